@@ -1,0 +1,29 @@
+import type { Digest } from "./digest.ts";
+import type { PlatformJson } from "./platform.ts";
+
+/** A content descriptor: OCI image specification, descriptor.md. `size` is in bytes. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly urls?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Base64 of the content, for small content carried along. */
+  readonly data?: string;
+  readonly platform?: PlatformJson;
+  readonly artifactType?: string;
+}
+
+/** Annotation and label keys with a meaning across rooms. */
+export const Annotation = {
+  /** diffID of a layer blob: the digest of its uncompressed tar. */
+  uncompressed: "containerd.io/uncompressed",
+  /** `containerd.io/distribution.source.<host>` = comma list of repositories that hold the blob. */
+  distributionSource: "containerd.io/distribution.source.",
+  createdAt: "buildkit/createdat",
+  description: "buildkit/description",
+  rewrittenTimestamp: "buildkit/rewritten-timestamp",
+  refName: "org.opencontainers.image.ref.name",
+  imageCreated: "org.opencontainers.image.created",
+  containerdImageName: "io.containerd.image.name",
+} as const;

@@ -1,0 +1,71 @@
+import { createHash, hash as hashOnce, type Hash } from "node:crypto";
+import { VarveError } from "./error.ts";
+
+/** `<algorithm>:<lower-case hex>`, as in the OCI image specification, descriptor.md. Only `parseDigest` and the hashers make one. */
+export type Digest = `${DigestAlgorithm}:${string}`;
+export type DigestAlgorithm = "sha256" | "sha512";
+
+const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
+const SHAPE = /^(sha256|sha512):([0-9a-f]+)$/;
+
+export function isDigest(text: unknown): text is Digest {
+  if (typeof text !== "string") return false;
+  const match = SHAPE.exec(text);
+  return match !== null && match[2]?.length === HEX_LENGTH[match[1] as DigestAlgorithm];
+}
+
+/** Throws `invalid-argument` unless `text` is a sha256 or sha512 digest in canonical form. */
+export function parseDigest(text: string): Digest {
+  if (isDigest(text)) return text;
+  throw new VarveError(
+    "invalid-argument",
+    `Cannot read digest ${JSON.stringify(text.slice(0, 160))}: not sha256:<64 hex> or sha512:<128 hex>`,
+  );
+}
+
+export function digestAlgorithm(digest: Digest): DigestAlgorithm {
+  return digest.startsWith("sha512:") ? "sha512" : "sha256";
+}
+
+export function digestHex(digest: Digest): string {
+  return digest.slice(digest.indexOf(":") + 1);
+}
+
+/** The digest of bytes or of the UTF-8 form of a text. */
+export function digestOf(data: Uint8Array | string, algorithm: DigestAlgorithm = "sha256"): Digest {
+  return `${algorithm}:${hashOnce(algorithm, data, "hex")}`;
+}
+
+/** Digests a stream piece by piece. `digest()` ends it. */
+export class DigestHasher {
+  readonly algorithm: DigestAlgorithm;
+  readonly #hash: Hash;
+  #size = 0;
+
+  constructor(algorithm: DigestAlgorithm = "sha256") {
+    this.algorithm = algorithm;
+    this.#hash = createHash(algorithm);
+  }
+
+  /** Bytes seen so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  update(data: Uint8Array | string): this {
+    this.#hash.update(data);
+    this.#size += typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
+    return this;
+  }
+
+  digest(): Digest {
+    return `${this.algorithm}:${this.#hash.digest("hex")}`;
+  }
+}
+
+/** chainID over diffIDs, lowest first: c1 = d1, cn = H(c(n-1) + " " + dn). OCI image specification, config.md. */
+export function chainId(diffIds: readonly Digest[]): Digest | undefined {
+  let chain: Digest | undefined;
+  for (const diffId of diffIds) chain = chain === undefined ? diffId : digestOf(`${chain} ${diffId}`);
+  return chain;
+}
