@@ -1,0 +1,57 @@
+/** Installs what the tests need besides npm's packages, runs every test, fast ones first, and says loudly what was skipped. */
+import { spawnSync } from "node:child_process";
+import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { installHint, installPrograms } from "./lib/system-packages.ts";
+
+const PROGRAMS = [
+  { program: "crun", package: "crun" },
+  { program: "runc", package: "runc" },
+  { program: "busybox", package: "busybox-static" },
+  { program: "docker-registry", package: "docker-registry" },
+  { program: "htpasswd", package: "apache2-utils" },
+  { program: "openssl", package: "openssl" },
+  { program: "skopeo", package: "skopeo" },
+  { program: "umoci", package: "umoci" },
+  { program: "buildah", package: "buildah" },
+  { program: "dockerd", package: "docker.io" },
+  { program: "docker", package: "docker-cli" },
+  { program: "mmdebstrap", package: "mmdebstrap" },
+  { program: "strace", package: "strace" },
+  { program: "setfattr", package: "attr" },
+  { program: "setcap", package: "libcap2-bin" },
+  { program: "xz", package: "xz-utils" },
+  { program: "bzip2", package: "bzip2" },
+  { program: "zstd", package: "zstd" },
+  { program: "git", package: "git" },
+];
+/** Fewer tests than this mean that the runner did not find them. */
+const LEAST = 300;
+
+const missing = installPrograms(PROGRAMS);
+if (missing.length > 0) console.log(`some tests will be skipped; to run them: ${installHint(missing)}`);
+
+const only = process.argv.slice(2);
+const files =
+  only.length > 0 ? only : [...globSync("src/**/*.test.ts").toSorted(), ...globSync("test/**/*.test.ts").toSorted()];
+if (files.length === 0) throw new Error("no test files found");
+
+mkdirSync(".cache", { recursive: true });
+const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"];
+const counter = ["--test-reporter=./scripts/lib/count-reporter.ts", "--test-reporter-destination=.cache/tests.json"];
+const { status } = spawnSync(
+  process.execPath,
+  ["--test", "--test-timeout=600000", ...reporters, ...counter, ...files],
+  { stdio: "inherit" },
+);
+
+interface Summary {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly { name: string; file: string; reason: string }[];
+}
+const summary = JSON.parse(readFileSync(".cache/tests.json", "utf8")) as Summary;
+for (const skip of summary.skipped) console.log(`SKIPPED ${skip.file}: ${skip.name} (${skip.reason})`);
+console.log(`${summary.passed} passed, ${summary.failed} failed, ${summary.skipped.length} skipped`);
+const tooFew = only.length === 0 && summary.passed < LEAST;
+if (tooFew) console.error(`only ${summary.passed} tests passed; at least ${LEAST} are expected`);
+process.exitCode = status === 0 && !tooFew ? 0 : 1;

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+import { parseSync } from "oxc-parser";
+
+/** Rooms by floor. A room imports only from floors below its own, and only through the other room's `index.ts`. */
+const FLOORS: readonly (readonly string[])[] = [
+  ["core"],
+  ["io", "linux", "pattern"],
+  ["state"],
+  ["content", "layer", "dockerfile", "contenthash"],
+  ["snapshot", "registry"],
+  ["record", "image", "llb", "solver"],
+  ["cache", "exec", "fileop", "source", "frontend"],
+  ["export"],
+  ["build"],
+  ["cli"],
+];
+
+const floorOf = new Map(FLOORS.flatMap((rooms, floor) => rooms.map((room) => [room, floor] as const)));
+const files = globSync("src/**/*.ts").filter((path) => !path.endsWith(".test.ts"));
+
+function specifiersOf(path: string): string[] {
+  const { module, errors } = parseSync(path, readFileSync(path, "utf8"));
+  assert.deepEqual(errors, [], path);
+  const text = readFileSync(path, "utf8");
+  const dynamic = module.dynamicImports.map((entry) =>
+    text.slice(entry.moduleRequest.start + 1, entry.moduleRequest.end - 1),
+  );
+  const reexported = module.staticExports.flatMap((entry) =>
+    entry.entries.flatMap((item) => (item.moduleRequest === null ? [] : [item.moduleRequest.value])),
+  );
+  return [...module.staticImports.map((entry) => entry.moduleRequest.value), ...reexported, ...dynamic];
+}
+
+const roomOf = (path: string): string => path.split("/")[1] ?? "";
+
+interface Arrow {
+  readonly from: string;
+  readonly to: string;
+}
+
+const arrows: Arrow[] = files.flatMap((from) =>
+  specifiersOf(from)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => ({ from, to: normalize(join(dirname(from), specifier)) })),
+);
+
+test("there are files to look at", () => {
+  assert.ok(files.length >= 100, `only ${files.length} files found`);
+  assert.ok(arrows.length >= 200, `only ${arrows.length} imports found`);
+});
+
+test("every room has its floor, a door and a README", () => {
+  for (const room of new Set(files.map(roomOf))) {
+    assert.ok(floorOf.has(room), `src/${room} is on no floor: add it to FLOORS and to ARCHITECTURE.md`);
+    if (room !== "cli") assert.ok(files.includes(`src/${room}/index.ts`), `src/${room} has no index.ts`);
+    const readme = readFileSync(`src/${room}/README.md`, "utf8");
+    for (const part of ["Usage", "Structure", "Background", "Caveats"]) {
+      assert.match(readme, new RegExp(`^## ${part}$`, "m"), `src/${room}/README.md has no part "${part}"`);
+    }
+  }
+});
+
+test("a module imports only from floors below its own, through the door", () => {
+  for (const { from, to } of arrows) {
+    if (!to.startsWith("src/")) continue;
+    const [own, other] = [roomOf(from), roomOf(to)];
+    if (own === other) continue;
+    const below = (floorOf.get(other) ?? Infinity) < (floorOf.get(own) ?? -1);
+    assert.ok(
+      below,
+      `${from} imports ${to}: ${other} is not below ${own}. Move the code down, or pass it in as a parameter`,
+    );
+    assert.equal(to, `src/${other}/index.ts`, `${from} imports ${to}: go through src/${other}/index.ts`);
+  }
+});
+
+test("no module imports itself round a corner", () => {
+  const next = Map.groupBy(arrows, (arrow) => arrow.from);
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    assert.ok(!trail.includes(path), `a cycle: ${[...trail.slice(trail.indexOf(path)), path].join(" → ")}`);
+    if (done.has(path)) return;
+    for (const { to } of next.get(path) ?? []) visit(to, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of files) visit(path, []);
+});
+
+test("what runs imports nothing from tests, scripts or testing", () => {
+  for (const { from, to } of arrows) assert.ok(to.startsWith("src/"), `${from} imports ${to}`);
+});
