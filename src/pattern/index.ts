@@ -1,0 +1,6 @@
+export * from "./filter.ts";
+export * from "./glob.ts";
+export * from "./ignore-file.ts";
+export * from "./matcher.ts";
+export * from "./path.ts";
+export * from "./space.ts";

@@ -1,0 +1,57 @@
+import { VarveError } from "../core/index.ts";
+import { parsePattern, type Pattern } from "./pattern.ts";
+
+export type { Pattern } from "./pattern.ts";
+
+/** What matching a directory found out, for matching what lies in it. */
+export interface MatchInfo {
+  readonly matched: boolean;
+  /** For each pattern, whether it matched the path or one of its parents. */
+  readonly perPattern: readonly boolean[];
+}
+
+/**
+ * An ordered list of ignore patterns with the semantics of `github.com/moby/patternmatcher`: `**`, `!` to take paths out
+ * again, the last match wins, and what matches a directory matches all below it. Paths are slash paths relative to the
+ * root, without a leading slash. Throws `invalid-build` for a malformed pattern.
+ */
+export class PatternMatcher {
+  readonly patterns: readonly Pattern[];
+  /** Some pattern begins with `!`. */
+  readonly hasExclusions: boolean;
+
+  constructor(lines: readonly string[]) {
+    this.patterns = lines.map(parsePattern).filter((pattern) => pattern !== undefined);
+    this.hasExclusions = this.patterns.some((pattern) => pattern.exclusion);
+  }
+
+  /** True if the path, or a parent of it, matches and no later `!` takes it out again. */
+  matches(path: string): boolean {
+    return this.match(path).matched;
+  }
+
+  /** As `matches`; in a walk, `parent` is what this method returned for the directory that holds the path, and saves looking at parents again. */
+  match(path: string, parent?: MatchInfo): MatchInfo {
+    if (parent !== undefined && parent.perPattern.length !== this.patterns.length)
+      throw new VarveError("internal", "Cannot match a path: the parent was matched against other patterns");
+    const candidates = parent === undefined ? withParents(path) : [path];
+    const perPattern: boolean[] = [];
+    let matched = false;
+    for (const [index, pattern] of this.patterns.entries()) {
+      const hit =
+        parent?.perPattern[index] === true ||
+        (pattern.exclusion === matched && candidates.some((candidate) => pattern.matches(candidate)));
+      perPattern.push(hit);
+      if (hit) matched = !pattern.exclusion;
+    }
+    return { matched, perPattern };
+  }
+}
+
+/** The path, then its parents from the top. */
+function withParents(path: string): string[] {
+  const candidates = [path];
+  for (let slash = path.indexOf("/", 1); slash > 0; slash = path.indexOf("/", slash + 1))
+    candidates.push(path.slice(0, slash));
+  return candidates;
+}
