@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { Errno, systemError } from "./errno.ts";
+import { libcCall } from "./libc.ts";
+import { mount, MountFlag } from "./mount.ts";
+
+const unshare = libcCall("unshare", ["int"]);
+const CLONE_NEWNS = 0x2_0000;
+
+/** What came of asking for a private mount namespace. */
+export type UnshareResult =
+  /** This thread, every thread of libuv's pool and every child see mounts that end with the process. */
+  | { readonly state: "private" }
+  /** CAP_SYS_ADMIN is missing. Nothing changed. */
+  | { readonly state: "denied" }
+  /** libuv's pool had started already and cannot follow. Nothing changed. */
+  | { readonly state: "too-late"; readonly threads: readonly number[] };
+
+/**
+ * Gives the process a mount namespace of its own, to which mounts of the host still come and from which none go back: even a
+ * kill leaves no mount behind. Call it on the main thread before anything asynchronous touches a file.
+ */
+export function unshareMounts(): UnshareResult {
+  const threads = poolThreads();
+  if (threads.length > 0) return { state: "too-late", threads };
+  const left = unshare.attempt(CLONE_NEWNS);
+  if (left === -Errno.EPERM) return { state: "denied" };
+  if (left < 0) throw systemError(-left, "unshare");
+  mount({ source: "none", target: "/", flags: MountFlag.recursive | MountFlag.slave });
+  const strays = poolThreads().filter((thread) => mountNamespace(thread) !== mountNamespace());
+  return strays.length === 0 ? { state: "private" } : { state: "too-late", threads: strays };
+}
+
+/** The identity of the mount namespace of this process, or of one of its threads: "mnt:[4026531841]". */
+export function mountNamespace(thread: number = process.pid): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/task/${thread}/ns/mnt`);
+  } catch {
+    // The thread has ended.
+    return undefined;
+  }
+}
+
+function poolThreads(): number[] {
+  return readdirSync("/proc/self/task")
+    .map(Number)
+    .filter((thread) => threadName(thread) === "libuv-worker");
+}
+
+function threadName(thread: number): string | undefined {
+  try {
+    return readFileSync(`/proc/self/task/${thread}/comm`, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}

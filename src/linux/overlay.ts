@@ -1,0 +1,158 @@
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { Errno, type SystemError, systemError } from "./errno.ts";
+import { systemCall } from "./libc.ts";
+import { mount } from "./mount.ts";
+import { cstring, type Path } from "./path.ts";
+
+const fsopen = systemCall("fsopen", 430, ["void *", "uint"]);
+const fsconfig = systemCall("fsconfig", 431, ["int", "uint", "void *", "void *", "int"]);
+const fsmount = systemCall("fsmount", 432, ["int", "uint", "uint"]);
+const moveMount = systemCall("move_mount", 429, ["int", "void *", "int", "void *", "uint"]);
+
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const FSCONFIG_SET_FLAG = 0;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOUNT_ATTR_RDONLY = 1;
+const AT_FDCWD = -100;
+const O_PATH = 0x20_0000;
+/** The kernel's limit on one value given to fsconfig. */
+const MAX_VALUE = 255;
+/** The kernel's limit on the options of mount(2): one page with its NUL. */
+const MAX_DATA = 4095;
+
+/**
+ * An overlay filesystem. The options are chosen so that the upper directory stays a plain record of what changed:
+ * whiteouts as 0:0 character devices, `trusted.overlay.opaque` on replaced directories, whole files, no redirects.
+ */
+export interface OverlayOptions {
+  /** Lower directories, top first; 1 to 500. */
+  readonly lower: readonly Path[];
+  /** Absent for a read-only overlay, which needs two lower directories. */
+  readonly upper?: Path;
+  /** An empty directory on the filesystem of `upper`; required with it. */
+  readonly work?: Path;
+  readonly target: Path;
+  /**
+   * Leave out every sync of the upper filesystem, also at unmount and for the fsync of processes inside. Nothing is lost when
+   * a process dies; after a crash of the machine the upper directory must be thrown away. The kernel refuses to mount it
+   * again until `<work>/work/incompat/volatile` is removed. Needs Linux 5.10; ignored by older ones.
+   */
+  readonly volatile?: boolean;
+}
+
+type Options = readonly (readonly [key: string, value?: Path])[];
+
+/** Mounts an overlay at `target`. Throws ENOSYS or EINVAL-like `SystemError`s where the kernel cannot. */
+export function mountOverlay(options: OverlayOptions): void {
+  const fd = fsopen.attempt(cstring("overlay"), FSOPEN_CLOEXEC);
+  if (fd === -Errno.ENOSYS || fd === -Errno.EPERM) mountClassic(options);
+  else if (fd < 0) throw systemError(-fd, "fsopen", "overlay");
+  else mountNew(fd, options);
+}
+
+function commonOptions({ upper, work, volatile = false }: OverlayOptions): Options {
+  const plain: Options = [
+    ["index", "off"],
+    ["metacopy", "off"],
+    ["redirect_dir", "off"],
+  ];
+  if (upper === undefined || work === undefined) return plain;
+  return [...plain, ["upperdir", upper], ["workdir", work], ...(volatile ? ([["volatile"]] as const) : [])];
+}
+
+function mountNew(fs: number, options: OverlayOptions): void {
+  using held = new Descriptors();
+  held.add(fs);
+  const lower: Options = options.lower.map((path) => ["lowerdir+", path]);
+  for (const [key, value] of [["source", "overlay"] as const, ...lower, ...commonOptions(options)]) {
+    const failure = configure(fs, key, value, held);
+    if (failure === 0 || (failure === Errno.EINVAL && key === "volatile")) continue;
+    // Before Linux 6.7 the lower directories can only be given together.
+    if (failure === Errno.EINVAL && key === "lowerdir+") return mountClassic(options);
+    throw explained(systemError(failure, "fsconfig", value ?? key), fs);
+  }
+  const created = fsconfig.attempt(fs, FSCONFIG_CMD_CREATE, null, null, 0);
+  if (created < 0) throw explained(systemError(-created, "mount", options.target), fs);
+  const mounted = fsmount(
+    { path: options.target },
+    fs,
+    FSMOUNT_CLOEXEC,
+    options.upper === undefined ? MOUNT_ATTR_RDONLY : 0,
+  );
+  held.add(mounted);
+  moveMount({ path: options.target }, mounted, cstring(""), AT_FDCWD, cstring(options.target), MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+/** Returns 0 or the errno. A path that is too long for the call is held open and named by its descriptor. */
+function configure(fs: number, key: string, value: Path | undefined, held: Descriptors): number {
+  if (value === undefined) return -fsconfig.attempt(fs, FSCONFIG_SET_FLAG, cstring(key), null, 0);
+  const short = Buffer.byteLength(value) <= MAX_VALUE ? value : held.name(value);
+  return -fsconfig.attempt(fs, FSCONFIG_SET_STRING, cstring(key), cstring(short), 0);
+}
+
+/** Adds what the kernel wrote to the context's log: "overlay: No changes allowed in …". */
+function explained(error: SystemError, fs: number): SystemError {
+  const log = Buffer.alloc(1024);
+  try {
+    const text = log.toString("utf8", 0, readSync(fs, log)).trim();
+    if (text !== "") error.message += ` (${text})`;
+  } catch {
+    // The log is empty.
+  }
+  return error;
+}
+
+/** mount(2), for kernels without the calls above. Its options must fit in a page, so directories are named by short descriptors. */
+function mountClassic(options: OverlayOptions): void {
+  using held = new Descriptors();
+  const direct = data(options, (path) => path);
+  const packed = direct.length <= MAX_DATA ? direct : data(options, (path) => held.name(path));
+  if (packed.length > MAX_DATA) throw systemError(Errno.E2BIG, "mount", options.target);
+  mount({
+    source: "overlay",
+    target: options.target,
+    type: "overlay",
+    data: packed,
+    flags: options.upper === undefined ? 1 : 0,
+  });
+}
+
+function data(options: OverlayOptions, name: (path: Path) => Path): Buffer {
+  const bytes = (path: Path): Buffer => Buffer.from(name(path) as Buffer);
+  const lower = options.lower.flatMap((path, index) => [
+    Buffer.from(index === 0 ? "" : ":"),
+    escape(bytes(path), true),
+  ]);
+  const rest = commonOptions(options).flatMap(([key, value]) =>
+    value === undefined ? [Buffer.from(`,${key}`)] : [Buffer.from(`,${key}=`), escape(bytes(value), false)],
+  );
+  return Buffer.concat([Buffer.from("lowerdir="), ...lower, ...rest]);
+}
+
+/** The separators of the option string are escaped by a backslash. */
+function escape(path: Buffer, inList: boolean): Buffer {
+  return Buffer.from(path.toString("latin1").replace(inList ? /[\\,:]/g : /[\\,]/g, "\\$&"), "latin1");
+}
+
+/** Descriptors that are closed together. */
+class Descriptors implements Disposable {
+  readonly #fds: number[] = [];
+
+  add(fd: number): void {
+    this.#fds.push(fd);
+  }
+
+  /** A short name of a directory, good while this is held. */
+  name(path: Path): string {
+    const fd = openSync(path, O_PATH | constants.O_DIRECTORY);
+    this.add(fd);
+    return `/proc/self/fd/${fd}`;
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#fds.splice(0)) closeSync(fd);
+  }
+}

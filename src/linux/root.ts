@@ -1,0 +1,236 @@
+import { closeSync, constants, mkdirSync, openSync, readlinkSync } from "node:fs";
+import { Errno, systemError } from "./errno.ts";
+import { systemCall } from "./libc.ts";
+import { cstring, joinPath, type Path, pathOf } from "./path.ts";
+
+const O_PATH = 0x20_0000;
+const O_CLOEXEC = 0x8_0000;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_IN_ROOT = 0x10;
+/** As the kernel's own limit on symbolic links in one path. */
+const MAX_LINKS = 40;
+
+const openat2 = systemCall("openat2", 437, ["int", "void *", "void *", "size_t"]);
+
+/** A place in a tree, held open, so that renames and links made meanwhile cannot move it. */
+export interface Handle extends Disposable {
+  readonly fd: number;
+  /** `/proc/self/fd/N`: a path for any file operation of this process; it ends where the handle points, never outside. */
+  readonly path: string;
+}
+
+/** The directory that holds an entry, and the entry's name in it. The entry itself may be missing, or be a link. */
+export interface ParentHandle extends Handle {
+  /** One component; "." for the root itself. */
+  readonly name: Path;
+  /** `${path}/${name}`. */
+  readonly entry: Path;
+}
+
+export interface CreateOptions {
+  /** Permissions of the directories that are made, less the umask. */
+  readonly mode: number;
+  /** Called with the path (through a handle) of each directory that was made, topmost first. */
+  readonly onCreate?: (path: Path) => void;
+}
+
+/**
+ * A directory tree that paths are resolved in by the kernel: ".." and absolute links stop at the root, and links under /proc
+ * are refused. Nothing that a build puts into the tree can make an operation touch the host. Needs Linux 5.6.
+ */
+export class Root implements Disposable {
+  readonly fd: number;
+
+  private constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  static open(directory: Path): Root {
+    return new Root(openSync(directory, O_PATH | constants.O_DIRECTORY | O_CLOEXEC));
+  }
+
+  /** `/proc/self/fd/N` of the root. */
+  get path(): string {
+    return `/proc/self/fd/${this.fd}`;
+  }
+
+  /** Holds an existing entry open without access to its content; throws ENOENT, ENOTDIR, ELOOP. */
+  open(path: Path, { follow = true }: { readonly follow?: boolean } = {}): Handle {
+    return handle(this.#open(path, O_PATH | (follow ? 0 : constants.O_NOFOLLOW)));
+  }
+
+  /** Opens an existing file for reading or writing; the caller closes the descriptor. `flags` as `fs.constants.O_*`. */
+  openFile(path: Path, flags: number, mode = 0): number {
+    return this.#open(path, flags, mode);
+  }
+
+  /** As `open`, or undefined if there is no such entry. */
+  find(path: Path, options?: { readonly follow?: boolean }): Handle | undefined {
+    try {
+      return this.open(path, options);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * The path from the root ("" for the root itself, never a leading "/") of an existing entry, with every link on the way
+   * replaced; the last one too if `follow` is set (the default). A string unless the bytes are not UTF-8.
+   */
+  resolve(path: Path, options?: { readonly follow?: boolean }): Path {
+    using found = this.open(path, options);
+    const base = readlinkSync(this.path, { encoding: "buffer" });
+    const full = readlinkSync(found.path, { encoding: "buffer" });
+    const prefix = base.length === 1 ? 1 : base.length + 1;
+    return pathOf(full.subarray(Math.min(prefix, full.length)));
+  }
+
+  /**
+   * The directory that holds the last component of `path`, its links followed inside the root; with `create` it and the
+   * directories above it are made as needed, also where a link dangles. Throws ENOENT without `create`. A last component
+   * "..", and any trailing "/", are resolved first, so `name` is never "..".
+   */
+  openParent(path: Path, { create }: { readonly create?: CreateOptions } = {}): ParentHandle {
+    const components = split(path);
+    const last = components.at(-1);
+    if (last === undefined) return parent(this.#open(".", O_PATH | constants.O_DIRECTORY), ".");
+    if (last.equals(DOT_DOT)) {
+      const where = this.#directory(components, create);
+      try {
+        const rest = split(this.#relative(where.fd));
+        return this.openParent(
+          Buffer.concat(rest.flatMap((part) => [SLASH, part])),
+          create === undefined ? {} : { create },
+        );
+      } finally {
+        where[Symbol.dispose]();
+      }
+    }
+    return parent(this.#directory(components.slice(0, -1), create).fd, pathOf(last));
+  }
+
+  /** Holds the directory `path` open, making what is missing of it. */
+  makeDirectories(path: Path, create: CreateOptions): Handle {
+    return this.#directory(split(path), create);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+
+  #relative(fd: number): Buffer {
+    const base = readlinkSync(this.path, { encoding: "buffer" });
+    const full = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
+    return full.subarray(base.length === 1 ? 0 : base.length);
+  }
+
+  #directory(components: readonly Buffer[], create: CreateOptions | undefined): Handle {
+    const whole = joinComponents(components);
+    try {
+      return handle(this.#open(whole, O_PATH | constants.O_DIRECTORY));
+    } catch (error) {
+      if (create === undefined || !isMissing(error)) throw error;
+    }
+    return this.#create(components, create);
+  }
+
+  /** Walks from the root one component at a time, with an own list of what is left, so that dangling links can be made real. */
+  #create(components: readonly Buffer[], create: CreateOptions): Handle {
+    const left = [...components];
+    const done: Buffer[] = [];
+    let links = 0;
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      if (next.equals(DOT_DOT)) {
+        done.pop();
+        continue;
+      }
+      using above = handle(this.#open(joinComponents(done), O_PATH | constants.O_DIRECTORY));
+      const entry = joinPath(above.path, pathOf(next));
+      const target = step(entry, create);
+      if (target === undefined) {
+        done.push(next);
+        continue;
+      }
+      links += 1;
+      if (links > MAX_LINKS) throw systemError(Errno.ELOOP, "mkdir", joinComponents(components));
+      if (target[0] === 0x2f) done.length = 0;
+      left.unshift(...split(target));
+    }
+    return handle(this.#open(joinComponents(done), O_PATH | constants.O_DIRECTORY));
+  }
+
+  #open(path: Path, flags: number, mode = 0): number {
+    const how = Buffer.alloc(24);
+    how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
+    how.writeBigUInt64LE(BigInt(mode), 8);
+    how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), 16);
+    const name = cstring(path.length === 0 ? "." : path);
+    for (let attempt = 0; ; attempt += 1) {
+      const fd = openat2.attempt(this.fd, name, how, how.length);
+      if (fd >= 0) return fd;
+      // The kernel asks for another try when a rename raced with "..".
+      if (fd !== -Errno.EAGAIN || attempt > 100) throw systemError(-fd, "open", path);
+    }
+  }
+}
+
+const SLASH = Buffer.from("/");
+const DOT = Buffer.from(".");
+const DOT_DOT = Buffer.from("..");
+
+function split(path: Path): Buffer[] {
+  const bytes = Buffer.from(path as Buffer);
+  const parts: Buffer[] = [];
+  for (let start = 0; start <= bytes.length;) {
+    const slash = bytes.indexOf(0x2f, start);
+    const end = slash < 0 ? bytes.length : slash;
+    const part = bytes.subarray(start, end);
+    if (part.length > 0 && !part.equals(DOT)) parts.push(part);
+    start = end + 1;
+  }
+  return parts;
+}
+
+function joinComponents(components: readonly Buffer[]): Buffer {
+  return Buffer.concat([DOT, ...components.flatMap((part) => [SLASH, part])]);
+}
+
+/** Makes sure that `entry` is a directory, or returns where it links to. */
+function step(entry: Path, create: CreateOptions): Buffer | undefined {
+  try {
+    mkdirSync(entry, create.mode);
+    create.onCreate?.(entry);
+    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  try {
+    return readlinkSync(entry, { encoding: "buffer" });
+  } catch (error) {
+    // Not a link: a directory, or something that the next open refuses with ENOTDIR.
+    if ((error as NodeJS.ErrnoException).code === "EINVAL") return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+function handle(fd: number): Handle {
+  let open = true;
+  return {
+    fd,
+    path: `/proc/self/fd/${fd}`,
+    [Symbol.dispose]: () => {
+      if (open) closeSync(fd);
+      open = false;
+    },
+  };
+}
+
+function parent(fd: number, name: Path): ParentHandle {
+  const held = handle(fd);
+  return { ...held, name, entry: joinPath(held.path, name) };
+}
