@@ -15,7 +15,9 @@ type Term =
   | { readonly kind: "start" };
 
 export interface Expression {
-  matches(text: string): boolean;
+  matches(path: string): boolean;
+  /** True if the path or a parent of it matches; in one pass. */
+  matchesParents(path: string): boolean;
 }
 
 const SLASH = 47;
@@ -171,8 +173,33 @@ function contains({ negated, ranges }: CharSet, code: number): boolean {
   return ranges.some(([low, high]) => low <= code && code <= high) !== negated;
 }
 
+/** The states reached after some characters: each once, in order of discovery. */
+class States {
+  readonly list: number[] = [];
+  readonly #seen: Uint8Array;
+
+  constructor(size: number) {
+    this.#seen = new Uint8Array(size);
+  }
+
+  has(state: number): boolean {
+    return this.#seen[state] === 1;
+  }
+
+  add(state: number): void {
+    if (this.#seen[state] === 1) return;
+    this.#seen[state] = 1;
+    this.list.push(state);
+  }
+
+  clear(): void {
+    for (const state of this.list) this.#seen[state] = 0;
+    this.list.length = 0;
+  }
+}
+
 /**
- * Matches all states at once, so that a pattern of many stars costs its length times the text's and no more. State 2i is
+ * Follows all states at once, so that a pattern of many stars costs its length times the text's and no more. State 2i is
  * "before term i", 2i+1 is "inside the directories of term i".
  */
 class StateMachine implements Expression {
@@ -182,34 +209,42 @@ class StateMachine implements Expression {
     this.#terms = terms;
   }
 
-  matches(text: string): boolean {
+  matches(path: string): boolean {
+    return this.#run(path, false);
+  }
+
+  matchesParents(path: string): boolean {
+    return this.#run(path, true);
+  }
+
+  #run(path: string, parents: boolean): boolean {
     const final = 2 * this.#terms.length;
-    let current = new Set<number>();
+    let current = new States(final + 1);
+    let next = new States(final + 1);
     this.#enter(current, 0, true);
-    for (const rune of text) {
-      const next = new Set<number>();
+    let started = false;
+    for (const rune of path) {
       const code = rune.codePointAt(0) ?? 0;
-      for (const state of current) this.#step(next, state, code);
-      if (next.size === 0) return false;
-      current = next;
+      if (parents && started && code === SLASH && current.has(final)) return true;
+      started = true;
+      for (const state of current.list) this.#step(next, state, code);
+      current.clear();
+      [current, next] = [next, current];
+      if (current.list.length === 0) return false;
     }
     return current.has(final);
   }
 
-  #enter(states: Set<number>, index: number, atStart: boolean): void {
-    for (let i = index; ; i++) {
-      if (states.has(2 * i)) return;
+  #enter(states: States, index: number, atStart: boolean): void {
+    for (let i = index; !states.has(2 * i); i++) {
       const term = this.#terms[i];
-      if (term?.kind === "start") {
-        if (!atStart) return;
-        continue;
-      }
-      states.add(2 * i);
+      if (term?.kind === "start" && !atStart) return;
+      if (term?.kind !== "start") states.add(2 * i);
       if (term === undefined || (term.kind === "set" && !term.repeat)) return;
     }
   }
 
-  #step(next: Set<number>, state: number, code: number): void {
+  #step(next: States, state: number, code: number): void {
     const index = state >> 1;
     const term = this.#terms[index];
     if (term?.kind === "set") {

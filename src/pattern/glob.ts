@@ -60,7 +60,7 @@ function matchChunk(body: readonly string[], name: readonly string[], from: numb
   let failed = false;
   for (let i = 0; i < body.length;) {
     if (at >= name.length) failed = true;
-    const rune = failed ? undefined : name[at];
+    const rune: string | undefined = failed ? undefined : name[at];
     if (body[i] === "[") {
       const { matched, next } = matchClass(body, i + 1, rune, pattern);
       failed ||= !matched;

@@ -34,24 +34,16 @@ export class PatternMatcher {
   match(path: string, parent?: MatchInfo): MatchInfo {
     if (parent !== undefined && parent.perPattern.length !== this.patterns.length)
       throw new VarveError("internal", "Cannot match a path: the parent was matched against other patterns");
-    const candidates = parent === undefined ? withParents(path) : [path];
     const perPattern: boolean[] = [];
     let matched = false;
     for (const [index, pattern] of this.patterns.entries()) {
       const hit =
         parent?.perPattern[index] === true ||
-        (pattern.exclusion === matched && candidates.some((candidate) => pattern.matches(candidate)));
+        (pattern.exclusion === matched &&
+          (parent === undefined ? pattern.matchesParents(path) : pattern.matches(path)));
       perPattern.push(hit);
       if (hit) matched = !pattern.exclusion;
     }
     return { matched, perPattern };
   }
-}
-
-/** The path, then its parents from the top. */
-function withParents(path: string): string[] {
-  const candidates = [path];
-  for (let slash = path.indexOf("/", 1); slash > 0; slash = path.indexOf("/", slash + 1))
-    candidates.push(path.slice(0, slash));
-  return candidates;
 }

@@ -1,39 +1,44 @@
 import { badPattern } from "./bad-pattern.ts";
-import { compileExpression } from "./expression.ts";
+import { compileExpression, type Expression } from "./expression.ts";
 import { checkGlob } from "./glob.ts";
 import { cleanPath } from "./path.ts";
 import { trimSpace } from "./space.ts";
 
-/** One line of an ignore list. */
-export interface Pattern {
+/** One line of an ignore list. Paths are slash paths without a leading slash. */
+export interface Pattern extends Expression {
   /** The cleaned pattern, without its `!`. */
   readonly text: string;
   /** It began with `!`: what it matches is taken out of the set again. */
   readonly exclusion: boolean;
-  /** True if the pattern matches this very path; parents are the matcher's business. */
-  matches(path: string): boolean;
 }
-
-type Matcher = (path: string) => boolean;
 
 const PLAIN = /^[^*?[\]\\]*$/;
 
-function compile(text: string): Matcher {
-  if (PLAIN.test(text)) return (path) => path === text;
-  if (text.endsWith("/**") && PLAIN.test(text.slice(0, -2))) return prefix(text.slice(0, -2));
-  if (text.endsWith("**") && text !== "**" && PLAIN.test(text.slice(0, -2))) return prefix(text.slice(0, -2));
+function compile(text: string): Expression {
+  if (PLAIN.test(text)) return exact(text);
   if (text.startsWith("**") && PLAIN.test(text.slice(2))) return suffix(text.slice(2));
-  const expression = compileExpression(text);
-  return (path) => expression.matches(path);
+  if (text.endsWith("**") && PLAIN.test(text.slice(0, -2))) return prefix(text.slice(0, -2));
+  return compileExpression(text);
 }
 
-function prefix(start: string): Matcher {
-  return (path) => path.startsWith(start);
+function exact(text: string): Expression {
+  return {
+    matches: (path) => path === text,
+    matchesParents: (path) => path.startsWith(text) && (path.length === text.length || path[text.length] === "/"),
+  };
+}
+
+function prefix(start: string): Expression {
+  const matches = (path: string): boolean => path.startsWith(start);
+  return { matches, matchesParents: matches };
 }
 
 /** `**` + `/foo` also matches `foo` itself. */
-function suffix(end: string): Matcher {
-  return (path) => path.endsWith(end) || (end.startsWith("/") && path === end.slice(1));
+function suffix(end: string): Expression {
+  const matches = (path: string): boolean => path.endsWith(end) || (end.startsWith("/") && path === end.slice(1));
+  const matchesParents = (path: string): boolean =>
+    matches(path) || path.includes(`${end}/`) || (end.startsWith("/") && path.startsWith(`${end.slice(1)}/`));
+  return { matches, matchesParents };
 }
 
 /** Undefined for a blank line. Throws `invalid-build` for a lone `!` or a malformed glob. */
@@ -45,5 +50,11 @@ export function parsePattern(line: string): Pattern | undefined {
   const exclusion = clean.startsWith("!");
   const text = exclusion ? clean.slice(1) : clean;
   checkGlob(text);
-  return { text, exclusion, matches: compile(text) };
+  const expression = compile(text);
+  return {
+    text,
+    exclusion,
+    matches: (path) => expression.matches(path),
+    matchesParents: (path) => expression.matchesParents(path),
+  };
 }
