@@ -1,0 +1,85 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { VarveError } from "../core/index.ts";
+import { isBusy } from "./errors.ts";
+import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
+
+/** How long a connection waits for the lock of another one, in ms. Transactions are short; this is for a loaded machine. */
+export const BUSY_TIMEOUT = 30_000;
+const RETRY_PAUSE = 20;
+
+function pragma(db: DatabaseSync, name: string): string | number | undefined {
+  const row = db.prepare(`PRAGMA ${name}`).get();
+  return row === undefined ? undefined : (Object.values(row)[0] as string | number);
+}
+
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_PAUSE);
+}
+
+/** SQLite does not call its busy handler for the switch to WAL, so several first openers have to take turns here. */
+function useWal(db: DatabaseSync, path: string): void {
+  const deadline = Date.now() + BUSY_TIMEOUT;
+  for (;;) {
+    try {
+      const mode = pragma(db, "journal_mode = WAL");
+      if (mode === "wal" || mode === "memory") return;
+      throw new VarveError("unsupported", `Cannot open state ${path}: its filesystem has no shared memory for a WAL`, {
+        hint: "Keep the root on a local filesystem.",
+      });
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > deadline) throw error;
+      pause();
+    }
+  }
+}
+
+function version(db: DatabaseSync): number {
+  return Number(pragma(db, "user_version") ?? 0);
+}
+
+/** Throws unless the file is a database of ours, of a version this program knows, or empty. */
+function check(db: DatabaseSync, path: string): void {
+  const found = version(db);
+  const application = pragma(db, "application_id");
+  if (found === 0 && application === 0 && pragma(db, "schema_version") === 0) return;
+  if (application !== APPLICATION_ID)
+    throw new VarveError("unsupported", `Cannot open state ${path}: it is a database of another program`);
+  if (found > MIGRATIONS.length)
+    throw new VarveError(
+      "unsupported",
+      `Cannot open state ${path}: its version is ${found}, this varve knows ${MIGRATIONS.length}`,
+      { hint: "Use a newer varve, or another root.", details: { found, known: MIGRATIONS.length } },
+    );
+}
+
+/** Brings the schema up to date in one transaction. Of several processes one does it and the rest find it done. */
+function migrate(db: DatabaseSync, path: string): void {
+  if (version(db) === MIGRATIONS.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    check(db, path);
+    for (const step of MIGRATIONS.slice(version(db))) db.exec(step);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** Opens, checks and migrates the database file; makes its directory if need be. */
+export function openDatabase(path: string): DatabaseSync {
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: false });
+  try {
+    check(db, path);
+    useWal(db, path);
+    db.exec("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY");
+    migrate(db, path);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

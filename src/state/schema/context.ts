@@ -1,0 +1,2 @@
+/** Tables of the per-file checksum cache of build contexts. */
+export const context: string = "";

@@ -1,0 +1,10 @@
+/** What sources remember between builds: for each URL the entity tag that saves downloading its body again. */
+export const source: string = `
+CREATE TABLE http_source (
+  url TEXT PRIMARY KEY,
+  etag TEXT,
+  last_modified TEXT,
+  digest TEXT NOT NULL,
+  filename TEXT NOT NULL
+) WITHOUT ROWID;
+`;
