@@ -1,0 +1,3 @@
+export * from "./exec-op.ts";
+export * from "./file-op.ts";
+export * from "./op.ts";
