@@ -1,0 +1,79 @@
+import type { Digest } from "../core/index.ts";
+import { throwIfAborted } from "../core/index.ts";
+import type { State } from "../state/index.ts";
+import type { Blobs } from "./blobs.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import type { Collected, Sweepers } from "./types.ts";
+
+/** `UNION` drops what was reached before, so that cycles end. */
+const MARK = `
+INSERT INTO temp.reached
+WITH RECURSIVE walk(kind, id) AS (
+  SELECT to_kind, to_id FROM edge WHERE from_kind IN ('lease', 'image', 'record')
+  UNION
+  SELECT edge.to_kind, edge.to_id FROM walk JOIN edge ON edge.from_kind = walk.kind AND edge.from_id = walk.id
+)
+SELECT kind, id FROM walk`;
+
+const NOT_REACHED = (kind: string, id: string): string =>
+  `NOT EXISTS (SELECT 1 FROM temp.reached WHERE reached.kind = '${kind}' AND reached.id = ${id})`;
+
+interface Unreached {
+  readonly blobs: readonly { digest: Digest; size: number }[];
+  readonly snapshots: readonly string[];
+}
+
+function expireLeases(state: State): void {
+  state.run("DELETE FROM lease WHERE expires_at <= ?", Date.now());
+  state.run("DELETE FROM edge WHERE from_kind = 'lease' AND from_id NOT IN (SELECT id FROM lease)");
+}
+
+function mark(state: State): void {
+  state.run("CREATE TEMP TABLE IF NOT EXISTS reached (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID");
+  state.run("DELETE FROM temp.reached");
+  state.run(MARK);
+}
+
+function removeBlobs(state: State): Unreached["blobs"] {
+  const blobs = state.all<{ digest: Digest; size: number }>(
+    `DELETE FROM blob WHERE ${NOT_REACHED("blob", "digest")} RETURNING digest, size`,
+  );
+  state.run("DELETE FROM blob_label WHERE digest NOT IN (SELECT digest FROM blob)");
+  state.run("DELETE FROM edge WHERE from_kind = 'blob' AND from_id NOT IN (SELECT digest FROM blob)");
+  return blobs;
+}
+
+function removeSnapshots(state: State): string[] {
+  const rows = state.all<{ name: string }>(
+    `DELETE FROM snapshot WHERE ${NOT_REACHED("snapshot", "name")} RETURNING name`,
+  );
+  for (const { name } of rows) state.run("DELETE FROM edge WHERE from_kind = 'snapshot' AND from_id = ?", name);
+  return rows.map(({ name }) => name);
+}
+
+/**
+ * Marks and removes rows in one durable transaction, then files. What a crash in between leaves are files without rows,
+ * which the next collection finds.
+ */
+export async function collectGarbage(blobs: Blobs, sweepers: Sweepers): Promise<Collected> {
+  const { state } = blobs;
+  throwIfAborted(sweepers.signal, "collect garbage");
+  const unreached = state.transaction<Unreached>(
+    () => {
+      expireLeases(state);
+      mark(state);
+      const snapshots = sweepers.snapshots === undefined ? [] : removeSnapshots(state);
+      return { blobs: removeBlobs(state), snapshots };
+    },
+    { durable: true },
+  );
+  state.run("DELETE FROM temp.reached");
+  await blobs.discard(unreached.blobs.map(({ digest }) => digest));
+  if (unreached.snapshots.length > 0) await sweepers.snapshots?.([...unreached.snapshots]);
+  await removeLeftovers(blobs, sweepers.signal);
+  return {
+    blobs: unreached.blobs.length,
+    bytes: unreached.blobs.reduce((sum, { size }) => sum + size, 0),
+    snapshots: unreached.snapshots.length,
+  };
+}

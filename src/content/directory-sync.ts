@@ -1,0 +1,34 @@
+import { syncDirectory } from "../io/index.ts";
+
+interface Round {
+  readonly running: Promise<void>;
+  /** The round after this one, which has not begun. */
+  next: Promise<void> | undefined;
+}
+
+/**
+ * Makes renames into a directory durable. Callers that come while a sync is running share the one after it, so that many
+ * small blobs cost a few syncs and not one each.
+ */
+export class DirectorySync {
+  readonly #rounds = new Map<string, Round>();
+
+  /** Resolves once everything done in the directory before the call is durable. */
+  sync(path: string): Promise<void> {
+    const round = this.#rounds.get(path);
+    if (round === undefined) return this.#start(path);
+    const begin = (): Promise<void> => this.#start(path);
+    round.next ??= round.running.then(begin, begin);
+    return round.next;
+  }
+
+  #start(path: string): Promise<void> {
+    const round: Round = { running: syncDirectory(path), next: undefined };
+    this.#rounds.set(path, round);
+    const forget = (): void => {
+      if (round.next === undefined) this.#rounds.delete(path);
+    };
+    round.running.then(forget, forget);
+    return round.running;
+  }
+}

@@ -1,0 +1,3 @@
+export * from "./graph.ts";
+export { openContentStore } from "./store.ts";
+export type * from "./types.ts";

@@ -1,0 +1,186 @@
+import { createReadStream } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+import {
+  type Digest,
+  type DigestAlgorithm,
+  DigestHasher,
+  VarveError,
+  digestAlgorithm,
+  isVarveError,
+  throwIfAborted,
+  toVarveError,
+} from "../core/index.ts";
+import type { Expected } from "../io/index.ts";
+import type { Blobs } from "./blobs.ts";
+import type { DirectorySync } from "./directory-sync.ts";
+import { FileWriter } from "./file-writer.ts";
+import { blobPath } from "./layout.ts";
+import type { Place } from "./place.ts";
+import type { BlobInfo, CommitOptions, Ingest, IngestOptions } from "./types.ts";
+
+export interface IngestContext {
+  readonly blobs: Blobs;
+  readonly directories: DirectorySync;
+}
+
+async function hashFile(
+  file: string,
+  length: number,
+  algorithm: DigestAlgorithm,
+  signal?: AbortSignal,
+): Promise<DigestHasher> {
+  const hasher = new DigestHasher(algorithm);
+  if (length === 0) return hasher;
+  for await (const chunk of createReadStream(file, { end: length - 1, highWaterMark: 262_144 })) {
+    throwIfAborted(signal, "resume a blob");
+    hasher.update(chunk as Buffer);
+  }
+  return hasher;
+}
+
+/** An ingest on a file of its place. Ends in one of two states: the bytes are given up, or kept for resuming. */
+class FileIngest implements Ingest {
+  readonly #context: IngestContext;
+  readonly #place: Place;
+  readonly #handle: FileHandle;
+  readonly #expected: Expected;
+  readonly #writer: FileWriter;
+  readonly #signal: AbortSignal | undefined;
+  #hasher: DigestHasher;
+  #ended = false;
+
+  constructor(context: IngestContext, place: Place, handle: FileHandle, hasher: DigestHasher, options: IngestOptions) {
+    this.#context = context;
+    this.#place = place;
+    this.#handle = handle;
+    this.#hasher = hasher;
+    this.#expected = options.expected ?? {};
+    this.#signal = options.signal;
+    this.#writer = new FileWriter(handle, hasher.size);
+  }
+
+  get offset(): number {
+    return this.#hasher.size;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#use();
+    const { size } = this.#expected;
+    await this.#orRemove(async () => {
+      if (size !== undefined && this.offset + chunk.byteLength > size)
+        throw this.#corrupt(`it is longer than ${size} bytes`);
+      this.#hasher.update(chunk);
+      await this.#writer.write(chunk);
+    });
+  }
+
+  async truncate(offset: number): Promise<void> {
+    this.#use();
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.offset)
+      throw new VarveError("invalid-argument", `Cannot truncate a blob of ${this.offset} bytes to ${offset}`);
+    await this.#orRemove(async () => {
+      await this.#writer.truncate(offset);
+      this.#hasher = await hashFile(this.#place.file, offset, this.#hasher.algorithm, this.#signal);
+    });
+  }
+
+  async commit(options: CommitOptions = {}): Promise<BlobInfo> {
+    this.#use();
+    const info = await this.#orRemove(async () => {
+      await this.#writer.flush();
+      const size = this.offset;
+      const digest = await this.#check(options);
+      const info = await this.#publish(digest, size, options);
+      await this.#context.directories.sync(dirname(blobPath(this.#context.blobs.layout, digest)));
+      return info;
+    });
+    await this.#end(false);
+    return info;
+  }
+
+  async abort(): Promise<void> {
+    await this.#end(false);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    await this.#writer.flush().catch(() => undefined);
+    await this.#end(true);
+  }
+
+  async #publish(digest: Digest, size: number, options: CommitOptions): Promise<BlobInfo> {
+    const present = this.#context.blobs.adopt(digest, options);
+    if (present !== undefined) return present;
+    await this.#handle.chmod(0o444);
+    await this.#handle.sync();
+    return this.#context.blobs.publish(this.#place.file, digest, size, options);
+  }
+
+  /** The digest of what was written; throws `corrupt` if anything about it was promised and is not so. */
+  async #check(options: Expected): Promise<Digest> {
+    const hashers = new Map([[this.#hasher.algorithm, this.#hasher.digest()]]);
+    for (const { digest, size } of [this.#expected, options]) {
+      if (size !== undefined && size !== this.offset) throw this.#corrupt(`it has ${this.offset} bytes, not ${size}`);
+      if (digest === undefined) continue;
+      const algorithm = digestAlgorithm(digest);
+      const actual =
+        hashers.get(algorithm) ?? (await hashFile(this.#place.file, this.offset, algorithm, this.#signal)).digest();
+      hashers.set(algorithm, actual);
+      if (actual !== digest) throw this.#corrupt(`its digest is ${actual}, not ${digest}`);
+    }
+    const wanted = options.digest ?? this.#expected.digest;
+    return wanted ?? (hashers.get(this.#hasher.algorithm) as Digest);
+  }
+
+  #corrupt(state: string): VarveError {
+    return new VarveError("corrupt", `Cannot write blob ${this.#place.name}: ${state}`, {
+      details: { ...this.#expected, offset: this.offset },
+    });
+  }
+
+  #use(): void {
+    if (this.#ended) throw new VarveError("internal", `Cannot write blob ${this.#place.name}: its ingest has ended`);
+    throwIfAborted(this.#signal, `write blob ${this.#place.name}`);
+  }
+
+  /** Bytes that are wrong, or that filled the disk, are of no use to the next ingest of the ref. */
+  async #orRemove<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const failure = toVarveError(error, `write blob ${this.#place.name}`);
+      await this.#end(isVarveError(failure, "cancelled", "busy"));
+      throw failure;
+    }
+  }
+
+  async #end(keep: boolean): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    try {
+      await this.#handle.close();
+    } finally {
+      await this.#place.release(keep);
+    }
+  }
+}
+
+/** Opens the place, resuming at the end of what it holds. */
+export async function openIngest(context: IngestContext, place: Place, options: IngestOptions): Promise<Ingest> {
+  let handle: FileHandle | undefined;
+  try {
+    throwIfAborted(options.signal, `write blob ${place.name}`);
+    handle = await place.open();
+    const { size } = await handle.stat();
+    const tooLong = size > (options.expected?.size ?? Number.POSITIVE_INFINITY);
+    if (tooLong) await handle.truncate(0);
+    const algorithm = options.expected?.digest === undefined ? "sha256" : digestAlgorithm(options.expected.digest);
+    const hasher = await hashFile(place.file, tooLong ? 0 : size, algorithm, options.signal);
+    return new FileIngest(context, place, handle, hasher, options);
+  } catch (error) {
+    await handle?.close();
+    await place.release(true);
+    throw toVarveError(error, `write blob ${place.name}`);
+  }
+}

@@ -1,0 +1,33 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Digest, digestAlgorithm, digestHex, digestOf } from "../core/index.ts";
+
+/** Where the store keeps its files, under `<root>/content`. */
+export interface Layout {
+  /** `<algorithm>/<hex>`, mode 0444. */
+  readonly blobs: string;
+  /** Blobs being written: a directory for each ref, a file for each that has none. */
+  readonly ingest: string;
+  /** Files on their way out. All of them may be removed at any time. */
+  readonly trash: string;
+}
+
+export const ALGORITHMS = ["sha256", "sha512"] as const;
+
+export function makeLayout(root: string): Layout {
+  const base = join(root, "content");
+  const layout = { blobs: join(base, "blobs"), ingest: join(base, "ingest"), trash: join(base, "trash") };
+  for (const algorithm of ALGORITHMS) mkdirSync(join(layout.blobs, algorithm), { recursive: true });
+  mkdirSync(layout.ingest, { recursive: true, mode: 0o700 });
+  mkdirSync(layout.trash, { recursive: true, mode: 0o700 });
+  return layout;
+}
+
+export function blobPath(layout: Layout, digest: Digest): string {
+  return join(layout.blobs, digestAlgorithm(digest), digestHex(digest));
+}
+
+/** The directory of a ref's ingest: `data` holds the bytes, `lock` is locked while someone writes. */
+export function ingestPath(layout: Layout, ref: string): string {
+  return join(layout.ingest, digestHex(digestOf(ref)));
+}

@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { VarveError, errnoOf } from "../core/index.ts";
+import { type State, tryLockFile } from "../state/index.ts";
+import { type Layout, ingestPath } from "./layout.ts";
+
+/** Where an ingest keeps its bytes, and the right to write there. */
+export interface Place {
+  readonly file: string;
+  /** For messages. */
+  readonly name: string;
+  open(): Promise<FileHandle>;
+  /** Gives up the place: with its bytes if `keep` is false. What is gone already is no error. */
+  release(keep: boolean): Promise<void>;
+}
+
+/**
+ * The place of a ref, locked against every other holder. The lock is taken, and the directory removed, inside a
+ * transaction: nobody can lock a file that has just been removed.
+ */
+export function refPlace(state: State, layout: Layout, ref: string): Place {
+  const directory = ingestPath(layout, ref);
+  const file = join(directory, "data");
+  const lock = state.transaction(() => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return tryLockFile(join(directory, "lock"));
+  });
+  if (lock === undefined)
+    throw new VarveError("busy", `Cannot write blob ${JSON.stringify(ref)}: another writer holds it`, {
+      details: { ref },
+    });
+  return {
+    file,
+    name: ref,
+    open: () => openForWriting(file),
+    release: async (keep) => {
+      using held = lock;
+      if (keep) return;
+      await rm(file, { force: true });
+      state.transaction(() => {
+        rmSync(directory, { recursive: true, force: true });
+        held[Symbol.dispose]();
+      });
+    },
+  };
+}
+
+/** A place of its own for bytes that nobody will resume. */
+export function anonymousPlace(layout: Layout): Place {
+  const file = join(layout.ingest, `tmp-${randomBytes(12).toString("hex")}`);
+  return {
+    file,
+    name: "a blob",
+    open: () => open(file, "wx", 0o600),
+    release: async () => {
+      await rm(file, { force: true });
+    },
+  };
+}
+
+/** Not "a": Linux would ignore the positions of writes. Not "w": it would drop what is to be resumed. */
+async function openForWriting(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, "r+");
+  } catch (error) {
+    // EACCES: its writer died between sealing the file and giving it its name, and resuming is not worth the care.
+    if (errnoOf(error) === "EACCES") await rm(file);
+    else if (errnoOf(error) !== "ENOENT") throw error;
+    return await open(file, "wx", 0o600);
+  }
+}
+
+/** Removes the directory of a ref unless someone writes there. */
+export function removeAbandoned(state: State, directory: string): void {
+  state.transaction(() => {
+    using lock = tryLockFile(join(directory, "lock"));
+    if (lock !== undefined) rmSync(directory, { recursive: true, force: true });
+  });
+}
