@@ -1,0 +1,43 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { syncfs } from "../linux/index.ts";
+import type { Driver } from "./driver.ts";
+import { applyChanges, copyTree } from "./tree/index.ts";
+
+const tree = (own: string): string => join(own, "fs");
+
+/** Every snapshot is a whole tree, copied from its parent's: with shared blocks where the filesystem can, else in full. */
+export const copyDriver: Driver = {
+  name: "copy",
+  owns: (kind) => kind !== "view",
+  upper: () => undefined,
+  tree,
+  checkIdle: () => undefined,
+
+  async create(own, below, signal) {
+    await makeRoot(own);
+    const parent = below[0];
+    if (parent !== undefined) await copyTree(tree(parent), tree(own), { signal });
+  },
+
+  /** Repeats on the new tree what each snapshot changed on the one before it. */
+  async merge(own, steps, signal) {
+    await makeRoot(own);
+    for (const { before, after } of steps) {
+      const from = before === undefined ? undefined : tree(before);
+      await applyChanges({ before: from, after: tree(after), target: tree(own), signal });
+    }
+  },
+
+  spec({ kind, own, below }, empty) {
+    const source = own ?? below[0];
+    return { kind: "bind", source: source === undefined ? empty : tree(source), readonly: kind !== "active" };
+  },
+
+  seal: (own) => syncfs(own),
+};
+
+async function makeRoot(own: string): Promise<void> {
+  await mkdir(tree(own), { mode: 0o755 });
+  await chmod(tree(own), 0o755);
+}

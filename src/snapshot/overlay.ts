@@ -1,0 +1,63 @@
+import { existsSync, lstatSync } from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { VarveError } from "../core/index.ts";
+import { syncfs } from "../linux/index.ts";
+import type { Driver, Stack } from "./driver.ts";
+import { checkDepth } from "./layers.ts";
+import { checkUnmounted } from "./mounted-tree.ts";
+import type { MountSpec } from "./snapshotter.ts";
+import { metadataOf, removeTree, setMetadata } from "./tree/index.ts";
+import { volatileMark } from "./volatile-mark.ts";
+
+const tree = (own: string): string => join(own, "fs");
+const work = (own: string): string => join(own, "work");
+
+/** Layers as directories that overlayfs stacks: `fs` holds what a snapshot changed, `work` is the kernel's. */
+export const overlayDriver: Driver = {
+  name: "overlay",
+  owns: (kind) => kind === "active",
+  upper: tree,
+  tree,
+  checkIdle: (own, doing) => checkUnmounted(tree(own), doing),
+
+  async create(own, below) {
+    const root = tree(own);
+    await mkdir(root, { mode: 0o755 });
+    await chmod(root, 0o755);
+    const parent = below[0];
+    if (parent === undefined) return;
+    await mkdir(work(own), { mode: 0o700 });
+    // The root directory of an overlay is that of its top layer.
+    const above = tree(parent);
+    setMetadata(root, metadataOf(lstatSync(above, { bigint: true })), { isLink: false, attributesOf: above });
+  },
+
+  merge: () => Promise.resolve(),
+
+  spec({ kind, volatile, own, below }: Stack, empty: string): MountSpec {
+    const lower = below.map(tree);
+    if (kind !== "active") return readOnly(own === undefined ? lower : [tree(own), ...lower], empty);
+    const upper = tree(own as string);
+    if (lower.length === 0) return { kind: "bind", source: upper, readonly: false };
+    checkDepth(lower.length, "mount a snapshot");
+    return { kind: "overlay", lower, upper, work: work(own as string), ...(volatile ? { volatile } : {}) };
+  },
+
+  async seal(own, doing) {
+    checkUnmounted(tree(own), doing);
+    if (existsSync(volatileMark(work(own)))) {
+      throw new VarveError("busy", `Cannot ${doing}: another process has it mounted, or was killed while it had`);
+    }
+    await syncfs(own);
+    await removeTree(work(own));
+  },
+};
+
+/** Overlayfs wants two directories if there is none for changes. */
+function readOnly(lower: readonly string[], empty: string): MountSpec {
+  checkDepth(lower.length, "mount a snapshot");
+  const [only] = lower;
+  if (lower.length > 1) return { kind: "overlay", lower };
+  return { kind: "bind", source: only ?? empty, readonly: true };
+}

@@ -1,0 +1,207 @@
+import { randomBytes } from "node:crypto";
+import { renameSync } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { VarveError, errnoOf, throwIfAborted, toVarveError } from "../core/index.ts";
+import type { Driver, Step } from "./driver.ts";
+import { layersOf } from "./layers.ts";
+import type {
+  MountSpec,
+  PrepareOptions,
+  SnapshotInfo,
+  SnapshotOptions,
+  SnapshotUsage,
+  Snapshotter,
+} from "./snapshotter.ts";
+import type { NewSnapshot, SnapshotRow, SnapshotTable } from "./table.ts";
+import { removeTree, treeUsage } from "./tree/index.ts";
+
+const GONE = ".gone";
+
+/** The life of snapshots, the same for every driver: a row in the state, and a directory `<root>/<id>` where one is needed. */
+export class StoredSnapshotter implements Snapshotter {
+  readonly #root: string;
+  readonly #table: SnapshotTable;
+  readonly #driver: Driver;
+
+  constructor(root: string, table: SnapshotTable, driver: Driver) {
+    this.#root = root;
+    this.#table = table;
+    this.#driver = driver;
+  }
+
+  get driver(): "overlay" | "copy" {
+    return this.#driver.name;
+  }
+
+  async prepare(key: string, parent: string | undefined, options: PrepareOptions = {}): Promise<MountSpec> {
+    const parents = parent === undefined ? [] : [parent];
+    const made = { name: key, kind: "active", parents, volatile: options.durable !== true } as const;
+    const row = await this.#make(made, options, (own, fresh) =>
+      this.#driver.create(own, this.#below(fresh), options.signal),
+    );
+    return this.#spec(row);
+  }
+
+  async view(key: string, parent: string | undefined, options: SnapshotOptions = {}): Promise<MountSpec> {
+    const parents = parent === undefined ? [] : [parent];
+    const row = this.#table.insert(
+      { name: key, kind: "view", parents },
+      options,
+      `view snapshot ${parent ?? "scratch"} as ${key}`,
+    );
+    return await Promise.resolve(this.#spec(row));
+  }
+
+  async commit(name: string, key: string, options: SnapshotOptions = {}): Promise<void> {
+    const doing = `commit snapshot ${key} as ${name}`;
+    const row = this.#table.get(key, doing);
+    if (row.kind !== "active")
+      throw new VarveError("invalid-argument", `Cannot ${doing}: ${key} is ${row.kind}, not active`);
+    if (this.#table.find(name) !== undefined) throw new VarveError("already-exists", `Cannot ${doing}: ${name} exists`);
+    await this.#driver.seal(this.#directory(row), doing);
+    throwIfAborted(options.signal, doing);
+    this.#table.commit(name, key, options);
+  }
+
+  async merge(name: string, parents: readonly string[], options: SnapshotOptions = {}): Promise<void> {
+    if (!this.#driver.owns("merge")) {
+      this.#table.insert({ name, kind: "committed", parents, merged: true }, options, `merge snapshots into ${name}`);
+      return;
+    }
+    if (this.#table.find(name) !== undefined)
+      throw new VarveError("already-exists", `Cannot merge snapshots into ${name}: it exists`);
+    const key = `merge-${process.pid}-${randomBytes(8).toString("hex")}`;
+    const fill = (own: string, row: SnapshotRow): Promise<void> =>
+      this.#driver.merge(own, this.#steps(row), options.signal);
+    await this.#make({ name: key, kind: "active", parents, merged: true }, options, fill);
+    try {
+      await this.commit(name, key, options);
+    } catch (error) {
+      await this.remove(key);
+      throw error;
+    }
+  }
+
+  async mounts(keyOrName: string): Promise<MountSpec> {
+    return await Promise.resolve(this.#spec(this.#table.get(keyOrName, `mount snapshot ${keyOrName}`)));
+  }
+
+  stat(keyOrName: string): SnapshotInfo | undefined {
+    const row = this.#table.find(keyOrName);
+    return row === undefined ? undefined : infoOf(row);
+  }
+
+  async usage(
+    keyOrName: string,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<SnapshotUsage> {
+    const row = this.#table.get(keyOrName, `measure snapshot ${keyOrName}`);
+    if (row.usage !== undefined) return row.usage;
+    const own = this.#own(row);
+    if (own === undefined) return { bytes: 0, inodes: 0 };
+    const usage = await treeUsage(this.#driver.tree(own), { signal });
+    this.#table.setUsage(row.id, usage);
+    return usage;
+  }
+
+  async remove(keyOrName: string): Promise<void> {
+    const row = this.#table.get(keyOrName, `remove snapshot ${keyOrName}`);
+    const own = this.#own(row);
+    if (own !== undefined && row.kind === "active") this.#driver.checkIdle(own, `remove snapshot ${keyOrName}`);
+    this.#table.remove(keyOrName);
+    if (own !== undefined) await removeTree(own);
+  }
+
+  *walk(): Iterable<SnapshotInfo> {
+    for (const row of this.#table.all()) yield infoOf(row);
+  }
+
+  upperDir(keyOrName: string): string | undefined {
+    const row = this.#table.find(keyOrName);
+    const own = row === undefined ? undefined : this.#own(row);
+    return own === undefined ? undefined : this.#driver.upper(own);
+  }
+
+  async sweep(): Promise<void> {
+    for (const entry of await readdir(this.#root)) {
+      const gone = entry.endsWith(GONE) ? entry : this.#disown(entry);
+      if (gone !== undefined) await removeTree(join(this.#root, gone));
+    }
+  }
+
+  /** Gives the directory of a snapshot without a row a name that no snapshot will ever have. */
+  #disown(entry: string): string | undefined {
+    if (!/^\d+$/.test(entry)) return undefined;
+    return this.#table.exclusively(() => {
+      if (this.#table.hasId(Number(entry))) return undefined;
+      const gone = `${entry}-${randomBytes(4).toString("hex")}${GONE}`;
+      try {
+        renameSync(join(this.#root, entry), join(this.#root, gone));
+      } catch (error) {
+        if (errnoOf(error) === "ENOENT") return undefined;
+        throw error;
+      }
+      return gone;
+    });
+  }
+
+  async #make(
+    made: NewSnapshot,
+    options: SnapshotOptions,
+    fill: (own: string, row: SnapshotRow) => Promise<void>,
+  ): Promise<SnapshotRow> {
+    const doing = `prepare snapshot ${made.name}`;
+    throwIfAborted(options.signal, doing);
+    const row = this.#table.insert(made, options, doing);
+    const own = this.#directory(row);
+    try {
+      // A crash of the machine may have lost the row that had this number, but not the directory.
+      await removeTree(own);
+      await mkdir(own, { mode: 0o700 });
+      await fill(own, row);
+      return row;
+    } catch (error) {
+      this.#table.remove(made.name);
+      await removeTree(own).catch(() => undefined);
+      throw toVarveError(error, doing);
+    }
+  }
+
+  #spec(row: SnapshotRow): MountSpec {
+    const stack = { kind: row.kind, volatile: row.volatile, own: this.#own(row), below: this.#below(row) };
+    return this.#driver.spec(stack, join(this.#root, "empty"));
+  }
+
+  /** The directories that the snapshot stands on, top first. */
+  #below(row: SnapshotRow): string[] {
+    const get = (name: string): SnapshotRow => this.#table.get(name, `mount snapshot ${row.name}`);
+    if (this.#driver.owns("merge")) return row.parents.map((name) => this.#directory(get(name)));
+    return layersOf(row, get)
+      .filter((layer) => layer.id !== row.id)
+      .map((layer) => this.#directory(layer));
+  }
+
+  /** What each layer below a merge changed, lowest first. */
+  #steps(row: SnapshotRow): Step[] {
+    const get = (name: string): SnapshotRow => this.#table.get(name, `merge snapshots into ${row.name}`);
+    const steps = layersOf(row, get).map((layer) => {
+      const [parent] = layer.parents;
+      return { before: parent === undefined ? undefined : this.#directory(get(parent)), after: this.#directory(layer) };
+    });
+    return steps.reverse();
+  }
+
+  #own(row: SnapshotRow): string | undefined {
+    const kind = row.kind === "view" ? "view" : row.merged ? "merge" : "active";
+    return this.#driver.owns(kind) ? this.#directory(row) : undefined;
+  }
+
+  #directory({ id }: SnapshotRow): string {
+    return join(this.#root, String(id));
+  }
+}
+
+function infoOf({ name, parents, kind, createdAt }: SnapshotRow): SnapshotInfo {
+  return { name, parents, kind, createdAt };
+}

@@ -1,0 +1,169 @@
+import { VarveError } from "../core/index.ts";
+import type { Row, State } from "../state/index.ts";
+import type { SnapshotInfo, SnapshotKind, SnapshotOptions, SnapshotUsage } from "./snapshotter.ts";
+
+export interface SnapshotRow extends SnapshotInfo {
+  /** Names the directory. */
+  readonly id: number;
+  readonly volatile: boolean;
+  /** True for a merge. */
+  readonly merged: boolean;
+  readonly usage: SnapshotUsage | undefined;
+}
+
+export interface NewSnapshot {
+  readonly name: string;
+  readonly kind: SnapshotKind;
+  readonly parents: readonly string[];
+  readonly volatile?: boolean;
+  readonly merged?: boolean;
+}
+
+const COLUMNS = "id, name, kind, parents, volatile, merged, created_at, bytes, inodes";
+
+/** The rows of snapshots and the edges by which one keeps its parents. Every change is one transaction. */
+export class SnapshotTable {
+  readonly #state: State;
+  readonly #driver: string;
+
+  constructor(state: State, driver: string) {
+    this.#state = state;
+    this.#driver = driver;
+  }
+
+  find(name: string): SnapshotRow | undefined {
+    const row = this.#state.get(`SELECT ${COLUMNS} FROM snapshot WHERE name = ?`, name);
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  get(name: string, doing: string): SnapshotRow {
+    const row = this.find(name);
+    if (row === undefined) throw new VarveError("not-found", `Cannot ${doing}: snapshot ${name} does not exist`);
+    return row;
+  }
+
+  /** True if a snapshot's directory may be in use. */
+  hasId(id: number): boolean {
+    return this.#state.get("SELECT 1 FROM snapshot WHERE id = ?", id) !== undefined;
+  }
+
+  /** Parents before children: a parent is committed before its child's row is made. */
+  all(): SnapshotRow[] {
+    const rows = this.#state.all(`SELECT ${COLUMNS} FROM snapshot ORDER BY id`).map(fromRow);
+    return parentsFirst(rows);
+  }
+
+  insert(made: NewSnapshot, { lease }: SnapshotOptions, doing: string): SnapshotRow {
+    return this.#state.transaction(() => {
+      this.#expectFree(made.name, doing);
+      for (const parent of made.parents) this.#expectCommitted(parent, doing);
+      this.#state.run(
+        "INSERT INTO snapshot (name, kind, parents, driver, volatile, merged, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        made.name,
+        made.kind,
+        JSON.stringify(made.parents),
+        this.#driver,
+        made.volatile === true ? 1 : 0,
+        made.merged === true ? 1 : 0,
+        Date.now(),
+      );
+      for (const parent of new Set(made.parents)) this.#link(made.name, parent);
+      lease?.add("snapshot", made.name);
+      return this.get(made.name, doing);
+    });
+  }
+
+  /** Turns the active `key` into the committed `name`. */
+  commit(name: string, key: string, { lease }: SnapshotOptions): void {
+    const doing = `commit snapshot ${key} as ${name}`;
+    this.#state.transaction(() => {
+      const row = this.get(key, doing);
+      if (row.kind !== "active")
+        throw new VarveError("invalid-argument", `Cannot ${doing}: it is ${row.kind}, not active`);
+      this.#expectFree(name, doing);
+      this.#state.run("UPDATE snapshot SET name = ?, kind = 'committed' WHERE id = ?", name, row.id);
+      this.#state.run("UPDATE edge SET from_id = ? WHERE from_kind = 'snapshot' AND from_id = ?", name, key);
+      this.#state.run("DELETE FROM edge WHERE to_kind = 'snapshot' AND to_id = ?", key);
+      lease?.add("snapshot", name);
+    });
+  }
+
+  /** Removes the row and what keeps it. */
+  remove(name: string): SnapshotRow {
+    const doing = `remove snapshot ${name}`;
+    const { kind } = this.get(name, doing);
+    return this.#state.transaction(
+      () => {
+        const row = this.get(name, doing);
+        const child = this.#childOf(name);
+        if (child !== undefined) throw new VarveError("busy", `Cannot ${doing}: it is a parent of ${child}`);
+        this.#state.run("DELETE FROM snapshot WHERE id = ?", row.id);
+        this.#state.run("DELETE FROM edge WHERE from_kind = 'snapshot' AND from_id = ?", name);
+        this.#state.run("DELETE FROM edge WHERE to_kind = 'snapshot' AND to_id = ?", name);
+        return row;
+      },
+      // A committed row that came back after a crash would name a tree that is gone; a key's owner is gone as well.
+      { durable: kind === "committed" },
+    );
+  }
+
+  setUsage(id: number, { bytes, inodes }: SnapshotUsage): void {
+    const sql = "UPDATE snapshot SET bytes = ?, inodes = ? WHERE id = ? AND kind = 'committed'";
+    this.#state.run(sql, bytes, inodes, id);
+  }
+
+  /** Runs `fn` while no other process can insert or remove a row. */
+  exclusively<T>(fn: () => T): T {
+    return this.#state.transaction(fn);
+  }
+
+  #expectFree(name: string, doing: string): void {
+    if (this.find(name) !== undefined) throw new VarveError("already-exists", `Cannot ${doing}: ${name} exists`);
+  }
+
+  #expectCommitted(parent: string, doing: string): void {
+    const { kind } = this.get(parent, doing);
+    if (kind !== "committed")
+      throw new VarveError("invalid-argument", `Cannot ${doing}: its parent ${parent} is not committed`);
+  }
+
+  #childOf(name: string): string | undefined {
+    const sql = "SELECT from_id FROM edge WHERE to_kind = 'snapshot' AND to_id = ? AND from_kind = 'snapshot' LIMIT 1";
+    return this.#state.get<{ from_id: string }>(sql, name)?.from_id;
+  }
+
+  #link(from: string, to: string): void {
+    const sql = "INSERT OR IGNORE INTO edge (from_kind, from_id, to_kind, to_id) VALUES ('snapshot', ?, 'snapshot', ?)";
+    this.#state.run(sql, from, to);
+  }
+}
+
+function fromRow(row: Row): SnapshotRow {
+  const { bytes, inodes } = row;
+  return {
+    id: Number(row["id"]),
+    name: String(row["name"]),
+    kind: row["kind"] as SnapshotKind,
+    parents: JSON.parse(String(row["parents"])) as string[],
+    volatile: row["volatile"] === 1,
+    merged: row["merged"] === 1,
+    createdAt: Number(row["created_at"]),
+    usage: bytes === null || inodes === null ? undefined : { bytes: Number(bytes), inodes: Number(inodes) },
+  };
+}
+
+function parentsFirst(rows: readonly SnapshotRow[]): SnapshotRow[] {
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  const done = new Set<SnapshotRow>();
+  for (const row of rows) {
+    const stack = [row];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const missing = top.parents
+        .map((name) => byName.get(name))
+        .filter((parent) => parent !== undefined && !done.has(parent));
+      if (missing.length === 0) done.add(stack.pop() as SnapshotRow);
+      else stack.push(...(missing as SnapshotRow[]));
+    }
+  }
+  return [...done];
+}
