@@ -8,3 +8,5 @@ export * from "./run.ts";
 export * from "./sources.ts";
 export * from "./state.ts";
 export * from "./vertex.ts";
+export * from "./cache-map.ts";
+export * from "./source-key.ts";
