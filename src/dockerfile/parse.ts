@@ -1,0 +1,118 @@
+import { Limits, VarveError } from "../core/index.ts";
+import { directive } from "./directives.ts";
+import type { EscapeToken } from "./expand.ts";
+import { atRange, fault, located } from "./fault.ts";
+import type { ArgInstruction, Instruction, Stage } from "./instruction.ts";
+import { LineReader, type LogicalLine } from "./line-reader.ts";
+import { Linter, type LintOptions, parseLintOptions } from "./lint.ts";
+import { lintStages } from "./lint-stages.ts";
+import { parseInstruction } from "./parse-instruction.ts";
+import { type SourceFile, lineRange, sourceFile } from "./source.ts";
+import { errorPrefix, nextStatement, noInstructions, rangeOf } from "./statement.ts";
+
+export interface ParseOptions {
+  /** What the user calls the file; default `Dockerfile`. */
+  readonly name?: string;
+  /** Which checks run; default what the `check` directive says. */
+  readonly lint?: LintOptions;
+}
+
+/** A Dockerfile, read: nothing in it is expanded. */
+export interface Dockerfile {
+  readonly source: SourceFile;
+  readonly escape: EscapeToken;
+  /** The value of `# syntax=`. */
+  readonly syntax?: string;
+  /** The ARGs before the first FROM. */
+  readonly globalArgs: readonly ArgInstruction[];
+  /** At least one. */
+  readonly stages: readonly Stage[];
+  /** Holds the warnings so far; what compiles the stages adds to it. */
+  readonly linter: Linter;
+}
+
+type Parsed = ReturnType<typeof parseInstruction>;
+type OpenStage = Omit<Stage, "instructions"> & { readonly instructions: Instruction[] };
+
+const MAX_INSTRUCTIONS = 50_000;
+
+function sizeOf(text: string | Uint8Array): number {
+  return typeof text === "string" ? Buffer.byteLength(text) : text.byteLength;
+}
+
+function readSource(text: string | Uint8Array, name: string): SourceFile {
+  const size = sizeOf(text);
+  if (size > Limits.dockerfile)
+    throw new VarveError("limit-exceeded", `Cannot read ${name}: it is larger than ${Limits.dockerfile} bytes`);
+  if (size === 0) throw new VarveError("invalid-build", `Cannot read ${name}: the Dockerfile cannot be empty`);
+  return sourceFile(name, typeof text === "string" ? text : Buffer.from(text).toString("utf8"));
+}
+
+function lintOptions(source: SourceFile): LintOptions | undefined {
+  const check = directive("check", source);
+  if (check === undefined) return undefined;
+  return located(source, check.range, "failed to parse check options: ", () => parseLintOptions(check.value));
+}
+
+/** The next instruction with errors placed; undefined at the end. */
+function nextInstruction(reader: LineReader, linter: Linter): { parsed: Parsed; line: LogicalLine } | undefined {
+  const next = nextStatement(reader);
+  if (next === undefined) return undefined;
+  const { statement, line } = next;
+  try {
+    return { parsed: parseInstruction(statement, linter), line };
+  } catch (error) {
+    throw atRange(error, reader.file, rangeOf(line, error), errorPrefix(line.range));
+  }
+}
+
+class Builder {
+  readonly globalArgs: ArgInstruction[] = [];
+  readonly stages: OpenStage[] = [];
+
+  add(parsed: Parsed): void {
+    const stage = this.stages.at(-1);
+    if (parsed.kind === "from") this.stages.push({ ...parsed, instructions: [] });
+    else if (stage !== undefined) stage.instructions.push(parsed);
+    else if (parsed.kind === "arg") this.globalArgs.push(parsed);
+    else throw fault("no build stage in current context");
+  }
+}
+
+/**
+ * Reads a Dockerfile with the semantics of BuildKit's parser. Throws `invalid-build` whose `details.location` and message say
+ * where, and `limit-exceeded` for a file that is too large. Checks run on the way; `linter` holds what they found.
+ */
+export function parseDockerfile(text: string | Uint8Array, options: ParseOptions = {}): Dockerfile {
+  const source = readSource(text, options.name ?? "Dockerfile");
+  const linter = new Linter(options.lint ?? lintOptions(source));
+  const reader = new LineReader(source);
+  const builder = new Builder();
+  let count = 0;
+  for (let next = nextInstruction(reader, linter); next !== undefined; next = nextInstruction(reader, linter)) {
+    const { parsed, line } = next;
+    if (++count > MAX_INSTRUCTIONS)
+      throw new VarveError("limit-exceeded", `Cannot read ${source.name}: more than ${MAX_INSTRUCTIONS} instructions`);
+    if (line.emptyContinuation !== undefined)
+      linter.warn("NoEmptyContinuation", line.emptyContinuation, "Empty continuation line");
+    located(source, parsed.range, errorPrefix(parsed.range), () => builder.add(parsed));
+  }
+  if (count === 0) throw noInstructions(source);
+  const { stages, globalArgs } = builder;
+  if (stages.length === 0)
+    throw atRange(fault("dockerfile contains no stages to build"), source, lineRange(source, source.lines.length));
+  lintStages(stages, linter);
+  const syntax = reader.directives.get("syntax");
+  return { source, escape: reader.escape, globalArgs, stages, linter, ...(syntax === undefined ? {} : { syntax }) };
+}
+
+/** Reads one instruction on its own: an ONBUILD trigger. Throws `invalid-build` without a place. */
+export function parseTrigger(text: string): Instruction {
+  const source = sourceFile("ONBUILD", text);
+  const reader = new LineReader(source);
+  const linter = new Linter();
+  const first = nextInstruction(reader, linter)?.parsed;
+  if (first === undefined || first.kind === "from" || nextInstruction(reader, linter) !== undefined)
+    throw fault("onbuild trigger should be a single expression");
+  return first;
+}
