@@ -1,0 +1,26 @@
+import type { Bytes } from "./bytes.ts";
+
+export interface Block {
+  readonly data: Buffer;
+  readonly last: boolean;
+}
+
+/** Cuts a stream into blocks of exactly `size` bytes; the last one may be shorter, and empty only if the stream is. */
+export async function* blocks(source: Bytes, size: number): AsyncGenerator<Block> {
+  let block = Buffer.allocUnsafeSlow(size);
+  let used = 0;
+  for await (const chunk of source) {
+    for (let from = 0; from < chunk.byteLength;) {
+      if (used === size) {
+        yield { data: block, last: false };
+        block = Buffer.allocUnsafeSlow(size);
+        used = 0;
+      }
+      const taken = Math.min(size - used, chunk.byteLength - from);
+      block.set(chunk.subarray(from, from + taken), used);
+      used += taken;
+      from += taken;
+    }
+  }
+  yield { data: block.subarray(0, used), last: true };
+}

@@ -1,0 +1,76 @@
+import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import { VarveError, toVarveError } from "../core/index.ts";
+import { type Bytes, limited, type Named } from "./bytes.ts";
+import { type CompressionFormat, detectCompression, MAGIC_LENGTH, peek } from "./compress-detect.ts";
+import { decompressWithTool } from "./compress-tool.ts";
+import { type Fed, through, type TransformError } from "./compress-transform.ts";
+
+export interface DecompressOptions extends Named {
+  /** "detect" goes by the magic number. */
+  readonly format: CompressionFormat | "detect";
+  /** The most bytes that may come out; `limit-exceeded` past it. */
+  readonly limit?: number;
+}
+
+const CHUNK = 262_144;
+/** 128 MiB: what a decoder must support without being asked to. Bounds the memory of a hostile frame. */
+const ZSTD_WINDOW_LOG = 27;
+
+/**
+ * Decompresses a stream: several gzip members or zstd frames in a row are one stream, skippable frames are skipped. Throws
+ * `corrupt` for a stream that is cut short, damaged or followed by anything else, and `unsupported` if the format needs a
+ * program (bzip2, xz) that is not there.
+ */
+export async function* decompress(source: Bytes, options: DecompressOptions): AsyncGenerator<Uint8Array> {
+  const { limit, what } = options;
+  const decoded = decode(source, options);
+  yield* limit === undefined ? decoded : limited(decoded, limit, { what });
+}
+
+async function* decode(source: Bytes, { format, what }: DecompressOptions): AsyncGenerator<Uint8Array> {
+  switch (format) {
+    case "uncompressed":
+      yield* source;
+      return;
+    case "gzip":
+      yield* gunzip(source, what);
+      return;
+    case "zstd":
+      yield* unzstd(source, what);
+      return;
+    case "bzip2":
+    case "xz":
+      yield* decompressWithTool(source, format, { what });
+      return;
+    case "detect": {
+      const { head, bytes } = await peek(source, MAGIC_LENGTH);
+      yield* decode(bytes, { format: detectCompression(head), what });
+    }
+  }
+}
+
+function corrupt(what: string): TransformError {
+  return (error) => {
+    const known = toVarveError(error, `decompress ${what}`, "corrupt");
+    return known.code === "corrupt" ? new VarveError("corrupt", known.message, { cause: error }) : known;
+  };
+}
+
+async function* gunzip(source: Bytes, what: string): AsyncGenerator<Uint8Array> {
+  const fed: Fed = { bytes: 0 };
+  const decoder = createGunzip({ chunkSize: CHUNK });
+  yield* through(source, { input: decoder, output: decoder }, corrupt(what), fed);
+  // zlib stops at a zero byte between members, and says so only by what it has used.
+  if (decoder.bytesWritten !== fed.bytes) {
+    throw new VarveError(
+      "corrupt",
+      `Cannot decompress ${what}: ${fed.bytes - decoder.bytesWritten} bytes follow the gzip data`,
+    );
+  }
+}
+
+async function* unzstd(source: Bytes, what: string): AsyncGenerator<Uint8Array> {
+  const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG };
+  const decoder = createZstdDecompress({ chunkSize: CHUNK, params, rejectGarbageAfterEnd: true });
+  yield* through(source, { input: decoder, output: decoder }, corrupt(what));
+}
