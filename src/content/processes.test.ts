@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { digestOf, isVarveError } from "../core/index.ts";
+import { temporaryDirectory } from "../io/index.ts";
+import { openState } from "../state/index.ts";
+import { openContentStore } from "./index.ts";
+
+const PRELUDE = `
+import { openContentStore } from ${JSON.stringify(new URL("index.ts", import.meta.url).href)};
+import { openState } from ${JSON.stringify(new URL("../state/index.ts", import.meta.url).href)};
+const [root, name] = process.argv.slice(1);
+const state = openState(root + "/state.db");
+const store = openContentStore(root, state);
+`;
+
+function start(script: string, root: string, name = "", shell = ""): ChildProcess {
+  const args = ["--input-type=module-typescript", "-e", PRELUDE + script, root, name];
+  const stdio = ["ignore", "pipe", "inherit"] as const;
+  if (shell === "") return spawn(process.execPath, args, { stdio: [...stdio] });
+  return spawn("/bin/sh", ["-c", `${shell}; exec "$@"`, "sh", process.execPath, ...args], { stdio: [...stdio] });
+}
+
+async function finish(child: ChildProcess): Promise<string> {
+  let out = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  const [code] = await once(child, "close");
+  assert.equal(code, 0, out);
+  return out;
+}
+
+/** Writes blobs, half of them the same as the other writers', and fails if a leased one goes. */
+const WRITER = `
+for (let round = 0; round < 12; round++) {
+  await using lease = await store.lease();
+  const texts = ["shared " + round, name + round, "a", "b"];
+  const infos = await Promise.all(texts.map((text) => store.put(Buffer.from(text), { lease })));
+  store.link(infos[0].digest, [infos[1].digest]);
+  for (let look = 0; look < 5; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    for (const [i, { digest }] of infos.entries()) {
+      let text = "";
+      for await (const chunk of store.open(digest)) text += Buffer.from(chunk);
+      if (text !== texts[i]) throw new Error("lost " + texts[i]);
+    }
+  }
+}`;
+
+test("collectors never take what writers in other processes hold, and leave nothing when they are done", async () => {
+  await using dir = await temporaryDirectory();
+  using state = openState(join(dir.path, "state.db"));
+  const store = openContentStore(dir.path, state);
+  const writers = ["x", "y", "z"].map((name) => finish(start(WRITER, dir.path, name)));
+  let running = true;
+  const done = Promise.all(writers).finally(() => {
+    running = false;
+  });
+  let collected = 0;
+  while (running) collected += (await store.collect()).blobs;
+  await done;
+  collected += (await store.collect()).blobs;
+  assert.ok(collected >= 3 * 12, `only ${collected} blobs were collected`);
+  assert.deepEqual([...store.walk()], []);
+  assert.deepEqual(readdirSync(join(dir.path, "content/blobs/sha256")), []);
+  assert.deepEqual(readdirSync(join(dir.path, "content/ingest")), []);
+  assert.equal(state.get("SELECT 1 FROM edge"), undefined);
+});
+
+test("an ingest whose process is killed is locked until then, and resumed after", async () => {
+  await using dir = await temporaryDirectory();
+  using state = openState(join(dir.path, "state.db"));
+  const store = openContentStore(dir.path, state);
+  const child = start(
+    `const ingest = await store.ingest("layer");
+     await ingest.write(Buffer.alloc(200000, "a"));
+     console.log(ingest.offset);
+     setInterval(() => ingest, 1000);`,
+    dir.path,
+  );
+  assert.ok(child.stdout);
+  await once(child.stdout, "data");
+  await assert.rejects(store.ingest("layer"), (error) => isVarveError(error, "busy"));
+  child.kill("SIGKILL");
+  await once(child, "close");
+  const whole = Buffer.alloc(300_000, "a");
+  await using ingest = await store.ingest("layer", { expected: { digest: digestOf(whole), size: whole.length } });
+  assert.equal(ingest.offset, 200_000);
+  await ingest.write(whole.subarray(ingest.offset));
+  assert.equal((await ingest.commit()).size, 300_000);
+});
+
+test("a disk that takes no more is a storage error, and nothing is left of the blob", async () => {
+  await using dir = await temporaryDirectory();
+  openState(join(dir.path, "state.db")).close();
+  const script = `
+    for (const ref of ["r", undefined])
+      await store.put(Buffer.alloc(3000000), ref && { ref }).then(() => console.log("stored"), (error) => console.log(error.code));`;
+  // A limit on the size of files stands in for a full disk: both fail a write in the same way.
+  const out = await finish(start(script, dir.path, "", "ulimit -f 2048"));
+  assert.equal(out, "storage\nstorage\n");
+  using state = openState(join(dir.path, "state.db"));
+  assert.deepEqual([...openContentStore(dir.path, state).walk()], []);
+  assert.deepEqual(readdirSync(join(dir.path, "content/ingest")), []);
+});
