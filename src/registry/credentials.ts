@@ -1,0 +1,42 @@
+import { DEFAULT_REGISTRY } from "../core/index.ts";
+
+/** What a client shows a registry. `identity-token` is an OAuth2 refresh token, `bearer` a token used as it is. */
+export type Credential =
+  | { readonly kind: "anonymous" }
+  | { readonly kind: "basic"; readonly username: string; readonly password: string }
+  | { readonly kind: "identity-token"; readonly token: string }
+  | { readonly kind: "bearer"; readonly token: string };
+
+export const ANONYMOUS: Credential = { kind: "anonymous" };
+
+/**
+ * Finds the credential for a registry host as it stands in a reference ("docker.io", "localhost:5000"). Throws
+ * `unauthorized` when a credential exists but cannot be had (a broken helper), never when there is none.
+ */
+export type CredentialSource = (host: string, options: { signal?: AbortSignal | undefined }) => Promise<Credential>;
+
+/** The key Docker writes for its own registry. */
+const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
+
+const HUB_NAMES = new Set(["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]);
+
+/** The host that a key of a credential file stands for: scheme, path and Docker's old index name removed. */
+export function hostOfKey(key: string): string {
+  const host = key.replace(/^https?:\/\//, "").split("/", 1)[0] ?? "";
+  return HUB_NAMES.has(host) ? DEFAULT_REGISTRY : host;
+}
+
+/** The keys under which a file or a helper may hold the credential of `host`, the likeliest first. */
+export function keysOfHost(host: string): readonly string[] {
+  const normal = hostOfKey(host);
+  if (normal === DEFAULT_REGISTRY) return [DOCKER_HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io"];
+  return [normal, `https://${normal}`, `http://${normal}`];
+}
+
+/** A source over credentials already at hand, keyed by host or by Docker's keys. Others are anonymous. */
+export function staticCredentials(
+  entries: Iterable<readonly [host: string, credential: Credential]>,
+): CredentialSource {
+  const byHost = new Map([...entries].map(([key, credential]) => [hostOfKey(key), credential] as const));
+  return (host) => Promise.resolve(byHost.get(hostOfKey(host)) ?? ANONYMOUS);
+}

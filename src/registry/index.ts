@@ -1,0 +1,24 @@
+export type { RegistryConfig, RegistryHostConfig } from "./config.ts";
+export { parseRegistryConfig } from "./parse-config.ts";
+export {
+  ANONYMOUS,
+  type Credential,
+  type CredentialSource,
+  hostOfKey,
+  keysOfHost,
+  staticCredentials,
+} from "./credentials.ts";
+export { type DockerAuth, credentialOf, dockerConfigDirectory, dockerCredentials } from "./docker-config.ts";
+export { ACCEPT_MANIFESTS, type ImageDocument, parseDocument } from "./document.ts";
+export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
+export type { ManifestContent } from "./manifest.ts";
+export {
+  type BlobOptions,
+  type PushBlobOptions,
+  Registry,
+  type RegistryOptions,
+  type RequestOptions,
+  type TransferOptions,
+} from "./registry.ts";
+export type { PushedBlob } from "./upload.ts";
+export type { BlobSource } from "./upload-session.ts";

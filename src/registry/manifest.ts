@@ -1,0 +1,173 @@
+import {
+  type Descriptor,
+  type Digest,
+  Limits,
+  type Reference,
+  VarveError,
+  digestAlgorithm,
+  digestOf,
+  formatReference,
+  isDigest,
+  throwIfAborted,
+} from "../core/index.ts";
+import { collect } from "../io/index.ts";
+import type { Client } from "./client.ts";
+import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, refuseSchema1 } from "./document.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { statusOf } from "./errors.ts";
+import { type HttpResponse, bodyOf, headerOf } from "./http.ts";
+import { repositoryScope } from "./scope.ts";
+
+/** A manifest or an index as the registry holds it, verified. */
+export interface ManifestContent {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+}
+
+interface Asked {
+  readonly reference: Reference;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A HEAD that a registry does not support, or answers without saying what it has. */
+const HEAD_USELESS = new Set([400, 404, 405, 406, 500, 501]);
+
+function pathOf({ repository, tag, digest }: Reference): string {
+  return `${repository}/manifests/${digest ?? tag ?? "latest"}`;
+}
+
+function digestHeader(response: HttpResponse): Digest | undefined {
+  const text = headerOf(response.headers, "docker-content-digest");
+  return isDigest(text) ? text : undefined;
+}
+
+function mismatch(reference: Reference, wanted: Digest, actual: string): never {
+  throw new VarveError("corrupt", `Cannot read ${formatReference(reference)}: its digest is ${actual}, not ${wanted}`, {
+    details: { digest: wanted, actual },
+  });
+}
+
+/** The descriptor the headers of a HEAD tell, or undefined if they do not tell all of it. */
+function describe(response: HttpResponse, reference: Reference): Descriptor | undefined {
+  const mediaType = plainMediaType(headerOf(response.headers, "content-type"));
+  refuseSchema1(mediaType, formatReference(reference));
+  const digest = digestHeader(response);
+  const length = headerOf(response.headers, "content-length") ?? "";
+  if (digest === undefined || !isDocumentType(mediaType) || !/^\d{1,15}$/.test(length) || length === "0")
+    return undefined;
+  if (reference.digest !== undefined && reference.digest !== digest) mismatch(reference, reference.digest, digest);
+  return { mediaType, digest, size: Number(length) };
+}
+
+async function head(client: Client, endpoint: Endpoint, { reference, signal }: Asked): Promise<Descriptor | undefined> {
+  const url = await client.urlOf(endpoint, pathOf(reference), "", signal);
+  const request = {
+    method: "HEAD" as const,
+    url,
+    headers: { accept: ACCEPT_MANIFESTS },
+    scopes: [repositoryScope(reference.repository, "pull")],
+    accept: [200],
+    doing: `resolve ${formatReference(reference)}`,
+    signal,
+  };
+  try {
+    return await client.request(endpoint, request, async (response) => {
+      await response.discard();
+      return describe(response, reference);
+    });
+  } catch (error) {
+    if (HEAD_USELESS.has(statusOf(error) ?? 0)) return undefined;
+    throw error;
+  }
+}
+
+async function get(client: Client, endpoint: Endpoint, { reference, signal }: Asked): Promise<ManifestContent> {
+  const name = formatReference(reference);
+  const url = await client.urlOf(endpoint, pathOf(reference), "", signal);
+  const request = {
+    method: "GET" as const,
+    url,
+    headers: { accept: ACCEPT_MANIFESTS },
+    scopes: [repositoryScope(reference.repository, "pull")],
+    accept: [200],
+    doing: `read ${name}`,
+    signal,
+  };
+  const { bytes, type, announced } = await client.request(endpoint, request, async (response) => ({
+    bytes: await collect(response.body, Limits.manifest, { what: `manifest ${name}` }),
+    type: plainMediaType(headerOf(response.headers, "content-type")),
+    announced: digestHeader(response),
+  }));
+  const wanted = reference.digest ?? announced;
+  const digest = digestOf(bytes, wanted === undefined ? "sha256" : digestAlgorithm(wanted));
+  if (wanted !== undefined && digest !== wanted) mismatch(reference, wanted, digest);
+  const { mediaType } = await parseDocument(bytes, type, name);
+  return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
+}
+
+/**
+ * Asks each endpoint in turn until one can tell. The error of the last, the registry itself, is thrown; a cancellation
+ * ends it at once.
+ */
+export async function fromFirst<T>(
+  endpoints: readonly Endpoint[],
+  signal: AbortSignal | undefined,
+  ask: (endpoint: Endpoint) => Promise<T>,
+): Promise<T> {
+  for (const endpoint of endpoints.slice(0, -1)) {
+    try {
+      return await ask(endpoint);
+    } catch (error) {
+      throwIfAborted(signal, `read from ${endpoint.name}`);
+      if (error instanceof VarveError && error.code === "storage") throw error;
+    }
+  }
+  const last = endpoints.at(-1);
+  if (last === undefined) throw new VarveError("internal", "Cannot ask a registry: it has no endpoint");
+  return await ask(last);
+}
+
+/** What a reference stands for now: HEAD, and GET where HEAD does not tell. */
+export async function resolveManifest(
+  client: Client,
+  endpoints: readonly Endpoint[],
+  asked: Asked,
+): Promise<Descriptor> {
+  return await fromFirst(endpoints, asked.signal, async (endpoint) => {
+    return (await head(client, endpoint, asked)) ?? (await get(client, endpoint, asked)).descriptor;
+  });
+}
+
+export async function fetchManifest(
+  client: Client,
+  endpoints: readonly Endpoint[],
+  asked: Asked,
+): Promise<ManifestContent> {
+  return await fromFirst(endpoints, asked.signal, (endpoint) => get(client, endpoint, asked));
+}
+
+/** Stores a manifest under the reference's tag, or under its own digest if there is none. */
+export async function putManifest(
+  client: Client,
+  endpoint: Endpoint,
+  { descriptor, bytes }: { readonly descriptor: Descriptor; readonly bytes: Uint8Array },
+  { reference, signal }: Asked,
+): Promise<void> {
+  const { repository, tag } = reference;
+  const url = await client.urlOf(endpoint, `${repository}/manifests/${tag ?? descriptor.digest}`, "", signal);
+  const request = {
+    method: "PUT" as const,
+    url,
+    headers: { "content-type": descriptor.mediaType },
+    body: bodyOf(bytes),
+    scopes: [repositoryScope(repository, "pull", "push")],
+    accept: [200, 201, 202],
+    doing: `push ${formatReference(reference)}`,
+    signal,
+  };
+  const stored = await client.request(endpoint, request, async (response) => {
+    await response.discard();
+    return digestHeader(response);
+  });
+  if (stored !== undefined && stored !== descriptor.digest) mismatch(reference, descriptor.digest, stored);
+}

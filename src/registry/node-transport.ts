@@ -1,0 +1,135 @@
+import type * as Http from "node:http";
+import type * as Https from "node:https";
+import { VarveError, errnoOf, throwIfAborted } from "../core/index.ts";
+import { Semaphore } from "../io/index.ts";
+import { toHttpFailure } from "./connection-failure.ts";
+import { exchange } from "./exchange.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
+import type { ProxySettings } from "./proxy.ts";
+import type { TlsTrust } from "./tls-trust.ts";
+
+/** Milliseconds. `idle` bounds each wait for the other side, not the whole transfer. */
+export interface Timeouts {
+  readonly connect: number;
+  readonly idle: number;
+}
+
+export interface NodeTransportOptions {
+  readonly trust: TlsTrust;
+  readonly proxy: ProxySettings;
+  readonly timeouts: Timeouts;
+  /** Requests under way at a time; further ones wait. */
+  readonly sockets: number;
+}
+
+interface Agents {
+  readonly http: Http.Agent;
+  readonly https: Https.Agent;
+}
+
+interface Modules {
+  readonly http: typeof Http;
+  readonly https: typeof Https;
+}
+
+const UNKNOWN_AUTHORITY = new Set([
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+]);
+
+/** HTTP/1.1 over `node:http` and `node:https` with kept connections: the only place of the room that knows Node's streams. */
+export class NodeTransport implements Disposable {
+  readonly #options: NodeTransportOptions;
+  readonly #slots: Semaphore;
+  #modules: Promise<Modules> | undefined;
+  #direct: Agents | undefined;
+  #proxied: Agents | undefined;
+
+  constructor(options: NodeTransportOptions) {
+    this.#options = options;
+    this.#slots = new Semaphore(options.sockets);
+  }
+
+  /** `trustHost`: the host whose certificates apply, where it is not the URL's. */
+  async send(request: HttpRequest, trustHost: string = request.url.host): Promise<HttpResponse> {
+    const slot = await this.#slots.acquire(request.signal);
+    try {
+      return await this.#attempt(request, trustHost, slot);
+    } catch (error) {
+      const failure = this.#translate(error, request);
+      if (!UNKNOWN_AUTHORITY.has(errnoOf(failure.cause) ?? "") || !this.#options.trust.widen()) {
+        slot[Symbol.dispose]();
+        throw failure;
+      }
+    }
+    try {
+      return await this.#attempt(request, trustHost, slot);
+    } catch (error) {
+      slot[Symbol.dispose]();
+      throw this.#translate(error, request);
+    }
+  }
+
+  /** Closes the idle connections. */
+  [Symbol.dispose](): void {
+    for (const agents of [this.#direct, this.#proxied]) {
+      agents?.http.destroy();
+      agents?.https.destroy();
+    }
+  }
+
+  async #attempt(request: HttpRequest, trustHost: string, slot: Disposable): Promise<HttpResponse> {
+    const modules = await this.#load();
+    throwIfAborted(request.signal, "reach the registry");
+    const { url, method, headers } = request;
+    const agents = this.#agentsFor(url, modules);
+    const secure = url.protocol === "https:";
+    const client = secure
+      ? modules.https.request(url, {
+          method,
+          headers,
+          agent: agents.https,
+          ...(await this.#options.trust.optionsOf(trustHost)),
+        })
+      : modules.http.request(url, { method, headers, agent: agents.http });
+    return await exchange(client, request, { ...this.#options.timeouts, onEnd: () => slot[Symbol.dispose]() });
+  }
+
+  #translate(error: unknown, request: HttpRequest): Error {
+    if (error instanceof VarveError) return error;
+    throwIfAborted(request.signal, "reach the registry");
+    return toHttpFailure(error);
+  }
+
+  #load(): Promise<Modules> {
+    this.#modules ??= Promise.all([import("node:http"), import("node:https")]).then(([http, https]) => ({
+      http,
+      https,
+    }));
+    return this.#modules;
+  }
+
+  #agentsFor(url: URL, { http, https }: Modules): Agents {
+    const { proxy, sockets } = this.#options;
+    const options = { keepAlive: true, maxSockets: sockets, maxFreeSockets: 8, scheduling: "lifo" as const };
+    const address = url.protocol === "https:" ? proxy.https : proxy.http;
+    if (address === undefined || proxy.bypass(url)) {
+      this.#direct ??= { http: new http.Agent(options), https: new https.Agent(options) };
+      return this.#direct;
+    }
+    try {
+      const proxyEnv = { HTTP_PROXY: proxy.http, HTTPS_PROXY: proxy.https };
+      this.#proxied ??= {
+        http: new http.Agent({ ...options, proxyEnv }),
+        https: new https.Agent({ ...options, proxyEnv }),
+      };
+      return this.#proxied;
+    } catch (error) {
+      throw new VarveError("invalid-argument", "Cannot use the proxy: HTTP_PROXY or HTTPS_PROXY is not a URL", {
+        cause: error,
+      });
+    }
+  }
+}

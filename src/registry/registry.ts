@@ -1,0 +1,270 @@
+import {
+  type Descriptor,
+  type Digest,
+  type Reference,
+  VarveError,
+  formatReference,
+  parseReference,
+} from "../core/index.ts";
+import { type Bytes, Semaphore, counted } from "../io/index.ts";
+import { Client } from "./client.ts";
+import type { RegistryConfig } from "./config.ts";
+import type { CredentialSource } from "./credentials.ts";
+import { dockerCredentials } from "./docker-config.ts";
+import { Download } from "./download.ts";
+import { type Endpoint, hostConfigOf, originEndpoint, pullEndpoints } from "./endpoint.ts";
+import { type OnTransfer, TransferReporter } from "./events.ts";
+import type { HttpResponse } from "./http.ts";
+import { type ManifestContent, fetchManifest, fromFirst, putManifest, resolveManifest } from "./manifest.ts";
+import { NodeTransport, type Timeouts } from "./node-transport.ts";
+import { proxySettings } from "./proxy.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
+import { repositoryScope } from "./scope.ts";
+import { listTags } from "./tags.ts";
+import { TlsTrust } from "./tls-trust.ts";
+import { type PushedBlob, uploadBlob } from "./upload.ts";
+import { type BlobSource, blobExists } from "./upload-session.ts";
+
+export interface RegistryOptions {
+  /** Docker's own (`$DOCKER_CONFIG/config.json`) unless given. */
+  readonly credentials?: CredentialSource;
+  readonly config?: RegistryConfig;
+  readonly userAgent?: string;
+  /** Blobs that move at a time, in each direction. */
+  readonly concurrency?: number;
+  readonly onEvent?: OnTransfer;
+  readonly timeouts?: Partial<Timeouts>;
+  readonly retry?: Partial<RetryPolicy>;
+  /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are looked up. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Certificates by host, as in Docker's `/etc/docker/certs.d`. */
+  readonly certificates?: string;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TransferOptions extends RequestOptions {
+  readonly onEvent?: OnTransfer | undefined;
+}
+
+export interface BlobOptions extends TransferOptions {
+  /** The first byte wanted. */
+  readonly offset?: number;
+  /** `origin` leaves the mirrors out: for when one of them sent bytes that are not the blob's. */
+  readonly from?: "any" | "origin";
+}
+
+export interface PushBlobOptions extends TransferOptions {
+  /** Repositories of the same registry that may have the blob. */
+  readonly mountFrom?: readonly string[];
+  /** Bytes a request; by default the whole blob goes in one, unless the server refuses that. */
+  readonly chunkSize?: number;
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 60_000 };
+const CONCURRENCY = 4;
+
+/**
+ * A client of OCI and Docker registries: OCI distribution specification 1.1. It keeps connections, tokens and what it
+ * learnt of each host; dispose of it to close the connections. Every method throws `remote`, `unauthorized`, `not-found`,
+ * `corrupt`, `limit-exceeded` or `cancelled`.
+ */
+export class Registry implements Disposable {
+  readonly #client: Client;
+  readonly #config: RegistryConfig;
+  readonly #onEvent: OnTransfer | undefined;
+  readonly #downloads: Semaphore;
+  readonly #uploads: Semaphore;
+
+  constructor(options: RegistryOptions = {}) {
+    const config = options.config ?? { registries: {} };
+    const concurrency = options.concurrency ?? CONCURRENCY;
+    this.#config = config;
+    this.#onEvent = options.onEvent;
+    this.#downloads = new Semaphore(concurrency);
+    this.#uploads = new Semaphore(concurrency);
+    this.#client = new Client({
+      transport: new NodeTransport({
+        trust: new TlsTrust((host) => hostConfigOf(config, host), options.certificates),
+        proxy: proxySettings(options.env ?? process.env),
+        timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+        sockets: 2 * concurrency + 8,
+      }),
+      credentials: options.credentials ?? dockerCredentials(),
+      retry: { ...DEFAULT_RETRY, ...options.retry },
+      userAgent: options.userAgent ?? "varve",
+    });
+  }
+
+  /** What a reference stands for now. Its digest wins over its tag; with neither, the tag is `latest`. */
+  async resolve(reference: Reference, { signal }: RequestOptions = {}): Promise<Descriptor> {
+    const checked = check(reference);
+    return await resolveManifest(this.#client, this.#pullFrom(checked), { reference: checked, signal });
+  }
+
+  /** The manifest or index itself, verified against the reference's digest or the one the registry announces. */
+  async manifest(reference: Reference, { signal }: RequestOptions = {}): Promise<ManifestContent> {
+    const checked = check(reference);
+    return await fetchManifest(this.#client, this.#pullFrom(checked), { reference: checked, signal });
+  }
+
+  /**
+   * The bytes of a blob from `offset` on, resumed over broken connections. Never more than the descriptor's size; the
+   * digest is for the reader to verify, because only it may hold the bytes before `offset`. Waits for a free slot when
+   * the reading begins and holds it until it ends.
+   */
+  async *blob(reference: Reference, descriptor: Descriptor, options: BlobOptions = {}): AsyncGenerator<Uint8Array> {
+    const { offset = 0, signal, from = "any" } = options;
+    const checked = check(reference);
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > descriptor.size) {
+      throw new VarveError("invalid-argument", `Cannot read blob ${descriptor.digest} from byte ${offset}`);
+    }
+    const reporter = this.#reporter("download", checked, descriptor, options);
+    reporter.state("waiting", offset);
+    using _slot = await this.#downloads.acquire(signal);
+    const download = new Download(this.#client, checked, descriptor, {
+      offset,
+      signal,
+      onRetry: () => reporter.state("retrying"),
+    });
+    let current = offset;
+    let state: "failed" | "done" = "failed";
+    try {
+      const endpoints = this.#pullFrom(checked);
+      for await (const chunk of download.bytes(from === "any" ? endpoints : endpoints.slice(-1))) {
+        current += chunk.byteLength;
+        reporter.at(current);
+        yield chunk;
+      }
+      state = "done";
+    } finally {
+      reporter.state(state);
+    }
+  }
+
+  async hasBlob(reference: Reference, digest: Digest, { signal }: RequestOptions = {}): Promise<boolean> {
+    const checked = check(reference);
+    const descriptor = { mediaType: "application/octet-stream", digest, size: 0 };
+    return await fromFirst(this.#pullFrom(checked), signal, (endpoint) =>
+      blobExists({ client: this.#client, endpoint, reference: checked, descriptor, signal, access: ["pull"] }),
+    );
+  }
+
+  /** Brings a blob into the reference's repository, over broken connections if it must. Reads `source` only if it is needed. */
+  async pushBlob(
+    reference: Reference,
+    descriptor: Descriptor,
+    source: BlobSource,
+    options: PushBlobOptions = {},
+  ): Promise<PushedBlob> {
+    const { signal, mountFrom = [], chunkSize } = options;
+    const checked = check(reference);
+    const reporter = this.#reporter("upload", checked, descriptor, options);
+    reporter.state("waiting", 0);
+    using _slot = await this.#uploads.acquire(signal);
+    const target = { client: this.#client, endpoint: this.#origin(checked), reference: checked, descriptor, signal };
+    try {
+      const pushed = await uploadBlob(target, {
+        source: (offset) => reported(source(offset), offset, reporter),
+        mountFrom,
+        chunkSize,
+        onRetry: () => reporter.state("retrying"),
+      });
+      reporter.state(pushed === "uploaded" ? "done" : pushed, descriptor.size);
+      return pushed;
+    } catch (error) {
+      reporter.state("failed");
+      throw error;
+    }
+  }
+
+  /** Stores a manifest or an index: under the reference's tag, or by its own digest if there is none. */
+  async pushManifest(
+    reference: Reference,
+    descriptor: Descriptor,
+    bytes: Uint8Array,
+    { signal }: RequestOptions = {},
+  ): Promise<void> {
+    const checked = check(reference);
+    await putManifest(this.#client, this.#origin(checked), { descriptor, bytes }, { reference: checked, signal });
+  }
+
+  /** Every tag of the reference's repository. */
+  async tags(reference: Reference, { signal }: RequestOptions = {}): Promise<readonly string[]> {
+    const checked = check(reference);
+    return await listTags(this.#client, this.#origin(checked), checked, signal);
+  }
+
+  /** Deletes a manifest by digest, with the tags on it; throws `invalid-argument` without one. */
+  async deleteManifest(reference: Reference, options: RequestOptions = {}): Promise<void> {
+    const { repository, digest } = check(reference);
+    if (digest === undefined) {
+      throw new VarveError("invalid-argument", `Cannot delete ${formatReference(reference)}: it has no digest`);
+    }
+    await this.#delete(reference, `${repository}/manifests/${digest}`, digest, options);
+  }
+
+  async deleteBlob(reference: Reference, digest: Digest, options: RequestOptions = {}): Promise<void> {
+    const { repository } = check(reference);
+    await this.#delete(reference, `${repository}/blobs/${digest}`, digest, options);
+  }
+
+  /** Logs in to a registry host as far as it wants it; throws `unauthorized` if the credentials are refused. */
+  async ping(host: string, { signal }: RequestOptions = {}): Promise<void> {
+    const { registry } = parseReference(`${host}/ping`);
+    const endpoint = originEndpoint(this.#config, registry);
+    const url = await this.#client.urlOf(endpoint, "", "", signal);
+    const request = { method: "GET" as const, url, scopes: [], accept: [200], doing: `log in to ${registry}`, signal };
+    await this.#client.request(endpoint, request, (response: HttpResponse) => response.discard());
+  }
+
+  /** Closes the connections. */
+  [Symbol.dispose](): void {
+    this.#client[Symbol.dispose]();
+  }
+
+  async #delete(reference: Reference, path: string, digest: Digest, { signal }: RequestOptions): Promise<void> {
+    const endpoint = this.#origin(reference);
+    const request = {
+      method: "DELETE" as const,
+      url: await this.#client.urlOf(endpoint, path, "", signal),
+      scopes: [repositoryScope(reference.repository, "delete", "pull")],
+      accept: [200, 202, 204],
+      doing: `delete ${digest} of ${reference.registry}/${reference.repository}`,
+      signal,
+    };
+    await this.#client.request(endpoint, request, (response) => response.discard());
+  }
+
+  #origin(reference: Reference): Endpoint {
+    return originEndpoint(this.#config, reference.registry);
+  }
+
+  #pullFrom(reference: Reference): readonly Endpoint[] {
+    return pullEndpoints(this.#config, reference.registry);
+  }
+
+  #reporter(
+    kind: "download" | "upload",
+    reference: Reference,
+    { digest, size }: Descriptor,
+    { onEvent = this.#onEvent }: TransferOptions,
+  ): TransferReporter {
+    return new TransferReporter(onEvent, { kind, digest, name: formatReference(reference), total: size });
+  }
+}
+
+/** A reference need not come from `parseReference`; its parts go into URLs. */
+function check(reference: Reference): Reference {
+  return parseReference(formatReference(reference));
+}
+
+function reported(source: Bytes, offset: number, reporter: TransferReporter): Bytes {
+  let current = offset;
+  return counted(source, (length) => {
+    current += length;
+    reporter.at(current);
+  });
+}
