@@ -56,12 +56,12 @@ test("collectors never take what writers in other processes hold, and leave noth
   using state = openState(join(dir.path, "state.db"));
   const store = openContentStore(dir.path, state);
   const writers = ["x", "y", "z"].map((name) => finish(start(WRITER, dir.path, name)));
-  let running = true;
+  const finished = new AbortController();
   const done = Promise.all(writers).finally(() => {
-    running = false;
+    finished.abort();
   });
   let collected = 0;
-  while (running) collected += (await store.collect()).blobs;
+  while (!finished.signal.aborted) collected += (await store.collect()).blobs;
   await done;
   collected += (await store.collect()).blobs;
   assert.ok(collected >= 3 * 12, `only ${collected} blobs were collected`);
