@@ -20,13 +20,13 @@ export async function temporarySnapshotter(
   t.after(() => directory[Symbol.asyncDispose]());
   const state = openState(join(directory.path, "state.db"));
   t.after(() => state.close());
-  const reopen = async (): Promise<SnapshotterUnderTest["snapshotter"]> => {
+  const reopen = (): SnapshotterUnderTest["snapshotter"] => {
     const own = openState(join(directory.path, "state.db"));
     t.after(() => own.close());
-    return await openSnapshotter({ root: directory.path, state: own, driver });
+    return openSnapshotter({ root: join(directory.path, "snapshots"), state: own, driver });
   };
   return {
-    snapshotter: await openSnapshotter({ root: directory.path, state, driver }),
+    snapshotter: openSnapshotter({ root: join(directory.path, "snapshots"), state, driver }),
     reopen,
     directories: async () => (await readdir(join(directory.path, "snapshots"))).filter((name) => name !== "empty"),
     forget: (...names) => {

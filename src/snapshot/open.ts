@@ -1,17 +1,16 @@
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../core/index.ts";
-import { hasCapability, mountOverlay, unmount } from "../linux/index.ts";
+import { hasCapability, mountOverlay, unmountSync } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import { copyDriver } from "./copy.ts";
 import { overlayDriver } from "./overlay.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 import { StoredSnapshotter } from "./stored.ts";
 import { SnapshotTable } from "./table.ts";
-import { removeTree } from "./tree/index.ts";
 
 export interface SnapshotterOptions {
-  /** The directory of everything Varve keeps; snapshots go to `<root>/snapshots`. */
+  /** The directory of the snapshots, made if need be: one directory for each, named by its number. */
   readonly root: string;
   readonly state: State;
   /** By default: what the snapshots there are were written by; overlay for the first, where it works. */
@@ -19,9 +18,8 @@ export interface SnapshotterOptions {
 }
 
 /** Opens the snapshots of a root. Throws `unsupported` if this process cannot use the driver. */
-export async function openSnapshotter({ root, state, driver }: SnapshotterOptions): Promise<Snapshotter> {
-  const directory = join(root, "snapshots");
-  await mkdir(join(directory, "empty"), { recursive: true });
+export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Snapshotter {
+  mkdirSync(join(root, "empty"), { recursive: true });
   const used = state.get<{ driver: "overlay" | "copy" }>("SELECT driver FROM snapshot LIMIT 1")?.driver;
   if (driver !== undefined && used !== undefined && driver !== used) {
     throw new VarveError(
@@ -32,38 +30,33 @@ export async function openSnapshotter({ root, state, driver }: SnapshotterOption
       },
     );
   }
-  const name = driver ?? used ?? ((await overlayWorks(directory)) ? "overlay" : "copy");
+  const name = driver ?? used ?? (overlayWorks(root) ? "overlay" : "copy");
   if (name === "overlay" && !hasCapability("sys_admin")) {
     throw new VarveError("unsupported", "Cannot open snapshots with the overlay driver: CAP_SYS_ADMIN is missing", {
       hint: "Run as root, or use a root of your own, which keeps its snapshots as copies.",
     });
   }
-  return new StoredSnapshotter(
-    directory,
-    new SnapshotTable(state, name),
-    name === "overlay" ? overlayDriver : copyDriver,
-  );
+  return new StoredSnapshotter(root, new SnapshotTable(state, name), name === "overlay" ? overlayDriver : copyDriver);
 }
 
 /** True if overlayfs can keep its changes in this directory: a mount is made and undone. */
-export async function overlayWorks(directory: string): Promise<boolean> {
+export function overlayWorks(directory: string): boolean {
   if (!hasCapability("sys_admin") || !hasCapability("mknod")) return false;
-  const probe = await mkdtemp(join(directory, "probe-"));
-  const [lower, upper, work, target] = ["lower", "upper", "work", "target"].map((name) => join(probe, name));
+  const probe = mkdtempSync(join(directory, "probe-"));
+  const paths = {
+    lower: join(probe, "lower"),
+    upper: join(probe, "upper"),
+    work: join(probe, "work"),
+    target: join(probe, "target"),
+  };
   try {
-    for (const path of [lower, upper, work, target]) await mkdir(path as string);
-    mountOverlay({
-      lower: [lower as string],
-      upper: upper as string,
-      work: work as string,
-      target: target as string,
-      volatile: true,
-    });
-    await unmount(target as string);
+    for (const path of Object.values(paths)) mkdirSync(path);
+    mountOverlay({ ...paths, lower: [paths.lower], volatile: true });
+    unmountSync(paths.target);
     return true;
   } catch {
     return false;
   } finally {
-    await removeTree(probe);
+    rmSync(probe, { recursive: true });
   }
 }

@@ -23,7 +23,7 @@ import { type MountSpec, type Snapshotter, liveMounts, mountSnapshot } from "../
 export interface SnapshotterUnderTest {
   readonly snapshotter: Snapshotter;
   /** A second snapshotter on the same root, as another process would open it. */
-  readonly reopen: () => Promise<Snapshotter>;
+  readonly reopen: () => Snapshotter;
   /** The directories of snapshots that exist, whether or not their rows do. */
   readonly directories: () => Promise<string[]>;
   /** Forgets the rows of snapshots, as the collector does before it sweeps. */
@@ -245,7 +245,7 @@ export function testSnapshotter(driver: string, open: OpenSnapshotter): void {
   });
 
   check("two processes see one set of snapshots", async ({ snapshotter: s, reopen }) => {
-    const other = await reopen();
+    const other = reopen();
     await layer(s, "base", undefined, (root) => write(root, "a", "1"));
     await Promise.all([
       inside(await s.prepare("k1", "base"), (r) => write(r, "b", "1")),
