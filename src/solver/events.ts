@@ -35,6 +35,7 @@ interface OfVertex {
  * - `vertex-rolled-back`: a cached result turned out to be unreadable; the vertex is looked at again.
  * - `vertex-skipped`: told at the end of a solve that went well, for a vertex nobody needed. `matched`: its key was found in the cache.
  * - `vertex-report`: passed through from the op.
+ * - `cache-failed`: an imported cache could not be asked. It counts as empty from then on.
  */
 export type SolverEvent =
   | (OfVertex & { readonly kind: "vertex-started"; readonly work: "resolve" | "execute" })
@@ -45,6 +46,7 @@ export type SolverEvent =
   | (OfVertex & { readonly kind: "vertex-cancelled" })
   | (OfVertex & { readonly kind: "vertex-rolled-back"; readonly cache: string; readonly reason: string })
   | (OfVertex & { readonly kind: "vertex-skipped"; readonly matched: boolean })
-  | (OfVertex & { readonly kind: "vertex-report"; readonly report: OpReport });
+  | (OfVertex & { readonly kind: "vertex-report"; readonly report: OpReport })
+  | { readonly kind: "cache-failed"; readonly cache: string; readonly error: unknown; readonly at: number };
 
 export type OnSolverEvent = (event: SolverEvent) => void;

@@ -1,4 +1,12 @@
+export { CacheManager, type CacheManagerOptions, type CacheRecord } from "./cache-manager.ts";
+export { CombinedCache, type Loaded, type ProbeAnswer, preferred } from "./combined-cache.ts";
 export type * from "./events.ts";
+export { type SolveOptions, type SolveResult, SolverJob } from "./job.ts";
+export { CONTENT_OUTPUT, CacheKey, type KeyAlternative, contentKey, recordDigest } from "./key.ts";
+export { MemoryKeyStore } from "./memory-keys.ts";
+export { MemoryResultStore } from "./memory-results.ts";
+export type { SlotLimits } from "./slots.ts";
+export { Solver, type SolverOptions } from "./solver.ts";
 export type * from "./store.ts";
 export type * from "./trace.ts";
 export type * from "./vertex.ts";

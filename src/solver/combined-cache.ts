@@ -1,0 +1,114 @@
+import type { CacheManager, CacheRecord } from "./cache-manager.ts";
+import type { CacheKey } from "./key.ts";
+import type { KeyLink, ResultContext } from "./store.ts";
+
+export interface ProbeAnswer<R> {
+  readonly cache: CacheManager<R>;
+  /** Ids of the keys that were reached. */
+  readonly found: readonly string[];
+}
+
+export interface Loaded<R> {
+  readonly result: R;
+  /** Where the result is now remembered. */
+  readonly records: readonly CacheRecord<R>[];
+}
+
+/**
+ * The main cache and any number of imported ones, asked as one. What an imported cache gives is kept in the main one, with
+ * the time the import says. Imported caches are never written to; one that fails is told of once and not asked again.
+ */
+export class CombinedCache<R> {
+  readonly main: CacheManager<R>;
+  readonly #imports: CacheManager<R>[] = [];
+  readonly #onFailure: (cache: string, error: unknown) => void;
+
+  constructor(main: CacheManager<R>, onFailure: (cache: string, error: unknown) => void = () => undefined) {
+    this.main = main;
+    this.#onFailure = onFailure;
+  }
+
+  /** Adds an imported cache, asked after those that are there. One of a known name is left out. */
+  add(cache: CacheManager<R>): void {
+    if (this.all().every(({ id }) => id !== cache.id)) this.#imports.push(cache);
+  }
+
+  /** In the order they are asked. */
+  all(): readonly CacheManager<R>[] {
+    return [this.main, ...this.#imports];
+  }
+
+  /** Follows a link from an id of one cache. */
+  async follow(cache: CacheManager<R>, from: string, link: KeyLink): Promise<readonly string[]> {
+    return await this.#ask(cache, [], () => cache.keys.links(from, link));
+  }
+
+  /** Where a root key is known. */
+  async find(key: CacheKey): Promise<ProbeAnswer<R>[]> {
+    const answers: ProbeAnswer<R>[] = [];
+    for (const cache of this.all()) {
+      const exists = !key.isSession && (await this.#ask(cache, false, () => cache.keys.exists(key.record)));
+      answers.push({ cache, found: exists ? [key.record] : [] });
+    }
+    return answers;
+  }
+
+  async recordsAt(cache: CacheManager<R>, id: string): Promise<readonly CacheRecord<R>[]> {
+    return await this.#ask(cache, [], () => cache.recordsAt(id));
+  }
+
+  /**
+   * Loads a record found for `key`. One of an imported cache is saved in the main cache, and with it every result further
+   * down the key's history that came along.
+   */
+  async load(record: CacheRecord<R>, key: CacheKey, context: ResultContext): Promise<Loaded<R>> {
+    const { cache } = record;
+    if (cache === this.main) return { result: await cache.load(record, context), records: [record] };
+    const parents = await cache.results.loadWithParents?.(record.key, record.result, context);
+    const result =
+      parents?.has(record.key) === true ? (parents.get(record.key) as R) : await cache.load(record, context);
+    for (const [ancestor, id] of ancestors(key, cache.id)) {
+      if (ancestor !== key && parents?.has(id) === true)
+        await this.#keepParent(ancestor, cache, id, parents.get(id) as R);
+    }
+    const kept = await this.main.save(key, result, record.result.createdAt);
+    return { result, records: kept === undefined ? [record] : [record, kept] };
+  }
+
+  async #keepParent(key: CacheKey, from: CacheManager<R>, id: string, result: R): Promise<void> {
+    const [stored] = await from.keys.results(id);
+    if (stored !== undefined) await this.main.save(key, result, stored.createdAt);
+  }
+
+  async #ask<T>(cache: CacheManager<R>, otherwise: T, question: () => T | Promise<T>): Promise<T> {
+    if (cache === this.main) return await question();
+    if (!this.#imports.includes(cache)) return otherwise;
+    try {
+      return await question();
+    } catch (error) {
+      const at = this.#imports.indexOf(cache);
+      if (at >= 0) {
+        this.#imports.splice(at, 1);
+        this.#onFailure(cache.id, error);
+      }
+      return otherwise;
+    }
+  }
+}
+
+/**
+ * Newest first. Of results made at the same time an imported one comes before a local one, as BuildKit has it, and imported
+ * ones in the order of their caches.
+ */
+export function preferred<R>(records: readonly CacheRecord<R>[], main: CacheManager<R>): CacheRecord<R>[] {
+  const rank = (record: CacheRecord<R>): number => (record.cache === main ? 1 : 0);
+  return [...records].sort((a, b) => b.result.createdAt - a.result.createdAt || rank(a) - rank(b));
+}
+
+/** A key and everything it was made from, with the ids they have in one cache; inputs before what is made from them. */
+function* ancestors(key: CacheKey, cache: string, seen = new Set<CacheKey>()): Generator<[CacheKey, string]> {
+  if (seen.has(key)) return;
+  seen.add(key);
+  for (const alternative of key.inputs.flat()) yield* ancestors(alternative.key, cache, seen);
+  for (const id of key.idsIn(cache)) yield [key, id];
+}

@@ -1,0 +1,187 @@
+import type { Digest } from "../core/index.ts";
+import type { CacheManager } from "./cache-manager.ts";
+import type { Consumer, Edge } from "./edge.ts";
+import { type InputView, Level } from "./explore.ts";
+import { type CacheKey, contentKey } from "./key.ts";
+import type { KeyLink } from "./store.ts";
+import type { InputTrace, ProbeTrace } from "./trace.ts";
+import type { CacheMapInput, Selector } from "./vertex.ts";
+
+/** A key's id in a cache: where a probe starts, or what it reached. */
+export interface Location<R> {
+  readonly cache: CacheManager<R>;
+  readonly id: string;
+}
+
+export function locationName({ cache, id }: Location<unknown>): string {
+  return `${cache.id} ${id}`;
+}
+
+/** One question to one cache: does this id of an input's key lead to a record of the op? */
+export interface Probe<R> extends Location<R> {
+  readonly key: CacheKey;
+  readonly link: KeyLink;
+}
+
+export type ContentState =
+  | { readonly kind: "none" }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "computing" }
+  /** The op has no content key for this result. */
+  | { readonly kind: "absent" }
+  | { readonly kind: "known"; readonly digest: Digest; readonly key: CacheKey };
+
+/** One input of an edge: how much of it is wanted, and which records of the op its keys have led to. */
+export class Input<R> implements Consumer {
+  readonly index: number;
+  readonly #owner: Consumer;
+  readonly #source: Edge<R>;
+  #map: CacheMapInput<R> = {};
+  content: ContentState = { kind: "none" };
+  preload: "needed" | "running" | "done" = "done";
+  /** Probes under way. */
+  probing: number = 0;
+  /** Records of the op that some key of this input leads to. */
+  readonly reached: Map<string, Location<R>> = new Map();
+  /** What each probe has found, by cache, id and selector. */
+  readonly #found = new Map<string, Set<string>>();
+  readonly #probes: ProbeTrace[] = [];
+  #want: Level = Level.none;
+
+  constructor(owner: Consumer, source: Edge<R>, index: number) {
+    this.#owner = owner;
+    this.#source = source;
+    this.index = index;
+  }
+
+  /** Says how the input enters the op's key, once the cache map is known. */
+  setMap(map: CacheMapInput<R>): void {
+    this.#map = map;
+    this.content = { kind: map.content === undefined ? "none" : "unknown" };
+    this.preload = map.preload === undefined ? "done" : "needed";
+  }
+
+  get selector(): Selector | "" {
+    return this.#map.selector ?? "";
+  }
+
+  /** The edge that stands for the input now: another one if it was merged. */
+  get edge(): Edge<R> {
+    return this.#source.resolved();
+  }
+
+  get want(): Level {
+    return this.#want;
+  }
+
+  wake(): void {
+    this.#owner.wake();
+  }
+
+  /** Wants the input's edge to get as far as `level`. */
+  require(level: Level): void {
+    if (level === this.#want) return;
+    this.#want = level;
+    this.edge.require(this, level);
+  }
+
+  view(): InputView {
+    return {
+      level: this.edge.level,
+      matched: this.reached.size > 0,
+      busy: this.probing > 0,
+      content: this.content.kind,
+    };
+  }
+
+  /** Every key known to stand for the input, with the selector it is taken with. */
+  *alternatives(): Iterable<{ readonly key: CacheKey; readonly selector: Selector | "" }> {
+    for (const key of this.edge.knownKeys()) yield { key, selector: this.selector };
+    if (this.content.kind === "known") yield { key: this.content.key, selector: "" };
+  }
+
+  /** Texts such that inputs of two edges with one in common are the same. */
+  identities(): Set<string> {
+    const found = new Set<string>();
+    for (const { key, selector } of this.alternatives())
+      for (const identity of key.identities()) found.add(`${selector} ${identity}`);
+    return found;
+  }
+
+  /** Questions not asked yet. Marks them as asked. */
+  takeProbes(link: Omit<KeyLink, "input" | "selector">, caches: readonly CacheManager<R>[]): Probe<R>[] {
+    const probes: Probe<R>[] = [];
+    const offers = this.edge.offers().map((key) => ({ key, selector: this.selector }));
+    const content = this.content.kind === "known" ? [{ key: this.content.key, selector: "" as const }] : [];
+    for (const { key, selector } of [...offers, ...content]) {
+      this.#noteSession(key, caches[0]);
+      for (const cache of caches)
+        for (const id of key.idsIn(cache.id)) {
+          const probe = { cache, id, key, link: { ...link, input: this.index, selector } };
+          if (this.#found.has(probeName(probe))) continue;
+          this.#found.set(probeName(probe), new Set());
+          probes.push(probe);
+        }
+    }
+    return probes;
+  }
+
+  note(probe: Probe<R>, found: readonly string[]): void {
+    const { cache, id, key, link } = probe;
+    for (const record of found) {
+      this.noteLink(probe, record);
+      const location = { cache, id: record };
+      this.reached.set(locationName(location), location);
+    }
+    const { selector } = link;
+    this.#probes.push({
+      kind: key.vertex === undefined ? "content" : "definition",
+      key: key.record,
+      ...(key.isRoot ? {} : { record: id }),
+      ...(selector === "" ? {} : { selector }),
+      cache: cache.id,
+      found: [...found],
+    });
+  }
+
+  /** True if it is known that the probe's start leads to the record. */
+  hasLink(probe: Probe<R>, record: string): boolean {
+    return this.#found.get(probeName(probe))?.has(record) === true;
+  }
+
+  noteLink(probe: Probe<R>, record: string): void {
+    const name = probeName(probe);
+    this.#found.set(name, (this.#found.get(name) ?? new Set()).add(record));
+  }
+
+  setContent(digest: Digest | undefined): void {
+    this.content = digest === undefined ? { kind: "absent" } : { kind: "known", digest, key: contentKey(digest) };
+  }
+
+  /** Forgets what the input's result told: it has turned out to be unreadable. */
+  forgetResult(): void {
+    this.setMap(this.#map);
+    this.reached.clear();
+    this.#found.clear();
+  }
+
+  trace(): InputTrace {
+    const { vertex, output } = this.#source;
+    return {
+      vertex: vertex.digest,
+      output,
+      probes: [...this.#probes],
+      ...(this.content.kind === "known" ? { content: this.content.digest } : {}),
+    };
+  }
+
+  /** A session's key is never stored, so there is nothing to ask; the trace says that it was there. */
+  #noteSession(key: CacheKey, main: CacheManager<R> | undefined): void {
+    if (!key.isSession || main === undefined || this.#probes.some((probe) => probe.key === key.record)) return;
+    this.#probes.push({ kind: "definition", key: key.record, cache: main.id, found: [] });
+  }
+}
+
+function probeName({ cache, id, link }: Probe<unknown>): string {
+  return `${cache.id} ${id} ${link.selector}`;
+}

@@ -1,0 +1,27 @@
+import type { Edge } from "./edge.ts";
+
+/** Steps the edges that were woken, in order, each once however often it was woken meanwhile. */
+export class StepQueue<R> {
+  readonly #waiting = new Set<Edge<R>>();
+  #isScheduled = false;
+
+  add(edge: Edge<R>): void {
+    this.#waiting.add(edge);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  /** Steps until nothing is waiting. */
+  flush(): void {
+    for (const edge of this.#waiting) {
+      this.#waiting.delete(edge);
+      try {
+        edge.step();
+      } catch (error) {
+        edge.fail(error);
+      }
+    }
+    this.#isScheduled = false;
+  }
+}

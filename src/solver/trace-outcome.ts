@@ -1,0 +1,21 @@
+import type { Edge } from "./edge.ts";
+import type { CandidateTrace, TraceOutcome } from "./trace.ts";
+
+/** What came of looking for an edge's result in the caches, as far as that is known. */
+export function outcomeOf<R>(edge: Edge<R>, candidates: readonly CandidateTrace[]): TraceOutcome {
+  const { state } = edge;
+  if (state.kind === "merged") return { kind: "joined", vertex: edge.resolved().vertex.digest };
+  const hit = candidates.findLast(({ outcome }) => outcome.kind === "loaded");
+  if (state.kind === "complete" && state.origin.kind === "cached" && hit !== undefined)
+    return { kind: "hit", cache: hit.cache, record: hit.record, result: hit.result };
+  if (edge.isIgnored) return { kind: "ignored" };
+  const failure = candidates.findLast(({ outcome }) => outcome.kind === "failed");
+  if (failure?.outcome.kind === "failed") return { kind: "load-failed", reason: failure.outcome.reason };
+  if (state.kind === "matching" || state.kind === "loading") return { kind: "open" };
+  return edge.found.length > 0 ? { kind: "no-result", records: edge.found } : noRecord(edge);
+}
+
+function noRecord<R>(edge: Edge<R>): TraceOutcome {
+  const input = edge.inputs.findIndex(({ reached }) => reached.size === 0);
+  return input < 0 ? { kind: "no-record" } : { kind: "no-record", input };
+}
