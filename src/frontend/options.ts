@@ -1,0 +1,122 @@
+import type { Digest, Platform } from "../core/index.ts";
+import type { LintOptions, LintWarning } from "../dockerfile/index.ts";
+import type { CdiDevice, Edge, HostIp, LinuxResources, NetMode, State, Ulimit } from "../llb/index.ts";
+import type { ImageConfig } from "./image.ts";
+
+/** Where files that are not in the Dockerfile come from. */
+export type MainContext =
+  /** A directory of the client. `name` is the name of the local source; `exclude` the patterns of its ignore file. */
+  | { readonly kind: "local"; readonly name?: string; readonly exclude?: readonly string[] }
+  /** Anything a graph can make: a git repository, an unpacked archive. */
+  | { readonly kind: "state"; readonly state: State };
+
+/** A named build context: it replaces a stage, an image or a `--from` of its name. */
+export type NamedContext =
+  | { readonly kind: "image"; readonly reference: string }
+  /** `reference` is `store@digest`: the id of a layout and a manifest in it. */
+  | { readonly kind: "oci-layout"; readonly reference: string }
+  /** A directory of the client, by the name of its local source. */
+  | { readonly kind: "local"; readonly name: string }
+  | { readonly kind: "git"; readonly url: string }
+  /** One file, named `context`. */
+  | { readonly kind: "http"; readonly url: string }
+  /** The result of another build, with its image config if it has one. */
+  | { readonly kind: "result"; readonly edge: Edge | undefined; readonly config?: Uint8Array };
+
+/** How images are found: as the registry says, always asking it, or a local one first. */
+export type ResolveMode = "default" | "pull" | "local";
+
+export interface CompileOptions {
+  /** The stage to build, by name or number; the last one unless given. */
+  readonly target?: string;
+  /** What to build for; undefined: the build platform, or what the base image is for. */
+  readonly targetPlatform?: Platform;
+  /** Where commands run by default; the host unless given. */
+  readonly buildPlatform?: Platform;
+  /** More than one platform is built: names in progress say which. */
+  readonly multiPlatform?: boolean;
+  readonly buildArgs?: ReadonlyMap<string, string>;
+  readonly labels?: ReadonlyMap<string, string>;
+  /** True: no step may come from the cache; names: those stages' steps. */
+  readonly noCache?: boolean | readonly string[];
+  readonly context?: MainContext;
+  readonly namedContexts?: ReadonlyMap<string, NamedContext>;
+  readonly resolveMode?: ResolveMode;
+  readonly extraHosts?: readonly HostIp[];
+  readonly ulimits?: readonly Ulimit[];
+  /** Bytes of `/dev/shm`; 0 is the runner's default. */
+  readonly shmSize?: number;
+  readonly cgroupParent?: string;
+  readonly hostname?: string;
+  /** The network of steps that name none. */
+  readonly network?: NetMode;
+  readonly devices?: readonly CdiDevice[];
+  readonly linuxResources?: LinuxResources;
+  /** Keeps this build's cache mounts apart from others'. */
+  readonly cacheNamespace?: string;
+  /** `local.session` of local sources. */
+  readonly sessionId?: string;
+  /** Compiles every stage, not just what the target needs: for checks. */
+  readonly allStages?: boolean;
+  /** Replaces what the Dockerfile's `check` directive says. */
+  readonly lint?: LintOptions;
+}
+
+/** What an image reference stands for. */
+export interface ResolvedImage {
+  /** Of the manifest or index it resolves to. */
+  readonly digest: Digest;
+  /** The image config for the platform, as bytes. */
+  readonly config: Uint8Array;
+  /** The reference to use instead, if a policy replaced it. */
+  readonly reference?: string;
+}
+
+export interface ResolveRequest {
+  /** Whole and normalised: `docker.io/library/alpine:3`. For an OCI layout `name@digest`. */
+  readonly reference: string;
+  readonly platform: Platform;
+  readonly mode: ResolveMode;
+  /** What progress calls it: `[internal] load metadata for docker.io/library/alpine:3`. */
+  readonly name: string;
+  /** Set for an OCI layout: the id of the store. */
+  readonly ociStore?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** What compiling needs from outside. */
+export interface CompileHost {
+  resolveImage(request: ResolveRequest): Promise<ResolvedImage>;
+  /** The patterns of the ignore file of a named local context; absent: none have one. */
+  ignorePatterns?(localName: string, signal?: AbortSignal): Promise<readonly string[]>;
+  /** Seconds since 1970 of a source (commit time, `Last-Modified`), for `SOURCE_DATE_EPOCH=context`; undefined: unknown. */
+  sourceTime?(edge: Edge, signal?: AbortSignal): Promise<number | undefined>;
+}
+
+/** A directory the build needs from the client, as its source op asks for it. */
+export interface NeededLocal {
+  readonly name: string;
+  readonly exclude: readonly string[];
+  /** Only these, and what links among them point at; undefined: everything. */
+  readonly followPaths: readonly string[] | undefined;
+}
+
+/** One platform's build. */
+export interface CompileResult {
+  readonly state: State;
+  /** The graph to solve; undefined if the result is empty: `FROM scratch` and no files. */
+  readonly edge: Edge | undefined;
+  readonly platform: Platform;
+  /** The image's config, history included; layers and times are the exporter's to fill in. */
+  readonly image: ImageConfig;
+  /** The config of the image the target is built on, unchanged. */
+  readonly baseImage: ImageConfig | undefined;
+  /** Seconds since 1970 of `SOURCE_DATE_EPOCH`. */
+  readonly epoch: number | undefined;
+  readonly warnings: readonly LintWarning[];
+  readonly locals: readonly NeededLocal[];
+  /** Names of the stages that were compiled, in order. */
+  readonly stages: readonly string[];
+  /** The target is built without the cache. */
+  readonly ignoreCache: boolean;
+}
