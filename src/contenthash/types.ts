@@ -1,4 +1,5 @@
 import type { Digest } from "../core/index.ts";
+import type { ByteString } from "../linux/index.ts";
 
 /**
  * Which part of a tree a content key covers: one path, one path with a wildcard, or what include and exclude patterns
@@ -14,7 +15,7 @@ export interface ContentSelector {
   /** Ignore-file patterns, relative to `path` or to each wildcard match. */
   readonly includePatterns: readonly string[];
   readonly excludePatterns: readonly string[];
-  /** Each must be a prefix of some included path, else the checksum fails with `not-found`. */
+  /** Each must be a prefix of some included path, else the checksum fails with `not-found`. Heeded together with patterns or a wildcard. */
   readonly requiredPaths: readonly string[];
 }
 
@@ -28,28 +29,22 @@ export const wholeTree: ContentSelector = {
   requiredPaths: [],
 };
 
-/** A file name or slash path as bytes, one character (U+0000 to U+00FF) a byte: names need not be UTF-8, and byte order is string order. */
-export type ByteString = string;
-
 export type NodeKind = "file" | "directory" | "symlink" | "character-device" | "block-device" | "fifo" | "socket";
 
-/** One entry of a tree, as far as its content checksum depends on it. */
+/** One entry of a tree that can be checksummed. A node does not change: a new state of the disk is a new tree. */
 export interface TreeNode {
   readonly kind: NodeKind;
   /** Target of a symbolic link, else empty. */
   readonly linkname: ByteString;
+  /** Digest of the header and, for a regular file, the content; of a directory the header alone. Undefined until `hash` has run. */
+  readonly digest: Digest | undefined;
+  /** Finds `digest`. Throws if the entry is no longer what it was. */
+  hash(signal?: AbortSignal): Promise<void>;
+  /** What a directory holds, by name in byte order; nothing for anything else. */
+  entries(): ReadonlyMap<ByteString, TreeNode>;
 }
 
-/**
- * A directory tree that can be checksummed. Paths are byte strings relative to the root, without a leading slash; `""` is
- * the root. Two implementations: `snapshotTree` (what is on disk is what counts) and a build context (owner cleared,
- * entries filtered, root without a header).
- */
+/** A directory tree. Undefined root: scratch, no filesystem at all. */
 export interface Tree {
-  /** The entry at a path whose parents are real directories, or undefined. Never follows a link. */
-  lookup(path: ByteString): TreeNode | undefined;
-  /** Names in a directory in byte order. */
-  children(path: ByteString): readonly ByteString[];
-  /** Digest of an entry's header and, for a regular file, its content. For a directory the header alone. */
-  digest(path: ByteString, signal?: AbortSignal): Promise<Digest>;
+  readonly root: TreeNode | undefined;
 }

@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { digestOf, throwIfAborted, VarveError, type Digest } from "../core/index.ts";
+import { byteStringOf, type ByteString } from "../linux/index.ts";
+import { basePath } from "../pattern/index.ts";
+import { textOf } from "./bytes.ts";
+import { recursiveDigest, walkNodes } from "./directory.ts";
+import { listSelected, type Listed } from "./listing.ts";
+import { resolvePlace } from "./resolve.ts";
+import type { ContentSelector, Tree, TreeNode } from "./types.ts";
+
+export interface ChecksumOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+const EMPTY_DIGEST = digestOf("");
+
+/** Files read at a time. */
+const LANES = 16;
+
+/** Hashes every node that has no digest yet, some at a time. */
+async function hashNodes(nodes: Iterable<TreeNode>, signal: AbortSignal | undefined): Promise<void> {
+  const pending = new Set<TreeNode>();
+  for (const node of nodes) if (node.digest === undefined) pending.add(node);
+  if (pending.size === 0) return;
+  const queue = pending.values();
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    try {
+      for (const node of queue) {
+        if (failed) return;
+        throwIfAborted(signal, "checksum files");
+        await node.hash(signal);
+      }
+    } catch (error) {
+      failed = true;
+      throw error;
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: Math.min(LANES, pending.size) }, lane));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+async function plainChecksum(tree: Tree, path: ByteString, follow: boolean, signal?: AbortSignal): Promise<Digest> {
+  const { node } = resolvePlace(tree, path, follow);
+  if (node === undefined) throw new VarveError("not-found", `Cannot checksum ${textOf(path)}: not found`);
+  await hashNodes(walkNodes(node), signal);
+  return recursiveDigest(node);
+}
+
+async function listedDigest(tree: Tree, listed: Listed, signal?: AbortSignal): Promise<Digest> {
+  if (listed.follow && listed.node.kind === "symlink") return await plainChecksum(tree, listed.path, true, signal);
+  if (listed.node.digest === undefined) await listed.node.hash(signal);
+  return listed.node.digest ?? EMPTY_DIGEST;
+}
+
+async function listChecksum(tree: Tree, selector: ContentSelector, signal?: AbortSignal): Promise<Digest> {
+  const { prefix, entries } = listSelected(tree, selector);
+  const [first] = entries;
+  if (first === undefined) return EMPTY_DIGEST;
+  await hashNodes(
+    entries.map(({ node }) => node),
+    signal,
+  );
+  if (entries.length === 1 && basePath(byteStringOf(selector.path)) === basePath(first.path))
+    return await listedDigest(tree, first, signal);
+  const hash = createHash("sha256");
+  for (const listed of entries) {
+    const digest = await listedDigest(tree, listed, signal);
+    const key = listed.path.slice(prefix.length).replaceAll("/", "\0");
+    hash.update(`${key === "" ? "\0" : key}${digest}`, "latin1");
+  }
+  return `sha256:${hash.digest("hex")}`;
+}
+
+/**
+ * The content digest of what one selector covers, as BuildKit's content hash: the node's own for a plain path, that of a
+ * list of paths and digests for a wildcard or patterns. Throws `not-found` for a plain path that leads nowhere.
+ */
+export async function selectorChecksum(
+  tree: Tree,
+  selector: ContentSelector,
+  { signal }: ChecksumOptions = {},
+): Promise<Digest> {
+  if (tree.root === undefined) {
+    if (selector.path === "/") return EMPTY_DIGEST;
+    throw new VarveError("not-found", `Cannot checksum ${selector.path}: the filesystem is empty`);
+  }
+  const { wildcard, includePatterns, excludePatterns } = selector;
+  if (wildcard || includePatterns.length > 0 || excludePatterns.length > 0)
+    return await listChecksum(tree, selector, signal);
+  return await plainChecksum(tree, byteStringOf(selector.path), selector.followLinks, signal);
+}
+
+/** The content key of a tree: the digest of the selectors' digests, joined by NUL in the order given. */
+export async function checksum(
+  tree: Tree,
+  selectors: readonly ContentSelector[],
+  options: ChecksumOptions = {},
+): Promise<Digest> {
+  const digests: Digest[] = [];
+  for (const selector of selectors) digests.push(await selectorChecksum(tree, selector, options));
+  return digestOf(digests.join("\0"));
+}

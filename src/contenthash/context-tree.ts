@@ -1,0 +1,161 @@
+import { realpathSync } from "node:fs";
+import { setImmediate as yieldToLoop } from "node:timers/promises";
+import { digestOf, errnoOf, throwIfAborted, VarveError } from "../core/index.ts";
+import { byteStringOf, type ByteString, type Path } from "../linux/index.ts";
+import type { PathFilter, PathVerdict } from "../pattern/index.ts";
+import { textOf } from "./bytes.ts";
+import { ContextDirectory, ContextNode, rootOwner } from "./context-node.ts";
+import { unreadable } from "./disk-node.ts";
+import { statEntry, type FileStat } from "./file-stat.ts";
+import { readNames } from "./snapshot-tree.ts";
+import type { ContextCache, StatCache } from "./stat-cache.ts";
+import type { Tree } from "./types.ts";
+import type { Remembered } from "./entry-codec.ts";
+
+export interface ScanOptions {
+  /** Which paths belong to the context; all unless given. */
+  readonly filter?: PathFilter | undefined;
+  /** Remembers checksums between scans; nothing is remembered unless given. */
+  readonly cache?: StatCache | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const EMPTY_DIGEST = digestOf("");
+/** How long a scan may keep others waiting, in ms. */
+const SLICE = 10;
+
+/**
+ * A build context: a directory as it is sent to a build. Owners are root's, the root has no header, and only what the
+ * filter includes is there, with the directories above it.
+ */
+export class ContextTree implements Tree {
+  readonly root: ContextNode;
+  /** Real, absolute path of the directory. */
+  readonly path: ByteString;
+  readonly #cache: ContextCache | undefined;
+  readonly #directories: ReadonlyMap<ByteString, ContextDirectory>;
+
+  constructor(
+    root: ContextNode,
+    directories: ReadonlyMap<ByteString, ContextDirectory>,
+    cache: ContextCache | undefined,
+  ) {
+    this.root = root;
+    this.path = root.path;
+    this.#directories = directories;
+    this.#cache = cache;
+  }
+
+  /** Remembers the checksums found since the scan or the last save. A context nothing of which has changed writes nothing. */
+  save(): void {
+    const changed = new Map<ByteString, ReadonlyMap<ByteString, Remembered>>();
+    for (const [path, directory] of this.#directories) {
+      const entries = directory.takeChanges();
+      if (entries !== undefined) changed.set(path, entries);
+    }
+    this.#cache?.save({ changed, isGone: (path) => this.#isGone(path) });
+  }
+
+  /** Seen from the closest directory above that was scanned: it no longer has the next name on the way. */
+  #isGone(path: ByteString): boolean {
+    let below = path;
+    while (below !== "" && !this.#directories.has(below)) {
+      const slash = below.lastIndexOf("/");
+      const above = this.#directories.get(slash < 0 ? "" : below.slice(0, slash));
+      if (above !== undefined) return !above.has(below.slice(slash + 1));
+      below = slash < 0 ? "" : below.slice(0, slash);
+    }
+    return false;
+  }
+}
+
+class Scanner {
+  readonly #root: ByteString;
+  readonly #filter: PathFilter | undefined;
+  readonly #cache: ContextCache | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly directories = new Map<ByteString, ContextDirectory>();
+  #yielded = performance.now();
+
+  constructor(root: ByteString, cache: ContextCache | undefined, { filter, signal }: ScanOptions) {
+    this.#root = root;
+    this.#cache = cache;
+    this.#filter = filter;
+    this.#signal = signal;
+  }
+
+  /** Fills `entries` with what is included of a directory. `path` is relative to the root. */
+  async scan(path: ByteString, entries: Map<ByteString, ContextNode>, parent?: PathVerdict): Promise<void> {
+    await this.#pause();
+    const absolute = path === "" ? this.#root : `${this.#root}/${path}`;
+    const names = this.#names(absolute, parent);
+    const directory = new ContextDirectory(names, this.#cache?.load(path));
+    this.directories.set(path, directory);
+    for (const name of names) {
+      const relative = path === "" ? name : `${path}/${name}`;
+      const verdict = this.#filter?.check(textOf(relative), parent);
+      if (verdict !== undefined && !verdict.included && !verdict.descend) continue;
+      const stat = statEntry(`${absolute}/${name}`);
+      if (stat === undefined) continue;
+      const node = await this.#node(relative, name, stat, directory, verdict);
+      if (node !== undefined) entries.set(name, node);
+    }
+  }
+
+  async #node(
+    relative: ByteString,
+    name: ByteString,
+    stat: FileStat,
+    directory: ContextDirectory,
+    verdict: PathVerdict | undefined,
+  ): Promise<ContextNode | undefined> {
+    const included = verdict?.included ?? true;
+    const path = `${this.#root}/${relative}`;
+    if (stat.kind !== "directory") return included ? directory.add(name, path, stat) : undefined;
+    const below = new Map<ByteString, ContextNode>();
+    if (verdict?.descend ?? true) await this.scan(relative, below, verdict);
+    return included || below.size > 0 ? directory.add(name, path, stat, below) : undefined;
+  }
+
+  #names(path: ByteString, parent: PathVerdict | undefined): ByteString[] {
+    try {
+      return readNames(path);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === "ENOENT" || errno === "ENOTDIR") return [];
+      // What is looked into only because something in it might be included may be closed to us.
+      if ((errno === "EACCES" || errno === "EPERM") && parent?.included === false) return [];
+      throw unreadable(path, error);
+    }
+  }
+
+  async #pause(): Promise<void> {
+    throwIfAborted(this.#signal, "scan the build context");
+    if (performance.now() - this.#yielded < SLICE) return;
+    await yieldToLoop();
+    this.#yielded = performance.now();
+  }
+}
+
+function contextRoot(directory: Path): { path: ByteString; stat: FileStat } {
+  try {
+    const path = byteStringOf(realpathSync(directory, { encoding: "buffer" }));
+    const stat = statEntry(path);
+    if (stat?.kind === "directory") return { path, stat };
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw unreadable(byteStringOf(directory), error);
+    throw new VarveError("not-found", `Cannot use build context ${directory.toString()}: there is no such directory`);
+  }
+  throw new VarveError("invalid-argument", `Cannot use build context ${directory.toString()}: it is not a directory`);
+}
+
+/** Walks a context directory once; files are neither opened nor hashed. The root may be a symbolic link. */
+export async function scanContext(directory: Path, options: ScanOptions = {}): Promise<ContextTree> {
+  const { path, stat } = contextRoot(directory);
+  const cache = options.cache?.open(path, stat);
+  const scanner = new Scanner(path === "/" ? "" : path, cache, options);
+  const entries = new Map<ByteString, ContextNode>();
+  await scanner.scan("", entries);
+  const root = new ContextNode(path, stat, { digest: EMPTY_DIGEST, entries, owner: rootOwner });
+  return new ContextTree(root, scanner.directories, cache);
+}

@@ -1,0 +1,85 @@
+import { readlinkSync } from "node:fs";
+import { errnoOf, throwIfAborted, VarveError, type Digest } from "../core/index.ts";
+import { pathOfByteString, type ByteString } from "../linux/index.ts";
+import { textOf } from "./bytes.ts";
+import { statEntry, wallClock, type FileStat } from "./file-stat.ts";
+import { hashEntry, type Owner } from "./hash-entry.ts";
+import type { NodeKind, TreeNode } from "./types.ts";
+
+const ATTEMPTS = 3;
+
+/** Shown when a file cannot be looked at. */
+export function unreadable(path: ByteString, cause: unknown): VarveError {
+  const state = errnoOf(cause) === "EACCES" || errnoOf(cause) === "EPERM" ? "permission denied" : String(cause);
+  return new VarveError("invalid-build", `Cannot read ${textOf(path)}: ${state}`, { cause });
+}
+
+/** One entry of a directory tree on disk. */
+export abstract class DiskNode implements TreeNode {
+  /** Absolute. */
+  readonly path: ByteString;
+  readonly linkname: ByteString;
+  #stat: FileStat;
+  #digest: Digest | undefined;
+
+  constructor(path: ByteString, stat: FileStat, digest?: Digest) {
+    this.path = path;
+    this.#stat = stat;
+    this.#digest = digest;
+    this.linkname = stat.kind === "symlink" ? readLink(path) : "";
+  }
+
+  get kind(): NodeKind {
+    return this.#stat.kind;
+  }
+
+  /** What the entry was when its digest was found, or when it was seen first. */
+  get stat(): FileStat {
+    return this.#stat;
+  }
+
+  get digest(): Digest | undefined {
+    return this.#digest;
+  }
+
+  abstract entries(): ReadonlyMap<ByteString, DiskNode>;
+
+  /** The owner that counts. */
+  protected abstract ownerOf(stat: FileStat): Owner;
+
+  /** Called with the time, in nanoseconds since 1970, before which nothing of the entry was read. */
+  protected hashed(_readAt: bigint): void {}
+
+  async hash(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#hash(signal);
+    } catch (error) {
+      if (error instanceof VarveError) throw error;
+      throw unreadable(this.path, error);
+    }
+  }
+
+  async #hash(signal: AbortSignal | undefined): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      throwIfAborted(signal, "checksum files");
+      const readAt = wallClock();
+      const stat = attempt === 0 ? this.#stat : statEntry(this.path);
+      // A link that has changed may say something else now.
+      if (stat?.kind !== this.#stat.kind || (attempt > 0 && stat.kind === "symlink")) break;
+      const { path, linkname } = this;
+      const digest = await hashEntry({ path, stat, linkname, owner: this.ownerOf(stat) }, signal);
+      if (digest === undefined) continue;
+      this.#stat = stat;
+      this.#digest = digest;
+      this.hashed(readAt);
+      return;
+    }
+    throw new VarveError("busy", `Cannot checksum ${textOf(this.path)}: it changes while it is read`, {
+      hint: "Exclude files that are written during the build with an ignore file.",
+    });
+  }
+}
+
+function readLink(path: ByteString): ByteString {
+  return readlinkSync(pathOfByteString(path), { encoding: "latin1" });
+}
