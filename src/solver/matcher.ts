@@ -60,7 +60,8 @@ export class Matcher<R> {
 
   /** Looks a root key up. */
   async find(key: CacheKey): Promise<void> {
-    for (const { cache, found } of await this.#cache.find(key)) for (const id of found) {
+    for (const { cache, found } of await this.#cache.find(key))
+      for (const id of found) {
         this.#found.add(id);
         key.locate(cache.id, id);
       }
