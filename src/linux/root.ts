@@ -64,7 +64,7 @@ export class Root implements Disposable {
     return this.#open(path, flags, mode);
   }
 
-  /** As `open`, or undefined if there is no such entry. */
+  /** As `open`, or undefined if there is no such entry (ENOENT, ENOTDIR). */
   find(path: Path, options?: { readonly follow?: boolean }): Handle | undefined {
     try {
       return this.open(path, options);
@@ -80,10 +80,17 @@ export class Root implements Disposable {
    */
   resolve(path: Path, options?: { readonly follow?: boolean }): Path {
     using found = this.open(path, options);
-    const base = readlinkSync(this.path, { encoding: "buffer" });
-    const full = readlinkSync(found.path, { encoding: "buffer" });
-    const prefix = base.length === 1 ? 1 : base.length + 1;
-    return pathOf(full.subarray(Math.min(prefix, full.length)));
+    return this.#pathOf(found);
+  }
+
+  /**
+   * As `resolve`, for a path of which the end may be missing: links are replaced as far as there are any, also one that
+   * dangles, and what does not exist stays as it is. Nothing in the result is a link.
+   */
+  locate(path: Path): Path {
+    using found = this.find(path);
+    if (found !== undefined) return this.#pathOf(found);
+    return pathOf(this.#locate(split(path)));
   }
 
   /**
@@ -98,11 +105,7 @@ export class Root implements Disposable {
     if (last.equals(DOT_DOT)) {
       const where = this.#directory(components, create);
       try {
-        const rest = split(this.#relative(where.fd));
-        return this.openParent(
-          Buffer.concat(rest.flatMap((part) => [SLASH, part])),
-          create === undefined ? {} : { create },
-        );
+        return this.openParent(this.#pathOf(where));
       } finally {
         where[Symbol.dispose]();
       }
@@ -119,10 +122,41 @@ export class Root implements Disposable {
     closeSync(this.fd);
   }
 
-  #relative(fd: number): Buffer {
+  #locate(components: readonly Buffer[]): Buffer {
+    const left = [...components];
+    const done: Buffer[] = [];
+    let links = 0;
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const target = next.equals(DOT_DOT) ? undefined : this.#linkAt(done, next);
+      if (next.equals(DOT_DOT)) done.pop();
+      else if (target === undefined) done.push(next);
+      else {
+        links += 1;
+        if (links > MAX_LINKS) throw systemError(Errno.ELOOP, "open", joinComponents(components));
+        if (target[0] === 0x2f) done.length = 0;
+        left.unshift(...split(target));
+      }
+    }
+    return joinComponents(done).subarray(2);
+  }
+
+  /** What the entry links to, or undefined if it is no link or does not exist. */
+  #linkAt(components: readonly Buffer[], name: Buffer): Buffer | undefined {
+    using above = this.find(joinComponents(components));
+    if (above === undefined) return undefined;
+    try {
+      return readlinkSync(joinPath(above.path, name), { encoding: "buffer" });
+    } catch (error) {
+      if (isMissing(error) || (error as NodeJS.ErrnoException).code === "EINVAL") return undefined;
+      throw error;
+    }
+  }
+
+  /** Where a handle points, from the root, without a leading slash. */
+  #pathOf(found: Handle): Path {
     const base = readlinkSync(this.path, { encoding: "buffer" });
-    const full = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
-    return full.subarray(base.length === 1 ? 0 : base.length);
+    const full = readlinkSync(found.path, { encoding: "buffer" });
+    return pathOf(full.subarray(Math.min(full.length, base.length === 1 ? 1 : base.length + 1)));
   }
 
   #directory(components: readonly Buffer[], create: CreateOptions | undefined): Handle {
@@ -135,27 +169,12 @@ export class Root implements Disposable {
     return this.#create(components, create);
   }
 
-  /** Walks from the root one component at a time, with an own list of what is left, so that dangling links can be made real. */
   #create(components: readonly Buffer[], create: CreateOptions): Handle {
-    const left = [...components];
     const done: Buffer[] = [];
-    let links = 0;
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      if (next.equals(DOT_DOT)) {
-        done.pop();
-        continue;
-      }
+    for (const next of split(this.#locate(components))) {
       using above = handle(this.#open(joinComponents(done), O_PATH | constants.O_DIRECTORY));
-      const entry = joinPath(above.path, pathOf(next));
-      const target = step(entry, create);
-      if (target === undefined) {
-        done.push(next);
-        continue;
-      }
-      links += 1;
-      if (links > MAX_LINKS) throw systemError(Errno.ELOOP, "mkdir", joinComponents(components));
-      if (target[0] === 0x2f) done.length = 0;
-      left.unshift(...split(target));
+      makeDirectory(joinPath(above.path, pathOf(next)), create);
+      done.push(next);
     }
     return handle(this.#open(joinComponents(done), O_PATH | constants.O_DIRECTORY));
   }
@@ -196,26 +215,20 @@ function joinComponents(components: readonly Buffer[]): Buffer {
   return Buffer.concat([DOT, ...components.flatMap((part) => [SLASH, part])]);
 }
 
-/** Makes sure that `entry` is a directory, or returns where it links to. */
-function step(entry: Path, create: CreateOptions): Buffer | undefined {
+function makeDirectory(entry: Path, { mode, onCreate }: CreateOptions): void {
   try {
-    mkdirSync(entry, create.mode);
-    create.onCreate?.(entry);
-    return undefined;
+    mkdirSync(entry, mode);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-  try {
-    return readlinkSync(entry, { encoding: "buffer" });
-  } catch (error) {
-    // Not a link: a directory, or something that the next open refuses with ENOTDIR.
-    if ((error as NodeJS.ErrnoException).code === "EINVAL") return undefined;
+    // If it is no directory, opening it says so.
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
     throw error;
   }
+  onCreate?.(entry);
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 function handle(fd: number): Handle {
