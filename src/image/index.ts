@@ -1,0 +1,3 @@
+export { configPlatform, readImageConfig } from "./read-config.ts";
+export { readIndex, readManifest, readManifestOrIndex } from "./read-manifest.ts";
+export type * from "./types.ts";

@@ -1,0 +1,102 @@
+import { type Platform, Limits, VarveError, platformFromJson } from "../core/index.ts";
+import { JsonObject, checkDigest } from "./json-object.ts";
+import type { ContainerConfig, Healthcheck, HistoryEntry, ImageConfig } from "./types.ts";
+
+/** One entry for each instruction: many more than the layers, and still bounded. */
+const MAX_HISTORY = 10_000;
+
+/** An object without the fields whose value is undefined. */
+export function defined<T extends object>(fields: { readonly [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
+
+function readHealthcheck(json: JsonObject): Healthcheck {
+  return defined<Healthcheck>({
+    Test: json.strings("Test"),
+    Interval: json.integer("Interval"),
+    Timeout: json.integer("Timeout"),
+    StartPeriod: json.integer("StartPeriod"),
+    StartInterval: json.integer("StartInterval"),
+    Retries: json.integer("Retries"),
+  });
+}
+
+function readContainerConfig(json: JsonObject): ContainerConfig {
+  const healthcheck = json.object("Healthcheck");
+  const known = {
+    User: json.string("User"),
+    ExposedPorts: json.keys("ExposedPorts"),
+    Env: json.strings("Env"),
+    Entrypoint: json.strings("Entrypoint"),
+    Cmd: json.strings("Cmd"),
+    Volumes: json.keys("Volumes"),
+    WorkingDir: json.string("WorkingDir"),
+    Labels: json.stringMap("Labels"),
+    StopSignal: json.string("StopSignal"),
+    ArgsEscaped: json.boolean("ArgsEscaped"),
+    Healthcheck: healthcheck === undefined ? undefined : readHealthcheck(healthcheck),
+    OnBuild: json.strings("OnBuild"),
+    Shell: json.strings("Shell"),
+    Hostname: json.string("Hostname"),
+    Domainname: json.string("Domainname"),
+    AttachStdin: json.boolean("AttachStdin"),
+    AttachStdout: json.boolean("AttachStdout"),
+    AttachStderr: json.boolean("AttachStderr"),
+    Tty: json.boolean("Tty"),
+    OpenStdin: json.boolean("OpenStdin"),
+    StdinOnce: json.boolean("StdinOnce"),
+    Image: json.string("Image"),
+    NetworkDisabled: json.boolean("NetworkDisabled"),
+    MacAddress: json.string("MacAddress"),
+    StopTimeout: json.integer("StopTimeout"),
+  };
+  return defined<ContainerConfig>({ ...known, unknown: json.unknown() });
+}
+
+function readHistoryEntry(json: JsonObject): HistoryEntry {
+  return defined<HistoryEntry>({
+    created: json.string("created"),
+    created_by: json.string("created_by"),
+    author: json.string("author"),
+    comment: json.string("comment"),
+    empty_layer: json.boolean("empty_layer"),
+  });
+}
+
+function readRootfs(json: JsonObject | undefined): ImageConfig["rootfs"] {
+  const texts = json?.strings("diff_ids") ?? [];
+  if (texts.length > Limits.layers)
+    throw new VarveError("limit-exceeded", `Cannot read image config: it has more than ${Limits.layers} layers`);
+  return {
+    type: json?.string("type") ?? "layers",
+    diff_ids: texts.map((text) => checkDigest(text, "a diffID of an image config")),
+  };
+}
+
+/**
+ * Reads an image config. Registries hold configs with null lists and without histories; those are read as empty. Throws
+ * `corrupt` for what is no config, and `limit-exceeded` past the limits on size and layers.
+ */
+export function readImageConfig(bytes: Uint8Array): ImageConfig {
+  const json = JsonObject.parse(bytes, Limits.config, "image config");
+  const config = json.object("config");
+  const known = {
+    created: json.isNull("created") ? null : json.string("created"),
+    author: json.string("author"),
+    architecture: json.string("architecture") ?? "",
+    os: json.string("os") ?? "",
+    variant: json.string("variant"),
+    "os.version": json.string("os.version"),
+    "os.features": json.strings("os.features"),
+    config: config === undefined ? undefined : readContainerConfig(config),
+    rootfs: readRootfs(json.object("rootfs")),
+    history: json.objects("history", MAX_HISTORY).map(readHistoryEntry),
+  };
+  json.has("created");
+  return defined<ImageConfig>({ ...known, unknown: json.unknown() });
+}
+
+/** The platform a config names, normalised, or undefined if it names none. */
+export function configPlatform(config: ImageConfig): Platform | undefined {
+  return config.os === "" || config.architecture === "" ? undefined : platformFromJson(config);
+}

@@ -1,0 +1,125 @@
+import {
+  type Descriptor,
+  Limits,
+  MediaType,
+  type PlatformJson,
+  VarveError,
+  isDockerType,
+  isIndexType,
+  isManifestType,
+} from "../core/index.ts";
+import { JsonObject } from "./json-object.ts";
+import { defined } from "./read-config.ts";
+import type { Index, Manifest } from "./types.ts";
+
+/** Bounded by the size of the document anyway. */
+const MAX_DESCRIPTORS = 65_536;
+
+function readPlatform(json: JsonObject): PlatformJson {
+  return defined<PlatformJson>({
+    architecture: json.string("architecture") ?? "",
+    os: json.string("os") ?? "",
+    "os.version": json.string("os.version"),
+    "os.features": json.strings("os.features"),
+    variant: json.string("variant"),
+  });
+}
+
+function annotations(json: JsonObject): Record<string, string> | undefined {
+  const map = json.stringMap("annotations");
+  // `fromEntries` defines own properties, whatever the keys are.
+  return map === undefined ? undefined : Object.fromEntries(map);
+}
+
+function readDescriptor(json: JsonObject): Descriptor {
+  const platform = json.object("platform");
+  return defined<Descriptor>({
+    mediaType: json.string("mediaType") ?? "",
+    digest: json.digest("digest"),
+    size: json.size("size"),
+    urls: json.strings("urls"),
+    annotations: annotations(json),
+    data: json.string("data"),
+    platform: platform === undefined ? undefined : readPlatform(platform),
+    artifactType: json.string("artifactType"),
+  });
+}
+
+function common(json: JsonObject): Pick<Manifest, "artifactType" | "subject" | "annotations"> {
+  const subject = json.object("subject");
+  return defined<Pick<Manifest, "artifactType" | "subject" | "annotations">>({
+    artifactType: json.string("artifactType"),
+    subject: subject === undefined ? undefined : readDescriptor(subject),
+    annotations: annotations(json),
+  });
+}
+
+function corrupt(state: string): VarveError {
+  return new VarveError("corrupt", `Cannot read manifest: ${state}`);
+}
+
+function parse(bytes: Uint8Array): JsonObject {
+  const json = JsonObject.parse(bytes, Limits.manifest, "manifest");
+  const version = json.integer("schemaVersion");
+  if (version === 1) throw new VarveError("unsupported", "Cannot read manifest: its schema version 1 is obsolete");
+  if (version !== undefined && version !== 2) throw corrupt(`its schema version is ${version}`);
+  // One document that is both could be a different image to different readers.
+  if (json.has("manifests") && (json.has("config") || json.has("layers")))
+    throw corrupt("it is both a manifest and an index");
+  return json;
+}
+
+function toManifest(json: JsonObject, mediaType: string): Manifest {
+  const config = json.object("config");
+  if (config === undefined) throw corrupt("it has no config");
+  const layers = json.objects("layers", Limits.layers).map(readDescriptor);
+  return { kind: "manifest", mediaType, config: readDescriptor(config), layers, ...common(json) };
+}
+
+function toIndex(json: JsonObject, mediaType: string): Index {
+  const manifests = json.objects("manifests", MAX_DESCRIPTORS).map(readDescriptor);
+  return { kind: "index", mediaType, manifests, ...common(json) };
+}
+
+/** The family by the parts, for a document that does not say: the OCI type of it may be left out. */
+function inferType(json: JsonObject): string {
+  const index = json.has("manifests");
+  const part = index ? json.objects("manifests", MAX_DESCRIPTORS)[0] : json.object("config");
+  const docker = isDockerType(part?.string("mediaType") ?? "");
+  if (index) return docker ? MediaType.dockerList : MediaType.ociIndex;
+  return docker ? MediaType.dockerManifest : MediaType.ociManifest;
+}
+
+/**
+ * Reads a manifest or an index. Its type is what it says itself, or else `mediaType` (of its descriptor or its HTTP
+ * response), or else what its fields suggest. Throws `corrupt` if type and fields are at odds, if a digest or a size is
+ * malformed; `unsupported` for other types; `limit-exceeded` past the limits on size and layers.
+ */
+export function readManifestOrIndex(bytes: Uint8Array, mediaType?: string): Manifest | Index {
+  const json = parse(bytes);
+  const own = json.string("mediaType");
+  const type = [own, mediaType].find((text) => text !== undefined && text !== "") ?? inferType(json);
+  if (isManifestType(type)) {
+    if (json.has("manifests")) throw corrupt(`it is an index and its type is ${type}`);
+    return toManifest(json, type);
+  }
+  if (isIndexType(type)) {
+    if (json.has("config") || json.has("layers")) throw corrupt(`it is a manifest and its type is ${type}`);
+    return toIndex(json, type);
+  }
+  throw new VarveError("unsupported", `Cannot read manifest: its type is ${JSON.stringify(type.slice(0, 200))}`);
+}
+
+/** As `readManifestOrIndex`; an index is `corrupt`. */
+export function readManifest(bytes: Uint8Array, mediaType?: string): Manifest {
+  const document = readManifestOrIndex(bytes, mediaType);
+  if (document.kind === "index") throw corrupt("it is an index");
+  return document;
+}
+
+/** As `readManifestOrIndex`; a manifest is `corrupt`. */
+export function readIndex(bytes: Uint8Array, mediaType?: string): Index {
+  const document = readManifestOrIndex(bytes, mediaType);
+  if (document.kind === "manifest") throw corrupt("it is a manifest, not an index");
+  return document;
+}
