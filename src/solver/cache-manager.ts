@@ -10,6 +10,12 @@ export interface CacheRecord<R> {
   readonly result: StoredResult;
 }
 
+export interface Saved<R> {
+  readonly record?: CacheRecord<R>;
+  /** The cache had no such key before. */
+  readonly isNewKey: boolean;
+}
+
 export interface CacheManagerOptions<R> {
   /** For people and for traces: `local`, or the name of an importer. Unique among the caches of a solve. */
   readonly id: string;
@@ -52,18 +58,19 @@ export class CacheManager<R> {
   }
 
   /**
-   * Remembers a result under a key, with all links that lead to it, in one write. Undefined if nothing durable leads to the
-   * key (some input is known by session keys only) or the result cannot be kept.
+   * Remembers a result under a key, with all links that lead to it, in one write. There is no record if nothing durable leads to
+   * the key (some input is known by session keys only) or the result cannot be kept.
    */
-  async save(key: CacheKey, result: R, createdAt: number): Promise<CacheRecord<R> | undefined> {
+  async save(key: CacheKey, result: R, createdAt: number): Promise<Saved<R>> {
     const changes: KeyChange[] = [];
     const id = await this.#place(key, changes, new Set());
-    if (id === undefined) return undefined;
+    if (id === undefined) return { isNewKey: false };
+    const isNewKey = !(await this.keys.exists(id));
     const stored = await this.results.save(result, createdAt);
     if (stored !== undefined) changes.push({ kind: "result", key: id, result: stored });
     await this.keys.write(changes);
     key.locate(this.id, id);
-    return stored === undefined ? undefined : { cache: this, key: id, result: stored };
+    return { isNewKey, ...(stored === undefined ? {} : { record: { cache: this, key: id, result: stored } }) };
   }
 
   /** Adds a link between two keys of this cache unless it would close a loop. */

@@ -71,7 +71,7 @@ export class CombinedCache<R> {
       if (ancestor !== key && parents?.has(id) === true)
         await this.#keepParent(ancestor, cache, id, parents.get(id) as R);
     }
-    const kept = await this.main.save(key, result, record.result.createdAt);
+    const { record: kept } = await this.main.save(key, result, record.result.createdAt);
     return { result, records: kept === undefined ? [record] : [record, kept] };
   }
 

@@ -17,6 +17,8 @@ export interface Consumer {
   wake(): void;
 }
 
+let serial = 0;
+
 /**
  * One output of a vertex on its way to a result.
  *
@@ -24,6 +26,7 @@ export interface Consumer {
  * at what is known and starts what is missing; whatever ends wakes the edge again.
  */
 export class Edge<R> {
+  readonly #serial = (serial += 1);
   readonly vertex: ActiveVertex<R>;
   readonly output: number;
   readonly inputs: readonly Input<R>[];
@@ -37,6 +40,8 @@ export class Edge<R> {
   /** Making inputs ready, loading, executing. */
   readonly #making: Work;
   #state: EdgeState<R> = { kind: "matching", level: Level.none };
+  /** Executed although there was a record for its key, which its inputs could not be used to find. */
+  #isRemade = false;
   #mapping: "idle" | "asking" | "done" = "idle";
 
   constructor(vertex: ActiveVertex<R>, output: number) {
@@ -76,14 +81,23 @@ export class Edge<R> {
     return this.#state.kind === "merged" ? this.#state.into.resolved() : this;
   }
 
-  /** Keys a consumer may look for records with: none of an edge that ignores the cache. */
+  /**
+   * Keys a consumer may look for records with. None of an edge that ignores the cache, nor of one that was made again on
+   * top of such a one: what was recorded below their keys came from an older result.
+   */
   offers(): readonly CacheKey[] {
-    return this.isIgnored ? [] : this.#keys.filter((key) => key.isRoot || key.isFound);
+    return this.isIgnored || this.#isRemade ? [] : this.#keys.filter((key) => key.isRoot || key.isFound);
   }
 
   /** Keys that stand for this edge, to save a result by. */
   knownKeys(): readonly CacheKey[] {
     return this.#state.kind === "complete" ? this.#keys : this.offers();
+  }
+
+  /** Texts such that two edges with one in common have the same result. */
+  identities(): readonly string[] {
+    const offers = this.offers();
+    return offers.length > 0 ? offers.flatMap((key) => key.identities()) : [`edge ${this.#serial}`];
   }
 
   /** Says how far a consumer wants the edge from now on. */
@@ -319,8 +333,10 @@ export class Edge<R> {
       const records: CacheRecord<R>[] = [];
       const createdAt = Date.now();
       for (const key of this.#keys) {
-        const record = await this.vertex.cache.main.save(key, made[this.output] as R, createdAt);
+        const wasFound = key.isFound;
+        const { record, isNewKey } = await this.vertex.cache.main.save(key, made[this.output] as R, createdAt);
         if (record !== undefined) records.push(record);
+        if (!wasFound && !isNewKey) this.#isRemade = true;
       }
       this.#complete(made[this.output] as R, { kind: "executed", records }, startedAt);
     });

@@ -102,9 +102,8 @@ export class Input<R> implements Consumer {
 
   /** Texts such that inputs of two edges with one in common are the same. */
   identities(): Set<string> {
-    const found = new Set<string>();
-    for (const { key, selector } of this.alternatives())
-      for (const identity of key.identities()) found.add(`${selector} ${identity}`);
+    const found = new Set(this.edge.identities().map((identity) => `${this.selector} ${identity}`));
+    if (this.content.kind === "known") found.add(` ${this.content.key.record}`);
     return found;
   }
 

@@ -21,8 +21,6 @@ export interface KeyAlternative {
   readonly selector: Selector | "";
 }
 
-let serial = 0;
-
 /**
  * The cache key of one output of an op: a node in a graph of keys. Per input it has alternatives, any of which identifies
  * that input. It is known in a cache by the ids of the records it was found or saved as; a root key by its record digest.
@@ -40,7 +38,6 @@ export class CacheKey {
   readonly exportResult: boolean;
   readonly #inputs: readonly KeyAlternative[][];
   readonly #ids = new Map<string, Set<string>>();
-  readonly #serial = (serial += 1);
 
   constructor(
     digest: KeyDigest,
@@ -105,10 +102,10 @@ export class CacheKey {
     return true;
   }
 
-  /** Texts such that two keys with one in common are the same key. */
+  /** Texts such that two keys with one in common are the same key. A key nobody has found or saved has none. */
   identities(): readonly string[] {
     if (this.isRoot) return [this.record];
-    return this.isFound ? [...this.locations()].map(([cache, id]) => `${cache} ${id}`) : [`unsaved ${this.#serial}`];
+    return [...this.locations()].map(([cache, id]) => `${cache} ${id}`);
   }
 
   equals(other: CacheKey): boolean {

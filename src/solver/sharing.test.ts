@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isVarveError } from "../core/index.ts";
+import { ToyLog, settle, solveToy, toy, toyCache, toySolver, whole } from "../../testing/toy-graph.ts";
+import type { OpContext } from "./index.ts";
+
+/** A gate that work waits at, and that tells whether it was called off. */
+function gate() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const state = { isCancelled: false, arrivals: 0 };
+  const pass = async ({ signal }: OpContext): Promise<void> => {
+    state.arrivals += 1;
+    const calledOff = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => {
+      state.isCancelled = true;
+      calledOff.reject(new Error("called off"));
+    });
+    await Promise.race([promise, calledOff.promise]);
+  };
+  return { state, pass, open: resolve };
+}
+
+test("two solves of one vertex run it once", async () => {
+  const log = new ToyLog();
+  const other = new ToyLog();
+  const { pass, open } = gate();
+  const graph = () => toy(log, { name: "top", inputs: [toy(log, { name: "base", work: pass })] });
+  const solver = toySolver(toyCache());
+  const solves = [solveToy(solver, graph(), { log }), solveToy(solver, graph(), { log: other })];
+  await settle();
+  open();
+  assert.deepEqual(await Promise.all(solves), ["top(base())", "top(base())"]);
+  assert.deepEqual(log.take(), ["base", "top"]);
+  assert.deepEqual(other.names("vertex-completed"), ["base", "top"]);
+  assert.equal(solver.activeVertices, 0);
+});
+
+test("one that joins late is told what has happened", async () => {
+  const log = new ToyLog();
+  const late = new ToyLog();
+  const { pass, open } = gate();
+  const graph = () => toy(log, { name: "top", inputs: [toy(log, { name: "base" })], work: pass });
+  const solver = toySolver(toyCache());
+  const first = solveToy(solver, graph(), { log });
+  await settle();
+  const second = solveToy(solver, graph(), { log: late });
+  open();
+  await Promise.all([first, second]);
+  assert.deepEqual(late.names("vertex-completed"), ["base", "top"]);
+});
+
+test("cancelling one of two solves leaves the other its work", async () => {
+  const log = new ToyLog();
+  const { state, pass, open } = gate();
+  const graph = () => toy(log, { name: "top", work: pass });
+  const solver = toySolver(toyCache());
+  const controller = new AbortController();
+  const first = solveToy(solver, graph(), { signal: controller.signal });
+  const second = solveToy(solver, graph());
+  await settle();
+  controller.abort();
+  await assert.rejects(first, (error) => isVarveError(error, "cancelled"));
+  assert.equal(state.isCancelled, false);
+  open();
+  assert.equal(await second, "top()");
+  assert.equal(state.arrivals, 1);
+});
+
+test("work is called off when all who wanted it have left, and starts afresh for a newcomer", async () => {
+  const log = new ToyLog();
+  const { state, pass, open } = gate();
+  const graph = () => toy(log, { name: "top", work: pass });
+  const solver = toySolver(toyCache());
+  const controllers = [new AbortController(), new AbortController()];
+  const solves = controllers.map(({ signal }) => solveToy(solver, graph(), { signal, log }));
+  await settle();
+  for (const controller of controllers) controller.abort();
+  await Promise.all(solves.map((solve) => assert.rejects(solve, (error) => isVarveError(error, "cancelled"))));
+  assert.equal(state.isCancelled, true);
+  assert.equal(solver.activeVertices, 0);
+  assert.ok(log.names("vertex-cancelled").length > 0);
+  const newcomer = solveToy(solver, graph());
+  open();
+  assert.equal(await newcomer, "top()");
+  assert.equal(state.arrivals, 2);
+  assert.equal(solver.activeVertices, 0);
+});
+
+test("a newcomer takes over work whose solve is just leaving", async () => {
+  const log = new ToyLog();
+  const { state, pass, open } = gate();
+  const graph = () => toy(log, { name: "top", work: pass });
+  const solver = toySolver(toyCache());
+  const controller = new AbortController();
+  const leaving = solveToy(solver, graph(), { signal: controller.signal });
+  await settle();
+  controller.abort();
+  const newcomer = solveToy(solver, graph());
+  await assert.rejects(leaving, (error) => isVarveError(error, "cancelled"));
+  open();
+  assert.equal(await newcomer, "top()");
+  assert.equal(state.arrivals, 1);
+});
+
+test("vertices of different digest but equal keys are merged while running", async () => {
+  const log = new ToyLog();
+  const events = [new ToyLog(), new ToyLog()];
+  const { pass, open } = gate();
+  const graph = (salt: string) => {
+    const context = toy(log, { name: "context", session: true, key: salt, salt, text: () => "same" });
+    const copy = toy(log, { name: "copy", inputs: [{ edge: { vertex: context, output: 0 }, content: whole }] });
+    const run = toy(log, { name: "run", inputs: [copy], work: pass });
+    return toy(log, { name: `top ${salt}`, inputs: [run] });
+  };
+  const solver = toySolver(toyCache());
+  const solves = ["1", "2"].map((salt, index) => {
+    const log = events[index];
+    return solveToy(solver, graph(salt), log === undefined ? {} : { log });
+  });
+  await settle();
+  open();
+  assert.deepEqual(await Promise.all(solves), ["top 1(run(copy(same)))", "top 2(run(copy(same)))"]);
+  assert.deepEqual(log.take(), ["context", "context", "copy", "run", "top 1", "top 2"]);
+  const digests = events.map((one) => one.ofKind("vertex-completed").find(({ name }) => name === "run")?.digest);
+  assert.notEqual(digests[0], digests[1]);
+});
+
+test("cancelling the solve whose vertex does the merged work leaves it to the other", async () => {
+  const log = new ToyLog();
+  const { state, pass, open } = gate();
+  const graph = (salt: string) => {
+    const base = toy(log, { name: "base" });
+    const run = toy(log, { name: "run", salt, inputs: [base], work: pass });
+    return toy(log, { name: "top", inputs: [run] });
+  };
+  const solver = toySolver(toyCache());
+  const controller = new AbortController();
+  const first = solveToy(solver, graph("1"), { signal: controller.signal });
+  await settle();
+  const second = solveToy(solver, graph("2"));
+  await settle();
+  assert.equal(state.arrivals, 1);
+  controller.abort();
+  await assert.rejects(first, (error) => isVarveError(error, "cancelled"));
+  const third = solveToy(solver, graph("1"));
+  await settle();
+  open();
+  assert.equal(await second, "top(run(base()))");
+  assert.equal(await third, "top(run(base()))");
+  assert.equal(state.isCancelled, false);
+  assert.deepEqual(log.take(), ["base", "run", "top"]);
+  assert.equal(solver.activeVertices, 0);
+});
+
+test("equal keys are not merged when one depends on the other", async () => {
+  const log = new ToyLog();
+  const base = toy(log, { name: "base", text: () => "x" });
+  const step = (salt: string, vertex: typeof base) =>
+    toy(log, {
+      name: "step",
+      key: "step",
+      salt,
+      text: () => "x",
+      inputs: [{ edge: { vertex, output: 0 }, content: whole }],
+    });
+  const top = step("2", step("1", base));
+  assert.equal(await solveToy(toySolver(toyCache()), top), "x");
+});
+
+test("an ignoring vertex is not served by a running one that looks in the cache, the reverse is", async () => {
+  const log = new ToyLog();
+  const { pass, open } = gate();
+  const graph = (ignoreCache: boolean) => {
+    const base = toy(log, { name: "base" });
+    return toy(log, { name: "top", inputs: [toy(log, { name: "run", inputs: [base], ignoreCache, work: pass })] });
+  };
+  const solver = toySolver(toyCache());
+  const normal = solveToy(solver, graph(false));
+  await settle();
+  const ignoring = solveToy(solver, graph(true));
+  await settle();
+  const joining = solveToy(solver, graph(false));
+  await settle();
+  open();
+  await Promise.all([normal, ignoring, joining]);
+  assert.deepEqual(log.take(), ["base", "run", "run", "top", "top"]);
+});
+
+test("a normal solve joins a running ignoring one, though the cache has an older result", async () => {
+  const log = new ToyLog();
+  const cache = toyCache();
+  let made = 0;
+  const { pass, open } = gate();
+  const graph = (ignoreCache: boolean, work = pass) =>
+    toy(log, { name: "run", ignoreCache, work, text: () => `${(made += 1)}` });
+  const solver = toySolver(cache);
+  await solveToy(
+    solver,
+    graph(false, () => Promise.resolve()),
+  );
+  const ignoring = solveToy(solver, graph(true));
+  await settle();
+  const normal = solveToy(solver, graph(false));
+  open();
+  assert.deepEqual(await Promise.all([ignoring, normal]), ["2", "2"]);
+});
+
+test("what a solve shares is retained by it too", async () => {
+  const log = new ToyLog();
+  const { pass, open } = gate();
+  const graph = () => toy(log, { name: "top", inputs: [toy(log, { name: "base" })], work: pass });
+  const solver = toySolver(toyCache());
+  const first = solveToy(solver, graph());
+  await settle();
+  const kept: string[] = [];
+  const second = solveToy(solver, graph(), { retain: ({ text }) => kept.push(text) });
+  open();
+  await Promise.all([first, second]);
+  assert.deepEqual([...new Set(kept)], ["base()", "top(base())"]);
+});
