@@ -1,1 +1,3 @@
+export { findRuntime } from "./find.ts";
+export { createRunner } from "./runner.ts";
 export type * from "./types.ts";

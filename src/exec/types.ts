@@ -9,7 +9,7 @@ export interface Runtime {
   readonly version: string;
 }
 
-/** What `owner` a generated file gets inside the step; 0 unless said. */
+/** Who owns a generated file inside the step; 0 unless said. */
 export interface FileOwner {
   readonly uid?: number;
   readonly gid?: number;
@@ -21,8 +21,15 @@ export interface FileOwner {
  * are made, and removed after the step if they are still empty.
  */
 export type RunMount =
-  /** A directory, file or socket of the machine: another layer, a cache directory. `source` is absolute and trusted. */
-  | { readonly kind: "bind"; readonly target: string; readonly source: string; readonly readonly?: boolean }
+  /** A directory, file or socket of the machine: another layer, a cache directory. `source` is absolute and trusted;
+   * `subpath` is resolved inside it. */
+  | {
+      readonly kind: "bind";
+      readonly target: string;
+      readonly source: string;
+      readonly subpath?: string;
+      readonly readonly?: boolean;
+    }
   /** An empty tmpfs; `size` in bytes, the kernel's default (half the memory) if absent. */
   | { readonly kind: "tmpfs"; readonly target: string; readonly size?: number }
   /** A file that exists in memory only, for the time of the step; mode 0400 unless said. */
@@ -106,6 +113,8 @@ export interface RunSpec {
   readonly shmSize?: number;
   /** A control group, absolute in the hierarchy, under which the step's own is made; this process's own if absent. */
   readonly cgroupParent?: string;
+  /** Also puts a generated `/etc/hostname` in place, as Docker's classic builder does and BuildKit does not. */
+  readonly hostnameFile?: boolean;
   readonly limits?: ResourceLimits;
   readonly devices?: readonly DeviceSpec[];
   /**
@@ -140,7 +149,7 @@ export interface RunOptions {
  * root filesystem does not allow, `step-failed` if the process could not be started (`details.exitCode` 127 for a command
  * that does not exist, 126 for one that cannot be executed), `unsupported` for what the machine lacks.
  */
-export interface Runner {
+export interface Runner extends AsyncDisposable {
   readonly runtime: Runtime;
   run(spec: RunSpec, options?: RunOptions): Promise<RunResult>;
 }
@@ -150,4 +159,9 @@ export interface RunnerOptions {
   readonly stateDir: string;
   /** What `findRuntime` finds, unless said. */
   readonly runtime?: Runtime;
+  /**
+   * True if this process has a mount namespace of its own. What a runtime must not see is then hidden there, once, instead
+   * of anew for every step.
+   */
+  readonly privateMounts?: boolean;
 }

@@ -7,6 +7,7 @@ export * from "./namespace.ts";
 export * from "./node.ts";
 export * from "./overlay.ts";
 export * from "./path.ts";
+export * from "./pipe.ts";
 export * from "./root.ts";
 export * from "./sync.ts";
 export * from "./xattr.ts";

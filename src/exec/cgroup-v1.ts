@@ -1,0 +1,66 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { posix } from "node:path";
+import { errnoOf } from "../core/index.ts";
+import type { DeviceRule, Resources } from "./resources.ts";
+import type { ResourceLimits } from "./types.ts";
+
+type Setting = readonly [file: string, value: string];
+
+/** Writes what a version 1 group of these controllers shall enforce, before a process enters it. */
+export async function fileLimits(
+  path: string,
+  controllers: readonly string[],
+  resources: Resources,
+  warn: (message: string) => void,
+): Promise<void> {
+  if (controllers.includes("cpuset")) await inheritCpuset(path);
+  for (const [file, value] of controllers.flatMap((name) => limitsOf(name, resources.limits))) {
+    try {
+      await writeFile(posix.join(path, file), value);
+    } catch (error) {
+      warn(`Cannot set ${file} of the step to ${value}: ${errnoOf(error) ?? String(error)}`);
+    }
+  }
+  // Without these the step could open any device, so a failure is no matter for a warning.
+  if (controllers.includes("devices"))
+    for (const [file, value] of devicesOf(resources.devices)) await writeFile(posix.join(path, file), value);
+}
+
+/** A new group has no processors and no memory nodes, and takes no process until it has. */
+async function inheritCpuset(path: string): Promise<void> {
+  for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+    const above = (await readFile(posix.join(posix.dirname(path), file), "utf8")).trim();
+    await writeFile(posix.join(path, file), above);
+  }
+}
+
+function limitsOf(controller: string, limits: ResourceLimits): Setting[] {
+  const set = (file: string, value: number | string | undefined): Setting[] =>
+    value === undefined ? [] : [[file, String(value)]];
+  switch (controller) {
+    case "memory":
+      return [...set("memory.limit_in_bytes", limits.memory), ...set("memory.memsw.limit_in_bytes", limits.memorySwap)];
+    case "cpu":
+      return [
+        ...set("cpu.shares", limits.cpuShares),
+        ...set("cpu.cfs_period_us", limits.cpuPeriod),
+        ...set("cpu.cfs_quota_us", limits.cpuQuota),
+      ];
+    case "cpuset":
+      return [...set("cpuset.cpus", limits.cpusetCpus), ...set("cpuset.mems", limits.cpusetMems)];
+    case "pids":
+      // The runtime is in the group too, and counts.
+      return set("pids.max", limits.pids === undefined || limits.pids < 0 ? limits.pids && "max" : limits.pids + 1);
+    default:
+      return [];
+  }
+}
+
+function devicesOf(devices: Resources["devices"]): Setting[] {
+  if (devices === "all") return [];
+  return [["devices.deny", "a"], ...devices.map((rule): Setting => ["devices.allow", ruleText(rule)])];
+}
+
+function ruleText({ type, major, minor, access }: DeviceRule): string {
+  return `${type} ${major ?? "*"}:${minor ?? "*"} ${access}`;
+}

@@ -1,0 +1,50 @@
+import { execFile } from "node:child_process";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { delimiter, isAbsolute, join } from "node:path";
+import { promisify } from "node:util";
+import { VarveError } from "../core/index.ts";
+import type { Runtime, RuntimeName } from "./types.ts";
+
+const run = promisify(execFile);
+/** In order of preference: crun starts a step in a third of runc's time. */
+const NAMES: readonly RuntimeName[] = ["crun", "runc"];
+/** Root's tools, which the `PATH` of an ordinary login may lack. */
+const MORE_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin"];
+
+/** The absolute path of a program, from `PATH` and the system's own directories; undefined if there is none. */
+export async function findProgram(name: string, path: string = process.env["PATH"] ?? ""): Promise<string | undefined> {
+  for (const directory of [...path.split(delimiter).filter(isAbsolute), ...MORE_DIRECTORIES]) {
+    const candidate = join(directory, name);
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not here, or not for us.
+    }
+  }
+  return undefined;
+}
+
+/** The first of crun and runc that is installed, or the one asked for; throws `unsupported` if there is none. */
+export async function findRuntime(names: readonly RuntimeName[] = NAMES): Promise<Runtime> {
+  for (const name of names) {
+    const path = await findProgram(name);
+    if (path !== undefined) return { name, path, version: await versionOf(name, path) };
+  }
+  throw new VarveError("unsupported", `Cannot run steps: no OCI runtime (${names.join(", ")}) is installed`, {
+    hint: `apt-get install ${names[0] ?? "crun"}`,
+  });
+}
+
+async function versionOf(name: RuntimeName, path: string): Promise<string> {
+  try {
+    const { stdout } = await run(path, ["--version"], { timeout: 10_000, maxBuffer: 65_536 });
+    return /version (\S+)/.exec(stdout)?.[1] ?? "unknown";
+  } catch (error) {
+    throw new VarveError("unsupported", `Cannot run steps: ${path} --version failed`, {
+      cause: error,
+      hint: `apt-get install --reinstall ${name}`,
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import { posix } from "node:path";
+
+/** An entry of `mounts` of a runtime configuration: OCI runtime specification, config.md. */
+export interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface SystemMountOptions {
+  readonly insecure: boolean;
+  /** Bytes. */
+  readonly shmSize: number;
+  readonly cgroup: boolean;
+}
+
+const KERNEL = ["nosuid", "noexec", "nodev"];
+
+/** What every step finds mounted: containerd's default set without `/run`, and the control groups, as BuildKit's. */
+export function systemMounts({ insecure, shmSize, cgroup }: SystemMountOptions): OciMount[] {
+  const access = insecure ? "rw" : "ro";
+  return [
+    { destination: "/proc", type: "proc", source: "proc", options: KERNEL },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    {
+      destination: "/dev/shm",
+      type: "tmpfs",
+      source: "shm",
+      options: [...KERNEL, "mode=1777", `size=${shmSize}`],
+    },
+    { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: KERNEL },
+    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...KERNEL, access] },
+    ...(cgroup
+      ? [{ destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...KERNEL, access] }]
+      : []),
+  ];
+}
+
+/** A generated file at a place in the step where it cannot be written to. */
+export function readonlyFile(source: string, destination: string): OciMount {
+  return { destination, type: "bind", source, options: [...KERNEL, "rbind", "ro"] };
+}
+
+/** Of several mounts at one place the last counts, where the first was: as in BuildKit. */
+export function withoutDuplicates(mounts: readonly OciMount[]): OciMount[] {
+  const byPlace = new Map<string, OciMount>();
+  for (const mount of mounts) byPlace.set(posix.normalize(mount.destination), mount);
+  return [...byPlace.values()];
+}
+
+/** What Docker hides from a step. */
+export const MASKED_PATHS: readonly string[] = [
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+
+/** What Docker lets a step read only. */
+export const READONLY_PATHS: readonly string[] = [
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
+];
