@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DigestHasher, chainId, digestOf, isDigest, parseDigest } from "./digest.ts";
 import { VarveError, redact, throwIfAborted, toVarveError } from "./error.ts";
-import { goJson, sortKeys } from "./go-json.ts";
+import { goJson, goJsonIndented, sortKeys } from "./go-json.ts";
 import { isLayerType, layerCompression, layerMediaType } from "./mediatype.ts";
 
 const EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -42,6 +42,15 @@ test("Go's JSON escapes what Go's encoder escapes", () => {
 test("sorted keys are in byte order, and keys of the prototype are only keys", () => {
   const source = JSON.parse('{"b":1,"__proto__":2,"a":{"z":1,"é":2,"Z":3}}') as Record<string, number>;
   assert.equal(goJson(sortKeys(source)), '{"__proto__":2,"a":{"Z":3,"z":1,"é":2},"b":1}');
+  assert.equal(goJson(sortKeys({ "80": 1, "443": 2, "8080": 3 })), '{"443":2,"80":1,"8080":3}');
+});
+
+test("indented JSON is as Go's MarshalIndent writes it", () => {
+  const value = { a: [1, { b: "<" }], c: [], d: {}, e: undefined, f: null };
+  assert.equal(
+    goJsonIndented(value),
+    '{\n  "a": [\n    1,\n    {\n      "b": "\\u003c"\n    }\n  ],\n  "c": [],\n  "d": {},\n  "f": null\n}',
+  );
 });
 
 test("layer media types and compressions come from each other", () => {

@@ -8,10 +8,52 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
+/** A JSON value whose objects may be maps: a `Map` keeps its order even for keys that look like numbers. */
+export type OrderedJson =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly OrderedJson[]
+  | ReadonlyMap<string, OrderedJson>
+  | { readonly [key: string]: OrderedJson };
+
 const HTML = /[<>&\u2028\u2029]/g;
 
 function escapeChar(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function encodeString(text: string): string {
+  return JSON.stringify(text.toWellFormed()).replace(HTML, escapeChar);
+}
+
+function isMap(value: object): value is ReadonlyMap<string, OrderedJson> {
+  return value instanceof Map;
+}
+
+/** `margin` is the line break and the indentation of the value's own line; "" is compact. */
+function encode(value: OrderedJson, margin: string): string {
+  if (typeof value === "string") return encodeString(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const inner = margin === "" ? "" : `${margin}  `;
+  const wrap = (open: string, items: readonly string[], close: string): string =>
+    items.length === 0 ? open + close : `${open}${inner}${items.join(`,${inner}`)}${margin}${close}`;
+  if (Array.isArray(value)) {
+    const items = value as readonly OrderedJson[];
+    return wrap(
+      "[",
+      items.map((item) => encode(item, inner)),
+      "]",
+    );
+  }
+  const colon = margin === "" ? ":" : ": ";
+  const entries = isMap(value) ? [...value] : Object.entries(value);
+  const fields = entries
+    .filter(([, item]) => item !== undefined)
+    .map(([key, item]) => `${encodeString(key)}${colon}${encode(item, inner)}`);
+  return wrap("{", fields, "}");
 }
 
 /**
@@ -19,19 +61,21 @@ function escapeChar(char: string): string {
  * U+2029 escaped, lone surrogates as U+FFFD, non-ASCII raw. Digests of BuildKit's cache keys and image configs rest on it.
  * A caller that needs Go's map order sorts its keys with `sortKeys`.
  */
-export function goJson(value: JsonValue): string {
-  const text = JSON.stringify(value, (_key, v: unknown) => (typeof v === "string" ? v.toWellFormed() : v));
-  return (text ?? "null").replace(HTML, escapeChar);
+export function goJson(value: OrderedJson): string {
+  return encode(value, "");
+}
+
+/** As `goJson`, indented by two spaces: Go's `json.MarshalIndent(value, "", "  ")`. */
+export function goJsonIndented(value: OrderedJson): string {
+  return encode(value, "\n");
 }
 
 /** A copy with every object's keys in byte order, as Go writes a map. */
-export function sortKeys(value: JsonValue): JsonValue {
+export function sortKeys(value: JsonValue): OrderedJson {
   if (Array.isArray(value)) return value.map((item: JsonValue) => sortKeys(item));
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value as Record<string, JsonValue>).sort(([a], [b]) =>
     Buffer.compare(Buffer.from(a), Buffer.from(b)),
   );
-  const sorted: Record<string, JsonValue> = Object.create(null) as Record<string, JsonValue>;
-  for (const [key, item] of entries) sorted[key] = sortKeys(item);
-  return sorted;
+  return new Map(entries.map(([key, item]) => [key, sortKeys(item)]));
 }
