@@ -1,3 +1,25 @@
+export {
+  type WalkOptions,
+  children,
+  childrenOf,
+  linkImage,
+  loadDocument,
+  readSmallBlob,
+  walkDescriptors,
+} from "./documents.ts";
+export { descriptorJson, encodeImageConfig, encodeManifest, manifestJson } from "./encode.ts";
+export { type LayerOrigin, type NormalizedHistory, normalizeHistory } from "./history.ts";
+export { ImageStore, type NamedImage, normalizeImageName } from "./image-store.ts";
+export { chooseManifest, isImageEntry, openImage } from "./open.ts";
+export {
+  DEFAULT_PATH,
+  type ExportedLayer,
+  type PatchOptions,
+  type PatchedConfig,
+  defaultImageConfig,
+  patchImageConfig,
+} from "./patch-config.ts";
 export { configPlatform, readImageConfig } from "./read-config.ts";
 export { readIndex, readManifest, readManifestOrIndex } from "./read-manifest.ts";
+export { formatTime, parseTime } from "./time.ts";
 export type * from "./types.ts";

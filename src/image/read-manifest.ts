@@ -31,7 +31,8 @@ function annotations(json: JsonObject): Record<string, string> | undefined {
   return map === undefined ? undefined : Object.fromEntries(map);
 }
 
-function readDescriptor(json: JsonObject): Descriptor {
+/** A descriptor from a document; throws `corrupt` if its digest or its size is malformed. */
+export function readDescriptor(json: JsonObject): Descriptor {
   const platform = json.object("platform");
   return defined<Descriptor>({
     mediaType: json.string("mediaType") ?? "",
