@@ -1,0 +1,3 @@
+export { type LinkRow, SqliteKeyStore } from "./key-store.ts";
+export { LOCAL_CACHE, localCache, pruneCache } from "./local-cache.ts";
+export { type ResultTable, TableResultStore } from "./result-store.ts";

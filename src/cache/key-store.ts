@@ -1,0 +1,163 @@
+import type { CacheKeyStore, KeyChange, KeyDigest, KeyLink, Selector, StoredResult } from "../solver/index.ts";
+import type { State } from "../state/index.ts";
+
+/** A link with both its ends. */
+export interface LinkRow {
+  readonly from: string;
+  readonly link: KeyLink;
+  readonly to: string;
+}
+
+interface Row {
+  readonly source: string;
+  readonly digest: string;
+  readonly output: number;
+  readonly input: number;
+  readonly selector: string;
+  readonly target: string;
+}
+
+interface ResultRow {
+  readonly result: string;
+  readonly created_at: number;
+}
+
+const LINK = "source = ? AND digest = ? AND output = ? AND input = ? AND selector = ?";
+const DEAD_END = `
+  NOT EXISTS (SELECT 1 FROM cache_result WHERE key = cache_link.target)
+  AND NOT EXISTS (SELECT 1 FROM cache_link AS further WHERE further.source = cache_link.target)`;
+/** Links of one op that are looked at: more would not make an explanation better. */
+const MOST_LINKS = 2_000;
+
+/** The key store in the embedded database. Any number of processes may use one at once; a saved result is one transaction. */
+export class SqliteKeyStore implements CacheKeyStore {
+  readonly #state: State;
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  exists(key: string): boolean {
+    const sql = `SELECT EXISTS (SELECT 1 FROM cache_result WHERE key = ?)
+      OR EXISTS (SELECT 1 FROM cache_link WHERE source = ?) OR EXISTS (SELECT 1 FROM cache_link WHERE target = ?) AS found`;
+    return this.#state.get<{ found: number }>(sql, key, key, key)?.found === 1;
+  }
+
+  walk(): string[] {
+    const sql = `SELECT key FROM cache_result UNION SELECT source FROM cache_link UNION SELECT target FROM cache_link`;
+    return this.#state.all<{ key: string }>(sql).map(({ key }) => key);
+  }
+
+  results(key: string): StoredResult[] {
+    const sql = "SELECT result, created_at FROM cache_result WHERE key = ? ORDER BY created_at DESC, result";
+    return this.#state.all<ResultRow>(sql, key).map(storedResult);
+  }
+
+  result(key: string, result: string): StoredResult | undefined {
+    const sql = "SELECT result, created_at FROM cache_result WHERE key = ? AND result = ?";
+    const row = this.#state.get<ResultRow>(sql, key, result);
+    return row === undefined ? undefined : storedResult(row);
+  }
+
+  links(key: string, link: KeyLink): string[] {
+    const rows = this.#state.all<{ target: string }>(
+      `SELECT target FROM cache_link WHERE ${LINK}`,
+      ...values(key, link),
+    );
+    return rows.map(({ target }) => target);
+  }
+
+  hasLink(from: string, link: KeyLink, to: string): boolean {
+    const sql = `SELECT 1 AS found FROM cache_link WHERE ${LINK} AND target = ?`;
+    return this.#state.get(sql, ...values(from, link), to) !== undefined;
+  }
+
+  outgoing(key: string): { to: string; link: KeyLink }[] {
+    return this.#state.all<Row>("SELECT * FROM cache_link WHERE source = ?", key).map(linkRow);
+  }
+
+  backlinks(key: string): { from: string; link: KeyLink }[] {
+    return this.#state.all<Row>("SELECT * FROM cache_link WHERE target = ?", key).map(linkRow);
+  }
+
+  /** Links that lead to keys of an op's output, from whatever inputs. Not all of them if there are very many. */
+  linksOfOp(digest: KeyDigest, output: number): LinkRow[] {
+    const sql = `SELECT * FROM cache_link WHERE digest = ? AND output = ? LIMIT ${MOST_LINKS}`;
+    return this.#state.all<Row>(sql, digest, output).map(linkRow);
+  }
+
+  keysOfResult(result: string): string[] {
+    const rows = this.#state.all<{ key: string }>("SELECT key FROM cache_result WHERE result = ?", result);
+    return rows.map(({ key }) => key);
+  }
+
+  /** Every result, once. */
+  allResults(): string[] {
+    return this.#state.all<{ result: string }>("SELECT DISTINCT result FROM cache_result").map(({ result }) => result);
+  }
+
+  write(changes: readonly KeyChange[]): void {
+    if (changes.length === 0) return;
+    this.#state.transaction(() => {
+      for (const change of changes) this.#apply(change);
+    });
+  }
+
+  release(result: string): void {
+    this.#state.transaction(() => {
+      const keys = this.keysOfResult(result);
+      this.#state.run("DELETE FROM cache_result WHERE result = ?", result);
+      for (const key of keys) this.#pruneUpwards(key);
+    });
+  }
+
+  /** Removes every link that leads, in however many steps, to no result. Returns how many there were. */
+  pruneLinks(): number {
+    return this.#state.transaction(() => {
+      for (let pruned = 0; ;) {
+        const { changes } = this.#state.run(`DELETE FROM cache_link WHERE ${DEAD_END}`);
+        if (changes === 0) return pruned;
+        pruned += changes;
+      }
+    });
+  }
+
+  #apply(change: KeyChange): void {
+    if (change.kind === "link") {
+      const sql = `INSERT INTO cache_link (source, digest, output, input, selector, target) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO NOTHING`;
+      this.#state.run(sql, ...values(change.from, change.link), change.to);
+      return;
+    }
+    const { key, result } = change;
+    const sql = `INSERT INTO cache_result (key, result, created_at) VALUES (?, ?, ?)
+      ON CONFLICT DO UPDATE SET created_at = excluded.created_at`;
+    this.#state.run(sql, key, result.id, result.createdAt);
+  }
+
+  /** Removes the links to a key that leads nowhere any more, then looks at the keys they came from. */
+  #pruneUpwards(first: string): void {
+    const open = [first];
+    for (let key = open.pop(); key !== undefined; key = open.pop()) {
+      const sources = this.#state.all<{ source: string }>(
+        "SELECT DISTINCT source FROM cache_link WHERE target = ?",
+        key,
+      );
+      const { changes } = this.#state.run(`DELETE FROM cache_link WHERE target = ? AND ${DEAD_END}`, key);
+      if (changes > 0) open.push(...sources.map(({ source }) => source));
+    }
+  }
+}
+
+function values(key: string, { digest, output, input, selector }: KeyLink): [string, string, number, number, string] {
+  return [key, digest, output, input, selector];
+}
+
+function storedResult({ result, created_at }: ResultRow): StoredResult {
+  return { id: result, createdAt: created_at };
+}
+
+function linkRow({ source, target, digest, output, input, selector }: Row): LinkRow {
+  const link = { input, output, digest: digest as KeyDigest, selector: selector as Selector | "" };
+  return { from: source, to: target, link };
+}
