@@ -137,7 +137,8 @@ class Scanner {
   }
 }
 
-function contextRoot(directory: Path): { path: ByteString; stat: FileStat } {
+/** The real path of a context directory. Throws `not-found` or `invalid-argument` if it is none. */
+export function contextRoot(directory: Path): { path: ByteString; stat: FileStat } {
   try {
     const path = byteStringOf(realpathSync(directory, { encoding: "buffer" }));
     const stat = statEntry(path);
