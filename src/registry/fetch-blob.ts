@@ -51,14 +51,14 @@ async function fill(
   descriptor: Descriptor,
   { ingest, from, options }: { ingest: Ingest; from: "any" | "origin"; options: FetchOptions },
 ): Promise<BlobInfo> {
-  const { lease, signal, onEvent } = options;
+  const { store, lease, signal, onEvent } = options;
   const offset = ingest.offset;
   for await (const chunk of registry.blob(reference, descriptor, { offset, from, signal, onEvent })) {
     await ingest.write(chunk);
   }
   throwIfAborted(signal, `fetch ${descriptor.digest}`);
   const { digest, size } = descriptor;
-  return await ingest.commit({ digest, size, labels: sourceLabel(reference, undefined), lease });
+  return await ingest.commit({ digest, size, labels: sourceLabel(reference, store.info(digest)), lease });
 }
 
 /** One try. A broken connection leaves what came for the next; wrong bytes are removed by the ingest. */

@@ -173,7 +173,7 @@ class Pull {
       document.kind === "index"
         ? children.map((child) => child.content.descriptor.digest)
         : [document.config.digest, ...document.layers.map((layer) => layer.digest)];
-    const labels = sourceLabel(this.#reference, undefined);
+    const labels = sourceLabel(this.#reference, store.info(digest));
     const info = await store.put(content.bytes, {
       expected: { digest, size },
       labels,
