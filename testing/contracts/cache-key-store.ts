@@ -25,11 +25,12 @@ type Check = (what: string, body: (store: CacheKeyStore) => Promise<void>) => vo
 
 /** Every implementation of `CacheKeyStore` that can be written to runs this. */
 export function cacheKeyStoreContract(name: string, setUp: () => Promise<KeyStoreFixture>): void {
-  const check: Check = (what, body) =>
+  const check: Check = (what, body) => {
     test(`${name}: ${what}`, async () => {
       await using fixture = await setUp();
       await body(fixture.store);
     });
+  };
   linking(check);
   results(check);
   releasing(check);
