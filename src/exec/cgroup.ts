@@ -16,7 +16,7 @@ export interface StepCgroup extends AsyncDisposable {
   readonly guardsDevices: boolean;
   /** Directories to remove, should this process not live to do it. */
   readonly paths: readonly string[];
-  /** Puts a process in, before it starts the runtime. */
+  /** Puts a process in, and with it those it starts afterwards; does nothing if the runtime is to do it. */
   enter(pid: number): Promise<void>;
   /** Processes of the step that the kernel killed for want of memory. */
   oomKills(): Promise<number>;
@@ -80,21 +80,30 @@ function filledCgroup({ layout, name, parent, resources, warn }: CgroupRequest):
       if (error !== undefined) warn(`Cannot make control group ${path}: ${error}`);
       return error === undefined ? [{ controllers: hierarchy.controllers, path }] : [];
     });
+  let limited: Promise<void> | undefined;
+  const limitAll = async (): Promise<void> => {
+    for (const { controllers, path } of groups) await fileLimits(path, controllers, resources, warn);
+  };
   const memory = groups.find((group) => group.controllers.includes("memory"));
   return {
     config: {},
     guardsDevices: groups.some((group) => group.controllers.includes("devices")),
     paths: made,
     enter: async (pid) => {
-      for (const { controllers, path } of groups) {
-        await fileLimits(path, controllers, resources, warn);
-        await writeFile(posix.join(path, "cgroup.procs"), String(pid));
-      }
+      if (groups.length === 0 || isMember(pid, name)) return;
+      limited ??= limitAll();
+      await limited;
+      for (const { path } of groups) await writeFile(posix.join(path, "cgroup.procs"), String(pid));
     },
     oomKills: () =>
       memory === undefined ? Promise.resolve(0) : readCount(posix.join(memory.path, "memory.oom_control")),
     [Symbol.asyncDispose]: () => removeAll(made),
   };
+}
+
+/** False also for a process that has ended; the kernel says so where it matters. */
+function isMember(pid: number, name: string): boolean {
+  return readText(`/proc/${pid}/cgroup`).includes(`/${name}\n`);
 }
 
 /** Version 1, by runc: a relative path is below the caller's own group, whichever that is in each hierarchy. */

@@ -1,7 +1,7 @@
 import { VarveError } from "../core/index.ts";
 import type { OciDevice } from "./devices.ts";
 import { MASKED_PATHS, type OciMount, READONLY_PATHS } from "./mounts.ts";
-import { defaultSeccomp } from "./seccomp.ts";
+import type { SeccompProfile } from "./seccomp.ts";
 import type { RunSpec, Ulimit } from "./types.ts";
 import type { StepUser } from "./user.ts";
 
@@ -15,8 +15,10 @@ export interface ConfigParts {
   readonly mounts: readonly OciMount[];
   readonly devices: readonly OciDevice[];
   readonly capabilities: readonly string[];
-  /** Whether the kernel filters system calls. */
-  readonly seccomp: boolean;
+  /** Which system calls the kernel lets through; all, if absent. */
+  readonly seccomp?: SeccompProfile | undefined;
+  /** The same compiled, in base64, for crun, which then need not do it. */
+  readonly filter?: string | undefined;
   readonly cgroup: { readonly cgroupsPath?: string; readonly resources?: Record<string, unknown> };
   /** True on a machine with version 2 only, where a group can look like the root of the hierarchy. */
   readonly cgroupNamespace: boolean;
@@ -39,6 +41,7 @@ export function runtimeConfig(parts: ConfigParts): string {
     hostname: parts.hostname,
     mounts: parts.mounts,
     linux: linuxOf(parts),
+    ...(parts.filter === undefined ? {} : { annotations: { "run.oci.seccomp_bpf_data": parts.filter } }),
   });
 }
 
@@ -63,14 +66,7 @@ function processOf({ spec, user, cwd, capabilities }: ConfigParts): Record<strin
   };
 }
 
-function linuxOf({
-  spec,
-  devices,
-  capabilities,
-  cgroup,
-  cgroupNamespace,
-  seccomp,
-}: ConfigParts): Record<string, unknown> {
+function linuxOf({ spec, devices, cgroup, cgroupNamespace, seccomp }: ConfigParts): Record<string, unknown> {
   const sandbox = spec.security !== "insecure";
   const namespaces = ["pid", "ipc", "uts", "mount"];
   if (spec.network === "none") namespaces.push("network");
@@ -81,7 +77,7 @@ function linuxOf({
     devices,
     maskedPaths: sandbox ? MASKED_PATHS : [],
     readonlyPaths: sandbox ? READONLY_PATHS : [],
-    ...(sandbox && seccomp ? { seccomp: defaultSeccomp({ capabilities: new Set(capabilities) }) } : {}),
+    ...(seccomp === undefined ? {} : { seccomp }),
   };
 }
 

@@ -37,6 +37,8 @@ export interface LaunchEnd {
 export interface Launch extends AsyncDisposable {
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
+  /** The launcher's process, whose children everything else descends from; 0 if it could not be started. */
+  readonly pid: number;
   /** Settles when the cage stands and waits; gives the id of its first process. Throws `unsupported` if it cannot be. */
   ready(): Promise<number>;
   /** Starts the runtime. */
@@ -110,6 +112,10 @@ class Cage implements Launch {
     this.#ended.catch(() => undefined);
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   async #watch(): Promise<LaunchEnd> {
     try {
       const [code, signal] = (await once(this.#child, "exit")) as [number | null, NodeJS.Signals | null];
@@ -126,7 +132,7 @@ class Cage implements Launch {
     for await (const chunk of this.#control.iterator({ destroyOnReturn: false })) {
       said += String(chunk);
       if (said.endsWith(`${READY}\n`)) {
-        this.#first = childOf(this.#child.pid ?? 0);
+        this.#first = childOf(this.pid);
         if (this.#first !== undefined) return this.#first;
       }
       if (said.length > 16_384) break;
@@ -153,7 +159,7 @@ class Cage implements Launch {
 
   kill(): void {
     if (!this.#alive) return;
-    const launcher = this.#child.pid ?? 0;
+    const launcher = this.pid;
     const first = this.#first;
     // The first process's id is its own for as long as it is the launcher's child.
     const pid = first !== undefined && parentOf(first) === launcher ? first : launcher;
@@ -183,7 +189,7 @@ class Cage implements Launch {
   }
 
   async #killAndWait(): Promise<void> {
-    this.#first ??= childOf(this.#child.pid ?? 0);
+    this.#first ??= childOf(this.pid);
     this.kill();
     using timer = deadline(KILL_DEADLINE);
     const done = await Promise.race([this.#gone(), timer.passed]);

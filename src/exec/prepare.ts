@@ -7,10 +7,12 @@ import { ownCapabilities, sandboxCapabilities } from "./capabilities.ts";
 import { openCgroup, type StepCgroup } from "./cgroup.ts";
 import type { CgroupLayout } from "./cgroup-layout.ts";
 import { runtimeConfig } from "./config.ts";
-import { deviceOf, insecureDevices } from "./devices.ts";
+import { deviceOf, insecureDevices, type OciDevice } from "./devices.ts";
 import { checkHostname, DEFAULT_HOSTNAME, hostsFile, resolversFile } from "./files.ts";
 import { type OciMount, readonlyFile, systemMounts, withoutDuplicates } from "./mounts.ts";
-import { DEFAULT_DEVICE_RULES, supportedLimits } from "./resources.ts";
+import type { FilterCache } from "./filter-cache.ts";
+import { DEFAULT_DEVICE_RULES, type DeviceRule, supportedLimits } from "./resources.ts";
+import { defaultSeccomp, type SeccompProfile } from "./seccomp.ts";
 import { type MountSource, placeMounts, type SecretFile, sourceOf } from "./step-mounts.ts";
 import { makeDirectories, MountStubs } from "./stubs.ts";
 import { resolveTarget } from "./target.ts";
@@ -28,14 +30,16 @@ export interface StepContext {
   readonly layout: CgroupLayout;
   readonly runtime: Runtime;
   readonly seccomp: boolean;
+  readonly filters: FilterCache;
   /** Disposed of when the processes of the step are gone. */
   readonly cleanup: AsyncDisposableStack;
 }
 
 /** A step whose bundle is written and whose mount points are made. */
 export interface PreparedStep {
-  readonly cgroup: StepCgroup;
   readonly secrets: readonly SecretFile[];
+  /** The profile of a filter that the runtime has to compile. */
+  readonly uncompiled: SeccompProfile | undefined;
 }
 
 /** Where the step's secrets will be mounted; undefined, and no mount needed, if it has none. */
@@ -46,40 +50,64 @@ export async function secretsDirectory(directory: string, { mounts = [] }: RunSp
   return path;
 }
 
-/** Makes everything a runtime needs to run a step, but starts nothing. */
-export async function prepareStep(context: StepContext): Promise<PreparedStep> {
-  const { spec, root, directory, cleanup, layout, seccomp } = context;
+/** Opens the control groups of a step, which its processes are to be born in. */
+export async function openStepCgroup(context: StepContext): Promise<StepCgroup> {
+  const { spec, layout, runtime, directory } = context;
+  const warn = (message: string): void => spec.onWarning?.(message);
+  const { rules } = await devicesOf(spec);
+  const cgroup = openCgroup({
+    layout,
+    runtime: runtime.name,
+    name: directory.id,
+    ...(spec.cgroupParent === undefined || spec.cgroupParent === "" ? {} : { parent: spec.cgroupParent }),
+    resources: { limits: supportedLimits(spec.limits ?? {}, layout, warn), devices: rules },
+    warn,
+  });
+  context.cleanup.use(cgroup);
+  await directory.keep(cgroup.paths);
+  return cgroup;
+}
+
+/** Makes everything else a runtime needs to run a step, but starts nothing. */
+export async function prepareStep(context: StepContext, cgroup: StepCgroup): Promise<PreparedStep> {
+  const { spec, root, directory, layout } = context;
   checkProcess(spec);
   const user = userIn(root, spec.process.user);
   const hostname = checkHostname(spec.hostname ?? DEFAULT_HOSTNAME);
-  const files = await writeFiles(directory.path, hostname, spec);
   const secrets: SecretFile[] = [];
-  const sources = await sourcesOf(context, secrets);
+  const sources = [...(await writeFiles(directory.path, hostname, spec)), ...(await sourcesOf(context, secrets))];
   makeSystemDirectories(root);
-  const insecure = spec.security === "insecure";
-  const { devices, rules } = await devicesOf(spec);
-  const cgroup = cleanup.use(openStepCgroup(context, rules));
-  await directory.keep(cgroup.paths);
-  const system = systemMounts({ insecure, shmSize: spec.shmSize ?? DEFAULT_SHM_SIZE, cgroup: layout.kind !== "none" });
-  const stubs = cleanup.use(new MountStubs(root));
-  const places = system.map((mount) => mount.destination);
-  const placed = placeMounts(root, [...files, ...sources], places, stubs);
-  const mounts: readonly OciMount[] = withoutDuplicates([...system, ...placed]);
-  const capabilities = insecure ? ownCapabilities() : guarded(sandboxCapabilities(), cgroup);
+  const mounts = mountsOf(context, sources);
+  const capabilities = capabilitiesOf(spec, cgroup);
+  const filtered = context.seccomp && spec.security !== "insecure";
+  const seccomp = filtered ? defaultSeccomp({ capabilities: new Set(capabilities) }) : undefined;
+  const filter = seccomp === undefined ? undefined : context.filters.get(seccomp);
   const config = runtimeConfig({
     spec: { ...spec, rootfs: resolve(spec.rootfs) },
     user,
     cwd: enterable(root, spec.process.cwd, user),
     hostname,
     mounts,
-    devices,
+    devices: (await devicesOf(spec)).devices,
     capabilities,
     seccomp,
+    filter,
     cgroup: cgroup.config,
     cgroupNamespace: layout.kind === "v2",
   });
   await writeFile(join(directory.path, "config.json"), config, { mode: 0o600 });
-  return { cgroup, secrets };
+  return { secrets, uncompiled: filter === undefined ? seccomp : undefined };
+}
+
+function mountsOf({ spec, root, layout, cleanup }: StepContext, sources: readonly MountSource[]): OciMount[] {
+  const system = systemMounts({
+    insecure: spec.security === "insecure",
+    shmSize: spec.shmSize ?? DEFAULT_SHM_SIZE,
+    cgroup: layout.kind !== "none",
+  });
+  const places = system.map((mount) => mount.destination);
+  const stubs = cleanup.use(new MountStubs(root));
+  return withoutDuplicates([...system, ...placeMounts(root, sources, places, stubs)]);
 }
 
 function checkProcess({ process: { args, env, cwd } }: RunSpec): void {
@@ -92,29 +120,22 @@ function checkProcess({ process: { args, env, cwd } }: RunSpec): void {
   if (cwd.length > Limits.path) refuse("the name of its working directory is too long");
 }
 
-function openStepCgroup(context: StepContext, rules: Awaited<ReturnType<typeof devicesOf>>["rules"]): StepCgroup {
-  const { spec, layout, runtime, directory } = context;
-  const warn = (message: string): void => spec.onWarning?.(message);
-  return openCgroup({
-    layout,
-    runtime: runtime.name,
-    name: directory.id,
-    ...(spec.cgroupParent === undefined || spec.cgroupParent === "" ? {} : { parent: spec.cgroupParent }),
-    resources: { limits: supportedLimits(spec.limits ?? {}, layout, warn), devices: rules },
-    warn,
-  });
+interface StepDevices {
+  readonly devices: readonly OciDevice[];
+  readonly rules: readonly DeviceRule[] | "all";
 }
 
-async function devicesOf({ security, devices = [] }: RunSpec) {
+async function devicesOf({ security, devices = [] }: RunSpec): Promise<StepDevices> {
   const given = await Promise.all(devices.map((device) => deviceOf(device)));
   const own = given.map((item) => item.device);
-  if (security === "insecure") return { devices: [...insecureDevices(), ...own], rules: "all" as const };
+  if (security === "insecure") return { devices: [...insecureDevices(), ...own], rules: "all" };
   return { devices: own, rules: [...DEFAULT_DEVICE_RULES, ...given.map((item) => item.rule)] };
 }
 
 /** A step that could use any device node must at least not make one. */
-function guarded(capabilities: readonly string[], { guardsDevices }: StepCgroup): readonly string[] {
-  return guardsDevices ? capabilities : capabilities.filter((name) => name !== "CAP_MKNOD");
+function capabilitiesOf({ security }: RunSpec, { guardsDevices }: StepCgroup): readonly string[] {
+  if (security === "insecure") return ownCapabilities();
+  return sandboxCapabilities().filter((name) => guardsDevices || name !== "CAP_MKNOD");
 }
 
 async function writeFiles(directory: string, hostname: string, spec: RunSpec): Promise<MountSource[]> {

@@ -4,10 +4,12 @@ import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root, unmount } from "../linux/index.ts";
 import { leavesCgroupsAlone } from "./cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup-layout.ts";
+import { FilterCache } from "./filter-cache.ts";
 import { findProgram, findRuntime } from "./find.ts";
 import { launch, type Launch, type LaunchEnd, type LaunchPlan, type LaunchTools } from "./launch.ts";
 import { exitOf, runtimeError, startError } from "./outcome.ts";
-import { prepareStep, secretsDirectory } from "./prepare.ts";
+import { openStepCgroup, type PreparedStep, prepareStep, secretsDirectory, type StepContext } from "./prepare.ts";
+import type { SeccompProfile } from "./seccomp.ts";
 import { writeSecrets } from "./step-mounts.ts";
 import type { RunnerOptions, RunOptions, RunResult, RunSpec, Runner, Runtime } from "./types.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
@@ -20,6 +22,7 @@ interface Machine {
   /** Mounts to take away in the cage before the runtime looks. */
   readonly hidden: readonly string[];
   readonly seccomp: boolean;
+  readonly filters: FilterCache;
   readonly workspace: Workspace;
 }
 
@@ -29,8 +32,10 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const tools = await findTools();
   const layout = readCgroupLayout();
   const hidden = await hideUnified(hiddenMounts(layout, runtime), options.privateMounts === true);
-  const workspace = await Workspace.open(resolve(options.stateDir));
-  return new BundleRunner({ runtime, tools, layout, hidden, seccomp: hasSeccomp(), workspace });
+  const stateDir = resolve(options.stateDir);
+  const workspace = await Workspace.open(stateDir);
+  const filters = new FilterCache(stateDir, runtime);
+  return new BundleRunner({ runtime, tools, layout, hidden, seccomp: hasSeccomp(), filters, workspace });
 }
 
 async function findTools(): Promise<LaunchTools> {
@@ -88,18 +93,23 @@ class BundleRunner implements Runner {
     await using directory = await this.#machine.workspace.step();
     using root = openRootfs(spec.rootfs);
     await using cleanup = new AsyncDisposableStack();
-    const logFile = join(directory.path, "log.json");
     const secretDirectory = await secretsDirectory(directory.path, spec);
+    const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
+    const cgroup = await openStepCgroup(context);
+    const logFile = join(directory.path, "log.json");
     await using cage = launch(this.#plan(directory, logFile, secretDirectory));
-    const { layout, runtime, seccomp } = this.#machine;
-    const prepared = await prepareStep({ spec, root, directory, secretDirectory, layout, runtime, seccomp, cleanup });
+    // To enter a group takes the kernel some milliseconds, in which there is other work.
+    const entered = cgroup.enter(cage.pid);
+    entered.catch(() => undefined);
+    const prepared = await prepareStep(context, cgroup);
     const first = await cage.ready();
+    await entered;
+    await cgroup.enter(first);
     if (secretDirectory !== undefined) await writeSecrets(`/proc/${first}/root${secretDirectory}`, prepared.secrets);
-    await prepared.cgroup.enter(first);
-    const exit = exitOf(await this.#conduct(spec, cage, signal));
+    const exit = exitOf(await this.#conduct(context, cage, prepared, signal));
     const problem = exit.exitCode === 0 ? undefined : await runtimeError(logFile);
     if (problem !== undefined) throw startError(problem, spec.process.args);
-    return { ...exit, oomKilled: (await prepared.cgroup.oomKills()) > 0 };
+    return { ...exit, oomKilled: (await cgroup.oomKills()) > 0 };
   }
 
   #plan(directory: StepDirectory, logFile: string, secretDirectory: string | undefined): LaunchPlan {
@@ -120,7 +130,6 @@ class BundleRunner implements Runner {
       "json",
       ...(leavesCgroupsAlone(layout, runtime.name) ? ["--cgroup-manager=disabled"] : []),
       "run",
-      "--no-new-keyring",
       ...(runtime.name === "runc" ? ["--keep"] : []),
       "--bundle",
       directory.path,
@@ -130,7 +139,12 @@ class BundleRunner implements Runner {
   }
 
   /** Starts the runtime and hands on its output until it ends. Abortion kills it, and does not wait for the listener. */
-  async #conduct({ onOutput }: RunSpec, cage: Launch, signal: AbortSignal | undefined): Promise<LaunchEnd> {
+  async #conduct(
+    { spec: { onOutput }, directory }: StepContext,
+    cage: Launch,
+    { uncompiled }: PreparedStep,
+    signal: AbortSignal | undefined,
+  ): Promise<LaunchEnd> {
     throwIfAborted(signal, "run a step");
     const aborted = Promise.withResolvers<never>();
     const abort = (): void => {
@@ -138,6 +152,7 @@ class BundleRunner implements Runner {
       aborted.reject(signal?.reason);
     };
     signal?.addEventListener("abort", abort, { once: true });
+    using compilation = this.#keepFilter(uncompiled, directory);
     try {
       cage.go();
       const pumps = [
@@ -145,10 +160,32 @@ class BundleRunner implements Runner {
         cage.stderr.pump((chunk) => onOutput?.(2, chunk)),
       ];
       await Promise.race([Promise.all(pumps), aborted.promise]);
-      return await Promise.race([cage.end(), aborted.promise]);
+      const end = await Promise.race([cage.end(), aborted.promise]);
+      if (end.code === 0) await compilation.finish();
+      return end;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
+  }
+
+  #keepFilter(
+    profile: SeccompProfile | undefined,
+    { id, path }: StepDirectory,
+  ): Disposable & { finish(): Promise<void> } {
+    const stop = new AbortController();
+    const { filters, workspace } = this.#machine;
+    const source = join(workspace.runtimeState, id, "seccomp.bpf");
+    const compilation =
+      profile === undefined ? undefined : filters.compilation(profile, source, join(path, "seccomp.bpf"));
+    const watched = compilation?.watch(stop.signal);
+    return {
+      finish: async () => {
+        stop.abort();
+        await watched;
+        await compilation?.finish();
+      },
+      [Symbol.dispose]: () => stop.abort(),
+    };
   }
 }
 
