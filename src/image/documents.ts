@@ -37,9 +37,9 @@ export function childrenOf(document: Manifest | Index): readonly Descriptor[] {
   return document.kind === "manifest" ? [document.config, ...document.layers] : document.manifests;
 }
 
-function hasChildren(descriptor: Descriptor): boolean {
-  // A descriptor without a type stands in an old index; only reading tells what it is.
-  return isManifestType(descriptor.mediaType) || isIndexType(descriptor.mediaType) || descriptor.mediaType === "";
+/** True for what has a document with further descriptors. */
+export function isDocumentType(mediaType: string): boolean {
+  return isManifestType(mediaType) || isIndexType(mediaType);
 }
 
 /** The parts of a manifest or an index in the store; none for other blobs. Throws `not-found` if the blob is absent. */
@@ -48,7 +48,9 @@ export async function children(
   descriptor: Descriptor,
   signal?: AbortSignal,
 ): Promise<readonly Descriptor[]> {
-  return hasChildren(descriptor) ? childrenOf((await loadDocument(store, descriptor, signal)).document) : [];
+  return isDocumentType(descriptor.mediaType)
+    ? childrenOf((await loadDocument(store, descriptor, signal)).document)
+    : [];
 }
 
 export interface WalkOptions {

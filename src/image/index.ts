@@ -1,3 +1,8 @@
+export { loadArchive } from "./archive/load.ts";
+export { loadLayout } from "./archive/load-layout.ts";
+export type { ArchiveFormat, ArchiveImage, LoadOptions, LoadedImage, WriteOptions } from "./archive/types.ts";
+export { writeArchive } from "./archive/write.ts";
+export { writeLayout } from "./archive/write-layout.ts";
 export {
   type WalkOptions,
   children,
@@ -10,7 +15,7 @@ export {
 export { descriptorJson, encodeImageConfig, encodeManifest, manifestJson } from "./encode.ts";
 export { type LayerOrigin, type NormalizedHistory, normalizeHistory } from "./history.ts";
 export { ImageStore, type NamedImage, normalizeImageName } from "./image-store.ts";
-export { chooseManifest, isImageEntry, openImage } from "./open.ts";
+export { chooseManifest, isImageEntry, loadConfig, openImage } from "./open.ts";
 export {
   DEFAULT_PATH,
   type ExportedLayer,

@@ -36,6 +36,16 @@ function pairLayers(descriptor: Descriptor, manifest: Manifest, config: ImageCon
   });
 }
 
+/** The config of a manifest, with its bytes. */
+export async function loadConfig(
+  store: ContentStore,
+  descriptor: Descriptor,
+  signal?: AbortSignal,
+): Promise<{ config: ImageConfig; bytes: Buffer }> {
+  const bytes = await readSmallBlob(store, descriptor, Limits.config, signal);
+  return { bytes, config: readImageConfig(bytes) };
+}
+
 /** Like `openImage` for a manifest that is at hand. */
 async function openManifest(
   store: ContentStore,
@@ -44,13 +54,12 @@ async function openManifest(
   signal: AbortSignal | undefined,
 ): Promise<Image> {
   const { mediaType } = manifest.config;
-  if (!isConfigType(mediaType) && mediaType !== "")
+  if (!isConfigType(mediaType))
     throw new VarveError(
       "unsupported",
       `Cannot read image ${descriptor.digest}: its config is of type ${JSON.stringify(mediaType.slice(0, 200))}`,
     );
-  const configBytes = await readSmallBlob(store, manifest.config, Limits.config, signal);
-  const config = readImageConfig(configBytes);
+  const { config, bytes: configBytes } = await loadConfig(store, manifest.config, signal);
   const platform = configPlatform(config);
   const layers = pairLayers(descriptor, manifest, config);
   return { descriptor, manifest, manifestBytes: bytes, config, configBytes, platform, layers };
@@ -67,7 +76,7 @@ async function entryPlatform(
   const { document } = await loadDocument(store, entry, signal);
   if (document.kind === "index" || !isConfigType(document.config.mediaType)) return undefined;
   if (store.info(document.config.digest) === undefined) return undefined;
-  return configPlatform(readImageConfig(await readSmallBlob(store, document.config, Limits.config, signal)));
+  return configPlatform((await loadConfig(store, document.config, signal)).config);
 }
 
 /** The entry of an index that suits a platform best, or undefined. Attestations are passed over. */

@@ -31,11 +31,12 @@ function annotations(json: JsonObject): Record<string, string> | undefined {
   return map === undefined ? undefined : Object.fromEntries(map);
 }
 
-/** A descriptor from a document; throws `corrupt` if its digest or its size is malformed. */
-export function readDescriptor(json: JsonObject): Descriptor {
+/** A descriptor from a document, of type `fallback` if it names none. `corrupt` if its digest or size is malformed. */
+export function readDescriptor(json: JsonObject, fallback = ""): Descriptor {
   const platform = json.object("platform");
+  const mediaType = json.string("mediaType") ?? "";
   return defined<Descriptor>({
-    mediaType: json.string("mediaType") ?? "",
+    mediaType: mediaType === "" ? fallback : mediaType,
     digest: json.digest("digest"),
     size: json.size("size"),
     urls: json.strings("urls"),
@@ -73,12 +74,14 @@ function parse(bytes: Uint8Array): JsonObject {
 function toManifest(json: JsonObject, mediaType: string): Manifest {
   const config = json.object("config");
   if (config === undefined) throw corrupt("it has no config");
-  const layers = json.objects("layers", Limits.layers).map(readDescriptor);
-  return { kind: "manifest", mediaType, config: readDescriptor(config), layers, ...common(json) };
+  const configType = isDockerType(mediaType) ? MediaType.dockerConfig : MediaType.ociConfig;
+  const layers = json.objects("layers", Limits.layers).map((layer) => readDescriptor(layer));
+  return { kind: "manifest", mediaType, config: readDescriptor(config, configType), layers, ...common(json) };
 }
 
 function toIndex(json: JsonObject, mediaType: string): Index {
-  const manifests = json.objects("manifests", MAX_DESCRIPTORS).map(readDescriptor);
+  const entryType = isDockerType(mediaType) ? MediaType.dockerManifest : MediaType.ociManifest;
+  const manifests = json.objects("manifests", MAX_DESCRIPTORS).map((entry) => readDescriptor(entry, entryType));
   return { kind: "index", mediaType, manifests, ...common(json) };
 }
 

@@ -1,0 +1,131 @@
+import type { ContentStore } from "../../content/index.ts";
+import {
+  Annotation,
+  type Descriptor,
+  type Digest,
+  type JsonValue,
+  MediaType,
+  VarveError,
+  digestAlgorithm,
+  digestHex,
+  familiarReference,
+  formatReference,
+  goJson,
+  isConfigType,
+  parseReference,
+  platformToJson,
+  withDefaultTag,
+} from "../../core/index.ts";
+import { isDocumentType, loadDocument, walkDescriptors } from "../documents.ts";
+import { descriptorJson, manifestJson } from "../encode.ts";
+import { configPlatform } from "../read-config.ts";
+import { loadConfig } from "../open.ts";
+import { formatTime } from "../time.ts";
+import type { Index, Manifest } from "../types.ts";
+import type { ArchiveImage, WriteOptions } from "./types.ts";
+
+/** What a layout consists of. */
+export interface LayoutContents {
+  /** Each digest once, in order of path. */
+  readonly blobs: readonly { readonly path: string; readonly digest: Digest; readonly size: number }[];
+  /** The entries of `index.json`. */
+  readonly entries: readonly Descriptor[];
+  /** `manifest.json`; undefined if there is nothing it can describe. */
+  readonly dockerManifest: Buffer | undefined;
+}
+
+/** `oci-layout`, as the OCI image specification, image-layout.md, wants it. */
+export const OCI_LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
+
+export function blobPath(digest: Digest): string {
+  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+/** `index.json`: compact, unlike the manifests among the blobs. */
+export function encodeLayoutIndex(entries: readonly Descriptor[]): Buffer {
+  const index: Index = { kind: "index", mediaType: MediaType.ociIndex, manifests: entries };
+  return Buffer.from(goJson({ ...manifestJson(index), manifests: entries.map(descriptorJson) }));
+}
+
+/** A layer that lives elsewhere need not be here. An index may hold images of platforms that were never fetched. */
+function mayBeAbsent(descriptor: Descriptor, isRoot: boolean): boolean {
+  return !isRoot && (isDocumentType(descriptor.mediaType) || (descriptor.urls?.length ?? 0) > 0);
+}
+
+async function addBlobs(
+  store: ContentStore,
+  root: Descriptor,
+  blobs: Map<Digest, number>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for await (const { descriptor } of walkDescriptors(store, root, { allowMissing: true, ...(signal && { signal }) })) {
+    const info = store.info(descriptor.digest);
+    if (info !== undefined) blobs.set(info.digest, info.size);
+    else if (!mayBeAbsent(descriptor, descriptor === root))
+      throw new VarveError("not-found", `Cannot write image ${root.digest}: its blob ${descriptor.digest} is missing`, {
+        details: { image: root.digest, blob: descriptor.digest },
+      });
+  }
+}
+
+async function withPlatform(
+  store: ContentStore,
+  descriptor: Descriptor,
+  document: Manifest | Index,
+): Promise<Descriptor> {
+  if (document.kind === "index" || descriptor.platform !== undefined) return descriptor;
+  if (!isConfigType(document.config.mediaType)) return descriptor;
+  const platform = configPlatform((await loadConfig(store, document.config)).config);
+  return platform === undefined ? descriptor : { ...descriptor, platform: platformToJson(platform) };
+}
+
+/** One for each name, or one without. */
+function indexEntries(descriptor: Descriptor, names: readonly string[], created: string): Descriptor[] {
+  const annotations = { ...descriptor.annotations, [Annotation.imageCreated]: created };
+  if (names.length === 0) return [{ ...descriptor, annotations }];
+  return names.map((name) => {
+    const reference = withDefaultTag(parseReference(name));
+    const full = formatReference(reference);
+    const refName = reference.tag === undefined ? full : full.slice(full.lastIndexOf("/") + 1).replace(/^[^:]*:/, "");
+    const own = { [Annotation.containerdImageName]: full, [Annotation.refName]: refName };
+    return { ...descriptor, annotations: { ...annotations, ...own } };
+  });
+}
+
+function dockerEntry(manifest: Manifest, names: readonly string[]): JsonValue {
+  const tags = names.map((name) => familiarReference(withDefaultTag(parseReference(name))));
+  return {
+    Config: blobPath(manifest.config.digest),
+    RepoTags: tags.length === 0 ? null : tags,
+    Layers: manifest.layers.length === 0 ? null : manifest.layers.map(({ digest }) => blobPath(digest)),
+  };
+}
+
+/** Images of the same digest become one, with the names of all. */
+function mergeImages(images: readonly ArchiveImage[]): ArchiveImage[] {
+  const merged = new Map<Digest, ArchiveImage>();
+  for (const { descriptor, names } of images) {
+    const before = merged.get(descriptor.digest);
+    const all = new Set([...(before?.names ?? []), ...names]);
+    merged.set(descriptor.digest, { descriptor: before?.descriptor ?? descriptor, names: [...all] });
+  }
+  return [...merged.values()];
+}
+
+/** Looks at everything that will be written, and finds what is missing before the first byte. */
+export async function layoutContents(store: ContentStore, options: WriteOptions): Promise<LayoutContents> {
+  const { signal } = options;
+  const created = formatTime(BigInt(options.created) * 1_000_000_000n);
+  const blobs = new Map<Digest, number>();
+  const entries: Descriptor[] = [];
+  const docker: JsonValue[] = [];
+  for (const { descriptor, names } of mergeImages(options.images)) {
+    await addBlobs(store, descriptor, blobs, signal);
+    const { document } = await loadDocument(store, descriptor, signal);
+    entries.push(...indexEntries(await withPlatform(store, descriptor, document), names, created));
+    if (options.format === "docker" && document.kind === "manifest") docker.push(dockerEntry(document, names));
+  }
+  const sorted = Array.from(blobs, ([digest, size]) => ({ path: blobPath(digest), digest, size }));
+  sorted.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { blobs: sorted, entries, dockerManifest: docker.length === 0 ? undefined : Buffer.from(goJson(docker)) };
+}

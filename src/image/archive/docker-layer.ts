@@ -1,0 +1,53 @@
+import type { ContentStore } from "../../content/index.ts";
+import {
+  Annotation,
+  type Descriptor,
+  type Digest,
+  type DigestAlgorithm,
+  DigestHasher,
+  Limits,
+  VarveError,
+  digestAlgorithm,
+  layerMediaType,
+} from "../../core/index.ts";
+import { type Bytes, MAGIC_LENGTH, collect, decompress, detectCompression } from "../../io/index.ts";
+import type { StoredFile } from "./stored-file.ts";
+import type { LoadOptions } from "./types.ts";
+
+function wrongLayer(file: StoredFile, actual: Digest, diffId: Digest): VarveError {
+  return new VarveError("corrupt", `Cannot load layer ${file.digest}: its diffID is ${actual}, not ${diffId}`, {
+    details: { layer: file.digest, actual, expected: diffId },
+  });
+}
+
+async function digestAs(algorithm: DigestAlgorithm, bytes: Bytes): Promise<Digest> {
+  const hasher = new DigestHasher(algorithm);
+  for await (const chunk of bytes) hasher.update(chunk);
+  return hasher.digest();
+}
+
+/**
+ * The descriptor of a layer from a Docker archive, whose compression nobody names and whose diffID the config promises.
+ * Formats that no layer media type exists for are unpacked.
+ */
+export async function dockerLayer(
+  store: ContentStore,
+  file: StoredFile,
+  diffId: Digest,
+  { lease, signal }: LoadOptions,
+): Promise<Descriptor> {
+  const what = `layer ${file.digest}`;
+  const labels = { [Annotation.uncompressed]: diffId };
+  const reading = { ...(signal && { signal }) };
+  const head = await collect(store.open(file.digest, { length: MAGIC_LENGTH, ...reading }), MAGIC_LENGTH, { what });
+  const format = file.digest === diffId ? "uncompressed" : detectCompression(head);
+  const tar = decompress(store.open(file.digest, reading), { format, what, limit: Limits.layerUnpacked });
+  if (format === "bzip2" || format === "xz") {
+    const { digest, size } = await store.put(tar, { expected: { digest: diffId }, labels, lease, ...reading });
+    return { mediaType: layerMediaType("uncompressed", "docker"), digest, size };
+  }
+  const actual = file.digest === diffId ? diffId : await digestAs(digestAlgorithm(diffId), tar);
+  if (actual !== diffId) throw wrongLayer(file, actual, diffId);
+  store.label(file.digest, labels);
+  return { mediaType: layerMediaType(format, "docker"), digest: file.digest, size: file.size };
+}

@@ -1,0 +1,34 @@
+import type { ContentStore } from "../../content/index.ts";
+import type { Bytes } from "../../io/index.ts";
+import { type TarInput, writeTar } from "../../layer/index.ts";
+import { type LayoutContents, OCI_LAYOUT, encodeLayoutIndex, layoutContents } from "./contents.ts";
+import type { WriteOptions } from "./types.ts";
+
+function directories(contents: LayoutContents): TarInput[] {
+  const paths = contents.blobs.map(({ path }) => path.slice(0, path.lastIndexOf("/")));
+  return [...new Set(["blobs", ...paths])].map((path) => ({ path, type: "directory", mode: 0o755 }));
+}
+
+/** In order of path: that no file of another name stands between the blobs makes this simple. */
+function* entries(store: ContentStore, contents: LayoutContents, signal: AbortSignal | undefined): Generator<TarInput> {
+  const blobs = contents.blobs.map<TarInput>(({ path, digest, size }) => ({
+    path,
+    mode: 0o444,
+    body: { size, bytes: store.open(digest, signal && { signal }) },
+  }));
+  yield* [...directories(contents), ...blobs].sort((a, b) => (a.path < b.path ? -1 : 1));
+  yield { path: "index.json", mode: 0o644, body: encodeLayoutIndex(contents.entries) };
+  if (contents.dockerManifest !== undefined)
+    yield { path: "manifest.json", mode: 0o644, body: contents.dockerManifest };
+  yield { path: "oci-layout", mode: 0o444, body: OCI_LAYOUT };
+}
+
+/**
+ * Images of the store as one OCI layout in a tar archive, for `docker load` and whatever else reads one. The same images,
+ * names and time give the same bytes: entries in order of name, owner 0:0, time 0. Throws `not-found` before the first
+ * byte if a blob is missing, unless it is a layer with URLs or belongs to a platform of an index that is not there at all.
+ */
+export async function* writeArchive(store: ContentStore, options: WriteOptions): Bytes & AsyncGenerator<Uint8Array> {
+  const contents = await layoutContents(store, options);
+  yield* writeTar(entries(store, contents, options.signal));
+}
