@@ -1,3 +1,12 @@
+export { createLayer, type CreatedLayer, type CreateLayerOptions, type LayerStream } from "./create-layer.ts";
+export {
+  diffOverlay,
+  type DiffOverlayOptions,
+  diffTrees,
+  type DiffTreesOptions,
+  packTree,
+  type PackOptions,
+} from "./diff.ts";
 export { readTar, type ReadTarOptions } from "./tar-read.ts";
 export { writeTar } from "./tar-write.ts";
 export type { TarBody, TarEntry, TarEntryType, TarHeader, TarInput } from "./types.ts";

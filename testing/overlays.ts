@@ -1,0 +1,67 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type TemporaryDirectory, temporaryDirectory } from "../src/io/index.ts";
+import { hasCapability, mountOverlay, unmount, unmountSync, unshareMounts } from "../src/linux/index.ts";
+
+// Before libuv's pool starts: mounts that a failing test leaves behind then end with the process.
+if (hasCapability("sys_admin")) unshareMounts();
+
+/** One overlay after another, each over all that came before. */
+export class OverlayStack implements AsyncDisposable {
+  readonly #directory: TemporaryDirectory;
+  readonly #mounts: string[] = [];
+  /** Directories of the layers, lowest first; all but the first are upper directories. */
+  readonly layers: string[];
+  /** The whole tree as it is now. */
+  view: string;
+
+  private constructor(directory: TemporaryDirectory) {
+    this.#directory = directory;
+    this.view = this.make("base");
+    this.layers = [this.view];
+  }
+
+  static async open(): Promise<OverlayStack> {
+    return new OverlayStack(await temporaryDirectory("varve-overlays-"));
+  }
+
+  /** A new empty directory beside the others. */
+  make(name: string): string {
+    const path = join(this.#directory.path, name);
+    mkdirSync(path);
+    return path;
+  }
+
+  /** Puts a writable layer, empty or unpacked already, on top; what is below stays as it is, also in its own views. */
+  push(upper: string = this.make(`upper${this.layers.length}`)): { lower: string; upper: string; view: string } {
+    const [lower, count] = [this.view, this.layers.length];
+    const target = this.make(`view${count}`);
+    mountOverlay({ lower: [...this.layers].reverse(), upper, work: this.make(`work${count}`), target });
+    this.#mounts.push(target);
+    this.layers.push(upper);
+    this.view = target;
+    return { lower, upper, view: target };
+  }
+
+  /** Unmounts the topmost view; its layer stays in its directory. */
+  pop(): void {
+    const target = this.#mounts.pop();
+    if (target === undefined) return;
+    unmountSync(target);
+    this.layers.pop();
+    this.view = this.#mounts.at(-1) ?? (this.layers[0] as string);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const target of this.#mounts.toReversed()) await unmount(target, { detach: true });
+    await this.#directory[Symbol.asyncDispose]();
+  }
+}
+
+/** Skips the test, loudly, where overlays cannot be mounted and owners and devices not be made. */
+export function needsRoot(t: TestContext): boolean {
+  if (hasCapability("sys_admin") && hasCapability("mknod") && hasCapability("chown")) return true;
+  t.skip("needs root: it mounts overlays and makes devices");
+  return false;
+}
