@@ -1,44 +1,19 @@
 import { createHash } from "node:crypto";
-import { digestOf, throwIfAborted, VarveError, type Digest } from "../core/index.ts";
+import { digestOf, VarveError, type Digest } from "../core/index.ts";
 import { byteStringOf, type ByteString } from "../linux/index.ts";
 import { basePath } from "../pattern/index.ts";
 import { textOf } from "./bytes.ts";
 import { recursiveDigest, walkNodes } from "./directory.ts";
+import { hashNodes } from "./hash-nodes.ts";
 import { listSelected, type Listed } from "./listing.ts";
 import { resolvePlace } from "./resolve.ts";
-import type { ContentSelector, Tree, TreeNode } from "./types.ts";
+import type { ContentSelector, Tree } from "./types.ts";
 
 export interface ChecksumOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
 const EMPTY_DIGEST = digestOf("");
-
-/** Files read at a time. */
-const LANES = 16;
-
-/** Hashes every node that has no digest yet, some at a time. */
-async function hashNodes(nodes: Iterable<TreeNode>, signal: AbortSignal | undefined): Promise<void> {
-  const pending = new Set<TreeNode>();
-  for (const node of nodes) if (node.digest === undefined) pending.add(node);
-  if (pending.size === 0) return;
-  const queue = pending.values();
-  let failed = false;
-  const lane = async (): Promise<void> => {
-    try {
-      for (const node of queue) {
-        if (failed) return;
-        throwIfAborted(signal, "checksum files");
-        await node.hash(signal);
-      }
-    } catch (error) {
-      failed = true;
-      throw error;
-    }
-  };
-  const results = await Promise.allSettled(Array.from({ length: Math.min(LANES, pending.size) }, lane));
-  for (const result of results) if (result.status === "rejected") throw result.reason;
-}
 
 async function plainChecksum(tree: Tree, path: ByteString, follow: boolean, signal?: AbortSignal): Promise<Digest> {
   const { node } = resolvePlace(tree, path, follow);

@@ -2,7 +2,7 @@ import type { Digest } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
 import { DiskNode } from "./disk-node.ts";
 import type { Remembered, StoredEntries } from "./entry-codec.ts";
-import { isYoung, sameFile, type FileStat } from "./file-stat.ts";
+import { isYoung, type FileStat } from "./file-stat.ts";
 import type { Owner } from "./hash-entry.ts";
 
 /** Files of a context belong to root, whoever owns them on disk. */
@@ -55,10 +55,8 @@ export class ContextDirectory {
 
   /** A node with the digest that is remembered for it, if the file is still the same. */
   add(name: ByteString, path: ByteString, stat: FileStat, entries?: ReadonlyMap<ByteString, ContextNode>): ContextNode {
-    const known = this.#stored?.get(name);
-    const digest = known !== undefined && sameFile(known.stat, stat) ? known.digest : undefined;
     return new ContextNode(path, stat, {
-      digest,
+      digest: this.#stored?.digestOf(name, stat),
       entries,
       owner: rootOwner,
       onHashed: (node) => this.#learn(name, node),

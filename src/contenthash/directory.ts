@@ -1,5 +1,5 @@
-import { createHash, type Hash } from "node:crypto";
-import { VarveError, type Digest } from "../core/index.ts";
+import { digestOf, VarveError, type Digest } from "../core/index.ts";
+import type { ByteString } from "../linux/index.ts";
 import type { TreeNode } from "./types.ts";
 
 /** Digests of whole directories, kept as long as their nodes. */
@@ -19,10 +19,9 @@ export function recursiveDigest(node: TreeNode): Digest {
   if (node.kind !== "directory") return ownDigest(node);
   const kept = known.get(node);
   if (kept !== undefined) return kept;
-  const hash = createHash("sha256");
-  hash.update(`\0${ownDigest(node)}`);
-  for (const [name, child] of node.entries()) addChild(hash, `\0${name}`, child);
-  const digest: Digest = `sha256:${hash.digest("hex")}`;
+  const parts = [`\0${ownDigest(node)}`];
+  for (const [name, child] of node.entries()) addChild(parts, `\0${name}`, child);
+  const digest = digestOf(Buffer.from(parts.join(""), "latin1"));
   known.set(node, digest);
   return digest;
 }
@@ -31,14 +30,15 @@ export function recursiveDigest(node: TreeNode): Digest {
  * Adds one child. BuildKit passes over what lies below a child directory by seeking to the key that ends in byte 0xff, so
  * entries of that directory whose names begin with 0xff come up once more, as if they were children too.
  */
-function addChild(hash: Hash, key: string, child: TreeNode): void {
-  hash.update(`${key}${recursiveDigest(child)}`, "latin1");
+function addChild(parts: string[], key: ByteString, child: TreeNode): void {
+  parts.push(key, recursiveDigest(child));
   if (child.kind !== "directory") return;
-  for (const [name, below] of child.entries()) if (name.startsWith("\xff")) addChild(hash, `${key}\0${name}`, below);
+  for (const [name, below] of child.entries()) if (name >= "\xff") addChild(parts, `${key}\0${name}`, below);
 }
 
 /** A node and everything below it, parents first. */
-export function* walkNodes(node: TreeNode): Generator<TreeNode> {
-  yield node;
-  for (const child of node.entries().values()) yield* walkNodes(child);
+export function walkNodes(node: TreeNode, nodes: TreeNode[] = []): TreeNode[] {
+  nodes.push(node);
+  for (const child of node.entries().values()) walkNodes(child, nodes);
+  return nodes;
 }

@@ -3,7 +3,7 @@ import { errnoOf, throwIfAborted, VarveError, type Digest } from "../core/index.
 import { pathOfByteString, type ByteString } from "../linux/index.ts";
 import { textOf } from "./bytes.ts";
 import { statEntry, wallClock, type FileStat } from "./file-stat.ts";
-import { hashEntry, type Owner } from "./hash-entry.ts";
+import { hashEntry, hashEntryNow, isSmall, type Owner } from "./hash-entry.ts";
 import type { NodeKind, TreeNode } from "./types.ts";
 
 const ATTEMPTS = 3;
@@ -50,6 +50,17 @@ export abstract class DiskNode implements TreeNode {
   /** Called with the time, in nanoseconds since 1970, before which nothing of the entry was read. */
   protected hashed(_readAt: bigint): void {}
 
+  hashNow(): boolean {
+    const stat = this.#stat;
+    if (!isSmall(stat)) return false;
+    const readAt = wallClock();
+    try {
+      return this.#settle(hashEntryNow(this.#entry(stat)), stat, readAt);
+    } catch (error) {
+      throw unreadable(this.path, error);
+    }
+  }
+
   async hash(signal?: AbortSignal): Promise<void> {
     try {
       await this.#hash(signal);
@@ -59,6 +70,19 @@ export abstract class DiskNode implements TreeNode {
     }
   }
 
+  #entry(stat: FileStat): Parameters<typeof hashEntry>[0] {
+    return { path: this.path, stat, linkname: this.linkname, owner: this.ownerOf(stat) };
+  }
+
+  /** Takes a digest if it was found for the entry in the state `stat`. */
+  #settle(digest: Digest | undefined, stat: FileStat, readAt: bigint): boolean {
+    if (digest === undefined) return false;
+    this.#stat = stat;
+    this.#digest = digest;
+    this.hashed(readAt);
+    return true;
+  }
+
   async #hash(signal: AbortSignal | undefined): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       throwIfAborted(signal, "checksum files");
@@ -66,13 +90,7 @@ export abstract class DiskNode implements TreeNode {
       const stat = attempt === 0 ? this.#stat : statEntry(this.path);
       // A link that has changed may say something else now.
       if (stat?.kind !== this.#stat.kind || (attempt > 0 && stat.kind === "symlink")) break;
-      const { path, linkname } = this;
-      const digest = await hashEntry({ path, stat, linkname, owner: this.ownerOf(stat) }, signal);
-      if (digest === undefined) continue;
-      this.#stat = stat;
-      this.#digest = digest;
-      this.hashed(readAt);
-      return;
+      if (this.#settle(await hashEntry(this.#entry(stat), signal), stat, readAt)) return;
     }
     throw new VarveError("busy", `Cannot checksum ${textOf(this.path)}: it changes while it is read`, {
       hint: "Exclude files that are written during the build with an ignore file.",

@@ -9,9 +9,12 @@ export interface Remembered {
 }
 
 const VERSION = 1;
-const DIGEST_BYTES = 32;
-/** Five numbers of 8 bytes, the mode, the digest. */
-const FIXED = 5 * 8 + 4 + DIGEST_BYTES;
+/** Five numbers of 8 bytes, and the mode. */
+const FINGERPRINT = 5 * 8 + 4;
+const FIXED = FINGERPRINT + 32;
+
+const scratch = Buffer.alloc(FINGERPRINT);
+const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);
 
 /**
  * What is known of one directory as one value: a version byte, then for each entry the length of its name (2 bytes), the
@@ -21,19 +24,25 @@ export function encodeEntries(entries: ReadonlyMap<ByteString, Remembered>): Buf
   let length = 1;
   for (const name of entries.keys()) length += 2 + name.length + FIXED;
   const out = Buffer.allocUnsafe(length);
+  const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   let at = out.writeUInt8(VERSION, 0);
   for (const [name, { stat, digest }] of entries) {
     at = out.writeUInt16LE(name.length, at);
     at += out.write(name, at, "latin1");
-    at = out.writeBigUInt64LE(BigInt.asUintN(64, stat.dev), at);
-    at = out.writeBigUInt64LE(BigInt.asUintN(64, stat.ino), at);
-    at = out.writeBigInt64LE(stat.size, at);
-    at = out.writeBigInt64LE(stat.mtime, at);
-    at = out.writeBigInt64LE(stat.ctime, at);
-    at = out.writeUInt32LE(stat.mode, at);
+    writeFingerprint(view, at, stat);
+    at += FINGERPRINT;
     at += out.write(digestHex(digest), at, "hex");
   }
   return out;
+}
+
+function writeFingerprint(view: DataView, at: number, stat: Fingerprint): void {
+  view.setBigInt64(at, stat.dev, true);
+  view.setBigInt64(at + 8, stat.ino, true);
+  view.setBigInt64(at + 16, stat.size, true);
+  view.setBigInt64(at + 24, stat.mtime, true);
+  view.setBigInt64(at + 32, stat.ctime, true);
+  view.setUint32(at + 40, stat.mode, true);
 }
 
 /** Entries of one directory, read from their stored form only as they are asked for. */
@@ -48,22 +57,32 @@ export class StoredEntries {
     if (this.#bytes[0] === VERSION) this.#index();
   }
 
+  /** The digest that is known of a file in this state. */
+  digestOf(name: ByteString, stat: Fingerprint): Digest | undefined {
+    const at = this.#places.get(name);
+    if (at === undefined) return undefined;
+    writeFingerprint(scratchView, 0, stat);
+    return this.#bytes.compare(scratch, 0, FINGERPRINT, at, at + FINGERPRINT) === 0 ? this.#digest(at) : undefined;
+  }
+
+  /** All that is known of a file. */
   get(name: ByteString): Remembered | undefined {
     const at = this.#places.get(name);
     if (at === undefined) return undefined;
-    const bytes = this.#bytes;
-    const digest = bytes.subarray(at + 44, at + FIXED).toString("hex");
-    return {
-      stat: {
-        dev: bytes.readBigUInt64LE(at),
-        ino: bytes.readBigUInt64LE(at + 8),
-        size: bytes.readBigInt64LE(at + 16),
-        mtime: bytes.readBigInt64LE(at + 24),
-        ctime: bytes.readBigInt64LE(at + 32),
-        mode: bytes.readUInt32LE(at + 40),
-      },
-      digest: `sha256:${digest}`,
+    const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+    const stat = {
+      dev: view.getBigInt64(at, true),
+      ino: view.getBigInt64(at + 8, true),
+      size: view.getBigInt64(at + 16, true),
+      mtime: view.getBigInt64(at + 24, true),
+      ctime: view.getBigInt64(at + 32, true),
+      mode: view.getUint32(at + 40, true),
     };
+    return { stat, digest: this.#digest(at) };
+  }
+
+  #digest(at: number): Digest {
+    return `sha256:${this.#bytes.toString("hex", at + FINGERPRINT, at + FIXED)}`;
   }
 
   #index(): void {

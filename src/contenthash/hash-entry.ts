@@ -1,4 +1,13 @@
-import { close as closeCallback, constants, fstatSync, open as openCallback, read as readCallback } from "node:fs";
+import {
+  close as closeCallback,
+  closeSync,
+  constants,
+  fstatSync,
+  open as openCallback,
+  openSync,
+  read as readCallback,
+  readSync,
+} from "node:fs";
 import { createHash, hash as hashOnce } from "node:crypto";
 import { promisify } from "node:util";
 import { throwIfAborted, type Digest } from "../core/index.ts";
@@ -54,16 +63,36 @@ function headerOf({ path, stat, linkname, owner }: Entry): Parameters<typeof hea
   };
 }
 
+/** Files below this size are read at once, in bytes. */
 const SMALL = 131_072;
 const CHUNK = 1_048_576;
 
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+/** The header with room for the content, and one byte more, which shows a file that has grown. */
+function roomFor(header: Buffer, size: number): Buffer {
+  const room = Buffer.allocUnsafe(header.length + size + 1);
+  header.copy(room);
+  return room;
+}
+
+function digestOfRoom(room: Buffer, end: number): Digest | undefined {
+  return end === room.length - 1 ? `sha256:${hashOnce("sha256", room.subarray(0, end), "hex")}` : undefined;
+}
+
 async function hashSmall(fd: number, header: Buffer, size: number): Promise<Digest | undefined> {
-  // One byte more than promised shows a file that has grown.
-  const buffer = Buffer.allocUnsafe(header.length + size + 1);
-  header.copy(buffer);
+  const room = roomFor(header, size);
   let end = header.length;
-  for (let count = -1; count !== 0 && end < buffer.length; end += count) count = await read(fd, buffer, end);
-  return end === header.length + size ? `sha256:${hashOnce("sha256", buffer.subarray(0, end), "hex")}` : undefined;
+  for (let count = -1; count !== 0 && end < room.length; end += count) count = await read(fd, room, end);
+  return digestOfRoom(room, end);
+}
+
+function hashSmallNow(fd: number, header: Buffer, size: number): Digest | undefined {
+  const room = roomFor(header, size);
+  let end = header.length;
+  for (let count = -1; count !== 0 && end < room.length; end += count)
+    count = readSync(fd, room, end, room.length - end, null);
+  return digestOfRoom(room, end);
 }
 
 async function hashLarge(
@@ -83,24 +112,46 @@ async function hashLarge(
   return total === size ? `sha256:${hash.digest("hex")}` : undefined;
 }
 
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+function isSame(stat: FileStat, fd: number): boolean {
+  return sameFile(fileStatOf(fstatSync(fd, { bigint: true })), stat);
+}
+
+function hashWithoutContent(entry: Entry): Digest | undefined {
+  const digest = headerDigest(headerOf(entry));
+  const after = statEntry(entry.path);
+  return after !== undefined && sameFile(after, entry.stat) ? digest : undefined;
+}
+
+/** True if `hashEntryNow` takes the entry. */
+export function isSmall({ kind, size }: FileStat): boolean {
+  return kind !== "file" || size < SMALL;
+}
+
+/** As `hashEntry`, without waiting, for an entry that is small. */
+export function hashEntryNow(entry: Entry): Digest | undefined {
+  if (entry.stat.kind !== "file") return hashWithoutContent(entry);
+  const header = headerBytes(headerOf(entry));
+  const fd = openSync(pathOfByteString(entry.path), OPEN_FLAGS);
+  try {
+    const digest = hashSmallNow(fd, header, Number(entry.stat.size));
+    return isSame(entry.stat, fd) ? digest : undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /**
  * The digest of an entry's header and content, or undefined if the entry was not what `stat` says, before, while or after it
  * was read.
  */
 export async function hashEntry(entry: Entry, signal?: AbortSignal): Promise<Digest | undefined> {
-  const header = headerOf(entry);
-  if (entry.stat.kind !== "file") {
-    const after = statEntry(entry.path);
-    return after !== undefined && sameFile(after, entry.stat) ? headerDigest(header) : undefined;
-  }
+  if (entry.stat.kind !== "file") return hashWithoutContent(entry);
+  const header = headerBytes(headerOf(entry));
   const size = Number(entry.stat.size);
   const fd = await open(pathOfByteString(entry.path), OPEN_FLAGS);
   try {
-    const bytes = headerBytes(header);
-    const digest = size < SMALL ? await hashSmall(fd, bytes, size) : await hashLarge(fd, bytes, size, signal);
-    return sameFile(fileStatOf(fstatSync(fd, { bigint: true })), entry.stat) ? digest : undefined;
+    const digest = size < SMALL ? await hashSmall(fd, header, size) : await hashLarge(fd, header, size, signal);
+    return isSame(entry.stat, fd) ? digest : undefined;
   } finally {
     await close(fd);
   }

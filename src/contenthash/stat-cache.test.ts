@@ -61,7 +61,7 @@ const settleAll = ({ context }: Bench): Promise<void> =>
 
 /** Paths, from the root of the context, that a scan knows no digest of. */
 function unknown(tree: ContextTree): string[] {
-  const nodes = [...walkNodes(tree.root)] as DiskNode[];
+  const nodes = walkNodes(tree.root) as DiskNode[];
   return nodes.filter(({ digest }) => digest === undefined).map(({ path }) => path.slice(tree.path.length + 1));
 }
 

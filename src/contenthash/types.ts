@@ -38,6 +38,8 @@ export interface TreeNode {
   readonly linkname: ByteString;
   /** Digest of the header and, for a regular file, the content; of a directory the header alone. Undefined until `hash` has run. */
   readonly digest: Digest | undefined;
+  /** Finds `digest` at once if the entry is small and unchanged; else returns false, and `hash` has to. */
+  hashNow(): boolean;
   /** Finds `digest`. Throws if the entry is no longer what it was. */
   hash(signal?: AbortSignal): Promise<void>;
   /** What a directory holds, by name in byte order; nothing for anything else. */
