@@ -118,6 +118,10 @@ function record<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   return result;
 }
 
+function isThere<T>(value: T): value is NonNullable<T> {
+  return value !== null && value !== undefined;
+}
+
 function emptySet(names: Readonly<Record<string, unknown>>): Record<string, Record<string, never>> {
   return record(Object.keys(names).map((name) => [name, {}]));
 }
@@ -133,10 +137,10 @@ function readConfig({
 }: NonNullable<Raw["config"]>): ContainerConfig {
   return {
     ...present(rest),
-    ...(ExposedPorts == null ? {} : { ExposedPorts: emptySet(ExposedPorts) }),
-    ...(Volumes == null ? {} : { Volumes: emptySet(Volumes) }),
-    ...(Labels == null ? {} : { Labels: record(Object.entries(Labels)) }),
-    ...(Healthcheck == null ? {} : { Healthcheck: present(Healthcheck) }),
+    ...(isThere(ExposedPorts) ? { ExposedPorts: emptySet(ExposedPorts) } : {}),
+    ...(isThere(Volumes) ? { Volumes: emptySet(Volumes) } : {}),
+    ...(isThere(Labels) ? { Labels: record(Object.entries(Labels)) } : {}),
+    ...(isThere(Healthcheck) ? { Healthcheck: present(Healthcheck) } : {}),
   };
 }
 
@@ -237,4 +241,15 @@ export function setEnv(env: readonly string[], key: string, value: string): stri
 export function splitEnv(entry: string): [key: string, value: string] {
   const equals = entry.indexOf("=");
   return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === "" || value === 0 || value === false) return true;
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+/** Without empty fields, as Go's `omitempty` leaves them out when it writes a config. */
+export function tidyImage(image: ImageConfig): ImageConfig {
+  const config = Object.fromEntries(Object.entries(image.config).filter(([, value]) => !isEmpty(value)));
+  return { ...image, config };
 }

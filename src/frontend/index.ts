@@ -1,2 +1,5 @@
-export * from "./image.ts";
+export { compileDockerfile } from "./compile.ts";
+export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts";
+export { type ContainerConfig, type HistoryEntry, type HealthcheckConfig, type ImageConfig } from "./image.ts";
+export { parseNamedContext } from "./named-context.ts";
 export * from "./options.ts";

@@ -1,0 +1,81 @@
+import { formatPlatform, type Platform } from "../core/index.ts";
+import { type ArgDefinition, type Dockerfile, expand, located, type SourceRange } from "../dockerfile/index.ts";
+import type { ProxyEnv } from "../llb/index.ts";
+
+/** What is known of one ARG, for outlines. */
+export interface ArgInfo {
+  readonly definition: ArgDefinition;
+  readonly value: string | undefined;
+  readonly range: SourceRange;
+  /** The variables its default is made of. */
+  readonly uses: ReadonlySet<string>;
+}
+
+export interface GlobalArgs {
+  readonly values: ReadonlyMap<string, string>;
+  readonly infos: ReadonlyMap<string, ArgInfo>;
+}
+
+export interface Platforms {
+  readonly build: Platform;
+  readonly target: Platform;
+}
+
+/** The arguments every Dockerfile has without declaring them before its first FROM; a build argument replaces them. */
+export function builtInArgs(
+  { build, target }: Platforms,
+  stage: string,
+  buildArgs: ReadonlyMap<string, string>,
+): Map<string, string> {
+  const values: Record<string, string> = {
+    BUILDPLATFORM: formatPlatform(build),
+    BUILDOS: build.os,
+    BUILDOSVERSION: build.osVersion ?? "",
+    BUILDARCH: build.architecture,
+    BUILDVARIANT: build.variant ?? "",
+    TARGETPLATFORM: formatPlatform(target),
+    TARGETOS: target.os,
+    TARGETOSVERSION: target.osVersion ?? "",
+    TARGETARCH: target.architecture,
+    TARGETVARIANT: target.variant ?? "",
+    TARGETSTAGE: stage === "" ? "default" : stage,
+  };
+  return new Map(Object.entries(values).map(([key, value]) => [key, buildArgs.get(key) ?? value]));
+}
+
+/** The arguments that FROM lines see: the built-in ones, then the ARGs before the first FROM, each seeing those before it. */
+export function globalArgs(
+  file: Dockerfile,
+  builtIn: ReadonlyMap<string, string>,
+  buildArgs: ReadonlyMap<string, string>,
+): GlobalArgs {
+  const values = new Map(builtIn);
+  const infos = new Map<string, ArgInfo>();
+  for (const instruction of file.globalArgs) {
+    for (const definition of instruction.args) {
+      const given = buildArgs.get(definition.key);
+      const fallback =
+        given === undefined && definition.value !== undefined
+          ? located(file.source, instruction.range, "", () => expand(definition.value ?? "", values, file))
+          : undefined;
+      const value = given ?? fallback?.text;
+      if (value !== undefined) values.set(definition.key, value);
+      const uses = new Set(fallback?.matched);
+      if (uses.delete(definition.key)) for (const use of infos.get(definition.key)?.uses ?? []) uses.add(use);
+      infos.set(definition.key, { definition, value, range: instruction.range, uses });
+    }
+  }
+  return { values, infos };
+}
+
+/** The proxy settings among the build arguments, whatever their case; undefined if there are none. They are in no cache key. */
+export function proxyEnv(buildArgs: ReadonlyMap<string, string>): ProxyEnv | undefined {
+  const byName = new Map<string, string>();
+  for (const key of [...buildArgs.keys()].sort()) byName.set(key.toLowerCase(), buildArgs.get(key) ?? "");
+  const names = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"] as const;
+  if (!names.some((name) => byName.has(name))) return undefined;
+  const [httpProxy = "", httpsProxy = "", ftpProxy = "", noProxy = "", allProxy = ""] = names.map((name) =>
+    byName.get(name),
+  );
+  return { httpProxy, httpsProxy, ftpProxy, noProxy, allProxy };
+}

@@ -1,0 +1,158 @@
+import { normalizePlatform, type Platform, throwIfAborted } from "../core/index.ts";
+import { type Dockerfile, fault, Linter, type LintWarning } from "../dockerfile/index.ts";
+import { type State, walkVertices } from "../llb/index.ts";
+import { builtInArgs } from "./arguments.ts";
+import { compileContext, type CompileContext } from "./context.ts";
+import { addEntries, type ImageConfig, imagePlatform, platformFields, tidyImage } from "./image.ts";
+import { lintDefaultArgs } from "./lint-from.ts";
+import type { CompileHost, CompileOptions, CompileResult, NeededLocal } from "./options.ts";
+import { type PassResult, runPass } from "./pass.ts";
+import { makePlan, type Plan } from "./plan.ts";
+import type { StageState } from "./stage-state.ts";
+import { rfc3339 } from "./history.ts";
+
+const EPOCH = "SOURCE_DATE_EPOCH";
+
+async function contextTime(
+  { options }: CompileContext,
+  host: CompileHost,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  const main = options.context;
+  if (main?.kind !== "state" || main.state.edge === undefined) return undefined;
+  return host.sourceTime?.(main.state.edge, signal);
+}
+
+async function readEpoch(
+  text: string,
+  context: CompileContext,
+  host: CompileHost,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  if (text === "context") return contextTime(context, host, signal);
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw fault(`invalid ${EPOCH}: ${text}`);
+  rfc3339(Number(text));
+  return Number(text);
+}
+
+/** The context with its epoch, and the argument as what it came to: seconds, or not there. */
+async function withEpoch(
+  context: CompileContext,
+  host: CompileHost,
+  signal: AbortSignal | undefined,
+): Promise<CompileContext> {
+  const given = context.buildArgs.get(EPOCH);
+  const text = given ?? context.globals.values.get(EPOCH) ?? "";
+  if (text === "" && given === undefined) return context;
+  const epoch = text === "" ? undefined : await readEpoch(text, context, host, signal);
+  const replace = (values: ReadonlyMap<string, string>): Map<string, string> => {
+    const copy = new Map(values);
+    if (epoch === undefined) copy.delete(EPOCH);
+    else if (copy.has(EPOCH)) copy.set(EPOCH, String(epoch));
+    return copy;
+  };
+  const globals = { ...context.globals, values: replace(context.globals.values) };
+  return { ...context, epoch, globals, buildArgs: replace(context.buildArgs) };
+}
+
+/** The target's config with the build's labels and platform. */
+function finishImage({ image }: StageState, { options, target, implicitTarget }: CompileContext): ImageConfig {
+  if (options.labels !== undefined && options.labels.size > 0)
+    image.config.Labels = addEntries(image.config.Labels, options.labels);
+  if (!implicitTarget) {
+    const isOther = target.os !== image.os || target.architecture !== image.architecture;
+    if (isOther) for (const key of ["variant", "os.version"] as const) delete image[key];
+    Object.assign(image, platformFields(target));
+  }
+  const normal = imagePlatform(image);
+  if (normal === undefined) return tidyImage(image);
+  delete image.variant;
+  return tidyImage({ ...image, ...platformFields(normalizePlatform(normal)) });
+}
+
+function strings(attribute: string | undefined): readonly string[] | undefined {
+  const value: unknown = attribute === undefined ? undefined : JSON.parse(attribute);
+  return Array.isArray(value) ? value.map(String) : undefined;
+}
+
+/** The directories that the graph below a state asks the client for. */
+function neededLocals({ edge }: State): NeededLocal[] {
+  return (edge === undefined ? [] : walkVertices([edge.vertex])).flatMap(({ op }) => {
+    if (op.kind !== "source" || !op.identifier.startsWith("local://")) return [];
+    const exclude = strings(op.attrs.get("local.excludepatterns")) ?? [];
+    const followPaths = strings(op.attrs.get("local.followpaths"));
+    return [{ name: op.identifier.slice("local://".length), exclude, followPaths }];
+  });
+}
+
+function resultOf(plan: Plan, pass: PassResult, context: CompileContext): CompileResult {
+  const { target, linter } = pass;
+  const platform: Platform = context.implicitTarget ? target.platform : context.target;
+  return {
+    state: target.state,
+    edge: target.state.edge,
+    platform,
+    image: finishImage(target, context),
+    baseImage: target.baseImage,
+    epoch: context.epoch,
+    warnings: unique([...context.linter.warnings, ...linter.warnings]),
+    locals: neededLocals(target.state),
+    stages: plan.table.nodes
+      .filter((node) => pass.stages.has(node) && node.stage !== undefined)
+      .map(({ title }) => title),
+    ignoreCache: plan.target.ignoreCache,
+  };
+}
+
+function unique(warnings: readonly LintWarning[]): LintWarning[] {
+  const seen = new Map(
+    warnings.map((warning) => [JSON.stringify([warning.rule, warning.range, warning.message]), warning]),
+  );
+  return [...seen.values()];
+}
+
+function check(pass: PassResult, context: CompileContext): void {
+  const all = new Linter(context.linter.options, [...context.linter.warnings, ...pass.linter.warnings]);
+  all.failIfAsked();
+}
+
+/** A compiled build before it is made a result: what outlines are made of. */
+export interface Compiled {
+  readonly plan: Plan;
+  readonly pass: PassResult;
+  readonly context: CompileContext;
+}
+
+export async function compileStages(
+  file: Dockerfile,
+  options: CompileOptions,
+  host: CompileHost,
+  signal: AbortSignal | undefined,
+): Promise<Compiled> {
+  throwIfAborted(signal, "compile the Dockerfile");
+  const linter = new Linter(options.lint ?? file.linter.options, [...file.linter.warnings]);
+  const first = compileContext(file, options, linter);
+  lintDefaultArgs(file, builtInArgs(first, options.target ?? "", first.buildArgs), linter);
+  const context = await withEpoch(first, host, signal);
+  const plan = await makePlan(context, host, signal);
+  throwIfAborted(signal, "compile the Dockerfile");
+  const { used } = runPass(plan, context);
+  return { plan, context, pass: runPass(plan, context, used) };
+}
+
+/**
+ * Compiles a Dockerfile for one platform: the graph to solve, the image's config with its history, what was noticed on the
+ * way. The ops are those of BuildKit's Dockerfile front end, field for field, so that cache keys agree. Only what the target
+ * needs is compiled and looked up. Throws `invalid-build` with the place in the Dockerfile; errors of the host keep their
+ * code and get the place.
+ */
+export async function compileDockerfile(
+  file: Dockerfile,
+  options: CompileOptions,
+  host: CompileHost,
+  signal?: AbortSignal,
+): Promise<CompileResult> {
+  const { plan, pass, context } = await compileStages(file, options, host, signal);
+  check(pass, context);
+  return resultOf(plan, pass, context);
+}

@@ -1,0 +1,62 @@
+import { isIP } from "node:net";
+import { fault, type Linter, type SourceRange } from "../dockerfile/index.ts";
+import { goQuote } from "./go-format.ts";
+
+interface Parts {
+  readonly ip: string;
+  readonly hostPort: string;
+  readonly containerPort: string;
+}
+
+function split(text: string): Parts {
+  const parts = text.split(":");
+  const [containerPort = "", hostPort = ""] = parts.toReversed();
+  return { ip: parts.slice(0, -2).join(":"), hostPort, containerPort };
+}
+
+const MAX_PORT = 65_535;
+
+function portNumber(text: string): number | undefined {
+  if (!/^[+-]?\d{1,10}$/.test(text)) return undefined;
+  const port = Number(text);
+  return port >= 0 && port <= MAX_PORT ? port : undefined;
+}
+
+/** Both ends of `8000-9000` or `80`. */
+function range(text: string): [start: number, end: number] | undefined {
+  const [first = "", last = first] = text.split(/-(.*)/s, 2);
+  const start = portNumber(first);
+  const end = portNumber(last);
+  return start === undefined || end === undefined || end < start ? undefined : [start, end];
+}
+
+function checkHost({ ip, hostPort, containerPort }: Parts, [start, end]: [number, number]): void {
+  const bare = /^\[(.*)\]$/.exec(ip)?.[1] ?? ip;
+  if (ip !== "" && isIP(bare.replace(/%.*$/, "")) === 0) throw fault(`invalid IP address: ${ip}`);
+  if (hostPort === "") return;
+  const host = range(hostPort);
+  if (host === undefined) throw fault(`invalid hostPort: ${hostPort}`);
+  if (end - start !== host[1] - host[0] && end !== start)
+    throw fault(`invalid ranges specified for container and host Ports: ${containerPort} and ${hostPort}`);
+}
+
+/** The `port/protocol` entries of one EXPOSE argument; an address or a host port in it is checked, warned of and dropped. */
+export function exposedPorts(text: string, where: SourceRange, linter: Linter): string[] {
+  const parts = split(text);
+  const [ports = "", proto = ""] = parts.containerPort.split(/\/(.*)/s, 2);
+  if (ports === "") throw fault(`invalid port: ${goQuote(text)}: no port specified`);
+  const protocol = proto === "" ? "tcp" : proto.toLowerCase();
+  if (!["tcp", "udp", "sctp"].includes(protocol))
+    throw fault(`invalid port: ${goQuote(text)}: invalid proto: ${proto}`);
+  if (proto !== proto.toLowerCase())
+    linter.warn("ExposeProtoCasing", where, `Defined protocol '${text}' in EXPOSE instruction should be lowercase`);
+  if (parts.ip !== "" || parts.hostPort !== "") {
+    const message = `EXPOSE instruction should not define an IP address or host-port mapping, found '${text}'`;
+    linter.warn("ExposeInvalidFormat", where, message);
+  }
+  const found = range(ports);
+  if (found === undefined) throw fault(`invalid containerPort: ${ports}`);
+  checkHost({ ...parts, containerPort: ports }, found);
+  const [start, end] = found;
+  return Array.from({ length: end - start + 1 }, (_, index) => `${start + index}/${protocol}`);
+}

@@ -1,0 +1,182 @@
+import { VarveError } from "../core/index.ts";
+import { fault, parseBool } from "../dockerfile/index.ts";
+import { type GitOptions, git, type State } from "../llb/index.ts";
+import { joinPath } from "../pattern/index.ts";
+
+/** A git repository as a Dockerfile or a command line names it. */
+export interface GitRef {
+  /** Without fragment and query. */
+  readonly remote: string;
+  readonly ref: string;
+  readonly subdir: string;
+  readonly checksum: string;
+  readonly keepGitDir?: boolean;
+  readonly submodules?: boolean;
+  readonly mtime?: "checkout" | "commit";
+  readonly fetchByCommit: boolean;
+}
+
+interface Remote {
+  readonly remote: string;
+  readonly fragment: string;
+  readonly query: URLSearchParams;
+}
+
+const SCP = /^([a-zA-Z0-9_-]+)@([a-zA-Z0-9.-]+):(.*?)(?:\?(.*?))?(?:#(.*))?$/;
+const SCHEME = /^(https?|ssh|git):\/\//i;
+
+function splitUrl(text: string): Remote | undefined {
+  const hash = text.indexOf("#");
+  const beforeHash = hash < 0 ? text : text.slice(0, hash);
+  const question = beforeHash.indexOf("?");
+  const remote = question < 0 ? beforeHash : beforeHash.slice(0, question);
+  const url = URL.parse(remote);
+  if (url === null) return undefined;
+  if (/^https?:$/.test(url.protocol) && !url.pathname.endsWith(".git")) return undefined;
+  const query = new URLSearchParams(question < 0 ? "" : beforeHash.slice(question + 1));
+  return { remote, query, fragment: hash < 0 ? "" : decodeFragment(text.slice(hash + 1)) };
+}
+
+function decodeFragment(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Undefined for what is not a git repository: a path, a download. */
+function parseRemote(text: string): Remote | undefined {
+  if (SCHEME.test(text)) return splitUrl(text);
+  const scp = SCP.exec(text);
+  if (scp === null) return undefined;
+  const [, user = "", host = "", path = "", query = "", fragment = ""] = scp;
+  return { remote: `${user}@${host}:${path}`, query: new URLSearchParams(query), fragment };
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const FLAGS = new Set(["submodules", "keep-git-dir", "fetch-by-commit"]);
+
+function flag(key: string, value: string): boolean {
+  const parsed = value === "" ? true : parseBool(value);
+  if (parsed === undefined) throw fault(`invalid ${key} value: ${JSON.stringify(value)}`);
+  return parsed;
+}
+
+function setRef(result: Mutable<GitRef>, ref: string): void {
+  if (result.ref !== "" && result.ref !== ref)
+    throw fault(`ref conflicts: ${JSON.stringify(result.ref)} vs ${JSON.stringify(ref)}`);
+  result.ref = ref;
+}
+
+function setMtime(result: Mutable<GitRef>, value: string): void {
+  if (value !== "checkout" && value !== "commit")
+    throw fault(`invalid mtime value: ${JSON.stringify(value)} (must be "checkout" or "commit")`);
+  result.mtime = value;
+}
+
+function setSubdir(result: Mutable<GitRef>, value: string): void {
+  if (result.subdir !== "" && result.subdir !== value)
+    throw fault(`subdir conflicts: ${JSON.stringify(result.subdir)} vs ${JSON.stringify(value)}`);
+  result.subdir = value;
+}
+
+function under(prefix: string, name: string): string {
+  return name.startsWith(prefix) ? name : prefix + name;
+}
+
+function applyQuery(result: Mutable<GitRef>, query: URLSearchParams): void {
+  for (const key of new Set(query.keys())) {
+    const [value = "", ...more] = query.getAll(key);
+    if (more.length > 0) throw fault(`query ${JSON.stringify(key)} has multiple values`);
+    if (value === "" && !FLAGS.has(key)) throw fault(`query ${JSON.stringify(key)} has no value`);
+    if (key === "ref") setRef(result, value);
+    else if (key === "subdir") setSubdir(result, value);
+    else if (key === "checksum" || key === "commit") result.checksum = value;
+    else if (key === "keep-git-dir") result.keepGitDir = flag(key, value);
+    else if (key === "submodules") result.submodules = flag(key, value);
+    else if (key === "fetch-by-commit") result.fetchByCommit = flag(key, value);
+    else if (key === "mtime") setMtime(result, value);
+    else if (key !== "tag" && key !== "branch") throw fault(`unexpected query ${JSON.stringify(key)}`);
+  }
+  const tag = query.get("tag");
+  const branch = query.get("branch");
+  if (tag !== null && branch !== null) throw fault("branch conflicts with tag");
+  if (tag !== null) setRef(result, under("refs/tags/", tag));
+  if (branch !== null) setRef(result, under("refs/heads/", branch));
+}
+
+/**
+ * Reads a git repository's URL: `https://…/x.git#ref:dir`, `git@host:path`, `?branch=…&subdir=…`. Undefined if the text is not
+ * one; throws `invalid-build` for one with a bad query.
+ */
+export function parseGitRef(text: string): GitRef | undefined {
+  if (text.startsWith("./") || text.startsWith("../")) return undefined;
+  const found = parseRemote(text);
+  if (found === undefined) return undefined;
+  const [ref = "", ...subdir] = found.fragment.split(":");
+  const result: Mutable<GitRef> = {
+    remote: found.remote,
+    ref,
+    subdir: joinPath("/", subdir.join(":")).slice(1),
+    checksum: "",
+    fetchByCommit: false,
+  };
+  applyQuery(result, found.query);
+  return result;
+}
+
+/** A download rather than a repository. */
+export function isHttpSource(text: string): boolean {
+  if (!text.startsWith("http://") && !text.startsWith("https://")) return false;
+  return !isGitSource(text);
+}
+
+export function isGitSource(text: string): boolean {
+  try {
+    return parseGitRef(text) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+/** The repository as a source of a graph. */
+export function gitState(ref: GitRef, name: string, options: GitOptions = {}): State {
+  return git(ref.remote, {
+    name,
+    ...(ref.ref === "" ? {} : { ref: ref.ref }),
+    ...(ref.subdir === "" ? {} : { subdir: ref.subdir }),
+    ...(ref.keepGitDir === true ? { keepGitDir: true } : {}),
+    ...(ref.checksum === "" ? {} : { checksum: ref.checksum }),
+    ...(ref.submodules === false ? { skipSubmodules: true } : {}),
+    ...(ref.fetchByCommit ? { fetchByCommit: true } : {}),
+    ...(ref.mtime === undefined ? {} : { mtime: ref.mtime }),
+    ...options,
+  });
+}
+
+/**
+ * A git repository as a build context; undefined if the URL is not one. With `commitTimes` files have the time of their
+ * commit, as a build with SOURCE_DATE_EPOCH wants.
+ */
+export function gitContext(
+  url: string,
+  options: { readonly keepGitDir?: boolean; readonly commitTimes?: boolean } = {},
+): State | undefined {
+  const isShort = url.startsWith("github.com/");
+  const ref = parseGitRef(isShort ? shortForm(url) : url);
+  if (ref === undefined) return undefined;
+  return gitState(ref, `[internal] load git source ${url}`, {
+    ...(options.keepGitDir === true ? { keepGitDir: true } : {}),
+    ...(options.commitTimes === true && ref.mtime === undefined ? { mtime: "commit" } : {}),
+  });
+}
+
+/** `github.com/a/b` stands for a repository without `.git`. */
+function shortForm(url: string): string {
+  const match = /^([^?#]*)(.*)$/s.exec(url);
+  if (match === null) throw new VarveError("invalid-argument", `Cannot read git URL ${JSON.stringify(url)}`);
+  const [, path = "", rest = ""] = match;
+  return `https://${path.endsWith(".git") ? path : `${path}.git`}${rest}`;
+}

@@ -1,0 +1,173 @@
+import {
+  formatPlatform,
+  formatReference,
+  normalizePlatform,
+  parseReference,
+  type Platform,
+  VarveError,
+  withDefaultTag,
+} from "../core/index.ts";
+import { didYouMean, fault, type Linter, suggestion } from "../dockerfile/index.ts";
+import { image as imageSource, scratch, type State } from "../llb/index.ts";
+import { type CompileContext, platformPrefix } from "./context.ts";
+import { emptyImage, type ImageConfig, imagePlatform, parseImageConfig } from "./image.ts";
+import { findNamedContext, loadNamedContext, type NamedContextRef } from "./named-context.ts";
+import type { CompileHost, ResolvedImage, ResolveRequest } from "./options.ts";
+import type { StageNode } from "./stage-node.ts";
+
+/** How a stage's own state asks its base for a state. */
+export interface BaseUse {
+  /** Paths in use; undefined = all. */
+  readonly paths: readonly string[] | undefined;
+  /** The name of the step that fetches the base, numbered. */
+  readonly title: (text: string, platform: Platform) => string;
+  readonly linter: Linter;
+}
+
+/** What a stage that is not built on another begins with. */
+export interface ResolvedBase {
+  readonly image: ImageConfig;
+  /** The config of the image it is, if it is one. */
+  readonly baseImage: ImageConfig | undefined;
+  readonly platform: Platform;
+  /** A named context stands for the whole stage: its instructions are not run. */
+  readonly replacesStage: boolean;
+  makeState(use: BaseUse): State;
+}
+
+/** Looks up images, each once in a build. */
+export class ImageLookup {
+  readonly #host: CompileHost;
+  readonly #signal: AbortSignal | undefined;
+  readonly #running = new Map<string, Promise<ResolvedImage>>();
+
+  constructor(host: CompileHost, signal: AbortSignal | undefined) {
+    this.#host = host;
+    this.#signal = signal;
+  }
+
+  resolve(request: ResolveRequest): Promise<ResolvedImage> {
+    const key = JSON.stringify([request.reference, formatPlatform(request.platform), request.mode]);
+    const running =
+      this.#running.get(key) ??
+      this.#host.resolveImage(this.#signal === undefined ? request : { ...request, signal: this.#signal });
+    this.#running.set(key, running);
+    return running;
+  }
+}
+
+export interface ResolveContext {
+  readonly context: CompileContext;
+  readonly host: CompileHost;
+  readonly images: ImageLookup;
+  readonly signal: AbortSignal | undefined;
+  /** Names to suggest for an image that is not there. */
+  readonly names: readonly string[];
+}
+
+const COMMON_IMAGES = ["alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"];
+
+async function fromNamedContext(
+  ref: NamedContextRef,
+  platform: Platform,
+  replacesStage: boolean,
+  { context, host, signal }: ResolveContext,
+): Promise<ResolvedBase> {
+  const loaded = await loadNamedContext(ref, context, host, signal);
+  const image = loaded.image ?? emptyImage(platform);
+  const own = replacesStage ? (imagePlatform(image) ?? platform) : platform;
+  const makeState = ({ paths }: BaseUse): State => loaded.makeState(paths).with({ platform: own });
+  return { image, baseImage: replacesStage ? undefined : loaded.image, platform: own, replacesStage, makeState };
+}
+
+/** An image with no layers is as good as scratch. */
+function isEmpty({ rootfs, history }: ImageConfig): boolean {
+  return rootfs.diff_ids.length === 0 && history.every((entry) => entry.empty_layer === true);
+}
+
+/** Without a platform asked for, the image's own if it is one the machine runs. */
+function detectPlatform(image: ImageConfig, wanted: Platform, { build }: CompileContext): Platform {
+  const matches = (platform: Platform): boolean =>
+    platform.os === image.os && platform.architecture === image.architecture;
+  if (matches(wanted)) return wanted;
+  return matches(build) ? build : wanted;
+}
+
+function lintPlatform(name: string, expected: Platform, image: ImageConfig, node: StageNode, linter: Linter): void {
+  if (expected.os === image.os && expected.architecture === image.architecture) return;
+  const own = imagePlatform(image);
+  const actual = own === undefined ? "" : formatPlatform(own);
+  const wanted = formatPlatform(normalizePlatform(expected));
+  const message = `Base image ${name} was pulled with platform "${actual}", expected "${wanted}" for current build`;
+  linter.warn("InvalidBaseImagePlatform", node.range, message);
+}
+
+async function lookUp(
+  node: StageNode,
+  reference: string,
+  platform: Platform,
+  resolve: ResolveContext,
+): Promise<ResolvedImage> {
+  const { context, images, names } = resolve;
+  try {
+    return await images.resolve({
+      reference,
+      platform,
+      mode: context.options.resolveMode ?? "default",
+      name: `[${platformPrefix(context, formatPlatform(platform)).trimStart()}internal] load metadata for ${reference}`,
+    });
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code === "cancelled") throw error;
+    const options = [...names, ...COMMON_IMAGES, ...COMMON_IMAGES.map((name) => `${name}:latest`)];
+    const message = `${node.baseName}: ${error.message}${didYouMean(suggestion(node.baseName, options))}`;
+    const { details, hint } = error;
+    throw new VarveError(error.code, message, { details, cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
+}
+
+async function fromRegistry(
+  node: StageNode,
+  reference: string,
+  wanted: Platform,
+  resolve: ResolveContext,
+): Promise<ResolvedBase> {
+  const { context } = resolve;
+  const found = await lookUp(node, reference, wanted, resolve);
+  const image = parseImageConfig(found.config, reference);
+  const platform =
+    node.platform === undefined && context.implicitTarget ? detectPlatform(image, wanted, context) : wanted;
+  const pinned = formatReference({ ...parseReference(found.reference ?? reference), digest: found.digest });
+  const makeState = ({ title, linter }: BaseUse): State => {
+    if (isEmpty(image)) return scratch().with({ platform });
+    lintPlatform(node.baseName, platform, image, node, linter);
+    const name = title(`FROM ${pinned}`, platform);
+    const description = { "com.docker.dockerfile.v1.command": node.stage?.code ?? "" };
+    return imageSource(pinned, { name, description, platform, resolveMode: context.options.resolveMode ?? "default" });
+  };
+  return { image, baseImage: image, platform, replacesStage: false, makeState };
+}
+
+function parseBase(name: string): string {
+  try {
+    return formatReference(withDefaultTag(parseReference(name)));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw fault(`failed to parse stage name ${JSON.stringify(name)}: ${why}`, name);
+  }
+}
+
+/** Finds out what a stage that is not built on another begins with. Nothing is fetched but configs. */
+export async function resolveBase(node: StageNode, resolve: ResolveContext): Promise<ResolvedBase> {
+  const { context } = resolve;
+  const platform = node.platform ?? context.target;
+  if (node.replacement !== undefined) return fromNamedContext(node.replacement, platform, true, resolve);
+  if (node.baseName === "scratch") {
+    const { target } = context;
+    const makeState = (): State => scratch().with({ platform: target });
+    return { image: emptyImage(target), baseImage: undefined, platform: target, replacesStage: false, makeState };
+  }
+  const reference = parseBase(node.baseName);
+  const named = findNamedContext(context, reference, platform);
+  if (named !== undefined) return fromNamedContext(named, platform, false, resolve);
+  return fromRegistry(node, reference, platform, resolve);
+}
