@@ -1,15 +1,12 @@
-import { throwIfAborted } from "../core/index.ts";
 import type { ActiveVertex } from "./active-vertex.ts";
-import type { CacheRecord } from "./cache-manager.ts";
 import { type EdgeState, type Origin, levelOf } from "./edge-state.ts";
 import { Level, explore, isExhausted } from "./explore.ts";
 import { Input } from "./input.ts";
-import { CacheKey } from "./key.ts";
-import { Matcher } from "./matcher.ts";
-import type { CandidateTrace, VertexTrace } from "./trace.ts";
+import type { CacheKey } from "./key.ts";
+import { Making } from "./making.ts";
+import { Search } from "./search.ts";
 import { outcomeOf } from "./trace-outcome.ts";
-import type { CacheMap } from "./vertex.ts";
-import { Work } from "./work.ts";
+import type { VertexTrace } from "./trace.ts";
 
 /** Who wants an edge: an input of another edge, or a solve. */
 export interface Consumer {
@@ -30,29 +27,24 @@ export class Edge<R> {
   readonly vertex: ActiveVertex<R>;
   readonly output: number;
   readonly inputs: readonly Input<R>[];
-  readonly #matcher: Matcher<R>;
+  readonly #search: Search<R>;
+  readonly #making: Making<R>;
   readonly #consumers = new Map<Consumer, Level>();
-  readonly #maps: CacheMap<R>[] = [];
-  readonly #keys: CacheKey[] = [];
-  readonly #candidates: CandidateTrace[] = [];
-  /** Finding out keys. */
-  readonly #search: Work;
-  /** Making inputs ready, loading, executing. */
-  readonly #making: Work;
   #state: EdgeState<R> = { kind: "matching", level: Level.none };
-  /** Executed although there was a record for its key, which its inputs could not be used to find. */
-  #isRemade = false;
-  #mapping: "idle" | "asking" | "done" = "idle";
 
   constructor(vertex: ActiveVertex<R>, output: number) {
     this.vertex = vertex;
     this.output = output;
     this.inputs = vertex.inputs.map((source, index) => new Input(this, source.vertex.edge(source.output), index));
-    this.#matcher = new Matcher(vertex.cache, this.inputs);
-    const onError = (error: unknown): void => this.#onError(error);
-    const onEnd = (): void => this.wake();
-    this.#search = new Work(onError, onEnd);
-    this.#making = new Work(onError, onEnd);
+    const failed = (error: unknown): void => this.#onError(error);
+    const ended = (): void => this.wake();
+    this.#search = new Search(vertex, output, this.inputs, { keysChanged: () => this.#onKeys(), failed, ended });
+    this.#making = new Making(vertex, output, this.#search, {
+      made: (result, origin, startedAt) => this.#complete(result, origin, startedAt),
+      loadFailed: () => this.#setState({ kind: "matching", level: Level.none }),
+      failed,
+      ended,
+    });
   }
 
   get state(): EdgeState<R> {
@@ -64,7 +56,7 @@ export class Edge<R> {
   }
 
   get keys(): readonly CacheKey[] {
-    return this.#keys;
+    return this.#search.keys;
   }
 
   get isIgnored(): boolean {
@@ -73,7 +65,7 @@ export class Edge<R> {
 
   /** Ids of the records its keys have led to. */
   get found(): readonly string[] {
-    return this.#matcher.found;
+    return this.#search.matcher.found;
   }
 
   /** This edge, or the one it was merged into. */
@@ -86,12 +78,12 @@ export class Edge<R> {
    * top of such a one: what was recorded below their keys came from an older result.
    */
   offers(): readonly CacheKey[] {
-    return this.isIgnored || this.#isRemade ? [] : this.#keys.filter((key) => key.isRoot || key.isFound);
+    return this.isIgnored || this.#making.isRemade ? [] : this.keys.filter((key) => key.isRoot || key.isFound);
   }
 
   /** Keys that stand for this edge, to save a result by. */
   knownKeys(): readonly CacheKey[] {
-    return this.#state.kind === "complete" ? this.#keys : this.offers();
+    return this.#state.kind === "complete" ? this.keys : this.offers();
   }
 
   /** Texts such that two edges with one in common have the same result. */
@@ -120,7 +112,7 @@ export class Edge<R> {
     if (this.#state.kind === "loading" || this.#state.kind === "executing") return;
     const failed = this.inputs.find(({ edge, want }) => want > Level.none && edge.state.kind === "failed");
     if (failed?.edge.state.kind === "failed") return this.fail(failed.edge.state.error);
-    const [key] = this.#keys;
+    const [key] = this.keys;
     if (key === undefined) return this.#begin();
     const twin = this.vertex.index.twinOf(this);
     if (twin !== undefined) return this.#mergeInto(twin);
@@ -139,11 +131,8 @@ export class Edge<R> {
   async rollBack(reason: string): Promise<void> {
     if (this.#state.kind !== "complete") return;
     const { origin } = this.#state;
-    for (const record of origin.records) {
-      this.#matcher.reject(record);
-      this.#noteCandidate(record, { kind: "failed", reason });
-    }
-    this.#matcher.forgetRecords();
+    for (const record of origin.records) this.#search.reject(record, reason);
+    this.#search.matcher.forgetRecords();
     this.vertex.op.forget();
     this.#setState({ kind: "matching", level: Level.none });
     this.vertex.rolledBack(origin, reason);
@@ -152,14 +141,15 @@ export class Edge<R> {
   }
 
   trace(): VertexTrace {
+    const { maps, candidates } = this.#search;
     return {
       vertex: this.vertex.digest,
       name: this.vertex.name,
       output: this.output,
-      ops: this.#maps.map(({ digest }) => digest),
+      ops: maps.map(({ digest }) => digest),
       inputs: this.inputs.map((input) => input.trace()),
-      candidates: [...this.#candidates],
-      outcome: outcomeOf(this, this.#candidates),
+      candidates: [...candidates],
+      outcome: outcomeOf(this, candidates),
     };
   }
 
@@ -171,95 +161,40 @@ export class Edge<R> {
   /** Starts with the cache map; meanwhile the inputs find out their definition keys. */
   #begin(): void {
     for (const input of this.inputs) input.require(Level.fast);
-    this.#askMap();
-  }
-
-  #askMap(): void {
-    if (this.#mapping !== "idle") return;
-    this.#mapping = "asking";
-    this.#search.start(async (signal) => {
-      try {
-        const { map, done } = await this.vertex.op.map(this.#maps.length, signal);
-        await this.#addMap(map);
-        if (done) this.#mapping = "done";
-      } finally {
-        if (this.#mapping === "asking") this.#mapping = "idle";
-      }
-    });
-  }
-
-  async #addMap(map: CacheMap<R>): Promise<void> {
-    const { vertex, inputs, output } = this;
-    const key = new CacheKey(map.digest, output, {
-      inputs: inputs.length,
-      vertex: vertex.digest,
-      exportResult: vertex.exportCache,
-    });
-    if (key.isRoot && !this.isIgnored) await this.#matcher.find(key);
-    this.#maps.push(map);
-    this.#keys.push(key);
-    for (const [index, input] of inputs.entries()) input.setMap(map.inputs[index] ?? {});
-    vertex.index.add(this);
-    this.#wakeConsumers();
+    this.#search.askMap();
   }
 
   #stepRoot(demand: Level): void {
-    this.#reach(this.#mapping === "done" ? Level.slow : Level.fast);
+    const search = this.#search;
+    this.#reach(search.isMapped ? Level.slow : Level.fast);
     if (demand === Level.fast) return;
     if (demand === Level.complete && !this.isIgnored) {
-      this.#fetch();
-      if (this.#matcher.isBusy) return;
-      if (this.#load()) return;
+      search.fetch();
+      if (search.matcher.isBusy || this.#load()) return;
     }
-    if (this.#mapping !== "done") return this.#askMap();
-    if (demand === Level.complete) this.#execute();
+    if (!search.isMapped) search.askMap();
+    else if (demand === Level.complete) this.#execute();
   }
 
   #stepInputs(key: CacheKey, demand: Level): void {
-    if (!this.isIgnored) this.#probe(key);
+    const { matcher } = this.#search;
+    if (!this.isIgnored) this.#search.probe(key);
     const views = this.inputs.map((input) => input.view());
-    if (!this.isIgnored && demand >= Level.slow) this.#fetch();
-    const isDone = this.isIgnored || views.every(isExhausted) || this.#matcher.isStuck(views);
+    if (!this.isIgnored && demand >= Level.slow) this.#search.fetch();
+    const isDone = this.isIgnored || views.every(isExhausted) || matcher.isStuck(views);
     const isFast = views.every(({ level, busy }) => level >= Level.fast && !busy);
-    if (this.#state.kind === "matching") this.#reach(isDone ? Level.slow : isFast ? Level.fast : Level.none);
-    if (demand === Level.complete && !this.#matcher.isBusy) {
+    this.#reach(isDone ? Level.slow : isFast ? Level.fast : Level.none);
+    if (demand === Level.complete && !matcher.isBusy) {
       if (this.#load()) return;
       if (isDone) this.#setState({ kind: "gathering" });
     }
     if (this.#state.kind === "gathering") return this.#gather();
-    if (isDone || this.#matcher.isFetching) return;
+    if (isDone || matcher.isFetching) return;
     for (const [index, { want, hash }] of explore(views, demand).entries()) {
       const input = this.inputs[index] as Input<R>;
       input.require(want);
-      if (hash) this.#hash(input);
+      if (hash) this.#search.hash(input);
     }
-  }
-
-  #probe(key: CacheKey): void {
-    for (const [input, probes] of this.#matcher.takeProbes(key)) {
-      this.#search.start(async () => {
-        const isNew = await this.#matcher.probe(key, input, probes);
-        if (isNew) this.#keysChanged();
-      });
-    }
-  }
-
-  #fetch(): void {
-    if (this.#matcher.needsFetch(this.#keys)) this.#search.start(() => this.#matcher.fetch(this.#keys));
-  }
-
-  #hash(input: Input<R>): void {
-    const { state } = input.edge;
-    const [map] = this.#maps;
-    if (state.kind !== "complete" || map === undefined || input.content.kind !== "unknown") return;
-    input.content = { kind: "computing" };
-    this.#search.start(async (signal) => {
-      try {
-        input.setContent(await this.vertex.op.content(map, input.index, state.result, signal));
-      } finally {
-        if (input.content.kind === "computing") input.content = { kind: "unknown" };
-      }
-    });
   }
 
   /** Makes all inputs, and makes them ready as they come. */
@@ -267,82 +202,30 @@ export class Edge<R> {
     for (const input of this.inputs) {
       input.require(Level.complete);
       if (input.edge.level < Level.complete) continue;
-      this.#hash(input);
-      this.#preload(input);
+      this.#search.hash(input);
+      this.#making.preload(input);
     }
-    const isReady = this.inputs.every(
-      ({ edge, content, preload }) =>
-        edge.level === Level.complete &&
-        content.kind !== "unknown" &&
-        content.kind !== "computing" &&
-        preload === "done",
-    );
-    if (isReady && !this.#matcher.isBusy) this.#execute();
-  }
-
-  #preload(input: Input<R>): void {
-    const { state } = input.edge;
-    const [map] = this.#maps;
-    if (state.kind !== "complete" || map === undefined || input.preload !== "needed") return;
-    input.preload = "running";
-    this.#making.start(async (signal) => {
-      try {
-        await this.vertex.op.preload(map, input.index, state.result, signal);
-        input.preload = "done";
-      } finally {
-        if (input.preload === "running") input.preload = "needed";
-      }
-    });
+    if (this.inputs.every((input) => input.isReady) && !this.#search.matcher.isBusy) this.#execute();
   }
 
   /** Loads the best record, if there is one. */
   #load(): boolean {
-    const [record] = this.#matcher.records;
-    const key = this.#keys.find((one) => record !== undefined && one.idsIn(record.cache.id).includes(record.key));
-    if (record === undefined || key === undefined) return false;
-    this.#setState({ kind: "loading", level: this.level, record });
+    const best = this.#search.best();
+    if (best === undefined) return false;
+    this.#setState({ kind: "loading", level: this.level, record: best.record });
     for (const input of this.inputs) input.require(Level.none);
-    this.#making.start(async (signal) => {
-      try {
-        this.#refreshKeys();
-        const { result, records } = await this.vertex.cache.load(record, key, { signal });
-        this.#noteCandidate(record, { kind: "loaded" });
-        this.#complete(result, { kind: "cached", cache: record.cache.id, records });
-      } catch (error) {
-        throwIfAborted(signal, "load a result");
-        await this.#loadFailed(record, error);
-      }
-    });
+    this.#making.load(best.record, best.key);
     return true;
-  }
-
-  async #loadFailed(record: CacheRecord<R>, error: unknown): Promise<void> {
-    this.#matcher.reject(record);
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#noteCandidate(record, { kind: "failed", reason });
-    await record.cache.forgetLost(record);
-    this.#setState({ kind: "matching", level: Level.none });
   }
 
   #execute(): void {
     this.#setState({ kind: "executing" });
-    this.#making.start(async (signal) => {
-      const results = this.inputs.map(({ edge }) => (edge.state.kind === "complete" ? [edge.state.result] : []));
-      const { results: made, startedAt } = await this.vertex.op.execute(results.flat(), signal);
-      this.#refreshKeys();
-      const records: CacheRecord<R>[] = [];
-      const createdAt = Date.now();
-      for (const key of this.#keys) {
-        const wasFound = key.isFound;
-        const { record, isNewKey } = await this.vertex.cache.main.save(key, made[this.output] as R, createdAt);
-        if (record !== undefined) records.push(record);
-        if (!wasFound && !isNewKey) this.#isRemade = true;
-      }
-      this.#complete(made[this.output] as R, { kind: "executed", records }, startedAt);
-    });
+    this.#making.execute(
+      this.inputs.flatMap(({ edge }) => (edge.state.kind === "complete" ? [edge.state.result] : [])),
+    );
   }
 
-  #complete(result: R, origin: Origin<R>, startedAt?: number): void {
+  #complete(result: R, origin: Origin<R>, startedAt: number | undefined): void {
     if (this.#state.kind === "complete" || this.#state.kind === "failed" || this.#state.kind === "merged") return;
     this.vertex.retain(result);
     this.#setState({ kind: "complete", result, origin });
@@ -352,10 +235,9 @@ export class Edge<R> {
     for (const input of this.inputs) input.require(Level.none);
   }
 
-  /** Lets `twin`, which has the same key, stand for this edge. */
+  /** Lets `twin`, which has the same key, stand for this edge: it takes over the consumers, and what is known of the inputs. */
   #mergeInto(twin: Edge<R>): void {
-    this.#refreshKeys();
-    twin.#adopt(this);
+    twin.#search.refreshKeys(this.inputs);
     this.#setState({ kind: "merged", into: twin });
     this.#search.callOff();
     this.#making.callOff();
@@ -366,20 +248,8 @@ export class Edge<R> {
     this.#consumers.clear();
   }
 
-  /** Takes over what another edge with the same key knows of its inputs: more alternatives to save and export. */
-  #adopt(other: Edge<R>): void {
-    for (const input of other.inputs)
-      for (const alternative of input.alternatives()) this.#keys[0]?.addAlternative(input.index, alternative);
-  }
-
-  #refreshKeys(): void {
-    for (const input of this.inputs)
-      for (const alternative of input.alternatives())
-        for (const key of this.#keys) key.addAlternative(input.index, alternative);
-  }
-
-  #keysChanged(): void {
-    this.#refreshKeys();
+  #onKeys(): void {
+    this.vertex.index.add(this);
     this.#wakeConsumers();
   }
 
@@ -387,7 +257,7 @@ export class Edge<R> {
   #onError(error: unknown): void {
     const isUnreadable = this.vertex.unreadable(error);
     if (isUnreadable === undefined) return this.#failWith(error);
-    this.#making.start(async (signal) => {
+    this.#making.run(async (signal) => {
       const wasMended = await this.vertex.rollBackInputs(this, isUnreadable, error);
       if (signal.aborted) return;
       if (wasMended) this.#retry();
@@ -429,10 +299,5 @@ export class Edge<R> {
 
   #wakeConsumers(): void {
     for (const consumer of this.#consumers.keys()) consumer.wake();
-  }
-
-  #noteCandidate(record: CacheRecord<R>, outcome: CandidateTrace["outcome"]): void {
-    const { cache, key, result } = record;
-    this.#candidates.push({ cache: cache.id, record: key, result: result.id, createdAt: result.createdAt, outcome });
   }
 }

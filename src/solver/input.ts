@@ -94,6 +94,13 @@ export class Input<R> implements Consumer {
     };
   }
 
+  /** Made, digested and loaded, as far as the op asks for it. */
+  get isReady(): boolean {
+    const { kind } = this.content;
+    const isMade = this.edge.level === Level.complete && this.preload === "done";
+    return isMade && kind !== "unknown" && kind !== "computing";
+  }
+
   /** Every key known to stand for the input, with the selector it is taken with. */
   *alternatives(): Iterable<{ readonly key: CacheKey; readonly selector: Selector | "" }> {
     for (const key of this.edge.knownKeys()) yield { key, selector: this.selector };

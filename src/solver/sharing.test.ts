@@ -164,7 +164,9 @@ test("equal keys are not merged when one depends on the other", async () => {
       inputs: [{ edge: { vertex, output: 0 }, content: whole }],
     });
   const top = step("2", step("1", base));
-  assert.equal(await solveToy(toySolver(toyCache()), top), "x");
+  assert.equal(await solveToy(toySolver(toyCache()), top, { log }), "x");
+  assert.deepEqual(log.take(), ["base", "step"]);
+  assert.equal(log.ofKind("vertex-cached")[0]?.trace.outcome.kind, "hit");
 });
 
 test("an ignoring vertex is not served by a running one that looks in the cache, the reverse is", async () => {
