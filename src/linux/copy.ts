@@ -65,11 +65,22 @@ export async function copyData(from: number, to: number, signal?: AbortSignal): 
   }
 }
 
+/** Pairs of filesystems, "from:to", that cannot share blocks; asked once. */
+const unshared = new Set<string>();
+
 function* copySteps(from: number, to: number): Generator<void> {
-  const { size, blocks } = fstatSync(from);
-  if (size > 0 && reflink(from, to)) return;
+  const { size, blocks, dev } = fstatSync(from);
+  if (size > 0 && share(from, dev, to)) return;
   if (blocks * 512 < size) yield* copySparse(from, to, size);
   else yield* copyStretch(from, to, Infinity);
+}
+
+function share(from: number, device: number, to: number): boolean {
+  const pair = `${device}:${fstatSync(to).dev}`;
+  if (unshared.has(pair)) return false;
+  if (reflink(from, to)) return true;
+  unshared.add(pair);
+  return false;
 }
 
 function* copySparse(from: number, to: number, size: number): Generator<void> {
@@ -87,12 +98,12 @@ function* copySparse(from: number, to: number, size: number): Generator<void> {
 }
 
 function* copyStretch(from: number, to: number, length: number): Generator<void> {
-  for (let left = length; left > 0;) {
-    const copied = copyRange(from, to, Math.min(left, STEP));
-    if (copied === undefined) return yield* copyThroughMemory(from, to, left);
+  for (let done = 0; done < length;) {
+    const copied = copyRange(from, to, Math.min(length - done, STEP));
     // Some filesystems (those under /proc) report 0 although there is something to read.
-    if (copied === 0) return left === length ? yield* copyThroughMemory(from, to, left) : undefined;
-    left -= copied;
+    if (copied === undefined || (copied === 0 && done === 0)) return yield* copyThroughMemory(from, to, length - done);
+    if (copied === 0) return;
+    done += copied;
     if (copied === STEP) yield;
   }
 }

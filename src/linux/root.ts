@@ -15,7 +15,10 @@ const openat2 = systemCall("openat2", 437, ["int", "void *", "void *", "size_t"]
 /** A place in a tree, held open, so that renames and links made meanwhile cannot move it. */
 export interface Handle extends Disposable {
   readonly fd: number;
-  /** `/proc/self/fd/N`: a path for any file operation of this process; it ends where the handle points, never outside. */
+  /**
+   * `/proc/self/fd/N`: a path for any file operation of this process; it ends where the handle points, never outside. It is
+   * itself a link: an operation that does not follow links, such as `lstat`, takes `${path}/.` for a directory.
+   */
   readonly path: string;
 }
 

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { temporarySnapshotter } from "../../testing/snapshotter.ts";
+import { isVarveError } from "../core/index.ts";
+import { lgetxattr } from "../linux/index.ts";
+import { mountSnapshot } from "./index.ts";
+
+test("a chain of 300 layers mounts", async (t) => {
+  const under = await temporarySnapshotter(t, "overlay");
+  if (under === undefined) return;
+  const { snapshotter: s } = under;
+  let parent: string | undefined;
+  for (let index = 0; index < 300; index += 1) {
+    const spec = await s.prepare("key", parent);
+    const upper = spec.kind === "overlay" ? spec.upper : spec.source;
+    writeFileSync(join(String(upper), `f${index % 100}`), String(index));
+    await s.commit(`l${index}`, "key");
+    parent = `l${index}`;
+  }
+  await using tree = await mountSnapshot(await s.mounts("l299"));
+  assert.equal(readdirSync(tree.path).length, 100);
+  assert.equal(readFileSync(join(tree.path, "f7"), "utf8"), "207");
+});
+
+test("the upper directory holds just what changed, in overlayfs's own words", async (t) => {
+  const under = await temporarySnapshotter(t, "overlay");
+  if (under === undefined) return;
+  const { snapshotter: s } = under;
+  {
+    await using tree = await mountSnapshot(await s.prepare("k", undefined));
+    mkdirSync(join(tree.path, "d"));
+    for (const name of ["gone", "kept", "d/x"]) writeFileSync(join(tree.path, name), name);
+  }
+  await s.commit("base", "k");
+  {
+    await using tree = await mountSnapshot(await s.prepare("k", "base"));
+    rmSync(join(tree.path, "gone"));
+    rmSync(join(tree.path, "d"), { recursive: true });
+    mkdirSync(join(tree.path, "d"));
+  }
+  await s.commit("child", "k");
+  const upper = String(s.upperDir("child"));
+  assert.deepEqual(readdirSync(upper).sort(), ["d", "gone"]);
+  assert.ok(lstatSync(join(upper, "gone")).isCharacterDevice());
+  assert.deepEqual(lgetxattr(join(upper, "d"), "trusted.overlay.opaque"), Buffer.from("y"));
+  assert.deepEqual(readdirSync(dirname(upper)), ["fs"]);
+  assert.equal(s.upperDir("missing"), undefined);
+});
+
+test("an active tree can be mounted again after it was unmounted, not while it is mounted", async (t) => {
+  const under = await temporarySnapshotter(t, "overlay");
+  if (under === undefined) return;
+  const { snapshotter: s } = under;
+  await s.prepare("k", undefined);
+  await s.commit("base", "k");
+  for (const durable of [false, true]) {
+    const key = `again-${durable}`;
+    const spec = await s.prepare(key, "base", { durable });
+    assert.equal(spec.kind === "overlay" && spec.volatile === true, !durable);
+    for (const name of ["a", "b"]) {
+      await using tree = await mountSnapshot(await s.mounts(key));
+      writeFileSync(join(tree.path, name), "");
+      await assert.rejects(mountSnapshot(spec), (error) => isVarveError(error, "busy"));
+      await assert.rejects(s.commit("x", key), (error) => isVarveError(error, "busy"));
+      await assert.rejects(s.remove(key), (error) => isVarveError(error, "busy"));
+    }
+    await s.commit(`done-${durable}`, key);
+    assert.deepEqual(readdirSync(String(s.upperDir(`done-${durable}`))).sort(), ["a", "b"]);
+  }
+});
+
+const CHILD = `
+const { unshareMounts } = await import(process.argv[1] + "/linux/index.ts");
+const [target, spec] = [process.argv[2], JSON.parse(process.argv[3])];
+const { mountSnapshot } = await import(process.argv[1] + "/snapshot/index.ts");
+const { writeFileSync } = await import("node:fs");
+const tree = await mountSnapshot(spec, target);
+writeFileSync(tree.path + "/written", "before the kill");
+if (process.argv[4] === "exit") process.exit(0);
+process.kill(process.pid, "SIGKILL");
+`;
+
+test("a process that ends takes its mounts along; one that is killed leaves a tree nobody takes for whole", async (t) => {
+  const under = await temporarySnapshotter(t, "overlay");
+  if (under === undefined) return;
+  const { snapshotter: s } = under;
+  await s.prepare("k", undefined);
+  await s.commit("base", "k");
+  for (const end of ["exit", "kill"]) {
+    const spec = await s.prepare(`key-${end}`, "base");
+    const target = String(spec.kind === "overlay" && spec.work);
+    const mountPoint = `${target}-mount`;
+    mkdirSync(mountPoint);
+    const args = [
+      "--input-type=module",
+      "-e",
+      CHILD,
+      join(import.meta.dirname, ".."),
+      mountPoint,
+      JSON.stringify(spec),
+      end,
+    ];
+    // "unshare" gives the child a mount namespace of its own, as the command line does for itself.
+    await promisify(execFile)("unshare", ["-m", process.execPath, ...args]).catch(() => undefined);
+    assert.equal(statSync(mountPoint).dev, statSync(dirname(mountPoint)).dev, "a mount was left");
+    assert.ok(existsSync(join(String(s.upperDir(`key-${end}`)), "written")));
+    await assert.rejects(s.commit("x", `key-${end}`), (error) => isVarveError(error, "busy"));
+    await s.remove(`key-${end}`);
+  }
+});
