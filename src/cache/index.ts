@@ -1,3 +1,4 @@
 export { type LinkRow, SqliteKeyStore } from "./key-store.ts";
 export { LOCAL_CACHE, localCache, pruneCache } from "./local-cache.ts";
+export { type NearInput, type NearRecord, nearestRecords } from "./nearest.ts";
 export { type ResultTable, TableResultStore } from "./result-store.ts";
