@@ -63,11 +63,6 @@ export class Edge<R> {
     return this.vertex.ignoreCache;
   }
 
-  /** Ids of the records its keys have led to. */
-  get found(): readonly string[] {
-    return this.#search.matcher.found;
-  }
-
   /** This edge, or the one it was merged into. */
   resolved(): Edge<R> {
     return this.#state.kind === "merged" ? this.#state.into.resolved() : this;
@@ -149,7 +144,7 @@ export class Edge<R> {
       ops: maps.map(({ digest }) => digest),
       inputs: this.inputs.map((input) => input.trace()),
       candidates: [...candidates],
-      outcome: outcomeOf(this, candidates),
+      outcome: outcomeOf(this, this.#search),
     };
   }
 

@@ -1,8 +1,9 @@
 import type { Edge } from "./edge.ts";
-import type { CandidateTrace, TraceOutcome } from "./trace.ts";
+import type { Search } from "./search.ts";
+import type { TraceOutcome } from "./trace.ts";
 
 /** What came of looking for an edge's result in the caches, as far as that is known. */
-export function outcomeOf<R>(edge: Edge<R>, candidates: readonly CandidateTrace[]): TraceOutcome {
+export function outcomeOf<R>(edge: Edge<R>, { candidates, matcher }: Search<R>): TraceOutcome {
   const { state } = edge;
   if (state.kind === "merged") return { kind: "joined", vertex: edge.resolved().vertex.digest };
   const hit = candidates.findLast(({ outcome }) => outcome.kind === "loaded");
@@ -12,7 +13,7 @@ export function outcomeOf<R>(edge: Edge<R>, candidates: readonly CandidateTrace[
   const failure = candidates.findLast(({ outcome }) => outcome.kind === "failed");
   if (failure?.outcome.kind === "failed") return { kind: "load-failed", reason: failure.outcome.reason };
   if (state.kind === "matching" || state.kind === "loading") return { kind: "open" };
-  return edge.found.length > 0 ? { kind: "no-result", records: edge.found } : noRecord(edge);
+  return matcher.found.length > 0 ? { kind: "no-result", records: matcher.found } : noRecord(edge);
 }
 
 function noRecord<R>(edge: Edge<R>): TraceOutcome {
