@@ -8,6 +8,20 @@ function tooDeep(value: unknown, depth = 0): boolean {
   return depth === MAX_DEPTH || Object.values(value).some((item) => tooDeep(item, depth + 1));
 }
 
+/** Throws `limit-exceeded` past `limit` bytes or for a document nested too deep, `corrupt` if it is not JSON. */
+function parseJson(bytes: Uint8Array, limit: number, what: string): unknown {
+  if (bytes.byteLength > limit)
+    throw new VarveError("limit-exceeded", `Cannot read ${what}: it is larger than ${limit} bytes`);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new VarveError("corrupt", `Cannot read ${what}: it is not JSON`, { cause: error });
+  }
+  if (tooDeep(value)) throw new VarveError("limit-exceeded", `Cannot read ${what}: it is nested too deep`);
+  return value;
+}
+
 /**
  * An object from untrusted JSON, read field by field. `null` and absent are the same, as in Go. A field of the wrong type
  * throws `corrupt`. Keys are looked up among the object's own, and never become properties of anything.
@@ -24,18 +38,14 @@ export class JsonObject {
     this.#what = what;
   }
 
-  /** Throws `limit-exceeded` past `limit` bytes or for a document nested too deep, `corrupt` if it is not JSON. */
+  /** The object that a document is; throws as `parseJson`. */
   static parse(bytes: Uint8Array, limit: number, what: string): JsonObject {
-    if (bytes.byteLength > limit)
-      throw new VarveError("limit-exceeded", `Cannot read ${what}: it is larger than ${limit} bytes`);
-    let value: unknown;
-    try {
-      value = JSON.parse(new TextDecoder().decode(bytes));
-    } catch (error) {
-      throw new VarveError("corrupt", `Cannot read ${what}: it is not JSON`, { cause: error });
-    }
-    if (tooDeep(value)) throw new VarveError("limit-exceeded", `Cannot read ${what}: it is nested too deep`);
-    return new JsonObject(value, what);
+    return new JsonObject(parseJson(bytes, limit, what), what);
+  }
+
+  /** The objects of the list that a document is, `maxItems` at most; throws as `parseJson`. */
+  static parseList(bytes: Uint8Array, limit: number, what: string, maxItems: number): readonly JsonObject[] {
+    return new JsonObject({ list: parseJson(bytes, limit, what) }, what).objects("list", maxItems);
   }
 
   has(key: string): boolean {

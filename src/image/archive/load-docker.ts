@@ -23,10 +23,7 @@ interface DockerImage {
 }
 
 export function readDockerManifest(bytes: Uint8Array): DockerImage[] {
-  // The document is a list; the reader wants an object.
-  const wrapped = Buffer.concat([Buffer.from('{"images":'), bytes, Buffer.from("}")]);
-  const json = JsonObject.parse(wrapped, Limits.manifest + 16, "manifest.json");
-  return json.objects("images", MAX_IMAGES).map((image) => {
+  return JsonObject.parseList(bytes, Limits.manifest, "manifest.json", MAX_IMAGES).map((image) => {
     const names = (image.strings("RepoTags") ?? []).map(archiveName).filter((name) => name !== undefined);
     return { config: image.string("Config") ?? "", names, layers: image.strings("Layers") ?? [] };
   });
