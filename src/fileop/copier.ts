@@ -1,0 +1,194 @@
+import {
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  unlinkSync,
+} from "node:fs";
+import { VarveError } from "../core/index.ts";
+import { type Path, joinPath, lutimes, showPath } from "../linux/index.ts";
+import type { PathFilter, PathVerdict } from "../pattern/index.ts";
+import { Pace, copyNode, removeTree, setMetadata } from "../snapshot/index.ts";
+import { shownPath } from "./failure.ts";
+import type { ModeChange } from "./mode-change.ts";
+import type { UserId } from "./owner.ts";
+import type { SourceEntry, SourceView } from "./source-view.ts";
+import { statOf } from "./target.ts";
+
+export interface CopierOptions {
+  readonly view: SourceView;
+  /** Patterns of the copy itself, matched against paths below what is copied. */
+  readonly filter: PathFilter | undefined;
+  readonly change: ModeChange | undefined;
+  /** The source's if absent. */
+  readonly owner: UserId | undefined;
+  /** Nanoseconds since 1970; the source's if absent. */
+  readonly time: bigint | undefined;
+  /** What is in the way is removed, whatever it is; directories are merged all the same. */
+  readonly replace: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A directory that is copied, or waits to be until something in it is. */
+interface Ancestor {
+  readonly source: SourceEntry;
+  readonly target: Path;
+  readonly stat: BigIntStats;
+  made: boolean;
+  pending: boolean;
+}
+
+/**
+ * Copies one entry with all below it, with the rules of BuildKit's copy (`tonistiigi/fsutil/copy`): directories are merged; of
+ * an existing one the metadata is replaced, but at the top it is kept, save for its times; files replace files, links and
+ * devices, never directories; names of one file stay names of one file.
+ */
+export class Copier {
+  readonly #options: CopierOptions;
+  readonly #pace: Pace;
+  readonly #links = new Map<string, Path>();
+  readonly #ancestors: Ancestor[] = [];
+
+  constructor(options: CopierOptions) {
+    this.#options = options;
+    this.#pace = new Pace(options.signal);
+  }
+
+  /** Copies `source` to `target`, in whose path there are no links, and whose directory exists. */
+  async copy(source: SourceEntry, target: Path): Promise<void> {
+    const stat = lstatSync(source.path, { bigint: true });
+    await this.#makeWay(target, stat);
+    if (!stat.isDirectory()) return await this.#copyFile(source, target, stat);
+    const created = this.#makeDirectory(target, stat, false);
+    await this.#copyChildren(source, target, stat, "", undefined);
+    if (created) this.#finish(source, target, stat);
+    else this.#setTimes(target, stat);
+  }
+
+  async #copyBelow(source: SourceEntry, target: Path, text: string, parent: PathVerdict | undefined): Promise<void> {
+    const pause = this.#pace.step();
+    if (pause !== undefined) await pause;
+    const verdict = this.#options.filter?.check(text, parent);
+    const included = verdict?.included ?? true;
+    if (!included && verdict?.descend === false) return;
+    const stat = lstatSync(source.path, { bigint: true });
+    if (!included && !stat.isDirectory()) return;
+    if (included) {
+      if (this.#options.replace) await this.#makeWay(target, stat);
+      this.#makeAncestors();
+    }
+    if (stat.isDirectory()) await this.#copyDirectory(source, target, stat, text, verdict);
+    else await this.#copyFile(source, target, stat);
+  }
+
+  async #copyDirectory(
+    source: SourceEntry,
+    target: Path,
+    stat: BigIntStats,
+    text: string,
+    verdict: PathVerdict | undefined,
+  ): Promise<void> {
+    const included = verdict?.included ?? true;
+    if (included) this.#makeDirectory(target, stat, true);
+    const made = await this.#copyChildren(source, target, stat, text, verdict);
+    if (included) this.#finish(source, target, stat);
+    else if (made) this.#setTimes(target, stat);
+  }
+
+  /** True if the directory was made while it was walked, because something in it was included. */
+  async #copyChildren(
+    source: SourceEntry,
+    target: Path,
+    stat: BigIntStats,
+    text: string,
+    verdict: PathVerdict | undefined,
+  ): Promise<boolean> {
+    const ancestor: Ancestor = { source, target, stat, made: false, pending: verdict?.included === false };
+    this.#ancestors.push(ancestor);
+    if (verdict?.descend !== false) {
+      for (const child of this.#options.view.children(source)) {
+        const name = typeof child.name === "string" ? child.name : child.name.toString("utf8");
+        await this.#copyBelow(child, joinPath(target, child.name), text === "" ? name : `${text}/${name}`, verdict);
+      }
+    }
+    this.#ancestors.pop();
+    return ancestor.made;
+  }
+
+  /** Makes the directories above something that is included, which themselves are not. */
+  #makeAncestors(): void {
+    for (const ancestor of this.#ancestors) {
+      if (!ancestor.pending) continue;
+      ancestor.pending = false;
+      ancestor.made = this.#makeDirectory(ancestor.target, ancestor.stat, true);
+      if (ancestor.made) this.#finish(ancestor.source, ancestor.target, ancestor.stat);
+    }
+  }
+
+  /** True if it was made now. */
+  #makeDirectory(target: Path, stat: BigIntStats, overwrite: boolean): boolean {
+    const there = statOf(target);
+    if (there === undefined) {
+      mkdirSync(target, 0o700);
+      return true;
+    }
+    if (!there.isDirectory()) {
+      throw new VarveError(
+        "invalid-build",
+        `Cannot copy a directory to ${shownPath(showPath(target))}: it is not a directory`,
+      );
+    }
+    if (overwrite) chmodSync(target, Number(stat.mode) & 0o7777);
+    return false;
+  }
+
+  async #copyFile(source: SourceEntry, target: Path, stat: BigIntStats): Promise<void> {
+    const there = statOf(target);
+    if (there?.isDirectory() === true) {
+      throw new VarveError("invalid-build", `Cannot copy a file to ${shownPath(showPath(target))}: it is a directory`);
+    }
+    if (there !== undefined) unlinkSync(target);
+    const first = this.#firstName(stat, target);
+    if (first !== undefined) linkSync(first, target);
+    else if (stat.isSocket()) closeSync(openSync(target, constants.O_CREAT | constants.O_EXCL, 0o600));
+    else {
+      const copying = copyNode(source.path, target, stat, this.#options.signal);
+      if (copying !== undefined) await copying;
+    }
+    this.#finish(source, target, stat);
+  }
+
+  /** The copy of another name of the same file, if there is one. */
+  #firstName(stat: BigIntStats, target: Path): Path | undefined {
+    if (!stat.isFile() || stat.nlink === 1n) return undefined;
+    const inode = `${stat.dev}:${stat.ino}`;
+    const first = this.#links.get(inode);
+    if (first === undefined) this.#links.set(inode, target);
+    return first;
+  }
+
+  async #makeWay(target: Path, stat: BigIntStats): Promise<void> {
+    if (!this.#options.replace) return;
+    const there = statOf(target);
+    if (there === undefined || (there.isDirectory() && stat.isDirectory())) return;
+    await removeTree(target);
+  }
+
+  #finish(source: SourceEntry, target: Path, stat: BigIntStats): void {
+    const { view, owner, change, time } = this.#options;
+    const metadata = view.metadata(stat);
+    const mode = change === undefined ? metadata.mode : change(metadata.mode, stat.isDirectory());
+    const times = time === undefined ? {} : { atime: time, mtime: time };
+    const options = { isLink: stat.isSymbolicLink(), attributesOf: source.path };
+    setMetadata(target, { ...metadata, ...owner, ...times, mode }, options);
+  }
+
+  #setTimes(target: Path, stat: BigIntStats): void {
+    const { time } = this.#options;
+    lutimes(target, { atime: time ?? stat.atimeNs, mtime: time ?? stat.mtimeNs });
+  }
+}

@@ -1,0 +1,155 @@
+import { lstatSync, statSync } from "node:fs";
+import { VarveError, errnoOf } from "../core/index.ts";
+import { Errno, type Path, byteStringOf, joinPath, pathOfByteString, systemError } from "../linux/index.ts";
+import { type CopyAction, KEEP_MODE } from "../llb/index.ts";
+import { PathFilter, basePath, cleanPath, dirPath } from "../pattern/index.ts";
+import { Copier } from "./copier.ts";
+import { type ModeChange, parseModeChange } from "./mode-change.ts";
+import type { UserId } from "./owner.ts";
+import type { SourceTree } from "./source-tree.ts";
+import { type SourceEntry, SourceView } from "./source-view.ts";
+import { type Look, type TargetTree, settle, statOf, timeOf } from "./target.ts";
+import { unpack } from "./unpack.ts";
+import { expandWildcard } from "./wildcard.ts";
+
+const DIRECTORY_MODE = 0o755;
+
+/** Copies from a source tree as a copy action says. */
+export async function copy(
+  tree: TargetTree,
+  source: SourceTree,
+  action: CopyAction,
+  owner: UserId | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  using view = new SourceView(source);
+  if (!action.createDestPath) expectDirectoryOf(tree, action.dest);
+  for (const path of action.requiredPaths) view.get(path, { follow: true });
+  const paths = action.allowWildcard
+    ? expandWildcard(view, action.src, { follow: action.followSymlink })
+    : [slashed(action.src)];
+  if (paths.length === 0 && !action.allowEmptyWildcard) {
+    throw new VarveError("not-found", `Cannot copy ${action.src}: nothing matches`, { details: { path: action.src } });
+  }
+  const run = new CopyRun(tree, view, action, owner, signal);
+  for (const path of paths) await run.copy(path);
+}
+
+class CopyRun {
+  readonly #tree: TargetTree;
+  readonly #view: SourceView;
+  readonly #action: CopyAction;
+  readonly #dest: string;
+  readonly #owner: UserId | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #change: ModeChange | undefined;
+
+  constructor(
+    tree: TargetTree,
+    view: SourceView,
+    action: CopyAction,
+    owner: UserId | undefined,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#tree = tree;
+    this.#view = view;
+    this.#action = action;
+    this.#dest = slashed(action.dest);
+    this.#owner = owner;
+    this.#signal = signal;
+    this.#change = modeChange(action);
+  }
+
+  /** Copies one source, or unpacks it. */
+  async copy(path: Path): Promise<void> {
+    const { followSymlink, attemptUnpack } = this.#action;
+    const entry = this.#view.get(path, { follow: followSymlink });
+    const time = timeOf(this.#action.timestamp);
+    if (attemptUnpack && (await this.#unpack(path))) return;
+    const look: Look = { mode: this.#directoryMode(), owner: this.#owner, time };
+    const first = this.#tree.makeDirectories(this.#tree.locate(directoryPart(this.#dest)), look);
+    const target = this.#placeOf(entry, path);
+    const second = this.#tree.makeDirectories(this.#aboveOf(entry, target), look);
+    await this.#copier().copy(entry, target);
+    settle([...first, ...second], time);
+  }
+
+  #copier(): Copier {
+    const {
+      includePatterns: include,
+      excludePatterns: exclude,
+      alwaysReplaceExistingDestPaths: replace,
+    } = this.#action;
+    const filter = include.length + exclude.length === 0 ? undefined : new PathFilter({ include, exclude });
+    return new Copier({
+      view: this.#view,
+      filter,
+      change: this.#change,
+      owner: this.#owner,
+      time: timeOf(this.#action.timestamp),
+      replace,
+      signal: this.#signal,
+    });
+  }
+
+  async #unpack(path: Path): Promise<boolean> {
+    const entry = this.#view.get(path, { follow: true });
+    if (!lstatSync(entry.path).isFile()) return false;
+    const target = this.#tree.locate(cleanPath(this.#dest));
+    const look: Look = { mode: DIRECTORY_MODE, owner: this.#owner, time: timeOf(this.#action.timestamp) };
+    const prepare = (): void => {
+      this.#tree.makeDirectories(target, look);
+    };
+    return await unpack(entry.path, target, { prepare, owner: this.#owner, signal: this.#signal });
+  }
+
+  /** Where the entry goes: into an existing directory under its own name, unless it is itself a directory to be merged. */
+  #placeOf(entry: SourceEntry, path: Path): Path {
+    const dest = this.#tree.locate(cleanPath(this.#dest));
+    const there = statOf(dest);
+    const isDirectory = lstatSync(entry.path).isDirectory();
+    const into = isDirectory ? !this.#action.dirCopyContents && there !== undefined : there?.isDirectory() === true;
+    const name = basePath(byteStringOf(path));
+    return into && name !== "/" && name !== "." ? joinPath(dest, pathOfByteString(name)) : dest;
+  }
+
+  /** The directory that has to exist before the copy. */
+  #aboveOf(entry: SourceEntry, target: Path): Path {
+    const merged = this.#action.dirCopyContents && lstatSync(entry.path).isDirectory() && statOf(target) === undefined;
+    return merged ? target : this.#tree.parentOf(target);
+  }
+
+  #directoryMode(): number {
+    const { mode, modeStr } = this.#action;
+    return modeStr === "" && mode !== KEEP_MODE ? mode & 0o777 : DIRECTORY_MODE;
+  }
+}
+
+function modeChange({ mode, modeStr }: CopyAction): ModeChange | undefined {
+  if (modeStr !== "") return parseModeChange(modeStr);
+  return mode === KEEP_MODE ? undefined : () => mode & 0o7777;
+}
+
+/** Absolute and clean, but a "/" or "/." at the end, which says that it is a directory, stays. */
+function slashed(path: string): string {
+  const clean = cleanPath(`/${path}`);
+  const slash = clean === "/" ? "" : "/";
+  if (path.endsWith("/.")) return `${clean}${slash}.`;
+  return path.endsWith("/") ? `${clean}${slash}` : clean;
+}
+
+/** What of a destination is a directory in any case. */
+function directoryPart(dest: string): string {
+  const name = dest.slice(dest.lastIndexOf("/") + 1);
+  return name === "" || name === "." ? cleanPath(dest) : dirPath(dest);
+}
+
+function expectDirectoryOf(tree: TargetTree, dest: string): void {
+  const above = tree.parentOf(tree.locate(cleanPath(`/${dest}`)));
+  try {
+    statSync(above);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    throw systemError(Errno.ENOENT, "lstat", above);
+  }
+}

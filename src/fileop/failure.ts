@@ -1,0 +1,31 @@
+import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "not found",
+  ENOTDIR: "not a directory",
+  EISDIR: "is a directory",
+  EEXIST: "exists",
+  ELOOP: "too many links",
+  ENAMETOOLONG: "name too long",
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+};
+
+/** A path of a tree as its reader knows it: without where the tree is on this machine. */
+export function shownPath(path: string): string {
+  const shown = path.replace(/^\/proc\/self\/fd\/\d+(?:\/\.)?(?=\/|$)/, "");
+  return shown === "" ? "/" : shown;
+}
+
+/** What a failed file operation is for the build: "lstat /a: not found". */
+export function actionFailure(error: unknown, doing: string): VarveError {
+  const reason = REASONS[errnoOf(error) ?? ""];
+  if (error instanceof VarveError || reason === undefined) return toVarveError(error, doing);
+  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  const shown = path === undefined ? undefined : shownPath(path);
+  const what = shown === undefined ? reason : `${syscall ?? "open"} ${shown}: ${reason}`;
+  return new VarveError(code === "ENOENT" ? "not-found" : "invalid-build", `Cannot ${doing}: ${what}`, {
+    cause: error,
+    details: { errno: code, ...(shown === undefined ? {} : { path: shown }) },
+  });
+}

@@ -1,0 +1,39 @@
+import { lstatSync } from "node:fs";
+import type { Path } from "../linux/index.ts";
+import { cleanPath, hasGlob, matchGlob } from "../pattern/index.ts";
+import type { SourceEntry, SourceView } from "./source-view.ts";
+
+/**
+ * The paths that a pattern names, from the root, in the order of a walk: `*`, `?` and `[…]` as Go's `path.Match`, not across
+ * "/". What stands before the first component with a wildcard is a plain path, of which the last link is followed if `follow`
+ * is set; below it links are not followed. A pattern without wildcards is itself, whether or not it exists.
+ */
+export function expandWildcard(view: SourceView, pattern: string, { follow }: { readonly follow: boolean }): Path[] {
+  const parts = cleanPath(`/${pattern}`).split("/").slice(1);
+  const first = parts.findIndex(hasGlob);
+  if (first < 0) return [`/${parts.join("/")}`];
+  const base = view.get(`/${parts.slice(0, first).join("/")}`, { follow });
+  const found: Path[] = [];
+  match(view, base, parts.slice(first), (entry) => found.push(rootPath(entry, view)));
+  return found;
+}
+
+function match(
+  view: SourceView,
+  directory: SourceEntry,
+  parts: readonly string[],
+  found: (entry: SourceEntry) => void,
+): void {
+  const [part, ...rest] = parts;
+  if (part === undefined || !lstatSync(directory.path).isDirectory()) return;
+  for (const entry of view.children(directory)) {
+    if (!matchGlob(part, typeof entry.name === "string" ? entry.name : entry.name.toString("utf8"))) continue;
+    if (rest.length === 0) found(entry);
+    else match(view, entry, rest, found);
+  }
+}
+
+function rootPath({ path }: SourceEntry, view: SourceView): Path {
+  const from = view.prefix.length;
+  return typeof path === "string" ? path.slice(from) : path.subarray(from);
+}
