@@ -7,7 +7,7 @@ import { ALGORITHMS } from "./layout.ts";
 import { removeAbandoned } from "./place.ts";
 
 /** How long the bytes of an ingest that nobody is writing are kept for resuming, in ms since the last write. */
-export const INGEST_RETENTION = 86_400_000;
+const INGEST_RETENTION = 86_400_000;
 
 /** Files in the blobs' place that no row speaks of: their writer died before its transaction ended, or a collector after. */
 async function removeOrphans(blobs: Blobs): Promise<void> {

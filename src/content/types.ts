@@ -20,12 +20,12 @@ export interface OpenOptions {
   readonly offset?: number;
   /** At most this many bytes. */
   readonly length?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface IngestOptions {
   readonly expected?: Expected;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface CommitOptions extends Expected {
@@ -79,7 +79,7 @@ export interface Ingest extends AsyncDisposable {
 export interface Sweepers {
   /** Removes what belongs to snapshots whose rows the collection has removed. Without it, snapshots are left alone. */
   readonly snapshots?: (names: string[]) => Promise<void>;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Collected {
