@@ -3,3 +3,5 @@ export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts
 export { type ContainerConfig, type HistoryEntry, type HealthcheckConfig, type ImageConfig } from "./image.ts";
 export { parseNamedContext } from "./named-context.ts";
 export * from "./options.ts";
+export * from "./outline.ts";
+export type { Wanted } from "./stage-state.ts";
