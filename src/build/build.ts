@@ -1,0 +1,161 @@
+import {
+  type Platform,
+  VarveError,
+  formatPlatform,
+  hostPlatform,
+  parseReference,
+  withDefaultTag,
+} from "../core/index.ts";
+import type { ExportPlatform, ExportSource } from "../export/index.ts";
+import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
+import { openContext, namedContexts } from "./contexts.ts";
+import { type LoadedDockerfile, loadDockerfile } from "./dockerfile.ts";
+import type { Result } from "./ops/result.ts";
+import type { BuildOptions, BuildResult } from "./options.ts";
+import { type ExportReport, exportOutputs } from "./outputs.ts";
+import { Session } from "./session.ts";
+
+/**
+ * Builds a Dockerfile. Throws `invalid-build` for a Dockerfile or context that is wrong, `step-failed` for a step that
+ * fails, `remote` and its kin for registries, `unsupported` for what the machine lacks, `cancelled` when aborted; whatever
+ * happens, no mount, process or temporary file is left.
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  checkOptions(options);
+  await using stack = new AsyncDisposableStack();
+  const session = stack.use(await Session.open(options));
+  const { progress } = session;
+  const loaded = await loadBuild(options, session, stack);
+  const compiled = await compileAll(loaded, options, session);
+  for (const warning of new Set(compiled.flatMap((result) => result.warnings))) {
+    progress.warn(`${warning.rule}: ${warning.message}`, {
+      url: warning.url,
+      location: { file: loaded.file.source.name, line: warning.range.start.line },
+    });
+  }
+  const results = await session.solve(compiled.map((result) => result.edge));
+  session.finish();
+  const exported = await exportOutputs(
+    sourceOf(options, compiled, results),
+    options.outputs ?? [{ type: "image" }],
+    options,
+    session,
+  );
+  return resultOf(exported, session);
+}
+
+/** A context and its Dockerfile, ready to be compiled. */
+export interface LoadedBuild extends LoadedDockerfile {
+  readonly options: CompileOptions;
+}
+
+export async function loadBuild(
+  options: BuildOptions,
+  session: Session,
+  stack: AsyncDisposableStack,
+): Promise<LoadedBuild> {
+  const context = await openContext(options.context, session, stack);
+  const loaded = await session.progress.activity("[internal] load build definition from Dockerfile", () =>
+    loadDockerfile(context.directory, context.dockerfile ?? options.dockerfile),
+  );
+  const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
+  return { ...loaded, options: await compileOptions(options, session, main) };
+}
+
+async function compileAll(loaded: LoadedBuild, options: BuildOptions, session: Session): Promise<CompileResult[]> {
+  const platforms: readonly (Platform | undefined)[] =
+    options.platforms === undefined || options.platforms.length === 0 ? [undefined] : options.platforms;
+  const compile = (platform: Platform | undefined): Promise<CompileResult> => {
+    const own = platform === undefined ? {} : { targetPlatform: platform };
+    return compileDockerfile(
+      loaded.file,
+      { ...loaded.options, ...own, multiPlatform: platforms.length > 1 },
+      session.host,
+      options.signal,
+    );
+  };
+  return await Promise.all(platforms.map(compile));
+}
+
+async function compileOptions(
+  options: BuildOptions,
+  session: Session,
+  context: NonNullable<CompileOptions["context"]>,
+): Promise<CompileOptions> {
+  const epoch = options.sourceDateEpoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(options.sourceDateEpoch) };
+  return {
+    context,
+    buildPlatform: hostPlatform(),
+    buildArgs: new Map(Object.entries({ ...options.buildArgs, ...epoch })),
+    labels: new Map(Object.entries(options.labels ?? {})),
+    namedContexts: await namedContexts(options.buildContexts ?? {}, session),
+    noCache: Array.isArray(options.noCache) && options.noCache.length === 0 ? false : (options.noCache ?? false),
+    sessionId: session.id,
+    ...(options.target === undefined ? {} : { target: options.target }),
+    ...(options.pull === true ? { resolveMode: "pull" as const } : {}),
+    ...(options.extraHosts === undefined ? {} : { extraHosts: options.extraHosts }),
+    ...(options.ulimits === undefined ? {} : { ulimits: options.ulimits }),
+    ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
+    ...(options.cgroupParent === undefined ? {} : { cgroupParent: options.cgroupParent }),
+    ...(options.network === undefined ? {} : { network: options.network }),
+  };
+}
+
+function sourceOf(options: BuildOptions, compiled: readonly CompileResult[], results: readonly Result[]): ExportSource {
+  const platforms = compiled.map(({ platform, image, baseImage }, index): ExportPlatform => {
+    const result = results[index];
+    if (result?.kind !== "record") throw new VarveError("internal", "Cannot export: the result is no record");
+    return {
+      platform,
+      record: result.id,
+      config: json(image),
+      ...(baseImage === undefined ? {} : { base: json(baseImage) }),
+    };
+  });
+  return {
+    platforms,
+    multi: platforms.length > 1,
+    names: (options.tags ?? []).map((tag) => withDefaultTag(parseReference(tag))),
+    epoch: compiled[0]?.epoch,
+  };
+}
+
+function json(value: object): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}
+
+function resultOf(exported: ExportReport, session: Session): BuildResult {
+  const steps = session.progress.steps();
+  return {
+    ...exported,
+    steps,
+    metadata: { ...exported.metadata, "varve.build.ref": session.id, "varve.steps": steps },
+  };
+}
+
+const ENTITLEMENTS: ReadonlySet<string> = new Set(["network.host", "security.insecure", "device"]);
+
+/** What can be seen to be wrong before anything is opened. */
+function checkOptions(options: BuildOptions): void {
+  for (const entitlement of options.allow ?? []) {
+    if (!ENTITLEMENTS.has(entitlement))
+      throw new VarveError(
+        "invalid-argument",
+        `Cannot allow ${JSON.stringify(entitlement)}: there are network.host and security.insecure`,
+      );
+  }
+  for (const tag of options.tags ?? []) parseReference(tag);
+  for (const { type } of [...(options.cacheFrom ?? []), ...(options.cacheTo ?? [])]) {
+    throw new VarveError(
+      "unsupported",
+      `Cannot use cache type=${type}: this build of Varve keeps its cache in its root only`,
+    );
+  }
+  for (const platform of options.platforms ?? []) {
+    if (platform.os !== "linux")
+      throw new VarveError(
+        "unsupported",
+        `Cannot build for ${formatPlatform(platform)}: only Linux images can be built`,
+      );
+  }
+}

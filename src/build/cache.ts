@@ -1,0 +1,35 @@
+import { VarveError } from "../core/index.ts";
+import { localCache, type ResultTable } from "../cache/index.ts";
+import { type Records, SCRATCH } from "../record/index.ts";
+import { Solver } from "../solver/index.ts";
+import type { State } from "../state/index.ts";
+import { type Result, recordResult } from "./ops/result.ts";
+
+/** Results as the embedded cache names them: by their records. A context directory has no name that lasts. */
+export function resultTable(records: Records): ResultTable<Result> {
+  return {
+    get: (id) => (id === SCRATCH || records.get(id) !== undefined ? recordResult(id) : undefined),
+    id: (result) => (result.kind === "record" ? result.id : undefined),
+  };
+}
+
+/** The solver of a store: all builds in it share what they have in common. */
+export function openSolver(state: State, records: Records): Solver<Result> {
+  return new Solver({
+    cache: localCache(state, resultTable(records)),
+    unreadable: (error) => unreadable(error, records),
+  });
+}
+
+/** An error that names a record: results that stand on it cannot be read. */
+function unreadable(error: unknown, records: Records): ((result: Result) => boolean) | undefined {
+  const lost = error instanceof VarveError ? error.details["record"] : undefined;
+  if (typeof lost !== "string") return undefined;
+  return (result) => result.kind === "record" && standsOn(result.id, lost, records);
+}
+
+function standsOn(id: string, lost: string, records: Records): boolean {
+  if (id === lost) return true;
+  const row = records.get(id);
+  return row !== undefined && row.parents.some((parent) => standsOn(parent, lost, records));
+}

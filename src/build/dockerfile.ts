@@ -1,0 +1,105 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { Limits, VarveError, errnoOf, toVarveError } from "../core/index.ts";
+import { type Dockerfile, ignoreFileCandidates, parseDockerfile } from "../dockerfile/index.ts";
+import { parseIgnoreFile } from "../pattern/index.ts";
+import { readContextFile } from "../source/index.ts";
+import type { DockerfileSource } from "./options.ts";
+
+/** A Dockerfile's text and the patterns of the ignore file that goes with it. */
+export interface LoadedDockerfile {
+  readonly file: Dockerfile;
+  readonly exclude: readonly string[];
+}
+
+interface Found {
+  readonly text: Uint8Array;
+  /** What the user calls it. */
+  readonly name: string;
+  /** Reads the ignore files beside it, by the names `ignoreFileCandidates` gives. */
+  readonly ignoreFile: (candidate: string) => Promise<Uint8Array | undefined>;
+  /** The path that `ignoreFileCandidates` is given. */
+  readonly path: string;
+}
+
+/** Finds and parses the Dockerfile of a build, in a context directory or beside it. Throws `invalid-build`. */
+export async function loadDockerfile(
+  context: string | undefined,
+  source: DockerfileSource | undefined,
+): Promise<LoadedDockerfile> {
+  const found = await find(context, source);
+  const file = parseDockerfile(found.text, { name: found.name });
+  for (const candidate of ignoreFileCandidates(found.path)) {
+    const text = await found.ignoreFile(candidate);
+    if (text !== undefined) return { file, exclude: parseIgnoreFile(text) };
+  }
+  return { file, exclude: [] };
+}
+
+async function find(context: string | undefined, source: DockerfileSource | undefined): Promise<Found> {
+  // oxlint-disable-next-line require-await -- rejects rather than throws
+  const inContext = async (path: string): Promise<Uint8Array | undefined> =>
+    context === undefined ? undefined : readContextFile(context, path, Limits.dockerfile);
+  if (source?.kind === "text") {
+    return {
+      text: Buffer.from(source.text),
+      name: source.name ?? "Dockerfile",
+      path: "Dockerfile",
+      ignoreFile: (name) => (name === ".dockerignore" ? inContext(name) : Promise.resolve(undefined)),
+    };
+  }
+  if (source?.kind === "file") return await findFile(source.path, context, inContext);
+  const path = source?.path ?? "Dockerfile";
+  const text = await inContext(path);
+  if (text !== undefined) return { text, name: path, path, ignoreFile: inContext };
+  throw new VarveError(
+    "invalid-build",
+    `Cannot find the Dockerfile: failed to read dockerfile: open ${path}: no such file or directory`,
+    {
+      hint: "name it with -f, or give the directory that holds it",
+    },
+  );
+}
+
+/** A Dockerfile named by its own path; inside the context, its ignore file is looked for there. */
+async function findFile(
+  path: string,
+  context: string | undefined,
+  inContext: (path: string) => Promise<Uint8Array | undefined>,
+): Promise<Found> {
+  const text = await readAnywhere(path);
+  const name = basename(path);
+  const inside = context === undefined ? ".." : relative(resolve(context), resolve(path));
+  if (!inside.startsWith("..") && !isAbsolute(inside)) return { text, name, path: inside, ignoreFile: inContext };
+  return {
+    text,
+    name,
+    path: name,
+    ignoreFile: async (candidate) =>
+      candidate === ".dockerignore" ? await inContext(candidate) : await readOptional(join(dirname(path), candidate)),
+  };
+}
+
+async function readAnywhere(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") {
+      throw new VarveError(
+        "invalid-build",
+        `Cannot find the Dockerfile: failed to read dockerfile: open ${path}: no such file or directory`,
+        { cause: error },
+      );
+    }
+    throw toVarveError(error, `read ${path}`, "invalid-build");
+  }
+}
+
+async function readOptional(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+    throw toVarveError(error, `read ${path}`, "invalid-build");
+  }
+}

@@ -1,0 +1,24 @@
+export { build } from "./build.ts";
+export { DESCRIPTIONS, type Description, type DescriptionKind, describeDockerfile } from "./describe.ts";
+export { isolateMounts } from "./isolate.ts";
+export {
+  type HistoryLine,
+  type ImageSummary,
+  imageHistory,
+  inspectImage,
+  listImages,
+  loadImages,
+  pullImage,
+  pushImage,
+  removeImage,
+  requireImage,
+  saveImages,
+  tagImage,
+} from "./images.ts";
+export { writeOutput } from "../export/index.ts";
+export type * from "./events.ts";
+export type * from "./options.ts";
+export { type PruneReport, diskUsage, prune } from "./prune.ts";
+export { type Store, type StoreOptions, defaultRoot, openStore } from "./store.ts";
+export { parseDockerfile } from "../dockerfile/index.ts";
+export { Registry, type RegistryConfig, parseRegistryConfig } from "../registry/index.ts";

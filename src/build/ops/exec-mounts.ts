@@ -1,0 +1,150 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { VarveError } from "../../core/index.ts";
+import type { RunMount } from "../../exec/index.ts";
+import { Root } from "../../linux/index.ts";
+import { type BindMount, type CacheMount, EMPTY, type Mount, ROOT_MOUNT, SKIP_OUTPUT } from "../../llb/index.ts";
+import { type Hold, type MutableLayer, SCRATCH } from "../../record/index.ts";
+import { copyTree, recordOf } from "./context-record.ts";
+import type { OpDeps } from "./deps.ts";
+import { type Result, recordResult } from "./result.ts";
+
+/** The mounts of a step, ready: what the runner is given, and the layers that become outputs. */
+export interface StepMounts {
+  readonly rootfs: string;
+  readonly readonlyRootfs: boolean;
+  readonly mounts: readonly RunMount[];
+  /** Commits the writable mounts that are outputs, by output index. */
+  commit(): Promise<ReadonlyMap<number, Result>>;
+}
+
+interface Context {
+  readonly deps: OpDeps;
+  readonly inputs: readonly Result[];
+  readonly hold: Hold;
+  readonly stack: AsyncDisposableStack;
+  readonly description: string;
+}
+
+interface Tree {
+  readonly path: string;
+  readonly readonly: boolean;
+  readonly layer: MutableLayer | undefined;
+}
+
+/** Makes the trees of a step's mounts; everything is undone when `stack` is disposed of. */
+export async function openMounts(all: readonly Mount[], context: Context): Promise<StepMounts> {
+  const outputs = new Map<number, { layer: MutableLayer } | { result: Result }>();
+  const mounts: RunMount[] = [];
+  let root: Tree | undefined;
+  for (const mount of all) {
+    if (mount.type === "bind") {
+      const tree = await openBind(mount, context);
+      if (mount.output !== SKIP_OUTPUT)
+        outputs.set(
+          mount.output,
+          tree.layer === undefined ? { result: inputOf(mount, context) } : { layer: tree.layer },
+        );
+      if (mount.dest === ROOT_MOUNT) root = tree;
+      else
+        mounts.push({
+          kind: "bind",
+          target: mount.dest,
+          source: subPath(tree.path, mount.selector),
+          readonly: tree.readonly,
+        });
+    } else mounts.push(...(await openOther(mount, context)));
+  }
+  if (root === undefined) throw new VarveError("invalid-build", "Cannot run step: it has no root filesystem");
+  return {
+    rootfs: root.path,
+    readonlyRootfs: root.readonly,
+    mounts,
+    commit: async () => {
+      const results = new Map<number, Result>();
+      for (const [output, made] of outputs)
+        results.set(output, "layer" in made ? recordResult((await made.layer.commit()).id) : made.result);
+      return results;
+    },
+  };
+}
+
+function inputOf(mount: Mount, { inputs }: Context): Result {
+  return mount.input === EMPTY ? recordResult(SCRATCH) : (inputs[mount.input] ?? recordResult(SCRATCH));
+}
+
+/** A writable layer on the input, or a view of it; a writable mount that is no output is thrown away afterwards. */
+async function openBind(mount: BindMount, context: Context): Promise<Tree> {
+  const { deps, hold, stack, description } = context;
+  const id = await recordOf(inputOf(mount, context), deps, hold);
+  if (mount.readonly) {
+    const view = stack.use(await deps.records.mount(id, hold));
+    return { path: view.path, readonly: true, layer: undefined };
+  }
+  const layer = stack.use(
+    await deps.records.begin(id, { description: `mount ${mount.dest} from exec ${description}` }, hold),
+  );
+  return { path: layer.path, readonly: false, layer: mount.output === SKIP_OUTPUT ? undefined : layer };
+}
+
+/** A path inside a tree, its links resolved inside the tree. */
+function subPath(tree: string, selector: string): string {
+  if (selector === "" || selector === "/") return tree;
+  using root = Root.open(tree);
+  try {
+    return join(tree, String(root.resolve(selector, { follow: true })));
+  } catch (error) {
+    throw new VarveError("invalid-build", `Cannot mount ${selector}: it is not in the source of the mount`, {
+      cause: error,
+    });
+  }
+}
+
+async function openOther(mount: Exclude<Mount, BindMount>, context: Context): Promise<readonly RunMount[]> {
+  const { deps } = context;
+  const target = mount.dest;
+  switch (mount.type) {
+    case "tmpfs":
+      return [{ kind: "tmpfs", target, ...(mount.size === 0 ? {} : { size: mount.size }) }];
+    case "cache":
+      return [await openCache(mount, context)];
+    case "secret": {
+      const { id, uid, gid, mode, optional } = mount.secret;
+      const content = await deps.secrets.get(id, optional);
+      return content === undefined ? [] : [{ kind: "secret", target, content, uid, gid, mode }];
+    }
+    case "ssh": {
+      const { id, uid, gid, mode, optional } = mount.ssh;
+      const socket = await deps.secrets.agent(id, optional);
+      return socket === undefined ? [] : [{ kind: "ssh", target, socket, uid, gid, mode }];
+    }
+  }
+}
+
+async function openCache(mount: CacheMount, context: Context): Promise<RunMount> {
+  const { deps, hold, stack, description } = context;
+  const base = mount.input === EMPTY ? undefined : await recordOf(inputOf(mount, context), deps, hold);
+  const opened = await deps.cacheMounts.acquire(
+    {
+      key: cacheMountKey(mount.id, base),
+      sharing: mount.sharing,
+      description: `cached mount ${mount.dest} from exec ${description}${mount.id === "" ? "" : ` with id ${JSON.stringify(mount.id)}`}`,
+      initialize: async (path) => {
+        if (base === undefined || base === SCRATCH) return;
+        await using view = await deps.records.mount(base, hold);
+        await copyTree(subPath(view.path, mount.selector), path);
+      },
+    },
+    hold,
+  );
+  stack.use(opened);
+  // With a base the directory already starts as the selected part of it; without one the selector is a folder in it.
+  const inside = base === undefined && mount.selector !== "" ? join(opened.path, mount.selector) : opened.path;
+  await mkdir(inside, { recursive: true });
+  return { kind: "bind", target: mount.dest, source: inside, readonly: mount.readonly };
+}
+
+/** The key of a cache mount: its id, and the record it starts from if there is one. */
+export function cacheMountKey(id: string, base: string | undefined): string {
+  return base === undefined || base === SCRATCH ? id : `${id}:${base}`;
+}

@@ -1,0 +1,77 @@
+import { VarveError } from "../../core/index.ts";
+import type { ExecMeta, ExecOp } from "../../llb/index.ts";
+import type { OpContext } from "../../solver/index.ts";
+import { type OpDeps, holdFor } from "./deps.ts";
+import { openMounts } from "./exec-mounts.ts";
+import type { Result } from "./result.ts";
+
+/** Runs the command of an exec op on its inputs; one result for each output. */
+export async function executeExec(
+  op: ExecOp,
+  inputs: readonly Result[],
+  deps: OpDeps,
+  context: OpContext,
+): Promise<readonly Result[]> {
+  const hold = holdFor(deps, context.signal);
+  const runner = await deps.runner();
+  await using stack = new AsyncDisposableStack();
+  const mounts = await openMounts(op.mounts, { deps, inputs, hold, stack, description: op.meta.args.join(" ") });
+  const { exitCode, signal, oomKilled } = await runner.run(
+    {
+      rootfs: mounts.rootfs,
+      readonlyRootfs: mounts.readonlyRootfs,
+      mounts: mounts.mounts,
+      process: { args: op.meta.args, env: await environment(op, deps), cwd: op.meta.cwd, user: op.meta.user },
+      network: op.network,
+      security: op.security,
+      extraHosts: op.meta.extraHosts,
+      ulimits: op.meta.ulimits,
+      ...(op.meta.hostname === "" ? {} : { hostname: op.meta.hostname }),
+      ...(op.meta.cgroupParent === "" ? {} : { cgroupParent: op.meta.cgroupParent }),
+      ...(deps.limits.shmSize === undefined ? {} : { shmSize: deps.limits.shmSize }),
+      onOutput: (stream, data) => context.report({ kind: "log", stream, data }),
+      onWarning: (short) => context.report({ kind: "warning", short }),
+    },
+    { signal: context.signal },
+  );
+  const valid = op.meta.validExitCodes.length === 0 ? [0] : op.meta.validExitCodes;
+  if (!valid.includes(exitCode)) throw stepFailed(op.meta, exitCode, signal, oomKilled);
+  const results = await mounts.commit();
+  return Array.from({ length: results.size }, (_, output) => {
+    const result = results.get(output);
+    if (result === undefined) throw new VarveError("internal", `Cannot finish step: output ${output} is missing`);
+    return result;
+  });
+}
+
+function stepFailed(meta: ExecMeta, exitCode: number, signal: string | undefined, oomKilled: boolean): VarveError {
+  const how = oomKilled
+    ? `exit code: ${exitCode} (killed: out of memory)`
+    : signal === undefined
+      ? `exit code: ${exitCode}`
+      : `exit code: ${exitCode} (${signal})`;
+  const message = `process ${JSON.stringify(meta.args.join(" "))} did not complete successfully: ${how}`;
+  return new VarveError("step-failed", message, { details: { exitCode, ...(signal === undefined ? {} : { signal }) } });
+}
+
+/** The step's environment with proxies and secrets, which no key depends on. */
+async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
+  const env = [...op.meta.env];
+  const { proxyEnv } = op.meta;
+  if (proxyEnv !== undefined) {
+    const proxies: readonly [string, string][] = [
+      ["HTTP_PROXY", proxyEnv.httpProxy],
+      ["HTTPS_PROXY", proxyEnv.httpsProxy],
+      ["FTP_PROXY", proxyEnv.ftpProxy],
+      ["NO_PROXY", proxyEnv.noProxy],
+      ["ALL_PROXY", proxyEnv.allProxy],
+    ];
+    for (const [name, value] of proxies)
+      if (value !== "") env.push(`${name}=${value}`, `${name.toLowerCase()}=${value}`);
+  }
+  for (const { id, name, optional } of op.secretEnv) {
+    const value = await deps.secrets.get(id, optional);
+    if (value !== undefined) env.push(`${name}=${Buffer.from(value).toString()}`);
+  }
+  return env;
+}

@@ -1,0 +1,109 @@
+import type { Platform } from "../core/index.ts";
+import type { OnBuildEvent } from "./events.ts";
+import type { Store } from "./store.ts";
+
+/** Where the files a build may copy come from. */
+export type BuildContext =
+  | { readonly kind: "directory"; readonly path: string }
+  /** A tar archive, plain or compressed, or a lone Dockerfile, as `docker build -` takes it. */
+  | { readonly kind: "stream"; readonly bytes: AsyncIterable<Uint8Array> }
+  /** A git repository (`https://…git#ref:folder`) or an archive to download. */
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "empty" };
+
+export type DockerfileSource =
+  /** A path in the context; `Dockerfile` is looked for if nothing is said. */
+  | { readonly kind: "context"; readonly path: string }
+  /** A file outside the context. */
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "text"; readonly text: string; readonly name?: string };
+
+export interface SecretSource {
+  readonly id: string;
+  readonly source: { readonly file: string } | { readonly env: string } | { readonly value: Uint8Array };
+}
+
+export interface SshSource {
+  /** `default` unless said. */
+  readonly id: string;
+  /** An agent's socket, or private key files. */
+  readonly paths: readonly string[];
+}
+
+/** What comes out of a build. Attributes are buildx's: `name`, `compression`, `push`, …; unknown ones are ignored. */
+export type OutputSpec = {
+  readonly type: "image" | "registry" | "oci" | "docker" | "tar" | "local" | "cacheonly";
+  /** A file or directory; `-` is standard output. */
+  readonly dest?: string;
+  readonly attrs?: Readonly<Record<string, string>>;
+};
+
+export interface CacheSpec {
+  readonly type: string;
+  readonly attrs: Readonly<Record<string, string>>;
+}
+
+export interface Ulimit {
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface BuildOptions {
+  readonly store: Store;
+  readonly context: BuildContext;
+  readonly dockerfile?: DockerfileSource;
+  readonly target?: string;
+  /** Names the image gets: normalised by the reference grammar, `latest` added. */
+  readonly tags?: readonly string[];
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** `name` → a directory, `docker-image://…`, `oci-layout://…`, a git URL, `target:stage`. */
+  readonly buildContexts?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** `[type:]key` → value, as `docker buildx build --annotation`. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly platforms?: readonly Platform[];
+  /** Ask the registry even where the image is already here. */
+  readonly pull?: boolean;
+  /** Every stage, or the named ones, ignore the cache. */
+  readonly noCache?: boolean | readonly string[];
+  readonly cacheFrom?: readonly CacheSpec[];
+  readonly cacheTo?: readonly CacheSpec[];
+  readonly secrets?: readonly SecretSource[];
+  readonly ssh?: readonly SshSource[];
+  readonly network?: "default" | "host" | "none";
+  readonly extraHosts?: readonly { readonly host: string; readonly ip: string }[];
+  /** `network.host`, `security.insecure`. */
+  readonly allow?: readonly string[];
+  readonly ulimits?: readonly Ulimit[];
+  /** Bytes. */
+  readonly shmSize?: number;
+  readonly cgroupParent?: string;
+  readonly outputs?: readonly OutputSpec[];
+  /** Seconds since 1970; `SOURCE_DATE_EPOCH` among the build arguments says the same. */
+  readonly sourceDateEpoch?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: OnBuildEvent;
+}
+
+/** What became of one step. */
+export interface StepReport {
+  readonly name: string;
+  readonly status: "hit" | "run" | "skipped" | "failed";
+  /** `local`, an importer's name, or null for a step that ran. */
+  readonly cache: string | null;
+  /** The vertex digest. */
+  readonly digest: string;
+  readonly ms: number;
+}
+
+export interface BuildResult {
+  /** Digest of the top manifest or index; undefined if no image was exported. */
+  readonly digest?: string;
+  /** Only where there is a single manifest. */
+  readonly configDigest?: string;
+  readonly names: readonly string[];
+  readonly steps: readonly StepReport[];
+  /** What `--metadata-file` writes: `containerimage.digest` and so on. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,135 @@
+import {
+  type Attributes,
+  type ExportDeps,
+  type ExportSource,
+  type ExportedImage,
+  exportArchive,
+  exportImage,
+  exportLocal,
+  exportTar,
+  parseImageAttributes,
+} from "../export/index.ts";
+import type { TransferEvent } from "../registry/index.ts";
+import type { BuildOptions, BuildResult, OutputSpec } from "./options.ts";
+import type { Activity } from "./progress.ts";
+import type { Session } from "./session.ts";
+
+export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
+  readonly digest?: string;
+  readonly configDigest?: string;
+};
+
+/** Writes a build's result to all its outputs at the same time. Throws the first failure once all have ended. */
+export async function exportOutputs(
+  source: ExportSource,
+  outputs: readonly OutputSpec[],
+  options: BuildOptions,
+  session: Session,
+): Promise<ExportReport> {
+  const settled = await Promise.allSettled(outputs.map((output) => exportOutput(source, output, options, session)));
+  const images = settled.flatMap((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value ?? [];
+  });
+  const [image] = images;
+  const names = [...new Set(images.flatMap((each) => each.names))];
+  if (image === undefined) return { names, metadata: {} };
+  const { descriptor, configDigest } = image;
+  return {
+    names,
+    digest: descriptor.digest,
+    ...(configDigest === undefined ? {} : { configDigest }),
+    metadata: {
+      "containerimage.digest": descriptor.digest,
+      ...(configDigest === undefined ? {} : { "containerimage.config.digest": configDigest }),
+      "containerimage.descriptor": descriptor,
+      ...(names.length === 0 ? {} : { "image.name": names.join(",") }),
+    },
+  };
+}
+
+const TITLES: Readonly<Record<OutputSpec["type"], string>> = {
+  image: "exporting to image",
+  registry: "exporting to image",
+  oci: "exporting to oci image format",
+  docker: "exporting to docker image format",
+  tar: "exporting to client tarball",
+  local: "exporting to client directory",
+  cacheonly: "",
+};
+
+async function exportOutput(
+  source: ExportSource,
+  output: OutputSpec,
+  options: BuildOptions,
+  session: Session,
+): Promise<ExportedImage | undefined> {
+  if (output.type === "cacheonly") return undefined;
+  const annotations = Object.entries(options.annotations ?? {}).map(([key, value]): [string, string] =>
+    annotationAttribute(key, value),
+  );
+  const attrs: Attributes = { ...Object.fromEntries(annotations), ...output.attrs };
+  return await session.progress.activity(TITLES[output.type], (activity) =>
+    write(source, output, attrs, depsOf(session, activity)),
+  );
+}
+
+async function write(
+  source: ExportSource,
+  output: OutputSpec,
+  attrs: Attributes,
+  deps: ExportDeps,
+): Promise<ExportedImage | undefined> {
+  switch (output.type) {
+    case "image":
+      return await exportImage(source, parseImageAttributes(attrs), deps);
+    case "registry":
+      return await exportImage(source, parseImageAttributes({ push: "true", ...attrs }), deps);
+    case "oci":
+    case "docker":
+      return await exportArchive(output.type, source, { attrs: parseImageAttributes(attrs), dest: output.dest }, deps);
+    case "local":
+      await exportLocal(source, { attrs, dest: output.dest ?? "." }, deps);
+      return undefined;
+    case "tar":
+      await exportTar(source, { attrs, dest: output.dest ?? "-" }, deps);
+      return undefined;
+    case "cacheonly":
+      return undefined;
+  }
+}
+
+/** `[type:]key` of `--annotation` as an exporter attribute. */
+function annotationAttribute(key: string, value: string): [string, string] {
+  const at = key.indexOf(":");
+  const type = at < 0 ? "" : key.slice(0, at);
+  return /^(?:manifest|index|manifest-descriptor|index-descriptor)(?:\[[^\]]*\])?$/.test(type)
+    ? [`annotation-${type}.${key.slice(at + 1)}`, value]
+    : [`annotation.${key}`, value];
+}
+
+function depsOf(session: Session, activity: Activity): ExportDeps {
+  const { content, records, images, registry } = session.store;
+  const report = transferReports();
+  return {
+    content,
+    records,
+    images,
+    registry,
+    hold: session.hold,
+    part: activity.part,
+    warn: (message) => session.progress.warn(message),
+    onTransfer: (event) => activity.report(report(event)),
+  };
+}
+
+/** Turns what a transfer tells into progress; remembers when each began. */
+function transferReports(): (event: TransferEvent) => Parameters<Activity["report"]>[0] {
+  const started = new Map<string, number>();
+  return ({ digest, current, total, state }) => {
+    const startedAt = started.get(digest) ?? Date.now();
+    started.set(digest, startedAt);
+    const ended = state !== "waiting" && state !== "running" && state !== "retrying";
+    return { kind: "progress", id: digest, current, total, startedAt, ...(ended ? { completedAt: Date.now() } : {}) };
+  };
+}

@@ -1,0 +1,31 @@
+import { pruneCache } from "../cache/index.ts";
+import { type PruneRequest, type RecordUsage, pruneRecords, recordUsage } from "../record/index.ts";
+import { resultTable } from "./cache.ts";
+import type { Store } from "./store.ts";
+
+export interface PruneReport {
+  readonly records: readonly RecordUsage[];
+  /** Bytes of the records that were removed. */
+  readonly reclaimed: number;
+}
+
+/** What the cache of a store takes on disk, record by record. */
+export async function diskUsage(store: Store, signal?: AbortSignal): Promise<RecordUsage[]> {
+  return await recordUsage(usageDeps(store), signal);
+}
+
+/** Removes records nobody needs, then everything only they kept. Safe while other processes build in the same root. */
+export async function prune(store: Store, request: PruneRequest = {}, signal?: AbortSignal): Promise<PruneReport> {
+  const { state, records, content, snapshotter } = store;
+  const removed = await pruneRecords(request, { ...usageDeps(store), root: store.root }, signal);
+  if (removed.length > 0) pruneCache(state, resultTable(records));
+  await content.collect({
+    snapshots: async (names) => await snapshotter.sweep(names),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return { records: removed, reclaimed: removed.reduce((sum, usage) => sum + usage.size, 0) };
+}
+
+function usageDeps({ state, records, content, snapshotter }: Store): Parameters<typeof recordUsage>[0] {
+  return { state, table: records.table, content, snapshotter };
+}

@@ -1,0 +1,152 @@
+import { join } from "node:path";
+import { VarveError, hostPlatform } from "../core/index.ts";
+import type { Lease } from "../content/index.ts";
+import { StatCache } from "../contenthash/index.ts";
+import { type Runner, createRunner } from "../exec/index.ts";
+import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
+import type { Edge } from "../llb/index.ts";
+import { type Hold, SCRATCH } from "../record/index.ts";
+import type { SolverJob } from "../solver/index.ts";
+import {
+  GitSource,
+  HttpSource,
+  ImageSource,
+  type LocalContext,
+  type PullPolicy,
+  openLocalContext,
+} from "../source/index.ts";
+import { solverGraph } from "./graph.ts";
+import type { OpDeps } from "./ops/deps.ts";
+import { type Result, recordResult } from "./ops/result.ts";
+import type { BuildOptions } from "./options.ts";
+import { Progress } from "./progress.ts";
+import { Secrets } from "./secrets.ts";
+import type { Store } from "./store.ts";
+
+/** A directory of this machine that a build reads, under the name of its `local://` source. */
+export type LocalDirectories = Map<string, string>;
+
+/** One build in a store: its lease, its sources, its share in the solver. */
+export class Session implements AsyncDisposable {
+  readonly store: Store;
+  readonly progress: Progress;
+  readonly hold: Hold;
+  readonly images: ImageSource;
+  readonly locals: LocalDirectories = new Map();
+  readonly #stack: AsyncDisposableStack;
+  readonly #job: SolverJob<Result>;
+  readonly #deps: OpDeps;
+  readonly #contexts = new Map<string, Promise<LocalContext>>();
+  #runner: Promise<Runner> | undefined;
+
+  private constructor(options: BuildOptions, shared: Lease, own: Lease, stack: AsyncDisposableStack) {
+    const { store, signal } = options;
+    this.store = store;
+    this.#stack = stack;
+    this.progress = new Progress(options.onEvent);
+    this.hold = { lease: own, signal };
+    const { content, records, registry, images } = store;
+    this.images = new ImageSource({ content, images, registry, records });
+    this.#deps = {
+      content,
+      records,
+      cacheMounts: store.cacheMounts,
+      images: this.images,
+      http: new HttpSource({ content, records, state: store.state }),
+      git: new GitSource(records, join(store.root, "git")),
+      local: (name, attrs) => this.#local(name, attrs),
+      secrets: new Secrets(options.secrets ?? [], options.ssh ?? []),
+      runner: () => (this.#runner ??= createRunner({ stateDir: join(store.root, "run") })),
+      platform: hostPlatform(),
+      pull: pullPolicy(options),
+      hold: { lease: shared, signal },
+      limits: { shmSize: options.shmSize },
+    };
+    this.#job = store.solver.open({
+      signal,
+      onEvent: (event) => this.progress.solver(event),
+      retain: (result) => this.#retain(result),
+    });
+    stack.use(this.#job);
+  }
+
+  static async open(options: BuildOptions): Promise<Session> {
+    await using stack = new AsyncDisposableStack();
+    const shared = stack.use(await options.store.work.enter());
+    const own = stack.use(await options.store.content.lease());
+    return new Session(options, shared.lease, own, stack.move());
+  }
+
+  /** Solves edges of a graph; an absent edge is scratch. The results are kept until the session ends. */
+  async solve(edges: readonly (Edge | undefined)[]): Promise<Result[]> {
+    const there = edges.filter((edge) => edge !== undefined);
+    const graph = solverGraph(there, this.#deps);
+    this.progress.expect(graph.steps);
+    const solved = await this.#job.solve(graph.edges);
+    const results = new Map(there.map((edge, index) => [edge, solved[index]?.result]));
+    return edges.map((edge) =>
+      edge === undefined ? recordResult(SCRATCH) : (results.get(edge) ?? recordResult(SCRATCH)),
+    );
+  }
+
+  /** Names this build, for whoever wants to tell it from others. */
+  get id(): string {
+    return this.hold.lease.id;
+  }
+
+  /** Tells of the steps nobody needed. */
+  finish(): void {
+    this.#job.finish();
+  }
+
+  /** What compiling a Dockerfile asks of this build. */
+  get host(): CompileHost {
+    return { resolveImage: async (request) => await this.#resolveImage(request) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.store.records.flushUsage();
+    await this.#stack.disposeAsync();
+  }
+
+  async #resolveImage(request: ResolveRequest): ReturnType<CompileHost["resolveImage"]> {
+    const policy: PullPolicy = request.mode === "pull" ? "always" : this.#deps.pull;
+    const hold = { lease: this.hold.lease, signal: request.signal ?? this.hold.signal };
+    return await this.progress.activity(request.name, async () => {
+      const image = await this.images.resolve(request.reference, { platform: request.platform, policy }, hold);
+      return { digest: image.digest, config: image.configBytes };
+    });
+  }
+
+  /** A context directory, scanned once for each set of patterns. */
+  #local(name: string, attrs: ReadonlyMap<string, string>): Promise<LocalContext> {
+    const key = JSON.stringify([name, ...[...attrs].toSorted()]);
+    const known = this.#contexts.get(key);
+    if (known !== undefined) return known;
+    const directory = this.locals.get(name);
+    if (directory === undefined)
+      throw new VarveError("internal", `Cannot read context ${name}: this build has none of that name`);
+    const list = (attr: string): string[] => JSON.parse(attrs.get(attr) ?? "[]") as string[];
+    const context = openLocalContext(directory, {
+      name,
+      excludePatterns: list("local.excludepatterns"),
+      includePatterns: list("local.includepattern"),
+      followPaths: list("local.followpaths"),
+      cache: new StatCache(this.store.state),
+      ...(this.hold.signal === undefined ? {} : { signal: this.hold.signal }),
+    });
+    this.#contexts.set(key, context);
+    return context;
+  }
+
+  #retain(result: Result): void {
+    if (result.kind !== "record" || this.store.records.pin(result.id, this.hold.lease)) return;
+    throw new VarveError("not-found", `Cannot use record ${result.id}: it was collected`, {
+      details: { record: result.id },
+    });
+  }
+}
+
+function pullPolicy({ pull }: BuildOptions): PullPolicy {
+  return pull === true ? "always" : "missing";
+}

@@ -1,0 +1,77 @@
+import { mkdir } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { toVarveError } from "../core/index.ts";
+import { type ContentStore, openContentStore } from "../content/index.ts";
+import { ImageStore } from "../image/index.ts";
+import { CacheMounts, Records } from "../record/index.ts";
+import { Registry, type RegistryOptions } from "../registry/index.ts";
+import { type Snapshotter, openSnapshotter } from "../snapshot/index.ts";
+import { type State, openState } from "../state/index.ts";
+import type { Solver } from "../solver/index.ts";
+import { openSolver } from "./cache.ts";
+import { registryFetcher } from "./fetch.ts";
+import { SharedLease } from "./lease.ts";
+import type { Result } from "./ops/result.ts";
+
+export interface StoreOptions {
+  /** Default: `VARVE_ROOT`, else `/var/lib/varve` for root and `$XDG_DATA_HOME/varve` for others. */
+  readonly root?: string;
+  /** `overlay` where the machine can, unless said. */
+  readonly snapshotter?: "overlay" | "copy";
+  readonly registry?: RegistryOptions;
+}
+
+/** Everything under one root directory. Any number of processes may have it open at once. */
+export interface Store extends AsyncDisposable {
+  readonly root: string;
+  readonly state: State;
+  readonly content: ContentStore;
+  readonly snapshotter: Snapshotter;
+  readonly records: Records;
+  readonly cacheMounts: CacheMounts;
+  readonly images: ImageStore;
+  readonly registry: Registry;
+  readonly solver: Solver<Result>;
+  /** Keeps what builds that run at the same time share. */
+  readonly work: SharedLease;
+}
+
+/** The root directory used where none is named. */
+export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
+  if (env["VARVE_ROOT"] !== undefined && env["VARVE_ROOT"] !== "") return env["VARVE_ROOT"];
+  if (process.getuid?.() === 0) return "/var/lib/varve";
+  return join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "varve");
+}
+
+/** Opens a root, making it if need be. Throws `storage` or `unsupported` where the disk or the machine will not do. */
+export async function openStore(options: StoreOptions = {}): Promise<Store> {
+  const root = options.root ?? defaultRoot();
+  try {
+    await mkdir(root, { recursive: true, mode: 0o711 });
+  } catch (error) {
+    throw toVarveError(error, `open store ${root}`, "storage");
+  }
+  const state = openState(join(root, "state.db"));
+  const content = openContentStore(root, state);
+  const snapshotter = openSnapshotter({ root: join(root, "snapshots"), state, driver: options.snapshotter });
+  const registry = new Registry(options.registry ?? {});
+  const records = new Records({ state, content, snapshotter, fetchBlob: registryFetcher(registry, content) });
+  return {
+    root,
+    state,
+    content,
+    snapshotter,
+    records,
+    registry,
+    images: new ImageStore(state),
+    solver: openSolver(state, records),
+    work: new SharedLease(content),
+    cacheMounts: new CacheMounts(records.table, snapshotter, join(root, "locks")),
+    // oxlint-disable-next-line require-await -- what a store holds may come to need waiting for
+    [Symbol.asyncDispose]: async () => {
+      registry[Symbol.dispose]();
+      state.close();
+    },
+  };
+}

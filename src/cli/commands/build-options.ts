@@ -1,0 +1,131 @@
+import { type Platform, parsePlatform } from "../../core/index.ts";
+import type {
+  BuildContext,
+  CacheSpec,
+  DockerfileSource,
+  OutputSpec,
+  SecretSource,
+  SshSource,
+  Ulimit,
+} from "../../build/index.ts";
+import { usageError } from "../flags.ts";
+import { attributes, csvFields, keyValues } from "../values.ts";
+
+const REMOTE = /^(?:https?|git|ssh):\/\/|^git@|^github\.com\//;
+
+/** The context argument: a directory, a URL, or `-` for standard input. */
+export function contextOf(argument: string, stdin: AsyncIterable<Uint8Array>): BuildContext {
+  if (argument === "-") return { kind: "stream", bytes: stdin };
+  if (REMOTE.test(argument)) return { kind: "url", url: argument };
+  return { kind: "directory", path: argument };
+}
+
+export async function dockerfileOf(
+  file: string | undefined,
+  context: BuildContext,
+  stdin: AsyncIterable<Uint8Array>,
+): Promise<DockerfileSource | undefined> {
+  if (file === undefined) return undefined;
+  if (file !== "-")
+    return context.kind === "directory" ? { kind: "file", path: file } : { kind: "context", path: file };
+  if (context.kind === "stream")
+    throw usageError("Cannot read both the context and the Dockerfile from standard input");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stdin) chunks.push(chunk);
+  return { kind: "text", text: Buffer.concat(chunks).toString(), name: "Dockerfile" };
+}
+
+export function platformsOf(items: readonly string[]): Platform[] {
+  return items
+    .flatMap((item) => item.split(","))
+    .filter((item) => item !== "")
+    .map(parsePlatform);
+}
+
+const OUTPUT_TYPES = ["image", "registry", "oci", "docker", "tar", "local", "cacheonly"] as const;
+
+/** One `--output`: attributes, or a path alone, which is `type=local`; `-` is a tar on standard output. */
+export function outputOf(text: string): OutputSpec {
+  if (!text.includes("=")) return text === "-" ? { type: "tar", dest: "-" } : { type: "local", dest: text };
+  const { type: name, dest, destination, ...attrs } = attributes(text);
+  const type = OUTPUT_TYPES.find((known) => known === name);
+  if (type === undefined)
+    throw usageError(`Cannot read --output ${JSON.stringify(text)}: type is one of ${OUTPUT_TYPES.join(", ")}`);
+  const path = dest ?? destination;
+  if ((type === "local" || type === "tar") && path === undefined)
+    throw usageError(`Cannot read --output ${JSON.stringify(text)}: ${type} needs dest=PATH`);
+  return { type, attrs, ...(path === undefined ? {} : { dest: path }) };
+}
+
+export interface OutputFlags {
+  readonly output: readonly string[];
+  readonly push: boolean;
+  readonly load: boolean;
+}
+
+/** All outputs; nothing said keeps the image in the store. */
+export function outputsOf({ output, push, load }: OutputFlags): OutputSpec[] {
+  const outputs = output.map(outputOf);
+  if (push) outputs.push({ type: "registry" });
+  if (load || outputs.length === 0) outputs.push({ type: "image" });
+  return outputs;
+}
+
+/** `--cache-from` and `--cache-to`: attributes, or a bare reference, which is `type=registry`. */
+export function cacheSpecOf(text: string): CacheSpec {
+  if (!csvFields(text).some((field) => field.includes("="))) return { type: "registry", attrs: { ref: text } };
+  const { type = "", ...attrs } = attributes(text);
+  if (type === "") throw usageError(`Cannot read cache ${JSON.stringify(text)}: type is missing`);
+  return { type, attrs };
+}
+
+export function secretOf(text: string): SecretSource {
+  const { id, src, source, env, type, ...rest } = attributes(text);
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw usageError(`Cannot read --secret: unexpected key ${JSON.stringify(unknown)}`);
+  if (type !== undefined && type !== "file" && type !== "env")
+    throw usageError(`Cannot read --secret: unsupported secret type ${JSON.stringify(type)}`);
+  const name = id ?? env;
+  if (name === undefined || name === "") throw usageError("Cannot read --secret: id is missing");
+  const file = src ?? source;
+  if (env !== undefined || type === "env") return { id: name, source: { env: env ?? file ?? name } };
+  if (file !== undefined) return { id: name, source: { file } };
+  return { id: name, source: process.env[name] === undefined ? { file: name } : { env: name } };
+}
+
+export function sshOf(text: string): SshSource {
+  const at = text.indexOf("=");
+  const id = at < 0 ? text : text.slice(0, at);
+  const agent = process.env["SSH_AUTH_SOCK"];
+  const paths = at < 0 ? (agent === undefined ? [] : [agent]) : text.slice(at + 1).split(",");
+  if (paths.length === 0) throw usageError(`Cannot read --ssh ${id}: no agent is running (SSH_AUTH_SOCK is not set)`);
+  return { id, paths };
+}
+
+export function extraHostOf(text: string): { host: string; ip: string } {
+  const match = /^([^=:]+)[=:](.+)$/.exec(text);
+  if (match === null) throw usageError(`Cannot read --add-host ${JSON.stringify(text)}: expected host:ip`);
+  return { host: match[1] ?? "", ip: (match[2] ?? "").replace(/^\[(.*)\]$/, "$1") };
+}
+
+export function ulimitOf(text: string): Ulimit {
+  const match = /^([a-z]+)=(-1|\d+)(?::(-1|\d+))?$/.exec(text);
+  if (match === null) throw usageError(`Cannot read --ulimit ${JSON.stringify(text)}: expected name=soft[:hard]`);
+  return { name: match[1] ?? "", soft: Number(match[2]), hard: Number(match[3] ?? match[2]) };
+}
+
+const NETWORKS = ["default", "host", "none"] as const;
+
+export function networkOf(text: string | undefined): (typeof NETWORKS)[number] | undefined {
+  const known = NETWORKS.find((name) => name === text);
+  if (text !== undefined && known === undefined)
+    throw usageError(`Cannot use network ${JSON.stringify(text)}: there are default, host and none`);
+  return known;
+}
+
+export function namedContexts(items: readonly string[]): Record<string, string> {
+  for (const item of items)
+    if (!item.includes("="))
+      throw usageError(`Cannot read --build-context ${JSON.stringify(item)}: expected name=source`);
+  return keyValues("build-context", items);
+}

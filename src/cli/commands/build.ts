@@ -1,0 +1,121 @@
+import { writeFileAtomic } from "../../io/index.ts";
+import {
+  type BuildOptions,
+  type BuildResult,
+  DESCRIPTIONS,
+  build,
+  describeDockerfile,
+  isolateMounts,
+  openStore,
+} from "../../build/index.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
+import { type Display, PROGRESS_MODES, openDisplay } from "../progress/display.ts";
+import { loadSettings } from "../settings.ts";
+import { byteSize, keyValues } from "../values.ts";
+import { BUILD_FLAGS } from "./build-flags.ts";
+import {
+  cacheSpecOf,
+  contextOf,
+  dockerfileOf,
+  extraHostOf,
+  namedContexts,
+  networkOf,
+  outputsOf,
+  platformsOf,
+  secretOf,
+  sshOf,
+  ulimitOf,
+} from "./build-options.ts";
+
+type Flags = Parsed<typeof BUILD_FLAGS>["flags"];
+
+/** What is said on the command line, but for the store, the signal and the display. */
+async function optionsOf(
+  flags: Flags,
+  argument: string,
+  { stdin }: CommandContext,
+): Promise<Omit<BuildOptions, "store">> {
+  const context = contextOf(argument, stdin);
+  const dockerfile = await dockerfileOf(flags.file, context, stdin);
+  const network = networkOf(flags.network);
+  const shmSize = flags["shm-size"];
+  const cgroupParent = flags["cgroup-parent"];
+  const filter = flags["no-cache-filter"].flatMap((item) => item.split(","));
+  return {
+    context,
+    ...(dockerfile === undefined ? {} : { dockerfile }),
+    ...(flags.target === undefined ? {} : { target: flags.target }),
+    tags: flags.tag,
+    buildArgs: keyValues("build-arg", flags["build-arg"], process.env),
+    buildContexts: namedContexts(flags["build-context"]),
+    labels: keyValues("label", flags.label),
+    annotations: keyValues("annotation", flags.annotation),
+    platforms: platformsOf(flags.platform),
+    pull: flags.pull,
+    noCache: flags["no-cache"] || filter,
+    cacheFrom: flags["cache-from"].map(cacheSpecOf),
+    cacheTo: flags["cache-to"].map(cacheSpecOf),
+    secrets: flags.secret.map(secretOf),
+    ssh: flags.ssh.map(sshOf),
+    ...(network === undefined ? {} : { network }),
+    extraHosts: flags["add-host"].map(extraHostOf),
+    allow: flags.allow.flatMap((item) => item.split(",")),
+    ulimits: flags.ulimit.map(ulimitOf),
+    ...(shmSize === undefined ? {} : { shmSize: byteSize("shm-size", shmSize) }),
+    ...(cgroupParent === undefined ? {} : { cgroupParent }),
+    outputs: outputsOf(flags),
+  };
+}
+
+function displayOf(flags: Flags, context: CommandContext): Display {
+  const mode = flags.quiet ? "quiet" : (flags.progress ?? process.env["BUILDKIT_PROGRESS"] ?? "auto");
+  const known = PROGRESS_MODES.find((name) => name === mode);
+  if (known === undefined)
+    throw usageError(`Cannot show progress as ${JSON.stringify(mode)}: there are ${PROGRESS_MODES.join(", ")}`);
+  return openDisplay(known, context.screen);
+}
+
+async function writeResults(flags: Flags, result: BuildResult, { stdout }: CommandContext): Promise<void> {
+  const metadata = flags["metadata-file"];
+  if (metadata !== undefined) await writeFileAtomic(metadata, `${JSON.stringify(result.metadata, undefined, 2)}\n`);
+  const id = result.configDigest ?? result.digest;
+  if (flags.iidfile !== undefined && id !== undefined) await writeFileAtomic(flags.iidfile, id);
+  if (flags.quiet && id !== undefined) await stdout.write(`${id}\n`);
+}
+
+async function run(argv: readonly string[], context: CommandContext): Promise<number> {
+  const { flags, args } = parseFlags(argv, BUILD_FLAGS);
+  const [argument] = args;
+  if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
+  isolateMounts();
+  const options = await optionsOf(flags, argument, context);
+  const settings = await loadSettings(context);
+  await using store = await openStore(settings.store);
+  const call = flags.check ? "check" : flags.call;
+  if (call !== undefined && call !== "build") {
+    const kind = DESCRIPTIONS.find((known) => known === call);
+    if (kind === undefined)
+      throw usageError(`Cannot call ${JSON.stringify(call)}: there are ${DESCRIPTIONS.join(", ")}`);
+    const { text, ok } = await describeDockerfile({ ...options, store, signal: context.signal }, kind);
+    await context.stdout.write(text);
+    return ok ? ExitCode.done : ExitCode.build;
+  }
+  const display = displayOf(flags, context);
+  try {
+    const result = await build({ ...options, store, signal: context.signal, onEvent: (event) => display.event(event) });
+    display.finish();
+    await writeResults(flags, result, context);
+    return ExitCode.done;
+  } catch (error) {
+    display.finish();
+    throw error;
+  }
+}
+
+export const command: Command = {
+  summary: "build an image from a Dockerfile",
+  help: `Usage: varve build [flags] PATH | URL | -\n\nBuilds an image from a Dockerfile.\n\n${describeFlags(BUILD_FLAGS)}\n\nExample: varve build -t app:1 --output type=oci,dest=app.tar .\n`,
+  run,
+};

@@ -1,0 +1,32 @@
+import { diskUsage } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, parseFlags } from "../flags.ts";
+import { humanAge, humanSize } from "../values.ts";
+import { FORMAT, printRows, storeOf } from "./common.ts";
+
+const FLAGS = { format: FORMAT } as const;
+
+export const command: Command = {
+  summary: "show what the cache takes on disk",
+  help: `Usage: varve du [flags]\n\n${describeFlags(FLAGS)}\n\nExample: varve du --format json\n`,
+  run: async (argv, context) => {
+    const { flags } = parseFlags(argv, FLAGS);
+    await using store = await storeOf(context);
+    const usages = await diskUsage(store, context.signal);
+    const row = (usage: (typeof usages)[number]): Record<string, string> => ({
+      ID: `${usage.id}${usage.mutable ? "*" : ""}`,
+      RECLAIMABLE: String(!usage.inUse),
+      SIZE: humanSize(usage.size),
+      "LAST ACCESSED": usage.lastUsedAt === undefined ? "never" : humanAge(Date.now() - usage.lastUsedAt),
+      DESCRIPTION: usage.description.length > 60 ? `${usage.description.slice(0, 59)}…` : usage.description,
+    });
+    await printRows(usages, flags.format, row, context);
+    if (flags.format === "json") return ExitCode.done;
+    const sum = (all: typeof usages): string => humanSize(all.reduce((total, usage) => total + usage.size, 0));
+    await context.stdout.write(
+      `Shared:\t\t${sum(usages.filter((usage) => usage.shared))}\nReclaimable:\t${sum(usages.filter((usage) => !usage.inUse && !usage.shared))}\nTotal:\t\t${sum(usages)}\n`,
+    );
+    return ExitCode.done;
+  },
+};

@@ -1,0 +1,32 @@
+import { imageHistory } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, parseFlags } from "../flags.ts";
+import { humanAge, humanSize } from "../values.ts";
+import { FORMAT, expectArgs, printRows, storeOf } from "./common.ts";
+
+const FLAGS = {
+  format: FORMAT,
+  "no-trunc": { kind: "boolean", help: "show whole commands" },
+} as const;
+
+export const command: Command = {
+  summary: "show how an image was made",
+  help: `Usage: varve history [flags] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve history app:1\n`,
+  run: async (argv, context) => {
+    const { flags, args } = parseFlags(argv, FLAGS);
+    expectArgs(args, 1, 1, "varve history NAME");
+    await using store = await storeOf(context);
+    const lines = await imageHistory(store, args[0] ?? "");
+    const cut = (text: string): string => (flags["no-trunc"] || text.length <= 60 ? text : `${text.slice(0, 59)}…`);
+    const row = (line: (typeof lines)[number]): Record<string, string> => ({
+      LAYER: line.layer === undefined ? "<none>" : line.layer.slice(7, 19),
+      CREATED: line.created === undefined ? "" : humanAge(Date.now() - Date.parse(line.created)),
+      "CREATED BY": cut(line.createdBy),
+      SIZE: humanSize(line.size),
+      COMMENT: line.comment,
+    });
+    await printRows(lines, flags.format, row, context);
+    return ExitCode.done;
+  },
+};

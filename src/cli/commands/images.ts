@@ -1,0 +1,38 @@
+import { familiarReference, parseReference } from "../../core/index.ts";
+import { listImages } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, parseFlags } from "../flags.ts";
+import { humanAge, humanSize } from "../values.ts";
+import { FORMAT, printRows, storeOf } from "./common.ts";
+
+const FLAGS = {
+  format: FORMAT,
+  quiet: { kind: "boolean", short: "q", help: "print only ids" },
+} as const;
+
+export const command: Command = {
+  summary: "list the images in the store",
+  help: `Usage: varve images [flags]\n\n${describeFlags(FLAGS)}\n\nExample: varve images --format json\n`,
+  run: async (argv, context) => {
+    const { flags } = parseFlags(argv, FLAGS);
+    await using store = await storeOf(context);
+    const images = await listImages(store);
+    if (flags.quiet) {
+      await context.stdout.write(images.map((image) => `${image.id ?? image.digest}\n`).join(""));
+      return ExitCode.done;
+    }
+    const row = (image: (typeof images)[number]): Record<string, string> => {
+      const reference = parseReference(image.name);
+      return {
+        REPOSITORY: familiarReference({ registry: reference.registry, repository: reference.repository }),
+        TAG: reference.tag ?? "<none>",
+        "IMAGE ID": (image.id ?? image.digest).slice(7, 19),
+        CREATED: image.created === undefined ? "" : humanAge(Date.now() - Date.parse(image.created)),
+        SIZE: humanSize(image.size),
+      };
+    };
+    await printRows(images, flags.format, row, context);
+    return ExitCode.done;
+  },
+};

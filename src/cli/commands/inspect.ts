@@ -1,0 +1,39 @@
+import { familiarReference, hostPlatform, parsePlatform, parseReference } from "../../core/index.ts";
+import { inspectImage } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, parseFlags } from "../flags.ts";
+import { expectArgs, storeOf } from "./common.ts";
+
+const FLAGS = { platform: { kind: "string", value: "OS/ARCH", help: "which image of a multi-platform one" } } as const;
+
+export const command: Command = {
+  summary: "show an image's config",
+  help: `Usage: varve inspect [flags] NAME [NAME ...]\n\n${describeFlags(FLAGS)}\n\nExample: varve inspect app:1\n`,
+  run: async (argv, context) => {
+    const { flags, args } = parseFlags(argv, FLAGS);
+    expectArgs(args, 1, Infinity, "varve inspect NAME [NAME ...]");
+    await using store = await storeOf(context);
+    const platform = flags.platform === undefined ? hostPlatform() : parsePlatform(flags.platform);
+    const found = await Promise.all(args.map((name) => inspectImage(store, name, platform)));
+    const shown = found.map(({ names, digest, image, size }) => {
+      const { config = {}, ...rest } = JSON.parse(Buffer.from(image.configBytes).toString()) as Record<string, unknown>;
+      return {
+        Id: image.manifest.config.digest,
+        RepoTags: names.map((name) => familiarReference(parseReference(name))),
+        Digest: digest,
+        Created: rest["created"],
+        Author: rest["author"],
+        Architecture: rest["architecture"],
+        Os: rest["os"],
+        Variant: rest["variant"],
+        Size: size,
+        Config: config,
+        RootFS: { Type: "layers", Layers: image.layers.map((layer) => layer.diffId) },
+        Manifest: JSON.parse(Buffer.from(image.manifestBytes).toString()) as unknown,
+      };
+    });
+    await context.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+    return ExitCode.done;
+  },
+};

@@ -1,0 +1,23 @@
+import { createReadStream } from "node:fs";
+import { loadImages } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, parseFlags } from "../flags.ts";
+import { storeOf } from "./common.ts";
+
+const FLAGS = {
+  input: { kind: "string", short: "i", value: "FILE", help: "the archive; standard input if absent" },
+} as const;
+
+export const command: Command = {
+  summary: "load images from an archive",
+  help: `Usage: varve load [flags]\n\nReads OCI and docker archives, plain or compressed.\n\n${describeFlags(FLAGS)}\n\nExample: varve load -i app.tar\n`,
+  run: async (argv, context) => {
+    const { flags } = parseFlags(argv, FLAGS);
+    await using store = await storeOf(context);
+    const bytes = flags.input === undefined ? context.stdin : createReadStream(flags.input);
+    for (const name of await loadImages(store, bytes, { signal: context.signal }))
+      await context.stdout.write(`Loaded image: ${name}\n`);
+    return ExitCode.done;
+  },
+};

@@ -1,0 +1,31 @@
+import { saveImages, writeOutput } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, parseFlags, usageError } from "../flags.ts";
+import { expectArgs, storeOf } from "./common.ts";
+
+const FLAGS = {
+  output: { kind: "string", short: "o", value: "FILE", help: "the archive; standard output if absent" },
+  format: {
+    kind: "string",
+    value: "docker|oci",
+    help: "docker is read by every docker load; oci has no manifest.json",
+  },
+} as const;
+
+export const command: Command = {
+  summary: "write images to an archive",
+  help: `Usage: varve save [flags] NAME [NAME ...]\n\n${describeFlags(FLAGS)}\n\nExample: varve save -o app.tar app:1\n`,
+  run: async (argv, context) => {
+    const { flags, args } = parseFlags(argv, FLAGS);
+    expectArgs(args, 1, Infinity, "varve save NAME [NAME ...]");
+    const { format = "docker", output } = flags;
+    if (format !== "docker" && format !== "oci")
+      throw usageError(`Cannot save as ${JSON.stringify(format)}: there are docker and oci`);
+    if (output === undefined && context.stdout.isTTY)
+      throw usageError("Cannot save to a terminal: use -o or a redirection");
+    await using store = await storeOf(context);
+    await writeOutput(output ?? "-", saveImages(store, args, { format, signal: context.signal }));
+    return ExitCode.done;
+  },
+};

@@ -1,0 +1,45 @@
+import { type ErrorCode, VarveError } from "../core/index.ts";
+
+/** What the command's exit status says. */
+export const ExitCode = {
+  done: 0,
+  stepFailed: 1,
+  usage: 2,
+  build: 3,
+  remote: 4,
+  machine: 5,
+  internal: 6,
+  interrupted: 130,
+} as const;
+
+const BY_CODE: Readonly<Record<ErrorCode, number>> = {
+  "invalid-argument": ExitCode.usage,
+  "invalid-build": ExitCode.build,
+  "step-failed": ExitCode.stepFailed,
+  "not-found": ExitCode.build,
+  "already-exists": ExitCode.usage,
+  corrupt: ExitCode.remote,
+  "limit-exceeded": ExitCode.build,
+  remote: ExitCode.remote,
+  unauthorized: ExitCode.remote,
+  unsupported: ExitCode.machine,
+  storage: ExitCode.machine,
+  busy: ExitCode.machine,
+  cancelled: ExitCode.interrupted,
+  internal: ExitCode.internal,
+};
+
+export function exitCodeOf(error: unknown): number {
+  return error instanceof VarveError ? BY_CODE[error.code] : ExitCode.internal;
+}
+
+/** What a failure looks like on a terminal: the message, the hint, and for a bug the stack. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof VarveError)) {
+    return `ERROR: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in varve.`;
+  }
+  const lines = [`ERROR: ${error.message}`];
+  if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
+  if (error.code === "internal" && error.stack !== undefined) lines.push(error.stack);
+  return lines.join("\n");
+}

@@ -1,0 +1,119 @@
+import { VarveError } from "../core/index.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { ExitCode, describeError, exitCodeOf } from "./exit-code.ts";
+import { type Flag, type Parsed, describeFlags, parseFlags, usageError } from "./flags.ts";
+import { screenOf } from "./progress/screen.ts";
+
+const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new Map<
+  string,
+  () => Promise<{ command: Command }>
+>([
+  ["build", () => import("./commands/build.ts")],
+  ["pull", () => import("./commands/pull.ts")],
+  ["push", () => import("./commands/push.ts")],
+  ["tag", () => import("./commands/tag.ts")],
+  ["images", () => import("./commands/images.ts")],
+  ["rmi", () => import("./commands/rmi.ts")],
+  ["inspect", () => import("./commands/inspect.ts")],
+  ["history", () => import("./commands/history.ts")],
+  ["save", () => import("./commands/save.ts")],
+  ["load", () => import("./commands/load.ts")],
+  ["du", () => import("./commands/du.ts")],
+  ["prune", () => import("./commands/prune.ts")],
+  ["doctor", () => import("./commands/doctor.ts")],
+  ["version", () => import("./commands/version.ts")],
+]);
+
+const GLOBAL = {
+  root: { kind: "string", value: "DIR", help: "where images, cache and layers are kept (VARVE_ROOT)" },
+  config: { kind: "string", value: "FILE", help: "configuration file; varve.json in the root if absent" },
+  "log-level": { kind: "string", value: "LEVEL", help: "error, warn, info or debug" },
+  snapshotter: { kind: "string", value: "NAME", help: "overlay or copy" },
+  help: { kind: "boolean", short: "h", help: "show this help" },
+} as const;
+
+/** Cuts the command line into global flags, the command's name, and what belongs to the command. */
+function splitArgv(argv: readonly string[]): { global: string[]; name: string | undefined; rest: readonly string[] } {
+  const global: string[] = [];
+  for (let i = 0; i < argv.length; i += 1) {
+    const arg = argv[i] ?? "";
+    if (!arg.startsWith("-")) return { global, name: arg, rest: argv.slice(i + 1) };
+    global.push(arg);
+    const flag = Object.entries<Flag>(GLOBAL).find(([name]) => `--${name}` === arg)?.[1];
+    if (flag?.kind === "string" && i + 1 < argv.length) global.push(argv[(i += 1)] ?? "");
+  }
+  return { global, name: undefined, rest: [] };
+}
+
+async function overview(): Promise<string> {
+  const rows = await Promise.all(
+    [...COMMANDS].map(async ([name, load]) => `  ${name.padEnd(10)}${(await load()).command.summary}`),
+  );
+  return `Usage: varve [global flags] COMMAND\n\nBuilds container images.\n\nCommands:\n${rows.join("\n")}\n\nGlobal flags:\n${describeFlags(GLOBAL)}\n\nExample: varve build -t app:1 .\n`;
+}
+
+function snapshotterOf(name: string | undefined): "overlay" | "copy" | undefined {
+  if (name === undefined || name === "overlay" || name === "copy") return name;
+  throw usageError(`Cannot use snapshotter ${name}: there are overlay and copy`);
+}
+
+function contextOf(flags: Parsed<typeof GLOBAL>["flags"], signal: AbortSignal): CommandContext {
+  const { root, config } = flags;
+  const snapshotter = snapshotterOf(flags.snapshotter ?? process.env["VARVE_SNAPSHOTTER"]);
+  return {
+    store: { ...(root === undefined ? {} : { root }), ...(snapshotter === undefined ? {} : { snapshotter }) },
+    configPath: config,
+    stdin: process.stdin,
+    stdout: { write: writeOut, isTTY: process.stdout.isTTY },
+    screen: screenOf(process.stderr),
+    signal,
+  };
+}
+
+/** Waits until the reader takes the data; a reader that has gone ends the process as it does for other commands. */
+async function writeOut(data: string | Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  process.stdout.write(data, (error) => (error === null || error === undefined ? resolve() : reject(error)));
+  await promise;
+}
+
+async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  const { global, name, rest } = splitArgv(argv);
+  const { flags } = parseFlags(global, GLOBAL);
+  if (name === undefined) {
+    const text = await overview();
+    await writeOut(text);
+    return flags.help ? ExitCode.done : ExitCode.usage;
+  }
+  const load = COMMANDS.get(name);
+  if (load === undefined)
+    throw usageError(`Cannot run ${JSON.stringify(name)}: varve has no such command; see varve --help`);
+  const { command } = await load();
+  if (rest.includes("--help") || rest.includes("-h")) {
+    await writeOut(command.help);
+    return ExitCode.done;
+  }
+  return await command.run(rest, contextOf(flags, signal));
+}
+
+/** Aborts at the first interrupt; a second one ends the process at once. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(ExitCode.interrupted);
+      controller.abort(new VarveError("cancelled", `Cannot go on: interrupted by ${name}`));
+    });
+  }
+  return controller.signal;
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(ExitCode.done);
+});
+try {
+  process.exitCode = await run(process.argv.slice(2), interruptSignal());
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,62 @@
+import type { BuildEvent, StatusEvent, VertexEvent } from "../../build/index.ts";
+
+/** A vertex as the displays see it: the last word on its state, and its number in order of appearance. */
+export interface VertexView {
+  readonly number: number;
+  vertex: VertexEvent;
+  readonly statuses: Map<string, StatusEvent>;
+}
+
+/** Follows the events of a build and numbers its vertices. */
+export class Vertices {
+  readonly #byDigest = new Map<string, VertexView>();
+
+  /** Takes in an event; returns the vertex it is about, if it is about one that is known. */
+  take(event: BuildEvent): VertexView | undefined {
+    if (event.kind === "vertex") return this.#vertex(event);
+    const view = event.vertex === undefined ? undefined : this.#byDigest.get(event.vertex);
+    if (event.kind === "status") view?.statuses.set(event.id, event);
+    return view;
+  }
+
+  /** All that have started, in order of appearance. */
+  started(): VertexView[] {
+    return [...this.#byDigest.values()].filter((view) => view.vertex.startedAt !== undefined);
+  }
+
+  get size(): number {
+    return this.#byDigest.size;
+  }
+
+  #vertex(event: VertexEvent): VertexView {
+    const known = this.#byDigest.get(event.digest);
+    if (known !== undefined) {
+      known.vertex = { ...known.vertex, ...event };
+      return known;
+    }
+    const view = { number: this.#byDigest.size + 1, vertex: event, statuses: new Map<string, StatusEvent>() };
+    this.#byDigest.set(event.digest, view);
+    return view;
+  }
+}
+
+/** Seconds with one digit after the point, as buildx prints them. */
+export function seconds(ms: number): string {
+  return (Math.max(0, ms) / 1000).toFixed(1);
+}
+
+/** What a finished vertex is called: `CACHED`, `DONE 1.2s`, `ERROR …`. */
+export function outcome(vertex: VertexEvent): string | undefined {
+  if (vertex.error !== undefined) return vertex.error.includes("cancelled") ? "CANCELED" : `ERROR ${vertex.error}`;
+  if (vertex.cached === true) return "CACHED";
+  if (vertex.completedAt === undefined) return undefined;
+  return `DONE ${seconds(vertex.completedAt - (vertex.startedAt ?? vertex.completedAt))}s`;
+}
+
+/** Makes text from a build safe for a terminal: control characters other than colours and tabs are dropped. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+  return text.replace(/\u001b\[[0-9;]*m|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]|\u001b/g, (match) =>
+    match.length > 1 ? match : "",
+  );
+}

@@ -1,0 +1,36 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { VarveError, errnoOf } from "../core/index.ts";
+import { type StoreOptions, defaultRoot, parseRegistryConfig } from "../build/index.ts";
+import type { CommandContext } from "./command.ts";
+
+export interface Settings {
+  readonly store: StoreOptions;
+}
+
+/** The command line's settings with those of the configuration file: `--config`, or `varve.json` in the root if there is one. */
+export async function loadSettings(context: CommandContext): Promise<Settings> {
+  const path = context.configPath ?? join(context.store.root ?? defaultRoot(), "varve.json");
+  const text = await read(path, context.configPath !== undefined);
+  if (text === undefined) return { store: context.store };
+  return { store: { ...context.store, registry: { config: await parseRegistryConfig(parse(path, text)) } } };
+}
+
+async function read(path: string, required: boolean): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (!required && (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR")) return undefined;
+    throw new VarveError("invalid-argument", `Cannot read configuration ${path}: ${errnoOf(error) ?? String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function parse(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new VarveError("invalid-argument", `Cannot read configuration ${path}: it is not JSON`, { cause: error });
+  }
+}

@@ -1,0 +1,97 @@
+import { usageError } from "./flags.ts";
+
+/** `KEY=VALUE` pairs; a lone `KEY` takes its value from the environment, and is left out where that has none. */
+export function keyValues(flag: string, items: readonly string[], env?: NodeJS.ProcessEnv): Record<string, string> {
+  const pairs: [string, string][] = [];
+  for (const item of items) {
+    const at = item.indexOf("=");
+    const key = at < 0 ? item : item.slice(0, at);
+    if (key === "") throw usageError(`Cannot read --${flag} ${JSON.stringify(item)}: the name is empty`);
+    if (at >= 0) pairs.push([key, item.slice(at + 1)]);
+    else if (env === undefined) pairs.push([key, ""]);
+    else if (env[key] !== undefined) pairs.push([key, env[key]]);
+  }
+  return Object.fromEntries(pairs);
+}
+
+/** The fields of a comma-separated line as Go's encoding/csv reads it: `a,"b,c",d`. */
+export function csvFields(text: string): string[] {
+  const fields: string[] = [];
+  let field = "";
+  let quoted = false;
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text[i];
+    if (quoted) {
+      if (char !== '"') field += char;
+      else if (text[i + 1] === '"') {
+        field += '"';
+        i += 1;
+      } else quoted = false;
+    } else if (char === '"' && field === "") quoted = true;
+    else if (char === ",") {
+      fields.push(field);
+      field = "";
+    } else field += char;
+  }
+  if (quoted) throw usageError(`Cannot read ${JSON.stringify(text)}: a quotation mark is not closed`);
+  return [...fields, field];
+}
+
+/** `type=oci,dest=out.tar` as a map; keys in lower case. A field without "=" stands under its own name with an empty value. */
+export function attributes(text: string): Record<string, string> {
+  return Object.fromEntries(
+    csvFields(text).map((field) => {
+      const at = field.indexOf("=");
+      return at < 0 ? [field.trim().toLowerCase(), ""] : [field.slice(0, at).trim().toLowerCase(), field.slice(at + 1)];
+    }),
+  );
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+
+/** `64m`, `1g`, `512`: bytes, with binary units, as `docker build --shm-size`. */
+export function byteSize(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$/i.exec(text.trim());
+  if (match === null) throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: expected a size such as 64m`);
+  return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? "").toLowerCase()] ?? 1));
+}
+
+const DURATION: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `48h`, `1h30m`, `7d`, or whole seconds: milliseconds. */
+export function duration(flag: string, text: string): number {
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
+    throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: expected a duration such as 48h`);
+  }
+  return parts.reduce((sum, part) => sum + Number(part[1]) * (DURATION[part[2] ?? ""] ?? 0), 0);
+}
+
+/** Bytes for people: `12.3MB`, with decimal units as docker prints them. */
+export function humanSize(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : Number(value.toPrecision(4))}${units[unit]}`;
+}
+
+/** A past time for people: `3 hours ago`. */
+export function humanAge(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const steps: readonly [number, string][] = [
+    [31_536_000, "year"],
+    [2_592_000, "month"],
+    [604_800, "week"],
+    [86_400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ];
+  const [size, name] = steps.find(([size]) => seconds >= size) ?? [1, "second"];
+  const count = Math.floor(seconds / size);
+  return count === 0 ? "just now" : `${count} ${name}${count === 1 ? "" : "s"} ago`;
+}

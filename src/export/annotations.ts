@@ -1,0 +1,85 @@
+import { VarveError, formatPlatform, parsePlatform } from "../core/index.ts";
+
+export const ANNOTATION_KINDS = ["manifest", "index", "manifest-descriptor", "index-descriptor"] as const;
+export type AnnotationKind = (typeof ANNOTATION_KINDS)[number];
+
+export interface AnnotationEntry {
+  readonly kind: AnnotationKind;
+  /** Only for this platform, `linux/amd64`; all if absent. */
+  readonly platform: string | undefined;
+  readonly key: string;
+  readonly value: string;
+}
+export type Annotations = readonly AnnotationEntry[];
+
+const KEY = /^annotation(?:-([a-z-]+))?(?:\[([A-Za-z0-9_/-]+)\])?\.(.+)$/s;
+
+/** The attributes `annotation[-TYPE][[PLATFORM]].KEY`, in BuildKit's syntax. */
+export function parseAnnotations(attrs: Readonly<Record<string, string>>): Annotations {
+  return Object.entries(attrs).flatMap(([name, value]) => {
+    if (!name.startsWith("annotation")) return [];
+    const match = KEY.exec(name);
+    if (match === null) return [];
+    const [, type = "manifest", platform, key = ""] = match;
+    const kind = ANNOTATION_KINDS.find((known) => known === type);
+    if (kind === undefined)
+      throw new VarveError(
+        "invalid-argument",
+        `Cannot read annotation ${JSON.stringify(name)}: unrecognized annotation type ${type}`,
+      );
+    return [
+      { kind, platform: platform === undefined ? undefined : formatPlatform(parsePlatform(platform)), key, value },
+    ];
+  });
+}
+
+/** The form `docker buildx build --annotation` takes, `[type[platform]:]key=value`, as an exporter attribute. */
+export function annotationAttribute(text: string): [name: string, value: string] {
+  const match =
+    /^(?:((?:manifest|index|manifest-descriptor|index-descriptor)(?:\[[^\]]*\])?(?:,[a-z-]+(?:\[[^\]]*\])?)*):)?([^=]+)=(.*)$/s.exec(
+      text,
+    );
+  if (match === null)
+    throw new VarveError(
+      "invalid-argument",
+      `Cannot read annotation ${JSON.stringify(text)}: expected [type:]key=value`,
+    );
+  const [, types = "manifest", key = "", value = ""] = match;
+  const type = types.split(",")[0] ?? "manifest";
+  return [`annotation-${type}.${key}`, value];
+}
+
+/** Annotations of one kind for one platform: the unqualified ones, then those for the platform. */
+export function annotationsFor(
+  all: Annotations,
+  kind: AnnotationKind,
+  platform: string | undefined,
+): Readonly<Record<string, string>> {
+  const general = all.filter(
+    (entry) => entry.kind === kind && (entry.platform === undefined || kind.startsWith("index")),
+  );
+  const special =
+    platform === undefined ? [] : all.filter((entry) => entry.kind === kind && entry.platform === platform);
+  return Object.fromEntries([...general, ...special].map((entry) => [entry.key, entry.value]));
+}
+
+/** What an export cannot honour: index annotations without an index, platforms it does not have. */
+export function checkAnnotations(
+  all: Annotations,
+  { platforms, index }: { readonly platforms: readonly string[]; readonly index: boolean },
+): void {
+  for (const { kind, platform } of all) {
+    if (!index && kind.startsWith("index")) {
+      throw new VarveError(
+        "invalid-argument",
+        "Cannot export image: index annotations not supported for single platform export",
+      );
+    }
+    if (platform !== undefined && !platforms.includes(platform)) {
+      throw new VarveError(
+        "invalid-argument",
+        `Cannot export image: invalid annotation: no platform ${platform} found in source`,
+      );
+    }
+  }
+}

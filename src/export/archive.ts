@@ -1,0 +1,49 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { VarveError, formatReference } from "../core/index.ts";
+import { type ArchiveFormat, writeArchive, writeLayout } from "../image/index.ts";
+import { assembleImage, fetchLayers } from "./assemble.ts";
+import type { ImageAttributes } from "./attributes.ts";
+import { writeOutput } from "./filesystem.ts";
+import { namesOf } from "./image.ts";
+import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
+
+export interface ArchiveTarget {
+  readonly attrs: ImageAttributes;
+  /** A file, `-` for standard output, or with `tar=false` a directory. */
+  readonly dest: string | undefined;
+}
+
+/** Writes the image as an archive that `docker load` and other tools read, or as an OCI layout directory. */
+export async function exportArchive(
+  format: ArchiveFormat,
+  source: ExportSource,
+  { attrs, dest }: ArchiveTarget,
+  deps: ExportDeps,
+): Promise<ExportedImage> {
+  if (format === "docker" && source.multi) {
+    throw new VarveError(
+      "invalid-argument",
+      "Cannot export: docker exporter does not currently support exporting manifest lists",
+    );
+  }
+  const path = dest ?? (attrs.tar ? "-" : undefined);
+  if (path === undefined || path === "")
+    throw new VarveError("invalid-argument", `Cannot export: output type ${format} needs dest=PATH`);
+  const image = await assembleImage(source, attrs, deps);
+  await fetchLayers(image.layers, deps);
+  const names = namesOf(source, attrs, image.descriptor).map(formatReference);
+  const created = source.epoch ?? Math.floor(Date.now() / 1000);
+  const options = {
+    format,
+    images: [{ descriptor: image.descriptor, names }],
+    created,
+    ...(deps.hold.signal === undefined ? {} : { signal: deps.hold.signal }),
+  };
+  await deps.part("sending tarball", async () => {
+    if (path !== "-") await mkdir(attrs.tar ? dirname(path) : path, { recursive: true });
+    if (attrs.tar) await writeOutput(path, writeArchive(deps.content, options));
+    else await writeLayout(deps.content, path, options);
+  });
+  return { descriptor: image.descriptor, configDigest: image.configDigest, names };
+}

@@ -1,0 +1,188 @@
+import {
+  Annotation,
+  type Descriptor,
+  type Digest,
+  MediaType,
+  digestOf,
+  formatPlatform,
+  isDockerType,
+  layerCompression,
+  layerMediaType,
+  platformToJson,
+} from "../core/index.ts";
+import {
+  type ImageConfig,
+  defaultImageConfig,
+  encodeImageConfig,
+  encodeManifest,
+  patchImageConfig,
+  readImageConfig,
+} from "../image/index.ts";
+import type { LayerBlob } from "../record/index.ts";
+import { annotationsFor, checkAnnotations } from "./annotations.ts";
+import type { ImageAttributes } from "./attributes.ts";
+import { rewriteLayers } from "./rewrite.ts";
+import type { ExportDeps, ExportPlatform, ExportSource } from "./types.ts";
+
+/** An image whose manifests and configs are in the content store, linked to their layers. */
+export interface AssembledImage {
+  readonly descriptor: Descriptor;
+  readonly configDigest: Digest | undefined;
+  /** Every layer of every platform, lowest first; not all need be in the content store. */
+  readonly layers: readonly LayerBlob[];
+}
+
+interface AssembledManifest {
+  readonly descriptor: Descriptor;
+  readonly config: Digest;
+  readonly layers: readonly LayerBlob[];
+}
+
+/** Makes layers, configs, manifests and, for several platforms, an index of a build's results. */
+export async function assembleImage(
+  source: ExportSource,
+  attrs: ImageAttributes,
+  deps: ExportDeps,
+): Promise<AssembledImage> {
+  checkAnnotations(attrs.annotations, {
+    platforms: source.platforms.map(({ platform }) => formatPlatform(platform)),
+    index: source.multi,
+  });
+  const manifests = await Promise.all(
+    source.platforms.map((platform) => assembleManifest(platform, source, attrs, deps)),
+  );
+  const layers = manifests.flatMap((manifest) => manifest.layers);
+  const [only] = manifests;
+  if (!source.multi && only !== undefined) return { descriptor: only.descriptor, configDigest: only.config, layers };
+  const annotations = annotationsFor(attrs.annotations, "index", undefined);
+  const bytes = encodeManifest({
+    kind: "index",
+    mediaType: attrs.oci ? MediaType.ociIndex : MediaType.dockerList,
+    manifests: manifests.map((manifest) => manifest.descriptor),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  });
+  const descriptor = await store(bytes, attrs.oci ? MediaType.ociIndex : MediaType.dockerList, deps);
+  deps.content.link(
+    descriptor.digest,
+    manifests.map((manifest) => manifest.descriptor.digest),
+  );
+  return { descriptor, configDigest: undefined, layers };
+}
+
+/** Has every layer's bytes in the content store. */
+export async function fetchLayers(layers: readonly LayerBlob[], deps: ExportDeps): Promise<void> {
+  await Promise.all(layers.map((layer) => deps.records.fetch(layer, deps.hold)));
+}
+
+async function assembleManifest(
+  platform: ExportPlatform,
+  source: ExportSource,
+  attrs: ImageAttributes,
+  deps: ExportDeps,
+): Promise<AssembledManifest> {
+  const epoch = epochOf(source, attrs);
+  const base = platform.base === undefined ? undefined : readImageConfig(platform.base);
+  const layers = await deps.part("exporting layers", () => makeLayers(platform, attrs, epoch, base, deps));
+  const config = await makeConfig(platform, layers, epoch, base, deps);
+  const configType = attrs.oci ? MediaType.ociConfig : MediaType.dockerConfig;
+  const configDescriptor = await deps.part(`exporting config ${digestOf(config)}`, () =>
+    store(config, configType, deps),
+  );
+  const name = formatPlatform(platform.platform);
+  const annotations = annotationsFor(attrs.annotations, "manifest", source.multi ? name : undefined);
+  const mediaType = attrs.oci ? MediaType.ociManifest : MediaType.dockerManifest;
+  const bytes = encodeManifest({
+    kind: "manifest",
+    mediaType,
+    config: configDescriptor,
+    layers: layers.map((layer) => manifestLayer(layer.descriptor, attrs.oci)),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  });
+  const stored = await deps.part(`exporting manifest ${digestOf(bytes)}`, () => store(bytes, mediaType, deps));
+  deps.content.link(stored.digest, [configDescriptor.digest, ...layers.map((layer) => layer.descriptor.digest)]);
+  const own = annotationsFor(
+    attrs.annotations,
+    source.multi ? "manifest-descriptor" : "index-descriptor",
+    source.multi ? name : undefined,
+  );
+  const descriptor: Descriptor = {
+    ...stored,
+    ...(source.multi ? { platform: platformToJson(platform.platform) } : {}),
+    ...(Object.keys(own).length === 0 ? {} : { annotations: own }),
+  };
+  return { descriptor, config: configDescriptor.digest, layers };
+}
+
+async function makeLayers(
+  platform: ExportPlatform,
+  attrs: ImageAttributes,
+  epoch: number | undefined,
+  base: ImageConfig | undefined,
+  deps: ExportDeps,
+): Promise<LayerBlob[]> {
+  const { compression, level, forceCompression } = attrs;
+  const options = { compression, force: forceCompression, ...(level === undefined ? {} : { level }) };
+  const layers = await deps.records.blobs(platform.record, options, deps.hold);
+  if (!attrs.rewriteTimestamp) return layers;
+  if (epoch === undefined) {
+    deps.warn("rewrite-timestamp is specified, but no source-date-epoch was found");
+    return layers;
+  }
+  return await rewriteLayers(layers, { epoch, base: base?.rootfs.diff_ids ?? [], compression, level }, deps);
+}
+
+// oxlint-disable-next-line require-await -- rejects rather than throws
+async function makeConfig(
+  platform: ExportPlatform,
+  layers: readonly LayerBlob[],
+  epoch: number | undefined,
+  base: ImageConfig | undefined,
+  deps: ExportDeps,
+): Promise<Buffer> {
+  const given =
+    platform.config === undefined ? defaultImageConfig(platform.platform) : readImageConfig(platform.config);
+  const { config, unaccounted } = patchImageConfig(given, {
+    layers: layers.map(({ diffId, createdAt, description }) => ({
+      diffId,
+      createdAt: new Date(createdAt).toISOString(),
+      description,
+    })),
+    ...(epoch === undefined ? {} : { epoch }),
+    ...(base === undefined ? {} : { base }),
+  });
+  if (unaccounted) deps.warn("the image's history speaks of layers that do not exist");
+  return encodeImageConfig(config);
+}
+
+/** The attribute wins; an empty one means none. */
+function epochOf(source: ExportSource, { epoch }: ImageAttributes): number | undefined {
+  switch (epoch.kind) {
+    case "unset":
+      return source.epoch;
+    case "none":
+      return undefined;
+    case "seconds":
+      return epoch.seconds;
+  }
+}
+
+async function store(bytes: Uint8Array, mediaType: string, { content, hold }: ExportDeps): Promise<Descriptor> {
+  const digest = digestOf(bytes);
+  await content.put(bytes, { expected: { digest, size: bytes.byteLength }, lease: hold.lease });
+  hold.lease.add("blob", digest);
+  return { mediaType, digest, size: bytes.byteLength };
+}
+
+const INTERNAL: ReadonlySet<string> = new Set([Annotation.uncompressed, Annotation.createdAt, Annotation.description]);
+
+/** A layer as a manifest names it: internal annotations left out, and all of them where Docker's types are used. */
+export function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor {
+  const { annotations = {}, mediaType, digest, size } = descriptor;
+  const compression = layerCompression(mediaType) ?? "gzip";
+  if (!oci) return { mediaType: layerMediaType(compression, "docker"), digest, size };
+  const kept = Object.entries(annotations).filter(
+    ([key]) => !INTERNAL.has(key) && !key.startsWith(Annotation.distributionSource),
+  );
+  const type = isDockerType(mediaType) ? layerMediaType(compression, "oci") : mediaType;
+  return { mediaType: type, digest, size, ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }) };
+}

@@ -1,0 +1,115 @@
+import { type LayerCompression, VarveError } from "../core/index.ts";
+import { type Annotations, parseAnnotations } from "./annotations.ts";
+
+/** The attributes of the image, oci and docker exporters, read: BuildKit's names, defaults and errors. */
+export interface ImageAttributes {
+  readonly names: readonly string[] | "from-result";
+  readonly push: boolean;
+  readonly pushByDigest: boolean;
+  readonly insecure: boolean;
+  readonly danglingPrefix: string | undefined;
+  readonly danglingEmptyOnly: boolean;
+  readonly nameCanonical: boolean;
+  readonly unpack: boolean;
+  readonly store: boolean;
+  readonly oci: boolean;
+  readonly preferNondistributable: boolean;
+  readonly compression: LayerCompression;
+  readonly forceCompression: boolean;
+  readonly level: number | undefined;
+  readonly rewriteTimestamp: boolean;
+  readonly epoch: Epoch;
+  readonly tar: boolean;
+  readonly annotations: Annotations;
+}
+
+/** `unset` leaves the epoch to the build's; `none` is an explicit empty value. Seconds since 1970. */
+export type Epoch =
+  | { readonly kind: "unset" }
+  | { readonly kind: "none" }
+  | { readonly kind: "seconds"; readonly seconds: number };
+
+export type Attributes = Readonly<Record<string, string>>;
+
+const TRUE = new Set(["1", "t", "T", "TRUE", "true", "True"]);
+const FALSE = new Set(["0", "f", "F", "FALSE", "false", "False"]);
+
+/** A boolean as Go's ParseBool reads it; an empty value is true where `emptyIsTrue` says so. */
+export function booleanAttribute(attrs: Attributes, key: string, fallback: boolean, emptyIsTrue = true): boolean {
+  const value = Object.hasOwn(attrs, key) ? attrs[key] : undefined;
+  if (value === undefined) return fallback;
+  if (TRUE.has(value) || (value === "" && emptyIsTrue)) return true;
+  if (FALSE.has(value)) return false;
+  throw new VarveError(
+    "invalid-argument",
+    `Cannot read output attribute: non-bool value specified for ${key}: ${JSON.stringify(value)}`,
+  );
+}
+
+/** Seconds since 1970, from an attribute or a build argument. */
+export function parseEpoch(value: string | undefined): Epoch {
+  if (value === undefined) return { kind: "unset" };
+  if (value === "") return { kind: "none" };
+  if (!/^-?\d{1,15}$/.test(value)) {
+    throw new VarveError(
+      "invalid-argument",
+      `Cannot read SOURCE_DATE_EPOCH ${JSON.stringify(value)}: not a whole number of seconds`,
+    );
+  }
+  return { kind: "seconds", seconds: Number(value) };
+}
+
+function compressionOf(attrs: Attributes): LayerCompression {
+  const value = attrs["compression"] ?? "gzip";
+  if (value === "gzip" || value === "zstd" || value === "uncompressed") return value;
+  if (value === "estargz")
+    throw new VarveError(
+      "unsupported",
+      "Cannot export with compression=estargz: this build of Varve writes gzip, zstd and uncompressed layers",
+    );
+  throw new VarveError("invalid-argument", `Cannot export with compression=${value}: unsupported compression type`);
+}
+
+function levelOf(attrs: Attributes, compression: LayerCompression): number | undefined {
+  const value = attrs["compression-level"];
+  if (value === undefined) return undefined;
+  const [level, most] = [Number(value), compression === "zstd" ? 22 : 9];
+  if (/^\d{1,3}$/.test(value) && level <= most) return level;
+  throw new VarveError(
+    "invalid-argument",
+    `Cannot export with compression-level=${value}: ${compression} takes 0 to ${most}`,
+  );
+}
+
+/** Reads the attributes; throws `invalid-argument` for a value that is wrong. Unknown attributes are ignored, as BuildKit does. */
+export function parseImageAttributes(attrs: Attributes): ImageAttributes {
+  const compression = compressionOf(attrs);
+  const name = attrs["name"] ?? "";
+  const parsed: ImageAttributes = {
+    names: name === "*" ? "from-result" : name.split(",").filter((part) => part !== ""),
+    push: booleanAttribute(attrs, "push", false),
+    pushByDigest: booleanAttribute(attrs, "push-by-digest", false),
+    insecure: booleanAttribute(attrs, "registry.insecure", false),
+    danglingPrefix: attrs["dangling-name-prefix"],
+    danglingEmptyOnly: booleanAttribute(attrs, "danging-name-empty-only", false),
+    nameCanonical: booleanAttribute(attrs, "name-canonical", false),
+    unpack: booleanAttribute(attrs, "unpack", false),
+    store: booleanAttribute(attrs, "store", true),
+    oci: booleanAttribute(attrs, "oci-mediatypes", true, false),
+    preferNondistributable: booleanAttribute(attrs, "prefer-nondist-layers", false, false),
+    compression,
+    forceCompression: booleanAttribute(attrs, "force-compression", false),
+    level: levelOf(attrs, compression),
+    rewriteTimestamp: booleanAttribute(attrs, "rewrite-timestamp", false, false),
+    epoch: parseEpoch(attrs["source-date-epoch"]),
+    tar: booleanAttribute(attrs, "tar", true),
+    annotations: parseAnnotations(attrs),
+  };
+  if (parsed.unpack && parsed.rewriteTimestamp) {
+    throw new VarveError(
+      "invalid-argument",
+      'Cannot export image: exporter option "rewrite-timestamp" conflicts with "unpack"',
+    );
+  }
+  return parsed;
+}

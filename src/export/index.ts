@@ -1,0 +1,7 @@
+export { annotationAttribute } from "./annotations.ts";
+export { exportArchive } from "./archive.ts";
+export { assembleImage } from "./assemble.ts";
+export { type Attributes, type ImageAttributes, parseEpoch, parseImageAttributes } from "./attributes.ts";
+export { exportLocal, exportTar, writeOutput } from "./filesystem.ts";
+export { exportImage } from "./image.ts";
+export type * from "./types.ts";

@@ -1,0 +1,57 @@
+import { Annotation, type Digest, type LayerCompression, layerCompression } from "../core/index.ts";
+import { type Bytes, decompress } from "../io/index.ts";
+import { type TarEntry, type TarInput, createLayer, readTar, writeTar } from "../layer/index.ts";
+import type { LayerBlob } from "../record/index.ts";
+import type { ExportDeps } from "./types.ts";
+
+export interface RewriteOptions {
+  /** Seconds since 1970. */
+  readonly epoch: number;
+  /** diffIDs of the base image: its layers, from the bottom until the first that differs, stay as they are. */
+  readonly base: readonly Digest[];
+  readonly compression: LayerCompression;
+  readonly level: number | undefined;
+}
+
+/** Rewrites layers so that no entry is younger than the epoch. A layer that cannot be rewritten is kept, with a warning. */
+export async function rewriteLayers(
+  layers: readonly LayerBlob[],
+  options: RewriteOptions,
+  deps: ExportDeps,
+): Promise<LayerBlob[]> {
+  const differs = layers.findIndex((layer, index) => layer.diffId !== options.base[index]);
+  const first = differs < 0 ? layers.length : differs;
+  return await Promise.all(layers.map((layer, index) => (index < first ? layer : rewriteLayer(layer, options, deps))));
+}
+
+async function rewriteLayer(layer: LayerBlob, options: RewriteOptions, deps: ExportDeps): Promise<LayerBlob> {
+  const mark = String(options.epoch);
+  if (layer.descriptor.annotations?.[Annotation.rewrittenTimestamp] === mark) return layer;
+  await deps.records.fetch(layer, deps.hold);
+  const { content, hold } = deps;
+  const tar = decompress(content.open(layer.descriptor.digest, { signal: hold.signal }), {
+    format: layerCompression(layer.descriptor.mediaType) ?? "detect",
+    what: `layer ${layer.descriptor.digest}`,
+  });
+  const { compression, level } = options;
+  const created = createLayer(writeTar(clamped(tar, options.epoch)), { compression, level });
+  const { digest, size } = await content.put(created.bytes, { lease: hold.lease, signal: hold.signal });
+  const { diffId, mediaType } = await created.result;
+  content.label(digest, { [Annotation.uncompressed]: diffId });
+  return {
+    ...layer,
+    diffId,
+    descriptor: { mediaType, digest, size, annotations: { [Annotation.rewrittenTimestamp]: mark } },
+  };
+}
+
+/** The entries of a tar with later times set to the epoch; whiteouts are of 1970 and stay so. */
+async function* clamped(tar: Bytes, epoch: number): AsyncGenerator<TarInput> {
+  const latest = BigInt(epoch) * 1_000_000_000n;
+  for await (const entry of readTar(tar, { what: "a layer" }))
+    yield inputOf(entry, entry.mtime > latest ? latest : entry.mtime);
+}
+
+function inputOf({ body, rawPath: _raw, size, ...header }: TarEntry, mtime: bigint): TarInput {
+  return { ...header, mtime, ...(header.type === "file" ? { body: { size, bytes: body } } : {}) };
+}

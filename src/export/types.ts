@@ -1,0 +1,47 @@
+import type { Descriptor, Digest, Platform, Reference } from "../core/index.ts";
+import type { ContentStore } from "../content/index.ts";
+import type { ImageStore } from "../image/index.ts";
+import type { Hold, RecordId, Records } from "../record/index.ts";
+import type { OnTransfer, Registry } from "../registry/index.ts";
+
+/** The result of a build for one platform. */
+export interface ExportPlatform {
+  readonly platform: Platform;
+  readonly record: RecordId;
+  /** An image config as JSON; without one the image gets a plain one. */
+  readonly config?: Uint8Array;
+  /** The config of the image it was built on: its layers and its part of the history keep their times. */
+  readonly base?: Uint8Array;
+}
+
+export interface ExportSource {
+  /** At least one. */
+  readonly platforms: readonly ExportPlatform[];
+  /** Several platforms were asked for: an index, a folder for each. */
+  readonly multi: boolean;
+  /** Names the build was given, with tags. */
+  readonly names: readonly Reference[];
+  /** Seconds since 1970. */
+  readonly epoch: number | undefined;
+}
+
+/** What exporters work with. */
+export interface ExportDeps {
+  readonly content: ContentStore;
+  readonly records: Records;
+  readonly images: ImageStore;
+  readonly registry: Registry;
+  readonly hold: Hold;
+  /** Times a part of the work, which shows as one line of progress. */
+  readonly part: <T>(id: string, work: () => Promise<T>) => Promise<T>;
+  readonly warn: (message: string) => void;
+  readonly onTransfer: OnTransfer;
+}
+
+export interface ExportedImage {
+  /** Of the index, or of the only manifest. */
+  readonly descriptor: Descriptor;
+  /** Only where there is one manifest. */
+  readonly configDigest: Digest | undefined;
+  readonly names: readonly string[];
+}

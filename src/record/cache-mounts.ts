@@ -1,0 +1,148 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { VarveError, throwIfAborted } from "../core/index.ts";
+import { tryLock } from "../linux/index.ts";
+import { type MountedTree, type Snapshotter, mountSnapshot } from "../snapshot/index.ts";
+import { temporaryKey } from "./snapshots.ts";
+import type { RecordTable } from "./table.ts";
+import type { Hold, RecordRow } from "./types.ts";
+
+/** `shared`: writers at the same time; `private`: a second writer gets a directory of its own; `locked`: it waits. */
+export type CacheSharing = "shared" | "private" | "locked";
+
+export interface CacheMountRequest {
+  /** The mount's id and what it starts from: equal keys are the same directory. */
+  readonly key: string;
+  readonly sharing: CacheSharing;
+  readonly description: string;
+  /** Fills a new directory. */
+  readonly initialize?: (path: string) => Promise<void>;
+}
+
+export interface CacheMount extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** Another holder is looked for this often, in milliseconds. */
+const POLL = 100;
+
+/**
+ * Directories that live on between steps and builds. Who may use one is settled by file locks, which hold across processes
+ * and go with a process that dies.
+ */
+export class CacheMounts {
+  readonly #table: RecordTable;
+  readonly #snapshotter: Snapshotter;
+  readonly #locks: string;
+
+  /** `locks` is a directory for lock files. */
+  constructor(table: RecordTable, snapshotter: Snapshotter, locks: string) {
+    this.#table = table;
+    this.#snapshotter = snapshotter;
+    this.#locks = locks;
+  }
+
+  async acquire(request: CacheMountRequest, hold: Hold): Promise<CacheMount> {
+    await mkdir(this.#locks, { recursive: true });
+    for (;;) {
+      throwIfAborted(hold.signal, "wait for a cache mount");
+      const mount = await this.#tryAcquire(request, hold);
+      if (mount !== undefined) return mount;
+      await sleep(POLL, undefined, { signal: hold.signal }).catch(() => undefined);
+    }
+  }
+
+  /** Forgets the directories of a key that nobody uses, so that the next step starts with an empty one. */
+  async prune(key: string): Promise<void> {
+    await mkdir(this.#locks, { recursive: true });
+    for (const row of this.#table.byKey(key)) {
+      using lock = tryLock(join(this.#locks, row.id), "exclusive");
+      if (lock !== undefined) await this.#remove(row);
+    }
+  }
+
+  async #tryAcquire(request: CacheMountRequest, hold: Hold): Promise<CacheMount | undefined> {
+    const mode = request.sharing === "shared" ? "shared" : "exclusive";
+    const rows = this.#table.byKey(request.key);
+    for (const row of rows) {
+      const lock = tryLock(join(this.#locks, row.id), mode);
+      if (lock === undefined) continue;
+      const mount = await this.#open(row, lock, hold);
+      if (mount !== undefined) return mount;
+    }
+    if (rows.length > 0 && request.sharing === "locked") return undefined;
+    return await this.#create(request, hold);
+  }
+
+  /** Opens an existing directory; undefined if it was removed before the lock was ours. */
+  async #open(row: RecordRow, lock: Disposable, hold: Hold): Promise<CacheMount | undefined> {
+    const present = this.#table.transaction(() => {
+      if (row.snapshot === undefined || this.#table.get(row.id) === undefined) return false;
+      hold.lease.add("record", row.id);
+      return true;
+    });
+    if (!present || this.#snapshotter.stat(row.snapshot ?? "") === undefined) {
+      lock[Symbol.dispose]();
+      return undefined;
+    }
+    const tree = await mountSnapshot(await this.#snapshotter.mounts(row.snapshot ?? ""));
+    this.#table.used([row.id]);
+    return held(tree, lock);
+  }
+
+  /** Makes a directory, unless another process makes one of the same key at this moment: then undefined. */
+  async #create(request: CacheMountRequest, hold: Hold): Promise<CacheMount | undefined> {
+    using making = tryLock(join(this.#locks, "making"), "exclusive");
+    if (making === undefined) return undefined;
+    if (request.sharing !== "private" && this.#table.byKey(request.key).length > 0) return undefined;
+    const key = temporaryKey("cache");
+    const tree = await mountSnapshot(
+      await this.#snapshotter.prepare(key, undefined, { lease: hold.lease, durable: true }),
+    );
+    try {
+      await request.initialize?.(tree.path);
+      const row = this.#insert(request, key, hold);
+      const lock = tryLock(join(this.#locks, row.id), request.sharing === "shared" ? "shared" : "exclusive");
+      if (lock === undefined) throw new VarveError("busy", `Cannot use cache mount ${request.key}: its lock is taken`);
+      return held(tree, lock);
+    } catch (error) {
+      await tree[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #insert(request: CacheMountRequest, snapshot: string, hold: Hold): RecordRow {
+    return this.#table.transaction(() => {
+      const row = this.#table.insert({
+        kind: "mutable",
+        parents: [],
+        type: "exec.cachemount",
+        description: request.description,
+        snapshot,
+      });
+      this.#table.setKey(row.id, request.key);
+      this.#table.used([row.id]);
+      hold.lease.add("record", row.id);
+      return row;
+    });
+  }
+
+  async #remove(row: RecordRow): Promise<void> {
+    if (!this.#table.remove(row.id) || row.snapshot === undefined) return;
+    await this.#snapshotter.remove(row.snapshot);
+  }
+}
+
+function held(tree: MountedTree, lock: Disposable): CacheMount {
+  return {
+    path: tree.path,
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await tree[Symbol.asyncDispose]();
+      } finally {
+        lock[Symbol.dispose]();
+      }
+    },
+  };
+}

@@ -1,0 +1,169 @@
+import { Annotation, chainId, digestOf } from "../core/index.ts";
+import type { ContentStore, Lease } from "../content/index.ts";
+import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
+import type { State } from "../state/index.ts";
+import { Blobs } from "./blobs.ts";
+import { layersOf } from "./layers.ts";
+import { type BeginOptions, type MutableLayer, beginLayer } from "./mutable.ts";
+import { Snapshots } from "./snapshots.ts";
+import { RecordTable } from "./table.ts";
+import {
+  type BlobFace,
+  type BlobOptions,
+  type FetchBlob,
+  type Hold,
+  type LayerBlob,
+  type RecordId,
+  type RecordRow,
+  type RemoteLayer,
+  SCRATCH,
+} from "./types.ts";
+
+export interface RecordDeps {
+  readonly state: State;
+  readonly content: ContentStore;
+  readonly snapshotter: Snapshotter;
+  readonly fetchBlob: FetchBlob;
+}
+
+/** The filesystem states this machine knows, and both faces of their layers. */
+export class Records {
+  readonly table: RecordTable;
+  readonly snapshots: Snapshots;
+  readonly #blobs: Blobs;
+  readonly #deps: RecordDeps;
+  readonly #used = new Set<RecordId>();
+
+  constructor(deps: RecordDeps) {
+    this.#deps = deps;
+    this.table = new RecordTable(deps.state);
+    this.snapshots = new Snapshots({ ...deps, table: this.table });
+    this.#blobs = new Blobs({ ...deps, table: this.table, snapshots: this.snapshots });
+  }
+
+  get(id: RecordId): RecordRow | undefined {
+    return this.table.get(id);
+  }
+
+  /** Has the lease keep a record; false if the record is gone. */
+  pin(id: RecordId, lease: Lease): boolean {
+    if (id === SCRATCH) return true;
+    return this.table.transaction(() => {
+      if (this.table.get(id) === undefined) return false;
+      lease.add("record", id);
+      this.#used.add(id);
+      return true;
+    });
+  }
+
+  /** Starts a new, writable layer on a record. */
+  async begin(parent: RecordId, options: BeginOptions, hold: Hold): Promise<MutableLayer> {
+    return await beginLayer(
+      { table: this.table, snapshots: this.snapshots, snapshotter: this.#deps.snapshotter },
+      parent,
+      options,
+      hold,
+    );
+  }
+
+  /** The record of a layer on `parent` whose blob is known and need not be here: the existing one if there is one. */
+  addLayer(parent: RecordId, layer: RemoteLayer, lease: Lease): RecordRow {
+    return this.table.transaction(() => {
+      const row = this.#sameBlobs(parent, layer) ?? this.#insertLayer(parent, layer);
+      this.table.addSources(row.id, layer.sources);
+      lease.add("record", row.id);
+      this.#used.add(row.id);
+      return row;
+    });
+  }
+
+  /** A chain of layers, lowest first, on scratch. */
+  addChain(layers: readonly RemoteLayer[], lease: Lease): RecordId {
+    let id: RecordId = SCRATCH;
+    for (const layer of layers) id = this.addLayer(id, layer, lease).id;
+    return id;
+  }
+
+  /** The parents' layers stacked, lowest first. One parent is itself, none is scratch; nested merges are flattened. */
+  merge(parents: readonly RecordId[], options: BeginOptions, lease: Lease): RecordId {
+    const flat = parents.filter((id) => id !== SCRATCH).flatMap((id) => this.#dissolve(id));
+    const [first] = flat;
+    if (first === undefined) return SCRATCH;
+    if (flat.length === 1) return first;
+    return this.table.transaction(() => {
+      const row = this.table.insert({ kind: "merge", parents: flat, ...options });
+      lease.add("record", row.id);
+      return row.id;
+    });
+  }
+
+  /** What has to be laid upon `lower` to get `upper`: the layers themselves where `upper` stands on `lower`. */
+  async diff(lower: RecordId, upper: RecordId, hold: Hold): Promise<RecordId> {
+    if (lower === upper) return SCRATCH;
+    if (lower === SCRATCH) return upper;
+    const [below, above] = [this.layers(lower), this.layers(upper)];
+    if (!below.every((row, index) => above[index]?.id === row.id)) {
+      return this.addLayer(SCRATCH, await this.#blobs.between(lower, upper, hold), hold.lease).id;
+    }
+    const blobs = await this.blobs(upper, {}, hold);
+    const own = blobs.slice(below.length).map((layer) => this.addLayer(SCRATCH, faceOf(layer), hold.lease).id);
+    return this.merge(own, {}, hold.lease);
+  }
+
+  layers(id: RecordId): RecordRow[] {
+    return layersOf(this.table, id);
+  }
+
+  async mount(id: RecordId, hold: Hold): Promise<MountedTree> {
+    return await this.snapshots.mount(id, hold);
+  }
+
+  async blobs(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[]> {
+    return await this.#blobs.of(id, options, hold);
+  }
+
+  /** Has the bytes of a layer in the content store. */
+  async fetch(layer: LayerBlob, hold: Hold): Promise<void> {
+    await this.snapshots.fetch(faceOf(layer), hold);
+  }
+
+  /** Writes down which records were used since the last call; called when a build ends. */
+  flushUsage(): void {
+    if (this.#used.size > 0) this.table.used(this.#used);
+    this.#used.clear();
+  }
+
+  #dissolve(id: RecordId): readonly RecordId[] {
+    const row = this.table.get(id);
+    return row?.kind === "merge" ? row.parents : [id];
+  }
+
+  #sameBlobs(parent: RecordId, layer: RemoteLayer): RecordRow | undefined {
+    const own = digestOf(`${layer.digest} ${layer.diffId}`);
+    if (parent === SCRATCH) return this.table.byBlobChain(own);
+    const below = this.table.blobChain(parent);
+    return below === undefined ? undefined : this.table.byBlobChain(digestOf(`${below} ${own}`));
+  }
+
+  /** A new record; if the same content was unpacked before, from other blobs, it shares that snapshot. */
+  #insertLayer(parent: RecordId, layer: RemoteLayer): RecordRow {
+    const below = parent === SCRATCH ? undefined : this.table.get(parent)?.chainId;
+    const chain = parent === SCRATCH ? layer.diffId : below === undefined ? undefined : chainId([below, layer.diffId]);
+    const twin = chain === undefined ? undefined : this.table.byChain(chain);
+    const { createdAt, description, ...blob } = layer;
+    return this.table.insert({
+      kind: "layer",
+      parents: parent === SCRATCH ? [] : [parent],
+      createdAt,
+      description,
+      blob,
+      snapshot: twin?.snapshot,
+    });
+  }
+}
+
+function faceOf(layer: LayerBlob): BlobFace {
+  const { digest, size, mediaType, annotations = {} } = layer.descriptor;
+  const { [Annotation.uncompressed]: _diffId, [Annotation.createdAt]: _created, ...rest } = annotations;
+  return { digest, size, mediaType, diffId: layer.diffId, sources: layer.sources, annotations: rest };
+}

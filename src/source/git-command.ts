@@ -1,0 +1,81 @@
+import { spawn } from "node:child_process";
+import { VarveError, redact } from "../core/index.ts";
+
+/** Protocols a remote, or one of its submodules, may use. Everything else git knows (`ext::` above all) runs commands. */
+const PROTOCOLS = ["https", "http", "ssh", "git"];
+const MAX_OUTPUT = 64 * 1024 * 1024;
+
+export interface GitOptions {
+  /** The repository's directory (`GIT_DIR`). */
+  readonly directory?: string;
+  readonly workTree?: string;
+  /** Sent as `Authorization` to the remote's host only, through the environment and never as an argument. */
+  readonly auth?: { readonly url: string; readonly header: string } | undefined;
+  readonly sshSocket?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+function environment(options: GitOptions): NodeJS.ProcessEnv {
+  const settings: [string, string][] = [
+    ["protocol.allow", "never"],
+    ...PROTOCOLS.map((name): [string, string] => [`protocol.${name}.allow`, "always"]),
+    ["protocol.file.allow", "user"],
+    ["core.hooksPath", "/dev/null"],
+    ["safe.directory", "*"],
+    ["advice.detachedHead", "false"],
+  ];
+  if (options.auth !== undefined)
+    settings.push([`http.${options.auth.url}.extraHeader`, `Authorization: ${options.auth.header}`]);
+  const pairs = settings.flatMap(([key, value], i): [string, string][] => [
+    [`GIT_CONFIG_KEY_${i}`, key],
+    [`GIT_CONFIG_VALUE_${i}`, value],
+  ]);
+  return {
+    PATH: process.env["PATH"],
+    HOME: "/nonexistent",
+    LC_ALL: "C",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_SSH_COMMAND: "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new",
+    GIT_CONFIG_COUNT: String(settings.length),
+    ...Object.fromEntries(pairs),
+    ...(options.directory === undefined ? {} : { GIT_DIR: options.directory }),
+    ...(options.workTree === undefined ? {} : { GIT_WORK_TREE: options.workTree }),
+    ...(options.sshSocket === undefined ? {} : { SSH_AUTH_SOCK: options.sshSocket }),
+  };
+}
+
+/** Runs git, without the user's configuration, hooks or prompts, and returns what it prints. */
+export async function git(args: readonly string[], options: GitOptions = {}): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const child = spawn("git", args, {
+    env: environment(options),
+    stdio: ["ignore", "pipe", "pipe"],
+    signal: options.signal,
+  });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+    if (out.length > MAX_OUTPUT) child.kill("SIGKILL");
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err = (err + text).slice(-4096);
+  });
+  child.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.name === "AbortError") reject(new VarveError("cancelled", "Cannot run git: cancelled", { cause: error }));
+    else if (error.code === "ENOENT")
+      reject(new VarveError("unsupported", "Cannot run git: it is not installed", { hint: "apt-get install git" }));
+    else reject(error);
+  });
+  child.on("close", (code) => {
+    if (code === 0) resolve(out);
+    else
+      reject(
+        new VarveError("remote", `Cannot run git ${args[0] ?? ""}: ${redact(err.trim())}`, {
+          details: { exitCode: code },
+        }),
+      );
+  });
+  return await promise;
+}

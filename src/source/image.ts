@@ -1,0 +1,155 @@
+import {
+  Annotation,
+  type Descriptor,
+  type Digest,
+  type Platform,
+  type Reference,
+  VarveError,
+  formatPlatform,
+  formatReference,
+  isVarveError,
+  parseReference,
+  withDefaultTag,
+} from "../core/index.ts";
+import type { ContentStore } from "../content/index.ts";
+import { type Image, type ImageConfig, type ImageStore, openImage } from "../image/index.ts";
+import type { Hold, RecordId, Records, RemoteLayer } from "../record/index.ts";
+import { type Registry, pull } from "../registry/index.ts";
+
+export type PullPolicy =
+  /** Use the image of that name in the local store if it suits the platform; ask its registry otherwise. */
+  | "missing"
+  /** Ask the registry what the name stands for, always. */
+  | "always"
+  | "never";
+
+/** An image name, resolved: the manifest and the config are in the content store, the layers need not be. */
+export interface ResolvedImage {
+  readonly reference: Reference;
+  /** What the name stands for: of the index if there is one. */
+  readonly digest: Digest;
+  readonly manifest: Descriptor;
+  readonly configBytes: Uint8Array;
+  readonly config: ImageConfig;
+  readonly layers: readonly RemoteLayer[];
+}
+
+export interface ImageSourceDeps {
+  readonly content: ContentStore;
+  readonly images: ImageStore;
+  readonly registry: Registry;
+  readonly records: Records;
+}
+
+export interface ResolveOptions {
+  readonly platform: Platform;
+  readonly policy: PullPolicy;
+}
+
+/** Finds images by name, in the store or in their registry, and makes records of their layers without fetching them. */
+export class ImageSource {
+  readonly #deps: ImageSourceDeps;
+  readonly #provided = new Map<Digest, Descriptor>();
+  readonly #resolved = new Map<string, Promise<ResolvedImage>>();
+
+  /** One source serves one build: a name means the same image from its beginning to its end. */
+  constructor(deps: ImageSourceDeps) {
+    this.#deps = deps;
+  }
+
+  /** Makes an image of the store known by its digest, whatever name it is asked for by. */
+  provide(descriptor: Descriptor): void {
+    this.#provided.set(descriptor.digest, descriptor);
+  }
+
+  async resolve(name: string, options: ResolveOptions, hold: Hold): Promise<ResolvedImage> {
+    const reference = withDefaultTag(parseReference(name));
+    const key = `${formatReference(reference)} ${formatPlatform(options.platform)} ${options.policy}`;
+    const known = this.#resolved.get(key) ?? this.#find(reference, options, hold);
+    this.#resolved.set(key, known);
+    return await known;
+  }
+
+  /** The record of an image's layers, lowest first; of the first `limit` only if that is given. */
+  record(image: ResolvedImage, hold: Hold, limit?: number): RecordId {
+    const description = `pulled from ${formatReference(image.reference)}`;
+    const layers = image.layers.slice(0, limit).map((layer) => ({ ...layer, description }));
+    return this.#deps.records.addChain(layers, hold.lease);
+  }
+
+  async #find(reference: Reference, { platform, policy }: ResolveOptions, hold: Hold): Promise<ResolvedImage> {
+    const provided = reference.digest === undefined ? undefined : this.#provided.get(reference.digest);
+    if (provided !== undefined) {
+      const image = await openImage(this.#deps.content, provided, platform);
+      return await this.#describe(reference, provided.digest, image, []);
+    }
+    if (policy !== "always") {
+      const local = await this.#local(reference, platform, hold);
+      if (local !== undefined) return local;
+      if (policy === "never")
+        throw new VarveError("not-found", `Cannot use image ${formatReference(reference)}: it is not in the store`);
+    }
+    return await this.#remote(reference, platform, hold);
+  }
+
+  async #local(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage | undefined> {
+    const stored = this.#deps.images.get(formatReference(reference));
+    if (stored === undefined) return undefined;
+    if (reference.digest !== undefined && stored.descriptor.digest !== reference.digest) return undefined;
+    hold.lease.add("blob", stored.descriptor.digest);
+    try {
+      const image = await openImage(this.#deps.content, stored.descriptor, platform);
+      return await this.#describe(reference, stored.descriptor.digest, image, []);
+    } catch (error) {
+      // An image of another platform, or one whose parts were collected, is asked of its registry again.
+      if (isVarveError(error, "not-found")) return undefined;
+      throw error;
+    }
+  }
+
+  async #remote(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage> {
+    const { registry, content } = this.#deps;
+    const options = { platform, store: content, lease: hold.lease, layers: "skip" as const, signal: hold.signal };
+    const { target } = await pull(registry, reference, options);
+    const image = await openImage(content, target, platform);
+    return await this.#describe(reference, target.digest, image, [`${reference.registry}/${reference.repository}`]);
+  }
+
+  // oxlint-disable-next-line require-await -- rejects rather than throws
+  async #describe(
+    reference: Reference,
+    digest: Digest,
+    image: Image,
+    sources: readonly string[],
+  ): Promise<ResolvedImage> {
+    const layers = image.layers.map(({ descriptor, diffId }): RemoteLayer => ({
+      digest: descriptor.digest,
+      size: descriptor.size,
+      mediaType: descriptor.mediaType,
+      diffId,
+      sources: sources.length > 0 ? sources : this.#sources(descriptor.digest),
+      annotations: {},
+    }));
+    return {
+      reference,
+      digest,
+      manifest: image.descriptor,
+      configBytes: image.configBytes,
+      config: image.config,
+      layers,
+    };
+  }
+
+  /** Where a blob was once fetched from, by its labels. */
+  #sources(digest: Digest): string[] {
+    const labels = this.#deps.content.info(digest)?.labels ?? new Map<string, string>();
+    return [...labels].flatMap(([key, value]) => {
+      if (!key.startsWith(Annotation.distributionSource)) return [];
+      const host = key.slice(Annotation.distributionSource.length);
+      return value
+        .split(",")
+        .filter((repository) => repository !== "")
+        .map((repository) => `${host}/${repository}`);
+    });
+  }
+}

@@ -1,0 +1,5 @@
+export { type GitRequest, GitSource, type ResolvedGit } from "./git.ts";
+export { type HttpRequest, HttpSource, type ResolvedHttp } from "./http.ts";
+export { ImageSource, type ImageSourceDeps, type PullPolicy, type ResolvedImage } from "./image.ts";
+export { LocalContext, type LocalContextOptions, type LocalEntry, openLocalContext } from "./local.ts";
+export { readContextFile } from "./local-file.ts";

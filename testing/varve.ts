@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { mkdtemp } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+const COMMAND = fileURLToPath(new URL("../bin/varve.js", import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface StepOutcome {
+  readonly name: string;
+  readonly status: "hit" | "run" | "skipped" | "failed";
+  readonly cache: string | null;
+  readonly digest: string;
+  readonly ms: number;
+}
+
+export interface BuildOutcome extends Outcome {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly steps: readonly StepOutcome[];
+}
+
+export interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string | Uint8Array;
+  readonly cwd?: string;
+  /** A command the real one is run by: `["strace", "-c"]`. */
+  readonly wrapper?: readonly string[];
+}
+
+/** The real command in a root and a folder of its own, both removed at the end. */
+export class Varve implements AsyncDisposable {
+  readonly folder: string;
+  #runs = 0;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async open(): Promise<Varve> {
+    return new Varve(await mkdtemp(join(tmpdir(), "varve-e2e-")));
+  }
+
+  get root(): string {
+    return join(this.folder, "root");
+  }
+
+  /** Starts the command and leaves it running. */
+  start(args: readonly string[], options: RunOptions = {}): ChildProcess {
+    const [program = process.execPath, ...before] = [...(options.wrapper ?? []), process.execPath];
+    const env = {
+      ...process.env,
+      VARVE_ROOT: this.root,
+      DOCKER_CONFIG: join(this.folder, "docker"),
+      NO_COLOR: "1",
+      ...options.env,
+    };
+    return spawn(program, [...before, COMMAND, ...args], {
+      cwd: options.cwd ?? this.folder,
+      env,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+  }
+
+  async run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    return await finished(this.start(args, options), options.input);
+  }
+
+  /** `varve build`; throws with all that was printed if the exit code is not 0. */
+  async build(args: readonly string[], options: RunOptions = {}): Promise<BuildOutcome> {
+    const outcome = await this.tryBuild(args, options);
+    if (outcome.code !== 0)
+      throw new Error(`varve build ${args.join(" ")} exited with ${outcome.code}:\n${outcome.stderr}`);
+    return outcome;
+  }
+
+  async tryBuild(args: readonly string[], options: RunOptions = {}): Promise<BuildOutcome> {
+    const file = join(this.folder, `metadata-${(this.#runs += 1)}.json`);
+    const outcome = await this.run(["build", "--progress=plain", "--metadata-file", file, ...args], options);
+    const metadata = outcome.code === 0 ? (JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>) : {};
+    return { ...outcome, metadata, steps: (metadata["varve.steps"] ?? []) as StepOutcome[] };
+  }
+
+  /** Writes files below a folder; a path that ends in "/" is a directory. Returns the folder's path. */
+  async files(name: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
+    const folder = join(this.folder, name);
+    await mkdir(folder, { recursive: true });
+    for (const [path, content] of Object.entries(files)) {
+      const full = join(folder, path);
+      await mkdir(path.endsWith("/") ? full : dirname(full), { recursive: true });
+      if (!path.endsWith("/")) await writeFile(full, content);
+    }
+    return folder;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits for a process and gathers what it prints. */
+export async function finished(child: ChildProcess, input: string | Uint8Array = ""): Promise<Outcome> {
+  const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout?.on("data", (chunk: Buffer) => out.push(chunk));
+  child.stderr?.on("data", (chunk: Buffer) => err.push(chunk));
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(input);
+  child.on("error", reject);
+  child.on("close", (code, signal) =>
+    resolve({ code, signal, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
+  );
+  return await promise;
+}
+
+/** Runs any program to its end; throws if it fails. */
+export async function sh(program: string, ...args: readonly string[]): Promise<string> {
+  const outcome = await finished(spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] }));
+  if (outcome.code !== 0)
+    throw new Error(`${program} ${args.join(" ")} exited with ${outcome.code}:\n${outcome.stderr}${outcome.stdout}`);
+  return outcome.stdout;
+}
+
+/** A base image with busybox in the store of `varve`, under this name. */
+export async function busyboxImage(varve: Varve, name = "varve.test/busybox:1"): Promise<string> {
+  const busybox = await readFile("/bin/busybox");
+  const context = await varve.files("busybox-base", {
+    "bin/busybox": busybox,
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    "etc/group": "root:x:0:\nnobody:x:65534:\n",
+    "tmp/": "",
+  });
+  const dockerfile =
+    'FROM scratch\nCOPY --chmod=755 bin/busybox /bin/busybox\nCOPY etc /etc/\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nRUN mkdir -p -m 1777 /tmp && mkdir /root\nCMD ["sh"]\n';
+  await varve.build(["-t", name, "-f", "-", context], { input: dockerfile });
+  return name;
+}
