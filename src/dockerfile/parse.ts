@@ -34,7 +34,8 @@ export interface Dockerfile {
 type Parsed = ReturnType<typeof parseInstruction>;
 type OpenStage = Omit<Stage, "instructions"> & { readonly instructions: Instruction[] };
 
-const MAX_INSTRUCTIONS = 50_000;
+const MAX_INSTRUCTIONS = 10_000;
+const MAX_STAGES = 1_000;
 
 function sizeOf(text: string | Uint8Array): number {
   return typeof text === "string" ? Buffer.byteLength(text) : text.byteLength;
@@ -99,6 +100,8 @@ export function parseDockerfile(text: string | Uint8Array, options: ParseOptions
   }
   if (count === 0) throw noInstructions(source);
   const { stages, globalArgs } = builder;
+  if (stages.length > MAX_STAGES)
+    throw new VarveError("limit-exceeded", `Cannot read ${source.name}: more than ${MAX_STAGES} stages`);
   if (stages.length === 0)
     throw atRange(fault("dockerfile contains no stages to build"), source, lineRange(source, source.lines.length));
   lintStages(stages, linter);

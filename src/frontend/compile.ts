@@ -156,3 +156,23 @@ export async function compileDockerfile(
   check(pass, context);
   return resultOf(plan, pass, context);
 }
+
+/**
+ * Compiles a Dockerfile for several platforms, in their order. Warnings are with the first: they would be the same for the
+ * others but for names.
+ */
+export async function compilePlatforms(
+  file: Dockerfile,
+  platforms: readonly Platform[],
+  options: CompileOptions,
+  host: CompileHost,
+  signal?: AbortSignal,
+): Promise<CompileResult[]> {
+  const multiPlatform = options.multiPlatform ?? platforms.length > 1;
+  const results = await Promise.all(
+    platforms.map((targetPlatform) =>
+      compileDockerfile(file, { ...options, multiPlatform, targetPlatform }, host, signal),
+    ),
+  );
+  return results.map((result, index) => (index === 0 ? result : { ...result, warnings: [] }));
+}

@@ -1,3 +1,4 @@
+import { VarveError } from "../core/index.ts";
 import {
   type ArgDefinition,
   type ArgInstruction,
@@ -53,11 +54,19 @@ function lintUsedOnce(stage: StageState, instruction: Instruction, linter: Linte
   stage.lastOf.set(instruction.kind, instruction.range);
 }
 
+const MAX_VARIABLES = 8192;
+
+function setVariable(stage: StageState, key: string, value: string): void {
+  stage.state = stage.state.addEnv(key, value);
+  if (stage.env.size > MAX_VARIABLES)
+    throw new VarveError("limit-exceeded", `Cannot set ${key}: the stage has more than ${MAX_VARIABLES} variables`);
+}
+
 export function dispatchEnv(stage: StageState, instruction: EnvInstruction, linter: Linter): void {
   for (const pair of instruction.variables) {
     lintLegacy(pair, instruction, linter);
     lintSecret("ENV", pair.key, instruction, linter);
-    stage.state = stage.state.addEnv(pair.key, pair.value);
+    setVariable(stage, pair.key, pair.value);
     stage.image.config.Env = setEnv(stage.image.config.Env ?? [], pair.key, pair.value);
   }
   note(stage, ["ENV", ...instruction.variables.map(({ key, value }) => `${key}=${value}`)].join(" "));
@@ -180,7 +189,7 @@ export function dispatchArg(stage: StageState, instruction: ArgInstruction, lint
     lintSecret("ARG", arg.key, instruction, linter);
     const value = argValue(stage, arg, instruction, linter);
     recordArg(stage, arg, value, instruction);
-    if (value !== undefined && !NON_ENV_ARGS.has(arg.key)) stage.state = stage.state.addEnv(arg.key, value);
+    if (value !== undefined && !NON_ENV_ARGS.has(arg.key)) setVariable(stage, arg.key, value);
     stage.buildArgs.push(value === undefined ? arg : { ...arg, value });
     return value === undefined ? arg.key : `${arg.key}=${value}`;
   });

@@ -1,4 +1,4 @@
-import { VarveError } from "../core/index.ts";
+import { Limits, VarveError } from "../core/index.ts";
 import type { ImageConfig } from "./image.ts";
 
 const COMMENT = "buildkit.dockerfile.v0";
@@ -12,6 +12,19 @@ export function rfc3339(seconds: number): string {
   return date.toISOString().replace(".000Z", "Z");
 }
 
+/** Characters of each image's history: a config past its limit could not be read back. */
+const sizes = new WeakMap<ImageConfig, number>();
+
+function grow(image: ImageConfig, by: number): void {
+  const known = sizes.get(image) ?? image.history.reduce((sum, entry) => sum + (entry.created_by ?? "").length, 0);
+  sizes.set(image, known + by);
+  if (known + by > Limits.config)
+    throw new VarveError(
+      "limit-exceeded",
+      `Cannot add to the image's history: it is longer than ${Limits.config} characters`,
+    );
+}
+
 /** What an instruction leaves in the history: a layer, or nothing but its text. */
 export type HistoryLayer = "layer" | "empty";
 
@@ -22,6 +35,7 @@ export function addHistory(
   layer: HistoryLayer,
   epoch: number | undefined,
 ): void {
+  grow(image, createdBy.length);
   image.history.push({
     ...(epoch === undefined ? {} : { created: rfc3339(epoch) }),
     created_by: createdBy,

@@ -1,4 +1,4 @@
-export { compileDockerfile } from "./compile.ts";
+export { compileDockerfile, compilePlatforms } from "./compile.ts";
 export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts";
 export { type ContainerConfig, type HistoryEntry, type HealthcheckConfig, type ImageConfig } from "./image.ts";
 export { parseNamedContext } from "./named-context.ts";
