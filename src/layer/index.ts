@@ -1,3 +1,4 @@
+export { applyLayer, type ApplyLayerOptions } from "./apply.ts";
 export { createLayer, type CreatedLayer, type CreateLayerOptions, type LayerStream } from "./create-layer.ts";
 export {
   diffOverlay,
@@ -7,6 +8,8 @@ export {
   packTree,
   type PackOptions,
 } from "./diff.ts";
+export { type ArchiveSource, extractArchive, type ExtractOptions } from "./extract.ts";
 export { readTar, type ReadTarOptions } from "./tar-read.ts";
 export { writeTar } from "./tar-write.ts";
 export type { TarBody, TarEntry, TarEntryType, TarHeader, TarInput } from "./types.ts";
+export type { Unpacked } from "./unpack.ts";
