@@ -8,10 +8,11 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** A JSON value whose objects may be maps: a `Map` keeps its order even for keys that look like numbers. */
+/** A JSON value whose objects may be maps: a `Map` keeps its order even for keys that look like numbers. A `bigint` is an integer. */
 export type OrderedJson =
   | string
   | number
+  | bigint
   | boolean
   | null
   | undefined
@@ -36,6 +37,7 @@ function isMap(value: object): value is ReadonlyMap<string, OrderedJson> {
 /** `margin` is the line break and the indentation of the value's own line; "" is compact. */
 function encode(value: OrderedJson, margin: string): string {
   if (typeof value === "string") return encodeString(value);
+  if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
   const inner = margin === "" ? "" : `${margin}  `;
   const wrap = (open: string, items: readonly string[], close: string): string =>

@@ -1,4 +1,4 @@
-import { digestOf, goJson, hostPlatform, VarveError, type Digest, type JsonValue } from "../core/index.ts";
+import { digestOf, goJson, hostPlatform, VarveError, type Digest, type OrderedJson } from "../core/index.ts";
 import type { ContentSelector } from "../contenthash/index.ts";
 import { execKey } from "./exec-key.ts";
 import { fileKey } from "./file-key.ts";
@@ -45,32 +45,32 @@ export function cacheMapOf(vertex: Vertex): OpKey {
   }
 }
 
-function lazyKey(type: string, body: Record<string, JsonValue>, inputs: number): OpKey {
+function lazyKey(type: string, body: Record<string, OrderedJson>, inputs: number): OpKey {
   return {
     digest: digestOf(goJson({ Type: `buildkit.${type}.v0`, ...body })),
     inputs: Array.from({ length: inputs }, () => ({ preload: false })),
   };
 }
 
-function mergeJson({ inputs }: MergeOp): JsonValue {
+function mergeJson({ inputs }: MergeOp): OrderedJson {
   return omitEmpty({ inputs: inputs.map((input) => omitEmpty({ input })) });
 }
 
-function diffJson({ lower, upper }: DiffOp): JsonValue {
+function diffJson({ lower, upper }: DiffOp): OrderedJson {
   return { lower: omitEmpty({ input: lower }), upper: omitEmpty({ input: upper }) };
 }
 
-function passthroughJson({ id, outputs }: PassthroughOp): JsonValue {
+function passthroughJson({ id, outputs }: PassthroughOp): OrderedJson {
   return omitEmpty({ id, outputs });
 }
 
-function sorted(map: ReadonlyMap<string, JsonValue>): JsonValue {
+function sorted(map: ReadonlyMap<string, OrderedJson>): OrderedJson {
   if (map.size === 0) return undefined;
   const entries = [...map].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  return Object.fromEntries(entries);
+  return new Map(entries);
 }
 
-function buildJson(op: BuildOp): JsonValue {
+function buildJson(op: BuildOp): OrderedJson {
   if (op.definition !== undefined)
     throw new VarveError("unsupported", "Cannot make the cache key of a build: its definition is inside the op");
   const inputs = new Map([...op.inputs].map(([name, input]) => [name, omitEmpty({ input })]));

@@ -1,4 +1,4 @@
-import { digestOf, goJson, normalizePlatform, VarveError, type JsonValue, type Platform } from "../core/index.ts";
+import { digestOf, goJson, normalizePlatform, VarveError, type OrderedJson, type Platform } from "../core/index.ts";
 import { wholeTree } from "../contenthash/index.ts";
 import { joinPath } from "../pattern/index.ts";
 import type { InputKey, OpKey } from "./cache-map.ts";
@@ -27,7 +27,7 @@ export function execKey(op: ExecOp, inputs: number, platform: Platform): OpKey {
   return { digest: digestOf(json), inputs: inputKeys(op, inputs) };
 }
 
-function execJson(op: ExecOp): JsonValue {
+function execJson(op: ExecOp): OrderedJson {
   return omitEmpty({
     meta: metaJson(op.meta),
     mounts: isPlainRoot(op.mounts) ? [] : op.mounts.map(mountJson),
@@ -38,7 +38,7 @@ function execJson(op: ExecOp): JsonValue {
   });
 }
 
-function metaJson(meta: ExecMeta): JsonValue {
+function metaJson(meta: ExecMeta): OrderedJson {
   return omitEmpty({
     args: meta.args,
     env: meta.env,
@@ -59,7 +59,7 @@ function isPlainRoot(mounts: readonly Mount[]): boolean {
   return mount.type === "bind" && mount.dest === ROOT_MOUNT && !mount.readonly && mount.resultId === "";
 }
 
-function mountJson(mount: Mount): JsonValue {
+function mountJson(mount: Mount): OrderedJson {
   return omitEmpty({
     input: mount.input,
     dest: mount.dest,
@@ -75,12 +75,12 @@ function mountJson(mount: Mount): JsonValue {
   });
 }
 
-function secretJson({ id, uid, gid, mode, optional }: SecretFile): JsonValue {
+function secretJson({ id, uid, gid, mode, optional }: SecretFile): OrderedJson {
   return omitEmpty({ ID: id, uid, gid, mode, optional });
 }
 
 /** Only the id a Dockerfile gives by default, `<namespace>/<target>`, is part of the key. */
-function cacheJson({ id, sharing, dest }: CacheMount): JsonValue {
+function cacheJson({ id, sharing, dest }: CacheMount): OrderedJson {
   const slash = id.indexOf("/");
   const isDefault = sharing === "shared" && (id === dest || (slash >= 0 && id.slice(slash + 1) === dest));
   return isDefault ? omitEmpty({ ID: id, sharing: SHARINGS.indexOf(sharing) }) : {};

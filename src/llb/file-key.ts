@@ -1,9 +1,9 @@
-import { digestOf, goJson, VarveError, type JsonValue } from "../core/index.ts";
+import { digestOf, goJson, VarveError, type OrderedJson } from "../core/index.ts";
 import type { ContentSelector } from "../contenthash/index.ts";
 import { basePath, hasGlob, joinPath } from "../pattern/index.ts";
 import type { InputKey, OpKey } from "./cache-map.ts";
 import type { Chown, CopyAction, FileAction, FileOp, UserRef } from "./file-op.ts";
-import { bigJson, omitEmpty } from "./key-json.ts";
+import { omitEmpty } from "./key-json.ts";
 import { EMPTY } from "./op.ts";
 import { compareBytes, dedupePaths, selectorDigest } from "./selectors.ts";
 
@@ -35,7 +35,7 @@ function isRealInput(index: number, inputs: number): boolean {
   return index !== EMPTY && index < inputs;
 }
 
-function actionJson(action: FileAction, inputs: number): JsonValue {
+function actionJson(action: FileAction, inputs: number): OrderedJson {
   switch (action.kind) {
     case "copy":
       return copyJson(action, isRealInput(action.secondaryInput, inputs) ? basePath(action.src) : action.src);
@@ -45,7 +45,7 @@ function actionJson(action: FileAction, inputs: number): JsonValue {
         mode: action.mode,
         data: Buffer.from(action.data).toString("base64"),
         owner: ownerJson(action.owner),
-        timestamp: bigJson(action.timestamp),
+        timestamp: action.timestamp,
       });
     case "mkdir":
       return omitEmpty({
@@ -53,14 +53,14 @@ function actionJson(action: FileAction, inputs: number): JsonValue {
         mode: action.mode,
         makeParents: action.makeParents,
         owner: ownerJson(action.owner),
-        timestamp: bigJson(action.timestamp),
+        timestamp: action.timestamp,
       });
     case "symlink":
       return omitEmpty({
         oldpath: action.oldpath,
         newpath: action.newpath,
         owner: ownerJson(action.owner),
-        timestamp: bigJson(action.timestamp),
+        timestamp: action.timestamp,
       });
     case "rm":
       return omitEmpty({
@@ -71,7 +71,7 @@ function actionJson(action: FileAction, inputs: number): JsonValue {
   }
 }
 
-function copyJson(action: CopyAction, src: string): JsonValue {
+function copyJson(action: CopyAction, src: string): OrderedJson {
   return omitEmpty({
     src,
     dest: action.dest,
@@ -83,7 +83,7 @@ function copyJson(action: CopyAction, src: string): JsonValue {
     createDestPath: action.createDestPath,
     allowWildcard: action.allowWildcard,
     allowEmptyWildcard: action.allowEmptyWildcard,
-    timestamp: bigJson(action.timestamp),
+    timestamp: action.timestamp,
     include_patterns: action.includePatterns,
     exclude_patterns: action.excludePatterns,
     alwaysReplaceExistingDestPaths: action.alwaysReplaceExistingDestPaths,
@@ -92,12 +92,12 @@ function copyJson(action: CopyAction, src: string): JsonValue {
   });
 }
 
-function ownerJson(owner: Chown | undefined): JsonValue {
+function ownerJson(owner: Chown | undefined): OrderedJson {
   if (owner === undefined) return undefined;
   return omitEmpty({ user: userJson(owner.user), group: userJson(owner.group) });
 }
 
-function userJson(user: UserRef | undefined): JsonValue {
+function userJson(user: UserRef | undefined): OrderedJson {
   if (user === undefined) return undefined;
   const member = user.kind === "id" ? { byId: user.id } : { byName: omitEmpty({ name: user.name, input: user.input }) };
   return { User: omitEmpty(member) };

@@ -1,3 +1,6 @@
+export * from "./cache-map.ts";
+export { decodeOp, type DecodedOp } from "./decode-op.ts";
+export * from "./definition.ts";
 export * from "./encode-op.ts";
 export * from "./exec-op.ts";
 export * from "./file-actions.ts";
@@ -5,8 +8,8 @@ export * from "./file-op.ts";
 export * from "./op.ts";
 export * from "./options.ts";
 export * from "./run.ts";
+export * from "./source-key.ts";
 export * from "./sources.ts";
 export * from "./state.ts";
+export * from "./validate.ts";
 export * from "./vertex.ts";
-export * from "./cache-map.ts";
-export * from "./source-key.ts";
