@@ -100,7 +100,12 @@ class CopyRun {
     const prepare = (): void => {
       this.#tree.makeDirectories(target, look);
     };
-    return await unpack(entry.path, target, { prepare, owner: this.#owner, signal: this.#signal });
+    return await unpack(entry.path, target, {
+      what: `/${entry.text}`,
+      prepare,
+      owner: this.#owner,
+      signal: this.#signal,
+    });
   }
 
   /** Where the entry goes: into an existing directory under its own name, unless it is itself a directory to be merged. */

@@ -14,7 +14,8 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isVarveError } from "../core/index.ts";
-import { temporaryDirectory } from "../io/index.ts";
+import { collect, temporaryDirectory } from "../io/index.ts";
+import { writeTar } from "../layer/index.ts";
 import { hasCapability, lgetxattr, lsetxattr, lutimes, mknod } from "../linux/index.ts";
 import type { CopyAction, FileActionBody, MkdirAction, MkfileAction } from "../llb/index.ts";
 import { PathFilter } from "../pattern/index.ts";
@@ -402,4 +403,18 @@ check("a copy of many files lets others run, and stops when it is told to", asyn
     { target: trees.target, source: { path: trees.source }, treeOf: () => Promise.resolve(undefined), signal },
   );
   await rejects(stopped, "cancelled", /cancelled/);
+});
+
+check("an archive is unpacked where it is asked for, anything else is copied", async (trees) => {
+  const tar = await collect(writeTar([{ path: "in/side", body: "1", uid: 3, gid: 4 }]), 100_000, { what: "archive" });
+  writeFileSync(join(trees.source, "a.tar"), tar);
+  trees.make("source", "text=2");
+  await trees.copy("a.tar", "/t/x", { attemptUnpack: true });
+  await trees.copy("*", "/u/", { attemptUnpack: true, owner: { user: { kind: "id", id: 8 } } });
+  await trees.copy("a.tar", "/v");
+  assert.deepEqual(
+    trees.list().filter((line) => !line.startsWith("v=")),
+    ["t/", "t/x/", "t/x/in/", "t/x/in/side=1", "u/", "u/in/", "u/in/side=1", "u/text=2"],
+  );
+  assert.deepEqual([trees.stat("t/x/in/side").uid, trees.stat("u/in/side").uid, trees.stat("u/text").uid], [3, 8, 8]);
 });
