@@ -20,7 +20,7 @@ export async function unpack(file: Path, directory: Path, options: UnpackOptions
   const { what, prepare, owner, signal } = options;
   if (!(await isArchive(file, what))) return false;
   prepare();
-  return (await extractArchive(file, directory, { owner, what, signal })) !== false;
+  return (await extractArchive({ path: file }, directory, { owner, what, signal })) !== false;
 }
 
 /** True if the file, decompressed if need be, begins with the header of an archive's entry. */
