@@ -15,6 +15,8 @@ export function rootfsUnavailable(): string | undefined {
   return undefined;
 }
 
+let applets: readonly string[] | undefined;
+
 const PASSWD = `root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/bin/false
 alice:x:1000:1000:Alice:/home/alice:/bin/sh
@@ -30,7 +32,7 @@ export function fillRootfs(directory: string): void {
   chmodSync(directory, 0o755);
   for (const name of ["bin", "etc", "root", "home", "tmp"]) mkdirSync(join(directory, name), { mode: 0o755 });
   copyFileSync(BUSYBOX, join(directory, "bin/busybox"));
-  const applets = execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }).split("\n").filter(Boolean);
+  applets ??= execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }).split("\n").filter(Boolean);
   for (const name of applets) if (name !== "busybox") symlinkSync("busybox", join(directory, "bin", name));
   mkdirSync(join(directory, "home/alice"), { mode: 0o755 });
   writeFileSync(join(directory, "etc/passwd"), PASSWD);

@@ -113,7 +113,7 @@ class BundleRunner implements Runner {
   }
 
   #plan(directory: StepDirectory, logFile: string, secretDirectory: string | undefined): LaunchPlan {
-    const { runtime, tools, layout, hidden, workspace } = this.#machine;
+    const { runtime, tools, layout, hidden } = this.#machine;
     const parameters = [...hidden];
     const prepare = hidden.map((_, index) => `umount -l "$${index + 1}"`);
     if (secretDirectory !== undefined) {
@@ -123,7 +123,7 @@ class BundleRunner implements Runner {
     const command = [
       runtime.path,
       "--root",
-      workspace.runtimeState,
+      directory.runtimeState,
       "--log",
       logFile,
       "--log-format",
@@ -170,11 +170,11 @@ class BundleRunner implements Runner {
 
   #keepFilter(
     profile: SeccompProfile | undefined,
-    { id, path }: StepDirectory,
+    { id, path, runtimeState }: StepDirectory,
   ): Disposable & { finish(): Promise<void> } {
     const stop = new AbortController();
-    const { filters, workspace } = this.#machine;
-    const source = join(workspace.runtimeState, id, "seccomp.bpf");
+    const { filters } = this.#machine;
+    const source = join(runtimeState, id, "seccomp.bpf");
     const compilation =
       profile === undefined ? undefined : filters.compilation(profile, source, join(path, "seccomp.bpf"));
     const watched = compilation?.watch(stop.signal);

@@ -13,6 +13,8 @@ const CGROUPS = "cgroups.json";
 /** The directory of one step: its bundle, generated files and log. Disposal removes it. */
 export interface StepDirectory extends AsyncDisposable {
   readonly path: string;
+  /** Directory for the runtime's own state. */
+  readonly runtimeState: string;
   /** Unique among all steps of the machine; fit for a container's id and a control group's name. */
   readonly id: string;
   /** Notes control groups, so that they go even if this process is killed. */
@@ -48,17 +50,13 @@ export class Workspace implements AsyncDisposable {
     return new Workspace(path, name, held);
   }
 
-  /** The runtime's own state, shared by the steps: crun keeps compiled system call filters there. */
-  get runtimeState(): string {
-    return join(this.path, "runtime");
-  }
-
   async step(): Promise<StepDirectory> {
     this.#steps += 1;
     const path = join(this.path, String(this.#steps));
     await mkdir(path, { mode: 0o711 });
     return {
       path,
+      runtimeState: join(path, "runtime"),
       id: `varve-${this.#name}-${this.#steps}`,
       keep: (cgroups) => writeFile(join(path, CGROUPS), JSON.stringify(cgroups)),
       [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
