@@ -54,7 +54,7 @@ function lintUsedOnce(stage: StageState, instruction: Instruction, linter: Linte
   stage.lastOf.set(instruction.kind, instruction.range);
 }
 
-const MAX_VARIABLES = 8192;
+const MAX_VARIABLES = 4096;
 
 function setVariable(stage: StageState, key: string, value: string): void {
   stage.state = stage.state.addEnv(key, value);

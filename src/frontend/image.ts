@@ -36,7 +36,7 @@ export interface HistoryEntry {
   empty_layer?: boolean;
 }
 
-/** An image config with the fields BuildKit's front end keeps. */
+/** An image config with the fields BuildKit's front end keeps. Lists and maps in `config` are replaced, never changed. */
 export interface ImageConfig {
   created?: string;
   author?: string;
@@ -212,14 +212,9 @@ export function imagePlatform(image: ImageConfig): Platform | undefined {
   });
 }
 
-/** A deep copy, without the time it was created: what a stage starts from. */
-export function cloneImage(image: ImageConfig): ImageConfig {
-  const { created: _created, ...copy } = structuredClone(image);
-  const { ExposedPorts, Volumes, Labels } = image.config;
-  if (ExposedPorts !== undefined) copy.config.ExposedPorts = record(Object.entries(ExposedPorts));
-  if (Volumes !== undefined) copy.config.Volumes = record(Object.entries(Volumes));
-  if (Labels !== undefined) copy.config.Labels = record(Object.entries(Labels));
-  return copy;
+/** A copy that can be changed, without the time the image was created: what a stage starts from. */
+export function cloneImage({ created: _created, ...image }: ImageConfig): ImageConfig {
+  return { ...image, config: { ...image.config }, history: [...image.history] };
 }
 
 /** Sets entries of one of the config's maps, which is made if it is not there. */
@@ -233,7 +228,7 @@ export function addEntries<T>(
 /** Replaces the variable in place, or appends it. */
 export function setEnv(env: readonly string[], key: string, value: string): string[] {
   const entry = `${key}=${value}`;
-  const index = env.findIndex((existing) => existing.split("=", 1)[0] === key);
+  const index = env.findIndex((existing) => existing === key || existing.startsWith(`${key}=`));
   return index < 0 ? [...env, entry] : env.with(index, entry);
 }
 
