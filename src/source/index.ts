@@ -3,3 +3,4 @@ export { type HttpRequest, HttpSource, type ResolvedHttp } from "./http.ts";
 export { ImageSource, type ImageSourceDeps, type PullPolicy, type ResolvedImage } from "./image.ts";
 export { LocalContext, type LocalContextOptions, type LocalEntry, openLocalContext } from "./local.ts";
 export { readContextFile } from "./local-file.ts";
+export { openStreamContext, type StreamContext } from "./local-stream.ts";
