@@ -1,5 +1,7 @@
 export { build } from "./build.ts";
 export { DESCRIPTIONS, type Description, type DescriptionKind, describeDockerfile } from "./describe.ts";
+export { type DoctorReport, doctorFacts } from "./doctor.ts";
+export type { Fact } from "./doctor/fact.ts";
 export { isolateMounts } from "./isolate.ts";
 export {
   type HistoryLine,

@@ -74,7 +74,7 @@ export class Progress {
         this.#emit({ ...vertex, startedAt: at });
         return;
       case "vertex-resolved":
-        this.#emit({ ...vertex, startedAt, completedAt: at });
+        // A source whose key is known is not done yet: it may still have to be fetched, or turn out not to be needed.
         return;
       case "vertex-cached":
         this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true, cache: event.cache });
@@ -82,6 +82,7 @@ export class Progress {
         return;
       case "vertex-skipped":
         if (event.matched) this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true });
+        else if (this.#startedAt.has(digest)) this.#emit({ ...vertex, startedAt, completedAt: at });
         this.#step(event, { status: event.matched ? "hit" : "skipped", cache: event.matched ? "local" : null, ms: 0 });
         return;
       case "vertex-completed":

@@ -32,7 +32,7 @@ export async function exportLocal(
       await mkdir(folder, { recursive: true });
       const prefix = split ? `${platformFolder(platform.platform)}/` : "";
       const files = noted(packed(platform, source, attrs, deps), (path) => note(written, `${prefix}${path}`));
-      await extractArchive(files, folder, { chown: false, signal: deps.hold.signal });
+      await extractArchive({ bytes: files }, folder, { chown: false, signal: deps.hold.signal });
     }
     if (mode === "delete") await removeOthers(dest, written);
   });

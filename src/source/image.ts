@@ -79,10 +79,8 @@ export class ImageSource {
 
   async #find(reference: Reference, { platform, policy }: ResolveOptions, hold: Hold): Promise<ResolvedImage> {
     const provided = reference.digest === undefined ? undefined : this.#provided.get(reference.digest);
-    if (provided !== undefined) {
-      const image = await openImage(this.#deps.content, provided, platform);
-      return await this.#describe(reference, provided.digest, image, []);
-    }
+    const known = provided === undefined ? undefined : await this.#stored(reference, provided, platform);
+    if (known !== undefined) return known;
     if (policy !== "always") {
       const local = await this.#local(reference, platform, hold);
       if (local !== undefined) return local;
@@ -93,15 +91,18 @@ export class ImageSource {
   }
 
   async #local(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage | undefined> {
-    const stored = this.#deps.images.get(formatReference(reference));
-    if (stored === undefined) return undefined;
-    if (reference.digest !== undefined && stored.descriptor.digest !== reference.digest) return undefined;
-    hold.lease.add("blob", stored.descriptor.digest);
+    const { digest, ...named } = reference;
+    const image = this.#deps.images.get(formatReference(named.tag === undefined ? reference : named));
+    if (image === undefined || (digest !== undefined && image.descriptor.digest !== digest)) return undefined;
+    hold.lease.add("blob", image.descriptor.digest);
+    return await this.#stored(reference, image.descriptor, platform);
+  }
+
+  /** An image whose parts are in the content store; undefined if they are not, or are of another platform. */
+  async #stored(reference: Reference, descriptor: Descriptor, platform: Platform): Promise<ResolvedImage | undefined> {
     try {
-      const image = await openImage(this.#deps.content, stored.descriptor, platform);
-      return await this.#describe(reference, stored.descriptor.digest, image, []);
+      return this.#describe(reference, descriptor, await openImage(this.#deps.content, descriptor, platform), []);
     } catch (error) {
-      // An image of another platform, or one whose parts were collected, is asked of its registry again.
       if (isVarveError(error, "not-found")) return undefined;
       throw error;
     }
@@ -112,16 +113,15 @@ export class ImageSource {
     const options = { platform, store: content, lease: hold.lease, layers: "skip" as const, signal: hold.signal };
     const { target } = await pull(registry, reference, options);
     const image = await openImage(content, target, platform);
-    return await this.#describe(reference, target.digest, image, [`${reference.registry}/${reference.repository}`]);
+    return this.#describe(reference, target, image, [`${reference.registry}/${reference.repository}`]);
   }
 
-  // oxlint-disable-next-line require-await -- rejects rather than throws
-  async #describe(
+  #describe(
     reference: Reference,
-    digest: Digest,
+    target: Descriptor,
     image: Image,
     sources: readonly string[],
-  ): Promise<ResolvedImage> {
+  ): ResolvedImage {
     const layers = image.layers.map(({ descriptor, diffId }): RemoteLayer => ({
       digest: descriptor.digest,
       size: descriptor.size,
@@ -130,9 +130,10 @@ export class ImageSource {
       sources: sources.length > 0 ? sources : this.#sources(descriptor.digest),
       annotations: {},
     }));
+    this.provide(target);
     return {
       reference,
-      digest,
+      digest: target.digest,
       manifest: image.descriptor,
       configBytes: image.configBytes,
       config: image.config,
