@@ -5,7 +5,7 @@ export * from "./flock.ts";
 export * from "./mount.ts";
 export * from "./namespace.ts";
 export * from "./node.ts";
-export * from "./overlay.ts";
+export { type OverlayOptions, mountOverlay } from "./overlay.ts";
 export * from "./path.ts";
 export * from "./pipe.ts";
 export * from "./root.ts";

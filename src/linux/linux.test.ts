@@ -40,6 +40,7 @@ import {
   tryLock,
   unmount,
 } from "./index.ts";
+import { mountClassic } from "./overlay.ts";
 
 async function directoryFor(t: TestContext): Promise<string> {
   const directory = await temporaryDirectory("varve-linux-");
@@ -167,6 +168,29 @@ test("500 lower directories are stacked, also where their paths are long", async
     await unmount(target);
   }
   await assert.rejects(unmount(target), { code: "EINVAL" });
+});
+
+test("older kernels get one string of options, its separators escaped", async (t) => {
+  if (!hasCapability("sys_admin")) return t.skip("needs CAP_SYS_ADMIN");
+  const directory = await directoryFor(t);
+  const names = ["a:b", "c,d\\e", ...Array.from({ length: 100 }, (_, index) => `${"x".repeat(60)}${index}`)];
+  const lower = names.map((name) => join(directory, name));
+  const [upper, work, target] = ["upper", "work", "target"].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const path of [...lower, upper, work, target]) mkdirSync(path);
+  for (const [index, path] of lower.entries()) writeFileSync(join(path, `f${index}`), "");
+  for (const layers of [lower.slice(0, 3), lower]) {
+    mountClassic({ lower: layers, upper, work, target });
+    const seen = readdirSync(target).length;
+    await unmount(target);
+    assert.equal(seen, layers.length);
+  }
+  mountClassic({ lower, target });
+  assert.throws(() => writeFileSync(join(target, "new"), ""), { code: "EROFS" });
+  await unmount(target);
 });
 
 test("a bind mount can be read-only", async (t) => {

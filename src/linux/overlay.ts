@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Errno, type SystemError, systemError } from "./errno.ts";
 import { systemCall } from "./libc.ts";
-import { mount } from "./mount.ts";
+import { MountFlag, mount } from "./mount.ts";
 import { cstring, type Path } from "./path.ts";
 
 const fsopen = systemCall("fsopen", 430, ["void *", "uint"]);
@@ -105,32 +105,36 @@ function explained(error: SystemError, fs: number): SystemError {
   return error;
 }
 
-/** mount(2), for kernels without the calls above. Its options must fit in a page, so directories are named by short descriptors. */
-function mountClassic(options: OverlayOptions): void {
+/**
+ * mount(2), for kernels without the calls above. Its options must fit in a page, so directories are named by descriptors if
+ * their paths are too long.
+ */
+export function mountClassic(options: OverlayOptions): void {
   using held = new Descriptors();
   const direct = data(options, (path) => path);
   const packed = direct.length <= MAX_DATA ? direct : data(options, (path) => held.name(path));
   if (packed.length > MAX_DATA) throw systemError(Errno.E2BIG, "mount", options.target);
-  mount({
-    source: "overlay",
-    target: options.target,
-    type: "overlay",
-    data: packed,
-    flags: options.upper === undefined ? 1 : 0,
-  });
+  const flags = options.upper === undefined ? MountFlag.readonly : 0;
+  try {
+    mount({ source: "overlay", target: options.target, type: "overlay", data: packed, flags });
+  } catch (error) {
+    if (options.volatile !== true || (error as SystemError).code !== "EINVAL") throw error;
+    mountClassic({ ...options, volatile: false });
+  }
 }
 
 function data(options: OverlayOptions, name: (path: Path) => Path): Buffer {
-  const bytes = (path: Path): Buffer => Buffer.from(name(path) as Buffer);
-  const lower = options.lower.flatMap((path, index) => [
-    Buffer.from(index === 0 ? "" : ":"),
-    escape(bytes(path), true),
-  ]);
-  const rest = commonOptions(options).flatMap(([key, value]) =>
-    value === undefined ? [Buffer.from(`,${key}`)] : [Buffer.from(`,${key}=`), escape(bytes(value), false)],
-  );
+  const bytes = (path: Path, inList = false): Buffer => escape(Buffer.from(path as Buffer), inList);
+  const lower = options.lower.flatMap((path, index) => [Buffer.from(index === 0 ? "" : ":"), bytes(name(path), true)]);
+  const rest = commonOptions(options).flatMap(([key, value]) => {
+    if (value === undefined) return [Buffer.from(`,${key}`)];
+    return [Buffer.from(`,${key}=`), bytes(DIRECTORIES.has(key) ? name(value) : value)];
+  });
   return Buffer.concat([Buffer.from("lowerdir="), ...lower, ...rest]);
 }
+
+/** The options that name a directory. */
+const DIRECTORIES: ReadonlySet<string> = new Set(["upperdir", "workdir"]);
 
 /** The separators of the option string are escaped by a backslash. */
 function escape(path: Buffer, inList: boolean): Buffer {
