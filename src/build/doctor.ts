@@ -3,7 +3,7 @@ import { diskFacts } from "./doctor/disk.ts";
 import type { Fact } from "./doctor/fact.ts";
 import { kernelFact, nodeFact, privilegeFact, seccompFact } from "./doctor/machine.ts";
 import { probeDirectory } from "./doctor/probe-directory.ts";
-import { cgroupFact, runtimeFact, stepFact, toolFacts } from "./doctor/steps.ts";
+import { cgroupFact, runtimeFact, stepFact, toolFacts, userNamespaceFact } from "./doctor/steps.ts";
 import { type StoreOptions, defaultRoot } from "./store.ts";
 
 export interface DoctorReport {
@@ -27,7 +27,7 @@ export async function doctorFacts(
     await using probe = await probeDirectory(root);
     signal?.throwIfAborted();
     const step = await stepFact(probe, signal);
-    const machine = [nodeFact(), kernelFact(), privilegeFact()];
+    const machine = [nodeFact(), kernelFact(), privilegeFact(), await userNamespaceFact()];
     const running = [await runtimeFact(), step, cgroupFact(), seccompFact()];
     const facts = [...machine, ...(await diskFacts(root, probe)), ...running, ...(await toolFacts())];
     return { root, ready: facts.every((fact) => !fact.required || fact.state !== "missing"), facts };

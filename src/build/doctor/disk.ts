@@ -33,8 +33,9 @@ const LITTLE = 2_000_000_000;
 export async function diskFacts(root: string, probe: ProbeDirectory): Promise<Fact[]> {
   const { type, bavail, bsize } = await statfs(probe.path);
   const filesystem = FILESYSTEMS.get(type) ?? `type 0x${type.toString(16)}`;
-  const facts = [rootFact(root, filesystem, probe), spaceFact(bavail * bsize)];
-  return probe.state === "usable" ? [...facts, overlayFact(probe), await reflinkFact(probe)] : facts;
+  const rootState = rootFact(root, filesystem, probe);
+  if (probe.state === "refused") return [rootState];
+  return [rootState, spaceFact(bavail * bsize), overlayFact(probe), await reflinkFact(probe)];
 }
 
 function rootFact(root: string, filesystem: string, { state, path, reason }: ProbeDirectory): Fact {

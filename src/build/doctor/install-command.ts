@@ -9,7 +9,7 @@ const MANAGERS = [
 ] as const;
 
 /** The command of this machine's package manager that installs a package; `debian` is its name there if it differs. */
-export async function installCommand(name: string, debian = name): Promise<string | undefined> {
+export async function installCommand(name: string, debian: string = name): Promise<string | undefined> {
   for (const { program, command } of MANAGERS) {
     if ((await findProgram(program)) !== undefined) return `${command} ${program === "apt-get" ? debian : name}`;
   }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errnoOf } from "../../core/index.ts";
@@ -13,14 +14,13 @@ export interface ProbeDirectory extends AsyncDisposable {
 
 /** Makes an empty directory in `root`, or in the nearest directory above it that exists; never `root` itself. */
 export async function probeDirectory(root: string): Promise<ProbeDirectory> {
-  for (let above = resolve(root); ; above = dirname(above)) {
-    try {
-      const path = await mkdtemp(join(above, ".varve-doctor-"));
-      return { state: "usable", path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
-    } catch (error) {
-      const reason = errnoOf(error) ?? String(error);
-      if (reason === "ENOENT" && above !== dirname(above)) continue;
-      return { state: "refused", path: above, reason, [Symbol.asyncDispose]: () => Promise.resolve() };
-    }
+  let above = resolve(root);
+  while (!existsSync(above) && above !== dirname(above)) above = dirname(above);
+  try {
+    const path = await mkdtemp(join(above, ".varve-doctor-"));
+    return { state: "usable", path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  } catch (error) {
+    const reason = errnoOf(error) ?? String(error);
+    return { state: "refused", path: above, reason, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
 }

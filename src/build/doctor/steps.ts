@@ -71,6 +71,20 @@ async function runTrue(directory: string, signal: AbortSignal | undefined): Prom
   );
 }
 
+/** Who is not root can be root in a user namespace of his own, where the machine allows one. */
+export async function userNamespaceFact(): Promise<Fact> {
+  const unshare = await findProgram("unshare");
+  const name = "user namespaces";
+  if (unshare === undefined)
+    return missing("unshare", "none", { consequence: NO_STEPS, mend: await installCommand("util-linux") });
+  try {
+    await run(unshare, ["--user", "--map-root-user", "true"], { timeout: DEADLINE });
+    return ok(name, "allowed");
+  } catch {
+    return limited(name, "not allowed", { consequence: "Varve cannot be run in one instead of as root" });
+  }
+}
+
 export function cgroupFact(): Fact {
   const { kind, hierarchies } = readCgroupLayout();
   if (kind === "none")
