@@ -82,9 +82,9 @@ async function release(spec: MountSpec, mount: Mount): Promise<void> {
   if (!live.has(mount)) return;
   const clean = await detach(mount.path);
   live.delete(mount);
+  if (mount.own) await rmdir(mount.path).catch(() => undefined);
   // As long as somebody still writes, the mark stays and keeps the tree from being committed or mounted again.
   if (clean && spec.kind === "overlay" && spec.work !== undefined) await removeVolatileMark(spec.work);
-  if (mount.own) await rmdir(mount.path).catch(() => undefined);
 }
 
 /** Returns whether nobody used the mount any more. */
