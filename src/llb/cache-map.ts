@@ -1,25 +1,9 @@
-import { digestOf, goJson, hostPlatform, VarveError, type Digest, type OrderedJson } from "../core/index.ts";
-import type { ContentSelector } from "../contenthash/index.ts";
+import { digestOf, goJson, hostPlatform, VarveError, type OrderedJson } from "../core/index.ts";
 import { execKey } from "./exec-key.ts";
 import { fileKey } from "./file-key.ts";
 import { omitEmpty } from "./key-json.ts";
+import type { OpKey } from "./op-key.ts";
 import { EMPTY, type BuildOp, type DiffOp, type MergeOp, type PassthroughOp, type Vertex } from "./op.ts";
-
-/** How an input of an op enters its cache key. */
-export interface InputKey {
-  /** Limits the input's definition key to the part the op looks at; absent is all of it. */
-  readonly selector?: Digest;
-  /** The input may also be known by the content of these selectors: the digest of their digests, in this order. Absent: only by definition. */
-  readonly content?: readonly ContentSelector[];
-  /** The op reads files of this input, so that it has to be unpacked before the op is run. */
-  readonly preload: boolean;
-}
-
-export interface OpKey {
-  /** The op's cache digest: neither inputs nor anything that does not change the result. */
-  readonly digest: Digest;
-  readonly inputs: readonly InputKey[];
-}
 
 /**
  * The cache key of a vertex as BuildKit computes it, without its inputs' keys. A source's key depends on what the source

@@ -1,7 +1,7 @@
 import { digestOf, goJson, normalizePlatform, VarveError, type OrderedJson, type Platform } from "../core/index.ts";
 import { wholeTree } from "../contenthash/index.ts";
 import { joinPath } from "../pattern/index.ts";
-import type { InputKey, OpKey } from "./cache-map.ts";
+import type { InputKey, OpKey } from "./op-key.ts";
 import { CONTENT_CACHES, MOUNT_TYPES, NET_MODES, SECURITY_MODES, SHARINGS } from "./encode-exec.ts";
 import { ROOT_MOUNT, type CacheMount, type ExecMeta, type ExecOp, type Mount, type SecretFile } from "./exec-op.ts";
 import { omitEmpty } from "./key-json.ts";

@@ -8,9 +8,9 @@ import {
   type FileActionBody,
   type Timestamp,
 } from "./file-op.ts";
+import type { Filesystem } from "./filesystem.ts";
 import { EMPTY, SKIP_OUTPUT, type Edge, type Vertex } from "./op.ts";
 import { metadataOf, type OpOptions } from "./options.ts";
-import type { State } from "./state.ts";
 import { makeVertex } from "./vertex.ts";
 
 /** An owner before it is bound to a tree: a number, or a name looked up in the tree that is changed. */
@@ -50,7 +50,7 @@ export interface RmOptions {
 }
 
 /** What a copy reads from: a state, or the result of other actions of the same op. */
-export type CopySource = State | { readonly actions: FileActions; readonly on: State };
+export type CopySource = Filesystem | { readonly actions: FileActions; readonly on: Filesystem };
 
 /** Makes an action's body: `dir` is the state's working directory, `base` the input whose user names count. */
 type Body = (dir: string, base: number) => FileActionBody;
@@ -193,7 +193,7 @@ function common(options: Common, base: number): { owner?: Chown; timestamp: Time
 
 interface Placed {
   readonly step: Step;
-  readonly on: State;
+  readonly on: Filesystem;
   /** The input that is the state's own tree, `EMPTY` for scratch. */
   readonly base: number;
   readonly input: Operand;
@@ -206,10 +206,10 @@ type Operand = { readonly input: number } | { readonly action: number };
 class Layout {
   readonly inputs: Edge[] = [];
   readonly placed: Placed[] = [];
-  readonly #seen = new Map<FileActions, Map<State, number>>();
+  readonly #seen = new Map<FileActions, Map<Filesystem, number>>();
 
   /** Places a row of actions and what its copies read from; returns the number of the last action. */
-  place(actions: FileActions, on: State): number {
+  place(actions: FileActions, on: Filesystem): number {
     const known = this.#seen.get(actions)?.get(on);
     if (known !== undefined) return known;
     const { step } = actions;
@@ -219,7 +219,7 @@ class Layout {
     const input: Operand = previous === undefined ? { input: base } : { action: previous };
     const secondary = this.#source(step.source);
     const index = this.placed.push({ step, on, base, input, secondary }) - 1;
-    const perState = this.#seen.get(actions) ?? new Map<State, number>();
+    const perState = this.#seen.get(actions) ?? new Map<Filesystem, number>();
     this.#seen.set(actions, perState.set(on, index));
     return index;
   }
@@ -234,7 +234,7 @@ class Layout {
     return { input: this.#input(source) };
   }
 
-  #input({ edge }: State): number {
+  #input({ edge }: Filesystem): number {
     if (edge === undefined) return EMPTY;
     const known = this.inputs.findIndex(
       ({ vertex, output }) => vertex.digest === edge.vertex.digest && output === edge.output,
@@ -244,7 +244,7 @@ class Layout {
 }
 
 /** The file vertex of a row of actions on a state. It has no platform. */
-export function fileVertex(state: State, actions: FileActions, options: OpOptions): Vertex {
+export function fileVertex(state: Filesystem, actions: FileActions, options: OpOptions): Vertex {
   const layout = new Layout();
   const last = layout.place(actions, state);
   const bound = layout.placed.map(({ step, on, base, input, secondary }, index): FileAction => {

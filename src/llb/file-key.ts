@@ -1,7 +1,7 @@
 import { digestOf, goJson, VarveError, type OrderedJson } from "../core/index.ts";
 import type { ContentSelector } from "../contenthash/index.ts";
 import { basePath, hasGlob, joinPath } from "../pattern/index.ts";
-import type { InputKey, OpKey } from "./cache-map.ts";
+import type { InputKey, OpKey } from "./op-key.ts";
 import type { Chown, CopyAction, FileAction, FileOp, UserRef } from "./file-op.ts";
 import { omitEmpty } from "./key-json.ts";
 import { EMPTY } from "./op.ts";

@@ -5,6 +5,8 @@ export * from "./encode-op.ts";
 export * from "./exec-op.ts";
 export * from "./file-actions.ts";
 export * from "./file-op.ts";
+export type { Filesystem, StateDefaults } from "./filesystem.ts";
+export * from "./op-key.ts";
 export * from "./op.ts";
 export * from "./options.ts";
 export * from "./run.ts";

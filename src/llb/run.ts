@@ -13,9 +13,9 @@ import {
   type SecurityMode,
   type Ulimit,
 } from "./exec-op.ts";
+import { platformFor, resolveDir, type Filesystem } from "./filesystem.ts";
 import { EMPTY, SKIP_OUTPUT, type Edge, type Vertex } from "./op.ts";
 import { metadataOf, type OpOptions } from "./options.ts";
-import type { State } from "./state.ts";
 import { makeVertex } from "./vertex.ts";
 
 /** A mount of `State.run`, apart from secrets and agents. */
@@ -23,7 +23,7 @@ export type RunMount =
   | {
       readonly type: "bind";
       readonly target: string;
-      readonly source: State;
+      readonly source: Filesystem;
       /** Path in the source. */
       readonly selector?: string;
       readonly readonly?: boolean;
@@ -37,7 +37,7 @@ export type RunMount =
       readonly id: string;
       readonly sharing: CacheSharing;
       /** What a new cache begins with. */
-      readonly source?: State;
+      readonly source?: Filesystem;
       readonly selector?: string;
       readonly readonly?: boolean;
     }
@@ -89,17 +89,17 @@ export interface RunOptions extends OpOptions {
   readonly cdiDevices?: readonly CdiDevice[];
 }
 
-/** The filesystems a command leaves behind. */
-export interface ExecState {
-  readonly root: State;
-  /** The mount at a target after the command; throws `invalid-argument` for one that keeps nothing. */
-  mount(target: string): State;
+/** What a command leaves behind. */
+export interface RanVertex {
+  readonly root: Filesystem;
+  /** The mount at a target after the command, and whether the command made it what it is. Throws `invalid-argument` for one that keeps nothing. */
+  readonly mount: (target: string) => { readonly filesystem: Filesystem; readonly made: boolean };
 }
 
 /** A mount with the state it shows, before inputs are numbered. */
 interface Planned {
   readonly mount: RunMount | { readonly type: "root"; readonly target: string; readonly readonly: boolean };
-  readonly source: State | undefined;
+  readonly source: Filesystem | undefined;
 }
 
 function isReadonly({ mount }: Planned): boolean {
@@ -112,7 +112,7 @@ function hasOutput(planned: Planned): boolean {
   return mount.type === "bind" && mount.readonly !== true && mount.noOutput !== true;
 }
 
-function planMounts(state: State, options: RunOptions): Planned[] {
+function planMounts(state: Filesystem, options: RunOptions): Planned[] {
   const root: Planned = {
     mount: { type: "root", target: ROOT_MOUNT, readonly: options.readonlyRoot === true },
     source: state,
@@ -128,7 +128,7 @@ class Numbering {
   readonly inputs: Edge[] = [];
   #outputs = 0;
 
-  input(source: State | undefined): number {
+  input(source: Filesystem | undefined): number {
     const edge = source?.edge;
     if (edge === undefined) return EMPTY;
     const known = this.inputs.findIndex(
@@ -199,7 +199,7 @@ function secretMounts(options: RunOptions, sshTargets: readonly string[]): Mount
   return [...secrets, ...agents];
 }
 
-function envOf(state: State, options: RunOptions, sshTargets: readonly string[]): string[] {
+function envOf(state: Filesystem, options: RunOptions, sshTargets: readonly string[]): string[] {
   const env = new Map(state.defaults.env);
   const added = options.env instanceof Map ? options.env : Object.entries(options.env ?? {});
   for (const [name, value] of added) {
@@ -211,9 +211,9 @@ function envOf(state: State, options: RunOptions, sshTargets: readonly string[])
   return [...env].map(([name, value]) => `${name}=${value}`);
 }
 
-function metaOf(state: State, options: RunOptions, env: readonly string[]): ExecMeta {
+function metaOf(state: Filesystem, options: RunOptions, env: readonly string[]): ExecMeta {
   const { defaults } = state;
-  const cwd = options.cwd === undefined ? defaults.dir : state.cd(options.cwd).defaults.dir;
+  const cwd = options.cwd === undefined ? defaults.dir : resolveDir(defaults, options.cwd);
   if (options.args.length === 0) throw new VarveError("invalid-argument", "Cannot run a command: it has no arguments");
   return {
     args: options.args,
@@ -231,7 +231,7 @@ function metaOf(state: State, options: RunOptions, env: readonly string[]): Exec
 }
 
 /** The exec vertex of a command, as BuildKit's client makes it: mounts sorted by target, then secrets, then agents. */
-export function runVertex(state: State, options: RunOptions): ExecState {
+export function runVertex(state: Filesystem, options: RunOptions): RanVertex {
   const sshTargets = (options.ssh ?? []).map((ssh, index) => ssh.target || `/run/buildkit/ssh_agent.${index}`);
   const planned = planMounts(state, options);
   const numbering = new Numbering();
@@ -250,27 +250,27 @@ export function runVertex(state: State, options: RunOptions): ExecState {
       cdiDevices: options.cdiDevices ?? [],
     },
     inputs: numbering.inputs,
-    platform: state.platformFor(options),
+    platform: platformFor(state.defaults, options),
     constraints: options.constraints ?? [],
     metadata: metadataOf(options),
   });
-  const mount = (target: string): State => mountState(vertex, planned, mounts, target, options);
-  return { root: mount(ROOT_MOUNT), mount };
+  const mount: RanVertex["mount"] = (target) => mountResult(vertex, planned, mounts, target);
+  return { root: mount(ROOT_MOUNT).filesystem, mount };
 }
 
-function mountState(
+function mountResult(
   vertex: Vertex,
   planned: readonly Planned[],
   mounts: readonly Mount[],
   target: string,
-  options: RunOptions,
-): State {
+): ReturnType<RanVertex["mount"]> {
   const index = planned.findIndex(({ mount }) => mount.target === target);
   const found = planned[index];
   const source = found?.source;
   const kept = found !== undefined && (isReadonly(found) || hasOutput(found));
   if (found === undefined || source === undefined || !kept)
     throw new VarveError("invalid-argument", `Cannot use mount ${target} as a filesystem: it keeps nothing`);
-  if (isReadonly(found)) return source;
-  return source.withEdge({ vertex, output: mounts[index]?.output ?? 0 }, options.platform);
+  if (isReadonly(found)) return { filesystem: source, made: false };
+  const edge = { vertex, output: mounts[index]?.output ?? 0 };
+  return { filesystem: { edge, defaults: source.defaults }, made: true };
 }

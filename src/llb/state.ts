@@ -1,51 +1,21 @@
-import { hostPlatform, normalizePlatform, VarveError, type Platform } from "../core/index.ts";
-import { joinPath } from "../pattern/index.ts";
-import type { HostIp, NetMode, SecurityMode, Ulimit } from "./exec-op.ts";
+import { normalizePlatform, VarveError, type Platform } from "../core/index.ts";
 import { fileVertex, type FileActions } from "./file-actions.ts";
+import { initialDefaults, resolveDir, type Filesystem, type StateDefaults } from "./filesystem.ts";
 import { EMPTY, type Edge } from "./op.ts";
 import { metadataOf, type OpOptions } from "./options.ts";
-import { runVertex, type ExecState, type RunOptions } from "./run.ts";
+import { runVertex, type RunOptions } from "./run.ts";
 import { makeVertex } from "./vertex.ts";
-
-/** What later operations of a state inherit. */
-export interface StateDefaults {
-  /** In the order of their last setting. */
-  readonly env: ReadonlyMap<string, string>;
-  readonly dir: string;
-  readonly user: string;
-  readonly hostname: string;
-  readonly extraHosts: readonly HostIp[];
-  readonly ulimits: readonly Ulimit[];
-  readonly cgroupParent: string;
-  readonly network: NetMode;
-  readonly security: SecurityMode;
-  /** Undefined: the host's. */
-  readonly platform: Platform | undefined;
-}
-
-const initial: StateDefaults = {
-  env: new Map(),
-  dir: "/",
-  user: "",
-  hostname: "",
-  extraHosts: [],
-  ulimits: [],
-  cgroupParent: "",
-  network: "default",
-  security: "sandbox",
-  platform: undefined,
-};
 
 /**
  * A filesystem at some point of a build, and what the next command runs with. Immutable: every operation returns a new
  * state. Vertices are serialised at once and are the same as those of BuildKit's Go client.
  */
-export class State {
+export class State implements Filesystem {
   /** Undefined is scratch: an empty filesystem. */
   readonly edge: Edge | undefined;
   readonly defaults: StateDefaults;
 
-  constructor(edge: Edge | undefined, defaults: StateDefaults = initial) {
+  constructor(edge: Edge | undefined, defaults: StateDefaults = initialDefaults) {
     this.edge = edge;
     this.defaults = defaults;
   }
@@ -65,7 +35,7 @@ export class State {
 
   /** Sets the working directory; a relative one is joined to the present one. An absolute one is kept as it is. */
   cd(dir: string): State {
-    return this.with({ dir: dir.startsWith("/") ? dir : joinPath(this.defaults.dir || "/", dir) });
+    return this.with({ dir: resolveDir(this.defaults, dir) });
   }
 
   user(user: string): State {
@@ -80,18 +50,31 @@ export class State {
 
   /** Runs a command on this filesystem. */
   run(options: RunOptions): ExecState {
-    return runVertex(this, options);
+    const { root, mount } = runVertex(this, options);
+    const stateOf = ({ edge, defaults }: Filesystem, made: boolean): State => {
+      const state = new State(edge, defaults);
+      return made && options.platform !== undefined ? state.with({ platform: options.platform }) : state;
+    };
+    return {
+      root: stateOf(root, options.readonlyRoot !== true),
+      mount: (target) => {
+        const { filesystem, made } = mount(target);
+        return stateOf(filesystem, made);
+      },
+    };
   }
 
   /** Changes files of this filesystem. */
   file(actions: FileActions, options: OpOptions = {}): State {
     return this.withEdge({ vertex: fileVertex(this, actions, options), output: 0 }, options.platform);
   }
+}
 
-  /** The platform an operation on this state is for. */
-  platformFor(options: OpOptions): Platform {
-    return options.platform ?? this.defaults.platform ?? hostPlatform();
-  }
+/** The filesystems a command leaves behind. */
+export interface ExecState {
+  readonly root: State;
+  /** The mount at a target after the command; throws `invalid-argument` for one that keeps nothing. */
+  readonly mount: (target: string) => State;
 }
 
 /** An empty filesystem. */
