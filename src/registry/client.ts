@@ -199,7 +199,7 @@ export class Client implements Disposable {
     } catch (error) {
       throwIfAborted(signal, `reach registry ${endpoint.name}`);
       if (!(error instanceof HttpFailure)) throw error;
-      const hopeless = error.kind === "untrusted" || error.kind === "unresolved";
+      const hopeless = error.kind === "untrusted" || error.kind === "unresolved" || error.kind === "handshake";
       if (hopeless) throw failureError(error, `reach registry ${endpoint.name}`, endpoint.name);
       return "http";
     }

@@ -36,7 +36,7 @@ function kindOfCode(code: string): FailureKind | undefined {
   if (known !== undefined) return known;
   if (code.startsWith("HPE_")) return "malformed";
   if (code.startsWith("CERT_") || code.startsWith("CRL_")) return "untrusted";
-  if (code.startsWith("ERR_SSL_")) return "untrusted";
+  if (code.startsWith("ERR_SSL_")) return "handshake";
   return undefined;
 }
 

@@ -80,7 +80,7 @@ export async function parseDocument(bytes: Uint8Array, declared: string, name: s
   const isManifest = config !== undefined || (layers !== undefined && layers !== null);
   if (isIndex && isManifest) corrupt(name, "it is a manifest and an index at once");
   const type = known ?? mediaType ?? (isIndex ? MediaType.ociIndex : MediaType.ociManifest);
-  if (known === undefined && !GENERIC.has(declared) && !isDocumentType(type)) {
+  if (known === undefined && !GENERIC.has(declared) && !isDocumentType(mediaType ?? "")) {
     corrupt(name, `it is a ${JSON.stringify(declared.slice(0, 100))}, not a manifest`);
   }
   if (isIndexType(type)) {

@@ -77,6 +77,8 @@ const FAILURE_HINTS: Readonly<Record<FailureKind, ((host: string) => string) | u
   untrusted: (host) =>
     `Put the certificate authority into /etc/docker/certs.d/${host}/ca.crt or name it as "ca" of ${host} in the configuration.`,
   "not-tls": (host) => `If ${host} speaks plain HTTP, set "http" or "insecure" for it in the configuration.`,
+  handshake: (host) =>
+    `If ${host} wants a client certificate, name it as "cert" and "key" of ${host} in the configuration.`,
   malformed: undefined,
 };
 
@@ -87,6 +89,7 @@ const FAILURE_STATES: Readonly<Record<FailureKind, string>> = {
   broken: "broke the connection",
   untrusted: "has a certificate that is not trusted",
   "not-tls": "does not speak TLS",
+  handshake: "refuses the TLS connection",
   malformed: "sent something that is not HTTP",
 };
 
@@ -95,7 +98,7 @@ export function failureError(failure: HttpFailure, doing: string, host: string):
   const hint = FAILURE_HINTS[failure.kind]?.(host);
   return new VarveError(
     "remote",
-    `Cannot ${doing}: ${host} ${FAILURE_STATES[failure.kind]} (${quote(failure.message)})`,
+    `Cannot ${doing}: ${host} ${FAILURE_STATES[failure.kind]} (${quote(failure.message.split(";", 1)[0] ?? "")})`,
     { details: { host, failure: failure.kind }, cause: failure, ...(hint === undefined ? {} : { hint }) },
   );
 }

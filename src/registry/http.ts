@@ -36,10 +36,19 @@ export type Transport = (request: HttpRequest) => Promise<HttpResponse>;
 /**
  * Why no response came.
  * - `refused`: nobody listens; `unresolved`: no such name; `timeout`; `broken`: the connection was made and lost;
- * - `untrusted`: the certificate is not acceptable; `not-tls`: the other side does not speak TLS;
+ * - `untrusted`: the certificate is not acceptable; `not-tls`: the other side does not speak TLS; `handshake`: it does, and
+ *   refuses ours, most often because it wants a client certificate;
  * - `malformed`: what came is not HTTP or breaks a limit.
  */
-export type FailureKind = "refused" | "unresolved" | "timeout" | "broken" | "untrusted" | "not-tls" | "malformed";
+export type FailureKind =
+  | "refused"
+  | "unresolved"
+  | "timeout"
+  | "broken"
+  | "untrusted"
+  | "not-tls"
+  | "handshake"
+  | "malformed";
 
 /** A failure below HTTP. It stays inside this room: callers see a `VarveError`. */
 export class HttpFailure extends Error {

@@ -5,7 +5,7 @@ import { type Server, createServer } from "node:http";
 import { type AddressInfo, connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { type Descriptor, VarveError, isVarveError, parseReference } from "../core/index.ts";
+import { type Descriptor, type VarveError, isVarveError, parseReference } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { startFaultProxy } from "../../testing/fault-proxy.ts";
 import { type TemporaryStore, noise, putImage, temporaryStore } from "../../testing/images.ts";
@@ -71,6 +71,15 @@ suite("TLS", { skip }, () => {
       assert.equal(error.code, "remote");
       assert.equal(error.details["failure"], "untrusted");
       assert.match(error.hint ?? "", /certs\.d/);
+      return true;
+    });
+  });
+
+  test("that a client certificate is wanted is said", async () => {
+    using registry = connect({ config: hosts([[server.host, { ca: files().ca }]]) });
+    await assert.rejects(registry.ping(server.host), (error: VarveError) => {
+      assert.equal(error.details["failure"], "handshake");
+      assert.match(error.hint ?? "", /"cert" and "key"/);
       return true;
     });
   });
@@ -179,9 +188,9 @@ suite("mirrors", { skip }, () => {
   });
 
   test("that are not hosts are refused", async () => {
-    for (const wrong of ["http://user:secret@mirror.example", "http://mirror.example/?a=b", "a b"]) {
-      using registry = connect({ config: hosts([["r.example", { mirrors: [wrong] }]]) });
-      await assert.rejects(registry.resolve(parseReference("r.example/app:1")), (error) => {
+    for (const wrong of ["http://user:secret@mirror.example", "http://mirror.invalid/?a=b", "a b"]) {
+      using registry = connect({ config: hosts([["r.invalid", { mirrors: [wrong] }]]) });
+      await assert.rejects(registry.resolve(parseReference("r.invalid/app:1")), (error) => {
         assert.ok(isVarveError(error, "invalid-argument"));
         assert.doesNotMatch(error.message, /secret/);
         return true;
@@ -242,7 +251,7 @@ suite("a proxy of the environment", { skip }, () => {
   test("is not used for this machine, and must be a URL", async () => {
     using direct = connect({ env: { HTTPS_PROXY: "http://127.0.0.1:1", HTTP_PROXY: "http://127.0.0.1:1" } });
     await direct.ping(server.host);
-    using wrong = connect({ env: { HTTPS_PROXY: "::::" } });
-    await assert.rejects(wrong.ping("registry.example"), (error) => isVarveError(error, "invalid-argument"));
+    using wrong = connect({ env: { HTTPS_PROXY: "socks5://x" } });
+    await assert.rejects(wrong.ping("registry.invalid"), (error) => isVarveError(error, "invalid-argument"));
   });
 });

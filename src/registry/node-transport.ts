@@ -5,7 +5,7 @@ import { Semaphore } from "../io/index.ts";
 import { toHttpFailure } from "./connection-failure.ts";
 import { exchange } from "./exchange.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
-import type { ProxySettings } from "./proxy.ts";
+import type { ProxyFor } from "./proxy.ts";
 import type { TlsTrust } from "./tls-trust.ts";
 
 /** Milliseconds. `idle` bounds each wait for the other side, not the whole transfer. */
@@ -16,15 +16,10 @@ export interface Timeouts {
 
 export interface NodeTransportOptions {
   readonly trust: TlsTrust;
-  readonly proxy: ProxySettings;
+  readonly proxy: ProxyFor;
   readonly timeouts: Timeouts;
   /** Requests under way at a time; further ones wait. */
   readonly sockets: number;
-}
-
-interface Agents {
-  readonly http: Http.Agent;
-  readonly https: Https.Agent;
 }
 
 interface Modules {
@@ -44,8 +39,8 @@ export class NodeTransport implements Disposable {
   readonly #options: NodeTransportOptions;
   readonly #slots: Semaphore;
   #modules: Promise<Modules> | undefined;
-  #direct: Agents | undefined;
-  #proxied: Agents | undefined;
+  /** By scheme and proxy. */
+  readonly #agents = new Map<string, Http.Agent>();
 
   constructor(options: NodeTransportOptions) {
     this.#options = options;
@@ -74,26 +69,18 @@ export class NodeTransport implements Disposable {
 
   /** Closes the idle connections. */
   [Symbol.dispose](): void {
-    for (const agents of [this.#direct, this.#proxied]) {
-      agents?.http.destroy();
-      agents?.https.destroy();
-    }
+    for (const agent of this.#agents.values()) agent.destroy();
   }
 
   async #attempt(request: HttpRequest, trustHost: string, slot: Disposable): Promise<HttpResponse> {
     const modules = await this.#load();
     throwIfAborted(request.signal, "reach the registry");
     const { url, method, headers } = request;
-    const agents = this.#agentsFor(url, modules);
-    const secure = url.protocol === "https:";
-    const client = secure
-      ? modules.https.request(url, {
-          method,
-          headers,
-          agent: agents.https,
-          ...(await this.#options.trust.optionsOf(trustHost)),
-        })
-      : modules.http.request(url, { method, headers, agent: agents.http });
+    const agent = this.#agentFor(url, modules);
+    const client =
+      url.protocol === "https:"
+        ? modules.https.request(url, { method, headers, agent, ...(await this.#options.trust.optionsOf(trustHost)) })
+        : modules.http.request(url, { method, headers, agent });
     return await exchange(client, request, { ...this.#options.timeouts, onEnd: () => slot[Symbol.dispose]() });
   }
 
@@ -111,25 +98,18 @@ export class NodeTransport implements Disposable {
     return this.#modules;
   }
 
-  #agentsFor(url: URL, { http, https }: Modules): Agents {
-    const { proxy, sockets } = this.#options;
+  #agentFor(url: URL, { http, https }: Modules): Http.Agent {
+    const secure = url.protocol === "https:";
+    const proxy = this.#options.proxy(url);
+    const key = `${url.protocol} ${proxy ?? "direct"}`;
+    const known = this.#agents.get(key);
+    if (known !== undefined) return known;
+    const { sockets } = this.#options;
     const options = { keepAlive: true, maxSockets: sockets, maxFreeSockets: 8, scheduling: "lifo" as const };
-    const address = url.protocol === "https:" ? proxy.https : proxy.http;
-    if (address === undefined || proxy.bypass(url)) {
-      this.#direct ??= { http: new http.Agent(options), https: new https.Agent(options) };
-      return this.#direct;
-    }
-    try {
-      const proxyEnv = { HTTP_PROXY: proxy.http, HTTPS_PROXY: proxy.https };
-      this.#proxied ??= {
-        http: new http.Agent({ ...options, proxyEnv }),
-        https: new https.Agent({ ...options, proxyEnv }),
-      };
-      return this.#proxied;
-    } catch (error) {
-      throw new VarveError("invalid-argument", "Cannot use the proxy: HTTP_PROXY or HTTPS_PROXY is not a URL", {
-        cause: error,
-      });
-    }
+    const agent = secure
+      ? new https.Agent({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTPS_PROXY: proxy } }) })
+      : new http.Agent({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTP_PROXY: proxy } }) });
+    this.#agents.set(key, agent);
+    return agent;
   }
 }

@@ -1,12 +1,11 @@
 import { BlockList, isIP } from "node:net";
+import { VarveError } from "../core/index.ts";
 
-/** Which proxy to go through, from the usual environment variables; the rules are those of Go's `httpproxy`. */
-export interface ProxySettings {
-  readonly http: string | undefined;
-  readonly https: string | undefined;
-  /** True for hosts that are reached directly: loopback, and what `NO_PROXY` names. */
-  bypass(url: URL): boolean;
-}
+/**
+ * The proxy a URL is reached through, or undefined for none: loopback, and what `NO_PROXY` names. The rules are those of
+ * Go's `httpproxy`. Throws `invalid-argument` if the variable for the URL's scheme does not name an HTTP proxy.
+ */
+export type ProxyFor = (url: URL) => string | undefined;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -63,16 +62,25 @@ function rulesOf(noProxy: string): readonly Rule[] {
     .filter((rule) => rule !== undefined);
 }
 
-export function proxySettings(env: Env): ProxySettings {
+/** The proxy's URL; a value without a scheme means HTTP. The value is never quoted: it may hold a password. */
+function proxyUrl(env: Env, name: "HTTP_PROXY" | "HTTPS_PROXY"): string | undefined {
+  const value = valueOf(env, name);
+  if (value === undefined) return undefined;
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url.href;
+  throw new VarveError("invalid-argument", `Cannot use the proxy of ${name}: it is not the URL of an HTTP proxy`);
+}
+
+/** Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in upper or lower case. */
+export function proxyFromEnvironment(env: Env): ProxyFor {
   const rules = rulesOf(valueOf(env, "NO_PROXY") ?? "");
-  return {
-    http: valueOf(env, "HTTP_PROXY"),
-    https: valueOf(env, "HTTPS_PROXY"),
-    bypass: (url) => {
-      if (isLoopback(url.hostname)) return true;
-      const port = url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port;
-      const host = bareHost(url.hostname).toLowerCase();
-      return rules.some((rule) => rule(host, port));
-    },
+  return (url) => {
+    const secure = url.protocol === "https:";
+    if (valueOf(env, secure ? "HTTPS_PROXY" : "HTTP_PROXY") === undefined || isLoopback(url.hostname)) return undefined;
+    const port = url.port === "" ? (secure ? "443" : "80") : url.port;
+    const host = bareHost(url.hostname).toLowerCase();
+    if (rules.some((rule) => rule(host, port))) return undefined;
+    return proxyUrl(env, secure ? "HTTPS_PROXY" : "HTTP_PROXY");
   };
 }

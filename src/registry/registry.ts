@@ -17,7 +17,7 @@ import { type OnTransfer, TransferReporter } from "./events.ts";
 import type { HttpResponse } from "./http.ts";
 import { type ManifestContent, fetchManifest, fromFirst, putManifest, resolveManifest } from "./manifest.ts";
 import { NodeTransport, type Timeouts } from "./node-transport.ts";
-import { proxySettings } from "./proxy.ts";
+import { proxyFromEnvironment } from "./proxy.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { repositoryScope } from "./scope.ts";
 import { listTags } from "./tags.ts";
@@ -88,7 +88,7 @@ export class Registry implements Disposable {
     this.#client = new Client({
       transport: new NodeTransport({
         trust: new TlsTrust((host) => hostConfigOf(config, host), options.certificates),
-        proxy: proxySettings(options.env ?? process.env),
+        proxy: proxyFromEnvironment(options.env ?? process.env),
         timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
         sockets: 2 * concurrency + 8,
       }),

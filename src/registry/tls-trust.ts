@@ -22,14 +22,20 @@ const HOST = /^[A-Za-z0-9.\-_[\]:]+$/;
 /** Where Docker and containerd look for the certificates of a host. */
 export const DOCKER_CERTS_DIRECTORY = "/etc/docker/certs.d";
 
-async function readPem(path: string, what: string): Promise<string> {
+const CERTIFICATE = /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----$/m;
+const KEY = /^-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----$/m;
+
+/** OpenSSL passes silently over a file that holds no certificate: so what it should hold is looked for. */
+async function readPem(path: string, what: string, holds: RegExp = CERTIFICATE): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    const text = await readFile(path, "latin1");
+    if (holds.test(text.replaceAll("\r", ""))) return text;
   } catch (error) {
     throw new VarveError("invalid-argument", `Cannot read ${what} ${path}: ${errnoOf(error) ?? "not readable"}`, {
       cause: error,
     });
   }
+  throw new VarveError("invalid-argument", `Cannot read ${what} ${path}: it is not PEM`);
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {
@@ -44,19 +50,19 @@ async function namesIn(directory: string): Promise<readonly string[]> {
 /** `<host>/*.crt` are authorities, `<name>.cert` with `<name>.key` a client certificate. */
 async function readDirectory(directory: string): Promise<Pem> {
   const names = await namesIn(directory);
-  const read = (name: string): Promise<string> => readPem(join(directory, name), "certificate");
-  const authorities = await Promise.all(names.filter((name) => name.endsWith(".crt")).map(read));
+  const read = (name: string, holds?: RegExp): Promise<string> => readPem(join(directory, name), "certificate", holds);
+  const authorities = await Promise.all(names.filter((name) => name.endsWith(".crt")).map((name) => read(name)));
   const cert = names.find((name) => name.endsWith(".cert"));
   if (cert === undefined) return { authorities };
   const key = cert.replace(/\.cert$/, ".key");
-  return { authorities, client: { cert: await read(cert), key: await read(key) } };
+  return { authorities, client: { cert: await read(cert), key: await read(key, KEY) } };
 }
 
 async function readConfigured(config: RegistryHostConfig): Promise<Pem> {
   const authorities = config.ca === undefined ? [] : [await readPem(config.ca, "certificate authority")];
   if (config.cert === undefined || config.key === undefined) return { authorities };
   const cert = await readPem(config.cert, "client certificate");
-  return { authorities, client: { cert, key: await readPem(config.key, "client key") } };
+  return { authorities, client: { cert, key: await readPem(config.key, "client key", KEY) } };
 }
 
 /**

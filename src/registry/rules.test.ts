@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import * as fc from "fast-check";
+import { isVarveError } from "../core/index.ts";
+import { hostOfKey, keysOfHost, staticCredentials } from "./credentials.ts";
+import { credentialOf } from "./docker-config.ts";
+import { pullEndpoints } from "./endpoint.ts";
+import { parseRegistryConfig } from "./parse-config.ts";
+import { isLoopback, proxyFromEnvironment } from "./proxy.ts";
+import { DEFAULT_RETRY, pauseBefore, retryAfter } from "./retry.ts";
+import { covers, formatScope, mergeScopes, parseScopes, repositoryScope } from "./scope.ts";
+
+suite("scopes", () => {
+  test("are merged by resource and written alike, whatever their order", () => {
+    const scopes = [
+      repositoryScope("b", "push"),
+      repositoryScope("a:1", "pull"),
+      repositoryScope("b", "pull"),
+      ...parseScopes("registry:catalog:* nonsense repository(plugin):x:pull"),
+    ];
+    const expected = [
+      "registry:catalog:*",
+      "repository(plugin):x:pull",
+      "repository:a:1:pull",
+      "repository:b:pull,push",
+    ];
+    fc.assert(
+      fc.property(fc.shuffledSubarray(scopes, { minLength: scopes.length }), (shuffled) => {
+        assert.deepEqual(mergeScopes(shuffled).map(formatScope).toSorted(), expected);
+      }),
+    );
+    assert.deepEqual(parseScopes(expected.join(" ")).map(formatScope), expected);
+  });
+
+  test("a token covers what is a part of it", () => {
+    const held = [repositoryScope("a", "pull", "push")];
+    assert.ok(covers(held, [repositoryScope("a", "pull")]));
+    assert.ok(covers(held, []));
+    assert.ok(!covers(held, [repositoryScope("a", "delete")]));
+    assert.ok(!covers(held, [repositoryScope("a", "pull"), repositoryScope("b", "pull")]));
+  });
+});
+
+suite("pauses", () => {
+  test("grow, within bounds", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1000 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, chance) => {
+        const ms = pauseBefore(DEFAULT_RETRY, attempt, () => chance);
+        assert.ok(ms >= DEFAULT_RETRY.first / 2 && ms <= DEFAULT_RETRY.longest);
+      }),
+    );
+  });
+
+  test("Retry-After is seconds or a date", () => {
+    assert.equal(retryAfter("120"), 120_000);
+    assert.equal(retryAfter("Wed, 21 Oct 2015 07:28:00 GMT", Date.UTC(2015, 9, 21, 7, 27)), 60_000);
+    assert.equal(retryAfter("Wed, 21 Oct 2015 07:28:00 GMT"), 0);
+    for (const wrong of [undefined, "", "-1", "1.5", "soon", "2015-10-21", "9".repeat(20)]) {
+      assert.equal(retryAfter(wrong), undefined, String(wrong));
+    }
+  });
+});
+
+suite("proxies", () => {
+  const env = (noProxy: string): Record<string, string> => ({ https_proxy: "proxy:3128", NO_PROXY: noProxy });
+  const uses = (noProxy: string, url: string): boolean =>
+    proxyFromEnvironment(env(noProxy))(new URL(url)) !== undefined;
+
+  test("follow the rules of NO_PROXY", () => {
+    assert.equal(proxyFromEnvironment(env(""))(new URL("https://r.example")), "http://proxy:3128/");
+    assert.ok(!uses("", "http://r.example"));
+    assert.ok(!uses("", "https://localhost:5000"));
+    assert.ok(!uses("", "https://[::1]:5000"));
+    assert.ok(!uses("*", "https://r.example"));
+    assert.ok(!uses("example", "https://r.example"));
+    assert.ok(!uses(" .example ,x", "https://r.example"));
+    assert.ok(uses(".r.example", "https://r.example"));
+    assert.ok(uses("ample", "https://r.example"));
+    assert.ok(!uses("r.example:443", "https://R.example"));
+    assert.ok(uses("r.example:5000", "https://r.example"));
+    assert.ok(!uses("10.0.0.0/8", "https://10.1.2.3:5000"));
+    assert.ok(uses("10.0.0.0/8", "https://11.1.2.3"));
+    assert.ok(!uses("[fd00::1]:443,fd00::/16", "https://[fd00::2]"));
+    assert.ok(!uses("10.1.2.3", "https://10.1.2.3"));
+    assert.ok(uses("10.0.0.0/99,:,[", "https://10.1.2.3"));
+  });
+
+  test("loopback is known in every form", () => {
+    for (const host of ["localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]"])
+      assert.ok(isLoopback(host), host);
+    for (const host of ["127.0.0.1.example", "localhost.example", "128.0.0.1", "[::2]"])
+      assert.ok(!isLoopback(host), host);
+  });
+
+  test("a password in a proxy's URL is not told", () => {
+    const proxy = proxyFromEnvironment({ HTTPS_PROXY: "socks5://me:hunter2@x" });
+    assert.throws(
+      () => proxy(new URL("https://r.example")),
+      (error) => {
+        assert.ok(isVarveError(error, "invalid-argument"));
+        assert.doesNotMatch(error.message, /hunter2/);
+        return true;
+      },
+    );
+  });
+});
+
+suite("credentials", () => {
+  test("are found under every name of Docker's registry", async () => {
+    const names = ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"];
+    for (const name of names) {
+      assert.equal(hostOfKey(name), "docker.io");
+      const source = staticCredentials([[name, { kind: "bearer", token: "x" }]]);
+      assert.equal((await source("docker.io", {})).kind, "bearer");
+      assert.equal((await source("example.com", {})).kind, "anonymous");
+    }
+    assert.equal(keysOfHost("docker.io")[0], "https://index.docker.io/v1/");
+    assert.deepEqual(keysOfHost("r:5000"), ["r:5000", "https://r:5000", "http://r:5000"]);
+  });
+
+  test("are read from each form of an entry", () => {
+    const encode = (text: string): string => Buffer.from(text).toString("base64");
+    assert.deepEqual(credentialOf({ auth: encode("u:p:q\0\0") }), { kind: "basic", username: "u", password: "p:q" });
+    assert.deepEqual(credentialOf({ username: "u", password: "p" }), { kind: "basic", username: "u", password: "p" });
+    assert.deepEqual(credentialOf({ auth: encode("u:"), identitytoken: "t" }), { kind: "identity-token", token: "t" });
+    assert.deepEqual(credentialOf({ registrytoken: "t" }), { kind: "bearer", token: "t" });
+    for (const none of [{}, { auth: "" }, { auth: encode("x") }, { auth: encode(":p") }, { auth: null }]) {
+      assert.deepEqual(credentialOf(none), { kind: "anonymous" });
+    }
+  });
+});
+
+suite("configuration", () => {
+  test("is checked, and the wrong field named", async () => {
+    const good = {
+      registries: { "r:5000": { mirrors: ["m"], insecure: true, ca: "/x", cert: "/c", key: "/k" }, r: {} },
+    };
+    assert.deepEqual(await parseRegistryConfig(good), good);
+    for (const [wrong, where] of [
+      [{ registries: { r: { mirror: [] } } }, /registries\.r/],
+      [{ registries: { r: { mirrors: "m" } } }, /registries\.r\.mirrors/],
+      [{ registries: { r: { cert: "/c" } } }, /cert and key/],
+      [{}, /registries/],
+      [null, /Cannot read/],
+    ] as const) {
+      await assert.rejects(
+        parseRegistryConfig(wrong),
+        (error) => isVarveError(error, "invalid-argument") && where.test(error.message),
+      );
+    }
+  });
+
+  test("says where to go, and how", () => {
+    const config = {
+      registries: {
+        "docker.io": { mirrors: ["m.example", "http://n.example:5000/prefix/v2/"] },
+        "m.example": { insecure: true },
+        "p.example": { http: true },
+      },
+    };
+    const told = (registry: string): string[] =>
+      pullEndpoints(config, registry).map(
+        ({ scheme, host, prefix, mirrorOf }) => `${scheme} ${host}${prefix} ${mirrorOf}`,
+      );
+    assert.deepEqual(told("docker.io"), [
+      "https-then-http m.example docker.io",
+      "http n.example:5000/prefix docker.io",
+      "https registry-1.docker.io undefined",
+    ]);
+    assert.deepEqual(told("p.example"), ["http p.example undefined"]);
+    assert.deepEqual(told("localhost:5000"), ["https-then-http localhost:5000 undefined"]);
+    assert.deepEqual(told("constructor"), ["https constructor undefined"]);
+  });
+});
