@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 stamp=node_modules/.varve-lock
 if [ ! -x node_modules/.bin/node ] || ! cmp -s package-lock.json "$stamp"; then
-  npm ci --no-fund --no-audit --loglevel=error
+  npm install --no-save --no-fund --no-audit --loglevel=error
   cp package-lock.json "$stamp"
 fi
 PATH="$PWD/node_modules/.bin:$PATH"
