@@ -11,6 +11,7 @@ if (hasCapability("sys_admin")) unshareMounts();
 export class OverlayStack implements AsyncDisposable {
   readonly #directory: TemporaryDirectory;
   readonly #mounts: string[] = [];
+  #count = 0;
   /** Directories of the layers, lowest first; all but the first are upper directories. */
   readonly layers: string[];
   /** The whole tree as it is now. */
@@ -34,8 +35,10 @@ export class OverlayStack implements AsyncDisposable {
   }
 
   /** Puts a writable layer, empty or unpacked already, on top; what is below stays as it is, also in its own views. */
-  push(upper: string = this.make(`upper${this.layers.length}`)): { lower: string; upper: string; view: string } {
-    const [lower, count] = [this.view, this.layers.length];
+  push(upper: string = this.make(`upper${this.#count}`)): { lower: string; upper: string; view: string } {
+    const lower = this.view;
+    this.#count += 1;
+    const count = this.#count;
     const target = this.make(`view${count}`);
     mountOverlay({ lower: [...this.layers].reverse(), upper, work: this.make(`work${count}`), target });
     this.#mounts.push(target);

@@ -12,6 +12,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -70,7 +71,7 @@ function attempt(root: string, op: TreeOp): void {
   const target = at(op.path);
   switch (op.op) {
     case "write":
-      if (!lstatSync(target, { throwIfNoEntry: false })?.isFIFO()) writeFileSync(target, op.content);
+      if (statSync(target, { throwIfNoEntry: false })?.isFIFO() !== true) writeFileSync(target, op.content);
       return;
     case "mkdir":
       return mkdirSync(target);

@@ -179,7 +179,7 @@ class ChangeWriter {
     for (const name of xattrNames(file)) {
       if (!keepXattr(name)) continue;
       const value = xattrOf(file, name);
-      if (value !== undefined && (value.length > 0 || name !== CAPABILITY)) kept.set(name, value);
+      if (value !== undefined && (value.length > 0 || name !== CAPABILITY)) kept.set(byteStringOf(name), value);
     }
     return kept;
   }

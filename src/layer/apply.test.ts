@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { bytesOf, collect, temporaryDirectory } from "../io/index.ts";
+import { needsRoot, OverlayStack } from "../../testing/overlays.ts";
+import { CAPABILITY, describeTree, perform, treeOp } from "../../testing/trees.ts";
+import { applyLayer, diffOverlay, packTree, type TarEntryType, type TarInput, writeTar } from "./index.ts";
+
+const what = { what: "the layer" };
+const PLAIN = { format: "plain" } as const;
+
+/** A copy of a tree, made of its archive. */
+async function copyOf(stack: OverlayStack, tree: string, name: string): Promise<string> {
+  const copy = stack.make(name);
+  await applyLayer(packTree(tree, { xattrs: "user" }), copy, PLAIN);
+  return copy;
+}
+
+test("a tree survives its archive", async (t) => {
+  if (!needsRoot(t)) return;
+  const property = fc.asyncProperty(fc.array(treeOp, { maxLength: 40 }), async (ops) => {
+    await using stack = await OverlayStack.open();
+    for (const op of ops) perform(stack.view, op);
+    const copy = await copyOf(stack, stack.view, "copy");
+    const options = { directoryTimes: true, userXattrs: true };
+    assert.deepEqual(describeTree(copy, options), describeTree(stack.view, options));
+  });
+  await fc.assert(property, { numRuns: 80 });
+});
+
+test("a layer makes of what was below what it was made from, in both formats", async (t) => {
+  if (!needsRoot(t)) return;
+  const ops = fc.array(treeOp, { maxLength: 30 });
+  const property = fc.asyncProperty(ops, ops, async (first, second) => {
+    await using stack = await OverlayStack.open();
+    for (const op of first) perform(stack.view, op);
+    const { lower, upper, view } = stack.push();
+    for (const op of second) perform(view, op);
+    const wanted = describeTree(view);
+    const layer = await collect(diffOverlay({ lower, upper }), 1e8, what);
+    stack.pop();
+    const plain = await copyOf(stack, lower, "plain");
+    await applyLayer(bytesOf(layer), plain, PLAIN);
+    assert.deepEqual(describeTree(plain), wanted);
+    const fresh = stack.make("fresh");
+    await applyLayer(bytesOf(layer), fresh, { format: "overlay", lowerView: lower });
+    assert.deepEqual(describeTree(stack.push(fresh).view), wanted);
+    const again = await collect(diffOverlay({ lower, upper: fresh }), 1e8, what);
+    assert.deepEqual(again, layer);
+  });
+  await fc.assert(property, { numRuns: 80 });
+});
+
+const name = fc.constantFrom("a", "b", "c", "\xff", "..", ".wh.a", ".wh.b", ".wh..wh..opq");
+const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
+const hostileInput: fc.Arbitrary<TarInput> = fc
+  .record({
+    path,
+    type: fc.constantFrom<TarEntryType>("file", "directory", "symlink", "hardlink", "fifo"),
+    mode: fc.constantFrom(0o644, 0o755, 0o4755),
+    linkPath: fc.oneof(
+      path,
+      path.map((to) => `/${to}`),
+      path.map((to) => `../../${to}`),
+    ),
+    body: fc.constantFrom("x", "yy"),
+  })
+  .map(({ body, linkPath, ...rest }) => ({
+    ...rest,
+    ...(rest.type === "file" ? { body } : {}),
+    ...(rest.type === "symlink" || rest.type === "hardlink" ? { linkPath } : {}),
+  }));
+
+test("any archive makes the same of both formats, and nothing outside", async (t) => {
+  if (!needsRoot(t)) return;
+  const property = fc.asyncProperty(
+    fc.array(treeOp, { maxLength: 20 }),
+    fc.array(hostileInput, { minLength: 1, maxLength: 8 }),
+    async (ops, inputs) => {
+      await using stack = await OverlayStack.open();
+      for (const op of ops) perform(stack.view, op);
+      const layer = await collect(writeTar(inputs), 1e8, what);
+      const before = describeTree(stack.view);
+      const plain = await copyOf(stack, stack.view, "plain");
+      const outcome = async (work: Promise<unknown>): Promise<string> =>
+        await work.then(
+          () => "done",
+          (error: Error) => error.message,
+        );
+      const a = await outcome(applyLayer(bytesOf(layer), plain, PLAIN));
+      const fresh = stack.make("fresh");
+      const b = await outcome(applyLayer(bytesOf(layer), fresh, { format: "overlay", lowerView: stack.view }));
+      assert.deepEqual(describeTree(stack.view), before);
+      assert.equal(b, a);
+      if (a === "done") assert.deepEqual(describeTree(stack.push(fresh).view), describeTree(plain));
+    },
+  );
+  await fc.assert(property, { numRuns: 150 });
+});
+
+test("what a tree has: owner, set-id bits, capabilities, attributes, devices, times to the nanosecond", async (t) => {
+  if (!needsRoot(t)) return;
+  await using directory = await temporaryDirectory();
+  const xattrs = new Map([
+    ["security.capability", CAPABILITY],
+    ["user.x", Buffer.from("y")],
+    ["trusted.overlay.opaque", Buffer.from("y")],
+    ["trusted.x", Buffer.from("y")],
+    ["user.overlay.opaque", Buffer.from("y")],
+  ]);
+  const inputs: TarInput[] = [
+    { path: "f", mode: 0o6755, uid: 5, gid: 6, mtime: 7_000_000_000n, xattrs, body: "content" },
+    { path: "d", type: "directory", mode: 0o1777, mtime: -3_000_000_000n, xattrs },
+    { path: "d/dev", type: "block", devMajor: 8, devMinor: 300 },
+    { path: "d/s", type: "symlink", linkPath: "../f", uid: 9, xattrs: new Map([["user.x", Buffer.from("y")]]) },
+    { path: "h", type: "hardlink", linkPath: "f", mode: 0o6755, uid: 5, gid: 6, mtime: 7_000_000_000n, xattrs },
+  ];
+  const { size, skipped } = await applyLayer(writeTar(inputs), directory.path, PLAIN);
+  assert.deepEqual([size, skipped], [7, []]);
+  assert.deepEqual(describeTree(directory.path, { directoryTimes: true, userXattrs: true }), [
+    `"d" 41777 0:0 time -3 security.capability=${CAPABILITY.toString("hex")} user.x=79`,
+    '"d/dev" 60644 0:0 time 0 device 8:300',
+    '"d/s" 120777 9:0 time 0 to "../f"',
+    `"f" 106755 5:6 time 7 content "content" security.capability=${CAPABILITY.toString("hex")} user.x=79`,
+    `"h" 106755 5:6 time 7 content "content" security.capability=${CAPABILITY.toString("hex")} user.x=79 is "f"`,
+  ]);
+});
