@@ -30,10 +30,12 @@ export function findLeftovers({ marks, stateDir, pid }: LeftoverQuery): Leftover
     mounts: readFileSync("/proc/self/mountinfo", "utf8")
       .split("\n")
       .filter((line) => marks.some((mark) => line.includes(mark))),
-    cgroups: readCgroupLayout().hierarchies.flatMap(({ own }) =>
-      readdirSync(own)
-        .filter((name) => name.startsWith(`varve-${pid}-`))
-        .map((name) => join(own, name)),
+    cgroups: readCgroupLayout().hierarchies.flatMap(({ own, mountPoint }) =>
+      [...new Set([own, mountPoint])].flatMap((directory) =>
+        readdirSync(directory)
+          .filter((name) => name.startsWith(`varve-${pid}-`) || name === `varve-test-${pid}`)
+          .map((name) => join(directory, name)),
+      ),
     ),
     files: filesOf(stateDir),
   };

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -108,9 +108,10 @@ function isMember(pid: number, name: string): boolean {
 
 /** Version 1, by runc: a relative path is below the caller's own group, whichever that is in each hierarchy. */
 function delegatedCgroup({ layout, name, parent, resources }: CgroupRequest): StepCgroup {
-  const paths = layout.hierarchies.map((hierarchy) => posix.join(parentOf(hierarchy, parent), name));
+  const own = layout.hierarchies.map((hierarchy) => posix.join(parentOf(hierarchy, parent), name));
+  const paths = layout.hierarchies.flatMap((hierarchy, index) => missingOn(hierarchy.mountPoint, own[index] ?? ""));
   const memory = layout.hierarchies.findIndex((hierarchy) => hierarchy.controllers.includes("memory"));
-  const oom = paths[memory];
+  const oom = own[memory];
   return {
     config: {
       cgroupsPath: parent === undefined ? name : posix.join("/", parent, name),
@@ -127,8 +128,7 @@ function delegatedCgroup({ layout, name, parent, resources }: CgroupRequest): St
 /** Version 2: the runtime's own group lies in one of ours, whose counters outlive it. */
 function unifiedCgroup({ layout, name, parent, resources, warn }: CgroupRequest): StepCgroup {
   const hierarchy = layout.hierarchies.find((item) => item.version === 2) as CgroupHierarchy;
-  const above =
-    parent === undefined ? delegatingParent(hierarchy, controllersFor(resources.limits)) : parentOf(hierarchy, parent);
+  const above = parent === undefined ? freeParent(hierarchy) : parentOf(hierarchy, parent);
   const path = posix.join(above, name);
   const made: string[] = [];
   const error = tryMake(path, made);
@@ -147,15 +147,20 @@ function unifiedCgroup({ layout, name, parent, resources, warn }: CgroupRequest)
 }
 
 /**
- * A group that holds processes cannot hand controllers to groups below it. So a step with limits goes below the nearest
- * group above this process that hands on what the limits need.
+ * A group that holds processes cannot hand controllers to groups below it, except the root, and crun tries that for seconds.
+ * So a step goes below the nearest group above this process that holds none.
  */
-function delegatingParent({ own, mountPoint }: CgroupHierarchy, controllers: readonly string[]): string {
-  for (let here = own; here !== mountPoint && controllers.length > 0; here = posix.dirname(here)) {
-    const handed = new Set(readText(posix.join(here, "cgroup.subtree_control")).split(/\s+/));
-    if (controllers.every((name) => handed.has(name))) return here;
-  }
-  return controllers.length > 0 ? mountPoint : own;
+function freeParent({ own, mountPoint }: CgroupHierarchy): string {
+  let here = own;
+  while (here !== mountPoint && readText(posix.join(here, "cgroup.procs")) !== "") here = posix.dirname(here);
+  return here;
+}
+
+/** Those of `path` and the directories above it, as far as `top`, that do not exist; topmost first. */
+function missingOn(top: string, path: string): string[] {
+  const missing: string[] = [];
+  for (let here = path; here !== top && !existsSync(here); here = posix.dirname(here)) missing.unshift(here);
+  return missing;
 }
 
 /** Makes a group and those above it, adding to `made` what did not exist; the reason if it cannot be made. */
