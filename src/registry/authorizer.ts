@@ -14,7 +14,7 @@ type Demand =
 
 interface Known {
   demand: Demand | undefined;
-  credential: { readonly value: Promise<Credential>; readonly until: number } | undefined;
+  credential: { readonly value: Credential; readonly until: number } | undefined;
   tokens: Token[];
 }
 
@@ -61,6 +61,7 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #known = new Map<string, Known>();
   readonly #flights = new SingleFlight<string, Token>();
+  readonly #questions = new SingleFlight<Known, Credential>();
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -118,15 +119,14 @@ export class Authorizer {
     return known;
   }
 
-  #credential(endpoint: Endpoint, known: Known, signal: AbortSignal | undefined): Promise<Credential> {
+  async #credential(endpoint: Endpoint, known: Known, signal: AbortSignal | undefined): Promise<Credential> {
     if (known.credential !== undefined && known.credential.until > Date.now()) return known.credential.value;
-    const value = this.#options.credentials(endpoint.name, { signal });
-    const entry = { value, until: Date.now() + CREDENTIAL_LIFE_MS };
-    known.credential = entry;
-    value.catch(() => {
-      if (known.credential === entry) known.credential = undefined;
-    });
-    return value;
+    const ask = async (shared: AbortSignal): Promise<Credential> => {
+      const value = await this.#options.credentials(endpoint.name, { signal: shared });
+      known.credential = { value, until: Date.now() + CREDENTIAL_LIFE_MS };
+      return value;
+    };
+    return await this.#questions.run(known, ask, signal);
   }
 
   async #token(
@@ -160,6 +160,6 @@ export class Authorizer {
     known.tokens = [token, ...known.tokens].slice(0, MAX_TOKENS);
     if (credential.kind !== "identity-token" || token.refreshToken === undefined) return;
     const rotated: Credential = { kind: "identity-token", token: token.refreshToken };
-    known.credential = { value: Promise.resolve(rotated), until: Date.now() + CREDENTIAL_LIFE_MS };
+    known.credential = { value: rotated, until: Date.now() + CREDENTIAL_LIFE_MS };
   }
 }

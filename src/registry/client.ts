@@ -39,6 +39,16 @@ type Outcome<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "failed"; readonly error: VarveError; readonly transient: boolean; readonly wait?: number };
 
+/** An unread response holds a connection: one that cannot be used is given back. */
+async function orDiscard<T>(response: HttpResponse, use: ReadResponse<T>): Promise<T> {
+  try {
+    return await use(response);
+  } catch (error) {
+    await response.discard();
+    throw error;
+  }
+}
+
 const MAX_LOGINS = 2;
 const MIRROR_ATTEMPTS = 2;
 
@@ -88,7 +98,7 @@ export class Client implements Disposable {
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.#try(request, host, send, read);
       if (outcome.kind === "read") return outcome.value;
-      const wait = outcome.wait ?? pauseBefore(this.retry, attempt);
+      const wait = Math.max(outcome.wait ?? 0, pauseBefore(this.retry, attempt));
       if (!outcome.transient || attempt >= most || wait > this.retry.patience) throw outcome.error;
       request.onRetry?.();
       await pause(wait, request.signal);
@@ -103,7 +113,7 @@ export class Client implements Disposable {
   ): Promise<Outcome<T>> {
     try {
       const response = await send();
-      if (accept.includes(response.status)) return { kind: "read", value: await read(response) };
+      if (accept.includes(response.status)) return { kind: "read", value: await orDiscard(response, read) };
       const wait = retryAfter(headerOf(response.headers, "retry-after"));
       const error = await responseError(response, doing, host);
       const transient = isTransientStatus(response.status);
@@ -125,7 +135,9 @@ export class Client implements Disposable {
       const challenges = response.headers.get("www-authenticate");
       const mayAnswer = response.status === 401 && login < MAX_LOGINS && this.#isOwn(endpoint, url);
       if (!mayAnswer || challenges === undefined) return response;
-      const better = await this.#authorizer.challenged(endpoint, challenges, authorization, options);
+      const better = await orDiscard(response, () =>
+        this.#authorizer.challenged(endpoint, challenges, authorization, options),
+      );
       if (better === undefined) return response;
       await response.discard();
       scopes = better;

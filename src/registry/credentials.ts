@@ -15,6 +15,22 @@ export const ANONYMOUS: Credential = { kind: "anonymous" };
  */
 export type CredentialSource = (host: string, options: { signal?: AbortSignal | undefined }) => Promise<Credential>;
 
+/** One entry of `auths` in Docker's `config.json`. */
+export interface DockerAuth {
+  readonly auth?: string | null | undefined;
+  readonly username?: string | null | undefined;
+  readonly password?: string | null | undefined;
+  readonly identitytoken?: string | null | undefined;
+  readonly registrytoken?: string | null | undefined;
+}
+
+/** The part of Docker's `config.json` that speaks of credentials. */
+export interface DockerConfig {
+  readonly auths: ReadonlyMap<string, DockerAuth>;
+  readonly credsStore: string | undefined;
+  readonly credHelpers: ReadonlyMap<string, string>;
+}
+
 /** The key Docker writes for its own registry. */
 const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
 

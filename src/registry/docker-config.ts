@@ -3,23 +3,15 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { VarveError, errnoOf } from "../core/index.ts";
 import { askHelper } from "./credential-helper.ts";
-import { ANONYMOUS, type Credential, type CredentialSource, hostOfKey, keysOfHost } from "./credentials.ts";
-
-/** One entry of `auths` in Docker's `config.json`. */
-export interface DockerAuth {
-  readonly auth?: string | null | undefined;
-  readonly username?: string | null | undefined;
-  readonly password?: string | null | undefined;
-  readonly identitytoken?: string | null | undefined;
-  readonly registrytoken?: string | null | undefined;
-}
-
-/** The part of Docker's `config.json` that speaks of credentials. */
-export interface DockerConfig {
-  readonly auths: ReadonlyMap<string, DockerAuth>;
-  readonly credsStore: string | undefined;
-  readonly credHelpers: ReadonlyMap<string, string>;
-}
+import {
+  ANONYMOUS,
+  type Credential,
+  type CredentialSource,
+  type DockerAuth,
+  type DockerConfig,
+  hostOfKey,
+  keysOfHost,
+} from "./credentials.ts";
 
 const EMPTY: DockerConfig = { auths: new Map(), credsStore: undefined, credHelpers: new Map() };
 const MAX_FILE = 4_194_304;

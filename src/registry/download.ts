@@ -99,7 +99,7 @@ export class Download {
         const verdict = judge(error, this.#doing, endpoint.name);
         recent = this.#at - since >= PROGRESS ? 1 : recent + 1;
         since = this.#at;
-        const wait = verdict.wait ?? pauseBefore(retry, recent);
+        const wait = Math.max(verdict.wait ?? 0, pauseBefore(retry, recent));
         if (!verdict.again || recent >= most || failures >= MAX_FAILURES || wait > retry.patience) throw verdict.error;
         this.#options.onRetry();
         await pause(wait, this.#options.signal);

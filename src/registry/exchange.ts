@@ -45,8 +45,16 @@ function answered(client: ClientRequest): Promise<IncomingMessage> {
   return promise;
 }
 
+/** Settles when more can be written, or never can. */
 function drained(client: ClientRequest): Promise<void> {
-  return new Promise((resolve) => client.once("drain", resolve));
+  const events = ["drain", "response", "error", "close"] as const;
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) client.off(event, done);
+      resolve();
+    };
+    for (const event of events) client.on(event, done);
+  });
 }
 
 /** Sends the body until it ends or an answer comes; true if all of it went. */
@@ -63,7 +71,7 @@ async function sendBody(
   for await (const chunk of request.body.open()) {
     throwIfAborted(request.signal, "send");
     if (early) return false;
-    if (!client.write(chunk)) await watchdog.wait(Promise.race([drained(client), answer]));
+    if (!client.write(chunk)) await watchdog.wait(drained(client));
   }
   return !early;
 }
@@ -84,6 +92,7 @@ export async function exchange(
   const { signal } = request;
   const onAbort = (): void => void client.destroy(new HttpFailure("broken", "cancelled"));
   signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted === true) onAbort();
   const watchdog = new Watchdog(idle, () => {
     client.destroy(new HttpFailure("timeout", `nothing came for ${seconds(idle)}`));
   });

@@ -220,6 +220,40 @@ test("lists of tags go over pages of the same server only, and have an end", asy
   await rejects(tags("loop"), (error) => assert.equal(error.code, "limit-exceeded"));
 });
 
+test("a refusal gives its connection back, however often", async () => {
+  await using server = await serve((request, response) => {
+    if (request.method === "HEAD") return void response.writeHead(404).end();
+    if (request.url?.includes("/up/") === true) return void response.writeHead(202, { location: "ftp://x" }).end("x");
+    response.writeHead(401, { "www-authenticate": 'Bearer realm="nonsense"' }).end("x");
+  });
+  using registry = connect(server.host, { concurrency: 1 });
+  const descriptor = { mediaType: "x/y", digest: digestOf("x"), size: 1 };
+  for (let i = 0; i < 15; i += 1) {
+    const pushed = registry.pushBlob(parseReference(`${server.host}/up`), descriptor, () => bytesOf("x"));
+    await rejects(pushed, (error) => assert.match(error.message, /location/));
+    await rejects(registry.ping(server.host), (error) => assert.match(error.message, /token server/));
+  }
+});
+
+test("a question for credentials outlives the caller that asked first", async () => {
+  await using server = await serve((request, response) => {
+    if (request.headers.authorization !== undefined) return void response.end();
+    response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
+  });
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<typeof secret>();
+  using registry = connect(server.host, { credentials: () => (asked.resolve(), answer.promise) });
+  const cancel = new AbortController();
+  const first = registry.ping(server.host, { signal: cancel.signal });
+  await asked.promise;
+  const second = registry.ping(server.host);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  cancel.abort();
+  await rejects(first, (error) => assert.equal(error.code, "cancelled"));
+  answer.resolve(secret);
+  await second;
+});
+
 test("references that would leave their path are refused", async () => {
   using registry = connect("127.0.0.1:1");
   for (const repository of ["../x", "a/../b", "a//b", "A", "a?b", "a#b", ""]) {

@@ -4,11 +4,12 @@ export {
   ANONYMOUS,
   type Credential,
   type CredentialSource,
+  type DockerAuth,
   hostOfKey,
   keysOfHost,
   staticCredentials,
 } from "./credentials.ts";
-export { type DockerAuth, credentialOf, dockerConfigDirectory, dockerCredentials } from "./docker-config.ts";
+export { credentialOf, dockerConfigDirectory, dockerCredentials } from "./docker-config.ts";
 export { ACCEPT_MANIFESTS, type ImageDocument, parseDocument } from "./document.ts";
 export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
 export type { ManifestContent } from "./manifest.ts";

@@ -117,9 +117,8 @@ export async function fromFirst<T>(
   for (const endpoint of endpoints.slice(0, -1)) {
     try {
       return await ask(endpoint);
-    } catch (error) {
+    } catch {
       throwIfAborted(signal, `read from ${endpoint.name}`);
-      if (error instanceof VarveError && error.code === "storage") throw error;
     }
   }
   const last = endpoints.at(-1);

@@ -16,6 +16,7 @@ import { type ImageDocument, isDocumentType, parseDocument } from "./document.ts
 import { type FetchOptions, fetchBlob, leased } from "./fetch-blob.ts";
 import { labelSource, sourceLabel } from "./distribution-source.ts";
 import type { ManifestContent } from "./manifest.ts";
+import { inParallel } from "./parallel.ts";
 import type { Registry } from "./registry.ts";
 
 export interface PullOptions extends FetchOptions {
@@ -63,30 +64,30 @@ class Pull {
     this.#options = options;
   }
 
-  /** The top without its bytes if the store has them, with them otherwise. */
+  /** What the reference stands for now, with all that is wanted below it. */
   async top(): Promise<Node> {
     const { signal } = this.#options;
     const descriptor = await this.#registry.resolve(this.#reference, { signal });
-    return await this.#node(descriptor, 0);
+    return await this.#node(descriptor, 0, signal);
   }
 
-  async #node(descriptor: Descriptor, depth: number): Promise<Node> {
+  async #node(descriptor: Descriptor, depth: number, signal: AbortSignal | undefined): Promise<Node> {
     const name = formatReference(this.#at(descriptor));
     this.#manifests += 1;
     if (depth > MAX_DEPTH) throw new VarveError("limit-exceeded", `Cannot pull ${name}: indexes are nested too deep`);
     if (this.#manifests > MAX_MANIFESTS) {
       throw new VarveError("limit-exceeded", `Cannot pull ${name}: it has more than ${MAX_MANIFESTS} manifests`);
     }
-    const content = await this.#content(descriptor);
+    const content = await this.#content(descriptor, signal);
     const document = await parseDocument(content.bytes, descriptor.mediaType, name);
-    const children: Node[] = [];
-    for (const child of this.#chosen(document, name)) children.push(await this.#node(child, depth + 1));
+    const chosen = this.#chosen(document, name);
+    const children = await inParallel(chosen, signal, (child, both) => this.#node(child, depth + 1, both));
     return { content, document, children };
   }
 
   /** From the store if it is there, for then nothing need be asked. */
-  async #content(descriptor: Descriptor): Promise<ManifestContent> {
-    const { store, lease, signal } = this.#options;
+  async #content(descriptor: Descriptor, signal: AbortSignal | undefined): Promise<ManifestContent> {
+    const { store, lease } = this.#options;
     const { digest, size } = descriptor;
     if (size > Limits.manifest) {
       throw new VarveError(
@@ -138,21 +139,9 @@ class Pull {
   /** Blobs first, then each manifest before what points to it: a manifest in the store is whole. */
   async store(nodes: readonly Node[]): Promise<void> {
     const wanted = new Map(nodes.flatMap((node) => this.#blobsOf(node)).map((each) => [each.digest, each] as const));
-    const cancel = new AbortController();
-    const signals = [cancel.signal, ...(this.#options.signal === undefined ? [] : [this.#options.signal])];
-    const options = { ...this.#options, signal: AbortSignal.any(signals) };
-    const results = await Promise.allSettled(
-      [...wanted.values()].map(async (descriptor) => {
-        try {
-          await fetchBlob(this.#registry, this.#reference, descriptor, options);
-        } catch (error) {
-          cancel.abort(error);
-          throw error;
-        }
-      }),
+    await inParallel([...wanted.values()], this.#options.signal, (descriptor, signal) =>
+      fetchBlob(this.#registry, this.#reference, descriptor, { ...this.#options, signal }),
     );
-    const failed = results.find((each) => each.status === "rejected");
-    if (failed !== undefined) throw cancel.signal.reason ?? failed.reason;
     for (const node of nodes) await this.#put(node);
   }
 

@@ -6,13 +6,13 @@ import {
   formatReference,
   isIndexType,
   isManifestType,
-  throwIfAborted,
 } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { type Bytes, collect } from "../io/index.ts";
 import { labelSource, sourcesOf } from "./distribution-source.ts";
 import { type ImageDocument, parseDocument } from "./document.ts";
 import type { OnTransfer } from "./events.ts";
+import { inParallel } from "./parallel.ts";
 import type { Registry } from "./registry.ts";
 
 export interface PushOptions {
@@ -107,27 +107,6 @@ async function pushBlob(
   if (info !== undefined) labelSource(store, reference, info);
 }
 
-async function pushBlobs(
-  registry: Registry,
-  reference: Reference,
-  blobs: readonly Descriptor[],
-  options: PushOptions,
-): Promise<void> {
-  const cancel = new AbortController();
-  const signal = AbortSignal.any([cancel.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-  await Promise.allSettled(
-    blobs.map(async (descriptor) => {
-      try {
-        await pushBlob(registry, reference, descriptor, { ...options, signal });
-      } catch (error) {
-        cancel.abort(error);
-      }
-    }),
-  );
-  throwIfAborted(options.signal, `push ${formatReference(reference)}`);
-  if (cancel.signal.aborted) throw cancel.signal.reason;
-}
-
 /** References by repository, each tag once. */
 function byRepository(references: readonly Reference[]): readonly (readonly Reference[])[] {
   const groups = Map.groupBy(references, ({ registry, repository }) => `${registry}/${repository}`);
@@ -144,7 +123,9 @@ async function pushTo(
   const [first] = names;
   if (first === undefined) return;
   const untagged = { registry: first.registry, repository: first.repository };
-  await pushBlobs(registry, untagged, blobsOf(manifests), options);
+  await inParallel(blobsOf(manifests), signal, (descriptor, both) =>
+    pushBlob(registry, untagged, descriptor, { ...options, signal: both }),
+  );
   const top = manifests.at(-1);
   for (const manifest of manifests) {
     const targets =

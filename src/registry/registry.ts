@@ -15,7 +15,7 @@ import { Download } from "./download.ts";
 import { type Endpoint, hostConfigOf, originEndpoint, pullEndpoints } from "./endpoint.ts";
 import { type OnTransfer, TransferReporter } from "./events.ts";
 import type { HttpResponse } from "./http.ts";
-import { type ManifestContent, fetchManifest, fromFirst, putManifest, resolveManifest } from "./manifest.ts";
+import { type ManifestContent, fetchManifest, putManifest, resolveManifest } from "./manifest.ts";
 import { NodeTransport, type Timeouts } from "./node-transport.ts";
 import { proxyFromEnvironment } from "./proxy.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
@@ -144,12 +144,12 @@ export class Registry implements Disposable {
     }
   }
 
+  /** True if the registry itself, not merely a mirror, has the blob. */
   async hasBlob(reference: Reference, digest: Digest, { signal }: RequestOptions = {}): Promise<boolean> {
     const checked = check(reference);
     const descriptor = { mediaType: "application/octet-stream", digest, size: 0 };
-    return await fromFirst(this.#pullFrom(checked), signal, (endpoint) =>
-      blobExists({ client: this.#client, endpoint, reference: checked, descriptor, signal, access: ["pull"] }),
-    );
+    const target = { client: this.#client, reference: checked, descriptor, signal, access: ["pull"] };
+    return await blobExists({ ...target, endpoint: this.#origin(checked) });
   }
 
   /** Brings a blob into the reference's repository, over broken connections if it must. Reads `source` only if it is needed. */

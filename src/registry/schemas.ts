@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Descriptor, type Digest, isDigest } from "../core/index.ts";
 import type { RegistryConfig } from "./config.ts";
-import type { DockerConfig } from "./docker-config.ts";
+import type { DockerConfig } from "./credentials.ts";
 
 /*
  * Everything of this room that is JSON from outside. Loaded only when there is something to validate, because importing

@@ -116,7 +116,8 @@ class Upload {
     if (status === TOO_LARGE) return this.#shrink(error);
     if (!isMendable(error) || recent >= retry.attempts || this.#failures >= MAX_FAILURES) throw error;
     const after = error instanceof VarveError ? error.details["retryAfter"] : undefined;
-    const wait = (typeof after === "string" ? retryAfter(after) : undefined) ?? pauseBefore(retry, recent);
+    const asked = typeof after === "string" ? retryAfter(after) : undefined;
+    const wait = Math.max(asked ?? 0, pauseBefore(retry, recent));
     if (wait > retry.patience) throw error;
     this.#options.onRetry();
     await pause(wait, this.#target.signal);

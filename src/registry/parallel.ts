@@ -1,0 +1,28 @@
+import { throwIfAborted } from "../core/index.ts";
+
+/**
+ * Does the work for all items at once and answers when all of it has ended. The first failure cancels the rest, and is
+ * thrown when the rest has ended too, so that nothing runs on behind it. What bounds the number at a time is in `work`.
+ */
+export async function inParallel<T, R>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  work: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const cancel = new AbortController();
+  const both = signal === undefined ? cancel.signal : AbortSignal.any([signal, cancel.signal]);
+  let first: { readonly error: unknown } | undefined;
+  const attempt = async (item: T): Promise<R> => {
+    try {
+      return await work(item, both);
+    } catch (error) {
+      first ??= { error };
+      cancel.abort(error);
+      throw error;
+    }
+  };
+  const settled = await Promise.allSettled(items.map(attempt));
+  throwIfAborted(signal, "go on");
+  if (first !== undefined) throw first.error;
+  return settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+}
