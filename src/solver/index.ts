@@ -1,6 +1,7 @@
 export { CacheManager, type CacheManagerOptions, type CacheRecord } from "./cache-manager.ts";
 export { CombinedCache, type Loaded, type ProbeAnswer, preferred } from "./combined-cache.ts";
 export type * from "./events.ts";
+export type * from "./key-digest.ts";
 export { type SolveOptions, type SolveResult, SolverJob } from "./job.ts";
 export { CONTENT_OUTPUT, CacheKey, type KeyAlternative, contentKey, recordDigest } from "./key.ts";
 export { MemoryKeyStore } from "./memory-keys.ts";

@@ -5,7 +5,8 @@ import { type InputView, Level } from "./explore.ts";
 import { type CacheKey, contentKey } from "./key.ts";
 import type { KeyLink } from "./store.ts";
 import type { InputTrace, ProbeTrace } from "./trace.ts";
-import type { CacheMapInput, Selector } from "./vertex.ts";
+import type { Selector } from "./key-digest.ts";
+import type { CacheMapInput } from "./vertex.ts";
 
 /** A key's id in a cache: where a probe starts, or what it reached. */
 export interface Location<R> {

@@ -1,5 +1,5 @@
 import { type Digest, digestOf } from "../core/index.ts";
-import type { KeyDigest, Selector } from "./vertex.ts";
+import type { KeyDigest, Selector } from "./key-digest.ts";
 
 /** The output index of a content key. */
 export const CONTENT_OUTPUT = -1;

@@ -1,4 +1,4 @@
-import type { KeyDigest, Selector } from "./vertex.ts";
+import type { KeyDigest, Selector } from "./key-digest.ts";
 
 /** A value now or later: the embedded stores are synchronous, a shared one need not be. */
 export type Awaitable<T> = T | Promise<T>;
