@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root, unmount } from "../linux/index.ts";
@@ -9,7 +8,7 @@ import { findProgram, findRuntime } from "./find.ts";
 import { launch, type Launch, type LaunchEnd, type LaunchPlan, type LaunchTools } from "./launch.ts";
 import { exitOf, runtimeError, startError } from "./outcome.ts";
 import { openStepCgroup, type PreparedStep, prepareStep, secretsDirectory, type StepContext } from "./prepare.ts";
-import type { SeccompProfile } from "./seccomp.ts";
+import { hasSeccomp, type SeccompProfile } from "./seccomp.ts";
 import { writeSecrets } from "./step-mounts.ts";
 import type { RunnerOptions, RunOptions, RunResult, RunSpec, Runner, Runtime } from "./types.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
@@ -58,11 +57,6 @@ async function hideUnified(mountPoints: readonly string[], privateMounts: boolea
   if (!privateMounts) return mountPoints;
   for (const mountPoint of mountPoints) await unmount(mountPoint, { detach: true });
   return [];
-}
-
-/** True if the kernel can filter system calls. */
-export function hasSeccomp(): boolean {
-  return /^Seccomp:/m.test(readFileSync("/proc/self/status", "utf8")) && existsSync("/proc/sys/kernel/seccomp");
 }
 
 class BundleRunner implements Runner {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { release } from "node:os";
 import { SECCOMP_RULES, type SeccompRule } from "./seccomp-table.ts";
 
@@ -97,4 +98,9 @@ function callOf(rule: SeccompRule): SeccompCall {
 
 function argumentOf([index, test, value]: NonNullable<SeccompRule["when"]>): SeccompArgument {
   return { index, value, op: OPERATOR[test], ...(test === "none-of" ? { valueTwo: 0 } : {}) };
+}
+
+/** True if the kernel can filter system calls. */
+export function hasSeccomp(): boolean {
+  return existsSync("/proc/sys/kernel/seccomp/actions_avail");
 }
