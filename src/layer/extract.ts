@@ -1,8 +1,9 @@
 import { createReadStream, lstatSync } from "node:fs";
-import { isVarveError, Limits } from "../core/index.ts";
-import { type Bytes, decompress } from "../io/index.ts";
+import { isVarveError, Limits, VarveError } from "../core/index.ts";
+import { type Bytes, decompress, peek } from "../io/index.ts";
 import { type Path, showPath } from "../linux/index.ts";
 import { readTar } from "./tar-read.ts";
+import { treeError } from "./tree-error.ts";
 import type { TarEntry } from "./types.ts";
 import { type Unpacked, unpack } from "./unpack.ts";
 
@@ -20,6 +21,8 @@ export interface ExtractOptions {
 export type ArchiveSource = { readonly path: Path } | { readonly bytes: Bytes };
 
 const CHUNK = 262_144;
+const HEAD = 16_384;
+const SLICE = 8;
 
 /**
  * Unpacks an archive as ADD does: tar, plain or compressed with gzip, zstd, bzip2 or xz, told by its content. Returns false,
@@ -32,11 +35,12 @@ export async function extractArchive(
   options: ExtractOptions = {},
 ): Promise<Unpacked | false> {
   const what = options.what ?? ("path" in source ? showPath(source.path) : "the archive");
-  const bytes = "path" in source ? readFile(source.path) : source.bytes;
+  const bytes = "path" in source ? readFile(source.path, what) : source.bytes;
   if (bytes === undefined) return false;
-  const tar = decompress(bytes, { format: "detect", limit: Limits.layerUnpacked, what });
+  const { head, bytes: whole } = await peek(bytes, HEAD);
+  const tar = decompress(whole, { format: "detect", limit: Limits.layerUnpacked, what });
   await using entries = readTar(tar, { what });
-  const first = await firstOf(entries);
+  const first = await firstOf(entries, head, what);
   if (first === undefined) return false;
   const ownership = options.chown === false ? "process" : (options.owner ?? "archive");
   return await unpack(from(first, entries), directory, {
@@ -47,19 +51,36 @@ export async function extractArchive(
   });
 }
 
-function readFile(path: Path): Bytes | undefined {
-  return lstatSync(path).isFile() ? createReadStream(path, { highWaterMark: CHUNK }) : undefined;
+function readFile(path: Path, what: string): Bytes | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw new VarveError("not-found", `Cannot read ${what}: there is no such file`);
+  return stats.isFile() ? createReadStream(path, { highWaterMark: CHUNK }) : undefined;
 }
 
-/** The first entry, or undefined if this is no archive. */
-async function firstOf(entries: AsyncGenerator<TarEntry>): Promise<TarEntry | undefined> {
+/** The first entry, or undefined if this is no archive; throws `corrupt` if it is one that is damaged further on. */
+async function firstOf(entries: AsyncGenerator<TarEntry>, head: Buffer, what: string): Promise<TarEntry | undefined> {
   try {
     const first = await entries.next();
     return first.done === true ? undefined : first.value;
   } catch (error) {
-    if (isVarveError(error, "corrupt")) return undefined;
-    throw error;
+    if (isVarveError(error, "corrupt") && !(await beginsWithEntry(head))) return undefined;
+    throw treeError(error, `read ${what}`);
   }
+}
+
+/** A decoder reports damage instead of what came before it in the same piece; in small pieces what came before shows. */
+async function beginsWithEntry(head: Buffer): Promise<boolean> {
+  try {
+    for await (const _entry of readTar(decompress(slices(head), { format: "detect", what: "" }))) return true;
+    return false;
+  } catch {
+    return false;
+  }
+}
+
+// oxlint-disable-next-line require-await -- an async generator is the shape of `Bytes`
+async function* slices(data: Buffer): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < data.length; at += SLICE) yield data.subarray(at, at + SLICE);
 }
 
 async function* from(first: TarEntry, rest: AsyncGenerator<TarEntry>): AsyncGenerator<TarEntry> {
