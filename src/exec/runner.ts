@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
-import { Root, unmount } from "../linux/index.ts";
+import { Root } from "../linux/index.ts";
 import { leavesCgroupsAlone } from "./cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup-layout.ts";
 import { FilterCache } from "./filter-cache.ts";
@@ -30,7 +30,7 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const runtime = options.runtime ?? (await findRuntime());
   const tools = await findTools();
   const layout = readCgroupLayout();
-  const hidden = await hideUnified(hiddenMounts(layout, runtime), options.privateMounts === true);
+  const hidden = hiddenMounts(layout, runtime);
   const stateDir = resolve(options.stateDir);
   const workspace = await Workspace.open(stateDir);
   const filters = new FilterCache(stateDir, runtime);
@@ -51,12 +51,6 @@ function hiddenMounts(layout: CgroupLayout, { name }: Runtime): string[] {
   return layout.hierarchies
     .filter((hierarchy) => hierarchy.version === 2 && hierarchy.controllers.length > 0)
     .map((hierarchy) => hierarchy.mountPoint);
-}
-
-async function hideUnified(mountPoints: readonly string[], privateMounts: boolean): Promise<readonly string[]> {
-  if (!privateMounts) return mountPoints;
-  for (const mountPoint of mountPoints) await unmount(mountPoint, { detach: true });
-  return [];
 }
 
 class BundleRunner implements Runner {

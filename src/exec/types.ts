@@ -159,9 +159,4 @@ export interface RunnerOptions {
   readonly stateDir: string;
   /** What `findRuntime` finds, unless said. */
   readonly runtime?: Runtime;
-  /**
-   * True if this process has a mount namespace of its own. What a runtime must not see is then hidden there, once, instead
-   * of anew for every step.
-   */
-  readonly privateMounts?: boolean;
 }
