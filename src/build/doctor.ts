@@ -1,9 +1,10 @@
 import { toVarveError } from "../core/index.ts";
+import { doctorFacts as execFacts } from "../exec/index.ts";
 import { diskFacts } from "./doctor/disk.ts";
 import type { Fact } from "./doctor/fact.ts";
-import { kernelFact, nodeFact, privilegeFact, seccompFact } from "./doctor/machine.ts";
+import { kernelFact, nodeFact, privilegeFact, userNamespaceFact } from "./doctor/machine.ts";
 import { probeDirectory } from "./doctor/probe-directory.ts";
-import { cgroupFact, runtimeFact, stepFact, toolFacts, userNamespaceFact } from "./doctor/steps.ts";
+import { cgroupFact, runtimeFact, seccompFact, stepFact, toolFacts } from "./doctor/steps.ts";
 import { type StoreOptions, defaultRoot } from "./store.ts";
 
 export interface DoctorReport {
@@ -27,9 +28,19 @@ export async function doctorFacts(
     await using probe = await probeDirectory(root);
     signal?.throwIfAborted();
     const step = await stepFact(probe, signal);
-    const machine = [nodeFact(), kernelFact(), privilegeFact(), await userNamespaceFact()];
-    const running = [await runtimeFact(), step, cgroupFact(), seccompFact()];
-    const facts = [...machine, ...(await diskFacts(root, probe)), ...running, ...(await toolFacts())];
+    const exec = await execFacts();
+    const facts = [
+      nodeFact(),
+      kernelFact(),
+      privilegeFact(exec),
+      userNamespaceFact(exec),
+      ...(await diskFacts(root, probe)),
+      await runtimeFact(exec),
+      step,
+      cgroupFact(exec),
+      seccompFact(exec),
+      ...(await toolFacts()),
+    ];
     return { root, ready: facts.every((fact) => !fact.required || fact.state !== "missing"), facts };
   } catch (error) {
     throw toVarveError(error, "look at this machine");

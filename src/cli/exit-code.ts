@@ -1,4 +1,5 @@
 import { type ErrorCode, VarveError } from "../core/index.ts";
+import { printable } from "./printable.ts";
 
 /** What the command's exit status says. */
 export const ExitCode = {
@@ -36,10 +37,11 @@ export function exitCodeOf(error: unknown): number {
 /** What a failure looks like on a terminal: the message, the hint, and for a bug the stack. */
 export function describeError(error: unknown): string {
   if (!(error instanceof VarveError)) {
-    return `ERROR: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in varve.`;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return `ERROR: ${printable(text)}\nThis is a bug in varve.`;
   }
   const lines = [`ERROR: ${error.message}`];
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
   if (error.code === "internal" && error.stack !== undefined) lines.push(error.stack);
-  return lines.join("\n");
+  return printable(lines.join("\n"));
 }

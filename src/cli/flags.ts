@@ -31,16 +31,31 @@ export function usageError(message: string): VarveError {
 const TRUE = new Set(["1", "t", "true", "TRUE", "True", "T"]);
 const FALSE = new Set(["0", "f", "false", "FALSE", "False", "F"]);
 
-/** `--flag=true` and `--flag=false`, which docker takes for every switch, in the form node's parser knows. */
-function plainSwitches(argv: readonly string[], flags: Flags): string[] {
+/**
+ * The forms docker takes and node's parser does not: `--switch=true`, `--switch=false`, which undoes an earlier `--switch`,
+ * and `-f=value`.
+ */
+function plainForms(argv: readonly string[], flags: Flags): string[] {
   const end = argv.indexOf("--");
-  return argv.flatMap((arg, index) => {
-    const match = end >= 0 && index > end ? null : /^--([a-z-]+)=(.*)$/s.exec(arg);
-    if (match === null || flags[match[1] ?? ""]?.kind !== "boolean") return [arg];
-    if (TRUE.has(match[2] ?? "")) return [`--${match[1]}`];
-    if (FALSE.has(match[2] ?? "")) return [];
-    throw usageError(`Cannot read --${match[1]}=${match[2]}: expected true or false`);
-  });
+  const plain: string[] = [];
+  for (const arg of end < 0 ? argv : argv.slice(0, end)) {
+    const [, name = "", value = ""] = /^--?([a-zA-Z-]+)=(.*)$/s.exec(arg) ?? [];
+    const [long, flag] = Object.entries(flags).find(([key, { short }]) => isCalled(arg, key, short, name)) ?? [];
+    if (flag === undefined) plain.push(arg);
+    else if (flag.kind !== "boolean") plain.push(`--${long}=${value}`);
+    else if (TRUE.has(value)) plain.push(`--${long}`);
+    else if (FALSE.has(value)) removeAll(plain, [`--${long}`, `-${flag.short}`]);
+    else throw usageError(`Cannot read ${arg}: expected true or false`);
+  }
+  return end < 0 ? plain : [...plain, ...argv.slice(end)];
+}
+
+function isCalled(arg: string, long: string, short: string | undefined, name: string): boolean {
+  return arg.startsWith("--") ? name === long : name !== "" && name === short;
+}
+
+function removeAll(list: string[], items: readonly string[]): void {
+  list.splice(0, list.length, ...list.filter((item) => !items.includes(item)));
 }
 
 /** Reads a command line; throws a usage error for a flag that is unknown or lacks its value. */
@@ -57,7 +72,7 @@ export function parseFlags<const F extends Flags>(argv: readonly string[], flags
   );
   try {
     const { values, positionals } = parseArgs({
-      args: plainSwitches(argv, flags),
+      args: plainForms(argv, flags),
       options,
       allowPositionals: true,
       strict: true,

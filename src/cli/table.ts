@@ -1,4 +1,7 @@
-/** Column titles and values, in order. */
+import { displayWidth } from "./columns.ts";
+import { printableLine, withoutColours } from "./printable.ts";
+
+/** Column titles and values, in order. Values may come from outside: only what is safe to show of them is shown. */
 export type Row = Readonly<Record<string, string>>;
 
 /** Aligned columns under their titles; empty without rows. */
@@ -6,8 +9,10 @@ export function table(rows: readonly Row[]): string {
   const [first] = rows;
   if (first === undefined) return "";
   const titles = Object.keys(first);
-  const widths = titles.map((title) => Math.max(title.length, ...rows.map((row) => (row[title] ?? "").length)));
-  const line = (cells: readonly string[]): string =>
-    cells.map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd((widths[index] ?? 0) + 2))).join("");
-  return `${[titles, ...rows.map((row) => titles.map((title) => row[title] ?? ""))].map(line).join("\n")}\n`;
+  const cells = rows.map((row) => titles.map((title) => withoutColours(printableLine(row[title] ?? ""))));
+  const lines = [titles, ...cells];
+  const widths = titles.map((_, column) => Math.max(...lines.map((line) => displayWidth(line[column] ?? ""))));
+  const pad = (cell: string, column: number): string =>
+    column === titles.length - 1 ? cell : cell + " ".repeat((widths[column] ?? 0) - displayWidth(cell) + 2);
+  return lines.map((line) => `${line.map(pad).join("")}\n`).join("");
 }

@@ -1,3 +1,4 @@
+import { csvFields as csvLine } from "../dockerfile/index.ts";
 import { usageError } from "./flags.ts";
 
 /** `KEY=VALUE` pairs; a lone `KEY` takes its value from the environment, and is left out where that has none. */
@@ -14,27 +15,14 @@ export function keyValues(flag: string, items: readonly string[], env?: NodeJS.P
   return Object.fromEntries(pairs);
 }
 
-/** The fields of a comma-separated line as Go's encoding/csv reads it: `a,"b,c",d`. */
+/** The fields of a comma-separated line as docker reads it: `a,"b,c",d`. */
 export function csvFields(text: string): string[] {
-  const fields: string[] = [];
-  let field = "";
-  let quoted = false;
-  for (let i = 0; i < text.length; i += 1) {
-    const char = text[i];
-    if (quoted) {
-      if (char !== '"') field += char;
-      else if (text[i + 1] === '"') {
-        field += '"';
-        i += 1;
-      } else quoted = false;
-    } else if (char === '"' && field === "") quoted = true;
-    else if (char === ",") {
-      fields.push(field);
-      field = "";
-    } else field += char;
+  try {
+    return csvLine(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw usageError(`Cannot read ${JSON.stringify(text)}: ${why}`);
   }
-  if (quoted) throw usageError(`Cannot read ${JSON.stringify(text)}: a quotation mark is not closed`);
-  return [...fields, field];
 }
 
 /** `type=oci,dest=out.tar` as a map; keys in lower case. A field without "=" stands under its own name with an empty value. */
@@ -53,7 +41,9 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 1024, m: 1024 
 export function byteSize(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$/i.exec(text.trim());
   if (match === null) throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: expected a size such as 64m`);
-  return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? "").toLowerCase()] ?? 1));
+  const bytes = Math.floor(Number(match[1]) * (UNITS[(match[2] ?? "").toLowerCase()] ?? 1));
+  if (!Number.isSafeInteger(bytes)) throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: it is too large`);
+  return bytes;
 }
 
 const DURATION: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -79,8 +69,9 @@ export function humanSize(bytes: number): string {
   return `${unit === 0 ? value : Number(value.toPrecision(4))}${units[unit]}`;
 }
 
-/** A past time for people: `3 hours ago`. */
+/** How long ago, for people: `3 hours ago`. */
 export function humanAge(ms: number): string {
+  if (Number.isNaN(ms)) return "unknown";
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const steps: readonly [number, string][] = [
     [31_536_000, "year"],

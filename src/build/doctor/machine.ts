@@ -1,5 +1,5 @@
-import { hasSeccomp } from "../../exec/index.ts";
-import { hasCapability, isRootUser, kernelFeatures } from "../../linux/index.ts";
+import type { ExecFacts } from "../../exec/index.ts";
+import { kernelFeatures } from "../../linux/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 
 /** The oldest Node that strips types and has everything Varve calls. */
@@ -26,17 +26,16 @@ export function kernelFact(): Fact {
 }
 
 /** Mounts and namespaces take root, on the machine or in a user namespace. */
-export function privilegeFact(): Fact {
-  const user = isRootUser() ? "root" : `user ${process.geteuid?.() ?? "?"}`;
-  if (hasCapability("sys_admin")) return ok("privileges", user, true);
-  const value = `${user}, without CAP_SYS_ADMIN`;
-  return missing("privileges", value, {
+export function privilegeFact({ root, mayMount }: ExecFacts): Fact {
+  const user = root ? "root" : `user ${process.geteuid?.() ?? "?"}`;
+  if (mayMount) return ok("privileges", user, true);
+  return missing("privileges", `${user}, without CAP_SYS_ADMIN`, {
     consequence: "nothing can be mounted, so no RUN step can run",
-    mend: isRootUser() ? "docker run --privileged …, or add CAP_SYS_ADMIN to this container" : "sudo varve …",
+    mend: root ? "docker run --privileged …, or add CAP_SYS_ADMIN to this container" : "sudo varve …",
   });
 }
 
-export function seccompFact(): Fact {
-  if (hasSeccomp()) return ok("seccomp", "yes");
-  return limited("seccomp", "no", { consequence: "RUN steps may use every system call" });
+export function userNamespaceFact({ userNamespaces }: ExecFacts): Fact {
+  if (userNamespaces) return ok("user namespaces", "allowed");
+  return limited("user namespaces", "not allowed", { consequence: "Varve cannot be run in one instead of as root" });
 }

@@ -4,14 +4,7 @@ import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { VarveError, toVarveError } from "../../core/index.ts";
-import {
-  type RunMount,
-  type RunResult,
-  createRunner,
-  findProgram,
-  findRuntime,
-  readCgroupLayout,
-} from "../../exec/index.ts";
+import { type ExecFacts, type RunMount, type RunResult, createRunner, findProgram } from "../../exec/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 import { installCommand } from "./install-command.ts";
 import type { ProbeDirectory } from "./probe-directory.ts";
@@ -19,14 +12,15 @@ import type { ProbeDirectory } from "./probe-directory.ts";
 const run = promisify(execFile);
 const NO_STEPS = "no RUN step can run";
 
-export async function runtimeFact(): Promise<Fact> {
-  try {
-    const { name, version, path } = await findRuntime();
-    return ok("OCI runtime", `${name} ${version} (${path})`, true);
-  } catch (error) {
-    const value = error instanceof VarveError ? error.message : String(error);
-    return missing("OCI runtime", value, { consequence: NO_STEPS, mend: await installCommand("crun") });
-  }
+export async function runtimeFact({ runtimes, missingPrograms }: ExecFacts): Promise<Fact> {
+  const [runtime] = runtimes;
+  const name = "OCI runtime";
+  if (runtime === undefined)
+    return missing(name, "none", { consequence: NO_STEPS, mend: await installCommand("crun") });
+  const value = `${runtime.name} ${runtime.version} (${runtime.path})`;
+  if (missingPrograms.length === 0) return ok(name, value, true);
+  const without = `${value}, without ${missingPrograms.join(", ")}`;
+  return missing(name, without, { consequence: NO_STEPS, mend: await installCommand("util-linux") });
 }
 
 /** Runs a step that does nothing, the way a build runs its own. */
@@ -71,27 +65,14 @@ async function runTrue(directory: string, signal: AbortSignal | undefined): Prom
   );
 }
 
-/** Who is not root can be root in a user namespace of his own, where the machine allows one. */
-export async function userNamespaceFact(): Promise<Fact> {
-  const unshare = await findProgram("unshare");
-  const name = "user namespaces";
-  if (unshare === undefined)
-    return missing("unshare", "none", { consequence: NO_STEPS, mend: await installCommand("util-linux") });
-  try {
-    await run(unshare, ["--user", "--map-root-user", "true"], { timeout: DEADLINE });
-    return ok(name, "allowed");
-  } catch {
-    return limited(name, "not allowed", { consequence: "Varve cannot be run in one instead of as root" });
-  }
+export function cgroupFact({ cgroups, controllers }: ExecFacts): Fact {
+  if (cgroups !== "none") return ok("control groups", `${cgroups} (${controllers.join(", ") || "no controllers"})`);
+  return limited("control groups", "none", { consequence: "RUN steps are neither limited nor kept from devices" });
 }
 
-export function cgroupFact(): Fact {
-  const { kind, hierarchies } = readCgroupLayout();
-  if (kind === "none")
-    return limited("control groups", "none", { consequence: "RUN steps are neither limited nor kept from devices" });
-  const controllers = [...new Set(hierarchies.flatMap((hierarchy) => hierarchy.controllers))];
-  const named = controllers.filter((name) => !name.startsWith("name="));
-  return ok("control groups", `${kind} (${named.length === 0 ? "no controllers" : named.toSorted().join(", ")})`);
+export function seccompFact({ seccomp }: ExecFacts): Fact {
+  if (seccomp) return ok("seccomp", "yes");
+  return limited("seccomp", "no", { consequence: "RUN steps may use every system call" });
 }
 
 interface Tool {

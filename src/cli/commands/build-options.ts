@@ -1,4 +1,5 @@
-import { type Platform, parsePlatform } from "../../core/index.ts";
+import { Limits, type Platform, parsePlatform } from "../../core/index.ts";
+import { collect } from "../../io/index.ts";
 import type {
   BuildContext,
   CacheSpec,
@@ -30,9 +31,8 @@ export async function dockerfileOf(
     return context.kind === "directory" ? { kind: "file", path: file } : { kind: "context", path: file };
   if (context.kind === "stream")
     throw usageError("Cannot read both the context and the Dockerfile from standard input");
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stdin) chunks.push(chunk);
-  return { kind: "text", text: Buffer.concat(chunks).toString(), name: "Dockerfile" };
+  const text = await collect(stdin, Limits.dockerfile, { what: "the Dockerfile from standard input" });
+  return { kind: "text", text: text.toString(), name: "Dockerfile" };
 }
 
 export function platformsOf(items: readonly string[]): Platform[] {
@@ -46,6 +46,7 @@ const OUTPUT_TYPES = ["image", "registry", "oci", "docker", "tar", "local", "cac
 
 /** One `--output`: attributes, or a path alone, which is `type=local`; `-` is a tar on standard output. */
 export function outputOf(text: string): OutputSpec {
+  if (text === "") throw usageError("Cannot read --output: it is empty");
   if (!text.includes("=")) return text === "-" ? { type: "tar", dest: "-" } : { type: "local", dest: text };
   const { type: name, dest, destination, ...attrs } = attributes(text);
   const type = OUTPUT_TYPES.find((known) => known === name);
@@ -111,7 +112,11 @@ export function extraHostOf(text: string): { host: string; ip: string } {
 export function ulimitOf(text: string): Ulimit {
   const match = /^([a-z]+)=(-1|\d+)(?::(-1|\d+))?$/.exec(text);
   if (match === null) throw usageError(`Cannot read --ulimit ${JSON.stringify(text)}: expected name=soft[:hard]`);
-  return { name: match[1] ?? "", soft: Number(match[2]), hard: Number(match[3] ?? match[2]) };
+  const ulimit = { name: match[1] ?? "", soft: Number(match[2]), hard: Number(match[3] ?? match[2]) };
+  const { soft, hard } = ulimit;
+  if (hard !== -1 && (soft === -1 || soft > hard))
+    throw usageError(`Cannot read --ulimit ${JSON.stringify(text)}: the soft limit is above the hard one`);
+  return ulimit;
 }
 
 const NETWORKS = ["default", "host", "none"] as const;

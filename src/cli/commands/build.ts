@@ -11,6 +11,7 @@ import {
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
+import { printable } from "../printable.ts";
 import { type Display, PROGRESS_MODES, openDisplay } from "../progress/display.ts";
 import { loadSettings } from "../settings.ts";
 import { byteSize, keyValues } from "../values.ts";
@@ -99,7 +100,7 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
     if (kind === undefined)
       throw usageError(`Cannot call ${JSON.stringify(call)}: there are ${DESCRIPTIONS.join(", ")}`);
     const { text, ok } = await describeDockerfile({ ...options, store, signal: context.signal }, kind);
-    await context.stdout.write(text);
+    await context.stdout.write(printable(text));
     return ok ? ExitCode.done : ExitCode.build;
   }
   const display = displayOf(flags, context);

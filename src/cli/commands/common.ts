@@ -1,6 +1,7 @@
 import { type Store, openStore } from "../../build/index.ts";
 import type { CommandContext } from "../command.ts";
 import { type Flag, usageError } from "../flags.ts";
+import { printableJson } from "../printable.ts";
 import { type Row, table } from "../table.ts";
 import { loadSettings } from "../settings.ts";
 
@@ -17,6 +18,13 @@ export function expectArgs(args: readonly string[], least: number, most: number,
   if (args.length < least || args.length > most) throw usageError(`Cannot run: expected ${usage}`);
 }
 
+/** What `--format` asks for: JSON, or what people read. */
+export function wantsJson(format: string | undefined): boolean {
+  if (format !== undefined && format !== "json" && format !== "table")
+    throw usageError(`Cannot print as ${JSON.stringify(format)}: there are table and json`);
+  return format === "json";
+}
+
 /** Prints a listing as a table, or as JSON when `--format json` asks for it. */
 export async function printRows<T extends object>(
   rows: readonly T[],
@@ -24,7 +32,5 @@ export async function printRows<T extends object>(
   columns: (row: T) => Row,
   { stdout }: CommandContext,
 ): Promise<void> {
-  if (format !== undefined && format !== "json" && format !== "table")
-    throw usageError(`Cannot print as ${JSON.stringify(format)}: there are table and json`);
-  await stdout.write(format === "json" ? `${JSON.stringify(rows, undefined, 2)}\n` : table(rows.map(columns)));
+  await stdout.write(wantsJson(format) ? `${printableJson(rows)}\n` : table(rows.map(columns)));
 }

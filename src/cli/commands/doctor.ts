@@ -2,8 +2,8 @@ import { type DoctorReport, type Fact, doctorFacts } from "../../build/index.ts"
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
-import { printable } from "../progress/vertices.ts";
-import { FORMAT } from "./common.ts";
+import { printableJson, printableLine } from "../printable.ts";
+import { FORMAT, wantsJson } from "./common.ts";
 
 const FLAGS = { format: FORMAT } as const;
 
@@ -13,13 +13,9 @@ export const command: Command = {
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     if (args.length > 0) throw usageError("Cannot examine this machine: expected no arguments");
-    const { format } = flags;
-    if (format !== undefined && format !== "json" && format !== "table")
-      throw usageError(`Cannot print as ${JSON.stringify(format)}: there are table and json`);
+    const json = wantsJson(flags.format);
     const report = await doctorFacts(context.store, context.signal);
-    await context.stdout.write(
-      format === "json" ? `${JSON.stringify(report, undefined, 2)}\n` : describeReport(report),
-    );
+    await context.stdout.write(json ? `${printableJson(report)}\n` : describeReport(report));
     return report.ready ? ExitCode.done : ExitCode.machine;
   },
 };
@@ -35,6 +31,6 @@ export function describeReport({ facts, ready }: DoctorReport): string {
 function describeFact({ name, state, value, consequence, mend }: Fact, width: number): string {
   const margin = " ".repeat(11 + width);
   const below = [...(consequence === undefined ? [] : [consequence]), ...(mend === undefined ? [] : [`mend: ${mend}`])];
-  const head = `${state.padEnd(8)} ${name.padEnd(width)}  ${printable(value)}`;
-  return [head, ...below.map((line) => margin + printable(line))].map((line) => `${line}\n`).join("");
+  const head = `${state.padEnd(8)} ${name.padEnd(width)}  ${printableLine(value)}`;
+  return [head, ...below.map((line) => margin + printableLine(line))].map((line) => `${line}\n`).join("");
 }

@@ -3,6 +3,7 @@ import { inspectImage } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";
+import { printableJson } from "../printable.ts";
 import { expectArgs, storeOf } from "./common.ts";
 
 const FLAGS = { platform: { kind: "string", value: "OS/ARCH", help: "which image of a multi-platform one" } } as const;
@@ -33,7 +34,7 @@ export const command: Command = {
         Manifest: JSON.parse(Buffer.from(image.manifestBytes).toString()) as unknown,
       };
     });
-    await context.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+    await context.stdout.write(`${printableJson(shown)}\n`);
     return ExitCode.done;
   },
 };

@@ -3,7 +3,8 @@ import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
 import { byteSize, duration, humanSize } from "../values.ts";
-import { storeOf } from "./common.ts";
+import { printableJson } from "../printable.ts";
+import { storeOf, wantsJson } from "./common.ts";
 
 const FLAGS = {
   all: { kind: "boolean", short: "a", help: "also what images share, and internal records" },
@@ -25,6 +26,7 @@ export const command: Command = {
     if (args.length > 0) throw usageError("Cannot prune: expected no arguments");
     const size = (flag: "keep-storage" | "max-used-space" | "reserved-space" | "min-free-space"): number =>
       flags[flag] === undefined ? 0 : byteSize(flag, flags[flag]);
+    const json = wantsJson(flags.format);
     await using store = await storeOf(context);
     const report = await prune(
       store,
@@ -38,7 +40,7 @@ export const command: Command = {
       },
       context.signal,
     );
-    if (flags.format === "json") await context.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+    if (json) await context.stdout.write(`${printableJson(report)}\n`);
     else
       await context.stdout.write(
         `${report.records.map(({ id, size }) => `${id}\t${humanSize(size)}\n`).join("")}Total:\t${humanSize(report.reclaimed)}\n`,

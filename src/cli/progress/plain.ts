@@ -1,14 +1,15 @@
 import type { BuildEvent } from "../../build/index.ts";
+import { printableLine } from "../printable.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";
-import { Lines } from "./lines.ts";
-import { type VertexView, Vertices, outcome, printable, seconds } from "./vertices.ts";
+import { StepOutput } from "./step-output.ts";
+import { type VertexView, Vertices, outcome, seconds } from "./vertices.ts";
 
 /** buildx's plain progress: blocks of lines with the step's number, in the order things happen. */
 export class PlainDisplay implements Display {
   readonly #screen: Screen;
   readonly #vertices = new Vertices();
-  readonly #lines = new Map<number, Lines>();
+  readonly #output = new StepOutput();
   readonly #finished = new Set<number>();
   #current: VertexView | undefined;
 
@@ -22,12 +23,15 @@ export class PlainDisplay implements Display {
     if (view === undefined) return;
     if (event.kind === "log") this.#log(view, event.data, event.at);
     if (event.kind === "status" && event.completedAt !== undefined)
-      this.#line(view, `${event.id} ${seconds(event.completedAt - event.startedAt)}s done`);
+      this.#line(view, `${printableLine(event.id)} ${seconds(event.completedAt - event.startedAt)}s done`);
     if (event.kind === "vertex") this.#vertex(view);
   }
 
   finish(): void {
     this.#current = undefined;
+    for (const view of this.#vertices.failed()) {
+      this.#screen.write(this.#output.failure(view, printableLine(view.vertex.name)));
+    }
   }
 
   #vertex(view: VertexView): void {
@@ -39,35 +43,34 @@ export class PlainDisplay implements Display {
       return;
     }
     if (this.#finished.has(number)) return;
-    for (const line of this.#lines.get(number)?.end() ?? []) this.#line(view, line);
+    for (const line of this.#output.end(view)) this.#line(view, line);
     this.#enter(view);
-    this.#screen.write(`#${number} ${printable(end)}\n`);
+    this.#screen.write(`#${number} ${printableLine(end)}\n\n`);
     this.#finished.add(number);
     this.#current = undefined;
-    this.#screen.write("\n");
+    if (vertex.error === undefined) this.#output.drop(view);
   }
 
   #log(view: VertexView, data: Uint8Array, at: number): void {
-    const lines = this.#lines.get(view.number) ?? new Lines();
-    this.#lines.set(view.number, lines);
     const since = ((at - (view.vertex.startedAt ?? at)) / 1000).toFixed(3);
-    for (const line of lines.push(data)) this.#line(view, `${since} ${line}`);
+    for (const line of this.#output.push(view, data)) this.#line(view, `${since} ${line}`);
   }
 
   #warning(short: string, view: VertexView | undefined): void {
-    if (view === undefined) this.#screen.write(`WARN: ${printable(short)}\n`);
-    else this.#line(view, `WARN: ${short}`);
+    const text = `WARN: ${printableLine(short)}`;
+    if (view === undefined) this.#screen.write(`${text}\n`);
+    else this.#line(view, text);
   }
 
-  #line(view: VertexView, text: string): void {
+  #line(view: VertexView, safe: string): void {
     this.#enter(view);
-    this.#screen.write(`#${view.number} ${printable(text)}\n`);
+    this.#screen.write(`#${view.number} ${safe}\n`);
   }
 
   #enter(view: VertexView): void {
     if (this.#current === view) return;
     if (this.#current !== undefined) this.#screen.write(`#${this.#current.number} ...\n\n`);
-    this.#screen.write(`#${view.number} ${printable(view.vertex.name)}\n`);
+    this.#screen.write(`#${view.number} ${printableLine(view.vertex.name)}\n`);
     this.#current = view;
   }
 }

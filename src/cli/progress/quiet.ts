@@ -1,28 +1,37 @@
 import type { BuildEvent } from "../../build/index.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";
-import { printable } from "./vertices.ts";
+import { StepOutput } from "./step-output.ts";
+import { Vertices } from "./vertices.ts";
 
-/** Says nothing but what a failed step printed. */
+/** Says nothing but what a failed step printed last. */
 export class QuietDisplay implements Display {
   readonly #screen: Screen;
-  readonly #output = new Map<string, Buffer[]>();
+  readonly #vertices = new Vertices();
+  readonly #output = new StepOutput();
 
   constructor(screen: Screen) {
     this.#screen = screen;
   }
 
   event(event: BuildEvent): void {
-    if (event.kind === "log") {
-      const kept = this.#output.get(event.vertex) ?? [];
-      this.#output.set(event.vertex, [...kept.slice(-64), Buffer.from(event.data)]);
+    const view = this.#vertices.take(event);
+    if (view === undefined) return;
+    if (event.kind === "log") this.#output.push(view, event.data);
+    if (event.kind !== "vertex") return;
+    if (event.error !== undefined) {
+      this.#output.end(view);
+      this.#screen.write(
+        this.#output
+          .tail(view)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
     }
-    if (event.kind !== "vertex" || event.error === undefined) return;
-    this.#screen.write(printable(Buffer.concat(this.#output.get(event.digest) ?? []).toString()));
-    this.#output.delete(event.digest);
+    if (event.error !== undefined || event.completedAt !== undefined) this.#output.drop(view);
   }
 
   finish(): void {
-    this.#output.clear();
+    // What failed was told when it failed.
   }
 }

@@ -24,6 +24,11 @@ export class Vertices {
     return [...this.#byDigest.values()].filter((view) => view.vertex.startedAt !== undefined);
   }
 
+  /** All that failed, those aside that were only cancelled. */
+  failed(): VertexView[] {
+    return [...this.#byDigest.values()].filter(({ vertex }) => outcome(vertex)?.startsWith("ERROR") === true);
+  }
+
   get size(): number {
     return this.#byDigest.size;
   }
@@ -45,18 +50,12 @@ export function seconds(ms: number): string {
   return (Math.max(0, ms) / 1000).toFixed(1);
 }
 
-/** What a finished vertex is called: `CACHED`, `DONE 1.2s`, `ERROR …`. */
+const CANCELLED = /(?:^|: )(?:cancelled|interrupted by SIG[A-Z]+)$/;
+
+/** What a finished vertex is called, as buildx prints it: `CACHED`, `DONE 1.2s`, `ERROR: …`, `CANCELED`. */
 export function outcome(vertex: VertexEvent): string | undefined {
-  if (vertex.error !== undefined) return vertex.error.includes("cancelled") ? "CANCELED" : `ERROR ${vertex.error}`;
+  if (vertex.error !== undefined) return CANCELLED.test(vertex.error) ? "CANCELED" : `ERROR: ${vertex.error}`;
   if (vertex.cached === true) return "CACHED";
   if (vertex.completedAt === undefined) return undefined;
   return `DONE ${seconds(vertex.completedAt - (vertex.startedAt ?? vertex.completedAt))}s`;
-}
-
-/** Makes text from a build safe for a terminal: control characters other than colours and tabs are dropped. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-  return text.replace(/\u001b\[[0-9;]*m|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]|\u001b/g, (match) =>
-    match.length > 1 ? match : "",
-  );
 }
