@@ -180,11 +180,16 @@ class Cage implements Launch {
     }
   }
 
-  /** The launcher waits for the first process, unless it was killed before there was one: then its end of the socket tells. */
+  /**
+   * The launcher waits for the first process, unless it was killed before there was one to be seen. Then a shell may live that
+   * has not yet asked for its death signal: end of file ends it, and its end of the socket tells when.
+   */
   async #gone(): Promise<true> {
     await this.#ended.catch(() => undefined);
+    if (this.#first !== undefined || this.#control.closed) return true;
     this.#control.resume();
-    if (this.#first === undefined && !this.#control.closed) await once(this.#control, "close");
+    this.#control.end();
+    await once(this.#control, "close");
     return true;
   }
 

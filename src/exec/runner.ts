@@ -68,7 +68,7 @@ class BundleRunner implements Runner {
       return await this.#run(spec, signal);
     } catch (error) {
       throwIfAborted(signal, "run a step");
-      throw toVarveError(error, "run a step");
+      throw toVarveError(firstOf(error), "run a step");
     }
   }
 
@@ -175,6 +175,11 @@ class BundleRunner implements Runner {
       [Symbol.dispose]: () => stop.abort(),
     };
   }
+}
+
+/** What went wrong first, where the cleaning up that followed went wrong too. */
+function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
 function openRootfs(path: string): Root {
