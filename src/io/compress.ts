@@ -1,10 +1,7 @@
-import { availableParallelism } from "node:os";
-import { constants, createZstdCompress } from "node:zlib";
-import { type LayerCompression, VarveError, toVarveError } from "../core/index.ts";
-import { blocks } from "./blocks.ts";
+import { type LayerCompression, VarveError } from "../core/index.ts";
 import type { Bytes } from "./bytes.ts";
 import { gzip } from "./compress-gzip.ts";
-import { through } from "./compress-transform.ts";
+import { zstd } from "./compress-zstd.ts";
 
 export interface CompressOptions {
   readonly type: LayerCompression;
@@ -13,7 +10,6 @@ export interface CompressOptions {
 }
 
 const LEVELS = { gzip: { most: 9, usual: 6 }, zstd: { most: 22, usual: 3 } } as const;
-const CHUNK = 262_144;
 
 /** The level to use; throws `invalid-argument` for one that the format does not have. -1 stands for the usual one. */
 export function compressionLevel(type: "gzip" | "zstd", level: number | undefined): number {
@@ -36,21 +32,4 @@ export function compress(source: Bytes, { type, level }: CompressOptions): Bytes
     case "zstd":
       return zstd(source, compressionLevel(type, level));
   }
-}
-
-async function* zstd(source: Bytes, level: number): AsyncGenerator<Uint8Array> {
-  const params = {
-    [constants.ZSTD_c_compressionLevel]: level,
-    [constants.ZSTD_c_checksumFlag]: 1,
-    // Any number from 1 up gives the same bytes; 0 would give others.
-    [constants.ZSTD_c_nbWorkers]: Math.min(4, availableParallelism()),
-  };
-  const encoder = createZstdCompress({ chunkSize: CHUNK, params });
-  const ends = { input: encoder, output: encoder };
-  yield* through(even(source), ends, (error) => toVarveError(error, "compress with zstd"));
-}
-
-/** Cut the same way whatever the source's chunks are: the encoder's result may depend on it. */
-async function* even(source: Bytes): AsyncGenerator<Uint8Array> {
-  for await (const { data } of blocks(source, CHUNK)) yield data;
 }
