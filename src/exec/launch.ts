@@ -22,6 +22,8 @@ export interface LaunchPlan {
   readonly prepare: readonly string[];
   /** Positional parameters for `prepare`: "$1", "$2", … */
   readonly parameters: readonly string[];
+  /** Where crun may make what it would otherwise make in /tmp, and leave there if killed. */
+  readonly scratch: string;
 }
 
 /** How the runtime has ended. */
@@ -84,7 +86,10 @@ export function launch(plan: LaunchPlan): Launch {
     {
       // A session of its own: a Ctrl-C at the terminal is this process's to answer.
       detached: true,
-      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+      env: {
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        _LIBCONTAINER_STATEDIR: plan.scratch,
+      },
       stdio: ["ignore", stdout.writer, stderr.writer, "pipe"],
     },
   );

@@ -123,7 +123,7 @@ class BundleRunner implements Runner {
       directory.path,
       directory.id,
     ];
-    return { tools, command, prepare, parameters };
+    return { tools, command, prepare, parameters, scratch: directory.path };
   }
 
   /** Starts the runtime and hands on its output until it ends. Abortion kills it, and does not wait for the listener. */
