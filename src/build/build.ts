@@ -10,6 +10,7 @@ import type { ExportPlatform, ExportSource } from "../export/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
 import { openContext, namedContexts } from "./contexts.ts";
 import { type LoadedDockerfile, loadDockerfile } from "./dockerfile.ts";
+import { type Origin, buildFailure } from "./failure.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult } from "./options.ts";
 import { type ExportReport, exportOutputs } from "./outputs.ts";
@@ -24,16 +25,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   checkOptions(options);
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await Session.open(options));
-  const { progress } = session;
-  const loaded = await loadBuild(options, session, stack);
-  const compiled = await compileAll(loaded, options, session);
-  for (const warning of new Set(compiled.flatMap((result) => result.warnings))) {
-    progress.warn(`${warning.rule}: ${warning.message}`, {
-      url: warning.url,
-      location: { file: loaded.file.source.name, line: warning.range.start.line },
-    });
-  }
-  const results = await session.solve(compiled.map((result) => result.edge));
+  const { compiled, results } = await solveBuild(options, session, stack);
   session.finish();
   const exported = await exportOutputs(
     sourceOf(options, compiled, results),
@@ -42,6 +34,34 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     session,
   );
   return resultOf(exported, session);
+}
+
+interface Solved {
+  readonly compiled: readonly CompileResult[];
+  readonly results: readonly Result[];
+}
+
+/** From the context to its results; what fails says where in the Dockerfile. */
+async function solveBuild(options: BuildOptions, session: Session, stack: AsyncDisposableStack): Promise<Solved> {
+  let origin: Origin | undefined;
+  try {
+    const loaded = await loadBuild(options, session, stack);
+    const compiled = await compileAll(loaded, options, session);
+    origin = { file: loaded.file.source, compiled };
+    warn(loaded, compiled, session);
+    return { compiled, results: await session.solve(compiled.map((result) => result.edge)) };
+  } catch (error) {
+    throw buildFailure(error, origin);
+  }
+}
+
+function warn({ file }: LoadedBuild, compiled: readonly CompileResult[], { progress }: Session): void {
+  for (const warning of new Set(compiled.flatMap((result) => result.warnings))) {
+    progress.warn(`${warning.rule}: ${warning.message}`, {
+      url: warning.url,
+      location: { file: file.source.name, line: warning.range.start.line },
+    });
+  }
 }
 
 /** A context and its Dockerfile, ready to be compiled. */

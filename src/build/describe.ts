@@ -1,3 +1,4 @@
+import type { VarveError } from "../core/index.ts";
 import type { LintWarning } from "../dockerfile/index.ts";
 import { checkDockerfile, listTargets, outline } from "../frontend/index.ts";
 import { loadBuild } from "./build.ts";
@@ -53,7 +54,7 @@ export async function describeDockerfile(options: BuildOptions, kind: Descriptio
     case "check": {
       const { warnings, error } = await checkDockerfile(file, compile, session.host, options.signal);
       const found = warnings.map((warning) => warningText(warning, file.source.name)).join("\n");
-      const failure = error === undefined ? "" : `${error.message}\n`;
+      const failure = error === undefined ? "" : failureText(error);
       const summary =
         warnings.length === 0 && error === undefined
           ? "Check complete, no warnings found.\n"
@@ -65,6 +66,11 @@ export async function describeDockerfile(options: BuildOptions, kind: Descriptio
 
 function warningText({ rule, url, message, range }: LintWarning, name: string): string {
   return `WARNING: ${rule}${url === "" ? "" : ` - ${url}`}\n${message}\n${name}:${range.start.line}\n`;
+}
+
+function failureText({ message, details }: VarveError): string {
+  const { snippet } = details;
+  return typeof snippet === "string" ? `${snippet}\n${message}\n` : `${message}\n`;
 }
 
 function columns(rows: readonly (readonly string[])[]): string {

@@ -34,13 +34,14 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof VarveError ? BY_CODE[error.code] : ExitCode.internal;
 }
 
-/** What a failure looks like on a terminal: the message, the hint, and for a bug the stack. */
+/** What a failure looks like on a terminal: its place in the Dockerfile, the message, the hint, and for a bug the stack. */
 export function describeError(error: unknown): string {
   if (!(error instanceof VarveError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `ERROR: ${printable(text)}\nThis is a bug in varve.`;
   }
-  const lines = [`ERROR: ${error.message}`];
+  const { snippet } = error.details;
+  const lines = [...(typeof snippet === "string" ? [snippet] : []), `ERROR: ${error.message}`];
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
   if (error.code === "internal" && error.stack !== undefined) lines.push(error.stack);
   return printable(lines.join("\n"));

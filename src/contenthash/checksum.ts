@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { digestOf, VarveError, type Digest } from "../core/index.ts";
+import { digestOf, type Digest } from "../core/index.ts";
 import { byteStringOf, type ByteString } from "../linux/index.ts";
 import { basePath } from "../pattern/index.ts";
 import { textOf } from "./bytes.ts";
 import { recursiveDigest, walkNodes } from "./directory.ts";
 import { hashNodes } from "./hash-nodes.ts";
 import { listSelected, type Listed } from "./listing.ts";
+import { missingPath } from "./missing.ts";
 import { resolvePlace } from "./resolve.ts";
 import type { ContentSelector, Tree } from "./types.ts";
 
@@ -17,7 +18,7 @@ const EMPTY_DIGEST = digestOf("");
 
 async function plainChecksum(tree: Tree, path: ByteString, follow: boolean, signal?: AbortSignal): Promise<Digest> {
   const { node } = resolvePlace(tree, path, follow);
-  if (node === undefined) throw new VarveError("not-found", `Cannot checksum ${textOf(path)}: not found`);
+  if (node === undefined) throw missingPath(textOf(path));
   await hashNodes(walkNodes(node), signal);
   return recursiveDigest(node);
 }
@@ -58,7 +59,7 @@ export async function selectorChecksum(
 ): Promise<Digest> {
   if (tree.root === undefined) {
     if (selector.path === "/") return EMPTY_DIGEST;
-    throw new VarveError("not-found", `Cannot checksum ${selector.path}: the filesystem is empty`);
+    throw missingPath(selector.path);
   }
   const { wildcard, includePatterns, excludePatterns } = selector;
   if (wildcard || includePatterns.length > 0 || excludePatterns.length > 0)

@@ -1,7 +1,7 @@
-import { VarveError } from "../core/index.ts";
 import { byteStringOf, type ByteString } from "../linux/index.ts";
 import { hasGlob, matchGlob, PatternMatcher, type MatchInfo } from "../pattern/index.ts";
 import { textOf } from "./bytes.ts";
+import { missingPath } from "./missing.ts";
 import { resolvePlace, type Place } from "./resolve.ts";
 import type { ContentSelector, Tree, TreeNode } from "./types.ts";
 
@@ -103,8 +103,7 @@ export function listSelected(tree: Tree, selector: ContentSelector): Listing {
   }
   for (const required of selector.requiredPaths) {
     const bytes = byteStringOf(required);
-    if (!lister.entries.some(({ path }) => path.startsWith(bytes)))
-      throw new VarveError("not-found", `Cannot checksum ${required}: not found`);
+    if (!lister.entries.some(({ path }) => path.startsWith(bytes))) throw missingPath(required);
   }
   return { prefix, entries: lister.entries };
 }

@@ -68,6 +68,7 @@ test("layer media types and compressions come from each other", () => {
 test("messages never carry credentials", () => {
   assert.equal(redact("GET https://user:pa55@host/x failed"), "GET https://***@host/x failed");
   assert.equal(redact('{"token":"abc.def"} Authorization: Bearer abc'), '{"token":"***"} Authorization: ***');
+  assert.equal(redact("/run/secrets/token: not found, x-token: abc"), "/run/secrets/token: not found, x-token: ***");
   const error = new VarveError("remote", "Cannot ask https://a:b@c/: no", { hint: "password=hunter2" });
   assert.equal(error.message, "Cannot ask https://***@c/: no");
   assert.equal(error.hint, "password=***");

@@ -46,8 +46,9 @@ export interface VarveErrorOptions {
 }
 
 const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
+/** A name after a slash is a file's, not a field's. */
 const CREDENTIAL =
-  /\b(authorization|token|password|secret|identitytoken)(["']?\s*[:=]\s*["']?)(?:(bearer|basic)\s+)?[^\s"',;&]+/gi;
+  /(?<!\/)\b(authorization|token|password|secret|identitytoken)(["']?\s*[:=]\s*["']?)(?:(bearer|basic)\s+)?[^\s"',;&]+/gi;
 
 /** Removes user names and passwords from URLs and the values of fields whose name says they are a credential. */
 export function redact(text: string): string {

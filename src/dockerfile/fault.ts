@@ -1,4 +1,4 @@
-import { VarveError } from "../core/index.ts";
+import { VarveError, redact } from "../core/index.ts";
 import { type SourceFile, type SourceRange, snippet } from "./source.ts";
 
 /**
@@ -15,16 +15,16 @@ export function nearOf(error: unknown): string | undefined {
   return typeof near === "string" && near !== "" ? near : undefined;
 }
 
-function isLocated(error: VarveError): boolean {
+/** True for an error that says where in a Dockerfile it comes from. */
+export function hasPlace(error: VarveError): boolean {
   return error.details["location"] !== undefined;
 }
 
 /**
- * `error` as `invalid-build` with `details.location` (file, line, column, endLine, endColumn), and a message that ends in the
- * offending lines with a caret under the place. An error that has a place already keeps it; other codes are passed on.
+ * `error` with its place: `details.location` (file, line, column, endLine, endColumn), and `details.snippet`, the lines
+ * themselves as `snippet` shows them. Its message stays one line.
  */
-export function atRange(error: unknown, file: SourceFile, range: SourceRange, prefix = ""): unknown {
-  if (!(error instanceof VarveError) || error.code !== "invalid-build" || isLocated(error)) return error;
+export function withPlace(error: VarveError, file: SourceFile, range: SourceRange, prefix = ""): VarveError {
   const location = {
     file: file.name,
     line: range.start.line,
@@ -32,11 +32,17 @@ export function atRange(error: unknown, file: SourceFile, range: SourceRange, pr
     endLine: range.end.line,
     endColumn: range.end.column,
   };
-  return new VarveError("invalid-build", `${prefix}${error.message}\n${snippet(file, range)}`, {
-    details: { ...error.details, reason: error.message, location },
+  return new VarveError(error.code, prefix + error.message, {
+    details: { ...error.details, location, snippet: redact(snippet(file, range)) },
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     cause: error,
   });
+}
+
+/** As `withPlace`, for what was read wrong: `invalid-build` that has no place yet. Anything else is passed on. */
+export function atRange(error: unknown, file: SourceFile, range: SourceRange, prefix = ""): unknown {
+  if (!(error instanceof VarveError) || error.code !== "invalid-build" || hasPlace(error)) return error;
+  return withPlace(error, file, range, prefix);
 }
 
 /** Runs `read`, and says where it failed if it does. */

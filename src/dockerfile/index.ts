@@ -9,7 +9,7 @@ export {
   type Variables,
 } from "./expand.ts";
 export * from "./expand-instruction.ts";
-export { atRange, fault, located } from "./fault.ts";
+export { atRange, fault, hasPlace, located, withPlace } from "./fault.ts";
 export { chompHeredoc, type HeredocHead, tryHeredocHead } from "./heredoc.ts";
 export * from "./ignore-choice.ts";
 export type * from "./instruction.ts";

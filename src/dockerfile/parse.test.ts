@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { type VarveError, isVarveError } from "../core/index.ts";
-import { type Instruction, parseDockerfile, parseTrigger } from "./index.ts";
+import { type Instruction, lineRange, parseDockerfile, parseTrigger, snippet, sourceFile } from "./index.ts";
 
 function instructions(text: string): readonly Instruction[] {
   return parseDockerfile(`FROM scratch\n${text}`).stages[0]?.instructions ?? [];
@@ -152,9 +152,31 @@ test("errors say what, where and show it", () => {
   const error = failure("FROM alpine\n\n  FRM x \\\n  y\n");
   assert.match(error.message, /^dockerfile parse error on line 3: unknown instruction: FRM \(did you mean FROM\?\)/);
   assert.deepEqual(error.details["location"], { file: "Dockerfile", line: 3, column: 3, endLine: 3, endColumn: 6 });
-  assert.match(error.message, /3 \|   FRM x \\\n {2}\| {3}\^\^\^/);
+  const shown = [
+    "Dockerfile:3",
+    "--------------------",
+    "   1 |     FROM alpine",
+    "   2 |",
+    "   3 | >>>   FRM x \\",
+    "     |       ^^^",
+    "   4 |       y",
+    "--------------------",
+  ];
+  assert.equal(error.details["snippet"], shown.join("\n"));
   const flag = failure("FROM alpine\nCOPY a \\\n b --form=x\nCOPY \\\n --form=x a b\n");
   assert.deepEqual(flag.details["location"], { file: "Dockerfile", line: 5, column: 2, endLine: 5, endColumn: 8 });
+});
+
+test("a whole instruction is marked without carets, a long one not to its end", () => {
+  const file = sourceFile("f", `FROM a\nRUN x \\\n y\n${"z\n".repeat(50)}`);
+  const rows = (first: number, last: number): string[] =>
+    snippet(file, lineRange(file, first, last))
+      .split("\n")
+      .slice(2, -1);
+  assert.deepEqual(rows(2, 3), ["   1 |     FROM a", "   2 | >>> RUN x \\", "   3 | >>>  y", "   4 |     z"]);
+  assert.deepEqual(rows(1, 1), ["   1 | >>> FROM a", "   2 |     RUN x \\", "   3 |      y"]);
+  assert.equal(rows(4, 40).length, 14);
+  assert.equal(rows(53, 53).at(-1), "  53 | >>> z");
 });
 
 test("what no Dockerfile is", () => {

@@ -30,33 +30,41 @@ export function lineRange(file: SourceFile, first: number, last: number = first)
   return { start: { line: first, column: 1 }, end: { line: last, column: end } };
 }
 
-const CONTEXT = 2;
 const WIDTH = 160;
+/** Lines shown of a range: the rest of a long heredoc says nothing more. */
+const LONGEST = 12;
+const FRAME = "-".repeat(20);
 
-function underline(line: string, range: SourceRange, number: number): string {
-  const from = number === range.start.line ? range.start.column - 1 : line.length - line.trimStart().length;
-  const to = number === range.end.line ? range.end.column - 1 : line.length;
+/** Carets under a part of a line; undefined if they would say no more than the line's mark does. */
+function underline(line: string, range: SourceRange): string | undefined {
+  const from = range.start.column - 1;
   const shown = Math.min(line.length, WIDTH);
-  const width = Math.max(1, Math.min(to, shown) - from);
-  const indent = line.slice(0, Math.min(from, shown)).replaceAll(/[^\t]/g, " ");
-  return indent + "^".repeat(width);
+  const to = Math.min(range.end.line === range.start.line ? range.end.column - 1 : line.length, shown);
+  const isPart = line.slice(0, from).trim() !== "" || line.slice(to, shown).trim() !== "";
+  if (!isPart || from >= shown) return undefined;
+  return line.slice(0, from).replaceAll(/[^\t]/g, " ") + "^".repeat(Math.max(1, to - from));
 }
 
-/** The lines of a range with their numbers and a caret line under the first, and two lines around them. */
+function cut(line: string): string {
+  return line.length > WIDTH ? `${line.slice(0, WIDTH)}…` : line;
+}
+
+/**
+ * The lines of a range, marked, with their numbers and what stands around them: the form in which BuildKit's clients show
+ * where a build failed. A part of a line has carets under it.
+ */
 export function snippet(file: SourceFile, range: SourceRange): string {
-  const first = Math.max(1, range.start.line - CONTEXT);
-  const last = Math.min(
-    file.lines.length,
-    Math.max(range.start.line, Math.min(range.end.line, range.start.line + 4)) + CONTEXT,
-  );
-  const gutter = String(last).length;
+  const { line: start } = range.start;
+  const last = Math.max(start, Math.min(range.end.line, start + LONGEST - 1));
+  const around = range.end.line > start ? 1 : 2;
   const rows: string[] = [];
-  for (let number = first; number <= last; number++) {
-    const line = file.lines[number - 1] ?? "";
-    rows.push(
-      `${String(number).padStart(gutter)} | ${line.length > WIDTH ? `${line.slice(0, WIDTH)}…` : line}`.trimEnd(),
-    );
-    if (number === range.start.line) rows.push(`${" ".repeat(gutter)} | ${underline(line, range, number)}`);
+  for (let number = Math.max(1, start - around); number <= last + around; number++) {
+    const line = file.lines[number - 1];
+    if (line === undefined || (line === "" && number === file.lines.length)) break;
+    const isMarked = number >= start && number <= range.end.line;
+    rows.push(` ${String(number).padStart(3)} | ${isMarked ? ">>>" : "   "} ${cut(line)}`.trimEnd());
+    const carets = number === start ? underline(line, range) : undefined;
+    if (carets !== undefined) rows.push(`     |     ${carets}`);
   }
-  return `${file.name}:${range.start.line}\n${rows.join("\n")}`;
+  return [`${file.name}:${start}`, FRAME, ...rows, FRAME].join("\n");
 }

@@ -95,6 +95,7 @@ function resultOf(plan: Plan, pass: PassResult, context: CompileContext): Compil
     image: finishImage(target, context),
     baseImage: target.baseImage,
     epoch: context.epoch,
+    sources: pass.sources.ranges,
     warnings: unique([...context.linter.warnings, ...linter.warnings]),
     locals: neededLocals(target.state),
     stages: plan.table.nodes

@@ -1,5 +1,5 @@
 import type { Digest, Platform } from "../core/index.ts";
-import type { LintOptions, LintWarning } from "../dockerfile/index.ts";
+import type { LintOptions, LintWarning, SourceRange } from "../dockerfile/index.ts";
 import type { CdiDevice, Edge, HostIp, LinuxResources, NetMode, State, Ulimit } from "../llb/index.ts";
 import type { ImageConfig } from "./image.ts";
 
@@ -113,6 +113,8 @@ export interface CompileResult {
   readonly baseImage: ImageConfig | undefined;
   /** Seconds since 1970 of `SOURCE_DATE_EPOCH`. */
   readonly epoch: number | undefined;
+  /** Where the graph's vertices stand in the Dockerfile, each at least once; the main context stands nowhere. */
+  readonly sources: ReadonlyMap<Digest, readonly SourceRange[]>;
   readonly warnings: readonly LintWarning[];
   readonly locals: readonly NeededLocal[];
   /** Names of the stages that were compiled, in order. */

@@ -9,6 +9,7 @@ import { setUser } from "./dispatch-meta.ts";
 import { cloneImage, DEFAULT_PATH, splitEnv } from "./image.ts";
 import { at } from "./place.ts";
 import type { Plan } from "./plan.ts";
+import { SourceMap } from "./source-map.ts";
 import type { StageNode } from "./stage-node.ts";
 import { StageState } from "./stage-state.ts";
 
@@ -32,6 +33,7 @@ export interface PassResult {
   readonly stages: ReadonlyMap<StageNode, StageState>;
   readonly used: UsedPaths;
   readonly linter: Linter;
+  readonly sources: SourceMap;
 }
 
 /** Paths for `followpaths`: relative, sorted; undefined for everything, and if nothing is read by path. */
@@ -65,6 +67,7 @@ class Pass implements PassStates {
   readonly ignored: PatternMatcher | undefined;
   readonly stages: Map<StageNode, StageState> = new Map();
   readonly linter: Linter;
+  readonly sources: SourceMap;
   readonly #context: CompileContext;
   readonly #used: UsedPaths | undefined;
 
@@ -74,6 +77,7 @@ class Pass implements PassStates {
     this.linter = new Linter(context.linter.options);
     this.mainContext = mainContext(context, used);
     this.ignored = ignoredBy(context);
+    this.sources = new SourceMap(this.mainContext.edge);
   }
 
   stageOf(node: StageNode): StageState | undefined {
@@ -90,13 +94,18 @@ class Pass implements PassStates {
     const { file } = this.#context;
     const stage = at(file.source, node.range, () => this.#begin(node));
     at(file.source, node.range, () => inheritConfig(stage));
-    for (const planned of node.instructions)
-      at(file.source, planned.instruction.range, () => dispatch(stage, planned, this));
+    for (const planned of node.instructions) {
+      const { range } = planned.instruction;
+      const before = stage.state.edge;
+      at(file.source, range, () => dispatch(stage, planned, this));
+      if (stage.state.edge !== before) this.sources.add(stage.state.edge, range);
+    }
   }
 
   #begin(node: StageNode): StageState {
     const stage = node.base === undefined ? this.#fromSource(node) : this.#fromStage(node, node.base);
     this.stages.set(node, stage);
+    if (node.base === undefined) this.sources.add(stage.state.edge, node.range);
     return stage;
   }
 
@@ -163,5 +172,5 @@ export function runPass(plan: Plan, context: CompileContext, used?: UsedPaths): 
   const target = pass.stageOf(plan.target);
   if (target === undefined) throw fault(`target stage "${plan.target.title}" could not be built`);
   target.paths.add("/");
-  return { target, stages: pass.stages, used: usedPaths(pass.stages), linter: pass.linter };
+  return { target, stages: pass.stages, used: usedPaths(pass.stages), linter: pass.linter, sources: pass.sources };
 }

@@ -1,17 +1,11 @@
 import { VarveError } from "../core/index.ts";
-import { atRange, type SourceFile, type SourceRange, snippet } from "../dockerfile/index.ts";
+import { hasPlace, type SourceFile, type SourceRange, withPlace } from "../dockerfile/index.ts";
 
-/** The error with the place in the Dockerfile it comes from: `details.location`, and the lines in its message. */
+/** The error with the place in the Dockerfile it comes from; what is nobody's fault in the Dockerfile has none. */
 export function placed(error: unknown, file: SourceFile, range: SourceRange): unknown {
-  if (!(error instanceof VarveError) || error.details["location"] !== undefined) return error;
-  if (error.code === "invalid-build") return atRange(error, file, range);
+  if (!(error instanceof VarveError) || hasPlace(error)) return error;
   if (error.code === "cancelled" || error.code === "internal") return error;
-  const location = { file: file.name, line: range.start.line, column: range.start.column };
-  return new VarveError(error.code, `${error.message}\n${snippet(file, range)}`, {
-    details: { ...error.details, location },
-    cause: error,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
+  return withPlace(error, file, range);
 }
 
 /** Runs `act`; its errors get the place. */

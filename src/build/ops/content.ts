@@ -1,19 +1,63 @@
-import type { Digest } from "../../core/index.ts";
+import { type Digest, VarveError, isVarveError } from "../../core/index.ts";
 import { type ContentSelector, checksum, scratchTree, snapshotTree } from "../../contenthash/index.ts";
+import { Root } from "../../linux/index.ts";
 import { type Hold, SCRATCH } from "../../record/index.ts";
+import type { LocalContext } from "../../source/index.ts";
 import type { OpDeps } from "./deps.ts";
 import type { Result } from "./result.ts";
 
-/** The content key of what an op reads of a result: BuildKit's content hash of the selected paths. */
+/**
+ * The content key of what an op reads of a result: BuildKit's content hash of the selected paths. A path that is not there
+ * fails in BuildKit's words.
+ */
 export async function contentDigest(
   result: Result,
   selectors: readonly ContentSelector[],
   deps: OpDeps,
   hold: Hold,
 ): Promise<Digest | undefined> {
+  try {
+    return await checksumOf(result, selectors, deps, hold);
+  } catch (error) {
+    const path = isVarveError(error, "not-found") ? error.details["path"] : undefined;
+    throw typeof path === "string" ? missing(result, path, error) : error;
+  }
+}
+
+async function checksumOf(
+  result: Result,
+  selectors: readonly ContentSelector[],
+  deps: OpDeps,
+  hold: Hold,
+): Promise<Digest> {
   const options = hold.signal === undefined ? {} : { signal: hold.signal };
   if (result.kind === "context") return await result.context.checksum(selectors, hold.signal);
   if (result.id === SCRATCH) return await checksum(scratchTree, selectors, options);
   await using view = await deps.records.mount(result.id, hold);
   return await checksum(snapshotTree(view.path), selectors, options);
+}
+
+function missing(result: Result, path: string, cause: unknown): VarveError {
+  const shown = path.startsWith("/") ? path : `/${path}`;
+  const message = `failed to compute cache key: failed to calculate checksum of ref: "${shown}": not found`;
+  const isExcluded = result.kind === "context" && isThere(result.context, path);
+  return new VarveError("not-found", message, {
+    details: { path: shown },
+    cause,
+    ...(isExcluded
+      ? { hint: `${shown} is in the build context, but its ignore file (.dockerignore) excludes it` }
+      : {}),
+  });
+}
+
+/** Whether a path that is no part of a context is in its directory all the same. */
+function isThere({ filter, path: directory }: LocalContext, path: string): boolean {
+  if (filter === undefined) return false;
+  try {
+    using root = Root.open(directory);
+    root.resolve(path, { follow: true });
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,0 +1,33 @@
+import type { Digest } from "../core/index.ts";
+import type { SourceRange } from "../dockerfile/index.ts";
+import type { Edge, Vertex } from "../llb/index.ts";
+
+/** Which instructions the vertices of a graph come from. No digest depends on it: two instructions may make one vertex. */
+export class SourceMap {
+  readonly ranges: ReadonlyMap<Digest, readonly SourceRange[]>;
+  readonly #ranges = new Map<Digest, SourceRange[]>();
+  /** The main context: no instruction made it. */
+  readonly #context: Digest | undefined;
+
+  constructor(context: Edge | undefined) {
+    this.ranges = this.#ranges;
+    this.#context = context?.vertex.digest;
+  }
+
+  /** Says that an instruction made a vertex, and whatever it needs that no instruction before has made. */
+  add(edge: Edge | undefined, range: SourceRange): void {
+    if (edge === undefined || edge.vertex.digest === this.#context) return;
+    const known = this.#ranges.get(edge.vertex.digest);
+    if (known === undefined) this.#addNew(edge.vertex, range);
+    else if (!known.includes(range)) known.push(range);
+  }
+
+  #addNew(top: Vertex, range: SourceRange): void {
+    const waiting = [top];
+    for (let vertex = waiting.pop(); vertex !== undefined; vertex = waiting.pop()) {
+      if (vertex.digest === this.#context || this.#ranges.has(vertex.digest)) continue;
+      this.#ranges.set(vertex.digest, [range]);
+      waiting.push(...vertex.inputs.map((input) => input.vertex));
+    }
+  }
+}
