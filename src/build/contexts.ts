@@ -1,10 +1,10 @@
 import { join, resolve } from "node:path";
 import { VarveError } from "../core/index.ts";
-import type { MainContext, NamedContext } from "../frontend/index.ts";
-import { type State, git, http } from "../llb/index.ts";
+import { type MainContext, type NamedContext, gitContext, isHttpSource, parseNamedContext } from "../frontend/index.ts";
+import { type State, http } from "../llb/index.ts";
 import type { BuildContext, BuildOptions, DockerfileSource } from "./options.ts";
 import { openLayout } from "./layouts.ts";
-import type { Session } from "./session.ts";
+import type { LocalDirectory, Session } from "./session.ts";
 
 /** The main context, found: what the front end is told of it, and a directory in which the Dockerfile is looked for. */
 export interface OpenedContext {
@@ -24,7 +24,7 @@ export async function openContext(
 ): Promise<OpenedContext> {
   switch (context.kind) {
     case "directory":
-      return localContext(context.path, session);
+      return localContext({ path: resolve(context.path), lasting: true }, session);
     case "empty":
       return { main: { kind: "local", name: MAIN }, directory: undefined };
     case "stream":
@@ -34,10 +34,9 @@ export async function openContext(
   }
 }
 
-function localContext(path: string, session: Session): OpenedContext {
-  const directory = resolve(path);
+function localContext(directory: LocalDirectory, session: Session): OpenedContext {
   session.locals.set(MAIN, directory);
-  return { main: { kind: "local", name: MAIN }, directory };
+  return { main: { kind: "local", name: MAIN }, directory: directory.path };
 }
 
 /** An archive is unpacked into a directory of its own; anything else is a Dockerfile without a context. */
@@ -49,22 +48,18 @@ async function streamContext(
   const { openStreamContext } = await import("../source/index.ts");
   const parent = join(session.store.root, "contexts");
   const opened = stack.use(await openStreamContext(bytes, parent, session.hold.signal));
-  if (opened.kind === "archive") return localContext(opened.path, session);
-  return { ...localContext(opened.path, session), dockerfile: { kind: "text", text: opened.text } };
+  const local = localContext({ path: opened.path, lasting: false }, session);
+  return opened.kind === "archive" ? local : { ...local, dockerfile: { kind: "text", text: opened.text } };
 }
 
 /** A repository, or an archive or Dockerfile to download. */
 async function urlContext(url: string, session: Session, stack: AsyncDisposableStack): Promise<OpenedContext> {
-  if (isGitUrl(url)) {
-    const { remote, fragment } = splitFragment(url);
-    const [ref = "", subdir = ""] = fragment.split(":", 2);
-    const state = git(remote, {
-      ...(ref === "" ? {} : { ref }),
-      ...(subdir === "" ? {} : { subdir }),
-      name: `[internal] load git source ${url}`,
-    });
-    return { main: { kind: "state", state }, directory: await directoryOf(state, session, stack) };
-  }
+  const repository = gitContext(url);
+  if (repository !== undefined)
+    return {
+      main: { kind: "state", state: repository },
+      directory: await directoryOf(repository, session, stack),
+    };
   const state = http(url, { filename: "context", name: "[internal] load remote build context" });
   const directory = await directoryOf(state, session, stack);
   const { createReadStream } = await import("node:fs");
@@ -75,17 +70,6 @@ async function directoryOf(state: State, session: Session, stack: AsyncDisposabl
   const [result] = await session.solve([state.edge]);
   if (result?.kind !== "record") return undefined;
   return stack.use(await session.store.records.mount(result.id, session.hold)).path;
-}
-
-function splitFragment(url: string): { remote: string; fragment: string } {
-  const at = url.indexOf("#");
-  return at < 0 ? { remote: url, fragment: "" } : { remote: url.slice(0, at), fragment: url.slice(at + 1) };
-}
-
-/** Docker's rule: git's own schemes, `git@host:path`, `github.com/…`, and http URLs whose path ends in `.git`. */
-export function isGitUrl(url: string): boolean {
-  if (/^(?:git|ssh):\/\/|^[^/\s:]+@[^/\s:]+:|^github\.com\//.test(url)) return true;
-  return /^https?:\/\/[^#?]+\.git(?:#.*)?$/.test(url);
 }
 
 /** Named contexts, in the front end's words; directories get a local source of their own. */
@@ -103,15 +87,20 @@ async function namedContext(name: string, source: string, session: Session): Pro
   const [, scheme = "", rest = ""] = /^([a-z-]+):(?:\/\/)?(.*)$/s.exec(source) ?? [];
   if (scheme === "docker-image") return { kind: "image", reference: rest };
   if (scheme === "oci-layout") return await layoutContext(name, rest, session);
-  if (isGitUrl(source)) return { kind: "git", url: source };
-  if (scheme === "http" || scheme === "https") return { kind: "http", url: source };
   if (scheme === "target")
     throw new VarveError(
       "unsupported",
       `Cannot use build context ${name}=${source}: target: contexts belong to bake files`,
     );
-  session.locals.set(name, resolve(source));
-  return { kind: "local", name };
+  if (isRemote(source)) return parseNamedContext(source);
+  const local = `context:${name}`;
+  session.locals.set(local, { path: resolve(source), lasting: true });
+  return { kind: "local", name: local };
+}
+
+/** Whether a context is fetched from elsewhere, rather than a path of this machine. */
+export function isRemote(text: string): boolean {
+  return gitContext(text) !== undefined || isHttpSource(text);
 }
 
 /** `oci-layout://path[:tag][@digest]`: its image is read into the store, where the build finds it by its digest. */

@@ -117,7 +117,7 @@ function depsOf(session: Session, activity: Activity): ExportDeps {
     images,
     registry,
     hold: session.hold,
-    part: activity.part,
+    part: (id, work) => activity.part(id, work),
     warn: (message) => session.progress.warn(message),
     onTransfer: (event) => activity.report(report(event)),
   };

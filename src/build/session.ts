@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { VarveError, hostPlatform } from "../core/index.ts";
+import { Limits, VarveError, hostPlatform } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
 import { StatCache } from "../contenthash/index.ts";
 import { type Runner, createRunner } from "../exec/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
+import { parseIgnoreFile } from "../pattern/index.ts";
 import { type Hold, SCRATCH } from "../record/index.ts";
 import type { SolverJob } from "../solver/index.ts";
 import {
@@ -14,17 +15,26 @@ import {
   type LocalContext,
   type PullPolicy,
   openLocalContext,
+  readContextFile,
 } from "../source/index.ts";
 import { solverGraph } from "./graph.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import { type Result, recordResult } from "./ops/result.ts";
+import { sourceTime } from "./ops/source.ts";
 import type { BuildOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { Secrets } from "./secrets.ts";
 import type { Store } from "./store.ts";
 
-/** A directory of this machine that a build reads, under the name of its `local://` source. */
-export type LocalDirectories = Map<string, string>;
+/** A directory of this machine that a build reads. */
+export interface LocalDirectory {
+  readonly path: string;
+  /** It is there in later builds too, so that remembering checksums of its files pays. */
+  readonly lasting: boolean;
+}
+
+/** Directories by the name of their `local://` source. */
+export type LocalDirectories = Map<string, LocalDirectory>;
 
 /** One build in a store: its lease, its sources, its share in the solver. */
 export class Session implements AsyncDisposable {
@@ -101,7 +111,12 @@ export class Session implements AsyncDisposable {
 
   /** What compiling a Dockerfile asks of this build. */
   get host(): CompileHost {
-    return { resolveImage: async (request) => await this.#resolveImage(request) };
+    return {
+      resolveImage: async (request) => await this.#resolveImage(request),
+      ignorePatterns: async (name) => await Promise.resolve(this.#ignorePatterns(name)),
+      sourceTime: async (edge, signal) =>
+        await sourceTime(edge, this.#deps, { ...this.hold, ...(signal && { signal }) }),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -120,23 +135,33 @@ export class Session implements AsyncDisposable {
 
   /** A context directory, scanned once for each set of patterns. */
   #local(name: string, attrs: ReadonlyMap<string, string>): Promise<LocalContext> {
-    const key = JSON.stringify([name, ...[...attrs].toSorted()]);
+    const key = JSON.stringify([name, ...[...attrs].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
     const known = this.#contexts.get(key);
     if (known !== undefined) return known;
-    const directory = this.locals.get(name);
-    if (directory === undefined)
-      throw new VarveError("internal", `Cannot read context ${name}: this build has none of that name`);
+    const { path, lasting } = this.#directory(name);
     const list = (attr: string): string[] => JSON.parse(attrs.get(attr) ?? "[]") as string[];
-    const context = openLocalContext(directory, {
+    const context = openLocalContext(path, {
       name,
       excludePatterns: list("local.excludepatterns"),
       includePatterns: list("local.includepattern"),
       followPaths: list("local.followpaths"),
-      cache: new StatCache(this.store.state),
+      ...(lasting ? { cache: new StatCache(this.store.state) } : {}),
       ...(this.hold.signal === undefined ? {} : { signal: this.hold.signal }),
     });
     this.#contexts.set(key, context);
     return context;
+  }
+
+  #directory(name: string): LocalDirectory {
+    const directory = this.locals.get(name);
+    if (directory !== undefined) return directory;
+    throw new VarveError("internal", `Cannot read context ${name}: this build has none of that name`);
+  }
+
+  /** What the `.dockerignore` of a named context says; nothing if it has none. */
+  #ignorePatterns(name: string): readonly string[] {
+    const text = readContextFile(this.#directory(name).path, ".dockerignore", Limits.ignoreFile);
+    return text === undefined ? [] : parseIgnoreFile(text);
   }
 
   #retain(result: Result): void {

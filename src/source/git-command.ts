@@ -1,14 +1,32 @@
 import { spawn } from "node:child_process";
-import { VarveError, redact } from "../core/index.ts";
+import { VarveError, redact, toVarveError } from "../core/index.ts";
 
 /** Protocols a remote, or one of its submodules, may use. Everything else git knows (`ext::` above all) runs commands. */
 const PROTOCOLS = ["https", "http", "ssh", "git"];
 const MAX_OUTPUT = 64 * 1024 * 1024;
+/** What git is let know of the caller's environment: where programs are, how to get out, whom to trust. */
+const PASSED = [
+  "PATH",
+  "http_proxy",
+  "https_proxy",
+  "HTTPS_PROXY",
+  "all_proxy",
+  "ALL_PROXY",
+  "no_proxy",
+  "NO_PROXY",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "GIT_SSL_CAINFO",
+];
+/** The exit code of a shell that does not find the program. */
+const NOT_FOUND = 127;
 
 export interface GitOptions {
   /** The repository's directory (`GIT_DIR`). */
   readonly directory?: string;
   readonly workTree?: string;
+  /** Where git is run. */
+  readonly cwd?: string;
   /** Sent as `Authorization` to the remote's host only, through the environment and never as an argument. */
   readonly auth?: { readonly url: string; readonly header: string } | undefined;
   readonly sshSocket?: string | undefined;
@@ -25,13 +43,14 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
     ["advice.detachedHead", "false"],
   ];
   if (options.auth !== undefined)
-    settings.push([`http.${options.auth.url}.extraHeader`, `Authorization: ${options.auth.header}`]);
+    settings.push([`http.${authScope(options.auth.url)}.extraHeader`, `Authorization: ${options.auth.header}`]);
+  const passed = PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
   const pairs = settings.flatMap(([key, value], i): [string, string][] => [
     [`GIT_CONFIG_KEY_${i}`, key],
     [`GIT_CONFIG_VALUE_${i}`, value],
   ]);
   return {
-    PATH: process.env["PATH"],
+    ...Object.fromEntries(passed),
     HOME: "/nonexistent",
     LC_ALL: "C",
     GIT_CONFIG_NOSYSTEM: "1",
@@ -45,13 +64,22 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
   };
 }
 
-/** Runs git, without the user's configuration, hooks or prompts, and returns what it prints. */
+/** A credential goes to the repository it was given for; on GitHub to all others too, for the sake of submodules. */
+function authScope(url: string): string {
+  return url.startsWith("https://github.com/") ? "https://github.com/" : url;
+}
+
+/**
+ * Runs git, without the user's configuration, hooks or prompts, and returns what it prints. Files it makes have the
+ * permissions that a umask of 022 leaves. Throws `remote` if it fails, `unsupported` if it is not installed.
+ */
 export async function git(args: readonly string[], options: GitOptions = {}): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn("git", args, {
+  const child = spawn("/bin/sh", ["-c", 'umask 022 && exec git "$@"', "git", ...args], {
     env: environment(options),
     stdio: ["ignore", "pipe", "pipe"],
     signal: options.signal,
+    cwd: options.cwd,
   });
   let out = "";
   let err = "";
@@ -64,12 +92,16 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
   });
   child.on("error", (error: NodeJS.ErrnoException) => {
     if (error.name === "AbortError") reject(new VarveError("cancelled", "Cannot run git: cancelled", { cause: error }));
-    else if (error.code === "ENOENT")
-      reject(new VarveError("unsupported", "Cannot run git: it is not installed", { hint: "apt-get install git" }));
-    else reject(error);
+    else reject(toVarveError(error, "run git"));
   });
   child.on("close", (code) => {
-    if (code === 0) resolve(out);
+    if (code === 0 && out.length <= MAX_OUTPUT) resolve(out);
+    else if (out.length > MAX_OUTPUT)
+      reject(
+        new VarveError("limit-exceeded", `Cannot run git ${args[0] ?? ""}: it prints more than ${MAX_OUTPUT} bytes`),
+      );
+    else if (code === NOT_FOUND)
+      reject(new VarveError("unsupported", "Cannot run git: it is not installed", { hint: "apt-get install git" }));
     else
       reject(
         new VarveError("remote", `Cannot run git ${args[0] ?? ""}: ${redact(err.trim())}`, {

@@ -1,13 +1,16 @@
 const DISPOSITION = /(?:^|;)\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i;
-const EXTENDED = /(?:^|;)\s*filename\*\s*=\s*(?:UTF-8|utf-8)''([^;\s]+)/;
+const EXTENDED = /(?:^|;)\s*filename\*\s*=\s*UTF-8'[^']*'([^;\s]+)/i;
 
-/** A name that is one path element and nothing else; undefined for the rest. */
-function safeName(name: string | undefined): string | undefined {
-  if (name === undefined) return undefined;
-  const base = name.slice(Math.max(name.lastIndexOf("/"), name.lastIndexOf("\\")) + 1);
-  return base === "" || base === "." || base === ".." || base.includes("\0") || Buffer.byteLength(base) > 255
-    ? undefined
-    : base;
+/** Whether a name is one path element and nothing else. */
+export function isFileName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name) && Buffer.byteLength(name) <= 255;
+}
+
+/** The last element of what may be a path of any system; undefined if that is no name. */
+function lastElement(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  const base = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
+  return isFileName(base) ? base : undefined;
 }
 
 function decoded(text: string | undefined): string | undefined {
@@ -20,15 +23,13 @@ function decoded(text: string | undefined): string | undefined {
 }
 
 /**
- * The name a downloaded file gets: from Content-Disposition (RFC 6266), else the last element of the URL's path, else
- * `download`. Never a path that leads elsewhere.
+ * The name a downloaded file gets: from Content-Disposition (RFC 6266), else the last element of the path of the URL that was
+ * asked for, whatever it redirects to, else `download`. Never a path that leads elsewhere.
  */
 export function httpFileName(url: string, disposition: string | undefined): string {
   const extended = decoded(EXTENDED.exec(disposition ?? "")?.[1]);
   const plain = DISPOSITION.exec(disposition ?? "");
   const quoted = plain?.[1]?.replace(/\\(.)/g, "$1") ?? plain?.[2];
-  const path = URL.canParse(url) ? new URL(url).pathname : "";
-  return (
-    safeName(extended) ?? safeName(quoted) ?? safeName(decoded(path.slice(path.lastIndexOf("/") + 1))) ?? "download"
-  );
+  const path = URL.canParse(url) ? new URL(url).pathname.replace(/\/+$/, "") : "";
+  return lastElement(extended) ?? lastElement(quoted) ?? lastElement(decoded(path)) ?? "download";
 }

@@ -1,11 +1,12 @@
 import { chmod, chown, constants, copyFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, VarveError, digestOf, toVarveError } from "../core/index.ts";
+import { type Digest, VarveError, digestOf, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { type Bytes, limited } from "../io/index.ts";
+import { type Bytes, SingleFlight, limited } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
 import type { State } from "../state/index.ts";
-import { httpFileName } from "./http-name.ts";
+import { httpFileName, isFileName } from "./http-name.ts";
+import { type HttpHeaders, downloadError, httpDate, requestUrl } from "./http-request.ts";
 
 /** A file at a URL: the attributes of BuildKit's HTTP source. */
 export interface HttpRequest {
@@ -13,9 +14,12 @@ export interface HttpRequest {
   readonly filename?: string;
   /** The body's digest, if the author of the build knows it: then no request is needed for the key. */
   readonly checksum?: Digest;
+  /** Permission bits; 0600 unless said. */
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  /** Sent with the request: `authorization`, `accept`, … */
+  readonly headers?: HttpHeaders;
 }
 
 /** What a request stands for, whether or not its body is here. */
@@ -30,7 +34,8 @@ export interface ResolvedHttp {
 /** A download may not be larger, in bytes. */
 const MAX_BODY = 64 * 1024 ** 3;
 
-interface Known {
+/** What a server said of a URL. */
+interface Answer {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly digest: Digest;
@@ -41,29 +46,36 @@ export interface HttpDeps {
   readonly content: ContentStore;
   readonly records: Records;
   readonly state: State;
+  /** The most a body may have, in bytes; 64 GiB unless said. */
+  readonly limit?: number;
 }
 
-/** Downloads files over HTTP, asking the server only whether they have changed where it gave an ETag before. */
+/**
+ * Downloads files over HTTP, asking the server only whether they have changed where it gave an ETag before. One source serves
+ * one build: a URL is asked for once, and means the same bytes from the build's beginning to its end.
+ */
 export class HttpSource {
   readonly #deps: HttpDeps;
+  readonly #answers = new Map<string, Answer>();
+  readonly #flights = new SingleFlight<string, Answer>();
 
   constructor(deps: HttpDeps) {
     this.#deps = deps;
   }
 
+  /** Finds out what is at the URL, downloading it unless it is known to be unchanged. */
   async resolve(request: HttpRequest, hold: Hold): Promise<ResolvedHttp> {
-    if (request.checksum !== undefined) {
-      return resolved(request, {
-        digest: request.checksum,
-        filename: httpFileName(request.url, undefined),
-        etag: undefined,
-        lastModified: undefined,
-      });
-    }
-    return resolved(request, await this.#download(request.url, hold));
+    const { url, filename = "", checksum } = request;
+    if (filename !== "" && !isFileName(filename))
+      throw new VarveError("invalid-argument", `Cannot download ${url}: ${JSON.stringify(filename)} is no file name`);
+    const { digest, lastModified, ...answer } =
+      checksum === undefined
+        ? await this.#ask(request, hold)
+        : { digest: checksum, filename: httpFileName(url, undefined), lastModified: undefined };
+    return { request, filename: filename === "" ? answer.filename : filename, checksum: digest, lastModified };
   }
 
-  /** A record with the file alone: owner, mode and time as asked for, time from the server or 1970. */
+  /** A record with the file alone: owner and mode as asked for, time from the server or 1970. */
   async record(http: ResolvedHttp, hold: Hold): Promise<RecordId> {
     const { content, records } = this.#deps;
     if (content.info(http.checksum) === undefined) await this.#fetchExpected(http, hold);
@@ -71,100 +83,83 @@ export class HttpSource {
     await using layer = await records.begin(SCRATCH, { description: `http url ${http.request.url}` }, hold);
     const path = join(layer.path, http.filename);
     await copyFile(content.path(http.checksum), path, constants.COPYFILE_FICLONE);
-    const { uid = 0, gid = 0, mode } = http.request;
+    const { uid = 0, gid = 0, mode = 0 } = http.request;
     await chown(path, uid, gid);
-    await chmod(path, mode === undefined || mode === 0 ? 0o600 : mode);
+    await chmod(path, mode === 0 ? 0o600 : mode);
     const time = http.lastModified === undefined ? 0 : Date.parse(http.lastModified) / 1000;
     await utimes(path, time, time);
     return (await layer.commit()).id;
   }
 
-  async #fetchExpected(http: ResolvedHttp, hold: Hold): Promise<void> {
-    const known = await this.#download(http.request.url, hold);
-    if (known.digest === http.checksum) return;
-    throw new VarveError(
-      "corrupt",
-      `Cannot use ${http.request.url}: its digest is ${known.digest}, not ${http.checksum}`,
+  async #fetchExpected({ request, checksum }: ResolvedHttp, hold: Hold): Promise<void> {
+    const answer = await this.#flights.run(
+      `${request.url} ${checksum}`,
+      (signal) => this.#download(request, undefined, { ...hold, signal }),
+      hold.signal,
     );
+    if (answer.digest === checksum) return;
+    throw new VarveError("corrupt", `Cannot use ${request.url}: its digest is ${answer.digest}, not ${checksum}`);
   }
 
-  async #download(url: string, hold: Hold): Promise<Known> {
-    const known = this.#known(url);
-    const usable = known !== undefined && this.#deps.content.info(known.digest) !== undefined;
-    const response = await request(url, usable ? known.etag : undefined, hold.signal);
-    if (response.status === 304 && known !== undefined) {
-      await response.body?.cancel();
-      hold.lease.add("blob", known.digest);
-      return known;
-    }
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel();
-      throw new VarveError("remote", `Cannot download ${url}: the server answered ${response.status}`, {
-        details: { status: response.status },
-      });
-    }
-    const body = limited(response.body as Bytes, MAX_BODY, { what: url });
-    const info = await this.#deps.content.put(body, {
-      ref: `http-${digestOf(url)}-${process.pid}`,
-      lease: hold.lease,
-      signal: hold.signal,
-    });
+  async #ask(request: HttpRequest, hold: Hold): Promise<Answer> {
+    const { url } = request;
+    const answer =
+      this.#answers.get(url) ??
+      (await this.#flights.run(
+        url,
+        (signal) => this.#download(request, this.#remembered(url), { ...hold, signal }),
+        hold.signal,
+      ));
+    this.#answers.set(url, answer);
+    return answer;
+  }
+
+  /** An unchanged file is known by its digest; its bytes may be gone, and are then fetched when they are needed. */
+  async #download(request: HttpRequest, before: Answer | undefined, hold: Hold): Promise<Answer> {
+    const { url, headers = {} } = request;
+    const condition = before?.etag === undefined ? {} : { "if-none-match": before.etag };
+    const response = await requestUrl(url, { ...headers, ...condition }, hold.signal);
+    if (response.status === 304 && before !== undefined) return before;
     return this.#remember(url, {
-      digest: info.digest,
-      filename: httpFileName(
-        response.url === "" ? url : response.url,
-        response.headers.get("content-disposition") ?? undefined,
-      ),
+      digest: await this.#keep(url, response, hold),
+      filename: httpFileName(url, response.headers.get("content-disposition") ?? undefined),
       etag: response.headers.get("etag") ?? undefined,
       lastModified: httpDate(response.headers.get("last-modified")),
     });
   }
 
-  #known(url: string): Known | undefined {
-    const row = this.#deps.state.get(
-      "SELECT etag, last_modified, digest, filename FROM http_source WHERE url = ?",
-      url,
-    );
+  async #keep(url: string, response: Response, { lease, signal }: Hold): Promise<Digest> {
+    const body = limited((response.body ?? []) as Bytes, this.#deps.limit ?? MAX_BODY, { what: url });
+    try {
+      const ref = `http-${digestOf(url)}-${process.pid}-${Date.now()}`;
+      return (await this.#deps.content.put(body, { ref, lease, signal })).digest;
+    } catch (error) {
+      throw isVarveError(error) ? error : downloadError(error, url);
+    }
+  }
+
+  #remembered(url: string): Answer | undefined {
+    const sql = "SELECT etag, last_modified, digest, filename FROM http_source WHERE url = ?";
+    const row = this.#deps.state.get(sql, url);
     if (row === undefined) return undefined;
     const text = (key: string): string | undefined => (typeof row[key] === "string" ? row[key] : undefined);
     return {
       etag: text("etag"),
       lastModified: text("last_modified"),
       digest: text("digest") as Digest,
-      filename: text("filename") ?? "",
+      filename: text("filename") ?? "download",
     };
   }
 
-  #remember(url: string, known: Known): Known {
+  #remember(url: string, answer: Answer): Answer {
     this.#deps.state.run(
       "INSERT OR REPLACE INTO http_source (url, etag, last_modified, digest, filename) VALUES (?, ?, ?, ?, ?)",
       url,
-      known.etag ?? null,
-      known.lastModified ?? null,
-      known.digest,
-      known.filename,
+      answer.etag ?? null,
+      answer.lastModified ?? null,
+      answer.digest,
+      answer.filename,
     );
-    return known;
+    return answer;
   }
-}
-
-async function request(url: string, etag: string | undefined, signal: AbortSignal | undefined): Promise<Response> {
-  try {
-    const headers = etag === undefined ? {} : { "if-none-match": etag };
-    return await fetch(url, { headers, redirect: "follow", ...(signal === undefined ? {} : { signal }) });
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw toVarveError(cause, `download ${url}`, "remote");
-  }
-}
-
-function httpDate(text: string | null): string | undefined {
-  if (text === null || Number.isNaN(Date.parse(text))) return undefined;
-  return new Date(text).toUTCString();
-}
-
-function resolved(request: HttpRequest, known: Known): ResolvedHttp {
-  const filename = request.filename === undefined || request.filename === "" ? known.filename : request.filename;
-  const lastModified = request.checksum === undefined ? known.lastModified : undefined;
-  return { request, filename, checksum: known.digest, lastModified };
 }

@@ -116,12 +116,7 @@ export class ImageSource {
     return this.#describe(reference, target, image, [`${reference.registry}/${reference.repository}`]);
   }
 
-  #describe(
-    reference: Reference,
-    target: Descriptor,
-    image: Image,
-    sources: readonly string[],
-  ): ResolvedImage {
+  #describe(reference: Reference, target: Descriptor, image: Image, sources: readonly string[]): ResolvedImage {
     const layers = image.layers.map(({ descriptor, diffId }): RemoteLayer => ({
       digest: descriptor.digest,
       size: descriptor.size,

@@ -1,4 +1,5 @@
-export { type GitRequest, GitSource, type ResolvedGit } from "./git.ts";
+export { GitSource } from "./git.ts";
+export type { GitRequest, ResolvedGit } from "./git-remote.ts";
 export { type HttpRequest, HttpSource, type ResolvedHttp } from "./http.ts";
 export { ImageSource, type ImageSourceDeps, type PullPolicy, type ResolvedImage } from "./image.ts";
 export { LocalContext, type LocalContextOptions, type LocalEntry, openLocalContext } from "./local.ts";

@@ -1,0 +1,57 @@
+import { gitKey } from "../../llb/index.ts";
+import type { GitRequest } from "../../source/index.ts";
+import type { OpDeps } from "./deps.ts";
+import { recordResult } from "./result.ts";
+import type { Source } from "./source-types.ts";
+
+/** A commit: the same from any remote. */
+export function gitSource(identifier: string, attrs: ReadonlyMap<string, string>, deps: OpDeps): Source {
+  const base = requestOf(identifier, attrs);
+  const request = async (): Promise<GitRequest> => ({ ...base, ...(await credentials(base.remote, attrs, deps)) });
+  return {
+    keys: async (hold) => {
+      const { commit, ref } = await deps.git.resolve(await request(), hold.signal);
+      const { keepGitDir = false, subdir = "", skipSubmodules = false } = base;
+      return [gitKey({ commit, ref, keepGitDir, subdir, skipSubmodules, mtime: attrs.get("git.mtime") ?? "" })];
+    },
+    result: async (hold) => {
+      const resolved = await deps.git.resolve(await request(), hold.signal);
+      return recordResult(await deps.git.record(resolved, hold));
+    },
+    time: async (hold) => await deps.git.time(await deps.git.resolve(await request(), hold.signal), hold.signal),
+  };
+}
+
+function requestOf(identifier: string, attrs: ReadonlyMap<string, string>): GitRequest {
+  const at = identifier.indexOf("#");
+  const location = at < 0 ? identifier : identifier.slice(0, at);
+  const [ref = "", ...folders] = at < 0 ? [] : identifier.slice(at + 1).split(":");
+  const subdir = folders.join(":");
+  return {
+    remote: attrs.get("git.fullurl") ?? `https://${location}`,
+    keepGitDir: attrs.get("git.keepgitdir") === "true",
+    skipSubmodules: attrs.get("git.skipsubmodules") === "true",
+    commitTimes: attrs.get("git.mtime") === "commit",
+    ...(ref === "" ? {} : { ref }),
+    ...(subdir === "" ? {} : { subdir }),
+    ...(attrs.has("git.checksum") ? { checksum: attrs.get("git.checksum") ?? "" } : {}),
+  };
+}
+
+/** What the remote is shown: an agent's keys over SSH; over HTTP a header, or a token as GitHub takes it. */
+async function credentials(
+  remote: string,
+  attrs: ReadonlyMap<string, string>,
+  { secrets }: OpDeps,
+): Promise<Partial<Pick<GitRequest, "auth" | "sshSocket">>> {
+  if (remote.startsWith("ssh://") || /^[^/:]+@/.test(remote)) {
+    const sshSocket = await secrets.agent(attrs.get("git.mountsshsock") ?? "default", true);
+    return sshSocket === undefined ? {} : { sshSocket };
+  }
+  const header = await secrets.get(attrs.get("git.authheadersecret") ?? "GIT_AUTH_HEADER", true);
+  if (header !== undefined) return { auth: { url: remote, header: Buffer.from(header).toString().trim() } };
+  const token = await secrets.get(attrs.get("git.authtokensecret") ?? "GIT_AUTH_TOKEN", true);
+  if (token === undefined) return {};
+  const basic = Buffer.from(`x-access-token:${Buffer.from(token).toString().trim()}`).toString("base64");
+  return { auth: { url: remote, header: `basic ${basic}` } };
+}

@@ -1,0 +1,64 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { digestHex, digestOf, throwIfAborted } from "../core/index.ts";
+import { tryLock } from "../linux/index.ts";
+import { git } from "./git-command.ts";
+import { type ResolvedGit, optionsOf } from "./git-remote.ts";
+
+/** Another process that fetches into the same repository is looked for this often, in milliseconds. */
+const POLL = 100;
+
+/** The bare repository that a remote's commits are fetched into, below `folder`. */
+export function repositoryOf(folder: string, remote: string): string {
+  return join(folder, digestHex(digestOf(remote)));
+}
+
+/** Has a commit in a bare repository, which is made if need be. One process at a time works on a repository. */
+export async function fetchCommit(
+  repository: string,
+  resolved: ResolvedGit,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { commit, ref, request } = resolved;
+  const inside = { ...optionsOf(request, signal), directory: repository };
+  await mkdir(repository, { recursive: true });
+  using _lock = await lock(`${repository}.lock`, signal);
+  await git(["init", "--bare", "--quiet", repository], optionsOf(request, signal));
+  if (await hasCommit(repository, commit, signal)) return;
+  try {
+    await git(["fetch", "--quiet", "--depth=1", "--no-tags", "--", request.remote, commit], inside);
+  } catch (error) {
+    throwIfAborted(signal, "fetch a commit");
+    // Some servers hand out only what a ref names; an abbreviated or unreachable commit fails here as well.
+    if (ref === commit)
+      await git(["fetch", "--quiet", "--tags", "--", request.remote, "+refs/heads/*:refs/heads/*"], inside);
+    else await git(["fetch", "--quiet", "--", request.remote, ref === "" ? "HEAD" : ref], inside);
+    if (!(await hasCommit(repository, commit, signal))) throw error;
+  }
+}
+
+async function hasCommit(repository: string, commit: string, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await git(["cat-file", "-e", `${commit}^{commit}`], { directory: repository, signal });
+    return true;
+  } catch {
+    throwIfAborted(signal, "look for a commit");
+    return false;
+  }
+}
+
+/** When a fetched commit was made: seconds since 1970. */
+export async function commitTime(repository: string, commit: string, signal: AbortSignal | undefined): Promise<number> {
+  const text = await git(["log", "-1", "--format=%ct", commit], { directory: repository, signal });
+  return Number(text.trim());
+}
+
+async function lock(path: string, signal: AbortSignal | undefined): Promise<Disposable> {
+  for (;;) {
+    const held = tryLock(path, "exclusive");
+    if (held !== undefined) return held;
+    throwIfAborted(signal, "wait for a git repository");
+    await sleep(POLL, undefined, { signal }).catch(() => undefined);
+  }
+}
