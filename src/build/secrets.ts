@@ -26,7 +26,7 @@ export class Secrets {
   async agent(id: string, optional: boolean): Promise<string | undefined> {
     const name = id === "" ? "default" : id;
     const path = this.#ssh.get(name)?.paths[0];
-    if (path !== undefined && (await stat(path)).isSocket()) return path;
+    if (path !== undefined && (await isSocket(path))) return path;
     if (path !== undefined) {
       throw new VarveError("unsupported", `Cannot forward SSH keys of ${name}: ${path} is not an agent's socket`, {
         hint: "start ssh-agent, add the key to it, and pass --ssh default",
@@ -39,6 +39,11 @@ export class Secrets {
       { hint: "pass it with --ssh default" },
     );
   }
+}
+
+async function isSocket(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isSocket() === true;
 }
 
 async function read({ id, source }: SecretSource): Promise<Uint8Array> {

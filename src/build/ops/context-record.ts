@@ -1,4 +1,3 @@
-import { cp } from "node:fs/promises";
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { OpDeps } from "./deps.ts";
 import type { Result } from "./result.ts";
@@ -14,9 +13,4 @@ export async function recordOf(result: Result, deps: OpDeps, hold: Hold): Promis
   );
   await context.copyTo(layer.path, hold.signal);
   return (await layer.commit()).id;
-}
-
-/** A tree copied whole: owners, times and links kept. */
-export async function copyTree(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
 }

@@ -1,12 +1,13 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError } from "../../core/index.ts";
 import type { RunMount } from "../../exec/index.ts";
 import { Root } from "../../linux/index.ts";
 import { type BindMount, type CacheMount, EMPTY, type Mount, ROOT_MOUNT, SKIP_OUTPUT } from "../../llb/index.ts";
 import { type Hold, type MutableLayer, SCRATCH } from "../../record/index.ts";
-import { copyTree, recordOf } from "./context-record.ts";
+import { copyTree } from "../../snapshot/index.ts";
+import { recordOf } from "./context-record.ts";
 import type { OpDeps } from "./deps.ts";
+import { pinnedDirectory } from "./pinned-directory.ts";
 import { type Result, recordResult } from "./result.ts";
 
 /** The mounts of a step, ready: what the runner is given, and the layers that become outputs. */
@@ -132,16 +133,16 @@ async function openCache(mount: CacheMount, context: Context): Promise<RunMount>
       initialize: async (path) => {
         if (base === undefined || base === SCRATCH) return;
         await using view = await deps.records.mount(base, hold);
-        await copyTree(subPath(view.path, mount.selector), path);
+        await copyTree(subPath(view.path, mount.selector), path, { signal: hold.signal });
       },
     },
     hold,
   );
   stack.use(opened);
   // With a base the directory already starts as the selected part of it; without one the selector is a folder in it.
-  const inside = base === undefined && mount.selector !== "" ? join(opened.path, mount.selector) : opened.path;
-  await mkdir(inside, { recursive: true });
-  return { kind: "bind", target: mount.dest, source: inside, readonly: mount.readonly };
+  const isWhole = base !== undefined || mount.selector === "" || mount.selector === "/";
+  const source = isWhole ? opened.path : await pinnedDirectory(opened.path, mount.selector, stack);
+  return { kind: "bind", target: mount.dest, source, readonly: mount.readonly };
 }
 
 /** The key of a cache mount: its id, and the record it starts from if there is one. */
