@@ -17,10 +17,11 @@ import {
   type VolumeInstruction,
   fault,
 } from "../dockerfile/index.ts";
+import type { Healthcheck } from "../image/index.ts";
 import { exposedPorts } from "./expose.ts";
 import { goDuration, goList, goQuoteList } from "./go-format.ts";
 import { addHistory } from "./history.ts";
-import { addEntries, type HealthcheckConfig, type ImageConfig, setEnv } from "./image.ts";
+import { addEntries, type ImageConfig, setEnv } from "./image.ts";
 import type { StageState } from "./stage-state.ts";
 import { NON_ENV_ARGS, stageExpander } from "./words.ts";
 
@@ -125,7 +126,7 @@ export function dispatchHealthcheck(stage: StageState, instruction: HealthcheckI
   const { test, interval, timeout, startPeriod, startInterval, retries } = instruction.healthcheck;
   const numbers = { Interval: interval, Timeout: timeout, StartPeriod: startPeriod, StartInterval: startInterval };
   const given = Object.entries({ ...numbers, Retries: retries }).filter(([, value]) => value !== 0);
-  const config: HealthcheckConfig = { Test: [...test], ...Object.fromEntries(given) };
+  const config: Healthcheck = { Test: [...test], ...Object.fromEntries(given) };
   stage.image.config.Healthcheck = config;
   const durations = Object.entries(numbers).map(([name, value]) => `${name}:${goDuration(value)}`);
   note(stage, `HEALTHCHECK {Test:${goList(test)} ${durations.join(" ")} Retries:${retries}}`);

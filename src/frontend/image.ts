@@ -1,107 +1,41 @@
-import { z } from "zod";
-import { Limits, type Platform, VarveError, normalizePlatform } from "../core/index.ts";
+import { type Platform, VarveError, normalizePlatform } from "../core/index.ts";
+import {
+  type HistoryEntry,
+  type ContainerConfig as StoredConfig,
+  type ImageConfig as StoredImage,
+  readImageConfig,
+} from "../image/index.ts";
 
-/** `config` of an image config: OCI image specification, config.md, with Docker's additions. Durations in nanoseconds. */
-export interface ContainerConfig {
-  User?: string;
+const PLAIN_FIELDS = [
+  "User",
+  "Env",
+  "Entrypoint",
+  "Cmd",
+  "WorkingDir",
+  "StopSignal",
+  "ArgsEscaped",
+  "OnBuild",
+  "Shell",
+] as const;
+
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A `ContainerConfig` while instructions change it: plain objects for sets and maps, and just BuildKit's fields. */
+export interface ContainerConfig extends Draft<Pick<StoredConfig, (typeof PLAIN_FIELDS)[number] | "Healthcheck">> {
   ExposedPorts?: Record<string, Record<string, never>>;
-  Env?: string[];
-  Entrypoint?: string[];
-  Cmd?: string[];
   Volumes?: Record<string, Record<string, never>>;
-  WorkingDir?: string;
   Labels?: Record<string, string>;
-  StopSignal?: string;
-  ArgsEscaped?: boolean;
-  Healthcheck?: HealthcheckConfig;
-  OnBuild?: string[];
-  Shell?: string[];
 }
 
-export interface HealthcheckConfig {
-  Test?: string[];
-  Interval?: number;
-  Timeout?: number;
-  StartPeriod?: number;
-  StartInterval?: number;
-  Retries?: number;
-}
-
-export interface HistoryEntry {
-  /** RFC 3339; absent: the exporter fills it in. */
+/**
+ * An image config as a stage drafts it, with the fields BuildKit's front end keeps; as JSON it is the config. Lists and maps
+ * in `config` are replaced, never changed. An entry of the history without a time gets one from the exporter.
+ */
+export interface ImageConfig extends Draft<Omit<StoredImage, "config" | "created" | "history" | "unknown">> {
   created?: string;
-  created_by?: string;
-  author?: string;
-  comment?: string;
-  empty_layer?: boolean;
-}
-
-/** An image config with the fields BuildKit's front end keeps. Lists and maps in `config` are replaced, never changed. */
-export interface ImageConfig {
-  created?: string;
-  author?: string;
-  architecture: string;
-  os: string;
-  "os.version"?: string;
-  "os.features"?: string[];
-  variant?: string;
   config: ContainerConfig;
-  rootfs: { type: string; diff_ids: string[] };
   history: HistoryEntry[];
 }
-
-const text = z.string().nullish();
-const texts = z.array(z.string()).nullish();
-const set = z.record(z.string(), z.unknown()).nullish();
-const whole = z.number().int().nullish();
-
-const schema = z.object({
-  created: text,
-  author: text,
-  architecture: text,
-  os: text,
-  "os.version": text,
-  "os.features": texts,
-  variant: text,
-  config: z
-    .object({
-      User: text,
-      ExposedPorts: set,
-      Env: texts,
-      Entrypoint: texts,
-      Cmd: texts,
-      Volumes: set,
-      WorkingDir: text,
-      Labels: z.record(z.string(), z.string()).nullish(),
-      StopSignal: text,
-      ArgsEscaped: z.boolean().nullish(),
-      Healthcheck: z
-        .object({
-          Test: texts,
-          Interval: whole,
-          Timeout: whole,
-          StartPeriod: whole,
-          StartInterval: whole,
-          Retries: whole,
-        })
-        .nullish(),
-      OnBuild: texts,
-      Shell: texts,
-    })
-    .nullish(),
-  rootfs: z.object({ type: text, diff_ids: texts }).nullish(),
-  history: z
-    .array(
-      z.object({
-        created: text,
-        created_by: text,
-        author: text,
-        comment: text,
-        empty_layer: z.boolean().nullish(),
-      }),
-    )
-    .nullish(),
-});
 
 type Filled<T> = { [K in keyof T]: NonNullable<T[K]> };
 
@@ -111,6 +45,10 @@ function present<T extends object>(value: T): Partial<Filled<T>> {
   return Object.fromEntries(kept) as Partial<Filled<T>>;
 }
 
+function pick<T extends object, K extends keyof T>(value: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(keys.map((key) => [key, value[key]])) as Pick<T, K>;
+}
+
 /** A map with null prototype: its keys come from outside. */
 function record<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   const result = Object.create(null) as Record<string, T>;
@@ -118,61 +56,40 @@ function record<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   return result;
 }
 
-function isThere<T>(value: T): value is NonNullable<T> {
-  return value !== null && value !== undefined;
+function emptySet(names: Iterable<string>): Record<string, Record<string, never>> {
+  return record(Array.from(names, (name) => [name, {}]));
 }
 
-function emptySet(names: Readonly<Record<string, unknown>>): Record<string, Record<string, never>> {
-  return record(Object.keys(names).map((name) => [name, {}]));
-}
-
-type Raw = z.infer<typeof schema>;
-
-function readConfig({
-  ExposedPorts,
-  Volumes,
-  Labels,
-  Healthcheck,
-  ...rest
-}: NonNullable<Raw["config"]>): ContainerConfig {
+function draftConfig(config: StoredConfig): ContainerConfig {
+  const { ExposedPorts, Volumes, Labels, Healthcheck } = config;
   return {
-    ...present(rest),
-    ...(isThere(ExposedPorts) ? { ExposedPorts: emptySet(ExposedPorts) } : {}),
-    ...(isThere(Volumes) ? { Volumes: emptySet(Volumes) } : {}),
-    ...(isThere(Labels) ? { Labels: record(Object.entries(Labels)) } : {}),
-    ...(isThere(Healthcheck) ? { Healthcheck: present(Healthcheck) } : {}),
+    ...present(pick(config, PLAIN_FIELDS)),
+    ...(ExposedPorts === undefined ? {} : { ExposedPorts: emptySet(ExposedPorts) }),
+    ...(Volumes === undefined ? {} : { Volumes: emptySet(Volumes) }),
+    ...(Labels === undefined ? {} : { Labels: record(Labels) }),
+    ...(Healthcheck === undefined ? {} : { Healthcheck: present(Healthcheck) }),
   };
 }
 
-function readImage({ config, rootfs, history, architecture, os, ...rest }: Raw): ImageConfig {
+function draftImage(image: StoredImage): ImageConfig {
   return {
-    ...present(rest),
-    architecture: architecture ?? "",
-    os: os ?? "",
-    config: readConfig(config ?? {}),
-    rootfs: { type: rootfs?.type ?? "", diff_ids: rootfs?.diff_ids ?? [] },
-    history: (history ?? []).map((entry) => present(entry)),
+    ...present(pick(image, ["created", "author", "os.version", "os.features", "variant"])),
+    architecture: image.architecture,
+    os: image.os,
+    config: draftConfig(image.config ?? {}),
+    rootfs: image.rootfs,
+    history: image.history.map((entry) => present(entry)),
   };
 }
 
-/** Reads an image config; throws `corrupt` if it is none, naming `what`. Fields it does not know are dropped. */
+/** Reads an image config; throws as `readImageConfig`, naming `what`. Fields the front end does not keep are dropped. */
 export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
-  if (bytes.byteLength > Limits.config)
-    throw new VarveError(
-      "limit-exceeded",
-      `Cannot read image config of ${what}: it is larger than ${Limits.config} bytes`,
-    );
-  let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    return draftImage(readImageConfig(bytes));
   } catch (error) {
-    throw new VarveError("corrupt", `Cannot read image config of ${what}: it is not JSON`, { cause: error });
+    if (!(error instanceof VarveError)) throw error;
+    throw new VarveError(error.code, `${what}: ${error.message}`, { cause: error });
   }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return readImage(parsed.data);
-  const [issue] = parsed.error.issues;
-  const where = issue === undefined ? "" : `${issue.path.join(".")}: ${issue.message}`;
-  throw new VarveError("corrupt", `Cannot read image config of ${what}: ${where}`, { cause: parsed.error });
 }
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

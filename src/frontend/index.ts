@@ -1,6 +1,6 @@
 export { compileDockerfile, compilePlatforms } from "./compile.ts";
 export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts";
-export { type ContainerConfig, type HistoryEntry, type HealthcheckConfig, type ImageConfig } from "./image.ts";
+export type { ContainerConfig, ImageConfig } from "./image.ts";
 export { parseNamedContext } from "./named-context.ts";
 export * from "./options.ts";
 export * from "./outline.ts";

@@ -151,7 +151,7 @@ function addDependencies(table: StageTable, context: CompileContext): void {
 }
 
 /** The instructions that the base asks to be run first. */
-function triggersOf(node: StageNode): string[] {
+function triggersOf(node: StageNode): readonly string[] {
   if (node.base === undefined) return node.resolved?.image.config.OnBuild ?? [];
   return node.base.instructions.flatMap(({ instruction }) =>
     instruction.kind === "onbuild" ? [instruction.expression] : [],
