@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { lstat, readFile, readdir } from "node:fs/promises";
+import { type RequestListener, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
+import { digestOf, isVarveError } from "../core/index.ts";
+import { type HttpRequest, HttpSource } from "./http.ts";
+
+interface Server extends AsyncDisposable {
+  readonly url: string;
+  /** `METHOD path if-none-match`, as they came. */
+  readonly requests: string[];
+}
+
+async function serve(listener: RequestListener): Promise<Server> {
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    requests.push([request.method, request.url, request.headers["if-none-match"]].filter(Boolean).join(" "));
+    listener(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+interface Fetched {
+  readonly names: string[];
+  readonly text: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly mtimeMs: number;
+}
+
+async function fetched(room: TemporaryRecords, source: HttpSource, request: HttpRequest): Promise<Fetched> {
+  const resolved = await source.resolve(request, room.hold);
+  const id = await source.record(resolved, room.hold);
+  await using tree = await room.records.mount(id, room.hold);
+  const names = await readdir(tree.path);
+  const file = join(tree.path, names[0] ?? "");
+  const { mode, uid, mtimeMs } = await lstat(file);
+  return { names, text: await readFile(file, "utf8"), mode: mode & 0o7777, uid, mtimeMs };
+}
+
+const skip = recordsMissing() ?? false;
+
+test("a file gets the owner, mode and time that are asked for", { skip }, async () => {
+  await using room = await temporaryRecords();
+  await using server = await serve((_request, response) => {
+    response.setHeader("last-modified", "Tue, 01 Feb 2022 03:04:05 GMT");
+    response.end("hello");
+  });
+  const source = new HttpSource(room);
+  const url = `${server.url}/a/file.txt`;
+  assert.deepEqual(await fetched(room, source, { url, mode: 0o644, uid: 7 }), {
+    names: ["file.txt"],
+    text: "hello",
+    mode: 0o644,
+    uid: 7,
+    mtimeMs: Date.UTC(2022, 1, 1, 3, 4, 5),
+  });
+  const plain = await fetched(room, source, { url, filename: "other" });
+  assert.deepEqual([plain.names, plain.mode, plain.uid], [["other"], 0o600, 0]);
+  assert.deepEqual(server.requests, ["GET /a/file.txt"], "asked once a build");
+});
+
+test("a later build asks whether the file has changed, and needs no bytes if not", { skip }, async () => {
+  await using room = await temporaryRecords();
+  let version = 1;
+  await using server = await serve((request, response) => {
+    response.setHeader("etag", `"v${version}"`);
+    if (request.headers["if-none-match"] === `"v${version}"`) response.writeHead(304).end();
+    else response.end(`version ${version}`);
+  });
+  const request = { url: `${server.url}/f` };
+  assert.equal((await fetched(room, new HttpSource(room), request)).text, "version 1");
+  assert.equal((await fetched(room, new HttpSource(room), request)).text, "version 1");
+  version = 2;
+  assert.equal((await fetched(room, new HttpSource(room), request)).text, "version 2");
+  assert.deepEqual(server.requests, ["GET /f", 'GET /f "v1"', 'GET /f "v1"']);
+
+  const source = new HttpSource(room);
+  const unchanged = await source.resolve(request, room.hold);
+  await room.content.delete(unchanged.checksum);
+  assert.ok(await source.record(unchanged, room.hold), "bytes that were collected are fetched when they are needed");
+  assert.deepEqual(server.requests.slice(3), ['GET /f "v2"', "GET /f"]);
+});
+
+test("a file of a known digest is not asked for until it is needed, and must have it", { skip }, async () => {
+  await using room = await temporaryRecords();
+  await using server = await serve((_request, response) => void response.end("content"));
+  const source = new HttpSource(room);
+  const good = await source.resolve({ url: `${server.url}/f`, checksum: digestOf("content") }, room.hold);
+  const bad = await source.resolve({ url: `${server.url}/g`, checksum: digestOf("else") }, room.hold);
+  assert.deepEqual(server.requests, []);
+  assert.ok(await source.record(good, room.hold));
+  await assert.rejects(source.record(bad, room.hold), (error) => isVarveError(error, "corrupt"));
+});
+
+test("a redirect is followed, and the name stays that of what was asked for", { skip }, async () => {
+  await using room = await temporaryRecords();
+  await using server = await serve((request, response) => {
+    if (request.url === "/latest") response.writeHead(302, { location: "/v1/tool.tar" }).end();
+    else if (request.url === "/loop") response.writeHead(302, { location: "/loop" }).end();
+    else response.end("tool");
+  });
+  const source = new HttpSource(room);
+  assert.deepEqual((await fetched(room, source, { url: `${server.url}/latest` })).names, ["latest"]);
+  await assert.rejects(source.resolve({ url: `${server.url}/loop` }, room.hold), (error) =>
+    isVarveError(error, "remote"),
+  );
+});
+
+test("many who want one file share a download; headers are sent", { skip }, async () => {
+  await using room = await temporaryRecords();
+  const seen: (string | undefined)[] = [];
+  await using server = await serve((request, response) => {
+    seen.push(request.headers.authorization);
+    setTimeout(() => response.end("shared"), 20);
+  });
+  const source = new HttpSource(room);
+  const request = { url: `${server.url}/f`, headers: { authorization: "Bearer x" } };
+  const all = await Promise.all(Array.from({ length: 20 }, () => source.resolve(request, room.hold)));
+  assert.equal(new Set(all.map((one) => one.checksum)).size, 1);
+  assert.deepEqual(seen, ["Bearer x"]);
+});
+
+test("failures say what went wrong, and leave nothing", { skip }, async () => {
+  await using room = await temporaryRecords();
+  await using server = await serve((request, response) => {
+    if (request.url === "/404") response.writeHead(404).end("no");
+    else if (request.url === "/401") response.writeHead(401).end();
+    else if (request.url === "/500") response.writeHead(500).end();
+    else if (request.url === "/cut")
+      response.writeHead(200, { "content-length": "100" }).write("part", () => response.destroy());
+    else if (request.url === "/big") response.end("x".repeat(1000));
+    else response.write("never ends");
+  });
+  const source = new HttpSource({ ...room, limit: 999 });
+  const failing = async (path: string, code: Parameters<typeof isVarveError>[1]): Promise<void> => {
+    await assert.rejects(
+      source.resolve({ url: server.url + path }, room.hold),
+      (error) => isVarveError(error, code),
+      path,
+    );
+  };
+  await failing("/404", "not-found");
+  await failing("/401", "unauthorized");
+  await failing("/500", "remote");
+  await failing("/cut", "remote");
+  await failing("/big", "limit-exceeded");
+  await assert.rejects(source.resolve({ url: "http://127.0.0.1:1/x" }, room.hold), (error) =>
+    isVarveError(error, "remote"),
+  );
+  await assert.rejects(source.resolve({ url: server.url, filename: "../x" }, room.hold), (error) =>
+    isVarveError(error, "invalid-argument"),
+  );
+  const signal = AbortSignal.timeout(50);
+  await assert.rejects(source.resolve({ url: `${server.url}/slow` }, { ...room.hold, signal }), (error) =>
+    isVarveError(error, "cancelled"),
+  );
+  assert.deepEqual([...room.content.walk()], []);
+});
