@@ -117,12 +117,13 @@ export class ImageSource {
   }
 
   #describe(reference: Reference, target: Descriptor, image: Image, sources: readonly string[]): ResolvedImage {
+    const repositories = [...sources, ...this.#sources(image.descriptor.digest)];
     const layers = image.layers.map(({ descriptor, diffId }): RemoteLayer => ({
       digest: descriptor.digest,
       size: descriptor.size,
       mediaType: descriptor.mediaType,
       diffId,
-      sources: sources.length > 0 ? sources : this.#sources(descriptor.digest),
+      sources: [...new Set([...repositories, ...this.#sources(descriptor.digest)])],
       annotations: {},
     }));
     this.provide(target);
@@ -136,7 +137,7 @@ export class ImageSource {
     };
   }
 
-  /** Where a blob was once fetched from, by its labels. */
+  /** Where a blob was once fetched from, by its labels; a manifest's layers are where the manifest is. */
   #sources(digest: Digest): string[] {
     const labels = this.#deps.content.info(digest)?.labels ?? new Map<string, string>();
     return [...labels].flatMap(([key, value]) => {
