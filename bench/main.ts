@@ -1,0 +1,86 @@
+/**
+ * Measures Varve beside whichever peers are installed, in one run: the numbers to look at are the ratios. Takes the names of
+ * scenarios to run only those.
+ */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { installPrograms } from "../scripts/lib/system-packages.ts";
+import { Varve, busyboxImage, sh } from "../testing/varve.ts";
+import { type Contender, type Scenario, measure, report } from "./measure.ts";
+import { type Peer, openPeers } from "./peers.ts";
+
+const BASE = "localhost/bench-base:1";
+const FILES = 10_000;
+
+installPrograms([
+  { program: "crun", package: "crun" },
+  { program: "busybox", package: "busybox-static" },
+  { program: "strace", package: "strace" },
+]);
+
+await using varve = await Varve.open();
+await busyboxImage(varve, BASE);
+const tar = join(varve.folder, "base.tar");
+const empty = await varve.files("export", { Dockerfile: `FROM ${BASE}\n` });
+await varve.build(["-o", `type=tar,dest=${tar}`, empty]);
+await using stack = new AsyncDisposableStack();
+const peers = await openPeers(varve.folder);
+for (const peer of peers) {
+  stack.use(peer);
+  await peer.importBase(BASE, tar);
+}
+
+/** The same build by everyone; with the cache, everyone has built it once before. */
+function contenders(tag: string, context: string, cache: boolean): Contender[] {
+  const flags = cache ? [] : ["--no-cache"];
+  const own: Contender = { name: "varve", run: async () => void (await varve.build(["-t", tag, ...flags, context])) };
+  const others = peers.map((peer: Peer): Contender => ({
+    name: peer.name,
+    run: () => peer.build(tag, context, { cache }),
+  }));
+  return [own, ...others];
+}
+
+async function warm(all: readonly Contender[]): Promise<void> {
+  for (const contender of all) await contender.run();
+}
+
+async function runScenario(scenario: Scenario, warmUp: boolean): Promise<void> {
+  if (process.argv.length > 2 && !process.argv.slice(2).some((name) => scenario.name.includes(name))) return;
+  if (warmUp) await warm(scenario.contenders);
+  console.log(`${report(scenario, await measure(scenario))}\n`);
+}
+
+const steps = await varve.files("steps", { Dockerfile: `FROM ${BASE}\n${"RUN true\n".repeat(30)}` });
+await runScenario(
+  { name: "30 × RUN true, cold", rounds: 3, contenders: contenders("bench/steps", steps, false) },
+  false,
+);
+await runScenario(
+  { name: "30 × RUN true, cached", rounds: 7, contenders: contenders("bench/steps", steps, true) },
+  true,
+);
+
+const many: Record<string, string> = { Dockerfile: `FROM ${BASE}\nCOPY src /src\nRUN ls /src | wc -l\n` };
+for (let i = 0; i < FILES; i += 1) many[`src/${Math.floor(i / 100)}/file-${i}.txt`] = `file ${i}\n`.repeat(40);
+const big = await varve.files("many", many);
+await runScenario(
+  { name: `COPY of ${FILES} files, cold`, rounds: 3, contenders: contenders("bench/many", big, false) },
+  false,
+);
+await runScenario(
+  { name: `COPY of ${FILES} files, cached`, rounds: 7, contenders: contenders("bench/many", big, true) },
+  true,
+);
+
+const trace = join(varve.folder, "trace.txt");
+await varve.build(["-t", "bench/many", big]);
+await varve.build(["-t", "bench/many", big], {
+  wrapper: ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace],
+});
+const opened = (await sh("grep", "-c", "", trace)).trim();
+const ofContext = await sh("grep", "-cE", "/file-[0-9]+\\.txt", trace).catch(() => "0");
+await writeFile(trace, "");
+console.log(
+  `Files opened by the cached rebuild of ${FILES} files: ${opened} calls of open in all, ${ofContext.trim()} of a context file.`,
+);
