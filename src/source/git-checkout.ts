@@ -1,8 +1,8 @@
-import { lstatSync } from "node:fs";
-import { rm, stat } from "node:fs/promises";
+import { lstatSync, rmSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, redact } from "../core/index.ts";
-import { Root, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
+import { type Path, Root, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
 import { type ResolvedGit, optionsOf } from "./git-remote.ts";
@@ -27,7 +27,16 @@ export async function checkout(
     const update = ["submodule", "update", "--init", "--recursive", "--depth=1", "--quiet"];
     await git(update, { ...given, cwd: tree });
   }
-  if (request.keepGitDir !== true) await rm(directory, { recursive: true, force: true });
+  if (request.keepGitDir !== true) removeGitDirs(pathOfByteString(byteStringOf(tree)));
+}
+
+/** Removes the git directory, and what in submodules would lead to it. Git tracks no file of that name. */
+function removeGitDirs(directory: Path): void {
+  for (const name of listNames(directory)) {
+    const path = entryPath(directory, name);
+    if (name === ".git") rmSync(path, { recursive: true, force: true });
+    else if (lstatSync(path).isDirectory()) removeGitDirs(path);
+  }
 }
 
 /** Copies one folder of a checkout, found inside it by the kernel. */
@@ -52,7 +61,7 @@ function inside(tree: string, subdir: string, missing: (state: string, cause: un
 /** Gives everything in a tree, and the tree itself, one time: seconds since 1970. */
 export function setTimes(tree: string, seconds: number): void {
   const time = BigInt(seconds) * 1_000_000_000n;
-  const visit = (path: Parameters<typeof listNames>[0]): void => {
+  const visit = (path: Path): void => {
     if (lstatSync(path).isDirectory()) for (const name of listNames(path)) visit(entryPath(path, name));
     lutimes(path, { atime: time, mtime: time });
   };

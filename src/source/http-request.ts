@@ -1,6 +1,6 @@
 import { VarveError, toVarveError } from "../core/index.ts";
 
-/** Headers of a request, by name; not secret ones only. */
+/** Headers of a request by name, in lower case. */
 export type HttpHeaders = Readonly<Record<string, string>>;
 
 /**

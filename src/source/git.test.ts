@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { lstat, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type GitServer, gitMissing, startGitServer } from "../../testing/git-server.ts";
+import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
+import { type ErrorCode, isVarveError } from "../core/index.ts";
+import { git as runGit } from "./git-command.ts";
+import type { GitRequest } from "./git-remote.ts";
+import { GitSource } from "./git.ts";
+
+const skip = recordsMissing() ?? gitMissing() ?? false;
+
+interface Room extends AsyncDisposable {
+  readonly room: TemporaryRecords;
+  readonly server: GitServer;
+  readonly first: string;
+  readonly second: string;
+  readonly remote: string;
+  source(): GitSource;
+}
+
+/** A repository with two commits, a branch, tags of both kinds, a folder and a link. */
+async function open(): Promise<Room> {
+  await using stack = new AsyncDisposableStack();
+  const room = stack.use(await temporaryRecords());
+  const server = stack.use(await startGitServer());
+  const tree = server.create("app");
+  const commit = async (files: Readonly<Record<string, string>>): Promise<string> => {
+    for (const [path, text] of Object.entries(files)) await writeFile(join(tree, path), text);
+    server.git("app.git", "add", ".");
+    server.git("app.git", "commit", "--quiet", "-m", "x");
+    return server.git("app.git", "rev-parse", "HEAD");
+  };
+  await mkdir(join(tree, "folder"));
+  await symlink("..", join(tree, "folder", "up"));
+  const first = await commit({ a: "one", "folder/b": "two" });
+  server.git("app.git", "tag", "light");
+  server.git("app.git", "tag", "-a", "-m", "note", "v1");
+  const second = await commit({ a: "three" });
+  server.git("app.git", "branch", "side", first);
+  const owned = stack.move();
+  return {
+    room,
+    server,
+    first,
+    second,
+    remote: `${server.url}/app.git`,
+    source: () => new GitSource(room.records, join(room.root, "git")),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function files(at: Room, request: GitRequest): Promise<Record<string, string>> {
+  const { room } = at;
+  const git = at.source();
+  const id = await git.record(await git.resolve(request, undefined), room.hold);
+  await using tree = await room.records.mount(id, room.hold);
+  return Object.fromEntries((await filesBelow(tree.path)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Files by their paths, but for the git directory; links are not followed. */
+async function filesBelow(root: string, below = ""): Promise<[string, string][]> {
+  const entries = await readdir(join(root, below), { withFileTypes: true });
+  const found = entries.map(async (entry): Promise<[string, string][]> => {
+    const path = join(below, entry.name);
+    if (entry.isDirectory()) return entry.name === ".git" ? [] : await filesBelow(root, path);
+    return entry.isFile() ? [[path, await readFile(join(root, path), "utf8")]] : [];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+const OLD = { a: "one", "folder/b": "two" };
+const NEW = { a: "three", "folder/b": "two" };
+
+test("a branch, a tag, a commit, and nothing at all", { skip }, async () => {
+  await using at = await open();
+  const { remote, first, second } = at;
+  assert.deepEqual(await files(at, { remote }), NEW);
+  assert.deepEqual(await files(at, { remote, ref: "side" }), OLD);
+  assert.deepEqual(await files(at, { remote, ref: "light" }), OLD);
+  assert.deepEqual(await files(at, { remote, ref: "v1" }), OLD);
+  assert.deepEqual(await files(at, { remote, ref: "refs/heads/main" }), NEW);
+  assert.deepEqual(await files(at, { remote, ref: first }), OLD);
+  const resolved = async (request: Partial<GitRequest>): Promise<[string, string]> => {
+    const { commit, ref } = await at.source().resolve({ remote, ...request }, undefined);
+    return [commit, ref];
+  };
+  assert.deepEqual(await resolved({}), [second, "refs/heads/main"]);
+  assert.deepEqual(await resolved({ ref: "v1" }), [first, "refs/tags/v1"]);
+  const tag = at.server.git("app.git", "rev-parse", "v1");
+  assert.deepEqual(await resolved({ ref: "v1", keepGitDir: true }), [tag, "refs/tags/v1"]);
+});
+
+test("one folder of a commit, found inside it", { skip }, async () => {
+  await using at = await open();
+  const { remote } = at;
+  assert.deepEqual(await files(at, { remote, subdir: "folder" }), { b: "two" });
+  assert.deepEqual(await files(at, { remote, subdir: "/folder/" }), { b: "two" });
+  assert.deepEqual(await files(at, { remote, subdir: "../../folder" }), { b: "two" }, "never outside");
+  assert.deepEqual(await files(at, { remote, subdir: "folder/up" }), NEW, "links are followed inside");
+  await refused(at, { remote, subdir: "none" }, "invalid-build", /does not exist/);
+  await refused(at, { remote, subdir: "a" }, "invalid-build", /not a directory/);
+});
+
+test("the git directory is kept where that is asked for, and works", { skip }, async () => {
+  await using at = await open();
+  const git = at.source();
+  const resolved = await git.resolve({ remote: at.remote, keepGitDir: true, ref: "main" }, undefined);
+  await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
+  const ask = (...args: string[]): string =>
+    execFileSync("git", ["-c", "safe.directory=*", "-C", tree.path, ...args], { encoding: "utf8" }).trim();
+  assert.equal(ask("rev-parse", "HEAD"), at.second);
+  assert.equal(ask("branch", "--show-current"), "main");
+  assert.equal(ask("remote", "get-url", "origin"), at.remote);
+  assert.equal((await lstat(join(tree.path, "a"))).mode & 0o777, 0o644);
+});
+
+test("a commit has a time, which its files can be given", { skip }, async () => {
+  await using at = await open();
+  const git = at.source();
+  const resolved = await git.resolve({ remote: at.remote, commitTimes: true }, undefined);
+  assert.equal(await git.time(resolved, undefined), 1_600_000_000);
+  await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
+  for (const path of ["a", "folder", "folder/up"])
+    assert.equal((await lstat(join(tree.path, path))).mtimeMs, 1_600_000_000_000, path);
+});
+
+test("a commit must be the one that is asked for", { skip }, async () => {
+  await using at = await open();
+  const { remote, first, second } = at;
+  assert.deepEqual(await files(at, { remote, checksum: second.slice(0, 8).toUpperCase() }), NEW);
+  await refused(at, { remote, checksum: first }, "corrupt");
+  await refused(at, { remote, ref: "none" }, "not-found");
+  await refused(at, { remote, ref: "0".repeat(40) }, "remote");
+  await refused(at, { remote: `${at.server.url}/none.git` }, "remote");
+});
+
+test("submodules come along, but none that is a path of this machine", { skip }, async () => {
+  await using at = await open();
+  const { server, remote } = at;
+  const library = server.create("lib");
+  await writeFile(join(library, "l"), "library");
+  server.git("lib.git", "add", ".");
+  server.git("lib.git", "commit", "--quiet", "-m", "x");
+  server.git("app.git", "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", library, "sub");
+  server.git("app.git", "config", "-f", ".gitmodules", "submodule.sub.url", "../lib.git");
+  server.git("app.git", "commit", "--quiet", "-a", "-m", "submodule");
+  assert.deepEqual(await files(at, { remote }), {
+    ".gitmodules": await readFile(join(server.directory, "app.git/.gitmodules"), "utf8"),
+    ...NEW,
+    "sub/l": "library",
+  });
+  assert.equal((await files(at, { remote, skipSubmodules: true }))["sub/l"], undefined);
+  for (const url of [`file://${library}`, library, "ext::sh -c touch% /tmp/never"]) {
+    server.git("app.git", "config", "-f", ".gitmodules", "submodule.sub.url", url);
+    server.git("app.git", "commit", "--quiet", "-a", "-m", "hostile");
+    await refused(at, { remote }, "remote");
+  }
+});
+
+test("what is no remote or reference never reaches git; what runs commands is not followed", { skip }, async () => {
+  await using at = await open();
+  const { remote } = at;
+  for (const ref of ["--upload-pack=touch /tmp/never", "-x", "a b", "a..b", "a\nb", "a:b", "+a", "a^{tree}", "$(id)"])
+    await refused(at, { remote, ref }, "invalid-argument");
+  for (const bad of ["--upload-pack=id", "-x", "", "http://h/\nx"])
+    await refused(at, { remote: bad }, "invalid-argument");
+  await refused(at, { remote: "ext::sh -c id" }, "remote", /not allowed/);
+  await refused(at, { remote: "fd::17" }, "remote", /not allowed/);
+  await refused(at, { remote: "ssh://-oProxyCommand=id/x" }, "remote");
+});
+
+test("a repository of this machine can be a remote itself", { skip }, async () => {
+  await using at = await open();
+  assert.deepEqual(await files(at, { remote: `file://${at.server.directory}/app.git` }), NEW);
+});
+
+test("a credential goes to the remote as a header", { skip }, async () => {
+  await using at = await open();
+  const auth = { url: at.remote, header: "basic c2VzYW1l" };
+  assert.deepEqual(await files(at, { remote: at.remote, auth }), NEW);
+  assert.ok(at.server.authorizations.length > 0 && at.server.authorizations.every((header) => header === auth.header));
+});
+
+test("many builds fetch at the same time", { skip }, async () => {
+  await using at = await open();
+  const { remote } = at;
+  const all = await Promise.all(["main", "side", "v1", "light"].map((ref) => files(at, { remote, ref })));
+  assert.deepEqual(all, [NEW, OLD, OLD, OLD]);
+});
+
+test("without git there is a hint; an aborted signal ends it", { skip }, async () => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = "/nonexistent";
+  try {
+    await assert.rejects(
+      runGit(["version"]),
+      (error) => isVarveError(error, "unsupported") && error.hint !== undefined,
+    );
+  } finally {
+    process.env["PATH"] = path;
+  }
+  await assert.rejects(runGit(["version"], { signal: AbortSignal.abort() }), (error) =>
+    isVarveError(error, "cancelled"),
+  );
+});
+
+async function refused(at: Room, request: GitRequest, code: ErrorCode, message = /./): Promise<void> {
+  await assert.rejects(
+    files(at, request),
+    (error) => isVarveError(error, code) && message.test(error.message),
+    JSON.stringify(request),
+  );
+}
