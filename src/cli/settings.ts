@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf } from "../core/index.ts";
-import { type StoreOptions, defaultRoot, parseRegistryConfig } from "../build/index.ts";
+import { type StoreOptions, defaultRoot } from "../build/index.ts";
 import type { CommandContext } from "./command.ts";
 
 export interface Settings {
@@ -13,6 +13,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const path = context.configPath ?? join(context.store.root ?? defaultRoot(), "varve.json");
   const text = await read(path, context.configPath !== undefined);
   if (text === undefined) return { store: context.store };
+  const { parseRegistryConfig } = await import("../registry/index.ts");
   return { store: { ...context.store, registry: { config: await parseRegistryConfig(parse(path, text)) } } };
 }
 

@@ -1,4 +1,5 @@
-import { saveImages, writeOutput } from "../../build/index.ts";
+import { saveImages } from "../../build/index.ts";
+import { writeOutput } from "../../export/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describeReport } from "./doctor.ts";
+
+test("a fact is a line; what is wrong and what mends it stand below", () => {
+  const text = describeReport({
+    root: "/r",
+    ready: false,
+    facts: [
+      { name: "node", state: "ok", value: "26.0.0", required: true },
+      {
+        name: "OCI runtime",
+        state: "missing",
+        value: "none",
+        required: true,
+        consequence: "no RUN",
+        mend: "apt-get install crun",
+      },
+      { name: "root", state: "limited", value: "/r\u001b[2J", required: false, consequence: "slow" },
+    ],
+  });
+  assert.equal(
+    text,
+    [
+      "ok       node         26.0.0",
+      "missing  OCI runtime  none",
+      "                      no RUN",
+      "                      mend: apt-get install crun",
+      "limited  root         /r",
+      "                      slow",
+      "",
+      "Builds with RUN steps do not work on this machine.",
+      "",
+    ].join("\n"),
+  );
+});

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isVarveError } from "../core/index.ts";
+import { describeFlags, parseFlags } from "./flags.ts";
+
+const FLAGS = {
+  file: { kind: "string", short: "f", value: "FILE", help: "the Dockerfile" },
+  tag: { kind: "many", short: "t", help: "a name" },
+  pull: { kind: "boolean", help: "ask again" },
+  quiet: { kind: "boolean", short: "q", help: "say nothing" },
+} as const;
+
+const usage = (error: unknown): boolean => isVarveError(error, "invalid-argument") && error.details["usage"] === true;
+
+test("reads flags in every form docker takes", () => {
+  const forms: readonly string[][] = [
+    ["--file", "a", "."],
+    ["--file=a", "."],
+    ["-f", "a", "."],
+    ["-fa", "."],
+    ["-f=a", "."],
+    [".", "-f", "a"],
+  ];
+  for (const argv of forms) {
+    const { flags, args } = parseFlags(argv, FLAGS);
+    assert.deepEqual([flags.file, args], ["a", ["."]], argv.join(" "));
+  }
+});
+
+test("says what is there where a flag is absent", () => {
+  const { flags, args } = parseFlags([], FLAGS);
+  assert.deepEqual({ ...flags }, { file: undefined, tag: [], pull: false, quiet: false });
+  assert.deepEqual(args, []);
+});
+
+test("gathers flags given many times, and takes the last of the others", () => {
+  const { flags } = parseFlags(["-t", "a", "--tag=b", "-t=c=d", "-f", "1", "-f", "2"], FLAGS);
+  assert.deepEqual(flags.tag, ["a", "b", "c=d"]);
+  assert.equal(flags.file, "2");
+});
+
+test("switches take true and false, and the last word counts", () => {
+  const pull = (...argv: string[]): boolean => parseFlags(argv, FLAGS).flags.pull;
+  assert.equal(pull("--pull=true"), true);
+  assert.equal(pull("--pull=1"), true);
+  assert.equal(pull("--pull=false"), false);
+  assert.equal(pull("--pull", "--pull=false"), false);
+  assert.equal(pull("--pull=false", "--pull"), true);
+  assert.equal(parseFlags(["-q", "-q=false"], FLAGS).flags.quiet, false);
+  assert.throws(() => pull("--pull=maybe"), usage);
+});
+
+test("a lone dash is an argument or a value, and -- ends the flags", () => {
+  assert.deepEqual(parseFlags(["-"], FLAGS).args, ["-"]);
+  assert.equal(parseFlags(["-f", "-", "."], FLAGS).flags.file, "-");
+  assert.deepEqual(parseFlags(["--", "--pull=maybe", "-f"], FLAGS).args, ["--pull=maybe", "-f"]);
+});
+
+test("refuses what it does not know as misuse", () => {
+  for (const argv of [["--nope"], ["-x"], ["--file"], ["--constructor=1"], ["--__proto__=1"], ["--toString"]]) {
+    assert.throws(() => parseFlags(argv, FLAGS), usage, argv.join(" "));
+  }
+});
+
+test("help has a line for each flag, with its value", () => {
+  assert.equal(
+    describeFlags(FLAGS),
+    "  -f, --file FILE  the Dockerfile\n  -t, --tag VALUE  a name\n      --pull       ask again\n  -q, --quiet      say nothing",
+  );
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { BuildEvent } from "../../build/index.ts";
+import { log, status, vertex, warning } from "../../../testing/build-events.ts";
+import { FakePipe } from "../../../testing/screen.ts";
+import { PlainDisplay } from "./plain.ts";
+
+function shown(...events: readonly BuildEvent[]): string {
+  const screen = new FakePipe();
+  const display = new PlainDisplay(screen);
+  for (const event of events) display.event(event);
+  display.finish();
+  return screen.text;
+}
+
+const RUN = "[2/2] RUN make";
+
+test("numbers steps, and times them and their output", () => {
+  const text = shown(
+    vertex("[1/2] FROM base", { start: 0 }),
+    vertex("[1/2] FROM base", { start: 0, end: 10, cached: true }),
+    vertex(RUN, { start: 100 }),
+    log(RUN, "one\ntwo", 350),
+    log(RUN, "!\nlast", 1350),
+    vertex(RUN, { start: 100, end: 1300 }),
+  );
+  assert.equal(
+    text,
+    "#1 [1/2] FROM base\n#1 CACHED\n\n#2 [2/2] RUN make\n#2 0.250 one\n#2 1.250 two!\n#2 last\n#2 DONE 1.2s\n\n",
+  );
+});
+
+test("steps that run at once take turns, each under its name", () => {
+  const text = shown(
+    vertex("a", { start: 0 }),
+    vertex("b", { start: 0 }),
+    log("a", "1\n", 1000),
+    log("b", "2\n", 1000),
+    vertex("a", { start: 0, end: 2000 }),
+    vertex("b", { start: 0, end: 2000 }),
+  );
+  assert.equal(
+    text,
+    "#1 a\n#1 1.000 1\n#1 ...\n\n#2 b\n#2 1.000 2\n#2 ...\n\n#1 a\n#1 DONE 2.0s\n\n#2 b\n#2 DONE 2.0s\n\n",
+  );
+});
+
+test("a failure is told with its reason, and its last output again at the end", () => {
+  const error = "Cannot run step: exit code 2";
+  const text = shown(vertex(RUN, { start: 0 }), log(RUN, "gcc: oh\n", 500), vertex(RUN, { start: 0, end: 900, error }));
+  assert.match(text, /^#1 ERROR: Cannot run step: exit code 2$/m);
+  assert.ok(text.endsWith("------\n > [2/2] RUN make:\ngcc: oh\n------\n"));
+});
+
+test("what was cancelled is no failure, and a failure that speaks of cancelling is", () => {
+  assert.match(shown(vertex("a", { start: 0 }), vertex("a", { error: "cancelled" })), /^#1 CANCELED$/m);
+  assert.match(shown(vertex("a", { start: 0, error: "Cannot go on: interrupted by SIGINT" })), /^#1 CANCELED$/m);
+  const error = "Cannot run step: test-cancelled-order: exit code 1";
+  assert.match(shown(vertex("a", { start: 0, error })), /^#1 ERROR: .*exit code 1$/m);
+});
+
+test("each step ends once, and steps nobody started are not shown", () => {
+  const done = vertex("a", { start: 0, end: 10 });
+  assert.equal(shown(vertex("x"), vertex("a"), vertex("a", { start: 0 }), done, done), "#2 a\n#2 DONE 0.0s\n\n");
+});
+
+test("parts and warnings have lines of their own", () => {
+  const text = shown(
+    vertex("export", { start: 0 }),
+    status("export", "exporting layers"),
+    { ...status("export", "exporting layers"), completedAt: status("export", "").startedAt + 1500 },
+    warning("in a step", "export"),
+    warning("in no step"),
+  );
+  assert.equal(text, "#1 export\n#1 exporting layers 1.5s done\n#1 WARN: in a step\nWARN: in no step\n");
+});
+
+test("nothing a build says can pass for the display's own words", () => {
+  const name = "RUN <<EOF\n#9 DONE 0.0s\nEOF\u001b[2A";
+  const text = shown(
+    vertex(name, { start: 0 }),
+    log(name, "\u001b]0;pwned\u0007\u001b[1Ahello\n", 0),
+    status(name, "evil\nid", { completedAt: 0 }),
+    warning("a\n#1 DONE", name),
+    vertex(name, { start: 0, error: "oh\n#1 DONE 0.1s" }),
+  );
+  assert.ok(!text.includes("\u001b"));
+  assert.doesNotMatch(text, /^#\d+ DONE/m);
+  assert.match(text, /^#1 0\.000 hello$/m);
+});
