@@ -1,11 +1,5 @@
-import { toVarveError } from "../core/index.ts";
-import { doctorFacts as execFacts } from "../exec/index.ts";
-import { diskFacts } from "./doctor/disk.ts";
 import type { Fact } from "./doctor/fact.ts";
-import { kernelFact, nodeFact, privilegeFact, userNamespaceFact } from "./doctor/machine.ts";
-import { probeDirectory } from "./doctor/probe-directory.ts";
-import { cgroupFact, runtimeFact, seccompFact, stepFact, toolFacts } from "./doctor/steps.ts";
-import { type StoreOptions, defaultRoot } from "./store.ts";
+import type { StoreOptions } from "./store.ts";
 
 export interface DoctorReport {
   readonly root: string;
@@ -23,26 +17,6 @@ export async function doctorFacts(
   options: Pick<StoreOptions, "root"> = {},
   signal?: AbortSignal,
 ): Promise<DoctorReport> {
-  const root = options.root ?? defaultRoot();
-  try {
-    await using probe = await probeDirectory(root);
-    signal?.throwIfAborted();
-    const step = await stepFact(probe, signal);
-    const exec = await execFacts();
-    const facts = [
-      nodeFact(),
-      kernelFact(),
-      privilegeFact(exec),
-      userNamespaceFact(exec),
-      ...(await diskFacts(root, probe)),
-      await runtimeFact(exec),
-      step,
-      cgroupFact(exec),
-      seccompFact(exec),
-      ...(await toolFacts()),
-    ];
-    return { root, ready: facts.every((fact) => !fact.required || fact.state !== "missing"), facts };
-  } catch (error) {
-    throw toVarveError(error, "look at this machine");
-  }
+  const { lookAtMachine } = await import("./doctor/look.ts");
+  return await lookAtMachine(options, signal);
 }

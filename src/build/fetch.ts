@@ -1,11 +1,13 @@
 import { VarveError, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import type { FetchBlob } from "../record/index.ts";
-import { type Registry, fetchBlob } from "../registry/index.ts";
+import type { Registry } from "../registry/index.ts";
 
 /** Fetches blobs from the first of their sources that gives them whole. */
-export function registryFetcher(registry: Registry, store: ContentStore): FetchBlob {
+export function registryFetcher(open: () => Promise<Registry>, store: ContentStore): FetchBlob {
   return async (blob, { lease, signal }) => {
+    const { fetchBlob } = await import("../registry/index.ts");
+    const registry = await open();
     let failure: unknown = new VarveError("not-found", `Cannot fetch blob ${blob.digest}: its source is not known`);
     for (const source of blob.sources) {
       const slash = source.indexOf("/");

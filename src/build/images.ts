@@ -23,7 +23,7 @@ import {
   walkDescriptors,
   writeArchive,
 } from "../image/index.ts";
-import { type OnTransfer, pull, push } from "../registry/index.ts";
+import type { OnTransfer } from "../registry/index.ts";
 import type { Store } from "./store.ts";
 
 /** An image in a store as listings show it. */
@@ -53,9 +53,10 @@ export async function pullImage(
   options: TransferOptions & { readonly platform?: Platform | "all" } = {},
 ): Promise<NamedImage> {
   const reference = withDefaultTag(parseReference(name));
-  const { content, images, registry } = store;
+  const { content, images } = store;
+  const { pull } = await import("../registry/index.ts");
   await using lease = await content.lease();
-  const { target } = await pull(registry, reference, {
+  const { target } = await pull(await store.registry(), reference, {
     platform: options.platform ?? hostPlatform(),
     store: content,
     lease,
@@ -69,7 +70,8 @@ export async function pullImage(
 /** Pushes an image to the registry its name says. A layer that was never pulled is fetched, or mounted there. */
 export async function pushImage(store: Store, name: string, options: TransferOptions = {}): Promise<NamedImage> {
   const image = requireImage(store, name);
-  await push(store.registry, [parseReference(image.name)], {
+  const { push } = await import("../registry/index.ts");
+  await push(await store.registry(), [parseReference(image.name)], {
     store: store.content,
     target: image.descriptor,
     signal: options.signal,

@@ -17,10 +17,9 @@ export {
   saveImages,
   tagImage,
 } from "./images.ts";
-export { writeOutput } from "../export/index.ts";
 export type * from "./events.ts";
 export type * from "./options.ts";
 export { type PruneReport, diskUsage, prune } from "./prune.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore } from "./store.ts";
 export { parseDockerfile } from "../dockerfile/index.ts";
-export { Registry, type RegistryConfig, parseRegistryConfig } from "../registry/index.ts";
+export type { RegistryConfig } from "../registry/index.ts";

@@ -1,14 +1,4 @@
-import {
-  type Attributes,
-  type ExportDeps,
-  type ExportSource,
-  type ExportedImage,
-  exportArchive,
-  exportImage,
-  exportLocal,
-  exportTar,
-  parseImageAttributes,
-} from "../export/index.ts";
+import type { Attributes, ExportDeps, ExportSource, ExportedImage } from "../export/index.ts";
 import type { TransferEvent } from "../registry/index.ts";
 import type { BuildOptions, BuildResult, OutputSpec } from "./options.ts";
 import type { Activity } from "./progress.ts";
@@ -80,6 +70,8 @@ async function write(
   attrs: Attributes,
   deps: ExportDeps,
 ): Promise<ExportedImage | undefined> {
+  const { exportArchive, exportImage, exportLocal, exportTar, parseImageAttributes } =
+    await import("../export/index.ts");
   switch (output.type) {
     case "image":
       return await exportImage(source, parseImageAttributes(attrs), deps);

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Limits, VarveError, hostPlatform } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
 import { StatCache } from "../contenthash/index.ts";
-import { type Runner, createRunner } from "../exec/index.ts";
+import type { Runner } from "../exec/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
 import { parseIgnoreFile } from "../pattern/index.ts";
@@ -66,7 +66,7 @@ export class Session implements AsyncDisposable {
       git: new GitSource(records, join(store.root, "git")),
       local: (name, attrs) => this.#local(name, attrs),
       secrets: new Secrets(options.secrets ?? [], options.ssh ?? []),
-      runner: () => (this.#runner ??= createRunner({ stateDir: join(store.root, "run") })),
+      runner: () => (this.#runner ??= openRunner(join(store.root, "run"))),
       platform: hostPlatform(),
       pull: pullPolicy(options),
       hold: { lease: shared, signal },
@@ -170,6 +170,11 @@ export class Session implements AsyncDisposable {
       details: { record: result.id },
     });
   }
+}
+
+async function openRunner(stateDir: string): Promise<Runner> {
+  const { createRunner } = await import("../exec/index.ts");
+  return await createRunner({ stateDir });
 }
 
 function pullPolicy({ pull }: BuildOptions): PullPolicy {

@@ -5,7 +5,7 @@ import { toVarveError } from "../core/index.ts";
 import { type ContentStore, openContentStore } from "../content/index.ts";
 import { ImageStore } from "../image/index.ts";
 import { CacheMounts, Records } from "../record/index.ts";
-import { Registry, type RegistryOptions } from "../registry/index.ts";
+import type { Registry, RegistryOptions } from "../registry/index.ts";
 import { type Snapshotter, openSnapshotter } from "../snapshot/index.ts";
 import { type State, openState } from "../state/index.ts";
 import type { Solver } from "../solver/index.ts";
@@ -31,7 +31,8 @@ export interface Store extends AsyncDisposable {
   readonly records: Records;
   readonly cacheMounts: CacheMounts;
   readonly images: ImageStore;
-  readonly registry: Registry;
+  /** The client of registries, made when it is first asked for. */
+  readonly registry: () => Promise<Registry>;
   readonly solver: Solver<Result>;
   /** Keeps what builds that run at the same time share. */
   readonly work: SharedLease;
@@ -55,7 +56,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const state = openState(join(root, "state.db"));
   const content = openContentStore(root, state);
   const snapshotter = openSnapshotter({ root: join(root, "snapshots"), state, driver: options.snapshotter });
-  const registry = new Registry(options.registry ?? {});
+  let opened: Promise<Registry> | undefined;
+  const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));
   const records = new Records({ state, content, snapshotter, fetchBlob: registryFetcher(registry, content) });
   return {
     root,
@@ -68,10 +70,14 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     solver: openSolver(state, records),
     work: new SharedLease(content),
     cacheMounts: new CacheMounts(records.table, snapshotter, join(root, "locks")),
-    // oxlint-disable-next-line require-await -- what a store holds may come to need waiting for
     [Symbol.asyncDispose]: async () => {
-      registry[Symbol.dispose]();
+      (await opened)?.[Symbol.dispose]();
       state.close();
     },
   };
+}
+
+async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  const { Registry: Client } = await import("../registry/index.ts");
+  return new Client(options);
 }

@@ -8,7 +8,6 @@ import {
   withDefaultTag,
 } from "../core/index.ts";
 import type { LayerBlob } from "../record/index.ts";
-import { push } from "../registry/index.ts";
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
@@ -67,8 +66,9 @@ async function pushImage(
   deps: ExportDeps,
 ): Promise<void> {
   const sources = new Map(image.layers.map((layer) => [layer.descriptor.digest, layer]));
-  await deps.part("pushing layers", () =>
-    push(deps.registry, names, {
+  await deps.part("pushing layers", async () => {
+    const { push } = await import("../registry/index.ts");
+    await push(await deps.registry(), names, {
       store: deps.content,
       target: image.descriptor,
       signal: deps.hold.signal,
@@ -78,8 +78,8 @@ async function pushImage(
         (sources.get(descriptor.digest)?.sources ?? [])
           .filter((at) => at.startsWith(`${registry}/`))
           .map((at) => at.slice(registry.length + 1)),
-    }),
-  );
+    });
+  });
 }
 
 /** A layer that was never pulled and that the target lacks: fetched into the store, then read from there. */

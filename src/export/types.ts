@@ -30,7 +30,8 @@ export interface ExportDeps {
   readonly content: ContentStore;
   readonly records: Records;
   readonly images: ImageStore;
-  readonly registry: Registry;
+  /** Opened when something has to go to a registry. */
+  readonly registry: () => Promise<Registry>;
   readonly hold: Hold;
   /** Times a part of the work, which shows as one line of progress. */
   readonly part: <T>(id: string, work: () => Promise<T>) => Promise<T>;

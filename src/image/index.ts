@@ -1,8 +1,5 @@
-export { loadArchive } from "./archive/load.ts";
-export { loadLayout } from "./archive/load-layout.ts";
+export { loadArchive, loadLayout, writeArchive, writeLayout } from "./archive/index.ts";
 export type { ArchiveFormat, ArchiveImage, LoadOptions, LoadedImage, WriteOptions } from "./archive/types.ts";
-export { writeArchive } from "./archive/write.ts";
-export { writeLayout } from "./archive/write-layout.ts";
 export {
   type WalkOptions,
   children,

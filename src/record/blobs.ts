@@ -2,7 +2,6 @@ import { availableParallelism } from "node:os";
 import { Annotation, layerCompression } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { type Bytes, Semaphore, SingleFlight, decompress } from "../io/index.ts";
-import { createLayer, diffOverlay, diffTrees } from "../layer/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { layersOf, settleChains } from "./layers.ts";
 import { type Snapshots, temporaryKey } from "./snapshots.ts";
@@ -39,6 +38,7 @@ export class Blobs {
     using _core = await this.#cores.acquire(hold.signal);
     await using below = await this.#deps.snapshots.mount(lower, hold);
     await using above = await this.#deps.snapshots.mount(upper, hold);
+    const { diffTrees } = await import("../layer/index.ts");
     return await this.#store(diffTrees({ lower: below.path, upper: above.path, signal: hold.signal }), {}, hold);
   }
 
@@ -68,6 +68,7 @@ export class Blobs {
     const { snapshots, snapshotter } = this.#deps;
     const name = await snapshots.of(row.id, hold);
     await using lower = row.parents[0] === undefined ? undefined : await snapshots.mount(row.parents[0], hold);
+    const { diffOverlay, diffTrees } = await import("../layer/index.ts");
     const upper = name === undefined ? undefined : snapshotter.upperDir?.(name);
     if (upper !== undefined) return await use(diffOverlay({ upper, lower: lower?.path, signal: hold.signal }));
     await using tree = await snapshots.mount(row.id, hold);
@@ -75,6 +76,7 @@ export class Blobs {
   }
 
   async #store(tar: Bytes, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+    const { createLayer } = await import("../layer/index.ts");
     const { compression = "gzip", level } = options;
     const layer = createLayer(tar, { compression, ...(level === undefined ? {} : { level }) });
     const info = await this.#deps.content.put(layer.bytes, {

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { Annotation, Limits, VarveError, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { SingleFlight, decompress, verified } from "../io/index.ts";
-import { applyLayer } from "../layer/index.ts";
 import { type MountedTree, type Snapshotter, mountSnapshot } from "../snapshot/index.ts";
 import { rowOf } from "./layers.ts";
 import type { RecordTable } from "./table.ts";
@@ -114,6 +113,7 @@ export class Snapshots {
 
   async #apply(blob: BlobFace, name: string, parent: string | undefined, hold: Hold): Promise<void> {
     const { snapshotter, content } = this.#deps;
+    const { applyLayer } = await import("../layer/index.ts");
     const key = temporaryKey("unpack");
     const spec = await snapshotter.prepare(key, parent, hold);
     try {

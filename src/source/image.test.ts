@@ -34,7 +34,12 @@ suite("images of a real registry", { skip: registryMissing() ?? false }, () => {
       await push(registry, [reference], { store: made.store, target });
     }
     await using here = await temporaryStore();
-    const deps = { content: here.store, images: NO_IMAGES, records: NO_RECORDS, registry };
+    const deps = {
+      content: here.store,
+      images: NO_IMAGES,
+      records: NO_RECORDS,
+      registry: () => Promise.resolve(registry),
+    };
     const source = new ImageSource(deps);
     const expected = [[`${server.host}/team/base`], [`${server.host}/team/base`]];
     const found = await source.resolve(name, options, here);

@@ -14,7 +14,7 @@ import {
 import type { ContentStore } from "../content/index.ts";
 import { type Image, type ImageConfig, type ImageStore, openImage } from "../image/index.ts";
 import type { Hold, RecordId, Records, RemoteLayer } from "../record/index.ts";
-import { type Registry, pull } from "../registry/index.ts";
+import type { Registry } from "../registry/index.ts";
 
 export type PullPolicy =
   /** Use the image of that name in the local store if it suits the platform; ask its registry otherwise. */
@@ -37,7 +37,8 @@ export interface ResolvedImage {
 export interface ImageSourceDeps {
   readonly content: ContentStore;
   readonly images: ImageStore;
-  readonly registry: Registry;
+  /** Opened when an image is not in the store. */
+  readonly registry: () => Promise<Registry>;
   readonly records: Records;
 }
 
@@ -111,7 +112,8 @@ export class ImageSource {
   async #remote(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage> {
     const { registry, content } = this.#deps;
     const options = { platform, store: content, lease: hold.lease, layers: "skip" as const, signal: hold.signal };
-    const { target } = await pull(registry, reference, options);
+    const { pull } = await import("../registry/index.ts");
+    const { target } = await pull(await registry(), reference, options);
     const image = await openImage(content, target, platform);
     return this.#describe(reference, target, image, [`${reference.registry}/${reference.repository}`]);
   }

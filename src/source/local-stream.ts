@@ -2,7 +2,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Limits, throwIfAborted, VarveError } from "../core/index.ts";
 import { bytesOf, temporaryDirectory, type Bytes } from "../io/index.ts";
-import { extractArchive } from "../layer/index.ts";
 
 /** A context that came as a stream. Disposing of it removes its directory. */
 export type StreamContext = AsyncDisposable & {
@@ -44,6 +43,7 @@ async function open(bytes: Bytes, path: string, signal: AbortSignal | undefined)
   try {
     const head = await readHead(source);
     const whole = head.ended ? bytesOf(head.bytes) : joined(head.bytes, source, signal);
+    const { extractArchive } = await import("../layer/index.ts");
     const unpacked = await extractArchive({ bytes: whole }, path, { chown: false, what: WHAT, signal });
     if (unpacked !== false) return undefined;
     if (!head.ended)

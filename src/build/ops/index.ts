@@ -3,8 +3,6 @@ import { type InputKey, type Vertex, cacheMapOf } from "../../llb/index.ts";
 import type { CacheMap, CacheMapInput, OpContext, SolverOp } from "../../solver/index.ts";
 import { contentDigest } from "./content.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
-import { executeExec } from "./exec.ts";
-import { executeFile } from "./file.ts";
 import { recordOf } from "./context-record.ts";
 import { type Result, recordResult } from "./result.ts";
 import { sourceOp } from "./source.ts";
@@ -17,13 +15,15 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
     case "source":
       return sourceOp({ ...vertex, op }, deps);
     case "exec":
-      return keyedOp(vertex, deps, outputsOf(op.mounts.map((mount) => mount.output)), (inputs, context) =>
-        executeExec(op, inputs, deps, context),
-      );
+      return keyedOp(vertex, deps, outputsOf(op.mounts.map((mount) => mount.output)), async (inputs, context) => {
+        const { executeExec } = await import("./exec.ts");
+        return await executeExec(op, inputs, deps, context);
+      });
     case "file":
-      return keyedOp(vertex, deps, outputsOf(op.actions.map((action) => action.output)), (inputs, context) =>
-        executeFile(op, inputs, deps, context),
-      );
+      return keyedOp(vertex, deps, outputsOf(op.actions.map((action) => action.output)), async (inputs, context) => {
+        const { executeFile } = await import("./file.ts");
+        return await executeFile(op, inputs, deps, context);
+      });
     case "merge":
       return keyedOp(vertex, deps, 1, async (inputs, context) => {
         const hold = holdFor(deps, context.signal);

@@ -44,10 +44,7 @@ async function copyTree(store: ContentStore, directory: string, root: Descriptor
   }
 }
 
-/**
- * Copies the images of an OCI layout directory into the store. Throws `not-found` if it is no layout, `corrupt` if a blob
- * is not what its digest says or an image lacks one.
- */
+/** `loadLayout` of the door. */
 export async function loadLayout(
   store: ContentStore,
   directory: string,

@@ -8,12 +8,7 @@ import { imagesOfIndex } from "./load-index.ts";
 import { checkLayoutVersion } from "./load-layout.ts";
 import type { LoadOptions, LoadedImage } from "./types.ts";
 
-/**
- * Reads the images of an archive into the store: an OCI layout, or what `docker save` of any age writes, compressed or
- * not. Every blob is checked against its digest and every Docker layer against its diffID. Throws `corrupt` for an archive
- * that lacks something or is none, `limit-exceeded` past the limits. What was read of an archive that is refused stays
- * only as long as the lease.
- */
+/** `loadArchive` of the door. */
 export async function loadArchive(
   store: ContentStore,
   bytes: Bytes,

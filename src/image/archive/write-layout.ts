@@ -34,10 +34,7 @@ async function mergedEntries(directory: string, entries: readonly Descriptor[]):
   return [...kept, ...entries];
 }
 
-/**
- * Images of the store as an OCI layout in a directory, which is made if need be. Added to what is there: a layout keeps
- * its other images. Every file is whole or absent, and `index.json` is written last.
- */
+/** `writeLayout` of the door. */
 export async function writeLayout(store: ContentStore, directory: string, options: WriteOptions): Promise<void> {
   const { blobs, entries, dockerManifest } = await layoutContents(store, options);
   await mkdir(directory, { recursive: true });

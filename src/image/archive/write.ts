@@ -23,11 +23,7 @@ function* entries(store: ContentStore, contents: LayoutContents, signal: AbortSi
   yield { path: "oci-layout", mode: 0o444, body: OCI_LAYOUT };
 }
 
-/**
- * Images of the store as one OCI layout in a tar archive, for `docker load` and whatever else reads one. The same images,
- * names and time give the same bytes: entries in order of name, owner 0:0, time 0. Throws `not-found` before the first
- * byte if a blob is missing, unless it is a layer with URLs or belongs to a platform of an index that is not there at all.
- */
+/** `writeArchive` of the door. */
 export async function* writeArchive(store: ContentStore, options: WriteOptions): Bytes & AsyncGenerator<Uint8Array> {
   const contents = await layoutContents(store, options);
   yield* writeTar(entries(store, contents, options.signal));
