@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { mkdtemp } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { isRootUser } from "../src/linux/index.ts";
+import { type Made, readMade } from "./made.ts";
+import { rootfsUnavailable } from "./rootfs.ts";
 
 const COMMAND = fileURLToPath(new URL("../bin/varve.js", import.meta.url));
 
@@ -33,6 +35,16 @@ export interface RunOptions {
   readonly cwd?: string;
   /** A command the real one is run by: `["strace", "-c"]`. */
   readonly wrapper?: readonly string[];
+}
+
+/** Why images cannot be built here, with what is missing named; undefined if they can. For `skip` of a test. */
+export function buildsUnavailable(...programs: readonly string[]): string | undefined {
+  if (!isRootUser()) return "only root can run steps";
+  const found = (program: string): boolean => spawnSync("which", [program]).status === 0;
+  if (!found("crun") && !found("runc")) return "neither crun nor runc is installed";
+  const missing = programs.filter((program) => !found(program));
+  if (missing.length > 0) return `${missing.join(", ")} not installed`;
+  return rootfsUnavailable();
 }
 
 /** The real command in a root and a folder of its own, both removed at the end. */
@@ -86,6 +98,21 @@ export class Varve implements AsyncDisposable {
     const outcome = await this.run(["build", "--progress=plain", "--metadata-file", file, ...args], options);
     const metadata = outcome.code === 0 ? (JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>) : {};
     return { ...outcome, metadata, steps: (metadata["varve.steps"] ?? []) as StepOutcome[] };
+  }
+
+  /** Builds, and reads back what came out: every file of the result, and the image. */
+  async make(args: readonly string[], options: RunOptions = {}): Promise<Made & BuildOutcome> {
+    const at = join(this.folder, `made-${(this.#runs += 1)}`);
+    const outputs = ["-o", `type=tar,dest=${at}.tar`, "-o", `type=oci,tar=false,dest=${at}`];
+    const outcome = await this.build([...outputs, ...args], options);
+    return { ...outcome, ...(await readMade(`${at}.tar`, at)) };
+  }
+
+  /** Another root, the same as this one is now. No command may be running in this one. */
+  async copy(): Promise<Varve> {
+    const other = await Varve.open();
+    await sh("cp", "-a", "--reflink=auto", this.root, other.root);
+    return other;
   }
 
   /** Writes files below a folder; a path that ends in "/" is a directory. Returns the folder's path. */

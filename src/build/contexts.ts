@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { VarveError } from "../core/index.ts";
 import { type MainContext, type NamedContext, gitContext, isHttpSource, parseNamedContext } from "../frontend/index.ts";
 import { type State, http } from "../llb/index.ts";
+import { contextDirectory } from "./context-directory.ts";
 import type { BuildContext, BuildOptions, DockerfileSource } from "./options.ts";
 import { openLayout } from "./layouts.ts";
 import type { LocalDirectory, Session } from "./session.ts";
@@ -24,7 +25,7 @@ export async function openContext(
 ): Promise<OpenedContext> {
   switch (context.kind) {
     case "directory":
-      return localContext({ path: resolve(context.path), lasting: true }, session);
+      return localContext(await contextDirectory(context.path), session);
     case "empty":
       return { main: { kind: "local", name: MAIN }, directory: undefined };
     case "stream":
@@ -94,7 +95,7 @@ async function namedContext(name: string, source: string, session: Session): Pro
     );
   if (isRemote(source)) return parseNamedContext(source);
   const local = `context:${name}`;
-  session.locals.set(local, { path: resolve(source), lasting: true });
+  session.locals.set(local, await contextDirectory(source));
   return { kind: "local", name: local };
 }
 

@@ -1,10 +1,9 @@
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { VarveError, formatReference } from "../core/index.ts";
 import { type ArchiveFormat, writeArchive, writeLayout } from "../image/index.ts";
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
-import { writeOutput } from "./filesystem.ts";
+import { makeDirectory, writeOutput } from "./filesystem.ts";
 import { namesOf } from "./image.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
 
@@ -41,7 +40,7 @@ export async function exportArchive(
     ...(deps.hold.signal === undefined ? {} : { signal: deps.hold.signal }),
   };
   await deps.part("sending tarball", async () => {
-    if (path !== "-") await mkdir(attrs.tar ? dirname(path) : path, { recursive: true });
+    if (path !== "-") await makeDirectory(attrs.tar ? dirname(path) : path);
     if (attrs.tar) await writeOutput(path, writeArchive(deps.content, options));
     else await writeLayout(deps.content, path, options);
   });

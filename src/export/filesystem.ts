@@ -29,7 +29,7 @@ export async function exportLocal(
   await deps.part("copying files", async () => {
     for (const platform of source.platforms) {
       const folder = split ? join(dest, platformFolder(platform.platform)) : dest;
-      await mkdir(folder, { recursive: true });
+      await makeDirectory(folder);
       const prefix = split ? `${platformFolder(platform.platform)}/` : "";
       const files = noted(packed(platform, source, attrs, deps), (path) => note(written, `${prefix}${path}`));
       await extractArchive({ bytes: files }, folder, { chown: false, signal: deps.hold.signal });
@@ -115,6 +115,15 @@ async function removeOthers(root: string, kept: ReadonlySet<string>, below = "")
     const isDirectory = (await lstat(full)).isDirectory();
     if (!kept.has(isDirectory ? `${path}/` : path)) await rm(full, { recursive: true, force: true });
     else if (isDirectory) await removeOthers(root, kept, `${path}/`);
+  }
+}
+
+/** Makes the place of an output, and what is missing above it. */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw toVarveError(error, `write to ${path}`, "storage");
   }
 }
 

@@ -26,7 +26,7 @@ export async function writeFileAtomic(
     await handle.sync();
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw error;
   }
   await syncDirectory(directory);

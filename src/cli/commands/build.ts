@@ -1,3 +1,4 @@
+import { toVarveError } from "../../core/index.ts";
 import { writeFileAtomic } from "../../io/index.ts";
 import {
   type BuildOptions,
@@ -80,10 +81,18 @@ function displayOf(flags: Flags, context: CommandContext): Display {
 
 async function writeResults(flags: Flags, result: BuildResult, { stdout }: CommandContext): Promise<void> {
   const metadata = flags["metadata-file"];
-  if (metadata !== undefined) await writeFileAtomic(metadata, `${JSON.stringify(result.metadata, undefined, 2)}\n`);
+  if (metadata !== undefined) await writeResult(metadata, `${JSON.stringify(result.metadata, undefined, 2)}\n`);
   const id = result.configDigest ?? result.digest;
-  if (flags.iidfile !== undefined && id !== undefined) await writeFileAtomic(flags.iidfile, id);
+  if (flags.iidfile !== undefined && id !== undefined) await writeResult(flags.iidfile, id);
   if (flags.quiet && id !== undefined) await stdout.write(`${id}\n`);
+}
+
+async function writeResult(path: string, text: string): Promise<void> {
+  try {
+    await writeFileAtomic(path, text);
+  } catch (error) {
+    throw toVarveError(error, `write ${path}`, "storage");
+  }
 }
 
 async function run(argv: readonly string[], context: CommandContext): Promise<number> {
