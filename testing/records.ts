@@ -1,9 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type ContentStore, openContentStore } from "../src/content/index.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/io/index.ts";
 import { hasCapability } from "../src/linux/index.ts";
-import { CacheMounts, type FetchBlob, type Hold, type RecordId, Records } from "../src/record/index.ts";
+import { CacheMounts, MountPoints, type FetchBlob, type Hold, type RecordId, Records } from "../src/record/index.ts";
 import { type Snapshotter, openSnapshotter } from "../src/snapshot/index.ts";
 import { type State, openState } from "../src/state/index.ts";
 
@@ -38,9 +37,8 @@ export async function temporaryRecords(options: RecordsOptions = {}): Promise<Te
   const content = openContentStore(root, state);
   const snapshotter = openSnapshotter({ root: join(root, "snapshots"), state, driver: options.driver });
   const fetchBlob: FetchBlob = options.fetchBlob ?? (() => Promise.reject(new Error("nothing to fetch from")));
-  const mounts = join(root, "mounts");
-  await mkdir(mounts, { recursive: true });
-  const records = new Records({ state, content, snapshotter, fetchBlob });
+  const mounts = stack.use(new MountPoints(join(root, "mounts")));
+  const records = new Records({ state, content, snapshotter, fetchBlob, mounts });
   const hold: Hold = { lease: stack.use(await content.lease()) };
   const owned = stack.move();
   return {
@@ -49,7 +47,7 @@ export async function temporaryRecords(options: RecordsOptions = {}): Promise<Te
     content,
     snapshotter,
     records,
-    cacheMounts: new CacheMounts(records.table, snapshotter, join(root, "locks")),
+    cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
     hold,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

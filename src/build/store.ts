@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { toVarveError } from "../core/index.ts";
 import { type ContentStore, openContentStore } from "../content/index.ts";
 import { ImageStore } from "../image/index.ts";
-import { CacheMounts, Records } from "../record/index.ts";
+import { CacheMounts, MountPoints, Records } from "../record/index.ts";
 import type { Registry, RegistryOptions } from "../registry/index.ts";
 import { type Snapshotter, openSnapshotter } from "../snapshot/index.ts";
 import { type State, openState } from "../state/index.ts";
@@ -58,7 +58,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const snapshotter = openSnapshotter({ root: join(root, "snapshots"), state, driver: options.snapshotter });
   let opened: Promise<Registry> | undefined;
   const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));
-  const records = new Records({ state, content, snapshotter, fetchBlob: registryFetcher(registry, content) });
+  const mounts = new MountPoints(join(root, "mounts"));
+  const records = new Records({ state, content, snapshotter, mounts, fetchBlob: registryFetcher(registry, content) });
   return {
     root,
     state,
@@ -69,7 +70,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     images: new ImageStore(state),
     solver: openSolver(state, records),
     work: new SharedLease(content),
-    cacheMounts: new CacheMounts(records.table, snapshotter, join(root, "locks")),
+    cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
     [Symbol.asyncDispose]: async () => {
       (await opened)?.[Symbol.dispose]();
       state.close();

@@ -4,7 +4,8 @@ import type { ContentStore } from "../content/index.ts";
 import { type Bytes, Semaphore, SingleFlight, decompress } from "../io/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { layersOf, settleChains } from "./layers.ts";
-import { type Snapshots, temporaryKey } from "./snapshots.ts";
+import { temporaryKey } from "./keys.ts";
+import type { Snapshots } from "./snapshots.ts";
 import type { RecordTable } from "./table.ts";
 import type { BlobFace, BlobOptions, Hold, LayerBlob, RecordId, RecordRow } from "./types.ts";
 
@@ -69,7 +70,7 @@ export class Blobs {
     const name = await snapshots.of(row.id, hold);
     await using lower = row.parents[0] === undefined ? undefined : await snapshots.mount(row.parents[0], hold);
     const { diffOverlay, diffTrees } = await import("../layer/index.ts");
-    const upper = name === undefined ? undefined : snapshotter.upperDir?.(name);
+    const upper = name === undefined ? undefined : snapshotter.upperDir(name);
     if (upper !== undefined) return await use(diffOverlay({ upper, lower: lower?.path, signal: hold.signal }));
     await using tree = await snapshots.mount(row.id, hold);
     return await use(diffTrees({ lower: lower?.path, upper: tree.path, signal: hold.signal }));

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, throwIfAborted } from "../core/index.ts";
 import { tryLock } from "../linux/index.ts";
-import { type MountedTree, type Snapshotter, mountSnapshot } from "../snapshot/index.ts";
-import { temporaryKey } from "./snapshots.ts";
+import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
+import type { MountPoints } from "./mount-points.ts";
+import { temporaryKey } from "./keys.ts";
 import type { RecordTable } from "./table.ts";
 import type { Hold, RecordRow } from "./types.ts";
 
@@ -24,6 +25,13 @@ export interface CacheMount extends AsyncDisposable {
   readonly path: string;
 }
 
+export interface CacheMountDeps {
+  readonly table: RecordTable;
+  readonly snapshotter: Snapshotter;
+  readonly locks: string;
+  readonly mounts: MountPoints;
+}
+
 /** Another holder is looked for this often, in milliseconds. */
 const POLL = 100;
 
@@ -35,12 +43,14 @@ export class CacheMounts {
   readonly #table: RecordTable;
   readonly #snapshotter: Snapshotter;
   readonly #locks: string;
+  readonly #mounts: MountPoints;
 
   /** `locks` is a directory for lock files. */
-  constructor(table: RecordTable, snapshotter: Snapshotter, locks: string) {
+  constructor({ table, snapshotter, locks, mounts }: CacheMountDeps) {
     this.#table = table;
     this.#snapshotter = snapshotter;
     this.#locks = locks;
+    this.#mounts = mounts;
   }
 
   async acquire(request: CacheMountRequest, hold: Hold): Promise<CacheMount> {
@@ -86,7 +96,7 @@ export class CacheMounts {
       lock[Symbol.dispose]();
       return undefined;
     }
-    const tree = await mountSnapshot(await this.#snapshotter.mounts(row.snapshot ?? ""));
+    const tree = await this.#mounts.mount(await this.#snapshotter.mounts(row.snapshot ?? ""));
     this.#table.used([row.id]);
     return held(tree, lock);
   }
@@ -97,9 +107,8 @@ export class CacheMounts {
     if (making === undefined) return undefined;
     if (request.sharing !== "private" && this.#table.byKey(request.key).length > 0) return undefined;
     const key = temporaryKey("cache");
-    const tree = await mountSnapshot(
-      await this.#snapshotter.prepare(key, undefined, { lease: hold.lease, durable: true }),
-    );
+    const spec = await this.#snapshotter.prepare(key, undefined, { lease: hold.lease, durable: true });
+    const tree = await this.#mounts.mount(spec);
     try {
       await request.initialize?.(tree.path);
       const row = this.#insert(request, key, hold);

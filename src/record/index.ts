@@ -1,4 +1,5 @@
 export { layersOf } from "./layers.ts";
+export { MountPoints } from "./mount-points.ts";
 export type { BeginOptions, MutableLayer } from "./mutable.ts";
 export { Records, type RecordDeps } from "./records.ts";
 export { RecordTable, newRecordId } from "./table.ts";

@@ -1,6 +1,7 @@
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
-import { mountSnapshot } from "../snapshot/index.ts";
-import { type Snapshots, temporaryKey } from "./snapshots.ts";
+import type { MountPoints } from "./mount-points.ts";
+import { temporaryKey } from "./keys.ts";
+import type { Snapshots } from "./snapshots.ts";
 import type { RecordTable } from "./table.ts";
 import { type Hold, type RecordId, type RecordRow, type RecordType, SCRATCH } from "./types.ts";
 
@@ -17,20 +18,28 @@ export interface MutableLayer extends AsyncDisposable {
   commit(): Promise<RecordRow>;
 }
 
+export interface MutableDeps {
+  readonly table: RecordTable;
+  readonly snapshots: Snapshots;
+  readonly snapshotter: Snapshotter;
+  readonly mounts: MountPoints;
+}
+
 /** Starts a new layer on `parent`. */
 export async function beginLayer(
-  deps: { readonly table: RecordTable; readonly snapshots: Snapshots; readonly snapshotter: Snapshotter },
+  deps: MutableDeps,
   parent: RecordId,
   options: BeginOptions,
   hold: Hold,
 ): Promise<MutableLayer> {
-  const { table, snapshots, snapshotter } = deps;
-  const below = await snapshots.of(parent, hold);
+  const { table, snapshots, snapshotter, mounts } = deps;
   const key = temporaryKey("layer");
-  const spec = await snapshotter.prepare(key, below, hold);
-  const tree = await mountSnapshot(spec).catch(async (error: unknown) => {
-    await snapshotter.remove(key);
-    throw error;
+  const tree = await snapshots.reading(parent, async () => {
+    const spec = await snapshotter.prepare(key, await snapshots.of(parent, hold), hold);
+    return await mounts.mount(spec).catch(async (error: unknown) => {
+      await snapshotter.remove(key);
+      throw error;
+    });
   });
   return new Layer(tree, {
     commit: async () => {

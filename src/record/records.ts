@@ -4,6 +4,7 @@ import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import type { State } from "../state/index.ts";
 import { Blobs } from "./blobs.ts";
 import { layersOf } from "./layers.ts";
+import type { MountPoints } from "./mount-points.ts";
 import { type BeginOptions, type MutableLayer, beginLayer } from "./mutable.ts";
 import { Snapshots } from "./snapshots.ts";
 import { RecordTable } from "./table.ts";
@@ -24,6 +25,7 @@ export interface RecordDeps {
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly fetchBlob: FetchBlob;
+  readonly mounts: MountPoints;
 }
 
 /** The filesystem states this machine knows, and both faces of their layers. */
@@ -58,12 +60,7 @@ export class Records {
 
   /** Starts a new, writable layer on a record. */
   async begin(parent: RecordId, options: BeginOptions, hold: Hold): Promise<MutableLayer> {
-    return await beginLayer(
-      { table: this.table, snapshots: this.snapshots, snapshotter: this.#deps.snapshotter },
-      parent,
-      options,
-      hold,
-    );
+    return await beginLayer({ ...this.#deps, table: this.table, snapshots: this.snapshots }, parent, options, hold);
   }
 
   /** The record of a layer on `parent` whose blob is known and need not be here: the existing one if there is one. */

@@ -1,18 +1,25 @@
-import { randomBytes } from "node:crypto";
-import { Annotation, Limits, VarveError, isVarveError } from "../core/index.ts";
+import { existsSync } from "node:fs";
+import { Annotation, VarveError, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { SingleFlight, decompress, verified } from "../io/index.ts";
-import { type MountedTree, type Snapshotter, mountSnapshot } from "../snapshot/index.ts";
-import { rowOf } from "./layers.ts";
+import { SingleFlight } from "../io/index.ts";
+import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
+import { commitUnlessThere, temporaryKey } from "./keys.ts";
+import { layersOf, rowOf } from "./layers.ts";
+import type { MountPoints } from "./mount-points.ts";
 import type { RecordTable } from "./table.ts";
-import type { BlobFace, FetchBlob, Hold, RecordId, RecordRow } from "./types.ts";
+import { type BlobFace, type FetchBlob, type Hold, type RecordId, type RecordRow, SCRATCH } from "./types.ts";
+import { hasWhiteouts, unpackBlob } from "./unpack.ts";
 
 export interface SnapshotDeps {
   readonly table: RecordTable;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly fetchBlob: FetchBlob;
+  readonly mounts: MountPoints;
 }
+
+/** Says of a blob whether it deletes anything of what it is put upon. */
+const WHITEOUTS = "varve/whiteouts";
 
 /** The snapshot face of records: fetches blobs, unpacks and stacks them, once for each record however many ask. */
 export class Snapshots {
@@ -26,22 +33,53 @@ export class Snapshots {
 
   /** The committed snapshot of a record, made now if it has none. Undefined for scratch. */
   async of(id: RecordId, hold: Hold): Promise<string | undefined> {
-    if (id === "") return undefined;
+    if (id === SCRATCH) return undefined;
     const row = rowOf(this.#deps.table, id);
-    const ready = this.#ready(row);
     const name =
-      ready ?? (await this.#flights.run(id, (signal) => this.#tryMake(row, { ...hold, signal }), hold.signal));
+      this.#ready(row) ??
+      (await this.#flights.run(id, (signal) => this.#tryMake(row, { ...hold, signal }), hold.signal));
     hold.lease.add("snapshot", name);
     return name;
   }
 
   /** A read-only view of a record's tree. */
   async mount(id: RecordId, hold: Hold): Promise<MountedTree> {
-    const { snapshotter } = this.#deps;
-    const name = await this.of(id, hold);
-    if (name !== undefined) return await mountSnapshot(await snapshotter.mounts(name));
+    const { snapshotter, mounts } = this.#deps;
+    return await this.reading(id, async () => {
+      const name = await this.of(id, hold);
+      return name === undefined ? await this.#mountScratch(hold) : await mounts.mount(await snapshotter.mounts(name));
+    });
+  }
+
+  /**
+   * Does something with a record's snapshot. If that fails because directories of it are gone, whatever became of them, the
+   * snapshots are made anew of their blobs and it is tried again; what cannot be made fails with the record's id in the
+   * error's details, so that a build can do without the record.
+   */
+  async reading<T>(id: RecordId, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isVarveError(error, "cancelled") || id === SCRATCH || !(await this.#forgetDamaged(id))) throw error;
+      return await work();
+    }
+  }
+
+  /** Has the blob's bytes in the content store, fetching them from where they are if need be. */
+  async fetch(blob: BlobFace, hold: Hold): Promise<void> {
+    const { content } = this.#deps;
+    if (content.info(blob.digest) !== undefined && !existsSync(content.path(blob.digest)))
+      await content.delete(blob.digest);
+    if (content.info(blob.digest) === undefined) {
+      await this.#fetches.run(blob.digest, (signal) => this.#download(blob, { ...hold, signal }), hold.signal);
+    }
+    hold.lease.add("blob", blob.digest);
+  }
+
+  async #mountScratch(hold: Hold): Promise<MountedTree> {
+    const { snapshotter, mounts } = this.#deps;
     const key = temporaryKey("view");
-    const tree = await mountSnapshot(await snapshotter.view(key, undefined, hold));
+    const tree = await mounts.mount(await snapshotter.view(key, undefined, hold));
     return {
       path: tree.path,
       [Symbol.asyncDispose]: async () => {
@@ -51,89 +89,91 @@ export class Snapshots {
     };
   }
 
-  /** Has the blob's bytes in the content store, fetching them from where they are if need be. */
-  async fetch(blob: BlobFace, hold: Hold): Promise<void> {
-    const { content } = this.#deps;
-    if (content.info(blob.digest) === undefined) {
-      await this.#fetches.run(blob.digest, (signal) => this.#download(blob, { ...hold, signal }), hold.signal);
-    }
-    hold.lease.add("blob", blob.digest);
+  #ready({ snapshot }: RecordRow): string | undefined {
+    return snapshot !== undefined && this.#deps.snapshotter.stat(snapshot) !== undefined ? snapshot : undefined;
   }
 
-  #ready(row: RecordRow): string | undefined {
-    return row.snapshot !== undefined && this.#deps.snapshotter.stat(row.snapshot) !== undefined
-      ? row.snapshot
-      : undefined;
+  /** Lets go of all snapshots of a record that miss a directory, their own or one below. Returns whether there were any. */
+  async #forgetDamaged(id: RecordId): Promise<boolean> {
+    const { table } = this.#deps;
+    const damaged: RecordRow[] = [];
+    for (const row of [...layersOf(table, id), rowOf(table, id)]) {
+      const name = this.#ready(row);
+      if (name !== undefined && !(await this.#isWhole(name))) damaged.push(row);
+    }
+    for (const row of damaged) table.forgetSnapshot(row.id);
+    return damaged.length > 0;
+  }
+
+  async #isWhole(name: string): Promise<boolean> {
+    const spec = await this.#deps.snapshotter.mounts(name);
+    return (spec.kind === "bind" ? [spec.source] : spec.lower).every((path) => existsSync(path));
+  }
+
+  /** A name for a snapshot: the given one, unless that of a damaged one. */
+  async #freeName(name: string): Promise<{ name: string; exists: boolean }> {
+    if (this.#deps.snapshotter.stat(name) === undefined) return { name, exists: false };
+    return (await this.#isWhole(name)) ? { name, exists: true } : { name: temporaryKey(name), exists: false };
   }
 
   /** Says of a failure which record it is about, so that a build can do without that record. */
   async #tryMake(row: RecordRow, hold: Hold): Promise<string> {
     try {
-      return await this.#make(row, hold);
+      const name = row.kind === "merge" ? await this.#stack(row, hold) : await this.#unpack(row, hold);
+      this.#deps.table.setSnapshot(row.id, name);
+      return name;
     } catch (error) {
       if (!(error instanceof VarveError) || error.code === "cancelled" || error.details["record"] !== undefined)
         throw error;
-      const options = { details: { ...error.details, record: row.id }, cause: error };
-      throw new VarveError(
-        error.code,
-        error.message,
-        error.hint === undefined ? options : { ...options, hint: error.hint },
-      );
+      throw new VarveError(error.code, error.message, {
+        details: { ...error.details, record: row.id },
+        cause: error,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
     }
   }
 
-  async #make(row: RecordRow, hold: Hold): Promise<string> {
-    const name = row.kind === "merge" ? await this.#stack(row, hold) : await this.#unpack(row, hold);
-    this.#deps.table.setSnapshot(row.id, name);
+  async #stack(row: RecordRow, hold: Hold): Promise<string> {
+    const [lowest, ...others] = row.parents;
+    const parts = [this.of(lowest ?? SCRATCH, hold), ...others.map((id) => this.#part(id, hold))];
+    const parents = (await Promise.all(parts)).filter((name) => name !== undefined);
+    const { name, exists } = await this.#freeName(`merge-${row.id}`);
+    if (!exists) await commitUnlessThere(this.#deps.snapshotter.merge(name, parents, hold));
     return name;
   }
 
-  async #stack(row: RecordRow, hold: Hold): Promise<string> {
-    const parents = await Promise.all(row.parents.map((parent) => this.of(parent, hold)));
-    const name = `merge-${row.id}`;
-    await unlessThere(
-      this.#deps.snapshotter.merge(
-        name,
-        parents.filter((parent) => parent !== undefined),
-        hold,
-      ),
-    );
+  /** A record's snapshot for a stack. What a layer on nothing deletes counts there: it has a form that keeps it. */
+  async #part(id: RecordId, hold: Hold): Promise<string | undefined> {
+    const row = rowOf(this.#deps.table, id);
+    const { blob } = row;
+    if (this.#deps.snapshotter.driver !== "overlay" || row.kind !== "layer" || row.parents.length > 0)
+      return await this.of(id, hold);
+    if (blob === undefined || !(await this.#deletes(blob, hold))) return await this.of(id, hold);
+    const { name, exists } = await this.#freeName(`deletions-${blob.diffId}`);
+    if (exists) hold.lease.add("snapshot", name);
+    else await unpackBlob(blob, { name, parent: undefined, deletions: true }, this.#deps, hold);
     return name;
+  }
+
+  async #deletes(blob: BlobFace, hold: Hold): Promise<boolean> {
+    const { content } = this.#deps;
+    const known = content.info(blob.digest)?.labels.get(WHITEOUTS);
+    if (known !== undefined) return known === "true";
+    await this.fetch(blob, hold);
+    const found = await hasWhiteouts(blob, content, hold.signal);
+    content.label(blob.digest, { [WHITEOUTS]: String(found) });
+    return found;
   }
 
   async #unpack(row: RecordRow, hold: Hold): Promise<string> {
     const { blob } = row;
     if (blob === undefined)
       throw new VarveError("not-found", `Cannot use record ${row.id}: it has neither a snapshot nor a blob`);
-    const name = row.chainId ?? `layer-${row.id}`;
-    const [parent] = await Promise.all([this.of(row.parents[0] ?? "", hold), this.fetch(blob, hold)]);
-    if (this.#deps.snapshotter.stat(name) === undefined) await this.#apply(blob, name, parent, hold);
+    const { name, exists } = await this.#freeName(row.chainId ?? `layer-${row.id}`);
+    if (exists) return name;
+    const [parent] = await Promise.all([this.of(row.parents[0] ?? SCRATCH, hold), this.fetch(blob, hold)]);
+    await unpackBlob(blob, { name, parent }, this.#deps, hold);
     return name;
-  }
-
-  async #apply(blob: BlobFace, name: string, parent: string | undefined, hold: Hold): Promise<void> {
-    const { snapshotter, content } = this.#deps;
-    const { applyLayer } = await import("../layer/index.ts");
-    const key = temporaryKey("unpack");
-    const spec = await snapshotter.prepare(key, parent, hold);
-    try {
-      const tar = decompress(content.open(blob.digest, { signal: hold.signal }), {
-        format: "detect",
-        what: `layer ${blob.digest}`,
-        limit: Limits.layerUnpacked,
-      });
-      const checked = verified(tar, { digest: blob.diffId }, { what: `layer ${blob.digest}` });
-      if (spec.kind === "overlay" && spec.upper !== undefined) {
-        await using below = parent === undefined ? undefined : await mountSnapshot(await snapshotter.mounts(parent));
-        await applyLayer(checked, spec.upper, { format: "overlay", lowerView: below?.path, signal: hold.signal });
-      } else {
-        await using tree = await mountSnapshot(spec);
-        await applyLayer(checked, tree.path, { format: "plain", signal: hold.signal });
-      }
-      await unlessThere(snapshotter.commit(name, key, hold));
-    } finally {
-      if (snapshotter.stat(key) !== undefined) await snapshotter.remove(key);
-    }
   }
 
   async #download(blob: BlobFace, hold: Hold): Promise<void> {
@@ -146,18 +186,5 @@ export class Snapshots {
     }
     await fetchBlob(blob, hold);
     content.label(blob.digest, { [Annotation.uncompressed]: blob.diffId });
-  }
-}
-
-export function temporaryKey(purpose: string): string {
-  return `${purpose}-${process.pid}-${randomBytes(8).toString("hex")}`;
-}
-
-/** Another process may have made the same snapshot meanwhile; its work is as good. */
-async function unlessThere(work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isVarveError(error, "already-exists")) throw error;
   }
 }

@@ -100,6 +100,14 @@ export class RecordTable {
     });
   }
 
+  /** Lets go of a snapshot that turned out to be damaged, so that another is made when somebody asks. */
+  forgetSnapshot(id: RecordId): void {
+    this.transaction(() => {
+      this.#state.run("UPDATE record SET snapshot = NULL, snapshot_bytes = NULL WHERE id = ?", id);
+      this.#state.run("DELETE FROM edge WHERE from_kind = 'record' AND from_id = ? AND to_kind = 'snapshot'", id);
+    });
+  }
+
   setSnapshotBytes(id: RecordId, bytes: number): void {
     this.#state.run("UPDATE record SET snapshot_bytes = ? WHERE id = ?", bytes, id);
   }

@@ -28,18 +28,18 @@ const live = new Set<Mount>();
 let watching = false;
 
 /**
- * Makes a snapshot's tree available at `target`, an existing directory, or at a temporary one. A writable plain directory
- * without a target needs no mount. Disposing of the tree unmounts it, whatever still uses it; so does the end of the process.
+ * Makes a snapshot's tree available at `target`, an existing directory, or at a temporary one in `within`. A writable plain
+ * directory without a target needs no mount. Disposing of the tree unmounts it, whatever still uses it; so does the end of the process.
  * Throws `busy` if the snapshot's changes are being made in another mount, `unsupported` without the privilege to mount.
  */
-export async function mountSnapshot(spec: MountSpec, target?: string): Promise<MountedTree> {
+export async function mountSnapshot(spec: MountSpec, target?: string, within: string = tmpdir()): Promise<MountedTree> {
   if (spec.kind === "bind" && target === undefined && !(spec.readonly && hasCapability("sys_admin"))) {
     return { path: spec.source, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const upper = spec.kind === "overlay" ? spec.upper : undefined;
   if (upper !== undefined) checkUnmounted(upper, "mount a snapshot");
   const own = target === undefined;
-  const path = target ?? (await mkdtemp(join(tmpdir(), "varve-mount-")));
+  const path = target ?? (await mkdtemp(join(within, "varve-mount-")));
   try {
     attach(spec, path);
   } catch (error) {

@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { readFileSync, rmSync, writeFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { rawArchive, rawEntry } from "../../testing/raw-tar.ts";
+import {
+  type RecordsOptions,
+  type TemporaryRecords,
+  addLayer,
+  recordsMissing,
+  temporaryRecords,
+} from "../../testing/records.ts";
+import { type Digest, MediaType, digestOf, isVarveError } from "../core/index.ts";
+import { type RecordId, type RemoteLayer, SCRATCH } from "./types.ts";
+
+const skip = recordsMissing() ?? false;
+const EMPTY_DIFF = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+const put =
+  (name: string, text = name) =>
+  (path: string): void =>
+    writeFileSync(join(path, name), text);
+
+async function names({ records, hold }: TemporaryRecords, id: RecordId): Promise<string[]> {
+  await using tree = await records.mount(id, hold);
+  return readdirSync(tree.path).sort();
+}
+
+/** Layers a, b, c, … one on the other, each with a file of its name. */
+async function chain(room: TemporaryRecords, ...files: readonly string[]): Promise<RecordId[]> {
+  const ids: RecordId[] = [];
+  for (const file of files) ids.push(await addLayer(room, ids.at(-1) ?? SCRATCH, put(file)));
+  return ids;
+}
+
+/** A layer as a registry has it, in the content store unless `absent`. */
+async function remote(
+  { content, hold }: TemporaryRecords,
+  tar: Uint8Array,
+  more: Partial<RemoteLayer> = {},
+): Promise<RemoteLayer> {
+  const { digest, size } = await content.put(tar, { lease: hold.lease });
+  return {
+    digest,
+    size,
+    diffId: digestOf(tar),
+    mediaType: `${MediaType.ociLayer.replace(/\+.*$/, "")}`,
+    sources: [],
+    annotations: {},
+    ...more,
+  };
+}
+
+function both(name: string, run: (room: TemporaryRecords, t: TestContext) => Promise<void>): void {
+  for (const driver of ["overlay", "copy"] as const) {
+    test(`${driver}: ${name}`, { skip }, async (t) => {
+      const options: RecordsOptions = { driver };
+      await using room = await temporaryRecords(options);
+      await run(room, t);
+    });
+  }
+}
+
+both("a layer is committed once, or thrown away", async (room) => {
+  const { records, hold, snapshotter } = room;
+  const id = await addLayer(room, SCRATCH, put("a"));
+  assert.deepEqual(await names(room, id), ["a"]);
+  assert.deepEqual(await names(room, SCRATCH), []);
+  const before = [...snapshotter.walk()].length;
+  {
+    await using layer = await records.begin(id, {}, hold);
+    put("b")(layer.path);
+  }
+  assert.equal([...snapshotter.walk()].length, before);
+  await assert.rejects(records.begin("none", {}, hold), (error) => isVarveError(error, "not-found"));
+});
+
+both("merges are stacked lowest first, and flattened", async (room) => {
+  const { records, hold } = room;
+  const a = await addLayer(room, SCRATCH, put("f", "a"));
+  const b = await addLayer(room, SCRATCH, put("f", "b"));
+  const c = await addLayer(room, SCRATCH, put("g", "c"));
+  assert.equal(records.merge([], {}, hold.lease), SCRATCH);
+  assert.equal(records.merge([SCRATCH, a], {}, hold.lease), a);
+  const inner = records.merge([a, b], {}, hold.lease);
+  const outer = records.merge([inner, c], {}, hold.lease);
+  assert.deepEqual(records.get(outer)?.parents, [a, b, c]);
+  assert.deepEqual(
+    records.layers(outer).map((row) => row.id),
+    [a, b, c],
+  );
+  await using tree = await records.mount(outer, hold);
+  assert.equal(readFileSync(join(tree.path, "f"), "utf8"), "b");
+  const onTop = await addLayer(room, outer, put("h"));
+  assert.deepEqual(await names(room, onTop), ["f", "g", "h"]);
+  assert.deepEqual(
+    records.layers(onTop).map((row) => row.id),
+    [a, b, c, onTop],
+  );
+});
+
+both("what differs is the layers themselves where one stands on the other", async (room) => {
+  const { records, hold } = room;
+  const [a = "", b = "", c = "", d = ""] = await chain(room, "a", "b", "c", "d");
+  assert.equal(await records.diff(a, a, hold), SCRATCH);
+  assert.equal(await records.diff(SCRATCH, b, hold), b);
+  const blobs = await records.blobs(d, {}, hold);
+  const one = await records.diff(a, b, hold);
+  assert.deepEqual(await names(room, one), ["b"]);
+  assert.equal((await records.blobs(one, {}, hold))[0]?.descriptor.digest, blobs[1]?.descriptor.digest);
+  const three = await records.diff(a, d, hold);
+  assert.deepEqual(
+    (await records.blobs(three, {}, hold)).map((blob) => blob.diffId),
+    blobs.slice(1).map((blob) => blob.diffId),
+  );
+  assert.deepEqual(await names(room, three), ["b", "c", "d"]);
+  const [x = ""] = await chain(room, "x");
+  const unrelated = await records.diff(x, c, hold);
+  assert.deepEqual(await names(room, unrelated), ["a", "b", "c"]);
+  assert.equal(records.layers(unrelated).length, 1);
+});
+
+test(
+  "overlay: what a difference deletes is deleted from what it is merged with, and shows nowhere else",
+  { skip },
+  async () => {
+    await using room = await temporaryRecords({ driver: "overlay" });
+    const { records, hold } = room;
+    const base = await addLayer(room, SCRATCH, (path) => {
+      mkdirSync(join(path, "d"));
+      for (const name of ["keep", "gone", "d/gone"]) put(name)(path);
+    });
+    const changed = await addLayer(room, base, (path) => {
+      rmSync(join(path, "gone"));
+      rmSync(join(path, "d/gone"));
+      put("d/new")(path);
+    });
+    const difference = await records.diff(base, changed, hold);
+    assert.deepEqual(await names(room, difference), ["d"]);
+    const other = await addLayer(room, SCRATCH, (path) => {
+      mkdirSync(join(path, "d"));
+      for (const name of ["gone", "d/gone", "d/stays"]) put(name)(path);
+    });
+    const merged = records.merge([other, difference], {}, hold.lease);
+    await using tree = await records.mount(merged, hold);
+    assert.deepEqual(readdirSync(tree.path), ["d"]);
+    assert.deepEqual(readdirSync(join(tree.path, "d")).sort(), ["new", "stays"]);
+    await using alone = await records.mount(difference, hold);
+    assert.deepEqual(readdirSync(join(alone.path, "d")), ["new"]);
+  },
+);
+
+both("an unchanged step is an empty layer, and every layer keeps its diffID however it is compressed", async (room) => {
+  const { records, hold } = room;
+  const [a = ""] = await chain(room, "a");
+  const same = await addLayer(room, a, () => undefined);
+  const plain = await records.blobs(same, {}, hold);
+  assert.equal(plain[1]?.diffId, EMPTY_DIFF);
+  for (const compression of ["zstd", "uncompressed"] as const) {
+    const kept = await records.blobs(same, { compression }, hold);
+    assert.deepEqual(kept, plain, "blobs that are there stay as they are");
+    const forced = await records.blobs(same, { compression, force: true }, hold);
+    assert.deepEqual(
+      forced.map((layer) => layer.diffId),
+      plain.map((layer) => layer.diffId),
+    );
+    assert.ok(forced.every((layer) => layer.descriptor.mediaType.endsWith(compression === "zstd" ? "+zstd" : ".tar")));
+    assert.deepEqual(await records.blobs(same, { compression, force: true }, hold), forced, "converted once");
+  }
+  assert.equal(records.table.variants(a).length, 2);
+});
+
+test("200 callers of a chain of 20 layers compute each blob once", { skip }, async () => {
+  await using room = await temporaryRecords();
+  const files = Array.from({ length: 20 }, (_, index) => `f${index}`);
+  const top = (await chain(room, ...files)).at(-1) ?? "";
+  let puts = 0;
+  const { put: original } = room.content;
+  room.content.put = async (...args) => {
+    puts += 1;
+    return await original.apply(room.content, args);
+  };
+  const all = await Promise.all(Array.from({ length: 200 }, () => room.records.blobs(top, {}, room.hold)));
+  assert.equal(puts, 20);
+  assert.equal(new Set(all.map((layers) => layers.map((layer) => layer.descriptor.digest).join())).size, 1);
+  assert.ok(
+    room.records.layers(top).every((row) => row.chainId !== undefined),
+    "chain ids are settled",
+  );
+});
+
+test("pulled layers: the same blobs are one record, the same content one snapshot", { skip }, async () => {
+  await using room = await temporaryRecords();
+  const { records, hold } = room;
+  const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
+  const layer = await remote(room, tar, { sources: ["r.test/a"] });
+  const again = { ...layer, sources: ["r.test/b", "r.test/a"] };
+  const id = records.addLayer(SCRATCH, layer, hold.lease).id;
+  assert.equal(records.addLayer(SCRATCH, again, hold.lease).id, id);
+  assert.deepEqual(records.get(id)?.blob?.sources, ["r.test/a", "r.test/b"]);
+  assert.equal(records.get(id)?.snapshot, undefined, "nothing is unpacked before somebody asks");
+  const name = await records.snapshots.of(id, hold);
+
+  const recompressed: RemoteLayer = { ...layer, digest: digestOf("other bytes") as Digest, sources: [] };
+  const twin = records.addLayer(SCRATCH, recompressed, hold.lease).id;
+  assert.notEqual(twin, id);
+  assert.equal(records.get(twin)?.snapshot, name, "unpacked before, from other blobs");
+  assert.deepEqual(await names(room, twin), ["f"]);
+  const chained = records.addChain([layer, layer], hold.lease);
+  assert.equal(records.addChain([layer, layer], hold.lease), chained);
+});
+
+test("a lazy layer is fetched once, when its files are asked for", { skip }, async () => {
+  const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
+  let fetches = 0;
+  await using room: TemporaryRecords = await temporaryRecords({
+    fetchBlob: async (_blob, { lease }) => {
+      fetches += 1;
+      await room.content.put(tar, { lease });
+    },
+  });
+  const { records, hold } = room;
+  const mediaType = "application/vnd.oci.image.layer.v1.tar";
+  const id = records.addLayer(
+    SCRATCH,
+    {
+      digest: digestOf(tar),
+      size: tar.length,
+      diffId: digestOf(tar),
+      mediaType,
+      sources: ["r.test/a"],
+      annotations: {},
+    },
+    hold.lease,
+  ).id;
+  assert.equal((await records.blobs(id, {}, hold))[0]?.descriptor.digest, digestOf(tar));
+  assert.equal(fetches, 0);
+  await Promise.all(Array.from({ length: 20 }, () => names(room, id)));
+  assert.equal(fetches, 1);
+});
+
+both("a blob that is not what its diffID says is corrupt, and nothing of it stays", async (room) => {
+  const { records, hold, snapshotter } = room;
+  const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
+  const bad = await remote(room, tar, { diffId: digestOf("something else") });
+  const id = records.addLayer(SCRATCH, bad, hold.lease).id;
+  await assert.rejects(
+    records.mount(id, hold),
+    (error) => isVarveError(error, "corrupt") && error.details["record"] === id,
+  );
+  assert.deepEqual([...snapshotter.walk()], []);
+  const unknown = records.addLayer(SCRATCH, { ...bad, digest: digestOf("nowhere") }, hold.lease).id;
+  await assert.rejects(
+    records.mount(unknown, hold),
+    (error) => isVarveError(error, "not-found") && error.details["record"] === unknown,
+  );
+});
+
+both("directories that are gone are made again of the blobs, or the record is named", async (room) => {
+  const { records, hold, snapshotter, root } = room;
+  const [a = "", b = "", c = ""] = await chain(room, "a", "b", "c");
+  await records.blobs(b, {}, hold);
+  for (const id of readdirSync(join(root, "snapshots"))
+    .filter((name) => /^\d+$/.test(name))
+    .slice(0, 1))
+    rmSync(join(root, "snapshots", id), { recursive: true });
+  assert.deepEqual(await names(room, b), ["a", "b"], "made again");
+  if (snapshotter.driver === "copy") return;
+  await assert.rejects(names(room, c), (error) => isVarveError(error) && error.details["record"] === c);
+  assert.deepEqual(await names(room, await addLayer(room, a, put("z"))), ["a", "z"]);
+});
+
+test("a blob file that is gone is fetched again", { skip }, async () => {
+  const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
+  await using room: TemporaryRecords = await temporaryRecords({
+    fetchBlob: async (_blob, { lease }) => void (await room.content.put(tar, { lease })),
+  });
+  const { records, hold, content } = room;
+  const layer = await remote(room, tar, { sources: ["r.test/a"] });
+  rmSync(content.path(layer.digest));
+  assert.deepEqual(await names(room, records.addLayer(SCRATCH, layer, hold.lease).id), ["f"]);
+  assert.ok(existsSync(content.path(layer.digest)));
+});
