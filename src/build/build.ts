@@ -75,9 +75,8 @@ export async function loadBuild(
   stack: AsyncDisposableStack,
 ): Promise<LoadedBuild> {
   const context = await openContext(options.context, session, stack);
-  const loaded = await session.progress.activity("[internal] load build definition from Dockerfile", () =>
-    loadDockerfile(context.directory, context.dockerfile ?? options.dockerfile),
-  );
+  const { progress } = session;
+  const loaded = await loadDockerfile(context.directory, context.dockerfile ?? options.dockerfile, progress);
   const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
   return { ...loaded, options: await compileOptions(options, session, main) };
 }

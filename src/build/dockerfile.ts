@@ -5,6 +5,7 @@ import { type Dockerfile, ignoreFileCandidates, parseDockerfile } from "../docke
 import { parseIgnoreFile } from "../pattern/index.ts";
 import { readContextFile } from "../source/index.ts";
 import type { DockerfileSource } from "./options.ts";
+import { type Progress, transferred } from "./progress.ts";
 
 /** A Dockerfile's text and the patterns of the ignore file that goes with it. */
 export interface LoadedDockerfile {
@@ -26,14 +27,34 @@ interface Found {
 export async function loadDockerfile(
   context: string | undefined,
   source: DockerfileSource | undefined,
+  progress: Progress,
 ): Promise<LoadedDockerfile> {
-  const found = await find(context, source);
-  const file = parseDockerfile(found.text, { name: found.name });
-  for (const candidate of ignoreFileCandidates(found.path)) {
-    const text = await found.ignoreFile(candidate);
-    if (text !== undefined) return { file, exclude: parseIgnoreFile(text) };
+  const title = `[internal] load build definition from ${nameOf(source)}`;
+  const { found, file } = await progress.activity(title, async (activity) => {
+    const found = await find(context, source);
+    activity.report(transferred("transferring dockerfile:", found.text.byteLength));
+    return { found, file: parseDockerfile(found.text, { name: found.name }) };
+  });
+  const exclude = await progress.activity("[internal] load .dockerignore", async (activity) => {
+    const text = await readIgnoreFile(found);
+    activity.report(transferred("transferring context:", text?.byteLength ?? 0));
+    return text === undefined ? [] : parseIgnoreFile(text);
+  });
+  return { file, exclude };
+}
+
+async function readIgnoreFile({ path, ignoreFile }: Found): Promise<Uint8Array | undefined> {
+  for (const candidate of ignoreFileCandidates(path)) {
+    const text = await ignoreFile(candidate);
+    if (text !== undefined) return text;
   }
-  return { file, exclude: [] };
+  return undefined;
+}
+
+/** What the Dockerfile is called before it is found. */
+function nameOf(source: DockerfileSource | undefined): string {
+  if (source?.kind === "text") return source.name ?? "Dockerfile";
+  return basename(source?.path ?? "Dockerfile");
 }
 
 async function find(context: string | undefined, source: DockerfileSource | undefined): Promise<Found> {

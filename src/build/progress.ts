@@ -13,6 +13,12 @@ export interface Activity {
   part<T>(id: string, work: () => Promise<T>): Promise<T>;
 }
 
+/** A report of bytes that have been read, all at once. */
+export function transferred(id: string, bytes: number): OpReport {
+  const now = Date.now();
+  return { kind: "progress", id, current: bytes, startedAt: now, completedAt: now };
+}
+
 /** Turns what the solver and the build itself do into build events, and keeps what `StepReport`s need. */
 export class Progress {
   readonly #emit: OnBuildEvent;

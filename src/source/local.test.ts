@@ -75,6 +75,7 @@ test("followed paths are those that fsutil asks for, and loops end", async () =>
 test("a file that changed since it was checksummed is noticed", async () => {
   await using dir = await make({ a: "1", "d/b": "2" });
   const context = await dir.open();
+  assert.equal(context.size, 2);
   await context.checksum([wholeTree]);
   await context.verifyAll();
   writeFileSync(join(dir.path, "d/b"), "3");

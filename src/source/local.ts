@@ -72,6 +72,11 @@ export class LocalContext {
     yield* listBelow("", this.#tree.root);
   }
 
+  /** Bytes of all its files. */
+  get size(): number {
+    return sizeBelow(this.#tree.root);
+  }
+
   /** The entry at a path, no link followed. */
   entry(path: ByteString): LocalEntry | undefined {
     let node: ContextNode | undefined = this.#tree.root;
@@ -108,6 +113,13 @@ export class LocalContext {
   async copyTo(directory: Path, signal?: AbortSignal): Promise<void> {
     await copyEntries(this, this.#tree.root, directory, signal);
   }
+}
+
+function sizeBelow(node: ContextNode): number {
+  let size = 0;
+  for (const child of node.entries().values())
+    size += child.kind === "directory" ? sizeBelow(child) : child.kind === "file" ? Number(child.stat.size) : 0;
+  return size;
 }
 
 function* listBelow(path: ByteString, node: ContextNode): Generator<LocalEntry> {

@@ -19,8 +19,10 @@ export function imageSource(vertex: SourceVertex, name: string, deps: OpDeps): S
     throw new VarveError("corrupt", `Cannot use image ${name}: its digest is ${image.digest}, not ${expected}`);
   };
   return {
-    keys: async (hold) => {
+    keys: async (hold, report) => {
+      const startedAt = Date.now();
       const image = await resolve(hold);
+      report({ kind: "progress", id: `resolve ${name}`, current: 0, startedAt, completedAt: Date.now() });
       const manifest = imageManifestKey(image.digest, platform, limit);
       const layers = imageLayersKey(
         image.layers.map((layer) => layer.diffId),

@@ -14,6 +14,12 @@ export function localSource(name: string, attrs: ReadonlyMap<string, string>, de
   });
   return {
     keys: () => Promise.resolve([key]),
-    result: async () => ({ kind: "context", context: await deps.local(name, attrs) }),
+    result: async (_hold, report) => {
+      const startedAt = Date.now();
+      const context = await deps.local(name, attrs);
+      const completedAt = Date.now();
+      report({ kind: "progress", id: "transferring context:", current: context.size, startedAt, completedAt });
+      return { kind: "context", context };
+    },
   };
 }

@@ -68,11 +68,16 @@ test("parts and warnings have lines of their own", () => {
   const text = shown(
     vertex("export", { start: 0 }),
     status("export", "exporting layers"),
+    { ...status("export", "read:"), current: 2345, completedAt: status("export", "").startedAt },
+    { ...status("export", "sent"), current: 999, total: 1_000_000, completedAt: status("export", "").startedAt },
     { ...status("export", "exporting layers"), completedAt: status("export", "").startedAt + 1500 },
     warning("in a step", "export"),
     warning("in no step"),
   );
-  assert.equal(text, "#1 export\n#1 exporting layers 1.5s done\n#1 WARN: in a step\nWARN: in no step\n");
+  assert.equal(
+    text,
+    "#1 export\n#1 read: 2.35kB done\n#1 sent 999B / 1.00MB done\n#1 exporting layers 1.5s done\n#1 WARN: in a step\nWARN: in no step\n",
+  );
 });
 
 test("nothing a build says can pass for the display's own words", () => {

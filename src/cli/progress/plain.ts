@@ -1,9 +1,9 @@
-import type { BuildEvent } from "../../build/index.ts";
+import type { BuildEvent, StatusEvent } from "../../build/index.ts";
 import { printableLine } from "../printable.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";
 import { StepOutput } from "./step-output.ts";
-import { type VertexView, Vertices, outcome, seconds } from "./vertices.ts";
+import { type VertexView, Vertices, bytes, outcome, seconds } from "./vertices.ts";
 
 /** buildx's plain progress: blocks of lines with the step's number, in the order things happen. */
 export class PlainDisplay implements Display {
@@ -22,8 +22,7 @@ export class PlainDisplay implements Display {
     if (event.kind === "warning") this.#warning(event.short, view);
     if (view === undefined) return;
     if (event.kind === "log") this.#log(view, event.data, event.at);
-    if (event.kind === "status" && event.completedAt !== undefined)
-      this.#line(view, `${printableLine(event.id)} ${seconds(event.completedAt - event.startedAt)}s done`);
+    if (event.kind === "status" && event.completedAt !== undefined) this.#line(view, part(event, event.completedAt));
     if (event.kind === "vertex") this.#vertex(view);
   }
 
@@ -73,4 +72,12 @@ export class PlainDisplay implements Display {
     this.#screen.write(`#${view.number} ${printableLine(view.vertex.name)}\n`);
     this.#current = view;
   }
+}
+
+/** A part of a step that is done, as buildx words it: `transferring context: 2.34kB 0.3s done`. */
+function part({ id, current, total, startedAt }: StatusEvent, completedAt: number): string {
+  const size =
+    total !== undefined && total > 0 ? ` ${bytes(current)} / ${bytes(total)}` : current > 0 ? ` ${bytes(current)}` : "";
+  const took = completedAt - startedAt;
+  return `${printableLine(id)}${size}${took < 10 ? "" : ` ${seconds(took)}s`} done`;
 }

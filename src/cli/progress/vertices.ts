@@ -50,6 +50,14 @@ export function seconds(ms: number): string {
   return (Math.max(0, ms) / 1000).toFixed(1);
 }
 
+const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+
+/** A number of bytes as buildx prints it: `573B`, `2.34kB`. */
+export function bytes(count: number): string {
+  const power = count < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(count) / 3));
+  return `${power === 0 ? count : (count / 1000 ** power).toFixed(2)}${UNITS[power] ?? ""}`;
+}
+
 const CANCELLED = /(?:^|: )(?:cancelled|interrupted by SIG[A-Z]+)$/;
 
 /** What a finished vertex is called, as buildx prints it: `CACHED`, `DONE 1.2s`, `ERROR: …`, `CANCELED`. */
