@@ -1,0 +1,68 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What of the checkout's package.json holds for an installed package too. */
+const KEPT = [
+  "name",
+  "version",
+  "description",
+  "keywords",
+  "license",
+  "repository",
+  "homepage",
+  "bugs",
+  "bin",
+  "type",
+  "dependencies",
+  "engines",
+  "os",
+] as const;
+
+/** A public door of the sources as a door of what they are compiled to. */
+function compiledDoor(source: string): { types: string; default: string } {
+  const stem = source.replace(/^\.\/src\//, "./dist/").replace(/\.ts$/, "");
+  return { types: `${stem}.d.ts`, default: `${stem}.js` };
+}
+
+function manifest(): Json {
+  const checkout = JSON.parse(readFileSync("package.json", "utf8")) as Json & { exports: Record<string, string> };
+  const kept = KEPT.filter((key) => checkout[key] !== undefined).map((key) => [key, checkout[key]]);
+  const doors = Object.entries(checkout.exports).map(([door, source]) => [door, compiledDoor(source)]);
+  return {
+    ...Object.fromEntries(kept),
+    exports: { ...Object.fromEntries(doors), "./package.json": "./package.json" },
+    files: ["bin", "dist", "CHANGELOG.md"],
+  };
+}
+
+/**
+ * Writes the package as it is published into a folder, which is emptied first: compiled sources with their declarations, and
+ * a package.json whose doors lead to them. Nothing of it is written into the checkout, which always runs from its sources.
+ */
+export function stagePackage(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  run("tsc", "-p", "tsconfig.build.json", "--outDir", join(folder, "dist"));
+  cpSync("bin", join(folder, "bin"), { recursive: true });
+  for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) if (existsSync(file)) cpSync(file, join(folder, file));
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
+}
+
+/** Packs a staged package into `destination`; returns the tarball's path. */
+export function packPackage(folder: string, destination: string): string {
+  const printed = run("npm", "pack", folder, "--json", "--ignore-scripts", "--pack-destination", destination);
+  const [packed] = Object.values(JSON.parse(printed) as Record<string, { filename: string }>);
+  if (packed === undefined) throw new Error(`npm pack made nothing: ${printed}`);
+  return join(destination, packed.filename);
+}
+
+/** Runs a program to its end and returns what it printed; throws with its messages if it fails. */
+function run(program: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8" });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")} exited with ${status}:\n${stdout}${stderr}`);
+  return stdout;
+}
