@@ -11,6 +11,7 @@ import { type CompileOptions, type CompileResult, compileDockerfile } from "../f
 import { openContext, namedContexts } from "./contexts.ts";
 import { type LoadedDockerfile, loadDockerfile } from "./dockerfile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
+import { allowedEntitlements, checkEntitlements } from "./entitlements.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult } from "./options.ts";
 import { type ExportReport, exportOutputs } from "./outputs.ts";
@@ -49,7 +50,12 @@ async function solveBuild(options: BuildOptions, session: Session, stack: AsyncD
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
     warn(loaded, compiled, session);
-    return { compiled, results: await session.solve(compiled.map((result) => result.edge)) };
+    const edges = compiled.map((result) => result.edge);
+    checkEntitlements(
+      edges.filter((edge) => edge !== undefined),
+      allowedEntitlements(options),
+    );
+    return { compiled, results: await session.solve(edges) };
   } catch (error) {
     throw buildFailure(error, origin);
   }
@@ -152,17 +158,9 @@ function resultOf(exported: ExportReport, session: Session): BuildResult {
   };
 }
 
-const ENTITLEMENTS: ReadonlySet<string> = new Set(["network.host", "security.insecure", "device"]);
-
 /** What can be seen to be wrong before anything is opened. */
 function checkOptions(options: BuildOptions): void {
-  for (const entitlement of options.allow ?? []) {
-    if (!ENTITLEMENTS.has(entitlement))
-      throw new VarveError(
-        "invalid-argument",
-        `Cannot allow ${JSON.stringify(entitlement)}: there are network.host and security.insecure`,
-      );
-  }
+  allowedEntitlements(options);
   for (const tag of options.tags ?? []) parseReference(tag);
   for (const { type } of [...(options.cacheFrom ?? []), ...(options.cacheTo ?? [])]) {
     throw new VarveError(
