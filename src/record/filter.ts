@@ -9,7 +9,8 @@ interface Term {
   readonly test: (value: string | undefined) => boolean;
 }
 
-const TERM = /^([a-z][a-z0-9_]*)(?:(==|!=|~=)("(?:[^"\\]|\\.)*"|[^,]*))?$/i;
+/** One term at a place in a filter: a field, and an operator with a value that is quoted where it has commas or quotes. */
+const TERM = /([a-z][a-z0-9_]*)(?:(==|!=|~=)("(?:[^"\\]|\\.)*"|[^,"]*))?/giy;
 
 /** Fields with a value, in BuildKit's words. */
 const VALUES: ReadonlyMap<string, (usage: RecordUsage) => string> = new Map<string, (usage: RecordUsage) => string>([
@@ -30,7 +31,7 @@ const FLAGS: ReadonlyMap<string, (usage: RecordUsage) => boolean> = new Map<stri
 
 /** Reads filters in containerd's syntax: terms joined by commas all hold; an unknown field never does. No filter matches all. */
 export function parseFilters(filters: readonly string[]): UsageFilter {
-  const parsed = filters.map((filter) => splitTerms(filter).map((term) => parseTerm(term, filter)));
+  const parsed = filters.map(parseTerms);
   if (parsed.length === 0) return () => true;
   return (usage) => parsed.some((terms) => terms.every((term) => term.test(fieldOf(usage, term.field))));
 }
@@ -41,19 +42,24 @@ function fieldOf(usage: RecordUsage, field: string): string | undefined {
   return FLAGS.get(field)?.(usage) === true ? "" : undefined;
 }
 
-/** Cuts at commas outside quotation marks. */
-function splitTerms(filter: string): string[] {
-  return filter.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g) ?? [];
+/** Terms with commas between them, and nothing else. */
+function parseTerms(filter: string): Term[] {
+  const terms: Term[] = [];
+  if (filter.trim() === "") return terms;
+  for (TERM.lastIndex = 0; ; TERM.lastIndex += 1) {
+    const match = TERM.exec(filter);
+    if (match === null) throw unreadable(filter, "expected field, field==value, field!=value or field~=pattern");
+    terms.push(termOf(match, filter));
+    if (TERM.lastIndex === filter.length) return terms;
+    if (filter[TERM.lastIndex] !== ",") throw unreadable(filter, `unexpected text at ${TERM.lastIndex}`);
+  }
 }
 
-function parseTerm(text: string, filter: string): Term {
-  const match = TERM.exec(text.trim());
-  if (match === null)
-    throw new VarveError(
-      "invalid-argument",
-      `Cannot read filter ${JSON.stringify(filter)}: expected field, field==value, field!=value or field~=pattern`,
-    );
-  const [, field = "", operator, raw = ""] = match;
+function unreadable(filter: string, why: string, cause?: unknown): VarveError {
+  return new VarveError("invalid-argument", `Cannot read filter ${JSON.stringify(filter)}: ${why}`, { cause });
+}
+
+function termOf([, field = "", operator, raw = ""]: readonly string[], filter: string): Term {
   const value = raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, "$1") : raw;
   switch (operator) {
     case "==":
@@ -73,10 +79,6 @@ function compile(pattern: string, filter: string): RegExp {
   try {
     return new RegExp(pattern);
   } catch (error) {
-    throw new VarveError(
-      "invalid-argument",
-      `Cannot read filter ${JSON.stringify(filter)}: ${JSON.stringify(pattern)} is no pattern`,
-      { cause: error },
-    );
+    throw unreadable(filter, `${JSON.stringify(pattern)} is no pattern`, error);
   }
 }

@@ -58,7 +58,8 @@ async function spaceTarget(
     const { bfree, bsize } = await statfs(root);
     const excess = minFreeSpace - bfree * bsize;
     if (excess > 0) keep = keep === 0 ? total - excess : Math.min(keep, total - excess);
-    else if (keep === 0) keep = total;
+    // Enough is free, and there is no other bound: everything may stay.
+    else if (keep === 0) keep = total + 1;
   }
   return Math.max(keep, reservedSpace, 0);
 }

@@ -10,7 +10,7 @@ import {
   recordsMissing,
   temporaryRecords,
 } from "../../testing/records.ts";
-import { type Digest, MediaType, digestOf, isVarveError } from "../core/index.ts";
+import { MediaType, digestOf, isVarveError } from "../core/index.ts";
 import { type RecordId, type RemoteLayer, SCRATCH } from "./types.ts";
 
 const skip = recordsMissing() ?? false;
@@ -44,7 +44,7 @@ async function remote(
     digest,
     size,
     diffId: digestOf(tar),
-    mediaType: `${MediaType.ociLayer.replace(/\+.*$/, "")}`,
+    mediaType: MediaType.ociLayer.replace(/\+.*$/, ""),
     sources: [],
     annotations: {},
     ...more,
@@ -175,10 +175,11 @@ test("200 callers of a chain of 20 layers compute each blob once", { skip }, asy
   const files = Array.from({ length: 20 }, (_, index) => `f${index}`);
   const top = (await chain(room, ...files)).at(-1) ?? "";
   let puts = 0;
-  const { put: original } = room.content;
-  room.content.put = async (...args) => {
+  const { content } = room;
+  const original = content.put.bind(content);
+  content.put = async (...args) => {
     puts += 1;
-    return await original.apply(room.content, args);
+    return await original(...args);
   };
   const all = await Promise.all(Array.from({ length: 200 }, () => room.records.blobs(top, {}, room.hold)));
   assert.equal(puts, 20);
@@ -201,7 +202,7 @@ test("pulled layers: the same blobs are one record, the same content one snapsho
   assert.equal(records.get(id)?.snapshot, undefined, "nothing is unpacked before somebody asks");
   const name = await records.snapshots.of(id, hold);
 
-  const recompressed: RemoteLayer = { ...layer, digest: digestOf("other bytes") as Digest, sources: [] };
+  const recompressed: RemoteLayer = { ...layer, digest: digestOf("other bytes"), sources: [] };
   const twin = records.addLayer(SCRATCH, recompressed, hold.lease).id;
   assert.notEqual(twin, id);
   assert.equal(records.get(twin)?.snapshot, name, "unpacked before, from other blobs");

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { type Digest, chainId, digestOf } from "../core/index.ts";
 import type { State } from "../state/index.ts";
-import { type BlobFace, RECORD_TYPES, SCRATCH, type RecordId, type RecordRow, type RecordType } from "./types.ts";
-
-type Row = Readonly<Record<string, unknown>>;
+import { blobOf, fromRow, textOf } from "./row.ts";
+import type { BlobFace, RecordId, RecordRow, RecordType } from "./types.ts";
 
 /** A new record's id: 125 random bits in base 36, as BuildKit's. */
 export function newRecordId(): RecordId {
@@ -90,7 +89,7 @@ export class RecordTable {
   /** blobChainID of a record whose blobs, down to the lowest, are known. */
   blobChain(id: RecordId): Digest | undefined {
     const row = this.#state.get("SELECT blob_chain_id FROM record WHERE id = ?", id);
-    return text(row?.["blob_chain_id"]) as Digest | undefined;
+    return textOf(row?.["blob_chain_id"]) as Digest | undefined;
   }
 
   setSnapshot(id: RecordId, snapshot: string): void {
@@ -242,45 +241,4 @@ export class RecordTable {
       blobChain: digestOf(`${blobChain} ${own}`),
     };
   }
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function number(value: unknown): number | undefined {
-  return typeof value === "number" ? value : undefined;
-}
-
-function blobOf(row: Row): BlobFace | undefined {
-  const [digest, diffId, mediaType] = [text(row["blob"]), text(row["diff_id"]), text(row["media_type"])];
-  if (digest === undefined || diffId === undefined || mediaType === undefined) return undefined;
-  return {
-    digest: digest as Digest,
-    diffId: diffId as Digest,
-    mediaType,
-    size: number(row["blob_size"]) ?? 0,
-    sources: JSON.parse(text(row["sources"]) ?? "[]") as string[],
-    annotations: JSON.parse(text(row["annotations"]) ?? "{}") as Record<string, string>,
-  };
-}
-
-function fromRow(row: Row | undefined): RecordRow | undefined {
-  if (row === undefined) return undefined;
-  const kind = text(row["kind"]);
-  const type = RECORD_TYPES.find((known) => known === row["type"]);
-  return {
-    id: text(row["id"]) ?? SCRATCH,
-    kind: kind === "merge" || kind === "mutable" ? kind : "layer",
-    parents: JSON.parse(text(row["parents"]) ?? "[]") as RecordId[],
-    type: type ?? "regular",
-    description: text(row["description"]) ?? "",
-    createdAt: number(row["created_at"]) ?? 0,
-    lastUsedAt: number(row["last_used_at"]),
-    usageCount: number(row["usage_count"]) ?? 0,
-    snapshot: text(row["snapshot"]),
-    snapshotBytes: number(row["snapshot_bytes"]),
-    blob: blobOf(row),
-    chainId: text(row["chain_id"]) as Digest | undefined,
-  };
 }

@@ -1,0 +1,47 @@
+import type { Digest } from "../core/index.ts";
+import { type BlobFace, RECORD_TYPES, type RecordId, type RecordRow, SCRATCH } from "./types.ts";
+
+export type Row = Readonly<Record<string, unknown>>;
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}
+
+/** The blob face that columns of a record, or of one of its variants, hold. */
+export function blobOf(row: Row): BlobFace | undefined {
+  const [digest, diffId, mediaType] = [textOf(row["blob"]), textOf(row["diff_id"]), textOf(row["media_type"])];
+  if (digest === undefined || diffId === undefined || mediaType === undefined) return undefined;
+  return {
+    digest: digest as Digest,
+    diffId: diffId as Digest,
+    mediaType,
+    size: numberOf(row["blob_size"]) ?? 0,
+    sources: JSON.parse(textOf(row["sources"]) ?? "[]") as string[],
+    annotations: JSON.parse(textOf(row["annotations"]) ?? "{}") as Record<string, string>,
+  };
+}
+
+/** A row of the `record` table, typed. */
+export function fromRow(row: Row | undefined): RecordRow | undefined {
+  if (row === undefined) return undefined;
+  const kind = textOf(row["kind"]);
+  const type = RECORD_TYPES.find((known) => known === row["type"]);
+  return {
+    id: textOf(row["id"]) ?? SCRATCH,
+    kind: kind === "merge" || kind === "mutable" ? kind : "layer",
+    parents: JSON.parse(textOf(row["parents"]) ?? "[]") as RecordId[],
+    type: type ?? "regular",
+    description: textOf(row["description"]) ?? "",
+    createdAt: numberOf(row["created_at"]) ?? 0,
+    lastUsedAt: numberOf(row["last_used_at"]),
+    usageCount: numberOf(row["usage_count"]) ?? 0,
+    snapshot: textOf(row["snapshot"]),
+    snapshotBytes: numberOf(row["snapshot_bytes"]),
+    blob: blobOf(row),
+    chainId: textOf(row["chain_id"]) as Digest | undefined,
+  };
+}
