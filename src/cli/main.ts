@@ -1,4 +1,4 @@
-import { VarveError } from "../core/index.ts";
+import { VarveError, firstFailure } from "../core/index.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { ExitCode, describeError, exitCodeOf } from "./exit-code.ts";
 import { type Flag, type Parsed, describeFlags, parseFlags, usageError } from "./flags.ts";
@@ -113,7 +113,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 try {
   process.exitCode = await run(process.argv.slice(2), interruptSignal());
-} catch (error) {
+} catch (thrown) {
+  const error = firstFailure(thrown);
   process.stderr.write(`${describeError(error)}\n`);
   process.exitCode = exitCodeOf(error);
 }

@@ -89,3 +89,9 @@ test("a reason that is a VarveError is thrown as it is", () => {
   assert.throws(() => throwIfAborted(AbortSignal.abort()), { code: "cancelled" });
   throwIfAborted(undefined);
 });
+
+test("where cleaning up fails as well, what failed first is told", () => {
+  const first = new VarveError("storage", "Cannot copy: no space left");
+  const suppressed = new SuppressedError(new Error("later"), new SuppressedError(new Error("then"), first));
+  assert.equal(toVarveError(suppressed, "do"), first);
+});

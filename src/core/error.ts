@@ -80,13 +80,20 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
+/** What failed first, if the disposal of something failed because of it or after it. */
+export function firstFailure(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
+}
+
 const STORAGE_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EFBIG"]);
 
 /**
  * Turns whatever was thrown into a `VarveError`: itself if it is one, `cancelled` for an abort, `storage` for a full or
- * read-only disk, and `fallback` for the rest. `doing` completes "Cannot …".
+ * read-only disk, and `fallback` for the rest; where cleaning up failed as well, what failed first counts. `doing` completes
+ * "Cannot …".
  */
-export function toVarveError(error: unknown, doing: string, fallback: ErrorCode = "internal"): VarveError {
+export function toVarveError(thrown: unknown, doing: string, fallback: ErrorCode = "internal"): VarveError {
+  const error = firstFailure(thrown);
   if (error instanceof VarveError) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Error && error.name === "AbortError") {

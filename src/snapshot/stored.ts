@@ -109,8 +109,11 @@ export class StoredSnapshotter implements Snapshotter {
     const row = this.#table.get(keyOrName, `remove snapshot ${keyOrName}`);
     const own = this.#own(row);
     if (own !== undefined && row.kind === "active") this.#driver.checkIdle(own, `remove snapshot ${keyOrName}`);
+    // On a full disk, files must go before their row can. Nobody looks for an active snapshot that lost its files.
+    const filesFirst = row.kind === "active";
+    if (own !== undefined && filesFirst) await removeTree(own);
     this.#table.remove(keyOrName);
-    if (own !== undefined) await removeTree(own);
+    if (own !== undefined && !filesFirst) await removeTree(own);
   }
 
   *walk(): Iterable<SnapshotInfo> {

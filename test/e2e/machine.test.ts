@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { storeFacts } from "../../testing/store-facts.ts";
+import { Varve, buildsUnavailable, busyboxImage, sh } from "../../testing/varve.ts";
+
+const skip = buildsUnavailable("mount", "umount") ?? false;
+
+describe("a disk that is full", { skip }, () => {
+  test("is what the failure says, and building goes on once there is room", async () => {
+    await using varve = await Varve.open();
+    await mkdir(varve.root);
+    await sh("mount", "-t", "tmpfs", "-o", "size=24m", "varve-e2e", varve.root);
+    await using _mounted = { [Symbol.asyncDispose]: async () => void (await sh("umount", "-l", varve.root)) };
+    const base = await busyboxImage(varve);
+    const fill = join(varve.root, "filler");
+
+    const big = await varve.files("big", {
+      Dockerfile: `FROM ${base}\nCOPY big /big\nRUN cat /big /big > /twice\n`,
+      big: new Uint8Array(6 * 1024 * 1024).fill(65),
+    });
+    await writeFile(fill, new Uint8Array(17 * 1024 * 1024));
+    const copying = await varve.tryBuild(["-t", "varve.test/big", big]);
+    assert.equal(copying.code, 5, copying.stderr);
+    assert.match(copying.stderr, /no space left|ENOSPC/i);
+    assert.doesNotMatch(copying.stderr, /bug in varve/);
+    const after = await storeFacts(varve.root, { verify: true });
+    assert.deepEqual([after.leftovers, after.missing], [[], []]);
+
+    await writeFile(fill, new Uint8Array(10 * 1024 * 1024));
+    const running = await varve.tryBuild(["-t", "varve.test/big", big]);
+    assert.equal(running.code, 1, running.stderr);
+    assert.match(running.stderr, /No space left on device/);
+    await writeFile(fill, new Uint8Array(12 * 1024 * 1024));
+    const copy = await varve.files("incompressible", {
+      Dockerfile: "FROM scratch\nCOPY big /\n",
+      big: randomBytes(4 * 1024 * 1024),
+    });
+    const exporting = await varve.tryBuild(["-t", "varve.test/big", copy]);
+    assert.equal(exporting.code, 5, exporting.stderr);
+    assert.doesNotMatch(exporting.stderr, /bug in varve/);
+    const then = await storeFacts(varve.root, { verify: true });
+    assert.deepEqual([then.leftovers, then.missing], [[], []]);
+
+    await rm(fill);
+    const small = await varve.files("small", { Dockerfile: `FROM ${base}\nCOPY f /f\nRUN cat /f > /g\n`, f: "f" });
+    assert.equal((await varve.make([small])).text("g"), "f");
+    assert.equal((await varve.run(["prune"])).code, 0);
+  });
+});
