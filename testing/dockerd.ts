@@ -30,7 +30,7 @@ const CGROUPS = "/sys/fs/cgroup";
 
 /** Why no Docker daemon can be started here; undefined if one can. */
 export function dockerdMissing(): string | undefined {
-  return peersMissing("dockerd", "docker", "containerd", "runc", "unshare");
+  return peersMissing("dockerd", "docker", "containerd", "runc", "unshare", "setpriv");
 }
 
 /**
@@ -45,7 +45,7 @@ export async function startDockerd(): Promise<Dockerd> {
   stack.defer(() => removeCgroups(cgroup));
   await mkdir(join(folder, "config"));
   const socket = join(folder, "docker.sock");
-  const child = spawn("unshare", [...NAMESPACES, "dockerd", ...daemonArguments(folder, socket, cgroup)], {
+  const child = spawn("setpriv", [...CONTAINED, "dockerd", ...daemonArguments(folder, socket, cgroup)], {
     stdio: ["ignore", "ignore", "pipe"],
     env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder },
   });
@@ -74,7 +74,11 @@ export async function startDockerd(): Promise<Dockerd> {
   };
 }
 
-const NAMESPACES = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"];
+/** Ends with whoever started it, even if that is killed, and takes everything below it along. */
+const CONTAINED = [
+  ...["--pdeathsig", "KILL", "unshare", "--kill-child"],
+  ...["--mount", "--propagation=private", "--pid", "--fork", "--mount-proc"],
+];
 
 function daemonArguments(folder: string, socket: string, cgroup: string): string[] {
   return [
