@@ -52,5 +52,7 @@ export const BUILD_FLAGS = {
     value: "WHAT",
     help: "check, outline or targets: say something about the Dockerfile and build nothing",
   },
+  provenance: { kind: "string", value: "false", help: "false, since attestations are not made yet" },
+  sbom: { kind: "string", value: "false", help: "false, since attestations are not made yet" },
   debug: { kind: "boolean", short: "D", help: "say more about failures" },
 } as const;

@@ -95,8 +95,17 @@ async function writeResult(path: string, text: string): Promise<void> {
   }
 }
 
+/** Scripts turn attestations off by name; to turn them on is to ask for what is not there. */
+function refuseAttestations({ provenance, sbom }: Flags): void {
+  for (const [name, value] of Object.entries({ provenance, sbom })) {
+    if (value === undefined || value === "false" || value === "disabled=true") continue;
+    throw new VarveError("unsupported", `Cannot build with --${name}=${value}: attestations are not made yet`);
+  }
+}
+
 async function run(argv: readonly string[], context: CommandContext): Promise<number> {
   const { flags, args } = parseFlags(argv, BUILD_FLAGS);
+  refuseAttestations(flags);
   const [argument] = args;
   if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
   isolateMounts();

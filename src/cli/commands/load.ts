@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { toVarveError } from "../../core/index.ts";
 import { loadImages } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
@@ -15,9 +16,17 @@ export const command: Command = {
   run: async (argv, context) => {
     const { flags } = parseFlags(argv, FLAGS);
     await using store = await storeOf(context);
-    const bytes = flags.input === undefined ? context.stdin : createReadStream(flags.input);
+    const bytes = flags.input === undefined ? context.stdin : fileBytes(flags.input);
     for (const name of await loadImages(store, bytes, { signal: context.signal }))
       await context.stdout.write(`Loaded image: ${name}\n`);
     return ExitCode.done;
   },
 };
+
+async function* fileBytes(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw toVarveError(error, `read ${path}`, "invalid-argument");
+  }
+}
