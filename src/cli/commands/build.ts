@@ -1,4 +1,4 @@
-import { toVarveError } from "../../core/index.ts";
+import { VarveError, toVarveError } from "../../core/index.ts";
 import { writeFileAtomic } from "../../io/index.ts";
 import {
   type BuildOptions,
