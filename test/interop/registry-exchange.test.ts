@@ -143,7 +143,7 @@ test("zstd and Docker's media types can be asked for when pushing", { skip }, as
 });
 
 test(
-  "the layers of a base in the same registry are mounted, not uploaded, and never downloaded",
+  "the layers of a base in the same registry are mounted, and not even downloaded where no step needs them",
   { skip },
   async () => {
     const name = `${registry.host}/docker/mounted:1`;
@@ -153,7 +153,7 @@ test(
     await using other = await Varve.open();
     const context = await other.files("context", { file: "new\n" });
     const target = `${proxy.host}/varve/mounted:1`;
-    const input = `FROM ${proxy.host}/docker/mounted:1\nCOPY file /file\nCMD ["cat", "/one", "/file"]\n`;
+    const input = `FROM ${proxy.host}/docker/mounted:1\nCOPY --link file /file\nCMD ["cat", "/one", "/file"]\n`;
     await other.build(["-t", target, "-f", "-", "-o", `type=image,"name=${target}",push=true,store=false`, context], {
       input,
     });
@@ -166,6 +166,30 @@ test(
     const pulled = `${registry.host}/varve/mounted:1`;
     await dockerd.docker(["pull", pulled]);
     assert.equal(await dockerd.docker(["run", "--rm", "--network=none", pulled]), "one\nnew\n");
+  },
+);
+
+test(
+  "the layers of a base in another registry are carried over, and come again after all was pruned",
+  { skip },
+  async () => {
+    const name = `${registry.host}/docker/carried:1`;
+    await dockerd.docker(["build", "-t", name, "-"], { input: `FROM imported:1\n${CLASSIC}` });
+    await dockerd.docker(["push", name]);
+    await using elsewhere = await startRegistry();
+    await using other = await Varve.open();
+    const context = await other.files("context", { file: "new\n" });
+    const input = `FROM ${name}\nCOPY file /file\nCMD ["cat", "/one", "/file"]\n`;
+    for (const tag of ["first", "second"]) {
+      const target = `${elsewhere.host}/varve/carried:${tag}`;
+      await other.build(["-t", target, "--push", "-f", "-", context], { input });
+      await dockerd.docker(["pull", target]);
+      assert.equal(await dockerd.docker(["run", "--rm", "--network=none", target]), "one\nnew\n");
+      await dockerd.docker(["image", "rm", target]);
+      assert.equal((await other.run(["rmi", target])).code, 0);
+      const pruned = await other.run(["prune", "--all", "--force"]);
+      assert.equal(pruned.code, 0, pruned.stderr);
+    }
   },
 );
 
