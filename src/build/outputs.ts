@@ -55,23 +55,23 @@ async function exportOutput(
   session: Session,
 ): Promise<ExportedImage | undefined> {
   if (output.type === "cacheonly") return undefined;
-  const annotations = Object.entries(options.annotations ?? {}).map(([key, value]): [string, string] =>
-    annotationAttribute(key, value),
-  );
-  const attrs: Attributes = { ...Object.fromEntries(annotations), ...output.attrs };
   return await session.progress.activity(TITLES[output.type], (activity) =>
-    write(source, output, attrs, depsOf(session, activity)),
+    write(source, output, options, depsOf(session, activity)),
   );
 }
 
 async function write(
   source: ExportSource,
   output: OutputSpec,
-  attrs: Attributes,
+  options: BuildOptions,
   deps: ExportDeps,
 ): Promise<ExportedImage | undefined> {
-  const { exportArchive, exportImage, exportLocal, exportTar, parseImageAttributes } =
+  const { annotationAttributes, exportArchive, exportImage, exportLocal, exportTar, parseImageAttributes } =
     await import("../export/index.ts");
+  const annotations = Object.entries(options.annotations ?? {}).flatMap(([key, value]) =>
+    annotationAttributes(key, value),
+  );
+  const attrs: Attributes = { ...Object.fromEntries(annotations), ...output.attrs };
   switch (output.type) {
     case "image":
       return await exportImage(source, parseImageAttributes(attrs), deps);
@@ -89,15 +89,6 @@ async function write(
     case "cacheonly":
       return undefined;
   }
-}
-
-/** `[type:]key` of `--annotation` as an exporter attribute. */
-function annotationAttribute(key: string, value: string): [string, string] {
-  const at = key.indexOf(":");
-  const type = at < 0 ? "" : key.slice(0, at);
-  return /^(?:manifest|index|manifest-descriptor|index-descriptor)(?:\[[^\]]*\])?$/.test(type)
-    ? [`annotation-${type}.${key.slice(at + 1)}`, value]
-    : [`annotation.${key}`, value];
 }
 
 function depsOf(session: Session, activity: Activity): ExportDeps {

@@ -33,20 +33,16 @@ export function parseAnnotations(attrs: Readonly<Record<string, string>>): Annot
   });
 }
 
-/** The form `docker buildx build --annotation` takes, `[type[platform]:]key=value`, as an exporter attribute. */
-export function annotationAttribute(text: string): [name: string, value: string] {
-  const match =
-    /^(?:((?:manifest|index|manifest-descriptor|index-descriptor)(?:\[[^\]]*\])?(?:,[a-z-]+(?:\[[^\]]*\])?)*):)?([^=]+)=(.*)$/s.exec(
-      text,
-    );
-  if (match === null)
-    throw new VarveError(
-      "invalid-argument",
-      `Cannot read annotation ${JSON.stringify(text)}: expected [type:]key=value`,
-    );
-  const [, types = "manifest", key = "", value = ""] = match;
-  const type = types.split(",")[0] ?? "manifest";
-  return [`annotation-${type}.${key}`, value];
+/**
+ * An annotation as `docker buildx build --annotation` takes it, as exporter attributes: the key may begin with the kinds it is
+ * for, `manifest,index[linux/amd64]:KEY`.
+ */
+export function annotationAttributes(text: string, value: string): [name: string, value: string][] {
+  const [, kinds = "manifest", key = text] =
+    /^([a-z-]+(?:\[[^\]]*\])?(?:,[a-z-]+(?:\[[^\]]*\])?)*):(.+)$/s.exec(text) ?? [];
+  const all = kinds.split(",");
+  const known = all.every((kind) => ANNOTATION_KINDS.some((name) => name === kind.replace(/\[.*$/, "")));
+  return known ? all.map((kind) => [`annotation-${kind}.${key}`, value]) : [[`annotation.${text}`, value]];
 }
 
 /** Annotations of one kind for one platform: the unqualified ones, then those for the platform. */
@@ -63,10 +59,10 @@ export function annotationsFor(
   return Object.fromEntries([...general, ...special].map((entry) => [entry.key, entry.value]));
 }
 
-/** What an export cannot honour: index annotations without an index, platforms it does not have. */
+/** What an export cannot honour: index annotations without an index, Docker types where they have no place, other platforms. */
 export function checkAnnotations(
   all: Annotations,
-  { platforms, index }: { readonly platforms: readonly string[]; readonly index: boolean },
+  { platforms, index, oci }: { readonly platforms: readonly string[]; readonly index: boolean; readonly oci: boolean },
 ): void {
   for (const { kind, platform } of all) {
     if (!index && kind.startsWith("index")) {
@@ -74,6 +70,9 @@ export function checkAnnotations(
         "invalid-argument",
         "Cannot export image: index annotations not supported for single platform export",
       );
+    }
+    if (!oci && kind !== "manifest") {
+      throw new VarveError("invalid-argument", `Cannot export image: ${kind} annotations need oci-mediatypes=true`);
     }
     if (platform !== undefined && !platforms.includes(platform)) {
       throw new VarveError(

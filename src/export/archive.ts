@@ -3,7 +3,7 @@ import { VarveError, formatReference } from "../core/index.ts";
 import { type ArchiveFormat, writeArchive, writeLayout } from "../image/index.ts";
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
-import { makeDirectory, writeOutput } from "./filesystem.ts";
+import { makeDirectory, writeOutput } from "./write-output.ts";
 import { namesOf } from "./image.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
 

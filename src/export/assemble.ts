@@ -5,7 +5,7 @@ import {
   MediaType,
   digestOf,
   formatPlatform,
-  isDockerType,
+  isLayerType,
   layerCompression,
   layerMediaType,
   platformToJson,
@@ -47,6 +47,7 @@ export async function assembleImage(
   checkAnnotations(attrs.annotations, {
     platforms: source.platforms.map(({ platform }) => formatPlatform(platform)),
     index: source.multi,
+    oci: attrs.oci,
   });
   const manifests = await Promise.all(
     source.platforms.map((platform) => assembleManifest(platform, source, attrs, deps)),
@@ -100,11 +101,7 @@ async function assembleManifest(
   });
   const stored = await deps.part(`exporting manifest ${digestOf(bytes)}`, () => store(bytes, mediaType, deps));
   deps.content.link(stored.digest, [configDescriptor.digest, ...layers.map((layer) => layer.descriptor.digest)]);
-  const own = annotationsFor(
-    attrs.annotations,
-    source.multi ? "manifest-descriptor" : "index-descriptor",
-    source.multi ? name : undefined,
-  );
+  const own = source.multi ? annotationsFor(attrs.annotations, "manifest-descriptor", name) : {};
   const descriptor: Descriptor = {
     ...stored,
     ...(source.multi ? { platform: platformToJson(platform.platform) } : {}),
@@ -175,7 +172,10 @@ async function store(bytes: Uint8Array, mediaType: string, { content, hold }: Ex
 
 const INTERNAL: ReadonlySet<string> = new Set([Annotation.uncompressed, Annotation.createdAt, Annotation.description]);
 
-/** A layer as a manifest names it: internal annotations left out, and all of them where Docker's types are used. */
+/**
+ * A layer as a manifest names it: of a type that may be distributed, internal annotations left out, and all of them where
+ * Docker's types are used.
+ */
 export function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor {
   const { annotations = {}, mediaType, digest, size } = descriptor;
   const compression = layerCompression(mediaType) ?? "gzip";
@@ -183,6 +183,6 @@ export function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor 
   const kept = Object.entries(annotations).filter(
     ([key]) => !INTERNAL.has(key) && !key.startsWith(Annotation.distributionSource),
   );
-  const type = isDockerType(mediaType) ? layerMediaType(compression, "oci") : mediaType;
+  const type = isLayerType(mediaType) ? layerMediaType(compression, "oci") : mediaType;
   return { mediaType: type, digest, size, ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }) };
 }

@@ -6,14 +6,12 @@ export interface ImageAttributes {
   readonly names: readonly string[] | "from-result";
   readonly push: boolean;
   readonly pushByDigest: boolean;
-  readonly insecure: boolean;
   readonly danglingPrefix: string | undefined;
   readonly danglingEmptyOnly: boolean;
   readonly nameCanonical: boolean;
   readonly unpack: boolean;
   readonly store: boolean;
   readonly oci: boolean;
-  readonly preferNondistributable: boolean;
   readonly compression: LayerCompression;
   readonly forceCompression: boolean;
   readonly level: number | undefined;
@@ -89,14 +87,12 @@ export function parseImageAttributes(attrs: Attributes): ImageAttributes {
     names: name === "*" ? "from-result" : name.split(",").filter((part) => part !== ""),
     push: booleanAttribute(attrs, "push", false),
     pushByDigest: booleanAttribute(attrs, "push-by-digest", false),
-    insecure: booleanAttribute(attrs, "registry.insecure", false),
     danglingPrefix: attrs["dangling-name-prefix"],
     danglingEmptyOnly: booleanAttribute(attrs, "danging-name-empty-only", false),
     nameCanonical: booleanAttribute(attrs, "name-canonical", false),
     unpack: booleanAttribute(attrs, "unpack", false),
     store: booleanAttribute(attrs, "store", true),
     oci: booleanAttribute(attrs, "oci-mediatypes", true, false),
-    preferNondistributable: booleanAttribute(attrs, "prefer-nondist-layers", false, false),
     compression,
     forceCompression: booleanAttribute(attrs, "force-compression", false),
     level: levelOf(attrs, compression),

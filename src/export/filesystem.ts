@@ -1,13 +1,12 @@
-import { createWriteStream } from "node:fs";
-import { lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { finished } from "node:stream/promises";
-import { type Platform, VarveError, formatPlatform, toVarveError } from "../core/index.ts";
+import { type Platform, VarveError, formatPlatform } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { type TarEntry, type TarInput, extractArchive, packTree, readTar, writeTar } from "../layer/index.ts";
 import { byteStringOf, pathOfByteString } from "../linux/index.ts";
 import { type Attributes, booleanAttribute, parseEpoch } from "./attributes.ts";
 import type { ExportDeps, ExportPlatform, ExportSource } from "./types.ts";
+import { makeDirectory, writeOutput } from "./write-output.ts";
 
 export interface FilesystemTarget {
   readonly attrs: Attributes;
@@ -25,23 +24,31 @@ export async function exportLocal(
   const mode = attrs["mode"] ?? "copy";
   if (mode !== "copy" && mode !== "delete")
     throw new VarveError("invalid-argument", `Cannot export to ${dest}: mode is copy or delete, not ${mode}`);
-  const written = new Set<string>();
+  const written = new WrittenPaths();
   await deps.part("copying files", async () => {
     for (const platform of source.platforms) {
       const folder = split ? join(dest, platformFolder(platform.platform)) : dest;
       await makeDirectory(folder);
       const prefix = split ? `${platformFolder(platform.platform)}/` : "";
-      const files = noted(packed(platform, source, attrs, deps), (path) => note(written, `${prefix}${path}`));
+      const files = noted(packed(platform, source, attrs, deps), (entry) => written.add(entry, prefix));
       await extractArchive({ bytes: files }, folder, { chown: false, signal: deps.hold.signal });
     }
-    if (mode === "delete") await removeOthers(dest, written);
+    if (mode === "delete") await removeOthers(dest, written.kept);
   });
 }
 
-function note(written: Set<string>, path: string): void {
-  if (written.has(path) && !path.endsWith("/"))
-    throw new VarveError("invalid-argument", `Cannot export: cannot overwrite ${path} when split option is disabled`);
-  written.add(path);
+/** What was written so far: where platforms share a folder, none may write over what another has. */
+class WrittenPaths {
+  /** Paths of entries and of the folders above them; a directory's ends in "/". */
+  readonly kept = new Set<string>();
+
+  add({ path, type }: TarEntry, prefix: string): void {
+    const [file, directory] = [`${prefix}${path}`, `${prefix}${path}/`];
+    if (this.kept.has(file) || (type !== "directory" && this.kept.has(directory)))
+      throw new VarveError("invalid-argument", `Cannot export: cannot overwrite ${file} when split option is disabled`);
+    this.kept.add(type === "directory" ? directory : file);
+    if (prefix !== "") this.kept.add(prefix);
+  }
 }
 
 /** Writes the result's files as one tar. */
@@ -59,11 +66,15 @@ async function* entriesOf(
   { attrs, split }: { readonly attrs: Attributes; readonly split: boolean },
   deps: ExportDeps,
 ): AsyncGenerator<TarInput> {
+  const written = new WrittenPaths();
   for (const platform of source.platforms) {
     const prefix = split ? `${platformFolder(platform.platform)}/` : "";
     if (prefix !== "") yield { path: prefix, type: "directory" };
-    for await (const entry of readTar(packed(platform, source, attrs, deps), { what: "the exported tree" }))
+    for await (const entry of readTar(packed(platform, source, attrs, deps), { what: "the exported tree" })) {
+      if (entry.type === "directory" && written.kept.has(`${prefix}${entry.path}/`)) continue;
+      written.add(entry, prefix);
       yield inputOf(entry, prefix);
+    }
   }
 }
 
@@ -92,11 +103,11 @@ async function* packed(
   yield* packTree(view.path, { xattrs: "user", signal: deps.hold.signal, ...(mtime === undefined ? {} : { mtime }) });
 }
 
-/** Passes a tar on, telling of each entry's path first; a directory's ends in "/". */
-async function* noted(tar: Bytes, onPath: (path: string) => void): AsyncGenerator<Uint8Array> {
+/** Passes a tar on, telling of each entry first. */
+async function* noted(tar: Bytes, onEntry: (entry: TarEntry) => void): AsyncGenerator<Uint8Array> {
   async function* entries(): AsyncGenerator<TarInput> {
     for await (const entry of readTar(tar, { what: "the exported tree" })) {
-      onPath(entry.type === "directory" ? `${entry.path}/` : entry.path);
+      onEntry(entry);
       yield inputOf(entry, "");
     }
   }
@@ -116,39 +127,4 @@ async function removeOthers(root: string, kept: ReadonlySet<string>, below = "")
     if (!kept.has(isDirectory ? `${path}/` : path)) await rm(full, { recursive: true, force: true });
     else if (isDirectory) await removeOthers(root, kept, `${path}/`);
   }
-}
-
-/** Makes the place of an output, and what is missing above it. */
-export async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw toVarveError(error, `write to ${path}`, "storage");
-  }
-}
-
-/** Writes bytes to a file, or to standard output for `-`. */
-export async function writeOutput(dest: string, bytes: Bytes): Promise<void> {
-  const stream = dest === "-" ? process.stdout : createWriteStream(dest);
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => undefined);
-  stream.once("error", failed.reject);
-  try {
-    for await (const chunk of bytes) {
-      if (!stream.write(chunk)) await Promise.race([drained(stream), failed.promise]);
-    }
-    if (dest !== "-") await Promise.race([finished(stream.end()), failed.promise]);
-  } catch (error) {
-    if (dest !== "-") stream.destroy();
-    if (dest !== "-") await rm(dest, { force: true });
-    throw toVarveError(error, `write ${dest}`, "storage");
-  } finally {
-    stream.removeListener("error", failed.reject);
-  }
-}
-
-async function drained(stream: NodeJS.WritableStream): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  stream.once("drain", resolve);
-  await promise;
 }

@@ -1,4 +1,4 @@
-import { Annotation, type Digest, type LayerCompression, layerCompression } from "../core/index.ts";
+import { Annotation, type Digest, type LayerCompression, isVarveError, layerCompression } from "../core/index.ts";
 import { type Bytes, decompress } from "../io/index.ts";
 import { type TarEntry, type TarInput, createLayer, readTar, writeTar } from "../layer/index.ts";
 import type { LayerBlob } from "../record/index.ts";
@@ -21,7 +21,17 @@ export async function rewriteLayers(
 ): Promise<LayerBlob[]> {
   const differs = layers.findIndex((layer, index) => layer.diffId !== options.base[index]);
   const first = differs < 0 ? layers.length : differs;
-  return await Promise.all(layers.map((layer, index) => (index < first ? layer : rewriteLayer(layer, options, deps))));
+  return await Promise.all(layers.map((layer, index) => (index < first ? layer : tryRewrite(layer, options, deps))));
+}
+
+async function tryRewrite(layer: LayerBlob, options: RewriteOptions, deps: ExportDeps): Promise<LayerBlob> {
+  try {
+    return await rewriteLayer(layer, options, deps);
+  } catch (error) {
+    if (!isVarveError(error, "corrupt", "limit-exceeded", "unsupported")) throw error;
+    deps.warn(`the times in layer ${layer.descriptor.digest} could not be rewritten: ${error.message}`);
+    return layer;
+  }
 }
 
 async function rewriteLayer(layer: LayerBlob, options: RewriteOptions, deps: ExportDeps): Promise<LayerBlob> {
