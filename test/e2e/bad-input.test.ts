@@ -85,7 +85,7 @@ const WRONG: readonly Wrong[] = [
   },
   {
     name: "a command ended by a signal",
-    dockerfile: "FROM varve.test/busybox:1\nRUN sh -c 'kill -9 $$'\n",
+    dockerfile: "FROM varve.test/busybox:1\nRUN sh -c 'kill -9 $$'; exit $?\n",
     code: 1,
     message: /exit code: 137|SIGKILL/,
   },
@@ -149,21 +149,21 @@ const WRONG: readonly Wrong[] = [
     dockerfile: "FROM varve.test/busybox:1\nRUN --mount=type=secret,id=x true\n",
     args: ["--secret", "id=x,src=/dev/null/at/all"],
     code: 2,
-    message: /\/dev\/null\/at\/all/,
+    message: /\/dev\/null\/at/,
   },
   {
     name: "a place for the image that is none",
     dockerfile: "FROM scratch\nCOPY Dockerfile /\n",
     args: ["-o", "type=oci,dest=/dev/null/at/all.tar"],
     code: 5,
-    message: /\/dev\/null\/at\/all/,
+    message: /\/dev\/null\/at/,
   },
   {
     name: "a place for its digest that is none",
     dockerfile: "FROM scratch\nCOPY Dockerfile /\n",
     args: ["--iidfile", "/dev/null/at/all"],
     code: 5,
-    message: /\/dev\/null\/at\/all/,
+    message: /\/dev\/null\/at/,
   },
 ];
 

@@ -41,7 +41,7 @@ describe("images: moved, named, looked at, removed", { skip }, () => {
     const [image] = await json<{ name: string; digest: string; size: number }[]>(other, "images");
     assert.equal(image?.digest, digest);
     const folder = await other.files("on-top", { Dockerfile: `FROM ${name}\nRUN cat /f /ran > /both\n` });
-    assert.equal((await other.make([folder])).text("both"), "franran\n".replace("franran", "fran"));
+    assert.equal((await other.make([folder])).text("both"), "fran\n");
     const byDigest = await other.files("pinned", {
       Dockerfile: `FROM ${registry.host}/team/app@${digest}\nRUN cat /f\n`,
     });
@@ -129,7 +129,7 @@ describe("images: moved, named, looked at, removed", { skip }, () => {
       assert.deepEqual([facts.images, facts.leftovers], [[], []]);
     }
     const absent = await varve.run(["load", "-i", join(varve.folder, "nothing.tar")]);
-    assert.notEqual(absent.code, 0);
+    assert.equal(absent.code, 2, absent.stderr);
     assert.doesNotMatch(absent.stderr, /bug in varve/);
   });
 
@@ -154,7 +154,7 @@ describe("images: moved, named, looked at, removed", { skip }, () => {
   test("version, help, and what no command is", async () => {
     assert.match(await run(varve, "version"), /^varve \d+\.\d+\.\d+ /);
     assert.match(await run(varve, "--help"), /Usage: varve/);
-    for (const command of [
+    const commands = [
       "build",
       "pull",
       "push",
@@ -167,8 +167,9 @@ describe("images: moved, named, looked at, removed", { skip }, () => {
       "load",
       "du",
       "prune",
-    ])
-      assert.match(await run(varve, command, "--help"), new RegExp(`Usage: varve ${command}`));
+    ];
+    const helps = await Promise.all(commands.map((command) => run(varve, command, "--help")));
+    for (const [index, help] of helps.entries()) assert.ok(help.startsWith(`Usage: varve ${commands[index]}`), help);
     assert.equal((await varve.run([])).code, 2);
     assert.equal((await varve.run(["frob"])).code, 2);
     assert.equal((await varve.run(["images", "--frob"])).code, 2);
