@@ -75,10 +75,9 @@ export async function startDockerd(): Promise<Dockerd> {
 }
 
 /** Ends with whoever started it, even if that is killed, and takes everything below it along. */
-const CONTAINED = [
-  ...["--pdeathsig", "KILL", "unshare", "--kill-child"],
-  ...["--mount", "--propagation=private", "--pid", "--fork", "--mount-proc"],
-];
+const CONTAINED = "--pdeathsig KILL unshare --kill-child --mount --propagation=private --pid --fork --mount-proc".split(
+  " ",
+);
 
 function daemonArguments(folder: string, socket: string, cgroup: string): string[] {
   return [
