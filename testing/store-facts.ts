@@ -24,8 +24,9 @@ export async function storeFacts(
   const blobs = [...store.content.walk()];
   const snapshots = [...store.snapshotter.walk()];
   const usages = await diskUsage(store);
-  const cacheMounts = store.records.table.all().flatMap((row) => (row.kind === "mutable" ? (row.snapshot ?? []) : []));
-  const active = snapshots.filter((each) => each.kind !== "committed" && !cacheMounts.includes(each.name));
+  const mutable = store.records.table.all().filter((row) => row.kind === "mutable");
+  const cacheMounts = new Set(mutable.map((row) => row.snapshot));
+  const active = snapshots.filter((each) => each.kind !== "committed" && !cacheMounts.has(each.name));
   const missing: string[] = [];
   for (const { digest, size } of blobs) {
     const hasher = new DigestHasher(digestAlgorithm(digest));

@@ -66,7 +66,7 @@ export class Varve implements AsyncDisposable {
 
   /** Starts the command and leaves it running. */
   start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const [program = process.execPath, ...before] = [...(options.wrapper ?? []), process.execPath];
+    const [program, ...before] = [...(options.wrapper ?? []), process.execPath];
     const env = {
       ...process.env,
       VARVE_ROOT: this.root,

@@ -22,7 +22,7 @@ function quotes(text: string): number {
 }
 
 /** Reads one word as the head of a heredoc; undefined if it is none. */
-export function parseHeredocHead(word: string): HeredocHead | undefined {
+function parseHeredocHead(word: string): HeredocHead | undefined {
   const match = HEAD.exec(word);
   const rest = match?.[2] ?? "";
   if (rest === "") return undefined;

@@ -1,5 +1,5 @@
 export { type ApplyOptions, applyFileAction } from "./apply.ts";
-export { type ModeChange, parseModeChange } from "./mode-change.ts";
-export { type TreeOf, type UserId, resolveOwner } from "./owner.ts";
+export { type ModeChange } from "./mode-change.ts";
+export { type TreeOf, type UserId } from "./owner.ts";
 export { type ChangingTree, type FileOpHost, type ReadableTree, runFileOp } from "./run.ts";
 export type { SourceTree } from "./source-tree.ts";

@@ -37,7 +37,7 @@ export interface PassResult {
 }
 
 /** Paths for `followpaths`: relative, sorted; undefined for everything, and if nothing is read by path. */
-export function followPaths(used: ReadonlySet<string> | undefined): readonly string[] | undefined {
+function followPaths(used: ReadonlySet<string> | undefined): readonly string[] | undefined {
   if (used === undefined || used.size === 0 || used.has("/")) return undefined;
   return Array.from(used, (path) => path.slice(1)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }

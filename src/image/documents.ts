@@ -33,7 +33,7 @@ export async function loadDocument(
 }
 
 /** What a document consists of: config and layers, or manifests. Its subject is no part of it. */
-export function childrenOf(document: Manifest | Index): readonly Descriptor[] {
+function childrenOf(document: Manifest | Index): readonly Descriptor[] {
   return document.kind === "manifest" ? [document.config, ...document.layers] : document.manifests;
 }
 

@@ -80,7 +80,7 @@ async function entryPlatform(
 }
 
 /** The entry of an index that suits a platform best, or undefined. Attestations are passed over. */
-export async function chooseManifest(
+async function chooseManifest(
   store: ContentStore,
   index: Index,
   platform: Platform,

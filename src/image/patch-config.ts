@@ -5,7 +5,7 @@ import { formatTime, parseTime } from "./time.ts";
 import type { HistoryEntry, ImageConfig } from "./types.ts";
 
 /** The search path of an image that sets none. */
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export interface ExportedLayer extends LayerOrigin {
   readonly diffId: Digest;

@@ -42,7 +42,7 @@ export function reflink(from: number, to: number): boolean {
  * Copies bytes from the current position of one descriptor to that of another, in the kernel. Returns how many were copied,
  * 0 at the end, undefined where the kernel cannot.
  */
-export function copyRange(from: number, to: number, length: number): number | undefined {
+function copyRange(from: number, to: number, length: number): number | undefined {
   const copied = copyFileRange.attempt(from, null, to, null, length, 0);
   if (copied >= 0) return copied;
   if (NO_RANGE.has(-copied)) return undefined;

@@ -31,7 +31,7 @@ export function unshareMounts(): UnshareResult {
 }
 
 /** The identity of the mount namespace of this process, or of one of its threads: "mnt:[4026531841]". */
-export function mountNamespace(thread: number = process.pid): string | undefined {
+function mountNamespace(thread: number = process.pid): string | undefined {
   try {
     return readlinkSync(`/proc/self/task/${thread}/ns/mnt`);
   } catch {

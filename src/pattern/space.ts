@@ -13,7 +13,7 @@ export function trimSpaceStart(text: string): string {
 }
 
 /** Without trailing white space. Scans from the end, so that a long inner run of blanks costs nothing. */
-export function trimSpaceEnd(text: string): string {
+function trimSpaceEnd(text: string): string {
   let end = text.length;
   while (end > 0 && isSpace(text.charAt(end - 1))) end--;
   return text.slice(0, end);

@@ -30,9 +30,6 @@ export interface HttpResponse {
   discard(): Promise<void>;
 }
 
-/** Sends one request and answers when the response's headers are there. Throws `HttpFailure` or `cancelled`. */
-export type Transport = (request: HttpRequest) => Promise<HttpResponse>;
-
 /**
  * Why no response came.
  * - `refused`: nobody listens; `unresolved`: no such name; `timeout`; `broken`: the connection was made and lost;

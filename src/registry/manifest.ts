@@ -109,7 +109,7 @@ async function get(client: Client, endpoint: Endpoint, { reference, signal }: As
  * Asks each endpoint in turn until one can tell. The error of the last, the registry itself, is thrown; a cancellation
  * ends it at once.
  */
-export async function fromFirst<T>(
+async function fromFirst<T>(
   endpoints: readonly Endpoint[],
   signal: AbortSignal | undefined,
   ask: (endpoint: Endpoint) => Promise<T>,

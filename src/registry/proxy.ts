@@ -15,7 +15,7 @@ const valueOf = (env: Env, name: string): string | undefined => {
 };
 
 /** A host without the brackets of an IPv6 literal. */
-export function bareHost(hostname: string): string {
+function bareHost(hostname: string): string {
   return hostname.startsWith("[") && hostname.endsWith("]") ? hostname.slice(1, -1) : hostname;
 }
 

@@ -63,7 +63,7 @@ export interface PushBlobOptions extends TransferOptions {
   readonly chunkSize?: number;
 }
 
-export const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 60_000 };
+const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 60_000 };
 const CONCURRENCY = 4;
 
 /**

@@ -20,7 +20,7 @@ const NOTHING: Pem = { authorities: [] };
 const HOST = /^[A-Za-z0-9.\-_[\]:]+$/;
 
 /** Where Docker and containerd look for the certificates of a host. */
-export const DOCKER_CERTS_DIRECTORY = "/etc/docker/certs.d";
+const DOCKER_CERTS_DIRECTORY = "/etc/docker/certs.d";
 
 const CERTIFICATE = /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----$/m;
 const KEY = /^-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----$/m;

@@ -131,8 +131,7 @@ export class HttpSource {
   async #keep(url: string, response: Response, { lease, signal }: Hold): Promise<Digest> {
     const body = limited((response.body ?? []) as Bytes, this.#deps.limit ?? MAX_BODY, { what: url });
     try {
-      const ref = `http-${digestOf(url)}-${process.pid}-${Date.now()}`;
-      return (await this.#deps.content.put(body, { ref, lease, signal })).digest;
+      return (await this.#deps.content.put(body, { lease, signal })).digest;
     } catch (error) {
       throw isVarveError(error) ? error : downloadError(error, url);
     }

@@ -16,7 +16,7 @@ const CODES: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
 const DUPLICATE: ReadonlySet<number> = new Set([1555, 2067, 2579]);
 
 /** SQLite's extended result code of an error thrown by `node:sqlite`, or undefined. */
-export function sqliteCode(error: unknown): number | undefined {
+function sqliteCode(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null || !("errcode" in error)) return undefined;
   return typeof error.errcode === "number" ? error.errcode : undefined;
 }

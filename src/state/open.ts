@@ -6,7 +6,7 @@ import { isBusy } from "./errors.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
 
 /** How long a connection waits for the lock of another one, in ms. Transactions are short; this is for a loaded machine. */
-export const BUSY_TIMEOUT = 30_000;
+const BUSY_TIMEOUT = 30_000;
 const RETRY_PAUSE = 20;
 
 function pragma(db: DatabaseSync, name: string): string | number | undefined {

@@ -22,7 +22,7 @@ interface DockerImage {
   readonly layers: readonly string[];
 }
 
-export function readDockerManifest(bytes: Uint8Array): DockerImage[] {
+function readDockerManifest(bytes: Uint8Array): DockerImage[] {
   return JsonObject.parseList(bytes, Limits.manifest, "manifest.json", MAX_IMAGES).map((image) => {
     const names = (image.strings("RepoTags") ?? []).map(archiveName).filter((name) => name !== undefined);
     return { config: image.string("Config") ?? "", names, layers: image.strings("Layers") ?? [] };

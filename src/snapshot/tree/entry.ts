@@ -47,12 +47,7 @@ export function copyNode(
 }
 
 /** Copies the content of a regular file. The target is made, must not exist, and is never followed as a link. */
-export function copyFile(
-  source: Path,
-  target: Path,
-  stat: BigIntStats,
-  signal?: AbortSignal,
-): Promise<void> | undefined {
+function copyFile(source: Path, target: Path, stat: BigIntStats, signal?: AbortSignal): Promise<void> | undefined {
   const from = openSync(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     // The entry may have been replaced since it was looked at; a pipe or a device must not be read.
@@ -125,7 +120,7 @@ export function setMetadata(
  * Copies extended attributes, all but overlayfs's own. Those that the target's filesystem or this process's privileges do not
  * allow are left out, as `cp -a` does.
  */
-export function copyAttributes(source: Path, target: Path): void {
+function copyAttributes(source: Path, target: Path): void {
   for (const name of llistxattr(source)) {
     if (name.startsWith("trusted.overlay.") || name.startsWith("user.overlay.")) continue;
     const value = lgetxattr(source, name);
