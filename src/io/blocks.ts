@@ -5,15 +5,18 @@ export interface Block {
   readonly last: boolean;
 }
 
-/** Cuts a stream into blocks of exactly `size` bytes; the last one may be shorter, and empty only if the stream is. */
-export async function* blocks(source: Bytes, size: number): AsyncGenerator<Block> {
-  let block = Buffer.allocUnsafeSlow(size);
+/**
+ * Cuts a stream into blocks of exactly `size` bytes; the last one may be shorter, and empty only if the stream is.
+ * `allocate` gives an array of `size` bytes, whatever is in it.
+ */
+export async function* blocks(source: Bytes, size: number, allocate: () => Buffer): AsyncGenerator<Block> {
+  let block = allocate();
   let used = 0;
   for await (const chunk of source) {
     for (let from = 0; from < chunk.byteLength;) {
       if (used === size) {
         yield { data: block, last: false };
-        block = Buffer.allocUnsafeSlow(size);
+        block = allocate();
         used = 0;
       }
       const taken = Math.min(size - used, chunk.byteLength - from);

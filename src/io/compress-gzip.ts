@@ -24,7 +24,8 @@ export async function* gzip(source: Bytes, level: number): AsyncGenerator<Uint8A
     checksum = crc32(data, checksum);
     size += data.length;
     const before = dictionary;
-    dictionary = data.subarray(data.length - WINDOW);
+    // A copy: the block's array is used again as soon as its own work is done.
+    dictionary = last ? undefined : Buffer.from(data.subarray(data.length - WINDOW));
     const finishFlush = last ? constants.Z_FINISH : constants.Z_SYNC_FLUSH;
     return deflate(data, {
       level,

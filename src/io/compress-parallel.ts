@@ -2,9 +2,22 @@ import { availableParallelism } from "node:os";
 import type { Bytes } from "./bytes.ts";
 import { type Block, blocks } from "./blocks.ts";
 
+/** Node's default for the threads that compress, whatever the number of processors. */
+const POOL = 4;
+/** Bytes of input that may be held at once. */
+const HELD = 100_663_296;
+
+/** How many blocks are under way at once: enough that the threads have work while their results are written elsewhere. */
+function width(size: number): number {
+  const pool = Number(process.env["UV_THREADPOOL_SIZE"] ?? POOL);
+  const threads = Math.min(availableParallelism(), pool > 0 ? pool : POOL);
+  return Math.max(2, Math.min(2 * threads + 1, Math.floor(HELD / size)));
+}
+
 /**
- * Cuts a stream into blocks of exactly `size` bytes, works on as many at once as there are processors, and gives the results
- * in order. What comes out depends on the stream and on `size`, and neither on the number of processors nor on the chunks.
+ * Cuts a stream into blocks of exactly `size` bytes, works on several at once, and gives the results in order. What comes out
+ * depends on the stream and on `size`, and neither on the number of processors nor on the chunks. A block's array is used
+ * again once its work has settled.
  */
 export async function* inBlocks(
   source: Bytes,
@@ -12,14 +25,19 @@ export async function* inBlocks(
   work: (block: Block) => Promise<Buffer>,
 ): AsyncGenerator<Uint8Array> {
   const running: Promise<Buffer>[] = [];
-  // One more than are worked on, so that the next is ready when one of them is done.
-  const width = availableParallelism() + 1;
+  const spare: Buffer[] = [];
+  const most = width(size);
+  const run = async (block: Block): Promise<Buffer> => {
+    const result = await work(block);
+    if (!block.last) spare.push(block.data);
+    return result;
+  };
   try {
-    for await (const block of blocks(source, size)) {
-      const job = work(block);
+    for await (const block of blocks(source, size, () => spare.pop() ?? Buffer.allocUnsafeSlow(size))) {
+      const job = run(block);
       job.catch(() => undefined);
       running.push(job);
-      if (running.length >= width) yield await (running.shift() as Promise<Buffer>);
+      if (running.length >= most) yield await (running.shift() as Promise<Buffer>);
     }
     for (let job = running.shift(); job !== undefined; job = running.shift()) yield await job;
   } finally {

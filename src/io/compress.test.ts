@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import * as fc from "fast-check";
-import { type LayerCompression, isVarveError } from "../core/index.ts";
+import { type LayerCompression, digestOf, isVarveError } from "../core/index.ts";
 import { bytesOf, type Bytes, collect } from "./bytes.ts";
 import { compress } from "./compress.ts";
 import { type CompressionFormat, detectCompression } from "./compress-detect.ts";
@@ -52,6 +52,13 @@ test("other readers accept our streams, of many blocks too", async () => {
   const data = sample(20_000_000);
   assert.deepEqual(gunzipSync(await all(compress(bytesOf(data), { type: "gzip", level: 1 }))), data);
   assert.deepEqual(zstdDecompressSync(await all(compress(bytesOf(data), { type: "zstd", level: 1 }))), data);
+});
+
+/** Stored, so that the compression library has no part in the bytes: they are those of the blocks alone. */
+test("blocks are those that digests rest on", async () => {
+  const text = Buffer.from(Array.from({ length: 200_000 }, (_, line) => `line ${line}\n`).join(""));
+  const blob = await collect(compress(bytesOf(text), { type: "gzip", level: 0 }), 10_000_000, what);
+  assert.equal(digestOf(blob), "sha256:9fa4f9f671f22e08b499f7a0926082f77c5123cdd834a22253a0cd4dd0bbfa66");
 });
 
 test("any bytes at any level survive", async () => {

@@ -10,22 +10,26 @@ const readAsync = promisify(read);
 const SMALL = 262_144;
 const CHUNK = 1_048_576;
 
-/** True if the content is better read with `readSmall`. */
+/** True if the content is better read with `SmallFiles`. */
 export function isSmall({ stats }: TreeFile): boolean {
   return stats.size <= SMALL;
 }
 
-/** The content of a small file. Throws `busy` if the file is not, or is no longer, what `stats` says. */
-export function readSmall(file: TreeFile): Buffer {
-  using open = openFile(file);
-  // One byte more than there should be shows that the file has grown.
-  const buffer = Buffer.allocUnsafe(Number(file.stats.size) + 1);
-  const size = fill(open.fd, buffer);
-  checkUnchanged(file, size, fstatSync(open.fd, { bigint: true }));
-  return buffer.subarray(0, size);
+/** Reads small files, one after the other, into one array. */
+export class SmallFiles {
+  // One byte more than there should be shows that a file has grown.
+  readonly #buffer = Buffer.allocUnsafeSlow(SMALL + 1);
+
+  /** The content, until the next is read. Throws `busy` if the file is not, or is no longer, what `stats` says. */
+  read(file: TreeFile): Buffer {
+    using open = openFile(file);
+    const size = fill(open.fd, this.#buffer.subarray(0, Number(file.stats.size) + 1));
+    checkUnchanged(file, size, fstatSync(open.fd, { bigint: true }));
+    return this.#buffer.subarray(0, size);
+  }
 }
 
-/** The content of a large file, read ahead by one chunk. Throws `busy` as `readSmall`. */
+/** The content of a large file, read ahead by one chunk. Throws `busy` as `SmallFiles`. */
 export async function* readLarge(file: TreeFile): AsyncGenerator<Buffer> {
   using open = openFile(file);
   let size = 0;

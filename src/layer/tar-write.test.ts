@@ -162,3 +162,26 @@ test("a streamed body of another size than it said is refused", async () => {
     );
   }
 });
+
+test("content survives chunks that end anywhere in it, and chunks stay as they were handed out", async () => {
+  const sizes = [0, 1, 511, 512, 65_535, 65_536, 65_537, 262_143, 262_144, 262_145, 700_000];
+  const bodies = sizes.map((size, index) => Buffer.alloc(size, index + 1));
+  const inputs = bodies.flatMap((body, index): TarInput[] => [
+    { path: `whole-${index}`, body },
+    { path: `cut-${index}`, body: { size: body.length, bytes: bytesOf(...cut(body, 100_000)) } },
+  ]);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of writeTar(inputs)) chunks.push(chunk);
+  const found: Buffer[] = [];
+  for await (const entry of readTar(bytesOf(...chunks))) found.push(await collect(entry.body, 1_000_000, what));
+  assert.deepEqual(
+    found,
+    bodies.flatMap((body) => [body, body]),
+  );
+});
+
+function cut(body: Buffer, size: number): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < body.length; at += size) pieces.push(body.subarray(at, at + size));
+  return pieces;
+}

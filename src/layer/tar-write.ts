@@ -4,13 +4,18 @@ import { encodeHeader } from "./tar-encode.ts";
 import { BLOCK, padding, quoted } from "./tar-format.ts";
 import type { TarBody, TarInput } from "./types.ts";
 
-/** Chunks are joined until they have this size: large ones cost less on their way. */
+/** Pieces are gathered in chunks of this size: large ones cost less on their way. */
 const CHUNK = 262_144;
+/** Pieces from this size on are handed out as they are. */
+const LARGE = 65_536;
 
 /** Puts an archive together piece by piece and hands it out in large chunks. */
 export class TarAssembler {
-  #pieces: Uint8Array[] = [];
-  #size = 0;
+  /** Complete chunks, in order. */
+  readonly #ready: Uint8Array[] = [];
+  /** What is gathered, at the start of an array that is not written to again once it is handed out. */
+  #gathering = Buffer.allocUnsafeSlow(CHUNK);
+  #gathered = 0;
   #entry: ByteString = "";
   #expected = 0;
   #left = 0;
@@ -21,35 +26,67 @@ export class TarAssembler {
     this.#entry = input.path;
     this.#expected = size;
     this.#left = size;
-    this.#push(encodeHeader(input, size));
+    this.#gather(encodeHeader(input, size));
   }
 
   /** Adds content; the assembler owns the array from then on. */
   append(data: Uint8Array): void {
-    if (data.byteLength > this.#left) throw this.#wrongSize(this.#expected - this.#left + data.byteLength);
-    this.#push(data);
-    this.#left -= data.byteLength;
-    if (this.#left === 0) this.#push(Buffer.alloc(padding(this.#expected)));
+    this.#count(data);
+    if (data.byteLength < LARGE) this.#gather(data);
+    else {
+      this.#seal();
+      this.#ready.push(data);
+    }
+    this.#pad();
+  }
+
+  /** Adds content, and leaves the array to the caller. */
+  copy(data: Uint8Array): void {
+    this.#count(data);
+    this.#gather(data);
+    this.#pad();
   }
 
   end(): void {
     this.#checkComplete();
-    this.#push(Buffer.alloc(2 * BLOCK));
+    this.#zeros(2 * BLOCK);
+    this.#seal();
   }
 
-  /** A chunk if enough has gathered, or with `all` whatever there is; undefined if there is nothing to hand out. */
-  take(all = false): Uint8Array | undefined {
-    if (this.#size === 0 || (!all && this.#size < CHUNK)) return undefined;
-    const chunk = this.#pieces.length === 1 ? this.#pieces[0] : Buffer.concat(this.#pieces, this.#size);
-    this.#pieces = [];
-    this.#size = 0;
-    return chunk;
+  /** The next chunk, if enough has gathered. */
+  take(): Uint8Array | undefined {
+    return this.#ready.shift();
   }
 
-  #push(data: Uint8Array): void {
-    if (data.byteLength === 0) return;
-    this.#pieces.push(data);
-    this.#size += data.byteLength;
+  #count(data: Uint8Array): void {
+    if (data.byteLength > this.#left) throw this.#wrongSize(this.#expected - this.#left + data.byteLength);
+    this.#left -= data.byteLength;
+  }
+
+  #pad(): void {
+    if (this.#left === 0) this.#zeros(padding(this.#expected));
+  }
+
+  #zeros(size: number): void {
+    if (size > 0) this.#gather(ZEROS.subarray(0, size));
+  }
+
+  #gather(data: Uint8Array): void {
+    for (let from = 0; from < data.byteLength;) {
+      const piece = data.subarray(from, from + this.#gathering.length - this.#gathered);
+      this.#gathering.set(piece, this.#gathered);
+      this.#gathered += piece.byteLength;
+      from += piece.byteLength;
+      if (this.#gathered === this.#gathering.length) this.#seal();
+    }
+  }
+
+  /** Makes a chunk of what is gathered, and goes on in the rest of the array, or in another if there is none. */
+  #seal(): void {
+    if (this.#gathered > 0) this.#ready.push(this.#gathering.subarray(0, this.#gathered));
+    const rest = this.#gathering.subarray(this.#gathered);
+    this.#gathering = rest.length === 0 ? Buffer.allocUnsafeSlow(CHUNK) : rest;
+    this.#gathered = 0;
   }
 
   #checkComplete(): void {
@@ -62,6 +99,13 @@ export class TarAssembler {
       `Cannot write archive entry ${quoted(this.#entry)}: ${size} of ${this.#expected} bytes arrived`,
     );
   }
+}
+
+const ZEROS = Buffer.alloc(2 * BLOCK);
+
+/** What has gathered so far, chunk by chunk. */
+export function* chunksOf(out: TarAssembler): Generator<Uint8Array> {
+  for (let chunk = out.take(); chunk !== undefined; chunk = out.take()) yield chunk;
 }
 
 function sizeOf(body: TarBody | undefined): number {
@@ -87,11 +131,9 @@ export async function* writeTar(inputs: Iterable<TarInput> | AsyncIterable<TarIn
     out.begin(input, sizeOf(input.body));
     for await (const piece of piecesOf(input.body)) {
       out.append(piece);
-      const chunk = out.take();
-      if (chunk !== undefined) yield chunk;
+      yield* chunksOf(out);
     }
   }
   out.end();
-  const last = out.take(true);
-  if (last !== undefined) yield last;
+  yield* chunksOf(out);
 }

@@ -2,8 +2,8 @@ import { setImmediate } from "node:timers/promises";
 import { throwIfAborted } from "../core/index.ts";
 import { byteStringOf, type ByteString, type Path, splitDevice } from "../linux/index.ts";
 import type { Change } from "./changes.ts";
-import { isSmall, readLarge, readSmall } from "./file-content.ts";
-import { TarAssembler } from "./tar-write.ts";
+import { isSmall, readLarge, SmallFiles } from "./file-content.ts";
+import { chunksOf, TarAssembler } from "./tar-write.ts";
 import {
   CAPABILITY,
   findFile,
@@ -48,8 +48,7 @@ export async function* archiveChanges(
       if (change !== undefined) {
         const large = writer.write(change);
         if (large !== undefined) yield* copyLarge(writer.out, large, options);
-        const chunk = writer.out.take();
-        if (chunk !== undefined) yield chunk;
+        yield* chunksOf(writer.out);
         writer.writeOtherNames();
       }
       if (performance.now() - turn < TURN) continue;
@@ -58,7 +57,7 @@ export async function* archiveChanges(
       turn = performance.now();
     }
     writer.out.end();
-    for (let chunk = writer.out.take(true); chunk !== undefined; chunk = writer.out.take(true)) yield chunk;
+    yield* chunksOf(writer.out);
   } catch (error) {
     throw treeError(error, "write a layer");
   }
@@ -68,13 +67,13 @@ async function* copyLarge(out: TarAssembler, file: TreeFile, { signal }: Archive
   for await (const data of readLarge(file)) {
     throwIfAborted(signal, "write a layer");
     out.append(data);
-    const chunk = out.take();
-    if (chunk !== undefined) yield chunk;
+    yield* chunksOf(out);
   }
 }
 
 class ChangeWriter {
   readonly out = new TarAssembler();
+  readonly #small = new SmallFiles();
   readonly #root: ByteString;
   readonly #options: ArchiveOptions;
   /** The name that a file's content was written under. */
@@ -138,9 +137,9 @@ class ChangeWriter {
       this.out.begin(header, size);
       return file;
     }
-    const content = size > 0 ? readSmall(file) : undefined;
+    const content = size > 0 ? this.#small.read(file) : undefined;
     this.out.begin(header, size);
-    if (content !== undefined) this.out.append(content);
+    if (content !== undefined) this.out.copy(content);
     return undefined;
   }
 

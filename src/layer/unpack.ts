@@ -58,7 +58,7 @@ export async function unpack(
       await setImmediate();
       turn = performance.now();
     }
-    return unpacker.finish();
+    return await unpacker.finish();
   } catch (error) {
     throw treeError(error, `unpack ${options.what}`);
   }
@@ -113,13 +113,26 @@ class Unpacker implements Disposable {
     this.#size += entry.size;
   }
 
-  finish(): Unpacked {
-    this.#whiteouts.finish();
+  async finish(): Promise<Unpacked> {
+    const { signal, what } = this.#options;
+    let turn = performance.now();
+    for (const _step of this.#finish()) {
+      if (performance.now() - turn < TURN) continue;
+      throwIfAborted(signal, `unpack ${what}`);
+      await setImmediate();
+      turn = performance.now();
+    }
+    return { size: this.#size, skipped: this.#skipped };
+  }
+
+  /** In steps, so that others get their turn. */
+  *#finish(): Generator<void> {
+    yield* this.#whiteouts.finish();
     for (const [path, mtime] of this.#times) {
       using held = this.#tree.holdIfThere(path);
       if (held?.key === path) lutimes(held.entry("."), { atime: mtime, mtime });
+      yield;
     }
-    return { size: this.#size, skipped: this.#skipped };
   }
 
   [Symbol.dispose](): void {

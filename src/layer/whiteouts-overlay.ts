@@ -60,16 +60,17 @@ export class OverlayWhiteouts implements Whiteouts {
     return !this.#borrowed.has(path);
   }
 
-  finish(): void {
+  *finish(): Generator<void> {
     if (this.#cleared.delete("")) this.#clearRoot();
     const opaque = new Set(this.#cleared);
     for (const path of this.#removed) {
       using found = this.#options.upper.find(path);
       if (found?.file.type === "directory") opaque.add(path);
+      yield;
     }
-    for (const path of opaque) this.#makeOpaque(path);
+    for (const path of opaque) yield this.#makeOpaque(path);
     for (const path of this.#removed) {
-      if (!opaque.has(path) && !isUnder(splitPath(path)[0], opaque)) this.#makeWhiteout(path);
+      if (!opaque.has(path) && !isUnder(splitPath(path)[0], opaque)) yield this.#makeWhiteout(path);
     }
   }
 

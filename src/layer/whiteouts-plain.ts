@@ -45,8 +45,9 @@ export class PlainWhiteouts implements Whiteouts {
     return this.#unpacked.has(path);
   }
 
-  finish(): void {
+  finish(): Iterable<void> {
     this.#unpacked.clear();
+    return [];
   }
 
   #clear(directory: ByteString, key: ByteString): void {

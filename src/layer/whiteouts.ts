@@ -15,8 +15,8 @@ export interface Whiteouts {
   hides(path: ByteString): boolean;
   /** True if what is at this resolved path of the directory came with the layer. */
   owns(path: ByteString): boolean;
-  /** Called after the last entry. */
-  finish(): void;
+  /** To be walked through after the last entry; each step is short. */
+  finish(): Iterable<void>;
 }
 
 export const OPAQUE = ".wh..wh..opq";
@@ -38,5 +38,5 @@ export const noWhiteouts: Whiteouts = {
   borrowed: () => undefined,
   hides: () => false,
   owns: () => true,
-  finish: () => undefined,
+  finish: () => [],
 };
