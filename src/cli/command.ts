@@ -1,6 +1,10 @@
 import type { StoreOptions } from "../build/index.ts";
 import type { Screen } from "./progress/screen.ts";
 
+/** `error` leaves warnings out; `debug` shows where failures come from. */
+export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 /** What a command is given: where it reads and writes, and the global settings. */
 export interface CommandContext {
   readonly store: StoreOptions;
@@ -11,6 +15,7 @@ export interface CommandContext {
   /** Progress and messages. */
   readonly screen: Screen;
   readonly signal: AbortSignal;
+  readonly logLevel: LogLevel;
 }
 
 export interface Command {

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { type ErrorCode, VarveError } from "../core/index.ts";
 import { printable } from "./printable.ts";
 
@@ -34,8 +35,11 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof VarveError ? BY_CODE[error.code] : ExitCode.internal;
 }
 
-/** What a failure looks like on a terminal: its place in the Dockerfile, the message, the hint, and for a bug the stack. */
-export function describeError(error: unknown): string {
+/**
+ * What a failure looks like on a terminal: its place in the Dockerfile, the message, the hint, and for a bug the stack. In
+ * detail, the stack always, and what each error came from.
+ */
+export function describeError(error: unknown, { detail = false }: { readonly detail?: boolean } = {}): string {
   if (!(error instanceof VarveError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `ERROR: ${printable(text)}\nThis is a bug in varve.`;
@@ -43,6 +47,7 @@ export function describeError(error: unknown): string {
   const { snippet } = error.details;
   const lines = [...(typeof snippet === "string" ? [snippet] : []), `ERROR: ${error.message}`];
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
-  if (error.code === "internal" && error.stack !== undefined) lines.push(error.stack);
+  if (detail) lines.push(inspect(error));
+  else if (error.code === "internal" && error.stack !== undefined) lines.push(error.stack);
   return printable(lines.join("\n"));
 }

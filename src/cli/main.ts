@@ -1,5 +1,5 @@
 import { VarveError, firstFailure } from "../core/index.ts";
-import type { Command, CommandContext } from "./command.ts";
+import { type Command, type CommandContext, LOG_LEVELS, type LogLevel } from "./command.ts";
 import { ExitCode, describeError, exitCodeOf } from "./exit-code.ts";
 import { type Flag, type Parsed, describeFlags, parseFlags, usageError } from "./flags.ts";
 import { screenOf } from "./progress/screen.ts";
@@ -67,6 +67,7 @@ function contextOf(flags: Parsed<typeof GLOBAL>["flags"], signal: AbortSignal): 
     stdout: { write: writeOut, isTTY: process.stdout.isTTY },
     screen: screenOf(process.stderr),
     signal,
+    logLevel: logLevelOf(flags["log-level"]),
   };
 }
 
@@ -77,9 +78,35 @@ async function writeOut(data: string | Uint8Array): Promise<void> {
   await promise;
 }
 
-async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+function logLevelOf(name = "info"): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === name);
+  if (level === undefined)
+    throw usageError(`Cannot log at ${JSON.stringify(name)}: there are ${LOG_LEVELS.join(", ")}`);
+  return level;
+}
+
+/** Runs a command line; what fails is told on standard error. Returns the exit code. */
+async function main(argv: readonly string[], signal: AbortSignal): Promise<number> {
   const { global, name, rest } = splitArgv(argv);
-  const { flags } = parseFlags(global, GLOBAL);
+  let detail = name === "build" && (rest.includes("--debug") || rest.includes("-D"));
+  try {
+    const { flags } = parseFlags(global, GLOBAL);
+    detail ||= logLevelOf(flags["log-level"]) === "debug";
+    return await run({ flags, name, rest }, signal);
+  } catch (thrown) {
+    const error = firstFailure(thrown);
+    process.stderr.write(`${describeError(error, { detail })}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+interface CommandLine {
+  readonly flags: Parsed<typeof GLOBAL>["flags"];
+  readonly name: string | undefined;
+  readonly rest: readonly string[];
+}
+
+async function run({ flags, name, rest }: CommandLine, signal: AbortSignal): Promise<number> {
   if (name === undefined) {
     const text = await overview();
     await writeOut(text);
@@ -89,7 +116,7 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
   if (load === undefined)
     throw usageError(`Cannot run ${JSON.stringify(name)}: varve has no such command; see varve --help`);
   const { command } = await load();
-  if (rest.includes("--help") || rest.includes("-h")) {
+  if (flags.help || rest.includes("--help") || rest.includes("-h")) {
     await writeOut(command.help);
     return ExitCode.done;
   }
@@ -111,10 +138,4 @@ function interruptSignal(): AbortSignal {
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(ExitCode.done);
 });
-try {
-  process.exitCode = await run(process.argv.slice(2), interruptSignal());
-} catch (thrown) {
-  const error = firstFailure(thrown);
-  process.stderr.write(`${describeError(error)}\n`);
-  process.exitCode = exitCodeOf(error);
-}
+process.exitCode = await main(process.argv.slice(2), interruptSignal());

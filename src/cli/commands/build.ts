@@ -1,6 +1,7 @@
 import { VarveError, toVarveError } from "../../core/index.ts";
 import { writeFileAtomic } from "../../io/index.ts";
 import {
+  type BuildEvent,
   type BuildOptions,
   type BuildResult,
   DESCRIPTIONS,
@@ -123,7 +124,10 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   }
   const display = displayOf(flags, context);
   try {
-    const result = await build({ ...options, store, signal: context.signal, onEvent: (event) => display.event(event) });
+    const onEvent = (event: BuildEvent): void => {
+      if (event.kind !== "warning" || context.logLevel !== "error") display.event(event);
+    };
+    const result = await build({ ...options, store, signal: context.signal, onEvent });
     display.finish();
     await writeResults(flags, result, context);
     return ExitCode.done;
