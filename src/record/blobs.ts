@@ -4,7 +4,6 @@ import type { ContentStore } from "../content/index.ts";
 import { type Bytes, Semaphore, SingleFlight, decompress } from "../io/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { layersOf, settleChains } from "./layers.ts";
-import { temporaryKey } from "./keys.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { RecordTable } from "./table.ts";
 import type { BlobFace, BlobOptions, Hold, LayerBlob, RecordId, RecordRow } from "./types.ts";
@@ -80,11 +79,7 @@ export class Blobs {
     const { createLayer } = await import("../layer/index.ts");
     const { compression = "gzip", level } = options;
     const layer = createLayer(tar, { compression, ...(level === undefined ? {} : { level }) });
-    const info = await this.#deps.content.put(layer.bytes, {
-      ref: temporaryKey("layer"),
-      lease: hold.lease,
-      signal: hold.signal,
-    });
+    const info = await this.#deps.content.put(layer.bytes, { lease: hold.lease, signal: hold.signal });
     const { diffId, mediaType } = await layer.result;
     this.#deps.content.label(info.digest, { [Annotation.uncompressed]: diffId });
     return { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations: {} };

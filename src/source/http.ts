@@ -1,6 +1,6 @@
 import { chmod, chown, constants, copyFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, VarveError, digestOf, isVarveError } from "../core/index.ts";
+import { type Digest, VarveError, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { type Bytes, SingleFlight, limited } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";

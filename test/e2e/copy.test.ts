@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { chmod, symlink } from "node:fs/promises";
+import { chmod, link, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Varve, buildsUnavailable, busyboxImage } from "../../testing/varve.ts";
+import { Varve, buildsUnavailable, busyboxImage, sh } from "../../testing/varve.ts";
 
 const skip = buildsUnavailable() ?? false;
 
@@ -198,6 +198,41 @@ COPY a /up/a
     const made = await varve.make([folder]);
     assert.equal(made.text("tmp/inside/a"), "a");
     assert.equal(made.text("etc/a"), "a");
+  });
+
+  test("names and kinds of files that are seldom seen", async () => {
+    const folder = await context("odd", "FROM scratch\nCOPY . /all/\n", {
+      "a b": "1",
+      "new\nline": "2",
+      "co:lon,comma=": "3",
+      "back\\slash": "4",
+      "é.txt": "5",
+      ["n".repeat(255)]: "6",
+      "*": "7",
+      ".dockerignore": "Dockerfile\n.dockerignore\n",
+    });
+    await writeFile(Buffer.concat([Buffer.from(`${folder}/bytes-`), Buffer.from([0xff, 0xfe])]), "8");
+    await symlink("nowhere", join(folder, "broken"));
+    await symlink("/etc/passwd", join(folder, "absolute"));
+    await link(join(folder, "a b"), join(folder, "second"));
+    await sh("mkfifo", join(folder, "fifo"));
+    const made = await varve.make([folder]);
+    const byKind = [...made.files].map(([path, { type, link: to, text }]) => [path.slice(4), `${type} ${to}${text}`]);
+    assert.deepEqual(Object.fromEntries(byKind.filter(([path]) => path !== "")), {
+      "*": "file 7",
+      "a b": "file 1",
+      absolute: "symlink /etc/passwd",
+      "back\\slash": "file 4",
+      broken: "symlink nowhere",
+      "bytes-\xff\xfe": "file 8",
+      "co:lon,comma=": "file 3",
+      fifo: "fifo ",
+      ["n".repeat(255)]: "file 6",
+      "new\nline": "file 2",
+      second: "hardlink all/a b",
+      "\xc3\xa9.txt": "file 5",
+    });
+    assert.ok((await varve.build(["-o", "type=cacheonly", folder])).steps.every((step) => step.status === "hit"));
   });
 
   test("ignored files are not copied, and the Dockerfile's own ignore file goes first", async () => {

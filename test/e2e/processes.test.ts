@@ -29,6 +29,11 @@ async function sleeping(varve: Varve, mark: string): Promise<{ child: ChildProce
   return { child, ended };
 }
 
+/** Not what a killed build's lease keeps until it expires. */
+function lasting(leftover: string): boolean {
+  return !/^(?:lease|active snapshot) /.test(leftover);
+}
+
 /** Waits until no process, mount or control group of a build is left, and returns those that are after that time all the same. */
 async function leftOf(varve: Varve, mark: string, pid: number): Promise<Omit<Leftovers, "files">> {
   for (let attempt = 0; ; attempt += 1) {
@@ -105,12 +110,46 @@ describe("several processes, and processes that end early", { skip }, () => {
     assert.equal((await varve.make([folder])).text("next"), "next\n");
     assert.deepEqual(await leftOf(varve, mark, child.pid ?? 0), NOTHING);
     const { leftovers, missing } = await storeFacts(varve.root);
-    // The lease of the killed build, and the snapshot it keeps, last until it expires.
-    assert.deepEqual(
-      leftovers.filter((each) => !/^(?:lease|active snapshot) /.test(each)),
-      [],
-    );
+    assert.deepEqual(leftovers.filter(lasting), []);
     assert.deepEqual(missing, []);
+  });
+
+  for (const signal of ["SIGINT", "SIGKILL"] as const) {
+    test(`whenever ${signal} comes, what is kept is whole`, async () => {
+      const big = (fill: number): Uint8Array => new Uint8Array(3_000_000).fill(fill);
+      const folder = await varve.files(`whenever-${signal}`, {
+        Dockerfile:
+          "FROM varve.test/busybox:1\nCOPY big /big\nRUN --mount=type=cache,target=/c echo x >> /c/log; cp /big /too\nCOPY small /small\n",
+        small: "s",
+      });
+      for (const moment of [250, 400, 550, 700, 850, 1000]) {
+        await writeFile(join(folder, "big"), big(moment % 256));
+        const child = varve.start(["build", "--progress=plain", "-t", "varve.test/whenever", folder]);
+        const ended = finished(child);
+        await sleep(moment);
+        child.kill(signal);
+        const outcome = await ended;
+        assert.doesNotMatch(outcome.stderr, /bug in varve/);
+        assert.ok(outcome.code === 130 || outcome.code === 0 || outcome.signal === "SIGKILL", outcome.stderr);
+        const { missing, leftovers } = await storeFacts(varve.root, { verify: true });
+        assert.deepEqual(missing, []);
+        if (signal === "SIGINT") assert.deepEqual(leftovers.filter(lasting), []);
+      }
+      const made = await varve.make([folder]);
+      assert.deepEqual(Buffer.from(made.text("too")), Buffer.from(Buffer.from(big(1000 % 256)).toString()));
+    });
+  }
+
+  test("steps that lock a cache mount wait for each other, across processes", async () => {
+    const step = "test ! -e /c/busy && touch /c/busy && sleep 0.4 && rm /c/busy";
+    const folders = await Promise.all(
+      ["1", "2", "3"].map((n) =>
+        varve.files(`locked-${n}`, {
+          Dockerfile: `FROM varve.test/busybox:1\nRUN --mount=type=cache,id=lock,target=/c,sharing=locked : ${n}; ${step}\n`,
+        }),
+      ),
+    );
+    await Promise.all(folders.map((folder) => varve.build([...NOWHERE, folder])));
   });
 
   test("pruning while others build", async () => {
