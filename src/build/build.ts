@@ -26,15 +26,25 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   checkOptions(options);
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await Session.open(options));
-  const { compiled, results } = await solveBuild(options, session, stack);
+  const solved = await solveBuild(options, session, stack);
+  return resultOf(await exportSolved(solved, options, session), session);
+}
+
+/** Exports results. Cached ones whose files turn out to be gone are made anew, as often as there are any left. */
+async function exportSolved(
+  { compiled, results }: Solved,
+  options: BuildOptions,
+  session: Session,
+): Promise<ExportReport> {
   session.finish();
-  const exported = await exportOutputs(
-    sourceOf(options, compiled, results),
-    options.outputs ?? [{ type: "image" }],
-    options,
-    session,
-  );
-  return resultOf(exported, session);
+  try {
+    const outputs = options.outputs ?? [{ type: "image" }];
+    return await exportOutputs(sourceOf(options, compiled, results), outputs, options, session);
+  } catch (error) {
+    if (!(await session.rollBack(error))) throw error;
+    const again = await session.solve(compiled.map((result) => result.edge));
+    return await exportSolved({ compiled, results: again }, options, session);
+  }
 }
 
 interface Solved {

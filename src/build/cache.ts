@@ -17,12 +17,12 @@ export function resultTable(records: Records): ResultTable<Result> {
 export function openSolver(state: State, records: Records): Solver<Result> {
   return new Solver({
     cache: localCache(state, resultTable(records)),
-    unreadable: (error) => unreadable(error, records),
+    unreadable: (error) => unreadableResults(error, records),
   });
 }
 
-/** An error that names a record: results that stand on it cannot be read. */
-function unreadable(error: unknown, records: Records): ((result: Result) => boolean) | undefined {
+/** Which results an error says cannot be read: it names a record, and they stand on it. Undefined if it names none. */
+export function unreadableResults(error: unknown, records: Records): ((result: Result) => boolean) | undefined {
   const lost = error instanceof VarveError ? error.details["record"] : undefined;
   if (typeof lost !== "string") return undefined;
   return (result) => result.kind === "record" && standsOn(result.id, lost, records);

@@ -17,6 +17,7 @@ import {
   openLocalContext,
   readContextFile,
 } from "../source/index.ts";
+import { unreadableResults } from "./cache.ts";
 import { solverGraph } from "./graph.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import { type Result, recordResult } from "./ops/result.ts";
@@ -97,6 +98,16 @@ export class Session implements AsyncDisposable {
     return edges.map((edge) =>
       edge === undefined ? recordResult(SCRATCH) : (results.get(edge) ?? recordResult(SCRATCH)),
     );
+  }
+
+  /**
+   * After something has failed that was done with results: forgets those that cannot be read any more. Returns whether solving
+   * again may help.
+   */
+  async rollBack(error: unknown): Promise<boolean> {
+    const isUnreadable = unreadableResults(error, this.store.records);
+    if (isUnreadable === undefined) return false;
+    return await this.#job.rollBack(isUnreadable, error instanceof Error ? error.message : String(error));
   }
 
   /** Names this build, for whoever wants to tell it from others. */

@@ -73,6 +73,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
     [Symbol.asyncDispose]: async () => {
       (await opened)?.[Symbol.dispose]();
+      mounts[Symbol.dispose]();
       state.close();
     },
   };

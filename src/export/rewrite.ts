@@ -21,7 +21,8 @@ export async function rewriteLayers(
 ): Promise<LayerBlob[]> {
   const differs = layers.findIndex((layer, index) => layer.diffId !== options.base[index]);
   const first = differs < 0 ? layers.length : differs;
-  return await Promise.all(layers.map((layer, index) => (index < first ? layer : tryRewrite(layer, options, deps))));
+  const rewritten = await Promise.all(layers.slice(first).map((layer) => tryRewrite(layer, options, deps)));
+  return [...layers.slice(0, first), ...rewritten];
 }
 
 async function tryRewrite(layer: LayerBlob, options: RewriteOptions, deps: ExportDeps): Promise<LayerBlob> {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { isVarveError } from "../core/index.ts";
+import { VarveError, isVarveError } from "../core/index.ts";
+import type { RecordId } from "./types.ts";
 
 /** A snapshot key or ingest reference that nobody else uses, in this process or another. */
 export function temporaryKey(purpose: string): string {
@@ -12,5 +13,19 @@ export async function commitUnlessThere(work: Promise<void>): Promise<void> {
     await work;
   } catch (error) {
     if (!isVarveError(error, "already-exists")) throw error;
+  }
+}
+
+/** Says of a failure which record it is about, in `details.record`, so that a build can do without that record. */
+export async function aboutRecord<T>(record: RecordId, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isVarveError(error) || error.code === "cancelled" || error.details["record"] !== undefined) throw error;
+    throw new VarveError(error.code, error.message, {
+      details: { ...error.details, record },
+      cause: error,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
   }
 }

@@ -4,6 +4,7 @@ import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import type { State } from "../state/index.ts";
 import { Blobs } from "./blobs.ts";
 import { layersOf } from "./layers.ts";
+import { aboutRecord } from "./keys.ts";
 import type { MountPoints } from "./mount-points.ts";
 import { type BeginOptions, type MutableLayer, beginLayer } from "./mutable.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -119,9 +120,9 @@ export class Records {
     return await this.#blobs.of(id, options, hold);
   }
 
-  /** Has the bytes of a layer in the content store. */
+  /** Has the bytes of a layer in the content store. A failure says which record it is about. */
   async fetch(layer: LayerBlob, hold: Hold): Promise<void> {
-    await this.snapshots.fetch(faceOf(layer), hold);
+    await aboutRecord(layer.record, () => this.snapshots.fetch(faceOf(layer), hold));
   }
 
   /** Writes down which records were used since the last call; called when a build ends. */

@@ -3,7 +3,7 @@ import { Annotation, VarveError, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { SingleFlight } from "../io/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
-import { commitUnlessThere, temporaryKey } from "./keys.ts";
+import { aboutRecord, commitUnlessThere, temporaryKey } from "./keys.ts";
 import { layersOf, rowOf } from "./layers.ts";
 import type { MountPoints } from "./mount-points.ts";
 import type { RecordTable } from "./table.ts";
@@ -116,21 +116,12 @@ export class Snapshots {
     return (await this.#isWhole(name)) ? { name, exists: true } : { name: temporaryKey(name), exists: false };
   }
 
-  /** Says of a failure which record it is about, so that a build can do without that record. */
   async #tryMake(row: RecordRow, hold: Hold): Promise<string> {
-    try {
+    return await aboutRecord(row.id, async () => {
       const name = row.kind === "merge" ? await this.#stack(row, hold) : await this.#unpack(row, hold);
       this.#deps.table.setSnapshot(row.id, name);
       return name;
-    } catch (error) {
-      if (!(error instanceof VarveError) || error.code === "cancelled" || error.details["record"] !== undefined)
-        throw error;
-      throw new VarveError(error.code, error.message, {
-        details: { ...error.details, record: row.id },
-        cause: error,
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-      });
-    }
+    });
   }
 
   async #stack(row: RecordRow, hold: Hold): Promise<string> {

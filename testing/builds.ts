@@ -1,0 +1,50 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import {
+  type BuildEvent,
+  type BuildOptions,
+  type BuildResult,
+  type Store,
+  build,
+  openStore,
+} from "../src/build/index.ts";
+import { temporaryDirectory } from "../src/io/index.ts";
+
+/** A store and folders of its own, in which the library builds. */
+export interface BuildRoom extends AsyncDisposable {
+  readonly folder: string;
+  readonly store: Store;
+  /** Writes files below a folder and returns its path. */
+  files(name: string, files: Readonly<Record<string, string>>): Promise<string>;
+  /** Builds a directory, or whatever context the options name. */
+  build(
+    directory: string,
+    options?: Partial<BuildOptions>,
+  ): Promise<BuildResult & { readonly events: readonly BuildEvent[] }>;
+}
+
+export async function buildRoom(): Promise<BuildRoom> {
+  await using stack = new AsyncDisposableStack();
+  const { path: folder } = stack.use(await temporaryDirectory("varve-build-"));
+  const store = stack.use(await openStore({ root: join(folder, "root") }));
+  const owned = stack.move();
+  return {
+    folder,
+    store,
+    files: async (name, files) => {
+      for (const [path, text] of Object.entries(files)) {
+        const full = join(folder, name, path);
+        await mkdir(dirname(full), { recursive: true });
+        await writeFile(full, text);
+      }
+      return join(folder, name);
+    },
+    build: async (path, options = {}) => {
+      const events: BuildEvent[] = [];
+      const onEvent = (event: BuildEvent): void => void events.push(event);
+      const result = await build({ store, context: { kind: "directory", path }, onEvent, ...options });
+      return { ...result, events };
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
