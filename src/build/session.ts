@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { Limits, VarveError, hostPlatform } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
 import { StatCache } from "../contenthash/index.ts";
-import type { Runner } from "../exec/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
 import { parseIgnoreFile } from "../pattern/index.ts";
@@ -20,6 +19,7 @@ import {
 import { unreadableResults } from "./cache.ts";
 import { solverGraph } from "./graph.ts";
 import type { OpDeps } from "./ops/deps.ts";
+import type { WorkShare } from "./shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import { sourceTime } from "./ops/source.ts";
 import type { BuildOptions } from "./options.ts";
@@ -48,9 +48,8 @@ export class Session implements AsyncDisposable {
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
   readonly #contexts = new Map<string, Promise<LocalContext>>();
-  #runner: Promise<Runner> | undefined;
 
-  private constructor(options: BuildOptions, shared: Lease, own: Lease, stack: AsyncDisposableStack) {
+  private constructor(options: BuildOptions, shared: WorkShare, own: Lease, stack: AsyncDisposableStack) {
     const { store, signal } = options;
     this.store = store;
     this.#stack = stack;
@@ -67,10 +66,10 @@ export class Session implements AsyncDisposable {
       git: new GitSource(records, join(store.root, "git")),
       local: (name, attrs) => this.#local(name, attrs),
       secrets: new Secrets(options.secrets ?? [], options.ssh ?? []),
-      runner: () => (this.#runner ??= openRunner(join(store.root, "run"))),
+      runner: shared.runner,
       platform: hostPlatform(),
       pull: pullPolicy(options),
-      hold: { lease: shared, signal },
+      hold: { lease: shared.lease, signal },
       limits: { shmSize: options.shmSize },
     };
     this.#job = store.solver.open({
@@ -85,7 +84,7 @@ export class Session implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const shared = stack.use(await options.store.work.enter());
     const own = stack.use(await options.store.content.lease());
-    return new Session(options, shared.lease, own, stack.move());
+    return new Session(options, shared, own, stack.move());
   }
 
   /** Solves edges of a graph; an absent edge is scratch. The results are kept until the session ends. */
@@ -181,11 +180,6 @@ export class Session implements AsyncDisposable {
       details: { record: result.id },
     });
   }
-}
-
-async function openRunner(stateDir: string): Promise<Runner> {
-  const { createRunner } = await import("../exec/index.ts");
-  return await createRunner({ stateDir });
 }
 
 function pullPolicy({ pull }: BuildOptions): PullPolicy {

@@ -11,8 +11,8 @@ import { type State, openState } from "../state/index.ts";
 import type { Solver } from "../solver/index.ts";
 import { openSolver } from "./cache.ts";
 import { registryFetcher } from "./fetch.ts";
-import { SharedLease } from "./lease.ts";
 import type { Result } from "./ops/result.ts";
+import { SharedWork } from "./shared-work.ts";
 
 export interface StoreOptions {
   /** Default: `VARVE_ROOT`, else `/var/lib/varve` for root and `$XDG_DATA_HOME/varve` for others. */
@@ -35,7 +35,7 @@ export interface Store extends AsyncDisposable {
   readonly registry: () => Promise<Registry>;
   readonly solver: Solver<Result>;
   /** Keeps what builds that run at the same time share. */
-  readonly work: SharedLease;
+  readonly work: SharedWork;
 }
 
 /** The root directory used where none is named. */
@@ -69,7 +69,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     registry,
     images: new ImageStore(state),
     solver: openSolver(state, records),
-    work: new SharedLease(content),
+    work: new SharedWork(content, join(root, "run")),
     cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
     [Symbol.asyncDispose]: async () => {
       (await opened)?.[Symbol.dispose]();

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFileSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import { errnoOf } from "../core/index.ts";
 import type { DeviceRule, Resources } from "./resources.ts";
@@ -7,30 +7,30 @@ import type { ResourceLimits } from "./types.ts";
 type Setting = readonly [file: string, value: string];
 
 /** Writes what a version 1 group of these controllers shall enforce, before a process enters it. */
-export async function fileLimits(
+export function fileLimits(
   path: string,
   controllers: readonly string[],
   resources: Resources,
   warn: (message: string) => void,
-): Promise<void> {
-  if (controllers.includes("cpuset")) await inheritCpuset(path);
+): void {
+  if (controllers.includes("cpuset")) inheritCpuset(path);
   for (const [file, value] of controllers.flatMap((name) => limitsOf(name, resources.limits))) {
     try {
-      await writeFile(posix.join(path, file), value);
+      writeFileSync(posix.join(path, file), value);
     } catch (error) {
       warn(`Cannot set ${file} of the step to ${value}: ${errnoOf(error) ?? String(error)}`);
     }
   }
   // Without these the step could open any device, so a failure is no matter for a warning.
   if (controllers.includes("devices"))
-    for (const [file, value] of devicesOf(resources.devices)) await writeFile(posix.join(path, file), value);
+    for (const [file, value] of devicesOf(resources.devices)) writeFileSync(posix.join(path, file), value);
 }
 
 /** A new group has no processors and no memory nodes, and takes no process until it has. */
-async function inheritCpuset(path: string): Promise<void> {
+function inheritCpuset(path: string): void {
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-    const above = (await readFile(posix.join(posix.dirname(path), file), "utf8")).trim();
-    await writeFile(posix.join(path, file), above);
+    const above = readFileSync(posix.join(posix.dirname(path), file), "utf8").trim();
+    writeFileSync(posix.join(path, file), above);
   }
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "../core/index.ts";
@@ -16,8 +16,11 @@ export interface StepCgroup extends AsyncDisposable {
   readonly guardsDevices: boolean;
   /** Directories to remove, should this process not live to do it. */
   readonly paths: readonly string[];
-  /** Puts a process in, and with it those it starts afterwards; does nothing if the runtime is to do it. */
-  enter(pid: number): Promise<void>;
+  /**
+   * Sets its limits, and gives the files to which the step's first process has to write "0" to be in; none if the runtime is
+   * to see to it. A process that moves itself, and has one thread, need not wait for the rest of the machine.
+   */
+  entrances(): readonly string[];
   /** Processes of the step that the kernel killed for want of memory. */
   oomKills(): Promise<number>;
 }
@@ -60,7 +63,7 @@ function noCgroup({ warn }: CgroupRequest): StepCgroup {
     config: {},
     guardsDevices: false,
     paths: [],
-    enter: () => Promise.resolve(),
+    entrances: () => [],
     oomKills: () => Promise.resolve(0),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -80,30 +83,20 @@ function filledCgroup({ layout, name, parent, resources, warn }: CgroupRequest):
       if (error !== undefined) warn(`Cannot make control group ${path}: ${error}`);
       return error === undefined ? [{ controllers: hierarchy.controllers, path }] : [];
     });
-  let limited: Promise<void> | undefined;
-  const limitAll = async (): Promise<void> => {
-    for (const { controllers, path } of groups) await fileLimits(path, controllers, resources, warn);
-  };
   const memory = groups.find((group) => group.controllers.includes("memory"));
   return {
     config: {},
     guardsDevices: groups.some((group) => group.controllers.includes("devices")),
     paths: made,
-    enter: async (pid) => {
-      if (groups.length === 0 || isMember(pid, name)) return;
-      limited ??= limitAll();
-      await limited;
-      for (const { path } of groups) await writeFile(posix.join(path, "cgroup.procs"), String(pid));
-    },
+    entrances: () =>
+      groups.map(({ controllers, path }) => {
+        fileLimits(path, controllers, resources, warn);
+        return posix.join(path, "tasks");
+      }),
     oomKills: () =>
       memory === undefined ? Promise.resolve(0) : readCount(posix.join(memory.path, "memory.oom_control")),
     [Symbol.asyncDispose]: () => removeAll(made),
   };
-}
-
-/** False also for a process that has ended; the kernel says so where it matters. */
-function isMember(pid: number, name: string): boolean {
-  return readText(`/proc/${pid}/cgroup`).includes(`/${name}\n`);
 }
 
 /** Version 1, by runc: a relative path is below the caller's own group, whichever that is in each hierarchy. */
@@ -119,7 +112,7 @@ function delegatedCgroup({ layout, name, parent, resources }: CgroupRequest): St
     },
     guardsDevices: true,
     paths,
-    enter: () => Promise.resolve(),
+    entrances: () => [],
     oomKills: () => (oom === undefined ? Promise.resolve(0) : readCount(posix.join(oom, "memory.oom_control"))),
     [Symbol.asyncDispose]: () => removeAll(paths),
   };
@@ -140,7 +133,7 @@ function unifiedCgroup({ layout, name, parent, resources, warn }: CgroupRequest)
     },
     guardsDevices: true,
     paths: made,
-    enter: () => Promise.resolve(),
+    entrances: () => [],
     oomKills: () => readCount(posix.join(path, "memory.events")),
     [Symbol.asyncDispose]: () => removeAll(made),
   };

@@ -20,7 +20,7 @@ export interface LaunchPlan {
   readonly command: readonly string[];
   /** Shell commands to do in the cage's mount namespace beforehand; must be free of what comes from outside. */
   readonly prepare: readonly string[];
-  /** Positional parameters for `prepare`: "$1", "$2", … */
+  /** Positional parameters for `prepare`: "${1}", "${2}", … */
   readonly parameters: readonly string[];
   /** Where crun may make what it would otherwise make in /tmp, and leave there if killed. */
   readonly scratch: string;
@@ -60,7 +60,7 @@ const KILL_DEADLINE = 30_000;
  * killed Varve leaves a step behind. The words on descriptor 3 before "ready" say what went wrong.
  */
 function script({ prepare }: LaunchPlan, shift: number): string {
-  const steps = prepare.map((command) => `${command} >&3 2>&3 || exit 125`);
+  const steps = prepare.map((command) => `{ ${command}; } >&3 2>&3 || exit 125`);
   return [
     ...steps,
     `shift ${shift}`,

@@ -64,7 +64,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
     warn,
   });
   context.cleanup.use(cgroup);
-  await directory.keep(cgroup.paths);
+  directory.keep(cgroup.paths);
   return cgroup;
 }
 

@@ -53,6 +53,12 @@ function hiddenMounts(layout: CgroupLayout, { name }: Runtime): string[] {
     .map((hierarchy) => hierarchy.mountPoint);
 }
 
+interface CageParts {
+  readonly secretDirectory: string | undefined;
+  /** What the first process enters its control groups by. */
+  readonly groups: readonly string[];
+}
+
 class BundleRunner implements Runner {
   readonly runtime: Runtime;
   readonly #machine: Machine;
@@ -85,14 +91,9 @@ class BundleRunner implements Runner {
     const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
-    await using cage = launch(this.#plan(directory, logFile, secretDirectory));
-    // To enter a group takes the kernel some milliseconds, in which there is other work.
-    const entered = cgroup.enter(cage.pid);
-    entered.catch(() => undefined);
+    await using cage = launch(this.#plan(directory, logFile, { secretDirectory, groups: cgroup.entrances() }));
     const prepared = await prepareStep(context, cgroup);
     const first = await cage.ready();
-    await entered;
-    await cgroup.enter(first);
     if (secretDirectory !== undefined) await writeSecrets(`/proc/${first}/root${secretDirectory}`, prepared.secrets);
     const exit = exitOf(await this.#conduct(context, cage, prepared, signal));
     const problem = exit.exitCode === 0 ? undefined : await runtimeError(logFile);
@@ -100,14 +101,18 @@ class BundleRunner implements Runner {
     return { ...exit, oomKilled: (await cgroup.oomKills()) > 0 };
   }
 
-  #plan(directory: StepDirectory, logFile: string, secretDirectory: string | undefined): LaunchPlan {
+  #plan(directory: StepDirectory, logFile: string, { secretDirectory, groups }: CageParts): LaunchPlan {
     const { runtime, tools, layout, hidden } = this.#machine;
-    const parameters = [...hidden];
-    const prepare = hidden.map((_, index) => `umount -l "$${index + 1}"`);
-    if (secretDirectory !== undefined) {
-      parameters.push(secretDirectory);
-      prepare.push(`mount -t tmpfs -o nosuid,nodev,mode=0711 tmpfs "$${parameters.length}"`);
-    }
+    const parameters: string[] = [];
+    const prepare: string[] = [];
+    const doTo = (path: string, command: (parameter: string) => string): void => {
+      prepare.push(command(`"\${${parameters.push(path)}}"`));
+    };
+    for (const path of hidden) doTo(path, (it) => `umount -l ${it}`);
+    if (secretDirectory !== undefined)
+      doTo(secretDirectory, (it) => `mount -t tmpfs -o nosuid,nodev,mode=0711 tmpfs ${it}`);
+    // Last: a limit on processes leaves room for the runtime alone.
+    for (const path of groups) doTo(path, (it) => `echo 0 >${it}`);
     const command = [
       runtime.path,
       "--root",

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync, writeFileSync } from "node:fs";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError } from "../core/index.ts";
@@ -18,7 +18,7 @@ export interface StepDirectory extends AsyncDisposable {
   /** Unique among all steps of the machine; fit for a container's id and a control group's name. */
   readonly id: string;
   /** Notes control groups, so that they go even if this process is killed. */
-  keep(cgroups: readonly string[]): Promise<void>;
+  keep(cgroups: readonly string[]): void;
 }
 
 /**
@@ -58,7 +58,7 @@ export class Workspace implements AsyncDisposable {
       path,
       runtimeState: join(path, "runtime"),
       id: `varve-${this.#name}-${this.#steps}`,
-      keep: (cgroups) => writeFile(join(path, CGROUPS), JSON.stringify(cgroups)),
+      keep: (cgroups) => writeFileSync(join(path, CGROUPS), JSON.stringify(cgroups)),
       [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
     };
   }
