@@ -1,4 +1,5 @@
-import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
+import { type ErrorCode, VarveError, errnoOf, toVarveError } from "../core/index.ts";
+import { isRootUser } from "../linux/index.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "not found",
@@ -24,8 +25,16 @@ export function actionFailure(error: unknown, doing: string): VarveError {
   const { code, path, syscall } = error as NodeJS.ErrnoException;
   const shown = path === undefined ? undefined : shownPath(path);
   const what = shown === undefined ? reason : `${syscall ?? "open"} ${shown}: ${reason}`;
-  return new VarveError(code === "ENOENT" ? "not-found" : "invalid-build", `Cannot ${doing}: ${what}`, {
+  const failure = failureCode(code);
+  return new VarveError(failure, `Cannot ${doing}: ${what}`, {
     cause: error,
     details: { errno: code, ...(shown === undefined ? {} : { path: shown }) },
+    ...(failure === "unsupported" ? { hint: "Run as root: only root can give files to others." } : {}),
   });
+}
+
+/** What a user other than root is not permitted is no fault of the Dockerfile. */
+function failureCode(errno: string | undefined): ErrorCode {
+  if (errno === "ENOENT") return "not-found";
+  return errno === "EPERM" && !isRootUser() ? "unsupported" : "invalid-build";
 }

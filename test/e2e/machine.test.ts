@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { storeFacts } from "../../testing/store-facts.ts";
@@ -50,3 +50,24 @@ describe("a disk that is full", { skip }, () => {
     assert.equal((await varve.run(["prune"])).code, 0);
   });
 });
+
+test(
+  "a user who may not do what a build needs is told so",
+  { skip: buildsUnavailable("setpriv") ?? false },
+  async () => {
+    await using varve = await Varve.open();
+    const context = await varve.files("context", { Dockerfile: "FROM scratch\nCOPY f /f\n", f: "f" });
+    const own = await varve.files("own", {});
+    await chmod(varve.folder, 0o755);
+    await chown(own, 65_534, 65_534);
+    const options = {
+      wrapper: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+      env: { HOME: own, VARVE_ROOT: join(own, "root"), NODE_COMPILE_CACHE: undefined },
+    };
+    const copying = await varve.run(["build", "--progress=plain", context], options);
+    assert.equal(copying.code, 5, copying.stderr);
+    assert.match(copying.stderr, /not permitted[^]*Run as root/);
+    const images = await varve.run(["images"], options);
+    assert.equal(images.code, 0, images.stderr);
+  },
+);
