@@ -6,6 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { installPrograms } from "../scripts/lib/system-packages.ts";
 import { Varve, busyboxImage, sh } from "../testing/varve.ts";
+import { layerScenarios } from "./layers.ts";
 import { type Contender, type Scenario, measure, report } from "./measure.ts";
 import { type Peer, openPeers } from "./peers.ts";
 
@@ -72,6 +73,8 @@ await runScenario(
   { name: `COPY of ${FILES} files, cached`, rounds: 7, contenders: contenders("bench/many", big, true) },
   true,
 );
+
+for (const scenario of layerScenarios(varve.folder)) await runScenario(scenario, false);
 
 const trace = join(varve.folder, "trace.txt");
 await varve.build(["-t", "bench/many", big]);
