@@ -12,6 +12,7 @@ import { openContext, namedContexts } from "./contexts.ts";
 import { type LoadedDockerfile, loadDockerfile } from "./dockerfile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
 import { allowedEntitlements, checkEntitlements } from "./entitlements.ts";
+import { pruneIgnoredMounts } from "./ignored-mounts.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult } from "./options.ts";
 import { type ExportReport, exportOutputs } from "./outputs.ts";
@@ -61,10 +62,9 @@ async function solveBuild(options: BuildOptions, session: Session, stack: AsyncD
     origin = { file: loaded.file.source, compiled };
     warn(loaded, compiled, session);
     const edges = compiled.map((result) => result.edge);
-    checkEntitlements(
-      edges.filter((edge) => edge !== undefined),
-      allowedEntitlements(options),
-    );
+    const there = edges.filter((edge) => edge !== undefined);
+    checkEntitlements(there, allowedEntitlements(options));
+    await pruneIgnoredMounts(there, session.store.cacheMounts);
     return { compiled, results: await session.solve(edges) };
   } catch (error) {
     throw buildFailure(error, origin);

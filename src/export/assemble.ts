@@ -176,7 +176,7 @@ const INTERNAL: ReadonlySet<string> = new Set([Annotation.uncompressed, Annotati
  * A layer as a manifest names it: of a type that may be distributed, internal annotations left out, and all of them where
  * Docker's types are used.
  */
-export function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor {
+function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor {
   const { annotations = {}, mediaType, digest, size } = descriptor;
   const compression = layerCompression(mediaType) ?? "gzip";
   if (!oci) return { mediaType: layerMediaType(compression, "docker"), digest, size };

@@ -1,7 +1,6 @@
 export { annotationAttributes } from "./annotations.ts";
 export { exportArchive } from "./archive.ts";
-export { assembleImage } from "./assemble.ts";
-export { type Attributes, type ImageAttributes, parseEpoch, parseImageAttributes } from "./attributes.ts";
+export { type Attributes, type ImageAttributes, parseImageAttributes } from "./attributes.ts";
 export { exportLocal, exportTar } from "./filesystem.ts";
 export { exportImage } from "./image.ts";
 export type * from "./types.ts";

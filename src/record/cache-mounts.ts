@@ -13,7 +13,7 @@ import type { Hold, RecordRow } from "./types.ts";
 export type CacheSharing = "shared" | "private" | "locked";
 
 export interface CacheMountRequest {
-  /** The mount's id and what it starts from: equal keys are the same directory. */
+  /** The mount's id, and after a colon the record it starts from if there is one: equal keys are the same directory. */
   readonly key: string;
   readonly sharing: CacheSharing;
   readonly description: string;
@@ -63,10 +63,14 @@ export class CacheMounts {
     }
   }
 
-  /** Forgets the directories of a key that nobody uses, so that the next step starts with an empty one. */
-  async prune(key: string): Promise<void> {
+  /**
+   * Forgets the directories of a mount's id, so that the next step starts with an empty one. Those in use stay until prune
+   * finds them idle; the others go at once.
+   */
+  async prune(mountId: string): Promise<void> {
     await mkdir(this.#locks, { recursive: true });
-    for (const row of this.#table.byKey(key)) {
+    for (const row of this.#table.byMountId(mountId)) {
+      this.#table.setKey(row.id, null);
       using lock = tryLock(join(this.#locks, row.id), "exclusive");
       if (lock !== undefined) await this.#remove(row);
     }

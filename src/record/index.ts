@@ -1,8 +1,6 @@
-export { layersOf } from "./layers.ts";
 export { MountPoints } from "./mount-points.ts";
 export type { BeginOptions, MutableLayer } from "./mutable.ts";
 export { Records, type RecordDeps } from "./records.ts";
-export { RecordTable, newRecordId } from "./table.ts";
 export * from "./types.ts";
 export { CacheMounts, type CacheMount, type CacheMountRequest, type CacheSharing } from "./cache-mounts.ts";
 export { type PruneRequest, pruneRecords } from "./prune.ts";

@@ -5,7 +5,7 @@ import { blobOf, fromRow, textOf } from "./row.ts";
 import type { BlobFace, RecordId, RecordRow, RecordType } from "./types.ts";
 
 /** A new record's id: 125 random bits in base 36, as BuildKit's. */
-export function newRecordId(): RecordId {
+function newRecordId(): RecordId {
   return BigInt(`0x${randomBytes(16).toString("hex")}`)
     .toString(36)
     .padStart(25, "0")
@@ -217,7 +217,15 @@ export class RecordTable {
       .flatMap((row) => fromRow(row) ?? []);
   }
 
-  setKey(id: RecordId, key: string): void {
+  /** The mutable records of a cache mount's id, whatever they started from. */
+  byMountId(mountId: string): RecordRow[] {
+    return this.#state
+      .all("SELECT * FROM record WHERE key = ?1 OR substr(key, 1, length(?1) + 1) = ?1 || ':'", mountId)
+      .flatMap((row) => fromRow(row) ?? []);
+  }
+
+  /** A record without a key is found by nobody again. */
+  setKey(id: RecordId, key: string | null): void {
     this.#state.run("UPDATE record SET key = ? WHERE id = ?", key, id);
   }
 

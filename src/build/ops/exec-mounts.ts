@@ -146,6 +146,6 @@ async function openCache(mount: CacheMount, context: Context): Promise<RunMount>
 }
 
 /** The key of a cache mount: its id, and the record it starts from if there is one. */
-export function cacheMountKey(id: string, base: string | undefined): string {
+function cacheMountKey(id: string, base: string | undefined): string {
   return base === undefined || base === SCRATCH ? id : `${id}:${base}`;
 }
