@@ -3,6 +3,7 @@ import { Annotation, layerCompression } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { type Bytes, Semaphore, SingleFlight, decompress } from "../io/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
+import { seenArchive } from "./empty-archive.ts";
 import { layersOf, settleChains } from "./layers.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { RecordTable } from "./table.ts";
@@ -19,6 +20,8 @@ export interface BlobDeps {
 export class Blobs {
   readonly #deps: BlobDeps;
   readonly #flights = new SingleFlight<string, BlobFace>();
+  /** The blobs of layers without entries, by compression. */
+  readonly #empty = new Map<string, BlobFace>();
   readonly #cores = new Semaphore(availableParallelism());
 
   constructor(deps: BlobDeps) {
@@ -78,11 +81,26 @@ export class Blobs {
   async #store(tar: Bytes, options: BlobOptions, hold: Hold): Promise<BlobFace> {
     const { createLayer } = await import("../layer/index.ts");
     const { compression = "gzip", level } = options;
-    const layer = createLayer(tar, { compression, ...(level === undefined ? {} : { level }) });
+    await using seen = await seenArchive(tar);
+    const kind = `${compression} ${level ?? ""}`;
+    const known = seen.empty ? this.#kept(this.#empty.get(kind), hold) : undefined;
+    if (known !== undefined) return known;
+    const layer = createLayer(seen.tar, { compression, ...(level === undefined ? {} : { level }) });
     const info = await this.#deps.content.put(layer.bytes, { lease: hold.lease, signal: hold.signal });
     const { diffId, mediaType } = await layer.result;
     this.#deps.content.label(info.digest, { [Annotation.uncompressed]: diffId });
-    return { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations: {} };
+    const face = { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations: {} };
+    if (seen.empty) this.#empty.set(kind, face);
+    return face;
+  }
+
+  /** A blob that was made before, if it is still there; the lease keeps it from now on. */
+  #kept(face: BlobFace | undefined, { lease }: Hold): BlobFace | undefined {
+    return this.#deps.table.transaction(() => {
+      if (face === undefined || this.#deps.content.info(face.digest) === undefined) return undefined;
+      lease.add("blob", face.digest);
+      return face;
+    });
   }
 
   async #convert(row: RecordRow, primary: BlobFace, options: BlobOptions, hold: Hold): Promise<BlobFace> {
