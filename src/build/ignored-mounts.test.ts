@@ -7,6 +7,9 @@ import { pruneIgnoredMounts } from "./ignored-mounts.ts";
 const DOCKERFILE =
   "FROM scratch AS a\nRUN --mount=type=cache,target=/one x\nFROM a\nRUN --mount=type=cache,id=two,target=/t y\n";
 
+/** A mount is known by `/` and its id, which is its target unless said. */
+const KEYS = ["//one", "/two", "/two:base", "/twofold"];
+
 test(
   "cache mounts of steps that ignore the cache are emptied, those of others stay",
   { skip: recordsMissing() ?? false },
