@@ -57,6 +57,9 @@ interface Solved {
 async function solveBuild(options: BuildOptions, session: Session, stack: AsyncDisposableStack): Promise<Solved> {
   let origin: Origin | undefined;
   try {
+    // A build never fails because of a cache it was to take from.
+    for (const { type } of options.cacheFrom ?? [])
+      session.progress.warn(`cache type=${type} was left out: only the cache of the root can be used`);
     const loaded = await loadBuild(options, session, stack);
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
@@ -172,11 +175,8 @@ function resultOf(exported: ExportReport, session: Session): BuildResult {
 function checkOptions(options: BuildOptions): void {
   allowedEntitlements(options);
   for (const tag of options.tags ?? []) parseReference(tag);
-  for (const { type } of [...(options.cacheFrom ?? []), ...(options.cacheTo ?? [])]) {
-    throw new VarveError(
-      "unsupported",
-      `Cannot use cache type=${type}: this build of Varve keeps its cache in its root only`,
-    );
+  for (const { type } of options.cacheTo ?? []) {
+    throw new VarveError("unsupported", `Cannot export a cache to type=${type}: the cache is kept in the root only`);
   }
   for (const platform of options.platforms ?? []) {
     if (platform.os !== "linux")

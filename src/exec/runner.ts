@@ -118,7 +118,8 @@ class BundleRunner implements Runner {
       "--root",
       directory.runtimeState,
       "--log",
-      logFile,
+      // crun reads what stands before the first colon as the kind of log.
+      runtime.name === "crun" ? `file:${logFile}` : logFile,
       "--log-format",
       "json",
       ...(leavesCgroupsAlone(layout, runtime.name) ? ["--cgroup-manager=disabled"] : []),

@@ -130,7 +130,9 @@ describe("several processes, and processes that end early", { skip }, () => {
         child.kill(signal);
         const outcome = await ended;
         assert.doesNotMatch(outcome.stderr, /bug in varve/);
-        assert.ok(outcome.code === 130 || outcome.code === 0 || outcome.signal === "SIGKILL", outcome.stderr);
+        // A signal may come before the command can hear it, or after its work is done.
+        const known = outcome.code === 130 || outcome.code === 0 || outcome.signal === signal;
+        assert.ok(known, `${outcome.code} ${outcome.signal} ${outcome.stderr}`);
         const { missing, leftovers } = await storeFacts(varve.root, { verify: true });
         assert.deepEqual(missing, []);
         if (signal === "SIGINT") assert.deepEqual(leftovers.filter(lasting), []);

@@ -12,6 +12,7 @@ export async function executeExec(
   deps: OpDeps,
   context: OpContext,
 ): Promise<readonly Result[]> {
+  refuseDevices(op);
   const hold = holdFor(deps, context.signal);
   const runner = await deps.runner();
   await using stack = new AsyncDisposableStack();
@@ -42,6 +43,13 @@ export async function executeExec(
     if (result === undefined) throw new VarveError("internal", `Cannot finish step: output ${output} is missing`);
     return result;
   });
+}
+
+/** Devices by CDI name need a registry of them, which is not read; those a step can do without are left out. */
+function refuseDevices({ cdiDevices }: ExecOp): void {
+  const needed = cdiDevices.find((device) => !device.optional);
+  if (needed === undefined) return;
+  throw new VarveError("unsupported", `Cannot give the step device ${needed.name}: devices by name are not supported`);
 }
 
 function stepFailed(meta: ExecMeta, exitCode: number, signal: string | undefined, oomKilled: boolean): VarveError {
