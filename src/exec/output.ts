@@ -2,8 +2,6 @@ import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import { pipe } from "../linux/index.ts";
 
-export type OutputListener = (stream: 1 | 2, chunk: Uint8Array) => void | Promise<void>;
-
 /** The end of a pipe that reads what a child writes. It reads no further ahead than one buffer. */
 export interface OutputPipe extends Disposable {
   /** Descriptor for the child; close it with `handOver` once the child has it. */

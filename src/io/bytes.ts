@@ -1,4 +1,4 @@
-import { DigestHasher, type Digest, VarveError, digestAlgorithm, throwIfAborted } from "../core/index.ts";
+import { DigestHasher, type Digest, VarveError, digestAlgorithm } from "../core/index.ts";
 
 /** A stream of bytes. Pulled, never pushed: a slow reader slows its source. Node streams live only in adapters. */
 export type Bytes = AsyncIterable<Uint8Array>;
@@ -61,14 +61,6 @@ export async function* limited(source: Bytes, limit: number, { what }: Named): A
 export async function* counted(source: Bytes, onChunk: (bytes: number) => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of source) {
     onChunk(chunk.byteLength);
-    yield chunk;
-  }
-}
-
-/** Ends with `cancelled` at the first chunk after the signal was aborted. */
-export async function* abortable(source: Bytes, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    throwIfAborted(signal, "read");
     yield chunk;
   }
 }

@@ -12,7 +12,7 @@ export interface CompressOptions {
 const LEVELS = { gzip: { most: 9, usual: 6 }, zstd: { most: 22, usual: 3 } } as const;
 
 /** The level to use; throws `invalid-argument` for one that the format does not have. -1 stands for the usual one. */
-export function compressionLevel(type: "gzip" | "zstd", level: number | undefined): number {
+function compressionLevel(type: "gzip" | "zstd", level: number | undefined): number {
   const { most, usual } = LEVELS[type];
   if (level === undefined || level === -1) return usual;
   if (Number.isInteger(level) && level >= 0 && level <= most) return level;

@@ -27,7 +27,7 @@ export interface ArchiveOptions {
 }
 
 /** The prefix of a name in a layer that deletes the rest of the name below. OCI image specification, layer.md. */
-export const WHITEOUT = ".wh.";
+const WHITEOUT = ".wh.";
 /** Work for so long, in milliseconds, before others get their turn. */
 const TURN = 10;
 

@@ -207,10 +207,11 @@ test("a bind mount can be read-only", async (t) => {
 });
 
 const NAMESPACE = `
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
-const { mount, mountNamespace, unshareMounts } = process.linux;
+const { mount, unshareMounts } = process.linux;
+const mountNamespace = () => readlinkSync("/proc/thread-self/ns/mnt");
 const host = mountNamespace();
 const result = unshareMounts();
 mkdirSync(process.argv[1], { recursive: true });
