@@ -115,6 +115,11 @@ export class Varve implements AsyncDisposable {
     return other;
   }
 
+  /** A context with this Dockerfile and these files. Returns the folder's path. */
+  async context(name: string, dockerfile: string, files: Readonly<Record<string, string>> = {}): Promise<string> {
+    return await this.files(name, { Dockerfile: dockerfile, ...files });
+  }
+
   /** Writes files below a folder; a path that ends in "/" is a directory. Returns the folder's path. */
   async files(name: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
     const folder = join(this.folder, name);

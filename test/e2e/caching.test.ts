@@ -24,15 +24,13 @@ describe("what is run again", { skip }, () => {
   });
   after(async () => await varve[Symbol.asyncDispose]());
 
-  const context = async (name: string, dockerfile: string, files: Record<string, string> = {}): Promise<string> =>
-    await varve.files(name, { Dockerfile: dockerfile, ...files });
   const build = async (...args: string[]): Promise<string[]> => ran(await varve.build([...NOWHERE, ...args]));
 
   const LINES = ["COPY one /one", "RUN cat /one > /one-too", "COPY dir /dir", "RUN cp -r /dir /dir-too"] as const;
 
   test("nothing, if nothing changed: here, from another directory, with other times", async () => {
     const files = { one: "1", "dir/a": "a", "dir/b": "b", unused: "u" };
-    const folder = await context("same", `FROM ${base}\n${LINES.join("\n")}\n`, files);
+    const folder = await varve.context("same", `FROM ${base}\n${LINES.join("\n")}\n`, files);
     assert.deepEqual(await build(folder), [...LINES]);
     const again = await varve.build([...NOWHERE, folder]);
     assert.deepEqual([...new Set(again.steps.map((step) => step.status))], ["hit"]);
@@ -48,7 +46,7 @@ describe("what is run again", { skip }, () => {
 
   test("just what depends on what changed", async () => {
     const files = { one: "1", "dir/a": "a", "dir/b": "b" };
-    const folder = await context("change", `FROM ${base}\nRUN echo change\n${LINES.join("\n")}\n`, files);
+    const folder = await varve.context("change", `FROM ${base}\nRUN echo change\n${LINES.join("\n")}\n`, files);
     await build(folder);
     await writeFile(join(folder, "dir/a"), "A");
     assert.deepEqual(await build(folder), LINES.slice(2));
@@ -72,7 +70,7 @@ FROM ${base}
 COPY --from=maker /first /first
 RUN cat /first > /out
 `;
-    const folder = await context("converge", dockerfile, { source: "abc" });
+    const folder = await varve.context("converge", dockerfile, { source: "abc" });
     assert.equal((await build(folder)).length, 4);
     await writeFile(join(folder, "source"), "axyz");
     assert.deepEqual(await build(folder), ["COPY source /source", "RUN head -c1 /source > /first"]);
@@ -90,7 +88,7 @@ COPY --from=one /fixed /fixed
 COPY --from=two /two /two
 RUN echo last
 `;
-    const folder = await context("no-cache", dockerfile);
+    const folder = await varve.context("no-cache", dockerfile);
     await build(folder);
     assert.deepEqual((await build("--no-cache", folder)).toSorted(), [
       "COPY --from=one /fixed /fixed",
@@ -115,13 +113,13 @@ ENV SET=$USED
 RUN --mount=type=secret,id=s cat /run/secrets/s > /dev/null
 RUN echo $SET
 `;
-    const folder = await context("values", dockerfile);
+    const folder = await varve.context("values", dockerfile);
     const once = async (secret: string, ...args: string[]): Promise<string[]> =>
       ran(await varve.build([...NOWHERE, "--secret", "id=s,env=S", ...args, folder], { env: { S: secret } }));
     assert.equal((await once("1", "--build-arg", "USED=1")).length, 2);
     assert.deepEqual(await once("2", "--build-arg", "USED=1"), []);
     assert.equal((await once("1", "--build-arg", "USED=2")).length, 2);
-    const unused = await context("unused", `FROM ${base}\nARG UNUSED\nCOPY Dockerfile /\n`);
+    const unused = await varve.context("unused", `FROM ${base}\nARG UNUSED\nCOPY Dockerfile /\n`);
     await build("--build-arg", "UNUSED=1", unused);
     assert.deepEqual(await build("--build-arg", "UNUSED=2", unused), []);
   });
@@ -129,8 +127,8 @@ RUN echo $SET
   test("other bytes behind the same path, size and time are seen", async () => {
     const dockerfile = `FROM scratch\nCOPY file /file\n`;
     const [first, second] = [
-      await context("twin-1", dockerfile, { file: "AAAA" }),
-      await context("twin-2", dockerfile, { file: "BBBB" }),
+      await varve.context("twin-1", dockerfile, { file: "AAAA" }),
+      await varve.context("twin-2", dockerfile, { file: "BBBB" }),
     ];
     for (const folder of [first, second]) await utimes(join(folder, "file"), 1000, 1000);
     assert.equal((await varve.make([first])).text("file"), "AAAA");
@@ -151,7 +149,7 @@ RUN echo $SET
     async () => {
       const names = Array.from({ length: 10_000 }, (_, index) => `d${index % 100}/file-${index}`);
       const files = Object.fromEntries(names.map((name) => [`tree/${name}`, name]));
-      const folder = await context("many", `FROM scratch\nCOPY tree /tree\n`, files);
+      const folder = await varve.context("many", `FROM scratch\nCOPY tree /tree\n`, files);
       await build(folder);
       // A file changed in the same instant as it was hashed is not trusted; the second build has seen them all at rest.
       await build(folder);

@@ -14,11 +14,8 @@ describe("what the config says", { skip }, () => {
   });
   after(async () => await varve[Symbol.asyncDispose]());
 
-  const context = async (name: string, dockerfile: string, files: Record<string, string> = {}): Promise<string> =>
-    await varve.files(name, { Dockerfile: dockerfile, ...files });
-
   test("every instruction of metadata stands in it", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "all",
       `FROM ${base}
 MAINTAINER someone <someone@varve.test>
@@ -66,7 +63,7 @@ ONBUILD RUN echo later
   });
 
   test("variables: where they reach, what modifies them, what the command line says", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "variables",
       `ARG TAG=1
 ARG GLOBAL=global
@@ -113,7 +110,7 @@ RUN env > /env
   });
 
   test("a value without = comes from the environment", async () => {
-    const folder = await context("environment", `FROM scratch\nARG WHO=nobody\nLABEL who=$WHO\n`);
+    const folder = await varve.context("environment", `FROM scratch\nARG WHO=nobody\nLABEL who=$WHO\n`);
     const given = await varve.make(["--build-arg", "WHO", folder], { env: { WHO: "me" } });
     assert.deepEqual(given.config.config["Labels"], { who: "me" });
     const absent = await varve.make(["--build-arg", "WHO", folder], { env: { WHO: undefined } });
@@ -121,27 +118,30 @@ RUN env > /env
   });
 
   test("ENTRYPOINT takes back an inherited CMD; HEALTHCHECK NONE an inherited check", async () => {
-    const parent = await context("parent", `FROM ${base}\nHEALTHCHECK CMD true\nCMD ["inherited"]\n`);
+    const parent = await varve.context("parent", `FROM ${base}\nHEALTHCHECK CMD true\nCMD ["inherited"]\n`);
     await varve.build(["-t", "varve.test/parent", parent]);
-    const folder = await context("child", 'FROM varve.test/parent\nENTRYPOINT ["x"]\nHEALTHCHECK NONE\n');
+    const folder = await varve.context("child", 'FROM varve.test/parent\nENTRYPOINT ["x"]\nHEALTHCHECK NONE\n');
     const { config } = await varve.make([folder]);
     assert.equal(config.config["Cmd"], undefined);
     assert.deepEqual(config.config["Healthcheck"], { Test: ["NONE"] });
   });
 
   test("triggers of a base image run first, and only once", async () => {
-    const parent = await context("trigger", `FROM ${base}\nONBUILD COPY a /a\nONBUILD RUN echo "$(cat /a)!" > /ran\n`);
+    const parent = await varve.context(
+      "trigger",
+      `FROM ${base}\nONBUILD COPY a /a\nONBUILD RUN echo "$(cat /a)!" > /ran\n`,
+    );
     await varve.build(["-t", "varve.test/trigger", parent]);
-    const child = await context("triggered", "FROM varve.test/trigger\nRUN cat /ran > /after\n", { a: "text" });
+    const child = await varve.context("triggered", "FROM varve.test/trigger\nRUN cat /ran > /after\n", { a: "text" });
     const made = await varve.make(["--load", "-t", "varve.test/triggered", child]);
     assert.equal(made.text("after"), "text!\n");
     assert.equal(made.config.config["OnBuild"], undefined);
-    const grandchild = await context("grandchild", "FROM varve.test/triggered\n");
+    const grandchild = await varve.context("grandchild", "FROM varve.test/triggered\n");
     assert.equal((await varve.make([grandchild])).text("ran"), "text!\n");
   });
 
   test("the image is for the platform asked for, without anything of it being run", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "platform",
       `FROM --platform=$BUILDPLATFORM ${base} AS build
 ARG TARGETPLATFORM

@@ -16,11 +16,8 @@ describe("copying files", { skip }, () => {
   });
   after(async () => await varve[Symbol.asyncDispose]());
 
-  const context = async (name: string, dockerfile: string, files: Record<string, string> = {}): Promise<string> =>
-    await varve.files(name, { Dockerfile: dockerfile, ...files });
-
   test("directories, wildcards and renamings end where Docker puts them", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "forms",
       `FROM scratch
 COPY one.txt /
@@ -65,7 +62,7 @@ COPY . whole
   });
 
   test("owners, modes, and what lies between", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "owners",
       `FROM ${base}
 RUN echo 'app:x:1234:2345::/:/bin/sh' >> /etc/passwd && echo 'crew:x:77:' >> /etc/group
@@ -124,7 +121,7 @@ ADD --chown=3:4 --chmod=640 a /added
   });
 
   test("--parents, --exclude, --link and heredocs", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "flags",
       `# syntax=docker/dockerfile:1-labs
 FROM ${base}
@@ -162,7 +159,7 @@ EOF
 
   test("from stages, images and named contexts", async () => {
     const other = await varve.files("other", { "given.txt": "given", ".dockerignore": "hidden\n", hidden: "h" });
-    const folder = await context(
+    const folder = await varve.context(
       "froms",
       `FROM scratch AS first
 COPY a /a
@@ -186,7 +183,7 @@ COPY --from=pinned /etc/group /from-pinned
   });
 
   test("a symbolic link in the image is not a way out of it", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "links",
       `FROM ${base}
 RUN ln -s /../../../../../../tmp/inside /escape && mkdir -p /tmp/inside && ln -s ../../../../etc /up
@@ -201,7 +198,7 @@ COPY a /up/a
   });
 
   test("names and kinds of files that are seldom seen", async () => {
-    const folder = await context("odd", "FROM scratch\nCOPY . /all/\n", {
+    const folder = await varve.context("odd", "FROM scratch\nCOPY . /all/\n", {
       "a b": "1",
       "new\nline": "2",
       "co:lon,comma=": "3",
@@ -236,7 +233,7 @@ COPY a /up/a
   });
 
   test("ignored files are not copied, and the Dockerfile's own ignore file goes first", async () => {
-    const folder = await context("ignored", "FROM scratch\nCOPY . /\n", {
+    const folder = await varve.context("ignored", "FROM scratch\nCOPY . /\n", {
       ".dockerignore": "*.log\n!keep.log\n/sub/deep\nDockerfile*\n.dockerignore\n",
       "a.log": "",
       "keep.log": "",

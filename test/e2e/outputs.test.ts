@@ -17,11 +17,8 @@ describe("what comes out", { skip }, () => {
   });
   after(async () => await varve[Symbol.asyncDispose]());
 
-  const context = async (name: string, dockerfile: string, files: Record<string, string> = {}): Promise<string> =>
-    await varve.files(name, { Dockerfile: dockerfile, ...files });
-
   test("directories, tars, archives and layouts of the same result", async () => {
-    const folder = await context("all", `FROM scratch\nCOPY f /d/f\n`, { f: "f" });
+    const folder = await varve.context("all", `FROM scratch\nCOPY f /d/f\n`, { f: "f" });
     const at = join(varve.folder, "all-out");
     const outputs = [at, `type=tar,dest=${at}.tar`, `type=oci,dest=${at}.oci.tar`, `type=docker,dest=${at}.docker.tar`];
     const built = await varve.build([...outputs.flatMap((each) => ["-o", each]), "-t", "varve.test/all:1", folder]);
@@ -42,7 +39,7 @@ describe("what comes out", { skip }, () => {
   });
 
   test("files that say what was built", async () => {
-    const folder = await context("said", "FROM scratch\nCOPY f /f\n", { f: "f" });
+    const folder = await varve.context("said", "FROM scratch\nCOPY f /f\n", { f: "f" });
     const iid = join(varve.folder, "iid");
     const built = await varve.build(["--iidfile", iid, "-t", "varve.test/said", folder]);
     assert.equal(await readFile(iid, "utf8"), built.metadata["containerimage.config.digest"]);
@@ -55,7 +52,7 @@ describe("what comes out", { skip }, () => {
   });
 
   test("the target, and nothing it does not need", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "target",
       `FROM ${base} AS needed
 RUN echo needed > /needed
@@ -79,7 +76,7 @@ ARG SOURCE_DATE_EPOCH
 COPY tree /tree
 RUN echo "$SOURCE_DATE_EPOCH" > /epoch && mkdir /made && date > /dev/null
 `;
-    const folder = await context("epoch", dockerfile, { "tree/a": "a", "tree/b/c": "c" });
+    const folder = await varve.context("epoch", dockerfile, { "tree/a": "a", "tree/b/c": "c" });
     const digest = async (builder: Varve): Promise<string> => {
       const at = join(builder.folder, "epoch-layout");
       const output = `type=oci,tar=false,dest=${at},rewrite-timestamp=true`;
@@ -97,7 +94,7 @@ RUN echo "$SOURCE_DATE_EPOCH" > /epoch && mkdir /made && date > /dev/null
   });
 
   test("compressions, annotations, media types", async () => {
-    const folder = await context("variants", "FROM scratch\nCOPY f /f\n", { f: "f".repeat(1000) });
+    const folder = await varve.context("variants", "FROM scratch\nCOPY f /f\n", { f: "f".repeat(1000) });
     const at = join(varve.folder, "variants-out");
     const manifest = async (
       name: string,
@@ -125,7 +122,9 @@ RUN echo "$SOURCE_DATE_EPOCH" > /epoch && mkdir /made && date > /dev/null
   });
 
   test("several platforms in one index", async () => {
-    const folder = await context("platforms", "FROM scratch\nARG TARGETARCH\nCOPY f /f-$TARGETARCH\n", { f: "f" });
+    const folder = await varve.context("platforms", "FROM scratch\nARG TARGETARCH\nCOPY f /f-$TARGETARCH\n", {
+      f: "f",
+    });
     const at = join(varve.folder, "platforms-out");
     await varve.build([
       "--platform",
@@ -147,7 +146,7 @@ RUN echo "$SOURCE_DATE_EPOCH" > /epoch && mkdir /made && date > /dev/null
   });
 
   test("--call says something and builds nothing", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "call",
       `ARG GLOBAL=1\nFROM scratch AS First\nFROM ${base} AS second\nARG OWN=2\nRUN --mount=type=secret,id=key true\n`,
     );
@@ -161,7 +160,7 @@ RUN echo "$SOURCE_DATE_EPOCH" > /epoch && mkdir /made && date > /dev/null
     assert.equal(outline.code, 0, outline.stderr);
     assert.match(outline.stdout, /OWN/);
     assert.match(outline.stdout, /key/);
-    const clean = await context("clean", `FROM ${base}\nRUN true\n`);
+    const clean = await varve.context("clean", `FROM ${base}\nRUN true\n`);
     assert.equal((await varve.run(["build", "--check", clean])).code, 0);
   });
 });

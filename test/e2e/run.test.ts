@@ -20,11 +20,8 @@ describe("running commands", { skip }, () => {
   });
   after(async () => await varve[Symbol.asyncDispose]());
 
-  const context = async (name: string, dockerfile: string, files: Record<string, string> = {}): Promise<string> =>
-    await varve.files(name, { Dockerfile: dockerfile, ...files });
-
   test("shell, exec and heredoc forms, each in its directory and as its user", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "forms",
       `FROM ${base}
 RUN echo shell > /shell && \\
@@ -80,7 +77,7 @@ RUN rm /heredoc && mkdir -m 1777 /sticky && ln -s a /symlink && mkfifo /fifo && 
   });
 
   test("bind mounts: ignored files are not there, writes are thrown away", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "binds",
       `FROM scratch AS stage
 COPY a /folder/from-stage
@@ -113,7 +110,7 @@ RUN --mount=type=cache,target=/owned,uid=12,gid=34,mode=0700 stat -c '%u:%g %a' 
 RUN --mount=type=cache,target=/locked,sharing=locked,id=locked echo $N > /locked/n
 RUN --mount=type=tmpfs,target=/scratch,size=1m echo x > /scratch/x; ! dd if=/dev/zero of=/scratch/big bs=1M count=2 2>/dev/null
 `;
-    const folder = await context("caches", dockerfile);
+    const folder = await varve.context("caches", dockerfile);
     await varve.make(["--build-arg", "N=1", folder]);
     const made = await varve.make(["--build-arg", "N=2", folder]);
     assert.equal(made.text("log"), "1\n2\n");
@@ -127,7 +124,7 @@ RUN --mount=type=tmpfs,target=/scratch,size=1m echo x > /scratch/x; ! dd if=/dev
 
   test("a folder of a cache mount is found inside it, whatever a step made of it", async () => {
     const outside = await varve.files("outside", { precious: "kept" });
-    const folder = await context(
+    const folder = await varve.context(
       "cache-folders",
       `FROM ${base}
 RUN --mount=type=cache,id=links,target=/c ln -s ${outside} /c/way-out && ln -s /real /c/inside && mkdir /c/real && echo 1 > /c/real/x
@@ -147,7 +144,7 @@ RUN --mount=type=cache,id=links,target=/c cat /c/new/folder/y > /y
   test("secrets reach the step and nothing else", async () => {
     const value = "a very particular value";
     const file = join(await varve.files("secrets", { token: value }), "token");
-    const folder = await context(
+    const folder = await varve.context(
       "secret",
       `FROM ${base}
 RUN --mount=type=secret,id=file cat /run/secrets/file | wc -c > /length; stat -c '%u:%g %a' /run/secrets/file > /mode
@@ -171,7 +168,7 @@ RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent
     );
     for (const digest of [made.manifest.config.digest])
       assert.doesNotMatch(readFileSync(blobPath(made.layout, digest), "utf8"), /particular/);
-    const required = await context(
+    const required = await varve.context(
       "required",
       `FROM ${base}\nRUN --mount=type=secret,id=no,required cat /run/secrets/no\n`,
     );
@@ -184,7 +181,7 @@ RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent
     const socket = join(varve.folder, "agent.sock");
     const agent = createServer((connection) => connection.end()).listen(socket);
     await once(agent, "listening");
-    const folder = await context(
+    const folder = await varve.context(
       "ssh",
       `FROM ${base}
 RUN --mount=type=ssh,mode=0666 test -S "$SSH_AUTH_SOCK" && stat -c %a $SSH_AUTH_SOCK > /mode
@@ -206,7 +203,7 @@ RUN --mount=type=ssh,mode=0666 test -S "$SSH_AUTH_SOCK" && stat -c %a $SSH_AUTH_
   });
 
   test("networks, hosts, limits and what has to be allowed", async () => {
-    const folder = await context(
+    const folder = await varve.context(
       "network",
       `FROM ${base}
 RUN --network=none ls /sys/class/net > /none; cat /etc/hosts > /hosts
@@ -227,12 +224,12 @@ RUN ulimit -n > /files; df -k /dev/shm | tail -n1 | awk '{print $2}' > /shm; cat
     assert.equal(made.text("files"), "123\n");
     assert.equal(made.text("shm"), "32768\n");
     assert.equal(made.files.get("etc/hosts")?.text ?? "", "");
-    const host = await context("host", `FROM ${base}\nRUN --network=host ls /sys/class/net > /net\n`);
+    const host = await varve.context("host", `FROM ${base}\nRUN --network=host ls /sys/class/net > /net\n`);
     const refused = await varve.tryBuild([host]);
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /network\.host is not allowed/);
     assert.match((await varve.make(["--allow", "network.host", host])).text("net"), /lo/);
-    const insecure = await context(
+    const insecure = await varve.context(
       "insecure",
       `FROM ${base}\nRUN --security=insecure grep CapEff /proc/self/status > /caps\n`,
     );
@@ -240,7 +237,7 @@ RUN ulimit -n > /files; df -k /dev/shm | tail -n1 | awk '{print $2}' > /shm; cat
     assert.notEqual(denied.code, 0);
     assert.match(denied.stderr, /security\.insecure is not allowed/);
     assert.match((await varve.make(["--allow", "security.insecure", insecure])).text("caps"), /CapEff:\s+0*[1-9a-f]/);
-    const forced = await context("forced", `FROM ${base}\nRUN ls /sys/class/net > /net\n`);
+    const forced = await varve.context("forced", `FROM ${base}\nRUN ls /sys/class/net > /net\n`);
     assert.match((await varve.make(["--network", "host", forced])).text("net"), /lo/);
   });
 
