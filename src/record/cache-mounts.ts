@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, throwIfAborted } from "../core/index.ts";
-import { tryLock } from "../linux/index.ts";
+import { Root, tryLock } from "../linux/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import type { MountPoints } from "./mount-points.ts";
 import { temporaryKey } from "./keys.ts";
@@ -17,6 +17,8 @@ export interface CacheMountRequest {
   readonly key: string;
   readonly sharing: CacheSharing;
   readonly description: string;
+  /** A folder in it that is wanted instead of the whole, made where it is missing. */
+  readonly folder?: string | undefined;
   /** Fills a new directory. */
   readonly initialize?: (path: string) => Promise<void>;
 }
@@ -58,9 +60,20 @@ export class CacheMounts {
     for (;;) {
       throwIfAborted(hold.signal, "wait for a cache mount");
       const mount = await this.#tryAcquire(request, hold);
-      if (mount !== undefined) return mount;
+      if (mount !== undefined) return request.folder === undefined ? mount : await this.#folder(mount, request.folder);
       await sleep(POLL, undefined, { signal: hold.signal }).catch(() => undefined);
     }
+  }
+
+  /** Found inside the mount whatever links other steps put on the way, at this moment or later. */
+  async #folder(mount: CacheMount, path: string): Promise<CacheMount> {
+    await using stack = new AsyncDisposableStack();
+    stack.use(mount);
+    using root = Root.open(mount.path);
+    using directory = root.makeDirectories(path, { mode: 0o755 });
+    const pinned = stack.use(await this.#mounts.pin(directory.path));
+    const held = stack.move();
+    return { path: pinned.path, [Symbol.asyncDispose]: () => held.disposeAsync() };
   }
 
   /**

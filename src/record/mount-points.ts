@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync, rmdirSync } from "node:fs";
+import { mkdtemp, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../core/index.ts";
 import { tryLock, unmountSync } from "../linux/index.ts";
@@ -24,6 +25,17 @@ export class MountPoints implements Disposable {
   async mount(spec: MountSpec): Promise<MountedTree> {
     this.#own ??= this.#open();
     return await mountSnapshot(spec, undefined, this.#own.path);
+  }
+
+  /** Holds a directory by a mount of its own: what is put in its place afterwards does not count. */
+  async pin(directory: string): Promise<MountedTree> {
+    this.#own ??= this.#open();
+    const target = await mkdtemp(join(this.#own.path, "pin-"));
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rmdir(target));
+    const { path } = stack.use(await mountSnapshot({ kind: "bind", source: directory, readonly: false }, target));
+    const held = stack.move();
+    return { path, [Symbol.asyncDispose]: () => held.disposeAsync() };
   }
 
   /** Gives the directory back. What is still mounted stays until it is disposed of. */

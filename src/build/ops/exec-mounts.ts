@@ -7,7 +7,6 @@ import { type Hold, type MutableLayer, SCRATCH } from "../../record/index.ts";
 import { copyTree } from "../../snapshot/index.ts";
 import { recordOf } from "./context-record.ts";
 import type { OpDeps } from "./deps.ts";
-import { pinnedDirectory } from "./pinned-directory.ts";
 import { type Result, recordResult } from "./result.ts";
 
 /** The mounts of a step, ready: what the runner is given, and the layers that become outputs. */
@@ -125,10 +124,13 @@ async function openOther(mount: Exclude<Mount, BindMount>, context: Context): Pr
 async function openCache(mount: CacheMount, context: Context): Promise<RunMount> {
   const { deps, hold, stack, description } = context;
   const base = mount.input === EMPTY ? undefined : await recordOf(inputOf(mount, context), deps, hold);
+  // With a base the directory already starts as the selected part of it; without one the selector is a folder in it.
+  const isWhole = base !== undefined || mount.selector === "" || mount.selector === "/";
   const opened = await deps.cacheMounts.acquire(
     {
       key: cacheMountKey(mount.id, base),
       sharing: mount.sharing,
+      folder: isWhole ? undefined : mount.selector,
       description: `cached mount ${mount.dest} from exec ${description}${mount.id === "" ? "" : ` with id ${JSON.stringify(mount.id)}`}`,
       initialize: async (path) => {
         if (base === undefined || base === SCRATCH) return;
@@ -139,10 +141,7 @@ async function openCache(mount: CacheMount, context: Context): Promise<RunMount>
     hold,
   );
   stack.use(opened);
-  // With a base the directory already starts as the selected part of it; without one the selector is a folder in it.
-  const isWhole = base !== undefined || mount.selector === "" || mount.selector === "/";
-  const source = isWhole ? opened.path : await pinnedDirectory(opened.path, mount.selector, stack);
-  return { kind: "bind", target: mount.dest, source, readonly: mount.readonly };
+  return { kind: "bind", target: mount.dest, source: opened.path, readonly: mount.readonly };
 }
 
 /** The key of a cache mount: its id, and the record it starts from if there is one. */
