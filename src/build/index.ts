@@ -23,3 +23,4 @@ export { type PruneReport, diskUsage, prune } from "./prune.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore } from "./store.ts";
 export { parseDockerfile } from "../dockerfile/index.ts";
 export type { RegistryConfig } from "../registry/index.ts";
+export { type TransferStatus, transferStatuses } from "./transfers.ts";

@@ -1,8 +1,8 @@
 import type { Attributes, ExportDeps, ExportSource, ExportedImage } from "../export/index.ts";
-import type { TransferEvent } from "../registry/index.ts";
 import type { BuildOptions, BuildResult, OutputSpec } from "./options.ts";
 import type { Activity } from "./progress.ts";
 import type { Session } from "./session.ts";
+import { transferStatuses } from "./transfers.ts";
 
 export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
   readonly digest?: string;
@@ -93,7 +93,7 @@ async function write(
 
 function depsOf(session: Session, activity: Activity): ExportDeps {
   const { content, records, images, registry } = session.store;
-  const report = transferReports();
+  const status = transferStatuses();
   return {
     content,
     records,
@@ -102,17 +102,6 @@ function depsOf(session: Session, activity: Activity): ExportDeps {
     hold: session.hold,
     part: (id, work) => activity.part(id, work),
     warn: (message) => session.progress.warn(message),
-    onTransfer: (event) => activity.report(report(event)),
-  };
-}
-
-/** Turns what a transfer tells into progress; remembers when each began. */
-function transferReports(): (event: TransferEvent) => Parameters<Activity["report"]>[0] {
-  const started = new Map<string, number>();
-  return ({ digest, current, total, state }) => {
-    const startedAt = started.get(digest) ?? Date.now();
-    started.set(digest, startedAt);
-    const ended = state !== "waiting" && state !== "running" && state !== "retrying";
-    return { kind: "progress", id: digest, current, total, startedAt, ...(ended ? { completedAt: Date.now() } : {}) };
+    onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
   };
 }

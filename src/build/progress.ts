@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { LOCAL_CACHE } from "../cache/index.ts";
 import { type Digest, digestOf } from "../core/index.ts";
 import type { OpReport, SolverEvent } from "../solver/index.ts";
 import type { OnBuildEvent, VertexEvent } from "./events.ts";
@@ -89,7 +90,11 @@ export class Progress {
       case "vertex-skipped":
         if (event.matched) this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true });
         else if (this.#startedAt.has(digest)) this.#emit({ ...vertex, startedAt, completedAt: at });
-        this.#step(event, { status: event.matched ? "hit" : "skipped", cache: event.matched ? "local" : null, ms: 0 });
+        this.#step(event, {
+          status: event.matched ? "hit" : "skipped",
+          cache: event.matched ? LOCAL_CACHE : null,
+          ms: 0,
+        });
         return;
       case "vertex-completed":
         this.#emit({ ...vertex, startedAt: event.startedAt, completedAt: at });

@@ -1,4 +1,5 @@
 import { digestOf } from "../../core/index.ts";
+import { transferStatuses } from "../../build/index.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { CommandContext } from "../command.ts";
 import { openDisplay } from "../progress/display.ts";
@@ -12,24 +13,11 @@ export function transferDisplay(name: string, quiet: boolean, { screen }: Comman
   const display = openDisplay(quiet ? "quiet" : "auto", screen);
   const vertex = { kind: "vertex" as const, digest: digestOf(name), name, inputs: [] };
   const startedAt = Date.now();
-  const started = new Map<string, number>();
+  const status = transferStatuses();
   let open = true;
   display.event({ ...vertex, startedAt });
   return {
-    onTransfer: ({ digest, current, total, state }) => {
-      const began = started.get(digest) ?? Date.now();
-      started.set(digest, began);
-      const ended = state !== "waiting" && state !== "running" && state !== "retrying";
-      display.event({
-        kind: "status",
-        vertex: vertex.digest,
-        id: digest,
-        current,
-        total,
-        startedAt: began,
-        ...(ended ? { completedAt: Date.now() } : {}),
-      });
-    },
+    onTransfer: (event) => display.event({ kind: "status", vertex: vertex.digest, ...status(event) }),
     [Symbol.dispose]: () => {
       if (!open) return;
       open = false;

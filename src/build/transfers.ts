@@ -1,0 +1,16 @@
+import type { TransferEvent } from "../registry/index.ts";
+import type { StatusEvent } from "./events.ts";
+
+/** How far a transfer has come, in the words of a `StatusEvent`; of which vertex is for the caller to say. */
+export type TransferStatus = Omit<StatusEvent, "kind" | "vertex">;
+
+/** Turns what transfers tell into statuses by their digests; remembers when each began. */
+export function transferStatuses(): (event: TransferEvent) => TransferStatus {
+  const started = new Map<string, number>();
+  return ({ digest, current, total, state }) => {
+    const startedAt = started.get(digest) ?? Date.now();
+    started.set(digest, startedAt);
+    const ended = state !== "waiting" && state !== "running" && state !== "retrying";
+    return { id: digest, current, total, startedAt, ...(ended ? { completedAt: Date.now() } : {}) };
+  };
+}
