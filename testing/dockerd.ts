@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readdirSync, rmdirSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { peersMissing } from "./peers.ts";
+import { newerPackages } from "./newer-packages.ts";
 import { type Outcome, finished } from "./varve.ts";
 
 /** A real Docker daemon of one's own, with no image and no container at first. */
@@ -24,6 +25,11 @@ export interface DockerOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+export interface DockerdOptions {
+  /** A root file system whose programs are used before this machine's, with BuildKit and containerd's image store. */
+  readonly newer?: string;
+}
+
 const START_MS = 60_000;
 const STOP_MS = 20_000;
 const CGROUPS = "/sys/fs/cgroup";
@@ -33,21 +39,30 @@ export function dockerdMissing(): string | undefined {
   return peersMissing("dockerd", "docker", "containerd", "runc", "unshare", "setpriv");
 }
 
+/** Where a Docker with a current BuildKit is; undefined if there can be none here. Nothing of the system is changed. */
+export function newerDocker(): string | undefined {
+  if (dockerdMissing() !== undefined) return undefined;
+  return newerPackages("docker.io", "docker-cli", "docker-buildx", "containerd");
+}
+
 /**
  * Starts `dockerd`, which starts its own containerd, in mount and process namespaces of its own: whatever way it ends, no
  * process and no mount of it remains. It shares the machine's network and changes nothing of it.
  */
-export async function startDockerd(): Promise<Dockerd> {
+export async function startDockerd({ newer }: DockerdOptions = {}): Promise<Dockerd> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "varve-dockerd-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const cgroup = `varve-dockerd-${folder.slice(-6)}`;
   stack.defer(() => removeCgroups(cgroup));
-  await mkdir(join(folder, "config"));
+  const path = [...(newer === undefined ? [] : programsOf(newer)), process.env["PATH"]].join(":");
+  await mkdir(join(folder, "config", "cli-plugins"), { recursive: true });
+  await writeFile(join(folder, "daemon.json"), newer === undefined ? "{}" : NEWER_DAEMON);
+  if (newer !== undefined) await symlink(join(newer, BUILDX), join(folder, "config", "cli-plugins", "docker-buildx"));
   const socket = join(folder, "docker.sock");
   const child = spawn("setpriv", [...CONTAINED, "dockerd", ...daemonArguments(folder, socket, cgroup)], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder },
+    env: { PATH: path, HOME: folder, TMPDIR: folder },
   });
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);
@@ -58,8 +73,14 @@ export async function startDockerd(): Promise<Dockerd> {
   await untilReady(child, socket);
   const owned = stack.move();
   const tryDocker = async (args: readonly string[], { input, env }: DockerOptions = {}): Promise<Outcome> => {
-    const settings = { DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(folder, "config"), DOCKER_BUILDKIT: "0" };
-    return await finished(spawn("docker", args, { env: { ...process.env, ...settings, ...env } }), input);
+    const settings = {
+      PATH: path,
+      DOCKER_HOST: `unix://${socket}`,
+      DOCKER_CONFIG: join(folder, "config"),
+      DOCKER_BUILDKIT: newer === undefined ? "0" : "1",
+    };
+    const command = newer === undefined ? "docker" : join(newer, "usr/bin/docker");
+    return await finished(spawn(command, args, { env: { ...process.env, ...settings, ...env } }), input);
   };
   return {
     socket,
@@ -79,9 +100,18 @@ const CONTAINED = "--pdeathsig KILL unshare --kill-child --mount --propagation=p
   " ",
 );
 
+/** BuildKit's caches want containerd's image store. */
+const NEWER_DAEMON = JSON.stringify({ features: { "containerd-snapshotter": true } });
+const BUILDX = "usr/libexec/docker/cli-plugins/docker-buildx";
+
+function programsOf(root: string): string[] {
+  return ["usr/sbin", "usr/bin"].map((folder) => join(root, folder));
+}
+
 function daemonArguments(folder: string, socket: string, cgroup: string): string[] {
   return [
     `--host=unix://${socket}`,
+    `--config-file=${join(folder, "daemon.json")}`,
     `--data-root=${join(folder, "data")}`,
     `--exec-root=${join(folder, "exec")}`,
     `--pidfile=${join(folder, "pid")}`,
