@@ -59,3 +59,42 @@ export function rawPax(records: Readonly<Record<string, string>>, typeFlag = "x"
 export function rawArchive(...entries: readonly Uint8Array[]): Buffer {
   return Buffer.concat([...entries, Buffer.alloc(1024)]);
 }
+
+/** Where what is stored of a sparse file lies in it: pairs of offset and length, as numbers or as a field stands. */
+export type RawMap = readonly (readonly [offset: number | string, length: number | string])[];
+
+function extentField(value: number | string): string {
+  return typeof value === "string" ? value : `${value.toString(8).padStart(11, "0")}\0`;
+}
+
+function extentFields(map: RawMap, room: number, more: boolean): string {
+  const fields = map.map(([offset, length]) => extentField(offset) + extentField(length)).join("");
+  return `${fields.padEnd(room * 24, "\0")}${more ? "\x01" : "\0"}`;
+}
+
+/** A sparse file in GNU's old format: four extents in the header, 21 in each block that follows. */
+export function rawOldSparse(map: RawMap, size: number | string, header: RawHeader = {}): Buffer {
+  const fields = extentFields(map.slice(0, 4), 4, map.length > 4) + extentField(size);
+  const patch = { ...header.patch, 386: fields };
+  const entry = rawEntry({ typeFlag: "S", magic: "ustar  \0", ...header, patch });
+  const blocks = [];
+  for (let at = 4; at < map.length; at += 21) {
+    const block = Buffer.alloc(512);
+    block.write(extentFields(map.slice(at, at + 21), 21, at + 21 < map.length), "latin1");
+    blocks.push(block);
+  }
+  return Buffer.concat([entry.subarray(0, 512), ...blocks, entry.subarray(512)]);
+}
+
+/** A sparse file of PAX 1.0, its map before its data. */
+export function rawSparse(map: RawMap, size: number | string, data = "", name = "file"): Buffer {
+  const text = `${[map.length, ...map.flat()].join("\n")}\n`;
+  const records = {
+    "GNU.sparse.major": "1",
+    "GNU.sparse.minor": "0",
+    "GNU.sparse.name": name,
+    "GNU.sparse.realsize": String(size),
+  };
+  const padded = text.padEnd(Math.ceil(text.length / 512) * 512, "\0");
+  return Buffer.concat([rawPax(records), rawEntry({ name: "GNUSparseFile.0/x", data: padded + data })]);
+}

@@ -11,5 +11,5 @@ export {
 export { type ArchiveSource, extractArchive, type ExtractOptions } from "./extract.ts";
 export { readTar, type ReadTarOptions } from "./tar-read.ts";
 export { writeTar } from "./tar-write.ts";
-export type { TarBody, TarEntry, TarEntryType, TarHeader, TarInput } from "./types.ts";
+export type { TarBody, TarEntry, TarEntryType, TarHeader, TarInput, TarPiece } from "./types.ts";
 export type { Unpacked } from "./unpack.ts";

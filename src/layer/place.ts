@@ -4,6 +4,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  ftruncateSync,
   lchownSync,
   mkdirSync,
   openSync,
@@ -15,7 +16,7 @@ import { promisify } from "node:util";
 import { errnoOf, throwIfAborted } from "../core/index.ts";
 import { byteStringOf, lsetxattr, lutimes, mknod, type Path, pathOfByteString } from "../linux/index.ts";
 import { TYPE_BITS } from "./tar-format.ts";
-import type { TarEntry, TarEntryType, TarHeader } from "./types.ts";
+import type { TarEntry, TarEntryType, TarHeader, TarPiece } from "./types.ts";
 
 /** Who owns what is unpacked: the archive's owners, one owner for all, or whoever runs this. */
 export type Ownership = "archive" | "process" | { readonly uid: number; readonly gid: number };
@@ -34,10 +35,12 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | const
 export async function placeFile(at: Path, entry: TarEntry, options: PlaceOptions): Promise<void> {
   const fd = openSync(at, CREATE, 0o600);
   try {
-    for await (const chunk of entry.body) {
-      throwIfAborted(options.signal, "unpack");
-      await writeAll(fd, chunk, entry.size > LARGE);
-    }
+    if (entry.pieces === undefined) {
+      for await (const chunk of entry.body) {
+        throwIfAborted(options.signal, "unpack");
+        await writeAll(fd, chunk, null, entry.size > LARGE);
+      }
+    } else await writePieces(fd, entry.pieces, entry.size, options);
     const owner = ownerOf(entry, options.ownership);
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
     setXattrs(at, entry);
@@ -48,12 +51,28 @@ export async function placeFile(at: Path, entry: TarEntry, options: PlaceOptions
   setTime(at, entry);
 }
 
-async function writeAll(fd: number, chunk: Uint8Array, isLarge: boolean): Promise<void> {
+/** Writes a sparse file: what lies between the pieces and behind them are holes. */
+async function writePieces(
+  fd: number,
+  pieces: AsyncIterable<TarPiece>,
+  size: number,
+  { signal }: PlaceOptions,
+): Promise<void> {
+  for await (const { at, bytes } of pieces) {
+    throwIfAborted(signal, "unpack");
+    await writeAll(fd, bytes, at, bytes.length > LARGE);
+  }
+  ftruncateSync(fd, size);
+}
+
+/** Writes at a place in the file, or where the last writing ended. */
+async function writeAll(fd: number, chunk: Uint8Array, at: number | null, isLarge: boolean): Promise<void> {
   for (let from = 0; from < chunk.byteLength;) {
     const left = chunk.byteLength - from;
+    const position = at === null ? null : at + from;
     from += isLarge
-      ? (await writeAsync(fd, chunk, from, left, null)).bytesWritten
-      : writeSync(fd, chunk, from, left, null);
+      ? (await writeAsync(fd, chunk, from, left, position)).bytesWritten
+      : writeSync(fd, chunk, from, left, position);
   }
 }
 

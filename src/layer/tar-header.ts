@@ -29,6 +29,7 @@ const TYPES: ReadonlyMap<string, TarEntryType> = new Map([
   ["0", "file"],
   ["\0", "file"],
   ["7", "file"],
+  ["S", "file"],
   ["1", "hardlink"],
   ["2", "symlink"],
   ["3", "char"],
@@ -77,14 +78,24 @@ export class HeaderBlock {
     return this.#natural(F.size, "size");
   }
 
-  get block(): Buffer {
+  get bytes(): Buffer {
     return this.#block;
   }
 
-  /** The header with the extensions folded in. A GNU long name wins over PAX, PAX over the header itself. */
+  /** The header is of GNU's old format: where POSIX has the prefix of a name, it has fields of its own. */
+  get isGnu(): boolean {
+    return this.#block.toString("latin1", 257, 265) === "ustar  \0";
+  }
+
+  /**
+   * The header with the extensions folded in; `size` is what is stored. A sparse file's name wins over a GNU long name, that
+   * over PAX, PAX over the header itself.
+   */
   entry(extensions: Extensions): TarHeader {
     const { pax } = extensions;
-    const rawPath = this.#path(extensions.longName ?? pax.get("path") ?? "", () => this.#name());
+    const sparse = pax.get("GNU.sparse.name") ?? "";
+    const name = sparse === "" ? (extensions.longName ?? pax.get("path") ?? "") : sparse;
+    const rawPath = this.#path(name, () => this.#name());
     const type = this.#type(rawPath);
     const link = this.#path(extensions.longLink ?? pax.get("linkpath") ?? "", () => text(this.#block, F.linkName));
     const device = type === "char" || type === "block";

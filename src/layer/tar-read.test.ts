@@ -181,9 +181,17 @@ test("malformed headers are corrupt", async () => {
 });
 
 test("what cannot be represented is unsupported", async () => {
-  for (const typeFlag of ["S", "V", "M", "D", "A", "Z"])
+  for (const typeFlag of ["S", "V", "M", "D", "A", "N", "X", "Z"])
     await refused(rawArchive(rawEntry({ typeFlag })), "unsupported", typeFlag);
-  await refused(rawArchive(rawPax({ "GNU.sparse.major": "1" }), rawEntry({})), "unsupported");
+  for (const [major, minor] of [
+    ["0", "2"],
+    ["1", "1"],
+    ["2", "0"],
+    ["1", ""],
+  ] as const) {
+    const records = { "GNU.sparse.major": major, "GNU.sparse.minor": minor };
+    await refused(rawArchive(rawPax(records), rawEntry({})), "unsupported");
+  }
 });
 
 test("extended headers and paths are bounded, without reading them", async () => {

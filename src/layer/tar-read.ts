@@ -1,10 +1,12 @@
 import { Limits, VarveError } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
 import type { ByteString } from "../linux/index.ts";
-import { BLOCK, corruptArchive, padding } from "./tar-format.ts";
+import { EntryBody, filled, piecesOf } from "./tar-body.ts";
+import { BLOCK, corruptArchive, padding, quoted } from "./tar-format.ts";
 import { type Extensions, HeaderBlock, NO_EXTENSIONS } from "./tar-header.ts";
-import { parsePax } from "./tar-pax.ts";
+import { type PaxRecords, parsePax } from "./tar-pax.ts";
 import { TarSource } from "./tar-source.ts";
+import { isSparse, readSparse, type SparseLayout } from "./tar-sparse.ts";
 import type { TarEntry, TarHeader } from "./types.ts";
 
 export interface ReadTarOptions {
@@ -17,9 +19,10 @@ export interface ReadTarOptions {
 const MAX_ENTRIES = 10_000_000;
 
 /**
- * The entries of an archive: v7, POSIX ustar, PAX, GNU long names and base-256 numbers, star's prefix. Strict and bounded: a
- * wrong checksum, number or PAX record, or an end within an entry, is `corrupt`; extended headers of one entry past
- * `Limits.tarHeader`, or a path past `Limits.path`, are `limit-exceeded`; sparse files and unknown types are `unsupported`.
+ * The entries of an archive: v7, POSIX ustar, PAX, GNU long names, base-256 numbers and sparse files, star's prefix. Strict
+ * and bounded: a wrong checksum, number, PAX record or map, or an end within an entry, is `corrupt`; extended headers and map
+ * of one entry past `Limits.tarHeader`, a path past `Limits.path`, or sparse files that together are larger than
+ * `Limits.layerUnpacked`, are `limit-exceeded`; unknown types are `unsupported`.
  *
  * As Go's archive/tar (and so Docker and containerd): global PAX headers are checked and have no effect; the archive ends at
  * a zero block or at the end of the stream; what follows is read and dropped.
@@ -27,49 +30,26 @@ const MAX_ENTRIES = 10_000_000;
 export async function* readTar(source: Bytes, options: ReadTarOptions = {}): AsyncGenerator<TarEntry> {
   const { what = "the archive", maxEntries = MAX_ENTRIES } = options;
   const input = new TarSource(source, what);
+  let room: number = Limits.layerUnpacked;
   try {
     for (let count = 1; ; count += 1) {
-      const header = await readHeader(input);
-      if (header === undefined) break;
+      const read = await readHeader(input);
+      if (read === undefined) break;
       if (count > maxEntries)
         throw new VarveError("limit-exceeded", `Cannot read ${what}: it has more than ${maxEntries} entries`);
-      const body = new EntryBody(input, header.size);
-      yield { ...header, body };
+      const { header, sparse } = read;
+      const body = new EntryBody(input, sparse?.stored ?? header.size);
+      if (sparse === undefined) yield { ...header, body };
+      else {
+        room -= sparse.size;
+        if (room < 0) throw new VarveError("limit-exceeded", `Cannot read ${what}: its sparse files are too large`);
+        yield { ...header, size: sparse.size, body: filled(body, sparse), pieces: piecesOf(body, sparse.extents) };
+      }
       await body.finish();
     }
     await input.drain();
   } finally {
     await input.close();
-  }
-}
-
-/** The content of the entry that the reader stands at. */
-class EntryBody implements Bytes {
-  readonly #input: TarSource;
-  readonly #size: number;
-  #left: number;
-  #finished = false;
-
-  constructor(input: TarSource, size: number) {
-    this.#input = input;
-    this.#size = size;
-    this.#left = size;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    while (this.#left > 0) {
-      if (this.#finished)
-        throw new VarveError("internal", "Cannot read an archive entry: the reader has gone on to the next");
-      const chunk = await this.#input.some(this.#left);
-      this.#left -= chunk.length;
-      yield chunk;
-    }
-  }
-
-  async finish(): Promise<void> {
-    this.#finished = true;
-    const rest = this.#left + padding(this.#size);
-    if (rest > 0 && this.#input.take(rest) === undefined) await this.#input.skip(rest);
   }
 }
 
@@ -88,8 +68,13 @@ function isZero(block: Buffer): boolean {
   return ZERO.equals(block);
 }
 
-/** Reads an entry's header with all that comes before it, or undefined at the end of the archive. */
-async function readHeader(input: TarSource): Promise<TarHeader | undefined> {
+interface ReadHeader {
+  readonly header: TarHeader;
+  readonly sparse: SparseLayout | undefined;
+}
+
+/** Reads an entry's header with all that belongs to it, or undefined at the end of the archive. */
+async function readHeader(input: TarSource): Promise<ReadHeader | undefined> {
   let extensions = NO_EXTENSIONS;
   let room: number = Limits.tarHeader;
   for (;;) {
@@ -98,7 +83,11 @@ async function readHeader(input: TarSource): Promise<TarHeader | undefined> {
       if (extensions !== NO_EXTENSIONS) throw corruptArchive(input.what, "an extended header has no entry");
       return undefined;
     }
-    if (!isExtension(block.typeFlag)) return block.entry(extensions);
+    if (!isExtension(block.typeFlag)) {
+      const [header, { pax }] = [block.entry(extensions), extensions];
+      if (!isSparse(block, pax)) return { header, sparse: undefined };
+      return await sparseEntry(input, block, { header, pax, room });
+    }
     room -= BLOCK + block.size;
     if (room < 0)
       throw new VarveError(
@@ -107,6 +96,15 @@ async function readHeader(input: TarSource): Promise<TarHeader | undefined> {
       );
     extensions = extend(extensions, block, await readData(input, block.size));
   }
+}
+
+async function sparseEntry(
+  input: TarSource,
+  block: HeaderBlock,
+  { header, pax, room }: { readonly header: TarHeader; readonly pax: PaxRecords; readonly room: number },
+): Promise<ReadHeader> {
+  if (header.type !== "file") throw corruptArchive(input.what, `${quoted(header.rawPath)} is sparse, but no file`);
+  return { header, sparse: await readSparse(input, { block, pax, stored: header.size, room }) };
 }
 
 function isExtension(flag: string): boolean {
@@ -129,10 +127,6 @@ function extend(extensions: Extensions, block: HeaderBlock, data: Buffer): Exten
     default: {
       const pax = parsePax(data);
       if (pax === undefined) throw corruptArchive(block.what, "a PAX header is malformed");
-      for (const key of pax.keys()) {
-        if (key.startsWith("GNU.sparse."))
-          throw new VarveError("unsupported", `Cannot read ${block.what}: it has sparse files`);
-      }
       return block.typeFlag === "g" ? extensions : { ...extensions, pax };
     }
   }

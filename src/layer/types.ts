@@ -21,7 +21,7 @@ export interface TarHeader {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes of content; 0 for all but files. */
+  /** Bytes of content, a sparse file's holes included; 0 for all but files. */
   readonly size: number;
   /** Nanoseconds since 1970; may be negative. */
   readonly mtime: bigint;
@@ -33,9 +33,18 @@ export interface TarHeader {
   readonly xattrs: ReadonlyMap<ByteString, Buffer>;
 }
 
+/** Bytes of a file, and where in the file they are. */
+export interface TarPiece {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
 /** An entry with its content, which is read at most once and only until the next entry is asked for. */
 export interface TarEntry extends TarHeader {
+  /** All of the content, a sparse file's holes as zeros. */
   readonly body: Bytes;
+  /** For a sparse file, to be read instead of `body`: only what is stored, in order; what it leaves out are holes. */
+  readonly pieces?: AsyncIterable<TarPiece>;
 }
 
 /** Content to be written: bytes at hand, or a stream of a known size that must turn out to have it. */

@@ -31,7 +31,7 @@ export interface UnpackOptions {
 }
 
 export interface Unpacked {
-  /** Bytes of file content written. */
+  /** Bytes of file content, holes included. */
   readonly size: number;
   /** The first of the devices (at most 100) that could not be made for lack of privilege; UTF-8 or `\xNN`. */
   readonly skipped: readonly string[];
