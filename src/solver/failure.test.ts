@@ -122,3 +122,14 @@ test("inputs that must run, run in parallel", async () => {
   await solveToy(toySolver(toyCache()), joined);
   assert.equal(log.mostRunning, 4);
 });
+
+test("what was made before a failure is told", async () => {
+  const log = new ToyLog();
+  const made = toy(log, { name: "made", inputs: [toy(log, { name: "base" })] });
+  const bad = toy(log, { name: "bad", inputs: [made], work: () => Promise.reject(new Error("no")) });
+  await using job = toySolver(toyCache()).open();
+  await assert.rejects(job.solve([{ vertex: bad, output: 0 }]));
+  const solved = job.solved();
+  assert.deepEqual(solved.map(({ result }) => result.text).sort(), ["base()", "made(base())"]);
+  assert.ok(solved.every(({ keys }) => keys.length > 0));
+});

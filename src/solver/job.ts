@@ -74,6 +74,12 @@ export class SolverJob<R> implements AsyncDisposable {
     }
   }
 
+  /** All that has a result by now, wanted or on the way to it: what there is to export when a solve has failed. */
+  solved(): SolveResult<R>[] {
+    const edges = new Set([...this.#vertices].flatMap((vertex) => vertex.edges.map((edge) => edge.resolved())));
+    return [...edges].flatMap((edge) => solvedBy(edge) ?? []);
+  }
+
   /** Tells, once all is solved, of the vertices nobody needed. */
   finish(): void {
     for (const vertex of this.#vertices) vertex.tellSkipped(this.#member);
@@ -155,9 +161,14 @@ class Goal<R> implements Consumer {
 
   result(): SolveResult<R> {
     const edge = this.#edge.resolved();
-    if (edge.state.kind !== "complete")
-      throw new VarveError("internal", `Cannot take the result of ${edge.vertex.name}: it is not there any more`);
-    const { result, origin } = edge.state;
-    return { result, cached: origin.kind === "cached", keys: edge.keys, caches: edge.vertex.cache.all() };
+    const solved = solvedBy(edge);
+    if (solved !== undefined) return solved;
+    throw new VarveError("internal", `Cannot take the result of ${edge.vertex.name}: it is not there any more`);
   }
+}
+
+function solvedBy<R>({ state, keys, vertex }: Edge<R>): SolveResult<R> | undefined {
+  if (state.kind !== "complete") return undefined;
+  const { result, origin } = state;
+  return { result, cached: origin.kind === "cached", keys, caches: vertex.cache.all() };
 }
