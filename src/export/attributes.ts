@@ -18,6 +18,8 @@ export interface ImageAttributes {
   readonly rewriteTimestamp: boolean;
   readonly epoch: Epoch;
   readonly tar: boolean;
+  /** `registry.insecure`: any certificate, and plain HTTP if that is all the registry speaks. */
+  readonly insecure: boolean;
   readonly annotations: Annotations;
 }
 
@@ -99,6 +101,7 @@ export function parseImageAttributes(attrs: Attributes): ImageAttributes {
     rewriteTimestamp: booleanAttribute(attrs, "rewrite-timestamp", false, false),
     epoch: parseEpoch(attrs["source-date-epoch"]),
     tar: booleanAttribute(attrs, "tar", true),
+    insecure: booleanAttribute(attrs, "registry.insecure", false),
     annotations: parseAnnotations(attrs),
   };
   if (parsed.unpack && parsed.rewriteTimestamp) {

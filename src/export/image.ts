@@ -8,6 +8,7 @@ import {
   withDefaultTag,
 } from "../core/index.ts";
 import type { LayerBlob } from "../record/index.ts";
+import type { Registry } from "../registry/index.ts";
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
@@ -45,7 +46,11 @@ export async function exportImage(
   }
   if (attrs.unpack)
     await Promise.all(source.platforms.map((platform) => deps.records.snapshots.of(platform.record, deps.hold)));
-  if (attrs.push && names.length > 0) await pushImage(image, names, deps);
+  if (attrs.push && names.length > 0) {
+    const registry = await deps.registry();
+    if (attrs.insecure) for (const name of names) registry.allowInsecure(name.registry);
+    await pushImage(image, names, registry, deps);
+  }
   return { descriptor: image.descriptor, configDigest: image.configDigest, names: names.map(formatReference) };
 }
 
@@ -63,21 +68,22 @@ function checkPushByDigest(source: ExportSource, { pushByDigest, names }: ImageA
 async function pushImage(
   image: Awaited<ReturnType<typeof assembleImage>>,
   names: readonly Reference[],
+  registry: Registry,
   deps: ExportDeps,
 ): Promise<void> {
   const sources = new Map(image.layers.map((layer) => [layer.descriptor.digest, layer]));
   await deps.part("pushing layers", async () => {
     const { push } = await import("../registry/index.ts");
-    await push(await deps.registry(), names, {
+    await push(registry, names, {
       store: deps.content,
       target: image.descriptor,
       signal: deps.hold.signal,
       onEvent: deps.onTransfer,
       lazy: (descriptor, offset) => lazyLayer(descriptor, offset, { sources, deps }),
-      mountFrom: (descriptor, registry) =>
+      mountFrom: (descriptor, host) =>
         (sources.get(descriptor.digest)?.sources ?? [])
-          .filter((at) => at.startsWith(`${registry}/`))
-          .map((at) => at.slice(registry.length + 1)),
+          .filter((at) => at.startsWith(`${host}/`))
+          .map((at) => at.slice(host.length + 1)),
     });
   });
 }

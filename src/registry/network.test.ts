@@ -241,6 +241,8 @@ suite("a proxy of the environment", { skip }, () => {
       strict.ping("registry.example"),
       (error: VarveError) => error.details["failure"] === "untrusted",
     );
+    strict.allowInsecure("registry.example");
+    await strict.ping("registry.example");
     using plain = connect({ env, config: hosts([["plain.example", { http: true }]]) });
     await assert.rejects(plain.ping("plain.example"), (error: VarveError) => error.details["status"] === 418);
     assert.equal(proxy.asked.at(-1), "GET http://plain.example/v2/");

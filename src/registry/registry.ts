@@ -73,21 +73,22 @@ const CONCURRENCY = 4;
  */
 export class Registry implements Disposable {
   readonly #client: Client;
-  readonly #config: RegistryConfig;
+  readonly #trust: TlsTrust;
+  #config: RegistryConfig;
   readonly #onEvent: OnTransfer | undefined;
   readonly #downloads: Semaphore;
   readonly #uploads: Semaphore;
 
   constructor(options: RegistryOptions = {}) {
-    const config = options.config ?? { registries: {} };
     const concurrency = options.concurrency ?? CONCURRENCY;
-    this.#config = config;
+    this.#config = options.config ?? { registries: {} };
+    this.#trust = new TlsTrust((host) => hostConfigOf(this.#config, host), options.certificates);
     this.#onEvent = options.onEvent;
     this.#downloads = new Semaphore(concurrency);
     this.#uploads = new Semaphore(concurrency);
     this.#client = new Client({
       transport: new NodeTransport({
-        trust: new TlsTrust((host) => hostConfigOf(config, host), options.certificates),
+        trust: this.#trust,
         proxy: proxyFromEnvironment(options.env ?? process.env),
         timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
         sockets: 2 * concurrency + 8,
@@ -96,6 +97,14 @@ export class Registry implements Disposable {
       retry: { ...DEFAULT_RETRY, ...options.retry },
       userAgent: options.userAgent ?? "varve",
     });
+  }
+
+  /** From now on, takes any certificate of a host, and plain HTTP if that is all it speaks. */
+  allowInsecure(host: string): void {
+    const known = hostConfigOf(this.#config, host);
+    if (known?.insecure === true) return;
+    this.#config = { registries: { ...this.#config.registries, [host]: { ...known, insecure: true } } };
+    this.#trust.forget(host);
   }
 
   /** What a reference stands for now. Its digest wins over its tag; with neither, the tag is `latest`. */

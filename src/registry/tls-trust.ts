@@ -94,6 +94,11 @@ export class TlsTrust {
     return options;
   }
 
+  /** Looks at a host's configuration again. */
+  forget(host: string): void {
+    this.#options.delete(host);
+  }
+
   /** Adds the system's authorities from now on; false if they are there already. */
   widen(): boolean {
     if (this.#system) return false;
