@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { VarveError, errnoOf } from "../core/index.ts";
-import { type State, tryLockFile } from "../state/index.ts";
+import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
+import { tryLock } from "../linux/index.ts";
+import type { State } from "../state/index.ts";
 import { type Layout, ingestPath } from "./layout.ts";
 
 /** Where an ingest keeps its bytes, and the right to write there. */
@@ -23,10 +24,7 @@ export interface Place {
 export function refPlace(state: State, layout: Layout, ref: string): Place {
   const directory = ingestPath(layout, ref);
   const file = join(directory, "data");
-  const lock = state.transaction(() => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return tryLockFile(join(directory, "lock"));
-  });
+  const lock = state.transaction(() => lockDirectory(directory, ref));
   if (lock === undefined)
     throw new VarveError("busy", `Cannot write blob ${JSON.stringify(ref)}: another writer holds it`, {
       details: { ref },
@@ -45,6 +43,15 @@ export function refPlace(state: State, layout: Layout, ref: string): Place {
       });
     },
   };
+}
+
+function lockDirectory(directory: string, ref: string): Disposable | undefined {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return tryLock(join(directory, "lock"));
+  } catch (error) {
+    throw toVarveError(error, `write blob ${JSON.stringify(ref)}`, "storage");
+  }
 }
 
 /** A place of its own for bytes that nobody will resume. */
@@ -75,7 +82,8 @@ async function openForWriting(file: string): Promise<FileHandle> {
 /** Removes the directory of a ref unless someone writes there. */
 export function removeAbandoned(state: State, directory: string): void {
   state.transaction(() => {
-    using lock = tryLockFile(join(directory, "lock"));
+    if (!existsSync(directory)) return;
+    using lock = tryLock(join(directory, "lock"));
     if (lock !== undefined) rmSync(directory, { recursive: true, force: true });
   });
 }

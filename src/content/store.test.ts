@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readdirSync, rmSync, statSync, utimesSync, write
 import { join } from "node:path";
 import { test } from "node:test";
 import { contentStoreContract } from "../../testing/contracts/content-store.ts";
-import { digestHex, digestOf } from "../core/index.ts";
+import { digestHex, digestOf, isVarveError } from "../core/index.ts";
 import { bytesOf, temporaryDirectory } from "../io/index.ts";
 import { type State, openState } from "../state/index.ts";
 import { type ContentStore, addEdge, openContentStore, removeEdgesFrom } from "./index.ts";
@@ -139,4 +139,11 @@ test("a lease that was not disposed of ends with its ttl", async () => {
   assert.equal(fx.state.get("SELECT 1 FROM edge"), undefined);
   assert.throws(() => lease.add("blob", digestOf("x")), /the lease has ended/);
   await lease[Symbol.asyncDispose]();
+});
+
+test("an ingest that has no room for its lock is a storage error, not a refusal", async () => {
+  await using fx = await setUp();
+  rmSync(join(fx.root, "content/ingest"), { recursive: true });
+  writeFileSync(join(fx.root, "content/ingest"), "");
+  await assert.rejects(fx.store.ingest("r"), (error) => isVarveError(error, "storage"));
 });

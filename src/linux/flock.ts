@@ -22,11 +22,22 @@ export function flock(fd: number, mode: keyof typeof MODES): boolean {
 export function tryLock(path: Path, mode: "shared" | "exclusive" = "exclusive"): Disposable | undefined {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
   try {
-    if (flock(fd, mode)) return { [Symbol.dispose]: () => closeSync(fd) };
+    if (flock(fd, mode)) return heldBy(fd);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
   closeSync(fd);
   return undefined;
+}
+
+/** Given back once: the number may be another file's by the time somebody disposes again. */
+function heldBy(fd: number): Disposable {
+  let held = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (held) closeSync(fd);
+      held = false;
+    },
+  };
 }

@@ -133,6 +133,10 @@ test("a lock excludes others until it is given back", async (t) => {
     assert.ok(held);
     assert.equal(tryLock(path), undefined);
     assert.equal(tryLock(path, "shared"), undefined);
+    held[Symbol.dispose]();
+    const other = openSync(path, "r");
+    held[Symbol.dispose]();
+    closeSync(other);
   }
   using shared = tryLock(path, "shared");
   using other = tryLock(path, "shared");

@@ -1,2 +1,1 @@
-export { tryLockFile } from "./lock.ts";
 export { type Row, type SqlValue, type State, type TransactionOptions, openState } from "./state.ts";
