@@ -267,6 +267,15 @@ const WHITEOUTS: Readonly<
     inputs: [{ path: ".wh.d" }, { path: "d/.wh.a" }, { path: "d/b", body: "x" }],
     result: ["d", "d/b"],
   },
+  "a directory in place of a file that the layer put in place of a directory": {
+    inputs: [
+      { path: "d", body: "x" },
+      { path: "d", type: "directory" },
+      { path: "d", body: "x" },
+      { path: "d", type: "directory" },
+    ],
+    result: ["d"],
+  },
   "a device 0:0": { inputs: [{ path: "d/a", type: "char" }], result: ["d", "d/b", "d/sub", "d/sub/c"] },
   "a name like old metadata": { inputs: [{ path: "d/.wh..wh.aufs" }], result: ["d", "d/a", "d/b", "d/sub", "d/sub/c"] },
 };

@@ -212,7 +212,11 @@ class Unpacker implements Disposable {
 
   #createDirectory(parent: Held, name: ByteString, entry: TarEntry): void {
     const found = parent.find(name);
-    if (found !== undefined && found.type !== "directory") this.#remove(parent, name);
+    if (found !== undefined && found.type !== "directory") {
+      this.#remove(parent, name);
+      // It stood for what is below the layer; a directory would let that be seen again.
+      this.#whiteouts.remove(parent, name);
+    }
     placeDirectory(pathOfByteString(parent.entry(name)), entry, this.#options);
     this.#times.set(joinBytes(parent.key, name), entry.mtime);
   }
