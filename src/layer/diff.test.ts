@@ -19,7 +19,7 @@ import { isVarveError } from "../core/index.ts";
 import { bytesOf, collect, digestBytes, temporaryDirectory } from "../io/index.ts";
 import { lsetxattr, mknod } from "../linux/index.ts";
 import { needsRoot, OverlayStack } from "../../testing/overlays.ts";
-import { CAPABILITY, perform, type TreeOp, treeOp } from "../../testing/trees.ts";
+import { CAPABILITY, perform, type TreeOp, runs, treeOps } from "../../testing/trees.ts";
 import { diffOverlay, diffTrees, packTree, readTar } from "./index.ts";
 
 const what = { what: "the layer" };
@@ -269,7 +269,7 @@ test("an upper directory of a mount with user attributes is read by these", asyn
 
 test("both differs agree on any change, two layers up", async (t) => {
   if (!needsRoot(t)) return;
-  const ops = fc.array(treeOp, { maxLength: 30 });
+  const ops = treeOps(30);
   const property = fc.asyncProperty(ops, ops, ops, async (first, second, third: TreeOp[]) => {
     await using stack = await OverlayStack.open();
     for (const op of first) perform(stack.view, op);
@@ -279,7 +279,7 @@ test("both differs agree on any change, two layers up", async (t) => {
       await diff(stack, lower, upper);
     }
   });
-  await fc.assert(property, { numRuns: 80 });
+  await fc.assert(property, { numRuns: runs(80) });
 });
 
 test("a large file, and one that changes while it is read", async () => {
