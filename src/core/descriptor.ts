@@ -23,6 +23,9 @@ export const Annotation = {
   createdAt: "buildkit/createdat",
   description: "buildkit/description",
   rewrittenTimestamp: "buildkit/rewritten-timestamp",
+  /** Of an eStargz layer: digest of its table of contents, and bytes of its uncompressed archive with that table. */
+  estargzToc: "containerd.io/snapshot/stargz/toc.digest",
+  estargzSize: "io.containers.estargz.uncompressed-size",
   refName: "org.opencontainers.image.ref.name",
   imageCreated: "org.opencontainers.image.created",
   containerdImageName: "io.containerd.image.name",

@@ -19,7 +19,11 @@ export const MediaType = {
   inToto: "application/vnd.in-toto+json",
 } as const;
 
-export type LayerCompression = "uncompressed" | "gzip" | "zstd";
+/** How a stream of bytes is compressed. */
+export type StreamCompression = "uncompressed" | "gzip" | "zstd";
+
+/** How a layer is compressed. eStargz is gzip whose files can be read one by one; its media type is that of gzip. */
+export type LayerCompression = StreamCompression | "estargz";
 
 const LAYER =
   /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[+.](gzip|zstd))?$/;
@@ -45,11 +49,11 @@ export function isDockerType(type: string): boolean {
   return type.startsWith("application/vnd.docker.");
 }
 
-/** How a layer of this media type is compressed, or undefined if it is no layer type. */
-export function layerCompression(type: string): LayerCompression | undefined {
+/** How a layer of this media type is compressed, or undefined if it is no layer type. An eStargz layer is "gzip" here. */
+export function layerCompression(type: string): StreamCompression | undefined {
   const match = LAYER.exec(type);
   if (match === null) return undefined;
-  return (match[1] as LayerCompression | undefined) ?? "uncompressed";
+  return (match[1] as StreamCompression | undefined) ?? "uncompressed";
 }
 
 /** The layer media type for a compression, in the OCI or the Docker family. */
@@ -58,6 +62,7 @@ export function layerMediaType(compression: LayerCompression, family: "oci" | "d
     case "uncompressed":
       return family === "oci" ? MediaType.ociLayer : MediaType.dockerLayer;
     case "gzip":
+    case "estargz":
       return family === "oci" ? MediaType.ociLayerGzip : MediaType.dockerLayerGzip;
     case "zstd":
       return family === "oci" ? MediaType.ociLayerZstd : MediaType.dockerLayerZstd;

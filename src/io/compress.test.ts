@@ -3,11 +3,12 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import * as fc from "fast-check";
-import { type LayerCompression, digestOf, isVarveError } from "../core/index.ts";
+import { type StreamCompression, digestOf, isVarveError } from "../core/index.ts";
 import { bytesOf, type Bytes, collect } from "./bytes.ts";
 import { compress } from "./compress.ts";
 import { type CompressionFormat, detectCompression } from "./compress-detect.ts";
 import { decompress } from "./compress-decode.ts";
+import { gzipMembers, MEMBER_END, type MemberInput } from "./compress-members.ts";
 
 const what = { what: "the test" };
 const all = (source: Bytes): Promise<Buffer> => collect(source, 1e9, what);
@@ -39,7 +40,7 @@ function hasTool(command: string): boolean {
 
 test("what is compressed can be read back, in any cut, and gives the same bytes", async () => {
   const data = sample(1_000_003);
-  for (const type of ["gzip", "zstd", "uncompressed"] satisfies LayerCompression[]) {
+  for (const type of ["gzip", "zstd", "uncompressed"] satisfies StreamCompression[]) {
     const whole = await all(compress(bytesOf(data), { type }));
     assert.deepEqual(await all(compress(cut(data, 4096), { type })), whole, type);
     assert.deepEqual(await all(compress(cut(data, 333_333), { type })), whole, type);
@@ -54,6 +55,37 @@ test("other readers accept our streams, of many blocks too", async () => {
   assert.deepEqual(zstdDecompressSync(await all(compress(bytesOf(data), { type: "zstd", level: 1 }))), data);
 });
 
+test("members end where they are told to, and none is empty", async () => {
+  const data = sample(900_000);
+  async function* parts(size: number): AsyncGenerator<MemberInput> {
+    for (const [from, to] of [
+      [0, 5],
+      [5, 600_000],
+      [600_000, 862_144],
+      [862_144, 900_000],
+    ] as const) {
+      yield* cut(data.subarray(from, to), size);
+      yield MEMBER_END;
+      yield MEMBER_END;
+    }
+  }
+  const membersOf = async (size: number): Promise<Buffer[]> => {
+    const members: Uint8Array[][] = [];
+    for await (const { bytes, begins } of gzipMembers(parts(size))) {
+      if (begins) members.push([]);
+      members.at(-1)?.push(bytes);
+    }
+    return members.map((pieces) => Buffer.concat(pieces));
+  };
+  const members = await membersOf(100_000);
+  assert.deepEqual(
+    members.map((member) => gunzipSync(member).length),
+    [5, 599_995, 262_144, 37_856],
+  );
+  assert.deepEqual(await read(Buffer.concat(members)), data);
+  assert.deepEqual(await membersOf(777), members);
+});
+
 /** Stored, so that the compression library has no part in the bytes: they are those of the blocks alone. */
 test("blocks are those that digests rest on", async () => {
   const text = Buffer.from(Array.from({ length: 200_000 }, (_, line) => `line ${line}\n`).join(""));
@@ -66,7 +98,7 @@ test("any bytes at any level survive", async () => {
     fc.asyncProperty(
       fc.uint8Array({ maxLength: 2000 }),
       fc.integer({ min: 0, max: 9 }),
-      fc.constantFrom<LayerCompression>("gzip", "zstd"),
+      fc.constantFrom<StreamCompression>("gzip", "zstd"),
       async (data, level, type) => {
         assert.deepEqual(await read(await all(compress(bytesOf(data), { type, level })), type), Buffer.from(data));
       },
@@ -162,7 +194,7 @@ test("errors of the source pass through, and a reader that leaves releases the s
       released = true;
     }
   }
-  for (const type of ["gzip", "zstd"] satisfies LayerCompression[]) {
+  for (const type of ["gzip", "zstd"] satisfies StreamCompression[]) {
     released = false;
     for await (const chunk of compress(endless(), { type })) if (chunk.length > 100) break;
     assert.ok(released, type);

@@ -1,22 +1,13 @@
-import { type LayerCompression, VarveError } from "../core/index.ts";
+import type { StreamCompression } from "../core/index.ts";
 import type { Bytes } from "./bytes.ts";
 import { gzip } from "./compress-gzip.ts";
+import { compressionLevel } from "./compress-level.ts";
 import { zstd } from "./compress-zstd.ts";
 
 export interface CompressOptions {
-  readonly type: LayerCompression;
+  readonly type: StreamCompression;
   /** gzip 0 to 9 (6 if left out), zstd 0 to 22 (3 if left out); ignored for "uncompressed". */
   readonly level?: number | undefined;
-}
-
-const LEVELS = { gzip: { most: 9, usual: 6 }, zstd: { most: 22, usual: 3 } } as const;
-
-/** The level to use; throws `invalid-argument` for one that the format does not have. -1 stands for the usual one. */
-function compressionLevel(type: "gzip" | "zstd", level: number | undefined): number {
-  const { most, usual } = LEVELS[type];
-  if (level === undefined || level === -1) return usual;
-  if (Number.isInteger(level) && level >= 0 && level <= most) return level;
-  throw new VarveError("invalid-argument", `Cannot compress with ${type} level ${level}: it goes from 0 to ${most}`);
 }
 
 /**

@@ -1,21 +1,24 @@
 import { DigestHasher, type Digest, type LayerCompression, layerMediaType } from "../core/index.ts";
 import { type Bytes, compress } from "../io/index.ts";
+import { type EstargzStream, estargz } from "./estargz/write.ts";
 
 export interface CreateLayerOptions {
   readonly compression: LayerCompression;
-  /** gzip 0 to 9, zstd 0 to 22. */
+  /** gzip and estargz 0 to 9, zstd 0 to 22. */
   readonly level?: number | undefined;
   /** Family of the media type; "oci" if left out. */
   readonly family?: "oci" | "docker";
 }
 
 export interface CreatedLayer {
-  /** Digest of the uncompressed archive. */
+  /** Digest of the uncompressed archive; of eStargz, with the table of contents at its end. */
   readonly diffId: Digest;
   /** Digest and size in bytes of the blob. */
   readonly digest: Digest;
   readonly size: number;
   readonly mediaType: string;
+  /** What its descriptor says besides: of eStargz, where to begin reading. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 export interface LayerStream {
@@ -31,15 +34,15 @@ export function createLayer(tar: Bytes, { compression, level, family = "oci" }: 
   // Whoever reads the bytes sees the error too; nobody has to look at both.
   promise.catch(() => undefined);
   const inner = new DigestHasher();
-  const hashed = hashing(tar, inner);
-  const blob = compress(hashed, { type: compression, level });
+  const blob = encoded(tar, { compression, level }, inner);
   async function* bytes(): AsyncGenerator<Uint8Array> {
     const outer = compression === "uncompressed" ? inner : new DigestHasher();
     try {
-      yield* outer === inner ? blob : hashing(blob, outer);
+      yield* outer === inner ? blob.bytes : hashing(blob.bytes, outer);
       const diffId = inner.digest();
       const digest = outer === inner ? diffId : outer.digest();
-      resolve({ diffId, digest, size: outer.size, mediaType: layerMediaType(compression, family) });
+      const mediaType = layerMediaType(compression, family);
+      resolve({ diffId, digest, size: outer.size, mediaType, annotations: blob.annotations() });
     } catch (error) {
       reject(error);
       throw error;
@@ -48,6 +51,12 @@ export function createLayer(tar: Bytes, { compression, level, family = "oci" }: 
     }
   }
   return { bytes: bytes(), result: promise };
+}
+
+/** The archive compressed; `inner` digests what comes out when it is decompressed. */
+function encoded(tar: Bytes, { compression, level }: CreateLayerOptions, inner: DigestHasher): EstargzStream {
+  if (compression === "estargz") return estargz(tar, { level, onPlain: (piece) => inner.update(piece) });
+  return { bytes: compress(hashing(tar, inner), { type: compression, level }), annotations: () => ({}) };
 }
 
 async function* hashing(source: Bytes, hasher: DigestHasher): AsyncGenerator<Uint8Array> {

@@ -8,6 +8,8 @@ export {
   packTree,
   type PackOptions,
 } from "./diff.ts";
+export { type BlobReader, tocOffsetOf } from "./estargz/toc-read.ts";
+export { type EstargzVerdict, verifyEstargz } from "./estargz/verify.ts";
 export { type ArchiveSource, extractArchive, type ExtractOptions } from "./extract.ts";
 export { readTar, type ReadTarOptions } from "./tar-read.ts";
 export { writeTar } from "./tar-write.ts";

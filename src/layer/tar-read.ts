@@ -74,7 +74,7 @@ interface ReadHeader {
 }
 
 /** Reads an entry's header with all that belongs to it, or undefined at the end of the archive. */
-async function readHeader(input: TarSource): Promise<ReadHeader | undefined> {
+export async function readHeader(input: TarSource): Promise<ReadHeader | undefined> {
   let extensions = NO_EXTENSIONS;
   let room: number = Limits.tarHeader;
   for (;;) {

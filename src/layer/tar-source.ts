@@ -1,24 +1,24 @@
 import type { Bytes } from "../io/index.ts";
 import { corruptArchive } from "./tar-format.ts";
 
-/** Reads a stream in pieces of the size that the format asks for. */
+/** Reads a stream in pieces of the size that the format asks for; `onTaken` sees each piece as it is handed out or skipped. */
 export class TarSource {
   readonly what: string;
   readonly #iterator: AsyncIterator<Uint8Array>;
+  readonly #onTaken: ((piece: Buffer) => void) | undefined;
   #chunk: Buffer = Buffer.alloc(0);
   #ended = false;
 
-  constructor(source: Bytes, what: string) {
+  constructor(source: Bytes, what: string, onTaken?: (piece: Buffer) => void) {
     this.what = what;
+    this.#onTaken = onTaken;
     this.#iterator = source[Symbol.asyncIterator]();
   }
 
   /** Exactly `size` bytes if they are at hand: the way without waiting. */
   take(size: number): Buffer | undefined {
     if (this.#chunk.length < size) return undefined;
-    const taken = this.#chunk.subarray(0, size);
-    this.#chunk = this.#chunk.subarray(size);
-    return taken;
+    return this.#cut(size);
   }
 
   /** Exactly `size` bytes; undefined if the stream ends before the first of them, `corrupt` if it ends within. */
@@ -27,8 +27,7 @@ export class TarSource {
     let missing = size;
     while (missing > 0) {
       if (this.#chunk.length === 0 && !(await this.#fill())) break;
-      const piece = this.#chunk.subarray(0, missing);
-      this.#chunk = this.#chunk.subarray(piece.length);
+      const piece = this.#cut(missing);
       pieces.push(piece);
       missing -= piece.length;
     }
@@ -41,6 +40,11 @@ export class TarSource {
   async some(most: number): Promise<Buffer> {
     if (this.#chunk.length === 0 && !(await this.#fill())) throw this.truncated();
     return this.take(Math.min(most, this.#chunk.length)) as Buffer;
+  }
+
+  /** Whatever is left, up to the end. */
+  async *rest(): AsyncGenerator<Buffer> {
+    while (this.#chunk.length > 0 || (await this.#fill())) yield this.#cut(this.#chunk.length);
   }
 
   async skip(size: number): Promise<void> {
@@ -60,6 +64,14 @@ export class TarSource {
 
   truncated(): Error {
     return corruptArchive(this.what, "it is cut short");
+  }
+
+  /** At most `size` bytes of those at hand. */
+  #cut(size: number): Buffer {
+    const piece = this.#chunk.subarray(0, size);
+    this.#chunk = this.#chunk.subarray(piece.length);
+    this.#onTaken?.(piece);
+    return piece;
   }
 
   async #fill(): Promise<boolean> {

@@ -1,0 +1,168 @@
+import { DigestHasher, Limits, digestOf, isVarveError } from "../../core/index.ts";
+import { limited } from "../../io/index.ts";
+import { cleanPath, corruptArchive, padding } from "../tar-format.ts";
+import { readHeader } from "../tar-read.ts";
+import { TarSource } from "../tar-source.ts";
+import type { TarHeader } from "../types.ts";
+import { Segments } from "./segments.ts";
+import { TOC_NAME, textOf, tocEntryOf } from "./toc.ts";
+import { type BlobReader, type TocClaim, fieldOf, naturalOf, readToc, tocOffsetOf } from "./toc-read.ts";
+
+/** Characters of names that are remembered, to find one that comes twice. */
+const MAX_NAMES = 67_108_864;
+
+export type EstargzVerdict =
+  /** `tocOffset` is where the archive itself ends. */
+  | { readonly kind: "verified"; readonly tocOffset: number }
+  | { readonly kind: "not-verified"; readonly reason: string };
+
+/**
+ * Whether a blob is eStargz that can be relied on: footer and table of contents are there, the table is the last entry, and
+ * it says of every entry of the archive, in the archive's order, what the archive says, with every chunk where the table has
+ * it and of the digest that the table gives. All of the blob is read. Whatever the blob holds, memory is bounded; errors of
+ * reading it pass through.
+ */
+export async function verifyEstargz(blob: BlobReader): Promise<EstargzVerdict> {
+  const tocOffset = await tocOffsetOf(blob);
+  if (tocOffset === undefined) return { kind: "not-verified", reason: "it has no eStargz footer" };
+  try {
+    await new Verifier(blob, tocOffset).run();
+    return { kind: "verified", tocOffset };
+  } catch (error) {
+    if (!isVarveError(error, "corrupt", "limit-exceeded", "unsupported")) throw error;
+    return { kind: "not-verified", reason: error.message };
+  }
+}
+
+const WHAT = "an eStargz layer";
+
+/** Walks the archive and its table of contents side by side. */
+class Verifier {
+  readonly #toc: AsyncGenerator<TocClaim>;
+  readonly #segments: Segments;
+  readonly #input: TarSource;
+  readonly #names = new Set<string>();
+  /** Characters of all names. */
+  #named = 0;
+  /** Bytes of the archive that have passed. */
+  #position = 0;
+
+  constructor(blob: BlobReader, tocOffset: number) {
+    this.#toc = readToc(blob, tocOffset, WHAT);
+    this.#segments = new Segments(blob, tocOffset, readToc(blob, tocOffset, WHAT), WHAT);
+    const plain = limited(this.#segments, Limits.layerUnpacked, { what: WHAT });
+    this.#input = new TarSource(plain, WHAT, (piece) => {
+      this.#position += piece.length;
+    });
+  }
+
+  async run(): Promise<void> {
+    try {
+      for (let read = await readHeader(this.#input); read !== undefined; read = await readHeader(this.#input)) {
+        if (read.sparse !== undefined) throw wrong("it has sparse files");
+        await this.#checkEntry(read.header);
+      }
+      if ((await this.#toc.next()).done !== true) throw wrong("its table of contents has entries that it has not");
+      await this.#input.drain();
+    } finally {
+      await this.#input.close();
+      await this.#toc.return(undefined);
+    }
+  }
+
+  async #checkEntry(header: TarHeader): Promise<void> {
+    const claim = await this.#next();
+    this.#checkName(header);
+    if (!sameHeader(header, claim)) throw wrong("its table of contents says something else of an entry");
+    if (header.size > 0) await this.#checkContent(header, claim);
+    else if (naturalOf(claim, "offset") !== 0) throw wrong("a chunk is not where its table of contents has it");
+    else if (!isDigest(claim, "digest", digestOf(""), header.type === "file")) throw wrong("a digest is wrong");
+    await this.#input.skip(padding(header.size));
+  }
+
+  #checkName({ path }: TarHeader): void {
+    this.#named += path.length;
+    if (path === TOC_NAME || this.#names.has(path)) throw wrong("a name comes twice");
+    if (this.#named > MAX_NAMES) throw wrong("its names are too long");
+    this.#names.add(path);
+  }
+
+  async #checkContent({ size, rawPath }: TarHeader, first: TocClaim): Promise<void> {
+    const whole = new DigestHasher();
+    for (let at = 0; at < size;) {
+      const claim = at === 0 ? first : await this.#next();
+      const length = naturalOf(claim, "chunkSize") || size - at;
+      const isNext = at === 0 || (fieldOf(claim, "type") === "chunk" && fieldOf(claim, "name") === textOf(rawPath));
+      if (!isNext || !hasKnownKeys(claim) || naturalOf(claim, "chunkOffset") !== at || length < 1 || length > size - at)
+        throw wrong("the chunks of a file are not its content");
+      await this.#checkChunk(claim, length, whole);
+      at += length;
+    }
+    if (!isDigest(first, "digest", whole.digest(), true)) throw wrong("a digest is wrong");
+  }
+
+  async #checkChunk(claim: TocClaim, length: number, whole: DigestHasher): Promise<void> {
+    const start = this.#position;
+    const hasher = new DigestHasher();
+    for (let left = length; left > 0;) {
+      const piece = await this.#input.some(left);
+      left -= piece.length;
+      hasher.update(piece);
+      whole.update(piece);
+    }
+    const member = this.#segments.plainOffset(naturalOf(claim, "offset"));
+    if (member === undefined || member + naturalOf(claim, "innerOffset") !== start)
+      throw wrong("a chunk is not where its table of contents has it");
+    if (!isDigest(claim, "chunkDigest", hasher.digest(), true)) throw wrong("a digest is wrong");
+  }
+
+  async #next(): Promise<TocClaim> {
+    const next = await this.#toc.next();
+    if (next.done === true) throw wrong("it has entries that its table of contents has not");
+    return next.value;
+  }
+}
+
+function wrong(state: string): Error {
+  return corruptArchive(WHAT, state);
+}
+
+function isDigest(claim: TocClaim, key: string, expected: string, required: boolean): boolean {
+  const value = fieldOf(claim, key);
+  return value === expected || (!required && value === undefined);
+}
+
+const NUMBERS = ["size", "uid", "gid", "devMajor", "devMinor"] as const;
+/** Go takes a key in any case for a field, so that one that is not here could change what it reads. */
+/** Go takes a key in any case for a field, so that one that is not here could change what it reads. */
+const FACTS = ["name", "type", "modtime", "linkName", "mode", "userName", "groupName", "xattrs", "NumLink"] as const;
+const PLACES = ["offset", "innerOffset", "digest", "chunkOffset", "chunkSize", "chunkDigest"] as const;
+const KEYS: ReadonlySet<string> = new Set([...NUMBERS, ...FACTS, ...PLACES]);
+
+function hasKnownKeys(claim: TocClaim): boolean {
+  return Object.keys(claim).every((key) => KEYS.has(key));
+}
+
+/** Whether a claim says what the archive's header does; of modes only what has a meaning counts. */
+function sameHeader(header: TarHeader, claim: TocClaim): boolean {
+  const expected = tocEntryOf(header);
+  const link = fieldOf(claim, "linkName") ?? "";
+  return (
+    hasKnownKeys(claim) &&
+    fieldOf(claim, "name") === expected.name &&
+    fieldOf(claim, "type") === expected.type &&
+    NUMBERS.every((key) => naturalOf(claim, key) === (expected[key] ?? 0)) &&
+    naturalOf(claim, "mode") >= 0 &&
+    (naturalOf(claim, "mode") & 0o7777) === header.mode &&
+    (fieldOf(claim, "modtime") ?? "") === (expected.modtime ?? "") &&
+    typeof link === "string" &&
+    (header.type === "hardlink" ? cleanPath(link) : link) === (expected.linkName ?? "") &&
+    sameXattrs(expected.xattrs ?? new Map(), fieldOf(claim, "xattrs") ?? {})
+  );
+}
+
+function sameXattrs(expected: ReadonlyMap<string, string>, claim: unknown): boolean {
+  if (typeof claim !== "object" || claim === null) return false;
+  const entries = Object.entries(claim);
+  return entries.length === expected.size && entries.every(([name, value]) => expected.get(name) === value);
+}
