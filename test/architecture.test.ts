@@ -12,7 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["content", "layer", "dockerfile", "contenthash"],
   ["snapshot", "registry"],
   ["record", "image", "llb", "solver"],
-  ["cache", "exec", "fileop", "source", "frontend"],
+  ["cache", "remotecache", "exec", "fileop", "source", "frontend"],
   ["export"],
   ["build"],
   ["cli"],
