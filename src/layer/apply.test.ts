@@ -127,3 +127,37 @@ test("what a tree has: owner, set-id bits, capabilities, attributes, devices, ti
     `"h" 106755 5:6 time 7 content "content" security.capability=${CAPABILITY.toString("hex")} user.x=79 is "f"`,
   ]);
 });
+
+test("a layer's directory has the layer's attributes only, in both formats and any order", async (t) => {
+  if (!needsRoot(t)) return;
+  const xattrs = (name: string): TarInput["xattrs"] => new Map([[name, Buffer.from("y")]]);
+  const inputs: TarInput[] = [
+    { path: "d", type: "directory", xattrs: xattrs("user.new") },
+    { path: "d/f", body: "x" },
+  ];
+  for (const order of [inputs, inputs.toReversed()]) {
+    await using stack = await OverlayStack.open();
+    const old: TarInput = { path: "d", type: "directory", xattrs: xattrs("user.old") };
+    await applyLayer(writeTar([old]), stack.view, PLAIN);
+    const fresh = stack.make("fresh");
+    await applyLayer(writeTar(order), fresh, { format: "overlay", lowerView: stack.view });
+    await applyLayer(writeTar(order), stack.view, PLAIN);
+    for (const tree of [fresh, stack.view]) {
+      const [line] = describeTree(tree, { userXattrs: true });
+      assert.equal(line, '"d" 40755 0:0 user.new=79');
+    }
+  }
+});
+
+test("a hard link's target goes with its directory when that is deleted afterwards", async (t) => {
+  if (!needsRoot(t)) return;
+  await using stack = await OverlayStack.open();
+  await applyLayer(writeTar([{ path: "d/sub/c", body: "x" }]), stack.view, PLAIN);
+  const inputs: TarInput[] = [{ path: "h", type: "hardlink", linkPath: "d/sub/c" }, { path: ".wh.d" }];
+  const fresh = stack.make("fresh");
+  await applyLayer(writeTar(inputs), fresh, { format: "overlay", lowerView: stack.view });
+  const plain = await copyOf(stack, stack.view, "plain");
+  await applyLayer(writeTar(inputs), plain, PLAIN);
+  for (const tree of [stack.push(fresh).view, plain])
+    assert.deepEqual(describeTree(tree), ['"h" 100644 0:0 time 0 content "x"']);
+});

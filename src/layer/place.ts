@@ -14,7 +14,16 @@ import {
 } from "node:fs";
 import { promisify } from "node:util";
 import { errnoOf, throwIfAborted } from "../core/index.ts";
-import { byteStringOf, lsetxattr, lutimes, mknod, type Path, pathOfByteString } from "../linux/index.ts";
+import {
+  byteStringOf,
+  llistxattr,
+  lremovexattr,
+  lsetxattr,
+  lutimes,
+  mknod,
+  type Path,
+  pathOfByteString,
+} from "../linux/index.ts";
 import { TYPE_BITS } from "./tar-format.ts";
 import type { TarEntry, TarEntryType, TarHeader, TarPiece } from "./types.ts";
 
@@ -123,6 +132,14 @@ export function isForeignXattr(name: string): boolean {
 function setXattrs(at: Path, header: TarHeader): void {
   for (const [name, value] of header.xattrs) {
     if (!isForeignXattr(name)) trySetXattr(at, pathOfByteString(name), value, header.type);
+  }
+}
+
+/** Takes away the attributes of an older layer: an entry's metadata replace those of the directory that is there. */
+export function dropXattrs(at: Path, { xattrs }: TarHeader): void {
+  for (const name of llistxattr(at)) {
+    if (isForeignXattr(name) || xattrs.has(byteStringOf(name))) continue;
+    if (name.startsWith("user.") || name === "security.capability") lremovexattr(at, name);
   }
 }
 

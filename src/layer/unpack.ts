@@ -5,7 +5,7 @@ import { type ByteString, lutimes, type Path, pathOfByteString } from "../linux/
 import { copyUp, placeLink } from "./hard-link.ts";
 import { type Held, splitPath, Tree } from "./held-tree.ts";
 import { Parents } from "./parents.ts";
-import { type Ownership, placeDirectory, placeFile, placeNode, setMetadata, setTime } from "./place.ts";
+import { dropXattrs, type Ownership, placeDirectory, placeFile, placeNode, setMetadata, setTime } from "./place.ts";
 import { corruptArchive, quoted } from "./tar-format.ts";
 import { joinBytes } from "./tree.ts";
 import { treeError } from "./tree-error.ts";
@@ -75,6 +75,8 @@ class Unpacker implements Disposable {
   readonly #times = new Map<ByteString, bigint>();
   readonly #skipped: string[] = [];
   #size = 0;
+  /** Directories are being made for the sake of a link's target, not of an entry. */
+  #isLinking = false;
 
   constructor(directory: Path, options: UnpackOptions) {
     const { mode, ownership, what } = options;
@@ -83,7 +85,8 @@ class Unpacker implements Disposable {
     this.#tree = held.use(new Tree(directory));
     this.#lower = mode.kind === "overlay" && mode.lower !== undefined ? held.use(new Tree(mode.lower)) : undefined;
     const onCreate = (path: ByteString, mtime: bigint | undefined): void => {
-      this.#whiteouts.unpacked(path);
+      if (this.#isLinking) this.#whiteouts.borrowed(path);
+      else this.#whiteouts.unpacked(path);
       if (mtime !== undefined) this.#times.set(path, mtime);
     };
     this.#parents = held.use(new Parents({ tree: this.#tree, lower: this.#lower, ownership, what, onCreate }));
@@ -217,7 +220,9 @@ class Unpacker implements Disposable {
       // It stood for what is below the layer; a directory would let that be seen again.
       this.#whiteouts.remove(parent, name);
     }
-    placeDirectory(pathOfByteString(parent.entry(name)), entry, this.#options);
+    const at = pathOfByteString(parent.entry(name));
+    if (found?.type === "directory" && this.#options.mode.kind !== "archive") dropXattrs(at, entry);
+    placeDirectory(at, entry, this.#options);
     this.#times.set(joinBytes(parent.key, name), entry.mtime);
   }
 
@@ -238,7 +243,9 @@ class Unpacker implements Disposable {
   }: TarEntry): Promise<{ key: ByteString; fullPath: ByteString; isSymlink: boolean }> {
     if (linkPath === "") throw this.#badLink(path, linkPath);
     const [directory, name] = splitPath(linkPath);
+    this.#isLinking = true;
     const parent = this.#parents.at(directory);
+    this.#isLinking = false;
     const key = joinBytes(parent.key, name);
     if (parent.find(name) === undefined && !this.#whiteouts.hides(key)) {
       using below = this.#lower?.find(key);

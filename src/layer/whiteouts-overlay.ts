@@ -1,8 +1,9 @@
-import { constants, unlinkSync } from "node:fs";
+import { constants, rmdirSync, unlinkSync } from "node:fs";
+import { errnoOf } from "../core/index.ts";
 import { type ByteString, lsetxattr, mknod, pathOfByteString } from "../linux/index.ts";
 import { type Held, splitPath, type Tree } from "./held-tree.ts";
 import { PathTree } from "./path-tree.ts";
-import { isWhiteoutDevice, joinBytes, namesIn } from "./tree.ts";
+import { isWhiteoutDevice, joinBytes, namesIn, type TreeFile } from "./tree.ts";
 import { isUnder, type Whiteouts } from "./whiteouts.ts";
 
 const YES = Buffer.from("y");
@@ -83,11 +84,11 @@ export class OverlayWhiteouts implements Whiteouts {
 
   /** What was copied from below, only to be linked to or followed, goes with it. */
   #giveBack(path: ByteString): void {
-    for (const borrowed of this.#borrowed.take(path)) {
+    for (const borrowed of this.#borrowed.take(path).reverse()) {
       using found = this.#options.upper.find(borrowed);
       if (found === undefined) continue;
       this.#options.onRemove();
-      unlinkSync(pathOfByteString(found.file.fullPath));
+      giveUp(found.file);
     }
   }
 
@@ -110,5 +111,16 @@ export class OverlayWhiteouts implements Whiteouts {
     if (lower === undefined || path === "") return false;
     using found = lower.find(path);
     return found === undefined || isWhiteoutDevice(found.file);
+  }
+}
+
+/** Removes what was copied from below; a directory stays if the layer has put something into it. */
+function giveUp(file: TreeFile): void {
+  const path = pathOfByteString(file.fullPath);
+  if (file.type !== "directory") return unlinkSync(path);
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOTEMPTY") throw error;
   }
 }
