@@ -16,6 +16,21 @@ export class FileWriter {
     this.#position = position;
   }
 
+  /** Bytes that are in the file, and those that are gathered for it. */
+  get size(): number {
+    return this.#position + this.#gathered;
+  }
+
+  /** At most `length` bytes from byte `at` on, which is below `size`: of the file, or else a copy of what is gathered. */
+  async read(at: number, length: number): Promise<Uint8Array> {
+    const inFile = this.#position - at;
+    if (inFile <= 0)
+      return Buffer.from(this.#buffer?.subarray(-inFile, Math.min(length - inFile, this.#gathered)) ?? []);
+    const buffer = Buffer.allocUnsafe(Math.min(length, inFile));
+    const { bytesRead } = await this.#handle.read(buffer, 0, buffer.byteLength, at);
+    return buffer.subarray(0, bytesRead);
+  }
+
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#gathered + chunk.byteLength > GATHER) await this.flush();
     if (chunk.byteLength >= GATHER) return await this.#put(chunk);
@@ -26,9 +41,7 @@ export class FileWriter {
 
   async flush(): Promise<void> {
     if (this.#buffer === undefined || this.#gathered === 0) return;
-    const pending = this.#buffer.subarray(0, this.#gathered);
-    this.#gathered = 0;
-    await this.#put(pending);
+    await this.#put(this.#buffer.subarray(0, this.#gathered));
   }
 
   /** Cuts the file and goes on from there. */
@@ -39,11 +52,12 @@ export class FileWriter {
   }
 
   async #put(bytes: Uint8Array): Promise<void> {
-    let done = 0;
-    while (done < bytes.byteLength) {
-      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.byteLength - done, this.#position);
+    for (let done = 0; done < bytes.byteLength;) {
+      const left = bytes.byteLength - done;
+      const { bytesWritten } = await this.#handle.write(bytes, done, left, this.#position + done);
       done += bytesWritten;
-      this.#position += bytesWritten;
     }
+    this.#position += bytes.byteLength;
+    this.#gathered = 0;
   }
 }

@@ -17,7 +17,9 @@ import type { DirectorySync } from "./directory-sync.ts";
 import { FileWriter } from "./file-writer.ts";
 import { blobPath } from "./layout.ts";
 import type { Place } from "./place.ts";
-import type { BlobInfo, CommitOptions, Ingest, IngestOptions } from "./types.ts";
+import { readBlob } from "./read.ts";
+import { Tail, type TailEnd } from "./tail.ts";
+import type { BlobInfo, CommitOptions, FollowOptions, Ingest, IngestOptions } from "./types.ts";
 
 export interface IngestContext {
   readonly blobs: Blobs;
@@ -47,8 +49,8 @@ class FileIngest implements Ingest {
   readonly #expected: Expected;
   readonly #writer: FileWriter;
   readonly #signal: AbortSignal | undefined;
+  readonly #tail: Tail;
   #hasher: DigestHasher;
-  #ended = false;
 
   constructor(context: IngestContext, place: Place, handle: FileHandle, hasher: DigestHasher, options: IngestOptions) {
     this.#context = context;
@@ -58,6 +60,7 @@ class FileIngest implements Ingest {
     this.#expected = options.expected ?? {};
     this.#signal = options.signal;
     this.#writer = new FileWriter(handle, hasher.size);
+    this.#tail = new Tail(handle, this.#writer);
   }
 
   get offset(): number {
@@ -72,7 +75,14 @@ class FileIngest implements Ingest {
         throw this.#corrupt(`it is longer than ${size} bytes`);
       this.#hasher.update(chunk);
       await this.#writer.write(chunk);
+      this.#tail.grown();
     });
+  }
+
+  async *follow({ signal }: FollowOptions = {}): AsyncGenerator<Uint8Array> {
+    const { end } = this.#tail;
+    if (end?.kind === "whole") yield* readBlob(this.#context.blobs, end.digest, { signal });
+    else yield* this.#tail.read(`blob ${this.#place.name}`, signal);
   }
 
   async truncate(offset: number): Promise<void> {
@@ -80,6 +90,7 @@ class FileIngest implements Ingest {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.offset)
       throw new VarveError("invalid-argument", `Cannot truncate a blob of ${this.offset} bytes to ${offset}`);
     await this.#orRemove(async () => {
+      this.#tail.cut();
       await this.#writer.truncate(offset);
       this.#hasher = await hashFile(this.#place.file, offset, this.#hasher.algorithm, this.#signal);
     });
@@ -95,18 +106,18 @@ class FileIngest implements Ingest {
       await this.#context.directories.sync(dirname(blobPath(this.#context.blobs.layout, digest)));
       return info;
     });
-    await this.#end(false);
+    await this.#end(false, { kind: "whole", digest: info.digest });
     return info;
   }
 
   async abort(): Promise<void> {
-    await this.#end(false);
+    await this.#end(false, this.#givenUp());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#ended) return;
+    if (this.#tail.end !== undefined) return;
     await this.#writer.flush().catch(() => undefined);
-    await this.#end(true);
+    await this.#end(true, this.#givenUp());
   }
 
   async #publish(digest: Digest, size: number, options: CommitOptions): Promise<BlobInfo> {
@@ -139,8 +150,14 @@ class FileIngest implements Ingest {
     });
   }
 
+  #givenUp(): TailEnd {
+    const message = `Cannot read blob ${this.#place.name}: its writer has given it up`;
+    return { kind: "broken", error: new VarveError("not-found", message) };
+  }
+
   #use(): void {
-    if (this.#ended) throw new VarveError("internal", `Cannot write blob ${this.#place.name}: its ingest has ended`);
+    if (this.#tail.end !== undefined)
+      throw new VarveError("internal", `Cannot write blob ${this.#place.name}: its ingest has ended`);
     throwIfAborted(this.#signal, `write blob ${this.#place.name}`);
   }
 
@@ -150,16 +167,15 @@ class FileIngest implements Ingest {
       return await work();
     } catch (error) {
       const failure = toVarveError(error, `write blob ${this.#place.name}`);
-      await this.#end(isVarveError(failure, "cancelled", "busy"));
+      await this.#end(isVarveError(failure, "cancelled", "busy"), { kind: "broken", error: failure });
       throw failure;
     }
   }
 
-  async #end(keep: boolean): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
+  async #end(keep: boolean, end: TailEnd): Promise<void> {
+    if (this.#tail.end !== undefined) return;
     try {
-      await this.#handle.close();
+      await this.#tail.close(end);
     } finally {
       await this.#place.release(keep);
     }

@@ -60,14 +60,14 @@ export function anonymousPlace(layout: Layout): Place {
   return {
     file,
     name: "a blob",
-    open: () => open(file, "wx", 0o600),
+    open: () => open(file, "wx+", 0o600),
     release: async () => {
       await rm(file, { force: true });
     },
   };
 }
 
-/** Not "a": Linux would ignore the positions of writes. Not "w": it would drop what is to be resumed. */
+/** Not "a": Linux would ignore the positions of writes. Not "w+": it would drop what is to be resumed. */
 async function openForWriting(file: string): Promise<FileHandle> {
   try {
     return await open(file, "r+");
@@ -75,7 +75,7 @@ async function openForWriting(file: string): Promise<FileHandle> {
     // EACCES: its writer died between sealing the file and giving it its name, and resuming is not worth the care.
     if (errnoOf(error) === "EACCES") await rm(file);
     else if (errnoOf(error) !== "ENOENT") throw error;
-    return await open(file, "wx", 0o600);
+    return await open(file, "wx+", 0o600);
   }
 }
 

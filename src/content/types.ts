@@ -56,11 +56,25 @@ export interface Lease extends AsyncDisposable {
   add(kind: LeasedKind, id: string): void;
 }
 
+export interface FollowOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes that can be read while they are still being written. */
+export interface Followed {
+  /**
+   * All of the blob from its first byte on, with what interrupted ingests left of it, as it is written: not verified before
+   * the end, so that whatever is made of it must not count until the stream has ended. It ends once the blob is committed,
+   * and throws what the commit threw, or `not-found` if the writer gave up. Any number may follow, each at its own pace.
+   */
+  follow(options?: FollowOptions): Bytes;
+}
+
 /**
  * A blob being written. Obtained from `ContentStore.ingest`, ended by `commit` or `abort`. Disposed of without either,
  * what was written stays for the next ingest of the ref. Writes follow one another: await each.
  */
-export interface Ingest extends AsyncDisposable {
+export interface Ingest extends Followed, AsyncDisposable {
   /** Bytes written so far, by this ingest and interrupted ones before it. */
   readonly offset: number;
   /** Appends. Throws `corrupt` past the expected size and `storage` on a full disk; both remove all that was written. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ContentStore } from "../../src/content/index.ts";
 import { type Digest, type ErrorCode, digestOf, isVarveError } from "../../src/core/index.ts";
 import { type Bytes, bytesOf, collect } from "../../src/io/index.ts";
+import { following } from "./content-following.ts";
 
 export interface ContentStoreFixture extends AsyncDisposable {
   readonly store: ContentStore;
@@ -36,11 +37,12 @@ export function contentStoreContract(name: string, setUp: () => Promise<ContentS
   reading(check);
   writing(check);
   resuming(check);
+  following(check);
   labelling(check);
   keeping(check);
 }
 
-type Check = (what: string, body: (store: ContentStore) => Promise<void>) => void;
+export type Check = (what: string, body: (store: ContentStore) => Promise<void>) => void;
 
 function reading(check: Check): void {
   check("a blob that was put can be read, whole and in part", async (store) => {
