@@ -10,12 +10,10 @@ export interface CreateLayerOptions {
   readonly family?: "oci" | "docker";
 }
 
+/** What is known of a layer once it has been made. Digest and size of the blob are told by whoever stores it. */
 export interface CreatedLayer {
   /** Digest of the uncompressed archive; of eStargz, with the table of contents at its end. */
   readonly diffId: Digest;
-  /** Digest and size in bytes of the blob. */
-  readonly digest: Digest;
-  readonly size: number;
   readonly mediaType: string;
   /** What its descriptor says besides: of eStargz, where to begin reading. */
   readonly annotations: Readonly<Record<string, string>>;
@@ -28,7 +26,7 @@ export interface LayerStream {
   readonly result: Promise<CreatedLayer>;
 }
 
-/** Turns an archive into a layer's blob; both digests are taken on the way. */
+/** Turns an archive into a layer's blob; the archive's digest is taken on the way. */
 export function createLayer(tar: Bytes, { compression, level, family = "oci" }: CreateLayerOptions): LayerStream {
   const { promise, resolve, reject } = Promise.withResolvers<CreatedLayer>();
   // Whoever reads the bytes sees the error too; nobody has to look at both.
@@ -36,13 +34,10 @@ export function createLayer(tar: Bytes, { compression, level, family = "oci" }: 
   const inner = new DigestHasher();
   const blob = encoded(tar, { compression, level }, inner);
   async function* bytes(): AsyncGenerator<Uint8Array> {
-    const outer = compression === "uncompressed" ? inner : new DigestHasher();
     try {
-      yield* outer === inner ? blob.bytes : hashing(blob.bytes, outer);
-      const diffId = inner.digest();
-      const digest = outer === inner ? diffId : outer.digest();
+      yield* blob.bytes;
       const mediaType = layerMediaType(compression, family);
-      resolve({ diffId, digest, size: outer.size, mediaType, annotations: blob.annotations() });
+      resolve({ diffId: inner.digest(), mediaType, annotations: blob.annotations() });
     } catch (error) {
       reject(error);
       throw error;

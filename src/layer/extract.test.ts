@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { isVarveError } from "../core/index.ts";
+import { digestOf, isVarveError } from "../core/index.ts";
 import { bytesOf, collect, compress, decompress, temporaryDirectory } from "../io/index.ts";
 import { hasCapability } from "../linux/index.ts";
 import { needsRoot } from "../../testing/overlays.ts";
@@ -121,7 +121,7 @@ test("trees by GNU tar arrive whole", async () => {
   }
 });
 
-test("a layer: both digests, size and type in one pass", async () => {
+test("a layer: its archive's digest and its type in one pass", async () => {
   const tar = await archive();
   for (const compression of ["uncompressed", "gzip", "zstd"] as const) {
     const { bytes, result } = createLayer(bytesOf(tar), {
@@ -129,10 +129,8 @@ test("a layer: both digests, size and type in one pass", async () => {
       family: compression === "zstd" ? "oci" : "docker",
     });
     const blob = await collect(bytes, 1e6, what);
-    const { diffId, digest, size, mediaType } = await result;
-    assert.equal(diffId, (await createdFrom(tar)).digest);
-    assert.equal(digest, (await createdFrom(blob)).digest);
-    assert.equal(size, blob.length);
+    const { diffId, mediaType } = await result;
+    assert.equal(diffId, digestOf(tar));
     assert.deepEqual(await collect(decompress(bytesOf(blob), { format: compression, ...what }), 1e6, what), tar);
     assert.match(
       mediaType,
@@ -144,12 +142,6 @@ test("a layer: both digests, size and type in one pass", async () => {
     await collect(createLayer(bytesOf(tar), { compression: "gzip" }).bytes, 1e6, what),
   );
 });
-
-async function createdFrom(data: Uint8Array): Promise<{ digest: string }> {
-  const { bytes, result } = createLayer(bytesOf(data), { compression: "uncompressed" });
-  await collect(bytes, 1e6, what);
-  return await result;
-}
 
 test("a layer whose bytes are not read to the end has no result", async () => {
   const left = createLayer(bytesOf(await archive()), { compression: "gzip" });
