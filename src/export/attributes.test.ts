@@ -33,8 +33,11 @@ test("values that are wrong are refused", () => {
   refused({ push: "maybe" }, /non-bool value specified for push/);
   refused({ "oci-mediatypes": "" }, /non-bool/);
   refused({ compression: "lzma" }, /unsupported compression type/);
-  refused({ compression: "estargz" }, /estargz/);
-  refused({ compression: "estargz", "oci-mediatypes": "false" });
+  refused(
+    { compression: "estargz", "oci-mediatypes": "false" },
+    /exporter option "compression=estargz" conflicts with "oci-mediatypes=false"/,
+  );
+  refused({ compression: "estargz", "compression-level": "10" }, /0 to 9/);
   refused({ compression: "gzip", "compression-level": "10" }, /0 to 9/);
   refused({ "compression-level": "-1" });
   refused({ "source-date-epoch": "yesterday" }, /SOURCE_DATE_EPOCH/);

@@ -61,12 +61,7 @@ export function parseEpoch(value: string | undefined): Epoch {
 
 function compressionOf(attrs: Attributes): LayerCompression {
   const value = attrs["compression"] ?? "gzip";
-  if (value === "gzip" || value === "zstd" || value === "uncompressed") return value;
-  if (value === "estargz")
-    throw new VarveError(
-      "unsupported",
-      "Cannot export with compression=estargz: this build of Varve writes gzip, zstd and uncompressed layers",
-    );
+  if (value === "gzip" || value === "zstd" || value === "uncompressed" || value === "estargz") return value;
   throw new VarveError("invalid-argument", `Cannot export with compression=${value}: unsupported compression type`);
 }
 
@@ -104,6 +99,12 @@ export function parseImageAttributes(attrs: Attributes): ImageAttributes {
     insecure: booleanAttribute(attrs, "registry.insecure", false),
     annotations: parseAnnotations(attrs),
   };
+  if (compression === "estargz" && !parsed.oci) {
+    throw new VarveError(
+      "invalid-argument",
+      'Cannot export image: exporter option "compression=estargz" conflicts with "oci-mediatypes=false"',
+    );
+  }
   if (parsed.unpack && parsed.rewriteTimestamp) {
     throw new VarveError(
       "invalid-argument",

@@ -1,7 +1,7 @@
-import { Annotation, type Digest, type LayerCompression, isVarveError, layerCompression } from "../core/index.ts";
-import { type Bytes, decompress } from "../io/index.ts";
+import { Annotation, type Digest, type LayerCompression, isVarveError } from "../core/index.ts";
+import type { Bytes } from "../io/index.ts";
 import { type TarEntry, type TarInput, createLayer, readTar, writeTar } from "../layer/index.ts";
-import type { LayerBlob } from "../record/index.ts";
+import { type LayerBlob, archiveOf } from "../record/index.ts";
 import type { ExportDeps } from "./types.ts";
 
 export interface RewriteOptions {
@@ -19,10 +19,15 @@ export async function rewriteLayers(
   options: RewriteOptions,
   deps: ExportDeps,
 ): Promise<LayerBlob[]> {
-  const differs = layers.findIndex((layer, index) => layer.diffId !== options.base[index]);
+  const differs = layers.findIndex((layer, index) => !isLayer(layer, options.base[index], deps));
   const first = differs < 0 ? layers.length : differs;
   const rewritten = await Promise.all(layers.slice(first).map((layer) => tryRewrite(layer, options, deps)));
   return [...layers.slice(0, first), ...rewritten];
+}
+
+/** Whether a layer is that of the diffID, now or before it was converted. */
+function isLayer(layer: LayerBlob, diffId: Digest | undefined, { records }: ExportDeps): boolean {
+  return diffId !== undefined && (layer.diffId === diffId || records.get(layer.record)?.blob?.diffId === diffId);
 }
 
 async function tryRewrite(layer: LayerBlob, options: RewriteOptions, deps: ExportDeps): Promise<LayerBlob> {
@@ -40,19 +45,16 @@ async function rewriteLayer(layer: LayerBlob, options: RewriteOptions, deps: Exp
   if (layer.descriptor.annotations?.[Annotation.rewrittenTimestamp] === mark) return layer;
   await deps.records.fetch(layer, deps.hold);
   const { content, hold } = deps;
-  const tar = decompress(content.open(layer.descriptor.digest, { signal: hold.signal }), {
-    format: layerCompression(layer.descriptor.mediaType) ?? "detect",
-    what: `layer ${layer.descriptor.digest}`,
-  });
+  const tar = archiveOf(content, layer.descriptor.digest, hold.signal);
   const { compression, level } = options;
   const created = createLayer(writeTar(clamped(tar, options.epoch)), { compression, level });
   const { digest, size } = await content.put(created.bytes, { lease: hold.lease, signal: hold.signal });
-  const { diffId, mediaType } = await created.result;
+  const { diffId, mediaType, annotations } = await created.result;
   content.label(digest, { [Annotation.uncompressed]: diffId });
   return {
     ...layer,
     diffId,
-    descriptor: { mediaType, digest, size, annotations: { [Annotation.rewrittenTimestamp]: mark } },
+    descriptor: { mediaType, digest, size, annotations: { ...annotations, [Annotation.rewrittenTimestamp]: mark } },
   };
 }
 

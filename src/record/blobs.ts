@@ -1,13 +1,15 @@
 import { availableParallelism } from "node:os";
-import { Annotation, layerCompression } from "../core/index.ts";
+import { Annotation } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { type Bytes, Semaphore, SingleFlight, decompress } from "../io/index.ts";
+import { type Bytes, Semaphore, SingleFlight } from "../io/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { seenArchive } from "./empty-archive.ts";
+import { ESTARGZ_LABEL, archiveOf } from "./estargz.ts";
 import { layersOf, settleChains } from "./layers.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { RecordTable } from "./table.ts";
 import type { BlobFace, BlobOptions, Hold, LayerBlob, RecordId, RecordRow } from "./types.ts";
+import { addVariant, findVariant, needsConversion } from "./variants.ts";
 
 export interface BlobDeps {
   readonly table: RecordTable;
@@ -33,7 +35,10 @@ export class Blobs {
     const rows = layersOf(this.#deps.table, id);
     const faces = await Promise.all(rows.map((row) => this.#face(row, options, hold)));
     settleChains(this.#deps.table, id);
-    return rows.map((row, index) => layerBlob(row, faces[index] as BlobFace));
+    return rows.map((row, index) => {
+      const face = faces[index] as BlobFace;
+      return layerBlob(row, face, this.#deps.table.get(row.id)?.blob?.digest === face.digest);
+    });
   }
 
   /** One layer that turns `lower` into `upper`, whatever their layers are. */
@@ -49,11 +54,7 @@ export class Blobs {
     const primary =
       row.blob ??
       (await this.#flights.run(row.id, (signal) => this.#compute(row, options, { ...hold, signal }), hold.signal));
-    const wanted = options.compression ?? "gzip";
-    const face =
-      options.force === true && layerCompression(primary.mediaType) !== wanted
-        ? await this.#convert(row, primary, options, hold)
-        : primary;
+    const face = options.force === true ? await this.#converted(row, primary, options, hold) : primary;
     if (this.#deps.content.info(face.digest) !== undefined) hold.lease.add("blob", face.digest);
     return face;
   }
@@ -87,9 +88,10 @@ export class Blobs {
     if (known !== undefined) return known;
     const layer = createLayer(seen.tar, { compression, ...(level === undefined ? {} : { level }) });
     const info = await this.#deps.content.put(layer.bytes, { lease: hold.lease, signal: hold.signal });
-    const { diffId, mediaType } = await layer.result;
-    this.#deps.content.label(info.digest, { [Annotation.uncompressed]: diffId });
-    const face = { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations: {} };
+    const { diffId, mediaType, annotations } = await layer.result;
+    const verdict = String(compression === "estargz");
+    this.#deps.content.label(info.digest, { [Annotation.uncompressed]: diffId, [ESTARGZ_LABEL]: verdict });
+    const face = { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations };
     if (seen.empty) this.#empty.set(kind, face);
     return face;
   }
@@ -103,32 +105,33 @@ export class Blobs {
     });
   }
 
-  async #convert(row: RecordRow, primary: BlobFace, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+  /** The blob as wanted: itself, a variant that was made before, or one that is made now, for whoever asks meanwhile. */
+  async #converted(row: RecordRow, primary: BlobFace, options: BlobOptions, hold: Hold): Promise<BlobFace> {
     const wanted = options.compression ?? "gzip";
-    const known = this.#deps.table.variants(row.id).find((variant) => layerCompression(variant.mediaType) === wanted);
-    if (known !== undefined && this.#deps.content.info(known.digest) !== undefined) return known;
     return await this.#flights.run(
       `${row.id} ${wanted}`,
       async (signal) => {
         const held = { ...hold, signal };
-        await this.#deps.snapshots.fetch(primary, held);
-        using _core = await this.#cores.acquire(signal);
-        const tar = decompress(this.#deps.content.open(primary.digest, { signal }), {
-          format: "detect",
-          what: `layer ${primary.digest}`,
-        });
-        const face = await this.#store(tar, options, held);
-        this.#deps.table.addVariant(row.id, face);
-        return face;
+        if (!(await needsConversion(primary, wanted, this.#deps, held))) return primary;
+        const known = await findVariant(row.id, primary, wanted, { deps: this.#deps, hold: held });
+        const variant = this.#kept(known, held) ?? (await this.#convert(primary, options, held));
+        addVariant(row.id, primary, variant, this.#deps);
+        return variant;
       },
       hold.signal,
     );
   }
+
+  async #convert(primary: BlobFace, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+    await this.#deps.snapshots.fetch(primary, hold);
+    using _core = await this.#cores.acquire(hold.signal);
+    return await this.#store(archiveOf(this.#deps.content, primary.digest, hold.signal), options, hold);
+  }
 }
 
-function layerBlob(row: RecordRow, face: BlobFace): LayerBlob {
-  const created = new Date(row.createdAt).toISOString();
-  const annotations = { ...face.annotations, [Annotation.uncompressed]: face.diffId, [Annotation.createdAt]: created };
+function layerBlob(row: RecordRow, face: BlobFace, isPrimary: boolean): LayerBlob {
+  const created = isPrimary ? { [Annotation.createdAt]: new Date(row.createdAt).toISOString() } : {};
+  const annotations = { ...face.annotations, [Annotation.uncompressed]: face.diffId, ...created };
   return {
     record: row.id,
     diffId: face.diffId,

@@ -64,7 +64,10 @@ export interface RemoteLayer extends BlobFace {
 export interface LayerBlob {
   readonly record: RecordId;
   readonly diffId: Digest;
-  /** Annotations hold `containerd.io/uncompressed` and `buildkit/createdat`; an image manifest leaves them out. */
+  /**
+   * Annotations hold `containerd.io/uncompressed` and, unless the layer was converted, `buildkit/createdat`; an image
+   * manifest leaves them out.
+   */
   readonly descriptor: Descriptor;
   readonly sources: readonly string[];
   readonly createdAt: number;

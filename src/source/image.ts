@@ -13,7 +13,7 @@ import {
 } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { type Image, type ImageConfig, type ImageStore, openImage } from "../image/index.ts";
-import type { Hold, RecordId, Records, RemoteLayer } from "../record/index.ts";
+import { type Hold, type RecordId, type Records, type RemoteLayer, savedAnnotations } from "../record/index.ts";
 import type { Registry } from "../registry/index.ts";
 
 export type PullPolicy =
@@ -126,7 +126,7 @@ export class ImageSource {
       mediaType: descriptor.mediaType,
       diffId,
       sources: [...new Set([...repositories, ...this.#sources(descriptor.digest)])],
-      annotations: {},
+      annotations: savedAnnotations(descriptor.annotations ?? {}),
     }));
     this.provide(target);
     return {
