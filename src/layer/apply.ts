@@ -1,8 +1,10 @@
-import { Limits } from "../core/index.ts";
-import { type Bytes, limited } from "../io/index.ts";
-import type { Path } from "../linux/index.ts";
-import { readTar } from "./tar-read.ts";
-import { type Unpacked, unpack, type UnpackMode } from "./unpack.ts";
+import { throwIfAborted } from "../core/index.ts";
+import { type Bytes, peek } from "../io/index.ts";
+import { byteStringOf, type Path } from "../linux/index.ts";
+import { type Application, applyHere } from "./apply-here.ts";
+import { SMALL_BYTES } from "./small-tree.ts";
+import type { Unpacked } from "./unpack.ts";
+import { applyInThread } from "./worker/run-in-thread.ts";
 
 export interface ApplyLayerOptions {
   /**
@@ -31,12 +33,12 @@ export interface ApplyLayerOptions {
  * end, at most `Limits.layerUnpacked` bytes. After a failure the directory holds a part of the layer.
  */
 export async function applyLayer(tar: Bytes, directory: Path, options: ApplyLayerOptions): Promise<Unpacked> {
-  const { what = "the layer", chown = true, signal } = options;
-  const entries = readTar(limited(tar, Limits.layerUnpacked, { what }), { what });
-  const ownership = chown ? "archive" : "process";
-  return await unpack(entries, directory, { mode: modeOf(options), ownership, what, signal });
-}
-
-function modeOf({ format, lowerView, userXattr = false }: ApplyLayerOptions): UnpackMode {
-  return format === "plain" ? { kind: "plain" } : { kind: "overlay", lower: lowerView, userXattr };
+  const { format, lowerView, userXattr = false, chown = true, what = "the layer", signal } = options;
+  const below = lowerView === undefined ? undefined : byteStringOf(lowerView);
+  const to: Application = { directory: byteStringOf(directory), format, lowerView: below, userXattr, chown, what };
+  throwIfAborted(signal, `unpack ${what}`);
+  const { head, bytes } = await peek(tar, SMALL_BYTES);
+  // Into a whole tree even a small layer may be long in coming: it may delete any number of files.
+  const isShort = head.length < SMALL_BYTES && format === "overlay";
+  return await (isShort ? applyHere(bytes, to, signal) : applyInThread(bytes, { kind: "apply", ...to }, signal));
 }

@@ -1,7 +1,11 @@
 import type { Bytes } from "../io/index.ts";
 import { byteStringOf, type Path } from "../linux/index.ts";
 import { changes } from "./changes.ts";
+import { type Difference, diffHere } from "./diff-here.ts";
+import { isSmallTree } from "./small-tree.ts";
 import { archiveChanges, type ArchiveOptions } from "./tree-archive.ts";
+import { treeError } from "./tree-error.ts";
+import { diffInThread } from "./worker/run-in-thread.ts";
 
 export interface DiffTreesOptions {
   /** The tree below; absent for scratch. */
@@ -21,7 +25,7 @@ export interface DiffOverlayOptions extends DiffTreesOptions {
 
 /** The layer that turns one whole tree into another: an uncompressed archive. */
 export function diffTrees({ lower, upper, signal }: DiffTreesOptions): Bytes {
-  return archiveChanges(changes(lower, upper, { kind: "tree" }), upper, { signal });
+  return diff({ lower: lower && byteStringOf(lower), upper: byteStringOf(upper), overlay: undefined }, signal);
 }
 
 /**
@@ -29,8 +33,22 @@ export function diffTrees({ lower, upper, signal }: DiffTreesOptions): Bytes {
  * mounted overlay.
  */
 export function diffOverlay({ lower, upper, signal, userXattr = false }: DiffOverlayOptions): Bytes {
-  const prefix = userXattr ? "user.overlay." : "trusted.overlay.";
-  return archiveChanges(changes(lower, upper, { kind: "overlay", prefix }), upper, { signal });
+  const overlay = userXattr ? "user.overlay." : "trusted.overlay.";
+  return diff({ lower: lower && byteStringOf(lower), upper: byteStringOf(upper), overlay }, signal);
+}
+
+/** Here if there is little to look at, else in a thread: walking trees blocks. */
+async function* diff(difference: Difference, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  if (isLittle(difference)) yield* diffHere(difference, signal);
+  else yield* diffInThread({ kind: "diff", ...difference }, signal);
+}
+
+function isLittle({ lower, upper, overlay }: Difference): boolean {
+  try {
+    return isSmallTree(upper) && (lower === undefined || overlay !== undefined || isSmallTree(lower));
+  } catch (error) {
+    throw treeError(error, "write a layer");
+  }
 }
 
 export interface PackOptions extends ArchiveOptions {

@@ -1,0 +1,24 @@
+import { opendirSync } from "node:fs";
+import { type ByteString, pathOfByteString } from "../linux/index.ts";
+import { findFile } from "./tree.ts";
+
+/** Fewer bytes and files than are worth a thread of their own: starting one takes longer. */
+const FILES = 256;
+export const SMALL_BYTES = 4_194_304;
+
+/** True if a tree has few files and little content. Looks at no more of it than it takes to say so. */
+export function isSmallTree(root: ByteString): boolean {
+  const left = [root];
+  let [files, bytes] = [0, 0];
+  for (let directory = left.pop(); directory !== undefined; directory = left.pop()) {
+    using entries = opendirSync(pathOfByteString(directory), { encoding: "latin1" as BufferEncoding });
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      const path = `${directory}/${entry.name}`;
+      if (entry.isDirectory()) left.push(path);
+      else if (entry.isFile()) bytes += Number(findFile(path, "")?.stats.size ?? 0n);
+      files += 1;
+      if (files > FILES || bytes > SMALL_BYTES) return false;
+    }
+  }
+  return true;
+}
