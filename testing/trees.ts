@@ -1,6 +1,7 @@
 /** Trees for tests: random changes to make in one, and a full description to compare. */
 import { createHash } from "node:crypto";
 import {
+  type BigIntStats,
   chmodSync,
   closeSync,
   constants,
@@ -199,6 +200,26 @@ export interface DescribeOptions {
 export function describeTree(root: string, options: DescribeOptions = {}): string[] {
   const firstNames = new Map<string, string>();
   return treePaths(root).map((path) => describe(root, path, firstNames, options));
+}
+
+/**
+ * An overlay copies a file before something is done to it, and parts it from its other names, also if nothing of what a layer
+ * tells changes then. True if that has happened in an upper directory.
+ */
+export function hasUnchangedCopies(lower: string, upper: string): boolean {
+  return treePaths(upper).some((path) => {
+    const [was, is] = [statsOf(lower, path), statsOf(upper, path)];
+    if (was === undefined || is === undefined || is.isDirectory() || was.nlink === 1n) return false;
+    return (["mode", "uid", "gid", "rdev", "size", "mtimeNs"] as const).every((key) => was[key] === is[key]);
+  });
+}
+
+function statsOf(root: string, path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(pathOfByteString(`${byteStringOf(root)}/${path}`), { bigint: true });
+  } catch {
+    return undefined;
+  }
 }
 
 /** The paths of everything in a tree, a directory before what is in it. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { bytesOf, collect, temporaryDirectory } from "../io/index.ts";
 import { needsRoot, OverlayStack } from "../../testing/overlays.ts";
-import { CAPABILITY, describeTree, perform, runs, treeOps } from "../../testing/trees.ts";
+import { CAPABILITY, describeTree, hasUnchangedCopies, perform, runs, treeOps } from "../../testing/trees.ts";
 import { applyLayer, diffOverlay, packTree, type TarEntryType, type TarInput, writeTar } from "./index.ts";
 
 const what = { what: "the layer" };
@@ -36,6 +36,7 @@ test("a layer makes of what was below what it was made from, in both formats", a
     for (const op of first) perform(stack.view, op);
     const { lower, upper, view } = stack.push();
     for (const op of second) perform(view, op);
+    fc.pre(!hasUnchangedCopies(lower, upper));
     const wanted = describeTree(view);
     const layer = await collect(diffOverlay({ lower, upper }), 1e8, what);
     stack.pop();
@@ -130,7 +131,7 @@ test("what a tree has: owner, set-id bits, capabilities, attributes, devices, ti
 
 test("a layer's directory has the layer's attributes only, in both formats and any order", async (t) => {
   if (!needsRoot(t)) return;
-  const xattrs = (name: string): TarInput["xattrs"] => new Map([[name, Buffer.from("y")]]);
+  const xattrs = (name: string): ReadonlyMap<string, Uint8Array> => new Map([[name, Buffer.from("y")]]);
   const inputs: TarInput[] = [
     { path: "d", type: "directory", xattrs: xattrs("user.new") },
     { path: "d/f", body: "x" },
@@ -160,4 +161,21 @@ test("a hard link's target goes with its directory when that is deleted afterwar
   await applyLayer(writeTar(inputs), plain, PLAIN);
   for (const tree of [stack.push(fresh).view, plain])
     assert.deepEqual(describeTree(tree), ['"h" 100644 0:0 time 0 content "x"']);
+});
+
+test("a deletion in a directory that then becomes a link deletes nothing elsewhere", async (t) => {
+  if (!needsRoot(t)) return;
+  await using stack = await OverlayStack.open();
+  await applyLayer(writeTar(["c/a", "d/a"].map((path): TarInput => ({ path, body: "x" }))), stack.view, PLAIN);
+  const inputs: TarInput[] = [{ path: "c/.wh.a" }, { path: "c", type: "symlink", linkPath: "d" }, { path: "d/b" }];
+  const fresh = stack.make("fresh");
+  await applyLayer(writeTar(inputs), fresh, { format: "overlay", lowerView: stack.view });
+  const plain = await copyOf(stack, stack.view, "plain");
+  await applyLayer(writeTar(inputs), plain, PLAIN);
+  const [overlaid, copied] = [stack.push(fresh).view, plain].map((tree) => describeTree(tree));
+  assert.deepEqual(overlaid, copied);
+  assert.deepEqual(
+    copied?.map((line) => line.split(" ")[0]),
+    ['"c"', '"d"', '"d/a"', '"d/b"'],
+  );
 });

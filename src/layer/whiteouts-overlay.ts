@@ -94,14 +94,15 @@ export class OverlayWhiteouts implements Whiteouts {
 
   #makeOpaque(path: ByteString): void {
     using directory = this.#options.upper.holdIfThere(path);
-    if (directory === undefined || this.#isNew(path)) return;
+    if (directory?.key !== path || this.#isNew(path)) return;
     lsetxattr(directory.entry("."), `${this.#options.prefix}opaque`, YES);
   }
 
   #makeWhiteout(path: ByteString): void {
     const [directory, name] = splitPath(path);
     using parent = this.#options.upper.holdIfThere(directory);
-    if (parent === undefined || parent.find(name) !== undefined || this.#isNew(path)) return;
+    // A link that the layer has put in the place of a directory hides what was in that by itself.
+    if (parent?.key !== directory || parent.find(name) !== undefined || this.#isNew(path)) return;
     mknod(pathOfByteString(parent.entry(name)), constants.S_IFCHR, 0, 0);
   }
 
