@@ -22,7 +22,15 @@ const PROGRAMS = [
   { program: "xz", package: "xz-utils" },
   { program: "bzip2", package: "bzip2" },
   { program: "zstd", package: "zstd" },
+  { program: "mkfs.btrfs", package: "btrfs-progs" },
+  { program: "mkfs.xfs", package: "xfsprogs" },
+  { program: "filefrag", package: "e2fsprogs" },
   { program: "git", package: "git" },
+  { program: "go", package: "golang-go" },
+  {
+    program: "/usr/share/gocode/src/github.com/containerd/stargz-snapshotter/estargz/estargz.go",
+    package: "golang-github-containerd-stargz-snapshotter-dev",
+  },
 ];
 /** Fewer tests than this mean that the runner did not find them. */
 const LEAST = 300;

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
-/** A program the scripts need, and the Debian package that has it. */
+/** A program the scripts need, or the full path of a file, and the Debian package that has it. */
 export interface Program {
   readonly program: string;
   readonly package: string;
@@ -10,6 +10,7 @@ export interface Program {
 const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 export function findProgram(program: string): string | undefined {
+  if (program.startsWith("/")) return existsSync(program) ? program : undefined;
   const folders = [...(process.env["PATH"] ?? "").split(":"), ...FOLDERS];
   return folders.map((folder) => `${folder}/${program}`).find((path) => existsSync(path));
 }
