@@ -17,13 +17,12 @@ export function isSmall({ stats }: TreeFile): boolean {
 
 /** Reads small files, one after the other, into one array. */
 export class SmallFiles {
-  // One byte more than there should be shows that a file has grown.
-  readonly #buffer = Buffer.allocUnsafeSlow(SMALL + 1);
+  readonly #buffer = Buffer.allocUnsafeSlow(SMALL);
 
   /** The content, until the next is read. Throws `busy` if the file is not, or is no longer, what `stats` says. */
   read(file: TreeFile): Buffer {
     using open = openFile(file);
-    const size = fill(open.fd, this.#buffer.subarray(0, Number(file.stats.size) + 1));
+    const size = fill(open.fd, this.#buffer.subarray(0, Number(file.stats.size)));
     checkUnchanged(file, size, fstatSync(open.fd, { bigint: true }));
     return this.#buffer.subarray(0, size);
   }
@@ -57,6 +56,7 @@ function readChunk(fd: number): Promise<Buffer> {
 }
 
 function checkUnchanged({ path, stats }: TreeFile, size: number, now: BigIntStats): void {
-  if (BigInt(size) === stats.size && now.ino === stats.ino && now.mtimeNs === stats.mtimeNs) return;
+  const isSame = now.ino === stats.ino && now.size === stats.size && now.mtimeNs === stats.mtimeNs;
+  if (isSame && BigInt(size) === stats.size) return;
   throw new VarveError("busy", `Cannot read ${quoted(path)}: it changed meanwhile`);
 }

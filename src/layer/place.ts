@@ -5,6 +5,7 @@ import {
   fchmodSync,
   fchownSync,
   ftruncateSync,
+  futimesSync,
   lchownSync,
   mkdirSync,
   openSync,
@@ -36,7 +37,7 @@ export interface PlaceOptions {
 }
 
 const writeAsync = promisify(write);
-/** Chunks of larger files are written off the main thread: the kernel may make a writer wait. */
+/** Chunks of larger files are written off this thread: the kernel may make a writer wait. */
 const LARGE = 1_048_576;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -47,17 +48,18 @@ export async function placeFile(at: Path, entry: TarEntry, options: PlaceOptions
     if (entry.pieces === undefined) {
       for await (const chunk of entry.body) {
         throwIfAborted(options.signal, "unpack");
-        await writeAll(fd, chunk, null, entry.size > LARGE);
+        if (entry.size > LARGE) await writeAll(fd, chunk);
+        else writeAllSync(fd, chunk, null);
       }
     } else await writePieces(fd, entry.pieces, entry.size, options);
     const owner = ownerOf(entry, options.ownership);
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
     setXattrs(at, entry);
     fchmodSync(fd, entry.mode);
+    setFileTime(fd, at, entry);
   } finally {
     closeSync(fd);
   }
-  setTime(at, entry);
 }
 
 /** Writes a sparse file: what lies between the pieces and behind them are holes. */
@@ -69,19 +71,20 @@ async function writePieces(
 ): Promise<void> {
   for await (const { at, bytes } of pieces) {
     throwIfAborted(signal, "unpack");
-    await writeAll(fd, bytes, at, bytes.length > LARGE);
+    writeAllSync(fd, bytes, at);
   }
   ftruncateSync(fd, size);
 }
 
+/** Writes where the last writing ended, off this thread. */
+async function writeAll(fd: number, chunk: Uint8Array): Promise<void> {
+  for (let from = 0; from < chunk.byteLength;) from += (await writeAsync(fd, chunk, from)).bytesWritten;
+}
+
 /** Writes at a place in the file, or where the last writing ended. */
-async function writeAll(fd: number, chunk: Uint8Array, at: number | null, isLarge: boolean): Promise<void> {
+function writeAllSync(fd: number, chunk: Uint8Array, at: number | null): void {
   for (let from = 0; from < chunk.byteLength;) {
-    const left = chunk.byteLength - from;
-    const position = at === null ? null : at + from;
-    from += isLarge
-      ? (await writeAsync(fd, chunk, from, left, position)).bytesWritten
-      : writeSync(fd, chunk, from, left, position);
+    from += writeSync(fd, chunk, from, chunk.byteLength - from, at === null ? null : at + from);
   }
 }
 
@@ -117,6 +120,18 @@ export function setMetadata(at: Path, header: TarHeader, { ownership }: PlaceOpt
 
 export function setTime(at: Path, { mtime }: TarHeader): void {
   lutimes(at, { atime: mtime, mtime });
+}
+
+const SECOND = 1_000_000_000n;
+
+/** As `setTime`, for an open file: for whole seconds, which most layers have, by a call that Node has itself. */
+function setFileTime(fd: number, at: Path, { mtime }: TarHeader): void {
+  if (mtime < 0n || mtime % SECOND !== 0n) {
+    lutimes(at, { atime: mtime, mtime });
+    return;
+  }
+  const seconds = Number(mtime / SECOND);
+  futimesSync(fd, seconds, seconds);
 }
 
 function ownerOf(header: TarHeader, ownership: Ownership): { readonly uid: number; readonly gid: number } | undefined {

@@ -13,7 +13,6 @@ type CType = "int" | "uint" | "long" | "ulong" | "size_t" | "int64_t" | "void *"
 
 let koffi: Koffi | undefined;
 let libc: ReturnType<Koffi["load"]> | undefined;
-const bound = new Map<string, Native>();
 
 /** Loaded at the first system call, not at import: it costs about 17 ms. */
 function load(): Koffi {
@@ -24,13 +23,8 @@ function load(): Koffi {
 }
 
 function native(name: string, result: CType, args: readonly CType[]): Native {
-  const key = `${name}(${args.join()})`;
-  const known = bound.get(key);
-  if (known !== undefined) return known;
   load();
-  const made = libc?.func(name, result, [...args]) as Native;
-  bound.set(key, made);
-  return made;
+  return libc?.func(name, result, [...args]) as Native;
 }
 
 /** What a failed call is about, for its error. */
@@ -51,8 +45,10 @@ export interface Call {
 
 /** Binds a function at its first call. */
 export function libcCall(name: string, args: readonly CType[], result: CType = "int", shown: string = name): Call {
+  let known: Native | undefined;
+  const bound = (): Native => (known ??= native(name, result, args));
   const attempt = (...values: Argument[]): number => {
-    const returned = native(name, result, args)(...values);
+    const returned = bound()(...values);
     return returned === -1 ? -load().errno() : returned;
   };
   const call = (subject: Subject, ...values: Argument[]): number => {
@@ -62,7 +58,7 @@ export function libcCall(name: string, args: readonly CType[], result: CType = "
   };
   const async = (subject: Subject, ...values: Argument[]): Promise<number> => {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    native(name, result, args).async(...values, (error: unknown, returned: number | bigint) => {
+    bound().async(...values, (error: unknown, returned: number | bigint) => {
       // The errno of the pool's thread is this thread's errno for the length of the callback.
       const errno = Number(returned) === -1 ? load().errno() : 0;
       // `values` is named here so that the buffers live until the call is over.

@@ -7,8 +7,8 @@ const set = libcCall("lsetxattr", ["void *", "void *", "void *", "size_t", "int"
 const list = libcCall("llistxattr", ["void *", "void *", "size_t"], "long");
 const remove = libcCall("lremovexattr", ["void *", "void *"]);
 
-/** Most values are short; one call is enough for them. */
-const scratch = Buffer.allocUnsafeSlow(65_536);
+/** Most values are short: one call is enough for them. The kernel allocates as much for each call, so it should not be large. */
+const scratch = Buffer.allocUnsafeSlow(1024);
 const RETRIES = 8;
 
 /** Calls `fill` with a buffer that is large enough, also when the value grows meanwhile. Returns a negative errno on failure. */
