@@ -1,7 +1,7 @@
 export { loadArchive, loadLayout, writeArchive, writeLayout } from "./archive/index.ts";
 export type { ArchiveFormat, ArchiveImage, LoadOptions, LoadedImage, WriteOptions } from "./archive/types.ts";
 export { type WalkOptions, children, linkImage, loadDocument, walkDescriptors } from "./documents.ts";
-export { encodeImageConfig, encodeManifest } from "./encode.ts";
+export { encodeImageConfig, encodeManifest, manifestJson } from "./encode.ts";
 export { type LayerOrigin, type NormalizedHistory, normalizeHistory } from "./history.ts";
 export { ImageStore, type NamedImage } from "./image-store.ts";
 export { isImageEntry, openImage } from "./open.ts";

@@ -1,10 +1,52 @@
+export {
+  type CacheConfig,
+  type ConfigLayer,
+  type ConfigLink,
+  type ConfigRecord,
+  MAX_CONFIG,
+  encodeCacheConfig,
+  parseCacheConfig,
+} from "./document/config.ts";
+export {
+  type CacheContainer,
+  type ContainerForm,
+  type InlineDocument,
+  encodeContainer,
+  readContainer,
+} from "./document/container.ts";
 export { CacheGraph } from "./document/graph.ts";
 export type { CacheLink, CacheNode, CacheResult } from "./document/graph-types.ts";
+export { INLINE_FIELD, type ImageBlob, type InlineOptions, inlineGraph, inlineRecords } from "./document/inline.ts";
+export { layerDescriptor, remoteLayer } from "./document/layer.ts";
+export { type LoadedGraph, graphOf, loadGraph } from "./document/read-graph.ts";
+export type { ConfigScope } from "./document/scopes.ts";
+export { type Time, ZERO_TIME, parseGoTime, timeFromMilliseconds, timeToMilliseconds } from "./document/time.ts";
+export { type WrittenGraph, configOf } from "./document/write-graph.ts";
+export { type ImportOptions, importCache } from "./import/import-cache.ts";
+export { ImportedCache, type ImportedCacheOptions, importedCache } from "./import/imported-cache.ts";
+export type { ImportedResults, LoadHint } from "./import/imported-results.ts";
+export { type LayoutPlace, layoutOrigin } from "./import/layout-origin.ts";
+export type { CacheOrigin } from "./import/origin.ts";
+export { recordOfLink } from "./import/record-link.ts";
+export { registryOrigin } from "./import/registry-origin.ts";
 export {
-  type Time,
-  ZERO_TIME,
-  formatGoTime,
-  parseGoTime,
-  timeFromMilliseconds,
-  timeToMilliseconds,
-} from "./document/time.ts";
+  type Attributes,
+  type CacheExport,
+  type CacheExportEntry,
+  type ExportCompression,
+  type InlineExport,
+  type LocalExport,
+  type RegistryExport,
+  type ScopeFacts,
+  containerForm,
+  defaultScope,
+  parseCacheExport,
+  parseCacheExports,
+} from "./export/attributes.ts";
+export { type ExportedGraph, exportGraph } from "./export/export-graph.ts";
+export { inlineCache } from "./export/inline-export.ts";
+export { lockLayout } from "./export/layout-lock.ts";
+export { type LayoutTargetOptions, layoutTarget } from "./export/layout-target.ts";
+export { type RegistryTargetOptions, registryTarget } from "./export/registry-target.ts";
+export type { LayersOf, ResultOptions } from "./export/results.ts";
+export { type CacheTarget, type LayerSource, type Warn, storedLayers } from "./export/target.ts";

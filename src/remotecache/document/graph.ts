@@ -130,7 +130,7 @@ export class CacheGraph {
     const [node, gone] = keepsA ? [a, b] : [b, a];
     this.#looks -= gone.degree;
     if (this.#looks < 0) return;
-    for (const [input, link] of [...entries(gone.inputs)]) {
+    for (const [input, link] of Array.from(entries(gone.inputs))) {
       gone.removeLink(input, link);
       const closesLoop = (isBelow || isAbove) && this.#mayReach(node, link.node);
       if (!closesLoop && !node.hasLink(input, link)) node.addLink(input, link);
@@ -161,7 +161,7 @@ function* entries(inputs: readonly (readonly GraphLink[])[]): Generator<[number,
 }
 
 function redirect(dependent: GraphNode, from: GraphNode, to: GraphNode): void {
-  for (const [input, link] of [...entries(dependent.inputs)]) {
+  for (const [input, link] of Array.from(entries(dependent.inputs))) {
     if (link.node !== from) continue;
     dependent.removeLink(input, link);
     const moved = { selector: link.selector, node: to };

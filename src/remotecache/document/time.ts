@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 
-/** Nanoseconds since 1970, in UTC. Go's times have that grain; a `number` of milliseconds would lose it. */
+/** Nanoseconds since 1970, in UTC. Go's times have that grain, which a `number` of milliseconds would lose. */
 export type Time = bigint;
 
 /** Go's zero time, year 1: what a document means that names no time. */
@@ -26,15 +26,9 @@ export function parseGoTime(text: string): Time {
   const isReal = !Number.isNaN(at) && new Date(at).toISOString().startsWith(seconds);
   if (!isReal || Number(zoneHour) > 24 || Number(zoneMinute) > 60) refuse(text);
   const zone = (Number(zoneHour) * 60 + Number(zoneMinute)) * 60_000 * (sign === "-" ? 1 : -1);
+  const utcYear = new Date(at + zone).getUTCFullYear();
+  if (utcYear < 0 || utcYear > 9999) refuse(text);
   return BigInt(at + zone) * NANOSECONDS + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
-}
-
-/** RFC 3339 as Go writes it: UTC, trailing zeros of the fraction left out. */
-export function formatGoTime(time: Time): string {
-  const rest = ((time % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  const seconds = new Date(Number((time - rest) / NANOSECONDS)).toISOString().slice(0, -".000Z".length);
-  const fraction = rest === 0n ? "" : `.${rest.toString().padStart(9, "0").replace(/0+$/, "")}`;
-  return `${seconds}${fraction}Z`;
 }
 
 /** Milliseconds since 1970 with a fraction: what the solver counts in. Good to a quarter of a microsecond. */

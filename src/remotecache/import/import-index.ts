@@ -1,0 +1,97 @@
+import { isDigest, isLayerType } from "../../core/index.ts";
+import type { KeyLink, StoredResult } from "../../solver/index.ts";
+import type { RemoteLayer } from "../../record/index.ts";
+import { CacheGraph } from "../document/graph.ts";
+import { layersName } from "../document/graph-node.ts";
+import type { CacheNode } from "../document/graph-types.ts";
+import { timeToMilliseconds } from "../document/time.ts";
+import { linkInto, recordOfLink } from "./record-link.ts";
+
+interface Entry {
+  readonly node: CacheNode;
+  readonly results: readonly StoredResult[];
+  readonly outgoing: { readonly to: string; readonly link: KeyLink }[];
+  /** Ids by input, record digest and selector. */
+  readonly links: Map<string, Set<string>>;
+}
+
+const nameOf = (input: number, record: string, selector: string): string =>
+  `${input} ${selector.length} ${selector} ${record}`;
+
+/** Imported graphs as tables: what a key id and a result id stand for. */
+export class ImportIndex {
+  readonly #entries = new Map<string, Entry>();
+  readonly #ids = new Map<CacheNode, string>();
+  readonly #layers = new Map<string, readonly RemoteLayer[]>();
+  readonly #keysOfResult = new Map<string, string[]>();
+
+  /** `now`, in milliseconds since 1970: no result counts as newer. */
+  constructor(graphs: readonly CacheGraph[], now: number) {
+    const graph = new CacheGraph();
+    for (const one of graphs) graph.merge(one);
+    for (const node of graph.nodes()) this.#add(node, now);
+  }
+
+  get(id: string): Entry | undefined {
+    return this.#entries.get(id);
+  }
+
+  ids(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  idOf(node: CacheNode): string {
+    return this.#ids.get(node) ?? "";
+  }
+
+  layers(result: string): readonly RemoteLayer[] | undefined {
+    return this.#layers.get(result);
+  }
+
+  keysOfResult(result: string): readonly string[] {
+    return this.#keysOfResult.get(result) ?? [];
+  }
+
+  #add(node: CacheNode, now: number): void {
+    const id = node.inputs.length === 0 && isDigest(node.digest) ? node.digest : `record:${this.#ids.size}`;
+    this.#ids.set(node, id);
+    const results = node.results.flatMap(({ layers, createdAt }) => {
+      if (!layers.every(({ mediaType }) => isLayerType(mediaType))) return [];
+      const result = layersName(layers);
+      this.#layers.set(result, layers);
+      this.#name(result, id);
+      return [{ id: result, createdAt: Math.min(timeToMilliseconds(createdAt), now) }];
+    });
+    this.#entries.set(id, { node, results, outgoing: [], links: new Map() });
+    for (const [input, list] of node.inputs.entries())
+      for (const { selector, node: from } of list) this.#link(this.idOf(from), input, selector, { id, node });
+  }
+
+  #name(result: string, key: string): void {
+    const keys = this.#keysOfResult.get(result);
+    if (keys === undefined) this.#keysOfResult.set(result, [key]);
+    else keys.push(key);
+  }
+
+  #link(from: string, input: number, selector: string, to: { readonly id: string; readonly node: CacheNode }): void {
+    const entry = this.#entries.get(from);
+    const name = nameOf(input, to.node.digest, selector);
+    const targets = entry?.links.get(name) ?? new Set();
+    entry?.links.set(name, targets.add(to.id));
+    entry?.outgoing.push({ to: to.id, link: linkInto(to.node, input, selector) });
+  }
+
+  /** Where a link leads to. */
+  follow(from: string, link: KeyLink): readonly string[] {
+    const name = nameOf(link.input, recordOfLink(link), link.selector);
+    return [...(this.#entries.get(from)?.links.get(name) ?? [])];
+  }
+
+  backlinks(id: string): readonly { readonly from: string; readonly link: KeyLink }[] {
+    const node = this.#entries.get(id)?.node;
+    if (node === undefined) return [];
+    return node.inputs.flatMap((list, input) =>
+      list.map(({ selector, node: from }) => ({ from: this.idOf(from), link: linkInto(node, input, selector) })),
+    );
+  }
+}

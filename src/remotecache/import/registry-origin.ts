@@ -1,0 +1,34 @@
+import {
+  type Descriptor,
+  type Reference,
+  VarveError,
+  formatReference,
+  isIndexType,
+  isManifestType,
+} from "../../core/index.ts";
+import { collect, verified } from "../../io/index.ts";
+import type { Registry } from "../../registry/index.ts";
+import type { CacheOrigin } from "./origin.ts";
+
+/** A cache or an image in a registry. */
+export function registryOrigin(registry: Registry, reference: Reference): CacheOrigin {
+  const { registry: host, repository } = reference;
+  return {
+    name: formatReference(reference),
+    source: `${host}/${repository}`,
+    top: async (signal) => await registry.manifest(reference, { signal }),
+    blob: async (descriptor, limit, signal) => {
+      const { mediaType, digest, size } = descriptor;
+      const what = `blob ${digest}`;
+      if (size > limit) throw tooLarge(descriptor, limit);
+      if (isManifestType(mediaType) || isIndexType(mediaType))
+        return (await registry.manifest({ registry: host, repository, digest }, { signal })).bytes;
+      const bytes = registry.blob(reference, descriptor, { signal });
+      return await collect(verified(bytes, { digest, size }, { what }), limit, { what });
+    },
+  };
+}
+
+export function tooLarge({ digest, size }: Descriptor, limit: number): VarveError {
+  return new VarveError("limit-exceeded", `Cannot read blob ${digest}: it is too large (${size} > ${limit} bytes)`);
+}
