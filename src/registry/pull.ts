@@ -11,12 +11,11 @@ import {
   platformFromJson,
   withDefaultTag,
 } from "../core/index.ts";
-import { collect } from "../io/index.ts";
+import { collect, inParallel } from "../io/index.ts";
 import { type ImageDocument, isDocumentType, parseDocument } from "./document.ts";
 import { type FetchOptions, fetchBlob, leased } from "./fetch-blob.ts";
 import { labelSource, sourceLabel } from "./distribution-source.ts";
 import type { ManifestContent } from "./manifest.ts";
-import { inParallel } from "./parallel.ts";
 import type { Registry } from "./registry.ts";
 
 export interface PullOptions extends FetchOptions {

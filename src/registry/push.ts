@@ -8,11 +8,10 @@ import {
   isManifestType,
 } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { type Bytes, collect } from "../io/index.ts";
+import { type Bytes, collect, inParallel } from "../io/index.ts";
 import { labelSource, sourcesOf } from "./distribution-source.ts";
 import { type ImageDocument, parseDocument } from "./document.ts";
 import type { OnTransfer } from "./events.ts";
-import { inParallel } from "./parallel.ts";
 import type { Registry } from "./registry.ts";
 
 export interface PushOptions {
