@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
  * - `status`: answered by the proxy itself; the registry never sees the request.
  * - `reset`: the connection is cut, before the answer or after so many bytes of its body.
  * - `stall`: as `reset`, but the connection stays and nothing comes any more.
+ * - `hold`: after so many bytes of the body, the rest waits for `until`.
  * - `truncate`: the body ends early and cleanly, with no length that would tell.
  * - `corrupt`: one bit of the body's first byte is turned.
  * - `garbage`: what comes is not HTTP.
@@ -22,6 +23,7 @@ export type Fault =
     }
   | { readonly kind: "reset"; readonly after?: number }
   | { readonly kind: "stall"; readonly after?: number }
+  | { readonly kind: "hold"; readonly after: number; readonly until: () => Promise<unknown> }
   | { readonly kind: "truncate"; readonly after: number }
   | { readonly kind: "corrupt" }
   | { readonly kind: "garbage" }
@@ -96,6 +98,19 @@ function mangleOf(fault: Fault | undefined): Mangle {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         response.flushHeaders();
         await partly(response, answer, fault.after);
+      };
+    case "hold":
+      return async (response, answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        let left = fault.after;
+        for await (const chunk of answer as AsyncIterable<Buffer>) {
+          const head = chunk.subarray(0, left);
+          left -= head.byteLength;
+          if (head.byteLength > 0) response.write(head);
+          if (left === 0) await fault.until();
+          if (head.byteLength < chunk.byteLength) response.write(chunk.subarray(head.byteLength));
+        }
+        response.end();
       };
     case "truncate":
       return async (response, answer) => {

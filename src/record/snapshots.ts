@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
-import { Annotation, VarveError, isVarveError } from "../core/index.ts";
+import { VarveError, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { SingleFlight } from "../io/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
+import { inParallel } from "../io/index.ts";
+import { type Arrival, Arrivals } from "./arrivals.ts";
 import { aboutRecord, commitUnlessThere, temporaryKey } from "./keys.ts";
 import { layersOf, rowOf } from "./layers.ts";
+import { LeasedFlights } from "./leased-flights.ts";
 import type { MountPoints } from "./mount-points.ts";
 import type { RecordTable } from "./table.ts";
 import { type BlobFace, type FetchBlob, type Hold, type RecordId, type RecordRow, SCRATCH } from "./types.ts";
-import { hasWhiteouts, unpackBlob } from "./unpack.ts";
+import { type UnpackTarget, hasWhiteouts, unpackBlob } from "./unpack.ts";
 
 export interface SnapshotDeps {
   readonly table: RecordTable;
@@ -24,20 +26,27 @@ const WHITEOUTS = "varve/whiteouts";
 /** The snapshot face of records: fetches blobs, unpacks and stacks them, once for each record however many ask. */
 export class Snapshots {
   readonly #deps: SnapshotDeps;
-  readonly #flights = new SingleFlight<RecordId, string>();
-  readonly #fetches = new SingleFlight<string, void>();
+  readonly #arrivals: Arrivals;
+  /** What was asked for, and the snapshots that this takes. */
+  readonly #asked: LeasedFlights<RecordId, string>;
+  readonly #made: LeasedFlights<RecordId, string>;
 
   constructor(deps: SnapshotDeps) {
     this.#deps = deps;
+    this.#arrivals = new Arrivals(deps);
+    this.#asked = new LeasedFlights(deps.content);
+    this.#made = new LeasedFlights(deps.content);
   }
 
   /** The committed snapshot of a record, made now if it has none. Undefined for scratch. */
   async of(id: RecordId, hold: Hold): Promise<string | undefined> {
     if (id === SCRATCH) return undefined;
-    const row = rowOf(this.#deps.table, id);
-    const name =
-      this.#ready(row) ??
-      (await this.#flights.run(id, (signal) => this.#tryMake(row, { ...hold, signal }), hold.signal));
+    const make = async (held: Hold): Promise<string> => {
+      await using downloads = new AsyncDisposableStack();
+      for (const blob of this.#missing(id)) downloads.use(this.#arrivals.begin(blob, held));
+      return await this.#have(id, held);
+    };
+    const name = this.#ready(rowOf(this.#deps.table, id)) ?? (await this.#asked.run(id, make, hold.signal));
     hold.lease.add("snapshot", name);
     return name;
   }
@@ -67,13 +76,7 @@ export class Snapshots {
 
   /** Has the blob's bytes in the content store, fetching them from where they are if need be. */
   async fetch(blob: BlobFace, hold: Hold): Promise<void> {
-    const { content } = this.#deps;
-    if (content.info(blob.digest) !== undefined && !existsSync(content.path(blob.digest)))
-      await content.delete(blob.digest);
-    if (content.info(blob.digest) === undefined) {
-      await this.#fetches.run(blob.digest, (signal) => this.#download(blob, { ...hold, signal }), hold.signal);
-    }
-    hold.lease.add("blob", blob.digest);
+    await this.#arrivals.fetch(blob, hold);
   }
 
   async #mountScratch(hold: Hold): Promise<MountedTree> {
@@ -87,6 +90,30 @@ export class Snapshots {
         await snapshotter.remove(key);
       },
     };
+  }
+
+  /** As `of`, for one snapshot of those that were asked for. */
+  async #have(id: RecordId, hold: Hold): Promise<string> {
+    const row = rowOf(this.#deps.table, id);
+    const name = this.#ready(row) ?? (await this.#made.run(id, (held) => this.#tryMake(row, held), hold.signal));
+    hold.lease.add("snapshot", name);
+    return name;
+  }
+
+  /** The blobs that have to be unpacked for a layer, lowest first: in that order they are wanted, and had best come. */
+  #missing(id: RecordId): BlobFace[] {
+    const { table, snapshotter } = this.#deps;
+    const blobs: BlobFace[] = [];
+    for (
+      let row = table.get(id);
+      row?.kind === "layer" && row.blob !== undefined;
+      row = table.get(row.parents[0] ?? "")
+    ) {
+      if (this.#ready(row) !== undefined || (row.chainId !== undefined && snapshotter.stat(row.chainId) !== undefined))
+        break;
+      blobs.unshift(row.blob);
+    }
+    return blobs;
   }
 
   #ready({ snapshot }: RecordRow): string | undefined {
@@ -125,9 +152,10 @@ export class Snapshots {
   }
 
   async #stack(row: RecordRow, hold: Hold): Promise<string> {
-    const [lowest, ...others] = row.parents;
-    const parts = [this.of(lowest ?? SCRATCH, hold), ...others.map((id) => this.#part(id, hold))];
-    const parents = (await Promise.all(parts)).filter((name) => name !== undefined);
+    const parts = await inParallel([...row.parents.entries()], hold.signal, ([index, id], signal) =>
+      index === 0 ? this.of(id, { ...hold, signal }) : this.#part(id, { ...hold, signal }),
+    );
+    const parents = parts.filter((name) => name !== undefined);
     const { name, exists } = await this.#freeName(`merge-${row.id}`);
     if (!exists) await commitUnlessThere(this.#deps.snapshotter.merge(name, parents, hold));
     return name;
@@ -142,7 +170,7 @@ export class Snapshots {
     if (blob === undefined || !(await this.#deletes(blob, hold))) return await this.of(id, hold);
     const { name, exists } = await this.#freeName(`deletions-${blob.diffId}`);
     if (exists) hold.lease.add("snapshot", name);
-    else await unpackBlob(blob, { name, parent: undefined, deletions: true }, this.#deps, hold);
+    else await this.#unpackStored(blob, { name, parent: undefined, deletions: true }, hold);
     return name;
   }
 
@@ -162,20 +190,26 @@ export class Snapshots {
       throw new VarveError("not-found", `Cannot use record ${row.id}: it has neither a snapshot nor a blob`);
     const { name, exists } = await this.#freeName(row.chainId ?? `layer-${row.id}`);
     if (exists) return name;
-    const [parent] = await Promise.all([this.of(row.parents[0] ?? SCRATCH, hold), this.fetch(blob, hold)]);
-    await unpackBlob(blob, { name, parent }, this.#deps, hold);
+    await using arrival = this.#arrivals.begin(blob, hold);
+    const below = row.parents[0] ?? SCRATCH;
+    const parent = below === SCRATCH ? undefined : await this.#have(below, hold);
+    await this.#unpackArrival(arrival, blob, { name, parent }, hold);
     return name;
   }
 
-  async #download(blob: BlobFace, hold: Hold): Promise<void> {
-    const { content, fetchBlob } = this.#deps;
-    if (blob.sources.length === 0) {
-      throw new VarveError(
-        "not-found",
-        `Cannot fetch blob ${blob.digest}: it is not in the store and its source is not known`,
-      );
+  /** Unpacks a blob while it comes; once more, if it came although that failed: wrong bytes may have come first. */
+  async #unpackArrival(arrival: Arrival, blob: BlobFace, target: UnpackTarget, hold: Hold): Promise<void> {
+    try {
+      await unpackBlob(blob, arrival.bytes(), target, { deps: this.#deps, hold });
+    } catch (error) {
+      if (isVarveError(error, "cancelled")) throw error;
+      await arrival.whole;
+      await this.#unpackStored(blob, target, hold);
     }
-    await fetchBlob(blob, hold);
-    content.label(blob.digest, { [Annotation.uncompressed]: blob.diffId });
+  }
+
+  async #unpackStored(blob: BlobFace, target: UnpackTarget, hold: Hold): Promise<void> {
+    const bytes = this.#deps.content.open(blob.digest, { signal: hold.signal });
+    await unpackBlob(blob, bytes, target, { deps: this.#deps, hold });
   }
 }

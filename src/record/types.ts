@@ -1,5 +1,5 @@
 import type { Descriptor, Digest, LayerCompression } from "../core/index.ts";
-import type { Lease } from "../content/index.ts";
+import type { Followed, Lease } from "../content/index.ts";
 
 /** Names a record: 25 characters of base 36, or the empty string for scratch, the filesystem with no layers. */
 export type RecordId = string;
@@ -88,5 +88,8 @@ export interface Hold {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Brings a blob into the content store from one of its sources, verified, and has the lease keep it. */
-export type FetchBlob = (blob: BlobFace, hold: Hold) => Promise<void>;
+/**
+ * Brings a blob into the content store from one of its sources, verified, and has the lease keep it. Says, as soon as it can,
+ * which ingest the bytes come to, so that they can be followed there; more than one, if wrong bytes came first.
+ */
+export type FetchBlob = (blob: BlobFace, hold: Hold, onIngest: (ingest: Followed) => void) => Promise<void>;

@@ -9,7 +9,6 @@ import type { MountPoints } from "./mount-points.ts";
 import type { BlobFace, Hold } from "./types.ts";
 
 export interface UnpackDeps {
-  readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly mounts: MountPoints;
 }
@@ -22,14 +21,22 @@ export interface UnpackTarget {
   readonly deletions?: boolean;
 }
 
-/** Unpacks a blob of the content store into a snapshot. Throws `corrupt`, and leaves nothing, if it is not its diffID. */
-export async function unpackBlob(blob: BlobFace, target: UnpackTarget, deps: UnpackDeps, hold: Hold): Promise<void> {
+/**
+ * Unpacks a blob into a snapshot, which is committed once the stream of its bytes has ended. Throws `corrupt`, and leaves
+ * nothing, if it is not its diffID.
+ */
+export async function unpackBlob(
+  blob: BlobFace,
+  bytes: Bytes,
+  target: UnpackTarget,
+  { deps, hold }: { readonly deps: UnpackDeps; readonly hold: Hold },
+): Promise<void> {
   const { snapshotter } = deps;
   const key = temporaryKey("unpack");
   const spec = await snapshotter.prepare(key, target.parent, hold);
   try {
     const what = `layer ${blob.digest}`;
-    const tar = verified(tarOf(blob, deps.content, hold.signal), { digest: blob.diffId }, { what });
+    const tar = verified(tarOf(blob, bytes), { digest: blob.diffId }, { what });
     const upper = spec.kind === "overlay" || target.deletions === true ? snapshotter.upperDir(key) : undefined;
     if (upper === undefined) {
       await using tree = await deps.mounts.mount(spec);
@@ -51,12 +58,13 @@ export async function hasWhiteouts(
   content: ContentStore,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  for await (const { path } of readTar(tarOf(blob, content, signal), { what: `layer ${blob.digest}` }))
+  for await (const { path } of readTar(tarOf(blob, content.open(blob.digest, { signal })), {
+    what: `layer ${blob.digest}`,
+  }))
     if (basename(path).startsWith(".wh.")) return true;
   return false;
 }
 
-function tarOf(blob: BlobFace, content: ContentStore, signal: AbortSignal | undefined): Bytes {
-  const what = `layer ${blob.digest}`;
-  return decompress(content.open(blob.digest, { signal }), { format: "detect", what, limit: Limits.layerUnpacked });
+function tarOf(blob: BlobFace, bytes: Bytes): Bytes {
+  return decompress(bytes, { format: "detect", what: `layer ${blob.digest}`, limit: Limits.layerUnpacked });
 }

@@ -1,5 +1,5 @@
 import { type Descriptor, type Reference, VarveError, isVarveError, throwIfAborted } from "../core/index.ts";
-import type { BlobInfo, ContentStore, Ingest, Lease } from "../content/index.ts";
+import type { BlobInfo, ContentStore, Followed, Ingest, Lease } from "../content/index.ts";
 import { labelSource, sourceLabel } from "./distribution-source.ts";
 import type { OnTransfer } from "./events.ts";
 import type { Registry } from "./registry.ts";
@@ -11,6 +11,11 @@ export interface FetchOptions {
   readonly lease: Lease;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnTransfer | undefined;
+  /**
+   * Told of each ingest that the blob is written to, before its bytes come, to be followed. A blob that is there, or that
+   * somebody else fetches, has none; one whose bytes were wrong has another.
+   */
+  readonly onIngest?: ((ingest: Followed) => void) | undefined;
 }
 
 /** Milliseconds between looks at an ingest that another holder writes. */
@@ -77,6 +82,7 @@ async function fetchOnce(
     await ingest.abort();
     return present;
   }
+  options.onIngest?.(ingest);
   return await fill(registry, reference, descriptor, { ingest, from, options });
 }
 
