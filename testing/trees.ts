@@ -1,4 +1,5 @@
 /** Trees for tests: random changes to make in one, and a full description to compare. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   type BigIntStats,
@@ -187,6 +188,12 @@ function writeInto(target: Path, flags: "w" | "a", write: (fd: number) => void):
   } finally {
     closeSync(fd);
   }
+}
+
+/** Makes directories, one in the other, deeper than a path that the kernel takes, as a step can. */
+export function makeDeepTree(root: string): void {
+  const program = `for (let at = 0; at < 40; at += 1) { fs.mkdirSync("${"n".repeat(200)}"); process.chdir("${"n".repeat(200)}"); }`;
+  execFileSync(process.execPath, ["-e", `${program} fs.writeFileSync("file", "deep");`], { cwd: root });
 }
 
 export interface DescribeOptions {

@@ -1,6 +1,6 @@
-import { chmodSync, lstatSync, rmdirSync, unlinkSync } from "node:fs";
+import { chmodSync, closeSync, constants, lstatSync, openSync, rmdirSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../../core/index.ts";
-import type { Path } from "../../linux/index.ts";
+import { type ByteString, byteStringOf, type Path } from "../../linux/index.ts";
 import { Pace, entryPath, listNames } from "./walk.ts";
 
 /**
@@ -19,12 +19,30 @@ async function remove(path: Path, pace: Pace): Promise<void> {
   if (pause !== undefined) await pause;
   if (unlinkIfFile(path)) return;
   try {
-    for (const name of namesIn(path)) await remove(entryPath(path, name), pace);
+    await removeEntries(path, pace);
     rmdirSync(path);
   } catch (error) {
     // Another process removes the same tree.
     if (errnoOf(error) !== "ENOENT") throw error;
   }
+}
+
+/** The kernel takes no path of more than 4095 bytes; a step can make trees that are deeper. */
+const LONG = 3500;
+
+async function removeEntries(directory: Path, pace: Pace): Promise<void> {
+  const names = namesIn(directory);
+  if (byteStringOf(directory).length < LONG) return await removeAll(directory, names, pace);
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await removeAll(`/proc/self/fd/${fd}`, names, pace);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function removeAll(directory: Path, names: readonly ByteString[], pace: Pace): Promise<void> {
+  for (const name of names) await remove(entryPath(directory, name), pace);
 }
 
 /** True if the entry is gone; false if it is a directory. */
@@ -41,7 +59,7 @@ function unlinkIfFile(path: Path): boolean {
   }
 }
 
-function namesIn(directory: Path): string[] {
+function namesIn(directory: Path): ByteString[] {
   try {
     return listNames(directory);
   } catch (error) {
