@@ -1,4 +1,4 @@
-import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import { constants, createGunzip, createZstdDecompress, gunzipSync } from "node:zlib";
 import { VarveError, toVarveError } from "../core/index.ts";
 import { type Bytes, limited, type Named } from "./bytes.ts";
 import { type CompressionFormat, detectCompression, MAGIC_LENGTH, peek } from "./compress-detect.ts";
@@ -66,6 +66,23 @@ async function* gunzip(source: Bytes, what: string): AsyncGenerator<Uint8Array> 
       "corrupt",
       `Cannot decompress ${what}: ${fed.bytes - decoder.bytesWritten} bytes follow the gzip data`,
     );
+  }
+}
+
+/**
+ * Decompresses a little gzip data at once, which is much faster than a stream of it; undefined if it is not whole or would
+ * give more than `most` bytes, so that a stream can tell.
+ */
+export function gunzipSmall(data: Uint8Array, most: number): Buffer | undefined {
+  try {
+    const result: unknown = gunzipSync(data, { maxOutputLength: most, info: true });
+    const { buffer, engine } = result as {
+      readonly buffer: Buffer;
+      readonly engine: { readonly bytesWritten: number };
+    };
+    return engine.bytesWritten === data.byteLength ? buffer : undefined;
+  } catch {
+    return undefined;
   }
 }
 

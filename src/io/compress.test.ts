@@ -7,7 +7,7 @@ import { type StreamCompression, digestOf, isVarveError } from "../core/index.ts
 import { bytesOf, type Bytes, collect } from "./bytes.ts";
 import { compress } from "./compress.ts";
 import { type CompressionFormat, detectCompression } from "./compress-detect.ts";
-import { decompress } from "./compress-decode.ts";
+import { decompress, gunzipSmall } from "./compress-decode.ts";
 import { gzipMembers, MEMBER_END, type MemberInput } from "./compress-members.ts";
 
 const what = { what: "the test" };
@@ -164,6 +164,17 @@ test("a stream that is cut short, damaged or followed by garbage is corrupt", as
   const flipped = gzipSync(data);
   flipped[flipped.length - 6] = (flipped[flipped.length - 6] ?? 0) ^ 1;
   await assert.rejects(read(flipped), corrupt);
+});
+
+test("a little gzip data is decompressed at once, if it is whole and little", () => {
+  const [a, b] = [gzipSync("hello "), gzipSync("world")];
+  assert.equal(String(gunzipSmall(Buffer.concat([a, b]), 11)), "hello world");
+  assert.equal(gunzipSmall(gzipSync(""), 1)?.length, 0);
+  const others = [a.subarray(0, -1), Buffer.alloc(0), Buffer.from("x")];
+  for (const data of others) assert.equal(gunzipSmall(data, 100), undefined);
+  for (const tail of ["x", "\0", "\0\0\0abc", a.subarray(0, 9)])
+    assert.equal(gunzipSmall(Buffer.concat([a, Buffer.from(tail as string)]), 100), undefined);
+  assert.equal(gunzipSmall(gzipSync(Buffer.alloc(50_000_000)), 1_000_000), undefined);
 });
 
 test("a bomb stops at the limit", async () => {

@@ -1,4 +1,4 @@
-import { decompress } from "../../io/index.ts";
+import { bytesOf, decompress, gunzipSmall } from "../../io/index.ts";
 import { corruptArchive } from "../tar-format.ts";
 import { TarSource } from "../tar-source.ts";
 import { type BlobReader, type TocClaim, naturalOf } from "./toc-read.ts";
@@ -56,7 +56,7 @@ export class Segments implements AsyncIterable<Uint8Array> {
   async *#read(raw: TarSource, from: number, to: number): AsyncGenerator<Uint8Array> {
     const plain = this.#plain;
     this.#begun.push({ offset: from, plain });
-    for await (const piece of decompress(part(raw, to - from), { format: "gzip", what: this.#what })) {
+    for await (const piece of decompressed(raw, to - from, this.#what)) {
       this.#plain += piece.byteLength;
       yield piece;
     }
@@ -66,6 +66,19 @@ export class Segments implements AsyncIterable<Uint8Array> {
   #wrong(): Error {
     return corruptArchive(this.#what, "its table of contents names a place where no content begins");
   }
+}
+
+/** Compressed bytes that are not worth a stream, and the most that may come of them. */
+const SMALL = 65_536;
+const SMALL_PLAIN = 1_048_576;
+
+/** The next `size` bytes, which have to be gzip data as a whole. */
+async function* decompressed(raw: TarSource, size: number, what: string): AsyncGenerator<Uint8Array> {
+  const whole = size <= SMALL ? await raw.read(size) : undefined;
+  const plain = whole === undefined ? undefined : gunzipSmall(whole, SMALL_PLAIN);
+  if (plain === undefined)
+    yield* decompress(whole === undefined ? part(raw, size) : bytesOf(whole), { format: "gzip", what });
+  else if (plain.length > 0) yield plain;
 }
 
 async function* part(raw: TarSource, size: number): AsyncGenerator<Uint8Array> {
