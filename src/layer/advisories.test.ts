@@ -234,8 +234,8 @@ const MOBY: readonly Advisory[] = [
     expected: "contained",
   },
   {
-    id: "CVE-2015-3630",
-    does: "writes to the kernel's files through a link to /proc",
+    id: "CVE-2015-3629",
+    does: "goes through links to what the kernel shows of the machine",
     archive: () =>
       rawArchive(
         symlink("p", "/proc"),
