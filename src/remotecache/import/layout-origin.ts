@@ -11,7 +11,7 @@ import {
   digestOf,
   errnoOf,
 } from "../../core/index.ts";
-import { bytesOf, collect, verified } from "../../io/index.ts";
+import { type Bytes, bytesOf, collect, verified } from "../../io/index.ts";
 import { Root } from "../../linux/index.ts";
 import { readEntries } from "../document/container.ts";
 import type { CacheOrigin } from "./origin.ts";
@@ -24,6 +24,7 @@ export interface LayoutPlace {
   readonly digest?: Digest;
 }
 
+const CHUNK = 262_144;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** A cache or an image in an OCI layout. Nothing is read outside the directory, whatever links it has. */
@@ -42,6 +43,11 @@ export function layoutOrigin(directory: string, place: LayoutPlace = {}): CacheO
     },
     blob: async (descriptor, limit) => await layout.blob(descriptor, limit),
   };
+}
+
+/** The bytes of a layer in an OCI layout; the reader verifies them. Throws `not-found` and `corrupt` as it is read. */
+export function layoutBlob(directory: string, { digest }: { readonly digest: Digest }): Bytes {
+  return new Layout(resolve(directory)).stream(blobPath(digest));
 }
 
 const tagOf = ({ tag }: LayoutPlace): string => (tag === undefined || tag === "" ? "latest" : tag);
@@ -79,11 +85,16 @@ class Layout {
   }
 
   async #file(name: string, limit: number): Promise<Buffer> {
+    return await collect(this.stream(name), limit, { what: join(this.directory, name) });
+  }
+
+  /** The bytes of a file, not verified. */
+  async *stream(name: string): AsyncGenerator<Uint8Array> {
     const what = join(this.directory, name);
     try {
       using root = Root.open(this.directory);
-      const stream = createReadStream("", { fd: regular(root.openFile(name, READ), what) });
-      return await collect(stream, limit, { what });
+      const fd = regular(root.openFile(name, READ), what);
+      for await (const chunk of createReadStream("", { fd, highWaterMark: CHUNK })) yield chunk as Buffer;
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "ENOENT" || errno === "ENOTDIR")
