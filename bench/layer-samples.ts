@@ -27,11 +27,11 @@ function text(size: number, next: (below: number) => number): Buffer {
   return Buffer.from(words.join(" ")).subarray(0, size);
 }
 
-/** 512 MiB of text in eight files. */
-export async function fillWithLarge(directory: string): Promise<void> {
+/** Text in files of 64 MiB. */
+export async function fillWithLarge(directory: string, files = 8): Promise<void> {
   const next = numbers();
   const pool = Array.from({ length: 32 }, () => text(MEBIBYTE, next));
-  for (let file = 0; file < 8; file += 1) {
+  for (let file = 0; file < files; file += 1) {
     await using handle = await open(join(directory, `file-${file}`), "w");
     for (let at = 0; at < 64; at += 1) await handle.writeFile(pool[next(pool.length)] as Buffer);
   }

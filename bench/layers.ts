@@ -1,22 +1,20 @@
-/** The layer engine by itself, in this process, beside the pipes of programs that do the same work. */
-import { createReadStream, createWriteStream } from "node:fs";
+/** The layer engine by itself, in this process and in a new one, beside the pipes of programs that do the same work. */
+import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { findProgram } from "../scripts/lib/system-packages.ts";
-import { openContentStore } from "../src/content/index.ts";
-import { decompress, verified } from "../src/io/index.ts";
-import { applyLayer, type CreatedLayer, createLayer, diffTrees } from "../src/layer/index.ts";
-import { openState } from "../src/state/index.ts";
+import { type CreatedLayer, createLayer, diffTrees } from "../src/layer/index.ts";
 import { sh } from "../testing/varve.ts";
+import { inProcess } from "./layer-process.ts";
 import { fillWithLarge, fillWithSmall } from "./layer-samples.ts";
+import { createBlob, unpackBlob } from "./layer-work.ts";
 import type { Contender, Scenario } from "./measure.ts";
 
 const ROUNDS = 5;
-const CHUNK = 262_144;
 
 /** Where a sample is, once it has been made. */
-interface Sample {
+export interface Sample {
   readonly tree: string;
   readonly blob: string;
   readonly layer: CreatedLayer;
@@ -42,7 +40,8 @@ function scenariosOf(name: string, sample: () => Promise<Sample>, out: string): 
       name: `layer created of ${name}`,
       rounds: ROUNDS,
       contenders: contenders([
-        ["varve", [], create],
+        ["varve", [], ({ tree }, out) => createBlob(tree, out)],
+        ["varve, new process", [], ({ tree }, out) => inProcess("create", tree, out)],
         ["tar | pigz -6", ["tar", "pigz"], tarAndPigz],
         ["umoci insert", ["umoci"], umociInsert],
       ]),
@@ -51,7 +50,8 @@ function scenariosOf(name: string, sample: () => Promise<Sample>, out: string): 
       name: `layer unpacked of ${name}`,
       rounds: ROUNDS,
       contenders: contenders([
-        ["varve", [], unpack],
+        ["varve", [], ({ blob, layer }, out) => unpackBlob(blob, out, layer.diffId)],
+        ["varve, new process", [], ({ blob, layer }, out) => inProcess("unpack", blob, out, layer.diffId)],
         ["pigz -dc | tar x", ["tar", "pigz"], pigzAndTar],
       ]),
     },
@@ -71,7 +71,8 @@ function contenderOf(name: string, sample: () => Promise<Sample>, out: string, r
   };
 }
 
-function lazySample(folder: string, fill: (directory: string) => Promise<void>): () => Promise<Sample> {
+/** A tree and its layer, made in `folder` when they are first asked for. */
+export function lazySample(folder: string, fill: (directory: string) => Promise<void>): () => Promise<Sample> {
   let made: Promise<Sample> | undefined;
   const make = async (): Promise<Sample> => {
     const [tree, blob] = [join(folder, "tree"), join(folder, "layer.tar.gz")];
@@ -82,25 +83,6 @@ function lazySample(folder: string, fill: (directory: string) => Promise<void>):
     return { tree, blob, layer: await result };
   };
   return () => (made ??= make());
-}
-
-/** The difference, gzip, both digests, and durably into a content store. */
-async function create({ tree }: Sample, out: string): Promise<void> {
-  const state = openState(join(out, "state.db"));
-  try {
-    const { bytes, result } = createLayer(diffTrees({ upper: tree }), { compression: "gzip" });
-    await openContentStore(out, state).put(bytes, { ref: "layer" });
-    await result;
-  } finally {
-    state.close();
-  }
-}
-
-/** Decompressed, held to the archive's digest, into a directory. */
-async function unpack({ blob, layer }: Sample, out: string): Promise<void> {
-  const named = { what: "the layer" };
-  const tar = decompress(createReadStream(blob, { highWaterMark: CHUNK }), { format: "detect", ...named });
-  await applyLayer(verified(tar, { digest: layer.diffId }, named), out, { format: "plain" });
 }
 
 async function tarAndPigz({ tree }: Sample, out: string): Promise<void> {

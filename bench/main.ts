@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { installPrograms } from "../scripts/lib/system-packages.ts";
 import { Varve, busyboxImage, sh } from "../testing/varve.ts";
 import { layerScenarios } from "./layers.ts";
+import { imageScenarios, openImage } from "./images.ts";
+import { reportLimits } from "./limits.ts";
 import { type Contender, type Scenario, measure, report } from "./measure.ts";
 import { type Peer, openPeers } from "./peers.ts";
 
@@ -46,8 +48,12 @@ async function warm(all: readonly Contender[]): Promise<void> {
   for (const contender of all) await contender.run();
 }
 
+function isWanted(name: string): boolean {
+  return process.argv.length <= 2 || process.argv.slice(2).some((word) => name.includes(word));
+}
+
 async function runScenario(scenario: Scenario, warmUp: boolean): Promise<void> {
-  if (process.argv.length > 2 && !process.argv.slice(2).some((name) => scenario.name.includes(name))) return;
+  if (!isWanted(scenario.name)) return;
   if (warmUp) await warm(scenario.contenders);
   console.log(`${report(scenario, await measure(scenario))}\n`);
 }
@@ -75,15 +81,22 @@ await runScenario(
 );
 
 for (const scenario of layerScenarios(varve.folder)) await runScenario(scenario, false);
+if (isWanted("memory and stalls")) await reportLimits(varve.folder);
+if (isWanted("image of 450 MiB")) {
+  await using image = await openImage(varve, BASE);
+  for (const scenario of imageScenarios(image, varve, peers)) await runScenario(scenario, false);
+}
 
-const trace = join(varve.folder, "trace.txt");
-await varve.build(["-t", "bench/many", big]);
-await varve.build(["-t", "bench/many", big], {
-  wrapper: ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace],
-});
-const opened = (await sh("grep", "-c", "", trace)).trim();
-const ofContext = await sh("grep", "-cE", "/file-[0-9]+\\.txt", trace).catch(() => "0");
-await writeFile(trace, "");
-console.log(
-  `Files opened by the cached rebuild of ${FILES} files: ${opened} calls of open in all, ${ofContext.trim()} of a context file.`,
-);
+if (isWanted("files opened")) {
+  const trace = join(varve.folder, "trace.txt");
+  await varve.build(["-t", "bench/many", big]);
+  await varve.build(["-t", "bench/many", big], {
+    wrapper: ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", trace],
+  });
+  const opened = (await sh("grep", "-c", "", trace)).trim();
+  const ofContext = await sh("grep", "-cE", "/file-[0-9]+\\.txt", trace).catch(() => "0");
+  await writeFile(trace, "");
+  console.log(
+    `Files opened by the cached rebuild of ${FILES} files: ${opened} calls of open in all, ${ofContext.trim()} of a context file.`,
+  );
+}

@@ -10,6 +10,12 @@ export interface Peer extends AsyncDisposable {
   /** Makes the base image known under `name`, from a rootfs tar. */
   importBase(name: string, tar: string): Promise<void>;
   build(tag: string, context: string, options: { readonly cache: boolean }): Promise<void>;
+  /** Gets an image, and unpacks it, from a registry without TLS. */
+  pull(reference: string): Promise<void>;
+  /** Gets an image, and unpacks it, from an archive of Docker's. */
+  load(archive: string): Promise<void>;
+  /** Removes an image that was pulled or loaded, if it is there. */
+  forget(name: string): Promise<void>;
 }
 
 /** buildah with a storage of its own. */
@@ -37,6 +43,9 @@ async function buildah(folder: string): Promise<Peer> {
       ];
       await sh("buildah", ...storage, "build", ...flags, "-t", tag, context);
     },
+    pull: async (reference) => void (await sh("buildah", ...storage, "pull", "--tls-verify=false", reference)),
+    load: async (archive) => void (await sh("buildah", ...storage, "pull", `docker-archive:${archive}`)),
+    forget: async (name) => void (await sh("buildah", ...storage, "rmi", "--force", name).catch(() => "")),
     [Symbol.asyncDispose]: async () => {
       await sh("buildah", ...storage, "rm", "--all").catch(() => "");
       await sh("buildah", ...storage, "rmi", "--all", "--force").catch(() => "");
@@ -55,6 +64,9 @@ async function docker(): Promise<Peer> {
       const flags = ["--network", "host", ...(cache ? [] : ["--no-cache"])];
       await daemon.docker(["build", "-q", ...flags, "-t", tag, context]);
     },
+    pull: async (reference) => void (await daemon.docker(["pull", "-q", reference])),
+    load: async (archive) => void (await daemon.docker(["load", "-q", "-i", archive])),
+    forget: async (name) => void (await daemon.docker(["rmi", "-f", name]).catch(() => "")),
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
   };
 }

@@ -77,6 +77,22 @@ suite("the packed package", () => {
     assert.equal(runIn("node_modules/.bin/varve", "images").status, 0);
   });
 
+  test("a layer is unpacked in a thread", (t) => {
+    if (skipped !== undefined) return t.skip(skipped);
+    writeFileSync(
+      join(project, "unpack.js"),
+      `import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { applyLayer, writeTar } from "varve/layer";
+mkdirSync("tree");
+await applyLayer(writeTar([{ path: "file", body: "content" }]), "tree", { format: "plain", chown: false });
+const threads = readdirSync("/proc/self/task").map((task) => readFileSync(\`/proc/self/task/\${task}/comm\`, "utf8").trim());
+console.log(readFileSync("tree/file", "utf8"), threads.includes("varve-layer"));
+`,
+    );
+    const { stdout, stderr } = runIn(process.execPath, "unpack.js");
+    assert.deepEqual([stdout, stderr], ["content true\n", ""]);
+  });
+
   test("every door opens, with types", (t) => {
     if (skipped !== undefined) return t.skip(skipped);
     const names = Object.keys(doors).map((door) => `varve${door.slice(1)}`);
