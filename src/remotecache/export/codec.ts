@@ -1,0 +1,55 @@
+import { type Descriptor, MediaType, digestOf } from "../../core/index.ts";
+import { encodeCacheConfig, parseCacheConfig } from "../document/config.ts";
+import { type ContainerForm, encodeContainer, readContainer } from "../document/container.ts";
+import { loadGraph } from "../document/read-graph.ts";
+import { configOf } from "../document/write-graph.ts";
+import { type CacheContents, foreignContents } from "./scopes.ts";
+
+export interface EncodedBlob {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** A cache document as it is stored. */
+export interface EncodedDocument {
+  readonly config: EncodedBlob;
+  readonly manifest: EncodedBlob;
+}
+
+/** The same contents give the same bytes, whoever writes them. */
+export function encodeContents({ graph, generations }: CacheContents, form: ContainerForm): EncodedDocument {
+  const { config, layers, indices } = configOf(graph);
+  const scopes = generations.map(({ scope: id, tops, at }) => {
+    const records = tops.flatMap((top) => indices.get(top) ?? []);
+    return { id, tops: records.sort((a, b) => a - b), at };
+  });
+  const encoded = blob(encodeCacheConfig({ ...config, scopes }), MediaType.buildkitCacheConfig);
+  const { bytes, mediaType } = encodeContainer(form, encoded.descriptor, layers);
+  return { config: encoded, manifest: blob(bytes, mediaType) };
+}
+
+function blob(bytes: Uint8Array, mediaType: string): EncodedBlob {
+  return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.byteLength }, bytes };
+}
+
+/**
+ * Reads a document with the configs `read` gives. Undefined for an image, or an index of such. Throws `corrupt` for what is
+ * neither.
+ */
+export async function decodeContents(
+  bytes: Uint8Array,
+  read: (config: Descriptor) => Promise<Uint8Array>,
+): Promise<CacheContents | undefined> {
+  const container = readContainer(bytes);
+  if (container.kind === "inline") return undefined;
+  const config = parseCacheConfig(await read(container.config));
+  const layers = new Map(container.layers.map((layer) => [layer.digest, layer]));
+  const { graph, nodes } = loadGraph(config, layers);
+  if (config.scopes.length === 0) return foreignContents(graph);
+  const generations = config.scopes.map(({ id: scope, tops, at }) => ({
+    scope,
+    tops: tops.flatMap((top) => nodes[top] ?? []),
+    at,
+  }));
+  return { graph, generations };
+}

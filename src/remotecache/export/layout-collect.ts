@@ -1,0 +1,73 @@
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Descriptor, Limits, VarveError, isIndexType, isManifestType, isVarveError } from "../../core/index.ts";
+import { readManifestOrIndex } from "../../image/index.ts";
+import { blobFile, readBlobFile, readLayoutIndex } from "./layout-files.ts";
+
+/** Milliseconds: younger blobs stay, since a writer may be about to name them, or a reader may have read who did. */
+export const GRACE = 600_000;
+const MAX_DOCUMENTS = 10_000;
+
+export interface CollectOptions {
+  /** Entries of an index that readers may still hold: what they need stays too. */
+  readonly before: readonly Descriptor[];
+  /** Milliseconds. */
+  readonly grace?: number;
+}
+
+export interface CollectedBlobs {
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Removes the blobs of a layout that neither its index nor the one before leads to and that are not young. Removes nothing
+ * if a document cannot be read. The caller holds the lock.
+ */
+export async function collectLayout(
+  directory: string,
+  { before, grace = GRACE }: CollectOptions,
+): Promise<CollectedBlobs> {
+  const kept = await reachable(directory, [...(await readLayoutIndex(directory)), ...before]);
+  if (kept === undefined) return { blobs: 0, bytes: 0 };
+  const limit = Date.now() - grace;
+  let [blobs, bytes] = [0, 0];
+  for (const algorithm of await readdir(join(directory, "blobs"))) {
+    for (const name of await readdir(join(directory, "blobs", algorithm))) {
+      const path = join(directory, "blobs", algorithm, name);
+      if (kept.has(path)) continue;
+      const { size, mtimeMs } = await stat(path);
+      if (mtimeMs > limit) continue;
+      await rm(path, { force: true });
+      blobs += 1;
+      bytes += size;
+    }
+  }
+  return { blobs, bytes };
+}
+
+/** Paths of all blobs the entries lead to; undefined if that cannot be told. */
+async function reachable(directory: string, entries: readonly Descriptor[]): Promise<Set<string> | undefined> {
+  const open = new Map(entries.map((entry) => [entry.digest, entry] as const));
+  const paths = new Set<string>();
+  try {
+    for (const descriptor of open.values()) {
+      paths.add(blobFile(directory, descriptor.digest));
+      if (!isManifestType(descriptor.mediaType) && !isIndexType(descriptor.mediaType)) continue;
+      if (open.size > MAX_DOCUMENTS * 10) return undefined;
+      const bytes = await readBlobFile(directory, descriptor, Limits.manifest).catch(unlessMissing);
+      if (bytes === undefined) continue;
+      const document = readManifestOrIndex(bytes, descriptor.mediaType);
+      const children = document.kind === "index" ? document.manifests : [document.config, ...document.layers];
+      for (const child of children) if (!open.has(child.digest)) open.set(child.digest, child);
+    }
+    return paths;
+  } catch (error) {
+    if (error instanceof VarveError) return undefined;
+    throw error;
+  }
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!isVarveError(error, "not-found")) throw error;
+}

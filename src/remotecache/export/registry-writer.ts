@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Descriptor, type Digest, isVarveError, throwIfAborted } from "../../core/index.ts";
+import { bytesOf } from "../../io/index.ts";
+import type { Hold, RemoteLayer } from "../../record/index.ts";
+import { type Composed, compose } from "./compose.ts";
+import { standingDigest, standingInRegistry } from "./registry-document.ts";
+import type { RegistryTargetOptions } from "./registry-target.ts";
+import { type CacheContents, isSuperseded, layersOfGraph } from "./scopes.ts";
+import type { Standing } from "./standing.ts";
+import { tellLost } from "./target.ts";
+import { bringLayers } from "./transfer.ts";
+
+/** What came of one try. `put`: to be looked at again after a while; `outrun`: another has written meanwhile. */
+export type Attempt =
+  | { readonly kind: "stands"; readonly descriptor: Descriptor }
+  | { readonly kind: "empty" | "put" | "outrun" | "changed" };
+
+/** Milliseconds. */
+const LEAST_PAUSE = 100;
+const LONGEST_PAUSE = 5_000;
+
+/**
+ * One export on its way to a tag. Registries know no compare-and-swap: the tag is looked at again right before it is
+ * written, and once more after several times as long as that took, so that whoever was in between has ended by then. If
+ * what was written is lost it is merged in once more.
+ */
+export class RegistryWriter {
+  readonly #mine: CacheContents;
+  readonly #layers: ReadonlyMap<Digest, RemoteLayer>;
+  readonly #hold: Hold;
+  readonly #options: RegistryTargetOptions;
+  /** Blobs that can be had nowhere. */
+  readonly #gone = new Set<Digest>();
+  /** Blobs that are in the repository. */
+  readonly #present = new Set<Digest>();
+  /** What stood there when a document was put. */
+  #seen: { readonly contents: CacheContents | undefined } | undefined;
+  #pause = LEAST_PAUSE;
+
+  constructor(mine: CacheContents, hold: Hold, options: RegistryTargetOptions) {
+    this.#mine = mine;
+    this.#layers = layersOfGraph(mine.graph);
+    this.#hold = hold;
+    this.#options = options;
+  }
+
+  async attempt(): Promise<Attempt> {
+    const { warn, form, reset } = this.#options;
+    const standing = await standingInRegistry(this.#options, warn, this.#hold.signal);
+    const { descriptor } = standing;
+    if (descriptor !== undefined && this.#isSuperseded(standing)) return stands(descriptor);
+    const isFresh = reset && this.#seen === undefined;
+    const rank = this.#seen === undefined ? "first" : "keep";
+    const there = isFresh ? undefined : standing.contents;
+    const next = compose({ there, mine: this.#mine, form, gone: this.#gone, rank }, warn);
+    if (next === undefined) return { kind: "empty" };
+    if (next.manifest.descriptor.digest === descriptor?.digest) return stands(descriptor);
+    if (!(await this.#bring(next))) return { kind: "changed" };
+    return await this.#put(next, standing);
+  }
+
+  /** Waits until it makes sense to go on. */
+  async settle(after: "put" | "outrun" | "changed"): Promise<void> {
+    if (after === "changed") return;
+    const wait = after === "put" ? this.#pause * (1 + Math.random()) : this.#pause * Math.random();
+    await sleep(wait, undefined, { signal: this.#hold.signal }).catch(() => undefined);
+    throwIfAborted(this.#hold.signal, "export cache");
+  }
+
+  /** Other builds of the same scope have written so often since that this one has had its day. */
+  #isSuperseded({ contents }: Standing): boolean {
+    if (this.#seen === undefined || contents === undefined) return false;
+    return isSuperseded(this.#mine, this.#seen.contents, contents);
+  }
+
+  /** Has the blobs of the export in the repository, as far as the document needs them. False: some cannot be had. */
+  async #bring({ contents }: Composed): Promise<boolean> {
+    const { registry, reference, source, onEvent, warn } = this.#options;
+    const needed = [...layersOfGraph(contents.graph).keys()].filter((digest) => !this.#present.has(digest));
+    const lost = await bringLayers(
+      needed.flatMap((digest) => this.#layers.get(digest) ?? []),
+      {
+        source,
+        hold: this.#hold,
+        bring: async (layer, open, signal) => {
+          const mountFrom = repositoriesOf(layer, reference.registry);
+          const { digest, size, mediaType } = layer;
+          await registry.pushBlob(reference, { digest, size, mediaType }, open, { mountFrom, signal, onEvent });
+          this.#present.add(digest);
+        },
+      },
+    );
+    tellLost(lost, warn);
+    for (const digest of lost.keys()) this.#gone.add(digest);
+    return lost.size === 0;
+  }
+
+  async #put(next: Composed, standing: Standing): Promise<Attempt> {
+    const { registry, reference } = this.#options;
+    const { signal } = this.#hold;
+    const { config, manifest } = next;
+    await registry.pushBlob(reference, config.descriptor, (offset) => bytesOf(config.bytes.subarray(offset)), {
+      signal,
+    });
+    const began = performance.now();
+    const current = await standingDigest(this.#options, signal);
+    if (current !== standing.descriptor?.digest) return { kind: "outrun" };
+    try {
+      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, { signal });
+    } catch (error) {
+      if (await this.#findGone(next, error)) return { kind: "changed" };
+      throw error;
+    }
+    this.#pause = Math.min(LONGEST_PAUSE, Math.max(this.#pause, 4 * (performance.now() - began)));
+    this.#seen ??= { contents: standing.contents };
+    return { kind: "put" };
+  }
+
+  /** After a manifest was refused: looks whether the repository has lost blobs of what stood there. */
+  async #findGone({ contents }: Composed, error: unknown): Promise<boolean> {
+    const { registry, reference, warn } = this.#options;
+    const { signal } = this.#hold;
+    if (!isVarveError(error, "remote", "not-found")) return false;
+    const before = this.#gone.size;
+    for (const digest of layersOfGraph(contents.graph).keys()) {
+      if (this.#present.has(digest)) continue;
+      if (await registry.hasBlob(reference, digest, { signal })) this.#present.add(digest);
+      else this.#gone.add(digest);
+    }
+    if (this.#gone.size === before) return false;
+    warn(
+      `${this.#gone.size - before} blobs of the cache are gone from the registry: records lose the layers that need them`,
+    );
+    return true;
+  }
+}
+
+function stands(descriptor: Descriptor): Attempt {
+  return { kind: "stands", descriptor };
+}
+
+/** Repositories of the registry that a layer is known to be in. */
+function repositoriesOf({ sources }: RemoteLayer, host: string): string[] {
+  return sources.filter((source) => source.startsWith(`${host}/`)).map((source) => source.slice(host.length + 1));
+}

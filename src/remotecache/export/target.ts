@@ -1,0 +1,51 @@
+import type { ContentStore } from "../../content/index.ts";
+import type { Descriptor, Digest } from "../../core/index.ts";
+import type { Bytes } from "../../io/index.ts";
+import type { Hold, RemoteLayer } from "../../record/index.ts";
+import type { ExportedGraph } from "./export-graph.ts";
+
+/** Where a cache document is written to. */
+export interface CacheTarget {
+  /**
+   * Writes an export into the document that is there, under its scope. Returns the descriptor of the manifest that stands
+   * there then; undefined if there is nothing to write, because no record has a result. Throws if it cannot be written;
+   * what was there then stays.
+   */
+  write(exported: ExportedGraph, scope: string, hold: Hold): Promise<Descriptor | undefined>;
+}
+
+/** Tells people of what is amiss and no reason to fail. */
+export type Warn = (message: string) => void;
+
+/** Tells each thing once, however often it is met. */
+export function warnOnce(warn: Warn): Warn {
+  const told = new Set<string>();
+  return (message) => {
+    if (told.has(message)) return;
+    told.add(message);
+    warn(message);
+  };
+}
+
+/** Says which blobs could not be had, and why. */
+export function tellLost(lost: ReadonlyMap<Digest, unknown>, warn: Warn): void {
+  for (const [digest, error] of lost) {
+    const why = error instanceof Error ? error.message : String(error);
+    warn(`Records whose layers need blob ${digest} are exported without them: ${why}`);
+  }
+}
+
+/** The bytes of a layer from `offset` on; asked only for what a target lacks, and more than once if need be. */
+export type LayerSource = (layer: RemoteLayer, offset: number, hold: Hold) => Bytes;
+
+/** Layers from the content store; those that were never pulled are fetched into it first. */
+export function storedLayers(
+  content: ContentStore,
+  fetch: (layer: RemoteLayer, hold: Hold) => Promise<void>,
+): LayerSource {
+  return async function* source(layer, offset, hold) {
+    if (content.info(layer.digest) === undefined) await fetch(layer, hold);
+    else hold.lease.add("blob", layer.digest);
+    yield* content.open(layer.digest, { offset, signal: hold.signal });
+  };
+}
