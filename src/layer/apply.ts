@@ -3,6 +3,7 @@ import { type Bytes, peek } from "../io/index.ts";
 import { byteStringOf, type Path } from "../linux/index.ts";
 import { type Application, applyHere } from "./apply-here.ts";
 import { SMALL_BYTES } from "./small-tree.ts";
+import { treeError } from "./tree-error.ts";
 import type { Unpacked } from "./unpack.ts";
 import { applyInThread } from "./worker/run-in-thread.ts";
 
@@ -36,9 +37,13 @@ export async function applyLayer(tar: Bytes, directory: Path, options: ApplyLaye
   const { format, lowerView, userXattr = false, chown = true, what = "the layer", signal } = options;
   const below = lowerView === undefined ? undefined : byteStringOf(lowerView);
   const to: Application = { directory: byteStringOf(directory), format, lowerView: below, userXattr, chown, what };
-  throwIfAborted(signal, `unpack ${what}`);
-  const { head, bytes } = await peek(tar, SMALL_BYTES);
-  // Into a whole tree even a small layer may be long in coming: it may delete any number of files.
-  const isShort = head.length < SMALL_BYTES && format === "overlay";
-  return await (isShort ? applyHere(bytes, to, signal) : applyInThread(bytes, { kind: "apply", ...to }, signal));
+  try {
+    throwIfAborted(signal, `unpack ${what}`);
+    const { head, bytes } = await peek(tar, SMALL_BYTES);
+    // Into a whole tree even a small layer may be long in coming: it may delete any number of files.
+    const isShort = head.length < SMALL_BYTES && format === "overlay";
+    return await (isShort ? applyHere(bytes, to, signal) : applyInThread(bytes, { kind: "apply", ...to }, signal));
+  } catch (error) {
+    throw treeError(error, `unpack ${what}`);
+  }
 }

@@ -8,6 +8,7 @@ import { MessageChannel } from "node:worker_threads";
 import { isVarveError, VarveError } from "../../core/index.ts";
 import { type Bytes, temporaryDirectory } from "../../io/index.ts";
 import { isRootUser } from "../../linux/index.ts";
+import { applyLayer } from "../apply.ts";
 import { diffHere } from "../diff-here.ts";
 import { writeTar } from "../tar-write.ts";
 import type { ApplyJob } from "./job.ts";
@@ -71,6 +72,23 @@ test("an error of the source comes back with its code and details, and the sourc
     assert.deepEqual([error.details, error.hint], [{ actual: "x" }, "Pull again."]);
     return true;
   });
+});
+
+test("whatever breaks the source, and wherever it is unpacked, is a VarveError", async () => {
+  await using folder = await temporaryDirectory("varve-worker-");
+  const formats = ["plain", "overlay"] as const;
+  for (const [format, size] of formats.flatMap((name) => [0, 10_000_000].map((bytes) => [name, bytes] as const))) {
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      if (size > 0) yield (await collect(writeTar([{ path: "file", body: Buffer.alloc(size) }]))).subarray(0, size);
+      throw Object.assign(new Error("the connection was reset"), { code: "ECONNRESET" });
+    }
+    const applied = applyLayer(broken(), folder.path, { format });
+    await assert.rejects(applied, (error) => {
+      assert.ok(isVarveError(error, "internal"), `${format}, ${size}: ${String(error)}`);
+      assert.deepEqual(error.details, { errno: "ECONNRESET" });
+      return true;
+    });
+  }
 });
 
 test("an error of the thread comes back, and the source is let go of", async () => {
