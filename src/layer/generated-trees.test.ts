@@ -32,7 +32,7 @@ function* ofEntry(root: string, path: string, stats: BigIntStats): Generator<str
   if (stats.isFile() && stats.blocks * 512n < stats.size) yield "sparse file";
   for (const [bit, what] of [0o4000n, 0o2000n, 0o1000n].map((bit, at) => [bit, ["set-uid", "set-gid", "sticky"][at]]))
     if ((stats.mode & (bit as bigint)) !== 0n && !stats.isSymbolicLink()) yield String(what);
-  if (/[^\x00-\x7f]/.test(name)) yield "name not ASCII";
+  if (/[\x80-\xff]/.test(name)) yield "name not ASCII";
   if (!Buffer.from(Buffer.from(name, "latin1").toString(), "utf8").equals(Buffer.from(name, "latin1")))
     yield "name not UTF-8";
   if (name.includes("\n")) yield "name with a new line";
