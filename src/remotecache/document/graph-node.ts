@@ -95,8 +95,7 @@ export function layersName(layers: readonly RemoteLayer[]): string {
 
 function united(a: CacheResult, b: CacheResult): CacheResult {
   const [newer, older] = a.createdAt >= b.createdAt ? [a, b] : [b, a];
-  const { isChain, ...rest } = { ...newer, layers: uniteSources(newer.layers, older.layers) };
-  return isChain === true && older.isChain === true ? { ...rest, isChain } : rest;
+  return { createdAt: newer.createdAt, layers: uniteSources(newer.layers, older.layers) };
 }
 
 function uniteSources(layers: readonly RemoteLayer[], others: readonly RemoteLayer[]): readonly RemoteLayer[] {

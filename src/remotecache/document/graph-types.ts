@@ -6,8 +6,6 @@ export interface CacheResult {
   /** Lowest first; at least one. */
   readonly layers: readonly RemoteLayer[];
   readonly createdAt: Time;
-  /** It was written as a list of layers of its own (`chains`), not as one layer and its parents. */
-  readonly isChain?: boolean;
 }
 
 /** One of the keys that an input of a record may go by. */

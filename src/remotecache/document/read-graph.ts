@@ -104,7 +104,7 @@ class GraphLoader {
     }
     for (const { layers: indices, createdAt } of chains) {
       const layers = this.#layers.listed(indices);
-      if (layers !== undefined) found.push({ layers, createdAt, isChain: true });
+      if (layers !== undefined) found.push({ layers, createdAt });
     }
     return found;
   }

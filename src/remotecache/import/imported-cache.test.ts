@@ -127,6 +127,37 @@ test("a result that is released stays away, and nothing can be saved", async () 
   assert.deepEqual(await cache.keys.results(record("s0")), []);
 });
 
+test("a step whose record has only links by content is found once its input is made", async () => {
+  const graph = new CacheGraph();
+  const node = graph.add(contentKey(digestOf("s0()")).record, []);
+  graph.add(record("copy"), [[{ selector: "", node }]], [resultNamed(5, "a")]);
+  const log = new ToyLog();
+  const input = {
+    edge: { vertex: toy(log, { name: "s0", session: true }), output: 0 },
+    content: (text: string) => text,
+  };
+  const copy = toy(log, { name: "copy", inputs: [input] });
+  assert.equal(await solveToy(toySolver(toyCache()), copy, { caches: [cacheOf(graph)] }), "a");
+  assert.deepEqual(log.executed, ["s0"]);
+});
+
+test("a step with a link by definition, and a selector, is found with nothing made", async () => {
+  const graph = new CacheGraph();
+  const [by, content] = [graph.add(record("s0"), []), graph.add(contentKey(digestOf("s0()")).record, [])];
+  const alternatives = [
+    { selector: digestOf("/p"), node: by },
+    { selector: "", node: content },
+  ];
+  graph.add(record("copy"), [alternatives], [resultNamed(5, "a")]);
+  for (const selector of ["/p", "/other"]) {
+    const log = new ToyLog();
+    const input = { edge: { vertex: toy(log, { name: "s0" }), output: 0 }, content: (text: string) => text, selector };
+    const copy = toy(log, { name: "copy", inputs: [input] });
+    assert.equal(await solveToy(toySolver(toyCache()), copy, { caches: [cacheOf(graph)] }), "a");
+    assert.deepEqual(log.executed, selector === "/p" ? [] : ["s0"]);
+  }
+});
+
 const link = (op: string, changes: Partial<KeyLink> = {}): KeyLink => ({
   input: 0,
   output: 0,
