@@ -10,6 +10,7 @@ test("defaults are BuildKit's", () => {
     type: "registry",
     mode: "min",
     ignoreError: false,
+    onFailure: true,
     container: { ociMediaTypes: true, imageManifest: true },
     compression: { compression: "gzip", force: false, level: undefined },
     scope: undefined,
@@ -19,7 +20,12 @@ test("defaults are BuildKit's", () => {
   });
   const { tag, directory } = local({}) as { tag?: string; directory?: string };
   assert.deepEqual([tag, directory], ["latest", "/c"]);
-  assert.deepEqual(parseCacheExport("inline", { mode: "max" }), { type: "inline", mode: "max", ignoreError: false });
+  assert.deepEqual(parseCacheExport("inline", { mode: "max" }), {
+    type: "inline",
+    mode: "max",
+    ignoreError: false,
+    onFailure: true,
+  });
 });
 
 test("values are read as BuildKit reads them", () => {

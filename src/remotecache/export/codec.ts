@@ -28,6 +28,12 @@ export function encodeContents({ graph, generations }: CacheContents, form: Cont
   return { config: encoded, manifest: blob(bytes, mediaType) };
 }
 
+/** The form a document of this media type has. */
+export function formOf(mediaType: string): ContainerForm {
+  if (mediaType === MediaType.dockerList) return "docker-list";
+  return mediaType === MediaType.ociIndex ? "oci-index" : "manifest";
+}
+
 function blob(bytes: Uint8Array, mediaType: string): EncodedBlob {
   return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.byteLength }, bytes };
 }

@@ -14,6 +14,7 @@ import {
   layoutOrigin,
   layoutTarget,
   lockLayout,
+  pruneLayoutTarget,
 } from "../index.ts";
 import { collectLayout } from "./layout-collect.ts";
 import { readLayoutIndex } from "./layout-files.ts";
@@ -183,4 +184,28 @@ test("an index that cannot be read is left alone", async () => {
   await writeFile(join(room.path, "index.json"), "not JSON");
   await assert.rejects(write(room.path, chainExport("base", ["one"])), /Cannot read/);
   assert.equal(await readFile(join(room.path, "index.json"), "utf8"), "not JSON");
+});
+
+test("pruning keeps the newest generation of each scope, and removes blobs that nothing needs", async () => {
+  await using room = await temporaryDirectory();
+  for (const step of ["one", "two"]) await write(room.path, chainExport("base", [step]));
+  await write(room.path, chainExport("base", ["other"]), { scope: "b" });
+  assert.deepEqual(await pruneLayoutTarget(room.path, { generations: 2 }), {
+    generations: 0,
+    records: 0,
+    blobs: 0,
+    bytes: 0,
+  });
+  const { blobs, ...lost } = await pruneLayoutTarget(room.path, { grace: -1 });
+  assert.deepEqual([lost.generations, lost.records], [1, 1]);
+  // A layer, and config and manifest of three documents.
+  assert.equal(blobs, 7);
+  const { graph } = await read(room.path);
+  assert.ok(!digestsOf(graph).has(digestOf("step one")));
+  assert.deepEqual(
+    new Set(digestsOf(graph)),
+    new Set(["root base", "step two", "step other"].map((text) => digestOf(text))),
+  );
+  await pruneLayoutTarget(room.path, { scopes: [], grace: -1 });
+  assert.deepEqual([await readLayoutIndex(room.path), await blobsOf(room.path)], [[], []]);
 });

@@ -1,5 +1,6 @@
 import { isDigest } from "../../core/index.ts";
-import { type CacheKey, type CacheManager, CONTENT_OUTPUT, type KeyLink, recordDigest } from "../../solver/index.ts";
+import { type CacheKey, type CacheManager, CONTENT_OUTPUT, type KeyLink } from "../../solver/index.ts";
+import { recordOfLink } from "../import/record-link.ts";
 
 /** A key on the way into a document: of a solve, or known to a cache only. */
 export interface Point {
@@ -95,7 +96,7 @@ export class Explorer<R> {
     const backlinks = [...(await cache.keys.backlinks(id))].sort((a, b) => compare(nameOf(a), nameOf(b)));
     const [first] = backlinks;
     if (first === undefined) return;
-    const digest = recordDigest(first.link.digest, first.link.output);
+    const digest = recordOfLink(first.link);
     if (point.key === undefined) {
       point.digest = digest;
       const inputs = 1 + Math.max(...backlinks.map(({ link }) => link.input));

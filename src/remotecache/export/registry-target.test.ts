@@ -6,7 +6,13 @@ import { ANONYMOUS, Registry } from "../../registry/index.ts";
 import { startFaultProxy } from "../../../testing/fault-proxy.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
 import { chainExport, largeExport, toyHold, toyLayer, toySource } from "../../../testing/toy-exports.ts";
-import { type CacheGraph, type ExportedGraph, type RegistryTargetOptions, registryTarget } from "../index.ts";
+import {
+  type CacheGraph,
+  type ExportedGraph,
+  type RegistryTargetOptions,
+  pruneRegistryTarget,
+  registryTarget,
+} from "../index.ts";
 import { type CacheContents, layersOfGraph } from "./scopes.ts";
 import { standingInRegistry } from "./registry-document.ts";
 
@@ -221,5 +227,32 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
     );
     const bytes = await collect(registry.blob(named("large"), toyLayer("other")), 1e6, { what: "blob" });
     assert.ok(bytes.byteLength > 0);
+  });
+
+  test("pruning keeps what other tags need", async () => {
+    for (const step of ["one", "two"]) await write("pruned", chainExport("base", [step]), "a");
+    const standing = await registry.manifest(named("pruned"));
+    const other = { ...named("pruned"), tag: "other" };
+    const place = { registry, reference: named("pruned") };
+    await registry.pushManifest(other, standing.descriptor, standing.bytes);
+    assert.deepEqual(await pruneRegistryTarget(place, { deleteBlobs: true }), {
+      generations: 1,
+      records: 1,
+      blobs: 0,
+      bytes: 0,
+    });
+    assert.equal((await registry.resolve(other)).digest, standing.descriptor.digest);
+    await write("pruned", chainExport("base", ["three"]), "a");
+    await registry.deleteManifest({ ...other, digest: standing.descriptor.digest });
+    assert.deepEqual(await pruneRegistryTarget(place, { deleteBlobs: true }), {
+      generations: 1,
+      records: 1,
+      blobs: 1,
+      bytes: toyLayer("base two").size,
+    });
+    assert.equal(await registry.hasBlob(named("pruned"), toyLayer("base two").digest), false);
+    assert.deepEqual((await read("pruned")).generations.length, 1);
+    await pruneRegistryTarget(place, { scopes: [] });
+    await assert.rejects(pruneRegistryTarget(place), (error) => isVarveError(error, "not-found"));
   });
 });

@@ -17,7 +17,7 @@ export type Attempt =
 
 /** Milliseconds. */
 const LEAST_PAUSE = 100;
-const LONGEST_PAUSE = 5_000;
+const LONGEST_PAUSE = 3_000;
 
 /**
  * One export on its way to a tag. Registries know no compare-and-swap: the tag is looked at again right before it is
@@ -111,27 +111,27 @@ export class RegistryWriter {
       if (await this.#findGone(next, error)) return { kind: "changed" };
       throw error;
     }
-    this.#pause = Math.min(LONGEST_PAUSE, Math.max(this.#pause, 4 * (performance.now() - began)));
+    this.#pause = Math.min(LONGEST_PAUSE, Math.max(this.#pause, 2 * (performance.now() - began)));
     this.#seen ??= { contents: standing.contents };
     return { kind: "put" };
   }
 
-  /** After a manifest was refused: looks whether the repository has lost blobs of what stood there. */
+  /** After a manifest was refused: looks whether the repository has lost blobs. One's own are then brought again. */
   async #findGone({ contents }: Composed, error: unknown): Promise<boolean> {
     const { registry, reference, warn } = this.#options;
     const { signal } = this.#hold;
     if (!isVarveError(error, "remote", "not-found")) return false;
     const before = this.#gone.size;
+    let isWhole = true;
     for (const digest of layersOfGraph(contents.graph).keys()) {
-      if (this.#present.has(digest)) continue;
-      if (await registry.hasBlob(reference, digest, { signal })) this.#present.add(digest);
-      else this.#gone.add(digest);
+      if (await registry.hasBlob(reference, digest, { signal })) continue;
+      isWhole = false;
+      this.#present.delete(digest);
+      if (!this.#layers.has(digest)) this.#gone.add(digest);
     }
-    if (this.#gone.size === before) return false;
-    warn(
-      `${this.#gone.size - before} blobs of the cache are gone from the registry: records lose the layers that need them`,
-    );
-    return true;
+    const lost = this.#gone.size - before;
+    if (lost > 0) warn(`${lost} blobs of the cache are gone from the registry: records lose the layers that need them`);
+    return !isWhole;
   }
 }
 
