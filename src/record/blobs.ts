@@ -1,11 +1,13 @@
 import { availableParallelism } from "node:os";
 import { Annotation } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { type Bytes, Semaphore, SingleFlight } from "../io/index.ts";
+import { type Bytes, Semaphore, inParallel } from "../io/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { seenArchive } from "./empty-archive.ts";
 import { ESTARGZ_LABEL, archiveOf } from "./estargz.ts";
-import { layersOf, settleChains } from "./layers.ts";
+import { layersOf, rowOf, settleChains } from "./layers.ts";
+import { LeasedFlights } from "./leased-flights.ts";
+import { compressionOf, isLost, replaceBlob } from "./lost-blob.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { RecordTable } from "./table.ts";
 import type { BlobFace, BlobOptions, Hold, LayerBlob, RecordId, RecordRow } from "./types.ts";
@@ -18,27 +20,54 @@ export interface BlobDeps {
   readonly snapshots: Snapshots;
 }
 
-/** The blob face of records: every layer's (diffID, blob) pair is computed once, parents in parallel. */
+/**
+ * The blob face of records: every layer's (diffID, blob) pair is computed once, parents in parallel, and written down with
+ * the record: the first to do so wins, in whatever process.
+ */
 export class Blobs {
   readonly #deps: BlobDeps;
-  readonly #flights = new SingleFlight<string, BlobFace>();
+  readonly #flights: LeasedFlights<string, BlobFace>;
   /** The blobs of layers without entries, by compression. */
   readonly #empty = new Map<string, BlobFace>();
   readonly #cores = new Semaphore(availableParallelism());
 
   constructor(deps: BlobDeps) {
     this.#deps = deps;
+    this.#flights = new LeasedFlights(deps.content);
   }
 
   /** The layers of a record as blobs, lowest first. A layer that was pulled lazily stays where it is. */
   async of(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[]> {
     const rows = layersOf(this.#deps.table, id);
-    const faces = await Promise.all(rows.map((row) => this.#face(row, options, hold)));
+    const faces = await inParallel(rows, hold.signal, (row, signal) => this.#face(row, options, { ...hold, signal }));
     settleChains(this.#deps.table, id);
-    return rows.map((row, index) => {
-      const face = faces[index] as BlobFace;
-      return layerBlob(row, face, this.#deps.table.get(row.id)?.blob?.digest === face.digest);
-    });
+    return rows.map((row, index) => this.#layerBlob(row, faces[index] as BlobFace));
+  }
+
+  /** As `of`, of blobs that exist; undefined if one would have to be made. */
+  async existing(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[] | undefined> {
+    const rows = layersOf(this.#deps.table, id);
+    const faces = await Promise.all(rows.map((row) => this.#existingFace(row, options, hold)));
+    if (faces.includes(undefined)) return undefined;
+    return rows.map((row, index) => this.#layerBlob(row, faces[index] as BlobFace));
+  }
+
+  async #existingFace(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobFace | undefined> {
+    const { compression = "gzip", force = false } = options;
+    const primary = isLost(row, this.#deps) ? undefined : row.blob;
+    if (primary === undefined) return undefined;
+    if (!force || !(await needsConversion(primary, compression, this.#deps, hold))) return this.#held(primary, hold);
+    return this.#kept(await findVariant(row.id, primary, compression, { deps: this.#deps, hold }), hold);
+  }
+
+  #layerBlob(row: RecordRow, face: BlobFace): LayerBlob {
+    return layerBlob(row, face, this.#deps.table.get(row.id)?.blob?.digest === face.digest);
+  }
+
+  /** The lease keeps a blob that is here; one that is elsewhere needs nobody. */
+  #held(face: BlobFace, { lease }: Hold): BlobFace {
+    if (this.#deps.content.info(face.digest) !== undefined) lease.add("blob", face.digest);
+    return face;
   }
 
   /** One layer that turns `lower` into `upper`, whatever their layers are. */
@@ -51,21 +80,22 @@ export class Blobs {
   }
 
   async #face(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+    const known = row.blob !== undefined && !isLost(row, this.#deps) ? row.blob : undefined;
     const primary =
-      row.blob ??
-      (await this.#flights.run(row.id, (signal) => this.#compute(row, options, { ...hold, signal }), hold.signal));
-    const face = options.force === true ? await this.#converted(row, primary, options, hold) : primary;
-    if (this.#deps.content.info(face.digest) !== undefined) hold.lease.add("blob", face.digest);
-    return face;
+      known ?? (await this.#flights.run(row.id, (held) => this.#compute(row.id, options, held), hold.signal));
+    return this.#held(options.force === true ? await this.#converted(row, primary, options, hold) : primary, hold);
   }
 
-  async #compute(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobFace> {
-    const again = this.#deps.table.get(row.id)?.blob;
-    if (again !== undefined) return again;
+  async #compute(id: RecordId, options: BlobOptions, hold: Hold): Promise<BlobFace> {
     using _core = await this.#cores.acquire(hold.signal);
-    const face = await this.#withDiff(row, hold, (tar) => this.#store(tar, options, hold));
-    this.#deps.table.setBlob(row.id, face);
-    return this.#deps.table.get(row.id)?.blob ?? face;
+    const row = rowOf(this.#deps.table, id);
+    const { blob } = row;
+    if (blob !== undefined && !isLost(row, this.#deps)) return blob;
+    const how = blob === undefined ? options : { compression: compressionOf(blob) };
+    const face = await this.#withDiff(row, hold, (tar) => this.#store(tar, how, hold));
+    if (blob === undefined) this.#deps.table.setBlob(id, face);
+    else replaceBlob(id, blob, face, this.#deps.table);
+    return this.#deps.table.get(id)?.blob ?? face;
   }
 
   async #withDiff<T>(row: RecordRow, hold: Hold, use: (tar: Bytes) => Promise<T>): Promise<T> {
@@ -110,8 +140,7 @@ export class Blobs {
     const wanted = options.compression ?? "gzip";
     return await this.#flights.run(
       `${row.id} ${wanted}`,
-      async (signal) => {
-        const held = { ...hold, signal };
+      async (held) => {
         if (!(await needsConversion(primary, wanted, this.#deps, held))) return primary;
         const known = await findVariant(row.id, primary, wanted, { deps: this.#deps, hold: held });
         const variant = this.#kept(known, held) ?? (await this.#convert(primary, options, held));

@@ -170,26 +170,6 @@ both("an unchanged step is an empty layer, and every layer keeps its diffID howe
   assert.equal(records.table.variants(a).length, 2);
 });
 
-test("200 callers of a chain of 20 layers compute each blob once", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const files = Array.from({ length: 20 }, (_, index) => `f${index}`);
-  const top = (await chain(room, ...files)).at(-1) ?? "";
-  let puts = 0;
-  const { content } = room;
-  const original = content.put.bind(content);
-  content.put = async (...args) => {
-    puts += 1;
-    return await original(...args);
-  };
-  const all = await Promise.all(Array.from({ length: 200 }, () => room.records.blobs(top, {}, room.hold)));
-  assert.equal(puts, 20);
-  assert.equal(new Set(all.map((layers) => layers.map((layer) => layer.descriptor.digest).join())).size, 1);
-  assert.ok(
-    room.records.layers(top).every((row) => row.chainId !== undefined),
-    "chain ids are settled",
-  );
-});
-
 test("pulled layers: the same blobs are one record, the same content one snapshot", { skip }, async () => {
   await using room = await temporaryRecords();
   const { records, hold } = room;

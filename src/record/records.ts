@@ -12,6 +12,7 @@ import { RecordTable } from "./table.ts";
 import {
   type BlobFace,
   type BlobOptions,
+  type DiffPair,
   type FetchBlob,
   type Hold,
   type LayerBlob,
@@ -116,8 +117,27 @@ export class Records {
     return await this.snapshots.mount(id, hold);
   }
 
+  /**
+   * The (diffID, blob) pair of each layer of a record, lowest first. Those that are not known are computed: at the same time,
+   * as many as there are processors, and once each however many ask, in one call or in several. What is computed is kept by
+   * a lease from its first byte, labelled with its diffID, and then kept by the record, for all calls and processes to come;
+   * of processes that compute the same one wins, and all get its pair. A caller who is cancelled leaves at once, and the
+   * computation ends with the last. The blob of a layer that was pulled lazily stays where it is; one that is lost and has
+   * no source is computed again of the layer's tree.
+   */
+  async diffPairs(id: RecordId, options: BlobOptions, hold: Hold): Promise<DiffPair[]> {
+    const layers = await this.blobs(id, options, hold);
+    return layers.map(({ diffId, descriptor: { digest, mediaType, size } }) => ({ diffId, digest, mediaType, size }));
+  }
+
+  /** `diffPairs` with all that is known of each layer, ready to be named in a manifest. */
   async blobs(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[]> {
     return await this.#blobs.of(id, options, hold);
+  }
+
+  /** As `blobs`, where all of them exist; undefined if one would have to be made. */
+  async existingBlobs(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[] | undefined> {
+    return await this.#blobs.existing(id, options, hold);
   }
 
   /** Has the bytes of a layer in the content store. A failure says which record it is about. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Digest, chainId, digestOf } from "../core/index.ts";
+import { removeEdge } from "../content/index.ts";
 import type { State } from "../state/index.ts";
 import { blobOf, fromRow, textOf } from "./row.ts";
 import type { BlobFace, RecordId, RecordRow, RecordType } from "./types.ts";
@@ -130,6 +131,26 @@ export class RecordTable {
         id,
       );
       this.#edge(id, "blob", blob.digest);
+    });
+  }
+
+  /** Puts another blob of the same diffID in the place of one that was lost; false if the layer has another one by now. */
+  changeBlob(id: RecordId, lost: Digest, blob: BlobFace): boolean {
+    return this.transaction(() => {
+      const { changes } = this.#state.run(
+        "UPDATE record SET blob = ?, blob_size = ?, media_type = ?, sources = ?, annotations = ? WHERE id = ? AND blob = ?",
+        blob.digest,
+        blob.size,
+        blob.mediaType,
+        JSON.stringify(blob.sources),
+        JSON.stringify(blob.annotations),
+        id,
+        lost,
+      );
+      if (changes === 0) return false;
+      if (lost !== blob.digest) removeEdge(this.#state, { kind: "record", id }, { kind: "blob", id: lost });
+      this.#edge(id, "blob", blob.digest);
+      return true;
     });
   }
 

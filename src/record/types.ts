@@ -74,6 +74,15 @@ export interface LayerBlob {
   readonly description: string;
 }
 
+/** A layer as the digest of its archive and the blob that holds it. */
+export interface DiffPair {
+  readonly diffId: Digest;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes of the blob. */
+  readonly size: number;
+}
+
 export interface BlobOptions {
   /** How layers that have no blob yet are compressed. Default gzip. */
   readonly compression?: LayerCompression;

@@ -77,7 +77,7 @@ export function following(check: Check): void {
     const endings: [ErrorCode, (ingest: Awaited<ReturnType<typeof store.ingest>>) => Promise<unknown>][] = [
       ["corrupt", (ingest) => assert.rejects(ingest.commit({ size: 3 }))],
       ["not-found", (ingest) => ingest.abort()],
-      ["not-found", async (ingest) => void (await ingest[Symbol.asyncDispose]())],
+      ["not-found", async (ingest) => await ingest[Symbol.asyncDispose]()],
       ["not-found", (ingest) => ingest.truncate(1)],
     ];
     for (const [index, [code, end]] of endings.entries()) {
