@@ -13,8 +13,9 @@ const FLOORS: readonly (readonly string[])[] = [
   ["snapshot", "registry"],
   ["record", "image", "llb", "solver"],
   ["cache", "remotecache", "exec", "fileop", "source", "frontend"],
-  ["export"],
+  ["export", "classic"],
   ["build"],
+  ["api"],
   ["cli"],
 ];
 

@@ -83,6 +83,11 @@ function historyEntry(entry: HistoryEntry): Json {
   };
 }
 
+/** A container config as JSON, its fields in the order in which an image config has them. */
+export function encodeContainerConfig(config: ContainerConfig): string {
+  return goJson(containerConfig(config));
+}
+
 /** Go writes a list that was never filled as `null`. */
 function listOrNull(items: readonly OrderedJson[]): OrderedJson {
   return items.length === 0 ? null : items;
@@ -136,6 +141,11 @@ export function descriptorJson(descriptor: Descriptor): Json {
     platform: descriptor.platform === undefined ? undefined : platform(descriptor.platform),
     artifactType: nonEmpty(descriptor.artifactType),
   };
+}
+
+/** A descriptor as compact JSON. */
+export function encodeDescriptor(descriptor: Descriptor): string {
+  return goJson(descriptorJson(descriptor));
 }
 
 /** The fields of a manifest or an index in the order in which BuildKit writes them. */

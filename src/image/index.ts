@@ -1,7 +1,7 @@
 export { loadArchive, loadLayout, writeArchive, writeLayout } from "./archive/index.ts";
 export type { ArchiveFormat, ArchiveImage, LoadOptions, LoadedImage, WriteOptions } from "./archive/types.ts";
 export { type WalkOptions, children, linkImage, loadDocument, walkDescriptors } from "./documents.ts";
-export { encodeImageConfig, encodeManifest, manifestJson } from "./encode.ts";
+export { encodeContainerConfig, encodeDescriptor, encodeImageConfig, encodeManifest, manifestJson } from "./encode.ts";
 export { type LayerOrigin, type NormalizedHistory, normalizeHistory } from "./history.ts";
 export { ImageStore, type NamedImage } from "./image-store.ts";
 export { isImageEntry, openImage } from "./open.ts";
@@ -12,7 +12,7 @@ export {
   defaultImageConfig,
   patchImageConfig,
 } from "./patch-config.ts";
-export { configPlatform, readImageConfig } from "./read-config.ts";
-export { readIndex, readManifest, readManifestOrIndex } from "./read-manifest.ts";
+export { configPlatform, parseContainerConfig, readImageConfig } from "./read-config.ts";
+export { parseDescriptor, readIndex, readManifest, readManifestOrIndex } from "./read-manifest.ts";
 export { formatTime, parseTime } from "./time.ts";
 export type * from "./types.ts";

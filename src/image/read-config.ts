@@ -53,6 +53,11 @@ function readContainerConfig(json: JsonObject): ContainerConfig {
   return defined<ContainerConfig>({ ...known, unknown: json.unknown() });
 }
 
+/** Reads what `encodeContainerConfig` wrote, or the `config` of an image config; throws as `readImageConfig`. */
+export function parseContainerConfig(text: string): ContainerConfig {
+  return readContainerConfig(JsonObject.parse(Buffer.from(text), Limits.config, "container config"));
+}
+
 function readHistoryEntry(json: JsonObject): HistoryEntry {
   return defined<HistoryEntry>({
     created: json.string("created"),

@@ -47,6 +47,11 @@ export function readDescriptor(json: JsonObject, fallback = ""): Descriptor {
   });
 }
 
+/** Reads a descriptor from the JSON that `encodeDescriptor` wrote. */
+export function parseDescriptor(text: string): Descriptor {
+  return readDescriptor(JsonObject.parse(Buffer.from(text), Limits.manifest, "descriptor"));
+}
+
 function common(json: JsonObject): Pick<Manifest, "artifactType" | "subject" | "annotations"> {
   const subject = json.object("subject");
   return defined<Pick<Manifest, "artifactType" | "subject" | "annotations">>({

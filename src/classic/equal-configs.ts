@@ -1,0 +1,52 @@
+import type { ContainerConfig, Healthcheck } from "../image/index.ts";
+
+const LISTS = ["Env", "Cmd", "Entrypoint", "Shell", "OnBuild"] as const;
+const SETS = ["ExposedPorts", "Volumes"] as const;
+const TEXTS = ["User", "WorkingDir", "StopSignal"] as const;
+const FLAGS = [
+  "AttachStdin",
+  "AttachStdout",
+  "AttachStderr",
+  "NetworkDisabled",
+  "Tty",
+  "StdinOnce",
+  "ArgsEscaped",
+] as const;
+const DURATIONS = ["Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"] as const;
+
+function sameList(a: readonly string[] = [], b: readonly string[] = []): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
+function sameSet(a: ReadonlySet<string> = new Set(), b: ReadonlySet<string> = new Set()): boolean {
+  return a.size === b.size && a.isSubsetOf(b);
+}
+
+function sameMap(a: ReadonlyMap<string, string> = new Map(), b: ReadonlyMap<string, string> = new Map()): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
+}
+
+function sameHealthcheck(a: Healthcheck | undefined, b: Healthcheck | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return sameList(a.Test, b.Test) && DURATIONS.every((field) => (a[field] ?? 0) === (b[field] ?? 0));
+}
+
+/**
+ * Whether a step that would commit `b` can be answered with an image that was committed with `a`: the comparison of
+ * Docker 23.0.10 and later. Absent and empty are the same; the order of lists counts, that of maps does not. Where either
+ * has `OpenStdin`, what the process read is in no config: never equal. `Hostname`, `Domainname`, `Image`, `MacAddress` and
+ * unknown fields do not count.
+ */
+export function equalConfigs(a: ContainerConfig, b: ContainerConfig): boolean {
+  return (
+    a.OpenStdin !== true &&
+    b.OpenStdin !== true &&
+    a.StopTimeout === b.StopTimeout &&
+    TEXTS.every((field) => (a[field] ?? "") === (b[field] ?? "")) &&
+    FLAGS.every((field) => (a[field] ?? false) === (b[field] ?? false)) &&
+    LISTS.every((field) => sameList(a[field], b[field])) &&
+    SETS.every((field) => sameSet(a[field], b[field])) &&
+    sameMap(a.Labels, b.Labels) &&
+    sameHealthcheck(a.Healthcheck, b.Healthcheck)
+  );
+}

@@ -1,0 +1,12 @@
+export { type CacheOptions, ClassicCache } from "./cache.ts";
+export { type CatalogueEntry, type FoundImage, findImage, listAll } from "./catalogue.ts";
+export { type CommitRequest, commitImage } from "./commit.ts";
+export { equalConfigs } from "./equal-configs.ts";
+export { type HistoryRow, imageHistory, listImages } from "./list.ts";
+export { holdImage, openLocalImage, recordOf } from "./local-image.ts";
+export { keepUntagged, nameImage } from "./naming.ts";
+export { matchesPlatform } from "./platform.ts";
+export { type PruneImagesOptions, pruneImages } from "./prune.ts";
+export { ImageRelations, type Relation } from "./relations.ts";
+export { type RemoveOptions, removeImage } from "./remove.ts";
+export type * from "./types.ts";

@@ -1,0 +1,135 @@
+import { type Descriptor, type Digest, VarveError, familiarReference, parseReference } from "../core/index.ts";
+import { findImage } from "./catalogue.ts";
+import { ImageRelations } from "./relations.ts";
+import type { ClassicStore, InUse, Removal, RemoveConflict } from "./types.ts";
+
+export interface RemoveOptions {
+  readonly force?: boolean;
+  /** Leave untagged parents that nobody needs any more. */
+  readonly noPrune?: boolean;
+  readonly inUse?: InUse;
+}
+
+interface Target {
+  readonly id: Digest;
+  readonly manifest: Descriptor;
+  readonly names: readonly string[];
+}
+
+const REASONS: Readonly<Record<RemoveConflict["reason"], string>> = {
+  "several-references": "it has several names",
+  children: "other images were made from it",
+  "in-use": "a container uses it",
+};
+
+function refuse(conflict: RemoveConflict, what: string): VarveError {
+  return new VarveError("busy", `Cannot remove image ${what}: ${REASONS[conflict.reason]}`, {
+    details: { conflict },
+    ...(conflict.soft && { hint: "Remove it by force if that is meant." }),
+  });
+}
+
+/** The deletions of one call, in the transaction of its caller. */
+class Removing {
+  readonly done: Removal[] = [];
+  readonly #store: ClassicStore;
+  readonly #relations: ImageRelations;
+  readonly #inUse: InUse;
+
+  constructor(store: ClassicStore, inUse: InUse = () => undefined) {
+    this.#store = store;
+    this.#relations = new ImageRelations(store.state);
+    this.#inUse = inUse;
+  }
+
+  untag({ id }: Pick<Target, "id">, name: string): void {
+    if (this.#store.images.remove(name)) this.done.push({ kind: "untagged", reference: name, id });
+  }
+
+  /** Why an image without names has to stay. */
+  conflict(id: Digest, force: boolean): RemoveConflict | undefined {
+    const use = this.#inUse(id);
+    if (use === "running" || (use === "stopped" && !force)) return { reason: "in-use", soft: use === "stopped", id };
+    return this.#relations.hasChildren(id) ? { reason: "children", soft: false, id } : undefined;
+  }
+
+  /** Lets an image without names go, and then the parents that only it needed. */
+  delete(id: Digest, noPrune: boolean): void {
+    const parent = this.#relations.get(id)?.parent;
+    this.#relations.remove(id);
+    this.done.push({ kind: "deleted", id });
+    if (!noPrune) this.#prune(parent);
+  }
+
+  #prune(parent: Digest | undefined): void {
+    for (let id = parent; id !== undefined;) {
+      const relation = this.#relations.get(id);
+      if (relation === undefined || this.#relations.names(relation.manifest.digest).length > 0) return;
+      if (this.conflict(id, false) !== undefined) return;
+      this.#relations.remove(id);
+      this.done.push({ kind: "deleted", id });
+      id = relation.parent;
+    }
+  }
+}
+
+/** Takes one name. The last one takes the image with it, unless something needs it: then it stays without a name. */
+function removeName(
+  removing: Removing,
+  target: Target,
+  name: string,
+  options: RemoveOptions,
+  store: ClassicStore,
+): void {
+  const { id, manifest, names } = target;
+  if (names.length > 1) return removing.untag(target, name);
+  const { force = false, noPrune = false, inUse } = options;
+  if (inUse?.(id) !== undefined && !force)
+    throw refuse({ reason: "in-use", soft: true, id }, familiarReference(parseReference(name)));
+  const stays = removing.conflict(id, force) !== undefined;
+  if (stays) new ImageRelations(store.state).adopt(id, manifest);
+  removing.untag(target, name);
+  if (!stays) removing.delete(id, noPrune);
+}
+
+function removeId(removing: Removing, target: Target, { force = false, noPrune = false }: RemoveOptions): void {
+  const { id, names } = target;
+  const conflict = removing.conflict(id, force);
+  if (conflict !== undefined) throw refuse(conflict, id);
+  if (names.length > 1 && !force) throw refuse({ reason: "several-references", soft: true, id }, id);
+  for (const name of names) removing.untag(target, name);
+  removing.delete(id, noPrune);
+}
+
+/**
+ * Removes a name, or the image of an id, as `docker rmi` does. An image that others were made from stays. Blobs go with the
+ * next collection. Throws `not-found`, or `busy` with a `RemoveConflict` in `details.conflict`.
+ */
+export async function removeImage(store: ClassicStore, text: string, options: RemoveOptions = {}): Promise<Removal[]> {
+  const found = await findImage(store, text);
+  if (found === undefined) return removeUnreadable(store, text);
+  const { image, name } = found;
+  return store.state.transaction(
+    () => {
+      const removing = new Removing(store, options.inUse);
+      const names = new ImageRelations(store.state).names(image.manifest.digest);
+      const target: Target = { id: image.id, manifest: image.manifest, names };
+      if (name === undefined) removeId(removing, target, options);
+      else removeName(removing, target, name, options, store);
+      return removing.done;
+    },
+    { durable: true },
+  );
+}
+
+/** A name whose image is damaged or incomplete can still be taken. */
+function removeUnreadable(store: ClassicStore, text: string): Removal[] {
+  const isId = /^(?:sha256:)?[0-9a-f]{64}$/.test(text);
+  const named = isId ? undefined : store.images.get(text);
+  if (named === undefined)
+    throw new VarveError("not-found", `Cannot find image ${text}: no such image in the store`, {
+      hint: "varve images lists what is here",
+    });
+  store.images.remove(named.name);
+  return [{ kind: "untagged", reference: named.name, id: named.descriptor.digest }];
+}

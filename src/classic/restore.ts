@@ -1,0 +1,73 @@
+import { type ImageConfig, parseTime } from "../image/index.ts";
+import type { Hold } from "../record/index.ts";
+import type { SourceMatch } from "./source-match.ts";
+import { imageFields } from "./local-image.ts";
+import { ImageRelations } from "./relations.ts";
+import type { ClassicStore, LocalImage, ProbeStep } from "./types.ts";
+import { type ImageDocuments, documentsOf, writeDocuments } from "./write-image.ts";
+
+/** What a step is laid upon: an image, or one that a source could be restored to. */
+export type Below = Pick<LocalImage, "id" | "config" | "layers">;
+
+/**
+ * The image that step `n` of a source would have left, had it been built here: the history and the layer are the source's,
+ * the config is the step's own. The same source and step always give the same image.
+ */
+export function restoredDocuments(
+  { source, n, layer }: SourceMatch,
+  step: ProbeStep,
+  below: Below | undefined,
+): ImageDocuments {
+  const entry = source.config.history[n];
+  const { architecture, os, variant } = source.config;
+  const { "os.version": version, "os.features": features } = source.config;
+  const config: Omit<ImageConfig, "rootfs"> = {
+    ...(entry?.created !== undefined && { created: entry.created }),
+    ...(entry?.author !== undefined && { author: entry.author }),
+    architecture,
+    os,
+    ...(variant !== undefined && { variant }),
+    ...(version !== undefined && { "os.version": version }),
+    ...(features !== undefined && { "os.features": features }),
+    config: imageFields(step.runConfig),
+    history: source.config.history.slice(0, n + 1),
+  };
+  return documentsOf(config, [...(below?.layers ?? []), ...(layer === undefined ? [] : [layer])]);
+}
+
+/** Stores a restored image, below its parent. It is no candidate for later builds without the source. */
+export async function storeRestored(
+  documents: ImageDocuments,
+  parent: LocalImage | undefined,
+  store: ClassicStore,
+  hold: Hold,
+): Promise<LocalImage> {
+  const written = await writeDocuments(documents, store, hold);
+  const relations = new ImageRelations(store.state);
+  const relation = store.state.transaction(
+    () => {
+      const known = relations.get(documents.id);
+      // What was built here stays what it is.
+      if (known?.builtHere !== true) {
+        relations.adopt(documents.id, written);
+        if (parent !== undefined) relations.setParent(documents.id, parent.id);
+      }
+      return relations.get(documents.id);
+    },
+    { durable: true },
+  );
+  return {
+    id: documents.id,
+    manifest: relation?.manifest ?? written,
+    config: documents.config,
+    layers: documents.layers,
+    parent: relation?.parent,
+    builtHere: relation?.builtHere ?? false,
+    containerConfig: relation?.containerConfig,
+  };
+}
+
+/** ns since 1970; undefined for an image that does not say when it was made. */
+export function createdAt({ created }: ImageConfig): bigint | undefined {
+  return typeof created === "string" ? parseTime(created) : undefined;
+}
