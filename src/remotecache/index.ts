@@ -3,31 +3,23 @@ export {
   type ConfigLayer,
   type ConfigLink,
   type ConfigRecord,
-  MAX_CONFIG,
   encodeCacheConfig,
   parseCacheConfig,
 } from "./document/config.ts";
-export {
-  type CacheContainer,
-  type ContainerForm,
-  type InlineDocument,
-  encodeContainer,
-  readContainer,
-} from "./document/container.ts";
+export { type CacheContainer, type ContainerForm, type InlineDocument, encodeContainer } from "./document/container.ts";
 export { CacheGraph } from "./document/graph.ts";
 export type { CacheLink, CacheNode, CacheResult } from "./document/graph-types.ts";
-export { INLINE_FIELD, type ImageBlob, type InlineOptions, inlineGraph, inlineRecords } from "./document/inline.ts";
-export { layerDescriptor, remoteLayer } from "./document/layer.ts";
-export { type LoadedGraph, graphOf, loadGraph } from "./document/read-graph.ts";
+export { type ImageBlob, type InlineOptions, inlineGraph } from "./document/inline.ts";
+export { remoteLayer } from "./document/layer.ts";
+export { graphOf } from "./document/read-graph.ts";
 export type { ConfigScope } from "./document/scopes.ts";
-export { type Time, ZERO_TIME, parseGoTime, timeFromMilliseconds, timeToMilliseconds } from "./document/time.ts";
+export type { Time } from "./document/time.ts";
 export { type WrittenGraph, configOf } from "./document/write-graph.ts";
 export { type ImportOptions, importCache } from "./import/import-cache.ts";
 export { ImportedCache, type ImportedCacheOptions, importedCache } from "./import/imported-cache.ts";
 export type { ImportedResults, LoadHint } from "./import/imported-results.ts";
 export { type LayoutPlace, layoutBlob, layoutOrigin } from "./import/layout-origin.ts";
 export type { CacheOrigin } from "./import/origin.ts";
-export { recordOfLink } from "./import/record-link.ts";
 export { registryOrigin } from "./import/registry-origin.ts";
 export {
   type Attributes,
@@ -52,4 +44,4 @@ export { pruneLayoutTarget } from "./export/prune-layout.ts";
 export { type PruneRegistryOptions, pruneRegistryTarget } from "./export/prune-registry.ts";
 export { type RegistryTargetOptions, registryTarget } from "./export/registry-target.ts";
 export type { LayersOf, ResultOptions } from "./export/results.ts";
-export { type CacheTarget, type LayerSource, type Warn, storedLayers } from "./export/target.ts";
+export type { CacheTarget, LayerSource, Warn } from "./export/target.ts";
