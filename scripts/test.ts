@@ -26,6 +26,8 @@ const PROGRAMS = [
   { program: "mkfs.xfs", package: "xfsprogs" },
   { program: "filefrag", package: "e2fsprogs" },
   { program: "git", package: "git" },
+  // A library, known by one of its files.
+  { program: "../lib/python3/dist-packages/docker/__init__.py", package: "python3-docker" },
   { program: "go", package: "golang-go" },
   {
     program: "/usr/share/gocode/src/github.com/containerd/stargz-snapshotter/estargz/estargz.go",

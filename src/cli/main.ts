@@ -20,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ["load", () => import("./commands/load.ts")],
   ["du", () => import("./commands/du.ts")],
   ["prune", () => import("./commands/prune.ts")],
+  ["serve", () => import("./commands/serve.ts")],
   ["doctor", () => import("./commands/doctor.ts")],
   ["version", () => import("./commands/version.ts")],
 ]);

@@ -1,0 +1,90 @@
+import { VarveError } from "../../core/index.ts";
+import { type Instruction, parseDockerfile } from "../../dockerfile/index.ts";
+import type { ContainerConfig } from "../../image/index.ts";
+import { refusal } from "./errors.ts";
+
+const SHELL = ["/bin/sh", "-c"];
+
+/**
+ * Applies `changes`, one Dockerfile instruction each, to a config. Throws 400 for an instruction that is malformed, or
+ * that changes more than a config.
+ */
+export function applyChanges(config: ContainerConfig, changes: readonly string[]): ContainerConfig {
+  return changes
+    .filter((change) => change.trim() !== "")
+    .flatMap((change) => readChange(change))
+    .reduce(applyChange, config);
+}
+
+function readChange(change: string): readonly Instruction[] {
+  const keyword = (/^\s*(\S+)/.exec(change)?.[1] ?? "").toUpperCase();
+  if (!ALLOWED.has(keyword)) throw refusal(400, `${keyword} is not a valid change command`);
+  try {
+    return parseDockerfile(`FROM scratch\n${change}\n`).stages.flatMap((stage) => stage.instructions);
+  } catch (error) {
+    throw error instanceof VarveError ? refusal(400, error.message, error) : error;
+  }
+}
+
+const ALLOWED = new Set(
+  "CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR".split(" "),
+);
+
+function applyChange(config: ContainerConfig, change: Instruction): ContainerConfig {
+  switch (change.kind) {
+    case "cmd":
+      return { ...config, Cmd: commandOf(change.command) };
+    case "entrypoint":
+      return { ...config, Entrypoint: commandOf(change.command) };
+    case "env":
+      return { ...config, Env: change.variables.reduce(withVariable, config.Env ?? []) };
+    case "expose":
+      return { ...config, ExposedPorts: new Set([...(config.ExposedPorts ?? []), ...change.ports.map(withProtocol)]) };
+    case "label":
+      return {
+        ...config,
+        Labels: new Map([...(config.Labels ?? []), ...change.labels.map(({ key, value }) => [key, value] as const)]),
+      };
+    case "volume":
+      return { ...config, Volumes: new Set([...(config.Volumes ?? []), ...change.volumes]) };
+    case "user":
+      return { ...config, User: change.user };
+    case "workdir":
+      return { ...config, WorkingDir: change.path };
+    case "stopsignal":
+      return { ...config, StopSignal: change.signal };
+    case "onbuild":
+      return { ...config, OnBuild: [...(config.OnBuild ?? []), change.expression] };
+    case "healthcheck": {
+      const { test, interval, timeout, startPeriod, startInterval, retries } = change.healthcheck;
+      const numbers = {
+        Interval: interval,
+        Timeout: timeout,
+        StartPeriod: startPeriod,
+        StartInterval: startInterval,
+        Retries: retries,
+      };
+      const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== 0));
+      return { ...config, Healthcheck: { Test: test, ...given } };
+    }
+    default:
+      throw refusal(400, `${change.keyword.toUpperCase()} is not a valid change command`);
+  }
+}
+
+function commandOf({ form, args }: { readonly form: "shell" | "exec"; readonly args: readonly string[] }): string[] {
+  return form === "shell" ? [...SHELL, ...args] : [...args];
+}
+
+function withVariable(
+  env: readonly string[],
+  { key, value }: { readonly key: string; readonly value: string },
+): string[] {
+  const entry = `${key}=${value}`;
+  const at = env.findIndex((each) => each.startsWith(`${key}=`));
+  return at < 0 ? [...env, entry] : env.with(at, entry);
+}
+
+function withProtocol(port: string): string {
+  return port.includes("/") ? port : `${port}/tcp`;
+}

@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import Docker from "dockerode";
+import { type DockerServer, messagesOf, startDockerServer } from "../../../testing/docker-server.ts";
+import { newerDocker } from "../../../testing/dockerd.ts";
+import { peersMissing } from "../../../testing/peers.ts";
+import { type RegistryServer, TEST_USER, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
+import { finished } from "../../../testing/varve.ts";
+import { collect } from "../../io/index.ts";
+import { writeTar } from "../../layer/index.ts";
+
+const PYTHON = "/usr/bin/python3";
+const SCRIPT = fileURLToPath(new URL("../../../testing/docker-clients.py", import.meta.url));
+const newer = newerDocker();
+
+async function archive(path: string): Promise<Buffer> {
+  return await collect(writeTar([{ path, mode: 0o644, body: path }]), 1 << 20, { what: "a test's archive" });
+}
+
+describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing() }, () => {
+  let server: DockerServer;
+  let registry: RegistryServer;
+  let guarded: RegistryServer;
+  before(async () => {
+    [server, registry, guarded] = await Promise.all([
+      startDockerServer(),
+      startRegistry(),
+      startRegistry({ auth: "htpasswd" }),
+    ]);
+    const name = encodeURIComponent(`${registry.host}/app`);
+    await server.ask("POST", `/images/create?fromSrc=-&repo=${name}&tag=1&message=app`, { body: await archive("app") });
+    const pushed = await server.ask("POST", `/images/${registry.host}/app/push?tag=1`, {
+      headers: { "x-registry-auth": "e30=" },
+    });
+    assert.match(pushed.text, /"aux":\{"Tag":"1","Digest":"sha256:[0-9a-f]{64}","Size":\d+\}/);
+  });
+  after(async () => {
+    for (const each of [server, registry, guarded]) await each?.[Symbol.asyncDispose]();
+  });
+
+  const programs = [
+    ["docker of this system", "/usr/bin/docker"],
+    ["a newer docker", newer === undefined ? undefined : join(newer, "usr/bin/docker")],
+  ] as const;
+  for (const [what, program] of programs)
+    test(
+      `${what} does everything with images`,
+      { skip: program === undefined && "it cannot be had here" },
+      async () => {
+        const run = async (...args: string[]): Promise<string> => {
+          const { code, stdout, stderr } = await server.docker(args, { program: program ?? "" });
+          assert.equal(code, 0, `docker ${args.join(" ")}: ${stderr}${stdout}`);
+          return stdout;
+        };
+        const app = `${registry.host}/app:1`;
+        assert.match(await run("version"), /Server: ?Varve|Server:/);
+        assert.equal(await run("info", "--format", "{{.OSType}} {{.Driver}}"), "linux varve\n");
+        await run("rmi", app);
+        assert.match(
+          await run("pull", app),
+          /Pulling from app\n[0-9a-f]{12}: .*\n(?:.*\n)*Digest: sha256:[0-9a-f]{64}\nStatus: Downloaded newer image for /,
+        );
+        assert.match(await run("pull", app), /Status: Image is up to date for /);
+        const id = (await run("images", "-q", "--no-trunc", app)).trim();
+        assert.match(id, /^sha256:[0-9a-f]{64}$/);
+        assert.match(await run("images"), /app +1 +[0-9a-f]{12}/);
+        assert.equal(
+          await run("inspect", "--format", "{{.Id}} {{index .RepoDigests 0}}", app).then((text) =>
+            text.startsWith(`${id} ${registry.host}/app@sha256:`),
+          ),
+          true,
+        );
+        assert.match(await run("history", app), /app\n$/);
+        await run("tag", app, `${registry.host}/copy:2`);
+        assert.match(await run("push", `${registry.host}/copy:2`), /2: digest: sha256:[0-9a-f]{64} size: \d+/);
+        const file = join(server.folder, "saved.tar");
+        await run("save", "-o", file, app, `${registry.host}/copy:2`);
+        assert.match(await run("rmi", `${registry.host}/copy:2`), /Untagged: /);
+        assert.match(await run("rmi", app), /Deleted: sha256:/);
+        assert.deepEqual(
+          (await run("load", "-i", file)).trim().split("\n"),
+          [app, `${registry.host}/copy:2`].map((name) => `Loaded image: ${name}`),
+        );
+        assert.equal((await run("images", "-q", "--no-trunc", app)).trim(), id);
+        assert.match(await run("system", "df"), /Images +1/);
+        assert.match(await run("image", "prune", "-f"), /Total reclaimed space: 0B/);
+        assert.match(
+          await run("events", "--since", "1", "--until", String(Date.now() / 1000 + 0.01)),
+          / image load sha256:/,
+        );
+        assert.match(await run("system", "prune", "-f"), /Total reclaimed space/);
+        assert.equal(await run("ps", "-aq"), "");
+        const missing = await server.docker(["inspect", "nope"], { program: program ?? "" });
+        assert.deepEqual([missing.code, /No such object: nope/i.test(missing.stderr)], [1, true]);
+        const unpullable = await server.docker(["pull", `${registry.host}/app:9`], { program: program ?? "" });
+        assert.match(unpullable.stderr, /manifest for .*app:9 not found: manifest unknown/);
+        const container = await server.docker(["run", app, "true"], { program: program ?? "" });
+        assert.match(container.stderr, /runs no containers/);
+      },
+    );
+
+  test("credentials of a request reach the registry, and nobody else's (E33)", async () => {
+    const { username, password } = TEST_USER;
+    const login = async (secret: string): Promise<string> => {
+      const { code, stdout, stderr } = await server.docker(
+        ["login", "-u", username, "--password-stdin", guarded.host],
+        { input: secret },
+      );
+      return `${code} ${stdout}${stderr}`;
+    };
+    const name = `${guarded.host}/private:1`;
+    await server.docker(["tag", `${registry.host}/app:1`, name]);
+    assert.notEqual((await server.docker(["push", name])).code, 0);
+    assert.match(await login("wrong"), /^1 .*unauthorized|^1 .*401/is);
+    assert.match(await login(password), /^0 .*Login Succeeded/s);
+    assert.equal((await server.docker(["push", name])).code, 0);
+    const bare = await server.ask("POST", `/images/create?fromImage=${encodeURIComponent(name)}`);
+    assert.equal(bare.status, 404);
+    assert.match(
+      bare.text,
+      /pull access denied for .*private, repository does not exist or may require 'docker login'/,
+    );
+    assert.equal((await server.docker(["pull", name])).code, 0);
+    const auth = await server.ask("POST", "/auth", {
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ username, password, serveraddress: registry.host }),
+    });
+    assert.equal(auth.text, '{"IdentityToken":"","Status":"Login Succeeded"}\n');
+  });
+
+  test("a pull tells each layer's way, and what is in the registry can be asked for (E25, E26)", async () => {
+    const from = encodeURIComponent(`${registry.host}/app`);
+    for (const { Id } of JSON.parse((await server.ask("GET", "/images/json")).text) as { Id: string }[])
+      await server.ask("DELETE", `/images/${Id}?force=1`);
+    await server.ask("POST", "/images/prune");
+    const first = messagesOf(await server.ask("POST", `/images/create?fromImage=${from}&tag=1`));
+    const id = first[1]?.["id"];
+    assert.match(String(id), /^[0-9a-f]{12}$/);
+    const told = first.filter((message) => message["id"] === id).map((message) => message["status"]);
+    assert.deepEqual(told.filter((status, at) => status !== "Downloading" || told[at - 1] !== status).slice(-3), [
+      "Verifying Checksum",
+      "Download complete",
+      "Pull complete",
+    ]);
+    assert.equal(told[0], "Pulling fs layer");
+    const again = messagesOf(await server.ask("POST", `/images/create?fromImage=${from}&tag=1`));
+    assert.deepEqual(
+      again.map((message) => message["status"]),
+      [
+        "Pulling from app",
+        "Already exists",
+        first.at(-2)?.["status"],
+        `Status: Image is up to date for ${registry.host}/app:1`,
+      ],
+    );
+    assert.deepEqual((await server.ask("POST", `/images/create?fromImage=${from}&tag=9`)).status, 404);
+    const there = JSON.parse((await server.ask("GET", `/distribution/${registry.host}/app:1/json`)).text) as {
+      Descriptor: { digest: string };
+      Platforms: object[];
+    };
+    assert.equal(`Digest: ${there.Descriptor.digest}`, first.at(-2)?.["status"]);
+    assert.equal(there.Platforms.length, 1);
+    assert.equal(
+      (await server.ask("GET", `/distribution/${registry.host}/app:9/json`)).text,
+      '{"message":"manifest unknown: manifest unknown"}\n',
+    );
+  });
+
+  test("docker-py pulls, pushes, saves, loads, lists and prunes", async (t) => {
+    const probe = await finished(server.start(PYTHON, ["-c", "import docker"]));
+    if (probe.code !== 0) return t.skip("python3-docker is not installed");
+    const { code, stdout, stderr } = await finished(server.start(PYTHON, [SCRIPT, registry.host]));
+    assert.equal(code, 0, stderr);
+    const seen = JSON.parse(stdout) as Record<string, unknown>;
+    const { push, ...rest } = seen;
+    assert.equal((push as object[]).length, 1);
+    assert.deepEqual(rest["unpullable"], 404);
+    assert.deepEqual(
+      [rest["ping"], rest["api"], rest["again"], rest["data"], rest["filtered"]],
+      [true, "1.51", true, true, 0],
+    );
+    assert.deepEqual(rest["history"], [""]);
+    assert.ok((rest["listed"] as string[]).includes(`${registry.host}/app:1`));
+    assert.match(String(rest["missing"]), /No such image: nope/);
+  });
+
+  test("dockerode does the same, without a version", async () => {
+    const docker = new Docker({ socketPath: server.socket });
+    const follow = async (
+      stream: NodeJS.ReadableStream,
+    ): Promise<{ status?: string; aux?: unknown; error?: string }[]> => {
+      const { promise, resolve, reject } = Promise.withResolvers<{ status?: string }[]>();
+      docker.modem.followProgress(stream, (error, messages) =>
+        error ? reject(error) : resolve(messages as { status?: string }[]),
+      );
+      return await promise;
+    };
+    assert.equal(String(await docker.ping()), "OK");
+    const name = `${registry.host}/app:1`;
+    assert.match(String((await follow(await docker.pull(name))).at(-1)?.status), /Status: /);
+    await docker.getImage(name).tag({ repo: `${registry.host}/node`, tag: "3" });
+    const copy = docker.getImage(`${registry.host}/node:3`);
+    assert.equal(
+      (await follow(await copy.push({ tag: "3" }))).filter((message) => message.aux !== undefined).length,
+      1,
+    );
+    assert.equal((await copy.inspect()).Id, (await docker.getImage(name).inspect()).Id);
+    const kept = new PassThrough();
+    const saved = collect(kept, 1 << 24, { what: "the archive" });
+    await pipeline(await copy.get(), kept);
+    const file = join(server.folder, "node.tar");
+    await writeFile(file, await saved);
+    await copy.remove();
+    const loaded = await follow(await docker.loadImage(createReadStream(file)));
+    assert.deepEqual(loaded, [{ stream: `Loaded image: ${registry.host}/node:3\n` }]);
+    assert.ok((await docker.listImages({ filters: { reference: [`${registry.host}/node`] } })).length === 1);
+    assert.equal((await docker.info()).OSType, "linux");
+    await assert.rejects(docker.getImage("nope").inspect(), { statusCode: 404 });
+  });
+});

@@ -1,0 +1,88 @@
+import { Limits, familiarReference, formatReference, hostPlatform, parseReference } from "../../../core/index.ts";
+import type { Store } from "../../../build/index.ts";
+import { loadArchive, openImage, writeArchive } from "../../../image/index.ts";
+import { limited } from "../../../io/index.ts";
+import { type ApiImage, findImage, giveName, keepUntagged, listCatalogue, referenceOf } from "../images/catalogue.ts";
+import type { HttpResponse } from "../../http/types.ts";
+import type { Call, DockerApi, Endpoint } from "../api.ts";
+import { refusal } from "../errors.ts";
+import { progressStream } from "../progress-stream.ts";
+
+export const load: Endpoint = async ({ request }, { store, events }) =>
+  await progressStream(request.signal, async (emit, signal) => {
+    // Whatever is wrong with an archive is told in the stream, as clients expect it.
+    try {
+      await using lease = await store.content.lease();
+      const body = limited(request.body, Limits.layerUnpacked, { what: "the archive" });
+      const loaded = await loadArchive(store.content, body, { lease, signal });
+      for (const { descriptor, names } of loaded) {
+        const { manifest } = await openImage(store.content, descriptor, hostPlatform(), { signal });
+        const id = manifest.config.digest;
+        for (const name of names) giveName(store, name, descriptor);
+        if (names.length === 0) keepUntagged(store, descriptor);
+        events.emit("image", "load", id, { name: id });
+        for (const name of names) emit({ stream: `Loaded image: ${familiarReference(parseReference(name))}\n` });
+        if (names.length === 0) emit({ stream: `Loaded image ID: ${id}\n` });
+      }
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      emit({ errorDetail: { message }, error: message });
+    }
+  });
+
+export const saveOne: Endpoint = async (call, api) => await save([call.name], call, api);
+
+export const saveSeveral: Endpoint = async (call, api) => {
+  const names = call.query.getAll("names").filter((name) => name !== "");
+  if (names.length === 0) throw refusal(400, "no images to save");
+  return await save(names, call, api);
+};
+
+/** A name brings its tag along, a name without one all tags of its repository, an id none. */
+async function save(names: readonly string[], { request }: Call, { store, events }: DockerApi): Promise<HttpResponse> {
+  const chosen = (await Promise.all(names.map((name) => chosenBy(name, store)))).flat();
+  const bytes = writeArchive(store.content, {
+    images: chosen.map(({ image, names }) => ({ descriptor: image.image.descriptor, names })),
+    format: "docker",
+    created: Math.floor(Date.now() / 1000),
+    signal: request.signal,
+  });
+  // What is missing shows before the first byte.
+  const first = await bytes.next();
+  for (const { image } of chosen) events.emit("image", "save", image.id, { name: image.id });
+  return { status: 200, headers: { "Content-Type": "application/x-tar" }, body: resumed(first, bytes) };
+}
+
+interface Chosen {
+  readonly image: ApiImage;
+  readonly names: readonly string[];
+}
+
+async function chosenBy(name: string, store: Store): Promise<Chosen[]> {
+  const reference = referenceOf(name);
+  const tagged = (image: ApiImage): string[] =>
+    image.references
+      .filter((each) => each.registry === reference?.registry && each.repository === reference.repository)
+      .filter(({ tag }) => tag !== undefined)
+      .map(formatReference);
+  if (reference !== undefined && reference.tag === undefined && reference.digest === undefined) {
+    const all = (await listCatalogue(store)).map((image) => ({ image, names: tagged(image) }));
+    const found = all.filter(({ names }) => names.length > 0);
+    if (found.length > 0) return found;
+  }
+  const image = await findImage(store, name);
+  return [
+    {
+      image,
+      names: reference?.tag === undefined ? [] : tagged(image).filter((each) => each === formatReference(reference)),
+    },
+  ];
+}
+
+async function* resumed(
+  first: IteratorResult<Uint8Array>,
+  rest: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
+}

@@ -1,0 +1,14 @@
+import type { Endpoint } from "../api.ts";
+import { refusal } from "../errors.ts";
+import { text } from "../query.ts";
+import { importImage } from "./import.ts";
+import { pullImages } from "./pull.ts";
+
+/** `POST /images/create`: a pull, or an import where `fromSrc` is given. */
+export const create: Endpoint = async (call, api) => {
+  const from = text(call.query, "fromImage");
+  if (from !== undefined) return await pullImages(call, from, api);
+  const source = text(call.query, "fromSrc");
+  if (source !== undefined) return await importImage(call, source, api);
+  throw refusal(400, "fromImage or fromSrc is needed");
+};

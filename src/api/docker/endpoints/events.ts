@@ -1,0 +1,107 @@
+import type { Endpoint } from "../api.ts";
+import { refusal } from "../errors.ts";
+import type { DockerEvent, EventBus } from "../event-bus.ts";
+import { type Filters, parseFilters } from "../filters.ts";
+import { text } from "../query.ts";
+import { parsePoint } from "../time.ts";
+import { isAtLeast } from "../version.ts";
+
+const FILTERS = "config container daemon event image label network node plugin scope secret service type volume".split(
+  " ",
+);
+
+/** What happens to images, as it happens, after what has happened since `since`; until `until`, if that is given. */
+export const events: Endpoint = ({ query, request, version }, api) => {
+  const [since, until] = ["since", "until"].map((name) => {
+    const value = text(query, name);
+    return value === undefined || value === "0" ? undefined : parsePoint(value);
+  });
+  if (since !== undefined && until !== undefined && since > until)
+    throw refusal(
+      400,
+      `\`since\` time (${text(query, "since")}) cannot be after \`until\` time (${text(query, "until")})`,
+    );
+  const filters = parseFilters(query, FILTERS);
+  const wanted = (event: DockerEvent): boolean => matches(event, filters) && isDelivered(event, version);
+  return {
+    status: 200,
+    headers: { "Content-Type": "application/json" },
+    body: encoded(follow(api.events, { since, until, signal: request.signal }), wanted),
+  };
+};
+
+interface Period {
+  readonly since: bigint | undefined;
+  readonly until: bigint | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The events of a period, in order; ends with it, or with the client. */
+async function* follow(bus: EventBus, { since, until, signal }: Period): AsyncGenerator<DockerEvent> {
+  const queue: DockerEvent[] = [];
+  let wake: (() => void) | undefined;
+  using _listener = bus.listen((event) => {
+    queue.push(event);
+    if (queue.length > MAX_WAITING) queue.shift();
+    wake?.();
+  });
+  if (since !== undefined || until !== undefined)
+    for (const event of bus.past())
+      if ((since === undefined || event.timeNano >= since) && (until === undefined || event.timeNano <= until))
+        yield event;
+  const left = until === undefined ? undefined : Number((until - BigInt(Date.now()) * 1_000_000n) / 1_000_000n);
+  const over = AbortSignal.any([
+    signal,
+    ...(left === undefined ? [] : [AbortSignal.timeout(Math.min(Math.max(left, 0), MAX_WAIT))]),
+  ]);
+  if (left !== undefined && left <= 0) return;
+  for (;;) {
+    for (let event = queue.shift(); event !== undefined; event = queue.shift()) yield event;
+    if (over.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wake = resolve;
+    over.addEventListener("abort", wake, { once: true });
+    await promise;
+    over.removeEventListener("abort", wake);
+  }
+}
+
+/** Events kept for a client that does not read. */
+const MAX_WAITING = 10_000;
+/** ms; the longest a timer can be set to. */
+const MAX_WAIT = 2_147_483_647;
+
+function matches({ Type, Action, Actor, scope }: DockerEvent, filters: Filters): boolean {
+  const wants = (key: string, accepts: (value: string) => boolean): boolean => {
+    const values = filters.get(key);
+    return values === undefined || values.size === 0 || [...values].some(accepts);
+  };
+  const name = Actor.Attributes["name"] ?? "";
+  return (
+    wants("type", (value) => value === Type) &&
+    wants("event", (value) => value === Action) &&
+    wants("scope", (value) => value === scope) &&
+    wants("image", (value) => [Actor.ID, name].some((each) => each === value || each.split(":", 1)[0] === value)) &&
+    ["container", "network", "volume", "plugin", "daemon", "service", "node", "secret", "config", "label"].every(
+      (key) => wants(key, () => false),
+    )
+  );
+}
+
+/** Older clients take the creation of an image for that of a container. */
+function isDelivered({ Type, Action }: DockerEvent, version: string): boolean {
+  return !(Type === "image" && Action === "create") || isAtLeast(version, "1.46");
+}
+
+async function* encoded(
+  source: AsyncIterable<DockerEvent>,
+  wanted: (event: DockerEvent) => boolean,
+): AsyncGenerator<Uint8Array> {
+  for await (const event of source) if (wanted(event)) yield Buffer.from(encode(event));
+}
+
+/** `timeNano` is larger than a number of JavaScript can tell exactly. */
+function encode({ timeNano, ...event }: DockerEvent): string {
+  const legacy = event.Type === "image" ? { status: event.Action, id: event.Actor.ID } : {};
+  return `${JSON.stringify({ ...legacy, ...event }).slice(0, -1)},"timeNano":${timeNano}}\n`;
+}

@@ -1,0 +1,76 @@
+import type { Store } from "../../../build/index.ts";
+import { formatReference } from "../../../core/index.ts";
+import { parseTime } from "../../../image/index.ts";
+import { pathGlob } from "../glob.ts";
+import type { Endpoint } from "../api.ts";
+import { refusal } from "../errors.ts";
+import { type Filters, booleanFilter, matchesLabels, parseFilters } from "../filters.ts";
+import { type ApiImage, familiar, findImage, giveName, listCatalogue, repoTags } from "../images/catalogue.ts";
+import { targetReference } from "../parameters.ts";
+import { flag, text } from "../query.ts";
+import { empty, ok } from "../respond.ts";
+import { parsePoint } from "../time.ts";
+import { isAtLeast } from "../version.ts";
+import { historyJson, inspectJson, listJson } from "./image-json.ts";
+
+const FILTERS = ["dangling", "label", "label!", "before", "since", "reference", "until"];
+
+function createdAt({ image }: ApiImage): bigint {
+  return parseTime(image.config.created ?? "") ?? 0n;
+}
+
+export const list: Endpoint = async ({ query, version }, { store }) => {
+  const filters = parseFilters(query, FILTERS);
+  const wanted = await imageFilter(filters, store);
+  const found = (await listCatalogue(store)).filter(wanted).flatMap(named(filters));
+  found.sort((a, b) => (createdAt(a) < createdAt(b) ? 1 : createdAt(a) > createdAt(b) ? -1 : 0));
+  return ok(found.map((image) => listJson(image, store, version)));
+};
+
+/** All that `filters` wants of an image. Throws 404 for `before` and `since` an image that is not here. */
+async function imageFilter(filters: Filters, store: Store): Promise<(image: ApiImage) => boolean> {
+  const dangling = booleanFilter(filters, "dangling");
+  const times = async (key: string): Promise<bigint[]> =>
+    await Promise.all([...(filters.get(key) ?? [])].map(async (name) => createdAt(await findImage(store, name))));
+  const [before, since] = [await times("before"), await times("since")];
+  const until = [...(filters.get("until") ?? [])].map(parsePoint);
+  return (image) =>
+    (dangling === undefined || (repoTags(image).length === 0) === dangling) &&
+    [...before, ...until].every((time) => createdAt(image) < time) &&
+    since.every((time) => createdAt(image) > time) &&
+    matchesLabels(filters, image.image.config.config?.Labels ?? new Map());
+}
+
+/** Leaves of each image the names that a `reference` filter wants, and of the images those that have one. */
+function named(filters: Filters): (image: ApiImage) => ApiImage[] {
+  const globs = [...(filters.get("reference") ?? [])].map(pathGlob);
+  if (globs.length === 0) return (image) => [image];
+  return (image) => {
+    const references = image.references.filter((each) => globs.some((glob) => namesOf(each).some(glob)));
+    return references.length === 0 ? [] : [{ ...image, references }];
+  };
+}
+
+/** The forms a `reference` filter may match: with and without registry, with and without tag. */
+function namesOf(reference: ApiImage["references"][number]): string[] {
+  const bare = { registry: reference.registry, repository: reference.repository };
+  return [familiar(reference), formatReference(reference), familiar(bare), formatReference(bare)];
+}
+
+export const inspect: Endpoint = async ({ name, version, query }, { store }) => {
+  if (isAtLeast(version, "1.48") && flag(query, "manifests") && text(query, "platform") !== undefined)
+    throw refusal(400, "conflicting options: manifests and platform options cannot both be set");
+  return ok(inspectJson(await findImage(store, name), store, version));
+};
+
+export const history: Endpoint = async ({ name }, { store }) => ok(historyJson(await findImage(store, name)));
+
+export const tag: Endpoint = async ({ name, query }, { store, events }) => {
+  const repository = text(query, "repo");
+  const image = await findImage(store, name);
+  if (repository === undefined) throw refusal(400, "invalid reference format");
+  const reference = targetReference(repository, text(query, "tag"));
+  giveName(store, formatReference(reference), image.target);
+  events.emit("image", "tag", image.id, { name: familiar(reference) });
+  return empty(201);
+};

@@ -1,0 +1,104 @@
+import {
+  type Descriptor,
+  Limits,
+  MediaType,
+  type Reference,
+  familiarReference,
+  formatReference,
+} from "../../../core/index.ts";
+import { decompress } from "../../../io/index.ts";
+import { createLayer } from "../../../layer/index.ts";
+import { encodeImageConfig, encodeManifest, formatTime, linkImage } from "../../../image/index.ts";
+import type { HttpResponse } from "../../http/types.ts";
+import type { Call, DockerApi } from "../api.ts";
+import { applyChanges } from "../changes.ts";
+import { refusal } from "../errors.ts";
+import { giveName, keepUntagged } from "../images/catalogue.ts";
+import { progressStream } from "../progress-stream.ts";
+import { platformOf, targetReference } from "../parameters.ts";
+import { text } from "../query.ts";
+
+/** The body as the only layer of a new image. */
+export async function importImage({ query, request }: Call, source: string, api: DockerApi): Promise<HttpResponse> {
+  if (source !== "-")
+    throw refusal(501, "importing from a URL is not supported: send the archive as the request's body");
+  const repository = text(query, "repo");
+  const reference = repository === undefined ? undefined : targetReference(repository, text(query, "tag"));
+  const platform = platformOf(query);
+  const config = applyChanges({}, query.getAll("changes"));
+  const comment = text(query, "message") ?? "Imported from -";
+  return await progressStream(request.signal, async (emit, signal) => {
+    const { content } = api.store;
+    await using lease = await content.lease();
+    const archive = decompress(request.body, { format: "detect", what: "the archive", limit: Limits.layerUnpacked });
+    const stream = createLayer(checkedArchive(archive), { compression: "gzip" });
+    const { digest, size } = await content.put(stream.bytes, { lease, signal });
+    const layer = await stream.result;
+    const created = formatTime(BigInt(Date.now()) * 1_000_000n);
+    const put = async (bytes: Buffer, mediaType: string): Promise<Descriptor> => {
+      const info = await content.put(bytes, { lease, signal });
+      return { mediaType, digest: info.digest, size: info.size };
+    };
+    const image = encodeImageConfig({
+      created,
+      architecture: platform.architecture,
+      os: platform.os,
+      ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+      config,
+      rootfs: { type: "layers", diff_ids: [layer.diffId] },
+      history: [{ created, comment }],
+    });
+    const descriptor = await put(image, MediaType.ociConfig);
+    const manifest = encodeManifest({
+      kind: "manifest",
+      mediaType: MediaType.ociManifest,
+      config: descriptor,
+      layers: [{ mediaType: layer.mediaType, digest, size }],
+    });
+    const target = await put(manifest, MediaType.ociManifest);
+    await linkImage(content, target, signal);
+    keep(target, reference, api);
+    api.events.emit("image", "import", descriptor.digest, { name: descriptor.digest });
+    emit({ status: descriptor.digest });
+  });
+}
+
+function keep(target: Descriptor, reference: Reference | undefined, { store, events }: DockerApi): void {
+  if (reference === undefined) return keepUntagged(store, target);
+  giveName(store, formatReference(reference), target);
+  events.emit("image", "tag", target.digest, { name: familiarReference(reference) });
+}
+
+/** Passes an archive on; throws 400 for what is none. */
+async function* checkedArchive(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let head = Buffer.alloc(0);
+  let checked = false;
+  for await (const chunk of bytes) {
+    if (checked) yield chunk;
+    else {
+      head = Buffer.concat([head, chunk]);
+      if (head.length < BLOCK) continue;
+      checkHeader(head);
+      checked = true;
+      yield head;
+    }
+  }
+  if (!checked) throw refusal(400, "Cannot import the archive: it is no tar archive");
+}
+
+const BLOCK = 512;
+
+/** A tar header has a checksum of its own. */
+function checkHeader(head: Buffer): void {
+  const block = head.subarray(0, BLOCK);
+  const stated = Number.parseInt(
+    block
+      .toString("latin1", 148, 156)
+      .replace(/[\0 ].*$/s, "")
+      .trim(),
+    8,
+  );
+  const sum = block.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0);
+  if (sum !== stated && !block.every((byte) => byte === 0))
+    throw refusal(400, "Cannot import the archive: it is no tar archive");
+}

@@ -1,0 +1,147 @@
+import {
+  type Digest,
+  type Platform,
+  type Reference,
+  digestHex,
+  familiarReference,
+  formatReference,
+  isDigest,
+  isVarveError,
+  parseReference,
+} from "../../../core/index.ts";
+import { type TransferEvent, type PullResult, type Registry, pull } from "../../../registry/index.ts";
+import type { Lease } from "../../../content/index.ts";
+import { type Call, type DockerApi, registryFor } from "../api.ts";
+import { refusal } from "../errors.ts";
+import { findImage, giveName } from "../images/catalogue.ts";
+import { type Emit, progressStream } from "../progress-stream.ts";
+import type { HttpResponse } from "../../http/types.ts";
+import { platformOf } from "../parameters.ts";
+import { text } from "../query.ts";
+import { requestCredentials } from "../registry-auth.ts";
+
+/** One tag or digest of a repository, or all its tags. */
+export async function pullImages(call: Call, from: string, api: DockerApi): Promise<HttpResponse> {
+  const reference = pulledReference(from, text(call.query, "tag"));
+  const platform = platformOf(call.query);
+  return await progressStream(call.request.signal, async (emit, signal) => {
+    using registry = registryFor(api, requestCredentials(call.request.headers.get("x-registry-auth")));
+    const deps = { api, registry, platform, emit, signal };
+    if (reference.tag !== undefined || reference.digest !== undefined) return await pullOne(reference, deps);
+    for (const tag of await registry.tags(reference, { signal })) await pullOne({ ...reference, tag }, deps);
+  });
+}
+
+function pulledReference(from: string, tag: string | undefined): Reference {
+  try {
+    const named = parseReference(from);
+    if (named.registry === "docker.io" && named.repository === "library/scratch")
+      throw refusal(403, "'scratch' is a reserved name");
+    if (tag === undefined) return named;
+    const bare = `${named.registry}/${named.repository}`;
+    return parseReference(isDigest(tag) ? `${bare}@${tag}` : `${bare}:${tag}`);
+  } catch (error) {
+    if (isVarveError(error) && error.details["apiStatus"] !== undefined) throw error;
+    throw refusal(400, "invalid reference format", error);
+  }
+}
+
+interface PullDeps {
+  readonly api: DockerApi;
+  readonly registry: Registry;
+  readonly platform: Platform;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+async function pullOne(reference: Reference, deps: PullDeps): Promise<void> {
+  const { api, emit, signal } = deps;
+  const { content, images } = api.store;
+  await using lease = await content.lease();
+  const { target, images: parts } = await resolve(reference, deps, lease);
+  const shown = familiarReference(reference);
+  const layers = parts.flatMap((part) => part.layers);
+  const there = new Set(layers.filter(({ digest }) => content.info(digest) !== undefined).map(({ digest }) => digest));
+  const before = images.get(formatReference(reference))?.descriptor.digest;
+  const repository = familiarReference({ registry: "docker.io", repository: reference.repository });
+  emit({
+    status: `Pulling from ${repository.includes("/") ? repository : reference.repository}`,
+    id: reference.tag ?? reference.digest ?? "",
+  });
+  const wanted = new Set(layers.map(({ digest }) => digest));
+  for (const digest of wanted)
+    emit({
+      status: there.has(digest) ? "Already exists" : "Pulling fs layer",
+      progressDetail: {},
+      id: shortId(digest),
+    });
+  const told = layerProgress(new Set([...wanted].filter((digest) => !there.has(digest))), emit);
+  const pinned = { registry: reference.registry, repository: reference.repository, digest: target.digest };
+  await pull(deps.registry, pinned, { platform: deps.platform, store: content, lease, signal, onEvent: told });
+  giveName(api.store, formatReference(reference), target);
+  const isNew = before !== target.digest || there.size < wanted.size;
+  emit({ status: `Digest: ${target.digest}` });
+  emit({ status: `Status: ${isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
+  const { id } = await findImage(api.store, formatReference(reference));
+  api.events.emit("image", "pull", shown, { name: shown.replace(/[:@][^/]*$/, ""), id });
+}
+
+/** Manifests and configs; what is wrong shows here, before the first message. */
+async function resolve(reference: Reference, deps: PullDeps, lease: Lease): Promise<PullResult> {
+  const { registry, platform, signal, api } = deps;
+  try {
+    return await pull(registry, reference, { platform, store: api.store.content, lease, signal, layers: "skip" });
+  } catch (error) {
+    throw pullFailure(error, reference);
+  }
+}
+
+/** A failure in the daemon's words, where clients look at those. */
+export function pullFailure(error: unknown, reference: Reference): unknown {
+  const name = familiarReference(reference);
+  if (isVarveError(error, "unauthorized"))
+    return refusal(
+      404,
+      `pull access denied for ${name.replace(/[:@][^/]*$/, "")}, repository does not exist or may require 'docker login': ${error.message}`,
+      error,
+    );
+  if (!isVarveError(error, "not-found")) return error;
+  if (error.details["offered"] !== undefined)
+    return refusal(
+      404,
+      `no matching manifest for ${String(error.details["platform"])} in the manifest list entries`,
+      error,
+    );
+  return refusal(404, `manifest for ${name} not found: manifest unknown: manifest unknown`, error);
+}
+
+function shortId(digest: Digest): string {
+  return digestHex(digest).slice(0, 12);
+}
+
+/** Turns what transfers tell of these layers into the daemon's words. */
+function layerProgress(layers: ReadonlySet<Digest>, emit: Emit): (event: TransferEvent) => void {
+  const ended = new Set<Digest>();
+  return ({ digest, state, current, total }) => {
+    if (!layers.has(digest) || ended.has(digest)) return;
+    const tell = (status: string, progressDetail: { current?: number; total?: number } = {}): void =>
+      emit({ status, progressDetail, id: shortId(digest) });
+    switch (state) {
+      case "waiting":
+        return tell("Waiting");
+      case "running":
+        return tell("Downloading", { current, total });
+      case "retrying":
+        return tell("Retrying");
+      case "done":
+      case "exists":
+        ended.add(digest);
+        for (const status of ["Verifying Checksum", "Download complete", "Pull complete"]) tell(status);
+        return;
+      case "mounted":
+      case "skipped":
+      case "failed":
+        return;
+    }
+  };
+}

@@ -1,0 +1,80 @@
+import { type Digest, type Reference, digestHex, familiarReference, formatReference } from "../../../core/index.ts";
+import { type TransferEvent, push as pushTo } from "../../../registry/index.ts";
+import { type Endpoint, registryFor } from "../api.ts";
+import { refusal } from "../errors.ts";
+import { type ApiImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
+import { type Emit, progressStream } from "../progress-stream.ts";
+import { targetReference } from "../parameters.ts";
+import { text } from "../query.ts";
+import { requestCredentials } from "../registry-auth.ts";
+
+/** One tag, or all of a repository. An image that is not here is told of in the stream, as clients expect it. */
+export const push: Endpoint = async ({ name, query, request }, api) => {
+  if (referenceOf(name) === undefined) throw refusal(400, "invalid reference format");
+  const tag = text(query, "tag");
+  const { tag: found, ...named } = targetReference(name, tag);
+  const all = tag === undefined && !/:[^/]*$/.test(name);
+  return await progressStream(request.signal, async (emit, signal) => {
+    using registry = registryFor(api, requestCredentials(request.headers.get("x-registry-auth")));
+    emit({ status: `The push refers to repository [${formatReference(named)}]` });
+    const images = taggedImages(await listCatalogue(api.store), named, all ? undefined : found);
+    if (images.length === 0)
+      throw refusal(404, `An image does not exist locally with the tag: ${familiarReference(named)}`);
+    for (const { image, reference } of images) {
+      const { descriptor, layers } = image.image;
+      const told = layerProgress(new Map(layers.map((layer) => [layer.descriptor.digest, layer.diffId])), emit);
+      const { content } = api.store;
+      await using lease = await content.lease();
+      lease.add("blob", descriptor.digest);
+      await pushTo(registry, [reference], { store: content, target: descriptor, signal, onEvent: told });
+      const { digest, size } = descriptor;
+      emit({ status: `${reference.tag}: digest: ${digest} size: ${size}` });
+      emit({ aux: { Tag: reference.tag, Digest: digest, Size: size } });
+      api.events.emit("image", "push", familiarReference(reference), { name: familiarReference(named) });
+    }
+  });
+};
+
+interface Tagged {
+  readonly image: ApiImage;
+  readonly reference: Reference;
+}
+
+function taggedImages(all: readonly ApiImage[], named: Reference, tag: string | undefined): Tagged[] {
+  return all.flatMap((image) =>
+    image.references
+      .filter(({ registry, repository }) => registry === named.registry && repository === named.repository)
+      .filter((each) => (tag === undefined ? each.tag !== undefined : each.tag === tag))
+      .map((reference) => ({ image, reference })),
+  );
+}
+
+/** Layers are known by their diffIDs here, as the daemon shows them. */
+function layerProgress(layers: ReadonlyMap<Digest, Digest>, emit: Emit): (event: TransferEvent) => void {
+  for (const diffId of layers.values())
+    emit({ status: "Preparing", progressDetail: {}, id: digestHex(diffId).slice(0, 12) });
+  return ({ digest, state, current, total }) => {
+    const diffId = layers.get(digest);
+    if (diffId === undefined) return;
+    const tell = (status: string, progressDetail: { current?: number; total?: number } = {}): void =>
+      emit({ status, progressDetail, id: digestHex(diffId).slice(0, 12) });
+    switch (state) {
+      case "waiting":
+        return tell("Waiting");
+      case "running":
+        return tell("Pushing", { current, total });
+      case "retrying":
+        return tell("Retrying");
+      case "exists":
+        return tell("Layer already exists");
+      case "mounted":
+        return tell("Mounted");
+      case "done":
+        return tell("Pushed");
+      case "skipped":
+        return tell("Skipped foreign layer");
+      case "failed":
+        return;
+    }
+  };
+}

@@ -1,0 +1,40 @@
+import { diskUsage } from "../../../build/index.ts";
+import type { Endpoint } from "../api.ts";
+import { refusal } from "../errors.ts";
+import { listCatalogue } from "../images/catalogue.ts";
+import { ok } from "../respond.ts";
+import { isAtLeast } from "../version.ts";
+import { listJson } from "./image-json.ts";
+import { layersSize } from "./remove.ts";
+
+const TYPES = new Set(["container", "image", "volume", "build-cache"]);
+
+/** What images and the build cache take. There are no containers and no volumes. */
+export const usage: Endpoint = async ({ query, request, version }, { store }) => {
+  const types = isAtLeast(version, "1.42") ? query.getAll("type") : [];
+  const unknown = types.find((type) => !TYPES.has(type));
+  if (unknown !== undefined) throw refusal(400, `unknown object type: ${unknown}`);
+  const wants = (type: string): boolean => types.length === 0 || types.includes(type);
+  const images = wants("image") ? await listCatalogue(store) : [];
+  const cache = wants("build-cache") ? await diskUsage(store, request.signal) : [];
+  const BuildCache = cache.map((record) => ({
+    ID: record.id,
+    Parents: record.parents,
+    Type: record.recordType,
+    Description: record.description,
+    InUse: record.inUse,
+    Shared: record.shared,
+    Size: record.size,
+    CreatedAt: new Date(record.createdAt).toISOString(),
+    LastUsedAt: record.lastUsedAt === undefined ? null : new Date(record.lastUsedAt).toISOString(),
+    UsageCount: record.usageCount,
+  }));
+  return ok({
+    LayersSize: layersSize(images),
+    Images: wants("image") ? images.map((image) => listJson(image, store, version)) : null,
+    Containers: wants("container") ? [] : null,
+    Volumes: wants("volume") ? [] : null,
+    BuildCache: wants("build-cache") ? BuildCache : null,
+    ...(isAtLeast(version, "1.42") ? {} : { BuilderSize: cache.reduce((sum, { size }) => sum + size, 0) }),
+  });
+};

@@ -1,0 +1,57 @@
+import { refusal } from "./errors.ts";
+import { isRecord } from "./query.ts";
+
+/** What `filters` of a query asks for: values by key. */
+export type Filters = ReadonlyMap<string, ReadonlySet<string>>;
+
+const MAX_VALUES = 1000;
+
+/**
+ * Reads `{"key":["value"]}`, and `{"key":{"value":true}}` as Go's clients write it. Throws 400 for anything else, and for
+ * a key that is not among `known`.
+ */
+export function parseFilters(query: URLSearchParams, known: readonly string[]): Filters {
+  const text = query.get("filters") ?? "";
+  const filters = text === "" ? new Map<string, ReadonlySet<string>>() : read(text);
+  for (const key of filters.keys()) if (!known.includes(key)) throw refusal(400, `invalid filter '${key}'`);
+  return filters;
+}
+
+function read(text: string): Map<string, ReadonlySet<string>> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw refusal(400, "invalid filter", error);
+  }
+  if (parsed === null) return new Map();
+  if (!isRecord(parsed)) throw refusal(400, "invalid filter");
+  return new Map(Object.entries(parsed).map(([key, values]) => [key, new Set(valuesOf(values))] as const));
+}
+
+function valuesOf(values: unknown): string[] {
+  const list = isRecord(values) ? Object.keys(values) : values;
+  if (!Array.isArray(list) || list.length > MAX_VALUES || list.some((value) => typeof value !== "string"))
+    throw refusal(400, "invalid filter");
+  return list as string[];
+}
+
+/** A filter with one boolean value; undefined if it is not there. Throws 400 for several, or another value. */
+export function booleanFilter(filters: Filters, key: string): boolean | undefined {
+  const values = filters.get(key);
+  if (values === undefined || values.size === 0) return undefined;
+  const [value = ""] = values;
+  if (values.size === 1 && (value === "1" || value === "true")) return true;
+  if (values.size === 1 && (value === "0" || value === "false")) return false;
+  throw refusal(400, `invalid filter '${key}=[${[...values].join(" ")}]'`);
+}
+
+/** True if the labels are as `label=key` and `label=key=value` want, and none as `label!=…` names. */
+export function matchesLabels(filters: Filters, labels: ReadonlyMap<string, string>): boolean {
+  const has = (wanted: string): boolean => {
+    const at = wanted.indexOf("=");
+    if (at < 0) return labels.has(wanted);
+    return labels.get(wanted.slice(0, at)) === wanted.slice(at + 1);
+  };
+  return [...(filters.get("label") ?? [])].every(has) && ![...(filters.get("label!") ?? [])].some(has);
+}

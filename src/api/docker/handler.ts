@@ -1,0 +1,37 @@
+import type { Handler, HttpRequest, HttpResponse } from "../http/types.ts";
+import type { DockerApi } from "./api.ts";
+import { errorResponse } from "./errors.ts";
+import { empty, json, text } from "./respond.ts";
+import { Router } from "./router.ts";
+import { ROUTES } from "./routes.ts";
+import { NEWEST, OLDEST, compareVersions, refusedVersion } from "./version.ts";
+
+/** The Engine API as a handler of requests: every failure is a response. */
+export function dockerHandler(api: DockerApi): Handler {
+  const router = new Router(ROUTES);
+  const common = {
+    "Api-Version": NEWEST,
+    "Docker-Experimental": "false",
+    Ostype: "linux",
+    Server: `Docker/${api.programVersion} (linux)`,
+  };
+  return async (request) => {
+    const response = await answer(router, request, api);
+    return { ...response, headers: { ...common, ...response.headers } };
+  };
+}
+
+async function answer(router: Router, request: HttpRequest, api: DockerApi): Promise<HttpResponse> {
+  try {
+    if (request.method === "OPTIONS") return empty(200);
+    const found = router.find(request);
+    if (found === undefined) return json(404, { message: "page not found" });
+    const { endpoint, name, version } = found;
+    const refused = refusedVersion(version);
+    if (refused !== undefined)
+      return compareVersions(version, OLDEST) < 0 ? text(400, `${refused}\n`) : json(400, { message: refused });
+    return await endpoint({ request, query: request.query, version, name }, api);
+  } catch (error) {
+    return errorResponse(error);
+  }
+}

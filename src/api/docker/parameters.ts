@@ -1,0 +1,33 @@
+import {
+  type Platform,
+  type Reference,
+  hostPlatform,
+  parsePlatform,
+  parseReference,
+  withDefaultTag,
+} from "../../core/index.ts";
+import { refusal } from "./errors.ts";
+import { text } from "./query.ts";
+
+/** The platform a request names, or this machine's. Throws 400. */
+export function platformOf(query: URLSearchParams): Platform {
+  const wanted = text(query, "platform");
+  try {
+    return wanted === undefined ? hostPlatform() : parsePlatform(wanted);
+  } catch (error) {
+    throw refusal(400, `invalid platform ${JSON.stringify(wanted)}`, error);
+  }
+}
+
+/** The name of `repo` and `tag`; the latter wins over one in the former. Throws 400. */
+export function targetReference(repository: string, tag: string | undefined): Reference {
+  try {
+    if (repository === "sha256") throw new Error("a digest algorithm is no name");
+    const named = parseReference(repository);
+    if (named.digest !== undefined) throw new Error("a digest is no name");
+    const { registry, repository: path } = named;
+    return withDefaultTag(tag === undefined ? named : parseReference(`${registry}/${path}:${tag}`));
+  } catch (error) {
+    throw refusal(400, "invalid reference format", error);
+  }
+}

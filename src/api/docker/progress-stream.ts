@@ -1,0 +1,102 @@
+import { VarveError, toVarveError } from "../../core/index.ts";
+import type { HttpResponse } from "../http/types.ts";
+import type { ProgressMessage } from "./build-request.ts";
+import { messageOf } from "./errors.ts";
+
+export type Emit = (message: ProgressMessage) => void;
+
+/** Characters of messages that wait for a client that does not read; more end the work. */
+const MAX_WAITING = 67_108_864;
+
+/**
+ * Answers with the messages of some work, one JSON object each, ended by CRLF, sent as they come. The first message
+ * decides: what fails before it is thrown, what fails later is the last message. The work is cancelled with the client.
+ */
+export async function progressStream(
+  signal: AbortSignal,
+  work: (emit: Emit, signal: AbortSignal) => Promise<unknown>,
+): Promise<HttpResponse> {
+  const stream = new Messages(signal);
+  stream.start(work);
+  const first = await stream.next();
+  if (first.kind === "failed") throw first.error;
+  return {
+    status: 200,
+    headers: { "Content-Type": "application/json" },
+    body: first.kind === "end" ? "" : stream.bytes(first.text),
+  };
+}
+
+type Next =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "failed"; readonly error: unknown }
+  | { readonly kind: "end" };
+
+class Messages {
+  readonly #client: AbortSignal;
+  readonly #own = new AbortController();
+  #waiting: string[] = [];
+  #size = 0;
+  #ended: Next | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(client: AbortSignal) {
+    this.#client = client;
+  }
+
+  start(work: (emit: Emit, signal: AbortSignal) => Promise<unknown>): void {
+    const signal = AbortSignal.any([this.#client, this.#own.signal]);
+    const settle = (end: Next): void => {
+      this.#ended = end;
+      this.#wake?.();
+    };
+    work((message) => this.#push(message), signal).then(
+      () => settle({ kind: "end" }),
+      (error: unknown) => settle({ kind: "failed", error }),
+    );
+  }
+
+  /** What has come since the last time, or the end. */
+  async next(): Promise<Next> {
+    while (this.#waiting.length === 0 && this.#ended === undefined)
+      // oxlint-disable-next-line promise/avoid-new -- woken by whoever has something to say
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#waiting.length === 0) return this.#ended ?? { kind: "end" };
+    const text = this.#waiting.join("");
+    this.#waiting = [];
+    this.#size = 0;
+    return { kind: "text", text };
+  }
+
+  /** Waits for the work to end, whatever becomes of the client: it has to clean up. */
+  async *bytes(first: string): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(first);
+    for (;;) {
+      const next = await this.next();
+      if (next.kind === "text") yield Buffer.from(next.text);
+      else if (next.kind === "end") return;
+      else return yield Buffer.from(encode(failureMessage(next.error)));
+    }
+  }
+
+  #push(message: ProgressMessage): void {
+    const text = encode(message);
+    this.#size += text.length;
+    if (this.#size > MAX_WAITING)
+      return this.#own.abort(new VarveError("cancelled", "Cannot go on: the client does not read what it is told"));
+    this.#waiting.push(text);
+    this.#wake?.();
+  }
+}
+
+function encode(message: ProgressMessage): string {
+  return `${JSON.stringify(message)}\r\n`;
+}
+
+/** `errorDetail` is what the docker command reads, `error` what others do. */
+function failureMessage(thrown: unknown): ProgressMessage {
+  const error = toVarveError(thrown, "go on");
+  const message = messageOf(error);
+  const { exitCode } = error.details;
+  return { errorDetail: { ...(typeof exitCode === "number" ? { code: exitCode } : {}), message }, error: message };
+}

@@ -1,0 +1,19 @@
+import type { HttpResponse } from "../http/types.ts";
+
+/** JSON as Go's encoder writes it to a client: with a newline behind it. */
+export function json(status: number, value: unknown): HttpResponse {
+  return { status, headers: { "Content-Type": "application/json" }, body: `${JSON.stringify(value)}\n` };
+}
+
+export function ok(value: unknown): HttpResponse {
+  return json(200, value);
+}
+
+export function empty(status: number): HttpResponse {
+  return { status, headers: {} };
+}
+
+/** An answer that is no JSON. */
+export function text(status: number, body: string): HttpResponse {
+  return { status, headers: { "Content-Type": "text/plain; charset=utf-8" }, body };
+}

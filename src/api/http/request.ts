@@ -1,0 +1,46 @@
+import type { IncomingMessage } from "node:http";
+import { VarveError } from "../../core/index.ts";
+import type { HttpRequest } from "./types.ts";
+
+/** ms that a client may take for the next piece of a body somebody waits for. */
+const BODY_IDLE = 120_000;
+
+/** Node's request as a value. The target may be in absolute form, as proxies send it. */
+export function requestOf(message: IncomingMessage, signal: AbortSignal): HttpRequest {
+  const target = (message.url ?? "/").replace(/^https?:\/\/[^/?]*/i, "");
+  const mark = target.indexOf("?");
+  const length = message.headers["content-length"];
+  return {
+    method: message.method ?? "GET",
+    path: mark < 0 ? target : target.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)),
+    headers: new Map(
+      Object.entries(message.headers).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as const],
+      ),
+    ),
+    contentLength: length === undefined ? undefined : Number(length),
+    body: bodyOf(message, signal),
+    signal,
+  };
+}
+
+/** Pulls a body. Time counts only while somebody waits for the client, so that a slow reader does it no harm. */
+async function* bodyOf(message: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const chunks = message.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
+  for (;;) {
+    const stalled = new VarveError("cancelled", "Cannot read the request: the client stopped sending");
+    const timer = setTimeout(() => message.destroy(stalled), BODY_IDLE);
+    try {
+      const { value, done } = await chunks.next();
+      if (done === true) return;
+      yield value;
+    } catch (error) {
+      if (error instanceof VarveError) throw error;
+      if (signal.reason instanceof VarveError) throw signal.reason;
+      throw new VarveError("cancelled", "Cannot read the request: the client went away", { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import { once } from "node:events";
+import { chmod, chown, lstat, mkdtemp, readFile, rename, rm, unlink } from "node:fs/promises";
+import { type Server, connect } from "node:net";
+import { dirname, join } from "node:path";
+import { VarveError, errnoOf, toVarveError } from "../../core/index.ts";
+import { tryLock } from "../../linux/index.ts";
+import { listen } from "./listen.ts";
+
+const GROUP = "docker";
+
+/**
+ * Listens on a unix socket that root and the group `docker` may use; only its owner, where there is no such group or it
+ * cannot be given to it. The socket is made in a directory nobody else may enter and moved to its place when its mode is
+ * right. A socket nobody listens on is replaced; throws `busy` if somebody does, `already-exists` if it is no socket.
+ */
+export async function listenUnix(server: Server, path: string): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  try {
+    const lock = tryLock(`${path}.lock`);
+    if (lock === undefined) throw inUse(path);
+    stack.use(lock);
+    await checkFree(path);
+    const made = await bind(server, path);
+    stack.defer(() => removeOwn(path, made));
+  } catch (error) {
+    throw toVarveError(error, `listen on ${path}`, "invalid-argument");
+  }
+  return stack.move();
+}
+
+interface Made {
+  readonly ino: number;
+  readonly dev: number;
+}
+
+async function bind(server: Server, path: string): Promise<Made> {
+  const own = await mkdtemp(join(dirname(path), ".s-"));
+  try {
+    const made = join(own, "s");
+    await listen(server, { path: made });
+    await permit(made);
+    const { ino, dev } = await lstat(made);
+    await rename(made, path);
+    return { ino, dev };
+  } finally {
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+function inUse(path: string): VarveError {
+  return new VarveError("busy", `Cannot listen on ${path}: another server does`);
+}
+
+async function checkFree(path: string): Promise<void> {
+  try {
+    if (!(await lstat(path)).isSocket())
+      throw new VarveError("already-exists", `Cannot listen on ${path}: it is there and is no socket`);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return;
+    throw error;
+  }
+  if (await answers(path)) throw inUse(path);
+}
+
+/** True unless the kernel says that nobody listens. */
+async function answers(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch (error) {
+    return errnoOf(error) !== "ECONNREFUSED";
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function permit(path: string): Promise<void> {
+  const gid = await groupId(GROUP);
+  try {
+    if (gid === undefined) return await chmod(path, 0o600);
+    await chown(path, -1, gid);
+    await chmod(path, 0o660);
+  } catch (error) {
+    if (errnoOf(error) !== "EPERM") throw error;
+    await chmod(path, 0o600);
+  }
+}
+
+async function groupId(name: string): Promise<number | undefined> {
+  try {
+    const lines = (await readFile("/etc/group", "utf8")).split("\n").map((line) => line.split(":"));
+    const id = lines.find(([group]) => group === name)?.[2];
+    return id === undefined || !/^\d+$/.test(id) ? undefined : Number(id);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Another server may have taken the path over. */
+async function removeOwn(path: string, { ino, dev }: Made): Promise<void> {
+  try {
+    const there = await lstat(path);
+    if (there.ino === ino && there.dev === dev) await unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { EventBus, type TcpAccess, dockerHandler, formatAddress, openListener, parseAddress } from "../../api/index.ts";
+import { isolateMounts, openStore } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, type Parsed, parseFlags, usageError } from "../flags.ts";
+import { programVersion } from "../program-version.ts";
+import { loadSettings } from "../settings.ts";
+import { expectArgs } from "./common.ts";
+
+const FLAGS = {
+  docker: { kind: "many", value: "ADDR", help: "serve the Docker Engine API: unix:///path or tcp://host:port" },
+  tlsverify: { kind: "boolean", help: "over TCP, take only clients with a certificate of the authority" },
+  tlscacert: { kind: "string", value: "FILE", help: "the authority that signed the certificates of clients" },
+  tlscert: { kind: "string", value: "FILE", help: "the server's certificate" },
+  tlskey: { kind: "string", value: "FILE", help: "the key of the server's certificate" },
+  "insecure-tcp": { kind: "boolean", help: "over TCP, take anybody; on loopback addresses only" },
+} as const;
+
+export const command: Command = {
+  summary: "serve other programs: docker and its clients",
+  help: `Usage: varve serve [flags]
+
+Serves clients of Docker (docker, docker-py, dockerode) from this store until it is interrupted. Whoever can connect can do
+what this process can: a socket is for root and the group "docker", TCP needs --tlsverify, or --insecure-tcp on loopback.
+
+${describeFlags(FLAGS)}
+
+Example: varve serve --docker unix:///run/varve.sock
+         DOCKER_HOST=unix:///run/varve.sock docker pull alpine:3.20
+`,
+  run: async (argv, context) => {
+    const { flags, args } = parseFlags(argv, FLAGS);
+    expectArgs(args, 0, 0, "varve serve --docker ADDR");
+    const addresses = flags.docker.map(parseAddress);
+    if (addresses.length === 0) throw usageError("Cannot serve: expected --docker ADDR");
+    const access = tcpAccess(flags);
+    const settings = await loadSettings(context);
+    isolateMounts();
+    await using store = await openStore(settings.store);
+    const api = {
+      store,
+      registry: settings.store.registry ?? {},
+      events: new EventBus(),
+      programVersion: programVersion(),
+    };
+    await using listeners = new AsyncDisposableStack();
+    for (const address of addresses) {
+      const listener = listeners.use(await openListener(dockerHandler(api), address, access));
+      await context.stdout.write(`API listen on ${formatAddress(listener.address)}\n`);
+    }
+    await aborted(context.signal);
+    return ExitCode.done;
+  },
+};
+
+function tcpAccess(flags: Parsed<typeof FLAGS>["flags"]): TcpAccess {
+  if (!flags.tlsverify) return { kind: flags["insecure-tcp"] ? "insecure-loopback" : "none" };
+  const { tlscacert: ca, tlscert: cert, tlskey: key } = flags;
+  if (ca === undefined || cert === undefined || key === undefined)
+    throw usageError("Cannot serve with --tlsverify: it needs --tlscacert, --tlscert and --tlskey");
+  return { kind: "tls", files: { ca, cert, key } };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+}
