@@ -1,5 +1,9 @@
 import { VarveError } from "../../core/index.ts";
 
+/** Values of one document. Each takes far more memory than the few bytes that write it. */
+const MAX_VALUES = 2_000_000;
+const OPENS = new Set(Buffer.from(",[{"));
+
 /** Go's fold of a field name: it matches names whatever their case, and two letters outside ASCII that fold into it. */
 const fold = (name: string): string => name.toLowerCase().toUpperCase();
 
@@ -57,8 +61,20 @@ export function list<T>(value: unknown, what: string, read: (item: unknown) => T
   return Array.isArray(items) ? items.map((item: unknown) => read(item)) : refuse(what, "a list");
 }
 
-/** The value a document is. Bytes that are no UTF-8 are replaced, as in Go; anything behind the value is `corrupt`. */
+/** No more values than this are in a document: one begins it, and each further one comes after one of these bytes. */
+function valuesAtMost(bytes: Uint8Array): number {
+  let count = 1;
+  for (const byte of bytes) if (OPENS.has(byte)) count += 1;
+  return count;
+}
+
+/**
+ * The value a document is. Bytes that are no UTF-8 are replaced, as in Go; anything behind the value is `corrupt`. Throws
+ * `limit-exceeded` for more than two million values.
+ */
 export function parseGoJson(bytes: Uint8Array, what: string): unknown {
+  if (bytes.byteLength > MAX_VALUES && valuesAtMost(bytes) > MAX_VALUES)
+    throw new VarveError("limit-exceeded", `Cannot read ${what}: it has more than ${MAX_VALUES} values`);
   try {
     return JSON.parse(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
   } catch (error) {

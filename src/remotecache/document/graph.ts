@@ -92,7 +92,10 @@ export class CacheGraph {
   #own(node: CacheNode): GraphNode {
     let own = node;
     while (own instanceof GraphNode && own.fusedInto !== undefined) own = own.fusedInto;
-    if (own instanceof GraphNode && this.#nodes.has(own)) return own;
+    if (own instanceof GraphNode && this.#nodes.has(own)) {
+      if (node instanceof GraphNode && node !== own) node.fusedInto = own;
+      return own;
+    }
     throw new VarveError("invalid-argument", `Cannot use cache record ${node.digest}: it is of another graph`);
   }
 

@@ -88,6 +88,13 @@ test("results whose layers would fill memory are refused", () => {
   );
 });
 
+test("a config of more values than memory would hold is refused before it is parsed", () => {
+  for (const value of ["{}", "null", "[]"]) {
+    const document = Buffer.from(`{"records":[${`${value},`.repeat(2_000_000)}${value}]}`);
+    assert.throws(() => parseCacheConfig(document), { code: "limit-exceeded" }, value);
+  }
+});
+
 test("a config larger than its limit, or nested without end, is refused or read, and ends nothing", () => {
   assert.throws(() => parseCacheConfig(Buffer.alloc(MAX_CONFIG + 1, " ")), { code: "limit-exceeded" });
   const nested = `{"other":${"[".repeat(MANY)}${"]".repeat(MANY)}}`;
