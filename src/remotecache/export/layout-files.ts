@@ -67,7 +67,10 @@ export function isTagged({ annotations = {} }: Descriptor, tag: string): boolean
   return annotations[Annotation.refName] === tag && annotations[Annotation.containerdImageName] === undefined;
 }
 
-/** True if the blob is there. It then counts as young, so that no collection takes it before an index names it. */
+/**
+ * True if the blob is there. It then counts as young, so that no collection takes it before an index names it; unless it is
+ * another user's, whose times cannot be set.
+ */
 export async function touchBlob(
   directory: string,
   { digest, size }: Pick<Descriptor, "digest" | "size">,
@@ -79,7 +82,9 @@ export async function touchBlob(
     await utimes(path, now, now);
     return true;
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
+    const errno = errnoOf(error);
+    if (errno === "EPERM" || errno === "EACCES") return true;
+    if (errno === "ENOENT") return false;
     throw error;
   }
 }

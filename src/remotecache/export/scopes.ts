@@ -21,7 +21,7 @@ export interface CacheContents {
 }
 
 /** Generations of a scope that are kept. */
-export const GENERATIONS = 2;
+const GENERATIONS = 2;
 /** Generations of all scopes; older ones go first. */
 const MAX_GENERATIONS = 500;
 /** Results of a record that are kept: a second one serves where blobs of the first are gone. */

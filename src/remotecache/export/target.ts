@@ -1,4 +1,3 @@
-import type { ContentStore } from "../../content/index.ts";
 import type { Descriptor, Digest } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
@@ -37,15 +36,3 @@ export function tellLost(lost: ReadonlyMap<Digest, unknown>, warn: Warn): void {
 
 /** The bytes of a layer from `offset` on; asked only for what a target lacks, and more than once if need be. */
 export type LayerSource = (layer: RemoteLayer, offset: number, hold: Hold) => Bytes;
-
-/** Layers from the content store; those that were never pulled are fetched into it first. */
-export function storedLayers(
-  content: ContentStore,
-  fetch: (layer: RemoteLayer, hold: Hold) => Promise<void>,
-): LayerSource {
-  return async function* source(layer, offset, hold) {
-    if (content.info(layer.digest) === undefined) await fetch(layer, hold);
-    else hold.lease.add("blob", layer.digest);
-    yield* content.open(layer.digest, { offset, signal: hold.signal });
-  };
-}
