@@ -14,7 +14,7 @@ import { bytesOf, collect, compress, temporaryDirectory } from "../io/index.ts";
 import { writeTar } from "../layer/index.ts";
 import type { RecordId, RemoteLayer } from "../record/index.ts";
 import { ANONYMOUS, Registry } from "../registry/index.ts";
-import { registryFetcher } from "./fetch.ts";
+import { blobFetcher } from "./fetch.ts";
 
 const skip = registryMissing() ?? recordsMissing() ?? false;
 const MiB = 1_048_576;
@@ -53,7 +53,7 @@ suite("layers from a registry", { skip }, () => {
     const room: TemporaryRecords = await temporaryRecords({
       driver,
       ...(root === undefined ? {} : { root }),
-      fetchBlob: (...args) => registryFetcher(() => Promise.resolve(registry), room.content)(...args),
+      fetchBlob: (...args) => blobFetcher(() => Promise.resolve(registry), room.content)(...args),
     });
     return Object.assign(room, { registry });
   }
@@ -107,6 +107,21 @@ suite("layers from a registry", { skip }, () => {
       );
     });
   }
+
+  test("what cannot be had fails at once, and stops what is still coming", async () => {
+    await using room = await roomAt();
+    const [below, above] = [await layer("s", LARGE, 12), await layer("t", 1000, 13)];
+    const base = room.records.addChain([below], room.hold.lease);
+    const id = room.records.addChain([below, above], room.hold.lease);
+    const never = Promise.withResolvers<void>();
+    const held: Fault = { kind: "hold", after: 200_000, until: () => never.promise };
+    const refused: Fault = { kind: "status", status: 404 };
+    spoil((_request, digest) => (digest === below.digest ? held : refused));
+    await assert.rejects(names(room, id), (error) => isVarveError(error) && error.details["record"] === id);
+    assert.equal(room.records.get(base)?.snapshot, undefined);
+    assert.deepEqual([...room.snapshotter.walk()], []);
+    never.resolve();
+  });
 
   test("a download that is cut again and again brings each byte once, and is unpacked once", async () => {
     await using room = await roomAt();

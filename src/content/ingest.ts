@@ -90,8 +90,8 @@ class FileIngest implements Ingest {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.offset)
       throw new VarveError("invalid-argument", `Cannot truncate a blob of ${this.offset} bytes to ${offset}`);
     await this.#orRemove(async () => {
-      this.#tail.cut();
       await this.#writer.truncate(offset);
+      this.#tail.cut();
       this.#hasher = await hashFile(this.#place.file, offset, this.#hasher.algorithm, this.#signal);
     });
   }

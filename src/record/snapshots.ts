@@ -42,9 +42,14 @@ export class Snapshots {
   async of(id: RecordId, hold: Hold): Promise<string | undefined> {
     if (id === SCRATCH) return undefined;
     const make = async (held: Hold): Promise<string> => {
-      await using downloads = new AsyncDisposableStack();
-      for (const blob of this.#missing(id)) downloads.use(this.#arrivals.begin(blob, held));
-      return await this.#have(id, held);
+      const downloads = this.#missing(id).map(
+        ([row, blob]) =>
+          (each: Hold): Promise<unknown> =>
+            aboutRecord(row, () => this.#arrivals.fetch(blob, each)),
+      );
+      const all = [(each: Hold): Promise<unknown> => this.#have(id, each), ...downloads];
+      const [made] = await inParallel(all, held.signal, (work, signal) => work({ ...held, signal }));
+      return made as string;
     };
     const name = this.#ready(rowOf(this.#deps.table, id)) ?? (await this.#asked.run(id, make, hold.signal));
     hold.lease.add("snapshot", name);
@@ -100,10 +105,10 @@ export class Snapshots {
     return name;
   }
 
-  /** The blobs that have to be unpacked for a layer, lowest first: in that order they are wanted, and had best come. */
-  #missing(id: RecordId): BlobFace[] {
+  /** The records and blobs that a layer still has to be unpacked of, lowest first: so they are wanted, and had best come. */
+  #missing(id: RecordId): (readonly [RecordId, BlobFace])[] {
     const { table, snapshotter } = this.#deps;
-    const blobs: BlobFace[] = [];
+    const blobs: [RecordId, BlobFace][] = [];
     for (
       let row = table.get(id);
       row?.kind === "layer" && row.blob !== undefined;
@@ -111,7 +116,7 @@ export class Snapshots {
     ) {
       if (this.#ready(row) !== undefined || (row.chainId !== undefined && snapshotter.stat(row.chainId) !== undefined))
         break;
-      blobs.unshift(row.blob);
+      blobs.unshift([row.id, row.blob]);
     }
     return blobs;
   }
