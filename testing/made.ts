@@ -53,8 +53,7 @@ export interface Made {
 /** Reads a result's tar and the OCI layout of its image. */
 export async function readMade(tar: string, layout: string): Promise<Made> {
   const files = await filesOfTar(tar);
-  const index = await json<{ manifests: readonly Descriptor[] }>(join(layout, "index.json"));
-  const manifest = await json<MadeManifest>(blobPath(layout, index.manifests[0]?.digest ?? ""));
+  const manifest = await readManifest(layout);
   return {
     files,
     layout,
@@ -66,6 +65,12 @@ export async function readMade(tar: string, layout: string): Promise<Made> {
       return file.text;
     },
   };
+}
+
+/** The manifest of the first image of an OCI layout. */
+export async function readManifest(layout: string): Promise<MadeManifest> {
+  const index = await json<{ manifests: readonly Descriptor[] }>(join(layout, "index.json"));
+  return await json<MadeManifest>(blobPath(layout, index.manifests[0]?.digest ?? ""));
 }
 
 /** Every entry of a tar file by its path. */

@@ -8,13 +8,16 @@ import {
 } from "../core/index.ts";
 import type { ExportPlatform, ExportSource } from "../export/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
+import { exportCaches, exportFailed, readCacheExports } from "./cache-exports.ts";
+import { checkImports } from "./cache-imports.ts";
 import { openContext, namedContexts } from "./contexts.ts";
+import type { CacheExport } from "../remotecache/index.ts";
 import { type LoadedDockerfile, loadDockerfile } from "./dockerfile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
 import { allowedEntitlements, checkEntitlements } from "./entitlements.ts";
 import { pruneIgnoredMounts } from "./ignored-mounts.ts";
 import type { Result } from "./ops/result.ts";
-import type { BuildOptions, BuildResult } from "./options.ts";
+import type { BuildOptions, BuildResult, CacheReport } from "./options.ts";
 import { type ExportReport, exportOutputs } from "./outputs.ts";
 import { Session } from "./session.ts";
 
@@ -25,26 +28,34 @@ import { Session } from "./session.ts";
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
   checkOptions(options);
+  const caches = await readCacheExports(options);
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await Session.open(options));
-  const solved = await solveBuild(options, session, stack);
-  return resultOf(await exportSolved(solved, options, session), session);
+  try {
+    const solved = await solveBuild(options, session, stack);
+    const exported = await exportSolved(solved, caches, options, session);
+    return resultOf(exported, await exportCaches(caches, options, session), session);
+  } catch (error) {
+    if (!session.isSolved) await exportFailed(caches, options, session);
+    throw error;
+  }
 }
 
 /** Exports results. Cached ones whose files turn out to be gone are made anew, as often as there are any left. */
 async function exportSolved(
   { compiled, results }: Solved,
+  caches: readonly CacheExport[],
   options: BuildOptions,
   session: Session,
 ): Promise<ExportReport> {
   session.finish();
   try {
-    const outputs = options.outputs ?? [{ type: "image" }];
-    return await exportOutputs(sourceOf(options, compiled, results), outputs, options, session);
+    const inline = caches.some(({ type }) => type === "inline");
+    return await exportOutputs(sourceOf(options, compiled, results), { inline }, options, session);
   } catch (error) {
     if (!(await session.rollBack(error))) throw error;
     const again = await session.solve(compiled.map((result) => result.edge));
-    return await exportSolved({ compiled, results: again }, options, session);
+    return await exportSolved({ compiled, results: again }, caches, options, session);
   }
 }
 
@@ -57,9 +68,6 @@ interface Solved {
 async function solveBuild(options: BuildOptions, session: Session, stack: AsyncDisposableStack): Promise<Solved> {
   let origin: Origin | undefined;
   try {
-    // A build never fails because of a cache it was to take from.
-    for (const { type } of options.cacheFrom ?? [])
-      session.progress.warn(`cache type=${type} was left out: only the cache of the root can be used`);
     const loaded = await loadBuild(options, session, stack);
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
@@ -162,12 +170,20 @@ function json(value: object): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }
 
-function resultOf(exported: ExportReport, session: Session): BuildResult {
+function resultOf(exported: ExportReport, caches: readonly CacheReport[], session: Session): BuildResult {
   const steps = session.progress.steps();
+  const written = caches.find(({ descriptor }) => descriptor !== undefined);
   return {
     ...exported,
     steps,
-    metadata: { ...exported.metadata, "varve.build.ref": session.id, "varve.steps": steps },
+    caches,
+    metadata: {
+      ...exported.metadata,
+      ...(written === undefined ? {} : { "cache.manifest": written.descriptor }),
+      ...(caches.length === 0 ? {} : { "varve.caches": caches }),
+      "varve.build.ref": session.id,
+      "varve.steps": steps,
+    },
   };
 }
 
@@ -175,9 +191,7 @@ function resultOf(exported: ExportReport, session: Session): BuildResult {
 function checkOptions(options: BuildOptions): void {
   allowedEntitlements(options);
   for (const tag of options.tags ?? []) parseReference(tag);
-  for (const { type } of options.cacheTo ?? []) {
-    throw new VarveError("unsupported", `Cannot export a cache to type=${type}: the cache is kept in the root only`);
-  }
+  checkImports(options.cacheFrom ?? []);
   for (const platform of options.platforms ?? []) {
     if (platform.os !== "linux")
       throw new VarveError(

@@ -3,6 +3,7 @@ import { localCache, type ResultTable } from "../cache/index.ts";
 import { type Records, SCRATCH } from "../record/index.ts";
 import { Solver } from "../solver/index.ts";
 import type { State } from "../state/index.ts";
+import type { LostBlobs } from "./lost-blobs.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 
 /** Results as the embedded cache names them: by their records. A context directory has no name that lasts. */
@@ -14,10 +15,13 @@ export function resultTable(records: Records): ResultTable<Result> {
 }
 
 /** The solver of a store: all builds in it share what they have in common. */
-export function openSolver(state: State, records: Records): Solver<Result> {
+export function openSolver(state: State, records: Records, lostBlobs: LostBlobs): Solver<Result> {
   return new Solver({
     cache: localCache(state, resultTable(records)),
-    unreadable: (error) => unreadableResults(error, records),
+    unreadable: (error) => {
+      lostBlobs.note(error);
+      return unreadableResults(error, records);
+    },
   });
 }
 

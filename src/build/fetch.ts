@@ -3,18 +3,28 @@ import type { ContentStore } from "../content/index.ts";
 import type { FetchBlob } from "../record/index.ts";
 import type { Registry } from "../registry/index.ts";
 
-/** Fetches blobs from the first of their sources that gives them whole. */
-export function registryFetcher(open: () => Promise<Registry>, store: ContentStore): FetchBlob {
-  return async (blob, { lease, signal }, onIngest) => {
+const LAYOUT = "layout:";
+
+/** Fetches blobs from the first of their sources that gives them whole: repositories, and OCI layouts of this machine. */
+export function blobFetcher(open: () => Promise<Registry>, store: ContentStore): FetchBlob {
+  const fetchFrom = async (source: string, ...[blob, hold, onIngest]: Parameters<FetchBlob>): Promise<void> => {
+    const directory = layoutDirectory(source);
+    if (directory !== undefined) {
+      const { layoutBlob } = await import("../remotecache/index.ts");
+      const { digest, size } = blob;
+      await store.put(layoutBlob(directory, blob), { ...hold, expected: { digest, size } });
+      return;
+    }
     const { fetchBlob } = await import("../registry/index.ts");
-    const registry = await open();
+    const slash = source.indexOf("/");
+    const reference = { registry: source.slice(0, slash), repository: source.slice(slash + 1) };
+    await fetchBlob(await open(), reference, blob, { ...hold, store, onIngest });
+  };
+  return async (blob, hold, onIngest) => {
     let failure: unknown = new VarveError("not-found", `Cannot fetch blob ${blob.digest}: its source is not known`);
     for (const source of blob.sources) {
-      const slash = source.indexOf("/");
-      const reference = { registry: source.slice(0, slash), repository: source.slice(slash + 1) };
       try {
-        await fetchBlob(registry, reference, blob, { store, lease, signal, onIngest });
-        return;
+        return await fetchFrom(source, blob, hold, onIngest);
       } catch (error) {
         if (isVarveError(error, "cancelled")) throw error;
         failure = error;
@@ -22,4 +32,9 @@ export function registryFetcher(open: () => Promise<Registry>, store: ContentSto
     }
     throw failure;
   };
+}
+
+/** The directory of a source that is an OCI layout. */
+function layoutDirectory(source: string): string | undefined {
+  return source.startsWith(LAYOUT) ? source.slice(LAYOUT.length) : undefined;
 }

@@ -1,4 +1,4 @@
-import type { Platform } from "../core/index.ts";
+import type { Descriptor, Platform } from "../core/index.ts";
 import type { OnBuildEvent } from "./events.ts";
 import type { Store } from "./store.ts";
 
@@ -97,6 +97,17 @@ export interface StepReport {
   readonly ms: number;
 }
 
+/** What became of one cache that was to be exported. */
+export interface CacheReport {
+  readonly type: string;
+  /** The reference, or the directory and the tag. */
+  readonly name: string;
+  /** Of the cache's manifest; undefined if there was nothing to export. */
+  readonly descriptor?: Descriptor;
+  /** Why it was not written, where that was to be ignored. */
+  readonly error?: string;
+}
+
 export interface BuildResult {
   /** Digest of the top manifest or index; undefined if no image was exported. */
   readonly digest?: string;
@@ -104,6 +115,8 @@ export interface BuildResult {
   readonly configDigest?: string;
   readonly names: readonly string[];
   readonly steps: readonly StepReport[];
+  /** What became of each `cacheTo` but inline ones. */
+  readonly caches: readonly CacheReport[];
   /** What `--metadata-file` writes: `containerimage.digest` and so on. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }

@@ -1,4 +1,5 @@
 import type { Attributes, ExportDeps, ExportSource, ExportedImage } from "../export/index.ts";
+import { inlineCacheOf } from "./cache-exports.ts";
 import type { BuildOptions, BuildResult, OutputSpec } from "./options.ts";
 import type { Activity } from "./progress.ts";
 import type { Session } from "./session.ts";
@@ -9,14 +10,22 @@ export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
   readonly configDigest?: string;
 };
 
+export interface OutputMode {
+  /** Images get the build's cache into their configs. */
+  readonly inline: boolean;
+}
+
 /** Writes a build's result to all its outputs at the same time. Throws the first failure once all have ended. */
 export async function exportOutputs(
   source: ExportSource,
-  outputs: readonly OutputSpec[],
+  mode: OutputMode,
   options: BuildOptions,
   session: Session,
 ): Promise<ExportReport> {
-  const settled = await Promise.allSettled(outputs.map((output) => exportOutput(source, output, options, session)));
+  const outputs = options.outputs ?? [{ type: "image" }];
+  const settled = await Promise.allSettled(
+    outputs.map((output) => exportOutput(source, output, options, { session, mode })),
+  );
   const images = settled.flatMap((result) => {
     if (result.status === "rejected") throw result.reason;
     return result.value ?? [];
@@ -52,11 +61,11 @@ async function exportOutput(
   source: ExportSource,
   output: OutputSpec,
   options: BuildOptions,
-  session: Session,
+  { session, mode }: { readonly session: Session; readonly mode: OutputMode },
 ): Promise<ExportedImage | undefined> {
   if (output.type === "cacheonly") return undefined;
   return await session.progress.activity(TITLES[output.type], (activity) =>
-    write(source, output, options, depsOf(session, activity)),
+    write(source, output, options, depsOf(session, activity, mode)),
   );
 }
 
@@ -91,7 +100,7 @@ async function write(
   }
 }
 
-function depsOf(session: Session, activity: Activity): ExportDeps {
+function depsOf(session: Session, activity: Activity, { inline }: OutputMode): ExportDeps {
   const { content, records, images, registry } = session.store;
   const status = transferStatuses();
   return {
@@ -102,6 +111,7 @@ function depsOf(session: Session, activity: Activity): ExportDeps {
     hold: session.hold,
     part: (id, work) => activity.part(id, work),
     warn: (message) => session.progress.warn(message),
+    ...(inline ? { inlineCache: (index, layers) => inlineCacheOf(index, layers, session) } : {}),
     onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
   };
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { LOCAL_CACHE } from "../cache/index.ts";
 import { type Digest, digestOf } from "../core/index.ts";
 import type { OpReport, SolverEvent } from "../solver/index.ts";
 import type { OnBuildEvent, VertexEvent } from "./events.ts";
@@ -88,11 +87,12 @@ export class Progress {
         this.#step(event, { status: "hit", cache: event.cache, ms: 0 });
         return;
       case "vertex-skipped":
-        if (event.matched) this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true });
+        if (event.cache !== undefined)
+          this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true, cache: event.cache });
         else if (this.#startedAt.has(digest)) this.#emit({ ...vertex, startedAt, completedAt: at });
         this.#step(event, {
-          status: event.matched ? "hit" : "skipped",
-          cache: event.matched ? LOCAL_CACHE : null,
+          status: event.cache === undefined ? "skipped" : "hit",
+          cache: event.cache ?? null,
           ms: 0,
         });
         return;

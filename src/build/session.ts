@@ -6,7 +6,7 @@ import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
 import { parseIgnoreFile } from "../pattern/index.ts";
 import { type Hold, SCRATCH } from "../record/index.ts";
-import type { SolverJob } from "../solver/index.ts";
+import type { SolveResult, SolverJob } from "../solver/index.ts";
 import {
   GitSource,
   HttpSource,
@@ -17,6 +17,7 @@ import {
   readContextFile,
 } from "../source/index.ts";
 import { unreadableResults } from "./cache.ts";
+import { type Imports, startImports } from "./cache-imports.ts";
 import { solverGraph } from "./graph.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import type { WorkShare } from "./shared-work.ts";
@@ -37,6 +38,13 @@ export interface LocalDirectory {
 /** Directories by the name of their `local://` source. */
 export type LocalDirectories = Map<string, LocalDirectory>;
 
+interface SessionParts {
+  readonly progress: Progress;
+  readonly shared: WorkShare;
+  readonly own: Lease;
+  readonly imports: Imports;
+}
+
 /** One build in a store: its lease, its sources, its share in the solver. */
 export class Session implements AsyncDisposable {
   readonly store: Store;
@@ -48,12 +56,14 @@ export class Session implements AsyncDisposable {
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
   readonly #contexts = new Map<string, Promise<LocalContext>>();
+  #solved: readonly SolveResult<Result>[] | undefined;
 
-  private constructor(options: BuildOptions, shared: WorkShare, own: Lease, stack: AsyncDisposableStack) {
+  private constructor(options: BuildOptions, parts: SessionParts, stack: AsyncDisposableStack) {
     const { store, signal } = options;
+    const { progress, shared, own, imports } = parts;
     this.store = store;
     this.#stack = stack;
-    this.progress = new Progress(options.onEvent);
+    this.progress = progress;
     this.hold = { lease: own, signal };
     const { content, records, registry, images } = store;
     this.images = new ImageSource({ content, images, registry, records });
@@ -74,6 +84,7 @@ export class Session implements AsyncDisposable {
     };
     this.#job = store.solver.open({
       signal,
+      caches: imports.caches,
       onEvent: (event) => this.progress.solver(event),
       retain: (result) => this.#retain(result),
     });
@@ -84,7 +95,12 @@ export class Session implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const shared = stack.use(await options.store.work.enter());
     const own = stack.use(await options.store.content.lease());
-    return new Session(options, shared, own, stack.move());
+    const { store, signal } = options;
+    const progress = new Progress(options.onEvent);
+    const imports = stack.use(
+      await startImports(options.cacheFrom ?? [], { store, progress, lease: shared.lease, signal }),
+    );
+    return new Session(options, { shared, own, progress, imports }, stack.move());
   }
 
   /** Solves edges of a graph; an absent edge is scratch. The results are kept until the session ends. */
@@ -93,10 +109,21 @@ export class Session implements AsyncDisposable {
     const graph = solverGraph(there, this.#deps);
     this.progress.expect(graph.steps);
     const solved = await this.#job.solve(graph.edges);
+    this.#solved = solved;
     const results = new Map(there.map((edge, index) => [edge, solved[index]?.result]));
     return edges.map((edge) =>
       edge === undefined ? recordResult(SCRATCH) : (results.get(edge) ?? recordResult(SCRATCH)),
     );
+  }
+
+  /** Whether all that was asked for has been solved. */
+  get isSolved(): boolean {
+    return this.#solved !== undefined;
+  }
+
+  /** What there is to export to caches: what was asked for, or after a failure all that was made on the way. */
+  get solved(): readonly SolveResult<Result>[] {
+    return this.#solved ?? this.#job.solved();
   }
 
   /**
@@ -106,6 +133,7 @@ export class Session implements AsyncDisposable {
   async rollBack(error: unknown): Promise<boolean> {
     const isUnreadable = unreadableResults(error, this.store.records);
     if (isUnreadable === undefined) return false;
+    this.store.lostBlobs.note(error);
     return await this.#job.rollBack(isUnreadable, error instanceof Error ? error.message : String(error));
   }
 

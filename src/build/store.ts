@@ -10,7 +10,8 @@ import { type Snapshotter, openSnapshotter } from "../snapshot/index.ts";
 import { type State, openState } from "../state/index.ts";
 import type { Solver } from "../solver/index.ts";
 import { openSolver } from "./cache.ts";
-import { registryFetcher } from "./fetch.ts";
+import { blobFetcher } from "./fetch.ts";
+import { LostBlobs } from "./lost-blobs.ts";
 import type { Result } from "./ops/result.ts";
 import { SharedWork } from "./shared-work.ts";
 
@@ -34,6 +35,8 @@ export interface Store extends AsyncDisposable {
   /** The client of registries, made when it is first asked for. */
   readonly registry: () => Promise<Registry>;
   readonly solver: Solver<Result>;
+  /** Tells imported caches which of their blobs are missing. */
+  readonly lostBlobs: LostBlobs;
   /** Keeps what builds that run at the same time share. */
   readonly work: SharedWork;
 }
@@ -59,7 +62,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   let opened: Promise<Registry> | undefined;
   const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));
   const mounts = new MountPoints(join(root, "mounts"));
-  const records = new Records({ state, content, snapshotter, mounts, fetchBlob: registryFetcher(registry, content) });
+  const records = new Records({ state, content, snapshotter, mounts, fetchBlob: blobFetcher(registry, content) });
+  const lostBlobs = new LostBlobs(records);
   return {
     root,
     state,
@@ -68,7 +72,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     records,
     registry,
     images: new ImageStore(state),
-    solver: openSolver(state, records),
+    lostBlobs,
+    solver: openSolver(state, records, lostBlobs),
     work: new SharedWork(content, join(root, "run")),
     cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
     [Symbol.asyncDispose]: async () => {

@@ -84,7 +84,8 @@ async function assembleManifest(
   const epoch = epochOf(source, attrs);
   const base = platform.base === undefined ? undefined : readImageConfig(platform.base);
   const layers = await deps.part("exporting layers", () => makeLayers(platform, attrs, epoch, base, deps));
-  const config = await makeConfig(platform, layers, epoch, base, deps);
+  const inlineCache = await deps.inlineCache?.(source.platforms.indexOf(platform), layers);
+  const config = await makeConfig(platform, layers, { epoch, base, inlineCache }, deps);
   const configType = attrs.oci ? MediaType.ociConfig : MediaType.dockerConfig;
   const configDescriptor = await deps.part(`exporting config ${digestOf(config)}`, () =>
     store(config, configType, deps),
@@ -128,12 +129,17 @@ async function makeLayers(
   return await rewriteLayers(layers, { epoch, base: base?.rootfs.diff_ids ?? [], compression, level }, deps);
 }
 
+interface ConfigParts {
+  readonly epoch: number | undefined;
+  readonly base: ImageConfig | undefined;
+  readonly inlineCache: Uint8Array | undefined;
+}
+
 // oxlint-disable-next-line require-await -- rejects rather than throws
 async function makeConfig(
   platform: ExportPlatform,
   layers: readonly LayerBlob[],
-  epoch: number | undefined,
-  base: ImageConfig | undefined,
+  { epoch, base, inlineCache }: ConfigParts,
   deps: ExportDeps,
 ): Promise<Buffer> {
   const given =
@@ -146,6 +152,7 @@ async function makeConfig(
     })),
     ...(epoch === undefined ? {} : { epoch }),
     ...(base === undefined ? {} : { base }),
+    ...(inlineCache === undefined ? {} : { inlineCache }),
   });
   if (unaccounted) deps.warn("the image's history speaks of layers that do not exist");
   return encodeImageConfig(config);

@@ -1,7 +1,7 @@
 import type { Descriptor, Digest, Platform, Reference } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import type { ImageStore } from "../image/index.ts";
-import type { Hold, RecordId, Records } from "../record/index.ts";
+import type { Hold, LayerBlob, RecordId, Records } from "../record/index.ts";
 import type { OnTransfer, Registry } from "../registry/index.ts";
 
 /** The result of a build for one platform. */
@@ -37,7 +37,12 @@ export interface ExportDeps {
   readonly part: <T>(id: string, work: () => Promise<T>) => Promise<T>;
   readonly warn: (message: string) => void;
   readonly onTransfer: OnTransfer;
+  /** The cache to be written into the config of a platform's image; given where one is wanted. */
+  readonly inlineCache?: InlineCache;
 }
+
+/** `platform` is the index of the source's platform. Undefined if there is nothing to write. */
+export type InlineCache = (platform: number, layers: readonly LayerBlob[]) => Promise<Uint8Array | undefined>;
 
 export interface ExportedImage {
   /** Of the index, or of the only manifest. */

@@ -177,8 +177,9 @@ export class ActiveVertex<R> {
   tellSkipped(member: Member<R>): void {
     const isUsed = this.#history.some(({ kind }) => kind === "vertex-cached" || kind === "vertex-completed");
     if (isUsed) return;
-    const matched = this.edges.some((edge) => edge.resolved().keys.some((key) => key.isFound));
-    member.emit(this.#event({ kind: "vertex-skipped", matched }));
+    const found = this.edges.flatMap((edge) => edge.resolved().keys.flatMap((key) => [...key.locations()]));
+    const [cache] = found[0] ?? [];
+    member.emit(this.#event({ kind: "vertex-skipped", ...(cache === undefined ? {} : { cache }) }));
   }
 
   #welcome(member: Member<R>): void {

@@ -33,7 +33,7 @@ interface OfVertex {
  * - `vertex-resolved` ends `resolve`.
  * - `vertex-cached`, `vertex-completed`, `vertex-failed`, `vertex-cancelled` end a vertex. `trace` says why the cache was no use, or which record was.
  * - `vertex-rolled-back`: a cached result turned out to be unreadable; the vertex is looked at again.
- * - `vertex-skipped`: told at the end of a solve that went well, for a vertex nobody needed. `matched`: its key was found in the cache.
+ * - `vertex-skipped`: told at the end of a solve that went well, for a vertex nobody needed. `cache`: where its key was found.
  * - `vertex-report`: passed through from the op.
  * - `cache-failed`: an imported cache could not be asked. It counts as empty from then on.
  */
@@ -45,7 +45,7 @@ export type SolverEvent =
   | (OfVertex & { readonly kind: "vertex-failed"; readonly error: unknown; readonly trace: VertexTrace })
   | (OfVertex & { readonly kind: "vertex-cancelled" })
   | (OfVertex & { readonly kind: "vertex-rolled-back"; readonly cache: string; readonly reason: string })
-  | (OfVertex & { readonly kind: "vertex-skipped"; readonly matched: boolean })
+  | (OfVertex & { readonly kind: "vertex-skipped"; readonly cache?: string })
   | (OfVertex & { readonly kind: "vertex-report"; readonly report: OpReport })
   | { readonly kind: "cache-failed"; readonly cache: string; readonly error: unknown; readonly at: number };
 
