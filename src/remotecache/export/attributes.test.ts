@@ -46,6 +46,7 @@ test("what is wrong is refused, in BuildKit's words", () => {
   assert.throws(() => registry({ compression: "brotli" }), /unsupported compression type brotli/);
   assert.throws(() => registry({ "compression-level": "high" }), /non-int value high specified for compression-level/);
   assert.throws(() => registry({ "oci-mediatypes": "maybe" }), /failed to parse oci-mediatypes/);
+  assert.throws(() => registry({ scope: "s".repeat(257) }), /its scope is longer than 256 characters/);
   assert.throws(() => registry({ ref: `localhost/c@sha256:${"0".repeat(64)}` }), /a cache is written to a tag/);
 });
 

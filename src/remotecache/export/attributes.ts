@@ -64,6 +64,8 @@ export type CacheExport = RegistryExport | LocalExport | InlineExport;
 
 const TRUE = new Set(["1", "t", "T", "TRUE", "true", "True"]);
 const FALSE = new Set(["0", "f", "F", "FALSE", "false", "False"]);
+/** Characters. */
+const MAX_SCOPE = 256;
 const COMPRESSIONS: ReadonlySet<string> = new Set([
   "uncompressed",
   "gzip",
@@ -105,13 +107,20 @@ function compressionOf(attrs: Attributes): ExportCompression {
   };
 }
 
+/** Empty: none is named. */
+function scopeOf(attrs: Attributes): string | undefined {
+  const scope = valueOf(attrs, "scope") ?? "";
+  if (scope.length > MAX_SCOPE) refuse(`its scope is longer than ${MAX_SCOPE} characters`);
+  return scope === "" ? undefined : scope;
+}
+
 function documentOf(attrs: Attributes): DocumentAttributes {
   const ociMediaTypes = boolean(attrs, "oci-mediatypes", true);
   return {
     ...commonOf(attrs),
     container: { ociMediaTypes, imageManifest: boolean(attrs, "image-manifest", ociMediaTypes) },
     compression: compressionOf(attrs),
-    scope: valueOf(attrs, "scope"),
+    scope: scopeOf(attrs),
     reset: boolean(attrs, "reset", false),
   };
 }

@@ -82,6 +82,15 @@ test("an export of the same records from elsewhere changes nothing, whoever was 
   assert.deepEqual(bytes(mergeContents(b, a)), bytes(both));
 });
 
+test("of all that a failed build has made, what nothing else is made of stands for the export", () => {
+  const { graph } = chainExport("base", ["one", "two"]);
+  const { generations } = contentsOf(graph, [...graph.nodes()], "a");
+  assert.deepEqual(
+    generations[0]?.tops.map(({ digest }) => digest),
+    [digestOf("step two")],
+  );
+});
+
 test("of a record's results the two newest are kept", () => {
   const graph = new CacheGraph();
   const root = graph.add("root", []);

@@ -27,16 +27,22 @@ const MAX_GENERATIONS = 500;
 /** Results of a record that are kept: a second one serves where blobs of the first are gone. */
 const MAX_RESULTS = 2;
 
-/** An export as contents of its own. */
+/** An export as contents of its own. Of its tops those are named that no other is made of. */
 export function contentsOf(graph: CacheGraph, tops: readonly CacheNode[], scope: string): CacheContents {
-  return { graph, generations: [{ scope, tops, at: newest(graph) }] };
+  const reached = new Set(tops);
+  const below = new Set<CacheNode>();
+  for (const { inputs } of reached) {
+    for (const { node } of inputs.flat()) {
+      below.add(node);
+      reached.add(node);
+    }
+  }
+  return { graph, generations: [{ scope, tops: tops.filter((top) => !below.has(top)), at: newest(graph) }] };
 }
 
 /** What somebody wrote who knows no scopes: one generation of all records that nothing is made of. */
 export function foreignContents(graph: CacheGraph): CacheContents {
-  const used = new Set([...graph.nodes()].flatMap(({ inputs }) => inputs.flat().map(({ node }) => node)));
-  const tops = [...graph.nodes()].filter((node) => !used.has(node));
-  return contentsOf(graph, tops, "");
+  return contentsOf(graph, [...graph.nodes()], "");
 }
 
 /**
