@@ -1,8 +1,9 @@
 import { Limits, familiarReference, formatReference, hostPlatform, parseReference } from "../../../core/index.ts";
 import type { Store } from "../../../build/index.ts";
-import { loadArchive, openImage, writeArchive } from "../../../image/index.ts";
+import { keepUntagged, nameImage, openLocalImage } from "../../../classic/index.ts";
+import { loadArchive, writeArchive } from "../../../image/index.ts";
 import { limited } from "../../../io/index.ts";
-import { type ApiImage, findImage, giveName, keepUntagged, listCatalogue, referenceOf } from "../images/catalogue.ts";
+import { type ApiImage, findImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import type { Call, DockerApi, Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
@@ -16,10 +17,9 @@ export const load: Endpoint = async ({ request }, { store, events }) =>
       const body = limited(request.body, Limits.layerUnpacked, { what: "the archive" });
       const loaded = await loadArchive(store.content, body, { lease, signal });
       for (const { descriptor, names } of loaded) {
-        const { manifest } = await openImage(store.content, descriptor, hostPlatform(), { signal });
-        const id = manifest.config.digest;
-        for (const name of names) giveName(store, name, descriptor);
-        if (names.length === 0) keepUntagged(store, descriptor);
+        const { id, manifest } = await openLocalImage(store, descriptor, hostPlatform(), signal);
+        for (const name of names) await nameImage(store, name, descriptor);
+        if (names.length === 0) keepUntagged(store, { id, manifest });
         events.emit("image", "load", id, { name: id });
         for (const name of names) emit({ stream: `Loaded image: ${familiarReference(parseReference(name))}\n` });
         if (names.length === 0) emit({ stream: `Loaded image ID: ${id}\n` });
@@ -42,7 +42,7 @@ export const saveSeveral: Endpoint = async (call, api) => {
 async function save(names: readonly string[], { request }: Call, { store, events }: DockerApi): Promise<HttpResponse> {
   const chosen = (await Promise.all(names.map((name) => chosenBy(name, store)))).flat();
   const bytes = writeArchive(store.content, {
-    images: chosen.map(({ image, names }) => ({ descriptor: image.image.descriptor, names })),
+    images: chosen.map(({ image, names }) => ({ descriptor: image.manifest, names })),
     format: "docker",
     created: Math.floor(Date.now() / 1000),
     signal: request.signal,

@@ -1,6 +1,8 @@
-import { type Descriptor, VarveError } from "../../../core/index.ts";
+import { type Descriptor, Limits, familiarReference, parseReference } from "../../../core/index.ts";
 import type { Store } from "../../../build/index.ts";
-import { type ApiImage, repoDigests, repoTags, sizeOf } from "../images/catalogue.ts";
+import type { HistoryRow } from "../../../classic/index.ts";
+import { collect } from "../../../io/index.ts";
+import { type ApiImage, repoDigests, repoTags, sizeOf, taggedAt } from "../images/catalogue.ts";
 import { unixSeconds } from "../time.ts";
 import { isAtLeast } from "../version.ts";
 
@@ -44,10 +46,22 @@ const OF_CONTAINERS = new Set(
 );
 
 /** The document of a config, whose bytes were validated when the image was opened. */
-function configDocument({ image }: ApiImage): Json {
-  const document = JSON.parse(Buffer.from(image.configBytes).toString("utf8")) as Json;
-  if (typeof document !== "object" || document === null) throw new VarveError("corrupt", "Cannot read an image config");
-  return document;
+async function configDocument({ id }: ApiImage, { content }: Store): Promise<Json> {
+  const bytes = await collect(content.open(id), Limits.config, { what: `config ${id}` });
+  return JSON.parse(bytes.toString("utf8")) as Json;
+}
+
+/** What the image was committed with; of one that was not built here, nothing. */
+function containerConfigJson({ containerConfig = {} }: ApiImage): Json {
+  const { unknown: _unknown, Labels, ExposedPorts, Volumes, ...plain } = containerConfig;
+  const keys = (set: ReadonlySet<string>): Json => Object.fromEntries([...set].map((key) => [key, {}]));
+  return {
+    ...ALWAYS_BEFORE_1_50,
+    ...plain,
+    ...(Labels === undefined ? {} : { Labels: Object.fromEntries(Labels) }),
+    ...(ExposedPorts === undefined ? {} : { ExposedPorts: keys(ExposedPorts) }),
+    ...(Volumes === undefined ? {} : { Volumes: keys(Volumes) }),
+  };
 }
 
 function configJson(document: Json, version: string): Json {
@@ -61,19 +75,19 @@ function descriptorJson({ mediaType, digest, size }: Descriptor): Json {
 }
 
 /** What `GET /images/{name}/json` answers. */
-export function inspectJson(found: ApiImage, store: Store, version: string): Json {
-  const document = configDocument(found);
-  const { config } = found.image;
+export async function inspectJson(found: ApiImage, store: Store, version: string): Promise<Json> {
+  const document = await configDocument(found, store);
+  const { config, layers } = found;
   const size = sizeOf(found);
-  const tagged = Math.max(...found.rows.map(({ updatedAt }) => updatedAt));
+  const tagged = taggedAt(found, store);
   return {
     Id: found.id,
     RepoTags: repoTags(found),
     RepoDigests: repoDigests(found, store),
-    Parent: "",
+    Parent: found.parent ?? "",
     Comment: typeof document["comment"] === "string" ? document["comment"] : (config.history.at(-1)?.comment ?? ""),
     Created: config.created ?? "",
-    ...(isAtLeast(version, "1.45") ? {} : { Container: "", ContainerConfig: { ...ALWAYS_BEFORE_1_50 } }),
+    ...(isAtLeast(version, "1.45") ? {} : { Container: "", ContainerConfig: containerConfigJson(found) }),
     DockerVersion: typeof document["docker_version"] === "string" ? document["docker_version"] : "",
     Author: config.author ?? "",
     Config: configJson(document, version),
@@ -86,9 +100,9 @@ export function inspectJson(found: ApiImage, store: Store, version: string): Jso
     GraphDriver: { Name: "varve", Data: null },
     RootFS: {
       Type: "layers",
-      ...(found.image.layers.length === 0 ? {} : { Layers: found.image.layers.map(({ diffId }) => diffId) }),
+      ...(layers.length === 0 ? {} : { Layers: layers.map(({ diffId }) => diffId) }),
     },
-    Metadata: { LastTagTime: new Date(tagged).toISOString() },
+    Metadata: { LastTagTime: tagged === undefined ? "0001-01-01T00:00:00Z" : new Date(tagged).toISOString() },
     ...(isAtLeast(version, "1.48") ? { Descriptor: descriptorJson(found.target) } : {}),
   };
 }
@@ -98,13 +112,13 @@ export function listJson(found: ApiImage, store: Store, version: string): Json {
   const size = sizeOf(found);
   const [tags, digests] = [repoTags(found), repoDigests(found, store)];
   const nameless = tags.length === 0 && digests.length === 0 && !isAtLeast(version, "1.43");
-  const labels = found.image.config.config?.Labels;
+  const labels = found.config.config?.Labels;
   return {
     Containers: isAtLeast(version, "1.51") ? 0 : -1,
-    Created: unixSeconds(found.image.config.created),
+    Created: unixSeconds(found.config.created),
     Id: found.id,
     Labels: labels === undefined || labels.size === 0 ? null : Object.fromEntries(labels),
-    ParentId: "",
+    ParentId: found.parent ?? "",
     ...(isAtLeast(version, "1.48") ? { Descriptor: descriptorJson(found.target) } : {}),
     RepoDigests: nameless ? ["<none>@<none>"] : digests,
     RepoTags: nameless ? ["<none>:<none>"] : tags,
@@ -114,17 +128,14 @@ export function listJson(found: ApiImage, store: Store, version: string): Json {
   };
 }
 
-/** What `GET /images/{name}/history` answers, youngest first. An entry without an image of its own has the id `<missing>`. */
-export function historyJson(found: ApiImage): Json[] {
-  const { config, layers } = found.image;
-  let next = 0;
-  const rows = config.history.map((entry, index) => ({
-    Id: index === config.history.length - 1 ? found.id : "<missing>",
+/** One row of `GET /images/{name}/history`. An entry whose image is not here has the id `<missing>`. */
+export function historyJson({ id, names, entry, size }: HistoryRow): Json {
+  return {
+    Id: id ?? "<missing>",
     Created: unixSeconds(entry.created),
     CreatedBy: entry.created_by ?? "",
-    Tags: index === config.history.length - 1 && repoTags(found).length > 0 ? repoTags(found) : null,
-    Size: entry.empty_layer === true ? 0 : (layers[next++]?.descriptor.size ?? 0),
+    Tags: names.length === 0 ? null : names.map((name) => familiarReference(parseReference(name))),
+    Size: size,
     Comment: entry.comment ?? "",
-  }));
-  return rows.toReversed();
+  };
 }

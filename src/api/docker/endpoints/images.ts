@@ -1,11 +1,12 @@
 import type { Store } from "../../../build/index.ts";
-import { formatReference } from "../../../core/index.ts";
+import { familiarReference, formatReference } from "../../../core/index.ts";
+import { findImage as findLocal, imageHistory, nameImage } from "../../../classic/index.ts";
 import { parseTime } from "../../../image/index.ts";
 import { pathGlob } from "../glob.ts";
 import type { Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { type Filters, booleanFilter, matchesLabels, parseFilters } from "../filters.ts";
-import { type ApiImage, familiar, findImage, giveName, listCatalogue, repoTags } from "../images/catalogue.ts";
+import { type ApiImage, findImage, listShown, notHere, repoTags } from "../images/catalogue.ts";
 import { targetReference } from "../parameters.ts";
 import { flag, text } from "../query.ts";
 import { empty, ok } from "../respond.ts";
@@ -15,15 +16,14 @@ import { historyJson, inspectJson, listJson } from "./image-json.ts";
 
 const FILTERS = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 
-function createdAt({ image }: ApiImage): bigint {
-  return parseTime(image.config.created ?? "") ?? 0n;
+function createdAt({ config }: ApiImage): bigint {
+  return parseTime(config.created ?? "") ?? 0n;
 }
 
 export const list: Endpoint = async ({ query, version }, { store }) => {
   const filters = parseFilters(query, FILTERS);
   const wanted = await imageFilter(filters, store);
-  const found = (await listCatalogue(store)).filter(wanted).flatMap(named(filters));
-  found.sort((a, b) => (createdAt(a) < createdAt(b) ? 1 : createdAt(a) > createdAt(b) ? -1 : 0));
+  const found = (await listShown(store, flag(query, "all"))).filter(wanted).flatMap(named(filters));
   return ok(found.map((image) => listJson(image, store, version)));
 };
 
@@ -38,7 +38,7 @@ async function imageFilter(filters: Filters, store: Store): Promise<(image: ApiI
     (dangling === undefined || (repoTags(image).length === 0) === dangling) &&
     [...before, ...until].every((time) => createdAt(image) < time) &&
     since.every((time) => createdAt(image) > time) &&
-    matchesLabels(filters, image.image.config.config?.Labels ?? new Map());
+    matchesLabels(filters, image.config.config?.Labels ?? new Map());
 }
 
 /** Leaves of each image the names that a `reference` filter wants, and of the images those that have one. */
@@ -54,23 +54,28 @@ function named(filters: Filters): (image: ApiImage) => ApiImage[] {
 /** The forms a `reference` filter may match: with and without registry, with and without tag. */
 function namesOf(reference: ApiImage["references"][number]): string[] {
   const bare = { registry: reference.registry, repository: reference.repository };
-  return [familiar(reference), formatReference(reference), familiar(bare), formatReference(bare)];
+  return [familiarReference(reference), formatReference(reference), familiarReference(bare), formatReference(bare)];
 }
 
 export const inspect: Endpoint = async ({ name, version, query }, { store }) => {
   if (isAtLeast(version, "1.48") && flag(query, "manifests") && text(query, "platform") !== undefined)
     throw refusal(400, "conflicting options: manifests and platform options cannot both be set");
-  return ok(inspectJson(await findImage(store, name), store, version));
+  return ok(await inspectJson(await findImage(store, name), store, version));
 };
 
-export const history: Endpoint = async ({ name }, { store }) => ok(historyJson(await findImage(store, name)));
+export const history: Endpoint = async ({ name }, { store }) => {
+  const { id } = await findImage(store, name);
+  const found = await findLocal(store, id);
+  if (found === undefined) throw notHere(name);
+  return ok(imageHistory(store, found.image).map(historyJson));
+};
 
 export const tag: Endpoint = async ({ name, query }, { store, events }) => {
   const repository = text(query, "repo");
   const image = await findImage(store, name);
   if (repository === undefined) throw refusal(400, "invalid reference format");
   const reference = targetReference(repository, text(query, "tag"));
-  giveName(store, formatReference(reference), image.target);
-  events.emit("image", "tag", image.id, { name: familiar(reference) });
+  await nameImage(store, formatReference(reference), image.target);
+  events.emit("image", "tag", image.id, { name: familiarReference(reference) });
   return empty(201);
 };

@@ -1,19 +1,12 @@
-import {
-  type Descriptor,
-  Limits,
-  MediaType,
-  type Reference,
-  familiarReference,
-  formatReference,
-} from "../../../core/index.ts";
+import { type Descriptor, Limits, MediaType, familiarReference, formatReference } from "../../../core/index.ts";
 import { decompress } from "../../../io/index.ts";
+import { keepUntagged, nameImage } from "../../../classic/index.ts";
 import { createLayer } from "../../../layer/index.ts";
 import { encodeImageConfig, encodeManifest, formatTime, linkImage } from "../../../image/index.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import type { Call, DockerApi } from "../api.ts";
 import { applyChanges } from "../changes.ts";
 import { refusal } from "../errors.ts";
-import { giveName, keepUntagged } from "../images/catalogue.ts";
 import { progressStream } from "../progress-stream.ts";
 import { platformOf, targetReference } from "../parameters.ts";
 import { text } from "../query.ts";
@@ -57,16 +50,13 @@ export async function importImage({ query, request }: Call, source: string, api:
     });
     const target = await put(manifest, MediaType.ociManifest);
     await linkImage(content, target, signal);
-    keep(target, reference, api);
-    api.events.emit("image", "import", descriptor.digest, { name: descriptor.digest });
-    emit({ status: descriptor.digest });
+    const id = descriptor.digest;
+    if (reference === undefined) keepUntagged(api.store, { id, manifest: target });
+    else await nameImage(api.store, formatReference(reference), target);
+    api.events.emit("image", "import", id, { name: id });
+    if (reference !== undefined) api.events.emit("image", "tag", id, { name: familiarReference(reference) });
+    emit({ status: id });
   });
-}
-
-function keep(target: Descriptor, reference: Reference | undefined, { store, events }: DockerApi): void {
-  if (reference === undefined) return keepUntagged(store, target);
-  giveName(store, formatReference(reference), target);
-  events.emit("image", "tag", target.digest, { name: familiarReference(reference) });
 }
 
 /** Passes an archive on; throws 400 for what is none. */

@@ -9,11 +9,12 @@ import {
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
+import { nameImage } from "../../../classic/index.ts";
 import { type TransferEvent, type PullResult, type Registry, pull } from "../../../registry/index.ts";
 import type { Lease } from "../../../content/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
-import { findImage, giveName } from "../images/catalogue.ts";
+import { findImage } from "../images/catalogue.ts";
 import { type Emit, progressStream } from "../progress-stream.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import { platformOf } from "../parameters.ts";
@@ -78,7 +79,7 @@ async function pullOne(reference: Reference, deps: PullDeps): Promise<void> {
   const told = layerProgress(new Set([...wanted].filter((digest) => !there.has(digest))), emit);
   const pinned = { registry: reference.registry, repository: reference.repository, digest: target.digest };
   await pull(deps.registry, pinned, { platform: deps.platform, store: content, lease, signal, onEvent: told });
-  giveName(api.store, formatReference(reference), target);
+  await nameImage(api.store, formatReference(reference), target);
   const isNew = before !== target.digest || there.size < wanted.size;
   emit({ status: `Digest: ${target.digest}` });
   emit({ status: `Status: ${isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });

@@ -21,7 +21,7 @@ export const push: Endpoint = async ({ name, query, request }, api) => {
     if (images.length === 0)
       throw refusal(404, `An image does not exist locally with the tag: ${familiarReference(named)}`);
     for (const { image, reference } of images) {
-      const { descriptor, layers } = image.image;
+      const { manifest: descriptor, layers } = image;
       const told = layerProgress(new Map(layers.map((layer) => [layer.descriptor.digest, layer.diffId])), emit);
       const { content } = api.store;
       await using lease = await content.lease();

@@ -1,11 +1,10 @@
 import { diskUsage } from "../../../build/index.ts";
 import type { Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
-import { listCatalogue } from "../images/catalogue.ts";
+import { type ApiImage, listCatalogue } from "../images/catalogue.ts";
 import { ok } from "../respond.ts";
 import { isAtLeast } from "../version.ts";
 import { listJson } from "./image-json.ts";
-import { layersSize } from "./remove.ts";
 
 const TYPES = new Set(["container", "image", "volume", "build-cache"]);
 
@@ -38,3 +37,11 @@ export const usage: Endpoint = async ({ query, request, version }, { store }) =>
     ...(isAtLeast(version, "1.42") ? {} : { BuilderSize: cache.reduce((sum, { size }) => sum + size, 0) }),
   });
 };
+
+/** What images take: each layer once. */
+function layersSize(images: readonly ApiImage[]): number {
+  const all = images.flatMap(({ layers }) =>
+    layers.map(({ descriptor }) => [descriptor.digest, descriptor.size] as const),
+  );
+  return [...new Map(all).values()].reduce((sum, size) => sum + size, 0);
+}
