@@ -69,7 +69,7 @@ async function newLayers(request: CommitRequest, store: ClassicStore, hold: Hold
       `Cannot commit record ${record}: it does not stand on the layers of ${parent?.id}`,
     );
   const added = all.slice(below.length).filter(({ diffId }) => diffId !== EMPTY_DIFF);
-  for (const layer of added) await store.records.fetch(layer, hold);
+  await Promise.all(all.map((layer) => store.records.fetch(layer, hold)));
   return added.map(asImageLayer);
 }
 

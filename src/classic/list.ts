@@ -38,10 +38,10 @@ function lineage(relations: ImageRelations, image: LocalImage, depth: number): {
   const found = [{ id: image.id, manifest: image.manifest.digest }];
   let next = image.parent;
   while (next !== undefined && found.length < depth) {
-    const relation = relations.get(next);
-    if (relation === undefined) break;
-    found.push({ id: next, manifest: relation.manifest.digest });
-    next = relation.parent;
+    const manifest = relations.manifestOf(next);
+    if (manifest === undefined) break;
+    found.push({ id: next, manifest });
+    next = relations.get(next)?.parent;
   }
   return found;
 }

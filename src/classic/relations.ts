@@ -43,6 +43,11 @@ SELECT from_id AS name FROM edge WHERE from_kind = 'image' AND to_kind = 'blob'
   AND (to_id = ?1 OR to_id IN (SELECT from_id FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?1))
   AND from_id IN (SELECT name FROM image) ORDER BY from_id`;
 
+/** What has a blob among its parts: of a config, its manifests. */
+const HOLDERS = `
+SELECT from_id AS manifest FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?1
+  AND from_id IN (SELECT digest FROM blob) ORDER BY from_id`;
+
 /**
  * Parents, container configs and the built-here mark of images, by id. A row keeps its image from being collected,
  * whether or not it has a name. Synchronous, and part of the caller's transaction if there is one.
@@ -78,6 +83,13 @@ export class ImageRelations {
   /** Normalised names of the image of a manifest, those of indexes that have it included. */
   names(manifest: Digest): string[] {
     return this.#state.all<{ name: string }>(NAMES, manifest).map(({ name }) => name);
+  }
+
+  /** The manifest of an image that is here, with or without a row; undefined if it is not. */
+  manifestOf(id: Digest): Digest | undefined {
+    const row = this.#state.get<{ manifest: Digest }>("SELECT manifest FROM local_image WHERE id = ?", id);
+    const named = this.#state.all<{ manifest: Digest }>(HOLDERS, id);
+    return row?.manifest ?? named.find(({ manifest }) => this.names(manifest).length > 0)?.manifest;
   }
 
   /** Writes down an image that was built here. Of an image that is there already the manifest stays. Durable. */

@@ -32,12 +32,18 @@ async function put(bytes: Uint8Array, mediaType: string, store: ClassicStore, ho
   return { mediaType, digest, size };
 }
 
+/** Layers of the parent may have no other holder by now. */
+function holdLayers({ layers }: ImageDocuments, { state, content }: ClassicStore, { lease }: Hold): void {
+  state.transaction(() => {
+    for (const { descriptor } of layers)
+      if (content.info(descriptor.digest) !== undefined) lease.add("blob", descriptor.digest);
+  });
+}
+
 /** Stores config and manifest, linked to the layers. The lease keeps them; nothing else knows of them yet. */
-export async function writeDocuments(
-  { configBytes, layers }: ImageDocuments,
-  store: ClassicStore,
-  hold: Hold,
-): Promise<Descriptor> {
+export async function writeDocuments(documents: ImageDocuments, store: ClassicStore, hold: Hold): Promise<Descriptor> {
+  const { configBytes, layers } = documents;
+  holdLayers(documents, store, hold);
   const config = await put(configBytes, MediaType.ociConfig, store, hold);
   const bytes = encodeManifest({
     kind: "manifest",
