@@ -57,7 +57,7 @@ export const ROUTES: readonly Route[] = [
   ["POST", "/networks/create", notImplemented],
   ["GET", "/networks/*", network],
   ["GET", "/volumes", nothing({ Volumes: [], Warnings: null })],
-  ["POST", "/volumes/prune", nothing({ VolumesDeleted: null, SpaceReclaimed: 0 })],
+  ["POST", "/volumes/prune", nothing({ VolumesDeleted: [], SpaceReclaimed: 0 })],
   ["POST", "/volumes/create", notImplemented],
   ["GET", "/volumes/*", noVolume],
   ["GET", "/plugins", nothing([])],

@@ -5,7 +5,7 @@ import { refusal } from "../errors.ts";
 import { progressStream } from "../progress-stream.ts";
 import { flag, isRecord, isStrings, jsonValue, lenientInteger, text } from "../query.ts";
 import { buildCredentials } from "../registry-auth.ts";
-import { empty, ok } from "../respond.ts";
+import { ok } from "../respond.ts";
 import { bytesOf } from "../../../io/index.ts";
 
 /** The classic build. */
@@ -131,5 +131,5 @@ export const buildPrune: Endpoint = () => ok({ CachesDeleted: null, SpaceReclaim
 /** Only builds by BuildKit have an id; that there is none of this one is no error. */
 export const buildCancel: Endpoint = ({ query }) => {
   if (text(query, "id") === undefined) throw refusal(400, "build ID not provided");
-  return empty(200);
+  return { status: 200, headers: { "Content-Type": "application/json" } };
 };

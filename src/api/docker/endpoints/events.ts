@@ -6,10 +6,6 @@ import { text } from "../query.ts";
 import { parsePoint } from "../time.ts";
 import { isAtLeast } from "../version.ts";
 
-const FILTERS = "config container daemon event image label network node plugin scope secret service type volume".split(
-  " ",
-);
-
 /** What happens to images, as it happens, after what has happened since `since`; until `until`, if that is given. */
 export const events: Endpoint = ({ query, request, version }, api) => {
   const [since, until] = ["since", "until"].map((name) => {
@@ -21,7 +17,7 @@ export const events: Endpoint = ({ query, request, version }, api) => {
       400,
       `\`since\` time (${text(query, "since")}) cannot be after \`until\` time (${text(query, "until")})`,
     );
-  const filters = parseFilters(query, FILTERS);
+  const filters = parseFilters(query);
   const wanted = (event: DockerEvent): boolean => matches(event, filters) && isDelivered(event, version);
   return {
     status: 200,

@@ -14,7 +14,6 @@ import { type TransferEvent, type PullResult, type Registry, pull } from "../../
 import type { Lease } from "../../../content/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
-import { findImage } from "../images/catalogue.ts";
 import { type Emit, progressStream } from "../progress-stream.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import { platformOf } from "../parameters.ts";
@@ -64,11 +63,7 @@ async function pullOne(reference: Reference, deps: PullDeps): Promise<void> {
   const layers = parts.flatMap((part) => part.layers);
   const there = new Set(layers.filter(({ digest }) => content.info(digest) !== undefined).map(({ digest }) => digest));
   const before = images.get(formatReference(reference))?.descriptor.digest;
-  const repository = familiarReference({ registry: "docker.io", repository: reference.repository });
-  emit({
-    status: `Pulling from ${repository.includes("/") ? repository : reference.repository}`,
-    id: reference.tag ?? reference.digest ?? "",
-  });
+  emit({ status: `Pulling from ${reference.repository}`, id: reference.tag ?? reference.digest ?? "" });
   const wanted = new Set(layers.map(({ digest }) => digest));
   for (const digest of wanted)
     emit({
@@ -83,8 +78,7 @@ async function pullOne(reference: Reference, deps: PullDeps): Promise<void> {
   const isNew = before !== target.digest || there.size < wanted.size;
   emit({ status: `Digest: ${target.digest}` });
   emit({ status: `Status: ${isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
-  const { id } = await findImage(api.store, formatReference(reference));
-  api.events.emit("image", "pull", shown, { name: shown.replace(/[:@][^/]*$/, ""), id });
+  api.events.emit("image", "pull", shown, { name: shown.replace(/[:@][^/]*$/, "") });
 }
 
 /** Manifests and configs; what is wrong shows here, before the first message. */

@@ -6,7 +6,7 @@ import {
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
-import { prune as pruneStore } from "../../../build/index.ts";
+import type { Store } from "../../../build/index.ts";
 import { type Removal, type RemoveConflict, pruneImages as pruneLocal, removeImage } from "../../../classic/index.ts";
 import { parseTime } from "../../../image/index.ts";
 import type { DockerApi, Endpoint } from "../api.ts";
@@ -22,7 +22,9 @@ export const remove: Endpoint = async ({ name, query }, api) => {
   referenceOf(name);
   try {
     const options = { force: flag(query, "force"), noPrune: flag(query, "noprune") };
-    return ok(told(await removeImage(api.store, name, options), api));
+    const removals = await removeImage(api.store, name, options);
+    if (removals.some(({ kind }) => kind === "deleted")) await collectGarbage(api.store);
+    return ok(told(removals, api));
   } catch (error) {
     if (isVarveError(error, "not-found")) throw notHere(name);
     throw isVarveError(error, "busy") ? conflictOf(error) : error;
@@ -57,7 +59,6 @@ function told(removals: readonly Removal[], { events }: DockerApi): Told[] {
 export const pruneImages: Endpoint = async ({ query, request }, api) => {
   const filters = parseFilters(query, ["dangling", "until", "label", "label!"]);
   const until = [...(filters.get("until") ?? [])].map(parsePoint);
-  const before = storedBytes(api);
   const removals = await pruneLocal(api.store, {
     dangling: booleanFilter(filters, "dangling") ?? true,
     matches: ({ image: { config } }) =>
@@ -67,14 +68,14 @@ export const pruneImages: Endpoint = async ({ query, request }, api) => {
   }).catch((error: unknown) => {
     throw isVarveError(error, "busy") ? refusal(409, "a prune operation is already running", error) : error;
   });
-  // The build cache is left alone: only what no image needs any more goes.
-  await pruneStore(api.store, { filters: ["id==none"] }, request.signal);
-  const SpaceReclaimed = Math.max(0, before - storedBytes(api));
+  const SpaceReclaimed = await collectGarbage(api.store);
   const removed = told(removals, api);
   api.events.emit("image", "prune", "", { reclaimed: String(SpaceReclaimed) });
   return ok({ ImagesDeleted: removed.length === 0 ? null : removed, SpaceReclaimed });
 };
 
-function storedBytes({ store }: DockerApi): number {
-  return [...store.content.walk()].reduce((sum, { size }) => sum + size, 0);
+/** Removes what nothing needs any more; the build cache is left alone. Returns the bytes of blobs that went. */
+async function collectGarbage({ content, snapshotter }: Store): Promise<number> {
+  const { bytes } = await content.collect({ snapshots: async (names) => await snapshotter.sweep(names) });
+  return bytes;
 }

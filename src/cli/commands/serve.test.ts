@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { askSocket } from "../../../testing/docker-server.ts";
+import { Varve } from "../../../testing/varve.ts";
+
+test("varve serve answers on its socket until it is told to stop, and leaves nothing", async () => {
+  await using varve = await Varve.open();
+  const socket = join(varve.folder, "docker.sock");
+  const child = varve.start([
+    "serve",
+    "--docker",
+    `unix://${socket}`,
+    "--docker",
+    "tcp://127.0.0.1:0",
+    "--insecure-tcp",
+  ]);
+  using _child = { [Symbol.dispose]: () => void child.kill("SIGKILL") };
+  const exited = once(child, "exit");
+  assert.ok(child.stdout !== null);
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (lines.length === 2) break;
+  }
+  assert.equal(lines[0], `API listen on unix://${socket}`);
+  assert.match(lines[1] ?? "", /^API listen on tcp:\/\/127\.0\.0\.1:\d+$/);
+  const { Version: version } = JSON.parse((await askSocket(socket, "GET", "/version")).text) as { Version: string };
+  assert.match((await varve.run(["version"])).stdout, new RegExp(`^varve ${version} `));
+  const events = askSocket(socket, "GET", "/events");
+  await askSocket(socket, "GET", "/_ping");
+  child.kill("SIGTERM");
+  assert.deepEqual(await exited, [0, null]);
+  assert.equal((await events).status, 200);
+  assert.deepEqual((await readdir(varve.folder)).toSorted(), ["docker.sock.lock", "root"]);
+});
+
+test("varve serve refuses what would let anybody in, or lacks something", async () => {
+  await using varve = await Varve.open();
+  const refused: readonly [args: readonly string[], says: RegExp][] = [
+    [[], /expected --docker ADDR/],
+    [["--docker", "/run/x"], /expected unix:\/\/\/path or tcp:\/\/host:port/],
+    [["--docker", "tcp://127.0.0.1:0"], /anybody could connect/],
+    [["--docker", "tcp://0.0.0.0:0", "--insecure-tcp"], /no loopback address/],
+    [["--docker", "tcp://127.0.0.1:0", "--tlsverify"], /it needs --tlscacert/],
+  ];
+  for (const [args, says] of refused) {
+    const { code, stderr } = await varve.run(["serve", ...args]);
+    assert.equal(code, 2);
+    assert.match(stderr, says);
+  }
+});
