@@ -11,6 +11,14 @@ import {
   parseReference,
   withDefaultTag,
 } from "../core/index.ts";
+import {
+  type Removal,
+  findImage,
+  imageHistory as localHistory,
+  listImages as listLocal,
+  openLocalImage,
+  removeImage as removeLocal,
+} from "../classic/index.ts";
 import type { Bytes } from "../io/index.ts";
 import {
   type ArchiveFormat,
@@ -28,8 +36,8 @@ import type { Store } from "./store.ts";
 
 /** An image in a store as listings show it. */
 export interface ImageSummary {
-  /** Normalised; undefined for an image that lost its name. */
-  readonly name: string;
+  /** Normalised; undefined for an image that has none. */
+  readonly name: string | undefined;
   /** What the name stands for: of an index if there is one. */
   readonly digest: Digest;
   /** Digest of the config: what Docker calls the image's id. Undefined if the image's parts are not here. */
@@ -64,12 +72,12 @@ export async function pullImage(
     onEvent: options.onTransfer,
   });
   images.tag(formatReference(reference), target);
-  return requireImage(store, formatReference(reference));
+  return await requireNamed(store, formatReference(reference));
 }
 
 /** Pushes an image to the registry its name says. A layer that was never pulled is fetched, or mounted there. */
 export async function pushImage(store: Store, name: string, options: TransferOptions = {}): Promise<NamedImage> {
-  const image = requireImage(store, name);
+  const image = await requireNamed(store, name);
   const { push } = await import("../registry/index.ts");
   await push(await store.registry(), [parseReference(image.name)], {
     store: store.content,
@@ -81,43 +89,68 @@ export async function pushImage(store: Store, name: string, options: TransferOpt
 }
 
 /** Gives an image a further name. */
-export function tagImage(store: Store, source: string, name: string): void {
-  store.images.tag(formatReference(withDefaultTag(parseReference(name))), requireImage(store, source).descriptor);
+export async function tagImage(store: Store, source: string, name: string): Promise<void> {
+  const { descriptor } = await requireImage(store, source);
+  store.images.tag(formatReference(withDefaultTag(parseReference(name))), descriptor);
 }
 
-/** Takes a name from its image; the image goes with the next collection unless something else keeps it. */
-export function removeImage(store: Store, name: string): string {
-  const image = requireImage(store, name);
-  store.images.remove(image.name);
-  return image.name;
+/**
+ * Takes a name from its image, or removes the image of an id. With the last name goes the image, and the untagged steps that
+ * only it needed, unless other images were made from it; blobs go with the next collection. Throws `not-found` or `busy`.
+ */
+export async function removeImage(
+  store: Store,
+  name: string,
+  options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
+): Promise<Removal[]> {
+  return await removeLocal(store, name, options);
 }
 
-/** The image of a name, or of a digest or an id of at least 7 hexadecimal digits. Throws `not-found`. */
-export function requireImage(store: Store, name: string): NamedImage {
-  const found = isHex(name) ? byDigest(store, name) : store.images.get(name);
-  if (found !== undefined) return found;
-  throw new VarveError("not-found", `Cannot find image ${name}: no such image in the store`, {
+/** What is in a store under a name, or kept there without one. */
+export interface StoredImage {
+  readonly name: string | undefined;
+  readonly descriptor: Descriptor;
+}
+
+/** The image of a name, or of a digest, an id or the beginning of one. Throws `not-found`. */
+export async function requireImage(store: Store, text: string): Promise<StoredImage> {
+  const named = isHex(text) ? undefined : store.images.get(text);
+  if (named !== undefined) return named;
+  const found = await findImage(store, text);
+  if (found !== undefined) return { name: found.name ?? found.names[0], descriptor: found.target };
+  throw new VarveError("not-found", `Cannot find image ${text}: no such image in the store`, {
     hint: "varve images lists what is here",
   });
 }
 
-function isHex(name: string): boolean {
-  return isDigest(name) || /^(?:sha256:)?[0-9a-f]{7,64}$/.test(name);
+async function requireNamed(store: Store, text: string): Promise<NamedImage> {
+  const { name, descriptor } = await requireImage(store, text);
+  const named = name === undefined ? undefined : store.images.get(name);
+  if (named !== undefined) return named;
+  throw new VarveError("invalid-argument", `Cannot use image ${text}: it has no name`, {
+    hint: `varve tag ${descriptor.digest} NAME gives it one`,
+  });
 }
 
-function byDigest(store: Store, text: string): NamedImage | undefined {
-  const hex = text.replace(/^sha256:/, "");
-  const found = store.images.list().filter(({ descriptor }) => descriptor.digest.startsWith(`sha256:${hex}`));
-  if (new Set(found.map(({ descriptor }) => descriptor.digest)).size > 1)
-    throw new VarveError("invalid-argument", `Cannot use ${text}: several images begin with it`);
-  return found[0] ?? (isDigest(text) ? undefined : store.images.get(text));
+function isHex(text: string): boolean {
+  return isDigest(text) || /^[0-9a-f]{64}$/.test(text);
 }
 
-export async function listImages(store: Store): Promise<ImageSummary[]> {
-  return await Promise.all(store.images.list().map((image) => summarize(store, image)));
+/** Images with a name, in order of it, then those without, newest first. Steps of others are among these if `all` is set. */
+export async function listImages(
+  store: Store,
+  { all = false }: { readonly all?: boolean } = {},
+): Promise<ImageSummary[]> {
+  const local = await listLocal(store, { all });
+  const unnamed = local.filter(({ names }) => names.length === 0);
+  const listed = [
+    ...store.images.list(),
+    ...unnamed.map(({ image }) => ({ name: undefined, descriptor: image.manifest })),
+  ];
+  return await Promise.all(listed.map((image) => summarize(store, image)));
 }
 
-async function summarize(store: Store, { name, descriptor }: NamedImage): Promise<ImageSummary> {
+async function summarize(store: Store, { name, descriptor }: StoredImage): Promise<ImageSummary> {
   const base = { name, digest: descriptor.digest, size: await sizeOf(store, descriptor) };
   try {
     const manifests = await manifestsOf(store, descriptor);
@@ -165,7 +198,7 @@ export async function inspectImage(
   readonly image: Image;
   readonly size: number;
 }> {
-  const named = requireImage(store, name);
+  const named = await requireImage(store, name);
   const names = store.images
     .list()
     .filter(({ descriptor }) => descriptor.digest === named.descriptor.digest)
@@ -180,6 +213,8 @@ export async function inspectImage(
 
 /** One instruction of an image's past, youngest first. */
 export interface HistoryLine {
+  /** Id of the image it left, if that is here. */
+  readonly image: Digest | undefined;
   readonly created: string | undefined;
   readonly createdBy: string;
   readonly comment: string;
@@ -193,19 +228,15 @@ export async function imageHistory(
   name: string,
   platform: Platform = hostPlatform(),
 ): Promise<HistoryLine[]> {
-  const { image } = await inspectImage(store, name, platform);
-  let next = 0;
-  const lines = image.config.history.map((entry): HistoryLine => {
-    const layer = entry.empty_layer === true ? undefined : image.layers[next++];
-    return {
-      created: entry.created,
-      createdBy: entry.created_by ?? "",
-      comment: entry.comment ?? "",
-      size: layer?.descriptor.size ?? 0,
-      layer: layer?.descriptor.digest,
-    };
-  });
-  return lines.toReversed();
+  const image = await openLocalImage(store, (await requireImage(store, name)).descriptor, platform);
+  return localHistory(store, image).map(({ id, entry, size, layer }) => ({
+    image: id,
+    created: entry.created,
+    createdBy: entry.created_by ?? "",
+    comment: entry.comment ?? "",
+    size,
+    layer,
+  }));
 }
 
 /** Several images as one archive. Layers that were never pulled are fetched first. */
@@ -214,11 +245,11 @@ export async function* saveImages(
   names: readonly string[],
   { format = "docker", signal }: { readonly format?: ArchiveFormat; readonly signal?: AbortSignal } = {},
 ): Bytes & AsyncGenerator<Uint8Array> {
-  const images = names.map((name) => requireImage(store, name));
+  const images = await Promise.all(names.map((name) => requireImage(store, name)));
   const byDescriptor = Map.groupBy(images, (image) => image.descriptor.digest);
   const written = [...byDescriptor.values()].map((group) => ({
-    descriptor: (group[0] as NamedImage).descriptor,
-    names: group.map((image) => image.name),
+    descriptor: (group[0] as StoredImage).descriptor,
+    names: group.flatMap((image) => image.name ?? []),
   }));
   yield* writeArchive(store.content, {
     images: written,

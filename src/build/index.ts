@@ -6,6 +6,7 @@ export { isolateMounts } from "./isolate.ts";
 export {
   type HistoryLine,
   type ImageSummary,
+  type StoredImage,
   imageHistory,
   inspectImage,
   listImages,
@@ -19,8 +20,9 @@ export {
 } from "./images.ts";
 export type * from "./events.ts";
 export type * from "./options.ts";
-export { type PruneReport, diskUsage, prune } from "./prune.ts";
+export { type PruneReport, diskUsage, prune, pruneUntagged } from "./prune.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore } from "./store.ts";
+export type { Removal } from "../classic/index.ts";
 export { parseDockerfile } from "../dockerfile/index.ts";
 export type { RegistryConfig } from "../registry/index.ts";
 export { type TransferStatus, transferStatuses } from "./transfers.ts";

@@ -1,6 +1,8 @@
+import type { Digest } from "../core/index.ts";
 import { pruneCache } from "../cache/index.ts";
 import { type PruneRequest, type RecordUsage, pruneRecords, recordUsage } from "../record/index.ts";
 import { resultTable } from "./cache.ts";
+import { pruneImages } from "../classic/index.ts";
 import type { Store } from "./store.ts";
 
 export interface PruneReport {
@@ -12,6 +14,12 @@ export interface PruneReport {
 /** What the cache of a store takes on disk, record by record. */
 export async function diskUsage(store: Store, signal?: AbortSignal): Promise<RecordUsage[]> {
   return await recordUsage(usageDeps(store), signal);
+}
+
+/** Removes images that have no name and that no other image was made from; what only they kept goes with `prune`. */
+export async function pruneUntagged(store: Store, signal?: AbortSignal): Promise<Digest[]> {
+  const removed = await pruneImages(store, { signal });
+  return removed.flatMap((each) => (each.kind === "deleted" ? [each.id] : []));
 }
 
 /** Removes records nobody needs, then everything only they kept. Safe while other processes build in the same root. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClassicHouse, copy, env, label, run, set } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
-import { parsePlatform } from "../core/index.ts";
+import { isVarveError, parsePlatform } from "../core/index.ts";
 import { type ProbeStep, ClassicCache, commitImage } from "./index.ts";
 
 const skip = recordsMissing() ?? false;
@@ -52,13 +52,21 @@ test("a step that cannot be told ahead ends the look ahead; its failure is not t
   await house.build(STEPS);
   const newer = await house.build(STEPS.slice(0, 1), { noCache: true });
   const cache = await ClassicCache.open({ base: undefined, platform: parsePlatform("local") }, house.store, house.hold);
-  const step = probe(house, 0);
+  const step = probe(0);
   const answer = await cache.probe(step, () => Promise.reject(new Error("no such file")));
   assert.ok(answer.kind === "hit");
   assert.equal(answer.image.id, newer.image.id);
 });
 
-function probe(_house: ClassicHouse, index: number): ProbeStep {
+test("a base that went since it was looked up is not found", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const base = await house.base();
+  await house.store.content.delete(base.manifest.digest);
+  const opening = ClassicCache.open({ base, platform: parsePlatform("local") }, house.store, house.hold);
+  await assert.rejects(opening, (error) => isVarveError(error, "not-found"));
+});
+
+function probe(index: number): ProbeStep {
   const runConfig = { Env: ["PATH=/bin", "A=1"] };
   return { runConfig, config: { ...runConfig, Cmd: STEPS[index]?.cmd ?? [] }, platform: parsePlatform("local") };
 }

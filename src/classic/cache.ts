@@ -1,4 +1,4 @@
-import { type Platform, isVarveError, throwIfAborted } from "../core/index.ts";
+import { type Platform, VarveError, isVarveError, throwIfAborted } from "../core/index.ts";
 import type { Hold } from "../record/index.ts";
 import { type Candidate, candidatesFor } from "./candidate.ts";
 import { findImage } from "./catalogue.ts";
@@ -56,8 +56,14 @@ export class ClassicCache {
     this.#over = options.noCache === true;
   }
 
-  /** `hold.lease` keeps the sources, and every image that is answered. Throws `cancelled`. */
+  /**
+   * `hold.lease` keeps the base, the sources, and every image that is answered. Throws `not-found` if the base has gone, and
+   * `cancelled`.
+   */
   static async open(options: CacheOptions, store: ClassicStore, hold: Hold): Promise<ClassicCache> {
+    const { base } = options;
+    if (base !== undefined && !holdImage(base, store, hold))
+      throw new VarveError("not-found", `Cannot build on image ${base.id}: it was removed`);
     return new ClassicCache(options, await openSources(options, store, hold), store, hold);
   }
 

@@ -3,7 +3,7 @@ export { type CatalogueEntry, type FoundImage, findImage, listAll } from "./cata
 export { type CommitRequest, commitImage } from "./commit.ts";
 export { equalConfigs } from "./equal-configs.ts";
 export { type HistoryRow, imageHistory, listImages } from "./list.ts";
-export { holdImage, openLocalImage, recordOf } from "./local-image.ts";
+export { openLocalImage, recordOf } from "./local-image.ts";
 export { keepUntagged, nameImage } from "./naming.ts";
 export { matchesPlatform } from "./platform.ts";
 export { type PruneImagesOptions, pruneImages } from "./prune.ts";

@@ -20,6 +20,7 @@ export const command: Command = {
     const lines = await imageHistory(store, args[0] ?? "");
     const cut = (text: string): string => (flags["no-trunc"] || text.length <= 60 ? text : `${text.slice(0, 59)}…`);
     const row = (line: (typeof lines)[number]): Record<string, string> => ({
+      IMAGE: line.image === undefined ? "<missing>" : line.image.slice(7, 19),
       LAYER: line.layer === undefined ? "<none>" : line.layer.slice(7, 19),
       CREATED: line.created === undefined ? "" : humanAge(Date.now() - Date.parse(line.created)),
       "CREATED BY": cut(line.createdBy),

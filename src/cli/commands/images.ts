@@ -7,9 +7,16 @@ import { humanAge, humanSize } from "../values.ts";
 import { FORMAT, printRows, storeOf } from "./common.ts";
 
 const FLAGS = {
+  all: { kind: "boolean", short: "a", help: "also the steps below images" },
   format: FORMAT,
   quiet: { kind: "boolean", short: "q", help: "print only ids" },
 } as const;
+
+function nameColumns(name: string | undefined): Record<"REPOSITORY" | "TAG", string> {
+  if (name === undefined) return { REPOSITORY: "<none>", TAG: "<none>" };
+  const { registry, repository, tag } = parseReference(name);
+  return { REPOSITORY: familiarReference({ registry, repository }), TAG: tag ?? "<none>" };
+}
 
 export const command: Command = {
   summary: "list the images in the store",
@@ -17,16 +24,14 @@ export const command: Command = {
   run: async (argv, context) => {
     const { flags } = parseFlags(argv, FLAGS);
     await using store = await storeOf(context);
-    const images = await listImages(store);
+    const images = await listImages(store, { all: flags.all });
     if (flags.quiet) {
       await context.stdout.write(images.map((image) => `${image.id ?? image.digest}\n`).join(""));
       return ExitCode.done;
     }
     const row = (image: (typeof images)[number]): Record<string, string> => {
-      const reference = parseReference(image.name);
       return {
-        REPOSITORY: familiarReference({ registry: reference.registry, repository: reference.repository }),
-        TAG: reference.tag ?? "<none>",
+        ...nameColumns(image.name),
         "IMAGE ID": (image.id ?? image.digest).slice(7, 19),
         CREATED: image.created === undefined ? "" : humanAge(Date.now() - Date.parse(image.created)),
         SIZE: humanSize(image.size),

@@ -1,4 +1,4 @@
-import { prune } from "../../build/index.ts";
+import { prune, pruneUntagged } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
@@ -8,6 +8,7 @@ import { storeOf, wantsJson } from "./common.ts";
 
 const FLAGS = {
   all: { kind: "boolean", short: "a", help: "also what images share, and internal records" },
+  images: { kind: "boolean", help: "also images without a name that no other was made from" },
   filter: { kind: "many", value: "FILTER", help: "only what matches, such as type==exec.cachemount" },
   "keep-duration": { kind: "string", value: "TIME", help: "keep what was used within this time, such as 48h" },
   "keep-storage": { kind: "string", value: "SIZE", help: "stop when the cache is smaller than this" },
@@ -20,7 +21,7 @@ const FLAGS = {
 
 export const command: Command = {
   summary: "remove cache that nobody needs",
-  help: `Usage: varve prune [flags]\n\nImages that have a name stay.\n\n${describeFlags(FLAGS)}\n\nExample: varve prune --keep-duration 48h --keep-storage 10g\n`,
+  help: `Usage: varve prune [flags]\n\nImages stay, unless --images takes those without a name.\n\n${describeFlags(FLAGS)}\n\nExample: varve prune --keep-duration 48h --keep-storage 10g\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     if (args.length > 0) throw usageError("Cannot prune: expected no arguments");
@@ -28,6 +29,7 @@ export const command: Command = {
       flags[flag] === undefined ? 0 : byteSize(flag, flags[flag]);
     const json = wantsJson(flags.format);
     await using store = await storeOf(context);
+    const images = flags.images ? await pruneUntagged(store, context.signal) : [];
     const report = await prune(
       store,
       {
@@ -40,10 +42,10 @@ export const command: Command = {
       },
       context.signal,
     );
-    if (json) await context.stdout.write(`${printableJson(report)}\n`);
+    if (json) await context.stdout.write(`${printableJson({ ...report, images })}\n`);
     else
       await context.stdout.write(
-        `${report.records.map(({ id, size }) => `${id}\t${humanSize(size)}\n`).join("")}Total:\t${humanSize(report.reclaimed)}\n`,
+        `${images.map((id) => `${id}\n`).join("")}${report.records.map(({ id, size }) => `${id}\t${humanSize(size)}\n`).join("")}Total:\t${humanSize(report.reclaimed)}\n`,
       );
     return ExitCode.done;
   },

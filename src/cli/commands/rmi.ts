@@ -2,18 +2,29 @@ import { familiarReference, parseReference } from "../../core/index.ts";
 import { removeImage } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
-import { parseFlags } from "../flags.ts";
+import { describeFlags, parseFlags } from "../flags.ts";
 import { expectArgs, storeOf } from "./common.ts";
 
+const FLAGS = {
+  force: { kind: "boolean", short: "f", help: "remove an id with all its names" },
+  "no-prune": { kind: "boolean", help: "keep untagged steps that nothing else needs" },
+} as const;
+
 export const command: Command = {
-  summary: "remove names of images",
-  help: "Usage: varve rmi NAME [NAME ...]\n\nThe cache stays; varve prune frees space.\n\nExample: varve rmi app:1\n",
+  summary: "remove images by name or id",
+  help: `Usage: varve rmi [flags] NAME [NAME ...]\n\nThe cache stays; varve prune frees space.\n\n${describeFlags(FLAGS)}\n\nExample: varve rmi app:1\n`,
   run: async (argv, context) => {
-    const { args } = parseFlags(argv, {});
+    const { args, flags } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, Infinity, "varve rmi NAME [NAME ...]");
     await using store = await storeOf(context);
     for (const name of args) {
-      await context.stdout.write(`Untagged: ${familiarReference(parseReference(removeImage(store, name)))}\n`);
+      const removed = await removeImage(store, name, { force: flags.force, noPrune: flags["no-prune"] });
+      const lines = removed.map((each) =>
+        each.kind === "deleted"
+          ? `Deleted: ${each.id}\n`
+          : `Untagged: ${familiarReference(parseReference(each.reference))}\n`,
+      );
+      await context.stdout.write(lines.join(""));
     }
     return ExitCode.done;
   },

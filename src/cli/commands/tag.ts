@@ -11,7 +11,7 @@ export const command: Command = {
     const { args } = parseFlags(argv, {});
     expectArgs(args, 2, 2, "varve tag SOURCE NAME");
     await using store = await storeOf(context);
-    tagImage(store, args[0] ?? "", args[1] ?? "");
+    await tagImage(store, args[0] ?? "", args[1] ?? "");
     return ExitCode.done;
   },
 };
