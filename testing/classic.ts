@@ -22,6 +22,8 @@ export interface ClassicStep {
 }
 
 const SHELL = ["/bin/sh", "-c"];
+/** What Docker sets where the base sets none. */
+export const DEFAULT_ENV = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const same = (run: ContainerConfig): ContainerConfig => run;
 
 const comment = (text: string, change: ClassicStep["change"]): ClassicStep => ({
@@ -197,7 +199,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 /** What a builder would ask for each step of a stage. */
 export function probesOf(steps: readonly ClassicStep[], base: LocalImage | undefined, platform: Platform): ProbeStep[] {
-  let run: ContainerConfig = base?.config.config ?? { Env: ["PATH=/bin"] };
+  let run: ContainerConfig = base?.config.config ?? { Env: [DEFAULT_ENV] };
   return steps.map(({ change, cmd }) => {
     run = change(run);
     return { runConfig: run, config: { ...run, Cmd: cmd }, platform };

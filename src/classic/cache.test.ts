@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ClassicHouse, copy, env, label, run, set } from "../../testing/classic.ts";
+import { DEFAULT_ENV, ClassicHouse, copy, env, label, run, set } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { isVarveError, parsePlatform } from "../core/index.ts";
 import { type ProbeStep, ClassicCache, commitImage } from "./index.ts";
@@ -67,7 +67,7 @@ test("a base that went since it was looked up is not found", { skip }, async () 
 });
 
 function probe(index: number): ProbeStep {
-  const runConfig = { Env: ["PATH=/bin", "A=1"] };
+  const runConfig = { Env: [DEFAULT_ENV, "A=1"] };
   return { runConfig, config: { ...runConfig, Cmd: STEPS[index]?.cmd ?? [] }, platform: parsePlatform("local") };
 }
 
