@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { gzipSync } from "node:zlib";
 import { type DockerServer, messagesOf, startDockerServer } from "../../../testing/docker-server.ts";
-import { buildRequest } from "./endpoints/build.ts";
-import { bytesOf } from "../../io/index.ts";
 import { writeTar } from "../../layer/index.ts";
 import { collect } from "../../io/index.ts";
-import type { ClassicBuildRequest } from "./build-request.ts";
 
 async function archive(path = "hello", body = "hi\n"): Promise<Buffer> {
   return await collect(writeTar([{ path, mode: 0o644, body }]), 1 << 20, { what: "a test's archive" });
@@ -143,107 +139,6 @@ describe("the Engine API on the wire", () => {
     assert.equal((await server.ask("GET", `/images/json?filters=${query({ reference: ["b*:1"] })}`)).text, go?.text);
   });
 
-  test("an untagged image is shown as each version wants it (E21), and can be pruned", async () => {
-    const made = await server.ask("POST", "/images/create?fromSrc=-", { body: await archive("nameless") });
-    const id = String(messagesOf(made)[0]?.["status"]);
-    const list = async (version: string): Promise<unknown> =>
-      (
-        JSON.parse(
-          (await server.ask("GET", `/v${version}/images/json?filters=${query({ dangling: ["true"] })}`)).text,
-        ) as Record<string, unknown>[]
-      ).map(({ Id, RepoTags, RepoDigests }) => ({ Id, RepoTags, RepoDigests }));
-    assert.deepEqual(await list("1.40"), [{ Id: id, RepoTags: ["<none>:<none>"], RepoDigests: ["<none>@<none>"] }]);
-    assert.deepEqual(await list("1.51"), [{ Id: id, RepoTags: [], RepoDigests: [] }]);
-    const pruned = JSON.parse((await server.ask("POST", "/images/prune")).text) as Record<string, unknown>;
-    assert.deepEqual(pruned["ImagesDeleted"], [{ Deleted: id }]);
-    assert.ok(Number(pruned["SpaceReclaimed"]) > 0);
-    assert.equal((await server.ask("GET", `/images/${id}/json`)).status, 404);
-    assert.equal((await server.ask("GET", "/images/base:1/json")).status, 200);
-  });
-
-  test("ContainerConfig is shown below 1.45 only, fields of containers below 1.50 only (E22)", async () => {
-    const shown = async (version: string): Promise<Record<string, unknown>> =>
-      JSON.parse((await server.ask("GET", `/v${version}/images/base:1/json`)).text) as Record<string, unknown>;
-    const [old, middle, recent] = [await shown("1.44"), await shown("1.45"), await shown("1.51")];
-    assert.deepEqual(["ContainerConfig" in old, "ContainerConfig" in middle], [true, false]);
-    assert.deepEqual(["VirtualSize" in (await shown("1.43")), "VirtualSize" in old], [true, false]);
-    assert.deepEqual(Object.keys(recent["Config"] as object).sort(), [
-      "Cmd",
-      "Entrypoint",
-      "Env",
-      "Labels",
-      "OnBuild",
-      "User",
-      "Volumes",
-      "WorkingDir",
-    ]);
-    assert.equal("Hostname" in (middle["Config"] as object), true);
-    assert.deepEqual((recent["Config"] as Record<string, unknown>)["Env"], ["A=b"]);
-  });
-
-  test("a tag answers 201 with nothing, and is there at once; a body is ignored (E23)", async () => {
-    const answer = await server.ask("POST", "/images/base:1/tag?repo=docker.io/library/other&tag=2", {
-      body: "{}",
-      headers: { "content-type": "application/json" },
-    });
-    assert.deepEqual([answer.status, answer.text], [201, ""]);
-    assert.equal((await server.ask("GET", "/images/other:2/json")).status, 200);
-    assert.deepEqual(JSON.parse((await server.ask("DELETE", "/images/other:2")).text), [{ Untagged: "other:2" }]);
-  });
-
-  test("an id of several names goes only by force (S11, S12)", async () => {
-    const made = await server.ask("POST", "/images/create?fromSrc=-&repo=twice&tag=1", {
-      body: await archive("twice"),
-    });
-    const id = String(messagesOf(made)[0]?.["status"]);
-    await server.ask("POST", "/images/twice:1/tag?repo=again&tag=1");
-    assert.equal((await server.ask("DELETE", `/images/${id}`)).status, 409);
-    const removed = await server.ask("DELETE", `/images/${id.slice(7, 19)}?force=1`);
-    assert.deepEqual(JSON.parse(removed.text), [{ Untagged: "again:1" }, { Untagged: "twice:1" }, { Deleted: id }]);
-  });
-
-  test("what loses its name to another image stays, untagged (S5)", async () => {
-    const first = messagesOf(
-      await server.ask("POST", "/images/create?fromSrc=-&repo=moves", { body: await archive("one") }),
-    )[0]?.["status"];
-    await server.ask("POST", "/images/create?fromSrc=-&repo=moves", { body: await archive("two") });
-    const { text } = await server.ask("GET", `/images/${String(first)}/json`);
-    assert.deepEqual((JSON.parse(text) as Record<string, unknown>)["RepoTags"], []);
-    await server.ask("POST", `/images/${String(first)}/tag?repo=found`);
-    const dangling = await server.ask("GET", `/images/json?filters=${query({ dangling: ["1"] })}`);
-    assert.equal(dangling.text.includes(String(first)), false);
-  });
-
-  test("an import tells its id, and its history the message (E29)", async () => {
-    const made = await server.ask("POST", "/images/create?fromSrc=-&repo=imported&message=from+a+test", {
-      body: gzipSync(await archive()),
-    });
-    assert.match(made.text, /^\{"status":"sha256:[0-9a-f]{64}"\}\r\n$/);
-    const [row] = JSON.parse((await server.ask("GET", "/images/imported/history")).text) as Record<string, unknown>[];
-    assert.deepEqual([row?.["Comment"], row?.["CreatedBy"], row?.["Tags"]], ["from a test", "", ["imported:latest"]]);
-    assert.equal((await server.ask("POST", "/images/create?fromSrc=-", { body: "no archive" })).status, 400);
-  });
-
-  test("an archive that was saved is loaded under its name; rubbish is told of in the stream (E27)", async () => {
-    const saved = await server.ask("GET", "/images/base:1/get");
-    assert.equal(saved.headers["content-type"], "application/x-tar");
-    const before = (await server.ask("GET", "/images/base:1/json")).text;
-    await server.ask("DELETE", "/images/base:1");
-    assert.equal(
-      (await server.ask("POST", "/images/load?quiet=1", { body: gzipSync(saved.body) })).text,
-      '{"stream":"Loaded image: base:1\\n"}\r\n',
-    );
-    assert.equal(
-      (JSON.parse((await server.ask("GET", "/images/base:1/json")).text) as { Id: string }).Id,
-      (JSON.parse(before) as { Id: string }).Id,
-    );
-    const rubbish = await server.ask("POST", "/images/load", { body: "no archive" });
-    assert.equal(rubbish.status, 200);
-    const last = messagesOf(rubbish).at(-1) as { error: string; errorDetail: { message: string } };
-    assert.equal(last.error, last.errorDetail.message);
-    assert.equal((await server.ask("GET", "/images/get?names=base:1&names=nope")).status, 404);
-  });
-
   test("pushing what is not here fails in the stream (E24), pulling what no registry has before it (E25)", async () => {
     const push = await server.ask("POST", "/images/nope/push?tag=1");
     assert.equal(push.status, 200);
@@ -308,67 +203,5 @@ describe("the Engine API on the wire", () => {
       (await server.ask("POST", "/auth", { body: "{", headers: { "content-type": "application/json" } })).status,
       500,
     );
-  });
-});
-
-function parsed(text: string, headers: readonly (readonly [string, string])[] = []): ClassicBuildRequest {
-  const signal = new AbortController().signal;
-  const request = {
-    method: "POST",
-    path: "/build",
-    query: new URLSearchParams(text),
-    headers: new Map(headers),
-    contentLength: 0,
-    body: bytesOf(),
-    signal,
-  };
-  return buildRequest({ query: request.query, request });
-}
-
-describe("parameters of a build", () => {
-  test("booleans are read as clients of all sorts write them (E5)", () => {
-    const { quiet, noCache, pull, remove } = parsed("q=True&nocache=False&pull=none&rm=False");
-    assert.deepEqual({ quiet, noCache, pull, remove }, { quiet: true, noCache: false, pull: false, remove: "never" });
-    assert.deepEqual(
-      ["", "rm=", "rm=1", "rm=0&forcerm=1"].map((text) => parsed(text).remove),
-      ["on-success", "on-success", "on-success", "always"],
-    );
-  });
-
-  test("numbers that are none count as 0; empty values as absent", () => {
-    const { limits, target, platform, dockerfile, tags } = parsed(
-      "memory=x&memswap=-1&cpushares=5&shmsize=64&target=&platform=&dockerfile=&t=&t=a&t=b",
-    );
-    assert.deepEqual([limits.memory, limits.memorySwap, limits.cpuShares, limits.shmSize], [0, -1, 5, 64]);
-    assert.deepEqual(
-      { target, platform, dockerfile, tags },
-      { target: undefined, platform: undefined, dockerfile: "Dockerfile", tags: ["a", "b"] },
-    );
-  });
-
-  test("JSON parameters keep names that objects have of their own", () => {
-    const { buildArgs, labels, cacheFrom, limits } = parsed(
-      `buildargs=${query(JSON.parse('{"__proto__":"x","A":null}') as object)}&labels=null&cachefrom=["a"]&ulimits=${query([{ Name: "nofile", Soft: 1, Hard: 2 }])}`,
-    );
-    assert.deepEqual(
-      [...buildArgs],
-      [
-        ["__proto__", "x"],
-        ["A", null],
-      ],
-    );
-    assert.deepEqual([labels.size, cacheFrom, limits.ulimits], [0, ["a"], [{ name: "nofile", soft: 1, hard: 2 }]]);
-  });
-
-  test("credentials come in both alphabets; rubbish is none (E17)", async () => {
-    const config = JSON.stringify({ "https://index.docker.io/v1/": { username: "ü>?", password: "~~~" } });
-    for (const alphabet of ["base64", "base64url"] as const) {
-      const { credentials } = parsed("", [["x-registry-config", Buffer.from(config).toString(alphabet)]]);
-      assert.deepEqual(await credentials("docker.io", {}), { kind: "basic", username: "ü>?", password: "~~~" });
-      assert.deepEqual(await credentials("other.example", {}), { kind: "anonymous" });
-    }
-    assert.deepEqual(await parsed("", [["x-registry-config", "%%%"]]).credentials("docker.io", {}), {
-      kind: "anonymous",
-    });
   });
 });

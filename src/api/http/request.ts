@@ -25,22 +25,37 @@ export function requestOf(message: IncomingMessage, signal: AbortSignal): HttpRe
   };
 }
 
-/** Pulls a body. Time counts only while somebody waits for the client, so that a slow reader does it no harm. */
+/**
+ * Pulls a body. Time counts only while somebody waits for the client, so that a slow reader does it no harm. What is left
+ * unread can be read by others afterwards.
+ */
 async function* bodyOf(message: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const chunks = message.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
-  for (;;) {
-    const stalled = new VarveError("cancelled", "Cannot read the request: the client stopped sending");
-    const timer = setTimeout(() => message.destroy(stalled), BODY_IDLE);
-    try {
-      const { value, done } = await chunks.next();
+  try {
+    for (;;) {
+      const { value, done } = await nextChunk(message, chunks, signal);
       if (done === true) return;
       yield value;
-    } catch (error) {
-      if (error instanceof VarveError) throw error;
-      if (signal.reason instanceof VarveError) throw signal.reason;
-      throw new VarveError("cancelled", "Cannot read the request: the client went away", { cause: error });
-    } finally {
-      clearTimeout(timer);
     }
+  } finally {
+    await chunks.return?.();
+  }
+}
+
+async function nextChunk(
+  message: IncomingMessage,
+  chunks: AsyncIterator<Uint8Array>,
+  signal: AbortSignal,
+): Promise<IteratorResult<Uint8Array>> {
+  const stalled = new VarveError("cancelled", "Cannot read the request: the client stopped sending");
+  const timer = setTimeout(() => message.destroy(stalled), BODY_IDLE);
+  try {
+    return await chunks.next();
+  } catch (error) {
+    if (error instanceof VarveError) throw error;
+    if (signal.reason instanceof VarveError) throw signal.reason;
+    throw new VarveError("cancelled", "Cannot read the request: the client went away", { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }
