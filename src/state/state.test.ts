@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { type Row, openState } from "./index.ts";
+import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
 
 const DOOR = new URL("index.ts", import.meta.url).href;
 
@@ -175,4 +176,19 @@ test("rows committed by a process that is then killed are there", async () => {
     state.all<{ id: string }>("SELECT id FROM lease").map(({ id }) => id),
     ["kept"],
   );
+});
+
+test("a root of the first version is brought up to date, with what is in it", async () => {
+  await using dir = await temporaryDirectory();
+  const path = join(dir.path, "state.db");
+  {
+    using old = new DatabaseSync(path);
+    old.exec(MIGRATIONS[0] ?? "");
+    old.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`);
+    old.exec("INSERT INTO lease VALUES ('kept', 0, 0, '{}')");
+  }
+  using state = openState(path);
+  assert.equal(state.get<{ id: string }>("SELECT id FROM lease")?.id, "kept");
+  assert.deepEqual(state.all("SELECT * FROM local_image"), []);
+  assert.deepEqual(copy(state.get("PRAGMA user_version")), { user_version: MIGRATIONS.length });
 });
