@@ -1,5 +1,5 @@
-import { Limits } from "../core/index.ts";
-import { type Bytes, limited } from "../io/index.ts";
+import { type Digest, Limits } from "../core/index.ts";
+import { type Bytes, decompress, limited, verified } from "../io/index.ts";
 import { type ByteString, pathOfByteString } from "../linux/index.ts";
 import { readTar } from "./tar-read.ts";
 import { type Unpacked, unpack, type UnpackMode } from "./unpack.ts";
@@ -12,14 +12,22 @@ export interface Application {
   readonly userXattr: boolean;
   readonly chown: boolean;
   readonly what: string;
+  /** The bytes are a blob, compressed or not, whose archive has this digest; undefined: they are the archive. */
+  readonly diffId: Digest | undefined;
 }
 
-/** Unpacks a layer's archive in this thread. */
-export async function applyHere(tar: Bytes, to: Application, signal: AbortSignal | undefined): Promise<Unpacked> {
+/** Unpacks a layer in this thread. */
+export async function applyHere(bytes: Bytes, to: Application, signal: AbortSignal | undefined): Promise<Unpacked> {
   const { what } = to;
-  const entries = readTar(limited(tar, Limits.layerUnpacked, { what }), { what });
+  const entries = readTar(archiveOf(bytes, to), { what });
   const ownership = to.chown ? "archive" : "process";
   return await unpack(entries, pathOfByteString(to.directory), { mode: modeOf(to), ownership, what, signal });
+}
+
+function archiveOf(bytes: Bytes, { diffId, what }: Application): Bytes {
+  if (diffId === undefined) return limited(bytes, Limits.layerUnpacked, { what });
+  const tar = decompress(bytes, { format: "detect", what, limit: Limits.layerUnpacked });
+  return verified(tar, { digest: diffId }, { what });
 }
 
 function modeOf({ format, lowerView, userXattr }: Application): UnpackMode {

@@ -1,4 +1,4 @@
-import { throwIfAborted } from "../core/index.ts";
+import { type Digest, throwIfAborted } from "../core/index.ts";
 import { type Bytes, peek } from "../io/index.ts";
 import { byteStringOf, type Path } from "../linux/index.ts";
 import { type Application, applyHere } from "./apply-here.ts";
@@ -6,6 +6,9 @@ import { SMALL_BYTES } from "./small-tree.ts";
 import { treeError } from "./tree-error.ts";
 import type { Unpacked } from "./unpack.ts";
 import { applyInThread } from "./worker/run-in-thread.ts";
+
+/** As `SMALL_BYTES`, of bytes that may be compressed. */
+const SMALL_BLOB = 1_048_576;
 
 export interface ApplyLayerOptions {
   /**
@@ -22,26 +25,40 @@ export interface ApplyLayerOptions {
   readonly userXattr?: boolean;
   /** Set owners as the archive says, which takes CAP_CHOWN; true if left out. */
   readonly chown?: boolean;
+  /**
+   * The bytes are a layer's blob, compressed or not, whose archive has this digest: `corrupt` if it has not. Undefined: they are
+   * the archive itself.
+   */
+  readonly diffId?: Digest | undefined;
   /** What the layer is called in messages. */
   readonly what?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Unpacks a layer's uncompressed archive into a directory. Whatever the archive says, nothing outside the directory is
+ * Unpacks a layer, its archive or its blob, into a directory. Whatever the archive says, nothing outside the directory is
  * touched: the kernel resolves all paths in it. Deletions concern what is below the layer, wherever they stand in the archive.
  * Times of directories are set last. `trusted.*` attributes and those of overlayfs are left out. The stream is read to its
  * end, at most `Limits.layerUnpacked` bytes. After a failure the directory holds a part of the layer.
  */
-export async function applyLayer(tar: Bytes, directory: Path, options: ApplyLayerOptions): Promise<Unpacked> {
-  const { format, lowerView, userXattr = false, chown = true, what = "the layer", signal } = options;
+export async function applyLayer(layer: Bytes, directory: Path, options: ApplyLayerOptions): Promise<Unpacked> {
+  const { format, lowerView, userXattr = false, chown = true, diffId, what = "the layer", signal } = options;
   const below = lowerView === undefined ? undefined : byteStringOf(lowerView);
-  const to: Application = { directory: byteStringOf(directory), format, lowerView: below, userXattr, chown, what };
+  const to: Application = {
+    directory: byteStringOf(directory),
+    format,
+    lowerView: below,
+    userXattr,
+    chown,
+    diffId,
+    what,
+  };
   try {
     throwIfAborted(signal, `unpack ${what}`);
-    const { head, bytes } = await peek(tar, SMALL_BYTES);
+    const small = diffId === undefined ? SMALL_BYTES : SMALL_BLOB;
+    const { head, bytes } = await peek(layer, small);
     // Into a whole tree even a small layer may be long in coming: it may delete any number of files.
-    const isShort = head.length < SMALL_BYTES && format === "overlay";
+    const isShort = head.length < small && format === "overlay";
     return await (isShort ? applyHere(bytes, to, signal) : applyInThread(bytes, { kind: "apply", ...to }, signal));
   } catch (error) {
     throw treeError(error, `unpack ${what}`);

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { Limits } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { type Bytes, decompress, verified } from "../io/index.ts";
+import { type Bytes, decompress } from "../io/index.ts";
 import { applyLayer, readTar } from "../layer/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { commitUnlessThere, temporaryKey } from "./keys.ts";
@@ -35,16 +35,15 @@ export async function unpackBlob(
   const key = temporaryKey("unpack");
   const spec = await snapshotter.prepare(key, target.parent, hold);
   try {
-    const what = `layer ${blob.digest}`;
-    const tar = verified(tarOf(blob, bytes), { digest: blob.diffId }, { what });
+    const layer = { diffId: blob.diffId, what: `layer ${blob.digest}`, signal: hold.signal };
     const upper = spec.kind === "overlay" || target.deletions === true ? snapshotter.upperDir(key) : undefined;
     if (upper === undefined) {
       await using tree = await deps.mounts.mount(spec);
-      await applyLayer(tar, tree.path, { format: "plain", signal: hold.signal, what });
+      await applyLayer(bytes, tree.path, { ...layer, format: "plain" });
     } else {
       await using below =
         target.parent === undefined ? undefined : await deps.mounts.mount(await snapshotter.mounts(target.parent));
-      await applyLayer(tar, upper, { format: "overlay", lowerView: below?.path, signal: hold.signal, what });
+      await applyLayer(bytes, upper, { ...layer, format: "overlay", lowerView: below?.path });
     }
     await commitUnlessThere(snapshotter.commit(target.name, key, hold));
   } finally {
@@ -58,13 +57,9 @@ export async function hasWhiteouts(
   content: ContentStore,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  for await (const { path } of readTar(tarOf(blob, content.open(blob.digest, { signal })), {
-    what: `layer ${blob.digest}`,
-  }))
-    if (basename(path).startsWith(".wh.")) return true;
+  const what = `layer ${blob.digest}`;
+  const bytes = content.open(blob.digest, { signal });
+  const tar = decompress(bytes, { format: "detect", what, limit: Limits.layerUnpacked });
+  for await (const { path } of readTar(tar, { what })) if (basename(path).startsWith(".wh.")) return true;
   return false;
-}
-
-function tarOf(blob: BlobFace, bytes: Bytes): Bytes {
-  return decompress(bytes, { format: "detect", what: `layer ${blob.digest}`, limit: Limits.layerUnpacked });
 }

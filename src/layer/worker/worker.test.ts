@@ -25,7 +25,14 @@ async function collect(bytes: Bytes): Promise<Buffer> {
 }
 
 function apply(directory: string): ApplyJob {
-  const how = { format: "plain", lowerView: undefined, userXattr: false, chown: false, what: "the layer" } as const;
+  const how = {
+    format: "plain",
+    lowerView: undefined,
+    userXattr: false,
+    chown: false,
+    diffId: undefined,
+    what: "the layer",
+  } as const;
   return { kind: "apply", directory, ...how };
 }
 
