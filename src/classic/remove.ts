@@ -108,9 +108,11 @@ function removeId(removing: Removing, target: Target, { force = false, noPrune =
 export async function removeImage(store: ClassicStore, text: string, options: RemoveOptions = {}): Promise<Removal[]> {
   const found = await findImage(store, text);
   if (found === undefined) return removeUnreadable(store, text);
-  const { image, name } = found;
+  const { image, name, target: named } = found;
   return store.state.transaction(
     () => {
+      // Somebody else may have moved the name while its image was being read.
+      if (name !== undefined && store.images.get(name)?.descriptor.digest !== named.digest) throw notFound(text);
       const removing = new Removing(store, options.inUse);
       const names = new ImageRelations(store.state).names(image.manifest.digest);
       const target: Target = { id: image.id, manifest: image.manifest, names };
@@ -122,14 +124,22 @@ export async function removeImage(store: ClassicStore, text: string, options: Re
   );
 }
 
-/** A name whose image is damaged or incomplete can still be taken. */
+/** What is damaged or incomplete can still be taken, by its name or its whole id. */
 function removeUnreadable(store: ClassicStore, text: string): Removal[] {
-  const isId = /^(?:sha256:)?[0-9a-f]{64}$/.test(text);
-  const named = isId ? undefined : store.images.get(text);
-  if (named === undefined)
-    throw new VarveError("not-found", `Cannot find image ${text}: no such image in the store`, {
-      hint: "varve images lists what is here",
-    });
+  const hex = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text)?.[1];
+  if (hex !== undefined) {
+    const id: Digest = `sha256:${hex}`;
+    if (new ImageRelations(store.state).remove(id)) return [{ kind: "deleted", id }];
+    throw notFound(text);
+  }
+  const named = store.images.get(text);
+  if (named === undefined) throw notFound(text);
   store.images.remove(named.name);
   return [{ kind: "untagged", reference: named.name, id: named.descriptor.digest }];
+}
+
+function notFound(text: string): VarveError {
+  return new VarveError("not-found", `Cannot find image ${text}: no such image in the store`, {
+    hint: "varve images lists what is here",
+  });
 }
