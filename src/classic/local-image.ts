@@ -38,7 +38,7 @@ export async function openLocalImage(
   const relation = new ImageRelations(state).get(id);
   return {
     id,
-    manifest: relation?.manifest ?? image.descriptor,
+    manifest: image.descriptor,
     config: image.config,
     layers: image.layers,
     parent: relation?.parent,
