@@ -28,6 +28,8 @@ export interface DockerOptions {
 export interface DockerdOptions {
   /** A root file system whose programs are used before this machine's, with BuildKit and containerd's image store. */
   readonly newer?: string;
+  /** Where a newer one keeps its images: `graphdriver` as all used to, for the classic builder. Default `containerd`. */
+  readonly images?: "containerd" | "graphdriver";
 }
 
 const START_MS = 60_000;
@@ -49,7 +51,7 @@ export function newerDocker(): string | undefined {
  * Starts `dockerd`, which starts its own containerd, in mount and process namespaces of its own: whatever way it ends, no
  * process and no mount of it remains. It shares the machine's network and changes nothing of it.
  */
-export async function startDockerd({ newer }: DockerdOptions = {}): Promise<Dockerd> {
+export async function startDockerd({ newer, images = "containerd" }: DockerdOptions = {}): Promise<Dockerd> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "varve-dockerd-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -57,7 +59,7 @@ export async function startDockerd({ newer }: DockerdOptions = {}): Promise<Dock
   stack.defer(() => removeCgroups(cgroup));
   const path = [...(newer === undefined ? [] : programsOf(newer)), process.env["PATH"]].join(":");
   await mkdir(join(folder, "config", "cli-plugins"), { recursive: true });
-  await writeFile(join(folder, "daemon.json"), newer === undefined ? "{}" : NEWER_DAEMON);
+  await writeFile(join(folder, "daemon.json"), newer === undefined ? "{}" : settingsOf(images));
   if (newer !== undefined) await symlink(join(newer, BUILDX), join(folder, "config", "cli-plugins", "docker-buildx"));
   const socket = join(folder, "docker.sock");
   const child = spawn("setpriv", [...CONTAINED, "dockerd", ...daemonArguments(folder, socket, cgroup)], {
@@ -77,7 +79,7 @@ export async function startDockerd({ newer }: DockerdOptions = {}): Promise<Dock
       PATH: path,
       DOCKER_HOST: `unix://${socket}`,
       DOCKER_CONFIG: join(folder, "config"),
-      DOCKER_BUILDKIT: newer === undefined ? "0" : "1",
+      DOCKER_BUILDKIT: newer === undefined || images === "graphdriver" ? "0" : "1",
     };
     const command = newer === undefined ? "docker" : join(newer, "usr/bin/docker");
     return await finished(spawn(command, args, { env: { ...process.env, ...settings, ...env } }), input);
@@ -101,7 +103,9 @@ const CONTAINED = "--pdeathsig KILL unshare --kill-child --mount --propagation=p
 );
 
 /** BuildKit's caches want containerd's image store. */
-const NEWER_DAEMON = JSON.stringify({ features: { "containerd-snapshotter": true } });
+function settingsOf(images: DockerdOptions["images"]): string {
+  return JSON.stringify({ features: { "containerd-snapshotter": images === "containerd" } });
+}
 const BUILDX = "usr/libexec/docker/cli-plugins/docker-buildx";
 
 function programsOf(root: string): string[] {
