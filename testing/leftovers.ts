@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readCgroupLayout } from "../src/exec/cgroup-layout.ts";
@@ -68,6 +68,7 @@ function processesWith(marks: readonly string[]): string[] {
 }
 
 function filesOf(stateDir: string): string[] {
+  if (!existsSync(stateDir)) return [];
   return readdirSync(stateDir, { recursive: true, encoding: "utf8" }).filter(
     (path) => !/^(?:lock|seccomp-[0-9a-f]+\.bpf|\d+-[0-9a-f]{12}(?:\/lock)?)$/.test(path),
   );

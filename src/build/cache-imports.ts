@@ -12,6 +12,8 @@ export interface ImportDeps {
   /** Keeps the records of results that are taken from a cache. */
   readonly lease: Lease;
   readonly signal: AbortSignal | undefined;
+  /** Milliseconds after which the build goes on without a cache that has not come. */
+  readonly patience: number | undefined;
 }
 
 /** Caches that are being imported; disposing of them ends what is still under way. */
@@ -20,7 +22,7 @@ export interface Imports extends AsyncDisposable {
   readonly caches: readonly ImportedCache<Result>[];
 }
 
-/** Milliseconds after which a build goes on without a cache that has not come. */
+/** Milliseconds. */
 const PATIENCE = 120_000;
 /** What says where a cache of a type is. */
 const PLACE: ReadonlyMap<string, string> = new Map([
@@ -53,18 +55,22 @@ export async function startImports(specs: readonly CacheSpec[], deps: ImportDeps
 async function startImport(
   name: string,
   spec: CacheSpec,
-  { store, progress, lease, signal }: ImportDeps,
+  { store, progress, lease, signal, patience = PATIENCE }: ImportDeps,
   stack: AsyncDisposableStack,
 ): Promise<ImportedCache<Result>> {
   const { importCache, importedCache } = await import("../remotecache/index.ts");
   const ended = new AbortController();
   let told: Disposable | undefined;
-  const limits = [ended.signal, AbortSignal.timeout(PATIENCE), ...(signal === undefined ? [] : [signal])];
+  const limits = [ended.signal, AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
   const options = { signal: AbortSignal.any(limits), onWarning: (message: string) => progress.warn(message) };
   const graphs = progress
     .activity(`importing cache manifest from ${name}`, async () => {
       const origin = await originOf(spec, store);
-      told = store.lostBlobs.tell({ source: origin.source, dropBlob: (digest) => cache.dropBlob(digest) });
+      told = store.lostBlobs.tell({
+        source: origin.source,
+        dropBlob: (digest) => cache.dropBlob(digest),
+        dropAll: () => cache.dropAll(),
+      });
       return await importCache(origin, options);
     })
     .catch(() => []);

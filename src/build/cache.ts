@@ -6,10 +6,14 @@ import type { State } from "../state/index.ts";
 import type { LostBlobs } from "./lost-blobs.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 
-/** Results as the embedded cache names them: by their records. A context directory has no name that lasts. */
-export function resultTable(records: Records): ResultTable<Result> {
+/**
+ * Results as the embedded cache names them: by their records. A context directory has no name that lasts. Of records that
+ * need a lost blob there are none.
+ */
+export function resultTable(records: Records, lost?: LostBlobs): ResultTable<Result> {
+  const isThere = (id: string): boolean => records.get(id) !== undefined && lost?.breaks(id) !== true;
   return {
-    get: (id) => (id === SCRATCH || records.get(id) !== undefined ? recordResult(id) : undefined),
+    get: (id) => (id === SCRATCH || isThere(id) ? recordResult(id) : undefined),
     id: (result) => (result.kind === "record" ? result.id : undefined),
   };
 }
@@ -17,19 +21,23 @@ export function resultTable(records: Records): ResultTable<Result> {
 /** The solver of a store: all builds in it share what they have in common. */
 export function openSolver(state: State, records: Records, lostBlobs: LostBlobs): Solver<Result> {
   return new Solver({
-    cache: localCache(state, resultTable(records)),
-    unreadable: (error) => {
-      lostBlobs.note(error);
-      return unreadableResults(error, records);
-    },
+    cache: localCache(state, resultTable(records, lostBlobs)),
+    unreadable: (error) => unreadableResults(error, { records, lostBlobs }),
   });
 }
 
-/** Which results an error says cannot be read: it names a record, and they stand on it. Undefined if it names none. */
-export function unreadableResults(error: unknown, records: Records): ((result: Result) => boolean) | undefined {
+/**
+ * Which results an error says cannot be read: it names a record, and they stand on it or need the same blob. Undefined if it
+ * names none.
+ */
+export function unreadableResults(
+  error: unknown,
+  { records, lostBlobs }: { readonly records: Records; readonly lostBlobs: LostBlobs },
+): ((result: Result) => boolean) | undefined {
   const lost = error instanceof VarveError ? error.details["record"] : undefined;
   if (typeof lost !== "string") return undefined;
-  return (result) => result.kind === "record" && standsOn(result.id, lost, records);
+  lostBlobs.note(error);
+  return (result) => result.kind === "record" && (standsOn(result.id, lost, records) || lostBlobs.breaks(result.id));
 }
 
 function standsOn(id: string, lost: string, records: Records): boolean {

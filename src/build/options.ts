@@ -68,6 +68,8 @@ export interface BuildOptions {
   /** Every stage, or the named ones, ignore the cache. */
   readonly noCache?: boolean | readonly string[];
   readonly cacheFrom?: readonly CacheSpec[];
+  /** Milliseconds after which a cache that has not come counts as empty. Default two minutes. */
+  readonly cachePatience?: number;
   readonly cacheTo?: readonly CacheSpec[];
   readonly secrets?: readonly SecretSource[];
   readonly ssh?: readonly SshSource[];

@@ -25,6 +25,8 @@ export class Progress {
   readonly #steps = new Map<Digest, StepReport>();
   readonly #order: Digest[] = [];
   readonly #startedAt = new Map<Digest, number>();
+  /** Reasons for doing without cached results that were told of. */
+  readonly #rollBacks = new Set<string>();
 
   constructor(emit: OnBuildEvent | undefined) {
     this.#emit = emit ?? (() => undefined);
@@ -108,7 +110,11 @@ export class Progress {
         this.#emit({ ...vertex, startedAt, completedAt: at, error: "cancelled" });
         return;
       case "vertex-rolled-back":
-        this.warn(`a cached result of ${name} could not be read from ${event.cache} (${event.reason}); the step runs`);
+        if (this.#rollBacks.has(event.reason)) return;
+        this.#rollBacks.add(event.reason);
+        this.warn(
+          `a cached result of ${name} could not be read from ${event.cache} (${event.reason}); what needs it is made again`,
+        );
         return;
       case "vertex-report":
         this.#report(digest, event.report);

@@ -95,10 +95,11 @@ export class Session implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const shared = stack.use(await options.store.work.enter());
     const own = stack.use(await options.store.content.lease());
-    const { store, signal } = options;
+    const { store, signal, cacheFrom = [], cachePatience: patience } = options;
+    stack.use(store.lostBlobs.enter());
     const progress = new Progress(options.onEvent);
     const imports = stack.use(
-      await startImports(options.cacheFrom ?? [], { store, progress, lease: shared.lease, signal }),
+      await startImports(cacheFrom, { store, progress, lease: shared.lease, signal, patience }),
     );
     return new Session(options, { shared, own, progress, imports }, stack.move());
   }
@@ -131,9 +132,8 @@ export class Session implements AsyncDisposable {
    * again may help.
    */
   async rollBack(error: unknown): Promise<boolean> {
-    const isUnreadable = unreadableResults(error, this.store.records);
+    const isUnreadable = unreadableResults(error, this.store);
     if (isUnreadable === undefined) return false;
-    this.store.lostBlobs.note(error);
     return await this.#job.rollBack(isUnreadable, error instanceof Error ? error.message : String(error));
   }
 

@@ -35,7 +35,7 @@ export interface Store extends AsyncDisposable {
   /** The client of registries, made when it is first asked for. */
   readonly registry: () => Promise<Registry>;
   readonly solver: Solver<Result>;
-  /** Tells imported caches which of their blobs are missing. */
+  /** Knows, and tells imported caches, which blobs are not where they should be. */
   readonly lostBlobs: LostBlobs;
   /** Keeps what builds that run at the same time share. */
   readonly work: SharedWork;
@@ -63,7 +63,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));
   const mounts = new MountPoints(join(root, "mounts"));
   const records = new Records({ state, content, snapshotter, mounts, fetchBlob: blobFetcher(registry, content) });
-  const lostBlobs = new LostBlobs(records);
+  const lostBlobs = new LostBlobs({ records, content });
   return {
     root,
     state,

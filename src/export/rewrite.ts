@@ -13,7 +13,10 @@ export interface RewriteOptions {
   readonly level: number | undefined;
 }
 
-/** Rewrites layers so that no entry is younger than the epoch. A layer that cannot be rewritten is kept, with a warning. */
+/**
+ * Rewrites layers so that no entry is younger than the epoch. A layer that cannot be rewritten is kept, with a warning; one
+ * that cannot be had is an error.
+ */
 export async function rewriteLayers(
   layers: readonly LayerBlob[],
   options: RewriteOptions,
@@ -31,6 +34,8 @@ function isLayer(layer: LayerBlob, diffId: Digest | undefined, { records }: Expo
 }
 
 async function tryRewrite(layer: LayerBlob, options: RewriteOptions, deps: ExportDeps): Promise<LayerBlob> {
+  if (isRewritten(layer, options)) return layer;
+  await deps.records.fetch(layer, deps.hold);
   try {
     return await rewriteLayer(layer, options, deps);
   } catch (error) {
@@ -40,10 +45,11 @@ async function tryRewrite(layer: LayerBlob, options: RewriteOptions, deps: Expor
   }
 }
 
+function isRewritten({ descriptor }: LayerBlob, { epoch }: RewriteOptions): boolean {
+  return descriptor.annotations?.[Annotation.rewrittenTimestamp] === String(epoch);
+}
+
 async function rewriteLayer(layer: LayerBlob, options: RewriteOptions, deps: ExportDeps): Promise<LayerBlob> {
-  const mark = String(options.epoch);
-  if (layer.descriptor.annotations?.[Annotation.rewrittenTimestamp] === mark) return layer;
-  await deps.records.fetch(layer, deps.hold);
   const { content, hold } = deps;
   const tar = archiveOf(content, layer.descriptor.digest, hold.signal);
   const { compression, level } = options;
@@ -54,7 +60,12 @@ async function rewriteLayer(layer: LayerBlob, options: RewriteOptions, deps: Exp
   return {
     ...layer,
     diffId,
-    descriptor: { mediaType, digest, size, annotations: { ...annotations, [Annotation.rewrittenTimestamp]: mark } },
+    descriptor: {
+      mediaType,
+      digest,
+      size,
+      annotations: { ...annotations, [Annotation.rewrittenTimestamp]: String(options.epoch) },
+    },
   };
 }
 

@@ -143,7 +143,8 @@ test("lower layers that come along with an imported result are kept too", async 
     loadWithParents: () => {
       const all = [...keys.walk()].flatMap((key) => {
         const [stored] = keys.results(key);
-        return stored === undefined ? [] : [[key, results.load(stored)] as const];
+        if (stored === undefined) return [];
+        return [[key, { result: results.load(stored), createdAt: stored.createdAt }] as const];
       });
       return new Map(all);
     },
@@ -154,4 +155,24 @@ test("lower layers that come along with an imported result are kept too", async 
   log.take();
   await solveToy(toySolver(local), chain(log, 2));
   assert.deepEqual(log.take(), []);
+});
+
+test("what comes along with an imported result keeps its own time, even where its record has a newer result", async (t) => {
+  const log = new ToyLog();
+  const { keys, results } = await filled(t, "remote", 1_000, chain(log, 3));
+  const older = new Map<string, { result: Toy; createdAt: number }>();
+  for (const key of [...keys.walk()]) {
+    const [stored] = keys.results(key);
+    if (stored === undefined) continue;
+    older.set(key, { result: results.load(stored), createdAt: stored.createdAt });
+    const newer = results.save({ text: "newer" }, 3_000);
+    keys.write([{ kind: "result", key, result: newer }]);
+  }
+  const loads = { save: () => undefined, exists: () => true, load: () => ({ text: "newer" }) };
+  const remote = new CacheManager<Toy>({ id: "remote", keys, results: { ...loads, loadWithParents: () => older } });
+  const local = toyCache();
+  await solveToy(toySolver(local), chain(log, 3), { caches: [remote] });
+  const again = new ToyLog();
+  assert.equal(await solveToy(toySolver(local), chain(again, 2), { log: again }), "s1(s0())");
+  assert.equal(again.ofKind("vertex-cached")[0]?.trace.candidates[0]?.createdAt, 1_000);
 });

@@ -1,6 +1,6 @@
 import type { CacheManager, CacheRecord } from "./cache-manager.ts";
 import type { CacheKey } from "./key.ts";
-import type { KeyLink, ResultContext } from "./store.ts";
+import type { KeyLink, LoadedResult, ResultContext } from "./store.ts";
 
 export interface ProbeAnswer<R> {
   readonly cache: CacheManager<R>;
@@ -65,19 +65,12 @@ export class CombinedCache<R> {
     const { cache } = record;
     if (cache === this.main) return { result: await cache.load(record, context), records: [record] };
     const parents = await cache.results.loadWithParents?.(record.key, record.result, context);
-    const result =
-      parents?.has(record.key) === true ? (parents.get(record.key) as R) : await cache.load(record, context);
-    for (const [ancestor, id] of ancestors(key, cache.id)) {
-      if (ancestor !== key && parents?.has(id) === true)
-        await this.#keepParent(ancestor, cache, id, parents.get(id) as R);
-    }
+    const own = parents?.get(record.key);
+    const result = own === undefined ? await cache.load(record, context) : own.result;
+    for (const [ancestor, parent] of parentsOf(key, cache.id, parents))
+      await this.main.save(ancestor, parent.result, parent.createdAt);
     const { record: kept } = await this.main.save(key, result, record.result.createdAt);
     return { result, records: kept === undefined ? [record] : [record, kept] };
-  }
-
-  async #keepParent(key: CacheKey, from: CacheManager<R>, id: string, result: R): Promise<void> {
-    const [stored] = await from.keys.results(id);
-    if (stored !== undefined) await this.main.save(key, result, stored.createdAt);
   }
 
   async #ask<T>(cache: CacheManager<R>, otherwise: T, question: () => T | Promise<T>): Promise<T> {
@@ -103,6 +96,19 @@ export class CombinedCache<R> {
 export function preferred<R>(records: readonly CacheRecord<R>[], main: CacheManager<R>): CacheRecord<R>[] {
   const rank = (record: CacheRecord<R>): number => (record.cache === main ? 1 : 0);
   return [...records].sort((a, b) => b.result.createdAt - a.result.createdAt || rank(a) - rank(b));
+}
+
+/** The keys a key was made from whose results came along with its own, with those; lowest first. */
+function parentsOf<R>(
+  key: CacheKey,
+  cache: string,
+  loaded: ReadonlyMap<string, LoadedResult<R>> | undefined,
+): [CacheKey, LoadedResult<R>][] {
+  if (loaded === undefined) return [];
+  return [...ancestors(key, cache)].flatMap(([ancestor, id]) => {
+    const parent = ancestor === key ? undefined : loaded.get(id);
+    return parent === undefined ? [] : [[ancestor, parent] as [CacheKey, LoadedResult<R>]];
+  });
 }
 
 /** A key and everything it was made from, with the ids they have in one cache; inputs before what is made from them. */

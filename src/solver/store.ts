@@ -53,6 +53,13 @@ export interface CacheKeyStore {
   release(result: string): Awaitable<void>;
 }
 
+/** A result as it comes out of a store, with the time it was made. */
+export interface LoadedResult<R> {
+  readonly result: R;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
 export interface ResultContext {
   readonly signal?: AbortSignal | undefined;
 }
@@ -68,5 +75,9 @@ export interface CacheResultStore<R> {
    * Loads a result and every result below it in `key`'s history that comes along for free (the lower layers of an imported
    * one), by key. The map holds `key` itself.
    */
-  loadWithParents?(key: string, result: StoredResult, context: ResultContext): Awaitable<ReadonlyMap<string, R>>;
+  loadWithParents?(
+    key: string,
+    result: StoredResult,
+    context: ResultContext,
+  ): Awaitable<ReadonlyMap<string, LoadedResult<R>>>;
 }

@@ -66,7 +66,7 @@ test("records of the steps below come along as far as their layers are the lowes
     (await cache.keys.results(`record:${key}`))[0]!,
     {},
   );
-  assert.deepEqual([...(found ?? [])].map(([, { text }]) => text).sort(), ["a", "a+b"]);
+  assert.deepEqual([...(found ?? [])].map(([, { result }]) => result.text).sort(), ["a", "a+b"]);
   const again = new ToyLog();
   assert.equal(await solveToy(toySolver(local), toyChain(again, 2), { log: again }), "a");
   assert.deepEqual(again.executed, [], "kept without the import");

@@ -34,6 +34,11 @@ export class ImportedCache<R> extends CacheManager<R> {
   dropBlob(digest: Digest): void {
     this.#losses.addBlob(digest);
   }
+
+  /** Says that nothing can be had from where the import says: no result exists from now on. */
+  dropAll(): void {
+    this.#losses.addAll();
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
-import type { CacheResultStore, ResultContext, StoredResult } from "../../solver/index.ts";
+import type { CacheResultStore, LoadedResult, ResultContext, StoredResult } from "../../solver/index.ts";
 import { layersName } from "../document/graph-node.ts";
 import type { CacheNode } from "../document/graph-types.ts";
 import type { ImportIndex } from "./import-index.ts";
@@ -46,20 +46,22 @@ export class ImportedResultStore<R> implements CacheResultStore<R> {
   }
 
   /** What the result's record is made of comes along as far as its layers are the lowest ones of the result's. */
-  async loadWithParents(key: string, result: StoredResult, context: ResultContext): Promise<ReadonlyMap<string, R>> {
+  async loadWithParents(
+    key: string,
+    stored: StoredResult,
+    context: ResultContext,
+  ): Promise<ReadonlyMap<string, LoadedResult<R>>> {
     const index = await this.#index;
-    const layers = this.#layers(result.id, index);
-    const loaded = new Map<string, R>();
-    loaded.set(key, await this.#source.load(layers, { ...context, createdAt: result.createdAt }));
-    const prefixes = new Set(layers.map((_, at) => layersName(layers.slice(0, at + 1))));
     const made = new Map<string, R>();
-    for (const [id, parent] of this.#parents(key, prefixes, index)) {
-      const { createdAt } = parent;
-      const known = made.get(parent.id);
-      const lower = known ?? (await this.#source.load(this.#layers(parent.id, index), { ...context, createdAt }));
-      made.set(parent.id, lower);
-      loaded.set(id, lower);
-    }
+    const load = async ({ id, createdAt }: StoredResult): Promise<LoadedResult<R>> => {
+      const result = made.get(id) ?? (await this.#source.load(this.#layers(id, index), { ...context, createdAt }));
+      made.set(id, result);
+      return { result, createdAt };
+    };
+    const layers = this.#layers(stored.id, index);
+    const prefixes = new Set(layers.map((_, at) => layersName(layers.slice(0, at + 1))));
+    const loaded = new Map([[key, await load(stored)]]);
+    for (const [id, parent] of this.#parents(key, prefixes, index)) loaded.set(id, await load(parent));
     return loaded;
   }
 

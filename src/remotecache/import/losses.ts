@@ -5,6 +5,7 @@ import type { ImportIndex } from "./import-index.ts";
 export class Losses {
   readonly #blobs = new Set<Digest>();
   readonly #results = new Set<string>();
+  #isAll = false;
 
   addBlob(digest: Digest): void {
     this.#blobs.add(digest);
@@ -14,9 +15,14 @@ export class Losses {
     this.#results.add(result);
   }
 
+  /** Every result there is. */
+  addAll(): void {
+    this.#isAll = true;
+  }
+
   /** Whether a result is there no more, or never was. */
   has(result: string, index: ImportIndex): boolean {
-    if (this.#results.has(result)) return true;
+    if (this.#isAll || this.#results.has(result)) return true;
     return index.layers(result)?.some(({ digest }) => this.#blobs.has(digest)) ?? true;
   }
 }
