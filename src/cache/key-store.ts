@@ -1,4 +1,13 @@
-import type { CacheKeyStore, KeyChange, KeyDigest, KeyLink, Selector, StoredResult } from "../solver/index.ts";
+import {
+  type CacheKeyStore,
+  type KeyChange,
+  type KeyDigest,
+  type KeyLink,
+  RECORD_OUTPUT,
+  type Selector,
+  type StoredResult,
+  recordDigest,
+} from "../solver/index.ts";
 import type { State } from "../state/index.ts";
 
 /** A link with both its ends. */
@@ -59,11 +68,10 @@ export class SqliteKeyStore implements CacheKeyStore {
     return row === undefined ? undefined : storedResult(row);
   }
 
+  /** Also by links that were taken from a cache document, which name the record and not the op. */
   links(key: string, link: KeyLink): string[] {
-    const rows = this.#state.all<{ target: string }>(
-      `SELECT target FROM cache_link WHERE ${LINK}`,
-      ...values(key, link),
-    );
+    const sql = `SELECT target FROM cache_link WHERE ${LINK} UNION SELECT target FROM cache_link WHERE ${LINK}`;
+    const rows = this.#state.all<{ target: string }>(sql, ...values(key, link), ...values(key, byRecord(link)));
     return rows.map(({ target }) => target);
   }
 
@@ -82,8 +90,9 @@ export class SqliteKeyStore implements CacheKeyStore {
 
   /** Links that lead to keys of an op's output, from whatever inputs. Not all of them if there are very many. */
   linksOfOp(digest: KeyDigest, output: number): LinkRow[] {
-    const sql = `SELECT * FROM cache_link WHERE digest = ? AND output = ? LIMIT ${MOST_LINKS}`;
-    return this.#state.all<Row>(sql, digest, output).map(linkRow);
+    const sql = `SELECT * FROM cache_link WHERE (digest = ? AND output = ?) OR (digest = ? AND output = ?) LIMIT ${MOST_LINKS}`;
+    const record = recordDigest(digest, output);
+    return this.#state.all<Row>(sql, digest, output, record, RECORD_OUTPUT).map(linkRow);
   }
 
   keysOfResult(result: string): string[] {
@@ -147,6 +156,11 @@ export class SqliteKeyStore implements CacheKeyStore {
       if (changes > 0) open.push(...sources.map(({ source }) => source));
     }
   }
+}
+
+/** The link as a cache document would name it. */
+function byRecord(link: KeyLink): KeyLink {
+  return { ...link, output: RECORD_OUTPUT, digest: recordDigest(link.digest, link.output) as KeyDigest };
 }
 
 function values(key: string, { digest, output, input, selector }: KeyLink): [string, string, number, number, string] {

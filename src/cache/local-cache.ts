@@ -7,8 +7,12 @@ import { type ResultTable, TableResultStore } from "./result-store.ts";
 export const LOCAL_CACHE = "local";
 
 /** The embedded cache: keys in the database, results wherever `results` has them. */
-export function localCache<R>(state: State, results: ResultTable<R>): CacheManager<R> {
-  return new CacheManager({ id: LOCAL_CACHE, keys: new SqliteKeyStore(state), results: new TableResultStore(results) });
+export function localCache<R>(
+  state: State,
+  results: ResultTable<R>,
+  keys: SqliteKeyStore = new SqliteKeyStore(state),
+): CacheManager<R> {
+  return new CacheManager({ id: LOCAL_CACHE, keys, results: new TableResultStore(results) });
 }
 
 /**

@@ -73,6 +73,16 @@ export class CacheManager<R> {
     return { isNewKey, ...(stored === undefined ? {} : { record: { cache: this, key: id, result: stored } }) };
   }
 
+  /** As `save` without a result. Returns the key's id here; undefined if nothing durable leads to it. */
+  async place(key: CacheKey): Promise<string | undefined> {
+    const changes: KeyChange[] = [];
+    const id = await this.#place(key, changes, new Set());
+    if (id === undefined) return undefined;
+    await this.keys.write(changes);
+    key.locate(this.id, id);
+    return id;
+  }
+
   /** Adds a link between two keys of this cache unless it would close a loop. */
   async link(from: string, link: KeyLink, to: string): Promise<void> {
     if (await this.keys.hasLink(from, link, to)) return;

@@ -3,7 +3,7 @@ export { CombinedCache, type Loaded, type ProbeAnswer, preferred } from "./combi
 export type * from "./events.ts";
 export type * from "./key-digest.ts";
 export { type SolveOptions, type SolveResult, SolverJob } from "./job.ts";
-export { CONTENT_OUTPUT, CacheKey, type KeyAlternative, contentKey, recordDigest } from "./key.ts";
+export { CONTENT_OUTPUT, CacheKey, type KeyAlternative, RECORD_OUTPUT, contentKey, recordDigest } from "./key.ts";
 export { MemoryKeyStore } from "./memory-keys.ts";
 export { MemoryResultStore } from "./memory-results.ts";
 export type { SlotLimits } from "./slots.ts";

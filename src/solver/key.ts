@@ -4,6 +4,12 @@ import type { KeyDigest, Selector } from "./key-digest.ts";
 /** The output index of a content key. */
 export const CONTENT_OUTPUT = -1;
 
+/**
+ * The output of a link, or of a key, whose digest is that of the record itself: cache documents hold the digests of records,
+ * not of ops.
+ */
+export const RECORD_OUTPUT = -2;
+
 const RANDOM = "random:";
 
 /**
@@ -11,6 +17,7 @@ const RANDOM = "random:";
  * A `random:` digest stays one, so that nobody takes it for something that can be stored.
  */
 export function recordDigest(digest: KeyDigest, output: number): string {
+  if (output === RECORD_OUTPUT) return digest;
   if (digest.startsWith(RANDOM)) return `${digest}@${output}`;
   return digestOf(`${digest}@${output}`);
 }

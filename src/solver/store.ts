@@ -16,7 +16,7 @@ export interface KeyLink {
   readonly input: number;
   /** Which output of the op. */
   readonly output: number;
-  /** The op's cache digest. */
+  /** The op's cache digest; where the output is `RECORD_OUTPUT`, the digest of the record that the link leads to. */
   readonly digest: KeyDigest;
   /** Empty: no selector. */
   readonly selector: Selector | "";
