@@ -1,14 +1,15 @@
 import { formatPlatform, formatReference, hostPlatform } from "../core/index.ts";
 import type { Hold, LayerBlob, RemoteLayer } from "../record/index.ts";
 import type { CacheExport, CacheTarget, ExportCompression, LayersOf, RegistryExport } from "../remotecache/index.ts";
+import { nameOfLayers } from "./caches/names.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, CacheReport } from "./options.ts";
-import type { Activity } from "./progress.ts";
+import type { OnTransfer } from "../registry/index.ts";
 import type { Session } from "./session.ts";
 import type { Store } from "./store.ts";
 import { transferStatuses } from "./transfers.ts";
 
-type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
+export type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
 
 /** Reads where a build's cache is to go. Throws `invalid-argument` for what can be seen to be wrong before anything is built. */
 export async function readCacheExports({ cacheTo = [] }: BuildOptions): Promise<readonly CacheExport[]> {
@@ -60,12 +61,18 @@ async function exportCache(target: DocumentExport, options: BuildOptions, sessio
       exportGraph(session.solved, {
         mode: target.mode,
         layersOf: layersOf(session.store, session.hold, target.compression),
+        nameOf: nameOfLayers,
         omitLayerTimes: target.compression.force,
         signal: session.hold.signal,
       }),
     );
     const scope = target.scope ?? defaultScope(scopeFacts(options));
-    const to = await targetOf(target, session, activity);
+    const status = transferStatuses();
+    const to = await targetOf(target, {
+      store: session.store,
+      warn: (message) => session.progress.warn(message),
+      onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
+    });
     const descriptor = await activity.part(`writing cache to ${nameOf(target)}`, () =>
       to.write(exported, scope, session.hold),
     );
@@ -92,25 +99,28 @@ export function layersOf(
   };
 }
 
-async function targetOf(target: DocumentExport, session: Session, activity: Activity): Promise<CacheTarget> {
-  const { containerForm, layoutTarget, registryTarget } = await import("../remotecache/index.ts");
-  const shared = {
-    form: containerForm(target.container),
-    source: layerSource(session.store),
-    reset: target.reset,
-    warn: (message: string) => session.progress.warn(message),
-  };
-  if (target.type === "local") return layoutTarget({ ...shared, directory: target.directory, tag: target.tag });
-  const status = transferStatuses();
-  return registryTarget({
-    ...shared,
-    registry: await openRegistry(target, session.store),
-    reference: target.reference,
-    onEvent: (event) => activity.report({ kind: "progress", ...status(event) }),
-  });
+export interface TargetDeps {
+  readonly store: Store;
+  readonly warn: (message: string) => void;
+  readonly onTransfer?: OnTransfer | undefined;
 }
 
-async function openRegistry({ reference, insecure }: RegistryExport, store: Store): ReturnType<Store["registry"]> {
+/** Where a cache is to be written. */
+export async function targetOf(
+  target: DocumentExport,
+  { store, warn, onTransfer: onEvent }: TargetDeps,
+): Promise<CacheTarget> {
+  const { containerForm, layoutTarget, registryTarget } = await import("../remotecache/index.ts");
+  const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
+  if (target.type === "local") return layoutTarget({ ...shared, directory: target.directory, tag: target.tag });
+  const registry = await openRegistry(target, store);
+  return registryTarget({ ...shared, registry, reference: target.reference, onEvent });
+}
+
+export async function openRegistry(
+  { reference, insecure }: Pick<RegistryExport, "reference" | "insecure">,
+  store: Store,
+): ReturnType<Store["registry"]> {
   const registry = await store.registry();
   if (insecure) registry.allowInsecure(reference.registry);
   return registry;
@@ -143,7 +153,7 @@ export async function inlineCacheOf(
   return await inlineCache(solved, blobs, { layersOf: layersOf(store, hold, {}), signal: hold.signal });
 }
 
-function nameOf(target: DocumentExport): string {
+export function nameOf(target: DocumentExport): string {
   return target.type === "local" ? `${target.directory}:${target.tag}` : formatReference(target.reference);
 }
 

@@ -11,13 +11,15 @@ export { CacheGraph } from "./document/graph.ts";
 export type { CacheLink, CacheNode, CacheResult } from "./document/graph-types.ts";
 export { type ImageBlob, type InlineOptions, inlineGraph } from "./document/inline.ts";
 export { remoteLayer } from "./document/layer.ts";
+export { nameOfStep } from "./document/names.ts";
 export { graphOf } from "./document/read-graph.ts";
 export type { ConfigScope } from "./document/scopes.ts";
-export type { Time } from "./document/time.ts";
+export { type Time, timeFromMilliseconds, timeToMilliseconds } from "./document/time.ts";
 export { type WrittenGraph, configOf } from "./document/write-graph.ts";
 export { type ImportOptions, importCache } from "./import/import-cache.ts";
 export { ImportedCache, type ImportedCacheOptions, importedCache } from "./import/imported-cache.ts";
 export type { ImportedResults, LoadHint } from "./import/imported-results.ts";
+export { type InspectedCache, inspectCache } from "./import/inspect-cache.ts";
 export { type LayoutPlace, layoutBlob, layoutOrigin } from "./import/layout-origin.ts";
 export type { CacheOrigin } from "./import/origin.ts";
 export { registryOrigin } from "./import/registry-origin.ts";
@@ -36,6 +38,8 @@ export {
   parseCacheExports,
 } from "./export/attributes.ts";
 export { type ExportedGraph, exportGraph } from "./export/export-graph.ts";
+export type { Generation } from "./export/scopes.ts";
+export { exportStored } from "./export/stored-keys.ts";
 export { inlineCache } from "./export/inline-export.ts";
 export { lockLayout } from "./export/layout-lock.ts";
 export { type LayoutTargetOptions, layoutTarget } from "./export/layout-target.ts";

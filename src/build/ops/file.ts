@@ -68,5 +68,12 @@ function copiedPaths(src: string, wildcard: boolean): ByteString[] {
 }
 
 function describe(action: FileAction): string {
-  return action.kind === "copy" ? `copy ${action.src} ${action.dest}` : action.kind;
+  switch (action.kind) {
+    case "copy":
+      return `copy ${action.src} ${action.dest}`;
+    case "symlink":
+      return `symlink ${action.newpath}`;
+    default:
+      return `${action.kind} ${action.path}`;
+  }
 }

@@ -115,7 +115,7 @@ test("names of fields match whatever their case, nulls are empty, and what is no
     [],
   ]);
   assert.deepEqual(second, { results: [], chains: [], digest: "", inputs: [] });
-  assert.deepEqual(parse("null"), { layers: [], records: [], scopes: [] });
+  assert.deepEqual(parse("null"), { layers: [], records: [], scopes: [], names: [] });
 });
 
 test("what is no config is refused", () => {
@@ -156,12 +156,13 @@ test("a config is written as Go does: zeros left out, times trimmed, HTML escape
       },
     ],
     scopes: [],
+    names: [],
   };
   assert.equal(
     text(config),
     String.raw`{"layers":[{"blob":"a","parent":-1},{"blob":"\u003cb\u003e"}],"records":[{"layers":[{"layer":0,"createdAt":"0001-01-01T00:00:00Z"}],"chains":[{"layers":[1,0],"createdAt":"1970-01-01T00:00:01.5Z"}],"inputs":[[{"link":0}]]}]}`,
   );
-  assert.equal(text({ layers: [], records: [], scopes: [] }), "{}");
+  assert.equal(text({ layers: [], records: [], scopes: [], names: [] }), "{}");
   assert.deepEqual(parse(text(config)), config);
 });
 

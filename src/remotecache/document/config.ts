@@ -1,6 +1,7 @@
 import { type OrderedJson, VarveError, goJson } from "../../core/index.ts";
 import { formatTime } from "../../image/index.ts";
 import { GoFields, integer, list, parseGoJson } from "./go-fields.ts";
+import { parseNames } from "./names.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
 import { type Time, ZERO_TIME, parseGoTime } from "./time.ts";
 
@@ -46,6 +47,8 @@ export interface CacheConfig {
   readonly records: readonly ConfigRecord[];
   /** Whose records these are: Varve's addition, which BuildKit passes over. Newest first. */
   readonly scopes: readonly ConfigScope[];
+  /** What people call the steps, by the indices of their records; empty, or past the end: no name. Varve's addition too. */
+  readonly names: readonly string[];
 }
 
 function createdAt(fields: GoFields): Time {
@@ -100,8 +103,9 @@ export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
     throw new VarveError("limit-exceeded", `Cannot read cache config: it is larger than ${MAX_CONFIG} bytes`);
   const fields = new GoFields(parseGoJson(bytes, "cache config"), "the document");
   const records = fields.list("records", parseRecord);
-  const scopes = parseScopes(fields.raw("varve"), records.length);
-  return { layers: fields.list("layers", parseLayer), records, scopes };
+  const own = fields.raw("varve");
+  const scopes = parseScopes(own, records.length);
+  return { layers: fields.list("layers", parseLayer), records, scopes, names: parseNames(own, records.length) };
 }
 
 /** Go's `omitempty` of a list. */
@@ -127,7 +131,7 @@ export function encodeRecords(records: readonly ConfigRecord[]): Uint8Array {
 }
 
 /** The document as BuildKit writes it, byte for byte. A parent 0 is left out, as Go leaves out a zero. */
-export function encodeCacheConfig({ layers, records, scopes }: CacheConfig): Uint8Array {
+export function encodeCacheConfig({ layers, records, scopes, names }: CacheConfig): Uint8Array {
   const document = {
     layers: orAbsent(
       layers.map(({ blob, parent }) => ({
@@ -136,7 +140,8 @@ export function encodeCacheConfig({ layers, records, scopes }: CacheConfig): Uin
       })),
     ),
     records: orAbsent(records.map(recordJson)),
-    varve: scopes.length === 0 ? undefined : scopesJson(scopes),
+    varve:
+      scopes.length === 0 && names.length === 0 ? undefined : { scopes: scopesJson(scopes), names: orAbsent(names) },
   };
   return Buffer.from(goJson(document));
 }

@@ -14,6 +14,7 @@ export class GraphNode implements CacheNode {
   readonly dependents: Map<string, Set<GraphNode>> = new Map<string, Set<GraphNode>>();
   /** Set once this node is another one's part. */
   fusedInto: GraphNode | undefined;
+  name: string | undefined;
   readonly #results = new Map<string, CacheResult>();
   #sorted: readonly CacheResult[] | undefined;
 
@@ -44,6 +45,11 @@ export class GraphNode implements CacheNode {
     const known = this.#results.get(name);
     this.#results.set(name, known === undefined ? result : united(known, result));
     this.#sorted = undefined;
+  }
+
+  /** Whatever the order in which names are given, the same one stays. */
+  addName(name: string | undefined): void {
+    if (name !== undefined && (this.name === undefined || name < this.name)) this.name = name;
   }
 
   hasLink(input: number, { selector, node }: GraphLink): boolean {

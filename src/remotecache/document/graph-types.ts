@@ -23,4 +23,6 @@ export interface CacheNode {
   readonly inputs: readonly (readonly CacheLink[])[];
   /** Newest first; then by the digests of their layers. */
   readonly results: readonly CacheResult[];
+  /** What people call the step, as far as a writer said so: of several names the one that sorts first. */
+  readonly name?: string | undefined;
 }

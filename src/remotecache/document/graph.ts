@@ -28,8 +28,14 @@ export class CacheGraph {
    * node. A link that would close a loop is left out. Links lead to nodes of this graph, fused ones included. Throws
    * `invalid-argument` if an input has no alternative.
    */
-  add(digest: string, inputs: readonly (readonly CacheLink[])[], results: readonly CacheResult[] = []): CacheNode {
+  add(
+    digest: string,
+    inputs: readonly (readonly CacheLink[])[],
+    results: readonly CacheResult[] = [],
+    name?: string,
+  ): CacheNode {
     const node = inputs.length === 0 ? this.#root(digest) : this.#inner(digest, inputs);
+    node.addName(name);
     for (const result of results) node.addResult(result);
     return node;
   }
@@ -52,7 +58,7 @@ export class CacheGraph {
       const inputs = node.inputs.map((list) =>
         list.map(({ selector, node: from }) => ({ selector, node: here.get(from) as CacheNode })),
       );
-      here.set(node, this.add(node.digest, inputs, node.results));
+      here.set(node, this.add(node.digest, inputs, node.results, node.name));
     }
     for (const [theirs, ours] of here) here.set(theirs, this.#own(ours));
     return here;
@@ -143,6 +149,7 @@ export class CacheGraph {
       open.add(dependent);
     }
     for (const result of gone.results) node.addResult(result);
+    node.addName(gone.name);
     gone.fusedInto = node;
     this.#nodes.delete(gone);
     open.add(node);

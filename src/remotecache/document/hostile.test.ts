@@ -25,6 +25,7 @@ const config = (records: readonly ConfigRecord[], layers: CacheConfig["layers"] 
   layers,
   records,
   scopes: [],
+  names: [],
 });
 const numbers = Array.from({ length: MANY }, (_, at) => at);
 

@@ -92,7 +92,7 @@ export function inlineGraph(
   const described = layers.map((layer, at) => describe(layer, diffIds[at] as Digest, history[at]));
   const chain = layers.map(({ digest }, at) => ({ blob: digest, parent: at - 1 }));
   const byDigest = new Map(described.map((layer) => [layer.digest, layer]));
-  return graphOf({ layers: chain, records, scopes: [] }, byDigest, source);
+  return graphOf({ layers: chain, records, scopes: [], names: [] }, byDigest, source);
 }
 
 /** Histories may have fewer entries than there are layers: what is not said is left out. */

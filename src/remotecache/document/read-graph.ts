@@ -3,6 +3,7 @@ import type { CacheConfig, ConfigRecord } from "./config.ts";
 import { CacheGraph } from "./graph.ts";
 import type { CacheNode, CacheResult } from "./graph-types.ts";
 import { LayerChains } from "./layer-chains.ts";
+import { nameOfStep } from "./names.ts";
 
 export interface LoadedGraph {
   readonly graph: CacheGraph;
@@ -47,12 +48,14 @@ interface Visit {
 class GraphLoader {
   readonly graph: CacheGraph = new CacheGraph();
   readonly #records: readonly ConfigRecord[];
+  readonly #names: readonly string[];
   readonly #layers: LayerChains;
   /** Undefined: being visited, or not kept. */
   readonly #nodes = new Map<number, CacheNode | undefined>();
 
-  constructor({ records }: CacheConfig, layers: LayerChains) {
+  constructor({ records, names }: CacheConfig, layers: LayerChains) {
     this.#records = records;
+    this.#names = names;
     this.#layers = layers;
   }
 
@@ -93,7 +96,8 @@ class GraphLoader {
     const inputs = record.inputs.map((links) =>
       links.map(({ selector, link }) => ({ selector, node: this.#nodes.get(link) as CacheNode })),
     );
-    this.#nodes.set(index, this.graph.add(record.digest, inputs, results));
+    const name = nameOfStep(this.#names[index] ?? "");
+    this.#nodes.set(index, this.graph.add(record.digest, inputs, results, name));
   }
 
   #results({ results, chains }: ConfigRecord): CacheResult[] {

@@ -16,7 +16,7 @@ export interface ConfigScope {
 }
 
 /**
- * The member `varve` of a cache config: `{"scopes":[{"id","tops","at"}]}`, newest first. One that is malformed or out of
+ * The `scopes` in the member `varve` of a cache config: `[{"id","tops","at"}]`, newest first. One that is malformed or out of
  * bounds counts as none: whatever it says, it must not cost the cache.
  */
 export function parseScopes(value: unknown, records: number): readonly ConfigScope[] {
@@ -31,7 +31,7 @@ export function parseScopes(value: unknown, records: number): readonly ConfigSco
 }
 
 export function scopesJson(scopes: readonly ConfigScope[]): OrderedJson {
-  return { scopes: scopes.map(({ id, tops, at }) => ({ id, tops, at: formatTime(at) })) };
+  return scopes.map(({ id, tops, at }) => ({ id, tops, at: formatTime(at) }));
 }
 
 function parseScope(value: unknown): ConfigScope {

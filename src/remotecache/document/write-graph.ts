@@ -3,6 +3,7 @@ import type { CacheConfig } from "./config.ts";
 import { Forest } from "./forest.ts";
 import type { CacheGraph } from "./graph.ts";
 import type { CacheNode } from "./graph-types.ts";
+import { listOfNames } from "./names.ts";
 import { indexedInputs, orderedRecords } from "./order.ts";
 
 export interface WrittenGraph {
@@ -28,5 +29,6 @@ export function configOf(graph: CacheGraph): WrittenGraph {
     digest: node.digest,
     inputs: indexedInputs(node, indices),
   }));
-  return { config: { layers, records, scopes: [] }, layers: descriptors, indices };
+  const names = listOfNames(nodes.map(({ name }) => name));
+  return { config: { layers, records, scopes: [], names }, layers: descriptors, indices };
 }

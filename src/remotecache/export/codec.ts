@@ -16,14 +16,21 @@ export interface EncodedDocument {
   readonly manifest: EncodedBlob;
 }
 
-/** The same contents give the same bytes, whoever writes them. */
-export function encodeContents({ graph, generations }: CacheContents, form: ContainerForm): EncodedDocument {
+/** The same contents give the same bytes, whoever writes them. Names of steps can be left out. */
+export function encodeContents(
+  { graph, generations }: CacheContents,
+  form: ContainerForm,
+  { named = true }: { readonly named?: boolean } = {},
+): EncodedDocument {
   const { config, layers, indices } = configOf(graph);
   const scopes = generations.map(({ scope: id, tops, at }) => {
     const records = tops.flatMap((top) => indices.get(top) ?? []);
     return { id, tops: records.sort((a, b) => a - b), at };
   });
-  const encoded = blob(encodeCacheConfig({ ...config, scopes }), MediaType.buildkitCacheConfig);
+  const encoded = blob(
+    encodeCacheConfig({ ...config, scopes, names: named ? config.names : [] }),
+    MediaType.buildkitCacheConfig,
+  );
   const { bytes, mediaType } = encodeContainer(form, encoded.descriptor, layers);
   return { config: encoded, manifest: blob(bytes, mediaType) };
 }
@@ -39,18 +46,20 @@ function blob(bytes: Uint8Array, mediaType: string): EncodedBlob {
 }
 
 /**
- * Reads a document with the configs `read` gives. Undefined for an image, or an index of such. Throws `corrupt` for what is
+ * Reads a document with the configs `read` gives. Undefined for an image, or an index of such. `source` is where
+ * the blobs are to be had from. Throws `corrupt` for what is
  * neither.
  */
 export async function decodeContents(
   bytes: Uint8Array,
   read: (config: Descriptor) => Promise<Uint8Array>,
+  source?: string,
 ): Promise<CacheContents | undefined> {
   const container = readContainer(bytes);
   if (container.kind === "inline") return undefined;
   const config = parseCacheConfig(await read(container.config));
   const layers = new Map(container.layers.map((layer) => [layer.digest, layer]));
-  const { graph, nodes } = loadGraph(config, layers);
+  const { graph, nodes } = loadGraph(config, layers, source);
   if (config.scopes.length === 0) return foreignContents(graph);
   const generations = config.scopes.map(({ id: scope, tops, at }) => ({
     scope,

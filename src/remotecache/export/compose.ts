@@ -23,8 +23,8 @@ export interface Composed extends EncodedDocument {
 }
 
 /**
- * The document that holds what is there and an export. Where it is too large for BuildKit to read back, superseded
- * generations are left out, the oldest first. Undefined if no record of the export has a result.
+ * The document that holds what is there and an export. Where it is too large for BuildKit to read back, the
+ * names of steps are left out, then superseded generations, the oldest first. Undefined if no record of the export has a result.
  */
 export function compose({ there, mine, form, gone, rank }: Composition, warn: Warn): Composed | undefined {
   const isWhole = ({ layers }: CacheResult): boolean => layers.every(({ digest }) => !gone.has(digest));
@@ -39,10 +39,14 @@ export function compose({ there, mine, form, gone, rank }: Composition, warn: Wa
 
 function fit(contents: CacheContents, form: ContainerForm): Composed {
   for (let rest = contents; ;) {
-    const encoded = encodeContents(rest, form);
-    const isReadable = [encoded.config, encoded.manifest].every(({ bytes }) => bytes.byteLength <= READABLE);
-    const smaller = isReadable ? undefined : dropOldest(rest);
+    const named = encodeContents(rest, form);
+    const encoded = isReadable(named) ? named : encodeContents(rest, form, { named: false });
+    const smaller = isReadable(encoded) ? undefined : dropOldest(rest);
     if (smaller === undefined) return { ...encoded, contents: rest };
     rest = smaller;
   }
+}
+
+function isReadable({ config, manifest }: EncodedDocument): boolean {
+  return [config, manifest].every(({ bytes }) => bytes.byteLength <= READABLE);
 }

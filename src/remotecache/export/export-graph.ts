@@ -16,7 +16,7 @@ export interface ExportedGraph {
  * one result each at most. Keys of a session, and records that only such lead to, are left out.
  */
 export async function exportGraph<R>(
-  solved: readonly SolveResult<R>[],
+  solved: readonly Pick<SolveResult<R>, "keys" | "caches">[],
   options: ResultOptions<R>,
 ): Promise<ExportedGraph> {
   const caches = new Map<string, CacheManager<R>>();
@@ -30,8 +30,8 @@ export async function exportGraph<R>(
     const links = inputs.map((list) =>
       list.flatMap(({ selector, point: from }) => (nodes.get(from) ?? []).map((node) => ({ selector, node }))),
     );
-    const result = results.get(point);
-    const node = graph.add(point.digest, links, result === undefined ? [] : [result]);
+    const found = results.get(point);
+    const node = graph.add(point.digest, links, found === undefined ? [] : [found.result], found?.name);
     nodes.set(point, [node, ...point.equivalents.map((digest) => graph.add(digest, []))]);
   }
   const kept = tops.flatMap((top) => nodes.get(top)?.[0] ?? []).map((node) => graph.current(node));

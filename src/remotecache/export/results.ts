@@ -1,8 +1,9 @@
 import { VarveError, isVarveError } from "../../core/index.ts";
 import { Semaphore } from "../../io/index.ts";
-import type { LayerBlob, RemoteLayer } from "../../record/index.ts";
+import type { LayerBlob } from "../../record/index.ts";
 import type { CacheKey, CacheManager, CacheRecord } from "../../solver/index.ts";
 import type { CacheResult } from "../document/graph-types.ts";
+import { nameOfStep } from "../document/names.ts";
 import { timeFromMilliseconds } from "../document/time.ts";
 import { remoteLayer } from "./layer.ts";
 import type { Ordered } from "./order.ts";
@@ -20,11 +21,19 @@ export type LayersOf<R> = (
 export interface ResultOptions<R> {
   readonly mode: "min" | "max";
   readonly layersOf: LayersOf<R>;
+  /** What people call the step whose result these layers are; undefined: no name is written. */
+  readonly nameOf?: ((layers: readonly LayerBlob[]) => string | undefined) | undefined;
   /** False: the layer's bytes are here no more and nowhere else either. Asked once a blob. Default: they can be had. */
   readonly canFetch?: ((layer: LayerBlob) => Promise<boolean>) | undefined;
   /** Layers were compressed anew: they do not carry the time of what they were made from. */
   readonly omitLayerTimes?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What is found for a record. */
+export interface NamedResult {
+  readonly result: CacheResult;
+  readonly name: string | undefined;
 }
 
 /** Records whose layers are asked for at a time. */
@@ -48,8 +57,8 @@ export class Results<R> {
    * `max` makes blobs for every record. `min` makes them from the tops down until a record has yielded a result: what is
    * below has one only if its blobs exist. Roots never have one.
    */
-  async of(points: Ordered, tops: readonly Point[]): Promise<ReadonlyMap<Point, CacheResult>> {
-    const results = new Map<Point, CacheResult>();
+  async of(points: Ordered, tops: readonly Point[]): Promise<ReadonlyMap<Point, NamedResult>> {
+    const results = new Map<Point, NamedResult>();
     const take = async (point: Point, create: boolean): Promise<void> => {
       const result = await this.#slots.run(() => this.#best(point, create), this.#options.signal);
       if (result !== undefined) results.set(point, result);
@@ -73,15 +82,24 @@ export class Results<R> {
     return results;
   }
 
-  async #best({ key }: Point, create: boolean): Promise<CacheResult | undefined> {
+  async #best({ key }: Point, create: boolean): Promise<NamedResult | undefined> {
     if (key === undefined || key.isRoot || !key.exportResult) return undefined;
     const candidates = await this.#candidates(key);
     for (const record of candidates.slice(0, MAX_CANDIDATES)) {
       const layers = await this.#layers(record, create);
-      if (layers !== undefined && layers.length > 0)
-        return { layers, createdAt: timeFromMilliseconds(record.result.createdAt) };
+      if (layers !== undefined && layers.length > 0) return this.#named(layers, record);
     }
     return undefined;
+  }
+
+  #named(layers: readonly LayerBlob[], { result: { createdAt } }: CacheRecord<R>): NamedResult {
+    const { nameOf, omitLayerTimes = false } = this.#options;
+    const described = layers.map((layer) => remoteLayer(layer, { omitTime: omitLayerTimes }));
+    const name = nameOf?.(layers);
+    return {
+      result: { layers: described, createdAt: timeFromMilliseconds(createdAt) },
+      name: name === undefined ? undefined : nameOfStep(name),
+    };
   }
 
   /** Newest first; of the same time, in the order of the caches. */
@@ -92,13 +110,13 @@ export class Results<R> {
     return found.sort((a, b) => b.result.createdAt - a.result.createdAt);
   }
 
-  async #layers(record: CacheRecord<R>, create: boolean): Promise<readonly RemoteLayer[] | undefined> {
-    const { layersOf, omitLayerTimes = false } = this.#options;
+  async #layers(record: CacheRecord<R>, create: boolean): Promise<readonly LayerBlob[] | undefined> {
+    const { layersOf } = this.#options;
     try {
       const layers = await layersOf(record, { create });
       if (layers === undefined) return undefined;
       for (const layer of layers) if (!(await this.#canFetch(layer))) return undefined;
-      return layers.map((layer) => remoteLayer(layer, { omitTime: omitLayerTimes }));
+      return layers;
     } catch (error) {
       if (isUnobtainable(error)) return undefined;
       throw error;

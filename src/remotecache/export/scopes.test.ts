@@ -136,3 +136,19 @@ test("a document holds the records of every scope, in whatever order they come",
     }),
   );
 });
+
+test("a document that is too large for BuildKit loses the names of its steps before anything else", () => {
+  const graph = new CacheGraph();
+  const base = graph.add(digestOf("base"), []);
+  const layers = [toyLayer("one")];
+  const tops = Array.from({ length: 4000 }, (_, at) =>
+    graph.add(digestOf(`${at}`), [[{ selector: "", node: base }]], [{ layers, createdAt: 0n }], `${at}`.repeat(40)),
+  );
+  const mine = contentsOf(graph, tops, "a");
+  const composed = compose({ there: undefined, mine, form: "manifest", gone: new Set(), rank: "first" }, () =>
+    assert.fail("nothing to be told"),
+  );
+  const config = parseCacheConfig(composed?.config.bytes ?? Buffer.alloc(0));
+  assert.ok(encodeContents(mine, "manifest").config.bytes.byteLength > 1_048_576);
+  assert.deepEqual([config.names, config.scopes.length, config.records.length], [[], 1, 4001]);
+});

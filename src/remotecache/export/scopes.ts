@@ -140,7 +140,7 @@ export function retain(
     const inputs = node.inputs.map((list) =>
       list.map((link) => ({ selector: link.selector, node: copies.get(link.node) as CacheNode })),
     );
-    copies.set(node, kept.add(node.digest, inputs, node.results.filter(has).slice(0, MAX_RESULTS)));
+    copies.set(node, kept.add(node.digest, inputs, node.results.filter(has).slice(0, MAX_RESULTS), node.name));
   }
   const moved = generations.map((one) => ({
     ...one,

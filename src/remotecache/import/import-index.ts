@@ -58,7 +58,7 @@ export class ImportIndex {
     const results = node.results.flatMap(({ layers, createdAt }) => {
       if (!layers.every(({ mediaType }) => isLayerType(mediaType))) return [];
       const result = layersName(layers);
-      this.#layers.set(result, layers);
+      this.#layers.set(result, named(layers, node.name));
       this.#name(result, id);
       return [{ id: result, createdAt: Math.min(timeToMilliseconds(createdAt), now) }];
     });
@@ -94,4 +94,10 @@ export class ImportIndex {
       list.map(({ selector, node: from }) => ({ from: this.idOf(from), link: linkInto(node, input, selector) })),
     );
   }
+}
+
+/** The name of a step is the description of the layer it made. */
+function named(layers: readonly RemoteLayer[], description: string | undefined): readonly RemoteLayer[] {
+  const top = layers.at(-1);
+  return top === undefined || description === undefined ? layers : [...layers.slice(0, -1), { ...top, description }];
 }
