@@ -85,7 +85,8 @@ async function startImport(
   return cache;
 }
 
-async function originOf({ type, attrs }: CacheSpec, store: Store): Promise<CacheOrigin> {
+/** Where a cache is to be read. Throws `unsupported` for a type that is not there. */
+export async function originOf({ type, attrs }: CacheSpec, store: Store): Promise<CacheOrigin> {
   const { layoutOrigin, registryOrigin } = await import("../remotecache/index.ts");
   switch (type) {
     case "registry": {

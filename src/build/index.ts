@@ -1,4 +1,10 @@
 export { build } from "./build.ts";
+export type { CacheEntry, CacheListing, CacheScope } from "./caches/entry.ts";
+export type { ExportCacheOptions } from "./caches/export.ts";
+export type { ImportCacheOptions, ImportReport } from "./caches/import.ts";
+export { exportCache, importCache, listCache, listRemoteCache, pruneCacheTarget } from "./caches/operations.ts";
+export type { CacheReadOptions } from "./caches/place.ts";
+export type { PruneCacheRequest } from "./caches/prune-target.ts";
 export { DESCRIPTIONS, type Description, type DescriptionKind, describeDockerfile } from "./describe.ts";
 export { type DoctorReport, doctorFacts } from "./doctor.ts";
 export type { Fact } from "./doctor/fact.ts";

@@ -18,11 +18,16 @@ export interface CommandContext {
   readonly logLevel: LogLevel;
 }
 
+/** Commands by their names, loaded when they are called. */
+export type Commands = ReadonlyMap<string, () => Promise<{ readonly command: Command }>>;
+
 export interface Command {
   /** One line for the list of commands. */
   readonly summary: string;
   /** The whole help text, with an example. */
   readonly help: string;
+  /** Commands below this one: `varve cache ls`. */
+  readonly commands?: Commands;
   /** Returns the exit code. Throws `VarveError`. */
   run(argv: readonly string[], context: CommandContext): Promise<number>;
 }

@@ -1,13 +1,10 @@
 import { VarveError, firstFailure } from "../core/index.ts";
-import { type Command, type CommandContext, LOG_LEVELS, type LogLevel } from "./command.ts";
+import { type Command, type CommandContext, type Commands, LOG_LEVELS, type LogLevel } from "./command.ts";
 import { ExitCode, describeError, exitCodeOf } from "./exit-code.ts";
 import { type Flag, type Parsed, describeFlags, parseFlags, usageError } from "./flags.ts";
 import { screenOf } from "./progress/screen.ts";
 
-const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new Map<
-  string,
-  () => Promise<{ command: Command }>
->([
+const COMMANDS: Commands = new Map<string, () => Promise<{ command: Command }>>([
   ["build", () => import("./commands/build.ts")],
   ["pull", () => import("./commands/pull.ts")],
   ["push", () => import("./commands/push.ts")],
@@ -20,6 +17,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<{ command: Command }>> = new M
   ["load", () => import("./commands/load.ts")],
   ["du", () => import("./commands/du.ts")],
   ["prune", () => import("./commands/prune.ts")],
+  ["cache", () => import("./commands/cache.ts")],
   ["serve", () => import("./commands/serve.ts")],
   ["doctor", () => import("./commands/doctor.ts")],
   ["version", () => import("./commands/version.ts")],
@@ -116,12 +114,21 @@ async function run({ flags, name, rest }: CommandLine, signal: AbortSignal): Pro
   const load = COMMANDS.get(name);
   if (load === undefined)
     throw usageError(`Cannot run ${JSON.stringify(name)}: varve has no such command; see varve --help`);
-  const { command } = await load();
-  if (flags.help || rest.includes("--help") || rest.includes("-h")) {
+  const { command, args } = await called((await load()).command, rest);
+  if (flags.help || args.includes("--help") || args.includes("-h")) {
     await writeOut(command.help);
     return ExitCode.done;
   }
-  return await command.run(rest, contextOf(flags, signal));
+  return await command.run(args, contextOf(flags, signal));
+}
+
+/** The command below another that the arguments name, or that itself. */
+async function called(
+  command: Command,
+  args: readonly string[],
+): Promise<{ readonly command: Command; readonly args: readonly string[] }> {
+  const nested = await command.commands?.get(args[0] ?? "")?.();
+  return nested === undefined ? { command, args } : { command: nested.command, args: args.slice(1) };
 }
 
 /** Aborts at the first interrupt; a second one ends the process at once. */

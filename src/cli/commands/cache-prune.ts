@@ -1,0 +1,67 @@
+import { pruneCacheTarget } from "../../build/index.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { describeFlags, parseFlags, usageError } from "../flags.ts";
+import { printableJson } from "../printable.ts";
+import { duration, humanSize } from "../values.ts";
+import { cachePlaceOf } from "./cache-place.ts";
+import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
+
+const FLAGS = {
+  target: { kind: "string", value: "CACHE", help: "a reference, a directory, or attributes as for build --cache-to" },
+  "keep-generations": { kind: "string", value: "N", help: "keep so many exports of each scope; 1 unless said" },
+  "keep-scope": { kind: "many", value: "SCOPE", help: "keep these scopes only" },
+  "keep-duration": {
+    kind: "string",
+    value: "TIME",
+    help: "keep exports with a result made within this time, such as 48h",
+  },
+  "delete-blobs": {
+    kind: "boolean",
+    help: "of a registry, also blobs no tag needs; images known by digest only are not seen",
+  },
+  format: FORMAT,
+} as const;
+const USAGE = "varve cache prune --target CACHE";
+
+export const command: Command = {
+  summary: "make a cache in a registry or a directory smaller",
+  help: `Usage: ${USAGE} [flags]
+
+This root's own cache is pruned by varve prune.
+
+${describeFlags(FLAGS)}
+
+Example: varve cache prune --target registry.example.com/team/app:cache --keep-generations 1 --keep-duration 30d
+`,
+  run: async (argv, context) => {
+    const { flags, args } = parseFlags(argv, FLAGS);
+    expectArgs(args, 0, 0, USAGE);
+    if (flags.target === undefined) throw usageError(`Cannot prune cache: expected ${USAGE}`);
+    const json = wantsJson(flags.format);
+    const spec = cachePlaceOf(flags.target, "dest");
+    const kept = flags["keep-duration"];
+    const request = {
+      scopes: flags["keep-scope"],
+      deleteBlobs: flags["delete-blobs"],
+      signal: context.signal,
+      ...generationsOf(flags["keep-generations"]),
+      ...(kept === undefined ? {} : { keepDuration: duration("keep-duration", kept) }),
+    };
+    await using store = await storeOf(context);
+    const pruned = await pruneCacheTarget(store, spec, request);
+    const { generations, records, blobs, bytes } = pruned;
+    await context.stdout.write(
+      json
+        ? `${printableJson(pruned)}\n`
+        : `Exports:\t${generations}\nRecords:\t${records}\nBlobs:\t${blobs}\t${humanSize(bytes)}\n`,
+    );
+    return ExitCode.done;
+  },
+};
+
+function generationsOf(text: string | undefined): { readonly generations?: number } {
+  if (text === undefined) return {};
+  if (/^[1-9]\d{0,5}$/.test(text)) return { generations: Number(text) };
+  throw usageError(`Cannot read --keep-generations ${JSON.stringify(text)}: expected a number from 1 on`);
+}
