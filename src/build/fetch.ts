@@ -1,5 +1,6 @@
 import { VarveError, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
+import { verified } from "../io/index.ts";
 import type { FetchBlob } from "../record/index.ts";
 import type { Registry } from "../registry/index.ts";
 
@@ -11,8 +12,9 @@ export function blobFetcher(open: () => Promise<Registry>, store: ContentStore):
     const directory = layoutDirectory(source);
     if (directory !== undefined) {
       const { layoutBlob } = await import("../remotecache/index.ts");
-      const { digest, size } = blob;
-      await store.put(layoutBlob(directory, blob), { ...hold, expected: { digest, size } });
+      const expected = { digest: blob.digest, size: blob.size };
+      const bytes = verified(layoutBlob(directory, blob), expected, { what: `blob ${blob.digest} of ${directory}` });
+      await store.put(bytes, { ...hold, expected });
       return;
     }
     const { fetchBlob } = await import("../registry/index.ts");
