@@ -1,0 +1,273 @@
+import assert from "node:assert/strict";
+import { mkdir, readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, beforeEach, suite, test } from "node:test";
+import { CacheRoom, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
+import { type FaultProxy, type SeenRequest, startFaultProxy } from "../../testing/fault-proxy.ts";
+import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
+import { Varve, buildsUnavailable, finished, sh } from "../../testing/varve.ts";
+import type { CacheSpec } from "../../src/build/index.ts";
+import { VarveError } from "../../src/core/index.ts";
+
+const skip = buildsUnavailable() ?? registryMissing() ?? false;
+const stack = new AsyncDisposableStack();
+let server: RegistryServer;
+let proxy: FaultProxy;
+let room: CacheRoom;
+/** A step that fails beside two that do not. */
+let failing: CacheRoom;
+let tags = 0;
+let tag: string;
+
+const FAILING = `FROM scratch AS base
+COPY bin /bin
+COPY one /one
+RUN ["/bin/busybox", "cp", "/one", "/three"]
+RUN ["/bin/busybox", "false"]
+`;
+const NOWHERE = [{ type: "cacheonly" }] as const;
+
+before(async () => {
+  if (skip !== false) return;
+  server = stack.use(await startRegistry());
+  proxy = stack.use(await startFaultProxy({ upstream: server.host }));
+  room = stack.use(await CacheRoom.open());
+  failing = stack.use(await CacheRoom.open(FAILING));
+});
+after(() => stack.disposeAsync());
+beforeEach(() => {
+  if (skip !== false) return;
+  proxy.fault = () => undefined;
+  tag = `t${(tags += 1)}`;
+});
+
+const registry = () => ({ registry: hasty(proxy.host, { timeouts: {} }) });
+const remote = (attrs: Readonly<Record<string, string>> = {}): CacheSpec => ({
+  type: "registry",
+  attrs: { ref: `${proxy.host}/cache:${tag}`, ...attrs },
+});
+const local = (dest: string, attrs: Readonly<Record<string, string>> = {}): CacheSpec => ({
+  type: "local",
+  attrs: { dest, ...attrs },
+});
+const isWrite = ({ method }: SeenRequest): boolean => method !== "GET" && method !== "HEAD";
+const isTagWrite = (request: SeenRequest): boolean =>
+  request.method === "PUT" && request.url.endsWith(`/manifests/${tag}`);
+/** Blobs whose bytes were sent, once for each time. */
+const uploads = (requests: readonly SeenRequest[]): string[] =>
+  requests.flatMap(({ method, url }) =>
+    method === "PUT" ? (/digest=(sha256(?::|%3A)[0-9a-f]{64})/.exec(url)?.[1]?.replace("%3A", ":") ?? []) : [],
+  );
+
+/** What stands at the tag now, asked past the proxy; undefined if nothing does. */
+async function standing(): Promise<{ digest: string | null; layers: string[] } | undefined> {
+  const accept = "application/vnd.oci.image.manifest.v1+json";
+  const answer = await fetch(`${server.url}/v2/cache/manifests/${tag}`, { headers: { accept } });
+  if (!answer.ok) return void (await answer.text());
+  const { layers } = (await answer.json()) as { layers: { digest: string }[] };
+  return { digest: answer.headers.get("docker-content-digest"), layers: layers.map(({ digest }) => digest) };
+}
+
+/** Those of the blobs that the registry has. */
+async function present(digests: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(
+    digests.map(async (digest) => (await fetch(`${server.url}/v2/cache/blobs/${digest}`, { method: "HEAD" })).ok),
+  );
+  return digests.filter((_, index) => found[index]);
+}
+
+suite("a build that does not come to its end", { skip }, () => {
+  test("exports what succeeded of it, and a build elsewhere takes it from there", async () => {
+    const cacheTo = [remote({ mode: "max" })];
+    await assert.rejects(failing.build({ cacheTo, outputs: NOWHERE }, registry()), { code: "step-failed" });
+    const events: string[] = [];
+    const again = failing.build(
+      {
+        cacheFrom: [remote()],
+        outputs: NOWHERE,
+        onEvent: (event) => {
+          if (event.kind === "vertex" && event.cached === true && event.cache !== "local") events.push(event.name);
+        },
+      },
+      registry(),
+    );
+    await assert.rejects(again, { code: "step-failed" });
+    assert.ok(
+      events.some((name) => name.includes("3/4")),
+      events.join("\n"),
+    );
+  });
+
+  test("exports nothing if it is told so", async () => {
+    const first = proxy.requests.length;
+    const cacheTo = [remote({ mode: "max", "on-failure": "false" })];
+    await assert.rejects(failing.build({ cacheTo, outputs: NOWHERE }, registry()), { code: "step-failed" });
+    assert.deepEqual(proxy.requests.slice(first), []);
+  });
+
+  test("exports nothing if it was cancelled", async () => {
+    const first = proxy.requests.length;
+    const abort = new AbortController();
+    const build = room.build(
+      {
+        cacheTo: [remote({ mode: "max" })],
+        signal: abort.signal,
+        onEvent: (event) => {
+          if (event.kind === "vertex" && event.name.includes("3/3") && event.startedAt !== undefined) abort.abort();
+        },
+      },
+      registry(),
+    );
+    await assert.rejects(build, { code: "cancelled" });
+    assert.deepEqual(proxy.requests.slice(first), []);
+  });
+
+  test("killed in the middle of an export: the tag is whole at any time, and what was sent is not sent again", async () => {
+    await using varve = await Varve.open();
+    const files = { one: `one for ${tag}\n`, two: `two for ${tag}\n` };
+    const own = await varve.files("context", {
+      ...files,
+      Dockerfile: await readFile(join(room.context, "Dockerfile")),
+      "bin/busybox": await readFile("/bin/busybox"),
+    });
+    await sh("chmod", "755", join(own, "bin/busybox"));
+    const to = `type=registry,ref=${proxy.host}/cache:${tag},mode=max`;
+    const args = ["build", "-o", "type=cacheonly", "--network=none", "--cache-to", to];
+    const build = (last: string) => varve.start([...args, "--build-arg", `LAST=${last}`, own]);
+    let there: readonly string[] = [];
+    const first = proxy.requests.length;
+    for (const at of [1, 2, 3]) {
+      const from = proxy.requests.length;
+      const child = build("");
+      proxy.fault = (request) => {
+        if (uploads(proxy.requests.slice(from)).length <= at && !isTagWrite(request)) return undefined;
+        child.kill("SIGKILL");
+        return { kind: "reset" };
+      };
+      await finished(child);
+      proxy.fault = () => undefined;
+      assert.equal(await standing(), undefined);
+      assert.ok(uploads(proxy.requests.slice(from)).every((digest) => !there.includes(digest)));
+      there = await present(uploads(proxy.requests.slice(first)));
+    }
+    assert.ok(there.length > 1, "it was killed in the middle");
+    const from = proxy.requests.length;
+    const done = await finished(build(""));
+    assert.equal(done.code, 0, done.stderr);
+    assert.ok(uploads(proxy.requests.slice(from)).every((digest) => !there.includes(digest)));
+    const before = await standing();
+    assert.ok(before !== undefined && before.layers.length >= SMALL_STEPS - 1);
+
+    const child = build("other");
+    proxy.fault = (request) => {
+      if (!isTagWrite(request)) return undefined;
+      child.kill("SIGKILL");
+      return { kind: "reset" };
+    };
+    await finished(child);
+    proxy.fault = () => undefined;
+    const after = await standing();
+    assert.deepEqual(await present(after?.layers ?? []), after?.layers);
+    assert.ok(before.layers.every((digest) => after?.layers.includes(digest) === true));
+  });
+});
+
+suite("several targets at once", { skip }, () => {
+  test("each has a result of its own, and one that fails fails the build unless it is to be ignored", async () => {
+    const good = join(room.folder, `good-${tag}`);
+    proxy.fault = (request) => (isTagWrite(request) ? { kind: "status", status: 403 } : undefined);
+    const targets = (attrs: Readonly<Record<string, string>>) => [
+      local(good, { mode: "max" }),
+      remote({ mode: "max", ...attrs }),
+      local(good, { tag: "other" }),
+    ];
+    await assert.rejects(room.build({ cacheTo: targets({}) }, registry()), (error: unknown) => {
+      assert.ok(error instanceof VarveError);
+      assert.match(error.message, new RegExp(`${proxy.host}.*403`));
+      return true;
+    });
+    const { result, warnings } = await room.build({ cacheTo: targets({ "ignore-error": "true" }) }, registry());
+    const reports = result.metadata["varve.caches"] as { name: string; error?: string; descriptor?: object }[];
+    assert.deepEqual(
+      reports.map(({ name, error, descriptor }) => [name, error === undefined, descriptor !== undefined]),
+      [
+        [`${good}:latest`, true, true],
+        [`${proxy.host}/cache:${tag}`, false, false],
+        [`${good}:other`, true, true],
+      ],
+    );
+    assert.deepEqual(result.metadata["cache.manifest"], reports[0]?.descriptor);
+    assert.equal(warnings.filter((warning) => warning.includes(`${proxy.host}/cache:${tag}`)).length, 1);
+    for (const name of ["latest", "other"]) {
+      const from = [{ type: "local", attrs: { src: good, tag: name } }];
+      assert.deepEqual((await room.build({ cacheFrom: from, outputs: NOWHERE })).ran, []);
+    }
+  });
+
+  test("a registry that keeps a tag as it is: the answer is told, and nothing has changed", async () => {
+    await room.build({ cacheTo: [remote({ mode: "max" })], outputs: NOWHERE }, registry());
+    const before = await standing();
+    const body = JSON.stringify({ errors: [{ code: "TAG_IMMUTABLE", message: "tag is immutable" }] });
+    proxy.fault = (request) => (isTagWrite(request) ? { kind: "status", status: 400, body } : undefined);
+    const again = room.build(
+      { buildArgs: { LAST: tag }, cacheTo: [remote({ mode: "max" })], outputs: NOWHERE },
+      registry(),
+    );
+    await assert.rejects(again, new RegExp(`${proxy.host}.*tag is immutable`));
+    assert.deepEqual(await standing(), before);
+  });
+
+  test("an export of what stands there already writes nothing", async () => {
+    const root = room.newRoot();
+    const to = { cacheTo: [remote({ mode: "max" })], outputs: NOWHERE };
+    await room.build(to, { root, ...registry() });
+    const first = proxy.requests.length;
+    await room.build(to, { root, ...registry() });
+    assert.deepEqual(proxy.requests.slice(first).filter(isWrite), []);
+  });
+});
+
+suite("a directory that cannot take it", { skip }, () => {
+  /** A file system of its own with so many bytes. */
+  async function small(bytes: number, own: AsyncDisposableStack): Promise<string> {
+    const at = join(room.folder, `disk-${tag}`);
+    await mkdir(at);
+    await sh("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "varve-test", at);
+    own.defer(async () => void (await sh("umount", "--lazy", at)));
+    return at;
+  }
+  const from = (src: string) => ({ cacheFrom: [{ type: "local", attrs: { src } }], outputs: NOWHERE });
+  const exported = (at: string, attrs: Readonly<Record<string, string>> = {}) => ({
+    cacheTo: [local(at, { mode: "max", ...attrs })],
+    outputs: NOWHERE,
+  });
+
+  test("a full disk: the error says so, and what was there stays", async () => {
+    await using own = new AsyncDisposableStack();
+    const at = await small(2 * 1_048_576, own);
+    await room.build(exported(at));
+    const before = await readdir(at, { recursive: true });
+    const large = exported(at, { compression: "uncompressed", "force-compression": "true" });
+    await assert.rejects(room.build(large), /no space left/i);
+    assert.deepEqual(
+      (await readdir(at)).filter((name) => !before.includes(name)),
+      [],
+    );
+    assert.deepEqual((await room.build(from(at))).ran, []);
+    const ignored = await room.build({
+      ...large,
+      cacheTo: [local(at, { ...large.cacheTo[0]?.attrs, "ignore-error": "true" })],
+    });
+    assert.equal(ignored.warnings.length, 1);
+  });
+
+  test("one that is read-only: the error says so, and what was there stays", async () => {
+    await using own = new AsyncDisposableStack();
+    const at = await small(8 * 1_048_576, own);
+    await room.build(exported(at));
+    await sh("mount", "-o", "remount,ro", at);
+    const changed = { ...exported(at), buildArgs: { LAST: "changed" } };
+    await assert.rejects(room.build(changed), /read-only/i);
+    assert.deepEqual((await room.build(from(at))).ran, []);
+  });
+});
