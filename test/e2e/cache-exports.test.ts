@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, suite, test } from "node:test";
 import { CacheRoom, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
 import { type FaultProxy, type SeenRequest, startFaultProxy } from "../../testing/fault-proxy.ts";
+import { type MadeManifest, readManifest } from "../../testing/made.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable, finished, sh } from "../../testing/varve.ts";
 import type { CacheSpec } from "../../src/build/index.ts";
@@ -60,12 +61,13 @@ const uploads = (requests: readonly SeenRequest[]): string[] =>
   );
 
 /** What stands at the tag now, asked past the proxy; undefined if nothing does. */
-async function standing(): Promise<{ digest: string | null; layers: string[] } | undefined> {
+async function standing(): Promise<{ digest: string | null; config: string; layers: string[] } | undefined> {
   const accept = "application/vnd.oci.image.manifest.v1+json";
   const answer = await fetch(`${server.url}/v2/cache/manifests/${tag}`, { headers: { accept } });
   if (!answer.ok) return void (await answer.text());
-  const { layers } = (await answer.json()) as { layers: { digest: string }[] };
-  return { digest: answer.headers.get("docker-content-digest"), layers: layers.map(({ digest }) => digest) };
+  const { config, layers } = (await answer.json()) as MadeManifest;
+  const digest = answer.headers.get("docker-content-digest");
+  return { digest, config: config.digest, layers: layers.map((layer) => layer.digest) };
 }
 
 /** Those of the blobs that the registry has. */
@@ -170,6 +172,51 @@ suite("a build that does not come to its end", { skip }, () => {
     assert.deepEqual(await present(after?.layers ?? []), after?.layers);
     assert.ok(before.layers.every((digest) => after?.layers.includes(digest) === true));
   });
+});
+
+suite("modes", { skip }, () => {
+  /** Digests of the layers an image of the build has. */
+  async function imageLayers(): Promise<Set<string>> {
+    const at = join(room.folder, `image-${tag}`);
+    await room.build(
+      { cacheFrom: [remote()], outputs: [{ type: "oci", dest: at, attrs: { tar: "false" } }] },
+      registry(),
+    );
+    return new Set((await readManifest(at)).layers.map(({ digest }) => digest));
+  }
+
+  for (const [name, outputs] of [
+    ["with no image", NOWHERE],
+    ["beside an image", [{ type: "image" }]],
+  ] as const)
+    test(`min ${name}: the layers of the result, none of other stages; every record that leads to it`, async () => {
+      await room.build({ cacheTo: [remote({ mode: "min" })], outputs }, registry());
+      assert.deepEqual(new Set((await standing())?.layers), await imageLayers());
+      const { records } = await config();
+      assert.ok(
+        records.some(({ layers, inputs }) => layers === undefined && inputs !== undefined),
+        "the other stage's",
+      );
+      const { ran } = await room.build({ cacheFrom: [remote()], outputs: NOWHERE }, registry());
+      assert.deepEqual(ran, []);
+    });
+
+  test("max: every record but roots has a result", async () => {
+    await room.build({ cacheTo: [remote({ mode: "max" })], outputs: NOWHERE }, registry());
+    const image = await imageLayers();
+    assert.ok(new Set((await standing())?.layers).size > image.size);
+    for (const { layers, inputs } of (await config()).records) assert.equal(layers === undefined, inputs === undefined);
+  });
+
+  interface Config {
+    readonly records: readonly { readonly layers?: unknown; readonly inputs?: unknown }[];
+  }
+
+  async function config(): Promise<Config> {
+    const found = await standing();
+    assert.ok(found !== undefined);
+    return (await (await fetch(`${server.url}/v2/cache/blobs/${found.config}`)).json()) as Config;
+  }
 });
 
 suite("several targets at once", { skip }, () => {

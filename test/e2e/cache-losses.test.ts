@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { cp, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { cp, readFile, readdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { type CachedBuild, CacheRoom, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
@@ -199,6 +199,44 @@ suite("lazy hits of an earlier build", { skip }, () => {
       },
       registry(),
     );
+  });
+});
+
+suite("a layer that is lost", { skip }, () => {
+  test("several outputs at once are all as they should be", async () => {
+    const at = join(room.folder, "outputs");
+    for (const { digest } of (await manifestOf(layout)).layers) {
+      proxy.fault = ({ url }) => (url.includes(digest) ? LOST : undefined);
+      const image = { type: "image" as const, attrs: { "rewrite-timestamp": "true" } };
+      const tree = { type: "local" as const, dest: at };
+      const outputs = [image, tree, { type: "image" as const }];
+      const made = await room.build({ buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), outputs }, registry());
+      assert.equal(made.result.digest, digests.get(""));
+      assert.ok(made.warnings.length <= 1, made.warnings.join("\n"));
+      const files = new Set(await readdir(at));
+      assert.ok(new Set(["bin", "copied", "four", "one", "three"]).isSubsetOf(files), [...files].join(" "));
+      await rm(at, { recursive: true });
+    }
+    proxy.fault = () => undefined;
+  });
+
+  test("a cache that is exported anew goes without it, in one piece, with one warning", async () => {
+    for (const [index, status] of [404, 503].entries()) {
+      proxy.fault = ({ url }) => (url.includes(topLayer) ? { kind: "status", status } : undefined);
+      const dest = join(room.folder, `again-${index}`);
+      const again = {
+        cacheFrom: fromRegistry(),
+        cacheTo: [{ type: "local", attrs: { dest, mode: "max" } }],
+        outputs: NOWHERE,
+      };
+      const { ran, warnings } = await room.build({ buildArgs: { LAST: "" }, ...again }, registry());
+      assert.deepEqual([ran, warnings.length], [[], 1]);
+      assert.ok(warnings[0]?.includes(topLayer));
+      proxy.fault = () => undefined;
+      const next = await room.build({ buildArgs: { LAST: "" }, cacheFrom: fromLayout(dest) });
+      assert.equal(next.result.digest, digests.get(""));
+      assert.deepEqual([next.ran.length, next.warnings], [1, []]);
+    }
   });
 });
 

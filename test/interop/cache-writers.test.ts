@@ -118,6 +118,14 @@ suite("many writers of one reference", { skip }, () => {
       assert.deepEqual(await missed(at("platforms"), { target: "portable", platforms: [platform] }), []);
   });
 
+  test("an image for two platforms has the caches of both", async () => {
+    const platforms = [parsePlatform("linux/amd64"), parsePlatform("linux/arm64")];
+    const outputs = [{ type: "image" as const, attrs: { name: `${server.host}/cache:inline`, push: "true" } }];
+    await room.build({ target: "portable", platforms, outputs, cacheTo: [{ type: "inline", attrs: {} }] }, registry());
+    for (const platform of platforms)
+      assert.deepEqual(await missed(at("inline"), { target: "portable", platforms: [platform] }), []);
+  });
+
   test(
     "a writer that does not merge, as BuildKit, replaces all; what comes after it is merged",
     { skip: noBuildKit },
@@ -165,6 +173,7 @@ suite("variants of layers", { skip }, () => {
       for (const { mediaType, annotations } of layers) {
         assert.match(mediaType, wanted);
         assert.match(annotations["containerd.io/uncompressed"] ?? "", /^sha256:/);
+        assert.equal(annotations["buildkit/createdat"], undefined, "of layers that are compressed anew");
       }
     }
     assert.deepEqual(await layersAt("kind-0"), await layersAt("kind-3"));
