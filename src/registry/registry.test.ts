@@ -3,6 +3,7 @@ import { after, before, suite, test } from "node:test";
 import { type Reference, digestOf, hostPlatform, isVarveError, parseReference } from "../core/index.ts";
 import { bytesOf, collect } from "../io/index.ts";
 import { noise, putImage, putIndex, temporaryStore } from "../../testing/images.ts";
+import { startFaultProxy } from "../../testing/fault-proxy.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { ANONYMOUS, Registry, type TransferEvent, fetchBlob, pull, push } from "./index.ts";
 
@@ -44,6 +45,26 @@ suite("against a real registry", { skip: missing ?? false }, () => {
     );
     await registry.deleteBlob(named("blobs/two"), descriptor.digest);
     assert.equal(await registry.hasBlob(named("blobs/two"), descriptor.digest), false);
+  });
+
+  test("a small blob takes two requests, or one if it is there; a large one is asked for first", async () => {
+    await using proxy = await startFaultProxy({ upstream: server.host });
+    const reference = parseReference(`${proxy.host}/blobs/small`);
+    const requests = async (size: number, outcome: string): Promise<string[]> => {
+      const from = proxy.requests.length;
+      const bytes = Buffer.alloc(size, "small");
+      const descriptor = { mediaType: "x/y", digest: digestOf(bytes), size };
+      assert.equal(await registry.pushBlob(reference, descriptor, (at) => bytesOf(bytes.subarray(at))), outcome);
+      return proxy.requests.slice(from).map(({ method }) => method);
+    };
+    assert.deepEqual((await requests(100, "uploaded")).slice(-2), ["POST", "PUT"]);
+    assert.deepEqual(await requests(200, "uploaded"), ["POST", "PUT"]);
+    assert.deepEqual(await requests(200, "exists"), ["POST"]);
+    assert.deepEqual(await requests(50_000, "uploaded"), ["HEAD", "POST", "PUT"]);
+    assert.deepEqual(await requests(50_000, "exists"), ["HEAD"]);
+    proxy.fault = ({ method, url }) =>
+      method === "POST" && url.includes("mount=") ? { kind: "status", status: 405 } : undefined;
+    assert.deepEqual(await requests(300, "uploaded"), ["POST", "POST", "PUT"]);
   });
 
   test("an empty blob and one in chunks go up", async () => {

@@ -28,6 +28,8 @@ const MAX_FAILURES = 20;
 const FIRST_CHUNK = 67_108_864;
 const LAST_CHUNK = 1_048_576;
 const TOO_LARGE = 413;
+/** A blob that costs less to send once more, to a registry that knows no mounts, than to ask for: bytes. */
+const SMALL = 16_384;
 /** The upload is unknown, or is not where we think it is. */
 const LOST = new Set([404, 409, 416]);
 
@@ -155,6 +157,12 @@ function isMendable(error: unknown): boolean {
 
 /** Brings a blob into a repository: by finding it there, by a mount, or by an upload that outlives broken connections. */
 export async function uploadBlob(target: UploadTarget, options: UploadOptions): Promise<PushedBlob> {
+  const { repository } = target.reference;
+  if (target.descriptor.size <= SMALL && options.mountFrom.every((from) => from === repository)) {
+    // One request instead of two: a blob that is there is mounted where it is, else an upload is open.
+    const own = (await tryMount(target, repository)) ?? (await openUpload(target, undefined));
+    return own.kind === "mounted" ? "exists" : await new Upload(target, own.session, options).run();
+  }
   if (await blobExists(target)) return "exists";
   const opened = await mountOrOpen(target, options.mountFrom);
   if (opened.kind === "mounted") return "mounted";

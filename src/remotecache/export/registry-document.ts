@@ -24,15 +24,17 @@ async function readBlob(
   return await collect(verified(bytes, descriptor, { what }), MAX_CONFIG, { what });
 }
 
-/** The cache document that a reference stands for. */
+/** The cache document that a reference stands for. Of one that `isKnown` the contents are not read. */
 export async function standingInRegistry(
   place: RegistryPlace,
   warn: Warn,
   signal: AbortSignal | undefined,
+  isKnown: (manifest: Digest) => boolean = () => false,
 ): Promise<Standing> {
   const { registry, reference } = place;
   try {
     const manifest = await registry.manifest(reference, { signal });
+    if (isKnown(manifest.descriptor.digest)) return { descriptor: manifest.descriptor };
     const name = formatReference(reference);
     return await readStanding(manifest, (config) => readBlob(place, config, signal), { name, warn });
   } catch (error) {

@@ -87,6 +87,27 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
     assert.deepEqual([...new Set(proxy.requests.slice(seen).map(({ method }) => method))], ["GET"]);
   });
 
+  test("where nothing but the same export stands, its manifest alone is read", async () => {
+    const exported = chainExport("base", ["one"]);
+    const { descriptor } = await write("stands", exported, "a");
+    await using proxy = await startFaultProxy({ upstream: server.host });
+    assert.deepEqual((await write("stands", exported, "a", { host: proxy.host })).descriptor, descriptor);
+    assert.deepEqual(
+      proxy.requests.map(({ method, url }) => [method, url]),
+      [["GET", "/v2/stands/manifests/cache"]],
+    );
+  });
+
+  test("the last look at what was written reads nothing but the tag's digest", async () => {
+    await using proxy = await startFaultProxy({ upstream: server.host });
+    await write("looked-at", chainExport("base", ["one"]), "a", { host: proxy.host });
+    const put = proxy.requests.findIndex(({ method, url }) => method === "PUT" && url.includes("/manifests/"));
+    assert.deepEqual(
+      proxy.requests.slice(put + 1).map(({ method, url }) => [method, url]),
+      [["HEAD", "/v2/looked-at/manifests/cache"]],
+    );
+  });
+
   test("an export into another repository gives the same digest", async () => {
     const digests: unknown[] = [];
     for (const name of ["twin/a", "twin/b"])
