@@ -158,6 +158,32 @@ suite("a cache inside an image", { skip }, () => {
   });
 });
 
+suite("a whole root's cache", { skip }, () => {
+  test("what Varve exports without a build, BuildKit takes every step from", async () => {
+    await using own = await Varve.open();
+    await own.build(["--network=none", "-o", "type=cacheonly", context]);
+    const { code, stderr } = await own.run(["cache", "export", "--to", ref("whole")]);
+    assert.equal(code, 0, stderr);
+    const { ran, cached } = await byBuildKit("--cache-from", ref("whole"), "-o", IMAGE);
+    assert.deepEqual(ran, []);
+    assert.equal(cached.length, STEPS, cached.join("\n"));
+  });
+
+  test("what BuildKit exports is imported into a root: its steps are the root's own, without --cache-from", async () => {
+    await byBuildKit("--cache-to", `type=registry,ref=${ref("bk-root")},mode=max`, "-o", "type=cacheonly");
+    await using own = await Varve.open();
+    const { code, stderr } = await own.run(["cache", "import", ref("bk-root")]);
+    assert.equal(code, 0, stderr);
+    const { steps } = await own.build(["--network=none", "-o", `type=tar,dest=${join(own.folder, "x")}`, context]);
+    const made = steps.filter(({ name }) => STEP.test(name));
+    assert.deepEqual(
+      made.filter(({ cache }) => cache !== "local"),
+      [],
+    );
+    assert.equal(made.length, STEPS);
+  });
+});
+
 suite("one line changed", { skip }, () => {
   /** Steps that stand on the changed one, and no others. */
   const RAN = ["[build 3/8]", "[build 4/8]"];
