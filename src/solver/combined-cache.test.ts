@@ -161,7 +161,8 @@ test("what comes along with an imported result keeps its own time, even where it
   const log = new ToyLog();
   const { keys, results } = await filled(t, "remote", 1_000, chain(log, 3));
   const older = new Map<string, { result: Toy; createdAt: number }>();
-  for (const key of [...keys.walk()]) {
+  const all = [...keys.walk()];
+  for (const key of all) {
     const [stored] = keys.results(key);
     if (stored === undefined) continue;
     older.set(key, { result: results.load(stored), createdAt: stored.createdAt });
