@@ -10,3 +10,5 @@ export { type PruneImagesOptions, pruneImages } from "./prune.ts";
 export { ImageRelations, type Relation } from "./relations.ts";
 export { type RemoveOptions, removeImage } from "./remove.ts";
 export type * from "./types.ts";
+export type { BuildDeps, BuildLimits, BuildMessage, BuildRequest, Emit, Ulimit } from "./build/types.ts";
+export { classicBuild } from "./classic-build.ts";

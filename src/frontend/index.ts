@@ -1,7 +1,10 @@
 export { compileDockerfile, compilePlatforms } from "./compile.ts";
-export { type GitRef, gitContext, isHttpSource } from "./git-ref.ts";
+export { exposedPorts } from "./expose.ts";
+export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts";
+export { goDuration, goList, goQuote, goQuoteList } from "./go-format.ts";
 export type { ContainerConfig, ImageConfig } from "./image.ts";
 export { parseNamedContext } from "./named-context.ts";
 export * from "./options.ts";
 export * from "./outline.ts";
 export type { Wanted } from "./stage-state.ts";
+export { checkSignal } from "./stop-signal.ts";

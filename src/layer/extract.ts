@@ -14,6 +14,8 @@ export interface ExtractOptions {
   readonly chown?: boolean;
   /** What the archive is called in messages; the path if left out. */
   readonly what?: string;
+  /** Is shown each entry before it is unpacked; what it returns is unpacked instead. For whoever reads along. */
+  readonly onEntry?: (entry: TarEntry) => TarEntry;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,7 +45,7 @@ export async function extractArchive(
   const first = await firstOf(entries, head, what);
   if (first === undefined) return false;
   const ownership = options.chown === false ? "process" : (options.owner ?? "archive");
-  return await unpack(from(first, entries), directory, {
+  return await unpack(shown(from(first, entries), options.onEntry), directory, {
     mode: { kind: "archive" },
     ownership,
     what,
@@ -81,6 +83,10 @@ async function beginsWithEntry(head: Buffer): Promise<boolean> {
 // oxlint-disable-next-line require-await -- an async generator is the shape of `Bytes`
 async function* slices(data: Buffer): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < data.length; at += SLICE) yield data.subarray(at, at + SLICE);
+}
+
+async function* shown(entries: AsyncGenerator<TarEntry>, onEntry: ExtractOptions["onEntry"]): AsyncGenerator<TarEntry> {
+  for await (const entry of entries) yield onEntry?.(entry) ?? entry;
 }
 
 async function* from(first: TarEntry, rest: AsyncGenerator<TarEntry>): AsyncGenerator<TarEntry> {

@@ -12,7 +12,7 @@ export interface DockerApi {
   readonly events: EventBus;
   /** Of this program, as `GET /version` tells it. */
   readonly programVersion: string;
-  /** Absent where this program cannot build by the classic protocol. */
+  /** Builds in another way than with the store's own classic builder. */
   readonly classicBuild?: ClassicBuild | undefined;
 }
 

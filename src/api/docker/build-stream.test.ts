@@ -96,13 +96,4 @@ describe("the stream of a build", () => {
     assert.equal(await ended, true);
     socket.destroy();
   });
-
-  test("without a builder, that is said", async () => {
-    await using server = await startDockerServer();
-    const { status, text } = await server.ask("POST", "/build", { body: "x" });
-    assert.deepEqual(
-      [status, text],
-      [501, '{"message":"Cannot build: this server does not build by the classic protocol yet"}\n'],
-    );
-  });
 });

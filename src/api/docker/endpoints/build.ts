@@ -1,20 +1,19 @@
 import { parsePlatform } from "../../../core/index.ts";
 import type { Endpoint, Call } from "../api.ts";
-import type { ClassicBuildRequest, ClassicLimits, Ulimit } from "../build-request.ts";
+import type { ClassicBuildRequest, BuildLimits, Ulimit } from "../build-request.ts";
 import { refusal } from "../errors.ts";
 import { progressStream } from "../progress-stream.ts";
 import { flag, isRecord, isStrings, jsonValue, lenientInteger, text } from "../query.ts";
 import { buildCredentials } from "../registry-auth.ts";
 import { ok } from "../respond.ts";
+import { storeBuilder } from "../store-builder.ts";
 import { bytesOf } from "../../../io/index.ts";
 
 /** The classic build. */
 export const build: Endpoint = async (call, api) => {
   const wanted = buildRequest(call);
-  const { classicBuild } = api;
-  if (classicBuild === undefined)
-    throw refusal(501, "Cannot build: this server does not build by the classic protocol yet");
-  return await progressStream(call.request.signal, async (emit, signal) => await classicBuild(wanted, emit, signal));
+  const run = api.classicBuild ?? storeBuilder(api);
+  return await progressStream(call.request.signal, async (emit, signal) => await run(wanted, emit, signal));
 };
 
 /** Reads every parameter. Throws what the daemon answers to one that is malformed, before anything else happens. */
@@ -72,7 +71,7 @@ function platformOf(platform: string | undefined): ClassicBuildRequest["platform
   }
 }
 
-function limitsOf(query: URLSearchParams): ClassicLimits {
+function limitsOf(query: URLSearchParams): BuildLimits {
   return {
     memory: lenientInteger(query, "memory"),
     memorySwap: lenientInteger(query, "memswap"),

@@ -9,12 +9,12 @@ import {
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
-import { nameImage } from "../../../classic/index.ts";
+import { type Emit, nameImage } from "../../../classic/index.ts";
 import { type TransferEvent, type PullResult, type Registry, pull } from "../../../registry/index.ts";
 import type { Lease } from "../../../content/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
-import { type Emit, progressStream } from "../progress-stream.ts";
+import { progressStream } from "../progress-stream.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import { platformOf } from "../parameters.ts";
 import { text } from "../query.ts";
@@ -46,7 +46,7 @@ function pulledReference(from: string, tag: string | undefined): Reference {
   }
 }
 
-interface PullDeps {
+export interface PullDeps {
   readonly api: DockerApi;
   readonly registry: Registry;
   readonly platform: Platform;
@@ -54,7 +54,8 @@ interface PullDeps {
   readonly signal: AbortSignal;
 }
 
-async function pullOne(reference: Reference, deps: PullDeps): Promise<void> {
+/** Fetches one image and gives it its name. */
+export async function pullOne(reference: Reference, deps: PullDeps): Promise<void> {
   const { api, emit, signal } = deps;
   const { content, images } = api.store;
   await using lease = await content.lease();

@@ -1,0 +1,26 @@
+import { classicBuild } from "../../classic/index.ts";
+import { type DockerApi, registryFor } from "./api.ts";
+import type { ClassicBuild } from "./build-request.ts";
+import { pullOne } from "./endpoints/pull.ts";
+
+/** The classic builder on the store of an API: what it has to pull it pulls as `POST /images/create` would. */
+export function storeBuilder(api: DockerApi): ClassicBuild {
+  const { store, events } = api;
+  return async (request, emit, signal) => {
+    await using share = await store.work.enter();
+    using registry = registryFor(api, request.credentials);
+    return await classicBuild(
+      request,
+      {
+        store,
+        folder: store.root,
+        runner: share.runner,
+        pull: (reference, platform, tell, stop) =>
+          pullOne(reference, { api, registry, platform, emit: tell, signal: stop }),
+        onTag: (id, name) => events.emit("image", "tag", id, { name }),
+      },
+      emit,
+      signal,
+    );
+  };
+}

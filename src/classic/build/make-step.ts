@@ -1,0 +1,83 @@
+import type { Platform } from "../../core/index.ts";
+import { type RecordId, SCRATCH } from "../../record/index.ts";
+import { commitImage } from "../commit.ts";
+import { recordOf } from "../local-image.ts";
+import type { LocalImage } from "../types.ts";
+import { ownerOf } from "./chown.ts";
+import { wrapped } from "./failure.ts";
+import { makeDirectoriesIn, place } from "./place.ts";
+import { runStep } from "./run-step.ts";
+import type { BuildContextDeps } from "./session.ts";
+import type { Step, Work } from "./step.ts";
+
+const ROOT = { uid: 0, gid: 0 };
+
+/** Makes the image of a step that the cache does not know. `platform` is what it is for. */
+export async function makeStep(
+  step: Step,
+  parent: LocalImage | undefined,
+  platform: Platform,
+  session: BuildContextDeps,
+): Promise<LocalImage> {
+  const { deps, hold } = session;
+  const record = await makeFiles(step, parent, session);
+  const { state, probe, createdBy } = step;
+  return await commitImage(
+    {
+      parent,
+      record,
+      config: state.run,
+      containerConfig: probe,
+      createdBy,
+      platform,
+      ...(state.author !== "" && { author: state.author }),
+    },
+    deps.store,
+    hold,
+  );
+}
+
+/** Undefined where a step changes no file. */
+async function makeFiles(
+  { work, state }: Step,
+  parent: LocalImage | undefined,
+  session: BuildContextDeps,
+): Promise<RecordId | undefined> {
+  const { deps, hold, containers } = session;
+  const { records } = deps.store;
+  const base = (): RecordId => (parent === undefined ? SCRATCH : recordOf(parent, records, hold.lease));
+  switch (work.kind) {
+    case "metadata":
+      containers.create();
+      return undefined;
+    case "workdir": {
+      containers.create();
+      await using layer = await records.begin(base(), {}, hold);
+      makeDirectoriesIn(layer.path, [work.path]);
+      return (await layer.commit()).id;
+    }
+    case "copy": {
+      await using layer = await records.begin(base(), {}, hold);
+      await copyInto(layer.path, work, session);
+      return (await layer.commit()).id;
+    }
+    case "run":
+      return await runStep({ ...work, state, base: base(), id: containers.create() }, session);
+  }
+}
+
+async function copyInto(
+  tree: string,
+  work: Extract<Work, { kind: "copy" }>,
+  { hold }: BuildContextDeps,
+): Promise<void> {
+  const chosen = work.chown === "" ? ROOT : ownerOf(work.chown, tree);
+  const owner = work.chown === "" && work.keepOwners ? undefined : chosen;
+  for (const source of work.sources) {
+    try {
+      await place(tree, source, work.destination, { owner, unpack: work.unpack, signal: hold.signal });
+    } catch (error) {
+      throw wrapped(error, "failed to copy files");
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { createReadStream, lchownSync, lstatSync, mkdirSync } from "node:fs";
+import { isVarveError } from "../../core/index.ts";
+import { decompress } from "../../io/index.ts";
+import { extractArchive, readTar } from "../../layer/index.ts";
+import { type Path, Root, byteStringOf, joinPath, pathOfByteString } from "../../linux/index.ts";
+import { basePath, dirPath } from "../../pattern/index.ts";
+import type { CopySource } from "./copy-sources.ts";
+import { type CopyOptions, type Owner, TreeCopy } from "./copy-tree.ts";
+
+export interface PlaceOptions extends CopyOptions {
+  /** ADD: archives are unpacked, their owners kept. */
+  readonly unpack: boolean;
+}
+
+const ROOT: Owner = { uid: 0, gid: 0 };
+
+/** Puts a source into a tree. `destination` is absolute; one that ends in "/" is a directory. */
+export async function place(
+  tree: string,
+  source: CopySource,
+  destination: string,
+  options: PlaceOptions,
+): Promise<void> {
+  using root = Root.open(tree);
+  const from = source.tree.fullPath(source.tree.resolve(pathOfByteString(source.path)));
+  const at = root.locate(destination);
+  const stat = lstatSync(from);
+  if (stat.isDirectory()) return await placeDirectory(root, from, at, options);
+  if (options.unpack && source.unpacks && stat.isFile() && (await isArchive(from))) {
+    makeDirectories(root, at, ROOT);
+    await extractArchive({ path: from }, within(root, at), {
+      what: Buffer.from(source.path, "latin1").toString("utf8"),
+      signal: options.signal,
+    });
+    return;
+  }
+  const isDirectory = destination.endsWith("/") || isDirectoryAt(within(root, at));
+  const target = isDirectory ? joined(at, pathOfByteString(basePath(source.path))) : at;
+  makeDirectories(root, parentOf(target), options.owner ?? ROOT);
+  await new TreeCopy(options).file(from, within(root, target));
+}
+
+async function placeDirectory(root: Root, from: Path, at: Path, options: PlaceOptions): Promise<void> {
+  const isNew = !isDirectoryAt(within(root, at));
+  makeDirectories(root, at, ROOT);
+  await new TreeCopy(options).contents(from, within(root, at));
+  const { owner } = options;
+  if (isNew && owner !== undefined && at.length > 0) lchownSync(within(root, at), owner.uid, owner.gid);
+}
+
+/** `at` has no links on its way: it came from `locate`. */
+function within(root: Root, at: Path): Path {
+  return joinPath(`${root.path}/.`, at);
+}
+
+function joined(at: Path, name: Path): Path {
+  return at.length === 0 ? name : joinPath(at, name);
+}
+
+function parentOf(at: Path): Path {
+  const parent = dirPath(byteStringOf(at));
+  return parent === "." ? "" : pathOfByteString(parent);
+}
+
+function isDirectoryAt(path: Path): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Makes directories of root's, with those above them. Nothing of the tree is open afterwards. */
+export function makeDirectoriesIn(tree: string, paths: readonly string[]): void {
+  using root = Root.open(tree);
+  for (const path of paths) makeDirectories(root, root.locate(path), ROOT);
+}
+
+/** With mode 0755; those that are there stay as they are. Throws ENOTDIR if something else is in the way. */
+function makeDirectories(root: Root, at: Path, owner: Owner): void {
+  let path: Path = `${root.path}/.`;
+  for (const name of byteStringOf(at)
+    .split("/")
+    .filter((part) => part !== "")) {
+    path = joinPath(path, pathOfByteString(name));
+    if (isDirectoryAt(path)) continue;
+    mkdirSync(path, 0o755);
+    lchownSync(path, owner.uid, owner.gid);
+  }
+}
+
+/** True if the file, decompressed if need be, begins with the header of an archive's entry. */
+async function isArchive(file: Path): Promise<boolean> {
+  try {
+    const tar = decompress(createReadStream(file), { format: "detect", what: "the file" });
+    for await (const _entry of readTar(tar, { what: "the file" })) return true;
+    return false;
+  } catch (error) {
+    if (isVarveError(error, "corrupt", "limit-exceeded")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,22 @@
+import type { EscapeToken } from "../../dockerfile/index.ts";
+import type { Platform } from "../../core/index.ts";
+import type { Hold } from "../../record/index.ts";
+import type { Containers, Output } from "./output.ts";
+import type { SourceTree } from "./source-tree.ts";
+import type { BuildDeps, BuildRequest } from "./types.ts";
+
+/** What all steps of one build share. */
+export interface BuildContextDeps {
+  readonly deps: BuildDeps;
+  readonly request: BuildRequest;
+  readonly hold: Hold & { readonly signal: AbortSignal };
+  readonly output: Output;
+  readonly containers: Containers;
+  /** Of this machine. */
+  readonly host: Platform;
+  readonly escape: EscapeToken;
+  /** Undefined where a Dockerfile came alone. */
+  readonly context: SourceTree | undefined;
+  /** Takes what has to go when the build ends. */
+  readonly stack: AsyncDisposableStack;
+}
