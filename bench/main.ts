@@ -6,6 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { installPrograms } from "../scripts/lib/system-packages.ts";
 import { Varve, busyboxImage, sh } from "../testing/varve.ts";
+import { openCacheBench } from "./caches.ts";
 import { layerScenarios } from "./layers.ts";
 import { imageScenarios, openImage } from "./images.ts";
 import { reportLimits } from "./limits.ts";
@@ -85,6 +86,16 @@ if (isWanted("memory and stalls")) await reportLimits(varve.folder);
 if (isWanted("image of 450 MiB")) {
   await using image = await openImage(varve, BASE);
   for (const scenario of imageScenarios(image, varve, peers)) await runScenario(scenario, false);
+}
+
+if (isWanted("cache export") || isWanted("cache import") || isWanted("cache traffic")) {
+  await using bench = await openCacheBench();
+  for (const scenario of bench?.scenarios ?? []) {
+    await runScenario(scenario, false);
+    if (isWanted(scenario.name)) console.log(`${bench?.report(scenario.name)}\n`);
+  }
+  if (isWanted("cache traffic")) console.log(`${await bench?.traffic()}\n`);
+  if (bench === undefined) console.log("cache export and import: no current BuildKit or no registry can be had here\n");
 }
 
 if (isWanted("files opened")) {

@@ -33,7 +33,7 @@ export async function measure({ rounds, contenders }: Scenario): Promise<Measure
   return contenders.map(({ name }) => ({ name, times: times.get(name) ?? [] }));
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, createServer, request as sendRequest } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 
 /**
  * What is done to one exchange. `after` counts bytes of the body of the response, or of the request for `reset-upload`.
@@ -49,6 +49,8 @@ export interface FaultProxy extends AsyncDisposable {
   /** `127.0.0.1:<port>`. */
   readonly host: string;
   readonly requests: readonly SeenRequest[];
+  /** Bytes from clients and to them so far, heads and bodies. */
+  readonly bytes: { readonly up: number; readonly down: number };
   /** Replaces the choice of faults. */
   fault: (request: SeenRequest) => Fault | undefined;
 }
@@ -188,12 +190,18 @@ export async function startFaultProxy({ upstream, fault }: FaultProxyOptions): P
   const server = createServer((request, response) => {
     answer(request, response).catch(() => cut(response));
   });
+  const sockets: Socket[] = [];
+  server.on("connection", (socket: Socket) => void sockets.push(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
     host: `127.0.0.1:${port}`,
     requests,
+    get bytes() {
+      const sum = (of: (socket: Socket) => number): number => sockets.reduce((total, socket) => total + of(socket), 0);
+      return { up: sum(({ bytesRead }) => bytesRead), down: sum(({ bytesWritten }) => bytesWritten) };
+    },
     get fault() {
       return state.fault;
     },
