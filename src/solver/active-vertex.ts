@@ -155,7 +155,7 @@ export class ActiveVertex<R> {
 
   /**
    * Rolls back every result that `edge` was made from and that cannot be read. False if there is nothing to gain by that:
-   * none of them came from a cache.
+   * none of them came from a cache, and nobody else has rolled back what was read.
    */
   async rollBackInputs(edge: Edge<R>, isUnreadable: (result: R) => boolean, error: unknown): Promise<boolean> {
     const reason = error instanceof Error ? error.message : String(error);
@@ -163,7 +163,7 @@ export class ActiveVertex<R> {
     for (const at of above) for (const input of at.inputs) above.add(input.edge);
     const lost = [...above].filter(({ state }) => state.kind === "complete" && isUnreadable(state.result));
     const isCached = lost.some(({ state }) => state.kind === "complete" && state.origin.kind === "cached");
-    if (!isCached) return edge.inputs.some((input) => input.edge.state.kind !== "complete");
+    if (!isCached && !edge.inputs.some((input) => input.isStale)) return false;
     for (const at of lost) await at.rollBack(reason);
     return true;
   }

@@ -215,9 +215,13 @@ export class Edge<R> {
 
   #execute(): void {
     this.#setState({ kind: "executing" });
-    this.#making.execute(
-      this.inputs.flatMap(({ edge }) => (edge.state.kind === "complete" ? [edge.state.result] : [])),
-    );
+    const results = this.inputs.flatMap((input) => {
+      const { state } = input.edge;
+      if (state.kind !== "complete") return [];
+      input.noteRead(state.result);
+      return [state.result];
+    });
+    this.#making.execute(results);
   }
 
   #complete(result: R, origin: Origin<R>, startedAt: number | undefined): void {
@@ -261,7 +265,7 @@ export class Edge<R> {
   }
 
   #retry(): void {
-    for (const input of this.inputs) if (input.edge.level < Level.complete) input.forgetResult();
+    for (const input of this.inputs) if (input.isStale || input.edge.level < Level.complete) input.forgetResult();
     this.vertex.op.forget();
     this.#setState({ kind: "matching", level: Level.none });
   }

@@ -48,6 +48,7 @@ export class Input<R> implements Consumer {
   readonly #found = new Map<string, Set<string>>();
   readonly #probes: ProbeTrace[] = [];
   #want: Level = Level.none;
+  #read: { readonly result: R } | undefined;
 
   constructor(owner: Consumer, source: Edge<R>, index: number) {
     this.#owner = owner;
@@ -165,8 +166,20 @@ export class Input<R> implements Consumer {
     this.content = digest === undefined ? { kind: "absent" } : { kind: "known", digest, key: contentKey(digest) };
   }
 
+  /** Says that the op begins to read this result of the input. */
+  noteRead(result: R): void {
+    this.#read = { result };
+  }
+
+  /** The result that the op has read stands for the input no more: it was rolled back, and perhaps made anew since. */
+  get isStale(): boolean {
+    const { state } = this.edge;
+    return this.#read !== undefined && (state.kind !== "complete" || this.#read.result !== state.result);
+  }
+
   /** Forgets what the input's result told: it has turned out to be unreadable. */
   forgetResult(): void {
+    this.#read = undefined;
     this.setMap(this.#map);
     this.reached.clear();
     this.#found.clear();

@@ -41,6 +41,8 @@ export class SolverJob<R> implements AsyncDisposable {
   readonly #member: Member<R>;
   readonly #vertices = new Set<ActiveVertex<R>>();
   readonly #goals = new Set<Goal<R>>();
+  /** What the last solve gave. */
+  #given: readonly { readonly edge: Edge<R>; readonly result: R }[] = [];
 
   constructor(graph: Graph<R>, queue: StepQueue<R>, options: SolveOptions<R>) {
     this.#graph = graph;
@@ -66,7 +68,9 @@ export class SolverJob<R> implements AsyncDisposable {
     for (const goal of goals) this.#goals.add(goal);
     try {
       await this.#unlessAborted(Promise.all(goals.map((goal) => goal.reached())));
-      return goals.map((goal) => goal.result());
+      const solved = goals.map((goal) => goal.result());
+      this.#given = solved.map(({ result }, index) => ({ edge: tops[index] as Edge<R>, result }));
+      return solved;
     } finally {
       for (const goal of goals) this.#drop(goal);
       this.#queue.flush();
@@ -87,13 +91,15 @@ export class SolverJob<R> implements AsyncDisposable {
 
   /**
    * After a result has turned out to be unreadable outside of any op: forgets every result of this job that is, in the
-   * caches too, so that solving again makes it anew. False if none of them came from a cache.
+   * caches too, so that solving again makes it anew. False if none of them came from a cache; unless another job that shares
+   * them has done it already.
    */
   async rollBack(isUnreadable: (result: R) => boolean, reason: string): Promise<boolean> {
     const edges = new Set([...this.#vertices].flatMap((vertex) => vertex.edges.map((edge) => edge.resolved())));
     const lost = [...edges].filter(({ state }) => state.kind === "complete" && isUnreadable(state.result));
     const isCached = lost.some(({ state }) => state.kind === "complete" && state.origin.kind === "cached");
-    if (!isCached) return false;
+    const wasDone = this.#given.some((given) => isUnreadable(given.result) && !isCurrent(given));
+    if (!isCached && !wasDone) return false;
     for (const edge of lost) await edge.rollBack(reason);
     return true;
   }
@@ -165,6 +171,12 @@ class Goal<R> implements Consumer {
     if (solved !== undefined) return solved;
     throw new VarveError("internal", `Cannot take the result of ${edge.vertex.name}: it is not there any more`);
   }
+}
+
+/** Whether a result that was given still stands for its edge. */
+function isCurrent<R>({ edge, result }: { readonly edge: Edge<R>; readonly result: R }): boolean {
+  const { state } = edge.resolved();
+  return state.kind === "complete" && state.result === result;
 }
 
 function solvedBy<R>({ state, keys, vertex }: Edge<R>): SolveResult<R> | undefined {

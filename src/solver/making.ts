@@ -47,6 +47,7 @@ export class Making<R> {
     const [map] = this.#search.maps;
     if (state.kind !== "complete" || map === undefined || input.preload !== "needed") return;
     input.preload = "running";
+    input.noteRead(state.result);
     this.#work.start(async (signal) => {
       try {
         await this.#vertex.op.preload(map, input.index, state.result, signal);

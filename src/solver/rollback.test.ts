@@ -131,6 +131,28 @@ test("an unreadable result that no cache gave is a failure, not an endless round
   assert.deepEqual(log.take(), ["base", "top"]);
 });
 
+test("nor is it while another input is still being made", async () => {
+  const log = new ToyLog();
+  const read = Promise.withResolvers<void>();
+  let reads = 0;
+  const slow = toy(log, {
+    name: "slow",
+    work: async ({ signal }) => {
+      signal.addEventListener("abort", () => read.resolve());
+      await read.promise;
+    },
+  });
+  const base = { vertex: toy(log, { name: "base" }), output: 0 };
+  const content = (): string => {
+    reads += 1;
+    if (reads > 1) read.resolve();
+    throw new Unreadable({ text: "another" });
+  };
+  const top = toy(log, { name: "top", inputs: [slow, { edge: base, content }] });
+  await assert.rejects(solveToy(solverOf(toyCache()), top), /cannot fetch blobs of another/);
+  assert.equal(reads, 1);
+});
+
 test("a job that finds a result unreadable solves again", async () => {
   const log = new ToyLog();
   const cache = toyCache();
@@ -148,6 +170,51 @@ test("a job that finds a result unreadable solves again", async () => {
   assert.equal(second?.cached, false);
   assert.equal(await job.rollBack((result) => result === second.result, "blob is gone"), false);
   assert.deepEqual(log.take(), ["copy"]);
+});
+
+test("a job whose result another one has rolled back solves again, and gets what that one has made", async () => {
+  const log = new ToyLog();
+  const cache = toyCache();
+  const base = toy(log, { name: "base" });
+  await solverOf(cache).solve([{ vertex: base, output: 0 }]);
+  log.take();
+  const solver = solverOf(cache);
+  await using first = solver.open();
+  await using second = solver.open();
+  const edges = [{ vertex: base, output: 0 }];
+  const [[one], [two]] = [await first.solve(edges), await second.solve(edges)];
+  assert.equal(one?.result, two?.result);
+  const isLost = (result: Toy): boolean => result === one?.result;
+  assert.equal(await first.rollBack(isLost, "blob is gone"), true);
+  const [again] = await first.solve(edges);
+  assert.equal(await second.rollBack(isLost, "blob is gone"), true);
+  const [other] = await second.solve(edges);
+  assert.equal(other?.result, again?.result);
+  assert.equal(await second.rollBack(isLost, "blob is gone"), false);
+  assert.deepEqual(log.take(), ["base"]);
+});
+
+test("a step that finds its input unreadable when that has been made anew already runs again", async () => {
+  const log = new ToyLog();
+  const cache = toyCache();
+  const mid = toy(log, { name: "mid" });
+  const [made] = await solverOf(cache).solve([{ vertex: mid, output: 0 }]);
+  assert.ok(made !== undefined);
+  log.take();
+  const remade = Promise.withResolvers<void>();
+  const work = (isSlow: boolean) => async (_: unknown, inputs: readonly Toy[]) => {
+    if (inputs[0] !== made.result) return remade.resolve();
+    if (isSlow) await remade.promise;
+    throw new Unreadable(made.result);
+  };
+  const quick = toy(log, { name: "quick", inputs: [mid], work: work(false) });
+  const slow = toy(log, { name: "slow", inputs: [mid], work: work(true) });
+  const solved = await solverOf(cache).solve([quick, slow].map((vertex) => ({ vertex, output: 0 })));
+  assert.deepEqual(
+    solved.map(({ result }) => result.text),
+    ["quick(mid())", "slow(mid())"],
+  );
+  assert.equal(log.take().filter((name) => name === "mid").length, 1);
 });
 
 test("errors that say nothing of results fail as ever", async () => {

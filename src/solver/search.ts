@@ -82,6 +82,7 @@ export class Search<R> {
     const [map] = this.maps;
     if (state.kind !== "complete" || map === undefined || input.content.kind !== "unknown") return;
     input.content = { kind: "computing" };
+    input.noteRead(state.result);
     this.#work.start(async (signal) => {
       try {
         input.setContent(await this.#vertex.op.content(map, input.index, state.result, signal));

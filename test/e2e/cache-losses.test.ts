@@ -9,6 +9,7 @@ import { type MadeManifest, blobPath, readManifest } from "../../testing/made.ts
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { buildsUnavailable, sh } from "../../testing/varve.ts";
 import { type Digest, digestOf, parseReference } from "../../src/core/index.ts";
+import { openStore } from "../../src/build/index.ts";
 import { Registry } from "../../src/registry/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;
@@ -216,6 +217,21 @@ suite("a layer that is lost", { skip }, () => {
       const files = new Set(await readdir(at));
       assert.ok(new Set(["bin", "copied", "four", "one", "three"]).isSubsetOf(files), [...files].join(" "));
       await rm(at, { recursive: true });
+    }
+    proxy.fault = () => undefined;
+  });
+
+  test("several builds at once in one root do without it together", async () => {
+    for (const { digest } of (await manifestOf(layout)).layers) {
+      proxy.fault = ({ url }) => (url.includes(digest) ? LOST : undefined);
+      await using store = await openStore({ root: room.newRoot(), ...registry() });
+      const made = await Promise.all(
+        ["", "", "", "changed"].map(async (LAST) => {
+          const how = { store, buildArgs: { LAST }, cacheFrom: fromRegistry() };
+          return [(await room.build(how)).result.digest, digests.get(LAST)];
+        }),
+      );
+      for (const [digest, wanted] of made) assert.equal(digest, wanted);
     }
     proxy.fault = () => undefined;
   });
