@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { startFaultProxy } from "../../testing/fault-proxy.ts";
@@ -96,6 +97,18 @@ suite("varve cache", { skip }, () => {
     }
     assert.deepEqual(await ran(other), []);
     assert.equal((await other.make([context])).text("app/g2"), "f\n");
+  });
+
+  test("layers that are gone when a build needs them are made again", async () => {
+    await run(varve, "export", "--to", ref("gone"));
+    await using other = await Varve.open();
+    {
+      await using proxy = await startFaultProxy({ upstream: registry.host });
+      await run(other, "import", `${proxy.host}/cache:gone`);
+    }
+    const out = join(other.folder, "out");
+    await other.build(["-o", `type=local,dest=${out}`, context]);
+    assert.equal(await readFile(join(out, "app/g2"), "utf8"), "f\n");
   });
 
   test("a directory does as well, and is pruned", async () => {
