@@ -112,11 +112,11 @@ async function openUrl(url: string, from: ContextDeps, stack: AsyncDisposableSta
   const told = (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   const isText = told === "text/plain";
   if (!isText && told !== "" && !ARCHIVES.test(told)) {
-    await (response as Response).body?.cancel();
+    await response.body[Symbol.asyncIterator]().return?.();
     throw failure(500, `unsupported Content-Type ${JSON.stringify(told)}`);
   }
   from.emit({ status: url, id: "Downloading context" });
-  const body = response.body as unknown as Bytes;
+  const { body } = response;
   if (!isText) return await openArchive(body, from, stack);
   const dockerfile = await collect(body, Limits.dockerfile, { what: url });
   if (dockerfile.length === 0) throw failure(400, "the Dockerfile (Dockerfile) cannot be empty");

@@ -3,7 +3,7 @@ import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { toVarveError, throwIfAborted } from "../../core/index.ts";
-import { type Bytes, type TemporaryDirectory, collect, limited, temporaryDirectory } from "../../io/index.ts";
+import { type Bytes, type TemporaryDirectory, bytesOf, collect, limited, temporaryDirectory } from "../../io/index.ts";
 import { failure, stepError } from "./failure.ts";
 import { SourceTree } from "./source-tree.ts";
 import type { Emit } from "./types.ts";
@@ -18,8 +18,14 @@ const STATUSES: ReadonlyMap<number, 400 | 401 | 403 | 404> = new Map([
   [404, 404],
 ]);
 
+/** An answer with a body. */
+export interface Answered {
+  readonly headers: Headers;
+  readonly body: Bytes;
+}
+
 /** What a URL stands for. Throws with the status that the daemon maps the server's to. */
-export async function get(url: string, signal: AbortSignal): Promise<Response & { readonly body: Bytes }> {
+export async function get(url: string, signal: AbortSignal): Promise<Answered> {
   let response: Response;
   try {
     response = await fetch(url, { signal, redirect: "follow" });
@@ -28,11 +34,9 @@ export async function get(url: string, signal: AbortSignal): Promise<Response & 
     const cause = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
     throw toVarveError(cause, `download ${url}`, "remote");
   }
-  const body = response.body ?? [];
-  if (response.ok) return Object.assign(response, { body }) as Response & { readonly body: Bytes };
-  const said = await collect(limited(body as Bytes, MAX_ERROR, { what: url }), MAX_ERROR, { what: url }).catch(
-    () => "",
-  );
+  const body = (response.body ?? bytesOf()) as Bytes;
+  if (response.ok) return { headers: response.headers, body };
+  const said = await collect(limited(body, MAX_ERROR, { what: url }), MAX_ERROR, { what: url }).catch(() => "");
   const { status, statusText } = response;
   const answer = `failed to GET ${url} with status ${status} ${statusText}: ${String(said)}`;
   throw failure(STATUSES.get(status) ?? 500, answer);
@@ -45,7 +49,7 @@ export interface Downloaded extends AsyncDisposable {
 }
 
 /** The last element of the URL's path, else what the server says; empty if neither is a name. */
-function fileName(url: string, { headers }: Response): string {
+function fileName(url: string, { headers }: Answered): string {
   const path = new URL(url).pathname;
   const last = path.endsWith("/") ? "" : decoded(path.slice(path.lastIndexOf("/") + 1));
   const disposition = /filename="?([^";]+)"?/i.exec(headers.get("content-disposition") ?? "")?.[1] ?? "";

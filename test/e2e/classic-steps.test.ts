@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { once } from "node:events";
+import { type RequestListener, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { CLASSIC_BASE, ClassicBuilder } from "../../testing/classic-builder.ts";
+import { messagesOf } from "../../testing/docker-server.ts";
+import { buildsUnavailable } from "../../testing/varve.ts";
+
+const enc = encodeURIComponent;
+
+/** A server of one test, with its URL; it goes with the scope. */
+async function serve(answer: RequestListener): Promise<Disposable & { readonly url: string }> {
+  const http = createServer(answer).listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const { port } = http.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    [Symbol.dispose]: () => {
+      http.closeAllConnections();
+      http.close();
+    },
+  };
+}
+
+/** Waits until no step of a build runs any more. */
+async function untilIdle({ server: { folder } }: ClassicBuilder): Promise<void> {
+  for (let left = 100; left > 0 && findMounts(folder).length > 0; left -= 1) await sleep(50);
+  assert.deepEqual(findMounts(folder), []);
+}
+
+function findMounts(folder: string): readonly string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(folder));
+}
+
+describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, () => {
+  let builder: ClassicBuilder;
+  before(async () => {
+    builder = await ClassicBuilder.open();
+  });
+  after(() => builder?.[Symbol.asyncDispose]());
+
+  const newest = async (name: string): Promise<string> => (await builder.history(name))[0]?.CreatedBy ?? "";
+
+  test("a file's hash is Docker's (B1, test vectors)", async () => {
+    const files = [
+      { path: "a.txt", body: "a\n" },
+      { path: "b.txt", body: "b\n" },
+      { path: "dir", type: "directory", mode: 0o755 },
+      { path: "dir/c.txt", body: "c\n" },
+      { path: "dir/sub", type: "directory", mode: 0o755 },
+      { path: "dir/sub/d.txt", body: "d\n" },
+      { path: "link", type: "symlink", linkPath: "a.txt" },
+      { path: "one", body: "one\n" },
+    ] as const;
+    const dockerfile =
+      "FROM {base}\nCOPY one /one\nCOPY a.txt b.txt /m/\nCOPY dir /d\nCOPY link /\nRUN test -f /link && test ! -L /link\n";
+    await builder.build(dockerfile, "t=vectors", files);
+    const texts = (await builder.history("vectors")).map(({ CreatedBy }) => CreatedBy);
+    const text = (rest: string): string => `/bin/sh -c #(nop) COPY ${rest} `;
+    assert.equal(texts[4], text("file:15034472e2e0486dab8893df7038832974e3859fa414622cccc38d4bf9454a37 in /one"));
+    assert.equal(texts[3], text("multi:59e3963f5e7d6137120d6afcd1a6ca6a02dfe35f6ed41d7b8cbee2bf80896577 in /m/"));
+    assert.equal(texts[2], text("dir:7bf6610e8510c34cfde0da290cfb32beea8e3b72cce1643164c7d04a995dbe8f in /d"));
+    // B21: a link is what it leads to, under its own name.
+    assert.equal(texts[1], text("file:a596f0888def06c3cad1442667ede22d419985a1c8a3155b838b650c4cf52ecc in /"));
+  });
+
+  test("files of a stage are hashed with their owners", async () => {
+    const dockerfile =
+      "FROM {base}\nRUN mkdir /own && printf 'a\\n' >/own/a.txt && chmod 755 /own && chown -R 1:2 /own\nFROM {base}\nCOPY --from=0 /own /own\n";
+    await builder.build(dockerfile, "t=own");
+    assert.match(await newest("own"), /COPY dir:9f91abe9073321e7204762f35a38c2f192405ae860a1a00ddfdbd826fa35b985 in/);
+  });
+
+  test("arguments come before a command, but for proxies that nobody declares (B5, B6)", async () => {
+    const args = enc(JSON.stringify({ V1: "v1val", V4: "four" }));
+    const dockerfile = "FROM {base}\nARG V1\nARG V2=def2\nARG V4\nRUN true\n";
+    await builder.build(dockerfile, `t=args&buildargs=${args}`);
+    assert.equal(await newest("args"), "|3 V1=v1val V2=def2 V4=four /bin/sh -c true");
+    const proxy = (value: string): string => `t=proxy&buildargs=${enc(JSON.stringify({ HTTP_PROXY: value }))}`;
+    await builder.build("FROM {base}\nRUN true\n", proxy("http://one"));
+    assert.equal(await newest("proxy"), "|0 /bin/sh -c true");
+    assert.equal((await builder.build("FROM {base}\nRUN true\n", proxy("http://two"))).hits, 1);
+  });
+
+  test("another value of an argument busts the command, not the declaration (B7)", async () => {
+    const dockerfile = "FROM {base}\nARG X\nRUN echo $X > /x\n";
+    const given = (x: string): string => `buildargs=${enc(JSON.stringify({ X: x }))}`;
+    await builder.build(dockerfile, given("1"));
+    assert.equal((await builder.build(dockerfile, given("2"))).hits, 1);
+    assert.equal((await builder.build(dockerfile, given("1"))).hits, 2);
+  });
+
+  test("each stage tells its image (B14), a failure its status (B15), a quiet build its id alone (B16)", async () => {
+    const two = await builder.build("FROM {base} AS a\nENV A=1\nFROM {base}\nENV B=1\n");
+    assert.equal(messagesOf(two).filter(({ aux }) => aux !== undefined).length, 2);
+    const failed = await builder.build("FROM {base}\nRUN exit 7\n");
+    assert.deepEqual(failed.error, { code: 7, message: "The command '/bin/sh -c exit 7' returned a non-zero code: 7" });
+    assert.doesNotMatch(failed.printed, /Removed intermediate/);
+    const forced = await builder.build("FROM {base}\nRUN exit 7\n", "forcerm=1");
+    assert.match(forced.printed, /Removed intermediate/);
+    const kept = await builder.build("FROM {base}\nRUN echo kept\nENV K=1\n", "rm=0");
+    assert.equal(kept.printed.match(/Running in/g)?.length, 2);
+    assert.doesNotMatch(kept.printed, /Removed intermediate/);
+    const quiet = await builder.build("FROM {base}\nENV Q=1\n", "q=1");
+    assert.match(quiet.text, /^\{"stream":"sha256:[0-9a-f]{64}\\n"\}\r\n$/);
+    const loud = await builder.build("FROM {base}\nRUN echo loud; exit 3\n", "q=1");
+    assert.match(loud.printed, /Step 2\/2.*loud/s);
+    assert.equal(loud.error?.code, 3);
+  });
+
+  test("what is wrong with a Dockerfile is the response's status (B17); tags too", async () => {
+    const statuses = async (dockerfile: string, query = ""): Promise<number> =>
+      (await builder.build(dockerfile, query)).status;
+    assert.equal(await statuses("FROM {base}\nFETCH x\n"), 400);
+    assert.equal(await statuses("FROM {base}\nENV A=1\n", "target=nope"), 400);
+    assert.equal(await statuses("FROM {base}\nRUN <<E\ntrue\nE\n"), 400);
+    assert.equal(await statuses("FROM {base}\n", "t=UPPER"), 500);
+    assert.equal(await statuses("FROM {base}\n", `t=${enc(`a@sha256:${"0".repeat(64)}`)}`), 500);
+    assert.equal(await statuses("FROM {base}\n", "dockerfile=../x"), 500);
+    const empty = await builder.server.ask("POST", "/build");
+    assert.deepEqual(
+      [empty.status, empty.text],
+      [500, '{"message":"Cannot locate specified Dockerfile: Dockerfile"}\n'],
+    );
+    assert.equal((await builder.server.ask("POST", "/build", { body: "junk" })).status, 500);
+  });
+
+  test("options of BuildKit's are refused when it is their turn (B18)", async () => {
+    for (const step of ["RUN --mount=type=cache,target=/c true", "COPY --chmod=1 Dockerfile /", "COPY --link a /"]) {
+      const { printed, error } = await builder.build(`FROM {base}\n${step}\n`);
+      assert.match(printed, /Step 2\/2/);
+      assert.match(error?.message ?? "", /^the --(?:mount|chmod|link) option requires BuildKit\. Refer to https/);
+    }
+  });
+
+  test("labels of the request are the last steps, as they are (B19)", async () => {
+    const labels = enc(JSON.stringify({ b: "$x", a: "1" }));
+    const { printed } = await builder.build("FROM {base}\nENV x=1\n", `t=labels&labels=${labels}`);
+    assert.match(printed, /Step 3\/4 : LABEL a=1\n.*Step 4\/4 : LABEL b=\$x\n/s);
+    assert.equal((await builder.inspect("labels")).Config["Labels"] instanceof Object, true);
+  });
+
+  test("contexts may be compressed; only the Dockerfile and the ignore file are taken out (B28, B29)", async () => {
+    const files = {
+      Dockerfile: `FROM ${CLASSIC_BASE}\nCOPY . /all\nRUN ls -A /all\n`,
+      ".dockerignore": "Dockerfile\n.dockerignore\nkept\n",
+      kept: "x",
+    };
+    const archive = await builder.archive(files);
+    const plain = await builder.send(archive);
+    assert.match(plain.printed, /Running in [0-9a-f]+\nkept\n ---> Removed/);
+    assert.equal((await builder.send(gzipSync(archive))).hits, 2);
+    assert.equal((await builder.send(zstdCompressSync(archive))).hits, 2);
+  });
+
+  test("archives are unpacked by ADD (B24, B25), never by COPY", async () => {
+    const tar = await builder.archive({ inside: "x" });
+    const files = [
+      { path: "t.tar.gz", body: gzipSync(tar) },
+      { path: "t.tar.zst", body: zstdCompressSync(tar) },
+    ];
+    const dockerfile =
+      "FROM {base}\nADD t.tar.gz /gz\nADD t.tar.zst /zst\nCOPY t.tar.gz /copy/\nRUN test -f /gz/inside -a -f /zst/inside -a -f /copy/t.tar.gz\n";
+    assert.equal((await builder.build(dockerfile, "", files)).error, undefined);
+  });
+
+  test("a download is root's, mode 0600, and known the second time (B26)", async () => {
+    using http = await serve((_request, response) => void response.end("payload\n"));
+    const dockerfile = `FROM {base}\nADD ${http.url}/file.txt /f/\nRUN stat -c '%a %u:%g' /f/file.txt\n`;
+    const first = await builder.build(dockerfile, "t=url");
+    assert.match(first.printed, /Step 2\/3[^\n]*\n\n ---> /);
+    assert.match(first.printed, /^600 0:0$/m);
+    assert.match(
+      (await builder.history("url"))[1]?.CreatedBy ?? "",
+      /ADD 5051c1eed8b44e0fc00a4e3f35ec10c98934db188fea67808528e0634ce2d42f in \/f\/ $/,
+    );
+    assert.equal((await builder.build(dockerfile)).hits, 2);
+  });
+
+  test("a lone Dockerfile, an archive and an error by URL", async () => {
+    const archive = await builder.archive({ Dockerfile: `FROM ${CLASSIC_BASE}\nCOPY x /x\n`, x: "x" });
+    using http = await serve((request, response) => {
+      if (request.url === "/text")
+        response.setHeader("content-type", "text/plain").end(`FROM ${CLASSIC_BASE}\nENV R=1\n`);
+      else if (request.url === "/copy")
+        response.setHeader("content-type", "text/plain").end(`FROM ${CLASSIC_BASE}\nCOPY a /\n`);
+      else if (request.url === "/tar") response.setHeader("content-type", "application/x-tar").end(archive);
+      else if (request.url === "/html") response.setHeader("content-type", "text/html").end("x");
+      else response.writeHead(404).end("gone");
+    });
+    const ask = (path: string): ReturnType<ClassicBuilder["send"]> =>
+      builder.send(Buffer.of(), `remote=${enc(http.url + path)}`);
+    assert.match((await ask("/text")).printed, /Successfully built/);
+    assert.equal((await ask("/copy")).error?.message, "COPY failed: missing build context");
+    assert.match((await ask("/tar")).printed, /Successfully built/);
+    assert.equal((await ask("/html")).status, 500);
+    assert.equal((await ask("/nope")).status, 404);
+  });
+
+  test("names are given once each (B37)", async () => {
+    const { printed } = await builder.build("FROM {base}\nENV T=1\n", "t=x&t=x:latest&t=&t=docker.io/library/x");
+    assert.equal(printed.match(/Successfully tagged/g)?.length, 1);
+    assert.match(printed, /Successfully tagged x:latest\n$/);
+  });
+
+  test("a broken link in a directory counts by its path (B22); wildcards flatten (B23)", async () => {
+    const files = [
+      { path: "dir", type: "directory" },
+      { path: "dir/broken", type: "symlink", linkPath: "nowhere" },
+      { path: "dir/sub", type: "directory" },
+      { path: "dir/sub/d.txt", body: "d" },
+    ] as const;
+    const { error } = await builder.build(
+      "FROM {base}\nCOPY dir /d\nCOPY dir/s* /ff/\nRUN test -L /d/broken -a -f /ff/d.txt\n",
+      "",
+      files,
+    );
+    assert.equal(error, undefined);
+  });
+
+  test("the step that a client leaves is ended, those before stay (B34)", async () => {
+    const dockerfile = `FROM ${CLASSIC_BASE}\nENV LEFT=1\nRUN echo started; sleep 1000\n`;
+    const body = await builder.archive({ Dockerfile: dockerfile });
+    const left = builder.server.start("curl", [
+      "-sN",
+      "--unix-socket",
+      builder.server.socket,
+      "-XPOST",
+      "--data-binary",
+      "@-",
+      "http://x/build?networkmode=none",
+    ]);
+    left.stdin?.end(body);
+    let printed = "";
+    for await (const chunk of left.stdout ?? []) {
+      printed += String(chunk);
+      if (printed.includes("started")) break;
+    }
+    left.kill("SIGKILL");
+    const again = await builder.build("FROM {base}\nENV LEFT=1\n");
+    assert.equal(again.hits, 1);
+    await untilIdle(builder);
+  });
+});
