@@ -138,13 +138,14 @@ suite("a build that does not come to its end", { skip }, () => {
     const build = (last: string) => varve.start([...args, "--build-arg", `LAST=${last}`, own]);
     let there: readonly string[] = [];
     const first = proxy.requests.length;
-    for (const at of [1, 2, 3]) {
+    // At last when nothing but the tag is missing: how much came through before is a matter of luck.
+    for (const at of [1, 3, Infinity]) {
       const from = proxy.requests.length;
       const child = build("");
       proxy.fault = (request) => {
         if (uploads(proxy.requests.slice(from)).length <= at && !isTagWrite(request)) return undefined;
         child.kill("SIGKILL");
-        return { kind: "reset" };
+        return { kind: "status", status: 503 };
       };
       await finished(child);
       proxy.fault = () => undefined;
@@ -152,7 +153,7 @@ suite("a build that does not come to its end", { skip }, () => {
       assert.ok(uploads(proxy.requests.slice(from)).every((digest) => !there.includes(digest)));
       there = await present(uploads(proxy.requests.slice(first)));
     }
-    assert.ok(there.length > 1, "it was killed in the middle");
+    assert.ok(there.length >= SMALL_STEPS - 1, "all layers are there");
     const from = proxy.requests.length;
     const done = await finished(build(""));
     assert.equal(done.code, 0, done.stderr);
