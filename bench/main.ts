@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { installPrograms } from "../scripts/lib/system-packages.ts";
 import { Varve, busyboxImage, sh } from "../testing/varve.ts";
 import { openCacheBench } from "./caches.ts";
+import { openClassic } from "./classic.ts";
 import { layerScenarios } from "./layers.ts";
 import { imageScenarios, openImage } from "./images.ts";
 import { reportLimits } from "./limits.ts";
@@ -96,6 +97,12 @@ if (isWanted("cache export") || isWanted("cache import") || isWanted("cache traf
   }
   if (isWanted("cache traffic")) console.log(`${await bench?.traffic()}\n`);
   if (bench === undefined) console.log("cache export and import: no current BuildKit or no registry can be had here\n");
+}
+
+if (isWanted("classic: 30 × RUN true, cold") || isWanted("classic: 12 steps, cached")) {
+  await using classic = await openClassic(varve, BASE);
+  for (const scenario of classic?.scenarios ?? []) await runScenario(scenario, false);
+  if (classic === undefined) console.log("classic: no Docker daemon can be had here\n");
 }
 
 if (isWanted("files opened")) {
