@@ -27,6 +27,7 @@ export async function temporarySnapshotter(
   };
   return {
     snapshotter: openSnapshotter({ root: join(directory.path, "snapshots"), state, driver }),
+    root: directory.path,
     reopen,
     directories: async () => (await readdir(join(directory.path, "snapshots"))).filter((name) => name !== "empty"),
     forget: (...names) => {

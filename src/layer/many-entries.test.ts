@@ -13,7 +13,7 @@ import { applyLayer, diffOverlay, packTree } from "./index.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../testing/many-entries-process.ts", import.meta.url));
 /** MiB of V8's heap; and of all memory that the process may have had, its code included. */
-const [HEAP, MOST] = [128, 320];
+const [HEAP, MOST] = [192, 320];
 
 test("100,000 entries go through diff, layer and both formats the same, in bounded memory", (t) => {
   if (!needsRoot(t)) return;
