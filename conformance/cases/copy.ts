@@ -98,4 +98,32 @@ export const COPY: readonly ConformanceCase[] = [
       "FROM {base} AS one\nRUN mkdir /own && echo a > /own/a.txt && chown -R 1:2 /own\nFROM {base}\nCOPY --from=one /own /own\nCOPY --from=0 /own/a.txt /b\nCOPY --from=one --chown=3:4 /own /c\n",
   },
   { name: "copy from an image", files: FILES, dockerfile: "FROM scratch\nCOPY --from={base} /etc/passwd /p\n" },
+  {
+    name: "places: through links",
+    files: FILES,
+    dockerfile:
+      "FROM {base}\nRUN ln -s /tmp /out && ln -s nowhere/far /dangling\nCOPY a.txt /out/\nCOPY dir /out\nCOPY a.txt /dangling\n",
+  },
+  {
+    name: "places: owners of new directories",
+    files: FILES,
+    dockerfile:
+      "FROM {base}\nCOPY --chown=7:8 a.txt /new/deep/a\nCOPY --chown=7:8 dir /other/deep\nCOPY --chown=9:9 dir /other/deep\n",
+  },
+  {
+    name: "places: a file where a directory is",
+    files: FILES,
+    dockerfile: "FROM {base}\nRUN mkdir -p /d/a.txt/sub\nCOPY a.txt /d/\n",
+  },
+  {
+    name: "places: set-id bits",
+    files: { tool: { content: "x", mode: 0o6755 }, "in/tool": { content: "x", mode: 0o4711 } },
+    dockerfile:
+      "FROM {base} AS s\nRUN echo x > /t && chmod 6755 /t\nFROM {base}\nCOPY tool /a\nCOPY in /b/\nCOPY --from=s /t /c\nCOPY --from=s --chown=1 /t /d\n",
+  },
+  {
+    name: "places: names of one file",
+    dockerfile:
+      "FROM {base} AS s\nRUN mkdir /h && echo x > /h/a && ln /h/a /h/b && mkfifo /h/p && chmod 1777 /h\nFROM {base}\nCOPY --from=s /h /h\n",
+  },
 ];

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { once } from "node:events";
 import { type RequestListener, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { CLASSIC_BASE, ClassicBuilder } from "../../testing/classic-builder.ts";
+import { gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { messagesOf } from "../../testing/docker-server.ts";
 import { buildsUnavailable } from "../../testing/varve.ts";
 
@@ -222,6 +225,36 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
       files,
     );
     assert.equal(error, undefined);
+  });
+
+  test("links of a context lead nowhere but into it", async () => {
+    const files = [
+      { path: "etc", type: "symlink", linkPath: "/etc" },
+      { path: "up", type: "symlink", linkPath: "../../../../../../etc" },
+      { path: "Dockerfile", body: `FROM ${CLASSIC_BASE}\nCOPY etc/passwd up/passwd /x/\n` },
+    ] as const;
+    const { error } = await builder.send(await builder.archive(files));
+    assert.match(error?.message ?? "", /^COPY failed: file not found in build context/);
+    const through = [
+      { path: "out", type: "symlink", linkPath: "dir" },
+      { path: "dir", type: "directory" },
+      { path: "dir/f", body: "one" },
+    ] as const;
+    const detour = async (body: string): Promise<number> =>
+      (await builder.build("FROM {base}\nCOPY dir/f /f\n", "", [...through, { path: "out/f", body }])).hits;
+    assert.deepEqual([await detour("two"), await detour("two"), await detour("other")], [0, 1, 0]);
+  });
+
+  test("a git repository is a context, a folder of it too", { skip: gitMissing() }, async () => {
+    await using git = await startGitServer();
+    const folder = join(git.create("app"), "sub");
+    await mkdir(folder);
+    await writeFile(join(folder, "Dockerfile"), `FROM ${CLASSIC_BASE}\nCOPY . /g\nRUN ls -A /g\n`);
+    await writeFile(join(folder, "f"), "x");
+    git.git("app.git", "add", "--all");
+    git.git("app.git", "commit", "--quiet", "-m", "one");
+    const { printed } = await builder.send(Buffer.of(), `remote=${enc(`${git.url}/app.git#main:sub`)}`);
+    assert.match(printed, /Dockerfile\nf\n/);
   });
 
   test("the step that a client leaves is ended, those before stay (B34)", async () => {

@@ -7,10 +7,14 @@ export function shortId(id: Digest): string {
   return digestHex(id).slice(0, 12);
 }
 
+/** Characters of a quiet build's output that are kept for its failure. */
+const MAX_KEPT = 16_777_216;
+
 /** What a build tells: at once, or, where only the result is wanted, nothing unless it fails. */
 export class Output {
   readonly #emit: Emit;
   readonly #kept: BuildMessage[] | undefined;
+  #size = 0;
 
   constructor(emit: Emit, { quiet }: { readonly quiet: boolean }) {
     this.#emit = emit;
@@ -25,12 +29,21 @@ export class Output {
 
   readonly send: Emit = (message) => {
     if (this.#kept === undefined) this.#emit(message);
-    else this.#kept.push(message);
+    else this.#keep(message, this.#kept);
   };
 
   /** What the client of a quiet build is told in the end, alone. */
   result(stream: string): void {
     if (this.#kept !== undefined) this.#emit({ stream });
+  }
+
+  /** What a command printed first goes first where it printed too much. */
+  #keep(message: BuildMessage, kept: BuildMessage[]): void {
+    const sizeOf = (each: BuildMessage | undefined): number =>
+      each !== undefined && "stream" in each ? each.stream.length : 0;
+    kept.push(message);
+    this.#size += sizeOf(message);
+    while (this.#size > MAX_KEPT) this.#size -= sizeOf(kept.shift());
   }
 
   /** Tells what was kept back. */
