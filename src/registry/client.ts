@@ -39,6 +39,12 @@ type Outcome<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "failed"; readonly error: VarveError; readonly transient: boolean; readonly wait?: number };
 
+/** False for a failure of the connection, which says that the other side speaks something else. */
+function ignoreFailure(error: unknown): false {
+  if (error instanceof HttpFailure) return false;
+  throw error;
+}
+
 /** An unread response holds a connection: one that cannot be used is given back. */
 async function orDiscard<T>(response: HttpResponse, use: ReadResponse<T>): Promise<T> {
   try {
@@ -49,6 +55,7 @@ async function orDiscard<T>(response: HttpResponse, use: ReadResponse<T>): Promi
   }
 }
 
+const BAD_REQUEST = 400;
 const MAX_LOGINS = 2;
 const MIRROR_ATTEMPTS = 2;
 
@@ -189,7 +196,7 @@ export class Client implements Disposable {
   }
 
   async #schemeOf(endpoint: Endpoint, signal: AbortSignal | undefined): Promise<"http" | "https"> {
-    if (endpoint.scheme !== "https-then-http") {
+    if (endpoint.scheme === "http" || endpoint.scheme === "https") {
       this.#schemes.set(endpoint.host, endpoint.scheme);
       return endpoint.scheme;
     }
@@ -202,11 +209,11 @@ export class Client implements Disposable {
 
   /** Any answer over TLS means TLS. A certificate that is not trusted is an error, not a reason to do without. */
   async #probe(endpoint: Endpoint, signal: AbortSignal): Promise<"http" | "https"> {
-    const url = new URL(`https://${endpoint.host}${endpoint.prefix}/v2/`);
-    const headers = { "user-agent": this.#options.userAgent };
+    // A server that wants TLS answers plain HTTP with this status, or not at all.
+    const isPlain = async (): Promise<boolean> => (await this.#ask(endpoint, "http", signal)) !== BAD_REQUEST;
+    if (endpoint.scheme === "http-then-https" && (await isPlain().catch(ignoreFailure))) return "http";
     try {
-      const response = await this.#options.transport.send({ method: "GET", url, headers, signal }, endpoint.name);
-      await response.discard();
+      await this.#ask(endpoint, "https", signal);
       return "https";
     } catch (error) {
       throwIfAborted(signal, `reach registry ${endpoint.name}`);
@@ -215,5 +222,14 @@ export class Client implements Disposable {
       if (hopeless) throw failureError(error, `reach registry ${endpoint.name}`, endpoint.name);
       return "http";
     }
+  }
+
+  /** The status that a server answers with. */
+  async #ask({ host, name, prefix }: Endpoint, scheme: "http" | "https", signal: AbortSignal): Promise<number> {
+    const url = new URL(`${scheme}://${host}${prefix}/v2/`);
+    const headers = { "user-agent": this.#options.userAgent };
+    const response = await this.#options.transport.send({ method: "GET", url, headers, signal }, name);
+    await response.discard();
+    return response.status;
   }
 }

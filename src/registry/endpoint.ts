@@ -2,8 +2,11 @@ import { DEFAULT_REGISTRY, VarveError } from "../core/index.ts";
 import type { RegistryConfig, RegistryHostConfig } from "./config.ts";
 import { isLoopback } from "./proxy.ts";
 
-/** How the scheme of an endpoint is found: fixed, or TLS first and plain HTTP if the other side does not speak it. */
-export type SchemePolicy = "https" | "http" | "https-then-http";
+/**
+ * How the scheme of an endpoint is found: fixed, or one first and the other if the other side does not speak it. Plain HTTP first
+ * is for this machine itself.
+ */
+export type SchemePolicy = "https" | "http" | "https-then-http" | "http-then-https";
 
 /** One server that can answer for a registry. */
 export interface Endpoint {
@@ -29,7 +32,8 @@ function schemeOf(host: string, config: RegistryHostConfig | undefined): SchemeP
   if (config?.http === true) return "http";
   if (config?.insecure === true) return "https-then-http";
   const { hostname } = new URL(`http://${host}`);
-  return isLoopback(hostname) ? "https-then-http" : "https";
+  if (!isLoopback(hostname)) return "https";
+  return config?.ca === undefined && config?.cert === undefined ? "http-then-https" : "https-then-http";
 }
 
 /** The registry's own server: pushes go only there. */

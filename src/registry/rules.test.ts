@@ -168,7 +168,7 @@ suite("configuration", () => {
       "https registry-1.docker.io undefined",
     ]);
     assert.deepEqual(told("p.example"), ["http p.example undefined"]);
-    assert.deepEqual(told("localhost:5000"), ["https-then-http localhost:5000 undefined"]);
+    assert.deepEqual(told("localhost:5000"), ["http-then-https localhost:5000 undefined"]);
     assert.deepEqual(told("constructor"), ["https constructor undefined"]);
   });
 });
