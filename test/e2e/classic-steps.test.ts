@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { CLASSIC_BASE, ClassicBuilder } from "../../testing/classic-builder.ts";
 import { gitMissing, startGitServer } from "../../testing/git-server.ts";
+import { registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { messagesOf } from "../../testing/docker-server.ts";
 import { buildsUnavailable } from "../../testing/varve.ts";
 
@@ -256,6 +257,29 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
     const { printed } = await builder.send(Buffer.of(), `remote=${enc(`${git.url}/app.git#main:sub`)}`);
     assert.match(printed, /Dockerfile\nf\n/);
   });
+
+  test(
+    "a base that is not here is pulled, and asked for again on demand; steps hit (B36, C25)",
+    { skip: registryMissing() },
+    async () => {
+      await using registry = await startRegistry();
+      const name = `${registry.host}/base:1`;
+      const docker = async (...args: readonly string[]): Promise<number | null> =>
+        (await builder.server.docker(args)).code;
+      assert.equal(await docker("tag", CLASSIC_BASE, name), 0);
+      assert.equal(await docker("push", name), 0);
+      assert.equal(await docker("rmi", name), 0);
+      const dockerfile = `FROM ${name}\nENV PULLED=1\nCOPY --from=${name} /etc/passwd /p\n`;
+      const pulled = await builder.build(dockerfile);
+      assert.match(pulled.text, /"status":"Pulling from base".*---> [0-9a-f]{12}/s);
+      assert.equal((await builder.build(dockerfile)).text.includes('"status"'), false);
+      const again = await builder.build(dockerfile, "pull=1");
+      assert.match(again.text, /"status":"Status: Image is up to date/);
+      assert.equal(again.hits, 2);
+      const missing = await builder.build(`FROM ${registry.host}/nope:1\n`);
+      assert.match(missing.error?.message ?? "", /manifest for .*nope:1 not found|pull access denied/);
+    },
+  );
 
   test("the step that a client leaves is ended, those before stay (B34)", async () => {
     const dockerfile = `FROM ${CLASSIC_BASE}\nENV LEFT=1\nRUN echo started; sleep 1000\n`;
