@@ -38,7 +38,7 @@ const UNKNOWN_AUTHORITY = new Set([
 export class NodeTransport implements Disposable {
   readonly #options: NodeTransportOptions;
   readonly #slots: Semaphore;
-  #modules: Promise<Modules> | undefined;
+  #modules: Modules | undefined;
   /** By scheme and proxy. */
   readonly #agents = new Map<string, Http.Agent>();
 
@@ -73,7 +73,7 @@ export class NodeTransport implements Disposable {
   }
 
   async #attempt(request: HttpRequest, trustHost: string, slot: Disposable): Promise<HttpResponse> {
-    const modules = await this.#load();
+    const modules = this.#load();
     throwIfAborted(request.signal, "reach the registry");
     const { url, method, headers } = request;
     const agent = this.#agentFor(url, modules);
@@ -90,11 +90,12 @@ export class NodeTransport implements Disposable {
     return toHttpFailure(error);
   }
 
-  #load(): Promise<Modules> {
-    this.#modules ??= Promise.all([import("node:http"), import("node:https")]).then(([http, https]) => ({
-      http,
-      https,
-    }));
+  /** Not by import: as an ES module, `node:http` reads all its exports, and one of them loads a second HTTP client. */
+  #load(): Modules {
+    this.#modules ??= {
+      http: process.getBuiltinModule("node:http"),
+      https: process.getBuiltinModule("node:https"),
+    };
     return this.#modules;
   }
 
