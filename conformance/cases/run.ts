@@ -40,4 +40,17 @@ export const RUN: readonly ConformanceCase[] = [
   { name: "keep intermediate containers", dockerfile: "FROM {base}\nENV A=1\nRUN true\n", flags: ["--rm=false"] },
   { name: "quiet", dockerfile: "FROM {base}\nRUN echo loud\n", flags: ["--quiet"] },
   { name: "no cache", dockerfile: "FROM {base}\nENV A=1\nRUN echo x > /x\n", flags: ["--no-cache"] },
+  {
+    name: "bare: run in an image of one file",
+    dockerfile:
+      'FROM scratch\nCOPY --from={base} /bin/busybox /bin/busybox\nRUN ["/bin/busybox", "true"]\nRUN ["/bin/busybox", "mkdir", "/made"]\n',
+  },
+  {
+    name: "bare: network files",
+    dockerfile: "FROM {base}\nRUN rm -f /etc/hosts && echo x > /etc/other\nRUN ls /etc > /dev/null\n",
+  },
+  {
+    name: "bare: hostname",
+    dockerfile: 'FROM {base}\nRUN test "$(hostname)" = "$HOSTNAME" && env | grep -v HOSTNAME | sort > /env\n',
+  },
 ];
