@@ -47,7 +47,7 @@ async function streamContext(
   stack: AsyncDisposableStack,
 ): Promise<OpenedContext> {
   const { openStreamContext } = await import("../source/index.ts");
-  const parent = join(session.store.root, "contexts");
+  const parent = session.store.contexts.path;
   const opened = stack.use(await openStreamContext(bytes, parent, session.hold.signal));
   const local = localContext({ path: opened.path, lasting: false }, session);
   return opened.kind === "archive" ? local : { ...local, dockerfile: { kind: "text", text: opened.text } };

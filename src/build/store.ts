@@ -1,9 +1,11 @@
+import { rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { toVarveError } from "../core/index.ts";
 import { type ContentStore, openContentStore } from "../content/index.ts";
 import { ImageStore } from "../image/index.ts";
+import { ProcessDirectory } from "../linux/index.ts";
 import { CacheMounts, MountPoints, Records } from "../record/index.ts";
 import type { Registry, RegistryOptions } from "../registry/index.ts";
 import { type Snapshotter, openSnapshotter } from "../snapshot/index.ts";
@@ -31,6 +33,8 @@ export interface Store extends AsyncDisposable {
   readonly snapshotter: Snapshotter;
   readonly records: Records;
   readonly cacheMounts: CacheMounts;
+  /** Where contexts are unpacked. */
+  readonly contexts: ProcessDirectory;
   readonly images: ImageStore;
   /** The client of registries, made when it is first asked for. */
   readonly registry: () => Promise<Registry>;
@@ -64,6 +68,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const mounts = new MountPoints(join(root, "mounts"));
   const records = new Records({ state, content, snapshotter, mounts, fetchBlob: blobFetcher(registry, content) });
   const lostBlobs = new LostBlobs({ records, content });
+  const contexts = new ProcessDirectory(join(root, "contexts"), { own: removeTree, left: removeTree });
   return {
     root,
     state,
@@ -72,6 +77,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     records,
     registry,
     images: new ImageStore(state),
+    contexts,
     lostBlobs,
     solver: openSolver(state, records, lostBlobs),
     work: new SharedWork(content, join(root, "run")),
@@ -79,9 +85,15 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     [Symbol.asyncDispose]: async () => {
       (await opened)?.[Symbol.dispose]();
       mounts[Symbol.dispose]();
+      contexts[Symbol.dispose]();
       state.close();
     },
   };
+}
+
+function removeTree(path: string): boolean {
+  rmSync(path, { recursive: true, force: true });
+  return true;
 }
 
 async function openRegistry(options: RegistryOptions): Promise<Registry> {

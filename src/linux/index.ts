@@ -8,6 +8,7 @@ export * from "./node.ts";
 export { type OverlayOptions, mountOverlay } from "./overlay.ts";
 export * from "./path.ts";
 export * from "./pipe.ts";
+export { ProcessDirectory, type Removal } from "./process-directory.ts";
 export * from "./root.ts";
 export * from "./sync.ts";
 export * from "./xattr.ts";

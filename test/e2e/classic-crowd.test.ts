@@ -29,7 +29,8 @@ function leftBy({ server: { folder, store } }: ClassicBuilder): Left {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .filter((line) => line.includes(folder));
-  return { mounts, files: list("contexts"), leases, steps: list("run").filter((name) => /^\d+-/.test(name)) };
+  const files = readdirSync(store.contexts.path);
+  return { mounts, files, leases, steps: list("run").filter((name) => /^\d+-/.test(name)) };
 }
 
 /** A client that goes away after so many bytes of the answer, or stays to the end. Gives what it was told. */
@@ -70,6 +71,9 @@ test(
     for (let tries = 200; tries > 0 && JSON.stringify(leftBy(builder)) !== JSON.stringify(nothing); tries -= 1)
       await sleep(50);
     assert.deepEqual(leftBy(builder), nothing);
+    const { blobs, damaged } = await builder.server.store.content.verify();
+    assert.ok(blobs > 0);
+    assert.deepEqual(damaged, []);
     // Whatever is in the store can be built upon: the images are whole.
     for (let n = 0; n < 10; n += 1)
       assert.match(await client(builder, await body(n), undefined), /Using cache.*Successfully built/s);

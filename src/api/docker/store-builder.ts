@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { classicBuild } from "../../classic/index.ts";
 import { type DockerApi, registryFor } from "./api.ts";
 import type { ClassicBuild } from "./build-request.ts";
@@ -13,7 +14,8 @@ export function storeBuilder(api: DockerApi): ClassicBuild {
       request,
       {
         store,
-        folder: store.root,
+        contexts: store.contexts,
+        repositories: join(store.root, "git"),
         runner: share.runner,
         pull: (reference, platform, tell, stop) =>
           pullOne(reference, { api, registry, platform, emit: tell, signal: stop }),

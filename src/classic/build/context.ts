@@ -56,9 +56,7 @@ async function openTree(
 
 /** An empty body is a context without files: then there is no Dockerfile. */
 async function openArchive(bytes: Bytes, from: ContextDeps, stack: AsyncDisposableStack): Promise<SourceTree> {
-  const parent = join(from.deps.folder, "contexts");
-  await mkdir(parent, { recursive: true, mode: 0o700 });
-  const directory = stack.use(await temporaryDirectory("context-", parent));
+  const directory = stack.use(await temporaryDirectory("context-", from.deps.contexts.path));
   const path = join(directory.path, "files");
   await mkdir(path);
   let size = 0;
@@ -95,7 +93,7 @@ async function openGit(
 ): Promise<SourceTree> {
   const { records } = deps.store;
   try {
-    const source = new GitSource(records, join(deps.folder, "git"));
+    const source = new GitSource(records, deps.repositories);
     const resolved = await source.resolve({ remote, ...(ref !== "" && { ref }), subdir }, hold.signal);
     const layer = stack.use(await records.begin(await source.record(resolved, hold), {}, hold));
     return stack.use(new SourceTree(layer.path));

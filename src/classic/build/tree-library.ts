@@ -1,5 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Digest } from "../../core/index.ts";
 import type { Instruction } from "../../dockerfile/index.ts";
 import { SCRATCH } from "../../record/index.ts";
@@ -62,8 +60,7 @@ export class TreeLibrary {
 
   async #download(url: string, destination: string): Promise<CopySource> {
     const { deps, output, hold, stack } = this.#session;
-    const folder = join(deps.folder, "contexts");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const folder = deps.contexts.path;
     const { tree, name } = stack.use(
       await download(url, destination, { folder, emit: output.send, signal: hold.signal }),
     );

@@ -70,8 +70,10 @@ export interface BuildDeps {
   readonly runner: () => Promise<Runner>;
   /** Fetches an image from its registry and gives it its name, telling how it goes. */
   readonly pull: (reference: Reference, platform: Platform, emit: Emit, signal: AbortSignal) => Promise<void>;
-  /** A directory of the store's file system: contexts are unpacked in it, repositories kept. */
-  readonly folder: string;
+  /** A directory of the store's file system in which contexts are unpacked, made when it is needed. */
+  readonly contexts: { readonly path: string };
+  /** Where repositories are kept. */
+  readonly repositories: string;
   /** Called for each name that an image was given. */
   readonly onTag?: (id: Digest, name: string) => void;
 }

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryDirectory } from "../io/index.ts";
+import { ProcessDirectory } from "./index.ts";
+
+const removeTree = (path: string): boolean => {
+  rmSync(path, { recursive: true, force: true });
+  return true;
+};
+const all = { own: removeTree, left: removeTree };
+
+/** A process that has a directory with a file in it, and waits. */
+async function holder(parent: string): Promise<{ kill(): Promise<void> }> {
+  const script = `
+    import { writeFileSync } from "node:fs";
+    import { ProcessDirectory } from ${JSON.stringify(new URL("index.ts", import.meta.url).href)};
+    const own = new ProcessDirectory(process.argv[1], { own: () => true, left: () => false });
+    writeFileSync(own.path + "/file", "");
+    console.log("ready");
+    setInterval(() => own.path, 1000);`;
+  const args = ["--input-type=module-typescript", "-e", script, parent];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  return {
+    kill: async () => {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+test("a directory of one's own, gone in the end; those of processes that live are let alone, others taken away", async () => {
+  await using directory = await temporaryDirectory("varve-process-directory-");
+  const parent = join(directory.path, "parent");
+  const other = await holder(parent);
+  const before = readdirSync(parent);
+  {
+    using own = new ProcessDirectory(parent, all);
+    writeFileSync(join(own.path, "mine"), "");
+    assert.equal(own.path, own.path);
+    assert.equal(readdirSync(parent).length, before.length + 2);
+  }
+  assert.deepEqual(readdirSync(parent), before);
+  await other.kill();
+  using own = new ProcessDirectory(parent, all);
+  assert.ok(existsSync(own.path));
+  assert.equal(readdirSync(parent).length, 2);
+  assert.ok(!readdirSync(parent).some((name) => before.includes(name)));
+});
+
+test("what cannot be removed is tried again by the next", async () => {
+  await using directory = await temporaryDirectory("varve-process-directory-");
+  const kept = { own: () => false, left: () => false };
+  {
+    using own = new ProcessDirectory(directory.path, kept);
+    mkdirSync(join(own.path, "busy"));
+  }
+  assert.equal(readdirSync(directory.path).length, 2);
+  using own = new ProcessDirectory(directory.path, all);
+  assert.ok(existsSync(own.path));
+  assert.equal(readdirSync(directory.path).length, 2);
+});
