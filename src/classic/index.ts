@@ -12,3 +12,4 @@ export { type RemoveOptions, removeImage } from "./remove.ts";
 export type * from "./types.ts";
 export type { BuildDeps, BuildLimits, BuildMessage, BuildRequest, Emit, Ulimit } from "./build/types.ts";
 export { classicBuild } from "./classic-build.ts";
+export { get as getUrl } from "./build/download.ts";

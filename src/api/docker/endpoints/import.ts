@@ -1,29 +1,29 @@
 import { type Descriptor, Limits, MediaType, familiarReference, formatReference } from "../../../core/index.ts";
-import { decompress } from "../../../io/index.ts";
-import { keepUntagged, nameImage } from "../../../classic/index.ts";
+import { type Bytes, decompress, limited } from "../../../io/index.ts";
+import { getUrl, keepUntagged, nameImage } from "../../../classic/index.ts";
 import { createLayer } from "../../../layer/index.ts";
 import { encodeImageConfig, encodeManifest, formatTime, linkImage } from "../../../image/index.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import type { Call, DockerApi } from "../api.ts";
 import { applyChanges } from "../changes.ts";
 import { refusal } from "../errors.ts";
-import { progressStream } from "../progress-stream.ts";
+import { type Emit, progressStream } from "../progress-stream.ts";
 import { platformOf, targetReference } from "../parameters.ts";
 import { text } from "../query.ts";
 
-/** The body as the only layer of a new image. */
+/** An archive, the body or what a URL stands for, as the only layer of a new image. */
 export async function importImage({ query, request }: Call, source: string, api: DockerApi): Promise<HttpResponse> {
-  if (source !== "-")
-    throw refusal(501, "importing from a URL is not supported: send the archive as the request's body");
+  const url = source === "-" ? undefined : urlOf(source);
   const repository = text(query, "repo");
   const reference = repository === undefined ? undefined : targetReference(repository, text(query, "tag"));
   const platform = platformOf(query);
   const config = applyChanges({}, query.getAll("changes"));
-  const comment = text(query, "message") ?? "Imported from -";
+  const comment = text(query, "message") ?? `Imported from ${url ?? source}`;
   return await progressStream(request.signal, async (emit, signal) => {
     const { content } = api.store;
     await using lease = await content.lease();
-    const archive = decompress(request.body, { format: "detect", what: "the archive", limit: Limits.layerUnpacked });
+    const body = url === undefined ? request.body : await downloaded(url, emit, signal);
+    const archive = decompress(body, { format: "detect", what: "the archive", limit: Limits.layerUnpacked });
     const stream = createLayer(checkedArchive(archive), { compression: "gzip" });
     const { digest, size } = await content.put(stream.bytes, { lease, signal });
     const layer = await stream.result;
@@ -57,6 +57,20 @@ export async function importImage({ query, request }: Call, source: string, api:
     if (reference !== undefined) api.events.emit("image", "tag", id, { name: familiarReference(reference) });
     emit({ status: id });
   });
+}
+
+/** Without a scheme it is of HTTP. */
+function urlOf(source: string): string {
+  const url = source.includes("://") ? source : `http://${source}`;
+  if (!/^https?:/i.test(url) || !URL.canParse(url))
+    throw refusal(400, `Cannot import ${source}: it is no URL of http or https`);
+  return url;
+}
+
+async function downloaded(url: string, emit: Emit, signal: AbortSignal): Promise<Bytes> {
+  const { body } = await getUrl(url, signal);
+  emit({ status: `Downloading from ${url}` });
+  return limited(body, Limits.layerUnpacked, { what: url });
 }
 
 /** Passes an archive on; throws 400 for what is none. */
