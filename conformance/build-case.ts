@@ -78,7 +78,11 @@ async function imageOf(tag: string, { docker, base }: Engine, folder: string): P
     : image.layers;
   return {
     config: configOf(image.config.config),
-    history: (image.config.history ?? []).map(({ created: _created, ...entry }) => entry),
+    history: (image.config.history ?? []).map(({ created: _created, comment, ...entry }) => ({
+      ...entry,
+      // That of a squashed image says of which images it is made.
+      ...(comment !== undefined && { comment: comment.replaceAll(/sha256:[0-9a-f]{64}/g, "<id>") }),
+    })),
     layers: await Promise.all(own.map((layer) => layerEntries(layer))),
   };
 }
@@ -96,7 +100,7 @@ function configOf(config: unknown): unknown {
 
 interface SavedConfig {
   readonly config: unknown;
-  readonly history?: readonly { readonly created?: string }[];
+  readonly history?: readonly { readonly created?: string; readonly comment?: string }[];
   readonly rootfs: { readonly diff_ids: readonly string[] };
 }
 

@@ -30,6 +30,8 @@ export interface DockerdOptions {
   readonly newer?: string;
   /** Where a newer one keeps its images: `graphdriver` as all used to, for the classic builder. Default `containerd`. */
   readonly images?: "containerd" | "graphdriver";
+  /** Whether it does what daemons do only when they are told to be experimental. Default false. */
+  readonly experimental?: boolean;
 }
 
 const START_MS = 60_000;
@@ -51,7 +53,11 @@ export function newerDocker(): string | undefined {
  * Starts `dockerd`, which starts its own containerd, in mount and process namespaces of its own: whatever way it ends, no
  * process and no mount of it remains. It shares the machine's network and changes nothing of it.
  */
-export async function startDockerd({ newer, images = "containerd" }: DockerdOptions = {}): Promise<Dockerd> {
+export async function startDockerd({
+  newer,
+  images = "containerd",
+  experimental = false,
+}: DockerdOptions = {}): Promise<Dockerd> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "varve-dockerd-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -59,7 +65,10 @@ export async function startDockerd({ newer, images = "containerd" }: DockerdOpti
   stack.defer(() => removeCgroups(cgroup));
   const path = [...(newer === undefined ? [] : programsOf(newer)), process.env["PATH"]].join(":");
   await mkdir(join(folder, "config", "cli-plugins"), { recursive: true });
-  await writeFile(join(folder, "daemon.json"), newer === undefined ? "{}" : settingsOf(images));
+  await writeFile(
+    join(folder, "daemon.json"),
+    JSON.stringify({ experimental, ...(newer !== undefined && featuresOf(images)) }),
+  );
   if (newer !== undefined) await symlink(join(newer, BUILDX), join(folder, "config", "cli-plugins", "docker-buildx"));
   const socket = join(folder, "docker.sock");
   const child = spawn("setpriv", [...CONTAINED, "dockerd", ...daemonArguments(folder, socket, cgroup)], {
@@ -103,8 +112,8 @@ const CONTAINED = "--pdeathsig KILL unshare --kill-child --mount --propagation=p
 );
 
 /** BuildKit's caches want containerd's image store. */
-function settingsOf(images: DockerdOptions["images"]): string {
-  return JSON.stringify({ features: { "containerd-snapshotter": images === "containerd" } });
+function featuresOf(images: DockerdOptions["images"]): object {
+  return { features: { "containerd-snapshotter": images === "containerd" } };
 }
 const BUILDX = "usr/libexec/docker/cli-plugins/docker-buildx";
 

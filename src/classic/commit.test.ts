@@ -90,14 +90,6 @@ test("S4, S20: with the same time the same image, however often; with another on
   assert.notEqual(a?.id, b?.id);
 });
 
-test("what is squashed or imported has no parent and is no candidate", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const parent = await commitImage(request(), house.store, house.hold);
-  const image = await commitImage(request({ parent, created: 2n, builtHere: false }), house.store, house.hold);
-  assert.deepEqual([image.parent, image.builtHere, image.containerConfig], [undefined, false, undefined]);
-  assert.deepEqual(house.relations.children(parent.id), []);
-});
-
 test("S19: collections that run all the time take nothing from builds", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const finished = new AbortController();

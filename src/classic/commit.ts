@@ -31,14 +31,12 @@ export interface CommitRequest {
   readonly platform: Platform;
   /** ns since 1970. Now, unless given; then the image is the same whenever it is committed. */
   readonly created?: bigint;
-  /** Undefined: the image is one that was built here, and a candidate for the cache. False: squashed or imported. */
-  readonly builtHere?: boolean;
 }
 
 const CLOCK_START = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
 
 /** Nanoseconds since 1970: two commits of a process are never of the same time. */
-function now(): bigint {
+export function now(): bigint {
   return CLOCK_START + process.hrtime.bigint();
 }
 
@@ -53,7 +51,8 @@ function platformFields(platform: Platform): Pick<ImageConfig, "architecture" | 
   };
 }
 
-function asImageLayer({ diffId, descriptor: { mediaType, digest, size } }: LayerBlob): ImageLayer {
+/** As an image names it. */
+export function asImageLayer({ diffId, descriptor: { mediaType, digest, size } }: LayerBlob): ImageLayer {
   return { diffId, descriptor: { mediaType, digest, size } };
 }
 
@@ -101,13 +100,12 @@ export async function commitImage(request: CommitRequest, store: ClassicStore, h
   };
   const documents = documentsOf(config, [...(parent?.layers ?? []), ...added]);
   const manifest = await writeDocuments(documents, store, hold);
-  const builtHere = request.builtHere !== false;
   const relation: Relation = {
     id: documents.id,
     manifest,
-    parent: builtHere ? parent?.id : undefined,
-    builtHere,
-    containerConfig: builtHere ? request.containerConfig : undefined,
+    parent: parent?.id,
+    builtHere: true,
+    containerConfig: request.containerConfig,
   };
   const relations = new ImageRelations(store.state);
   relations.record(relation);

@@ -10,8 +10,10 @@ import {
   recordsMissing,
   temporaryRecords,
 } from "../../testing/records.ts";
-import { MediaType, digestOf, isVarveError } from "../core/index.ts";
-import { type RecordId, type RemoteLayer, SCRATCH } from "./types.ts";
+import { type Digest, MediaType, digestOf, isVarveError } from "../core/index.ts";
+import { readTar } from "../layer/index.ts";
+import { archiveOf } from "./estargz.ts";
+import { type LayerBlob, type RecordId, type RemoteLayer, SCRATCH } from "./types.ts";
 
 const skip = recordsMissing() ?? false;
 const EMPTY_DIFF = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
@@ -24,6 +26,12 @@ const put =
 async function names({ records, hold }: TemporaryRecords, id: RecordId): Promise<string[]> {
   await using tree = await records.mount(id, hold);
   return readdirSync(tree.path).sort();
+}
+
+async function entriesOf({ content }: TemporaryRecords, layer: LayerBlob | undefined): Promise<string[]> {
+  const entries: string[] = [];
+  for await (const { path } of readTar(archiveOf(content, layer?.descriptor.digest as Digest))) entries.push(path);
+  return entries.sort();
 }
 
 /** Layers a, b, c, … one on the other, each with a file of its name. */
@@ -118,6 +126,25 @@ both("what differs is the layers themselves where one stands on the other", asyn
   const unrelated = await records.diff(x, c, hold);
   assert.deepEqual(await names(room, unrelated), ["a", "b", "c"]);
   assert.equal(records.layers(unrelated).length, 1);
+});
+
+both("layers are laid together as one, with what they delete of what they stand on", async (room) => {
+  const { records, hold } = room;
+  const [a = "", b = ""] = await chain(room, "a", "b");
+  const top = await addLayer(room, b, (path) => {
+    rmSync(join(path, "a"));
+    rmSync(join(path, "b"));
+    writeFileSync(join(path, "c"), "c");
+  });
+  const one = await records.flatten(a, top, hold);
+  assert.deepEqual(await names(room, one), ["c"]);
+  const [below, layer, ...others] = await records.blobs(one, {}, hold);
+  assert.deepEqual([below?.record, others], [a, []]);
+  assert.deepEqual(await entriesOf(room, layer), [".wh.a", "c"]);
+  const whole = await records.flatten(SCRATCH, b, hold);
+  assert.deepEqual([await names(room, whole), records.layers(whole).length], [["a", "b"], 1]);
+  const [, nothing] = await records.blobs(await records.flatten(a, a, hold), {}, hold);
+  assert.deepEqual(await entriesOf(room, nothing), []);
 });
 
 test(

@@ -109,6 +109,11 @@ export class Records {
     return this.merge(own, {}, hold.lease);
   }
 
+  /** A single layer on `lower` that makes it `upper`, whatever the layers of the two are; one without entries if nothing differs. */
+  async flatten(lower: RecordId, upper: RecordId, hold: Hold): Promise<RecordId> {
+    return this.addLayer(lower, await this.#blobs.between(lower, upper, hold), hold.lease).id;
+  }
+
   layers(id: RecordId): RecordRow[] {
     return layersOf(this.table, id);
   }

@@ -22,7 +22,7 @@ suite("the classic builder beside Docker's", { skip }, () => {
   before(async () => {
     if (newer === undefined) return;
     const varve = stack.use(await Varve.open());
-    const docker: Dockerd = stack.use(await startDockerd({ newer, images: "graphdriver" }));
+    const docker: Dockerd = stack.use(await startDockerd({ newer, images: "graphdriver", experimental: true }));
     const server: DockerServer = stack.use(await startDockerServer());
     folder = varve.folder;
     await busyboxImage(varve, BASE);

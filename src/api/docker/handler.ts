@@ -11,7 +11,8 @@ export function dockerHandler(api: DockerApi): Handler {
   const router = new Router(ROUTES);
   const common = {
     "Api-Version": NEWEST,
-    "Docker-Experimental": "false",
+    // Without it clients do not send `--squash`.
+    "Docker-Experimental": "true",
     Ostype: "linux",
     Server: `Docker/${api.programVersion} (linux)`,
   };

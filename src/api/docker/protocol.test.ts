@@ -57,7 +57,6 @@ describe("the Engine API on the wire", () => {
     ["POST", "/build?version=3", 400, '{"message":"invalid version \\"3\\""}\n'],
     ["POST", "/build?remote=client-session", 400, '{"message":"a context from a client session needs BuildKit"}\n'],
     ["POST", "/build?securityopt=x", 400, '{"message":"security options are not supported on linux"}\n'],
-    ["POST", "/build?squash=1", 400, '{"message":"squash is only supported with experimental mode"}\n'],
     ["POST", "/build/cancel", 400, '{"message":"build ID not provided"}\n'],
     ["POST", "/images/create?fromImage=scratch", 403, '{"message":"\'scratch\' is a reserved name"}\n'],
     ["POST", "/images/create?fromImage=UPPER", 400, '{"message":"invalid reference format"}\n'],
@@ -107,7 +106,7 @@ describe("the Engine API on the wire", () => {
     assert.match(String(get.headers["server"]), /^Docker\/.* \(linux\)$/);
     assert.deepEqual(
       ["ostype", "docker-experimental", "builder-version", "cache-control", "pragma"].map((name) => get.headers[name]),
-      ["linux", "false", "1", "no-cache, no-store, must-revalidate", "no-cache"],
+      ["linux", "true", "1", "no-cache, no-store, must-revalidate", "no-cache"],
     );
   });
 

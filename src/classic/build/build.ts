@@ -1,6 +1,7 @@
 import { type Digest, type Reference, familiarReference, formatReference, hostPlatform } from "../../core/index.ts";
 import type { Hold } from "../../record/index.ts";
 import { nameImage } from "../naming.ts";
+import { squashImage } from "../squash.ts";
 import type { LocalImage } from "../types.ts";
 import { BuildArgs } from "./build-args.ts";
 import { openContext } from "./context.ts";
@@ -9,7 +10,7 @@ import { stepError } from "./failure.ts";
 import { Containers, Output, shortId } from "./output.ts";
 import type { BuildContextDeps } from "./session.ts";
 import { expand } from "../../dockerfile/index.ts";
-import { buildStage } from "./stage.ts";
+import { type StageResult, buildStage } from "./stage.ts";
 import { Stages } from "./stages.ts";
 import { readTags } from "./tags.ts";
 import { TreeLibrary } from "./tree-library.ts";
@@ -93,17 +94,26 @@ async function buildStages(plan: BuildPlan, session: BuildContextDeps): Promise<
   const stages = new Stages();
   const trees = new TreeLibrary(session, stages);
   const declared = new Set(args.declared);
-  let image: LocalImage | undefined;
+  let last: StageResult | undefined;
   for (const stage of plan.stages) {
-    const result = await buildStage(stage, { session, stages, trees, args, onStep });
-    stages.add(stage.stage.name, result.image);
-    for (const name of result.declared) declared.add(name);
-    image = result.image;
+    last = await buildStage(stage, { session, stages, trees, args, onStep });
+    stages.add(stage.stage.name, last.image);
+    for (const name of last.declared) declared.add(name);
   }
   const unused = args.unused(declared);
   if (unused.length > 0) output.text(`[Warning] One or more build-args [${unused.join(" ")}] were not consumed\n`);
-  if (image === undefined) throw stepError("No image was generated. Is your Dockerfile empty?");
-  return image;
+  if (last?.image === undefined) throw stepError("No image was generated. Is your Dockerfile empty?");
+  return request.squash ? await squashed(last.image, last.base, session) : last.image;
+}
+
+async function squashed(
+  image: LocalImage,
+  base: LocalImage | undefined,
+  { deps, hold, output }: BuildContextDeps,
+): Promise<LocalImage> {
+  const single = await squashImage(image, base, deps.store, hold);
+  output.send({ id: "moby.image.id", aux: { ID: single.id } });
+  return single;
 }
 
 /** Arguments before the first stage, each expanded with those before it. */

@@ -24,7 +24,6 @@ export function buildRequest({ query, request }: Pick<Call, "query" | "request">
   if (query.getAll("securityopt").some((each) => each !== ""))
     throw refusal(400, "security options are not supported on linux");
   checkIsolation(text(query, "isolation"));
-  if (flag(query, "squash")) throw refusal(400, "squash is only supported with experimental mode");
   return {
     context: remote === undefined ? request.body : bytesOf(),
     dockerfile: text(query, "dockerfile") ?? "Dockerfile",
@@ -36,7 +35,7 @@ export function buildRequest({ query, request }: Pick<Call, "query" | "request">
     noCache: flag(query, "nocache"),
     pull: flag(query, "pull"),
     remove: flag(query, "forcerm") ? "always" : removes(query) ? "on-success" : "never",
-    squash: false,
+    squash: flag(query, "squash"),
     cacheFrom: jsonValue(query, "cachefrom", isNullOr(isStrings)) ?? [],
     buildArgs: new Map(Object.entries(jsonValue(query, "buildargs", isNullOr(isArguments)) ?? {})),
     labels: new Map(Object.entries(jsonValue(query, "labels", isNullOr(isLabels)) ?? {})),

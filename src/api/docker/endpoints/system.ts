@@ -32,9 +32,10 @@ export const version: Endpoint = (_call, { programVersion }) => {
   return ok({
     Platform: { Name: "Varve" },
     Components: [
-      { Name: "Engine", Version: programVersion, Details: { ...api, ...machine, ...made, Experimental: "false" } },
+      { Name: "Engine", Version: programVersion, Details: { ...api, ...machine, ...made, Experimental: "true" } },
     ],
     Version: programVersion,
+    Experimental: true,
     ...api,
     ...made,
     ...machine,
@@ -88,7 +89,7 @@ export const info: Endpoint = async (_call, { store, programVersion }) =>
     NoProxy: "",
     Name: hostname(),
     Labels: [],
-    ExperimentalBuild: false,
+    ExperimentalBuild: true,
     ServerVersion: programVersion,
     Runtimes: {},
     DefaultRuntime: "",
