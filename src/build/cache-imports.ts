@@ -1,4 +1,4 @@
-import { type Digest, VarveError, isDigest, parseReference, withDefaultTag } from "../core/index.ts";
+import { type Digest, VarveError, isDigest, parseGoBool, parseReference, withDefaultTag } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
 import type { CacheOrigin, ImportedCache } from "../remotecache/index.ts";
 import { type Result, recordResult } from "./ops/result.ts";
@@ -92,7 +92,7 @@ export async function originOf({ type, attrs }: CacheSpec, store: Store): Promis
     case "registry": {
       const reference = withDefaultTag(parseReference(attrs["ref"] ?? ""));
       const registry = await store.registry();
-      if (isTrue(attrs["registry.insecure"])) registry.allowInsecure(reference.registry);
+      if (parseGoBool(attrs["registry.insecure"] ?? "") === true) registry.allowInsecure(reference.registry);
       return registryOrigin(registry, reference);
     }
     case "local":
@@ -118,8 +118,4 @@ function importName(spec: CacheSpec): string {
 
 function placeOf({ type, attrs }: CacheSpec): string {
   return attrs[PLACE.get(type) ?? ""] ?? "";
-}
-
-function isTrue(text: string | undefined): boolean {
-  return /^(?:1|t|true)$/i.test(text ?? "");
 }

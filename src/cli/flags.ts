@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { VarveError } from "../core/index.ts";
+import { VarveError, parseGoBool } from "../core/index.ts";
 
 /** One flag of a command. `many` may be given several times; `boolean` also takes `--flag=false`. */
 export interface Flag {
@@ -28,9 +28,6 @@ export function usageError(message: string): VarveError {
   return new VarveError("invalid-argument", message, { details: { usage: true } });
 }
 
-const TRUE = new Set(["1", "t", "true", "TRUE", "True", "T"]);
-const FALSE = new Set(["0", "f", "false", "FALSE", "False", "F"]);
-
 /**
  * The forms docker takes and node's parser does not: `--switch=true`, `--switch=false`, which undoes an earlier `--switch`,
  * and `-f=value`.
@@ -43,9 +40,12 @@ function plainForms(argv: readonly string[], flags: Flags): string[] {
     const [long, flag] = Object.entries(flags).find(([key, { short }]) => isCalled(arg, key, short, name)) ?? [];
     if (flag === undefined) plain.push(arg);
     else if (flag.kind !== "boolean") plain.push(`--${long}=${value}`);
-    else if (TRUE.has(value)) plain.push(`--${long}`);
-    else if (FALSE.has(value)) removeAll(plain, [`--${long}`, `-${flag.short}`]);
-    else throw usageError(`Cannot read ${arg}: expected true or false`);
+    else {
+      const isOn = parseGoBool(value);
+      if (isOn === undefined) throw usageError(`Cannot read ${arg}: expected true or false`);
+      if (isOn) plain.push(`--${long}`);
+      else removeAll(plain, [`--${long}`, `-${flag.short}`]);
+    }
   }
   return end < 0 ? plain : [...plain, ...argv.slice(end)];
 }

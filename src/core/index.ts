@@ -1,6 +1,7 @@
 export * from "./descriptor.ts";
 export * from "./digest.ts";
 export * from "./error.ts";
+export * from "./go-bool.ts";
 export * from "./go-json.ts";
 export * from "./limits.ts";
 export * from "./mediatype.ts";

@@ -1,4 +1,4 @@
-import { type LayerCompression, VarveError } from "../core/index.ts";
+import { type LayerCompression, VarveError, parseGoBool } from "../core/index.ts";
 import { type Annotations, parseAnnotations } from "./annotations.ts";
 
 /** The attributes of the image, oci and docker exporters, read: BuildKit's names, defaults and errors. */
@@ -31,15 +31,12 @@ export type Epoch =
 
 export type Attributes = Readonly<Record<string, string>>;
 
-const TRUE = new Set(["1", "t", "T", "TRUE", "true", "True"]);
-const FALSE = new Set(["0", "f", "F", "FALSE", "false", "False"]);
-
 /** A boolean as Go's ParseBool reads it; an empty value is true where `emptyIsTrue` says so. */
 export function booleanAttribute(attrs: Attributes, key: string, fallback: boolean, emptyIsTrue = true): boolean {
   const value = Object.hasOwn(attrs, key) ? attrs[key] : undefined;
   if (value === undefined) return fallback;
-  if (TRUE.has(value) || (value === "" && emptyIsTrue)) return true;
-  if (FALSE.has(value)) return false;
+  const parsed = value === "" && emptyIsTrue ? true : parseGoBool(value);
+  if (parsed !== undefined) return parsed;
   throw new VarveError(
     "invalid-argument",
     `Cannot read output attribute: non-bool value specified for ${key}: ${JSON.stringify(value)}`,

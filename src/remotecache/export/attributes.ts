@@ -4,10 +4,10 @@ import {
   VarveError,
   digestOf,
   goJson,
+  parseGoBool,
   parseReference,
   withDefaultTag,
 } from "../../core/index.ts";
-
 import type { ContainerForm } from "../document/container.ts";
 
 export type Attributes = Readonly<Record<string, string>>;
@@ -62,8 +62,6 @@ export interface InlineExport extends CommonAttributes {
 /** A cache export as a user asks for it, read. */
 export type CacheExport = RegistryExport | LocalExport | InlineExport;
 
-const TRUE = new Set(["1", "t", "T", "TRUE", "true", "True"]);
-const FALSE = new Set(["0", "f", "F", "FALSE", "false", "False"]);
 /** Characters. */
 const MAX_SCOPE = 256;
 const COMPRESSIONS: ReadonlySet<string> = new Set([
@@ -81,16 +79,10 @@ function valueOf(attrs: Attributes, key: string): string | undefined {
   return Object.hasOwn(attrs, key) ? attrs[key] : undefined;
 }
 
-/** Go's ParseBool; undefined if the text is none. */
-function goBool(text: string): boolean | undefined {
-  if (TRUE.has(text)) return true;
-  return FALSE.has(text) ? false : undefined;
-}
-
 function boolean(attrs: Attributes, key: string, fallback: boolean): boolean {
   const text = valueOf(attrs, key);
   if (text === undefined) return fallback;
-  return goBool(text) ?? refuse(`failed to parse ${key}: ${JSON.stringify(text)} is not a boolean`);
+  return parseGoBool(text) ?? refuse(`failed to parse ${key}: ${JSON.stringify(text)} is not a boolean`);
 }
 
 function compressionOf(attrs: Attributes): ExportCompression {
@@ -128,7 +120,7 @@ function documentOf(attrs: Attributes): DocumentAttributes {
 function commonOf(attrs: Attributes): CommonAttributes {
   return {
     mode: valueOf(attrs, "mode") === "max" ? "max" : "min",
-    ignoreError: goBool(valueOf(attrs, "ignore-error") ?? "") ?? false,
+    ignoreError: parseGoBool(valueOf(attrs, "ignore-error") ?? "") ?? false,
     onFailure: boolean(attrs, "on-failure", true),
   };
 }
