@@ -9,6 +9,7 @@ import { buildsUnavailable, finished } from "../../testing/varve.ts";
 
 const PYTHON = "/usr/bin/python3";
 const SCRIPT = fileURLToPath(new URL("../../testing/classic-clients.py", import.meta.url));
+const TESTCONTAINERS = fileURLToPath(new URL("../../testing/testcontainers-process.ts", import.meta.url));
 const DOCKERFILE = `FROM ${CLASSIC_BASE}\nARG WHO\nCOPY . /app\nRUN echo built for $WHO\n`;
 
 describe("libraries that build by the classic protocol", { skip: buildsUnavailable("docker") }, () => {
@@ -53,5 +54,14 @@ describe("libraries that build by the classic protocol", { skip: buildsUnavailab
     const printed = (await promise).map((each) => each.stream ?? "").join("");
     assert.match(printed, /built for js\n.*Successfully tagged js:1/s);
     assert.deepEqual((await docker.getImage("js:1").inspect()).RepoTags, ["js:1"]);
+  });
+
+  test("testcontainers", async () => {
+    const { code, stderr } = await finished(builder.server.start(process.execPath, [TESTCONTAINERS, folder, "tc:1"]));
+    assert.equal(code, 0, stderr);
+    const { Config } = await builder.inspect("tc:1");
+    assert.equal((Config["Labels"] as Readonly<Record<string, string>>)["org.testcontainers"], "true");
+    const texts = (await builder.history("tc:1")).map(({ CreatedBy }) => CreatedBy);
+    assert.ok(texts.includes("|1 WHO=tc /bin/sh -c echo built for $WHO"), texts.join("\n"));
   });
 });
