@@ -92,9 +92,13 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
     const { descriptor } = await write("stands", exported, "a");
     await using proxy = await startFaultProxy({ upstream: server.host });
     assert.deepEqual((await write("stands", exported, "a", { host: proxy.host })).descriptor, descriptor);
+    // The first finds out what the registry speaks.
     assert.deepEqual(
       proxy.requests.map(({ method, url }) => [method, url]),
-      [["GET", "/v2/stands/manifests/cache"]],
+      [
+        ["GET", "/v2/"],
+        ["GET", "/v2/stands/manifests/cache"],
+      ],
     );
   });
 
