@@ -132,6 +132,25 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
     assert.ok(descriptor);
   });
 
+  test("a manifest that the registry got wrong is put again, a few times", async () => {
+    const body = JSON.stringify({ errors: [{ code: "DIGEST_INVALID", message: "did not match" }] });
+    let wrong = 2;
+    const headers = { "content-type": "application/json" };
+    await using proxy = await startFaultProxy({
+      upstream: server.host,
+      fault: ({ method, url }) => {
+        if (method !== "PUT" || !url.includes("/manifests/") || wrong === 0) return undefined;
+        wrong -= 1;
+        return { kind: "status", status: 400, headers, body };
+      },
+    });
+    assert.ok((await write("garbled", chainExport("base", ["one"]), "a", { host: proxy.host })).descriptor);
+    wrong = 100;
+    const again = write("garbled", chainExport("base", ["two"]), "a", { host: proxy.host });
+    await assert.rejects(again, (error) => isVarveError(error, "remote"));
+    assert.equal(wrong, 94);
+  });
+
   test("two generations of a scope are kept, and every other scope", async () => {
     await write("generations", chainExport("base", ["other"]), "other");
     for (const step of ["one", "two", "three"]) await write("generations", chainExport("base", [step]), "mine");

@@ -17,6 +17,8 @@ export type Attempt =
 
 /** Milliseconds. */
 const LEAST_PAUSE = 50;
+/** Manifests that a registry may say it got wrong. */
+const MOST_GARBLED = 5;
 const LONGEST_PAUSE = 3_000;
 
 /**
@@ -38,6 +40,7 @@ export class RegistryWriter {
   /** What was put last. */
   #last: Descriptor | undefined;
   #pause = LEAST_PAUSE;
+  #garbled = 0;
 
   constructor(mine: CacheContents, hold: Hold, options: RegistryTargetOptions) {
     this.#mine = mine;
@@ -117,6 +120,7 @@ export class RegistryWriter {
     try {
       await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, { signal });
     } catch (error) {
+      if (this.#isGarbled(error)) return { kind: "outrun" };
       if (await this.#findGone(next, error)) return { kind: "changed" };
       throw error;
     }
@@ -124,6 +128,13 @@ export class RegistryWriter {
     this.#last = manifest.descriptor;
     this.#seen ??= { contents: standing.contents };
     return { kind: "put" };
+  }
+
+  /** Whether the registry has mixed up the manifest with another one's that came at the same time, as some do; worth a few tries. */
+  #isGarbled(error: unknown): boolean {
+    if (!isVarveError(error, "remote") || error.details["registryCode"] !== "DIGEST_INVALID") return false;
+    this.#garbled += 1;
+    return this.#garbled <= MOST_GARBLED;
   }
 
   /** After a manifest was refused: looks whether the repository has lost blobs. One's own are then brought again. */
