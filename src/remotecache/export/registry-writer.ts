@@ -17,9 +17,9 @@ export type Attempt =
 
 /** Milliseconds. */
 const LEAST_PAUSE = 50;
+const LONGEST_PAUSE = 3_000;
 /** Manifests that a registry may say it got wrong. */
 const MOST_GARBLED = 5;
-const LONGEST_PAUSE = 3_000;
 
 /**
  * One export on its way to a tag. Registries know no compare-and-swap: the tag is looked at again right before it is
