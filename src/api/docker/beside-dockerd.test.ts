@@ -153,8 +153,8 @@ describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
   before(async () => {
     const newer = newerDocker();
     server = await startDockerServer();
-    daemons.push({ key: "old", daemon: await startDockerd() });
-    if (newer !== undefined) daemons.push({ key: "recent", daemon: await startDockerd({ newer }) });
+    daemons.push({ key: "old", daemon: await startDockerd({ experimental: true }) });
+    if (newer !== undefined) daemons.push({ key: "recent", daemon: await startDockerd({ newer, experimental: true }) });
     const body = await collect(writeTar([{ path: "a", mode: 0o644, body: "a" }]), 1 << 20, {
       what: "a test's archive",
     });
