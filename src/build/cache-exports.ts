@@ -5,6 +5,7 @@ import { nameOfLayers } from "./caches/names.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, CacheReport } from "./options.ts";
 import type { OnTransfer } from "../registry/index.ts";
+import { messageOf } from "./progress.ts";
 import type { Session } from "./session.ts";
 import type { Store } from "./store.ts";
 import { transferStatuses } from "./transfers.ts";
@@ -155,8 +156,4 @@ export async function inlineCacheOf(
 
 export function nameOf(target: DocumentExport): string {
   return target.type === "local" ? `${target.directory}:${target.tag}` : formatReference(target.reference);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -169,6 +169,7 @@ export class Progress {
   }
 }
 
-function messageOf(error: unknown): string {
+/** What an error says to people. */
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -24,7 +24,7 @@ import type { WorkShare } from "./shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import { sourceTime } from "./ops/source.ts";
 import type { BuildOptions } from "./options.ts";
-import { Progress } from "./progress.ts";
+import { Progress, messageOf } from "./progress.ts";
 import { Secrets } from "./secrets.ts";
 import type { Store } from "./store.ts";
 
@@ -134,7 +134,7 @@ export class Session implements AsyncDisposable {
   async rollBack(error: unknown): Promise<boolean> {
     const isUnreadable = unreadableResults(error, this.store);
     if (isUnreadable === undefined) return false;
-    return await this.#job.rollBack(isUnreadable, error instanceof Error ? error.message : String(error));
+    return await this.#job.rollBack(isUnreadable, messageOf(error));
   }
 
   /** Names this build, for whoever wants to tell it from others. */
