@@ -34,6 +34,30 @@ test("a Dockerfile and its ignore file are looked for where Docker does", async 
   assert.deepEqual((await loadDockerfile(undefined, { kind: "text", text: FROM }, PROGRESS)).exclude, []);
 });
 
+test("dockerfile stands in for a missing Dockerfile, and brings its own ignore file", async () => {
+  await using folder = await temporaryDirectory();
+  const put = (name: string, text: string): void => {
+    mkdirSync(join(folder.path, name, ".."), { recursive: true });
+    writeFileSync(join(folder.path, name), text);
+  };
+  const load = async (source?: Parameters<typeof loadDockerfile>[1]): Promise<[string, readonly string[]]> => {
+    const { file, exclude } = await loadDockerfile(folder.path, source, PROGRESS);
+    return [file.source.name, exclude];
+  };
+  put("dockerfile", FROM);
+  put("Dockerfile.dockerignore", "other\n");
+  put(".dockerignore", "common\n");
+  put("sub/dockerfile", FROM);
+  assert.deepEqual(await load(), ["dockerfile", ["common"]]);
+  put("dockerfile.dockerignore", "own\n");
+  assert.deepEqual(await load(), ["dockerfile", ["own"]]);
+  assert.deepEqual(await load({ kind: "file", path: join(folder.path, "Dockerfile") }), ["dockerfile", ["own"]]);
+  assert.deepEqual(await load({ kind: "context", path: "sub/Dockerfile" }), ["sub/dockerfile", ["common"]]);
+  await assert.rejects(load({ kind: "context", path: "DOCKERFILE" }), /open DOCKERFILE: no such file/);
+  put("Dockerfile", FROM);
+  assert.deepEqual(await load(), ["Dockerfile", ["other"]]);
+});
+
 test("what is missing, leads outside or is too large is refused", async () => {
   await using folder = await temporaryDirectory();
   const context = join(folder.path, "context");

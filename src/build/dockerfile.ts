@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { Limits, VarveError, errnoOf, toVarveError } from "../core/index.ts";
-import { type Dockerfile, ignoreFileCandidates, parseDockerfile } from "../dockerfile/index.ts";
+import { type Dockerfile, dockerfileCandidates, ignoreFileCandidates, parseDockerfile } from "../dockerfile/index.ts";
 import { parseIgnoreFile } from "../pattern/index.ts";
 import { readContextFile } from "../source/index.ts";
 import type { DockerfileSource } from "./options.ts";
@@ -70,25 +70,35 @@ async function find(context: string | undefined, source: DockerfileSource | unde
     };
   }
   if (source?.kind === "file") return await findFile(source.path, context, inContext);
-  const path = source?.path ?? "Dockerfile";
-  const text = await inContext(path);
-  if (text !== undefined) return { text, name: path, path, ignoreFile: inContext };
+  const wanted = source?.path ?? "Dockerfile";
+  const { text, path } = await readFirst(wanted, inContext, "name it with -f, or give the directory that holds it");
+  return { text, name: path, path, ignoreFile: inContext };
+}
+
+/** Reads the Dockerfile at the path, or the one that stands in for it. Throws `invalid-build` if there is none. */
+async function readFirst(
+  wanted: string,
+  read: (path: string) => Promise<Uint8Array | undefined>,
+  hint: string,
+): Promise<{ readonly text: Uint8Array; readonly path: string }> {
+  for (const path of dockerfileCandidates(wanted)) {
+    const text = await read(path);
+    if (text !== undefined) return { text, path };
+  }
   throw new VarveError(
     "invalid-build",
-    `Cannot find the Dockerfile: failed to read dockerfile: open ${path}: no such file or directory`,
-    {
-      hint: "name it with -f, or give the directory that holds it",
-    },
+    `Cannot find the Dockerfile: failed to read dockerfile: open ${wanted}: no such file or directory`,
+    { hint },
   );
 }
 
 /** A Dockerfile named by its own path; inside the context, its ignore file is looked for there. */
 async function findFile(
-  path: string,
+  wanted: string,
   context: string | undefined,
   inContext: (path: string) => Promise<Uint8Array | undefined>,
 ): Promise<Found> {
-  const text = await readAnywhere(path);
+  const { text, path } = await readFirst(wanted, readOptional, "give -f a path from the current directory");
   const name = basename(path);
   const inside = context === undefined ? ".." : relative(resolve(context), resolve(path));
   if (!inside.startsWith("..") && !isAbsolute(inside)) return { text, name, path: inside, ignoreFile: inContext };
@@ -99,21 +109,6 @@ async function findFile(
     ignoreFile: async (candidate) =>
       candidate === ".dockerignore" ? await inContext(candidate) : await readOptional(join(dirname(path), candidate)),
   };
-}
-
-async function readAnywhere(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") {
-      throw new VarveError(
-        "invalid-build",
-        `Cannot find the Dockerfile: failed to read dockerfile: open ${path}: no such file or directory`,
-        { cause: error },
-      );
-    }
-    throw toVarveError(error, `read ${path}`, "invalid-build");
-  }
 }
 
 async function readOptional(path: string): Promise<Uint8Array | undefined> {
