@@ -68,6 +68,12 @@ test("secrets and agents", async () => {
   assert.deepEqual(secret.type === "secret" && secret.secret, { id: "k", uid: 0, gid: 0, mode: 0o400, optional: true });
   const owned = await mountAt("/s", "RUN --mount=type=secret,id=k,target=/s,uid=1,mode=0440,required x");
   assert.deepEqual(owned.type === "secret" && owned.secret, { id: "k", uid: 1, gid: 0, mode: 0o440, optional: false });
+  const relative = await exec("WORKDIR /w\nRUN --mount=type=secret,id=k,target=~/k --mount=type=ssh,target=a.sock x");
+  assert.deepEqual(
+    relative.mounts.map(({ dest }) => dest),
+    ["/", "~/k", "a.sock"],
+    "secrets and agents stay relative in the op, as BuildKit's do; the executor adds the directory",
+  );
   const env = await exec("RUN --mount=type=secret,id=k,env=TOKEN x $TOKEN");
   assert.deepEqual(env.secretEnv, [{ id: "k", name: "TOKEN", optional: true }]);
   assert.equal(env.mounts.length, 1);

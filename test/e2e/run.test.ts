@@ -177,6 +177,43 @@ RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent
     assert.match(refused.stderr, /secret no: not found/);
   });
 
+  test("relative targets of every kind of mount lie in the working directory", async () => {
+    const socket = join(varve.folder, "relative.sock");
+    const agent = createServer((connection) => connection.end()).listen(socket);
+    await once(agent, "listening");
+    const token = join(await varve.files("relative-secret", { token: "value" }), "token");
+    const folder = await varve.context(
+      "relative",
+      `FROM ${base}
+WORKDIR /work/here
+ENV NAME=named
+RUN --mount=type=secret,id=token,target=rel.txt --mount=type=secret,id=token,target=~/x \
+    --mount=type=secret,id=token,target=../$NAME --mount=type=ssh,target=agent.sock \
+    --mount=type=tmpfs,target=tmp --mount=type=cache,target=cache --mount=target=bound \
+    --mount=type=secret,id=token,target=tmp/inside \
+    cd / && cat /work/here/rel.txt "/work/here/~/x" /work/named /work/here/tmp/inside > /contents && \
+    test -S /work/here/agent.sock && echo $SSH_AUTH_SOCK > /agent && \
+    awk '$2 ~ "^/work/" { print $2 }' /proc/mounts | sort > /mounts
+`,
+    );
+    try {
+      const made = await varve.make(["--secret", `id=token,src=${token}`, "--ssh", `default=${socket}`, folder]);
+      assert.equal(made.text("contents"), "value".repeat(4));
+      assert.equal(made.text("agent"), "agent.sock\n");
+      const places = ["agent.sock", "bound", "cache", "rel.txt", "tmp", "tmp/inside", "~/x"];
+      assert.deepEqual(made.text("mounts").trim().split("\n").sort(), [
+        ...places.map((place) => `/work/here/${place}`),
+        "/work/named",
+      ]);
+      assert.deepEqual(
+        [...made.files.keys()].filter((path) => path.startsWith("work/") && path.length > "work/here".length),
+        [],
+      );
+    } finally {
+      agent.close();
+    }
+  });
+
   test("an SSH agent can be spoken to from the step", async () => {
     const socket = join(varve.folder, "agent.sock");
     const agent = createServer((connection) => connection.end()).listen(socket);

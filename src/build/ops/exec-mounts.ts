@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { VarveError } from "../../core/index.ts";
 import type { RunMount } from "../../exec/index.ts";
 import { Root } from "../../linux/index.ts";
@@ -32,8 +32,11 @@ interface Tree {
   readonly layer: MutableLayer | undefined;
 }
 
-/** Makes the trees of a step's mounts; everything is undone when `stack` is disposed of. */
-export async function openMounts(all: readonly Mount[], context: Context): Promise<StepMounts> {
+/**
+ * Makes the trees of a step's mounts; everything is undone when `stack` is disposed of. Targets of all kinds are relative to
+ * `cwd`, the step's working directory, and mounts are made in the order of their targets, as in BuildKit.
+ */
+export async function openMounts(all: readonly Mount[], cwd: string, context: Context): Promise<StepMounts> {
   const outputs = new Map<number, { layer: MutableLayer } | { result: Result }>();
   const mounts: RunMount[] = [];
   let root: Tree | undefined;
@@ -49,12 +52,13 @@ export async function openMounts(all: readonly Mount[], context: Context): Promi
       else
         mounts.push({
           kind: "bind",
-          target: mount.dest,
+          target: targetOf(mount, cwd),
           source: subPath(tree.path, mount.selector),
           readonly: tree.readonly,
         });
-    } else mounts.push(...(await openOther(mount, context)));
+    } else mounts.push(...(await openOther(mount, targetOf(mount, cwd), context)));
   }
+  mounts.sort((a, b) => Buffer.compare(Buffer.from(a.target), Buffer.from(b.target)));
   if (root === undefined) throw new VarveError("invalid-build", "Cannot run step: it has no root filesystem");
   return {
     rootfs: root.path,
@@ -67,6 +71,11 @@ export async function openMounts(all: readonly Mount[], context: Context): Promi
       return results;
     },
   };
+}
+
+/** Where a mount is made: an absolute path, or one below the step's working directory. */
+function targetOf({ dest }: Mount, cwd: string): string {
+  return posix.isAbsolute(dest) ? dest : posix.join("/", cwd, dest);
 }
 
 function inputOf(mount: Mount, { inputs }: Context): Result {
@@ -100,14 +109,17 @@ function subPath(tree: string, selector: string): string {
   }
 }
 
-async function openOther(mount: Exclude<Mount, BindMount>, context: Context): Promise<readonly RunMount[]> {
+async function openOther(
+  mount: Exclude<Mount, BindMount>,
+  target: string,
+  context: Context,
+): Promise<readonly RunMount[]> {
   const { deps } = context;
-  const target = mount.dest;
   switch (mount.type) {
     case "tmpfs":
       return [{ kind: "tmpfs", target, ...(mount.size === 0 ? {} : { size: mount.size }) }];
     case "cache":
-      return [await openCache(mount, context)];
+      return [await openCache(mount, target, context)];
     case "secret": {
       const { id, uid, gid, mode, optional } = mount.secret;
       const content = await deps.secrets.get(id, optional);
@@ -121,7 +133,7 @@ async function openOther(mount: Exclude<Mount, BindMount>, context: Context): Pr
   }
 }
 
-async function openCache(mount: CacheMount, context: Context): Promise<RunMount> {
+async function openCache(mount: CacheMount, target: string, context: Context): Promise<RunMount> {
   const { deps, hold, stack, description } = context;
   const base = mount.input === EMPTY ? undefined : await recordOf(inputOf(mount, context), deps, hold);
   // With a base the directory already starts as the selected part of it; without one the selector is a folder in it.
@@ -141,7 +153,7 @@ async function openCache(mount: CacheMount, context: Context): Promise<RunMount>
     hold,
   );
   stack.use(opened);
-  return { kind: "bind", target: mount.dest, source: opened.path, readonly: mount.readonly };
+  return { kind: "bind", target, source: opened.path, readonly: mount.readonly };
 }
 
 /** The key of a cache mount: its id, and the record it starts from if there is one. */

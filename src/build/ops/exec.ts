@@ -16,7 +16,8 @@ export async function executeExec(
   const hold = holdFor(deps, context.signal);
   const runner = await deps.runner();
   await using stack = new AsyncDisposableStack();
-  const mounts = await openMounts(op.mounts, { deps, inputs, hold, stack, description: op.meta.args.join(" ") });
+  const description = op.meta.args.join(" ");
+  const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description });
   const { exitCode, signal, oomKilled } = await runner.run(
     {
       rootfs: mounts.rootfs,
