@@ -8,6 +8,7 @@ import {
 } from "../core/index.ts";
 import type { ExportPlatform, ExportSource } from "../export/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
+import { absolutePaths } from "./absolute-paths.ts";
 import { exportCaches, exportFailed, readCacheExports } from "./cache-exports.ts";
 import { checkImports } from "./cache-imports.ts";
 import { openContext, namedContexts } from "./contexts.ts";
@@ -27,6 +28,10 @@ import { Session } from "./session.ts";
  * happens, no mount, process or temporary file is left.
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
+  return await runBuild(absolutePaths(options));
+}
+
+async function runBuild(options: BuildOptions): Promise<BuildResult> {
   checkOptions(options);
   const caches = await readCacheExports(options);
   await using stack = new AsyncDisposableStack();

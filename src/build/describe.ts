@@ -1,6 +1,7 @@
 import type { VarveError } from "../core/index.ts";
 import type { LintWarning } from "../dockerfile/index.ts";
 import { checkDockerfile, listTargets, outline } from "../frontend/index.ts";
+import { absolutePaths } from "./absolute-paths.ts";
 import { loadBuild } from "./build.ts";
 import type { BuildOptions } from "./options.ts";
 import { Session } from "./session.ts";
@@ -16,6 +17,10 @@ export interface Description {
 
 /** The answers to `--call check`, `outline` and `targets`, as text. No step is run. */
 export async function describeDockerfile(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
+  return await describe(absolutePaths(options), kind);
+}
+
+async function describe(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await Session.open(options));
   const { file, options: compile } = await loadBuild(options, session, stack);

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { toVarveError } from "../core/index.ts";
 import { type ContentStore, openContentStore } from "../content/index.ts";
 import { ImageStore } from "../image/index.ts";
@@ -18,7 +18,10 @@ import type { Result } from "./ops/result.ts";
 import { SharedWork } from "./shared-work.ts";
 
 export interface StoreOptions {
-  /** Default: `VARVE_ROOT`, else `/var/lib/varve` for root and `$XDG_DATA_HOME/varve` for others. */
+  /**
+   * Default: `VARVE_ROOT`, else `/var/lib/varve` for root and `$XDG_DATA_HOME/varve` for others. A relative path starts at
+   * the working directory of the moment in which the store is opened.
+   */
   readonly root?: string;
   /** `overlay` where the machine can, unless said. */
   readonly snapshotter?: "overlay" | "copy";
@@ -27,6 +30,7 @@ export interface StoreOptions {
 
 /** Everything under one root directory. Any number of processes may have it open at once. */
 export interface Store extends AsyncDisposable {
+  /** Absolute. */
   readonly root: string;
   readonly state: State;
   readonly content: ContentStore;
@@ -45,16 +49,21 @@ export interface Store extends AsyncDisposable {
   readonly work: SharedWork;
 }
 
-/** The root directory used where none is named. */
+/** The absolute path of the root directory that is given, or of the default one. */
+export function rootOf({ root }: Pick<StoreOptions, "root">): string {
+  return root === undefined ? defaultRoot() : resolve(root);
+}
+
+/** The absolute path of the root directory used where none is named. */
 export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
-  if (env["VARVE_ROOT"] !== undefined && env["VARVE_ROOT"] !== "") return env["VARVE_ROOT"];
+  if (env["VARVE_ROOT"] !== undefined && env["VARVE_ROOT"] !== "") return resolve(env["VARVE_ROOT"]);
   if (process.getuid?.() === 0) return "/var/lib/varve";
-  return join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "varve");
+  return resolve(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "varve");
 }
 
 /** Opens a root, making it if need be. Throws `storage` or `unsupported` where the disk or the machine will not do. */
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
-  const root = options.root ?? defaultRoot();
+  const root = rootOf(options);
   try {
     await mkdir(root, { recursive: true, mode: 0o711 });
   } catch (error) {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { VarveError, firstFailure } from "../core/index.ts";
 import { type Command, type CommandContext, type Commands, LOG_LEVELS, type LogLevel } from "./command.ts";
 import { ExitCode, describeError, exitCodeOf } from "./exit-code.ts";
@@ -60,8 +61,11 @@ function contextOf(flags: Parsed<typeof GLOBAL>["flags"], signal: AbortSignal): 
   const { root, config } = flags;
   const snapshotter = snapshotterOf(flags.snapshotter ?? process.env["VARVE_SNAPSHOTTER"]);
   return {
-    store: { ...(root === undefined ? {} : { root }), ...(snapshotter === undefined ? {} : { snapshotter }) },
-    configPath: config,
+    store: {
+      ...(root === undefined ? {} : { root: resolve(root) }),
+      ...(snapshotter === undefined ? {} : { snapshotter }),
+    },
+    configPath: config === undefined ? undefined : resolve(config),
     stdin: process.stdin,
     stdout: { write: writeOut, isTTY: process.stdout.isTTY },
     screen: screenOf(process.stderr),

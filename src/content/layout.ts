@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../core/index.ts";
 
 /** Where the store keeps its files, under `<root>/content`. */
@@ -15,7 +15,7 @@ export interface Layout {
 export const ALGORITHMS = ["sha256", "sha512"] as const;
 
 export function makeLayout(root: string): Layout {
-  const base = join(root, "content");
+  const base = resolve(root, "content");
   const layout = { blobs: join(base, "blobs"), ingest: join(base, "ingest"), trash: join(base, "trash") };
   for (const algorithm of ALGORITHMS) mkdirSync(join(layout.blobs, algorithm), { recursive: true });
   mkdirSync(layout.ingest, { recursive: true, mode: 0o700 });

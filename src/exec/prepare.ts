@@ -1,6 +1,6 @@
 import { chmodSync, fstatSync, mkdirSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join, posix, resolve } from "node:path";
+import { join, posix } from "node:path";
 import { Limits, VarveError } from "../core/index.ts";
 import type { Root } from "../linux/index.ts";
 import { ownCapabilities, sandboxCapabilities } from "./capabilities.ts";
@@ -83,7 +83,7 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
   const seccomp = filtered ? defaultSeccomp({ capabilities: new Set(capabilities) }) : undefined;
   const filter = seccomp === undefined ? undefined : context.filters.get(seccomp);
   const config = runtimeConfig({
-    spec: { ...spec, rootfs: resolve(spec.rootfs) },
+    spec,
     user,
     cwd: enterable(root, spec.process.cwd, user),
     hostname,

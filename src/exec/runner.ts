@@ -10,7 +10,7 @@ import { exitOf, runtimeError, startError } from "./outcome.ts";
 import { openStepCgroup, type PreparedStep, prepareStep, secretsDirectory, type StepContext } from "./prepare.ts";
 import { hasSeccomp, type SeccompProfile } from "./seccomp.ts";
 import { writeSecrets } from "./step-mounts.ts";
-import type { RunnerOptions, RunOptions, RunResult, RunSpec, Runner, Runtime } from "./types.ts";
+import type { RunMount, RunnerOptions, RunOptions, RunResult, RunSpec, Runner, Runtime } from "./types.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
 
 /** What a runner needs to know of the machine, found out once. */
@@ -71,7 +71,7 @@ class BundleRunner implements Runner {
   async run(spec: RunSpec, { signal }: RunOptions = {}): Promise<RunResult> {
     throwIfAborted(signal, "run a step");
     try {
-      return await this.#run(spec, signal);
+      return await this.#run(absolutePaths(spec), signal);
     } catch (error) {
       throwIfAborted(signal, "run a step");
       throw toVarveError(firstOf(error), "run a step");
@@ -188,9 +188,18 @@ function firstOf(error: unknown): unknown {
   return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
+/** The runtime is started elsewhere: what a spec names relatively starts at this process's working directory. */
+function absolutePaths(spec: RunSpec): RunSpec {
+  const mounts = spec.mounts?.map((mount): RunMount => {
+    if (mount.kind === "bind") return { ...mount, source: resolve(mount.source) };
+    return mount.kind === "ssh" ? { ...mount, socket: resolve(mount.socket) } : mount;
+  });
+  return { ...spec, rootfs: resolve(spec.rootfs), ...(mounts === undefined ? {} : { mounts }) };
+}
+
 function openRootfs(path: string): Root {
   try {
-    return Root.open(resolve(path));
+    return Root.open(path);
   } catch (error) {
     throw new VarveError("not-found", `Cannot run a step in ${path}: not a directory`, { cause: error });
   }

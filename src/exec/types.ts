@@ -21,7 +21,7 @@ export interface FileOwner {
  * are made, and removed after the step if they are still empty.
  */
 export type RunMount =
-  /** A directory, file or socket of the machine: another layer, a cache directory. `source` is absolute and trusted;
+  /** A directory, file or socket of the machine: another layer, a cache directory. `source` is trusted;
    * `subpath` is resolved inside it. */
   | {
       readonly kind: "bind";
@@ -96,6 +96,7 @@ export interface DeviceSpec {
   readonly permissions?: string;
 }
 
+/** Relative paths of the machine start at the working directory of this process. */
 export interface RunSpec {
   /** Directory that holds the root filesystem, mounted. The step writes into it. */
   readonly rootfs: string;

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { VarveError, errnoOf } from "../core/index.ts";
 import { askHelper } from "./credential-helper.ts";
 import {
@@ -68,10 +68,10 @@ function fromAuths(config: DockerConfig, host: string): Credential {
   return ANONYMOUS;
 }
 
-/** The directory of Docker's client configuration: `$DOCKER_CONFIG`, else `~/.docker`. */
+/** The directory of Docker's client configuration, absolute: `$DOCKER_CONFIG`, else `~/.docker`. */
 export function dockerConfigDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
   const configured = env["DOCKER_CONFIG"];
-  return configured === undefined || configured === "" ? join(homedir(), ".docker") : configured;
+  return configured === undefined || configured === "" ? join(homedir(), ".docker") : resolve(configured);
 }
 
 /**
@@ -79,8 +79,9 @@ export function dockerConfigDirectory(env: Readonly<Record<string, string | unde
  * file is read at each question, so that a later `docker login` is seen.
  */
 export function dockerCredentials(directory: string = dockerConfigDirectory()): CredentialSource {
+  const path = resolve(directory, "config.json");
   return async (host, { signal }) => {
-    const config = await readConfig(join(directory, "config.json"));
+    const config = await readConfig(path);
     const keys = keysOfHost(host);
     const helper =
       keys.map((key) => config.credHelpers.get(key)).find((name) => name !== undefined) ?? config.credsStore;

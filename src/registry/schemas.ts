@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { z } from "zod";
 import { type Descriptor, type Digest, isDigest } from "../core/index.ts";
 import type { RegistryConfig } from "./config.ts";
@@ -17,14 +18,19 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+const pathSchema = z
+  .string()
+  .min(1)
+  .transform((path) => resolve(path));
+
 const host = z
   .strictObject({
     mirrors: z.array(z.string().min(1).max(1024)).max(32).optional(),
     insecure: z.boolean().optional(),
     http: z.boolean().optional(),
-    ca: z.string().min(1).optional(),
-    cert: z.string().min(1).optional(),
-    key: z.string().min(1).optional(),
+    ca: pathSchema.optional(),
+    cert: pathSchema.optional(),
+    key: pathSchema.optional(),
   })
   .refine((value) => (value.cert === undefined) === (value.key === undefined), "cert and key go together");
 

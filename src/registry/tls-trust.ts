@@ -1,5 +1,5 @@
 import { readFile, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { SecureContext } from "node:tls";
 import { VarveError, errnoOf } from "../core/index.ts";
 import type { RegistryHostConfig } from "./config.ts";
@@ -77,7 +77,7 @@ export class TlsTrust {
 
   constructor(configOf: (host: string) => RegistryHostConfig | undefined, directory: string = DOCKER_CERTS_DIRECTORY) {
     this.#configOf = configOf;
-    this.#directory = directory;
+    this.#directory = resolve(directory);
   }
 
   /**

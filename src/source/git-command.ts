@@ -1,23 +1,14 @@
 import { spawn } from "node:child_process";
+import { delimiter, isAbsolute, resolve } from "node:path";
 import { VarveError, redact, toVarveError } from "../core/index.ts";
 
 /** Protocols a remote, or one of its submodules, may use. Everything else git knows (`ext::` above all) runs commands. */
 const PROTOCOLS = ["https", "http", "ssh", "git"];
 const MAX_OUTPUT = 64 * 1024 * 1024;
 /** What git is let know of the caller's environment: where programs are, how to get out, whom to trust. */
-const PASSED = [
-  "PATH",
-  "http_proxy",
-  "https_proxy",
-  "HTTPS_PROXY",
-  "all_proxy",
-  "ALL_PROXY",
-  "no_proxy",
-  "NO_PROXY",
-  "SSL_CERT_FILE",
-  "SSL_CERT_DIR",
-  "GIT_SSL_CAINFO",
-];
+const PASSED = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+/** Those of them that are paths. Git is run in other directories. */
+const PASSED_PATHS = ["SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"];
 /** The exit code of a shell that does not find the program. */
 const NOT_FOUND = 127;
 
@@ -44,7 +35,11 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
   ];
   if (options.auth !== undefined)
     settings.push([`http.${authScope(options.auth.url)}.extraHeader`, `Authorization: ${options.auth.header}`]);
-  const passed = PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  const passed = [
+    ...PASSED.map((name) => [name, process.env[name]] as const),
+    ...PASSED_PATHS.map((name) => [name, absolute(process.env[name])] as const),
+    ["PATH", programPath(process.env["PATH"])] as const,
+  ].filter(([, value]) => value !== undefined);
   const pairs = settings.flatMap(([key, value], i): [string, string][] => [
     [`GIT_CONFIG_KEY_${i}`, key],
     [`GIT_CONFIG_VALUE_${i}`, value],
@@ -60,8 +55,17 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
     ...Object.fromEntries(pairs),
     ...(options.directory === undefined ? {} : { GIT_DIR: options.directory }),
     ...(options.workTree === undefined ? {} : { GIT_WORK_TREE: options.workTree }),
-    ...(options.sshSocket === undefined ? {} : { SSH_AUTH_SOCK: options.sshSocket }),
+    ...(options.sshSocket === undefined ? {} : { SSH_AUTH_SOCK: resolve(options.sshSocket) }),
   };
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined || path === "" ? path : resolve(path);
+}
+
+/** Without relative directories: git is run in repositories, whose files must not be taken for programs. */
+function programPath(path: string | undefined): string | undefined {
+  return path?.split(delimiter).filter(isAbsolute).join(delimiter);
 }
 
 /** A credential goes to the repository it was given for; on GitHub to all others too, for the sake of submodules. */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { lstat, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, lstat, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { test } from "node:test";
 import { type GitServer, gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
 import { type ErrorCode, isVarveError } from "../core/index.ts";
+import { temporaryDirectory } from "../io/index.ts";
 import { git as runGit } from "./git-command.ts";
 import type { GitRequest } from "./git-remote.ts";
 import { GitSource } from "./git.ts";
@@ -205,6 +206,19 @@ test("without git there is a hint; an aborted signal ends it", { skip }, async (
   await assert.rejects(runGit(["version"], { signal: AbortSignal.abort() }), (error) =>
     isVarveError(error, "cancelled"),
   );
+});
+
+test("a program in a relative directory of PATH is not git: git is run in other directories", { skip }, async () => {
+  await using directory = await temporaryDirectory("varve-git-path-");
+  const path = process.env["PATH"];
+  await writeFile(join(directory.path, "git"), "#!/bin/sh\necho not git\n");
+  await chmod(join(directory.path, "git"), 0o755);
+  process.env["PATH"] = `${relative(process.cwd(), directory.path)}:${path}`;
+  try {
+    assert.match(await runGit(["version"]), /^git version/);
+  } finally {
+    process.env["PATH"] = path;
+  }
 });
 
 async function refused(at: Room, request: GitRequest, code: ErrorCode, message = /./): Promise<void> {

@@ -101,6 +101,29 @@ RUN --mount=from=${base},source=/etc,target=/image-etc cp /image-etc/passwd /ima
     assert.equal(readFileSync(join(folder, "sub/b"), "utf8"), "b");
   });
 
+  test("a relative root, and relative paths of everything that is given", async () => {
+    await varve.files("", { "secret.txt": "hush", "docker/config.json": "{}" });
+    await varve.context(
+      "relative",
+      `FROM ${base}
+RUN --mount=type=bind,target=/b --mount=type=cache,id=relative,target=/c cat /b/f > /c/f && cp /c/f /f
+RUN --mount=type=secret,id=s wc -c < /run/secrets/s > /length
+`,
+      { f: "from the context" },
+    );
+    const flags = ["--secret", "id=s,src=secret.txt", "--cache-to", "type=local,dest=relative-cache"];
+    const made = ["-o", "type=local,dest=relative-out", "-f", "relative/Dockerfile", "relative"];
+    const env = { VARVE_ROOT: "elsewhere", DOCKER_CONFIG: "docker" };
+    const outcome = await varve.run(["--root", "root", "build", ...flags, ...made], { env });
+    assert.equal(outcome.code, 0, outcome.stderr);
+    const read = (name: string): string => readFileSync(join(varve.folder, "relative-out", name), "utf8");
+    assert.deepEqual([read("f"), read("length").trim()], ["from the context", "4"]);
+    const again = await varve.build(["--cache-from", "type=local,src=relative-cache", ...flags.slice(0, 2), ...made], {
+      env: { ...env, VARVE_ROOT: "root" },
+    });
+    assert.ok(again.steps.every((step) => step.status !== "run"));
+  });
+
   test("cache mounts last from build to build, and are no part of the image", async () => {
     const dockerfile = `FROM ${base}
 ARG N

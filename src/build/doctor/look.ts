@@ -5,14 +5,14 @@ import { kernelFact, nodeFact, privilegeFact, userNamespaceFact } from "./machin
 import type { DoctorReport } from "../doctor.ts";
 import { probeDirectory } from "./probe-directory.ts";
 import { cgroupFact, runtimeFact, seccompFact, stepFact, toolFacts } from "./steps.ts";
-import { type StoreOptions, defaultRoot } from "../store.ts";
+import { type StoreOptions, rootOf } from "../store.ts";
 
 /** `doctorFacts` of the door. */
 export async function lookAtMachine(
   options: Pick<StoreOptions, "root"> = {},
   signal?: AbortSignal,
 ): Promise<DoctorReport> {
-  const root = options.root ?? defaultRoot();
+  const root = rootOf(options);
   try {
     await using probe = await probeDirectory(root);
     signal?.throwIfAborted();
