@@ -18,6 +18,7 @@ export type DockerfileSource =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "text"; readonly text: string; readonly name?: string };
 
+/** Where a secret's bytes come from. A file has to exist when the build starts; a variable that is not set is empty. */
 export interface SecretSource {
   readonly id: string;
   readonly source: { readonly file: string } | { readonly env: string } | { readonly value: Uint8Array };
@@ -26,7 +27,7 @@ export interface SecretSource {
 export interface SshSource {
   /** `default` unless said. */
   readonly id: string;
-  /** An agent's socket, or private key files. */
+  /** The agent's socket, exactly one; a private key file is refused with `unsupported`. */
   readonly paths: readonly string[];
 }
 

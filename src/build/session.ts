@@ -39,6 +39,7 @@ export interface LocalDirectory {
 export type LocalDirectories = Map<string, LocalDirectory>;
 
 interface SessionParts {
+  readonly secrets: Secrets;
   readonly progress: Progress;
   readonly shared: WorkShare;
   readonly own: Lease;
@@ -60,7 +61,7 @@ export class Session implements AsyncDisposable {
 
   private constructor(options: BuildOptions, parts: SessionParts, stack: AsyncDisposableStack) {
     const { store, signal } = options;
-    const { progress, shared, own, imports } = parts;
+    const { secrets, progress, shared, own, imports } = parts;
     this.store = store;
     this.#stack = stack;
     this.progress = progress;
@@ -75,7 +76,7 @@ export class Session implements AsyncDisposable {
       http: new HttpSource({ content, records, state: store.state }),
       git: new GitSource(records, join(store.root, "git")),
       local: (name, attrs) => this.#local(name, attrs),
-      secrets: new Secrets(options.secrets ?? [], options.ssh ?? []),
+      secrets,
       runner: shared.runner,
       platform: hostPlatform(),
       pull: pullPolicy(options),
@@ -92,16 +93,17 @@ export class Session implements AsyncDisposable {
   }
 
   static async open(options: BuildOptions): Promise<Session> {
+    const progress = new Progress(options.onEvent);
+    const secrets = await Secrets.open(options, (message) => progress.warn(message));
     await using stack = new AsyncDisposableStack();
     const shared = stack.use(await options.store.work.enter());
     const own = stack.use(await options.store.content.lease());
     const { store, signal, cacheFrom = [], cachePatience: patience } = options;
     stack.use(store.lostBlobs.enter());
-    const progress = new Progress(options.onEvent);
     const imports = stack.use(
       await startImports(cacheFrom, { store, progress, lease: shared.lease, signal, patience }),
     );
-    return new Session(options, { shared, own, progress, imports }, stack.move());
+    return new Session(options, { secrets, shared, own, progress, imports }, stack.move());
   }
 
   /** Solves edges of a graph; an absent edge is scratch. The results are kept until the session ends. */

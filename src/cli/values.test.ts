@@ -22,6 +22,7 @@ test("names of Object's own properties are names like any other", () => {
     ["__proto__", "x"],
     ["constructor", "y"],
   ]);
+  assert.deepEqual(keyValues("build-arg", ["constructor", "toString"], process.env), {});
 });
 
 test("comma-separated fields may be quoted, and any text can be", () => {

@@ -10,7 +10,7 @@ export function keyValues(flag: string, items: readonly string[], env?: NodeJS.P
     if (key === "") throw usageError(`Cannot read --${flag} ${JSON.stringify(item)}: the name is empty`);
     if (at >= 0) pairs.push([key, item.slice(at + 1)]);
     else if (env === undefined) pairs.push([key, ""]);
-    else if (env[key] !== undefined) pairs.push([key, env[key]]);
+    else if (Object.hasOwn(env, key) && env[key] !== undefined) pairs.push([key, env[key]]);
   }
   return Object.fromEntries(pairs);
 }

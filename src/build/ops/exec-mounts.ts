@@ -127,7 +127,7 @@ async function openOther(
     }
     case "ssh": {
       const { id, uid, gid, mode, optional } = mount.ssh;
-      const socket = await deps.secrets.agent(id, optional);
+      const socket = deps.secrets.agent(id, optional);
       return socket === undefined ? [] : [{ kind: "ssh", target, socket, uid, gid, mode }];
     }
   }

@@ -63,7 +63,7 @@ function stepFailed(meta: ExecMeta, exitCode: number, signal: string | undefined
   return new VarveError("step-failed", message, { details: { exitCode, ...(signal === undefined ? {} : { signal }) } });
 }
 
-/** The step's environment with proxies and secrets, which no key depends on. */
+/** The step's environment with proxies and secrets, which no key depends on. A secret that is not there is an empty variable. */
 async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
   const env = [...op.meta.env];
   const { proxyEnv } = op.meta;
@@ -79,8 +79,8 @@ async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
       if (value !== "") env.push(`${name}=${value}`, `${name.toLowerCase()}=${value}`);
   }
   for (const { id, name, optional } of op.secretEnv) {
-    const value = await deps.secrets.get(id, optional);
-    if (value !== undefined) env.push(`${name}=${Buffer.from(value).toString()}`);
+    const value = (await deps.secrets.get(id, optional)) ?? new Uint8Array();
+    env.push(`${name}=${Buffer.from(value).toString()}`);
   }
   return env;
 }

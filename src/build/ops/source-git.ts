@@ -45,7 +45,7 @@ async function credentials(
   { secrets }: OpDeps,
 ): Promise<Partial<Pick<GitRequest, "auth" | "sshSocket">>> {
   if (remote.startsWith("ssh://") || /^[^/:]+@/.test(remote)) {
-    const sshSocket = await secrets.agent(attrs.get("git.mountsshsock") ?? "default", true);
+    const sshSocket = secrets.agent(attrs.get("git.mountsshsock") ?? "default", true);
     return sshSocket === undefined ? {} : { sshSocket };
   }
   const header = await secrets.get(attrs.get("git.authheadersecret") ?? "GIT_AUTH_HEADER", true);

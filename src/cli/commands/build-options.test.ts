@@ -121,7 +121,12 @@ test("secrets come from files or the environment", (t) => {
   assert.deepEqual(secretOf("env=B"), { id: "B", source: { env: "B" } });
   assert.deepEqual(secretOf("id=a,type=env,src=B"), { id: "a", source: { env: "B" } });
   assert.deepEqual(secretOf("id=VARVE_TEST_TOKEN"), { id: "VARVE_TEST_TOKEN", source: { env: "VARVE_TEST_TOKEN" } });
-  assert.deepEqual(secretOf("id=no-such-variable"), { id: "no-such-variable", source: { file: "no-such-variable" } });
+  assert.deepEqual(secretOf("id=package.json"), { id: "package.json", source: { file: "package.json" } });
+  assert.throws(
+    () => secretOf("id=no-such-thing"),
+    (error) => usage(error) && /neither an environment variable nor a file named no-such-thing/.test(String(error)),
+  );
+  assert.throws(() => secretOf("id=constructor"), usage);
   for (const text of ["src=/f", "id=,src=/f", "id=a,type=vault", "id=a,mode=0400", "a"]) {
     assert.throws(() => secretOf(text), usage, text);
   }
@@ -131,8 +136,10 @@ test("agents are named, and the running one is the default", (t) => {
   setVariable(t, "SSH_AUTH_SOCK", "/run/agent");
   assert.deepEqual(sshOf("default"), { id: "default", paths: ["/run/agent"] });
   assert.deepEqual(sshOf("work=/a,/b"), { id: "work", paths: ["/a", "/b"] });
+  for (const text of ["work=", "work"]) assert.deepEqual(sshOf(text), { id: "work", paths: ["/run/agent"] });
+  assert.equal(sshOf("=/a").id, "default");
   setVariable(t, "SSH_AUTH_SOCK", undefined);
-  assert.throws(() => sshOf("default"), usage);
+  for (const text of ["default", "work="]) assert.throws(() => sshOf(text), usage);
 });
 
 test("hosts, limits and networks", () => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { Limits, type Platform, parsePlatform } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
 import type {
@@ -80,6 +81,7 @@ export function cacheSpecOf(text: string): CacheSpec {
   return { type, attrs };
 }
 
+/** One `--secret`. An id alone names a variable of the environment or, if there is none, a file. */
 export function secretOf(text: string): SecretSource {
   const { id, src, source, env, type, ...rest } = attributes(text);
   const [unknown] = Object.keys(rest);
@@ -89,18 +91,24 @@ export function secretOf(text: string): SecretSource {
   const name = id ?? env;
   if (name === undefined || name === "") throw usageError("Cannot read --secret: id is missing");
   const file = src ?? source;
-  if (env !== undefined || type === "env") return { id: name, source: { env: env ?? file ?? name } };
-  if (file !== undefined) return { id: name, source: { file } };
-  return { id: name, source: process.env[name] === undefined ? { file: name } : { env: name } };
+  if ((env !== undefined && env !== "") || type === "env") return { id: name, source: { env: env || file || name } };
+  if (file !== undefined && file !== "") return { id: name, source: { file } };
+  if (Object.hasOwn(process.env, name)) return { id: name, source: { env: name } };
+  if (existsSync(name)) return { id: name, source: { file: name } };
+  throw usageError(
+    `Cannot read --secret id=${name}: there is neither an environment variable nor a file named ${name}`,
+  );
 }
 
+/** One `--ssh`: an agent's name and its sockets; `SSH_AUTH_SOCK` if none is given. */
 export function sshOf(text: string): SshSource {
   const at = text.indexOf("=");
-  const id = at < 0 ? text : text.slice(0, at);
-  const agent = process.env["SSH_AUTH_SOCK"];
-  const paths = at < 0 ? (agent === undefined ? [] : [agent]) : text.slice(at + 1).split(",");
-  if (paths.length === 0) throw usageError(`Cannot read --ssh ${id}: no agent is running (SSH_AUTH_SOCK is not set)`);
-  return { id, paths };
+  const id = (at < 0 ? text : text.slice(0, at)) || "default";
+  const given = at < 0 ? "" : text.slice(at + 1);
+  if (given !== "") return { id, paths: given.split(",") };
+  const agent = process.env["SSH_AUTH_SOCK"] ?? "";
+  if (agent === "") throw usageError(`Cannot read --ssh ${id}: no agent is running (SSH_AUTH_SOCK is not set)`);
+  return { id, paths: [agent] };
 }
 
 export function extraHostOf(text: string): { host: string; ip: string } {
