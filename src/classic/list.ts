@@ -33,8 +33,11 @@ export interface HistoryRow {
   readonly layer: Digest | undefined;
 }
 
+/** What a history is read from. */
+type Historic = Pick<LocalImage, "id" | "manifest" | "config" | "layers" | "parent">;
+
 /** Ids of an image and of its parents, nearest first, for as far as they are here. */
-function lineage(relations: ImageRelations, image: LocalImage, depth: number): { id: Digest; manifest: Digest }[] {
+function lineage(relations: ImageRelations, image: Historic, depth: number): { id: Digest; manifest: Digest }[] {
   const found = [{ id: image.id, manifest: image.manifest.digest }];
   let next = image.parent;
   while (next !== undefined && found.length < depth) {
@@ -47,7 +50,7 @@ function lineage(relations: ImageRelations, image: LocalImage, depth: number): {
 }
 
 /** The history of an image, youngest first, with the ids of those parents that are here. */
-export function imageHistory(store: ClassicStore, image: LocalImage): HistoryRow[] {
+export function imageHistory(store: ClassicStore, image: Historic): HistoryRow[] {
   const relations = new ImageRelations(store.state);
   const { history } = image.config;
   let next = 0;

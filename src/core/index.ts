@@ -5,5 +5,6 @@ export * from "./go-bool.ts";
 export * from "./go-json.ts";
 export * from "./limits.ts";
 export * from "./mediatype.ts";
+export * from "./platform-specifier.ts";
 export * from "./platform.ts";
 export * from "./reference.ts";

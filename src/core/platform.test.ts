@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isVarveError } from "./error.ts";
+import { platformFault } from "./platform-specifier.ts";
 import {
   choosePlatform,
   formatPlatform,
+  hostPlatform,
   normalizePlatform,
   parsePlatform,
   platformFromJson,
@@ -24,14 +27,46 @@ const FORMS: readonly [string, string][] = [
   ["linux/arm/5", "linux/arm/v5"],
   ["arm64", "linux/arm64"],
   ["i386", "linux/386"],
+  ["local", formatPlatform(hostPlatform())],
+  ["Linux", formatPlatform(hostPlatform())],
+  ["macos", `darwin/${hostPlatform().architecture}`],
+  ["linux(1.2)/amd64", "linux/amd64"],
+  ["a/b", "a/b"],
 ];
 
 for (const [text, formatted] of FORMS)
   test(`${text} is ${formatted}`, () => assert.equal(formatPlatform(parsePlatform(text)), formatted));
 
-for (const text of ["", "a/b/c/d", "linux/", "/amd64", "li nux/amd64"]) {
-  test(`${JSON.stringify(text)} is refused`, () => assert.throws(() => parsePlatform(text)));
-}
+/** What containerd's `platforms.Parse` says, as a daemon passes it on. */
+const OS = String.raw`OSAndVersion specifier component must match "^([A-Za-z0-9_-]+)(?:\\(([A-Za-z0-9_.%-]*)((?:\\+[A-Za-z0-9_.%-]+)*)\\))?$": invalid argument`;
+const PART = `platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument`;
+const REFUSED: readonly [string, string][] = [
+  ["foobar", '"foobar": unknown operating system or architecture: invalid argument'],
+  ["a/b/c/d", '"a/b/c/d": cannot parse platform specifier: invalid argument'],
+  ["a/b/c/d e", `"d e" is an invalid component of "a/b/c/d e": ${PART}`],
+  ["linux/*", '"linux/*": wildcards not yet supported: invalid argument'],
+  ["linux/", `"" is an invalid component of "linux/": ${PART}`],
+  ["", `"" is an invalid OS component of "": ${OS}`],
+  ["/amd64", `"" is an invalid OS component of "/amd64": ${OS}`],
+  ["li nux/amd64", `"li nux" is an invalid OS component of "li nux/amd64": ${OS}`],
+  ["windows(10/amd64", `"windows(10" is an invalid OS component of "windows(10/amd64": ${OS}`],
+];
+for (const [text, fault] of REFUSED)
+  test(`${JSON.stringify(text)} is refused in containerd's words`, () => {
+    assert.throws(
+      () => parsePlatform(text),
+      (error) => isVarveError(error, "invalid-argument") && platformFault(error) === fault,
+    );
+  });
+
+test("an operating system has its version and features", () => {
+  assert.deepEqual(parsePlatform("windows(10.0.1%20x+win32k+y)/amd64"), {
+    os: "windows",
+    architecture: "amd64",
+    osVersion: "10.0.1 x",
+    osFeatures: ["win32k", "y"],
+  });
+});
 
 test("the JSON form comes back as it was", () => {
   const platform = normalizePlatform({

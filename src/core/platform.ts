@@ -1,4 +1,4 @@
-import { VarveError } from "./error.ts";
+import { readPlatformSpecifier } from "./platform-specifier.ts";
 
 /** A platform in normalised form: what `normalizePlatform` returns. */
 export interface Platform {
@@ -80,26 +80,16 @@ export function hostPlatform(): Platform {
   return normalizePlatform({ os: "linux", architecture: NODE_ARCH[process.arch] ?? process.arch });
 }
 
-const PART = /^[A-Za-z0-9_.-]+$/;
-
-/** Reads `os`, `arch`, `os/arch` or `os/arch/variant`; throws `invalid-argument`. A lone part is an architecture if it is known as one. */
+/**
+ * Reads what `readPlatformSpecifier` reads, or `local` for this machine's platform. What a lone part leaves open is this
+ * machine's architecture, or `linux`. Throws `invalid-argument`.
+ */
 export function parsePlatform(text: string): Platform {
-  const parts = text.split("/");
-  if (parts.length > 3 || parts.some((part) => !PART.test(part))) {
-    throw new VarveError(
-      "invalid-argument",
-      `Cannot read platform ${JSON.stringify(text)}: expected os/arch[/variant]`,
-    );
-  }
-  const [first = "", second, third] = parts;
-  const host = hostPlatform();
-  if (second === undefined) {
-    if (first === "local") return host;
-    if (first === "linux" || first === "windows" || first === "darwin" || first === "freebsd")
-      return normalizePlatform({ ...host, os: first });
-    return normalizePlatform({ os: "linux", architecture: first });
-  }
-  return normalizePlatform({ os: first, architecture: second, ...(third === undefined ? {} : { variant: third }) });
+  if (text === "local") return hostPlatform();
+  const { os = "linux", architecture, ...rest } = readPlatformSpecifier(text);
+  return normalizePlatform(
+    architecture === undefined ? { ...hostPlatform(), ...rest, os } : { os, architecture, ...rest },
+  );
 }
 
 /** `os/arch[/variant]`. */

@@ -1,5 +1,5 @@
 import { Semaphore } from "../io/index.ts";
-import { parsePlatform, type Platform } from "../core/index.ts";
+import { parsePlatform, type Platform, platformFault } from "../core/index.ts";
 import {
   didYouMean,
   expand,
@@ -44,8 +44,7 @@ function readPlatform(text: string, { unmatched }: Expansion, stage: Stage, { gl
   try {
     return parsePlatform(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw fault(`failed to parse platform ${stage.platform}: ${why}${hint}`);
+    throw fault(`failed to parse platform ${stage.platform}: ${platformFault(error)}${hint}`);
   }
 }
 

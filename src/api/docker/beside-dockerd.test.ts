@@ -125,6 +125,36 @@ const ROWS: readonly Row[] = [
   { method: "GET", path: "/v1.41/plugins/x/json" },
 ];
 
+const CONTEXT = await collect(
+  writeTar([{ path: "Dockerfile", mode: 0o644, body: "FROM scratch\nENV a=b\n" }]),
+  1 << 20,
+  {
+    what: "a test's context",
+  },
+);
+const SPECIFIERS = ["foobar", "a/b/c/d", "linux/x y", "lin ux/amd64", "linux/*", "local", "linux/"];
+const PLATFORMS = [{}, { os: "linux" }, { variant: "v7" }];
+const OTHER = { os: "linux", architecture: "sparc" };
+
+/** Requests with a platform that is none, or that nothing here is for. */
+const WITH_PLATFORM: readonly (readonly [method: string, path: string])[] = [
+  ...["/build?", "/images/create?fromImage=x&", "/images/create?fromSrc=-&repo=x&"].flatMap((path) =>
+    SPECIFIERS.map((platform) => ["POST", `${path}platform=${platform}`] as const),
+  ),
+  ...(
+    [
+      ["GET", "/images/base:1/json?platform"],
+      ["GET", "/images/base:1/history?platform"],
+      ["POST", "/images/load?platform"],
+      ["POST", "/images/base:1/push?tag=1&platform"],
+    ] as const
+  ).flatMap(([method, path]) =>
+    [...PLATFORMS, ...(path.startsWith("/images/load") ? [] : [OTHER])].map(
+      (platform) => [method, `${path}=${JSON.stringify(platform)}`] as const,
+    ),
+  ),
+];
+
 /** Statuses count, types of answers, and the names and types of every field; not texts and numbers. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];
@@ -185,5 +215,19 @@ describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
       }
       const listed = daemons.map(({ key }) => key).filter((key) => row[key] !== undefined);
       assert.deepEqual(differing, listed, "what the table says differs no longer does");
+    });
+
+  for (const [method, path] of WITH_PLATFORM)
+    test(`${method} ${path} is answered in a current daemon's words`, async (t) => {
+      const recent = daemons.find(({ key }) => key === "recent");
+      if (recent === undefined) return t.skip("it cannot be had here");
+      const options = { ...(method === "POST" && { body: CONTEXT }), headers: { "x-registry-auth": "e30=" } };
+      const [ours, theirs] = await Promise.all(
+        [server.socket, recent.daemon.socket].map(
+          async (socket) => await askSocket(socket, method, encodeURI(`/v1.51${path}`), options),
+        ),
+      );
+      const last = (answer: Answer | undefined): unknown => answer?.text.trim().split("\r\n").at(-1);
+      assert.deepEqual([ours?.status, last(ours)], [theirs?.status, last(theirs)]);
     });
 });

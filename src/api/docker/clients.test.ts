@@ -12,6 +12,7 @@ import { newerDocker } from "../../../testing/dockerd.ts";
 import { peersMissing } from "../../../testing/peers.ts";
 import { type RegistryServer, TEST_USER, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
 import { finished } from "../../../testing/varve.ts";
+import { formatPlatform, hostPlatform } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
 import { writeTar } from "../../layer/index.ts";
 
@@ -64,7 +65,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
         await run("rmi", app);
         assert.match(
           await run("pull", app),
-          /Pulling from app\n[0-9a-f]{12}: .*\n(?:.*\n)*Digest: sha256:[0-9a-f]{64}\nStatus: Downloaded newer image for /,
+          /Pulling from app\n(?:[0-9a-f]{12}: .*\n)*Digest: sha256:[0-9a-f]{64}\nStatus: Downloaded newer image for /,
         );
         assert.match(await run("pull", app), /Status: Image is up to date for /);
         const id = (await run("images", "-q", "--no-trunc", app)).trim();
@@ -152,13 +153,15 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
     const again = messagesOf(await server.ask("POST", `/images/create?fromImage=${from}&tag=1`));
     assert.deepEqual(
       again.map((message) => message["status"]),
-      [
-        "Pulling from app",
-        "Already exists",
-        first.at(-2)?.["status"],
-        `Status: Image is up to date for ${registry.host}/app:1`,
-      ],
+      ["Pulling from app", first.at(-2)?.["status"], `Status: Image is up to date for ${registry.host}/app:1`],
     );
+    const digest = String(first.at(-2)?.["status"]).replace("Digest: ", "");
+    const pinned = messagesOf(await server.ask("POST", `/images/create?fromImage=${from}&tag=${digest}`));
+    assert.deepEqual(pinned, [
+      { status: "Pulling from app", id: `${registry.host}/app@${digest}` },
+      { status: `Digest: ${digest}` },
+      { status: `Status: Image is up to date for ${registry.host}/app@${digest}` },
+    ]);
     assert.deepEqual((await server.ask("POST", `/images/create?fromImage=${from}&tag=9`)).status, 404);
     const there = JSON.parse((await server.ask("GET", `/distribution/${registry.host}/app:1/json`)).text) as {
       Descriptor: { digest: string };
@@ -169,6 +172,20 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
     assert.equal(
       (await server.ask("GET", `/distribution/${registry.host}/app:9/json`)).text,
       '{"message":"manifest unknown: manifest unknown"}\n',
+    );
+  });
+
+  test("an image that stands alone comes for any platform, with a warning", async () => {
+    const from = encodeURIComponent(`${registry.host}/app`);
+    const last = async (query: string): Promise<unknown> =>
+      messagesOf(await server.ask("POST", `/images/create?fromImage=${from}&tag=1${query}`)).at(-1)?.["status"];
+    const upToDate = `Status: Image is up to date for ${registry.host}/app:1`;
+    await last("");
+    const own = formatPlatform(hostPlatform());
+    assert.deepEqual(await Promise.all(["", `&platform=${own}`].map(last)), [upToDate, upToDate]);
+    assert.equal(
+      await last("&platform=linux/sparc"),
+      `WARNING: image with reference ${registry.host}/app:1 was found but its platform (${own}) does not match the specified platform (linux/sparc)`,
     );
   });
 

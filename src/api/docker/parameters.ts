@@ -1,23 +1,5 @@
-import {
-  type Platform,
-  type Reference,
-  hostPlatform,
-  parsePlatform,
-  parseReference,
-  withDefaultTag,
-} from "../../core/index.ts";
+import { type Reference, parseReference, withDefaultTag } from "../../core/index.ts";
 import { refusal } from "./errors.ts";
-import { text } from "./query.ts";
-
-/** The platform a request names, or this machine's. Throws 400. */
-export function platformOf(query: URLSearchParams): Platform {
-  const wanted = text(query, "platform");
-  try {
-    return wanted === undefined ? hostPlatform() : parsePlatform(wanted);
-  } catch (error) {
-    throw refusal(400, `invalid platform ${JSON.stringify(wanted)}`, error);
-  }
-}
 
 /** The name of `repo` and `tag`; the latter wins over one in the former. Throws 400. */
 export function targetReference(repository: string, tag: string | undefined): Reference {

@@ -66,7 +66,7 @@ describe("the Engine API on the wire", () => {
     ["GET", "/system/df?type=foo", 400, '{"message":"unknown object type: foo"}\n'],
     [
       "GET",
-      "/v1.48/images/base:1/json?manifests=1&platform=linux/amd64",
+      `/v1.49/images/base:1/json?manifests=1&platform=${encodeURIComponent('{"os":"linux","architecture":"amd64"}')}`,
       400,
       '{"message":"conflicting options: manifests and platform options cannot both be set"}\n',
     ],

@@ -17,8 +17,8 @@ export function storeBuilder(api: DockerApi): ClassicBuild {
         contexts: store.contexts,
         repositories: join(store.root, "git"),
         runner: share.runner,
-        pull: (reference, platform, tell, stop) =>
-          pullOne(reference, { api, registry, platform, emit: tell, signal: stop }),
+        pull: async (reference, platform, tell, stop) =>
+          void (await pullOne(reference, { api, registry, platform, emit: tell, signal: stop })),
         onTag: (id, name) => events.emit("image", "tag", id, { name }),
       },
       emit,

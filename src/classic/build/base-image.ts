@@ -33,7 +33,7 @@ export async function baseImage(
   const pulled = await local(formatReference(reference), platform, session);
   if (pulled !== undefined) return pulled;
   throw stepError(
-    `image with reference ${familiarReference(reference)} was found but does not match the specified platform: wanted ${formatPlatform(wanted)}`,
+    `image with reference ${familiarReference(reference)} was found but does not provide the specified platform (${formatPlatform(wanted)})`,
   );
 }
 

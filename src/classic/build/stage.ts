@@ -1,10 +1,10 @@
-import { type Platform, parsePlatform, throwIfAborted } from "../../core/index.ts";
+import { type Platform, parsePlatform, platformFault, throwIfAborted } from "../../core/index.ts";
 import { type Stage, expand, parseTrigger } from "../../dockerfile/index.ts";
 import { ClassicCache } from "../cache.ts";
 import type { Following, LocalImage, ProbeStep } from "../types.ts";
 import { baseImage, stagePlatform } from "./base-image.ts";
 import type { BuildArgs } from "./build-args.ts";
-import { stepError, wrapped } from "./failure.ts";
+import { stepError } from "./failure.ts";
 import { makeStep } from "./make-step.ts";
 import { shortId } from "./output.ts";
 import type { BuildContextDeps } from "./session.ts";
@@ -70,7 +70,7 @@ function stagePlatformText(stage: Stage, deps: StageDeps): Platform | undefined 
   try {
     return text === "" ? undefined : parsePlatform(text);
   } catch (error) {
-    throw wrapped(error, `failed to parse platform ${text}`);
+    throw stepError(`failed to parse platform ${text}: ${platformFault(error)}`, error);
   }
 }
 

@@ -1,23 +1,36 @@
-import { Limits, familiarReference, formatReference, hostPlatform, parseReference } from "../../../core/index.ts";
+import {
+  Limits,
+  type Platform,
+  type VarveError,
+  familiarReference,
+  formatPlatform,
+  formatReference,
+  hostPlatform,
+  parseReference,
+} from "../../../core/index.ts";
 import type { Store } from "../../../build/index.ts";
-import { keepUntagged, nameImage, openLocalImage } from "../../../classic/index.ts";
+import { keepUntagged, matchesPlatform, nameImage, openLocalImage } from "../../../classic/index.ts";
 import { loadArchive, writeArchive } from "../../../image/index.ts";
 import { limited } from "../../../io/index.ts";
 import { type ApiImage, findImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import type { Call, DockerApi, Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
+import { jsonPlatform } from "../platforms.ts";
 import { progressStream } from "../progress-stream.ts";
 
-export const load: Endpoint = async ({ request }, { store, events }) =>
-  await progressStream(request.signal, async (emit, signal) => {
+export const load: Endpoint = async (call, { store, events }) => {
+  const platform = jsonPlatform(call, "platform", "1.48");
+  const { request } = call;
+  return await progressStream(request.signal, async (emit, signal) => {
     // Whatever is wrong with an archive is told in the stream, as clients expect it.
     try {
       await using lease = await store.content.lease();
       const body = limited(request.body, Limits.layerUnpacked, { what: "the archive" });
       const loaded = await loadArchive(store.content, body, { lease, signal });
       for (const { descriptor, names } of loaded) {
-        const { id, manifest } = await openLocalImage(store, descriptor, hostPlatform(), signal);
+        const { id, manifest, config } = await openLocalImage(store, descriptor, platform ?? hostPlatform(), signal);
+        if (platform !== undefined && !matchesPlatform(platform, config)) throw lacking(platform);
         for (const name of names) await nameImage(store, name, descriptor);
         if (names.length === 0) keepUntagged(store, { id, manifest });
         events.emit("image", "load", id, { name: id });
@@ -29,6 +42,11 @@ export const load: Endpoint = async ({ request }, { store, events }) =>
       emit({ errorDetail: { message }, error: message });
     }
   });
+};
+
+function lacking(platform: Platform): VarveError {
+  return refusal(404, `requested platform(s) ([${formatPlatform(platform)}]) not found`);
+}
 
 export const saveOne: Endpoint = async (call, api) => await save([call.name], call, api);
 
@@ -39,13 +57,14 @@ export const saveSeveral: Endpoint = async (call, api) => {
 };
 
 /** A name brings its tag along, a name without one all tags of its repository, an id none. */
-async function save(names: readonly string[], { request }: Call, { store, events }: DockerApi): Promise<HttpResponse> {
-  const chosen = (await Promise.all(names.map((name) => chosenBy(name, store)))).flat();
+async function save(names: readonly string[], call: Call, { store, events }: DockerApi): Promise<HttpResponse> {
+  const platform = jsonPlatform(call, "platform", "1.48");
+  const chosen = (await Promise.all(names.map((name) => chosenBy(name, platform, store)))).flat();
   const bytes = writeArchive(store.content, {
     images: chosen.map(({ image, names }) => ({ descriptor: image.manifest, names })),
     format: "docker",
     created: Math.floor(Date.now() / 1000),
-    signal: request.signal,
+    signal: call.request.signal,
   });
   // What is missing shows before the first byte.
   const first = await bytes.next();
@@ -58,7 +77,7 @@ interface Chosen {
   readonly names: readonly string[];
 }
 
-async function chosenBy(name: string, store: Store): Promise<Chosen[]> {
+async function chosenBy(name: string, platform: Platform | undefined, store: Store): Promise<Chosen[]> {
   const reference = referenceOf(name);
   const tagged = (image: ApiImage): string[] =>
     image.references
@@ -68,9 +87,13 @@ async function chosenBy(name: string, store: Store): Promise<Chosen[]> {
   if (reference !== undefined && reference.tag === undefined && reference.digest === undefined) {
     const all = (await listCatalogue(store)).map((image) => ({ image, names: tagged(image) }));
     const found = all.filter(({ names }) => names.length > 0);
-    if (found.length > 0) return found;
+    const wanted = async ({ image, names: [first = name, ...others] }: Chosen): Promise<Chosen> => ({
+      image: platform === undefined ? image : await findImage(store, first, platform),
+      names: [first, ...others],
+    });
+    if (found.length > 0) return await Promise.all(found.map(wanted));
   }
-  const image = await findImage(store, name);
+  const image = await findImage(store, name, platform);
   return [
     {
       image,

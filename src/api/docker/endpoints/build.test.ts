@@ -17,7 +17,7 @@ function parsed(text: string, headers: readonly (readonly [string, string])[] = 
     body: bytesOf(),
     signal,
   };
-  return buildRequest({ query: request.query, request });
+  return buildRequest({ query: request.query, request, version: "1.51" });
 }
 
 describe("parameters of a build", () => {

@@ -1,7 +1,7 @@
-import { parsePlatform } from "../../../core/index.ts";
 import type { Endpoint, Call } from "../api.ts";
 import type { ClassicBuildRequest, BuildLimits, Ulimit } from "../build-request.ts";
 import { refusal } from "../errors.ts";
+import { platformSpecifier } from "../platforms.ts";
 import { progressStream } from "../progress-stream.ts";
 import { flag, isRecord, isStrings, jsonValue, lenientInteger, text } from "../query.ts";
 import { buildCredentials } from "../registry-auth.ts";
@@ -17,7 +17,7 @@ export const build: Endpoint = async (call, api) => {
 };
 
 /** Reads every parameter. Throws what the daemon answers to one that is malformed, before anything else happens. */
-export function buildRequest({ query, request }: Pick<Call, "query" | "request">): ClassicBuildRequest {
+export function buildRequest({ query, request, version }: Omit<Call, "name">): ClassicBuildRequest {
   checkVersion(query.get("version") ?? "");
   const remote = text(query, "remote");
   if (remote === "client-session") throw refusal(400, "a context from a client session needs BuildKit");
@@ -30,7 +30,7 @@ export function buildRequest({ query, request }: Pick<Call, "query" | "request">
     tags: query.getAll("t").filter((tag) => tag !== ""),
     remote,
     target: text(query, "target"),
-    platform: platformOf(text(query, "platform")),
+    platform: platformSpecifier({ query, version }),
     quiet: flag(query, "q"),
     noCache: flag(query, "nocache"),
     pull: flag(query, "pull"),
@@ -59,15 +59,6 @@ function checkIsolation(isolation: string | undefined): void {
 /** True when absent, and when empty. */
 function removes(query: URLSearchParams): boolean {
   return text(query, "rm") === undefined || flag(query, "rm");
-}
-
-function platformOf(platform: string | undefined): ClassicBuildRequest["platform"] {
-  if (platform === undefined) return undefined;
-  try {
-    return parsePlatform(platform);
-  } catch (error) {
-    throw refusal(400, `invalid platform ${JSON.stringify(platform)}`, error);
-  }
 }
 
 function limitsOf(query: URLSearchParams): BuildLimits {

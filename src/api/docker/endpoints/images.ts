@@ -1,17 +1,17 @@
 import type { Store } from "../../../build/index.ts";
 import { familiarReference, formatReference } from "../../../core/index.ts";
-import { findImage as findLocal, imageHistory, nameImage } from "../../../classic/index.ts";
+import { imageHistory, nameImage } from "../../../classic/index.ts";
 import { parseTime } from "../../../image/index.ts";
 import { pathGlob } from "../glob.ts";
 import type { Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { type Filters, booleanFilter, matchesLabels, parseFilters } from "../filters.ts";
-import { type ApiImage, findImage, listShown, notHere, repoTags } from "../images/catalogue.ts";
+import { type ApiImage, findImage, listShown, repoTags } from "../images/catalogue.ts";
 import { targetReference } from "../parameters.ts";
+import { jsonPlatform } from "../platforms.ts";
 import { flag, text } from "../query.ts";
 import { empty, ok } from "../respond.ts";
 import { parsePoint } from "../time.ts";
-import { isAtLeast } from "../version.ts";
 import { historyJson, inspectJson, listJson } from "./image-json.ts";
 
 const FILTERS = ["dangling", "label", "label!", "before", "since", "reference", "until"];
@@ -57,17 +57,17 @@ function namesOf(reference: ApiImage["references"][number]): string[] {
   return [familiarReference(reference), formatReference(reference), familiarReference(bare), formatReference(bare)];
 }
 
-export const inspect: Endpoint = async ({ name, version, query }, { store }) => {
-  if (isAtLeast(version, "1.48") && flag(query, "manifests") && text(query, "platform") !== undefined)
+export const inspect: Endpoint = async (call, { store }) => {
+  const { name, version, query } = call;
+  const platform = jsonPlatform(call, "platform", "1.49");
+  if (platform !== undefined && flag(query, "manifests"))
     throw refusal(400, "conflicting options: manifests and platform options cannot both be set");
-  return ok(await inspectJson(await findImage(store, name), store, version));
+  return ok(await inspectJson(await findImage(store, name, platform), store, version));
 };
 
-export const history: Endpoint = async ({ name }, { store }) => {
-  const { id } = await findImage(store, name);
-  const found = await findLocal(store, id);
-  if (found === undefined) throw notHere(name);
-  return ok(imageHistory(store, found.image).map(historyJson));
+export const history: Endpoint = async (call, { store }) => {
+  const image = await findImage(store, call.name, jsonPlatform(call, "platform", "1.48"));
+  return ok(imageHistory(store, image).map(historyJson));
 };
 
 export const tag: Endpoint = async ({ name, query }, { store, events }) => {

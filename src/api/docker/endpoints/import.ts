@@ -1,4 +1,11 @@
-import { type Descriptor, Limits, MediaType, familiarReference, formatReference } from "../../../core/index.ts";
+import {
+  type Descriptor,
+  Limits,
+  MediaType,
+  type Platform,
+  familiarReference,
+  formatReference,
+} from "../../../core/index.ts";
 import { type Bytes, decompress, limited } from "../../../io/index.ts";
 import { getUrl, keepUntagged, nameImage } from "../../../classic/index.ts";
 import { createLayer } from "../../../layer/index.ts";
@@ -8,15 +15,19 @@ import type { Call, DockerApi } from "../api.ts";
 import { applyChanges } from "../changes.ts";
 import { refusal } from "../errors.ts";
 import { type Emit, progressStream } from "../progress-stream.ts";
-import { platformOf, targetReference } from "../parameters.ts";
+import { targetReference } from "../parameters.ts";
 import { text } from "../query.ts";
 
 /** An archive, the body or what a URL stands for, as the only layer of a new image. */
-export async function importImage({ query, request }: Call, source: string, api: DockerApi): Promise<HttpResponse> {
+export async function importImage(
+  { query, request }: Call,
+  source: string,
+  platform: Platform,
+  api: DockerApi,
+): Promise<HttpResponse> {
   const url = source === "-" ? undefined : urlOf(source);
   const repository = text(query, "repo");
   const reference = repository === undefined ? undefined : targetReference(repository, text(query, "tag"));
-  const platform = platformOf(query);
   const config = applyChanges({}, query.getAll("changes"));
   const comment = text(query, "message") ?? `Imported from ${url ?? source}`;
   return await progressStream(request.signal, async (emit, signal) => {

@@ -4,32 +4,57 @@ import {
   type Reference,
   digestHex,
   familiarReference,
+  formatPlatform,
   formatReference,
+  hostPlatform,
   isDigest,
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
-import { type Emit, nameImage } from "../../../classic/index.ts";
+import {
+  type Emit,
+  type LocalImage,
+  findImage,
+  matchesPlatform,
+  nameImage,
+  openLocalImage,
+} from "../../../classic/index.ts";
 import { type TransferEvent, type PullResult, type Registry, pull } from "../../../registry/index.ts";
 import type { Lease } from "../../../content/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { progressStream } from "../progress-stream.ts";
 import type { HttpResponse } from "../../http/types.ts";
-import { platformOf } from "../parameters.ts";
 import { text } from "../query.ts";
 import { requestCredentials } from "../registry-auth.ts";
 
 /** One tag or digest of a repository, or all its tags. */
-export async function pullImages(call: Call, from: string, api: DockerApi): Promise<HttpResponse> {
+export async function pullImages(
+  call: Call,
+  from: string,
+  platform: Platform | undefined,
+  api: DockerApi,
+): Promise<HttpResponse> {
   const reference = pulledReference(from, text(call.query, "tag"));
-  const platform = platformOf(call.query);
   return await progressStream(call.request.signal, async (emit, signal) => {
     using registry = registryFor(api, requestCredentials(call.request.headers.get("x-registry-auth")));
-    const deps = { api, registry, platform, emit, signal };
-    if (reference.tag !== undefined || reference.digest !== undefined) return await pullOne(reference, deps);
-    for (const tag of await registry.tags(reference, { signal })) await pullOne({ ...reference, tag }, deps);
+    const deps = { api, registry, platform: platform ?? hostPlatform(), emit, signal };
+    const one = reference.tag !== undefined || reference.digest !== undefined;
+    const all = one ? [reference] : (await registry.tags(reference, { signal })).map((tag) => ({ ...reference, tag }));
+    for (const each of all) {
+      const image = await pullOne(each, deps);
+      if (platform !== undefined) warnOfOther(platform, image, each, emit);
+    }
   });
+}
+
+/** An image that stands alone comes whatever its platform is. Its client is told, in the daemon's words. */
+function warnOfOther(platform: Platform, { config }: LocalImage, reference: Reference, emit: Emit): void {
+  if (matchesPlatform(platform, config)) return;
+  const { os, architecture, variant } = config;
+  const has = [os, architecture, variant].filter((part) => part !== undefined && part !== "").join("/");
+  const what = `image with reference ${familiarReference(reference)} was found but its platform (${has})`;
+  emit({ status: `WARNING: ${what} does not match the specified platform (${formatPlatform(platform)})` });
 }
 
 function pulledReference(from: string, tag: string | undefined): Reference {
@@ -55,18 +80,21 @@ export interface PullDeps {
 }
 
 /** Fetches one image and gives it its name. */
-export async function pullOne(reference: Reference, deps: PullDeps): Promise<void> {
+export async function pullOne(reference: Reference, deps: PullDeps): Promise<LocalImage> {
   const { api, emit, signal } = deps;
-  const { content, images } = api.store;
+  const { content } = api.store;
   await using lease = await content.lease();
   const { target, images: parts } = await resolve(reference, deps, lease);
   const shown = familiarReference(reference);
   const layers = parts.flatMap((part) => part.layers);
   const there = new Set(layers.filter(({ digest }) => content.info(digest) !== undefined).map(({ digest }) => digest));
-  const before = images.get(formatReference(reference))?.descriptor.digest;
-  emit({ status: `Pulling from ${reference.repository}`, id: reference.tag ?? reference.digest ?? "" });
+  emit({
+    status: `Pulling from ${reference.repository}`,
+    id: reference.digest === undefined ? (reference.tag ?? "") : shown,
+  });
   const wanted = new Set(layers.map(({ digest }) => digest));
-  for (const digest of wanted)
+  const isWhole = there.size === wanted.size;
+  for (const digest of isWhole ? [] : wanted)
     emit({
       status: there.has(digest) ? "Already exists" : "Pulling fs layer",
       progressDetail: {},
@@ -75,11 +103,23 @@ export async function pullOne(reference: Reference, deps: PullDeps): Promise<voi
   const told = layerProgress(new Set([...wanted].filter((digest) => !there.has(digest))), emit);
   const pinned = { registry: reference.registry, repository: reference.repository, digest: target.digest };
   await pull(deps.registry, pinned, { platform: deps.platform, store: content, lease, signal, onEvent: told });
+  const image = await openLocalImage(api.store, target, deps.platform, signal);
+  const isNew = !(await isNamed(reference, image, deps));
   await nameImage(api.store, formatReference(reference), target);
-  const isNew = before !== target.digest || there.size < wanted.size;
   emit({ status: `Digest: ${target.digest}` });
   emit({ status: `Status: ${isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
   api.events.emit("image", "pull", shown, { name: shown.replace(/[:@][^/]*$/, "") });
+  return image;
+}
+
+/** Whether the image has the name already; a digest is a name of all that its repository's names stand for. */
+async function isNamed(
+  reference: Reference,
+  image: LocalImage,
+  { api: { store }, platform }: PullDeps,
+): Promise<boolean> {
+  const found = await findImage(store, formatReference(reference), platform);
+  return found?.image.id === image.id;
 }
 
 /** Manifests and configs; what is wrong shows here, before the first message. */

@@ -2,15 +2,18 @@ import { type Digest, type Reference, digestHex, familiarReference, formatRefere
 import { type TransferEvent, push as pushTo } from "../../../registry/index.ts";
 import { type Endpoint, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
-import { type ApiImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
+import { type ApiImage, findImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
 import { type Emit, progressStream } from "../progress-stream.ts";
 import { targetReference } from "../parameters.ts";
+import { jsonPlatform } from "../platforms.ts";
 import { text } from "../query.ts";
 import { requestCredentials } from "../registry-auth.ts";
 
 /** One tag, or all of a repository. An image that is not here is told of in the stream, as clients expect it. */
-export const push: Endpoint = async ({ name, query, request }, api) => {
+export const push: Endpoint = async (call, api) => {
+  const { name, query, request } = call;
   if (referenceOf(name) === undefined) throw refusal(400, "invalid reference format");
+  const platform = jsonPlatform(call, "platform", "1.46");
   const tag = text(query, "tag");
   const { tag: found, ...named } = targetReference(name, tag);
   const all = tag === undefined && !/:[^/]*$/.test(name);
@@ -20,7 +23,8 @@ export const push: Endpoint = async ({ name, query, request }, api) => {
     const images = taggedImages(await listCatalogue(api.store), named, all ? undefined : found);
     if (images.length === 0)
       throw refusal(404, `An image does not exist locally with the tag: ${familiarReference(named)}`);
-    for (const { image, reference } of images) {
+    for (const { image: shown, reference } of images) {
+      const image = platform === undefined ? shown : await findImage(api.store, familiarReference(reference), platform);
       const { manifest: descriptor, layers } = image;
       const told = layerProgress(new Map(layers.map((layer) => [layer.descriptor.digest, layer.diffId])), emit);
       const { content } = api.store;

@@ -1,8 +1,10 @@
 import {
   type Digest,
+  type Platform,
   type VarveError,
   digestHex,
   familiarReference,
+  formatPlatform,
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
@@ -12,14 +14,18 @@ import { parseTime } from "../../../image/index.ts";
 import type { DockerApi, Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { booleanFilter, matchesLabels, parseFilters } from "../filters.ts";
-import { notHere, referenceOf } from "../images/catalogue.ts";
+import { findImage, notHere, referenceOf } from "../images/catalogue.ts";
+import { jsonPlatform } from "../platforms.ts";
 import { flag } from "../query.ts";
 import { ok } from "../respond.ts";
 import { parsePoint } from "../time.ts";
 
-export const remove: Endpoint = async ({ name, query }, api) => {
+export const remove: Endpoint = async (call, api) => {
+  const { name, query } = call;
   if (name.trim() === "") throw refusal(400, "image name cannot be blank");
   referenceOf(name);
+  const platform = jsonPlatform(call, "platforms", "1.50");
+  if (platform !== undefined) await checkAlone(name, platform, api);
   try {
     const options = { force: flag(query, "force"), noPrune: flag(query, "noprune") };
     const removals = await removeImage(api.store, name, options);
@@ -30,6 +36,16 @@ export const remove: Endpoint = async ({ name, query }, api) => {
     throw isVarveError(error, "busy") ? conflictOf(error) : error;
   }
 };
+
+/** An image goes whole: one platform of several cannot be taken out of it. */
+async function checkAlone(name: string, platform: Platform, { store }: DockerApi): Promise<void> {
+  const { target, manifest } = await findImage(store, name, platform);
+  if (target.digest === manifest.digest) return;
+  throw refusal(
+    501,
+    `Cannot delete ${formatPlatform(platform)} of ${name}: an image is deleted with all its platforms`,
+  );
+}
 
 const REASONS: Readonly<Record<RemoveConflict["reason"], string>> = {
   "several-references": "image is referenced in multiple repositories",

@@ -4,16 +4,18 @@ import {
   Annotation,
   type Descriptor,
   type Digest,
+  type Platform,
   type Reference,
   type VarveError,
   familiarReference,
+  formatPlatform,
   formatReference,
   isDigest,
   isVarveError,
   parseReference,
   withDefaultTag,
 } from "../../../core/index.ts";
-import type { ContainerConfig, ImageConfig, ImageLayer } from "../../../image/index.ts";
+import { type ContainerConfig, type ImageConfig, type ImageLayer, configPlatform } from "../../../image/index.ts";
 import { refusal } from "../errors.ts";
 
 /** An image as the API knows it: one config, any number of names. */
@@ -47,17 +49,29 @@ export async function listShown(store: Store, all: boolean): Promise<ApiImage[]>
   return (await listImages(store, { all })).map(apiImage);
 }
 
-/** The image of a name, a digest, or the beginning of an id. Throws 404, or 400 for what can be none of them. */
-export async function findImage(store: Store, name: string): Promise<ApiImage> {
+/**
+ * The image of a name, a digest, or the beginning of an id, for exactly `platform` if that is given. Throws 404, or 400 for
+ * what can be none of them.
+ */
+export async function findImage(store: Store, name: string, platform?: Platform): Promise<ApiImage> {
   const reference = referenceOf(name);
-  try {
-    const found = await findLocal(store, name);
-    if (found !== undefined) return apiImage(found);
-  } catch (error) {
+  const found = await findLocal(store, name, platform).catch((error: unknown) => {
     // What begins several ids is none of them.
     if (!isVarveError(error, "invalid-argument", "not-found")) throw error;
-  }
-  throw notHere(name, reference);
+    return undefined;
+  });
+  if (found === undefined) throw notHere(name, reference);
+  if (platform !== undefined) checkPlatform(found, platform, name);
+  return apiImage(found);
+}
+
+function checkPlatform({ image }: CatalogueEntry, platform: Platform, name: string): void {
+  const has = configPlatform(image.config);
+  if (has !== undefined && formatPlatform(has) === formatPlatform(platform)) return;
+  throw refusal(
+    404,
+    `image with reference ${name} was found but does not provide the specified platform (${formatPlatform(platform)})`,
+  );
 }
 
 export function notHere(name: string, reference: Reference | undefined = referenceOf(name)): VarveError {

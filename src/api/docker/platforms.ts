@@ -1,0 +1,77 @@
+import {
+  type Platform,
+  type VarveError,
+  normalizePlatform,
+  parsePlatform,
+  platformFault,
+  readPlatformSpecifier,
+} from "../../core/index.ts";
+import type { Call } from "./api.ts";
+import { refusal } from "./errors.ts";
+import { isRecord, isStrings, text } from "./query.ts";
+import { isAtLeast } from "./version.ts";
+
+type Asked = Pick<Call, "query" | "version">;
+
+/** `platform` as builds, pulls and imports write it: `os/arch[/variant]`. Undefined if there is none. Throws 400. */
+export function platformSpecifier({ query, version }: Asked): Platform | undefined {
+  const wanted = isAtLeast(version, "1.32") ? text(query, "platform") : undefined;
+  if (wanted === undefined) return undefined;
+  try {
+    // A client's "local" is not this machine: the daemon knows no such name.
+    readPlatformSpecifier(wanted);
+    return parsePlatform(wanted);
+  } catch (error) {
+    throw refusal(400, platformFault(error), error);
+  }
+}
+
+/**
+ * The platform that a client asks for as JSON in the parameter `name`, which counts from API version `since` on. Undefined
+ * if there is none. Throws 400 for what is no platform, and for several.
+ */
+export function jsonPlatform({ query, version }: Asked, name: string, since: string): Platform | undefined {
+  const [wanted, ...others] = isAtLeast(version, since) ? query.getAll(name).filter((value) => value !== "") : [];
+  if (others.length > 0) throw refusal(400, "multiple platform parameters not supported");
+  return wanted === undefined ? undefined : decodePlatform(wanted);
+}
+
+function decodePlatform(json: string): Platform {
+  const read = readJson(json);
+  const { os, architecture } = read;
+  if (os !== undefined && architecture !== undefined) return normalizePlatform({ ...read, os, architecture });
+  if (os === undefined && architecture === undefined && Object.keys(read).length > 0)
+    throw refusal(400, "optional platform fields provided, but OS and Architecture are missing");
+  throw refusal(400, "both OS and Architecture must be provided");
+}
+
+/** The fields that are given and not empty. */
+function readJson(json: string): Partial<Platform> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw malformed(error instanceof Error ? error.message : String(error), error);
+  }
+  if (!isRecord(value)) throw malformed("it is no object");
+  const field = (name: string): string | undefined => {
+    const found = Object.hasOwn(value, name) ? value[name] : undefined;
+    if (found !== undefined && found !== null && typeof found !== "string") throw malformed(`${name} is no string`);
+    return found === null || found === "" ? undefined : found;
+  };
+  const [os, architecture] = [field("os"), field("architecture")];
+  const [variant, osVersion] = [field("variant"), field("os.version")];
+  const osFeatures = value["os.features"] ?? [];
+  if (!isStrings(osFeatures)) throw malformed("os.features is no list of strings");
+  return {
+    ...(os !== undefined && { os }),
+    ...(architecture !== undefined && { architecture }),
+    ...(variant !== undefined && { variant }),
+    ...(osVersion !== undefined && { osVersion }),
+    ...(osFeatures.length > 0 && { osFeatures }),
+  };
+}
+
+function malformed(why: string, cause?: unknown): VarveError {
+  return refusal(400, `failed to parse platform: ${why}`, cause);
+}
