@@ -112,3 +112,14 @@ test("no module needs itself, round a corner, to be loaded", () => {
 test("what runs imports nothing from tests, scripts or testing", () => {
   for (const { from, to } of arrows) assert.ok(to.startsWith("src/"), `${from} imports ${to}`);
 });
+
+test("directories are made recursively by makeDirectories only", () => {
+  let found = 0;
+  for (const path of files) {
+    const text = readFileSync(path, "utf8");
+    found += text.split("makeDirectories(").length - 1;
+    const recursive = /\bmkdir(?:Sync)?\([^;]*?\brecursive\b[^;]*?\);/.exec(text);
+    assert.equal(recursive, null, `${path}: use makeDirectories; Node's recursive mkdir never returns below /proc`);
+  }
+  assert.ok(found >= 15, `only ${found} calls of makeDirectories found`);
+});

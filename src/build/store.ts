@@ -1,11 +1,10 @@
 import { rmSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { toVarveError } from "../core/index.ts";
 import { type ContentStore, openContentStore } from "../content/index.ts";
 import { ImageStore } from "../image/index.ts";
-import { ProcessDirectory } from "../linux/index.ts";
+import { ProcessDirectory, makeDirectories } from "../linux/index.ts";
 import { CacheMounts, MountPoints, Records } from "../record/index.ts";
 import type { Registry, RegistryOptions } from "../registry/index.ts";
 import { type Snapshotter, openSnapshotter } from "../snapshot/index.ts";
@@ -65,7 +64,7 @@ export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const root = rootOf(options);
   try {
-    await mkdir(root, { recursive: true, mode: 0o711 });
+    makeDirectories(root, 0o711);
   } catch (error) {
     throw toVarveError(error, `open store ${root}`, "storage");
   }

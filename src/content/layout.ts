@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../core/index.ts";
+import { makeDirectories } from "../linux/index.ts";
 
 /** Where the store keeps its files, under `<root>/content`. */
 export interface Layout {
@@ -17,9 +17,9 @@ export const ALGORITHMS = ["sha256", "sha512"] as const;
 export function makeLayout(root: string): Layout {
   const base = resolve(root, "content");
   const layout = { blobs: join(base, "blobs"), ingest: join(base, "ingest"), trash: join(base, "trash") };
-  for (const algorithm of ALGORITHMS) mkdirSync(join(layout.blobs, algorithm), { recursive: true });
-  mkdirSync(layout.ingest, { recursive: true, mode: 0o700 });
-  mkdirSync(layout.trash, { recursive: true, mode: 0o700 });
+  for (const algorithm of ALGORITHMS) makeDirectories(join(layout.blobs, algorithm));
+  makeDirectories(layout.ingest, 0o700);
+  makeDirectories(layout.trash, 0o700);
   return layout;
 }
 

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
-import { tryLock } from "../linux/index.ts";
+import { makeDirectories, tryLock } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import { type Layout, ingestPath } from "./layout.ts";
 
@@ -47,7 +47,7 @@ export function refPlace(state: State, layout: Layout, ref: string): Place {
 
 function lockDirectory(directory: string, ref: string): Disposable | undefined {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     return tryLock(join(directory, "lock"));
   } catch (error) {
     throw toVarveError(error, `write blob ${JSON.stringify(ref)}`, "storage");

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,6 +7,7 @@ import type { CgroupHierarchy, CgroupLayout } from "./cgroup-layout.ts";
 import { fileLimits } from "./cgroup-v1.ts";
 import { controllersFor, type Resources, runtimeResources } from "./resources.ts";
 import type { RuntimeName } from "./types.ts";
+import { makeDirectories } from "../linux/index.ts";
 
 /** The control groups of one step. When disposed of, all of them are gone. */
 export interface StepCgroup extends AsyncDisposable {
@@ -159,7 +160,7 @@ function missingOn(top: string, path: string): string[] {
 /** Makes a group and those above it, adding to `made` what did not exist; the reason if it cannot be made. */
 function tryMake(path: string, made: string[]): string | undefined {
   try {
-    const first = mkdirSync(path, { recursive: true });
+    const first = makeDirectories(path);
     if (first === undefined) return undefined;
     for (let here = path; here.length >= first.length; here = posix.dirname(here)) made.unshift(here);
     return undefined;

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError } from "../core/index.ts";
-import { tryLock } from "../linux/index.ts";
+import { makeDirectories, tryLock } from "../linux/index.ts";
 import { removeAll } from "./cgroup.ts";
 
 const LOCK = "lock";
@@ -38,7 +38,7 @@ export class Workspace implements AsyncDisposable {
   }
 
   static async open(stateDir: string): Promise<Workspace> {
-    await mkdir(stateDir, { recursive: true, mode: 0o711 });
+    makeDirectories(stateDir, 0o711);
     // Between the making of a part and its lock no one else may look.
     using _all = await lockAll(stateDir);
     await sweep(stateDir);

@@ -2,6 +2,7 @@ export * from "./capability.ts";
 export * from "./copy.ts";
 export * from "./errno.ts";
 export * from "./flock.ts";
+export * from "./make-directories.ts";
 export * from "./mount.ts";
 export * from "./namespace.ts";
 export * from "./node.ts";

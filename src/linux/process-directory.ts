@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "./flock.ts";
+import { makeDirectories } from "./make-directories.ts";
 
 const LOCK = ".lock";
 
@@ -45,7 +46,7 @@ export class ProcessDirectory implements Disposable {
   }
 
   #open(): { path: string; lock: Disposable } {
-    mkdirSync(this.#parent, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#parent, 0o700);
     this.#sweep();
     for (;;) {
       const path = join(this.#parent, `${process.pid}-${randomBytes(6).toString("hex")}`);

@@ -1,8 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, throwIfAborted } from "../core/index.ts";
-import { Root, tryLock } from "../linux/index.ts";
+import { Root, makeDirectories, tryLock } from "../linux/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import type { MountPoints } from "./mount-points.ts";
 import { temporaryKey } from "./keys.ts";
@@ -56,7 +55,7 @@ export class CacheMounts {
   }
 
   async acquire(request: CacheMountRequest, hold: Hold): Promise<CacheMount> {
-    await mkdir(this.#locks, { recursive: true });
+    makeDirectories(this.#locks);
     for (;;) {
       throwIfAborted(hold.signal, "wait for a cache mount");
       const mount = await this.#tryAcquire(request, hold);
@@ -81,7 +80,7 @@ export class CacheMounts {
    * finds them idle; the others go at once.
    */
   async prune(mountId: string): Promise<void> {
-    await mkdir(this.#locks, { recursive: true });
+    makeDirectories(this.#locks);
     for (const row of this.#table.byMountId(mountId)) {
       this.#table.setKey(row.id, null);
       using lock = tryLock(join(this.#locks, row.id), "exclusive");

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../core/index.ts";
-import { hasCapability, mountOverlay, unmountSync } from "../linux/index.ts";
+import { hasCapability, makeDirectories, mountOverlay, unmountSync } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import { copyDriver } from "./copy.ts";
 import { overlayDriver } from "./overlay.ts";
@@ -19,7 +19,7 @@ export interface SnapshotterOptions {
 
 /** Opens the snapshots of a root. Throws `unsupported` if this process cannot use the driver. */
 export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Snapshotter {
-  mkdirSync(join(root, "empty"), { recursive: true });
+  makeDirectories(join(root, "empty"));
   const used = state.get<{ driver: "overlay" | "copy" }>("SELECT driver FROM snapshot LIMIT 1")?.driver;
   if (driver !== undefined && used !== undefined && driver !== used) {
     throw new VarveError(

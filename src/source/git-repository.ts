@@ -1,8 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { digestHex, digestOf, throwIfAborted } from "../core/index.ts";
-import { tryLock } from "../linux/index.ts";
+import { makeDirectories, tryLock } from "../linux/index.ts";
 import { git } from "./git-command.ts";
 import { type ResolvedGit, optionsOf } from "./git-remote.ts";
 
@@ -22,7 +21,7 @@ export async function fetchCommit(
 ): Promise<void> {
   const { commit, ref, request } = resolved;
   const inside = { ...optionsOf(request, signal), directory: repository };
-  await mkdir(repository, { recursive: true });
+  makeDirectories(repository);
   using _lock = await lock(`${repository}.lock`, signal);
   await git(["init", "--bare", "--quiet", repository], optionsOf(request, signal));
   if (await hasCommit(repository, commit, signal)) return;

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Limits, throwIfAborted, VarveError } from "../core/index.ts";
 import { bytesOf, temporaryDirectory, type Bytes } from "../io/index.ts";
+import { makeDirectories } from "../linux/index.ts";
 
 /** A context that came as a stream. Disposing of it removes its directory. */
 export type StreamContext = AsyncDisposable & {
@@ -62,7 +63,7 @@ async function open(bytes: Bytes, path: string, signal: AbortSignal | undefined)
  * own below `parent`; anything else is the text of a Dockerfile that has no context.
  */
 export async function openStreamContext(bytes: Bytes, parent: string, signal?: AbortSignal): Promise<StreamContext> {
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  makeDirectories(parent, 0o700);
   await using stack = new AsyncDisposableStack();
   const directory = stack.use(await temporaryDirectory("context-", parent));
   const path = join(directory.path, "files");

@@ -1,9 +1,9 @@
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { VarveError } from "../core/index.ts";
 import { isBusy } from "./errors.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
+import { makeDirectories } from "../linux/index.ts";
 
 /** How long a connection waits for the lock of another one, in ms. Transactions are short; this is for a loaded machine. */
 const BUSY_TIMEOUT = 30_000;
@@ -70,7 +70,7 @@ function migrate(db: DatabaseSync, path: string): void {
 
 /** Opens, checks and migrates the database file; makes its directory if need be. */
 export function openDatabase(path: string): DatabaseSync {
-  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+  if (path !== ":memory:") makeDirectories(dirname(path));
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: false });
   try {
     check(db, path);

@@ -1,4 +1,4 @@
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ContentStore } from "../../content/index.ts";
 import { Annotation, type Descriptor, Limits, errnoOf, throwIfAborted } from "../../core/index.ts";
@@ -7,6 +7,7 @@ import { readIndex } from "../read-manifest.ts";
 import { OCI_LAYOUT, encodeLayoutIndex, layoutContents } from "./contents.ts";
 import { readLayoutFile } from "./layout-file.ts";
 import type { WriteOptions } from "./types.ts";
+import { makeDirectories } from "../../linux/index.ts";
 
 async function hasSize(path: string, size: number): Promise<boolean> {
   try {
@@ -37,11 +38,11 @@ async function mergedEntries(directory: string, entries: readonly Descriptor[]):
 /** `writeLayout` of the door. */
 export async function writeLayout(store: ContentStore, directory: string, options: WriteOptions): Promise<void> {
   const { blobs, entries, dockerManifest } = await layoutContents(store, options);
-  await mkdir(directory, { recursive: true });
+  makeDirectories(directory);
   for (const { path, digest, size } of blobs) {
     throwIfAborted(options.signal, `write OCI layout ${directory}`);
     const target = join(directory, path);
-    await mkdir(dirname(target), { recursive: true });
+    makeDirectories(dirname(target));
     if (!(await hasSize(target, size))) await writeFileAtomic(target, store.open(digest), { mode: 0o444 });
   }
   await writeFileAtomic(join(directory, "oci-layout"), OCI_LAYOUT);

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, stat, utimes } from "node:fs/promises";
+import { type FileHandle, open, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   Annotation,
@@ -15,6 +15,7 @@ import {
 } from "../../core/index.ts";
 import { type Bytes, bytesOf, collect, verified, writeFileAtomic } from "../../io/index.ts";
 import { manifestJson, readIndex } from "../../image/index.ts";
+import { makeDirectories } from "../../linux/index.ts";
 
 const VERSION = '{"imageLayoutVersion":"1.0.0"}';
 
@@ -96,6 +97,6 @@ export async function writeBlobFile(
   bytes: Bytes,
 ): Promise<void> {
   const path = blobFile(directory, digest);
-  await mkdir(dirname(path), { recursive: true });
+  makeDirectories(dirname(path));
   await writeFileAtomic(path, verified(bytes, { digest, size }, { what: `blob ${digest}` }));
 }

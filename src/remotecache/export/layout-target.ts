@@ -1,6 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Annotation, type Descriptor, type Digest, Limits } from "../../core/index.ts";
+import { Annotation, type Descriptor, type Digest, Limits, toVarveError } from "../../core/index.ts";
 import { bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import { MAX_CONFIG } from "../document/config.ts";
@@ -13,6 +12,7 @@ import { type CacheContents, contentsOf, layersOfGraph } from "./scopes.ts";
 import { type Standing, readStanding } from "./standing.ts";
 import { type CacheTarget, type LayerSource, type Warn, tellLost, warnOnce } from "./target.ts";
 import { bringLayers } from "./transfer.ts";
+import { makeDirectories } from "../../linux/index.ts";
 
 export interface LayoutTargetOptions {
   /** An OCI image layout; made if it is not there. */
@@ -36,7 +36,11 @@ export function layoutTarget(options: LayoutTargetOptions): CacheTarget {
         ...options,
         warn: warnOnce(options.warn),
       });
-      return await writer.write();
+      try {
+        return await writer.write();
+      } catch (error) {
+        throw toVarveError(error, `write the cache to ${options.directory}`, "storage");
+      }
     },
   };
 }
@@ -84,7 +88,7 @@ class LayoutWriter {
 
   async write(): Promise<Descriptor | undefined> {
     const { directory, tag, reset } = this.#options;
-    await mkdir(join(directory, "blobs"), { recursive: true });
+    makeDirectories(join(directory, "blobs"));
     if ((await this.#prepare()) === undefined) return undefined;
     using _lock = await lockLayout(directory, "exclusive", this.#hold.signal);
     const before = await readLayoutIndex(directory);

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { Annotation, VarveError } from "../../core/index.ts";
+import { Annotation, VarveError, toVarveError } from "../../core/index.ts";
 import { encodeContents, formOf } from "./codec.ts";
 import { type CollectedBlobs, GRACE, collectLayout } from "./layout-collect.ts";
 import { isTagged, readLayoutIndex, writeLayoutIndex } from "./layout-files.ts";
@@ -18,6 +18,17 @@ export async function pruneLayoutTarget(
 ): Promise<PrunedTarget> {
   if ((await stat(directory).catch(() => undefined)) === undefined)
     throw new VarveError("not-found", `Cannot prune cache ${directory}: there is no such directory`);
+  try {
+    return await pruneTags(directory, options);
+  } catch (error) {
+    throw toVarveError(error, `prune cache ${directory}`, "storage");
+  }
+}
+
+async function pruneTags(
+  directory: string,
+  options: PruneTargetOptions & { readonly grace?: number },
+): Promise<PrunedTarget> {
   using _lock = await lockLayout(directory, "exclusive", options.signal);
   let [generations, records] = [0, 0];
   for (const { annotations = {} } of await readLayoutIndex(directory)) {
