@@ -3,7 +3,7 @@ import { VarveError, formatReference } from "../core/index.ts";
 import { type ArchiveFormat, writeArchive, writeLayout } from "../image/index.ts";
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
-import { makeDirectory, writeOutput } from "./write-output.ts";
+import { makeDestDirectory, writeDest, writingTo } from "./write-output.ts";
 import { namesOf } from "./image.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
 
@@ -40,9 +40,9 @@ export async function exportArchive(
     ...(deps.hold.signal === undefined ? {} : { signal: deps.hold.signal }),
   };
   await deps.part("sending tarball", async () => {
-    if (path !== "-") await makeDirectory(attrs.tar ? dirname(path) : path);
-    if (attrs.tar) await writeOutput(path, writeArchive(deps.content, options));
-    else await writeLayout(deps.content, path, options);
+    if (path !== "-") await makeDestDirectory(attrs.tar ? dirname(path) : path);
+    if (attrs.tar) await writeDest(path, writeArchive(deps.content, options), deps.hold);
+    else await writingTo(path, () => writeLayout(deps.content, path, options));
   });
   return { descriptor: image.descriptor, configDigest: image.configDigest, names };
 }

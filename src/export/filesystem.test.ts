@@ -20,7 +20,7 @@ import { type RecordId, SCRATCH } from "../record/index.ts";
 import { exportArchive } from "./archive.ts";
 import { parseImageAttributes } from "./attributes.ts";
 import { exportLocal, exportTar } from "./filesystem.ts";
-import { writeOutput } from "./write-output.ts";
+import { writeDest } from "./write-output.ts";
 
 const skip = recordsMissing() ?? false;
 
@@ -169,14 +169,14 @@ test("an output is there whole, or as it was before", async () => {
     yield Buffer.from("part");
     throw new Error("broken");
   }
-  await writeOutput(file, bytesOf("old"));
-  await assert.rejects(writeOutput(file, failing()), (error) => isVarveError(error, "storage"));
+  await writeDest(file, bytesOf("old"));
+  await assert.rejects(writeDest(file, failing()), (error) => isVarveError(error, "storage"));
   assert.equal(readFileSync(file, "utf8"), "old");
   symlinkSync(file, `${file}-link`);
-  await writeOutput(`${file}-link`, bytesOf("new"));
+  await writeDest(`${file}-link`, bytesOf("new"));
   assert.deepEqual([readFileSync(file, "utf8"), lstatSync(`${file}-link`).isSymbolicLink()], ["new", true]);
-  await writeOutput("/dev/null", bytesOf("x"));
-  await assert.rejects(writeOutput(join(file, "below"), bytesOf("x")), (error) => isVarveError(error, "storage"));
+  await writeDest("/dev/null", bytesOf("x"));
+  await assert.rejects(writeDest(join(file, "below"), bytesOf("x")), (error) => isVarveError(error, "storage"));
   assert.deepEqual(
     readdirSync(at.room.root).filter((name) => name.endsWith(".tmp")),
     [],

@@ -6,7 +6,7 @@ import { type TarEntry, type TarInput, extractArchive, packTree, readTar, writeT
 import { byteStringOf, pathOfByteString } from "../linux/index.ts";
 import { type Attributes, booleanAttribute, parseEpoch } from "./attributes.ts";
 import type { ExportDeps, ExportPlatform, ExportSource } from "./types.ts";
-import { makeDirectory, writeOutput } from "./write-output.ts";
+import { makeDestDirectory, writeDest, writingTo } from "./write-output.ts";
 
 export interface FilesystemTarget {
   readonly attrs: Attributes;
@@ -28,12 +28,13 @@ export async function exportLocal(
   await deps.part("copying files", async () => {
     for (const platform of source.platforms) {
       const folder = split ? join(dest, platformFolder(platform.platform)) : dest;
-      await makeDirectory(folder);
+      await makeDestDirectory(folder);
       const prefix = split ? `${platformFolder(platform.platform)}/` : "";
       const files = noted(packed(platform, source, attrs, deps), (entry) => written.add(entry, prefix));
-      await extractArchive({ bytes: files }, folder, { chown: false, signal: deps.hold.signal });
+      const unpack = { chown: false, signal: deps.hold.signal };
+      await writingTo(folder, () => extractArchive({ bytes: files }, folder, unpack));
     }
-    if (mode === "delete") await removeOthers(dest, written.kept);
+    if (mode === "delete") await writingTo(dest, () => removeOthers(dest, written.kept));
   });
 }
 
@@ -58,7 +59,8 @@ export async function exportTar(
   deps: ExportDeps,
 ): Promise<void> {
   const split = booleanAttribute(attrs, "platform-split", source.multi);
-  await deps.part("sending tarball", () => writeOutput(dest, writeTar(entriesOf(source, { attrs, split }, deps))));
+  const tar = writeTar(entriesOf(source, { attrs, split }, deps));
+  await deps.part("sending tarball", () => writeDest(dest, tar, deps.hold));
 }
 
 async function* entriesOf(

@@ -4,4 +4,4 @@ export { type Attributes, type ImageAttributes, parseImageAttributes } from "./a
 export { exportLocal, exportTar } from "./filesystem.ts";
 export { exportImage } from "./image.ts";
 export type * from "./types.ts";
-export { writeOutput } from "./write-output.ts";
+export { writeDest } from "./write-output.ts";

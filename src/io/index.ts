@@ -4,6 +4,7 @@ export * from "./compress-decode.ts";
 export * from "./compress-detect.ts";
 export * from "./compress-members.ts";
 export * from "./compress.ts";
+export * from "./output.ts";
 export * from "./parallel.ts";
 export * from "./semaphore.ts";
 export * from "./single-flight.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lstat, readFile, readdir } from "node:fs/promises";
+import { lstat, readFile, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { filesOfTar } from "../../testing/made.ts";
@@ -49,6 +49,48 @@ describe("what comes out", { skip }, () => {
     const quiet = await varve.run(["build", "-q", folder]);
     assert.equal(quiet.stdout, `${await readFile(iid, "utf8")}\n`);
     assert.equal(quiet.stderr, "");
+  });
+
+  test("files that say what was built go through devices and links", async () => {
+    const folder = await varve.context("through", "FROM scratch\nCOPY f /f\n", { f: "f" });
+    const at = await varve.files("through-out", { file: "old" });
+    await sh("mknod", join(at, "null"), "c", "1", "3");
+    await symlink("file", join(at, "link"));
+    const tar = join(at, "null");
+    const built = await varve.run([
+      "build",
+      "--metadata-file",
+      tar,
+      "--iidfile",
+      join(at, "link"),
+      "-t",
+      "through",
+      folder,
+    ]);
+    assert.equal(built.code, 0, built.stderr);
+    for (const args of [
+      ["build", "-o", `type=docker,dest=${tar}`, folder],
+      ["save", "-o", tar, "through"],
+    ])
+      assert.equal((await varve.run(args)).code, 0);
+    assert.ok((await lstat(tar)).isCharacterDevice());
+    assert.ok((await lstat(join(at, "link"))).isSymbolicLink());
+    assert.match(await readFile(join(at, "file"), "utf8"), /^sha256:[0-9a-f]{64}$/);
+    assert.deepEqual((await readdir(at)).toSorted(), ["file", "link", "null"]);
+  });
+
+  test("an output that cannot be made fails at once", async () => {
+    const folder = await varve.context("unmakeable", "FROM scratch\nCOPY f /f\n", { f: "f" });
+    for (const output of [
+      "type=local,dest=/proc/self/x",
+      "type=oci,tar=false,dest=/proc/self/x/y",
+      "type=oci,dest=/proc/x/y",
+    ]) {
+      const built = await varve.run(["build", "-o", output, folder]);
+      assert.deepEqual([built.code, /Cannot write \/proc/.test(built.stderr)], [5, true], built.stderr);
+    }
+    const cached = await varve.run(["build", "--cache-to", "type=local,dest=/proc/self/x", folder]);
+    assert.deepEqual([cached.code, /Cannot write the cache to \/proc/.test(cached.stderr)], [5, true], cached.stderr);
   });
 
   test("the target, and nothing it does not need", async () => {

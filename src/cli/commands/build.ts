@@ -1,5 +1,4 @@
-import { VarveError, toVarveError } from "../../core/index.ts";
-import { writeFileAtomic } from "../../io/index.ts";
+import { VarveError } from "../../core/index.ts";
 import {
   type BuildEvent,
   type BuildOptions,
@@ -10,6 +9,7 @@ import {
   isolateMounts,
   openStore,
 } from "../../build/index.ts";
+import { writeDest } from "../../export/index.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
@@ -80,20 +80,18 @@ function displayOf(flags: Flags, context: CommandContext): Display {
   return openDisplay(known, context.screen);
 }
 
-async function writeResults(flags: Flags, result: BuildResult, { stdout }: CommandContext): Promise<void> {
+async function writeResults(flags: Flags, result: BuildResult, { stdout, signal }: CommandContext): Promise<void> {
   const metadata = flags["metadata-file"];
-  if (metadata !== undefined) await writeResult(metadata, `${JSON.stringify(result.metadata, undefined, 2)}\n`);
+  if (metadata !== undefined)
+    await writeDest(metadata, `${JSON.stringify(result.metadata, undefined, 2)}\n`, { signal });
   const id = result.configDigest ?? result.digest;
-  if (flags.iidfile !== undefined && id !== undefined) await writeResult(flags.iidfile, id);
+  if (flags.iidfile !== undefined && id !== undefined) await writeDest(fileNamed(flags.iidfile), id, { signal });
   if (flags.quiet && id !== undefined) await stdout.write(`${id}\n`);
 }
 
-async function writeResult(path: string, text: string): Promise<void> {
-  try {
-    await writeFileAtomic(path, text);
-  } catch (error) {
-    throw toVarveError(error, `write ${path}`, "storage");
-  }
+/** Here "-" names a file, as for buildx. */
+function fileNamed(path: string): string {
+  return path === "-" ? "./-" : path;
 }
 
 /** Scripts turn attestations off by name; to turn them on is to ask for what is not there. */

@@ -1,5 +1,5 @@
 import { saveImages } from "../../build/index.ts";
-import { writeOutput } from "../../export/index.ts";
+import { writeDest } from "../../export/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
@@ -26,7 +26,8 @@ export const command: Command = {
     if (output === undefined && context.stdout.isTTY)
       throw usageError("Cannot save to a terminal: use -o or a redirection");
     await using store = await storeOf(context);
-    await writeOutput(output ?? "-", saveImages(store, args, { format, signal: context.signal }));
+    const { signal } = context;
+    await writeDest(output ?? "-", saveImages(store, args, { format, signal }), { signal });
     return ExitCode.done;
   },
 };
