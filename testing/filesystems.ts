@@ -6,10 +6,10 @@ import { byteStringOf, unmount } from "../src/linux/index.ts";
 import { needsRoot } from "./overlays.ts";
 import { needsPeers } from "./peers.ts";
 
-/** Filesystems whose files can share blocks, and one whose files cannot. */
-export type Filesystem = "btrfs" | "xfs" | "ext4";
+/** Filesystems whose files can share blocks, and others whose files cannot. */
+export type Filesystem = "btrfs" | "xfs" | "ext4" | "tmpfs";
 
-const MAKE: Readonly<Record<Filesystem, readonly string[]>> = {
+const MAKE: Readonly<Record<Exclude<Filesystem, "tmpfs">, readonly string[]>> = {
   btrfs: ["mkfs.btrfs", "--quiet"],
   xfs: ["mkfs.xfs", "-q", "-m", "reflink=1"],
   ext4: ["mkfs.ext4", "-q", "-F"],
@@ -17,20 +17,31 @@ const MAKE: Readonly<Record<Filesystem, readonly string[]>> = {
 /** mkfs.xfs makes none that are smaller. Bytes; what is not written is a hole. */
 const SIZE = 320 * 1_048_576;
 
-/** Mounts a new filesystem of this type, out of a file, until the test ends; skips the test where that is not possible. */
-export async function mountedFilesystem(t: TestContext, type: Filesystem): Promise<string | undefined> {
-  const [program = "", ...options] = MAKE[type];
-  if (!needsRoot(t) || !needsPeers(t, program, "filefrag")) return undefined;
+/**
+ * Mounts a new filesystem of this type, out of a file or of memory, until the test ends; skips the test where that is not
+ * possible. `size` is in bytes.
+ */
+export async function mountedFilesystem(
+  t: TestContext,
+  type: Filesystem,
+  size: number = SIZE,
+): Promise<string | undefined> {
+  if (!needsRoot(t)) return undefined;
   const stack = new AsyncDisposableStack();
   t.after(() => stack.disposeAsync());
   const directory = stack.use(await temporaryDirectory(`varve-${type}-`));
   const [image, target] = [`${directory.path}/image`, `${directory.path}/mounted`];
-  writeFileSync(image, "");
-  truncateSync(image, SIZE);
-  execFileSync(program, [...options, image], { stdio: "pipe" });
   mkdirSync(target);
+  const source = type === "tmpfs" ? [`size=${size}`, "varve-test"] : ["loop", image];
+  if (type !== "tmpfs") {
+    const [program = "", ...options] = MAKE[type];
+    if (!needsPeers(t, program, "filefrag")) return undefined;
+    writeFileSync(image, "");
+    truncateSync(image, size);
+    execFileSync(program, [...options, image], { stdio: "pipe" });
+  }
   try {
-    execFileSync("mount", ["-t", type, "-o", "loop", image, target], { stdio: "pipe" });
+    execFileSync("mount", ["-t", type, "-o", ...source, target], { stdio: "pipe" });
   } catch (error) {
     t.skip(`cannot mount ${type}: ${(error as { stderr?: Buffer }).stderr?.toString().trim()}`);
     return undefined;

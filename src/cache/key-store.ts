@@ -113,22 +113,28 @@ export class SqliteKeyStore implements CacheKeyStore {
   }
 
   release(result: string): void {
-    this.#state.transaction(() => {
-      const keys = this.keysOfResult(result);
-      this.#state.run("DELETE FROM cache_result WHERE result = ?", result);
-      for (const key of keys) this.#pruneUpwards(key);
-    });
+    this.#state.transaction(
+      () => {
+        const keys = this.keysOfResult(result);
+        this.#state.run("DELETE FROM cache_result WHERE result = ?", result);
+        for (const key of keys) this.#pruneUpwards(key);
+      },
+      { frees: true },
+    );
   }
 
   /** Removes every link that leads, in however many steps, to no result. Returns how many there were. */
   pruneLinks(): number {
-    return this.#state.transaction(() => {
-      for (let pruned = 0; ;) {
-        const { changes } = this.#state.run(`DELETE FROM cache_link WHERE ${DEAD_END}`);
-        if (changes === 0) return pruned;
-        pruned += changes;
-      }
-    });
+    return this.#state.transaction(
+      () => {
+        for (let pruned = 0; ;) {
+          const { changes } = this.#state.run(`DELETE FROM cache_link WHERE ${DEAD_END}`);
+          if (changes === 0) return pruned;
+          pruned += changes;
+        }
+      },
+      { frees: true },
+    );
   }
 
   #apply(change: KeyChange): void {

@@ -21,9 +21,12 @@ export function localCache<R>(
  */
 export function pruneCache<R>(state: State, results: ResultTable<R>): { results: number; links: number } {
   const keys = new SqliteKeyStore(state);
-  return state.transaction(() => {
-    const gone = keys.allResults().filter((id) => results.get(id) === undefined);
-    for (const id of gone) keys.release(id);
-    return { results: gone.length, links: keys.pruneLinks() };
-  });
+  return state.transaction(
+    () => {
+      const gone = keys.allResults().filter((id) => results.get(id) === undefined);
+      for (const id of gone) keys.release(id);
+      return { results: gone.length, links: keys.pruneLinks() };
+    },
+    { frees: true },
+  );
 }

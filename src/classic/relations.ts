@@ -139,7 +139,7 @@ export class ImageRelations {
         removeEdgesFrom(this.#state, { kind: "image", id });
         return this.#state.run("DELETE FROM local_image WHERE id = ?", id).changes > 0;
       },
-      { durable: true },
+      { durable: true, frees: true },
     );
   }
 }

@@ -120,7 +120,7 @@ export async function removeImage(store: ClassicStore, text: string, options: Re
       else removeName(removing, target, name, options, store);
       return removing.done;
     },
-    { durable: true },
+    { durable: true, frees: true },
   );
 }
 

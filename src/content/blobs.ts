@@ -110,11 +110,14 @@ export class Blobs {
   }
 
   removeRow(digest: Digest): boolean {
-    return this.state.transaction(() => {
-      this.state.run("DELETE FROM blob_label WHERE digest = ?", digest);
-      this.state.run("DELETE FROM edge WHERE from_kind = 'blob' AND from_id = ?", digest);
-      return this.state.run("DELETE FROM blob WHERE digest = ?", digest).changes > 0;
-    });
+    return this.state.transaction(
+      () => {
+        this.state.run("DELETE FROM blob_label WHERE digest = ?", digest);
+        this.state.run("DELETE FROM edge WHERE from_kind = 'blob' AND from_id = ?", digest);
+        return this.state.run("DELETE FROM blob WHERE digest = ?", digest).changes > 0;
+      },
+      { frees: true },
+    );
   }
 
   /**
@@ -125,7 +128,9 @@ export class Blobs {
     let removed = 0;
     for (let at = 0; at < digests.length; at += DISCARD_BATCH) {
       const batch = digests.slice(at, at + DISCARD_BATCH);
-      const trashed = this.state.transaction(() => batch.map((digest) => this.#moveToTrash(digest)));
+      const trashed = this.state.transaction(() => batch.map((digest) => this.#moveToTrash(digest)), {
+        frees: true,
+      });
       const paths = trashed.filter((path) => path !== undefined);
       await Promise.all(paths.map((path) => rm(path, { force: true })));
       removed += paths.length;

@@ -65,7 +65,7 @@ export async function collectGarbage(blobs: Blobs, sweepers: Sweepers): Promise<
       const snapshots = sweepers.snapshots === undefined ? [] : removeSnapshots(state);
       return { blobs: removeBlobs(state), snapshots };
     },
-    { durable: true },
+    { durable: true, frees: true },
   );
   state.run("DELETE FROM temp.reached");
   await blobs.discard(unreached.blobs.map(({ digest }) => digest));

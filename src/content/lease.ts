@@ -50,10 +50,13 @@ class HeldLease implements Lease {
     if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#timer);
-    this.#state.transaction(() => {
-      removeEdgesFrom(this.#state, { kind: "lease", id: this.id });
-      this.#state.run("DELETE FROM lease WHERE id = ?", this.id);
-    });
+    this.#state.transaction(
+      () => {
+        removeEdgesFrom(this.#state, { kind: "lease", id: this.id });
+        this.#state.run("DELETE FROM lease WHERE id = ?", this.id);
+      },
+      { frees: true },
+    );
   }
 
   #isThere(): boolean {

@@ -37,10 +37,13 @@ export function refPlace(state: State, layout: Layout, ref: string): Place {
       using held = lock;
       if (keep) return;
       await rm(file, { force: true });
-      state.transaction(() => {
-        rmSync(directory, { recursive: true, force: true });
-        held[Symbol.dispose]();
-      });
+      state.transaction(
+        () => {
+          rmSync(directory, { recursive: true, force: true });
+          held[Symbol.dispose]();
+        },
+        { frees: true },
+      );
     },
   };
 }
@@ -81,9 +84,12 @@ async function openForWriting(file: string): Promise<FileHandle> {
 
 /** Removes the directory of a ref unless someone writes there. */
 export function removeAbandoned(state: State, directory: string): void {
-  state.transaction(() => {
-    if (!existsSync(directory)) return;
-    using lock = tryLock(join(directory, "lock"));
-    if (lock !== undefined) rmSync(directory, { recursive: true, force: true });
-  });
+  state.transaction(
+    () => {
+      if (!existsSync(directory)) return;
+      using lock = tryLock(join(directory, "lock"));
+      if (lock !== undefined) rmSync(directory, { recursive: true, force: true });
+    },
+    { frees: true },
+  );
 }

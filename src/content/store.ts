@@ -95,7 +95,10 @@ class LocalStore implements ContentStore {
 
   async delete(digest: Digest): Promise<boolean> {
     const { state } = this.#blobs;
-    const removed = state.transaction(() => this.#blobs.removeRow(parseDigest(digest)), { durable: true });
+    const removed = state.transaction(() => this.#blobs.removeRow(parseDigest(digest)), {
+      durable: true,
+      frees: true,
+    });
     await this.#blobs.discard([digest]);
     return removed;
   }

@@ -83,7 +83,7 @@ export class ImageStore {
         removeEdgesFrom(this.#state, { kind: "image", id: normal });
         return this.#state.run("DELETE FROM image WHERE name = ?", normal).changes > 0;
       },
-      { durable: true },
+      { durable: true, frees: true },
     );
   }
 }

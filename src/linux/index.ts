@@ -1,3 +1,4 @@
+export * from "./allocate.ts";
 export * from "./capability.ts";
 export * from "./copy.ts";
 export * from "./errno.ts";

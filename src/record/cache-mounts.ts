@@ -122,19 +122,24 @@ export class CacheMounts {
     using making = tryLock(join(this.#locks, "making"), "exclusive");
     if (making === undefined) return undefined;
     if (request.sharing !== "private" && this.#table.byKey(request.key).length > 0) return undefined;
+    const { tree, row } = await this.#makeDirectory(request, hold);
+    const lock = tryLock(join(this.#locks, row.id), request.sharing === "shared" ? "shared" : "exclusive");
+    if (lock !== undefined) return held(tree, lock);
+    await tree[Symbol.asyncDispose]();
+    throw new VarveError("busy", `Cannot use cache mount ${request.key}: its lock is taken`);
+  }
+
+  /** Makes the directory, with what it is to hold, and its record. A failure leaves nothing. */
+  async #makeDirectory(request: CacheMountRequest, hold: Hold): Promise<{ tree: MountedTree; row: RecordRow }> {
     const key = temporaryKey("cache");
     const spec = await this.#snapshotter.prepare(key, undefined, { lease: hold.lease, durable: true });
-    const tree = await this.#mounts.mount(spec);
-    try {
-      await request.initialize?.(tree.path);
-      const row = this.#insert(request, key, hold);
-      const lock = tryLock(join(this.#locks, row.id), request.sharing === "shared" ? "shared" : "exclusive");
-      if (lock === undefined) throw new VarveError("busy", `Cannot use cache mount ${request.key}: its lock is taken`);
-      return held(tree, lock);
-    } catch (error) {
-      await tree[Symbol.asyncDispose]();
-      throw error;
-    }
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => this.#snapshotter.remove(key));
+    const tree = undo.use(await this.#mounts.mount(spec));
+    await request.initialize?.(tree.path);
+    const row = this.#insert(request, key, hold);
+    undo.move();
+    return { tree, row };
   }
 
   #insert(request: CacheMountRequest, snapshot: string, hold: Hold): RecordRow {

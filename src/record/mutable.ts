@@ -34,6 +34,7 @@ export async function beginLayer(
 ): Promise<MutableLayer> {
   const { table, snapshots, snapshotter, mounts } = deps;
   const key = temporaryKey("layer");
+  let own = key;
   const tree = await snapshots.reading(parent, async () => {
     const spec = await snapshotter.prepare(key, await snapshots.of(parent, hold), hold);
     return await mounts.mount(spec).catch(async (error: unknown) => {
@@ -45,6 +46,7 @@ export async function beginLayer(
     commit: async () => {
       const name = `layer-${key}`;
       await snapshotter.commit(name, key, hold);
+      own = name;
       return table.transaction(() => {
         const parents = parent === SCRATCH ? [] : [parent];
         const row = table.insert({ kind: "layer", parents, snapshot: name, ...options });
@@ -52,7 +54,7 @@ export async function beginLayer(
         return row;
       });
     },
-    abandon: () => snapshotter.remove(key),
+    abandon: () => snapshotter.remove(own),
   });
 }
 

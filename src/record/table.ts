@@ -109,7 +109,7 @@ export class RecordTable {
   }
 
   setSnapshotBytes(id: RecordId, bytes: number): void {
-    this.#state.run("UPDATE record SET snapshot_bytes = ? WHERE id = ?", bytes, id);
+    this.#state.note("UPDATE record SET snapshot_bytes = ? WHERE id = ?", bytes, id);
   }
 
   /** Gives a layer its blob face unless it has one: the first writer wins. Chain ids follow when the parent's are known. */
@@ -218,17 +218,20 @@ export class RecordTable {
 
   /** Removes a record that nothing holds and that has no children; false if something does. */
   remove(id: RecordId): boolean {
-    return this.transaction(() => {
-      if (this.children(id).length > 0 || this.leased().has(id)) return false;
-      this.#state.run(
-        "DELETE FROM edge WHERE (from_kind = 'record' AND from_id = ?) OR (to_kind = 'record' AND to_id = ?)",
-        id,
-        id,
-      );
-      this.#state.run("DELETE FROM record_variant WHERE record = ?", id);
-      this.#state.run("DELETE FROM record WHERE id = ?", id);
-      return true;
-    });
+    return this.#state.transaction(
+      () => {
+        if (this.children(id).length > 0 || this.leased().has(id)) return false;
+        this.#state.run(
+          "DELETE FROM edge WHERE (from_kind = 'record' AND from_id = ?) OR (to_kind = 'record' AND to_id = ?)",
+          id,
+          id,
+        );
+        this.#state.run("DELETE FROM record_variant WHERE record = ?", id);
+        this.#state.run("DELETE FROM record WHERE id = ?", id);
+        return true;
+      },
+      { frees: true },
+    );
   }
 
   /** The mutable record known by this key: a cache mount's id and base. */

@@ -165,8 +165,9 @@ export class StoredSnapshotter implements Snapshotter {
       await fill(own, row);
       return row;
     } catch (error) {
-      this.#table.remove(made.name);
+      // On a full disk, files must go before their row can.
       await removeTree(own).catch(() => undefined);
+      this.#table.remove(made.name);
       throw toVarveError(error, doing);
     }
   }

@@ -103,18 +103,18 @@ export class SnapshotTable {
         return row;
       },
       // A committed row that came back after a crash would name a tree that is gone; a key's owner is gone as well.
-      { durable: kind === "committed" },
+      { durable: kind === "committed", frees: true },
     );
   }
 
   setUsage(id: number, { bytes, inodes }: SnapshotUsage): void {
     const sql = "UPDATE snapshot SET bytes = ?, inodes = ? WHERE id = ? AND kind = 'committed'";
-    this.#state.run(sql, bytes, inodes, id);
+    this.#state.note(sql, bytes, inodes, id);
   }
 
-  /** Runs `fn` while no other process can insert or remove a row. */
+  /** Runs `fn`, which takes something away, while no other process can insert or remove a row. */
   exclusively<T>(fn: () => T): T {
-    return this.#state.transaction(fn);
+    return this.#state.transaction(fn, { frees: true });
   }
 
   #expectFree(name: string, doing: string): void {

@@ -1,7 +1,9 @@
+import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { VarveError } from "../core/index.ts";
-import { toStateError } from "./errors.ts";
+import { spaceFailure, toStateError } from "./errors.ts";
 import { openDatabase } from "./open.ts";
+import { Reserve } from "./reserve.ts";
 
 export type SqlValue = null | number | bigint | string | Uint8Array;
 /** A row has no prototype: copy it (`{ ...row }`) before a strict deep comparison. */
@@ -14,6 +16,11 @@ export interface TransactionOptions {
    * the outermost transaction only.
    */
   readonly durable?: boolean;
+  /**
+   * True: what is done here frees space, so that on a full disk a part of the root's reserve is given up and `fn` runs again.
+   * Heeded on the outermost transaction only.
+   */
+  readonly frees?: boolean;
 }
 
 /**
@@ -29,6 +36,8 @@ export interface State extends Disposable {
   get<T = Row>(sql: string, ...values: readonly SqlValue[]): T | undefined;
   all<T = Row>(sql: string, ...values: readonly SqlValue[]): T[];
   run(sql: string, ...values: readonly SqlValue[]): { changes: number };
+  /** As `run`, for what can be found out again: on a full disk it is not written, and that is no error. */
+  note(sql: string, ...values: readonly SqlValue[]): void;
   /**
    * Runs `fn` in a transaction that holds the write lock from its start (BEGIN IMMEDIATE). `fn` is synchronous. An inner
    * transaction joins the outer one; if it throws, only its own changes are undone, so the outer one may catch and go on.
@@ -44,12 +53,14 @@ const MAX_STATEMENTS = 512;
 class SqliteState implements State {
   readonly path: string;
   readonly db: DatabaseSync;
+  readonly #reserve: Reserve | undefined;
   readonly #statements = new Map<string, StatementSync>();
   #depth = 0;
 
-  constructor(path: string, db: DatabaseSync) {
+  constructor(path: string, db: DatabaseSync, reserve: Reserve | undefined) {
     this.path = path;
     this.db = db;
+    this.#reserve = reserve;
   }
 
   get inTransaction(): boolean {
@@ -71,24 +82,39 @@ class SqliteState implements State {
     return this.#guard("write state", () => ({ changes: Number(this.#statement(sql).run(...values).changes) }));
   }
 
-  transaction<T>(fn: () => T, { durable = false }: TransactionOptions = {}): T {
+  note(sql: string, ...values: readonly SqlValue[]): void {
+    try {
+      this.run(sql, ...values);
+    } catch (error) {
+      if (spaceFailure(error) !== "full") throw error;
+    }
+  }
+
+  transaction<T>(fn: () => T, { durable = false, frees = false }: TransactionOptions = {}): T {
     if (this.#depth > 0) return this.#scope(`SAVEPOINT s${this.#depth}`, `RELEASE s${this.#depth}`, fn);
-    if (!durable) return this.#scope("BEGIN IMMEDIATE", "COMMIT", fn);
+    this.#reserve?.fill();
+    const whole = (): T => (durable ? this.#durably(fn) : this.#scope("BEGIN IMMEDIATE", "COMMIT", fn));
+    return frees && this.#reserve !== undefined ? this.#reserve.lend(whole) : whole();
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (!this.db.isOpen) return;
+    this.db.close();
+    this.#reserve?.fill();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #durably<T>(fn: () => T): T {
     this.db.exec("PRAGMA synchronous = FULL");
     try {
       return this.#scope("BEGIN IMMEDIATE", "COMMIT", fn);
     } finally {
       this.db.exec("PRAGMA synchronous = NORMAL");
     }
-  }
-
-  close(): void {
-    this.#statements.clear();
-    if (this.db.isOpen) this.db.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #scope<T>(begin: string, end: string, fn: () => T): T {
@@ -130,13 +156,22 @@ class SqliteState implements State {
 }
 
 /**
- * Opens the database of a root, making it if there is none; `:memory:` is one that dies with its handle. Throws
+ * Opens the database of a root, making it if there is none; `:memory:` is one that dies with its handle. It opens on a full disk,
+ * too: `reserve` beside it is space kept for that, and for transactions that free some. Throws
  * `unsupported` for a version from the future or another program's database, `corrupt` for a damaged one.
  */
 export function openState(path: string): State {
-  try {
-    return new SqliteState(path, openDatabase(path));
-  } catch (error) {
-    throw toStateError(error, `open state ${path}`, path);
-  }
+  const open = (): DatabaseSync => {
+    try {
+      return openDatabase(path);
+    } catch (error) {
+      throw toStateError(error, `open state ${path}`, path);
+    }
+  };
+  if (path === ":memory:") return new SqliteState(path, open(), undefined);
+  const reserve = new Reserve(join(dirname(path), "reserve"), path);
+  // The log and its index, which take space, are what a database cannot even be read without.
+  const state = new SqliteState(path, reserve.lend(open), reserve);
+  reserve.fill();
+  return state;
 }

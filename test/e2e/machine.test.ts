@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rm, statfs, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { mountedFilesystem } from "../../testing/filesystems.ts";
 import { storeFacts } from "../../testing/store-facts.ts";
 import { Varve, buildsUnavailable, busyboxImage, sh } from "../../testing/varve.ts";
 
@@ -50,6 +51,48 @@ describe("a disk that is full", { skip }, () => {
     assert.equal((await varve.run(["prune"])).code, 0);
   });
 });
+
+for (const [type, size] of [
+  ["tmpfs", 24],
+  ["ext4", 40],
+] as const) {
+  test(`on a ${type} that is full, what failed is gone at once, and what removes things works`, { skip }, async (t) => {
+    const mounted = await mountedFilesystem(t, type, size * 1_048_576);
+    if (mounted === undefined) return;
+    await using varve = await Varve.open();
+    await symlink(mounted, varve.root);
+    const base = await busyboxImage(varve);
+    const free = async (): Promise<number> => (await statfs(mounted)).bavail;
+    const before = await free();
+
+    for (const [code, end] of [
+      [1, ""],
+      [5, " || true"],
+    ] as const) {
+      const folder = await varve.context(
+        `overflow-${code}`,
+        `FROM ${base}\nRUN dd if=/dev/zero of=/big bs=64k${end}\n`,
+      );
+      const outcome = await varve.tryBuild(["-o", "type=cacheonly", folder]);
+      // A step that fills the disk and ends well fails if its layer cannot be recorded.
+      assert.ok(outcome.code === code || (code === 5 && outcome.code === 0), outcome.stderr);
+      const facts = await storeFacts(varve.root);
+      assert.deepEqual([facts.leftovers, facts.missing], [[], []]);
+      assert.equal((await varve.run(["prune", "--all"])).code, 0);
+    }
+    assert.ok((await free()) * 1.1 > before, `${await free()} blocks are free, of ${before}`);
+
+    await assert.rejects(sh("sh", "-c", 'cat /dev/zero > "$0"', join(mounted, "another-program")), /No space left/);
+    for (const command of [["images"], ["du"], ["rmi", base], ["prune", "--all"]]) {
+      const outcome = await varve.run(command);
+      assert.equal(outcome.code, 0, `${command.join(" ")}: ${outcome.stderr}`);
+    }
+    const { images, records, snapshots, blobs } = await storeFacts(varve.root);
+    assert.deepEqual({ images, records, snapshots, blobs }, { images: [], records: [], snapshots: [], blobs: [] });
+    await rm(join(mounted, "another-program"));
+    await busyboxImage(varve);
+  });
+}
 
 test(
   "a user who may not do what a build needs is told so",
