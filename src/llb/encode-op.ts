@@ -21,13 +21,16 @@ export interface OpEnvelope {
 /** Field of the `oneof op` in `pb.Op`. */
 export const OP_FIELDS = { exec: 2, source: 3, file: 4, build: 5, merge: 6, diff: 7, passthrough: 8 } as const;
 
-/** The bytes of a `pb.Op`, the same as BuildKit's Go client marshals: their digest is the vertex digest. */
+/**
+ * The bytes of a `pb.Op`, the same as BuildKit's Go client marshals: their digest is the vertex digest. Go writes the fields
+ * of a `oneof` after all others of their message, whatever their numbers.
+ */
 export function encodeOp({ op, inputs, platform, constraints }: OpEnvelope): Uint8Array {
   const writer = new ProtoWriter();
   for (const { digest, output } of inputs) writer.message(1, new ProtoWriter().bytes(1, digest).varint(2, output));
-  if (op !== undefined) writer.message(OP_FIELDS[op.kind], encodeBody(op));
   if (platform !== undefined) writer.message(10, encodePlatform(platform));
   if (constraints !== undefined) writer.message(11, new ProtoWriter().repeated(1, constraints));
+  if (op !== undefined) writer.message(OP_FIELDS[op.kind], encodeBody(op));
   return writer.finish();
 }
 

@@ -21,7 +21,8 @@ function pushVarint(out: number[], value: number | bigint): void {
 
 /**
  * Writes a protocol buffers message (proto3) as Go's deterministic marshalling does, if fields are written in the order
- * of their numbers: zero values of plain fields are left out, maps are sorted by key and keep zero values.
+ * of their numbers and those of a `oneof` last: zero values of plain fields are left out, maps are sorted by key and keep
+ * zero values.
  */
 export class ProtoWriter {
   readonly #out: Uint8Array[] = [];
