@@ -1,4 +1,5 @@
 import { type Descriptor, type Digest, VarveError, familiarReference, parseReference } from "../core/index.ts";
+import type { ImageConfig } from "../image/index.ts";
 import { findImage } from "./catalogue.ts";
 import { ImageRelations } from "./relations.ts";
 import type { ClassicStore, InUse, Removal, RemoveConflict } from "./types.ts";
@@ -14,6 +15,7 @@ interface Target {
   readonly id: Digest;
   readonly manifest: Descriptor;
   readonly names: readonly string[];
+  readonly config: ImageConfig;
 }
 
 const REASONS: Readonly<Record<RemoveConflict["reason"], string>> = {
@@ -42,8 +44,8 @@ class Removing {
     this.#inUse = inUse;
   }
 
-  untag({ id }: Pick<Target, "id">, name: string): void {
-    if (this.#store.images.remove(name)) this.done.push({ kind: "untagged", reference: name, id });
+  untag({ id, config }: Target, name: string): void {
+    if (this.#store.images.remove(name)) this.done.push({ kind: "untagged", reference: name, id, config });
   }
 
   /** Why an image without names has to stay. */
@@ -115,7 +117,7 @@ export async function removeImage(store: ClassicStore, text: string, options: Re
       if (name !== undefined && store.images.get(name)?.descriptor.digest !== named.digest) throw notFound(text);
       const removing = new Removing(store, options.inUse);
       const names = new ImageRelations(store.state).names(image.manifest.digest);
-      const target: Target = { id: image.id, manifest: image.manifest, names };
+      const target: Target = { id: image.id, manifest: image.manifest, names, config: image.config };
       if (name === undefined) removeId(removing, target, options);
       else removeName(removing, target, name, options, store);
       return removing.done;
@@ -135,7 +137,7 @@ function removeUnreadable(store: ClassicStore, text: string): Removal[] {
   const named = store.images.get(text);
   if (named === undefined) throw notFound(text);
   store.images.remove(named.name);
-  return [{ kind: "untagged", reference: named.name, id: named.descriptor.digest }];
+  return [{ kind: "untagged", reference: named.name, id: named.descriptor.digest, config: undefined }];
 }
 
 function notFound(text: string): VarveError {

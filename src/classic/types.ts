@@ -55,7 +55,13 @@ export type InUse = (id: Digest) => "running" | "stopped" | undefined;
 
 /** What a deletion did, in order. References are normalised. */
 export type Removal =
-  | { readonly kind: "untagged"; readonly reference: string; readonly id: Digest }
+  | {
+      readonly kind: "untagged";
+      readonly reference: string;
+      readonly id: Digest;
+      /** Of the image; undefined where it cannot be read. */
+      readonly config: ImageConfig | undefined;
+    }
   | { readonly kind: "deleted"; readonly id: Digest };
 
 /** Why a deletion was refused: `details.conflict` of the `busy` error. */

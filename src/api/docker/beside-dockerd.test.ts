@@ -11,6 +11,7 @@ import {
 import { type Dockerd, dockerdMissing, newerDocker, startDockerd } from "../../../testing/dockerd.ts";
 import { collect } from "../../io/index.ts";
 import { writeTar } from "../../layer/index.ts";
+import type { DockerEvent } from "./event-bus.ts";
 
 /** A request, and why the daemons answer it in another way: its status or the shape of its body. */
 interface Row {
@@ -125,13 +126,11 @@ const ROWS: readonly Row[] = [
   { method: "GET", path: "/v1.41/plugins/x/json" },
 ];
 
-const CONTEXT = await collect(
-  writeTar([{ path: "Dockerfile", mode: 0o644, body: "FROM scratch\nENV a=b\n" }]),
-  1 << 20,
-  {
-    what: "a test's context",
-  },
-);
+async function archiveOf(path: string, body: string): Promise<Buffer> {
+  return await collect(writeTar([{ path, mode: 0o644, body }]), 1 << 20, { what: "a test's archive" });
+}
+
+const CONTEXT = await archiveOf("Dockerfile", "FROM scratch\nENV a=b\n");
 const SPECIFIERS = ["foobar", "a/b/c/d", "linux/x y", "lin ux/amd64", "linux/*", "local", "linux/"];
 const PLATFORMS = [{}, { os: "linux" }, { variant: "v7" }];
 const OTHER = { os: "linux", architecture: "sparc" };
@@ -177,6 +176,54 @@ function seenOf({ status, headers, text }: Answer): unknown {
   return { status, type, shape: shapeOf(messages.at(-1)) };
 }
 
+/** Events of a life of images, ids numbered as they come. Steps have no containers here. */
+async function imageEvents(socket: string): Promise<readonly string[]> {
+  const since = Date.now() / 1000;
+  const ask = async (method: string, path: string, body?: Uint8Array): Promise<Answer> => {
+    const answer = await askSocket(socket, method, `/v1.51${path}`, body && { body });
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.text}`);
+    return answer;
+  };
+  const steps = "ENV a=b\nLABEL k=v\nCOPY Dockerfile /d\nWORKDIR /w\nFROM scratch\nCOPY --from=0 /d /e\n";
+  const context = await archiveOf("Dockerfile", `FROM life:1\n${steps}`);
+  await ask("POST", "/images/create?fromSrc=-&repo=life&tag=1&changes=LABEL%20q=w", await archiveOf("a", "life"));
+  await ask("POST", "/images/life:1/tag?repo=life&tag=2");
+  const { body } = await ask("GET", "/images/get?names=life:1");
+  await ask("POST", "/build?t=life:3&networkmode=none", context);
+  await ask("POST", "/build?t=life:3&networkmode=none", context);
+  await ask("DELETE", "/images/life:2");
+  await ask("POST", "/images/load", body);
+  await ask("DELETE", "/images/life:3");
+  await ask("POST", "/build/prune");
+  const { text } = await ask("GET", `/events?since=${since.toFixed(3)}&until=${(Date.now() / 1000).toFixed(3)}`);
+  const events = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as DockerEvent & { readonly status?: string; readonly id?: string })
+    .filter(({ Type }) => Type !== ("container" as string))
+    // containerd's store gives an untagging the reference, graph drivers give it the id.
+    .map(({ time: _time, timeNano: _nano, ...event }) =>
+      event.Action === "untag" ? { ...event, Actor: { ID: event.Actor.ID, Attributes: {} } } : event,
+    );
+  const ids = new Map<string, number>();
+  return events.map((event) =>
+    JSON.stringify(sorted(event)).replaceAll(/[0-9a-f]{64}/g, (id) => {
+      if (!ids.has(id)) ids.set(id, ids.size);
+      return `id ${ids.get(id)}`;
+    }),
+  );
+}
+
+/** With keys in order. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, each]) => [key, sorted(each)]),
+  );
+}
+
 describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
   let server: DockerServer;
   const daemons: { readonly key: "old" | "recent"; readonly daemon: Dockerd }[] = [];
@@ -185,9 +232,7 @@ describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
     server = await startDockerServer();
     daemons.push({ key: "old", daemon: await startDockerd({ experimental: true }) });
     if (newer !== undefined) daemons.push({ key: "recent", daemon: await startDockerd({ newer, experimental: true }) });
-    const body = await collect(writeTar([{ path: "a", mode: 0o644, body: "a" }]), 1 << 20, {
-      what: "a test's archive",
-    });
+    const body = await archiveOf("a", "a");
     const changes = ["ENV A=b", 'CMD ["x"]', "LABEL l=m"]
       .map((change) => `&changes=${encodeURIComponent(change)}`)
       .join("");
@@ -216,6 +261,14 @@ describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
       const listed = daemons.map(({ key }) => key).filter((key) => row[key] !== undefined);
       assert.deepEqual(differing, listed, "what the table says differs no longer does");
     });
+
+  test("what happens to images is told as a current daemon tells it", async (t) => {
+    const recent = daemons.find(({ key }) => key === "recent");
+    if (recent === undefined) return t.skip("it cannot be had here");
+    const [ours, theirs] = [await imageEvents(server.socket), await imageEvents(recent.daemon.socket)];
+    assert.deepEqual(ours, theirs);
+    assert.equal(ours.length, 16);
+  });
 
   for (const [method, path] of WITH_PLATFORM)
     test(`${method} ${path} is answered in a current daemon's words`, async (t) => {

@@ -1,3 +1,5 @@
+import type { ImageConfig } from "../../image/index.ts";
+
 /** One event, as `GET /events` tells it. */
 export interface DockerEvent {
   readonly Type: "image" | "builder";
@@ -23,6 +25,11 @@ export class EventBus {
     this.#past.push(event);
     if (this.#past.length > KEPT) this.#past.shift();
     for (const listener of this.#listeners) listener(event);
+  }
+
+  /** Tells of an image: the labels of its config are attributes beside the name, as for a daemon's events. */
+  image(action: string, ID: string, name: string, config?: ImageConfig): void {
+    this.emit("image", action, ID, Object.fromEntries([...(config?.config?.Labels ?? []), ["name", name]]));
   }
 
   /** Calls `listener` with what comes from now on. */

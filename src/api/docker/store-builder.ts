@@ -19,7 +19,7 @@ export function storeBuilder(api: DockerApi): ClassicBuild {
         runner: share.runner,
         pull: async (reference, platform, tell, stop) =>
           void (await pullOne(reference, { api, registry, platform, emit: tell, signal: stop })),
-        onTag: (id, name) => events.emit("image", "tag", id, { name }),
+        onImage: ({ kind, image, name }) => events.image(kind, image.id, name, image.config),
       },
       emit,
       signal,

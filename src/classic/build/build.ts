@@ -48,7 +48,7 @@ export async function buildClassic(
 
 async function nameIt(image: LocalImage, tag: Reference, deps: BuildDeps, output: Output): Promise<void> {
   await nameImage(deps.store, formatReference(tag), image.manifest);
-  deps.onTag?.(image.id, familiarReference(tag));
+  deps.onImage?.({ kind: "tag", image, name: familiarReference(tag) });
   output.text(`Successfully tagged ${familiarReference(tag)}\n`);
 }
 

@@ -22,7 +22,7 @@ export async function makeStep(
   const { deps, hold } = session;
   const record = await makeFiles(step, parent, session);
   const { state, probe, createdBy } = step;
-  return await commitImage(
+  const image = await commitImage(
     {
       parent,
       record,
@@ -35,6 +35,8 @@ export async function makeStep(
     deps.store,
     hold,
   );
+  deps.onImage?.({ kind: "create", image, name: image.id });
+  return image;
 }
 
 /** Undefined where a step changes no file. */

@@ -1,7 +1,7 @@
-import type { Digest, Platform, Reference } from "../../core/index.ts";
+import type { Platform, Reference } from "../../core/index.ts";
 import type { Runner } from "../../exec/index.ts";
 import type { Bytes } from "../../io/index.ts";
-import type { ClassicStore } from "../types.ts";
+import type { ClassicStore, LocalImage } from "../types.ts";
 
 export interface Ulimit {
   readonly name: string;
@@ -63,6 +63,14 @@ export type BuildMessage =
 
 export type Emit = (message: BuildMessage) => void;
 
+/** A step made an image, or an image was given a name. */
+export interface ImageEvent {
+  readonly kind: "create" | "tag";
+  readonly image: LocalImage;
+  /** The id of an image that was made. */
+  readonly name: string;
+}
+
 /** What a builder works with. */
 export interface BuildDeps {
   readonly store: ClassicStore;
@@ -74,6 +82,5 @@ export interface BuildDeps {
   readonly contexts: { readonly path: string };
   /** Where repositories are kept. */
   readonly repositories: string;
-  /** Called for each name that an image was given. */
-  readonly onTag?: (id: Digest, name: string) => void;
+  readonly onImage?: (event: ImageEvent) => void;
 }

@@ -33,7 +33,7 @@ export const load: Endpoint = async (call, { store, events }) => {
         if (platform !== undefined && !matchesPlatform(platform, config)) throw lacking(platform);
         for (const name of names) await nameImage(store, name, descriptor);
         if (names.length === 0) keepUntagged(store, { id, manifest });
-        events.emit("image", "load", id, { name: id });
+        events.image("load", id, id, config);
         for (const name of names) emit({ stream: `Loaded image: ${familiarReference(parseReference(name))}\n` });
         if (names.length === 0) emit({ stream: `Loaded image ID: ${id}\n` });
       }
@@ -68,7 +68,7 @@ async function save(names: readonly string[], call: Call, { store, events }: Doc
   });
   // What is missing shows before the first byte.
   const first = await bytes.next();
-  for (const { image } of chosen) events.emit("image", "save", image.id, { name: image.id });
+  for (const { image } of chosen) events.image("save", image.id, image.id, image.config);
   return { status: 200, headers: { "Content-Type": "application/x-tar" }, body: resumed(first, bytes) };
 }
 

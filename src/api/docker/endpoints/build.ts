@@ -115,7 +115,10 @@ function ulimitOf({ Name, Soft = 0, Hard = 0 }: UlimitJson): Ulimit {
 }
 
 /** The cache of classic builds is their images: it goes with them, by `POST /images/prune`. */
-export const buildPrune: Endpoint = () => ok({ CachesDeleted: null, SpaceReclaimed: 0 });
+export const buildPrune: Endpoint = (_call, { events }) => {
+  events.emit("builder", "prune", "", { reclaimed: "0" });
+  return ok({ CachesDeleted: null, SpaceReclaimed: 0 });
+};
 
 /** Only builds by BuildKit have an id; that there is none of this one is no error. */
 export const buildCancel: Endpoint = ({ query }) => {

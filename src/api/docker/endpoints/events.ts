@@ -77,11 +77,18 @@ function matches({ Type, Action, Actor, scope }: DockerEvent, filters: Filters):
     wants("type", (value) => value === Type) &&
     wants("event", (value) => value === Action) &&
     wants("scope", (value) => value === scope) &&
+    [...(filters.get("label") ?? [])].every((label) => hasLabel(Actor.Attributes, label)) &&
     wants("image", (value) => [Actor.ID, name].some((each) => each === value || each.split(":", 1)[0] === value)) &&
-    ["container", "network", "volume", "plugin", "daemon", "service", "node", "secret", "config", "label"].every(
-      (key) => wants(key, () => false),
+    ["container", "network", "volume", "plugin", "daemon", "service", "node", "secret", "config"].every((key) =>
+      wants(key, () => false),
     )
   );
+}
+
+/** `key`, or `key=value`. */
+function hasLabel(attributes: Readonly<Record<string, string>>, label: string): boolean {
+  const [key = "", value] = label.split(/=(.*)/s, 2);
+  return Object.hasOwn(attributes, key) && (value === undefined || attributes[key] === value);
 }
 
 /** Older clients take the creation of an image for that of a container. */
@@ -98,6 +105,7 @@ async function* encoded(
 
 /** `timeNano` is larger than a number of JavaScript can tell exactly. */
 function encode({ timeNano, ...event }: DockerEvent): string {
-  const legacy = event.Type === "image" ? { status: event.Action, id: event.Actor.ID } : {};
+  const { Type, Action, Actor } = event;
+  const legacy = Type === "image" ? { status: Action, ...(Actor.ID !== "" && { id: Actor.ID }) } : {};
   return `${JSON.stringify({ ...legacy, ...event }).slice(0, -1)},"timeNano":${timeNano}}\n`;
 }

@@ -76,6 +76,6 @@ export const tag: Endpoint = async ({ name, query }, { store, events }) => {
   if (repository === undefined) throw refusal(400, "invalid reference format");
   const reference = targetReference(repository, text(query, "tag"));
   await nameImage(store, formatReference(reference), image.target);
-  events.emit("image", "tag", image.id, { name: familiarReference(reference) });
+  events.image("tag", image.id, familiarReference(reference), image.config);
   return empty(201);
 };

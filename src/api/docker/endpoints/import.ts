@@ -43,7 +43,7 @@ export async function importImage(
       const info = await content.put(bytes, { lease, signal });
       return { mediaType, digest: info.digest, size: info.size };
     };
-    const image = encodeImageConfig({
+    const image = {
       created,
       architecture: platform.architecture,
       os: platform.os,
@@ -51,8 +51,8 @@ export async function importImage(
       config,
       rootfs: { type: "layers", diff_ids: [layer.diffId] },
       history: [{ created, comment }],
-    });
-    const descriptor = await put(image, MediaType.ociConfig);
+    };
+    const descriptor = await put(encodeImageConfig(image), MediaType.ociConfig);
     const manifest = encodeManifest({
       kind: "manifest",
       mediaType: MediaType.ociManifest,
@@ -64,8 +64,8 @@ export async function importImage(
     const id = descriptor.digest;
     if (reference === undefined) keepUntagged(api.store, { id, manifest: target });
     else await nameImage(api.store, formatReference(reference), target);
-    api.events.emit("image", "import", id, { name: id });
-    if (reference !== undefined) api.events.emit("image", "tag", id, { name: familiarReference(reference) });
+    if (reference !== undefined) api.events.image("tag", id, familiarReference(reference), image);
+    api.events.image("import", id, id, image);
     emit({ status: id });
   });
 }

@@ -108,7 +108,7 @@ export async function pullOne(reference: Reference, deps: PullDeps): Promise<Loc
   await nameImage(api.store, formatReference(reference), target);
   emit({ status: `Digest: ${target.digest}` });
   emit({ status: `Status: ${isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
-  api.events.emit("image", "pull", shown, { name: shown.replace(/[:@][^/]*$/, "") });
+  api.events.image("pull", shown, shown.replace(/[:@][^/]*$/, ""), image.config);
   return image;
 }
 

@@ -34,7 +34,7 @@ export const push: Endpoint = async (call, api) => {
       const { digest, size } = descriptor;
       emit({ status: `${reference.tag}: digest: ${digest} size: ${size}` });
       emit({ aux: { Tag: reference.tag, Digest: digest, Size: size } });
-      api.events.emit("image", "push", familiarReference(reference), { name: familiarReference(named) });
+      api.events.image("push", familiarReference(reference), familiarReference(named), image.config);
     }
   });
 };

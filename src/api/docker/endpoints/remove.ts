@@ -66,8 +66,11 @@ type Told = { readonly Untagged: string } | { readonly Deleted: Digest };
 /** Says what was removed, to the client and to those who listen. */
 function told(removals: readonly Removal[], { events }: DockerApi): Told[] {
   return removals.map((removal) => {
-    events.emit("image", removal.kind === "untagged" ? "untag" : "delete", removal.id, { name: removal.id });
-    if (removal.kind === "deleted") return { Deleted: removal.id };
+    if (removal.kind === "deleted") {
+      events.image("delete", removal.id, removal.id);
+      return { Deleted: removal.id };
+    }
+    events.image("untag", removal.id, removal.id, removal.config);
     return { Untagged: familiarReference(parseReference(removal.reference)) };
   });
 }
