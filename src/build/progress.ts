@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Digest, digestOf } from "../core/index.ts";
+import { type Digest, digestOf, redact, redactAll } from "../core/index.ts";
 import type { OpReport, SolverEvent } from "../solver/index.ts";
 import type { OnBuildEvent, VertexEvent } from "./events.ts";
 import type { StepReport } from "./options.ts";
@@ -29,7 +29,8 @@ export class Progress {
   readonly #rollBacks = new Set<string>();
 
   constructor(emit: OnBuildEvent | undefined) {
-    this.#emit = emit ?? (() => undefined);
+    // What a step prints is passed on as it is: it may be binary, and comes in pieces.
+    this.#emit = (event) => emit?.(event.kind === "log" ? event : redactAll(event));
   }
 
   warn(
@@ -136,7 +137,7 @@ export class Progress {
     { digest, name }: Pick<VertexEvent, "digest" | "name">,
     step: Pick<StepReport, "status" | "cache" | "ms">,
   ): void {
-    this.#steps.set(digest, { name, digest, ...step });
+    this.#steps.set(digest, { name: redact(name), digest, ...step });
   }
 
   #report(vertex: Digest, report: OpReport): void {

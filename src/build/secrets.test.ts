@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Limits, type ErrorCode, isVarveError } from "../core/index.ts";
+import { Limits, type ErrorCode, VarveError, isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { Secrets } from "./secrets.ts";
 
@@ -55,6 +55,17 @@ test("secrets come from files, the environment and values, when they are needed"
   rmSync(file);
   await fails(get("file"), "invalid-argument", /read secret file/);
   delete process.env["VARVE_TEST_SECRET"];
+});
+
+test("a secret that was read stays out of messages as long as the build lasts", async () => {
+  const value = "s3cret-of-the-build";
+  const shown = (): string => new VarveError("remote", `it said ${value}`).message;
+  const source = { value: Buffer.from(`${value}\n`) };
+  const secrets = await Secrets.open({ secrets: [{ id: "s", source }] }, silent);
+  for (let reads = 0; reads < 2; reads += 1) await secrets.get("s", true);
+  assert.equal(shown(), "it said ***");
+  secrets[Symbol.dispose]();
+  assert.equal(shown(), `it said ${value}`);
 });
 
 test("what a build is given is checked before it starts, used or not", async () => {

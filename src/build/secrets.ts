@@ -1,12 +1,16 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
-import { Limits, VarveError, errnoOf, toVarveError } from "../core/index.ts";
+import { Limits, VarveError, errnoOf, toVarveError, withhold } from "../core/index.ts";
 import type { BuildOptions, SecretSource } from "./options.ts";
 
-/** The secrets and agents a build was given. Values are read when a step needs them, and kept by nobody. */
-export class Secrets {
+/**
+ * The secrets and agents a build was given. Values are read when a step needs them; until this is disposed of, messages do not
+ * show those that were read.
+ */
+export class Secrets implements Disposable {
   readonly #secrets: ReadonlyMap<string, SecretSource>;
   readonly #agents: ReadonlyMap<string, string>;
+  readonly #withheld = new Map<string, Disposable>();
 
   private constructor(secrets: readonly SecretSource[], agents: ReadonlyMap<string, string>) {
     this.#secrets = new Map(secrets.map((secret) => [secret.id, secret]));
@@ -34,7 +38,7 @@ export class Secrets {
   /** A secret's bytes; undefined if there is none of that id and it is optional. */
   async get(id: string, optional: boolean): Promise<Uint8Array | undefined> {
     const secret = this.#secrets.get(id);
-    if (secret !== undefined) return await read(secret);
+    if (secret !== undefined) return await this.#read(secret);
     if (optional) return undefined;
     throw new VarveError("invalid-build", `Cannot run step: secret ${id}: not found`, {
       hint: `pass it with --secret id=${id},src=FILE`,
@@ -51,6 +55,20 @@ export class Secrets {
       `Cannot run step: no SSH key ${JSON.stringify(name)} forwarded from the client`,
       { hint: "pass it with --ssh default" },
     );
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of this.#withheld.values()) each[Symbol.dispose]();
+    this.#withheld.clear();
+  }
+
+  async #read({ id, source }: SecretSource): Promise<Uint8Array> {
+    const value = await load(id, source);
+    checkSize(id, value.byteLength);
+    const before = this.#withheld.get(id);
+    this.#withheld.set(id, withhold(Buffer.from(value).toString()));
+    before?.[Symbol.dispose]();
+    return value;
   }
 }
 
@@ -91,12 +109,6 @@ async function statOf(path: string, doing: string): Promise<Stats> {
 function checkSize(id: string, bytes: number): void {
   if (bytes <= Limits.secret) return;
   throw new VarveError("limit-exceeded", `Cannot use secret ${id}: it is larger than ${Limits.secret} bytes`);
-}
-
-async function read({ id, source }: SecretSource): Promise<Uint8Array> {
-  const value = await load(id, source);
-  checkSize(id, value.byteLength);
-  return value;
 }
 
 async function load(id: string, source: SecretSource["source"]): Promise<Uint8Array> {

@@ -96,6 +96,7 @@ export class Session implements AsyncDisposable {
     const progress = new Progress(options.onEvent);
     const secrets = await Secrets.open(options, (message) => progress.warn(message));
     await using stack = new AsyncDisposableStack();
+    stack.use(secrets);
     const shared = stack.use(await options.store.work.enter());
     const own = stack.use(await options.store.content.lease());
     const { store, signal, cacheFrom = [], cachePatience: patience } = options;

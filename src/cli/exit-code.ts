@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { type ErrorCode, VarveError } from "../core/index.ts";
+import { type ErrorCode, VarveError, redact } from "../core/index.ts";
 import { printable } from "./printable.ts";
 
 /** What the command's exit status says. */
@@ -42,7 +42,7 @@ export function exitCodeOf(error: unknown): number {
 export function describeError(error: unknown, { detail = false }: { readonly detail?: boolean } = {}): string {
   if (!(error instanceof VarveError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return `ERROR: ${printable(text)}\nThis is a bug in varve.`;
+    return `ERROR: ${printable(redact(text))}\nThis is a bug in varve.`;
   }
   const { snippet } = error.details;
   const lines = [...(typeof snippet === "string" ? [snippet] : []), `ERROR: ${error.message}`];

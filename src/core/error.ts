@@ -1,3 +1,5 @@
+import { redact, redactAll } from "./redact.ts";
+
 /**
  * The one error class of the house.
  *
@@ -38,23 +40,14 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface VarveErrorOptions {
-  /** Facts a program can use: locations, digests, statuses. Never secrets. */
+  /** Facts a program can use: locations, digests, statuses. */
   readonly details?: Readonly<Record<string, unknown>>;
   /** One sentence that says what the reader can do about it. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
 
-const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
-/** A name after a slash is a file's, not a field's. */
-const CREDENTIAL =
-  /(?<!\/)\b(authorization|token|password|secret|identitytoken)(["']?\s*[:=]\s*["']?)(?:(bearer|basic)\s+)?[^\s"',;&]+/gi;
-
-/** Removes user names and passwords from URLs and the values of fields whose name says they are a credential. */
-export function redact(text: string): string {
-  return text.replace(USER_INFO, "$1***@").replace(CREDENTIAL, (_all, name: string, sep: string) => `${name}${sep}***`);
-}
-
+/** The message, the hint, the details and the cause hold no credentials: what `redact` knows is taken out of all of them. */
 export class VarveError extends Error {
   override readonly name = "VarveError";
   readonly code: ErrorCode;
@@ -62,11 +55,15 @@ export class VarveError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: VarveErrorOptions = {}) {
-    super(redact(message), options.cause === undefined ? undefined : { cause: options.cause });
+    super(redact(message), options.cause === undefined ? undefined : { cause: withoutSecrets(options.cause) });
     this.code = code;
-    this.details = options.details ?? {};
+    this.details = redactAll(options.details ?? {});
     this.hint = options.hint === undefined ? undefined : redact(options.hint);
   }
+}
+
+function withoutSecrets(cause: unknown): unknown {
+  return cause instanceof VarveError ? cause : redactAll(cause);
 }
 
 /** True if `error` is a `VarveError`, and one of the given codes if any are given. */

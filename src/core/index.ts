@@ -7,4 +7,5 @@ export * from "./limits.ts";
 export * from "./mediatype.ts";
 export * from "./platform-specifier.ts";
 export * from "./platform.ts";
+export * from "./redact.ts";
 export * from "./reference.ts";

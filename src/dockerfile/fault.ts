@@ -1,4 +1,4 @@
-import { VarveError, redact } from "../core/index.ts";
+import { VarveError } from "../core/index.ts";
 import { type SourceFile, type SourceRange, snippet } from "./source.ts";
 
 /**
@@ -33,7 +33,7 @@ export function withPlace(error: VarveError, file: SourceFile, range: SourceRang
     endColumn: range.end.column,
   };
   return new VarveError(error.code, prefix + error.message, {
-    details: { ...error.details, location, snippet: redact(snippet(file, range)) },
+    details: { ...error.details, location, snippet: snippet(file, range) },
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     cause: error,
   });

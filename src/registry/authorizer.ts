@@ -1,7 +1,7 @@
-import { VarveError } from "../core/index.ts";
+import { VarveError, withhold } from "../core/index.ts";
 import { SingleFlight } from "../io/index.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
-import type { Credential, CredentialSource } from "./credentials.ts";
+import { type Credential, type CredentialSource, secretsOf } from "./credentials.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { isLoopback } from "./proxy.ts";
 import { type Scope, covers, formatScope, mergeScopes, parseScopes } from "./scope.ts";
@@ -37,6 +37,8 @@ export interface AuthorizerOptions {
 
 const CREDENTIAL_LIFE_MS = 300_000;
 const MAX_TOKENS = 64;
+/** Of credentials and tokens, the latest that are kept out of messages. */
+const MAX_WITHHELD = 64;
 const NONE: Authorization = { header: undefined, token: undefined };
 
 function bearerDemand(challenge: Challenge, endpoint: Endpoint): Demand {
@@ -57,11 +59,12 @@ function maySendSecret(realm: URL, registryUrl: URL): boolean {
  * Logs in to registries: remembers, for each endpoint, what it demanded, the credential, and the tokens by scope until
  * they expire. Nothing is sent before a registry has asked for it.
  */
-export class Authorizer {
+export class Authorizer implements Disposable {
   readonly #options: AuthorizerOptions;
   readonly #known = new Map<string, Known>();
   readonly #flights = new SingleFlight<string, Token>();
   readonly #questions = new SingleFlight<Known, Credential>();
+  readonly #withheld: Disposable[] = [];
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -112,6 +115,15 @@ export class Authorizer {
     return mergeScopes([...options.scopes, ...parseScopes(bearer?.parameters.get("scope") ?? "")]);
   }
 
+  [Symbol.dispose](): void {
+    for (const each of this.#withheld.splice(0)) each[Symbol.dispose]();
+  }
+
+  #withhold(...values: readonly string[]): void {
+    this.#withheld.push(withhold(...values));
+    if (this.#withheld.length > MAX_WITHHELD) this.#withheld.shift()?.[Symbol.dispose]();
+  }
+
   #of(endpoint: Endpoint): Known {
     const key = `${endpoint.name} ${endpoint.host}${endpoint.prefix}`;
     const known = this.#known.get(key) ?? { demand: undefined, credential: undefined, tokens: [] };
@@ -123,6 +135,7 @@ export class Authorizer {
     if (known.credential !== undefined && known.credential.until > Date.now()) return known.credential.value;
     const ask = async (shared: AbortSignal): Promise<Credential> => {
       const value = await this.#options.credentials(endpoint.name, { signal: shared });
+      this.#withhold(...secretsOf(value));
       known.credential = { value, until: Date.now() + CREDENTIAL_LIFE_MS };
       return value;
     };
@@ -148,6 +161,7 @@ export class Authorizer {
       async (signal) => {
         const request = { realm, service, scopes: wanted, credential, signal };
         const fresh = await fetchToken(this.#options.send(trustHost), request);
+        this.#withhold(fresh.value, fresh.refreshToken ?? "");
         this.#keep(known, credential, fresh);
         return fresh;
       },

@@ -92,6 +92,7 @@ export class Client implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#authorizer[Symbol.dispose]();
     this.#options.transport[Symbol.dispose]();
   }
 

@@ -7,6 +7,19 @@ export type Credential =
   | { readonly kind: "identity-token"; readonly token: string }
   | { readonly kind: "bearer"; readonly token: string };
 
+/** What of a credential must not be shown. A password is also sent together with its user's name. */
+export function secretsOf(credential: Credential): readonly string[] {
+  switch (credential.kind) {
+    case "anonymous":
+      return [];
+    case "basic":
+      return [credential.password, `${credential.username}:${credential.password}`];
+    case "identity-token":
+    case "bearer":
+      return [credential.token];
+  }
+}
+
 export const ANONYMOUS: Credential = { kind: "anonymous" };
 
 /**

@@ -78,6 +78,35 @@ test("credentials do not go in the clear to a token server elsewhere, and realms
   }
 });
 
+test("a registry that sends back what it was sent cannot get it into a message", async () => {
+  const password = "s3cret-password";
+  const token = "opaque-t0ken-of-the-server";
+  const said: string[] = [];
+  await using server = await serve((request, response) => {
+    if (request.url?.startsWith("/token") === true) return void response.end(JSON.stringify({ token }));
+    const { authorization = "" } = request.headers;
+    const isBasic = request.url?.includes("/basic/") === true;
+    const challenge = isBasic ? 'Basic realm="x"' : `Bearer realm="http://${server.host}/token"`;
+    if (authorization === "") return void response.writeHead(401, { "www-authenticate": challenge }).end();
+    const [, value = ""] = authorization.split(" ");
+    const message = `${value}, ${authorization}, ${Buffer.from(value, "base64").toString()}`;
+    said.push(message);
+    response.writeHead(403).end(JSON.stringify({ errors: [{ code: "DENIED", message: `so: ${message}` }] }));
+  });
+  const credentials = staticCredentials([[server.host, { kind: "basic", username: "me", password }]]);
+  for (const name of ["basic", "bearer"]) {
+    using registry = connect(server.host, { credentials });
+    await assert.rejects(registry.manifest(parseReference(`${server.host}/${name}/x:1`)), (error: VarveError) => {
+      assert.match(error.message, /DENIED: so: \*\*\*/);
+      const shown = JSON.stringify([error.message, error.details, error.stack]);
+      for (const leak of [password, token, Buffer.from(`me:${password}`).toString("base64")])
+        assert.ok(!shown.includes(leak), shown);
+      return true;
+    });
+  }
+  assert.match(said.join(), /s3cret-password.*opaque-t0ken/s, "the registry had them");
+});
+
 test("a server that is never content is asked three times at most", async () => {
   let asked = 0;
   await using server = await serve((request, response) => {

@@ -1,7 +1,7 @@
 import { lstatSync, rmSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { VarveError, redact } from "../core/index.ts";
+import { VarveError } from "../core/index.ts";
 import { type Path, Root, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
@@ -43,7 +43,7 @@ function removeGitDirs(directory: Path): void {
 export async function copySubdir(tree: string, resolved: ResolvedGit, target: string): Promise<void> {
   const { subdir = "", remote } = resolved.request;
   const missing = (state: string, cause?: unknown): VarveError =>
-    new VarveError("invalid-build", `Cannot use ${redact(remote)}: subdirectory ${subdir} ${state}`, { cause });
+    new VarveError("invalid-build", `Cannot use ${remote}: subdirectory ${subdir} ${state}`, { cause });
   const from = join(tree, inside(tree, subdir, missing));
   if (!(await stat(from)).isDirectory()) throw missing("is not a directory");
   await copyTree(from, target);

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { delimiter, isAbsolute, resolve } from "node:path";
-import { VarveError, redact, toVarveError } from "../core/index.ts";
+import { VarveError, toVarveError, withhold } from "../core/index.ts";
 
 /** Protocols a remote, or one of its submodules, may use. Everything else git knows (`ext::` above all) runs commands. */
 const PROTOCOLS = ["https", "http", "ssh", "git"];
@@ -79,6 +79,8 @@ function authScope(url: string): string {
  */
 export async function git(args: readonly string[], options: GitOptions = {}): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
+  // A server may send back what it was sent, and git prints that.
+  using _hidden = withhold(...(options.auth?.header.split(" ") ?? []));
   const child = spawn("/bin/sh", ["-c", 'umask 022 && exec git "$@"', "git", ...args], {
     env: environment(options),
     stdio: ["ignore", "pipe", "pipe"],
@@ -108,7 +110,7 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
       reject(new VarveError("unsupported", "Cannot run git: it is not installed", { hint: "apt-get install git" }));
     else
       reject(
-        new VarveError("remote", `Cannot run git ${args[0] ?? ""}: ${redact(err.trim())}`, {
+        new VarveError("remote", `Cannot run git ${args[0] ?? ""}: ${err.trim()}`, {
           details: { exitCode: code },
         }),
       );

@@ -1,4 +1,4 @@
-import { VarveError, redact } from "../core/index.ts";
+import { VarveError } from "../core/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
 
 /** A commit of a repository: the attributes of BuildKit's git source. */
@@ -38,13 +38,13 @@ export async function resolveRequest(request: GitRequest, signal: AbortSignal | 
   const { remote, ref = "", checksum = "" } = request;
   // A name that starts with a dash would be an option; control characters have no place in any URL or path.
   if (/^-|\p{Cc}/u.test(remote) || remote === "")
-    throw new VarveError("invalid-argument", `Cannot use git remote ${JSON.stringify(redact(remote))}: not a URL`);
+    throw new VarveError("invalid-argument", `Cannot use git remote ${JSON.stringify(remote)}: not a URL`);
   if (ref !== "" && (!SAFE_REF.test(ref) || ref.includes("..")))
     throw new VarveError("invalid-argument", `Cannot use git ref ${JSON.stringify(ref)}: it is not a valid name`);
   const found = COMMIT.test(ref) ? { commit: ref, ref } : await askRemote(request, signal);
   if (!found.commit.startsWith(checksum.toLowerCase())) {
     const is = `${found.ref === "" ? "HEAD" : found.ref} is commit ${found.commit}`;
-    throw new VarveError("corrupt", `Cannot use ${redact(remote)}: ${is}, not ${checksum}`);
+    throw new VarveError("corrupt", `Cannot use ${remote}: ${is}, not ${checksum}`);
   }
   return { request, ...found };
 }
@@ -66,7 +66,7 @@ async function askRemote(
   const what = ref === "" ? "HEAD" : ref;
   throw new VarveError(
     "not-found",
-    `Cannot find ${what} in ${redact(remote)}: the repository has no such branch, tag or commit`,
+    `Cannot find ${what} in ${remote}: the repository has no such branch, tag or commit`,
   );
 }
 

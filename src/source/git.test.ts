@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmod, lstat, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { type GitServer, gitMissing, startGitServer } from "../../testing/git-server.ts";
@@ -183,6 +185,28 @@ test("a credential goes to the remote as a header", { skip }, async () => {
   const auth = { url: at.remote, header: "basic c2VzYW1l" };
   assert.deepEqual(await files(at, { remote: at.remote, auth }), NEW);
   assert.ok(at.server.authorizations.length > 0 && at.server.authorizations.every((header) => header === auth.header));
+});
+
+test("a remote that sends back a credential cannot get it into a message", { skip }, async () => {
+  const server = createServer((request, response) => {
+    response.writeHead(403, { "content-type": "text/plain" });
+    response.end(
+      `you sent ${request.headers.authorization ?? ""} and ${request.headers.authorization?.slice(6) ?? ""}`,
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.git`;
+  try {
+    const asked = runGit(["ls-remote", url], { auth: { url, header: "basic eC1hY2Nlc3M6czNjcmV0" } });
+    await assert.rejects(asked, (error) => {
+      assert.ok(isVarveError(error, "remote"));
+      assert.match(error.message, /you sent \*\*\* and|you sent basic \*\*\* and/);
+      assert.doesNotMatch(String(error.stack), /eC1hY2Nlc3M6/);
+      return true;
+    });
+  } finally {
+    server.close();
+  }
 });
 
 test("many builds fetch at the same time", { skip }, async () => {

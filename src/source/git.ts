@@ -1,3 +1,4 @@
+import { redact } from "../core/index.ts";
 import { SingleFlight, temporaryDirectory } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
 import { checkout, copySubdir, setTimes } from "./git-checkout.ts";
@@ -40,7 +41,7 @@ export class GitSource {
   async record(resolved: ResolvedGit, hold: Hold): Promise<RecordId> {
     const { request, commit, ref } = resolved;
     const repository = await this.#fetch(resolved, hold.signal);
-    const description = `git snapshot for ${request.remote}#${ref === "" ? commit : ref}`;
+    const description = `git snapshot for ${redact(request.remote)}#${ref === "" ? commit : ref}`;
     await using layer = await this.#records.begin(SCRATCH, { description, type: "source.git.checkout" }, hold);
     if (inSubdir(request)) {
       await using whole = await temporaryDirectory("checkout-", this.#folder);

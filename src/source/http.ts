@@ -1,6 +1,6 @@
 import { chmod, chown, constants, copyFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, VarveError, isVarveError } from "../core/index.ts";
+import { type Digest, VarveError, isVarveError, redact } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import { type Bytes, SingleFlight, limited } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
@@ -80,7 +80,7 @@ export class HttpSource {
     const { content, records } = this.#deps;
     if (content.info(http.checksum) === undefined) await this.#fetchExpected(http, hold);
     hold.lease.add("blob", http.checksum);
-    await using layer = await records.begin(SCRATCH, { description: `http url ${http.request.url}` }, hold);
+    await using layer = await records.begin(SCRATCH, { description: `http url ${redact(http.request.url)}` }, hold);
     const path = join(layer.path, http.filename);
     await copyFile(content.path(http.checksum), path, constants.COPYFILE_FICLONE);
     const { uid = 0, gid = 0, mode = 0 } = http.request;

@@ -127,6 +127,10 @@ test("secrets come from files or the environment", (t) => {
     (error) => usage(error) && /neither an environment variable nor a file named no-such-thing/.test(String(error)),
   );
   assert.throws(() => secretOf("id=constructor"), usage);
+  assert.throws(
+    () => secretOf("S"),
+    (error) => usage(error) && (error as Error).message === 'Cannot read --secret: unexpected key "s"',
+  );
   for (const text of ["src=/f", "id=,src=/f", "id=a,type=vault", "id=a,mode=0400", "a"]) {
     assert.throws(() => secretOf(text), usage, text);
   }
