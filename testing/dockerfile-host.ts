@@ -30,6 +30,8 @@ export function imageConfig(config: object = {}, rest: object = {}): Uint8Array 
 /** A registry of image configs by reference, that remembers what it was asked. */
 export class FakeHost implements CompileHost {
   readonly requests: ResolveRequest[] = [];
+  /** What looking up an unknown image fails with; by default that it does not exist. */
+  failure: VarveError | undefined;
   readonly #images: ReadonlyMap<string, Uint8Array>;
   readonly #ignored: ReadonlyMap<string, readonly string[]>;
 
@@ -42,7 +44,9 @@ export class FakeHost implements CompileHost {
     this.requests.push(request);
     const config = this.#images.get(request.reference);
     if (config === undefined)
-      return Promise.reject(new VarveError("not-found", `Cannot resolve ${request.reference}: not found`));
+      return Promise.reject(
+        this.failure ?? new VarveError("not-found", `Cannot resolve ${request.reference}: not found`),
+      );
     return Promise.resolve({ config, digest: digestOf(request.reference) as `sha256:${string}` });
   }
 

@@ -12,6 +12,7 @@ import { absolutePaths } from "./absolute-paths.ts";
 import { exportCaches, exportFailed, readCacheExports } from "./cache-exports.ts";
 import { checkImports } from "./cache-imports.ts";
 import { openContext, namedContexts } from "./contexts.ts";
+import type { LintWarning } from "../dockerfile/index.ts";
 import type { CacheExport } from "../remotecache/index.ts";
 import { type LoadedDockerfile, loadDockerfile } from "./dockerfile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
@@ -76,7 +77,6 @@ async function solveBuild(options: BuildOptions, session: Session, stack: AsyncD
     const loaded = await loadBuild(options, session, stack);
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
-    warn(loaded, compiled, session);
     const edges = compiled.map((result) => result.edge);
     const there = edges.filter((edge) => edge !== undefined);
     checkEntitlements(there, allowedEntitlements(options));
@@ -87,8 +87,8 @@ async function solveBuild(options: BuildOptions, session: Session, stack: AsyncD
   }
 }
 
-function warn({ file }: LoadedBuild, compiled: readonly CompileResult[], { progress }: Session): void {
-  for (const warning of new Set(compiled.flatMap((result) => result.warnings))) {
+function warn({ file }: LoadedBuild, warnings: readonly LintWarning[], { progress }: Session): void {
+  for (const warning of warnings) {
     progress.warn(`${warning.rule}: ${warning.message}`, {
       url: warning.url,
       location: { file: file.source.name, line: warning.range.start.line },
@@ -101,31 +101,39 @@ export interface LoadedBuild extends LoadedDockerfile {
   readonly options: CompileOptions;
 }
 
+/** Loads what is compiled. `warnings` takes what the checks find while the Dockerfile is read, even if that fails. */
 export async function loadBuild(
   options: BuildOptions,
   session: Session,
   stack: AsyncDisposableStack,
+  warnings: LintWarning[] = [],
 ): Promise<LoadedBuild> {
   const context = await openContext(options.context, session, stack);
   const { progress } = session;
-  const loaded = await loadDockerfile(context.directory, context.dockerfile ?? options.dockerfile, progress);
+  const dockerfile = context.dockerfile ?? options.dockerfile;
+  const loaded = await loadDockerfile(context.directory, dockerfile, progress, { warnings });
   const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
   return { ...loaded, options: await compileOptions(options, session, main) };
 }
 
+/** Compiles for all platforms. The checks of the first are told, even if compiling fails: others would find the same. */
 async function compileAll(loaded: LoadedBuild, options: BuildOptions, session: Session): Promise<CompileResult[]> {
   const platforms: readonly (Platform | undefined)[] =
     options.platforms === undefined || options.platforms.length === 0 ? [undefined] : options.platforms;
-  const compile = (platform: Platform | undefined): Promise<CompileResult> => {
-    const own = platform === undefined ? {} : { targetPlatform: platform };
-    return compileDockerfile(
-      loaded.file,
-      { ...loaded.options, ...own, multiPlatform: platforms.length > 1 },
-      session.host,
-      options.signal,
-    );
+  const warnings: LintWarning[] = [];
+  const compile = (platform: Platform | undefined, index: number): Promise<CompileResult> => {
+    const own = {
+      ...(platform === undefined ? {} : { targetPlatform: platform }),
+      ...(index === 0 ? { warnings } : {}),
+      multiPlatform: platforms.length > 1,
+    };
+    return compileDockerfile(loaded.file, { ...loaded.options, ...own }, session.host, options.signal);
   };
-  return await Promise.all(platforms.map(compile));
+  try {
+    return await Promise.all(platforms.map(compile));
+  } finally {
+    warn(loaded, warnings, session);
+  }
 }
 
 async function compileOptions(

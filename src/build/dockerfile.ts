@@ -1,7 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { Limits, VarveError, errnoOf, toVarveError } from "../core/index.ts";
-import { type Dockerfile, dockerfileCandidates, ignoreFileCandidates, parseDockerfile } from "../dockerfile/index.ts";
+import {
+  type Dockerfile,
+  type ParseOptions,
+  dockerfileCandidates,
+  ignoreFileCandidates,
+  parseDockerfile,
+} from "../dockerfile/index.ts";
 import { parseIgnoreFile } from "../pattern/index.ts";
 import { readContextFile } from "../source/index.ts";
 import type { DockerfileSource } from "./options.ts";
@@ -28,12 +34,13 @@ export async function loadDockerfile(
   context: string | undefined,
   source: DockerfileSource | undefined,
   progress: Progress,
+  parse: Omit<ParseOptions, "name"> = {},
 ): Promise<LoadedDockerfile> {
   const title = `[internal] load build definition from ${nameOf(source)}`;
   const { found, file } = await progress.activity(title, async (activity) => {
     const found = await find(context, source);
     activity.report(transferred("transferring dockerfile:", found.text.byteLength));
-    return { found, file: parseDockerfile(found.text, { name: found.name }) };
+    return { found, file: parseDockerfile(found.text, { ...parse, name: found.name }) };
   });
   const exclude = await progress.activity("[internal] load .dockerignore", async (activity) => {
     const text = await readIgnoreFile(found);

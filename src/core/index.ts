@@ -3,6 +3,7 @@ export * from "./digest.ts";
 export * from "./error.ts";
 export * from "./go-bool.ts";
 export * from "./go-json.ts";
+export * from "./go-quote.ts";
 export * from "./limits.ts";
 export * from "./mediatype.ts";
 export * from "./platform-specifier.ts";

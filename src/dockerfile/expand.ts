@@ -1,4 +1,4 @@
-import { Limits, VarveError } from "../core/index.ts";
+import { goQuote, Limits, VarveError } from "../core/index.ts";
 import { isSpace } from "../pattern/index.ts";
 import { replaceAll, replaceFirst, trimPrefix, trimSuffix } from "./expand-pattern.ts";
 import { fault } from "./fault.ts";
@@ -261,7 +261,7 @@ function raw(words: Words, text: string): string {
 }
 
 function quoted(source: string): string {
-  return JSON.stringify(source.length > 200 ? `${source.slice(0, 200)}…` : source);
+  return goQuote(source.length > 200 ? `${source.slice(0, 200)}…` : source);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import type { Instruction, Stage } from "./instruction.ts";
 import type { Linter } from "./lint.ts";
 import type { SourceRange } from "./source.ts";
@@ -9,9 +10,13 @@ function checkNames(stages: readonly Stage[], linter: Linter): void {
   for (const { name, range } of stages) {
     if (name === "") continue;
     if (RESERVED.has(name))
-      linter.warn("ReservedStageName", range, `Stage name should not use the same name as reserved stage "${name}"`);
+      linter.warn(
+        "ReservedStageName",
+        range,
+        `Stage name should not use the same name as reserved stage ${goQuote(name)}`,
+      );
     if (seen.has(name))
-      linter.warn("DuplicateStageName", range, `Duplicate stage name "${name}", stage names should be unique`);
+      linter.warn("DuplicateStageName", range, `Duplicate stage name ${goQuote(name)}, stage names should be unique`);
     seen.add(name);
   }
 }

@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import { trimSpace } from "../pattern/index.ts";
 import { readDirective } from "./directives.ts";
 import { fault } from "./fault.ts";
@@ -28,25 +29,31 @@ function rulesOf(value: string): ReadonlySet<string> | "all" {
   return value === "all" ? "all" : new Set(value.split(",").map(trimSpace));
 }
 
+/** BuildKit splits twice at most: a fourth option is part of the third. */
+function optionsOf(text: string): readonly string[] {
+  const [first = "", second, ...rest] = text.split(";");
+  return [first, ...(second === undefined ? [] : [second]), ...(rest.length === 0 ? [] : [rest.join(";")])];
+}
+
 /** Reads `skip=A,B;error=true;experimental=all`; throws `invalid-build`. */
 export function parseLintOptions(text: string): LintOptions {
   if (trimSpace(text) === "") return DEFAULT_LINT;
   let options: LintOptions = DEFAULT_LINT;
-  for (const part of trimSpace(text).split(";")) {
+  for (const part of optionsOf(trimSpace(text))) {
     const equals = part.indexOf("=");
-    if (equals < 0) throw fault(`invalid check option ${JSON.stringify(part)}`, part);
+    if (equals < 0) throw fault(`invalid check option ${goQuote(part)}`, part);
     const key = trimSpace(part.slice(0, equals));
     const value = trimSpace(part.slice(equals + 1));
     if (key === "skip" || key === "experimental") options = { ...options, [key]: rulesOf(value) };
     else if (key === "error") options = { ...options, error: readError(part, value) };
-    else throw fault(`invalid check option ${JSON.stringify(key)}`, key);
+    else throw fault(`invalid check option ${goQuote(key)}`, key);
   }
   return options;
 }
 
 function readError(part: string, value: string): boolean {
   const error = parseBool(value);
-  if (error === undefined) throw fault(`failed to parse check option ${JSON.stringify(part)}`, part);
+  if (error === undefined) throw fault(`failed to parse check option ${goQuote(part)}`, part);
   return error;
 }
 

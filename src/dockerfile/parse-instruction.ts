@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import { trimSpace } from "../pattern/index.ts";
 import { fault } from "./fault.ts";
 import { parseFlags } from "./flags.ts";
@@ -155,7 +156,7 @@ function stageName(args: readonly string[]): string {
   const lower = name.toLowerCase();
   if (STAGE_NAME.test(lower)) return lower;
   const why = "name can't start with a number or contain symbols";
-  throw fault(`invalid name for build stage: ${JSON.stringify(name)}, ${why}`, name);
+  throw fault(`invalid name for build stage: ${goQuote(name)}, ${why}`, name);
 }
 
 function parseFrom(statement: Statement, base: InstructionBase): Omit<Stage, "instructions"> {

@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import { csvFields } from "./csv.ts";
 import { fault } from "./fault.ts";
 import type { CacheSharing, MountType, RunDevice, RunMount } from "./instruction.ts";
@@ -49,7 +50,7 @@ const SETTERS: ReadonlyMap<string, Setter> = new Map<string, Setter>([
     (draft, value) => {
       const type = TYPES.find((candidate) => candidate === value.toLowerCase());
       if (type === undefined)
-        throw fault(`unsupported mount type ${JSON.stringify(value)}${didYouMean(suggestion(value, TYPES))}`);
+        throw fault(`unsupported mount type ${goQuote(value)}${didYouMean(suggestion(value, TYPES))}`);
       draft.type = type;
     },
   ],
@@ -83,7 +84,7 @@ const SETTERS: ReadonlyMap<string, Setter> = new Map<string, Setter>([
     (draft, value) => {
       const sharing = SHARINGS.find((candidate) => candidate === value.toLowerCase());
       if (sharing === undefined)
-        throw fault(`unsupported sharing value ${JSON.stringify(value)}${didYouMean(suggestion(value, SHARINGS))}`);
+        throw fault(`unsupported sharing value ${goQuote(value)}${didYouMean(suggestion(value, SHARINGS))}`);
       draft.sharing = sharing;
     },
   ],

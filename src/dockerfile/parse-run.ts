@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import { fault } from "./fault.ts";
 import { parseFlags } from "./flags.ts";
 import type {
@@ -20,7 +21,7 @@ export function commandLine({ args, json, heredocs }: Statement): CommandLine {
 
 function oneOf<T extends string>(value: string, allowed: readonly T[], message: (value: string) => string): T {
   const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw fault(message(JSON.stringify(value)), value);
+  if (found === undefined) throw fault(message(goQuote(value)), value);
   return found;
 }
 
@@ -61,7 +62,7 @@ function retries(text: string): number {
 }
 
 function healthTest(type: string, args: readonly string[], json: boolean): readonly string[] {
-  if (type !== "CMD") throw fault(`Unknown type ${JSON.stringify(type)} in HEALTHCHECK (try CMD)`);
+  if (type !== "CMD") throw fault(`Unknown type ${goQuote(type)} in HEALTHCHECK (try CMD)`);
   if (args.length === 0) throw fault("Missing command after HEALTHCHECK CMD");
   return json ? ["CMD", ...args] : ["CMD-SHELL", args.join(" ")];
 }

@@ -4,17 +4,19 @@ import type { EscapeToken } from "./expand.ts";
 import { atRange, fault, located } from "./fault.ts";
 import type { ArgInstruction, Instruction, Stage } from "./instruction.ts";
 import { LineReader, type LogicalLine } from "./line-reader.ts";
-import { Linter, type LintOptions, parseLintOptions } from "./lint.ts";
+import { Linter, type LintOptions, type LintWarning, parseLintOptions } from "./lint.ts";
 import { lintStages } from "./lint-stages.ts";
 import { parseInstruction } from "./parse-instruction.ts";
 import { type SourceFile, lineRange, sourceFile } from "./source.ts";
-import { errorPrefix, nextStatement, noInstructions, rangeOf } from "./statement.ts";
+import { errorPrefix, nextStatement, noInstructions, rangeOf, type Statement } from "./statement.ts";
 
 export interface ParseOptions {
   /** What the user calls the file; default `Dockerfile`. */
   readonly name?: string;
   /** Which checks run; default what the `check` directive says. */
   readonly lint?: LintOptions;
+  /** Takes what the checks find: of a file that cannot be read, what they found before its error. */
+  readonly warnings?: LintWarning[];
 }
 
 /** A Dockerfile, read: nothing in it is expanded. */
@@ -55,15 +57,33 @@ function lintOptions(source: SourceFile): LintOptions | undefined {
   return located(source, check.range, "failed to parse check options: ", () => parseLintOptions(check.value));
 }
 
-/** The next instruction with errors placed; undefined at the end. */
-function nextInstruction(reader: LineReader, linter: Linter): { parsed: Parsed; line: LogicalLine } | undefined {
-  const next = nextStatement(reader);
-  if (next === undefined) return undefined;
-  const { statement, line } = next;
+interface Read {
+  readonly statement: Statement;
+  readonly line: LogicalLine;
+}
+
+/** Splits a whole file into statements. Errors have their places. */
+function readStatements(reader: LineReader, linter: Linter): Read[] {
+  const found: Read[] = [];
+  for (let next = nextStatement(reader); next !== undefined; next = nextStatement(reader)) {
+    found.push(next);
+    if (found.length > MAX_INSTRUCTIONS)
+      throw new VarveError(
+        "limit-exceeded",
+        `Cannot read ${reader.file.name}: more than ${MAX_INSTRUCTIONS} instructions`,
+      );
+    const { emptyContinuation } = next.line;
+    if (emptyContinuation !== undefined)
+      linter.warn("NoEmptyContinuation", emptyContinuation, "Empty continuation line");
+  }
+  return found;
+}
+
+function readInstruction({ statement, line }: Read, file: SourceFile, linter: Linter): Parsed {
   try {
-    return { parsed: parseInstruction(statement, linter), line };
+    return parseInstruction(statement, linter);
   } catch (error) {
-    throw atRange(error, reader.file, rangeOf(line, error), errorPrefix(line.range));
+    throw atRange(error, file, rangeOf(line, error), errorPrefix(line.range));
   }
 }
 
@@ -81,24 +101,21 @@ class Builder {
 }
 
 /**
- * Reads a Dockerfile with the semantics of BuildKit's parser. Throws `invalid-build` whose `details.location` and message say
+ * Reads a Dockerfile with the semantics of BuildKit's parser: all of it is split into statements before the first of them is
+ * understood, so that an error of the former kind comes first. Throws `invalid-build` whose `details.location` and message say
  * where, and `limit-exceeded` for a file that is too large. Checks run on the way; `linter` holds what they found.
  */
 export function parseDockerfile(text: string | Uint8Array, options: ParseOptions = {}): Dockerfile {
   const source = readSource(text, options.name ?? "Dockerfile");
-  const linter = new Linter(options.lint ?? lintOptions(source));
+  const linter = new Linter(options.lint ?? lintOptions(source), options.warnings);
   const reader = new LineReader(source);
   const builder = new Builder();
-  let count = 0;
-  for (let next = nextInstruction(reader, linter); next !== undefined; next = nextInstruction(reader, linter)) {
-    const { parsed, line } = next;
-    if (++count > MAX_INSTRUCTIONS)
-      throw new VarveError("limit-exceeded", `Cannot read ${source.name}: more than ${MAX_INSTRUCTIONS} instructions`);
-    if (line.emptyContinuation !== undefined)
-      linter.warn("NoEmptyContinuation", line.emptyContinuation, "Empty continuation line");
-    located(source, parsed.range, errorPrefix(parsed.range), () => builder.add(parsed));
+  const statements = readStatements(reader, linter);
+  for (const each of statements) {
+    const parsed = readInstruction(each, source, linter);
+    located(source, parsed.range, "", () => builder.add(parsed));
   }
-  if (count === 0) throw noInstructions(source);
+  if (statements.length === 0) throw noInstructions(source);
   const { stages, globalArgs } = builder;
   if (stages.length > MAX_STAGES)
     throw new VarveError("limit-exceeded", `Cannot read ${source.name}: more than ${MAX_STAGES} stages`);
@@ -114,8 +131,8 @@ export function parseTrigger(text: string): Instruction {
   const source = sourceFile("ONBUILD", text);
   const reader = new LineReader(source);
   const linter = new Linter();
-  const first = nextInstruction(reader, linter)?.parsed;
-  if (first === undefined || first.kind === "from" || nextInstruction(reader, linter) !== undefined)
-    throw fault("onbuild trigger should be a single expression");
-  return first;
+  const [only, ...more] = readStatements(reader, linter);
+  const parsed = only === undefined || more.length > 0 ? undefined : readInstruction(only, source, linter);
+  if (parsed === undefined || parsed.kind === "from") throw fault("onbuild trigger should be a single expression");
+  return parsed;
 }

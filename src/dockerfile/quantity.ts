@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import { fault } from "./fault.ts";
 
 const UNITS: ReadonlyMap<string, number> = new Map([
@@ -13,7 +14,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 const MAX_NANOSECONDS = 2 ** 63;
 
 function quoted(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+  return goQuote(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }
 
 /** Nanoseconds of a duration as Go writes it: `1h30m`, `1.5s`, `300ms`, `0`. */

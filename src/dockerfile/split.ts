@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import { isSpace, trimSpace } from "../pattern/index.ts";
 import type { EscapeToken } from "./expand.ts";
 import { fault } from "./fault.ts";
@@ -104,8 +105,7 @@ export function splitPairs(text: string, command: string, escape: EscapeToken): 
 
 function pairOf(word: string): Pair {
   const equals = word.indexOf("=");
-  if (equals < 0)
-    throw fault(`Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`);
+  if (equals < 0) throw fault(`Syntax error - can't find = in ${goQuote(word)}. Must be of the form: name=value`);
   return { key: word.slice(0, equals), value: word.slice(equals + 1), legacy: false };
 }
 

@@ -1,5 +1,5 @@
 import { normalizePlatform, type Platform, throwIfAborted } from "../core/index.ts";
-import { type Dockerfile, fault, Linter, type LintWarning } from "../dockerfile/index.ts";
+import { type Dockerfile, fault, Linter } from "../dockerfile/index.ts";
 import { type State, walkVertices } from "../llb/index.ts";
 import { builtInArgs } from "./arguments.ts";
 import { compileContext, type CompileContext } from "./context.ts";
@@ -8,6 +8,7 @@ import { lintDefaultArgs } from "./lint-from.ts";
 import type { CompileHost, CompileOptions, CompileResult, NeededLocal } from "./options.ts";
 import { type PassResult, runPass } from "./pass.ts";
 import { makePlan, type Plan } from "./plan.ts";
+import type { MissingBases } from "./resolve.ts";
 import type { StageState } from "./stage-state.ts";
 import { rfc3339 } from "./history.ts";
 
@@ -86,7 +87,7 @@ function neededLocals({ edge }: State): NeededLocal[] {
 }
 
 function resultOf(plan: Plan, pass: PassResult, context: CompileContext): CompileResult {
-  const { target, linter } = pass;
+  const { target } = pass;
   const platform: Platform = context.implicitTarget ? target.platform : context.target;
   return {
     state: target.state,
@@ -96,25 +97,13 @@ function resultOf(plan: Plan, pass: PassResult, context: CompileContext): Compil
     baseImage: target.baseImage,
     epoch: context.epoch,
     sources: pass.sources.ranges,
-    warnings: unique([...context.linter.warnings, ...linter.warnings]),
+    warnings: context.linter.warnings,
     locals: neededLocals(target.state),
     stages: plan.table.nodes
       .filter((node) => pass.stages.has(node) && node.stage !== undefined)
       .map(({ title }) => title),
     ignoreCache: plan.target.ignoreCache,
   };
-}
-
-function unique(warnings: readonly LintWarning[]): LintWarning[] {
-  const seen = new Map(
-    warnings.map((warning) => [JSON.stringify([warning.rule, warning.range, warning.message]), warning]),
-  );
-  return [...seen.values()];
-}
-
-function check(pass: PassResult, context: CompileContext): void {
-  const all = new Linter(context.linter.options, [...context.linter.warnings, ...pass.linter.warnings]);
-  all.failIfAsked();
 }
 
 /** A compiled build before it is made a result: what outlines are made of. */
@@ -124,18 +113,22 @@ export interface Compiled {
   readonly context: CompileContext;
 }
 
+/** Compiles the needed stages. With `missing`, it takes the errors of bases, and their stages are compiled without them. */
 export async function compileStages(
   file: Dockerfile,
   options: CompileOptions,
   host: CompileHost,
   signal: AbortSignal | undefined,
+  missing?: MissingBases,
 ): Promise<Compiled> {
   throwIfAborted(signal, "compile the Dockerfile");
-  const linter = new Linter(options.lint ?? file.linter.options, [...file.linter.warnings]);
+  const { warnings = [] } = options;
+  warnings.push(...file.linter.warnings);
+  const linter = new Linter(options.lint ?? file.linter.options, warnings);
   const first = compileContext(file, options, linter);
   lintDefaultArgs(file, builtInArgs(first, options.target ?? "", first.buildArgs), linter);
   const context = await withEpoch(first, host, signal);
-  const plan = await makePlan(context, host, signal);
+  const plan = await makePlan(context, host, signal, missing);
   throwIfAborted(signal, "compile the Dockerfile");
   const { used } = runPass(plan, context);
   return { plan, context, pass: runPass(plan, context, used) };
@@ -154,7 +147,7 @@ export async function compileDockerfile(
   signal?: AbortSignal,
 ): Promise<CompileResult> {
   const { plan, pass, context } = await compileStages(file, options, host, signal);
-  check(pass, context);
+  context.linter.failIfAsked();
   return resultOf(plan, pass, context);
 }
 
@@ -171,9 +164,10 @@ export async function compilePlatforms(
 ): Promise<CompileResult[]> {
   const multiPlatform = options.multiPlatform ?? platforms.length > 1;
   const results = await Promise.all(
-    platforms.map((targetPlatform) =>
-      compileDockerfile(file, { ...options, multiPlatform, targetPlatform }, host, signal),
-    ),
+    platforms.map((targetPlatform, index) => {
+      const own = { ...options, multiPlatform, targetPlatform };
+      return compileDockerfile(file, index === 0 ? own : { ...own, warnings: [] }, host, signal);
+    }),
   );
   return results.map((result, index) => (index === 0 ? result : { ...result, warnings: [] }));
 }

@@ -1,4 +1,4 @@
-import { isDigest } from "../core/index.ts";
+import { goQuote, isDigest } from "../core/index.ts";
 import { type AddInstruction, type CopyInstruction, fault, type Linter } from "../dockerfile/index.ts";
 import {
   type CopyOptions,
@@ -42,7 +42,7 @@ function mergeGitFlags(ref: GitRef, { keepGitDir, checksum }: AddInstruction): G
   if (keepGitDir !== undefined && ref.keepGitDir !== undefined && keepGitDir !== ref.keepGitDir)
     throw fault("inconsistent keep-git-dir configuration");
   if (checksum !== "" && ref.checksum !== "" && checksum !== ref.checksum)
-    throw fault(`checksum mismatch ${JSON.stringify(checksum)} != ${JSON.stringify(ref.checksum)}`);
+    throw fault(`checksum mismatch ${goQuote(checksum)} != ${goQuote(ref.checksum)}`);
   const keep = ref.keepGitDir ?? keepGitDir;
   return { ...ref, checksum: ref.checksum || checksum, ...(keep === undefined ? {} : { keepGitDir: keep }) };
 }
@@ -90,7 +90,7 @@ function lintIgnored({ ignored, instruction, linter }: CopyJob, source: string):
   if ((path === "." || path === "/") && !excludesAll(ignored)) return;
   if (!ignored.matches(path)) return;
   const command = instruction.kind === "add" ? "Add" : "Copy";
-  const message = `Attempting to ${command} file ${JSON.stringify(path)} that is excluded by .dockerignore`;
+  const message = `Attempting to ${command} file ${goQuote(path)} that is excluded by .dockerignore`;
   linter.warn("CopyIgnoredFile", instruction.range, message);
 }
 

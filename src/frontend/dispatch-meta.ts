@@ -1,4 +1,4 @@
-import { VarveError } from "../core/index.ts";
+import { goQuote, VarveError } from "../core/index.ts";
 import {
   type ArgDefinition,
   type ArgInstruction,
@@ -34,7 +34,7 @@ function note(stage: StageState, createdBy: string): void {
 
 function lintSecret(kind: "ARG" | "ENV", key: string, instruction: Instruction, linter: Linter): void {
   if (!SECRET.test(key) || NO_SECRET.test(key)) return;
-  const message = `Do not use ARG or ENV instructions for sensitive data (${kind} "${key}")`;
+  const message = `Do not use ARG or ENV instructions for sensitive data (${kind} ${goQuote(key)})`;
   linter.warn("SecretsUsedInArgOrEnv", instruction.range, message);
 }
 

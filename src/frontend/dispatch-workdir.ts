@@ -1,3 +1,4 @@
+import { goQuote } from "../core/index.ts";
 import type { Linter, WorkdirInstruction } from "../dockerfile/index.ts";
 import { fileActions, parseOwner } from "../llb/index.ts";
 import { joinPath } from "../pattern/index.ts";
@@ -31,7 +32,7 @@ export function setWorkdir(stage: StageState, path: string): string {
 
 function lintRelative(stage: StageState, instruction: WorkdirInstruction, linter: Linter): void {
   if (!stage.workdirSet && !instruction.path.startsWith("/")) {
-    const message = `Relative workdir "${instruction.path}" can have unexpected results if the base image changes`;
+    const message = `Relative workdir ${goQuote(instruction.path)} can have unexpected results if the base image changes`;
     linter.warn("WorkdirRelativePath", instruction.range, message);
   }
   stage.workdirSet = true;

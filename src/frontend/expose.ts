@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
+import { goQuote } from "../core/index.ts";
 import { fault, type Linter, type SourceRange } from "../dockerfile/index.ts";
-import { goQuote } from "./go-format.ts";
 
 interface Parts {
   readonly ip: string;

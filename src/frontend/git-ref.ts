@@ -1,4 +1,4 @@
-import { VarveError } from "../core/index.ts";
+import { goQuote, VarveError } from "../core/index.ts";
 import { fault, parseBool } from "../dockerfile/index.ts";
 import { type GitOptions, git, type State } from "../llb/index.ts";
 import { joinPath } from "../pattern/index.ts";
@@ -60,25 +60,24 @@ const FLAGS = new Set(["submodules", "keep-git-dir", "fetch-by-commit"]);
 
 function flag(key: string, value: string): boolean {
   const parsed = value === "" ? true : parseBool(value);
-  if (parsed === undefined) throw fault(`invalid ${key} value: ${JSON.stringify(value)}`);
+  if (parsed === undefined) throw fault(`invalid ${key} value: ${goQuote(value)}`);
   return parsed;
 }
 
 function setRef(result: Mutable<GitRef>, ref: string): void {
-  if (result.ref !== "" && result.ref !== ref)
-    throw fault(`ref conflicts: ${JSON.stringify(result.ref)} vs ${JSON.stringify(ref)}`);
+  if (result.ref !== "" && result.ref !== ref) throw fault(`ref conflicts: ${goQuote(result.ref)} vs ${goQuote(ref)}`);
   result.ref = ref;
 }
 
 function setMtime(result: Mutable<GitRef>, value: string): void {
   if (value !== "checkout" && value !== "commit")
-    throw fault(`invalid mtime value: ${JSON.stringify(value)} (must be "checkout" or "commit")`);
+    throw fault(`invalid mtime value: ${goQuote(value)} (must be "checkout" or "commit")`);
   result.mtime = value;
 }
 
 function setSubdir(result: Mutable<GitRef>, value: string): void {
   if (result.subdir !== "" && result.subdir !== value)
-    throw fault(`subdir conflicts: ${JSON.stringify(result.subdir)} vs ${JSON.stringify(value)}`);
+    throw fault(`subdir conflicts: ${goQuote(result.subdir)} vs ${goQuote(value)}`);
   result.subdir = value;
 }
 
@@ -89,8 +88,8 @@ function under(prefix: string, name: string): string {
 function applyQuery(result: Mutable<GitRef>, query: URLSearchParams): void {
   for (const key of new Set(query.keys())) {
     const [value = "", ...more] = query.getAll(key);
-    if (more.length > 0) throw fault(`query ${JSON.stringify(key)} has multiple values`);
-    if (value === "" && !FLAGS.has(key)) throw fault(`query ${JSON.stringify(key)} has no value`);
+    if (more.length > 0) throw fault(`query ${goQuote(key)} has multiple values`);
+    if (value === "" && !FLAGS.has(key)) throw fault(`query ${goQuote(key)} has no value`);
     if (key === "ref") setRef(result, value);
     else if (key === "subdir") setSubdir(result, value);
     else if (key === "checksum" || key === "commit") result.checksum = value;
@@ -98,7 +97,7 @@ function applyQuery(result: Mutable<GitRef>, query: URLSearchParams): void {
     else if (key === "submodules") result.submodules = flag(key, value);
     else if (key === "fetch-by-commit") result.fetchByCommit = flag(key, value);
     else if (key === "mtime") setMtime(result, value);
-    else if (key !== "tag" && key !== "branch") throw fault(`unexpected query ${JSON.stringify(key)}`);
+    else if (key !== "tag" && key !== "branch") throw fault(`unexpected query ${goQuote(key)}`);
   }
   const tag = query.get("tag");
   const branch = query.get("branch");
@@ -176,7 +175,7 @@ export function gitContext(
 /** `github.com/a/b` stands for a repository without `.git`. */
 function shortForm(url: string): string {
   const match = /^([^?#]*)(.*)$/s.exec(url);
-  if (match === null) throw new VarveError("invalid-argument", `Cannot read git URL ${JSON.stringify(url)}`);
+  if (match === null) throw new VarveError("invalid-argument", `Cannot read git URL ${goQuote(url)}`);
   const [, path = "", rest = ""] = match;
   return `https://${path.endsWith(".git") ? path : `${path}.git`}${rest}`;
 }

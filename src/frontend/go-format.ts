@@ -1,29 +1,4 @@
-const SHORT: ReadonlyMap<string, string> = new Map([
-  ["\x07", "\\a"],
-  ["\b", "\\b"],
-  ["\f", "\\f"],
-  ["\n", "\\n"],
-  ["\r", "\\r"],
-  ["\t", "\\t"],
-  ["\v", "\\v"],
-  ["\\", "\\\\"],
-  ['"', '\\"'],
-]);
-const PRINTABLE = /^[ \p{L}\p{M}\p{N}\p{P}\p{S}]$/u;
-
-function quoteRune(rune: string): string {
-  const short = SHORT.get(rune);
-  if (short !== undefined) return short;
-  if (PRINTABLE.test(rune)) return rune;
-  const code = rune.codePointAt(0) ?? 0;
-  if (code < 0x20 || code === 0x7f) return `\\x${code.toString(16).padStart(2, "0")}`;
-  return code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
-}
-
-/** A text as Go's `%q` writes it. */
-export function goQuote(text: string): string {
-  return `"${Array.from(text.toWellFormed(), quoteRune).join("")}"`;
-}
+import { goQuote } from "../core/index.ts";
 
 /** Texts as Go's `%q` writes a slice: `["a" "b"]`. */
 export function goQuoteList(texts: readonly string[]): string {

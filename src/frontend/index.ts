@@ -1,7 +1,7 @@
 export { compileDockerfile, compilePlatforms } from "./compile.ts";
 export { exposedPorts } from "./expose.ts";
 export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts";
-export { goDuration, goList, goQuote, goQuoteList } from "./go-format.ts";
+export { goDuration, goList, goQuoteList } from "./go-format.ts";
 export type { ContainerConfig, ImageConfig } from "./image.ts";
 export { parseNamedContext } from "./named-context.ts";
 export * from "./options.ts";

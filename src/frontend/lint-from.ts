@@ -1,4 +1,4 @@
-import { parsePlatform, parseReference } from "../core/index.ts";
+import { goQuote, parsePlatform, parseReference } from "../core/index.ts";
 import {
   didYouMean,
   type Dockerfile,
@@ -42,7 +42,7 @@ export function lintConstantPlatform({ text, matched, unmatched }: Expansion, st
   } catch {
     return;
   }
-  const message = `FROM --platform flag should not use constant value "${text}"`;
+  const message = `FROM --platform flag should not use constant value ${goQuote(text)}`;
   linter.warn("FromPlatformFlagConstDisallowed", stage.range, message);
 }
 

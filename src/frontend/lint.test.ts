@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { build, FakeHost, imageConfig } from "../../testing/dockerfile-host.ts";
-import { parseDockerfile } from "../dockerfile/index.ts";
+import { VarveError } from "../core/index.ts";
+import { type LintWarning, parseDockerfile } from "../dockerfile/index.ts";
 import { checkDockerfile, type CompileOptions, listTargets, outline } from "./index.ts";
 
 async function warnings(text: string, options: CompileOptions = {}): Promise<string[]> {
@@ -107,6 +108,67 @@ test("checks look at every stage and go on past what is wrong with an image", as
     ["StageNameCasing"],
   );
   assert.match(broken.error?.message ?? "", /invalid stage index 9/);
+});
+
+const EVERYTHING = `# escape=\`
+ARG TAG
+FROM nowhere:$TAG as Own
+ENV a $OF_THE_BASE
+WORKDIR C:\\go
+WORKDIR C:\\other
+CMD x
+FROM base AS two
+CMD $UNKNOWN
+ENV b=$UNKNOWN
+`;
+
+test("a base that cannot be looked up costs the checks of its variables, and nothing else", async () => {
+  for (const code of ["remote", "not-found"] as const) {
+    const offline = new FakeHost({ "docker.io/library/base:latest": imageConfig() });
+    offline.failure = new VarveError(code, "Cannot resolve docker.io/library/nowhere:1: why");
+    const options = { buildArgs: new Map([["TAG", "1"]]) };
+    const { warnings: found, missing, error } = await checkDockerfile(parseDockerfile(EVERYTHING), options, offline);
+    assert.deepEqual(
+      found.map(({ rule, range, message }) => `${rule}:${range.start.line} ${message}`),
+      [
+        "StageNameCasing:3 Stage name 'Own' should be lowercase",
+        "FromAsCasing:3 'as' and 'FROM' keywords' casing do not match",
+        "InvalidDefaultArgInFrom:3 Default value for ARG nowhere:$TAG results in empty or invalid base image name",
+        'LegacyKeyValueFormat:4 "ENV key=value" should be used instead of legacy "ENV key value" format',
+        'WorkdirRelativePath:5 Relative workdir "C:\\\\go" can have unexpected results if the base image changes',
+        "JSONArgsRecommended:7 JSON arguments recommended for CMD to prevent unintended behavior related to OS signals",
+        "JSONArgsRecommended:9 JSON arguments recommended for CMD to prevent unintended behavior related to OS signals",
+        "UndefinedVar:10 Usage of undefined variable '$UNKNOWN'",
+      ],
+    );
+    assert.deepEqual(
+      missing.map(({ message, details }) => [message, (details["location"] as { line: number }).line]),
+      [["Cannot resolve docker.io/library/nowhere:1: why", 3]],
+    );
+    assert.equal(error, undefined);
+  }
+});
+
+test("what was found before an error is kept, by checks and by builds", async () => {
+  const wrong = "ARG TAG\nFROM base:$TAG\nCMD x\nCOPY --from=base:$TAG / /\nCMD y";
+  const { warnings: found, error } = await checkDockerfile(parseDockerfile(wrong), {}, host);
+  assert.deepEqual(
+    found.map(({ rule }) => rule),
+    ["InvalidDefaultArgInFrom"],
+  );
+  assert.match(error?.message ?? "", /variable expansion is not supported for --from/);
+  const told: LintWarning[] = [];
+  await assert.rejects(build("FROM base\nCMD x\nEXPOSE x", { warnings: told }), /invalid containerPort/);
+  assert.deepEqual(
+    told.map(({ rule }) => rule),
+    ["JSONArgsRecommended"],
+  );
+  const read: LintWarning[] = [];
+  assert.throws(() => parseDockerfile("FROM base AS B\nNOPE", { warnings: read }), /unknown instruction/);
+  assert.deepEqual(
+    read.map(({ rule }) => rule),
+    ["StageNameCasing"],
+  );
 });
 
 test("targets", () => {

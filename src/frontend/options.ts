@@ -60,6 +60,8 @@ export interface CompileOptions {
   readonly allStages?: boolean;
   /** Replaces what the Dockerfile's `check` directive says. */
   readonly lint?: LintOptions;
+  /** Takes what the checks find, that of the file's own first: of a build that fails, what they found before its error. */
+  readonly warnings?: LintWarning[];
 }
 
 /** What an image reference stands for. */

@@ -3,6 +3,7 @@ import { VarveError } from "../core/index.ts";
 import type { ArgInfo } from "./arguments.ts";
 import { type Compiled, compileStages } from "./compile.ts";
 import type { CompileHost, CompileOptions } from "./options.ts";
+import type { MissingBases } from "./resolve.ts";
 import type { StageNode } from "./stage-node.ts";
 import type { StageState, Wanted } from "./stage-state.ts";
 
@@ -31,11 +32,15 @@ export interface Outline {
   readonly args: readonly OutlineArg[];
   readonly secrets: readonly Wanted[];
   readonly ssh: readonly Wanted[];
+  /** Why bases could not be looked up. What depends on their configs is not told. */
+  readonly missing: readonly VarveError[];
 }
 
 /** What the checks found: `--call=check`. */
 export interface CheckResult {
   readonly warnings: readonly LintWarning[];
+  /** Why bases could not be looked up. What depends on their configs was not checked. */
+  readonly missing: readonly VarveError[];
   /** What is wrong beyond warnings. */
   readonly error: VarveError | undefined;
 }
@@ -88,7 +93,7 @@ function inOrder<T extends { readonly name: string; readonly range: SourceRange 
   return [...byName.values()].sort((a, b) => a.range.start.line - b.range.start.line);
 }
 
-function outlineOf({ plan, pass, context }: Compiled): Outline {
+function outlineOf({ plan, pass, context }: Compiled, missing: readonly VarveError[]): Outline {
   const stages = stagesBelow(plan.target, pass.stages);
   return {
     name: plan.target.name,
@@ -96,20 +101,29 @@ function outlineOf({ plan, pass, context }: Compiled): Outline {
     args: inOrder(stages.flatMap((stage) => argsOf(stage, context.globals.infos))),
     secrets: inOrder(stages.flatMap(({ secrets }) => [...secrets.values()])),
     ssh: inOrder(stages.flatMap(({ agents }) => [...agents.values()])),
+    missing,
   };
 }
 
-/** The arguments, secrets and agents that a target uses, with their values for this build. Nothing is run. */
+/**
+ * The arguments, secrets and agents that a target uses, with their values for this build. Nothing is run. Bases that cannot
+ * be looked up count as images with an empty config.
+ */
 export async function outline(
   file: Dockerfile,
   options: CompileOptions,
   host: CompileHost,
   signal?: AbortSignal,
 ): Promise<Outline> {
-  return outlineOf(await compileStages(file, options, host, signal));
+  const missing: MissingBases = new Map();
+  const compiled = await compileStages(file, options, host, signal, missing);
+  return outlineOf(compiled, [...missing.values()]);
 }
 
-/** Runs all checks, over all stages unless a target is named. What fails the build is part of the result. */
+/**
+ * Runs all checks, over all stages unless a target is named. What fails the build is part of the result. Stages whose base
+ * cannot be looked up are checked all the same, but for their variables, which may be the base's.
+ */
 export async function checkDockerfile(
   file: Dockerfile,
   options: CompileOptions,
@@ -117,18 +131,18 @@ export async function checkDockerfile(
   signal?: AbortSignal,
 ): Promise<CheckResult> {
   const everything = options.target === undefined || options.target === "";
-  const seen = new Map<string, LintWarning>();
-  const note = (warning: LintWarning): void => {
-    seen.set(JSON.stringify([warning.rule, warning.range, warning.message]), warning);
+  const missing: MissingBases = new Map();
+  const warnings: LintWarning[] = [];
+  const result = (error: VarveError | undefined): CheckResult => {
+    return { warnings, missing: [...missing.values()], error };
   };
-  file.linter.warnings.forEach(note);
   try {
-    const compiled = await compileStages(file, everything ? { ...options, allStages: true } : options, host, signal);
-    compiled.context.linter.warnings.forEach(note);
-    compiled.pass.linter.warnings.forEach(note);
-    return { warnings: [...seen.values()], error: undefined };
+    const allStages = everything ? { allStages: true } : {};
+    const { context } = await compileStages(file, { ...options, ...allStages, warnings }, host, signal, missing);
+    context.linter.failIfAsked();
+    return result(undefined);
   } catch (error) {
     if (!(error instanceof VarveError) || error.code === "cancelled" || error.code === "internal") throw error;
-    return { warnings: [...seen.values()], error };
+    return result(error);
   }
 }

@@ -32,7 +32,6 @@ export interface PassResult {
   readonly target: StageState;
   readonly stages: ReadonlyMap<StageNode, StageState>;
   readonly used: UsedPaths;
-  readonly linter: Linter;
   readonly sources: SourceMap;
 }
 
@@ -74,7 +73,7 @@ class Pass implements PassStates {
   constructor(context: CompileContext, used: UsedPaths | undefined) {
     this.#context = context;
     this.#used = used;
-    this.linter = new Linter(context.linter.options);
+    this.linter = used === undefined ? context.linter : new Linter(context.linter.options);
     this.mainContext = mainContext(context, used);
     this.ignored = ignoredBy(context);
     this.sources = new SourceMap(this.mainContext.edge);
@@ -117,6 +116,7 @@ class Pass implements PassStates {
     stage.platform = base.platform;
     stage.baseImage = base.baseImage;
     stage.workdirSet = base.workdirSet;
+    stage.isBaseKnown = base.isBaseKnown;
     stage.buildArgs = [...base.buildArgs];
     return stage;
   }
@@ -126,6 +126,7 @@ class Pass implements PassStates {
     if (resolved === undefined) throw fault(`cannot build on "${node.baseName}": it has not been looked up`);
     const stage = new StageState(node, this.#context, this.linter, resolved.image, new Set());
     stage.platform = resolved.platform;
+    stage.isBaseKnown = !resolved.isMissing;
     stage.baseImage = resolved.baseImage === undefined ? undefined : cloneImage(resolved.baseImage);
     stage.state = resolved.makeState({
       paths: followPaths(this.#used?.stages.get(node)),
@@ -133,7 +134,6 @@ class Pass implements PassStates {
         stage.platform = platform;
         return stage.stepName(text);
       },
-      linter: this.linter,
     });
     return stage;
   }
@@ -162,7 +162,7 @@ function usedPaths(stages: ReadonlyMap<StageNode, StageState>): UsedPaths {
 
 /**
  * Carries out all instructions of the needed stages. What is read of directories is known only at the end: the first pass
- * finds it out, and a second one, given `used`, asks for no more than that.
+ * finds it out and adds to the context's warnings; a second one, given `used`, asks for no more than that.
  */
 export function runPass(plan: Plan, context: CompileContext, used?: UsedPaths): PassResult {
   const pass = new Pass(context, used);
@@ -172,5 +172,5 @@ export function runPass(plan: Plan, context: CompileContext, used?: UsedPaths): 
   const target = pass.stageOf(plan.target);
   if (target === undefined) throw fault(`target stage "${plan.target.title}" could not be built`);
   target.paths.add("/");
-  return { target, stages: pass.stages, used: usedPaths(pass.stages), linter: pass.linter, sources: pass.sources };
+  return { target, stages: pass.stages, used: usedPaths(pass.stages), sources: pass.sources };
 }

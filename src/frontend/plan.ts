@@ -1,5 +1,5 @@
 import { Semaphore } from "../io/index.ts";
-import { parsePlatform, type Platform, platformFault } from "../core/index.ts";
+import { goQuote, isVarveError, parsePlatform, type Platform, platformFault } from "../core/index.ts";
 import {
   didYouMean,
   expand,
@@ -17,7 +17,14 @@ import { lintConstantPlatform, lintFromArgs, lintRedundantPlatform } from "./lin
 import { findNamedContext } from "./named-context.ts";
 import type { CompileHost } from "./options.ts";
 import { at, atAsync, placed } from "./place.ts";
-import { ImageLookup, resolveBase, type ResolveContext } from "./resolve.ts";
+import {
+  ImageLookup,
+  type MissingBases,
+  missingBase,
+  resolveBase,
+  type ResolveContext,
+  type ResolvedBase,
+} from "./resolve.ts";
 import { findCycle, type PlannedInstruction, reachable, StageNode, StageTable } from "./stage-node.ts";
 
 /** The stages with their dependencies, and what the ones that are needed begin with. */
@@ -132,7 +139,7 @@ function findTarget(table: StageTable, { file, options }: CompileContext): Stage
   const found = table.byName(target) ?? (/^\d+$/.test(target) ? stages[Number(target)] : undefined);
   if (found !== undefined) return found;
   const hint = didYouMean(suggestion(target, table.names));
-  throw fault(`target stage ${JSON.stringify(target)} could not be found${hint}`);
+  throw fault(`target stage ${goQuote(target)} could not be found${hint}`);
 }
 
 function addDependencies(table: StageTable, context: CompileContext): void {
@@ -173,31 +180,54 @@ function addTriggers(node: StageNode, table: StageTable, context: CompileContext
   return triggers.some(({ sources }) => sources.length > 0);
 }
 
-async function resolveNodes(nodes: Iterable<StageNode>, resolve: ResolveContext): Promise<void> {
+/** Looks up what a node begins with; an error goes to `missing`, if there is one, and the node begins with nothing. */
+async function resolveNode(node: StageNode, resolve: ResolveContext, missing?: MissingBases): Promise<ResolvedBase> {
+  try {
+    return await atAsync(resolve.context.file.source, node.range, () => resolveBase(node, resolve));
+  } catch (error) {
+    if (missing === undefined || !isVarveError(error) || error.code === "cancelled" || error.code === "internal")
+      throw error;
+    if (!missing.has(node.baseName)) missing.set(node.baseName, error);
+    return missingBase(node, resolve.context);
+  }
+}
+
+async function resolveNodes(
+  nodes: Iterable<StageNode>,
+  resolve: ResolveContext,
+  missing: MissingBases | undefined,
+): Promise<void> {
   const slots = new Semaphore(PARALLEL_LOOKUPS);
-  const { source } = resolve.context.file;
   const waiting = Array.from(nodes).filter((node) => node.base === undefined && node.resolved === undefined);
   await Promise.all(
     waiting.map(async (node) => {
-      node.resolved = await slots.run(() => atAsync(source, node.range, () => resolveBase(node, resolve)));
+      node.resolved = await slots.run(() => resolveNode(node, resolve, missing));
     }),
   );
+  for (const { resolved, range } of waiting)
+    if (resolved?.platformWarning !== undefined)
+      resolve.context.linter.warn("InvalidBaseImagePlatform", range, resolved.platformWarning);
 }
 
-/** Reads the stages' graph and looks up the bases of those that are needed, ONBUILD triggers included. */
+/**
+ * Reads the stages' graph and looks up the bases of those that are needed. ONBUILD triggers count for stages that the target
+ * needs, as in BuildKit, even if all are compiled.
+ */
 export async function makePlan(
   context: CompileContext,
   host: CompileHost,
   signal: AbortSignal | undefined,
+  missing?: MissingBases,
 ): Promise<Plan> {
   const table = buildTable(context);
   const target = findTarget(table, context);
   addDependencies(table, context);
   const images = new ImageLookup(host, signal);
   for (;;) {
-    const needed = context.options.allStages === true ? new Set(table.nodes) : reachable(target);
-    await resolveNodes(needed, { context, host, images, signal, names: table.names });
-    const isNew = Array.from(needed, (node) => addTriggers(node, table, context));
+    const own = reachable(target);
+    const needed = context.options.allStages === true ? new Set(table.nodes) : own;
+    await resolveNodes(needed, { context, host, images, signal, names: table.names }, missing);
+    const isNew = Array.from(own, (node) => addTriggers(node, table, context));
     if (!isNew.includes(true)) return { table, target, needed };
   }
 }

@@ -1,13 +1,14 @@
 import {
   formatPlatform,
   formatReference,
+  goQuote,
   normalizePlatform,
   parseReference,
   type Platform,
   VarveError,
   withDefaultTag,
 } from "../core/index.ts";
-import { didYouMean, fault, type Linter, suggestion } from "../dockerfile/index.ts";
+import { didYouMean, fault, suggestion } from "../dockerfile/index.ts";
 import { image as imageSource, scratch, type State } from "../llb/index.ts";
 import { type CompileContext, platformPrefix } from "./context.ts";
 import { emptyImage, type ImageConfig, imagePlatform, parseImageConfig } from "./image.ts";
@@ -21,7 +22,6 @@ export interface BaseUse {
   readonly paths: readonly string[] | undefined;
   /** The name of the step that fetches the base, numbered. */
   readonly title: (text: string, platform: Platform) => string;
-  readonly linter: Linter;
 }
 
 /** What a stage that is not built on another begins with. */
@@ -32,8 +32,15 @@ export interface ResolvedBase {
   readonly platform: Platform;
   /** A named context stands for the whole stage: its instructions are not run. */
   readonly replacesStage: boolean;
+  /** It could not be looked up: nothing is known of its config. */
+  readonly isMissing: boolean;
+  /** What the check says of an image that is for another platform. */
+  readonly platformWarning?: string;
   makeState(use: BaseUse): State;
 }
+
+/** Why bases could not be looked up, by their names. */
+export type MissingBases = Map<string, VarveError>;
 
 /** Looks up images, each once in a build. */
 export class ImageLookup {
@@ -77,7 +84,14 @@ async function fromNamedContext(
   const image = loaded.image ?? emptyImage(platform);
   const own = replacesStage ? (imagePlatform(image) ?? platform) : platform;
   const makeState = ({ paths }: BaseUse): State => loaded.makeState(paths).with({ platform: own });
-  return { image, baseImage: replacesStage ? undefined : loaded.image, platform: own, replacesStage, makeState };
+  return {
+    image,
+    baseImage: replacesStage ? undefined : loaded.image,
+    platform: own,
+    replacesStage,
+    isMissing: false,
+    makeState,
+  };
 }
 
 /** An image with no layers is as good as scratch. */
@@ -93,13 +107,15 @@ function detectPlatform(image: ImageConfig, wanted: Platform, { build }: Compile
   return matches(build) ? build : wanted;
 }
 
-function lintPlatform(name: string, expected: Platform, image: ImageConfig, node: StageNode, linter: Linter): void {
-  if (expected.os === image.os && expected.architecture === image.architecture) return;
+function platformWarning(name: string, expected: Platform, image: ImageConfig): { platformWarning?: string } {
+  if (isEmpty(image)) return {};
+  if (expected.os === image.os && expected.architecture === image.architecture) return {};
   const own = imagePlatform(image);
   const actual = own === undefined ? "" : formatPlatform(own);
   const wanted = formatPlatform(normalizePlatform(expected));
-  const message = `Base image ${name} was pulled with platform "${actual}", expected "${wanted}" for current build`;
-  linter.warn("InvalidBaseImagePlatform", node.range, message);
+  return {
+    platformWarning: `Base image ${name} was pulled with platform ${goQuote(actual)}, expected ${goQuote(wanted)} for current build`,
+  };
 }
 
 async function lookUp(
@@ -118,8 +134,9 @@ async function lookUp(
     });
   } catch (error) {
     if (!(error instanceof VarveError) || error.code === "cancelled") throw error;
+    if (error.code === "remote") throw error;
     const options = [...names, ...COMMON_IMAGES, ...COMMON_IMAGES.map((name) => `${name}:latest`)];
-    const message = `${node.baseName}: ${error.message}${didYouMean(suggestion(node.baseName, options))}`;
+    const message = error.message + didYouMean(suggestion(node.baseName, options));
     const { details, hint } = error;
     throw new VarveError(error.code, message, { details, cause: error, ...(hint === undefined ? {} : { hint }) });
   }
@@ -137,14 +154,38 @@ async function fromRegistry(
   const platform =
     node.platform === undefined && context.implicitTarget ? detectPlatform(image, wanted, context) : wanted;
   const pinned = formatReference({ ...parseReference(found.reference ?? reference), digest: found.digest });
-  const makeState = ({ title, linter }: BaseUse): State => {
+  const makeState = ({ title }: BaseUse): State => {
     if (isEmpty(image)) return scratch().with({ platform });
-    lintPlatform(node.baseName, platform, image, node, linter);
     const name = title(`FROM ${pinned}`, platform);
     const description = { "com.docker.dockerfile.v1.command": node.stage?.code ?? "" };
     return imageSource(pinned, { name, description, platform, resolveMode: context.options.resolveMode ?? "default" });
   };
-  return { image, baseImage: image, platform, replacesStage: false, makeState };
+  return {
+    image,
+    baseImage: image,
+    platform,
+    replacesStage: false,
+    isMissing: false,
+    ...platformWarning(node.baseName, platform, image),
+    makeState,
+  };
+}
+
+function onNothing(platform: Platform): ResolvedBase {
+  const makeState = (): State => scratch().with({ platform });
+  return {
+    image: emptyImage(platform),
+    baseImage: undefined,
+    platform,
+    replacesStage: false,
+    isMissing: false,
+    makeState,
+  };
+}
+
+/** Stands for a base that could not be looked up, where a Dockerfile is described and not built. */
+export function missingBase({ platform, replacement }: StageNode, { target }: CompileContext): ResolvedBase {
+  return { ...onNothing(platform ?? target), isMissing: true, replacesStage: replacement !== undefined };
 }
 
 function parseBase(name: string): string {
@@ -152,7 +193,7 @@ function parseBase(name: string): string {
     return formatReference(withDefaultTag(parseReference(name)));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw fault(`failed to parse stage name ${JSON.stringify(name)}: ${why}`, name);
+    throw fault(`failed to parse stage name ${goQuote(name)}: ${why}`, name);
   }
 }
 
@@ -163,8 +204,7 @@ export async function resolveBase(node: StageNode, resolve: ResolveContext): Pro
   if (node.replacement !== undefined) return fromNamedContext(node.replacement, platform, true, resolve);
   if (node.baseName === "scratch") {
     const { target } = context;
-    const makeState = (): State => scratch().with({ platform: target });
-    return { image: emptyImage(target), baseImage: undefined, platform: target, replacesStage: false, makeState };
+    return onNothing(target);
   }
   const reference = parseBase(node.baseName);
   const named = findNamedContext(context, reference, platform);

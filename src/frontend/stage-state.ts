@@ -29,6 +29,8 @@ export class StageState {
   readonly paths: Set<string>;
   /** What is read of the main context. */
   readonly contextPaths: Set<string> = new Set();
+  /** False if the image at the bottom could not be looked up: its variables are unknown. */
+  isBaseKnown = true;
   /** A WORKDIR has been given in this Dockerfile. */
   workdirSet = false;
   /** Where instructions stand of which only the last counts. */

@@ -17,6 +17,7 @@ function lintUnmatched(
   unmatched: ReadonlySet<string>,
   linter: Linter,
 ): void {
+  if (!stage.isBaseKnown) return;
   const declared = new Set(stage.buildArgs.map(({ key }) => key));
   for (const name of unmatched) {
     if (declared.has(name) || NON_ENV_ARGS.has(name)) continue;

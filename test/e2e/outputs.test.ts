@@ -204,5 +204,16 @@ RUN echo "$SOURCE_DATE_EPOCH" > /epoch && mkdir /made && date > /dev/null
     assert.match(outline.stdout, /key/);
     const clean = await varve.context("clean", `FROM ${base}\nRUN true\n`);
     assert.equal((await varve.run(["build", "--check", clean])).code, 0);
+    const far = await varve.context("far", "FROM localhost:1/none AS far\nARG OWN=2\nCMD x\n");
+    const unreachable = await varve.run(["build", "--check", far]);
+    assert.match(unreachable.stdout, /^Check incomplete, 1 warning has been found!\n\nWARNING: JSONArgsRecommended/);
+    assert.equal(unreachable.stdout.match(/Cannot resolve/g)?.length, 1, unreachable.stdout);
+    const partly = await varve.run(["build", "--call", "outline", far]);
+    assert.equal(partly.code, 0, partly.stdout);
+    assert.match(partly.stdout, /OWN +2[^]*Cannot resolve localhost:1\/none/);
+    const wrong = await varve.context("wrong", "FROM scratch AS First\nNOPE\n");
+    const unread = await varve.run(["build", "--check", wrong]);
+    assert.equal(unread.code, 3);
+    assert.match(unread.stdout, /StageNameCasing[^]*unknown instruction: NOPE/);
   });
 });

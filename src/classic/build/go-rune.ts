@@ -1,4 +1,4 @@
-import { goQuote } from "../../frontend/index.ts";
+import { goQuote } from "../../core/index.ts";
 
 /** A number as Go's `%q` writes it: the character of that code, in single quotes. */
 export function goRune(code: number): string {
