@@ -6,6 +6,11 @@ export class Lines {
   readonly #decoder = new TextDecoder();
   #rest = "";
 
+  /** Some of a line is here whose end is not. */
+  get isPartial(): boolean {
+    return this.#rest !== "";
+  }
+
   /** The lines that are complete with this piece. A carriage return starts the line again, as on a terminal. */
   push(data: Uint8Array): string[] {
     const parts = (this.#rest + this.#decoder.decode(data, { stream: true })).split("\n");

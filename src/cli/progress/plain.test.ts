@@ -21,13 +21,26 @@ test("numbers steps, and times them and their output", () => {
     vertex("[1/2] FROM base", { start: 0, end: 10, cached: true }),
     vertex(RUN, { start: 100 }),
     log(RUN, "one\ntwo", 350),
-    log(RUN, "!\nlast", 1350),
-    vertex(RUN, { start: 100, end: 1300 }),
+    log(RUN, "!\nthree\nlast", 1350),
+    vertex(RUN, { start: 100, end: 1400 }),
   );
   assert.equal(
     text,
-    "#1 [1/2] FROM base\n#1 CACHED\n\n#2 [2/2] RUN make\n#2 0.250 one\n#2 1.250 two!\n#2 last\n#2 DONE 1.2s\n\n",
+    "#1 [1/2] FROM base\n#1 CACHED\n\n#2 [2/2] RUN make\n#2 0.250 one\n#2 0.250 two!\n#2 1.250 three\n#2 1.250 last\n#2 DONE 1.3s\n\n",
   );
+});
+
+test("a line has the time at which it began, in four digits", () => {
+  const text = shown(
+    vertex(RUN, { start: 0 }),
+    log(RUN, "a", 9999),
+    log(RUN, "b", 50_000),
+    log(RUN, "c\nd\n", 60_000),
+    log(RUN, "e\n", 99_990),
+    log(RUN, "f", 100_040),
+    vertex(RUN, { start: 0, error: "oh" }),
+  );
+  assert.match(text, /#1 9\.999 abc\n#1 60\.00 d\n#1 99\.99 e\n#1 100\.0 f\n#1 ERROR: oh/);
 });
 
 test("steps that run at once take turns, each under its name", () => {

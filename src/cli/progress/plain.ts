@@ -2,7 +2,7 @@ import type { BuildEvent, StatusEvent } from "../../build/index.ts";
 import { printableLine } from "../printable.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";
-import { StepOutput } from "./step-output.ts";
+import { type OutputLine, StepOutput } from "./step-output.ts";
 import { type VertexView, Vertices, bytes, outcome, seconds } from "./vertices.ts";
 
 /** buildx's plain progress: blocks of lines with the step's number, in the order things happen. */
@@ -42,7 +42,7 @@ export class PlainDisplay implements Display {
       return;
     }
     if (this.#finished.has(number)) return;
-    for (const line of this.#output.end(view)) this.#line(view, line);
+    this.#lines(view, this.#output.end(view));
     this.#enter(view);
     this.#screen.write(`#${number} ${printableLine(end)}\n\n`);
     this.#finished.add(number);
@@ -51,8 +51,11 @@ export class PlainDisplay implements Display {
   }
 
   #log(view: VertexView, data: Uint8Array, at: number): void {
-    const since = ((at - (view.vertex.startedAt ?? at)) / 1000).toFixed(3);
-    for (const line of this.#output.push(view, data)) this.#line(view, `${since} ${line}`);
+    this.#lines(view, this.#output.push(view, data, at));
+  }
+
+  #lines(view: VertexView, lines: readonly OutputLine[]): void {
+    for (const { text, at } of lines) this.#line(view, `${since(view.vertex.startedAt ?? at, at)} ${text}`);
   }
 
   #warning(short: string, view: VertexView | undefined): void {
@@ -72,6 +75,12 @@ export class PlainDisplay implements Display {
     this.#screen.write(`#${view.number} ${printableLine(view.vertex.name)}\n`);
     this.#current = view;
   }
+}
+
+/** The seconds from the start of a step, in buildx's four digits. */
+function since(start: number, at: number): string {
+  const passed = (at - start) / 1000;
+  return passed.toFixed(passed < 10 ? 3 : passed < 100 ? 2 : 1);
 }
 
 /** A part of a step that is done, as buildx words it: `transferring context: 2.34kB 0.3s done`. */

@@ -17,7 +17,7 @@ export class QuietDisplay implements Display {
   event(event: BuildEvent): void {
     const view = this.#vertices.take(event);
     if (view === undefined) return;
-    if (event.kind === "log") this.#output.push(view, event.data);
+    if (event.kind === "log") this.#output.push(view, event.data, event.at);
     if (event.kind !== "vertex") return;
     if (event.error !== undefined) {
       this.#output.end(view);

@@ -8,23 +8,35 @@ const KEPT = 40;
 interface Output {
   readonly lines: Lines;
   readonly tail: string[];
+  /** When the line that has no end yet began, or the last one ended. */
+  begun: number;
+}
+
+/** A line that is safe to show. `at`: when it began, in milliseconds since 1970. */
+export interface OutputLine {
+  readonly text: string;
+  readonly at: number;
 }
 
 /** What the steps of a build print, as lines that are safe to show. */
 export class StepOutput {
   readonly #outputs = new Map<number, Output>();
 
-  /** The lines that a piece of output completes. */
-  push({ number }: VertexView, data: Uint8Array): string[] {
-    const output = this.#outputs.get(number) ?? { lines: new Lines(), tail: [] };
+  /** The lines that a piece of output completes, which came `at` that time. */
+  push({ number }: VertexView, data: Uint8Array, at: number): OutputLine[] {
+    const output: Output = this.#outputs.get(number) ?? { lines: new Lines(), tail: [], begun: at };
     this.#outputs.set(number, output);
-    return keep(output, output.lines.push(data));
+    const begun = output.lines.isPartial ? output.begun : at;
+    const lines = keep(output, output.lines.push(data));
+    output.begun = lines.length === 0 ? begun : at;
+    return lines.map((text, index) => ({ text, at: index === 0 ? begun : at }));
   }
 
   /** What a step has printed without a newline, once it has ended. */
-  end({ number }: VertexView): string[] {
+  end({ number }: VertexView): OutputLine[] {
     const output = this.#outputs.get(number);
-    return output === undefined ? [] : keep(output, output.lines.end());
+    if (output === undefined) return [];
+    return keep(output, output.lines.end()).map((text) => ({ text, at: output.begun }));
   }
 
   /** The last lines of a step. */

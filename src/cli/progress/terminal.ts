@@ -38,7 +38,7 @@ export class TerminalDisplay implements Display {
     const view = this.#vertices.take(event);
     if (event.kind === "warning") this.#warnings.push(printableLine(event.short));
     if (view === undefined) return;
-    if (event.kind === "log") this.#output.push(view, event.data);
+    if (event.kind === "log") this.#output.push(view, event.data, event.at);
     if (event.kind === "vertex" && event.error !== undefined) this.#output.end(view);
   }
 
