@@ -4,15 +4,27 @@ import type { Bytes } from "../../io/index.ts";
 import type { HttpResponse } from "./types.ts";
 
 /**
- * Sends a response. The headers of a stream are sent before its first piece. `rest` is awaited when all has been said and
- * before the response ends: Node takes no more of a request that has been answered.
+ * Sends a response. The headers of a stream are sent before its first piece. `discardBody` drops what the client still sends
+ * of its request: a client that cannot send may not read either, and a connection closed before may lose the response.
+ * The response ends first, so that no client waits for it, unless Node closes the connection with it.
  */
 export async function sendResponse(
   to: ServerResponse,
-  { status, headers, body }: HttpResponse,
-  rest: () => Promise<void>,
+  response: HttpResponse,
+  discardBody: () => Promise<void>,
 ): Promise<void> {
   if (to.destroyed) return;
+  await sendBody(to, response);
+  if (to.shouldKeepAlive) {
+    to.end();
+    await discardBody();
+  } else {
+    await discardBody();
+    to.end();
+  }
+}
+
+async function sendBody(to: ServerResponse, { status, headers, body }: HttpResponse): Promise<void> {
   if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
     const bytes = Buffer.from(body ?? "");
     to.writeHead(status, { ...headers, "Content-Length": bytes.length });
@@ -22,8 +34,6 @@ export async function sendResponse(
     to.writeHead(status, headers);
     await sendStream(to, body);
   }
-  await rest();
-  to.end();
 }
 
 async function sendStream(to: ServerResponse, body: Bytes): Promise<void> {

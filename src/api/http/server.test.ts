@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { askSocket } from "../../../testing/docker-server.ts";
+import { bytesOf } from "../../io/index.ts";
 import { type Listener, openListener } from "./open.ts";
 import type { Handler, HttpRequest } from "./types.ts";
 
@@ -155,6 +156,30 @@ describe("the HTTP server", () => {
     const post = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n${"x".repeat(3_000_000)}`;
     const seen = await raw(path, `${post}GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     assert.match(seen, /^HTTP\/1\.1 400[^]*\r\n\r\ntrueHTTP\/1\.1 200[^]*\r\n\r\nnext$/);
+  });
+
+  test("a response ends while the rest of its request never comes, whoever read how much of that", async () => {
+    const readers: Readonly<Record<string, (request: HttpRequest) => Promise<unknown>>> = {
+      "/none": () => Promise.resolve(),
+      "/some": async ({ body }) => await body[Symbol.asyncIterator]().next(),
+      "/waits": async ({ body }) => {
+        const chunks = body[Symbol.asyncIterator]();
+        await chunks.next();
+        void Promise.resolve(chunks.next()).catch(() => undefined);
+      },
+    };
+    await using _listener = await serve(async (request) => {
+      await readers[request.path]?.(request);
+      return { status: 200, headers: {}, body: bytesOf(Buffer.from("told")) };
+    });
+    const asks = Object.keys(readers).flatMap((name) => ["keep-alive", "close"].map((kept) => [name, kept] as const));
+    const answers = asks.map(async ([name, kept]) => {
+      const length = `Host: x\r\nConnection: ${kept}\r\nContent-Length: 1000`;
+      // The client never ends its side: the server closes.
+      const seen = await raw(path, `POST ${name} HTTP/1.1\r\n${length}\r\n\r\nabc`);
+      assert.match(seen, /^HTTP\/1\.1 200[^]*\r\n4\r\ntold\r\n0\r\n\r\n$/, `${name} ${kept}`);
+    });
+    await Promise.all(answers);
   });
 
   test("a stream that fails does not look whole", async () => {

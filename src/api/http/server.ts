@@ -1,8 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
-import { finished } from "node:stream/promises";
 import { type ServerOptions as TlsOptions, createServer as createTlsServer } from "node:https";
 import { VarveError } from "../../core/index.ts";
-import { requestOf } from "./request.ts";
+import { discardBody, requestOf } from "./request.ts";
 import { sendResponse } from "./response.ts";
 import type { Handler } from "./types.ts";
 
@@ -14,8 +13,6 @@ const HEADERS_TIMEOUT = 20_000;
 const KEEP_ALIVE = 60_000;
 /** ms for clients to take what was still to be said when the server stops. */
 const GRACE = 5000;
-/** Bytes of an upload that are read and dropped after its answer, so that the client gets to read that. */
-const DISCARD = 1_073_741_824;
 
 /** HTTP/1.1 over Node's server: one `Handler`, any number of addresses. */
 export class HttpServer implements AsyncDisposable {
@@ -53,7 +50,9 @@ export class HttpServer implements AsyncDisposable {
     const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
     try {
       const answer = await this.#handler(requestOf(message, signal));
-      await sendResponse(response, answer, async () => await discard(message));
+      await sendResponse(response, answer, async () => await discardBody(message));
+      // What is left of the body would be read as the next request.
+      if (!message.complete) message.socket.destroySoon();
     } catch {
       message.socket.destroy();
     }
@@ -71,24 +70,5 @@ export class HttpServer implements AsyncDisposable {
     this.server.closeIdleConnections();
     await closed.promise;
     clearTimeout(timer);
-  }
-}
-
-/** Reads on what nobody has read, for a while: a client that cannot send cannot read either. */
-async function discard(message: IncomingMessage): Promise<void> {
-  if (message.complete || message.destroyed) return;
-  const deadline = setTimeout(() => message.destroy(), HEADERS_TIMEOUT);
-  let size = 0;
-  message.on("data", (chunk: Uint8Array) => {
-    deadline.refresh();
-    size += chunk.byteLength;
-    if (size > DISCARD) message.destroy();
-  });
-  try {
-    await finished(message.resume(), { writable: false });
-  } catch {
-    // The client has gone, or has been cut off.
-  } finally {
-    clearTimeout(deadline);
   }
 }
