@@ -225,7 +225,7 @@ test("a failed or cancelled unpacking closes what it opened", async () => {
     const before = open();
     await assert.rejects(applyLayer(writeTar([...many, { path: ".wh." }]), root, { format: "plain", chown: owned }));
     await assert.rejects(
-      applyLayer(bytesOf(rawArchive(rawEntry({ name: "f", data: "x" })).subarray(0, 600)), root, {
+      applyLayer(bytesOf(rawArchive(rawEntry({ name: "f", data: "x".repeat(100) })).subarray(0, 600)), root, {
         format: "plain",
         chown: owned,
       }),

@@ -35,10 +35,13 @@ export class EntryBody implements Bytes {
     }
   }
 
+  /** Skips what is left of the entry. Throws `corrupt` if its data is cut short; missing padding is the archive's end. */
   async finish(): Promise<void> {
     this.#finished = true;
-    const rest = this.#left + padding(this.#size);
-    if (rest > 0 && this.#input.take(rest) === undefined) await this.#input.skip(rest);
+    const [data, pad] = [this.#left, padding(this.#size)];
+    if (data + pad === 0 || this.#input.take(data + pad) !== undefined) return;
+    await this.#input.skip(data);
+    await this.#input.skipPadding(pad);
   }
 }
 

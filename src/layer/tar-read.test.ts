@@ -219,11 +219,39 @@ test("extended headers and paths are bounded, without reading them", async () =>
 
 test("an archive that is cut short is corrupt wherever it ends within an entry", async () => {
   const whole = rawArchive(rawPax({ path: "long" }), rawEntry({ data: "x".repeat(700) }));
-  for (const length of [1, 511, 513, 600, 1024, 1100, 1536, 1600, 2200, 2559])
+  for (const length of [1, 511, 513, 600, 1024, 1100, 1536, 1600, 2200, 2235])
+    await refused(whole.subarray(0, length), "corrupt", String(length));
+  for (const length of [2561, 2600, 3071, 3073, 3583])
     await refused(whole.subarray(0, length), "corrupt", String(length));
   assert.deepEqual(await paths(whole.subarray(0, 2560)), ["long"]);
   assert.deepEqual(await paths(whole.subarray(0, 3072)), ["long"]);
   assert.deepEqual(await paths(Buffer.alloc(0)), []);
+});
+
+test("the padding of the last entry may be missing, in part or whole, whoever reads its body", async () => {
+  const data = "x".repeat(700);
+  const whole = rawArchive(rawPax({ path: "long" }), rawEntry({ data }));
+  for (const length of [2236, 2237, 2500, 2559])
+    for (const size of [100_000, 333, 1]) {
+      const archive = whole.subarray(0, length);
+      const entries = await list(archive, size);
+      assert.deepEqual(
+        entries.map(({ path, content }) => [path, content]),
+        [["long", data]],
+      );
+      let unread = 0;
+      for await (const _entry of readTar(cut(archive, size))) unread += 1;
+      assert.equal(unread, 1);
+    }
+});
+
+test("an extended header that nothing follows is corrupt; a global one is no entry", async () => {
+  const pax = rawPax({ path: "lost" });
+  for (const length of [pax.length, pax.length - 100])
+    await refused(pax.subarray(0, length), "corrupt", String(length));
+  await refused(rawArchive(pax), "corrupt");
+  // What `git archive` makes of an empty tree.
+  assert.deepEqual(await paths(rawArchive(rawPax({ comment: "0123" }, "g"))), []);
 });
 
 test("an entry between the two blocks of the end is corrupt; what follows the end is dropped", async () => {

@@ -25,7 +25,8 @@ const MAX_ENTRIES = 10_000_000;
  * `Limits.layerUnpacked`, are `limit-exceeded`; unknown types are `unsupported`.
  *
  * As Go's archive/tar (and so Docker and containerd): global PAX headers are checked and have no effect; the archive ends at
- * a zero block or at the end of the stream; what follows is read and dropped.
+ * a zero block or at the end of the stream, which may come before the padding of the last entry; what follows the end marker
+ * is read and dropped. Unlike there, an extended header without its entry is `corrupt`: an entry has been lost.
  */
 export async function* readTar(source: Bytes, options: ReadTarOptions = {}): AsyncGenerator<TarEntry> {
   const { what = "the archive", maxEntries = MAX_ENTRIES } = options;
@@ -114,7 +115,7 @@ function isExtension(flag: string): boolean {
 async function readData(input: TarSource, size: number): Promise<Buffer> {
   const data = size === 0 ? Buffer.alloc(0) : await input.read(size);
   if (data === undefined) throw input.truncated();
-  await input.skip(padding(size));
+  await input.skipPadding(padding(size));
   return data;
 }
 

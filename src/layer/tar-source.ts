@@ -51,6 +51,15 @@ export class TarSource {
     for (let left = size; left > 0;) left -= (await this.some(left)).length;
   }
 
+  /** Skips the padding behind an entry's data. Returns false if the stream ends within it, as archives without an end do. */
+  async skipPadding(size: number): Promise<boolean> {
+    for (let left = size; left > 0;) {
+      if (this.#chunk.length === 0 && !(await this.#fill())) return false;
+      left -= this.#cut(left).length;
+    }
+    return true;
+  }
+
   /** Reads what is left and drops it, so that whoever checks the whole stream gets to its end. */
   async drain(): Promise<void> {
     this.#chunk = Buffer.alloc(0);

@@ -28,7 +28,7 @@ const WHAT = "an archive";
  * An archive as an eStargz blob: gzip members of which each file's content begins one (each chunk of a large file does), a
  * table of contents as the last entry, and a footer that says where it is. The archive's own bytes stay as they are, its end
  * marker included, so that whoever unpacks the blob as plain gzip never sees the table. Throws `unsupported` for an archive
- * that has sparse files, or a file with the name of the table.
+ * that has sparse files, that lacks the padding of its last entry, or that has a file with the name of the table.
  */
 export function estargz(tar: Bytes, { level, onPlain }: EstargzOptions): EstargzStream {
   let annotations: Readonly<Record<string, string>> = {};
@@ -82,7 +82,8 @@ async function* membersOf(tar: Bytes, toc: TocWriter): AsyncGenerator<MemberInpu
           yield* pass();
         }
       }
-      await input.skip(padding(header.size));
+      if (!(await input.skipPadding(padding(header.size))))
+        throw new VarveError("unsupported", "Cannot write an eStargz layer: its archive ends within a block");
       yield* pass();
     }
     for await (const piece of input.rest()) {
