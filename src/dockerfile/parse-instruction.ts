@@ -15,6 +15,7 @@ import type { Linter } from "./lint.ts";
 import { lintDescription, lintFrom } from "./lint-stages.ts";
 import { parseAdd, parseCopy } from "./parse-copy.ts";
 import { commandLine, parseHealthcheck, parseRun } from "./parse-run.ts";
+import { shownText } from "./shown-text.ts";
 import { KEYWORDS, type Statement } from "./statement.ts";
 import { didYouMean, suggestionAnyCase } from "./suggest.ts";
 
@@ -197,7 +198,7 @@ export function parseInstruction(statement: Statement, linter: Linter): Instruct
   const parse = name === "from" ? parseFrom : PARSERS.get(name);
   if (parse === undefined) {
     const hint = didYouMean(suggestionAnyCase(keyword, KEYWORDS));
-    throw fault(`unknown instruction: ${keyword}${hint}`, keyword);
+    throw fault(`unknown instruction: ${shownText(keyword)}${hint}`, keyword);
   }
   const parsed = parse(statement, base);
   lintInstruction(parsed, statement.args, linter.withComments(comments));

@@ -196,6 +196,13 @@ test("a byte order mark and Windows line ends are no matter", () => {
   assert.equal(file.stages[0]?.instructions[0]?.code, "RUN a  b");
 });
 
+test("binary data is not shown", () => {
+  const { message, details } = failure("\u001f\ufffd\b\u0000\u0001s x\nFROM a\n");
+  assert.equal(message, "dockerfile parse error on line 1: unknown instruction: (binary data)");
+  const shown = ["Dockerfile:1", "--------------------", "   1 | >>> (binary data)", "   2 |     FROM a"];
+  assert.equal(details["snippet"], [...shown, "--------------------"].join("\n"));
+});
+
 test("names from Object's prototype are names", () => {
   assert.equal(
     parseDockerfile("FROM constructor AS __proto__".replace("__proto__", "tostring")).stages[0]?.name,

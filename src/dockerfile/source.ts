@@ -1,3 +1,5 @@
+import { shownText } from "./shown-text.ts";
+
 /** A place in a text file. Lines and columns count from 1; columns in UTF-16 units. */
 export interface Position {
   readonly line: number;
@@ -62,8 +64,9 @@ export function snippet(file: SourceFile, range: SourceRange): string {
     const line = file.lines[number - 1];
     if (line === undefined || (line === "" && number === file.lines.length)) break;
     const isMarked = number >= start && number <= range.end.line;
-    rows.push(` ${String(number).padStart(3)} | ${isMarked ? ">>>" : "   "} ${cut(line)}`.trimEnd());
-    const carets = number === start ? underline(line, range) : undefined;
+    const shown = shownText(line);
+    rows.push(` ${String(number).padStart(3)} | ${isMarked ? ">>>" : "   "} ${cut(shown)}`.trimEnd());
+    const carets = number === start && shown === line ? underline(line, range) : undefined;
     if (carets !== undefined) rows.push(`     |     ${carets}`);
   }
   return [`${file.name}:${start}`, FRAME, ...rows, FRAME].join("\n");

@@ -22,6 +22,7 @@ test("archives of any compression are unpacked", async () => {
     ["plain", tar],
     ["gzip", gzipSync(tar)],
     ["zstd", zstdCompressSync(tar)],
+    ["followed", Buffer.concat([gzipSync(tar), Buffer.from("garbage")])],
   ] as const) {
     const [file, target] = [join(directory.path, `${name}.archive`), join(directory.path, name)];
     writeFileSync(file, bytes);

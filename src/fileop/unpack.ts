@@ -1,7 +1,4 @@
-import { createReadStream } from "node:fs";
-import { isVarveError } from "../core/index.ts";
-import { decompress } from "../io/index.ts";
-import { extractArchive, readTar } from "../layer/index.ts";
+import { extractArchive, isArchive } from "../layer/index.ts";
 import type { Path } from "../linux/index.ts";
 import type { UserId } from "./owner.ts";
 
@@ -20,18 +17,6 @@ export async function unpack(file: Path, directory: Path, options: UnpackOptions
   const { what, prepare, owner, signal } = options;
   if (!(await isArchive(file, what))) return false;
   prepare();
-  return (await extractArchive({ path: file }, directory, { owner, what, signal })) !== false;
-}
-
-/** True if the file, decompressed if need be, begins with the header of an archive's entry. */
-async function isArchive(file: Path, what: string): Promise<boolean> {
-  try {
-    const tar = decompress(createReadStream(file), { format: "detect", what });
-    for await (const _entry of readTar(tar, { what })) return true;
-    return false;
-  } catch (error) {
-    // A format that needs a program which is missing is no reason to copy the archive as it is.
-    if (isVarveError(error, "corrupt", "limit-exceeded")) return false;
-    throw error;
-  }
+  await extractArchive({ path: file }, directory, { owner, what, signal });
+  return true;
 }

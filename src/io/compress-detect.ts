@@ -6,6 +6,8 @@ export type CompressionFormat = "uncompressed" | "gzip" | "zstd" | "bzip2" | "xz
 /** Bytes at the start of a stream that `detectCompression` looks at. */
 export const MAGIC_LENGTH = 10;
 
+/** With the only method there is. */
+const GZIP = Buffer.from([0x1f, 0x8b, 8]);
 const BZIP2_BLOCK = Buffer.from([0x31, 0x41, 0x59, 0x26, 0x53, 0x59]);
 const BZIP2_END = Buffer.from([0x17, 0x72, 0x45, 0x38, 0x50, 0x90]);
 const XZ = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]);
@@ -28,14 +30,17 @@ function isBzip2(head: Uint8Array): boolean {
 
 /** The format by magic number: RFC 1952, RFC 8878 (skippable frames too), bzip2 and xz as their file formats say. */
 export function detectCompression(head: Uint8Array): CompressionFormat {
-  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  if (has(head, GZIP)) return "gzip";
   if (has(head, ZSTD)) return "zstd";
   if (((head[0] ?? 0) & 0xf0) === 0x50 && has(head, ZSTD_SKIPPABLE, 1)) return "zstd";
   if (has(head, XZ)) return "xz";
   return isBzip2(head) ? "bzip2" : "uncompressed";
 }
 
-/** Reads at least `length` bytes ahead (fewer only at the end), and gives the stream back whole. Consume `bytes` to release the source. */
+/**
+ * Reads at least `length` bytes ahead (fewer only at the end), and gives the stream back whole. A reader that begins with
+ * `bytes` and leaves releases the source.
+ */
 export async function peek(source: Bytes, length: number): Promise<{ head: Buffer; bytes: Bytes }> {
   const iterator = source[Symbol.asyncIterator]();
   const chunks: Uint8Array[] = [];
@@ -48,8 +53,12 @@ export async function peek(source: Bytes, length: number): Promise<{ head: Buffe
   }
   const head = Buffer.concat(chunks);
   async function* whole(): AsyncGenerator<Uint8Array> {
-    if (head.length > 0) yield head;
-    yield* { [Symbol.asyncIterator]: () => iterator };
+    try {
+      if (head.length > 0) yield head;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
   }
   return { head: head.subarray(0, length), bytes: whole() };
 }

@@ -20,7 +20,7 @@ interface Exit {
 export async function* decompressWithTool(
   source: Bytes,
   format: keyof typeof TOOLS,
-  { what }: Named,
+  { what, lenient }: Named & { readonly lenient: boolean },
 ): AsyncGenerator<Uint8Array> {
   const { command, args } = TOOLS[format];
   const child = spawn(command, args, {
@@ -44,8 +44,9 @@ export async function* decompressWithTool(
     const exit = await exited.catch((error: unknown) => {
       throw failed(error);
     });
-    if (exit.status !== 0 || exit.message !== "") {
-      const why = exit.message === "" ? `${command} ended with status ${exit.status}` : exit.message;
+    // bzip2 says of what it has ignored behind the data that it has.
+    if (exit.status !== 0 || (exit.message !== "" && !lenient)) {
+      const why = exit.message === "" ? `${command} ended with status ${exit.status}` : summary(exit.message);
       throw new VarveError("corrupt", `Cannot decompress ${what}: ${why}`);
     }
   } finally {
@@ -66,4 +67,9 @@ function toolError(error: unknown, format: keyof typeof TOOLS, what: string): un
       cause: error,
     },
   );
+}
+
+/** bzip2 follows its first sentence with advice on many lines. */
+function summary(message: string): string {
+  return message.split("\n", 1)[0] ?? "";
 }

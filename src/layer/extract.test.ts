@@ -9,7 +9,16 @@ import { hasCapability } from "../linux/index.ts";
 import { needsRoot } from "../../testing/overlays.ts";
 import { describeTree } from "../../testing/trees.ts";
 import { rawArchive, rawEntry } from "../../testing/raw-tar.ts";
-import { applyLayer, createLayer, extractArchive, writeTar } from "./index.ts";
+import {
+  ARCHIVE_HEAD,
+  applyLayer,
+  archiveKind,
+  checkedTar,
+  createLayer,
+  extractArchive,
+  isArchive,
+  writeTar,
+} from "./index.ts";
 
 const what = { what: "the test" };
 const chown = hasCapability("chown");
@@ -23,10 +32,10 @@ const archive = (): Promise<Buffer> =>
     what,
   );
 
-async function into(data: Uint8Array): Promise<string[] | false> {
+async function into(data: Uint8Array): Promise<string[]> {
   await using directory = await temporaryDirectory();
-  const done = await extractArchive({ bytes: bytesOf(data) }, directory.path, { chown });
-  return done === false ? false : describeTree(directory.path).map((line) => line.split('"')[1] ?? "");
+  await extractArchive({ bytes: bytesOf(data) }, directory.path, { chown });
+  return describeTree(directory.path).map((line) => line.split('"')[1] ?? "");
 }
 
 function tool(name: string, input: Uint8Array): Buffer | undefined {
@@ -54,40 +63,89 @@ test("archives of every kind are told and unpacked; names of whiteouts are names
   }
 });
 
-test("what is no archive is left alone", async () => {
-  const text = Buffer.from("FROM scratch\n".repeat(100));
-  for (const data of [
-    Buffer.alloc(0),
-    text,
-    text.subarray(0, 10),
-    gzipSync(text),
-    zstdCompressSync(text),
-    gzipSync(""),
-    Buffer.alloc(1024),
-    Buffer.from("\x1f\x8bnot gzip"),
-  ]) {
-    assert.equal(await into(data), false);
-  }
+test("what is no archive is refused, and not what ADD unpacks", async () => {
   await using directory = await temporaryDirectory();
+  const file = `${directory.path}/file`;
+  const judged = async (data: Uint8Array): Promise<boolean> => {
+    writeFileSync(file, data);
+    return await isArchive(file, "the file");
+  };
+  const text = Buffer.from("FROM scratch\n".repeat(100));
+  for (const data of [text, text.subarray(0, 10), gzipSync(text), zstdCompressSync(text), Buffer.from("\x1f\x8bno")]) {
+    await assert.rejects(into(data), (error) => isVarveError(error, "corrupt"));
+    assert.equal(await judged(data), false);
+  }
+  for (const data of [Buffer.alloc(0), gzipSync(""), Buffer.alloc(1024)]) {
+    assert.deepEqual(await into(data), []);
+    assert.equal(await judged(data), false);
+  }
+  for (const data of [await archive(), gzipSync(await archive())]) assert.equal(await judged(data), true);
+  symlinkSync("file", `${directory.path}/link.tar`);
   mkdirSync(`${directory.path}/d`);
-  writeFileSync(`${directory.path}/real.tar`, await archive());
-  symlinkSync("real.tar", `${directory.path}/link.tar`);
-  for (const path of ["d", "link.tar"])
-    assert.equal(await extractArchive({ path: `${directory.path}/${path}` }, directory.path), false);
-  await assert.rejects(extractArchive({ path: `${directory.path}/none` }, directory.path), (error) =>
-    isVarveError(error, "not-found"),
-  );
+  for (const name of ["d", "link.tar", "none"]) {
+    const path = `${directory.path}/${name}`;
+    assert.equal(await isArchive(path, name), false);
+    await assert.rejects(extractArchive({ path }, directory.path), (error) => isVarveError(error, "not-found"));
+  }
 });
 
-test("a damaged archive is corrupt once it has begun", async () => {
-  const tar = rawArchive(rawEntry({ name: "a", data: "x" }), rawEntry({ name: "b", data: "y".repeat(3000) }));
-  for (const data of [
-    tar.subarray(0, 2000),
-    gzipSync(tar.subarray(0, 2000)),
-    Buffer.concat([gzipSync(tar), Buffer.from("garbage")]),
-  ]) {
-    await assert.rejects(into(data), (error) => isVarveError(error, "corrupt"));
+test("a damaged archive is corrupt once it has begun", async (t) => {
+  const noise = Buffer.alloc(3000);
+  for (let at = 0; at < noise.length; at += 1) noise[at] = (at * at * 31) % 251;
+  const tar = rawArchive(rawEntry({ name: "a", data: "x" }), rawEntry({ name: "b", data: noise }));
+  const damaged: Buffer[] = [tar.subarray(0, 2000), gzipSync(tar.subarray(0, 2000))];
+  const kinds = [gzipSync(tar), tool("bzip2", tar), tool("xz", tar)];
+  if (kinds.includes(undefined)) t.diagnostic("bzip2 or xz is not installed");
+  for (const data of kinds.filter((each) => each !== undefined)) {
+    const wrong = Buffer.from(data);
+    wrong[wrong.length - 6] = (wrong[wrong.length - 6] ?? 0) ^ 1;
+    damaged.push(wrong);
   }
+  // In these two formats the first entry can be had of a part.
+  const [gzip = Buffer.alloc(0), , xz] = kinds;
+  damaged.push(gzip.subarray(0, gzip.length >> 1), gzip.subarray(0, -1));
+  if (xz !== undefined) damaged.push(xz.subarray(0, -20));
+  for (const [index, data] of damaged.entries())
+    await assert.rejects(into(data), (error) => isVarveError(error, "corrupt"), String(index));
+});
+
+test("an archive ends where its compressed data does, whatever follows", async (t) => {
+  const tar = await archive();
+  const more = rawArchive(rawEntry({ name: "more" }));
+  const tails = [Buffer.alloc(1), Buffer.alloc(512), Buffer.from("garbage".repeat(100)), Buffer.from([0x1f]), more];
+  const kinds = { gzip: gzipSync(tar), zstd: zstdCompressSync(tar), bzip2: tool("bzip2", tar) };
+  for (const [kind, data] of Object.entries(kinds))
+    await t.test(kind, async (t) => {
+      if (data === undefined) return t.skip(`no ${kind} on this machine`);
+      for (const tail of tails) assert.deepEqual(await into(Buffer.concat([data, tail])), ["d", "d/.wh.f", "g"]);
+    });
+});
+
+test("what begins an archive is told by its content", async () => {
+  const tar = await archive();
+  const head = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, ARCHIVE_HEAD);
+  const cases: readonly (readonly [Uint8Array, ReturnType<typeof archiveKind>])[] = [
+    [tar, "tar"],
+    [rawArchive(rawEntry({ typeFlag: "x", data: "" })), "tar"],
+    [Buffer.alloc(1024), "tar"],
+    [gzipSync(tar), "gzip"],
+    [gzipSync("text").subarray(0, 10), "gzip"],
+    [zstdCompressSync(tar), "zstd"],
+    [tar.subarray(0, 511), undefined],
+    [rawArchive(rawEntry({ checksum: "000000\0 " })), undefined],
+    [Buffer.from("FROM scratch\n".repeat(100)), undefined],
+    [Buffer.alloc(0), undefined],
+  ];
+  for (const [index, [bytes, kind]] of cases.entries()) assert.equal(archiveKind(head(bytes)), kind, String(index));
+});
+
+test("an archive passes its check as it is, whatever follows its end; a damaged one does not", async () => {
+  const tar = Buffer.concat([rawArchive(rawEntry({ name: "a", data: "x".repeat(5000) })), Buffer.alloc(9000, "end")]);
+  const pass = async (data: Buffer): Promise<Buffer> =>
+    await collect(checkedTar(bytesOf(data.subarray(0, 700), data.subarray(700)), what), 1e6, what);
+  for (const data of [tar, tar.subarray(0, 512 + 5000), Buffer.alloc(0)]) assert.deepEqual(await pass(data), data);
+  for (const data of [tar.subarray(0, 5000), tar.subarray(1, 2000)])
+    await assert.rejects(pass(data), (error) => isVarveError(error, "corrupt"));
 });
 
 test("one owner for all, from a file", async (t) => {

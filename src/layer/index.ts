@@ -1,4 +1,5 @@
 export { applyLayer, type ApplyLayerOptions } from "./apply.ts";
+export { ARCHIVE_HEAD, archiveKind, type ArchiveKind, checkedTar, isArchive, readArchive } from "./archive.ts";
 export { createLayer, type CreatedLayer, type CreateLayerOptions, type LayerStream } from "./create-layer.ts";
 export {
   diffOverlay,

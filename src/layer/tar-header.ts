@@ -56,6 +56,13 @@ export function checksums(block: Uint8Array): { unsigned: number; signed: number
   return { unsigned, signed: unsigned - high * 256 };
 }
 
+/** True if the block's checksum is that of a header. */
+export function isHeader(block: Buffer): boolean {
+  const { unsigned, signed } = checksums(block);
+  const written = parseNumeric(block, F.checksum);
+  return written === unsigned || written === signed;
+}
+
 /** One header block, read strictly; every failure is `corrupt`, `unsupported` or `limit-exceeded`. */
 export class HeaderBlock {
   readonly #block: Buffer;
@@ -64,9 +71,7 @@ export class HeaderBlock {
   constructor(block: Buffer, what: string) {
     this.#block = block;
     this.what = what;
-    const { unsigned, signed } = checksums(block);
-    const written = parseNumeric(block, F.checksum);
-    if (written !== unsigned && written !== signed) throw corruptArchive(what, "a header has a wrong checksum");
+    if (!isHeader(block)) throw corruptArchive(what, "a header has a wrong checksum");
   }
 
   get typeFlag(): string {

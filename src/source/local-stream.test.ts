@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { Limits } from "../core/index.ts";
 import { bytesOf, collect, temporaryDirectory, type Bytes } from "../io/index.ts";
 import { writeTar } from "../layer/index.ts";
+import { rawPax } from "../../testing/raw-tar.ts";
 import { openStreamContext } from "./local-stream.ts";
 
 const archive = (): Promise<Buffer> =>
@@ -43,6 +44,27 @@ test("what is no archive is a Dockerfile with an empty context", async () => {
     assert.equal(context.kind === "dockerfile" && context.text, text);
     assert.deepEqual(readdirSync(context.path), []);
   }
+});
+
+test("what begins as an archive is no Dockerfile, however it goes on; neither is what is no text", async () => {
+  await using parent = await temporaryDirectory();
+  const tar = await archive();
+  const packed = gzipSync(tar);
+  const cases: readonly (readonly [Uint8Array, RegExp])[] = [
+    [packed.subarray(0, 30), /^Cannot decompress the build context: it is cut short$/],
+    [packed.subarray(0, -1), /^Cannot decompress the build context: it is cut short$/],
+    [gzipSync("FROM scratch\n"), /^Cannot read the build context: it is cut short$/],
+    [rawPax({ path: "x" }).subarray(0, 600), /^Cannot read the build context: an extended header has no entry$/],
+    [
+      Buffer.from("\ufeffFROM scratch\n", "utf16le"),
+      /^Cannot read the build context: it is neither an archive nor a text$/,
+    ],
+    [Buffer.alloc(100), /^Cannot read the build context: it is neither an archive nor a text$/],
+  ];
+  for (const [bytes, message] of cases)
+    await assert.rejects(openStreamContext(bytesOf(bytes), parent.path), { message }, String(message));
+  await using context = await openStreamContext(bytesOf(packed, "garbage"), parent.path);
+  assert.deepEqual(readdirSync(context.path).sort(), ["Dockerfile", "d", "link"]);
 });
 
 test("an archive larger than a Dockerfile may be is read as a stream", async () => {

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Limits, throwIfAborted, VarveError } from "../core/index.ts";
-import { bytesOf, temporaryDirectory, type Bytes } from "../io/index.ts";
+import { isVarveError, Limits, throwIfAborted, VarveError } from "../core/index.ts";
+import { type Bytes, collect, peek, temporaryDirectory } from "../io/index.ts";
 import { makeDirectories } from "../linux/index.ts";
 
 /** A context that came as a stream. Disposing of it removes its directory. */
@@ -12,49 +12,37 @@ export type StreamContext = AsyncDisposable & {
 
 const WHAT = "the build context";
 
-interface Head {
-  readonly bytes: Buffer;
-  /** The stream has no more than that. */
-  readonly ended: boolean;
-}
-
-/** Reads until there is more than a Dockerfile may be, or no more. */
-async function readHead(source: AsyncIterator<Uint8Array>): Promise<Head> {
-  const chunks: Uint8Array[] = [];
-  for (let size = 0; size <= Limits.dockerfile;) {
-    const next = await source.next();
-    if (next.done === true) return { bytes: Buffer.concat(chunks), ended: true };
-    chunks.push(next.value);
-    size += next.value.byteLength;
-  }
-  return { bytes: Buffer.concat(chunks), ended: false };
-}
-
-async function* joined(head: Buffer, rest: AsyncIterator<Uint8Array>, signal: AbortSignal | undefined): Bytes {
-  yield head;
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
-    throwIfAborted(signal, "read the build context");
-    yield next.value;
-  }
-}
-
-/** An archive is unpacked; what is none is a Dockerfile. */
-async function open(bytes: Bytes, path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-  const source = bytes[Symbol.asyncIterator]();
+/** An archive, told by its first bytes, is unpacked; what is none is the text of a Dockerfile. */
+async function open(source: Bytes, path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const { ARCHIVE_HEAD, archiveKind, extractArchive } = await import("../layer/index.ts");
+  const { head, bytes } = await peek(abortable(source, signal), ARCHIVE_HEAD);
+  const kind = archiveKind(head);
+  if (kind === undefined) return await readText(bytes);
   try {
-    const head = await readHead(source);
-    const whole = head.ended ? bytesOf(head.bytes) : joined(head.bytes, source, signal);
-    const { extractArchive } = await import("../layer/index.ts");
-    const unpacked = await extractArchive({ bytes: whole }, path, { chown: false, what: WHAT, signal });
-    if (unpacked !== false) return undefined;
-    if (!head.ended)
-      throw new VarveError("limit-exceeded", `Cannot read ${WHAT}: it is no archive, and too large for a Dockerfile`, {
-        details: { limit: Limits.dockerfile },
-      });
-    if (head.bytes.length === 0) throw new VarveError("invalid-build", `Cannot read ${WHAT}: the stream is empty`);
-    return head.bytes.toString();
-  } finally {
-    await source.return?.();
+    await extractArchive({ bytes }, path, { chown: false, what: WHAT, signal });
+    return undefined;
+  } catch (error) {
+    if (!isVarveError(error, "corrupt")) throw error;
+    const hint = `It begins as ${kind} data does, so it is read as an archive, not as a Dockerfile.`;
+    throw new VarveError("corrupt", error.message, { details: error.details, hint, cause: error });
+  }
+}
+
+async function readText(bytes: Bytes): Promise<string> {
+  const text = await collect(bytes, Limits.dockerfile, { what: `${WHAT}, which is no archive,` });
+  if (text.length === 0) throw unreadable("the stream is empty");
+  if (text.includes(0)) throw unreadable("it is neither an archive nor a text");
+  return text.toString();
+}
+
+function unreadable(state: string): VarveError {
+  return new VarveError("invalid-build", `Cannot read ${WHAT}: ${state}`);
+}
+
+async function* abortable(source: Bytes, signal: AbortSignal | undefined): Bytes & AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    throwIfAborted(signal, `read ${WHAT}`);
+    yield chunk;
   }
 }
 

@@ -163,15 +163,37 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
     assert.equal((await builder.send(zstdCompressSync(archive))).hits, 2);
   });
 
+  test("a context is an archive, whole but for its end (a zero block, a last padding)", async () => {
+    const tar = await builder.archive({ Dockerfile: "FROM scratch\nCOPY f /\n", f: "text" });
+    const bodies: readonly (readonly [Uint8Array, number, RegExp])[] = [
+      [tar.subarray(0, 1536 + 4), 200, /Successfully built/],
+      [Buffer.concat([gzipSync(tar), Buffer.alloc(7)]), 200, /Successfully built/],
+      [Buffer.alloc(0), 500, /Cannot locate specified Dockerfile/],
+      [Buffer.alloc(1024), 500, /Cannot locate specified Dockerfile/],
+      [tar.subarray(0, 1536 + 3), 500, /unexpected EOF/],
+      [gzipSync(tar).subarray(0, 30), 500, /unexpected EOF/],
+      [Buffer.from("FROM scratch\n"), 500, /unexpected EOF/],
+    ];
+    for (const [body, status, text] of bodies) {
+      const answer = await builder.send(body);
+      assert.equal(answer.status, status, answer.text);
+      assert.match(answer.text, text);
+    }
+  });
+
   test("archives are unpacked by ADD (B24, B25), never by COPY", async () => {
     const tar = await builder.archive({ inside: "x" });
     const files = [
       { path: "t.tar.gz", body: gzipSync(tar) },
       { path: "t.tar.zst", body: zstdCompressSync(tar) },
+      { path: "followed.tar.gz", body: Buffer.concat([gzipSync(tar), Buffer.from("more")]) },
+      { path: "cut.tar.gz", body: gzipSync(tar).subarray(0, -1) },
     ];
     const dockerfile =
-      "FROM {base}\nADD t.tar.gz /gz\nADD t.tar.zst /zst\nCOPY t.tar.gz /copy/\nRUN test -f /gz/inside -a -f /zst/inside -a -f /copy/t.tar.gz\n";
+      "FROM {base}\nADD t.tar.gz /gz\nADD t.tar.zst /zst\nADD followed.tar.gz /more\nCOPY t.tar.gz /copy/\nRUN test -f /gz/inside -a -f /zst/inside -a -f /more/inside -a -f /copy/t.tar.gz\n";
     assert.equal((await builder.build(dockerfile, "", files)).error, undefined);
+    const { error } = await builder.build("FROM scratch\nADD cut.tar.gz /\n", "", files);
+    assert.match(error?.message ?? "", /cut\.tar\.gz: it is cut short/);
   });
 
   test("a download is root's, mode 0600, and known the second time (B26)", async () => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { after, before, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import Docker from "dockerode";
 import { type DockerServer, messagesOf, startDockerServer } from "../../../testing/docker-server.ts";
@@ -105,6 +106,40 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
         assert.match(container.stderr, /runs no containers/);
       },
     );
+
+  for (const [what, program] of programs)
+    test(`${what} builds what it makes of its arguments`, { skip: program === undefined && "not here" }, async () => {
+      const folder = join(server.folder, `context-${what.length}`);
+      await mkdir(join(folder, "d/e"), { recursive: true });
+      await writeFile(join(folder, "d/e/f"), "not a whole block");
+      const dockerfile = join(server.folder, "Outside");
+      await writeFile(dockerfile, "FROM scratch\nCOPY d /\n");
+      const tar = await collect(
+        writeTar([
+          { path: "f", body: "f" },
+          { path: "Dockerfile", body: "FROM scratch\nCOPY f /\n" },
+        ]),
+        1 << 20,
+        { what: "a context" },
+      );
+      // The client's own archives have no padding and no end: it appends the Dockerfile, and stops.
+      const builds: readonly (readonly [args: readonly string[], input: string | Uint8Array, error?: RegExp])[] = [
+        [["-f", "-", folder], "FROM scratch\nCOPY . /\n"],
+        [["-f", dockerfile, folder], ""],
+        [["-"], "FROM scratch\nLABEL alone=1\n"],
+        [["-"], tar],
+        [["-"], tar.subarray(0, 2048 - 400)],
+        [["-"], gzipSync(tar)],
+        [["-"], Buffer.concat([gzipSync(tar), Buffer.from("more")])],
+        [["-"], tar.subarray(0, 1030), /unexpected EOF/],
+        [["-"], gzipSync(tar).subarray(0, -9), /unexpected EOF/],
+      ];
+      for (const [args, input, error] of builds) {
+        const { code, stderr } = await server.docker(["build", "-q", ...args], { program: program ?? "", input });
+        assert.equal(code, error === undefined ? 0 : 1, `${args.join(" ")}: ${stderr}`);
+        assert.match(stderr, error ?? /^(?!.*rror)/s);
+      }
+    });
 
   test("credentials of a request reach the registry, and nobody else's (E33)", async () => {
     const { username, password } = TEST_USER;

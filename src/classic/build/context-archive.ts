@@ -15,18 +15,13 @@ const WHAT = "the build context";
  */
 export async function unpackContext(bytes: Bytes, path: string, signal: AbortSignal): Promise<KnownHashes> {
   const hashes = new EntryHashes();
-  const unpacked = await extract(bytes, path, hashes, signal);
-  if (!unpacked) throw failure(500, "unexpected EOF");
-  return await hashes.end(path);
-}
-
-async function extract(bytes: Bytes, path: string, hashes: EntryHashes, signal: AbortSignal): Promise<boolean> {
   try {
     const onEntry = (entry: TarEntry): TarEntry => hashes.watch(entry);
-    return (await extractArchive({ bytes }, path, { chown: false, what: WHAT, onEntry, signal })) !== false;
+    await extractArchive({ bytes }, path, { chown: false, what: WHAT, onEntry, signal });
   } catch (error) {
     throw isVarveError(error, "corrupt") ? failure(500, `unexpected EOF: ${error.message}`, error) : error;
   }
+  return await hashes.end(path);
 }
 
 class EntryHashes {

@@ -1,7 +1,5 @@
-import { createReadStream, lchownSync, lstatSync, mkdirSync } from "node:fs";
-import { isVarveError } from "../../core/index.ts";
-import { decompress } from "../../io/index.ts";
-import { extractArchive, readTar } from "../../layer/index.ts";
+import { lchownSync, lstatSync, mkdirSync } from "node:fs";
+import { extractArchive, isArchive } from "../../layer/index.ts";
 import { type Path, Root, byteStringOf, joinPath, pathOfByteString } from "../../linux/index.ts";
 import { basePath, dirPath } from "../../pattern/index.ts";
 import type { CopySource } from "./copy-sources.ts";
@@ -26,12 +24,10 @@ export async function place(
   const at = root.locate(destination);
   const stat = lstatSync(from);
   if (stat.isDirectory()) return await placeDirectory(root, from, at, options);
-  if (options.unpack && source.unpacks && stat.isFile() && (await isArchive(from))) {
+  const what = Buffer.from(source.path, "latin1").toString("utf8");
+  if (options.unpack && source.unpacks && (await isArchive(from, what))) {
     makeDirectories(root, at, ROOT);
-    await extractArchive({ path: from }, within(root, at), {
-      what: Buffer.from(source.path, "latin1").toString("utf8"),
-      signal: options.signal,
-    });
+    await extractArchive({ path: from }, within(root, at), { what, signal: options.signal });
     return;
   }
   const isDirectory = destination.endsWith("/") || isDirectoryAt(within(root, at));
@@ -82,17 +78,5 @@ function makeDirectories(root: Root, at: Path, owner: Owner): void {
     if (isDirectoryAt(path)) continue;
     mkdirSync(path, 0o755);
     lchownSync(path, owner.uid, owner.gid);
-  }
-}
-
-/** True if the file, decompressed if need be, begins with the header of an archive's entry. */
-async function isArchive(file: Path): Promise<boolean> {
-  try {
-    const tar = decompress(createReadStream(file), { format: "detect", what: "the file" });
-    for await (const _entry of readTar(tar, { what: "the file" })) return true;
-    return false;
-  } catch (error) {
-    if (isVarveError(error, "corrupt", "limit-exceeded")) return false;
-    throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { ContentStore } from "../../content/index.ts";
 import { Limits, VarveError, isDigest, throwIfAborted } from "../../core/index.ts";
-import { type Bytes, collect, decompress } from "../../io/index.ts";
-import { type TarEntry, readTar } from "../../layer/index.ts";
+import { type Bytes, collect } from "../../io/index.ts";
+import { type TarEntry, readArchive as entriesOf } from "../../layer/index.ts";
 import type { StoredFile } from "./stored-file.ts";
 import type { LoadOptions } from "./types.ts";
 
@@ -74,8 +74,7 @@ export async function readArchive(store: ContentStore, bytes: Bytes, options: Lo
   const what = "image archive";
   const files = new ArchiveFiles();
   let entries = 0;
-  const tar = decompress(bytes, { format: "detect", what, limit: Limits.layerUnpacked });
-  for await (const entry of readTar(tar, { what })) {
+  for await (const entry of entriesOf(bytes, { what })) {
     throwIfAborted(options.signal, `read ${what}`);
     entries += 1;
     if (entries > MAX_ENTRIES)

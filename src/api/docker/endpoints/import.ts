@@ -8,7 +8,7 @@ import {
 } from "../../../core/index.ts";
 import { type Bytes, decompress, limited } from "../../../io/index.ts";
 import { getUrl, keepUntagged, nameImage } from "../../../classic/index.ts";
-import { createLayer } from "../../../layer/index.ts";
+import { checkedTar, createLayer } from "../../../layer/index.ts";
 import { encodeImageConfig, encodeManifest, formatTime, linkImage } from "../../../image/index.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import type { Call, DockerApi } from "../api.ts";
@@ -34,8 +34,9 @@ export async function importImage(
     const { content } = api.store;
     await using lease = await content.lease();
     const body = url === undefined ? request.body : await downloaded(url, emit, signal);
-    const archive = decompress(body, { format: "detect", what: "the archive", limit: Limits.layerUnpacked });
-    const stream = createLayer(checkedArchive(archive), { compression: "gzip" });
+    const named = { what: "the archive" };
+    const archive = decompress(body, { ...named, format: "detect", lenient: true, limit: Limits.layerUnpacked });
+    const stream = createLayer(checkedTar(archive, named), { compression: "gzip" });
     const { digest, size } = await content.put(stream.bytes, { lease, signal });
     const layer = await stream.result;
     const created = formatTime(BigInt(Date.now()) * 1_000_000n);
@@ -82,38 +83,4 @@ async function downloaded(url: string, emit: Emit, signal: AbortSignal): Promise
   const { body } = await getUrl(url, signal);
   emit({ status: `Downloading from ${url}` });
   return limited(body, Limits.layerUnpacked, { what: url });
-}
-
-/** Passes an archive on; throws 400 for what is none. */
-async function* checkedArchive(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let head = Buffer.alloc(0);
-  let checked = false;
-  for await (const chunk of bytes) {
-    if (checked) yield chunk;
-    else {
-      head = Buffer.concat([head, chunk]);
-      if (head.length < BLOCK) continue;
-      checkHeader(head);
-      checked = true;
-      yield head;
-    }
-  }
-  if (!checked) throw refusal(400, "Cannot import the archive: it is no tar archive");
-}
-
-const BLOCK = 512;
-
-/** A tar header has a checksum of its own. */
-function checkHeader(head: Buffer): void {
-  const block = head.subarray(0, BLOCK);
-  const stated = Number.parseInt(
-    block
-      .toString("latin1", 148, 156)
-      .replace(/[\0 ].*$/s, "")
-      .trim(),
-    8,
-  );
-  const sum = block.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0);
-  if (sum !== stated && !block.every((byte) => byte === 0))
-    throw refusal(400, "Cannot import the archive: it is no tar archive");
 }
