@@ -42,7 +42,7 @@ async function runBuild(options: BuildOptions): Promise<BuildResult> {
     const exported = await exportSolved(solved, caches, options, session);
     return resultOf(exported, await exportCaches(caches, options, session), session);
   } catch (error) {
-    if (!session.isSolved) await exportFailed(caches, options, session);
+    if (session.isUnfinished) await exportFailed(caches, options, session);
     throw error;
   }
 }

@@ -68,8 +68,9 @@ async function urlContext(url: string, session: Session, stack: AsyncDisposableS
 }
 
 async function directoryOf(state: State, session: Session, stack: AsyncDisposableStack): Promise<string | undefined> {
-  const [result] = await session.solve([state.edge]);
-  if (result?.kind !== "record") return undefined;
+  if (state.edge === undefined) return undefined;
+  const result = await session.prepare(state.edge);
+  if (result.kind !== "record") return undefined;
   return stack.use(await session.store.records.mount(result.id, session.hold)).path;
 }
 

@@ -38,6 +38,12 @@ export interface LocalDirectory {
 /** Directories by the name of their `local://` source. */
 export type LocalDirectories = Map<string, LocalDirectory>;
 
+/** What the build is asked for: not what is solved on the way to that, such as a context. */
+type Targets =
+  | { readonly kind: "not-begun" }
+  | { readonly kind: "begun" }
+  | { readonly kind: "solved"; readonly results: readonly SolveResult<Result>[] };
+
 interface SessionParts {
   readonly secrets: Secrets;
   readonly progress: Progress;
@@ -57,7 +63,7 @@ export class Session implements AsyncDisposable {
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
   readonly #contexts = new Map<string, Promise<LocalContext>>();
-  #solved: readonly SolveResult<Result>[] | undefined;
+  #targets: Targets = { kind: "not-begun" };
 
   private constructor(options: BuildOptions, parts: SessionParts, stack: AsyncDisposableStack) {
     const { store, signal } = options;
@@ -107,27 +113,39 @@ export class Session implements AsyncDisposable {
     return new Session(options, { secrets, shared, own, progress, imports }, stack.move());
   }
 
-  /** Solves edges of a graph; an absent edge is scratch. The results are kept until the session ends. */
+  /** Solves what the build is asked for; an absent edge is scratch. The results are kept until the session ends. */
   async solve(edges: readonly (Edge | undefined)[]): Promise<Result[]> {
     const there = edges.filter((edge) => edge !== undefined);
-    const graph = solverGraph(there, this.#deps);
-    this.progress.expect(graph.steps);
-    const solved = await this.#job.solve(graph.edges);
-    this.#solved = solved;
+    this.#targets = { kind: "begun" };
+    const solved = await this.#solve(there);
+    this.#targets = { kind: "solved", results: solved };
     const results = new Map(there.map((edge, index) => [edge, solved[index]?.result]));
     return edges.map((edge) =>
       edge === undefined ? recordResult(SCRATCH) : (results.get(edge) ?? recordResult(SCRATCH)),
     );
   }
 
-  /** Whether all that was asked for has been solved. */
-  get isSolved(): boolean {
-    return this.#solved !== undefined;
+  /** Solves what is needed to know what the build is asked for. The result is kept until the session ends. */
+  async prepare(edge: Edge): Promise<Result> {
+    const [solved] = await this.#solve([edge]);
+    return solved?.result ?? recordResult(SCRATCH);
+  }
+
+  /** Whether solving what the build is asked for has begun, and has not come to its end. */
+  get isUnfinished(): boolean {
+    return this.#targets.kind === "begun";
   }
 
   /** What there is to export to caches: what was asked for, or after a failure all that was made on the way. */
   get solved(): readonly SolveResult<Result>[] {
-    return this.#solved ?? this.#job.solved();
+    switch (this.#targets.kind) {
+      case "not-begun":
+        return [];
+      case "begun":
+        return this.#job.solved();
+      case "solved":
+        return this.#targets.results;
+    }
   }
 
   /**
@@ -163,6 +181,12 @@ export class Session implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.store.records.flushUsage();
     await this.#stack.disposeAsync();
+  }
+
+  async #solve(edges: readonly Edge[]): Promise<readonly SolveResult<Result>[]> {
+    const graph = solverGraph(edges, this.#deps);
+    this.progress.expect(graph.steps);
+    return await this.#job.solve(graph.edges);
   }
 
   async #resolveImage(request: ResolveRequest): ReturnType<CompileHost["resolveImage"]> {

@@ -133,3 +133,17 @@ test("what was made before a failure is told", async () => {
   assert.deepEqual(solved.map(({ result }) => result.text).sort(), ["base()", "made(base())"]);
   assert.ok(solved.every(({ keys }) => keys.length > 0));
 });
+
+test("what another solve of the job has made is not told, but for what both need", async () => {
+  const log = new ToyLog();
+  const base = toy(log, { name: "base" });
+  const other = toy(log, { name: "other", inputs: [base] });
+  const bad = toy(log, { name: "bad", inputs: [base], work: () => Promise.reject(new Error("no")) });
+  await using job = toySolver(toyCache()).open();
+  await job.solve([{ vertex: other, output: 0 }]);
+  await assert.rejects(job.solve([{ vertex: bad, output: 0 }]));
+  assert.deepEqual(
+    job.solved().map(({ result }) => result.text),
+    ["base()"],
+  );
+});

@@ -41,6 +41,8 @@ export class SolverJob<R> implements AsyncDisposable {
   readonly #member: Member<R>;
   readonly #vertices = new Set<ActiveVertex<R>>();
   readonly #goals = new Set<Goal<R>>();
+  /** What the last solve was asked for. */
+  #wanted: readonly Edge<R>[] = [];
   /** What the last solve gave. */
   #given: readonly { readonly edge: Edge<R>; readonly result: R }[] = [];
 
@@ -64,6 +66,7 @@ export class SolverJob<R> implements AsyncDisposable {
         throw new VarveError("internal", `Cannot take output ${output} of ${vertex.name}: it has ${vertex.op.outputs}`);
       return edge;
     });
+    this.#wanted = tops;
     const goals = tops.map((edge) => new Goal(edge));
     for (const goal of goals) this.#goals.add(goal);
     try {
@@ -78,9 +81,11 @@ export class SolverJob<R> implements AsyncDisposable {
     }
   }
 
-  /** All that has a result by now, wanted or on the way to it: what there is to export when a solve has failed. */
+  /** What has a result by now of what the last solve was asked for, and of what that is made from: what a failed one can export. */
   solved(): SolveResult<R>[] {
-    const edges = new Set([...this.#vertices].flatMap((vertex) => vertex.edges.map((edge) => edge.resolved())));
+    const vertices = new Set(this.#wanted.map((edge) => edge.vertex));
+    for (const { inputs } of vertices) for (const { vertex } of inputs) vertices.add(vertex);
+    const edges = new Set([...vertices].flatMap((vertex) => vertex.edges.map((edge) => edge.resolved())));
     return [...edges].flatMap((edge) => solvedBy(edge) ?? []);
   }
 

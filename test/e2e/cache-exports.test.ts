@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
 import { mkdir, readFile, readdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, beforeEach, suite, test } from "node:test";
 import { CacheRoom, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
 import { type FaultProxy, type SeenRequest, startFaultProxy } from "../../testing/fault-proxy.ts";
+import { gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { type MadeManifest, readManifest } from "../../testing/made.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable, finished, sh } from "../../testing/varve.ts";
-import type { CacheSpec } from "../../src/build/index.ts";
+import type { BuildEvent, BuildOptions, CacheSpec } from "../../src/build/index.ts";
 import { VarveError } from "../../src/core/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;
@@ -78,26 +83,95 @@ async function present(digests: readonly string[]): Promise<string[]> {
   return digests.filter((_, index) => found[index]);
 }
 
+/** Builds what fails and exports its cache; the steps that the same build takes from there in another root. */
+async function takenElsewhere(options: Partial<BuildOptions>): Promise<string[]> {
+  const shared = { outputs: NOWHERE, ...options };
+  const cacheTo = [remote({ mode: "max" })];
+  await assert.rejects(failing.build({ ...shared, cacheTo }, registry()), { code: "step-failed" });
+  const taken: string[] = [];
+  const onEvent = (event: BuildEvent): void => {
+    if (event.kind === "vertex" && event.cached === true && event.cache !== "local") taken.push(event.name);
+  };
+  const again = failing.build({ ...shared, cacheFrom: [remote()], onEvent }, registry());
+  await assert.rejects(again, { code: "step-failed" });
+  return taken;
+}
+
+/** The failing build's context, served as a repository and as an archive. */
+async function serveFailing(): Promise<AsyncDisposable & { readonly repository: string; readonly archive: string }> {
+  await using owned = new AsyncDisposableStack();
+  const git = owned.use(await startGitServer());
+  const work = git.create("failing");
+  await sh("cp", "-a", `${failing.context}/.`, work);
+  git.git("failing.git", "add", ".");
+  git.git("failing.git", "commit", "--quiet", "-m", "one");
+  const archive = join(git.directory, "failing.tar");
+  await sh("tar", "-C", failing.context, "-cf", archive, ".");
+  const server = createServer((_, response) => createReadStream(archive).pipe(response)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  owned.defer(() => void server.close());
+  const kept = owned.move();
+  return {
+    repository: `${git.url}/failing.git`,
+    archive: `http://127.0.0.1:${(server.address() as AddressInfo).port}/failing.tar`,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
 suite("a build that does not come to its end", { skip }, () => {
   test("exports what succeeded of it, and a build elsewhere takes it from there", async () => {
-    const cacheTo = [remote({ mode: "max" })];
-    await assert.rejects(failing.build({ cacheTo, outputs: NOWHERE }, registry()), { code: "step-failed" });
-    const events: string[] = [];
-    const again = failing.build(
-      {
-        cacheFrom: [remote()],
-        outputs: NOWHERE,
-        onEvent: (event) => {
-          if (event.kind === "vertex" && event.cached === true && event.cache !== "local") events.push(event.name);
-        },
-      },
+    const taken = await takenElsewhere({});
+    assert.ok(
+      taken.some((name) => name.includes("3/4")),
+      taken.join("\n"),
+    );
+  });
+
+  test(
+    "exports what succeeded of it after a context that had to be fetched",
+    { skip: gitMissing() ?? false },
+    async () => {
+      await using served = await serveFailing();
+      const text = FAILING.replaceAll("COPY ", "COPY --from=named ");
+      for (const options of [
+        { context: { kind: "url", url: served.repository } },
+        { context: { kind: "url", url: served.archive } },
+        { dockerfile: { kind: "text", text }, buildContexts: { named: served.repository } },
+      ] as const) {
+        tag = `t${(tags += 1)}`;
+        const taken = await takenElsewhere(options);
+        assert.ok(
+          taken.some((name) => name.includes("3/4")),
+          JSON.stringify([options, taken]),
+        );
+        assert.ok(!taken.some((name) => name.includes("remote build context")), "the download is no step of the build");
+      }
+    },
+  );
+
+  test("exports what succeeded of all its platforms", async () => {
+    const text = FAILING.replace(
+      '"/bin/busybox", "false"',
+      '"/bin/busybox", "sh", "-c", "[ $TARGETARCH = amd64 ]"',
+    ).replace("COPY bin", "ARG TARGETARCH\nCOPY bin");
+    const platforms = ["amd64", "arm64"].map((architecture) => ({ os: "linux", architecture }));
+    const taken = await takenElsewhere({ dockerfile: { kind: "text", text }, platforms });
+    for (const step of ["[linux/amd64 4/4]", "[linux/arm64 3/4]"])
+      assert.ok(
+        taken.some((name) => name.startsWith(step)),
+        taken.join("\n"),
+      );
+  });
+
+  test("exports nothing if nothing of it was asked for yet", { skip: gitMissing() ?? false }, async () => {
+    await using served = await serveFailing();
+    const first = proxy.requests.length;
+    const wrong = failing.build(
+      { context: { kind: "url", url: served.repository }, target: "none", cacheTo: [remote()], outputs: NOWHERE },
       registry(),
     );
-    await assert.rejects(again, { code: "step-failed" });
-    assert.ok(
-      events.some((name) => name.includes("3/4")),
-      events.join("\n"),
-    );
+    await assert.rejects(wrong, { code: "invalid-build" });
+    assert.deepEqual(proxy.requests.slice(first), []);
   });
 
   test("exports nothing if it is told so", async () => {
