@@ -111,7 +111,8 @@ export async function loadBuild(
   const context = await openContext(options.context, session, stack);
   const { progress } = session;
   const dockerfile = context.dockerfile ?? options.dockerfile;
-  const loaded = await loadDockerfile(context.directory, dockerfile, progress, { warnings });
+  const isRemote = context.main.kind !== "local";
+  const loaded = await loadDockerfile(context.directory, dockerfile, progress, { warnings, isRemote });
   const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
   return { ...loaded, options: await compileOptions(options, session, main) };
 }

@@ -58,6 +58,20 @@ test("dockerfile stands in for a missing Dockerfile, and brings its own ignore f
   assert.deepEqual(await load(), ["Dockerfile", ["other"]]);
 });
 
+test("a malformed pattern has its place in the ignore file; that of a remote context is not read", async () => {
+  await using folder = await temporaryDirectory();
+  writeFileSync(join(folder.path, "Dockerfile"), FROM);
+  writeFileSync(join(folder.path, ".dockerignore"), "# fine\n\n a[b \n");
+  await assert.rejects(loadDockerfile(folder.path, undefined, PROGRESS), (error) => {
+    assert.ok(isVarveError(error, "invalid-build"));
+    assert.equal(error.message, '.dockerignore line 3: Cannot read pattern "a[b": a character class is not closed');
+    const { file, line } = error.details["location"] as { file: string; line: number };
+    assert.deepEqual([file, line], [".dockerignore", 3]);
+    return true;
+  });
+  assert.deepEqual((await loadDockerfile(folder.path, undefined, PROGRESS, { isRemote: true })).exclude, []);
+});
+
 test("what is missing, leads outside or is too large is refused", async () => {
   await using folder = await temporaryDirectory();
   const context = join(folder.path, "context");

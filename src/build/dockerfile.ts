@@ -8,8 +8,8 @@ import {
   ignoreFileCandidates,
   parseDockerfile,
 } from "../dockerfile/index.ts";
-import { parseIgnoreFile } from "../pattern/index.ts";
 import { readContextFile } from "../source/index.ts";
+import { readIgnorePatterns } from "./ignore-file.ts";
 import type { DockerfileSource } from "./options.ts";
 import { type Progress, transferred } from "./progress.ts";
 
@@ -29,33 +29,40 @@ interface Found {
   readonly path: string;
 }
 
+export interface LoadOptions extends Omit<ParseOptions, "name"> {
+  /** The context is not a directory of the client: as in BuildKit, no ignore file counts. */
+  readonly isRemote?: boolean;
+}
+
 /** Finds and parses the Dockerfile of a build, in a context directory or beside it. Throws `invalid-build`. */
 export async function loadDockerfile(
   context: string | undefined,
   source: DockerfileSource | undefined,
   progress: Progress,
-  parse: Omit<ParseOptions, "name"> = {},
+  options: LoadOptions = {},
 ): Promise<LoadedDockerfile> {
   const title = `[internal] load build definition from ${nameOf(source)}`;
   const { found, file } = await progress.activity(title, async (activity) => {
     const found = await find(context, source);
     activity.report(transferred("transferring dockerfile:", found.text.byteLength));
-    return { found, file: parseDockerfile(found.text, { ...parse, name: found.name }) };
+    return { found, file: parseDockerfile(found.text, { ...options, name: found.name }) };
   });
+  if (options.isRemote === true) return { file, exclude: [] };
   const exclude = await progress.activity("[internal] load .dockerignore", async (activity) => {
-    const text = await readIgnoreFile(found);
-    activity.report(transferred("transferring context:", text?.byteLength ?? 0));
-    return text === undefined ? [] : parseIgnoreFile(text);
+    const { name, text } = await readIgnoreFile(found);
+    activity.report(transferred("transferring context:", text.byteLength));
+    return readIgnorePatterns(name, text);
   });
   return { file, exclude };
 }
 
-async function readIgnoreFile({ path, ignoreFile }: Found): Promise<Uint8Array | undefined> {
-  for (const candidate of ignoreFileCandidates(path)) {
-    const text = await ignoreFile(candidate);
-    if (text !== undefined) return text;
+/** The ignore file that counts; an empty one if there is none. */
+async function readIgnoreFile({ path, ignoreFile }: Found): Promise<{ name: string; text: Uint8Array }> {
+  for (const name of ignoreFileCandidates(path)) {
+    const text = await ignoreFile(name);
+    if (text !== undefined) return { name, text };
   }
-  return undefined;
+  return { name: ".dockerignore", text: new Uint8Array() };
 }
 
 /** What the Dockerfile is called before it is found. */

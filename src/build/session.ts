@@ -4,7 +4,6 @@ import type { Lease } from "../content/index.ts";
 import { StatCache } from "../contenthash/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
-import { parseIgnoreFile } from "../pattern/index.ts";
 import { type Hold, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
 import {
@@ -23,6 +22,7 @@ import type { OpDeps } from "./ops/deps.ts";
 import type { WorkShare } from "./shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import { sourceTime } from "./ops/source.ts";
+import { readIgnorePatterns } from "./ignore-file.ts";
 import type { BuildOptions } from "./options.ts";
 import { Progress, messageOf } from "./progress.ts";
 import { Secrets } from "./secrets.ts";
@@ -226,7 +226,7 @@ export class Session implements AsyncDisposable {
   /** What the `.dockerignore` of a named context says; nothing if it has none. */
   #ignorePatterns(name: string): readonly string[] {
     const text = readContextFile(this.#directory(name).path, ".dockerignore", Limits.ignoreFile);
-    return text === undefined ? [] : parseIgnoreFile(text);
+    return text === undefined ? [] : readIgnorePatterns(`${name}/.dockerignore`, text);
   }
 
   #retain(result: Result): void {

@@ -13,6 +13,7 @@ export { atRange, fault, hasPlace, located, withPlace } from "./fault.ts";
 export { chompHeredoc, type HeredocHead, tryHeredocHead } from "./heredoc.ts";
 export * from "./ignore-choice.ts";
 export type * from "./instruction.ts";
+export { JSON_HINT, looksLikeJson } from "./json-form.ts";
 export * from "./lint.ts";
 export * from "./lint-rules.ts";
 export * from "./parse.ts";

@@ -1,6 +1,8 @@
+import { VarveError } from "../core/index.ts";
 import { fault } from "./fault.ts";
 import { parseFlags } from "./flags.ts";
 import { chompHeredoc, tryHeredocHead } from "./heredoc.ts";
+import { JSON_HINT, looksLikeJson } from "./json-form.ts";
 import type { AddInstruction, CopyInstruction, CopySources, InlineSource, InstructionBase } from "./instruction.ts";
 import type { Statement } from "./statement.ts";
 
@@ -22,11 +24,13 @@ function readSources({ args, heredocs }: Statement, command: string): CopySource
   return { sources, inline, destination };
 }
 
-function checkCount({ args }: Statement, command: string): void {
-  if (args.length < 2)
-    throw fault(
-      `${command} requires at least two arguments, but only one was provided. Destination could not be determined`,
-    );
+function checkCount({ args, code }: Statement, command: string): void {
+  if (args.length >= 2) return;
+  throw new VarveError(
+    "invalid-build",
+    `${command} requires at least two arguments, but only one was provided. Destination could not be determined`,
+    looksLikeJson(code) ? { hint: JSON_HINT } : {},
+  );
 }
 
 export function parseAdd(statement: Statement, base: InstructionBase): AddInstruction {

@@ -108,20 +108,3 @@ function pairOf(word: string): Pair {
   if (equals < 0) throw fault(`Syntax error - can't find = in ${goQuote(word)}. Must be of the form: name=value`);
   return { key: word.slice(0, equals), value: word.slice(equals + 1), legacy: false };
 }
-
-/** The strings of a JSON array, or undefined if the text is not one; throws if an element is no string. */
-export function parseJsonForm(text: string): string[] | undefined {
-  const trimmed = trimSpace(text);
-  if (!trimmed.startsWith("[")) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(trimmed);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(value)) return undefined;
-  return value.map((item: unknown) => {
-    if (typeof item === "string") return item.toWellFormed();
-    throw fault("when using JSON array syntax, arrays must be comprised of strings only");
-  });
-}

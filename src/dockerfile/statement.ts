@@ -4,7 +4,8 @@ import { atRange, fault, nearOf } from "./fault.ts";
 import { type Heredoc, heredocHeads } from "./heredoc.ts";
 import type { LineReader, LogicalLine } from "./line-reader.ts";
 import type { SourceFile, SourceRange } from "./source.ts";
-import { parseJsonForm, type Pair, splitBlanks, splitLine, splitPairs, splitWords } from "./split.ts";
+import { parseJsonForm } from "./json-form.ts";
+import { type Pair, splitBlanks, splitLine, splitPairs, splitWords } from "./split.ts";
 
 /** An instruction before its meaning: keyword, flags and arguments. */
 export interface Statement {

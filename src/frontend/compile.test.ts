@@ -278,6 +278,9 @@ test("errors have their place", async () => {
     ["FROM base\nADD --checksum=sha256:x y /z", /checksum requires HTTP\(S\) or Git sources/, 2],
     ["FROM base\nRUN --mount=target=/ x", /invalid mount target "\/"/, 2],
     ["FROM Upper:x", /failed to parse stage name "Upper:x"/, 1],
+    ["FROM base\nCOPY a[ /d", /^Cannot read pattern "a\[": a character class is malformed$/, 2],
+    ["FROM base\nADD --exclude=a[b-a] . /d", /^Cannot read pattern "a\[b-a\]": a character range is out of order$/, 2],
+    ["ARG SOURCE_DATE_EPOCH=x\nFROM base", /^invalid SOURCE_DATE_EPOCH: x$/, 1],
   ];
   for (const [text, message, line] of cases) {
     const error = await failure(text);
@@ -288,6 +291,26 @@ test("errors have their place", async () => {
     (await failure("FROM base AS build", { target: "buidl" })).message,
     /target stage "buidl" could not be found \(did you mean build\?\)/,
   );
+});
+
+test("arguments that look like a JSON array, and are none, are called so", async () => {
+  const hint = 'write a JSON array with double quotes around each string and commas between them: ["a", "b"]';
+  const cases: [string, RegExp][] = [
+    ['COPY [ "a" "/d/"]', /^Cannot read pattern "\[": .*; the arguments look like a JSON array, but are not one$/],
+    [
+      'COPY --link ["a", "/d/"',
+      /^Cannot read pattern "\[a,": .*; the arguments look like a JSON array, but are not one$/,
+    ],
+    ["ADD [a, /d/]", /^Cannot read pattern "\[a,": .*; the arguments look like a JSON array, but are not one$/],
+    ["ADD ['a','/d/']", /ADD requires at least two arguments/],
+  ];
+  for (const [instruction, message] of cases) {
+    const error = await failure(`FROM base\n${instruction}`);
+    assert.match(error.message, message);
+    assert.equal(error.hint, hint, instruction);
+    assert.equal((error.details["location"] as { line: number } | undefined)?.line, 2, instruction);
+  }
+  assert.equal((await failure("FROM base\nCOPY [a b")).hint, undefined);
 });
 
 test("an aborted build stops", async () => {

@@ -6,6 +6,7 @@ import { compileContext, type CompileContext } from "./context.ts";
 import { addEntries, type ImageConfig, imagePlatform, platformFields, tidyImage } from "./image.ts";
 import { lintDefaultArgs } from "./lint-from.ts";
 import type { CompileHost, CompileOptions, CompileResult, NeededLocal } from "./options.ts";
+import { atAsync } from "./place.ts";
 import { type PassResult, runPass } from "./pass.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import type { MissingBases } from "./resolve.ts";
@@ -45,7 +46,10 @@ async function withEpoch(
   const given = context.buildArgs.get(EPOCH);
   const text = given ?? context.globals.values.get(EPOCH) ?? "";
   if (text === "" && given === undefined) return context;
-  const epoch = text === "" ? undefined : await readEpoch(text, context, host, signal);
+  const read = async (): Promise<number | undefined> => await readEpoch(text, context, host, signal);
+  const range = given === undefined ? context.globals.infos.get(EPOCH)?.range : undefined;
+  const placed = range === undefined ? read : () => atAsync(context.file.source, range, read);
+  const epoch = text === "" ? undefined : await placed();
   const replace = (values: ReadonlyMap<string, string>): Map<string, string> => {
     const copy = new Map(values);
     if (epoch === undefined) copy.delete(EPOCH);

@@ -1,5 +1,12 @@
-import { goQuote, isDigest } from "../core/index.ts";
-import { type AddInstruction, type CopyInstruction, fault, type Linter } from "../dockerfile/index.ts";
+import { goQuote, isDigest, isVarveError, VarveError } from "../core/index.ts";
+import {
+  type AddInstruction,
+  type CopyInstruction,
+  fault,
+  JSON_HINT,
+  type Linter,
+  looksLikeJson,
+} from "../dockerfile/index.ts";
 import {
   type CopyOptions,
   type FileActions,
@@ -9,7 +16,7 @@ import {
   scratch,
   type State,
 } from "../llb/index.ts";
-import { basePath, cleanPath, hasGlob, joinPath, type PatternMatcher } from "../pattern/index.ts";
+import { basePath, checkGlob, cleanPath, hasGlob, joinPath, PatternMatcher } from "../pattern/index.ts";
 import { absolutePath } from "./dispatch-workdir.ts";
 import { type GitRef, gitState, isGitSource, isHttpSource, parseGitRef } from "./git-ref.ts";
 import type { StageState } from "./stage-state.ts";
@@ -110,8 +117,20 @@ function parentsCopy(source: string): ParentsCopy {
   return { source: root, includePatterns: [pattern.replace(/^\//, "")], requiredPaths };
 }
 
+/** Runs `check`; if the arguments were meant as a JSON array, its errors say so. */
+function readingPattern(check: () => void, { instruction }: CopyJob): void {
+  try {
+    check();
+  } catch (error) {
+    if (!isVarveError(error, "invalid-build") || !looksLikeJson(instruction.code)) throw error;
+    const message = `${error.message}; the arguments look like a JSON array, but are not one`;
+    throw new VarveError("invalid-build", message, { hint: JSON_HINT, cause: error });
+  }
+}
+
 function addPath(actions: FileActions, job: CopyJob, path: string): FileActions {
   const { instruction } = job;
+  if (hasGlob(path)) readingPattern(() => checkGlob(path), job);
   lintIgnored(job, path);
   const parents = instruction.kind === "copy" && instruction.parents ? parentsCopy(path) : undefined;
   const unpack = instruction.kind === "add" && (instruction.unpack ?? true);
@@ -137,6 +156,7 @@ function addSource(actions: FileActions, job: CopyJob, source: string): FileActi
 /** The actions that copy all sources of the job: paths and URLs in order, then heredocs. */
 export function copyActions(job: CopyJob): FileActions {
   const { instruction, stage, destination } = job;
+  void new PatternMatcher(instruction.exclude);
   const copied = instruction.sources.reduce((actions, source) => addSource(actions, job, source), fileActions());
   return instruction.inline.reduce((actions, { path, data }) => {
     const options = { name: "[internal] preparing inline document", platform: stage.platform };

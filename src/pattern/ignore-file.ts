@@ -8,11 +8,18 @@ function normalise(path: string): string {
   return clean.length > 1 && clean.startsWith("/") ? clean.slice(1) : clean;
 }
 
-function readLine(line: string): string | undefined {
-  if (line.startsWith("#")) return undefined;
-  const pattern = trimSpace(line);
+/** A pattern and the line of the file, counted from 1, on which it stands. */
+export interface IgnoreLine {
+  readonly pattern: string;
+  readonly line: number;
+}
+
+function readLine(text: string, index: number): IgnoreLine | undefined {
+  if (text.startsWith("#")) return undefined;
+  const pattern = trimSpace(text);
   if (pattern === "") return undefined;
-  return pattern.startsWith("!") ? `!${normalise(trimSpace(pattern.slice(1)))}` : normalise(pattern);
+  const normal = pattern.startsWith("!") ? `!${normalise(trimSpace(pattern.slice(1)))}` : normalise(pattern);
+  return { pattern: normal, line: index + 1 };
 }
 
 /**
@@ -20,11 +27,16 @@ function readLine(line: string): string | undefined {
  * order mark is dropped, lines that begin with `#` are comments, white space at the ends is dropped, paths are cleaned, a
  * leading slash is dropped. Throws `limit-exceeded` for more than `Limits.ignoreFile` bytes.
  */
-export function parseIgnoreFile(content: Uint8Array | string): string[] {
+export function parseIgnoreLines(content: Uint8Array | string): IgnoreLine[] {
   const size = typeof content === "string" ? Buffer.byteLength(content) : content.byteLength;
   if (size > Limits.ignoreFile)
     throw new VarveError("limit-exceeded", `Cannot read ignore file: it is larger than ${Limits.ignoreFile} bytes`);
   const text = typeof content === "string" ? content : Buffer.from(content).toString("utf8");
   const lines = text.replace(/^\ufeff/, "").split("\n");
-  return lines.map(readLine).filter((pattern) => pattern !== undefined);
+  return lines.map(readLine).filter((found) => found !== undefined);
+}
+
+/** The patterns alone, as `parseIgnoreLines` reads them. */
+export function parseIgnoreFile(content: Uint8Array | string): string[] {
+  return parseIgnoreLines(content).map(({ pattern }) => pattern);
 }

@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync, rmSync } from "node:fs";
-import { Limits, errnoOf } from "../../core/index.ts";
+import { Limits, errnoOf, isVarveError } from "../../core/index.ts";
 import { PatternMatcher, cleanPath, parseIgnoreFile } from "../../pattern/index.ts";
 import { failure } from "./failure.ts";
 import type { SourceTree } from "./source-tree.ts";
@@ -25,9 +25,19 @@ export function readDockerfile(tree: SourceTree, name: string): { readonly name:
 export function dropIgnored(tree: SourceTree, dockerfile: string): void {
   const ignore = readFile(tree, IGNORE, Limits.ignoreFile);
   if (ignore === undefined) return;
-  const matcher = new PatternMatcher(parseIgnoreFile(ignore));
+  const matcher = matcherOf(parseIgnoreFile(ignore));
   for (const name of [IGNORE, cleanPath(`/${dockerfile}`).slice(1)])
     if (matcher.matches(name)) rmSync(tree.fullPath(tree.resolve(name)), { recursive: true, force: true });
+}
+
+/** The daemon ignores an ignore file with a malformed pattern. */
+function matcherOf(patterns: readonly string[]): PatternMatcher {
+  try {
+    return new PatternMatcher(patterns);
+  } catch (error) {
+    if (!isVarveError(error, "invalid-build")) throw error;
+    return new PatternMatcher([]);
+  }
 }
 
 function readFile(tree: SourceTree, name: string, limit: number): Buffer | undefined {
