@@ -143,6 +143,41 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
     }
   });
 
+  test("RUN of nothing runs what the image runs", async () => {
+    const told = async (dockerfile: string): Promise<unknown> => {
+      const { error } = await builder.build(`FROM {base}\n${dockerfile}\n`);
+      return error === undefined ? "built" : [error.message, error.code];
+    };
+    assert.equal(await told("RUN []"), "built");
+    assert.equal(await told('ENTRYPOINT ["true"]\nRUN []'), "built");
+    assert.deepEqual(await told('CMD ["false"]\nRUN []'), ["The command 'false' returned a non-zero code: 1", 1]);
+    assert.deepEqual(await told('ENTRYPOINT ["false"]\nRUN []'), ["The command '' returned a non-zero code: 1", 1]);
+    assert.deepEqual(await told("ARG A=b\nRUN []"), ["no command specified", undefined]);
+  });
+
+  test("a file in the way of a volume or of WORKDIR fails each step that has a container", async () => {
+    const told = async (dockerfile: string): Promise<readonly unknown[]> => {
+      const { error, printed } = await builder.build(`FROM {base}\n${dockerfile}\n`);
+      return [printed.match(/Step /g)?.length, error?.message];
+    };
+    const volume = (path: string): string => `cannot mount volume over existing file, file exists ${path}`;
+    const copied = "COPY Dockerfile /file";
+    for (const again of ["", " "]) {
+      assert.deepEqual(await told(`${copied}\nVOLUME /file${again}`), [3, volume("/file")]);
+      assert.deepEqual(await told(`VOLUME /file\n${copied}`), [3, undefined]);
+      assert.deepEqual(await told(`VOLUME /file\n${copied}\nENV a=b${again}`), [4, volume("/file")]);
+      assert.deepEqual(await told(`VOLUME /file\n${copied}\nRUN true${again}`), [4, volume("/file")]);
+    }
+    assert.deepEqual(await told("RUN ln -s /etc/passwd /l\nVOLUME /l"), [3, volume("/l")]);
+    assert.deepEqual(await told("VOLUME /etc/passwd/v"), [2, "lstat /etc/passwd/v: not a directory"]);
+    assert.deepEqual(await told("WORKDIR /etc/passwd"), [2, "Cannot mkdir: /etc/passwd is not a directory"]);
+    assert.deepEqual(await told("COPY . /etc/passwd"), [2, "failed to copy files: mkdir /etc/passwd: not a directory"]);
+    assert.deepEqual(await told("WORKDIR /x\nRUN cd / && rmdir x && touch x\nENV a=b"), [
+      4,
+      "Cannot mkdir: /x is not a directory",
+    ]);
+  });
+
   test("labels of the request are the last steps, as they are (B19)", async () => {
     const labels = enc(JSON.stringify({ b: "$x", a: "1" }));
     const { printed } = await builder.build("FROM {base}\nENV x=1\n", `t=labels&labels=${labels}`);

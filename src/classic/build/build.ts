@@ -4,6 +4,7 @@ import { nameImage } from "../naming.ts";
 import { squashImage } from "../squash.ts";
 import type { LocalImage } from "../types.ts";
 import { BuildArgs } from "./build-args.ts";
+import { UncheckedImages } from "./container-paths.ts";
 import { openContext } from "./context.ts";
 import { type BuildPlan, planBuild } from "./dockerfile.ts";
 import { stepError } from "./failure.ts";
@@ -69,6 +70,7 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
     hold,
     output,
     containers: new Containers(output),
+    unchecked: new UncheckedImages(),
     host: hostPlatform(),
     escape: plan.file.escape,
     context: context.tree,

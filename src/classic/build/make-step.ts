@@ -4,6 +4,7 @@ import { commitImage } from "../commit.ts";
 import { recordOf } from "../local-image.ts";
 import type { LocalImage } from "../types.ts";
 import { ownerOf } from "./chown.ts";
+import { checkContainerPaths } from "./container-paths.ts";
 import { wrapped } from "./failure.ts";
 import { makeDirectoriesIn, place } from "./place.ts";
 import { runStep } from "./run-step.ts";
@@ -45,16 +46,22 @@ async function makeFiles(
   parent: LocalImage | undefined,
   session: BuildContextDeps,
 ): Promise<RecordId | undefined> {
-  const { deps, hold, containers } = session;
+  const { deps, hold, containers, unchecked } = session;
   const { records } = deps.store;
   const base = (): RecordId => (parent === undefined ? SCRATCH : recordOf(parent, records, hold.lease));
   switch (work.kind) {
-    case "metadata":
+    case "metadata": {
+      if (parent !== undefined && unchecked.includes(parent, state.run)) {
+        await using tree = await records.mount(base(), hold);
+        checkContainerPaths(tree.path, state.run);
+      }
       containers.create();
       return undefined;
+    }
     case "workdir": {
-      containers.create();
       await using layer = await records.begin(base(), {}, hold);
+      checkContainerPaths(layer.path, state.run);
+      containers.create();
       makeDirectoriesIn(layer.path, [work.path]);
       return (await layer.commit()).id;
     }
@@ -64,7 +71,7 @@ async function makeFiles(
       return (await layer.commit()).id;
     }
     case "run":
-      return await runStep({ ...work, state, base: base(), id: containers.create() }, session);
+      return await runStep({ ...work, state, base: base() }, session);
   }
 }
 

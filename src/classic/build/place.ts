@@ -1,9 +1,11 @@
 import { lchownSync, lstatSync, mkdirSync } from "node:fs";
+import { errnoOf } from "../../core/index.ts";
 import { extractArchive, isArchive } from "../../layer/index.ts";
-import { type Path, Root, byteStringOf, joinPath, pathOfByteString } from "../../linux/index.ts";
+import { type ByteString, type Path, Root, byteStringOf, joinPath, pathOfByteString } from "../../linux/index.ts";
 import { basePath, dirPath } from "../../pattern/index.ts";
 import type { CopySource } from "./copy-sources.ts";
 import { type CopyOptions, type Owner, TreeCopy } from "./copy-tree.ts";
+import { stepError } from "./failure.ts";
 
 export interface PlaceOptions extends CopyOptions {
   /** ADD: archives are unpacked, their owners kept. */
@@ -68,15 +70,25 @@ export function makeDirectoriesIn(tree: string, paths: readonly string[]): void 
   for (const path of paths) makeDirectories(root, root.locate(path), ROOT);
 }
 
-/** With mode 0755; those that are there stay as they are. Throws ENOTDIR if something else is in the way. */
+/** With mode 0755; those that are there stay as they are. Throws what the daemon says if something else is in the way. */
 function makeDirectories(root: Root, at: Path, owner: Owner): void {
   let path: Path = `${root.path}/.`;
-  for (const name of byteStringOf(at)
+  const names = byteStringOf(at)
     .split("/")
-    .filter((part) => part !== "")) {
+    .filter((part) => part !== "");
+  for (const [index, name] of names.entries()) {
     path = joinPath(path, pathOfByteString(name));
     if (isDirectoryAt(path)) continue;
-    mkdirSync(path, 0o755);
+    makeDirectory(path, () => `/${names.slice(0, index + 1).join("/")}`);
     lchownSync(path, owner.uid, owner.gid);
+  }
+}
+
+function makeDirectory(path: Path, shown: () => ByteString): void {
+  try {
+    mkdirSync(path, 0o755);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+    throw stepError(`mkdir ${Buffer.from(shown(), "latin1").toString("utf8")}: not a directory`, error);
   }
 }

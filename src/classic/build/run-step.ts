@@ -4,25 +4,28 @@ import type { RunMount } from "../../exec/index.ts";
 import { Root, joinPath } from "../../linux/index.ts";
 import type { Hold, RecordId, Records } from "../../record/index.ts";
 import type { StageState } from "./stage-state.ts";
+import { checkContainerPaths } from "./container-paths.ts";
+import { stepError } from "./failure.ts";
 import { hostSettings } from "./host-config.ts";
-import type { Output } from "./output.ts";
+import type { Containers, Output } from "./output.ts";
 import { makeDirectoriesIn } from "./place.ts";
 import type { BuildDeps, BuildRequest } from "./types.ts";
 
 export interface RunStep {
   readonly args: readonly string[];
+  /** What an error calls the command. */
+  readonly shown: string;
   readonly env: readonly string[];
   readonly state: StageState;
   /** What the command runs in. */
   readonly base: RecordId;
-  /** Of the container. */
-  readonly id: string;
 }
 
 export interface RunDeps {
   readonly deps: BuildDeps;
   readonly request: BuildRequest;
   readonly output: Output;
+  readonly containers: Containers;
   readonly hold: Hold & { readonly signal: AbortSignal };
 }
 
@@ -33,11 +36,14 @@ const SYSTEM = ["dev", "proc", "sys"];
  * Runs a command and gives what it made of the files. What it writes below a volume is lost, but the volume's directory stays.
  * Throws `step-failed` with `details.exitCode` for a status other than 0.
  */
-export async function runStep(step: RunStep, { deps, request, output, hold }: RunDeps): Promise<RecordId> {
+export async function runStep(step: RunStep, { deps, request, output, containers, hold }: RunDeps): Promise<RecordId> {
   const { records } = deps.store;
   const { run } = step.state;
+  if (step.args.length === 0) throw stepError("no command specified");
   await using layer = await records.begin(step.base, { description: step.args.join(" ") }, hold);
   const cwd = run.WorkingDir === undefined || run.WorkingDir === "" ? "/" : run.WorkingDir;
+  checkContainerPaths(layer.path, run);
+  const id = containers.create();
   const lacking = SYSTEM.filter((name) => lstatSync(`${layer.path}/${name}`, { throwIfNoEntry: false }) === undefined);
   makeDirectoriesIn(layer.path, [cwd]);
   await using volumes = await openVolumes([...(run.Volumes ?? [])], { ...step, tree: layer.path }, records, hold);
@@ -48,14 +54,14 @@ export async function runStep(step: RunStep, { deps, request, output, hold }: Ru
       {
         rootfs: layer.path,
         mounts: volumes.mounts,
-        process: { args: step.args, env: withHostname(step.env, step.id), cwd, user: run.User ?? "" },
-        ...hostSettings(request, step.id),
+        process: { args: step.args, env: withHostname(step.env, id), cwd, user: run.User ?? "" },
+        ...hostSettings(request, id),
         onOutput: (stream, chunk) => writer.write(stream, chunk),
       },
       { signal: hold.signal },
     );
     writer.end();
-    if (exitCode !== 0) throw exited(step.args, exitCode);
+    if (exitCode !== 0) throw exited(step.shown, exitCode);
   } catch (error) {
     throw isVarveError(error, "step-failed") && error.cause !== EXITED ? notStarted(error) : error;
   }
@@ -65,8 +71,8 @@ export async function runStep(step: RunStep, { deps, request, output, hold }: Ru
 
 const EXITED = Symbol("the command has ended");
 
-function exited(args: readonly string[], exitCode: number): VarveError {
-  return new VarveError("step-failed", `The command '${args.join(" ")}' returned a non-zero code: ${exitCode}`, {
+function exited(command: string, exitCode: number): VarveError {
+  return new VarveError("step-failed", `The command '${command}' returned a non-zero code: ${exitCode}`, {
     details: { exitCode },
     cause: EXITED,
   });

@@ -1,6 +1,7 @@
 import type { EscapeToken } from "../../dockerfile/index.ts";
 import type { Platform } from "../../core/index.ts";
 import type { Hold } from "../../record/index.ts";
+import type { UncheckedImages } from "./container-paths.ts";
 import type { Containers, Output } from "./output.ts";
 import type { SourceTree } from "./source-tree.ts";
 import type { BuildDeps, BuildRequest } from "./types.ts";
@@ -12,6 +13,7 @@ export interface BuildContextDeps {
   readonly hold: Hold & { readonly signal: AbortSignal };
   readonly output: Output;
   readonly containers: Containers;
+  readonly unchecked: UncheckedImages;
   /** Of this machine. */
   readonly host: Platform;
   readonly escape: EscapeToken;

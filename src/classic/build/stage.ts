@@ -160,6 +160,7 @@ class StageRun {
     const answer = await this.#cache.probe(this.#probe(step), this.#following(step, after));
     if (answer.kind === "hit") session.output.text(" ---> Using cache\n");
     this.image = answer.kind === "hit" ? answer.image : await makeStep(step, this.image, this.#made, session);
+    if (step.work.kind === "copy" || step.work.kind === "run") session.unchecked.add(this.image);
     this.state = step.state;
   }
 

@@ -31,7 +31,14 @@ export type Work =
       readonly keepOwners: boolean;
       readonly unpack: boolean;
     }
-  | { readonly kind: "run"; readonly args: readonly string[]; readonly env: readonly string[] };
+  | {
+      readonly kind: "run";
+      /** None where there is nothing to run. */
+      readonly args: readonly string[];
+      /** What an error calls the command. */
+      readonly shown: string;
+      readonly env: readonly string[];
+    };
 
 /** A step, ready to be looked up and made. */
 export interface Step {
@@ -115,13 +122,23 @@ function runStep(command: Extract<Instruction, { kind: "run" }>, state: StageSta
   const given = state.args.notIn(state.run.Env ?? []);
   const keyed = given.filter((entry) => state.args.isKeyed(entry));
   const Cmd = given.length === 0 ? args : [`|${keyed.length}`, ...keyed, ...args];
-  const { Entrypoint: _cleared, ...run } = state.run;
+  const { Entrypoint, ...run } = state.run;
+  const kept = Cmd.length > 0 || Entrypoint === undefined ? run : { ...run, Entrypoint };
   return {
     state,
-    probe: { ...run, Cmd, ArgsEscaped: false },
+    probe: { ...kept, Cmd, ArgsEscaped: false },
     createdBy: Cmd.join(" "),
-    work: { kind: "run", args, env: [...(state.run.Env ?? []), ...given] },
+    work: {
+      kind: "run",
+      ...(Cmd.length > 0 ? { args, shown: args.join(" ") } : imageCommand(state.run)),
+      env: [...(state.run.Env ?? []), ...given],
+    },
   };
+}
+
+/** `RUN []` runs what a container of the image runs. */
+function imageCommand({ Entrypoint = [], Cmd = [] }: ContainerConfig): { args: readonly string[]; shown: string } {
+  return Entrypoint.length > 0 ? { args: Entrypoint, shown: "" } : { args: Cmd, shown: Cmd.join(" ") };
 }
 
 type Copying = Extract<Instruction, { kind: "copy" | "add" }>;
