@@ -109,7 +109,6 @@ function runOptions(
   command: Command,
 ): Omit<RunOptions, "args" | "name"> {
   const { mounts, secrets, ssh } = runMounts(stage, instruction, sources, states);
-  const devices = instruction.devices.map(({ name, required }) => ({ name, optional: !required }));
   return {
     ...buildOptions(stage),
     description: { "com.docker.dockerfile.v1.command": instruction.code },
@@ -118,8 +117,14 @@ function runOptions(
     ssh,
     security: instruction.security,
     ...(instruction.network === "default" ? {} : { network: instruction.network }),
-    cdiDevices: [...(stage.context.options.devices ?? []), ...devices],
+    cdiDevices: [...(stage.context.options.devices ?? [])],
   };
+}
+
+/** As BuildKit's front end, but for its experimental one, whether or not the step says that it needs the device. */
+function refuseDevices({ devices: [device] }: RunInstruction): void {
+  if (device !== undefined)
+    throw fault(`device ${JSON.stringify(device.name)} cannot be given to RUN: --device is not supported`);
 }
 
 /** RUN, its variables in mounts expanded. */
@@ -129,6 +134,7 @@ export function dispatchRun(
   { sources, isOnbuild }: PlannedInstruction,
   states: PassStates,
 ): void {
+  refuseDevices(instruction);
   stage.paths.add("/");
   const command = commandOf(stage, instruction);
   const isShell = command.shell;

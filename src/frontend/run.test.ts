@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { build, imageConfig, vertexNamed } from "../../testing/dockerfile-host.ts";
+import { isVarveError } from "../core/index.ts";
 import type { ExecOp, FileOp, Mount } from "../llb/index.ts";
 import type { CompileOptions } from "./index.ts";
 
@@ -144,3 +146,47 @@ test("USER and WORKDIR of the base and of the stage", async () => {
   assert.ok(mkdir?.kind === "mkdir");
   assert.deepEqual(mkdir.owner, { user: { kind: "name", name: "app", input: 0 } });
 });
+
+test("a device is refused in a stage that is built, whether or not the step needs it", async () => {
+  for (const device of ["vendor.com/class=x", "vendor.com/class=x,required"])
+    await assert.rejects(build(`FROM base\nRUN --device=${device} x`), (error) => {
+      assert.ok(isVarveError(error, "invalid-build"));
+      assert.match(error.message, /device "vendor\.com\/class=x" cannot be given to RUN: --device is not supported/);
+      return true;
+    });
+  assert.ok((await build("FROM base AS other\nRUN --device=x y\nFROM base\nRUN x")).edge !== undefined);
+});
+
+const FLAGS: readonly (readonly [plain: string, flagged: string])[] = [
+  ["FROM base", "FROM --platform=linux/s390x base"],
+  ["RUN x", "RUN --mount=type=tmpfs,target=/t x"],
+  ["RUN x", "RUN --network=none x"],
+  ["RUN x", "RUN --security=insecure x"],
+  ...["--chown=1:2", "--chmod=700", "--link", "--exclude=b"].flatMap((flag) => [
+    ["COPY a /", `COPY ${flag} a /`] as const,
+    ["ADD a /", `ADD ${flag} a /`] as const,
+  ]),
+  ["COPY a /", "COPY --from=other a /"],
+  ["COPY a /", "COPY --parents a /"],
+  ["ADD a /", "ADD --unpack=false a /"],
+  ["ADD http://h.test/a /", "ADD --unpack=true http://h.test/a /"],
+  ["ADD http://h.test/a /", `ADD --checksum=sha256:${"1".repeat(64)} http://h.test/a /`],
+  ["ADD https://h.test/a.git /", "ADD --keep-git-dir https://h.test/a.git /"],
+  ["HEALTHCHECK CMD x", "HEALTHCHECK --interval=1s CMD x"],
+  ["HEALTHCHECK CMD x", "HEALTHCHECK --timeout=1s CMD x"],
+  ["HEALTHCHECK CMD x", "HEALTHCHECK --start-period=1s CMD x"],
+  ["HEALTHCHECK CMD x", "HEALTHCHECK --start-interval=1s CMD x"],
+  ["HEALTHCHECK CMD x", "HEALTHCHECK --retries=1 CMD x"],
+];
+for (const [plain, flagged] of FLAGS)
+  test(`${flagged} is not what ${plain} is`, async () => {
+    const compiled = async (text: string): Promise<string> => {
+      const own = text.startsWith("FROM") ? text : `FROM base\n${text}`;
+      const { vertices, image } = await build(`FROM base AS other\nFROM base AS kept\n${own}`);
+      return inspect([vertices.map(({ op, platform }) => [op, platform]), image.config], {
+        depth: null,
+        maxArrayLength: null,
+      });
+    };
+    assert.notEqual(await compiled(flagged), await compiled(plain));
+  });
