@@ -20,6 +20,7 @@ import { allowedEntitlements, checkEntitlements } from "./entitlements.ts";
 import { pruneIgnoredMounts } from "./ignored-mounts.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult, CacheReport } from "./options.ts";
+import { linuxResources } from "./resources.ts";
 import { type ExportReport, exportOutputs } from "./outputs.ts";
 import { Session } from "./session.ts";
 
@@ -142,6 +143,7 @@ async function compileOptions(
   session: Session,
   context: NonNullable<CompileOptions["context"]>,
 ): Promise<CompileOptions> {
+  const resources = linuxResources(options.resources);
   const epoch = options.sourceDateEpoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(options.sourceDateEpoch) };
   return {
     context,
@@ -157,6 +159,7 @@ async function compileOptions(
     ...(options.ulimits === undefined ? {} : { ulimits: options.ulimits }),
     ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
     ...(options.cgroupParent === undefined ? {} : { cgroupParent: options.cgroupParent }),
+    ...(resources === undefined ? {} : { linuxResources: resources }),
     ...(options.network === undefined ? {} : { network: options.network }),
   };
 }
@@ -204,6 +207,7 @@ function resultOf(exported: ExportReport, caches: readonly CacheReport[], sessio
 /** What can be seen to be wrong before anything is opened. */
 function checkOptions(options: BuildOptions): void {
   allowedEntitlements(options);
+  linuxResources(options.resources);
   for (const tag of options.tags ?? []) parseReference(tag);
   checkImports(options.cacheFrom ?? []);
   for (const platform of options.platforms ?? []) {

@@ -50,6 +50,23 @@ export interface Ulimit {
   readonly hard: number;
 }
 
+/** Limits on each step of a build, which control groups enforce; 0 or empty is no limit. No cache key depends on them. */
+export interface StepResources {
+  /** Bytes; at least 6 MiB. */
+  readonly memory?: number;
+  /** Bytes of memory and swap together; -1 is no limit. */
+  readonly memorySwap?: number;
+  /** A weight against other groups: 2 to 262144, 1024 unless said. */
+  readonly cpuShares?: number;
+  /** Microseconds; 100000 unless said. */
+  readonly cpuPeriod?: number;
+  /** Microseconds of processor time in each period. */
+  readonly cpuQuota?: number;
+  /** A list such as `0-2,4`. */
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+}
+
 export interface BuildOptions {
   readonly store: Store;
   readonly context: BuildContext;
@@ -82,6 +99,7 @@ export interface BuildOptions {
   /** Bytes. */
   readonly shmSize?: number;
   readonly cgroupParent?: string;
+  readonly resources?: StepResources;
   readonly outputs?: readonly OutputSpec[];
   /** Seconds since 1970; `SOURCE_DATE_EPOCH` among the build arguments says the same. */
   readonly sourceDateEpoch?: number;

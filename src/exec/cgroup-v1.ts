@@ -1,12 +1,18 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
-import { errnoOf } from "../core/index.ts";
+import { VarveError, errnoOf } from "../core/index.ts";
 import type { DeviceRule, Resources } from "./resources.ts";
 import type { ResourceLimits } from "./types.ts";
 
 type Setting = readonly [file: string, value: string];
 
-/** Writes what a version 1 group of these controllers shall enforce, before a process enters it. */
+/** What the machine does not offer, as a limit of swap without swap accounting; any other error is of the value. */
+const NOT_OFFERED = new Set(["ENOENT", "EACCES", "EPERM", "EROFS", "EOPNOTSUPP"]);
+
+/**
+ * Writes what a version 1 group of these controllers shall enforce, before a process enters it. A limit that the machine does
+ * not offer is left out with a warning. Throws `invalid-argument` for a value that the kernel refuses.
+ */
 export function fileLimits(
   path: string,
   controllers: readonly string[],
@@ -18,7 +24,9 @@ export function fileLimits(
     try {
       writeFileSync(posix.join(path, file), value);
     } catch (error) {
-      warn(`Cannot set ${file} of the step to ${value}: ${errnoOf(error) ?? String(error)}`);
+      const message = `Cannot set ${file} of the step to ${value}: ${errnoOf(error) ?? String(error)}`;
+      if (!NOT_OFFERED.has(errnoOf(error) ?? "")) throw new VarveError("invalid-argument", message, { cause: error });
+      warn(message);
     }
   }
   // Without these the step could open any device, so a failure is no matter for a warning.

@@ -9,6 +9,7 @@ import { type RequestListener, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { CLASSIC_BASE, ClassicBuilder } from "../../testing/classic-builder.ts";
+import { controllers } from "../../testing/controllers.ts";
 import { gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { messagesOf } from "../../testing/docker-server.ts";
@@ -176,6 +177,17 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
       4,
       "Cannot mkdir: /x is not a directory",
     ]);
+  });
+
+  test("limits of the request hold for its steps", async () => {
+    const memory = 64 * 1_048_576;
+    const { printed } = await builder.build(
+      "FROM {base}\nRUN cd /sys/fs/cgroup; cat memory.max memory/memory.memsw.limit_in_bytes cpuset.cpus cpuset/cpuset.cpus 2>/dev/null; true\n",
+      `memory=${memory}&cpusetcpus=0`,
+    );
+    const lines = printed.split("\n");
+    if (controllers().has("memory")) assert.ok(lines.includes(`${memory}`) || lines.includes(`${2 * memory}`), printed);
+    if (controllers().has("cpuset")) assert.ok(lines.includes("0"), printed);
   });
 
   test("labels of the request are the last steps, as they are (B19)", async () => {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { blobPath } from "../../testing/made.ts";
+import { controllers } from "../../testing/controllers.ts";
 import { Varve, buildsUnavailable, busyboxImage } from "../../testing/varve.ts";
 
 const skip = buildsUnavailable() ?? false;
@@ -310,6 +311,42 @@ RUN ulimit -n > /files; df -k /dev/shm | tail -n1 | awk '{print $2}' > /shm; cat
     assert.match((await varve.make(["--allow", "security.insecure", insecure])).text("caps"), /CapEff:\s+0*[1-9a-f]/);
     const forced = await varve.context("forced", `FROM ${base}\nRUN ls /sys/class/net > /net\n`);
     assert.match((await varve.make(["--network", "host", forced])).text("net"), /lo/);
+  });
+
+  test("limits of memory and processors hold for each step, and are in no key", async () => {
+    const folder = await varve.context(
+      "limited",
+      `FROM ${base}
+RUN cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes > /memory; \\
+    cat memory/memory.memsw.limit_in_bytes > /swap; cat cpuset.cpus cpuset/cpuset.cpus > /cpus; \\
+    cat cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us | tr '\\n' ' ' > /cpu; true
+`,
+    );
+    const hungry = await varve.context(
+      "hungry",
+      `FROM ${base}\nRUN x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo survived > /x\n`,
+    );
+    const cpu = ["--cpu-quota", "50000", "--cpu-period", "200000", "--cpuset-cpus", "0", "-c", "512"];
+    const memory = ["-m", "32m", "--memory-swap", "32m"];
+    const made = await varve.make([...memory, ...cpu, folder]);
+    if (controllers().has("memory")) {
+      assert.equal(made.text("memory"), `${32 * 1_048_576}\n`);
+      assert.match(made.text("swap"), new RegExp(`^(${32 * 1_048_576}\n)?$`));
+      const killed = await varve.tryBuild([...memory, hungry]);
+      assert.equal(killed.code, 1);
+      assert.match(killed.stderr, /exit code: 137 \(killed: out of memory\)/);
+      assert.match(killed.stderr, /^hint: Give the step more than 33554432 bytes with --memory\.$/m);
+    }
+    if (controllers().has("cpu")) assert.equal(made.text("cpu"), "50000 200000 ");
+    if (controllers().has("cpuset")) assert.equal(made.text("cpus"), "0\n");
+    const other = await varve.build(["-m", "64m", "--cpu-quota", "70000", "-o", "type=cacheonly", folder]);
+    assert.ok(other.steps.every(({ status }) => status === "hit"));
+    for (const flags of [
+      ["-m", "1k"],
+      ["--cpuset-cpus", "a"],
+      ["--memory-swap", "64m"],
+    ])
+      assert.equal((await varve.tryBuild([...flags, folder])).code, 2, flags.join(" "));
   });
 
   test("nothing of a build stays in the root", async () => {

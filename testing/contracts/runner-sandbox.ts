@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { readCgroupLayout } from "../../src/exec/cgroup-layout.ts";
+import { controllers } from "../controllers.ts";
 import type { Check } from "./runner-bench.ts";
 
 const DEFAULT_CAPABILITIES = "00000000a80425fb";
-
-function controllers(): Set<string> {
-  return new Set(readCgroupLayout().hierarchies.flatMap((hierarchy) => hierarchy.controllers));
-}
 
 export function sandboxedSteps(check: Check): void {
   check("root in a sandbox has Docker's capabilities and system calls", async ({ sh }) => {
@@ -138,6 +134,11 @@ export function sandboxedSteps(check: Check): void {
     assert.deepEqual([outcome.oomKilled, outcome.stdout], [true, ""]);
     assert.notEqual(outcome.exitCode, 0);
     assert.equal((await sh("true", { limits: { memory } })).oomKilled, false);
+  });
+
+  check("a limit that the kernel refuses is an error, not a step without it", async ({ sh }, t) => {
+    if (!controllers().has("cpuset")) return t.skip("this machine has no cpuset controller");
+    await assert.rejects(sh("true", { limits: { cpusetCpus: "4000" } }));
   });
 
   check("a step cannot have more processes than its limit", async ({ sh }, t) => {

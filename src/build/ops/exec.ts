@@ -1,13 +1,20 @@
 import { VarveError } from "../../core/index.ts";
+import type { ResourceLimits, RunResult } from "../../exec/index.ts";
 import type { ExecMeta, ExecOp } from "../../llb/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { openMounts } from "./exec-mounts.ts";
 import type { Result } from "./result.ts";
 
+/** An op with the limits of its vertex, which are not in its key. */
+export interface LimitedExec {
+  readonly op: ExecOp;
+  readonly limits: ResourceLimits;
+}
+
 /** Runs the command of an exec op on its inputs; one result for each output. */
 export async function executeExec(
-  op: ExecOp,
+  { op, limits }: LimitedExec,
   inputs: readonly Result[],
   deps: OpDeps,
   context: OpContext,
@@ -18,7 +25,7 @@ export async function executeExec(
   await using stack = new AsyncDisposableStack();
   const description = op.meta.args.join(" ");
   const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description });
-  const { exitCode, signal, oomKilled } = await runner.run(
+  const ended = await runner.run(
     {
       rootfs: mounts.rootfs,
       readonlyRootfs: mounts.readonlyRootfs,
@@ -28,6 +35,7 @@ export async function executeExec(
       security: op.security,
       extraHosts: op.meta.extraHosts,
       ulimits: op.meta.ulimits,
+      limits,
       ...(op.meta.hostname === "" ? {} : { hostname: op.meta.hostname }),
       ...(op.meta.cgroupParent === "" ? {} : { cgroupParent: op.meta.cgroupParent }),
       ...(deps.limits.shmSize === undefined ? {} : { shmSize: deps.limits.shmSize }),
@@ -37,7 +45,7 @@ export async function executeExec(
     { signal: context.signal },
   );
   const valid = op.meta.validExitCodes.length === 0 ? [0] : op.meta.validExitCodes;
-  if (!valid.includes(exitCode)) throw stepFailed(op.meta, exitCode, signal, oomKilled);
+  if (!valid.includes(ended.exitCode)) throw stepFailed(op.meta, ended, limits);
   const results = await mounts.commit();
   return Array.from({ length: results.size }, (_, output) => {
     const result = results.get(output);
@@ -53,14 +61,21 @@ function refuseDevices({ cdiDevices }: ExecOp): void {
   throw new VarveError("unsupported", `Cannot give the step device ${needed.name}: devices by name are not supported`);
 }
 
-function stepFailed(meta: ExecMeta, exitCode: number, signal: string | undefined, oomKilled: boolean): VarveError {
+function stepFailed(
+  meta: ExecMeta,
+  { exitCode, signal, oomKilled }: RunResult,
+  { memory }: ResourceLimits,
+): VarveError {
   const how = oomKilled
     ? `exit code: ${exitCode} (killed: out of memory)`
     : signal === undefined
       ? `exit code: ${exitCode}`
       : `exit code: ${exitCode} (${signal})`;
   const message = `process ${JSON.stringify(meta.args.join(" "))} did not complete successfully: ${how}`;
-  return new VarveError("step-failed", message, { details: { exitCode, ...(signal === undefined ? {} : { signal }) } });
+  return new VarveError("step-failed", message, {
+    details: { exitCode, ...(signal === undefined ? {} : { signal }) },
+    ...(oomKilled && memory !== undefined && { hint: `Give the step more than ${memory} bytes with --memory.` }),
+  });
 }
 
 /** The step's environment with proxies and secrets, which no key depends on. A secret that is not there is an empty variable. */

@@ -4,6 +4,7 @@ import type { CacheMap, CacheMapInput, OpContext, SolverOp } from "../../solver/
 import { contentDigest } from "./content.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { recordOf } from "./context-record.ts";
+import { resourceLimits } from "../resources.ts";
 import { type Result, recordResult } from "./result.ts";
 import { sourceOp } from "./source.ts";
 import { VarveError } from "../../core/index.ts";
@@ -17,7 +18,8 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
     case "exec":
       return keyedOp(vertex, deps, outputsOf(op.mounts.map((mount) => mount.output)), async (inputs, context) => {
         const { executeExec } = await import("./exec.ts");
-        return await executeExec(op, inputs, deps, context);
+        const limits = resourceLimits(vertex.metadata.linuxResources);
+        return await executeExec({ op, limits }, inputs, deps, context);
       });
     case "file":
       return keyedOp(vertex, deps, outputsOf(op.actions.map((action) => action.output)), async (inputs, context) => {

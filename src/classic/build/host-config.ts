@@ -39,8 +39,10 @@ function extraHost(text: string): { readonly host: string; readonly ip: string }
   return { host: text.slice(0, at), ip: text.slice(at + 1) };
 }
 
+/** A limit of memory alone allows as much swap, as in Docker. */
 function resourceLimits(limits: BuildLimits): ResourceLimits {
-  const { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems } = limits;
+  const { memory, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems } = limits;
+  const memorySwap = memory > 0 && limits.memorySwap === 0 ? 2 * memory : limits.memorySwap;
   const numbers = { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota };
   return {
     ...Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== 0)),

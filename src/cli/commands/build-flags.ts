@@ -33,6 +33,13 @@ export const BUILD_FLAGS = {
   allow: { kind: "many", value: "ENTITLEMENT", help: "network.host, security.insecure" },
   ulimit: { kind: "many", value: "NAME=SOFT[:HARD]", help: "a resource limit of RUN steps" },
   "shm-size": { kind: "string", value: "SIZE", help: "size of /dev/shm in RUN steps" },
+  memory: { kind: "string", short: "m", value: "SIZE", help: "memory limit of each RUN step" },
+  "memory-swap": { kind: "string", value: "SIZE", help: "limit of memory and swap together; -1 for no limit of swap" },
+  "cpu-shares": { kind: "string", short: "c", value: "WEIGHT", help: "weight of RUN steps among other groups" },
+  "cpu-period": { kind: "string", value: "MICROSECONDS", help: "period of the processor limit of RUN steps" },
+  "cpu-quota": { kind: "string", value: "MICROSECONDS", help: "processor time of each RUN step in a period" },
+  "cpuset-cpus": { kind: "string", value: "LIST", help: "processors RUN steps may use, such as 0-2,4" },
+  "cpuset-mems": { kind: "string", value: "LIST", help: "memory nodes RUN steps may use" },
   "cgroup-parent": { kind: "string", value: "PATH", help: "control group above those of RUN steps" },
   output: {
     kind: "many",

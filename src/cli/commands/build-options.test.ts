@@ -12,6 +12,7 @@ import {
   outputOf,
   outputsOf,
   platformsOf,
+  resourcesOf,
   secretOf,
   sshOf,
   ulimitOf,
@@ -159,6 +160,30 @@ test("hosts, limits and networks", () => {
   assert.equal(networkOf(undefined), undefined);
   assert.equal(networkOf("none"), "none");
   assert.throws(() => networkOf("bridge"), usage);
+});
+
+test("limits of steps are sizes, whole numbers and lists", () => {
+  const none = {
+    memory: undefined,
+    "memory-swap": undefined,
+    "cpu-shares": undefined,
+    "cpu-period": undefined,
+    "cpu-quota": undefined,
+    "cpuset-cpus": undefined,
+    "cpuset-mems": undefined,
+  };
+  const given = resourcesOf({ ...none, memory: "64m", "memory-swap": "-1", "cpu-quota": "50000", "cpuset-cpus": "0" });
+  assert.deepEqual(given, {
+    memory: 64 * 1024 ** 2,
+    memorySwap: -1,
+    cpuShares: 0,
+    cpuPeriod: 0,
+    cpuQuota: 50_000,
+    cpusetCpus: "0",
+    cpusetMems: "",
+  });
+  for (const wrong of [{ memory: "much" }, { "memory-swap": "-2" }, { "cpu-quota": "1.5" }, { "cpu-shares": "-1" }])
+    assert.throws(() => resourcesOf({ ...none, ...wrong }), usage);
 });
 
 test("named contexts have a name and a source", () => {

@@ -8,10 +8,11 @@ import type {
   OutputSpec,
   SecretSource,
   SshSource,
+  StepResources,
   Ulimit,
 } from "../../build/index.ts";
 import { usageError } from "../flags.ts";
-import { attributes, csvFields, keyValues } from "../values.ts";
+import { attributes, byteSize, csvFields, keyValues } from "../values.ts";
 
 const REMOTE = /^(?:https?|git|ssh):\/\/|^git@|^github\.com\//;
 
@@ -125,6 +126,35 @@ export function ulimitOf(text: string): Ulimit {
   if (hard !== -1 && (soft === -1 || soft > hard))
     throw usageError(`Cannot read --ulimit ${JSON.stringify(text)}: the soft limit is above the hard one`);
   return ulimit;
+}
+
+/** The flags that limit steps, by the name of what they set. */
+export interface ResourceFlags {
+  readonly memory: string | undefined;
+  readonly "memory-swap": string | undefined;
+  readonly "cpu-shares": string | undefined;
+  readonly "cpu-period": string | undefined;
+  readonly "cpu-quota": string | undefined;
+  readonly "cpuset-cpus": string | undefined;
+  readonly "cpuset-mems": string | undefined;
+}
+
+export function resourcesOf(flags: ResourceFlags): StepResources {
+  const swap = flags["memory-swap"];
+  return {
+    memory: flags.memory === undefined ? 0 : byteSize("memory", flags.memory),
+    memorySwap: swap === undefined ? 0 : swap === "-1" ? -1 : byteSize("memory-swap", swap),
+    cpuShares: wholeNumber("cpu-shares", flags["cpu-shares"]),
+    cpuPeriod: wholeNumber("cpu-period", flags["cpu-period"]),
+    cpuQuota: wholeNumber("cpu-quota", flags["cpu-quota"]),
+    cpusetCpus: flags["cpuset-cpus"] ?? "",
+    cpusetMems: flags["cpuset-mems"] ?? "",
+  };
+}
+
+function wholeNumber(flag: string, text = "0"): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: expected a whole number`);
 }
 
 const NETWORKS = ["default", "host", "none"] as const;

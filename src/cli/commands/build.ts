@@ -27,6 +27,7 @@ import {
   networkOf,
   outputsOf,
   platformsOf,
+  resourcesOf,
   secretOf,
   sshOf,
   ulimitOf,
@@ -68,6 +69,7 @@ async function optionsOf(
     ulimits: flags.ulimit.map(ulimitOf),
     ...(shmSize === undefined ? {} : { shmSize: byteSize("shm-size", shmSize) }),
     ...(cgroupParent === undefined ? {} : { cgroupParent }),
+    resources: resourcesOf(flags),
     outputs: outputsOf(flags),
   };
 }
