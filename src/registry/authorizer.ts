@@ -3,7 +3,7 @@ import { SingleFlight } from "../io/index.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { type Credential, type CredentialSource, secretsOf } from "./credentials.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { isLoopback } from "./proxy.ts";
+import { type SecretPath, maySendSecret, realmOf } from "./realm.ts";
 import { type Scope, covers, formatScope, mergeScopes, parseScopes } from "./scope.ts";
 import { type SendOk, type Token, basicHeader, fetchToken } from "./token.ts";
 
@@ -31,6 +31,8 @@ export interface AuthorizeOptions {
 
 export interface AuthorizerOptions {
   readonly credentials: CredentialSource;
+  /** Whether the configuration lets a host be reached without TLS. */
+  readonly isPlain: (host: string) => boolean;
   /** Reaches a token server; `trustHost` names whose certificates apply. */
   readonly send: (trustHost: string) => SendOk;
 }
@@ -39,20 +41,23 @@ const CREDENTIAL_LIFE_MS = 300_000;
 const MAX_TOKENS = 64;
 /** Of credentials and tokens, the latest that are kept out of messages. */
 const MAX_WITHHELD = 64;
-const NONE: Authorization = { header: undefined, token: undefined };
+/** Of a request that shows nothing. */
+export const UNAUTHORIZED: Authorization = { header: undefined, token: undefined };
 
 function bearerDemand(challenge: Challenge, endpoint: Endpoint): Demand {
-  const text = challenge.parameters.get("realm") ?? "";
-  const realm = URL.canParse(text) ? new URL(text) : undefined;
-  if (realm === undefined || (realm.protocol !== "https:" && realm.protocol !== "http:") || realm.username !== "") {
-    throw new VarveError("remote", `Cannot log in to registry ${endpoint.name}: it names no usable token server`);
-  }
+  const realm = realmOf(challenge, endpoint.name);
   return { kind: "bearer", realm, service: challenge.parameters.get("service") };
 }
 
-/** True if what is secret may go to the token server: over TLS, to this machine, or as openly as to the registry itself. */
-function maySendSecret(realm: URL, registryUrl: URL): boolean {
-  return realm.protocol === "https:" || isLoopback(realm.hostname) || registryUrl.protocol === "http:";
+function plainRealm(endpoint: Endpoint, { realm, registry }: SecretPath): VarveError {
+  const canAllow = registry.protocol === "http:";
+  return new VarveError(
+    "unauthorized",
+    `Cannot log in to registry ${endpoint.name}: its token server ${realm.host} is reached without TLS`,
+    canAllow
+      ? { hint: `If credentials may go there in the clear, set "http" for ${realm.host} in the configuration.` }
+      : {},
+  );
 }
 
 /**
@@ -74,19 +79,15 @@ export class Authorizer implements Disposable {
   async authorize(endpoint: Endpoint, url: URL, options: AuthorizeOptions): Promise<Authorization> {
     const known = this.#of(endpoint);
     const { demand } = known;
-    if (demand === undefined) return NONE;
+    if (demand === undefined) return UNAUTHORIZED;
     const credential = await this.#credential(endpoint, known, options.signal);
     if (credential.kind === "bearer") return { header: `Bearer ${credential.token}`, token: undefined };
     if (demand.kind === "basic") {
-      if (credential.kind !== "basic") return NONE;
+      if (credential.kind !== "basic") return UNAUTHORIZED;
       return { header: basicHeader(credential.username, credential.password), token: undefined };
     }
-    if (credential.kind !== "anonymous" && !maySendSecret(demand.realm, url)) {
-      throw new VarveError(
-        "unauthorized",
-        `Cannot log in to registry ${endpoint.name}: its token server ${demand.realm.host} is reached without TLS`,
-      );
-    }
+    const path = { realm: demand.realm, registry: url, isPlain: this.#options.isPlain };
+    if (credential.kind !== "anonymous" && !maySendSecret(path)) throw plainRealm(endpoint, path);
     const token = await this.#token(endpoint, known, demand, credential, options);
     return { header: `Bearer ${token.value}`, token };
   }

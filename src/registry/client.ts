@@ -1,6 +1,6 @@
 import { type VarveError, throwIfAborted } from "../core/index.ts";
 import { SingleFlight, collect } from "../io/index.ts";
-import { type Authorization, Authorizer } from "./authorizer.ts";
+import { type Authorization, Authorizer, UNAUTHORIZED } from "./authorizer.ts";
 import type { CredentialSource } from "./credentials.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { failureError, responseError } from "./errors.ts";
@@ -31,6 +31,8 @@ export type ReadResponse<T> = (response: HttpResponse) => Promise<T>;
 export interface ClientOptions {
   readonly transport: NodeTransport;
   readonly credentials: CredentialSource;
+  /** Whether the configuration lets a host be reached without TLS. */
+  readonly isPlain: (host: string) => boolean;
   readonly retry: RetryPolicy;
   readonly userAgent: string;
 }
@@ -72,6 +74,7 @@ export class Client implements Disposable {
     this.retry = options.retry;
     this.#authorizer = new Authorizer({
       credentials: options.credentials,
+      isPlain: options.isPlain,
       send: (trustHost) => this.#tokenSender(trustHost),
     });
   }
@@ -138,7 +141,9 @@ export class Client implements Disposable {
     let scopes = request.scopes;
     for (let login = 0; ; login += 1) {
       const options = { scopes, signal: request.signal };
-      const authorization = await this.#authorizer.authorize(endpoint, request.url, options);
+      const authorization = this.#isOwn(endpoint, request.url)
+        ? await this.#authorizer.authorize(endpoint, request.url, options)
+        : UNAUTHORIZED;
       const { response, url } = await this.#redirected(endpoint, request, authorization);
       const challenges = response.headers.get("www-authenticate");
       const mayAnswer = response.status === 401 && login < MAX_LOGINS && this.#isOwn(endpoint, url);

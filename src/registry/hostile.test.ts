@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { MediaType, type VarveError, digestOf, isVarveError, parseReference } from "../core/index.ts";
 import { bytesOf, collect, temporaryDirectory } from "../io/index.ts";
+import { makeCertificates } from "../../testing/certificates.ts";
 import { noise } from "../../testing/images.ts";
 import { askHelper } from "./credential-helper.ts";
 import { Registry, type RegistryOptions, staticCredentials } from "./index.ts";
@@ -68,7 +71,7 @@ for (const [why, answer] of [
   });
 }
 
-test("credentials do not go in the clear to a token server elsewhere, and realms that are none are refused", async () => {
+test("realms that are none are refused", async () => {
   for (const realm of ["ftp://127.0.0.1/", "nonsense", "http://a:b@127.0.0.1/", "file:///etc/passwd"]) {
     await using server = await serve((_request, response) => {
       response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}"` }).end();
@@ -76,6 +79,78 @@ test("credentials do not go in the clear to a token server elsewhere, and realms
     using registry = connect(server.host);
     await rejects(registry.ping(server.host), (error) => assert.equal(error.code, "remote"));
   }
+});
+
+for (const credential of [secret, { kind: "identity-token", token: "refresh-token-of-me" }] as const)
+  test(`a registry behind TLS cannot have ${credential.kind} sent to a token server without it`, async () => {
+    await using directory = await temporaryDirectory();
+    const { ca, serverCert, serverKey } = await makeCertificates(directory.path);
+    const asked: (string | undefined)[] = [];
+    await using tokens = await serve((request, response, body) => {
+      asked.push(`${request.method} ${request.headers.authorization ?? ""} ${body.toString()}`);
+      response.end('{"token":"t"}');
+    });
+    const server = createTlsServer({ cert: readFileSync(serverCert), key: readFileSync(serverKey) }, (_, response) =>
+      response.writeHead(401, { "www-authenticate": `Bearer realm="http://${tokens.host}/token"` }).end(),
+    ).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const config = { registries: { [host]: { ca }, [tokens.host]: { http: true } } };
+    const open = (known: boolean): Registry =>
+      connect(host, { config, credentials: staticCredentials(known ? [[host, credential]] : []) });
+    try {
+      using registry = open(true);
+      await rejects(registry.ping(host), (error) => {
+        assert.equal(error.code, "unauthorized");
+        assert.match(error.message, /its token server .* is reached without TLS$/);
+      });
+      assert.deepEqual(asked, []);
+      using stranger = open(false);
+      await rejects(stranger.ping(host), () => undefined);
+      assert.deepEqual([...new Set(asked)], ["GET  "], "who has nothing to lose may ask");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+test("credentials do not follow a token server elsewhere", async () => {
+  const asked: string[] = [];
+  await using elsewhere = await serve((request, response) => {
+    asked.push(request.url ?? "");
+    response.end('{"token":"t"}');
+  });
+  await using server = await serve((request, response) => {
+    if (request.url?.startsWith("/token") === true)
+      return void response.writeHead(307, { location: `http://${elsewhere.host}/token` }).end();
+    response.writeHead(401, { "www-authenticate": `Bearer realm="http://${server.host}/token"` }).end();
+  });
+  for (const credential of [secret, { kind: "identity-token", token: "refresh-token-of-me" }] as const) {
+    using registry = connect(server.host, { credentials: staticCredentials([[server.host, credential]]) });
+    await rejects(registry.ping(server.host), (error) => assert.match(error.message, /answered 307/));
+  }
+  assert.deepEqual(asked, []);
+});
+
+test("a mirror gets its own credentials, and none of the registry's", async () => {
+  const shown: string[] = [];
+  const basic = (name: string) => (request: IncomingMessage, response: ServerResponse) => {
+    if (request.headers.authorization === undefined)
+      return void response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
+    shown.push(`${name} ${Buffer.from(request.headers.authorization.slice(6), "base64").toString()}`);
+    response.writeHead(404).end();
+  };
+  await using mirror = await serve(basic("mirror"));
+  await using server = await serve(basic("registry"));
+  const config = { registries: { [server.host]: { http: true, mirrors: [`http://${mirror.host}`] } } };
+  for (const known of [[server.host], [server.host, mirror.host]]) {
+    const credentials = staticCredentials(
+      known.map((host) => [host, { ...secret, username: host === mirror.host ? "mirror" : "owner" }]),
+    );
+    using registry = connect(server.host, { config, credentials });
+    await rejects(registry.manifest(parseReference(`${server.host}/a:1`)), () => undefined);
+  }
+  assert.deepEqual([...new Set(shown)], ["registry owner:hunter2", "mirror mirror:hunter2"]);
 });
 
 test("a registry that sends back what it was sent cannot get it into a message", async () => {

@@ -94,6 +94,10 @@ export class Registry implements Disposable {
         sockets: 2 * concurrency + 8,
       }),
       credentials: options.credentials ?? dockerCredentials(),
+      isPlain: (host) => {
+        const known = hostConfigOf(this.#config, host);
+        return known?.http === true || known?.insecure === true;
+      },
       retry: { ...DEFAULT_RETRY, ...options.retry },
       userAgent: options.userAgent ?? "varve",
     });
