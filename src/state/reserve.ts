@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, rmSync, statSync, statfsSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { allocate } from "../linux/index.ts";
+import { allocate, makeDirectories } from "../linux/index.ts";
 import { spaceFailure } from "./errors.ts";
 
 /** Bytes. */
@@ -46,7 +46,7 @@ export class Reserve {
   fill(): void {
     if (this.#whole) return;
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      makeDirectories(this.#directory, 0o700);
       const { target, part } = this.#sizes();
       for (let held = this.#held(); held < target; held += part) {
         if (!this.#hasSpare(part)) return;
