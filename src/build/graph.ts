@@ -1,33 +1,43 @@
-import type { Digest } from "../core/index.ts";
-import type { Edge, Vertex } from "../llb/index.ts";
+import { type Digest, VarveError } from "../core/index.ts";
+import { type Edge, type Vertex, walkVertices } from "../llb/index.ts";
 import type { SolverEdge, SolverVertex } from "../solver/index.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import { solverOp } from "./ops/index.ts";
 import type { Result } from "./ops/result.ts";
 
 /**
- * The solver's view of a graph: each vertex with the work that makes its result. Equal vertices are made once. `steps` are
- * the digests of all vertices, each after those it needs.
+ * The solver's view of graphs, one for each edge: each vertex with the work that makes its result. Equal vertices of a graph are
+ * one; those of several graphs are the solver's to share. `steps` are the digests of all vertices, each after those it needs.
  */
 export function solverGraph(edges: readonly Edge[], deps: OpDeps): { edges: SolverEdge<Result>[]; steps: Digest[] } {
+  const graphs = edges.map(({ vertex }) => solverVertices(vertex, deps));
+  const tops = edges.map(({ vertex, output }, index) => ({ vertex: madeOf(graphs[index], vertex), output }));
+  return { edges: tops, steps: [...new Set(graphs.flatMap((made) => [...made.keys()]))] };
+}
+
+type Made = ReadonlyMap<Digest, SolverVertex<Result>>;
+
+function solverVertices(top: Vertex, deps: OpDeps): Made {
   const made = new Map<Digest, SolverVertex<Result>>();
-  const convert = (vertex: Vertex): SolverVertex<Result> => {
-    const known = made.get(vertex.digest);
-    if (known !== undefined) return known;
+  for (const vertex of walkVertices([top])) {
     const { exportCache, ignoreCache } = vertex.metadata;
-    const result: SolverVertex<Result> = {
+    made.set(vertex.digest, {
       digest: vertex.digest,
       name: vertexName(vertex),
-      inputs: vertex.inputs.map(({ vertex: input, output }) => ({ vertex: convert(input), output })),
+      inputs: vertex.inputs.map(({ vertex: input, output }) => ({ vertex: madeOf(made, input), output })),
       op: solverOp(vertex, deps),
       ignoreCache,
       ...(exportCache === undefined ? {} : { exportCache }),
-    };
-    made.set(vertex.digest, result);
-    return result;
-  };
-  const converted = edges.map(({ vertex, output }) => ({ vertex: convert(vertex), output }));
-  return { edges: converted, steps: [...made.keys()] };
+    });
+  }
+  return made;
+}
+
+function madeOf(made: Made | undefined, { digest }: Vertex): SolverVertex<Result> {
+  const vertex = made?.get(digest);
+  if (vertex === undefined)
+    throw new VarveError("internal", `Cannot solve a graph: vertex ${digest} is used before it is made`);
+  return vertex;
 }
 
 /** What progress calls a vertex: the name its author gave it, else what it does. */

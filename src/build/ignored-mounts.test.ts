@@ -5,7 +5,8 @@ import { recordsMissing, temporaryRecords } from "../../testing/records.ts";
 import { pruneIgnoredMounts } from "./ignored-mounts.ts";
 
 const DOCKERFILE =
-  "FROM scratch AS a\nRUN --mount=type=cache,target=/one x\nFROM a\nRUN --mount=type=cache,id=two,target=/t y\n";
+  "FROM scratch AS a\nRUN --mount=type=cache,target=/one x\nFROM scratch AS same\nRUN --mount=type=cache,target=/one x\n" +
+  "FROM a\nRUN --mount=type=cache,id=two,target=/t y\nCOPY --from=same / /\n";
 
 /** A mount is known by `/` and its id, which is its target unless said. */
 const KEYS = ["//one", "/two", "/two:base", "/twofold"];
@@ -27,6 +28,7 @@ test(
     };
     assert.deepEqual(await remaining(false), [1, 1, 1, 1]);
     assert.deepEqual(await remaining(["a"]), [0, 1, 1, 1]);
+    assert.deepEqual(await remaining(["same"]), [0, 1, 1, 1]);
     assert.deepEqual(await remaining(true), [0, 0, 0, 1]);
   },
 );

@@ -246,6 +246,16 @@ test("no-cache marks steps of all stages or of those named", async () => {
   assert.equal(all.vertices.filter(({ metadata }) => metadata.ignoreCache).length, 5);
 });
 
+test("a step that two stages have ignores the cache if it does so in one, and has the name of the last", async () => {
+  const text = "FROM base AS a\nRUN x\nFROM base AS b\nRUN x\nFROM base\nCOPY --from=a / /\nCOPY --from=b / /";
+  for (const stage of ["a", "b"]) {
+    const { vertices, names } = await build(text, { noCache: [stage] });
+    const index = names.findIndex((name) => name.endsWith("RUN x"));
+    assert.deepEqual([names[index], vertices[index]?.metadata.ignoreCache], ["[b 2/2] RUN x", true]);
+    assert.equal(names.filter((name) => name.endsWith("RUN x")).length, 1);
+  }
+});
+
 test("errors have their place", async () => {
   const missing = await failure("FROM base\nRUN x\nFROM alpin\nRUN y");
   assert.equal(missing.code, "not-found");

@@ -1,10 +1,11 @@
 import { digestOf, isDigest, VarveError, type Digest } from "../core/index.ts";
+import { resultCaps } from "./caps.ts";
 import { decodeOp, type DecodedOp } from "./decode-op.ts";
 import { encodeOp } from "./encode-op.ts";
 import { decodeMetadata, encodeMetadata } from "./metadata-codec.ts";
 import { noMetadata, type Edge, type Vertex, type VertexMetadata } from "./op.ts";
 import { validateOp } from "./validate.ts";
-import { mergeMetadata, walkVertices } from "./vertex.ts";
+import { walkVertices } from "./vertex.ts";
 import { addEntry, asBytes, ProtoWriter, readFields } from "./wire.ts";
 
 /** A graph as it is sent to a builder: BuildKit's `pb.Definition`. */
@@ -20,10 +21,9 @@ export interface Definition {
 export function definitionOf(edge: Edge | undefined): Definition {
   if (edge === undefined) return { ops: [], metadata: new Map() };
   const vertices = walkVertices([edge.vertex]);
-  const metadata = new Map<Digest, VertexMetadata>();
-  for (const vertex of vertices)
-    metadata.set(vertex.digest, mergeMetadata(metadata.get(vertex.digest) ?? noMetadata, vertex.metadata));
+  const metadata = new Map(vertices.map((vertex) => [vertex.digest, vertex.metadata]));
   const last = encodeOp({ inputs: [{ digest: edge.vertex.digest, output: edge.output }] });
+  metadata.set(digestOf(last), { ...noMetadata, caps: resultCaps(metadata.values()) });
   return { ops: [...vertices.map(({ bytes }) => bytes), last], metadata };
 }
 

@@ -9,6 +9,7 @@ import {
   type Timestamp,
 } from "./file-op.ts";
 import type { Filesystem } from "./filesystem.ts";
+import { Inputs } from "./inputs.ts";
 import { EMPTY, SKIP_OUTPUT, type Edge, type Vertex } from "./op.ts";
 import { metadataOf, type OpOptions } from "./options.ts";
 import { makeVertex } from "./vertex.ts";
@@ -204,7 +205,7 @@ interface Placed {
 type Operand = { readonly input: number } | { readonly action: number };
 
 class Layout {
-  readonly inputs: Edge[] = [];
+  readonly inputs: Inputs = new Inputs();
   readonly placed: Placed[] = [];
   readonly #seen = new Map<FileActions, Map<Filesystem, number>>();
 
@@ -215,7 +216,7 @@ class Layout {
     const { step } = actions;
     if (step === undefined) throw new VarveError("invalid-argument", "Cannot change files: there is no action");
     const previous = actions.previous === undefined ? undefined : this.place(actions.previous, on);
-    const base = this.#input(on);
+    const base = this.inputs.number(on);
     const input: Operand = previous === undefined ? { input: base } : { action: previous };
     const secondary = this.#source(step.source);
     const index = this.placed.push({ step, on, base, input, secondary }) - 1;
@@ -225,21 +226,24 @@ class Layout {
   }
 
   index(operand: Operand): number {
-    return "input" in operand ? operand.input : this.inputs.length + operand.action;
+    return "input" in operand ? operand.input : this.inputs.edges.length + operand.action;
   }
 
   #source(source: CopySource | undefined): Operand {
     if (source === undefined) return { input: EMPTY };
     if ("on" in source) return { action: this.place(source.actions, source.on) };
-    return { input: this.#input(source) };
+    return { input: this.inputs.number(source) };
   }
+}
 
-  #input({ edge }: Filesystem): number {
-    if (edge === undefined) return EMPTY;
-    const known = this.inputs.findIndex(
-      ({ vertex, output }) => vertex.digest === edge.vertex.digest && output === edge.output,
-    );
-    return known >= 0 ? known : this.inputs.push(edge) - 1;
+/** The trees of a row of actions in the order in which BuildKit's client walks them: from the last action to the first. */
+function* treesOf(actions: FileActions | undefined, on: Filesystem): Generator<Edge> {
+  if (on.edge !== undefined) yield on.edge;
+  for (let row = actions; row !== undefined; row = row.previous) {
+    const source = row.step?.source;
+    if (source === undefined) continue;
+    if ("on" in source) yield* treesOf(source.actions, source.on);
+    else if (source.edge !== undefined) yield source.edge;
   }
 }
 
@@ -257,7 +261,8 @@ export function fileVertex(state: Filesystem, actions: FileActions, options: OpO
   });
   return makeVertex({
     op: { kind: "file", actions: bound },
-    inputs: layout.inputs,
+    inputs: layout.inputs.edges,
+    walked: [...treesOf(actions, state)],
     constraints: options.constraints ?? [],
     metadata: metadataOf(options),
   });

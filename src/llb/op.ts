@@ -63,6 +63,8 @@ export interface Vertex {
   readonly digest: Digest;
   readonly op: Op;
   readonly inputs: readonly Edge[];
+  /** What is walked to find the vertices below: `inputs` in another order, and those that are equal to one of them. */
+  readonly walked?: readonly Edge[];
   /** Absent where the op does not depend on one: file, merge, diff, most sources. */
   readonly platform?: Platform;
   /** containerd-style filters on workers. */
@@ -79,6 +81,7 @@ export interface VertexMetadata {
   readonly description: ReadonlyMap<string, string>;
   /** Undefined: as the exporter likes. */
   readonly exportCache?: boolean;
+  /** What the builder must be capable of. */
   readonly caps: ReadonlySet<string>;
   readonly progressGroup?: ProgressGroup;
   readonly linuxResources?: LinuxResources;

@@ -14,7 +14,8 @@ import {
   type Ulimit,
 } from "./exec-op.ts";
 import { platformFor, resolveDir, type Filesystem } from "./filesystem.ts";
-import { EMPTY, SKIP_OUTPUT, type Edge, type Vertex } from "./op.ts";
+import { Inputs } from "./inputs.ts";
+import { EMPTY, SKIP_OUTPUT, type Vertex } from "./op.ts";
 import { metadataOf, type OpOptions } from "./options.ts";
 import { makeVertex } from "./vertex.ts";
 
@@ -123,19 +124,10 @@ function planMounts(state: Filesystem, options: RunOptions): Planned[] {
   return [root, ...others].sort((a, b) => Buffer.compare(Buffer.from(a.mount.target), Buffer.from(b.mount.target)));
 }
 
-/** Numbers inputs and outputs in the order of the mounts; equal inputs share a number. */
+/** Numbers inputs and outputs in the order of the mounts. */
 class Numbering {
-  readonly inputs: Edge[] = [];
+  readonly inputs: Inputs = new Inputs();
   #outputs = 0;
-
-  input(source: Filesystem | undefined): number {
-    const edge = source?.edge;
-    if (edge === undefined) return EMPTY;
-    const known = this.inputs.findIndex(
-      ({ vertex, output }) => vertex.digest === edge.vertex.digest && output === edge.output,
-    );
-    return known >= 0 ? known : this.inputs.push(edge) - 1;
-  }
 
   output(planned: Planned): number {
     if (!hasOutput(planned)) return SKIP_OUTPUT;
@@ -147,7 +139,7 @@ class Numbering {
 function mountOf(planned: Planned, numbering: Numbering): Mount {
   const { mount, source } = planned;
   const base = {
-    input: numbering.input(source),
+    input: numbering.inputs.number(source),
     dest: mount.target,
     output: numbering.output(planned),
     readonly: isReadonly(planned),
@@ -249,7 +241,8 @@ export function runVertex(state: Filesystem, options: RunOptions): RanVertex {
       secretEnv,
       cdiDevices: options.cdiDevices ?? [],
     },
-    inputs: numbering.inputs,
+    inputs: numbering.inputs.edges,
+    walked: planned.flatMap(({ source }) => source?.edge ?? []),
     platform: platformFor(state.defaults, options),
     constraints: options.constraints ?? [],
     metadata: metadataOf(options),

@@ -105,6 +105,15 @@ RUN echo last
     assert.deepEqual(await build(folder), []);
   });
 
+  test("--no-cache-filter reaches a step that an earlier stage has too", async () => {
+    const step = "RUN echo same > /same";
+    const dockerfile = `FROM ${base} AS one\n${step}\nFROM ${base} AS two\n${step}\nFROM ${base}\nCOPY --from=one /same /1\nCOPY --from=two /same /2\n`;
+    const folder = await varve.context("no-cache-equal", dockerfile);
+    await build(folder);
+    assert.deepEqual(await build("--no-cache-filter", "two", folder), [step]);
+    assert.deepEqual(await build(folder), []);
+  });
+
   test("the values of secrets and the arguments nobody uses do not matter; used ones do", async () => {
     const dockerfile = `FROM ${base}
 ARG UNUSED
