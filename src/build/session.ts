@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Limits, VarveError, hostPlatform } from "../core/index.ts";
+import { Limits, VarveError, hostPlatform, normalizePlatform } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
 import { StatCache } from "../contenthash/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
@@ -193,7 +193,11 @@ export class Session implements AsyncDisposable {
     const policy: PullPolicy = request.mode === "pull" ? "always" : this.#deps.pull;
     const hold = { lease: this.hold.lease, signal: request.signal ?? this.hold.signal };
     return await this.progress.activity(request.name, async () => {
-      const image = await this.images.resolve(request.reference, { platform: request.platform, policy }, hold);
+      const image = await this.images.resolve(
+        request.reference,
+        { platform: normalizePlatform(request.platform), policy },
+        hold,
+      );
       return { digest: image.digest, config: image.configBytes };
     });
   }

@@ -39,12 +39,16 @@ export function readPlatformSpecifier(text: string): PlatformSpecifier {
   if (parts.length > 2) throw refused(text, "cannot parse platform specifier");
   const os = {
     os: name,
-    ...(version !== "" && { osVersion: unescaped(version, text) }),
+    ...(version !== "" && {
+      osVersion: unescaped(version, text, `has an invalid OS version ${JSON.stringify(version)}`),
+    }),
     ...(features !== "" && {
       osFeatures: features
         .slice(1)
         .split("+")
-        .map((feature) => unescaped(feature, text)),
+        .map((feature) =>
+          unescaped(feature, text, `has invalid OS features: invalid os feature ${JSON.stringify(feature)}`),
+        ),
     }),
   };
   const [architecture, variant] = parts;
@@ -60,11 +64,13 @@ export function platformFault(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function unescaped(option: string, text: string): string {
+function unescaped(option: string, text: string, otherwise: string): string {
   try {
     return decodeURIComponent(option);
   } catch {
-    throw refused(text, `${JSON.stringify(option)} is not URL-encoded`);
+    const [bad = option] = /%(?![0-9A-Fa-f]{2}).{0,2}/.exec(option) ?? [];
+    const reason = `${JSON.stringify(text)} ${otherwise}: invalid URL escape ${JSON.stringify(bad)}`;
+    throw fault(text, `${JSON.stringify(option)} is not URL-encoded`, reason);
   }
 }
 

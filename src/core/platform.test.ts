@@ -1,16 +1,54 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { isVarveError } from "./error.ts";
 import { platformFault } from "./platform-specifier.ts";
 import {
   choosePlatform,
   formatPlatform,
+  formatWholePlatform,
   hostPlatform,
   normalizePlatform,
+  parseGivenPlatform,
   parsePlatform,
+  type PlatformJson,
   platformFromJson,
   platformToJson,
 } from "./platform.ts";
+
+/** What containerd's `platforms` package makes of a text. */
+interface Vector {
+  readonly text: string;
+  readonly error?: string;
+  readonly parsed?: PlatformJson;
+  readonly normalized?: PlatformJson;
+  readonly format?: string;
+  readonly formatAll?: string;
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL("../../testing/fixtures/platforms/vectors.json", import.meta.url), "utf8"),
+) as Vector[];
+
+function read(text: string): Vector {
+  try {
+    const given = parseGivenPlatform(text);
+    return {
+      text,
+      parsed: platformToJson(given),
+      normalized: platformToJson(normalizePlatform(given)),
+      format: formatPlatform(given),
+      formatAll: formatWholePlatform(given),
+    };
+  } catch (error) {
+    return { text, error: platformFault(error) };
+  }
+}
+
+test("platforms are read, normalised and written as containerd does", () => {
+  assert.ok(vectors.length > 60);
+  for (const vector of vectors) assert.deepEqual(read(vector.text), vector);
+});
 
 const FORMS: readonly [string, string][] = [
   ["linux/amd64", "linux/amd64"],

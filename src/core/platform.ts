@@ -1,6 +1,6 @@
 import { readPlatformSpecifier } from "./platform-specifier.ts";
 
-/** A platform in normalised form: what `normalizePlatform` returns. */
+/** A platform; in normalised form, what `normalizePlatform` returns, unless something else is said. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
@@ -47,7 +47,7 @@ function normalizeArch(architecture: string, variant: string): [string, string] 
   if (arch === "amd64") return [arch, known === "v1" ? "" : known];
   if (arch === "arm64") return [arch, normalizeArm64Variant(known)];
   if (arch === "arm") return [arch, normalizeArmVariant(known)];
-  return [arch, arch === "386" ? "" : known];
+  return [arch, lower === "i386" ? "" : known];
 }
 
 function normalizeArm64Variant(variant: string): string {
@@ -71,7 +71,7 @@ export function normalizePlatform(platform: Platform): Platform {
     ...(platform.osVersion === undefined || platform.osVersion === "" ? {} : { osVersion: platform.osVersion }),
     ...(platform.osFeatures === undefined || platform.osFeatures.length === 0
       ? {}
-      : { osFeatures: [...platform.osFeatures] }),
+      : { osFeatures: [...new Set(platform.osFeatures)].sort() }),
   };
 }
 
@@ -85,11 +85,30 @@ export function hostPlatform(): Platform {
  * machine's architecture, or `linux`. Throws `invalid-argument`.
  */
 export function parsePlatform(text: string): Platform {
-  if (text === "local") return hostPlatform();
-  const { os = "linux", architecture, ...rest } = readPlatformSpecifier(text);
-  return normalizePlatform(
-    architecture === undefined ? { ...hostPlatform(), ...rest, os } : { os, architecture, ...rest },
-  );
+  return text === "local" ? hostPlatform() : normalizePlatform(parseGivenPlatform(text));
+}
+
+/**
+ * A platform as containerd's `platforms.Parse` leaves it, which is what image sources of a build graph say: names are
+ * normalised, but `linux/arm` and `linux/armhf` have no variant, `linux/arm64/v8` has one, and features are in the order
+ * given. Throws `invalid-argument`.
+ */
+export function parseGivenPlatform(text: string): Platform {
+  const { os = "linux", architecture, variant, osFeatures = [], ...rest } = readPlatformSpecifier(text);
+  const machine = architecture === undefined ? hostPlatform() : { architecture };
+  const given = { ...machine, os, ...rest, ...(variant === undefined ? {} : { variant }) };
+  const { variant: normal = "", ...platform } = normalizePlatform(given);
+  const shown = givenVariant(platform.architecture, variant, normal);
+  return {
+    ...platform,
+    ...(shown === "" ? {} : { variant: shown }),
+    ...(osFeatures.length === 0 ? {} : { osFeatures }),
+  };
+}
+
+function givenVariant(architecture: string, given: string | undefined, normal: string): string {
+  if (architecture === "arm64" && given !== undefined && normal === "") return "v8";
+  return architecture === "arm" && given === undefined && normal === "v7" ? "" : normal;
 }
 
 /** `os/arch[/variant]`. */
@@ -97,6 +116,19 @@ export function formatPlatform(platform: Platform): string {
   return [platform.os, platform.architecture, platform.variant]
     .filter((part) => part !== undefined && part !== "")
     .join("/");
+}
+
+/** `os[(version+feature…)]/arch[/variant]`: what `readPlatformSpecifier` reads, as containerd's `platforms.FormatAll`. */
+export function formatWholePlatform(platform: Platform): string {
+  const { osVersion = "", osFeatures = [] } = platform;
+  const features = [...new Set(osFeatures)].filter((feature) => feature !== "").sort();
+  const options = [escapeOption(osVersion), ...features.map(escapeOption)].join("+");
+  return formatPlatform({ ...platform, os: options === "" ? platform.os : `${platform.os}(${options})` });
+}
+
+/** Escapes what means something in a specifier. */
+function escapeOption(text: string): string {
+  return text.replace(/[%+()/]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 export function platformFromJson(json: PlatformJson): Platform {

@@ -1,4 +1,4 @@
-import { formatPlatform, type Platform } from "../core/index.ts";
+import { formatPlatform, formatWholePlatform, type Platform } from "../core/index.ts";
 import { type ArgDefinition, type Dockerfile, expand, located, type SourceRange } from "../dockerfile/index.ts";
 import type { ProxyEnv } from "../llb/index.ts";
 
@@ -33,7 +33,7 @@ export function builtInArgs(
     BUILDOSVERSION: build.osVersion ?? "",
     BUILDARCH: build.architecture,
     BUILDVARIANT: build.variant ?? "",
-    TARGETPLATFORM: formatPlatform(target),
+    TARGETPLATFORM: formatWholePlatform(target),
     TARGETOS: target.os,
     TARGETOSVERSION: target.osVersion ?? "",
     TARGETARCH: target.architecture,

@@ -1,4 +1,4 @@
-import { goQuote, parsePlatform, parseReference } from "../core/index.ts";
+import { goQuote, parseGivenPlatform, parseReference } from "../core/index.ts";
 import {
   didYouMean,
   type Dockerfile,
@@ -37,7 +37,7 @@ export function lintRedundantPlatform(
 export function lintConstantPlatform({ text, matched, unmatched }: Expansion, stage: Stage, linter: Linter): void {
   if (matched.size > 0 || unmatched.size > 0) return;
   try {
-    const { os, architecture } = parsePlatform(text);
+    const { os, architecture } = parseGivenPlatform(text);
     if (stage.name.includes(os) || stage.name.includes(architecture)) return;
   } catch {
     return;

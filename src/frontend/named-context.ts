@@ -1,6 +1,6 @@
 import {
   familiarReference,
-  formatPlatform,
+  formatWholePlatform,
   formatReference,
   isDigest,
   normalizePlatform,
@@ -55,7 +55,7 @@ export function findNamedContext(
   if (name.toLowerCase() === "scratch" || name.toLowerCase() === "context") return undefined;
   const plain = normaliseName(name);
   const byName = new Map(Array.from(namedContexts, ([key, context]) => [normaliseKey(key), context]));
-  for (const title of [`${plain}::${formatPlatform(normalizePlatform(platform))}`, plain]) {
+  for (const title of [`${plain}::${formatWholePlatform(normalizePlatform(platform))}`, plain]) {
     const context = byName.get(title);
     if (context !== undefined) return { context, title, platform };
   }

@@ -77,6 +77,7 @@ export interface ResolvedImage {
 export interface ResolveRequest {
   /** Whole and normalised: `docker.io/library/alpine:3`. For an OCI layout `name@digest`. */
   readonly reference: string;
+  /** As the Dockerfile gives it: not normalised. */
   readonly platform: Platform;
   readonly mode: ResolveMode;
   /** What progress calls it: `[internal] load metadata for docker.io/library/alpine:3`. */

@@ -65,7 +65,7 @@ export interface Vertex {
   readonly inputs: readonly Edge[];
   /** What is walked to find the vertices below: `inputs` in another order, and those that are equal to one of them. */
   readonly walked?: readonly Edge[];
-  /** Absent where the op does not depend on one: file, merge, diff, most sources. */
+  /** Normalised, whatever `bytes` says. Absent where the op does not depend on one: file, merge, diff, most sources. */
   readonly platform?: Platform;
   /** containerd-style filters on workers. */
   readonly constraints: readonly string[];

@@ -1,4 +1,4 @@
-import { digestOf, type Digest, type Platform } from "../core/index.ts";
+import { digestOf, normalizePlatform, type Digest, type Platform } from "../core/index.ts";
 import { capsOf } from "./caps.ts";
 import { encodeOp } from "./encode-op.ts";
 import { noMetadata, type Edge, type Op, type Vertex, type VertexMetadata } from "./op.ts";
@@ -8,6 +8,7 @@ export interface VertexParts {
   readonly inputs?: readonly Edge[];
   /** The inputs as they are walked, if in any other way: see `Vertex`. */
   readonly walked?: readonly Edge[];
+  /** Serialised as it is given, normalised or not. */
   readonly platform?: Platform;
   readonly constraints?: readonly string[];
   readonly metadata?: VertexMetadata;
@@ -30,7 +31,7 @@ export function makeVertex({ op, platform, metadata = noMetadata, ...parts }: Ve
     metadata: { ...metadata, caps: metadata.caps.union(capsOf(op, metadata)) },
     bytes,
     ...(isSame(walked, inputs) ? {} : { walked }),
-    ...(platform === undefined ? {} : { platform }),
+    ...(platform === undefined ? {} : { platform: normalizePlatform(platform) }),
   };
 }
 
