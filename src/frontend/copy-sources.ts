@@ -17,8 +17,8 @@ import {
   type State,
 } from "../llb/index.ts";
 import { basePath, checkGlob, cleanPath, hasGlob, joinPath, PatternMatcher } from "../pattern/index.ts";
-import { absolutePath } from "./dispatch-workdir.ts";
 import { type GitRef, gitState, isGitSource, isHttpSource, parseGitRef } from "./git-ref.ts";
+import { absolutePath, withoutDrive } from "./paths.ts";
 import type { StageState } from "./stage-state.ts";
 
 /** COPY or ADD on its way into the graph. */
@@ -108,12 +108,12 @@ interface ParentsCopy {
 }
 
 /** `--parents`: the path becomes a pattern below the pivot `/./`, or below the root. */
-function parentsCopy(source: string): ParentsCopy {
+function parentsCopy(source: string, os: string): ParentsCopy {
   const pivot = source.indexOf("/./");
   const root = pivot < 0 ? "/" : source.slice(0, pivot);
-  const pattern = absolutePath("/", pivot < 0 ? source : source.slice(pivot + 3), false);
+  const pattern = absolutePath("/", pivot < 0 ? source : source.slice(pivot + 3), os, false);
   const isFixed = !hasGlob(root) && !hasGlob(pattern);
-  const requiredPaths = isFixed ? [absolutePath("/", joinPath(root, pattern), false)] : [];
+  const requiredPaths = isFixed ? [absolutePath("/", joinPath(root, pattern), os, false)] : [];
   return { source: root, includePatterns: [pattern.replace(/^\//, "")], requiredPaths };
 }
 
@@ -132,9 +132,10 @@ function addPath(actions: FileActions, job: CopyJob, path: string): FileActions 
   const { instruction } = job;
   if (hasGlob(path)) readingPattern(() => checkGlob(path), job);
   lintIgnored(job, path);
-  const parents = instruction.kind === "copy" && instruction.parents ? parentsCopy(path) : undefined;
+  const { os } = job.stage.platform;
+  const parents = instruction.kind === "copy" && instruction.parents ? parentsCopy(path, os) : undefined;
   const unpack = instruction.kind === "add" && (instruction.unpack ?? true);
-  return actions.copy(job.from, absolutePath("/", parents?.source ?? path, false), job.destination, {
+  return actions.copy(job.from, absolutePath("/", parents?.source ?? path, os, false), job.destination, {
     ...commonOptions(job),
     followSymlink: true,
     dirCopyContents: true,
@@ -160,8 +161,9 @@ export function copyActions(job: CopyJob): FileActions {
   const copied = instruction.sources.reduce((actions, source) => addSource(actions, job, source), fileActions());
   return instruction.inline.reduce((actions, { path, data }) => {
     const options = { name: "[internal] preparing inline document", platform: stage.platform };
-    const file = scratch().file(fileActions().mkfile(path, 0o644, data), options);
-    return actions.copy(file, path, destination, commonOptions(job));
+    const name = withoutDrive(path, stage.platform.os, false);
+    const file = scratch().file(fileActions().mkfile(name, 0o644, data), options);
+    return actions.copy(file, name, destination, commonOptions(job));
   }, copied);
 }
 

@@ -4,20 +4,14 @@ import { type FileActions, merge, type OpOptions, parseOwner, scratch, type Stat
 import { joinPath } from "../pattern/index.ts";
 import { parseChmod } from "./chmod.ts";
 import { checkChecksum, copyActions, type CopyJob } from "./copy-sources.ts";
-import { absolutePath } from "./dispatch-workdir.ts";
 import { addHistory } from "./history.ts";
 import type { PassStates } from "./pass.ts";
+import { destinationPath } from "./paths.ts";
 import type { PlannedInstruction } from "./stage-node.ts";
 import type { StageState } from "./stage-state.ts";
 import { shownCommand } from "./words.ts";
 
 type Copy = AddInstruction | CopyInstruction;
-
-/** The working directory itself is named with a slash: it is a directory. */
-function destinationOf(stage: StageState, { destination }: Copy): string {
-  const isHere = destination === "." || destination === "";
-  return absolutePath(stage.state.defaults.dir, isHere ? "./" : destination, true);
-}
 
 function historyText(instruction: Copy): string {
   const { chown, chmod, sources, inline, destination } = instruction;
@@ -85,7 +79,7 @@ export function dispatchCopy(
     instruction,
     stage,
     from,
-    destination: destinationOf(stage, instruction),
+    destination: destinationPath(stage.state.defaults.dir, instruction.destination, stage.platform.os),
     owner: instruction.chown === "" ? undefined : parseOwner(instruction.chown),
     mode,
     name,

@@ -1,37 +1,24 @@
 import { goQuote } from "../core/index.ts";
 import type { Linter, WorkdirInstruction } from "../dockerfile/index.ts";
 import { fileActions, parseOwner } from "../llb/index.ts";
-import { joinPath } from "../pattern/index.ts";
 import { addHistory } from "./history.ts";
+import { isAbsolute, toSlash, workdirPath } from "./paths.ts";
 import type { StageState } from "./stage-state.ts";
 import { shownCommand } from "./words.ts";
 
 const NANOSECONDS = 1_000_000_000n;
 
-/**
- * `path` made absolute: relative to `parent`, and then cleaned; an absolute one stays as it is. With `keepSlash` a trailing
- * slash or `/.` stays, which says that a copy's destination is a directory.
- */
-export function absolutePath(parent: string, path: string, keepSlash: boolean): string {
-  const base = parent.startsWith("/") ? parent : joinPath("/", parent);
-  const given = path === "" ? base : path;
-  const absolute = given.startsWith("/") ? given : joinPath(base, given);
-  if (!keepSlash) return absolute;
-  if (path.endsWith("/") && !absolute.endsWith("/")) return `${absolute}/`;
-  if (path.endsWith("/.")) return absolute === "/" ? "/." : `${absolute}/.`;
-  return absolute;
-}
-
-/** Sets the working directory of what follows, without making it. */
+/** Sets the working directory of what follows, without making it; returns it as the graph has it. */
 export function setWorkdir(stage: StageState, path: string): string {
-  const directory = absolutePath(stage.image.config.WorkingDir ?? "", path, false);
+  const { os } = stage.platform;
+  const directory = workdirPath(stage.image.config.WorkingDir ?? "", path, os);
   stage.image.config.WorkingDir = directory;
-  stage.state = stage.state.cd(directory);
-  return directory;
+  stage.state = stage.state.cd(toSlash(directory, os));
+  return toSlash(directory, os);
 }
 
 function lintRelative(stage: StageState, instruction: WorkdirInstruction, linter: Linter): void {
-  if (!stage.workdirSet && !instruction.path.startsWith("/")) {
+  if (!stage.workdirSet && !isAbsolute(instruction.path, stage.platform.os)) {
     const message = `Relative workdir ${goQuote(instruction.path)} can have unexpected results if the base image changes`;
     linter.warn("WorkdirRelativePath", instruction.range, message);
   }
