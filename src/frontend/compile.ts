@@ -98,7 +98,7 @@ function resultOf(plan: Plan, pass: PassResult, context: CompileContext): Compil
     edge: target.state.edge,
     platform,
     image: finishImage(target, context),
-    baseImage: target.baseImage,
+    baseImage: target.baseImage === undefined ? undefined : tidyImage(target.baseImage),
     epoch: context.epoch,
     sources: pass.sources.ranges,
     warnings: context.linter.warnings,

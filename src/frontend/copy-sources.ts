@@ -79,7 +79,10 @@ function addHttp(actions: FileActions, job: CopyJob, url: string): FileActions {
   const { checksum, unpack = false } = instruction;
   if (checksum !== "" && !isDigest(checksum)) throw fault(`invalid checksum digest format: ${checksum}`, checksum);
   const filename = downloadName(url);
-  const download = http(url, { filename, name: job.name, ...(checksum === "" ? {} : { checksum }) });
+  // BuildKit's front end looks for the text of the instruction where there is none.
+  const description = { "com.docker.dockerfile.v1.command": "" };
+  const options = { filename, name: job.name, description, ...(checksum === "" ? {} : { checksum }) };
+  const download = http(url, options);
   return actions.copy(download, filename, job.destination, {
     ...commonOptions(job),
     ...(unpack ? { attemptUnpack: true } : {}),

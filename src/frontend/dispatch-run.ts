@@ -78,7 +78,8 @@ function shownEnv(stage: StageState, { mounts }: RunInstruction): ReadonlyMap<st
 function stepTitle(stage: StageState, instruction: RunInstruction, summary: string, isOnbuild: boolean): string {
   const options = { escape: stage.context.file.escape, rawQuotes: true, keepUnset: true };
   const text = shownCommand(instruction.code + summary, shownEnv(stage, instruction), options);
-  return stage.stepName(text, { isOnbuild });
+  const { platform = stage.platform } = stage.state.defaults;
+  return stage.stepName(text, { isOnbuild, platform });
 }
 
 /** What the build's options add to every step. */

@@ -1,4 +1,4 @@
-import { type Platform, VarveError, normalizePlatform } from "../core/index.ts";
+import { type Digest, type Platform, VarveError, normalizePlatform } from "../core/index.ts";
 import {
   type HistoryEntry,
   type ContainerConfig as StoredConfig,
@@ -31,9 +31,11 @@ export interface ContainerConfig extends Draft<Pick<StoredConfig, (typeof PLAIN_
  * An image config as a stage drafts it, with the fields BuildKit's front end keeps; as JSON it is the config. Lists and maps
  * in `config` are replaced, never changed. An entry of the history without a time gets one from the exporter.
  */
-export interface ImageConfig extends Draft<Omit<StoredImage, "config" | "created" | "history" | "unknown">> {
+export interface ImageConfig extends Draft<Omit<StoredImage, "config" | "created" | "history" | "rootfs" | "unknown">> {
   created?: string;
   config: ContainerConfig;
+  /** Without layers null, as Go writes a list that was never filled. */
+  readonly rootfs: { readonly type: string; readonly diff_ids: readonly Digest[] | null };
   history: HistoryEntry[];
 }
 
@@ -77,7 +79,7 @@ function draftImage(image: StoredImage): ImageConfig {
     architecture: image.architecture,
     os: image.os,
     config: draftConfig(image.config ?? {}),
-    rootfs: image.rootfs,
+    rootfs: { ...image.rootfs, diff_ids: image.rootfs.diff_ids.length === 0 ? null : image.rootfs.diff_ids },
     history: image.history.map((entry) => present(entry)),
   };
 }
@@ -99,7 +101,7 @@ export function emptyImage(platform: Platform): ImageConfig {
   return {
     ...platformFields(platform),
     config: { WorkingDir: "/", ...(platform.os === "windows" ? {} : { Env: [`PATH=${DEFAULT_PATH}`] }) },
-    rootfs: { type: "layers", diff_ids: [] },
+    rootfs: { type: "layers", diff_ids: null },
     history: [],
   };
 }

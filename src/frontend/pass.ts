@@ -1,4 +1,3 @@
-import type { Platform } from "../core/index.ts";
 import { fault, Linter } from "../dockerfile/index.ts";
 import { local, type State } from "../llb/index.ts";
 import { PatternMatcher } from "../pattern/index.ts";
@@ -6,7 +5,7 @@ import type { CompileContext } from "./context.ts";
 import { dispatch } from "./dispatch.ts";
 import { setWorkdir } from "./dispatch-workdir.ts";
 import { setUser } from "./dispatch-meta.ts";
-import { cloneImage, DEFAULT_PATH, splitEnv } from "./image.ts";
+import { DEFAULT_PATH, splitEnv } from "./image.ts";
 import { at } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import { SourceMap } from "./source-map.ts";
@@ -127,13 +126,10 @@ class Pass implements PassStates {
     const stage = new StageState(node, this.#context, this.linter, resolved.image, new Set());
     stage.platform = resolved.platform;
     stage.isBaseKnown = !resolved.isMissing;
-    stage.baseImage = resolved.baseImage === undefined ? undefined : cloneImage(resolved.baseImage);
+    stage.baseImage = resolved.baseImage;
     stage.state = resolved.makeState({
       paths: followPaths(this.#used?.stages.get(node)),
-      title: (text: string, platform: Platform) => {
-        stage.platform = platform;
-        return stage.stepName(text);
-      },
+      title: (text) => stage.stepName(text, { steps: node.ownSteps }),
     });
     return stage;
   }

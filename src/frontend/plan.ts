@@ -1,5 +1,5 @@
 import { Semaphore } from "../io/index.ts";
-import { goQuote, isVarveError, parsePlatform, type Platform, platformFault } from "../core/index.ts";
+import { goQuote, isVarveError, parseGivenPlatform, type Platform, platformFault } from "../core/index.ts";
 import {
   didYouMean,
   expand,
@@ -49,7 +49,7 @@ function readPlatform(text: string, { unmatched }: Expansion, stage: Stage, { gl
   const hint = didYouMean([...unmatched].map((name) => suggestion(name, globals.values.keys())).find(Boolean));
   if (text === "") throw fault(`empty platform value from expression ${stage.platform}${hint}`);
   try {
-    return parsePlatform(text);
+    return parseGivenPlatform(text);
   } catch (error) {
     throw fault(`failed to parse platform ${stage.platform}: ${platformFault(error)}${hint}`);
   }
@@ -84,7 +84,8 @@ function addStage(table: StageTable, stage: Stage, index: number, context: Compi
     return;
   }
   const fetches = node.baseName !== "scratch" && node.base === undefined ? 1 : 0;
-  node.steps = fetches + stage.instructions.filter(({ kind }) => STEPS.has(kind)).length;
+  node.ownSteps = fetches + stage.instructions.filter(({ kind }) => STEPS.has(kind)).length;
+  node.steps = node.ownSteps;
   node.ignoreCache = isNoCache(context, stage.name);
 }
 

@@ -1,5 +1,5 @@
 import {
-  formatPlatform,
+  formatWholePlatform,
   formatReference,
   goQuote,
   normalizePlatform,
@@ -21,7 +21,7 @@ export interface BaseUse {
   /** Paths in use; undefined = all. */
   readonly paths: readonly string[] | undefined;
   /** The name of the step that fetches the base, numbered. */
-  readonly title: (text: string, platform: Platform) => string;
+  readonly title: (text: string) => string;
 }
 
 /** What a stage that is not built on another begins with. */
@@ -54,7 +54,7 @@ export class ImageLookup {
   }
 
   resolve(request: ResolveRequest): Promise<ResolvedImage> {
-    const key = JSON.stringify([request.reference, formatPlatform(request.platform), request.mode]);
+    const key = JSON.stringify([request.reference, formatWholePlatform(request.platform), request.mode]);
     const running =
       this.#running.get(key) ??
       this.#host.resolveImage(this.#signal === undefined ? request : { ...request, signal: this.#signal });
@@ -96,7 +96,7 @@ async function fromNamedContext(
 
 /** An image with no layers is as good as scratch. */
 function isEmpty({ rootfs, history }: ImageConfig): boolean {
-  return rootfs.diff_ids.length === 0 && history.every((entry) => entry.empty_layer === true);
+  return rootfs.diff_ids === null && history.every((entry) => entry.empty_layer === true);
 }
 
 /** Without a platform asked for, the image's own if it is one the machine runs. */
@@ -111,8 +111,8 @@ function platformWarning(name: string, expected: Platform, image: ImageConfig): 
   if (isEmpty(image)) return {};
   if (expected.os === image.os && expected.architecture === image.architecture) return {};
   const own = imagePlatform(image);
-  const actual = own === undefined ? "" : formatPlatform(own);
-  const wanted = formatPlatform(normalizePlatform(expected));
+  const actual = own === undefined ? "" : formatWholePlatform(own);
+  const wanted = formatWholePlatform(normalizePlatform(expected));
   return {
     platformWarning: `Base image ${name} was pulled with platform ${goQuote(actual)}, expected ${goQuote(wanted)} for current build`,
   };
@@ -130,7 +130,7 @@ async function lookUp(
       reference,
       platform,
       mode: context.options.resolveMode ?? "default",
-      name: `[${platformPrefix(context, formatPlatform(platform)).trimStart()}internal] load metadata for ${reference}`,
+      name: `[${platformPrefix(context, formatWholePlatform(platform)).trimStart()}internal] load metadata for ${reference}`,
     });
   } catch (error) {
     if (!(error instanceof VarveError) || error.code === "cancelled") throw error;
@@ -156,7 +156,7 @@ async function fromRegistry(
   const pinned = formatReference({ ...parseReference(found.reference ?? reference), digest: found.digest });
   const makeState = ({ title }: BaseUse): State => {
     if (isEmpty(image)) return scratch().with({ platform });
-    const name = title(`FROM ${pinned}`, platform);
+    const name = title(`FROM ${pinned}`);
     const description = { "com.docker.dockerfile.v1.command": node.stage?.code ?? "" };
     return imageSource(pinned, { name, description, platform, resolveMode: context.options.resolveMode ?? "default" });
   };

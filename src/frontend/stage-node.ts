@@ -32,6 +32,8 @@ export class StageNode {
   instructions: PlannedInstruction[] = [];
   /** Steps that are shown in progress; 0 shows no numbers. */
   steps = 0;
+  /** Those that are not triggers of the base: all that are known when the base is looked up. */
+  ownSteps = 0;
   ignoreCache = false;
   /** Arguments that its FROM uses. */
   readonly usedArgs: Set<string> = new Set();

@@ -1,4 +1,4 @@
-import { formatPlatform, normalizePlatform, parsePlatform, type Platform } from "../core/index.ts";
+import { formatWholePlatform, normalizePlatform, parseGivenPlatform, type Platform } from "../core/index.ts";
 import type { ArgDefinition, Instruction, Linter, SourceRange } from "../dockerfile/index.ts";
 import { type State, scratch } from "../llb/index.ts";
 import type { ArgInfo } from "./arguments.ts";
@@ -11,6 +11,17 @@ export interface Wanted {
   readonly name: string;
   readonly required: boolean;
   readonly range: SourceRange;
+}
+
+/** How a step is named in progress. */
+interface StepName {
+  readonly isOnbuild?: boolean;
+  /** Another name for the step counted last. */
+  readonly again?: boolean;
+  /** How many steps there are, if not those of the stage. */
+  readonly steps?: number;
+  /** The stage's unless given. */
+  readonly platform?: Platform;
 }
 
 /** A stage while its instructions are carried out one by one. */
@@ -56,19 +67,20 @@ export class StageState {
   }
 
   /** `[stage 2/5] RUN x`: counts the step, unless it is another name for the one counted last. */
-  stepName(text: string, options: { readonly isOnbuild?: boolean; readonly again?: boolean } = {}): string {
-    const { steps, title } = this.node;
+  stepName(text: string, options: StepName = {}): string {
+    const { title } = this.node;
+    const { steps = this.node.steps, platform = this.platform } = options;
     if (steps === 0) return text;
     if (options.again !== true) this.#step++;
     const width = Math.trunc(1 + Math.log10(steps));
     const stage = title === "" ? "" : `${title} `;
     const onbuild = options.isOnbuild === true ? "ONBUILD " : "";
-    return `[${this.#platformText()}${stage}${String(this.#step).padStart(width)}/${steps}] ${onbuild}${text}`;
+    return `[${this.#platformText(platform)}${stage}${String(this.#step).padStart(width)}/${steps}] ${onbuild}${text}`;
   }
 
-  #platformText(): string {
+  #platformText(platform: Platform): string {
     if (this.context.options.multiPlatform !== true) return "";
-    return `${formatPlatform(this.platform)}${crossTarget(this.platform, this.env)} `;
+    return `${formatWholePlatform(platform)}${crossTarget(platform, this.env)} `;
   }
 }
 
@@ -76,7 +88,7 @@ function envPlatform(base: Platform, env: ReadonlyMap<string, string>): Platform
   const whole = env.get("TARGETPLATFORM");
   if (whole !== undefined) {
     try {
-      return parsePlatform(whole);
+      return normalizePlatform(parseGivenPlatform(whole));
     } catch {
       // Not a platform: the parts may say more.
     }
@@ -96,7 +108,7 @@ function envPlatform(base: Platform, env: ReadonlyMap<string, string>): Platform
 function crossTarget(base: Platform, env: ReadonlyMap<string, string>): string {
   const target = envPlatform(base, env);
   if (target === undefined) return "";
-  if (target.os !== base.os) return `->${formatPlatform(target)}`;
+  if (target.os !== base.os) return `->${formatWholePlatform(target)}`;
   if (target.architecture === base.architecture) return "";
   return `->${target.architecture}${target.variant === undefined ? "" : `/${target.variant}`}`;
 }
