@@ -1,13 +1,16 @@
 import { lstatSync, rmSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError } from "../core/index.ts";
-import { type Path, Root, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
+import { type Path, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
-import { type ResolvedGit, optionsOf } from "./git-remote.ts";
+import { joinPath } from "../pattern/index.ts";
+import { type GitRequest, type ResolvedGit, optionsOf } from "./git-remote.ts";
 
-/** Checks a fetched commit out into an empty directory, with its submodules. */
+/**
+ * Checks a fetched commit out into an empty directory, with its submodules. The git directory is kept where the whole tree
+ * is asked for with it: it knows the commit under its name, is on no branch, and holds no credentials of the remote.
+ */
 export async function checkout(
   repository: string,
   tree: string,
@@ -15,47 +18,69 @@ export async function checkout(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { commit, ref, request } = resolved;
+  const isKept = request.keepGitDir === true && !inSubdir(request);
   const given = optionsOf(request, signal);
   const directory = join(tree, ".git");
   const inside: GitOptions = { ...given, directory, workTree: tree };
-  await git(["init", "--quiet", tree], given);
-  await git(["fetch", "--quiet", "--depth=1", "--", repository, commit], { ...inside, auth: undefined });
-  const branch = ref.startsWith("refs/heads/") ? ["-B", ref.slice("refs/heads/".length)] : ["--detach"];
-  await git(["checkout", "--quiet", "--force", ...branch, "FETCH_HEAD"], inside);
-  await git(["remote", "add", "--", "origin", request.remote], inside);
+  const name = isKept && ref.startsWith("refs/") ? `${commit}:${ref}` : commit;
+  await git(["-c", "init.defaultBranch=master", "init", "--quiet", tree], given);
+  await git(["fetch", "--quiet", "--update-head-ok", "--no-tags", "--depth=1", "--", repository, name], {
+    ...inside,
+    auth: undefined,
+  });
+  await git(["checkout", "--quiet", "--force", "--detach", "FETCH_HEAD"], inside);
+  await git(["remote", "add", "--", "origin", isKept ? withoutCredentials(request.remote) : request.remote], inside);
+  if (isKept) {
+    await git(["reflog", "expire", "--all", "--expire=now"], inside);
+    rmSync(join(directory, "FETCH_HEAD"), { force: true });
+  }
   if (request.skipSubmodules !== true) {
     const update = ["submodule", "update", "--init", "--recursive", "--depth=1", "--quiet"];
     await git(update, { ...given, cwd: tree });
   }
-  if (request.keepGitDir !== true) removeGitDirs(pathOfByteString(byteStringOf(tree)));
+  if (!isKept) rmSync(directory, { recursive: true, force: true });
 }
 
-/** Removes the git directory, and what in submodules would lead to it. Git tracks no file of that name. */
-function removeGitDirs(directory: Path): void {
-  for (const name of listNames(directory)) {
-    const path = entryPath(directory, name);
-    if (name === ".git") rmSync(path, { recursive: true, force: true });
-    else if (lstatSync(path).isDirectory()) removeGitDirs(path);
+const MASK = "xxxxx";
+
+/** The URL with another name and password in place of those it has, as BuildKit leaves it in a git directory. */
+function withoutCredentials(remote: string): string {
+  const url = URL.parse(remote);
+  if (url === null || (url.username === "" && url.password === "")) return remote;
+  if (url.username !== "") url.username = MASK;
+  if (url.password !== "") url.password = MASK;
+  return url.href;
+}
+
+/** Only a part of the repository is asked for. */
+export function inSubdir(request: GitRequest): boolean {
+  return subdirOf(request) !== "";
+}
+
+function subdirOf({ subdir = "" }: GitRequest): string {
+  return joinPath("/", subdir).slice(1);
+}
+
+/** Copies one directory of a checkout. Throws `invalid-build` if it is none, or a link is on the way to it. */
+export async function copySubdir(tree: string, { request }: ResolvedGit, target: string): Promise<void> {
+  const subdir = subdirOf(request);
+  let path = "";
+  for (const name of subdir.split("/")) {
+    path = joinPath(path, name);
+    const state = stateOf(join(tree, path));
+    if (state !== "directory")
+      throw new VarveError(
+        "invalid-build",
+        `Cannot use ${request.remote}: subdirectory ${subdir}: ${path} ${state === "missing" ? "does not exist" : "is not a directory"}`,
+      );
   }
+  await copyTree(join(tree, subdir), target);
 }
 
-/** Copies one folder of a checkout, found inside it by the kernel. */
-export async function copySubdir(tree: string, resolved: ResolvedGit, target: string): Promise<void> {
-  const { subdir = "", remote } = resolved.request;
-  const missing = (state: string, cause?: unknown): VarveError =>
-    new VarveError("invalid-build", `Cannot use ${remote}: subdirectory ${subdir} ${state}`, { cause });
-  const from = join(tree, inside(tree, subdir, missing));
-  if (!(await stat(from)).isDirectory()) throw missing("is not a directory");
-  await copyTree(from, target);
-}
-
-function inside(tree: string, subdir: string, missing: (state: string, cause: unknown) => VarveError): string {
-  using root = Root.open(tree);
-  try {
-    return String(root.resolve(subdir, { follow: true }));
-  } catch (error) {
-    throw missing("does not exist", error);
-  }
+function stateOf(path: string): "directory" | "other" | "missing" {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return "missing";
+  return stat.isDirectory() ? "directory" : "other";
 }
 
 /** Gives everything in a tree, and the tree itself, one time: seconds since 1970. */

@@ -8,8 +8,10 @@ export interface GitRequest {
   readonly ref?: string;
   readonly subdir?: string;
   readonly keepGitDir?: boolean;
-  /** A prefix the resolved commit must have. */
+  /** A prefix of the resolved commit or, for a tag with an object of its own, of that object. */
   readonly checksum?: string;
+  /** The remote is not asked what the reference stands for: it is the name of the commit that `checksum` gives in full. */
+  readonly fetchByCommit?: boolean;
   readonly skipSubmodules?: boolean;
   /** Files get the time of the commit rather than of the checkout. */
   readonly commitTimes?: boolean;
@@ -41,18 +43,37 @@ export async function resolveRequest(request: GitRequest, signal: AbortSignal | 
     throw new VarveError("invalid-argument", `Cannot use git remote ${JSON.stringify(remote)}: not a URL`);
   if (ref !== "" && (!SAFE_REF.test(ref) || ref.includes("..")))
     throw new VarveError("invalid-argument", `Cannot use git ref ${JSON.stringify(ref)}: it is not a valid name`);
-  const found = COMMIT.test(ref) ? { commit: ref, ref } : await askRemote(request, signal);
-  if (!found.commit.startsWith(checksum.toLowerCase())) {
-    const is = `${found.ref === "" ? "HEAD" : found.ref} is commit ${found.commit}`;
+  if (!/^[0-9a-f]*$/i.test(checksum))
+    throw new VarveError("invalid-build", `Cannot use ${remote}: checksum ${checksum} is not a commit hash`);
+  const { commit, ref: name, tag } = await find(request, signal);
+  if (![commit, tag].some((hash) => hash?.startsWith(checksum.toLowerCase()))) {
+    const is = `${name === "" ? "HEAD" : name} is commit ${commit}`;
     throw new VarveError("corrupt", `Cannot use ${remote}: ${is}, not ${checksum}`);
   }
-  return { request, ...found };
+  return { request, commit, ref: name };
 }
 
-async function askRemote(
-  request: GitRequest,
-  signal: AbortSignal | undefined,
-): Promise<{ commit: string; ref: string }> {
+interface Found {
+  readonly commit: string;
+  readonly ref: string;
+  /** The other hash by which a tag with an object of its own is known. */
+  readonly tag?: string | undefined;
+}
+
+async function find(request: GitRequest, signal: AbortSignal | undefined): Promise<Found> {
+  const { ref = "", checksum = "", remote } = request;
+  if (COMMIT.test(ref)) return { commit: ref, ref };
+  if (request.fetchByCommit !== true) return await askRemote(request, signal);
+  if (!COMMIT.test(checksum))
+    throw new VarveError(
+      "invalid-build",
+      `Cannot use ${remote}: fetch-by-commit requires a full commit hash as checksum or reference`,
+    );
+  const name = ref === "" || ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
+  return { commit: checksum, ref: name === "" ? checksum : name };
+}
+
+async function askRemote(request: GitRequest, signal: AbortSignal | undefined): Promise<Found> {
   const { remote, ref = "" } = request;
   const patterns = ref === "" ? ["HEAD"] : [ref, `${ref}^{}`];
   const { refs, head } = parseListing(
@@ -60,8 +81,10 @@ async function askRemote(
   );
   for (const name of candidates(ref)) {
     const commit = refs.get(name);
-    const peeled = request.keepGitDir === true ? undefined : refs.get(`${name}^{}`);
-    if (commit !== undefined) return { commit: peeled ?? commit, ref: ref === "" ? head : name };
+    const peeled = refs.get(`${name}^{}`);
+    if (commit === undefined) continue;
+    const [used, other] = peeled === undefined || request.keepGitDir === true ? [commit, peeled] : [peeled, commit];
+    return { commit: used, ref: ref === "" ? head : name, tag: other };
   }
   const what = ref === "" ? "HEAD" : ref;
   throw new VarveError(

@@ -102,9 +102,10 @@ test("one folder of a commit, found inside it", { skip }, async () => {
   assert.deepEqual(await files(at, { remote, subdir: "folder" }), { b: "two" });
   assert.deepEqual(await files(at, { remote, subdir: "/folder/" }), { b: "two" });
   assert.deepEqual(await files(at, { remote, subdir: "../../folder" }), { b: "two" }, "never outside");
-  assert.deepEqual(await files(at, { remote, subdir: "folder/up" }), NEW, "links are followed inside");
   await refused(at, { remote, subdir: "none" }, "invalid-build", /does not exist/);
   await refused(at, { remote, subdir: "a" }, "invalid-build", /not a directory/);
+  await refused(at, { remote, subdir: "folder/up" }, "invalid-build", /folder\/up is not a directory/);
+  await refused(at, { remote, subdir: ".git", keepGitDir: true }, "invalid-build", /does not exist/);
 });
 
 test("the git directory is kept where that is asked for, and works", { skip }, async () => {
@@ -115,9 +116,26 @@ test("the git directory is kept where that is asked for, and works", { skip }, a
   const ask = (...args: string[]): string =>
     execFileSync("git", ["-c", "safe.directory=*", "-C", tree.path, ...args], { encoding: "utf8" }).trim();
   assert.equal(ask("rev-parse", "HEAD"), at.second);
-  assert.equal(ask("branch", "--show-current"), "main");
+  assert.equal(ask("branch", "--show-current"), "", "as BuildKit, on no branch");
+  assert.equal(ask("rev-parse", "refs/heads/main"), at.second);
   assert.equal(ask("remote", "get-url", "origin"), at.remote);
+  assert.equal(ask("status", "--porcelain"), "");
+  assert.equal(ask("reflog"), "");
+  assert.deepEqual((await readdir(join(tree.path, ".git"))).includes("FETCH_HEAD"), false);
   assert.equal((await lstat(join(tree.path, "a"))).mode & 0o777, 0o644);
+});
+
+test("a kept git directory knows a tag, and no credentials of its remote", { skip }, async () => {
+  await using at = await open();
+  const git = at.source();
+  const remote = at.remote.replace("://", "://name:s3cret@");
+  const resolved = await git.resolve({ remote, keepGitDir: true, ref: "v1" }, undefined);
+  await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
+  const config = await readFile(join(tree.path, ".git/config"), "utf8");
+  assert.match(config, /url = http:\/\/xxxxx:xxxxx@127/);
+  const tag = at.server.git("app.git", "rev-parse", "v1");
+  assert.equal((await readFile(join(tree.path, ".git/refs/tags/v1"), "utf8")).trim(), tag);
+  assert.equal((await readFile(join(tree.path, ".git/HEAD"), "utf8")).trim(), at.first);
 });
 
 test("a commit has a time, which its files can be given", { skip }, async () => {
@@ -135,6 +153,16 @@ test("a commit must be the one that is asked for", { skip }, async () => {
   const { remote, first, second } = at;
   assert.deepEqual(await files(at, { remote, checksum: second.slice(0, 8).toUpperCase() }), NEW);
   await refused(at, { remote, checksum: first }, "corrupt");
+  await refused(at, { remote, checksum: "x" }, "invalid-build", /not a commit hash/);
+  const tag = at.server.git("app.git", "rev-parse", "v1");
+  for (const checksum of [tag, first]) {
+    assert.deepEqual(await files(at, { remote, ref: "v1", checksum }), OLD);
+    assert.deepEqual(await files(at, { remote, ref: "v1", checksum, keepGitDir: true }), OLD);
+  }
+  const byCommit = { remote, ref: "main", checksum: first, fetchByCommit: true };
+  assert.deepEqual(await files(at, byCommit), OLD, "main is elsewhere");
+  assert.equal((await at.source().resolve(byCommit, undefined)).ref, "refs/heads/main");
+  await refused(at, { ...byCommit, checksum: first.slice(0, 8) }, "invalid-build", /full commit hash/);
   await refused(at, { remote, ref: "none" }, "not-found");
   await refused(at, { remote, ref: "0".repeat(40) }, "remote");
   await refused(at, { remote: `${at.server.url}/none.git` }, "remote");
@@ -153,6 +181,7 @@ test("submodules come along, but none that is a path of this machine", { skip },
   assert.deepEqual(await files(at, { remote }), {
     ".gitmodules": await readFile(join(server.directory, "app.git/.gitmodules"), "utf8"),
     ...NEW,
+    "sub/.git": "gitdir: ../.git/modules/sub\n",
     "sub/l": "library",
   });
   assert.equal((await files(at, { remote, skipSubmodules: true }))["sub/l"], undefined);

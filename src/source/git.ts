@@ -1,7 +1,7 @@
 import { redact } from "../core/index.ts";
 import { SingleFlight, temporaryDirectory } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
-import { checkout, copySubdir, setTimes } from "./git-checkout.ts";
+import { checkout, copySubdir, inSubdir, setTimes } from "./git-checkout.ts";
 import { type GitRequest, type ResolvedGit, resolveRequest } from "./git-remote.ts";
 import { commitTime, fetchCommit, repositoryOf } from "./git-repository.ts";
 
@@ -24,8 +24,8 @@ export class GitSource {
 
   /** Finds out which commit a request stands for. Throws `not-found`; `corrupt` if it is not the one that was asked for. */
   async resolve(request: GitRequest, signal: AbortSignal | undefined): Promise<ResolvedGit> {
-    const { remote, ref = "", keepGitDir = false, checksum = "" } = request;
-    const key = JSON.stringify([remote, ref, keepGitDir, checksum]);
+    const { remote, ref = "", keepGitDir = false, checksum = "", fetchByCommit = false } = request;
+    const key = JSON.stringify([remote, ref, keepGitDir, checksum, fetchByCommit]);
     const found =
       this.#resolved.get(key) ?? (await this.#resolving.run(key, (shared) => resolveRequest(request, shared), signal));
     this.#resolved.set(key, found);
@@ -61,8 +61,4 @@ export class GitSource {
     );
     return repository;
   }
-}
-
-function inSubdir({ subdir = "" }: GitRequest): boolean {
-  return subdir !== "" && subdir !== "/";
 }

@@ -32,6 +32,7 @@ function requestOf(identifier: string, attrs: ReadonlyMap<string, string>): GitR
     keepGitDir: attrs.get("git.keepgitdir") === "true",
     skipSubmodules: attrs.get("git.skipsubmodules") === "true",
     commitTimes: attrs.get("git.mtime") === "commit",
+    fetchByCommit: attrs.get("git.fetchbycommit") === "true",
     ...(ref === "" ? {} : { ref }),
     ...(subdir === "" ? {} : { subdir }),
     ...(attrs.has("git.checksum") ? { checksum: attrs.get("git.checksum") ?? "" } : {}),
