@@ -10,6 +10,7 @@ import type { ExportPlatform, ExportSource } from "../export/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
 import { absolutePaths } from "./absolute-paths.ts";
 import { exportCaches, exportFailed, readCacheExports } from "./cache-exports.ts";
+import { type ArgumentOptions, argumentOptions, unknownArguments } from "./build-arguments.ts";
 import { checkImports } from "./cache-imports.ts";
 import { openContext, namedContexts } from "./contexts.ts";
 import type { LintWarning } from "../dockerfile/index.ts";
@@ -35,7 +36,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 
 async function runBuild(options: BuildOptions): Promise<BuildResult> {
   checkOptions(options);
-  const caches = await readCacheExports(options);
+  const caches = await readCacheExports(withInlineCache(options));
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await Session.open(options));
   try {
@@ -109,13 +110,16 @@ export async function loadBuild(
   stack: AsyncDisposableStack,
   warnings: LintWarning[] = [],
 ): Promise<LoadedBuild> {
-  const context = await openContext(options.context, session, stack);
+  const asked = argumentOptions(options);
+  const context = await openContext(options.context, asked, session, stack);
   const { progress } = session;
   const dockerfile = context.dockerfile ?? options.dockerfile;
   const isRemote = context.main.kind !== "local";
-  const loaded = await loadDockerfile(context.directory, dockerfile, progress, { warnings, isRemote });
+  const lint = asked.lint === undefined ? {} : { lint: asked.lint };
+  const loaded = await loadDockerfile(context.directory, dockerfile, progress, { warnings, isRemote, ...lint });
+  for (const text of unknownArguments(options, loaded.file)) progress.warn(text);
   const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
-  return { ...loaded, options: await compileOptions(options, session, main) };
+  return { ...loaded, options: await compileOptions(options, asked, session, main) };
 }
 
 /** Compiles for all platforms. The checks of the first are told, even if compiling fails: others would find the same. */
@@ -127,7 +131,6 @@ async function compileAll(loaded: LoadedBuild, options: BuildOptions, session: S
     const own = {
       ...(platform === undefined ? {} : { targetPlatform: platform }),
       ...(index === 0 ? { warnings } : {}),
-      multiPlatform: platforms.length > 1,
     };
     return compileDockerfile(loaded.file, { ...loaded.options, ...own }, session.host, options.signal);
   };
@@ -140,6 +143,7 @@ async function compileAll(loaded: LoadedBuild, options: BuildOptions, session: S
 
 async function compileOptions(
   options: BuildOptions,
+  { multiPlatform, hostname, cacheNamespace, lint }: ArgumentOptions,
   session: Session,
   context: NonNullable<CompileOptions["context"]>,
 ): Promise<CompileOptions> {
@@ -153,6 +157,10 @@ async function compileOptions(
     namedContexts: await namedContexts(options.buildContexts ?? {}, session),
     noCache: Array.isArray(options.noCache) && options.noCache.length === 0 ? false : (options.noCache ?? false),
     sessionId: session.id,
+    multiPlatform,
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(cacheNamespace === undefined ? {} : { cacheNamespace }),
+    ...(lint === undefined ? {} : { lint }),
     ...(options.target === undefined ? {} : { target: options.target }),
     ...(options.pull === true ? { resolveMode: "pull" as const } : {}),
     ...(options.extraHosts === undefined ? {} : { extraHosts: options.extraHosts }),
@@ -177,7 +185,7 @@ function sourceOf(options: BuildOptions, compiled: readonly CompileResult[], res
   });
   return {
     platforms,
-    multi: platforms.length > 1,
+    multi: argumentOptions(options).multiPlatform,
     names: (options.tags ?? []).map((tag) => withDefaultTag(parseReference(tag))),
     epoch: compiled[0]?.epoch,
   };
@@ -204,8 +212,16 @@ function resultOf(exported: ExportReport, caches: readonly CacheReport[], sessio
   };
 }
 
+/** BUILDKIT_INLINE_CACHE asks for a cache in the image's config, as `type=inline` does. */
+function withInlineCache(options: BuildOptions): BuildOptions {
+  const { cacheTo = [] } = options;
+  if (!argumentOptions(options).inlineCache || cacheTo.some(({ type }) => type === "inline")) return options;
+  return { ...options, cacheTo: [...cacheTo, { type: "inline", attrs: {} }] };
+}
+
 /** What can be seen to be wrong before anything is opened. */
 function checkOptions(options: BuildOptions): void {
+  argumentOptions(options);
   allowedEntitlements(options);
   linuxResources(options.resources);
   for (const tag of options.tags ?? []) parseReference(tag);

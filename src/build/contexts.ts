@@ -3,6 +3,7 @@ import { VarveError } from "../core/index.ts";
 import { type MainContext, type NamedContext, gitContext, isHttpSource, parseNamedContext } from "../frontend/index.ts";
 import { type State, http } from "../llb/index.ts";
 import { contextDirectory } from "./context-directory.ts";
+import type { ArgumentOptions } from "./build-arguments.ts";
 import type { BuildContext, BuildOptions, DockerfileSource } from "./options.ts";
 import { openLayout } from "./layouts.ts";
 import type { LocalDirectory, Session } from "./session.ts";
@@ -20,6 +21,7 @@ const MAIN = "context";
 /** Opens the main context; what it needs for that is undone with `stack`. */
 export async function openContext(
   context: BuildContext,
+  asked: ArgumentOptions,
   session: Session,
   stack: AsyncDisposableStack,
 ): Promise<OpenedContext> {
@@ -31,7 +33,7 @@ export async function openContext(
     case "stream":
       return await streamContext(context.bytes, session, stack);
     case "url":
-      return await urlContext(context.url, session, stack);
+      return await urlContext(context.url, asked, session, stack);
   }
 }
 
@@ -54,8 +56,13 @@ async function streamContext(
 }
 
 /** A repository, or an archive or Dockerfile to download. */
-async function urlContext(url: string, session: Session, stack: AsyncDisposableStack): Promise<OpenedContext> {
-  const repository = gitContext(url);
+async function urlContext(
+  url: string,
+  { keepGitDir, commitTimes }: ArgumentOptions,
+  session: Session,
+  stack: AsyncDisposableStack,
+): Promise<OpenedContext> {
+  const repository = gitContext(url, { keepGitDir, commitTimes });
   if (repository !== undefined)
     return {
       main: { kind: "state", state: repository },

@@ -187,6 +187,38 @@ RUN echo "$SOURCE_DATE_EPOCH" > /epoch && mkdir /made && date > /dev/null
     assert.match(manifests[0]?.mediaType ?? "", /index/);
   });
 
+  test("build arguments that are options", async () => {
+    const folder = await varve.context("arguments", `FROM ${base}\nRUN hostname > /h\nCMD x\n`);
+    const at = join(varve.folder, "arguments-out");
+    const values = {
+      BUILDKIT_SANDBOX_HOSTNAME: "box",
+      BUILDKIT_MULTI_PLATFORM: "1",
+      BUILDKIT_INLINE_CACHE: "1",
+      BUILDKIT_DOCKERFILE_CHECK: "skip=all",
+      BUILDKIT_NOTHING: "1",
+    };
+    const { stderr } = await varve.build([
+      ...Object.entries(values).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
+      "-o",
+      `type=oci,tar=false,dest=${at}`,
+      "-o",
+      `type=local,dest=${at}-files`,
+      folder,
+    ]);
+    assert.match(stderr, /Build argument BUILDKIT_NOTHING is unknown/);
+    assert.doesNotMatch(stderr, /JSONArgsRecommended/);
+    assert.equal(await readFile(join(`${at}-files`, "linux_amd64/h"), "utf8"), "box\n");
+    const blob = async (digest: string): Promise<Record<string, unknown>> =>
+      JSON.parse(await readFile(join(at, "blobs", digest.replace(":", "/")), "utf8")) as Record<string, unknown>;
+    const { manifests } = JSON.parse(await readFile(join(at, "index.json"), "utf8")) as {
+      manifests: { digest: string; mediaType: string }[];
+    };
+    assert.match(manifests[0]?.mediaType ?? "", /index/);
+    const index = (await blob(manifests[0]?.digest ?? "")) as { manifests: { digest: string }[] };
+    const manifest = (await blob(index.manifests[0]?.digest ?? "")) as { config: { digest: string } };
+    assert.ok("moby.buildkit.cache.v0" in (await blob(manifest.config.digest)));
+  });
+
   test("--call says something and builds nothing", async () => {
     const folder = await varve.context(
       "call",

@@ -180,6 +180,9 @@ ADD --unpack=true ${url}/tree.tar.gz /unpacked/
       assert.equal((await varve.make([remote])).text("f"), "two");
       assert.equal((await varve.make([`${remote}#v1`])).text("f"), "one");
       assert.equal((await varve.make([`${remote}#main:sub`])).text("in-sub/g"), "g");
+      const keep = ["--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1"];
+      const kept = await varve.make([...keep, "--build-arg", "SOURCE_DATE_EPOCH=7", remote]);
+      assert.equal(kept.text(".git/HEAD"), `${(await git("rev-parse", "HEAD")).trim()}\n`);
       const folder = await context(
         "gits",
         `FROM scratch
