@@ -23,7 +23,7 @@ const IMAGES: readonly (readonly [name: string, tag: string, changes: readonly s
 ];
 
 /** Gives a server the images that the tests expect to find, each a small system of busybox. */
-export async function importMobyImages({ ask }: DockerServer): Promise<void> {
+export async function importMobyImages(server: DockerServer): Promise<void> {
   await using root = await temporaryDirectory("varve-moby-image-");
   fillRootfs(root.path);
   appendFileSync(join(root.path, "etc/passwd"), "nobody:x:65534:65534:nobody:/home:/bin/false\n");
@@ -38,12 +38,12 @@ export async function importMobyImages({ ask }: DockerServer): Promise<void> {
   for (const [name, tag, changes, platform = ""] of IMAGES) {
     const query = new URLSearchParams({ fromSrc: "-", repo: name, tag, platform });
     for (const change of changes) query.append("changes", change);
-    const { status, text } = await ask("POST", `/images/create?${query.toString()}`, { body });
+    const { status, text } = await server.ask("POST", `/images/create?${query.toString()}`, { body });
     if (status !== 200) throw new Error(text);
   }
 }
 
-export interface MobyRun {
+interface MobyRun {
   /** A folder of a checkout of moby, with its tests compiled as `go test -c` does: `<folder>.test`. */
   readonly folder: string;
   /** Which tests, as `go test` takes it. */
@@ -102,7 +102,7 @@ export async function runMobyTests(
 const ENDS: Readonly<Record<string, SuiteResult>> = { PASS: "passed", FAIL: "failed", SKIP: "skipped" };
 
 /** How tests ended, by what `go test -v` prints. A suite, which is a test with all others below it, is left out. */
-export function readGoResults(printed: string): ReadonlyMap<string, SuiteResult> {
+function readGoResults(printed: string): ReadonlyMap<string, SuiteResult> {
   const found = [...printed.matchAll(/^ *--- (PASS|FAIL|SKIP): (\S+) \(/gm)];
   return new Map(
     found

@@ -38,6 +38,12 @@ describe("images: moved, named, looked at, removed", { skip }, () => {
     const digest = (await run(varve, "push", "-q", name)).trim();
     await using other = await Varve.open();
     assert.equal((await run(other, "pull", "-q", name)).trim(), digest);
+    const foreign = await other.run(["pull", "--platform", "linux/sparc", "-q", name]);
+    assert.deepEqual([foreign.code, foreign.stdout.trim()], [0, digest]);
+    assert.match(foreign.stderr, /warning: .*\/team\/app:1 is for linux\/\w+, not for linux\/sparc/i);
+    const nothing = await other.run(["pull", "--platform", "foobar", name]);
+    assert.match(nothing.stderr, /Cannot read platform "foobar": unknown operating system or architecture/);
+    assert.equal(nothing.code, 2);
     const [image] = await json<{ name: string; digest: string; size: number }[]>(other, "images");
     assert.equal(image?.digest, digest);
     const folder = await other.files("on-top", { Dockerfile: `FROM ${name}\nRUN cat /f /ran > /both\n` });

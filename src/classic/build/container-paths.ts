@@ -41,9 +41,13 @@ export class UncheckedImages {
 
   /** Whether a container with this config on the image's files is to be checked. */
   includes({ id, config }: LocalImage, run: ContainerConfig): boolean {
-    const paths = ({ WorkingDir = "", Volumes = new Set<string>() }: ContainerConfig): unknown => [WorkingDir, Volumes];
-    const [before, now] = [paths(config.config ?? {}), paths(run)];
-    if (isDeepStrictEqual(now, paths({}))) return false;
+    const [before, now] = [pathsOf(config.config ?? {}), pathsOf(run)];
+    if (now.length === 0) return false;
     return this.#ids.has(id) || !isDeepStrictEqual(before, now);
   }
+}
+
+/** The root itself is never in the way. */
+function pathsOf({ WorkingDir = "", Volumes = new Set() }: ContainerConfig): readonly string[] {
+  return [WorkingDir, ...Volumes].filter((path) => path !== "" && path !== "/");
 }

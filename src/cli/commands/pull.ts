@@ -1,8 +1,10 @@
-import { parsePlatform } from "../../core/index.ts";
-import { pullImage } from "../../build/index.ts";
+import { matchesPlatform } from "../../classic/index.ts";
+import { type Platform, formatPlatform, parsePlatform } from "../../core/index.ts";
+import { type Store, inspectImage, pullImage } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";
+import { warner } from "./cache-warnings.ts";
 import { expectArgs, storeOf } from "./common.ts";
 import { transferDisplay } from "./transfer-display.ts";
 
@@ -32,7 +34,21 @@ export const command: Command = {
     };
     const { name, descriptor } = await pullImage(store, args[0] ?? "", options);
     display[Symbol.dispose]();
+    if (platform !== undefined && platform !== "all") await warnOfOther(store, name, platform, warner(context));
     await context.stdout.write(flags.quiet ? `${descriptor.digest}\n` : `${name}\nDigest: ${descriptor.digest}\n`);
     return ExitCode.done;
   },
 };
+
+/** An image that stands alone comes whatever its platform is. */
+async function warnOfOther(
+  store: Store,
+  name: string,
+  wanted: Platform,
+  warn: (message: string) => void,
+): Promise<void> {
+  const { image } = await inspectImage(store, name, wanted);
+  if (matchesPlatform(wanted, image.config)) return;
+  const has = image.platform === undefined ? "no platform that it names" : formatPlatform(image.platform);
+  warn(`${name} is for ${has}, not for ${formatPlatform(wanted)}`);
+}
