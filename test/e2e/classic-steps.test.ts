@@ -188,6 +188,15 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
     const lines = printed.split("\n");
     if (controllers().has("memory")) assert.ok(lines.includes(`${memory}`) || lines.includes(`${2 * memory}`), printed);
     if (controllers().has("cpuset")) assert.ok(lines.includes("0"), printed);
+    for (const [query, message] of [
+      ["memory=4096", "Minimum memory limit allowed is 6MB"],
+      [`memory=${memory}&memswap=1`, "Minimum memoryswap limit should be larger than memory limit, see usage"],
+      ["memswap=1", "You should always set the Memory limit when using Memoryswap limit, see usage"],
+      ["cpuquota=1", "CPU cfs quota can not be less than 1ms (i.e. 1000)"],
+    ] as const) {
+      assert.equal((await builder.build("FROM {base}\nENV limited=1\n", query)).error?.message, message);
+      assert.equal((await builder.build("FROM {base}\nCOPY Dockerfile /limited\n", query)).error, undefined);
+    }
   });
 
   test("labels of the request are the last steps, as they are (B19)", async () => {

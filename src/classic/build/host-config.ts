@@ -39,6 +39,20 @@ function extraHost(text: string): { readonly host: string; readonly ip: string }
   return { host: text.slice(0, at), ip: text.slice(at + 1) };
 }
 
+const LEAST_MEMORY = 6 * 1_048_576;
+
+/** Throws what the daemon says of limits when it creates a container. */
+export function checkLimits({ memory, memorySwap, cpuPeriod, cpuQuota }: BuildLimits): void {
+  if (memory !== 0 && memory < LEAST_MEMORY) throw stepError("Minimum memory limit allowed is 6MB");
+  if (memory > 0 && memorySwap > 0 && memorySwap < memory)
+    throw stepError("Minimum memoryswap limit should be larger than memory limit, see usage");
+  if (memory === 0 && memorySwap > 0)
+    throw stepError("You should always set the Memory limit when using Memoryswap limit, see usage");
+  if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000))
+    throw stepError("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+  if (cpuQuota > 0 && cpuQuota < 1000) throw stepError("CPU cfs quota can not be less than 1ms (i.e. 1000)");
+}
+
 /** A limit of memory alone allows as much swap, as in Docker. */
 function resourceLimits(limits: BuildLimits): ResourceLimits {
   const { memory, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems } = limits;

@@ -6,6 +6,7 @@ import type { LocalImage } from "../types.ts";
 import { ownerOf } from "./chown.ts";
 import { checkContainerPaths } from "./container-paths.ts";
 import { wrapped } from "./failure.ts";
+import { checkLimits } from "./host-config.ts";
 import { makeDirectoriesIn, place } from "./place.ts";
 import { runStep } from "./run-step.ts";
 import type { BuildContextDeps } from "./session.ts";
@@ -49,6 +50,7 @@ async function makeFiles(
   const { deps, hold, containers, unchecked } = session;
   const { records } = deps.store;
   const base = (): RecordId => (parent === undefined ? SCRATCH : recordOf(parent, records, hold.lease));
+  if (work.kind !== "copy") checkLimits(session.request.limits);
   switch (work.kind) {
     case "metadata": {
       if (parent !== undefined && unchecked.includes(parent, state.run)) {

@@ -92,8 +92,9 @@ export function secretOf(text: string): SecretSource {
   const name = id ?? env;
   if (name === undefined || name === "") throw usageError("Cannot read --secret: id is missing");
   const file = src ?? source;
-  if ((env !== undefined && env !== "") || type === "env") return { id: name, source: { env: env || file || name } };
-  if (file !== undefined && file !== "") return { id: name, source: { file } };
+  const variable = env || (type === "env" ? file : undefined);
+  if (variable) return { id: name, source: { env: variable } };
+  if (file && type !== "env") return { id: name, source: { file } };
   if (Object.hasOwn(process.env, name)) return { id: name, source: { env: name } };
   if (existsSync(name)) return { id: name, source: { file: name } };
   throw usageError(
