@@ -24,6 +24,7 @@ import {
   type ArchiveFormat,
   type Image,
   type NamedImage,
+  checkImage,
   isImageEntry,
   loadArchive,
   loadDocument,
@@ -68,6 +69,7 @@ export async function pullImage(
     platform: options.platform ?? hostPlatform(),
     store: content,
     lease,
+    check: checkImage,
     signal: options.signal,
     onEvent: options.onTransfer,
   });

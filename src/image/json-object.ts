@@ -1,4 +1,5 @@
 import { type Digest, type JsonValue, VarveError, isDigest } from "../core/index.ts";
+import { parseTime } from "./time.ts";
 
 /** Documents of images are a few levels deep; this leaves room for fields nobody here knows. */
 const MAX_DEPTH = 64;
@@ -23,8 +24,8 @@ function parseJson(bytes: Uint8Array, limit: number, what: string): unknown {
 }
 
 /**
- * An object from untrusted JSON, read field by field. `null` and absent are the same, as in Go. A field of the wrong type
- * throws `corrupt`. Keys are looked up among the object's own, and never become properties of anything.
+ * An object from untrusted JSON, read field by field, as strictly as Go's `json.Unmarshal` into a struct: `null` and absent are
+ * the same, and so are a `null` in a list or map and an empty item; a field of the wrong type throws `corrupt`. Keys are looked up among the object's own, and never become properties of anything.
  */
 export class JsonObject {
   readonly #fields: ReadonlyMap<string, unknown>;
@@ -74,23 +75,34 @@ export class JsonObject {
     return this.#typed(key, "an integer", (value): value is number => Number.isInteger(value));
   }
 
-  strings(key: string): readonly string[] | undefined {
-    return this.#typed(key, "a list of texts", (value): value is string[] => {
-      return Array.isArray(value) && value.every((item) => typeof item === "string");
+  /** A time as Go reads one: RFC 3339. */
+  time(key: string): string | undefined {
+    return this.#typed(key, "a time", (value): value is string => {
+      return typeof value === "string" && !/[a-z]/.test(value) && parseTime(value) !== undefined;
     });
+  }
+
+  strings(key: string): readonly string[] | undefined {
+    const value = this.#typed(key, "a list of texts", (list): list is (string | null)[] => {
+      return Array.isArray(list) && list.every(isTextOrNull);
+    });
+    return value?.map((item) => item ?? "");
   }
 
   /** The keys of an object whose values say nothing, as in `ExposedPorts`. */
   keys(key: string): ReadonlySet<string> | undefined {
-    const value = this.#typed(key, "an object", isObject);
+    const value = this.#typed(key, "an object of empty objects", (item): item is Record<string, unknown> => {
+      return isObject(item) && Object.values(item).every((each) => each === null || isObject(each));
+    });
     return value === undefined ? undefined : new Set(Object.keys(value));
   }
 
   stringMap(key: string): ReadonlyMap<string, string> | undefined {
-    const value = this.#typed(key, "an object of texts", (item): item is Record<string, string> => {
-      return isObject(item) && Object.values(item).every((each) => typeof each === "string");
+    const value = this.#typed(key, "an object of texts", (item): item is Record<string, string | null> => {
+      return isObject(item) && Object.values(item).every(isTextOrNull);
     });
-    return value === undefined ? undefined : new Map(Object.entries(value));
+    if (value === undefined) return undefined;
+    return new Map(Object.entries(value).map(([name, text]) => [name, text ?? ""]));
   }
 
   object(key: string): JsonObject | undefined {
@@ -103,7 +115,7 @@ export class JsonObject {
     const value = this.#typed(key, "a list", (item): item is unknown[] => Array.isArray(item)) ?? [];
     if (value.length > limit)
       throw new VarveError("limit-exceeded", `Cannot read ${this.name(key)}: it has more than ${limit} items`);
-    return value.map((item, index) => new JsonObject(item, `${this.name(key)}, item ${index}`));
+    return value.map((item, index) => new JsonObject(item ?? {}, `${this.name(key)}, item ${index}`));
   }
 
   digest(key: string): Digest {
@@ -134,6 +146,10 @@ export class JsonObject {
     if (value === undefined || is(value)) return value;
     throw new VarveError("corrupt", `Cannot read ${this.name(key)}: it is not ${expected}`);
   }
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -10,31 +10,9 @@ import {
   platformFromJson,
 } from "../core/index.ts";
 import { MAX_INDEX_DEPTH, loadDocument, readSmallBlob } from "./documents.ts";
+import { isImageEntry, pairLayers } from "./check.ts";
 import { configPlatform, readImageConfig } from "./read-config.ts";
-import type { Image, ImageConfig, ImageLayer, Index, Manifest } from "./types.ts";
-
-/** Marks an index entry that describes another one and is no image: BuildKit's attestations. */
-const REFERENCE_TYPE = "vnd.docker.reference.type";
-
-/** True for an index entry that can be run: no attestation, and not of the platform that stands for none. */
-export function isImageEntry(descriptor: Descriptor): boolean {
-  const { platform, annotations } = descriptor;
-  if (annotations !== undefined && Object.hasOwn(annotations, REFERENCE_TYPE)) return false;
-  return platform?.os !== "unknown" && platform?.architecture !== "unknown";
-}
-
-function pairLayers(descriptor: Descriptor, manifest: Manifest, config: ImageConfig): ImageLayer[] {
-  const { diff_ids: diffIds } = config.rootfs;
-  if (diffIds.length !== manifest.layers.length)
-    throw new VarveError(
-      "corrupt",
-      `Cannot read image ${descriptor.digest}: it has ${manifest.layers.length} layers and ${diffIds.length} diffIDs`,
-    );
-  return manifest.layers.flatMap((layer, index) => {
-    const diffId = diffIds[index];
-    return diffId === undefined ? [] : [{ descriptor: layer, diffId }];
-  });
-}
+import type { Image, ImageConfig, Index, Manifest } from "./types.ts";
 
 /** The config of a manifest, with its bytes. */
 export async function loadConfig(
@@ -43,7 +21,7 @@ export async function loadConfig(
   signal?: AbortSignal,
 ): Promise<{ config: ImageConfig; bytes: Buffer }> {
   const bytes = await readSmallBlob(store, descriptor, Limits.config, signal);
-  return { bytes, config: readImageConfig(bytes) };
+  return { bytes, config: readImageConfig(bytes, `image config ${descriptor.digest}`) };
 }
 
 /** Like `openImage` for a manifest that is at hand. */
@@ -61,7 +39,8 @@ async function openManifest(
     );
   const { config, bytes: configBytes } = await loadConfig(store, manifest.config, signal);
   const platform = configPlatform(config);
-  const layers = pairLayers(descriptor, manifest, config);
+  const parts = { manifest: descriptor, config: manifest.config, layers: manifest.layers };
+  const layers = pairLayers(parts, config);
   return { descriptor, manifest, manifestBytes: bytes, config, configBytes, platform, layers };
 }
 

@@ -60,7 +60,7 @@ export function parseContainerConfig(text: string): ContainerConfig {
 
 function readHistoryEntry(json: JsonObject): HistoryEntry {
   return defined<HistoryEntry>({
-    created: json.string("created"),
+    created: json.time("created"),
     created_by: json.string("created_by"),
     author: json.string("author"),
     comment: json.string("comment"),
@@ -68,25 +68,26 @@ function readHistoryEntry(json: JsonObject): HistoryEntry {
   });
 }
 
-function readRootfs(json: JsonObject | undefined): ImageConfig["rootfs"] {
+function readRootfs(json: JsonObject | undefined, what: string): ImageConfig["rootfs"] {
   const texts = json?.strings("diff_ids") ?? [];
   if (texts.length > Limits.layers)
-    throw new VarveError("limit-exceeded", `Cannot read image config: it has more than ${Limits.layers} layers`);
+    throw new VarveError("limit-exceeded", `Cannot read ${what}: it has more than ${Limits.layers} layers`);
   return {
     type: json?.string("type") ?? "layers",
-    diff_ids: texts.map((text) => checkDigest(text, "a diffID of an image config")),
+    diff_ids: texts.map((text) => checkDigest(text, `a diffID of ${what}`)),
   };
 }
 
 /**
  * Reads an image config. Registries hold configs with null lists and without histories; those are read as empty. Throws
- * `corrupt` for what is no config, and `limit-exceeded` past the limits on size and layers.
+ * `corrupt` for what is no config (what Go would not unmarshal into one), and `limit-exceeded` past the limits on size and
+ * layers; messages call it `what`.
  */
-export function readImageConfig(bytes: Uint8Array): ImageConfig {
-  const json = JsonObject.parse(bytes, Limits.config, "image config");
+export function readImageConfig(bytes: Uint8Array, what = "image config"): ImageConfig {
+  const json = JsonObject.parse(bytes, Limits.config, what);
   const config = json.object("config");
   const known = {
-    created: json.isNull("created") ? null : json.string("created"),
+    created: json.isNull("created") ? null : json.time("created"),
     author: json.string("author"),
     architecture: json.string("architecture") ?? "",
     os: json.string("os") ?? "",
@@ -94,7 +95,7 @@ export function readImageConfig(bytes: Uint8Array): ImageConfig {
     "os.version": json.string("os.version"),
     "os.features": json.strings("os.features"),
     config: config === undefined ? undefined : readContainerConfig(config),
-    rootfs: readRootfs(json.object("rootfs")),
+    rootfs: readRootfs(json.object("rootfs"), what),
     history: json.objects("history", MAX_HISTORY).map(readHistoryEntry),
   };
   json.has("created");

@@ -62,29 +62,52 @@ test("every field of a config is kept, and keys of maps are only keys", () => {
   });
 });
 
-test("a config of the wrong shape is corrupt", () => {
+test("a config of the wrong shape is corrupt, as far as Go's json.Unmarshal into an image has it", () => {
   const wrong = [
     "",
-    "null",
     "[]",
     "7",
     "{",
     '"x"',
     { os: 1 },
-    { config: [] },
-    { config: { Env: "A=1" } },
-    { config: { Env: [1] } },
-    { config: { Labels: { a: 1 } } },
-    { config: { Labels: ["a"] } },
-    { config: { Healthcheck: { Retries: 1.5 } } },
-    { history: {} },
-    { history: [null] },
-    { rootfs: [] },
-    { rootfs: { diff_ids: ["sha256:abc"] } },
-    { rootfs: { diff_ids: ["sha256:../../etc"] } },
+    { variant: [] },
+    { "os.features": "win32k" },
+    { created: 7 },
+    ...["", "2020-01-01", "2020-01-01t00:00:00z", "2020-13-01T00:00:00Z", "2020-02-30T00:00:00Z"].map((created) => ({
+      created,
+    })),
+    ...["2020-01-01T24:00:00Z", "2020-01-01T00:00:60Z", "2020-01-01 00:00:00Z"].map((created) => ({ created })),
+    ...[[], { User: 0 }, { ArgsEscaped: "true" }, { Shell: "sh" }].map((config) => ({ config })),
+    ...[[1], {}, "A=1", [["a"]]].map((Env) => ({ config: { Env } })),
+    ...[{ a: 1 }, ["a"]].map((Labels) => ({ config: { Labels } })),
+    ...[{ "80": 1 }, ["80"], { "80": [] }].map((ExposedPorts) => ({ config: { ExposedPorts } })),
+    ...[[], { Retries: 1.5 }, { Interval: "1s" }].map((Healthcheck) => ({ config: { Healthcheck } })),
+    ...[{}, [{ empty_layer: 1 }], [{ created: "yesterday" }]].map((history) => ({ history })),
+    ...[[], { diff_ids: [1] }, { diff_ids: ["sha256:abc"] }, { diff_ids: ["sha256:../../etc"] }].map((rootfs) => ({
+      rootfs,
+    })),
+    // Go takes it for an empty image; it is none that anybody meant.
+    "null",
   ];
   for (const value of wrong)
     assert.throws(() => readImageConfig(bytes(value)), hasCode("corrupt"), JSON.stringify(value));
+});
+
+test("null counts as an empty item, times are RFC 3339, unknown fields are anybody's", () => {
+  const { config, history } = readImageConfig(
+    bytes({
+      created: "2020-01-01T00:00:00.123456789123+02:00",
+      os: "windows",
+      "os.features": ["win32k"],
+      config: { Env: [null, "A=1"], Labels: { a: null }, ExposedPorts: { 80: null, 81: { a: 1 } }, Unknown: [1] },
+      history: [null, { created: null }, { created: "0001-01-01T00:00:00Z" }],
+    }),
+  );
+  assert.deepEqual(config?.Env, ["", "A=1"]);
+  assert.deepEqual(config?.Labels, new Map([["a", ""]]));
+  assert.deepEqual(config?.ExposedPorts, new Set(["80", "81"]));
+  assert.deepEqual(history, [{}, {}, { created: "0001-01-01T00:00:00Z" }]);
+  assert.equal(readImageConfig(bytes({ created: null })).created, null);
 });
 
 test("what is too large, too deep or has too many layers is refused", () => {

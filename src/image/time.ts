@@ -8,7 +8,12 @@ export function parseTime(text: string): bigint | undefined {
   if (match === null) return undefined;
   const [, day = "", clock = "", fraction = "", zone = ""] = match;
   const milliseconds = Date.parse(`${day}T${clock}${zone.toUpperCase()}`);
-  return Number.isNaN(milliseconds) ? undefined : BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+  // The 30th of February would be a day of March.
+  const local = new Date(`${day}T${clock}Z`);
+  const exists = !Number.isNaN(local.getTime()) && local.toISOString().startsWith(`${day}T${clock}`);
+  return Number.isNaN(milliseconds) || !exists
+    ? undefined
+    : BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
 }
 
 /** RFC 3339 in UTC without trailing zeros in the fraction, as Go writes a time. `ns` since 1970. */

@@ -8,6 +8,7 @@ import {
   formatPlatform,
   formatReference,
   isIndexType,
+  isVarveError,
   platformFromJson,
   withDefaultTag,
 } from "../core/index.ts";
@@ -23,6 +24,8 @@ export interface PullOptions extends FetchOptions {
   readonly platform: Platform | "all";
   /** `skip`: layers are left to `fetchBlob`, for when somebody needs them. */
   readonly layers?: "fetch" | "skip";
+  /** Sees each image with the bytes of its config, before a layer is fetched; what it throws ends the pull. */
+  readonly check?: (image: PulledImage, config: Uint8Array) => void;
 }
 
 /** One image of a pull. */
@@ -135,23 +138,42 @@ class Pull {
     return { registry, repository, digest };
   }
 
-  /** Blobs first, then each manifest before what points to it: a manifest in the store is whole. */
+  /** Configs first, then layers, then each manifest before what points to it: a manifest in the store is whole. */
   async store(nodes: readonly Node[]): Promise<void> {
-    const wanted = new Map(nodes.flatMap((node) => this.#blobsOf(node)).map((each) => [each.digest, each] as const));
-    await inParallel([...wanted.values()], this.#options.signal, (descriptor, signal) =>
-      fetchBlob(this.#registry, this.#reference, descriptor, { ...this.#options, signal }),
-    );
+    const images = nodes.flatMap(imageOf);
+    await this.#fetch(images.map(({ config }) => config));
+    for (const image of images) await this.#check(image);
+    const layers = images.flatMap((image) => image.layers);
+    if (this.#options.layers === "skip") this.#tellSkipped(layers);
+    else await this.#fetch(layers);
     for (const node of nodes) await this.#put(node);
   }
 
-  #blobsOf({ document }: Node): readonly Descriptor[] {
-    if (document.kind === "index") return [];
-    if (this.#options.layers !== "skip") return [document.config, ...document.layers];
-    for (const { digest, size } of document.layers) {
+  async #fetch(descriptors: readonly Descriptor[]): Promise<void> {
+    const wanted = new Map(descriptors.map((each) => [each.digest, each] as const));
+    await inParallel([...wanted.values()], this.#options.signal, (descriptor, signal) =>
+      fetchBlob(this.#registry, this.#reference, descriptor, { ...this.#options, signal }),
+    );
+  }
+
+  async #check(image: PulledImage): Promise<void> {
+    const { check, store, signal } = this.#options;
+    const { digest, size } = image.config;
+    if (check === undefined || size > Limits.config) return;
+    const bytes = await collect(store.open(digest, { ...(signal && { signal }) }), size, { what: digest });
+    try {
+      check(image, bytes);
+    } catch (error) {
+      if (!isVarveError(error)) throw error;
       const name = formatReference(this.#reference);
-      this.#options.onEvent?.({ kind: "download", digest, name, current: 0, total: size, state: "skipped" });
+      throw new VarveError(error.code, `Cannot pull ${name}: ${error.message}`, { cause: error });
     }
-    return [document.config];
+  }
+
+  #tellSkipped(layers: readonly Descriptor[]): void {
+    const name = formatReference(this.#reference);
+    for (const { digest, size } of layers)
+      this.#options.onEvent?.({ kind: "download", digest, name, current: 0, total: size, state: "skipped" });
   }
 
   async #put({ content, document, children }: Node): Promise<void> {
@@ -173,6 +195,11 @@ class Pull {
   }
 }
 
+function imageOf({ content, document }: Node): PulledImage[] {
+  if (document.kind === "index") return [];
+  return [{ manifest: content.descriptor, config: document.config, layers: document.layers }];
+}
+
 /** Deepest first, each manifest once. */
 function inOrder(top: Node): readonly Node[] {
   const nodes = new Map<string, Node>();
@@ -185,8 +212,8 @@ function inOrder(top: Node): readonly Node[] {
 }
 
 /**
- * Brings an image into the store: resolves the reference, follows it to the manifests wanted, fetches configs and layers
- * in parallel, and stores the manifests last, with edges to what they need and labels that say where it came from. A pull
+ * Brings an image into the store: resolves the reference, follows it to the manifests wanted, fetches configs and then
+ * layers in parallel, and stores the manifests last, with edges to what they need and labels that say where it came from. A pull
  * that fails leaves no manifest behind, and no blob that is not whole; blobs that are kept only by the lease go with it.
  */
 export async function pull(registry: Registry, reference: Reference, options: PullOptions): Promise<PullResult> {
@@ -195,11 +222,6 @@ export async function pull(registry: Registry, reference: Reference, options: Pu
   const top = await work.top();
   const nodes = inOrder(top);
   await work.store(nodes);
-  const images = nodes.flatMap(({ content, document }) =>
-    document.kind === "index"
-      ? []
-      : [{ manifest: content.descriptor, config: document.config, layers: document.layers }],
-  );
   const target = top.content.descriptor;
-  return { reference: { ...tagged, digest: target.digest }, target, images };
+  return { reference: { ...tagged, digest: target.digest }, target, images: nodes.flatMap(imageOf) };
 }

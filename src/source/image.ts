@@ -12,7 +12,7 @@ import {
   withDefaultTag,
 } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { type Image, type ImageConfig, type ImageStore, openImage } from "../image/index.ts";
+import { type Image, type ImageConfig, type ImageStore, checkImage, openImage } from "../image/index.ts";
 import { type Hold, type RecordId, type Records, type RemoteLayer, savedAnnotations } from "../record/index.ts";
 import type { Registry } from "../registry/index.ts";
 
@@ -111,7 +111,8 @@ export class ImageSource {
 
   async #remote(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage> {
     const { registry, content } = this.#deps;
-    const options = { platform, store: content, lease: hold.lease, layers: "skip" as const, signal: hold.signal };
+    const { lease, signal } = hold;
+    const options = { platform, store: content, lease, check: checkImage, layers: "skip" as const, signal };
     const { pull } = await import("../registry/index.ts");
     const { target } = await pull(await registry(), reference, options);
     const image = await openImage(content, target, platform);

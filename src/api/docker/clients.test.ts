@@ -12,10 +12,13 @@ import { type DockerServer, messagesOf, startDockerServer } from "../../../testi
 import { newerDocker } from "../../../testing/dockerd.ts";
 import { peersMissing } from "../../../testing/peers.ts";
 import { type RegistryServer, TEST_USER, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
+import { pushRawImage, rawImage, rawLayout } from "../../../testing/raw-images.ts";
 import { finished } from "../../../testing/varve.ts";
 import { formatPlatform, hostPlatform } from "../../core/index.ts";
-import { collect } from "../../io/index.ts";
-import { writeTar } from "../../layer/index.ts";
+import { build, pullImage } from "../../build/index.ts";
+import { digestOf, isVarveError } from "../../core/index.ts";
+import { bytesOf, collect } from "../../io/index.ts";
+import { extractArchive, writeTar } from "../../layer/index.ts";
 
 const PYTHON = "/usr/bin/python3";
 const SCRIPT = fileURLToPath(new URL("../../../testing/docker-clients.py", import.meta.url));
@@ -140,6 +143,67 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
         assert.match(stderr, error ?? /^(?!.*rror)/s);
       }
     });
+
+  test("an image that cannot be used is refused by whatever would take it, and none of it is kept", async () => {
+    const rootfs = (...ids: readonly string[]): object => ({ rootfs: { type: "layers", diff_ids: ids } });
+    const configs: readonly (readonly [what: string, config: (diffId: string) => unknown, RegExp])[] = [
+      ["null", () => null, /: it is not a JSON object$/],
+      ["a list", () => [], /: it is not a JSON object$/],
+      [
+        "numbers for Env",
+        (id) => ({ config: { Env: [1] }, ...rootfs(id) }),
+        /, field "Env": it is not a list of texts$/,
+      ],
+      ["more diffIDs", (id) => rootfs(id, id), /: it has 1 layers, and its config sha256:[0-9a-f]{64} 2 diffIDs$/],
+      ["no diffIDs", () => ({}), /: it has 1 layers, and its config sha256:[0-9a-f]{64} 0 diffIDs$/],
+    ];
+    const names = server.store.images.list().length;
+    for (const [index, [what, config, message]] of configs.entries()) {
+      const layer = await archive(`unusable ${index}`);
+      const diffId = digestOf(layer);
+      const image = rawImage(JSON.stringify(config(diffId)), [layer]);
+      const [name, blob] = [`${registry.host}/unusable:${index}`, digestOf(image.config)];
+      await pushRawImage(registry.host, "unusable", String(index), image);
+      const refused = (error: unknown): boolean =>
+        isVarveError(error, "corrupt") && message.test(error.message) && error.message.includes(blob);
+      await assert.rejects(pullImage(server.store, name), refused, what);
+      const folder = join(server.folder, `from-unusable-${index}`);
+      await mkdir(folder);
+      await writeFile(join(folder, "Dockerfile"), `FROM ${name}\nCOPY Dockerfile /\n`);
+      const built = build({ store: server.store, context: { kind: "directory", path: folder }, outputs: [] });
+      await assert.rejects(built, (error: Error) => message.test(error.message) && error.message.includes(name), what);
+      const pulled = await server.ask("POST", `/images/create?fromImage=${encodeURIComponent(name)}`);
+      assert.equal(pulled.status, 500, what);
+      assert.match((JSON.parse(pulled.text) as { message: string }).message, message);
+      assert.equal(server.store.content.info(diffId), undefined, what);
+      const loaded = await server.ask("POST", "/images/load", { body: await rawLayout(name, image) });
+      assert.match(String(messagesOf(loaded)[0]?.["error"]), message, what);
+      const directory = join(server.folder, `layout-${index}`);
+      await mkdir(directory);
+      await extractArchive({ bytes: bytesOf(await rawLayout(name, image)) }, directory);
+      const buildContexts = { base: `oci-layout://${directory}` };
+      await writeFile(join(folder, "Dockerfile"), "FROM base\nCOPY Dockerfile /\n");
+      await assert.rejects(
+        build({ store: server.store, context: { kind: "directory", path: folder }, buildContexts, outputs: [] }),
+        (error: Error) => message.test(error.message) && error.message.includes(blob),
+        what,
+      );
+    }
+    assert.equal(server.store.images.list().length, names);
+    await server.store.content.collect();
+    for (const index of configs.keys())
+      assert.equal(server.store.content.info(digestOf(await archive(`unusable ${index}`))), undefined);
+  });
+
+  test("a history of more layers than there are is what containerd and BuildKit take", async () => {
+    const layer = await archive("long-history");
+    const config = { rootfs: { type: "layers", diff_ids: [digestOf(layer)] }, history: [{}, {}, { comment: "third" }] };
+    await pushRawImage(registry.host, "history", "1", rawImage(JSON.stringify(config), [layer]));
+    const pulled = await server.ask("POST", `/images/create?fromImage=${registry.host}/history&tag=1`);
+    assert.equal(messagesOf(pulled).at(-1)?.["error"], undefined, pulled.text);
+    const rows = JSON.parse((await server.ask("GET", `/images/${registry.host}/history:1/history`)).text) as unknown[];
+    assert.equal(rows.length, 3);
+  });
 
   test("credentials of a request reach the registry, and nobody else's (E33)", async () => {
     const { username, password } = TEST_USER;

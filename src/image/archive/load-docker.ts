@@ -53,7 +53,10 @@ async function loadImage(
 ): Promise<Descriptor> {
   const { lease, signal } = options;
   const config = { mediaType: MediaType.dockerConfig, ...fileOf(files, image.config) };
-  const parsed = readImageConfig(await readSmallBlob(store, config, Limits.config, signal));
+  const parsed = readImageConfig(
+    await readSmallBlob(store, config, Limits.config, signal),
+    `image config ${config.digest}`,
+  );
   const diffIds = parsed.rootfs.diff_ids;
   if (diffIds.length !== image.layers.length)
     throw new VarveError(

@@ -1,6 +1,7 @@
 import type { ContentStore } from "../../content/index.ts";
-import { type Descriptor, type Digest, VarveError } from "../../core/index.ts";
-import { isDocumentType, linkImage, loadDocument } from "../documents.ts";
+import { type Descriptor, type Digest, Limits, VarveError, isConfigType } from "../../core/index.ts";
+import { checkImage } from "../check.ts";
+import { isDocumentType, linkImage, loadDocument, readSmallBlob } from "../documents.ts";
 import type { Index, Manifest } from "../types.ts";
 import { entryName } from "./names.ts";
 import type { LoadOptions, LoadedImage } from "./types.ts";
@@ -19,31 +20,43 @@ function incomplete(root: Descriptor, missing: Digest): VarveError {
   });
 }
 
-/** Throws unless a manifest has all its parts, and an index all parts of at least one entry; the rest may be absent. */
-async function checkComplete(store: ContentStore, root: Descriptor, options: LoadOptions): Promise<Manifest | Index> {
+/**
+ * Throws unless a manifest has all its parts, which fit together, and an index so at least one entry; other entries may be
+ * absent.
+ */
+async function checkWhole(store: ContentStore, root: Descriptor, options: LoadOptions): Promise<Manifest | Index> {
   if (store.info(root.digest) === undefined) throw incomplete(root, root.digest);
   const { document } = await loadDocument(store, root, options.signal);
   if (document.kind === "manifest") {
-    const missing = missingBlob(store, document);
-    if (missing !== undefined) throw incomplete(root, missing);
+    await checkManifest(store, { root, entry: root, manifest: document }, options);
     return document;
   }
   const present = document.manifests.filter(({ digest }) => store.info(digest) !== undefined);
-  for (const entry of present) if (isDocumentType(entry.mediaType)) await checkEntry(store, root, entry, options);
+  for (const entry of present.filter(({ mediaType }) => isDocumentType(mediaType))) {
+    const { document: part } = await loadDocument(store, entry, options.signal);
+    if (part.kind === "manifest") await checkManifest(store, { root, entry, manifest: part }, options);
+  }
   const [first] = document.manifests;
   if (present.length === 0 && first !== undefined) throw incomplete(root, first.digest);
   return document;
 }
 
-async function checkEntry(
+interface Entry {
+  readonly root: Descriptor;
+  readonly entry: Descriptor;
+  readonly manifest: Manifest;
+}
+
+async function checkManifest(
   store: ContentStore,
-  root: Descriptor,
-  entry: Descriptor,
-  options: LoadOptions,
+  { root, entry, manifest }: Entry,
+  { signal }: LoadOptions,
 ): Promise<void> {
-  const { document } = await loadDocument(store, entry, options.signal);
-  const missing = document.kind === "manifest" ? missingBlob(store, document) : undefined;
+  const missing = missingBlob(store, manifest);
   if (missing !== undefined) throw incomplete(root, missing);
+  const { config, layers } = manifest;
+  if (!isConfigType(config.mediaType)) return;
+  checkImage({ manifest: entry, config, layers }, await readSmallBlob(store, config, Limits.config, signal));
 }
 
 function plain({ mediaType, digest, size, platform, artifactType }: Descriptor): Descriptor {
@@ -65,7 +78,7 @@ export async function imagesOfIndex(
     const name = entryName(entry);
     if (name !== undefined) image.names.add(name);
     if (known !== undefined) continue;
-    const document = await checkComplete(store, entry, options);
+    const document = await checkWhole(store, entry, options);
     await linkImage(store, entry, options.signal);
     options.lease.add("blob", entry.digest);
     if (document.kind === "manifest" && name === undefined)

@@ -19,6 +19,7 @@ import {
   nameImage,
   openLocalImage,
 } from "../../../classic/index.ts";
+import { checkImage } from "../../../image/index.ts";
 import { type TransferEvent, type PullResult, type Registry, pull } from "../../../registry/index.ts";
 import type { Lease } from "../../../content/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
@@ -126,7 +127,14 @@ async function isNamed(
 async function resolve(reference: Reference, deps: PullDeps, lease: Lease): Promise<PullResult> {
   const { registry, platform, signal, api } = deps;
   try {
-    return await pull(registry, reference, { platform, store: api.store.content, lease, signal, layers: "skip" });
+    return await pull(registry, reference, {
+      platform,
+      store: api.store.content,
+      lease,
+      signal,
+      check: checkImage,
+      layers: "skip",
+    });
   } catch (error) {
     throw pullFailure(error, reference);
   }
