@@ -6,6 +6,8 @@ import { type Bytes, bytesOf, temporaryDirectory } from "../../../io/index.ts";
 import { EventBus } from "../event-bus.ts";
 import { events } from "./events.ts";
 
+const CONFIG = { architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] }, history: [] };
+
 /** Listens to the events of a bus; stops when `signal` is aborted. */
 async function listen(
   store: Store,
@@ -48,11 +50,18 @@ test("events come as they happen, after those of the past, filtered; creation fr
       ["1.51", 'filters={"image":["app:1"]}'],
       ["1.51", 'filters={"type":["container"]}'],
       ["1.51", 'filters={"event":{"tag":true}}'],
+      ["1.51", 'filters={"label":["of=this"]}'],
+      ["1.51", 'filters={"label":["of","name=app:1"]}'],
+      ["1.51", 'filters={"label":["__proto__"]}'],
     ] as const
   ).map(([version, query]) => listen(store, bus, version, query, stop.signal));
   await turn();
   bus.emit("image", "create", "sha256:1", { name: "sha256:1" });
-  bus.emit("image", "tag", "sha256:1", { name: "app:1" });
+  const labels = new Map([
+    ["of", "this"],
+    ["name", "no name of an image"],
+  ]);
+  bus.image("tag", "sha256:1", "app:1", { ...CONFIG, config: { Labels: labels } });
   await turn();
   stop.abort();
   assert.deepEqual(await Promise.all(listeners), [
@@ -62,6 +71,9 @@ test("events come as they happen, after those of the past, filtered; creation fr
     ["tag"],
     [],
     ["tag"],
+    ["tag"],
+    ["tag"],
+    [],
   ]);
 });
 

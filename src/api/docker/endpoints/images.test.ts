@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type DockerServer, messagesOf, startDockerServer } from "../../../../testing/docker-server.ts";
+import { type Answer, type DockerServer, messagesOf, startDockerServer } from "../../../../testing/docker-server.ts";
+import { nameImage } from "../../../classic/index.ts";
+import { MediaType } from "../../../core/index.ts";
+import { linkImage } from "../../../image/index.ts";
 import { collect } from "../../../io/index.ts";
 import { writeTar } from "../../../layer/index.ts";
 
@@ -110,6 +113,44 @@ describe("images of the Engine API", () => {
     ];
     for (const [body, status] of statuses)
       assert.equal((await server.ask("POST", "/images/create?fromSrc=-", { body })).status, status, String(body));
+  });
+
+  test("each platform of an image can be asked for, and is saved and loaded by itself", async () => {
+    const { store } = server;
+    const ids: string[] = [];
+    for (const platform of ["linux/amd64", "linux/arm64"]) {
+      const path = `/images/create?fromSrc=-&repo=one&tag=${platform.slice(6)}&platform=${platform}`;
+      ids.push(String(messagesOf(await server.ask("POST", path, { body: await archive(platform) }))[0]?.["status"]));
+    }
+    const manifests = ["amd64", "arm64"].map((architecture) => {
+      const { mediaType, digest, size } = store.images.get(`one:${architecture}`)?.descriptor ?? assert.fail();
+      return { mediaType, digest, size, platform: { os: "linux", architecture } };
+    });
+    {
+      await using lease = await store.content.lease();
+      const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }));
+      const { digest, size } = await store.content.put(bytes, { lease });
+      const target = { mediaType: MediaType.ociIndex, digest, size };
+      await linkImage(store.content, target);
+      await nameImage(store, "docker.io/library/one:both", target);
+    }
+    const asked = async (method: string, path: string, architecture: string, body?: Uint8Array): Promise<Answer> => {
+      const platform = query({ os: "linux", architecture });
+      return await server.ask(method, `/v1.51/images/${path}${platform}`, body && { body });
+    };
+    const idOf = ({ text }: Answer): unknown => (JSON.parse(text) as { Id?: string }).Id;
+    const arm = await asked("GET", "one:both/json?platform=", "arm64");
+    assert.deepEqual([idOf(await asked("GET", "one:both/json?platform=", "amd64")), idOf(arm)], ids);
+    assert.match((await asked("GET", "one:both/history?platform=", "arm64")).text, new RegExp(ids[1] ?? ""));
+    assert.deepEqual((await asked("GET", "one:both/json?platform=", "s390x")).status, 404);
+    assert.deepEqual((await asked("DELETE", "one:both?platforms=", "arm64")).status, 501);
+    const saved = await asked("GET", "one:both/get?platform=", "arm64");
+    for (const name of ["both", "arm64", "amd64"]) await server.ask("DELETE", `/images/one:${name}`);
+    const other = await asked("POST", "load?platform=", "amd64", saved.body);
+    assert.match(other.text, /requested platform\(s\) \(\[linux\/amd64\]\) not found/);
+    const loaded = await asked("POST", "load?platform=", "arm64", saved.body);
+    assert.equal(loaded.text, '{"stream":"Loaded image: one:both\\n"}\r\n');
+    assert.equal(idOf(await server.ask("GET", "/images/one:both/json")), ids[1]);
   });
 
   test("an archive that was saved is loaded under its name; rubbish is told of in the stream (E27)", async () => {
