@@ -3,11 +3,12 @@ import { pruneCache } from "../cache/index.ts";
 import { type PruneRequest, type RecordUsage, pruneRecords, recordUsage } from "../record/index.ts";
 import { resultTable } from "./cache.ts";
 import { pruneImages } from "../classic/index.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import type { Store } from "./store.ts";
 
 export interface PruneReport {
   readonly records: readonly RecordUsage[];
-  /** Bytes of the records that were removed. */
+  /** Bytes of the disk that were freed: of records, of blobs that nothing else kept, and of what killed processes had left. */
   readonly reclaimed: number;
 }
 
@@ -22,16 +23,21 @@ export async function pruneUntagged(store: Store, signal?: AbortSignal): Promise
   return removed.flatMap((each) => (each.kind === "deleted" ? [each.id] : []));
 }
 
-/** Removes records nobody needs, then everything only they kept. Safe while other processes build in the same root. */
+/**
+ * Removes records nobody needs, then everything only they kept, and what killed processes have left; with `all` also interrupted
+ * downloads that could be resumed. Safe while other processes build in the same root.
+ */
 export async function prune(store: Store, request: PruneRequest = {}, signal?: AbortSignal): Promise<PruneReport> {
   const { state, records, content, snapshotter } = store;
+  content.expireLeases();
   const removed = await pruneRecords(request, { ...usageDeps(store), root: store.root }, signal);
   if (removed.length > 0) pruneCache(state, resultTable(records));
-  await content.collect({
+  const { freed } = await content.collect({
     snapshots: async (names) => await snapshotter.sweep(names),
-    ...(signal === undefined ? {} : { signal }),
+    resumable: request.all === true ? "none" : "recent",
+    signal,
   });
-  return { records: removed, reclaimed: removed.reduce((sum, usage) => sum + usage.size, 0) };
+  return { records: removed, reclaimed: freed + (await removeLeftovers(store, signal)) };
 }
 
 function usageDeps({ state, records, content, snapshotter }: Store): Parameters<typeof recordUsage>[0] {

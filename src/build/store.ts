@@ -36,6 +36,8 @@ export interface Store extends AsyncDisposable {
   readonly snapshotter: Snapshotter;
   readonly records: Records;
   readonly cacheMounts: CacheMounts;
+  /** Where trees are mounted. */
+  readonly mounts: MountPoints;
   /** Where contexts are unpacked. */
   readonly contexts: ProcessDirectory;
   readonly images: ImageStore;
@@ -86,6 +88,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     registry,
     images: new ImageStore(state),
     contexts,
+    mounts,
     lostBlobs,
     solver: openSolver(state, records, lostBlobs),
     work: new SharedWork(content, join(root, "run")),
@@ -94,14 +97,14 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
       (await opened)?.[Symbol.dispose]();
       mounts[Symbol.dispose]();
       contexts[Symbol.dispose]();
+      content[Symbol.dispose]();
       state.close();
     },
   };
 }
 
-function removeTree(path: string): boolean {
+function removeTree(path: string): void {
   rmSync(path, { recursive: true, force: true });
-  return true;
 }
 
 async function openRegistry(options: RegistryOptions): Promise<Registry> {

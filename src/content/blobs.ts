@@ -126,16 +126,20 @@ export class Blobs {
    */
   async discard(digests: readonly Digest[]): Promise<number> {
     let removed = 0;
-    for (let at = 0; at < digests.length; at += DISCARD_BATCH) {
-      const batch = digests.slice(at, at + DISCARD_BATCH);
-      const trashed = this.state.transaction(() => batch.map((digest) => this.#moveToTrash(digest)), {
-        frees: true,
-      });
-      const paths = trashed.filter((path) => path !== undefined);
+    for (const paths of this.trash(digests)) {
       await Promise.all(paths.map((path) => rm(path, { force: true })));
       removed += paths.length;
     }
     return removed;
+  }
+
+  /** As `discard`, but the files are only moved to the trash: yields their new paths, a batch at a time. */
+  *trash(digests: readonly Digest[]): Generator<string[]> {
+    for (let at = 0; at < digests.length; at += DISCARD_BATCH) {
+      const batch = digests.slice(at, at + DISCARD_BATCH);
+      const paths = this.state.transaction(() => batch.map((digest) => this.#moveToTrash(digest)), { frees: true });
+      yield paths.filter((path) => path !== undefined);
+    }
   }
 
   #setLabels(digest: Digest, changes: Iterable<readonly [key: string, value: string | null]>): void {

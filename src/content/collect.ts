@@ -1,7 +1,9 @@
 import type { Digest } from "../core/index.ts";
 import { throwIfAborted } from "../core/index.ts";
+import type { ProcessDirectory } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import type { Blobs } from "./blobs.ts";
+import { HOLDER, holderOf } from "./lease.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type { Collected, Sweepers } from "./types.ts";
 
@@ -23,8 +25,12 @@ interface Unreached {
   readonly snapshots: readonly string[];
 }
 
-function expireLeases(state: State): void {
+/** Removes leases whose time is over, or whose process is gone. */
+export function expireLeases(state: State, writers: ProcessDirectory): void {
   state.run("DELETE FROM lease WHERE expires_at <= ?", Date.now());
+  for (const holder of new Set(state.all<{ labels: string }>("SELECT labels FROM lease").map(holderOf)))
+    if (holder !== undefined && !writers.isAlive(holder))
+      state.run("DELETE FROM lease WHERE json_extract(labels, ?) = ?", `$."${HOLDER}"`, holder);
   state.run("DELETE FROM edge WHERE from_kind = 'lease' AND from_id NOT IN (SELECT id FROM lease)");
 }
 
@@ -55,12 +61,12 @@ function removeSnapshots(state: State): string[] {
  * Marks and removes rows in one durable transaction, then files. What a crash in between leaves are files without rows,
  * which the next collection finds.
  */
-export async function collectGarbage(blobs: Blobs, sweepers: Sweepers): Promise<Collected> {
+export async function collectGarbage(blobs: Blobs, writers: ProcessDirectory, sweepers: Sweepers): Promise<Collected> {
   const { state } = blobs;
   throwIfAborted(sweepers.signal, "collect garbage");
   const unreached = state.transaction<Unreached>(
     () => {
-      expireLeases(state);
+      expireLeases(state, writers);
       mark(state);
       const snapshots = sweepers.snapshots === undefined ? [] : removeSnapshots(state);
       return { blobs: removeBlobs(state), snapshots };
@@ -69,11 +75,13 @@ export async function collectGarbage(blobs: Blobs, sweepers: Sweepers): Promise<
   );
   state.run("DELETE FROM temp.reached");
   await blobs.discard(unreached.blobs.map(({ digest }) => digest));
-  if (unreached.snapshots.length > 0) await sweepers.snapshots?.([...unreached.snapshots]);
-  await removeLeftovers(blobs, sweepers.signal);
+  const swept = await sweepers.snapshots?.([...unreached.snapshots]);
+  const leftovers = await removeLeftovers(blobs, writers, sweepers);
+  const bytes = unreached.blobs.reduce((sum, { size }) => sum + size, 0);
   return {
     blobs: unreached.blobs.length,
-    bytes: unreached.blobs.reduce((sum, { size }) => sum + size, 0),
+    bytes,
     snapshots: unreached.snapshots.length,
+    freed: bytes + leftovers + (swept ?? 0),
   };
 }

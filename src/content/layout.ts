@@ -6,8 +6,10 @@ import { makeDirectories } from "../linux/index.ts";
 export interface Layout {
   /** `<algorithm>/<hex>`, mode 0444. */
   readonly blobs: string;
-  /** Blobs being written: a directory for each ref, a file for each that has none. */
+  /** Blobs being written: a directory for each ref. */
   readonly ingest: string;
+  /** A directory for each process that writes: its blobs without a ref. */
+  readonly writers: string;
   /** Files on their way out. All of them may be removed at any time. */
   readonly trash: string;
 }
@@ -16,7 +18,12 @@ export const ALGORITHMS = ["sha256", "sha512"] as const;
 
 export function makeLayout(root: string): Layout {
   const base = resolve(root, "content");
-  const layout = { blobs: join(base, "blobs"), ingest: join(base, "ingest"), trash: join(base, "trash") };
+  const layout = {
+    blobs: join(base, "blobs"),
+    ingest: join(base, "ingest"),
+    writers: join(base, "writers"),
+    trash: join(base, "trash"),
+  };
   for (const algorithm of ALGORITHMS) makeDirectories(join(layout.blobs, algorithm));
   makeDirectories(layout.ingest, 0o700);
   makeDirectories(layout.trash, 0o700);

@@ -5,6 +5,8 @@ import { addEdge, removeEdgesFrom } from "./graph.ts";
 import type { Lease, LeaseOptions, LeasedKind } from "./types.ts";
 
 const DEFAULT_TTL = 300_000;
+/** The label that names the process which holds a lease: its directory of writers. */
+export const HOLDER = "varve/holder";
 /** Renewals for each ttl: a busy event loop may miss two before the lease is lost. */
 const BEATS = 3;
 
@@ -16,7 +18,7 @@ class HeldLease implements Lease {
   #renewedAt: number;
   #ended = false;
 
-  constructor(state: State, { ttl = DEFAULT_TTL, labels = {} }: LeaseOptions) {
+  constructor(state: State, holder: string, { ttl = DEFAULT_TTL, labels = {} }: LeaseOptions) {
     if (!Number.isSafeInteger(ttl) || ttl <= 0)
       throw new VarveError("invalid-argument", `Cannot make a lease: its ttl is ${ttl} ms`);
     this.#state = state;
@@ -27,7 +29,7 @@ class HeldLease implements Lease {
       this.id,
       this.#renewedAt,
       this.#renewedAt + ttl,
-      JSON.stringify(labels),
+      JSON.stringify({ ...labels, [HOLDER]: holder }),
     );
     this.#timer = setInterval(() => this.#beat(), Math.max(1, Math.floor(ttl / BEATS)));
     this.#timer.unref();
@@ -80,6 +82,13 @@ class HeldLease implements Lease {
   }
 }
 
-export function makeLease(state: State, options: LeaseOptions): Lease {
-  return new HeldLease(state, options);
+/** The process that holds a lease, by the lease's labels. */
+export function holderOf({ labels }: { readonly labels: string }): string | undefined {
+  const holder = (JSON.parse(labels) as Readonly<Record<string, unknown>>)[HOLDER];
+  return typeof holder === "string" ? holder : undefined;
+}
+
+/** `holder` names the process, by which others find out that it is gone. */
+export function makeLease(state: State, holder: string, options: LeaseOptions): Lease {
+  return new HeldLease(state, holder, options);
 }

@@ -3,7 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
-import { makeDirectories, tryLock } from "../linux/index.ts";
+import { type ProcessDirectory, makeDirectories, tryLock } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import { type Layout, ingestPath } from "./layout.ts";
 
@@ -57,9 +57,9 @@ function lockDirectory(directory: string, ref: string): Disposable | undefined {
   }
 }
 
-/** A place of its own for bytes that nobody will resume. */
-export function anonymousPlace(layout: Layout): Place {
-  const file = join(layout.ingest, `tmp-${randomBytes(12).toString("hex")}`);
+/** A place of its own in this process's directory, for bytes that nobody will resume. */
+export function anonymousPlace(writers: ProcessDirectory): Place {
+  const file = join(writers.path, randomBytes(12).toString("hex"));
   return {
     file,
     name: "a blob",
@@ -82,13 +82,15 @@ async function openForWriting(file: string): Promise<FileHandle> {
   }
 }
 
-/** Removes the directory of a ref unless someone writes there. */
-export function removeAbandoned(state: State, directory: string): void {
-  state.transaction(
+/** Removes the directory of a ref; false if someone writes there. */
+export function removeAbandoned(state: State, directory: string): boolean {
+  return state.transaction(
     () => {
-      if (!existsSync(directory)) return;
+      if (!existsSync(directory)) return false;
       using lock = tryLock(join(directory, "lock"));
-      if (lock !== undefined) rmSync(directory, { recursive: true, force: true });
+      if (lock === undefined) return false;
+      rmSync(directory, { recursive: true, force: true });
+      return true;
     },
     { frees: true },
   );

@@ -94,6 +94,38 @@ test("an ingest whose process is killed is locked until then, and resumed after"
   assert.equal((await ingest.commit()).size, 300_000);
 });
 
+test("what a killed process held and wrote goes at the next collection; what a living one does stays", async () => {
+  await using dir = await temporaryDirectory();
+  using state = openState(join(dir.path, "state.db"));
+  using store = openContentStore(dir.path, state);
+  const script = `
+    const lease = await store.lease();
+    await store.put(Buffer.from(name), { lease });
+    async function* endless() {
+      yield Buffer.alloc(200000, name);
+      console.log("ready");
+      await new Promise((resolve) => setInterval(resolve, 2 ** 30));
+    }
+    await store.put(endless());`;
+  const children = ["killed", "alive"].map((name) => start(script, dir.path, name));
+  await Promise.all(children.map((child) => once(child.stdout ?? child, "data")));
+  const held = (): string[] => [...store.walk()].map(({ digest }) => digest);
+  assert.equal((await store.collect()).freed, 0);
+  assert.equal(held().length, 2);
+  children[0]?.kill("SIGKILL");
+  await once(children[0] ?? new EventTarget(), "close");
+  const { blobs, freed } = await store.collect();
+  assert.deepEqual([blobs, freed], [1, "killed".length + 200_000]);
+  assert.deepEqual(held(), [digestOf("alive")]);
+  assert.equal(state.all("SELECT 1 FROM lease").length, 1);
+  children[1]?.kill("SIGKILL");
+  await once(children[1] ?? new EventTarget(), "close");
+  store.expireLeases();
+  assert.deepEqual(state.all("SELECT 1 FROM lease"), []);
+  await store.collect();
+  assert.deepEqual([held(), readdirSync(join(dir.path, "content/writers"))], [[], []]);
+});
+
 test("a disk that takes no more is a storage error, and nothing is left of the blob", async () => {
   await using dir = await temporaryDirectory();
   openState(join(dir.path, "state.db")).close();

@@ -69,19 +69,16 @@ test("collecting removes files without rows, old ingests and trash, and keeps yo
     await using ingest = await fx.store.ingest(ref);
     await ingest.write(Buffer.from(ref));
   }
-  writeFileSync(join(fx.root, "content/ingest/tmp-0"), "");
   const directory = (ref: string): string => join(fx.root, "content/ingest", digestHex(digestOf(ref)));
   await using _held = await fx.store.ingest("held");
-  for (const path of [
-    join(directory("old"), "data"),
-    join(directory("held"), "data"),
-    join(fx.root, "content/ingest/tmp-0"),
-  ])
-    utimesSync(path, 1, 1);
-  assert.deepEqual(await fx.store.collect(), { blobs: 0, bytes: 0, snapshots: 0 });
+  for (const ref of ["old", "held"]) utimesSync(join(directory(ref), "data"), 1, 1);
+  const freed = "orphan".length + "old".length;
+  assert.deepEqual(await fx.store.collect(), { blobs: 0, bytes: 0, snapshots: 0, freed });
   assert.equal(existsSync(fx.file("orphan")), false);
   assert.deepEqual(readdirSync(join(fx.root, "content/trash")), []);
   assert.deepEqual(ingests(fx.root).sort(), ["young", "held"].map((ref) => digestHex(digestOf(ref))).sort());
+  assert.equal((await fx.store.collect({ resumable: "none" })).freed, "young".length);
+  assert.deepEqual(ingests(fx.root), [digestHex(digestOf("held"))]);
 });
 
 test("verifying names what is missing, cut or changed", async () => {
@@ -119,13 +116,16 @@ test("images and records are roots while they have edges; snapshots are swept wh
   addEdge(state, { kind: "record", id: "r" }, { kind: "snapshot", id: "top" });
   addEdge(state, { kind: "snapshot", id: "top" }, { kind: "snapshot", id: "base" });
   addEdge(state, { kind: "snapshot", id: "loose" }, { kind: "snapshot", id: "under loose" });
-  assert.deepEqual(await store.collect(), { blobs: 0, bytes: 0, snapshots: 0 });
+  assert.deepEqual(await store.collect(), { blobs: 0, bytes: 0, snapshots: 0, freed: 0 });
   const swept: string[] = [];
-  const snapshots = async (names: string[]): Promise<void> => void swept.push(...(await Promise.resolve(names)));
+  const snapshots = async (names: string[]): Promise<number> => {
+    swept.push(...(await Promise.resolve(names)));
+    return names.length * 100;
+  };
   assert.equal((await store.collect({ snapshots })).snapshots, 2);
   removeEdgesFrom(state, { kind: "record", id: "r" });
   removeEdgesFrom(state, { kind: "image", id: "docker.io/library/a:latest" });
-  assert.deepEqual(await store.collect({ snapshots }), { blobs: 2, bytes: 13, snapshots: 2 });
+  assert.deepEqual(await store.collect({ snapshots }), { blobs: 2, bytes: 13, snapshots: 2, freed: 213 });
   assert.deepEqual(swept.sort(), ["base", "loose", "top", "under loose"]);
   assert.equal(state.get("SELECT 1 FROM edge"), undefined);
 });

@@ -1,8 +1,10 @@
+import { rmSync } from "node:fs";
 import { type Digest, VarveError, parseDigest } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
+import { ProcessDirectory } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import { type BlobRow, Blobs, notFound } from "./blobs.ts";
-import { collectGarbage } from "./collect.ts";
+import { collectGarbage, expireLeases } from "./collect.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { addEdge } from "./graph.ts";
 import { type IngestContext, openIngest } from "./ingest.ts";
@@ -29,10 +31,12 @@ const PAGE = 256;
 
 class LocalStore implements ContentStore {
   readonly #blobs: Blobs;
+  readonly #writers: ProcessDirectory;
   readonly #context: IngestContext;
 
   constructor(root: string, state: State) {
     this.#blobs = new Blobs(state, makeLayout(root));
+    this.#writers = new ProcessDirectory(this.#blobs.layout.writers, { own: removeTree, left: removeTree });
     this.#context = { blobs: this.#blobs, directories: new DirectorySync() };
   }
 
@@ -59,7 +63,7 @@ class LocalStore implements ContentStore {
     if (present !== undefined) return present;
     const { ref, labels, lease } = options;
     const place =
-      ref === undefined ? anonymousPlace(this.#blobs.layout) : refPlace(this.#blobs.state, this.#blobs.layout, ref);
+      ref === undefined ? anonymousPlace(this.#writers) : refPlace(this.#blobs.state, this.#blobs.layout, ref);
     await using ingest = await openIngest(this.#context, place, options);
     await ingest.truncate(0);
     if (bytes instanceof Uint8Array) await ingest.write(bytes);
@@ -105,11 +109,20 @@ class LocalStore implements ContentStore {
 
   // oxlint-disable-next-line require-await -- the interface is asynchronous, so that a store elsewhere can keep leases too
   async lease(options: LeaseOptions = {}): Promise<Lease> {
-    return makeLease(this.#blobs.state, options);
+    return makeLease(this.#blobs.state, this.#writers.name, options);
+  }
+
+  expireLeases(): void {
+    const { state } = this.#blobs;
+    state.transaction(() => expireLeases(state, this.#writers), { frees: true });
   }
 
   async collect(sweepers: Sweepers = {}): Promise<Collected> {
-    return await collectGarbage(this.#blobs, sweepers);
+    return await collectGarbage(this.#blobs, this.#writers, sweepers);
+  }
+
+  [Symbol.dispose](): void {
+    this.#writers[Symbol.dispose]();
   }
 
   async verify({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Verification> {
@@ -126,6 +139,10 @@ class LocalStore implements ContentStore {
     const { labels, lease } = options;
     return this.#blobs.adopt(digest, { ...(labels && { labels }), ...(lease && { lease }) });
   }
+}
+
+function removeTree(path: string): void {
+  rmSync(path, { recursive: true, force: true });
 }
 
 /** The content store of a root: files under `<root>/content`, rows in its state. Close neither while using it. */

@@ -42,7 +42,7 @@ export interface PutOptions extends IngestOptions {
 }
 
 export interface LeaseOptions {
-  /** ms; 5 minutes unless told. A heartbeat renews it while it is held, so this is how long a crash keeps things. */
+  /** ms; 5 minutes unless told. A heartbeat renews it while it is held; it ends at the next collection after its process. */
   readonly ttl?: number;
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -91,8 +91,13 @@ export interface Ingest extends Followed, AsyncDisposable {
 }
 
 export interface Sweepers {
-  /** Removes what belongs to snapshots whose rows the collection has removed. Without it, snapshots are left alone. */
-  readonly snapshots?: (names: string[]) => Promise<void>;
+  /**
+   * Removes what belongs to snapshots whose rows this collection, or an interrupted one, has removed, and returns its bytes.
+   * Without it, snapshots are left alone.
+   */
+  readonly snapshots?: (names: string[]) => Promise<number>;
+  /** Ingests that nobody is writing: those of the last day may be resumed, and stay unless this is `none`. */
+  readonly resumable?: "recent" | "none" | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -101,6 +106,8 @@ export interface Collected {
   /** Of the blobs. */
   readonly bytes: number;
   readonly snapshots: number;
+  /** Bytes of all files that were removed: blobs, snapshots, and what killed processes had left. */
+  readonly freed: number;
 }
 
 export interface Damage {
@@ -115,7 +122,7 @@ export interface Verification {
 }
 
 /** Blobs by digest. Any number of processes may use one store at a time. */
-export interface ContentStore {
+export interface ContentStore extends Disposable {
   /** Undefined if the blob is not there. Synchronous. */
   info(digest: Digest): BlobInfo | undefined;
   /** The bytes of a blob; throws `not-found` on the first pull. A reader keeps its blob even if it is removed meanwhile. */
@@ -135,6 +142,8 @@ export interface ContentStore {
   /** Removes a blob whatever keeps it; false if it was not there. */
   delete(digest: Digest): Promise<boolean>;
   lease(options?: LeaseOptions): Promise<Lease>;
+  /** Removes leases that have expired or whose process is gone. A collection does so, too. */
+  expireLeases(): void;
   /** Removes expired leases, what no root reaches, and what crashes have left behind. */
   collect(sweepers?: Sweepers): Promise<Collected>;
   /** Reads every blob again and reports those that are not what they should be. Removes nothing. */

@@ -2,3 +2,4 @@ export { doctorFacts, type ExecFacts } from "./doctor.ts";
 export { findProgram, findRuntime } from "./find.ts";
 export { createRunner } from "./runner.ts";
 export type * from "./types.ts";
+export { removeAbandonedSteps } from "./workspace.ts";

@@ -41,7 +41,7 @@ export class Workspace implements AsyncDisposable {
     makeDirectories(stateDir, 0o711);
     // Between the making of a part and its lock no one else may look.
     using _all = await lockAll(stateDir);
-    await sweep(stateDir);
+    await removeParts(stateDir, async () => undefined);
     const name = `${process.pid}-${randomBytes(6).toString("hex")}`;
     const path = join(stateDir, name);
     await mkdir(path, { mode: 0o711 });
@@ -78,13 +78,20 @@ async function lockAll(stateDir: string): Promise<Disposable> {
   throw new VarveError("busy", `Cannot prepare ${stateDir}: another process holds its lock`);
 }
 
-async function sweep(stateDir: string): Promise<void> {
+/** Removes the steps of processes that are gone. `removing` is called for each of their directories before. */
+export async function removeAbandonedSteps(stateDir: string, removing: (path: string) => Promise<void>): Promise<void> {
+  using _all = await lockAll(stateDir);
+  await removeParts(stateDir, removing);
+}
+
+async function removeParts(stateDir: string, removing: (path: string) => Promise<void>): Promise<void> {
   for (const entry of await readdir(stateDir, { withFileTypes: true })) {
     if (!entry.isDirectory() || !/^\d+-[0-9a-f]{12}$/.test(entry.name)) continue;
     const part = join(stateDir, entry.name);
     using lock = existsSync(join(part, LOCK)) ? tryLock(join(part, LOCK)) : NOTHING;
     if (lock === undefined) continue;
     for (const step of await readdir(part)) await removeAll(await cgroupsOf(join(part, step, CGROUPS)));
+    await removing(part);
     await rm(part, { recursive: true, force: true });
   }
 }

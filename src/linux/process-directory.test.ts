@@ -7,10 +7,7 @@ import { test } from "node:test";
 import { temporaryDirectory } from "../io/index.ts";
 import { ProcessDirectory } from "./index.ts";
 
-const removeTree = (path: string): boolean => {
-  rmSync(path, { recursive: true, force: true });
-  return true;
-};
+const removeTree = (path: string): void => rmSync(path, { recursive: true, force: true });
 const all = { own: removeTree, left: removeTree };
 
 /** A process that has a directory with a file in it, and waits. */
@@ -18,7 +15,7 @@ async function holder(parent: string): Promise<{ kill(): Promise<void> }> {
   const script = `
     import { writeFileSync } from "node:fs";
     import { ProcessDirectory } from ${JSON.stringify(new URL("index.ts", import.meta.url).href)};
-    const own = new ProcessDirectory(process.argv[1], { own: () => true, left: () => false });
+    const own = new ProcessDirectory(process.argv[1], { own: () => undefined, left: () => undefined });
     writeFileSync(own.path + "/file", "");
     console.log("ready");
     setInterval(() => own.path, 1000);`;
@@ -46,7 +43,15 @@ test("a directory of one's own, gone in the end; those of processes that live ar
     assert.equal(readdirSync(parent).length, before.length + 2);
   }
   assert.deepEqual(readdirSync(parent), before);
+  using watching = new ProcessDirectory(parent, all);
+  const name = before.find((each) => !each.endsWith(".lock")) ?? "";
+  assert.equal(watching.isAlive(name), true);
+  assert.deepEqual([...watching.abandoned()], []);
   await other.kill();
+  assert.equal(watching.isAlive(name), false);
+  assert.deepEqual([...watching.abandoned()], [join(parent, name)]);
+  assert.equal(watching.isAlive("never-was"), false);
+  assert.deepEqual(readdirSync(parent), before);
   using own = new ProcessDirectory(parent, all);
   assert.ok(existsSync(own.path));
   assert.equal(readdirSync(parent).length, 2);
@@ -55,7 +60,7 @@ test("a directory of one's own, gone in the end; those of processes that live ar
 
 test("what cannot be removed is tried again by the next", async () => {
   await using directory = await temporaryDirectory("varve-process-directory-");
-  const kept = { own: () => false, left: () => false };
+  const kept = { own: () => undefined, left: () => undefined };
   {
     using own = new ProcessDirectory(directory.path, kept);
     mkdirSync(join(own.path, "busy"));

@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, throwIfAborted } from "../core/index.ts";
@@ -35,6 +36,8 @@ export interface CacheMountDeps {
 
 /** Another holder is looked for this often, in milliseconds. */
 const POLL = 100;
+/** The lock of those that make a directory; the other locks have the names of records. */
+const MAKING = "making";
 
 /**
  * Directories that live on between steps and builds. Who may use one is settled by file locks, which hold across processes
@@ -119,7 +122,7 @@ export class CacheMounts {
 
   /** Makes a directory, unless another process makes one of the same key at this moment: then undefined. */
   async #create(request: CacheMountRequest, hold: Hold): Promise<CacheMount | undefined> {
-    using making = tryLock(join(this.#locks, "making"), "exclusive");
+    using making = tryLock(join(this.#locks, MAKING), "exclusive");
     if (making === undefined) return undefined;
     if (request.sharing !== "private" && this.#table.byKey(request.key).length > 0) return undefined;
     const { tree, row } = await this.#makeDirectory(request, hold);
@@ -156,6 +159,17 @@ export class CacheMounts {
       hold.lease.add("record", row.id);
       return row;
     });
+  }
+
+  /** Removes the locks of cache mounts that are gone. */
+  sweepLocks(): void {
+    for (const name of existsSync(this.#locks) ? readdirSync(this.#locks) : []) {
+      if (name === MAKING || this.#table.get(name) !== undefined) continue;
+      this.#table.transaction(() => {
+        using lock = this.#table.get(name) === undefined ? tryLock(join(this.#locks, name)) : undefined;
+        if (lock !== undefined) rmSync(join(this.#locks, name), { force: true });
+      });
+    }
   }
 
   async #remove(row: RecordRow): Promise<void> {

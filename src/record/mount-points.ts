@@ -32,6 +32,11 @@ export class MountPoints implements Disposable {
     return { path, [Symbol.asyncDispose]: () => held.disposeAsync() };
   }
 
+  /** Takes away what processes have left that were killed. */
+  sweep(): void {
+    for (const path of this.#own.abandoned()) removePoints(path);
+  }
+
   /** Gives the directory back. What is still mounted stays until it is disposed of. */
   [Symbol.dispose](): void {
     this.#own[Symbol.dispose]();
@@ -39,7 +44,7 @@ export class MountPoints implements Disposable {
 }
 
 /** Mount points are empty directories, and only ever removed as such: what is mounted on them is nobody's to delete. */
-function removePoints(path: string): boolean {
+function removePoints(path: string): void {
   for (const name of existsSync(path) ? readdirSync(path) : []) {
     const point = join(path, name);
     if (removeDirectory(point)) continue;
@@ -50,7 +55,7 @@ function removePoints(path: string): boolean {
     }
     removeDirectory(point);
   }
-  return removeDirectory(path);
+  removeDirectory(path);
 }
 
 /** Returns whether the directory is gone. */

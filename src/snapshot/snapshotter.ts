@@ -94,7 +94,7 @@ export interface Snapshotter {
   upperDir(keyOrName: string): string | undefined;
   /**
    * Removes the files of snapshots whose rows are gone: those the collector just deleted (`names`, for the record) and those
-   * a crash left.
+   * a crash left. Returns their bytes on the disk.
    */
-  sweep(names?: readonly string[]): Promise<void>;
+  sweep(names?: readonly string[]): Promise<number>;
 }

@@ -126,16 +126,20 @@ export class StoredSnapshotter implements Snapshotter {
     return own === undefined ? undefined : this.#driver.upper(own);
   }
 
-  async sweep(): Promise<void> {
+  async sweep(): Promise<number> {
+    let freed = 0;
     for (const entry of await readdir(this.#root)) {
       const gone = entry.endsWith(GONE) ? entry : this.#disown(entry);
-      if (gone !== undefined) await removeTree(join(this.#root, gone));
+      if (gone === undefined) continue;
+      freed += (await treeUsage(join(this.#root, gone))).bytes;
+      await removeTree(join(this.#root, gone));
     }
+    return freed;
   }
 
   /** Gives the directory of a snapshot without a row a name that no snapshot will ever have. */
   #disown(entry: string): string | undefined {
-    if (!/^\d+$/.test(entry)) return undefined;
+    if (!/^\d+$/.test(entry) || this.#table.hasId(Number(entry))) return undefined;
     return this.#table.exclusively(() => {
       if (this.#table.hasId(Number(entry))) return undefined;
       const gone = `${entry}-${randomBytes(4).toString("hex")}${GONE}`;

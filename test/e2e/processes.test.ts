@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Leftovers, findLeftovers } from "../../testing/leftovers.ts";
 import { storeFacts } from "../../testing/store-facts.ts";
-import { type Outcome, Varve, buildsUnavailable, busyboxImage, finished } from "../../testing/varve.ts";
+import { type Outcome, Varve, buildsUnavailable, busyboxImage, finished, sh } from "../../testing/varve.ts";
 
 const skip = buildsUnavailable() ?? false;
 const NOWHERE = ["-o", "type=cacheonly"];
@@ -185,6 +185,48 @@ describe("several processes, and processes that end early", { skip }, () => {
     const used = await varve.files("use", { Dockerfile: "FROM varve.test/busy\nRUN cat /i > /j\n" });
     assert.equal((await varve.make([used])).text("j"), "0");
   });
+});
+
+test("pruning after a kill gives back what the killed build had made, and counts it", { skip }, async () => {
+  await using varve = await Varve.open();
+  await busyboxImage(varve);
+  const big = 3 * 1_048_576;
+  const folder = await varve.files("killed", {
+    Dockerfile:
+      "FROM varve.test/busybox:1\nCOPY big /big\nRUN --mount=type=cache,target=/c cp /big /too && echo started-here && sleep 600\n",
+    big: new Uint8Array(big).fill(1),
+  });
+  await sh("tar", "-C", folder, "-cf", join(varve.folder, "context.tar"), ".");
+  const child = varve.start(["build", "--progress=plain", ...NOWHERE, "-"]);
+  const ended = finished(child, await readFile(join(varve.folder, "context.tar")));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let seen = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    seen += chunk.toString();
+    if (/^#\d+ [\d.]+ started-here/m.test(seen)) resolve();
+  });
+  await Promise.race([promise, ended]);
+  assert.equal((await varve.run(["rmi", "varve.test/busybox:1"])).code, 0);
+  const during = await varve.run(["prune", "--all"]);
+  assert.equal(during.code, 0, during.stderr);
+  assert.notDeepEqual(readdirSync(join(varve.root, "contexts")), []);
+  child.kill("SIGKILL");
+  assert.equal((await ended).signal, "SIGKILL", seen);
+
+  const pruned = await varve.run(["prune", "--all", "--format", "json"]);
+  assert.equal(pruned.code, 0, pruned.stderr);
+  const { reclaimed } = JSON.parse(pruned.stdout) as { reclaimed: number };
+  // The context, the layer of COPY and that of RUN.
+  assert.ok(reclaimed >= 3 * big, `${reclaimed} bytes`);
+  const { images, records, blobs, snapshots, leftovers } = await storeFacts(varve.root);
+  assert.deepEqual([images, records, blobs, snapshots, leftovers], [[], [], [], [], []]);
+  const folders = ["contexts", "mounts", "locks", "snapshots", "content/ingest", "content/writers", "content/trash"];
+  const files = folders.flatMap((path) => readdirSync(join(varve.root, path)).map((name) => join(path, name)));
+  assert.deepEqual(files, ["locks/making", "snapshots/empty"]);
+  assert.deepEqual(
+    readdirSync(join(varve.root, "run")).filter((name) => !/^lock$|\.bpf$/.test(name)),
+    [],
+  );
 });
 
 test("pruning a root that nothing uses empties it", { skip }, async () => {

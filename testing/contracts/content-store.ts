@@ -324,14 +324,14 @@ function keeping(check: Check): void {
     const later = await store.put(bytesOf("later"));
     lease.add("blob", later.digest);
     const loose = await store.put(bytesOf("loose!"));
-    assert.deepEqual(await store.collect(), { blobs: 1, bytes: 6, snapshots: 0 });
+    assert.deepEqual(await store.collect(), { blobs: 1, bytes: 6, snapshots: 0, freed: 6 });
     assert.deepEqual(
       [kept, later, loose].map(({ digest }) => store.info(digest) !== undefined),
       [true, true, false],
     );
     await assert.rejects(read(store, loose.digest), hasCode("not-found"));
     await lease[Symbol.asyncDispose]();
-    assert.deepEqual(await store.collect(), { blobs: 2, bytes: 9, snapshots: 0 });
+    assert.deepEqual(await store.collect(), { blobs: 2, bytes: 9, snapshots: 0, freed: 9 });
     assert.deepEqual([...store.walk()], []);
   });
 
