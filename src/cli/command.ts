@@ -28,6 +28,8 @@ export interface Command {
   readonly help: string;
   /** Commands below this one: `varve cache ls`. */
   readonly commands?: Commands;
+  /** False if it opens no store. Others are run in a mount namespace of their own. */
+  readonly opensStore?: false;
   /** Returns the exit code. Throws `VarveError`. */
   run(argv: readonly string[], context: CommandContext): Promise<number>;
 }

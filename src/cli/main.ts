@@ -123,6 +123,8 @@ async function run({ flags, name, rest }: CommandLine, signal: AbortSignal): Pro
     await writeOut(command.help);
     return ExitCode.done;
   }
+  // Before anything asynchronous touches a file: libuv's threads must be in the namespace as well.
+  if (command.opensStore !== false) (await import("../linux/index.ts")).unshareMounts();
   return await command.run(args, contextOf(flags, signal));
 }
 

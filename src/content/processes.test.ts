@@ -107,19 +107,26 @@ test("what a killed process held and wrote goes at the next collection; what a l
       await new Promise((resolve) => setInterval(resolve, 2 ** 30));
     }
     await store.put(endless());`;
-  const children = ["killed", "alive"].map((name) => start(script, dir.path, name));
-  await Promise.all(children.map((child) => once(child.stdout ?? child, "data")));
+  const ready = async (name: string): Promise<ChildProcess> => {
+    const child = start(script, dir.path, name);
+    assert.ok(child.stdout);
+    await once(child.stdout, "data");
+    return child;
+  };
+  const [killed, alive] = [await ready("killed"), await ready("alive")];
+  const kill = async (child: ChildProcess): Promise<void> => {
+    child.kill("SIGKILL");
+    await once(child, "close");
+  };
   const held = (): string[] => [...store.walk()].map(({ digest }) => digest);
   assert.equal((await store.collect()).freed, 0);
   assert.equal(held().length, 2);
-  children[0]?.kill("SIGKILL");
-  await once(children[0] ?? new EventTarget(), "close");
+  await kill(killed);
   const { blobs, freed } = await store.collect();
   assert.deepEqual([blobs, freed], [1, "killed".length + 200_000]);
   assert.deepEqual(held(), [digestOf("alive")]);
   assert.equal(state.all("SELECT 1 FROM lease").length, 1);
-  children[1]?.kill("SIGKILL");
-  await once(children[1] ?? new EventTarget(), "close");
+  await kill(alive);
   store.expireLeases();
   assert.deepEqual(state.all("SELECT 1 FROM lease"), []);
   await store.collect();

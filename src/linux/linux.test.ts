@@ -238,7 +238,7 @@ test("a private mount namespace holds the process, its pool and its children, an
     own: true,
     inPool: true,
     inChild: true,
-    late: "too-late",
+    late: "private",
   });
   assert.ok(!readFileSync("/proc/self/mountinfo", "utf8").includes(target));
 });

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { Errno, systemError } from "./errno.ts";
+import { systemError } from "./errno.ts";
 import { libcCall } from "./libc.ts";
 import { mount, MountFlag } from "./mount.ts";
 
@@ -10,22 +10,38 @@ const CLONE_NEWNS = 0x2_0000;
 export type UnshareResult =
   /** This thread, every thread of libuv's pool and every child see mounts that end with the process. */
   | { readonly state: "private" }
-  /** CAP_SYS_ADMIN is missing. Nothing changed. */
-  | { readonly state: "denied" }
+  /** CAP_SYS_ADMIN is missing, or the kernel has no namespace to give. Mounts may be seen by the machine. */
+  | { readonly state: "denied"; readonly reason: string }
   /** libuv's pool had started already and cannot follow. Nothing changed. */
   | { readonly state: "too-late"; readonly threads: readonly number[] };
+
+let result: UnshareResult | undefined;
 
 /**
  * Gives the process a mount namespace of its own, to which mounts of the host still come and from which none go back: even a
  * kill leaves no mount behind. Call it on the main thread before anything asynchronous touches a file.
  */
 export function unshareMounts(): UnshareResult {
+  result = result?.state === "private" ? result : tryUnshare();
+  return result;
+}
+
+/** True if the mounts of this process end with it. */
+export function hasPrivateMounts(): boolean {
+  return result?.state === "private";
+}
+
+function tryUnshare(): UnshareResult {
   const threads = poolThreads();
   if (threads.length > 0) return { state: "too-late", threads };
   const left = unshare.attempt(CLONE_NEWNS);
-  if (left === -Errno.EPERM) return { state: "denied" };
-  if (left < 0) throw systemError(-left, "unshare");
-  mount({ source: "none", target: "/", flags: MountFlag.recursive | MountFlag.slave });
+  if (left < 0) return { state: "denied", reason: systemError(-left, "unshare").message };
+  try {
+    mount({ source: "none", target: "/", flags: MountFlag.recursive | MountFlag.slave });
+  } catch (error) {
+    // In a chroot, "/" may be no mount of its own. Mounts then go back to the host.
+    return { state: "denied", reason: String(error) };
+  }
   const strays = poolThreads().filter((thread) => mountNamespace(thread) !== mountNamespace());
   return strays.length === 0 ? { state: "private" } : { state: "too-late", threads: strays };
 }

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Errno, type SystemError, systemError } from "./errno.ts";
 import { systemCall } from "./libc.ts";
-import { MountFlag, mount } from "./mount.ts";
+import { MountFlag, mount, unmountSync } from "./mount.ts";
 import { cstring, type Path } from "./path.ts";
 
 const fsopen = systemCall("fsopen", 430, ["void *", "uint"]);
@@ -47,10 +47,27 @@ type Options = readonly (readonly [key: string, value?: Path])[];
 
 /** Mounts an overlay at `target`. Throws ENOSYS or EINVAL-like `SystemError`s where the kernel cannot. */
 export function mountOverlay(options: OverlayOptions): void {
+  using held = new Descriptors();
+  const made = makeOverlay(options, held);
+  if (made === undefined) return mountClassic(options);
+  moveMount({ path: options.target }, made, cstring(""), AT_FDCWD, cstring(options.target), MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+/** Throws what `mountOverlay` would, but leaves nothing mounted; the mount is never to be seen at `target` where the kernel can. */
+export function tryOverlay(options: OverlayOptions): void {
+  using held = new Descriptors();
+  if (makeOverlay(options, held) !== undefined) return;
+  mountClassic(options);
+  unmountSync(options.target);
+}
+
+/** A mount that is attached nowhere, held by its descriptor; undefined where only mount(2) makes overlays. */
+function makeOverlay(options: OverlayOptions, held: Descriptors): number | undefined {
   const fd = fsopen.attempt(cstring("overlay"), FSOPEN_CLOEXEC);
-  if (fd === -Errno.ENOSYS || fd === -Errno.EPERM) mountClassic(options);
-  else if (fd < 0) throw systemError(-fd, "fsopen", "overlay");
-  else mountNew(fd, options);
+  if (fd === -Errno.ENOSYS || fd === -Errno.EPERM) return undefined;
+  if (fd < 0) throw systemError(-fd, "fsopen", "overlay");
+  held.add(fd);
+  return makeNew(fd, options, held);
 }
 
 function commonOptions({ upper, work, volatile = false }: OverlayOptions): Options {
@@ -63,15 +80,13 @@ function commonOptions({ upper, work, volatile = false }: OverlayOptions): Optio
   return [...plain, ["upperdir", upper], ["workdir", work], ...(volatile ? ([["volatile"]] as const) : [])];
 }
 
-function mountNew(fs: number, options: OverlayOptions): void {
-  using held = new Descriptors();
-  held.add(fs);
+function makeNew(fs: number, options: OverlayOptions, held: Descriptors): number | undefined {
   const lower: Options = options.lower.map((path) => ["lowerdir+", path]);
   for (const [key, value] of [["source", "overlay"] as const, ...lower, ...commonOptions(options)]) {
     const failure = configure(fs, key, value, held);
     if (failure === 0 || (failure === Errno.EINVAL && key === "volatile")) continue;
     // Before Linux 6.7 the lower directories can only be given together.
-    if (failure === Errno.EINVAL && key === "lowerdir+") return mountClassic(options);
+    if (failure === Errno.EINVAL && key === "lowerdir+") return undefined;
     throw explained(systemError(failure, "fsconfig", value ?? key), fs);
   }
   const created = fsconfig.attempt(fs, FSCONFIG_CMD_CREATE, null, null, 0);
@@ -83,7 +98,7 @@ function mountNew(fs: number, options: OverlayOptions): void {
     options.upper === undefined ? MOUNT_ATTR_RDONLY : 0,
   );
   held.add(mounted);
-  moveMount({ path: options.target }, mounted, cstring(""), AT_FDCWD, cstring(options.target), MOVE_MOUNT_F_EMPTY_PATH);
+  return mounted;
 }
 
 /** Returns 0 or the errno. A path that is too long for the call is held open and named by its descriptor. */

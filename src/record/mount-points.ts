@@ -2,15 +2,17 @@ import { existsSync, readdirSync, rmdirSync } from "node:fs";
 import { mkdtemp, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../core/index.ts";
-import { ProcessDirectory, unmountSync } from "../linux/index.ts";
+import { ProcessDirectory, guardMounts, hasCapability, hasPrivateMounts, unmountSync } from "../linux/index.ts";
 import { type MountSpec, type MountedTree, mountSnapshot } from "../snapshot/index.ts";
 
 /**
- * The mount points of a root. Each process has a directory of its own, which it keeps locked as long as it lives; what a
- * process that was killed has left is taken away by the next one that mounts.
+ * The mount points of a root. Each process has a directory of its own, which it keeps locked as long as it lives. No mount outlives
+ * its process: a namespace of its own ends with it, or else a guard detaches them. What a killed process has left nevertheless
+ * is taken away by the next one that mounts.
  */
 export class MountPoints implements Disposable {
   readonly #own: ProcessDirectory;
+  #guard: Disposable | undefined;
 
   /** `directory` is made when it is needed. */
   constructor(directory: string) {
@@ -19,12 +21,12 @@ export class MountPoints implements Disposable {
 
   /** Mounts a snapshot; a writable plain directory is used where it is. */
   async mount(spec: MountSpec): Promise<MountedTree> {
-    return await mountSnapshot(spec, undefined, this.#own.path);
+    return await mountSnapshot(spec, undefined, this.#guarded());
   }
 
   /** Holds a directory by a mount of its own: what is put in its place afterwards does not count. */
   async pin(directory: string): Promise<MountedTree> {
-    const target = await mkdtemp(join(this.#own.path, "pin-"));
+    const target = await mkdtemp(join(this.#guarded(), "pin-"));
     await using stack = new AsyncDisposableStack();
     stack.defer(() => rmdir(target));
     const { path } = stack.use(await mountSnapshot({ kind: "bind", source: directory, readonly: false }, target));
@@ -39,7 +41,16 @@ export class MountPoints implements Disposable {
 
   /** Gives the directory back. What is still mounted stays until it is disposed of. */
   [Symbol.dispose](): void {
+    this.#guard?.[Symbol.dispose]();
+    this.#guard = undefined;
     this.#own[Symbol.dispose]();
+  }
+
+  /** This process's directory. What is mounted there does not outlive the process. */
+  #guarded(): string {
+    const { path } = this.#own;
+    if (!hasPrivateMounts() && hasCapability("sys_admin")) this.#guard ??= guardMounts(path);
+    return path;
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { VarveError } from "../core/index.ts";
-import { hasCapability, makeDirectories, mountOverlay, unmountSync } from "../linux/index.ts";
+import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
+import { hasCapability, makeDirectories, tryOverlay } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import { copyDriver } from "./copy.ts";
 import { overlayDriver } from "./overlay.ts";
@@ -39,10 +39,22 @@ export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Sn
   return new StoredSnapshotter(root, new SnapshotTable(state, name), name === "overlay" ? overlayDriver : copyDriver);
 }
 
-/** True if overlayfs can keep its changes in this directory: a mount is made and undone. */
+/** A new directory; undefined if there is no space for one. */
+function probeIn(directory: string): string | undefined {
+  try {
+    return mkdtempSync(join(directory, "probe-"));
+  } catch (error) {
+    if (errnoOf(error) === "ENOSPC" || errnoOf(error) === "EDQUOT") return undefined;
+    throw toVarveError(error, `open snapshots in ${directory}`, "storage");
+  }
+}
+
+/** True if overlayfs can keep its changes in this directory: a mount is made that nobody sees. */
 export function overlayWorks(directory: string): boolean {
   if (!hasCapability("sys_admin") || !hasCapability("mknod")) return false;
-  const probe = mkdtempSync(join(directory, "probe-"));
+  const probe = probeIn(directory);
+  // Nothing can be tried on a full disk.
+  if (probe === undefined) return true;
   const paths = {
     lower: join(probe, "lower"),
     upper: join(probe, "upper"),
@@ -51,8 +63,7 @@ export function overlayWorks(directory: string): boolean {
   };
   try {
     for (const path of Object.values(paths)) mkdirSync(path);
-    mountOverlay({ ...paths, lower: [paths.lower], volatile: true });
-    unmountSync(paths.target);
+    tryOverlay({ ...paths, lower: [paths.lower], volatile: true });
     return true;
   } catch {
     return false;

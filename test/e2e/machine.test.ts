@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, mkdir, rm, statfs, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, statfs, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { mountedFilesystem } from "../../testing/filesystems.ts";
@@ -93,6 +93,23 @@ for (const [type, size] of [
     await busyboxImage(varve);
   });
 }
+
+test(
+  "a command is in a mount namespace of its own before it mounts anything",
+  { skip: buildsUnavailable("strace") ?? false },
+  async () => {
+    await using varve = await Varve.open();
+    const context = await varve.files("context", { Dockerfile: "FROM scratch\nCOPY f /f\n", f: "f" });
+    for (const command of [["images"], ["build", context], ["du"], ["doctor"]]) {
+      const trace = join(varve.folder, `trace-${command[0]}`);
+      const wrapper = ["strace", "-f", "-qq", "-o", trace, "-e", "trace=unshare,mount,move_mount"];
+      assert.equal((await varve.run(command, { wrapper })).code, 0);
+      const calls = (await readFile(trace, "utf8")).split("\n").map((line) => line.replace(/^\d+ +/, ""));
+      assert.match(calls[0] ?? "", /^unshare\(CLONE_NEWNS\) += 0$/, command.join(" "));
+      assert.match(calls[1] ?? "", /^mount\("none", "\/", NULL, MS_REC\|MS_SLAVE, NULL\) = 0$/, command.join(" "));
+    }
+  },
+);
 
 test(
   "a user who may not do what a build needs is told so",

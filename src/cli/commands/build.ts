@@ -6,7 +6,6 @@ import {
   DESCRIPTIONS,
   build,
   describeDockerfile,
-  isolateMounts,
   openStore,
 } from "../../build/index.ts";
 import { writeDest } from "../../export/index.ts";
@@ -109,7 +108,6 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   refuseAttestations(flags);
   const [argument] = args;
   if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
-  isolateMounts();
   const options = await optionsOf(flags, argument, context);
   const settings = await loadSettings(context);
   await using store = await openStore(settings.store);

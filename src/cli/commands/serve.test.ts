@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { askSocket } from "../../../testing/docker-server.ts";
 import { Varve } from "../../../testing/varve.ts";
+import { hasCapability } from "../../linux/index.ts";
 
 test("varve serve answers on its socket until it is told to stop, and leaves nothing", async () => {
   await using varve = await Varve.open();
@@ -28,6 +30,7 @@ test("varve serve answers on its socket until it is told to stop, and leaves not
   }
   assert.equal(lines[0], `API listen on unix://${socket}`);
   assert.match(lines[1] ?? "", /^API listen on tcp:\/\/127\.0\.0\.1:\d+$/);
+  if (hasCapability("sys_admin")) for (const each of namespaces(child.pid)) assert.notEqual(each, namespaces()[0]);
   const { Version: version } = JSON.parse((await askSocket(socket, "GET", "/version")).text) as { Version: string };
   assert.match((await varve.run(["version"])).stdout, new RegExp(`^varve ${version} `));
   const events = askSocket(socket, "GET", "/events");
@@ -37,6 +40,13 @@ test("varve serve answers on its socket until it is told to stop, and leaves not
   assert.equal((await events).status, 200);
   assert.deepEqual((await readdir(varve.folder)).toSorted(), ["docker.sock.lock", "root"]);
 });
+
+/** The mount namespaces of the threads of a process that touch files: of the main one, and of libuv's pool. */
+function namespaces(pid: number | "self" = "self"): string[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .filter((thread) => /^node-Main|^node$|^libuv/.test(readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8")))
+    .map((thread) => readlinkSync(`/proc/${pid}/task/${thread}/ns/mnt`));
+}
 
 test("varve serve refuses what would let anybody in, or lacks something", async () => {
   await using varve = await Varve.open();

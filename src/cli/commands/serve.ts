@@ -1,5 +1,5 @@
 import { EventBus, type TcpAccess, dockerHandler, formatAddress, openListener, parseAddress } from "../../api/index.ts";
-import { isolateMounts, openStore } from "../../build/index.ts";
+import { openStore } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, type Parsed, parseFlags, usageError } from "../flags.ts";
@@ -35,7 +35,6 @@ Example: varve serve --docker unix:///run/varve.sock
     if (addresses.length === 0) throw usageError("Cannot serve: expected --docker ADDR");
     const access = tcpAccess(flags);
     const settings = await loadSettings(context);
-    isolateMounts();
     await using store = await openStore(settings.store);
     const api = {
       store,

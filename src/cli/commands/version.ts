@@ -3,6 +3,7 @@ import { ExitCode } from "../exit-code.ts";
 import { programVersion } from "../program-version.ts";
 
 export const command: Command = {
+  opensStore: false,
   summary: "print the version",
   help: "Usage: varve version\n",
   run: async (_argv, { stdout }) => {
