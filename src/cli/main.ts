@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { VarveError, firstFailure } from "../core/index.ts";
+import { VarveError, errnoOf, firstFailure, machineError, toVarveError } from "../core/index.ts";
 import { type Command, type CommandContext, type Commands, LOG_LEVELS, type LogLevel } from "./command.ts";
 import { ExitCode, describeError, exitCodeOf } from "./exit-code.ts";
 import { type Flag, type Parsed, describeFlags, parseFlags, usageError } from "./flags.ts";
@@ -97,7 +97,9 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     detail ||= logLevelOf(flags["log-level"]) === "debug";
     return await run({ flags, name, rest }, signal);
   } catch (thrown) {
-    const error = firstFailure(thrown);
+    const first = firstFailure(thrown);
+    // Any part of the program, the loading of modules included, may find that the machine has run out of something.
+    const error = machineError(errnoOf(first)) === undefined ? first : toVarveError(first, "go on");
     process.stderr.write(`${describeError(error, { detail })}\n`);
     return exitCodeOf(error);
   }

@@ -1,3 +1,4 @@
+import { machineError } from "./machine-errors.ts";
 import { redact, redactAll } from "./redact.ts";
 
 /**
@@ -74,6 +75,8 @@ export function isVarveError(error: unknown, ...codes: readonly ErrorCode[]): er
 /** The `code` of a Node system error ("ENOENT" and the like), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  // Node's rmSync knows the text of this error, and no code for it.
+  if (error.code === "" && error instanceof Error && error.message.includes("Too many open files")) return "EMFILE";
   return typeof error.code === "string" ? error.code : undefined;
 }
 
@@ -82,11 +85,9 @@ export function firstFailure(error: unknown): unknown {
   return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
 }
 
-const STORAGE_ERRNOS = new Set(["ENOSPC", "EDQUOT", "EROFS", "EFBIG"]);
-
 /**
  * Turns whatever was thrown into a `VarveError`: itself if it is one, `cancelled` for an abort, `storage` for a full or
- * read-only disk, and `fallback` for the rest; where cleaning up failed as well, what failed first counts. `doing` completes
+ * read-only disk, `unsupported` for want of open files or memory, and `fallback` for the rest; where cleaning up failed as well, what failed first counts. `doing` completes
  * "Cannot …".
  */
 export function toVarveError(thrown: unknown, doing: string, fallback: ErrorCode = "internal"): VarveError {
@@ -99,9 +100,13 @@ export function toVarveError(thrown: unknown, doing: string, fallback: ErrorCode
       : new VarveError("cancelled", `Cannot ${doing}: cancelled`, { cause: error });
   }
   const errno = errnoOf(error);
-  const code = errno !== undefined && STORAGE_ERRNOS.has(errno) ? "storage" : fallback;
-  const options = { cause: error, ...(errno === undefined ? {} : { details: { errno } }) };
-  return new VarveError(code, `Cannot ${doing}: ${message}`, options);
+  const { code = fallback, hint } = machineError(errno) ?? {};
+  const details = errno === undefined ? {} : { details: { errno } };
+  return new VarveError(code, `Cannot ${doing}: ${message}`, {
+    cause: error,
+    ...details,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** Throws `cancelled` if the signal is aborted; a `VarveError` given as the reason is thrown as it is. */

@@ -5,6 +5,7 @@ export * from "./go-bool.ts";
 export * from "./go-json.ts";
 export * from "./go-quote.ts";
 export * from "./limits.ts";
+export * from "./machine-errors.ts";
 export * from "./mediatype.ts";
 export * from "./platform-specifier.ts";
 export * from "./platform.ts";

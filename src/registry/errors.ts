@@ -79,6 +79,7 @@ const FAILURE_HINTS: Readonly<Record<FailureKind, ((host: string) => string) | u
   "not-tls": (host) => `If ${host} speaks plain HTTP, set "http" or "insecure" for it in the configuration.`,
   handshake: (host) =>
     `If ${host} wants a client certificate, name it as "cert" and "key" of ${host} in the configuration.`,
+  redirects: (host) => `Check what ${host} is told of its own address, and the proxy in front of it.`,
   malformed: undefined,
 };
 
@@ -90,6 +91,7 @@ const FAILURE_STATES: Readonly<Record<FailureKind, string>> = {
   untrusted: "has a certificate that is not trusted",
   "not-tls": "does not speak TLS",
   handshake: "refuses the TLS connection",
+  redirects: "leads to no answer",
   malformed: "sent something that is not HTTP",
 };
 

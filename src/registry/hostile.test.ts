@@ -211,6 +211,19 @@ test("redirects have an end, and user names in them are refused", async () => {
   );
 });
 
+test("a redirect loop is called one", async () => {
+  await using server = await serve((request, response) => {
+    response
+      .writeHead(302, { location: request.url?.endsWith("/1") === true ? "/v2/a/manifests/2" : "/v2/a/manifests/1" })
+      .end();
+  });
+  using registry = connect(server.host);
+  await rejects(registry.resolve(parseReference(`${server.host}/a:1`)), (error) => {
+    assert.match(error.message, /redirects in a loop, back to/);
+    assert.notEqual(error.hint, undefined);
+  });
+});
+
 test("a manifest larger than its limit, and one of endless length, are refused", async () => {
   await using server = await serve((request, response) => {
     const type = { "content-type": MediaType.ociManifest };

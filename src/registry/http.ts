@@ -35,6 +35,7 @@ export interface HttpResponse {
  * - `refused`: nobody listens; `unresolved`: no such name; `timeout`; `broken`: the connection was made and lost;
  * - `untrusted`: the certificate is not acceptable; `not-tls`: the other side does not speak TLS; `handshake`: it does, and
  *   refuses ours, most often because it wants a client certificate;
+ * - `redirects`: it leads from one place to the next and never to an answer;
  * - `malformed`: what came is not HTTP or breaks a limit.
  */
 export type FailureKind =
@@ -45,6 +46,7 @@ export type FailureKind =
   | "untrusted"
   | "not-tls"
   | "handshake"
+  | "redirects"
   | "malformed";
 
 /** A failure below HTTP. It stays inside this room: callers see a `VarveError`. */

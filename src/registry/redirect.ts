@@ -40,12 +40,16 @@ export async function followRedirects(
   send: (request: HttpRequest) => Promise<HttpResponse>,
 ): Promise<Arrived> {
   let { url } = request;
-  for (let step = 0; ; step += 1) {
+  const seen = new Set<string>();
+  for (;;) {
     const response = await send({ ...request, url });
     const mayFollow = request.method === "GET" || request.method === "HEAD";
     if (!mayFollow || !REDIRECTS.has(response.status)) return { response, url };
     await response.discard();
-    if (step >= MAX_REDIRECTS) throw new HttpFailure("malformed", `it redirects more than ${MAX_REDIRECTS} times`);
+    seen.add(url.href);
+    if (seen.size > MAX_REDIRECTS)
+      throw new HttpFailure("redirects", `it redirects more than ${MAX_REDIRECTS} times, last to ${url.host}`);
     url = locationOf(response, url, doing);
+    if (seen.has(url.href)) throw new HttpFailure("redirects", `it redirects in a loop, back to ${url.host}`);
   }
 }

@@ -1,1 +1,2 @@
+export { inspectState } from "./inspect.ts";
 export { type Row, type SqlValue, type State, type TransactionOptions, openState } from "./state.ts";

@@ -40,7 +40,7 @@ function version(db: DatabaseSync): number {
 }
 
 /** Throws unless the file is a database of ours, of a version this program knows, or empty. */
-function check(db: DatabaseSync, path: string): void {
+export function checkVersion(db: DatabaseSync, path: string): void {
   const found = version(db);
   const application = pragma(db, "application_id");
   if (found === 0 && application === 0 && pragma(db, "schema_version") === 0) return;
@@ -59,7 +59,7 @@ function migrate(db: DatabaseSync, path: string): void {
   if (version(db) === MIGRATIONS.length) return;
   db.exec("BEGIN IMMEDIATE");
   try {
-    check(db, path);
+    checkVersion(db, path);
     for (const step of MIGRATIONS.slice(version(db))) db.exec(step);
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
   } catch (error) {
@@ -73,7 +73,7 @@ export function openDatabase(path: string): DatabaseSync {
   if (path !== ":memory:") makeDirectories(dirname(path));
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: false });
   try {
-    check(db, path);
+    checkVersion(db, path);
     useWal(db, path);
     db.exec("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY");
     migrate(db, path);

@@ -25,6 +25,12 @@ const UNUSABLE: ReadonlyMap<string, Explanation> = new Map([
   ["ENOTDIR", { state: "a part of its path is not a directory", hint: "Use another root: varve --root DIR." }],
 ]);
 
+/** Opens as many files as a database does. */
+function openSome(path: string): void {
+  using stack = new DisposableStack();
+  for (let count = 0; count < 4; count += 1) stack.adopt(openSync(path, constants.O_RDONLY), closeSync);
+}
+
 /**
  * Why the files of a database cannot be opened, where SQLite only says that. The database itself is not opened to find out:
  * closing it would release the locks of its connections.
@@ -35,7 +41,7 @@ export function whyUnusable(path: string): Explanation | undefined {
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
     rmSync(mkdtempSync(join(directory, ".probe-")), { recursive: true });
-    closeSync(openSync(directory, constants.O_RDONLY));
+    openSome(directory);
     return undefined;
   } catch (error) {
     return UNUSABLE.get(errnoOf(error) ?? "");

@@ -111,6 +111,23 @@ test(
   },
 );
 
+test("with too few open files, commands say so, and doctor says what to do", async () => {
+  await using varve = await Varve.open();
+  assert.equal((await varve.run(["images"])).code, 0);
+  const wrapper = ["sh", "-c", 'ulimit -n "$0" && exec "$@"'];
+  for (const [limit, command] of [
+    [24, "doctor"],
+    [24, "images"],
+    [32, "doctor"],
+  ] as const) {
+    const { code, stdout, stderr } = await varve.run([command], { wrapper: [...wrapper, String(limit)] });
+    assert.equal(code, 5, `${command} with ${limit}: ${stdout}${stderr}`);
+    assert.match(stdout + stderr, /open files/, command);
+    assert.match(stdout + stderr, /ulimit -n 1024/, command);
+    assert.doesNotMatch(stdout + stderr, /bug in varve| at async /, command);
+  }
+});
+
 test(
   "a user who may not do what a build needs is told so",
   { skip: buildsUnavailable("setpriv") ?? false },

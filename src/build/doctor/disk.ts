@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { reflink } from "../../linux/index.ts";
 import { overlayWorks } from "../../snapshot/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
+import { refusedPath } from "./root.ts";
 import type { ProbeDirectory } from "./probe-directory.ts";
 
 /** statfs(2)'s numbers of the filesystems one meets. */
@@ -31,18 +32,23 @@ const LITTLE = 2_000_000_000;
 
 /** What the filesystem of the root offers. */
 export async function diskFacts(root: string, probe: ProbeDirectory): Promise<Fact[]> {
-  const { type, bavail, bsize } = await statfs(probe.path);
+  const { type, bavail, bsize, files, ffree } = await statfs(probe.path);
   const filesystem = FILESYSTEMS.get(type) ?? `type 0x${type.toString(16)}`;
   const rootState = rootFact(root, filesystem, probe);
-  if (probe.state === "refused") return [rootState];
-  return [rootState, spaceFact(bavail * bsize), overlayFact(probe), await reflinkFact(probe)];
+  // Some filesystems do not count inodes.
+  const space = spaceFact(bavail * bsize, files === 0 ? Infinity : ffree);
+  if (probe.state === "refused") return [rootState, space];
+  // On a full disk there is nothing to try it with.
+  const reflinks = space.state === "missing" ? [] : [await reflinkFact(probe)];
+  return [rootState, space, overlayFact(probe), ...reflinks];
 }
 
 function rootFact(root: string, filesystem: string, { state, path, reason }: ProbeDirectory): Fact {
-  if (state === "refused")
+  const refused = state === "refused" ? { path, reason } : refusedPath(root);
+  if (refused !== undefined)
     return missing("root", root, {
-      consequence: `${path} cannot be written to (${reason})`,
-      mend: "varve --root DIR …",
+      consequence: `${refused.path} cannot be written to (${refused.reason})`,
+      mend: NO_SPACE.has(refused.reason ?? "") ? "varve prune --all" : "varve --root DIR …",
     });
   const value = `${root} (${filesystem})`;
   if (!REMOTE.has(filesystem)) return ok("root", value, true);
@@ -52,8 +58,16 @@ function rootFact(root: string, filesystem: string, { state, path, reason }: Pro
   });
 }
 
-function spaceFact(bytes: number): Fact {
-  const value = `${(bytes / 1e9).toFixed(1)} GB free`;
+/** Less than this is full: not even a step's own files may fit. */
+const FULL = { bytes: 1_048_576, inodes: 64 };
+const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
+
+function spaceFact(bytes: number, inodes: number): Fact {
+  const value = bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB free` : `${(bytes / 1e9).toFixed(1)} GB free`;
+  const mend = "varve prune --all, or free space there by other means";
+  if (bytes < FULL.bytes) return missing("disk", value, { consequence: "the disk is full: builds fail", mend });
+  if (inodes < FULL.inodes)
+    return missing("disk", `${inodes} inodes free`, { consequence: "no more files fit: builds fail", mend });
   if (bytes >= LITTLE) return ok("disk", value);
   return limited("disk", value, { consequence: "builds may fill the disk", mend: "varve prune" });
 }

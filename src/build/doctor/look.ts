@@ -1,10 +1,13 @@
 import { toVarveError } from "../../core/index.ts";
 import { doctorFacts as execFacts } from "../../exec/index.ts";
+import { attempt } from "./attempt.ts";
 import { diskFacts } from "./disk.ts";
+import { openFilesFact } from "./limits.ts";
 import { kernelFact, nodeFact, privilegeFact, userNamespaceFact } from "./machine.ts";
 import type { DoctorReport } from "../doctor.ts";
 import { probeDirectory } from "./probe-directory.ts";
 import { cgroupFact, runtimeFact, seccompFact, stepFact, toolFacts } from "./steps.ts";
+import { databaseFacts } from "./root.ts";
 import { type StoreOptions, rootOf } from "../store.ts";
 
 /** `doctorFacts` of the door. */
@@ -15,20 +18,23 @@ export async function lookAtMachine(
   const root = rootOf(options);
   try {
     await using probe = await probeDirectory(root);
-    signal?.throwIfAborted();
-    const step = await stepFact(probe, signal);
+    const step = await attempt("RUN", () => stepFact(probe, signal), signal);
     const exec = await execFacts();
+    const disk = await attempt("disk", () => diskFacts(root, probe), signal);
+    const hasOverlays = disk.some(({ name, state }) => name === "overlayfs" && state === "ok");
     const facts = [
       nodeFact(),
       kernelFact(),
       privilegeFact(exec),
       userNamespaceFact(exec),
-      ...(await diskFacts(root, probe)),
-      await runtimeFact(exec),
-      step,
+      ...(await attempt("open files", () => openFilesFact(), signal)),
+      ...disk,
+      ...(probe.state === "usable" ? await attempt("database", () => databaseFacts(root, hasOverlays), signal) : []),
+      ...(await attempt("OCI runtime", () => runtimeFact(exec), signal)),
+      ...step,
       cgroupFact(exec),
       seccompFact(exec),
-      ...(await toolFacts()),
+      ...(await attempt("tools", () => toolFacts(), signal)),
     ];
     return { root, ready: facts.every((fact) => !fact.required || fact.state !== "missing"), facts };
   } catch (error) {

@@ -29,8 +29,15 @@ test("a fact is a line; what is wrong and what mends it stand below", () => {
       "limited  root         /r",
       "                      slow",
       "",
-      "Builds with RUN steps do not work on this machine.",
+      "Builds with RUN steps do not work on this machine: see OCI runtime.",
       "",
     ].join("\n"),
   );
+});
+
+test("the verdict names what is missing", () => {
+  const database = { name: "database", state: "missing", value: "damaged", required: true } as const;
+  const step = { name: "RUN", state: "missing", value: "failed", required: true } as const;
+  const text = describeReport({ root: "/r", ready: false, facts: [database, step] });
+  assert.match(text, /\nBuilds do not work on this machine: see database, RUN\.\n$/);
 });
