@@ -5,25 +5,50 @@ import { throwIfAborted } from "../core/index.ts";
 import { treeUsage } from "../snapshot/index.ts";
 import type { Store } from "./store.ts";
 
+export interface Leftovers {
+  /** `all`: also git repositories that are kept to fetch less the next time. */
+  readonly repositories: "all" | "checkouts";
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Removes what killed processes have left in a root besides blobs and snapshots: contexts they had unpacked, steps they ran, mount
- * points, and locks of cache mounts that are gone. What belongs to a process that lives stays. Returns the bytes that were freed.
+ * Removes what killed processes have left in a root besides blobs and snapshots: contexts and git trees they had unpacked, steps
+ * they ran, mount points, and locks of cache mounts that are gone. What belongs to a process that lives stays. Returns the
+ * bytes that were freed.
  */
-export async function removeLeftovers(
-  { root, contexts, mounts, cacheMounts }: Store,
-  signal?: AbortSignal,
-): Promise<number> {
+export async function removeLeftovers(store: Store, { repositories, signal }: Leftovers): Promise<number> {
+  const { root, contexts, mounts, cacheMounts } = store;
+  mounts.sweep();
+  cacheMounts.sweepLocks();
+  const unpacked = await removeTrees(contexts.abandoned(), signal);
+  return unpacked + (await removeRepositories(join(root, "git"), repositories, signal)) + (await removeSteps(root));
+}
+
+async function removeTrees(paths: Iterable<string>, signal: AbortSignal | undefined): Promise<number> {
   let freed = 0;
-  for (const path of contexts.abandoned()) {
+  for (const path of paths) {
     throwIfAborted(signal, "prune");
     freed += await bytesOf(path);
     await rm(path, { recursive: true, force: true });
   }
-  mounts.sweep();
-  cacheMounts.sweepLocks();
+  return freed;
+}
+
+async function removeRepositories(
+  folder: string,
+  which: Leftovers["repositories"],
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  if (!existsSync(folder)) return 0;
+  const { unusedRepositories } = await import("../source/index.ts");
+  return await removeTrees(unusedRepositories(folder, which), signal);
+}
+
+async function removeSteps(root: string): Promise<number> {
   const run = join(root, "run");
-  if (!existsSync(run)) return freed;
+  if (!existsSync(run)) return 0;
   const { removeAbandonedSteps } = await import("../exec/index.ts");
+  let freed = 0;
   await removeAbandonedSteps(run, async (path) => {
     freed += await bytesOf(path);
   });

@@ -25,7 +25,7 @@ export async function pruneUntagged(store: Store, signal?: AbortSignal): Promise
 
 /**
  * Removes records nobody needs, then everything only they kept, and what killed processes have left; with `all` also interrupted
- * downloads that could be resumed. Safe while other processes build in the same root.
+ * downloads that could be resumed, and git repositories. Safe while other processes build in the same root.
  */
 export async function prune(store: Store, request: PruneRequest = {}, signal?: AbortSignal): Promise<PruneReport> {
   const { state, records, content, snapshotter } = store;
@@ -37,7 +37,11 @@ export async function prune(store: Store, request: PruneRequest = {}, signal?: A
     resumable: request.all === true ? "none" : "recent",
     signal,
   });
-  return { records: removed, reclaimed: freed + (await removeLeftovers(store, signal)) };
+  return {
+    records: removed,
+    reclaimed:
+      freed + (await removeLeftovers(store, { repositories: request.all === true ? "all" : "checkouts", signal })),
+  };
 }
 
 function usageDeps({ state, records, content, snapshotter }: Store): Parameters<typeof recordUsage>[0] {

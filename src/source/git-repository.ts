@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { digestHex, digestOf, throwIfAborted } from "../core/index.ts";
@@ -7,6 +8,29 @@ import { type ResolvedGit, optionsOf } from "./git-remote.ts";
 
 /** Another process that fetches into the same repository is looked for this often, in milliseconds. */
 const POLL = 100;
+/** How the names of directories begin in which something is checked out. */
+export const CHECKOUT = "checkout-";
+
+/** The lock of a folder of repositories: shared by all that use one, exclusive for what removes them. */
+const IN_USE = "lock";
+
+/** Keeps the repositories of a folder, which is made if need be, from `unusedRepositories` until it is disposed of. */
+export async function useRepositories(folder: string, signal: AbortSignal | undefined): Promise<Disposable> {
+  makeDirectories(folder);
+  return await lock(join(folder, IN_USE), signal, "shared");
+}
+
+/**
+ * What stands in a folder of repositories that nobody uses, all of it or just what interrupted checkouts have left. Nobody can
+ * use the folder until the last path was taken.
+ */
+export function* unusedRepositories(folder: string, which: "all" | "checkouts"): Generator<string> {
+  if (!existsSync(folder)) return;
+  using held = tryLock(join(folder, IN_USE), "exclusive");
+  if (held === undefined) return;
+  for (const name of readdirSync(folder))
+    if (name !== IN_USE && (which === "all" || name.startsWith(CHECKOUT))) yield join(folder, name);
+}
 
 /** The bare repository that a remote's commits are fetched into, below `folder`. */
 export function repositoryOf(folder: string, remote: string): string {
@@ -53,9 +77,13 @@ export async function commitTime(repository: string, commit: string, signal: Abo
   return Number(text.trim());
 }
 
-async function lock(path: string, signal: AbortSignal | undefined): Promise<Disposable> {
+async function lock(
+  path: string,
+  signal: AbortSignal | undefined,
+  mode: "shared" | "exclusive" = "exclusive",
+): Promise<Disposable> {
   for (;;) {
-    const held = tryLock(path, "exclusive");
+    const held = tryLock(path, mode);
     if (held !== undefined) return held;
     throwIfAborted(signal, "wait for a git repository");
     await sleep(POLL, undefined, { signal }).catch(() => undefined);

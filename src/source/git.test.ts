@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmod, lstat, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, relative } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type GitServer, gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
 import { type ErrorCode, isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { git as runGit } from "./git-command.ts";
 import type { GitRequest } from "./git-remote.ts";
+import { unusedRepositories } from "./git-repository.ts";
 import { GitSource } from "./git.ts";
 
 const skip = recordsMissing() ?? gitMissing() ?? false;
@@ -238,11 +240,31 @@ test("a remote that sends back a credential cannot get it into a message", { ski
   }
 });
 
-test("many builds fetch at the same time", { skip }, async () => {
+test("many builds fetch at the same time; repositories are removed only while nobody uses them", { skip }, async () => {
   await using at = await open();
   const { remote } = at;
+  const folder = join(at.room.root, "git");
+  const ended = new AbortController();
+  const remove = async (which: "all" | "checkouts"): Promise<number> => {
+    let removed = 0;
+    for (const path of unusedRepositories(folder, which)) {
+      await rm(path, { recursive: true, force: true });
+      removed += 1;
+    }
+    return removed;
+  };
+  const removing = (async () => {
+    for (; !ended.signal.aborted; await sleep(5)) await remove("all");
+  })();
   const all = await Promise.all(["main", "side", "v1", "light"].map((ref) => files(at, { remote, ref })));
   assert.deepEqual(all, [NEW, OLD, OLD, OLD]);
+  ended.abort();
+  await removing;
+  assert.deepEqual(await files(at, { remote, ref: "side" }), OLD);
+  await mkdir(join(folder, "checkout-left"));
+  assert.equal(await remove("checkouts"), 1);
+  assert.ok((await remove("all")) > 0);
+  assert.deepEqual(await readdir(folder), ["lock"]);
 });
 
 test("without git there is a hint; an aborted signal ends it", { skip }, async () => {

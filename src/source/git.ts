@@ -3,7 +3,7 @@ import { SingleFlight, temporaryDirectory } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
 import { checkout, copySubdir, inSubdir, setTimes } from "./git-checkout.ts";
 import { type GitRequest, type ResolvedGit, resolveRequest } from "./git-remote.ts";
-import { commitTime, fetchCommit, repositoryOf } from "./git-repository.ts";
+import { CHECKOUT, commitTime, fetchCommit, repositoryOf, useRepositories } from "./git-repository.ts";
 
 /**
  * Fetches commits into one bare repository a remote, and checks them out into records. One source serves one build: a branch
@@ -34,17 +34,19 @@ export class GitSource {
 
   /** When the commit was made: seconds since 1970. It is fetched for that. */
   async time(resolved: ResolvedGit, signal: AbortSignal | undefined): Promise<number> {
+    using _use = await useRepositories(this.#folder, signal);
     return await commitTime(await this.#fetch(resolved, signal), resolved.commit, signal);
   }
 
   /** A record with the commit's files, or those of one folder of it. */
   async record(resolved: ResolvedGit, hold: Hold): Promise<RecordId> {
     const { request, commit, ref } = resolved;
+    using _use = await useRepositories(this.#folder, hold.signal);
     const repository = await this.#fetch(resolved, hold.signal);
     const description = `git snapshot for ${redact(request.remote)}#${ref === "" ? commit : ref}`;
     await using layer = await this.#records.begin(SCRATCH, { description, type: "source.git.checkout" }, hold);
     if (inSubdir(request)) {
-      await using whole = await temporaryDirectory("checkout-", this.#folder);
+      await using whole = await temporaryDirectory(CHECKOUT, this.#folder);
       await checkout(repository, whole.path, resolved, hold.signal);
       await copySubdir(whole.path, resolved, layer.path);
     } else await checkout(repository, layer.path, resolved, hold.signal);

@@ -1,4 +1,5 @@
 export { GitSource } from "./git.ts";
+export { unusedRepositories } from "./git-repository.ts";
 export type { GitRequest, ResolvedGit } from "./git-remote.ts";
 export { type HttpRequest, HttpSource, type ResolvedHttp } from "./http.ts";
 export { ImageSource, type ImageSourceDeps, type PullPolicy, type ResolvedImage } from "./image.ts";
