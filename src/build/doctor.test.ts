@@ -8,7 +8,7 @@ import { mountedFilesystem } from "../../testing/filesystems.ts";
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { openState } from "../state/index.ts";
-import { openFilesFact } from "./doctor/limits.ts";
+import { openFilesFact, temporaryFact } from "./doctor/limits.ts";
 import { nodeFact } from "./doctor/machine.ts";
 import { doctorFacts } from "./doctor.ts";
 
@@ -106,6 +106,11 @@ test("the limit on open files", () => {
     `Limit  Soft Limit  Hard Limit  Units\nMax open files            ${count}  4096  files\n`;
   const states = ["24", "256", "1024", "unlimited"].map((count) => openFilesFact(limits(count)).state);
   assert.deepEqual(states, ["missing", "limited", "ok", "ok"]);
+});
+
+test("a directory for temporary files that cannot be used", async () => {
+  const { state, consequence } = await temporaryFact("/proc/nothing");
+  assert.deepEqual([state, consequence?.startsWith("none can be made (ENOENT)")], ["limited", true]);
 });
 
 test("every fact that is not well says what follows", async () => {

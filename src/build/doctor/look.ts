@@ -2,7 +2,7 @@ import { toVarveError } from "../../core/index.ts";
 import { doctorFacts as execFacts } from "../../exec/index.ts";
 import { attempt } from "./attempt.ts";
 import { diskFacts } from "./disk.ts";
-import { openFilesFact } from "./limits.ts";
+import { openFilesFact, temporaryFact } from "./limits.ts";
 import { kernelFact, nodeFact, privilegeFact, userNamespaceFact } from "./machine.ts";
 import type { DoctorReport } from "../doctor.ts";
 import { probeDirectory } from "./probe-directory.ts";
@@ -28,6 +28,7 @@ export async function lookAtMachine(
       privilegeFact(exec),
       userNamespaceFact(exec),
       ...(await attempt("open files", () => openFilesFact(), signal)),
+      await temporaryFact(),
       ...disk,
       ...(probe.state === "usable" ? await attempt("database", () => databaseFacts(root, hasOverlays), signal) : []),
       ...(await attempt("OCI runtime", () => runtimeFact(exec), signal)),
