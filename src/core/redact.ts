@@ -5,6 +5,7 @@ const IMAGE_SCHEMES = new Set(["docker-image", "oci-layout"]);
 /** Logins that are needed to reach a server, and known to everybody. */
 const SSH_SCHEMES = new Set(["ssh", "git+ssh", "ssh+git"]);
 
+/** The second form is a password with a slash in it, which should have been encoded. */
 const USER_INFO =
   /\b([a-z][a-z0-9+.-]{0,31}):\/\/([^\s/?#"<>]{0,2048}|[^\s/?#"<>:@]{1,256}:(?!\d+[/?#])[^\s"<>]{0,1024})@/gi;
 const PARAMETER = /([?&#;])([\w.-]{1,64})=([^\s&#;"'<>]+)/g;
@@ -22,7 +23,9 @@ const OPAQUE = /^(?=.{8,})(?:.*\d|.*=$|.*[a-z][A-Z])/;
 const withheld = new Map<string, number>();
 /** The keys of `withheld`, longest first, for one may hold another; undefined after a change. */
 let ordered: readonly string[] | undefined;
+/** Characters of a value; a longer one is not looked for. */
 const MAX_WITHHELD = 65_536;
+/** Lines of a value that are looked for by themselves. */
 const MAX_LINES = 256;
 
 /** Whether a value can be told from ordinary words, which must stay in messages. */

@@ -1,4 +1,5 @@
 import { VarveError, toVarveError } from "../core/index.ts";
+import { fetchUrl } from "./fetch-url.ts";
 
 /** Headers of a request by name, in lower case. */
 export type HttpHeaders = Readonly<Record<string, string>>;
@@ -26,7 +27,7 @@ export async function requestUrl(
 
 async function send(url: string, headers: HttpHeaders, signal: AbortSignal | undefined): Promise<Response> {
   try {
-    return await fetch(url, { headers, redirect: "follow", ...(signal === undefined ? {} : { signal }) });
+    return await fetchUrl(url, { headers, signal });
   } catch (error) {
     throw downloadError(error, url);
   }

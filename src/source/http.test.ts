@@ -133,6 +133,30 @@ test("many who want one file share a download; headers are sent", { skip }, asyn
   assert.deepEqual(seen, ["Bearer x"]);
 });
 
+test("a user in the URL is sent as Basic credentials, and to no other server", { skip }, async () => {
+  await using room = await temporaryRecords();
+  const seen: (string | undefined)[] = [];
+  await using elsewhere = await serve((request, response) => {
+    seen.push(request.headers.authorization);
+    response.end("text");
+  });
+  await using server = await serve((request, response) => {
+    seen.push(request.headers.authorization);
+    if (request.url === "/away") response.writeHead(302, { location: `${elsewhere.url}/f` }).end();
+    else if (request.headers.authorization === undefined) response.writeHead(401).end();
+    else response.end("text");
+  });
+  const source = new HttpSource(room);
+  const named = server.url.replace("://", "://me:p%40ss%2Fword@");
+  const basic = `Basic ${Buffer.from("me:p@ss/word").toString("base64")}`;
+  assert.equal((await fetched(room, source, { url: `${named}/f` })).text, "text");
+  assert.equal((await fetched(room, source, { url: `${named}/away` })).text, "text");
+  assert.deepEqual(seen, [basic, basic, undefined]);
+  await assert.rejects(source.resolve({ url: `${server.url.replace("://", "://:@")}/f` }, room.hold), (error) =>
+    isVarveError(error, "unauthorized"),
+  );
+});
+
 test("failures say what went wrong, and leave nothing", { skip }, async () => {
   await using room = await temporaryRecords();
   await using server = await serve((request, response) => {

@@ -1,3 +1,4 @@
+export { fetchUrl } from "./fetch-url.ts";
 export { GitSource } from "./git.ts";
 export { unusedRepositories } from "./git-repository.ts";
 export type { GitRequest, ResolvedGit } from "./git-remote.ts";

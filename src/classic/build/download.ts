@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { toVarveError, throwIfAborted } from "../../core/index.ts";
 import { type Bytes, type TemporaryDirectory, bytesOf, collect, limited, temporaryDirectory } from "../../io/index.ts";
+import { fetchUrl } from "../../source/index.ts";
 import { failure, stepError } from "./failure.ts";
 import { SourceTree } from "./source-tree.ts";
 import type { Emit } from "./types.ts";
@@ -28,7 +29,7 @@ export interface Answered {
 export async function get(url: string, signal: AbortSignal): Promise<Answered> {
   let response: Response;
   try {
-    response = await fetch(url, { signal, redirect: "follow" });
+    response = await fetchUrl(url, { signal });
   } catch (error) {
     throwIfAborted(signal, `download ${url}`);
     const cause = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
