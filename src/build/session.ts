@@ -18,11 +18,11 @@ import {
 import { unreadableResults } from "./cache.ts";
 import { type Imports, startImports } from "./cache-imports.ts";
 import { solverGraph } from "./graph.ts";
+import { readIgnorePatterns } from "./ignore-file.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import type { WorkShare } from "./shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import { sourceTime } from "./ops/source.ts";
-import { readIgnorePatterns } from "./ignore-file.ts";
 import type { BuildOptions } from "./options.ts";
 import { Progress, messageOf } from "./progress.ts";
 import { Secrets } from "./secrets.ts";

@@ -2,9 +2,9 @@ import { lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../core/index.ts";
 import { type Path, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
+import { joinPath } from "../pattern/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
-import { joinPath } from "../pattern/index.ts";
 import { type GitRequest, type ResolvedGit, optionsOf } from "./git-remote.ts";
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { once } from "node:events";
@@ -330,10 +330,16 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
     await mkdir(folder);
     await writeFile(join(folder, "Dockerfile"), `FROM ${CLASSIC_BASE}\nCOPY . /g\nRUN ls -A /g\n`);
     await writeFile(join(folder, "f"), "x");
+    await symlink("sub", join(folder, "../ln"));
+    await writeFile(join(folder, "../Dockerfile"), `FROM ${CLASSIC_BASE}\nCOPY .git /g\nRUN cat /g/refs/heads/main\n`);
     git.git("app.git", "add", "--all");
     git.git("app.git", "commit", "--quiet", "-m", "one");
     const { printed } = await builder.send(Buffer.of(), `remote=${enc(`${git.url}/app.git#main:sub`)}`);
     assert.match(printed, /Dockerfile\nf\n/);
+    const linked = await builder.send(Buffer.of(), `remote=${enc(`${git.url}/app.git#main:ln`)}`);
+    assert.match(linked.printed, /Dockerfile\nf\n|Using cache/);
+    const whole = await builder.send(Buffer.of(), `remote=${enc(`${git.url}/app.git#main`)}`);
+    assert.ok(whole.printed.includes(git.git("app.git", "rev-parse", "HEAD")), whole.printed);
   });
 
   test(

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Limits, VarveError } from "../../core/index.ts";
 import { type GitRef, parseGitRef } from "../../frontend/index.ts";
 import { type Bytes, collect, limited, temporaryDirectory } from "../../io/index.ts";
+import { Root } from "../../linux/index.ts";
 import type { Hold } from "../../record/index.ts";
 import { GitSource } from "../../source/index.ts";
 import { unpackContext } from "./context-archive.ts";
@@ -85,7 +86,10 @@ function gitRemote(remote: string): GitRef | undefined {
   return parseGitRef(fragment === undefined ? whole : `${whole}#${fragment}`);
 }
 
-/** A layer that is never committed: what the ignore file names can be taken out of it. */
+/**
+ * A layer that is never committed: what the ignore file names can be taken out of it. As with the daemon, the git directory is
+ * part of the context, and a subdirectory is found through links inside the repository.
+ */
 async function openGit(
   { remote, ref, subdir }: GitRef,
   { deps, hold }: ContextDeps,
@@ -94,9 +98,11 @@ async function openGit(
   const { records } = deps.store;
   try {
     const source = new GitSource(records, deps.repositories);
-    const resolved = await source.resolve({ remote, ...(ref !== "" && { ref }), subdir }, hold.signal);
+    const request = { remote, keepGitDir: true, ...(ref !== "" && { ref }) };
+    const resolved = await source.resolve(request, hold.signal);
     const layer = stack.use(await records.begin(await source.record(resolved, hold), {}, hold));
-    return stack.use(new SourceTree(layer.path));
+    using root = Root.open(layer.path);
+    return stack.use(new SourceTree(join(layer.path, String(root.resolve(subdir)))));
   } catch (error) {
     if (error instanceof VarveError && error.code === "cancelled") throw error;
     throw failure(500, `error fetching: ${error instanceof Error ? error.message : String(error)}`, error);
