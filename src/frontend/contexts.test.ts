@@ -23,7 +23,7 @@ test("a named context replaces an image, a stage and a --from", async () => {
     other,
   );
   assert.equal(image.names[0], "[context base] other:1");
-  assert.equal(image.host.requests[0]?.name, "[context base] load metadata for docker.io/library/other:1");
+  assert.equal(image.host.requests[0]?.name, "[context base] load metadata for other:1");
   assert.ok(image.image.config.Env?.includes("O=1"));
   const stage = await build(
     "FROM nothere AS dep\nRUN fails\nFROM scratch\nCOPY --from=dep /a /b",
@@ -36,6 +36,21 @@ test("a named context replaces an image, a stage and a --from", async () => {
     contexts({ assets: { kind: "local", name: "dir" } }),
   );
   assert.deepEqual(from.locals, [{ name: "dir", exclude: [], followPaths: ["a"] }]);
+});
+
+test("an image that is a context is looked up once, and its config is the base's, without a time", async () => {
+  const options = contexts({ base: { kind: "image", reference: "other:1" } });
+  const built = await build("FROM base\nCOPY --from=base a /b", options, other);
+  assert.equal(built.host.requests.length, 1);
+  assert.deepEqual(built.baseImage?.config.Env, ["PATH=/o", "O=1"]);
+  assert.equal(built.baseImage.created, undefined);
+});
+
+test("a repository that is a context is named as one that is the main context; without a config it is built on nothing", async () => {
+  const options = contexts({ base: { kind: "git", url: "https://h/b.git#v1" } });
+  const built = await build("FROM base\nRUN x", options);
+  assert.equal(built.names[0], "[internal] load git source https://h/b.git#v1");
+  assert.deepEqual(built.baseImage, (await build("FROM scratch")).image);
 });
 
 test("a local context has its own ignore file and asks for what is used", async () => {

@@ -13,6 +13,7 @@ import { http, image, local, ociLayout, scratch, State } from "../llb/index.ts";
 import type { CompileContext } from "./context.ts";
 import { gitState, parseGitRef } from "./git-ref.ts";
 import { type ImageConfig, imagePlatform, parseImageConfig, splitEnv } from "./image.ts";
+import type { ImageLookup } from "./image-lookup.ts";
 import type { CompileHost, NamedContext } from "./options.ts";
 
 /** A named context with what progress calls it. */
@@ -21,6 +22,14 @@ export interface NamedContextRef {
   /** The name, with `::platform` if it is for one platform only. */
   readonly title: string;
   readonly platform: Platform;
+}
+
+/** What looking a context up takes. */
+export interface ContextLookup {
+  readonly context: CompileContext;
+  readonly host: CompileHost;
+  readonly images: ImageLookup;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** A context that has been looked up. */
@@ -78,19 +87,16 @@ function fixed(state: State, config?: ImageConfig): LoadedContext {
 async function loadImage(
   { title, platform }: NamedContextRef,
   reference: string,
-  { options }: CompileContext,
-  host: CompileHost,
-  signal: AbortSignal | undefined,
+  { context: { options }, images }: ContextLookup,
 ): Promise<LoadedContext> {
   if (reference === "scratch") return fixed(scratch());
   const named = withDefaultTag(parseReference(reference));
   const mode = options.resolveMode ?? "default";
-  const resolved = await host.resolveImage({
+  const resolved = await images.resolve({
     reference: formatReference(named),
     platform,
     mode,
-    name: `[context ${title}] load metadata for ${formatReference(named)}`,
-    ...(signal === undefined ? {} : { signal }),
+    name: `[context ${title}] load metadata for ${reference}`,
   });
   const pinned = { ...parseReference(resolved.reference ?? formatReference(named)), digest: resolved.digest };
   const state = image(formatReference(pinned), {
@@ -98,28 +104,26 @@ async function loadImage(
     platform,
     resolveMode: mode,
   });
-  return fixed(state, parseImageConfig(resolved.config, reference));
+  const { created: _created, ...config } = parseImageConfig(resolved.config, reference);
+  return fixed(state, config);
 }
 
 async function loadOciLayout(
   { title, platform }: NamedContextRef,
   reference: string,
-  { options }: CompileContext,
-  host: CompileHost,
-  signal: AbortSignal | undefined,
+  { context: { options }, images }: ContextLookup,
 ): Promise<LoadedContext> {
   const at = reference.lastIndexOf("@");
   const digest = reference.slice(at + 1);
   const ociStore = reference.slice(0, at);
   if (at < 0 || !isDigest(digest)) throw fault(`oci-layout reference "${reference}" has no digest`);
   const name = formatReference({ ...parseReference(title.replace(/::.*$/, "")), digest });
-  const resolved = await host.resolveImage({
+  const resolved = await images.resolve({
     reference: name,
     platform,
     mode: "default",
     name: `[context ${title}] load metadata for ${name}`,
     ociStore,
-    ...(signal === undefined ? {} : { signal }),
   });
   const state = ociLayout(name, {
     name: `[context ${title}] OCI load from client`,
@@ -133,9 +137,7 @@ async function loadOciLayout(
 async function loadLocal(
   { title }: NamedContextRef,
   name: string,
-  { options }: CompileContext,
-  host: CompileHost,
-  signal: AbortSignal | undefined,
+  { context: { options }, host, signal }: ContextLookup,
 ): Promise<LoadedContext> {
   const excludePatterns = (await host.ignorePatterns?.(name, signal)) ?? [];
   const makeState = (followPaths: readonly string[] | undefined): State =>
@@ -149,29 +151,24 @@ async function loadLocal(
   return { image: undefined, makeState };
 }
 
-function loadGit({ title }: NamedContextRef, url: string): LoadedContext {
+function loadGit(url: string): LoadedContext {
   const ref = parseGitRef(url);
   if (ref === undefined) throw fault(`invalid git context ${url}`);
-  return fixed(gitState(ref, `[context ${title}] load git source ${url}`));
+  return fixed(gitState(ref, `[internal] load git source ${url}`));
 }
 
 /** Looks a context up: an image's config, a directory's ignore file. Nothing is fetched. */
-export async function loadNamedContext(
-  ref: NamedContextRef,
-  context: CompileContext,
-  host: CompileHost,
-  signal: AbortSignal | undefined,
-): Promise<LoadedContext> {
+export async function loadNamedContext(ref: NamedContextRef, lookup: ContextLookup): Promise<LoadedContext> {
   const named = ref.context;
   switch (named.kind) {
     case "image":
-      return loadImage(ref, named.reference, context, host, signal);
+      return loadImage(ref, named.reference, lookup);
     case "oci-layout":
-      return loadOciLayout(ref, named.reference, context, host, signal);
+      return loadOciLayout(ref, named.reference, lookup);
     case "local":
-      return loadLocal(ref, named.name, context, host, signal);
+      return loadLocal(ref, named.name, lookup);
     case "git":
-      return loadGit(ref, named.url);
+      return loadGit(named.url);
     case "http":
       return fixed(http(named.url, { filename: "context", name: `[context ${ref.title}] ${named.url}` }));
     case "result": {

@@ -17,14 +17,8 @@ import { lintConstantPlatform, lintFromArgs, lintRedundantPlatform } from "./lin
 import { findNamedContext } from "./named-context.ts";
 import type { CompileHost } from "./options.ts";
 import { at, atAsync, placed } from "./place.ts";
-import {
-  ImageLookup,
-  type MissingBases,
-  missingBase,
-  resolveBase,
-  type ResolveContext,
-  type ResolvedBase,
-} from "./resolve.ts";
+import { ImageLookup } from "./image-lookup.ts";
+import { type MissingBases, missingBase, resolveBase, type ResolveContext, type ResolvedBase } from "./resolve.ts";
 import { findCycle, type PlannedInstruction, reachable, StageNode, StageTable } from "./stage-node.ts";
 
 /** The stages with their dependencies, and what the ones that are needed begin with. */

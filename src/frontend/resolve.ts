@@ -12,8 +12,8 @@ import { didYouMean, fault, suggestion } from "../dockerfile/index.ts";
 import { image as imageSource, scratch, type State } from "../llb/index.ts";
 import { type CompileContext, platformPrefix } from "./context.ts";
 import { emptyImage, type ImageConfig, imagePlatform, parseImageConfig } from "./image.ts";
-import { findNamedContext, loadNamedContext, type NamedContextRef } from "./named-context.ts";
-import type { CompileHost, ResolvedImage, ResolveRequest } from "./options.ts";
+import { type ContextLookup, findNamedContext, loadNamedContext, type NamedContextRef } from "./named-context.ts";
+import type { ResolvedImage } from "./options.ts";
 import type { StageNode } from "./stage-node.ts";
 
 /** How a stage's own state asks its base for a state. */
@@ -42,32 +42,7 @@ export interface ResolvedBase {
 /** Why bases could not be looked up, by their names. */
 export type MissingBases = Map<string, VarveError>;
 
-/** Looks up images, each once in a build. */
-export class ImageLookup {
-  readonly #host: CompileHost;
-  readonly #signal: AbortSignal | undefined;
-  readonly #running = new Map<string, Promise<ResolvedImage>>();
-
-  constructor(host: CompileHost, signal: AbortSignal | undefined) {
-    this.#host = host;
-    this.#signal = signal;
-  }
-
-  resolve(request: ResolveRequest): Promise<ResolvedImage> {
-    const key = JSON.stringify([request.reference, formatWholePlatform(request.platform), request.mode]);
-    const running =
-      this.#running.get(key) ??
-      this.#host.resolveImage(this.#signal === undefined ? request : { ...request, signal: this.#signal });
-    this.#running.set(key, running);
-    return running;
-  }
-}
-
-export interface ResolveContext {
-  readonly context: CompileContext;
-  readonly host: CompileHost;
-  readonly images: ImageLookup;
-  readonly signal: AbortSignal | undefined;
+export interface ResolveContext extends ContextLookup {
   /** Names to suggest for an image that is not there. */
   readonly names: readonly string[];
 }
@@ -78,15 +53,15 @@ async function fromNamedContext(
   ref: NamedContextRef,
   platform: Platform,
   replacesStage: boolean,
-  { context, host, signal }: ResolveContext,
+  resolve: ResolveContext,
 ): Promise<ResolvedBase> {
-  const loaded = await loadNamedContext(ref, context, host, signal);
+  const loaded = await loadNamedContext(ref, resolve);
   const image = loaded.image ?? emptyImage(platform);
   const own = replacesStage ? (imagePlatform(image) ?? platform) : platform;
   const makeState = ({ paths }: BaseUse): State => loaded.makeState(paths).with({ platform: own });
   return {
     image,
-    baseImage: replacesStage ? undefined : loaded.image,
+    baseImage: replacesStage ? undefined : image,
     platform: own,
     replacesStage,
     isMissing: false,
