@@ -27,7 +27,7 @@ export async function importMobyImages(server: DockerServer): Promise<void> {
   await using root = await temporaryDirectory("varve-moby-image-");
   fillRootfs(root.path);
   appendFileSync(join(root.path, "etc/passwd"), "nobody:x:65534:65534:nobody:/home:/bin/false\n");
-  appendFileSync(join(root.path, "etc/group"), "wheel:x:10:\nnobody:x:65534:\n");
+  appendFileSync(join(root.path, "etc/group"), "wheel:x:10:root\nnobody:x:65534:\n");
   writeFileSync(join(root.path, "hello"), '#!/bin/sh\necho "Hello from Docker!"\n');
   for (const [path, mode] of [
     ["hello", 0o755],
