@@ -83,6 +83,19 @@ both("a layer is committed once, or thrown away", async (room) => {
   await assert.rejects(records.begin("none", {}, hold), (error) => isVarveError(error, "not-found"));
 });
 
+both("a layer whose record cannot be written leaves no snapshot", async (room) => {
+  const { records, hold, snapshotter, state } = room;
+  const before = [...snapshotter.walk()].length;
+  await assert.rejects(async () => {
+    await using layer = await records.begin(SCRATCH, {}, hold);
+    put("a")(layer.path);
+    // As on a disk that is full by now: the snapshot is committed, and the row of the record fails.
+    state.db.exec("CREATE TEMP TRIGGER full BEFORE INSERT ON main.record BEGIN SELECT RAISE(ABORT, 'full'); END");
+    await layer.commit();
+  }, /full/);
+  assert.equal([...snapshotter.walk()].length, before);
+});
+
 both("merges are stacked lowest first, and flattened", async (room) => {
   const { records, hold } = room;
   const a = await addLayer(room, SCRATCH, put("f", "a"));
