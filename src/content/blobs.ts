@@ -1,13 +1,16 @@
-import { renameSync, statSync } from "node:fs";
+import { lstatSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { type Digest, VarveError, errnoOf } from "../core/index.ts";
+import { type Digest, VarveError, errnoOf, isVarveError, toVarveError } from "../core/index.ts";
 import type { State } from "../state/index.ts";
+import { type FileIdentity, blobFile, isAt } from "./blob-file.ts";
 import { type Layout, blobPath } from "./layout.ts";
+import { quarantinePath } from "./quarantine.ts";
 import type { BlobInfo, CommitOptions } from "./types.ts";
 
 const DISCARD_BATCH = 64;
+const PAGE = 256;
 
 export interface BlobRow {
   readonly digest: Digest;
@@ -19,15 +22,6 @@ export function notFound(digest: Digest): VarveError {
   return new VarveError("not-found", `Cannot find blob ${digest}: it is not in the content store`, {
     details: { digest },
   });
-}
-
-function fileSize(path: string): number | undefined {
-  try {
-    return statSync(path).size;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -47,29 +41,64 @@ export class Blobs {
     return this.state.get<BlobRow>("SELECT digest, size, created_at FROM blob WHERE digest = ?", digest);
   }
 
-  /** The row of a blob whose file is there. A row without its file, or with one of another size, is dropped. */
+  /** All rows, in order of digest. */
+  *rows(): Generator<BlobRow> {
+    for (let after = ""; ;) {
+      const rows = this.state.all<BlobRow>(
+        "SELECT digest, size, created_at FROM blob WHERE digest > ? ORDER BY digest LIMIT ?",
+        after,
+        PAGE,
+      );
+      yield* rows;
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      after = last.digest;
+    }
+  }
+
+  /** How many blobs there are, and their bytes. */
+  total(): { readonly blobs: number; readonly bytes: number } {
+    const sql = "SELECT count(*) AS blobs, ifnull(sum(size), 0) AS bytes FROM blob";
+    return { ...(this.state.get<{ blobs: number; bytes: number }>(sql) ?? { blobs: 0, bytes: 0 }) };
+  }
+
+  /** The row of a blob whose file is there. One whose file is gone, or is no file of the blob's size, is lost. */
   find(digest: Digest): BlobRow | undefined {
     const row = this.row(digest);
-    if (row === undefined || fileSize(blobPath(this.layout, digest)) === row.size) return row;
+    if (row === undefined || this.#isWhole(row)) return row;
     return this.state.transaction(() => {
       const again = this.row(digest);
-      if (again === undefined || fileSize(blobPath(this.layout, digest)) === again.size) return again;
-      this.removeRow(digest);
+      if (again === undefined || this.#isWhole(again)) return again;
+      this.#lose(digest);
       return undefined;
     });
   }
 
-  describe(row: BlobRow): BlobInfo {
+  /**
+   * A damaged blob is lost from now on, and its file set aside; unless another file has come in its place, or nothing can be
+   * written here. Labels and edges stay as long as something needs the blob: they say where it can be had, and what it keeps.
+   */
+  quarantine(digest: Digest, file: FileIdentity): void {
+    try {
+      this.state.transaction(() => {
+        if (isAt(blobPath(this.layout, digest), file)) this.#lose(digest);
+      });
+    } catch (error) {
+      const failure = toVarveError(error, `set blob ${digest} aside`, "storage");
+      if (!isVarveError(failure, "storage", "busy")) throw failure;
+    }
+  }
+
+  describe({ digest, size, created_at: createdAt }: BlobRow): BlobInfo {
+    return { digest, size, createdAt, labels: this.labels(digest) };
+  }
+
+  labels(digest: Digest): Map<string, string> {
     const labels = this.state.all<{ key: string; value: string }>(
       "SELECT key, value FROM blob_label WHERE digest = ? ORDER BY key",
-      row.digest,
+      digest,
     );
-    return {
-      digest: row.digest,
-      size: row.size,
-      createdAt: row.created_at,
-      labels: new Map(labels.map(({ key, value }) => [key, value])),
-    };
+    return new Map(labels.map(({ key, value }) => [key, value]));
   }
 
   info(digest: Digest): BlobInfo | undefined {
@@ -95,13 +124,12 @@ export class Blobs {
     });
   }
 
-  /** Makes a verified, synced file the blob's, unless there is one: then `file` stays where it is. */
+  /** Makes a verified, synced file the blob's, in place of one that may be there: what is damaged is mended by it. */
   publish(file: string, digest: Digest, size: number, options: CommitOptions): BlobInfo {
     return this.state.transaction(() => {
-      const present = this.adopt(digest, options);
-      if (present !== undefined) return present;
-      const row = { digest, size, created_at: Date.now() };
-      this.state.run("INSERT INTO blob VALUES (?, ?, ?)", digest, size, row.created_at);
+      const present = this.find(digest);
+      const row = present ?? { digest, size, created_at: Date.now() };
+      if (present === undefined) this.state.run("INSERT INTO blob VALUES (?, ?, ?)", digest, size, row.created_at);
       this.#setLabels(digest, Object.entries(options.labels ?? {}));
       options.lease?.add("blob", digest);
       renameSync(file, blobPath(this.layout, digest));
@@ -140,6 +168,17 @@ export class Blobs {
       const paths = this.state.transaction(() => batch.map((digest) => this.#moveToTrash(digest)), { frees: true });
       yield paths.filter((path) => path !== undefined);
     }
+  }
+
+  #isWhole({ digest, size }: BlobRow): boolean {
+    return blobFile(blobPath(this.layout, digest), size).kind === "whole";
+  }
+
+  #lose(digest: Digest): void {
+    const path = blobPath(this.layout, digest);
+    const file = lstatSync(path, { throwIfNoEntry: false });
+    if (file !== undefined) renameSync(path, quarantinePath(this.layout, digest));
+    this.state.run("DELETE FROM blob WHERE digest = ?", digest);
   }
 
   #setLabels(digest: Digest, changes: Iterable<readonly [key: string, value: string | null]>): void {

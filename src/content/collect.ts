@@ -5,6 +5,7 @@ import type { State } from "../state/index.ts";
 import type { Blobs } from "./blobs.ts";
 import { HOLDER, holderOf } from "./lease.ts";
 import { removeLeftovers } from "./leftovers.ts";
+import { QUARANTINE_RETENTION, emptyQuarantine } from "./quarantine.ts";
 import type { Collected, Sweepers } from "./types.ts";
 
 /** `UNION` drops what was reached before, so that cycles end. */
@@ -44,8 +45,11 @@ function removeBlobs(state: State): Unreached["blobs"] {
   const blobs = state.all<{ digest: Digest; size: number }>(
     `DELETE FROM blob WHERE ${NOT_REACHED("blob", "digest")} RETURNING digest, size`,
   );
-  state.run("DELETE FROM blob_label WHERE digest NOT IN (SELECT digest FROM blob)");
-  state.run("DELETE FROM edge WHERE from_kind = 'blob' AND from_id NOT IN (SELECT digest FROM blob)");
+  // A blob that was lost, and that something needs, keeps its labels and what it leads to.
+  const gone = (column: string): string =>
+    `${column} NOT IN (SELECT digest FROM blob) AND ${NOT_REACHED("blob", column)}`;
+  state.run(`DELETE FROM blob_label WHERE ${gone("digest")}`);
+  state.run(`DELETE FROM edge WHERE from_kind = 'blob' AND ${gone("from_id")}`);
   return blobs;
 }
 
@@ -76,7 +80,9 @@ export async function collectGarbage(blobs: Blobs, writers: ProcessDirectory, sw
   state.run("DELETE FROM temp.reached");
   await blobs.discard(unreached.blobs.map(({ digest }) => digest));
   const swept = await sweepers.snapshots?.([...unreached.snapshots]);
-  const leftovers = await removeLeftovers(blobs, writers, sweepers);
+  const retention = sweepers.quarantine === "all" ? 0 : QUARANTINE_RETENTION;
+  const leftovers =
+    (await removeLeftovers(blobs, writers, sweepers)) + (await emptyQuarantine(blobs.layout, retention));
   const bytes = unreached.blobs.reduce((sum, { size }) => sum + size, 0);
   return {
     blobs: unreached.blobs.length,

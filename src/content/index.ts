@@ -1,3 +1,4 @@
+export { damagedBlobOf, isLostBlob } from "./damage.ts";
 export * from "./graph.ts";
 export { openContentStore } from "./store.ts";
 export type * from "./types.ts";

@@ -121,8 +121,6 @@ class FileIngest implements Ingest {
   }
 
   async #publish(digest: Digest, size: number, options: CommitOptions): Promise<BlobInfo> {
-    const present = this.#context.blobs.adopt(digest, options);
-    if (present !== undefined) return present;
     await this.#handle.chmod(0o444);
     await this.#handle.sync();
     return this.#context.blobs.publish(this.#place.file, digest, size, options);

@@ -12,6 +12,8 @@ export interface Layout {
   readonly writers: string;
   /** Files on their way out. All of them may be removed at any time. */
   readonly trash: string;
+  /** Damaged files, see `quarantine.ts`. */
+  readonly quarantine: string;
 }
 
 export const ALGORITHMS = ["sha256", "sha512"] as const;
@@ -23,10 +25,10 @@ export function makeLayout(root: string): Layout {
     ingest: join(base, "ingest"),
     writers: join(base, "writers"),
     trash: join(base, "trash"),
+    quarantine: join(base, "quarantine"),
   };
   for (const algorithm of ALGORITHMS) makeDirectories(join(layout.blobs, algorithm));
-  makeDirectories(layout.ingest, 0o700);
-  makeDirectories(layout.trash, 0o700);
+  for (const path of [layout.ingest, layout.trash, layout.quarantine]) makeDirectories(path, 0o700);
   return layout;
 }
 

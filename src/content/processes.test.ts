@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { flipBit } from "../../testing/contracts/content-damage.ts";
 import { digestOf, isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { openState } from "../state/index.ts";
@@ -69,6 +70,55 @@ test("collectors never take what writers in other processes hold, and leave noth
   assert.deepEqual(readdirSync(join(dir.path, "content/blobs/sha256")), []);
   assert.deepEqual(readdirSync(join(dir.path, "content/ingest")), []);
   assert.equal(state.get("SELECT 1 FROM edge"), undefined);
+});
+
+test("a process that is killed while it sets a damaged blob aside leaves nothing half done", async () => {
+  for (const step of ["before", "after"] as const) {
+    await using dir = await temporaryDirectory();
+    using state = openState(join(dir.path, "state.db"));
+    const store = openContentStore(dir.path, state);
+    const { digest } = await store.put(Buffer.alloc(100_000, "a"));
+    flipBit(store.path(digest), 5);
+    const child = start(
+      `const { run } = state;
+       state.run = (sql, ...values) => {
+         const dies = sql.startsWith("DELETE FROM blob ");
+         if (dies && name === "before") process.kill(process.pid, "SIGKILL");
+         const result = run.call(state, sql, ...values);
+         if (dies) process.kill(process.pid, "SIGKILL");
+         return result;
+       };
+       await store.check(${JSON.stringify(digest)});`,
+      dir.path,
+      step,
+    );
+    const [, signal] = await once(child, "close");
+    assert.equal(signal, "SIGKILL");
+    assert.equal(store.info(digest), undefined);
+    assert.deepEqual([...store.walk()], []);
+    assert.equal((await store.quarantined()).length, 1);
+    await store.put(Buffer.alloc(100_000, "a"));
+    assert.deepEqual((await store.verify()).damaged, []);
+  }
+});
+
+test("processes that read a damaged blob and write it again never lose the one that was written", async () => {
+  await using dir = await temporaryDirectory();
+  using state = openState(join(dir.path, "state.db"));
+  const store = openContentStore(dir.path, state);
+  const { digest } = await store.put(Buffer.alloc(500_000, "a"));
+  const script = `
+    for (let round = 0; round < 20; round++) await store.check(${JSON.stringify(digest)});`;
+  const readers = ["x", "y"].map((name) => finish(start(script, dir.path, name)));
+  const done = Promise.all(readers);
+  for (let round = 0; round < 20; round += 1) {
+    flipBit(store.path(digest), round);
+    await store.put(Buffer.alloc(500_000, "a"));
+    assert.ok(store.info(digest) !== undefined);
+  }
+  await done;
+  assert.deepEqual((await store.verify()).damaged, []);
+  assert.ok(store.info(digest) !== undefined);
 });
 
 test("an ingest whose process is killed is locked until then, and resumed after", async () => {

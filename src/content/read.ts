@@ -1,12 +1,30 @@
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { type Digest, VarveError, errnoOf, throwIfAborted, toVarveError } from "../core/index.ts";
-import { type Blobs, notFound } from "./blobs.ts";
+import {
+  type Digest,
+  DigestHasher,
+  VarveError,
+  digestAlgorithm,
+  errnoOf,
+  throwIfAborted,
+  toVarveError,
+} from "../core/index.ts";
+import type { FileIdentity } from "./blob-file.ts";
+import { type BlobRow, type Blobs, notFound } from "./blobs.ts";
+import { damagedBlob } from "./damage.ts";
 import { blobPath } from "./layout.ts";
-import type { OpenOptions } from "./types.ts";
+import type { DamageState, OpenOptions, VerifiedBlob } from "./types.ts";
 
 const CHUNK = 262_144;
+/** What stands in a blob's place may be anything: no link is followed, no pipe waited for. */
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-function range(digest: Digest, size: number, { offset = 0, length }: OpenOptions): { start: number; end: number } {
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+function rangeOf(digest: Digest, size: number, { offset = 0, length }: OpenOptions): Range {
   const valid = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
   if (!valid(offset) || offset > size || (length !== undefined && !valid(length)))
     throw new VarveError(
@@ -16,26 +34,147 @@ function range(digest: Digest, size: number, { offset = 0, length }: OpenOptions
   return { start: offset, end: Math.min(size, offset + (length ?? size)) };
 }
 
-async function openFile(blobs: Blobs, digest: Digest): Promise<FileHandle> {
-  try {
-    return await open(blobPath(blobs.layout, digest), "r");
-  } catch (error) {
-    throw errnoOf(error) === "ENOENT" ? notFound(digest) : toVarveError(error, `read blob ${digest}`, "storage");
+/** The file of one blob, open. What is wrong with it takes the blob out of the store, unless another file is in its place. */
+class OpenBlob implements AsyncDisposable {
+  readonly row: BlobRow;
+  readonly #blobs: Blobs;
+  readonly #file: FileHandle;
+  readonly #identity: FileIdentity;
+
+  private constructor(blobs: Blobs, row: BlobRow, file: FileHandle, identity: FileIdentity) {
+    this.#blobs = blobs;
+    this.row = row;
+    this.#file = file;
+    this.#identity = identity;
   }
+
+  static async open(blobs: Blobs, digest: Digest): Promise<OpenBlob> {
+    const row = blobs.find(digest);
+    if (row === undefined) throw notFound(digest);
+    let file: FileHandle | undefined;
+    try {
+      file = await open(blobPath(blobs.layout, digest), FLAGS);
+      return new OpenBlob(blobs, row, file, await file.stat());
+    } catch (error) {
+      await file?.close();
+      // It went, or something else came in its place, since it was looked for.
+      if (blobs.find(digest) === undefined) throw notFound(digest);
+      throw toVarveError(error, `read blob ${digest}`, "storage");
+    }
+  }
+
+  /** For whoever needs a path: it leads to this very file. */
+  get path(): string {
+    return `/proc/self/fd/${this.#file.fd}`;
+  }
+
+  /** At least one byte from `at` on, at most a chunk and none past `end`. */
+  async read(at: number, end: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const { digest } = this.row;
+    throwIfAborted(signal, `read blob ${digest}`);
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
+    const { bytesRead } = await this.#file.read(buffer, 0, buffer.byteLength, at).catch((error: unknown) => {
+      throw errnoOf(error) === "EIO"
+        ? this.damaged("unreadable", error)
+        : toVarveError(error, `read blob ${digest}`, "storage");
+    });
+    if (bytesRead === 0) throw this.damaged("wrong-size");
+    return buffer.subarray(0, bytesRead);
+  }
+
+  damaged(state: DamageState, cause?: unknown): VarveError {
+    this.#blobs.quarantine(this.row.digest, this.#identity);
+    return damagedBlob(this.row.digest, state, cause);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/**
+ * A part of a blob, for which all of it is read: each chunk is read and hashed while the one before is worked on, and the last
+ * one that is wanted comes only when the digest is right.
+ */
+async function* verifiedPart(
+  blob: OpenBlob,
+  { start, end }: Range,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const { digest, size } = blob.row;
+  const hasher = new DigestHasher(digestAlgorithm(digest));
+  const next = async (): Promise<Uint8Array> => {
+    const chunk = await blob.read(hasher.size, size, signal);
+    hasher.update(chunk);
+    return chunk;
+  };
+  let held: Uint8Array | undefined;
+  for (let at = 0; at < size;) {
+    const coming = next();
+    // Handled below, when whoever has the chunk before comes back.
+    coming.catch(() => undefined);
+    try {
+      if (held !== undefined && at < end) {
+        const ready = held;
+        held = undefined;
+        yield ready;
+      }
+    } finally {
+      await coming.catch(() => undefined);
+    }
+    const chunk = await coming;
+    const part = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at));
+    at += chunk.byteLength;
+    if (part.byteLength > 0) held = part;
+  }
+  if (hasher.digest() !== digest) throw blob.damaged("wrong-digest");
+  if (held !== undefined) yield held;
 }
 
 /** Each chunk is the reader's to keep. */
 export async function* readBlob(blobs: Blobs, digest: Digest, options: OpenOptions): AsyncGenerator<Uint8Array> {
-  const row = blobs.find(digest);
-  if (row === undefined) throw notFound(digest);
-  const { start, end } = range(digest, row.size, options);
-  await using file = await openFile(blobs, digest);
+  await using blob = await OpenBlob.open(blobs, digest);
+  yield* verifiedPart(blob, rangeOf(digest, blob.row.size, options), options.signal);
+}
+
+async function verify(blob: OpenBlob, signal: AbortSignal | undefined): Promise<void> {
+  const nothing = { start: 0, end: 0 };
+  for await (const _chunk of verifiedPart(blob, nothing, signal));
+}
+
+/** Reads all of a blob. Throws as `readBlob` does. */
+export async function verifyBlob(blobs: Blobs, digest: Digest, signal: AbortSignal | undefined): Promise<BlobRow> {
+  await using blob = await OpenBlob.open(blobs, digest);
+  await verify(blob, signal);
+  return blob.row;
+}
+
+/** A blob that has been read once as a whole, and of whose file any part can be read from then on. */
+export async function openVerified(
+  blobs: Blobs,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<VerifiedBlob> {
+  await using stack = new AsyncDisposableStack();
+  const blob = stack.use(await OpenBlob.open(blobs, digest));
+  await verify(blob, signal);
+  const owned = stack.move();
+  return {
+    size: blob.row.size,
+    path: blob.path,
+    open: (offset, length) => part(blob, rangeOf(digest, blob.row.size, { offset, length }), signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function* part(
+  blob: OpenBlob,
+  { start, end }: Range,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   for (let at = start; at < end;) {
-    throwIfAborted(options.signal, `read blob ${digest}`);
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
-    const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, at);
-    if (bytesRead === 0) throw new VarveError("corrupt", `Cannot read blob ${digest}: its file ends at ${at} bytes`);
-    at += bytesRead;
-    yield buffer.subarray(0, bytesRead);
+    const chunk = await blob.read(at, end, signal);
+    at += chunk.byteLength;
+    yield chunk;
   }
 }

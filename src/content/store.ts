@@ -3,7 +3,7 @@ import { type Digest, VarveError, parseDigest } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { ProcessDirectory } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
-import { type BlobRow, Blobs, notFound } from "./blobs.ts";
+import { Blobs, notFound } from "./blobs.ts";
 import { collectGarbage, expireLeases } from "./collect.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { addEdge } from "./graph.ts";
@@ -11,8 +11,9 @@ import { type IngestContext, openIngest } from "./ingest.ts";
 import { blobPath, makeLayout } from "./layout.ts";
 import { makeLease } from "./lease.ts";
 import { anonymousPlace, refPlace } from "./place.ts";
-import { readBlob } from "./read.ts";
-import { verifyBlobs } from "./verify.ts";
+import { listQuarantine } from "./quarantine.ts";
+import { openVerified, readBlob } from "./read.ts";
+import { checkBlob, verifyBlobs } from "./verify.ts";
 import type {
   BlobInfo,
   Collected,
@@ -23,11 +24,13 @@ import type {
   LeaseOptions,
   OpenOptions,
   PutOptions,
+  QuarantinedBlob,
+  ReadOptions,
   Sweepers,
   Verification,
+  VerifiedBlob,
+  VerifyOptions,
 } from "./types.ts";
-
-const PAGE = 256;
 
 class LocalStore implements ContentStore {
   readonly #blobs: Blobs;
@@ -48,6 +51,19 @@ class LocalStore implements ContentStore {
     return readBlob(this.#blobs, parseDigest(digest), options);
   }
 
+  async openVerified(digest: Digest, { signal }: ReadOptions = {}): Promise<VerifiedBlob> {
+    return await openVerified(this.#blobs, parseDigest(digest), signal);
+  }
+
+  async check(digest: Digest, { signal }: ReadOptions = {}): Promise<BlobInfo | undefined> {
+    const row = await checkBlob(this.#blobs, parseDigest(digest), signal);
+    return row === undefined ? undefined : this.#blobs.describe(row);
+  }
+
+  labels(digest: Digest): ReadonlyMap<string, string> {
+    return this.#blobs.labels(parseDigest(digest));
+  }
+
   path(digest: Digest): string {
     if (this.#blobs.find(parseDigest(digest)) === undefined) throw notFound(digest);
     return blobPath(this.#blobs.layout, digest);
@@ -58,8 +74,10 @@ class LocalStore implements ContentStore {
   }
 
   async put(bytes: Bytes | Uint8Array, options: PutOptions = {}): Promise<BlobInfo> {
-    const { digest, size } = options.expected ?? {};
-    const present = digest === undefined ? undefined : this.#present(digest, size, options);
+    const { expected: { digest } = {}, signal } = options;
+    if (digest !== undefined && (bytes instanceof Uint8Array || options.present === "verify"))
+      await checkBlob(this.#blobs, parseDigest(digest), signal);
+    const present = digest === undefined ? undefined : this.#present(digest, options.expected?.size, options);
     if (present !== undefined) return present;
     const { ref, labels, lease } = options;
     const place =
@@ -84,17 +102,7 @@ class LocalStore implements ContentStore {
   }
 
   *walk(): Generator<BlobInfo> {
-    for (let after = ""; ;) {
-      const rows = this.#blobs.state.all<BlobRow>(
-        "SELECT digest, size, created_at FROM blob WHERE digest > ? ORDER BY digest LIMIT ?",
-        after,
-        PAGE,
-      );
-      for (const row of rows) yield this.#blobs.describe(row);
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      after = last.digest;
-    }
+    for (const row of this.#blobs.rows()) yield this.#blobs.describe(row);
   }
 
   async delete(digest: Digest): Promise<boolean> {
@@ -125,8 +133,13 @@ class LocalStore implements ContentStore {
     this.#writers[Symbol.dispose]();
   }
 
-  async verify({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Verification> {
-    return await verifyBlobs(this.#blobs, this.walk(), signal);
+  async verify(options: VerifyOptions = {}): Promise<Verification> {
+    return await verifyBlobs(this.#blobs, options);
+  }
+
+  async quarantined(): Promise<QuarantinedBlob[]> {
+    const found = await listQuarantine(this.#blobs.layout);
+    return found.map(({ digest, bytes, since }) => ({ digest, bytes, since }));
   }
 
   #present(digest: Digest, size: number | undefined, options: PutOptions): BlobInfo | undefined {

@@ -15,12 +15,25 @@ export interface BlobInfo {
   readonly labels: ReadonlyMap<string, string>;
 }
 
-export interface OpenOptions {
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface OpenOptions extends ReadOptions {
   /** The first byte wanted; past the end of the blob is `invalid-argument`. */
   readonly offset?: number;
   /** At most this many bytes. */
   readonly length?: number;
-  readonly signal?: AbortSignal | undefined;
+}
+
+/** A blob that was read and found right, open until disposed of. Later damage to its file does not show. */
+export interface VerifiedBlob extends AsyncDisposable {
+  /** Bytes. */
+  readonly size: number;
+  /** Leads to this blob's file, in this process only. */
+  readonly path: string;
+  /** A part of it, which need not be verified again. */
+  open(offset: number, length: number): Bytes;
 }
 
 export interface IngestOptions {
@@ -35,6 +48,8 @@ export interface CommitOptions extends Expected {
 }
 
 export interface PutOptions extends IngestOptions {
+  /** What to do about a blob that is there already: take it as it is (default), or read it first and replace a damaged one. */
+  readonly present?: "trust" | "verify";
   readonly labels?: Readonly<Record<string, string>>;
   readonly lease?: Lease;
   /** Excludes other writers of the same ref; without it any number may write the same bytes at once. */
@@ -91,6 +106,8 @@ export interface Ingest extends Followed, AsyncDisposable {
 }
 
 export interface Sweepers {
+  /** Which damaged files go: those that are older than a week (default), or all. */
+  readonly quarantine?: "old" | "all";
   /**
    * Removes what belongs to snapshots whose rows this collection, or an interrupted one, has removed, and returns its bytes.
    * Without it, snapshots are left alone.
@@ -106,13 +123,42 @@ export interface Collected {
   /** Of the blobs. */
   readonly bytes: number;
   readonly snapshots: number;
-  /** Bytes of all files that were removed: blobs, snapshots, and what killed processes had left. */
+  /** Bytes of all files that were removed: blobs, snapshots, what killed processes had left, and damaged files. */
   readonly freed: number;
 }
 
+/** What became of a blob's file. */
+export type DamageState = "missing" | "wrong-size" | "wrong-digest" | "not-a-file" | "unreadable";
+
 export interface Damage {
   readonly digest: Digest;
-  readonly state: "missing" | "wrong-size" | "wrong-digest";
+  /** Bytes it should have. */
+  readonly size: number;
+  readonly state: DamageState;
+}
+
+/** A damaged file that was set aside. */
+export interface QuarantinedBlob {
+  /** What it should have been. */
+  readonly digest: Digest;
+  /** Of the file as it is. */
+  readonly bytes: number;
+  /** ms since the epoch. */
+  readonly since: number;
+}
+
+/** How far a verification has come. */
+export interface VerifyProgress {
+  readonly blobs: number;
+  readonly bytes: number;
+  /** Of the store when the verification began. */
+  readonly total: { readonly blobs: number; readonly bytes: number };
+  /** What was wrong with the blob that was just read. */
+  readonly damage: Damage | undefined;
+}
+
+export interface VerifyOptions extends ReadOptions {
+  readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
 }
 
 export interface Verification {
@@ -121,17 +167,32 @@ export interface Verification {
   readonly damaged: readonly Damage[];
 }
 
-/** Blobs by digest. Any number of processes may use one store at a time. */
+/**
+ * Blobs by digest. Any number of processes may use one store at a time.
+ *
+ * Bytes that are read are verified. A blob that turns out to be damaged is lost at once: its file is set aside, it is not there
+ * for anybody, and `damagedBlobOf` tells the error, which is of code `storage`. Writing it again brings it back.
+ */
 export interface ContentStore extends Disposable {
-  /** Undefined if the blob is not there. Synchronous. */
+  /** Undefined if the blob is not there, or its file is no file of its size. Synchronous. */
   info(digest: Digest): BlobInfo | undefined;
-  /** The bytes of a blob; throws `not-found` on the first pull. A reader keeps its blob even if it is removed meanwhile. */
+  /**
+   * The bytes of a blob, or a part of them; throws `not-found` on the first pull. All of the blob is read and hashed even for a
+   * part, and the last bytes come only if the digest is right. A reader keeps its blob even if it is removed meanwhile. Whoever
+   * makes something of bytes before the end, and finds them wrong, asks `check` whether the blob is damaged.
+   */
   open(digest: Digest, options?: OpenOptions): Bytes;
-  /** The file of a blob, to be read only; throws `not-found`. Keep the blob by a lease while using it. */
+  /** Reads all of a blob, so that parts of it can be read in any order; throws as `open` does. */
+  openVerified(digest: Digest, options?: ReadOptions): Promise<VerifiedBlob>;
+  /** Reads all of a blob; undefined if it is not there or is damaged. */
+  check(digest: Digest, options?: ReadOptions): Promise<BlobInfo | undefined>;
+  /** The labels of a blob that is there, or that was lost while something needs it. */
+  labels(digest: Digest): ReadonlyMap<string, string>;
+  /** The file of a blob, whose bytes nobody has verified; throws `not-found`. Keep the blob by a lease while using it. */
   path(digest: Digest): string;
   /** Starts or resumes writing. Throws `busy` while another holder, in whatever process, writes the same ref. */
   ingest(ref: string, options?: IngestOptions): Promise<Ingest>;
-  /** Writes a whole blob. If the expected digest is already there, nothing is read. */
+  /** Writes a whole blob. If the expected digest is already there, `bytes` is not read; an array mends a damaged blob. */
   put(bytes: Bytes | Uint8Array, options?: PutOptions): Promise<BlobInfo>;
   /** Sets labels, or removes those whose value is null; throws `not-found`. */
   label(digest: Digest, changes: Readonly<Record<string, string | null>>): void;
@@ -146,6 +207,8 @@ export interface ContentStore extends Disposable {
   expireLeases(): void;
   /** Removes expired leases, what no root reaches, and what crashes have left behind. */
   collect(sweepers?: Sweepers): Promise<Collected>;
-  /** Reads every blob again and reports those that are not what they should be. Removes nothing. */
-  verify(options?: { readonly signal?: AbortSignal }): Promise<Verification>;
+  /** Reads every blob and reports those that are damaged, which are lost from then on. */
+  verify(options?: VerifyOptions): Promise<Verification>;
+  /** The damaged files that were set aside and not removed yet, in no order. */
+  quarantined(): Promise<QuarantinedBlob[]>;
 }

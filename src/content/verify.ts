@@ -1,55 +1,55 @@
-import { stat } from "node:fs/promises";
-import { DigestHasher, type Digest, digestAlgorithm, errnoOf, isVarveError, throwIfAborted } from "../core/index.ts";
-import type { Blobs } from "./blobs.ts";
+import { isVarveError, type Digest, throwIfAborted } from "../core/index.ts";
+import { blobFile } from "./blob-file.ts";
+import type { BlobRow, Blobs } from "./blobs.ts";
+import { damagedBlobOf, isLostBlob } from "./damage.ts";
 import { blobPath } from "./layout.ts";
-import { readBlob } from "./read.ts";
-import type { BlobInfo, Damage, Verification } from "./types.ts";
+import { verifyBlob } from "./read.ts";
+import type { Damage, DamageState, Verification, VerifyOptions } from "./types.ts";
 
-async function fileSize(path: string): Promise<number | undefined> {
+/** Reads all of a blob; undefined if it is not there, or is damaged and lost from now on. */
+export async function checkBlob(
+  blobs: Blobs,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<BlobRow | undefined> {
   try {
-    return (await stat(path)).size;
+    return await verifyBlob(blobs, digest, signal);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
+    if (isLostBlob(error)) return undefined;
     throw error;
   }
 }
 
-async function rehash(blobs: Blobs, digest: Digest, signal: AbortSignal | undefined): Promise<Digest> {
-  const hasher = new DigestHasher(digestAlgorithm(digest));
-  for await (const chunk of readBlob(blobs, digest, signal === undefined ? {} : { signal })) hasher.update(chunk);
-  return hasher.digest();
-}
-
-/** What is wrong with a blob, or undefined: if nothing is, or if it was removed meanwhile. */
-async function examine(blobs: Blobs, info: BlobInfo, signal: AbortSignal | undefined): Promise<Damage | undefined> {
-  const { digest } = info;
-  const size = await fileSize(blobPath(blobs.layout, digest));
-  if (size !== info.size) {
-    if (blobs.row(digest) === undefined) return undefined;
-    return { digest, state: size === undefined ? "missing" : "wrong-size" };
+/** What is wrong with a blob, which is lost from now on; undefined if nothing is, or if it was removed meanwhile. */
+async function examine(blobs: Blobs, row: BlobRow, signal: AbortSignal | undefined): Promise<Damage | undefined> {
+  const { digest, size } = row;
+  const file = blobFile(blobPath(blobs.layout, digest), size);
+  if (file.kind === "damaged") {
+    const wasThere = blobs.row(digest) !== undefined;
+    return blobs.find(digest) === undefined && wasThere ? { digest, size, state: file.state } : undefined;
   }
   try {
-    return (await rehash(blobs, digest, signal)) === digest ? undefined : { digest, state: "wrong-digest" };
+    await verifyBlob(blobs, digest, signal);
+    return undefined;
   } catch (error) {
     if (isVarveError(error, "not-found")) return undefined;
-    throw error;
+    if (damagedBlobOf(error) !== digest || !isVarveError(error)) throw error;
+    return { digest, size, state: error.details["state"] as DamageState };
   }
 }
 
-export async function verifyBlobs(
-  blobs: Blobs,
-  walk: Iterable<BlobInfo>,
-  signal: AbortSignal | undefined,
-): Promise<Verification> {
+export async function verifyBlobs(blobs: Blobs, { signal, onProgress }: VerifyOptions): Promise<Verification> {
+  const total = blobs.total();
   const damaged: Damage[] = [];
   let count = 0;
   let bytes = 0;
-  for (const info of walk) {
+  for (const row of blobs.rows()) {
     throwIfAborted(signal, "verify the content store");
-    const damage = await examine(blobs, info, signal);
+    const damage = await examine(blobs, row, signal);
     if (damage !== undefined) damaged.push(damage);
     count += 1;
-    bytes += info.size;
+    bytes += row.size;
+    onProgress?.({ blobs: count, bytes, total, damage });
   }
   return { blobs: count, bytes, damaged };
 }

@@ -30,3 +30,16 @@ export const Annotation = {
   imageCreated: "org.opencontainers.image.created",
   containerdImageName: "io.containerd.image.name",
 } as const;
+
+/** The repositories that hold a blob, after its labels: `host/repository`. */
+export function distributionSources(labels: Iterable<readonly [key: string, value: string]>): string[] {
+  const { distributionSource } = Annotation;
+  return Array.from(labels).flatMap(([key, value]) => {
+    if (!key.startsWith(distributionSource)) return [];
+    const host = key.slice(distributionSource.length);
+    return value
+      .split(",")
+      .filter((repository) => repository !== "")
+      .map((repository) => `${host}/${repository}`);
+  });
+}

@@ -28,7 +28,7 @@ export const ERROR_CODES = [
   "unauthorized",
   /** The machine lacks something: a runtime, a kernel feature, a privilege. */
   "unsupported",
-  /** The disk is full or the filesystem is read-only. */
+  /** The disk is full or read-only, or does not hold any more what was written to it. */
   "storage",
   /** The thing is in use, or another process holds its lock. */
   "busy",

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ContentStore } from "../../src/content/index.ts";
 import { type Digest, type ErrorCode, digestOf, isVarveError } from "../../src/core/index.ts";
 import { type Bytes, bytesOf, collect } from "../../src/io/index.ts";
+import { damage } from "./content-damage.ts";
 import { following } from "./content-following.ts";
 
 export interface ContentStoreFixture extends AsyncDisposable {
@@ -40,6 +41,7 @@ export function contentStoreContract(name: string, setUp: () => Promise<ContentS
   following(check);
   labelling(check);
   keeping(check);
+  damage(check);
 }
 
 export type Check = (what: string, body: (store: ContentStore) => Promise<void>) => void;
