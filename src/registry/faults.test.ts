@@ -200,8 +200,7 @@ suite("a registry that fails", { skip: missing ?? false }, () => {
       const reference = parseReference(`${proxy.host}/up`);
       assert.equal(await registry.pushBlob(reference, descriptor, source, options), "uploaded");
       assert.equal(await registry.hasBlob(reference, descriptor.digest), true);
-      const again = offsets.findIndex((offset, i) => i > 0 && offset <= (offsets[i - 1] ?? 0));
-      assert.equal(offsets[again], resumedAt, String(offsets));
+      assert.deepEqual(offsets, [0, resumedAt]);
       proxy.fault = () => undefined;
     });
   }

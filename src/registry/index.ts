@@ -22,7 +22,7 @@ export {
   type TransferOptions,
 } from "./registry.ts";
 export type { PushedBlob } from "./upload.ts";
-export type { BlobSource } from "./upload-session.ts";
+export type { BlobSource } from "./blob-parts.ts";
 export { type FetchOptions, fetchBlob } from "./fetch-blob.ts";
 export { type PullOptions, type PullResult, type PulledImage, pull } from "./pull.ts";
 export { type PushOptions, push } from "./push.ts";

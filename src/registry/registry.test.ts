@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { type Reference, digestOf, hostPlatform, isVarveError, parseReference } from "../core/index.ts";
+import { damagedBlobOf } from "../content/index.ts";
 import { bytesOf, collect } from "../io/index.ts";
 import { noise, putImage, putIndex, temporaryStore } from "../../testing/images.ts";
+import { flipBit } from "../../testing/contracts/content-damage.ts";
 import { startFaultProxy } from "../../testing/fault-proxy.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { ANONYMOUS, Registry, type TransferEvent, fetchBlob, pull, push } from "./index.ts";
@@ -90,6 +92,22 @@ suite("against a real registry", { skip: missing ?? false }, () => {
       (error) => isVarveError(error, "remote") && error.details["registryCode"] === "DIGEST_INVALID",
     );
     assert.equal(await registry.hasBlob(reference, right.digest), false);
+  });
+
+  test("a blob that is damaged in the store is never whole in the registry, sent at once or in chunks", async () => {
+    await using from = await temporaryStore();
+    await using proxy = await startFaultProxy({ upstream: server.host });
+    const reference = parseReference(`${proxy.host}/blobs/damaged`);
+    for (const options of [{}, { chunkSize: 300_000 }]) {
+      const { digest, size } = await from.store.put(noise(1_000_000, 12), { lease: from.lease });
+      flipBit(from.store.path(digest), 999_999);
+      const descriptor = { mediaType: "x/y", digest, size };
+      const source = (offset: number): AsyncIterable<Uint8Array> => from.store.open(digest, { offset });
+      const pushed = registry.pushBlob(reference, descriptor, source, options);
+      await assert.rejects(pushed, (error) => damagedBlobOf(error) === digest);
+      assert.equal(await registry.hasBlob(reference, digest), false);
+    }
+    assert.equal(proxy.requests.filter(({ method }) => method === "PUT").length, 1);
   });
 
   test("an image is pushed under several tags and pulled into another store", async () => {

@@ -23,7 +23,8 @@ import { repositoryScope } from "./scope.ts";
 import { listTags } from "./tags.ts";
 import { TlsTrust } from "./tls-trust.ts";
 import { type PushedBlob, uploadBlob } from "./upload.ts";
-import { type BlobSource, blobExists } from "./upload-session.ts";
+import type { BlobSource } from "./blob-parts.ts";
+import { blobExists } from "./upload-session.ts";
 
 export interface RegistryOptions {
   /** Docker's own (`$DOCKER_CONFIG/config.json`) unless given. */

@@ -1,13 +1,11 @@
 import { type Descriptor, type Reference, VarveError, throwIfAborted } from "../core/index.ts";
-import { type Bytes, verified } from "../io/index.ts";
+import { type Bytes, bytesOf, verified } from "../io/index.ts";
+import type { BlobParts, BlobSource } from "./blob-parts.ts";
 import type { ApiRequest, Client, ReadResponse } from "./client.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { HttpFailure, type HttpResponse, headerOf } from "./http.ts";
 import { locationOf } from "./redirect.ts";
 import { type Scope, repositoryScope } from "./scope.ts";
-
-/** The bytes of a blob from `offset` on. May be called several times: once for each try. */
-export type BlobSource = (offset: number) => Bytes;
 
 export interface UploadTarget {
   readonly client: Client;
@@ -26,18 +24,6 @@ const discarded = async <T>(response: HttpResponse, value: T): Promise<T> => {
   await response.discard();
   return value;
 };
-
-/** Exactly `length` bytes; more are left unread, fewer are an error. */
-async function* exactly(source: Bytes, length: number, what: string): AsyncGenerator<Uint8Array> {
-  let left = length;
-  for await (const chunk of source) {
-    const part = chunk.byteLength > left ? chunk.subarray(0, left) : chunk;
-    left -= part.byteLength;
-    if (part.byteLength > 0) yield part;
-    if (left === 0) return;
-  }
-  if (left > 0) throw new VarveError("corrupt", `Cannot push ${what}: its source ended ${left} bytes early`);
-}
 
 /** Adds to a query without writing the rest anew: it may be signed. */
 function withQuery(url: URL, addition: string): URL {
@@ -125,14 +111,14 @@ export class UploadSession {
   }
 
   /** Sends the next bytes, in one try. */
-  async patch(source: BlobSource, length: number): Promise<void> {
+  async patch(parts: BlobParts, length: number): Promise<void> {
     const start = this.#received;
     const end = start + length;
     const request = requestOf(this.#target, {
       method: "PATCH",
       url: this.#location,
       headers: { "content-type": "application/octet-stream", "content-range": `${start}-${end - 1}` },
-      body: { length, open: () => exactly(source(start), length, this.#target.descriptor.digest) },
+      body: { length, open: () => parts.part(start, length) },
       accept: [201, 202, 204],
       attempts: 1,
     });
@@ -142,7 +128,7 @@ export class UploadSession {
 
   /** Closes an upload all of whose bytes are there. */
   async finish(): Promise<void> {
-    await this.#close({ length: 0, open: () => exactly(emptySource(), 0, "") });
+    await this.#close({ length: 0, open: () => bytesOf() });
   }
 
   /** Asks the server how far it is, after a connection broke. */
@@ -192,5 +178,3 @@ export class UploadSession {
     await response.discard();
   }
 }
-
-async function* emptySource(): AsyncGenerator<Uint8Array> {}

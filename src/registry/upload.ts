@@ -1,14 +1,8 @@
 import { VarveError, throwIfAborted } from "../core/index.ts";
 import { statusOf } from "./errors.ts";
 import { isTransientStatus, pause, pauseBefore, retryAfter } from "./retry.ts";
-import {
-  type BlobSource,
-  type Opened,
-  type UploadSession,
-  type UploadTarget,
-  blobExists,
-  openUpload,
-} from "./upload-session.ts";
+import { BlobParts, type BlobSource } from "./blob-parts.ts";
+import { type Opened, type UploadSession, type UploadTarget, blobExists, openUpload } from "./upload-session.ts";
 
 /** How a blob came to be in a repository. */
 export type PushedBlob = "exists" | "mounted" | "uploaded";
@@ -61,6 +55,7 @@ async function tryMount(target: UploadTarget, from: string): Promise<Opened | un
 class Upload {
   readonly #target: UploadTarget;
   readonly #options: UploadOptions;
+  readonly #parts: BlobParts;
   #session: UploadSession | undefined;
   #chunk: number | undefined;
   #failures = 0;
@@ -70,9 +65,11 @@ class Upload {
     this.#session = session;
     this.#options = options;
     this.#chunk = options.chunkSize;
+    this.#parts = new BlobParts(options.source, target.descriptor.digest);
   }
 
   async run(): Promise<PushedBlob> {
+    await using _parts = this.#parts;
     let best = 0;
     let recent = 0;
     for (;;) {
@@ -99,7 +96,7 @@ class Upload {
     }
     const chunk = Math.max(this.#chunk ?? size, session.leastChunk);
     while (session.received < size) {
-      await session.patch(this.#options.source, Math.min(chunk, size - session.received));
+      await session.patch(this.#parts, Math.min(chunk, size - session.received));
     }
     await session.finish();
   }
