@@ -8,6 +8,7 @@ import { installPrograms } from "../scripts/lib/system-packages.ts";
 import { Varve, busyboxImage, sh } from "../testing/varve.ts";
 import { openCacheBench } from "./caches.ts";
 import { openClassic } from "./classic.ts";
+import { exportScenario } from "./exports.ts";
 import { layerScenarios } from "./layers.ts";
 import { imageScenarios, openImage } from "./images.ts";
 import { reportLimits } from "./limits.ts";
@@ -83,6 +84,7 @@ await runScenario(
 );
 
 for (const scenario of layerScenarios(varve.folder)) await runScenario(scenario, false);
+if (isWanted("archive of a blob")) await runScenario(exportScenario(varve.folder), false);
 if (isWanted("memory and stalls")) await reportLimits(varve.folder);
 if (isWanted("image of 450 MiB")) {
   await using image = await openImage(varve, BASE);

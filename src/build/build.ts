@@ -19,6 +19,7 @@ import { type LoadedDockerfile, loadDockerfile } from "./dockerfile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
 import { allowedEntitlements, checkEntitlements } from "./entitlements.ts";
 import { pruneIgnoredMounts } from "./ignored-mounts.ts";
+import { againIfDamaged } from "./mend.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult, CacheReport } from "./options.ts";
 import { linuxResources } from "./resources.ts";
@@ -59,7 +60,11 @@ async function exportSolved(
   session.finish();
   try {
     const inline = caches.some(({ type }) => type === "inline");
-    return await exportOutputs(sourceOf(options, compiled, results), { inline }, options, session);
+    const source = sourceOf(options, compiled, results);
+    return await againIfDamaged(
+      () => exportOutputs(source, { inline }, options, session),
+      ({ message }) => session.progress.warn(message),
+    );
   } catch (error) {
     if (!(await session.rollBack(error))) throw error;
     const again = await session.solve(compiled.map((result) => result.edge));

@@ -2,6 +2,7 @@ import { formatPlatform, formatReference, hostPlatform } from "../core/index.ts"
 import type { Hold, LayerBlob, RemoteLayer } from "../record/index.ts";
 import type { CacheExport, CacheTarget, ExportCompression, LayersOf, RegistryExport } from "../remotecache/index.ts";
 import { nameOfLayers } from "./caches/names.ts";
+import { againIfDamaged } from "./mend.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, CacheReport } from "./options.ts";
 import type { OnTransfer } from "../registry/index.ts";
@@ -56,6 +57,13 @@ export async function exportFailed(
 }
 
 async function exportCache(target: DocumentExport, options: BuildOptions, session: Session): Promise<CacheReport> {
+  return await againIfDamaged(
+    () => exportOnce(target, options, session),
+    ({ message }) => session.progress.warn(message),
+  );
+}
+
+async function exportOnce(target: DocumentExport, options: BuildOptions, session: Session): Promise<CacheReport> {
   const { defaultScope, exportGraph } = await import("../remotecache/index.ts");
   return await session.progress.activity(`exporting cache to ${target.type}`, async (activity) => {
     const exported = await activity.part("preparing build cache for export", async () =>

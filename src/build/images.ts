@@ -33,6 +33,7 @@ import {
   writeArchive,
 } from "../image/index.ts";
 import type { OnTransfer } from "../registry/index.ts";
+import { againIfDamaged, mending, restoreImages } from "./mend.ts";
 import type { Store } from "./store.ts";
 
 /** An image in a store as listings show it. */
@@ -55,7 +56,7 @@ export interface TransferOptions {
   readonly onTransfer?: OnTransfer;
 }
 
-/** Pulls an image with all its layers and keeps it under its name. */
+/** Pulls an image with all its layers and keeps it under its name. What is here already is read, and fetched again if it is damaged. */
 export async function pullImage(
   store: Store,
   name: string,
@@ -70,6 +71,7 @@ export async function pullImage(
     store: content,
     lease,
     check: checkImage,
+    present: "verify",
     signal: options.signal,
     onEvent: options.onTransfer,
   });
@@ -81,12 +83,12 @@ export async function pullImage(
 export async function pushImage(store: Store, name: string, options: TransferOptions = {}): Promise<NamedImage> {
   const image = await requireNamed(store, name);
   const { push } = await import("../registry/index.ts");
-  await push(await store.registry(), [parseReference(image.name)], {
-    store: store.content,
-    target: image.descriptor,
-    signal: options.signal,
-    onEvent: options.onTransfer,
-  });
+  const { signal, onTransfer: onEvent } = options;
+  const registry = await store.registry();
+  await using lease = await store.content.lease();
+  await mending(store, [image], { lease, signal }, () =>
+    push(registry, [parseReference(image.name)], { store: store.content, target: image.descriptor, signal, onEvent }),
+  );
   return image;
 }
 
@@ -153,7 +155,7 @@ export async function listImages(
 }
 
 async function summarize(store: Store, { name, descriptor }: StoredImage): Promise<ImageSummary> {
-  const base = { name, digest: descriptor.digest, size: await sizeOf(store, descriptor) };
+  const base = { name, digest: descriptor.digest, size: await againIfDamaged(() => sizeOf(store, descriptor)) };
   try {
     const manifests = await manifestsOf(store, descriptor);
     const image = await openImage(store.content, descriptor, hostPlatform()).catch(() =>
@@ -241,19 +243,51 @@ export async function imageHistory(
   }));
 }
 
-/** Several images as one archive. Layers that were never pulled are fetched first. */
+export interface SaveOptions {
+  readonly format?: ArchiveFormat;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Several images as one archive. What was lost of them is brought back first. Fails before its end if a blob turns out to be
+ * damaged: the next archive has it again.
+ */
 export async function* saveImages(
   store: Store,
   names: readonly string[],
-  { format = "docker", signal }: { readonly format?: ArchiveFormat; readonly signal?: AbortSignal } = {},
+  options: SaveOptions = {},
 ): Bytes & AsyncGenerator<Uint8Array> {
   const images = await Promise.all(names.map((name) => requireImage(store, name)));
+  await using lease = await store.content.lease();
+  await restoreImages(store, images, { lease, signal: options.signal });
+  yield* archiveOf(store, images, options);
+}
+
+/** As `saveImages`, to a file or with `-` to standard output. A file is begun anew where a blob turns out to be damaged. */
+export async function saveImagesTo(
+  dest: string,
+  store: Store,
+  names: readonly string[],
+  options: SaveOptions = {},
+): Promise<void> {
+  const { writeDest } = await import("../export/index.ts");
+  const images = await Promise.all(names.map((name) => requireImage(store, name)));
+  await using lease = await store.content.lease();
+  const hold = { lease, signal: options.signal };
+  await mending(store, images, hold, () => writeDest(dest, archiveOf(store, images, options), hold));
+}
+
+function archiveOf(
+  store: Store,
+  images: readonly StoredImage[],
+  { format = "docker", signal }: SaveOptions,
+): Bytes & AsyncGenerator<Uint8Array> {
   const byDescriptor = Map.groupBy(images, (image) => image.descriptor.digest);
   const written = [...byDescriptor.values()].map((group) => ({
     descriptor: (group[0] as StoredImage).descriptor,
     names: group.flatMap((image) => image.name ?? []),
   }));
-  yield* writeArchive(store.content, {
+  return writeArchive(store.content, {
     images: written,
     format,
     created: Math.floor(Date.now() / 1000),

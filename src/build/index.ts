@@ -12,6 +12,7 @@ export { isolateMounts } from "./isolate.ts";
 export {
   type HistoryLine,
   type ImageSummary,
+  type SaveOptions,
   type StoredImage,
   imageHistory,
   inspectImage,
@@ -22,8 +23,10 @@ export {
   removeImage,
   requireImage,
   saveImages,
+  saveImagesTo,
   tagImage,
 } from "./images.ts";
+export { mending, restoreImages } from "./mend.ts";
 export type * from "./events.ts";
 export type * from "./options.ts";
 export { type PruneReport, diskUsage, prune, pruneUntagged } from "./prune.ts";

@@ -73,7 +73,7 @@ export class LostBlobs {
 
   #miss({ digest, sources }: BlobFace, { code }: VarveError): void {
     this.#missing.set(digest, new Set([...(this.#missing.get(digest) ?? []), ...sources]));
-    if (code === "not-found" || code === "corrupt") return;
+    if (code === "not-found" || code === "corrupt" || code === "storage") return;
     for (const source of sources) {
       const failures = this.#failures.get(source) ?? new Set();
       this.#failures.set(source, failures.add(digest));

@@ -1,4 +1,6 @@
-import { toVarveError } from "../core/index.ts";
+import { lstat } from "node:fs/promises";
+import { VarveError, toVarveError } from "../core/index.ts";
+import { damagedBlobOf } from "../content/index.ts";
 import { type Bytes, writeOutput } from "../io/index.ts";
 import { makeDirectories } from "../linux/index.ts";
 
@@ -24,5 +26,26 @@ export async function writeDest(
   data: string | Bytes,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  await writingTo(dest, () => writeOutput(dest === "-" ? "/dev/stdout" : dest, data, { signal }));
+  try {
+    await writingTo(dest, () => writeOutput(dest === "-" ? "/dev/stdout" : dest, data, { signal }));
+  } catch (error) {
+    throw damagedBlobOf(error) === undefined || (await isReplaced(dest)) ? error : final(error as VarveError);
+  }
+}
+
+/** Whether a failed write leaves a path as it was. What is written through has got some of the bytes. */
+async function isReplaced(dest: string): Promise<boolean> {
+  if (dest === "-") return false;
+  const found = await lstat(dest).catch(() => undefined);
+  return found === undefined || found.isFile();
+}
+
+/** The error without what says that it is worth doing the same again. */
+function final(error: VarveError): VarveError {
+  const { damaged: _damaged, ...details } = error.details;
+  return new VarveError(error.code, error.message, {
+    details,
+    cause: error,
+    hint: "What was written is not whole: write it again, to a file.",
+  });
 }

@@ -1,7 +1,7 @@
 export { loadArchive, loadLayout, writeArchive, writeLayout } from "./archive/index.ts";
 export type { ArchiveFormat, ArchiveImage, LoadOptions, LoadedImage, WriteOptions } from "./archive/types.ts";
 export { type ImageParts, checkImage, isImageEntry } from "./check.ts";
-export { type WalkOptions, children, linkImage, loadDocument, walkDescriptors } from "./documents.ts";
+export { type WalkOptions, children, isDocumentType, linkImage, loadDocument, walkDescriptors } from "./documents.ts";
 export { encodeContainerConfig, encodeDescriptor, encodeImageConfig, encodeManifest, manifestJson } from "./encode.ts";
 export { type LayerOrigin, type NormalizedHistory, normalizeHistory } from "./history.ts";
 export { ImageStore, type NamedImage } from "./image-store.ts";

@@ -3,6 +3,7 @@ import { Annotation, type Digest, VarveError } from "../core/index.ts";
 import type { ContentStore, Followed } from "../content/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { LeasedFlights } from "./leased-flights.ts";
+import { sourcesOf } from "./lost-blob.ts";
 import type { BlobFace, FetchBlob, Hold } from "./types.ts";
 
 /** A blob that is on its way into the content store, or there. Disposing of it leaves the download to the others who want it. */
@@ -79,15 +80,16 @@ export class Arrivals {
   }
 
   async #download(blob: BlobFace, hold: Hold): Promise<void> {
-    const { digest, diffId, sources } = blob;
+    const { digest, diffId } = blob;
     const { content, fetchBlob } = this.#deps;
+    const sources = sourcesOf(blob, content);
     if (sources.length === 0) {
       const state = "it is not in the store and its source is not known";
       throw new VarveError("not-found", `Cannot fetch blob ${digest}: ${state}`, { details: { digest } });
     }
     let latest: Followed | undefined;
     try {
-      await fetchBlob(blob, hold, (ingest) => {
+      await fetchBlob({ ...blob, sources }, hold, (ingest) => {
         latest = ingest;
         this.#ingests.set(digest, ingest);
         this.#begun.emit(digest, ingest);

@@ -5,6 +5,7 @@ import { type Bytes, Semaphore, inParallel } from "../io/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { seenArchive } from "./empty-archive.ts";
 import { ESTARGZ_LABEL, archiveOf } from "./estargz.ts";
+import { aboutRecord } from "./keys.ts";
 import { layersOf, rowOf, settleChains } from "./layers.ts";
 import { LeasedFlights } from "./leased-flights.ts";
 import { compressionOf, isLost, replaceBlob } from "./lost-blob.ts";
@@ -92,7 +93,8 @@ export class Blobs {
     const { blob } = row;
     if (blob !== undefined && !isLost(row, this.#deps)) return blob;
     const how = blob === undefined ? options : { compression: compressionOf(blob) };
-    const face = await this.#withDiff(row, hold, (tar) => this.#store(tar, how, hold));
+    const make = (): Promise<BlobFace> => this.#withDiff(row, hold, (tar) => this.#store(tar, how, hold));
+    const face = await aboutRecord(row, () => this.#deps.snapshots.reading(id, make));
     if (blob === undefined) this.#deps.table.setBlob(id, face);
     else replaceBlob(id, blob, face, this.#deps.table);
     return this.#deps.table.get(id)?.blob ?? face;
@@ -152,9 +154,10 @@ export class Blobs {
   }
 
   async #convert(primary: BlobFace, options: BlobOptions, hold: Hold): Promise<BlobFace> {
-    await this.#deps.snapshots.fetch(primary, hold);
-    using _core = await this.#cores.acquire(hold.signal);
-    return await this.#store(archiveOf(this.#deps.content, primary.digest, hold.signal), options, hold);
+    return await this.#deps.snapshots.readingBlob(primary, hold, async () => {
+      using _core = await this.#cores.acquire(hold.signal);
+      return await this.#store(archiveOf(this.#deps.content, primary.digest, hold.signal), options, hold);
+    });
   }
 }
 

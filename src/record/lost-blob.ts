@@ -1,4 +1,4 @@
-import { Annotation, type LayerCompression, layerCompression } from "../core/index.ts";
+import { Annotation, type LayerCompression, VarveError, distributionSources, layerCompression } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import { layersOf } from "./layers.ts";
@@ -12,6 +12,21 @@ export function isLost(
 ): boolean {
   if (blob === undefined || blob.sources.length > 0 || content.info(blob.digest) !== undefined) return false;
   return snapshot !== undefined && snapshotter.stat(snapshot) !== undefined;
+}
+
+/** Where a blob can be fetched from: what its record says; if that is nothing, where it was fetched from or pushed to. */
+export function sourcesOf({ digest, sources }: BlobFace, content: ContentStore): readonly string[] {
+  return sources.length > 0 ? sources : distributionSources(content.labels(digest));
+}
+
+/** The failure of a layer whose blob is damaged, and is not to be had again because of `cause`. */
+export function unmendable({ digest }: BlobFace, cause: unknown): VarveError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new VarveError("storage", `Cannot read layer ${digest}: its blob was damaged on disk, and is lost (${why})`, {
+    details: { digest, damaged: digest },
+    hint: "Pull or load its image again, or build it again with --no-cache.",
+    cause,
+  });
 }
 
 /** How a blob is compressed, as far as its descriptor tells: not at which level. */

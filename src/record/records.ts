@@ -147,7 +147,12 @@ export class Records {
 
   /** Has the bytes of a layer in the content store. A failure says which record it is about. */
   async fetch(layer: LayerBlob, hold: Hold): Promise<void> {
-    await aboutRecord(layer.record, () => this.snapshots.fetch(faceOf(layer), hold));
+    await aboutRecord(rowOfLayer(layer), () => this.snapshots.fetch(faceOf(layer), hold));
+  }
+
+  /** Does something with a layer's bytes in the content store; as `fetch`, and `Snapshots.readingBlob`. */
+  async reading<T>(layer: LayerBlob, hold: Hold, work: () => Promise<T>): Promise<T> {
+    return await aboutRecord(rowOfLayer(layer), () => this.snapshots.readingBlob(faceOf(layer), hold, work));
   }
 
   /** Writes down which records were used since the last call; called when a build ends. */
@@ -183,6 +188,10 @@ export class Records {
       snapshot: twin?.snapshot,
     });
   }
+}
+
+function rowOfLayer({ record, description }: LayerBlob): Pick<RecordRow, "id" | "description"> {
+  return { id: record, description };
 }
 
 function faceOf(layer: LayerBlob): BlobFace {

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { VarveError, isVarveError } from "../core/index.ts";
-import type { ContentStore } from "../content/index.ts";
+import { type ContentStore, isLostBlob } from "../content/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import { inParallel } from "../io/index.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";
 import { aboutRecord, commitUnlessThere, temporaryKey } from "./keys.ts";
 import { layersOf, rowOf } from "./layers.ts";
 import { LeasedFlights } from "./leased-flights.ts";
+import { unmendable } from "./lost-blob.ts";
 import type { MountPoints } from "./mount-points.ts";
 import type { RecordTable } from "./table.ts";
 import { type BlobFace, type FetchBlob, type Hold, type RecordId, type RecordRow, SCRATCH } from "./types.ts";
@@ -84,6 +85,26 @@ export class Snapshots {
     await this.#arrivals.fetch(blob, hold);
   }
 
+  /**
+   * Does something with a blob's bytes in the content store, fetching them if need be. If it fails because they are damaged, they
+   * are fetched anew and it is tried again; where that cannot be, `damagedBlobOf` tells the error.
+   */
+  async readingBlob<T>(blob: BlobFace, hold: Hold, work: () => Promise<T>): Promise<T> {
+    await this.fetch(blob, hold);
+    try {
+      return await work();
+    } catch (error) {
+      if (isVarveError(error, "cancelled", "storage") && !isLostBlob(error)) throw error;
+      if ((await this.#deps.content.check(blob.digest, hold)) !== undefined) throw error;
+    }
+    try {
+      await this.fetch(blob, hold);
+    } catch (error) {
+      throw isVarveError(error, "cancelled") ? error : unmendable(blob, error);
+    }
+    return await work();
+  }
+
   async #mountScratch(hold: Hold): Promise<MountedTree> {
     const { snapshotter, mounts } = this.#deps;
     const key = temporaryKey("view");
@@ -106,9 +127,9 @@ export class Snapshots {
   }
 
   /** The records and blobs that a layer still has to be unpacked of, lowest first: so they are wanted, and had best come. */
-  #missing(id: RecordId): (readonly [RecordId, BlobFace])[] {
+  #missing(id: RecordId): (readonly [RecordRow, BlobFace])[] {
     const { table, snapshotter } = this.#deps;
-    const blobs: [RecordId, BlobFace][] = [];
+    const blobs: [RecordRow, BlobFace][] = [];
     for (
       let row = table.get(id);
       row?.kind === "layer" && row.blob !== undefined;
@@ -116,7 +137,7 @@ export class Snapshots {
     ) {
       if (this.#ready(row) !== undefined || (row.chainId !== undefined && snapshotter.stat(row.chainId) !== undefined))
         break;
-      blobs.unshift([row.id, row.blob]);
+      blobs.unshift([row, row.blob]);
     }
     return blobs;
   }
@@ -149,7 +170,7 @@ export class Snapshots {
   }
 
   async #tryMake(row: RecordRow, hold: Hold): Promise<string> {
-    return await aboutRecord(row.id, async () => {
+    return await aboutRecord(row, async () => {
       const name = row.kind === "merge" ? await this.#stack(row, hold) : await this.#unpack(row, hold);
       this.#deps.table.setSnapshot(row.id, name);
       return name;
@@ -183,8 +204,7 @@ export class Snapshots {
     const { content } = this.#deps;
     const known = content.info(blob.digest)?.labels.get(WHITEOUTS);
     if (known !== undefined) return known === "true";
-    await this.fetch(blob, hold);
-    const found = await hasWhiteouts(blob, content, hold.signal);
+    const found = await this.readingBlob(blob, hold, () => hasWhiteouts(blob, content, hold.signal));
     content.label(blob.digest, { [WHITEOUTS]: String(found) });
     return found;
   }
@@ -202,7 +222,7 @@ export class Snapshots {
     return name;
   }
 
-  /** Unpacks a blob while it comes; once more, if it came although that failed: wrong bytes may have come first. */
+  /** Unpacks a blob while it comes; once more, if it came although that failed: what came first, or was here, may be wrong. */
   async #unpackArrival(arrival: Arrival, blob: BlobFace, target: UnpackTarget, hold: Hold): Promise<void> {
     try {
       await unpackBlob(blob, arrival.bytes(), target, { deps: this.#deps, hold });
@@ -214,7 +234,9 @@ export class Snapshots {
   }
 
   async #unpackStored(blob: BlobFace, target: UnpackTarget, hold: Hold): Promise<void> {
-    const bytes = this.#deps.content.open(blob.digest, { signal: hold.signal });
-    await unpackBlob(blob, bytes, target, { deps: this.#deps, hold });
+    await this.readingBlob(blob, hold, async () => {
+      const bytes = this.#deps.content.open(blob.digest, { signal: hold.signal });
+      await unpackBlob(blob, bytes, target, { deps: this.#deps, hold });
+    });
   }
 }

@@ -51,15 +51,15 @@ export async function unpackBlob(
   }
 }
 
-/** Whether a layer deletes anything of what it is put upon. */
+/** Whether a layer deletes anything of what it is put upon. Nothing is said of a damaged blob. */
 export async function hasWhiteouts(
   blob: BlobFace,
   content: ContentStore,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const what = `layer ${blob.digest}`;
-  const bytes = content.open(blob.digest, { signal });
-  const tar = decompress(bytes, { format: "detect", what, limit: Limits.layerUnpacked });
+  await using verified = await content.openVerified(blob.digest, { signal });
+  const tar = decompress(verified.open(0, verified.size), { format: "detect", what, limit: Limits.layerUnpacked });
   for await (const { path } of readTar(tar, { what })) if (basename(path).startsWith(".wh.")) return true;
   return false;
 }

@@ -36,10 +36,11 @@ export async function needsConversion(
   if (found === undefined) return false;
   if (found !== "gzip" || wanted === "uncompressed" || wanted === "zstd") return found !== wanted;
   const claimed = Object.hasOwn(blob.annotations, Annotation.estargzToc);
-  if (wanted === "estargz" || claimed) await snapshots.fetch(blob, hold);
+  const isVerified = (): Promise<boolean> => isEstargz(content, blob.digest, hold.signal);
+  if (wanted === "estargz" || claimed)
+    return (await snapshots.readingBlob(blob, hold, isVerified)) !== (wanted === "estargz");
   const absent = content.info(blob.digest) === undefined;
-  const verified = !absent && (await isEstargz(content, blob.digest, hold.signal));
-  return verified !== (wanted === "estargz");
+  return !absent && (await isVerified());
 }
 
 /** A form of the blob that is as wanted and was made before, for this record or another that has the same blob. */

@@ -9,6 +9,8 @@ export interface FetchOptions {
   readonly store: ContentStore;
   /** Keeps what is fetched. */
   readonly lease: Lease;
+  /** What to do about a blob that is there already: take it as it is (default), or read it first and replace a damaged one. */
+  readonly present?: "trust" | "verify" | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnTransfer | undefined;
   /**
@@ -98,7 +100,9 @@ export async function fetchBlob(
   options: FetchOptions,
 ): Promise<BlobInfo> {
   const { store, lease, onEvent } = options;
-  const present = leased(store, lease, descriptor);
+  const there = leased(store, lease, descriptor);
+  const present =
+    options.present === "verify" && there !== undefined ? await store.check(there.digest, options) : there;
   const info = present ?? (await fetchMissing(registry, reference, descriptor, options));
   labelSource(store, reference, info);
   if (present !== undefined) {

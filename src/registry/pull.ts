@@ -12,6 +12,7 @@ import {
   platformFromJson,
   withDefaultTag,
 } from "../core/index.ts";
+import { isLostBlob } from "../content/index.ts";
 import { collect, inParallel } from "../io/index.ts";
 import { type ImageDocument, isDocumentType, parseDocument } from "./document.ts";
 import { type FetchOptions, fetchBlob, leased } from "./fetch-blob.ts";
@@ -97,10 +98,23 @@ class Pull {
         `Cannot pull manifest ${digest}: it is larger than ${Limits.manifest} bytes`,
       );
     }
-    if (leased(store, lease, descriptor) !== undefined) {
-      const bytes = await collect(store.open(digest, { ...(signal && { signal }) }), size, { what: digest });
-      return { descriptor, bytes };
+    const bytes = leased(store, lease, descriptor) && (await this.#stored(descriptor, signal));
+    if (bytes !== undefined) return { descriptor, bytes };
+    return await this.#fetched(descriptor, signal);
+  }
+
+  /** Undefined if it turns out to be damaged. */
+  async #stored({ digest, size }: Descriptor, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+    try {
+      return await collect(this.#options.store.open(digest, { signal }), size, { what: digest });
+    } catch (error) {
+      if (isLostBlob(error)) return undefined;
+      throw error;
     }
+  }
+
+  async #fetched(descriptor: Descriptor, signal: AbortSignal | undefined): Promise<ManifestContent> {
+    const { digest, size } = descriptor;
     const { bytes } = await this.#registry.manifest(this.#at(descriptor), { signal });
     if (bytes.byteLength !== size) {
       throw new VarveError("corrupt", `Cannot pull manifest ${digest}: ${bytes.byteLength} bytes came, not ${size}`);

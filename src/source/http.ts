@@ -1,7 +1,7 @@
 import { chmod, chown, constants, copyFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, VarveError, isVarveError, redact } from "../core/index.ts";
-import type { ContentStore } from "../content/index.ts";
+import { type ContentStore, type VerifiedBlob, isLostBlob } from "../content/index.ts";
 import { type Bytes, SingleFlight, limited } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
 import type { State } from "../state/index.ts";
@@ -77,18 +77,30 @@ export class HttpSource {
 
   /** A record with the file alone: owner and mode as asked for, time from the server or 1970. */
   async record(http: ResolvedHttp, hold: Hold): Promise<RecordId> {
-    const { content, records } = this.#deps;
-    if (content.info(http.checksum) === undefined) await this.#fetchExpected(http, hold);
-    hold.lease.add("blob", http.checksum);
+    const { records } = this.#deps;
+    await using body = await this.#body(http, hold);
     await using layer = await records.begin(SCRATCH, { description: `http url ${redact(http.request.url)}` }, hold);
     const path = join(layer.path, http.filename);
-    await copyFile(content.path(http.checksum), path, constants.COPYFILE_FICLONE);
+    await copyFile(body.path, path, constants.COPYFILE_FICLONE);
     const { uid = 0, gid = 0, mode = 0 } = http.request;
     await chown(path, uid, gid);
     await chmod(path, mode === 0 ? 0o600 : mode);
     const time = http.lastModified === undefined ? 0 : Date.parse(http.lastModified) / 1000;
     await utimes(path, time, time);
     return (await layer.commit()).id;
+  }
+
+  /** What was downloaded, verified; downloaded now if it is not here, or not what it was. */
+  async #body(http: ResolvedHttp, hold: Hold): Promise<VerifiedBlob> {
+    const open = (): Promise<VerifiedBlob> => this.#deps.content.openVerified(http.checksum, hold);
+    hold.lease.add("blob", http.checksum);
+    try {
+      return await open();
+    } catch (error) {
+      if (!isLostBlob(error)) throw error;
+    }
+    await this.#fetchExpected(http, hold);
+    return await open();
   }
 
   async #fetchExpected({ request, checksum }: ResolvedHttp, hold: Hold): Promise<void> {

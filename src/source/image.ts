@@ -1,17 +1,16 @@
 import {
-  Annotation,
   type Descriptor,
   type Digest,
   type Platform,
   type Reference,
   VarveError,
+  distributionSources,
   formatPlatform,
   formatReference,
-  isVarveError,
   parseReference,
   withDefaultTag,
 } from "../core/index.ts";
-import type { ContentStore } from "../content/index.ts";
+import { type ContentStore, isLostBlob } from "../content/index.ts";
 import { type Image, type ImageConfig, type ImageStore, checkImage, openImage } from "../image/index.ts";
 import { type Hold, type RecordId, type Records, type RemoteLayer, savedAnnotations } from "../record/index.ts";
 import type { Registry } from "../registry/index.ts";
@@ -104,7 +103,7 @@ export class ImageSource {
     try {
       return this.#describe(reference, descriptor, await openImage(this.#deps.content, descriptor, platform), []);
     } catch (error) {
-      if (isVarveError(error, "not-found")) return undefined;
+      if (isLostBlob(error)) return undefined;
       throw error;
     }
   }
@@ -142,14 +141,6 @@ export class ImageSource {
 
   /** Where a blob was once fetched from, by its labels; a manifest's layers are where the manifest is. */
   #sources(digest: Digest): string[] {
-    const labels = this.#deps.content.info(digest)?.labels ?? new Map<string, string>();
-    return [...labels].flatMap(([key, value]) => {
-      if (!key.startsWith(Annotation.distributionSource)) return [];
-      const host = key.slice(Annotation.distributionSource.length);
-      return value
-        .split(",")
-        .filter((repository) => repository !== "")
-        .map((repository) => `${host}/${repository}`);
-    });
+    return distributionSources(this.#deps.content.labels(digest));
   }
 }

@@ -1,5 +1,4 @@
-import { saveImages } from "../../build/index.ts";
-import { writeDest } from "../../export/index.ts";
+import { saveImagesTo } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
@@ -27,7 +26,7 @@ export const command: Command = {
       throw usageError("Cannot save to a terminal: use -o or a redirection");
     await using store = await storeOf(context);
     const { signal } = context;
-    await writeDest(output ?? "-", saveImages(store, args, { format, signal }), { signal });
+    await saveImagesTo(output ?? "-", store, args, { format, signal });
     return ExitCode.done;
   },
 };

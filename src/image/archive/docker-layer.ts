@@ -10,7 +10,7 @@ import {
   digestAlgorithm,
   layerMediaType,
 } from "../../core/index.ts";
-import { type Bytes, MAGIC_LENGTH, collect, decompress, detectCompression } from "../../io/index.ts";
+import { type Bytes, MAGIC_LENGTH, decompress, detectCompression, peek } from "../../io/index.ts";
 import type { StoredFile } from "./stored-file.ts";
 import type { LoadOptions } from "./types.ts";
 
@@ -39,14 +39,18 @@ export async function dockerLayer(
   const what = `layer ${file.digest}`;
   const labels = { [Annotation.uncompressed]: diffId };
   const reading = { ...(signal && { signal }) };
-  const head = await collect(store.open(file.digest, { length: MAGIC_LENGTH, ...reading }), MAGIC_LENGTH, { what });
-  const format = file.digest === diffId ? "uncompressed" : detectCompression(head);
-  const tar = decompress(store.open(file.digest, reading), { format, what, limit: Limits.layerUnpacked });
+  if (file.digest === diffId) {
+    store.label(file.digest, labels);
+    return { mediaType: layerMediaType("uncompressed", "docker"), digest: file.digest, size: file.size };
+  }
+  const { head, bytes } = await peek(store.open(file.digest, reading), MAGIC_LENGTH);
+  const format = detectCompression(head);
+  const tar = decompress(bytes, { format, what, limit: Limits.layerUnpacked });
   if (format === "bzip2" || format === "xz") {
     const { digest, size } = await store.put(tar, { expected: { digest: diffId }, labels, lease, ...reading });
     return { mediaType: layerMediaType("uncompressed", "docker"), digest, size };
   }
-  const actual = file.digest === diffId ? diffId : await digestAs(digestAlgorithm(diffId), tar);
+  const actual = await digestAs(digestAlgorithm(diffId), tar);
   if (actual !== diffId) throw wrongLayer(file, actual, diffId);
   store.label(file.digest, labels);
   return { mediaType: layerMediaType(format, "docker"), digest: file.digest, size: file.size };

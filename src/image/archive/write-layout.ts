@@ -1,19 +1,25 @@
-import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ContentStore } from "../../content/index.ts";
-import { Annotation, type Descriptor, Limits, errnoOf, throwIfAborted } from "../../core/index.ts";
-import { writeFileAtomic } from "../../io/index.ts";
+import { Annotation, type Descriptor, Limits, isVarveError, throwIfAborted } from "../../core/index.ts";
+import { type Bytes, verified, writeFileAtomic } from "../../io/index.ts";
 import { readIndex } from "../read-manifest.ts";
-import { OCI_LAYOUT, encodeLayoutIndex, layoutContents } from "./contents.ts";
-import { readLayoutFile } from "./layout-file.ts";
+import { type LayoutContents, OCI_LAYOUT, encodeLayoutIndex, layoutContents } from "./contents.ts";
+import { readLayoutFile, useLayoutFile } from "./layout-file.ts";
 import type { WriteOptions } from "./types.ts";
 import { makeDirectories } from "../../linux/index.ts";
 
-async function hasSize(path: string, size: number): Promise<boolean> {
+type LayoutBlob = LayoutContents["blobs"][number];
+
+/** Whether a blob is there, and is what its name says. */
+async function holds(directory: string, { path, digest, size }: LayoutBlob): Promise<boolean> {
+  const drain = async (bytes: Bytes): Promise<true> => {
+    for await (const _chunk of verified(bytes, { digest, size }, { what: path }));
+    return true;
+  };
   try {
-    return (await stat(path)).size === size;
+    return (await useLayoutFile(directory, path, drain)) === true;
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
+    if (isVarveError(error, "corrupt")) return false;
     throw error;
   }
 }
@@ -39,11 +45,13 @@ async function mergedEntries(directory: string, entries: readonly Descriptor[]):
 export async function writeLayout(store: ContentStore, directory: string, options: WriteOptions): Promise<void> {
   const { blobs, entries, dockerManifest } = await layoutContents(store, options);
   makeDirectories(directory);
-  for (const { path, digest, size } of blobs) {
-    throwIfAborted(options.signal, `write OCI layout ${directory}`);
-    const target = join(directory, path);
+  const { signal } = options;
+  for (const blob of blobs) {
+    throwIfAborted(signal, `write OCI layout ${directory}`);
+    const target = join(directory, blob.path);
     makeDirectories(dirname(target));
-    if (!(await hasSize(target, size))) await writeFileAtomic(target, store.open(digest), { mode: 0o444 });
+    if (!(await holds(directory, blob)))
+      await writeFileAtomic(target, store.open(blob.digest, { signal }), { mode: 0o444 });
   }
   await writeFileAtomic(join(directory, "oci-layout"), OCI_LAYOUT);
   if (dockerManifest !== undefined) await writeFileAtomic(join(directory, "manifest.json"), dockerManifest);

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, stat, utimes } from "node:fs/promises";
+import { type FileHandle, open, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   Annotation,
@@ -12,6 +12,7 @@ import {
   digestHex,
   errnoOf,
   goJson,
+  isVarveError,
 } from "../../core/index.ts";
 import { type Bytes, bytesOf, collect, verified, writeFileAtomic } from "../../io/index.ts";
 import { manifestJson, readIndex } from "../../image/index.ts";
@@ -68,8 +69,23 @@ export function isTagged({ annotations = {} }: Descriptor, tag: string): boolean
   return annotations[Annotation.refName] === tag && annotations[Annotation.containerdImageName] === undefined;
 }
 
+/** Whether a file is what a blob's name says; not so what cannot be read. */
+async function isBlobFile(path: string, expected: Pick<Descriptor, "digest" | "size">): Promise<boolean> {
+  try {
+    await using file = await openFile(path);
+    const { size } = (await file?.stat()) ?? {};
+    if (file === undefined || size !== expected.size) return false;
+    const bytes = file.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>;
+    for await (const _chunk of verified(bytes, expected, { what: path }));
+    return true;
+  } catch (error) {
+    if (isVarveError(error, "corrupt")) return false;
+    throw error;
+  }
+}
+
 /**
- * True if the blob is there. It then counts as young, so that no collection takes it before an index names it; unless it is
+ * True if the blob is there, and whole. It then counts as young, so that no collection takes it before an index names it; unless it is
  * another user's, whose times cannot be set.
  */
 export async function touchBlob(
@@ -77,8 +93,8 @@ export async function touchBlob(
   { digest, size }: Pick<Descriptor, "digest" | "size">,
 ): Promise<boolean> {
   const path = blobFile(directory, digest);
+  if (!(await isBlobFile(path, { digest, size }))) return false;
   try {
-    if ((await stat(path)).size !== size) return false;
     const now = new Date();
     await utimes(path, now, now);
     return true;

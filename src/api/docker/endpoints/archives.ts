@@ -8,7 +8,7 @@ import {
   hostPlatform,
   parseReference,
 } from "../../../core/index.ts";
-import type { Store } from "../../../build/index.ts";
+import { type Store, restoreImages } from "../../../build/index.ts";
 import { keepUntagged, matchesPlatform, nameImage, openLocalImage } from "../../../classic/index.ts";
 import { loadArchive, writeArchive } from "../../../image/index.ts";
 import { limited } from "../../../io/index.ts";
@@ -60,6 +60,9 @@ export const saveSeveral: Endpoint = async (call, api) => {
 async function save(names: readonly string[], call: Call, { store, events }: DockerApi): Promise<HttpResponse> {
   const platform = jsonPlatform(call, "platform", "1.48");
   const chosen = (await Promise.all(names.map((name) => chosenBy(name, platform, store)))).flat();
+  await using lease = await store.content.lease();
+  const images = chosen.map(({ image, names }) => ({ name: names[0], descriptor: image.manifest }));
+  await restoreImages(store, images, { lease, signal: call.request.signal });
   const bytes = writeArchive(store.content, {
     images: chosen.map(({ image, names }) => ({ descriptor: image.manifest, names })),
     format: "docker",

@@ -103,7 +103,8 @@ export async function pullOne(reference: Reference, deps: PullDeps): Promise<Loc
     });
   const told = layerProgress(new Set([...wanted].filter((digest) => !there.has(digest))), emit);
   const pinned = { registry: reference.registry, repository: reference.repository, digest: target.digest };
-  await pull(deps.registry, pinned, { platform: deps.platform, store: content, lease, signal, onEvent: told });
+  const how = { platform: deps.platform, present: "verify" } as const;
+  await pull(deps.registry, pinned, { ...how, store: content, lease, signal, onEvent: told });
   const image = await openLocalImage(api.store, target, deps.platform, signal);
   const isNew = !(await isNamed(reference, image, deps));
   await nameImage(api.store, formatReference(reference), target);

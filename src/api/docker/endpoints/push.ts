@@ -1,4 +1,5 @@
 import { type Digest, type Reference, digestHex, familiarReference, formatReference } from "../../../core/index.ts";
+import { mending } from "../../../build/index.ts";
 import { type TransferEvent, push as pushTo } from "../../../registry/index.ts";
 import { type Endpoint, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
@@ -30,7 +31,9 @@ export const push: Endpoint = async (call, api) => {
       const { content } = api.store;
       await using lease = await content.lease();
       lease.add("blob", descriptor.digest);
-      await pushTo(registry, [reference], { store: content, target: descriptor, signal, onEvent: told });
+      await mending(api.store, [{ name: familiarReference(reference), descriptor }], { lease, signal }, () =>
+        pushTo(registry, [reference], { store: content, target: descriptor, signal, onEvent: told }),
+      );
       const { digest, size } = descriptor;
       emit({ status: `${reference.tag}: digest: ${digest} size: ${size}` });
       emit({ aux: { Tag: reference.tag, Digest: digest, Size: size } });
