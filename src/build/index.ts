@@ -32,6 +32,7 @@ export type * from "./options.ts";
 export { type PruneReport, diskUsage, prune, pruneUntagged } from "./prune.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore } from "./store.ts";
 export type { Removal } from "../classic/index.ts";
+export { type LostBlobReport, type StoreVerification, verifyStore } from "./verify-store.ts";
 export { parseDockerfile } from "../dockerfile/index.ts";
 export type { RegistryConfig } from "../registry/index.ts";
 export { type TransferStatus, transferStatuses } from "./transfers.ts";

@@ -33,6 +33,7 @@ export async function prune(store: Store, request: PruneRequest = {}, signal?: A
   const removed = await pruneRecords(request, { ...usageDeps(store), root: store.root }, signal);
   if (removed.length > 0) pruneCache(state, resultTable(records));
   const { freed } = await content.collect({
+    quarantine: request.all === true ? "all" : "old",
     snapshots: async (names) => await snapshotter.sweep(names),
     resumable: request.all === true ? "none" : "recent",
     signal,

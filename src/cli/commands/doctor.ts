@@ -6,8 +6,12 @@ import { describeFlags, parseFlags, usageError } from "../flags.ts";
 import { printableJson, printableLine } from "../printable.ts";
 import { loadSettings } from "../settings.ts";
 import { FORMAT, wantsJson } from "./common.ts";
+import { verify } from "./doctor-verify.ts";
 
-const FLAGS = { format: FORMAT } as const;
+const FLAGS = {
+  format: FORMAT,
+  verify: { kind: "boolean", help: "read every blob of the root instead, and say what is damaged" },
+} as const;
 
 export const command: Command = {
   summary: "say what this machine offers and what it lacks",
@@ -16,6 +20,7 @@ export const command: Command = {
     const { flags, args } = parseFlags(argv, FLAGS);
     if (args.length > 0) throw usageError("Cannot examine this machine: expected no arguments");
     const json = wantsJson(flags.format);
+    if (flags.verify) return await verify(context, json);
     const report = withSettings(await doctorFacts(context.store, context.signal), await settingsFact(context));
     await context.stdout.write(json ? `${printableJson(report)}\n` : describeReport(report));
     return report.ready ? ExitCode.done : ExitCode.machine;

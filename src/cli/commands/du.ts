@@ -23,9 +23,12 @@ export const command: Command = {
     });
     await printRows(usages, flags.format, row, context);
     if (flags.format === "json") return ExitCode.done;
-    const sum = (all: typeof usages): string => humanSize(all.reduce((total, usage) => total + usage.size, 0));
+    const damaged = (await store.content.quarantined()).reduce((total, { bytes }) => total + bytes, 0);
+    const sum = (all: typeof usages, more = 0): string =>
+      humanSize(all.reduce((total, usage) => total + usage.size, more));
+    const quarantine = damaged === 0 ? "" : `Quarantined:\t${humanSize(damaged)}\n`;
     await context.stdout.write(
-      `Shared:\t\t${sum(usages.filter((usage) => usage.shared))}\nReclaimable:\t${sum(usages.filter((usage) => !usage.inUse && !usage.shared))}\nTotal:\t\t${sum(usages)}\n`,
+      `${quarantine}Shared:\t\t${sum(usages.filter((usage) => usage.shared))}\nReclaimable:\t${sum(usages.filter((usage) => !usage.inUse && !usage.shared))}\nTotal:\t\t${sum(usages, damaged)}\n`,
     );
     return ExitCode.done;
   },

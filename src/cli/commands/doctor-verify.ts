@@ -1,0 +1,48 @@
+import { type StoreVerification, verifyStore } from "../../build/index.ts";
+import { digestOf } from "../../core/index.ts";
+import type { CommandContext } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { openDisplay } from "../progress/display.ts";
+import { printableJson, printableLine } from "../printable.ts";
+import { humanSize } from "../values.ts";
+import { storeOf } from "./common.ts";
+
+/** Reads every blob of the store and says what is lost. The exit code is 5 if an image misses a blob. */
+export async function verify(context: CommandContext, json: boolean): Promise<number> {
+  await using store = await storeOf(context);
+  const report = await shown(context, json, (onProgress) => verifyStore(store, { signal: context.signal, onProgress }));
+  await context.stdout.write(json ? `${printableJson(report)}\n` : describe(report));
+  return report.ready ? ExitCode.done : ExitCode.machine;
+}
+
+type OnProgress = NonNullable<Parameters<typeof verifyStore>[1]>["onProgress"];
+
+/** A bar on a terminal, lines elsewhere. */
+async function shown<T>({ screen }: CommandContext, json: boolean, work: (on: OnProgress) => Promise<T>): Promise<T> {
+  const display = openDisplay(json ? "quiet" : "auto", screen);
+  const name = "verifying the store";
+  const vertex = { kind: "vertex" as const, digest: digestOf(name), name, inputs: [], startedAt: Date.now() };
+  display.event(vertex);
+  try {
+    return await work(({ bytes, total }) => {
+      const done = bytes >= total.bytes ? { completedAt: Date.now() } : {};
+      const status = { kind: "status" as const, vertex: vertex.digest, id: "blobs", startedAt: vertex.startedAt };
+      display.event({ ...status, current: bytes, total: total.bytes, ...done });
+    });
+  } finally {
+    display.event({ ...vertex, completedAt: Date.now() });
+    display.finish();
+  }
+}
+
+function describe({ blobs, bytes, lost, ready }: StoreVerification): string {
+  const lines = lost.flatMap(({ digest, state, images, records, fix }) => [
+    `lost  ${digest}  ${state}`,
+    ...(images.length === 0 ? [] : [`      images: ${images.join(", ")}`]),
+    ...(records.length === 0 ? [] : [`      cached results: ${records.length}`]),
+    `      to fix: ${fix}`,
+  ]);
+  const verdict = lost.length === 0 ? "All are whole." : ready ? "Every image is whole." : "Some images are not whole.";
+  lines.push(`${blobs} blobs, ${humanSize(bytes)}. ${verdict}`);
+  return lines.map((line) => `${printableLine(line)}\n`).join("");
+}
