@@ -31,6 +31,8 @@ export class CacheManager<R> {
   readonly id: string;
   readonly keys: CacheKeyStore;
   readonly results: CacheResultStore<R>;
+  /** How many results of other caches were saved under keys of edges that were not told. */
+  adopted: number = 0;
 
   constructor({ id, keys, results }: CacheManagerOptions<R>) {
     this.id = id;

@@ -20,22 +20,36 @@ export interface Loaded<R> {
  */
 export class CombinedCache<R> {
   readonly main: CacheManager<R>;
-  readonly #imports: CacheManager<R>[] = [];
+  #imports: readonly CacheManager<R>[] = [];
+  #all: readonly CacheManager<R>[];
+  #changes = 0;
   readonly #onFailure: (cache: string, error: unknown) => void;
 
   constructor(main: CacheManager<R>, onFailure: (cache: string, error: unknown) => void = () => undefined) {
     this.main = main;
+    this.#all = [main];
     this.#onFailure = onFailure;
   }
 
   /** Adds an imported cache, asked after those that are there. One of a known name is left out. */
   add(cache: CacheManager<R>): void {
-    if (this.all().every(({ id }) => id !== cache.id)) this.#imports.push(cache);
+    if (this.#all.every(({ id }) => id !== cache.id)) this.#setImports([...this.#imports, cache]);
   }
 
   /** In the order they are asked. */
   all(): readonly CacheManager<R>[] {
-    return [this.main, ...this.#imports];
+    return this.#all;
+  }
+
+  /** Changes when a key of any edge may be known in a cache where it was not, without that edge being told. */
+  get revision(): string {
+    return `${this.#changes} ${this.main.adopted}`;
+  }
+
+  #setImports(imports: readonly CacheManager<R>[]): void {
+    this.#imports = imports;
+    this.#all = [this.main, ...imports];
+    this.#changes += 1;
   }
 
   /** Follows a link from an id of one cache. */
@@ -67,8 +81,10 @@ export class CombinedCache<R> {
     const parents = await cache.results.loadWithParents?.(record.key, record.result, context);
     const own = parents?.get(record.key);
     const result = own === undefined ? await cache.load(record, context) : own.result;
-    for (const [ancestor, parent] of parentsOf(key, cache.id, parents))
+    for (const [ancestor, parent] of parentsOf(key, cache.id, parents)) {
       await this.main.save(ancestor, parent.result, parent.createdAt);
+      this.main.adopted += 1;
+    }
     const { record: kept } = await this.main.save(key, result, record.result.createdAt);
     return { result, records: kept === undefined ? [record] : [record, kept] };
   }
@@ -79,9 +95,8 @@ export class CombinedCache<R> {
     try {
       return await question();
     } catch (error) {
-      const at = this.#imports.indexOf(cache);
-      if (at >= 0) {
-        this.#imports.splice(at, 1);
+      if (this.#imports.includes(cache)) {
+        this.#setImports(this.#imports.filter((one) => one !== cache));
         this.#onFailure(cache.id, error);
       }
       return otherwise;

@@ -1,7 +1,8 @@
 import type { ActiveVertex } from "./active-vertex.ts";
 import { type EdgeState, type Origin, levelOf } from "./edge-state.ts";
 import { Level, explore, isExhausted } from "./explore.ts";
-import { Input } from "./input.ts";
+import { Input, type InputOwner } from "./input.ts";
+import { Inputs } from "./inputs.ts";
 import type { CacheKey } from "./key.ts";
 import { Making } from "./making.ts";
 import { Search } from "./search.ts";
@@ -22,11 +23,11 @@ let serial = 0;
  * Consumers say how far they want it; it wants its own inputs as far as it takes to get there, and no further. `step` looks
  * at what is known and starts what is missing; whatever ends wakes the edge again.
  */
-export class Edge<R> {
+export class Edge<R> implements InputOwner<R> {
   readonly #serial = (serial += 1);
   readonly vertex: ActiveVertex<R>;
   readonly output: number;
-  readonly inputs: readonly Input<R>[];
+  readonly #inputs = new Inputs<R>();
   readonly #search: Search<R>;
   readonly #making: Making<R>;
   readonly #consumers = new Map<Consumer, Level>();
@@ -35,16 +36,20 @@ export class Edge<R> {
   constructor(vertex: ActiveVertex<R>, output: number) {
     this.vertex = vertex;
     this.output = output;
-    this.inputs = vertex.inputs.map((source, index) => new Input(this, source.vertex.edge(source.output), index));
+    this.#inputs.fill(vertex.inputs.map((source, index) => new Input(this, source.vertex.edge(source.output), index)));
     const failed = (error: unknown): void => this.#onError(error);
     const ended = (): void => this.wake();
-    this.#search = new Search(vertex, output, this.inputs, { keysChanged: () => this.#onKeys(), failed, ended });
+    this.#search = new Search(vertex, output, this.#inputs, { keysChanged: () => this.#onKeys(), failed, ended });
     this.#making = new Making(vertex, output, this.#search, {
       made: (result, origin, startedAt) => this.#complete(result, origin, startedAt),
       loadFailed: () => this.#setState({ kind: "matching", level: Level.none }),
       failed,
       ended,
     });
+  }
+
+  get inputs(): readonly Input<R>[] {
+    return this.#inputs.list;
   }
 
   get state(): EdgeState<R> {
@@ -98,6 +103,14 @@ export class Edge<R> {
     this.vertex.wake(this);
   }
 
+  changed(input: Input<R>): void {
+    this.#inputs.changed(input);
+  }
+
+  watch(input: Input<R>, isWatched: boolean): void {
+    this.#inputs.watch(input, isWatched);
+  }
+
   /** Looks at what is known and starts what is missing. */
   step(): void {
     if (this.#state.kind === "complete" || this.#state.kind === "failed" || this.#state.kind === "merged") return;
@@ -105,8 +118,9 @@ export class Edge<R> {
     if (demand < Level.complete) this.#stopMaking();
     if (demand === Level.none) return this.#rest();
     if (this.#state.kind === "loading" || this.#state.kind === "executing") return;
-    const failed = this.inputs.find(({ edge, want }) => want > Level.none && edge.state.kind === "failed");
-    if (failed?.edge.state.kind === "failed") return this.fail(failed.edge.state.error);
+    const at = this.#inputs.views().findIndex(({ failed }, index) => failed && this.#wants(index));
+    const failed = this.inputs[at]?.edge.state;
+    if (failed?.kind === "failed") return this.fail(failed.error);
     const [key] = this.keys;
     if (key === undefined) return this.#begin();
     const twin = this.vertex.index.twinOf(this);
@@ -153,6 +167,10 @@ export class Edge<R> {
     await Promise.all([this.#search.ended(), this.#making.ended()]);
   }
 
+  #wants(index: number): boolean {
+    return (this.inputs[index]?.want ?? Level.none) > Level.none;
+  }
+
   /** Starts with the cache map; meanwhile the inputs find out their definition keys. */
   #begin(): void {
     for (const input of this.inputs) input.require(Level.fast);
@@ -174,14 +192,14 @@ export class Edge<R> {
   #stepInputs(key: CacheKey, demand: Level): void {
     const { matcher } = this.#search;
     if (!this.isIgnored) this.#search.probe(key);
-    const views = this.inputs.map((input) => input.view());
+    const views = this.#inputs.views();
     if (!this.isIgnored && demand >= Level.slow) this.#search.fetch();
     const isDone = this.isIgnored || views.every(isExhausted) || matcher.isStuck(views);
     const isFast = views.every(({ level, busy }) => level >= Level.fast && !busy);
     this.#reach(isDone ? Level.slow : isFast ? Level.fast : Level.none);
     if (demand === Level.complete && !matcher.isBusy) {
       if (this.#load()) return;
-      if (isDone) this.#setState({ kind: "gathering" });
+      if (isDone && this.#state.kind !== "gathering") this.#startGathering();
     }
     if (this.#state.kind === "gathering") return this.#gather();
     if (isDone || matcher.isFetching) return;
@@ -192,15 +210,20 @@ export class Edge<R> {
     }
   }
 
+  #startGathering(): void {
+    this.#inputs.gatherAll();
+    this.#setState({ kind: "gathering" });
+  }
+
   /** Makes all inputs, and makes them ready as they come. */
   #gather(): void {
-    for (const input of this.inputs) {
+    for (const input of this.#inputs.takeUngathered()) {
       input.require(Level.complete);
       if (input.edge.level < Level.complete) continue;
       this.#search.hash(input);
       this.#making.preload(input);
     }
-    if (this.inputs.every((input) => input.isReady) && !this.#search.matcher.isBusy) this.#execute();
+    if (this.#inputs.views().every(({ ready }) => ready) && !this.#search.matcher.isBusy) this.#execute();
   }
 
   /** Loads the best record, if there is one. */

@@ -14,7 +14,7 @@ export type Level = (typeof Level)[keyof typeof Level];
 export type ContentKind = "none" | "unknown" | "computing" | "absent" | "known";
 
 /** What the exploring of one input is decided by. */
-export interface InputView {
+export interface Explored {
   /** How far the input's edge has got. */
   readonly level: Level;
   /** Some key of the input leads to a record of the op. */
@@ -24,6 +24,13 @@ export interface InputView {
   readonly content: ContentKind;
 }
 
+/** What an edge has to know of one input. */
+export interface InputView extends Explored {
+  /** Made, digested and loaded, as far as the op asks for it. */
+  readonly ready: boolean;
+  readonly failed: boolean;
+}
+
 /** What to do next about one input: how far to want its edge, and whether to digest its content now. */
 export interface InputStep {
   readonly want: Level;
@@ -31,12 +38,12 @@ export interface InputStep {
 }
 
 /** No key of the input is left that could be found out. */
-export function isExhausted(input: InputView): boolean {
+export function isExhausted(input: Explored): boolean {
   return !input.busy && input.level >= Level.slow && input.content !== "unknown" && input.content !== "computing";
 }
 
 /** The next thing that may bring the input another key. */
-function nextStep(input: InputView): InputStep {
+function nextStep(input: Explored): InputStep {
   if (input.level < Level.fast) return { want: Level.fast, hash: false };
   if (input.busy) return hold(input);
   if (input.level < Level.slow) return { want: Level.slow, hash: false };
@@ -45,7 +52,7 @@ function nextStep(input: InputView): InputStep {
 }
 
 /** Wants no more than what is there, and never a result. */
-function hold(input: InputView): InputStep {
+function hold(input: Explored): InputStep {
   return { want: input.level === Level.complete ? Level.slow : input.level, hash: false };
 }
 
@@ -55,7 +62,7 @@ function hold(input: InputView): InputStep {
  * For `fast` the inputs' definition keys are enough. Past that there are two phases: inputs that no key has matched yet are
  * looked into first; those with a match are left alone until every other has one too, or has no key left to try.
  */
-export function explore(inputs: readonly InputView[], demand: Level): InputStep[] {
+export function explore(inputs: readonly Explored[], demand: Level): InputStep[] {
   if (demand <= Level.fast) return inputs.map((input) => (input.level < Level.fast ? nextStep(input) : hold(input)));
   const isFirstPhase = inputs.some((input) => !input.matched && !isExhausted(input));
   return inputs.map((input) => {

@@ -32,16 +32,23 @@ export type ContentState =
   | { readonly kind: "absent" }
   | { readonly kind: "known"; readonly digest: Digest; readonly key: CacheKey };
 
+/** The edge an input belongs to. */
+export interface InputOwner<R> extends Consumer {
+  /** Something that `view` shows, or that probes are made of, has changed. */
+  changed(input: Input<R>): void;
+  /** The input will tell of its edge's changes, or will not: nothing is wanted of it. */
+  watch(input: Input<R>, isWatched: boolean): void;
+}
+
 /** One input of an edge: how much of it is wanted, and which records of the op its keys have led to. */
 export class Input<R> implements Consumer {
   readonly index: number;
-  readonly #owner: Consumer;
+  readonly #owner: InputOwner<R>;
   readonly #source: Edge<R>;
   #map: CacheMapInput<R> = {};
-  content: ContentState = { kind: "none" };
-  preload: "needed" | "running" | "done" = "done";
-  /** Probes under way. */
-  probing: number = 0;
+  #content: ContentState = { kind: "none" };
+  #preload: "needed" | "running" | "done" = "done";
+  #probing = 0;
   /** Records of the op that some key of this input leads to. */
   readonly reached: Map<string, Location<R>> = new Map();
   /** What each probe has found, by cache, id and selector. */
@@ -50,10 +57,38 @@ export class Input<R> implements Consumer {
   #want: Level = Level.none;
   #read: { readonly result: R } | undefined;
 
-  constructor(owner: Consumer, source: Edge<R>, index: number) {
+  constructor(owner: InputOwner<R>, source: Edge<R>, index: number) {
     this.#owner = owner;
     this.#source = source;
     this.index = index;
+  }
+
+  get content(): ContentState {
+    return this.#content;
+  }
+
+  set content(state: ContentState) {
+    this.#content = state;
+    this.#owner.changed(this);
+  }
+
+  get preload(): "needed" | "running" | "done" {
+    return this.#preload;
+  }
+
+  set preload(state: "needed" | "running" | "done") {
+    this.#preload = state;
+    this.#owner.changed(this);
+  }
+
+  /** Probes under way. */
+  get probing(): number {
+    return this.#probing;
+  }
+
+  set probing(count: number) {
+    this.#probing = count;
+    this.#owner.changed(this);
   }
 
   /** Says how the input enters the op's key, once the cache map is known. */
@@ -77,6 +112,7 @@ export class Input<R> implements Consumer {
   }
 
   wake(): void {
+    this.#owner.changed(this);
     this.#owner.wake();
   }
 
@@ -84,23 +120,22 @@ export class Input<R> implements Consumer {
   require(level: Level): void {
     if (level === this.#want) return;
     this.#want = level;
+    this.#owner.watch(this, level > Level.none);
     this.edge.require(this, level);
   }
 
   view(): InputView {
+    const { level, state } = this.edge;
+    const { kind } = this.#content;
+    const isMade = level === Level.complete && this.#preload === "done";
     return {
-      level: this.edge.level,
+      level,
       matched: this.reached.size > 0,
-      busy: this.probing > 0,
-      content: this.content.kind,
+      busy: this.#probing > 0,
+      content: kind,
+      ready: isMade && kind !== "unknown" && kind !== "computing",
+      failed: state.kind === "failed",
     };
-  }
-
-  /** Made, digested and loaded, as far as the op asks for it. */
-  get isReady(): boolean {
-    const { kind } = this.content;
-    const isMade = this.edge.level === Level.complete && this.preload === "done";
-    return isMade && kind !== "unknown" && kind !== "computing";
   }
 
   /** Every key known to stand for the input, with the selector it is taken with. */
@@ -141,6 +176,7 @@ export class Input<R> implements Consumer {
       const location = { cache, id: record };
       this.reached.set(locationName(location), location);
     }
+    this.#owner.changed(this);
     const { selector } = link;
     this.#probes.push({
       kind: key.vertex === undefined ? "content" : "definition",
@@ -183,6 +219,7 @@ export class Input<R> implements Consumer {
     this.setMap(this.#map);
     this.reached.clear();
     this.#found.clear();
+    this.#owner.changed(this);
   }
 
   trace(): InputTrace {

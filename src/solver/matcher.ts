@@ -35,10 +35,10 @@ export class Matcher<R> {
     return preferred(usable, this.#cache.main);
   }
 
-  /** Questions nobody has asked yet about the inputs of `key`, by input. */
-  takeProbes(key: CacheKey): (readonly [Input<R>, Probe<R>[]])[] {
+  /** Questions nobody has asked yet about these inputs of `key`, by input. */
+  takeProbes(key: CacheKey, inputs: readonly Input<R>[]): (readonly [Input<R>, Probe<R>[]])[] {
     const link = { digest: key.digest, output: key.output };
-    return this.#inputs
+    return inputs
       .map((input) => [input, input.takeProbes(link, this.#cache.all())] as const)
       .filter(([, probes]) => probes.length > 0);
   }
@@ -76,7 +76,10 @@ export class Matcher<R> {
   common(): Location<R>[] {
     const [first, ...rest] = this.#inputs;
     const found = [...(first?.reached.values() ?? [])];
-    return found.filter((location) => rest.every(({ reached }) => reached.has(locationName(location))));
+    return found.filter((location) => {
+      const name = locationName(location);
+      return rest.every(({ reached }) => reached.has(name));
+    });
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { ActiveVertex } from "./active-vertex.ts";
 import type { CacheRecord } from "./cache-manager.ts";
 import type { Input } from "./input.ts";
+import type { Inputs } from "./inputs.ts";
 import { CacheKey } from "./key.ts";
 import { Matcher } from "./matcher.ts";
 import type { CandidateTrace } from "./trace.ts";
@@ -24,17 +25,18 @@ export class Search<R> {
   readonly candidates: CandidateTrace[] = [];
   readonly #vertex: ActiveVertex<R>;
   readonly #output: number;
-  readonly #inputs: readonly Input<R>[];
+  readonly #inputs: Inputs<R>;
   readonly #listener: SearchListener;
   readonly #work: Work;
+  #askedRevision: string | undefined;
   #mapping: "idle" | "asking" | "done" = "idle";
 
-  constructor(vertex: ActiveVertex<R>, output: number, inputs: readonly Input<R>[], listener: SearchListener) {
+  constructor(vertex: ActiveVertex<R>, output: number, inputs: Inputs<R>, listener: SearchListener) {
     this.#vertex = vertex;
     this.#output = output;
     this.#inputs = inputs;
     this.#listener = listener;
-    this.matcher = new Matcher(vertex.cache, inputs);
+    this.matcher = new Matcher(vertex.cache, inputs.list);
     this.#work = new Work(
       (error) => listener.failed(error),
       () => listener.ended(),
@@ -63,7 +65,10 @@ export class Search<R> {
 
   /** Asks the caches about inputs' keys they were not asked about. */
   probe(key: CacheKey): void {
-    for (const [input, probes] of this.matcher.takeProbes(key)) {
+    const { cache } = this.#vertex;
+    if (cache.revision !== this.#askedRevision) this.#inputs.askAll();
+    this.#askedRevision = cache.revision;
+    for (const [input, probes] of this.matcher.takeProbes(key, this.#inputs.takeUnasked())) {
       this.#work.start(async () => {
         const isNew = await this.matcher.probe(key, input, probes);
         if (isNew) this.#keysChanged();
@@ -101,7 +106,7 @@ export class Search<R> {
   }
 
   /** Takes what `inputs` are known by into the keys. */
-  refreshKeys(inputs: readonly Input<R>[] = this.#inputs): void {
+  refreshKeys(inputs: readonly Input<R>[] = this.#inputs.list): void {
     for (const input of inputs)
       for (const alternative of input.alternatives())
         for (const key of this.keys) key.addAlternative(input.index, alternative);
@@ -126,11 +131,11 @@ export class Search<R> {
 
   async #add(map: CacheMap<R>): Promise<void> {
     const { digest: vertex, exportCache: exportResult } = this.#vertex;
-    const key = new CacheKey(map.digest, this.#output, { inputs: this.#inputs.length, vertex, exportResult });
+    const key = new CacheKey(map.digest, this.#output, { inputs: this.#inputs.list.length, vertex, exportResult });
     if (key.isRoot && !this.#vertex.ignoreCache) await this.matcher.find(key);
     this.maps.push(map);
     this.keys.push(key);
-    for (const [index, input] of this.#inputs.entries()) input.setMap(map.inputs[index] ?? {});
+    for (const [index, input] of this.#inputs.list.entries()) input.setMap(map.inputs[index] ?? {});
     this.#listener.keysChanged();
   }
 
