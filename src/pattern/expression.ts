@@ -1,18 +1,7 @@
+import { Limits, VarveError } from "../core/index.ts";
 import { badPattern } from "./bad-pattern.ts";
-
-/** A set of characters, as ranges of code points, both ends included. */
-interface CharSet {
-  readonly negated: boolean;
-  readonly ranges: readonly (readonly [low: number, high: number])[];
-}
-
-type Term =
-  /** One character of the set, or any number of them. */
-  | { readonly kind: "set"; readonly set: CharSet; readonly repeat: boolean }
-  /** `(.*` + slash + `)?`: nothing, or any whole directories. */
-  | { readonly kind: "directories" }
-  /** `^` anywhere but at the start. */
-  | { readonly kind: "start" };
+import { StateMachine } from "./state-machine.ts";
+import type { CharSet, Term } from "./term.ts";
 
 export interface Expression {
   matches(path: string): boolean;
@@ -20,7 +9,6 @@ export interface Expression {
   matchesParents(path: string): boolean;
 }
 
-const SLASH = 47;
 const NEWLINE = 10;
 const SPECIAL = new Set(".+()|{}$");
 const DIRECTORIES = "(.*/)?";
@@ -169,94 +157,9 @@ function complement(ranges: CharSet["ranges"]): CharSet["ranges"] {
   return gaps;
 }
 
-function contains({ negated, ranges }: CharSet, code: number): boolean {
-  return ranges.some(([low, high]) => low <= code && code <= high) !== negated;
-}
-
-/** The states reached after some characters: each once, in order of discovery. */
-class States {
-  readonly list: number[] = [];
-  readonly #seen: Uint8Array;
-
-  constructor(size: number) {
-    this.#seen = new Uint8Array(size);
-  }
-
-  has(state: number): boolean {
-    return this.#seen[state] === 1;
-  }
-
-  add(state: number): void {
-    if (this.#seen[state] === 1) return;
-    this.#seen[state] = 1;
-    this.list.push(state);
-  }
-
-  clear(): void {
-    for (const state of this.list) this.#seen[state] = 0;
-    this.list.length = 0;
-  }
-}
-
-/**
- * Follows all states at once, so that a pattern of many stars costs its length times the text's and no more. State 2i is
- * "before term i", 2i+1 is "inside the directories of term i".
- */
-class StateMachine implements Expression {
-  readonly #terms: readonly Term[];
-
-  constructor(terms: readonly Term[]) {
-    this.#terms = terms;
-  }
-
-  matches(path: string): boolean {
-    return this.#run(path, false);
-  }
-
-  matchesParents(path: string): boolean {
-    return this.#run(path, true);
-  }
-
-  #run(path: string, parents: boolean): boolean {
-    const final = 2 * this.#terms.length;
-    let current = new States(final + 1);
-    let next = new States(final + 1);
-    this.#enter(current, 0, true);
-    let started = false;
-    for (const rune of path) {
-      const code = rune.codePointAt(0) ?? 0;
-      if (parents && started && code === SLASH && current.has(final)) return true;
-      started = true;
-      for (const state of current.list) this.#step(next, state, code);
-      current.clear();
-      [current, next] = [next, current];
-      if (current.list.length === 0) return false;
-    }
-    return current.has(final);
-  }
-
-  #enter(states: States, index: number, atStart: boolean): void {
-    for (let i = index; !states.has(2 * i); i++) {
-      const term = this.#terms[i];
-      if (term?.kind === "start" && !atStart) return;
-      if (term?.kind !== "start") states.add(2 * i);
-      if (term === undefined || (term.kind === "set" && !term.repeat)) return;
-    }
-  }
-
-  #step(next: States, state: number, code: number): void {
-    const index = state >> 1;
-    const term = this.#terms[index];
-    if (term?.kind === "set") {
-      if (contains(term.set, code)) this.#enter(next, term.repeat ? index : index + 1, false);
-    } else if (term?.kind === "directories") {
-      if (code === SLASH) this.#enter(next, index + 1, false);
-      if (code !== NEWLINE) next.add(2 * index + 1);
-    }
-  }
-}
-
-/** Throws `invalid-build` if RE2 would refuse the expression. */
+/** Throws `invalid-build` if RE2 would refuse the expression, or if the pattern is longer than any path. */
 export function compileExpression(pattern: string): Expression {
+  if (pattern.length > Limits.path)
+    throw new VarveError("limit-exceeded", `Cannot read a pattern: it is longer than ${Limits.path} characters`);
   return new StateMachine(new Reader(expressionText(pattern), pattern).terms());
 }

@@ -70,5 +70,6 @@ export class PathFilter {
 }
 
 function mayHold(fixed: readonly string[] | undefined, path: string): boolean {
-  return fixed === undefined || fixed.some((candidate) => candidate.startsWith(`${path}/`));
+  const below = `${path}/`;
+  return fixed === undefined || fixed.some((candidate) => candidate.startsWith(below));
 }

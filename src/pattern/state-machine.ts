@@ -1,0 +1,125 @@
+import { type Bits, bitsWhere, hasBit, setBit } from "./bits.ts";
+import { type Term, contains } from "./term.ts";
+
+const SLASH = 47;
+const NEWLINE = 10;
+/** Characters whose terms are remembered, of each pattern. */
+const REMEMBERED = 256;
+
+/** Words of states that were followed, since the process began: what matching costs, for tests of how that grows. */
+export const matchingWork: { words: number } = { words: 0 };
+
+/**
+ * Runs an expression. All states are followed at once, 32 in each operation, so that a pattern of many stars costs its length
+ * times the text's, divided by 32. Bit i of `before` is "before term i", and one past the last term is the end; bit i of
+ * `inside` is "inside the directories of term i".
+ *
+ * A state before a repeated set or before directories is also a state before the next term. Such states form blocks: the bits
+ * of a row of skippable terms and the one after it. Whatever is set in a block sets all bits above it: a subtraction in each
+ * block finds the lowest bit that is set (Navarro and Raffinot, "Flexible Pattern Matching in Strings", 4.3).
+ */
+export class StateMachine {
+  readonly #terms: readonly Term[];
+  readonly #accepting = new Map<number, Bits>();
+  readonly #single: Bits;
+  readonly #repeated: Bits;
+  readonly #directories: Bits;
+  readonly #blocks: { readonly first: Bits; readonly last: Bits; readonly all: Bits };
+  readonly #initial: Bits;
+  /** The states of the match under way; matches do not overlap. */
+  readonly #before: Bits;
+  readonly #inside: Bits;
+
+  constructor(terms: readonly Term[]) {
+    this.#terms = terms;
+    const bits = (holds: (term: Term | undefined, before: Term | undefined) => boolean): Bits =>
+      bitsWhere(terms.length + 1, (at) => holds(terms[at], terms[at - 1]));
+    this.#single = bits((term) => term?.kind === "set" && !term.repeat);
+    this.#repeated = bits((term) => term?.kind === "set" && term.repeat);
+    this.#directories = bits((term) => term?.kind === "directories");
+    this.#blocks = {
+      first: bits((term, before) => isSkippable(term) && !isSkippable(before)),
+      last: bits((term, before) => !isSkippable(term) && isSkippable(before)),
+      all: bits((term, before) => isSkippable(term) || isSkippable(before)),
+    };
+    this.#initial = this.#atStart();
+    this.#before = this.#initial.slice();
+    this.#inside = new Int32Array(this.#initial.length);
+  }
+
+  matches(path: string): boolean {
+    return this.#run(path, false);
+  }
+
+  /** True if the path or a parent of it matches. */
+  matchesParents(path: string): boolean {
+    return this.#run(path, true);
+  }
+
+  #run(path: string, parents: boolean): boolean {
+    const end = this.#terms.length;
+    const [before, inside] = [this.#before, this.#inside];
+    before.set(this.#initial);
+    inside.fill(0);
+    let started = false;
+    for (const rune of path) {
+      const code = rune.codePointAt(0) ?? 0;
+      if (parents && started && code === SLASH && hasBit(before, end)) return true;
+      started = true;
+      if (!this.#step(before, inside, code)) return false;
+    }
+    return hasBit(before, end);
+  }
+
+  /** Follows one character, in place; false if no state is left. */
+  #step(before: Bits, inside: Bits, code: number): boolean {
+    const accepting = this.#acceptingOf(code);
+    const { first, last, all } = this.#blocks;
+    let [alive, carry, borrow] = [0, 0, 0];
+    matchingWork.words += before.length;
+    for (let at = 0; at < before.length; at++) {
+      const here = before[at] as number;
+      const passed = here & (accepting[at] as number);
+      const within = (here & (this.#directories[at] as number)) | (inside[at] as number);
+      const leaving = (passed & (this.#single[at] as number)) | (code === SLASH ? within : 0);
+      const next = (leaving << 1) | carry | (passed & (this.#repeated[at] as number));
+      carry = leaving >>> 31;
+      const marked = next | (last[at] as number);
+      const difference = (marked >>> 0) - ((first[at] as number) >>> 0) - borrow;
+      borrow = difference < 0 ? 1 : 0;
+      before[at] = next | ((all[at] as number) & (~(difference | 0) ^ marked));
+      inside[at] = code === NEWLINE ? 0 : within;
+      alive |= (before[at] as number) | (inside[at] as number);
+    }
+    return alive !== 0;
+  }
+
+  /** The terms that take a character. */
+  #acceptingOf(code: number): Bits {
+    const known = this.#accepting.get(code);
+    if (known !== undefined) return known;
+    const bits = bitsWhere(this.#terms.length + 1, (at) => {
+      const term = this.#terms[at];
+      return term?.kind === "set" && contains(term.set, code);
+    });
+    if (this.#accepting.size >= REMEMBERED) this.#accepting.clear();
+    this.#accepting.set(code, bits);
+    return bits;
+  }
+
+  /** The only states in which `^` holds. */
+  #atStart(): Bits {
+    const bits = new Int32Array(this.#single.length);
+    for (let at = 0; ; at++) {
+      const term = this.#terms[at];
+      if (term?.kind === "start") continue;
+      setBit(bits, at);
+      if (!isSkippable(term)) return bits;
+    }
+  }
+}
+
+/** Matches the empty text too. */
+function isSkippable(term: Term | undefined): boolean {
+  return term?.kind === "directories" || (term?.kind === "set" && term.repeat);
+}
