@@ -24,7 +24,7 @@ export function printable(text: string): string {
 
 /** As `printable`, in one line: a newline in a name must not look like the next line of the display. */
 export function printableLine(text: string): string {
-  return printable(text).replace(/\s*\n\s*/g, " ");
+  return printable(text).replace(/(?<!\s)\s+/g, (blanks) => (blanks.includes("\n") ? " " : blanks));
 }
 
 /** Without its colours: for counting columns. */

@@ -42,7 +42,7 @@ class SnapshotNode extends DiskNode {
  * read when they are first asked for. The tree must not change as long as this object is used.
  */
 export function snapshotTree(directory: Path): Tree {
-  const path = byteStringOf(directory).replace(/(?<=.)\/+$/, "");
+  const path = byteStringOf(directory).replace(/(?<=[^/])\/+$/, "");
   const stat = statEntry(path);
   if (stat === undefined) throw new VarveError("not-found", `Cannot checksum ${directory.toString()}: not found`);
   return { root: new SnapshotNode(path, stat) };

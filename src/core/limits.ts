@@ -6,6 +6,10 @@ export const Limits = {
   config: 8_388_608,
   /** A Dockerfile, as BuildKit's front end. */
   dockerfile: 2_097_152,
+  /** One text of a Dockerfile after its variables were expanded, in characters. */
+  expandedText: 1_048_576,
+  /** All that is expanded in one Dockerfile: characters put in for variables, and steps of `${name#pattern}` and its kin. */
+  expansion: 16_777_216,
   /** A `.dockerignore` file. */
   ignoreFile: 1_048_576,
   /** The layers of one image: overlayfs takes no more lower directories. */

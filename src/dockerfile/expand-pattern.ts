@@ -1,3 +1,5 @@
+import { VarveError } from "../core/index.ts";
+import type { ExpansionBudget } from "./budget.ts";
 import { fault } from "./fault.ts";
 
 /** One step of a shell pattern: a character, `?` or `*`. Brackets have no meaning in `${…}` patterns. */
@@ -60,6 +62,7 @@ function advance(threads: Threads, steps: readonly Step[], char: string): Thread
 }
 
 interface Search {
+  readonly budget: ExpansionBudget;
   readonly from: number;
   /** Only a match that begins at `from` counts. */
   readonly anchored: boolean;
@@ -68,7 +71,11 @@ interface Search {
 }
 
 /** The leftmost match, following all ways at once: time in the product of text and pattern. `*` and `?` match no newline. */
-function find(steps: readonly Step[], text: readonly string[], { from, anchored, greedy }: Search): Match | undefined {
+function find(
+  steps: readonly Step[],
+  text: readonly string[],
+  { budget, from, anchored, greedy }: Search,
+): Match | undefined {
   let threads: Threads = Array.from({ length: steps.length + 1 }, () => -1);
   let best: Match | undefined;
   for (let at = from; ; at++) {
@@ -78,30 +85,46 @@ function find(steps: readonly Step[], text: readonly string[], { from, anchored,
     if (best !== undefined && !greedy) return best;
     const alive = threads.some((thread) => thread >= 0 && (best === undefined || thread <= best.start));
     if (at >= text.length || (!alive && (anchored || best !== undefined))) return best;
+    budget.spend(threads.length);
     threads = advance(threads, steps, text[at] ?? "");
   }
 }
 
-function withPattern<T>(pattern: string, use: (steps: readonly Step[]) => T): T {
+/** A value, what is looked for in it, and what that may cost. */
+export interface PatternUse {
+  readonly pattern: string;
+  readonly value: string;
+  readonly budget: ExpansionBudget;
+}
+
+function withPattern<T>(
+  { pattern, value, budget }: PatternUse,
+  use: (steps: readonly Step[], text: readonly string[]) => T,
+): T {
+  budget.spend(pattern.length + value.length);
   try {
-    return use(readPattern(pattern));
+    return use(readPattern(pattern), Array.from(value));
   } catch (error) {
+    if (error instanceof VarveError && error.code === "limit-exceeded") throw error;
     throw error instanceof Error ? fault(`invalid pattern (${pattern}) in substitution: ${error.message}`) : error;
   }
 }
 
 /** `${value#pattern}`, or `##` if greedy. */
-export function trimPrefix(pattern: string, value: string, greedy: boolean): string {
-  const text = Array.from(value);
-  const match = withPattern(pattern, (steps) => find(steps, text, { from: 0, anchored: true, greedy }));
-  return match === undefined ? value : text.slice(match.end).join("");
+export function trimPrefix(of: PatternUse, greedy: boolean): string {
+  return withPattern(of, (steps, text) => {
+    const match = find(steps, text, { budget: of.budget, from: 0, anchored: true, greedy });
+    return match === undefined ? of.value : text.slice(match.end).join("");
+  });
 }
 
 /** `${value%pattern}`, or `%%` if greedy: the prefix of the reversed text. */
-export function trimSuffix(pattern: string, value: string, greedy: boolean): string {
-  const text = Array.from(value).toReversed();
-  const match = withPattern(pattern, (steps) => find(steps.toReversed(), text, { from: 0, anchored: true, greedy }));
-  return match === undefined ? value : text.slice(match.end).toReversed().join("");
+export function trimSuffix(of: PatternUse, greedy: boolean): string {
+  return withPattern(of, (steps, text) => {
+    const backwards = text.toReversed();
+    const match = find(steps.toReversed(), backwards, { budget: of.budget, from: 0, anchored: true, greedy });
+    return match === undefined ? of.value : backwards.slice(match.end).toReversed().join("");
+  });
 }
 
 /** A replacement as Go's `Regexp.Expand` reads it: `$0` is the match, `$$` a dollar, other names are empty. */
@@ -116,26 +139,28 @@ function fillTemplate(template: string, matched: string): string {
 }
 
 /** `${value/pattern/replacement}`: the first, longest match. */
-export function replaceFirst(pattern: string, value: string, replacement: string): string {
-  const text = Array.from(value);
-  const match = withPattern(pattern, (steps) => find(steps, text, { from: 0, anchored: false, greedy: true }));
-  if (match === undefined) return value;
-  return text.slice(0, match.start).join("") + replacement + text.slice(match.end).join("");
+export function replaceFirst(of: PatternUse, replacement: string): string {
+  return withPattern(of, (steps, text) => {
+    const match = find(steps, text, { budget: of.budget, from: 0, anchored: false, greedy: true });
+    if (match === undefined) return of.value;
+    return text.slice(0, match.start).join("") + replacement + text.slice(match.end).join("");
+  });
 }
 
 /** `${value//pattern/replacement}`: every match, left to right; an empty one just after another is none. */
-export function replaceAll(pattern: string, value: string, replacement: string): string {
-  const text = Array.from(value);
-  return withPattern(pattern, (steps) => {
+export function replaceAll(of: PatternUse, replacement: string): string {
+  const { budget } = of;
+  return withPattern(of, (steps, text) => {
     let result = "";
     let copied = 0;
     let lastEnd = -1;
     for (let from = 0; from <= text.length;) {
-      const match = find(steps, text, { from, anchored: false, greedy: true });
+      const match = find(steps, text, { budget, from, anchored: false, greedy: true });
       if (match === undefined) break;
       const isEmpty = match.start === match.end;
       if (!isEmpty || match.start !== lastEnd) {
         const matched = text.slice(match.start, match.end).join("");
+        budget.spend(replacement.length * (1 + matched.length));
         result += text.slice(copied, match.start).join("") + fillTemplate(replacement, matched);
         copied = match.end;
         lastEnd = match.end;

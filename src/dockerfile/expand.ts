@@ -1,5 +1,6 @@
 import { goQuote, Limits, VarveError } from "../core/index.ts";
-import { isSpace } from "../pattern/index.ts";
+import { isSpace, splitSpace } from "../pattern/index.ts";
+import { ExpansionBudget } from "./budget.ts";
 import { replaceAll, replaceFirst, trimPrefix, trimSuffix } from "./expand-pattern.ts";
 import { fault } from "./fault.ts";
 
@@ -21,6 +22,8 @@ export interface ExpandOptions {
   readonly ignoreQuotes?: boolean;
   /** References to variables that are not set stay as they are. */
   readonly keepUnset?: boolean;
+  /** What this may cost; shared by the expansions of a file. */
+  readonly budget?: ExpansionBudget;
 }
 
 export interface Expansion {
@@ -34,7 +37,6 @@ export interface Expansion {
 }
 
 const MAX_DEPTH = 100;
-const MAX_LENGTH = 2 * Limits.dockerfile;
 const SPECIAL_PARAMETERS = new Set("@*#?-$!0");
 const LETTER = /^\p{L}$/u;
 const DIGIT = /^\p{Nd}$/u;
@@ -45,12 +47,23 @@ class Words {
   #inWord = false;
 
   add(char: string): void {
-    if (!isSpace(char)) this.addRaw(char);
-    else if (this.#inWord && this.#current !== "") {
-      this.#words.push(this.#current);
-      this.#current = "";
-      this.#inWord = false;
+    if (isSpace(char)) this.#endWord();
+    else this.addRaw(char);
+  }
+
+  /** As adding each character. */
+  addAll(text: string): void {
+    for (const [index, part] of splitSpace(text).entries()) {
+      if (index > 0) this.#endWord();
+      if (part !== "") this.addRaw(part);
     }
+  }
+
+  #endWord(): void {
+    if (!this.#inWord || this.#current === "") return;
+    this.#words.push(this.#current);
+    this.#current = "";
+    this.#inWord = false;
   }
 
   addRaw(text: string): void {
@@ -69,6 +82,7 @@ class Expander {
   readonly #runes: readonly string[];
   readonly #variables: Variables;
   readonly #options: ExpandOptions;
+  readonly #budget: ExpansionBudget;
   #rawEscapes: boolean;
   #at = 0;
   #depth = 0;
@@ -77,6 +91,7 @@ class Expander {
     this.#runes = Array.from(source.startsWith("\ufeff") ? source.slice(1) : source);
     this.#variables = variables;
     this.#options = options;
+    this.#budget = options.budget ?? new ExpansionBudget();
     this.#rawEscapes = options.rawEscapes ?? false;
   }
 
@@ -90,11 +105,7 @@ class Expander {
     for (let rune = this.#peek(); rune !== stop; rune = this.#peek()) {
       if (rune === undefined) throw fault(`unexpected end of statement while looking for matching ${stop ?? ""}`);
       text += this.#piece(rune, words);
-      if (text.length > MAX_LENGTH)
-        throw new VarveError(
-          "limit-exceeded",
-          `Cannot expand variables: the result is longer than ${MAX_LENGTH} characters`,
-        );
+      checkLength(text);
     }
     this.#at++;
     this.#rawEscapes = outer;
@@ -113,7 +124,7 @@ class Expander {
   #piece(rune: string, words: Words): string {
     if (rune === "$") {
       const value = this.#dollar();
-      for (const char of value) words.add(char);
+      words.addAll(value);
       return value;
     }
     if (rune === "<") return raw(words, this.#angle());
@@ -152,6 +163,7 @@ class Expander {
     for (let rune = this.#peek(); rune !== '"'; rune = this.#peek()) {
       if (rune === undefined) throw fault("unexpected end of statement while looking for matching double-quote");
       text += rune === "$" ? this.#dollar() : this.#quotedChar();
+      checkLength(text);
     }
     this.#at++;
     return this.#options.rawQuotes === true ? `"${text}"` : text;
@@ -170,6 +182,12 @@ class Expander {
   }
 
   #dollar(): string {
+    const value = this.#substitution();
+    this.#budget.spend(value.length);
+    return value;
+  }
+
+  #substitution(): string {
     this.#at++;
     if (this.#peek() === "{") return this.#braced();
     const name = this.#name();
@@ -212,7 +230,8 @@ class Expander {
     if (!trims) throw fault(`unsupported modifier (${shown}) in substitution`);
     const greedy = word.startsWith(modifier);
     const pattern = greedy ? word.slice(1) : word;
-    return modifier === "#" ? trimPrefix(pattern, value ?? "", greedy) : trimSuffix(pattern, value ?? "", greedy);
+    const trim = modifier === "#" ? trimPrefix : trimSuffix;
+    return trim({ pattern, value: value ?? "", budget: this.#budget }, greedy);
   }
 
   #replacement(name: string): string {
@@ -222,7 +241,7 @@ class Expander {
     const replacement = this.#operand("}", true);
     const value = this.#lookUp(name);
     if (value === undefined && this.#options.keepUnset === true) return `\${${name}/${pattern}/${replacement}}`;
-    return (all ? replaceAll : replaceFirst)(pattern, value ?? "", replacement);
+    return (all ? replaceAll : replaceFirst)({ pattern, value: value ?? "", budget: this.#budget }, replacement);
   }
 
   #operand(stop: "}" | "/", rawEscapes: boolean): string {
@@ -255,6 +274,14 @@ class Expander {
   }
 }
 
+function checkLength({ length }: string): void {
+  if (length <= Limits.expandedText) return;
+  throw new VarveError(
+    "limit-exceeded",
+    `Cannot expand variables: the result is longer than ${Limits.expandedText} characters`,
+  );
+}
+
 function raw(words: Words, text: string): string {
   words.addRaw(text);
   return text;
@@ -266,8 +293,8 @@ function quoted(source: string): string {
 
 /**
  * Expands `$name`, `${name}` and `${name<modifier>…}`, removes quotes and escapes, and splits into words, as BuildKit's shell
- * lexer. Throws `invalid-build` (without a place) for bad syntax and for `${name:?message}`, and `limit-exceeded` when the
- * result grows past four times what a Dockerfile may hold.
+ * lexer. Throws `invalid-build` (without a place) for bad syntax and for `${name:?message}`, and `limit-exceeded` for a result
+ * of more than `Limits.expandedText` characters, and when the budget is spent.
  */
 export function expand(source: string, variables: Variables, options: ExpandOptions): Expansion {
   const expander = new Expander(source, variables, options);

@@ -4,6 +4,9 @@ import { didYouMean, suggestion } from "./suggest.ts";
 /** What an instruction's flag takes: `true`/`false` or nothing, one value, or one value each time it is given. */
 export type FlagKind = "boolean" | "value" | "values";
 
+/** Of one instruction. A mount is a flag, and an input of the step. */
+const MAX_FLAGS = 1000;
+
 export class Flags {
   readonly #values: ReadonlyMap<string, readonly string[]>;
 
@@ -39,6 +42,7 @@ function readBoolean(name: string, value: string | undefined): string {
 
 /** Reads an instruction's flags; throws `invalid-build` for one that is unknown, repeated or without its value. */
 export function parseFlags(flags: readonly string[], known: Readonly<Record<string, FlagKind>>): Flags {
+  if (flags.length > MAX_FLAGS) throw fault(`more than ${MAX_FLAGS} flags`);
   const kinds = new Map(Object.entries(known));
   const values = new Map<string, string[]>();
   for (const flag of flags) {
@@ -49,9 +53,10 @@ export function parseFlags(flags: readonly string[], known: Readonly<Record<stri
     const kind = kinds.get(name);
     if (kind === undefined) throw fault(`unknown flag: ${full}${didYouMean(suggestion(name, kinds.keys()))}`, full);
     const earlier = values.get(name) ?? [];
+    values.set(name, earlier);
     if (earlier.length > 0 && kind !== "values") throw fault(`duplicate flag specified: ${full}`, full);
     if (kind !== "boolean" && value === undefined) throw fault(`missing a value on flag: ${full}`, full);
-    values.set(name, [...earlier, kind === "boolean" ? readBoolean(full, value) : (value ?? "")]);
+    earlier.push(kind === "boolean" ? readBoolean(full, value) : (value ?? ""));
   }
   return new Flags(values);
 }

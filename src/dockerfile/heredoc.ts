@@ -14,7 +14,8 @@ export interface Heredoc extends HeredocHead {
   readonly content: string;
 }
 
-const HEAD = /^\d*<<(-?)[\t\n\f\r ]*([^<]*)$/;
+/** The name begins at the first character that is no blank, so that blanks are not tried in two places. */
+const HEAD = /^\d*<<(-?)[\t\n\f\r ]*((?:[^<\t\n\f\r ][^<]*)?)$/;
 const OPTIONS = { escape: "\\", keepUnset: true } as const;
 
 function quotes(text: string): number {

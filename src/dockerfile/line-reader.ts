@@ -3,7 +3,7 @@ import { DirectiveReader } from "./directives.ts";
 import type { EscapeToken } from "./expand.ts";
 import { atRange, fault } from "./fault.ts";
 import type { Heredoc, HeredocHead } from "./heredoc.ts";
-import { type Position, type SourceFile, type SourceRange, lineRange } from "./source.ts";
+import { type Position, type SourceFile, type SourceRange, TRAILING_RETURNS, lineRange } from "./source.ts";
 
 /** An instruction with its continuations joined. */
 export interface LogicalLine {
@@ -87,7 +87,7 @@ export class LineReader {
       const error = fault(`dockerfile line greater than max allowed size of ${MAX_LINE}`);
       throw atRange(error, this.file, lineRange(this.file, this.#at));
     }
-    return line.replace(/\r+$/, "");
+    return line.replace(TRAILING_RETURNS, "");
   }
 
   #comment(line: string): void {

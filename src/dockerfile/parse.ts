@@ -1,4 +1,5 @@
 import { Limits, VarveError } from "../core/index.ts";
+import { ExpansionBudget } from "./budget.ts";
 import { directive } from "./directives.ts";
 import type { EscapeToken } from "./expand.ts";
 import { atRange, fault, located } from "./fault.ts";
@@ -31,11 +32,14 @@ export interface Dockerfile {
   readonly stages: readonly Stage[];
   /** Holds the warnings so far; what compiles the stages adds to it. */
   readonly linter: Linter;
+  /** What expanding its variables may cost. */
+  readonly budget: ExpansionBudget;
 }
 
 type Parsed = ReturnType<typeof parseInstruction>;
 type OpenStage = Omit<Stage, "instructions"> & { readonly instructions: Instruction[] };
 
+/** Of instructions and heredocs: each file of a heredoc is a vertex of its own. */
 const MAX_INSTRUCTIONS = 10_000;
 const MAX_STAGES = 1_000;
 
@@ -65,9 +69,11 @@ interface Read {
 /** Splits a whole file into statements. Errors have their places. */
 function readStatements(reader: LineReader, linter: Linter): Read[] {
   const found: Read[] = [];
+  let count = 0;
   for (let next = nextStatement(reader); next !== undefined; next = nextStatement(reader)) {
     found.push(next);
-    if (found.length > MAX_INSTRUCTIONS)
+    count += 1 + next.statement.heredocs.length;
+    if (count > MAX_INSTRUCTIONS)
       throw new VarveError(
         "limit-exceeded",
         `Cannot read ${reader.file.name}: more than ${MAX_INSTRUCTIONS} instructions`,
@@ -123,7 +129,16 @@ export function parseDockerfile(text: string | Uint8Array, options: ParseOptions
     throw atRange(fault("dockerfile contains no stages to build"), source, lineRange(source, source.lines.length));
   lintStages(stages, linter);
   const syntax = reader.directives.get("syntax");
-  return { source, escape: reader.escape, globalArgs, stages, linter, ...(syntax === undefined ? {} : { syntax }) };
+  const budget = new ExpansionBudget();
+  return {
+    source,
+    escape: reader.escape,
+    globalArgs,
+    stages,
+    linter,
+    budget,
+    ...(syntax === undefined ? {} : { syntax }),
+  };
 }
 
 /** Reads one instruction on its own: an ONBUILD trigger. Throws `invalid-build` without a place. */

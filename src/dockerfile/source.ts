@@ -21,9 +21,12 @@ export interface SourceFile {
   readonly lines: readonly string[];
 }
 
+/** The look behind keeps a row of them that ends elsewhere from being tried from each of its characters. */
+export const TRAILING_RETURNS: RegExp = /(?<!\r)\r+$/;
+
 export function sourceFile(name: string, text: string): SourceFile {
   const content = text.startsWith("\ufeff") ? text.slice(1) : text;
-  return { name, text: content, lines: content.split("\n").map((line) => line.replace(/\r+$/, "")) };
+  return { name, text: content, lines: content.split("\n").map((line) => line.replace(TRAILING_RETURNS, "")) };
 }
 
 /** The whole of the given lines. */

@@ -1,19 +1,28 @@
-/** Edits (insert, delete, replace a character) from one text to the other. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const replace = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
-}
-
 const TOO_FAR = 3;
 const LONGEST = 128;
+/** Two rows of `distance`. */
+const ROWS = [new Uint8Array(2 * LONGEST), new Uint8Array(2 * LONGEST)] as const;
+
+/**
+ * Edits (insert, delete, replace a character) from one text to the other; some number past them if they are `TOO_FAR` or more.
+ * Looks only at places that fewer edits can reach. Neither text is longer than `LONGEST + TOO_FAR`.
+ */
+function distance(from: string, to: string): number {
+  let [row, next] = ROWS;
+  for (let j = 0; j <= to.length; j++) row[j] = Math.min(j, TOO_FAR);
+  for (let i = 1; i <= from.length; i++) {
+    const first = Math.max(1, i - TOO_FAR + 1);
+    const last = Math.min(to.length, i + TOO_FAR - 1);
+    next[first - 1] = first === 1 ? Math.min(i, TOO_FAR) : TOO_FAR;
+    for (let j = first; j <= last; j++) {
+      const replace = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next[j] = Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, TOO_FAR);
+    }
+    next[last + 1] = TOO_FAR;
+    [row, next] = [next, row];
+  }
+  return row[to.length] ?? TOO_FAR;
+}
 
 /**
  * The option fewer than three edits away from `value`, the nearest first; undefined if there is none, or if `value` is itself

@@ -62,8 +62,7 @@ async function withEpoch(
 
 /** The target's config with the build's labels and platform. */
 function finishImage({ image }: StageState, { options, target, implicitTarget }: CompileContext): ImageConfig {
-  if (options.labels !== undefined && options.labels.size > 0)
-    image.config.Labels = addEntries(image.config.Labels, options.labels);
+  if (options.labels !== undefined && options.labels.size > 0) addEntries(image.config, "Labels", options.labels);
   if (!implicitTarget) {
     const isOther = target.os !== image.os || target.architecture !== image.architecture;
     if (isOther) for (const key of ["variant", "os.version"] as const) delete image[key];

@@ -76,7 +76,7 @@ export function dispatchEnv(stage: StageState, instruction: EnvInstruction, lint
 export function dispatchLabel(stage: StageState, instruction: LabelInstruction, linter: Linter): void {
   for (const pair of instruction.labels) lintLegacy(pair, instruction, linter);
   const entries = instruction.labels.map(({ key, value }) => [key, value] as const);
-  stage.image.config.Labels = addEntries(stage.image.config.Labels, entries);
+  addEntries(stage.image.config, "Labels", entries);
   note(stage, ["LABEL", ...entries.map(([key, value]) => `${key}=${value}`)].join(" "));
 }
 
@@ -135,8 +135,9 @@ export function dispatchHealthcheck(stage: StageState, instruction: HealthcheckI
 export function dispatchExpose(stage: StageState, instruction: ExposeInstruction, linter: Linter): void {
   const { words } = stageExpander(stage, instruction, linter);
   const ports = instruction.ports.flatMap(words).flatMap((text) => exposedPorts(text, instruction.range, linter));
-  stage.image.config.ExposedPorts = addEntries(
-    stage.image.config.ExposedPorts,
+  addEntries(
+    stage.image.config,
+    "ExposedPorts",
     ports.map((port) => [port, {}] as const),
   );
   note(stage, `EXPOSE ${goList(ports)}`);
@@ -144,8 +145,9 @@ export function dispatchExpose(stage: StageState, instruction: ExposeInstruction
 
 export function dispatchVolume(stage: StageState, { volumes }: VolumeInstruction): void {
   if (volumes.includes("")) throw fault("VOLUME specified can not be an empty string");
-  stage.image.config.Volumes = addEntries(
-    stage.image.config.Volumes,
+  addEntries(
+    stage.image.config,
+    "Volumes",
     volumes.map((volume) => [volume, {}] as const),
   );
   note(stage, `VOLUME ${goList(volumes)}`);

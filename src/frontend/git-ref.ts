@@ -22,7 +22,7 @@ interface Remote {
   readonly query: URLSearchParams;
 }
 
-const SCP = /^([a-zA-Z0-9_-]+)@([a-zA-Z0-9.-]+):(.*?)(?:\?(.*?))?(?:#(.*))?$/;
+const SCP = /^([a-zA-Z0-9_-]+)@([a-zA-Z0-9.-]+):([^?#\n\r\u2028\u2029]*)(?:\?([^#\n\r\u2028\u2029]*))?(?:#(.*))?$/;
 const SCHEME = /^(https?|ssh|git):\/\//i;
 
 function splitUrl(text: string): Remote | undefined {

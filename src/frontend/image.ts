@@ -133,15 +133,28 @@ export function imagePlatform(image: ImageConfig): Platform | undefined {
 
 /** A copy that can be changed, without the time the image was created: what a stage starts from. */
 export function cloneImage({ created: _created, ...image }: ImageConfig): ImageConfig {
+  for (const name of MAPS) owned.delete(image.config[name] ?? {});
   return { ...image, config: { ...image.config }, history: [...image.history] };
 }
 
+const MAPS = ["Labels", "ExposedPorts", "Volumes"] as const;
+type MapName = (typeof MAPS)[number];
+
+/** Maps that only one config has, so that an entry can be set without a copy of the others. */
+const owned = new WeakSet<object>();
+
 /** Sets entries of one of the config's maps, which is made if it is not there. */
-export function addEntries<T>(
-  map: Record<string, T> | undefined,
-  entries: Iterable<readonly [string, T]>,
-): Record<string, T> {
-  return record([...Object.entries(map ?? {}), ...entries]);
+export function addEntries<N extends MapName>(
+  config: ContainerConfig,
+  name: N,
+  entries: Iterable<readonly [string, NonNullable<ContainerConfig[N]>[string]]>,
+): void {
+  const known = config[name];
+  const map: Record<string, unknown> =
+    known !== undefined && owned.has(known) ? known : record(Object.entries(known ?? {}));
+  for (const [key, value] of entries) map[key] = value;
+  owned.add(map);
+  config[name] = map as ContainerConfig[N];
 }
 
 /** Replaces the variable in place, or appends it. */

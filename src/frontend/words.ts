@@ -11,6 +11,9 @@ import type { StageState } from "./stage-state.ts";
 /** Arguments that never become variables of a step. */
 export const NON_ENV_ARGS: ReadonlySet<string> = new Set(["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"]);
 
+/** Warnings after which no more variables are looked for that may have been meant. */
+const MAX_HINTS = 50;
+
 function lintUnmatched(
   stage: StageState,
   instruction: Instruction,
@@ -21,7 +24,7 @@ function lintUnmatched(
   const declared = new Set(stage.buildArgs.map(({ key }) => key));
   for (const name of unmatched) {
     if (declared.has(name) || NON_ENV_ARGS.has(name)) continue;
-    const found = suggestion(name, stage.env.keys());
+    const found = linter.warnings.length < MAX_HINTS ? suggestion(name, stage.env.keys()) : undefined;
     const hint = didYouMean(found === undefined ? undefined : `$${found}`);
     linter.warn("UndefinedVar", instruction.range, `Usage of undefined variable '$${name}'${hint}`);
   }
@@ -38,11 +41,11 @@ export function stageExpander(
     lintUnmatched(stage, instruction, expansion.unmatched, linter);
     return expansion;
   };
-  const { escape } = stage.context.file;
+  const { escape, budget } = stage.context.file;
   return {
-    word: (text) => run(text, { escape }).text,
-    body: (text) => run(text, { escape: "\\", ignoreQuotes: true }).text,
-    words: (text) => expand(text, stage.env, { escape }).words,
+    word: (text) => run(text, { escape, budget }).text,
+    body: (text) => run(text, { escape: "\\", ignoreQuotes: true, budget }).text,
+    words: (text) => expand(text, stage.env, { escape, budget }).words,
   };
 }
 

@@ -211,18 +211,26 @@ class Layout {
 
   /** Places a row of actions and what its copies read from; returns the number of the last action. */
   place(actions: FileActions, on: Filesystem): number {
-    const known = this.#seen.get(actions)?.get(on);
-    if (known !== undefined) return known;
+    const row: FileActions[] = [];
+    for (let at: FileActions | undefined = actions; at !== undefined; at = at.previous) {
+      if (this.#seen.get(at)?.has(on) === true) break;
+      row.push(at);
+    }
+    for (const each of row.toReversed()) this.#placeOne(each, on);
+    return this.#seen.get(actions)?.get(on) as number;
+  }
+
+  /** Places one action whose previous ones are placed. */
+  #placeOne(actions: FileActions, on: Filesystem): void {
     const { step } = actions;
     if (step === undefined) throw new VarveError("invalid-argument", "Cannot change files: there is no action");
-    const previous = actions.previous === undefined ? undefined : this.place(actions.previous, on);
+    const previous = actions.previous === undefined ? undefined : this.#seen.get(actions.previous)?.get(on);
     const base = this.inputs.number(on);
     const input: Operand = previous === undefined ? { input: base } : { action: previous };
     const secondary = this.#source(step.source);
     const index = this.placed.push({ step, on, base, input, secondary }) - 1;
     const perState = this.#seen.get(actions) ?? new Map<Filesystem, number>();
     this.#seen.set(actions, perState.set(on, index));
-    return index;
   }
 
   index(operand: Operand): number {

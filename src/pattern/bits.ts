@@ -1,7 +1,7 @@
 /** A row of bits, 32 to a word. */
 export type Bits = Int32Array;
 
-export function wordsFor(bits: number): number {
+function wordsFor(bits: number): number {
   return (bits + 31) >> 5;
 }
 

@@ -22,7 +22,7 @@ export function joinPath(...parts: readonly string[]): string {
 /** The last element, as Go's `path.Base`: `""` is `"."`, only slashes are `"/"`. */
 export function basePath(path: string): string {
   if (path === "") return ".";
-  const trimmed = path.replace(/\/+$/, "");
+  const trimmed = path.replace(/(?<!\/)\/+$/, "");
   return trimmed === "" ? "/" : trimmed.slice(trimmed.lastIndexOf("/") + 1);
 }
 

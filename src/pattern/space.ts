@@ -1,10 +1,16 @@
 const SPACE = "\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const ONE = new RegExp(`^[${SPACE}]$`);
+const EACH = new RegExp(`[${SPACE}]`);
 const LEADING = new RegExp(`^[${SPACE}]+`);
 
 /** True for one character that Go's `unicode.IsSpace` takes for white space; U+FEFF is not among them. */
 export function isSpace(char: string): boolean {
   return ONE.test(char);
+}
+
+/** The texts between all characters that are white space: an empty one at an end, or between two of them. */
+export function splitSpace(text: string): string[] {
+  return text.split(EACH);
 }
 
 /** Without leading white space, as Go's `strings.TrimLeftFunc(s, unicode.IsSpace)`. */

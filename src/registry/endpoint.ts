@@ -63,7 +63,7 @@ function mirrorEndpoint(config: RegistryConfig, registry: string, mirror: string
   return {
     name: url.host,
     host: url.host,
-    prefix: url.pathname.replace(/\/+$/, "").replace(/\/v2$/, ""),
+    prefix: url.pathname.replace(/(?<!\/)\/+$/, "").replace(/\/v2$/, ""),
     scheme,
     mirrorOf: registry,
   };

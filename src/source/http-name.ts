@@ -30,6 +30,6 @@ export function httpFileName(url: string, disposition: string | undefined): stri
   const extended = decoded(EXTENDED.exec(disposition ?? "")?.[1]);
   const plain = DISPOSITION.exec(disposition ?? "");
   const quoted = plain?.[1]?.replace(/\\(.)/g, "$1") ?? plain?.[2];
-  const path = URL.canParse(url) ? new URL(url).pathname.replace(/\/+$/, "") : "";
+  const path = URL.canParse(url) ? new URL(url).pathname.replace(/(?<!\/)\/+$/, "") : "";
   return lastElement(extended) ?? lastElement(quoted) ?? lastElement(decoded(path)) ?? "download";
 }

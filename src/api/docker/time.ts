@@ -9,7 +9,7 @@ export function parsePoint(text: string): bigint {
   if (seconds !== null) return BigInt(seconds[1] ?? 0) * 1_000_000_000n + BigInt((seconds[2] ?? "").padEnd(9, "0"));
   const moment = parseTime(text) ?? parseTime(`${text}Z`) ?? parseTime(`${text}T00:00:00Z`);
   if (moment !== undefined) return moment;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)/g)];
+  const parts = [...text.matchAll(/(\d{1,18}(?:\.\d{1,9})?)(ms|us|ns|h|m|s)/g)];
   if (text === "" || parts.map(([part]) => part).join("") !== text)
     throw refusal(400, `failed to parse value as time or duration: "${text.slice(0, 100)}"`);
   const before = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_NS[unit ?? ""] ?? 0), 0);
