@@ -8,12 +8,12 @@ import {
   digestOf,
   formatReference,
   isDigest,
-  throwIfAborted,
 } from "../core/index.ts";
 import { collect } from "../io/index.ts";
 import type { Client } from "./client.ts";
 import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, refuseSchema1 } from "./document.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { fromFirst } from "./first-endpoint.ts";
 import { statusOf } from "./errors.ts";
 import { type HttpResponse, bodyOf, headerOf } from "./http.ts";
 import { repositoryScope } from "./scope.ts";
@@ -103,27 +103,6 @@ async function get(client: Client, endpoint: Endpoint, { reference, signal }: As
   if (wanted !== undefined && digest !== wanted) mismatch(reference, wanted, digest);
   const { mediaType } = await parseDocument(bytes, type, name);
   return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
-}
-
-/**
- * Asks each endpoint in turn until one can tell. The error of the last, the registry itself, is thrown; a cancellation
- * ends it at once.
- */
-async function fromFirst<T>(
-  endpoints: readonly Endpoint[],
-  signal: AbortSignal | undefined,
-  ask: (endpoint: Endpoint) => Promise<T>,
-): Promise<T> {
-  for (const endpoint of endpoints.slice(0, -1)) {
-    try {
-      return await ask(endpoint);
-    } catch {
-      throwIfAborted(signal, `read from ${endpoint.name}`);
-    }
-  }
-  const last = endpoints.at(-1);
-  if (last === undefined) throw new VarveError("internal", "Cannot ask a registry: it has no endpoint");
-  return await ask(last);
 }
 
 /** What a reference stands for now: HEAD, and GET where HEAD does not tell. */

@@ -154,6 +154,7 @@ suite("mirrors", { skip }, () => {
     await using into = await temporaryStore();
     const { store, lease } = into;
     await pull(registry, parseReference(`${back.host}/app:1`), { store, lease, platform: "all" });
+    assert.deepEqual(await registry.tags(parseReference(`${back.host}/app`)), ["1"]);
     assert.equal(back.requests.length, 0);
     assert.ok(down.requests.length > 0);
     assert.ok(front.requests.every(({ url }) => url.includes(`ns=${encodeURIComponent(back.host)}`)));

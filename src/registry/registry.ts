@@ -20,6 +20,7 @@ import { NodeTransport, type Timeouts } from "./node-transport.ts";
 import { proxyFromEnvironment } from "./proxy.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { repositoryScope } from "./scope.ts";
+import { fromFirst } from "./first-endpoint.ts";
 import { listTags } from "./tags.ts";
 import { TlsTrust } from "./tls-trust.ts";
 import { type PushedBlob, uploadBlob } from "./upload.ts";
@@ -205,10 +206,12 @@ export class Registry implements Disposable {
     await putManifest(this.#client, this.#origin(checked), { descriptor, bytes }, { reference: checked, signal });
   }
 
-  /** Every tag of the reference's repository. */
+  /** Every tag of the reference's repository, as the first of its mirrors that answers has it, or the registry itself. */
   async tags(reference: Reference, { signal }: RequestOptions = {}): Promise<readonly string[]> {
     const checked = check(reference);
-    return await listTags(this.#client, this.#origin(checked), checked, signal);
+    return await fromFirst(this.#pullFrom(checked), signal, async (endpoint) => {
+      return await listTags(this.#client, endpoint, checked, signal);
+    });
   }
 
   /** Deletes a manifest by digest, with the tags on it; throws `invalid-argument` without one. */
