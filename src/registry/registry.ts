@@ -65,7 +65,7 @@ export interface PushBlobOptions extends TransferOptions {
   readonly chunkSize?: number;
 }
 
-const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 60_000 };
+const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 30_000 };
 const CONCURRENCY = 4;
 
 /**

@@ -9,6 +9,8 @@ const MAX_OUTPUT = 64 * 1024 * 1024;
 const PASSED = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
 /** Those of them that are paths. Git is run in other directories. */
 const PASSED_PATHS = ["SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"];
+/** Seconds after which git gives up an HTTP server that sends nothing. */
+const QUIET = 60;
 /** The exit code of a shell that does not find the program. */
 const NOT_FOUND = 127;
 
@@ -32,6 +34,8 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
     ["core.hooksPath", "/dev/null"],
     ["safe.directory", "*"],
     ["advice.detachedHead", "false"],
+    ["http.lowSpeedLimit", "1"],
+    ["http.lowSpeedTime", String(QUIET)],
   ];
   if (options.auth !== undefined)
     settings.push([`http.${authScope(options.auth.url)}.extraHeader`, `Authorization: ${options.auth.header}`]);
@@ -50,7 +54,8 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
     LC_ALL: "C",
     GIT_CONFIG_NOSYSTEM: "1",
     GIT_TERMINAL_PROMPT: "0",
-    GIT_SSH_COMMAND: "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new",
+    GIT_SSH_COMMAND:
+      "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o ConnectTimeout=30 -o ServerAliveInterval=20",
     GIT_CONFIG_COUNT: String(settings.length),
     ...Object.fromEntries(pairs),
     ...(options.directory === undefined ? {} : { GIT_DIR: options.directory }),

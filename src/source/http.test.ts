@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { lstat, readFile, readdir } from "node:fs/promises";
+import { fetchUrl } from "./fetch-url.ts";
 import { type RequestListener, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -192,4 +193,13 @@ test("failures say what went wrong, and leave nothing", { skip }, async () => {
     isVarveError(error, "cancelled"),
   );
   assert.deepEqual([...room.content.walk()], []);
+});
+
+test("a server that sends nothing, or stops in the middle, is given up", async () => {
+  await using server = await serve((request, response) => {
+    if (request.url === "/half") response.write("half");
+  });
+  await assert.rejects(fetchUrl(`${server.url}/silent`, { idle: 50 }), { code: "remote", message: /sent nothing for/ });
+  const response = await fetchUrl(`${server.url}/half`, { idle: 200 });
+  await assert.rejects(response.text(), { code: "remote", message: /sent nothing for/ });
 });
