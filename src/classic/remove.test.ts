@@ -76,7 +76,9 @@ test("S11: of two names one goes alone", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   await house.tag("other", image);
-  assert.deepEqual(await removeImage(house.store, "app"), [{ kind: "untagged", reference: NAME, id: image.id }]);
+  assert.deepEqual(await removeImage(house.store, "app"), [
+    { kind: "untagged", reference: NAME, id: image.id, config: image.config },
+  ]);
   assert.equal((await house.image("other")).id, image.id);
 });
 
@@ -100,7 +102,7 @@ test("S13: what a container uses goes by force alone, and by id not while it run
   await assert.rejects(removeImage(house.store, "app", stopped), conflict("in-use", true));
   await assert.rejects(removeImage(house.store, image.id, { ...running, force: true }), conflict("in-use", false));
   const kept = await removeImage(house.store, "app", { ...running, force: true });
-  assert.deepEqual(kept, [{ kind: "untagged", reference: NAME, id: image.id }]);
+  assert.deepEqual(kept, [{ kind: "untagged", reference: NAME, id: image.id, config: image.config }]);
   await house.collect();
   assert.equal((await house.image(image.id)).id, image.id);
   const removed = await removeImage(house.store, image.id, { ...stopped, force: true });
