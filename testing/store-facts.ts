@@ -52,7 +52,7 @@ export async function storeFacts(
     snapshots: [...names].toSorted(),
     leftovers: [
       ...below(root, "content/ingest"),
-      ...below(root, "contexts"),
+      ...below(root, "tmp"),
       ...below(root, "run").flatMap((path) => steps(root, path)),
       ...active.map((each) => `${each.kind} snapshot ${each.name}`),
       ...store.state.all("SELECT id FROM lease").map((row) => `lease ${String(row["id"])}`),

@@ -78,7 +78,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const mounts = new MountPoints(join(root, "mounts"));
   const records = new Records({ state, content, snapshotter, mounts, fetchBlob: blobFetcher(registry, content) });
   const lostBlobs = new LostBlobs({ records, content });
-  const contexts = new ProcessDirectory(join(root, "contexts"), { own: removeTree, left: removeTree });
+  const contexts = new ProcessDirectory(join(root, "tmp"), { own: removeTree, left: removeTree });
   return {
     root,
     state,

@@ -209,7 +209,7 @@ test("pruning after a kill gives back what the killed build had made, and counts
   assert.equal((await varve.run(["rmi", "varve.test/busybox:1"])).code, 0);
   const during = await varve.run(["prune", "--all"]);
   assert.equal(during.code, 0, during.stderr);
-  assert.notDeepEqual(readdirSync(join(varve.root, "contexts")), []);
+  assert.notDeepEqual(readdirSync(join(varve.root, "tmp")), []);
   child.kill("SIGKILL");
   assert.equal((await ended).signal, "SIGKILL", seen);
 
@@ -220,7 +220,7 @@ test("pruning after a kill gives back what the killed build had made, and counts
   assert.ok(reclaimed >= 3 * big, `${reclaimed} bytes`);
   const { images, records, blobs, snapshots, leftovers } = await storeFacts(varve.root);
   assert.deepEqual([images, records, blobs, snapshots, leftovers], [[], [], [], [], []]);
-  const folders = ["contexts", "mounts", "locks", "snapshots", "content/ingest", "content/writers", "content/trash"];
+  const folders = ["tmp", "mounts", "locks", "snapshots", "content/ingest", "content/writers", "content/trash"];
   const files = folders.flatMap((path) => readdirSync(join(varve.root, path)).map((name) => join(path, name)));
   assert.deepEqual(files, ["locks/making", "snapshots/empty"]);
   assert.deepEqual(

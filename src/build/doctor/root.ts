@@ -11,7 +11,7 @@ const WRITTEN = [
   "content/ingest",
   "content/writers",
   "snapshots",
-  "contexts",
+  "tmp",
   "mounts",
   "locks",
   "run",
