@@ -10,6 +10,8 @@ export const Limits = {
   expandedText: 1_048_576,
   /** All that is expanded in one Dockerfile: characters put in for variables, and steps of `${name#pattern}` and its kin. */
   expansion: 16_777_216,
+  /** Variables of a stage: each step copies them. */
+  variables: 4096,
   /** A `.dockerignore` file. */
   ignoreFile: 1_048_576,
   /** The layers of one image: overlayfs takes no more lower directories. */

@@ -1,3 +1,4 @@
+export { ExpansionBudget } from "./budget.ts";
 export { csvFields } from "./csv.ts";
 export { detectSyntax, directive, type Directive } from "./directives.ts";
 export {

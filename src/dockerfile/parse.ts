@@ -42,6 +42,8 @@ type OpenStage = Omit<Stage, "instructions"> & { readonly instructions: Instruct
 /** Of instructions and heredocs: each file of a heredoc is a vertex of its own. */
 const MAX_INSTRUCTIONS = 10_000;
 const MAX_STAGES = 1_000;
+/** Of all ARGs together: each may be a variable of every step. */
+const MAX_ARGS = 10_000;
 
 function sizeOf(text: string | Uint8Array): number {
   return typeof text === "string" ? Buffer.byteLength(text) : text.byteLength;
@@ -96,13 +98,21 @@ function readInstruction({ statement, line }: Read, file: SourceFile, linter: Li
 class Builder {
   readonly globalArgs: ArgInstruction[] = [];
   readonly stages: OpenStage[] = [];
+  #args = 0;
 
   add(parsed: Parsed): void {
     const stage = this.stages.at(-1);
+    if (parsed.kind === "arg") this.#count(parsed);
     if (parsed.kind === "from") this.stages.push({ ...parsed, instructions: [] });
     else if (stage !== undefined) stage.instructions.push(parsed);
     else if (parsed.kind === "arg") this.globalArgs.push(parsed);
     else throw fault("no build stage in current context");
+  }
+
+  #count({ args }: ArgInstruction): void {
+    this.#args += args.length;
+    if (this.#args > MAX_ARGS)
+      throw new VarveError("limit-exceeded", `Cannot read the Dockerfile: it declares more than ${MAX_ARGS} arguments`);
   }
 }
 

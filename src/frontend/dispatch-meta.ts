@@ -1,4 +1,4 @@
-import { goQuote, VarveError } from "../core/index.ts";
+import { goQuote } from "../core/index.ts";
 import {
   type ArgDefinition,
   type ArgInstruction,
@@ -55,21 +55,13 @@ function lintUsedOnce(stage: StageState, instruction: Instruction, linter: Linte
   stage.lastOf.set(instruction.kind, instruction.range);
 }
 
-const MAX_VARIABLES = 4096;
-
-function setVariable(stage: StageState, key: string, value: string): void {
-  stage.state = stage.state.addEnv(key, value);
-  if (stage.env.size > MAX_VARIABLES)
-    throw new VarveError("limit-exceeded", `Cannot set ${key}: the stage has more than ${MAX_VARIABLES} variables`);
-}
-
 export function dispatchEnv(stage: StageState, instruction: EnvInstruction, linter: Linter): void {
   for (const pair of instruction.variables) {
     lintLegacy(pair, instruction, linter);
     lintSecret("ENV", pair.key, instruction, linter);
-    setVariable(stage, pair.key, pair.value);
-    stage.image.config.Env = setEnv(stage.image.config.Env ?? [], pair.key, pair.value);
   }
+  stage.setVariables(instruction.variables.map(({ key, value }) => [key, value]));
+  setEnv(stage.image.config, instruction.variables);
   note(stage, ["ENV", ...instruction.variables.map(({ key, value }) => `${key}=${value}`)].join(" "));
 }
 
@@ -134,7 +126,7 @@ export function dispatchHealthcheck(stage: StageState, instruction: HealthcheckI
 
 export function dispatchExpose(stage: StageState, instruction: ExposeInstruction, linter: Linter): void {
   const { words } = stageExpander(stage, instruction, linter);
-  const ports = instruction.ports.flatMap(words).flatMap((text) => exposedPorts(text, instruction.range, linter));
+  const ports = exposedPorts(instruction.ports.flatMap(words), instruction.range, linter);
   addEntries(
     stage.image.config,
     "ExposedPorts",
@@ -192,8 +184,8 @@ export function dispatchArg(stage: StageState, instruction: ArgInstruction, lint
     lintSecret("ARG", arg.key, instruction, linter);
     const value = argValue(stage, arg, instruction, linter);
     recordArg(stage, arg, value, instruction);
-    if (value !== undefined && !NON_ENV_ARGS.has(arg.key)) setVariable(stage, arg.key, value);
-    stage.buildArgs.push(value === undefined ? arg : { ...arg, value });
+    if (value !== undefined && !NON_ENV_ARGS.has(arg.key)) stage.setVariables([[arg.key, value]]);
+    stage.buildArgs.set(arg.key, value === undefined ? arg : { ...arg, value });
     return value === undefined ? arg.key : `${arg.key}=${value}`;
   });
   note(stage, `ARG ${shown.join(" ")}`);

@@ -64,8 +64,7 @@ function commandOf(stage: StageState, { command }: RunInstruction): Command {
 
 /** The arguments of the build that the step sees, then its command: how Docker's history shows a step. */
 function historyText(stage: StageState, args: readonly string[], env: ReadonlyMap<string, string>): string {
-  const values = new Map(stage.buildArgs.map(({ key, value }) => [key, env.get(key) ?? value ?? ""]));
-  const shown = Array.from(values, ([key, value]) => `${key}=${value}`);
+  const shown = Array.from(stage.buildArgs, ([key, { value }]) => `${key}=${env.get(key) ?? value ?? ""}`);
   return [...(shown.length === 0 ? [] : [`|${shown.length}`, ...shown]), ...args].join(" ");
 }
 

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { goQuote } from "../core/index.ts";
+import { goQuote, VarveError } from "../core/index.ts";
 import { fault, type Linter, type SourceRange } from "../dockerfile/index.ts";
 
 interface Parts {
@@ -40,8 +40,24 @@ function checkHost({ ip, hostPort, containerPort }: Parts, [start, end]: [number
     throw fault(`invalid ranges specified for container and host Ports: ${containerPort} and ${hostPort}`);
 }
 
-/** The `port/protocol` entries of one EXPOSE argument; an address or a host port in it is checked, warned of and dropped. */
-export function exposedPorts(text: string, where: SourceRange, linter: Linter): string[] {
+/** What one instruction may name: every port of three protocols. A few bytes stand for 65,536 of them. */
+const MAX_PORTS = 3 * (MAX_PORT + 1);
+
+/**
+ * The `port/protocol` entries of EXPOSE's arguments; an address or a host port in one is checked, warned of and dropped.
+ * Throws `limit-exceeded` if they are more than there are ports.
+ */
+export function exposedPorts(texts: readonly string[], where: SourceRange, linter: Linter): string[] {
+  const ports: string[] = [];
+  for (const text of texts) {
+    for (const port of portsOf(text, where, linter)) ports.push(port);
+    if (ports.length > MAX_PORTS)
+      throw new VarveError("limit-exceeded", `Cannot expose ports: one EXPOSE names more than ${MAX_PORTS}`);
+  }
+  return ports;
+}
+
+function portsOf(text: string, where: SourceRange, linter: Linter): string[] {
   const parts = split(text);
   const [ports = "", proto = ""] = parts.containerPort.split(/\/(.*)/s, 2);
   if (ports === "") throw fault(`invalid port: ${goQuote(text)}: no port specified`);

@@ -134,6 +134,7 @@ export function imagePlatform(image: ImageConfig): Platform | undefined {
 /** A copy that can be changed, without the time the image was created: what a stage starts from. */
 export function cloneImage({ created: _created, ...image }: ImageConfig): ImageConfig {
   for (const name of MAPS) owned.delete(image.config[name] ?? {});
+  ownEnvs.delete(image.config.Env ?? []);
   return { ...image, config: { ...image.config }, history: [...image.history] };
 }
 
@@ -157,11 +158,38 @@ export function addEntries<N extends MapName>(
   config[name] = map as ContainerConfig[N];
 }
 
-/** Replaces the variable in place, or appends it. */
-export function setEnv(env: readonly string[], key: string, value: string): string[] {
-  const entry = `${key}=${value}`;
-  const index = env.findIndex((existing) => existing === key || existing.startsWith(`${key}=`));
-  return index < 0 ? [...env, entry] : env.with(index, entry);
+/** A list of variables that only one config has, so that one can be set without a copy of the others. */
+interface OwnEnv {
+  readonly env: string[];
+  /** Where each name stands. */
+  readonly places: Map<string, number>;
+}
+
+const ownEnvs = new WeakMap<readonly string[], OwnEnv>();
+
+function ownEnv(entries: readonly string[]): OwnEnv {
+  const own: OwnEnv = { env: [...entries], places: new Map() };
+  for (const [at, entry] of entries.entries()) {
+    const [key] = splitEnv(entry);
+    if (!own.places.has(key)) own.places.set(key, at);
+  }
+  ownEnvs.set(own.env, own);
+  return own;
+}
+
+/** Replaces variables where they stand, or appends them. */
+export function setEnv(
+  config: ContainerConfig,
+  variables: Iterable<{ readonly key: string; readonly value: string }>,
+): void {
+  const { Env: entries = [] } = config;
+  const { env, places } = ownEnvs.get(entries) ?? ownEnv(entries);
+  for (const { key, value } of variables) {
+    const at = places.get(key) ?? env.length;
+    places.set(key, at);
+    env[at] = `${key}=${value}`;
+  }
+  config.Env = env;
 }
 
 /** Splits `KEY=value`; a variable without `=` is empty. */

@@ -1,5 +1,7 @@
 export { compileDockerfile, compilePlatforms } from "./compile.ts";
 export { exposedPorts } from "./expose.ts";
+export { setEnv } from "./image.ts";
+export { checkVariables } from "./stage-state.ts";
 export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts";
 export { goDuration, goList, goQuoteList } from "./go-format.ts";
 export type { ContainerConfig, ImageConfig } from "./image.ts";

@@ -74,7 +74,7 @@ export function findNamedContext(
 /** The state with what an image's config says of environment, directory and platform. */
 function withImageConfig(state: State, config: ImageConfig): State {
   const entries = (config.config.Env ?? []).map(splitEnv).filter(([key]) => key !== "");
-  let result = entries.reduce((next, [key, value]) => next.addEnv(key, value), state);
+  let result = state.addEnvs(entries);
   result = result.cd(config.config.WorkingDir ?? "");
   const platform = imagePlatform(config);
   return platform === undefined ? result : result.with({ platform });

@@ -116,7 +116,7 @@ class Pass implements PassStates {
     stage.baseImage = base.baseImage;
     stage.workdirSet = base.workdirSet;
     stage.isBaseKnown = base.isBaseKnown;
-    stage.buildArgs = [...base.buildArgs];
+    stage.buildArgs = new Map(base.buildArgs);
     return stage;
   }
 
@@ -142,7 +142,7 @@ function inheritConfig(stage: StageState): void {
   const env = config.Env ?? [];
   const hasPath = env.some((entry) => splitEnv(entry)[0] === "PATH");
   config.Env = hasPath || stage.platform.os === "windows" ? env : [...env, `PATH=${DEFAULT_PATH}`];
-  for (const entry of config.Env) stage.state = stage.state.addEnv(...splitEnv(entry));
+  stage.setVariables(config.Env.map(splitEnv));
   const { hostname = "" } = options;
   if (hostname !== "") stage.state = stage.state.with({ hostname });
   if (config.WorkingDir !== undefined && config.WorkingDir !== "") setWorkdir(stage, config.WorkingDir);

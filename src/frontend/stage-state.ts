@@ -1,4 +1,11 @@
-import { formatWholePlatform, normalizePlatform, parseGivenPlatform, type Platform } from "../core/index.ts";
+import {
+  formatWholePlatform,
+  normalizePlatform,
+  parseGivenPlatform,
+  type Platform,
+  VarveError,
+  Limits,
+} from "../core/index.ts";
 import type { ArgDefinition, Instruction, Linter, SourceRange } from "../dockerfile/index.ts";
 import { type State, scratch } from "../llb/index.ts";
 import type { ArgInfo } from "./arguments.ts";
@@ -24,6 +31,12 @@ interface StepName {
   readonly platform?: Platform;
 }
 
+/** Throws `limit-exceeded` for more variables than a stage may have. */
+export function checkVariables(count: number): void {
+  if (count > Limits.variables)
+    throw new VarveError("limit-exceeded", `Cannot set variables: the stage has more than ${Limits.variables}`);
+}
+
 /** A stage while its instructions are carried out one by one. */
 export class StageState {
   readonly node: StageNode;
@@ -35,7 +48,7 @@ export class StageState {
   baseImage: ImageConfig | undefined;
   platform: Platform;
   /** The ARGs so far, those of the stages below included. */
-  buildArgs: ArgDefinition[] = [];
+  buildArgs: Map<string, ArgDefinition> = new Map();
   /** What is read of the stage at the bottom; shared with all stages on it. `/` is everything. */
   readonly paths: Set<string>;
   /** What is read of the main context. */
@@ -64,6 +77,12 @@ export class StageState {
 
   get env(): ReadonlyMap<string, string> {
     return this.state.defaults.env;
+  }
+
+  /** Throws `limit-exceeded` if they are too many with those the stage has. */
+  setVariables(variables: readonly (readonly [key: string, value: string])[]): void {
+    this.state = this.state.addEnvs(variables);
+    checkVariables(this.env.size);
   }
 
   /** `[stage 2/5] RUN x`: counts the step, unless it is another name for the one counted last. */

@@ -91,6 +91,8 @@ test("what grows without bound is stopped", async () => {
     limit,
   );
   await assert.rejects(build(`FROM base\n${"EXPOSE 0-65535\n".repeat(30)}`), limit);
+  await assert.rejects(build(`FROM base\nEXPOSE ${"0-65535 ".repeat(7000)}`), limit);
+  await assert.rejects(build(`FROM base\n${`ARG ${"a ".repeat(6000)}\n`.repeat(2)}`), limit);
 });
 
 test("random Dockerfiles compile or fail with a VarveError", async () => {

@@ -21,9 +21,8 @@ function lintUnmatched(
   linter: Linter,
 ): void {
   if (!stage.isBaseKnown) return;
-  const declared = new Set(stage.buildArgs.map(({ key }) => key));
   for (const name of unmatched) {
-    if (declared.has(name) || NON_ENV_ARGS.has(name)) continue;
+    if (stage.buildArgs.has(name) || NON_ENV_ARGS.has(name)) continue;
     const found = linter.warnings.length < MAX_HINTS ? suggestion(name, stage.env.keys()) : undefined;
     const hint = didYouMean(found === undefined ? undefined : `$${found}`);
     linter.warn("UndefinedVar", instruction.range, `Usage of undefined variable '$${name}'${hint}`);

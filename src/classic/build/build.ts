@@ -10,7 +10,7 @@ import { type BuildPlan, planBuild } from "./dockerfile.ts";
 import { stepError } from "./failure.ts";
 import { Containers, Output, shortId } from "./output.ts";
 import type { BuildContextDeps } from "./session.ts";
-import { expand } from "../../dockerfile/index.ts";
+import { expand, ExpansionBudget } from "../../dockerfile/index.ts";
 import { type StageResult, buildStage } from "./stage.ts";
 import { Stages } from "./stages.ts";
 import { readTags } from "./tags.ts";
@@ -72,7 +72,8 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
     containers: new Containers(output),
     unchecked: new UncheckedImages(),
     host: hostPlatform(),
-    escape: plan.file.escape,
+    expansion: plan.file,
+    lookAhead: { escape: plan.file.escape, budget: new ExpansionBudget() },
     context: context.tree,
     stack,
   };
@@ -122,7 +123,7 @@ async function squashed(
 function metaArgs({ file }: BuildPlan, args: BuildArgs, onStep: (code: string) => void): BuildArgs {
   return file.globalArgs.reduce((known, instruction) => {
     onStep(instruction.code);
-    const word = (text: string): string => expand(text, known.meta, { escape: file.escape }).text;
+    const word = (text: string): string => expand(text, known.meta, file).text;
     return known.declareMeta(
       instruction.args.map(({ key, value }) => ({
         key: word(key),

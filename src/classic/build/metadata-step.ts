@@ -1,7 +1,7 @@
 import { Linter, type Instruction, fault } from "../../dockerfile/index.ts";
 import { checkSignal, exposedPorts, goDuration, goList, goQuoteList } from "../../frontend/index.ts";
 import type { Healthcheck } from "../../image/index.ts";
-import { type Expander, type StageState, shellOf, withRun, withVariable } from "./stage-state.ts";
+import { type Expander, type StageState, shellOf, withRun, withVariables } from "./stage-state.ts";
 import { goRune } from "./go-rune.ts";
 
 /** An instruction that changes the config alone. */
@@ -25,8 +25,7 @@ export function metadataStep(
   switch (instruction.kind) {
     case "env": {
       const pairs = instruction.variables.map(({ key, value }) => ({ key: word(key), value: word(value) }));
-      const Env = pairs.reduce((env, { key, value }) => withVariable(env, key, value), [...(run.Env ?? [])]);
-      return { state: withRun(state, { Env }), text: `ENV${joined(pairs)}` };
+      return { state: withVariables(state, pairs), text: `ENV${joined(pairs)}` };
     }
     case "label": {
       const pairs = instruction.labels.map(({ key, value }) => ({ key: word(key), value: word(value) }));
@@ -36,7 +35,7 @@ export function metadataStep(
       return { state: { ...state, author: instruction.name }, text: `MAINTAINER ${instruction.name}` };
     case "expose": {
       const ports = instruction.ports.flatMap(words);
-      const found = ports.flatMap((port) => exposedPorts(port, instruction.range, new Linter()));
+      const found = exposedPorts(ports, instruction.range, new Linter());
       const ExposedPorts = new Set([...(run.ExposedPorts ?? []), ...found]);
       return { state: withRun(state, { ExposedPorts }), text: `EXPOSE ${ports.join(" ")}` };
     }

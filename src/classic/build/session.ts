@@ -1,4 +1,4 @@
-import type { EscapeToken } from "../../dockerfile/index.ts";
+import type { ExpandOptions } from "../../dockerfile/index.ts";
 import type { Platform } from "../../core/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { UncheckedImages } from "./container-paths.ts";
@@ -16,7 +16,10 @@ export interface BuildContextDeps {
   readonly unchecked: UncheckedImages;
   /** Of this machine. */
   readonly host: Platform;
-  readonly escape: EscapeToken;
+  /** How words of the Dockerfile are expanded, and what that may cost. */
+  readonly expansion: ExpandOptions;
+  /** The same for steps that are only looked ahead to. */
+  readonly lookAhead: ExpandOptions;
   /** Undefined where a Dockerfile came alone. */
   readonly context: SourceTree | undefined;
   /** Takes what has to go when the build ends. */

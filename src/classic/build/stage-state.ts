@@ -1,4 +1,5 @@
-import { type EscapeToken, expand } from "../../dockerfile/index.ts";
+import { type ExpandOptions, expand, type KeyValue } from "../../dockerfile/index.ts";
+import { checkVariables, setEnv } from "../../frontend/index.ts";
 import type { ContainerConfig } from "../../image/index.ts";
 import type { BuildArgs } from "./build-args.ts";
 
@@ -31,10 +32,12 @@ export function shellOf({ Shell = [] }: ContainerConfig): readonly string[] {
   return Shell.length === 0 ? DEFAULT_SHELL : Shell;
 }
 
-/** Sets `NAME=value` where the name stands, or at the end. */
-export function withVariable(env: readonly string[], key: string, value: string): string[] {
-  const at = env.findIndex((each) => each.split("=", 1)[0] === key);
-  return at < 0 ? [...env, `${key}=${value}`] : env.with(at, `${key}=${value}`);
+/** Sets variables where their names stand, or at the end. Throws `limit-exceeded` for too many. */
+export function withVariables(state: StageState, variables: readonly Pick<KeyValue, "key" | "value">[]): StageState {
+  const config = { Env: [...(state.run.Env ?? [])] };
+  setEnv(config, variables);
+  checkVariables(config.Env.length);
+  return withRun(state, config);
 }
 
 /** Words with the variables of before the step. */
@@ -43,14 +46,14 @@ export interface Expander {
   readonly words: (text: string) => readonly string[];
 }
 
-export function expanderOf({ run: { Env = [] }, args }: StageState, escape: EscapeToken): Expander {
+export function expanderOf({ run: { Env = [] }, args }: StageState, options: ExpandOptions): Expander {
   const variables = new Map<string, string>();
   for (const entry of [...args.notIn(Env), ...Env]) {
     const [key = "", value = ""] = entry.split(/=(.*)/s, 2);
     variables.set(key, value);
   }
   return {
-    word: (text) => expand(text, variables, { escape }).text,
-    words: (text) => expand(text, variables, { escape }).words,
+    word: (text) => expand(text, variables, options).text,
+    words: (text) => expand(text, variables, options).words,
   };
 }

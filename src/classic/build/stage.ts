@@ -62,7 +62,7 @@ export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps
 }
 
 function expanded(text: string, { session, args }: StageDeps): string {
-  return expand(text, args.meta, { escape: session.escape }).text;
+  return expand(text, args.meta, session.expansion).text;
 }
 
 function stagePlatformText(stage: Stage, deps: StageDeps): Platform | undefined {
@@ -152,7 +152,7 @@ class StageRun {
   async #dispatch(command: Command, after: readonly Command[]): Promise<void> {
     const { session, trees } = this.#deps;
     const host: StepHost = {
-      escape: session.escape,
+      expansion: session.expansion,
       resolveSources: (instruction, sources, destination) => trees.sources(instruction, sources, destination),
     };
     const step = await planStep(command, this.state, host);
@@ -173,7 +173,7 @@ class StageRun {
     const { session, trees } = this.#deps;
     const planned: Step[] = [];
     const host: StepHost = {
-      escape: session.escape,
+      expansion: session.lookAhead,
       resolveSources: (instruction, sources, destination) => {
         if (trees.asksOthers(instruction, sources)) throw stepError("the step has to ask others");
         return trees.sources(instruction, sources, destination);

@@ -5,7 +5,7 @@ import { type CopySource, hashOf } from "./copy-sources.ts";
 import { needsBuildKit, stepError } from "./failure.ts";
 import { type MetadataStep, commandOf, labelStep, metadataStep } from "./metadata-step.ts";
 import { type StageState, expanderOf, shellOf, withRun } from "./stage-state.ts";
-import type { EscapeToken } from "../../dockerfile/index.ts";
+import type { ExpandOptions } from "../../dockerfile/index.ts";
 
 /** LABEL of the request: as it is. */
 export interface LabelRequest {
@@ -59,7 +59,7 @@ export type ResolveSources = (
 ) => Promise<readonly CopySource[]>;
 
 export interface StepHost {
-  readonly escape: EscapeToken;
+  readonly expansion: ExpandOptions;
   readonly resolveSources: ResolveSources;
 }
 
@@ -78,7 +78,7 @@ export async function planStep(command: Command, state: StageState, host: StepHo
     case "add":
       return await copyStep(command, state, host);
     default:
-      return commented(metadataStep(command, state, expanderOf(state, host.escape)));
+      return commented(metadataStep(command, state, expanderOf(state, host.expansion)));
   }
 }
 
@@ -103,8 +103,8 @@ function stepOf(state: StageState, Cmd: readonly string[], work: Work, note?: st
   };
 }
 
-function workdirStep(written: string, state: StageState, { escape }: StepHost): Step {
-  const path = expanderOf(state, escape).word(written);
+function workdirStep(written: string, state: StageState, { expansion }: StepHost): Step {
+  const path = expanderOf(state, expansion).word(written);
   if (path === "") throw stepError("cannot normalize nothing");
   const WorkingDir = path.startsWith("/") ? joinPath(path) : joinPath("/", state.run.WorkingDir ?? "", path);
   return oneWord(withRun(state, { WorkingDir }), `WORKDIR ${WorkingDir}`, { kind: "workdir", path: WorkingDir });
@@ -157,7 +157,7 @@ function unknownFlag(command: Copying): string | undefined {
 async function copyStep(command: Copying, state: StageState, host: StepHost): Promise<Step> {
   const flag = unknownFlag(command);
   if (flag !== undefined) throw needsBuildKit(flag);
-  const { word } = expanderOf(state, host.escape);
+  const { word } = expanderOf(state, host.expansion);
   const name = command.kind.toUpperCase();
   const chown = word(command.chown);
   const written = word(command.destination);
