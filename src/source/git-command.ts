@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { delimiter, isAbsolute, resolve } from "node:path";
 import { VarveError, toVarveError, withhold } from "../core/index.ts";
+import { ProcessGroup } from "./process-group.ts";
 
 /** Protocols a remote, or one of its submodules, may use. Everything else git knows (`ext::` above all) runs commands. */
 const PROTOCOLS = ["https", "http", "ssh", "git"];
@@ -24,6 +25,8 @@ export interface GitOptions {
   readonly auth?: { readonly url: string; readonly header: string } | undefined;
   readonly sshSocket?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds after which git is given up when it prints nothing; for ever unless said. */
+  readonly quiet?: number | undefined;
 }
 
 function environment(options: GitOptions): NodeJS.ProcessEnv {
@@ -86,39 +89,32 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   // A server may send back what it was sent, and git prints that.
   using _hidden = withhold(...(options.auth?.header.split(" ") ?? []));
+  const { signal, cwd, quiet } = options;
   const child = spawn("/bin/sh", ["-c", 'umask 022 && exec git "$@"', "git", ...args], {
     env: environment(options),
     stdio: ["ignore", "pipe", "pipe"],
-    signal: options.signal,
-    cwd: options.cwd,
+    detached: true,
+    cwd,
   });
+  const what = `run git ${args[0] ?? ""}`;
+  using group = new ProcessGroup(child, { signal, quiet, what });
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     out += text;
-    if (out.length > MAX_OUTPUT) child.kill("SIGKILL");
+    if (out.length > MAX_OUTPUT)
+      group.stop(new VarveError("limit-exceeded", `Cannot ${what}: it prints more than ${MAX_OUTPUT} bytes`));
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     err = (err + text).slice(-4096);
   });
-  child.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.name === "AbortError") reject(new VarveError("cancelled", "Cannot run git: cancelled", { cause: error }));
-    else reject(toVarveError(error, "run git"));
-  });
+  child.on("error", (error) => reject(toVarveError(error, "run git")));
   child.on("close", (code) => {
-    if (code === 0 && out.length <= MAX_OUTPUT) resolve(out);
-    else if (out.length > MAX_OUTPUT)
-      reject(
-        new VarveError("limit-exceeded", `Cannot run git ${args[0] ?? ""}: it prints more than ${MAX_OUTPUT} bytes`),
-      );
+    if (group.stopped !== undefined) reject(group.stopped);
+    else if (code === 0) resolve(out);
     else if (code === NOT_FOUND)
       reject(new VarveError("unsupported", "Cannot run git: it is not installed", { hint: "apt-get install git" }));
-    else
-      reject(
-        new VarveError("remote", `Cannot run git ${args[0] ?? ""}: ${err.trim()}`, {
-          details: { exitCode: code },
-        }),
-      );
+    else reject(new VarveError("remote", `Cannot ${what}: ${err.trim()}`, { details: { exitCode: code } }));
   });
   return await promise;
 }

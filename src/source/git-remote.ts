@@ -17,6 +17,8 @@ export interface GitRequest {
   readonly commitTimes?: boolean;
   readonly auth?: NonNullable<GitOptions["auth"]>;
   readonly sshSocket?: string;
+  /** Milliseconds a `git://` server may be quiet; 60,000 unless said. */
+  readonly quiet?: number;
 }
 
 export interface ResolvedGit {
@@ -33,6 +35,19 @@ const SAFE_REF = /^[A-Za-z0-9_][A-Za-z0-9_./+@#-]*$/;
 /** How git is run for a request. */
 export function optionsOf({ auth, sshSocket }: GitRequest, signal: AbortSignal | undefined): GitOptions {
   return { auth, sshSocket, signal };
+}
+
+/** Milliseconds that git's own protocol may be quiet. Over HTTP and SSH git itself gives up. */
+const QUIET = 60_000;
+
+/** For a command that asks the remote and prints how far it has come. */
+export function remoteOptions(request: GitRequest, signal: AbortSignal | undefined): GitOptions {
+  const quiet = isGitProtocol(request) ? (request.quiet ?? QUIET) : undefined;
+  return { ...optionsOf(request, signal), quiet };
+}
+
+export function isGitProtocol({ remote }: GitRequest): boolean {
+  return remote.startsWith("git://");
 }
 
 /** Asks the remote what a request stands for. Throws `not-found`, or `corrupt` if it is another commit than was asked for. */
@@ -77,7 +92,7 @@ async function askRemote(request: GitRequest, signal: AbortSignal | undefined): 
   const { remote, ref = "" } = request;
   const patterns = ref === "" ? ["HEAD"] : [ref, `${ref}^{}`];
   const { refs, head } = parseListing(
-    await git(["ls-remote", "--symref", "--", remote, ...patterns], optionsOf(request, signal)),
+    await git(["ls-remote", "--symref", "--", remote, ...patterns], remoteOptions(request, signal)),
   );
   for (const name of candidates(ref)) {
     const commit = refs.get(name);

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { digestHex, digestOf, throwIfAborted } from "../core/index.ts";
+import { digestHex, digestOf, isVarveError, throwIfAborted } from "../core/index.ts";
 import { makeDirectories, tryLock } from "../linux/index.ts";
 import { git } from "./git-command.ts";
-import { type ResolvedGit, optionsOf } from "./git-remote.ts";
+import { type ResolvedGit, isGitProtocol, optionsOf, remoteOptions } from "./git-remote.ts";
 
 /** Another process that fetches into the same repository is looked for this often, in milliseconds. */
 const POLL = 100;
@@ -44,19 +44,20 @@ export async function fetchCommit(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { commit, ref, request } = resolved;
-  const inside = { ...optionsOf(request, signal), directory: repository };
+  const inside = { ...remoteOptions(request, signal), directory: repository };
+  const fetch = ["fetch", isGitProtocol(request) ? "--progress" : "--quiet"];
   makeDirectories(repository);
   using _lock = await lock(`${repository}.lock`, signal);
   await git(["init", "--bare", "--quiet", repository], optionsOf(request, signal));
   if (await hasCommit(repository, commit, signal)) return;
   try {
-    await git(["fetch", "--quiet", "--depth=1", "--no-tags", "--", request.remote, commit], inside);
+    await git([...fetch, "--depth=1", "--no-tags", "--", request.remote, commit], inside);
   } catch (error) {
     throwIfAborted(signal, "fetch a commit");
+    if (isVarveError(error) && error.details["failure"] === "timeout") throw error;
     // Some servers hand out only what a ref names; an abbreviated or unreachable commit fails here as well.
-    if (ref === commit)
-      await git(["fetch", "--quiet", "--tags", "--", request.remote, "+refs/heads/*:refs/heads/*"], inside);
-    else await git(["fetch", "--quiet", "--", request.remote, ref === "" ? "HEAD" : ref], inside);
+    if (ref === commit) await git([...fetch, "--tags", "--", request.remote, "+refs/heads/*:refs/heads/*"], inside);
+    else await git([...fetch, "--", request.remote, ref === "" ? "HEAD" : ref], inside);
     if (!(await hasCommit(repository, commit, signal))) throw error;
   }
 }
