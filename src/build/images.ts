@@ -32,6 +32,7 @@ import {
   walkDescriptors,
   writeArchive,
 } from "../image/index.ts";
+import type { OnWait } from "../io/index.ts";
 import type { OnTransfer } from "../registry/index.ts";
 import { againIfDamaged, mending, restoreImages } from "./mend.ts";
 import type { Store } from "./store.ts";
@@ -54,6 +55,8 @@ export interface ImageSummary {
 export interface TransferOptions {
   readonly signal?: AbortSignal;
   readonly onTransfer?: OnTransfer;
+  /** Told of what is waited for. */
+  readonly onWait?: OnWait;
 }
 
 /** Pulls an image with all its layers and keeps it under its name. What is here already is read, and fetched again if it is damaged. */
@@ -74,6 +77,7 @@ export async function pullImage(
     present: "verify",
     signal: options.signal,
     onEvent: options.onTransfer,
+    ...(options.onWait && { onWait: options.onWait }),
   });
   images.tag(formatReference(reference), target);
   return await requireNamed(store, formatReference(reference));
@@ -83,11 +87,12 @@ export async function pullImage(
 export async function pushImage(store: Store, name: string, options: TransferOptions = {}): Promise<NamedImage> {
   const image = await requireNamed(store, name);
   const { push } = await import("../registry/index.ts");
-  const { signal, onTransfer: onEvent } = options;
+  const { signal, onWait, onTransfer: onEvent } = options;
+  const how = { store: store.content, signal, onWait, onEvent };
   const registry = await store.registry();
   await using lease = await store.content.lease();
-  await mending(store, [image], { lease, signal }, () =>
-    push(registry, [parseReference(image.name)], { store: store.content, target: image.descriptor, signal, onEvent }),
+  await mending(store, [image], { lease, signal, onWait }, () =>
+    push(registry, [parseReference(image.name)], { ...how, target: image.descriptor }),
   );
   return image;
 }

@@ -3,7 +3,7 @@ import { inlineCacheOf } from "./cache-exports.ts";
 import type { BuildOptions, BuildResult, OutputSpec } from "./options.ts";
 import type { Activity } from "./progress.ts";
 import type { Session } from "./session.ts";
-import { transferStatuses } from "./transfers.ts";
+import { transferStatuses, waitLine } from "./transfers.ts";
 
 export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
   readonly digest?: string;
@@ -108,7 +108,7 @@ function depsOf(session: Session, activity: Activity, { inline }: OutputMode): E
     records,
     images,
     registry,
-    hold: session.hold,
+    hold: { ...session.hold, onWait: (wait) => activity.report(waitLine(wait)) },
     part: (id, work) => activity.part(id, work),
     warn: (message) => session.progress.warn(message),
     ...(inline ? { inlineCache: (index, layers) => inlineCacheOf(index, layers, session) } : {}),

@@ -118,6 +118,10 @@ export class Progress {
         );
         return;
       case "vertex-report":
+        if (!this.#startedAt.has(digest)) {
+          this.#startedAt.set(digest, at);
+          this.#emit({ ...vertex, startedAt: at });
+        }
         this.#report(digest, event.report);
     }
   }

@@ -19,6 +19,8 @@ import { unreadableResults } from "./cache.ts";
 import { type Imports, startImports } from "./cache-imports.ts";
 import { solverGraph } from "./graph.ts";
 import { readIgnorePatterns } from "./ignore-file.ts";
+import type { Wait } from "../io/index.ts";
+import { waitLine } from "./transfers.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import type { WorkShare } from "./shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
@@ -191,8 +193,9 @@ export class Session implements AsyncDisposable {
 
   async #resolveImage(request: ResolveRequest): ReturnType<CompileHost["resolveImage"]> {
     const policy: PullPolicy = request.mode === "pull" ? "always" : this.#deps.pull;
-    const hold = { lease: this.hold.lease, signal: request.signal ?? this.hold.signal };
-    return await this.progress.activity(request.name, async () => {
+    const signal = request.signal ?? this.hold.signal;
+    return await this.progress.activity(request.name, async (activity) => {
+      const hold = { lease: this.hold.lease, signal, onWait: (wait: Wait) => activity.report(waitLine(wait)) };
       const image = await this.images.resolve(
         request.reference,
         { platform: normalizePlatform(request.platform), policy },

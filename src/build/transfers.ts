@@ -1,4 +1,6 @@
 import type { TransferEvent } from "../registry/index.ts";
+import { type Wait, describeWait } from "../io/index.ts";
+import type { OpReport } from "../solver/index.ts";
 import type { StatusEvent } from "./events.ts";
 
 /** How far a transfer has come, in the words of a `StatusEvent`; of which vertex is for the caller to say. */
@@ -13,4 +15,9 @@ export function transferStatuses(): (event: TransferEvent) => TransferStatus {
     const ended = state !== "waiting" && state !== "running" && state !== "retrying";
     return { id: digest, current, total, startedAt, ...(ended ? { completedAt: Date.now() } : {}) };
   };
+}
+
+/** A wait for another machine as a line of the log of whoever waits. */
+export function waitLine(wait: Wait): OpReport & { readonly kind: "log" } {
+  return { kind: "log", stream: 2, data: Buffer.from(`${describeWait(wait)}\n`) };
 }

@@ -78,6 +78,7 @@ async function pushImage(
       store: deps.content,
       target: image.descriptor,
       signal: deps.hold.signal,
+      onWait: deps.hold.onWait,
       onEvent: deps.onTransfer,
       lazy: (descriptor, offset) => lazyLayer(descriptor, offset, { sources, deps }),
       mountFrom: (descriptor, host) =>

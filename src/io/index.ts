@@ -9,3 +9,4 @@ export * from "./parallel.ts";
 export * from "./semaphore.ts";
 export * from "./single-flight.ts";
 export * from "./temporary.ts";
+export * from "./wait.ts";

@@ -37,17 +37,18 @@ export class Arrivals {
   }
 
   /** Has the blob in the store, kept by the lease, fetching it from where it is if need be. */
-  async fetch(blob: BlobFace, { lease, signal }: Hold): Promise<void> {
-    lease.add("blob", blob.digest);
+  async fetch(blob: BlobFace, hold: Hold): Promise<void> {
+    hold.lease.add("blob", blob.digest);
     if (this.#deps.content.info(blob.digest) !== undefined) return;
-    await this.#flights.run(blob.digest, (held) => this.#download(blob, held), signal);
+    await this.#flights.run(blob.digest, (held) => this.#download(blob, held), hold);
   }
 
   /** Begins to fetch a blob. */
-  begin(blob: BlobFace, { lease, signal }: Hold): Arrival {
+  begin(blob: BlobFace, hold: Hold): Arrival {
+    const { signal } = hold;
     const left = new AbortController();
     const both = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
-    const whole = this.fetch(blob, { lease, signal: both });
+    const whole = this.fetch(blob, { ...hold, signal: both });
     // Who reads the bytes, or waits for them, sees the error; nobody has to.
     whole.catch(() => undefined);
     return {

@@ -82,8 +82,7 @@ export class Blobs {
 
   async #face(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobFace> {
     const known = row.blob !== undefined && !isLost(row, this.#deps) ? row.blob : undefined;
-    const primary =
-      known ?? (await this.#flights.run(row.id, (held) => this.#compute(row.id, options, held), hold.signal));
+    const primary = known ?? (await this.#flights.run(row.id, (held) => this.#compute(row.id, options, held), hold));
     return this.#held(options.force === true ? await this.#converted(row, primary, options, hold) : primary, hold);
   }
 
@@ -149,7 +148,7 @@ export class Blobs {
         addVariant(row.id, primary, variant, this.#deps);
         return variant;
       },
-      hold.signal,
+      hold,
     );
   }
 

@@ -15,11 +15,11 @@ export class LeasedFlights<K, T> {
     this.#content = content;
   }
 
-  /** Does the work, or waits for the same that is under way. It is cancelled when all callers have gone. */
-  async run(key: K, work: (hold: Hold) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  /** Does the work, or waits for the same that is under way. It is cancelled when all callers have gone, and tells its waits to the first. */
+  async run(key: K, work: (hold: Hold) => Promise<T>, { signal, onWait }: Omit<Hold, "lease">): Promise<T> {
     const leased = async (shared: AbortSignal): Promise<T> => {
       await using lease = await this.#content.lease();
-      return await work({ lease, signal: shared });
+      return await work({ lease, signal: shared, onWait });
     };
     return await this.#flights.run(key, leased, signal);
   }

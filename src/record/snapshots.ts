@@ -52,7 +52,7 @@ export class Snapshots {
       const [made] = await inParallel(all, held.signal, (work, signal) => work({ ...held, signal }));
       return made as string;
     };
-    const name = this.#ready(rowOf(this.#deps.table, id)) ?? (await this.#asked.run(id, make, hold.signal));
+    const name = this.#ready(rowOf(this.#deps.table, id)) ?? (await this.#asked.run(id, make, hold));
     hold.lease.add("snapshot", name);
     return name;
   }
@@ -121,7 +121,7 @@ export class Snapshots {
   /** As `of`, for one snapshot of those that were asked for. */
   async #have(id: RecordId, hold: Hold): Promise<string> {
     const row = rowOf(this.#deps.table, id);
-    const name = this.#ready(row) ?? (await this.#made.run(id, (held) => this.#tryMake(row, held), hold.signal));
+    const name = this.#ready(row) ?? (await this.#made.run(id, (held) => this.#tryMake(row, held), hold));
     hold.lease.add("snapshot", name);
     return name;
   }

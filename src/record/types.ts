@@ -1,5 +1,6 @@
 import type { Descriptor, Digest, LayerCompression } from "../core/index.ts";
 import type { Followed, Lease } from "../content/index.ts";
+import type { OnWait } from "../io/index.ts";
 
 /** Names a record: 25 characters of base 36, or the empty string for scratch, the filesystem with no layers. */
 export type RecordId = string;
@@ -91,10 +92,14 @@ export interface BlobOptions {
   readonly force?: boolean;
 }
 
-/** What every operation on records is given: the lease that keeps what it touches, and the caller's signal. */
+/**
+ * What every operation on records is given: the lease that keeps what it touches, the caller's signal, and whom to tell of the machines
+ * that are waited for.
+ */
 export interface Hold {
   readonly lease: Lease;
   readonly signal?: AbortSignal | undefined;
+  readonly onWait?: OnWait | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { VarveError, withhold } from "../core/index.ts";
-import { SingleFlight } from "../io/index.ts";
+import { type OnWait, SingleFlight } from "../io/index.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { type Credential, type CredentialSource, secretsOf } from "./credentials.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -27,6 +27,7 @@ export interface Authorization {
 export interface AuthorizeOptions {
   readonly scopes: readonly Scope[];
   readonly signal: AbortSignal | undefined;
+  readonly onWait?: OnWait | undefined;
 }
 
 export interface AuthorizerOptions {
@@ -34,7 +35,7 @@ export interface AuthorizerOptions {
   /** Whether the configuration lets a host be reached without TLS. */
   readonly isPlain: (host: string) => boolean;
   /** Reaches a token server; `trustHost` names whose certificates apply. */
-  readonly send: (trustHost: string) => SendOk;
+  readonly send: (trustHost: string, onWait: OnWait | undefined) => SendOk;
 }
 
 const CREDENTIAL_LIFE_MS = 300_000;
@@ -148,7 +149,7 @@ export class Authorizer implements Disposable {
     known: Known,
     demand: Demand & { kind: "bearer" },
     credential: Exclude<Credential, { kind: "bearer" }>,
-    { scopes, signal }: AuthorizeOptions,
+    { scopes, signal, onWait }: AuthorizeOptions,
   ): Promise<Token> {
     known.tokens = known.tokens.filter((token) => token.expiresAt > Date.now());
     const held = known.tokens.find((token) => covers(token.scopes, scopes));
@@ -161,7 +162,7 @@ export class Authorizer implements Disposable {
       key,
       async (signal) => {
         const request = { realm, service, scopes: wanted, credential, signal };
-        const fresh = await fetchToken(this.#options.send(trustHost), request);
+        const fresh = await fetchToken(this.#options.send(trustHost, onWait), request);
         this.#withhold(fresh.value, fresh.refreshToken ?? "");
         this.#keep(known, credential, fresh);
         return fresh;

@@ -1,14 +1,14 @@
 import { type Descriptor, type Reference, VarveError, throwIfAborted } from "../core/index.ts";
-import type { Client } from "./client.ts";
+import type { Wait } from "../io/index.ts";
+import type { RequestOptions, Client } from "./client.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { failureError, statusOf } from "./errors.ts";
 import { HttpFailure, type HttpResponse, headerOf } from "./http.ts";
-import { isTransientFailure, isTransientStatus, pause, pauseBefore, retryAfter } from "./retry.ts";
+import { isTransientFailure, isTransientStatus, pause, pauseBefore, retryAfter, triesOf, TryCount } from "./retry.ts";
 import { repositoryScope } from "./scope.ts";
 
-export interface DownloadOptions {
+export interface DownloadOptions extends RequestOptions {
   readonly offset: number;
-  readonly signal: AbortSignal | undefined;
   /** Told when the connection broke and another try is made. */
   readonly onRetry: () => void;
 }
@@ -16,25 +16,30 @@ export interface DownloadOptions {
 /** Progress of at least this many bytes since the last failure makes the next one count as the first. */
 const PROGRESS = 1_048_576;
 const MAX_FAILURES = 50;
-const MIRROR_ATTEMPTS = 2;
 
 interface Verdict {
   /** Whether the same endpoint may be asked again. */
   readonly again: boolean;
+  readonly timedOut: boolean;
   /** Milliseconds the server wants to be left alone. */
   readonly wait: number | undefined;
   readonly error: unknown;
 }
 
-function judge(error: unknown, doing: string, host: string): Verdict {
+function judge(error: unknown, doing: string, at: { readonly host: string; readonly attempt: number }): Verdict {
   if (error instanceof HttpFailure) {
-    return { again: isTransientFailure(error), wait: undefined, error: failureError(error, doing, host) };
+    const timedOut = error.kind === "timeout";
+    return { again: isTransientFailure(error), timedOut, wait: undefined, error: failureError(error, doing, at) };
   }
   const after = error instanceof VarveError ? error.details["retryAfter"] : undefined;
   const status = statusOf(error);
-  const failure = error instanceof VarveError ? error.details["failure"] : undefined;
+  const { failure, tries } = error instanceof VarveError ? error.details : {};
+  // What was tried several times, as the way to a token is, has been tried enough.
+  const isFirst = tries === undefined || tries === 1;
   return {
-    again: (status !== undefined && isTransientStatus(status)) || failure === "broken" || failure === "timeout",
+    timedOut: failure === "timeout",
+    again:
+      isFirst && ((status !== undefined && isTransientStatus(status)) || failure === "broken" || failure === "timeout"),
     wait: typeof after === "string" ? retryAfter(after) : undefined,
     error,
   };
@@ -87,33 +92,37 @@ export class Download {
 
   async *#from(endpoint: Endpoint): AsyncGenerator<Uint8Array> {
     const { retry } = this.#client;
-    const most = endpoint.mirrorOf === undefined ? retry.attempts : MIRROR_ATTEMPTS;
+    const tries = triesOf(retry, endpoint);
     let since = this.#at;
-    let recent = 0;
+    let count = new TryCount(tries);
     for (let failures = 1; ; failures += 1) {
       try {
-        yield* this.#once(endpoint);
+        yield* this.#once(endpoint, () => count.current);
         return;
       } catch (error) {
         throwIfAborted(this.#options.signal, this.#doing);
-        const verdict = judge(error, this.#doing, endpoint.name);
-        recent = this.#at - since >= PROGRESS ? 1 : recent + 1;
+        if (this.#at - since >= PROGRESS) count = new TryCount(tries);
         since = this.#at;
-        const wait = Math.max(verdict.wait ?? 0, pauseBefore(retry, recent));
-        if (!verdict.again || recent >= most || failures >= MAX_FAILURES || wait > retry.patience) throw verdict.error;
+        const { attempt } = count.current;
+        const verdict = judge(error, this.#doing, { host: endpoint.name, attempt });
+        const wait = Math.max(verdict.wait ?? 0, pauseBefore(retry, attempt));
+        const isLast = failures >= MAX_FAILURES || wait > retry.patience;
+        if (!verdict.again || isLast || !count.next(verdict)) throw verdict.error;
         this.#options.onRetry();
         await pause(wait, this.#options.signal);
       }
     }
   }
 
-  async *#once(endpoint: Endpoint): AsyncGenerator<Uint8Array> {
+  async *#once(endpoint: Endpoint, current: () => TryCount["current"]): AsyncGenerator<Uint8Array> {
     const { digest, size } = this.#descriptor;
     if (this.#at >= size) return;
     const offset = this.#at;
     const { repository } = this.#reference;
-    const { signal } = this.#options;
-    const url = await this.#client.urlOf(endpoint, `${repository}/blobs/${digest}`, "", signal);
+    const { signal, onWait } = this.#options;
+    const told = onWait && ((wait: Wait) => onWait(wait.attempts === 1 ? { ...wait, ...current() } : wait));
+    const asking = { signal, onWait: told };
+    const url = await this.#client.urlOf(endpoint, `${repository}/blobs/${digest}`, "", asking);
     const request = {
       method: "GET" as const,
       url,
@@ -122,7 +131,7 @@ export class Download {
       accept: offset === 0 ? [200] : [200, 206],
       doing: this.#doing,
       attempts: 1,
-      signal,
+      ...asking,
     };
     const response = await this.#client.request(endpoint, request, (each) => Promise.resolve(each));
     try {

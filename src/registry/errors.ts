@@ -46,9 +46,13 @@ function codeOf(status: number): ErrorCode {
 
 /**
  * The error for a response that is no success; reads its body, of which it quotes the registry's own code and message.
- * `details` hold `status`, `host` and, if the registry gave one, its `registryCode`.
+ * `details` hold `status`, `host`, the `tries` that were made and, if the registry gave one, its `registryCode`.
  */
-export async function responseError(response: HttpResponse, doing: string, host: string): Promise<VarveError> {
+export async function responseError(
+  response: HttpResponse,
+  doing: string,
+  { host, attempt }: { readonly host: string; readonly attempt: number },
+): Promise<VarveError> {
   const { status } = response;
   const { code, text } = await quoteBody(response);
   const said = text === undefined || text === "" ? "" : ` (${text})`;
@@ -61,6 +65,7 @@ export async function responseError(response: HttpResponse, doing: string, host:
       details: {
         status,
         host,
+        tries: attempt,
         ...(code === undefined || code === "" ? {} : { registryCode: code }),
         ...(after === undefined ? {} : { retryAfter: quote(after) }),
       },
@@ -95,13 +100,21 @@ const FAILURE_STATES: Readonly<Record<FailureKind, string>> = {
   malformed: "sent something that is not HTTP",
 };
 
-/** The error for a request that got no response. `details` hold `host` and the `failure`'s kind. */
-export function failureError(failure: HttpFailure, doing: string, host: string): VarveError {
+/** The error for a request that got no response. `details` hold `host`, the `failure`'s kind and the `tries` that were made. */
+export function failureError(
+  failure: HttpFailure,
+  doing: string,
+  { host, attempt }: { readonly host: string; readonly attempt: number },
+): VarveError {
   const hint = FAILURE_HINTS[failure.kind]?.(host);
   return new VarveError(
     "remote",
     `Cannot ${doing}: ${host} ${FAILURE_STATES[failure.kind]} (${quote(failure.message.split(";", 1)[0] ?? "")})`,
-    { details: { host, failure: failure.kind }, cause: failure, ...(hint === undefined ? {} : { hint }) },
+    {
+      details: { host, failure: failure.kind, tries: attempt },
+      cause: failure,
+      ...(hint === undefined ? {} : { hint }),
+    },
   );
 }
 

@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { throwIfAborted } from "../core/index.ts";
+import { tellQuiet } from "../io/index.ts";
 import { toHttpFailure } from "./connection-failure.ts";
 import { type HttpHeaders, type HttpRequest, type HttpResponse, HttpFailure } from "./http.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -10,6 +11,8 @@ export interface ExchangeOptions {
   readonly connect: number;
   /** Milliseconds the other side may be quiet while it is waited for. */
   readonly idle: number;
+  /** Milliseconds of silence before it is first told of. */
+  readonly notice: number;
   /** Called once when the response has been read or given up; not if `exchange` throws. */
   readonly onEnd: () => void;
 }
@@ -87,13 +90,14 @@ function headersOf(message: IncomingMessage): HttpHeaders {
 export async function exchange(
   client: ClientRequest,
   request: HttpRequest,
-  { connect, idle, onEnd }: ExchangeOptions,
+  { connect, idle, notice, onEnd }: ExchangeOptions,
 ): Promise<HttpResponse> {
   const { signal } = request;
   const onAbort = (): void => void client.destroy(new HttpFailure("broken", "cancelled"));
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
-  const watchdog = new Watchdog(idle, () => {
+  const notices = { first: notice, tell: request.onQuiet };
+  const watchdog = new Watchdog(idle, notices, () => {
     client.destroy(new HttpFailure("timeout", `nothing came for ${seconds(idle)}`));
   });
   const release = (): void => {
@@ -104,7 +108,7 @@ export async function exchange(
     const answer = answered(client);
     if (request.body === undefined) client.end();
     else client.flushHeaders();
-    await withinConnect(client, connect);
+    await tellQuiet(withinConnect(client, connect), notices.tell, notices.first);
     const whole = await sendBody(client, request, answer, watchdog);
     if (whole && request.body !== undefined) client.end();
     const message = await watchdog.wait(answer);

@@ -1,5 +1,6 @@
 import { type Descriptor, type Reference, VarveError, isVarveError, throwIfAborted } from "../core/index.ts";
 import type { BlobInfo, ContentStore, Followed, Ingest, Lease } from "../content/index.ts";
+import type { OnWait } from "../io/index.ts";
 import { labelSource, sourceLabel } from "./distribution-source.ts";
 import type { OnTransfer } from "./events.ts";
 import type { Registry } from "./registry.ts";
@@ -13,6 +14,8 @@ export interface FetchOptions {
   readonly present?: "trust" | "verify" | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnTransfer | undefined;
+  /** Told of what is waited for. */
+  readonly onWait?: OnWait | undefined;
   /**
    * Told of each ingest that the blob is written to, before its bytes come, to be followed. A blob that is there, or that
    * somebody else fetches, has none; one whose bytes were wrong has another.
@@ -58,9 +61,9 @@ async function fill(
   descriptor: Descriptor,
   { ingest, from, options }: { ingest: Ingest; from: "any" | "origin"; options: FetchOptions },
 ): Promise<BlobInfo> {
-  const { store, lease, signal, onEvent } = options;
+  const { store, lease, signal, onEvent, onWait } = options;
   const offset = ingest.offset;
-  for await (const chunk of registry.blob(reference, descriptor, { offset, from, signal, onEvent })) {
+  for await (const chunk of registry.blob(reference, descriptor, { offset, from, signal, onEvent, onWait })) {
     await ingest.write(chunk);
   }
   throwIfAborted(signal, `fetch ${descriptor.digest}`);

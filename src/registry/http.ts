@@ -16,6 +16,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: HttpBody | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told how long nothing has come, in milliseconds, while the other side is waited for. */
+  readonly onQuiet?: ((ms: number) => void) | undefined;
 }
 
 /**

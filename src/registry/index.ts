@@ -12,13 +12,13 @@ export {
 export { credentialOf, dockerConfigDirectory, dockerCredentials } from "./docker-config.ts";
 export { ACCEPT_MANIFESTS, type ImageDocument, parseDocument } from "./document.ts";
 export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
+export type { RequestOptions } from "./client.ts";
 export type { ManifestContent } from "./manifest.ts";
 export {
   type BlobOptions,
   type PushBlobOptions,
   Registry,
   type RegistryOptions,
-  type RequestOptions,
   type TransferOptions,
 } from "./registry.ts";
 export type { PushedBlob } from "./upload.ts";

@@ -10,7 +10,7 @@ import {
   isDigest,
 } from "../core/index.ts";
 import { collect } from "../io/index.ts";
-import type { Client } from "./client.ts";
+import type { RequestOptions, Client } from "./client.ts";
 import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, refuseSchema1 } from "./document.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { fromFirst } from "./first-endpoint.ts";
@@ -24,9 +24,8 @@ export interface ManifestContent {
   readonly bytes: Buffer;
 }
 
-interface Asked {
+interface Asked extends RequestOptions {
   readonly reference: Reference;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** A HEAD that a registry does not support, or answers without saying what it has. */
@@ -59,8 +58,12 @@ function describe(response: HttpResponse, reference: Reference): Descriptor | un
   return { mediaType, digest, size: Number(length) };
 }
 
-async function head(client: Client, endpoint: Endpoint, { reference, signal }: Asked): Promise<Descriptor | undefined> {
-  const url = await client.urlOf(endpoint, pathOf(reference), "", signal);
+async function head(
+  client: Client,
+  endpoint: Endpoint,
+  { reference, ...asking }: Asked,
+): Promise<Descriptor | undefined> {
+  const url = await client.urlOf(endpoint, pathOf(reference), "", asking);
   const request = {
     method: "HEAD" as const,
     url,
@@ -68,7 +71,7 @@ async function head(client: Client, endpoint: Endpoint, { reference, signal }: A
     scopes: [repositoryScope(reference.repository, "pull")],
     accept: [200],
     doing: `resolve ${formatReference(reference)}`,
-    signal,
+    ...asking,
   };
   try {
     return await client.request(endpoint, request, async (response) => {
@@ -81,9 +84,9 @@ async function head(client: Client, endpoint: Endpoint, { reference, signal }: A
   }
 }
 
-async function get(client: Client, endpoint: Endpoint, { reference, signal }: Asked): Promise<ManifestContent> {
+async function get(client: Client, endpoint: Endpoint, { reference, ...asking }: Asked): Promise<ManifestContent> {
   const name = formatReference(reference);
-  const url = await client.urlOf(endpoint, pathOf(reference), "", signal);
+  const url = await client.urlOf(endpoint, pathOf(reference), "", asking);
   const request = {
     method: "GET" as const,
     url,
@@ -91,7 +94,7 @@ async function get(client: Client, endpoint: Endpoint, { reference, signal }: As
     scopes: [repositoryScope(reference.repository, "pull")],
     accept: [200],
     doing: `read ${name}`,
-    signal,
+    ...asking,
   };
   const { bytes, type, announced } = await client.request(endpoint, request, async (response) => ({
     bytes: await collect(response.body, Limits.manifest, { what: `manifest ${name}` }),
@@ -129,10 +132,10 @@ export async function putManifest(
   client: Client,
   endpoint: Endpoint,
   { descriptor, bytes }: { readonly descriptor: Descriptor; readonly bytes: Uint8Array },
-  { reference, signal }: Asked,
+  { reference, ...asking }: Asked,
 ): Promise<void> {
   const { repository, tag } = reference;
-  const url = await client.urlOf(endpoint, `${repository}/manifests/${tag ?? descriptor.digest}`, "", signal);
+  const url = await client.urlOf(endpoint, `${repository}/manifests/${tag ?? descriptor.digest}`, "", asking);
   const request = {
     method: "PUT" as const,
     url,
@@ -141,7 +144,7 @@ export async function putManifest(
     scopes: [repositoryScope(repository, "pull", "push")],
     accept: [200, 201, 202],
     doing: `push ${formatReference(reference)}`,
-    signal,
+    ...asking,
   };
   const stored = await client.request(endpoint, request, async (response) => {
     await response.discard();

@@ -8,11 +8,17 @@ import type { HttpRequest, HttpResponse } from "./http.ts";
 import type { ProxyFor } from "./proxy.ts";
 import type { TlsTrust } from "./tls-trust.ts";
 
-/** Milliseconds. `idle` bounds each wait for the other side, not the whole transfer. */
+/**
+ * Milliseconds. `idle` bounds each wait for the other side, not the whole transfer; twice as long for what has it write, which may be
+ * to copy and hash gigabytes. Silence is told of after `notice`.
+ */
 export interface Timeouts {
   readonly connect: number;
   readonly idle: number;
+  readonly notice: number;
 }
+
+const READS: ReadonlySet<HttpRequest["method"]> = new Set(["GET", "HEAD"]);
 
 export interface NodeTransportOptions {
   readonly trust: TlsTrust;
@@ -81,7 +87,12 @@ export class NodeTransport implements Disposable {
       url.protocol === "https:"
         ? modules.https.request(url, { method, headers, agent, ...(await this.#options.trust.optionsOf(trustHost)) })
         : modules.http.request(url, { method, headers, agent });
-    return await exchange(client, request, { ...this.#options.timeouts, onEnd: () => slot[Symbol.dispose]() });
+    const { idle, ...timeouts } = this.#options.timeouts;
+    return await exchange(client, request, {
+      ...timeouts,
+      idle: READS.has(method) ? idle : 2 * idle,
+      onEnd: () => slot[Symbol.dispose](),
+    });
   }
 
   #translate(error: unknown, request: HttpRequest): Error {

@@ -69,8 +69,8 @@ class Pull {
 
   /** What the reference stands for now, with all that is wanted below it. */
   async top(): Promise<Node> {
-    const { signal } = this.#options;
-    const descriptor = await this.#registry.resolve(this.#reference, { signal });
+    const { signal, onWait } = this.#options;
+    const descriptor = await this.#registry.resolve(this.#reference, { signal, onWait });
     return await this.#node(descriptor, 0, signal);
   }
 
@@ -115,7 +115,7 @@ class Pull {
 
   async #fetched(descriptor: Descriptor, signal: AbortSignal | undefined): Promise<ManifestContent> {
     const { digest, size } = descriptor;
-    const { bytes } = await this.#registry.manifest(this.#at(descriptor), { signal });
+    const { bytes } = await this.#registry.manifest(this.#at(descriptor), { signal, onWait: this.#options.onWait });
     if (bytes.byteLength !== size) {
       throw new VarveError("corrupt", `Cannot pull manifest ${digest}: ${bytes.byteLength} bytes came, not ${size}`);
     }

@@ -8,7 +8,7 @@ import {
   isManifestType,
 } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import { type Bytes, collect, inParallel } from "../io/index.ts";
+import { type Bytes, type OnWait, collect, inParallel } from "../io/index.ts";
 import { labelSource, sourcesOf } from "./distribution-source.ts";
 import { type ImageDocument, parseDocument } from "./document.ts";
 import type { OnTransfer } from "./events.ts";
@@ -19,6 +19,8 @@ export interface PushOptions {
   /** What is pushed: a manifest or an index of the store. */
   readonly target: Descriptor;
   readonly signal?: AbortSignal | undefined;
+  /** Told of what is waited for. */
+  readonly onWait?: OnWait | undefined;
   readonly onEvent?: OnTransfer | undefined;
   /** The bytes of a blob that is not in the store: a layer never pulled. Used only if the registry lacks it. */
   readonly lazy?: (descriptor: Descriptor, offset: number) => Bytes;
@@ -87,7 +89,7 @@ async function pushBlob(
   descriptor: Descriptor,
   options: PushOptions,
 ): Promise<void> {
-  const { store, signal, onEvent, mountFrom } = options;
+  const { store, signal, onEvent, onWait, mountFrom } = options;
   const { digest, size, mediaType } = descriptor;
   if (NON_DISTRIBUTABLE.test(mediaType)) {
     const name = formatReference(reference);
@@ -102,6 +104,7 @@ async function pushBlob(
     mountFrom: sources,
     signal,
     onEvent,
+    onWait,
   });
   if (info !== undefined) labelSource(store, reference, info);
 }
@@ -118,7 +121,7 @@ async function pushTo(
   manifests: readonly Manifest[],
   options: PushOptions,
 ): Promise<void> {
-  const { signal, store } = options;
+  const { signal, onWait, store } = options;
   const [first] = names;
   if (first === undefined) return;
   const untagged = { registry: first.registry, repository: first.repository };
@@ -126,10 +129,11 @@ async function pushTo(
     pushBlob(registry, untagged, descriptor, { ...options, signal: both }),
   );
   const top = manifests.at(-1);
+  const asking = { signal, onWait };
   for (const manifest of manifests) {
     const targets =
       manifest === top ? names.map(({ tag }) => (tag === undefined ? untagged : { ...untagged, tag })) : [untagged];
-    for (const target of targets) await registry.pushManifest(target, manifest.descriptor, manifest.bytes, { signal });
+    for (const target of targets) await registry.pushManifest(target, manifest.descriptor, manifest.bytes, asking);
     const info = store.info(manifest.descriptor.digest);
     if (info !== undefined) labelSource(store, untagged, info);
   }

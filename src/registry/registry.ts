@@ -6,8 +6,8 @@ import {
   formatReference,
   parseReference,
 } from "../core/index.ts";
-import { type Bytes, Semaphore, counted } from "../io/index.ts";
-import { Client } from "./client.ts";
+import { type Bytes, FIRST_NOTICE, Semaphore, counted } from "../io/index.ts";
+import { Client, type RequestOptions } from "./client.ts";
 import type { RegistryConfig } from "./config.ts";
 import type { CredentialSource } from "./credentials.ts";
 import { dockerCredentials } from "./docker-config.ts";
@@ -43,10 +43,6 @@ export interface RegistryOptions {
   readonly certificates?: string;
 }
 
-export interface RequestOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 export interface TransferOptions extends RequestOptions {
   readonly onEvent?: OnTransfer | undefined;
 }
@@ -65,7 +61,7 @@ export interface PushBlobOptions extends TransferOptions {
   readonly chunkSize?: number;
 }
 
-const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 30_000 };
+const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 30_000, notice: FIRST_NOTICE };
 const CONCURRENCY = 4;
 
 /**
@@ -114,15 +110,15 @@ export class Registry implements Disposable {
   }
 
   /** What a reference stands for now. Its digest wins over its tag; with neither, the tag is `latest`. */
-  async resolve(reference: Reference, { signal }: RequestOptions = {}): Promise<Descriptor> {
+  async resolve(reference: Reference, asking: RequestOptions = {}): Promise<Descriptor> {
     const checked = check(reference);
-    return await resolveManifest(this.#client, this.#pullFrom(checked), { reference: checked, signal });
+    return await resolveManifest(this.#client, this.#pullFrom(checked), { ...asking, reference: checked });
   }
 
   /** The manifest or index itself, verified against the reference's digest or the one the registry announces. */
-  async manifest(reference: Reference, { signal }: RequestOptions = {}): Promise<ManifestContent> {
+  async manifest(reference: Reference, asking: RequestOptions = {}): Promise<ManifestContent> {
     const checked = check(reference);
-    return await fetchManifest(this.#client, this.#pullFrom(checked), { reference: checked, signal });
+    return await fetchManifest(this.#client, this.#pullFrom(checked), { ...asking, reference: checked });
   }
 
   /**
@@ -131,7 +127,7 @@ export class Registry implements Disposable {
    * the reading begins and holds it until it ends.
    */
   async *blob(reference: Reference, descriptor: Descriptor, options: BlobOptions = {}): AsyncGenerator<Uint8Array> {
-    const { offset = 0, signal, from = "any" } = options;
+    const { offset = 0, signal, onWait, from = "any" } = options;
     const checked = check(reference);
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > descriptor.size) {
       throw new VarveError("invalid-argument", `Cannot read blob ${descriptor.digest} from byte ${offset}`);
@@ -142,6 +138,7 @@ export class Registry implements Disposable {
     const download = new Download(this.#client, checked, descriptor, {
       offset,
       signal,
+      onWait,
       onRetry: () => reporter.state("retrying"),
     });
     let current = offset;
@@ -160,10 +157,10 @@ export class Registry implements Disposable {
   }
 
   /** True if the registry itself, not merely a mirror, has the blob. */
-  async hasBlob(reference: Reference, digest: Digest, { signal }: RequestOptions = {}): Promise<boolean> {
+  async hasBlob(reference: Reference, digest: Digest, asking: RequestOptions = {}): Promise<boolean> {
     const checked = check(reference);
     const descriptor = { mediaType: "application/octet-stream", digest, size: 0 };
-    const target = { client: this.#client, reference: checked, descriptor, signal, access: ["pull"] };
+    const target = { ...asking, client: this.#client, reference: checked, descriptor, access: ["pull"] };
     return await blobExists({ ...target, endpoint: this.#origin(checked) });
   }
 
@@ -174,12 +171,13 @@ export class Registry implements Disposable {
     source: BlobSource,
     options: PushBlobOptions = {},
   ): Promise<PushedBlob> {
-    const { signal, mountFrom = [], chunkSize } = options;
+    const { signal, onWait, mountFrom = [], chunkSize } = options;
     const checked = check(reference);
     const reporter = this.#reporter("upload", checked, descriptor, options);
     reporter.state("waiting", 0);
     using _slot = await this.#uploads.acquire(signal);
-    const target = { client: this.#client, endpoint: this.#origin(checked), reference: checked, descriptor, signal };
+    const asking = { signal, onWait };
+    const target = { ...asking, client: this.#client, endpoint: this.#origin(checked), reference: checked, descriptor };
     try {
       const pushed = await uploadBlob(target, {
         source: (offset) => reported(source(offset), offset, reporter),
@@ -200,17 +198,17 @@ export class Registry implements Disposable {
     reference: Reference,
     descriptor: Descriptor,
     bytes: Uint8Array,
-    { signal }: RequestOptions = {},
+    asking: RequestOptions = {},
   ): Promise<void> {
     const checked = check(reference);
-    await putManifest(this.#client, this.#origin(checked), { descriptor, bytes }, { reference: checked, signal });
+    await putManifest(this.#client, this.#origin(checked), { descriptor, bytes }, { ...asking, reference: checked });
   }
 
   /** Every tag of the reference's repository, as the first of its mirrors that answers has it, or the registry itself. */
-  async tags(reference: Reference, { signal }: RequestOptions = {}): Promise<readonly string[]> {
+  async tags(reference: Reference, asking: RequestOptions = {}): Promise<readonly string[]> {
     const checked = check(reference);
-    return await fromFirst(this.#pullFrom(checked), signal, async (endpoint) => {
-      return await listTags(this.#client, endpoint, checked, signal);
+    return await fromFirst(this.#pullFrom(checked), asking.signal, async (endpoint) => {
+      return await listTags(this.#client, endpoint, checked, asking);
     });
   }
 
@@ -229,11 +227,18 @@ export class Registry implements Disposable {
   }
 
   /** Logs in to a registry host as far as it wants it; throws `unauthorized` if the credentials are refused. */
-  async ping(host: string, { signal }: RequestOptions = {}): Promise<void> {
+  async ping(host: string, asking: RequestOptions = {}): Promise<void> {
     const { registry } = parseReference(`${host}/ping`);
     const endpoint = originEndpoint(this.#config, registry);
-    const url = await this.#client.urlOf(endpoint, "", "", signal);
-    const request = { method: "GET" as const, url, scopes: [], accept: [200], doing: `log in to ${registry}`, signal };
+    const url = await this.#client.urlOf(endpoint, "", "", asking);
+    const request = {
+      method: "GET" as const,
+      url,
+      scopes: [],
+      accept: [200],
+      doing: `log in to ${registry}`,
+      ...asking,
+    };
     await this.#client.request(endpoint, request, (response: HttpResponse) => response.discard());
   }
 
@@ -242,15 +247,15 @@ export class Registry implements Disposable {
     this.#client[Symbol.dispose]();
   }
 
-  async #delete(reference: Reference, path: string, digest: Digest, { signal }: RequestOptions): Promise<void> {
+  async #delete(reference: Reference, path: string, digest: Digest, asking: RequestOptions): Promise<void> {
     const endpoint = this.#origin(reference);
     const request = {
       method: "DELETE" as const,
-      url: await this.#client.urlOf(endpoint, path, "", signal),
+      url: await this.#client.urlOf(endpoint, path, "", asking),
       scopes: [repositoryScope(reference.repository, "delete", "pull")],
       accept: [200, 202, 204],
       doing: `delete ${digest} of ${reference.registry}/${reference.repository}`,
-      signal,
+      ...asking,
     };
     await this.#client.request(endpoint, request, (response) => response.discard());
   }

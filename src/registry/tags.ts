@@ -1,6 +1,6 @@
 import { Limits, type Reference, VarveError } from "../core/index.ts";
 import { collect } from "../io/index.ts";
-import type { Client } from "./client.ts";
+import type { RequestOptions, Client } from "./client.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HttpResponse } from "./http.ts";
 import { repositoryScope } from "./scope.ts";
@@ -26,19 +26,19 @@ export async function listTags(
   client: Client,
   endpoint: Endpoint,
   reference: Reference,
-  signal: AbortSignal | undefined,
+  asking: RequestOptions,
 ): Promise<readonly string[]> {
   const { registry, repository } = reference;
   const what = `the tags of ${registry}/${repository}`;
   const tags: string[] = [];
   const seen = new Set<string>();
-  let url: URL | undefined = await client.urlOf(endpoint, `${repository}/tags/list`, `n=${PAGE}`, signal);
+  let url: URL | undefined = await client.urlOf(endpoint, `${repository}/tags/list`, `n=${PAGE}`, asking);
   while (url !== undefined) {
     if (seen.has(url.href) || seen.size >= MAX_PAGES || tags.length > MAX_TAGS) {
       throw new VarveError("limit-exceeded", `Cannot list ${what}: the list has no end`);
     }
     seen.add(url.href);
-    const page: Page = await readPage(client, endpoint, { url, repository, what, signal });
+    const page: Page = await readPage(client, endpoint, { url, repository, what, asking });
     tags.push(...page.tags);
     url = page.next;
   }
@@ -54,11 +54,11 @@ interface PageRequest {
   readonly url: URL;
   readonly repository: string;
   readonly what: string;
-  readonly signal: AbortSignal | undefined;
+  readonly asking: RequestOptions;
 }
 
 async function readPage(client: Client, endpoint: Endpoint, page: PageRequest): Promise<Page> {
-  const { url, repository, what, signal } = page;
+  const { url, repository, what, asking } = page;
   const request = {
     method: "GET" as const,
     url,
@@ -66,7 +66,7 @@ async function readPage(client: Client, endpoint: Endpoint, page: PageRequest): 
     scopes: [repositoryScope(repository, "pull")],
     accept: [200],
     doing: `list ${what}`,
-    signal,
+    ...asking,
   };
   return await client.request(endpoint, request, async (response) => {
     const { parseJson, tagsSchema } = await import("./schemas.ts");

@@ -1,18 +1,17 @@
 import { type Descriptor, type Reference, VarveError, throwIfAborted } from "../core/index.ts";
 import { type Bytes, bytesOf, verified } from "../io/index.ts";
 import type { BlobParts, BlobSource } from "./blob-parts.ts";
-import type { ApiRequest, Client, ReadResponse } from "./client.ts";
+import type { ApiRequest, RequestOptions, Client, ReadResponse } from "./client.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { HttpFailure, type HttpResponse, headerOf } from "./http.ts";
 import { locationOf } from "./redirect.ts";
 import { type Scope, repositoryScope } from "./scope.ts";
 
-export interface UploadTarget {
+export interface UploadTarget extends RequestOptions {
   readonly client: Client;
   readonly endpoint: Endpoint;
   readonly reference: Reference;
   readonly descriptor: Descriptor;
-  readonly signal: AbortSignal | undefined;
   /** What is asked of a token; all an upload needs unless given. */
   readonly access?: readonly string[];
 }
@@ -43,11 +42,12 @@ function requestOf(
   target: UploadTarget,
   fields: Pick<ApiRequest, "method" | "url" | "accept"> & Partial<ApiRequest>,
 ): ApiRequest {
-  const { reference, descriptor, signal, access = ["pull", "push"] } = target;
+  const { reference, descriptor, signal, onWait, access = ["pull", "push"] } = target;
   return {
     scopes: [repositoryScope(reference.repository, ...access)],
     doing: `push blob ${descriptor.digest} to ${reference.registry}/${reference.repository}`,
     signal,
+    onWait,
     ...fields,
   };
 }
@@ -58,20 +58,20 @@ function send<T>(target: UploadTarget, request: ApiRequest, read: ReadResponse<T
 
 /** True if the repository has the blob. */
 export async function blobExists(target: UploadTarget): Promise<boolean> {
-  const { client, endpoint, reference, descriptor, signal } = target;
-  const url = await client.urlOf(endpoint, `${reference.repository}/blobs/${descriptor.digest}`, "", signal);
+  const { client, endpoint, reference, descriptor } = target;
+  const url = await client.urlOf(endpoint, `${reference.repository}/blobs/${descriptor.digest}`, "", target);
   const request = requestOf(target, { method: "HEAD", url, accept: [200, 404] });
   return await send(target, request, (response) => discarded(response, response.status === 200));
 }
 
 /** Opens an upload, or has the blob mounted from another repository of the registry if that has it. */
 export async function openUpload(target: UploadTarget, mountFrom: string | undefined): Promise<Opened> {
-  const { client, endpoint, reference, descriptor, signal } = target;
+  const { client, endpoint, reference, descriptor } = target;
   const query =
     mountFrom === undefined
       ? ""
       : `mount=${encodeURIComponent(descriptor.digest)}&from=${encodeURIComponent(mountFrom)}`;
-  const url = await client.urlOf(endpoint, `${reference.repository}/blobs/uploads/`, query, signal);
+  const url = await client.urlOf(endpoint, `${reference.repository}/blobs/uploads/`, query, target);
   const own = repositoryScope(reference.repository, "pull", "push");
   const scopes: readonly Scope[] = mountFrom === undefined ? [own] : [own, repositoryScope(mountFrom, "pull")];
   const accept = mountFrom === undefined ? [202] : [201, 202];

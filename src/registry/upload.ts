@@ -112,8 +112,10 @@ class Upload {
     this.#failures += 1;
     const { retry } = this.#target.client;
     const status = statusOf(error);
+    const timedOut = error instanceof VarveError && error.details["failure"] === "timeout";
     if (status === TOO_LARGE) return this.#shrink(error);
-    if (!isMendable(error) || recent >= retry.attempts || this.#failures >= MAX_FAILURES) throw error;
+    if (!isMendable(error) || recent >= (timedOut ? retry.timeouts : retry.attempts) || this.#failures >= MAX_FAILURES)
+      throw error;
     const after = error instanceof VarveError ? error.details["retryAfter"] : undefined;
     const asked = typeof after === "string" ? retryAfter(after) : undefined;
     const wait = Math.max(asked ?? 0, pauseBefore(retry, recent));
@@ -147,6 +149,7 @@ class Upload {
 function isMendable(error: unknown): boolean {
   if (!(error instanceof VarveError) || error.code === "corrupt") return false;
   const status = statusOf(error);
+  if (Number(error.details["tries"] ?? 1) > 1) return false;
   if (status !== undefined) return isTransientStatus(status) || LOST.has(status);
   const failure = error.details["failure"];
   return failure === "broken" || failure === "timeout";

@@ -53,13 +53,15 @@ export class SharedOp<R> {
   async content(map: CacheMap<R>, input: number, result: R, signal: AbortSignal): Promise<Digest | undefined> {
     const compute = map.inputs[input]?.content;
     if (compute === undefined) return undefined;
-    return await ofResult(this.#content, input, result, (shared) => compute(result, { signal: shared })).get(signal);
+    return await ofResult(this.#content, input, result, (shared) =>
+      compute(result, this.#listener.context(shared)),
+    ).get(signal);
   }
 
   async preload(map: CacheMap<R>, input: number, result: R, signal: AbortSignal): Promise<void> {
     const load = map.inputs[input]?.preload;
     if (load === undefined) return;
-    await ofResult(this.#preloads, input, result, (shared) => load(result, { signal: shared })).get(signal);
+    await ofResult(this.#preloads, input, result, (shared) => load(result, this.#listener.context(shared))).get(signal);
   }
 
   async execute(inputs: readonly R[], signal: AbortSignal): Promise<Execution<R>> {

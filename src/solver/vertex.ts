@@ -2,9 +2,7 @@ import type { Digest } from "../core/index.ts";
 import type { OpReport } from "./events.ts";
 import type { KeyDigest, Selector } from "./key-digest.ts";
 
-export interface ContentContext {
-  readonly signal: AbortSignal;
-}
+export type ContentContext = Pick<OpContext, "signal" | "report">;
 
 /** How one input of an op enters its cache key. */
 export interface CacheMapInput<R> {

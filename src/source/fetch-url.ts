@@ -1,4 +1,5 @@
 import { VarveError } from "../core/index.ts";
+import { FIRST_NOTICE, type OnWait, tellQuiet } from "../io/index.ts";
 
 export interface FetchOptions {
   /** By name, in lower case. */
@@ -6,6 +7,9 @@ export interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds the server may be quiet while it is waited for; `IDLE` unless said. */
   readonly idle?: number;
+  /** Told of silence, after `notice` milliseconds for the first time. */
+  readonly onWait?: OnWait | undefined;
+  readonly notice?: number;
 }
 
 /** Milliseconds: BuildKit waits for ever. */
@@ -18,7 +22,7 @@ const IDLE = 60_000;
  */
 export async function fetchUrl(
   text: string,
-  { headers = {}, signal, idle = IDLE }: FetchOptions = {},
+  { headers = {}, signal, idle = IDLE, onWait, notice = FIRST_NOTICE }: FetchOptions = {},
 ): Promise<Response> {
   const url = new URL(text);
   const { username, password } = url;
@@ -27,10 +31,12 @@ export async function fetchUrl(
   const basic = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString("base64");
   const credentials = username === "" && password === "" ? {} : { authorization: `Basic ${basic}` };
   const quiet = new AbortController();
+  const { host } = url;
+  const told = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
   const waiting = async <T>(work: Promise<T>): Promise<T> => {
-    const timer = setTimeout(() => quiet.abort(quietServer(url.host, idle)), idle);
+    const timer = setTimeout(() => quiet.abort(quietServer(host, idle)), idle);
     try {
-      return await work;
+      return await tellQuiet(work, told, notice);
     } finally {
       clearTimeout(timer);
     }

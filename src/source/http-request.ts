@@ -1,5 +1,5 @@
 import { VarveError, toVarveError } from "../core/index.ts";
-import { fetchUrl } from "./fetch-url.ts";
+import { type FetchOptions, fetchUrl } from "./fetch-url.ts";
 
 /** Headers of a request by name, in lower case. */
 export type HttpHeaders = Readonly<Record<string, string>>;
@@ -11,9 +11,9 @@ export type HttpHeaders = Readonly<Record<string, string>>;
 export async function requestUrl(
   url: string,
   headers: HttpHeaders,
-  signal: AbortSignal | undefined,
+  how: Omit<FetchOptions, "headers">,
 ): Promise<Response> {
-  const response = await send(url, headers, signal);
+  const response = await send(url, { ...how, headers });
   if (response.status === 304 && Object.hasOwn(headers, "if-none-match")) {
     await response.body?.cancel();
     return response;
@@ -25,9 +25,9 @@ export async function requestUrl(
   throw new VarveError(code, `Cannot download ${url}: the server answered ${status}`, { details: { status } });
 }
 
-async function send(url: string, headers: HttpHeaders, signal: AbortSignal | undefined): Promise<Response> {
+async function send(url: string, options: FetchOptions): Promise<Response> {
   try {
-    return await fetchUrl(url, { headers, signal });
+    return await fetchUrl(url, options);
   } catch (error) {
     throw downloadError(error, url);
   }

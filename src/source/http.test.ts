@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
 import { digestOf, isVarveError } from "../core/index.ts";
+import type { Wait } from "../io/index.ts";
 import { type HttpRequest, HttpSource } from "./http.ts";
 
 interface Server extends AsyncDisposable {
@@ -202,4 +203,22 @@ test("a server that sends nothing, or stops in the middle, is given up", async (
   await assert.rejects(fetchUrl(`${server.url}/silent`, { idle: 50 }), { code: "remote", message: /sent nothing for/ });
   const response = await fetchUrl(`${server.url}/half`, { idle: 200 });
   await assert.rejects(response.text(), { code: "remote", message: /sent nothing for/ });
+});
+
+test("a server that is waited for is told of, before it answers and in the middle", { skip }, async () => {
+  await using server = await serve((request, response) => {
+    if (request.url === "/half") response.write("half");
+  });
+  await using room = await temporaryRecords();
+  const source = new HttpSource({ ...room, quiet: { idle: 200, notice: 20 } });
+  for (const path of ["/silent", "/half"]) {
+    const waits: Wait[] = [];
+    const hold = { ...room.hold, onWait: (wait: Wait) => void waits.push(wait) };
+    await assert.rejects(source.resolve({ url: `${server.url}${path}` }, hold), { code: "remote" });
+    const { state, host, attempts } = waits[0] ?? {};
+    assert.deepEqual([state, host, attempts], ["quiet", new URL(server.url).host, 1]);
+    const gone = new AbortController();
+    const leaving = { ...room.hold, signal: gone.signal, onWait: () => gone.abort() };
+    await assert.rejects(source.resolve({ url: `${server.url}${path}` }, leaving), { code: "cancelled" });
+  }
 });

@@ -5,6 +5,7 @@ import { type ContentStore, type VerifiedBlob, isLostBlob } from "../content/ind
 import { type Bytes, SingleFlight, limited } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
 import type { State } from "../state/index.ts";
+import type { FetchOptions } from "./fetch-url.ts";
 import { httpFileName, isFileName } from "./http-name.ts";
 import { type HttpHeaders, downloadError, httpDate, requestUrl } from "./http-request.ts";
 
@@ -48,6 +49,8 @@ export interface HttpDeps {
   readonly state: State;
   /** The most a body may have, in bytes; 64 GiB unless said. */
   readonly limit?: number;
+  /** How long a server may be quiet, and when that is first told of; see `FetchOptions`. */
+  readonly quiet?: Pick<FetchOptions, "idle" | "notice">;
 }
 
 /**
@@ -130,7 +133,11 @@ export class HttpSource {
   async #download(request: HttpRequest, before: Answer | undefined, hold: Hold): Promise<Answer> {
     const { url, headers = {} } = request;
     const condition = before?.etag === undefined ? {} : { "if-none-match": before.etag };
-    const response = await requestUrl(url, { ...headers, ...condition }, hold.signal);
+    const response = await requestUrl(
+      url,
+      { ...headers, ...condition },
+      { ...this.#deps.quiet, signal: hold.signal, onWait: hold.onWait },
+    );
     if (response.status === 304 && before !== undefined) return before;
     return this.#remember(url, {
       digest: await this.#keep(url, response, hold),

@@ -110,8 +110,7 @@ export class ImageSource {
 
   async #remote(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage> {
     const { registry, content } = this.#deps;
-    const { lease, signal } = hold;
-    const options = { platform, store: content, lease, check: checkImage, layers: "skip" as const, signal };
+    const options = { ...hold, platform, store: content, check: checkImage, layers: "skip" as const };
     const { pull } = await import("../registry/index.ts");
     const { target } = await pull(await registry(), reference, options);
     const image = await openImage(content, target, platform);

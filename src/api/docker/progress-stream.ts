@@ -1,9 +1,15 @@
 import { VarveError, toVarveError } from "../../core/index.ts";
+import { type OnWait, describeWait } from "../../io/index.ts";
 import type { HttpResponse } from "../http/types.ts";
 import type { ProgressMessage } from "./build-request.ts";
 import { messageOf } from "./errors.ts";
 
 export type Emit = (message: ProgressMessage) => void;
+
+/** Tells of waits in a stream that has begun: before that, the status of the answer is not decided yet. */
+export function waitStatus(emit: (message: { readonly status: string }) => void): OnWait {
+  return (wait) => emit({ status: describeWait(wait) });
+}
 
 /** Characters of messages that wait for a client that does not read; more end the work. */
 const MAX_WAITING = 67_108_864;

@@ -3,6 +3,8 @@ import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
 import type { CacheMounts, Hold, Records } from "../../record/index.ts";
 import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } from "../../source/index.ts";
+import type { OpContext } from "../../solver/index.ts";
+import { waitLine } from "../transfers.ts";
 import type { Secrets } from "../secrets.ts";
 
 /** What the ops of one build work with. */
@@ -30,7 +32,7 @@ export interface StepLimits {
   readonly shmSize?: number | undefined;
 }
 
-/** The lease of the build with the signal of one piece of its work. */
-export function holdFor(deps: OpDeps, signal: AbortSignal): Hold {
-  return { lease: deps.hold.lease, signal };
+/** The lease of the build with the signal of one piece of its work, in whose log waits are told. */
+export function holdFor(deps: OpDeps, { signal, report }: Pick<OpContext, "signal" | "report">): Hold {
+  return { lease: deps.hold.lease, signal, onWait: (wait) => report(waitLine(wait)) };
 }

@@ -20,7 +20,7 @@ export async function executeExec(
   context: OpContext,
 ): Promise<readonly Result[]> {
   refuseDevices(op);
-  const hold = holdFor(deps, context.signal);
+  const hold = holdFor(deps, context);
   const runner = await deps.runner();
   await using stack = new AsyncDisposableStack();
   const description = op.meta.args.join(" ");

@@ -14,7 +14,7 @@ export async function executeFile(
   deps: OpDeps,
   context: OpContext,
 ): Promise<readonly Result[]> {
-  const hold = holdFor(deps, context.signal);
+  const hold = holdFor(deps, context);
   const host: FileOpHost<Result> = {
     change: (base, action) => change(base, action, deps, hold),
     read: (result) => read(result, deps, hold),

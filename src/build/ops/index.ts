@@ -1,6 +1,6 @@
 import { Semaphore } from "../../io/index.ts";
 import { type InputKey, type Vertex, cacheMapOf } from "../../llb/index.ts";
-import type { CacheMap, CacheMapInput, OpContext, SolverOp } from "../../solver/index.ts";
+import type { CacheMap, CacheMapInput, ContentContext, OpContext, SolverOp } from "../../solver/index.ts";
 import { contentDigest } from "./content.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { recordOf } from "./context-record.ts";
@@ -28,13 +28,13 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
       });
     case "merge":
       return keyedOp(vertex, deps, 1, async (inputs, context) => {
-        const hold = holdFor(deps, context.signal);
+        const hold = holdFor(deps, context);
         const ids = await Promise.all(inputs.map((input) => recordOf(input, deps, hold)));
         return [recordResult(deps.records.merge(ids, {}, hold.lease))];
       });
     case "diff":
       return keyedOp(vertex, deps, 1, async (inputs, context) => {
-        const hold = holdFor(deps, context.signal);
+        const hold = holdFor(deps, context);
         const at = async (index: number): Promise<string> =>
           index < 0 || inputs[index] === undefined ? "" : await recordOf(inputs[index], deps, hold);
         return [recordResult(await deps.records.diff(await at(op.lower), await at(op.upper), hold))];
@@ -75,13 +75,13 @@ function cacheInput(input: InputKey, deps: OpDeps): CacheMapInput<Result> {
     ...(content === undefined
       ? {}
       : {
-          content: (result, { signal }) =>
-            checksums.run(() => contentDigest(result, content, deps, holdFor(deps, signal)), signal),
+          content: (result, context) =>
+            checksums.run(() => contentDigest(result, content, deps, holdFor(deps, context)), context.signal),
         }),
-    ...(preload ? { preload: (result, { signal }) => unpack(result, deps, signal) } : {}),
+    ...(preload ? { preload: (result, context) => unpack(result, deps, context) } : {}),
   };
 }
 
-async function unpack(result: Result, deps: OpDeps, signal: AbortSignal): Promise<void> {
-  if (result.kind === "record") await deps.records.snapshots.of(result.id, holdFor(deps, signal));
+async function unpack(result: Result, deps: OpDeps, context: ContentContext): Promise<void> {
+  if (result.kind === "record") await deps.records.snapshots.of(result.id, holdFor(deps, context));
 }

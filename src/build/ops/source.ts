@@ -18,7 +18,7 @@ export function sourceOp(vertex: SourceVertex, deps: OpDeps): SolverOp<Result> {
     outputs: 1,
     resources: "io",
     cacheMap: async (index, context) => {
-      keys ??= await source.keys(holdFor(deps, context.signal), (report) => context.report(report));
+      keys ??= await source.keys(holdFor(deps, context), (report) => context.report(report));
       const key = keys[index];
       if (key === undefined)
         throw new VarveError(
@@ -28,7 +28,7 @@ export function sourceOp(vertex: SourceVertex, deps: OpDeps): SolverOp<Result> {
       return { map: { digest: sourceDigest(key), inputs: [] }, done: index === keys.length - 1 };
     },
     execute: async (_inputs, context) => [
-      await source.result(holdFor(deps, context.signal), (report) => context.report(report)),
+      await source.result(holdFor(deps, context), (report) => context.report(report)),
     ],
   };
 }

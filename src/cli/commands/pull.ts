@@ -30,6 +30,7 @@ export const command: Command = {
     const options = {
       signal: context.signal,
       onTransfer: display.onTransfer,
+      onWait: display.onWait,
       ...(platform === undefined ? {} : { platform }),
     };
     const { name, descriptor } = await pullImage(store, args[0] ?? "", options);

@@ -18,6 +18,7 @@ export const command: Command = {
     const { name, descriptor } = await pushImage(store, args[0] ?? "", {
       signal: context.signal,
       onTransfer: display.onTransfer,
+      onWait: display.onWait,
     });
     display[Symbol.dispose]();
     await context.stdout.write(flags.quiet ? `${descriptor.digest}\n` : `${name}\nDigest: ${descriptor.digest}\n`);

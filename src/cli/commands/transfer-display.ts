@@ -1,4 +1,5 @@
 import { digestOf } from "../../core/index.ts";
+import { type OnWait, describeWait } from "../../io/index.ts";
 import { transferStatuses } from "../../build/index.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { CommandContext } from "../command.ts";
@@ -6,6 +7,7 @@ import { openDisplay } from "../progress/display.ts";
 
 export interface TransferDisplay extends Disposable {
   readonly onTransfer: OnTransfer;
+  readonly onWait: OnWait;
 }
 
 /** Shows the transfers of one pull or push as a build's are shown: bars on a terminal, lines elsewhere. */
@@ -18,6 +20,10 @@ export function transferDisplay(name: string, quiet: boolean, { screen }: Comman
   display.event({ ...vertex, startedAt });
   return {
     onTransfer: (event) => display.event({ kind: "status", vertex: vertex.digest, ...status(event) }),
+    onWait: (wait) => {
+      const data = Buffer.from(`${describeWait(wait)}\n`);
+      display.event({ kind: "log", vertex: vertex.digest, stream: 2, data, at: Date.now() });
+    },
     [Symbol.dispose]: () => {
       if (!open) return;
       open = false;

@@ -24,7 +24,7 @@ import { type TransferEvent, type PullResult, type Registry, pull } from "../../
 import type { Lease } from "../../../content/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
-import { progressStream } from "../progress-stream.ts";
+import { progressStream, waitStatus } from "../progress-stream.ts";
 import type { HttpResponse } from "../../http/types.ts";
 import { text } from "../query.ts";
 import { requestCredentials } from "../registry-auth.ts";
@@ -104,7 +104,7 @@ export async function pullOne(reference: Reference, deps: PullDeps): Promise<Loc
   const told = layerProgress(new Set([...wanted].filter((digest) => !there.has(digest))), emit);
   const pinned = { registry: reference.registry, repository: reference.repository, digest: target.digest };
   const how = { platform: deps.platform, present: "verify" } as const;
-  await pull(deps.registry, pinned, { ...how, store: content, lease, signal, onEvent: told });
+  await pull(deps.registry, pinned, { ...how, store: content, lease, signal, onEvent: told, onWait: waitStatus(emit) });
   const image = await openLocalImage(api.store, target, deps.platform, signal);
   const isNew = !(await isNamed(reference, image, deps));
   await nameImage(api.store, formatReference(reference), target);

@@ -4,7 +4,7 @@ import { type TransferEvent, push as pushTo } from "../../../registry/index.ts";
 import { type Endpoint, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { type ApiImage, findImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
-import { type Emit, progressStream } from "../progress-stream.ts";
+import { type Emit, progressStream, waitStatus } from "../progress-stream.ts";
 import { targetReference } from "../parameters.ts";
 import { jsonPlatform } from "../platforms.ts";
 import { text } from "../query.ts";
@@ -32,7 +32,13 @@ export const push: Endpoint = async (call, api) => {
       await using lease = await content.lease();
       lease.add("blob", descriptor.digest);
       await mending(api.store, [{ name: familiarReference(reference), descriptor }], { lease, signal }, () =>
-        pushTo(registry, [reference], { store: content, target: descriptor, signal, onEvent: told }),
+        pushTo(registry, [reference], {
+          store: content,
+          target: descriptor,
+          signal,
+          onEvent: told,
+          onWait: waitStatus(emit),
+        }),
       );
       const { digest, size } = descriptor;
       emit({ status: `${reference.tag}: digest: ${digest} size: ${size}` });
