@@ -51,7 +51,7 @@ const DURATION: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, 
 /** `48h`, `1h30m`, `7d`, or whole seconds: milliseconds. */
 export function duration(flag: string, text: string): number {
   if (/^\d+$/.test(text)) return Number(text) * 1000;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/gy)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
     throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: expected a duration such as 48h`);
   }

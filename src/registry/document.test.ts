@@ -70,3 +70,23 @@ test("a content type is taken without its parameters", () => {
   assert.equal(plainMediaType("Application/JSON; charset=utf-8"), "application/json");
   assert.equal(plainMediaType(undefined), "");
 });
+
+test("a document of very many wrong values is refused at the first of them", async () => {
+  const many = <T>(value: T): T[] => Array.from({ length: 200_000 }, () => value);
+  const annotations = Object.fromEntries(many(1).map((value, at) => [`a${at}`, value]));
+  for (const [field, document] of [
+    ["layers.0", { config, layers: many(1) }],
+    ["manifests.0.mediaType", { manifests: many({}) }],
+    ["layers.0.urls.1", { config, layers: [{ ...layer, urls: ["u", ...many(1)] }] }],
+    ["layers.0.annotations.a0", { config, layers: [{ ...layer, annotations }] }],
+    [
+      "config.platform.os.features.0",
+      { config: { ...config, platform: { os: "a", architecture: "b", "os.features": many(1) } } },
+    ],
+  ] as const)
+    await assert.rejects(
+      parseDocument(bytes(document), "application/json", "x"),
+      (error) => isVarveError(error, "corrupt") && error.message.includes(` ${field} is not valid`),
+      field,
+    );
+});

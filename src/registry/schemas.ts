@@ -40,6 +40,33 @@ export const registryConfigSchema: z.ZodType<RegistryConfig> = z.strictObject({
 
 const text = z.string().nullish();
 
+/** A list that is read up to its first wrong item: zod has an issue for each, and a document can have millions of them. */
+function listOf<T>(item: z.ZodType<T>): z.ZodType<readonly T[]> {
+  return z.array(z.unknown()).transform((values, context): T[] => {
+    const items: T[] = [];
+    for (const [index, value] of values.entries()) {
+      const read = item.safeParse(value);
+      if (!read.success) {
+        const path = [index, ...(read.error.issues[0]?.path ?? [])];
+        context.addIssue({ code: "custom", message: "not valid", path });
+        return z.NEVER;
+      }
+      items.push(read.data);
+    }
+    return items;
+  });
+}
+
+/** An object whose values are texts, read as a list is. */
+const strings: z.ZodType<Readonly<Record<string, string>>> = z
+  .record(z.string(), z.unknown())
+  .transform((record, context) => {
+    const wrong = Object.entries(record).find(([, value]) => typeof value !== "string");
+    if (wrong === undefined) return record as Record<string, string>;
+    context.addIssue({ code: "custom", message: "not a text", path: [wrong[0]] });
+    return z.NEVER;
+  });
+
 function mapOf<T>(value: z.ZodType<T>): z.ZodType<ReadonlyMap<string, T>> {
   return z
     .record(z.string(), value)
@@ -84,14 +111,12 @@ export const errorResponseSchema: z.ZodType<ErrorResponse> = z.object({
 });
 
 export const tagsSchema: z.ZodType<{ readonly tags: readonly string[] }> = z.object({
-  tags: z
-    .array(z.string())
+  tags: listOf(z.string())
     .nullish()
     .transform((tags) => tags ?? []),
 });
 
 const digest = z.custom<Digest>(isDigest, "not a digest");
-const strings = z.record(z.string(), z.string());
 const optional = <T>(schema: z.ZodType<T>): z.ZodType<T | undefined> =>
   schema.nullish().transform((value) => value ?? undefined);
 
@@ -100,7 +125,7 @@ const descriptor = z
     mediaType: z.string().min(1).max(255),
     digest,
     size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
-    urls: optional(z.array(z.string())),
+    urls: optional(listOf(z.string())),
     annotations: optional(strings),
     data: optional(z.string()),
     platform: optional(
@@ -108,7 +133,7 @@ const descriptor = z
         architecture: z.string(),
         os: z.string(),
         "os.version": optional(z.string()),
-        "os.features": optional(z.array(z.string())),
+        "os.features": optional(listOf(z.string())),
         variant: optional(z.string()),
       }),
     ),
@@ -143,7 +168,7 @@ export const documentSchema: z.ZodType<RawDocument> = z.object({
   mediaType: z.string().optional(),
   artifactType: z.string().optional(),
   config: descriptor.optional(),
-  layers: z.array(descriptor).nullish(),
-  manifests: z.array(descriptor).nullish(),
+  layers: listOf(descriptor).nullish(),
+  manifests: listOf(descriptor).nullish(),
   fsLayers: z.unknown().optional(),
 });

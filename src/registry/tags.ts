@@ -39,7 +39,7 @@ export async function listTags(
     }
     seen.add(url.href);
     const page: Page = await readPage(client, endpoint, { url, repository, what, asking });
-    tags.push(...page.tags);
+    for (const tag of page.tags) tags.push(tag);
     url = page.next;
   }
   return tags;

@@ -111,7 +111,7 @@ export class CacheGraph {
       list.flatMap(({ selector, node }) => node.dependents.get(linkName(record, input, selector)) ?? []),
     );
     const sizes = reached.map((sets) => sets.reduce((sum, { size }) => sum + size, 0));
-    const least = sizes.indexOf(Math.min(...sizes));
+    const least = sizes.indexOf(sizes.reduce((a, b) => Math.min(a, b), Infinity));
     this.#looks -= sizes[least] ?? 0;
     if (this.#looks < 0) return [];
     const equals = new Set<GraphNode>();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Descriptor, type Digest, Limits, isVarveError } from "../../core/index.ts";
 import { layerNamed } from "../../../testing/cache-documents.ts";
 import { type CacheConfig, type ConfigRecord, MAX_CONFIG, encodeCacheConfig, parseCacheConfig } from "./config.ts";
-import type { CacheGraph } from "./graph.ts";
+import { CacheGraph } from "./graph.ts";
 import { graphOf } from "./read-graph.ts";
 import { ZERO_TIME } from "./time.ts";
 import { configOf } from "./write-graph.ts";
@@ -61,6 +61,10 @@ test("one input of a hundred thousand alternatives, and a hundred thousand input
   const wide = record({ digest: "wide", inputs: [links(...numbers)] });
   const broad = record({ digest: "broad", inputs: numbers.map((at) => links(at)) });
   assert.equal(load(config([...roots, wide, wide, broad, broad])).size, MANY + 2);
+  const graph = new CacheGraph();
+  const root = [{ selector: "", node: graph.add("root", []) }];
+  const widest = Array.from({ length: 2 * MANY }, () => root);
+  assert.equal(graph.add("widest", widest), graph.add("widest", widest));
 });
 
 test("a chain of a hundred thousand layers makes no result; looking at every layer of it costs no more than once", () => {
