@@ -95,7 +95,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
     [Symbol.asyncDispose]: async () => {
       (await opened)?.[Symbol.dispose]();
-      mounts[Symbol.dispose]();
+      await mounts[Symbol.asyncDispose]();
       contexts[Symbol.dispose]();
       content[Symbol.dispose]();
       state.close();

@@ -9,10 +9,10 @@ rmdir "$1"`;
 
 /**
  * Has what is mounted directly below a directory detached when this process ends, even by a kill: by a shell in a session of its
- * own, which waits for that. For a process whose mounts do not end with it, see `unshareMounts`. Disposal ends the shell. Where
- * it cannot be started, there is no guard.
+ * own, which waits for that. For a process whose mounts do not end with it, see `unshareMounts`. Disposal ends the shell, and
+ * waits for its end. Where it cannot be started, there is no guard.
  */
-export function guardMounts(directory: string): Disposable {
+export function guardMounts(directory: string): AsyncDisposable {
   const shell = spawn("/bin/sh", ["-c", SCRIPT, "varve-mounts", directory], {
     detached: true,
     cwd: "/",
@@ -20,9 +20,17 @@ export function guardMounts(directory: string): Disposable {
     stdio: ["pipe", "ignore", "ignore"],
   });
   const input = shell.stdin as Socket;
-  shell.on("error", () => undefined);
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  shell.on("error", () => resolve());
+  shell.on("exit", () => resolve());
   input.on("error", () => undefined);
   shell.unref();
   input.unref();
-  return { [Symbol.dispose]: () => input.end() };
+  return {
+    [Symbol.asyncDispose]: async () => {
+      shell.ref();
+      input.end();
+      await ended;
+    },
+  };
 }

@@ -10,9 +10,9 @@ import { type MountSpec, type MountedTree, mountSnapshot } from "../snapshot/ind
  * its process: a namespace of its own ends with it, or else a guard detaches them. What a killed process has left nevertheless
  * is taken away by the next one that mounts.
  */
-export class MountPoints implements Disposable {
+export class MountPoints implements AsyncDisposable {
   readonly #own: ProcessDirectory;
-  #guard: Disposable | undefined;
+  #guard: AsyncDisposable | undefined;
 
   /** `directory` is made when it is needed. */
   constructor(directory: string) {
@@ -40,9 +40,10 @@ export class MountPoints implements Disposable {
   }
 
   /** Gives the directory back. What is still mounted stays until it is disposed of. */
-  [Symbol.dispose](): void {
-    this.#guard?.[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    const guard = this.#guard;
     this.#guard = undefined;
+    await guard?.[Symbol.asyncDispose]();
     this.#own[Symbol.dispose]();
   }
 
