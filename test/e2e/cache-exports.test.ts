@@ -150,12 +150,24 @@ suite("a build that does not come to its end", { skip }, () => {
   );
 
   test("exports what succeeded of all its platforms", async () => {
+    // The step of one platform fails only when the other platform's is done.
+    const done = Promise.withResolvers<void>();
+    const server = createServer((_, response) => void done.promise.then(() => response.end())).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    await using _closed = { [Symbol.asyncDispose]: async () => void server.close() };
+    const wait = `wget -q -O- http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const text = FAILING.replace(
-      '"/bin/busybox", "false"',
-      '"/bin/busybox", "sh", "-c", "[ $TARGETARCH = amd64 ]"',
+      '["/bin/busybox", "false"]',
+      `--network=host ["/bin/busybox", "sh", "-c", "[ $TARGETARCH = amd64 ] || { /bin/busybox ${wait}; exit 1; }"]`,
     ).replace("COPY bin", "ARG TARGETARCH\nCOPY bin");
-    const platforms = ["amd64", "arm64"].map((architecture) => ({ os: "linux", architecture }));
-    const taken = await takenElsewhere({ dockerfile: { kind: "text", text }, platforms });
+    const taken = await takenElsewhere({
+      dockerfile: { kind: "text", text },
+      platforms: ["amd64", "arm64"].map((architecture) => ({ os: "linux", architecture })),
+      allow: ["network.host"],
+      onEvent: (event) => {
+        if (event.kind === "vertex" && event.name.startsWith("[linux/amd64 4/4]") && event.completedAt) done.resolve();
+      },
+    });
     for (const step of ["[linux/amd64 4/4]", "[linux/arm64 3/4]"])
       assert.ok(
         taken.some((name) => name.startsWith(step)),

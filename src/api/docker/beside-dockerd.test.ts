@@ -195,7 +195,9 @@ async function imageEvents(socket: string): Promise<readonly string[]> {
   await ask("POST", "/images/load", body);
   await ask("DELETE", "/images/life:3");
   await ask("POST", "/build/prune");
-  const { text } = await ask("GET", `/events?since=${since.toFixed(3)}&until=${(Date.now() / 1000).toFixed(3)}`);
+  // Events have nanoseconds: the millisecond after now is the first that is surely later than all of them.
+  const until = (Date.now() + 1) / 1000;
+  const { text } = await ask("GET", `/events?since=${since.toFixed(3)}&until=${until.toFixed(3)}`);
   const events = text
     .trim()
     .split("\n")
