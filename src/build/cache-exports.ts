@@ -9,7 +9,7 @@ import type { OnTransfer } from "../registry/index.ts";
 import { messageOf } from "./progress.ts";
 import type { Session } from "./session.ts";
 import type { Store } from "./store.ts";
-import { transferStatuses } from "./transfers.ts";
+import { transferStatuses, waitLine } from "./transfers.ts";
 
 export type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
 
@@ -83,7 +83,7 @@ async function exportOnce(target: DocumentExport, options: BuildOptions, session
       onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
     });
     const descriptor = await activity.part(`writing cache to ${nameOf(target)}`, () =>
-      to.write(exported, scope, session.hold),
+      to.write(exported, scope, { ...session.hold, onWait: (wait) => activity.report(waitLine(wait)) }),
     );
     const written = descriptor === undefined ? {} : { descriptor };
     return { type: target.type, name: nameOf(target), ...written };

@@ -1,10 +1,12 @@
 import { type Digest, VarveError, isDigest, parseGoBool, parseReference, withDefaultTag } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
+import type { OnWait } from "../io/index.ts";
 import type { CacheOrigin, ImportedCache } from "../remotecache/index.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import type { CacheSpec } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import type { Store } from "./store.ts";
+import { waitLine } from "./transfers.ts";
 
 export interface ImportDeps {
   readonly store: Store;
@@ -64,8 +66,8 @@ async function startImport(
   const limits = [ended.signal, AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
   const options = { signal: AbortSignal.any(limits), onWarning: (message: string) => progress.warn(message) };
   const graphs = progress
-    .activity(`importing cache manifest from ${name}`, async () => {
-      const origin = await originOf(spec, store);
+    .activity(`importing cache manifest from ${name}`, async (activity) => {
+      const origin = await originOf(spec, store, (wait) => activity.report(waitLine(wait)));
       told = store.lostBlobs.tell({
         source: origin.source,
         dropBlob: (digest) => cache.dropBlob(digest),
@@ -86,14 +88,14 @@ async function startImport(
 }
 
 /** Where a cache is to be read. Throws `unsupported` for a type that is not there. */
-export async function originOf({ type, attrs }: CacheSpec, store: Store): Promise<CacheOrigin> {
+export async function originOf({ type, attrs }: CacheSpec, store: Store, onWait?: OnWait): Promise<CacheOrigin> {
   const { layoutOrigin, registryOrigin } = await import("../remotecache/index.ts");
   switch (type) {
     case "registry": {
       const reference = withDefaultTag(parseReference(attrs["ref"] ?? ""));
       const registry = await store.registry();
       if (parseGoBool(attrs["registry.insecure"] ?? "") === true) registry.allowInsecure(reference.registry);
-      return registryOrigin(registry, reference);
+      return registryOrigin(registry, reference, { onWait });
     }
     case "local":
       return layoutOrigin(attrs["src"] ?? "", { tag: attrs["tag"] ?? "latest", ...digestOf(attrs["digest"]) });

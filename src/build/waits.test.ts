@@ -7,6 +7,7 @@ import { ANONYMOUS } from "../registry/index.ts";
 import { build } from "./build.ts";
 import type { BuildEvent } from "./events.ts";
 import { pullImage } from "./images.ts";
+import type { BuildOptions } from "./options.ts";
 import { type Store, openStore } from "./store.ts";
 
 /** A store that gives a registry up soon. */
@@ -25,7 +26,11 @@ async function storeOf(root: string, { host }: SilentServer): Promise<Store> {
 }
 
 /** What a build of a Dockerfile logs, by the names of the steps. It fails. */
-async function failedLogs(store: Store, dockerfile: string): Promise<Map<string, string>> {
+async function failedLogs(
+  store: Store,
+  dockerfile: string,
+  options: Pick<BuildOptions, "cacheFrom" | "cacheTo"> = {},
+): Promise<Map<string, string>> {
   const names = new Map<string, string>();
   const logs = new Map<string, string>();
   const onEvent = (event: BuildEvent): void => {
@@ -37,7 +42,7 @@ async function failedLogs(store: Store, dockerfile: string): Promise<Map<string,
   await using empty = await temporaryDirectory();
   const context = { kind: "directory", path: empty.path } as const;
   const file = { kind: "text", text: dockerfile } as const;
-  await assert.rejects(build({ store, context, dockerfile: file, onEvent }), { code: "remote" });
+  await assert.rejects(build({ store, context, dockerfile: file, onEvent, ...options }), { code: "remote" });
   return logs;
 }
 
@@ -55,5 +60,16 @@ suite("what is waited for is told of", { skip: recordsMissing() ?? false }, () =
     await assert.rejects(pulled, { code: "remote" });
     assert.match(waits.map(describeWait).join("\n"), /\(try 1 of 3\)[^]*\(try 3 of 3\)/);
     assert.equal(server.requests.length, 6);
+  });
+
+  test("by imports and exports of caches", async () => {
+    await using server = await startSilentServer();
+    await using directory = await temporaryDirectory();
+    await using store = await storeOf(directory.path, server);
+    const ref = `${server.host}/cache:1`;
+    const cache = [{ type: "registry", attrs: { ref, mode: "max" } }];
+    const logs = await failedLogs(store, "FROM scratch\nCOPY <<E /a\nE\n", { cacheFrom: cache, cacheTo: cache });
+    for (const name of [`importing cache manifest from ${ref}`, "exporting cache to registry"])
+      assert.match(logs.get(name) ?? "", /no answer for 0 s \(try 1 of 3\)[^]*\(try 3 of 3\)/, name);
   });
 });

@@ -8,6 +8,12 @@ import { type GitOptions, git } from "./git-command.ts";
 import { type GitRequest, type ResolvedGit, optionsOf } from "./git-remote.ts";
 
 /**
+ * Milliseconds that fetching submodules may print nothing. They may come by any protocol, and git prints nothing while it
+ * writes files: so this is longer than what a server gets.
+ */
+const SUBMODULES_QUIET = 300_000;
+
+/**
  * Checks a fetched commit out into an empty directory, with its submodules. The git directory is kept where the whole tree
  * is asked for with it: it knows the commit under its name, is on no branch, and holds no credentials of the remote.
  */
@@ -35,8 +41,8 @@ export async function checkout(
     rmSync(join(directory, "FETCH_HEAD"), { force: true });
   }
   if (request.skipSubmodules !== true) {
-    const update = ["submodule", "update", "--init", "--recursive", "--depth=1", "--quiet"];
-    await git(update, { ...given, cwd: tree });
+    const update = ["submodule", "update", "--init", "--recursive", "--depth=1", "--progress"];
+    await git(update, { ...given, cwd: tree, quiet: request.quiet ?? SUBMODULES_QUIET });
   }
   if (!isKept) rmSync(directory, { recursive: true, force: true });
 }

@@ -17,7 +17,7 @@ export interface GitRequest {
   readonly commitTimes?: boolean;
   readonly auth?: NonNullable<GitOptions["auth"]>;
   readonly sshSocket?: string;
-  /** Milliseconds a `git://` server may be quiet; 60,000 unless said. */
+  /** Milliseconds a `git://` server (default 60,000) and the download of submodules (default 300,000) may be quiet. */
   readonly quiet?: number;
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { type AddressInfo, type Socket, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { gitMissing } from "../../testing/git-server.ts";
+import { gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { recordsMissing, temporaryRecords } from "../../testing/records.ts";
 import { GitSource } from "./git.ts";
 
@@ -44,3 +45,23 @@ test(
     silent.close();
   },
 );
+
+test("a submodule on a server that never answers is given up", { skip }, async () => {
+  await using room = await temporaryRecords();
+  await using served = await startGitServer();
+  const silent = createServer(() => undefined).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const work = served.create("app");
+  const url = `git://127.0.0.1:${(silent.address() as AddressInfo).port}/lib.git`;
+  await writeFile(join(work, ".gitmodules"), `[submodule "lib"]\n\tpath = lib\n\turl = ${url}\n`);
+  served.git("app.git", "add", ".");
+  served.git("app.git", "update-index", "--add", "--cacheinfo", `160000,${"1".repeat(40)},lib`);
+  served.git("app.git", "commit", "--quiet", "-m", "one");
+  const source = new GitSource(room.records, join(room.root, "git"));
+  const resolved = await source.resolve({ remote: `${served.url}/app.git`, quiet: 1000 }, undefined);
+  await assert.rejects(source.record(resolved, room.hold), {
+    code: "remote",
+    message: /submodule.*sent nothing for 1 s/,
+  });
+  silent.close();
+});

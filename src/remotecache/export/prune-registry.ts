@@ -27,7 +27,7 @@ export async function pruneRegistryTarget(
 ): Promise<PrunedTarget> {
   const { signal, deleteBlobs = false } = options;
   const name = formatReference(place.reference);
-  const { descriptor, contents } = await standingInRegistry(place, () => undefined, signal);
+  const { descriptor, contents } = await standingInRegistry(place, () => undefined, { signal });
   if (descriptor === undefined || contents === undefined)
     throw new VarveError("not-found", `Cannot prune cache ${name}: there is none`);
   const { contents: kept, lost } = prunedContents(contents, options);
@@ -56,7 +56,7 @@ async function replace(
   const { registry, reference } = place;
   const { config, manifest } = encodeContents(contents, formOf(old.mediaType));
   await registry.pushBlob(reference, config.descriptor, (offset) => bytesOf(config.bytes.subarray(offset)), { signal });
-  if ((await standingDigest(place, signal)) !== old.digest)
+  if ((await standingDigest(place, { signal })) !== old.digest)
     throw new VarveError("busy", `Cannot prune cache ${formatReference(reference)}: another has just written to it`);
   await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, { signal });
 }

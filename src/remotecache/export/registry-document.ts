@@ -1,7 +1,7 @@
 import { type Descriptor, type Digest, type Reference, formatReference, isVarveError } from "../../core/index.ts";
 import { VarveError } from "../../core/index.ts";
 import { collect, verified } from "../../io/index.ts";
-import type { Registry } from "../../registry/index.ts";
+import type { Registry, RequestOptions } from "../../registry/index.ts";
 import { MAX_CONFIG } from "../document/config.ts";
 import { type Standing, readStanding } from "./standing.ts";
 import type { Warn } from "./target.ts";
@@ -15,12 +15,12 @@ export interface RegistryPlace {
 async function readBlob(
   { registry, reference }: RegistryPlace,
   descriptor: Descriptor,
-  signal: AbortSignal | undefined,
+  asking: RequestOptions,
 ): Promise<Buffer> {
   const what = `cache config ${descriptor.digest}`;
   if (descriptor.size > MAX_CONFIG)
     throw new VarveError("limit-exceeded", `Cannot read ${what}: it is larger than ${MAX_CONFIG} bytes`);
-  const bytes = registry.blob(reference, descriptor, { signal });
+  const bytes = registry.blob(reference, descriptor, asking);
   return await collect(verified(bytes, descriptor, { what }), MAX_CONFIG, { what });
 }
 
@@ -28,15 +28,15 @@ async function readBlob(
 export async function standingInRegistry(
   place: RegistryPlace,
   warn: Warn,
-  signal: AbortSignal | undefined,
+  asking: RequestOptions,
   isKnown: (manifest: Digest) => boolean = () => false,
 ): Promise<Standing> {
   const { registry, reference } = place;
   try {
-    const manifest = await registry.manifest(reference, { signal });
+    const manifest = await registry.manifest(reference, asking);
     if (isKnown(manifest.descriptor.digest)) return { descriptor: manifest.descriptor };
     const name = formatReference(reference);
-    return await readStanding(manifest, (config) => readBlob(place, config, signal), { name, warn });
+    return await readStanding(manifest, (config) => readBlob(place, config, asking), { name, warn });
   } catch (error) {
     if (isVarveError(error, "not-found")) return {};
     throw error;
@@ -46,10 +46,10 @@ export async function standingInRegistry(
 /** What the reference's tag stands for now; undefined: nothing. */
 export async function standingDigest(
   { registry, reference }: RegistryPlace,
-  signal: AbortSignal | undefined,
+  asking: RequestOptions,
 ): Promise<Digest | undefined> {
   try {
-    return (await registry.resolve(reference, { signal })).digest;
+    return (await registry.resolve(reference, asking)).digest;
   } catch (error) {
     if (isVarveError(error, "not-found")) return undefined;
     throw error;

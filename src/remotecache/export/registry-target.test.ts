@@ -56,7 +56,7 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
   }
 
   async function read(name: string): Promise<CacheContents> {
-    const { contents } = await standingInRegistry({ registry, reference: named(name) }, assert.fail, undefined);
+    const { contents } = await standingInRegistry({ registry, reference: named(name) }, assert.fail, {});
     assert.ok(contents);
     return contents;
   }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Descriptor, type Digest, isVarveError, throwIfAborted } from "../../core/index.ts";
-import { bytesOf } from "../../io/index.ts";
+import { type Bytes, bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
+import type { RequestOptions } from "../../registry/index.ts";
 import { type Composed, compose } from "./compose.ts";
 import { standingDigest, standingInRegistry } from "./registry-document.ts";
 import type { RegistryTargetOptions } from "./registry-target.ts";
@@ -30,6 +31,7 @@ export class RegistryWriter {
   readonly #mine: CacheContents;
   readonly #layers: ReadonlyMap<Digest, RemoteLayer>;
   readonly #hold: Hold;
+  readonly #asking: RequestOptions;
   readonly #options: RegistryTargetOptions;
   /** Blobs that can be had nowhere. */
   readonly #gone = new Set<Digest>();
@@ -46,18 +48,18 @@ export class RegistryWriter {
     this.#mine = mine;
     this.#layers = layersOfGraph(mine.graph);
     this.#hold = hold;
+    this.#asking = { signal: hold.signal, onWait: hold.onWait };
     this.#options = options;
   }
 
   async attempt(): Promise<Attempt> {
     const { warn, form, reset } = this.#options;
     const last = this.#last;
-    if (last !== undefined && (await standingDigest(this.#options, this.#hold.signal)) === last.digest)
-      return stands(last);
+    if (last !== undefined && (await standingDigest(this.#options, this.#asking)) === last.digest) return stands(last);
     const alone = compose({ there: undefined, mine: this.#mine, form, gone: this.#gone, rank: "first" }, warn);
     if (alone === undefined) return { kind: "empty" };
     const own = alone.manifest.descriptor.digest;
-    const standing = await standingInRegistry(this.#options, warn, this.#hold.signal, (digest) => digest === own);
+    const standing = await standingInRegistry(this.#options, warn, this.#asking, (digest) => digest === own);
     const { descriptor } = standing;
     if (descriptor?.digest === own) return stands(descriptor);
     if (descriptor !== undefined && this.#isSuperseded(standing)) return stands(descriptor);
@@ -97,7 +99,8 @@ export class RegistryWriter {
         bring: async (layer, open, signal) => {
           const mountFrom = repositoriesOf(layer, reference.registry);
           const { digest, size, mediaType } = layer;
-          await registry.pushBlob(reference, { digest, size, mediaType }, open, { mountFrom, signal, onEvent });
+          const options = { ...this.#asking, signal, mountFrom, onEvent };
+          await registry.pushBlob(reference, { digest, size, mediaType }, open, options);
           this.#present.add(digest);
         },
       },
@@ -109,16 +112,14 @@ export class RegistryWriter {
 
   async #put(next: Composed, standing: Standing): Promise<Attempt> {
     const { registry, reference } = this.#options;
-    const { signal } = this.#hold;
     const { config, manifest } = next;
-    await registry.pushBlob(reference, config.descriptor, (offset) => bytesOf(config.bytes.subarray(offset)), {
-      signal,
-    });
+    const configFrom = (offset: number): Bytes => bytesOf(config.bytes.subarray(offset));
+    await registry.pushBlob(reference, config.descriptor, configFrom, this.#asking);
     const began = performance.now();
-    const current = await standingDigest(this.#options, signal);
+    const current = await standingDigest(this.#options, this.#asking);
     if (current !== standing.descriptor?.digest) return { kind: "outrun" };
     try {
-      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, { signal });
+      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, this.#asking);
     } catch (error) {
       if (this.#isGarbled(error)) return { kind: "outrun" };
       if (await this.#findGone(next, error)) return { kind: "changed" };
@@ -140,12 +141,11 @@ export class RegistryWriter {
   /** After a manifest was refused: looks whether the repository has lost blobs. One's own are then brought again. */
   async #findGone({ contents }: Composed, error: unknown): Promise<boolean> {
     const { registry, reference, warn } = this.#options;
-    const { signal } = this.#hold;
     if (!isVarveError(error, "remote", "not-found")) return false;
     const before = this.#gone.size;
     let isWhole = true;
     for (const digest of layersOfGraph(contents.graph).keys()) {
-      if (await registry.hasBlob(reference, digest, { signal })) continue;
+      if (await registry.hasBlob(reference, digest, this.#asking)) continue;
       isWhole = false;
       this.#present.delete(digest);
       if (!this.#layers.has(digest)) this.#gone.add(digest);

@@ -7,23 +7,28 @@ import {
   isManifestType,
 } from "../../core/index.ts";
 import { collect, verified } from "../../io/index.ts";
+import type { OnWait } from "../../io/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import type { CacheOrigin } from "./origin.ts";
 
-/** A cache or an image in a registry. */
-export function registryOrigin(registry: Registry, reference: Reference): CacheOrigin {
+/** A cache or an image in a registry. `onWait` is told while the registry is waited for. */
+export function registryOrigin(
+  registry: Registry,
+  reference: Reference,
+  { onWait }: { readonly onWait?: OnWait | undefined } = {},
+): CacheOrigin {
   const { registry: host, repository } = reference;
   return {
     name: formatReference(reference),
     source: `${host}/${repository}`,
-    top: async (signal) => await registry.manifest(reference, { signal }),
+    top: async (signal) => await registry.manifest(reference, { signal, onWait }),
     blob: async (descriptor, limit, signal) => {
       const { mediaType, digest, size } = descriptor;
       const what = `blob ${digest}`;
       if (size > limit) throw tooLarge(descriptor, limit);
       if (isManifestType(mediaType) || isIndexType(mediaType))
-        return (await registry.manifest({ registry: host, repository, digest }, { signal })).bytes;
-      const bytes = registry.blob(reference, descriptor, { signal });
+        return (await registry.manifest({ registry: host, repository, digest }, { signal, onWait })).bytes;
+      const bytes = registry.blob(reference, descriptor, { signal, onWait });
       return await collect(verified(bytes, { digest, size }, { what }), limit, { what });
     },
   };
