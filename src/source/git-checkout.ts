@@ -5,7 +5,7 @@ import { type Path, byteStringOf, lutimes, pathOfByteString } from "../linux/ind
 import { joinPath } from "../pattern/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
-import { type GitRequest, type ResolvedGit, optionsOf } from "./git-remote.ts";
+import { type Asking, type GitRequest, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
 
 /**
  * Milliseconds that fetching submodules may print nothing. They may come by any protocol, and git prints nothing while it
@@ -17,15 +17,10 @@ const SUBMODULES_QUIET = 300_000;
  * Checks a fetched commit out into an empty directory, with its submodules. The git directory is kept where the whole tree
  * is asked for with it: it knows the commit under its name, is on no branch, and holds no credentials of the remote.
  */
-export async function checkout(
-  repository: string,
-  tree: string,
-  resolved: ResolvedGit,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+export async function checkout(repository: string, tree: string, resolved: ResolvedGit, asking: Asking): Promise<void> {
   const { commit, ref, request } = resolved;
   const isKept = request.keepGitDir === true && !inSubdir(request);
-  const given = optionsOf(request, signal);
+  const given = optionsOf(request, asking.signal);
   const directory = join(tree, ".git");
   const inside: GitOptions = { ...given, directory, workTree: tree };
   const name = isKept && ref.startsWith("refs/") ? `${commit}:${ref}` : commit;
@@ -42,7 +37,7 @@ export async function checkout(
   }
   if (request.skipSubmodules !== true) {
     const update = ["submodule", "update", "--init", "--recursive", "--depth=1", "--progress"];
-    await git(update, { ...given, cwd: tree, quiet: request.quiet ?? SUBMODULES_QUIET });
+    await git(update, { ...remoteOptions(request, asking), cwd: tree, quiet: request.quiet ?? SUBMODULES_QUIET });
   }
   if (!isKept) rmSync(directory, { recursive: true, force: true });
 }

@@ -27,6 +27,9 @@ export interface GitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds after which git is given up when it prints nothing; for ever unless said. */
   readonly quiet?: number | undefined;
+  /** Told how many milliseconds git has printed nothing, from `notice` (default 5,000) on. */
+  readonly onQuiet?: ((ms: number) => void) | undefined;
+  readonly notice?: number | undefined;
 }
 
 function environment(options: GitOptions): NodeJS.ProcessEnv {
@@ -89,7 +92,7 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   // A server may send back what it was sent, and git prints that.
   using _hidden = withhold(...(options.auth?.header.split(" ") ?? []));
-  const { signal, cwd, quiet } = options;
+  const { signal, cwd, quiet, onQuiet, notice } = options;
   const child = spawn("/bin/sh", ["-c", 'umask 022 && exec git "$@"', "git", ...args], {
     env: environment(options),
     stdio: ["ignore", "pipe", "pipe"],
@@ -97,7 +100,7 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
     cwd,
   });
   const what = `run git ${args[0] ?? ""}`;
-  using group = new ProcessGroup(child, { signal, quiet, what });
+  using group = new ProcessGroup(child, { signal, quiet, onQuiet, notice, what });
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

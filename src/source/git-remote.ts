@@ -1,4 +1,5 @@
 import { VarveError } from "../core/index.ts";
+import type { Hold } from "../record/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
 
 /** A commit of a repository: the attributes of BuildKit's git source. */
@@ -19,7 +20,12 @@ export interface GitRequest {
   readonly sshSocket?: string;
   /** Milliseconds a `git://` server (default 60,000) and the download of submodules (default 300,000) may be quiet. */
   readonly quiet?: number;
+  /** Milliseconds that a remote is quiet before that is told of (default 5,000). */
+  readonly notice?: number;
 }
+
+/** Ends work for a remote, and is told while it is waited for. */
+export type Asking = Pick<Hold, "signal" | "onWait">;
 
 export interface ResolvedGit {
   readonly request: GitRequest;
@@ -41,17 +47,24 @@ export function optionsOf({ auth, sshSocket }: GitRequest, signal: AbortSignal |
 const QUIET = 60_000;
 
 /** For a command that asks the remote and prints how far it has come. */
-export function remoteOptions(request: GitRequest, signal: AbortSignal | undefined): GitOptions {
-  const quiet = isGitProtocol(request) ? (request.quiet ?? QUIET) : undefined;
-  return { ...optionsOf(request, signal), quiet };
+export function remoteOptions(request: GitRequest, { signal, onWait }: Asking): GitOptions {
+  const { notice, quiet = QUIET } = request;
+  const host = hostOf(request);
+  const onQuiet = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
+  return { ...optionsOf(request, signal), quiet: isGitProtocol(request) ? quiet : undefined, onQuiet, notice };
 }
 
-export function isGitProtocol({ remote }: GitRequest): boolean {
+/** The host of a remote: of a URL, or of `user@host:path`. */
+function hostOf({ remote }: GitRequest): string {
+  return URL.parse(remote)?.host ?? /^(?:[^@/]*@)?([^:/]+):/.exec(remote)?.[1] ?? "the repository";
+}
+
+function isGitProtocol({ remote }: GitRequest): boolean {
   return remote.startsWith("git://");
 }
 
 /** Asks the remote what a request stands for. Throws `not-found`, or `corrupt` if it is another commit than was asked for. */
-export async function resolveRequest(request: GitRequest, signal: AbortSignal | undefined): Promise<ResolvedGit> {
+export async function resolveRequest(request: GitRequest, asking: Asking): Promise<ResolvedGit> {
   const { remote, ref = "", checksum = "" } = request;
   // A name that starts with a dash would be an option; control characters have no place in any URL or path.
   if (/^-|\p{Cc}/u.test(remote) || remote === "")
@@ -60,7 +73,7 @@ export async function resolveRequest(request: GitRequest, signal: AbortSignal | 
     throw new VarveError("invalid-argument", `Cannot use git ref ${JSON.stringify(ref)}: it is not a valid name`);
   if (!/^[0-9a-f]*$/i.test(checksum))
     throw new VarveError("invalid-build", `Cannot use ${remote}: checksum ${checksum} is not a commit hash`);
-  const { commit, ref: name, tag } = await find(request, signal);
+  const { commit, ref: name, tag } = await find(request, asking);
   if (![commit, tag].some((hash) => hash?.startsWith(checksum.toLowerCase()))) {
     const is = `${name === "" ? "HEAD" : name} is commit ${commit}`;
     throw new VarveError("corrupt", `Cannot use ${remote}: ${is}, not ${checksum}`);
@@ -75,10 +88,10 @@ interface Found {
   readonly tag?: string | undefined;
 }
 
-async function find(request: GitRequest, signal: AbortSignal | undefined): Promise<Found> {
+async function find(request: GitRequest, asking: Asking): Promise<Found> {
   const { ref = "", checksum = "", remote } = request;
   if (COMMIT.test(ref)) return { commit: ref, ref };
-  if (request.fetchByCommit !== true) return await askRemote(request, signal);
+  if (request.fetchByCommit !== true) return await askRemote(request, asking);
   if (!COMMIT.test(checksum))
     throw new VarveError(
       "invalid-build",
@@ -88,11 +101,11 @@ async function find(request: GitRequest, signal: AbortSignal | undefined): Promi
   return { commit: checksum, ref: name === "" ? checksum : name };
 }
 
-async function askRemote(request: GitRequest, signal: AbortSignal | undefined): Promise<Found> {
+async function askRemote(request: GitRequest, asking: Asking): Promise<Found> {
   const { remote, ref = "" } = request;
   const patterns = ref === "" ? ["HEAD"] : [ref, `${ref}^{}`];
   const { refs, head } = parseListing(
-    await git(["ls-remote", "--symref", "--", remote, ...patterns], remoteOptions(request, signal)),
+    await git(["ls-remote", "--symref", "--", remote, ...patterns], remoteOptions(request, asking)),
   );
   for (const name of candidates(ref)) {
     const commit = refs.get(name);

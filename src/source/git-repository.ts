@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { digestHex, digestOf, isVarveError, throwIfAborted } from "../core/index.ts";
 import { makeDirectories, tryLock } from "../linux/index.ts";
 import { git } from "./git-command.ts";
-import { type ResolvedGit, isGitProtocol, optionsOf, remoteOptions } from "./git-remote.ts";
+import { type Asking, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
 
 /** Another process that fetches into the same repository is looked for this often, in milliseconds. */
 const POLL = 100;
@@ -38,14 +38,11 @@ export function repositoryOf(folder: string, remote: string): string {
 }
 
 /** Has a commit in a bare repository, which is made if need be. One process at a time works on a repository. */
-export async function fetchCommit(
-  repository: string,
-  resolved: ResolvedGit,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+export async function fetchCommit(repository: string, resolved: ResolvedGit, asking: Asking): Promise<void> {
   const { commit, ref, request } = resolved;
-  const inside = { ...remoteOptions(request, signal), directory: repository };
-  const fetch = ["fetch", isGitProtocol(request) ? "--progress" : "--quiet"];
+  const { signal } = asking;
+  const inside = { ...remoteOptions(request, asking), directory: repository };
+  const fetch = ["fetch", "--progress"];
   makeDirectories(repository);
   using _lock = await lock(`${repository}.lock`, signal);
   await git(["init", "--bare", "--quiet", repository], optionsOf(request, signal));

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { recordsMissing, temporaryRecords } from "../../testing/records.ts";
+import type { Wait } from "../io/index.ts";
 import { GitSource } from "./git.ts";
 
 const skip = recordsMissing() ?? gitMissing() ?? false;
@@ -25,15 +26,22 @@ test(
     const git = (): GitSource => new GitSource(room.records, join(room.root, "git"));
     const remote = `git://127.0.0.1:${port}/app.git`;
     const quiet = { code: "remote", message: /sent nothing for 0\.3 s/ };
-    await assert.rejects(git().resolve({ remote, quiet: 300 }, undefined), quiet);
+    await assert.rejects(git().resolve({ remote, quiet: 300 }, {}), quiet);
+    const waits: string[] = [];
+    const onWait = (wait: Wait): void => void waits.push(`${wait.host} ${wait.state} ${wait.ms}`);
+    await assert.rejects(git().resolve({ remote, quiet: 2000, notice: 100 }, { onWait }), { code: "remote" });
+    assert.deepEqual(
+      waits.slice(0, 3),
+      [100, 200, 400].map((ms) => `127.0.0.1:${port} quiet ${ms}`),
+    );
     const ref = "0".repeat(40);
-    const resolved = await git().resolve({ remote, ref, quiet: 300 }, undefined);
+    const resolved = await git().resolve({ remote, ref, quiet: 300 }, {});
     await assert.rejects(git().record(resolved, room.hold), quiet);
-    assert.equal(connections.length, 2);
+    assert.equal(connections.length, 3);
     for (const scheme of ["git", "http"]) {
       const gone = new AbortController();
       const asked = once(silent, "connection") as Promise<[Socket]>;
-      const asking = git().resolve({ remote: remote.replace("git", scheme) }, gone.signal);
+      const asking = git().resolve({ remote: remote.replace("git", scheme) }, { signal: gone.signal });
       asking.catch(() => undefined);
       const [socket] = await asked;
       const closed = once(socket, "close");
@@ -58,7 +66,7 @@ test("a submodule on a server that never answers is given up", { skip }, async (
   served.git("app.git", "update-index", "--add", "--cacheinfo", `160000,${"1".repeat(40)},lib`);
   served.git("app.git", "commit", "--quiet", "-m", "one");
   const source = new GitSource(room.records, join(room.root, "git"));
-  const resolved = await source.resolve({ remote: `${served.url}/app.git`, quiet: 1000 }, undefined);
+  const resolved = await source.resolve({ remote: `${served.url}/app.git`, quiet: 1000 }, {});
   await assert.rejects(source.record(resolved, room.hold), {
     code: "remote",
     message: /submodule.*sent nothing for 1 s/,

@@ -60,7 +60,7 @@ async function open(): Promise<Room> {
 async function files(at: Room, request: GitRequest): Promise<Record<string, string>> {
   const { room } = at;
   const git = at.source();
-  const id = await git.record(await git.resolve(request, undefined), room.hold);
+  const id = await git.record(await git.resolve(request, {}), room.hold);
   await using tree = await room.records.mount(id, room.hold);
   return Object.fromEntries((await filesBelow(tree.path)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -89,7 +89,7 @@ test("a branch, a tag, a commit, and nothing at all", { skip }, async () => {
   assert.deepEqual(await files(at, { remote, ref: "refs/heads/main" }), NEW);
   assert.deepEqual(await files(at, { remote, ref: first }), OLD);
   const resolved = async (request: Partial<GitRequest>): Promise<[string, string]> => {
-    const { commit, ref } = await at.source().resolve({ remote, ...request }, undefined);
+    const { commit, ref } = await at.source().resolve({ remote, ...request }, {});
     return [commit, ref];
   };
   assert.deepEqual(await resolved({}), [second, "refs/heads/main"]);
@@ -113,7 +113,7 @@ test("one folder of a commit, found inside it", { skip }, async () => {
 test("the git directory is kept where that is asked for, and works", { skip }, async () => {
   await using at = await open();
   const git = at.source();
-  const resolved = await git.resolve({ remote: at.remote, keepGitDir: true, ref: "main" }, undefined);
+  const resolved = await git.resolve({ remote: at.remote, keepGitDir: true, ref: "main" }, {});
   await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
   const ask = (...args: string[]): string =>
     execFileSync("git", ["-c", "safe.directory=*", "-C", tree.path, ...args], { encoding: "utf8" }).trim();
@@ -131,7 +131,7 @@ test("a kept git directory knows a tag, and no credentials of its remote", { ski
   await using at = await open();
   const git = at.source();
   const remote = at.remote.replace("://", "://name:s3cret@");
-  const resolved = await git.resolve({ remote, keepGitDir: true, ref: "v1" }, undefined);
+  const resolved = await git.resolve({ remote, keepGitDir: true, ref: "v1" }, {});
   await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
   const config = await readFile(join(tree.path, ".git/config"), "utf8");
   assert.match(config, /url = http:\/\/xxxxx:xxxxx@127/);
@@ -143,8 +143,8 @@ test("a kept git directory knows a tag, and no credentials of its remote", { ski
 test("a commit has a time, which its files can be given", { skip }, async () => {
   await using at = await open();
   const git = at.source();
-  const resolved = await git.resolve({ remote: at.remote, commitTimes: true }, undefined);
-  assert.equal(await git.time(resolved, undefined), 1_600_000_000);
+  const resolved = await git.resolve({ remote: at.remote, commitTimes: true }, {});
+  assert.equal(await git.time(resolved, {}), 1_600_000_000);
   await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
   for (const path of ["a", "folder", "folder/up"])
     assert.equal((await lstat(join(tree.path, path))).mtimeMs, 1_600_000_000_000, path);
@@ -163,7 +163,7 @@ test("a commit must be the one that is asked for", { skip }, async () => {
   }
   const byCommit = { remote, ref: "main", checksum: first, fetchByCommit: true };
   assert.deepEqual(await files(at, byCommit), OLD, "main is elsewhere");
-  assert.equal((await at.source().resolve(byCommit, undefined)).ref, "refs/heads/main");
+  assert.equal((await at.source().resolve(byCommit, {})).ref, "refs/heads/main");
   await refused(at, { ...byCommit, checksum: first.slice(0, 8) }, "invalid-build", /full commit hash/);
   await refused(at, { remote, ref: "none" }, "not-found");
   await refused(at, { remote, ref: "0".repeat(40) }, "remote");

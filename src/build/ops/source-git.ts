@@ -10,15 +10,15 @@ export function gitSource(identifier: string, attrs: ReadonlyMap<string, string>
   const request = async (): Promise<GitRequest> => ({ ...base, ...(await credentials(base.remote, attrs, deps)) });
   return {
     keys: async (hold) => {
-      const { commit, ref } = await deps.git.resolve(await request(), hold.signal);
+      const { commit, ref } = await deps.git.resolve(await request(), hold);
       const { keepGitDir = false, subdir = "", skipSubmodules = false } = base;
       return [gitKey({ commit, ref, keepGitDir, subdir, skipSubmodules, mtime: attrs.get("git.mtime") ?? "" })];
     },
     result: async (hold) => {
-      const resolved = await deps.git.resolve(await request(), hold.signal);
+      const resolved = await deps.git.resolve(await request(), hold);
       return recordResult(await deps.git.record(resolved, hold));
     },
-    time: async (hold) => await deps.git.time(await deps.git.resolve(await request(), hold.signal), hold.signal),
+    time: async (hold) => await deps.git.time(await deps.git.resolve(await request(), hold), hold),
   };
 }
 

@@ -99,7 +99,7 @@ async function openGit(
   try {
     const source = new GitSource(records, deps.repositories);
     const request = { remote, keepGitDir: true, ...(ref !== "" && { ref }) };
-    const resolved = await source.resolve(request, hold.signal);
+    const resolved = await source.resolve(request, hold);
     const layer = stack.use(await records.begin(await source.record(resolved, hold), {}, hold));
     using root = Root.open(layer.path);
     return stack.use(new SourceTree(join(layer.path, String(root.resolve(subdir)))));
