@@ -1,15 +1,17 @@
+import { type LocalImages, commitImage, findImage, recordOf } from "../src/images/index.ts";
+import {
+  type ContainerConfig,
+  ImageRelations,
+  ImageStore,
+  loadArchive,
+  nameImage,
+  writeArchive,
+} from "../src/image/index.ts";
+import type { LocalImage } from "../src/image/local-image.ts";
 import { utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type ClassicStore,
-  ClassicCache,
-  ImageRelations,
-  type LocalImage,
-  type ProbeStep,
-} from "../src/classic/index.ts";
-import { commitImage, findImage, nameImage, recordOf } from "../src/classic/index.ts";
+import { ClassicCache, type ProbeStep } from "../src/classic/index.ts";
 import { type Digest, type Platform, hostPlatform } from "../src/core/index.ts";
-import { type ContainerConfig, ImageStore, loadArchive, writeArchive } from "../src/image/index.ts";
 import { collect } from "../src/io/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../src/record/index.ts";
 import { type TemporaryRecords, temporaryRecords } from "./records.ts";
@@ -80,7 +82,7 @@ export interface ClassicBuilt {
 
 /** A root with a builder of the plainest kind, which asks the cache and commits what it does not know. */
 export class ClassicHouse implements AsyncDisposable {
-  readonly store: ClassicStore;
+  readonly store: LocalImages;
   readonly root: string;
   readonly hold: Hold;
   readonly relations: ImageRelations;

@@ -3,8 +3,9 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ClassicBuild, EventBus, dockerHandler, openListener } from "../src/api/index.ts";
-import { type Store, openStore } from "../src/build/index.ts";
+import { type ClassicBuild, EventBus, dockerHandler } from "../src/api/docker/index.ts";
+import { openListener } from "../src/api/http/index.ts";
+import { type Store, openStore } from "../src/library/index.ts";
 import { type Outcome, finished } from "./varve.ts";
 
 export interface Answer {

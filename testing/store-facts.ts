@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DigestHasher, digestAlgorithm } from "../src/core/index.ts";
-import { diskUsage, listImages, openStore } from "../src/build/index.ts";
+import { diskUsage, listImages, openStore } from "../src/library/index.ts";
 
 /** What stands in a root that no process uses. */
 export interface StoreFacts {

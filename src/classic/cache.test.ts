@@ -1,9 +1,10 @@
+import { commitImage } from "../images/index.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_ENV, ClassicHouse, copy, env, label, run, set } from "../../testing/classic.ts";
+import { ClassicHouse, DEFAULT_ENV, copy, env, label, run, set } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { isVarveError, parsePlatform } from "../core/index.ts";
-import { type ProbeStep, ClassicCache, commitImage } from "./index.ts";
+import { ClassicCache, type ProbeStep } from "./index.ts";
 
 const skip = recordsMissing() ?? false;
 const STEPS = [env({ A: "1" }), run("make", { made: "1" }), copy("f", "text"), label("l", "1")];

@@ -1,11 +1,11 @@
+import { type LocalImages, findImage, holdImage } from "../images/index.ts";
+import type { LocalImage } from "../image/index.ts";
 import { type Platform, VarveError, isVarveError, throwIfAborted } from "../core/index.ts";
 import type { Hold } from "../record/index.ts";
 import { type Candidate, candidatesFor } from "./candidate.ts";
-import { findImage } from "./catalogue.ts";
-import { furthest } from "./furthest.ts";
-import { holdImage } from "./local-image.ts";
-import type { Below } from "./restore.ts";
-import type { ClassicStore, Following, LocalImage, ProbeAnswer, ProbeStep } from "./types.ts";
+import { firstOfLongestChain } from "./longest-chain.ts";
+import type { Below } from "./source-match.ts";
+import type { Following, ProbeAnswer, ProbeStep } from "./types.ts";
 
 export interface CacheOptions {
   /** What the stage is built upon; undefined for `FROM scratch`. */
@@ -21,7 +21,7 @@ export interface CacheOptions {
 const MISS: ProbeAnswer = { kind: "miss" };
 
 /** The images of `cacheFrom` that are here, kept by the lease. */
-async function openSources(options: CacheOptions, store: ClassicStore, hold: Hold): Promise<LocalImage[]> {
+async function openSources(options: CacheOptions, store: LocalImages, hold: Hold): Promise<LocalImage[]> {
   const sources: LocalImage[] = [];
   for (const name of options.noCache === true ? [] : (options.cacheFrom ?? [])) {
     throwIfAborted(hold.signal, "look for cache sources");
@@ -31,7 +31,7 @@ async function openSources(options: CacheOptions, store: ClassicStore, hold: Hol
   return sources;
 }
 
-async function findSource(name: string, platform: Platform, store: ClassicStore): Promise<LocalImage | undefined> {
+async function findSource(name: string, platform: Platform, store: LocalImages): Promise<LocalImage | undefined> {
   try {
     return (await findImage(store, name, platform))?.image;
   } catch (error) {
@@ -42,13 +42,13 @@ async function findSource(name: string, platform: Platform, store: ClassicStore)
 
 /** The image cache of one stage. It follows the stage step by step; after a miss nothing is looked up any more. */
 export class ClassicCache {
-  readonly #store: ClassicStore;
+  readonly #store: LocalImages;
   readonly #sources: readonly LocalImage[];
   readonly #hold: Hold;
   #current: LocalImage | undefined;
   #over: boolean;
 
-  private constructor(options: CacheOptions, sources: readonly LocalImage[], store: ClassicStore, hold: Hold) {
+  private constructor(options: CacheOptions, sources: readonly LocalImage[], store: LocalImages, hold: Hold) {
     this.#store = store;
     this.#sources = sources;
     this.#hold = hold;
@@ -60,7 +60,7 @@ export class ClassicCache {
    * `hold.lease` keeps the base, the sources, and every image that is answered. Throws `not-found` if the base has gone, and
    * `cancelled`.
    */
-  static async open(options: CacheOptions, store: ClassicStore, hold: Hold): Promise<ClassicCache> {
+  static async open(options: CacheOptions, store: LocalImages, hold: Hold): Promise<ClassicCache> {
     const { base } = options;
     if (base !== undefined && !holdImage(base, store, hold))
       throw new VarveError("not-found", `Cannot build on image ${base.id}: it was removed`);
@@ -76,7 +76,7 @@ export class ClassicCache {
     if (this.#over) return MISS;
     let options = await this.#after(this.#current, step);
     while (options.length > 0) {
-      const chosen = await furthest(options, (after, n) => this.#extend(after, n, following));
+      const chosen = await firstOfLongestChain(options, (after, n) => this.#extend(after, n, following));
       const image = await chosen?.take(this.#current, this.#hold);
       if (chosen !== undefined && image !== undefined) {
         this.#current = image;

@@ -1,13 +1,19 @@
+import { type LocalImages, holdImage } from "../images/index.ts";
+import {
+  ImageRelations,
+  type LocalImage,
+  createdAt,
+  imageFields,
+  matchesPlatform,
+  openRelated,
+  parseTime,
+} from "../image/index.ts";
 import type { Digest } from "../core/index.ts";
-import { parseTime } from "../image/index.ts";
 import type { Hold } from "../record/index.ts";
 import { equalConfigs } from "./equal-configs.ts";
-import { holdImage, imageFields, openRelated } from "./local-image.ts";
-import { matchesPlatform } from "./platform.ts";
-import { ImageRelations } from "./relations.ts";
-import { type Below, createdAt, restoredDocuments, storeRestored } from "./restore.ts";
-import { type SourceMatch, matchSource } from "./source-match.ts";
-import type { ClassicStore, LocalImage, ProbeStep } from "./types.ts";
+import { restoredDocuments, storeRestored } from "./restore.ts";
+import { type Below, type SourceMatch, matchSource } from "./source-match.ts";
+import type { ProbeStep } from "./types.ts";
 
 /** An image that answers a step: there already, or to be made of a source's step once it is chosen. */
 export interface Candidate extends Below {
@@ -19,7 +25,7 @@ export interface Candidate extends Below {
 }
 
 /** Children that were built here with the same config, for a platform the stage can use. Unreadable ones are passed over. */
-async function localCandidates(store: ClassicStore, step: ProbeStep, parent: Digest | undefined): Promise<Candidate[]> {
+async function localCandidates(store: LocalImages, step: ProbeStep, parent: Digest | undefined): Promise<Candidate[]> {
   const found: Candidate[] = [];
   for (const relation of new ImageRelations(store.state).children(parent)) {
     const { builtHere, containerConfig } = relation;
@@ -35,7 +41,7 @@ async function localCandidates(store: ClassicStore, step: ProbeStep, parent: Dig
 }
 
 /** The source itself, which gets the image below it as its parent, so that its history has ids. */
-function takeSource(source: LocalImage, parent: LocalImage | undefined, store: ClassicStore): LocalImage {
+function takeSource(source: LocalImage, parent: LocalImage | undefined, store: LocalImages): LocalImage {
   const relations = new ImageRelations(store.state);
   return store.state.transaction(
     () => {
@@ -47,12 +53,7 @@ function takeSource(source: LocalImage, parent: LocalImage | undefined, store: C
   );
 }
 
-function sourceCandidate(
-  match: SourceMatch,
-  step: ProbeStep,
-  below: Below | undefined,
-  store: ClassicStore,
-): Candidate {
+function sourceCandidate(match: SourceMatch, step: ProbeStep, below: Below | undefined, store: LocalImages): Candidate {
   const { source, n, last } = match;
   const created = parseTime(source.config.history[n]?.created ?? "") ?? 0n;
   if (last && equalConfigs(source.config.config ?? {}, imageFields(step.runConfig))) {
@@ -72,7 +73,7 @@ export async function candidatesFor(
   step: ProbeStep,
   below: Below | undefined,
   sources: readonly LocalImage[],
-  store: ClassicStore,
+  store: LocalImages,
 ): Promise<Candidate[]> {
   const local = await localCandidates(store, step, below?.id);
   const fromSources = sources.flatMap((source) => {

@@ -1,5 +1,5 @@
 import type { Digest } from "../core/index.ts";
-import type { BuildDeps, BuildRequest, Emit } from "./build/types.ts";
+import type { BuildDeps, BuildRequest, Emit } from "./builder/types.ts";
 
 /** As `buildClassic`, whose code is loaded when a build is first asked for: to list or remove images takes none of it. */
 export async function classicBuild(
@@ -8,6 +8,6 @@ export async function classicBuild(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<Digest> {
-  const { buildClassic } = await import("./build/build.ts");
+  const { buildClassic } = await import("./builder/build.ts");
   return await buildClassic(request, deps, emit, signal);
 }

@@ -1,4 +1,5 @@
-import type { LocalImage, ProbeStep } from "./types.ts";
+import type { LocalImage } from "../image/index.ts";
+import type { ProbeStep } from "./types.ts";
 
 const COMMENT = "#(nop) ";
 const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];

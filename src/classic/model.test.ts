@@ -1,10 +1,12 @@
+import { commitImage } from "../images/index.ts";
+import type { LocalImage } from "../image/local-image.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { ClassicHouse, type ClassicStep, probesOf, set } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { hostPlatform } from "../core/index.ts";
-import { type LocalImage, commitImage, equalConfigs } from "./index.ts";
+import { equalConfigs } from "./index.ts";
 
 /** Few texts, so that chains meet. */
 const text = fc.constantFrom("a", "b", "c");

@@ -1,13 +1,8 @@
-import { type ImageConfig, parseTime } from "../image/index.ts";
+import { type ImageDocuments, type LocalImages, documentsOf, writeDocuments } from "../images/index.ts";
+import { type ImageConfig, ImageRelations, type LocalImage, imageFields } from "../image/index.ts";
 import type { Hold } from "../record/index.ts";
-import type { SourceMatch } from "./source-match.ts";
-import { imageFields } from "./local-image.ts";
-import { ImageRelations } from "./relations.ts";
-import type { ClassicStore, LocalImage, ProbeStep } from "./types.ts";
-import { type ImageDocuments, documentsOf, writeDocuments } from "./write-image.ts";
-
-/** What a step is laid upon: an image, or one that a source could be restored to. */
-export type Below = Pick<LocalImage, "id" | "config" | "layers">;
+import type { Below, SourceMatch } from "./source-match.ts";
+import type { ProbeStep } from "./types.ts";
 
 /**
  * The image that step `n` of a source would have left, had it been built here: the history and the layer are the source's,
@@ -39,7 +34,7 @@ export function restoredDocuments(
 export async function storeRestored(
   documents: ImageDocuments,
   parent: LocalImage | undefined,
-  store: ClassicStore,
+  store: LocalImages,
   hold: Hold,
 ): Promise<LocalImage> {
   const written = await writeDocuments(documents, store, hold);
@@ -65,9 +60,4 @@ export async function storeRestored(
     builtHere: relation?.builtHere ?? false,
     containerConfig: relation?.containerConfig,
   };
-}
-
-/** ns since 1970; undefined for an image that does not say when it was made. */
-export function createdAt({ created }: ImageConfig): bigint | undefined {
-  return typeof created === "string" ? parseTime(created) : undefined;
 }

@@ -1,3 +1,4 @@
+import type { LocalImage } from "../image/local-image.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -5,7 +6,7 @@ import { DEFAULT_ENV, probesOf, run } from "../../testing/classic.ts";
 import { type Digest, MediaType, digestOf, hostPlatform } from "../core/index.ts";
 import type { HistoryEntry, ImageConfig } from "../image/index.ts";
 import { matchSource } from "./source-match.ts";
-import type { LocalImage, ProbeStep } from "./types.ts";
+import type { ProbeStep } from "./types.ts";
 
 const platform = hostPlatform();
 const PRESENT = { info: () => ({}) } as never;

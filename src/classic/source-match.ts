@@ -1,9 +1,17 @@
+import type { LocalImages } from "../images/index.ts";
+import {
+  type HistoryEntry,
+  type ImageConfig,
+  type ImageLayer,
+  type LocalImage,
+  matchesPlatform,
+} from "../image/index.ts";
 import { isDeepStrictEqual } from "node:util";
-import type { HistoryEntry, ImageConfig, ImageLayer } from "../image/index.ts";
 import { createdBy, isCertain } from "./created-by.ts";
-import { matchesPlatform } from "./platform.ts";
-import type { Below } from "./restore.ts";
-import type { ClassicStore, LocalImage, ProbeStep } from "./types.ts";
+import type { ProbeStep } from "./types.ts";
+
+/** What a step is laid upon: an image, or one that a source could be restored to. */
+export type Below = Pick<LocalImage, "id" | "config" | "layers">;
 
 /** Step `n` of a source is the step that was asked for; `layer` is what it made, if anything. */
 export interface SourceMatch {
@@ -39,7 +47,7 @@ export function matchSource(
   source: LocalImage,
   step: ProbeStep,
   below: Below | undefined,
-  { content }: Pick<ClassicStore, "content">,
+  { content }: Pick<LocalImages, "content">,
 ): SourceMatch | undefined {
   const { history } = source.config;
   const n = below?.config.history.length ?? 0;

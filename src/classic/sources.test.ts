@@ -1,9 +1,10 @@
+import { historyRows } from "../images/index.ts";
+import type { LocalImage } from "../image/local-image.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClassicHouse, type ClassicStep, copy, env, label, run, set } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { parsePlatform } from "../core/index.ts";
-import { type LocalImage, imageHistory } from "./index.ts";
 
 const skip = recordsMissing() ?? false;
 const STEPS = [env({ A: "1" }), copy("f", "text"), run("make", { made: "1" })];
@@ -31,7 +32,7 @@ test(
     assert.deepEqual([first.answers, first.image.id], [ALL, x.id]);
     const second = await house.build(STEPS, { base, cacheFrom: ["x"] });
     assert.deepEqual([second.answers, second.ids], [ALL, first.ids]);
-    const rows = imageHistory(house.store, await house.image("x"));
+    const rows = historyRows(house.store, await house.image("x"));
     assert.deepEqual(
       rows.map(({ id }) => id),
       [...first.ids.toReversed(), base.id, undefined],

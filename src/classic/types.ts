@@ -1,32 +1,5 @@
-import type { ContentStore } from "../content/index.ts";
-import type { Descriptor, Digest, Platform } from "../core/index.ts";
-import type { ContainerConfig, ImageConfig, ImageLayer, ImageStore } from "../image/index.ts";
-import type { Records } from "../record/index.ts";
-import type { State } from "../state/index.ts";
-
-/** What this room needs of a root. */
-export interface ClassicStore {
-  readonly state: State;
-  readonly content: ContentStore;
-  readonly images: ImageStore;
-  readonly records: Records;
-}
-
-/** An image of one platform whose manifest and config are in the store. */
-export interface LocalImage {
-  /** Digest of the config. */
-  readonly id: Digest;
-  readonly manifest: Descriptor;
-  readonly config: ImageConfig;
-  /** Lowest first. */
-  readonly layers: readonly ImageLayer[];
-  /** Id of the image it was made from, which may be gone. Undefined for one made from nothing, pulled or loaded. */
-  readonly parent: Digest | undefined;
-  /** True if a step or a commit on this machine made it. */
-  readonly builtHere: boolean;
-  /** What it was committed with. Undefined for an image that was not built here. */
-  readonly containerConfig: ContainerConfig | undefined;
-}
+import type { ContainerConfig, LocalImage } from "../image/index.ts";
+import type { Platform } from "../core/index.ts";
 
 /** A step as the cache is asked for it. */
 export interface ProbeStep {
@@ -49,25 +22,3 @@ export type ProbeAnswer =
       readonly how: "local" | "source" | "restored";
     }
   | { readonly kind: "miss" };
-
-/** Whether containers use an image. */
-export type InUse = (id: Digest) => "running" | "stopped" | undefined;
-
-/** What a deletion did, in order. References are normalised. */
-export type Removal =
-  | {
-      readonly kind: "untagged";
-      readonly reference: string;
-      readonly id: Digest;
-      /** Of the image; undefined where it cannot be read. */
-      readonly config: ImageConfig | undefined;
-    }
-  | { readonly kind: "deleted"; readonly id: Digest };
-
-/** Why a deletion was refused: `details.conflict` of the `busy` error. */
-export interface RemoveConflict {
-  readonly reason: "several-references" | "children" | "in-use";
-  /** True if force would help. */
-  readonly soft: boolean;
-  readonly id: Digest;
-}

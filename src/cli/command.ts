@@ -1,4 +1,4 @@
-import type { StoreOptions } from "../build/index.ts";
+import type { StoreOptions } from "../engine/index.ts";
 import type { Screen } from "./progress/screen.ts";
 
 /** `error` leaves warnings out; `debug` shows where failures come from. */

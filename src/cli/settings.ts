@@ -1,7 +1,7 @@
+import { type StoreOptions, defaultRoot } from "../engine/index.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf } from "../core/index.ts";
-import { type StoreOptions, defaultRoot } from "../build/index.ts";
 import type { CommandContext } from "./command.ts";
 
 export interface Settings {

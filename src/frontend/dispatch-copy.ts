@@ -1,11 +1,10 @@
-import type { AddInstruction, CopyInstruction, Linter } from "../dockerfile/index.ts";
-import { fault } from "../dockerfile/index.ts";
-import { type FileActions, merge, type OpOptions, parseOwner, scratch, type State } from "../llb/index.ts";
+import { type AddInstruction, type CopyInstruction, type Linter, fault } from "../dockerfile/index.ts";
+import { type FileActions, type OpOptions, type State, merge, parseOwner, scratch } from "../llb/index.ts";
 import { joinPath } from "../pattern/index.ts";
 import { parseChmod } from "./chmod.ts";
-import { checkChecksum, copyActions, type CopyJob } from "./copy-sources.ts";
+import { type CopyJob, checkChecksum, copyActions } from "./copy-sources.ts";
 import { addHistory } from "./history.ts";
-import type { PassStates } from "./pass.ts";
+import type { PassStates } from "./pass-states.ts";
 import { destinationPath } from "./paths.ts";
 import type { PlannedInstruction } from "./stage-node.ts";
 import type { StageState } from "./stage-state.ts";

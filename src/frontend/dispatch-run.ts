@@ -1,9 +1,9 @@
-import { chompHeredoc, fault, type InlineFile, type RunInstruction, tryHeredocHead } from "../dockerfile/index.ts";
-import { fileActions, type RunMount, type RunOptions, scratch } from "../llb/index.ts";
+import { type InlineFile, type RunInstruction, chompHeredoc, fault, tryHeredocHead } from "../dockerfile/index.ts";
+import { type RunMount, type RunOptions, fileActions, scratch } from "../llb/index.ts";
 import { joinPath, trimSpace } from "../pattern/index.ts";
 import { withShell } from "./dispatch-meta.ts";
 import { addHistory } from "./history.ts";
-import type { PassStates } from "./pass.ts";
+import type { PassStates } from "./pass-states.ts";
 import { runMounts } from "./run-mounts.ts";
 import type { PlannedInstruction, StageNode } from "./stage-node.ts";
 import type { StageState } from "./stage-state.ts";

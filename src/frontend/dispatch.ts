@@ -16,7 +16,7 @@ import {
 } from "./dispatch-meta.ts";
 import { dispatchRun } from "./dispatch-run.ts";
 import { dispatchWorkdir } from "./dispatch-workdir.ts";
-import type { PassStates } from "./pass.ts";
+import type { PassStates } from "./pass-states.ts";
 import type { PlannedInstruction } from "./stage-node.ts";
 import type { StageState } from "./stage-state.ts";
 import { checkSignal } from "./stop-signal.ts";

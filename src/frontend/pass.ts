@@ -1,5 +1,5 @@
-import { fault, Linter } from "../dockerfile/index.ts";
-import { local, type State } from "../llb/index.ts";
+import { Linter, fault } from "../dockerfile/index.ts";
+import { type State, local } from "../llb/index.ts";
 import { PatternMatcher } from "../pattern/index.ts";
 import type { CompileContext } from "./context.ts";
 import { dispatch } from "./dispatch.ts";
@@ -7,6 +7,7 @@ import { setWorkdir } from "./dispatch-workdir.ts";
 import { setUser } from "./dispatch-meta.ts";
 import { DEFAULT_PATH, splitEnv } from "./image.ts";
 import { at } from "./place.ts";
+import type { PassStates } from "./pass-states.ts";
 import type { Plan } from "./plan.ts";
 import { SourceMap } from "./source-map.ts";
 import type { StageNode } from "./stage-node.ts";
@@ -16,15 +17,6 @@ import { StageState } from "./stage-state.ts";
 export interface UsedPaths {
   readonly context: ReadonlySet<string>;
   readonly stages: ReadonlyMap<StageNode, ReadonlySet<string>>;
-}
-
-/** The stages of a pass over a plan, as far as they have come. */
-export interface PassStates {
-  readonly mainContext: State;
-  /** The patterns of the main context's ignore file, for checks. */
-  readonly ignored: PatternMatcher | undefined;
-  /** Undefined for a stage that comes later. */
-  stageOf(node: StageNode): StageState | undefined;
 }
 
 export interface PassResult {

@@ -1,15 +1,15 @@
 import { Semaphore } from "../io/index.ts";
-import { goQuote, isVarveError, parseGivenPlatform, type Platform, platformFault } from "../core/index.ts";
+import { type Platform, goQuote, isVarveError, parseGivenPlatform, platformFault } from "../core/index.ts";
 import {
-  didYouMean,
-  expand,
   type Expansion,
-  fault,
   type Instruction,
   type Linter,
   NO_VARIABLES,
-  parseTrigger,
   type Stage,
+  didYouMean,
+  expand,
+  fault,
+  parseTrigger,
   suggestion,
 } from "../dockerfile/index.ts";
 import type { CompileContext } from "./context.ts";
@@ -18,8 +18,9 @@ import { findNamedContext } from "./named-context.ts";
 import type { CompileHost } from "./options.ts";
 import { at, atAsync, placed } from "./place.ts";
 import { ImageLookup } from "./image-lookup.ts";
-import { type MissingBases, missingBase, resolveBase, type ResolveContext, type ResolvedBase } from "./resolve.ts";
-import { findCycle, type PlannedInstruction, reachable, StageNode, StageTable } from "./stage-node.ts";
+import { type MissingBases, type ResolveContext, missingBase, resolveBase } from "./resolve.ts";
+import type { ResolvedBase } from "./resolved-base.ts";
+import { type PlannedInstruction, StageNode, StageTable, findCycle, reachable } from "./stage-node.ts";
 
 /** The stages with their dependencies, and what the ones that are needed begin with. */
 export interface Plan {

@@ -1,43 +1,21 @@
 import {
-  formatWholePlatform,
+  type Platform,
+  VarveError,
   formatReference,
+  formatWholePlatform,
   goQuote,
   normalizePlatform,
   parseReference,
-  type Platform,
-  VarveError,
   withDefaultTag,
 } from "../core/index.ts";
 import { didYouMean, fault, suggestion } from "../dockerfile/index.ts";
-import { image as imageSource, scratch, type State } from "../llb/index.ts";
+import { type State, image as imageSource, scratch } from "../llb/index.ts";
 import { type CompileContext, platformPrefix } from "./context.ts";
-import { emptyImage, type ImageConfig, imagePlatform, parseImageConfig } from "./image.ts";
-import { type ContextLookup, findNamedContext, loadNamedContext, type NamedContextRef } from "./named-context.ts";
+import { type ImageConfig, emptyImage, imagePlatform, parseImageConfig } from "./image.ts";
+import { type ContextLookup, type NamedContextRef, findNamedContext, loadNamedContext } from "./named-context.ts";
 import type { ResolvedImage } from "./options.ts";
+import type { BaseUse, ResolvedBase } from "./resolved-base.ts";
 import type { StageNode } from "./stage-node.ts";
-
-/** How a stage's own state asks its base for a state. */
-export interface BaseUse {
-  /** Paths in use; undefined = all. */
-  readonly paths: readonly string[] | undefined;
-  /** The name of the step that fetches the base, numbered. */
-  readonly title: (text: string) => string;
-}
-
-/** What a stage that is not built on another begins with. */
-export interface ResolvedBase {
-  readonly image: ImageConfig;
-  /** The config of the image it is, if it is one. */
-  readonly baseImage: ImageConfig | undefined;
-  readonly platform: Platform;
-  /** A named context stands for the whole stage: its instructions are not run. */
-  readonly replacesStage: boolean;
-  /** It could not be looked up: nothing is known of its config. */
-  readonly isMissing: boolean;
-  /** What the check says of an image that is for another platform. */
-  readonly platformWarning?: string;
-  makeState(use: BaseUse): State;
-}
 
 /** Why bases could not be looked up, by their names. */
 export type MissingBases = Map<string, VarveError>;

@@ -1,7 +1,7 @@
-import { fault, type RunInstruction, type RunMount as MountSpec } from "../dockerfile/index.ts";
-import { fileActions, type RunMount, type RunSecret, type RunSsh, type State, scratch } from "../llb/index.ts";
+import { type RunInstruction, type RunMount as MountSpec, fault } from "../dockerfile/index.ts";
+import { type RunMount, type RunSecret, type RunSsh, type State, fileActions, scratch } from "../llb/index.ts";
 import { basePath, cleanPath, joinPath } from "../pattern/index.ts";
-import type { PassStates } from "./pass.ts";
+import type { PassStates } from "./pass-states.ts";
 import type { StageNode } from "./stage-node.ts";
 import type { StageState } from "./stage-state.ts";
 

@@ -1,7 +1,7 @@
 import type { Platform } from "../core/index.ts";
 import type { Instruction, SourceRange, Stage } from "../dockerfile/index.ts";
 import type { NamedContextRef } from "./named-context.ts";
-import type { ResolvedBase } from "./resolve.ts";
+import type { ResolvedBase } from "./resolved-base.ts";
 
 /** An instruction with the stages it reads from. */
 export interface PlannedInstruction {

@@ -27,6 +27,8 @@ export interface PullOptions extends FetchOptions {
   readonly layers?: "fetch" | "skip";
   /** Sees each image with the bytes of its config, before a layer is fetched; what it throws ends the pull. */
   readonly check?: (image: PulledImage, config: Uint8Array) => void;
+  /** Called with all images when they have been checked, before a layer is fetched. */
+  readonly onResolved?: ((images: readonly PulledImage[]) => void) | undefined;
 }
 
 /** One image of a pull. */
@@ -157,6 +159,7 @@ class Pull {
     const images = nodes.flatMap(imageOf);
     await this.#fetch(images.map(({ config }) => config));
     for (const image of images) await this.#check(image);
+    this.#options.onResolved?.(images);
     const layers = images.flatMap((image) => image.layers);
     if (this.#options.layers === "skip") this.#tellSkipped(layers);
     else await this.#fetch(layers);

@@ -1,10 +1,10 @@
 import { type Digest, VarveError, toVarveError } from "../core/index.ts";
 import { CombinedCache } from "./combined-cache.ts";
-import type { Origin } from "./edge-state.ts";
 import { Edge } from "./edge.ts";
 import type { EdgeIndex } from "./edge-index.ts";
 import type { SolverEvent } from "./events.ts";
 import type { Member } from "./member.ts";
+import type { ActiveInput, EdgeNode, EventBody, Follower, Origin, VertexNode } from "./nodes.ts";
 import { SharedOp } from "./shared-op.ts";
 import type { Slots } from "./slots.ts";
 import type { StepQueue } from "./step-queue.ts";
@@ -20,31 +20,21 @@ export interface Workshop<R> {
   readonly unreadable: (error: unknown) => ((result: R) => boolean) | undefined;
 }
 
-export interface ActiveInput<R> {
-  readonly vertex: ActiveVertex<R>;
-  readonly output: number;
-}
-
-type EventBody<E = SolverEvent> = E extends { readonly digest: Digest }
-  ? Omit<E, "digest" | "name" | "inputs" | "at">
-  : never;
-
 /** A vertex some solve is working on. Solves with an equal vertex share it. */
-export class ActiveVertex<R> {
-  /** The vertex's digest, or something else where it may not be shared with the vertex of that digest. */
+export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   readonly identity: string;
   readonly inputs: readonly ActiveInput<R>[];
   readonly cache: CombinedCache<R>;
   readonly op: SharedOp<R>;
   readonly #vertex: SolverVertex<R>;
   readonly #workshop: Workshop<R>;
-  readonly #edges = new Map<number, Edge<R>>();
+  readonly #edges = new Map<number, EdgeNode<R>>();
   /** Solves that have this vertex in their graph. */
   readonly #members = new Set<Member<R>>();
   /** Solves that need it because one of their vertices was merged into it, or into something made from it. */
   readonly #guests = new Set<Member<R>>();
   /** Vertices with an edge that was merged into one of this vertex. */
-  readonly #followers = new Set<ActiveVertex<R>>();
+  readonly #followers = new Set<Follower<R>>();
   readonly #history: EventBody[] = [];
 
   constructor(identity: string, vertex: SolverVertex<R>, inputs: readonly ActiveInput<R>[], workshop: Workshop<R>) {
@@ -53,7 +43,7 @@ export class ActiveVertex<R> {
     this.#vertex = vertex;
     this.#workshop = workshop;
     this.cache = new CombinedCache(workshop.main, (cache, error) => {
-      for (const member of this.#everyone()) member.emit({ kind: "cache-failed", cache, error, at: Date.now() });
+      for (const member of this.members()) member.emit({ kind: "cache-failed", cache, error, at: Date.now() });
     });
     this.op = new SharedOp(vertex, workshop.slots, {
       started: (work) => this.#tell({ kind: "vertex-started", work }),
@@ -83,7 +73,7 @@ export class ActiveVertex<R> {
     return this.#workshop.index;
   }
 
-  get edges(): readonly Edge<R>[] {
+  get edges(): readonly EdgeNode<R>[] {
     return [...this.#edges.values()];
   }
 
@@ -91,13 +81,13 @@ export class ActiveVertex<R> {
     return this.#members.size > 0 || this.#guests.size > 0;
   }
 
-  edge(output: number): Edge<R> {
+  edge(output: number): EdgeNode<R> {
     const edge = this.#edges.get(output) ?? new Edge(this, output);
     this.#edges.set(output, edge);
     return edge;
   }
 
-  wake(edge: Edge<R>): void {
+  wake(edge: EdgeNode<R>): void {
     this.#workshop.queue.add(edge);
   }
 
@@ -121,10 +111,10 @@ export class ActiveVertex<R> {
 
   /** Keeps a result for as long as any solve that shares the vertex. */
   retain(result: R): void {
-    for (const member of this.#everyone()) member.retain(result);
+    for (const member of this.members()) member.retain(result);
   }
 
-  completed(edge: Edge<R>, origin: Origin<R>, startedAt: number = Date.now()): void {
+  completed(edge: EdgeNode<R>, origin: Origin<R>, startedAt: number = Date.now()): void {
     const trace = edge.trace();
     if (origin.kind === "cached") this.#tell({ kind: "vertex-cached", cache: origin.cache ?? "", trace });
     else this.#tell({ kind: "vertex-completed", startedAt, trace });
@@ -135,7 +125,7 @@ export class ActiveVertex<R> {
   }
 
   /** Tells that the vertex has failed; returns the error that says so. */
-  failed(edge: Edge<R>, error: unknown): VarveError {
+  failed(edge: EdgeNode<R>, error: unknown): VarveError {
     const known = toVarveError(error, `solve ${this.name}`);
     const located = new VarveError(known.code, known.message, {
       details: { ...known.details, vertex: this.digest, vertexName: this.name },
@@ -147,17 +137,25 @@ export class ActiveVertex<R> {
   }
 
   /** An edge of this vertex now is one of `other`: all who share this share that, and what it is made from. */
-  mergedInto(other: ActiveVertex<R>): void {
-    other.#followers.add(this);
-    for (const body of other.#history) this.#relay(body, new Set([other]));
-    for (const member of this.#everyone()) other.#welcome(member);
+  mergedInto(other: VertexNode<R>): void {
+    other.addFollower(this);
+  }
+
+  addFollower(follower: Follower<R>): void {
+    this.#followers.add(follower);
+    for (const body of this.#history) follower.relay(body, new Set([this]));
+    for (const member of follower.members()) this.#welcome(member);
+  }
+
+  addGuest(member: Member<R>): void {
+    this.#guests.add(member);
   }
 
   /**
    * Rolls back every result that `edge` was made from and that cannot be read. False if there is nothing to gain by that:
    * none of them came from a cache, and nobody else has rolled back what was read.
    */
-  async rollBackInputs(edge: Edge<R>, isUnreadable: (result: R) => boolean, error: unknown): Promise<boolean> {
+  async rollBackInputs(edge: EdgeNode<R>, isUnreadable: (result: R) => boolean, error: unknown): Promise<boolean> {
     const reason = error instanceof Error ? error.message : String(error);
     const above = new Set(edge.inputs.map((input) => input.edge));
     for (const at of above) for (const input of at.inputs) above.add(input.edge);
@@ -182,17 +180,25 @@ export class ActiveVertex<R> {
     member.emit(this.#event({ kind: "vertex-skipped", ...(cache === undefined ? {} : { cache }) }));
   }
 
+  members(): ReadonlySet<Member<R>> {
+    return this.#members.union(this.#guests);
+  }
+
+  relay(body: EventBody, told: Set<unknown>): void {
+    if (told.has(this)) return;
+    told.add(this);
+    if (body.kind !== "vertex-report") this.#history.push(body);
+    for (const member of this.#members) member.emit(this.#event(body));
+    for (const follower of this.#followers) follower.relay(body, told);
+  }
+
   #welcome(member: Member<R>): void {
-    const seen = new Set<ActiveVertex<R>>([this]);
+    const seen = new Set<VertexNode<R>>([this]);
     for (const vertex of seen) {
-      vertex.#guests.add(member);
+      vertex.addGuest(member);
       for (const { state } of vertex.edges) if (state.kind === "complete") member.retain(state.result);
       for (const edge of vertex.edges) for (const input of edge.inputs) seen.add(input.edge.vertex);
     }
-  }
-
-  #everyone(): ReadonlySet<Member<R>> {
-    return this.#members.union(this.#guests);
   }
 
   #context(signal: AbortSignal): OpContext {
@@ -201,15 +207,7 @@ export class ActiveVertex<R> {
   }
 
   #tell(body: EventBody): void {
-    this.#relay(body, new Set());
-  }
-
-  #relay(body: EventBody, told: Set<ActiveVertex<R>>): void {
-    if (told.has(this)) return;
-    told.add(this);
-    if (body.kind !== "vertex-report") this.#history.push(body);
-    for (const member of this.#members) member.emit(this.#event(body));
-    for (const follower of this.#followers) follower.#relay(body, told);
+    this.relay(body, new Set());
   }
 
   #event(body: EventBody): SolverEvent {

@@ -1,18 +1,18 @@
-import type { Edge } from "./edge.ts";
+import type { EdgeNode, EdgeRegister } from "./nodes.ts";
 
 /** The edges at work, by the digest of their op, to find those whose cache keys turn out to be equal. */
-export class EdgeIndex<R> {
-  readonly #edges = new Map<string, Set<Edge<R>>>();
+export class EdgeIndex<R> implements EdgeRegister<R> {
+  readonly #edges = new Map<string, Set<EdgeNode<R>>>();
 
   /** Enters an edge under every key it has. */
-  add(edge: Edge<R>): void {
+  add(edge: EdgeNode<R>): void {
     for (const { record } of edge.keys) {
       const set = this.#edges.get(record) ?? new Set();
       this.#edges.set(record, set.add(edge));
     }
   }
 
-  remove(edge: Edge<R>): void {
+  remove(edge: EdgeNode<R>): void {
     for (const { record } of edge.keys) {
       const set = this.#edges.get(record);
       set?.delete(edge);
@@ -24,7 +24,7 @@ export class EdgeIndex<R> {
    * Another edge that has the same key and may stand for this one. An edge that ignores the cache is not replaced by one
    * that does not, and neither may depend on the other.
    */
-  twinOf(edge: Edge<R>): Edge<R> | undefined {
+  twinOf(edge: EdgeNode<R>): EdgeNode<R> | undefined {
     for (const { record } of edge.keys)
       for (const other of this.#edges.get(record) ?? []) {
         const isCandidate = other !== edge && other.state.kind !== "merged" && other.state.kind !== "failed";
@@ -35,19 +35,19 @@ export class EdgeIndex<R> {
   }
 }
 
-function sameInputs<R>(a: Edge<R>, b: Edge<R>): boolean {
+function sameInputs<R>(a: EdgeNode<R>, b: EdgeNode<R>): boolean {
   return a.inputs.every((input, index) => {
     const twin = b.inputs[index];
     return twin !== undefined && !input.identities().isDisjointFrom(twin.identities());
   });
 }
 
-function areApart<R>(a: Edge<R>, b: Edge<R>): boolean {
+function areApart<R>(a: EdgeNode<R>, b: EdgeNode<R>): boolean {
   return !dependsOn(a, b) && !dependsOn(b, a);
 }
 
 /** Follows merges: what counts is who waits for whom. */
-function dependsOn<R>(edge: Edge<R>, on: Edge<R>): boolean {
+function dependsOn<R>(edge: EdgeNode<R>, on: EdgeNode<R>): boolean {
   const seen = new Set([edge]);
   for (const at of seen) {
     if (at === on) return true;

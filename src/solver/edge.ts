@@ -1,19 +1,13 @@
-import type { ActiveVertex } from "./active-vertex.ts";
-import { type EdgeState, type Origin, levelOf } from "./edge-state.ts";
+import { levelOf } from "./edge-state.ts";
 import { Level, explore, isExhausted } from "./explore.ts";
 import { Input, type InputOwner } from "./input.ts";
 import { Inputs } from "./inputs.ts";
 import type { CacheKey } from "./key.ts";
 import { Making } from "./making.ts";
+import type { Consumer, EdgeNode, EdgeState, InputNode, Origin, VertexNode } from "./nodes.ts";
 import { Search } from "./search.ts";
 import { outcomeOf } from "./trace-outcome.ts";
 import type { VertexTrace } from "./trace.ts";
-
-/** Who wants an edge: an input of another edge, or a solve. */
-export interface Consumer {
-  /** Something about the edge has changed. */
-  wake(): void;
-}
 
 let serial = 0;
 
@@ -23,9 +17,9 @@ let serial = 0;
  * Consumers say how far they want it; it wants its own inputs as far as it takes to get there, and no further. `step` looks
  * at what is known and starts what is missing; whatever ends wakes the edge again.
  */
-export class Edge<R> implements InputOwner<R> {
+export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
   readonly #serial = (serial += 1);
-  readonly vertex: ActiveVertex<R>;
+  readonly vertex: VertexNode<R>;
   readonly output: number;
   readonly #inputs = new Inputs<R>();
   readonly #search: Search<R>;
@@ -33,7 +27,7 @@ export class Edge<R> implements InputOwner<R> {
   readonly #consumers = new Map<Consumer, Level>();
   #state: EdgeState<R> = { kind: "matching", level: Level.none };
 
-  constructor(vertex: ActiveVertex<R>, output: number) {
+  constructor(vertex: VertexNode<R>, output: number) {
     this.vertex = vertex;
     this.output = output;
     this.#inputs.fill(vertex.inputs.map((source, index) => new Input(this, source.vertex.edge(source.output), index)));
@@ -69,7 +63,7 @@ export class Edge<R> implements InputOwner<R> {
   }
 
   /** This edge, or the one it was merged into. */
-  resolved(): Edge<R> {
+  resolved(): EdgeNode<R> {
     return this.#state.kind === "merged" ? this.#state.into.resolved() : this;
   }
 
@@ -97,6 +91,10 @@ export class Edge<R> implements InputOwner<R> {
     if (level === Level.none) this.#consumers.delete(consumer);
     else this.#consumers.set(consumer, level);
     this.wake();
+  }
+
+  learnFrom(inputs: readonly InputNode<R>[]): void {
+    this.#search.refreshKeys(inputs);
   }
 
   wake(): void {
@@ -258,8 +256,8 @@ export class Edge<R> implements InputOwner<R> {
   }
 
   /** Lets `twin`, which has the same key, stand for this edge: it takes over the consumers, and what is known of the inputs. */
-  #mergeInto(twin: Edge<R>): void {
-    twin.#search.refreshKeys(this.inputs);
+  #mergeInto(twin: EdgeNode<R>): void {
+    twin.learnFrom(this.inputs);
     this.#setState({ kind: "merged", into: twin });
     this.#search.callOff();
     this.#making.callOff();

@@ -1,5 +1,6 @@
 import { VarveError, digestOf } from "../core/index.ts";
-import { type ActiveInput, ActiveVertex, type Workshop } from "./active-vertex.ts";
+import { ActiveVertex, type Workshop } from "./active-vertex.ts";
+import type { ActiveInput } from "./nodes.ts";
 import type { Member } from "./member.ts";
 import type { SolverVertex } from "./vertex.ts";
 

@@ -1,6 +1,6 @@
 import type { Digest } from "../core/index.ts";
 import type { CacheManager } from "./cache-manager.ts";
-import type { Consumer, Edge } from "./edge.ts";
+import type { Consumer, EdgeNode, InputKey, InputNode } from "./nodes.ts";
 import { type InputView, Level } from "./explore.ts";
 import { type CacheKey, contentKey } from "./key.ts";
 import type { KeyLink } from "./store.ts";
@@ -41,10 +41,10 @@ export interface InputOwner<R> extends Consumer {
 }
 
 /** One input of an edge: how much of it is wanted, and which records of the op its keys have led to. */
-export class Input<R> implements Consumer {
+export class Input<R> implements Consumer, InputNode<R> {
   readonly index: number;
   readonly #owner: InputOwner<R>;
-  readonly #source: Edge<R>;
+  readonly #source: EdgeNode<R>;
   #map: CacheMapInput<R> = {};
   #content: ContentState = { kind: "none" };
   #preload: "needed" | "running" | "done" = "done";
@@ -57,7 +57,7 @@ export class Input<R> implements Consumer {
   #want: Level = Level.none;
   #read: { readonly result: R } | undefined;
 
-  constructor(owner: InputOwner<R>, source: Edge<R>, index: number) {
+  constructor(owner: InputOwner<R>, source: EdgeNode<R>, index: number) {
     this.#owner = owner;
     this.#source = source;
     this.index = index;
@@ -103,7 +103,7 @@ export class Input<R> implements Consumer {
   }
 
   /** The edge that stands for the input now: another one if it was merged. */
-  get edge(): Edge<R> {
+  get edge(): EdgeNode<R> {
     return this.#source.resolved();
   }
 
@@ -139,7 +139,7 @@ export class Input<R> implements Consumer {
   }
 
   /** Every key known to stand for the input, with the selector it is taken with. */
-  *alternatives(): Iterable<{ readonly key: CacheKey; readonly selector: Selector | "" }> {
+  *alternatives(): Iterable<InputKey> {
     for (const key of this.edge.knownKeys()) yield { key, selector: this.selector };
     if (this.content.kind === "known") yield { key: this.content.key, selector: "" };
   }

@@ -1,7 +1,7 @@
 import { VarveError, throwIfAborted } from "../core/index.ts";
 import type { ActiveVertex } from "./active-vertex.ts";
 import type { CacheManager } from "./cache-manager.ts";
-import type { Consumer, Edge } from "./edge.ts";
+import type { Consumer, EdgeNode } from "./nodes.ts";
 import type { OnSolverEvent, SolverEvent } from "./events.ts";
 import { Level } from "./explore.ts";
 import type { Graph } from "./graph.ts";
@@ -42,9 +42,9 @@ export class SolverJob<R> implements AsyncDisposable {
   readonly #vertices = new Set<ActiveVertex<R>>();
   readonly #goals = new Set<Goal<R>>();
   /** What the last solve was asked for. */
-  #wanted: readonly Edge<R>[] = [];
+  #wanted: readonly EdgeNode<R>[] = [];
   /** What the last solve gave. */
-  #given: readonly { readonly edge: Edge<R>; readonly result: R }[] = [];
+  #given: readonly { readonly edge: EdgeNode<R>; readonly result: R }[] = [];
 
   constructor(graph: Graph<R>, queue: StepQueue<R>, options: SolveOptions<R>) {
     this.#graph = graph;
@@ -72,7 +72,7 @@ export class SolverJob<R> implements AsyncDisposable {
     try {
       await this.#unlessAborted(Promise.all(goals.map((goal) => goal.reached())));
       const solved = goals.map((goal) => goal.result());
-      this.#given = solved.map(({ result }, index) => ({ edge: tops[index] as Edge<R>, result }));
+      this.#given = solved.map(({ result }, index) => ({ edge: tops[index] as EdgeNode<R>, result }));
       return solved;
     } finally {
       for (const goal of goals) this.#drop(goal);
@@ -146,10 +146,10 @@ export class SolverJob<R> implements AsyncDisposable {
 
 /** An edge that a solve wants the result of. */
 class Goal<R> implements Consumer {
-  readonly #edge: Edge<R>;
+  readonly #edge: EdgeNode<R>;
   readonly #reached = Promise.withResolvers<void>();
 
-  constructor(edge: Edge<R>) {
+  constructor(edge: EdgeNode<R>) {
     this.#edge = edge;
     edge.resolved().require(this, Level.complete);
     this.wake();
@@ -179,12 +179,12 @@ class Goal<R> implements Consumer {
 }
 
 /** Whether a result that was given still stands for its edge. */
-function isCurrent<R>({ edge, result }: { readonly edge: Edge<R>; readonly result: R }): boolean {
+function isCurrent<R>({ edge, result }: { readonly edge: EdgeNode<R>; readonly result: R }): boolean {
   const { state } = edge.resolved();
   return state.kind === "complete" && state.result === result;
 }
 
-function solvedBy<R>({ state, keys, vertex }: Edge<R>): SolveResult<R> | undefined {
+function solvedBy<R>({ state, keys, vertex }: EdgeNode<R>): SolveResult<R> | undefined {
   if (state.kind !== "complete") return undefined;
   const { result, origin } = state;
   return { result, cached: origin.kind === "cached", keys, caches: vertex.cache.all() };

@@ -1,7 +1,6 @@
 import { throwIfAborted } from "../core/index.ts";
-import type { ActiveVertex } from "./active-vertex.ts";
+import type { Origin, VertexNode } from "./nodes.ts";
 import type { CacheRecord } from "./cache-manager.ts";
-import type { Origin } from "./edge-state.ts";
 import type { Input } from "./input.ts";
 import type { CacheKey } from "./key.ts";
 import type { Search } from "./search.ts";
@@ -18,14 +17,14 @@ export interface MakingListener<R> {
 
 /** Everything that brings about one edge's result: readies inputs, loads a record or executes the op, and saves. */
 export class Making<R> {
-  readonly #vertex: ActiveVertex<R>;
+  readonly #vertex: VertexNode<R>;
   readonly #output: number;
   readonly #search: Search<R>;
   readonly #listener: MakingListener<R>;
   readonly #work: Work;
   #isRemade = false;
 
-  constructor(vertex: ActiveVertex<R>, output: number, search: Search<R>, listener: MakingListener<R>) {
+  constructor(vertex: VertexNode<R>, output: number, search: Search<R>, listener: MakingListener<R>) {
     this.#vertex = vertex;
     this.#output = output;
     this.#search = search;

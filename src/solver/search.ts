@@ -1,4 +1,4 @@
-import type { ActiveVertex } from "./active-vertex.ts";
+import type { InputNode, VertexNode } from "./nodes.ts";
 import type { CacheRecord } from "./cache-manager.ts";
 import type { Input } from "./input.ts";
 import type { Inputs } from "./inputs.ts";
@@ -23,7 +23,7 @@ export class Search<R> {
   /** One a cache map. */
   readonly keys: CacheKey[] = [];
   readonly candidates: CandidateTrace[] = [];
-  readonly #vertex: ActiveVertex<R>;
+  readonly #vertex: VertexNode<R>;
   readonly #output: number;
   readonly #inputs: Inputs<R>;
   readonly #listener: SearchListener;
@@ -31,7 +31,7 @@ export class Search<R> {
   #askedRevision: string | undefined;
   #mapping: "idle" | "asking" | "done" = "idle";
 
-  constructor(vertex: ActiveVertex<R>, output: number, inputs: Inputs<R>, listener: SearchListener) {
+  constructor(vertex: VertexNode<R>, output: number, inputs: Inputs<R>, listener: SearchListener) {
     this.#vertex = vertex;
     this.#output = output;
     this.#inputs = inputs;
@@ -106,7 +106,7 @@ export class Search<R> {
   }
 
   /** Takes what `inputs` are known by into the keys. */
-  refreshKeys(inputs: readonly Input<R>[] = this.#inputs.list): void {
+  refreshKeys(inputs: readonly InputNode<R>[] = this.#inputs.list): void {
     for (const input of inputs)
       for (const alternative of input.alternatives())
         for (const key of this.keys) key.addAlternative(input.index, alternative);

@@ -1,11 +1,11 @@
-import type { Edge } from "./edge.ts";
+import type { EdgeNode } from "./nodes.ts";
 
 /** Steps the edges that were woken, in order, each once however often it was woken meanwhile. */
 export class StepQueue<R> {
-  readonly #waiting = new Set<Edge<R>>();
+  readonly #waiting = new Set<EdgeNode<R>>();
   #isScheduled = false;
 
-  add(edge: Edge<R>): void {
+  add(edge: EdgeNode<R>): void {
     this.#waiting.add(edge);
     if (this.#isScheduled) return;
     this.#isScheduled = true;

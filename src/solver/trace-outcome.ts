@@ -1,9 +1,9 @@
-import type { Edge } from "./edge.ts";
+import type { EdgeNode } from "./nodes.ts";
 import type { Search } from "./search.ts";
 import type { TraceOutcome } from "./trace.ts";
 
 /** What came of looking for an edge's result in the caches, as far as that is known. */
-export function outcomeOf<R>(edge: Edge<R>, { candidates, matcher }: Search<R>): TraceOutcome {
+export function outcomeOf<R>(edge: EdgeNode<R>, { candidates, matcher }: Search<R>): TraceOutcome {
   const { state } = edge;
   if (state.kind === "merged") return { kind: "joined", vertex: edge.resolved().vertex.digest };
   const hit = candidates.findLast(({ outcome }) => outcome.kind === "loaded");
@@ -16,7 +16,7 @@ export function outcomeOf<R>(edge: Edge<R>, { candidates, matcher }: Search<R>):
   return matcher.found.length > 0 ? { kind: "no-result", records: matcher.found } : noRecord(edge);
 }
 
-function noRecord<R>(edge: Edge<R>): TraceOutcome {
+function noRecord<R>(edge: EdgeNode<R>): TraceOutcome {
   const input = edge.inputs.findIndex(({ reached }) => reached.size === 0);
   return input < 0 ? { kind: "no-record" } : { kind: "no-record", input };
 }

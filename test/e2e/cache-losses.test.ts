@@ -3,13 +3,13 @@ import { mkdirSync } from "node:fs";
 import { cp, readFile, readdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { type CachedBuild, CacheRoom, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
+import { CacheRoom, type CachedBuild, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
 import { type FaultProxy, startFaultProxy } from "../../testing/fault-proxy.ts";
 import { type MadeManifest, blobPath, readManifest } from "../../testing/made.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { buildsUnavailable, sh } from "../../testing/varve.ts";
 import { type Digest, digestOf, parseReference } from "../../src/core/index.ts";
-import { openStore } from "../../src/build/index.ts";
+import { openStore } from "../../src/library/index.ts";
 import { Registry } from "../../src/registry/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;

@@ -19,7 +19,7 @@ import {
   removeImage,
   saveImagesTo,
   verifyStore,
-} from "../../src/build/index.ts";
+} from "../../src/library/index.ts";
 import { type Digest, digestOf, isDigest, isVarveError } from "../../src/core/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? recordsMissing() ?? false;

@@ -1,6 +1,6 @@
-import type { Store } from "../../build/index.ts";
-import { Registry, type CredentialSource, type RegistryOptions } from "../../registry/index.ts";
-import type { HttpRequest, HttpResponse } from "../http/types.ts";
+import type { Store } from "../../engine/index.ts";
+import type { HttpRequest, HttpResponse } from "../http/index.ts";
+import { type CredentialSource, Registry, type RegistryOptions } from "../../registry/index.ts";
 import type { ClassicBuild } from "./build-request.ts";
 import type { EventBus } from "./event-bus.ts";
 

@@ -1,3 +1,5 @@
+import { build } from "../../engine/index.ts";
+import { pullImage } from "../../images/index.ts";
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -14,9 +16,7 @@ import { peersMissing } from "../../../testing/peers.ts";
 import { type RegistryServer, TEST_USER, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
 import { pushRawImage, rawImage, rawLayout } from "../../../testing/raw-images.ts";
 import { finished } from "../../../testing/varve.ts";
-import { formatPlatform, hostPlatform } from "../../core/index.ts";
-import { build, pullImage } from "../../build/index.ts";
-import { digestOf, isVarveError } from "../../core/index.ts";
+import { digestOf, formatPlatform, hostPlatform, isVarveError } from "../../core/index.ts";
 import { bytesOf, collect } from "../../io/index.ts";
 import { extractArchive, writeTar } from "../../layer/index.ts";
 

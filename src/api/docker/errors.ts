@@ -1,5 +1,5 @@
+import type { HttpResponse } from "../http/index.ts";
 import { type ErrorCode, VarveError, toVarveError } from "../../core/index.ts";
-import type { HttpResponse } from "../http/types.ts";
 import { json } from "./respond.ts";
 
 const STATUS: Readonly<Record<ErrorCode, number>> = {

@@ -1,4 +1,4 @@
-import type { Handler, HttpRequest, HttpResponse } from "../http/types.ts";
+import type { Handler, HttpRequest, HttpResponse } from "../http/index.ts";
 import type { DockerApi } from "./api.ts";
 import { errorResponse } from "./errors.ts";
 import { empty, json, text } from "./respond.ts";

@@ -1,5 +1,5 @@
+import type { HttpRequest } from "../http/index.ts";
 import { collect } from "../../io/index.ts";
-import type { HttpRequest } from "../http/types.ts";
 import { refusal } from "./errors.ts";
 
 const MAX_BODY = 4_194_304;

@@ -1,6 +1,6 @@
+import type { HttpResponse } from "../http/index.ts";
 import { VarveError, toVarveError } from "../../core/index.ts";
 import { type OnWait, describeWait } from "../../io/index.ts";
-import type { HttpResponse } from "../http/types.ts";
 import type { ProgressMessage } from "./build-request.ts";
 import { messageOf } from "./errors.ts";
 

@@ -1,6 +1,5 @@
-import type { HttpResponse } from "../http/types.ts";
-
 /** JSON as Go's encoder writes it to a client: with a newline behind it. */
+import type { HttpResponse } from "../http/index.ts";
 export function json(status: number, value: unknown): HttpResponse {
   return { status, headers: { "Content-Type": "application/json" }, body: `${JSON.stringify(value)}\n` };
 }

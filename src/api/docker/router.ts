@@ -1,4 +1,4 @@
-import type { HttpRequest } from "../http/types.ts";
+import type { HttpRequest } from "../http/index.ts";
 import type { Endpoint } from "./api.ts";
 import { refusal } from "./errors.ts";
 import type { Route } from "./routes.ts";

@@ -1,6 +1,3 @@
-import { existsSync } from "node:fs";
-import { Limits, type Platform, parsePlatform } from "../../core/index.ts";
-import { collect } from "../../io/index.ts";
 import type {
   BuildContext,
   CacheSpec,
@@ -10,7 +7,10 @@ import type {
   SshSource,
   StepResources,
   Ulimit,
-} from "../../build/index.ts";
+} from "../../engine/index.ts";
+import { existsSync } from "node:fs";
+import { Limits, type Platform, parsePlatform } from "../../core/index.ts";
+import { collect } from "../../io/index.ts";
 import { usageError } from "../flags.ts";
 import { attributes, byteSize, csvFields, keyValues } from "../values.ts";
 

@@ -1,4 +1,3 @@
-import { VarveError } from "../../core/index.ts";
 import {
   type BuildEvent,
   type BuildOptions,
@@ -7,13 +6,15 @@ import {
   build,
   describeDockerfile,
   openStore,
-} from "../../build/index.ts";
+} from "../../engine/index.ts";
+import { VarveError } from "../../core/index.ts";
 import { writeDest } from "../../export/index.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
 import { printable } from "../printable.ts";
-import { type Display, PROGRESS_MODES, openDisplay } from "../progress/display.ts";
+import type { Display } from "../progress/display.ts";
+import { PROGRESS_MODES, openDisplay } from "../progress/open-display.ts";
 import { loadSettings } from "../settings.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";

@@ -1,4 +1,4 @@
-import { exportCache } from "../../build/index.ts";
+import { exportCache } from "../../caches/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";

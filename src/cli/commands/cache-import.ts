@@ -1,4 +1,4 @@
-import { type ImportReport, importCache } from "../../build/index.ts";
+import { type ImportReport, importCache } from "../../caches/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

@@ -1,4 +1,4 @@
-import { type CacheEntry, type CacheListing, listCache, listRemoteCache } from "../../build/index.ts";
+import { type CacheEntry, type CacheListing, listCache, listRemoteCache } from "../../caches/index.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

@@ -1,4 +1,4 @@
-import type { CacheSpec } from "../../build/index.ts";
+import type { CacheSpec } from "../../engine/index.ts";
 import { usageError } from "../flags.ts";
 import { cacheSpecOf } from "./build-options.ts";
 

@@ -1,4 +1,4 @@
-import { pruneCacheTarget } from "../../build/index.ts";
+import { pruneCacheTarget } from "../../caches/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";

@@ -1,4 +1,4 @@
-import { type Store, openStore } from "../../build/index.ts";
+import { type Store, openStore } from "../../engine/index.ts";
 import type { CommandContext } from "../command.ts";
 import { type Flag, usageError } from "../flags.ts";
 import { printableJson } from "../printable.ts";

@@ -1,8 +1,8 @@
-import { type StoreVerification, verifyStore } from "../../build/index.ts";
+import { type StoreVerification, verifyStore } from "../../doctor/index.ts";
 import { digestOf } from "../../core/index.ts";
 import type { CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
-import { openDisplay } from "../progress/display.ts";
+import { openDisplay } from "../progress/open-display.ts";
 import { printableJson, printableLine } from "../printable.ts";
 import { humanSize } from "../values.ts";
 import { storeOf } from "./common.ts";

@@ -1,5 +1,5 @@
+import { type DoctorReport, type Fact, doctorFacts } from "../../doctor/index.ts";
 import { toVarveError } from "../../core/index.ts";
-import { type DoctorReport, type Fact, doctorFacts } from "../../build/index.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";

@@ -1,4 +1,4 @@
-import { diskUsage } from "../../build/index.ts";
+import { diskUsage } from "../../caches/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

@@ -1,4 +1,4 @@
-import { imageHistory } from "../../build/index.ts";
+import { imageHistory } from "../../images/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

@@ -1,5 +1,5 @@
+import { inspectImage } from "../../images/index.ts";
 import { familiarReference, hostPlatform, parsePlatform, parseReference } from "../../core/index.ts";
-import { inspectImage } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

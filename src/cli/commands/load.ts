@@ -1,6 +1,6 @@
+import { loadImages, loadedNames } from "../../images/index.ts";
 import { createReadStream } from "node:fs";
 import { toVarveError } from "../../core/index.ts";
-import { loadImages } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";
@@ -17,8 +17,8 @@ export const command: Command = {
     const { flags } = parseFlags(argv, FLAGS);
     await using store = await storeOf(context);
     const bytes = flags.input === undefined ? context.stdin : fileBytes(flags.input);
-    for (const name of await loadImages(store, bytes, { signal: context.signal }))
-      await context.stdout.write(`Loaded image: ${name}\n`);
+    const loaded = await loadImages(store, bytes, { signal: context.signal });
+    for (const name of loaded.flatMap(loadedNames)) await context.stdout.write(`Loaded image: ${name}\n`);
     return ExitCode.done;
   },
 };

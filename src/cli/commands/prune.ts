@@ -1,4 +1,5 @@
-import { prune, pruneUntagged } from "../../build/index.ts";
+import { prune } from "../../caches/index.ts";
+import { pruneUntagged } from "../../images/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";

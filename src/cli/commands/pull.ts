@@ -1,6 +1,7 @@
-import { matchesPlatform } from "../../classic/index.ts";
+import type { Store } from "../../engine/index.ts";
+import { inspectImage, pullImage } from "../../images/index.ts";
+import { matchesPlatform } from "../../image/index.ts";
 import { type Platform, formatPlatform, parsePlatform } from "../../core/index.ts";
-import { type Store, inspectImage, pullImage } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

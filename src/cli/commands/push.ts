@@ -1,4 +1,4 @@
-import { pushImage } from "../../build/index.ts";
+import { pushImage } from "../../images/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

@@ -1,5 +1,5 @@
+import { removeImage } from "../../images/index.ts";
 import { familiarReference, parseReference } from "../../core/index.ts";
-import { removeImage } from "../../build/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";

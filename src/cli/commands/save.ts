@@ -1,4 +1,4 @@
-import { saveImagesTo } from "../../build/index.ts";
+import { saveImagesTo } from "../../images/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";

@@ -1,8 +1,9 @@
-import { EventBus, type TcpAccess, dockerHandler, formatAddress, openListener, parseAddress } from "../../api/index.ts";
-import { openStore } from "../../build/index.ts";
+import { openStore } from "../../engine/index.ts";
+import { EventBus, dockerHandler } from "../../api/docker/index.ts";
+import { type TcpAccess, formatAddress, openListener, parseAddress } from "../../api/http/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
-import { describeFlags, type Parsed, parseFlags, usageError } from "../flags.ts";
+import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
 import { programVersion } from "../program-version.ts";
 import { loadSettings } from "../settings.ts";
 import { expectArgs } from "./common.ts";

@@ -1,4 +1,4 @@
-import { tagImage } from "../../build/index.ts";
+import { tagImage } from "../../images/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { parseFlags } from "../flags.ts";

@@ -1,9 +1,9 @@
+import { transferStatuses } from "../../engine/index.ts";
 import { digestOf } from "../../core/index.ts";
 import { type OnWait, describeWait } from "../../io/index.ts";
-import { transferStatuses } from "../../build/index.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { CommandContext } from "../command.ts";
-import { openDisplay } from "../progress/display.ts";
+import { openDisplay } from "../progress/open-display.ts";
 
 export interface TransferDisplay extends Disposable {
   readonly onTransfer: OnTransfer;

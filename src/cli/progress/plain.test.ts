@@ -1,6 +1,6 @@
+import type { BuildEvent } from "../../engine/index.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BuildEvent } from "../../build/index.ts";
 import { log, status, vertex, warning } from "../../../testing/build-events.ts";
 import { FakePipe } from "../../../testing/screen.ts";
 import { PlainDisplay } from "./plain.ts";

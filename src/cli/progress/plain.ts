@@ -1,4 +1,4 @@
-import type { BuildEvent, StatusEvent } from "../../build/index.ts";
+import type { BuildEvent, StatusEvent } from "../../engine/index.ts";
 import { printableLine } from "../printable.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { log, status, vertex, warning } from "../../../testing/build-events.ts";
 import { FakePipe } from "../../../testing/screen.ts";
-import { openDisplay } from "./display.ts";
+import { openDisplay } from "./open-display.ts";
 import { QuietDisplay } from "./quiet.ts";
 
 test("says nothing of what goes well", () => {

@@ -1,4 +1,4 @@
-import type { BuildEvent } from "../../build/index.ts";
+import type { BuildEvent } from "../../engine/index.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";
 import { StepOutput } from "./step-output.ts";

@@ -1,4 +1,4 @@
-import type { BuildEvent, StatusEvent } from "../../build/index.ts";
+import type { BuildEvent, StatusEvent } from "../../engine/index.ts";
 import { printableLine, withoutColours } from "../printable.ts";
 import { displayWidth, fitColumns } from "../columns.ts";
 import type { Display } from "./display.ts";

@@ -1,6 +1,5 @@
-import type { BuildEvent, StatusEvent, VertexEvent } from "../../build/index.ts";
-
 /** A vertex as the displays see it: the last word on its state, and its number in order of appearance. */
+import type { BuildEvent, StatusEvent, VertexEvent } from "../../engine/index.ts";
 export interface VertexView {
   readonly number: number;
   vertex: VertexEvent;

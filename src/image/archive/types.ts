@@ -17,13 +17,13 @@ export interface WriteOptions {
   readonly format: ArchiveFormat;
   /** What the archive says about when it was made; seconds since 1970. */
   readonly created: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface LoadOptions {
   /** Keeps what was loaded until it has a name or another holder. */
   readonly lease: Lease;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** An image that was loaded into the store, whole and linked. */

@@ -1,21 +1,7 @@
-import { type Descriptor, type Reference, VarveError, formatReference } from "../../core/index.ts";
-import type { OnTransfer, Registry } from "../../registry/index.ts";
-import type { ContainerForm } from "../document/container.ts";
-import { RegistryWriter } from "./registry-writer.ts";
+import { type Descriptor, VarveError, formatReference } from "../../core/index.ts";
+import { type RegistryTargetOptions, RegistryWriter } from "./registry-writer.ts";
 import { contentsOf } from "./scopes.ts";
-import { type CacheTarget, type LayerSource, type Warn, warnOnce } from "./target.ts";
-
-export interface RegistryTargetOptions {
-  readonly registry: Registry;
-  /** With a tag. */
-  readonly reference: Reference;
-  readonly form: ContainerForm;
-  readonly source: LayerSource;
-  /** Nothing of what others have written stays. */
-  readonly reset: boolean;
-  readonly warn: Warn;
-  readonly onEvent?: OnTransfer | undefined;
-}
+import { type CacheTarget, warnOnce } from "./target.ts";
 
 /** Documents put, or not put because another came first, before it is given up. */
 const MAX_TRIES = 100;

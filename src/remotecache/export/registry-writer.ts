@@ -1,15 +1,27 @@
+import { type Descriptor, type Digest, type Reference, isVarveError, throwIfAborted } from "../../core/index.ts";
+import type { OnTransfer, Registry, RequestOptions } from "../../registry/index.ts";
+import type { ContainerForm } from "../document/container.ts";
+import { type LayerSource, type Warn, tellLost } from "./target.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Descriptor, type Digest, isVarveError, throwIfAborted } from "../../core/index.ts";
 import { type Bytes, bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
-import type { RequestOptions } from "../../registry/index.ts";
 import { type Composed, compose } from "./compose.ts";
 import { standingDigest, standingInRegistry } from "./registry-document.ts";
-import type { RegistryTargetOptions } from "./registry-target.ts";
 import { type CacheContents, isSuperseded, layersOfGraph } from "./scopes.ts";
 import type { Standing } from "./standing.ts";
-import { tellLost } from "./target.ts";
 import { bringLayers } from "./transfer.ts";
+
+export interface RegistryTargetOptions {
+  readonly registry: Registry;
+  /** With a tag. */
+  readonly reference: Reference;
+  readonly form: ContainerForm;
+  readonly source: LayerSource;
+  /** Nothing of what others have written stays. */
+  readonly reset: boolean;
+  readonly warn: Warn;
+  readonly onEvent?: OnTransfer | undefined;
+}
 
 /** What came of one try. `put`: to be looked at again after a while; `outrun`: another has written meanwhile. */
 export type Attempt =

@@ -1,19 +1,9 @@
-import {
-  Limits,
-  type Platform,
-  type VarveError,
-  familiarReference,
-  formatPlatform,
-  formatReference,
-  hostPlatform,
-  parseReference,
-} from "../../../core/index.ts";
-import { type Store, restoreImages } from "../../../build/index.ts";
-import { keepUntagged, matchesPlatform, nameImage, openLocalImage } from "../../../classic/index.ts";
-import { loadArchive, writeArchive } from "../../../image/index.ts";
+import type { Store } from "../../../engine/index.ts";
+import { loadImages, loadedNames, saveStoredImages } from "../../../images/index.ts";
+import type { HttpResponse } from "../../http/index.ts";
+import { Limits, type Platform, formatReference } from "../../../core/index.ts";
 import { limited } from "../../../io/index.ts";
 import { type ApiImage, findImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
-import type { HttpResponse } from "../../http/types.ts";
 import type { Call, DockerApi, Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { jsonPlatform } from "../platforms.ts";
@@ -25,28 +15,23 @@ export const load: Endpoint = async (call, { store, events }) => {
   return await progressStream(request.signal, async (emit, signal) => {
     // Whatever is wrong with an archive is told in the stream, as clients expect it.
     try {
-      await using lease = await store.content.lease();
       const body = limited(request.body, Limits.layerUnpacked, { what: "the archive" });
-      const loaded = await loadArchive(store.content, body, { lease, signal });
-      for (const { descriptor, names } of loaded) {
-        const { id, manifest, config } = await openLocalImage(store, descriptor, platform ?? hostPlatform(), signal);
-        if (platform !== undefined && !matchesPlatform(platform, config)) throw lacking(platform);
-        for (const name of names) await nameImage(store, name, descriptor);
-        if (names.length === 0) keepUntagged(store, { id, manifest });
-        events.image("load", id, id, config);
-        for (const name of names) emit({ stream: `Loaded image: ${familiarReference(parseReference(name))}\n` });
-        if (names.length === 0) emit({ stream: `Loaded image ID: ${id}\n` });
-      }
+      await loadImages(store, body, {
+        platform,
+        signal,
+        onLoaded: (loaded) => {
+          const id = loaded.image?.id ?? loaded.descriptor.digest;
+          const what = loaded.names.length === 0 ? "Loaded image ID" : "Loaded image";
+          events.image("load", id, id, loaded.image?.config);
+          for (const name of loadedNames(loaded)) emit({ stream: `${what}: ${name}\n` });
+        },
+      });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       emit({ errorDetail: { message }, error: message });
     }
   });
 };
-
-function lacking(platform: Platform): VarveError {
-  return refusal(404, `requested platform(s) ([${formatPlatform(platform)}]) not found`);
-}
 
 export const saveOne: Endpoint = async (call, api) => await save([call.name], call, api);
 
@@ -60,15 +45,8 @@ export const saveSeveral: Endpoint = async (call, api) => {
 async function save(names: readonly string[], call: Call, { store, events }: DockerApi): Promise<HttpResponse> {
   const platform = jsonPlatform(call, "platform", "1.48");
   const chosen = (await Promise.all(names.map((name) => chosenBy(name, platform, store)))).flat();
-  await using lease = await store.content.lease();
-  const images = chosen.map(({ image, names }) => ({ name: names[0], descriptor: image.manifest }));
-  await restoreImages(store, images, { lease, signal: call.request.signal });
-  const bytes = writeArchive(store.content, {
-    images: chosen.map(({ image, names }) => ({ descriptor: image.manifest, names })),
-    format: "docker",
-    created: Math.floor(Date.now() / 1000),
-    signal: call.request.signal,
-  });
+  const images = chosen.map(({ image, names }) => ({ descriptor: image.manifest, names }));
+  const bytes = saveStoredImages(store, images, { signal: call.request.signal });
   // What is missing shows before the first byte.
   const first = await bytes.next();
   for (const { image } of chosen) events.image("save", image.id, image.id, image.config);

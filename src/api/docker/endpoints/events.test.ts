@@ -1,7 +1,7 @@
+import { type Store, openStore } from "../../../engine/index.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { type Store, openStore } from "../../../build/index.ts";
 import { type Bytes, bytesOf, temporaryDirectory } from "../../../io/index.ts";
 import { EventBus } from "../event-bus.ts";
 import { events } from "./events.ts";

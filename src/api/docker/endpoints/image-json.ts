@@ -1,6 +1,6 @@
+import type { Store } from "../../../engine/index.ts";
+import type { HistoryRow } from "../../../images/index.ts";
 import { type Descriptor, Limits, familiarReference, parseReference } from "../../../core/index.ts";
-import type { Store } from "../../../build/index.ts";
-import type { HistoryRow } from "../../../classic/index.ts";
 import { collect } from "../../../io/index.ts";
 import { type ApiImage, repoDigests, repoTags, sizeOf, taggedAt } from "../images/catalogue.ts";
 import { unixSeconds } from "../time.ts";

@@ -1,10 +1,9 @@
+import { linkImage, nameImage } from "../../../image/index.ts";
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type Answer, type DockerServer, messagesOf, startDockerServer } from "../../../../testing/docker-server.ts";
-import { nameImage } from "../../../classic/index.ts";
 import { MediaType } from "../../../core/index.ts";
-import { linkImage } from "../../../image/index.ts";
 import { collect } from "../../../io/index.ts";
 import { writeTar } from "../../../layer/index.ts";
 

@@ -1,7 +1,7 @@
-import type { Store } from "../../../build/index.ts";
+import type { Store } from "../../../engine/index.ts";
+import { historyRows } from "../../../images/index.ts";
+import { nameImage, parseTime } from "../../../image/index.ts";
 import { familiarReference, formatReference } from "../../../core/index.ts";
-import { imageHistory, nameImage } from "../../../classic/index.ts";
-import { parseTime } from "../../../image/index.ts";
 import { pathGlob } from "../glob.ts";
 import type { Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
@@ -67,7 +67,7 @@ export const inspect: Endpoint = async (call, { store }) => {
 
 export const history: Endpoint = async (call, { store }) => {
   const image = await findImage(store, call.name, jsonPlatform(call, "platform", "1.48"));
-  return ok(imageHistory(store, image).map(historyJson));
+  return ok(historyRows(store, image).map(historyJson));
 };
 
 export const tag: Endpoint = async ({ name, query }, { store, events }) => {

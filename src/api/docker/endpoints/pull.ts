@@ -1,3 +1,7 @@
+import { pullImage } from "../../../images/index.ts";
+import type { OnTransfer, Registry, TransferEvent } from "../../../registry/index.ts";
+import { type LocalImage, matchesPlatform, openLocalImage } from "../../../image/index.ts";
+import type { HttpResponse } from "../../http/index.ts";
 import {
   type Digest,
   type Platform,
@@ -5,27 +9,15 @@ import {
   digestHex,
   familiarReference,
   formatPlatform,
-  formatReference,
   hostPlatform,
   isDigest,
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
-import {
-  type Emit,
-  type LocalImage,
-  findImage,
-  matchesPlatform,
-  nameImage,
-  openLocalImage,
-} from "../../../classic/index.ts";
-import { checkImage } from "../../../image/index.ts";
-import { type TransferEvent, type PullResult, type Registry, pull } from "../../../registry/index.ts";
-import type { Lease } from "../../../content/index.ts";
+import type { Emit } from "../../../classic/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { progressStream, waitStatus } from "../progress-stream.ts";
-import type { HttpResponse } from "../../http/types.ts";
 import { text } from "../query.ts";
 import { requestCredentials } from "../registry-auth.ts";
 
@@ -80,65 +72,38 @@ export interface PullDeps {
   readonly signal: AbortSignal;
 }
 
-/** Fetches one image and gives it its name. */
+/** Pulls one image under its name. What is wrong with it before a layer is fetched is thrown before the first message. */
 export async function pullOne(reference: Reference, deps: PullDeps): Promise<LocalImage> {
-  const { api, emit, signal } = deps;
-  const { content } = api.store;
-  await using lease = await content.lease();
-  const { target, images: parts } = await resolve(reference, deps, lease);
+  const { api, registry, platform, emit, signal } = deps;
   const shown = familiarReference(reference);
-  const layers = parts.flatMap((part) => part.layers);
-  const there = new Set(layers.filter(({ digest }) => content.info(digest) !== undefined).map(({ digest }) => digest));
-  emit({
-    status: `Pulling from ${reference.repository}`,
-    id: reference.digest === undefined ? (reference.tag ?? "") : shown,
+  let onTransfer: OnTransfer | undefined;
+  const pulled = await pullImage(api.store, reference, {
+    platform,
+    registry,
+    signal,
+    onWait: waitStatus(emit),
+    onTransfer: (event) => onTransfer?.(event),
+    onResolved: ({ layers, present }) => {
+      const id = reference.digest === undefined ? (reference.tag ?? "") : shown;
+      emit({ status: `Pulling from ${reference.repository}`, id });
+      const wanted = new Set(layers.map(({ digest }) => digest));
+      const missing = new Set([...wanted].filter((digest) => !present.has(digest)));
+      for (const digest of missing.size === 0 ? [] : wanted)
+        emit({
+          status: missing.has(digest) ? "Pulling fs layer" : "Already exists",
+          progressDetail: {},
+          id: shortId(digest),
+        });
+      onTransfer = layerProgress(missing, emit);
+    },
+  }).catch((error: unknown) => {
+    throw onTransfer === undefined ? pullFailure(error, reference) : error;
   });
-  const wanted = new Set(layers.map(({ digest }) => digest));
-  const isWhole = there.size === wanted.size;
-  for (const digest of isWhole ? [] : wanted)
-    emit({
-      status: there.has(digest) ? "Already exists" : "Pulling fs layer",
-      progressDetail: {},
-      id: shortId(digest),
-    });
-  const told = layerProgress(new Set([...wanted].filter((digest) => !there.has(digest))), emit);
-  const pinned = { registry: reference.registry, repository: reference.repository, digest: target.digest };
-  const how = { platform: deps.platform, present: "verify" } as const;
-  await pull(deps.registry, pinned, { ...how, store: content, lease, signal, onEvent: told, onWait: waitStatus(emit) });
-  const image = await openLocalImage(api.store, target, deps.platform, signal);
-  const isNew = !(await isNamed(reference, image, deps));
-  await nameImage(api.store, formatReference(reference), target);
-  emit({ status: `Digest: ${target.digest}` });
-  emit({ status: `Status: ${isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
+  emit({ status: `Digest: ${pulled.descriptor.digest}` });
+  emit({ status: `Status: ${pulled.isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
+  const image = await openLocalImage(api.store, pulled.descriptor, platform, signal);
   api.events.image("pull", shown, shown.replace(/[:@][^/]*$/, ""), image.config);
   return image;
-}
-
-/** Whether the image has the name already; a digest is a name of all that its repository's names stand for. */
-async function isNamed(
-  reference: Reference,
-  image: LocalImage,
-  { api: { store }, platform }: PullDeps,
-): Promise<boolean> {
-  const found = await findImage(store, formatReference(reference), platform);
-  return found?.image.id === image.id;
-}
-
-/** Manifests and configs; what is wrong shows here, before the first message. */
-async function resolve(reference: Reference, deps: PullDeps, lease: Lease): Promise<PullResult> {
-  const { registry, platform, signal, api } = deps;
-  try {
-    return await pull(registry, reference, {
-      platform,
-      store: api.store.content,
-      lease,
-      signal,
-      check: checkImage,
-      layers: "skip",
-    });
-  } catch (error) {
-    throw pullFailure(error, reference);
-  }
 }
 
 /** A failure in the daemon's words, where clients look at those. */

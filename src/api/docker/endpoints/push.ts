@@ -1,6 +1,6 @@
+import { pushStoredImage } from "../../../images/index.ts";
 import { type Digest, type Reference, digestHex, familiarReference, formatReference } from "../../../core/index.ts";
-import { mending } from "../../../build/index.ts";
-import { type TransferEvent, push as pushTo } from "../../../registry/index.ts";
+import type { TransferEvent } from "../../../registry/index.ts";
 import { type Endpoint, registryFor } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { type ApiImage, findImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
@@ -28,18 +28,12 @@ export const push: Endpoint = async (call, api) => {
       const image = platform === undefined ? shown : await findImage(api.store, familiarReference(reference), platform);
       const { manifest: descriptor, layers } = image;
       const told = layerProgress(new Map(layers.map((layer) => [layer.descriptor.digest, layer.diffId])), emit);
-      const { content } = api.store;
-      await using lease = await content.lease();
-      lease.add("blob", descriptor.digest);
-      await mending(api.store, [{ name: familiarReference(reference), descriptor }], { lease, signal }, () =>
-        pushTo(registry, [reference], {
-          store: content,
-          target: descriptor,
-          signal,
-          onEvent: told,
-          onWait: waitStatus(emit),
-        }),
-      );
+      await pushStoredImage(api.store, { name: familiarReference(reference), descriptor }, reference, {
+        registry,
+        signal,
+        onTransfer: told,
+        onWait: waitStatus(emit),
+      });
       const { digest, size } = descriptor;
       emit({ status: `${reference.tag}: digest: ${digest} size: ${size}` });
       emit({ aux: { Tag: reference.tag, Digest: digest, Size: size } });

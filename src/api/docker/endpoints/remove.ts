@@ -1,3 +1,5 @@
+import type { Store } from "../../../engine/index.ts";
+import { type Removal, type RemoveConflict, pruneImages as removeUnused, removeImage } from "../../../images/index.ts";
 import {
   type Digest,
   type Platform,
@@ -8,8 +10,6 @@ import {
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
-import type { Store } from "../../../build/index.ts";
-import { type Removal, type RemoveConflict, pruneImages as pruneLocal, removeImage } from "../../../classic/index.ts";
 import { parseTime } from "../../../image/index.ts";
 import type { DockerApi, Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
@@ -78,7 +78,7 @@ function told(removals: readonly Removal[], { events }: DockerApi): Told[] {
 export const pruneImages: Endpoint = async ({ query, request }, api) => {
   const filters = parseFilters(query, ["dangling", "until", "label", "label!"]);
   const until = [...(filters.get("until") ?? [])].map(parsePoint);
-  const removals = await pruneLocal(api.store, {
+  const removals = await removeUnused(api.store, {
     dangling: booleanFilter(filters, "dangling") ?? true,
     matches: ({ image: { config } }) =>
       until.every((time) => (parseTime(config.created ?? "") ?? 0n) < time) &&

@@ -1,4 +1,4 @@
-import { diskUsage } from "../../../build/index.ts";
+import { diskUsage } from "../../../caches/index.ts";
 import type { Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { type ApiImage, listCatalogue } from "../images/catalogue.ts";

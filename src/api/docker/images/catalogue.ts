@@ -1,5 +1,5 @@
-import type { Store } from "../../../build/index.ts";
-import { type CatalogueEntry, findImage as findLocal, listAll, listImages } from "../../../classic/index.ts";
+import type { Store } from "../../../engine/index.ts";
+import { type CatalogueEntry, findImage as findEntry, listAll, listEntries } from "../../../images/index.ts";
 import {
   Annotation,
   type Descriptor,
@@ -46,7 +46,7 @@ export async function listCatalogue(store: Store): Promise<ApiImage[]> {
 
 /** Newest first; without steps that others stand on, unless `all` is set. */
 export async function listShown(store: Store, all: boolean): Promise<ApiImage[]> {
-  return (await listImages(store, { all })).map(apiImage);
+  return (await listEntries(store, { all })).map(apiImage);
 }
 
 /**
@@ -55,7 +55,7 @@ export async function listShown(store: Store, all: boolean): Promise<ApiImage[]>
  */
 export async function findImage(store: Store, name: string, platform?: Platform): Promise<ApiImage> {
   const reference = referenceOf(name);
-  const found = await findLocal(store, name, platform).catch((error: unknown) => {
+  const found = await findEntry(store, name, platform).catch((error: unknown) => {
     // What begins several ids is none of them.
     if (!isVarveError(error, "invalid-argument", "not-found")) throw error;
     return undefined;

@@ -1,0 +1,156 @@
+import { type CacheSpec, type Result, type Store, recordResult, resultTable } from "../engine/index.ts";
+import { setImmediate } from "node:timers/promises";
+import { type Digest, isLayerType, isVarveError, throwIfAborted } from "../core/index.ts";
+import { RecordKeyStore, localCache } from "../cache/index.ts";
+import { Semaphore, inParallel } from "../io/index.ts";
+import type { BlobFace, Hold, RecordId, RemoteLayer } from "../record/index.ts";
+import { type CacheGraph, type CacheNode, type CacheResult, timeToMilliseconds } from "../remotecache/index.ts";
+import { CacheKey, type CacheManager, RECORD_OUTPUT } from "../solver/index.ts";
+import { type CacheReadOptions, openCache } from "./target.ts";
+
+export interface ImportCacheOptions extends CacheReadOptions {
+  /** Also download the layers. Otherwise each is fetched when a build first reads it. */
+  readonly fetch?: boolean;
+}
+
+/** What came of an import. */
+export interface ImportReport {
+  readonly name: string;
+  /** Records with a result that are new here, and those that were here already. */
+  readonly added: number;
+  readonly known: number;
+  /** Layers that were downloaded, and those that could not be had. */
+  readonly fetched: number;
+  readonly lost: number;
+  /** Bytes of the layers that were downloaded. */
+  readonly bytes: number;
+}
+
+/** Layers on their way at a time. */
+const DOWNLOADS = 4;
+/** Records between two looks at what else the process has to do, such as being interrupted. */
+const AT_A_TIME = 64;
+
+/** See `importCache`. Each record is taken in one write. */
+export async function importIntoStore(
+  store: Store,
+  spec: CacheSpec,
+  options: ImportCacheOptions = {},
+): Promise<ImportReport> {
+  const { signal, onWarning, fetch = false } = options;
+  const { name, graphs } = await openCache(store, spec, options);
+  await using lease = await store.content.lease();
+  const importer = new Importer(store, { lease, signal });
+  for (const graph of graphs) await importer.take(graph);
+  const { added, known, records } = importer;
+  const downloads = fetch ? await download(records, store, { lease, signal }, onWarning) : NOTHING;
+  return { name, added, known, ...downloads };
+}
+
+type Downloads = Pick<ImportReport, "fetched" | "lost" | "bytes">;
+const NOTHING: Downloads = { fetched: 0, lost: 0, bytes: 0 };
+
+class Importer {
+  added = 0;
+  known = 0;
+  /** What the records' results are here. */
+  readonly records = new Set<RecordId>();
+  readonly #store: Store;
+  readonly #hold: Hold;
+  readonly #cache: CacheManager<Result>;
+  readonly #now = Date.now();
+
+  constructor(store: Store, hold: Hold) {
+    this.#store = store;
+    this.#hold = hold;
+    this.#cache = localCache(store.state, resultTable(store.records), new RecordKeyStore(store.state));
+  }
+
+  async take(graph: CacheGraph): Promise<void> {
+    const keys = new Map<CacheNode, CacheKey>();
+    for (const node of graph.nodes()) {
+      if (keys.size % AT_A_TIME === 0) await setImmediate();
+      throwIfAborted(this.#hold.signal, "import cache");
+      const key = keyOf(node, keys);
+      keys.set(node, key);
+      const result = node.results.find(isUsable);
+      const id = await this.#cache.place(key);
+      if (id !== undefined && result !== undefined) await this.#save(key, id, node, result);
+    }
+  }
+
+  async #save(key: CacheKey, id: string, { name }: CacheNode, { layers, createdAt }: CacheResult): Promise<void> {
+    const { records } = this.#store;
+    const there = (await this.#cache.recordsAt(id)).filter(({ result }) => records.pin(result.id, this.#hold.lease));
+    for (const { result } of there) this.records.add(result.id);
+    if (there.length > 0) {
+      this.known += 1;
+      return;
+    }
+    const record = records.addChain(described(layers, name), this.#hold.lease);
+    await this.#cache.save(key, recordResult(record), Math.min(timeToMilliseconds(createdAt), this.#now));
+    this.records.add(record);
+    this.added += 1;
+  }
+}
+
+/** A key that says no more than a document does: which record, and what leads to it. */
+function keyOf({ digest, inputs }: CacheNode, keys: ReadonlyMap<CacheNode, CacheKey>): CacheKey {
+  const key = new CacheKey(digest as Digest, RECORD_OUTPUT, { inputs: inputs.length });
+  for (const [input, list] of inputs.entries())
+    for (const { node, selector } of list)
+      key.addAlternative(input, { key: keys.get(node) as CacheKey, selector: selector as Digest | "" });
+  return key;
+}
+
+function isUsable({ layers }: CacheResult): boolean {
+  return layers.every(({ mediaType }) => isLayerType(mediaType));
+}
+
+/** The name of a step is the description of the layer it made. */
+function described(layers: readonly RemoteLayer[], name: string | undefined): readonly RemoteLayer[] {
+  return layers.map((layer, at) =>
+    at === layers.length - 1 && name !== undefined ? { ...layer, description: name } : layer,
+  );
+}
+
+/** Has the layers of records on this machine; those that cannot be had are told of. */
+async function download(
+  records: Iterable<RecordId>,
+  store: Store,
+  hold: Hold,
+  onWarning: (message: string) => void = () => undefined,
+): Promise<Downloads> {
+  const blobs = new Map<Digest, BlobFace>();
+  for (const id of records)
+    for (const { blob, snapshot } of store.records.layers(id))
+      if (blob !== undefined && snapshot === undefined && store.content.info(blob.digest) === undefined)
+        blobs.set(blob.digest, blob);
+  const slots = new Semaphore(DOWNLOADS);
+  const fetched = await inParallel([...blobs.values()], hold.signal, async (blob, signal) =>
+    slots.run(() => fetchOne(blob, store, { ...hold, signal }, onWarning), signal),
+  );
+  const bytes = fetched.filter((size) => size !== undefined);
+  return {
+    fetched: bytes.length,
+    lost: fetched.length - bytes.length,
+    bytes: bytes.reduce((sum, size) => sum + size, 0),
+  };
+}
+
+/** The bytes that came; undefined if they cannot be had. */
+async function fetchOne(
+  blob: BlobFace,
+  { records }: Store,
+  hold: Hold,
+  onWarning: (message: string) => void,
+): Promise<number | undefined> {
+  try {
+    await records.snapshots.fetch(blob, hold);
+    return blob.size;
+  } catch (error) {
+    if (!isVarveError(error, "not-found", "remote", "unauthorized", "corrupt", "limit-exceeded")) throw error;
+    onWarning(`Layer ${blob.digest} cannot be had: ${error.message}`);
+    return undefined;
+  }
+}

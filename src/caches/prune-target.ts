@@ -1,0 +1,60 @@
+import { type CacheSpec, type Store, openRegistry } from "../engine/index.ts";
+import { VarveError } from "../core/index.ts";
+import {
+  type PruneTargetOptions,
+  type PrunedTarget,
+  pruneLayoutTarget,
+  pruneRegistryTarget,
+  timeFromMilliseconds,
+} from "../remotecache/index.ts";
+import { ofCache, referenceOf } from "./target.ts";
+
+/** What stays of a cache in a registry or a directory. */
+export interface PruneCacheRequest {
+  /** Exports of each scope, the newest first; default 1. */
+  readonly generations?: number;
+  /** The scopes that stay; default all. */
+  readonly scopes?: readonly string[];
+  /** Exports whose newest result is older go: milliseconds. */
+  readonly keepDuration?: number;
+  /**
+   * Registries only: also delete blobs that nothing needs any more that a tag leads to. Images that go by their digest only
+   * are not seen.
+   */
+  readonly deleteBlobs?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** See `pruneCacheTarget`. */
+export async function pruneTarget(
+  store: Store,
+  spec: CacheSpec,
+  request: PruneCacheRequest = {},
+): Promise<PrunedTarget> {
+  const name = spec.attrs["ref"] ?? spec.attrs["dest"] ?? spec.attrs["src"] ?? "";
+  if (name === "") throw new VarveError("invalid-argument", "Cannot prune cache: no target is named");
+  try {
+    if (spec.type === "local") return await pruneLayoutTarget(name, keptOf(request));
+    if (spec.type === "registry") return await pruneRegistry(store, spec, request);
+  } catch (error) {
+    throw ofCache(error);
+  }
+  throw new VarveError("unsupported", `Cannot prune cache: unknown type of cache ${JSON.stringify(spec.type)}`);
+}
+
+async function pruneRegistry(store: Store, spec: CacheSpec, request: PruneCacheRequest): Promise<PrunedTarget> {
+  const reference = referenceOf(spec);
+  const insecure = /^(?:1|t|true)$/i.test(spec.attrs["registry.insecure"] ?? "");
+  const registry = await openRegistry({ reference, insecure }, store);
+  const { deleteBlobs = false } = request;
+  return await pruneRegistryTarget({ registry, reference }, { ...keptOf(request), deleteBlobs });
+}
+
+function keptOf({ generations, scopes = [], keepDuration, signal }: PruneCacheRequest): PruneTargetOptions {
+  return {
+    ...(generations === undefined ? {} : { generations }),
+    ...(scopes.length === 0 ? {} : { scopes }),
+    ...(keepDuration === undefined ? {} : { newerThan: timeFromMilliseconds(Date.now() - keepDuration) }),
+    signal,
+  };
+}

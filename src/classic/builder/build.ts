@@ -1,0 +1,133 @@
+import { type LocalImage, nameImage } from "../../image/index.ts";
+import { squashImage } from "../../images/index.ts";
+import { type Digest, type Reference, familiarReference, formatReference, hostPlatform } from "../../core/index.ts";
+import type { Hold } from "../../record/index.ts";
+import { BuildArgs } from "./build-args.ts";
+import { UncheckedImages } from "./container-paths.ts";
+import { openContext } from "./context.ts";
+import { type BuildPlan, planBuild } from "./dockerfile.ts";
+import { stepError } from "./failure.ts";
+import { Containers, Output, shortId } from "./output.ts";
+import type { BuildContextDeps } from "./session.ts";
+import { ExpansionBudget, expand } from "../../dockerfile/index.ts";
+import { type StageResult, buildStage } from "./stage.ts";
+import { Stages } from "./stages.ts";
+import { readTags } from "./tags.ts";
+import { TreeLibrary } from "./tree-library.ts";
+import type { BuildDeps, BuildRequest, Emit } from "./types.ts";
+
+/**
+ * Builds as Docker's classic builder, telling how it goes in its words, and gives the id of the image. What it makes of files
+ * goes through images: each step that the cache does not know becomes one. Nothing else is left when it returns, throws or is
+ * cancelled. `details.apiStatus` of an error is the HTTP status it has before the first message; `details.exitCode` that of a
+ * command that failed.
+ */
+export async function buildClassic(
+  request: BuildRequest,
+  deps: BuildDeps,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Digest> {
+  const tags = readTags(request.tags);
+  await using lease = await deps.store.content.lease();
+  const hold = { lease, signal };
+  const output = new Output(emit, { quiet: request.quiet });
+  try {
+    const image = await buildImage(request, { deps, hold, output });
+    output.text(`Successfully built ${shortId(image.id)}\n`);
+    for (const tag of tags) await nameIt(image, tag, deps, output);
+    output.result(`${image.id}\n`);
+    return image.id;
+  } catch (error) {
+    output.flush();
+    throw error;
+  } finally {
+    deps.store.records.flushUsage();
+  }
+}
+
+async function nameIt(image: LocalImage, tag: Reference, deps: BuildDeps, output: Output): Promise<void> {
+  await nameImage(deps.store, formatReference(tag), image.manifest);
+  deps.onImage?.({ kind: "tag", image, name: familiarReference(tag) });
+  output.text(`Successfully tagged ${familiarReference(tag)}\n`);
+}
+
+interface Parts {
+  readonly deps: BuildDeps;
+  readonly hold: Hold & { readonly signal: AbortSignal };
+  readonly output: Output;
+}
+
+async function buildImage(request: BuildRequest, { deps, hold, output }: Parts): Promise<LocalImage> {
+  await using stack = new AsyncDisposableStack();
+  const context = stack.use(await openContext(request, { deps, hold, emit: output.send }));
+  const plan = planBuild(context.dockerfile, request);
+  warnOfEmptyLines(plan, output);
+  const session: BuildContextDeps = {
+    deps,
+    request,
+    hold,
+    output,
+    containers: new Containers(output),
+    unchecked: new UncheckedImages(),
+    host: hostPlatform(),
+    expansion: plan.file,
+    lookAhead: { escape: plan.file.escape, budget: new ExpansionBudget() },
+    context: context.tree,
+    stack,
+  };
+  return await buildStages(plan, session);
+}
+
+function warnOfEmptyLines({ emptyContinuations }: BuildPlan, output: Output): void {
+  if (emptyContinuations.length === 0) return;
+  for (const code of emptyContinuations) output.red(`[WARNING]: Empty continuation line found in: ${code}\n`);
+  output.red("[WARNING]: Empty continuation lines will become errors in a future release.\n");
+}
+
+async function buildStages(plan: BuildPlan, session: BuildContextDeps): Promise<LocalImage> {
+  const { output, request } = session;
+  let count = 0;
+  const onStep = (code: string): void => {
+    output.text(`Step ${(count += 1)}/${plan.total} : ${code}`);
+    output.text("\n");
+  };
+  const args = metaArgs(plan, new BuildArgs(request.buildArgs), onStep);
+  const stages = new Stages();
+  const trees = new TreeLibrary(session, stages);
+  const declared = new Set(args.declared);
+  let last: StageResult | undefined;
+  for (const stage of plan.stages) {
+    last = await buildStage(stage, { session, stages, trees, args, onStep });
+    stages.add(stage.stage.name, last.image);
+    for (const name of last.declared) declared.add(name);
+  }
+  const unused = args.unused(declared);
+  if (unused.length > 0) output.text(`[Warning] One or more build-args [${unused.join(" ")}] were not consumed\n`);
+  if (last?.image === undefined) throw stepError("No image was generated. Is your Dockerfile empty?");
+  return request.squash ? await squashed(last.image, last.base, session) : last.image;
+}
+
+async function squashed(
+  image: LocalImage,
+  base: LocalImage | undefined,
+  { deps, hold, output }: BuildContextDeps,
+): Promise<LocalImage> {
+  const single = await squashImage(image, base, deps.store, hold);
+  output.send({ id: "moby.image.id", aux: { ID: single.id } });
+  return single;
+}
+
+/** Arguments before the first stage, each expanded with those before it. */
+function metaArgs({ file }: BuildPlan, args: BuildArgs, onStep: (code: string) => void): BuildArgs {
+  return file.globalArgs.reduce((known, instruction) => {
+    onStep(instruction.code);
+    const word = (text: string): string => expand(text, known.meta, file).text;
+    return known.declareMeta(
+      instruction.args.map(({ key, value }) => ({
+        key: word(key),
+        ...(value === undefined ? {} : { value: word(value) }),
+      })),
+    );
+  }, args);
+}

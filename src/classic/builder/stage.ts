@@ -1,0 +1,193 @@
+import type { LocalImage } from "../../image/index.ts";
+import { type Platform, parsePlatform, platformFault, throwIfAborted } from "../../core/index.ts";
+import { type Stage, expand, parseTrigger } from "../../dockerfile/index.ts";
+import { ClassicCache } from "../cache.ts";
+import type { Following, ProbeStep } from "../types.ts";
+import { baseImage, stagePlatform } from "./base-image.ts";
+import type { BuildArgs } from "./build-args.ts";
+import { stepError } from "./failure.ts";
+import { makeStep } from "./make-step.ts";
+import { shortId } from "./output.ts";
+import type { BuildContextDeps } from "./session.ts";
+import { type StageState, beginStage } from "./stage-state.ts";
+import type { Stages } from "./stages.ts";
+import { type Command, type Step, type StepHost, planStep } from "./step.ts";
+import type { TreeLibrary } from "./tree-library.ts";
+
+export interface StagePlan {
+  readonly stage: Stage;
+  readonly commands: readonly Command[];
+}
+
+export interface StageDeps {
+  readonly session: BuildContextDeps;
+  readonly stages: Stages;
+  readonly trees: TreeLibrary;
+  /** With the arguments before the first stage. */
+  readonly args: BuildArgs;
+  /** Tells that a step of the Dockerfile begins. */
+  readonly onStep: (code: string) => void;
+}
+
+export interface StageResult {
+  /** Undefined where nothing was made from scratch. */
+  readonly image: LocalImage | undefined;
+  readonly base: LocalImage | undefined;
+  /** Arguments that the stage has declared. */
+  readonly declared: readonly string[];
+}
+
+/** Builds a stage: what its base triggers, then its own steps. */
+export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps): Promise<StageResult> {
+  const { session, args, stages, onStep } = deps;
+  const { output, request, host } = session;
+  stages.checkName(stage.name);
+  onStep(stage.code);
+  const asked = stagePlatformText(stage, deps) ?? request.platform;
+  const base = await stageBase(stage, asked, deps);
+  const platform = stagePlatform(asked, base, host);
+  const made = base === undefined ? platform : stagePlatform(undefined, base, host);
+  const cache = await ClassicCache.open(
+    { base, platform, cacheFrom: request.cacheFrom, noCache: request.noCache },
+    session.deps.store,
+    session.hold,
+  );
+  const { OnBuild: triggers = [], ...config } = base?.config.config ?? {};
+  const state = beginStage(config, args);
+  const run = new StageRun({ deps, cache, image: base, state, platform, made });
+  if (triggers.length > 0) await run.triggers(triggers, commands);
+  output.text(` ---> ${run.shownId}\n`);
+  await run.commands(commands);
+  if (run.image !== undefined) output.send({ aux: { ID: run.image.id } });
+  return { image: run.image, base, declared: run.state.args.declared };
+}
+
+function expanded(text: string, { session, args }: StageDeps): string {
+  return expand(text, args.meta, session.expansion).text;
+}
+
+function stagePlatformText(stage: Stage, deps: StageDeps): Platform | undefined {
+  const text = stage.platform === "" ? "" : expanded(stage.platform, deps);
+  try {
+    return text === "" ? undefined : parsePlatform(text);
+  } catch (error) {
+    throw stepError(`failed to parse platform ${text}: ${platformFault(error)}`, error);
+  }
+}
+
+async function stageBase(
+  { base }: Stage,
+  platform: Platform | undefined,
+  deps: StageDeps,
+): Promise<LocalImage | undefined> {
+  const name = expanded(base, deps);
+  if (name === "") throw stepError(`base name (${base}) should not be blank`);
+  const stage = deps.stages.named(name);
+  if (stage !== undefined) return stage.image;
+  return name === "scratch" ? undefined : await baseImage(name, platform, deps.session);
+}
+
+interface StageRunOptions {
+  readonly deps: StageDeps;
+  readonly cache: ClassicCache;
+  readonly image: LocalImage | undefined;
+  readonly state: StageState;
+  /** What the cache is asked for. */
+  readonly platform: Platform;
+  /** What images are made for. */
+  readonly made: Platform;
+}
+
+class StageRun {
+  readonly #deps: StageDeps;
+  readonly #cache: ClassicCache;
+  readonly #platform: Platform;
+  readonly #made: Platform;
+  image: LocalImage | undefined;
+  state: StageState;
+
+  constructor({ deps, cache, image, state, platform, made }: StageRunOptions) {
+    this.#deps = deps;
+    this.#cache = cache;
+    this.#platform = platform;
+    this.#made = made;
+    this.image = image;
+    this.state = state;
+  }
+
+  get shownId(): string {
+    return this.image === undefined ? "" : shortId(this.image.id);
+  }
+
+  /** Steps of the base image. They have no line of their own. */
+  async triggers(texts: readonly string[], after: readonly Command[]): Promise<void> {
+    const { output } = this.#deps.session;
+    output.text(`# Executing ${texts.length} build trigger`);
+    if (texts.length > 1) output.text("s");
+    output.text("\n");
+    const commands = texts.map((text) => parseTrigger(text));
+    for (const [index, command] of commands.entries())
+      await this.#step(command, [...commands.slice(index + 1), ...after]);
+  }
+
+  async commands(commands: readonly Command[]): Promise<void> {
+    for (const [index, command] of commands.entries()) {
+      throwIfAborted(this.#deps.session.hold.signal, "build");
+      this.#deps.onStep(command.code);
+      await this.#step(command, commands.slice(index + 1));
+      this.#deps.session.output.text(` ---> ${this.shownId}\n`);
+    }
+  }
+
+  async #step(command: Command, after: readonly Command[]): Promise<void> {
+    const { containers, request } = this.#deps.session;
+    let isDone = false;
+    try {
+      await this.#dispatch(command, after);
+      isDone = true;
+    } finally {
+      if (request.remove === "always" || (request.remove === "on-success" && isDone)) containers.removeAll();
+    }
+  }
+
+  async #dispatch(command: Command, after: readonly Command[]): Promise<void> {
+    const { session, trees } = this.#deps;
+    const host: StepHost = {
+      expansion: session.expansion,
+      resolveSources: (instruction, sources, destination) => trees.sources(instruction, sources, destination),
+    };
+    const step = await planStep(command, this.state, host);
+    if (step.note !== undefined) session.output.text(step.note);
+    const answer = await this.#cache.probe(this.#probe(step), this.#following(step, after));
+    if (answer.kind === "hit") session.output.text(" ---> Using cache\n");
+    this.image = answer.kind === "hit" ? answer.image : await makeStep(step, this.image, this.#made, session);
+    if (step.work.kind === "copy" || step.work.kind === "run") session.unchecked.add(this.image);
+    this.state = step.state;
+  }
+
+  #probe({ probe, state }: Step): ProbeStep {
+    return { config: probe, runConfig: state.run, platform: this.#platform };
+  }
+
+  /** What the steps to come would be, as far as that can be known without asking others. */
+  #following(step: Step, after: readonly Command[]): Following {
+    const { session, trees } = this.#deps;
+    const planned: Step[] = [];
+    const host: StepHost = {
+      expansion: session.lookAhead,
+      resolveSources: (instruction, sources, destination) => {
+        if (trees.asksOthers(instruction, sources)) throw stepError("the step has to ask others");
+        return trees.sources(instruction, sources, destination);
+      },
+    };
+    return async (n) => {
+      while (planned.length < n) {
+        const command = after[planned.length];
+        if (command === undefined) return undefined;
+        planned.push(await planStep(command, (planned.at(-1) ?? step).state, host));
+      }
+      const next = planned[n - 1];
+      return next === undefined ? undefined : this.#probe(next);
+    };
+  }
+}

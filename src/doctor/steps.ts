@@ -1,0 +1,110 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { VarveError, toVarveError } from "../core/index.ts";
+import { type ExecFacts, type RunMount, type RunResult, createRunner, findProgram } from "../exec/index.ts";
+import { type Fact, limited, missing, ok } from "./fact.ts";
+import { installCommand } from "./install-command.ts";
+import type { ProbeDirectory } from "./probe-directory.ts";
+
+const run = promisify(execFile);
+const NO_STEPS = "no RUN step can run";
+
+export async function runtimeFact({ runtimes, missingPrograms }: ExecFacts): Promise<Fact> {
+  const [runtime] = runtimes;
+  const name = "OCI runtime";
+  if (runtime === undefined)
+    return missing(name, "none", { consequence: NO_STEPS, mend: await installCommand("crun") });
+  const value = `${runtime.name} ${runtime.version} (${runtime.path})`;
+  if (missingPrograms.length === 0) return ok(name, value, true);
+  const without = `${value}, without ${missingPrograms.join(", ")}`;
+  return missing(name, without, { consequence: NO_STEPS, mend: await installCommand("util-linux") });
+}
+
+/** Runs a step that does nothing, the way a build runs its own. */
+export async function stepFact(probe: ProbeDirectory, signal?: AbortSignal): Promise<Fact> {
+  if (probe.state === "refused") return missing("RUN", "not tried: the root cannot be written to", {});
+  const started = performance.now();
+  try {
+    const { exitCode, signal: killedBy } = await runTrue(probe.path, signal);
+    const took = `a step ran in ${(performance.now() - started).toFixed(0)} ms`;
+    if (exitCode === 0) return ok("RUN", took, true);
+    return missing("RUN", `a step ended with ${killedBy ?? `exit code ${exitCode}`}`, { consequence: NO_STEPS });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { message, hint } = toVarveError(error, "run a step");
+    return missing("RUN", message, { consequence: NO_STEPS, mend: hint });
+  }
+}
+
+/** Where a machine keeps its programs and their libraries; nix's store is one of them. */
+const SYSTEM = ["/bin", "/lib", "/lib32", "/lib64", "/usr", "/nix", "/gnu"];
+const DEADLINE = 20_000;
+
+/** The machine's own `true`, copied into a root filesystem so that one that is mounted noexec is found out. */
+async function runTrue(directory: string, signal: AbortSignal | undefined): Promise<RunResult> {
+  const rootfs = join(directory, "rootfs");
+  const program = await findProgram("true");
+  if (program === undefined)
+    throw new VarveError("unsupported", 'Cannot run a step: this machine has no program "true"');
+  await mkdir(rootfs, { mode: 0o755 });
+  await copyFile(program, join(rootfs, "true"));
+  const mounts = SYSTEM.filter((path) => existsSync(path)).map((path): RunMount => ({
+    kind: "bind",
+    source: path,
+    target: path,
+    readonly: true,
+  }));
+  await using runner = await createRunner({ stateDir: join(directory, "run") });
+  const deadline = AbortSignal.timeout(DEADLINE);
+  return await runner.run(
+    { rootfs, mounts, network: "none", process: { args: ["/true"], env: [], cwd: "/", user: "" } },
+    { signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]) },
+  );
+}
+
+export function cgroupFact({ cgroups, controllers }: ExecFacts): Fact {
+  if (cgroups !== "none") return ok("control groups", `${cgroups} (${controllers.join(", ") || "no controllers"})`);
+  return limited("control groups", "none", { consequence: "RUN steps are neither limited nor kept from devices" });
+}
+
+export function seccompFact({ seccomp }: ExecFacts): Fact {
+  if (seccomp) return ok("seccomp", "yes");
+  return limited("seccomp", "no", { consequence: "RUN steps may use every system call" });
+}
+
+interface Tool {
+  readonly program: string;
+  readonly debian?: string;
+  readonly consequence: string;
+}
+
+const TOOLS: readonly Tool[] = [
+  { program: "git", consequence: "contexts and ADD cannot be git repositories" },
+  { program: "xz", debian: "xz-utils", consequence: "ADD cannot unpack .tar.xz" },
+  { program: "bzip2", consequence: "ADD cannot unpack .tar.bz2" },
+];
+
+export async function toolFacts(): Promise<Fact[]> {
+  return await Promise.all(TOOLS.map(toolFact));
+}
+
+async function toolFact({ program, debian, consequence }: Tool): Promise<Fact> {
+  const path = await findProgram(program);
+  if (path === undefined) return limited(program, "none", { consequence, mend: await installCommand(program, debian) });
+  return ok(program, await versionOf(path));
+}
+
+async function versionOf(path: string): Promise<string> {
+  try {
+    const running = run(path, ["--version"], { timeout: 10_000, maxBuffer: 65_536 });
+    // Some versions of bzip2 go on to compress their input.
+    running.child.stdin?.end();
+    const { stdout, stderr } = await running;
+    return /\d+(?:\.\d+)+/.exec(`${stdout}\n${stderr}`)?.[0] ?? path;
+  } catch {
+    return path;
+  }
+}

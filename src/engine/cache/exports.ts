@@ -1,0 +1,167 @@
+import { formatPlatform, formatReference, hostPlatform } from "../../core/index.ts";
+import type { Hold, LayerBlob, RemoteLayer } from "../../record/index.ts";
+import type { CacheExport, CacheTarget, ExportCompression, LayersOf, RegistryExport } from "../../remotecache/index.ts";
+import { nameOfLayers } from "../vertex-names.ts";
+import { againIfDamaged } from "../store/mend.ts";
+import type { Result } from "../ops/result.ts";
+import type { BuildOptions, CacheReport } from "../options/options.ts";
+import type { OnTransfer } from "../../registry/index.ts";
+import { messageOf } from "../progress/progress.ts";
+import type { Session } from "../session.ts";
+import type { Store } from "../store/store.ts";
+import { transferStatuses, waitLine } from "../progress/transfers.ts";
+
+export type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
+
+/** Reads where a build's cache is to go. Throws `invalid-argument` for what can be seen to be wrong before anything is built. */
+export async function readCacheExports({ cacheTo = [] }: BuildOptions): Promise<readonly CacheExport[]> {
+  if (cacheTo.length === 0) return [];
+  const { parseCacheExports } = await import("../../remotecache/index.ts");
+  return parseCacheExports(cacheTo);
+}
+
+/**
+ * Writes the cache of a build to all its targets at the same time; each has a result of its own. Throws the first error that
+ * is not to be ignored, once all have ended.
+ */
+export async function exportCaches(
+  exports: readonly CacheExport[],
+  options: BuildOptions,
+  session: Session,
+): Promise<CacheReport[]> {
+  const written = exports.filter((target) => target.type !== "inline");
+  const settled = await Promise.allSettled(written.map((target) => exportCache(target, options, session)));
+  return written.map((target, index): CacheReport => {
+    const outcome = settled[index];
+    if (outcome?.status === "fulfilled") return outcome.value;
+    if (!target.ignoreError) throw outcome?.reason;
+    const error = messageOf(outcome?.reason);
+    session.progress.warn(`the cache was not exported to ${nameOf(target)}: ${error}`);
+    return { type: target.type, name: nameOf(target), error };
+  });
+}
+
+/** Exports what succeeded of a build that failed; what goes wrong here is told, and no reason to fail otherwise. */
+export async function exportFailed(
+  exports: readonly CacheExport[],
+  options: BuildOptions,
+  session: Session,
+): Promise<void> {
+  const wanted = exports.filter((target) => target.type !== "inline" && target.onFailure);
+  if (wanted.length === 0 || options.signal?.aborted === true) return;
+  await exportCaches(
+    wanted.map((target) => ({ ...target, ignoreError: true })),
+    options,
+    session,
+  );
+}
+
+async function exportCache(target: DocumentExport, options: BuildOptions, session: Session): Promise<CacheReport> {
+  return await againIfDamaged(
+    () => exportOnce(target, options, session),
+    ({ message }) => session.progress.warn(message),
+  );
+}
+
+async function exportOnce(target: DocumentExport, options: BuildOptions, session: Session): Promise<CacheReport> {
+  const { defaultScope, exportGraph } = await import("../../remotecache/index.ts");
+  return await session.progress.activity(`exporting cache to ${target.type}`, async (activity) => {
+    const exported = await activity.part("preparing build cache for export", async () =>
+      exportGraph(session.solved, {
+        mode: target.mode,
+        layersOf: layersOf(session.store, session.hold, target.compression),
+        nameOf: nameOfLayers,
+        omitLayerTimes: target.compression.force,
+        signal: session.hold.signal,
+      }),
+    );
+    const scope = target.scope ?? defaultScope(scopeFacts(options));
+    const status = transferStatuses();
+    const to = await targetOf(target, {
+      store: session.store,
+      warn: (message) => session.progress.warn(message),
+      onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
+    });
+    const descriptor = await activity.part(`writing cache to ${nameOf(target)}`, () =>
+      to.write(exported, scope, { ...session.hold, onWait: (wait) => activity.report(waitLine(wait)) }),
+    );
+    const written = descriptor === undefined ? {} : { descriptor };
+    return { type: target.type, name: nameOf(target), ...written };
+  });
+}
+
+/** The layers of a cached result: made, converted, or left where they are. */
+export function layersOf(
+  { records }: Pick<Store, "records">,
+  hold: Hold,
+  { compression, force, level }: Partial<ExportCompression>,
+): LayersOf<Result> {
+  const how = {
+    ...(compression === undefined ? {} : { compression }),
+    ...(level === undefined ? {} : { level }),
+    ...(force === undefined ? {} : { force }),
+  };
+  return async (record, { create }): Promise<readonly LayerBlob[] | undefined> => {
+    const result = await record.cache.load(record, { signal: hold.signal });
+    if (result.kind !== "record") return undefined;
+    return create ? await records.blobs(result.id, how, hold) : records.existingBlobs(result.id, how, hold);
+  };
+}
+
+export interface TargetDeps {
+  readonly store: Store;
+  readonly warn: (message: string) => void;
+  readonly onTransfer?: OnTransfer | undefined;
+}
+
+/** Where a cache is to be written. */
+export async function targetOf(
+  target: DocumentExport,
+  { store, warn, onTransfer: onEvent }: TargetDeps,
+): Promise<CacheTarget> {
+  const { containerForm, layoutTarget, registryTarget } = await import("../../remotecache/index.ts");
+  const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
+  if (target.type === "local") return layoutTarget({ ...shared, directory: target.directory, tag: target.tag });
+  const registry = await openRegistry(target, store);
+  return registryTarget({ ...shared, registry, reference: target.reference, onEvent });
+}
+
+export async function openRegistry(
+  { reference, insecure }: Pick<RegistryExport, "reference" | "insecure">,
+  store: Store,
+): ReturnType<Store["registry"]> {
+  const registry = await store.registry();
+  if (insecure) registry.allowInsecure(reference.registry);
+  return registry;
+}
+
+/** Layers from the content store; those that were never pulled are fetched into it first. */
+function layerSource({ content, records }: Store) {
+  return async function* source(layer: RemoteLayer, offset: number, hold: Hold): AsyncGenerator<Uint8Array> {
+    await records.snapshots.fetch(layer, hold);
+    yield* content.open(layer.digest, { offset, signal: hold.signal });
+  };
+}
+
+function scopeFacts(options: BuildOptions) {
+  const { dockerfile, target, platforms = [hostPlatform()], buildArgs = {} } = options;
+  const name = dockerfile === undefined ? "" : dockerfile.kind === "text" ? (dockerfile.name ?? "") : dockerfile.path;
+  return { dockerfile: name, target, platforms: platforms.map(formatPlatform), buildArgs };
+}
+
+/** The cache that goes into the config of an image of these layers; `index` counts what was solved. */
+export async function inlineCacheOf(
+  index: number,
+  layers: readonly LayerBlob[],
+  { solved: all, store, hold }: Session,
+): Promise<Uint8Array | undefined> {
+  const solved = all[index];
+  if (solved === undefined) return undefined;
+  const { inlineCache } = await import("../../remotecache/index.ts");
+  const blobs = layers.map(({ diffId, descriptor }) => ({ digest: descriptor.digest, diffId }));
+  return await inlineCache(solved, blobs, { layersOf: layersOf(store, hold, {}), signal: hold.signal });
+}
+
+export function nameOf(target: DocumentExport): string {
+  return target.type === "local" ? `${target.directory}:${target.tag}` : formatReference(target.reference);
+}

@@ -1,0 +1,128 @@
+import { join, resolve } from "node:path";
+import { VarveError } from "../../core/index.ts";
+import {
+  type MainContext,
+  type NamedContext,
+  gitContext,
+  isHttpSource,
+  parseNamedContext,
+} from "../../frontend/index.ts";
+import { type State, http } from "../../llb/index.ts";
+import { contextDirectory } from "./directory.ts";
+import type { ArgumentOptions } from "../options/build-arguments.ts";
+import type { BuildContext, BuildOptions, DockerfileSource } from "../options/options.ts";
+import { openLayout } from "./layouts.ts";
+import type { LocalDirectory, Session } from "../session.ts";
+
+/** The main context, found: what the front end is told of it, and a directory in which the Dockerfile is looked for. */
+export interface OpenedContext {
+  readonly main: MainContext;
+  readonly directory: string | undefined;
+  /** Set when the context itself was a Dockerfile. */
+  readonly dockerfile?: DockerfileSource;
+}
+
+const MAIN = "context";
+
+/** Opens the main context; what it needs for that is undone with `stack`. */
+export async function openContext(
+  context: BuildContext,
+  asked: ArgumentOptions,
+  session: Session,
+  stack: AsyncDisposableStack,
+): Promise<OpenedContext> {
+  switch (context.kind) {
+    case "directory":
+      return localContext(await contextDirectory(context.path), session);
+    case "empty":
+      return { main: { kind: "local", name: MAIN }, directory: undefined };
+    case "stream":
+      return await streamContext(context.bytes, session, stack);
+    case "url":
+      return await urlContext(context.url, asked, session, stack);
+  }
+}
+
+function localContext(directory: LocalDirectory, session: Session): OpenedContext {
+  session.locals.set(MAIN, directory);
+  return { main: { kind: "local", name: MAIN }, directory: directory.path };
+}
+
+/** An archive is unpacked into a directory of its own; anything else is a Dockerfile without a context. */
+async function streamContext(
+  bytes: AsyncIterable<Uint8Array>,
+  session: Session,
+  stack: AsyncDisposableStack,
+): Promise<OpenedContext> {
+  const { openStreamContext } = await import("../../source/index.ts");
+  const parent = session.store.contexts.path;
+  const opened = stack.use(await openStreamContext(bytes, parent, session.hold.signal));
+  const local = localContext({ path: opened.path, lasting: false }, session);
+  return opened.kind === "archive" ? local : { ...local, dockerfile: { kind: "text", text: opened.text } };
+}
+
+/** A repository, or an archive or Dockerfile to download. */
+async function urlContext(
+  url: string,
+  { keepGitDir, commitTimes }: ArgumentOptions,
+  session: Session,
+  stack: AsyncDisposableStack,
+): Promise<OpenedContext> {
+  const repository = gitContext(url, { keepGitDir, commitTimes });
+  if (repository !== undefined)
+    return {
+      main: { kind: "state", state: repository },
+      directory: await directoryOf(repository, session, stack),
+    };
+  const state = http(url, { filename: "context", name: "[internal] load remote build context" });
+  const directory = await directoryOf(state, session, stack);
+  const { createReadStream } = await import("node:fs");
+  return await streamContext(createReadStream(join(directory ?? "", "context")), session, stack);
+}
+
+async function directoryOf(state: State, session: Session, stack: AsyncDisposableStack): Promise<string | undefined> {
+  if (state.edge === undefined) return undefined;
+  const result = await session.prepare(state.edge);
+  if (result.kind !== "record") return undefined;
+  return stack.use(await session.store.records.mount(result.id, session.hold)).path;
+}
+
+/** Named contexts, in the front end's words; directories get a local source of their own. */
+export async function namedContexts(
+  given: NonNullable<BuildOptions["buildContexts"]>,
+  session: Session,
+): Promise<Map<string, NamedContext>> {
+  const entries = Object.entries(given).map(
+    async ([name, source]) => [name.toLowerCase(), await namedContext(name, source, session)] as const,
+  );
+  return new Map(await Promise.all(entries));
+}
+
+async function namedContext(name: string, source: string, session: Session): Promise<NamedContext> {
+  const [, scheme = "", rest = ""] = /^([a-z-]+):(?:\/\/)?(.*)$/s.exec(source) ?? [];
+  if (scheme === "docker-image") return { kind: "image", reference: rest };
+  if (scheme === "oci-layout") return await layoutContext(name, rest, session);
+  if (scheme === "target")
+    throw new VarveError(
+      "unsupported",
+      `Cannot use build context ${name}=${source}: target: contexts belong to bake files`,
+    );
+  if (isRemote(source)) return parseNamedContext(source);
+  const local = `context:${name}`;
+  session.locals.set(local, await contextDirectory(source));
+  return { kind: "local", name: local };
+}
+
+/** Whether a context is fetched from elsewhere, rather than a path of this machine. */
+export function isRemote(text: string): boolean {
+  return gitContext(text) !== undefined || isHttpSource(text);
+}
+
+/** `oci-layout://path[:tag][@digest]`: its image is read into the store, where the build finds it by its digest. */
+async function layoutContext(name: string, location: string, session: Session): Promise<NamedContext> {
+  const match = /^(.*?)(?::([A-Za-z0-9_][\w.-]*))?(?:@(sha256:[0-9a-f]{64}))?$/s.exec(location);
+  const layout = { directory: resolve(match?.[1] ?? location), tag: match?.[2] ?? "latest", digest: match?.[3] };
+  const descriptor = await openLayout(layout, session.store.content, session.hold);
+  session.images.provide(descriptor);
+  return { kind: "oci-layout", reference: `${name}@${descriptor.digest}` };
+}

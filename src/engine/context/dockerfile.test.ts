@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Limits, isVarveError } from "../../core/index.ts";
+import { temporaryDirectory } from "../../io/index.ts";
+import { loadDockerfile } from "./dockerfile.ts";
+import { Progress } from "../progress/progress.ts";
+
+const PROGRESS = new Progress(undefined);
+const FROM = "FROM scratch\n";
+
+test("a Dockerfile and its ignore file are looked for where Docker does", async () => {
+  await using folder = await temporaryDirectory();
+  const write = (name: string, text: string): void => {
+    mkdirSync(join(folder.path, name, ".."), { recursive: true });
+    writeFileSync(join(folder.path, name), text);
+  };
+  const context = join(folder.path, "context");
+  write("context/Dockerfile", FROM);
+  write("context/.dockerignore", "common\n");
+  write("context/sub/Own", FROM);
+  write("context/sub/Own.dockerignore", "own\n");
+  write("outside/Other", FROM);
+  const exclude = async (source?: Parameters<typeof loadDockerfile>[1]): Promise<readonly string[]> =>
+    (await loadDockerfile(context, source, PROGRESS)).exclude;
+  assert.deepEqual(await exclude(), ["common"]);
+  assert.deepEqual(await exclude({ kind: "context", path: "sub/Own" }), ["own"]);
+  assert.deepEqual(await exclude({ kind: "file", path: join(context, "sub/Own") }), ["own"]);
+  assert.deepEqual(await exclude({ kind: "file", path: join(folder.path, "outside/Other") }), ["common"]);
+  write("outside/Other.dockerignore", "other\n");
+  assert.deepEqual(await exclude({ kind: "file", path: join(folder.path, "outside/Other") }), ["other"]);
+  assert.deepEqual(await exclude({ kind: "text", text: FROM }), ["common"]);
+  assert.deepEqual((await loadDockerfile(undefined, { kind: "text", text: FROM }, PROGRESS)).exclude, []);
+});
+
+test("dockerfile stands in for a missing Dockerfile, and brings its own ignore file", async () => {
+  await using folder = await temporaryDirectory();
+  const put = (name: string, text: string): void => {
+    mkdirSync(join(folder.path, name, ".."), { recursive: true });
+    writeFileSync(join(folder.path, name), text);
+  };
+  const load = async (source?: Parameters<typeof loadDockerfile>[1]): Promise<[string, readonly string[]]> => {
+    const { file, exclude } = await loadDockerfile(folder.path, source, PROGRESS);
+    return [file.source.name, exclude];
+  };
+  put("dockerfile", FROM);
+  put("Dockerfile.dockerignore", "other\n");
+  put(".dockerignore", "common\n");
+  put("sub/dockerfile", FROM);
+  assert.deepEqual(await load(), ["dockerfile", ["common"]]);
+  put("dockerfile.dockerignore", "own\n");
+  assert.deepEqual(await load(), ["dockerfile", ["own"]]);
+  assert.deepEqual(await load({ kind: "file", path: join(folder.path, "Dockerfile") }), ["dockerfile", ["own"]]);
+  assert.deepEqual(await load({ kind: "context", path: "sub/Dockerfile" }), ["sub/dockerfile", ["common"]]);
+  await assert.rejects(load({ kind: "context", path: "DOCKERFILE" }), /open DOCKERFILE: no such file/);
+  put("Dockerfile", FROM);
+  assert.deepEqual(await load(), ["Dockerfile", ["other"]]);
+});
+
+test("a malformed pattern has its place in the ignore file; that of a remote context is not read", async () => {
+  await using folder = await temporaryDirectory();
+  writeFileSync(join(folder.path, "Dockerfile"), FROM);
+  writeFileSync(join(folder.path, ".dockerignore"), "# fine\n\n a[b \n");
+  await assert.rejects(loadDockerfile(folder.path, undefined, PROGRESS), (error) => {
+    assert.ok(isVarveError(error, "invalid-build"));
+    assert.equal(error.message, '.dockerignore line 3: Cannot read pattern "a[b": a character class is not closed');
+    const { file, line } = error.details["location"] as { file: string; line: number };
+    assert.deepEqual([file, line], [".dockerignore", 3]);
+    return true;
+  });
+  assert.deepEqual((await loadDockerfile(folder.path, undefined, PROGRESS, { isRemote: true })).exclude, []);
+});
+
+test("what is missing, leads outside or is too large is refused", async () => {
+  await using folder = await temporaryDirectory();
+  const context = join(folder.path, "context");
+  mkdirSync(context);
+  writeFileSync(join(folder.path, "Dockerfile"), FROM);
+  const refused = async (path: string, code: Parameters<typeof isVarveError>[1]): Promise<void> =>
+    await assert.rejects(
+      loadDockerfile(context, { kind: "context", path }, PROGRESS),
+      (error) => isVarveError(error, code),
+      path,
+    );
+  await refused("Dockerfile", "invalid-build");
+  await refused("../Dockerfile", "invalid-build");
+  symlinkSync("../Dockerfile", join(context, "link"));
+  await refused("link", "invalid-build");
+  writeFileSync(join(context, "large"), Buffer.alloc(Limits.dockerfile + 1, "#"));
+  await refused("large", "limit-exceeded");
+  mkdirSync(join(context, "folder"));
+  await refused("folder", "invalid-build");
+  await assert.rejects(loadDockerfile(undefined, undefined, PROGRESS), (error) => isVarveError(error, "invalid-build"));
+  await assert.rejects(
+    loadDockerfile(context, { kind: "file", path: join(folder.path, "none") }, PROGRESS),
+    /no such file/,
+  );
+});

@@ -1,0 +1,135 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { Limits, VarveError, errnoOf, toVarveError } from "../../core/index.ts";
+import {
+  type Dockerfile,
+  type ParseOptions,
+  dockerfileCandidates,
+  ignoreFileCandidates,
+  parseDockerfile,
+} from "../../dockerfile/index.ts";
+import { readContextFile } from "../../source/index.ts";
+import { readIgnorePatterns } from "./ignore-file.ts";
+import type { DockerfileSource } from "../options/options.ts";
+import { type Progress, transferred } from "../progress/progress.ts";
+
+/** A Dockerfile's text and the patterns of the ignore file that goes with it. */
+export interface LoadedDockerfile {
+  readonly file: Dockerfile;
+  readonly exclude: readonly string[];
+}
+
+interface Found {
+  readonly text: Uint8Array;
+  /** What the user calls it. */
+  readonly name: string;
+  /** Reads the ignore files beside it, by the names `ignoreFileCandidates` gives. */
+  readonly ignoreFile: (candidate: string) => Promise<Uint8Array | undefined>;
+  /** The path that `ignoreFileCandidates` is given. */
+  readonly path: string;
+}
+
+export interface LoadOptions extends Omit<ParseOptions, "name"> {
+  /** The context is not a directory of the client: as in BuildKit, no ignore file counts. */
+  readonly isRemote?: boolean;
+}
+
+/** Finds and parses the Dockerfile of a build, in a context directory or beside it. Throws `invalid-build`. */
+export async function loadDockerfile(
+  context: string | undefined,
+  source: DockerfileSource | undefined,
+  progress: Progress,
+  options: LoadOptions = {},
+): Promise<LoadedDockerfile> {
+  const title = `[internal] load build definition from ${nameOf(source)}`;
+  const { found, file } = await progress.activity(title, async (activity) => {
+    const found = await find(context, source);
+    activity.report(transferred("transferring dockerfile:", found.text.byteLength));
+    return { found, file: parseDockerfile(found.text, { ...options, name: found.name }) };
+  });
+  if (options.isRemote === true) return { file, exclude: [] };
+  const exclude = await progress.activity("[internal] load .dockerignore", async (activity) => {
+    const { name, text } = await readIgnoreFile(found);
+    activity.report(transferred("transferring context:", text.byteLength));
+    return readIgnorePatterns(name, text);
+  });
+  return { file, exclude };
+}
+
+/** The ignore file that counts; an empty one if there is none. */
+async function readIgnoreFile({ path, ignoreFile }: Found): Promise<{ name: string; text: Uint8Array }> {
+  for (const name of ignoreFileCandidates(path)) {
+    const text = await ignoreFile(name);
+    if (text !== undefined) return { name, text };
+  }
+  return { name: ".dockerignore", text: new Uint8Array() };
+}
+
+/** What the Dockerfile is called before it is found. */
+function nameOf(source: DockerfileSource | undefined): string {
+  if (source?.kind === "text") return source.name ?? "Dockerfile";
+  return basename(source?.path ?? "Dockerfile");
+}
+
+async function find(context: string | undefined, source: DockerfileSource | undefined): Promise<Found> {
+  // oxlint-disable-next-line require-await -- rejects rather than throws
+  const inContext = async (path: string): Promise<Uint8Array | undefined> =>
+    context === undefined ? undefined : readContextFile(context, path, Limits.dockerfile);
+  if (source?.kind === "text") {
+    return {
+      text: Buffer.from(source.text),
+      name: source.name ?? "Dockerfile",
+      path: "Dockerfile",
+      ignoreFile: (name) => (name === ".dockerignore" ? inContext(name) : Promise.resolve(undefined)),
+    };
+  }
+  if (source?.kind === "file") return await findFile(source.path, context, inContext);
+  const wanted = source?.path ?? "Dockerfile";
+  const { text, path } = await readFirst(wanted, inContext, "name it with -f, or give the directory that holds it");
+  return { text, name: path, path, ignoreFile: inContext };
+}
+
+/** Reads the Dockerfile at the path, or the one that stands in for it. Throws `invalid-build` if there is none. */
+async function readFirst(
+  wanted: string,
+  read: (path: string) => Promise<Uint8Array | undefined>,
+  hint: string,
+): Promise<{ readonly text: Uint8Array; readonly path: string }> {
+  for (const path of dockerfileCandidates(wanted)) {
+    const text = await read(path);
+    if (text !== undefined) return { text, path };
+  }
+  throw new VarveError(
+    "invalid-build",
+    `Cannot find the Dockerfile: failed to read dockerfile: open ${wanted}: no such file or directory`,
+    { hint },
+  );
+}
+
+/** A Dockerfile named by its own path; inside the context, its ignore file is looked for there. */
+async function findFile(
+  wanted: string,
+  context: string | undefined,
+  inContext: (path: string) => Promise<Uint8Array | undefined>,
+): Promise<Found> {
+  const { text, path } = await readFirst(wanted, readOptional, "give -f a path from the current directory");
+  const name = basename(path);
+  const inside = context === undefined ? ".." : relative(resolve(context), resolve(path));
+  if (!inside.startsWith("..") && !isAbsolute(inside)) return { text, name, path: inside, ignoreFile: inContext };
+  return {
+    text,
+    name,
+    path: name,
+    ignoreFile: async (candidate) =>
+      candidate === ".dockerignore" ? await inContext(candidate) : await readOptional(join(dirname(path), candidate)),
+  };
+}
+
+async function readOptional(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+    throw toVarveError(error, `read ${path}`, "invalid-build");
+  }
+}

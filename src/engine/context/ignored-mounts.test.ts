@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { build } from "../../../testing/dockerfile-host.ts";
+import { recordsMissing, temporaryRecords } from "../../../testing/records.ts";
+import { pruneIgnoredMounts } from "./ignored-mounts.ts";
+
+const DOCKERFILE =
+  "FROM scratch AS a\nRUN --mount=type=cache,target=/one x\nFROM scratch AS same\nRUN --mount=type=cache,target=/one x\n" +
+  "FROM a\nRUN --mount=type=cache,id=two,target=/t y\nCOPY --from=same / /\n";
+
+/** A mount is known by `/` and its id, which is its target unless said. */
+const KEYS = ["//one", "/two", "/two:base", "/twofold"];
+
+test(
+  "cache mounts of steps that ignore the cache are emptied, those of others stay",
+  { skip: recordsMissing() ?? false },
+  async () => {
+    await using room = await temporaryRecords();
+    const remaining = async (noCache: boolean | readonly string[]): Promise<(number | undefined)[]> => {
+      const lease = await room.content.lease();
+      for (const key of KEYS) {
+        await using _mount = await room.cacheMounts.acquire({ key, sharing: "shared", description: "" }, { lease });
+      }
+      await lease[Symbol.asyncDispose]();
+      const { edge } = await build(DOCKERFILE, { noCache });
+      await pruneIgnoredMounts(edge === undefined ? [] : [edge], room.cacheMounts);
+      return KEYS.map((key) => room.records.table.byKey(key).length);
+    };
+    assert.deepEqual(await remaining(false), [1, 1, 1, 1]);
+    assert.deepEqual(await remaining(["a"]), [0, 1, 1, 1]);
+    assert.deepEqual(await remaining(["same"]), [0, 1, 1, 1]);
+    assert.deepEqual(await remaining(true), [0, 0, 0, 1]);
+  },
+);

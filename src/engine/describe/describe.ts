@@ -1,0 +1,57 @@
+import { VarveError } from "../../core/index.ts";
+import { type LintWarning, hasPlace } from "../../dockerfile/index.ts";
+import { type CheckResult, checkDockerfile, listTargets, outline } from "../../frontend/index.ts";
+import { absolutePaths } from "../options/absolute-paths.ts";
+import { loadBuild } from "../build.ts";
+import { checkText, outlineText, targetsText } from "./text.ts";
+import type { BuildOptions } from "../options/options.ts";
+import { Session } from "../session.ts";
+
+export const DESCRIPTIONS = ["check", "outline", "targets"] as const;
+export type DescriptionKind = (typeof DESCRIPTIONS)[number];
+
+/** What is said of a Dockerfile without building it. `ok` is false if a check failed or warned. */
+export interface Description {
+  readonly text: string;
+  readonly ok: boolean;
+}
+
+/**
+ * The answers to `--call check`, `outline` and `targets`, as text. No step is run. A registry is asked for the configs of
+ * base images only, and what does not depend on them is answered without it.
+ */
+export async function describeDockerfile(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
+  return await describe(absolutePaths(options), kind);
+}
+
+async function describe(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
+  await using stack = new AsyncDisposableStack();
+  const session = stack.use(await Session.open(options));
+  if (kind === "check") return await check(options, session, stack);
+  const { file, options: compile } = await loadBuild(options, session, stack);
+  if (kind === "targets") return { ok: true, text: targetsText(listTargets(file)) };
+  const found = await outline(file, compile, session.host, options.signal);
+  return { ok: found.missing.every(isUnreachable), text: outlineText(found) };
+}
+
+/** A Dockerfile that cannot be read has had checks, too. */
+async function check(options: BuildOptions, session: Session, stack: AsyncDisposableStack): Promise<Description> {
+  const warnings: LintWarning[] = [];
+  try {
+    const { file, options: compile } = await loadBuild(options, session, stack, warnings);
+    const result = await checkDockerfile(file, compile, session.host, options.signal);
+    return { ok: isClean(result), text: checkText(result, file.source) };
+  } catch (error) {
+    if (!(error instanceof VarveError) || !hasPlace(error)) throw error;
+    return { ok: false, text: checkText({ warnings, missing: [], error }) };
+  }
+}
+
+function isClean({ warnings, missing, error }: CheckResult): boolean {
+  return warnings.length === 0 && error === undefined && missing.every(isUnreachable);
+}
+
+/** A registry that cannot be reached is no fault of the Dockerfile. */
+function isUnreachable({ code }: VarveError): boolean {
+  return code === "remote";
+}

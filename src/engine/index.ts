@@ -1,0 +1,13 @@
+export { build } from "./build.ts";
+export { layersOf, nameOf, openRegistry, targetOf } from "./cache/exports.ts";
+export { checkImports, originOf } from "./cache/imports.ts";
+export { resultTable } from "./cache/results.ts";
+export { DESCRIPTIONS, type Description, type DescriptionKind, describeDockerfile } from "./describe/describe.ts";
+export { type Result, recordResult } from "./ops/result.ts";
+export type * from "./options/options.ts";
+export type * from "./progress/events.ts";
+export { type TransferStatus, transferStatuses } from "./progress/transfers.ts";
+export { isolateMounts } from "./store/isolate.ts";
+export { type StoredImage, againIfDamaged, mending, restoreImages } from "./store/mend.ts";
+export { type Store, type StoreOptions, defaultRoot, openStore, rootOf } from "./store/store.ts";
+export { nameOfLayers } from "./vertex-names.ts";

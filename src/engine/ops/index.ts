@@ -1,0 +1,87 @@
+import { Semaphore } from "../../io/index.ts";
+import { type InputKey, type Vertex, cacheMapOf } from "../../llb/index.ts";
+import type { CacheMap, CacheMapInput, ContentContext, OpContext, SolverOp } from "../../solver/index.ts";
+import { contentDigest } from "./content.ts";
+import { type OpDeps, holdFor } from "./deps.ts";
+import { recordOf } from "./context-record.ts";
+import { resourceLimits } from "../options/resources.ts";
+import { type Result, recordResult } from "./result.ts";
+import { sourceOp } from "./source.ts";
+import { VarveError } from "../../core/index.ts";
+
+/** The work of any vertex of a build. */
+export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
+  const { op } = vertex;
+  switch (op.kind) {
+    case "source":
+      return sourceOp({ ...vertex, op }, deps);
+    case "exec":
+      return keyedOp(vertex, deps, outputsOf(op.mounts.map((mount) => mount.output)), async (inputs, context) => {
+        const { executeExec } = await import("./exec.ts");
+        const limits = resourceLimits(vertex.metadata.linuxResources);
+        return await executeExec({ op, limits }, inputs, deps, context);
+      });
+    case "file":
+      return keyedOp(vertex, deps, outputsOf(op.actions.map((action) => action.output)), async (inputs, context) => {
+        const { executeFile } = await import("./file.ts");
+        return await executeFile(op, inputs, deps, context);
+      });
+    case "merge":
+      return keyedOp(vertex, deps, 1, async (inputs, context) => {
+        const hold = holdFor(deps, context);
+        const ids = await Promise.all(inputs.map((input) => recordOf(input, deps, hold)));
+        return [recordResult(deps.records.merge(ids, {}, hold.lease))];
+      });
+    case "diff":
+      return keyedOp(vertex, deps, 1, async (inputs, context) => {
+        const hold = holdFor(deps, context);
+        const at = async (index: number): Promise<string> =>
+          index < 0 || inputs[index] === undefined ? "" : await recordOf(inputs[index], deps, hold);
+        return [recordResult(await deps.records.diff(await at(op.lower), await at(op.upper), hold))];
+      });
+    case "build":
+    case "passthrough":
+      throw new VarveError("unsupported", `Cannot run a ${op.kind} op: only its cache key is known here`);
+  }
+}
+
+function outputsOf(outputs: readonly number[]): number {
+  return Math.max(1, ...outputs.map((output) => output + 1));
+}
+
+type Execute = (inputs: readonly Result[], context: OpContext) => Promise<readonly Result[]>;
+
+function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute): SolverOp<Result> {
+  return {
+    outputs,
+    resources: vertex.op.kind === "exec" ? "cpu" : vertex.op.kind === "file" ? "io" : "none",
+    // oxlint-disable-next-line require-await -- rejects rather than throws
+    cacheMap: async () => {
+      const { digest, inputs } = cacheMapOf(vertex);
+      const map: CacheMap<Result> = { digest, inputs: inputs.map((input) => cacheInput(input, deps)) };
+      return { map, done: true };
+    },
+    execute,
+  };
+}
+
+/** Trees are checksummed a few at a time: each takes the disk for itself. */
+const checksums = new Semaphore(2);
+
+function cacheInput(input: InputKey, deps: OpDeps): CacheMapInput<Result> {
+  const { selector, content, preload } = input;
+  return {
+    ...(selector === undefined ? {} : { selector }),
+    ...(content === undefined
+      ? {}
+      : {
+          content: (result, context) =>
+            checksums.run(() => contentDigest(result, content, deps, holdFor(deps, context)), context.signal),
+        }),
+    ...(preload ? { preload: (result, context) => unpack(result, deps, context) } : {}),
+  };
+}
+
+async function unpack(result: Result, deps: OpDeps, context: ContentContext): Promise<void> {
+  if (result.kind === "record") await deps.records.snapshots.of(result.id, holdFor(deps, context));
+}

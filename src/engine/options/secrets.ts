@@ -1,0 +1,123 @@
+import { readFile, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { Limits, VarveError, errnoOf, toVarveError, withhold } from "../../core/index.ts";
+import type { BuildOptions, SecretSource } from "./options.ts";
+
+/**
+ * The secrets and agents a build was given. Values are read when a step needs them; until this is disposed of, messages do not
+ * show those that were read.
+ */
+export class Secrets implements Disposable {
+  readonly #secrets: ReadonlyMap<string, SecretSource>;
+  readonly #agents: ReadonlyMap<string, string>;
+  readonly #withheld = new Map<string, Disposable>();
+
+  private constructor(secrets: readonly SecretSource[], agents: ReadonlyMap<string, string>) {
+    this.#secrets = new Map(secrets.map((secret) => [secret.id, secret]));
+    this.#agents = agents;
+  }
+
+  /**
+   * Checks what was given, whether or not a step uses it: files have to exist and agents have to be sockets. A variable that
+   * is not set is an empty secret, as in BuildKit, and is passed to `warn`. Throws `invalid-argument`, `limit-exceeded`, or
+   * `unsupported` for private key files.
+   */
+  static async open(
+    { secrets = [], ssh = [] }: Pick<BuildOptions, "secrets" | "ssh">,
+    warn: (message: string) => void,
+  ): Promise<Secrets> {
+    for (const secret of secrets) await check(secret, warn);
+    const agents = new Map<string, string>();
+    for (const { id, paths } of ssh) {
+      if (agents.has(id)) throw new VarveError("invalid-argument", `Cannot forward SSH agent ${id}: given twice`);
+      agents.set(id, await socketOf(id, paths));
+    }
+    return new Secrets(secrets, agents);
+  }
+
+  /** A secret's bytes; undefined if there is none of that id and it is optional. */
+  async get(id: string, optional: boolean): Promise<Uint8Array | undefined> {
+    const secret = this.#secrets.get(id);
+    if (secret !== undefined) return await this.#read(secret);
+    if (optional) return undefined;
+    throw new VarveError("invalid-build", `Cannot run step: secret ${id}: not found`, {
+      hint: `pass it with --secret id=${id},src=FILE`,
+    });
+  }
+
+  /** The socket of an agent; undefined if there is none of that id and it is optional. */
+  agent(id: string, optional: boolean): string | undefined {
+    const name = id === "" ? "default" : id;
+    const path = this.#agents.get(name);
+    if (path !== undefined || optional) return path;
+    throw new VarveError(
+      "invalid-build",
+      `Cannot run step: no SSH key ${JSON.stringify(name)} forwarded from the client`,
+      { hint: "pass it with --ssh default" },
+    );
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of this.#withheld.values()) each[Symbol.dispose]();
+    this.#withheld.clear();
+  }
+
+  async #read({ id, source }: SecretSource): Promise<Uint8Array> {
+    const value = await load(id, source);
+    checkSize(id, value.byteLength);
+    const before = this.#withheld.get(id);
+    this.#withheld.set(id, withhold(Buffer.from(value).toString()));
+    before?.[Symbol.dispose]();
+    return value;
+  }
+}
+
+async function check({ id, source }: SecretSource, warn: (message: string) => void): Promise<void> {
+  if ("value" in source) checkSize(id, source.value.byteLength);
+  else if ("env" in source) {
+    if (!Object.hasOwn(process.env, source.env))
+      warn(`secret ${id} is empty: the environment has no variable ${source.env}`);
+  } else {
+    const found = await statOf(source.file, `use secret ${id}`);
+    if (found.isDirectory())
+      throw new VarveError("invalid-argument", `Cannot use secret ${id}: ${source.file} is a directory`);
+    checkSize(id, found.size);
+  }
+}
+
+/** The only socket among the paths of an agent. */
+async function socketOf(id: string, paths: readonly string[]): Promise<string> {
+  const [path, ...more] = paths;
+  if (path === undefined || more.length > 0)
+    throw new VarveError("invalid-argument", `Cannot forward SSH agent ${id}: it needs exactly one socket`);
+  if ((await statOf(path, `forward SSH agent ${id}`)).isSocket()) return path;
+  throw new VarveError("unsupported", `Cannot forward SSH keys of ${id}: ${path} is not an agent's socket`, {
+    hint: "start ssh-agent, add the key to it, and pass --ssh default",
+  });
+}
+
+async function statOf(path: string, doing: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR")
+      throw toVarveError(error, doing, "invalid-argument");
+    throw new VarveError("invalid-argument", `Cannot ${doing}: there is no file ${path}`, { cause: error });
+  }
+}
+
+function checkSize(id: string, bytes: number): void {
+  if (bytes <= Limits.secret) return;
+  throw new VarveError("limit-exceeded", `Cannot use secret ${id}: it is larger than ${Limits.secret} bytes`);
+}
+
+async function load(id: string, source: SecretSource["source"]): Promise<Uint8Array> {
+  if ("value" in source) return source.value;
+  if ("env" in source)
+    return Buffer.from(Object.hasOwn(process.env, source.env) ? (process.env[source.env] ?? "") : "");
+  try {
+    return await readFile(source.file);
+  } catch (error) {
+    throw toVarveError(error, `read secret ${id} from ${source.file}`, "invalid-argument");
+  }
+}

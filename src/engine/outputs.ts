@@ -1,0 +1,117 @@
+import type { Attributes, ExportDeps, ExportSource, ExportedImage } from "../export/index.ts";
+import { inlineCacheOf } from "./cache/exports.ts";
+import type { BuildOptions, BuildResult, OutputSpec } from "./options/options.ts";
+import type { Activity } from "./progress/progress.ts";
+import type { Session } from "./session.ts";
+import { transferStatuses, waitLine } from "./progress/transfers.ts";
+
+export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
+  readonly digest?: string;
+  readonly configDigest?: string;
+};
+
+export interface OutputMode {
+  /** Images get the build's cache into their configs. */
+  readonly inline: boolean;
+}
+
+/** Writes a build's result to all its outputs at the same time. Throws the first failure once all have ended. */
+export async function exportOutputs(
+  source: ExportSource,
+  mode: OutputMode,
+  options: BuildOptions,
+  session: Session,
+): Promise<ExportReport> {
+  const outputs = options.outputs ?? [{ type: "image" }];
+  const settled = await Promise.allSettled(
+    outputs.map((output) => exportOutput(source, output, options, { session, mode })),
+  );
+  const images = settled.flatMap((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value ?? [];
+  });
+  const [image] = images;
+  const names = [...new Set(images.flatMap((each) => each.names))];
+  if (image === undefined) return { names, metadata: {} };
+  const { descriptor, configDigest } = image;
+  return {
+    names,
+    digest: descriptor.digest,
+    ...(configDigest === undefined ? {} : { configDigest }),
+    metadata: {
+      "containerimage.digest": descriptor.digest,
+      ...(configDigest === undefined ? {} : { "containerimage.config.digest": configDigest }),
+      "containerimage.descriptor": descriptor,
+      ...(names.length === 0 ? {} : { "image.name": names.join(",") }),
+    },
+  };
+}
+
+const TITLES: Readonly<Record<OutputSpec["type"], string>> = {
+  image: "exporting to image",
+  registry: "exporting to image",
+  oci: "exporting to oci image format",
+  docker: "exporting to docker image format",
+  tar: "exporting to client tarball",
+  local: "exporting to client directory",
+  cacheonly: "",
+};
+
+async function exportOutput(
+  source: ExportSource,
+  output: OutputSpec,
+  options: BuildOptions,
+  { session, mode }: { readonly session: Session; readonly mode: OutputMode },
+): Promise<ExportedImage | undefined> {
+  if (output.type === "cacheonly") return undefined;
+  return await session.progress.activity(TITLES[output.type], (activity) =>
+    write(source, output, options, depsOf(session, activity, mode)),
+  );
+}
+
+async function write(
+  source: ExportSource,
+  output: OutputSpec,
+  options: BuildOptions,
+  deps: ExportDeps,
+): Promise<ExportedImage | undefined> {
+  const { annotationAttributes, exportArchive, exportImage, exportLocal, exportTar, parseImageAttributes } =
+    await import("../export/index.ts");
+  const annotations = Object.entries(options.annotations ?? {}).flatMap(([key, value]) =>
+    annotationAttributes(key, value),
+  );
+  const attrs: Attributes = { ...Object.fromEntries(annotations), ...output.attrs };
+  switch (output.type) {
+    case "image":
+      return await exportImage(source, parseImageAttributes(attrs), deps);
+    case "registry":
+      return await exportImage(source, parseImageAttributes({ push: "true", ...attrs }), deps);
+    case "oci":
+    case "docker":
+      return await exportArchive(output.type, source, { attrs: parseImageAttributes(attrs), dest: output.dest }, deps);
+    case "local":
+      await exportLocal(source, { attrs, dest: output.dest ?? "." }, deps);
+      return undefined;
+    case "tar":
+      await exportTar(source, { attrs, dest: output.dest ?? "-" }, deps);
+      return undefined;
+    case "cacheonly":
+      return undefined;
+  }
+}
+
+function depsOf(session: Session, activity: Activity, { inline }: OutputMode): ExportDeps {
+  const { content, records, images, registry } = session.store;
+  const status = transferStatuses();
+  return {
+    content,
+    records,
+    images,
+    registry,
+    hold: { ...session.hold, onWait: (wait) => activity.report(waitLine(wait)) },
+    part: (id, work) => activity.part(id, work),
+    warn: (message) => session.progress.warn(message),
+    ...(inline ? { inlineCache: (index, layers) => inlineCacheOf(index, layers, session) } : {}),
+    onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
+  };
+}

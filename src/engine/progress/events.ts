@@ -1,0 +1,56 @@
+import type { Digest } from "../../core/index.ts";
+
+/**
+ * What a build tells while it runs; a progress display is one consumer. Times are milliseconds since 1970. The shape
+ * follows BuildKit's `SolveStatus`: a vertex is told of again whenever its state changes, and the last word counts.
+ */
+export type BuildEvent =
+  | VertexEvent
+  | {
+      readonly kind: "log";
+      readonly vertex: Digest;
+      readonly stream: 1 | 2;
+      readonly data: Uint8Array;
+      readonly at: number;
+    }
+  | StatusEvent
+  | WarningEvent;
+
+export interface VertexEvent {
+  readonly kind: "vertex";
+  readonly digest: Digest;
+  /** `[build 2/5] RUN npm ci`. */
+  readonly name: string;
+  readonly inputs: readonly Digest[];
+  readonly startedAt?: number;
+  readonly completedAt?: number;
+  readonly cached?: boolean;
+  /** Which cache the hit came from: `local`, or an importer's name. */
+  readonly cache?: string;
+  readonly error?: string;
+}
+
+/** One measurable piece of a vertex's work: a download, an upload, an unpacking. */
+export interface StatusEvent {
+  readonly kind: "status";
+  readonly vertex: Digest;
+  /** Unique within the vertex: `sha256:…`, `exporting layers`. */
+  readonly id: string;
+  /** Bytes, or whatever `total` counts. */
+  readonly current: number;
+  readonly total?: number;
+  readonly startedAt: number;
+  readonly completedAt?: number;
+}
+
+export interface WarningEvent {
+  readonly kind: "warning";
+  readonly vertex?: Digest;
+  readonly short: string;
+  readonly detail: readonly string[];
+  readonly url?: string;
+  /** Where in the Dockerfile: lines are counted from 1. */
+  readonly location?: { readonly file: string; readonly line: number };
+}
+
+export type OnBuildEvent = (event: BuildEvent) => void;

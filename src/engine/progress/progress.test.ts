@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { digestOf } from "../../core/index.ts";
+import type { SolverEvent } from "../../solver/index.ts";
+import type { BuildEvent } from "./events.ts";
+import { Progress } from "./progress.ts";
+
+const [ONE, TWO, LOAD] = [digestOf("1"), digestOf("2"), digestOf("3")];
+
+function watch(): {
+  progress: Progress;
+  events: BuildEvent[];
+  tell: (event: object, name?: string, digest?: typeof ONE) => void;
+} {
+  const events: BuildEvent[] = [];
+  const progress = new Progress((event) => void events.push(event));
+  const tell = (event: object, name = "RUN a", digest = ONE): void =>
+    progress.solver({ digest, name, inputs: [], ...event } as unknown as SolverEvent);
+  return { progress, events, tell };
+}
+
+test("a step that runs is told of as it starts, talks and ends", () => {
+  const { progress, events, tell } = watch();
+  progress.expect([ONE]);
+  tell({ kind: "vertex-started", at: 10 });
+  tell({ kind: "vertex-report", at: 15, report: { kind: "log", stream: 2, data: Buffer.from("x") } });
+  tell({ kind: "vertex-report", at: 16, report: { kind: "progress", id: "p", current: 1, total: 2, startedAt: 15 } });
+  tell({ kind: "vertex-completed", at: 30, startedAt: 10 });
+  assert.deepEqual(
+    events.map((event) => event.kind),
+    ["vertex", "log", "status", "vertex"],
+  );
+  const [started, , , ended] = events;
+  assert.ok(started?.kind === "vertex" && started.startedAt === 10 && started.completedAt === undefined);
+  assert.ok(ended?.kind === "vertex" && ended.startedAt === 10 && ended.completedAt === 30);
+  assert.deepEqual(progress.steps(), [{ name: "RUN a", digest: ONE, status: "run", cache: null, ms: 20 }]);
+});
+
+test("cached, failed, cancelled and rolled-back steps say so", () => {
+  const { progress, events, tell } = watch();
+  progress.expect([ONE, TWO]);
+  tell({ kind: "vertex-cached", at: 5, cache: "local" });
+  tell({ kind: "vertex-started", at: 6 }, "RUN b", TWO);
+  tell({ kind: "vertex-failed", at: 9, error: new Error("no") }, "RUN b", TWO);
+  tell({ kind: "vertex-cancelled", at: 9 });
+  tell({ kind: "vertex-rolled-back", at: 9, cache: "local", reason: "gone" });
+  const vertices = events.flatMap((event) => (event.kind === "vertex" ? [event] : []));
+  assert.deepEqual(
+    vertices.map(({ cached, error }) => cached ?? error),
+    [true, undefined, "no", "cancelled"],
+  );
+  assert.match(
+    events.flatMap((event) => (event.kind === "warning" ? [event.short] : [])).join(),
+    /could not be read.*gone/,
+  );
+  assert.deepEqual(
+    progress.steps().map(({ status, cache, ms }) => [status, cache, ms]),
+    [
+      ["hit", "local", 0],
+      ["failed", null, 3],
+    ],
+  );
+});
+
+test("steps are in the order of the Dockerfile, without the build's own work", () => {
+  const { progress, tell } = watch();
+  progress.expect([LOAD, ONE, TWO, ONE]);
+  tell({ kind: "vertex-completed", at: 2, startedAt: 1 }, "RUN b", TWO);
+  tell({ kind: "vertex-completed", at: 2, startedAt: 1 }, "RUN a", ONE);
+  tell({ kind: "vertex-completed", at: 2, startedAt: 1 }, "[internal] load build context", LOAD);
+  assert.deepEqual(
+    progress.steps().map((step) => step.name),
+    ["RUN a", "RUN b"],
+  );
+});
+
+test("a piece of the build's own work is a vertex with parts; a failure is told and thrown", async () => {
+  const { progress, events } = watch();
+  assert.equal(
+    await progress.activity(
+      "exporting",
+      async (activity) => await activity.part("layers", async () => await Promise.resolve(7)),
+    ),
+    7,
+  );
+  assert.deepEqual(
+    events.map((event) => event.kind),
+    ["vertex", "status", "status", "vertex"],
+  );
+  await assert.rejects(
+    progress.activity("exporting", () => Promise.reject(new Error("broken"))),
+    /broken/,
+  );
+  const last = events.at(-1);
+  assert.ok(last?.kind === "vertex" && last.error === "broken" && last.completedAt !== undefined);
+});

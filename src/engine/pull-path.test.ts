@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Fault, type FaultProxy, type SeenRequest, startFaultProxy } from "../../testing/fault-proxy.ts";
+import { noise } from "../../testing/images.ts";
+import { startMount } from "../../testing/mount-process.ts";
+import { recordsMissing } from "../../testing/records.ts";
+import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
+import { type Digest, MediaType, digestHex, digestOf, isVarveError } from "../core/index.ts";
+import { bytesOf, collect, compress, temporaryDirectory } from "../io/index.ts";
+import { writeTar } from "../layer/index.ts";
+import type { Hold, RecordId, RemoteLayer } from "../record/index.ts";
+import { ANONYMOUS, Registry, type RegistryOptions } from "../registry/index.ts";
+import { type Store, openStore } from "./store/store.ts";
+
+const skip = registryMissing() ?? recordsMissing() ?? false;
+const [MiB, what] = [1_048_576, { what: "a layer" }];
+/** Of a layer that is unpacked as it comes: of a small one, all is awaited. */
+const LARGE = 6 * MiB;
+
+interface Room extends Pick<Store, "root" | "content" | "snapshotter" | "records">, AsyncDisposable {
+  readonly hold: Hold;
+}
+
+suite("layers from a registry", { skip }, () => {
+  let server: RegistryServer;
+  let proxy: FaultProxy;
+  before(async () => {
+    server = await startRegistry();
+    proxy = await startFaultProxy({ upstream: server.host });
+  });
+  after(async () => {
+    await proxy[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+  });
+
+  const options = (): RegistryOptions => ({
+    credentials: () => Promise.resolve(ANONYMOUS),
+    env: {},
+    timeouts: { idle: 600_000 },
+    retry: { first: 1, longest: 4 },
+    config: { registries: { [proxy.host]: { http: true } } },
+  });
+
+  /** A store whose blobs come through the proxy. */
+  async function roomAt(given?: string, snapshotter: "overlay" | "copy" = "overlay"): Promise<Room> {
+    await using stack = new AsyncDisposableStack();
+    const root = given ?? stack.use(await temporaryDirectory()).path;
+    const {
+      content,
+      records,
+      snapshotter: trees,
+    } = stack.use(await openStore({ root, snapshotter, registry: options() }));
+    const hold = { lease: stack.use(await content.lease()) };
+    const owned = stack.move();
+    return { root, content, records, snapshotter: trees, hold, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  }
+
+  /** A layer of a small file `<name>` and a large one, in the registry. */
+  async function layer(name: string, size: number, seed: number): Promise<RemoteLayer> {
+    const files = [
+      { path: name, body: name },
+      { path: `${name}-large`, body: noise(size, seed) },
+    ];
+    const tar = await collect(writeTar(files), 2 * size + MiB, what);
+    const blob = await collect(compress(bytesOf(tar), { type: "gzip", level: 1 }), 2 * size + MiB, what);
+    const descriptor = { mediaType: MediaType.ociLayerGzip, digest: digestOf(blob), size: blob.length };
+    using registry = new Registry(options());
+    await registry.pushBlob({ registry: proxy.host, repository: "app" }, descriptor, (offset) =>
+      bytesOf(blob.subarray(offset)),
+    );
+    return { ...descriptor, diffId: digestOf(tar), sources: [`${proxy.host}/app`], annotations: {} };
+  }
+
+  /** Spoils requests for blobs, and gives those that came. */
+  function spoil(fault: (request: SeenRequest, digest: string) => Fault | undefined): () => SeenRequest[] {
+    const first = proxy.requests.length;
+    const isBlob = ({ url, method }: SeenRequest): boolean => method === "GET" && url.includes("/blobs/sha256:");
+    proxy.fault = (request) => (isBlob(request) ? fault(request, basename(request.url)) : undefined);
+    return () => proxy.requests.slice(first).filter(isBlob);
+  }
+
+  const names = async ({ records, hold }: Room, id: RecordId): Promise<string[]> => {
+    await using tree = await records.mount(id, hold);
+    return readdirSync(tree.path).sort();
+  };
+  const ingestFile = (root: string, digest: Digest): string =>
+    join(root, "content/ingest", digestHex(digestOf(`registry-${digest}`)), "data");
+
+  for (const driver of ["overlay", "copy"] as const) {
+    test(`${driver}: a layer is unpacked while it comes, and the next while those above still come`, async () => {
+      await using room = await roomAt(undefined, driver);
+      const layers = [await layer("a", LARGE, 1), await layer("b", LARGE, 2), await layer("c", LARGE, 3)];
+      const id = room.records.addChain(layers, room.hold.lease);
+      // The end of each layer comes only when a file of its beginning is to be seen among the snapshots.
+      spoil((_request, digest) => {
+        const index = layers.findIndex((each) => each.digest === digest);
+        const until = (): Promise<void> => fileThere(join(room.root, "snapshots"), "abc"[index] ?? "");
+        return { kind: "hold", after: (layers[index]?.size ?? 0) - 1000, until };
+      });
+      assert.deepEqual(await names(room, id), ["a", "a-large", "b", "b-large", "c", "c-large"]);
+      assert.deepEqual(
+        room.records.layers(id).map((row) => row.snapshot),
+        room.records.layers(id).map((row) => row.chainId),
+      );
+    });
+  }
+
+  test("what cannot be had fails at once, and stops what is still coming", async () => {
+    await using room = await roomAt();
+    const [below, above] = [await layer("s", LARGE, 12), await layer("t", 1000, 13)];
+    const base = room.records.addChain([below], room.hold.lease);
+    const id = room.records.addChain([below, above], room.hold.lease);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const held: Fault = { kind: "hold", after: 200_000, until: () => promise };
+    const refused: Fault = { kind: "status", status: 404 };
+    spoil((_request, digest) => (digest === below.digest ? held : refused));
+    await assert.rejects(names(room, id), (error) => isVarveError(error) && error.details["record"] === id);
+    assert.equal(room.records.get(base)?.snapshot, undefined);
+    while ([...room.snapshotter.walk()].length > 0) await sleep(5);
+    resolve();
+  });
+
+  test("a download that is cut again and again brings each byte once, and is unpacked once", async () => {
+    await using room = await roomAt();
+    const [from, size] = [await layer("f", 12 * MiB, 4), (5 * MiB) / 2];
+    const requests = spoil(() => ({ kind: "reset", after: size }));
+    let prepared = 0;
+    const prepare = room.snapshotter.prepare.bind(room.snapshotter);
+    room.snapshotter.prepare = async (...args) => {
+      prepared += 1;
+      return await prepare(...args);
+    };
+    const id = room.records.addChain([from], room.hold.lease);
+    assert.deepEqual(await names(room, id), ["f", "f-large"]);
+    assert.equal(prepared, 1);
+    const starts = requests().map(({ headers }) => Number(/=(\d+)-/.exec(headers.range ?? "=0-")?.[1]));
+    const sent = starts.reduce((sum, start) => sum + Math.min(size, from.size - start), 0);
+    // A cut drops what the client has not looked at yet: less than this each time.
+    assert.ok(sent <= from.size + starts.length * 131_072, `${sent} bytes for ${from.size}: ${starts.join()}`);
+    assert.equal(starts.length, Math.ceil(from.size / size));
+  });
+
+  test("a killed process's download goes on in the next", async () => {
+    await using directory = await temporaryDirectory();
+    const from = await layer("k", 6 * MiB, 5);
+    const requests = spoil(({ headers }) =>
+      headers.range === undefined ? { kind: "stall", after: 4 * MiB } : undefined,
+    );
+    const child = startMount(directory.path, proxy.host, from);
+    const file = ingestFile(directory.path, from.digest);
+    while (!existsSync(file) || statSync(file).size < 3 * MiB) await sleep(5);
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const brought = statSync(file).size;
+    await using room = await roomAt(directory.path);
+    const id = room.records.addChain([from], room.hold.lease);
+    assert.deepEqual(await names(room, id), ["k", "k-large"]);
+    assert.deepEqual(
+      requests().map(({ headers }) => headers.range),
+      [undefined, `bytes=${brought}-`],
+    );
+  });
+
+  test("wrong bytes leave neither a snapshot nor a blob; those of the second try count", async () => {
+    const from = await layer("w", 200_000, 6);
+    for (const often of ["always", "once"] as const) {
+      await using room = await roomAt();
+      const id = room.records.addChain([from], room.hold.lease);
+      let seen = 0;
+      spoil(() => (often === "always" || (seen += 1) === 1 ? { kind: "corrupt" } : undefined));
+      if (often === "once") {
+        assert.deepEqual(await names(room, id), ["w", "w-large"]);
+        continue;
+      }
+      const isCorrupt = (error: unknown): boolean => isVarveError(error, "corrupt") && error.details["record"] === id;
+      await assert.rejects(names(room, id), isCorrupt);
+      assert.deepEqual([...room.snapshotter.walk()], []);
+      assert.deepEqual([...room.content.walk()], []);
+      assert.deepEqual(readdirSync(join(room.root, "content/ingest")), []);
+    }
+  });
+
+  test("a sound archive that is not the blob is unpacked in vain: nothing of it counts", async () => {
+    const archive = (letter: string): Promise<Buffer> =>
+      collect(writeTar([{ path: letter, body: letter.repeat(LARGE) }]), 2 * LARGE, what);
+    const [right, wrong] = [await archive("r"), await archive("w")];
+    const face = {
+      digest: digestOf(right),
+      diffId: digestOf(right),
+      size: right.length,
+      mediaType: MediaType.ociLayer,
+    };
+    await using room = await roomAt();
+    const from: RemoteLayer = { ...face, sources: [`${proxy.host}/app`], annotations: {} };
+    const id = room.records.addChain([from], room.hold.lease);
+    const requests = spoil(() => ({ kind: "status", status: 200, body: wrong.toString("latin1") }));
+    await assert.rejects(names(room, id), (error) => isVarveError(error, "corrupt"));
+    assert.equal(requests().length, 2);
+    assert.deepEqual([...room.snapshotter.walk()], []);
+    assert.deepEqual([...room.content.walk()], []);
+    assert.deepEqual(readdirSync(join(room.root, "content/ingest")), []);
+  });
+
+  test("an image whose config names another diffID leaves no snapshot, whole as its blob is", async () => {
+    await using room = await roomAt();
+    const [good, bad] = [await layer("g", 1000, 7), await layer("b", 200_000, 8)];
+    const id = room.records.addChain([good, { ...bad, diffId: good.diffId }], room.hold.lease);
+    spoil(() => undefined);
+    await assert.rejects(
+      names(room, id),
+      (error) => isVarveError(error, "corrupt") && error.details["record"] === id && /digest/.test(error.message),
+    );
+    assert.deepEqual(
+      [...room.snapshotter.walk()].map(({ name }) => name),
+      [good.diffId],
+    );
+    assert.equal(room.records.get(id)?.snapshot, undefined);
+  });
+
+  test("a caller that leaves takes nothing from the others; the last one stops the download, which is kept", async () => {
+    await using room = await roomAt();
+    const { records, content } = room;
+    const from = await layer("c", 300_000, 9);
+    const id = records.addChain([from], room.hold.lease);
+    const [reached, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    spoil(() => ({ kind: "hold", after: 200_000, until: () => (reached.resolve(), release.promise) }));
+    const callers = Array.from({ length: 10 }, () => new AbortController());
+    const mounts = callers.map(async ({ signal }) => {
+      await using lease = await content.lease();
+      await using tree = await records.mount(id, { lease, signal });
+      return readFileSync(join(tree.path, "c"), "utf8");
+    });
+    await reached.promise;
+    for (const caller of callers.slice(0, 9)) caller.abort();
+    const settled = Promise.allSettled(mounts);
+    await Promise.allSettled(mounts.slice(0, 9));
+    release.resolve();
+    const outcomes = (await settled).map((each) => (each.status === "fulfilled" ? each.value : each.reason));
+    assert.equal(outcomes[9], "c");
+    assert.ok(outcomes.slice(0, 9).every((error) => isVarveError(error, "cancelled")));
+
+    const second = await layer("d", 300_000, 10);
+    const other = records.addChain([second], room.hold.lease);
+    const [begun, never] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    spoil(() => ({ kind: "hold", after: 200_000, until: () => (begun.resolve(), never.promise) }));
+    const last = new AbortController();
+    const mounted = records.mount(other, { ...room.hold, signal: last.signal });
+    const failed = assert.rejects(mounted, (error) => isVarveError(error, "cancelled"));
+    await begun.promise;
+    const file = ingestFile(room.root, second.digest);
+    while (!existsSync(file) || statSync(file).size < 100_000) await sleep(5);
+    last.abort();
+    await failed;
+    const requests = spoil(() => undefined);
+    assert.deepEqual(await names(room, other), ["d", "d-large"]);
+    assert.equal(requests().length, 1);
+    assert.ok(Number(/=(\d+)-/.exec(requests()[0]?.headers.range ?? "")?.[1]) >= 100_000);
+    never.resolve();
+  });
+
+  test("what another process brings is waited for, and unpacked from the store", async () => {
+    await using directory = await temporaryDirectory();
+    const from = await layer("p", 300_000, 11);
+    const [reached, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const requests = spoil(() => ({ kind: "hold", after: 200_000, until: () => (reached.resolve(), release.promise) }));
+    const child = startMount(directory.path, proxy.host, from);
+    const closed = once(child, "close");
+    await reached.promise;
+    await using room = await roomAt(directory.path);
+    const busy = new Promise<void>((resolve) => {
+      const ingest = room.content.ingest.bind(room.content);
+      room.content.ingest = async (...args) => {
+        try {
+          return await ingest(...args);
+        } catch (error) {
+          resolve();
+          throw error;
+        }
+      };
+    });
+    const mounted = names(room, room.records.addChain([from], room.hold.lease));
+    await busy;
+    release.resolve();
+    assert.deepEqual(await mounted, ["p", "p-large"]);
+    assert.equal(requests().length, 1);
+    await closed;
+    assert.equal(child.exitCode, 0);
+  });
+});
+
+/** Settles when a file of this name is somewhere below a directory. */
+async function fileThere(directory: string, name: string): Promise<void> {
+  const isThere = (): boolean =>
+    readdirSync(directory, { recursive: true, encoding: "utf8" }).some((path) => basename(path) === name);
+  while (!isThere()) await sleep(5);
+}

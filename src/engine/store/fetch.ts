@@ -1,0 +1,42 @@
+import { VarveError, isVarveError } from "../../core/index.ts";
+import type { ContentStore } from "../../content/index.ts";
+import { verified } from "../../io/index.ts";
+import type { FetchBlob } from "../../record/index.ts";
+import type { Registry } from "../../registry/index.ts";
+
+const LAYOUT = "layout:";
+
+/** Fetches blobs from the first of their sources that gives them whole: repositories, and OCI layouts of this machine. */
+export function blobFetcher(open: () => Promise<Registry>, store: ContentStore): FetchBlob {
+  const fetchFrom = async (source: string, ...[blob, hold, onIngest]: Parameters<FetchBlob>): Promise<void> => {
+    const directory = layoutDirectory(source);
+    if (directory !== undefined) {
+      const { layoutBlob } = await import("../../remotecache/index.ts");
+      const expected = { digest: blob.digest, size: blob.size };
+      const bytes = verified(layoutBlob(directory, blob), expected, { what: `blob ${blob.digest} of ${directory}` });
+      await store.put(bytes, { ...hold, expected });
+      return;
+    }
+    const { fetchBlob } = await import("../../registry/index.ts");
+    const slash = source.indexOf("/");
+    const reference = { registry: source.slice(0, slash), repository: source.slice(slash + 1) };
+    await fetchBlob(await open(), reference, blob, { ...hold, store, onIngest });
+  };
+  return async (blob, hold, onIngest) => {
+    let failure: unknown = new VarveError("not-found", `Cannot fetch blob ${blob.digest}: its source is not known`);
+    for (const source of blob.sources) {
+      try {
+        return await fetchFrom(source, blob, hold, onIngest);
+      } catch (error) {
+        if (isVarveError(error, "cancelled")) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  };
+}
+
+/** The directory of a source that is an OCI layout. */
+function layoutDirectory(source: string): string | undefined {
+  return source.startsWith(LAYOUT) ? source.slice(LAYOUT.length) : undefined;
+}

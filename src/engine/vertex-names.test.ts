@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nameOfLayers, stepOf } from "./vertex-names.ts";
+
+test("descriptions tell of the step as it stands in a Dockerfile", () => {
+  for (const [description, step] of [
+    ["mount / from exec /bin/sh -c npm ci", "RUN npm ci"],
+    ["mount / from exec /bin/sh -c set -e\nmake", "RUN set -e\nmake"],
+    ["mount / from exec /bin/true x", "RUN /bin/true x"],
+    ["copy /app /src/", "COPY /app /src/"],
+    ["mkdir /src", "mkdir /src"],
+    ["RUN npm ci", "RUN npm ci"],
+    ["imported sha256:0", undefined],
+    ["pulled from docker.io/library/alpine", undefined],
+    ["", undefined],
+  ] as const)
+    assert.equal(stepOf(description), step, description);
+  assert.equal(nameOfLayers([{ description: "copy a b" }, { description: "copy c d" }]), "COPY c d");
+  assert.equal(nameOfLayers([]), undefined);
+});

@@ -1,0 +1,37 @@
+import { type Descriptor, type Digest, hostPlatform } from "../core/index.ts";
+import { type ImageDocumentsStore, openAnyPlatform } from "./local-image.ts";
+import { ImageRelations } from "./relations.ts";
+import type { ImageStore } from "./image-store.ts";
+
+/** Where images are kept, with their names. */
+export interface NamedImagesStore extends ImageDocumentsStore {
+  readonly images: ImageStore;
+}
+
+/**
+ * Gives an image a name. An image that had the name before stays, if need be without one. The blobs must be kept until
+ * this returns, and linked. Durable.
+ */
+export async function nameImage(store: NamedImagesStore, name: string, descriptor: Descriptor): Promise<void> {
+  const old = store.images.get(name);
+  const before = old === undefined ? undefined : await openAnyPlatform(store, old.descriptor, hostPlatform());
+  const relations = new ImageRelations(store.state);
+  store.state.transaction(
+    () => {
+      // Somebody else may have moved the name while its image was being read.
+      const still = store.images.get(name)?.descriptor.digest === old?.descriptor.digest;
+      store.images.tag(name, descriptor);
+      if (!still || before === undefined || old === undefined) return;
+      if (relations.names(before.manifest.digest).length === 0) relations.adopt(before.id, before.manifest);
+    },
+    { durable: true },
+  );
+}
+
+/** Keeps an image that has no name, such as one that was loaded from an archive without names. */
+export function keepUntagged(
+  store: ImageDocumentsStore,
+  image: { readonly id: Digest; readonly manifest: Descriptor },
+): void {
+  new ImageRelations(store.state).adopt(image.id, image.manifest);
+}

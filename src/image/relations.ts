@@ -1,0 +1,142 @@
+import { addEdge, removeEdgesFrom } from "../content/index.ts";
+import type { Descriptor, Digest } from "../core/index.ts";
+import { encodeContainerConfig, encodeDescriptor } from "./encode.ts";
+import { parseContainerConfig } from "./read-config.ts";
+import { parseDescriptor } from "./read-manifest.ts";
+import type { ContainerConfig } from "./types.ts";
+import type { State } from "../state/index.ts";
+
+/** What is kept of an image beside its documents. */
+export interface Relation {
+  readonly id: Digest;
+  readonly manifest: Descriptor;
+  readonly parent: Digest | undefined;
+  readonly builtHere: boolean;
+  readonly containerConfig: ContainerConfig | undefined;
+}
+
+interface RelationRow {
+  readonly id: Digest;
+  readonly descriptor: string;
+  readonly parent: Digest | null;
+  readonly container_config: string | null;
+  readonly built_here: number;
+}
+
+function fromRow(row: RelationRow): Relation {
+  const { container_config: config } = row;
+  return {
+    id: row.id,
+    manifest: parseDescriptor(row.descriptor),
+    parent: row.parent ?? undefined,
+    builtHere: row.built_here === 1,
+    containerConfig: config === null ? undefined : parseContainerConfig(config),
+  };
+}
+
+/** Names stand for a manifest, or for an index that has it. */
+const NAMES = `
+SELECT from_id AS name FROM edge WHERE from_kind = 'image' AND to_kind = 'blob'
+  AND (to_id = ?1 OR to_id IN (SELECT from_id FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?1))
+  AND from_id IN (SELECT name FROM image) ORDER BY from_id`;
+
+/** What has a blob among its parts: of a config, its manifests. */
+const HOLDERS = `
+SELECT from_id AS manifest FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?1
+  AND from_id IN (SELECT digest FROM blob) ORDER BY from_id`;
+
+/**
+ * Parents, container configs and the built-here mark of images, by id. A row keeps its image from being collected,
+ * whether or not it has a name. Synchronous, and part of the caller's transaction if there is one.
+ */
+export class ImageRelations {
+  readonly #state: State;
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  get(id: Digest): Relation | undefined {
+    const row = this.#state.get<RelationRow>("SELECT * FROM local_image WHERE id = ?", id);
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  /** In order of id. */
+  list(): Relation[] {
+    return this.#state.all<RelationRow>("SELECT * FROM local_image ORDER BY id").map(fromRow);
+  }
+
+  /** Images made from `parent`; of undefined those that were built here from nothing. */
+  children(parent: Digest | undefined): Relation[] {
+    const where = parent === undefined ? "parent IS NULL AND built_here = 1" : "parent = ?";
+    const values = parent === undefined ? [] : [parent];
+    return this.#state.all<RelationRow>(`SELECT * FROM local_image WHERE ${where} ORDER BY id`, ...values).map(fromRow);
+  }
+
+  hasChildren(id: Digest): boolean {
+    return this.#state.get("SELECT 1 FROM local_image WHERE parent = ? LIMIT 1", id) !== undefined;
+  }
+
+  /** Normalised names of the image of a manifest, those of indexes that have it included. */
+  names(manifest: Digest): string[] {
+    return this.#state.all<{ name: string }>(NAMES, manifest).map(({ name }) => name);
+  }
+
+  /** The manifest of an image that is here, with or without a row; undefined if it is not. */
+  manifestOf(id: Digest): Digest | undefined {
+    const row = this.#state.get<{ manifest: Digest }>("SELECT manifest FROM local_image WHERE id = ?", id);
+    const named = this.#state.all<{ manifest: Digest }>(HOLDERS, id);
+    return row?.manifest ?? named.find(({ manifest }) => this.names(manifest).length > 0)?.manifest;
+  }
+
+  /** Writes down an image that was built here. Of an image that is there already the manifest stays. Durable. */
+  record(image: Relation): void {
+    const config = image.containerConfig === undefined ? null : encodeContainerConfig(image.containerConfig);
+    this.#state.transaction(
+      () => {
+        this.adopt(image.id, image.manifest);
+        this.#state.run(
+          "UPDATE local_image SET parent = ?, container_config = ?, built_here = ? WHERE id = ?",
+          image.parent ?? null,
+          config,
+          image.builtHere ? 1 : 0,
+          image.id,
+        );
+      },
+      { durable: true },
+    );
+  }
+
+  /** Keeps an image that came from elsewhere, with no parent; nothing happens if it is there already. Durable. */
+  adopt(id: Digest, manifest: Descriptor): void {
+    this.#state.transaction(
+      () => {
+        this.#state.run(
+          "INSERT OR IGNORE INTO local_image VALUES (?, ?, ?, NULL, NULL, 0)",
+          id,
+          manifest.digest,
+          encodeDescriptor(manifest),
+        );
+        const kept = this.#state.get<{ manifest: Digest }>("SELECT manifest FROM local_image WHERE id = ?", id);
+        addEdge(this.#state, { kind: "image", id }, { kind: "blob", id: kept?.manifest ?? manifest.digest });
+      },
+      { durable: true },
+    );
+  }
+
+  /** Moves an image below another parent. False if there is no such image here. */
+  setParent(id: Digest, parent: Digest): boolean {
+    return this.#state.run("UPDATE local_image SET parent = ? WHERE id = ?", parent, id).changes > 0;
+  }
+
+  /** Lets go of an image; false if it was not here. Its names stay. Its children keep its id as their parent. Durable. */
+  remove(id: Digest): boolean {
+    return this.#state.transaction(
+      () => {
+        removeEdgesFrom(this.#state, { kind: "image", id });
+        return this.#state.run("DELETE FROM local_image WHERE id = ?", id).changes > 0;
+      },
+      { durable: true, frees: true },
+    );
+  }
+}

@@ -1,0 +1,175 @@
+import { type CommitRequest, commitImage } from "./commit.ts";
+import { listAll } from "./find.ts";
+import { recordOf } from "./records.ts";
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { ClassicHouse, copy, env, run } from "../../testing/classic.ts";
+import { recordsMissing } from "../../testing/records.ts";
+import { type Digest, hostPlatform, isDigest } from "../core/index.ts";
+import { temporaryDirectory } from "../io/index.ts";
+import { SCRATCH } from "../record/index.ts";
+
+const skip = recordsMissing() ?? false;
+const SCRIPT = join(import.meta.dirname, "../../testing/classic-process.ts");
+
+function request(change: Partial<CommitRequest> = {}): CommitRequest {
+  const config = { Env: ["A=1"], OpenStdin: false, Hostname: "h" };
+  const common = { parent: undefined, record: undefined, config, containerConfig: config };
+  return { ...common, createdBy: "x", platform: hostPlatform(), created: 1_700_000_000_000_000_001n, ...change };
+}
+
+/** Every image of a house has all it needs: documents and layers. Gives their ids. */
+async function whole(house: ClassicHouse): Promise<Digest[]> {
+  const images = (await listAll(house.store)).map(({ image }) => image);
+  assert.equal(
+    images.length,
+    new Set([...house.relations.list().map(({ id }) => id), ...images.map(({ id }) => id)]).size,
+  );
+  for (const { layers, config } of images) {
+    for (const { descriptor } of layers) assert.ok(house.store.content.info(descriptor.digest), descriptor.digest);
+    assert.equal(config.history.filter((entry) => entry.empty_layer !== true).length, layers.length);
+  }
+  assert.deepEqual((await house.store.content.verify()).damaged, []);
+  return images.map(({ id }) => id);
+}
+
+test(
+  "S2, S3: an image from nothing without layers; as many layers as entries that are not empty",
+  { skip },
+  async () => {
+    await using house = await ClassicHouse.open();
+    const bare = await commitImage(request({ comment: "c", author: "a" }), house.store, house.hold);
+    assert.deepEqual(bare.config.history, [
+      { created: "2023-11-14T22:13:20.000000001Z", created_by: "x", author: "a", comment: "c", empty_layer: true },
+    ]);
+    assert.deepEqual([bare.layers, bare.config.rootfs.diff_ids, bare.config.author], [[], [], "a"]);
+    assert.deepEqual(bare.config.config, { Env: ["A=1"] });
+    assert.equal(bare.containerConfig?.Hostname, "h");
+    const built = await house.build([env({ A: "1" }), copy("f", "1"), run("nothing"), copy("g", "2")]);
+    assert.deepEqual(
+      built.image.config.history.map((entry) => entry.empty_layer === true),
+      [true, false, true, false],
+    );
+    await house.tag("bare", bare);
+    const archive = await house.save(bare, "bare");
+    await house.load(archive);
+    assert.equal((await house.image("bare")).id, bare.id);
+    await whole(house);
+  },
+);
+
+test("S24: a step that changes nothing has no layer, though it had a filesystem of its own", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const base = await house.base();
+  await using layer = await house.store.records.begin(
+    recordOf(base, house.store.records, house.hold.lease),
+    {},
+    house.hold,
+  );
+  const { id } = await layer.commit();
+  const image = await commitImage(request({ parent: base, record: id }), house.store, house.hold);
+  assert.deepEqual(image.layers, base.layers);
+  assert.equal(image.config.history.at(-1)?.empty_layer, true);
+  const none = await commitImage(request({ parent: base, record: SCRATCH }), house.store, house.hold);
+  assert.equal(none.id, image.id);
+});
+
+test("S4, S20: with the same time the same image, however often; with another one another", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const [first, second] = [
+    await commitImage(request(), house.store, house.hold),
+    await commitImage(request(), house.store, house.hold),
+  ];
+  assert.deepEqual(second, first);
+  const later = await commitImage(request({ created: 2n }), house.store, house.hold);
+  assert.notEqual(later.id, first.id);
+  const { created: _created, ...timeless } = request();
+  const [a, b] = await Promise.all([1, 2].map(() => commitImage(timeless, house.store, house.hold)));
+  assert.notEqual(a?.id, b?.id);
+});
+
+test("S19: collections that run all the time take nothing from builds", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const finished = new AbortController();
+  const builds = Promise.all(
+    ["a", "b", "c"].map(async (name) => {
+      const ids: Digest[] = [];
+      for (let n = 0; n < 4; n++) {
+        const built = await house.build([env({ N: `${n}` }), copy("f", `${name} ${n}`), run("make", { g: `${n}` })]);
+        ids.push(...built.ids);
+      }
+      return ids;
+    }),
+  ).finally(() => finished.abort());
+  while (!finished.signal.aborted) await house.collect();
+  const ids = (await builds).flat();
+  await house.collect();
+  const there = new Set(await whole(house));
+  assert.deepEqual(
+    ids.filter((id) => !there.has(id)),
+    [],
+  );
+});
+
+test("two processes build in one root while a third collects, and all they made is whole", { skip }, async () => {
+  await using dir = await temporaryDirectory();
+  await using house = await ClassicHouse.open(dir.path);
+  const finished = new AbortController();
+  const children = Promise.all(["p", "q"].map((name) => finish([dir.path, name, "5"]))).finally(() => finished.abort());
+  while (!finished.signal.aborted) await house.collect();
+  const ids = (await children).flat();
+  await house.collect();
+  const there = new Set<string>(await whole(house));
+  assert.equal(ids.length, 10);
+  assert.deepEqual(
+    ids.filter((id) => !there.has(id)),
+    [],
+  );
+});
+
+test(
+  "S18: a process killed at any moment leaves whole images alone, all it told of, and nothing to collect later",
+  { skip },
+  async () => {
+    await using dir = await temporaryDirectory();
+    for (const builds of [1, 2, 3]) {
+      const child = spawn(process.execPath, [SCRIPT, dir.path, `k${builds}`, "1000"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const told: string[] = [];
+      for await (const line of createInterface(child.stdout)) {
+        told.push(line);
+        if (told.length === builds) child.kill("SIGKILL");
+      }
+      if (child.exitCode === null && child.signalCode === null) await once(child, "close");
+      await using house = await ClassicHouse.open(dir.path);
+      // As if the leases of the dead process had run out.
+      house.store.state.run("UPDATE lease SET expires_at = 0 WHERE id != ?", house.hold.lease.id);
+      await house.collect();
+      const there = new Set<string>(await whole(house));
+      assert.ok(told.length >= builds);
+      assert.deepEqual(
+        told.filter((id) => !there.has(id)),
+        [],
+      );
+      await house.collect();
+      const before = [...house.store.content.walk()].length;
+      await house.collect();
+      assert.equal([...house.store.content.walk()].length, before);
+    }
+  },
+);
+
+async function finish(args: readonly string[]): Promise<string[]> {
+  const child = spawn(process.execPath, [SCRIPT, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const lines: string[] = [];
+  for await (const line of createInterface(child.stdout)) lines.push(line);
+  if (child.exitCode === null && child.signalCode === null) await once(child, "close");
+  assert.equal(child.exitCode, 0);
+  assert.ok(lines.every(isDigest));
+  return lines;
+}

@@ -1,0 +1,18 @@
+export { type CommitRequest, commitImage } from "./commit.ts";
+export { type CatalogueEntry, type FoundImage, findImage, listAll, requireImage } from "./find.ts";
+export { type HistoryLine, type HistoryRow, historyRows, imageHistory } from "./history.ts";
+export { type ImportOptions, type ImportedImage, importRootfs } from "./import.ts";
+export { inspectImage } from "./inspect.ts";
+export { listEntries } from "./list.ts";
+export { type LoadImagesOptions, type LoadedImage, loadImages, loadedNames } from "./load.ts";
+export { type PruneImagesOptions, pruneImages, pruneUntagged } from "./prune.ts";
+export { type PullImageOptions, type PulledImage, type PulledLayers, pullImage } from "./pull.ts";
+export { type PushImageOptions, pushImage, pushStoredImage } from "./push.ts";
+export { holdImage, recordOf } from "./records.ts";
+export { type RemoveOptions, removeImage } from "./remove.ts";
+export { type SaveOptions, type SavedImage, saveImages, saveImagesTo, saveStoredImages } from "./save.ts";
+export { squashImage } from "./squash.ts";
+export { type ImageSummary, listImages } from "./summaries.ts";
+export { tagImage } from "./tag.ts";
+export type * from "./types.ts";
+export { type ImageDocuments, documentsOf, writeDocuments } from "./write.ts";

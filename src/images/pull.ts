@@ -1,0 +1,76 @@
+import {
+  type Descriptor,
+  type Digest,
+  type Platform,
+  type Reference,
+  formatReference,
+  hostPlatform,
+  parseReference,
+  withDefaultTag,
+} from "../core/index.ts";
+import type { Store } from "../engine/index.ts";
+import { type NamedImage, checkImage, nameImage } from "../image/index.ts";
+import type { Registry } from "../registry/index.ts";
+import { findImage, requireNamedImage } from "./find.ts";
+import type { TransferOptions } from "./types.ts";
+
+/** The layers of a pull, told before the first of them is fetched. */
+export interface PulledLayers {
+  readonly layers: readonly Descriptor[];
+  /** Those that were in the store before. */
+  readonly present: ReadonlySet<Digest>;
+}
+
+export interface PullImageOptions extends TransferOptions {
+  /** One platform of an index, or all it has. Default: this machine's. */
+  readonly platform?: Platform | "all" | undefined;
+  /** The client to ask, which has credentials of its own. Default: the store's. */
+  readonly registry?: Registry | undefined;
+  /** Called when manifests and configs are here and valid. */
+  readonly onResolved?: ((layers: PulledLayers) => void) | undefined;
+}
+
+export interface PulledImage extends NamedImage {
+  /** False if the name stood for this image before. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Pulls an image with all its layers and keeps it under its name. Blobs that are in the store are verified, and fetched again
+ * if they are damaged. An image that had the name before stays, without a name.
+ *
+ * @throws {VarveError} `not-found`, `unauthorized`, `remote`, `invalid-image` for what cannot be used.
+ */
+export async function pullImage(
+  store: Store,
+  name: string | Reference,
+  options: PullImageOptions = {},
+): Promise<PulledImage> {
+  const reference = withDefaultTag(typeof name === "string" ? parseReference(name) : name);
+  const { content } = store;
+  const { platform = hostPlatform(), onResolved } = options;
+  const { pull } = await import("../registry/index.ts");
+  await using lease = await content.lease();
+  const { target } = await pull(options.registry ?? (await store.registry()), reference, {
+    platform,
+    store: content,
+    lease,
+    check: checkImage,
+    present: "verify",
+    signal: options.signal,
+    onEvent: options.onTransfer,
+    onWait: options.onWait,
+    onResolved:
+      onResolved &&
+      ((images) => {
+        const layers = images.flatMap((image) => image.layers);
+        const present = layers.filter(({ digest }) => content.info(digest) !== undefined).map(({ digest }) => digest);
+        onResolved({ layers, present: new Set(present) });
+      }),
+  });
+  const full = formatReference(reference);
+  const before = await findImage(store, full, platform === "all" ? hostPlatform() : platform);
+  await nameImage(store, full, target);
+  const isNew = before?.target.digest !== target.digest && before?.image.manifest.digest !== target.digest;
+  return { ...(await requireNamedImage(store, full)), isNew };
+}

@@ -1,0 +1,26 @@
+import type { ImageLayer, LocalImage } from "../image/index.ts";
+import type { Lease } from "../content/index.ts";
+import type { Hold, RecordId, Records } from "../record/index.ts";
+import type { LocalImages } from "./types.ts";
+
+/** The filesystem of an image. Layers stay blobs until somebody needs the tree. */
+export function recordOf(image: { readonly layers: readonly ImageLayer[] }, records: Records, lease: Lease): RecordId {
+  const layers = image.layers.map(({ diffId, descriptor: { digest, size, mediaType } }) => ({
+    diffId,
+    digest,
+    size,
+    mediaType,
+    sources: [],
+    annotations: {},
+  }));
+  return records.addChain(layers, lease);
+}
+
+/** Has the lease keep an image; false if the image has gone. */
+export function holdImage({ manifest }: LocalImage, { state, content }: LocalImages, { lease }: Hold): boolean {
+  return state.transaction(() => {
+    if (content.info(manifest.digest) === undefined) return false;
+    lease.add("blob", manifest.digest);
+    return true;
+  });
+}

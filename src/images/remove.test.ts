@@ -1,0 +1,227 @@
+import { listEntries } from "./list.ts";
+import { historyRows } from "./history.ts";
+import { pruneImages } from "./prune.ts";
+import { removeImage } from "./remove.ts";
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ClassicBuilt, ClassicHouse, copy, env, label, run } from "../../testing/classic.ts";
+import { recordsMissing } from "../../testing/records.ts";
+import { type Digest, isVarveError } from "../core/index.ts";
+
+const skip = recordsMissing() ?? false;
+const STEPS = [env({ A: "1" }), run("make", { made: "1" }), label("l", "1")];
+const NAME = "docker.io/library/app:latest";
+
+async function tagged(house: ClassicHouse): Promise<ClassicBuilt> {
+  const built = await house.build(STEPS, { base: await house.base() });
+  await house.tag("app", built.image);
+  return built;
+}
+
+const conflict =
+  (reason: string, soft: boolean) =>
+  (error: unknown): boolean => {
+    assert.ok(isVarveError(error, "busy"), String(error));
+    const { conflict: found } = error.details as { conflict: { reason: string; soft: boolean } };
+    assert.deepEqual([found.reason, found.soft], [reason, soft]);
+    return true;
+  };
+
+const ids = async (house: ClassicHouse, all = false): Promise<Digest[]> =>
+  (await listEntries(house.store, { all })).map(({ image }) => image.id);
+
+test(
+  "S8: steps below an image are listed with all alone; C: an untagged image nobody stands on is listed",
+  { skip },
+  async () => {
+    await using house = await ClassicHouse.open();
+    const built = await tagged(house);
+    const base = await house.image("base");
+    assert.deepEqual(await ids(house), [built.image.id, base.id]);
+    assert.deepEqual(await ids(house, true), [...built.ids.toReversed(), base.id]);
+    house.store.images.remove("app");
+    const [shown] = await listEntries(house.store);
+    assert.deepEqual([shown?.image.id, shown?.names], [built.image.id, []]);
+  },
+);
+
+test("S5, S6: a name that moves leaves its image untagged, and a new name ends that", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const base = await house.base();
+  const { image } = await house.build(STEPS, { base });
+  await house.tag("base", image);
+  await house.collect();
+  const untagged = (await listEntries(house.store, { all: true })).find((entry) => entry.image.id === base.id);
+  assert.deepEqual(untagged?.names, []);
+  assert.equal((await house.image(base.id)).layers.length, base.layers.length);
+  await house.tag("again", base);
+  assert.deepEqual((await listEntries(house.store, { all: true })).filter(({ names }) => names.length === 0).length, 2);
+});
+
+test(
+  "S7: an image's parent is the step before; S9: a loaded one has none, and one id in its history",
+  { skip },
+  async () => {
+    await using house = await ClassicHouse.open();
+    const { image, ids: steps } = await tagged(house);
+    assert.equal((await house.image("app")).parent, steps.at(-2));
+    const archive = await house.save(image, "app");
+    await removeImage(house.store, "app");
+    await house.load(archive);
+    const found = await house.image("app");
+    assert.deepEqual([found.id, found.parent], [image.id, undefined]);
+    const [first, ...rest] = historyRows(house.store, found);
+    assert.deepEqual([first?.id, first?.names, rest.map(({ id }) => id).join("")], [image.id, [NAME], ""]);
+  },
+);
+
+test("S11: of two names one goes alone", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await tagged(house);
+  await house.tag("other", image);
+  assert.deepEqual(await removeImage(house.store, "app"), [
+    { kind: "untagged", reference: NAME, id: image.id, config: image.config },
+  ]);
+  assert.equal((await house.image("other")).id, image.id);
+});
+
+test("S12: an id with several names goes by force alone, with all of them", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await tagged(house);
+  await house.tag("other", image);
+  await assert.rejects(removeImage(house.store, image.id), conflict("several-references", true));
+  const removed = await removeImage(house.store, image.id, { force: true });
+  assert.deepEqual(
+    removed.slice(0, 3).map((each) => (each.kind === "untagged" ? each.reference : each.id)),
+    [NAME, "docker.io/library/other:latest", image.id],
+  );
+});
+
+test("S13: what a container uses goes by force alone, and by id not while it runs", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await tagged(house);
+  const stopped = { inUse: (id: Digest) => (id === image.id ? ("stopped" as const) : undefined) };
+  const running = { inUse: (id: Digest) => (id === image.id ? ("running" as const) : undefined) };
+  await assert.rejects(removeImage(house.store, "app", stopped), conflict("in-use", true));
+  await assert.rejects(removeImage(house.store, image.id, { ...running, force: true }), conflict("in-use", false));
+  const kept = await removeImage(house.store, "app", { ...running, force: true });
+  assert.deepEqual(kept, [{ kind: "untagged", reference: NAME, id: image.id, config: image.config }]);
+  await house.collect();
+  assert.equal((await house.image(image.id)).id, image.id);
+  const removed = await removeImage(house.store, image.id, { ...stopped, force: true });
+  assert.equal(removed[0]?.kind, "deleted");
+});
+
+test(
+  "S14, C30: the last name takes the untagged parents that nobody else needs, and the cache with them",
+  { skip },
+  async () => {
+    await using house = await ClassicHouse.open();
+    const { ids: steps } = await tagged(house);
+    const base = await house.image("base");
+    const other = await house.build([...STEPS.slice(0, 1), run("other", { o: "1" })], { base });
+    await house.tag("other", other.image);
+    const removed = await removeImage(house.store, "app");
+    assert.deepEqual(
+      removed.filter(({ kind }) => kind === "deleted").map(({ id }) => id),
+      [steps[2], steps[1]],
+    );
+    await house.collect();
+    const built = await house.build(STEPS, { base });
+    assert.deepEqual(built.answers, ["local", "miss", "miss"]);
+  },
+);
+
+test("S15, C30: without pruning only the last step is missed", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await tagged(house);
+  const removed = await removeImage(house.store, "app", { noPrune: true });
+  assert.deepEqual(removed.slice(1), [{ kind: "deleted", id: image.id }]);
+  await house.collect();
+  const built = await house.build(STEPS, { base: await house.image("base") });
+  assert.deepEqual(built.answers, ["local", "local", "miss"]);
+});
+
+test("S16, trap 8: what others were made from stays, named or not, and their parents with it", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image, ids: steps } = await tagged(house);
+  const base = await house.image("base");
+  await assert.rejects(removeImage(house.store, steps[1] ?? "", { force: true }), conflict("children", false));
+  const removed = await removeImage(house.store, "base");
+  assert.deepEqual(
+    removed.map(({ kind }) => kind),
+    ["untagged"],
+  );
+  await house.collect();
+  const rows = historyRows(house.store, image);
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    [...steps.toReversed(), base.id, undefined],
+  );
+  assert.deepEqual((await house.build(STEPS, { base })).answers, ["local", "local", "local"]);
+});
+
+test("S17, C31: pruning keeps the steps below what stays, and takes a chain nobody names whole", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await tagged(house);
+  const base = await house.image("base");
+  const failed = await house.build([copy("f", "1"), run("fails")], { base });
+  const removed = await pruneImages(house.store);
+  assert.deepEqual(
+    removed.map(({ id }) => id),
+    failed.ids.toReversed(),
+  );
+  await house.collect();
+  const again = await house.build(STEPS, { base });
+  assert.deepEqual([again.answers, again.image.id], [["local", "local", "local"], image.id]);
+});
+
+test("pruning all takes what no container uses, and what the filter lets go", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await tagged(house);
+  const base = await house.image("base");
+  const kept = await pruneImages(house.store, { dangling: false, matches: () => false });
+  assert.deepEqual(kept, []);
+  await pruneImages(house.store, { dangling: false, inUse: (id) => (id === image.id ? "stopped" : undefined) });
+  assert.deepEqual(await ids(house), [image.id]);
+  assert.equal(house.relations.get(base.id)?.id, base.id);
+  await pruneImages(house.store, { dangling: false });
+  await house.collect();
+  assert.deepEqual(await ids(house, true), []);
+  // Layers may be in the cache of records still; manifests and configs may not.
+  assert.equal(house.store.content.info(image.manifest.digest), undefined);
+});
+
+test("S28: of two prunes at once one is refused", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  await tagged(house);
+  const both = await Promise.allSettled([pruneImages(house.store), pruneImages(house.store)]);
+  const refused = both.filter((each) => each.status === "rejected");
+  assert.equal(refused.length, 1);
+  assert.ok(isVarveError(refused[0]?.reason, "busy"));
+  await pruneImages(house.store);
+});
+
+test("what is not here is not found; a name without its documents can be taken", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await tagged(house);
+  for (const text of ["nosuch", "f".repeat(64)])
+    await assert.rejects(removeImage(house.store, text), (error) => isVarveError(error, "not-found"));
+  await house.store.content.delete(image.manifest.digest);
+  assert.deepEqual(
+    (await removeImage(house.store, "app")).map(({ kind }) => kind),
+    ["untagged"],
+  );
+  assert.deepEqual(await removeImage(house.store, image.id), [{ kind: "deleted", id: image.id }]);
+  assert.equal(house.relations.get(image.id), undefined);
+});
+
+test("a name that moves to another image while it is being removed stays", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  await tagged(house);
+  const base = await house.image("base");
+  const removing = removeImage(house.store, "app");
+  house.store.images.tag("app", base.manifest);
+  await assert.rejects(removing, (error) => isVarveError(error, "not-found"));
+  assert.equal((await house.image("app")).id, base.id);
+});

@@ -1,0 +1,146 @@
+import { type ImageConfig, ImageRelations } from "../image/index.ts";
+import type { InUse, LocalImages, Removal, RemoveConflict } from "./types.ts";
+import { type Descriptor, type Digest, VarveError, familiarReference, parseReference } from "../core/index.ts";
+import { findImage } from "./find.ts";
+
+export interface RemoveOptions {
+  readonly force?: boolean;
+  /** Leave untagged parents that nobody needs any more. */
+  readonly noPrune?: boolean;
+  readonly inUse?: InUse;
+}
+
+interface Target {
+  readonly id: Digest;
+  readonly manifest: Descriptor;
+  readonly names: readonly string[];
+  readonly config: ImageConfig;
+}
+
+const REASONS: Readonly<Record<RemoveConflict["reason"], string>> = {
+  "several-references": "it has several names",
+  children: "other images were made from it",
+  "in-use": "a container uses it",
+};
+
+function refuse(conflict: RemoveConflict, what: string): VarveError {
+  return new VarveError("busy", `Cannot remove image ${what}: ${REASONS[conflict.reason]}`, {
+    details: { conflict },
+    ...(conflict.soft && { hint: "Remove it by force if that is meant." }),
+  });
+}
+
+/** The deletions of one call, in the transaction of its caller. */
+class Removing {
+  readonly done: Removal[] = [];
+  readonly #store: LocalImages;
+  readonly #relations: ImageRelations;
+  readonly #inUse: InUse;
+
+  constructor(store: LocalImages, inUse: InUse = () => undefined) {
+    this.#store = store;
+    this.#relations = new ImageRelations(store.state);
+    this.#inUse = inUse;
+  }
+
+  untag({ id, config }: Target, name: string): void {
+    if (this.#store.images.remove(name)) this.done.push({ kind: "untagged", reference: name, id, config });
+  }
+
+  /** Why an image without names has to stay. */
+  conflict(id: Digest, force: boolean): RemoveConflict | undefined {
+    const use = this.#inUse(id);
+    if (use === "running" || (use === "stopped" && !force)) return { reason: "in-use", soft: use === "stopped", id };
+    return this.#relations.hasChildren(id) ? { reason: "children", soft: false, id } : undefined;
+  }
+
+  /** Lets an image without names go, and then the parents that only it needed. */
+  delete(id: Digest, noPrune: boolean): void {
+    const parent = this.#relations.get(id)?.parent;
+    this.#relations.remove(id);
+    this.done.push({ kind: "deleted", id });
+    if (!noPrune) this.#prune(parent);
+  }
+
+  #prune(parent: Digest | undefined): void {
+    for (let id = parent; id !== undefined;) {
+      const relation = this.#relations.get(id);
+      if (relation === undefined || this.#relations.names(relation.manifest.digest).length > 0) return;
+      if (this.conflict(id, false) !== undefined) return;
+      this.#relations.remove(id);
+      this.done.push({ kind: "deleted", id });
+      id = relation.parent;
+    }
+  }
+}
+
+/** Takes one name. The last one takes the image with it, unless something needs it: then it stays without a name. */
+function removeName(
+  removing: Removing,
+  target: Target,
+  name: string,
+  options: RemoveOptions,
+  store: LocalImages,
+): void {
+  const { id, manifest, names } = target;
+  if (names.length > 1) return removing.untag(target, name);
+  const { force = false, noPrune = false, inUse } = options;
+  if (inUse?.(id) !== undefined && !force)
+    throw refuse({ reason: "in-use", soft: true, id }, familiarReference(parseReference(name)));
+  const stays = removing.conflict(id, force) !== undefined;
+  if (stays) new ImageRelations(store.state).adopt(id, manifest);
+  removing.untag(target, name);
+  if (!stays) removing.delete(id, noPrune);
+}
+
+function removeId(removing: Removing, target: Target, { force = false, noPrune = false }: RemoveOptions): void {
+  const { id, names } = target;
+  const conflict = removing.conflict(id, force);
+  if (conflict !== undefined) throw refuse(conflict, id);
+  if (names.length > 1 && !force) throw refuse({ reason: "several-references", soft: true, id }, id);
+  for (const name of names) removing.untag(target, name);
+  removing.delete(id, noPrune);
+}
+
+/**
+ * Removes a name, or the image of an id, as `docker rmi` does. An image that others were made from stays. Blobs go with the
+ * next collection. Throws `not-found`, or `busy` with a `RemoveConflict` in `details.conflict`.
+ */
+export async function removeImage(store: LocalImages, text: string, options: RemoveOptions = {}): Promise<Removal[]> {
+  const found = await findImage(store, text);
+  if (found === undefined) return removeUnreadable(store, text);
+  const { image, name, target: named } = found;
+  return store.state.transaction(
+    () => {
+      // Somebody else may have moved the name while its image was being read.
+      if (name !== undefined && store.images.get(name)?.descriptor.digest !== named.digest) throw notFound(text);
+      const removing = new Removing(store, options.inUse);
+      const names = new ImageRelations(store.state).names(image.manifest.digest);
+      const target: Target = { id: image.id, manifest: image.manifest, names, config: image.config };
+      if (name === undefined) removeId(removing, target, options);
+      else removeName(removing, target, name, options, store);
+      return removing.done;
+    },
+    { durable: true, frees: true },
+  );
+}
+
+/** What is damaged or incomplete can still be taken, by its name or its whole id. */
+function removeUnreadable(store: LocalImages, text: string): Removal[] {
+  const hex = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text)?.[1];
+  if (hex !== undefined) {
+    const id: Digest = `sha256:${hex}`;
+    if (new ImageRelations(store.state).remove(id)) return [{ kind: "deleted", id }];
+    throw notFound(text);
+  }
+  const named = store.images.get(text);
+  if (named === undefined) throw notFound(text);
+  store.images.remove(named.name);
+  return [{ kind: "untagged", reference: named.name, id: named.descriptor.digest, config: undefined }];
+}
+
+function notFound(text: string): VarveError {
+  return new VarveError("not-found", `Cannot find image ${text}: no such image in the store`, {
+    hint: "varve images lists what is here",
+  });
+}

@@ -1,0 +1,74 @@
+import type { Descriptor } from "../core/index.ts";
+import { type Store, type StoredImage, mending, restoreImages } from "../engine/index.ts";
+import { type ArchiveFormat, writeArchive } from "../image/index.ts";
+import type { Bytes } from "../io/index.ts";
+import { requireImage } from "./find.ts";
+
+export interface SaveOptions {
+  /** Default `docker`, which is an OCI layout with a `manifest.json`. */
+  readonly format?: ArchiveFormat | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An image as an archive has it. */
+export interface SavedImage {
+  readonly descriptor: Descriptor;
+  /** Normalised names. */
+  readonly names: readonly string[];
+}
+
+type ArchiveBytes = Bytes & AsyncGenerator<Uint8Array>;
+
+/**
+ * Writes images as one archive. Blobs that were lost are restored first.
+ *
+ * @throws {VarveError} `not-found` before the first byte; `storage` in the middle of the archive if a blob turns out to be
+ * damaged. The next archive has it again.
+ */
+export async function* saveImages(store: Store, names: readonly string[], options: SaveOptions = {}): ArchiveBytes {
+  const images = await Promise.all(names.map((name) => requireImage(store, name)));
+  yield* saveStoredImages(store, grouped(images), options);
+}
+
+/** Writes manifests or indexes as one archive, under the given names. */
+export async function* saveStoredImages(
+  store: Store,
+  images: readonly SavedImage[],
+  options: SaveOptions = {},
+): ArchiveBytes {
+  await using lease = await store.content.lease();
+  const stored = images.map(({ names, descriptor }) => ({ name: names[0], descriptor }));
+  await restoreImages(store, stored, { lease, signal: options.signal });
+  yield* archiveOf(store, images, options);
+}
+
+/** As `saveImages`, to a file, or with `-` to standard output. A file is begun again where a blob turns out to be damaged. */
+export async function saveImagesTo(
+  dest: string,
+  store: Store,
+  names: readonly string[],
+  options: SaveOptions = {},
+): Promise<void> {
+  const { writeDest } = await import("../export/index.ts");
+  const images = await Promise.all(names.map((name) => requireImage(store, name)));
+  await using lease = await store.content.lease();
+  const hold = { lease, signal: options.signal };
+  await mending(store, images, hold, () => writeDest(dest, archiveOf(store, grouped(images), options), hold));
+}
+
+/** Each descriptor once, with all its names. */
+function grouped(images: readonly StoredImage[]): SavedImage[] {
+  const byDigest = Map.groupBy(images, (image) => image.descriptor.digest);
+  return Array.from(byDigest.values(), (group) => ({
+    descriptor: (group[0] as StoredImage).descriptor,
+    names: group.flatMap((image) => image.name ?? []),
+  }));
+}
+
+function archiveOf(
+  { content }: Store,
+  images: readonly SavedImage[],
+  { format = "docker", signal }: SaveOptions,
+): ArchiveBytes {
+  return writeArchive(content, { images, format, created: Math.floor(Date.now() / 1000), signal });
+}

@@ -1,0 +1,51 @@
+import { removeImage } from "./remove.ts";
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClassicHouse, copy, env } from "../../testing/classic.ts";
+import { recordsMissing } from "../../testing/records.ts";
+import { digestOf } from "../core/index.ts";
+import { squashImage } from "./squash.ts";
+
+const skip = recordsMissing() ?? false;
+
+test("a squashed image has one layer on its base, no parent, and is no candidate", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const base = await house.base();
+  const steps = [env({ A: "1" }), copy("f", "1"), copy("g", "2")];
+  const { image } = await house.build(steps, { base });
+  const squashed = await squashImage(image, base, house.store, house.hold);
+  assert.deepEqual(squashed.layers.slice(0, -1), base.layers);
+  assert.equal(squashed.layers.length, base.layers.length + 1);
+  assert.deepEqual([squashed.parent, squashed.builtHere, squashed.containerConfig], [undefined, false, undefined]);
+  assert.deepEqual(house.relations.get(squashed.id)?.manifest, squashed.manifest);
+  assert.deepEqual(squashed.config.config, image.config.config);
+  assert.deepEqual(squashed.config.history, [
+    ...base.config.history,
+    ...image.config.history.slice(base.config.history.length).map((entry) => ({ ...entry, empty_layer: true })),
+    { created: squashed.config.created, comment: `merge ${image.id} to ${base.id}` },
+  ]);
+  assert.deepEqual((await house.build(steps, { base })).image.id, image.id);
+});
+
+test("a build without layers gets one without entries", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await house.build([env({ A: "1" })]);
+  const squashed = await squashImage(image, undefined, house.store, house.hold);
+  assert.deepEqual(squashed.config.rootfs.diff_ids, [digestOf(new Uint8Array(1024))]);
+  assert.deepEqual(
+    squashed.config.history.map((entry) => entry.empty_layer === true),
+    [true, false],
+  );
+});
+
+test("a squashed image stays when what it is made of goes", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { image } = await house.build([copy("f", "1"), copy("g", "2")]);
+  const squashed = await squashImage(image, undefined, house.store, house.hold);
+  assert.equal(squashed.config.history.at(-1)?.comment, `create new from ${image.id}`);
+  await removeImage(house.store, image.id, { force: true, noPrune: false, inUse: () => undefined });
+  await house.collect();
+  assert.equal(squashed.layers.length, 1);
+  for (const { descriptor } of squashed.layers) assert.ok(house.store.content.info(descriptor.digest));
+  assert.deepEqual((await house.store.content.verify()).damaged, []);
+});

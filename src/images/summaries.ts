@@ -1,0 +1,72 @@
+import { type Descriptor, type Digest, formatPlatform, hostPlatform } from "../core/index.ts";
+import { type StoredImage, againIfDamaged } from "../engine/index.ts";
+import { isImageEntry, loadDocument, openImage, walkDescriptors } from "../image/index.ts";
+import { listEntries } from "./list.ts";
+import type { LocalImages } from "./types.ts";
+
+/** An image in a store as listings show it. */
+export interface ImageSummary {
+  /** Normalised; undefined for an image that has none. */
+  readonly name: string | undefined;
+  /** What the name stands for: of an index if there is one. */
+  readonly digest: Digest;
+  /** Digest of the config: what Docker calls the image's id. Undefined if the image's parts are not here. */
+  readonly id: Digest | undefined;
+  readonly platforms: readonly string[];
+  /** RFC 3339. */
+  readonly created: string | undefined;
+  /** Bytes of everything the image reaches, as stored. */
+  readonly size: number;
+}
+
+/** Images with a name, in order of it, then those without, newest first. Steps of others are among these if `all` is set. */
+export async function listImages(
+  store: LocalImages,
+  { all = false }: { readonly all?: boolean } = {},
+): Promise<ImageSummary[]> {
+  const local = await listEntries(store, { all });
+  const unnamed = local.filter(({ names }) => names.length === 0);
+  const listed = [
+    ...store.images.list(),
+    ...unnamed.map(({ image }) => ({ name: undefined, descriptor: image.manifest })),
+  ];
+  return await Promise.all(listed.map((image) => summarize(store, image)));
+}
+
+async function summarize(store: LocalImages, { name, descriptor }: StoredImage): Promise<ImageSummary> {
+  const base = { name, digest: descriptor.digest, size: await againIfDamaged(() => sizeOf(store, descriptor)) };
+  try {
+    const manifests = await manifestsOf(store, descriptor);
+    const image = await openImage(store.content, descriptor, hostPlatform()).catch(() =>
+      openImage(store.content, manifests[0] ?? descriptor, hostPlatform()),
+    );
+    const platforms = manifests.flatMap(({ platform }) =>
+      platform === undefined
+        ? []
+        : [`${platform.os}/${platform.architecture}${platform.variant === undefined ? "" : `/${platform.variant}`}`],
+    );
+    const own = image.platform === undefined ? [] : [formatPlatform(image.platform)];
+    return {
+      ...base,
+      id: image.manifest.config.digest,
+      platforms: platforms.length > 0 ? platforms : own,
+      created: image.config.created ?? undefined,
+    };
+  } catch {
+    return { ...base, id: undefined, platforms: [], created: undefined };
+  }
+}
+
+async function manifestsOf(store: LocalImages, descriptor: Descriptor): Promise<readonly Descriptor[]> {
+  const { document } = await loadDocument(store.content, descriptor);
+  return document.kind === "index" ? document.manifests.filter(isImageEntry) : [descriptor];
+}
+
+/** Bytes of everything an image reaches, each blob once, as stored. */
+export async function sizeOf(store: LocalImages, root: Descriptor): Promise<number> {
+  const sizes = new Map<Digest, number>();
+  for await (const { descriptor } of walkDescriptors(store.content, root, { allowMissing: true })) {
+    sizes.set(descriptor.digest, store.content.info(descriptor.digest)?.size ?? 0);
+  }
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}

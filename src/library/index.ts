@@ -1,0 +1,56 @@
+export {
+  type CacheEntry,
+  type CacheListing,
+  type CacheReadOptions,
+  type CacheScope,
+  type ExportCacheOptions,
+  type ImportCacheOptions,
+  type ImportReport,
+  type PruneCacheRequest,
+  type PruneReport,
+  diskUsage,
+  exportCache,
+  importCache,
+  listCache,
+  listRemoteCache,
+  prune,
+  pruneCacheTarget,
+} from "../caches/index.ts";
+export { parseDockerfile } from "../dockerfile/index.ts";
+export {
+  type DoctorReport,
+  type Fact,
+  type LostBlobReport,
+  type StoreVerification,
+  doctorFacts,
+  verifyStore,
+} from "../doctor/index.ts";
+export type * from "../engine/index.ts";
+export { DESCRIPTIONS, build, defaultRoot, describeDockerfile, isolateMounts, openStore } from "../engine/index.ts";
+export {
+  type HistoryLine,
+  type ImageSummary,
+  type LoadImagesOptions,
+  type LoadedImage,
+  type PullImageOptions,
+  type PulledImage,
+  type PulledLayers,
+  type PushImageOptions,
+  type Removal,
+  type RemoveOptions,
+  type SaveOptions,
+  type TransferOptions,
+  imageHistory,
+  inspectImage,
+  listImages,
+  loadImages,
+  pruneUntagged,
+  pullImage,
+  pushImage,
+  removeImage,
+  requireImage,
+  saveImages,
+  saveImagesTo,
+  tagImage,
+} from "../images/index.ts";
+export type { RegistryConfig } from "../registry/index.ts";
