@@ -61,7 +61,7 @@ suite("the packed package", () => {
       files.filter((file) => file.includes(".test.") || (file.endsWith(".ts") && !file.endsWith(".d.ts"))),
       [],
     );
-    for (const file of ["bin/varve.js", "LICENSE", "dist/cli/main.js", "dist/build/index.d.ts"])
+    for (const file of ["bin/varve.js", "LICENSE", "dist/cli/main.js", "dist/library/index.d.ts"])
       assert.ok(files.includes(file), file);
   });
 

@@ -6,7 +6,7 @@ export function startMount(root: string, host: string, layer: RemoteLayer): Chil
   const at = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
   const script = `
     import { ANONYMOUS } from ${at("../src/registry/index.ts")};
-    import { openStore } from ${at("../src/build/store.ts")};
+    import { openStore } from ${at("../src/engine/store/store.ts")};
     const [root, host, layer] = process.argv.slice(1);
     const config = { registries: { [host]: { http: true } } };
     const registry = { credentials: async () => ANONYMOUS, env: {}, config };
