@@ -1,4 +1,4 @@
-import { readCgroupLayout } from "../src/exec/cgroup-layout.ts";
+import { readCgroupLayout } from "../src/exec/cgroup/layout.ts";
 
 /** The controllers of control groups that this machine has: `memory`, `cpu`, … */
 export function controllers(): ReadonlySet<string> {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readCgroupLayout } from "../src/exec/cgroup-layout.ts";
+import { readCgroupLayout } from "../src/exec/cgroup/layout.ts";
 
 /** What steps have left behind: everything of this machine that mentions one of the marks. */
 export interface Leftovers {

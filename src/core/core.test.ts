@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DigestHasher, chainId, digestOf, isDigest, parseDigest } from "./digest.ts";
 import { VarveError, throwIfAborted, toVarveError } from "./error.ts";
-import { goJson, goJsonIndented, sortKeys } from "./go-json.ts";
+import { goJson, goJsonIndented, sortKeys } from "./go/json.ts";
 import { isLayerType, layerCompression, layerMediaType } from "./mediatype.ts";
 
 const EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Limits } from "../core/index.ts";
-import { ExpansionBudget } from "./budget.ts";
-import { expand } from "./expand.ts";
+import { ExpansionBudget } from "./expand/budget.ts";
+import { expand } from "./expand/expand.ts";
 import { parseDockerfile } from "./index.ts";
-import { suggestion } from "./suggest.ts";
+import { suggestion } from "./parse/suggest.ts";
 
 /** Counts what is spent. */
 class Meter extends ExpansionBudget {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { hasCapability, isRootUser } from "../linux/index.ts";
-import { type CgroupLayout, readCgroupLayout } from "./cgroup-layout.ts";
+import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { findProgram, findRuntime } from "./find.ts";
-import { hasSeccomp } from "./seccomp.ts";
+import { hasSeccomp } from "./bundle/seccomp.ts";
 import type { Runtime, RuntimeName } from "./types.ts";
 
 /** What this machine has of what running steps takes. */

@@ -1,15 +1,21 @@
 import { join, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root } from "../linux/index.ts";
-import { leavesCgroupsAlone } from "./cgroup.ts";
-import { type CgroupLayout, readCgroupLayout } from "./cgroup-layout.ts";
-import { FilterCache } from "./filter-cache.ts";
+import { leavesCgroupsAlone } from "./cgroup/cgroup.ts";
+import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
+import { FilterCache } from "./bundle/filter-cache.ts";
 import { findProgram, findRuntime } from "./find.ts";
 import { launch, type Launch, type LaunchEnd, type LaunchPlan, type LaunchTools } from "./launch.ts";
 import { exitOf, runtimeError, startError } from "./outcome.ts";
-import { openStepCgroup, type PreparedStep, prepareStep, secretsDirectory, type StepContext } from "./prepare.ts";
-import { hasSeccomp, type SeccompProfile } from "./seccomp.ts";
-import { writeSecrets } from "./step-mounts.ts";
+import {
+  openStepCgroup,
+  type PreparedStep,
+  prepareStep,
+  secretsDirectory,
+  type StepContext,
+} from "./bundle/prepare.ts";
+import { hasSeccomp, type SeccompProfile } from "./bundle/seccomp.ts";
+import { writeSecrets } from "./mounts/step-mounts.ts";
 import type { RunMount, RunnerOptions, RunOptions, RunResult, RunSpec, Runner, Runtime } from "./types.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
 

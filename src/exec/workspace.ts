@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError } from "../core/index.ts";
 import { makeDirectories, tryLock } from "../linux/index.ts";
-import { removeAll } from "./cgroup.ts";
+import { removeAll } from "./cgroup/cgroup.ts";
 
 const LOCK = "lock";
 const CGROUPS = "cgroups.json";

@@ -3,15 +3,15 @@ import { type Dockerfile, fault, Linter } from "../dockerfile/index.ts";
 import { type State, walkVertices } from "../llb/index.ts";
 import { builtInArgs } from "./arguments.ts";
 import { compileContext, type CompileContext } from "./context.ts";
-import { addEntries, type ImageConfig, imagePlatform, platformFields, tidyImage } from "./image.ts";
+import { addEntries, type ImageConfig, imagePlatform, platformFields, tidyImage } from "./config/image.ts";
 import { lintDefaultArgs } from "./lint-from.ts";
 import type { CompileHost, CompileOptions, CompileResult, NeededLocal } from "./options.ts";
-import { atAsync } from "./place.ts";
-import { type PassResult, runPass } from "./pass.ts";
-import { makePlan, type Plan } from "./plan.ts";
-import type { MissingBases } from "./resolve.ts";
-import type { StageState } from "./stage-state.ts";
-import { rfc3339 } from "./history.ts";
+import { atAsync } from "./dispatch/error-place.ts";
+import { type PassResult, runPass } from "./dispatch/pass.ts";
+import { makePlan, type Plan } from "./stages/plan.ts";
+import type { MissingBases } from "./stages/resolve.ts";
+import type { StageState } from "./dispatch/stage-state.ts";
+import { rfc3339 } from "./config/history.ts";
 
 const EPOCH = "SOURCE_DATE_EPOCH";
 

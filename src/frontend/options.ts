@@ -1,7 +1,7 @@
 import type { Digest, Platform } from "../core/index.ts";
 import type { LintOptions, LintWarning, SourceRange } from "../dockerfile/index.ts";
 import type { CdiDevice, Edge, HostIp, LinuxResources, NetMode, State, Ulimit } from "../llb/index.ts";
-import type { ImageConfig } from "./image.ts";
+import type { ImageConfig } from "./config/image.ts";
 
 /** Where files that are not in the Dockerfile come from. */
 export type MainContext =

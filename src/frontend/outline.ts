@@ -3,9 +3,9 @@ import { VarveError } from "../core/index.ts";
 import type { ArgInfo } from "./arguments.ts";
 import { type Compiled, compileStages } from "./compile.ts";
 import type { CompileHost, CompileOptions } from "./options.ts";
-import type { MissingBases } from "./resolve.ts";
-import type { StageNode } from "./stage-node.ts";
-import type { StageState, Wanted } from "./stage-state.ts";
+import type { MissingBases } from "./stages/resolve.ts";
+import type { StageNode } from "./stages/stage-node.ts";
+import type { StageState, Wanted } from "./dispatch/stage-state.ts";
 
 /** A stage that can be built: `--call=targets`. */
 export interface TargetInfo {

@@ -1,8 +1,8 @@
 import { type Digest, Limits } from "../core/index.ts";
 import { type Bytes, decompress, limited, verified } from "../io/index.ts";
 import { type ByteString, pathOfByteString } from "../linux/index.ts";
-import { readTar } from "./tar-read.ts";
-import { type Unpacked, unpack, type UnpackMode } from "./unpack.ts";
+import { readTar } from "./tar/read.ts";
+import { type Unpacked, unpack, type UnpackMode } from "./unpack/unpack.ts";
 
 /** What a layer is to be unpacked into, and how; as `ApplyLayerOptions`, with nothing left out. */
 export interface Application {

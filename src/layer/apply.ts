@@ -3,8 +3,8 @@ import { type Bytes, peek } from "../io/index.ts";
 import { byteStringOf, type Path } from "../linux/index.ts";
 import { type Application, applyHere } from "./apply-here.ts";
 import { SMALL_BYTES } from "./small-tree.ts";
-import { treeError } from "./tree-error.ts";
-import type { Unpacked } from "./unpack.ts";
+import { treeError } from "./diff/tree-error.ts";
+import type { Unpacked } from "./unpack/unpack.ts";
 import { applyInThread } from "./worker/run-in-thread.ts";
 
 /** As `SMALL_BYTES`, of bytes that may be compressed. */

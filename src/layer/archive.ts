@@ -2,9 +2,9 @@ import { createReadStream, lstatSync } from "node:fs";
 import { isVarveError, Limits } from "../core/index.ts";
 import { type Bytes, type CompressionFormat, decompress, detectCompression, type Named } from "../io/index.ts";
 import type { Path } from "../linux/index.ts";
-import { BLOCK } from "./tar-format.ts";
-import { isHeader } from "./tar-header.ts";
-import { readTar } from "./tar-read.ts";
+import { BLOCK } from "./tar/format.ts";
+import { isHeader } from "./tar/header.ts";
+import { readTar } from "./tar/read.ts";
 import type { TarEntry } from "./types.ts";
 
 export type ArchiveKind = "tar" | Exclude<CompressionFormat, "uncompressed">;

@@ -1,7 +1,7 @@
 import type { Bytes } from "../io/index.ts";
 import { type ByteString, pathOfByteString } from "../linux/index.ts";
-import { changes } from "./changes.ts";
-import { archiveChanges } from "./tree-archive.ts";
+import { changes } from "./diff/changes.ts";
+import { archiveChanges } from "./diff/tree-archive.ts";
 
 /** The trees that a layer lies between. */
 export interface Difference {

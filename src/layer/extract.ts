@@ -4,7 +4,7 @@ import type { Bytes } from "../io/index.ts";
 import { type Path, showPath } from "../linux/index.ts";
 import { readArchive } from "./archive.ts";
 import type { TarEntry } from "./types.ts";
-import { type Unpacked, unpack } from "./unpack.ts";
+import { type Unpacked, unpack } from "./unpack/unpack.ts";
 
 export interface ExtractOptions {
   /** Owner of everything, instead of what the archive says. */

@@ -1,6 +1,6 @@
 import { opendirSync } from "node:fs";
 import { type ByteString, pathOfByteString } from "../linux/index.ts";
-import { findFile } from "./tree.ts";
+import { findFile } from "./diff/tree.ts";
 
 /** Fewer bytes and files than are worth a thread of their own: starting one takes longer. */
 const FILES = 256;

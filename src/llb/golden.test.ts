@@ -18,7 +18,7 @@ import {
   type RunOptions,
   type State,
 } from "./index.ts";
-import { selectorDigest } from "./selectors.ts";
+import { selectorDigest } from "./keys/selectors.ts";
 
 interface Vectors {
   readonly ops: readonly {

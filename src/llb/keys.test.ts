@@ -23,7 +23,7 @@ import {
   type RunOptions,
   type State,
 } from "./index.ts";
-import { dedupePaths, selectorDigest } from "./selectors.ts";
+import { dedupePaths, selectorDigest } from "./keys/selectors.ts";
 
 const amd64: Platform = { os: "linux", architecture: "amd64" };
 const base = image("alpine", { platform: amd64 });

@@ -7,7 +7,7 @@ import { type TemporaryRecords, addLayer, recordsMissing, temporaryRecords } fro
 import { type Digest, type LayerCompression, MediaType, digestOf, layerMediaType } from "../core/index.ts";
 import { bytesOf, collect, decompress } from "../io/index.ts";
 import { createLayer, verifyEstargz, writeTar } from "../layer/index.ts";
-import { archiveOf } from "./estargz.ts";
+import { archiveOf } from "./blobs/estargz.ts";
 import { type LayerBlob, type RecordId, type RemoteLayer, SCRATCH } from "./types.ts";
 
 const skip = recordsMissing() ?? false;

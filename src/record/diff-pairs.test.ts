@@ -11,7 +11,7 @@ import { type TemporaryRecords, addLayer, recordsMissing, temporaryRecords } fro
 import { type Digest, isVarveError } from "../core/index.ts";
 import { digestBytes } from "../io/index.ts";
 import { readTar } from "../layer/index.ts";
-import { archiveOf } from "./estargz.ts";
+import { archiveOf } from "./blobs/estargz.ts";
 import { type DiffPair, type RecordId, type RemoteLayer, SCRATCH } from "./types.ts";
 
 const skip = recordsMissing() ?? false;

@@ -12,7 +12,7 @@ import {
 } from "../../testing/records.ts";
 import { type Digest, MediaType, digestOf, isVarveError } from "../core/index.ts";
 import { readTar } from "../layer/index.ts";
-import { archiveOf } from "./estargz.ts";
+import { archiveOf } from "./blobs/estargz.ts";
 import { type LayerBlob, type RecordId, type RemoteLayer, SCRATCH } from "./types.ts";
 
 const skip = recordsMissing() ?? false;

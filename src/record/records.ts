@@ -2,12 +2,12 @@ import { Annotation, chainId, digestOf } from "../core/index.ts";
 import type { ContentStore, Lease } from "../content/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import type { State } from "../state/index.ts";
-import { Blobs } from "./blobs.ts";
+import { Blobs } from "./blobs/blobs.ts";
 import { layersOf } from "./layers.ts";
 import { aboutRecord } from "./keys.ts";
-import type { MountPoints } from "./mount-points.ts";
-import { type BeginOptions, type MutableLayer, beginLayer } from "./mutable.ts";
-import { Snapshots } from "./snapshots.ts";
+import type { MountPoints } from "./snapshots/mount-points.ts";
+import { type BeginOptions, type MutableLayer, beginLayer } from "./snapshots/mutable.ts";
+import { Snapshots } from "./snapshots/snapshots.ts";
 import { RecordTable } from "./table.ts";
 import {
   type BlobFace,

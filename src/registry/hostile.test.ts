@@ -11,7 +11,7 @@ import { MediaType, type VarveError, digestOf, isVarveError, parseReference } fr
 import { bytesOf, collect, temporaryDirectory } from "../io/index.ts";
 import { makeCertificates } from "../../testing/certificates.ts";
 import { noise } from "../../testing/images.ts";
-import { askHelper } from "./credential-helper.ts";
+import { askHelper } from "./auth/credential-helper.ts";
 import { Registry, type RegistryOptions, staticCredentials } from "./index.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;

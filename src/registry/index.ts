@@ -1,5 +1,5 @@
-export type { RegistryConfig, RegistryHostConfig } from "./config.ts";
-export { parseRegistryConfig } from "./parse-config.ts";
+export type { RegistryConfig, RegistryHostConfig } from "./transport/config.ts";
+export { parseRegistryConfig } from "./transport/parse-config.ts";
 export {
   ANONYMOUS,
   type Credential,
@@ -8,12 +8,12 @@ export {
   hostOfKey,
   keysOfHost,
   staticCredentials,
-} from "./credentials.ts";
-export { credentialOf, dockerConfigDirectory, dockerCredentials } from "./docker-config.ts";
-export { ACCEPT_MANIFESTS, type ImageDocument, parseDocument } from "./document.ts";
+} from "./auth/credentials.ts";
+export { credentialOf, dockerConfigDirectory, dockerCredentials } from "./auth/docker-config.ts";
+export { ACCEPT_MANIFESTS, type ImageDocument, parseDocument } from "./transfer/document.ts";
 export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
-export type { RequestOptions } from "./client.ts";
-export type { ManifestContent } from "./manifest.ts";
+export type { RequestOptions } from "./transport/client.ts";
+export type { ManifestContent } from "./transfer/manifest.ts";
 export {
   type BlobOptions,
   type PushBlobOptions,
@@ -21,8 +21,8 @@ export {
   type RegistryOptions,
   type TransferOptions,
 } from "./registry.ts";
-export type { PushedBlob } from "./upload.ts";
-export type { BlobSource } from "./blob-parts.ts";
-export { type FetchOptions, fetchBlob } from "./fetch-blob.ts";
-export { type PullOptions, type PullResult, type PulledImage, pull } from "./pull.ts";
-export { type PushOptions, push } from "./push.ts";
+export type { PushedBlob } from "./transfer/upload.ts";
+export type { BlobSource } from "./transfer/blob-parts.ts";
+export { type FetchOptions, fetchBlob } from "./transfer/fetch-blob.ts";
+export { type PullOptions, type PullResult, type PulledImage, pull } from "./transfer/pull.ts";
+export { type PushOptions, push } from "./transfer/push.ts";

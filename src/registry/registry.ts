@@ -7,25 +7,25 @@ import {
   parseReference,
 } from "../core/index.ts";
 import { type Bytes, FIRST_NOTICE, Semaphore, counted } from "../io/index.ts";
-import { Client, type RequestOptions } from "./client.ts";
-import type { RegistryConfig } from "./config.ts";
-import type { CredentialSource } from "./credentials.ts";
-import { dockerCredentials } from "./docker-config.ts";
-import { Download } from "./download.ts";
-import { type Endpoint, hostConfigOf, originEndpoint, pullEndpoints } from "./endpoint.ts";
+import { Client, type RequestOptions } from "./transport/client.ts";
+import type { RegistryConfig } from "./transport/config.ts";
+import type { CredentialSource } from "./auth/credentials.ts";
+import { dockerCredentials } from "./auth/docker-config.ts";
+import { Download } from "./transfer/download.ts";
+import { type Endpoint, hostConfigOf, originEndpoint, pullEndpoints } from "./transport/endpoint.ts";
 import { type OnTransfer, TransferReporter } from "./events.ts";
-import type { HttpResponse } from "./http.ts";
-import { type ManifestContent, fetchManifest, putManifest, resolveManifest } from "./manifest.ts";
-import { NodeTransport, type Timeouts } from "./node-transport.ts";
-import { proxyFromEnvironment } from "./proxy.ts";
-import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
-import { repositoryScope } from "./scope.ts";
-import { fromFirst } from "./first-endpoint.ts";
-import { listTags } from "./tags.ts";
-import { TlsTrust } from "./tls-trust.ts";
-import { type PushedBlob, uploadBlob } from "./upload.ts";
-import type { BlobSource } from "./blob-parts.ts";
-import { blobExists } from "./upload-session.ts";
+import type { HttpResponse } from "./transport/http.ts";
+import { type ManifestContent, fetchManifest, putManifest, resolveManifest } from "./transfer/manifest.ts";
+import { NodeTransport, type Timeouts } from "./transport/node-transport.ts";
+import { proxyFromEnvironment } from "./transport/proxy.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "./transport/retry.ts";
+import { repositoryScope } from "./auth/scope.ts";
+import { fromFirst } from "./transport/first-endpoint.ts";
+import { listTags } from "./transfer/tags.ts";
+import { TlsTrust } from "./transport/tls-trust.ts";
+import { type PushedBlob, uploadBlob } from "./transfer/upload.ts";
+import type { BlobSource } from "./transfer/blob-parts.ts";
+import { blobExists } from "./transfer/upload-session.ts";
 
 export interface RegistryOptions {
   /** Docker's own (`$DOCKER_CONFIG/config.json`) unless given. */

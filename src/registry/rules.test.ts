@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import { isVarveError } from "../core/index.ts";
-import { hostOfKey, keysOfHost, staticCredentials } from "./credentials.ts";
-import { credentialOf } from "./docker-config.ts";
-import { pullEndpoints } from "./endpoint.ts";
-import { parseRegistryConfig } from "./parse-config.ts";
-import { isLoopback, proxyFromEnvironment } from "./proxy.ts";
-import { DEFAULT_RETRY, pauseBefore, retryAfter } from "./retry.ts";
-import { covers, formatScope, mergeScopes, parseScopes, repositoryScope } from "./scope.ts";
+import { hostOfKey, keysOfHost, staticCredentials } from "./auth/credentials.ts";
+import { credentialOf } from "./auth/docker-config.ts";
+import { pullEndpoints } from "./transport/endpoint.ts";
+import { parseRegistryConfig } from "./transport/parse-config.ts";
+import { isLoopback, proxyFromEnvironment } from "./transport/proxy.ts";
+import { DEFAULT_RETRY, pauseBefore, retryAfter } from "./transport/retry.ts";
+import { covers, formatScope, mergeScopes, parseScopes, repositoryScope } from "./auth/scope.ts";
 
 suite("scopes", () => {
   test("are merged by resource and written alike, whatever their order", () => {

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { type Descriptor, type Digest, isDigest } from "../core/index.ts";
-import type { RegistryConfig } from "./config.ts";
-import type { DockerConfig } from "./credentials.ts";
+import type { RegistryConfig } from "./transport/config.ts";
+import type { DockerConfig } from "./auth/credentials.ts";
 
 /*
  * Everything of this room that is JSON from outside. Loaded only when there is something to validate, because importing

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ToyLog, solveToy, toy, toyCache, toySolver } from "../../testing/toy-graph.ts";
-import { Input } from "./input.ts";
+import { Input } from "./edge/input.ts";
 
 test("the work for an op grows with the number of its inputs, not with its square", async (t) => {
   const view = t.mock.method(Input.prototype, "view");

@@ -1,13 +1,13 @@
 import { VarveError, throwIfAborted } from "../core/index.ts";
-import type { ActiveVertex } from "./active-vertex.ts";
-import type { CacheManager } from "./cache-manager.ts";
-import type { Consumer, EdgeNode } from "./nodes.ts";
+import type { ActiveVertex } from "./edge/active-vertex.ts";
+import type { CacheManager } from "./cache/cache-manager.ts";
+import type { Consumer, EdgeNode } from "./edge/nodes.ts";
 import type { OnSolverEvent, SolverEvent } from "./events.ts";
-import { Level } from "./explore.ts";
-import type { Graph } from "./graph.ts";
-import type { CacheKey } from "./key.ts";
-import type { Member } from "./member.ts";
-import type { StepQueue } from "./step-queue.ts";
+import { Level } from "./edge/explore.ts";
+import type { Graph } from "./edge/graph.ts";
+import type { CacheKey } from "./cache/key.ts";
+import type { Member } from "./edge/member.ts";
+import type { StepQueue } from "./edge/step-queue.ts";
 import type { VertexTrace } from "./trace.ts";
 import type { SolverEdge } from "./vertex.ts";
 

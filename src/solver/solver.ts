@@ -1,10 +1,10 @@
-import type { Workshop } from "./active-vertex.ts";
-import type { CacheManager } from "./cache-manager.ts";
-import { EdgeIndex } from "./edge-index.ts";
-import { Graph } from "./graph.ts";
+import type { Workshop } from "./edge/active-vertex.ts";
+import type { CacheManager } from "./cache/cache-manager.ts";
+import { EdgeIndex } from "./edge/edge-index.ts";
+import { Graph } from "./edge/graph.ts";
 import { type SolveOptions, type SolveResult, SolverJob } from "./job.ts";
-import { type SlotLimits, Slots } from "./slots.ts";
-import { StepQueue } from "./step-queue.ts";
+import { type SlotLimits, Slots } from "./edge/slots.ts";
+import { StepQueue } from "./edge/step-queue.ts";
 import type { SolverEdge } from "./vertex.ts";
 
 export interface SolverOptions<R> {

@@ -1,5 +1,5 @@
 import type { Digest } from "../core/index.ts";
-import type { KeyDigest, Selector } from "./key-digest.ts";
+import type { KeyDigest, Selector } from "./cache/key-digest.ts";
 
 /** One key of an input that the caches were asked about. */
 export interface ProbeTrace {

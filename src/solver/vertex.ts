@@ -1,6 +1,6 @@
 import type { Digest } from "../core/index.ts";
 import type { OpReport } from "./events.ts";
-import type { KeyDigest, Selector } from "./key-digest.ts";
+import type { KeyDigest, Selector } from "./cache/key-digest.ts";
 
 export type ContentContext = Pick<OpContext, "signal" | "report">;
 

@@ -1,9 +1,9 @@
 import type { ExpandOptions } from "../../dockerfile/index.ts";
 import type { Platform } from "../../core/index.ts";
 import type { Hold } from "../../record/index.ts";
-import type { UncheckedImages } from "./container-paths.ts";
+import type { UncheckedImages } from "./step/container-paths.ts";
 import type { Containers, Output } from "./output.ts";
-import type { SourceTree } from "./source-tree.ts";
+import type { SourceTree } from "./context/source-tree.ts";
 import type { BuildDeps, BuildRequest } from "./types.ts";
 
 /** What all steps of one build share. */

@@ -4,14 +4,14 @@ import { type Stage, expand, parseTrigger } from "../../dockerfile/index.ts";
 import { ClassicCache } from "../cache.ts";
 import type { Following, ProbeStep } from "../types.ts";
 import { baseImage, stagePlatform } from "./base-image.ts";
-import type { BuildArgs } from "./build-args.ts";
+import type { BuildArgs } from "./step/build-args.ts";
 import { stepError } from "./failure.ts";
-import { makeStep } from "./make-step.ts";
+import { makeStep } from "./step/make-step.ts";
 import { shortId } from "./output.ts";
 import type { BuildContextDeps } from "./session.ts";
-import { type StageState, beginStage } from "./stage-state.ts";
+import { type StageState, beginStage } from "./step/stage-state.ts";
 import type { Stages } from "./stages.ts";
-import { type Command, type Step, type StepHost, planStep } from "./step.ts";
+import { type Command, type Step, type StepHost, planStep } from "./step/step.ts";
 import type { TreeLibrary } from "./tree-library.ts";
 
 export interface StagePlan {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseDockerfile } from "../../dockerfile/index.ts";
-import { BuildArgs } from "./build-args.ts";
-import { type StageState, beginStage } from "./stage-state.ts";
-import { planStep } from "./step.ts";
+import { BuildArgs } from "./step/build-args.ts";
+import { type StageState, beginStage } from "./step/stage-state.ts";
+import { planStep } from "./step/step.ts";
 
 /** The state after the steps of a Dockerfile's only stage. */
 async function stateAfter(lines: readonly string[]): Promise<StageState> {

@@ -4,11 +4,11 @@ import type { Instruction } from "../../dockerfile/index.ts";
 import { SCRATCH } from "../../record/index.ts";
 import { recordOf } from "../../images/index.ts";
 import { baseImage } from "./base-image.ts";
-import { type CopySource, findSources } from "./copy-sources.ts";
-import { download } from "./download.ts";
+import { type CopySource, findSources } from "./copy/copy-sources.ts";
+import { download } from "./context/download.ts";
 import { stepError, wrapped } from "./failure.ts";
 import type { BuildContextDeps } from "./session.ts";
-import { SourceTree } from "./source-tree.ts";
+import { SourceTree } from "./context/source-tree.ts";
 import type { Stages } from "./stages.ts";
 
 type Copying = Extract<Instruction, { kind: "copy" | "add" }>;

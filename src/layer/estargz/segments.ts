@@ -1,6 +1,6 @@
 import { bytesOf, decompress, gunzipSmall } from "../../io/index.ts";
-import { corruptArchive } from "../tar-format.ts";
-import { TarSource } from "../tar-source.ts";
+import { corruptArchive } from "../tar/format.ts";
+import { TarSource } from "../tar/source.ts";
 import { type BlobReader, type TocClaim, naturalOf } from "./toc-read.ts";
 
 /** Gzip members between two places that the table names: where they begin in the blob, and in what comes out. */

@@ -1,7 +1,7 @@
 import { Limits } from "../../core/index.ts";
 import { type Bytes, decompress } from "../../io/index.ts";
-import { corruptArchive } from "../tar-format.ts";
-import { readTar } from "../tar-read.ts";
+import { corruptArchive } from "../tar/format.ts";
+import { readTar } from "../tar/read.ts";
 import { FOOTER_SIZE, parseFooter } from "./footer.ts";
 import { TOC_NAME } from "./toc.ts";
 import { splitToc } from "./toc-split.ts";

@@ -1,6 +1,6 @@
 import { Limits } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
-import { corruptArchive } from "../tar-format.ts";
+import { corruptArchive } from "../tar/format.ts";
 
 /** The most bytes of one entry: what its header may have, in base64, and then some. */
 const MAX_ENTRY = 2 * Limits.tarHeader;

@@ -1,8 +1,8 @@
 import { DigestHasher, Limits, digestOf, isVarveError } from "../../core/index.ts";
 import { limited } from "../../io/index.ts";
-import { cleanPath, corruptArchive, padding } from "../tar-format.ts";
-import { readHeader } from "../tar-read.ts";
-import { TarSource } from "../tar-source.ts";
+import { cleanPath, corruptArchive, padding } from "../tar/format.ts";
+import { readHeader } from "../tar/read.ts";
+import { TarSource } from "../tar/source.ts";
 import type { TarHeader } from "../types.ts";
 import { Segments } from "./segments.ts";
 import { TOC_NAME, textOf, tocEntryOf } from "./toc.ts";

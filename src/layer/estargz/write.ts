@@ -1,9 +1,9 @@
 import { Annotation, VarveError } from "../../core/index.ts";
 import { type Bytes, MEMBER_END, type MemberInput, gzipMembers } from "../../io/index.ts";
-import { padding } from "../tar-format.ts";
-import { readHeader } from "../tar-read.ts";
-import { TarSource } from "../tar-source.ts";
-import { writeTar } from "../tar-write.ts";
+import { padding } from "../tar/format.ts";
+import { readHeader } from "../tar/read.ts";
+import { TarSource } from "../tar/source.ts";
+import { writeTar } from "../tar/write.ts";
 import { encodeFooter } from "./footer.ts";
 import { TOC_NAME } from "./toc.ts";
 import { TocWriter } from "./toc-writer.ts";

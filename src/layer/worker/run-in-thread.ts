@@ -1,5 +1,5 @@
 import type { Bytes } from "../../io/index.ts";
-import type { Unpacked } from "../unpack.ts";
+import type { Unpacked } from "../unpack/unpack.ts";
 import type { ApplyJob, DiffJob } from "./job.ts";
 import { startJob } from "./threads.ts";
 

@@ -10,7 +10,7 @@ import { type Bytes, temporaryDirectory } from "../../io/index.ts";
 import { isRootUser } from "../../linux/index.ts";
 import { applyLayer } from "../apply.ts";
 import { diffHere } from "../diff-here.ts";
-import { writeTar } from "../tar-write.ts";
+import { writeTar } from "../tar/write.ts";
 import type { ApplyJob } from "./job.ts";
 import { Line } from "./line.ts";
 import { packError, unpackError } from "./packed-error.ts";

@@ -1,0 +1,54 @@
+import { lstatSync, readFileSync, rmSync } from "node:fs";
+import { Limits, errnoOf, isVarveError } from "../../../core/index.ts";
+import { PatternMatcher, cleanPath, parseIgnoreFile } from "../../../pattern/index.ts";
+import { failure } from "../failure.ts";
+import type { SourceTree } from "./source-tree.ts";
+
+const DEFAULT = "Dockerfile";
+const IGNORE = ".dockerignore";
+
+/** The Dockerfile of a context. Throws what the daemon answers if there is none. */
+export function readDockerfile(tree: SourceTree, name: string): { readonly name: string; readonly bytes: Buffer } {
+  const clean = cleanPath(name);
+  if (clean === ".." || clean.startsWith("../"))
+    throw failure(500, `forbidden path outside the build context: ${name} ()`);
+  const names = name === DEFAULT ? [DEFAULT, DEFAULT.toLowerCase()] : [name];
+  for (const each of names) {
+    const bytes = readFile(tree, each, Limits.dockerfile);
+    if (bytes?.length === 0) throw failure(400, `the Dockerfile (${each}) cannot be empty`);
+    if (bytes !== undefined) return { name: each, bytes };
+  }
+  throw failure(500, `Cannot locate specified Dockerfile: ${name}`);
+}
+
+/** Takes the Dockerfile and the ignore file out of the context if the latter names them. Nothing else is filtered. */
+export function dropIgnored(tree: SourceTree, dockerfile: string): void {
+  const ignore = readFile(tree, IGNORE, Limits.ignoreFile);
+  if (ignore === undefined) return;
+  const matcher = matcherOf(parseIgnoreFile(ignore));
+  for (const name of [IGNORE, cleanPath(`/${dockerfile}`).slice(1)])
+    if (matcher.matches(name)) rmSync(tree.fullPath(tree.resolve(name)), { recursive: true, force: true });
+}
+
+/** The daemon ignores an ignore file with a malformed pattern. */
+function matcherOf(patterns: readonly string[]): PatternMatcher {
+  try {
+    return new PatternMatcher(patterns);
+  } catch (error) {
+    if (!isVarveError(error, "invalid-build")) throw error;
+    return new PatternMatcher([]);
+  }
+}
+
+function readFile(tree: SourceTree, name: string, limit: number): Buffer | undefined {
+  try {
+    const path = tree.fullPath(tree.resolve(name));
+    const stat = lstatSync(path);
+    if (!stat.isFile()) return undefined;
+    if (stat.size > limit) throw failure(400, `Cannot read ${name}: it is larger than ${limit} bytes`);
+    return readFileSync(path);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "")) return undefined;
+    throw error;
+  }
+}

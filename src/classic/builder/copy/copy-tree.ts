@@ -1,0 +1,91 @@
+import { type BigIntStats, chmodSync, lchownSync, linkSync, lstatSync, mkdirSync } from "node:fs";
+import { type Path, joinPath, lgetxattr, lsetxattr, lutimes, pathOfByteString } from "../../../linux/index.ts";
+import { Pace, copyNode, listNames, removeTree } from "../../../snapshot/index.ts";
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface CopyOptions {
+  /** The source's own if absent. */
+  readonly owner: Owner | undefined;
+  readonly signal: AbortSignal;
+}
+
+const SECOND = 1_000_000_000n;
+const CAPABILITY = "security.capability";
+
+/**
+ * Copies as the daemon does, by way of an archive and a change of owner: times in whole seconds, of attributes only file
+ * capabilities. With an owner, capabilities and the set-id bits of files are gone, as a change of owner takes them.
+ */
+export class TreeCopy {
+  readonly #options: CopyOptions;
+  readonly #pace: Pace;
+  readonly #links = new Map<string, Path>();
+
+  constructor(options: CopyOptions) {
+    this.#options = options;
+    this.#pace = new Pace(options.signal);
+  }
+
+  /** Replaces what is at `to`, a directory too. */
+  async file(from: Path, to: Path): Promise<void> {
+    const stat = lstatSync(from, { bigint: true });
+    await this.#clear(to);
+    await copyNode(from, to, stat, this.#options.signal);
+    this.#dress(from, to, stat);
+  }
+
+  /** Merges what is in a directory into another: directories below get the source's looks, everything else is replaced. */
+  async contents(from: Path, to: Path): Promise<void> {
+    for (const name of listNames(from)) {
+      const pause = this.#pace.step();
+      if (pause !== undefined) await pause;
+      await this.#entry(joinPath(from, pathOfByteString(name)), joinPath(to, pathOfByteString(name)));
+    }
+  }
+
+  async #entry(from: Path, to: Path): Promise<void> {
+    const stat = lstatSync(from, { bigint: true });
+    if (stat.isDirectory()) {
+      if (lstatSync(to, { throwIfNoEntry: false })?.isDirectory() !== true) {
+        await this.#clear(to);
+        mkdirSync(to, 0o700);
+      }
+      await this.contents(from, to);
+    } else {
+      await this.#clear(to);
+      const inode = `${stat.dev}:${stat.ino}`;
+      const first = stat.nlink > 1n ? this.#links.get(inode) : undefined;
+      if (first !== undefined) return linkSync(first, to);
+      if (stat.nlink > 1n) this.#links.set(inode, to);
+      await copyNode(from, to, stat, this.#options.signal);
+    }
+    this.#dress(from, to, stat);
+  }
+
+  async #clear(path: Path): Promise<void> {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+      await removeTree(path, { signal: this.#options.signal });
+  }
+
+  #dress(from: Path, to: Path, stat: BigIntStats): void {
+    const { owner } = this.#options;
+    lchownSync(to, owner?.uid ?? Number(stat.uid), owner?.gid ?? Number(stat.gid));
+    if (!stat.isSymbolicLink()) {
+      const capability = owner === undefined ? lgetxattr(from, CAPABILITY) : undefined;
+      if (capability !== undefined) lsetxattr(to, CAPABILITY, capability);
+      const mode = Number(stat.mode) & 0o7777;
+      chmodSync(to, owner === undefined || stat.isDirectory() ? mode : withoutSetId(mode));
+    }
+    const mtime = stat.mtimeNs - (((stat.mtimeNs % SECOND) + SECOND) % SECOND);
+    lutimes(to, { atime: mtime, mtime });
+  }
+}
+
+/** What the kernel leaves of a file's mode when its owner changes. */
+function withoutSetId(mode: number): number {
+  return mode & ((mode & 0o010) === 0 ? ~0o4000 : ~0o6000);
+}

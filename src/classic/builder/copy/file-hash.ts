@@ -1,0 +1,57 @@
+import { type Hash, createHash } from "node:crypto";
+import type { TarHeader } from "../../../layer/index.ts";
+import type { ByteString } from "../../../linux/index.ts";
+
+/** What of an entry goes into its hash besides its content. */
+export type HashedHeader = Pick<
+  TarHeader,
+  "mode" | "uid" | "gid" | "size" | "linkPath" | "devMajor" | "devMinor" | "xattrs" | "type"
+> & {
+  /** As it stands in the archive; a directory's ends in "/". */
+  readonly name: ByteString;
+};
+
+const FLAGS: Readonly<Record<TarHeader["type"], string>> = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  char: "3",
+  block: "4",
+  directory: "5",
+  fifo: "6",
+};
+
+/** Keys and values with nothing between them, as `tarsum` of version 1 orders them; numbers decimal, names of owners empty. */
+function headText(header: HashedHeader): ByteString {
+  const { name, mode, uid, gid, size, type, linkPath, devMajor, devMinor } = header;
+  const xattrs = [...header.xattrs]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => key + value.toString("latin1"));
+  return (
+    `name${name}mode${mode}uid${uid}gid${gid}size${size}typeflag${FLAGS[type]}linkname${linkPath}` +
+    `unamegnamedevmajor${devMajor}devminor${devMinor}${xattrs.join("")}`
+  );
+}
+
+/** The hash of one file, directory or link as Docker's image cache has it: SHA-256 of its header, then its content. */
+export class FileHash {
+  readonly #hash: Hash = createHash("sha256");
+
+  constructor(header: HashedHeader) {
+    this.#hash.update(headText(header), "latin1");
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  /** In hex. */
+  end(): string {
+    return this.#hash.digest("hex");
+  }
+}
+
+/** `<prefix>:<hash>` of several hashes. */
+export function hashOfHashes(prefix: "dir" | "multi", hashes: readonly string[]): string {
+  return `${prefix}:${createHash("sha256").update(hashes.join(","), "latin1").digest("hex")}`;
+}

@@ -1,0 +1,311 @@
+import { goQuote, Limits, VarveError } from "../../core/index.ts";
+import { isSpace, splitSpace } from "../../pattern/index.ts";
+import { ExpansionBudget } from "./budget.ts";
+import { replaceAll, replaceFirst, trimPrefix, trimSuffix } from "./expand-pattern.ts";
+import { fault } from "../source/fault.ts";
+
+/** Where variables come from: a `Map` will do. */
+export interface Variables {
+  get(name: string): string | undefined;
+}
+
+export type EscapeToken = "\\" | "`";
+
+export interface ExpandOptions {
+  /** The character that escapes, by the `escape` directive. */
+  readonly escape: EscapeToken;
+  /** Quotes stay in the result. */
+  readonly rawQuotes?: boolean;
+  /** Escape characters stay in the result. */
+  readonly rawEscapes?: boolean;
+  /** Quotes have no meaning: for the text of a heredoc. */
+  readonly ignoreQuotes?: boolean;
+  /** References to variables that are not set stay as they are. */
+  readonly keepUnset?: boolean;
+  /** What this may cost; shared by the expansions of a file. */
+  readonly budget?: ExpansionBudget;
+}
+
+export interface Expansion {
+  readonly text: string;
+  /** The text split at white space outside quotes, after expansion. */
+  readonly words: readonly string[];
+  /** Names that were looked up and found. */
+  readonly matched: ReadonlySet<string>;
+  /** Names that were looked up and not found. */
+  readonly unmatched: ReadonlySet<string>;
+}
+
+const MAX_DEPTH = 100;
+const SPECIAL_PARAMETERS = new Set("@*#?-$!0");
+const LETTER = /^\p{L}$/u;
+const DIGIT = /^\p{Nd}$/u;
+
+class Words {
+  readonly #words: string[] = [];
+  #current = "";
+  #inWord = false;
+
+  add(char: string): void {
+    if (isSpace(char)) this.#endWord();
+    else this.addRaw(char);
+  }
+
+  /** As adding each character. */
+  addAll(text: string): void {
+    for (const [index, part] of splitSpace(text).entries()) {
+      if (index > 0) this.#endWord();
+      if (part !== "") this.addRaw(part);
+    }
+  }
+
+  #endWord(): void {
+    if (!this.#inWord || this.#current === "") return;
+    this.#words.push(this.#current);
+    this.#current = "";
+    this.#inWord = false;
+  }
+
+  addRaw(text: string): void {
+    this.#current += text;
+    this.#inWord = true;
+  }
+
+  end(): string[] {
+    return this.#current === "" ? this.#words : [...this.#words, this.#current];
+  }
+}
+
+class Expander {
+  readonly matched: Set<string> = new Set();
+  readonly unmatched: Set<string> = new Set();
+  readonly #runes: readonly string[];
+  readonly #variables: Variables;
+  readonly #options: ExpandOptions;
+  readonly #budget: ExpansionBudget;
+  #rawEscapes: boolean;
+  #at = 0;
+  #depth = 0;
+
+  constructor(source: string, variables: Variables, options: ExpandOptions) {
+    this.#runes = Array.from(source.startsWith("\ufeff") ? source.slice(1) : source);
+    this.#variables = variables;
+    this.#options = options;
+    this.#budget = options.budget ?? new ExpansionBudget();
+    this.#rawEscapes = options.rawEscapes ?? false;
+  }
+
+  /** Reads up to `stop`, which is consumed, or to the end if there is none. */
+  readUntil(stop: string | undefined, rawEscapes: boolean = this.#rawEscapes): { text: string; words: string[] } {
+    if (++this.#depth > MAX_DEPTH) throw fault(`substitutions are nested more than ${MAX_DEPTH} deep`);
+    const outer = this.#rawEscapes;
+    this.#rawEscapes = rawEscapes;
+    const words = new Words();
+    let text = "";
+    for (let rune = this.#peek(); rune !== stop; rune = this.#peek()) {
+      if (rune === undefined) throw fault(`unexpected end of statement while looking for matching ${stop ?? ""}`);
+      text += this.#piece(rune, words);
+      checkLength(text);
+    }
+    this.#at++;
+    this.#rawEscapes = outer;
+    this.#depth--;
+    return { text, words: words.end() };
+  }
+
+  #peek(): string | undefined {
+    return this.#runes[this.#at];
+  }
+
+  #next(): string | undefined {
+    return this.#runes[this.#at++];
+  }
+
+  #piece(rune: string, words: Words): string {
+    if (rune === "$") {
+      const value = this.#dollar();
+      words.addAll(value);
+      return value;
+    }
+    if (rune === "<") return raw(words, this.#angle());
+    if (rune === "'" && this.#options.ignoreQuotes !== true) return raw(words, this.#singleQuoted());
+    if (rune === '"' && this.#options.ignoreQuotes !== true) return raw(words, this.#doubleQuoted());
+    this.#at++;
+    if (rune === this.#options.escape) return raw(words, (this.#rawEscapes ? rune : "") + (this.#next() ?? ""));
+    words.add(rune);
+    return rune;
+  }
+
+  /** `<<` and the blanks after it stay together with the word that follows. */
+  #angle(): string {
+    this.#at++;
+    if (this.#peek() !== "<") return "<";
+    this.#at++;
+    let text = "<<";
+    for (let rune = this.#peek(); rune === " " || rune === "\t" || rune === "\r"; rune = this.#peek()) {
+      text += rune;
+      this.#at++;
+    }
+    return text;
+  }
+
+  #singleQuoted(): string {
+    const end = this.#runes.indexOf("'", this.#at + 1);
+    if (end < 0) throw fault("unexpected end of statement while looking for matching single-quote");
+    const text = this.#runes.slice(this.#at + 1, end).join("");
+    this.#at = end + 1;
+    return this.#options.rawQuotes === true ? `'${text}'` : text;
+  }
+
+  #doubleQuoted(): string {
+    this.#at++;
+    let text = "";
+    for (let rune = this.#peek(); rune !== '"'; rune = this.#peek()) {
+      if (rune === undefined) throw fault("unexpected end of statement while looking for matching double-quote");
+      text += rune === "$" ? this.#dollar() : this.#quotedChar();
+      checkLength(text);
+    }
+    this.#at++;
+    return this.#options.rawQuotes === true ? `"${text}"` : text;
+  }
+
+  /** In double quotes the escape character escapes only `"`, `$` and itself. */
+  #quotedChar(): string {
+    const rune = this.#next() ?? "";
+    if (rune !== this.#options.escape) return rune;
+    const kept = this.#rawEscapes ? rune : "";
+    const escaped = this.#peek();
+    if (escaped === undefined) return kept;
+    if (escaped !== '"' && escaped !== "$" && escaped !== rune) return kept + rune;
+    this.#at++;
+    return kept + escaped;
+  }
+
+  #dollar(): string {
+    const value = this.#substitution();
+    this.#budget.spend(value.length);
+    return value;
+  }
+
+  #substitution(): string {
+    this.#at++;
+    if (this.#peek() === "{") return this.#braced();
+    const name = this.#name();
+    if (name === "") return "$";
+    const value = this.#lookUp(name);
+    return value ?? (this.#options.keepUnset === true ? `$${name}` : "");
+  }
+
+  #braced(): string {
+    this.#at++;
+    const first = this.#peek();
+    if (first === undefined) throw fault("syntax error: missing '}'");
+    if (first === "{" || first === "}" || first === ":") throw fault("syntax error: bad substitution");
+    const name = this.#name();
+    const modifier = this.#next();
+    if (modifier === "}") {
+      const value = this.#lookUp(name);
+      return value ?? (this.#options.keepUnset === true ? `\${${name}}` : "");
+    }
+    if (modifier === undefined) throw fault("syntax error: missing '}'");
+    if (modifier === "/") return this.#replacement(name);
+    if (modifier === ":") return this.#modified(name, this.#next() ?? "", true);
+    if ("+-?#%".includes(modifier)) return this.#modified(name, modifier, false);
+    throw fault(`unsupported modifier (${modifier}) in substitution`);
+  }
+
+  #modified(name: string, modifier: string, nullIsUnset: boolean): string {
+    const shown = (nullIsUnset ? ":" : "") + modifier;
+    const trims = modifier === "#" || modifier === "%";
+    if (nullIsUnset && trims) throw fault(`unsupported modifier (${shown}) in substitution`);
+    const word = this.#operand("}", trims);
+    const value = this.#lookUp(name);
+    if (value === undefined && this.#options.keepUnset === true) return `\${${name}${shown}${word}}`;
+    const isNull = value === undefined || (nullIsUnset && value === "");
+    if (modifier === "-") return isNull ? word : value;
+    if (modifier === "+") return isNull ? "" : word;
+    if (modifier === "?" && !isNull) return value;
+    if (modifier === "?")
+      throw fault(`${name}: ${word === "" ? `is not allowed to be ${value === undefined ? "unset" : "empty"}` : word}`);
+    if (!trims) throw fault(`unsupported modifier (${shown}) in substitution`);
+    const greedy = word.startsWith(modifier);
+    const pattern = greedy ? word.slice(1) : word;
+    const trim = modifier === "#" ? trimPrefix : trimSuffix;
+    return trim({ pattern, value: value ?? "", budget: this.#budget }, greedy);
+  }
+
+  #replacement(name: string): string {
+    const all = this.#peek() === "/";
+    if (all) this.#at++;
+    const pattern = this.#operand("/", true);
+    const replacement = this.#operand("}", true);
+    const value = this.#lookUp(name);
+    if (value === undefined && this.#options.keepUnset === true) return `\${${name}/${pattern}/${replacement}}`;
+    return (all ? replaceAll : replaceFirst)({ pattern, value: value ?? "", budget: this.#budget }, replacement);
+  }
+
+  #operand(stop: "}" | "/", rawEscapes: boolean): string {
+    try {
+      return this.readUntil(stop, rawEscapes).text;
+    } catch (error) {
+      const ended =
+        this.#peek() === undefined && error instanceof VarveError && error.message.startsWith("unexpected end");
+      throw ended ? fault(`syntax error: missing '${stop}'${stop === "/" ? " in ${}" : ""}`) : error;
+    }
+  }
+
+  #name(): string {
+    const first = this.#peek() ?? "";
+    if (DIGIT.test(first)) return this.#nameOf((rune) => DIGIT.test(rune));
+    if (SPECIAL_PARAMETERS.has(first)) return this.#next() ?? "";
+    return this.#nameOf((rune) => rune === "_" || LETTER.test(rune) || DIGIT.test(rune));
+  }
+
+  #nameOf(belongs: (rune: string) => boolean): string {
+    const start = this.#at;
+    for (let rune = this.#peek(); rune !== undefined && belongs(rune); rune = this.#peek()) this.#at++;
+    return this.#runes.slice(start, this.#at).join("");
+  }
+
+  #lookUp(name: string): string | undefined {
+    const value = this.#variables.get(name);
+    (value === undefined ? this.unmatched : this.matched).add(name);
+    return value;
+  }
+}
+
+function checkLength({ length }: string): void {
+  if (length <= Limits.expandedText) return;
+  throw new VarveError(
+    "limit-exceeded",
+    `Cannot expand variables: the result is longer than ${Limits.expandedText} characters`,
+  );
+}
+
+function raw(words: Words, text: string): string {
+  words.addRaw(text);
+  return text;
+}
+
+function quoted(source: string): string {
+  return goQuote(source.length > 200 ? `${source.slice(0, 200)}…` : source);
+}
+
+/**
+ * Expands `$name`, `${name}` and `${name<modifier>…}`, removes quotes and escapes, and splits into words, as BuildKit's shell
+ * lexer. Throws `invalid-build` (without a place) for bad syntax and for `${name:?message}`, and `limit-exceeded` for a result
+ * of more than `Limits.expandedText` characters, and when the budget is spent.
+ */
+export function expand(source: string, variables: Variables, options: ExpandOptions): Expansion {
+  const expander = new Expander(source, variables, options);
+  try {
+    const { text, words } = expander.readUntil(undefined);
+    return { text, words, matched: expander.matched, unmatched: expander.unmatched };
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== "invalid-build") throw error;
+    throw fault(`failed to process ${quoted(source)}: ${error.message}`);
+  }
+}
+
+/** No variables at all. */
+export const NO_VARIABLES: Variables = { get: () => undefined };

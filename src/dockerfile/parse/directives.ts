@@ -1,0 +1,92 @@
+import { trimSpace, trimSpaceStart } from "../../pattern/index.ts";
+import { fault } from "../source/fault.ts";
+import { type SourceFile, type SourceRange, lineRange } from "../source/source.ts";
+
+/** A parser directive: `# syntax=…`, `# escape=…`, `# check=…`. */
+export interface Directive {
+  readonly name: string;
+  readonly value: string;
+  readonly range: SourceRange;
+}
+
+const KNOWN = new Set(["syntax", "escape", "check"]);
+const SHAPE = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(\S.*)$/s;
+
+/** Name (lower case) and value of a comment's text if it is a known directive. */
+export function readDirective(text: string): { name: string; value: string } | undefined {
+  const match = SHAPE.exec(trimSpaceStart(text));
+  const name = match?.[1]?.toLowerCase();
+  return name === undefined || !KNOWN.has(name) ? undefined : { name, value: trimSpace(match?.[2] ?? "") };
+}
+
+/** Reads directives from the top of a file, line by line: any other line ends them. */
+export class DirectiveReader {
+  readonly #comment: string;
+  readonly #seen: Set<string> = new Set();
+  #done = false;
+
+  constructor(comment = "#") {
+    this.#comment = comment;
+  }
+
+  /** The directive on this line; throws `invalid-build` for the second of its name. */
+  read(line: string): { name: string; value: string } | undefined {
+    if (this.#done) return undefined;
+    const found = line.startsWith(this.#comment) ? readDirective(line.slice(this.#comment.length)) : undefined;
+    if (found === undefined) {
+      this.#done = true;
+      return undefined;
+    }
+    if (this.#seen.has(found.name)) throw fault(`only one ${found.name} parser directive can be used`);
+    this.#seen.add(found.name);
+    return found;
+  }
+}
+
+function findDirective(name: string, file: SourceFile, comment: string): Directive | undefined {
+  const reader = new DirectiveReader(comment);
+  const shebang = file.lines[0]?.startsWith("#!") === true;
+  for (const [index, line] of file.lines.entries()) {
+    if (index === 0 && shebang) continue;
+    const found = reader.read(line);
+    if (found === undefined) return undefined;
+    if (found.name === name) return { ...found, range: lineRange(file, index + 1) };
+  }
+  return undefined;
+}
+
+/** The value of one directive at the top of the file, or undefined. A first line `#!…` is passed over. */
+export function directive(name: "syntax" | "escape" | "check", file: SourceFile): Directive | undefined {
+  try {
+    return findDirective(name, file, "#");
+  } catch {
+    return undefined;
+  }
+}
+
+/** The image named by `# syntax=`, `// syntax=` or a JSON file's `"syntax"`: a file of any language may name its front end. */
+export function detectSyntax(file: SourceFile): string | undefined {
+  const found = directive("syntax", file) ?? slashDirective(file);
+  const value = found?.value ?? jsonSyntax(file.text);
+  return value?.split(" ")[0];
+}
+
+function slashDirective(file: SourceFile): Directive | undefined {
+  try {
+    return findDirective("syntax", file, "//");
+  } catch {
+    return undefined;
+  }
+}
+
+function jsonSyntax(text: string): string | undefined {
+  if (!text.trimStart().startsWith("{")) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, "syntax")) return undefined;
+    const syntax: unknown = Reflect.get(value, "syntax");
+    return typeof syntax === "string" ? syntax : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,219 @@
+import type { SourceRange } from "../source/source.ts";
+
+/** What every instruction has. */
+export interface InstructionBase {
+  /** The keyword as written. */
+  readonly keyword: string;
+  /** The whole instruction on one line, continuations joined, without heredoc bodies: what progress displays show. */
+  readonly code: string;
+  /** From the keyword to the last character, heredoc bodies included. */
+  readonly range: SourceRange;
+  /** The comment lines just above, without `#`. */
+  readonly comments: readonly string[];
+}
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+  /** Written as `key value`, without `=`. */
+  readonly legacy: boolean;
+}
+
+export interface ArgDefinition {
+  readonly key: string;
+  readonly value?: string;
+  /** The comment `# <key> <text>` above. */
+  readonly description: string;
+}
+
+/** A file whose content stands in the Dockerfile. */
+export interface InlineSource {
+  readonly path: string;
+  readonly data: string;
+  /** Variables in the data are to be expanded: the delimiter was not quoted. */
+  readonly expand: boolean;
+}
+
+/** The body of a heredoc given to a command. */
+export interface InlineFile {
+  readonly name: string;
+  readonly data: string;
+  /** `<<-`: leading tabs are to be removed. */
+  readonly chomp: boolean;
+}
+
+/** A command in shell form (one text for the shell) or exec form (the arguments). */
+export interface CommandLine {
+  readonly form: "shell" | "exec";
+  readonly args: readonly string[];
+  readonly files: readonly InlineFile[];
+}
+
+export interface CopySources {
+  readonly sources: readonly string[];
+  readonly inline: readonly InlineSource[];
+  readonly destination: string;
+}
+
+export interface CopyFlags {
+  /** Empty if not given. */
+  readonly chown: string;
+  readonly chmod: string;
+  readonly link: boolean;
+  readonly exclude: readonly string[];
+}
+
+export type MountType = "bind" | "cache" | "tmpfs" | "secret" | "ssh";
+export type CacheSharing = "shared" | "private" | "locked";
+
+/** One `RUN --mount`. */
+export interface RunMount {
+  readonly type: MountType;
+  readonly from: string;
+  readonly source: string;
+  readonly target: string;
+  readonly readonly: boolean;
+  /** Bytes of a tmpfs; 0 = no limit given. */
+  readonly size: number;
+  readonly id: string;
+  readonly sharing?: CacheSharing;
+  readonly required: boolean;
+  /** Variable that holds a secret; empty = named after the id. */
+  readonly env?: string;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+export interface RunDevice {
+  readonly name: string;
+  readonly required: boolean;
+}
+
+/** Durations in nanoseconds; 0 = inherit. `test` begins with NONE, CMD or CMD-SHELL. */
+export interface Healthcheck {
+  readonly test: readonly string[];
+  readonly interval: number;
+  readonly timeout: number;
+  readonly startPeriod: number;
+  readonly startInterval: number;
+  readonly retries: number;
+}
+
+export interface AddInstruction extends InstructionBase, CopySources, CopyFlags {
+  readonly kind: "add";
+  readonly keepGitDir?: boolean;
+  readonly checksum: string;
+  readonly unpack?: boolean;
+}
+export interface ArgInstruction extends InstructionBase {
+  readonly kind: "arg";
+  readonly args: readonly ArgDefinition[];
+}
+export interface CmdInstruction extends InstructionBase {
+  readonly kind: "cmd";
+  readonly command: CommandLine;
+}
+export interface CopyInstruction extends InstructionBase, CopySources, CopyFlags {
+  readonly kind: "copy";
+  readonly from: string;
+  readonly parents: boolean;
+}
+export interface EntrypointInstruction extends InstructionBase {
+  readonly kind: "entrypoint";
+  readonly command: CommandLine;
+}
+export interface EnvInstruction extends InstructionBase {
+  readonly kind: "env";
+  readonly variables: readonly KeyValue[];
+}
+export interface ExposeInstruction extends InstructionBase {
+  readonly kind: "expose";
+  /** Sorted, not expanded. */
+  readonly ports: readonly string[];
+}
+export interface HealthcheckInstruction extends InstructionBase {
+  readonly kind: "healthcheck";
+  readonly healthcheck: Healthcheck;
+}
+export interface LabelInstruction extends InstructionBase {
+  readonly kind: "label";
+  readonly labels: readonly KeyValue[];
+}
+export interface MaintainerInstruction extends InstructionBase {
+  readonly kind: "maintainer";
+  readonly name: string;
+}
+export interface OnbuildInstruction extends InstructionBase {
+  readonly kind: "onbuild";
+  /** The trigger as text, heredoc bodies included. */
+  readonly expression: string;
+}
+export interface RunInstruction extends InstructionBase {
+  readonly kind: "run";
+  readonly command: CommandLine;
+  /** The values of `--mount`, not expanded; `parseMount` reads one. */
+  readonly mountTexts: readonly string[];
+  /** The mounts as far as they are known before variables are expanded: only `from` counts. */
+  readonly mounts: readonly RunMount[];
+  readonly network: "default" | "none" | "host";
+  readonly security: "sandbox" | "insecure";
+  readonly devices: readonly RunDevice[];
+}
+export interface ShellInstruction extends InstructionBase {
+  readonly kind: "shell";
+  readonly shell: readonly string[];
+}
+export interface StopsignalInstruction extends InstructionBase {
+  readonly kind: "stopsignal";
+  readonly signal: string;
+}
+export interface UserInstruction extends InstructionBase {
+  readonly kind: "user";
+  readonly user: string;
+}
+export interface VolumeInstruction extends InstructionBase {
+  readonly kind: "volume";
+  readonly volumes: readonly string[];
+}
+export interface WorkdirInstruction extends InstructionBase {
+  readonly kind: "workdir";
+  readonly path: string;
+}
+
+/** Every instruction but FROM, which begins a `Stage`. */
+export type Instruction =
+  | AddInstruction
+  | ArgInstruction
+  | CmdInstruction
+  | CopyInstruction
+  | EntrypointInstruction
+  | EnvInstruction
+  | ExposeInstruction
+  | HealthcheckInstruction
+  | LabelInstruction
+  | MaintainerInstruction
+  | OnbuildInstruction
+  | RunInstruction
+  | ShellInstruction
+  | StopsignalInstruction
+  | UserInstruction
+  | VolumeInstruction
+  | WorkdirInstruction;
+
+/** A FROM and what follows it. The base is not expanded. */
+export interface Stage {
+  readonly kind: "from";
+  readonly keyword: string;
+  readonly code: string;
+  readonly range: SourceRange;
+  readonly comments: readonly string[];
+  /** Lower case; empty if it has none. */
+  readonly name: string;
+  readonly base: string;
+  /** `--platform`, not expanded; empty if not given. */
+  readonly platform: string;
+  /** The comment `# <name> <text>` above. */
+  readonly description: string;
+  readonly instructions: readonly Instruction[];
+}

@@ -1,0 +1,159 @@
+import { trimSpace, trimSpaceStart } from "../../pattern/index.ts";
+import { DirectiveReader } from "./directives.ts";
+import type { EscapeToken } from "../expand/expand.ts";
+import { atRange, fault } from "../source/fault.ts";
+import type { Heredoc, HeredocHead } from "./heredoc.ts";
+import { type Position, type SourceFile, type SourceRange, TRAILING_RETURNS, lineRange } from "../source/source.ts";
+
+/** An instruction with its continuations joined. */
+export interface LogicalLine {
+  readonly text: string;
+  readonly range: SourceRange;
+  readonly comments: readonly string[];
+  /** Lines of only white space within the continuation: the last line of the instruction, if there were any. */
+  readonly emptyContinuation: SourceRange | undefined;
+  /** The place in the file of a character of `text`. */
+  position(offset: number): Position;
+}
+
+interface Piece {
+  readonly offset: number;
+  readonly line: number;
+  readonly column: number;
+}
+
+const MAX_LINE = 65_535;
+
+function isComment(line: string): boolean {
+  return trimSpaceStart(line).startsWith("#");
+}
+
+/** Reads a Dockerfile's physical lines into logical ones, and the bodies of heredocs on demand. */
+export class LineReader {
+  readonly file: SourceFile;
+  readonly directives: Map<string, string> = new Map();
+  escape: EscapeToken = "\\";
+  readonly #raw: readonly string[];
+  readonly #directiveReader: DirectiveReader = new DirectiveReader();
+  #comments: string[] = [];
+  #at = 0;
+
+  constructor(file: SourceFile) {
+    this.file = file;
+    const raw = file.text.split("\n");
+    if (raw.at(-1) === "") raw.pop();
+    this.#raw = raw;
+  }
+
+  /** Lines read so far. */
+  get line(): number {
+    return this.#at;
+  }
+
+  /** The next instruction, or undefined at the end of the file. */
+  next(): LogicalLine | undefined {
+    for (let line = this.#take(); line !== undefined; line = this.#take()) {
+      const text = trimSpaceStart(line);
+      if (isComment(text)) this.#comment(text);
+      else {
+        this.#directiveReader.read(text);
+        const [start, continues] = this.#cutContinuation(text);
+        if (start !== "" || continues) return this.#logical(start, line.length - text.length, continues);
+      }
+    }
+    return undefined;
+  }
+
+  /** The body of a heredoc whose instruction was just read; throws if it has no end. */
+  heredoc(head: HeredocHead, first: number): Heredoc {
+    let content = "";
+    for (let line = this.#take(); line !== undefined; line = this.#take()) {
+      if ((head.chomp ? line.replace(/^\t+/, "") : line) === head.name) return { ...head, content };
+      content += `${this.#raw[this.#at - 1] ?? ""}${this.#endsInNewline() ? "\n" : ""}`;
+    }
+    throw atRange(fault("unterminated heredoc"), this.file, lineRange(this.file, first));
+  }
+
+  #endsInNewline(): boolean {
+    return this.#at < this.#raw.length || this.file.text.endsWith("\n");
+  }
+
+  /** The next physical line without its end. */
+  #take(): string | undefined {
+    const line = this.#raw[this.#at];
+    if (line === undefined) return undefined;
+    this.#at++;
+    if (line.length * 3 > MAX_LINE && Buffer.byteLength(line) > MAX_LINE) {
+      const error = fault(`dockerfile line greater than max allowed size of ${MAX_LINE}`);
+      throw atRange(error, this.file, lineRange(this.file, this.#at));
+    }
+    return line.replace(TRAILING_RETURNS, "");
+  }
+
+  #comment(line: string): void {
+    const directive = this.#located(() => this.#directiveReader.read(line));
+    if (directive !== undefined) return this.#located(() => this.#setDirective(directive.name, directive.value));
+    const comment = trimSpace(line.slice(1));
+    if (comment === "") this.#comments = [];
+    else this.#comments.push(comment);
+  }
+
+  #located<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw atRange(error, this.file, lineRange(this.file, this.#at));
+    }
+  }
+
+  #setDirective(name: string, value: string): void {
+    this.directives.set(name, value);
+    if (name !== "escape") return;
+    if (value !== "\\" && value !== "`") throw fault(`invalid escape token '${value}' does not match \` or \\`);
+    this.escape = value;
+  }
+
+  #logical(start: string, indent: number, continues: boolean): LogicalLine {
+    const first = this.#at;
+    const pieces: Piece[] = [{ offset: 0, line: first, column: indent + 1 }];
+    const comments = this.#comments;
+    this.#comments = [];
+    let text = start;
+    let isEmpty = false;
+    let more = continues;
+    while (more) {
+      const line = this.#take();
+      if (line === undefined) break;
+      if (isComment(line)) continue;
+      if (trimSpaceStart(line) === "") {
+        isEmpty = true;
+        continue;
+      }
+      const [piece, again] = this.#cutContinuation(line);
+      pieces.push({ offset: text.length, line: this.#at, column: 1 });
+      text += piece;
+      more = again;
+    }
+    const last = lineRange(this.file, this.#at);
+    return {
+      text,
+      comments,
+      range: { start: { line: first, column: indent + 1 }, end: last.end },
+      emptyContinuation: isEmpty ? last : undefined,
+      position: (offset) => positionIn(pieces, offset),
+    };
+  }
+
+  /** A line whose last character but blanks is the escape token goes on; the token is dropped, unless one stands before it. */
+  #cutContinuation(line: string): [text: string, continues: boolean] {
+    const trimmed = line.replace(/(?<![ \t])[ \t]+$/, "");
+    if (!trimmed.endsWith(this.escape)) return [line, false];
+    const text = trimmed.slice(0, -1);
+    return text.endsWith(this.escape) ? [line, false] : [text, true];
+  }
+}
+
+function positionIn(pieces: readonly Piece[], offset: number): Position {
+  const piece = pieces.findLast((candidate) => candidate.offset <= offset);
+  return { line: piece?.line ?? 1, column: (piece?.column ?? 1) + offset - (piece?.offset ?? 0) };
+}

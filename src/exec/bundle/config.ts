@@ -1,0 +1,97 @@
+import { VarveError } from "../../core/index.ts";
+import type { OciDevice } from "./devices.ts";
+import { MASKED_PATHS, type OciMount, READONLY_PATHS } from "./mounts.ts";
+import type { SeccompProfile } from "./seccomp.ts";
+import type { RunSpec, Ulimit } from "../types.ts";
+import type { StepUser } from "./user.ts";
+
+/** What a runtime configuration is made of, when everything has been resolved. */
+export interface ConfigParts {
+  readonly spec: RunSpec;
+  readonly user: StepUser;
+  /** Absolute inside the root filesystem, and existing. */
+  readonly cwd: string;
+  readonly hostname: string;
+  readonly mounts: readonly OciMount[];
+  readonly devices: readonly OciDevice[];
+  readonly capabilities: readonly string[];
+  /** Which system calls the kernel lets through; all, if absent. */
+  readonly seccomp?: SeccompProfile | undefined;
+  /** The same compiled, in base64, for crun, which then need not do it. */
+  readonly filter?: string | undefined;
+  readonly cgroup: { readonly cgroupsPath?: string; readonly resources?: Record<string, unknown> };
+  /** True on a machine with version 2 only, where a group can look like the root of the hierarchy. */
+  readonly cgroupNamespace: boolean;
+}
+
+const ULIMITS: ReadonlySet<string> = new Set(
+  "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" "),
+);
+
+/** RLIM_INFINITY, 2^64 - 1, which no number here can hold. */
+const UNLIMITED = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON("18446744073709551615");
+
+/** `config.json` of a bundle: OCI runtime specification 1.0.2. */
+export function runtimeConfig(parts: ConfigParts): string {
+  const { spec } = parts;
+  return JSON.stringify({
+    ociVersion: "1.0.2",
+    process: processOf(parts),
+    root: { path: spec.rootfs, readonly: spec.readonlyRootfs === true },
+    hostname: parts.hostname,
+    mounts: parts.mounts,
+    linux: linuxOf(parts),
+    ...(parts.filter === undefined ? {} : { annotations: { "run.oci.seccomp_bpf_data": parts.filter } }),
+  });
+}
+
+function processOf({ spec, user, cwd, capabilities }: ConfigParts): Record<string, unknown> {
+  const { args, env } = spec.process;
+  const insecure = spec.security === "insecure";
+  return {
+    terminal: false,
+    user: { uid: user.uid, gid: user.gid, umask: 0o022, additionalGids: user.groups },
+    args,
+    env: env.some((entry) => entry.startsWith("HOME=")) ? env : [...env, `HOME=${user.home}`],
+    cwd,
+    capabilities: {
+      bounding: capabilities,
+      effective: capabilities,
+      permitted: capabilities,
+      inheritable: insecure ? capabilities : [],
+      ambient: insecure ? capabilities : [],
+    },
+    rlimits: lastOfEach(spec.ulimits ?? []).map(rlimitOf),
+    noNewPrivileges: false,
+  };
+}
+
+function linuxOf({ spec, devices, cgroup, cgroupNamespace, seccomp }: ConfigParts): Record<string, unknown> {
+  const sandbox = spec.security !== "insecure";
+  const namespaces = ["pid", "ipc", "uts", "mount"];
+  if (spec.network === "none") namespaces.push("network");
+  if (cgroupNamespace) namespaces.push("cgroup");
+  return {
+    ...cgroup,
+    namespaces: namespaces.map((type) => ({ type })),
+    devices,
+    maskedPaths: sandbox ? MASKED_PATHS : [],
+    readonlyPaths: sandbox ? READONLY_PATHS : [],
+    ...(seccomp === undefined ? {} : { seccomp }),
+  };
+}
+
+function rlimitOf({ name, soft, hard }: Ulimit): Record<string, unknown> {
+  if (!ULIMITS.has(name))
+    throw new VarveError("invalid-argument", `Cannot set ulimit ${JSON.stringify(name)}: unknown`);
+  const value = (limit: number): unknown => {
+    if (limit === -1) return UNLIMITED;
+    if (Number.isSafeInteger(limit) && limit >= 0) return limit;
+    throw new VarveError("invalid-argument", `Cannot set ulimit ${name} to ${limit}: not a whole number`);
+  };
+  return { type: `RLIMIT_${name.toUpperCase()}`, soft: value(soft), hard: value(hard) };
+}
+
+function lastOfEach(ulimits: readonly Ulimit[]): Ulimit[] {
+  return [...new Map(ulimits.map((ulimit) => [ulimit.name, ulimit])).values()];
+}

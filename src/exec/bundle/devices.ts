@@ -1,0 +1,77 @@
+import { stat } from "node:fs/promises";
+import { posix } from "node:path";
+import { VarveError } from "../../core/index.ts";
+import { splitDevice } from "../../linux/index.ts";
+import type { DeviceRule } from "../cgroup/resources.ts";
+import type { DeviceSpec } from "../types.ts";
+
+/** An entry of `linux.devices` of a runtime configuration: OCI runtime specification, config-linux.md. */
+export interface OciDevice {
+  readonly path: string;
+  readonly type: "b" | "c";
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Nodes that BuildKit makes for steps without a sandbox: what they need to mount images and to run machines. */
+const INSECURE: readonly (readonly [path: string, major: number, minor: number])[] = [
+  ["/dev/kmsg", 1, 11],
+  ["/dev/cuse", 10, 203],
+  ["/dev/fuse", 10, 229],
+  ["/dev/kvm", 10, 232],
+  ["/dev/net/tun", 10, 200],
+  ["/dev/loop-control", 10, 237],
+];
+const LOOP_MAJOR = 7;
+const LOOPS = 8;
+
+export function insecureDevices(): OciDevice[] {
+  const common = { fileMode: 0o660, uid: 0, gid: 0 };
+  return [
+    ...INSECURE.map(([path, major, minor]): OciDevice => ({ path, type: "c", major, minor, ...common })),
+    ...Array.from({ length: LOOPS }, (_, minor): OciDevice => ({
+      path: `/dev/loop${minor}`,
+      type: "b",
+      major: LOOP_MAJOR,
+      minor,
+      ...common,
+    })),
+  ];
+}
+
+/** A device of this machine as a step is to see it, and the rule that lets it; throws `invalid-argument`. */
+export async function deviceOf({
+  source,
+  target = source,
+  permissions = "rwm",
+}: DeviceSpec): Promise<{ device: OciDevice; rule: DeviceRule }> {
+  const status = await stat(source).catch((error: unknown) => {
+    throw new VarveError("invalid-argument", `Cannot give device ${source} to the step: it does not exist`, {
+      cause: error,
+    });
+  });
+  const type = status.isBlockDevice() ? "b" : "c";
+  if (type === "c" && !status.isCharacterDevice())
+    throw new VarveError("invalid-argument", `Cannot give ${source} to the step: not a device`);
+  if (!/^[rwm]{1,3}$/.test(permissions))
+    throw new VarveError(
+      "invalid-argument",
+      `Cannot give device ${source} to the step: permissions ${JSON.stringify(permissions)} are not of r, w and m`,
+    );
+  const { major, minor } = splitDevice(status.rdev);
+  return {
+    device: {
+      path: posix.join("/", target),
+      type,
+      major,
+      minor,
+      fileMode: status.mode & 0o777,
+      uid: status.uid,
+      gid: status.gid,
+    },
+    rule: { type, major, minor, access: permissions },
+  };
+}

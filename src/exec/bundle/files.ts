@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { errnoOf, VarveError } from "../../core/index.ts";
+import type { DnsConfig, NetworkHost, NetworkMode } from "../types.ts";
+
+/** What BuildKit calls its steps' machine. */
+export const DEFAULT_HOSTNAME = "buildkitsandbox";
+const HOST_NAME = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
+const RESOLVERS = "/etc/resolv.conf";
+/** Asked when the machine names no server that a step could reach; Docker's and BuildKit's choice. */
+const PUBLIC_SERVERS = ["8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844"];
+
+/** `/etc/hosts` of a step; throws `invalid-argument` for an address or a name that is none. */
+export function hostsFile(hostname: string, extraHosts: readonly NetworkHost[]): string {
+  const own = [`127.0.0.1\tlocalhost ${hostname}`, "::1\tlocalhost ip6-localhost ip6-loopback"];
+  return [...own, ...extraHosts.map(hostLine), ""].join("\n");
+}
+
+function hostLine({ host, ip }: NetworkHost): string {
+  const address = ip.replace(/^\[(.*)\]$/, "$1");
+  if (isIP(address) === 0)
+    throw new VarveError(
+      "invalid-argument",
+      `Cannot add host ${JSON.stringify(host)}: ${JSON.stringify(ip)} is no IP address`,
+    );
+  if (!HOST_NAME.test(host))
+    throw new VarveError("invalid-argument", `Cannot add host ${JSON.stringify(host)}: not a host name`);
+  return `${address}\t${host}`;
+}
+
+/** Throws `invalid-argument` unless the kernel takes it as a host name. */
+export function checkHostname(hostname: string): string {
+  if (hostname.length <= 64 && HOST_NAME.test(hostname)) return hostname;
+  throw new VarveError(
+    "invalid-argument",
+    `Cannot name the step's machine ${JSON.stringify(hostname.slice(0, 100))}: not a host name`,
+  );
+}
+
+interface Resolvers {
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+  readonly other: readonly string[];
+}
+
+function parseResolvers(text: string): Resolvers {
+  const servers: string[] = [];
+  const options: string[] = [];
+  const other: string[] = [];
+  let search: readonly string[] = [];
+  for (const line of text.split("\n")) {
+    const [word = "", ...rest] = line.trim().split(/\s+/);
+    if (word === "" || word.startsWith("#") || word.startsWith(";")) continue;
+    if (word === "nameserver") servers.push(...rest.slice(0, 1).filter(isAddress));
+    else if (word === "domain" || word === "search") search = rest.length > 0 ? rest : search;
+    else if (word === "options") options.push(...rest);
+    else other.push(line.trim());
+  }
+  return { servers, search, options, other };
+}
+
+/** An address, with a zone as in `fe80::1%eth0` or without. */
+function isAddress(text: string): boolean {
+  return isIP(text.replace(/%[A-Za-z0-9_.-]+$/, "")) !== 0;
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
+}
+
+/**
+ * `/etc/resolv.conf` of a step, from the machine's. A server on the loopback interface stays where the step shares the
+ * machine's network, and is left out where it does not; without any server the public ones stand in.
+ */
+export function resolversFile(network: NetworkMode, dns: DnsConfig = {}, text: string = readResolvers()): string {
+  const machine = parseResolvers(text);
+  for (const server of dns.servers ?? []) {
+    if (!isAddress(server))
+      throw new VarveError("invalid-argument", `Cannot use name server ${JSON.stringify(server)}: no IP address`);
+  }
+  const given = dns.servers !== undefined && dns.servers.length > 0 ? dns.servers : undefined;
+  const reachable = network === "none" ? machine.servers.filter((server) => !isLoopback(server)) : machine.servers;
+  const servers = given ?? (reachable.length > 0 ? reachable : PUBLIC_SERVERS);
+  const search = words("search domain", dns.search) ?? machine.search;
+  const options = words("resolver option", dns.options) ?? machine.options;
+  return [
+    ...servers.map((server) => `nameserver ${server}`),
+    ...(search.length > 0 ? [`search ${search.join(" ")}`] : []),
+    ...(options.length > 0 ? [`options ${options.join(" ")}`] : []),
+    ...machine.other,
+    "",
+  ].join("\n");
+}
+
+function words(what: string, given: readonly string[] | undefined): readonly string[] | undefined {
+  const bad = given?.find((word) => !/^[^\s\p{Cc}]+$/u.test(word));
+  if (bad !== undefined)
+    throw new VarveError("invalid-argument", `Cannot use ${what} ${JSON.stringify(bad)}: not one word`);
+  return given !== undefined && given.length > 0 ? given : undefined;
+}
+
+function readResolvers(): string {
+  try {
+    return readFileSync(RESOLVERS, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return "";
+    throw error;
+  }
+}

@@ -1,0 +1,188 @@
+import { chmodSync, fstatSync, mkdirSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { Limits, VarveError } from "../../core/index.ts";
+import type { Root } from "../../linux/index.ts";
+import { ownCapabilities, sandboxCapabilities } from "./capabilities.ts";
+import { openCgroup, type StepCgroup } from "../cgroup/cgroup.ts";
+import type { CgroupLayout } from "../cgroup/layout.ts";
+import { runtimeConfig } from "./config.ts";
+import { deviceOf, insecureDevices, type OciDevice } from "./devices.ts";
+import { checkHostname, DEFAULT_HOSTNAME, hostsFile, resolversFile } from "./files.ts";
+import { type OciMount, readonlyFile, systemMounts, withoutDuplicates } from "./mounts.ts";
+import type { FilterCache } from "./filter-cache.ts";
+import { DEFAULT_DEVICE_RULES, type DeviceRule, supportedLimits } from "../cgroup/resources.ts";
+import { defaultSeccomp, type SeccompProfile } from "./seccomp.ts";
+import { type MountSource, placeMounts, type SecretFile, sourceOf } from "../mounts/step-mounts.ts";
+import { makeDirectories, MountStubs } from "../mounts/stubs.ts";
+import { resolveTarget } from "../mounts/target.ts";
+import type { RunSpec, Runtime } from "../types.ts";
+import { type StepUser, userIn } from "./user.ts";
+import type { StepDirectory } from "../workspace.ts";
+
+const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
+
+export interface StepContext {
+  readonly spec: RunSpec;
+  readonly root: Root;
+  readonly directory: StepDirectory;
+  readonly secretDirectory: string | undefined;
+  readonly layout: CgroupLayout;
+  readonly runtime: Runtime;
+  readonly seccomp: boolean;
+  readonly filters: FilterCache;
+  /** Disposed of when the processes of the step are gone. */
+  readonly cleanup: AsyncDisposableStack;
+}
+
+/** A step whose bundle is written and whose mount points are made. */
+export interface PreparedStep {
+  readonly secrets: readonly SecretFile[];
+  /** The profile of a filter that the runtime has to compile. */
+  readonly uncompiled: SeccompProfile | undefined;
+}
+
+/** Where the step's secrets will be mounted; undefined, and no mount needed, if it has none. */
+export async function secretsDirectory(directory: string, { mounts = [] }: RunSpec): Promise<string | undefined> {
+  if (!mounts.some((mount) => mount.kind === "secret")) return undefined;
+  const path = join(directory, "secrets");
+  await mkdir(path, { mode: 0o711 });
+  return path;
+}
+
+/** Opens the control groups of a step, which its processes are to be born in. */
+export async function openStepCgroup(context: StepContext): Promise<StepCgroup> {
+  const { spec, layout, runtime, directory } = context;
+  const warn = (message: string): void => spec.onWarning?.(message);
+  const { rules } = await devicesOf(spec);
+  const cgroup = openCgroup({
+    layout,
+    runtime: runtime.name,
+    name: directory.id,
+    ...(spec.cgroupParent === undefined || spec.cgroupParent === "" ? {} : { parent: spec.cgroupParent }),
+    resources: { limits: supportedLimits(spec.limits ?? {}, layout, warn), devices: rules },
+    warn,
+  });
+  context.cleanup.use(cgroup);
+  directory.keep(cgroup.paths);
+  return cgroup;
+}
+
+/** Makes everything else a runtime needs to run a step, but starts nothing. */
+export async function prepareStep(context: StepContext, cgroup: StepCgroup): Promise<PreparedStep> {
+  const { spec, root, directory, layout } = context;
+  checkProcess(spec);
+  const user = userIn(root, spec.process.user);
+  const hostname = checkHostname(spec.hostname ?? DEFAULT_HOSTNAME);
+  const secrets: SecretFile[] = [];
+  const sources = [...(await writeFiles(directory.path, hostname, spec)), ...(await sourcesOf(context, secrets))];
+  makeSystemDirectories(root);
+  const mounts = mountsOf(context, sources);
+  const capabilities = capabilitiesOf(spec, cgroup);
+  const filtered = context.seccomp && spec.security !== "insecure";
+  const seccomp = filtered ? defaultSeccomp({ capabilities: new Set(capabilities) }) : undefined;
+  const filter = seccomp === undefined ? undefined : context.filters.get(seccomp);
+  const config = runtimeConfig({
+    spec,
+    user,
+    cwd: enterable(root, spec.process.cwd, user),
+    hostname,
+    mounts,
+    devices: (await devicesOf(spec)).devices,
+    capabilities,
+    seccomp,
+    filter,
+    cgroup: cgroup.config,
+    cgroupNamespace: layout.kind === "v2",
+  });
+  await writeFile(join(directory.path, "config.json"), config, { mode: 0o600 });
+  return { secrets, uncompiled: filter === undefined ? seccomp : undefined };
+}
+
+function mountsOf({ spec, root, layout, cleanup }: StepContext, sources: readonly MountSource[]): OciMount[] {
+  const system = systemMounts({
+    insecure: spec.security === "insecure",
+    shmSize: spec.shmSize ?? DEFAULT_SHM_SIZE,
+    cgroup: layout.kind !== "none",
+  });
+  const places = system.map((mount) => mount.destination);
+  const stubs = cleanup.use(new MountStubs(root));
+  return withoutDuplicates([...system, ...placeMounts(root, sources, places, stubs)]);
+}
+
+function checkProcess({ process: { args, env, cwd } }: RunSpec): void {
+  const refuse = (why: string): never => {
+    throw new VarveError("invalid-build", `Cannot run a step: ${why}`);
+  };
+  if (args.length === 0 || args[0] === "") refuse("it has no command");
+  if ([...args, ...env, cwd].some((text) => text.includes("\0")))
+    refuse("its command, environment or directory holds a NUL");
+  if (cwd.length > Limits.path) refuse("the name of its working directory is too long");
+}
+
+interface StepDevices {
+  readonly devices: readonly OciDevice[];
+  readonly rules: readonly DeviceRule[] | "all";
+}
+
+async function devicesOf({ security, devices = [] }: RunSpec): Promise<StepDevices> {
+  const given = await Promise.all(devices.map((device) => deviceOf(device)));
+  const own = given.map((item) => item.device);
+  if (security === "insecure") return { devices: [...insecureDevices(), ...own], rules: "all" };
+  return { devices: own, rules: [...DEFAULT_DEVICE_RULES, ...given.map((item) => item.rule)] };
+}
+
+/** A step that could use any device node must at least not make one. */
+function capabilitiesOf({ security }: RunSpec, { guardsDevices }: StepCgroup): readonly string[] {
+  if (security === "insecure") return ownCapabilities();
+  return sandboxCapabilities().filter((name) => guardsDevices || name !== "CAP_MKNOD");
+}
+
+async function writeFiles(directory: string, hostname: string, spec: RunSpec): Promise<MountSource[]> {
+  const { extraHosts = [], network = "default", dns } = spec;
+  const files: (readonly [target: string, content: string])[] = [
+    ["/etc/resolv.conf", resolversFile(network, dns)],
+    ["/etc/hosts", hostsFile(hostname, extraHosts)],
+  ];
+  if (spec.hostnameFile === true) files.push(["/etc/hostname", `${hostname}\n`]);
+  return await Promise.all(
+    files.map(async ([target, content]) => {
+      const path = join(directory, posix.basename(target));
+      await writeFile(path, content);
+      // The umask of this process must not hide it from the user of the step.
+      chmodSync(path, 0o644);
+      const { destination: _, ...mount } = readonlyFile(path, target);
+      return { target, kind: "file" as const, mode: 0o755, mount };
+    }),
+  );
+}
+
+async function sourcesOf(context: StepContext, secrets: SecretFile[]): Promise<MountSource[]> {
+  const { spec, directory, secretDirectory = "", cleanup } = context;
+  const sources: MountSource[] = [];
+  for (const mount of spec.mounts ?? [])
+    sources.push(await sourceOf(mount, { directory: directory.path, secretDirectory, secrets, cleanup }));
+  return sources;
+}
+
+/** As in BuildKit these stay, where the image lacks them. A link in their place would lead the runtime astray. */
+function makeSystemDirectories(root: Root): void {
+  for (const name of ["dev", "proc", "sys"]) {
+    using found = root.find(name, { follow: false });
+    if (found === undefined) {
+      mkdirSync(`${root.path}/${name}`, 0o755);
+      chmodSync(`${root.path}/${name}`, 0o755);
+    } else if (!fstatSync(found.fd).isDirectory())
+      throw new VarveError("invalid-build", `Cannot run a step: /${name} of the image is not a directory`);
+  }
+}
+
+/** The working directory as it is, after it has been made in the root filesystem where missing. */
+function enterable(root: Root, cwd: string, user: StepUser): string {
+  const wanted = posix.join("/", cwd);
+  const target = resolveTarget(root, wanted, () => false);
+  if (target.state === "missing") makeDirectories(root, target.path, target.missing, user);
+  else if (target.state === "present" && !target.directory)
+    throw new VarveError("invalid-build", `Cannot enter ${JSON.stringify(wanted)}: not a directory`);
+  return wanted;
+}

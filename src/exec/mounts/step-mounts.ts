@@ -1,0 +1,146 @@
+import { statSync } from "node:fs";
+import { chmod, chown, writeFile } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { errnoOf, Limits, VarveError } from "../../core/index.ts";
+import { Root, showPath } from "../../linux/index.ts";
+import { forwardAgent } from "./agent.ts";
+import type { OciMount } from "../bundle/mounts.ts";
+import type { MountStubs } from "./stubs.ts";
+import { isWithin, resolveTarget } from "./target.ts";
+import type { RunMount } from "../types.ts";
+
+/** Where a mount comes from, and what kind of mount point it needs. */
+export interface MountSource {
+  readonly target: string;
+  readonly kind: "directory" | "file";
+  /** Permissions of the mount point, if it has to be made. */
+  readonly mode: number;
+  readonly mount: Omit<OciMount, "destination">;
+}
+
+/** A secret's place in the memory filesystem of the step's own mount namespace. */
+export interface SecretFile {
+  readonly name: string;
+  readonly mount: Extract<RunMount, { kind: "secret" }>;
+}
+
+export interface SourceContext {
+  /** The step's directory, for sockets. */
+  readonly directory: string;
+  /** Where secrets appear, as the runtime sees it. */
+  readonly secretDirectory: string;
+  readonly secrets: SecretFile[];
+  readonly cleanup: AsyncDisposableStack;
+}
+
+/** Prepares what is to be mounted. Throws `not-found` or `invalid-argument` for a source that cannot be. */
+export async function sourceOf(mount: RunMount, context: SourceContext): Promise<MountSource> {
+  switch (mount.kind) {
+    case "bind":
+      return bindSource(mount);
+    case "tmpfs":
+      return tmpfsSource(mount);
+    case "secret":
+      return secretSource(mount, context);
+    case "ssh": {
+      const name = `agent-${crypto.randomUUID()}`;
+      const agent = context.cleanup.use(await forwardAgent(context.directory, name, mount));
+      return bound(mount.target, agent.path, "file", ["rbind"]);
+    }
+  }
+}
+
+function bound(target: string, source: string, kind: MountSource["kind"], options: readonly string[]): MountSource {
+  return { target, kind, mode: 0o755, mount: { type: "bind", source, options } };
+}
+
+function bindSource(mount: Extract<RunMount, { kind: "bind" }>): MountSource {
+  const source = mount.subpath === undefined ? mount.source : insideOf(mount.source, mount.subpath);
+  const status = statSync(source, { throwIfNoEntry: false });
+  if (status === undefined) throw new VarveError("not-found", `Cannot mount ${source}: it does not exist`);
+  const kind = status.isDirectory() ? "directory" : "file";
+  return bound(mount.target, source, kind, ["rbind", mount.readonly === true ? "ro" : "rw"]);
+}
+
+function insideOf(source: string, subpath: string): string {
+  try {
+    using root = Root.open(source);
+    return join(source, showPath(root.resolve(subpath)));
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== "ENOENT" && errno !== "ENOTDIR" && errno !== "ELOOP") throw error;
+    throw new VarveError("invalid-build", `Cannot mount ${JSON.stringify(subpath)}: not found`, { cause: error });
+  }
+}
+
+function tmpfsSource({ target, size }: Extract<RunMount, { kind: "tmpfs" }>): MountSource {
+  const options = ["nosuid", "mode=1777", ...(size === undefined || size <= 0 ? [] : [`size=${Math.floor(size)}`])];
+  return { target, kind: "directory", mode: 0o1777, mount: { type: "tmpfs", source: "tmpfs", options } };
+}
+
+function secretSource(
+  mount: Extract<RunMount, { kind: "secret" }>,
+  { secrets, secretDirectory }: SourceContext,
+): MountSource {
+  if (mount.content.byteLength > Limits.secret)
+    throw new VarveError(
+      "limit-exceeded",
+      `Cannot mount a secret at ${mount.target}: larger than ${Limits.secret} bytes`,
+    );
+  const name = String(secrets.length);
+  secrets.push({ name, mount });
+  const noexec = ((mount.mode ?? 0o400) & 0o111) === 0 ? ["noexec"] : [];
+  return bound(mount.target, posix.join(secretDirectory, name), "file", ["rbind", "ro", "nosuid", "nodev", ...noexec]);
+}
+
+/** Writes secrets to `directory`, a memory filesystem that only the step's cage has mounted, as seen from here. */
+export async function writeSecrets(directory: string, secrets: readonly SecretFile[]): Promise<void> {
+  for (const { name, mount } of secrets) {
+    const path = join(directory, name);
+    await writeFile(path, mount.content, { mode: 0o600, flag: "wx" });
+    await chown(path, mount.uid ?? 0, mount.gid ?? 0);
+    await chmod(path, (mount.mode ?? 0o400) & 0o777);
+  }
+}
+
+/**
+ * Finds, and where needed makes, the mount points of mounts in the order they are made in. `system` are the places that are
+ * mounted before them.
+ */
+export function placeMounts(
+  root: Root,
+  sources: readonly MountSource[],
+  system: readonly string[],
+  stubs: MountStubs,
+): OciMount[] {
+  const mounted = [...system];
+  return sources.map((source) => {
+    const destination = placeMount(root, source, mounted, stubs);
+    mounted.push(destination);
+    return { destination, ...source.mount };
+  });
+}
+
+function placeMount(root: Root, source: MountSource, mounted: readonly string[], stubs: MountStubs): string {
+  const { target: wanted, kind, mode } = source;
+  if (wanted.includes("\0") || wanted.length > Limits.path) throw refusal(wanted, "not a path");
+  const target = resolveTarget(root, wanted, (path) => mounted.some((place) => isWithin(path, place)));
+  if (target.path === "/") throw refusal(wanted, "it is the root directory");
+  switch (target.state) {
+    case "covered":
+      break;
+    case "missing":
+      stubs.make(target.path, target.missing, { kind, mode });
+      break;
+    case "present":
+      if (target.directory && kind === "file")
+        throw refusal(wanted, "it is a directory, and a file is to be mounted there");
+      if (!target.directory && kind === "directory") throw refusal(wanted, "it is not a directory");
+      break;
+  }
+  return target.path;
+}
+
+function refusal(target: string, why: string): VarveError {
+  return new VarveError("invalid-build", `Cannot mount at ${JSON.stringify(target.slice(0, 300))}: ${why}`);
+}

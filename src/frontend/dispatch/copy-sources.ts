@@ -1,0 +1,180 @@
+import { goQuote, isDigest, isVarveError, VarveError } from "../../core/index.ts";
+import {
+  type AddInstruction,
+  type CopyInstruction,
+  fault,
+  JSON_HINT,
+  type Linter,
+  looksLikeJson,
+} from "../../dockerfile/index.ts";
+import {
+  type CopyOptions,
+  type FileActions,
+  fileActions,
+  http,
+  type Owner,
+  scratch,
+  type State,
+} from "../../llb/index.ts";
+import { basePath, checkGlob, cleanPath, hasGlob, joinPath, PatternMatcher } from "../../pattern/index.ts";
+import { type GitRef, gitState, isGitSource, isHttpSource, parseGitRef } from "../git-ref.ts";
+import { absolutePath, withoutDrive } from "../paths.ts";
+import type { StageState } from "./stage-state.ts";
+
+/** COPY or ADD on its way into the graph. */
+export interface CopyJob {
+  readonly instruction: AddInstruction | CopyInstruction;
+  readonly stage: StageState;
+  /** What paths are read from. */
+  readonly from: State;
+  readonly destination: string;
+  readonly owner: Owner | undefined;
+  readonly mode: number | string | undefined;
+  readonly name: string;
+  /** The ignore file's patterns, if paths are of the main context. */
+  readonly ignored: PatternMatcher | undefined;
+  readonly linter: Linter;
+}
+
+function commonOptions({ owner, mode, instruction }: CopyJob): CopyOptions {
+  return {
+    createDestPath: true,
+    ...(owner === undefined ? {} : { owner }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(instruction.exclude.length === 0 ? {} : { excludePatterns: instruction.exclude }),
+  };
+}
+
+function mergeGitFlags(ref: GitRef, { keepGitDir, checksum }: AddInstruction): GitRef {
+  if (keepGitDir !== undefined && ref.keepGitDir !== undefined && keepGitDir !== ref.keepGitDir)
+    throw fault("inconsistent keep-git-dir configuration");
+  if (checksum !== "" && ref.checksum !== "" && checksum !== ref.checksum)
+    throw fault(`checksum mismatch ${goQuote(checksum)} != ${goQuote(ref.checksum)}`);
+  const keep = ref.keepGitDir ?? keepGitDir;
+  return { ...ref, checksum: ref.checksum || checksum, ...(keep === undefined ? {} : { keepGitDir: keep }) };
+}
+
+function addGit(actions: FileActions, job: CopyJob, ref: GitRef): FileActions {
+  if (job.instruction.kind !== "add") throw fault("source can't be a git ref for COPY");
+  const { mtime: _mtime, ...rest } = mergeGitFlags(ref, job.instruction);
+  return actions.copy(gitState(rest, job.name), "/", job.destination, commonOptions(job));
+}
+
+function downloadName(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null) return "__unnamed__";
+  let path = parsed.pathname;
+  try {
+    path = decodeURIComponent(path);
+  } catch {
+    // A path with broken escapes is taken as it is.
+  }
+  const base = basePath(path);
+  return base === "." || base === "/" ? "__unnamed__" : base;
+}
+
+function addHttp(actions: FileActions, job: CopyJob, url: string): FileActions {
+  const { instruction } = job;
+  if (instruction.kind !== "add") throw fault("source can't be a URL for COPY");
+  const { checksum, unpack = false } = instruction;
+  if (checksum !== "" && !isDigest(checksum)) throw fault(`invalid checksum digest format: ${checksum}`, checksum);
+  const filename = downloadName(url);
+  // BuildKit's front end looks for the text of the instruction where there is none.
+  const description = { "com.docker.dockerfile.v1.command": "" };
+  const options = { filename, name: job.name, description, ...(checksum === "" ? {} : { checksum }) };
+  const download = http(url, options);
+  return actions.copy(download, filename, job.destination, {
+    ...commonOptions(job),
+    ...(unpack ? { attemptUnpack: true } : {}),
+  });
+}
+
+function excludesAll({ patterns }: PatternMatcher): boolean {
+  return patterns.some(({ exclusion, text }) => !exclusion && ["*", "**", "**/*"].includes(text));
+}
+
+/** With `!` patterns nobody can say what is left of a directory. */
+function lintIgnored({ ignored, instruction, linter }: CopyJob, source: string): void {
+  if (ignored === undefined || ignored.hasExclusions) return;
+  const path = cleanPath(source);
+  if ((path === "." || path === "/") && !excludesAll(ignored)) return;
+  if (!ignored.matches(path)) return;
+  const command = instruction.kind === "add" ? "Add" : "Copy";
+  const message = `Attempting to ${command} file ${goQuote(path)} that is excluded by .dockerignore`;
+  linter.warn("CopyIgnoredFile", instruction.range, message);
+}
+
+interface ParentsCopy {
+  readonly source: string;
+  readonly includePatterns: readonly string[];
+  readonly requiredPaths: readonly string[];
+}
+
+/** `--parents`: the path becomes a pattern below the pivot `/./`, or below the root. */
+function parentsCopy(source: string, os: string): ParentsCopy {
+  const pivot = source.indexOf("/./");
+  const root = pivot < 0 ? "/" : source.slice(0, pivot);
+  const pattern = absolutePath("/", pivot < 0 ? source : source.slice(pivot + 3), os, false);
+  const isFixed = !hasGlob(root) && !hasGlob(pattern);
+  const requiredPaths = isFixed ? [absolutePath("/", joinPath(root, pattern), os, false)] : [];
+  return { source: root, includePatterns: [pattern.replace(/^\//, "")], requiredPaths };
+}
+
+/** Runs `check`; if the arguments were meant as a JSON array, its errors say so. */
+function readingPattern(check: () => void, { instruction }: CopyJob): void {
+  try {
+    check();
+  } catch (error) {
+    if (!isVarveError(error, "invalid-build") || !looksLikeJson(instruction.code)) throw error;
+    const message = `${error.message}; the arguments look like a JSON array, but are not one`;
+    throw new VarveError("invalid-build", message, { hint: JSON_HINT, cause: error });
+  }
+}
+
+function addPath(actions: FileActions, job: CopyJob, path: string): FileActions {
+  const { instruction } = job;
+  if (hasGlob(path)) readingPattern(() => checkGlob(path), job);
+  lintIgnored(job, path);
+  const { os } = job.stage.platform;
+  const parents = instruction.kind === "copy" && instruction.parents ? parentsCopy(path, os) : undefined;
+  const unpack = instruction.kind === "add" && (instruction.unpack ?? true);
+  return actions.copy(job.from, absolutePath("/", parents?.source ?? path, os, false), job.destination, {
+    ...commonOptions(job),
+    followSymlink: true,
+    dirCopyContents: true,
+    allowWildcard: true,
+    allowEmptyWildcard: true,
+    ...(unpack ? { attemptUnpack: true } : {}),
+    ...(parents === undefined
+      ? {}
+      : { includePatterns: parents.includePatterns, requiredPaths: parents.requiredPaths }),
+  });
+}
+
+function addSource(actions: FileActions, job: CopyJob, source: string): FileActions {
+  const ref = parseGitRef(source);
+  if (ref !== undefined) return addGit(actions, job, ref);
+  return isHttpSource(source) ? addHttp(actions, job, source) : addPath(actions, job, source);
+}
+
+/** The actions that copy all sources of the job: paths and URLs in order, then heredocs. */
+export function copyActions(job: CopyJob): FileActions {
+  const { instruction, stage, destination } = job;
+  void new PatternMatcher(instruction.exclude);
+  const copied = instruction.sources.reduce((actions, source) => addSource(actions, job, source), fileActions());
+  return instruction.inline.reduce((actions, { path, data }) => {
+    const options = { name: "[internal] preparing inline document", platform: stage.platform };
+    const name = withoutDrive(path, stage.platform.os, false);
+    const file = scratch().file(fileActions().mkfile(name, 0o644, data), options);
+    return actions.copy(file, name, destination, commonOptions(job));
+  }, copied);
+}
+
+/** `--checksum` is for one download or repository. */
+export function checkChecksum(instruction: AddInstruction | CopyInstruction): void {
+  if (instruction.kind !== "add" || instruction.checksum === "") return;
+  const [source = "", ...more] = instruction.sources;
+  if (instruction.sources.length === 0 || more.length > 0)
+    throw fault("checksum can't be specified for multiple sources");
+  if (!isHttpSource(source) && !isGitSource(source)) throw fault("checksum requires HTTP(S) or Git sources");
+}

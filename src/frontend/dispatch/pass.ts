@@ -1,0 +1,164 @@
+import { Linter, fault } from "../../dockerfile/index.ts";
+import { type State, local } from "../../llb/index.ts";
+import { PatternMatcher } from "../../pattern/index.ts";
+import type { CompileContext } from "../context.ts";
+import { dispatch } from "./dispatch.ts";
+import { setWorkdir } from "./workdir.ts";
+import { setUser } from "./meta.ts";
+import { DEFAULT_PATH, splitEnv } from "../config/image.ts";
+import { at } from "./error-place.ts";
+import type { PassStates } from "./pass-states.ts";
+import type { Plan } from "../stages/plan.ts";
+import { SourceMap } from "../source-map.ts";
+import type { StageNode } from "../stages/stage-node.ts";
+import { StageState } from "./stage-state.ts";
+
+/** What is read of each source, as one pass found it. */
+export interface UsedPaths {
+  readonly context: ReadonlySet<string>;
+  readonly stages: ReadonlyMap<StageNode, ReadonlySet<string>>;
+}
+
+export interface PassResult {
+  readonly target: StageState;
+  readonly stages: ReadonlyMap<StageNode, StageState>;
+  readonly used: UsedPaths;
+  readonly sources: SourceMap;
+}
+
+/** Paths for `followpaths`: relative, sorted; undefined for everything, and if nothing is read by path. */
+function followPaths(used: ReadonlySet<string> | undefined): readonly string[] | undefined {
+  if (used === undefined || used.size === 0 || used.has("/")) return undefined;
+  return Array.from(used, (path) => path.slice(1)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+function mainContext({ options }: CompileContext, used: UsedPaths | undefined): State {
+  const main = options.context ?? { kind: "local" };
+  if (main.kind === "state") return main.state;
+  const paths = followPaths(used?.context);
+  const name = main.name ?? "context";
+  return local(name, {
+    name: "[internal] load build context",
+    sharedKeyHint: name,
+    excludePatterns: main.exclude ?? [],
+    ...(paths === undefined ? {} : { followPaths: paths }),
+    ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+  });
+}
+
+function ignoredBy({ options }: CompileContext): PatternMatcher | undefined {
+  const main = options.context ?? { kind: "local" };
+  if (main.kind === "state" || main.exclude === undefined || main.exclude.length === 0) return undefined;
+  return new PatternMatcher(main.exclude);
+}
+
+class Pass implements PassStates {
+  readonly mainContext: State;
+  readonly ignored: PatternMatcher | undefined;
+  readonly stages: Map<StageNode, StageState> = new Map();
+  readonly linter: Linter;
+  readonly sources: SourceMap;
+  readonly #context: CompileContext;
+  readonly #used: UsedPaths | undefined;
+
+  constructor(context: CompileContext, used: UsedPaths | undefined) {
+    this.#context = context;
+    this.#used = used;
+    this.linter = used === undefined ? context.linter : new Linter(context.linter.options);
+    this.mainContext = mainContext(context, used);
+    this.ignored = ignoredBy(context);
+    this.sources = new SourceMap(this.mainContext.edge);
+  }
+
+  stageOf(node: StageNode): StageState | undefined {
+    return this.stages.get(node);
+  }
+
+  /** Images that only `--from` names stand ready before any stage is compiled. */
+  addImages(nodes: Iterable<StageNode>): void {
+    for (const node of nodes) if (node.stage === undefined || node.replacement !== undefined) this.#begin(node);
+  }
+
+  compile(node: StageNode): void {
+    if (this.stages.has(node)) return;
+    const { file } = this.#context;
+    const stage = at(file.source, node.range, () => this.#begin(node));
+    at(file.source, node.range, () => inheritConfig(stage));
+    for (const planned of node.instructions) {
+      const { range } = planned.instruction;
+      const before = stage.state.edge;
+      at(file.source, range, () => dispatch(stage, planned, this));
+      if (stage.state.edge !== before) this.sources.add(stage.state.edge, range);
+    }
+  }
+
+  #begin(node: StageNode): StageState {
+    const stage = node.base === undefined ? this.#fromSource(node) : this.#fromStage(node, node.base);
+    this.stages.set(node, stage);
+    if (node.base === undefined) this.sources.add(stage.state.edge, node.range);
+    return stage;
+  }
+
+  #fromStage(node: StageNode, baseNode: StageNode): StageState {
+    const base = this.stages.get(baseNode);
+    if (base === undefined) throw fault(`cannot build on stage "${baseNode.title}": it has not been built`);
+    const stage = new StageState(node, this.#context, this.linter, base.image, base.paths);
+    stage.state = base.state;
+    stage.platform = base.platform;
+    stage.baseImage = base.baseImage;
+    stage.workdirSet = base.workdirSet;
+    stage.isBaseKnown = base.isBaseKnown;
+    stage.buildArgs = new Map(base.buildArgs);
+    return stage;
+  }
+
+  #fromSource(node: StageNode): StageState {
+    const { resolved } = node;
+    if (resolved === undefined) throw fault(`cannot build on "${node.baseName}": it has not been looked up`);
+    const stage = new StageState(node, this.#context, this.linter, resolved.image, new Set());
+    stage.platform = resolved.platform;
+    stage.isBaseKnown = !resolved.isMissing;
+    stage.baseImage = resolved.baseImage;
+    stage.state = resolved.makeState({
+      paths: followPaths(this.#used?.stages.get(node)),
+      title: (text) => stage.stepName(text, { steps: node.ownSteps }),
+    });
+    return stage;
+  }
+}
+
+/** Environment, directory and user of the image a stage begins with. */
+function inheritConfig(stage: StageState): void {
+  const { config } = stage.image;
+  const { options } = stage.context;
+  const env = config.Env ?? [];
+  const hasPath = env.some((entry) => splitEnv(entry)[0] === "PATH");
+  config.Env = hasPath || stage.platform.os === "windows" ? env : [...env, `PATH=${DEFAULT_PATH}`];
+  stage.setVariables(config.Env.map(splitEnv));
+  const { hostname = "" } = options;
+  if (hostname !== "") stage.state = stage.state.with({ hostname });
+  if (config.WorkingDir !== undefined && config.WorkingDir !== "") setWorkdir(stage, config.WorkingDir);
+  if (config.User !== undefined && config.User !== "") setUser(stage, config.User);
+  stage.state = stage.state.with({ network: options.network ?? "default" });
+}
+
+function usedPaths(stages: ReadonlyMap<StageNode, StageState>): UsedPaths {
+  const context = new Set(Array.from(stages.values(), ({ contextPaths }) => [...contextPaths]).flat());
+  const roots = Array.from(stages).filter(([node]) => node.base === undefined);
+  return { context, stages: new Map(roots.map(([node, { paths }]) => [node, paths])) };
+}
+
+/**
+ * Carries out all instructions of the needed stages. What is read of directories is known only at the end: the first pass
+ * finds it out and adds to the context's warnings; a second one, given `used`, asks for no more than that.
+ */
+export function runPass(plan: Plan, context: CompileContext, used?: UsedPaths): PassResult {
+  const pass = new Pass(context, used);
+  const nodes = plan.table.nodes.filter((node) => plan.needed.has(node));
+  pass.addImages(nodes);
+  for (const node of nodes) pass.compile(node);
+  const target = pass.stageOf(plan.target);
+  if (target === undefined) throw fault(`target stage "${plan.target.title}" could not be built`);
+  target.paths.add("/");
+  return { target, stages: pass.stages, used: usedPaths(pass.stages), sources: pass.sources };
+}

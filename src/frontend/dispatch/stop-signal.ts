@@ -1,0 +1,16 @@
+import { fault } from "../../dockerfile/index.ts";
+
+const NAMES =
+  "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX";
+
+const SIGNALS: ReadonlySet<string> = new Set([
+  ...NAMES.split(" "),
+  ...Array.from({ length: 15 }, (_, index) => `RTMIN+${index + 1}`),
+  ...Array.from({ length: 14 }, (_, index) => `RTMAX-${index + 1}`),
+]);
+
+/** Throws `invalid-build` unless the text is a signal's number but 0, or a Linux signal's name, `SIG` before it or not. */
+export function checkSignal(text: string): void {
+  const isNumber = /^[+-]?\d+$/.test(text) && Number(text) !== 0;
+  if (!isNumber && !SIGNALS.has(text.toUpperCase().replace(/^SIG/, ""))) throw fault(`invalid signal: ${text}`);
+}

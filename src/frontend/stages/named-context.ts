@@ -1,0 +1,190 @@
+import {
+  familiarReference,
+  formatWholePlatform,
+  formatReference,
+  isDigest,
+  normalizePlatform,
+  parseReference,
+  type Platform,
+  withDefaultTag,
+} from "../../core/index.ts";
+import { fault } from "../../dockerfile/index.ts";
+import { http, image, local, ociLayout, scratch, State } from "../../llb/index.ts";
+import type { CompileContext } from "../context.ts";
+import { gitState, parseGitRef } from "../git-ref.ts";
+import { type ImageConfig, imagePlatform, parseImageConfig, splitEnv } from "../config/image.ts";
+import type { ImageLookup } from "./image-lookup.ts";
+import type { CompileHost, NamedContext } from "../options.ts";
+
+/** A named context with what progress calls it. */
+export interface NamedContextRef {
+  readonly context: NamedContext;
+  /** The name, with `::platform` if it is for one platform only. */
+  readonly title: string;
+  readonly platform: Platform;
+}
+
+/** What looking a context up takes. */
+export interface ContextLookup {
+  readonly context: CompileContext;
+  readonly host: CompileHost;
+  readonly images: ImageLookup;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A context that has been looked up. */
+export interface LoadedContext {
+  /** The filesystem; of a directory only the paths in use, undefined = all of it. */
+  makeState(paths: readonly string[] | undefined): State;
+  readonly image: ImageConfig | undefined;
+}
+
+/** The name as references are compared: `docker.io/library/alpine:latest` is `alpine`. */
+function normaliseName(name: string): string {
+  try {
+    return familiarReference(parseReference(name)).replace(/:latest$/, "");
+  } catch {
+    return name;
+  }
+}
+
+function normaliseKey(key: string): string {
+  const at = key.indexOf("::");
+  return at < 0 ? normaliseName(key) : normaliseName(key.slice(0, at)) + key.slice(at);
+}
+
+/** The named context for a stage or an image, first one for just this platform. `scratch` and `context` have none. */
+export function findNamedContext(
+  { options, target }: CompileContext,
+  name: string,
+  platform: Platform = target,
+): NamedContextRef | undefined {
+  const { namedContexts } = options;
+  if (namedContexts === undefined || namedContexts.size === 0) return undefined;
+  if (name.toLowerCase() === "scratch" || name.toLowerCase() === "context") return undefined;
+  const plain = normaliseName(name);
+  const byName = new Map(Array.from(namedContexts, ([key, context]) => [normaliseKey(key), context]));
+  for (const title of [`${plain}::${formatWholePlatform(normalizePlatform(platform))}`, plain]) {
+    const context = byName.get(title);
+    if (context !== undefined) return { context, title, platform };
+  }
+  return undefined;
+}
+
+/** The state with what an image's config says of environment, directory and platform. */
+function withImageConfig(state: State, config: ImageConfig): State {
+  const entries = (config.config.Env ?? []).map(splitEnv).filter(([key]) => key !== "");
+  let result = state.addEnvs(entries);
+  result = result.cd(config.config.WorkingDir ?? "");
+  const platform = imagePlatform(config);
+  return platform === undefined ? result : result.with({ platform });
+}
+
+function fixed(state: State, config?: ImageConfig): LoadedContext {
+  return { image: config, makeState: () => (config === undefined ? state : withImageConfig(state, config)) };
+}
+
+async function loadImage(
+  { title, platform }: NamedContextRef,
+  reference: string,
+  { context: { options }, images }: ContextLookup,
+): Promise<LoadedContext> {
+  if (reference === "scratch") return fixed(scratch());
+  const named = withDefaultTag(parseReference(reference));
+  const mode = options.resolveMode ?? "default";
+  const resolved = await images.resolve({
+    reference: formatReference(named),
+    platform,
+    mode,
+    name: `[context ${title}] load metadata for ${reference}`,
+  });
+  const pinned = { ...parseReference(resolved.reference ?? formatReference(named)), digest: resolved.digest };
+  const state = image(formatReference(pinned), {
+    name: `[context ${title}] ${reference}`,
+    platform,
+    resolveMode: mode,
+  });
+  const { created: _created, ...config } = parseImageConfig(resolved.config, reference);
+  return fixed(state, config);
+}
+
+async function loadOciLayout(
+  { title, platform }: NamedContextRef,
+  reference: string,
+  { context: { options }, images }: ContextLookup,
+): Promise<LoadedContext> {
+  const at = reference.lastIndexOf("@");
+  const digest = reference.slice(at + 1);
+  const ociStore = reference.slice(0, at);
+  if (at < 0 || !isDigest(digest)) throw fault(`oci-layout reference "${reference}" has no digest`);
+  const name = formatReference({ ...parseReference(title.replace(/::.*$/, "")), digest });
+  const resolved = await images.resolve({
+    reference: name,
+    platform,
+    mode: "default",
+    name: `[context ${title}] load metadata for ${name}`,
+    ociStore,
+  });
+  const state = ociLayout(name, {
+    name: `[context ${title}] OCI load from client`,
+    storeId: ociStore,
+    platform,
+    ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+  });
+  return fixed(state, parseImageConfig(resolved.config, name));
+}
+
+async function loadLocal(
+  { title }: NamedContextRef,
+  name: string,
+  { context: { options }, host, signal }: ContextLookup,
+): Promise<LoadedContext> {
+  const excludePatterns = (await host.ignorePatterns?.(name, signal)) ?? [];
+  const makeState = (followPaths: readonly string[] | undefined): State =>
+    local(name, {
+      name: `[context ${title}] load from client`,
+      sharedKeyHint: `context:${title}-`,
+      excludePatterns,
+      ...(followPaths === undefined ? {} : { followPaths }),
+      ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+    });
+  return { image: undefined, makeState };
+}
+
+function loadGit(url: string): LoadedContext {
+  const ref = parseGitRef(url);
+  if (ref === undefined) throw fault(`invalid git context ${url}`);
+  return fixed(gitState(ref, `[internal] load git source ${url}`));
+}
+
+/** Looks a context up: an image's config, a directory's ignore file. Nothing is fetched. */
+export async function loadNamedContext(ref: NamedContextRef, lookup: ContextLookup): Promise<LoadedContext> {
+  const named = ref.context;
+  switch (named.kind) {
+    case "image":
+      return loadImage(ref, named.reference, lookup);
+    case "oci-layout":
+      return loadOciLayout(ref, named.reference, lookup);
+    case "local":
+      return loadLocal(ref, named.name, lookup);
+    case "git":
+      return loadGit(named.url);
+    case "http":
+      return fixed(http(named.url, { filename: "context", name: `[context ${ref.title}] ${named.url}` }));
+    case "result": {
+      const config = named.config === undefined ? undefined : parseImageConfig(named.config, ref.title);
+      return fixed(new State(named.edge), config);
+    }
+  }
+}
+
+/** Reads a context as a command line gives it: `docker-image://…`, `oci-layout://…`, a git or other URL, `local:<name>`. */
+export function parseNamedContext(text: string): NamedContext {
+  const [, scheme = "", rest = ""] = /^([a-z-]+):(.*)$/s.exec(text) ?? [];
+  if (scheme === "docker-image") return { kind: "image", reference: rest.replace(/^\/\//, "") };
+  if (scheme === "oci-layout") return { kind: "oci-layout", reference: rest.replace(/^\/\//, "") };
+  if (scheme === "local") return { kind: "local", name: rest };
+  if (parseGitRef(text) !== undefined) return { kind: "git", url: text };
+  if (scheme === "http" || scheme === "https") return { kind: "http", url: text };
+  throw fault(`unsupported context source ${scheme === "" ? text : scheme}`);
+}

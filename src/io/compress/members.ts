@@ -1,0 +1,59 @@
+import type { Block } from "../blocks.ts";
+import { GZIP_BLOCK, GzipMember } from "./gzip.ts";
+import { compressionLevel } from "./level.ts";
+import { inOrder, width } from "./parallel.ts";
+
+/** In a stream: here a gzip member ends and another begins, unless nothing came before or comes after. */
+export const MEMBER_END: unique symbol = Symbol("end of a gzip member");
+
+export type MemberInput = Uint8Array | typeof MEMBER_END;
+
+/** A piece of a compressed stream. */
+export interface MemberPiece {
+  readonly bytes: Uint8Array;
+  /** A member begins with this piece. */
+  readonly begins: boolean;
+}
+
+interface MemberBlock extends Block {
+  readonly first: boolean;
+}
+
+/**
+ * Compresses a stream to a row of gzip members, on several threads. The same bytes, cuts and level give the same result,
+ * however the input is cut into chunks. At most a fixed number of bytes is held, whatever the sizes of the members.
+ */
+export function gzipMembers(source: AsyncIterable<MemberInput>, level?: number): AsyncGenerator<MemberPiece> {
+  const chosen = compressionLevel("gzip", level);
+  let member = new GzipMember(chosen);
+  return inOrder(memberBlocks(source), width(GZIP_BLOCK), async (block) => {
+    if (block.first) member = new GzipMember(chosen);
+    return { bytes: await member.add(block), begins: block.first };
+  });
+}
+
+/** Blocks of exactly `GZIP_BLOCK` bytes, except for the last of each member, which is never empty. */
+async function* memberBlocks(source: AsyncIterable<MemberInput>): AsyncGenerator<MemberBlock> {
+  let pieces: Uint8Array[] = [];
+  let size = 0;
+  let first = true;
+  const block = (last: boolean): MemberBlock => {
+    const made = { data: Buffer.concat(pieces), first, last };
+    [pieces, size, first] = [[], 0, last];
+    return made;
+  };
+  for await (const input of source) {
+    if (input === MEMBER_END) {
+      if (size > 0) yield block(true);
+      continue;
+    }
+    for (let from = 0; from < input.byteLength;) {
+      if (size === GZIP_BLOCK) yield block(false);
+      const piece = input.subarray(from, from + GZIP_BLOCK - size);
+      pieces.push(piece);
+      size += piece.byteLength;
+      from += piece.byteLength;
+    }
+  }
+  if (size > 0) yield block(true);
+}

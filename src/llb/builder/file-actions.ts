@@ -1,0 +1,277 @@
+import { VarveError } from "../../core/index.ts";
+import { cleanPath, joinPath } from "../../pattern/index.ts";
+import {
+  KEEP_MODE,
+  NO_TIMESTAMP,
+  type Chown,
+  type FileAction,
+  type FileActionBody,
+  type Timestamp,
+} from "../model/file-op.ts";
+import type { Filesystem } from "./filesystem.ts";
+import { Inputs } from "../model/inputs.ts";
+import { EMPTY, SKIP_OUTPUT, type Edge, type Vertex } from "../model/op.ts";
+import { metadataOf, type OpOptions } from "./options.ts";
+import { makeVertex } from "../model/vertex.ts";
+
+/** An owner before it is bound to a tree: a number, or a name looked up in the tree that is changed. */
+export interface Owner {
+  readonly user?: string | number;
+  readonly group?: string | number;
+}
+
+interface Common {
+  readonly owner?: Owner;
+  /** Nanoseconds since 1970. */
+  readonly timestamp?: Timestamp;
+}
+
+export interface CopyOptions extends Common {
+  /** Permission bits, or a symbolic change (`u+x`). The source's unless said. */
+  readonly mode?: number | string;
+  readonly followSymlink?: boolean;
+  readonly dirCopyContents?: boolean;
+  readonly attemptUnpack?: boolean;
+  readonly createDestPath?: boolean;
+  readonly allowWildcard?: boolean;
+  readonly allowEmptyWildcard?: boolean;
+  readonly includePatterns?: readonly string[];
+  readonly excludePatterns?: readonly string[];
+  readonly requiredPaths?: readonly string[];
+  readonly alwaysReplaceExistingDestPaths?: boolean;
+}
+
+export interface MkdirOptions extends Common {
+  readonly makeParents?: boolean;
+}
+
+export interface RmOptions {
+  readonly allowNotFound?: boolean;
+  readonly allowWildcard?: boolean;
+}
+
+/** What a copy reads from: a state, or the result of other actions of the same op. */
+export type CopySource = Filesystem | { readonly actions: FileActions; readonly on: Filesystem };
+
+/** Makes an action's body: `dir` is the state's working directory, `base` the input whose user names count. */
+type Body = (dir: string, base: number) => FileActionBody;
+
+interface Step {
+  readonly body: Body;
+  readonly source?: CopySource;
+}
+
+/** A row of changes to files, made in order. Immutable: each method returns a longer row. */
+export class FileActions {
+  readonly previous: FileActions | undefined;
+  readonly step: Step | undefined;
+
+  constructor(previous?: FileActions, step?: Step) {
+    this.previous = previous;
+    this.step = step;
+  }
+
+  copy(source: CopySource, src: string, dest: string, options: CopyOptions = {}): FileActions {
+    const sourceDir = ("on" in source ? source.on : source).defaults.dir;
+    const clean = cleanPath(src);
+    const from = clean.startsWith("/") ? clean : joinPath(sourceDir || "/", clean);
+    return this.#add((dir, base) => copyBody(from, normalizePath(dir, dest, true), options, base), source);
+  }
+
+  mkfile(path: string, mode: number, data: Uint8Array | string, options: Common = {}): FileActions {
+    return this.#add((dir, base) => {
+      return {
+        kind: "mkfile",
+        path: normalizePath(dir, path, false),
+        mode: mode & 0o777,
+        data: typeof data === "string" ? Buffer.from(data) : data,
+        ...common(options, base),
+      };
+    });
+  }
+
+  mkdir(path: string, mode: number, options: MkdirOptions = {}): FileActions {
+    return this.#add((dir, base) => {
+      return {
+        kind: "mkdir",
+        path: normalizePath(dir, path, false),
+        mode: mode & 0o777,
+        makeParents: options.makeParents ?? false,
+        ...common(options, base),
+      };
+    });
+  }
+
+  /** A link at `newpath` that says `oldpath`. */
+  symlink(oldpath: string, newpath: string, options: Common = {}): FileActions {
+    return this.#add((_dir, base) => {
+      return { kind: "symlink", oldpath, newpath, ...common(options, base) };
+    });
+  }
+
+  rm(path: string, options: RmOptions = {}): FileActions {
+    return this.#add((dir) => {
+      return {
+        kind: "rm",
+        path: normalizePath(dir, path, false),
+        allowNotFound: options.allowNotFound ?? false,
+        allowWildcard: options.allowWildcard ?? false,
+      };
+    });
+  }
+
+  #add(body: Body, source?: CopySource): FileActions {
+    const previous = this.step === undefined ? undefined : this;
+    return new FileActions(previous, source === undefined ? { body } : { body, source });
+  }
+}
+
+/** An empty row of file actions. */
+export function fileActions(): FileActions {
+  return new FileActions();
+}
+
+/** Reads `user`, `user:group`, with names or numbers; `root` is 0. */
+export function parseOwner(text: string): Owner {
+  const at = text.indexOf(":");
+  const part = (name: string): string | number => {
+    if (name === "root") return 0;
+    const id = /^[+-]?\d+$/.test(name) ? Number(name) : Number.NaN;
+    return id >= -0x8000_0000 && id <= 0x7fff_ffff ? id : name;
+  };
+  if (at < 0) return { user: part(text) };
+  return { user: part(text.slice(0, at)), group: part(text.slice(at + 1)) };
+}
+
+function normalizePath(dir: string, path: string, keepSlash: boolean): string {
+  const clean = cleanPath(path);
+  const absolute = clean.startsWith("/") ? clean : joinPath("/", dir, clean);
+  if (!keepSlash) return absolute;
+  if (path.endsWith("/") && !absolute.endsWith("/")) return `${absolute}/`;
+  if (path.endsWith("/.")) return absolute === "/" ? "/." : `${absolute}/.`;
+  return absolute;
+}
+
+function copyBody(src: string, dest: string, options: CopyOptions, base: number): FileActionBody {
+  const { mode } = options;
+  const symbolic = typeof mode === "string";
+  return {
+    kind: "copy",
+    src,
+    dest,
+    mode: mode === undefined ? KEEP_MODE : symbolic ? 0 : mode,
+    modeStr: symbolic ? mode : "",
+    followSymlink: options.followSymlink ?? false,
+    dirCopyContents: options.dirCopyContents ?? false,
+    attemptUnpack: options.attemptUnpack ?? false,
+    createDestPath: options.createDestPath ?? false,
+    allowWildcard: options.allowWildcard ?? false,
+    allowEmptyWildcard: options.allowEmptyWildcard ?? false,
+    includePatterns: options.includePatterns ?? [],
+    excludePatterns: options.excludePatterns ?? [],
+    requiredPaths: options.requiredPaths ?? [],
+    alwaysReplaceExistingDestPaths: options.alwaysReplaceExistingDestPaths ?? false,
+    ...common(options, base),
+  };
+}
+
+function common(options: Common, base: number): { owner?: Chown; timestamp: Timestamp } {
+  const timestamp = options.timestamp ?? NO_TIMESTAMP;
+  const { owner } = options;
+  if (owner === undefined) return { timestamp };
+  const ref = (value: string | number): NonNullable<Chown["user"]> =>
+    typeof value === "number" || value === ""
+      ? { kind: "id", id: Number(value) >>> 0 }
+      : { kind: "name", name: value, input: base };
+  return {
+    timestamp,
+    owner: {
+      ...(owner.user === undefined ? {} : { user: ref(owner.user) }),
+      ...(owner.group === undefined ? {} : { group: ref(owner.group) }),
+    },
+  };
+}
+
+interface Placed {
+  readonly step: Step;
+  readonly on: Filesystem;
+  /** The input that is the state's own tree, `EMPTY` for scratch. */
+  readonly base: number;
+  readonly input: Operand;
+  readonly secondary: Operand;
+}
+
+/** An input of the op, or the result of an earlier action. */
+type Operand = { readonly input: number } | { readonly action: number };
+
+class Layout {
+  readonly inputs: Inputs = new Inputs();
+  readonly placed: Placed[] = [];
+  readonly #seen = new Map<FileActions, Map<Filesystem, number>>();
+
+  /** Places a row of actions and what its copies read from; returns the number of the last action. */
+  place(actions: FileActions, on: Filesystem): number {
+    const row: FileActions[] = [];
+    for (let at: FileActions | undefined = actions; at !== undefined; at = at.previous) {
+      if (this.#seen.get(at)?.has(on) === true) break;
+      row.push(at);
+    }
+    for (const each of row.toReversed()) this.#placeOne(each, on);
+    return this.#seen.get(actions)?.get(on) as number;
+  }
+
+  /** Places one action whose previous ones are placed. */
+  #placeOne(actions: FileActions, on: Filesystem): void {
+    const { step } = actions;
+    if (step === undefined) throw new VarveError("invalid-argument", "Cannot change files: there is no action");
+    const previous = actions.previous === undefined ? undefined : this.#seen.get(actions.previous)?.get(on);
+    const base = this.inputs.number(on);
+    const input: Operand = previous === undefined ? { input: base } : { action: previous };
+    const secondary = this.#source(step.source);
+    const index = this.placed.push({ step, on, base, input, secondary }) - 1;
+    const perState = this.#seen.get(actions) ?? new Map<Filesystem, number>();
+    this.#seen.set(actions, perState.set(on, index));
+  }
+
+  index(operand: Operand): number {
+    return "input" in operand ? operand.input : this.inputs.edges.length + operand.action;
+  }
+
+  #source(source: CopySource | undefined): Operand {
+    if (source === undefined) return { input: EMPTY };
+    if ("on" in source) return { action: this.place(source.actions, source.on) };
+    return { input: this.inputs.number(source) };
+  }
+}
+
+/** The trees of a row of actions in the order in which BuildKit's client walks them: from the last action to the first. */
+function* treesOf(actions: FileActions | undefined, on: Filesystem): Generator<Edge> {
+  if (on.edge !== undefined) yield on.edge;
+  for (let row = actions; row !== undefined; row = row.previous) {
+    const source = row.step?.source;
+    if (source === undefined) continue;
+    if ("on" in source) yield* treesOf(source.actions, source.on);
+    else if (source.edge !== undefined) yield source.edge;
+  }
+}
+
+/** The file vertex of a row of actions on a state. It has no platform. */
+export function fileVertex(state: Filesystem, actions: FileActions, options: OpOptions): Vertex {
+  const layout = new Layout();
+  const last = layout.place(actions, state);
+  const bound = layout.placed.map(({ step, on, base, input, secondary }, index): FileAction => {
+    return {
+      input: layout.index(input),
+      secondaryInput: layout.index(secondary),
+      output: index === last ? 0 : SKIP_OUTPUT,
+      ...step.body(on.defaults.dir, base),
+    };
+  });
+  return makeVertex({
+    op: { kind: "file", actions: bound },
+    inputs: layout.inputs.edges,
+    walked: [...treesOf(actions, state)],
+    constraints: options.constraints ?? [],
+    metadata: metadataOf(options),
+  });
+}

@@ -1,0 +1,181 @@
+import { formatReference, hostPlatform, parseReference, withDefaultTag, type Digest } from "../../core/index.ts";
+import { metadataOf, type OpOptions } from "./options.ts";
+import { State } from "./state.ts";
+import { makeVertex } from "../model/vertex.ts";
+
+/** A source by its identifier and attributes as BuildKit names them. */
+export function source(identifier: string, attrs: ReadonlyMap<string, string>, options: OpOptions = {}): State {
+  const platform = options.platform ?? hostPlatform();
+  const specific = /^(docker-image|oci-layout):\/\//.test(identifier);
+  const vertex = makeVertex({
+    op: { kind: "source", identifier, attrs },
+    constraints: options.constraints ?? [],
+    metadata: metadataOf(options),
+    ...(specific ? { platform } : {}),
+  });
+  const state = new State({ vertex, output: 0 });
+  return options.platform === undefined ? state : state.with({ platform: options.platform });
+}
+
+/** Attributes that are set: undefined and empty ones are left out. */
+function attrsOf(entries: Readonly<Record<string, string | undefined>>): Map<string, string> {
+  const attrs = new Map<string, string>();
+  for (const [key, value] of Object.entries(entries)) if (value !== undefined && value !== "") attrs.set(key, value);
+  return attrs;
+}
+
+function list(patterns: readonly string[] | undefined): string | undefined {
+  return patterns === undefined || patterns.length === 0 ? undefined : JSON.stringify(patterns);
+}
+
+export interface ImageOptions extends OpOptions {
+  readonly resolveMode?: "default" | "pull" | "local";
+  /** Fails unless the reference resolves to this. */
+  readonly checksum?: Digest;
+  /** Only so many layers, from the lowest. */
+  readonly layerLimit?: number;
+  readonly recordType?: string;
+}
+
+/** An image in a registry. */
+export function image(reference: string, options: ImageOptions = {}): State {
+  const attrs = attrsOf({
+    "image.resolvemode": options.resolveMode === "default" ? undefined : options.resolveMode,
+    "image.recordtype": options.recordType,
+    "image.layerlimit": options.layerLimit?.toString(),
+    "image.checksum": options.checksum,
+  });
+  return source(`docker-image://${formatReference(withDefaultTag(parseReference(reference)))}`, attrs, options);
+}
+
+export interface OciLayoutOptions extends OpOptions {
+  readonly sessionId?: string;
+  readonly storeId?: string;
+  readonly layerLimit?: number;
+}
+
+/** An image in an OCI layout directory of the client. */
+export function ociLayout(reference: string, options: OciLayoutOptions = {}): State {
+  const attrs = attrsOf({
+    "oci.session": options.sessionId,
+    "oci.store": options.storeId,
+    "oci.layerlimit": options.layerLimit?.toString(),
+  });
+  return source(`oci-layout://${reference}`, attrs, options);
+}
+
+export interface LocalOptions extends OpOptions {
+  readonly sessionId?: string;
+  /** Makes the vertices of two clients differ where neither names a session. */
+  readonly uniqueId?: string;
+  readonly includePatterns?: readonly string[];
+  readonly excludePatterns?: readonly string[];
+  readonly followPaths?: readonly string[];
+  readonly sharedKeyHint?: string;
+  readonly differ?: "none" | "metadata";
+}
+
+/** A directory of the client. */
+export function local(name: string, options: LocalOptions = {}): State {
+  const attrs = attrsOf({
+    "local.session": options.sessionId,
+    "local.includepattern": list(options.includePatterns),
+    "local.followpaths": list(options.followPaths),
+    "local.excludepatterns": list(options.excludePatterns),
+    "local.sharedkeyhint": options.sharedKeyHint,
+    "local.differ": options.differ,
+  });
+  if (options.sessionId === undefined) attrs.set("local.unique", options.uniqueId ?? "");
+  return source(`local://${name}`, attrs, options);
+}
+
+export interface GitOptions extends OpOptions {
+  readonly ref?: string;
+  readonly subdir?: string;
+  readonly keepGitDir?: boolean;
+  /** The commit, or the beginning of its hash. */
+  readonly checksum?: string;
+  readonly skipSubmodules?: boolean;
+  readonly mtime?: "checkout" | "commit";
+  readonly fetchByCommit?: boolean;
+  readonly authTokenSecret?: string;
+  readonly authHeaderSecret?: string;
+  readonly knownSshHosts?: string;
+  readonly mountSshSock?: string;
+}
+
+/** A remote as git writes it: a URL, or `user@host:path`. */
+interface GitRemote {
+  readonly host: string;
+  readonly path: string;
+  readonly ssh: boolean;
+}
+
+const SCP = /^(?:[\w.-]+@)?([\w.-]+):(?!\/\/)(.*)$/;
+
+function parseRemote(url: string): GitRemote | undefined {
+  const scp = url.includes("://") ? null : SCP.exec(url);
+  if (scp !== null) return { host: scp[1] ?? "", path: scp[2] ?? "", ssh: true };
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^(https?|ssh|git):$/.test(parsed.protocol)) return undefined;
+  return { host: parsed.host, path: decodeURIComponent(parsed.pathname), ssh: parsed.protocol === "ssh:" };
+}
+
+function gitIdentifier(url: string, remote: GitRemote | undefined, { ref = "", subdir = "" }: GitOptions): string {
+  if (remote === undefined) return url;
+  const path = `/${remote.path}`.replace(/\/+/g, "/").replace(/(?<=.)\/$/, "");
+  if (ref === "" && subdir === "") return `${remote.host}${path}`;
+  return `${remote.host}${path}#${ref}${subdir === "" ? "" : `:${subdir}`}`;
+}
+
+/** A commit of a git repository. A URL without a scheme is taken as https. */
+export function git(url: string, options: GitOptions = {}): State {
+  const known = parseRemote(url);
+  const full = known === undefined && !url.includes("://") ? `https://${url}` : url;
+  const remote = known ?? parseRemote(full);
+  const attrs = attrsOf({
+    "git.keepgitdir": options.keepGitDir === true ? "true" : undefined,
+    "git.fullurl": full,
+    "git.authtokensecret": options.authTokenSecret ?? "GIT_AUTH_TOKEN",
+    "git.authheadersecret": options.authHeaderSecret ?? "GIT_AUTH_HEADER",
+    "git.knownsshhosts": remote?.ssh === true ? options.knownSshHosts : undefined,
+    "git.mountsshsock": remote?.ssh === true ? (options.mountSshSock ?? "default") : undefined,
+    "git.checksum": options.checksum,
+    "git.skipsubmodules": options.skipSubmodules === true ? "true" : undefined,
+    "git.mtime": options.mtime,
+    "git.fetchbycommit": options.fetchByCommit === true ? "true" : undefined,
+  });
+  return source(`git://${gitIdentifier(full, remote, options)}`, attrs, options);
+}
+
+export interface HttpOptions extends OpOptions {
+  readonly checksum?: Digest;
+  readonly filename?: string;
+  /** Permission bits; 0600 unless said. */
+  readonly perm?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly authHeaderSecret?: string;
+  readonly accept?: string;
+  readonly userAgent?: string;
+}
+
+function nonZero(value: number | undefined, base: 8 | 10): string | undefined {
+  if (value === undefined || value === 0) return undefined;
+  return base === 8 ? `0${value.toString(8)}` : value.toString();
+}
+
+/** A file to download. */
+export function http(url: string, options: HttpOptions = {}): State {
+  const attrs = attrsOf({
+    "http.checksum": options.checksum,
+    "http.filename": options.filename,
+    "http.perm": nonZero(options.perm === undefined ? undefined : options.perm & 0o777, 8),
+    "http.uid": nonZero(options.uid, 10),
+    "http.gid": nonZero(options.gid, 10),
+    "http.authheadersecret": options.authHeaderSecret,
+    "http.header.accept": options.accept,
+    "http.header.user-agent": options.userAgent,
+  });
+  return source(url, attrs, options);
+}

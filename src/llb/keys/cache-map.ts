@@ -1,0 +1,62 @@
+import { digestOf, goJson, hostPlatform, VarveError, type OrderedJson } from "../../core/index.ts";
+import { execKey } from "./exec-key.ts";
+import { fileKey } from "./file-key.ts";
+import { omitEmpty } from "./key-json.ts";
+import type { OpKey } from "./op-key.ts";
+import { EMPTY, type BuildOp, type DiffOp, type MergeOp, type PassthroughOp, type Vertex } from "../model/op.ts";
+
+/**
+ * The cache key of a vertex as BuildKit computes it, without its inputs' keys. A source's key depends on what the source
+ * resolves to: see `sourceDigest`. Throws `invalid-argument` for an op whose indexes make no sense.
+ */
+export function cacheMapOf(vertex: Vertex): OpKey {
+  const { op, inputs } = vertex;
+  switch (op.kind) {
+    case "exec":
+      return execKey(op, inputs.length, vertex.platform ?? hostPlatform());
+    case "file":
+      return fileKey(op, inputs.length);
+    case "merge":
+      return lazyKey("merge", { Merge: mergeJson(op) }, inputs.length);
+    case "diff":
+      return lazyKey("diff", { Diff: diffJson(op) }, Number(op.lower !== EMPTY) + Number(op.upper !== EMPTY));
+    case "build":
+      return lazyKey("build", { Exec: buildJson(op) }, inputs.length);
+    case "passthrough":
+      return lazyKey("passthrough", { Passthrough: passthroughJson(op) }, inputs.length);
+    case "source":
+      throw new VarveError("internal", "Cannot make the cache key of a source from its definition alone");
+  }
+}
+
+function lazyKey(type: string, body: Record<string, OrderedJson>, inputs: number): OpKey {
+  return {
+    digest: digestOf(goJson({ Type: `buildkit.${type}.v0`, ...body })),
+    inputs: Array.from({ length: inputs }, () => ({ preload: false })),
+  };
+}
+
+function mergeJson({ inputs }: MergeOp): OrderedJson {
+  return omitEmpty({ inputs: inputs.map((input) => omitEmpty({ input })) });
+}
+
+function diffJson({ lower, upper }: DiffOp): OrderedJson {
+  return { lower: omitEmpty({ input: lower }), upper: omitEmpty({ input: upper }) };
+}
+
+function passthroughJson({ id, outputs }: PassthroughOp): OrderedJson {
+  return omitEmpty({ id, outputs });
+}
+
+function sorted(map: ReadonlyMap<string, OrderedJson>): OrderedJson {
+  if (map.size === 0) return undefined;
+  const entries = [...map].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return new Map(entries);
+}
+
+function buildJson(op: BuildOp): OrderedJson {
+  if (op.definition !== undefined)
+    throw new VarveError("unsupported", "Cannot make the cache key of a build: its definition is inside the op");
+  const inputs = new Map([...op.inputs].map(([name, input]) => [name, omitEmpty({ input })]));
+  return omitEmpty({ builder: op.builder, inputs: sorted(inputs), attrs: sorted(op.attrs) });
+}

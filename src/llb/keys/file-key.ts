@@ -1,0 +1,168 @@
+import { digestOf, goJson, VarveError, type OrderedJson } from "../../core/index.ts";
+import type { ContentSelector } from "../../contenthash/index.ts";
+import { basePath, hasGlob, joinPath } from "../../pattern/index.ts";
+import type { InputKey, OpKey } from "./op-key.ts";
+import type { Chown, CopyAction, FileAction, FileOp, UserRef } from "../model/file-op.ts";
+import { omitEmpty } from "./key-json.ts";
+import { EMPTY } from "../model/op.ts";
+import { compareBytes, dedupePaths, selectorDigest } from "./selectors.ts";
+
+/**
+ * The cache key of a file op: its actions as JSON, without saying of what kind they are, and where they read and write
+ * unless that is the usual way. A copy's source path is cut to its last element: the rest is in the input's selector.
+ */
+export function fileKey(op: FileOp, inputs: number): OpKey {
+  const actions = op.actions.map((action) => Buffer.from(goJson(actionJson(action, inputs))).toString("base64"));
+  const indexes = op.actions.map(({ input, secondaryInput, output }) => [input, secondaryInput, output]);
+  const json = goJson({
+    Type: "buildkit.file.v0",
+    Actions: actions,
+    indexes: isUsual(indexes) || indexes.length === 0 ? undefined : indexes,
+  });
+  return { digest: digestOf(json), inputs: inputKeys(op, inputs) };
+}
+
+/** The order of indexes whose keys were made before indexes were part of keys. It holds for two inputs and at most two actions. */
+function isUsual(indexes: readonly (readonly number[])[]): boolean {
+  const last = indexes.length - 1;
+  return indexes.every(([input, secondary, output], index) => {
+    const follows = index === 0 ? input === 0 : input === indexes.length + index - 1;
+    return follows && (secondary === -1 || secondary === 1) && output === (index === last ? 0 : -1);
+  });
+}
+
+function isRealInput(index: number, inputs: number): boolean {
+  return index !== EMPTY && index < inputs;
+}
+
+function actionJson(action: FileAction, inputs: number): OrderedJson {
+  switch (action.kind) {
+    case "copy":
+      return copyJson(action, isRealInput(action.secondaryInput, inputs) ? basePath(action.src) : action.src);
+    case "mkfile":
+      return omitEmpty({
+        path: action.path,
+        mode: action.mode,
+        data: Buffer.from(action.data).toString("base64"),
+        owner: ownerJson(action.owner),
+        timestamp: action.timestamp,
+      });
+    case "mkdir":
+      return omitEmpty({
+        path: action.path,
+        mode: action.mode,
+        makeParents: action.makeParents,
+        owner: ownerJson(action.owner),
+        timestamp: action.timestamp,
+      });
+    case "symlink":
+      return omitEmpty({
+        oldpath: action.oldpath,
+        newpath: action.newpath,
+        owner: ownerJson(action.owner),
+        timestamp: action.timestamp,
+      });
+    case "rm":
+      return omitEmpty({
+        path: action.path,
+        allowNotFound: action.allowNotFound,
+        allowWildcard: action.allowWildcard,
+      });
+  }
+}
+
+function copyJson(action: CopyAction, src: string): OrderedJson {
+  return omitEmpty({
+    src,
+    dest: action.dest,
+    owner: ownerJson(action.owner),
+    mode: action.mode,
+    followSymlink: action.followSymlink,
+    dirCopyContents: action.dirCopyContents,
+    attemptUnpackDockerCompatibility: action.attemptUnpack,
+    createDestPath: action.createDestPath,
+    allowWildcard: action.allowWildcard,
+    allowEmptyWildcard: action.allowEmptyWildcard,
+    timestamp: action.timestamp,
+    include_patterns: action.includePatterns,
+    exclude_patterns: action.excludePatterns,
+    alwaysReplaceExistingDestPaths: action.alwaysReplaceExistingDestPaths,
+    modeStr: action.modeStr,
+    required_paths: action.requiredPaths,
+  });
+}
+
+function ownerJson(owner: Chown | undefined): OrderedJson {
+  if (owner === undefined) return undefined;
+  return omitEmpty({ user: userJson(owner.user), group: userJson(owner.group) });
+}
+
+function userJson(user: UserRef | undefined): OrderedJson {
+  if (user === undefined) return undefined;
+  const member = user.kind === "id" ? { byId: user.id } : { byName: omitEmpty({ name: user.name, input: user.input }) };
+  return { User: omitEmpty(member) };
+}
+
+/** What is read of each input; an input that is changed matters whole and has a definition key only. */
+function inputKeys(op: FileOp, count: number): InputKey[] {
+  const selectors = new Map<number, ContentSelector[]>();
+  const changed = new Set<number>();
+  for (const action of op.actions) {
+    changed.add(action.input);
+    for (const [input, selector] of readsOf(action, count))
+      selectors.set(input, [...(selectors.get(input) ?? []), selector]);
+  }
+  for (const input of selectors.keys())
+    if (input < 0 || input >= count)
+      throw new VarveError("invalid-argument", `Cannot change files: an action names input ${input} of ${count}`);
+  return Array.from({ length: count }, (_, input): InputKey => {
+    const read = selectors.get(input);
+    if (read === undefined || changed.has(input)) return { preload: true };
+    const paths = read.map(({ path }) => path).sort((a, b) => compareBytes(b, a));
+    return { selector: selectorDigest(paths), content: dedupeSelectors(read), preload: true };
+  });
+}
+
+function plain(path: string, followLinks: boolean): ContentSelector {
+  return { path, followLinks, wildcard: false, includePatterns: [], excludePatterns: [], requiredPaths: [] };
+}
+
+function* readsOf(action: FileAction, count: number): Generator<[input: number, ContentSelector]> {
+  const owner = action.kind === "rm" || action.kind === "symlink" ? undefined : action.owner;
+  if (owner?.user?.kind === "name") yield [owner.user.input, plain("/etc/passwd", true)];
+  if (owner?.group?.kind === "name") yield [owner.group.input, plain("/etc/group", true)];
+  if (action.kind !== "copy" || !isRealInput(action.secondaryInput, count)) return;
+  yield [
+    action.secondaryInput,
+    {
+      path: action.src,
+      wildcard: action.allowWildcard && hasGlob(action.src),
+      followLinks: action.followSymlink,
+      includePatterns: action.includePatterns,
+      excludePatterns: action.excludePatterns,
+      requiredPaths: action.requiredPaths,
+    },
+  ];
+}
+
+function isFiltered(selector: ContentSelector): boolean {
+  return selector.wildcard || selector.includePatterns.length > 0 || selector.excludePatterns.length > 0;
+}
+
+/** Plain paths without those below others, filtered ones as they are, all in the order of their paths. */
+function dedupeSelectors(selectors: readonly ContentSelector[]): ContentSelector[] {
+  const pathsOf = (follow: boolean): string[] =>
+    selectors.filter((selector) => !isFiltered(selector) && selector.followLinks === follow).map(({ path }) => path);
+  const distinct = [
+    ...dedupePaths(pathsOf(false)).map((path) => plain(path, false)),
+    ...dedupePaths(pathsOf(true)).map((path) => plain(path, true)),
+    ...selectors.filter(isFiltered),
+  ];
+  const sorted = distinct.sort((a, b) => compareBytes(a.path, b.path));
+  return sorted.map((selector) => ({ ...selector, path: contentPath(selector.path) }));
+}
+
+/** Selectors are absolute in a content hash. */
+function contentPath(path: string): string {
+  return joinPath("/", path);
+}

@@ -1,0 +1,258 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { isVarveError } from "../../core/index.ts";
+import {
+  cacheMapOf,
+  decodeDefinition,
+  decodeOp,
+  definitionOf,
+  diff,
+  encodeDefinition,
+  encodeOp,
+  fileActions,
+  graphOf,
+  http,
+  image,
+  local,
+  makeVertex,
+  merge,
+  requires,
+  scratch,
+  walkVertices,
+  type Op,
+  type State,
+  type Vertex,
+} from "../index.ts";
+
+/** The ops of "ops are the bytes…" as BuildKit's client marshals them (Go, deterministic), in hexadecimal. */
+const marshalled: unknown = JSON.parse(
+  readFileSync(new URL("../../../testing/fixtures/llb/marshalled.json", import.meta.url), "utf8"),
+);
+
+const platform = { os: "linux", architecture: "arm64" };
+
+/** A graph with an op of every kind, and every kind of mount and file action. */
+function everything(): State {
+  const base = image("alpine", { platform, name: "base", resolveMode: "pull" }).addEnv("A", "1").cd("/w").user("me");
+  const context = local("context", { sessionId: "s", excludePatterns: ["*.log"], followPaths: ["a"] });
+  const changed = base.file(
+    fileActions()
+      .mkdir("d", 0o755, { makeParents: true, owner: { user: "u", group: 5 }, timestamp: 1_700_000_000_000_000_001n })
+      .copy(context, "a b", "x/", {
+        mode: "u+x",
+        includePatterns: ["*"],
+        excludePatterns: ["y"],
+        requiredPaths: ["/z"],
+      })
+      .mkfile("f", 0o600, Buffer.of(0, 255))
+      .symlink("f", "/l", { owner: { user: 0 } })
+      .rm("g", { allowNotFound: true, allowWildcard: true }),
+    { ignoreCache: true, description: { "com.docker.dockerfile.v1.command": "x" } },
+  );
+  const ran = changed.run({
+    args: ["sh", "-c", "true"],
+    network: "host",
+    security: "insecure",
+    extraHosts: [{ host: "h", ip: "1.2.3.4" }],
+    ulimits: [{ name: "nofile", soft: -1, hard: 1024 }],
+    proxyEnv: { httpProxy: "p", httpsProxy: "", ftpProxy: "", noProxy: "n", allProxy: "" },
+    validExitCodes: [0, 300],
+    hostname: "host",
+    cgroupParent: "cg",
+    mounts: [
+      { type: "cache", target: "/cache", id: "id", sharing: "locked" },
+      { type: "tmpfs", target: "/tmp", size: 1 << 20 },
+      { type: "bind", target: "/ctx", source: context, selector: "sub", readonly: true, contentCache: "on" },
+      { type: "bind", target: "/out", source: scratch() },
+    ],
+    secrets: [
+      { id: "s1", target: "/run/secrets/s1", mode: 0o440, optional: true },
+      { id: "s2", env: "TOKEN" },
+    ],
+    ssh: [{}],
+    cdiDevices: [{ name: "gpu", optional: true }],
+    linuxResources: {
+      memory: 1,
+      memorySwap: -1,
+      cpuShares: 2,
+      cpuPeriod: 3,
+      cpuQuota: 4,
+      cpusetCpus: "0",
+      cpusetMems: "1",
+    },
+    progressGroup: { id: "g", name: "group", weak: true },
+    exportCache: false,
+  });
+  return requires(merge([ran.root, ran.mount("/out"), http("https://e.x/f")]), "wait", [context]);
+}
+
+/** A build op: nothing in a `State` makes one. */
+function buildVertex(): Vertex {
+  const attrs = new Map([
+    ["z", ""],
+    ["build-arg:A", "é"],
+  ]);
+  const inputs = new Map([
+    ["buildkit.llb.definition", 0],
+    ["b", 1],
+  ]);
+  const edges = [topOf(everything()), source()].map((vertex) => ({ vertex, output: 0 }));
+  return makeVertex({
+    op: { kind: "build", builder: -1, inputs, definition: Buffer.of(10, 0), attrs },
+    inputs: edges,
+    platform: { os: "windows", architecture: "amd64", osVersion: "10.0", osFeatures: ["win32k"] },
+    constraints: ["a==b"],
+  });
+}
+
+function topOf({ edge }: State): Vertex {
+  assert.ok(edge);
+  return edge.vertex;
+}
+
+test("a graph survives being written and read", () => {
+  const { edge } = everything();
+  assert.ok(edge);
+  const definition = decodeDefinition(encodeDefinition(definitionOf(edge)));
+  const read = graphOf(definition);
+  assert.equal(read?.vertex.digest, edge.vertex.digest);
+  assert.deepEqual(plainGraph(read?.vertex), plainGraph(edge.vertex));
+});
+
+function plainGraph(root: Parameters<typeof walkVertices>[0][number] | undefined): unknown {
+  return walkVertices(root === undefined ? [] : [root]).map(({ op, platform: target, metadata, digest }) => {
+    const plain: unknown = JSON.parse(
+      JSON.stringify(op, (_key, value: unknown) => {
+        if (typeof value === "bigint") return value.toString();
+        if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+        return value instanceof Map ? [...(value as Map<string, unknown>)].sort(([a], [b]) => (a < b ? -1 : 1)) : value;
+      }),
+    );
+    return { plain, target, metadata, digest };
+  });
+}
+
+test("scratch is an empty definition", () => {
+  assert.deepEqual(definitionOf(scratch().edge).ops, []);
+  assert.equal(graphOf(decodeDefinition(new Uint8Array())), undefined);
+});
+
+test("ops are the bytes that BuildKit's client marshals", () => {
+  const written = walkVertices([topOf(everything()), topOf(diff(everything(), scratch())), buildVertex()]);
+  assert.deepEqual(
+    written.map(({ bytes }) => Buffer.from(bytes).toString("hex")),
+    marshalled,
+  );
+});
+
+test("members of a oneof come last, map entries in order of their keys", () => {
+  const op: Op = {
+    kind: "source",
+    identifier: "local://c",
+    attrs: new Map([
+      ["b", ""],
+      ["a", "1"],
+    ]),
+  };
+  // constraints = 11 {}, source = 3 { identifier = 1, attrs = 2 { "a": "1" }, attrs = 2 { "b": "" } }
+  const source = `0a096c6f63616c3a2f2f6312060a016112013112050a01621200`;
+  assert.equal(Buffer.from(encodeOp({ op, inputs: [], constraints: [] })).toString("hex"), `5a001a1a${source}`);
+});
+
+test("negative numbers take ten bytes, and a byId of 0 is written", () => {
+  const state = scratch().file(fileActions().mkdir("/", 0o755, { owner: { user: 0 } }));
+  const bytes = Buffer.from(state.edge?.vertex.bytes ?? []).toString("hex");
+  const minusOne = "ffffffffffffffffff01";
+  // input = 1, secondaryInput = 2: -1; mkdir = 6 { path, mode = 0755, owner = 4 { user = 1 { byID = 2: 0 } }, timestamp = 5: -1 }
+  assert.ok(bytes.includes(`08${minusOne}10${minusOne}32`));
+  assert.ok(bytes.includes(`0a012f10ed0322040a02100028${minusOne}`));
+});
+
+test("bytes that are no graph are refused as such", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      try {
+        graphOf(decodeDefinition(bytes));
+        decodeOp(bytes);
+      } catch (error) {
+        assert.ok(isVarveError(error, "corrupt", "invalid-argument", "unsupported"), String(error));
+      }
+    }),
+  );
+});
+
+test("a spoilt graph is refused, or is another graph", () => {
+  const bytes = encodeDefinition(definitionOf(everything().edge));
+  fc.assert(
+    fc.property(fc.nat({ max: bytes.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const spoilt = Uint8Array.from(bytes);
+      spoilt[at] = (spoilt[at] ?? 0) ^ change;
+      try {
+        const edge = graphOf(decodeDefinition(spoilt));
+        for (const vertex of walkVertices(edge === undefined ? [] : [edge.vertex]))
+          if (vertex.op.kind !== "source") cacheMapOf(vertex);
+      } catch (error) {
+        assert.ok(isVarveError(error, "corrupt", "invalid-argument", "unsupported"), String(error));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+const rm = {
+  kind: "rm",
+  path: "/",
+  allowNotFound: false,
+  allowWildcard: false,
+  input: -1,
+  secondaryInput: -1,
+  output: 0,
+} as const;
+
+const refused: readonly (readonly [why: string, op: Op])[] = [
+  ["no arguments", { ...exec(), meta: { ...exec().meta, args: [] } }],
+  ["no root filesystem", { ...exec(), mounts: [] }],
+  ["no actions", { kind: "file", actions: [] }],
+  ["input 1 of 0", { kind: "merge", inputs: [1] }],
+  ["none yet", { kind: "file", actions: [{ ...rm, input: 0 }] }],
+  ["impossible output", { kind: "file", actions: [{ ...rm, output: 7 }] }],
+  ["no identifier", { kind: "source", identifier: "", attrs: new Map() }],
+  ["no input 0", { kind: "passthrough", id: "x", outputs: [0] }],
+];
+
+function exec(): Extract<Op, { kind: "exec" }> {
+  const op = scratch().run({ args: ["x"] }).root.edge?.vertex.op;
+  assert.ok(op?.kind === "exec");
+  return op;
+}
+
+for (const [why, op] of refused)
+  test(`a graph is refused: ${why}`, () => {
+    const vertex = makeVertex({ op });
+    assert.throws(() => graphOf(definitionOf({ vertex, output: 0 })), {
+      code: "invalid-argument",
+      message: new RegExp(why),
+    });
+  });
+
+test("an output that is not there is refused, and so is an input that is missing", () => {
+  const [first] = definitionOf(everything().edge).ops;
+  const vertex = makeVertex({ op: { kind: "merge", inputs: [0] }, inputs: [{ vertex: source(), output: 3 }] });
+  assert.throws(() => graphOf(definitionOf({ vertex, output: 0 })), /no output 3/);
+  const definition = definitionOf({ vertex, output: 0 });
+  assert.throws(() => graphOf({ ...definition, ops: definition.ops.slice(1) }), /is missing/);
+  assert.throws(() => graphOf({ ...definition, ops: first === undefined ? [] : [first] }), /names no result/);
+});
+
+function source(): ReturnType<typeof makeVertex> {
+  return makeVertex({ op: { kind: "source", identifier: "local://x", attrs: new Map() } });
+}
+
+test("a graph may be deeper than the stack", () => {
+  let state = local("x", { sessionId: "s" });
+  for (let i = 0; i < 5000; i += 1) state = state.file(fileActions().mkdir(`/${i}`, 0o755));
+  const read = graphOf(definitionOf(state.edge));
+  assert.equal(read?.vertex.digest, state.edge?.vertex.digest);
+});

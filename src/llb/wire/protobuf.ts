@@ -1,0 +1,209 @@
+import { VarveError } from "../../core/index.ts";
+
+const VARINT = 0;
+const FIXED64 = 1;
+const BYTES = 2;
+const FIXED32 = 5;
+
+const UINT64 = (1n << 64n) - 1n;
+
+function pushVarint(out: number[], value: number | bigint): void {
+  if (typeof value === "number" && value >= 0 && value < 0x8000_0000) {
+    let rest = value;
+    for (; rest > 0x7f; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
+    out.push(rest);
+    return;
+  }
+  let rest = BigInt(value) & UINT64;
+  for (; rest > 0x7fn; rest >>= 7n) out.push(Number(rest & 0x7fn) | 0x80);
+  out.push(Number(rest));
+}
+
+/**
+ * Writes a protocol buffers message (proto3) as Go's deterministic marshalling does, if fields are written in the order
+ * of their numbers and those of a `oneof` last: zero values of plain fields are left out, maps are sorted by key and keep
+ * zero values.
+ */
+export class ProtoWriter {
+  readonly #out: Uint8Array[] = [];
+
+  /** An integer, enum or bool field; negative numbers take ten bytes. */
+  varint(field: number, value: number | bigint | boolean): this {
+    const number = typeof value === "boolean" ? Number(value) : value;
+    return number === 0 || number === 0n ? this : this.oneofVarint(field, number);
+  }
+
+  /** An integer of a `oneof`: zero is written too, because it says which member is set. */
+  oneofVarint(field: number, value: number | bigint): this {
+    const head: number[] = [];
+    pushVarint(head, field * 8 + VARINT);
+    pushVarint(head, value);
+    this.#out.push(Uint8Array.from(head));
+    return this;
+  }
+
+  /** A string or bytes field. */
+  bytes(field: number, value: string | Uint8Array): this {
+    return value.length === 0 ? this : this.#delimited(field, typeof value === "string" ? Buffer.from(value) : value);
+  }
+
+  /** A repeated string or bytes field: empty elements are written. */
+  repeated(field: number, values: readonly (string | Uint8Array)[]): this {
+    for (const value of values) this.#delimited(field, typeof value === "string" ? Buffer.from(value) : value);
+    return this;
+  }
+
+  /** A repeated integer field, packed. */
+  packed(field: number, values: readonly number[]): this {
+    if (values.length === 0) return this;
+    const body: number[] = [];
+    for (const value of values) pushVarint(body, value);
+    return this.#delimited(field, Uint8Array.from(body));
+  }
+
+  /** A message field; it is written even if the message is empty, and left out if it is undefined. */
+  message(field: number, message: ProtoWriter | undefined): this {
+    return message === undefined ? this : this.#delimited(field, message.finish());
+  }
+
+  /** A map field: entries sorted by key; `entry` writes a key as field 1 and its value as field 2. */
+  map<V>(field: number, map: ReadonlyMap<string, V>, value: (value: V, entry: ProtoWriter) => void): this {
+    const sorted = [...map].map(([key, item]) => [Buffer.from(key), item] as const);
+    sorted.sort(([a], [b]) => Buffer.compare(a, b));
+    for (const [key, item] of sorted) {
+      const entry = new ProtoWriter().#delimited(1, key);
+      value(item, entry);
+      this.message(field, entry);
+    }
+    return this;
+  }
+
+  strings(field: number, map: ReadonlyMap<string, string>): this {
+    return this.map(field, map, (value, entry) => entry.repeated(2, [value]));
+  }
+
+  finish(): Uint8Array {
+    return Buffer.concat(this.#out);
+  }
+
+  #delimited(field: number, value: Uint8Array): this {
+    const head: number[] = [];
+    pushVarint(head, field * 8 + BYTES);
+    pushVarint(head, value.length);
+    this.#out.push(Uint8Array.from(head), value);
+    return this;
+  }
+}
+
+/** One field of a message as it is on the wire: a varint, or the bytes of a string, message or packed list. */
+export interface ProtoField {
+  readonly number: number;
+  readonly value: bigint | Uint8Array;
+}
+
+function malformed(why: string): VarveError {
+  return new VarveError("corrupt", `Cannot read a protocol buffers message: ${why}`);
+}
+
+class Cursor {
+  readonly bytes: Uint8Array;
+  at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  varint(): bigint {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = this.bytes[this.at];
+      if (byte === undefined) throw malformed("it ends inside a number");
+      this.at += 1;
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return value & UINT64;
+    }
+    throw malformed("a number is longer than ten bytes");
+  }
+
+  take(length: number): Uint8Array {
+    if (length > this.bytes.length - this.at) throw malformed("it ends inside a field");
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+}
+
+/** The fields of a message in order. Fixed-width fields and groups do not occur in the formats read here: the former are skipped, the latter refused. Throws `corrupt`. */
+export function* readFields(bytes: Uint8Array): Generator<ProtoField> {
+  const cursor = new Cursor(bytes);
+  while (cursor.at < bytes.length) {
+    const tag = cursor.varint();
+    const number = Number(tag >> 3n);
+    if (number === 0 || number > 0x1fff_ffff) throw malformed("a field has an impossible number");
+    const wire = Number(tag & 7n);
+    if (wire === VARINT) yield { number, value: cursor.varint() };
+    else if (wire === BYTES) yield { number, value: cursor.take(Number(cursor.varint())) };
+    else if (wire === FIXED64) cursor.take(8);
+    else if (wire === FIXED32) cursor.take(4);
+    else throw malformed(`a field has wire type ${wire}`);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The value as bytes, text, numbers…; each throws `corrupt` if it is not one. */
+export function asBytes({ number, value }: ProtoField): Uint8Array {
+  if (typeof value === "bigint") throw malformed(`field ${number} is a number`);
+  return value;
+}
+
+export function asText(field: ProtoField): string {
+  try {
+    return utf8.decode(asBytes(field));
+  } catch (error) {
+    if (error instanceof VarveError) throw error;
+    throw malformed(`field ${field.number} is not UTF-8`);
+  }
+}
+
+export function asInt64({ number, value }: ProtoField): bigint {
+  if (typeof value !== "bigint") throw malformed(`field ${number} is not a number`);
+  return BigInt.asIntN(64, value);
+}
+
+export function asInt(field: ProtoField): number {
+  const value = Number(asInt64(field));
+  if (!Number.isSafeInteger(value)) throw malformed(`field ${field.number} is too large`);
+  return value;
+}
+
+export function asInt32(field: ProtoField): number {
+  return Number(BigInt.asIntN(32, asInt64(field)));
+}
+
+export function asUint32(field: ProtoField): number {
+  return Number(BigInt.asUintN(32, asInt64(field)));
+}
+
+export function asBool(field: ProtoField): boolean {
+  return asInt64(field) !== 0n;
+}
+
+/** A repeated integer field, packed or not. */
+export function asInts(field: ProtoField): number[] {
+  if (typeof field.value === "bigint") return [asInt(field)];
+  const cursor = new Cursor(field.value);
+  const values: number[] = [];
+  while (cursor.at < field.value.length) values.push(asInt({ number: field.number, value: cursor.varint() }));
+  return values;
+}
+
+/** Adds a map field's entry to `map`. */
+export function addEntry<V>(map: Map<string, V>, field: ProtoField, value: (field: ProtoField) => V, zero: V): void {
+  let key = "";
+  let item = zero;
+  for (const part of readFields(asBytes(field))) {
+    if (part.number === 1) key = asText(part);
+    else if (part.number === 2) item = value(part);
+  }
+  map.set(key, item);
+}

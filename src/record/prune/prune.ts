@@ -1,0 +1,96 @@
+import { statfs } from "node:fs/promises";
+import { throwIfAborted } from "../../core/index.ts";
+import { parseFilters } from "./filter.ts";
+import { type RecordUsage, type UsageDeps, recordUsage } from "./usage.ts";
+
+/** What to remove: BuildKit's prune request. Sizes are bytes, 0 means not given. */
+export interface PruneRequest {
+  /** containerd filters; a record that matches one of them may go. */
+  readonly filters?: readonly string[];
+  /** Also internal and front-end records, and those that images share. */
+  readonly all?: boolean;
+  /** Only records that were not used for so many milliseconds. */
+  readonly keepDuration?: number;
+  /** Never go below this. */
+  readonly reservedSpace?: number;
+  /** Stop when the cache is smaller than this. */
+  readonly maxUsedSpace?: number;
+  /** Go on until so much of the disk is free. */
+  readonly minFreeSpace?: number;
+}
+
+/**
+ * Removes records that nobody uses, leaves first: all that match, or, where a size is given, one after the other, the least
+ * recently and least often used first, until it is reached. Their files go with the next collection.
+ */
+export async function pruneRecords(
+  request: PruneRequest,
+  deps: UsageDeps & { readonly root: string },
+  signal?: AbortSignal,
+): Promise<RecordUsage[]> {
+  const usages = new Map((await recordUsage(deps, signal)).map((usage) => [usage.id, usage]));
+  let total = [...usages.values()].filter((usage) => !usage.shared).reduce((sum, usage) => sum + usage.size, 0);
+  const keep = await spaceTarget(request, total, deps.root);
+  const matches = parseFilters(request.filters ?? []);
+  const removed: RecordUsage[] = [];
+  for (;;) {
+    throwIfAborted(signal, "prune");
+    if (keep !== 0 && total < keep) return removed;
+    const victims = candidates(usages, request).filter(matches);
+    const batch = keep === 0 ? victims : victims.length === 0 ? [] : [leastUseful(victims)];
+    const gone = batch.filter((usage) => deps.table.remove(usage.id));
+    for (const usage of batch) usages.delete(usage.id);
+    removed.push(...gone);
+    total -= gone.filter((usage) => !usage.shared).reduce((sum, usage) => sum + usage.size, 0);
+    if (batch.length === 0) return removed;
+  }
+}
+
+/** How many bytes may stay; 0 is no bound. */
+async function spaceTarget(
+  { reservedSpace = 0, maxUsedSpace = 0, minFreeSpace = 0 }: PruneRequest,
+  total: number,
+  root: string,
+): Promise<number> {
+  if (reservedSpace === 0 && maxUsedSpace === 0 && minFreeSpace === 0) return 0;
+  let keep = maxUsedSpace;
+  if (minFreeSpace !== 0) {
+    const { bfree, bsize } = await statfs(root);
+    const excess = minFreeSpace - bfree * bsize;
+    if (excess > 0) keep = keep === 0 ? total - excess : Math.min(keep, total - excess);
+    // Enough is free, and there is no other bound: everything may stay.
+    else if (keep === 0) keep = total + 1;
+  }
+  return Math.max(keep, reservedSpace, 0);
+}
+
+/** Leaves that the request's own conditions allow to go. */
+function candidates(
+  usages: ReadonlyMap<string, RecordUsage>,
+  { all = false, keepDuration = 0 }: PruneRequest,
+): RecordUsage[] {
+  const parents = new Set([...usages.values()].flatMap((usage) => usage.parents));
+  const cutOff = Date.now() - keepDuration;
+  return [...usages.values()].filter((usage) => {
+    if (usage.inUse || parents.has(usage.id)) return false;
+    if (!all && (usage.shared || usage.recordType === "internal" || usage.recordType === "frontend")) return false;
+    return keepDuration === 0 || usage.lastUsedAt === undefined || usage.lastUsedAt <= cutOff;
+  });
+}
+
+/** The record with the smallest sum of its ranks by time of last use and by number of uses. */
+function leastUseful(victims: readonly RecordUsage[]): RecordUsage {
+  const time = (usage: RecordUsage): number => usage.lastUsedAt ?? -Infinity;
+  const byTime = ranks(victims, time);
+  const byCount = ranks(victims, (usage) => usage.usageCount);
+  const most = (rank: ReadonlyMap<RecordUsage, number>): number => Math.max(1, ...rank.values());
+  const score = (usage: RecordUsage): number =>
+    (byTime.get(usage) ?? 0) / most(byTime) + (byCount.get(usage) ?? 0) / most(byCount);
+  return victims.reduce((least, usage) => (score(usage) < score(least) ? usage : least));
+}
+
+/** Ranks from 1 by a value, smallest first; equal values have equal ranks. */
+function ranks(usages: readonly RecordUsage[], valueOf: (usage: RecordUsage) => number): Map<RecordUsage, number> {
+  const values = [...new Set(usages.map(valueOf))].toSorted((a, b) => a - b);
+  return new Map(usages.map((usage) => [usage, values.indexOf(valueOf(usage)) + 1]));
+}

@@ -1,0 +1,97 @@
+import type { Digest } from "../../core/index.ts";
+import type { ContentStore } from "../../content/index.ts";
+import type { Snapshotter } from "../../snapshot/index.ts";
+import type { State } from "../../state/index.ts";
+import type { RecordTable } from "../table.ts";
+import type { RecordId, RecordRow, RecordType } from "../types.ts";
+
+/** A record in a disk usage listing: BuildKit's `UsageInfo`. Times are milliseconds since 1970, sizes bytes. */
+export interface RecordUsage {
+  readonly id: RecordId;
+  readonly mutable: boolean;
+  readonly inUse: boolean;
+  /** Its own snapshot and blobs, without its parents'. 0 for a layer that was never fetched. */
+  readonly size: number;
+  readonly createdAt: number;
+  readonly lastUsedAt: number | undefined;
+  readonly usageCount: number;
+  readonly parents: readonly RecordId[];
+  readonly description: string;
+  readonly recordType: RecordType;
+  /** An image has the layer too, so that removing the record frees little. */
+  readonly shared: boolean;
+}
+
+export interface UsageDeps {
+  readonly state: State;
+  readonly table: RecordTable;
+  readonly content: ContentStore;
+  readonly snapshotter: Snapshotter;
+}
+
+/** Every record with what it takes on disk. */
+export async function recordUsage(deps: UsageDeps, signal?: AbortSignal): Promise<RecordUsage[]> {
+  const rows = deps.table.all();
+  const inUse = deps.table.leased();
+  const shared = sharedRecords(rows, imageBlobs(deps.state));
+  const usages: RecordUsage[] = [];
+  for (const row of rows) {
+    usages.push({
+      id: row.id,
+      mutable: row.kind === "mutable",
+      inUse: inUse.has(row.id),
+      size: row.kind === "mutable" && inUse.has(row.id) ? 0 : await sizeOf(row, deps, signal),
+      createdAt: row.createdAt,
+      lastUsedAt: row.lastUsedAt,
+      usageCount: row.usageCount,
+      parents: row.parents,
+      description: row.description,
+      recordType: row.type,
+      shared: shared.has(row.id),
+    });
+  }
+  return usages;
+}
+
+async function sizeOf(row: RecordRow, deps: UsageDeps, signal: AbortSignal | undefined): Promise<number> {
+  const digests = new Set<Digest>(deps.table.variants(row.id).map((variant) => variant.digest));
+  if (row.blob !== undefined) digests.add(row.blob.digest);
+  const blobs = [...digests].reduce((sum, digest) => sum + (deps.content.info(digest)?.size ?? 0), 0);
+  return blobs + (await snapshotBytes(row, deps, signal));
+}
+
+/** Measured once for a snapshot that never changes again. */
+async function snapshotBytes(
+  row: RecordRow,
+  { table, snapshotter }: UsageDeps,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  if (row.snapshotBytes !== undefined) return row.snapshotBytes;
+  if (row.snapshot === undefined || snapshotter.stat(row.snapshot) === undefined) return 0;
+  const { bytes } = await snapshotter.usage(row.snapshot, { signal });
+  if (row.kind !== "mutable") table.setSnapshotBytes(row.id, bytes);
+  return bytes;
+}
+
+function imageBlobs(state: State): Set<string> {
+  const rows = state.all(
+    `WITH RECURSIVE reached(id) AS (
+       SELECT to_id FROM edge WHERE from_kind = 'image' AND to_kind = 'blob'
+       UNION SELECT to_id FROM edge JOIN reached ON edge.from_id = reached.id WHERE from_kind = 'blob' AND to_kind = 'blob')
+     SELECT id FROM reached`,
+  );
+  return new Set(rows.map((row) => String(row["id"])));
+}
+
+/** Records whose blob an image has, and all below them. */
+function sharedRecords(rows: readonly RecordRow[], blobs: ReadonlySet<string>): Set<RecordId> {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const shared = new Set<RecordId>();
+  const mark = (id: RecordId): void => {
+    if (shared.has(id)) return;
+    shared.add(id);
+    for (const parent of byId.get(id)?.parents ?? []) mark(parent);
+  };
+  for (const row of rows) if (row.blob !== undefined && blobs.has(row.blob.digest)) mark(row.id);
+  return shared;
+}

@@ -1,0 +1,181 @@
+import { VarveError, withhold } from "../../core/index.ts";
+import { type OnWait, SingleFlight } from "../../io/index.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import { type Credential, type CredentialSource, secretsOf } from "./credentials.ts";
+import type { Endpoint } from "../transport/endpoint.ts";
+import { type SecretPath, maySendSecret, realmOf } from "./realm.ts";
+import { type Scope, covers, formatScope, mergeScopes, parseScopes } from "./scope.ts";
+import { type SendOk, type Token, basicHeader, fetchToken } from "./token.ts";
+
+/** What the registry asked for when it last refused a request. */
+type Demand =
+  | { readonly kind: "basic" }
+  | { readonly kind: "bearer"; readonly realm: URL; readonly service: string | undefined };
+
+interface Known {
+  demand: Demand | undefined;
+  credential: { readonly value: Credential; readonly until: number } | undefined;
+  tokens: Token[];
+}
+
+/** An `Authorization` value and what it stands for, so that a refusal can be laid at its door. */
+export interface Authorization {
+  readonly header: string | undefined;
+  readonly token: Token | undefined;
+}
+
+export interface AuthorizeOptions {
+  readonly scopes: readonly Scope[];
+  readonly signal: AbortSignal | undefined;
+  readonly onWait?: OnWait | undefined;
+}
+
+export interface AuthorizerOptions {
+  readonly credentials: CredentialSource;
+  /** Whether the configuration lets a host be reached without TLS. */
+  readonly isPlain: (host: string) => boolean;
+  /** Reaches a token server; `trustHost` names whose certificates apply. */
+  readonly send: (trustHost: string, onWait: OnWait | undefined) => SendOk;
+}
+
+const CREDENTIAL_LIFE_MS = 300_000;
+const MAX_TOKENS = 64;
+/** Of credentials and tokens, the latest that are kept out of messages. */
+const MAX_WITHHELD = 64;
+/** Of a request that shows nothing. */
+export const UNAUTHORIZED: Authorization = { header: undefined, token: undefined };
+
+function bearerDemand(challenge: Challenge, endpoint: Endpoint): Demand {
+  const realm = realmOf(challenge, endpoint.name);
+  return { kind: "bearer", realm, service: challenge.parameters.get("service") };
+}
+
+function plainRealm(endpoint: Endpoint, { realm, registry }: SecretPath): VarveError {
+  const canAllow = registry.protocol === "http:";
+  return new VarveError(
+    "unauthorized",
+    `Cannot log in to registry ${endpoint.name}: its token server ${realm.host} is reached without TLS`,
+    canAllow
+      ? { hint: `If credentials may go there in the clear, set "http" for ${realm.host} in the configuration.` }
+      : {},
+  );
+}
+
+/**
+ * Logs in to registries: remembers, for each endpoint, what it demanded, the credential, and the tokens by scope until
+ * they expire. Nothing is sent before a registry has asked for it.
+ */
+export class Authorizer implements Disposable {
+  readonly #options: AuthorizerOptions;
+  readonly #known = new Map<string, Known>();
+  readonly #flights = new SingleFlight<string, Token>();
+  readonly #questions = new SingleFlight<Known, Credential>();
+  readonly #withheld: Disposable[] = [];
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** What to send with a request to `url` of the endpoint; nothing if the endpoint has not asked for anything yet. */
+  async authorize(endpoint: Endpoint, url: URL, options: AuthorizeOptions): Promise<Authorization> {
+    const known = this.#of(endpoint);
+    const { demand } = known;
+    if (demand === undefined) return UNAUTHORIZED;
+    const credential = await this.#credential(endpoint, known, options.signal);
+    if (credential.kind === "bearer") return { header: `Bearer ${credential.token}`, token: undefined };
+    if (demand.kind === "basic") {
+      if (credential.kind !== "basic") return UNAUTHORIZED;
+      return { header: basicHeader(credential.username, credential.password), token: undefined };
+    }
+    const path = { realm: demand.realm, registry: url, isPlain: this.#options.isPlain };
+    if (credential.kind !== "anonymous" && !maySendSecret(path)) throw plainRealm(endpoint, path);
+    const token = await this.#token(endpoint, known, demand, credential, options);
+    return { header: `Bearer ${token.value}`, token };
+  }
+
+  /**
+   * Learns from a 401. Returns the scopes to try again with, or undefined if trying again is of no use because nothing
+   * better can be shown.
+   */
+  async challenged(
+    endpoint: Endpoint,
+    values: readonly string[],
+    used: Authorization,
+    options: AuthorizeOptions,
+  ): Promise<readonly Scope[] | undefined> {
+    const known = this.#of(endpoint);
+    const challenges = parseChallenges(values);
+    const bearer = challenges.find(({ scheme }) => scheme === "bearer");
+    if (bearer === undefined && !challenges.some(({ scheme }) => scheme === "basic")) return undefined;
+    known.demand = bearer === undefined ? { kind: "basic" } : bearerDemand(bearer, endpoint);
+    known.tokens = known.tokens.filter((token) => token !== used.token);
+    const credential = await this.#credential(endpoint, known, options.signal);
+    const sameAgain = used.header !== undefined && used.token === undefined;
+    if (sameAgain) known.credential = undefined;
+    if (sameAgain && (bearer === undefined || credential.kind === "bearer")) return undefined;
+    if (bearer === undefined && credential.kind !== "basic" && credential.kind !== "bearer") return undefined;
+    return mergeScopes([...options.scopes, ...parseScopes(bearer?.parameters.get("scope") ?? "")]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of this.#withheld.splice(0)) each[Symbol.dispose]();
+  }
+
+  #withhold(...values: readonly string[]): void {
+    this.#withheld.push(withhold(...values));
+    if (this.#withheld.length > MAX_WITHHELD) this.#withheld.shift()?.[Symbol.dispose]();
+  }
+
+  #of(endpoint: Endpoint): Known {
+    const key = `${endpoint.name} ${endpoint.host}${endpoint.prefix}`;
+    const known = this.#known.get(key) ?? { demand: undefined, credential: undefined, tokens: [] };
+    this.#known.set(key, known);
+    return known;
+  }
+
+  async #credential(endpoint: Endpoint, known: Known, signal: AbortSignal | undefined): Promise<Credential> {
+    if (known.credential !== undefined && known.credential.until > Date.now()) return known.credential.value;
+    const ask = async (shared: AbortSignal): Promise<Credential> => {
+      const value = await this.#options.credentials(endpoint.name, { signal: shared });
+      this.#withhold(...secretsOf(value));
+      known.credential = { value, until: Date.now() + CREDENTIAL_LIFE_MS };
+      return value;
+    };
+    return await this.#questions.run(known, ask, signal);
+  }
+
+  async #token(
+    endpoint: Endpoint,
+    known: Known,
+    demand: Demand & { kind: "bearer" },
+    credential: Exclude<Credential, { kind: "bearer" }>,
+    { scopes, signal, onWait }: AuthorizeOptions,
+  ): Promise<Token> {
+    known.tokens = known.tokens.filter((token) => token.expiresAt > Date.now());
+    const held = known.tokens.find((token) => covers(token.scopes, scopes));
+    if (held !== undefined) return held;
+    const wanted = mergeScopes(scopes);
+    const { realm, service } = demand;
+    const trustHost = realm.host === endpoint.host ? endpoint.name : realm.host;
+    const key = [endpoint.name, realm.href, service ?? "", ...wanted.map(formatScope)].join(" ");
+    const token = await this.#flights.run(
+      key,
+      async (signal) => {
+        const request = { realm, service, scopes: wanted, credential, signal };
+        const fresh = await fetchToken(this.#options.send(trustHost, onWait), request);
+        this.#withhold(fresh.value, fresh.refreshToken ?? "");
+        this.#keep(known, credential, fresh);
+        return fresh;
+      },
+      signal,
+    );
+    return token;
+  }
+
+  #keep(known: Known, credential: Credential, token: Token): void {
+    known.tokens = [token, ...known.tokens].slice(0, MAX_TOKENS);
+    if (credential.kind !== "identity-token" || token.refreshToken === undefined) return;
+    const rotated: Credential = { kind: "identity-token", token: token.refreshToken };
+    known.credential = { value: rotated, until: Date.now() + CREDENTIAL_LIFE_MS };
+  }
+}

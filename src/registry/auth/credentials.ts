@@ -1,0 +1,71 @@
+import { DEFAULT_REGISTRY } from "../../core/index.ts";
+
+/** What a client shows a registry. `identity-token` is an OAuth2 refresh token, `bearer` a token used as it is. */
+export type Credential =
+  | { readonly kind: "anonymous" }
+  | { readonly kind: "basic"; readonly username: string; readonly password: string }
+  | { readonly kind: "identity-token"; readonly token: string }
+  | { readonly kind: "bearer"; readonly token: string };
+
+/** What of a credential must not be shown. A password is also sent together with its user's name. */
+export function secretsOf(credential: Credential): readonly string[] {
+  switch (credential.kind) {
+    case "anonymous":
+      return [];
+    case "basic":
+      return [credential.password, `${credential.username}:${credential.password}`];
+    case "identity-token":
+    case "bearer":
+      return [credential.token];
+  }
+}
+
+export const ANONYMOUS: Credential = { kind: "anonymous" };
+
+/**
+ * Finds the credential for a registry host as it stands in a reference ("docker.io", "localhost:5000"). Throws
+ * `unauthorized` when a credential exists but cannot be had (a broken helper), never when there is none.
+ */
+export type CredentialSource = (host: string, options: { signal?: AbortSignal | undefined }) => Promise<Credential>;
+
+/** One entry of `auths` in Docker's `config.json`. */
+export interface DockerAuth {
+  readonly auth?: string | null | undefined;
+  readonly username?: string | null | undefined;
+  readonly password?: string | null | undefined;
+  readonly identitytoken?: string | null | undefined;
+  readonly registrytoken?: string | null | undefined;
+}
+
+/** The part of Docker's `config.json` that speaks of credentials. */
+export interface DockerConfig {
+  readonly auths: ReadonlyMap<string, DockerAuth>;
+  readonly credsStore: string | undefined;
+  readonly credHelpers: ReadonlyMap<string, string>;
+}
+
+/** The key Docker writes for its own registry. */
+const DOCKER_HUB_KEY = "https://index.docker.io/v1/";
+
+const HUB_NAMES = new Set(["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]);
+
+/** The host that a key of a credential file stands for: scheme, path and Docker's old index name removed. */
+export function hostOfKey(key: string): string {
+  const host = key.replace(/^https?:\/\//, "").split("/", 1)[0] ?? "";
+  return HUB_NAMES.has(host) ? DEFAULT_REGISTRY : host;
+}
+
+/** The keys under which a file or a helper may hold the credential of `host`, the likeliest first. */
+export function keysOfHost(host: string): readonly string[] {
+  const normal = hostOfKey(host);
+  if (normal === DEFAULT_REGISTRY) return [DOCKER_HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io"];
+  return [normal, `https://${normal}`, `http://${normal}`];
+}
+
+/** A source over credentials already at hand, keyed by host or by Docker's keys. Others are anonymous. */
+export function staticCredentials(
+  entries: Iterable<readonly [host: string, credential: Credential]>,
+): CredentialSource {
+  const byHost = new Map([...entries].map(([key, credential]) => [hostOfKey(key), credential] as const));
+  return (host) => Promise.resolve(byHost.get(hostOfKey(host)) ?? ANONYMOUS);
+}

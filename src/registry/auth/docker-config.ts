@@ -1,0 +1,94 @@
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { VarveError, errnoOf } from "../../core/index.ts";
+import { askHelper } from "./credential-helper.ts";
+import {
+  ANONYMOUS,
+  type Credential,
+  type CredentialSource,
+  type DockerAuth,
+  type DockerConfig,
+  hostOfKey,
+  keysOfHost,
+} from "./credentials.ts";
+
+const EMPTY: DockerConfig = { auths: new Map(), credsStore: undefined, credHelpers: new Map() };
+const MAX_FILE = 4_194_304;
+
+function refuse(path: string, why: string, cause?: unknown): never {
+  throw new VarveError("invalid-argument", `Cannot read credentials from ${path}: ${why}`, { cause });
+}
+
+async function readConfig(path: string): Promise<DockerConfig> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return EMPTY;
+    refuse(path, code ?? "not readable", error);
+  }
+  if (bytes.byteLength > MAX_FILE) refuse(path, `it is larger than ${MAX_FILE} bytes`);
+  const { dockerConfigSchema, parseJson } = await import("../schemas.ts");
+  const parsed = dockerConfigSchema.safeParse(parseJson(bytes));
+  if (!parsed.success) refuse(path, `${parsed.error.issues[0]?.path.join(".") ?? ""} is not as Docker writes it`);
+  return parsed.data;
+}
+
+/** `auth` is base64 of `user:password`; Docker pads passwords with NUL bytes. */
+function decodeAuth(auth: string): { username: string; password: string } | undefined {
+  const text = Buffer.from(auth, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  if (colon <= 0) return undefined;
+  return { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/^\0+|\0+$/g, "") };
+}
+
+/** The credential an entry of Docker's `auths`, or of the Engine API's `X-Registry-Auth`, stands for. */
+export function credentialOf(entry: DockerAuth): Credential {
+  if (entry.registrytoken) return { kind: "bearer", token: entry.registrytoken };
+  if (entry.identitytoken) return { kind: "identity-token", token: entry.identitytoken };
+  const decoded = entry.auth ? decodeAuth(entry.auth) : undefined;
+  const username = entry.username || decoded?.username;
+  const password = entry.password || decoded?.password;
+  return username && password ? { kind: "basic", username, password } : ANONYMOUS;
+}
+
+function fromAuths(config: DockerConfig, host: string): Credential {
+  for (const key of keysOfHost(host)) {
+    const entry = config.auths.get(key);
+    const credential = entry === undefined ? ANONYMOUS : credentialOf(entry);
+    if (credential.kind !== "anonymous") return credential;
+  }
+  for (const [key, entry] of config.auths) {
+    if (hostOfKey(key) !== hostOfKey(host)) continue;
+    const credential = credentialOf(entry);
+    if (credential.kind !== "anonymous") return credential;
+  }
+  return ANONYMOUS;
+}
+
+/** The directory of Docker's client configuration, absolute: `$DOCKER_CONFIG`, else `~/.docker`. */
+export function dockerConfigDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const configured = env["DOCKER_CONFIG"];
+  return configured === undefined || configured === "" ? join(homedir(), ".docker") : resolve(configured);
+}
+
+/**
+ * Credentials as Docker's client finds them: the helper of the host, else the common helper, else the file itself. The
+ * file is read at each question, so that a later `docker login` is seen.
+ */
+export function dockerCredentials(directory: string = dockerConfigDirectory()): CredentialSource {
+  const path = resolve(directory, "config.json");
+  return async (host, { signal }) => {
+    const config = await readConfig(path);
+    const keys = keysOfHost(host);
+    const helper =
+      keys.map((key) => config.credHelpers.get(key)).find((name) => name !== undefined) ?? config.credsStore;
+    if (helper !== undefined && helper !== "") {
+      const found = await askHelper(helper, keys[0] ?? host, { signal });
+      if (found.kind !== "anonymous") return found;
+    }
+    return fromAuths(config, host);
+  };
+}

@@ -1,0 +1,93 @@
+import { VarveError } from "../../core/index.ts";
+import type { Credential } from "./credentials.ts";
+import { type HttpRequest, bodyOf } from "../transport/http.ts";
+import { type Scope, formatScope } from "./scope.ts";
+
+/** A bearer token. `expiresAt` is in milliseconds since the epoch, by this machine's clock, with a margin taken off. */
+export interface Token {
+  readonly value: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: number;
+  /** A refresh token that replaces the one it was had with. */
+  readonly refreshToken: string | undefined;
+}
+
+export interface TokenRequest {
+  readonly realm: URL;
+  readonly service: string | undefined;
+  readonly scopes: readonly Scope[];
+  readonly credential: Exclude<Credential, { kind: "bearer" }>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Sends with retries and gives the body of a success; throws for any other status, and past `limit` bytes. */
+export type SendOk = (request: HttpRequest, limit: number) => Promise<Buffer>;
+
+const CLIENT_ID = "varve";
+const MAX_RESPONSE = 1_048_576;
+const MAX_TOKEN = 65_536;
+/** Seconds: what distribution's specification assumes when the server does not say, and the least it allows. */
+const LEAST_LIFE = 60;
+const LONGEST_LIFE = 86_400;
+const MARGIN = 0.9;
+
+export function basicHeader(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
+}
+
+function getRequest({ realm, service, scopes, credential, signal }: TokenRequest): HttpRequest {
+  const url = new URL(realm);
+  if (service !== undefined) url.searchParams.set("service", service);
+  for (const scope of scopes) url.searchParams.append("scope", formatScope(scope));
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (credential.kind === "basic") {
+    url.searchParams.set("account", credential.username);
+    headers["authorization"] = basicHeader(credential.username, credential.password);
+  }
+  return { method: "GET", url, headers, signal };
+}
+
+function refreshRequest({ realm, service, scopes, signal }: TokenRequest, refreshToken: string): HttpRequest {
+  const form = new URLSearchParams({ grant_type: "refresh_token", client_id: CLIENT_ID, refresh_token: refreshToken });
+  if (service !== undefined) form.set("service", service);
+  if (scopes.length > 0) form.set("scope", scopes.map(formatScope).join(" "));
+  const body = Buffer.from(form.toString(), "latin1");
+  return {
+    method: "POST",
+    url: realm,
+    headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded" },
+    body: bodyOf(body),
+    signal,
+  };
+}
+
+function refuse(realm: URL, why: string): never {
+  throw new VarveError("remote", `Cannot get a token from ${realm.host}: ${why}`);
+}
+
+async function readToken(bytes: Buffer, request: TokenRequest): Promise<Token> {
+  const { tokenResponseSchema, parseJson } = await import("../schemas.ts");
+  const parsed = tokenResponseSchema.safeParse(parseJson(bytes));
+  if (!parsed.success) refuse(request.realm, "its answer is not a token response");
+  const value = parsed.data.token ?? parsed.data.access_token ?? "";
+  if (value === "" || value.length > MAX_TOKEN || !/^[\x21-\x7e]+$/.test(value)) {
+    refuse(request.realm, "its answer holds no usable token");
+  }
+  const life = Math.min(Math.max(parsed.data.expires_in ?? LEAST_LIFE, LEAST_LIFE), LONGEST_LIFE);
+  return {
+    value,
+    scopes: request.scopes,
+    expiresAt: Date.now() + life * 1000 * MARGIN,
+    refreshToken: parsed.data.refresh_token,
+  };
+}
+
+/**
+ * Gets a token for the scopes: distribution's token authentication (GET, with Basic if there is a password) or, with an
+ * identity token, its OAuth2 form (POST). Throws `unauthorized` if the credential is refused.
+ */
+export async function fetchToken(send: SendOk, request: TokenRequest): Promise<Token> {
+  const { credential } = request;
+  const wire = credential.kind === "identity-token" ? refreshRequest(request, credential.token) : getRequest(request);
+  return await readToken(await send(wire, MAX_RESPONSE), request);
+}

@@ -1,0 +1,38 @@
+import { Annotation, type Descriptor, type Reference } from "../../core/index.ts";
+import type { BlobInfo, ContentStore } from "../../content/index.ts";
+
+const MAX_REPOSITORIES = 16;
+
+function labelOf(registry: string): string {
+  return `${Annotation.distributionSource}${registry}`;
+}
+
+function split(list: string | undefined): readonly string[] {
+  return (list ?? "").split(",").filter((each) => each !== "");
+}
+
+/** The label that says where a blob can be had, with a repository added to those a blob already names. */
+export function sourceLabel(reference: Reference, known: BlobInfo | undefined): Readonly<Record<string, string>> {
+  const key = labelOf(reference.registry);
+  const repositories = split(known?.labels.get(key)).filter((each) => each !== reference.repository);
+  return { [key]: [reference.repository, ...repositories].slice(0, MAX_REPOSITORIES).join(",") };
+}
+
+/** Writes down that a blob of the store is in the reference's repository. */
+export function labelSource(store: ContentStore, reference: Reference, info: BlobInfo): void {
+  const key = labelOf(reference.registry);
+  if (split(info.labels.get(key)).includes(reference.repository)) return;
+  store.label(info.digest, sourceLabel(reference, info));
+}
+
+/** The repositories of a registry that may have a blob, after its labels and its descriptor's annotations. */
+export function sourcesOf(registry: string, descriptor: Descriptor, info: BlobInfo | undefined): readonly string[] {
+  const key = labelOf(registry);
+  const { annotations = {} } = descriptor;
+  const annotated = Object.hasOwn(annotations, key) ? annotations[key] : undefined;
+  return [...new Set([...split(info?.labels.get(key)), ...split(annotated)])].filter(isRepository);
+}
+
+function isRepository(name: string): boolean {
+  return name.length <= 255 && /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/.test(name) && !name.includes("//");
+}

@@ -1,0 +1,96 @@
+import {
+  type Descriptor,
+  Limits,
+  MediaType,
+  VarveError,
+  isConfigType,
+  isIndexType,
+  isManifestType,
+} from "../../core/index.ts";
+
+/** What a manifest or an index points to. `mediaType` is what the document is, after its own word and the server's. */
+export type ImageDocument =
+  | { readonly kind: "index"; readonly mediaType: string; readonly manifests: readonly Descriptor[] }
+  | {
+      readonly kind: "manifest";
+      readonly mediaType: string;
+      readonly config: Descriptor;
+      readonly layers: readonly Descriptor[];
+    };
+
+/** What a client asks for, the preferred first. */
+export const ACCEPT_MANIFESTS: string = [
+  MediaType.ociIndex,
+  MediaType.ociManifest,
+  MediaType.dockerList,
+  MediaType.dockerManifest,
+  "*/*;q=0.1",
+].join(", ");
+
+const SCHEMA1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
+/** What servers say when they do not know what they hold. */
+const GENERIC = new Set(["application/json", "application/octet-stream", "text/plain", ""]);
+
+/** A media type without its parameters. */
+export function plainMediaType(contentType: string | undefined): string {
+  return (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
+export function isDocumentType(type: string): boolean {
+  return isManifestType(type) || isIndexType(type);
+}
+
+/** Throws `unsupported` for Docker's manifest schema 1. */
+export function refuseSchema1(mediaType: string, name: string): void {
+  if (!SCHEMA1.test(mediaType)) return;
+  throw new VarveError(
+    "unsupported",
+    `Cannot read ${name}: it is in Docker's image format of 2015 (manifest schema 1)`,
+    {
+      hint: "Pull and push the image once with a Docker client between 1.10 and 28 to convert it.",
+    },
+  );
+}
+
+function corrupt(name: string, why: string): never {
+  throw new VarveError("corrupt", `Cannot read ${name}: ${why}`);
+}
+
+/**
+ * Reads a manifest or an index. `declared` is the media type the server or the descriptor gave. Throws `corrupt` if the
+ * document is malformed, says it is something else than declared, or could be taken for both kinds at once.
+ */
+export async function parseDocument(bytes: Uint8Array, declared: string, name: string): Promise<ImageDocument> {
+  const { documentSchema, parseJson } = await import("../schemas.ts");
+  refuseSchema1(declared, name);
+  const parsed = documentSchema.safeParse(parseJson(bytes));
+  if (!parsed.success) {
+    const where = parsed.error.issues[0]?.path.join(".") ?? "";
+    corrupt(name, where === "" ? "it is not a manifest" : `its field ${where} is not valid`);
+  }
+  const { mediaType, config, layers, manifests, schemaVersion, fsLayers } = parsed.data;
+  if (schemaVersion === 1 && fsLayers !== undefined) {
+    refuseSchema1("application/vnd.docker.distribution.manifest.v1+json", name);
+  }
+  const known = isDocumentType(declared) ? declared : undefined;
+  if (known !== undefined && mediaType !== undefined && mediaType !== known) {
+    corrupt(name, `it calls itself ${JSON.stringify(mediaType.slice(0, 100))} and was announced as ${known}`);
+  }
+  const isIndex = manifests !== undefined && manifests !== null;
+  const isManifest = config !== undefined || (layers !== undefined && layers !== null);
+  if (isIndex && isManifest) corrupt(name, "it is a manifest and an index at once");
+  const type = known ?? mediaType ?? (isIndex ? MediaType.ociIndex : MediaType.ociManifest);
+  if (known === undefined && !GENERIC.has(declared) && !isDocumentType(mediaType ?? "")) {
+    corrupt(name, `it is a ${JSON.stringify(declared.slice(0, 100))}, not a manifest`);
+  }
+  if (isIndexType(type)) {
+    if (isManifest) corrupt(name, "it is announced as an index and is a manifest");
+    return { kind: "index", mediaType: type, manifests: manifests ?? [] };
+  }
+  if (!isManifestType(type)) corrupt(name, `it is a ${JSON.stringify(type.slice(0, 100))}, not a manifest`);
+  if (config === undefined) corrupt(name, "it has no config");
+  if (isConfigType(config.mediaType) && (layers?.length ?? 0) > Limits.layers) {
+    throw new VarveError("limit-exceeded", `Cannot read ${name}: it has more than ${Limits.layers} layers`);
+  }
+  return { kind: "manifest", mediaType: type, config, layers: layers ?? [] };
+}

@@ -1,0 +1,154 @@
+import {
+  type Descriptor,
+  type Digest,
+  Limits,
+  type Reference,
+  VarveError,
+  digestAlgorithm,
+  digestOf,
+  formatReference,
+  isDigest,
+} from "../../core/index.ts";
+import { collect } from "../../io/index.ts";
+import type { RequestOptions, Client } from "../transport/client.ts";
+import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, refuseSchema1 } from "./document.ts";
+import type { Endpoint } from "../transport/endpoint.ts";
+import { fromFirst } from "../transport/first-endpoint.ts";
+import { statusOf } from "../transport/errors.ts";
+import { type HttpResponse, bodyOf, headerOf } from "../transport/http.ts";
+import { repositoryScope } from "../auth/scope.ts";
+
+/** A manifest or an index as the registry holds it, verified. */
+export interface ManifestContent {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+}
+
+interface Asked extends RequestOptions {
+  readonly reference: Reference;
+}
+
+/** A HEAD that a registry does not support, or answers without saying what it has. */
+const HEAD_USELESS = new Set([400, 404, 405, 406, 500, 501]);
+
+function pathOf({ repository, tag, digest }: Reference): string {
+  return `${repository}/manifests/${digest ?? tag ?? "latest"}`;
+}
+
+function digestHeader(response: HttpResponse): Digest | undefined {
+  const text = headerOf(response.headers, "docker-content-digest");
+  return isDigest(text) ? text : undefined;
+}
+
+function mismatch(reference: Reference, wanted: Digest, actual: string): never {
+  throw new VarveError("corrupt", `Cannot read ${formatReference(reference)}: its digest is ${actual}, not ${wanted}`, {
+    details: { digest: wanted, actual },
+  });
+}
+
+/** The descriptor the headers of a HEAD tell, or undefined if they do not tell all of it. */
+function describe(response: HttpResponse, reference: Reference): Descriptor | undefined {
+  const mediaType = plainMediaType(headerOf(response.headers, "content-type"));
+  refuseSchema1(mediaType, formatReference(reference));
+  const digest = digestHeader(response);
+  const length = headerOf(response.headers, "content-length") ?? "";
+  if (digest === undefined || !isDocumentType(mediaType) || !/^\d{1,15}$/.test(length) || length === "0")
+    return undefined;
+  if (reference.digest !== undefined && reference.digest !== digest) mismatch(reference, reference.digest, digest);
+  return { mediaType, digest, size: Number(length) };
+}
+
+async function head(
+  client: Client,
+  endpoint: Endpoint,
+  { reference, ...asking }: Asked,
+): Promise<Descriptor | undefined> {
+  const url = await client.urlOf(endpoint, pathOf(reference), "", asking);
+  const request = {
+    method: "HEAD" as const,
+    url,
+    headers: { accept: ACCEPT_MANIFESTS },
+    scopes: [repositoryScope(reference.repository, "pull")],
+    accept: [200],
+    doing: `resolve ${formatReference(reference)}`,
+    ...asking,
+  };
+  try {
+    return await client.request(endpoint, request, async (response) => {
+      await response.discard();
+      return describe(response, reference);
+    });
+  } catch (error) {
+    if (HEAD_USELESS.has(statusOf(error) ?? 0)) return undefined;
+    throw error;
+  }
+}
+
+async function get(client: Client, endpoint: Endpoint, { reference, ...asking }: Asked): Promise<ManifestContent> {
+  const name = formatReference(reference);
+  const url = await client.urlOf(endpoint, pathOf(reference), "", asking);
+  const request = {
+    method: "GET" as const,
+    url,
+    headers: { accept: ACCEPT_MANIFESTS },
+    scopes: [repositoryScope(reference.repository, "pull")],
+    accept: [200],
+    doing: `read ${name}`,
+    ...asking,
+  };
+  const { bytes, type, announced } = await client.request(endpoint, request, async (response) => ({
+    bytes: await collect(response.body, Limits.manifest, { what: `manifest ${name}` }),
+    type: plainMediaType(headerOf(response.headers, "content-type")),
+    announced: digestHeader(response),
+  }));
+  const wanted = reference.digest ?? announced;
+  const digest = digestOf(bytes, wanted === undefined ? "sha256" : digestAlgorithm(wanted));
+  if (wanted !== undefined && digest !== wanted) mismatch(reference, wanted, digest);
+  const { mediaType } = await parseDocument(bytes, type, name);
+  return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
+}
+
+/** What a reference stands for now: HEAD, and GET where HEAD does not tell. */
+export async function resolveManifest(
+  client: Client,
+  endpoints: readonly Endpoint[],
+  asked: Asked,
+): Promise<Descriptor> {
+  return await fromFirst(endpoints, asked.signal, async (endpoint) => {
+    return (await head(client, endpoint, asked)) ?? (await get(client, endpoint, asked)).descriptor;
+  });
+}
+
+export async function fetchManifest(
+  client: Client,
+  endpoints: readonly Endpoint[],
+  asked: Asked,
+): Promise<ManifestContent> {
+  return await fromFirst(endpoints, asked.signal, (endpoint) => get(client, endpoint, asked));
+}
+
+/** Stores a manifest under the reference's tag, or under its own digest if there is none. */
+export async function putManifest(
+  client: Client,
+  endpoint: Endpoint,
+  { descriptor, bytes }: { readonly descriptor: Descriptor; readonly bytes: Uint8Array },
+  { reference, ...asking }: Asked,
+): Promise<void> {
+  const { repository, tag } = reference;
+  const url = await client.urlOf(endpoint, `${repository}/manifests/${tag ?? descriptor.digest}`, "", asking);
+  const request = {
+    method: "PUT" as const,
+    url,
+    headers: { "content-type": descriptor.mediaType },
+    body: bodyOf(bytes),
+    scopes: [repositoryScope(repository, "pull", "push")],
+    accept: [200, 201, 202],
+    doing: `push ${formatReference(reference)}`,
+    ...asking,
+  };
+  const stored = await client.request(endpoint, request, async (response) => {
+    await response.discard();
+    return digestHeader(response);
+  });
+  if (stored !== undefined && stored !== descriptor.digest) mismatch(reference, descriptor.digest, stored);
+}

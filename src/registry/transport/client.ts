@@ -1,0 +1,297 @@
+import { type VarveError, throwIfAborted } from "../../core/index.ts";
+import { type OnWait, SingleFlight, collect } from "../../io/index.ts";
+import { type Authorization, Authorizer, UNAUTHORIZED } from "../auth/authorizer.ts";
+import type { CredentialSource } from "../auth/credentials.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { failureError, responseError } from "./errors.ts";
+import { HttpFailure, type HttpRequest, type HttpResponse, headerOf } from "./http.ts";
+import type { NodeTransport } from "./node-transport.ts";
+import { type Arrived, followRedirects } from "./redirect.ts";
+import {
+  type RetryPolicy,
+  type Tries,
+  TryCount,
+  isTransientFailure,
+  isTransientStatus,
+  pause,
+  pauseBefore,
+  retryAfter,
+  triesOf,
+} from "./retry.ts";
+import type { Scope } from "../auth/scope.ts";
+import { type SendOk } from "../auth/token.ts";
+
+/** The signal of whoever asks, and whom to tell of what is waited for; of work that requests share, the first of them is told. */
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onWait?: OnWait | undefined;
+}
+
+/** One request to a registry, in the words of the distribution specification. */
+export interface ApiRequest extends Omit<HttpRequest, "headers" | "onQuiet">, RequestOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What a token must allow. */
+  readonly scopes: readonly Scope[];
+  /** The statuses that are answers; every other is an error. */
+  readonly accept: readonly number[];
+  /** Completes "Cannot …" in an error. */
+  readonly doing: string;
+  /** Tries in all; the policy's number unless given. */
+  readonly attempts?: number;
+}
+
+export type ReadResponse<T> = (response: HttpResponse) => Promise<T>;
+
+export interface ClientOptions {
+  readonly transport: NodeTransport;
+  readonly credentials: CredentialSource;
+  /** Whether the configuration lets a host be reached without TLS. */
+  readonly isPlain: (host: string) => boolean;
+  readonly retry: RetryPolicy;
+  readonly userAgent: string;
+}
+
+type OnQuiet = HttpRequest["onQuiet"];
+type Send = (onQuiet: OnQuiet) => Promise<HttpResponse>;
+type Sent = Pick<ApiRequest, "accept" | "doing" | "signal" | "onWait">;
+
+type Outcome<T> =
+  | { readonly kind: "read"; readonly value: T }
+  | {
+      readonly kind: "failed";
+      readonly error: VarveError;
+      readonly transient: boolean;
+      readonly timedOut: boolean;
+      readonly wait?: number;
+    };
+
+/** A failure of the connection, which may say that the other side speaks something else; throws every other error. */
+function failureOf(error: unknown): HttpFailure {
+  if (error instanceof HttpFailure) return error;
+  throw error;
+}
+
+/** An unread response holds a connection: one that cannot be used is given back. */
+async function orDiscard<T>(response: HttpResponse, use: ReadResponse<T>): Promise<T> {
+  try {
+    return await use(response);
+  } catch (error) {
+    await response.discard();
+    throw error;
+  }
+}
+
+/** What another scheme does not mend. */
+const HOPELESS: ReadonlySet<HttpFailure["kind"]> = new Set(["untrusted", "unresolved", "handshake"]);
+const BAD_REQUEST = 400;
+const MAX_LOGINS = 2;
+/** Pauses that are worth a word: milliseconds. */
+const LONG_PAUSE = 5000;
+
+/** Sends requests to registries: finds the scheme, logs in, follows redirects, tries again, and names what went wrong. */
+export class Client implements Disposable {
+  readonly retry: RetryPolicy;
+  readonly #options: ClientOptions;
+  readonly #authorizer: Authorizer;
+  readonly #schemes = new Map<string, "http" | "https">();
+  readonly #probes = new SingleFlight<string, "http" | "https">();
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.retry = options.retry;
+    this.#authorizer = new Authorizer({
+      credentials: options.credentials,
+      isPlain: options.isPlain,
+      send: (trustHost, onWait) => this.#tokenSender(trustHost, onWait),
+    });
+  }
+
+  /** `path` is what follows `/v2/`, `query` without its question mark. */
+  async urlOf(endpoint: Endpoint, path: string, query = "", asking: RequestOptions = {}): Promise<URL> {
+    const scheme = await this.#schemeOf(endpoint, asking);
+    const url = new URL(`${scheme}://${endpoint.host}${endpoint.prefix}/v2/${path}`);
+    const namespace = endpoint.mirrorOf === undefined ? "" : `ns=${encodeURIComponent(endpoint.mirrorOf)}`;
+    url.search = [query, namespace].filter((part) => part !== "").join("&");
+    return url;
+  }
+
+  /** Sends a request and reads its answer by `read`, which is part of each try. */
+  async request<T>(endpoint: Endpoint, request: ApiRequest, read: ReadResponse<T>): Promise<T> {
+    const usual = triesOf(this.retry, endpoint);
+    const tries = { ...usual, ...(request.attempts === undefined ? {} : { attempts: request.attempts }) };
+    return await this.#tries(
+      request,
+      tries,
+      endpoint.name,
+      (onQuiet) => this.#authorized(endpoint, request, onQuiet),
+      read,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#authorizer[Symbol.dispose]();
+    this.#options.transport[Symbol.dispose]();
+  }
+
+  async #tries<T>(request: Sent, tries: Tries, host: string, send: Send, read: ReadResponse<T>): Promise<T> {
+    const count = new TryCount(tries);
+    const { onWait, signal } = request;
+    const onQuiet = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, ...count.current }));
+    for (;;) {
+      const { attempt } = count.current;
+      const outcome = await this.#try(request, { host, attempt }, () => send(onQuiet), read);
+      if (outcome.kind === "read") return outcome.value;
+      const ms = Math.max(outcome.wait ?? 0, pauseBefore(this.retry, attempt));
+      if (!outcome.transient || ms > this.retry.patience || !count.next(outcome)) throw outcome.error;
+      if (ms >= LONG_PAUSE) onWait?.({ state: "pause", host, ms, ...count.current });
+      await pause(ms, signal);
+    }
+  }
+
+  async #try<T>(
+    { accept, doing, signal }: Sent,
+    at: { readonly host: string; readonly attempt: number },
+    send: () => Promise<HttpResponse>,
+    read: ReadResponse<T>,
+  ): Promise<Outcome<T>> {
+    try {
+      const response = await send();
+      if (accept.includes(response.status)) return { kind: "read", value: await orDiscard(response, read) };
+      const wait = retryAfter(headerOf(response.headers, "retry-after"));
+      const error = await responseError(response, doing, at);
+      const transient = isTransientStatus(response.status);
+      return { kind: "failed", error, transient, timedOut: false, ...(wait === undefined ? {} : { wait }) };
+    } catch (error) {
+      throwIfAborted(signal, doing);
+      if (!(error instanceof HttpFailure)) throw error;
+      const timedOut = error.kind === "timeout";
+      return { kind: "failed", error: failureError(error, doing, at), transient: isTransientFailure(error), timedOut };
+    }
+  }
+
+  /** Answers 401 with what the registry asks for, twice at most: once to learn, once for a token that had gone stale. */
+  async #authorized(endpoint: Endpoint, request: ApiRequest, onQuiet: OnQuiet): Promise<HttpResponse> {
+    let scopes = request.scopes;
+    for (let login = 0; ; login += 1) {
+      const options = { scopes, signal: request.signal, onWait: request.onWait };
+      const authorization = this.#isOwn(endpoint, request.url)
+        ? await this.#authorizer.authorize(endpoint, request.url, options)
+        : UNAUTHORIZED;
+      const { response, url } = await this.#redirected(endpoint, { ...request, onQuiet }, authorization);
+      const challenges = response.headers.get("www-authenticate");
+      const mayAnswer = response.status === 401 && login < MAX_LOGINS && this.#isOwn(endpoint, url);
+      if (!mayAnswer || challenges === undefined) return response;
+      const better = await orDiscard(response, () =>
+        this.#authorizer.challenged(endpoint, challenges, authorization, options),
+      );
+      if (better === undefined) return response;
+      await response.discard();
+      scopes = better;
+    }
+  }
+
+  #redirected(
+    endpoint: Endpoint,
+    request: ApiRequest & { onQuiet: OnQuiet },
+    { header }: Authorization,
+  ): Promise<Arrived> {
+    const { method, url, body, signal, doing, onQuiet } = request;
+    const headers = {
+      "user-agent": this.#options.userAgent,
+      "accept-encoding": "identity",
+      ...request.headers,
+      ...(body === undefined ? {} : { "content-length": String(body.length) }),
+      ...(method === "POST" && body === undefined ? { "content-length": "0" } : {}),
+    };
+    return followRedirects({ method, url, headers, body, signal, onQuiet }, doing, (each) => {
+      const own = this.#isOwn(endpoint, each.url);
+      const authorized = own && header !== undefined ? { ...each.headers, authorization: header } : each.headers;
+      return this.#options.transport.send({ ...each, headers: authorized }, own ? endpoint.name : each.url.host);
+    });
+  }
+
+  /** True if the URL is of the endpoint itself: only there do its credentials and certificates belong. */
+  #isOwn(endpoint: Endpoint, url: URL): boolean {
+    const scheme = this.#schemes.get(endpoint.host);
+    return url.protocol === `${scheme}:` && url.host === new URL(`${scheme}://${endpoint.host}`).host;
+  }
+
+  #tokenSender(trustHost: string, onWait: OnWait | undefined): SendOk {
+    return async (request, limit) => {
+      const { host } = request.url;
+      const doing = `get a token from ${host}`;
+      const { body } = request;
+      const headers = {
+        "user-agent": this.#options.userAgent,
+        "accept-encoding": "identity",
+        ...request.headers,
+        ...(body === undefined ? {} : { "content-length": String(body.length) }),
+      };
+      const send: Send = (onQuiet) => this.#options.transport.send({ ...request, headers, onQuiet }, trustHost);
+      return await this.#tries(
+        { accept: [200], doing, signal: request.signal, onWait },
+        this.retry,
+        host,
+        send,
+        (response) => collect(response.body, limit, { what: `the token of ${host}` }),
+      );
+    };
+  }
+
+  async #schemeOf(endpoint: Endpoint, { signal, onWait }: RequestOptions): Promise<"http" | "https"> {
+    if (endpoint.scheme === "http" || endpoint.scheme === "https") {
+      this.#schemes.set(endpoint.host, endpoint.scheme);
+      return endpoint.scheme;
+    }
+    const known = this.#schemes.get(endpoint.host);
+    if (known !== undefined) return known;
+    const found = await this.#probes.run(
+      endpoint.host,
+      (shared) => this.#probe(endpoint, { signal: shared, onWait }),
+      signal,
+    );
+    this.#schemes.set(endpoint.host, found);
+    return found;
+  }
+
+  /**
+   * Any answer over TLS means TLS. A certificate that is not trusted is an error, not a reason to do without. A server that is quiet
+   * both ways is not asked any more.
+   */
+  async #probe(endpoint: Endpoint, asking: RequestOptions): Promise<"http" | "https"> {
+    // A server that wants TLS answers plain HTTP with this status, or not at all.
+    const isPlain = async (): Promise<boolean> => (await this.#ask(endpoint, "http", asking)) !== BAD_REQUEST;
+    const plainFirst = endpoint.scheme === "http-then-https";
+    const plain = plainFirst ? await isPlain().catch(failureOf) : false;
+    if (plain === true) return "http";
+    try {
+      await this.#ask(endpoint, "https", asking);
+      return "https";
+    } catch (error) {
+      throwIfAborted(asking.signal, `reach registry ${endpoint.name}`);
+      const failure = failureOf(error);
+      const at = { host: endpoint.name, attempt: 2 };
+      if (HOPELESS.has(failure.kind)) throw failureError(failure, `reach registry ${endpoint.name}`, at);
+      if (failure.kind !== "timeout") return "http";
+      const other = plainFirst ? plain : await isPlain().catch(failureOf);
+      if (other instanceof HttpFailure && other.kind === "timeout")
+        throw failureError(other, `reach registry ${endpoint.name}`, at);
+      return "http";
+    }
+  }
+
+  /** The status that a server answers with. */
+  async #ask(
+    { host, name, prefix }: Endpoint,
+    scheme: "http" | "https",
+    { signal, onWait }: RequestOptions,
+  ): Promise<number> {
+    const attempt = { attempt: 1, attempts: 1 };
+    const onQuiet = onWait && ((ms: number) => onWait({ state: "quiet", host: name, ms, ...attempt }));
+    const url = new URL(`${scheme}://${host}${prefix}/v2/`);
+    const headers = { "user-agent": this.#options.userAgent };
+    const response = await this.#options.transport.send({ method: "GET", url, headers, signal, onQuiet }, name);
+    await response.discard();
+    return response.status;
+  }
+}

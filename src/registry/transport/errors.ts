@@ -1,0 +1,126 @@
+import { STATUS_CODES } from "./status-text.ts";
+import { type ErrorCode, Limits, VarveError } from "../../core/index.ts";
+import { collect } from "../../io/index.ts";
+import { type FailureKind, type HttpFailure, type HttpResponse, headerOf } from "./http.ts";
+
+const QUOTE = 300;
+// oxlint-disable-next-line no-control-regex -- what is quoted must not move a terminal's cursor
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+
+function quote(text: string): string {
+  const line = text.replace(CONTROL, " ").trim();
+  return line.length > QUOTE ? `${line.slice(0, QUOTE)}…` : line;
+}
+
+interface Quoted {
+  readonly code?: string;
+  readonly text?: string;
+}
+
+async function quoteBody(response: HttpResponse): Promise<Quoted> {
+  try {
+    const bytes = await collect(response.body, Limits.errorBody, { what: "an error" });
+    const { errorResponseSchema, parseJson } = await import("../schemas.ts");
+    const parsed = errorResponseSchema.safeParse(parseJson(bytes));
+    const first = parsed.success ? parsed.data.errors[0] : undefined;
+    if (first === undefined) return {};
+    const code = first.code === undefined ? "" : quote(first.code);
+    const message = quote(first.message ?? "");
+    return { code, text: [code, message].filter((part) => part !== "").join(": ") };
+  } catch {
+    return {};
+  }
+}
+
+const HINTS: ReadonlyMap<number, (host: string) => string> = new Map<number, (host: string) => string>([
+  [401, (host) => `Log in with "docker login ${host}", or check that the repository exists.`],
+  [403, (host) => `The account used for ${host} may not do this: check its rights, or log in with another.`],
+  [407, () => "The proxy named in HTTPS_PROXY or HTTP_PROXY asks for credentials."],
+  [429, (host) => `${host} limits how often it is asked: wait, log in, or configure a mirror.`],
+]);
+
+function codeOf(status: number): ErrorCode {
+  if (status === 401 || status === 403) return "unauthorized";
+  return status === 404 ? "not-found" : "remote";
+}
+
+/**
+ * The error for a response that is no success; reads its body, of which it quotes the registry's own code and message.
+ * `details` hold `status`, `host`, the `tries` that were made and, if the registry gave one, its `registryCode`.
+ */
+export async function responseError(
+  response: HttpResponse,
+  doing: string,
+  { host, attempt }: { readonly host: string; readonly attempt: number },
+): Promise<VarveError> {
+  const { status } = response;
+  const { code, text } = await quoteBody(response);
+  const said = text === undefined || text === "" ? "" : ` (${text})`;
+  const after = headerOf(response.headers, "retry-after");
+  const hint = HINTS.get(status)?.(host);
+  return new VarveError(
+    codeOf(status),
+    `Cannot ${doing}: ${host} answered ${status} ${STATUS_CODES.get(status) ?? ""}`.trimEnd() + said,
+    {
+      details: {
+        status,
+        host,
+        tries: attempt,
+        ...(code === undefined || code === "" ? {} : { registryCode: code }),
+        ...(after === undefined ? {} : { retryAfter: quote(after) }),
+      },
+      ...(hint === undefined ? {} : { hint }),
+    },
+  );
+}
+
+const FAILURE_HINTS: Readonly<Record<FailureKind, ((host: string) => string) | undefined>> = {
+  refused: (host) => `Check that a registry listens at ${host}.`,
+  unresolved: (host) => `Check the name ${host} and this machine's DNS and proxy settings.`,
+  timeout: (host) => `Check the network to ${host}, and HTTPS_PROXY if there is a proxy.`,
+  broken: undefined,
+  untrusted: (host) =>
+    `Put the certificate authority into /etc/docker/certs.d/${host}/ca.crt or name it as "ca" of ${host} in the configuration.`,
+  "not-tls": (host) => `If ${host} speaks plain HTTP, set "http" or "insecure" for it in the configuration.`,
+  handshake: (host) =>
+    `If ${host} wants a client certificate, name it as "cert" and "key" of ${host} in the configuration.`,
+  redirects: (host) => `Check what ${host} is told of its own address, and the proxy in front of it.`,
+  malformed: undefined,
+};
+
+const FAILURE_STATES: Readonly<Record<FailureKind, string>> = {
+  refused: "does not accept connections",
+  unresolved: "has no address",
+  timeout: "did not answer in time",
+  broken: "broke the connection",
+  untrusted: "has a certificate that is not trusted",
+  "not-tls": "does not speak TLS",
+  handshake: "refuses the TLS connection",
+  redirects: "leads to no answer",
+  malformed: "sent something that is not HTTP",
+};
+
+/** The error for a request that got no response. `details` hold `host`, the `failure`'s kind and the `tries` that were made. */
+export function failureError(
+  failure: HttpFailure,
+  doing: string,
+  { host, attempt }: { readonly host: string; readonly attempt: number },
+): VarveError {
+  const hint = FAILURE_HINTS[failure.kind]?.(host);
+  return new VarveError(
+    "remote",
+    `Cannot ${doing}: ${host} ${FAILURE_STATES[failure.kind]} (${quote(failure.message.split(";", 1)[0] ?? "")})`,
+    {
+      details: { host, failure: failure.kind, tries: attempt },
+      cause: failure,
+      ...(hint === undefined ? {} : { hint }),
+    },
+  );
+}
+
+/** The HTTP status behind an error of this room. */
+export function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof VarveError)) return undefined;
+  const { status } = error.details;
+  return typeof status === "number" ? status : undefined;
+}

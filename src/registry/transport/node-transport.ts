@@ -1,0 +1,127 @@
+import type * as Http from "node:http";
+import type * as Https from "node:https";
+import { VarveError, errnoOf, throwIfAborted } from "../../core/index.ts";
+import { Semaphore } from "../../io/index.ts";
+import { toHttpFailure } from "./connection-failure.ts";
+import { exchange } from "./exchange.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
+import type { ProxyFor } from "./proxy.ts";
+import type { TlsTrust } from "./tls-trust.ts";
+
+/**
+ * Milliseconds. `idle` bounds each wait for the other side, not the whole transfer; twice as long for what has it write, which may be
+ * to copy and hash gigabytes. Silence is told of after `notice`.
+ */
+export interface Timeouts {
+  readonly connect: number;
+  readonly idle: number;
+  readonly notice: number;
+}
+
+const READS: ReadonlySet<HttpRequest["method"]> = new Set(["GET", "HEAD"]);
+
+export interface NodeTransportOptions {
+  readonly trust: TlsTrust;
+  readonly proxy: ProxyFor;
+  readonly timeouts: Timeouts;
+  /** Requests under way at a time; further ones wait. */
+  readonly sockets: number;
+}
+
+interface Modules {
+  readonly http: typeof Http;
+  readonly https: typeof Https;
+}
+
+const UNKNOWN_AUTHORITY = new Set([
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+]);
+
+/** HTTP/1.1 over `node:http` and `node:https` with kept connections: the only place of the room that knows Node's streams. */
+export class NodeTransport implements Disposable {
+  readonly #options: NodeTransportOptions;
+  readonly #slots: Semaphore;
+  #modules: Modules | undefined;
+  /** By scheme and proxy. */
+  readonly #agents = new Map<string, Http.Agent>();
+
+  constructor(options: NodeTransportOptions) {
+    this.#options = options;
+    this.#slots = new Semaphore(options.sockets);
+  }
+
+  /** `trustHost`: the host whose certificates apply, where it is not the URL's. */
+  async send(request: HttpRequest, trustHost: string = request.url.host): Promise<HttpResponse> {
+    const slot = await this.#slots.acquire(request.signal);
+    try {
+      return await this.#attempt(request, trustHost, slot);
+    } catch (error) {
+      const failure = this.#translate(error, request);
+      if (!UNKNOWN_AUTHORITY.has(errnoOf(failure.cause) ?? "") || !this.#options.trust.widen()) {
+        slot[Symbol.dispose]();
+        throw failure;
+      }
+    }
+    try {
+      return await this.#attempt(request, trustHost, slot);
+    } catch (error) {
+      slot[Symbol.dispose]();
+      throw this.#translate(error, request);
+    }
+  }
+
+  /** Closes the idle connections. */
+  [Symbol.dispose](): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+  }
+
+  async #attempt(request: HttpRequest, trustHost: string, slot: Disposable): Promise<HttpResponse> {
+    const modules = this.#load();
+    throwIfAborted(request.signal, "reach the registry");
+    const { url, method, headers } = request;
+    const agent = this.#agentFor(url, modules);
+    const client =
+      url.protocol === "https:"
+        ? modules.https.request(url, { method, headers, agent, ...(await this.#options.trust.optionsOf(trustHost)) })
+        : modules.http.request(url, { method, headers, agent });
+    const { idle, ...timeouts } = this.#options.timeouts;
+    return await exchange(client, request, {
+      ...timeouts,
+      idle: READS.has(method) ? idle : 2 * idle,
+      onEnd: () => slot[Symbol.dispose](),
+    });
+  }
+
+  #translate(error: unknown, request: HttpRequest): Error {
+    if (error instanceof VarveError) return error;
+    throwIfAborted(request.signal, "reach the registry");
+    return toHttpFailure(error);
+  }
+
+  /** Not by import: as an ES module, `node:http` reads all its exports, and one of them loads a second HTTP client. */
+  #load(): Modules {
+    this.#modules ??= {
+      http: process.getBuiltinModule("node:http"),
+      https: process.getBuiltinModule("node:https"),
+    };
+    return this.#modules;
+  }
+
+  #agentFor(url: URL, { http, https }: Modules): Http.Agent {
+    const secure = url.protocol === "https:";
+    const proxy = this.#options.proxy(url);
+    const key = `${url.protocol} ${proxy ?? "direct"}`;
+    const known = this.#agents.get(key);
+    if (known !== undefined) return known;
+    const { sockets } = this.#options;
+    const options = { keepAlive: true, maxSockets: sockets, maxFreeSockets: 8, scheduling: "lifo" as const };
+    const agent = secure
+      ? new https.Agent({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTPS_PROXY: proxy } }) })
+      : new http.Agent({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTP_PROXY: proxy } }) });
+    this.#agents.set(key, agent);
+    return agent;
+  }
+}

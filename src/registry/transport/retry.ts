@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { throwIfAborted } from "../../core/index.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { HttpFailure } from "./http.ts";
+
+/** Milliseconds, but for `attempts` and `timeouts`. */
+export interface RetryPolicy {
+  /** Tries in all, the first included. */
+  readonly attempts: number;
+  /** Tries that may end because nothing came: each costs a whole wait. */
+  readonly timeouts: number;
+  /** The first pause; each further one is twice as long, up to `longest`, and shortened by chance to as little as half. */
+  readonly first: number;
+  readonly longest: number;
+  /** A server that asks for a longer pause is not waited for. */
+  readonly patience: number;
+}
+
+export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, timeouts: 3, first: 250, longest: 15_000, patience: 60_000 };
+
+/** A mirror is not worth much waiting: the next one, or the registry itself, is asked instead. */
+const MIRROR = { attempts: 2, timeouts: 1 };
+
+/** How often an endpoint is tried. */
+export type Tries = Pick<RetryPolicy, "attempts" | "timeouts">;
+
+export function triesOf(policy: RetryPolicy, { mirrorOf }: Pick<Endpoint, "mirrorOf">): Tries {
+  return mirrorOf === undefined ? policy : MIRROR;
+}
+
+/** Counts the tries of one request. */
+export class TryCount {
+  readonly #limits: Tries;
+  #attempt = 1;
+  #timeouts = 0;
+
+  constructor(limits: Tries) {
+    this.#limits = limits;
+  }
+
+  /** The try under way, and how many there are at most if no answer comes to any more. */
+  get current(): { readonly attempt: number; readonly attempts: number } {
+    const { attempts, timeouts } = this.#limits;
+    const left = Math.max(1, timeouts - this.#timeouts);
+    return { attempt: this.#attempt, attempts: Math.min(attempts, this.#attempt - 1 + left) };
+  }
+
+  /** Takes in that the try has failed. Returns whether there may be a further one, which is then the current. */
+  next({ timedOut }: { readonly timedOut: boolean }): boolean {
+    if (timedOut) this.#timeouts += 1;
+    const { attempts, timeouts } = this.#limits;
+    if (this.#attempt >= attempts || (timedOut && this.#timeouts >= timeouts)) return false;
+    this.#attempt += 1;
+    return true;
+  }
+}
+
+const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+export function isTransientStatus(status: number): boolean {
+  return TRANSIENT.has(status);
+}
+
+/** A dead host, an unknown name and a bad certificate are no better a second later. */
+export function isTransientFailure(failure: HttpFailure): boolean {
+  return failure.kind === "broken" || failure.kind === "timeout";
+}
+
+/** `Retry-After` in milliseconds from now: seconds or an HTTP date, RFC 9110 section 10.2.3. */
+export function retryAfter(value: string | undefined, now: number = Date.now()): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  if (!/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(value)) return undefined;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+/** The pause before try number `attempt` (the second is 1). */
+export function pauseBefore(policy: RetryPolicy, attempt: number, random: () => number = Math.random): number {
+  const full = Math.min(policy.longest, policy.first * 2 ** Math.min(attempt - 1, 30));
+  return full / 2 + (full / 2) * random();
+}
+
+/** Sleeps; throws `cancelled` as soon as the signal is aborted. */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  throwIfAborted(signal, "wait for the registry");
+  try {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    throwIfAborted(signal, "wait for the registry");
+    throw error;
+  }
+}
