@@ -126,3 +126,24 @@ test("directories are made recursively by makeDirectories only", () => {
   }
   assert.ok(found >= 15, `only ${found} calls of makeDirectories found`);
 });
+
+test("a table is read and written by the module that owns it only", () => {
+  const owners = new Map(
+    files
+      .filter((path) => path.endsWith("/schema.ts"))
+      .flatMap((path) =>
+        [...readFileSync(path, "utf8").matchAll(/CREATE TABLE (\w+)/g)].map(
+          ([, table = ""]) => [table, moduleOf(path)] as const,
+        ),
+      ),
+  );
+  assert.ok(owners.size >= 14, `only ${owners.size} tables found`);
+  const used = new RegExp(`\\b(?:FROM|INTO|UPDATE|JOIN) (${[...owners.keys()].join("|")})\\b`, "g");
+  let found = 0;
+  for (const path of files)
+    for (const [, table = ""] of readFileSync(path, "utf8").matchAll(used)) {
+      found += 1;
+      assert.equal(moduleOf(path), owners.get(table), `${path} uses the table ${table}: call its module instead`);
+    }
+  assert.ok(found >= 80, `only ${found} statements found`);
+});

@@ -187,7 +187,7 @@ export class ClassicHouse implements AsyncDisposable {
   }
 
   async collect(): Promise<void> {
-    await this.store.content.collect({ snapshots: (names) => this.#records.snapshotter.sweep(names) });
+    await this.store.content.collect({ snapshots: this.#records.snapshotter });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

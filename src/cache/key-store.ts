@@ -1,3 +1,4 @@
+import { cacheTables } from "./schema.ts";
 import {
   type CacheKeyStore,
   type KeyChange,
@@ -43,6 +44,7 @@ export class SqliteKeyStore implements CacheKeyStore {
   readonly #state: State;
 
   constructor(state: State) {
+    state.install(cacheTables);
     this.#state = state;
   }
 

@@ -26,7 +26,7 @@ export async function prune(store: Store, request: PruneRequest = {}, signal?: A
   if (removed.length > 0) pruneCache(state, resultTable(records));
   const { freed } = await content.collect({
     quarantine: request.all === true ? "all" : "old",
-    snapshots: async (names) => await snapshotter.sweep(names),
+    snapshots: snapshotter,
     resumable: request.all === true ? "none" : "recent",
     signal,
   });

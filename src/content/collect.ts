@@ -1,5 +1,4 @@
-import type { Digest } from "../core/index.ts";
-import { throwIfAborted } from "../core/index.ts";
+import { type Digest, throwIfAborted } from "../core/index.ts";
 import type { ProcessDirectory } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
 import type { Blobs } from "./blobs.ts";
@@ -53,12 +52,9 @@ function removeBlobs(state: State): Unreached["blobs"] {
   return blobs;
 }
 
-function removeSnapshots(state: State): string[] {
-  const rows = state.all<{ name: string }>(
-    `DELETE FROM snapshot WHERE ${NOT_REACHED("snapshot", "name")} RETURNING name`,
-  );
-  for (const { name } of rows) state.run("DELETE FROM edge WHERE from_kind = 'snapshot' AND from_id = ?", name);
-  return rows.map(({ name }) => name);
+function isReached(state: State): (name: string) => boolean {
+  const sql = "SELECT 1 FROM temp.reached WHERE kind = 'snapshot' AND id = ?";
+  return (name) => state.get(sql, name) !== undefined;
 }
 
 /**
@@ -72,14 +68,14 @@ export async function collectGarbage(blobs: Blobs, writers: ProcessDirectory, sw
     () => {
       expireLeases(state, writers);
       mark(state);
-      const snapshots = sweepers.snapshots === undefined ? [] : removeSnapshots(state);
+      const snapshots = sweepers.snapshots?.removeUnreached(isReached(state)) ?? [];
       return { blobs: removeBlobs(state), snapshots };
     },
     { durable: true, frees: true },
   );
   state.run("DELETE FROM temp.reached");
   await blobs.discard(unreached.blobs.map(({ digest }) => digest));
-  const swept = await sweepers.snapshots?.([...unreached.snapshots]);
+  const swept = await sweepers.snapshots?.sweep(unreached.snapshots);
   const retention = sweepers.quarantine === "all" ? 0 : QUARANTINE_RETENTION;
   const leftovers =
     (await removeLeftovers(blobs, writers, sweepers)) + (await emptyQuarantine(blobs.layout, retention));

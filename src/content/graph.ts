@@ -1,3 +1,4 @@
+import type { Digest } from "../core/index.ts";
 import type { State } from "../state/index.ts";
 
 /** What an edge may leave. Of these `image` and `record` are roots, `lease` is one until it expires. */
@@ -36,6 +37,16 @@ export function removeEdgesFrom(state: State, from: Holder): void {
   state.run("DELETE FROM edge WHERE from_kind = ? AND from_id = ?", from.kind, from.id);
 }
 
+/** Whoever removes what edges lead to calls this in the same transaction. */
+export function removeEdgesTo(state: State, to: Held): void {
+  state.run("DELETE FROM edge WHERE to_kind = ? AND to_id = ?", to.kind, to.id);
+}
+
+/** Gives what edges leave another id. */
+export function renameHolder(state: State, from: Holder, id: string): void {
+  state.run("UPDATE edge SET from_id = ? WHERE from_kind = ? AND from_id = ?", id, from.kind, from.id);
+}
+
 export function edgesFrom(state: State, from: Holder): Held[] {
   return state.all<Held>(
     "SELECT to_kind AS kind, to_id AS id FROM edge WHERE from_kind = ? AND from_id = ?",
@@ -62,4 +73,49 @@ export function isLeased(state: State, held: Held): boolean {
       Date.now(),
     ) !== undefined
   );
+}
+
+/** What unexpired leases hold of one kind, and everything of that kind below it. */
+export function leased(state: State, kind: HeldKind, now: number = Date.now()): Set<string> {
+  const rows = state.all<{ id: string }>(
+    `WITH RECURSIVE held(id) AS (
+       SELECT to_id FROM edge JOIN lease ON lease.id = edge.from_id
+         WHERE from_kind = 'lease' AND to_kind = ?1 AND expires_at > ?2
+       UNION SELECT to_id FROM edge JOIN held ON edge.from_id = held.id WHERE from_kind = ?1 AND to_kind = ?1)
+     SELECT id FROM held`,
+    kind,
+    now,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Every blob that an image leads to, also those that are lost. */
+export function blobsOfImages(state: State): Set<Digest> {
+  const rows = state.all<{ id: Digest }>(
+    `WITH RECURSIVE walk(id) AS (
+       SELECT to_id FROM edge WHERE from_kind = 'image' AND to_kind = 'blob'
+       UNION SELECT to_id FROM edge JOIN walk ON from_kind = 'blob' AND from_id = walk.id WHERE to_kind = 'blob')
+     SELECT id FROM walk`,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Blobs of the store that lead to a blob: of a config, its manifests. In order. */
+export function blobsHolding(state: State, digest: Digest): Digest[] {
+  const rows = state.all<{ id: Digest }>(
+    `SELECT from_id AS id FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?
+       AND from_id IN (SELECT digest FROM blob) ORDER BY from_id`,
+    digest,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Names and ids of images that hold a blob, or a blob that leads to it: of a manifest, also those of its indexes. In order. */
+export function imagesHolding(state: State, digest: Digest): string[] {
+  const rows = state.all<{ id: string }>(
+    `SELECT DISTINCT from_id AS id FROM edge WHERE from_kind = 'image' AND to_kind = 'blob' AND (to_id = ?1 OR to_id IN
+       (SELECT from_id FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?1)) ORDER BY from_id`,
+    digest,
+  );
+  return rows.map(({ id }) => id);
 }

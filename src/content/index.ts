@@ -2,3 +2,4 @@ export { damagedBlobOf, isLostBlob } from "./damage.ts";
 export * from "./graph.ts";
 export { openContentStore } from "./store.ts";
 export type * from "./types.ts";
+export { contentTables } from "./schema.ts";

@@ -107,20 +107,25 @@ test("images and records are roots while they have edges; snapshots are swept wh
   const [manifest, layer] = await Promise.all([store.put(bytesOf("manifest")), store.put(bytesOf("layer"))]);
   store.link(manifest.digest, [layer.digest]);
   addEdge(state, { kind: "image", id: "docker.io/library/a:latest" }, { kind: "blob", id: manifest.digest });
-  for (const [id, name] of ["base", "top", "loose", "under loose"].entries())
-    state.run(
-      "INSERT INTO snapshot (name, kind, parents, id, driver, created_at) VALUES (?, 'committed', '[]', ?, 'overlay', 0)",
-      name,
-      id,
-    );
+  const rows = new Set(["base", "top", "loose", "under loose"]);
   addEdge(state, { kind: "record", id: "r" }, { kind: "snapshot", id: "top" });
   addEdge(state, { kind: "snapshot", id: "top" }, { kind: "snapshot", id: "base" });
   addEdge(state, { kind: "snapshot", id: "loose" }, { kind: "snapshot", id: "under loose" });
   assert.deepEqual(await store.collect(), { blobs: 0, bytes: 0, snapshots: 0, freed: 0 });
   const swept: string[] = [];
-  const snapshots = async (names: string[]): Promise<number> => {
-    swept.push(...(await Promise.resolve(names)));
-    return names.length * 100;
+  const snapshots = {
+    removeUnreached: (isReached: (name: string) => boolean): string[] => {
+      const gone = [...rows].filter((name) => !isReached(name));
+      for (const name of gone) {
+        rows.delete(name);
+        removeEdgesFrom(state, { kind: "snapshot", id: name });
+      }
+      return gone;
+    },
+    sweep: async (names: readonly string[] = []): Promise<number> => {
+      swept.push(...(await Promise.resolve(names)));
+      return names.length * 100;
+    },
   };
   assert.equal((await store.collect({ snapshots })).snapshots, 2);
   removeEdgesFrom(state, { kind: "record", id: "r" });

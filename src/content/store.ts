@@ -1,8 +1,9 @@
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { type Digest, VarveError, parseDigest } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { ProcessDirectory } from "../linux/index.ts";
-import type { State } from "../state/index.ts";
+import { type State, openState } from "../state/index.ts";
 import { Blobs, notFound } from "./blobs.ts";
 import { collectGarbage, expireLeases } from "./collect.ts";
 import { DirectorySync } from "./directory-sync.ts";
@@ -13,6 +14,7 @@ import { makeLease } from "./lease.ts";
 import { anonymousPlace, refPlace } from "./place.ts";
 import { listQuarantine } from "./quarantine.ts";
 import { openVerified, readBlob } from "./read.ts";
+import { contentTables } from "./schema.ts";
 import { checkBlob, verifyBlobs } from "./verify.ts";
 import type {
   BlobInfo,
@@ -36,8 +38,12 @@ class LocalStore implements ContentStore {
   readonly #blobs: Blobs;
   readonly #writers: ProcessDirectory;
   readonly #context: IngestContext;
+  readonly #owned: Disposable | undefined;
 
-  constructor(root: string, state: State) {
+  /** `owned` is closed with the store. */
+  constructor(root: string, state: State, owned?: Disposable) {
+    state.install(contentTables);
+    this.#owned = owned;
     this.#blobs = new Blobs(state, makeLayout(root));
     this.#writers = new ProcessDirectory(this.#blobs.layout.writers, { own: removeTree, left: removeTree });
     this.#context = { blobs: this.#blobs, directories: new DirectorySync() };
@@ -131,6 +137,7 @@ class LocalStore implements ContentStore {
 
   [Symbol.dispose](): void {
     this.#writers[Symbol.dispose]();
+    this.#owned?.[Symbol.dispose]();
   }
 
   async verify(options: VerifyOptions = {}): Promise<Verification> {
@@ -158,7 +165,18 @@ function removeTree(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
 
-/** The content store of a root: files under `<root>/content`, rows in its state. Close neither while using it. */
-export function openContentStore(root: string, state: State): ContentStore {
-  return new LocalStore(root, state);
+/**
+ * Opens the content store of a root: files under `<root>/content`, rows in its database. Dispose of it when nothing uses it.
+ *
+ * @param state the open database of the root. Without it `<root>/state.db` is opened, and closed with the store.
+ * @throws {VarveError} `unsupported` for a database of another program or from the future, `corrupt` for a damaged one.
+ * @example
+ * using content = openContentStore("/var/lib/varve");
+ * await using lease = await content.lease();
+ * const { digest } = await content.put(new TextEncoder().encode("hello"), { lease });
+ */
+export function openContentStore(root: string, state?: State): ContentStore {
+  if (state !== undefined) return new LocalStore(root, state);
+  const own = openState(join(root, "state.db"));
+  return new LocalStore(root, own, own);
 }

@@ -105,14 +105,22 @@ export interface Ingest extends Followed, AsyncDisposable {
   abort(): Promise<void>;
 }
 
+/** What a collection does with snapshots, which are kept by another module. */
+export interface CollectedSnapshots {
+  /**
+   * Removes the rows of snapshots that nothing reaches, with the edges that leave them, and returns their names. Called in the
+   * transaction of the collection.
+   */
+  removeUnreached(isReached: (name: string) => boolean): string[];
+  /** Removes the files of snapshots without a row: of this collection, or of an interrupted one. Returns their bytes. */
+  sweep(names?: readonly string[]): Promise<number>;
+}
+
 export interface Sweepers {
   /** Which damaged files go: those that are older than a week (default), or all. */
   readonly quarantine?: "old" | "all";
-  /**
-   * Removes what belongs to snapshots whose rows this collection, or an interrupted one, has removed, and returns its bytes.
-   * Without it, snapshots are left alone.
-   */
-  readonly snapshots?: (names: string[]) => Promise<number>;
+  /** Without it, snapshots are left alone. */
+  readonly snapshots?: CollectedSnapshots;
   /** Ingests that nobody is writing: those of the last day may be resumed, and stay unless this is `none`. */
   readonly resumable?: "recent" | "none" | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -1,6 +1,7 @@
+import { contextTables } from "./schema.ts";
 import type { ByteString } from "../linux/index.ts";
 import type { State } from "../state/index.ts";
-import { encodeEntries, StoredEntries, type Remembered } from "./entry-codec.ts";
+import { type Remembered, StoredEntries, encodeEntries } from "./entry-codec.ts";
 import type { FileStat } from "./file-stat.ts";
 
 /** Contexts remembered; the ones saved longest ago go first. */
@@ -26,6 +27,7 @@ export class StatCache {
   readonly #state: State;
 
   constructor(state: State) {
+    state.install(contextTables);
     this.#state = state;
   }
 

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, isVarveError } from "../core/index.ts";
+import { needsOverlay } from "../snapshot/index.ts";
 import { inspectState } from "../state/index.ts";
 import { type Fact, missing, ok } from "./fact.ts";
 
@@ -34,8 +35,7 @@ export function databaseFacts(root: string, overlayWorks: boolean): readonly Fac
   const path = join(root, "state.db");
   if (!existsSync(path)) return [];
   try {
-    const { driver } = inspectState(path);
-    if (driver !== "overlay" || overlayWorks) return [ok("database", path, true)];
+    if (!inspectState(path, needsOverlay) || overlayWorks) return [ok("database", path, true)];
     return [
       ok("database", path, true),
       missing("snapshots", "overlay", {

@@ -1,5 +1,5 @@
 import type { Store } from "../engine/index.ts";
-import { type DamageState, type VerifyOptions, edgesTo } from "../content/index.ts";
+import { type DamageState, type VerifyOptions, blobsOfImages, edgesTo } from "../content/index.ts";
 import { type Digest, distributionSources, familiarReference, parseReference } from "../core/index.ts";
 
 /** A blob that is not what it should be, or not there though an image needs it. */
@@ -38,13 +38,7 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
 
 /** What images lead to and the store does not have. */
 function missingOfImages({ state, content }: Store): Digest[] {
-  const rows = state.all<{ id: Digest }>(
-    `WITH RECURSIVE walk(id) AS (
-       SELECT to_id FROM edge WHERE from_kind = 'image' AND to_kind = 'blob'
-       UNION SELECT to_id FROM edge JOIN walk ON from_kind = 'blob' AND from_id = walk.id WHERE to_kind = 'blob')
-     SELECT id FROM walk`,
-  );
-  return rows.map(({ id }) => id).filter((digest) => content.info(digest) === undefined);
+  return [...blobsOfImages(state)].filter((digest) => content.info(digest) === undefined);
 }
 
 function reportOf(store: Store, digest: Digest, state: DamageState): LostBlobReport {

@@ -1,9 +1,10 @@
-import { addEdge, removeEdgesFrom } from "../content/index.ts";
+import { addEdge, contentTables, removeEdgesFrom } from "../content/index.ts";
 import { type Descriptor, formatReference, goJson, parseReference, withDefaultTag } from "../core/index.ts";
 import type { State } from "../state/index.ts";
 import { descriptorJson } from "./encode.ts";
 import { JsonObject } from "./json-object.ts";
 import { readDescriptor } from "./read-manifest.ts";
+import { imageTables } from "./schema.ts";
 
 /** A name and what it stands for. */
 export interface NamedImage {
@@ -39,6 +40,7 @@ export class ImageStore {
   readonly #state: State;
 
   constructor(state: State) {
+    state.install(contentTables, imageTables);
     this.#state = state;
   }
 

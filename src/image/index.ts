@@ -29,3 +29,4 @@ export { readIndex, readManifest, readManifestOrIndex } from "./read-manifest.ts
 export { ImageRelations, type Relation } from "./relations.ts";
 export { formatTime, parseTime } from "./time.ts";
 export type * from "./types.ts";
+export { imageTables } from "./schema.ts";

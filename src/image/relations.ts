@@ -1,8 +1,9 @@
-import { addEdge, removeEdgesFrom } from "../content/index.ts";
+import { addEdge, blobsHolding, contentTables, imagesHolding, removeEdgesFrom } from "../content/index.ts";
 import type { Descriptor, Digest } from "../core/index.ts";
 import { encodeContainerConfig, encodeDescriptor } from "./encode.ts";
 import { parseContainerConfig } from "./read-config.ts";
 import { parseDescriptor } from "./read-manifest.ts";
+import { imageTables } from "./schema.ts";
 import type { ContainerConfig } from "./types.ts";
 import type { State } from "../state/index.ts";
 
@@ -34,17 +35,6 @@ function fromRow(row: RelationRow): Relation {
   };
 }
 
-/** Names stand for a manifest, or for an index that has it. */
-const NAMES = `
-SELECT from_id AS name FROM edge WHERE from_kind = 'image' AND to_kind = 'blob'
-  AND (to_id = ?1 OR to_id IN (SELECT from_id FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?1))
-  AND from_id IN (SELECT name FROM image) ORDER BY from_id`;
-
-/** What has a blob among its parts: of a config, its manifests. */
-const HOLDERS = `
-SELECT from_id AS manifest FROM edge WHERE from_kind = 'blob' AND to_kind = 'blob' AND to_id = ?1
-  AND from_id IN (SELECT digest FROM blob) ORDER BY from_id`;
-
 /**
  * Parents, container configs and the built-here mark of images, by id. A row keeps its image from being collected,
  * whether or not it has a name. Synchronous, and part of the caller's transaction if there is one.
@@ -53,6 +43,7 @@ export class ImageRelations {
   readonly #state: State;
 
   constructor(state: State) {
+    state.install(contentTables, imageTables);
     this.#state = state;
   }
 
@@ -79,14 +70,15 @@ export class ImageRelations {
 
   /** Normalised names of the image of a manifest, those of indexes that have it included. */
   names(manifest: Digest): string[] {
-    return this.#state.all<{ name: string }>(NAMES, manifest).map(({ name }) => name);
+    // Images without a name hold theirs under their ID.
+    const isName = (id: string): boolean => this.#state.get("SELECT 1 FROM image WHERE name = ?", id) !== undefined;
+    return imagesHolding(this.#state, manifest).filter(isName);
   }
 
   /** The manifest of an image that is here, with or without a row; undefined if it is not. */
   manifestOf(id: Digest): Digest | undefined {
     const row = this.#state.get<{ manifest: Digest }>("SELECT manifest FROM local_image WHERE id = ?", id);
-    const named = this.#state.all<{ manifest: Digest }>(HOLDERS, id);
-    return row?.manifest ?? named.find(({ manifest }) => this.names(manifest).length > 0)?.manifest;
+    return row?.manifest ?? blobsHolding(this.#state, id).find((manifest) => this.names(manifest).length > 0);
   }
 
   /** Writes down an image that was built here. Of an image that is there already the manifest stays. Durable. */

@@ -70,7 +70,7 @@ test(
     const collecting = (async () => {
       let rounds = 0;
       for (; !over.signal.aborted; rounds += 1) {
-        await content.collect({ snapshots: (gone) => snapshotter.sweep(gone) });
+        await content.collect({ snapshots: snapshotter });
         await setImmediate();
       }
       return rounds;
@@ -87,7 +87,7 @@ test(
       records.layers(top).every((row) => row.chainId !== undefined),
       "chain ids are settled",
     );
-    await content.collect({ snapshots: (gone) => snapshotter.sweep(gone) });
+    await content.collect({ snapshots: snapshotter });
     await assertWhole(room, pairs[0] ?? []);
   },
 );

@@ -1,7 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { type Digest, chainId, digestOf } from "../core/index.ts";
-import { removeEdge } from "../content/index.ts";
+import {
+  addEdge,
+  contentTables,
+  edgesFrom,
+  edgesTo,
+  leased,
+  removeEdge,
+  removeEdgesFrom,
+  removeEdgesTo,
+} from "../content/index.ts";
 import type { State } from "../state/index.ts";
+import { recordTables } from "./schema.ts";
 import { blobOf, fromRow, textOf } from "./row.ts";
 import type { BlobFace, RecordId, RecordRow, RecordType } from "./types.ts";
 
@@ -28,6 +38,7 @@ export class RecordTable {
   readonly #state: State;
 
   constructor(state: State) {
+    state.install(contentTables, recordTables);
     this.#state = state;
   }
 
@@ -45,11 +56,7 @@ export class RecordTable {
 
   /** Ids of the records directly on top of this one. */
   children(id: RecordId): RecordId[] {
-    const rows = this.#state.all(
-      "SELECT from_id FROM edge WHERE to_kind = 'record' AND to_id = ? AND from_kind = 'record'",
-      id,
-    );
-    return rows.map((row) => String(row["from_id"]));
+    return edgesTo(this.#state, { kind: "record", id }).flatMap((from) => (from.kind === "record" ? from.id : []));
   }
 
   byChain(chain: Digest): RecordRow | undefined {
@@ -104,7 +111,8 @@ export class RecordTable {
   forgetSnapshot(id: RecordId): void {
     this.transaction(() => {
       this.#state.run("UPDATE record SET snapshot = NULL, snapshot_bytes = NULL WHERE id = ?", id);
-      this.#state.run("DELETE FROM edge WHERE from_kind = 'record' AND from_id = ? AND to_kind = 'snapshot'", id);
+      for (const to of edgesFrom(this.#state, { kind: "record", id }))
+        if (to.kind === "snapshot") removeEdge(this.#state, { kind: "record", id }, to);
     });
   }
 
@@ -205,15 +213,7 @@ export class RecordTable {
 
   /** Records held by a lease that has not expired, and everything below them. */
   leased(now: number = Date.now()): Set<RecordId> {
-    const rows = this.#state.all(
-      `WITH RECURSIVE held(id) AS (
-         SELECT to_id FROM edge JOIN lease ON lease.id = edge.from_id
-           WHERE from_kind = 'lease' AND to_kind = 'record' AND expires_at > ?
-         UNION SELECT to_id FROM edge JOIN held ON edge.from_id = held.id WHERE from_kind = 'record' AND to_kind = 'record')
-       SELECT id FROM held`,
-      now,
-    );
-    return new Set(rows.map((row) => String(row["id"])));
+    return leased(this.#state, "record", now);
   }
 
   /** Removes a record that nothing holds and that has no children; false if something does. */
@@ -221,11 +221,8 @@ export class RecordTable {
     return this.#state.transaction(
       () => {
         if (this.children(id).length > 0 || this.leased().has(id)) return false;
-        this.#state.run(
-          "DELETE FROM edge WHERE (from_kind = 'record' AND from_id = ?) OR (to_kind = 'record' AND to_id = ?)",
-          id,
-          id,
-        );
+        removeEdgesFrom(this.#state, { kind: "record", id });
+        removeEdgesTo(this.#state, { kind: "record", id });
         this.#state.run("DELETE FROM record_variant WHERE record = ?", id);
         this.#state.run("DELETE FROM record WHERE id = ?", id);
         return true;
@@ -254,12 +251,7 @@ export class RecordTable {
   }
 
   #edge(id: RecordId, kind: "record" | "snapshot" | "blob", to: string): void {
-    this.#state.run(
-      "INSERT OR IGNORE INTO edge (from_kind, from_id, to_kind, to_id) VALUES ('record', ?, ?, ?)",
-      id,
-      kind,
-      to,
-    );
+    addEdge(this.#state, { kind: "record", id }, { kind, id: to });
   }
 
   #chains(parent: RecordId | undefined, blob: BlobFace): { chain: Digest; blobChain: Digest } | undefined {

@@ -1,10 +1,12 @@
+import { contentTables } from "../content/index.ts";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
 import { hasCapability, makeDirectories, tryOverlay } from "../linux/index.ts";
-import type { State } from "../state/index.ts";
+import type { Row, State, StateReader } from "../state/index.ts";
 import { copyDriver } from "./copy.ts";
 import { overlayDriver } from "./overlay.ts";
+import { snapshotTables } from "./schema.ts";
 import type { Snapshotter } from "./snapshotter.ts";
 import { StoredSnapshotter } from "./stored.ts";
 import { SnapshotTable } from "./table.ts";
@@ -17,10 +19,23 @@ export interface SnapshotterOptions {
   readonly driver?: "overlay" | "copy" | undefined;
 }
 
+const DRIVER = "SELECT driver FROM snapshot LIMIT 1";
+
+function driverOf(row: Row | undefined): "overlay" | "copy" | undefined {
+  const driver = row?.["driver"];
+  return driver === "overlay" || driver === "copy" ? driver : undefined;
+}
+
+/** Whether a database has snapshots that can be read only where overlays can be mounted. */
+export function needsOverlay(database: StateReader): boolean {
+  return database.hasTable("snapshot") && database.get(DRIVER)?.["driver"] === "overlay";
+}
+
 /** Opens the snapshots of a root. Throws `unsupported` if this process cannot use the driver. */
 export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Snapshotter {
   makeDirectories(join(root, "empty"));
-  const used = state.get<{ driver: "overlay" | "copy" }>("SELECT driver FROM snapshot LIMIT 1")?.driver;
+  state.install(contentTables, snapshotTables);
+  const used = driverOf(state.get(DRIVER));
   if (driver !== undefined && used !== undefined && driver !== used) {
     throw new VarveError(
       "unsupported",

@@ -1,3 +1,4 @@
+import type { CollectedSnapshots } from "../content/index.ts";
 /**
  * How to see a snapshot's tree: a directory as it is, or directories stacked by overlayfs. Plain data, so that it can be
  * handed to whoever mounts.
@@ -68,8 +69,9 @@ export interface PrepareOptions extends SnapshotOptions {
  * (it has children, or is mounted), `invalid-argument` (a parent that is not committed, a commit of something that is not
  * active), `storage`, `cancelled`.
  */
-export interface Snapshotter {
-  readonly driver: "overlay" | "copy";
+export interface Snapshotter extends CollectedSnapshots {
+  /** True if `merge` lays trees on each other when they are mounted: then a merged tree needs to keep its whiteouts. */
+  readonly stacksMerges: boolean;
   /** Makes an active snapshot: a writable tree that starts as the parent's, or empty (one directory, 0755 root). */
   prepare(key: string, parent: string | undefined, options?: PrepareOptions): Promise<MountSpec>;
   /** Makes a view: a key under which the parent's tree can be read and is kept. */
@@ -92,9 +94,4 @@ export interface Snapshotter {
    * drivers, merges, views.
    */
   upperDir(keyOrName: string): string | undefined;
-  /**
-   * Removes the files of snapshots whose rows are gone: those the collector just deleted (`names`, for the record) and those
-   * a crash left. Returns their bytes on the disk.
-   */
-  sweep(names?: readonly string[]): Promise<number>;
 }

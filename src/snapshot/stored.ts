@@ -30,8 +30,8 @@ export class StoredSnapshotter implements Snapshotter {
     this.#driver = driver;
   }
 
-  get driver(): "overlay" | "copy" {
-    return this.#driver.name;
+  get stacksMerges(): boolean {
+    return !this.#driver.owns("merge");
   }
 
   async prepare(key: string, parent: string | undefined, options: PrepareOptions = {}): Promise<MountSpec> {
@@ -124,6 +124,10 @@ export class StoredSnapshotter implements Snapshotter {
     const row = this.#table.find(keyOrName);
     const own = row === undefined ? undefined : this.#own(row);
     return own === undefined ? undefined : this.#driver.upper(own);
+  }
+
+  removeUnreached(isReached: (name: string) => boolean): string[] {
+    return this.#table.removeUnreached(isReached);
   }
 
   async sweep(): Promise<number> {

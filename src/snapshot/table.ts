@@ -1,5 +1,7 @@
 import { VarveError } from "../core/index.ts";
+import { addEdge, contentTables, edgesTo, removeEdgesFrom, removeEdgesTo, renameHolder } from "../content/index.ts";
 import type { Row, State } from "../state/index.ts";
+import { snapshotTables } from "./schema.ts";
 import type { SnapshotInfo, SnapshotKind, SnapshotOptions, SnapshotUsage } from "./snapshotter.ts";
 
 export interface SnapshotRow extends SnapshotInfo {
@@ -27,6 +29,7 @@ export class SnapshotTable {
   readonly #driver: string;
 
   constructor(state: State, driver: string) {
+    state.install(contentTables, snapshotTables);
     this.#state = state;
     this.#driver = driver;
   }
@@ -82,8 +85,8 @@ export class SnapshotTable {
         throw new VarveError("invalid-argument", `Cannot ${doing}: it is ${row.kind}, not active`);
       this.#expectFree(name, doing);
       this.#state.run("UPDATE snapshot SET name = ?, kind = 'committed' WHERE id = ?", name, row.id);
-      this.#state.run("UPDATE edge SET from_id = ? WHERE from_kind = 'snapshot' AND from_id = ?", name, key);
-      this.#state.run("DELETE FROM edge WHERE to_kind = 'snapshot' AND to_id = ?", key);
+      renameHolder(this.#state, { kind: "snapshot", id: key }, name);
+      removeEdgesTo(this.#state, { kind: "snapshot", id: key });
       lease?.add("snapshot", name);
     });
   }
@@ -98,13 +101,24 @@ export class SnapshotTable {
         const child = this.#childOf(name);
         if (child !== undefined) throw new VarveError("busy", `Cannot ${doing}: it is a parent of ${child}`);
         this.#state.run("DELETE FROM snapshot WHERE id = ?", row.id);
-        this.#state.run("DELETE FROM edge WHERE from_kind = 'snapshot' AND from_id = ?", name);
-        this.#state.run("DELETE FROM edge WHERE to_kind = 'snapshot' AND to_id = ?", name);
+        removeEdgesFrom(this.#state, { kind: "snapshot", id: name });
+        removeEdgesTo(this.#state, { kind: "snapshot", id: name });
         return row;
       },
       // A committed row that came back after a crash would name a tree that is gone; a key's owner is gone as well.
       { durable: kind === "committed", frees: true },
     );
+  }
+
+  /** Removes rows that nothing reaches, with the edges that leave them; returns their names. */
+  removeUnreached(isReached: (name: string) => boolean): string[] {
+    const names = this.#state.all<{ name: string }>("SELECT name FROM snapshot ORDER BY id").map(({ name }) => name);
+    const unreached = names.filter((name) => !isReached(name));
+    for (const name of unreached) {
+      this.#state.run("DELETE FROM snapshot WHERE name = ?", name);
+      removeEdgesFrom(this.#state, { kind: "snapshot", id: name });
+    }
+    return unreached;
   }
 
   setUsage(id: number, { bytes, inodes }: SnapshotUsage): void {
@@ -128,13 +142,11 @@ export class SnapshotTable {
   }
 
   #childOf(name: string): string | undefined {
-    const sql = "SELECT from_id FROM edge WHERE to_kind = 'snapshot' AND to_id = ? AND from_kind = 'snapshot' LIMIT 1";
-    return this.#state.get<{ from_id: string }>(sql, name)?.from_id;
+    return edgesTo(this.#state, { kind: "snapshot", id: name }).find(({ kind }) => kind === "snapshot")?.id;
   }
 
   #link(from: string, to: string): void {
-    const sql = "INSERT OR IGNORE INTO edge (from_kind, from_id, to_kind, to_id) VALUES ('snapshot', ?, 'snapshot', ?)";
-    this.#state.run(sql, from, to);
+    addEdge(this.#state, { kind: "snapshot", id: from }, { kind: "snapshot", id: to });
   }
 }
 

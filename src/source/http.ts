@@ -1,3 +1,4 @@
+import { sourceTables } from "./schema.ts";
 import { chmod, chown, constants, copyFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, VarveError, isVarveError, redact } from "../core/index.ts";
@@ -63,6 +64,7 @@ export class HttpSource {
   readonly #flights = new SingleFlight<string, Answer>();
 
   constructor(deps: HttpDeps) {
+    deps.state.install(sourceTables);
     this.#deps = deps;
   }
 

@@ -3,15 +3,22 @@ import { VarveError } from "../core/index.ts";
 import { toStateError } from "./errors.ts";
 import { checkVersion } from "./open.ts";
 
+/** A database that is only read. */
+export interface StateReader {
+  hasTable(name: string): boolean;
+  /** The first row, or undefined. */
+  get(sql: string): Readonly<Record<string, unknown>> | undefined;
+}
+
 /** How long the write lock is waited for, in ms: transactions are short. */
 const PATIENCE = 5000;
 
 /**
  * Looks through an existing database, page by page, and takes its write lock for a moment; nothing is changed, also not its
- * version. Returns the driver its snapshots were written by. Throws what opening it would throw, `corrupt` for any damage,
- * and `busy` if another process does not give up the lock.
+ * version. Returns what `look` makes of it, which may read tables that are there. Throws what opening it would throw, `corrupt`
+ * for any damage, and `busy` if another process does not give up the lock.
  */
-export function inspectState(path: string): { readonly driver: string | undefined } {
+export function inspectState<T>(path: string, look: (database: StateReader) => T): T {
   try {
     using stack = new DisposableStack();
     const db = stack.adopt(new DatabaseSync(path, { timeout: PATIENCE }), (opened) => opened.close());
@@ -23,9 +30,10 @@ export function inspectState(path: string): { readonly driver: string | undefine
         hint: "Stop every varve process, then restore the root from a copy or remove it.",
       });
     db.exec("BEGIN IMMEDIATE; ROLLBACK");
-    const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'snapshot'").get() === undefined;
-    const row = isEmpty ? undefined : db.prepare("SELECT driver FROM snapshot LIMIT 1").get();
-    return { driver: row === undefined ? undefined : String(row["driver"]) };
+    return look({
+      hasTable: (name) => db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?").get(name) !== undefined,
+      get: (sql) => db.prepare(sql).get(),
+    });
   } catch (error) {
     throw toStateError(error, `use state ${path}`, path);
   }

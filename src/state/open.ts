@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { VarveError } from "../core/index.ts";
 import { isBusy } from "./errors.ts";
-import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
+import { APPLICATION_ID, FORMAT, VERSIONS, legacyVersions } from "./format.ts";
 import { makeDirectories } from "../linux/index.ts";
 
 /** How long a connection waits for the lock of another one, in ms. Transactions are short; this is for a loaded machine. */
@@ -46,22 +46,33 @@ export function checkVersion(db: DatabaseSync, path: string): void {
   if (found === 0 && application === 0 && pragma(db, "schema_version") === 0) return;
   if (application !== APPLICATION_ID)
     throw new VarveError("unsupported", `Cannot open state ${path}: it is a database of another program`);
-  if (found > MIGRATIONS.length)
-    throw new VarveError(
-      "unsupported",
-      `Cannot open state ${path}: its version is ${found}, this varve knows ${MIGRATIONS.length}`,
-      { hint: "Use a newer varve, or another root.", details: { found, known: MIGRATIONS.length } },
-    );
+  if (found > FORMAT) throw tooNew(path, found, FORMAT);
 }
 
-/** Brings the schema up to date in one transaction. Of several processes one does it and the rest find it done. */
+export function tooNew(what: string, found: number, known: number): VarveError {
+  return new VarveError(
+    "unsupported",
+    `Cannot open state ${what}: its version is ${found}, this varve knows ${known}`,
+    {
+      hint: "Use a newer varve, or another root.",
+      details: { found, known },
+    },
+  );
+}
+
+/** Brings the format up to date in one transaction. Of several processes one does it and the rest find it done. */
 function migrate(db: DatabaseSync, path: string): void {
-  if (version(db) === MIGRATIONS.length) return;
+  if (version(db) === FORMAT) return;
   db.exec("BEGIN IMMEDIATE");
   try {
     checkVersion(db, path);
-    for (const step of MIGRATIONS.slice(version(db))) db.exec(step);
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+    const found = version(db);
+    if (found < FORMAT) {
+      db.exec(VERSIONS);
+      const insert = db.prepare("INSERT INTO tables_version VALUES (?, ?)");
+      if (found > 0) for (const [name, known] of legacyVersions(found)) insert.run(name, known);
+    }
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;

@@ -6,7 +6,8 @@ import { type Filesystem, mountedFilesystem } from "../../testing/filesystems.ts
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { allocate } from "../linux/index.ts";
-import { type State, openState } from "./index.ts";
+import type { State } from "./index.ts";
+import { openTestState as openState } from "../../testing/state.ts";
 
 const MIB = 1_048_576;
 

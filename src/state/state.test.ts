@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync, readFileSync, writeFileSync, writeSync, closeSync, copyFileSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
-import { type Row, openState } from "./index.ts";
-import { APPLICATION_ID, MIGRATIONS } from "./migrations.ts";
+import { openTestState as openState } from "../../testing/state.ts";
+import type { Row } from "./index.ts";
+import { contentTables } from "../content/index.ts";
+import { imageTables } from "../image/index.ts";
+import { APPLICATION_ID, FORMAT } from "./format.ts";
 
-const DOOR = new URL("index.ts", import.meta.url).href;
+const MODULE = new URL("../../testing/state.ts", import.meta.url).href;
 
 /** With the prototype that a strict comparison wants. */
 function copy(row: Row | undefined): object {
@@ -144,7 +147,7 @@ test("several processes open a new database at once, and their writes all arrive
   await using dir = await temporaryDirectory();
   const path = join(dir.path, "state.db");
   const script = `
-    import { openState } from ${JSON.stringify(DOOR)};
+    import { openTestState as openState } from ${JSON.stringify(MODULE)};
     using state = openState(process.argv[1]);
     for (let i = 0; i < 100; i++) state.transaction(() => {
       const n = state.get("SELECT count(*) AS n FROM lease").n;
@@ -162,7 +165,7 @@ test("rows committed by a process that is then killed are there", async () => {
   await using dir = await temporaryDirectory();
   const path = join(dir.path, "state.db");
   const script = `
-    import { openState } from ${JSON.stringify(DOOR)};
+    import { openTestState as openState } from ${JSON.stringify(MODULE)};
     const state = openState(process.argv[1]);
     state.run("INSERT INTO lease VALUES ('kept', 0, 0, '{}')");
     state.db.exec("BEGIN IMMEDIATE");
@@ -183,12 +186,12 @@ test("a root of the first version is brought up to date, with what is in it", as
   const path = join(dir.path, "state.db");
   {
     using old = new DatabaseSync(path);
-    old.exec(MIGRATIONS[0] ?? "");
+    for (const { migrations } of [contentTables, imageTables]) old.exec(migrations[0] ?? "");
     old.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`);
     old.exec("INSERT INTO lease VALUES ('kept', 0, 0, '{}')");
   }
   using state = openState(path);
   assert.equal(state.get<{ id: string }>("SELECT id FROM lease")?.id, "kept");
   assert.deepEqual(state.all("SELECT * FROM local_image"), []);
-  assert.deepEqual(copy(state.get("PRAGMA user_version")), { user_version: MIGRATIONS.length });
+  assert.deepEqual(copy(state.get("PRAGMA user_version")), { user_version: FORMAT });
 });

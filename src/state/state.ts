@@ -2,8 +2,9 @@ import { dirname, join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { VarveError } from "../core/index.ts";
 import { spaceFailure, toStateError } from "./errors.ts";
-import { openDatabase } from "./open.ts";
+import { openDatabase, tooNew } from "./open.ts";
 import { Reserve } from "./reserve.ts";
+import type { Tables } from "./tables.ts";
 
 export type SqlValue = null | number | bigint | string | Uint8Array;
 /** A row has no prototype: copy it (`{ ...row }`) before a strict deep comparison. */
@@ -43,6 +44,11 @@ export interface State extends Disposable {
    * transaction joins the outer one; if it throws, only its own changes are undone, so the outer one may catch and go on.
    */
   transaction<T>(fn: () => T, options?: TransactionOptions): T;
+  /**
+   * Creates tables that are not there, and brings the others up to date, in one transaction. Costs nothing for tables that this
+   * connection has seen. Throws `unsupported` for tables from the future.
+   */
+  install(...tables: readonly Tables[]): void;
   /** True while a transaction of this connection is open. */
   readonly inTransaction: boolean;
   close(): void;
@@ -55,6 +61,8 @@ class SqliteState implements State {
   readonly db: DatabaseSync;
   readonly #reserve: Reserve | undefined;
   readonly #statements = new Map<string, StatementSync>();
+  /** Versions of tables, as this connection last saw them. */
+  readonly #versions = new Map<string, number>();
   #depth = 0;
 
   constructor(path: string, db: DatabaseSync, reserve: Reserve | undefined) {
@@ -97,6 +105,17 @@ class SqliteState implements State {
     return frees && this.#reserve !== undefined ? this.#reserve.lend(whole) : whole();
   }
 
+  install(...tables: readonly Tables[]): void {
+    const isCurrent = ({ name, migrations }: Tables): boolean => this.#versions.get(name) === migrations.length;
+    if (tables.every(isCurrent)) return;
+    this.#readVersions();
+    if (tables.every(isCurrent)) return;
+    this.transaction(() => {
+      this.#readVersions();
+      for (const each of tables) this.#migrate(each);
+    });
+  }
+
   close(): void {
     this.#statements.clear();
     if (!this.db.isOpen) return;
@@ -106,6 +125,23 @@ class SqliteState implements State {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #readVersions(): void {
+    for (const { name, version } of this.all<{ name: string; version: number }>("SELECT * FROM tables_version"))
+      this.#versions.set(name, version);
+  }
+
+  #migrate({ name, migrations }: Tables): void {
+    const found = this.#versions.get(name) ?? 0;
+    const known = migrations.length;
+    if (found > known) throw tooNew(`${this.path} (${name})`, found, known);
+    if (found === known) return;
+    this.#guard(`migrate state ${this.path}`, () => {
+      for (const step of migrations.slice(found)) this.db.exec(step);
+    });
+    this.run("INSERT OR REPLACE INTO tables_version VALUES (?, ?)", name, known);
+    this.#versions.set(name, known);
   }
 
   #durably<T>(fn: () => T): T {

@@ -1,13 +1,14 @@
+import { cacheTables } from "../../cache/index.ts";
+import { type ContentStore, contentTables, openContentStore } from "../../content/index.ts";
+import { ImageStore, imageTables } from "../../image/index.ts";
+import { CacheMounts, MountPoints, Records, recordTables } from "../../record/index.ts";
+import { type Snapshotter, openSnapshotter, snapshotTables } from "../../snapshot/index.ts";
 import { rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { toVarveError } from "../../core/index.ts";
-import { type ContentStore, openContentStore } from "../../content/index.ts";
-import { ImageStore } from "../../image/index.ts";
 import { ProcessDirectory, makeDirectories } from "../../linux/index.ts";
-import { CacheMounts, MountPoints, Records } from "../../record/index.ts";
 import type { Registry, RegistryOptions } from "../../registry/index.ts";
-import { type Snapshotter, openSnapshotter } from "../../snapshot/index.ts";
 import { type State, openState } from "../../state/index.ts";
 import type { Solver } from "../../solver/index.ts";
 import { openSolver } from "../cache/results.ts";
@@ -71,6 +72,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     throw toVarveError(error, `open store ${root}`, "storage");
   }
   const state = openState(join(root, "state.db"));
+  state.install(contentTables, snapshotTables, recordTables, imageTables, cacheTables);
   const content = openContentStore(root, state);
   const snapshotter = openSnapshotter({ root: join(root, "snapshots"), state, driver: options.snapshotter });
   let opened: Promise<Registry> | undefined;

@@ -1,5 +1,5 @@
 import type { Digest } from "../../core/index.ts";
-import type { ContentStore } from "../../content/index.ts";
+import { type ContentStore, blobsOfImages } from "../../content/index.ts";
 import type { Snapshotter } from "../../snapshot/index.ts";
 import type { State } from "../../state/index.ts";
 import type { RecordTable } from "../table.ts";
@@ -33,7 +33,7 @@ export interface UsageDeps {
 export async function recordUsage(deps: UsageDeps, signal?: AbortSignal): Promise<RecordUsage[]> {
   const rows = deps.table.all();
   const inUse = deps.table.leased();
-  const shared = sharedRecords(rows, imageBlobs(deps.state));
+  const shared = sharedRecords(rows, blobsOfImages(deps.state));
   const usages: RecordUsage[] = [];
   for (const row of rows) {
     usages.push({
@@ -71,16 +71,6 @@ async function snapshotBytes(
   const { bytes } = await snapshotter.usage(row.snapshot, { signal });
   if (row.kind !== "mutable") table.setSnapshotBytes(row.id, bytes);
   return bytes;
-}
-
-function imageBlobs(state: State): Set<string> {
-  const rows = state.all(
-    `WITH RECURSIVE reached(id) AS (
-       SELECT to_id FROM edge WHERE from_kind = 'image' AND to_kind = 'blob'
-       UNION SELECT to_id FROM edge JOIN reached ON edge.from_id = reached.id WHERE from_kind = 'blob' AND to_kind = 'blob')
-     SELECT id FROM reached`,
-  );
-  return new Set(rows.map((row) => String(row["id"])));
 }
 
 /** Records whose blob an image has, and all below them. */

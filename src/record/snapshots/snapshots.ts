@@ -191,7 +191,7 @@ export class Snapshots {
   async #part(id: RecordId, hold: Hold): Promise<string | undefined> {
     const row = rowOf(this.#deps.table, id);
     const { blob } = row;
-    if (this.#deps.snapshotter.driver !== "overlay" || row.kind !== "layer" || row.parents.length > 0)
+    if (!this.#deps.snapshotter.stacksMerges || row.kind !== "layer" || row.parents.length > 0)
       return await this.of(id, hold);
     if (blob === undefined || !(await this.#deletes(blob, hold))) return await this.of(id, hold);
     const { name, exists } = await this.#freeName(`deletions-${blob.diffId}`);

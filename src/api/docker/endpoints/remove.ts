@@ -95,6 +95,6 @@ export const pruneImages: Endpoint = async ({ query, request }, api) => {
 
 /** Removes what nothing needs any more; the build cache is left alone. Returns the bytes of blobs that went. */
 async function collectGarbage({ content, snapshotter }: Store): Promise<number> {
-  const { bytes } = await content.collect({ snapshots: async (names) => await snapshotter.sweep(names) });
+  const { bytes } = await content.collect({ snapshots: snapshotter });
   return bytes;
 }

@@ -1,10 +1,15 @@
+import type { Tables } from "../state/index.ts";
+
 /**
  * Tables of the content store and of the reachability graph.
  *
  * `edge` keeps things alive: whatever can be reached from a root stays. Roots are leases that have not expired, and
  * whatever is of kind `image` or `record` and has an edge leaving it. `blob` and `snapshot` are never roots.
  */
-export const content: string = `
+export const contentTables: Tables = {
+  name: "content",
+  migrations: [
+    `
 CREATE TABLE blob (
   digest     TEXT PRIMARY KEY,
   size       INTEGER NOT NULL CHECK (size >= 0),
@@ -36,4 +41,6 @@ CREATE TABLE edge (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX edge_to ON edge (to_kind, to_id);
-`;
+`,
+  ],
+};

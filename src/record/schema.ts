@@ -1,8 +1,13 @@
+import type { Tables } from "../state/index.ts";
+
 /**
  * Filesystem records: one row a layer, a merge of layers, or a directory that lives on between steps. The `edge` table
  * says what a record keeps alive. `parents`, `sources` and `annotations` are JSON.
  */
-export const record: string = `
+export const recordTables: Tables = {
+  name: "record",
+  migrations: [
+    `
 CREATE TABLE record (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -35,4 +40,6 @@ CREATE TABLE record_variant (
   media_type TEXT NOT NULL,
   PRIMARY KEY (record, blob)
 ) WITHOUT ROWID;
-`;
+`,
+  ],
+};

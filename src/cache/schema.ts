@@ -1,9 +1,14 @@
+import type { Tables } from "../state/index.ts";
+
 /**
  * Cache keys. A key is a text: the record digest of a root, or a name of its own. It has no row: it exists while a result
  * hangs on it or a link leads to or from it. `created_at` is in milliseconds since 1970, with a fraction where an imported
  * cache gives one; `selector` is empty for none.
  */
-export const cache: string = `
+export const cacheTables: Tables = {
+  name: "cache",
+  migrations: [
+    `
 CREATE TABLE cache_result (
   key TEXT NOT NULL,
   result TEXT NOT NULL,
@@ -22,4 +27,6 @@ CREATE TABLE cache_link (
 ) WITHOUT ROWID;
 CREATE INDEX cache_link_target ON cache_link (target);
 CREATE INDEX cache_link_digest ON cache_link (digest, output);
-`;
+`,
+  ],
+};

@@ -1,8 +1,13 @@
+import type { Tables } from "../state/index.ts";
+
 /**
  * Tables of the per-file checksum cache of build contexts. A root is a directory that has been a context, known by its
  * path, device and inode; `entries` holds what is known of the files of one directory of it (contenthash/stat-cache.ts).
  */
-export const context: string = `
+export const contextTables: Tables = {
+  name: "context",
+  migrations: [
+    `
 CREATE TABLE context_root (
   id INTEGER PRIMARY KEY,
   path BLOB NOT NULL UNIQUE,
@@ -16,4 +21,6 @@ CREATE TABLE context_directory (
   entries BLOB NOT NULL,
   PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
-`;
+`,
+  ],
+};
