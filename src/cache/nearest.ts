@@ -19,7 +19,7 @@ export interface NearRecord {
   readonly digest: KeyDigest;
   readonly inputs: readonly NearInput[];
   /** Of its newest result, in milliseconds since 1970; undefined if it has none. */
-  readonly createdAt?: number;
+  readonly createdAt?: number | undefined;
 }
 
 /** Ids and selectors of the keys a vertex tried, by input. */

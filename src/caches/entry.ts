@@ -41,7 +41,7 @@ export interface CacheListing {
   /** Bytes of all layers, each counted once. */
   readonly size: number;
   /** Bytes of the cache config; absent where there is none. */
-  readonly configSize?: number;
+  readonly configSize?: number | undefined;
 }
 
 /** Newest first; what is of the same time in a fixed order. */

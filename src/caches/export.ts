@@ -41,5 +41,5 @@ export async function exportStore(
     signal,
   });
   const descriptor = await to.write(exported, target.scope ?? WHOLE, hold);
-  return { type: target.type, name: nameOf(target), ...(descriptor === undefined ? {} : { descriptor }) };
+  return { type: target.type, name: nameOf(target), descriptor };
 }

@@ -10,7 +10,7 @@ import { type CacheReadOptions, openCache } from "./target.ts";
 
 export interface ImportCacheOptions extends CacheReadOptions {
   /** Also download the layers. Otherwise each is fetched when a build first reads it. */
-  readonly fetch?: boolean;
+  readonly fetch?: boolean | undefined;
 }
 
 /** What came of an import. */

@@ -22,7 +22,7 @@ export async function listRemote(store: Store, spec: CacheSpec, options: CacheRe
     entries: sorted(entries),
     scopes: generations.map(scopeOf),
     size: sizeOf(results),
-    ...(configSize === undefined ? {} : { configSize }),
+    configSize,
   };
 }
 

@@ -12,16 +12,16 @@ import { ofCache, referenceOf } from "./target.ts";
 /** What stays of a cache in a registry or a directory. */
 export interface PruneCacheRequest {
   /** Exports of each scope, the newest first; default 1. */
-  readonly generations?: number;
+  readonly generations?: number | undefined;
   /** The scopes that stay; default all. */
-  readonly scopes?: readonly string[];
+  readonly scopes?: readonly string[] | undefined;
   /** Exports whose newest result is older go: milliseconds. */
-  readonly keepDuration?: number;
+  readonly keepDuration?: number | undefined;
   /**
    * Registries only: also delete blobs that nothing needs any more that a tag leads to. Images that go by their digest only
    * are not seen.
    */
-  readonly deleteBlobs?: boolean;
+  readonly deleteBlobs?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,7 +52,7 @@ async function pruneRegistry(store: Store, spec: CacheSpec, request: PruneCacheR
 
 function keptOf({ generations, scopes = [], keepDuration, signal }: PruneCacheRequest): PruneTargetOptions {
   return {
-    ...(generations === undefined ? {} : { generations }),
+    generations,
     ...(scopes.length === 0 ? {} : { scopes }),
     ...(keepDuration === undefined ? {} : { newerThan: timeFromMilliseconds(Date.now() - keepDuration) }),
     signal,

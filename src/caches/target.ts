@@ -26,7 +26,7 @@ export async function openCache(
   const { inspectCache } = await import("../remotecache/index.ts");
   const origin = await originOf(spec, store);
   try {
-    const inspected = await inspectCache(origin, { signal, ...(onWarning === undefined ? {} : { onWarning }) });
+    const inspected = await inspectCache(origin, { signal, onWarning });
     return { ...inspected, name: origin.name };
   } catch (error) {
     throw ofCache(error);

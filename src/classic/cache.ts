@@ -13,9 +13,9 @@ export interface CacheOptions {
   /** Of the stage. */
   readonly platform: Platform;
   /** Names, digests or ids of images whose steps may be taken. Those that are not here are passed over. */
-  readonly cacheFrom?: readonly string[];
+  readonly cacheFrom?: readonly string[] | undefined;
   /** True: nothing ever hits. */
-  readonly noCache?: boolean;
+  readonly noCache?: boolean | undefined;
 }
 
 const MISS: ProbeAnswer = { kind: "miss" };

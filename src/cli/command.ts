@@ -27,9 +27,9 @@ export interface Command {
   /** The whole help text, with an example. */
   readonly help: string;
   /** Commands below this one: `varve cache ls`. */
-  readonly commands?: Commands;
+  readonly commands?: Commands | undefined;
   /** False if it opens no store. Others are run in a mount namespace of their own. */
-  readonly opensStore?: false;
+  readonly opensStore?: false | undefined;
   /** Returns the exit code. Throws `VarveError`. */
   run(argv: readonly string[], context: CommandContext): Promise<number>;
 }

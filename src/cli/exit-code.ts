@@ -39,7 +39,10 @@ export function exitCodeOf(error: unknown): number {
  * What a failure looks like on a terminal: its place in the Dockerfile, the message, the hint, and for a bug the stack. In
  * detail, the stack always, and what each error came from.
  */
-export function describeError(error: unknown, { detail = false }: { readonly detail?: boolean } = {}): string {
+export function describeError(
+  error: unknown,
+  { detail = false }: { readonly detail?: boolean | undefined } = {},
+): string {
   if (!(error instanceof VarveError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `ERROR: ${printable(redact(text))}\nThis is a bug in varve.`;

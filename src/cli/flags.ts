@@ -4,9 +4,9 @@ import { VarveError, parseGoBool } from "../core/index.ts";
 /** One flag of a command. `many` may be given several times; `boolean` also takes `--flag=false`. */
 export interface Flag {
   readonly kind: "boolean" | "string" | "many";
-  readonly short?: string;
+  readonly short?: string | undefined;
   /** What the value is called in the help text. */
-  readonly value?: string;
+  readonly value?: string | undefined;
   readonly help: string;
 }
 
@@ -66,7 +66,7 @@ export function parseFlags<const F extends Flags>(argv: readonly string[], flags
       {
         type: flag.kind === "boolean" ? ("boolean" as const) : ("string" as const),
         multiple: flag.kind === "many",
-        ...(flag.short === undefined ? {} : { short: flag.short }),
+        short: flag.short,
       },
     ]),
   );

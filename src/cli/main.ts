@@ -63,7 +63,7 @@ function contextOf(flags: Parsed<typeof GLOBAL>["flags"], signal: AbortSignal): 
   return {
     store: {
       ...(root === undefined ? {} : { root: resolve(root) }),
-      ...(snapshotter === undefined ? {} : { snapshotter }),
+      snapshotter,
     },
     configPath: config === undefined ? undefined : resolve(config),
     stdin: process.stdin,

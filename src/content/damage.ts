@@ -14,7 +14,7 @@ export function damagedBlob(digest: Digest, state: DamageState, cause?: unknown)
   return new VarveError("storage", `Cannot read blob ${digest}: it was damaged on disk (${STATES[state]})`, {
     details: { digest, damaged: digest, state },
     hint: "The damaged file is out of use: pull or build the image again, and look for more by varve doctor --verify.",
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

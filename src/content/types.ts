@@ -21,9 +21,9 @@ export interface ReadOptions {
 
 export interface OpenOptions extends ReadOptions {
   /** The first byte wanted; past the end of the blob is `invalid-argument`. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /** At most this many bytes. */
-  readonly length?: number;
+  readonly length?: number | undefined;
 }
 
 /** A blob that was read and found right, open until disposed of. Later damage to its file does not show. */
@@ -37,29 +37,29 @@ export interface VerifiedBlob extends AsyncDisposable {
 }
 
 export interface IngestOptions {
-  readonly expected?: Expected;
+  readonly expected?: Expected | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface CommitOptions extends Expected {
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Keeps the blob; taken in the transaction that makes it visible. Without one, the next collection may remove it. */
-  readonly lease?: Lease;
+  readonly lease?: Lease | undefined;
 }
 
 export interface PutOptions extends IngestOptions {
   /** What to do about a blob that is there already: take it as it is (default), or read it first and replace a damaged one. */
-  readonly present?: "trust" | "verify";
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly lease?: Lease;
+  readonly present?: "trust" | "verify" | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly lease?: Lease | undefined;
   /** Excludes other writers of the same ref; without it any number may write the same bytes at once. */
-  readonly ref?: string;
+  readonly ref?: string | undefined;
 }
 
 export interface LeaseOptions {
   /** ms; 5 minutes unless told. A heartbeat renews it while it is held; it ends at the next collection after its process. */
-  readonly ttl?: number;
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly ttl?: number | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 export type LeasedKind = "blob" | "snapshot" | "record";
@@ -118,9 +118,9 @@ export interface CollectedSnapshots {
 
 export interface Sweepers {
   /** Which damaged files go: those that are older than a week (default), or all. */
-  readonly quarantine?: "old" | "all";
+  readonly quarantine?: "old" | "all" | undefined;
   /** Without it, snapshots are left alone. */
-  readonly snapshots?: CollectedSnapshots;
+  readonly snapshots?: CollectedSnapshots | undefined;
   /** Ingests that nobody is writing: those of the last day may be resumed, and stay unless this is `none`. */
   readonly resumable?: "recent" | "none" | undefined;
   readonly signal?: AbortSignal | undefined;

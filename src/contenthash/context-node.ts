@@ -15,7 +15,7 @@ interface ContextNodeParts {
   readonly entries?: ReadonlyMap<ByteString, ContextNode> | undefined;
   readonly owner: Owner;
   /** Told when the entry has been hashed and may be remembered. */
-  readonly onHashed?: (node: ContextNode) => void;
+  readonly onHashed?: ((node: ContextNode) => void) | undefined;
 }
 
 /** One entry of a build context. */

@@ -6,12 +6,12 @@ export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
   readonly size: number;
-  readonly urls?: readonly string[];
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly urls?: readonly string[] | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** Base64 of the content, for small content carried along. */
-  readonly data?: string;
-  readonly platform?: PlatformJson;
-  readonly artifactType?: string;
+  readonly data?: string | undefined;
+  readonly platform?: PlatformJson | undefined;
+  readonly artifactType?: string | undefined;
 }
 
 /** Annotation and label keys with a meaning across rooms. */

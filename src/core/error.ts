@@ -42,9 +42,9 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface VarveErrorOptions {
   /** Facts a program can use: locations, digests, statuses. */
-  readonly details?: Readonly<Record<string, unknown>>;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
   /** One sentence that says what the reader can do about it. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly cause?: unknown;
 }
 

@@ -2,7 +2,7 @@
 export interface MachineError {
   /** An `ErrorCode`. */
   readonly code: "storage" | "unsupported";
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 const FILES = "Raise the limit on open files, for example with ulimit -n 1024.";

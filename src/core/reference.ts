@@ -8,8 +8,8 @@ import { VarveError } from "./error.ts";
 export interface Reference {
   readonly registry: string;
   readonly repository: string;
-  readonly tag?: string;
-  readonly digest?: Digest;
+  readonly tag?: string | undefined;
+  readonly digest?: Digest | undefined;
 }
 
 export const DEFAULT_REGISTRY = "docker.io";
@@ -57,8 +57,8 @@ export function parseReference(text: string): Reference {
   return {
     registry,
     repository,
-    ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined ? {} : { digest: digest }),
+    tag,
+    digest: digest,
   };
 }
 

@@ -8,9 +8,9 @@ export interface Fact {
   /** True if no build with `RUN` steps works where this is missing. */
   readonly required: boolean;
   /** What does not work, or works less well. */
-  readonly consequence?: string;
+  readonly consequence?: string | undefined;
   /** A command that mends it. */
-  readonly mend?: string;
+  readonly mend?: string | undefined;
 }
 
 type Trouble = Pick<Fact, "consequence"> & { readonly mend?: string | undefined };
@@ -29,7 +29,7 @@ export function missing(name: string, value: string, trouble: Trouble): Fact {
 }
 
 function known({ consequence, mend }: Trouble): Pick<Fact, "consequence" | "mend"> {
-  return { ...(consequence === undefined ? {} : { consequence }), ...(mend === undefined ? {} : { mend }) };
+  return { consequence, mend };
 }
 
 export interface DoctorReport {

@@ -9,7 +9,7 @@ export interface ProbeDirectory extends AsyncDisposable {
   /** The directory itself, or the nearest one that exists where it could not be made. */
   readonly path: string;
   /** Why it could not be made: "EACCES". */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** Makes an empty directory in `root`, or in the nearest directory above it that exists; never `root` itself. */

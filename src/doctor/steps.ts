@@ -77,7 +77,7 @@ export function seccompFact({ seccomp }: ExecFacts): Fact {
 
 interface Tool {
   readonly program: string;
-  readonly debian?: string;
+  readonly debian?: string | undefined;
   readonly consequence: string;
 }
 

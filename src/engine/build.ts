@@ -134,7 +134,7 @@ async function compileAll(loaded: LoadedBuild, options: BuildOptions, session: S
   const warnings: LintWarning[] = [];
   const compile = (platform: Platform | undefined, index: number): Promise<CompileResult> => {
     const own = {
-      ...(platform === undefined ? {} : { targetPlatform: platform }),
+      targetPlatform: platform,
       ...(index === 0 ? { warnings } : {}),
     };
     return compileDockerfile(loaded.file, { ...loaded.options, ...own }, session.host, options.signal);
@@ -163,17 +163,17 @@ async function compileOptions(
     noCache: Array.isArray(options.noCache) && options.noCache.length === 0 ? false : (options.noCache ?? false),
     sessionId: session.id,
     multiPlatform,
-    ...(hostname === undefined ? {} : { hostname }),
-    ...(cacheNamespace === undefined ? {} : { cacheNamespace }),
-    ...(lint === undefined ? {} : { lint }),
-    ...(options.target === undefined ? {} : { target: options.target }),
+    hostname,
+    cacheNamespace,
+    lint,
+    target: options.target,
     ...(options.pull === true ? { resolveMode: "pull" as const } : {}),
-    ...(options.extraHosts === undefined ? {} : { extraHosts: options.extraHosts }),
-    ...(options.ulimits === undefined ? {} : { ulimits: options.ulimits }),
-    ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
-    ...(options.cgroupParent === undefined ? {} : { cgroupParent: options.cgroupParent }),
-    ...(resources === undefined ? {} : { linuxResources: resources }),
-    ...(options.network === undefined ? {} : { network: options.network }),
+    extraHosts: options.extraHosts,
+    ulimits: options.ulimits,
+    shmSize: options.shmSize,
+    cgroupParent: options.cgroupParent,
+    linuxResources: resources,
+    network: options.network,
   };
 }
 

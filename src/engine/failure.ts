@@ -19,7 +19,7 @@ export function buildFailure(error: unknown, origin?: Origin): unknown {
   return new VarveError(placed.code, `failed to solve: ${placed.message}`, {
     details: placed.details,
     cause: placed,
-    ...(placed.hint === undefined ? {} : { hint: placed.hint }),
+    hint: placed.hint,
   });
 }
 

@@ -27,7 +27,7 @@ function solverVertices(top: Vertex, deps: OpDeps): Made {
       inputs: vertex.inputs.map(({ vertex: input, output }) => ({ vertex: madeOf(made, input), output })),
       op: solverOp(vertex, deps),
       ignoreCache,
-      ...(exportCache === undefined ? {} : { exportCache }),
+      exportCache,
     });
   }
   return made;

@@ -6,8 +6,8 @@ import type { Session } from "./session.ts";
 import { transferStatuses, waitLine } from "./progress/transfers.ts";
 
 export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
-  readonly digest?: string;
-  readonly configDigest?: string;
+  readonly digest?: string | undefined;
+  readonly configDigest?: string | undefined;
 };
 
 export interface OutputMode {
@@ -37,10 +37,10 @@ export async function exportOutputs(
   return {
     names,
     digest: descriptor.digest,
-    ...(configDigest === undefined ? {} : { configDigest }),
+    configDigest,
     metadata: {
       "containerimage.digest": descriptor.digest,
-      ...(configDigest === undefined ? {} : { "containerimage.config.digest": configDigest }),
+      "containerimage.config.digest": configDigest,
       "containerimage.descriptor": descriptor,
       ...(names.length === 0 ? {} : { "image.name": names.join(",") }),
     },

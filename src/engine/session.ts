@@ -1,24 +1,15 @@
+import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
-import { Limits, VarveError, hostPlatform, normalizePlatform } from "../core/index.ts";
+import { VarveError, hostPlatform, normalizePlatform } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
-import { StatCache } from "../contenthash/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
 import { type Hold, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
-import {
-  GitSource,
-  HttpSource,
-  ImageSource,
-  type LocalContext,
-  type PullPolicy,
-  openLocalContext,
-  readContextFile,
-} from "../source/index.ts";
+import { GitSource, HttpSource, ImageSource, type PullPolicy } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
 import { type Imports, startImports } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
-import { readIgnorePatterns } from "./context/ignore-file.ts";
 import type { Wait } from "../io/index.ts";
 import { waitLine } from "./progress/transfers.ts";
 import type { OpDeps } from "./ops/deps.ts";
@@ -29,16 +20,6 @@ import type { BuildOptions } from "./options/options.ts";
 import { Progress, messageOf } from "./progress/progress.ts";
 import { Secrets } from "./options/secrets.ts";
 import type { Store } from "./store/store.ts";
-
-/** A directory of this machine that a build reads. */
-export interface LocalDirectory {
-  readonly path: string;
-  /** It is there in later builds too, so that remembering checksums of its files pays. */
-  readonly lasting: boolean;
-}
-
-/** Directories by the name of their `local://` source. */
-export type LocalDirectories = Map<string, LocalDirectory>;
 
 /** What the build is asked for: not what is solved on the way to that, such as a context. */
 type Targets =
@@ -60,11 +41,11 @@ export class Session implements AsyncDisposable {
   readonly progress: Progress;
   readonly hold: Hold;
   readonly images: ImageSource;
-  readonly locals: LocalDirectories = new Map();
+  readonly locals: LocalContexts;
   readonly #stack: AsyncDisposableStack;
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
-  readonly #contexts = new Map<string, Promise<LocalContext>>();
+  readonly #imports: Imports;
   #targets: Targets = { kind: "not-begun" };
 
   private constructor(options: BuildOptions, parts: SessionParts, stack: AsyncDisposableStack) {
@@ -76,6 +57,7 @@ export class Session implements AsyncDisposable {
     this.hold = { lease: own, signal };
     const { content, records, registry, images } = store;
     this.images = new ImageSource({ content, images, registry, records });
+    this.locals = new LocalContexts(store.state, signal);
     this.#deps = {
       content,
       records,
@@ -83,7 +65,7 @@ export class Session implements AsyncDisposable {
       images: this.images,
       http: new HttpSource({ content, records, state: store.state }),
       git: new GitSource(records, join(store.root, "git")),
-      local: (name, attrs) => this.#local(name, attrs),
+      local: (source) => this.locals.open(source),
       secrets,
       runner: shared.runner,
       platform: hostPlatform(),
@@ -91,13 +73,8 @@ export class Session implements AsyncDisposable {
       hold: { lease: shared.lease, signal },
       limits: { shmSize: options.shmSize },
     };
-    this.#job = store.solver.open({
-      signal,
-      caches: imports.caches,
-      onEvent: (event) => this.progress.solver(event),
-      retain: (result) => this.#retain(result),
-    });
-    stack.use(this.#job);
+    this.#imports = imports;
+    this.#job = this.#openJob();
   }
 
   static async open(options: BuildOptions): Promise<Session> {
@@ -119,7 +96,7 @@ export class Session implements AsyncDisposable {
   async solve(edges: readonly (Edge | undefined)[]): Promise<Result[]> {
     const there = edges.filter((edge) => edge !== undefined);
     this.#targets = { kind: "begun" };
-    const solved = await this.#solve(there);
+    const solved = await this.#solve(there, this.#job);
     this.#targets = { kind: "solved", results: solved };
     const results = new Map(there.map((edge, index) => [edge, solved[index]?.result]));
     return edges.map((edge) =>
@@ -127,9 +104,12 @@ export class Session implements AsyncDisposable {
     );
   }
 
-  /** Solves what is needed to know what the build is asked for. The result is kept until the session ends. */
+  /**
+   * Solves what is needed to know what the build is asked for, in a job of its own: it is no part of what is exported. The
+   * result is kept until the session ends.
+   */
   async prepare(edge: Edge): Promise<Result> {
-    const [solved] = await this.#solve([edge]);
+    const [solved] = await this.#solve([edge], this.#openJob());
     return solved?.result ?? recordResult(SCRATCH);
   }
 
@@ -174,7 +154,7 @@ export class Session implements AsyncDisposable {
   get host(): CompileHost {
     return {
       resolveImage: async (request) => await this.#resolveImage(request),
-      ignorePatterns: async (name) => await Promise.resolve(this.#ignorePatterns(name)),
+      ignorePatterns: async (name) => await Promise.resolve(this.locals.ignorePatterns(name)),
       sourceTime: async (edge, signal) =>
         await sourceTime(edge, this.#deps, { ...this.hold, ...(signal && { signal }) }),
     };
@@ -185,10 +165,21 @@ export class Session implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  async #solve(edges: readonly Edge[]): Promise<readonly SolveResult<Result>[]> {
+  #openJob(): SolverJob<Result> {
+    return this.#stack.use(
+      this.store.solver.open({
+        signal: this.hold.signal,
+        caches: this.#imports.caches,
+        onEvent: (event) => this.progress.solver(event),
+        retain: (result) => this.#retain(result),
+      }),
+    );
+  }
+
+  async #solve(edges: readonly Edge[], job: SolverJob<Result>): Promise<readonly SolveResult<Result>[]> {
     const graph = solverGraph(edges, this.#deps);
     this.progress.expect(graph.steps);
-    return await this.#job.solve(graph.edges);
+    return await job.solve(graph.edges);
   }
 
   async #resolveImage(request: ResolveRequest): ReturnType<CompileHost["resolveImage"]> {
@@ -203,37 +194,6 @@ export class Session implements AsyncDisposable {
       );
       return { digest: image.digest, config: image.configBytes };
     });
-  }
-
-  /** A context directory, scanned once for each set of patterns. */
-  #local(name: string, attrs: ReadonlyMap<string, string>): Promise<LocalContext> {
-    const key = JSON.stringify([name, ...[...attrs].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
-    const known = this.#contexts.get(key);
-    if (known !== undefined) return known;
-    const { path, lasting } = this.#directory(name);
-    const list = (attr: string): string[] => JSON.parse(attrs.get(attr) ?? "[]") as string[];
-    const context = openLocalContext(path, {
-      name,
-      excludePatterns: list("local.excludepatterns"),
-      includePatterns: list("local.includepattern"),
-      followPaths: list("local.followpaths"),
-      ...(lasting ? { cache: new StatCache(this.store.state) } : {}),
-      ...(this.hold.signal === undefined ? {} : { signal: this.hold.signal }),
-    });
-    this.#contexts.set(key, context);
-    return context;
-  }
-
-  #directory(name: string): LocalDirectory {
-    const directory = this.locals.get(name);
-    if (directory !== undefined) return directory;
-    throw new VarveError("internal", `Cannot read context ${name}: this build has none of that name`);
-  }
-
-  /** What the `.dockerignore` of a named context says; nothing if it has none. */
-  #ignorePatterns(name: string): readonly string[] {
-    const text = readContextFile(this.#directory(name).path, ".dockerignore", Limits.ignoreFile);
-    return text === undefined ? [] : readIgnorePatterns(`${name}/.dockerignore`, text);
   }
 
   #retain(result: Result): void {

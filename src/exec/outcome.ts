@@ -6,7 +6,7 @@ import type { LaunchEnd } from "./launch.ts";
 /** Exit status, with the signal that a status above 128 stands for. */
 export interface Exit {
   readonly exitCode: number;
-  readonly signal?: NodeJS.Signals;
+  readonly signal?: NodeJS.Signals | undefined;
 }
 
 const SIGNALS: ReadonlyMap<number, NodeJS.Signals> = new Map(

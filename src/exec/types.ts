@@ -11,8 +11,8 @@ export interface Runtime {
 
 /** Who owns a generated file inside the step; 0 unless said. */
 export interface FileOwner {
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /**
@@ -27,20 +27,25 @@ export type RunMount =
       readonly kind: "bind";
       readonly target: string;
       readonly source: string;
-      readonly subpath?: string;
-      readonly readonly?: boolean;
+      readonly subpath?: string | undefined;
+      readonly readonly?: boolean | undefined;
     }
   /** An empty tmpfs; `size` in bytes, the kernel's default (half the memory) if absent. */
-  | { readonly kind: "tmpfs"; readonly target: string; readonly size?: number }
+  | { readonly kind: "tmpfs"; readonly target: string; readonly size?: number | undefined }
   /** A file that exists in memory only, for the time of the step; mode 0400 unless said. */
   | ({
       readonly kind: "secret";
       readonly target: string;
       readonly content: Uint8Array;
-      readonly mode?: number;
+      readonly mode?: number | undefined;
     } & FileOwner)
   /** A listening Unix socket of the machine, reachable at `target`; an agent's. Mode 0600 unless said. */
-  | ({ readonly kind: "ssh"; readonly target: string; readonly socket: string; readonly mode?: number } & FileOwner);
+  | ({
+      readonly kind: "ssh";
+      readonly target: string;
+      readonly socket: string;
+      readonly mode?: number | undefined;
+    } & FileOwner);
 
 export interface ProcessSpec {
   /** The first is looked up in the step's `PATH` unless it holds a slash. */
@@ -65,66 +70,66 @@ export interface Ulimit {
 }
 
 export interface DnsConfig {
-  readonly servers?: readonly string[];
-  readonly search?: readonly string[];
-  readonly options?: readonly string[];
+  readonly servers?: readonly string[] | undefined;
+  readonly search?: readonly string[] | undefined;
+  readonly options?: readonly string[] | undefined;
 }
 
 /** Limits a control group enforces. Those for which the machine has no controller are left out, with a warning. */
 export interface ResourceLimits {
   /** Bytes. */
-  readonly memory?: number;
+  readonly memory?: number | undefined;
   /** Bytes of memory and swap together; -1 is no limit. */
-  readonly memorySwap?: number;
-  readonly cpuShares?: number;
+  readonly memorySwap?: number | undefined;
+  readonly cpuShares?: number | undefined;
   /** Microseconds in each `cpuPeriod`. */
-  readonly cpuQuota?: number;
+  readonly cpuQuota?: number | undefined;
   /** Microseconds. */
-  readonly cpuPeriod?: number;
+  readonly cpuPeriod?: number | undefined;
   /** A list such as `0-2,4`. */
-  readonly cpusetCpus?: string;
-  readonly cpusetMems?: string;
+  readonly cpusetCpus?: string | undefined;
+  readonly cpusetMems?: string | undefined;
   /** Processes and threads at once. */
-  readonly pids?: number;
+  readonly pids?: number | undefined;
 }
 
 /** A device node of the machine, made in the step under the same path unless `target` says otherwise. */
 export interface DeviceSpec {
   readonly source: string;
-  readonly target?: string;
+  readonly target?: string | undefined;
   /** Some of `rwm`; all unless said. */
-  readonly permissions?: string;
+  readonly permissions?: string | undefined;
 }
 
 /** Relative paths of the machine start at the working directory of this process. */
 export interface RunSpec {
   /** Directory that holds the root filesystem, mounted. The step writes into it. */
   readonly rootfs: string;
-  readonly readonlyRootfs?: boolean;
-  readonly mounts?: readonly RunMount[];
+  readonly readonlyRootfs?: boolean | undefined;
+  readonly mounts?: readonly RunMount[] | undefined;
   readonly process: ProcessSpec;
-  readonly network?: NetworkMode;
-  readonly security?: SecurityMode;
+  readonly network?: NetworkMode | undefined;
+  readonly security?: SecurityMode | undefined;
   /** `buildkitsandbox`, as BuildKit's, unless said. */
-  readonly hostname?: string;
-  readonly extraHosts?: readonly NetworkHost[];
-  readonly dns?: DnsConfig;
-  readonly ulimits?: readonly Ulimit[];
+  readonly hostname?: string | undefined;
+  readonly extraHosts?: readonly NetworkHost[] | undefined;
+  readonly dns?: DnsConfig | undefined;
+  readonly ulimits?: readonly Ulimit[] | undefined;
   /** Size of `/dev/shm` in bytes; 64 MiB unless said. */
-  readonly shmSize?: number;
+  readonly shmSize?: number | undefined;
   /** A control group, absolute in the hierarchy, under which the step's own is made; this process's own if absent. */
-  readonly cgroupParent?: string;
+  readonly cgroupParent?: string | undefined;
   /** Also puts a generated `/etc/hostname` in place, as Docker's classic builder does and BuildKit does not. */
-  readonly hostnameFile?: boolean;
-  readonly limits?: ResourceLimits;
-  readonly devices?: readonly DeviceSpec[];
+  readonly hostnameFile?: boolean | undefined;
+  readonly limits?: ResourceLimits | undefined;
+  readonly devices?: readonly DeviceSpec[] | undefined;
   /**
    * Called with each piece of output as it comes, 1 for standard output and 2 for standard error. The stream pauses until
    * what it returns settles; a rejection ends the step and is what `run` rejects with.
    */
-  readonly onOutput?: (stream: 1 | 2, chunk: Uint8Array) => void | Promise<void>;
+  readonly onOutput?: ((stream: 1 | 2, chunk: Uint8Array) => void | Promise<void>) | undefined;
   /** Something asked for could not be had and was left out: a limit without a controller for example. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** How a step that started has ended. A status other than 0 is a result, not an error. */
@@ -132,13 +137,13 @@ export interface RunResult {
   /** 0 to 255; 128 + n if signal n ended the step's first process. */
   readonly exitCode: number;
   /** `SIGKILL` for example, where `exitCode` is 128 + n. A shell reports its last child's signal in the same way. */
-  readonly signal?: NodeJS.Signals;
+  readonly signal?: NodeJS.Signals | undefined;
   /** True if the kernel killed a process of the step because its memory limit was reached. */
   readonly oomKilled: boolean;
 }
 
 export interface RunOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -159,5 +164,5 @@ export interface RunnerOptions {
   /** Directory for bundles and runtime state; made if missing. Several processes may share it. */
   readonly stateDir: string;
   /** What `findRuntime` finds, unless said. */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | undefined;
 }

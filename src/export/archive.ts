@@ -37,7 +37,7 @@ export async function exportArchive(
     format,
     images: [{ descriptor: image.descriptor, names }],
     created,
-    ...(deps.hold.signal === undefined ? {} : { signal: deps.hold.signal }),
+    signal: deps.hold.signal,
   };
   await deps.part("sending tarball", async () => {
     if (path !== "-") await makeDestDirectory(attrs.tar ? dirname(path) : path);

@@ -119,7 +119,7 @@ async function makeLayers(
   deps: ExportDeps,
 ): Promise<LayerBlob[]> {
   const { compression, level, forceCompression } = attrs;
-  const options = { compression, force: forceCompression, ...(level === undefined ? {} : { level }) };
+  const options = { compression, force: forceCompression, level };
   const layers = await deps.records.blobs(platform.record, options, deps.hold);
   if (!attrs.rewriteTimestamp) return layers;
   if (epoch === undefined) {
@@ -150,9 +150,9 @@ async function makeConfig(
       createdAt: new Date(createdAt).toISOString(),
       description,
     })),
-    ...(epoch === undefined ? {} : { epoch }),
-    ...(base === undefined ? {} : { base }),
-    ...(inlineCache === undefined ? {} : { inlineCache }),
+    epoch,
+    base,
+    inlineCache,
   });
   if (unaccounted) deps.warn("the image's history speaks of layers that do not exist");
   return encodeImageConfig(config);

@@ -102,7 +102,7 @@ async function* packed(
   const seconds = given.kind === "seconds" ? given.seconds : given.kind === "unset" ? source.epoch : undefined;
   const mtime = seconds === undefined ? undefined : (): bigint => BigInt(seconds) * 1_000_000_000n;
   await using view = await deps.records.mount(platform.record, deps.hold);
-  yield* packTree(view.path, { xattrs: "user", signal: deps.hold.signal, ...(mtime === undefined ? {} : { mtime }) });
+  yield* packTree(view.path, { xattrs: "user", signal: deps.hold.signal, mtime });
 }
 
 /** Passes a tar on, telling of each entry first. */

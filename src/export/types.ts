@@ -9,9 +9,9 @@ export interface ExportPlatform {
   readonly platform: Platform;
   readonly record: RecordId;
   /** An image config as JSON; without one the image gets a plain one. */
-  readonly config?: Uint8Array;
+  readonly config?: Uint8Array | undefined;
   /** The config of the image it was built on: its layers and its part of the history keep their times. */
-  readonly base?: Uint8Array;
+  readonly base?: Uint8Array | undefined;
 }
 
 export interface ExportSource {
@@ -38,7 +38,7 @@ export interface ExportDeps {
   readonly warn: (message: string) => void;
   readonly onTransfer: OnTransfer;
   /** The cache to be written into the config of a platform's image; given where one is wanted. */
-  readonly inlineCache?: InlineCache;
+  readonly inlineCache?: InlineCache | undefined;
 }
 
 /** `platform` is the index of the source's platform. Undefined if there is nothing to write. */

@@ -28,7 +28,7 @@ export function actionFailure(error: unknown, doing: string): VarveError {
   const failure = failureCode(code);
   return new VarveError(failure, `Cannot ${doing}: ${what}`, {
     cause: error,
-    details: { errno: code, ...(shown === undefined ? {} : { path: shown }) },
+    details: { errno: code, path: shown },
     ...(failure === "unsupported" ? { hint: "Run as root: only root can give files to others." } : {}),
   });
 }

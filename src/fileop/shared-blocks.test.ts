@@ -52,7 +52,7 @@ for (const type of ["btrfs", "xfs"] as const) {
     const [source, target] = ["source", "target"].map((name) => {
       const [lower, upper, work, view] = ["lower", "upper", "work", "view"].map((part) => join(root, name, part));
       for (const path of [lower, upper, work, view]) mkdirSync(path as string, { recursive: true });
-      mountOverlay({ lower: [lower as string], upper: upper as string, work: work as string, target: view as string });
+      mountOverlay({ lower: [lower as string], upper: upper, work: work, target: view as string });
       mounts.defer(() => unmount(view as string));
       return view as string;
     }) as [string, string];

@@ -1,14 +1,14 @@
-import { normalizePlatform, type Platform, throwIfAborted } from "../core/index.ts";
-import { type Dockerfile, fault, Linter } from "../dockerfile/index.ts";
-import { type State, walkVertices } from "../llb/index.ts";
+import { type State, localSourceOf, walkVertices } from "../llb/index.ts";
+import { type Platform, normalizePlatform, throwIfAborted } from "../core/index.ts";
+import { type Dockerfile, Linter, fault } from "../dockerfile/index.ts";
 import { builtInArgs } from "./arguments.ts";
-import { compileContext, type CompileContext } from "./context.ts";
-import { addEntries, type ImageConfig, imagePlatform, platformFields, tidyImage } from "./config/image.ts";
+import { type CompileContext, compileContext } from "./context.ts";
+import { type ImageConfig, addEntries, imagePlatform, platformFields, tidyImage } from "./config/image.ts";
 import { lintDefaultArgs } from "./lint-from.ts";
 import type { CompileHost, CompileOptions, CompileResult, NeededLocal } from "./options.ts";
 import { atAsync } from "./dispatch/error-place.ts";
 import { type PassResult, runPass } from "./dispatch/pass.ts";
-import { makePlan, type Plan } from "./stages/plan.ts";
+import { type Plan, makePlan } from "./stages/plan.ts";
 import type { MissingBases } from "./stages/resolve.ts";
 import type { StageState } from "./dispatch/stage-state.ts";
 import { rfc3339 } from "./config/history.ts";
@@ -74,18 +74,13 @@ function finishImage({ image }: StageState, { options, target, implicitTarget }:
   return tidyImage({ ...image, ...platformFields(normalizePlatform(normal)) });
 }
 
-function strings(attribute: string | undefined): readonly string[] | undefined {
-  const value: unknown = attribute === undefined ? undefined : JSON.parse(attribute);
-  return Array.isArray(value) ? value.map(String) : undefined;
-}
-
 /** The directories that the graph below a state asks the client for. */
 function neededLocals({ edge }: State): NeededLocal[] {
   return (edge === undefined ? [] : walkVertices([edge.vertex])).flatMap(({ op }) => {
-    if (op.kind !== "source" || !op.identifier.startsWith("local://")) return [];
-    const exclude = strings(op.attrs.get("local.excludepatterns")) ?? [];
-    const followPaths = strings(op.attrs.get("local.followpaths"));
-    return [{ name: op.identifier.slice("local://".length), exclude, followPaths }];
+    const source = localSourceOf(op);
+    if (source === undefined) return [];
+    const { name, excludePatterns: exclude = [], followPaths } = source;
+    return [{ name, exclude, followPaths }];
   });
 }
 

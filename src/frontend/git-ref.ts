@@ -10,9 +10,9 @@ export interface GitRef {
   readonly ref: string;
   readonly subdir: string;
   readonly checksum: string;
-  readonly keepGitDir?: boolean;
-  readonly submodules?: boolean;
-  readonly mtime?: "checkout" | "commit";
+  readonly keepGitDir?: boolean | undefined;
+  readonly submodules?: boolean | undefined;
+  readonly mtime?: "checkout" | "commit" | undefined;
   readonly fetchByCommit: boolean;
 }
 
@@ -150,7 +150,7 @@ export function gitState(ref: GitRef, name: string, options: GitOptions = {}): S
     ...(ref.checksum === "" ? {} : { checksum: ref.checksum }),
     ...(ref.submodules === false ? { skipSubmodules: true } : {}),
     ...(ref.fetchByCommit ? { fetchByCommit: true } : {}),
-    ...(ref.mtime === undefined ? {} : { mtime: ref.mtime }),
+    mtime: ref.mtime,
     ...options,
   });
 }
@@ -161,7 +161,7 @@ export function gitState(ref: GitRef, name: string, options: GitOptions = {}): S
  */
 export function gitContext(
   url: string,
-  options: { readonly keepGitDir?: boolean; readonly commitTimes?: boolean } = {},
+  options: { readonly keepGitDir?: boolean | undefined; readonly commitTimes?: boolean | undefined } = {},
 ): State | undefined {
   const isShort = url.startsWith("github.com/");
   const ref = parseGitRef(isShort ? shortForm(url) : url);

@@ -6,7 +6,7 @@ import type { ImageConfig } from "./config/image.ts";
 /** Where files that are not in the Dockerfile come from. */
 export type MainContext =
   /** A directory of the client. `name` is the name of the local source; `exclude` the patterns of its ignore file. */
-  | { readonly kind: "local"; readonly name?: string; readonly exclude?: readonly string[] }
+  | { readonly kind: "local"; readonly name?: string | undefined; readonly exclude?: readonly string[] | undefined }
   /** Anything a graph can make: a git repository, an unpacked archive. */
   | { readonly kind: "state"; readonly state: State };
 
@@ -21,47 +21,47 @@ export type NamedContext =
   /** One file, named `context`. */
   | { readonly kind: "http"; readonly url: string }
   /** The result of another build, with its image config if it has one. */
-  | { readonly kind: "result"; readonly edge: Edge | undefined; readonly config?: Uint8Array };
+  | { readonly kind: "result"; readonly edge: Edge | undefined; readonly config?: Uint8Array | undefined };
 
 /** How images are found: as the registry says, always asking it, or a local one first. */
 export type ResolveMode = "default" | "pull" | "local";
 
 export interface CompileOptions {
   /** The stage to build, by name or number; the last one unless given. */
-  readonly target?: string;
+  readonly target?: string | undefined;
   /** What to build for; undefined: the build platform, or what the base image is for. */
-  readonly targetPlatform?: Platform;
+  readonly targetPlatform?: Platform | undefined;
   /** Where commands run by default; the host unless given. */
-  readonly buildPlatform?: Platform;
+  readonly buildPlatform?: Platform | undefined;
   /** More than one platform is built: names in progress say which. */
-  readonly multiPlatform?: boolean;
-  readonly buildArgs?: ReadonlyMap<string, string>;
-  readonly labels?: ReadonlyMap<string, string>;
+  readonly multiPlatform?: boolean | undefined;
+  readonly buildArgs?: ReadonlyMap<string, string> | undefined;
+  readonly labels?: ReadonlyMap<string, string> | undefined;
   /** True: no step may come from the cache; names: those stages' steps. */
-  readonly noCache?: boolean | readonly string[];
-  readonly context?: MainContext;
-  readonly namedContexts?: ReadonlyMap<string, NamedContext>;
-  readonly resolveMode?: ResolveMode;
-  readonly extraHosts?: readonly HostIp[];
-  readonly ulimits?: readonly Ulimit[];
+  readonly noCache?: boolean | readonly string[] | undefined;
+  readonly context?: MainContext | undefined;
+  readonly namedContexts?: ReadonlyMap<string, NamedContext> | undefined;
+  readonly resolveMode?: ResolveMode | undefined;
+  readonly extraHosts?: readonly HostIp[] | undefined;
+  readonly ulimits?: readonly Ulimit[] | undefined;
   /** Bytes of `/dev/shm`; 0 is the runner's default. */
-  readonly shmSize?: number;
-  readonly cgroupParent?: string;
-  readonly hostname?: string;
+  readonly shmSize?: number | undefined;
+  readonly cgroupParent?: string | undefined;
+  readonly hostname?: string | undefined;
   /** The network of steps that name none. */
-  readonly network?: NetMode;
-  readonly devices?: readonly CdiDevice[];
-  readonly linuxResources?: LinuxResources;
+  readonly network?: NetMode | undefined;
+  readonly devices?: readonly CdiDevice[] | undefined;
+  readonly linuxResources?: LinuxResources | undefined;
   /** Keeps this build's cache mounts apart from others'. */
-  readonly cacheNamespace?: string;
+  readonly cacheNamespace?: string | undefined;
   /** `local.session` of local sources. */
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** Compiles every stage, not just what the target needs: for checks. */
-  readonly allStages?: boolean;
+  readonly allStages?: boolean | undefined;
   /** Replaces what the Dockerfile's `check` directive says. */
-  readonly lint?: LintOptions;
+  readonly lint?: LintOptions | undefined;
   /** Takes what the checks find, that of the file's own first: of a build that fails, what they found before its error. */
-  readonly warnings?: LintWarning[];
+  readonly warnings?: LintWarning[] | undefined;
 }
 
 /** What an image reference stands for. */
@@ -71,7 +71,7 @@ export interface ResolvedImage {
   /** The image config for the platform, as bytes. */
   readonly config: Uint8Array;
   /** The reference to use instead, if a policy replaced it. */
-  readonly reference?: string;
+  readonly reference?: string | undefined;
 }
 
 export interface ResolveRequest {
@@ -83,8 +83,8 @@ export interface ResolveRequest {
   /** What progress calls it: `[internal] load metadata for docker.io/library/alpine:3`. */
   readonly name: string;
   /** Set for an OCI layout: the id of the store. */
-  readonly ociStore?: string;
-  readonly signal?: AbortSignal;
+  readonly ociStore?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What compiling needs from outside. */

@@ -55,8 +55,8 @@ export async function children(
 
 export interface WalkOptions {
   /** Passes over documents that are not in the store; otherwise they are `not-found`. */
-  readonly allowMissing?: boolean;
-  readonly signal?: AbortSignal;
+  readonly allowMissing?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface Step {
@@ -91,7 +91,7 @@ export async function* walkDescriptors(
 
 /** Makes every manifest and index keep its parts, whether or not they are in the store yet. */
 export async function linkImage(store: ContentStore, root: Descriptor, signal?: AbortSignal): Promise<void> {
-  const options = { allowMissing: true, ...(signal && { signal }) };
+  const options = { allowMissing: true, signal };
   for await (const { descriptor, children: parts } of walkDescriptors(store, root, options))
     if (parts.length > 0)
       store.link(

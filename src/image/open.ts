@@ -82,7 +82,7 @@ export async function openImage(
   store: ContentStore,
   root: Descriptor,
   platform: Platform,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Image> {
   let descriptor = root;
   for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth++) {

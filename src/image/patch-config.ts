@@ -15,11 +15,11 @@ export interface PatchOptions {
   /** The image's layers, lowest first. */
   readonly layers: readonly ExportedLayer[];
   /** Seconds since 1970: no time that this build has made is later. */
-  readonly epoch?: number;
+  readonly epoch?: number | undefined;
   /** The config of the image that this one was built on: its part of the history keeps its times. */
-  readonly base?: ImageConfig;
+  readonly base?: ImageConfig | undefined;
   /** The inline cache: any JSON, as the cache exporter wrote it. */
-  readonly inlineCache?: Uint8Array;
+  readonly inlineCache?: Uint8Array | undefined;
 }
 
 export interface PatchedConfig {

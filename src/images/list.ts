@@ -8,7 +8,7 @@ import type { LocalImages } from "./types.ts";
  */
 export async function listEntries(
   store: LocalImages,
-  { all = false }: { readonly all?: boolean } = {},
+  { all = false }: { readonly all?: boolean | undefined } = {},
 ): Promise<CatalogueEntry[]> {
   const relations = new ImageRelations(store.state);
   const entries = await listAll(store);

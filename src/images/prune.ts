@@ -7,10 +7,10 @@ import { removeImage } from "./remove.ts";
 
 export interface PruneImagesOptions {
   /** True, the default: only images without a name. False: every image that no container uses. */
-  readonly dangling?: boolean;
+  readonly dangling?: boolean | undefined;
   /** Which of them may go: all, unless told. */
-  readonly matches?: (entry: CatalogueEntry) => boolean;
-  readonly inUse?: InUse;
+  readonly matches?: ((entry: CatalogueEntry) => boolean) | undefined;
+  readonly inUse?: InUse | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

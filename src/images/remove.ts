@@ -4,10 +4,10 @@ import { type Descriptor, type Digest, VarveError, familiarReference, parseRefer
 import { findImage } from "./find.ts";
 
 export interface RemoveOptions {
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /** Leave untagged parents that nobody needs any more. */
-  readonly noPrune?: boolean;
-  readonly inUse?: InUse;
+  readonly noPrune?: boolean | undefined;
+  readonly inUse?: InUse | undefined;
 }
 
 interface Target {

@@ -22,7 +22,7 @@ export interface ImageSummary {
 /** Images with a name, in order of it, then those without, newest first. Steps of others are among these if `all` is set. */
 export async function listImages(
   store: LocalImages,
-  { all = false }: { readonly all?: boolean } = {},
+  { all = false }: { readonly all?: boolean | undefined } = {},
 ): Promise<ImageSummary[]> {
   const local = await listEntries(store, { all });
   const unnamed = local.filter(({ names }) => names.length === 0);

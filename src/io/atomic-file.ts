@@ -63,7 +63,7 @@ export class StagedFile implements AsyncDisposable {
 export async function writeFileAtomic(
   path: string,
   data: Uint8Array | string | Bytes,
-  { mode = 0o644 }: { mode?: number } = {},
+  { mode = 0o644 }: { mode?: number | undefined } = {},
 ): Promise<void> {
   await using staged = await StagedFile.beside(path, mode);
   await staged.write(data);

@@ -4,9 +4,9 @@ import { DigestHasher, type Digest, VarveError, digestAlgorithm } from "../core/
 export type Bytes = AsyncIterable<Uint8Array>;
 
 export interface Expected {
-  readonly digest?: Digest;
+  readonly digest?: Digest | undefined;
   /** Bytes. */
-  readonly size?: number;
+  readonly size?: number | undefined;
 }
 
 /** What a stream is called in the messages about it. */

@@ -22,16 +22,16 @@ export interface ApplyLayerOptions {
    */
   readonly lowerView?: Path | undefined;
   /** For "overlay": the overlay will be mounted with `userxattr`. */
-  readonly userXattr?: boolean;
+  readonly userXattr?: boolean | undefined;
   /** Set owners as the archive says, which takes CAP_CHOWN; true if left out. */
-  readonly chown?: boolean;
+  readonly chown?: boolean | undefined;
   /**
    * The bytes are a layer's blob, compressed or not, whose archive has this digest: `corrupt` if it has not. Undefined: they are
    * the archive itself.
    */
   readonly diffId?: Digest | undefined;
   /** What the layer is called in messages. */
-  readonly what?: string;
+  readonly what?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -7,7 +7,7 @@ export interface CreateLayerOptions {
   /** gzip and estargz 0 to 9, zstd 0 to 22. */
   readonly level?: number | undefined;
   /** Family of the media type; "oci" if left out. */
-  readonly family?: "oci" | "docker";
+  readonly family?: "oci" | "docker" | undefined;
 }
 
 /** What is known of a layer once it has been made. Digest and size of the blob are told by whoever stores it. */

@@ -10,11 +10,11 @@ export interface ExtractOptions {
   /** Owner of everything, instead of what the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** Set owners at all, which takes CAP_CHOWN; true if left out. */
-  readonly chown?: boolean;
+  readonly chown?: boolean | undefined;
   /** What the archive is called in messages; the path if left out. */
-  readonly what?: string;
+  readonly what?: string | undefined;
   /** Is shown each entry before it is unpacked; what it returns is unpacked instead. For whoever reads along. */
-  readonly onEntry?: (entry: TarEntry) => TarEntry;
+  readonly onEntry?: ((entry: TarEntry) => TarEntry) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -44,7 +44,7 @@ export interface TarEntry extends TarHeader {
   /** All of the content, a sparse file's holes as zeros. */
   readonly body: Bytes;
   /** For a sparse file, to be read instead of `body`: only what is stored, in order; what it leaves out are holes. */
-  readonly pieces?: AsyncIterable<TarPiece>;
+  readonly pieces?: AsyncIterable<TarPiece> | undefined;
 }
 
 /** Content to be written: bytes at hand, or a stream of a known size that must turn out to have it. */
@@ -55,15 +55,15 @@ export interface TarInput {
   /** Relative, without leading "/" or "./"; a directory's trailing "/" is added if it is missing. */
   readonly path: ByteString;
   /** "file" if left out. */
-  readonly type?: TarEntryType;
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly type?: TarEntryType | undefined;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
   /** Nanoseconds since 1970; written as whole seconds, rounded down. */
-  readonly mtime?: bigint;
-  readonly linkPath?: ByteString;
-  readonly devMajor?: number;
-  readonly devMinor?: number;
-  readonly xattrs?: ReadonlyMap<ByteString, Uint8Array>;
-  readonly body?: TarBody;
+  readonly mtime?: bigint | undefined;
+  readonly linkPath?: ByteString | undefined;
+  readonly devMajor?: number | undefined;
+  readonly devMinor?: number | undefined;
+  readonly xattrs?: ReadonlyMap<ByteString, Uint8Array> | undefined;
+  readonly body?: TarBody | undefined;
 }

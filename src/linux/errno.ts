@@ -10,8 +10,8 @@ export interface SystemError extends Error {
   readonly code: string;
   readonly errno: number;
   readonly syscall: string;
-  readonly path?: string;
-  readonly dest?: string;
+  readonly path?: string | undefined;
+  readonly dest?: string | undefined;
 }
 
 function nameOf(errno: number): string {

@@ -23,13 +23,13 @@ const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 
 export interface MountOptions {
-  readonly source?: Path;
+  readonly source?: Path | undefined;
   readonly target: Path;
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** `MountFlag`s. */
-  readonly flags?: number;
+  readonly flags?: number | undefined;
   /** The filesystem's own options, comma-separated; at most a page. */
-  readonly data?: Path;
+  readonly data?: Path | undefined;
 }
 
 const orNull = (path: Path | undefined): Buffer | null => (path === undefined ? null : cstring(path));
@@ -44,7 +44,7 @@ export function mount({ source, target, type, flags = 0, data }: MountOptions): 
 export function bindMount(
   source: Path,
   target: Path,
-  { readonly = false }: { readonly readonly?: boolean } = {},
+  { readonly = false }: { readonly readonly?: boolean | undefined } = {},
 ): void {
   mount({ source, target, flags: MountFlag.bind | MountFlag.recursive });
   if (!readonly) return;
@@ -60,11 +60,14 @@ export function bindMount(
  * Unmounts what is at `target`, off the main thread: the kernel may write out the filesystem first. Throws EBUSY while it is
  * in use; with `detach` it leaves the tree at once and ends when its last user does. A link at `target` is not followed.
  */
-export async function unmount(target: Path, { detach = false }: { readonly detach?: boolean } = {}): Promise<void> {
+export async function unmount(
+  target: Path,
+  { detach = false }: { readonly detach?: boolean | undefined } = {},
+): Promise<void> {
   await umount2.async({ path: target }, cstring(target), UMOUNT_NOFOLLOW | (detach ? MNT_DETACH : 0));
 }
 
 /** As `unmount`, on this thread, for a process that is about to end. */
-export function unmountSync(target: Path, { detach = false }: { readonly detach?: boolean } = {}): void {
+export function unmountSync(target: Path, { detach = false }: { readonly detach?: boolean | undefined } = {}): void {
   umount2({ path: showPath(target) }, cstring(target), UMOUNT_NOFOLLOW | (detach ? MNT_DETACH : 0));
 }

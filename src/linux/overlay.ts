@@ -31,16 +31,16 @@ export interface OverlayOptions {
   /** Lower directories, top first; 1 to 500. */
   readonly lower: readonly Path[];
   /** Absent for a read-only overlay, which needs two lower directories. */
-  readonly upper?: Path;
+  readonly upper?: Path | undefined;
   /** An empty directory on the filesystem of `upper`; required with it. */
-  readonly work?: Path;
+  readonly work?: Path | undefined;
   readonly target: Path;
   /**
    * Leave out every sync of the upper filesystem, also at unmount and for the fsync of processes inside. Nothing is lost when
    * a process dies; after a crash of the machine the upper directory must be thrown away. The kernel refuses to mount it
    * again until `<work>/work/incompat/volatile` is removed. Needs Linux 5.10; ignored by older ones.
    */
-  readonly volatile?: boolean;
+  readonly volatile?: boolean | undefined;
 }
 
 type Options = readonly (readonly [key: string, value?: Path])[];

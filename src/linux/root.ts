@@ -34,7 +34,7 @@ export interface CreateOptions {
   /** Permissions of the directories that are made, less the umask. */
   readonly mode: number;
   /** Called with the path (through a handle) of each directory that was made, topmost first. */
-  readonly onCreate?: (path: Path) => void;
+  readonly onCreate?: ((path: Path) => void) | undefined;
 }
 
 /**
@@ -58,7 +58,7 @@ export class Root implements Disposable {
   }
 
   /** Holds an existing entry open without access to its content; throws ENOENT, ENOTDIR, ELOOP. */
-  open(path: Path, { follow = true }: { readonly follow?: boolean } = {}): Handle {
+  open(path: Path, { follow = true }: { readonly follow?: boolean | undefined } = {}): Handle {
     return handle(this.#open(path, O_PATH | (follow ? 0 : constants.O_NOFOLLOW)));
   }
 
@@ -68,7 +68,7 @@ export class Root implements Disposable {
   }
 
   /** As `open`, or undefined if there is no such entry (ENOENT, ENOTDIR). */
-  find(path: Path, options?: { readonly follow?: boolean }): Handle | undefined {
+  find(path: Path, options?: { readonly follow?: boolean | undefined }): Handle | undefined {
     try {
       return this.open(path, options);
     } catch (error) {
@@ -81,7 +81,7 @@ export class Root implements Disposable {
    * The path from the root ("" for the root itself, never a leading "/") of an existing entry, with every link on the way
    * replaced; the last one too if `follow` is set (the default). A string unless the bytes are not UTF-8.
    */
-  resolve(path: Path, options?: { readonly follow?: boolean }): Path {
+  resolve(path: Path, options?: { readonly follow?: boolean | undefined }): Path {
     using found = this.open(path, options);
     return this.#pathOf(found);
   }
@@ -101,7 +101,7 @@ export class Root implements Disposable {
    * directories above it are made as needed, also where a link dangles. Throws ENOENT without `create`. A last component
    * "..", and any trailing "/", are resolved first, so `name` is never "..".
    */
-  openParent(path: Path, { create }: { readonly create?: CreateOptions } = {}): ParentHandle {
+  openParent(path: Path, { create }: { readonly create?: CreateOptions | undefined } = {}): ParentHandle {
     const components = split(path);
     const last = components.at(-1);
     if (last === undefined) return parent(this.#open(".", O_PATH | constants.O_DIRECTORY), ".");

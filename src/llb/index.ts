@@ -1,5 +1,5 @@
 export * from "./keys/cache-map.ts";
-export { decodeOp, type DecodedOp } from "./wire/decode-op.ts";
+export { type DecodedOp, decodeOp } from "./wire/decode-op.ts";
 export * from "./wire/definition.ts";
 export * from "./wire/encode-op.ts";
 export * from "./model/exec-op.ts";
@@ -15,3 +15,4 @@ export * from "./builder/sources.ts";
 export * from "./builder/state.ts";
 export * from "./model/validate.ts";
 export * from "./model/vertex.ts";
+export { type LocalSource, localSourceOf } from "./model/local-source.ts";

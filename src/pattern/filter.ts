@@ -2,9 +2,9 @@ import { type MatchInfo, type Pattern, PatternMatcher } from "./matcher.ts";
 
 export interface PathFilterOptions {
   /** A path must match one of these, or lie below one that does. None given: every path does. */
-  readonly include?: readonly string[];
+  readonly include?: readonly string[] | undefined;
   /** A path that matches these is left out. */
-  readonly exclude?: readonly string[];
+  readonly exclude?: readonly string[] | undefined;
 }
 
 /** What the filter says of one path; hand it back as `parent` for what lies in that directory. */
@@ -13,8 +13,8 @@ export interface PathVerdict {
   readonly included: boolean;
   /** Something below this directory may be included; if false a walk need not look into it. */
   readonly descend: boolean;
-  readonly includeInfo?: MatchInfo;
-  readonly excludeInfo?: MatchInfo;
+  readonly includeInfo?: MatchInfo | undefined;
+  readonly excludeInfo?: MatchInfo | undefined;
 }
 
 const GLOB = /[*[\]?^\\]/;
@@ -58,8 +58,8 @@ export class PathFilter {
     return {
       included: chosen && !excluded,
       descend,
-      ...(includeInfo === undefined ? {} : { includeInfo }),
-      ...(excludeInfo === undefined ? {} : { excludeInfo }),
+      includeInfo,
+      excludeInfo,
     };
   }
 

@@ -33,7 +33,7 @@ export async function aboutRecord<T>(
     throw new VarveError(error.code, `${error.message}${from}`, {
       details: { ...error.details, record },
       cause: error,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      hint: error.hint,
     });
   }
 }

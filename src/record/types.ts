@@ -57,8 +57,8 @@ export interface BlobFace {
 
 /** A layer of an image that was resolved and not necessarily downloaded. */
 export interface RemoteLayer extends BlobFace {
-  readonly createdAt?: number;
-  readonly description?: string;
+  readonly createdAt?: number | undefined;
+  readonly description?: string | undefined;
 }
 
 /** A layer of a record, ready to be named in a manifest. */
@@ -86,10 +86,10 @@ export interface DiffPair {
 
 export interface BlobOptions {
   /** How layers that have no blob yet are compressed. Default gzip. */
-  readonly compression?: LayerCompression;
-  readonly level?: number;
+  readonly compression?: LayerCompression | undefined;
+  readonly level?: number | undefined;
   /** Also convert layers whose blob is compressed otherwise. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
 }
 
 /**

@@ -29,18 +29,18 @@ import { blobExists } from "./transfer/upload-session.ts";
 
 export interface RegistryOptions {
   /** Docker's own (`$DOCKER_CONFIG/config.json`) unless given. */
-  readonly credentials?: CredentialSource;
-  readonly config?: RegistryConfig;
-  readonly userAgent?: string;
+  readonly credentials?: CredentialSource | undefined;
+  readonly config?: RegistryConfig | undefined;
+  readonly userAgent?: string | undefined;
   /** Blobs that move at a time, in each direction. */
-  readonly concurrency?: number;
-  readonly onEvent?: OnTransfer;
-  readonly timeouts?: Partial<Timeouts>;
-  readonly retry?: Partial<RetryPolicy>;
+  readonly concurrency?: number | undefined;
+  readonly onEvent?: OnTransfer | undefined;
+  readonly timeouts?: Partial<Timeouts> | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
   /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are looked up. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Certificates by host, as in Docker's `/etc/docker/certs.d`. */
-  readonly certificates?: string;
+  readonly certificates?: string | undefined;
 }
 
 export interface TransferOptions extends RequestOptions {
@@ -49,16 +49,16 @@ export interface TransferOptions extends RequestOptions {
 
 export interface BlobOptions extends TransferOptions {
   /** The first byte wanted. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /** `origin` leaves the mirrors out: for when one of them sent bytes that are not the blob's. */
-  readonly from?: "any" | "origin";
+  readonly from?: "any" | "origin" | undefined;
 }
 
 export interface PushBlobOptions extends TransferOptions {
   /** Repositories of the same registry that may have the blob. */
-  readonly mountFrom?: readonly string[];
+  readonly mountFrom?: readonly string[] | undefined;
   /** Bytes a request; by default the whole blob goes in one, unless the server refuses that. */
-  readonly chunkSize?: number;
+  readonly chunkSize?: number | undefined;
 }
 
 const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 30_000, notice: FIRST_NOTICE };

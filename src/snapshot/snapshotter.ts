@@ -10,10 +10,10 @@ export type MountSpec =
       /** Directories below, top first; at least one with `upper`, at least two without. */
       readonly lower: readonly string[];
       /** Takes the changes; absent for a tree that is only read. */
-      readonly upper?: string;
-      readonly work?: string;
+      readonly upper?: string | undefined;
+      readonly work?: string | undefined;
       /** Leave out syncs while mounted; the tree is thrown away after a crash of the machine. */
-      readonly volatile?: boolean;
+      readonly volatile?: boolean | undefined;
     };
 
 export type SnapshotKind =
@@ -55,7 +55,7 @@ export interface PrepareOptions extends SnapshotOptions {
    * Whether the tree must outlive a crash of the machine before it is committed (a cache mount, say). False, the default,
    * makes work in it faster where the driver can.
    */
-  readonly durable?: boolean;
+  readonly durable?: boolean | undefined;
 }
 
 /**

@@ -17,8 +17,8 @@ export interface NewSnapshot {
   readonly name: string;
   readonly kind: SnapshotKind;
   readonly parents: readonly string[];
-  readonly volatile?: boolean;
-  readonly merged?: boolean;
+  readonly volatile?: boolean | undefined;
+  readonly merged?: boolean | undefined;
 }
 
 const COLUMNS = "id, name, kind, parents, volatile, merged, created_at, bytes, inodes";

@@ -10,11 +10,16 @@ export type OpReport =
       readonly id: string;
       /** Bytes, or whatever `total` counts. */
       readonly current: number;
-      readonly total?: number;
+      readonly total?: number | undefined;
       readonly startedAt: number;
-      readonly completedAt?: number;
+      readonly completedAt?: number | undefined;
     }
-  | { readonly kind: "warning"; readonly short: string; readonly detail?: readonly string[]; readonly url?: string };
+  | {
+      readonly kind: "warning";
+      readonly short: string;
+      readonly detail?: readonly string[] | undefined;
+      readonly url?: string | undefined;
+    };
 
 interface OfVertex {
   readonly digest: Digest;
@@ -45,7 +50,7 @@ export type SolverEvent =
   | (OfVertex & { readonly kind: "vertex-failed"; readonly error: unknown; readonly trace: VertexTrace })
   | (OfVertex & { readonly kind: "vertex-cancelled" })
   | (OfVertex & { readonly kind: "vertex-rolled-back"; readonly cache: string; readonly reason: string })
-  | (OfVertex & { readonly kind: "vertex-skipped"; readonly cache?: string })
+  | (OfVertex & { readonly kind: "vertex-skipped"; readonly cache?: string | undefined })
   | (OfVertex & { readonly kind: "vertex-report"; readonly report: OpReport })
   | { readonly kind: "cache-failed"; readonly cache: string; readonly error: unknown; readonly at: number };
 

@@ -15,12 +15,12 @@ export interface SolveOptions<R> {
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnSolverEvent | undefined;
   /** Imported caches, in the order they are asked after the solver's own. */
-  readonly caches?: readonly CacheManager<R>[];
+  readonly caches?: readonly CacheManager<R>[] | undefined;
   /**
    * Called with every result that is made, loaded or shared, before anything uses it: the place to keep what it refers to
    * alive until the solve has ended. May be called more than once with a result.
    */
-  readonly retain?: (result: R) => void;
+  readonly retain?: ((result: R) => void) | undefined;
 }
 
 export interface SolveResult<R> {

@@ -10,7 +10,7 @@ import type { SolverEdge } from "./vertex.ts";
 export interface SolverOptions<R> {
   /** The solver's own cache: asked first, and where results are saved. */
   readonly cache: CacheManager<R>;
-  readonly limits?: SlotLimits;
+  readonly limits?: SlotLimits | undefined;
   /**
    * Says of an error thrown while a result was read (by `content`, `preload` or `execute`) which results cannot be read, or
    * undefined if that is not what happened. If one of them came from a cache it is forgotten there, the next candidate is

@@ -8,8 +8,8 @@ export interface ProbeTrace {
   /** The record digest of the key: `H(op digest "@" output)`; for a content key `H(content digest "@-1")`. */
   readonly key: string;
   /** Id of the record the input itself was found as, if it was. */
-  readonly record?: string;
-  readonly selector?: Selector;
+  readonly record?: string | undefined;
+  readonly selector?: Selector | undefined;
   /** Name of the cache that was asked. */
   readonly cache: string;
   /** Ids of the records of this op that the key leads to. */
@@ -21,7 +21,7 @@ export interface InputTrace {
   readonly output: number;
   readonly probes: readonly ProbeTrace[];
   /** Known if the input was made and the op has a content function for it. */
-  readonly content?: Digest;
+  readonly content?: Digest | undefined;
 }
 
 /** A result that was found, and what became of it. */
@@ -39,7 +39,7 @@ export type TraceOutcome =
   | { readonly kind: "open" }
   | { readonly kind: "hit"; readonly cache: string; readonly record: string; readonly result: string }
   /** `input`: the first input none of whose keys led to a record; absent if every input did, but not to the same one. */
-  | { readonly kind: "no-record"; readonly input?: number }
+  | { readonly kind: "no-record"; readonly input?: number | undefined }
   | { readonly kind: "no-result"; readonly records: readonly string[] }
   | { readonly kind: "load-failed"; readonly reason: string }
   | { readonly kind: "ignored" }

@@ -7,14 +7,14 @@ export type ContentContext = Pick<OpContext, "signal" | "report">;
 /** How one input of an op enters its cache key. */
 export interface CacheMapInput<R> {
   /** Qualifies the input's definition keys; absent: all of it. */
-  readonly selector?: Selector;
+  readonly selector?: Selector | undefined;
   /**
    * Digests what the op reads of the input: the content key. Called with the input's result, so asking for it costs the
    * making of the input. Undefined: there is no content key for this result, which is not an error.
    */
-  readonly content?: (result: R, context: ContentContext) => Promise<Digest | undefined>;
+  readonly content?: ((result: R, context: ContentContext) => Promise<Digest | undefined>) | undefined;
   /** Makes the input ready for use (unpacks it). Called before `execute`, for all inputs in parallel. */
-  readonly preload?: (result: R, context: ContentContext) => Promise<void>;
+  readonly preload?: ((result: R, context: ContentContext) => Promise<void>) | undefined;
 }
 
 /** What an op's result depends on, apart from its inputs' own keys. `inputs` has an entry for every input of the vertex. */
@@ -41,7 +41,7 @@ export interface SolverOp<R> {
   /** Number of outputs, at least 1. */
   readonly outputs: number;
   /** Default `cpu`. */
-  readonly resources?: OpResources;
+  readonly resources?: OpResources | undefined;
   /**
    * The cache map of index 0, 1, …; asked for until `done`. Several maps are alternatives, cheapest first, and only an op
    * without inputs may have more than one. Makes no content.
@@ -68,5 +68,5 @@ export interface SolverVertex<R> {
   /** Do not look for a cached result. What is made is saved all the same. */
   readonly ignoreCache: boolean;
   /** False: a cache export names this vertex's records without their results. Default true. */
-  readonly exportCache?: boolean;
+  readonly exportCache?: boolean | undefined;
 }

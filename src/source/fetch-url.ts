@@ -3,13 +3,13 @@ import { FIRST_NOTICE, type OnWait, tellQuiet } from "../io/index.ts";
 
 export interface FetchOptions {
   /** By name, in lower case. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds the server may be quiet while it is waited for; `IDLE` unless said. */
-  readonly idle?: number;
+  readonly idle?: number | undefined;
   /** Told of silence, after `notice` milliseconds for the first time. */
   readonly onWait?: OnWait | undefined;
-  readonly notice?: number;
+  readonly notice?: number | undefined;
 }
 
 /** Milliseconds: BuildKit waits for ever. */

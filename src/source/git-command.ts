@@ -17,10 +17,10 @@ const NOT_FOUND = 127;
 
 export interface GitOptions {
   /** The repository's directory (`GIT_DIR`). */
-  readonly directory?: string;
-  readonly workTree?: string;
+  readonly directory?: string | undefined;
+  readonly workTree?: string | undefined;
   /** Where git is run. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** Sent as `Authorization` to the remote's host only, through the environment and never as an argument. */
   readonly auth?: { readonly url: string; readonly header: string } | undefined;
   readonly sshSocket?: string | undefined;

@@ -6,22 +6,22 @@ import { type GitOptions, git } from "./git-command.ts";
 export interface GitRequest {
   readonly remote: string;
   /** A branch, tag, `refs/…` or commit; the remote's default branch if absent. */
-  readonly ref?: string;
-  readonly subdir?: string;
-  readonly keepGitDir?: boolean;
+  readonly ref?: string | undefined;
+  readonly subdir?: string | undefined;
+  readonly keepGitDir?: boolean | undefined;
   /** A prefix of the resolved commit or, for a tag with an object of its own, of that object. */
-  readonly checksum?: string;
+  readonly checksum?: string | undefined;
   /** The remote is not asked what the reference stands for: it is the name of the commit that `checksum` gives in full. */
-  readonly fetchByCommit?: boolean;
-  readonly skipSubmodules?: boolean;
+  readonly fetchByCommit?: boolean | undefined;
+  readonly skipSubmodules?: boolean | undefined;
   /** Files get the time of the commit rather than of the checkout. */
-  readonly commitTimes?: boolean;
-  readonly auth?: NonNullable<GitOptions["auth"]>;
-  readonly sshSocket?: string;
+  readonly commitTimes?: boolean | undefined;
+  readonly auth?: NonNullable<GitOptions["auth"]> | undefined;
+  readonly sshSocket?: string | undefined;
   /** Milliseconds a `git://` server (default 60,000) and the download of submodules (default 300,000) may be quiet. */
-  readonly quiet?: number;
+  readonly quiet?: number | undefined;
   /** Milliseconds that a remote is quiet before that is told of (default 5,000). */
-  readonly notice?: number;
+  readonly notice?: number | undefined;
 }
 
 /** Ends work for a remote, and is told while it is waited for. */

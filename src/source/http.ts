@@ -13,15 +13,15 @@ import { type HttpHeaders, downloadError, httpDate, requestUrl } from "./http-re
 /** A file at a URL: the attributes of BuildKit's HTTP source. */
 export interface HttpRequest {
   readonly url: string;
-  readonly filename?: string;
+  readonly filename?: string | undefined;
   /** The body's digest, if the author of the build knows it: then no request is needed for the key. */
-  readonly checksum?: Digest;
+  readonly checksum?: Digest | undefined;
   /** Permission bits; 0600 unless said. */
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
   /** Sent with the request: `authorization`, `accept`, … */
-  readonly headers?: HttpHeaders;
+  readonly headers?: HttpHeaders | undefined;
 }
 
 /** What a request stands for, whether or not its body is here. */
@@ -49,9 +49,9 @@ export interface HttpDeps {
   readonly records: Records;
   readonly state: State;
   /** The most a body may have, in bytes; 64 GiB unless said. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** How long a server may be quiet, and when that is first told of; see `FetchOptions`. */
-  readonly quiet?: Pick<FetchOptions, "idle" | "notice">;
+  readonly quiet?: Pick<FetchOptions, "idle" | "notice"> | undefined;
 }
 
 /**

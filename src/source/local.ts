@@ -1,18 +1,18 @@
 import { lstatSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
-import { throwIfAborted, VarveError, type Digest } from "../core/index.ts";
+import { type Digest, VarveError, throwIfAborted } from "../core/index.ts";
 import {
+  type ContentSelector,
+  type ContextNode,
+  type ContextTree,
+  type StatCache,
   checksum,
   contextRoot,
   sameFile,
   scanContext,
   statEntry,
-  type ContentSelector,
-  type ContextNode,
-  type ContextTree,
-  type StatCache,
 } from "../contenthash/index.ts";
-import { joinPath as joinFsPath, pathOfByteString, type ByteString, type Path } from "../linux/index.ts";
+import { type ByteString, type Path, joinPath as joinFsPath, pathOfByteString } from "../linux/index.ts";
 import { PathFilter } from "../pattern/index.ts";
 import { copyNode, metadataOf, setMetadata } from "../snapshot/index.ts";
 import { followPatterns } from "./local-follow.ts";
@@ -21,14 +21,14 @@ export interface LocalContextOptions {
   /** What progress and records call it. */
   readonly name: string;
   /** Ignore-file patterns: a path must match one, if there are any. */
-  readonly includePatterns?: readonly string[];
+  readonly includePatterns?: readonly string[] | undefined;
   /** The lines of the ignore file. */
-  readonly excludePatterns?: readonly string[];
+  readonly excludePatterns?: readonly string[] | undefined;
   /** Only these paths, and what links on the way lead to; `.` or none is everything. */
-  readonly followPaths?: readonly string[];
+  readonly followPaths?: readonly string[] | undefined;
   /** Remembers checksums between builds. Leave out for a directory that is used once. */
-  readonly cache?: StatCache;
-  readonly signal?: AbortSignal;
+  readonly cache?: StatCache | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One entry of a context. */

@@ -16,12 +16,12 @@ export interface TransactionOptions {
    * an effect outside the database, such as removing a file, that must not outlive the rows that allowed it. Heeded on
    * the outermost transaction only.
    */
-  readonly durable?: boolean;
+  readonly durable?: boolean | undefined;
   /**
    * True: what is done here frees space, so that on a full disk a part of the root's reserve is given up and `fn` runs again.
    * Heeded on the outermost transaction only.
    */
-  readonly frees?: boolean;
+  readonly frees?: boolean | undefined;
 }
 
 /**

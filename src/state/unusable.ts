@@ -4,7 +4,7 @@ import { errnoOf } from "../core/index.ts";
 
 export interface Explanation {
   /** In the place of SQLite's own words, where it has none. */
-  readonly state?: string;
+  readonly state?: string | undefined;
   readonly hint: string;
 }
 

@@ -12,7 +12,7 @@ export interface ClassicBuildRequest extends BuildRequest {
 /** One object of a progress stream. */
 export type ProgressMessage =
   | BuildMessage
-  | { readonly error: string; readonly errorDetail: { readonly message: string; readonly code?: number } };
+  | { readonly error: string; readonly errorDetail: { readonly message: string; readonly code?: number | undefined } };
 
 /**
  * Builds, telling how it goes. What it throws before the first message becomes the status of the response, and what it

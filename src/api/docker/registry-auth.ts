@@ -11,7 +11,7 @@ const FIELDS = ["username", "password", "auth", "identitytoken", "registrytoken"
 
 /** One entry of what a client knows of registries; `serveraddress` says of which it is, if it says. */
 export interface RegistryAuth extends DockerAuth {
-  readonly serveraddress?: string;
+  readonly serveraddress?: string | undefined;
 }
 
 /** Base64 of JSON, in either alphabet, padded or not; undefined for what is none: clients send rubbish and mean nothing by it. */

@@ -19,7 +19,7 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array | Bytes;
+  readonly body?: string | Uint8Array | Bytes | undefined;
 }
 
 /** Answers a request; never throws what it can put into a response. */

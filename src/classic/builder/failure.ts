@@ -21,7 +21,7 @@ export function wrapped(error: unknown, doing: string): unknown {
   const { code, details, hint } = error;
   return new VarveError(code, `${doing}: ${error.message}`, {
     details,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
     cause: error,
   });
 }

@@ -57,10 +57,12 @@ export type BuildMessage =
   | { readonly stream: string }
   | {
       readonly status: string;
-      readonly id?: string;
-      readonly progressDetail?: { readonly current?: number; readonly total?: number };
+      readonly id?: string | undefined;
+      readonly progressDetail?:
+        | { readonly current?: number | undefined; readonly total?: number | undefined }
+        | undefined;
     }
-  | { readonly aux: unknown; readonly id?: string };
+  | { readonly aux: unknown; readonly id?: string | undefined };
 
 export type Emit = (message: BuildMessage) => void;
 
@@ -83,5 +85,5 @@ export interface BuildDeps {
   readonly contexts: { readonly path: string };
   /** Where repositories are kept. */
   readonly repositories: string;
-  readonly onImage?: (event: ImageEvent) => void;
+  readonly onImage?: ((event: ImageEvent) => void) | undefined;
 }

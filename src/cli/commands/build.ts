@@ -49,8 +49,8 @@ async function optionsOf(
   const filter = flags["no-cache-filter"].flatMap((item) => item.split(","));
   return {
     context,
-    ...(dockerfile === undefined ? {} : { dockerfile }),
-    ...(flags.target === undefined ? {} : { target: flags.target }),
+    dockerfile,
+    target: flags.target,
     tags: flags.tag,
     buildArgs: keyValues("build-arg", flags["build-arg"], process.env),
     buildContexts: namedContexts(flags["build-context"]),
@@ -63,12 +63,12 @@ async function optionsOf(
     cacheTo: flags["cache-to"].map(cacheSpecOf),
     secrets: flags.secret.map(secretOf),
     ssh: flags.ssh.map(sshOf),
-    ...(network === undefined ? {} : { network }),
+    network,
     extraHosts: flags["add-host"].map(extraHostOf),
     allow: flags.allow.flatMap((item) => item.split(",")),
     ulimits: flags.ulimit.map(ulimitOf),
     ...(shmSize === undefined ? {} : { shmSize: byteSize("shm-size", shmSize) }),
-    ...(cgroupParent === undefined ? {} : { cgroupParent }),
+    cgroupParent,
     resources: resourcesOf(flags),
     outputs: outputsOf(flags),
   };

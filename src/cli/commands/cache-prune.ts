@@ -60,7 +60,7 @@ Example: varve cache prune --target registry.example.com/team/app:cache --keep-g
   },
 };
 
-function generationsOf(text: string | undefined): { readonly generations?: number } {
+function generationsOf(text: string | undefined): { readonly generations?: number | undefined } {
   if (text === undefined) return {};
   if (/^[1-9]\d{0,5}$/.test(text)) return { generations: Number(text) };
   throw usageError(`Cannot read --keep-generations ${JSON.stringify(text)}: expected a number from 1 on`);

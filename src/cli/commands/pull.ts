@@ -32,7 +32,7 @@ export const command: Command = {
       signal: context.signal,
       onTransfer: display.onTransfer,
       onWait: display.onWait,
-      ...(platform === undefined ? {} : { platform }),
+      platform,
     };
     const { name, descriptor } = await pullImage(store, args[0] ?? "", options);
     display[Symbol.dispose]();

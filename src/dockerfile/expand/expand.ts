@@ -15,15 +15,15 @@ export interface ExpandOptions {
   /** The character that escapes, by the `escape` directive. */
   readonly escape: EscapeToken;
   /** Quotes stay in the result. */
-  readonly rawQuotes?: boolean;
+  readonly rawQuotes?: boolean | undefined;
   /** Escape characters stay in the result. */
-  readonly rawEscapes?: boolean;
+  readonly rawEscapes?: boolean | undefined;
   /** Quotes have no meaning: for the text of a heredoc. */
-  readonly ignoreQuotes?: boolean;
+  readonly ignoreQuotes?: boolean | undefined;
   /** References to variables that are not set stay as they are. */
-  readonly keepUnset?: boolean;
+  readonly keepUnset?: boolean | undefined;
   /** What this may cost; shared by the expansions of a file. */
-  readonly budget?: ExpansionBudget;
+  readonly budget?: ExpansionBudget | undefined;
 }
 
 export interface Expansion {

@@ -4,7 +4,7 @@ export interface LintRule {
   /** Empty if the rule has no page. */
   readonly url: string;
   /** Runs only when asked for. */
-  readonly experimental?: true;
+  readonly experimental?: true | undefined;
 }
 
 const PAGES = "https://docs.docker.com/go/dockerfile/rule/";

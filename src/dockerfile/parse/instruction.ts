@@ -21,7 +21,7 @@ export interface KeyValue {
 
 export interface ArgDefinition {
   readonly key: string;
-  readonly value?: string;
+  readonly value?: string | undefined;
   /** The comment `# <key> <text>` above. */
   readonly description: string;
 }
@@ -76,13 +76,13 @@ export interface RunMount {
   /** Bytes of a tmpfs; 0 = no limit given. */
   readonly size: number;
   readonly id: string;
-  readonly sharing?: CacheSharing;
+  readonly sharing?: CacheSharing | undefined;
   readonly required: boolean;
   /** Variable that holds a secret; empty = named after the id. */
-  readonly env?: string;
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly env?: string | undefined;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 export interface RunDevice {
@@ -102,9 +102,9 @@ export interface Healthcheck {
 
 export interface AddInstruction extends InstructionBase, CopySources, CopyFlags {
   readonly kind: "add";
-  readonly keepGitDir?: boolean;
+  readonly keepGitDir?: boolean | undefined;
   readonly checksum: string;
-  readonly unpack?: boolean;
+  readonly unpack?: boolean | undefined;
 }
 export interface ArgInstruction extends InstructionBase {
   readonly kind: "arg";

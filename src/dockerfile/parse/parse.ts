@@ -13,11 +13,11 @@ import { errorPrefix, nextStatement, noInstructions, rangeOf, type Statement } f
 
 export interface ParseOptions {
   /** What the user calls the file; default `Dockerfile`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Which checks run; default what the `check` directive says. */
-  readonly lint?: LintOptions;
+  readonly lint?: LintOptions | undefined;
   /** Takes what the checks find: of a file that cannot be read, what they found before its error. */
-  readonly warnings?: LintWarning[];
+  readonly warnings?: LintWarning[] | undefined;
 }
 
 /** A Dockerfile, read: nothing in it is expanded. */
@@ -25,7 +25,7 @@ export interface Dockerfile {
   readonly source: SourceFile;
   readonly escape: EscapeToken;
   /** The value of `# syntax=`. */
-  readonly syntax?: string;
+  readonly syntax?: string | undefined;
   /** The ARGs before the first FROM. */
   readonly globalArgs: readonly ArgInstruction[];
   /** At least one. */
@@ -147,7 +147,7 @@ export function parseDockerfile(text: string | Uint8Array, options: ParseOptions
     stages,
     linter,
     budget,
-    ...(syntax === undefined ? {} : { syntax }),
+    syntax,
   };
 }
 

@@ -26,10 +26,10 @@ export interface Statement {
 
 interface Arguments {
   readonly args: readonly string[];
-  readonly pairs?: readonly Pair[];
-  readonly json?: boolean;
+  readonly pairs?: readonly Pair[] | undefined;
+  readonly json?: boolean | undefined;
   /** ONBUILD's own instruction. */
-  readonly inner?: Line;
+  readonly inner?: Line | undefined;
 }
 
 interface Line extends Arguments {

@@ -34,7 +34,7 @@ export function withPlace(error: VarveError, file: SourceFile, range: SourceRang
   };
   return new VarveError(error.code, prefix + error.message, {
     details: { ...error.details, location, snippet: snippet(file, range) },
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    hint: error.hint,
     cause: error,
   });
 }

@@ -97,9 +97,9 @@ export function layersOf(
   { compression, force, level }: Partial<ExportCompression>,
 ): LayersOf<Result> {
   const how = {
-    ...(compression === undefined ? {} : { compression }),
-    ...(level === undefined ? {} : { level }),
-    ...(force === undefined ? {} : { force }),
+    compression,
+    level,
+    force,
   };
   return async (record, { create }): Promise<readonly LayerBlob[] | undefined> => {
     const result = await record.cache.load(record, { signal: hold.signal });

@@ -104,7 +104,7 @@ export async function originOf({ type, attrs }: CacheSpec, store: Store, onWait?
   }
 }
 
-function digestOf(text: string | undefined): { readonly digest?: Digest } {
+function digestOf(text: string | undefined): { readonly digest?: Digest | undefined } {
   if (text === undefined || text === "") return {};
   if (isDigest(text)) return { digest: text };
   throw new VarveError("invalid-argument", `Cannot import cache: ${JSON.stringify(text)} is no digest`);

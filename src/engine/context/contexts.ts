@@ -1,3 +1,8 @@
+import type { Edge } from "../../llb/index.ts";
+import type { Hold } from "../../record/index.ts";
+import type { ImageSource } from "../../source/index.ts";
+import type { Result } from "../ops/result.ts";
+import type { Store } from "../store/store.ts";
 import { join, resolve } from "node:path";
 import { VarveError } from "../../core/index.ts";
 import {
@@ -12,14 +17,24 @@ import { contextDirectory } from "./directory.ts";
 import type { ArgumentOptions } from "../options/build-arguments.ts";
 import type { BuildContext, BuildOptions, DockerfileSource } from "../options/options.ts";
 import { openLayout } from "./layouts.ts";
-import type { LocalDirectory, Session } from "../session.ts";
+import type { LocalContexts, LocalDirectory } from "./local-contexts.ts";
 
 /** The main context, found: what the front end is told of it, and a directory in which the Dockerfile is looked for. */
 export interface OpenedContext {
   readonly main: MainContext;
   readonly directory: string | undefined;
   /** Set when the context itself was a Dockerfile. */
-  readonly dockerfile?: DockerfileSource;
+  readonly dockerfile?: DockerfileSource | undefined;
+}
+
+/** What opening contexts needs of a build. */
+export interface ContextHost {
+  readonly store: Pick<Store, "contexts" | "records" | "content">;
+  readonly hold: Hold;
+  readonly locals: Pick<LocalContexts, "add">;
+  readonly images: Pick<ImageSource, "provide">;
+  /** Solves the source of a context. */
+  prepare(edge: Edge): Promise<Result>;
 }
 
 const MAIN = "context";
@@ -28,36 +43,36 @@ const MAIN = "context";
 export async function openContext(
   context: BuildContext,
   asked: ArgumentOptions,
-  session: Session,
+  host: ContextHost,
   stack: AsyncDisposableStack,
 ): Promise<OpenedContext> {
   switch (context.kind) {
     case "directory":
-      return localContext(await contextDirectory(context.path), session);
+      return localContext(await contextDirectory(context.path), host);
     case "empty":
       return { main: { kind: "local", name: MAIN }, directory: undefined };
     case "stream":
-      return await streamContext(context.bytes, session, stack);
+      return await streamContext(context.bytes, host, stack);
     case "url":
-      return await urlContext(context.url, asked, session, stack);
+      return await urlContext(context.url, asked, host, stack);
   }
 }
 
-function localContext(directory: LocalDirectory, session: Session): OpenedContext {
-  session.locals.set(MAIN, directory);
+function localContext(directory: LocalDirectory, host: ContextHost): OpenedContext {
+  host.locals.add(MAIN, directory);
   return { main: { kind: "local", name: MAIN }, directory: directory.path };
 }
 
 /** An archive is unpacked into a directory of its own; anything else is a Dockerfile without a context. */
 async function streamContext(
   bytes: AsyncIterable<Uint8Array>,
-  session: Session,
+  host: ContextHost,
   stack: AsyncDisposableStack,
 ): Promise<OpenedContext> {
   const { openStreamContext } = await import("../../source/index.ts");
-  const parent = session.store.contexts.path;
-  const opened = stack.use(await openStreamContext(bytes, parent, session.hold.signal));
-  const local = localContext({ path: opened.path, lasting: false }, session);
+  const parent = host.store.contexts.path;
+  const opened = stack.use(await openStreamContext(bytes, parent, host.hold.signal));
+  const local = localContext({ path: opened.path, lasting: false }, host);
   return opened.kind === "archive" ? local : { ...local, dockerfile: { kind: "text", text: opened.text } };
 }
 
@@ -65,43 +80,43 @@ async function streamContext(
 async function urlContext(
   url: string,
   { keepGitDir, commitTimes }: ArgumentOptions,
-  session: Session,
+  host: ContextHost,
   stack: AsyncDisposableStack,
 ): Promise<OpenedContext> {
   const repository = gitContext(url, { keepGitDir, commitTimes });
   if (repository !== undefined)
     return {
       main: { kind: "state", state: repository },
-      directory: await directoryOf(repository, session, stack),
+      directory: await directoryOf(repository, host, stack),
     };
   const state = http(url, { filename: "context", name: "[internal] load remote build context" });
-  const directory = await directoryOf(state, session, stack);
+  const directory = await directoryOf(state, host, stack);
   const { createReadStream } = await import("node:fs");
-  return await streamContext(createReadStream(join(directory ?? "", "context")), session, stack);
+  return await streamContext(createReadStream(join(directory ?? "", "context")), host, stack);
 }
 
-async function directoryOf(state: State, session: Session, stack: AsyncDisposableStack): Promise<string | undefined> {
+async function directoryOf(state: State, host: ContextHost, stack: AsyncDisposableStack): Promise<string | undefined> {
   if (state.edge === undefined) return undefined;
-  const result = await session.prepare(state.edge);
+  const result = await host.prepare(state.edge);
   if (result.kind !== "record") return undefined;
-  return stack.use(await session.store.records.mount(result.id, session.hold)).path;
+  return stack.use(await host.store.records.mount(result.id, host.hold)).path;
 }
 
 /** Named contexts, in the front end's words; directories get a local source of their own. */
 export async function namedContexts(
   given: NonNullable<BuildOptions["buildContexts"]>,
-  session: Session,
+  host: ContextHost,
 ): Promise<Map<string, NamedContext>> {
   const entries = Object.entries(given).map(
-    async ([name, source]) => [name.toLowerCase(), await namedContext(name, source, session)] as const,
+    async ([name, source]) => [name.toLowerCase(), await namedContext(name, source, host)] as const,
   );
   return new Map(await Promise.all(entries));
 }
 
-async function namedContext(name: string, source: string, session: Session): Promise<NamedContext> {
+async function namedContext(name: string, source: string, host: ContextHost): Promise<NamedContext> {
   const [, scheme = "", rest = ""] = /^([a-z-]+):(?:\/\/)?(.*)$/s.exec(source) ?? [];
   if (scheme === "docker-image") return { kind: "image", reference: rest };
-  if (scheme === "oci-layout") return await layoutContext(name, rest, session);
+  if (scheme === "oci-layout") return await layoutContext(name, rest, host);
   if (scheme === "target")
     throw new VarveError(
       "unsupported",
@@ -109,7 +124,7 @@ async function namedContext(name: string, source: string, session: Session): Pro
     );
   if (isRemote(source)) return parseNamedContext(source);
   const local = `context:${name}`;
-  session.locals.set(local, await contextDirectory(source));
+  host.locals.add(local, await contextDirectory(source));
   return { kind: "local", name: local };
 }
 
@@ -119,10 +134,10 @@ export function isRemote(text: string): boolean {
 }
 
 /** `oci-layout://path[:tag][@digest]`: its image is read into the store, where the build finds it by its digest. */
-async function layoutContext(name: string, location: string, session: Session): Promise<NamedContext> {
+async function layoutContext(name: string, location: string, host: ContextHost): Promise<NamedContext> {
   const match = /^(.*?)(?::([A-Za-z0-9_][\w.-]*))?(?:@(sha256:[0-9a-f]{64}))?$/s.exec(location);
   const layout = { directory: resolve(match?.[1] ?? location), tag: match?.[2] ?? "latest", digest: match?.[3] };
-  const descriptor = await openLayout(layout, session.store.content, session.hold);
-  session.images.provide(descriptor);
+  const descriptor = await openLayout(layout, host.store.content, host.hold);
+  host.images.provide(descriptor);
   return { kind: "oci-layout", reference: `${name}@${descriptor.digest}` };
 }

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../../core/index.ts";
-import type { LocalDirectory } from "../session.ts";
+import type { LocalDirectory } from "./local-contexts.ts";
 
 /** A directory of this machine that is there in later builds too; throws `invalid-build` if there is none at `path`. */
 export async function contextDirectory(path: string): Promise<LocalDirectory> {

@@ -31,7 +31,7 @@ interface Found {
 
 export interface LoadOptions extends Omit<ParseOptions, "name"> {
   /** The context is not a directory of the client: as in BuildKit, no ignore file counts. */
-  readonly isRemote?: boolean;
+  readonly isRemote?: boolean | undefined;
 }
 
 /** Finds and parses the Dockerfile of a build, in a context directory or beside it. Throws `invalid-build`. */

@@ -16,7 +16,7 @@ export async function openLayout(
   content: ContentStore,
   hold: Hold,
 ): Promise<Descriptor & { readonly digest: Digest }> {
-  const options = { lease: hold.lease, ...(hold.signal === undefined ? {} : { signal: hold.signal }) };
+  const options = { lease: hold.lease, signal: hold.signal };
   const images = await loadLayout(content, directory, options);
   const wanted = images.find(({ descriptor, names }) =>
     digest === undefined ? names.some((name) => name.endsWith(`:${tag}`)) : descriptor.digest === digest,

@@ -1,3 +1,4 @@
+import type { LocalSource } from "../../llb/index.ts";
 import type { Platform } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
@@ -15,8 +16,8 @@ export interface OpDeps {
   readonly images: ImageSource;
   readonly http: HttpSource;
   readonly git: GitSource;
-  /** The build's context directories, by the name of their `local://` source. */
-  readonly local: (name: string, attrs: ReadonlyMap<string, string>) => Promise<LocalContext>;
+  /** Opens one of the build's context directories. */
+  readonly local: (source: LocalSource) => Promise<LocalContext>;
   readonly secrets: Secrets;
   /** Looked for when the first step has to run. */
   readonly runner: () => Promise<Runner>;

@@ -38,7 +38,7 @@ export async function executeExec(
       limits,
       ...(op.meta.hostname === "" ? {} : { hostname: op.meta.hostname }),
       ...(op.meta.cgroupParent === "" ? {} : { cgroupParent: op.meta.cgroupParent }),
-      ...(deps.limits.shmSize === undefined ? {} : { shmSize: deps.limits.shmSize }),
+      shmSize: deps.limits.shmSize,
       onOutput: (stream, data) => context.report({ kind: "log", stream, data }),
       onWarning: (short) => context.report({ kind: "warning", short }),
     },
@@ -73,7 +73,7 @@ function stepFailed(
       : `exit code: ${exitCode} (${signal})`;
   const message = `process ${JSON.stringify(meta.args.join(" "))} did not complete successfully: ${how}`;
   return new VarveError("step-failed", message, {
-    details: { exitCode, ...(signal === undefined ? {} : { signal }) },
+    details: { exitCode, signal },
     ...(oomKilled && memory !== undefined && { hint: `Give the step more than ${memory} bytes with --memory.` }),
   });
 }

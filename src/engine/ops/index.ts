@@ -71,7 +71,7 @@ const checksums = new Semaphore(2);
 function cacheInput(input: InputKey, deps: OpDeps): CacheMapInput<Result> {
   const { selector, content, preload } = input;
   return {
-    ...(selector === undefined ? {} : { selector }),
+    selector,
     ...(content === undefined
       ? {}
       : {

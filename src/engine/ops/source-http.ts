@@ -44,8 +44,8 @@ function requestOf(url: string, attrs: ReadonlyMap<string, string>): HttpRequest
     uid: integer(attrs, "http.uid"),
     gid: integer(attrs, "http.gid"),
     headers: Object.fromEntries(headers.map(([key, value]) => [key.slice(HEADER.length), value])),
-    ...(filename === undefined ? {} : { filename }),
-    ...(checksum === undefined ? {} : { checksum }),
+    filename,
+    checksum,
   };
 }
 

@@ -1,5 +1,5 @@
 import { VarveError } from "../../core/index.ts";
-import { type Edge, type SourceKey, sourceDigest } from "../../llb/index.ts";
+import { type Edge, type SourceKey, localSourceOf, sourceDigest } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { SolverOp } from "../../solver/index.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
@@ -41,13 +41,13 @@ export async function sourceTime({ vertex }: Edge, deps: OpDeps, hold: Hold): Pr
 
 function openSource(vertex: SourceVertex, deps: OpDeps): Source {
   const { identifier, attrs } = vertex.op;
+  const local = localSourceOf(vertex.op);
+  if (local !== undefined) return localSource(local, deps);
   const [, scheme = "", rest = ""] = /^([a-z0-9+-]+):\/\/(.*)$/s.exec(identifier) ?? [];
   switch (scheme) {
     case "docker-image":
     case "oci-layout":
       return imageSource(vertex, rest, deps);
-    case "local":
-      return localSource(rest, attrs, deps);
     case "http":
     case "https":
       return httpSource(identifier, attrs, deps);

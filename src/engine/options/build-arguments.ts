@@ -33,11 +33,11 @@ export interface ArgumentOptions {
   /** The git directory of a git context is kept. */
   readonly keepGitDir: boolean;
   /** Keeps the cache mounts of the build apart from others'. */
-  readonly cacheNamespace?: string;
+  readonly cacheNamespace?: string | undefined;
   /** The host name that steps see. */
-  readonly hostname?: string;
+  readonly hostname?: string | undefined;
   /** Replaces the Dockerfile's `check` directive. */
-  readonly lint?: LintOptions;
+  readonly lint?: LintOptions | undefined;
   /** The result is an index, also of one platform. */
   readonly multiPlatform: boolean;
   /** The cache goes into the config of the image. */

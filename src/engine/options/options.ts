@@ -16,7 +16,7 @@ export type DockerfileSource =
   | { readonly kind: "context"; readonly path: string }
   /** A file outside the context. */
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "text"; readonly text: string; readonly name?: string };
+  | { readonly kind: "text"; readonly text: string; readonly name?: string | undefined };
 
 /** Where a secret's bytes come from. A file has to exist when the build starts; a variable that is not set is empty. */
 export interface SecretSource {
@@ -35,8 +35,8 @@ export interface SshSource {
 export type OutputSpec = {
   readonly type: "image" | "registry" | "oci" | "docker" | "tar" | "local" | "cacheonly";
   /** A file or directory; `-` is standard output. */
-  readonly dest?: string;
-  readonly attrs?: Readonly<Record<string, string>>;
+  readonly dest?: string | undefined;
+  readonly attrs?: Readonly<Record<string, string>> | undefined;
 };
 
 export interface CacheSpec {
@@ -53,58 +53,58 @@ export interface Ulimit {
 /** Limits on each step of a build, which control groups enforce; 0 or empty is no limit. No cache key depends on them. */
 export interface StepResources {
   /** Bytes; at least 6 MiB. */
-  readonly memory?: number;
+  readonly memory?: number | undefined;
   /** Bytes of memory and swap together; -1 is no limit. */
-  readonly memorySwap?: number;
+  readonly memorySwap?: number | undefined;
   /** A weight against other groups: 2 to 262144, 1024 unless said. */
-  readonly cpuShares?: number;
+  readonly cpuShares?: number | undefined;
   /** Microseconds; 100000 unless said. */
-  readonly cpuPeriod?: number;
+  readonly cpuPeriod?: number | undefined;
   /** Microseconds of processor time in each period. */
-  readonly cpuQuota?: number;
+  readonly cpuQuota?: number | undefined;
   /** A list such as `0-2,4`. */
-  readonly cpusetCpus?: string;
-  readonly cpusetMems?: string;
+  readonly cpusetCpus?: string | undefined;
+  readonly cpusetMems?: string | undefined;
 }
 
 export interface BuildOptions {
   readonly store: Store;
   readonly context: BuildContext;
-  readonly dockerfile?: DockerfileSource;
-  readonly target?: string;
+  readonly dockerfile?: DockerfileSource | undefined;
+  readonly target?: string | undefined;
   /** Names the image gets: normalised by the reference grammar, `latest` added. */
-  readonly tags?: readonly string[];
-  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly tags?: readonly string[] | undefined;
+  readonly buildArgs?: Readonly<Record<string, string>> | undefined;
   /** `name` → a directory, `docker-image://…`, `oci-layout://…`, a git URL, `target:stage`. */
-  readonly buildContexts?: Readonly<Record<string, string>>;
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly buildContexts?: Readonly<Record<string, string>> | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** `[type:]key` → value, as `docker buildx build --annotation`. */
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly platforms?: readonly Platform[];
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly platforms?: readonly Platform[] | undefined;
   /** Ask the registry even where the image is already here. */
-  readonly pull?: boolean;
+  readonly pull?: boolean | undefined;
   /** Every stage, or the named ones, ignore the cache. */
-  readonly noCache?: boolean | readonly string[];
-  readonly cacheFrom?: readonly CacheSpec[];
+  readonly noCache?: boolean | readonly string[] | undefined;
+  readonly cacheFrom?: readonly CacheSpec[] | undefined;
   /** Milliseconds after which a cache that has not come counts as empty. Default two minutes. */
-  readonly cachePatience?: number;
-  readonly cacheTo?: readonly CacheSpec[];
-  readonly secrets?: readonly SecretSource[];
-  readonly ssh?: readonly SshSource[];
-  readonly network?: "default" | "host" | "none";
-  readonly extraHosts?: readonly { readonly host: string; readonly ip: string }[];
+  readonly cachePatience?: number | undefined;
+  readonly cacheTo?: readonly CacheSpec[] | undefined;
+  readonly secrets?: readonly SecretSource[] | undefined;
+  readonly ssh?: readonly SshSource[] | undefined;
+  readonly network?: "default" | "host" | "none" | undefined;
+  readonly extraHosts?: readonly { readonly host: string; readonly ip: string }[] | undefined;
   /** `network.host`, `security.insecure`. */
-  readonly allow?: readonly string[];
-  readonly ulimits?: readonly Ulimit[];
+  readonly allow?: readonly string[] | undefined;
+  readonly ulimits?: readonly Ulimit[] | undefined;
   /** Bytes. */
-  readonly shmSize?: number;
-  readonly cgroupParent?: string;
-  readonly resources?: StepResources;
-  readonly outputs?: readonly OutputSpec[];
+  readonly shmSize?: number | undefined;
+  readonly cgroupParent?: string | undefined;
+  readonly resources?: StepResources | undefined;
+  readonly outputs?: readonly OutputSpec[] | undefined;
   /** Seconds since 1970; `SOURCE_DATE_EPOCH` among the build arguments says the same. */
-  readonly sourceDateEpoch?: number;
-  readonly signal?: AbortSignal;
-  readonly onEvent?: OnBuildEvent;
+  readonly sourceDateEpoch?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: OnBuildEvent | undefined;
 }
 
 /** What became of one step. */
@@ -124,16 +124,16 @@ export interface CacheReport {
   /** The reference, or the directory and the tag. */
   readonly name: string;
   /** Of the cache's manifest; undefined if there was nothing to export. */
-  readonly descriptor?: Descriptor;
+  readonly descriptor?: Descriptor | undefined;
   /** Why it was not written, where that was to be ignored. */
-  readonly error?: string;
+  readonly error?: string | undefined;
 }
 
 export interface BuildResult {
   /** Digest of the top manifest or index; undefined if no image was exported. */
-  readonly digest?: string;
+  readonly digest?: string | undefined;
   /** Only where there is a single manifest. */
-  readonly configDigest?: string;
+  readonly configDigest?: string | undefined;
   readonly names: readonly string[];
   readonly steps: readonly StepReport[];
   /** What became of each `cacheTo` but inline ones. */

@@ -22,12 +22,12 @@ export interface VertexEvent {
   /** `[build 2/5] RUN npm ci`. */
   readonly name: string;
   readonly inputs: readonly Digest[];
-  readonly startedAt?: number;
-  readonly completedAt?: number;
-  readonly cached?: boolean;
+  readonly startedAt?: number | undefined;
+  readonly completedAt?: number | undefined;
+  readonly cached?: boolean | undefined;
   /** Which cache the hit came from: `local`, or an importer's name. */
-  readonly cache?: string;
-  readonly error?: string;
+  readonly cache?: string | undefined;
+  readonly error?: string | undefined;
 }
 
 /** One measurable piece of a vertex's work: a download, an upload, an unpacking. */
@@ -38,19 +38,19 @@ export interface StatusEvent {
   readonly id: string;
   /** Bytes, or whatever `total` counts. */
   readonly current: number;
-  readonly total?: number;
+  readonly total?: number | undefined;
   readonly startedAt: number;
-  readonly completedAt?: number;
+  readonly completedAt?: number | undefined;
 }
 
 export interface WarningEvent {
   readonly kind: "warning";
-  readonly vertex?: Digest;
+  readonly vertex?: Digest | undefined;
   readonly short: string;
   readonly detail: readonly string[];
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** Where in the Dockerfile: lines are counted from 1. */
-  readonly location?: { readonly file: string; readonly line: number };
+  readonly location?: { readonly file: string; readonly line: number } | undefined;
 }
 
 export type OnBuildEvent = (event: BuildEvent) => void;

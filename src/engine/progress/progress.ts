@@ -36,12 +36,12 @@ export class Progress {
   warn(
     short: string,
     more: {
-      readonly detail?: readonly string[];
-      readonly url?: string;
-      readonly location?: { file: string; line: number };
+      readonly detail?: readonly string[] | undefined;
+      readonly url?: string | undefined;
+      readonly location?: { file: string; line: number } | undefined;
     } = {},
   ): void {
-    this.#emit({ kind: "warning", short, detail: more.detail ?? [], ...more });
+    this.#emit({ ...more, kind: "warning", short, detail: more.detail ?? [] });
   }
 
   /** Runs a piece of the build's own work as a vertex of its own. */
@@ -160,7 +160,7 @@ export class Progress {
           vertex,
           short: report.short,
           detail: report.detail ?? [],
-          ...(report.url === undefined ? {} : { url: report.url }),
+          url: report.url,
         });
     }
   }

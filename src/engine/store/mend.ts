@@ -66,7 +66,7 @@ async function firstLost(
   { signal }: Hold,
 ): Promise<LostBlob | undefined> {
   if (content.info(root.digest) === undefined) return { descriptor: root, parents: [] };
-  const options = { allowMissing: true, ...(signal && { signal }) };
+  const options = { allowMissing: true, signal };
   for await (const { descriptor, children } of walkDescriptors(content, root, options)) {
     const kept = new Set(edgesFrom(state, { kind: "blob", id: descriptor.digest }).map(({ id }) => id));
     const lost = children.find(({ digest }) => kept.has(digest) && content.info(digest) === undefined);
@@ -96,7 +96,7 @@ async function restore(
   throw new VarveError("storage", `Cannot read image ${what}: its blob ${digest} was damaged on disk, and is lost`, {
     details: { image: what, digest },
     hint: `Pull, load or build ${what} again.`,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

@@ -22,10 +22,10 @@ export interface StoreOptions {
    * Default: `VARVE_ROOT`, else `/var/lib/varve` for root and `$XDG_DATA_HOME/varve` for others. A relative path starts at
    * the working directory of the moment in which the store is opened.
    */
-  readonly root?: string;
+  readonly root?: string | undefined;
   /** `overlay` where the machine can, unless said. */
-  readonly snapshotter?: "overlay" | "copy";
-  readonly registry?: RegistryOptions;
+  readonly snapshotter?: "overlay" | "copy" | undefined;
+  readonly registry?: RegistryOptions | undefined;
 }
 
 /** Everything under one root directory. Any number of processes may have it open at once. */

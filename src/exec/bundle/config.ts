@@ -19,7 +19,10 @@ export interface ConfigParts {
   readonly seccomp?: SeccompProfile | undefined;
   /** The same compiled, in base64, for crun, which then need not do it. */
   readonly filter?: string | undefined;
-  readonly cgroup: { readonly cgroupsPath?: string; readonly resources?: Record<string, unknown> };
+  readonly cgroup: {
+    readonly cgroupsPath?: string | undefined;
+    readonly resources?: Record<string, unknown> | undefined;
+  };
   /** True on a machine with version 2 only, where a group can look like the root of the hierarchy. */
   readonly cgroupNamespace: boolean;
 }

@@ -5,15 +5,15 @@ export interface SeccompRule {
   /** Separated by blanks. */
   readonly names: string;
   /** Fails with this errno instead of being allowed. */
-  readonly errno?: number;
+  readonly errno?: number | undefined;
   /** Only where the argument of this index is equal to, less or greater than the value, or has none of its bits. */
-  readonly when?: readonly [index: number, test: "=" | "<" | ">" | "none-of", value: number];
+  readonly when?: readonly [index: number, test: "=" | "<" | ">" | "none-of", value: number] | undefined;
   /** Architectures as Go names them. */
-  readonly arches?: readonly string[];
-  readonly notArches?: readonly string[];
-  readonly capability?: string;
-  readonly withoutCapability?: string;
-  readonly minKernel?: readonly [major: number, minor: number];
+  readonly arches?: readonly string[] | undefined;
+  readonly notArches?: readonly string[] | undefined;
+  readonly capability?: string | undefined;
+  readonly withoutCapability?: string | undefined;
+  readonly minKernel?: readonly [major: number, minor: number] | undefined;
 }
 
 /** CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}. */

@@ -24,31 +24,31 @@ const ARCHITECTURES: ReadonlyMap<string, { readonly go: string; readonly seccomp
 interface SeccompArgument {
   readonly index: number;
   readonly value: number;
-  readonly valueTwo?: number;
+  readonly valueTwo?: number | undefined;
   readonly op: string;
 }
 
 interface SeccompCall {
   readonly names: readonly string[];
   readonly action: "SCMP_ACT_ALLOW" | "SCMP_ACT_ERRNO";
-  readonly errnoRet?: number;
-  readonly args?: readonly SeccompArgument[];
+  readonly errnoRet?: number | undefined;
+  readonly args?: readonly SeccompArgument[] | undefined;
 }
 
 /** `linux.seccomp` of a runtime configuration: OCI runtime specification, config-linux.md. */
 export interface SeccompProfile {
   readonly defaultAction: "SCMP_ACT_ERRNO";
   readonly defaultErrnoRet: number;
-  readonly architectures?: readonly string[];
+  readonly architectures?: readonly string[] | undefined;
   readonly syscalls: readonly SeccompCall[];
 }
 
 export interface SeccompSubject {
   readonly capabilities: ReadonlySet<string>;
   /** As `process.arch`; this machine's unless said. */
-  readonly arch?: string;
+  readonly arch?: string | undefined;
   /** As `uname -r`; this machine's unless said. */
-  readonly kernel?: string;
+  readonly kernel?: string | undefined;
 }
 
 /** Docker's default filter for a process that has these capabilities. */
@@ -91,7 +91,7 @@ function callOf(rule: SeccompRule): SeccompCall {
   return {
     names: rule.names.trim().split(/\s+/),
     action: rule.errno === undefined ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO",
-    ...(rule.errno === undefined ? {} : { errnoRet: rule.errno }),
+    errnoRet: rule.errno,
     ...(rule.when === undefined ? {} : { args: [argumentOf(rule.when)] }),
   };
 }

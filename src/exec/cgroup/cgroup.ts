@@ -12,7 +12,10 @@ import { makeDirectories } from "../../linux/index.ts";
 /** The control groups of one step. When disposed of, all of them are gone. */
 export interface StepCgroup extends AsyncDisposable {
   /** What the runtime's configuration says about control groups. */
-  readonly config: { readonly cgroupsPath?: string; readonly resources?: Record<string, unknown> };
+  readonly config: {
+    readonly cgroupsPath?: string | undefined;
+    readonly resources?: Record<string, unknown> | undefined;
+  };
   /** False where nothing keeps the step from using any device for which it has a node. */
   readonly guardsDevices: boolean;
   /** Directories to remove, should this process not live to do it. */
@@ -32,7 +35,7 @@ export interface CgroupRequest {
   /** Unique among all steps of the machine. */
   readonly name: string;
   /** Absolute in the hierarchy; below this process's own group if absent. */
-  readonly parent?: string;
+  readonly parent?: string | undefined;
   readonly resources: Resources;
   readonly warn: (message: string) => void;
 }

@@ -5,8 +5,8 @@ import type { ResourceLimits } from "../types.ts";
 export interface DeviceRule {
   readonly type: "a" | "b" | "c";
   /** Any, if absent. */
-  readonly major?: number;
-  readonly minor?: number;
+  readonly major?: number | undefined;
+  readonly minor?: number | undefined;
   readonly access: string;
 }
 

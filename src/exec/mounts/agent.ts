@@ -10,9 +10,9 @@ const MAX_CONNECTIONS = 64;
 export interface AgentOptions {
   /** The agent's own socket. */
   readonly socket: string;
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /**

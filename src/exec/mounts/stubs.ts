@@ -22,7 +22,7 @@ interface Stub {
 export interface StubOptions {
   readonly kind: "directory" | "file";
   /** Of the last component; the directories above it get 0755. */
-  readonly mode?: number;
+  readonly mode?: number | undefined;
 }
 
 /**

@@ -39,8 +39,8 @@ export interface CopyJob {
 function commonOptions({ owner, mode, instruction }: CopyJob): CopyOptions {
   return {
     createDestPath: true,
-    ...(owner === undefined ? {} : { owner }),
-    ...(mode === undefined ? {} : { mode }),
+    owner,
+    mode,
     ...(instruction.exclude.length === 0 ? {} : { excludePatterns: instruction.exclude }),
   };
 }

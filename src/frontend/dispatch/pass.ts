@@ -41,8 +41,8 @@ function mainContext({ options }: CompileContext, used: UsedPaths | undefined): 
     name: "[internal] load build context",
     sharedKeyHint: name,
     excludePatterns: main.exclude ?? [],
-    ...(paths === undefined ? {} : { followPaths: paths }),
-    ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+    followPaths: paths,
+    sessionId: options.sessionId,
   });
 }
 

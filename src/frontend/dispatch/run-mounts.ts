@@ -13,9 +13,9 @@ export interface RunMounts {
 }
 
 interface FileOwner {
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly mode?: number;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly mode?: number | undefined;
 }
 
 /** Who owns a secret's file; nothing if none of it was given. */
@@ -33,7 +33,7 @@ function secretOf(stage: StageState, mount: MountSpec, instruction: RunInstructi
     id,
     optional: !mount.required,
     ...(target === "" ? {} : { target }),
-    ...(mount.env === undefined ? {} : { env: mount.env }),
+    env: mount.env,
     ...fileOwner(mount, 0o400),
   };
 }
@@ -58,7 +58,7 @@ function targetOf(stage: StageState, { target }: MountSpec): string {
 
 interface Source {
   readonly state: State;
-  readonly selector?: string;
+  readonly selector?: string | undefined;
 }
 
 function isContext({ from, type }: MountSpec): boolean {
@@ -94,7 +94,7 @@ function mountOf(stage: StageState, mount: MountSpec, node: StageNode | undefine
   const target = targetOf(stage, mount);
   if (mount.type === "tmpfs") return { type: "tmpfs", target, size: mount.size };
   const { state, selector } = sourceOf(mount, node, states);
-  const base = { target, source: state, ...(selector === undefined ? {} : { selector }), readonly: mount.readonly };
+  const base = { target, source: state, selector, readonly: mount.readonly };
   if (mount.type !== "cache") return { type: "bind", ...base, ...(mount.readonly ? {} : { noOutput: true }) };
   const id = mount.id === "" ? cleanPath(mount.target) : mount.id;
   const namespace = stage.context.options.cacheNamespace ?? "";

@@ -13,7 +13,7 @@ import { shownCommand } from "./words.ts";
 interface Command {
   readonly args: readonly string[];
   /** Holds a script that begins with `#!`. */
-  readonly mount?: RunMount;
+  readonly mount?: RunMount | undefined;
   /** Shown after the command's own text. */
   readonly summary: string;
   /** The arguments are for a shell. */
@@ -86,13 +86,13 @@ function buildOptions({ context, node }: StageState): Partial<RunOptions> {
   const { options, proxyEnv } = context;
   return {
     ...(node.ignoreCache ? { ignoreCache: true } : {}),
-    ...(proxyEnv === undefined ? {} : { proxyEnv }),
-    ...(options.extraHosts === undefined ? {} : { extraHosts: options.extraHosts }),
-    ...(options.ulimits === undefined ? {} : { ulimits: options.ulimits }),
+    proxyEnv,
+    extraHosts: options.extraHosts,
+    ulimits: options.ulimits,
     ...(options.cgroupParent === undefined || options.cgroupParent === ""
       ? {}
       : { cgroupParent: options.cgroupParent }),
-    ...(options.linuxResources === undefined ? {} : { linuxResources: options.linuxResources }),
+    linuxResources: options.linuxResources,
   };
 }
 

@@ -129,7 +129,7 @@ async function loadOciLayout(
     name: `[context ${title}] OCI load from client`,
     storeId: ociStore,
     platform,
-    ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+    sessionId: options.sessionId,
   });
   return fixed(state, parseImageConfig(resolved.config, name));
 }
@@ -145,8 +145,8 @@ async function loadLocal(
       name: `[context ${title}] load from client`,
       sharedKeyHint: `context:${title}-`,
       excludePatterns,
-      ...(followPaths === undefined ? {} : { followPaths }),
-      ...(options.sessionId === undefined ? {} : { sessionId: options.sessionId }),
+      followPaths,
+      sessionId: options.sessionId,
     });
   return { image: undefined, makeState };
 }

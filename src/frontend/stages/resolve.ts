@@ -60,7 +60,11 @@ function detectPlatform(image: ImageConfig, wanted: Platform, { build }: Compile
   return matches(build) ? build : wanted;
 }
 
-function platformWarning(name: string, expected: Platform, image: ImageConfig): { platformWarning?: string } {
+function platformWarning(
+  name: string,
+  expected: Platform,
+  image: ImageConfig,
+): { platformWarning?: string | undefined } {
   if (isEmpty(image)) return {};
   if (expected.os === image.os && expected.architecture === image.architecture) return {};
   const own = imagePlatform(image);
@@ -91,7 +95,7 @@ async function lookUp(
     const options = [...names, ...COMMON_IMAGES, ...COMMON_IMAGES.map((name) => `${name}:latest`)];
     const message = error.message + didYouMean(suggestion(node.baseName, options));
     const { details, hint } = error;
-    throw new VarveError(error.code, message, { details, cause: error, ...(hint === undefined ? {} : { hint }) });
+    throw new VarveError(error.code, message, { details, cause: error, hint });
   }
 }
 

@@ -21,6 +21,6 @@ export interface ResolvedBase {
   /** It could not be looked up: nothing is known of its config. */
   readonly isMissing: boolean;
   /** What the check says of an image that is for another platform. */
-  readonly platformWarning?: string;
+  readonly platformWarning?: string | undefined;
   makeState(use: BaseUse): State;
 }

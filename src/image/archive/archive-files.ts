@@ -64,7 +64,7 @@ export class ArchiveFiles {
     const [, algorithm, hex] = BLOB.exec(entry.path) ?? [];
     const digest = `${algorithm}:${hex}`;
     const expected = isDigest(digest) ? { digest, size: entry.size } : { size: entry.size };
-    const info = await store.put(entry.body, { expected, lease, present: "verify", ...(signal && { signal }) });
+    const info = await store.put(entry.body, { expected, lease, present: "verify", signal });
     return { digest: info.digest, size: info.size };
   }
 }

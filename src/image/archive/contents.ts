@@ -58,7 +58,7 @@ async function addBlobs(
   blobs: Map<Digest, number>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for await (const { descriptor } of walkDescriptors(store, root, { allowMissing: true, ...(signal && { signal }) })) {
+  for await (const { descriptor } of walkDescriptors(store, root, { allowMissing: true, signal })) {
     const info = store.info(descriptor.digest);
     if (info !== undefined) blobs.set(info.digest, info.size);
     else if (!mayBeAbsent(descriptor, descriptor === root))

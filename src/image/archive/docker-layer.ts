@@ -38,7 +38,7 @@ export async function dockerLayer(
 ): Promise<Descriptor> {
   const what = `layer ${file.digest}`;
   const labels = { [Annotation.uncompressed]: diffId };
-  const reading = { ...(signal && { signal }) };
+  const reading = { signal };
   if (file.digest === diffId) {
     store.label(file.digest, labels);
     return { mediaType: layerMediaType("uncompressed", "docker"), digest: file.digest, size: file.size };

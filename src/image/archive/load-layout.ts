@@ -24,7 +24,7 @@ async function copyBlob(
   { digest, size }: Descriptor,
   { lease, signal }: LoadOptions,
 ): Promise<boolean> {
-  const options = { expected: { digest, size }, lease, ...(signal && { signal }) };
+  const options = { expected: { digest, size }, lease, signal };
   return (await useLayoutFile(directory, blobPath(digest), (bytes) => store.put(bytes, options))) !== undefined;
 }
 

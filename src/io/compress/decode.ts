@@ -10,12 +10,12 @@ export interface DecompressOptions extends Named {
   /** "detect" goes by the magic number. */
   readonly format: CompressionFormat | "detect";
   /** The most bytes that may come out; `limit-exceeded` past it. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /**
    * Reads as lenient readers do: what follows the compressed data is ignored (except behind xz, whose program cannot tell it
    * from damage), and the beginning of a stream is yielded before damage further on is reported. Slower for many gzip members.
    */
-  readonly lenient?: boolean;
+  readonly lenient?: boolean | undefined;
 }
 
 const CHUNK = 262_144;

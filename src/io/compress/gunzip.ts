@@ -70,7 +70,7 @@ async function* inflate(input: ByteQueue, corrupt: Corrupt): AsyncGenerator<Uint
 /** Takes from the input exactly the bytes of one deflate stream. */
 async function* inflateRaw(input: ByteQueue, corrupt: Corrupt): AsyncGenerator<Uint8Array> {
   const decoder = createInflateRaw({ chunkSize: CHUNK });
-  const state: { written: boolean; failure?: Error } = { written: false };
+  const state: { written: boolean; failure?: Error | undefined } = { written: false };
   let wake = (): void => undefined;
   decoder.on("readable", () => wake());
   decoder.on("error", (failure) => {

@@ -20,7 +20,7 @@ export interface DiffOverlayOptions extends DiffTreesOptions {
   /** An overlay's upper directory, mounted without redirect_dir and metacopy (`unsupported` otherwise). */
   readonly upper: Path;
   /** The overlay was mounted with `userxattr`. */
-  readonly userXattr?: boolean;
+  readonly userXattr?: boolean | undefined;
 }
 
 /** The layer that turns one whole tree into another: an uncompressed archive. */
@@ -53,7 +53,7 @@ function isLittle({ lower, upper, overlay }: Difference): boolean {
 
 export interface PackOptions extends ArchiveOptions {
   /** Extended attributes to keep: "capability" as in layers, "user" also `user.*`. "capability" if left out. */
-  readonly xattrs?: "capability" | "user";
+  readonly xattrs?: "capability" | "user" | undefined;
 }
 
 /** A whole tree as an archive: sorted, hard links kept, sockets and the root itself left out. */

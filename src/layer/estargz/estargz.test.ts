@@ -111,9 +111,7 @@ const otherEntry = fc.oneof(
 const name = fc.constantFrom("f", "d/<&>", "\xc3\xa9", "\xff\xfe", "n".repeat(150), "d/.wh.x", "__proto__");
 const inputs = fc
   .array(fc.tuple(name, fc.oneof(fileEntry, otherEntry)), { maxLength: 12 })
-  .map((entries) =>
-    entries.map(([path, entry], index): TarInput => ({ ...entry, path: `${index}/${path}` }) as TarInput),
-  );
+  .map((entries) => entries.map(([path, entry], index): TarInput => ({ ...entry, path: `${index}/${path}` })));
 
 test("an archive becomes eStargz without the loss of a byte, and its table says what it holds", async () => {
   await fc.assert(

@@ -11,9 +11,9 @@ import type { TarEntry, TarHeader } from "../types.ts";
 
 export interface ReadTarOptions {
   /** What the archive is called in messages. */
-  readonly what?: string;
+  readonly what?: string | undefined;
   /** Entries after which the archive is refused; 10 million if left out. */
-  readonly maxEntries?: number;
+  readonly maxEntries?: number | undefined;
 }
 
 const MAX_ENTRIES = 10_000_000;

@@ -11,7 +11,7 @@ interface Thread {
   readonly worker: Worker;
   jobs: number;
   /** Why it ended. */
-  error?: Error;
+  error?: Error | undefined;
 }
 
 /** More would wait for the same disk. */

@@ -16,38 +16,38 @@ import { makeVertex } from "../model/vertex.ts";
 
 /** An owner before it is bound to a tree: a number, or a name looked up in the tree that is changed. */
 export interface Owner {
-  readonly user?: string | number;
-  readonly group?: string | number;
+  readonly user?: string | number | undefined;
+  readonly group?: string | number | undefined;
 }
 
 interface Common {
-  readonly owner?: Owner;
+  readonly owner?: Owner | undefined;
   /** Nanoseconds since 1970. */
-  readonly timestamp?: Timestamp;
+  readonly timestamp?: Timestamp | undefined;
 }
 
 export interface CopyOptions extends Common {
   /** Permission bits, or a symbolic change (`u+x`). The source's unless said. */
-  readonly mode?: number | string;
-  readonly followSymlink?: boolean;
-  readonly dirCopyContents?: boolean;
-  readonly attemptUnpack?: boolean;
-  readonly createDestPath?: boolean;
-  readonly allowWildcard?: boolean;
-  readonly allowEmptyWildcard?: boolean;
-  readonly includePatterns?: readonly string[];
-  readonly excludePatterns?: readonly string[];
-  readonly requiredPaths?: readonly string[];
-  readonly alwaysReplaceExistingDestPaths?: boolean;
+  readonly mode?: number | string | undefined;
+  readonly followSymlink?: boolean | undefined;
+  readonly dirCopyContents?: boolean | undefined;
+  readonly attemptUnpack?: boolean | undefined;
+  readonly createDestPath?: boolean | undefined;
+  readonly allowWildcard?: boolean | undefined;
+  readonly allowEmptyWildcard?: boolean | undefined;
+  readonly includePatterns?: readonly string[] | undefined;
+  readonly excludePatterns?: readonly string[] | undefined;
+  readonly requiredPaths?: readonly string[] | undefined;
+  readonly alwaysReplaceExistingDestPaths?: boolean | undefined;
 }
 
 export interface MkdirOptions extends Common {
-  readonly makeParents?: boolean;
+  readonly makeParents?: boolean | undefined;
 }
 
 export interface RmOptions {
-  readonly allowNotFound?: boolean;
-  readonly allowWildcard?: boolean;
+  readonly allowNotFound?: boolean | undefined;
+  readonly allowWildcard?: boolean | undefined;
 }
 
 /** What a copy reads from: a state, or the result of other actions of the same op. */
@@ -58,7 +58,7 @@ type Body = (dir: string, base: number) => FileActionBody;
 
 interface Step {
   readonly body: Body;
-  readonly source?: CopySource;
+  readonly source?: CopySource | undefined;
 }
 
 /** A row of changes to files, made in order. Immutable: each method returns a longer row. */
@@ -175,7 +175,7 @@ function copyBody(src: string, dest: string, options: CopyOptions, base: number)
   };
 }
 
-function common(options: Common, base: number): { owner?: Chown; timestamp: Timestamp } {
+function common(options: Common, base: number): { owner?: Chown | undefined; timestamp: Timestamp } {
   const timestamp = options.timestamp ?? NO_TIMESTAMP;
   const { owner } = options;
   if (owner === undefined) return { timestamp };

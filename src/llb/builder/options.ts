@@ -3,17 +3,17 @@ import { noMetadata, type LinuxResources, type ProgressGroup, type VertexMetadat
 
 /** What can be said about any operation when it is added to a graph. Nothing but platform and constraints is in its digest. */
 export interface OpOptions {
-  readonly platform?: Platform;
+  readonly platform?: Platform | undefined;
   /** containerd-style filters on workers. */
-  readonly constraints?: readonly string[];
+  readonly constraints?: readonly string[] | undefined;
   /** Run it even if the cache has its result. */
-  readonly ignoreCache?: boolean;
+  readonly ignoreCache?: boolean | undefined;
   /** The name shown in progress: `llb.customname`. */
-  readonly name?: string;
-  readonly description?: Readonly<Record<string, string>>;
-  readonly exportCache?: boolean;
-  readonly progressGroup?: ProgressGroup;
-  readonly linuxResources?: LinuxResources;
+  readonly name?: string | undefined;
+  readonly description?: Readonly<Record<string, string>> | undefined;
+  readonly exportCache?: boolean | undefined;
+  readonly progressGroup?: ProgressGroup | undefined;
+  readonly linuxResources?: LinuxResources | undefined;
 }
 
 export function metadataOf(options: OpOptions): VertexMetadata {

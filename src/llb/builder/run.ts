@@ -26,11 +26,11 @@ export type RunMount =
       readonly target: string;
       readonly source: Filesystem;
       /** Path in the source. */
-      readonly selector?: string;
-      readonly readonly?: boolean;
+      readonly selector?: string | undefined;
+      readonly readonly?: boolean | undefined;
       /** Writable, but what is written is thrown away. */
-      readonly noOutput?: boolean;
-      readonly contentCache?: ContentCache;
+      readonly noOutput?: boolean | undefined;
+      readonly contentCache?: ContentCache | undefined;
     }
   | {
       readonly type: "cache";
@@ -38,56 +38,56 @@ export type RunMount =
       readonly id: string;
       readonly sharing: CacheSharing;
       /** What a new cache begins with. */
-      readonly source?: Filesystem;
-      readonly selector?: string;
-      readonly readonly?: boolean;
+      readonly source?: Filesystem | undefined;
+      readonly selector?: string | undefined;
+      readonly readonly?: boolean | undefined;
     }
-  | { readonly type: "tmpfs"; readonly target: string; /** Bytes. */ readonly size?: number };
+  | { readonly type: "tmpfs"; readonly target: string; /** Bytes. */ readonly size?: number | undefined };
 
 /** A secret as a file, a variable, or both. */
 export interface RunSecret {
   readonly id: string;
-  readonly target?: string;
-  readonly env?: string;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly target?: string | undefined;
+  readonly env?: string | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
   /** 0400 unless said. */
-  readonly mode?: number;
-  readonly optional?: boolean;
+  readonly mode?: number | undefined;
+  readonly optional?: boolean | undefined;
 }
 
 export interface RunSsh {
   /** `default` unless said. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** `/run/buildkit/ssh_agent.N` unless said. */
-  readonly target?: string;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly target?: string | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
   /** 0600 unless said. */
-  readonly mode?: number;
-  readonly optional?: boolean;
+  readonly mode?: number | undefined;
+  readonly optional?: boolean | undefined;
 }
 
 export interface RunOptions extends OpOptions {
   readonly args: readonly string[];
   /** Added to the state's variables for this command only, in this order. */
-  readonly env?: Readonly<Record<string, string>> | ReadonlyMap<string, string>;
-  readonly cwd?: string;
-  readonly user?: string;
-  readonly hostname?: string;
-  readonly proxyEnv?: ProxyEnv;
+  readonly env?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
+  readonly cwd?: string | undefined;
+  readonly user?: string | undefined;
+  readonly hostname?: string | undefined;
+  readonly proxyEnv?: ProxyEnv | undefined;
   /** Added to the state's. */
-  readonly extraHosts?: readonly HostIp[];
-  readonly ulimits?: readonly Ulimit[];
-  readonly cgroupParent?: string;
-  readonly network?: NetMode;
-  readonly security?: SecurityMode;
-  readonly validExitCodes?: readonly number[];
-  readonly readonlyRoot?: boolean;
-  readonly mounts?: readonly RunMount[];
-  readonly secrets?: readonly RunSecret[];
-  readonly ssh?: readonly RunSsh[];
-  readonly cdiDevices?: readonly CdiDevice[];
+  readonly extraHosts?: readonly HostIp[] | undefined;
+  readonly ulimits?: readonly Ulimit[] | undefined;
+  readonly cgroupParent?: string | undefined;
+  readonly network?: NetMode | undefined;
+  readonly security?: SecurityMode | undefined;
+  readonly validExitCodes?: readonly number[] | undefined;
+  readonly readonlyRoot?: boolean | undefined;
+  readonly mounts?: readonly RunMount[] | undefined;
+  readonly secrets?: readonly RunSecret[] | undefined;
+  readonly ssh?: readonly RunSsh[] | undefined;
+  readonly cdiDevices?: readonly CdiDevice[] | undefined;
 }
 
 /** What a command leaves behind. */
@@ -212,7 +212,7 @@ function metaOf(state: Filesystem, options: RunOptions, env: readonly string[]):
     env,
     cwd,
     user: options.user ?? defaults.user,
-    ...(options.proxyEnv === undefined ? {} : { proxyEnv: options.proxyEnv }),
+    proxyEnv: options.proxyEnv,
     extraHosts: [...defaults.extraHosts, ...(options.extraHosts ?? [])],
     hostname: options.hostname ?? defaults.hostname,
     ulimits: [...defaults.ulimits, ...(options.ulimits ?? [])],

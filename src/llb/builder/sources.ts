@@ -29,12 +29,12 @@ function list(patterns: readonly string[] | undefined): string | undefined {
 }
 
 export interface ImageOptions extends OpOptions {
-  readonly resolveMode?: "default" | "pull" | "local";
+  readonly resolveMode?: "default" | "pull" | "local" | undefined;
   /** Fails unless the reference resolves to this. */
-  readonly checksum?: Digest;
+  readonly checksum?: Digest | undefined;
   /** Only so many layers, from the lowest. */
-  readonly layerLimit?: number;
-  readonly recordType?: string;
+  readonly layerLimit?: number | undefined;
+  readonly recordType?: string | undefined;
 }
 
 /** An image in a registry. */
@@ -49,9 +49,9 @@ export function image(reference: string, options: ImageOptions = {}): State {
 }
 
 export interface OciLayoutOptions extends OpOptions {
-  readonly sessionId?: string;
-  readonly storeId?: string;
-  readonly layerLimit?: number;
+  readonly sessionId?: string | undefined;
+  readonly storeId?: string | undefined;
+  readonly layerLimit?: number | undefined;
 }
 
 /** An image in an OCI layout directory of the client. */
@@ -65,14 +65,14 @@ export function ociLayout(reference: string, options: OciLayoutOptions = {}): St
 }
 
 export interface LocalOptions extends OpOptions {
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** Makes the vertices of two clients differ where neither names a session. */
-  readonly uniqueId?: string;
-  readonly includePatterns?: readonly string[];
-  readonly excludePatterns?: readonly string[];
-  readonly followPaths?: readonly string[];
-  readonly sharedKeyHint?: string;
-  readonly differ?: "none" | "metadata";
+  readonly uniqueId?: string | undefined;
+  readonly includePatterns?: readonly string[] | undefined;
+  readonly excludePatterns?: readonly string[] | undefined;
+  readonly followPaths?: readonly string[] | undefined;
+  readonly sharedKeyHint?: string | undefined;
+  readonly differ?: "none" | "metadata" | undefined;
 }
 
 /** A directory of the client. */
@@ -90,18 +90,18 @@ export function local(name: string, options: LocalOptions = {}): State {
 }
 
 export interface GitOptions extends OpOptions {
-  readonly ref?: string;
-  readonly subdir?: string;
-  readonly keepGitDir?: boolean;
+  readonly ref?: string | undefined;
+  readonly subdir?: string | undefined;
+  readonly keepGitDir?: boolean | undefined;
   /** The commit, or the beginning of its hash. */
-  readonly checksum?: string;
-  readonly skipSubmodules?: boolean;
-  readonly mtime?: "checkout" | "commit";
-  readonly fetchByCommit?: boolean;
-  readonly authTokenSecret?: string;
-  readonly authHeaderSecret?: string;
-  readonly knownSshHosts?: string;
-  readonly mountSshSock?: string;
+  readonly checksum?: string | undefined;
+  readonly skipSubmodules?: boolean | undefined;
+  readonly mtime?: "checkout" | "commit" | undefined;
+  readonly fetchByCommit?: boolean | undefined;
+  readonly authTokenSecret?: string | undefined;
+  readonly authHeaderSecret?: string | undefined;
+  readonly knownSshHosts?: string | undefined;
+  readonly mountSshSock?: string | undefined;
 }
 
 /** A remote as git writes it: a URL, or `user@host:path`. */
@@ -149,15 +149,15 @@ export function git(url: string, options: GitOptions = {}): State {
 }
 
 export interface HttpOptions extends OpOptions {
-  readonly checksum?: Digest;
-  readonly filename?: string;
+  readonly checksum?: Digest | undefined;
+  readonly filename?: string | undefined;
   /** Permission bits; 0600 unless said. */
-  readonly perm?: number;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly authHeaderSecret?: string;
-  readonly accept?: string;
-  readonly userAgent?: string;
+  readonly perm?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly authHeaderSecret?: string | undefined;
+  readonly accept?: string | undefined;
+  readonly userAgent?: string | undefined;
 }
 
 function nonZero(value: number | undefined, base: 8 | 10): string | undefined {

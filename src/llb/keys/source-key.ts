@@ -58,10 +58,10 @@ export interface HttpKeyParts extends FileAttributes {
   /** Of the body, or as given. */
   readonly checksum: Digest;
   /** The `Last-Modified` header in HTTP date format; empty if the checksum was given. */
-  readonly lastModified?: string;
-  readonly authHeaderSecret?: string;
+  readonly lastModified?: string | undefined;
+  readonly authHeaderSecret?: string | undefined;
   /** `Accept` and `User-Agent` if the build sets them. */
-  readonly headers?: ReadonlyMap<string, string>;
+  readonly headers?: ReadonlyMap<string, string> | undefined;
 }
 
 /** A downloaded file: the URL is not part of it. */
@@ -83,12 +83,12 @@ export function httpKey(parts: HttpKeyParts): SourceKey {
 
 export interface LocalKeyParts {
   readonly sessionId: string;
-  readonly includePatterns?: readonly string[];
-  readonly excludePatterns?: readonly string[];
-  readonly followPaths?: readonly string[];
+  readonly includePatterns?: readonly string[] | undefined;
+  readonly excludePatterns?: readonly string[] | undefined;
+  readonly followPaths?: readonly string[] | undefined;
   /** Only metadata is transferred, but for these paths. */
-  readonly metadataExceptions?: readonly string[];
-  readonly metadataOnly?: boolean;
+  readonly metadataExceptions?: readonly string[] | undefined;
+  readonly metadataOnly?: boolean | undefined;
 }
 
 /** A directory of the client: never the same in two sessions. */
@@ -111,12 +111,12 @@ export interface GitKeyParts {
   /** The commit, in full. */
   readonly commit: string;
   /** The full name of the reference, if there is one; it counts only with `keepGitDir`. */
-  readonly ref?: string;
-  readonly keepGitDir?: boolean;
-  readonly subdir?: string;
-  readonly skipSubmodules?: boolean;
-  readonly mtime?: string;
-  readonly checkoutBundle?: boolean;
+  readonly ref?: string | undefined;
+  readonly keepGitDir?: boolean | undefined;
+  readonly subdir?: string | undefined;
+  readonly skipSubmodules?: boolean | undefined;
+  readonly mtime?: string | undefined;
+  readonly checkoutBundle?: boolean | undefined;
 }
 
 /** A commit: the same from any remote. */

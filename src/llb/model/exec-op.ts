@@ -20,7 +20,7 @@ export interface ExecMeta {
   /** `name`, `uid`, `name:group`, `uid:gid`; empty is root. */
   readonly user: string;
   /** Given to the process, never part of a key. */
-  readonly proxyEnv?: ProxyEnv;
+  readonly proxyEnv?: ProxyEnv | undefined;
   readonly extraHosts: readonly HostIp[];
   readonly hostname: string;
   readonly ulimits: readonly Ulimit[];

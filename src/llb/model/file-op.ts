@@ -31,7 +31,7 @@ export interface CopyAction {
   readonly kind: "copy";
   readonly src: string;
   readonly dest: string;
-  readonly owner?: Chown;
+  readonly owner?: Chown | undefined;
   /** Permission bits for all that is copied, or `KEEP_MODE`. */
   readonly mode: number;
   /** A symbolic change of permissions (`u+x,g=r`); empty is none. */
@@ -57,7 +57,7 @@ export interface MkfileAction {
   readonly path: string;
   readonly mode: number;
   readonly data: Uint8Array;
-  readonly owner?: Chown;
+  readonly owner?: Chown | undefined;
   readonly timestamp: Timestamp;
 }
 
@@ -66,7 +66,7 @@ export interface MkdirAction {
   readonly path: string;
   readonly mode: number;
   readonly makeParents: boolean;
-  readonly owner?: Chown;
+  readonly owner?: Chown | undefined;
   readonly timestamp: Timestamp;
 }
 
@@ -76,7 +76,7 @@ export interface SymlinkAction {
   readonly oldpath: string;
   /** Where the link is. */
   readonly newpath: string;
-  readonly owner?: Chown;
+  readonly owner?: Chown | undefined;
   readonly timestamp: Timestamp;
 }
 
@@ -88,8 +88,8 @@ export interface RmAction {
 }
 
 export interface Chown {
-  readonly user?: UserRef;
-  readonly group?: UserRef;
+  readonly user?: UserRef | undefined;
+  readonly group?: UserRef | undefined;
 }
 
 export type UserRef =

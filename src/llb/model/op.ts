@@ -40,7 +40,7 @@ export interface BuildOp {
   readonly builder: number;
   readonly inputs: ReadonlyMap<string, number>;
   /** A serialised `Definition`. */
-  readonly definition?: Uint8Array;
+  readonly definition?: Uint8Array | undefined;
   readonly attrs: ReadonlyMap<string, string>;
 }
 
@@ -64,9 +64,9 @@ export interface Vertex {
   readonly op: Op;
   readonly inputs: readonly Edge[];
   /** What is walked to find the vertices below: `inputs` in another order, and those that are equal to one of them. */
-  readonly walked?: readonly Edge[];
+  readonly walked?: readonly Edge[] | undefined;
   /** Normalised, whatever `bytes` says. Absent where the op does not depend on one: file, merge, diff, most sources. */
-  readonly platform?: Platform;
+  readonly platform?: Platform | undefined;
   /** containerd-style filters on workers. */
   readonly constraints: readonly string[];
   readonly metadata: VertexMetadata;
@@ -80,11 +80,11 @@ export interface VertexMetadata {
   /** Free text; `llb.customname` is the name shown in progress. */
   readonly description: ReadonlyMap<string, string>;
   /** Undefined: as the exporter likes. */
-  readonly exportCache?: boolean;
+  readonly exportCache?: boolean | undefined;
   /** What the builder must be capable of. */
   readonly caps: ReadonlySet<string>;
-  readonly progressGroup?: ProgressGroup;
-  readonly linuxResources?: LinuxResources;
+  readonly progressGroup?: ProgressGroup | undefined;
+  readonly linuxResources?: LinuxResources | undefined;
 }
 
 export interface ProgressGroup {

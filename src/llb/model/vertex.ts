@@ -5,13 +5,13 @@ import { noMetadata, type Edge, type Op, type Vertex, type VertexMetadata } from
 
 export interface VertexParts {
   readonly op: Op;
-  readonly inputs?: readonly Edge[];
+  readonly inputs?: readonly Edge[] | undefined;
   /** The inputs as they are walked, if in any other way: see `Vertex`. */
-  readonly walked?: readonly Edge[];
+  readonly walked?: readonly Edge[] | undefined;
   /** Serialised as it is given, normalised or not. */
-  readonly platform?: Platform;
-  readonly constraints?: readonly string[];
-  readonly metadata?: VertexMetadata;
+  readonly platform?: Platform | undefined;
+  readonly constraints?: readonly string[] | undefined;
+  readonly metadata?: VertexMetadata | undefined;
 }
 
 /** Serialises an op, gives it its digest, and adds the capabilities it takes to its metadata. */
@@ -21,7 +21,7 @@ export function makeVertex({ op, platform, metadata = noMetadata, ...parts }: Ve
     op,
     inputs: inputs.map(({ vertex, output }) => ({ digest: vertex.digest, output })),
     constraints,
-    ...(platform === undefined ? {} : { platform }),
+    platform,
   });
   return {
     digest: digestOf(bytes),

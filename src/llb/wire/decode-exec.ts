@@ -146,10 +146,10 @@ function decodeCache(bytes: Uint8Array): Pick<Extract<Mount, { type: "cache" }>,
 
 /** Options of a mount as they come: each belongs to one type. */
 interface MountOptions {
-  tmpfs?: Uint8Array;
-  cache?: Uint8Array;
-  secret?: Uint8Array;
-  ssh?: Uint8Array;
+  tmpfs?: Uint8Array | undefined;
+  cache?: Uint8Array | undefined;
+  secret?: Uint8Array | undefined;
+  ssh?: Uint8Array | undefined;
 }
 
 function decodeMount(bytes: Uint8Array): Mount {

@@ -115,7 +115,7 @@ function decodeBuild(bytes: Uint8Array): BuildOp {
     else if (field.number === 3) definition = asBytes(field);
     else if (field.number === 4) addEntry(attrs, field, asText, "");
   }
-  return { kind: "build", builder, inputs, attrs, ...(definition === undefined ? {} : { definition }) };
+  return { kind: "build", builder, inputs, attrs, definition };
 }
 
 function decodeDiff(bytes: Uint8Array): Op {

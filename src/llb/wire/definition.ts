@@ -14,7 +14,7 @@ export interface Definition {
   readonly ops: readonly Uint8Array[];
   readonly metadata: ReadonlyMap<Digest, VertexMetadata>;
   /** The serialised `pb.Source`: where in which file each vertex was written. */
-  readonly source?: Uint8Array;
+  readonly source?: Uint8Array | undefined;
 }
 
 /** The definition of a graph whose result is `edge`; undefined is scratch. */
@@ -45,7 +45,7 @@ export function decodeDefinition(bytes: Uint8Array): Definition {
     else if (field.number === 3) source = asBytes(field);
   }
   const known = new Map([...metadata].filter((entry): entry is [Digest, VertexMetadata] => isDigest(entry[0])));
-  return { ops, metadata: known, ...(source === undefined ? {} : { source }) };
+  return { ops, metadata: known, source };
 }
 
 function invalid(why: string): VarveError {
@@ -101,7 +101,7 @@ class Loader {
       constraints,
       bytes,
       metadata: this.#metadata.get(digest) ?? noMetadata,
-      ...(platform === undefined ? {} : { platform }),
+      platform,
     };
     validateOp(vertex);
     return vertex;

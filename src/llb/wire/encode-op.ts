@@ -11,11 +11,11 @@ export interface InputRef {
 }
 
 export interface OpEnvelope {
-  readonly op?: Op;
+  readonly op?: Op | undefined;
   readonly inputs: readonly InputRef[];
-  readonly platform?: Platform;
+  readonly platform?: Platform | undefined;
   /** Undefined leaves the message out; an empty list writes an empty message, as BuildKit's client does. */
-  readonly constraints?: readonly string[];
+  readonly constraints?: readonly string[] | undefined;
 }
 
 /** Field of the `oneof op` in `pb.Op`. */

@@ -117,7 +117,7 @@ export class Blobs {
     const kind = `${compression} ${level ?? ""}`;
     const known = seen.empty ? this.#kept(this.#empty.get(kind), hold) : undefined;
     if (known !== undefined) return known;
-    const layer = createLayer(seen.tar, { compression, ...(level === undefined ? {} : { level }) });
+    const layer = createLayer(seen.tar, { compression, level });
     const info = await this.#deps.content.put(layer.bytes, { lease: hold.lease, signal: hold.signal });
     const { diffId, mediaType, annotations } = await layer.result;
     const verdict = String(compression === "estargz");

@@ -6,17 +6,17 @@ import { type RecordUsage, type UsageDeps, recordUsage } from "./usage.ts";
 /** What to remove: BuildKit's prune request. Sizes are bytes, 0 means not given. */
 export interface PruneRequest {
   /** containerd filters; a record that matches one of them may go. */
-  readonly filters?: readonly string[];
+  readonly filters?: readonly string[] | undefined;
   /** Also internal and front-end records, and those that images share. */
-  readonly all?: boolean;
+  readonly all?: boolean | undefined;
   /** Only records that were not used for so many milliseconds. */
-  readonly keepDuration?: number;
+  readonly keepDuration?: number | undefined;
   /** Never go below this. */
-  readonly reservedSpace?: number;
+  readonly reservedSpace?: number | undefined;
   /** Stop when the cache is smaller than this. */
-  readonly maxUsedSpace?: number;
+  readonly maxUsedSpace?: number | undefined;
   /** Go on until so much of the disk is free. */
-  readonly minFreeSpace?: number;
+  readonly minFreeSpace?: number | undefined;
 }
 
 /**

@@ -20,7 +20,7 @@ export interface CacheMountRequest {
   /** A folder in it that is wanted instead of the whole, made where it is missing. */
   readonly folder?: string | undefined;
   /** Fills a new directory. */
-  readonly initialize?: (path: string) => Promise<void>;
+  readonly initialize?: ((path: string) => Promise<void>) | undefined;
 }
 
 export interface CacheMount extends AsyncDisposable {

@@ -6,8 +6,8 @@ import type { RecordTable } from "../table.ts";
 import { type Hold, type RecordId, type RecordRow, type RecordType, SCRATCH } from "../types.ts";
 
 export interface BeginOptions {
-  readonly description?: string;
-  readonly type?: RecordType;
+  readonly description?: string | undefined;
+  readonly type?: RecordType | undefined;
 }
 
 /** A layer being written: a writable tree on top of a parent. Committed once, or thrown away when disposed of. */

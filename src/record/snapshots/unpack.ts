@@ -18,7 +18,7 @@ export interface UnpackTarget {
   readonly name: string;
   readonly parent: string | undefined;
   /** Keep what the layer deletes, for a stack it becomes a part of; a layer on nothing has nothing to delete otherwise. */
-  readonly deletions?: boolean;
+  readonly deletions?: boolean | undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ interface Outcome {
 export interface HelperOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the helper is killed. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
@@ -28,7 +28,7 @@ function refuse(helper: string, host: string, why: string, cause?: unknown): nev
 async function run(program: string, host: string, { signal, timeout = TIMEOUT_MS }: HelperOptions): Promise<Outcome> {
   const { execFile } = await import("node:child_process");
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const options = { timeout, killSignal: "SIGKILL" as const, maxBuffer: MAX_OUTPUT, ...(signal && { signal }) };
+  const options = { timeout, killSignal: "SIGKILL" as const, maxBuffer: MAX_OUTPUT, signal };
   const child = execFile(program, ["get"], options, (error, output) => {
     if (signal?.aborted !== true && error !== null) {
       if (error.killed === true) return resolve({ status: undefined, output: `no answer within ${timeout} ms` });

@@ -45,7 +45,7 @@ async function openIngest(descriptor: Descriptor, options: FetchOptions): Promis
   const { digest, size } = descriptor;
   for (let look = FIRST_LOOK; ; look = Math.min(look * 2, LONGEST_LOOK)) {
     try {
-      return await store.ingest(`registry-${digest}`, { expected: { digest, size }, ...(signal && { signal }) });
+      return await store.ingest(`registry-${digest}`, { expected: { digest, size }, signal });
     } catch (error) {
       if (!isVarveError(error, "busy")) throw error;
     }

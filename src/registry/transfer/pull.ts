@@ -24,9 +24,9 @@ export interface PullOptions extends FetchOptions {
   /** One platform of an index, or all it holds. An image that is no index is taken as it is. */
   readonly platform: Platform | "all";
   /** `skip`: layers are left to `fetchBlob`, for when somebody needs them. */
-  readonly layers?: "fetch" | "skip";
+  readonly layers?: "fetch" | "skip" | undefined;
   /** Sees each image with the bytes of its config, before a layer is fetched; what it throws ends the pull. */
-  readonly check?: (image: PulledImage, config: Uint8Array) => void;
+  readonly check?: ((image: PulledImage, config: Uint8Array) => void) | undefined;
   /** Called with all images when they have been checked, before a layer is fetched. */
   readonly onResolved?: ((images: readonly PulledImage[]) => void) | undefined;
 }
@@ -177,7 +177,7 @@ class Pull {
     const { check, store, signal } = this.#options;
     const { digest, size } = image.config;
     if (check === undefined || size > Limits.config) return;
-    const bytes = await collect(store.open(digest, { ...(signal && { signal }) }), size, { what: digest });
+    const bytes = await collect(store.open(digest, { signal }), size, { what: digest });
     try {
       check(image, bytes);
     } catch (error) {
@@ -205,7 +205,7 @@ class Pull {
       expected: { digest, size },
       labels,
       lease,
-      ...(signal && { signal }),
+      signal,
     });
     labelSource(store, this.#reference, info);
     store.link(digest, links);

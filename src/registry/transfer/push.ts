@@ -23,9 +23,9 @@ export interface PushOptions {
   readonly onWait?: OnWait | undefined;
   readonly onEvent?: OnTransfer | undefined;
   /** The bytes of a blob that is not in the store: a layer never pulled. Used only if the registry lacks it. */
-  readonly lazy?: (descriptor: Descriptor, offset: number) => Bytes;
+  readonly lazy?: ((descriptor: Descriptor, offset: number) => Bytes) | undefined;
   /** Further repositories of the target registry that may have a blob, for a mount. */
-  readonly mountFrom?: (descriptor: Descriptor, registry: string) => readonly string[];
+  readonly mountFrom?: ((descriptor: Descriptor, registry: string) => readonly string[]) | undefined;
 }
 
 interface Manifest {
@@ -39,7 +39,7 @@ const NON_DISTRIBUTABLE = /(?:\.foreign\.|\.nondistributable\.)/;
 
 async function readManifest(descriptor: Descriptor, { store, signal }: PushOptions): Promise<Manifest> {
   const { digest, mediaType } = descriptor;
-  const bytes = await collect(store.open(digest, { ...(signal && { signal }) }), Limits.manifest, {
+  const bytes = await collect(store.open(digest, { signal }), Limits.manifest, {
     what: `manifest ${digest}`,
   });
   return { descriptor, bytes, document: await parseDocument(bytes, mediaType, `manifest ${digest}`) };
@@ -78,7 +78,7 @@ function blobsOf(manifests: readonly Manifest[]): readonly Descriptor[] {
 function sourceOf(descriptor: Descriptor, { store, lazy, signal }: PushOptions): (offset: number) => Bytes {
   const { digest } = descriptor;
   if (store.info(digest) !== undefined || lazy === undefined) {
-    return (offset) => store.open(digest, { offset, ...(signal && { signal }) });
+    return (offset) => store.open(digest, { offset, signal });
   }
   return (offset) => lazy(descriptor, offset);
 }

@@ -13,7 +13,7 @@ export interface UploadTarget extends RequestOptions {
   readonly reference: Reference;
   readonly descriptor: Descriptor;
   /** What is asked of a token; all an upload needs unless given. */
-  readonly access?: readonly string[];
+  readonly access?: readonly string[] | undefined;
 }
 
 /** What a POST that opens an upload led to. */

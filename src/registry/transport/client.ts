@@ -29,7 +29,7 @@ export interface RequestOptions {
 
 /** One request to a registry, in the words of the distribution specification. */
 export interface ApiRequest extends Omit<HttpRequest, "headers" | "onQuiet">, RequestOptions {
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** What a token must allow. */
   readonly scopes: readonly Scope[];
   /** The statuses that are answers; every other is an error. */
@@ -37,7 +37,7 @@ export interface ApiRequest extends Omit<HttpRequest, "headers" | "onQuiet">, Re
   /** Completes "Cannot …" in an error. */
   readonly doing: string;
   /** Tries in all; the policy's number unless given. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
 }
 
 export type ReadResponse<T> = (response: HttpResponse) => Promise<T>;
@@ -62,7 +62,7 @@ type Outcome<T> =
       readonly error: VarveError;
       readonly transient: boolean;
       readonly timedOut: boolean;
-      readonly wait?: number;
+      readonly wait?: number | undefined;
     };
 
 /** A failure of the connection, which may say that the other side speaks something else; throws every other error. */
@@ -160,7 +160,7 @@ export class Client implements Disposable {
       const wait = retryAfter(headerOf(response.headers, "retry-after"));
       const error = await responseError(response, doing, at);
       const transient = isTransientStatus(response.status);
-      return { kind: "failed", error, transient, timedOut: false, ...(wait === undefined ? {} : { wait }) };
+      return { kind: "failed", error, transient, timedOut: false, wait };
     } catch (error) {
       throwIfAborted(signal, doing);
       if (!(error instanceof HttpFailure)) throw error;

@@ -18,7 +18,7 @@ export interface Endpoint {
   readonly prefix: string;
   readonly scheme: SchemePolicy;
   /** For a mirror, the registry it stands in for: sent as `ns`, as containerd does. */
-  readonly mirrorOf?: string;
+  readonly mirrorOf?: string | undefined;
 }
 
 const HUB_HOST = "registry-1.docker.io";

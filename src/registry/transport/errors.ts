@@ -13,8 +13,8 @@ function quote(text: string): string {
 }
 
 interface Quoted {
-  readonly code?: string;
-  readonly text?: string;
+  readonly code?: string | undefined;
+  readonly text?: string | undefined;
 }
 
 async function quoteBody(response: HttpResponse): Promise<Quoted> {
@@ -69,7 +69,7 @@ export async function responseError(
         ...(code === undefined || code === "" ? {} : { registryCode: code }),
         ...(after === undefined ? {} : { retryAfter: quote(after) }),
       },
-      ...(hint === undefined ? {} : { hint }),
+      hint,
     },
   );
 }
@@ -113,7 +113,7 @@ export function failureError(
     {
       details: { host, failure: failure.kind, tries: attempt },
       cause: failure,
-      ...(hint === undefined ? {} : { hint }),
+      hint,
     },
   );
 }

@@ -8,12 +8,12 @@ import { isLoopback } from "./proxy.ts";
 /** TLS options of one host, as `node:https` takes them. */
 export interface TlsOptions {
   readonly rejectUnauthorized: boolean;
-  readonly secureContext?: SecureContext;
+  readonly secureContext?: SecureContext | undefined;
 }
 
 interface Pem {
   readonly authorities: readonly string[];
-  readonly client?: { readonly cert: string; readonly key: string };
+  readonly client?: { readonly cert: string; readonly key: string } | undefined;
 }
 
 const NOTHING: Pem = { authorities: [] };

@@ -20,7 +20,7 @@ export interface EncodedDocument {
 export function encodeContents(
   { graph, generations }: CacheContents,
   form: ContainerForm,
-  { named = true }: { readonly named?: boolean } = {},
+  { named = true }: { readonly named?: boolean | undefined } = {},
 ): EncodedDocument {
   const { config, layers, indices } = configOf(graph);
   const scopes = generations.map(({ scope: id, tops, at }) => {

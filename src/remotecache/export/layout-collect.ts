@@ -12,7 +12,7 @@ export interface CollectOptions {
   /** Entries of an index that readers may still hold: what they need stays too. */
   readonly before: readonly Descriptor[];
   /** Milliseconds. */
-  readonly grace?: number;
+  readonly grace?: number | undefined;
 }
 
 export interface CollectedBlobs {

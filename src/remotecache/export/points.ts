@@ -9,7 +9,7 @@ export interface Point {
   /** For each input what may stand for it. */
   readonly inputs: readonly PointLink[][];
   /** Set for a key of a solve, whose results may be exported; what only a cache knows leads there, and no more. */
-  readonly key?: CacheKey;
+  readonly key?: CacheKey | undefined;
   /** Of a root: digests of other roots that stand for the same result. */
   readonly equivalents: readonly string[];
 }

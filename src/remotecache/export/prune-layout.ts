@@ -14,7 +14,7 @@ import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "./pr
  */
 export async function pruneLayoutTarget(
   directory: string,
-  options: PruneTargetOptions & { readonly grace?: number } = {},
+  options: PruneTargetOptions & { readonly grace?: number | undefined } = {},
 ): Promise<PrunedTarget> {
   if ((await stat(directory).catch(() => undefined)) === undefined)
     throw new VarveError("not-found", `Cannot prune cache ${directory}: there is no such directory`);
@@ -27,7 +27,7 @@ export async function pruneLayoutTarget(
 
 async function pruneTags(
   directory: string,
-  options: PruneTargetOptions & { readonly grace?: number },
+  options: PruneTargetOptions & { readonly grace?: number | undefined },
 ): Promise<PrunedTarget> {
   using _lock = await lockLayout(directory, "exclusive", options.signal);
   let [generations, records] = [0, 0];

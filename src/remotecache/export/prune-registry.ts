@@ -14,7 +14,7 @@ export interface PruneRegistryOptions extends PruneTargetOptions {
    * Also deletes blobs that the document needed and no tag of the repository needs any more. Images that go by their digest
    * only are not seen: leave it off where there are such.
    */
-  readonly deleteBlobs?: boolean;
+  readonly deleteBlobs?: boolean | undefined;
 }
 
 /**
@@ -71,7 +71,7 @@ async function documentsOf(
   const tags = await registry.tags(reference, { signal });
   if (tags.length > MAX_TAGS) return undefined;
   const found = new Set<Digest>();
-  const open: { readonly tag?: string; readonly digest?: Digest }[] = tags
+  const open: { readonly tag?: string | undefined; readonly digest?: Digest | undefined }[] = tags
     .filter((tag) => tag !== except)
     .map((tag) => ({ tag }));
   for (const next of open) {

@@ -5,11 +5,11 @@ import { type CacheContents, retain } from "./scopes.ts";
 /** What stays of a document. What is not said does not matter. */
 export interface PruneTargetOptions {
   /** Generations of each scope, the newest first; default 1. */
-  readonly generations?: number;
+  readonly generations?: number | undefined;
   /** The scopes that stay; default all. */
-  readonly scopes?: readonly string[];
+  readonly scopes?: readonly string[] | undefined;
   /** Generations whose newest result is older go. */
-  readonly newerThan?: Time;
+  readonly newerThan?: Time | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -53,7 +53,7 @@ export function foreignContents(graph: CacheGraph): CacheContents {
 export function mergeContents(
   there: CacheContents | undefined,
   mine: CacheContents,
-  { rank = "first" }: { readonly rank?: "first" | "keep" } = {},
+  { rank = "first" }: { readonly rank?: "first" | "keep" | undefined } = {},
 ): CacheContents {
   const { graph, lists } = united(there === undefined ? [mine] : [there, mine]);
   const [own = [], theirs = []] = lists.toReversed();

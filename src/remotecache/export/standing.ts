@@ -6,9 +6,9 @@ import type { Warn } from "./target.ts";
 /** What stands at a target now. */
 export interface Standing {
   /** Undefined: nothing. */
-  readonly descriptor?: Descriptor;
+  readonly descriptor?: Descriptor | undefined;
   /** Undefined: nothing, or nothing that could be read; it will be replaced. */
-  readonly contents?: CacheContents;
+  readonly contents?: CacheContents | undefined;
 }
 
 /** Reads what stands at a target called `name`. What is no cache, or is broken, is told of. */

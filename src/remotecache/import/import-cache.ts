@@ -15,7 +15,7 @@ const MAX_IMAGES = 256;
 export interface ImportOptions {
   readonly signal?: AbortSignal | undefined;
   /** A part of what was found is left out. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ import { Losses } from "./losses.ts";
 
 export interface ImportedCacheOptions {
   /** Milliseconds since 1970; results dated later count as made then. Default: the time of the call. */
-  readonly now?: number;
+  readonly now?: number | undefined;
 }
 
 /** A cache that was imported: it saves nothing. */

@@ -19,9 +19,9 @@ import { tooLarge } from "./registry-origin.ts";
 
 export interface LayoutPlace {
   /** Default `latest`. */
-  readonly tag?: string;
+  readonly tag?: string | undefined;
   /** Wins over the tag. */
-  readonly digest?: Digest;
+  readonly digest?: Digest | undefined;
 }
 
 const CHUNK = 262_144;

@@ -108,7 +108,7 @@ export function metadataOf(stat: BigIntStats): Metadata {
 export function setMetadata(
   target: Path,
   { uid, gid, mode, atime, mtime }: Metadata,
-  { isLink, attributesOf }: { readonly isLink: boolean; readonly attributesOf?: Path },
+  { isLink, attributesOf }: { readonly isLink: boolean; readonly attributesOf?: Path | undefined },
 ): void {
   lchownSync(target, uid, gid);
   if (attributesOf !== undefined) copyAttributes(attributesOf, target);

@@ -11,7 +11,7 @@ export interface CacheRecord<R> {
 }
 
 export interface Saved<R> {
-  readonly record?: CacheRecord<R>;
+  readonly record?: CacheRecord<R> | undefined;
   /** The cache had no such key before. */
   readonly isNewKey: boolean;
 }

@@ -49,7 +49,11 @@ export class CacheKey {
   constructor(
     digest: KeyDigest,
     output: number,
-    { inputs = 0, vertex, exportResult = true }: { inputs?: number; vertex?: Digest; exportResult?: boolean } = {},
+    {
+      inputs = 0,
+      vertex,
+      exportResult = true,
+    }: { inputs?: number | undefined; vertex?: Digest | undefined; exportResult?: boolean | undefined } = {},
   ) {
     this.digest = digest;
     this.output = output;

@@ -130,7 +130,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
     const located = new VarveError(known.code, known.message, {
       details: { ...known.details, vertex: this.digest, vertexName: this.name },
       cause: known,
-      ...(known.hint === undefined ? {} : { hint: known.hint }),
+      hint: known.hint,
     });
     this.#tell({ kind: "vertex-failed", error: located, trace: edge.trace() });
     return located;
@@ -177,7 +177,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
     if (isUsed) return;
     const found = this.edges.flatMap((edge) => edge.resolved().keys.flatMap((key) => [...key.locations()]));
     const [cache] = found[0] ?? [];
-    member.emit(this.#event({ kind: "vertex-skipped", ...(cache === undefined ? {} : { cache }) }));
+    member.emit(this.#event({ kind: "vertex-skipped", cache }));
   }
 
   members(): ReadonlySet<Member<R>> {

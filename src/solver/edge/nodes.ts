@@ -24,7 +24,7 @@ export interface Consumer {
 export interface Origin<R> {
   readonly kind: "cached" | "executed";
   /** Name of the cache, for a cached one. */
-  readonly cache?: string;
+  readonly cache?: string | undefined;
   readonly records: readonly CacheRecord<R>[];
 }
 

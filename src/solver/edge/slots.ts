@@ -4,9 +4,9 @@ import type { OpResources } from "../vertex.ts";
 
 export interface SlotLimits {
   /** Executions at a time that keep a processor busy. Default: the number of processors. */
-  readonly cpu?: number;
+  readonly cpu?: number | undefined;
   /** Executions at a time that mostly wait for a disk or a network. Default 8. */
-  readonly io?: number;
+  readonly io?: number | undefined;
 }
 
 const NONE: Disposable = { [Symbol.dispose]: () => undefined };

@@ -96,8 +96,8 @@ function isArguments(value: unknown): value is Readonly<Record<string, string | 
 
 interface UlimitJson {
   readonly Name: string;
-  readonly Soft?: number;
-  readonly Hard?: number;
+  readonly Soft?: number | undefined;
+  readonly Hard?: number | undefined;
 }
 
 function isUlimits(value: unknown): value is readonly UlimitJson[] {

@@ -134,8 +134,10 @@ function layerProgress(layers: ReadonlySet<Digest>, emit: Emit): (event: Transfe
   const ended = new Set<Digest>();
   return ({ digest, state, current, total }) => {
     if (!layers.has(digest) || ended.has(digest)) return;
-    const tell = (status: string, progressDetail: { current?: number; total?: number } = {}): void =>
-      emit({ status, progressDetail, id: shortId(digest) });
+    const tell = (
+      status: string,
+      progressDetail: { current?: number | undefined; total?: number | undefined } = {},
+    ): void => emit({ status, progressDetail, id: shortId(digest) });
     switch (state) {
       case "waiting":
         return tell("Waiting");

@@ -63,8 +63,10 @@ function layerProgress(layers: ReadonlyMap<Digest, Digest>, emit: Emit): (event:
   return ({ digest, state, current, total }) => {
     const diffId = layers.get(digest);
     if (diffId === undefined) return;
-    const tell = (status: string, progressDetail: { current?: number; total?: number } = {}): void =>
-      emit({ status, progressDetail, id: digestHex(diffId).slice(0, 12) });
+    const tell = (
+      status: string,
+      progressDetail: { current?: number | undefined; total?: number | undefined } = {},
+    ): void => emit({ status, progressDetail, id: digestHex(diffId).slice(0, 12) });
     switch (state) {
       case "waiting":
         return tell("Waiting");

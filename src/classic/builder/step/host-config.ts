@@ -21,7 +21,7 @@ export function hostSettings(
     extraHosts: extraHosts.map(extraHost),
     ulimits: limits.ulimits,
     ...(limits.shmSize > 0 && { shmSize: limits.shmSize }),
-    ...(limits.cgroupParent !== undefined && { cgroupParent: limits.cgroupParent }),
+    cgroupParent: limits.cgroupParent,
     limits: resourceLimits(limits),
   };
 }

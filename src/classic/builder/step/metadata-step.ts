@@ -12,7 +12,7 @@ export interface MetadataStep {
   /** What follows `#(nop) ` in the history. */
   readonly text: string;
   /** Told before the step is made. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** What an instruction does to the state of its stage, and its text. Throws `invalid-build`. */

@@ -46,7 +46,7 @@ export interface Step {
   /** What the cache compares and the image is committed with. */
   readonly probe: ContainerConfig;
   readonly createdBy: string;
-  readonly note?: string;
+  readonly note?: string | undefined;
   readonly work: Work;
 }
 
@@ -98,7 +98,7 @@ function stepOf(state: StageState, Cmd: readonly string[], work: Work, note?: st
     probe: { ...state.run, Cmd },
     createdBy: Cmd.join(" "),
     work,
-    ...(note !== undefined && { note }),
+    note,
   };
 }
 
