@@ -4,7 +4,7 @@ import { digestOf } from "../src/core/index.ts";
 /** Midnight, 1 January 2026; events' times are milliseconds after it. */
 export const EPOCH: number = Date.UTC(2026, 0, 1);
 
-type Times = Partial<Pick<VertexEvent, "cached" | "cache" | "error">> & {
+type Times = Partial<Pick<VertexEvent, "cached" | "cache" | "error" | "cancelled">> & {
   readonly start?: number;
   readonly end?: number;
 };

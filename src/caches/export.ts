@@ -1,10 +1,10 @@
+import { nameOfLayers } from "../record/index.ts";
 import {
   type CacheReport,
   type CacheSpec,
   type Store,
   layersOf,
   nameOf,
-  nameOfLayers,
   resultTable,
   targetOf,
 } from "../engine/index.ts";

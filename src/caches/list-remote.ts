@@ -1,4 +1,5 @@
-import { type CacheSpec, type Store, nameOfLayers } from "../engine/index.ts";
+import { type RecordId, type RemoteLayer, nameOfLayers } from "../record/index.ts";
+import type { CacheSpec, Store } from "../engine/index.ts";
 import { RecordKeyStore } from "../cache/index.ts";
 import {
   type CacheGraph,
@@ -7,7 +8,6 @@ import {
   type Generation,
   timeToMilliseconds,
 } from "../remotecache/index.ts";
-import type { RecordId, RemoteLayer } from "../record/index.ts";
 import { type CacheEntry, type CacheListing, type CacheScope, presence, sorted } from "./entry.ts";
 import { matchRecords } from "./match.ts";
 import { type CacheReadOptions, openCache } from "./target.ts";

@@ -1,6 +1,6 @@
-import { type Store, nameOfLayers } from "../engine/index.ts";
+import { type RecordRow, nameOfLayers, recordUsage } from "../record/index.ts";
+import type { Store } from "../engine/index.ts";
 import { RecordKeyStore } from "../cache/index.ts";
-import { type RecordRow, recordUsage } from "../record/index.ts";
 import { type StoredResult, recordDigest } from "../solver/index.ts";
 import { type CacheEntry, type CacheListing, presence, sorted } from "./entry.ts";
 

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { type ErrorCode, VarveError, redact } from "../core/index.ts";
+import { type ErrorCode, isVarveError, redact } from "../core/index.ts";
 import { printable } from "./printable.ts";
 
 /** What the command's exit status says. */
@@ -32,7 +32,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
 };
 
 export function exitCodeOf(error: unknown): number {
-  return error instanceof VarveError ? BY_CODE[error.code] : ExitCode.internal;
+  return isVarveError(error) ? BY_CODE[error.code] : ExitCode.internal;
 }
 
 /**
@@ -43,7 +43,7 @@ export function describeError(
   error: unknown,
   { detail = false }: { readonly detail?: boolean | undefined } = {},
 ): string {
-  if (!(error instanceof VarveError)) {
+  if (!isVarveError(error)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return `ERROR: ${printable(redact(text))}\nThis is a bug in varve.`;
   }

@@ -10,7 +10,7 @@ const FLAGS = {
   quiet: { kind: "boolean", short: "q", help: "say nothing" },
 } as const;
 
-const usage = (error: unknown): boolean => isVarveError(error, "invalid-argument") && error.details["usage"] === true;
+const usage = (error: unknown): boolean => isVarveError(error, "invalid-argument") && error.details.usage === true;
 
 test("reads flags in every form docker takes", () => {
   const forms: readonly string[][] = [

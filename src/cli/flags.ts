@@ -1,5 +1,5 @@
+import { VarveError, messageOf, parseGoBool } from "../core/index.ts";
 import { parseArgs } from "node:util";
-import { VarveError, parseGoBool } from "../core/index.ts";
 
 /** One flag of a command. `many` may be given several times; `boolean` also takes `--flag=false`. */
 export interface Flag {
@@ -66,7 +66,7 @@ export function parseFlags<const F extends Flags>(argv: readonly string[], flags
       {
         type: flag.kind === "boolean" ? ("boolean" as const) : ("string" as const),
         multiple: flag.kind === "many",
-        short: flag.short,
+        ...(flag.short === undefined ? {} : { short: flag.short }),
       },
     ]),
   );
@@ -83,9 +83,7 @@ export function parseFlags<const F extends Flags>(argv: readonly string[], flags
     ]);
     return { flags: Object.fromEntries(read) as Parsed<F>["flags"], args: positionals };
   } catch (error) {
-    throw error instanceof VarveError
-      ? error
-      : usageError(`Cannot read the command line: ${error instanceof Error ? error.message : String(error)}`);
+    throw error instanceof VarveError ? error : usageError(`Cannot read the command line: ${messageOf(error)}`);
   }
 }
 

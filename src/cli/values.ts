@@ -1,3 +1,4 @@
+import { messageOf } from "../core/index.ts";
 import { csvFields as csvLine } from "../dockerfile/index.ts";
 import { usageError } from "./flags.ts";
 
@@ -20,7 +21,7 @@ export function csvFields(text: string): string[] {
   try {
     return csvLine(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw usageError(`Cannot read ${JSON.stringify(text)}: ${why}`);
   }
 }

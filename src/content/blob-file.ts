@@ -1,5 +1,5 @@
+import type { DamageState } from "../core/index.ts";
 import { lstatSync } from "node:fs";
-import type { DamageState } from "./types.ts";
 
 /** A file by what stays the same when it is renamed. */
 export interface FileIdentity {

@@ -1,5 +1,4 @@
-import { type Digest, VarveError, isVarveError } from "../core/index.ts";
-import type { DamageState } from "./types.ts";
+import { type DamageState, type Digest, VarveError, isVarveError } from "../core/index.ts";
 
 const STATES: Readonly<Record<DamageState, string>> = {
   missing: "its file is gone",
@@ -26,6 +25,5 @@ export function isLostBlob(error: unknown): boolean {
 /** The blob that an error says is damaged, and is lost since; undefined for other errors. */
 export function damagedBlobOf(error: unknown): Digest | undefined {
   if (!isVarveError(error)) return undefined;
-  const damaged = error.details["damaged"];
-  return typeof damaged === "string" ? (damaged as Digest) : undefined;
+  return error.details.damaged;
 }

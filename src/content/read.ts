@@ -1,6 +1,5 @@
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import {
+  type DamageState,
   type Digest,
   DigestHasher,
   VarveError,
@@ -9,11 +8,13 @@ import {
   throwIfAborted,
   toVarveError,
 } from "../core/index.ts";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import type { FileIdentity } from "./blob-file.ts";
 import { type BlobRow, type Blobs, notFound } from "./blobs.ts";
 import { damagedBlob } from "./damage.ts";
 import { blobPath } from "./layout.ts";
-import type { DamageState, OpenOptions, VerifiedBlob } from "./types.ts";
+import type { OpenOptions, VerifiedBlob } from "./types.ts";
 
 const CHUNK = 262_144;
 /** What stands in a blob's place may be anything: no link is followed, no pipe waited for. */

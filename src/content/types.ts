@@ -1,4 +1,4 @@
-import type { Digest } from "../core/index.ts";
+import type { DamageState, Digest } from "../core/index.ts";
 import type { Bytes, Expected } from "../io/index.ts";
 
 /**
@@ -134,9 +134,6 @@ export interface Collected {
   /** Bytes of all files that were removed: blobs, snapshots, what killed processes had left, and damaged files. */
   readonly freed: number;
 }
-
-/** What became of a blob's file. */
-export type DamageState = "missing" | "wrong-size" | "wrong-digest" | "not-a-file" | "unreadable";
 
 export interface Damage {
   readonly digest: Digest;

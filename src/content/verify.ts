@@ -1,10 +1,10 @@
-import { isVarveError, type Digest, throwIfAborted } from "../core/index.ts";
+import { type DamageState, type Digest, isVarveError, throwIfAborted } from "../core/index.ts";
 import { blobFile } from "./blob-file.ts";
 import type { BlobRow, Blobs } from "./blobs.ts";
 import { damagedBlobOf, isLostBlob } from "./damage.ts";
 import { blobPath } from "./layout.ts";
 import { verifyBlob } from "./read.ts";
-import type { Damage, DamageState, Verification, VerifyOptions } from "./types.ts";
+import type { Damage, Verification, VerifyOptions } from "./types.ts";
 
 /** Reads all of a blob; undefined if it is not there, or is damaged and lost from now on. */
 export async function checkBlob(
@@ -34,7 +34,7 @@ async function examine(blobs: Blobs, row: BlobRow, signal: AbortSignal | undefin
   } catch (error) {
     if (isVarveError(error, "not-found")) return undefined;
     if (damagedBlobOf(error) !== digest || !isVarveError(error)) throw error;
-    return { digest, size, state: error.details["state"] as DamageState };
+    return { digest, size, state: error.details.state as DamageState };
   }
 }
 

@@ -1,9 +1,8 @@
 import { createHash, hash as hashOnce, type Hash } from "node:crypto";
+import type { Digest, DigestAlgorithm } from "./digest-type.ts";
 import { VarveError } from "./error.ts";
 
-/** `<algorithm>:<lower-case hex>`, as in the OCI image specification, descriptor.md. Only `parseDigest` and the hashers make one. */
-export type Digest = `${DigestAlgorithm}:${string}`;
-export type DigestAlgorithm = "sha256" | "sha512";
+export type * from "./digest-type.ts";
 
 const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
 const SHAPE = /^(sha256|sha512):([0-9a-f]+)$/;

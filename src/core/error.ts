@@ -1,61 +1,35 @@
+import type { ErrorCode } from "./error-code.ts";
+import type { ErrorDetails } from "./error-details.ts";
 import { machineError } from "./machine-errors.ts";
 import { redact, redactAll } from "./redact.ts";
 
-/**
- * The one error class of the house.
- *
- * Every failure a caller can act on is a `VarveError` with a code from a closed set. Three tables at the edges (exit code,
- * HTTP status, gRPC status) turn a code into what a client of that edge expects. Messages read "Cannot <do> <thing>: <state>".
- */
-export const ERROR_CODES = [
-  /** The caller's arguments are malformed: a bad flag, reference, platform or attribute. */
-  "invalid-argument",
-  /** The Dockerfile, the ignore file or the build context is wrong. `details.location` says where. */
-  "invalid-build",
-  /** A step of the build ended with a non-zero status or by a signal. */
-  "step-failed",
-  /** The named thing does not exist. */
-  "not-found",
-  /** The named thing exists and must not. */
-  "already-exists",
-  /** Bytes do not have the digest or the size that was promised, or an archive or document is malformed. */
-  "corrupt",
-  /** Something from outside is larger, deeper or longer than its limit. */
-  "limit-exceeded",
-  /** A registry, cache source or other remote refused or could not be reached. `details.status` holds an HTTP status. */
-  "remote",
-  /** Credentials are missing, wrong or not sufficient. */
-  "unauthorized",
-  /** The machine lacks something: a runtime, a kernel feature, a privilege. */
-  "unsupported",
-  /** The disk is full or read-only, or does not hold any more what was written to it. */
-  "storage",
-  /** The thing is in use, or another process holds its lock. */
-  "busy",
-  /** The caller's signal was aborted. */
-  "cancelled",
-  /** A bug in Varve. */
-  "internal",
-] as const;
-
-export type ErrorCode = (typeof ERROR_CODES)[number];
-
-export interface VarveErrorOptions {
-  /** Facts a program can use: locations, digests, statuses. */
-  readonly details?: Readonly<Record<string, unknown>> | undefined;
+export interface VarveErrorOptions<C extends ErrorCode = ErrorCode> {
+  readonly details?: ErrorDetails<C> | undefined;
   /** One sentence that says what the reader can do about it. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** The message, the hint, the details and the cause hold no credentials: what `redact` knows is taken out of all of them. */
-export class VarveError extends Error {
+/**
+ * Every failure that a caller can act on. Messages read "Cannot <do> <thing>: <state>".
+ *
+ * Message, hint, details and cause contain no credentials: what `redact` knows is removed from all of them.
+ *
+ * @example
+ * try {
+ *   await build(options);
+ * } catch (error) {
+ *   if (!isVarveError(error, "step-failed")) throw error;
+ *   console.error(`exit code ${error.details.exitCode}`);
+ * }
+ */
+export class VarveError<C extends ErrorCode = ErrorCode> extends Error {
   override readonly name = "VarveError";
-  readonly code: ErrorCode;
-  readonly details: Readonly<Record<string, unknown>>;
+  readonly code: C;
+  readonly details: ErrorDetails<C>;
   readonly hint: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: VarveErrorOptions = {}) {
+  constructor(code: C, message: string, options: VarveErrorOptions<C> = {}) {
     super(redact(message), options.cause === undefined ? undefined : { cause: withoutSecrets(options.cause) });
     this.code = code;
     this.details = redactAll(options.details ?? {});
@@ -68,8 +42,16 @@ function withoutSecrets(cause: unknown): unknown {
 }
 
 /** True if `error` is a `VarveError`, and one of the given codes if any are given. */
-export function isVarveError(error: unknown, ...codes: readonly ErrorCode[]): error is VarveError {
-  return error instanceof VarveError && (codes.length === 0 || codes.includes(error.code));
+export function isVarveError<C extends ErrorCode = ErrorCode>(
+  error: unknown,
+  ...codes: readonly C[]
+): error is VarveError<C> {
+  return error instanceof VarveError && (codes.length === 0 || codes.some((code) => code === error.code));
+}
+
+/** What was thrown, as a text for people. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The `code` of a Node system error ("ENOENT" and the like), or undefined. */
@@ -93,7 +75,7 @@ export function firstFailure(error: unknown): unknown {
 export function toVarveError(thrown: unknown, doing: string, fallback: ErrorCode = "internal"): VarveError {
   const error = firstFailure(thrown);
   if (error instanceof VarveError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (error instanceof Error && error.name === "AbortError") {
     return error.cause instanceof VarveError
       ? error.cause

@@ -1,6 +1,8 @@
 export * from "./descriptor.ts";
 export * from "./digest.ts";
 export * from "./error.ts";
+export * from "./error-code.ts";
+export type * from "./error-details.ts";
 export * from "./go/bool.ts";
 export * from "./go/json.ts";
 export * from "./go/quote.ts";

@@ -1,4 +1,4 @@
-import { VarveError } from "./error.ts";
+import { VarveError, isVarveError, messageOf } from "./error.ts";
 
 /** A platform as it is written: nothing is normalised, and what is not written is absent. */
 export interface PlatformSpecifier {
@@ -60,8 +60,8 @@ export function readPlatformSpecifier(text: string): PlatformSpecifier {
 
 /** What is wrong with a platform, in containerd's words where `readPlatformSpecifier` threw it. */
 export function platformFault(error: unknown): string {
-  if (error instanceof VarveError && typeof error.details["reason"] === "string") return error.details["reason"];
-  return error instanceof Error ? error.message : String(error);
+  if (isVarveError(error) && typeof error.details.reason === "string") return error.details.reason;
+  return messageOf(error);
 }
 
 function unescaped(option: string, text: string, otherwise: string): string {

@@ -107,13 +107,13 @@ test("an error holds no credentials: neither its message nor its details, hint a
   const url = `https://u:${token}@host/x`;
   const error = new VarveError("remote", `Cannot ask ${url}`, {
     hint: `not ${token}`,
-    details: { url, list: [1, { token }], bytes: new Uint8Array(1) },
+    details: { host: url, registryCode: token, tries: 1 },
     cause: new AggregateError([inner], "failed", { cause: inner }),
   });
   const shown = inspect(error, { depth: 20 });
   assert.ok(!shown.includes(token) && !String(error.stack).includes(token), shown);
   assert.equal(error.message, "Cannot ask https://***@host/x");
-  assert.deepEqual(error.details, { url: "https://***@host/x", list: [1, { token: "***" }], bytes: new Uint8Array(1) });
+  assert.deepEqual(error.details, { host: "https://***@host/x", registryCode: "***", tries: 1 });
   const cause = error.cause as AggregateError;
   assert.ok(cause instanceof AggregateError && cause.errors[0] instanceof TypeError);
   assert.equal((cause.errors[0] as NodeJS.ErrnoException).code, "E");
@@ -121,6 +121,12 @@ test("an error holds no credentials: neither its message nor its details, hint a
 });
 
 test("what holds no credentials stays the same object", () => {
+  const secret = withhold("tok3n-in-a-list");
+  assert.deepEqual(redactAll({ list: [1, { token: "tok3n-in-a-list" }], bytes: new Uint8Array(1) }), {
+    list: [1, { token: "***" }],
+    bytes: new Uint8Array(1),
+  });
+  secret[Symbol.dispose]();
   const details = { a: [{ b: "c" }], d: new Map() };
   assert.equal(redactAll(details), details);
   const cause = new Error("token: expired");

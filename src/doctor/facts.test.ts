@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { mountedFilesystem } from "../../testing/filesystems.ts";
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
-import { openState } from "../state/index.ts";
+import { openTestState } from "../../testing/state.ts";
 import { openFilesFact, temporaryFact } from "./limits.ts";
 import { nodeFact } from "./machine.ts";
 import { doctorFacts } from "./facts.ts";
@@ -61,7 +61,7 @@ async function missingIn(root: string): Promise<ReadonlyMap<string, string>> {
 test("a damaged database, and one of a newer version, are found and left as they are", async () => {
   await using directory = await temporaryDirectory("varve-doctor-");
   const path = join(directory.path, "state.db");
-  openState(path).close();
+  openTestState(path).close();
   const before = await missingIn(directory.path);
   assert.equal(before.has("database"), false);
   const whole = await readFile(path);
@@ -84,7 +84,7 @@ test("a damaged database, and one of a newer version, are found and left as they
 test("a root on a full disk, or on a read-only one, is one in which no build works", async (t) => {
   const root = await mountedFilesystem(t, "tmpfs", 8 * 1_048_576);
   if (root === undefined) return;
-  openState(join(root, "state.db")).close();
+  openTestState(join(root, "state.db")).close();
   assert.deepEqual([...(await missingIn(root)).keys()], []);
   const { bavail, bsize } = statfsSync(root);
   await writeFile(join(root, "filler"), new Uint8Array(bavail * bsize));
@@ -94,7 +94,7 @@ test("a root on a full disk, or on a read-only one, is one in which no build wor
   assert.match((await missingIn(root)).get("root") ?? "", /cannot be written to \(EROFS\)/);
   assert.throws(
     () => {
-      using state = openState(join(root, "state.db"));
+      using state = openTestState(join(root, "state.db"));
       state.run("DELETE FROM lease");
     },
     (error) => isVarveError(error, "storage") && /read-only/.test(error.message) && error.hint !== undefined,

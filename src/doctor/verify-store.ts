@@ -1,6 +1,12 @@
+import {
+  type DamageState,
+  type Digest,
+  distributionSources,
+  familiarReference,
+  parseReference,
+} from "../core/index.ts";
 import type { Store } from "../engine/index.ts";
-import { type DamageState, type VerifyOptions, blobsOfImages, edgesTo } from "../content/index.ts";
-import { type Digest, distributionSources, familiarReference, parseReference } from "../core/index.ts";
+import { type VerifyOptions, blobsOfImages, edgesTo } from "../content/index.ts";
 
 /** A blob that is not what it should be, or not there though an image needs it. */
 export interface LostBlobReport {

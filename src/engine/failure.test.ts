@@ -15,14 +15,17 @@ function failed(error: unknown): VarveError {
 test("a step that fails is shown where it stands", async () => {
   const compiled = await compile(text);
   const { digest } = vertexNamed(compiled, "COPY f   /g");
-  const cause = new VarveError("step-failed", "it is broken", { hint: "mend it", details: { vertex: digest, a: 1 } });
+  const cause = new VarveError("step-failed", "it is broken", {
+    hint: "mend it",
+    details: { vertex: digest, exitCode: 1 },
+  });
   const error = failed(buildFailure(cause, { file: sourceFile("Dockerfile", text), compiled: [compiled] }));
   assert.equal(error.message, "failed to solve: it is broken");
   assert.equal(error.code, "step-failed");
   assert.equal(error.hint, "mend it");
-  assert.equal(error.details["a"], 1);
-  assert.deepEqual(error.details["location"], { file: "Dockerfile", line: 4, column: 1, endLine: 5, endColumn: 5 });
-  assert.deepEqual(String(error.details["snippet"]).split("\n"), [
+  assert.equal(error.details.exitCode, 1);
+  assert.deepEqual(error.details.location, { file: "Dockerfile", line: 4, column: 1, endLine: 5, endColumn: 5 });
+  assert.deepEqual(String(error.details.snippet).split("\n"), [
     "Dockerfile:4",
     "--------------------",
     "   3 |     FROM base",
@@ -48,7 +51,7 @@ test("what has no place stays as it is", async () => {
 });
 
 test("what the Dockerfile itself got wrong keeps its place", () => {
-  const details = { location: { file: "D", line: 1 }, snippet: "D:1" };
+  const details = { location: { file: "D", line: 1, column: 0, endLine: 1, endColumn: 7 }, snippet: "D:1" };
   const error = failed(buildFailure(new VarveError("invalid-build", "unknown instruction: X", { details })));
   assert.equal(error.message, "failed to solve: unknown instruction: X");
   assert.deepEqual(error.details, details);

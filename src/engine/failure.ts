@@ -24,7 +24,7 @@ export function buildFailure(error: unknown, origin?: Origin): unknown {
 }
 
 function placeOf(error: VarveError, { file, compiled }: Origin): VarveError {
-  const vertex = error.details["vertex"] as Digest | undefined;
+  const vertex = error.details.vertex;
   const range = vertex === undefined ? undefined : rangeOf(vertex, compiled);
   return range === undefined ? error : withPlace(error, file, range);
 }

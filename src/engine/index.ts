@@ -10,4 +10,3 @@ export { type TransferStatus, transferStatuses } from "./progress/transfers.ts";
 export { isolateMounts } from "./store/isolate.ts";
 export { type StoredImage, againIfDamaged, mending, restoreImages } from "./store/mend.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore, rootOf } from "./store/store.ts";
-export { nameOfLayers } from "./vertex-names.ts";

@@ -118,7 +118,7 @@ suite("layers from a registry", { skip }, () => {
     const held: Fault = { kind: "hold", after: 200_000, until: () => promise };
     const refused: Fault = { kind: "status", status: 404 };
     spoil((_request, digest) => (digest === below.digest ? held : refused));
-    await assert.rejects(names(room, id), (error) => isVarveError(error) && error.details["record"] === id);
+    await assert.rejects(names(room, id), (error) => isVarveError(error) && error.details.record === id);
     assert.equal(room.records.get(base)?.snapshot, undefined);
     while ([...room.snapshotter.walk()].length > 0) await sleep(5);
     resolve();
@@ -176,7 +176,7 @@ suite("layers from a registry", { skip }, () => {
         assert.deepEqual(await names(room, id), ["w", "w-large"]);
         continue;
       }
-      const isCorrupt = (error: unknown): boolean => isVarveError(error, "corrupt") && error.details["record"] === id;
+      const isCorrupt = (error: unknown): boolean => isVarveError(error, "corrupt") && error.details.record === id;
       await assert.rejects(names(room, id), isCorrupt);
       assert.deepEqual([...room.snapshotter.walk()], []);
       assert.deepEqual([...room.content.walk()], []);
@@ -212,7 +212,7 @@ suite("layers from a registry", { skip }, () => {
     spoil(() => undefined);
     await assert.rejects(
       names(room, id),
-      (error) => isVarveError(error, "corrupt") && error.details["record"] === id && /digest/.test(error.message),
+      (error) => isVarveError(error, "corrupt") && error.details.record === id && /digest/.test(error.message),
     );
     assert.deepEqual(
       [...room.snapshotter.walk()].map(({ name }) => name),

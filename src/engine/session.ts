@@ -1,6 +1,6 @@
+import { VarveError, hostPlatform, messageOf, normalizePlatform } from "../core/index.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
-import { VarveError, hostPlatform, normalizePlatform } from "../core/index.ts";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
@@ -17,7 +17,7 @@ import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import { sourceTime } from "./ops/source.ts";
 import type { BuildOptions } from "./options/options.ts";
-import { Progress, messageOf } from "./progress/progress.ts";
+import { Progress } from "./progress/progress.ts";
 import { Secrets } from "./options/secrets.ts";
 import type { Store } from "./store/store.ts";
 

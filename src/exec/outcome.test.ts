@@ -24,7 +24,7 @@ test("a runtime's log is read for its last error", async () => {
 });
 
 test("what runtimes say becomes what a shell would", () => {
-  const status = (message: string): unknown => startError(message, ["x"]).details["exitCode"];
+  const status = (message: string): unknown => startError(message, ["x"]).details.exitCode;
   assert.equal(status("executable file `x` not found in $PATH: No such file or directory"), 127);
   assert.equal(
     status('runc run failed: unable to start container process: exec: "x": executable file not found in $PATH'),

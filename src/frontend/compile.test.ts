@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { build, imageConfig, vertexNamed } from "../../testing/dockerfile-host.ts";
-import { digestOf, VarveError } from "../core/index.ts";
+import { VarveError, digestOf } from "../core/index.ts";
 import type { ExecOp } from "../llb/index.ts";
 import type { CompileOptions, ImageConfig } from "./index.ts";
 
@@ -263,7 +263,7 @@ test("errors have their place", async () => {
     missing.message,
     /^Cannot resolve docker\.io\/library\/alpin:latest: not found \(did you mean alpine\?\)$/,
   );
-  assert.equal((missing.details["location"] as { line: number }).line, 3);
+  assert.equal((missing.details.location as { line: number }).line, 3);
   const cases: [string, RegExp, number][] = [
     [
       "FROM base AS a\nCOPY --from=b / /\nFROM base AS b\nCOPY --from=a / /\nFROM a",
@@ -295,7 +295,7 @@ test("errors have their place", async () => {
   for (const [text, message, line] of cases) {
     const error = await failure(text);
     assert.match(error.message, message);
-    assert.equal((error.details["location"] as { line: number } | undefined)?.line, line, text);
+    assert.equal((error.details.location as { line: number } | undefined)?.line, line, text);
   }
   assert.match(
     (await failure("FROM base AS build", { target: "buidl" })).message,
@@ -318,7 +318,7 @@ test("arguments that look like a JSON array, and are none, are called so", async
     const error = await failure(`FROM base\n${instruction}`);
     assert.match(error.message, message);
     assert.equal(error.hint, hint, instruction);
-    assert.equal((error.details["location"] as { line: number } | undefined)?.line, 2, instruction);
+    assert.equal((error.details.location as { line: number } | undefined)?.line, 2, instruction);
   }
   assert.equal((await failure("FROM base\nCOPY [a b")).hint, undefined);
 });

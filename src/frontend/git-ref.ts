@@ -1,6 +1,6 @@
-import { goQuote, VarveError } from "../core/index.ts";
+import { type GitOptions, type State, git, internalName } from "../llb/index.ts";
+import { VarveError, goQuote } from "../core/index.ts";
 import { fault, parseBool } from "../dockerfile/index.ts";
-import { type GitOptions, git, type State } from "../llb/index.ts";
 import { joinPath } from "../pattern/index.ts";
 
 /** A git repository as a Dockerfile or a command line names it. */
@@ -166,7 +166,7 @@ export function gitContext(
   const isShort = url.startsWith("github.com/");
   const ref = parseGitRef(isShort ? shortForm(url) : url);
   if (ref === undefined) return undefined;
-  return gitState(ref, `[internal] load git source ${url}`, {
+  return gitState(ref, internalName(`load git source ${url}`), {
     ...(options.keepGitDir === true ? { keepGitDir: true } : {}),
     ...(options.commitTimes === true && ref.mtime === undefined ? { mtime: "commit" } : {}),
   });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { build, FakeHost, imageConfig } from "../../testing/dockerfile-host.ts";
+import { FakeHost, build, imageConfig } from "../../testing/dockerfile-host.ts";
 import { VarveError } from "../core/index.ts";
 import { type LintWarning, parseDockerfile } from "../dockerfile/index.ts";
-import { checkDockerfile, type CompileOptions, listTargets, outline } from "./index.ts";
+import { type CompileOptions, checkDockerfile, listTargets, outline } from "./index.ts";
 
 async function warnings(text: string, options: CompileOptions = {}): Promise<string[]> {
   const built = await build(text, options);
@@ -142,7 +142,7 @@ test("a base that cannot be looked up costs the checks of its variables, and not
       ],
     );
     assert.deepEqual(
-      missing.map(({ message, details }) => [message, (details["location"] as { line: number }).line]),
+      missing.map(({ message, details }) => [message, (details.location as { line: number }).line]),
       [["Cannot resolve docker.io/library/nowhere:1: why", 3]],
     );
     assert.equal(error, undefined);

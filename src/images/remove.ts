@@ -1,6 +1,13 @@
+import {
+  type Descriptor,
+  type Digest,
+  type RemoveConflict,
+  VarveError,
+  familiarReference,
+  parseReference,
+} from "../core/index.ts";
 import { type ImageConfig, ImageRelations } from "../image/index.ts";
-import type { InUse, LocalImages, Removal, RemoveConflict } from "./types.ts";
-import { type Descriptor, type Digest, VarveError, familiarReference, parseReference } from "../core/index.ts";
+import type { InUse, LocalImages, Removal } from "./types.ts";
 import { findImage } from "./find.ts";
 
 export interface RemoveOptions {

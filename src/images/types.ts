@@ -29,11 +29,3 @@ export type Removal =
       readonly config: ImageConfig | undefined;
     }
   | { readonly kind: "deleted"; readonly id: Digest };
-
-/** Why a deletion was refused: `details.conflict` of the `busy` error. */
-export interface RemoveConflict {
-  readonly reason: "several-references" | "children" | "in-use";
-  /** True if force would help. */
-  readonly soft: boolean;
-  readonly id: Digest;
-}

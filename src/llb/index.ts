@@ -16,3 +16,4 @@ export * from "./builder/state.ts";
 export * from "./model/validate.ts";
 export * from "./model/vertex.ts";
 export { type LocalSource, localSourceOf } from "./model/local-source.ts";
+export { internalName, isInternalName } from "./model/vertex.ts";

@@ -198,7 +198,7 @@ test("a tree that is not what the blob held is no help: the record is named", { 
   assert.equal(lost?.descriptor.digest, pairs[1]?.digest);
   await assert.rejects(
     records.fetch(lost ?? assert.fail(), hold),
-    (error) => isVarveError(error, "not-found") && error.details["record"] === top,
+    (error) => isVarveError(error, "not-found") && error.details.record === top,
   );
 });
 

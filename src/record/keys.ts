@@ -28,7 +28,7 @@ export async function aboutRecord<T>(
   try {
     return await work();
   } catch (error) {
-    if (!isVarveError(error) || error.code === "cancelled" || error.details["record"] !== undefined) throw error;
+    if (!isVarveError(error) || error.code === "cancelled" || error.details.record !== undefined) throw error;
     const from = isLostBlob(error) && description !== "" ? ` [${description}]` : "";
     throw new VarveError(error.code, `${error.message}${from}`, {
       details: { ...error.details, record },

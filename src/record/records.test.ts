@@ -267,13 +267,13 @@ both("a blob that is not what its diffID says is corrupt, and nothing of it stay
   const id = records.addLayer(SCRATCH, bad, hold.lease).id;
   await assert.rejects(
     records.mount(id, hold),
-    (error) => isVarveError(error, "corrupt") && error.details["record"] === id,
+    (error) => isVarveError(error, "corrupt") && error.details.record === id,
   );
   assert.deepEqual([...snapshotter.walk()], []);
   const unknown = records.addLayer(SCRATCH, { ...bad, digest: digestOf("nowhere") }, hold.lease).id;
   await assert.rejects(
     records.mount(unknown, hold),
-    (error) => isVarveError(error, "not-found") && error.details["record"] === unknown,
+    (error) => isVarveError(error, "not-found") && error.details.record === unknown,
   );
 });
 
@@ -287,7 +287,7 @@ both("directories that are gone are made again of the blobs, or the record is na
     rmSync(join(root, "snapshots", id), { recursive: true });
   assert.deepEqual(await names(room, b), ["a", "b"], "made again");
   if (!snapshotter.stacksMerges) return;
-  await assert.rejects(names(room, c), (error) => isVarveError(error) && error.details["record"] === c);
+  await assert.rejects(names(room, c), (error) => isVarveError(error) && error.details.record === c);
   assert.deepEqual(await names(room, await addLayer(room, a, put("z"))), ["a", "z"]);
 });
 

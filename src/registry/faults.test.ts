@@ -167,7 +167,7 @@ suite("a registry that fails", { skip: missing ?? false }, () => {
     proxy.fault = () => ({ kind: "status", status: 429, headers: { "retry-after": "100000" } });
     const first = proxy.requests.length;
     const resolved = registry.resolve(parseReference(`${proxy.host}/app:1`));
-    await assert.rejects(resolved, (error) => isVarveError(error, "remote") && error.details["status"] === 429);
+    await assert.rejects(resolved, (error) => isVarveError(error, "remote") && error.details.status === 429);
     assert.equal(proxy.requests.length - first, 1);
     proxy.fault = () => undefined;
   });

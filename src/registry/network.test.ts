@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdir, copyFile } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { type Server, createServer } from "node:http";
 import { type AddressInfo, connect as connectTcp } from "node:net";
 import { join } from "node:path";
@@ -69,7 +69,7 @@ suite("TLS", { skip }, () => {
     using registry = connect({ config: hosts([[server.host, { ca: other }]]) });
     await assert.rejects(registry.ping(server.host), (error: VarveError) => {
       assert.equal(error.code, "remote");
-      assert.equal(error.details["failure"], "untrusted");
+      assert.equal(error.details.failure, "untrusted");
       assert.match(error.hint ?? "", /certs\.d/);
       return true;
     });
@@ -78,7 +78,7 @@ suite("TLS", { skip }, () => {
   test("that a client certificate is wanted is said", async () => {
     using registry = connect({ config: hosts([[server.host, { ca: files().ca }]]) });
     await assert.rejects(registry.ping(server.host), (error: VarveError) => {
-      assert.equal(error.details["failure"], "handshake");
+      assert.equal(error.details.failure, "handshake");
       assert.match(error.hint ?? "", /"cert" and "key"/);
       return true;
     });
@@ -96,8 +96,8 @@ suite("TLS", { skip }, () => {
     using registry = connect();
     const port = plain.host.split(":")[1];
     const named = parseReference(`tls-wanted.invalid:${port}/app:1`);
-    await assert.rejects(registry.resolve(named), (error: VarveError) => error.details["failure"] === "unresolved");
-    await registry.ping(plain.host).catch((error: VarveError) => assert.equal(error.details["status"], 404));
+    await assert.rejects(registry.resolve(named), (error: VarveError) => error.details.failure === "unresolved");
+    await registry.ping(plain.host).catch((error: VarveError) => assert.equal(error.details.status, 404));
   });
 });
 
@@ -124,7 +124,7 @@ suite("an unreachable registry", () => {
     const { port } = silent.address() as AddressInfo;
     using registry = connect({ timeouts: { connect: 50, idle: 50 }, retry: { first: 1, longest: 1, attempts: 2 } });
     await assert.rejects(registry.resolve(parseReference(`localhost:${port}/app:1`)), (error: VarveError) => {
-      assert.equal(error.details["failure"], "timeout");
+      assert.equal(error.details.failure, "timeout");
       return true;
     });
     silent.close();
@@ -238,14 +238,11 @@ suite("a proxy of the environment", { skip }, () => {
     await insecure.ping("registry.example");
     assert.deepEqual(proxy.asked, ["CONNECT registry.example:443"]);
     using strict = connect({ env, config: hosts([["registry.example", { ca }]]) });
-    await assert.rejects(
-      strict.ping("registry.example"),
-      (error: VarveError) => error.details["failure"] === "untrusted",
-    );
+    await assert.rejects(strict.ping("registry.example"), (error: VarveError) => error.details.failure === "untrusted");
     strict.allowInsecure("registry.example");
     await strict.ping("registry.example");
     using plain = connect({ env, config: hosts([["plain.example", { http: true }]]) });
-    await assert.rejects(plain.ping("plain.example"), (error: VarveError) => error.details["status"] === 418);
+    await assert.rejects(plain.ping("plain.example"), (error: VarveError) => error.details.status === 418);
     assert.equal(proxy.asked.at(-1), "GET http://plain.example/v2/");
     proxy.server.closeAllConnections();
     proxy.server.close();

@@ -89,7 +89,7 @@ suite("against a real registry", { skip: missing ?? false }, () => {
     const other = registry.pushBlob(reference, right, () => bytesOf(noise(1000, 2)));
     await assert.rejects(
       other,
-      (error) => isVarveError(error, "remote") && error.details["registryCode"] === "DIGEST_INVALID",
+      (error) => isVarveError(error, "remote") && error.details.registryCode === "DIGEST_INVALID",
     );
     assert.equal(await registry.hasBlob(reference, right.digest), false);
   });

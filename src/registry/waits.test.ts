@@ -32,7 +32,7 @@ function triesOf(waits: readonly Wait[]): string[] {
   return [...new Set(waits.map(({ host, attempt, attempts }) => `${host} ${attempt}/${attempts}`))];
 }
 
-const timedOut = (error: VarveError): boolean => error.details["failure"] === "timeout";
+const timedOut = (error: VarveError): boolean => error.details.failure === "timeout";
 
 suite("a server that never answers", () => {
   test("is tried three times, and each try is told of", async () => {

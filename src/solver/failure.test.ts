@@ -19,13 +19,13 @@ test("the first failure calls off the rest and names its vertex", async () => {
   const bad = toy(log, {
     name: "bad",
     work: () =>
-      Promise.reject(new VarveError("step-failed", "Cannot run step: exit status 3", { details: { status: 3 } })),
+      Promise.reject(new VarveError("step-failed", "Cannot run step: exit status 3", { details: { exitCode: 3 } })),
   });
   const top = toy(log, { name: "top", inputs: [slow, bad] });
   const solver = toySolver(toyCache());
   await assert.rejects(solveToy(solver, top, { log }), (error) => {
     assert.ok(isVarveError(error, "step-failed"));
-    assert.deepEqual(error.details, { status: 3, vertex: bad.digest, vertexName: "bad" });
+    assert.deepEqual(error.details, { exitCode: 3, vertex: bad.digest, vertexName: "bad" });
     return true;
   });
   assert.equal(wasCancelled, true);

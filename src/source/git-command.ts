@@ -117,7 +117,8 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
     else if (code === 0) resolve(out);
     else if (code === NOT_FOUND)
       reject(new VarveError("unsupported", "Cannot run git: it is not installed", { hint: "apt-get install git" }));
-    else reject(new VarveError("remote", `Cannot ${what}: ${err.trim()}`, { details: { exitCode: code } }));
+    else
+      reject(new VarveError("remote", `Cannot ${what}: ${err.trim()}`, { details: { exitCode: code ?? undefined } }));
   });
   return await promise;
 }

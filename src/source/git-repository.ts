@@ -51,7 +51,7 @@ export async function fetchCommit(repository: string, resolved: ResolvedGit, ask
     await git([...fetch, "--depth=1", "--no-tags", "--", request.remote, commit], inside);
   } catch (error) {
     throwIfAborted(signal, "fetch a commit");
-    if (isVarveError(error) && error.details["failure"] === "timeout") throw error;
+    if (isVarveError(error) && error.details.failure === "timeout") throw error;
     // Some servers hand out only what a ref names; an abbreviated or unreachable commit fails here as well.
     if (ref === commit) await git([...fetch, "--tags", "--", request.remote, "+refs/heads/*:refs/heads/*"], inside);
     else await git([...fetch, "--", request.remote, ref === "" ? "HEAD" : ref], inside);

@@ -1,4 +1,12 @@
 import {
+  type Hold,
+  type RecordId,
+  type Records,
+  type RemoteLayer,
+  pulledDescription,
+  savedAnnotations,
+} from "../record/index.ts";
+import {
   type Descriptor,
   type Digest,
   type Platform,
@@ -12,7 +20,6 @@ import {
 } from "../core/index.ts";
 import { type ContentStore, isLostBlob } from "../content/index.ts";
 import { type Image, type ImageConfig, type ImageStore, checkImage, openImage } from "../image/index.ts";
-import { type Hold, type RecordId, type Records, type RemoteLayer, savedAnnotations } from "../record/index.ts";
 import type { Registry } from "../registry/index.ts";
 
 export type PullPolicy =
@@ -72,7 +79,7 @@ export class ImageSource {
 
   /** The record of an image's layers, lowest first; of the first `limit` only if that is given. */
   record(image: ResolvedImage, hold: Hold, limit?: number): RecordId {
-    const description = `pulled from ${formatReference(image.reference)}`;
+    const description = pulledDescription(formatReference(image.reference));
     const layers = image.layers.slice(0, limit).map((layer) => ({ ...layer, description }));
     return this.#deps.records.addChain(layers, hold.lease);
   }

@@ -1,4 +1,4 @@
-import { type ErrorCode, VarveError, errnoOf, isVarveError } from "../core/index.ts";
+import { type ErrorCode, VarveError, errnoOf, isVarveError, messageOf } from "../core/index.ts";
 import { type Explanation, whyUnusable } from "./unusable.ts";
 
 /** Primary result codes of SQLite, https://sqlite.org/rescode.html. */
@@ -37,9 +37,9 @@ export function isBusy(error: unknown): boolean {
 
 /** `full` if a filesystem or a quota has run out of space, `unopened` if a file could not be made, for whatever reason. */
 export function spaceFailure(error: unknown): "full" | "unopened" | undefined {
-  const sqlite = isVarveError(error) ? error.details["sqlite"] : sqliteCode(error);
+  const sqlite = isVarveError(error) ? error.details.sqlite : sqliteCode(error);
   if (typeof sqlite === "number") return FULL.has(sqlite) ? "full" : UNOPENED.has(sqlite) ? "unopened" : undefined;
-  const errno = isVarveError(error) ? error.details["errno"] : errnoOf(error);
+  const errno = isVarveError(error) ? error.details.errno : errnoOf(error);
   return typeof errno === "string" && FULL_ERRNOS.has(errno) ? "full" : undefined;
 }
 
@@ -48,7 +48,7 @@ export function toStateError(error: unknown, doing: string, path: string): unkno
   const sqlite = sqliteCode(error);
   if (sqlite === undefined || error instanceof VarveError) return error;
   const code = DUPLICATE.has(sqlite) ? "already-exists" : (CODES.get(sqlite & 0xff) ?? "internal");
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const found = explain(error, code, path);
   return new VarveError(code, `Cannot ${doing}: ${found?.state ?? message}`, {
     cause: error,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isVarveError } from "../../src/core/index.ts";
-import { findLeftovers, NOTHING_LEFT } from "../leftovers.ts";
-import { type Check, hasCode, openBench, type RunnerSetup } from "./runner-bench.ts";
+import { NOTHING_LEFT, findLeftovers } from "../leftovers.ts";
+import { type Check, type RunnerSetup, hasCode, openBench } from "./runner-bench.ts";
 import { endingSteps } from "./runner-endings.ts";
 import { mountingSteps } from "./runner-mounts.ts";
 import { sandboxedSteps } from "./runner-sandbox.ts";
@@ -117,7 +117,7 @@ function startingSteps(check: Check): void {
     const start = async (...args: string[]): Promise<unknown> => {
       const error: unknown = await sh("", { args }).catch((thrown: unknown) => thrown);
       assert.ok(isVarveError(error, "step-failed"), String(error));
-      return [error.details["exitCode"], error.message];
+      return [error.details.exitCode, error.message];
     };
     const missing = "executable file not found in the step's PATH";
     assert.deepEqual(await start("no-such-thing"), [127, `Cannot start "no-such-thing": ${missing}`]);

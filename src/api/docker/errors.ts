@@ -40,7 +40,7 @@ function statusOf(error: VarveError): number {
 }
 
 /** What is told of an error: its message, and what to do about it where that is known. */
-export function messageOf(error: VarveError): string {
+export function responseMessage(error: VarveError): string {
   const text = error.message === "" ? "Cannot go on" : error.message;
   return error.hint === undefined ? text : `${text} (${error.hint})`;
 }
@@ -48,5 +48,5 @@ export function messageOf(error: VarveError): string {
 /** The envelope every failed request gets. */
 export function errorResponse(thrown: unknown): HttpResponse {
   const error = toVarveError(thrown, "answer the request");
-  return json(statusOf(error), { message: messageOf(error) });
+  return json(statusOf(error), { message: responseMessage(error) });
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../core/index.ts";
 import type { HttpRequest } from "../http/index.ts";
 import { collect } from "../../io/index.ts";
 import { refusal } from "./errors.ts";
@@ -5,21 +6,24 @@ import { refusal } from "./errors.ts";
 const MAX_BODY = 4_194_304;
 
 /**
- * The JSON of a request; undefined if there is none. Throws 400 for another content type, for what is no JSON, and for an
- * empty body whose length was not announced.
+ * The JSON of a request; undefined if there is none. Throws 400 for another content type, and `malformed` for what is no
+ * JSON and for an empty body whose length was not announced.
  */
-export async function readJson(request: HttpRequest): Promise<unknown> {
+export async function readJson(
+  request: HttpRequest,
+  { malformed = 400 }: { readonly malformed?: 400 | 500 } = {},
+): Promise<unknown> {
   if (request.contentLength === 0 || (request.contentLength === undefined && !isChunked(request))) return undefined;
   const type = request.headers.get("content-type") ?? "";
   if ((type.split(";", 1)[0] ?? "").trim().toLowerCase() !== "application/json")
     throw refusal(400, `unsupported Content-Type header (${type.slice(0, 100)}): must be 'application/json'`);
   const bytes = await collect(request.body, MAX_BODY, { what: "the request" });
   const text = bytes.toString("utf8");
-  if (text.trim() === "") throw refusal(400, "invalid JSON: got EOF while reading request body");
+  if (text.trim() === "") throw refusal(malformed, "invalid JSON: got EOF while reading request body");
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw refusal(400, `invalid JSON: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw refusal(malformed, `invalid JSON: ${messageOf(error)}`, error);
   }
 }
 

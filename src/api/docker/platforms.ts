@@ -1,6 +1,7 @@
 import {
   type Platform,
   type VarveError,
+  messageOf,
   normalizePlatform,
   parsePlatform,
   platformFault,
@@ -51,7 +52,7 @@ function readJson(json: string): Partial<Platform> {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw malformed(error instanceof Error ? error.message : String(error), error);
+    throw malformed(messageOf(error), error);
   }
   if (!isRecord(value)) throw malformed("it is no object");
   const field = (name: string): string | undefined => {

@@ -2,7 +2,7 @@ import type { HttpResponse } from "../http/index.ts";
 import { VarveError, toVarveError } from "../../core/index.ts";
 import { type OnWait, describeWait } from "../../io/index.ts";
 import type { ProgressMessage } from "./build-request.ts";
-import { messageOf } from "./errors.ts";
+import { responseMessage } from "./errors.ts";
 
 export type Emit = (message: ProgressMessage) => void;
 
@@ -102,7 +102,7 @@ function encode(message: ProgressMessage): string {
 /** `errorDetail` is what the docker command reads, `error` what others do. */
 function failureMessage(thrown: unknown): ProgressMessage {
   const error = toVarveError(thrown, "go on");
-  const message = messageOf(error);
+  const message = responseMessage(error);
   const { exitCode } = error.details;
   return { errorDetail: { ...(typeof exitCode === "number" ? { code: exitCode } : {}), message }, error: message };
 }

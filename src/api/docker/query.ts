@@ -1,3 +1,4 @@
+import { messageOf } from "../../core/index.ts";
 import { refusal } from "./errors.ts";
 
 const FALSE = new Set(["", "0", "no", "false", "none"]);
@@ -32,7 +33,7 @@ export function jsonValue<T>(
   try {
     parsed = JSON.parse(value);
   } catch (error) {
-    throw refusal(400, `error reading ${name}: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw refusal(400, `error reading ${name}: ${messageOf(error)}`, error);
   }
   if (!shape(parsed)) throw refusal(400, `error reading ${name}: it has another shape`);
   return parsed;

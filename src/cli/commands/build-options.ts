@@ -57,7 +57,7 @@ export function outputOf(text: string): OutputSpec {
   const path = dest ?? destination;
   if ((type === "local" || type === "tar") && path === undefined)
     throw usageError(`Cannot read --output ${JSON.stringify(text)}: ${type} needs dest=PATH`);
-  return { type, attrs, dest: path };
+  return path === undefined ? { type, attrs } : { type, attrs, dest: path };
 }
 
 export interface OutputFlags {

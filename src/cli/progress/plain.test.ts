@@ -66,8 +66,14 @@ test("a failure is told with its reason, and its last output again at the end", 
 });
 
 test("what was cancelled is no failure, and a failure that speaks of cancelling is", () => {
-  assert.match(shown(vertex("a", { start: 0 }), vertex("a", { error: "cancelled" })), /^#1 CANCELED$/m);
-  assert.match(shown(vertex("a", { start: 0, error: "Cannot go on: interrupted by SIGINT" })), /^#1 CANCELED$/m);
+  assert.match(
+    shown(vertex("a", { start: 0 }), vertex("a", { error: "cancelled", cancelled: true })),
+    /^#1 CANCELED$/m,
+  );
+  assert.match(
+    shown(vertex("a", { start: 0, error: "Cannot go on: interrupted by SIGINT", cancelled: true })),
+    /^#1 CANCELED$/m,
+  );
   const error = "Cannot run step: test-cancelled-order: exit code 1";
   assert.match(shown(vertex("a", { start: 0, error })), /^#1 ERROR: .*exit code 1$/m);
 });

@@ -1,5 +1,6 @@
-/** A vertex as the displays see it: the last word on its state, and its number in order of appearance. */
 import type { BuildEvent, StatusEvent, VertexEvent } from "../../engine/index.ts";
+
+/** A vertex as the displays see it: its latest state, and its number in order of appearance. */
 export interface VertexView {
   readonly number: number;
   vertex: VertexEvent;
@@ -57,11 +58,9 @@ export function bytes(count: number): string {
   return `${power === 0 ? count : (count / 1000 ** power).toFixed(2)}${UNITS[power] ?? ""}`;
 }
 
-const CANCELLED = /(?:^|: )(?:cancelled|interrupted by SIG[A-Z]+)$/;
-
 /** What a finished vertex is called, as buildx prints it: `CACHED`, `DONE 1.2s`, `ERROR: …`, `CANCELED`. */
 export function outcome(vertex: VertexEvent): string | undefined {
-  if (vertex.error !== undefined) return CANCELLED.test(vertex.error) ? "CANCELED" : `ERROR: ${vertex.error}`;
+  if (vertex.error !== undefined) return vertex.cancelled === true ? "CANCELED" : `ERROR: ${vertex.error}`;
   if (vertex.cached === true) return "CACHED";
   if (vertex.completedAt === undefined) return undefined;
   return `DONE ${seconds(vertex.completedAt - (vertex.startedAt ?? vertex.completedAt))}s`;

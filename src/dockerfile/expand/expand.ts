@@ -1,4 +1,4 @@
-import { goQuote, Limits, VarveError } from "../../core/index.ts";
+import { Limits, VarveError, goQuote, isVarveError } from "../../core/index.ts";
 import { isSpace, splitSpace } from "../../pattern/index.ts";
 import { ExpansionBudget } from "./budget.ts";
 import { replaceAll, replaceFirst, trimPrefix, trimSuffix } from "./expand-pattern.ts";
@@ -103,7 +103,7 @@ class Expander {
     const words = new Words();
     let text = "";
     for (let rune = this.#peek(); rune !== stop; rune = this.#peek()) {
-      if (rune === undefined) throw fault(`unexpected end of statement while looking for matching ${stop ?? ""}`);
+      if (rune === undefined) throw unexpectedEnd(stop ?? "");
       text += this.#piece(rune, words);
       checkLength(text);
     }
@@ -151,7 +151,7 @@ class Expander {
 
   #singleQuoted(): string {
     const end = this.#runes.indexOf("'", this.#at + 1);
-    if (end < 0) throw fault("unexpected end of statement while looking for matching single-quote");
+    if (end < 0) throw unexpectedEnd("single-quote");
     const text = this.#runes.slice(this.#at + 1, end).join("");
     this.#at = end + 1;
     return this.#options.rawQuotes === true ? `'${text}'` : text;
@@ -161,7 +161,7 @@ class Expander {
     this.#at++;
     let text = "";
     for (let rune = this.#peek(); rune !== '"'; rune = this.#peek()) {
-      if (rune === undefined) throw fault("unexpected end of statement while looking for matching double-quote");
+      if (rune === undefined) throw unexpectedEnd("double-quote");
       text += rune === "$" ? this.#dollar() : this.#quotedChar();
       checkLength(text);
     }
@@ -248,9 +248,8 @@ class Expander {
     try {
       return this.readUntil(stop, rawEscapes).text;
     } catch (error) {
-      const ended =
-        this.#peek() === undefined && error instanceof VarveError && error.message.startsWith("unexpected end");
-      throw ended ? fault(`syntax error: missing '${stop}'${stop === "/" ? " in ${}" : ""}`) : error;
+      const ended = this.#peek() === undefined && isVarveError(error, "invalid-build") && error.details.unfinished;
+      throw ended === true ? fault(`syntax error: missing '${stop}'${stop === "/" ? " in ${}" : ""}`) : error;
     }
   }
 
@@ -309,3 +308,8 @@ export function expand(source: string, variables: Variables, options: ExpandOpti
 
 /** No variables at all. */
 export const NO_VARIABLES: Variables = { get: () => undefined };
+
+function unexpectedEnd(missing: string): VarveError {
+  const message = `unexpected end of statement while looking for matching ${missing}`;
+  return new VarveError("invalid-build", message, { details: { unfinished: true } });
+}

@@ -1,4 +1,4 @@
-import { goQuote } from "../../core/index.ts";
+import { goQuote, messageOf } from "../../core/index.ts";
 import { csvFields } from "./csv.ts";
 import { fault } from "../source/fault.ts";
 import type { CacheSharing, MountType, RunDevice, RunMount } from "./instruction.ts";
@@ -125,7 +125,7 @@ function fieldsOf(text: string, what: string): string[] {
   try {
     return csvFields(text);
   } catch (error) {
-    throw fault(`failed to parse csv ${what}: ${error instanceof Error ? error.message : String(error)}`, text);
+    throw fault(`failed to parse csv ${what}: ${messageOf(error)}`, text);
   }
 }
 

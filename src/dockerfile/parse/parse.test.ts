@@ -151,7 +151,7 @@ test("ONBUILD", () => {
 test("errors say what, where and show it", () => {
   const error = failure("FROM alpine\n\n  FRM x \\\n  y\n");
   assert.match(error.message, /^dockerfile parse error on line 3: unknown instruction: FRM \(did you mean FROM\?\)/);
-  assert.deepEqual(error.details["location"], { file: "Dockerfile", line: 3, column: 3, endLine: 3, endColumn: 6 });
+  assert.deepEqual(error.details.location, { file: "Dockerfile", line: 3, column: 3, endLine: 3, endColumn: 6 });
   const shown = [
     "Dockerfile:3",
     "--------------------",
@@ -162,9 +162,9 @@ test("errors say what, where and show it", () => {
     "   4 |       y",
     "--------------------",
   ];
-  assert.equal(error.details["snippet"], shown.join("\n"));
+  assert.equal(error.details.snippet, shown.join("\n"));
   const flag = failure("FROM alpine\nCOPY a \\\n b --form=x\nCOPY \\\n --form=x a b\n");
-  assert.deepEqual(flag.details["location"], { file: "Dockerfile", line: 5, column: 2, endLine: 5, endColumn: 8 });
+  assert.deepEqual(flag.details.location, { file: "Dockerfile", line: 5, column: 2, endLine: 5, endColumn: 8 });
 });
 
 test("a whole instruction is marked without carets, a long one not to its end", () => {
@@ -200,7 +200,7 @@ test("binary data is not shown", () => {
   const { message, details } = failure("\u001f\ufffd\b\u0000\u0001s x\nFROM a\n");
   assert.equal(message, "dockerfile parse error on line 1: unknown instruction: (binary data)");
   const shown = ["Dockerfile:1", "--------------------", "   1 | >>> (binary data)", "   2 |     FROM a"];
-  assert.equal(details["snippet"], [...shown, "--------------------"].join("\n"));
+  assert.equal(details.snippet, [...shown, "--------------------"].join("\n"));
 });
 
 test("names from Object's prototype are names", () => {

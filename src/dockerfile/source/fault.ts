@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, isVarveError } from "../../core/index.ts";
 import { type SourceFile, type SourceRange, snippet } from "./source.ts";
 
 /**
@@ -11,13 +11,13 @@ export function fault(message: string, near?: string): VarveError {
 
 /** What `fault` was told is wrong. */
 export function nearOf(error: unknown): string | undefined {
-  const near = error instanceof VarveError ? error.details["near"] : undefined;
+  const near = isVarveError(error) ? error.details.near : undefined;
   return typeof near === "string" && near !== "" ? near : undefined;
 }
 
 /** True for an error that says where in a Dockerfile it comes from. */
 export function hasPlace(error: VarveError): boolean {
-  return error.details["location"] !== undefined;
+  return error.details.location !== undefined;
 }
 
 /**
@@ -41,7 +41,7 @@ export function withPlace(error: VarveError, file: SourceFile, range: SourceRang
 
 /** As `withPlace`, for what was read wrong: `invalid-build` that has no place yet. Anything else is passed on. */
 export function atRange(error: unknown, file: SourceFile, range: SourceRange, prefix = ""): unknown {
-  if (!(error instanceof VarveError) || error.code !== "invalid-build" || hasPlace(error)) return error;
+  if (!isVarveError(error) || error.code !== "invalid-build" || hasPlace(error)) return error;
   return withPlace(error, file, range, prefix);
 }
 

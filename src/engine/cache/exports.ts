@@ -1,12 +1,10 @@
-import { formatPlatform, formatReference, hostPlatform } from "../../core/index.ts";
-import type { Hold, LayerBlob, RemoteLayer } from "../../record/index.ts";
+import { type Hold, type LayerBlob, type RemoteLayer, nameOfLayers } from "../../record/index.ts";
+import { formatPlatform, formatReference, hostPlatform, messageOf } from "../../core/index.ts";
 import type { CacheExport, CacheTarget, ExportCompression, LayersOf, RegistryExport } from "../../remotecache/index.ts";
-import { nameOfLayers } from "../vertex-names.ts";
 import { againIfDamaged } from "../store/mend.ts";
 import type { Result } from "../ops/result.ts";
 import type { BuildOptions, CacheReport } from "../options/options.ts";
 import type { OnTransfer } from "../../registry/index.ts";
-import { messageOf } from "../progress/progress.ts";
 import type { Session } from "../session.ts";
 import type { Store } from "../store/store.ts";
 import { transferStatuses, waitLine } from "../progress/transfers.ts";

@@ -54,7 +54,7 @@ export class LostBlobs {
   /** Takes in an error; one that says that a record cannot be read counts for the record's blob, wherever it is needed. */
   note(error: unknown): void {
     if (!isVarveError(error)) return;
-    const record = error.details["record"];
+    const record = error.details.record;
     const blob = typeof record === "string" ? this.#deps.records.get(record)?.blob : undefined;
     if (blob === undefined) return;
     if (!this.#isHere(blob)) this.#miss(blob, error);

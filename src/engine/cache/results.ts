@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { isVarveError } from "../../core/index.ts";
 import { type ResultTable, localCache } from "../../cache/index.ts";
 import { type Records, SCRATCH } from "../../record/index.ts";
 import { Solver } from "../../solver/index.ts";
@@ -34,7 +34,7 @@ export function unreadableResults(
   error: unknown,
   { records, lostBlobs }: { readonly records: Records; readonly lostBlobs: LostBlobs },
 ): ((result: Result) => boolean) | undefined {
-  const lost = error instanceof VarveError ? error.details["record"] : undefined;
+  const lost = isVarveError(error) ? error.details.record : undefined;
   if (typeof lost !== "string") return undefined;
   lostBlobs.note(error);
   return (result) => result.kind === "record" && (standsOn(result.id, lost, records) || lostBlobs.breaks(result.id));

@@ -1,3 +1,4 @@
+import { contextTables } from "../../contenthash/schema.ts";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createReadStream, existsSync, readFileSync } from "node:fs";
@@ -57,6 +58,7 @@ test("an archive and a lone Dockerfile are contexts; neither is remembered", { s
   execFileSync("tar", ["-czf", tar, "-C", folder, "."]);
   const read = await built(room, "", { context: { kind: "stream", bytes: createReadStream(tar) } });
   assert.equal(read("f"), "text");
+  room.store.state.install(contextTables);
   assert.deepEqual(room.store.state.all("SELECT * FROM context_root"), []);
   const alone = await built(room, "", {
     context: { kind: "stream", bytes: bytesOf("FROM scratch\nCOPY <<E /g\nhere\nE\n") },

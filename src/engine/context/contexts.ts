@@ -1,4 +1,4 @@
-import type { Edge } from "../../llb/index.ts";
+import { type Edge, type State, http, internalName } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { ImageSource } from "../../source/index.ts";
 import type { Result } from "../ops/result.ts";
@@ -12,7 +12,6 @@ import {
   isHttpSource,
   parseNamedContext,
 } from "../../frontend/index.ts";
-import { type State, http } from "../../llb/index.ts";
 import { contextDirectory } from "./directory.ts";
 import type { ArgumentOptions } from "../options/build-arguments.ts";
 import type { BuildContext, BuildOptions, DockerfileSource } from "../options/options.ts";
@@ -89,7 +88,7 @@ async function urlContext(
       main: { kind: "state", state: repository },
       directory: await directoryOf(repository, host, stack),
     };
-  const state = http(url, { filename: "context", name: "[internal] load remote build context" });
+  const state = http(url, { filename: "context", name: internalName("load remote build context") });
   const directory = await directoryOf(state, host, stack);
   const { createReadStream } = await import("node:fs");
   return await streamContext(createReadStream(join(directory ?? "", "context")), host, stack);

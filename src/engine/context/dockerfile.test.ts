@@ -65,7 +65,7 @@ test("a malformed pattern has its place in the ignore file; that of a remote con
   await assert.rejects(loadDockerfile(folder.path, undefined, PROGRESS), (error) => {
     assert.ok(isVarveError(error, "invalid-build"));
     assert.equal(error.message, '.dockerignore line 3: Cannot read pattern "a[b": a character class is not closed');
-    const { file, line } = error.details["location"] as { file: string; line: number };
+    const { file, line } = error.details.location as { file: string; line: number };
     assert.deepEqual([file, line], [".dockerignore", 3]);
     return true;
   });

@@ -1,3 +1,4 @@
+import { internalName } from "../../llb/index.ts";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { Limits, VarveError, errnoOf, toVarveError } from "../../core/index.ts";
@@ -41,14 +42,14 @@ export async function loadDockerfile(
   progress: Progress,
   options: LoadOptions = {},
 ): Promise<LoadedDockerfile> {
-  const title = `[internal] load build definition from ${nameOf(source)}`;
+  const title = internalName(`load build definition from ${nameOf(source)}`);
   const { found, file } = await progress.activity(title, async (activity) => {
     const found = await find(context, source);
     activity.report(transferred("transferring dockerfile:", found.text.byteLength));
     return { found, file: parseDockerfile(found.text, { ...options, name: found.name }) };
   });
   if (options.isRemote === true) return { file, exclude: [] };
-  const exclude = await progress.activity("[internal] load .dockerignore", async (activity) => {
+  const exclude = await progress.activity(internalName("load .dockerignore"), async (activity) => {
     const { name, text } = await readIgnoreFile(found);
     activity.report(transferred("transferring context:", text.byteLength));
     return readIgnorePatterns(name, text);

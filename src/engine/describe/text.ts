@@ -62,8 +62,7 @@ function missingText(missing: readonly VarveError[], consequence: string): strin
 }
 
 function fileOf(error: VarveError | undefined): string {
-  const location = error?.details["location"];
-  return typeof location === "object" && location !== null && "file" in location ? String(location.file) : "Dockerfile";
+  return error?.details.location?.file ?? "Dockerfile";
 }
 
 function errorText({ message, details }: VarveError): string {

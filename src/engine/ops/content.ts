@@ -19,7 +19,7 @@ export async function contentDigest(
   try {
     return await checksumOf(result, selectors, deps, hold);
   } catch (error) {
-    const path = isVarveError(error, "not-found") ? error.details["path"] : undefined;
+    const path = isVarveError(error, "not-found") ? error.details.path : undefined;
     throw typeof path === "string" ? missing(result, path, error) : error;
   }
 }

@@ -1,9 +1,9 @@
+import { type Hold, type MutableLayer, SCRATCH, execDescription } from "../../record/index.ts";
 import { join, posix } from "node:path";
 import { VarveError } from "../../core/index.ts";
 import type { RunMount } from "../../exec/index.ts";
 import { Root } from "../../linux/index.ts";
 import { type BindMount, type CacheMount, EMPTY, type Mount, ROOT_MOUNT, SKIP_OUTPUT } from "../../llb/index.ts";
-import { type Hold, type MutableLayer, SCRATCH } from "../../record/index.ts";
 import { copyTree } from "../../snapshot/index.ts";
 import { recordOf } from "./context-record.ts";
 import type { OpDeps } from "./deps.ts";
@@ -91,7 +91,7 @@ async function openBind(mount: BindMount, context: Context): Promise<Tree> {
     return { path: view.path, readonly: true, layer: undefined };
   }
   const layer = stack.use(
-    await deps.records.begin(id, { description: `mount ${mount.dest} from exec ${description}` }, hold),
+    await deps.records.begin(id, { description: execDescription(mount.dest, description) }, hold),
   );
   return { path: layer.path, readonly: false, layer: mount.output === SKIP_OUTPUT ? undefined : layer };
 }

@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, messageOf } from "../../core/index.ts";
 import {
   type Dockerfile,
   type LintOptions,
@@ -83,9 +83,7 @@ function readCheck(text: string): LintOptions {
   try {
     return parseLintOptions(text);
   } catch (error) {
-    throw refused(
-      `failed to parse BUILDKIT_DOCKERFILE_CHECK: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw refused(`failed to parse BUILDKIT_DOCKERFILE_CHECK: ${messageOf(error)}`);
   }
 }
 

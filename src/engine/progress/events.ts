@@ -28,6 +28,8 @@ export interface VertexEvent {
   /** Which cache the hit came from: `local`, or an importer's name. */
   readonly cache?: string | undefined;
   readonly error?: string | undefined;
+  /** True if it ended because the build was cancelled or failed elsewhere; `error` says so too. */
+  readonly cancelled?: boolean | undefined;
 }
 
 /** One measurable piece of a vertex's work: a download, an upload, an unpacking. */

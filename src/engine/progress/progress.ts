@@ -1,5 +1,6 @@
+import { isInternalName } from "../../llb/index.ts";
+import { type Digest, digestOf, isVarveError, messageOf, redact, redactAll } from "../../core/index.ts";
 import { randomUUID } from "node:crypto";
-import { type Digest, digestOf, redact, redactAll } from "../../core/index.ts";
 import type { OpReport, SolverEvent } from "../../solver/index.ts";
 import type { OnBuildEvent, VertexEvent } from "./events.ts";
 import type { StepReport } from "../options/options.ts";
@@ -63,7 +64,7 @@ export class Progress {
       this.#emit({ ...vertex, startedAt, completedAt: Date.now() });
       return result;
     } catch (error) {
-      this.#emit({ ...vertex, startedAt, completedAt: Date.now(), error: messageOf(error) });
+      this.#emit({ ...vertex, startedAt, completedAt: Date.now(), ...failure(error) });
       throw error;
     }
   }
@@ -104,11 +105,11 @@ export class Progress {
         this.#step(event, { status: "run", cache: null, ms: at - event.startedAt });
         return;
       case "vertex-failed":
-        this.#emit({ ...vertex, startedAt, completedAt: at, error: messageOf(event.error) });
+        this.#emit({ ...vertex, startedAt, completedAt: at, ...failure(event.error) });
         this.#step(event, { status: "failed", cache: null, ms: at - startedAt });
         return;
       case "vertex-cancelled":
-        this.#emit({ ...vertex, startedAt, completedAt: at, error: "cancelled" });
+        this.#emit({ ...vertex, startedAt, completedAt: at, error: "cancelled", cancelled: true });
         return;
       case "vertex-rolled-back":
         if (this.#rollBacks.has(event.reason)) return;
@@ -134,7 +135,7 @@ export class Progress {
   /** What became of each step, in the order in which they were expected. The build's own work is no step. */
   steps(): StepReport[] {
     const known = [...new Set(this.#order)].flatMap((digest) => this.#steps.get(digest) ?? []);
-    return known.filter((step) => !step.name.startsWith("[internal]"));
+    return known.filter((step) => !isInternalName(step.name));
   }
 
   #step(
@@ -174,7 +175,6 @@ export class Progress {
   }
 }
 
-/** What an error says to people. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function failure(error: unknown): Pick<VertexEvent, "error" | "cancelled"> {
+  return { error: messageOf(error), ...(isVarveError(error, "cancelled") && { cancelled: true }) };
 }

@@ -91,7 +91,7 @@ function callOf(rule: SeccompRule): SeccompCall {
   return {
     names: rule.names.trim().split(/\s+/),
     action: rule.errno === undefined ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO",
-    errnoRet: rule.errno,
+    ...(rule.errno === undefined ? {} : { errnoRet: rule.errno }),
     ...(rule.when === undefined ? {} : { args: [argumentOf(rule.when)] }),
   };
 }

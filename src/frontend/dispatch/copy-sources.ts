@@ -1,22 +1,23 @@
-import { goQuote, isDigest, isVarveError, VarveError } from "../../core/index.ts";
-import {
-  type AddInstruction,
-  type CopyInstruction,
-  fault,
-  JSON_HINT,
-  type Linter,
-  looksLikeJson,
-} from "../../dockerfile/index.ts";
 import {
   type CopyOptions,
   type FileActions,
+  type Owner,
+  type State,
   fileActions,
   http,
-  type Owner,
+  internalName,
   scratch,
-  type State,
 } from "../../llb/index.ts";
-import { basePath, checkGlob, cleanPath, hasGlob, joinPath, PatternMatcher } from "../../pattern/index.ts";
+import { VarveError, goQuote, isDigest, isVarveError } from "../../core/index.ts";
+import {
+  type AddInstruction,
+  type CopyInstruction,
+  JSON_HINT,
+  type Linter,
+  fault,
+  looksLikeJson,
+} from "../../dockerfile/index.ts";
+import { PatternMatcher, basePath, checkGlob, cleanPath, hasGlob, joinPath } from "../../pattern/index.ts";
 import { type GitRef, gitState, isGitSource, isHttpSource, parseGitRef } from "../git-ref.ts";
 import { absolutePath, withoutDrive } from "../paths.ts";
 import type { StageState } from "./stage-state.ts";
@@ -163,7 +164,7 @@ export function copyActions(job: CopyJob): FileActions {
   void new PatternMatcher(instruction.exclude);
   const copied = instruction.sources.reduce((actions, source) => addSource(actions, job, source), fileActions());
   return instruction.inline.reduce((actions, { path, data }) => {
-    const options = { name: "[internal] preparing inline document", platform: stage.platform };
+    const options = { name: internalName("preparing inline document"), platform: stage.platform };
     const name = withoutDrive(path, stage.platform.os, false);
     const file = scratch().file(fileActions().mkfile(name, 0o644, data), options);
     return actions.copy(file, name, destination, commonOptions(job));

@@ -1,5 +1,5 @@
+import { type State, internalName, local } from "../../llb/index.ts";
 import { Linter, fault } from "../../dockerfile/index.ts";
-import { type State, local } from "../../llb/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
 import type { CompileContext } from "../context.ts";
 import { dispatch } from "./dispatch.ts";
@@ -38,7 +38,7 @@ function mainContext({ options }: CompileContext, used: UsedPaths | undefined): 
   const paths = followPaths(used?.context);
   const name = main.name ?? "context";
   return local(name, {
-    name: "[internal] load build context",
+    name: internalName("load build context"),
     sharedKeyHint: name,
     excludePatterns: main.exclude ?? [],
     followPaths: paths,

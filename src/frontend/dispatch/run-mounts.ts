@@ -1,5 +1,13 @@
+import {
+  type RunMount,
+  type RunSecret,
+  type RunSsh,
+  type State,
+  fileActions,
+  internalName,
+  scratch,
+} from "../../llb/index.ts";
 import { type RunInstruction, type RunMount as MountSpec, fault } from "../../dockerfile/index.ts";
-import { type RunMount, type RunSecret, type RunSsh, type State, fileActions, scratch } from "../../llb/index.ts";
 import { basePath, cleanPath, joinPath } from "../../pattern/index.ts";
 import type { PassStates } from "./pass-states.ts";
 import type { StageNode } from "../stages/stage-node.ts";
@@ -79,7 +87,7 @@ function sourceState(mount: MountSpec, node: StageNode | undefined, states: Pass
 /** A directory of its own for a cache with an owner or a mode, so that it begins with them. */
 function withPermissions(state: State, { uid = 0, gid = 0, mode = 0o755 }: MountSpec): State {
   const actions = fileActions().mkdir("/cache", mode, { owner: { user: uid, group: gid } });
-  return state.file(actions, { name: "[internal] setting cache mount permissions" });
+  return state.file(actions, { name: internalName("setting cache mount permissions") });
 }
 
 function sourceOf(mount: MountSpec, node: StageNode | undefined, states: PassStates): Source {

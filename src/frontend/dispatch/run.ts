@@ -1,5 +1,5 @@
+import { type RunMount, type RunOptions, fileActions, internalName, scratch } from "../../llb/index.ts";
 import { type InlineFile, type RunInstruction, chompHeredoc, fault, tryHeredocHead } from "../../dockerfile/index.ts";
-import { type RunMount, type RunOptions, fileActions, scratch } from "../../llb/index.ts";
 import { joinPath, trimSpace } from "../../pattern/index.ts";
 import { withShell } from "./meta.ts";
 import { addHistory } from "../config/history.ts";
@@ -31,7 +31,7 @@ function summarise(data: string): string {
 /** A script with its own interpreter becomes a file that is mounted and run. */
 function scriptFile(stage: StageState, name: string, data: string): Command {
   const file = fileActions().mkfile(name, 0o755, data);
-  const options = { name: "[internal] preparing inline document", platform: stage.platform };
+  const options = { name: internalName("preparing inline document"), platform: stage.platform };
   const mount: RunMount = {
     type: "bind",
     target: SCRIPTS,

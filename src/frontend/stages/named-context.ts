@@ -1,15 +1,15 @@
+import { State, http, image, internalName, local, ociLayout, scratch } from "../../llb/index.ts";
 import {
+  type Platform,
   familiarReference,
-  formatWholePlatform,
   formatReference,
+  formatWholePlatform,
   isDigest,
   normalizePlatform,
   parseReference,
-  type Platform,
   withDefaultTag,
 } from "../../core/index.ts";
 import { fault } from "../../dockerfile/index.ts";
-import { http, image, local, ociLayout, scratch, State } from "../../llb/index.ts";
 import type { CompileContext } from "../context.ts";
 import { gitState, parseGitRef } from "../git-ref.ts";
 import { type ImageConfig, imagePlatform, parseImageConfig, splitEnv } from "../config/image.ts";
@@ -154,7 +154,7 @@ async function loadLocal(
 function loadGit(url: string): LoadedContext {
   const ref = parseGitRef(url);
   if (ref === undefined) throw fault(`invalid git context ${url}`);
-  return fixed(gitState(ref, `[internal] load git source ${url}`));
+  return fixed(gitState(ref, internalName(`load git source ${url}`)));
 }
 
 /** Looks a context up: an image's config, a directory's ignore file. Nothing is fetched. */

@@ -4,6 +4,7 @@ import {
   formatReference,
   formatWholePlatform,
   goQuote,
+  messageOf,
   normalizePlatform,
   parseReference,
   withDefaultTag,
@@ -149,7 +150,7 @@ function parseBase(name: string): string {
   try {
     return formatReference(withDefaultTag(parseReference(name)));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw fault(`failed to parse stage name ${goQuote(name)}: ${why}`, name);
   }
 }

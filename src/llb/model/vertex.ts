@@ -1,7 +1,7 @@
-import { digestOf, normalizePlatform, type Digest, type Platform } from "../../core/index.ts";
+import { type Digest, type Platform, digestOf, normalizePlatform } from "../../core/index.ts";
 import { capsOf } from "./caps.ts";
 import { encodeOp } from "../wire/encode-op.ts";
-import { noMetadata, type Edge, type Op, type Vertex, type VertexMetadata } from "./op.ts";
+import { type Edge, type Op, type Vertex, type VertexMetadata, noMetadata } from "./op.ts";
 
 export interface VertexParts {
   readonly op: Op;
@@ -99,4 +99,15 @@ function* inputsFirst(roots: readonly Vertex[]): Generator<Vertex> {
       }
     }
   }
+}
+
+const INTERNAL = "[internal]";
+
+/** The name of a vertex that is no step of the Dockerfile, by BuildKit's convention. */
+export function internalName(text: string): string {
+  return `${INTERNAL} ${text}`;
+}
+
+export function isInternalName(name: string): boolean {
+  return name.startsWith(INTERNAL);
 }

@@ -4,6 +4,7 @@ import {
   VarveError,
   distributionSources,
   layerCompression,
+  messageOf,
 } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Snapshotter } from "../../snapshot/index.ts";
@@ -27,7 +28,7 @@ export function sourcesOf({ digest, sources }: BlobFace, content: ContentStore):
 
 /** The failure of a layer whose blob is damaged, and is not to be had again because of `cause`. */
 export function unmendable({ digest }: BlobFace, cause: unknown): VarveError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   return new VarveError("storage", `Cannot read layer ${digest}: its blob was damaged on disk, and is lost (${why})`, {
     details: { digest, damaged: digest },
     hint: "Pull or load its image again, or build it again with --no-cache.",

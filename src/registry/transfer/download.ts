@@ -1,17 +1,17 @@
-import { type Descriptor, type Reference, VarveError, throwIfAborted } from "../../core/index.ts";
+import { type Descriptor, type Reference, VarveError, isVarveError, throwIfAborted } from "../../core/index.ts";
 import type { Wait } from "../../io/index.ts";
-import type { RequestOptions, Client } from "../transport/client.ts";
+import type { Client, RequestOptions } from "../transport/client.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { failureError, statusOf } from "../transport/errors.ts";
 import { HttpFailure, type HttpResponse, headerOf } from "../transport/http.ts";
 import {
+  TryCount,
   isTransientFailure,
   isTransientStatus,
   pause,
   pauseBefore,
   retryAfter,
   triesOf,
-  TryCount,
 } from "../transport/retry.ts";
 import { repositoryScope } from "../auth/scope.ts";
 
@@ -39,9 +39,9 @@ function judge(error: unknown, doing: string, at: { readonly host: string; reado
     const timedOut = error.kind === "timeout";
     return { again: isTransientFailure(error), timedOut, wait: undefined, error: failureError(error, doing, at) };
   }
-  const after = error instanceof VarveError ? error.details["retryAfter"] : undefined;
+  const after = isVarveError(error) ? error.details.retryAfter : undefined;
   const status = statusOf(error);
-  const { failure, tries } = error instanceof VarveError ? error.details : {};
+  const { failure, tries } = isVarveError(error) ? error.details : {};
   // What was tried several times, as the way to a token is, has been tried enough.
   const isFirst = tries === undefined || tries === 1;
   return {

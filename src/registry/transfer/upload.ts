@@ -1,4 +1,4 @@
-import { VarveError, throwIfAborted } from "../../core/index.ts";
+import { VarveError, isVarveError, throwIfAborted } from "../../core/index.ts";
 import { statusOf } from "../transport/errors.ts";
 import { isTransientStatus, pause, pauseBefore, retryAfter } from "../transport/retry.ts";
 import { BlobParts, type BlobSource } from "./blob-parts.ts";
@@ -112,11 +112,11 @@ class Upload {
     this.#failures += 1;
     const { retry } = this.#target.client;
     const status = statusOf(error);
-    const timedOut = error instanceof VarveError && error.details["failure"] === "timeout";
+    const timedOut = isVarveError(error) && error.details.failure === "timeout";
     if (status === TOO_LARGE) return this.#shrink(error);
     if (!isMendable(error) || recent >= (timedOut ? retry.timeouts : retry.attempts) || this.#failures >= MAX_FAILURES)
       throw error;
-    const after = error instanceof VarveError ? error.details["retryAfter"] : undefined;
+    const after = isVarveError(error) ? error.details.retryAfter : undefined;
     const asked = typeof after === "string" ? retryAfter(after) : undefined;
     const wait = Math.max(asked ?? 0, pauseBefore(retry, recent));
     if (wait > retry.patience) throw error;
@@ -147,11 +147,11 @@ class Upload {
 }
 
 function isMendable(error: unknown): boolean {
-  if (!(error instanceof VarveError) || error.code === "corrupt") return false;
+  if (!isVarveError(error) || error.code === "corrupt") return false;
   const status = statusOf(error);
-  if (Number(error.details["tries"] ?? 1) > 1) return false;
+  if ((error.details.tries ?? 1) > 1) return false;
   if (status !== undefined) return isTransientStatus(status) || LOST.has(status);
-  const failure = error.details["failure"];
+  const failure = error.details.failure;
   return failure === "broken" || failure === "timeout";
 }
 

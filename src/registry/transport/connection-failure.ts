@@ -1,7 +1,7 @@
-import { errnoOf } from "../../core/index.ts";
-import { type FailureKind, HttpFailure } from "./http.ts";
+import { type ConnectionFailure, errnoOf } from "../../core/index.ts";
+import { HttpFailure } from "./http.ts";
 
-const BY_CODE: ReadonlyMap<string, FailureKind> = new Map([
+const BY_CODE: ReadonlyMap<string, ConnectionFailure> = new Map([
   ["ECONNREFUSED", "refused"],
   ["EHOSTUNREACH", "refused"],
   ["ENETUNREACH", "refused"],
@@ -31,7 +31,7 @@ const BY_CODE: ReadonlyMap<string, FailureKind> = new Map([
   ["INVALID_PURPOSE", "untrusted"],
 ]);
 
-function kindOfCode(code: string): FailureKind | undefined {
+function kindOfCode(code: string): ConnectionFailure | undefined {
   const known = BY_CODE.get(code);
   if (known !== undefined) return known;
   if (code.startsWith("HPE_")) return "malformed";

@@ -1,7 +1,7 @@
+import { type ConnectionFailure, type ErrorCode, Limits, VarveError } from "../../core/index.ts";
 import { STATUS_CODES } from "./status-text.ts";
-import { type ErrorCode, Limits, VarveError } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import { type FailureKind, type HttpFailure, type HttpResponse, headerOf } from "./http.ts";
+import { type HttpFailure, type HttpResponse, headerOf } from "./http.ts";
 
 const QUOTE = 300;
 // oxlint-disable-next-line no-control-regex -- what is quoted must not move a terminal's cursor
@@ -74,7 +74,7 @@ export async function responseError(
   );
 }
 
-const FAILURE_HINTS: Readonly<Record<FailureKind, ((host: string) => string) | undefined>> = {
+const FAILURE_HINTS: Readonly<Record<ConnectionFailure, ((host: string) => string) | undefined>> = {
   refused: (host) => `Check that a registry listens at ${host}.`,
   unresolved: (host) => `Check the name ${host} and this machine's DNS and proxy settings.`,
   timeout: (host) => `Check the network to ${host}, and HTTPS_PROXY if there is a proxy.`,
@@ -88,7 +88,7 @@ const FAILURE_HINTS: Readonly<Record<FailureKind, ((host: string) => string) | u
   malformed: undefined,
 };
 
-const FAILURE_STATES: Readonly<Record<FailureKind, string>> = {
+const FAILURE_STATES: Readonly<Record<ConnectionFailure, string>> = {
   refused: "does not accept connections",
   unresolved: "has no address",
   timeout: "did not answer in time",

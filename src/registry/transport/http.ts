@@ -1,3 +1,4 @@
+import type { ConnectionFailure } from "../../core/index.ts";
 import { type Bytes, bytesOf } from "../../io/index.ts";
 
 /** Response headers: names in lower case, every value of a repeated field in its own entry. */
@@ -32,31 +33,12 @@ export interface HttpResponse {
   discard(): Promise<void>;
 }
 
-/**
- * Why no response came.
- * - `refused`: nobody listens; `unresolved`: no such name; `timeout`; `broken`: the connection was made and lost;
- * - `untrusted`: the certificate is not acceptable; `not-tls`: the other side does not speak TLS; `handshake`: it does, and
- *   refuses ours, most often because it wants a client certificate;
- * - `redirects`: it leads from one place to the next and never to an answer;
- * - `malformed`: what came is not HTTP or breaks a limit.
- */
-export type FailureKind =
-  | "refused"
-  | "unresolved"
-  | "timeout"
-  | "broken"
-  | "untrusted"
-  | "not-tls"
-  | "handshake"
-  | "redirects"
-  | "malformed";
-
-/** A failure below HTTP. It stays inside this room: callers see a `VarveError`. */
+/** A failure below HTTP. It stays inside this module: callers see a `VarveError`. */
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";
-  readonly kind: FailureKind;
+  readonly kind: ConnectionFailure;
 
-  constructor(kind: FailureKind, message: string, cause?: unknown) {
+  constructor(kind: ConnectionFailure, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
   }

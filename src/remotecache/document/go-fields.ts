@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, messageOf } from "../../core/index.ts";
 
 /** Values of one document. Each takes far more memory than the few bytes that write it. */
 const MAX_VALUES = 2_000_000;
@@ -78,7 +78,7 @@ export function parseGoJson(bytes: Uint8Array, what: string): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
   } catch (error) {
-    const state = error instanceof Error ? error.message : String(error);
+    const state = messageOf(error);
     throw new VarveError("corrupt", `Cannot read ${what}: it is not JSON: ${state.slice(0, 200)}`, { cause: error });
   }
 }

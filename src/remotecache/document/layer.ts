@@ -1,5 +1,5 @@
+import { type RemoteLayer, importedDescription } from "../../record/index.ts";
 import { Annotation, type Descriptor, type Digest, isDigest, layerCompression } from "../../core/index.ts";
-import type { RemoteLayer } from "../../record/index.ts";
 import { toOciType } from "./layer-types.ts";
 import { parseGoTime, timeToMilliseconds } from "./time.ts";
 
@@ -41,7 +41,7 @@ export function remoteLayer(descriptor: Descriptor, source?: string): RemoteLaye
     mediaType,
     sources: source === undefined ? [] : [source],
     annotations: written(annotations),
-    description: (annotations?.[Annotation.description] ?? `imported ${digest}`).slice(0, MAX_DESCRIPTION),
+    description: (annotations?.[Annotation.description] ?? importedDescription(digest)).slice(0, MAX_DESCRIPTION),
     ...(createdAt === undefined ? {} : { createdAt }),
   };
 }

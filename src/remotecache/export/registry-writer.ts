@@ -145,7 +145,7 @@ export class RegistryWriter {
 
   /** Whether the registry has mixed up the manifest with another one's that came at the same time, as some do; worth a few tries. */
   #isGarbled(error: unknown): boolean {
-    if (!isVarveError(error, "remote") || error.details["registryCode"] !== "DIGEST_INVALID") return false;
+    if (!isVarveError(error, "remote") || error.details.registryCode !== "DIGEST_INVALID") return false;
     this.#garbled += 1;
     return this.#garbled <= MOST_GARBLED;
   }

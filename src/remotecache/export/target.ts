@@ -1,4 +1,4 @@
-import type { Descriptor, Digest } from "../../core/index.ts";
+import { type Descriptor, type Digest, messageOf } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import type { ExportedGraph } from "./export-graph.ts";
@@ -29,7 +29,7 @@ export function warnOnce(warn: Warn): Warn {
 /** Says which blobs could not be had, and why. */
 export function tellLost(lost: ReadonlyMap<Digest, unknown>, warn: Warn): void {
   for (const [digest, error] of lost) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     warn(`Records whose layers need blob ${digest} are exported without them: ${why}`);
   }
 }

@@ -1,4 +1,4 @@
-import { type Descriptor, type Digest, Limits, VarveError, throwIfAborted } from "../../core/index.ts";
+import { type Descriptor, type Digest, Limits, VarveError, messageOf, throwIfAborted } from "../../core/index.ts";
 import { isImageEntry, readImageConfig } from "../../image/index.ts";
 import { MAX_CONFIG, parseCacheConfig } from "../document/config.ts";
 import { type InlineDocument, readContainer } from "../document/container.ts";
@@ -67,7 +67,7 @@ class InlineImport {
       if (container.kind === "inline") await this.#document(container.document, depth + 1);
     } catch (error) {
       throwIfAborted(this.#signal, `import ${this.#origin.name}`);
-      this.#warn(`${entry.digest} is left out: ${error instanceof Error ? error.message : String(error)}`);
+      this.#warn(`${entry.digest} is left out: ${messageOf(error)}`);
     }
   }
 

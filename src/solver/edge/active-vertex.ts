@@ -1,4 +1,4 @@
-import { type Digest, VarveError, toVarveError } from "../../core/index.ts";
+import { type Digest, VarveError, messageOf, toVarveError } from "../../core/index.ts";
 import { CombinedCache } from "../cache/combined-cache.ts";
 import { Edge } from "./edge.ts";
 import type { EdgeIndex } from "./edge-index.ts";
@@ -156,7 +156,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
    * none of them came from a cache, and nobody else has rolled back what was read.
    */
   async rollBackInputs(edge: EdgeNode<R>, isUnreadable: (result: R) => boolean, error: unknown): Promise<boolean> {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const above = new Set(edge.inputs.map((input) => input.edge));
     for (const at of above) for (const input of at.inputs) above.add(input.edge);
     const lost = [...above].filter(({ state }) => state.kind === "complete" && isUnreadable(state.result));

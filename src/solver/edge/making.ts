@@ -1,4 +1,4 @@
-import { throwIfAborted } from "../../core/index.ts";
+import { messageOf, throwIfAborted } from "../../core/index.ts";
 import type { Origin, VertexNode } from "./nodes.ts";
 import type { CacheRecord } from "../cache/cache-manager.ts";
 import type { Input } from "./input.ts";
@@ -66,7 +66,7 @@ export class Making<R> {
         this.#listener.made(result, { kind: "cached", cache: record.cache.id, records });
       } catch (error) {
         throwIfAborted(signal, "load a result");
-        this.#search.reject(record, error instanceof Error ? error.message : String(error));
+        this.#search.reject(record, messageOf(error));
         await record.cache.forgetLost(record);
         throwIfAborted(signal, "load a result");
         this.#listener.loadFailed();

@@ -1,3 +1,4 @@
+import { messageOf } from "../../../core/index.ts";
 import type { Store } from "../../../engine/index.ts";
 import { loadImages, loadedNames, saveStoredImages } from "../../../images/index.ts";
 import type { HttpResponse } from "../../http/index.ts";
@@ -27,7 +28,7 @@ export const load: Endpoint = async (call, { store, events }) => {
         },
       });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       emit({ errorDetail: { message }, error: message });
     }
   });

@@ -59,7 +59,7 @@ function pulledReference(from: string, tag: string | undefined): Reference {
     const bare = `${named.registry}/${named.repository}`;
     return parseReference(isDigest(tag) ? `${bare}@${tag}` : `${bare}:${tag}`);
   } catch (error) {
-    if (isVarveError(error) && error.details["apiStatus"] !== undefined) throw error;
+    if (isVarveError(error) && error.details.apiStatus !== undefined) throw error;
     throw refusal(400, "invalid reference format", error);
   }
 }
@@ -116,10 +116,10 @@ export function pullFailure(error: unknown, reference: Reference): unknown {
       error,
     );
   if (!isVarveError(error, "not-found")) return error;
-  if (error.details["offered"] !== undefined)
+  if (error.details.offered !== undefined)
     return refusal(
       404,
-      `no matching manifest for ${String(error.details["platform"])} in the manifest list entries`,
+      `no matching manifest for ${String(error.details.platform)} in the manifest list entries`,
       error,
     );
   return refusal(404, `manifest for ${name} not found: manifest unknown: manifest unknown`, error);

@@ -1,8 +1,7 @@
-import type { Store } from "../../../engine/index.ts";
-import { type Removal, type RemoveConflict, pruneImages as removeUnused, removeImage } from "../../../images/index.ts";
 import {
   type Digest,
   type Platform,
+  type RemoveConflict,
   type VarveError,
   digestHex,
   familiarReference,
@@ -10,6 +9,8 @@ import {
   isVarveError,
   parseReference,
 } from "../../../core/index.ts";
+import type { Store } from "../../../engine/index.ts";
+import { type Removal, pruneImages as removeUnused, removeImage } from "../../../images/index.ts";
 import { parseTime } from "../../../image/index.ts";
 import type { DockerApi, Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
@@ -54,7 +55,7 @@ const REASONS: Readonly<Record<RemoveConflict["reason"], string>> = {
 };
 
 function conflictOf(error: VarveError): VarveError {
-  const conflict = error.details["conflict"] as RemoveConflict | undefined;
+  const conflict = error.details.conflict;
   if (conflict === undefined) return error;
   const force = conflict.soft ? "must be forced" : "cannot be forced";
   const id = digestHex(conflict.id).slice(0, 12);

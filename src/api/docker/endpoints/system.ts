@@ -121,7 +121,8 @@ function operatingSystem(): string {
 
 /** Tries credentials on a registry. Nothing is kept of them: clients send them again with what needs them. */
 export const auth: Endpoint = async ({ request }, api) => {
-  const entry = authOf(await bodyOf(request));
+  // The daemon calls a body that is no JSON its own fault.
+  const entry = authOf(await readJson(request, { malformed: 500 }));
   const address = entry.serveraddress ?? "";
   const host = hostOfKey(address === "" ? INDEX_SERVER : address);
   using registry = registryFor(api, staticCredentials([[host, credentialOf(entry)]]));
@@ -134,12 +135,3 @@ export const auth: Endpoint = async ({ request }, api) => {
       : errorResponse(error);
   }
 };
-
-async function bodyOf(request: Parameters<typeof readJson>[0]): Promise<unknown> {
-  try {
-    return await readJson(request);
-  } catch (error) {
-    // The daemon calls this one its own fault.
-    throw isVarveError(error) && error.message.startsWith("invalid JSON") ? refusal(500, error.message, error) : error;
-  }
-}

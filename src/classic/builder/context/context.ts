@@ -1,6 +1,6 @@
+import { Limits, VarveError, messageOf } from "../../../core/index.ts";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Limits, VarveError } from "../../../core/index.ts";
 import { type GitRef, parseGitRef } from "../../../frontend/index.ts";
 import { type Bytes, collect, limited, temporaryDirectory } from "../../../io/index.ts";
 import { Root } from "../../../linux/index.ts";
@@ -105,7 +105,7 @@ async function openGit(
     return stack.use(new SourceTree(join(layer.path, String(root.resolve(subdir)))));
   } catch (error) {
     if (error instanceof VarveError && error.code === "cancelled") throw error;
-    throw failure(500, `error fetching: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw failure(500, `error fetching: ${messageOf(error)}`, error);
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameOfLayers, stepOf } from "./vertex-names.ts";
+import { execDescription, importedDescription, nameOfLayers, pulledDescription, stepOf } from "./descriptions.ts";
 
 test("descriptions tell of the step as it stands in a Dockerfile", () => {
   for (const [description, step] of [
@@ -10,8 +10,9 @@ test("descriptions tell of the step as it stands in a Dockerfile", () => {
     ["copy /app /src/", "COPY /app /src/"],
     ["mkdir /src", "mkdir /src"],
     ["RUN npm ci", "RUN npm ci"],
-    ["imported sha256:0", undefined],
-    ["pulled from docker.io/library/alpine", undefined],
+    [execDescription("/", "/bin/sh -c npm ci"), "RUN npm ci"],
+    [importedDescription("sha256:0"), undefined],
+    [pulledDescription("docker.io/library/alpine"), undefined],
     ["", undefined],
   ] as const)
     assert.equal(stepOf(description), step, description);
