@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { type ContentStore, openContentStore } from "../src/content/index.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/io/index.ts";
 import { hasCapability } from "../src/linux/index.ts";
-import { CacheMounts, MountPoints, type FetchBlob, type Hold, type RecordId, Records } from "../src/record/index.ts";
+import { CacheMounts, type FetchBlob, type Hold, MountPoints, type RecordId, Records } from "../src/record/index.ts";
 import { type Snapshotter, openSnapshotter } from "../src/snapshot/index.ts";
-import { type State, openState } from "../src/state/index.ts";
+import { type Database, openState } from "../src/state/index.ts";
 
 export interface RecordsOptions {
   readonly driver?: "overlay" | "copy";
@@ -16,7 +16,7 @@ export interface RecordsOptions {
 /** Records over a root of their own. Disposing gives the lease back and removes the root. */
 export interface TemporaryRecords extends AsyncDisposable {
   readonly root: string;
-  readonly state: State;
+  readonly state: Database;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly records: Records;

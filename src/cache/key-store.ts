@@ -9,7 +9,7 @@ import {
   type StoredResult,
   recordDigest,
 } from "../solver/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 
 /** A link with both its ends. */
 export interface LinkRow {
@@ -41,9 +41,9 @@ const MOST_LINKS = 2_000;
 
 /** The key store in the embedded database. Any number of processes may use one at once; a saved result is one transaction. */
 export class SqliteKeyStore implements CacheKeyStore {
-  readonly #state: State;
+  readonly #state: Database;
 
-  constructor(state: State) {
+  constructor(state: Database) {
     state.install(cacheTables);
     this.#state = state;
   }

@@ -1,5 +1,5 @@
 import { CacheManager } from "../solver/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { SqliteKeyStore } from "./key-store.ts";
 import { type ResultTable, TableResultStore } from "./result-store.ts";
 
@@ -8,7 +8,7 @@ export const LOCAL_CACHE = "local";
 
 /** The embedded cache: keys in the database, results wherever `results` has them. */
 export function localCache<R>(
-  state: State,
+  state: Database,
   results: ResultTable<R>,
   keys: SqliteKeyStore = new SqliteKeyStore(state),
 ): CacheManager<R> {
@@ -19,7 +19,7 @@ export function localCache<R>(
  * Forgets the results that are gone, then the links that lead to none. To be run after records were pruned: results that
  * are gone are otherwise forgotten one by one, when they are met.
  */
-export function pruneCache<R>(state: State, results: ResultTable<R>): { results: number; links: number } {
+export function pruneCache<R>(state: Database, results: ResultTable<R>): { results: number; links: number } {
   const keys = new SqliteKeyStore(state);
   return state.transaction(
     () => {

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Digest, VarveError, errnoOf, isVarveError, toVarveError } from "../core/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { type FileIdentity, blobFile, isAt } from "./blob-file.ts";
 import { type Layout, blobPath } from "./layout.ts";
 import { quarantinePath } from "./quarantine.ts";
@@ -29,10 +29,10 @@ export function notFound(digest: Digest): VarveError {
  * transaction that also sees to the row, so no two processes, nor a writer and the collector, get between the two.
  */
 export class Blobs {
-  readonly state: State;
+  readonly state: Database;
   readonly layout: Layout;
 
-  constructor(state: State, layout: Layout) {
+  constructor(state: Database, layout: Layout) {
     this.state = state;
     this.layout = layout;
   }

@@ -1,6 +1,6 @@
 import { type Digest, throwIfAborted } from "../core/index.ts";
 import type { ProcessDirectory } from "../linux/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import type { Blobs } from "./blobs.ts";
 import { HOLDER, holderOf } from "./lease.ts";
 import { removeLeftovers } from "./leftovers.ts";
@@ -26,7 +26,7 @@ interface Unreached {
 }
 
 /** Removes leases whose time is over, or whose process is gone. */
-export function expireLeases(state: State, writers: ProcessDirectory): void {
+export function expireLeases(state: Database, writers: ProcessDirectory): void {
   state.run("DELETE FROM lease WHERE expires_at <= ?", Date.now());
   for (const holder of new Set(state.all<{ labels: string }>("SELECT labels FROM lease").map(holderOf)))
     if (holder !== undefined && !writers.isAlive(holder))
@@ -34,13 +34,13 @@ export function expireLeases(state: State, writers: ProcessDirectory): void {
   state.run("DELETE FROM edge WHERE from_kind = 'lease' AND from_id NOT IN (SELECT id FROM lease)");
 }
 
-function mark(state: State): void {
+function mark(state: Database): void {
   state.run("CREATE TEMP TABLE IF NOT EXISTS reached (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID");
   state.run("DELETE FROM temp.reached");
   state.run(MARK);
 }
 
-function removeBlobs(state: State): Unreached["blobs"] {
+function removeBlobs(state: Database): Unreached["blobs"] {
   const blobs = state.all<{ digest: Digest; size: number }>(
     `DELETE FROM blob WHERE ${NOT_REACHED("blob", "digest")} RETURNING digest, size`,
   );
@@ -52,7 +52,7 @@ function removeBlobs(state: State): Unreached["blobs"] {
   return blobs;
 }
 
-function isReached(state: State): (name: string) => boolean {
+function isReached(state: Database): (name: string) => boolean {
   const sql = "SELECT 1 FROM temp.reached WHERE kind = 'snapshot' AND id = ?";
   return (name) => state.get(sql, name) !== undefined;
 }

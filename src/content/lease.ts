@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { VarveError } from "../core/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { addEdge, removeEdgesFrom } from "./graph.ts";
 import type { Lease, LeaseOptions, LeasedKind } from "./types.ts";
 
@@ -12,13 +12,13 @@ const BEATS = 3;
 
 class HeldLease implements Lease {
   readonly id: string = randomBytes(16).toString("hex");
-  readonly #state: State;
+  readonly #state: Database;
   readonly #ttl: number;
   readonly #timer: NodeJS.Timeout;
   #renewedAt: number;
   #ended = false;
 
-  constructor(state: State, holder: string, { ttl = DEFAULT_TTL, labels = {} }: LeaseOptions) {
+  constructor(state: Database, holder: string, { ttl = DEFAULT_TTL, labels = {} }: LeaseOptions) {
     if (!Number.isSafeInteger(ttl) || ttl <= 0)
       throw new VarveError("invalid-argument", `Cannot make a lease: its ttl is ${ttl} ms`);
     this.#state = state;
@@ -89,6 +89,6 @@ export function holderOf({ labels }: { readonly labels: string }): string | unde
 }
 
 /** `holder` names the process, by which others find out that it is gone. */
-export function makeLease(state: State, holder: string, options: LeaseOptions): Lease {
+export function makeLease(state: Database, holder: string, options: LeaseOptions): Lease {
   return new HeldLease(state, holder, options);
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
 import { type ProcessDirectory, makeDirectories, tryLock } from "../linux/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { type Layout, ingestPath } from "./layout.ts";
 
 /** Where an ingest keeps its bytes, and the right to write there. */
@@ -21,7 +21,7 @@ export interface Place {
  * The place of a ref, locked against every other holder. The lock is taken, and the directory removed, inside a
  * transaction: nobody can lock a file that has just been removed.
  */
-export function refPlace(state: State, layout: Layout, ref: string): Place {
+export function refPlace(state: Database, layout: Layout, ref: string): Place {
   const directory = ingestPath(layout, ref);
   const file = join(directory, "data");
   const lock = state.transaction(() => lockDirectory(directory, ref));
@@ -83,7 +83,7 @@ async function openForWriting(file: string): Promise<FileHandle> {
 }
 
 /** Removes the directory of a ref; false if someone writes there. */
-export function removeAbandoned(state: State, directory: string): boolean {
+export function removeAbandoned(state: Database, directory: string): boolean {
   return state.transaction(
     () => {
       if (!existsSync(directory)) return false;

@@ -5,12 +5,12 @@ import { test } from "node:test";
 import { contentStoreContract } from "../../testing/contracts/content-store.ts";
 import { digestHex, digestOf, isVarveError } from "../core/index.ts";
 import { bytesOf, temporaryDirectory } from "../io/index.ts";
-import { type State, openState } from "../state/index.ts";
+import { type Database, openState } from "../state/index.ts";
 import { type ContentStore, addEdge, openContentStore, removeEdgesFrom } from "./index.ts";
 
 interface Fixture extends AsyncDisposable {
   readonly root: string;
-  readonly state: State;
+  readonly state: Database;
   readonly store: ContentStore;
   file(text: string): string;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Digest, VarveError, parseDigest } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { ProcessDirectory } from "../linux/index.ts";
-import { type State, openState } from "../state/index.ts";
+import { type Database, openState } from "../state/index.ts";
 import { Blobs, notFound } from "./blobs.ts";
 import { collectGarbage, expireLeases } from "./collect.ts";
 import { DirectorySync } from "./directory-sync.ts";
@@ -41,7 +41,7 @@ class LocalStore implements ContentStore {
   readonly #owned: Disposable | undefined;
 
   /** `owned` is closed with the store. */
-  constructor(root: string, state: State, owned?: Disposable) {
+  constructor(root: string, state: Database, owned?: Disposable) {
     state.install(contentTables);
     this.#owned = owned;
     this.#blobs = new Blobs(state, makeLayout(root));
@@ -175,7 +175,7 @@ function removeTree(path: string): void {
  * await using lease = await content.lease();
  * const { digest } = await content.put(new TextEncoder().encode("hello"), { lease });
  */
-export function openContentStore(root: string, state?: State): ContentStore {
+export function openContentStore(root: string, state?: Database): ContentStore {
   if (state !== undefined) return new LocalStore(root, state);
   const own = openState(join(root, "state.db"));
   return new LocalStore(root, own, own);

@@ -15,15 +15,15 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { temporaryDirectory, type TemporaryDirectory } from "../io/index.ts";
-import { openState, type State } from "../state/index.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../io/index.ts";
+import { type Database, openState } from "../state/index.ts";
 import { isYoung, statEntry } from "./file-stat.ts";
-import { checksum, scanContext, StatCache, wholeTree, type ContextTree, type DiskNode } from "./index.ts";
+import { type ContextTree, type DiskNode, StatCache, checksum, scanContext, wholeTree } from "./index.ts";
 import { walkNodes } from "./directory.ts";
 
 interface Bench extends AsyncDisposable {
   readonly context: string;
-  readonly state: State;
+  readonly state: Database;
   readonly cache: StatCache;
 }
 
@@ -72,7 +72,7 @@ async function build({ context, cache }: Pick<Bench, "context" | "cache">): Prom
   return digest;
 }
 
-const changes = (state: State): number => state.get<{ n: number }>("SELECT total_changes() AS n")?.n ?? Number.NaN;
+const changes = (state: Database): number => state.get<{ n: number }>("SELECT total_changes() AS n")?.n ?? Number.NaN;
 
 test("an unchanged context is known from its metadata, and writes nothing", async () => {
   await using b = await bench();

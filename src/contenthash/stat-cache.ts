@@ -1,6 +1,6 @@
 import { contextTables } from "./schema.ts";
 import type { ByteString } from "../linux/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { type Remembered, StoredEntries, encodeEntries } from "./entry-codec.ts";
 import type { FileStat } from "./file-stat.ts";
 
@@ -24,9 +24,9 @@ export interface ContextChanges {
  * begins anew. Any number of processes may use one: an entry is true by itself, whoever wrote it last.
  */
 export class StatCache {
-  readonly #state: State;
+  readonly #state: Database;
 
-  constructor(state: State) {
+  constructor(state: Database) {
     state.install(contextTables);
     this.#state = state;
   }
@@ -39,13 +39,13 @@ export class StatCache {
 
 /** The remembered entries of one context root. */
 export class ContextCache {
-  readonly #state: State;
+  readonly #state: Database;
   readonly #path: ByteString;
   readonly #dev: string;
   readonly #ino: string;
   readonly #id: number | undefined;
 
-  constructor(state: State, path: ByteString, dev: string, ino: string) {
+  constructor(state: Database, path: ByteString, dev: string, ino: string) {
     this.#state = state;
     this.#path = path;
     this.#dev = dev;

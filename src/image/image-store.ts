@@ -1,6 +1,6 @@
 import { addEdge, contentTables, removeEdgesFrom } from "../content/index.ts";
 import { type Descriptor, formatReference, goJson, parseReference, withDefaultTag } from "../core/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { descriptorJson } from "./encode.ts";
 import { JsonObject } from "./json-object.ts";
 import { readDescriptor } from "./read-manifest.ts";
@@ -37,9 +37,9 @@ function fromRow(row: ImageRow): NamedImage {
 
 /** The names of a root. A name keeps its image, and whatever that reaches, from being collected. */
 export class ImageStore {
-  readonly #state: State;
+  readonly #state: Database;
 
-  constructor(state: State) {
+  constructor(state: Database) {
     state.install(contentTables, imageTables);
     this.#state = state;
   }

@@ -1,6 +1,6 @@
 import { type Descriptor, type Digest, type Platform, isVarveError } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { isImageEntry } from "./check.ts";
 import { loadDocument } from "./documents.ts";
 import { openImage } from "./open.ts";
@@ -11,7 +11,7 @@ import type { ContainerConfig, ImageConfig, ImageLayer } from "./types.ts";
 /** Where the documents of images and what is known of them beside these are kept. */
 export interface ImageDocumentsStore {
   readonly content: ContentStore;
-  readonly state: State;
+  readonly state: Database;
 }
 
 /** An image of one platform whose manifest and config are in the store. */

@@ -5,7 +5,7 @@ import { parseContainerConfig } from "./read-config.ts";
 import { parseDescriptor } from "./read-manifest.ts";
 import { imageTables } from "./schema.ts";
 import type { ContainerConfig } from "./types.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 
 /** What is kept of an image beside its documents. */
 export interface Relation {
@@ -40,9 +40,9 @@ function fromRow(row: RelationRow): Relation {
  * whether or not it has a name. Synchronous, and part of the caller's transaction if there is one.
  */
 export class ImageRelations {
-  readonly #state: State;
+  readonly #state: Database;
 
-  constructor(state: State) {
+  constructor(state: Database) {
     state.install(contentTables, imageTables);
     this.#state = state;
   }

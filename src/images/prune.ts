@@ -1,7 +1,7 @@
 import { type Digest, VarveError, isVarveError, throwIfAborted } from "../core/index.ts";
 import { ImageRelations } from "../image/index.ts";
 import type { InUse, LocalImages, Removal } from "./types.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { type CatalogueEntry, listAll } from "./find.ts";
 import { removeImage } from "./remove.ts";
 
@@ -14,7 +14,7 @@ export interface PruneImagesOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const running = new WeakSet<State>();
+const running = new WeakSet<Database>();
 
 /**
  * Removes images that nobody needs. Steps below an image that stays are its cache and stay too. Blobs go with the next

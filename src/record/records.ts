@@ -1,7 +1,7 @@
 import { Annotation, chainId, digestOf } from "../core/index.ts";
 import type { ContentStore, Lease } from "../content/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { Blobs } from "./blobs/blobs.ts";
 import { layersOf } from "./layers.ts";
 import { aboutRecord } from "./keys.ts";
@@ -23,7 +23,7 @@ import {
 } from "./types.ts";
 
 export interface RecordDeps {
-  readonly state: State;
+  readonly state: Database;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly fetchBlob: FetchBlob;

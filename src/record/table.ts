@@ -10,7 +10,7 @@ import {
   removeEdgesFrom,
   removeEdgesTo,
 } from "../content/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import { recordTables } from "./schema.ts";
 import { blobOf, fromRow, textOf } from "./row.ts";
 import type { BlobFace, RecordId, RecordRow, RecordType } from "./types.ts";
@@ -35,9 +35,9 @@ export interface NewRecord {
 
 /** Typed queries on the `record` table and the edges that keep what a record needs. */
 export class RecordTable {
-  readonly #state: State;
+  readonly #state: Database;
 
-  constructor(state: State) {
+  constructor(state: Database) {
     state.install(contentTables, recordTables);
     this.#state = state;
   }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
 import { hasCapability, makeDirectories, tryOverlay } from "../linux/index.ts";
-import type { Row, State, StateReader } from "../state/index.ts";
+import type { Database, DatabaseReader, Row } from "../state/index.ts";
 import { copyDriver } from "./copy.ts";
 import { overlayDriver } from "./overlay.ts";
 import { snapshotTables } from "./schema.ts";
@@ -14,7 +14,7 @@ import { SnapshotTable } from "./table.ts";
 export interface SnapshotterOptions {
   /** The directory of the snapshots, made if need be: one directory for each, named by its number. */
   readonly root: string;
-  readonly state: State;
+  readonly state: Database;
   /** By default: what the snapshots there are were written by; overlay for the first, where it works. */
   readonly driver?: "overlay" | "copy" | undefined;
 }
@@ -27,7 +27,7 @@ function driverOf(row: Row | undefined): "overlay" | "copy" | undefined {
 }
 
 /** Whether a database has snapshots that can be read only where overlays can be mounted. */
-export function needsOverlay(database: StateReader): boolean {
+export function needsOverlay(database: DatabaseReader): boolean {
   return database.hasTable("snapshot") && database.get(DRIVER)?.["driver"] === "overlay";
 }
 

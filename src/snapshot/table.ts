@@ -1,6 +1,6 @@
 import { VarveError } from "../core/index.ts";
 import { addEdge, contentTables, edgesTo, removeEdgesFrom, removeEdgesTo, renameHolder } from "../content/index.ts";
-import type { Row, State } from "../state/index.ts";
+import type { Database, Row } from "../state/index.ts";
 import { snapshotTables } from "./schema.ts";
 import type { SnapshotInfo, SnapshotKind, SnapshotOptions, SnapshotUsage } from "./snapshotter.ts";
 
@@ -25,10 +25,10 @@ const COLUMNS = "id, name, kind, parents, volatile, merged, created_at, bytes, i
 
 /** The rows of snapshots and the edges by which one keeps its parents. Every change is one transaction. */
 export class SnapshotTable {
-  readonly #state: State;
+  readonly #state: Database;
   readonly #driver: string;
 
-  constructor(state: State, driver: string) {
+  constructor(state: Database, driver: string) {
     state.install(contentTables, snapshotTables);
     this.#state = state;
     this.#driver = driver;

@@ -5,7 +5,7 @@ import { type Digest, VarveError, isVarveError, redact } from "../core/index.ts"
 import { type ContentStore, type VerifiedBlob, isLostBlob } from "../content/index.ts";
 import { type Bytes, SingleFlight, limited } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
-import type { State } from "../state/index.ts";
+import type { Database } from "../state/index.ts";
 import type { FetchOptions } from "./fetch-url.ts";
 import { httpFileName, isFileName } from "./http-name.ts";
 import { type HttpHeaders, downloadError, httpDate, requestUrl } from "./http-request.ts";
@@ -47,7 +47,7 @@ interface Answer {
 export interface HttpDeps {
   readonly content: ContentStore;
   readonly records: Records;
-  readonly state: State;
+  readonly state: Database;
   /** The most a body may have, in bytes; 64 GiB unless said. */
   readonly limit?: number | undefined;
   /** How long a server may be quiet, and when that is first told of; see `FetchOptions`. */

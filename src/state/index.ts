@@ -1,3 +1,3 @@
-export { type StateReader, inspectState } from "./inspect.ts";
-export { type Row, type SqlValue, type State, type TransactionOptions, openState } from "./state.ts";
+export { type DatabaseReader, inspectState } from "./inspect.ts";
+export { type Database, type Row, type SqlValue, type TransactionOptions, openState } from "./state.ts";
 export type { Tables } from "./tables.ts";

@@ -4,7 +4,7 @@ import { toStateError } from "./errors.ts";
 import { checkVersion } from "./open.ts";
 
 /** A database that is only read. */
-export interface StateReader {
+export interface DatabaseReader {
   hasTable(name: string): boolean;
   /** The first row, or undefined. */
   get(sql: string): Readonly<Record<string, unknown>> | undefined;
@@ -18,7 +18,7 @@ const PATIENCE = 5000;
  * version. Returns what `look` makes of it, which may read tables that are there. Throws what opening it would throw, `corrupt`
  * for any damage, and `busy` if another process does not give up the lock.
  */
-export function inspectState<T>(path: string, look: (database: StateReader) => T): T {
+export function inspectState<T>(path: string, look: (database: DatabaseReader) => T): T {
   try {
     using stack = new DisposableStack();
     const db = stack.adopt(new DatabaseSync(path, { timeout: PATIENCE }), (opened) => opened.close());

@@ -6,7 +6,7 @@ import { type Filesystem, mountedFilesystem } from "../../testing/filesystems.ts
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { allocate } from "../linux/index.ts";
-import type { State } from "./index.ts";
+import type { Database } from "./index.ts";
 import { openTestState as openState } from "../../testing/state.ts";
 
 const MIB = 1_048_576;
@@ -38,9 +38,9 @@ function fillUp(root: string): string {
   return path;
 }
 
-const add = (state: State, id: string): unknown =>
+const add = (state: Database, id: string): unknown =>
   state.run("INSERT INTO lease VALUES (?, 0, 0, ?)", id, "x".repeat(20_000));
-const ids = (state: State): string[] => state.all<{ id: string }>("SELECT id FROM lease").map(({ id }) => id);
+const ids = (state: Database): string[] => state.all<{ id: string }>("SELECT id FROM lease").map(({ id }) => id);
 const isStorage = (error: unknown): boolean => isVarveError(error, "storage") && /Free space/.test(error.hint ?? "");
 
 const SIZES: readonly (readonly [Filesystem, number])[] = [

@@ -29,7 +29,7 @@ export interface TransactionOptions {
  * processes may have one open. Errors of SQLite become `VarveError`: `busy`, `corrupt`, `storage`, `already-exists`
  * (a unique key that is taken), `internal`.
  */
-export interface State extends Disposable {
+export interface Database extends Disposable {
   readonly path: string;
   readonly db: DatabaseSync;
   /** The first row, or undefined. The caller vouches for the type `T` of the row. */
@@ -56,7 +56,7 @@ export interface State extends Disposable {
 
 const MAX_STATEMENTS = 512;
 
-class SqliteState implements State {
+class SqliteDatabase implements Database {
   readonly path: string;
   readonly db: DatabaseSync;
   readonly #reserve: Reserve | undefined;
@@ -196,7 +196,7 @@ class SqliteState implements State {
  * too: `reserve` beside it is space kept for that, and for transactions that free some. Throws
  * `unsupported` for a version from the future or another program's database, `corrupt` for a damaged one.
  */
-export function openState(path: string): State {
+export function openState(path: string): Database {
   const open = (): DatabaseSync => {
     try {
       return openDatabase(path);
@@ -204,10 +204,10 @@ export function openState(path: string): State {
       throw toStateError(error, `open state ${path}`, path);
     }
   };
-  if (path === ":memory:") return new SqliteState(path, open(), undefined);
+  if (path === ":memory:") return new SqliteDatabase(path, open(), undefined);
   const reserve = new Reserve(join(dirname(path), "reserve"), path);
   // The log and its index, which take space, are what a database cannot even be read without.
-  const state = new SqliteState(path, reserve.lend(open), reserve);
+  const state = new SqliteDatabase(path, reserve.lend(open), reserve);
   reserve.fill();
   return state;
 }

@@ -2,7 +2,7 @@ import { isVarveError } from "../../core/index.ts";
 import { type ResultTable, localCache } from "../../cache/index.ts";
 import { type Records, SCRATCH } from "../../record/index.ts";
 import { Solver } from "../../solver/index.ts";
-import type { State } from "../../state/index.ts";
+import type { Database } from "../../state/index.ts";
 import type { LostBlobs } from "./lost-blobs.ts";
 import { type Result, recordResult } from "../ops/result.ts";
 
@@ -19,7 +19,7 @@ export function resultTable(records: Records, lost?: LostBlobs): ResultTable<Res
 }
 
 /** The solver of a store: all builds in it share what they have in common. */
-export function openSolver(state: State, records: Records, lostBlobs: LostBlobs): Solver<Result> {
+export function openSolver(state: Database, records: Records, lostBlobs: LostBlobs): Solver<Result> {
   return new Solver({
     cache: localCache(state, resultTable(records, lostBlobs)),
     unreadable: (error) => unreadableResults(error, { records, lostBlobs }),

@@ -2,7 +2,7 @@ import { Limits, VarveError } from "../../core/index.ts";
 import { StatCache } from "../../contenthash/index.ts";
 import type { LocalSource } from "../../llb/index.ts";
 import { type LocalContext, openLocalContext, readContextFile } from "../../source/index.ts";
-import type { State } from "../../state/index.ts";
+import type { Database } from "../../state/index.ts";
 import { readIgnorePatterns } from "./ignore-file.ts";
 
 /** A directory of this machine that a build reads. */
@@ -14,12 +14,12 @@ export interface LocalDirectory {
 
 /** The context directories of one build, by the names of their `local://` sources. */
 export class LocalContexts {
-  readonly #state: State;
+  readonly #state: Database;
   readonly #signal: AbortSignal | undefined;
   readonly #directories = new Map<string, LocalDirectory>();
   readonly #contexts = new Map<string, Promise<LocalContext>>();
 
-  constructor(state: State, signal: AbortSignal | undefined) {
+  constructor(state: Database, signal: AbortSignal | undefined) {
     this.#state = state;
     this.#signal = signal;
   }

@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import { toVarveError } from "../../core/index.ts";
 import { ProcessDirectory, makeDirectories } from "../../linux/index.ts";
 import type { Registry, RegistryOptions } from "../../registry/index.ts";
-import { type State, openState } from "../../state/index.ts";
+import { type Database, openState } from "../../state/index.ts";
 import type { Solver } from "../../solver/index.ts";
 import { openSolver } from "../cache/results.ts";
 import { blobFetcher } from "./fetch.ts";
@@ -32,7 +32,7 @@ export interface StoreOptions {
 export interface Store extends AsyncDisposable {
   /** Absolute. */
   readonly root: string;
-  readonly state: State;
+  readonly state: Database;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly records: Records;

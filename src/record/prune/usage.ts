@@ -1,7 +1,7 @@
 import type { Digest } from "../../core/index.ts";
 import { type ContentStore, blobsOfImages } from "../../content/index.ts";
 import type { Snapshotter } from "../../snapshot/index.ts";
-import type { State } from "../../state/index.ts";
+import type { Database } from "../../state/index.ts";
 import type { RecordTable } from "../table.ts";
 import type { RecordId, RecordRow, RecordType } from "../types.ts";
 
@@ -23,7 +23,7 @@ export interface RecordUsage {
 }
 
 export interface UsageDeps {
-  readonly state: State;
+  readonly state: Database;
   readonly table: RecordTable;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
