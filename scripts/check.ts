@@ -1,4 +1,4 @@
-/** Format, lint, types, boundaries, dead code and the API snapshot, at the same time; prints what failed. */
+/** Format, lint, types, boundaries, dead code, the API snapshot and the documents, at the same time; prints what failed. */
 import { spawn } from "node:child_process";
 
 const CHECKS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
@@ -8,6 +8,7 @@ const CHECKS: readonly (readonly [name: string, command: string, ...args: string
   ["boundaries", "node", "--test", "test/architecture.test.ts"],
   ["dead code", "knip", "--no-progress"],
   ["API snapshot", "node", "scripts/api-snapshot.ts", "--check"],
+  ["documents", "node", "scripts/docs.ts", "--check"],
 ];
 
 async function run(command: string, args: readonly string[]): Promise<{ ok: boolean; output: string }> {

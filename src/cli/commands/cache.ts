@@ -12,12 +12,15 @@ const NAMES = [...COMMANDS.keys()].join(", ");
 
 export const command: Command = {
   summary: "list, export, import and prune caches",
-  help: `Usage: varve cache ${[...COMMANDS.keys()].join("|")} [flags]
+  help: `Usage: varve cache COMMAND [flags]
 
-  ls      what a cache holds
-  export  write this root's whole cache to a registry or a directory
-  import  take the records of a cache into this root's own
-  prune   make a cache in a registry or a directory smaller
+Works with caches without a build.
+
+Commands:
+  ls        list what is in a cache
+  export    write the cache of this root to a registry or a directory
+  import    take the records of a cache into this root
+  prune     make a cache in a registry or a directory smaller
 
 Example: varve cache ls registry.example.com/team/app:cache
 `,
