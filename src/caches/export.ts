@@ -1,4 +1,4 @@
-import { nameOfLayers } from "../record/index.ts";
+import { stepOfLayers } from "../record/index.ts";
 import {
   type CacheReport,
   type CacheSpec,
@@ -36,7 +36,7 @@ export async function exportStore(
   const exported = await exportStored(localCache(store.state, resultTable(store.records)), {
     mode: target.mode,
     layersOf: layersOf(store, hold, target.compression),
-    nameOf: nameOfLayers,
+    nameOf: stepOfLayers,
     omitLayerTimes: target.compression.force,
     signal,
   });

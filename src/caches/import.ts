@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Digest, isLayerType, isVarveError, throwIfAborted } from "../core/index.ts";
 import { RecordKeyStore, localCache } from "../cache/index.ts";
 import { Semaphore, inParallel } from "../io/index.ts";
-import type { BlobFace, Hold, RecordId, RemoteLayer } from "../record/index.ts";
+import type { BlobForm, Hold, RecordId, RemoteLayer } from "../record/index.ts";
 import { type CacheGraph, type CacheNode, type CacheResult, timeToMilliseconds } from "../remotecache/index.ts";
 import { CacheKey, type CacheManager, RECORD_OUTPUT } from "../solver/index.ts";
 import { type CacheReadOptions, openCache } from "./target.ts";
@@ -121,7 +121,7 @@ async function download(
   hold: Hold,
   onWarning: (message: string) => void = () => undefined,
 ): Promise<Downloads> {
-  const blobs = new Map<Digest, BlobFace>();
+  const blobs = new Map<Digest, BlobForm>();
   for (const id of records)
     for (const { blob, snapshot } of store.records.layers(id))
       if (blob !== undefined && snapshot === undefined && store.content.info(blob.digest) === undefined)
@@ -140,7 +140,7 @@ async function download(
 
 /** The bytes that came; undefined if they cannot be had. */
 async function fetchOne(
-  blob: BlobFace,
+  blob: BlobForm,
   { records }: Store,
   hold: Hold,
   onWarning: (message: string) => void,

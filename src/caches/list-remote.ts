@@ -1,4 +1,4 @@
-import { type RecordId, type RemoteLayer, nameOfLayers } from "../record/index.ts";
+import { type RecordId, type RemoteLayer, stepOfLayers } from "../record/index.ts";
 import type { CacheSpec, Store } from "../engine/index.ts";
 import { RecordKeyStore } from "../cache/index.ts";
 import {
@@ -41,7 +41,7 @@ class RemoteListing {
       const results = ids.flatMap((id) => keys.results(id)).map(({ id }) => id);
       const there = results.filter((id) => store.records.get(id) !== undefined);
       this.#here.set(node, there);
-      this.#steps.set(node, node.name ?? this.#knownStep(there) ?? nameOfLayers(described(node.results[0])));
+      this.#steps.set(node, node.name ?? this.#knownStep(there) ?? stepOfLayers(described(node.results[0])));
     }
   }
 
@@ -73,7 +73,7 @@ class RemoteListing {
 
   #knownStep(records: readonly RecordId[]): string | undefined {
     const rows = records.map((id) => this.#store.records.layers(id));
-    return rows.flatMap((layers) => nameOfLayers(layers) ?? [])[0];
+    return rows.flatMap((layers) => stepOfLayers(layers) ?? [])[0];
   }
 }
 

@@ -1,4 +1,4 @@
-import { type RecordRow, nameOfLayers, recordUsage } from "../record/index.ts";
+import { type RecordRow, stepOfLayers, recordUsage } from "../record/index.ts";
 import type { Store } from "../engine/index.ts";
 import { RecordKeyStore } from "../cache/index.ts";
 import { type StoredResult, recordDigest } from "../solver/index.ts";
@@ -41,7 +41,7 @@ class LocalListing {
     const inputs = Map.groupBy(backlinks, ({ link }) => link.input);
     return {
       record: first === undefined ? key : recordDigest(first.link.digest, first.link.output),
-      step: nameOfLayers(layers),
+      step: stepOfLayers(layers),
       inputs: [...inputs].sort(([a], [b]) => a - b).map(([, links]) => this.#input(links.map(({ from }) => from))),
       layers: layers.length,
       size: this.#sum(layers),
@@ -52,7 +52,7 @@ class LocalListing {
   }
 
   #input(keys: readonly string[]): string {
-    const steps = keys.flatMap((key) => nameOfLayers(this.#newest(key)?.layers ?? []) ?? []).sort();
+    const steps = keys.flatMap((key) => stepOfLayers(this.#newest(key)?.layers ?? []) ?? []).sort();
     return steps[0] ?? keys.toSorted()[0] ?? "";
   }
 

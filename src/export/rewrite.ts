@@ -37,7 +37,7 @@ async function tryRewrite(layer: LayerBlob, options: RewriteOptions, deps: Expor
   if (isRewritten(layer, options)) return layer;
   await deps.records.fetch(layer, deps.hold);
   try {
-    return await deps.records.reading(layer, deps.hold, () => rewriteLayer(layer, options, deps));
+    return await deps.records.withBlob(layer, deps.hold, () => rewriteLayer(layer, options, deps));
   } catch (error) {
     if (!isVarveError(error, "corrupt", "limit-exceeded", "unsupported")) throw error;
     deps.warn(`the times in layer ${layer.descriptor.digest} could not be rewritten: ${error.message}`);

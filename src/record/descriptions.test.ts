@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { execDescription, importedDescription, nameOfLayers, pulledDescription, stepOf } from "./descriptions.ts";
+import { execDescription, importedDescription, stepOfLayers, pulledDescription, stepOf } from "./descriptions.ts";
 
 test("descriptions tell of the step as it stands in a Dockerfile", () => {
   for (const [description, step] of [
@@ -16,6 +16,6 @@ test("descriptions tell of the step as it stands in a Dockerfile", () => {
     ["", undefined],
   ] as const)
     assert.equal(stepOf(description), step, description);
-  assert.equal(nameOfLayers([{ description: "copy a b" }, { description: "copy c d" }]), "COPY c d");
-  assert.equal(nameOfLayers([]), undefined);
+  assert.equal(stepOfLayers([{ description: "copy a b" }, { description: "copy c d" }]), "COPY c d");
+  assert.equal(stepOfLayers([]), undefined);
 });

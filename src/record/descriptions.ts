@@ -1,29 +1,30 @@
 import type { LayerBlob } from "./types.ts";
 
 /*
- * What records are called. BuildKit's caches and listings have these texts too, and nothing else that names a step: so the
- * texts are written and read here only.
+ * The descriptions of records, as BuildKit writes them into caches and listings. A cache names its steps in no other place,
+ * so this module both writes and parses the texts.
  */
 
-/** Of the layer or bind mount that a step's process writes to. */
+/** Returns the description of the layer or bind mount that the process of a step writes to. */
 export function execDescription(target: string, command: string): string {
   return `mount ${target} from exec ${command}`;
 }
 
+/** Returns the description of a layer that was pulled with an image. */
 export function pulledDescription(reference: string): string {
   return `pulled from ${reference}`;
 }
 
-/** Of a layer that came with a cache that does not describe it. */
+/** Returns the description of a layer from an imported cache that does not describe it. */
 export function importedDescription(digest: string): string {
   return `imported ${digest}`;
 }
 
 const EXEC = /^mount \/ from exec (?:\/bin\/sh -c )?([^]+)$/;
-/** Layers that nobody has described. */
+/** Descriptions that name no step. */
 const UNDESCRIBED = /^(?:imported|pulled) /;
 
-/** Returns the step that a description tells of, as it stands in a Dockerfile; undefined if it tells of none. */
+/** Returns the step that a description names, as written in a Dockerfile. Undefined if it names none. */
 export function stepOf(description: string): string | undefined {
   if (description === "" || UNDESCRIBED.test(description)) return undefined;
   const command = EXEC.exec(description)?.[1];
@@ -31,7 +32,10 @@ export function stepOf(description: string): string | undefined {
   return description.replace(/^copy /, "COPY ");
 }
 
-/** Returns the step that made the topmost of some layers. */
-export function nameOfLayers(layers: readonly Pick<LayerBlob, "description">[]): string | undefined {
+/**
+ * Returns the step that created the topmost layer, as written in a Dockerfile, for example `RUN make`. Undefined if the
+ * layer's description names no step.
+ */
+export function stepOfLayers(layers: readonly Pick<LayerBlob, "description">[]): string | undefined {
   return stepOf(layers.at(-1)?.description ?? "");
 }

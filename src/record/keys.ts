@@ -3,13 +3,13 @@ import { VarveError, isVarveError } from "../core/index.ts";
 import { isLostBlob } from "../content/index.ts";
 import type { RecordRow } from "./types.ts";
 
-/** A snapshot key or ingest reference that nobody else uses, in this process or another. */
+/** Returns a snapshot key or ingest reference that is unique among all processes. */
 export function temporaryKey(purpose: string): string {
   return `${purpose}-${process.pid}-${randomBytes(8).toString("hex")}`;
 }
 
-/** Another process may have made the same snapshot meanwhile; its work is as good. */
-export async function commitUnlessThere(work: Promise<void>): Promise<void> {
+/** Awaits the creation of a snapshot. Ignores `already-exists`: another process has created the same snapshot. */
+export async function commitIfAbsent(work: Promise<void>): Promise<void> {
   try {
     await work;
   } catch (error) {
@@ -18,10 +18,10 @@ export async function commitUnlessThere(work: Promise<void>): Promise<void> {
 }
 
 /**
- * Says of a failure which record it is about, in `details.record`, so that a build can do without that record; and of a blob that
- * is lost, where it came from.
+ * Runs `work`. An error from it gets the record's id as `details.record`, so that a build can go on without this record. The
+ * message for a lost blob gets the record's description, which says where the blob came from.
  */
-export async function aboutRecord<T>(
+export async function withRecordInError<T>(
   { id: record, description }: Pick<RecordRow, "id" | "description">,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -2,14 +2,20 @@ import { Limits, VarveError } from "../core/index.ts";
 import type { RecordTable } from "./table.ts";
 import { type RecordId, type RecordRow, SCRATCH } from "./types.ts";
 
-/** The row, or `not-found`: the record was collected, or its state is of another root. */
+/**
+ * Returns the row of a record.
+ * @throws {VarveError} `not-found` if the record was collected or belongs to another root.
+ */
 export function rowOf(table: RecordTable, id: RecordId): RecordRow {
   const row = table.get(id);
   if (row === undefined) throw new VarveError("not-found", `Cannot use record ${id}: it does not exist`);
   return row;
 }
 
-/** The layers of a record, lowest first: merges dissolved into their parents' layers. Scratch has none. */
+/**
+ * Returns the layers of a record, lowest first. A merge is replaced by the layers of its parents; scratch has no layers.
+ * @throws {VarveError} `limit-exceeded` for more than `Limits.layers` layers.
+ */
 export function layersOf(table: RecordTable, id: RecordId): RecordRow[] {
   const layers: RecordRow[] = [];
   const visit = (at: RecordId): void => {
@@ -25,8 +31,8 @@ export function layersOf(table: RecordTable, id: RecordId): RecordRow[] {
 }
 
 /**
- * Fills in the chain ids of a record and of everything below it, bottom up, once all their blobs are known. Layers get
- * their blobs in parallel, so a child may have had its own before its parent.
+ * Writes the missing chain ids of a record and of all records below it, lowest first. A chain id can be computed only when the
+ * blobs of all lower layers are known. Blobs are created in parallel, so a child may get its blob before its parent.
  */
 export function settleChains(table: RecordTable, id: RecordId): void {
   const done = new Set<RecordId>();

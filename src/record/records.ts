@@ -4,13 +4,13 @@ import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import type { Database } from "../state/index.ts";
 import { Blobs } from "./blobs/blobs.ts";
 import { layersOf } from "./layers.ts";
-import { aboutRecord } from "./keys.ts";
+import { withRecordInError } from "./keys.ts";
 import type { MountPoints } from "./snapshots/mount-points.ts";
 import { type BeginOptions, type MutableLayer, beginLayer } from "./snapshots/mutable.ts";
 import { Snapshots } from "./snapshots/snapshots.ts";
 import { RecordTable } from "./table.ts";
 import {
-  type BlobFace,
+  type BlobForm,
   type BlobOptions,
   type DiffPair,
   type FetchBlob,
@@ -30,7 +30,15 @@ export interface RecordDeps {
   readonly mounts: MountPoints;
 }
 
-/** The filesystem states this machine knows, and both faces of their layers. */
+/**
+ * The records of a root: its filesystem states, and the two forms (snapshot and blob) of their layers.
+ *
+ * @example
+ * await using layer = await records.begin(SCRATCH, { description: "COPY f /" }, { lease });
+ * await writeFile(join(layer.path, "f"), "text");
+ * const { id } = await layer.commit();
+ * const [pair] = await records.diffPairs(id, { compression: "zstd" }, { lease });
+ */
 export class Records {
   readonly table: RecordTable;
   readonly snapshots: Snapshots;
@@ -45,11 +53,12 @@ export class Records {
     this.#blobs = new Blobs({ ...deps, table: this.table, snapshots: this.snapshots });
   }
 
+  /** Returns a record, or undefined if it does not exist (any more). */
   get(id: RecordId): RecordRow | undefined {
     return this.table.get(id);
   }
 
-  /** Has the lease keep a record; false if the record is gone. */
+  /** Adds a record to the lease. Returns false if the record does not exist any more. */
   pin(id: RecordId, lease: Lease): boolean {
     if (id === SCRATCH) return true;
     return this.table.transaction(() => {
@@ -60,12 +69,15 @@ export class Records {
     });
   }
 
-  /** Starts a new, writable layer on a record. */
+  /** Creates a writable layer on top of a record, and mounts it. */
   async begin(parent: RecordId, options: BeginOptions, hold: Hold): Promise<MutableLayer> {
     return await beginLayer({ ...this.#deps, table: this.table, snapshots: this.snapshots }, parent, options, hold);
   }
 
-  /** The record of a layer on `parent` whose blob is known and need not be here: the existing one if there is one. */
+  /**
+   * Returns the record of a layer on top of `parent`, given by its blob. Reuses the record with the same chain of blobs if
+   * there is one. The blob need not be in the content store.
+   */
   addLayer(parent: RecordId, layer: RemoteLayer, lease: Lease): RecordRow {
     return this.table.transaction(() => {
       const row = this.#sameBlobs(parent, layer) ?? this.#insertLayer(parent, layer);
@@ -76,16 +88,19 @@ export class Records {
     });
   }
 
-  /** A chain of layers, lowest first, on scratch. */
+  /** Adds layers on top of each other, lowest first, starting from scratch. Returns the topmost record. */
   addChain(layers: readonly RemoteLayer[], lease: Lease): RecordId {
     let id: RecordId = SCRATCH;
     for (const layer of layers) id = this.addLayer(id, layer, lease).id;
     return id;
   }
 
-  /** The parents' layers stacked, lowest first. One parent is itself, none is scratch; nested merges are flattened. */
+  /**
+   * Returns a record whose layers are those of the parents, lowest parent first. Nested merges are flattened. A single parent
+   * is returned as it is; no parent gives scratch.
+   */
   merge(parents: readonly RecordId[], options: BeginOptions, lease: Lease): RecordId {
-    const flat = parents.filter((id) => id !== SCRATCH).flatMap((id) => this.#dissolve(id));
+    const flat = parents.filter((id) => id !== SCRATCH).flatMap((id) => this.#parentsIfMerge(id));
     const [first] = flat;
     if (first === undefined) return SCRATCH;
     if (flat.length === 1) return first;
@@ -96,72 +111,91 @@ export class Records {
     });
   }
 
-  /** What has to be laid upon `lower` to get `upper`: the layers themselves where `upper` stands on `lower`. */
+  /**
+   * Returns the record that turns `lower` into `upper` when it is merged on top of `lower`. If `upper` is built on `lower`, its
+   * own layers are reused; otherwise both trees are compared and the result is one new layer. Equal records give scratch.
+   */
   async diff(lower: RecordId, upper: RecordId, hold: Hold): Promise<RecordId> {
     if (lower === upper) return SCRATCH;
     if (lower === SCRATCH) return upper;
     const [below, above] = [this.layers(lower), this.layers(upper)];
     if (!below.every((row, index) => above[index]?.id === row.id)) {
-      return this.addLayer(SCRATCH, await this.#blobs.between(lower, upper, hold), hold.lease).id;
+      return this.addLayer(SCRATCH, await this.#blobs.diffTrees(lower, upper, hold), hold.lease).id;
     }
     const blobs = await this.blobs(upper, {}, hold);
-    const own = blobs.slice(below.length).map((layer) => this.addLayer(SCRATCH, faceOf(layer), hold.lease).id);
+    const own = blobs.slice(below.length).map((layer) => this.addLayer(SCRATCH, blobFormOf(layer), hold.lease).id);
     return this.merge(own, {}, hold.lease);
   }
 
-  /** A single layer on `lower` that makes it `upper`, whatever the layers of the two are; one without entries if nothing differs. */
+  /**
+   * Returns a record with one new layer on top of `lower` that has the same tree as `upper`. The layer is empty if the trees
+   * are the same.
+   */
   async flatten(lower: RecordId, upper: RecordId, hold: Hold): Promise<RecordId> {
-    return this.addLayer(lower, await this.#blobs.between(lower, upper, hold), hold.lease).id;
+    return this.addLayer(lower, await this.#blobs.diffTrees(lower, upper, hold), hold.lease).id;
   }
 
+  /**
+   * Returns the layers of a record, lowest first, merges flattened.
+   * @throws {VarveError} `not-found`, or `limit-exceeded` for more than `Limits.layers` layers.
+   */
   layers(id: RecordId): RecordRow[] {
     return layersOf(this.table, id);
   }
 
+  /**
+   * Mounts the tree of a record read-only, after creating its snapshot if necessary. Dispose of the result to unmount.
+   * @throws {VarveError} `not-found` if the record or its blob does not exist; `corrupt` if a blob does not match its diffID.
+   */
   async mount(id: RecordId, hold: Hold): Promise<MountedTree> {
     return await this.snapshots.mount(id, hold);
   }
 
   /**
-   * The (diffID, blob) pair of each layer of a record, lowest first. Those that are not known are computed: at the same time,
-   * as many as there are processors, and once each however many ask, in one call or in several. What is computed is kept by
-   * a lease from its first byte, labelled with its diffID, and then kept by the record, for all calls and processes to come;
-   * of processes that compute the same one wins, and all get its pair. A caller who is cancelled leaves at once, and the
-   * computation ends with the last. The blob of a layer that was pulled lazily stays where it is; one that is lost and has
-   * no source is computed again of the layer's tree.
+   * Returns the (diffID, blob) pair of each layer of a record, lowest first. Missing pairs are computed and stored with the
+   * record.
+   *
+   * - Pairs are computed in parallel, one per processor. Concurrent callers share one computation.
+   * - If several processes compute the same pair, the first one to store it wins, and all of them return its pair.
+   * - A cancelled caller returns at once. The computation stops when its last caller is cancelled.
+   * - A new blob belongs to a lease while it is written, and to the record afterwards.
+   * - The blob of a lazily pulled layer is not fetched. A lost blob without a source is computed again from the layer's tree.
    */
   async diffPairs(id: RecordId, options: BlobOptions, hold: Hold): Promise<DiffPair[]> {
     const layers = await this.blobs(id, options, hold);
     return layers.map(({ diffId, descriptor: { digest, mediaType, size } }) => ({ diffId, digest, mediaType, size }));
   }
 
-  /** `diffPairs` with all that is known of each layer, ready to be named in a manifest. */
+  /** Like `diffPairs`, but returns everything that a manifest needs for each layer. */
   async blobs(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[]> {
     return await this.#blobs.of(id, options, hold);
   }
 
-  /** As `blobs`, where all of them exist; undefined if one would have to be made. */
+  /** Like `blobs`, but computes nothing. Returns undefined if one of the blobs does not exist. */
   async existingBlobs(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[] | undefined> {
     return await this.#blobs.existing(id, options, hold);
   }
 
-  /** Has the bytes of a layer in the content store. A failure says which record it is about. */
+  /** Fetches the blob of a layer unless it is in the content store. An error has the record's id as `details.record`. */
   async fetch(layer: LayerBlob, hold: Hold): Promise<void> {
-    await aboutRecord(rowOfLayer(layer), () => this.snapshots.fetch(faceOf(layer), hold));
+    await withRecordInError(rowOfLayer(layer), () => this.snapshots.fetch(blobFormOf(layer), hold));
   }
 
-  /** Does something with a layer's bytes in the content store; as `fetch`, and `Snapshots.readingBlob`. */
-  async reading<T>(layer: LayerBlob, hold: Hold, work: () => Promise<T>): Promise<T> {
-    return await aboutRecord(rowOfLayer(layer), () => this.snapshots.readingBlob(faceOf(layer), hold, work));
+  /**
+   * Runs `work`, which reads the blob of a layer from the content store, after fetching the blob if necessary. If the blob
+   * turns out to be damaged, fetches it again and retries once. An error has the record's id as `details.record`.
+   */
+  async withBlob<T>(layer: LayerBlob, hold: Hold, work: () => Promise<T>): Promise<T> {
+    return await withRecordInError(rowOfLayer(layer), () => this.snapshots.withBlob(blobFormOf(layer), hold, work));
   }
 
-  /** Writes down which records were used since the last call; called when a build ends. */
+  /** Stores the time of last use and the usage count of the records used since the last call. A build calls it at its end. */
   flushUsage(): void {
     if (this.#used.size > 0) this.table.used(this.#used);
     this.#used.clear();
   }
 
-  #dissolve(id: RecordId): readonly RecordId[] {
+  #parentsIfMerge(id: RecordId): readonly RecordId[] {
     const row = this.table.get(id);
     return row?.kind === "merge" ? row.parents : [id];
   }
@@ -173,11 +207,11 @@ export class Records {
     return below === undefined ? undefined : this.table.byBlobChain(digestOf(`${below} ${own}`));
   }
 
-  /** A new record; if the same content was unpacked before, from other blobs, it shares that snapshot. */
+  /** Inserts a record. If a record with the same chain id has a snapshot, the new record shares it. */
   #insertLayer(parent: RecordId, layer: RemoteLayer): RecordRow {
     const below = parent === SCRATCH ? undefined : this.table.get(parent)?.chainId;
     const chain = parent === SCRATCH ? layer.diffId : below === undefined ? undefined : chainId([below, layer.diffId]);
-    const twin = chain === undefined ? undefined : this.table.byChain(chain);
+    const sameContent = chain === undefined ? undefined : this.table.byChain(chain);
     const { createdAt, description, ...blob } = layer;
     return this.table.insert({
       kind: "layer",
@@ -185,7 +219,7 @@ export class Records {
       createdAt,
       description,
       blob,
-      snapshot: twin?.snapshot,
+      snapshot: sameContent?.snapshot,
     });
   }
 }
@@ -194,7 +228,7 @@ function rowOfLayer({ record, description }: LayerBlob): Pick<RecordRow, "id" | 
   return { id: record, description };
 }
 
-function faceOf(layer: LayerBlob): BlobFace {
+function blobFormOf(layer: LayerBlob): BlobForm {
   const { digest, size, mediaType, annotations = {} } = layer.descriptor;
   const { [Annotation.uncompressed]: _diffId, [Annotation.createdAt]: _created, ...rest } = annotations;
   return { digest, size, mediaType, diffId: layer.diffId, sources: layer.sources, annotations: rest };

@@ -1,9 +1,9 @@
 import type { Digest } from "../core/index.ts";
-import { type BlobFace, RECORD_TYPES, type RecordId, type RecordRow, SCRATCH } from "./types.ts";
+import { type BlobForm, RECORD_TYPES, type RecordId, type RecordRow, SCRATCH } from "./types.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
 
-export function textOf(value: unknown): string | undefined {
+function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
@@ -12,7 +12,7 @@ function numberOf(value: unknown): number | undefined {
 }
 
 /** The blob face that columns of a record, or of one of its variants, hold. */
-export function blobOf(row: Row): BlobFace | undefined {
+export function blobOf(row: Row): BlobForm | undefined {
   const [digest, diffId, mediaType] = [textOf(row["blob"]), textOf(row["diff_id"]), textOf(row["media_type"])];
   if (digest === undefined || diffId === undefined || mediaType === undefined) return undefined;
   return {

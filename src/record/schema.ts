@@ -1,8 +1,8 @@
 import type { Tables } from "../state/index.ts";
 
 /**
- * Filesystem records: one row a layer, a merge of layers, or a directory that lives on between steps. The `edge` table
- * says what a record keeps alive. `parents`, `sources` and `annotations` are JSON.
+ * Records: each row is a layer, a merge of layers, or a cache mount. Edges in the content module's tables lead from a record
+ * to what it keeps alive. `parents`, `sources` and `annotations` are JSON.
  */
 export const recordTables: Tables = {
   name: "record",

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Digest, chainId, digestOf } from "../core/index.ts";
+import { type Digest, VarveError, chainId, digestOf, isDigest } from "../core/index.ts";
 import {
   addEdge,
   contentTables,
@@ -12,10 +12,10 @@ import {
 } from "../content/index.ts";
 import type { Database } from "../state/index.ts";
 import { recordTables } from "./schema.ts";
-import { blobOf, fromRow, textOf } from "./row.ts";
-import type { BlobFace, RecordId, RecordRow, RecordType } from "./types.ts";
+import { blobOf, fromRow } from "./row.ts";
+import type { BlobForm, RecordId, RecordRow, RecordType } from "./types.ts";
 
-/** A new record's id: 125 random bits in base 36, as BuildKit's. */
+/** Returns a random id of 125 bits in base 36, the format of BuildKit's ids. */
 function newRecordId(): RecordId {
   return BigInt(`0x${randomBytes(16).toString("hex")}`)
     .toString(36)
@@ -30,10 +30,10 @@ export interface NewRecord {
   readonly description?: string | undefined;
   readonly createdAt?: number | undefined;
   readonly snapshot?: string | undefined;
-  readonly blob?: BlobFace | undefined;
+  readonly blob?: BlobForm | undefined;
 }
 
-/** Typed queries on the `record` table and the edges that keep what a record needs. */
+/** Typed queries on the `record` table and on the edges from records to what they keep alive. */
 export class RecordTable {
   readonly #state: Database;
 
@@ -54,11 +54,12 @@ export class RecordTable {
     return this.#state.all("SELECT * FROM record ORDER BY created_at, id").flatMap((row) => fromRow(row) ?? []);
   }
 
-  /** Ids of the records directly on top of this one. */
+  /** Returns the ids of the records whose parent this record is. */
   children(id: RecordId): RecordId[] {
     return edgesTo(this.#state, { kind: "record", id }).flatMap((from) => (from.kind === "record" ? from.id : []));
   }
 
+  /** Returns the newest layer with a chain id: the same content, possibly from other blobs. */
   byChain(chain: Digest): RecordRow | undefined {
     return fromRow(
       this.#state.get(
@@ -68,6 +69,7 @@ export class RecordTable {
     );
   }
 
+  /** Returns a layer with a blob chain id: the same content from the same blobs. */
   byBlobChain(chain: Digest): RecordRow | undefined {
     return fromRow(this.#state.get("SELECT * FROM record WHERE blob_chain_id = ? AND kind = 'layer' LIMIT 1", chain));
   }
@@ -90,14 +92,14 @@ export class RecordTable {
       if (record.blob !== undefined) this.setBlob(id, record.blob);
     });
     const row = this.get(id);
-    if (row === undefined) throw new Error(`record ${id} vanished`);
+    if (row === undefined) throw new VarveError("internal", `Cannot insert record ${id}: its row does not exist`);
     return row;
   }
 
-  /** blobChainID of a record whose blobs, down to the lowest, are known. */
+  /** Returns the blob chain id of a record. Undefined unless the blobs of all its layers are known. */
   blobChain(id: RecordId): Digest | undefined {
     const row = this.#state.get("SELECT blob_chain_id FROM record WHERE id = ?", id);
-    return textOf(row?.["blob_chain_id"]) as Digest | undefined;
+    return digestIn(row?.["blob_chain_id"]);
   }
 
   setSnapshot(id: RecordId, snapshot: string): void {
@@ -107,7 +109,7 @@ export class RecordTable {
     });
   }
 
-  /** Lets go of a snapshot that turned out to be damaged, so that another is made when somebody asks. */
+  /** Removes the snapshot of a record, which is damaged, from the record. It is created again on demand. */
   forgetSnapshot(id: RecordId): void {
     this.transaction(() => {
       this.#state.run("UPDATE record SET snapshot = NULL, snapshot_bytes = NULL WHERE id = ?", id);
@@ -120,8 +122,8 @@ export class RecordTable {
     this.#state.note("UPDATE record SET snapshot_bytes = ? WHERE id = ?", bytes, id);
   }
 
-  /** Gives a layer its blob face unless it has one: the first writer wins. Chain ids follow when the parent's are known. */
-  setBlob(id: RecordId, blob: BlobFace): void {
+  /** Sets the blob of a layer unless it has one. Also sets its chain ids if those of the parent are known. */
+  setBlob(id: RecordId, blob: BlobForm): void {
     this.transaction(() => {
       const row = this.get(id);
       if (row === undefined || row.blob !== undefined) return;
@@ -142,8 +144,8 @@ export class RecordTable {
     });
   }
 
-  /** Puts another blob of the same diffID in the place of one that was lost; false if the layer has another one by now. */
-  changeBlob(id: RecordId, lost: Digest, blob: BlobFace): boolean {
+  /** Replaces a lost blob by another blob with the same diffID. Returns false if the layer no longer has the lost blob. */
+  changeBlob(id: RecordId, lost: Digest, blob: BlobForm): boolean {
     return this.transaction(() => {
       const { changes } = this.#state.run(
         "UPDATE record SET blob = ?, blob_size = ?, media_type = ?, sources = ?, annotations = ? WHERE id = ? AND blob = ?",
@@ -162,7 +164,7 @@ export class RecordTable {
     });
   }
 
-  /** The chain ids of a record whose layers, lowest first, are given; nothing while one of them has no blob. */
+  /** Sets the chain ids of a record, given its layers, lowest first. Does nothing if one of them has no blob. */
   setChains(id: RecordId, layers: readonly RecordRow[]): void {
     const blobs = layers.flatMap((layer) => layer.blob ?? []);
     if (blobs.length < layers.length) return;
@@ -184,12 +186,12 @@ export class RecordTable {
       this.#state.run("UPDATE record SET sources = ? WHERE id = ?", JSON.stringify(all), id);
   }
 
-  variants(id: RecordId): BlobFace[] {
+  variants(id: RecordId): BlobForm[] {
     const rows = this.#state.all("SELECT * FROM record_variant WHERE record = ?", id);
     return rows.flatMap((row) => blobOf({ ...row, sources: "[]", annotations: "{}" }) ?? []);
   }
 
-  addVariant(id: RecordId, blob: BlobFace): void {
+  addVariant(id: RecordId, blob: BlobForm): void {
     this.transaction(() => {
       this.#state.run(
         "INSERT OR REPLACE INTO record_variant (record, blob, diff_id, blob_size, media_type) VALUES (?, ?, ?, ?, ?)",
@@ -203,7 +205,7 @@ export class RecordTable {
     });
   }
 
-  /** Notes that the records were used now, once each. */
+  /** Sets the time of last use of records, and adds 1 to their usage counts. */
   used(ids: Iterable<RecordId>, at: number = Date.now()): void {
     this.transaction(() => {
       for (const id of ids)
@@ -211,12 +213,12 @@ export class RecordTable {
     });
   }
 
-  /** Records held by a lease that has not expired, and everything below them. */
+  /** Returns the records that an unexpired lease keeps, and all records below them. */
   leased(now: number = Date.now()): Set<RecordId> {
     return leased(this.#state, "record", now);
   }
 
-  /** Removes a record that nothing holds and that has no children; false if something does. */
+  /** Removes a record. Returns false, and removes nothing, if it has children or if a lease keeps it. */
   remove(id: RecordId): boolean {
     return this.#state.transaction(
       () => {
@@ -231,21 +233,21 @@ export class RecordTable {
     );
   }
 
-  /** The mutable record known by this key: a cache mount's id and base. */
+  /** Returns the mutable records with a key, oldest first. See `CacheMountRequest.key`. */
   byKey(key: string): RecordRow[] {
     return this.#state
       .all("SELECT * FROM record WHERE key = ? ORDER BY created_at", key)
       .flatMap((row) => fromRow(row) ?? []);
   }
 
-  /** The mutable records of a cache mount's id, whatever they started from. */
+  /** Returns the mutable records of a cache mount's id, whichever record they were initialised from. */
   byMountId(mountId: string): RecordRow[] {
     return this.#state
       .all("SELECT * FROM record WHERE key = ?1 OR substr(key, 1, length(?1) + 1) = ?1 || ':'", mountId)
       .flatMap((row) => fromRow(row) ?? []);
   }
 
-  /** A record without a key is found by nobody again. */
+  /** Sets the key of a mutable record. Null removes the key: no step will find the record again. */
   setKey(id: RecordId, key: string | null): void {
     this.#state.run("UPDATE record SET key = ? WHERE id = ?", key, id);
   }
@@ -254,15 +256,19 @@ export class RecordTable {
     addEdge(this.#state, { kind: "record", id }, { kind, id: to });
   }
 
-  #chains(parent: RecordId | undefined, blob: BlobFace): { chain: Digest; blobChain: Digest } | undefined {
+  #chains(parent: RecordId | undefined, blob: BlobForm): { chain: Digest; blobChain: Digest } | undefined {
     const own = digestOf(`${blob.digest} ${blob.diffId}`);
     if (parent === undefined) return { chain: blob.diffId, blobChain: own };
     const below = this.#state.get("SELECT chain_id, blob_chain_id FROM record WHERE id = ?", parent);
-    const [chain, blobChain] = [below?.["chain_id"], below?.["blob_chain_id"]];
-    if (typeof chain !== "string" || typeof blobChain !== "string") return undefined;
+    const [chain, blobChain] = [digestIn(below?.["chain_id"]), digestIn(below?.["blob_chain_id"])];
+    if (chain === undefined || blobChain === undefined) return undefined;
     return {
-      chain: chainId([chain as Digest, blob.diffId]) ?? blob.diffId,
+      chain: chainId([chain, blob.diffId]) ?? blob.diffId,
       blobChain: digestOf(`${blobChain} ${own}`),
     };
   }
+}
+
+function digestIn(column: unknown): Digest | undefined {
+  return isDigest(column) ? column : undefined;
 }

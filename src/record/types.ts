@@ -7,7 +7,7 @@ export type RecordId = string;
 
 export const SCRATCH: RecordId = "";
 
-/** What made a record, in BuildKit's words; collection treats the kinds differently. */
+/** What created a record. The names are BuildKit's. `pruneRecords` treats some of them differently. */
 export const RECORD_TYPES = [
   "regular",
   "internal",
@@ -19,11 +19,13 @@ export const RECORD_TYPES = [
 export type RecordType = (typeof RECORD_TYPES)[number];
 
 /**
- * One immutable filesystem state, as the database holds it.
+ * A record as stored in the database: one filesystem state.
  *
- * A `layer` is its parent (if any) and one layer on it; a `merge` is its parents' layers stacked, lowest first; a `mutable`
- * is a directory that lives on between steps (a cache mount). A layer has two faces, a snapshot and a blob; at least one is
- * there, and the other is made when someone asks.
+ * The kinds are:
+ * - `layer`: one layer on top of its parent, or on scratch if it has no parent. A layer has two forms, a snapshot and a blob.
+ *   At least one of them exists; the other is created on demand.
+ * - `merge`: the layers of its parents stacked, lowest parent first.
+ * - `mutable`: a cache mount, a directory that persists between steps and changes.
  */
 export interface RecordRow {
   readonly id: RecordId;
@@ -31,43 +33,43 @@ export interface RecordRow {
   readonly parents: readonly RecordId[];
   readonly type: RecordType;
   readonly description: string;
-  /** Milliseconds since 1970. May lie in the past for a layer that was pulled. */
+  /** Milliseconds since 1970. For a pulled layer, the time in the image's history. */
   readonly createdAt: number;
   readonly lastUsedAt: number | undefined;
   readonly usageCount: number;
-  /** Committed snapshot; for a mutable record its active key. */
+  /** Name of the committed snapshot. For a mutable record, the key of the active snapshot. */
   readonly snapshot: string | undefined;
-  /** Bytes of the snapshot alone, once it was measured. */
+  /** Disk usage of the snapshot without its parents, in bytes. Undefined until `recordUsage` has measured it. */
   readonly snapshotBytes: number | undefined;
-  readonly blob: BlobFace | undefined;
+  readonly blob: BlobForm | undefined;
   readonly chainId: Digest | undefined;
 }
 
-/** A layer as a blob. The bytes may not be on this machine yet: then `sources` says where they are. */
-export interface BlobFace {
+/** A layer in its blob form. The blob may not be in the content store yet; `sources` then says where to fetch it. */
+export interface BlobForm {
   readonly diffId: Digest;
   readonly digest: Digest;
-  /** Bytes, as stored. */
+  /** Size of the blob in bytes, as compressed. */
   readonly size: number;
   readonly mediaType: string;
-  /** `host/repository`, where the blob can be fetched from, best first. */
+  /** Repositories (`host/repository`) that the blob can be fetched from, best first. */
   readonly sources: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** A layer of an image that was resolved and not necessarily downloaded. */
-export interface RemoteLayer extends BlobFace {
+/** A layer of an image that has been resolved, but not necessarily downloaded. */
+export interface RemoteLayer extends BlobForm {
   readonly createdAt?: number | undefined;
   readonly description?: string | undefined;
 }
 
-/** A layer of a record, ready to be named in a manifest. */
+/** A layer of a record with everything that a manifest says about it. */
 export interface LayerBlob {
   readonly record: RecordId;
   readonly diffId: Digest;
   /**
-   * Annotations hold `containerd.io/uncompressed` and, unless the layer was converted, `buildkit/createdat`; an image
-   * manifest leaves them out.
+   * Its annotations include `containerd.io/uncompressed` and, unless the layer was converted, `buildkit/createdat`. Cache
+   * manifests contain these two annotations; image manifests do not.
    */
   readonly descriptor: Descriptor;
   readonly sources: readonly string[];
@@ -75,7 +77,7 @@ export interface LayerBlob {
   readonly description: string;
 }
 
-/** A layer as the digest of its archive and the blob that holds it. */
+/** The digest of a layer's uncompressed archive, and the blob that contains the archive. */
 export interface DiffPair {
   readonly diffId: Digest;
   readonly digest: Digest;
@@ -85,25 +87,29 @@ export interface DiffPair {
 }
 
 export interface BlobOptions {
-  /** How layers that have no blob yet are compressed. Default gzip. */
+  /** Compression for layers that have no blob yet. The default is gzip. */
   readonly compression?: LayerCompression | undefined;
   readonly level?: number | undefined;
-  /** Also convert layers whose blob is compressed otherwise. */
+  /** Also convert layers whose blob has another compression. The default is false. */
   readonly force?: boolean | undefined;
 }
 
 /**
- * What every operation on records is given: the lease that keeps what it touches, the caller's signal, and whom to tell of the machines
- * that are waited for.
+ * What every call on records takes besides its arguments. It is called a hold because the lease holds the results: the
+ * collector does not remove them until the lease is released.
  */
 export interface Hold {
+  /** The call adds every record, blob and snapshot that it returns or uses to this lease. */
   readonly lease: Lease;
+  /** Cancels the call. */
   readonly signal?: AbortSignal | undefined;
+  /** Called when the call waits for another machine, such as a registry that does not answer. */
   readonly onWait?: OnWait | undefined;
 }
 
 /**
- * Brings a blob into the content store from one of its sources, verified, and has the lease keep it. Says, as soon as it can,
- * which ingest the bytes come to, so that they can be followed there; more than one, if wrong bytes came first.
+ * Fetches a blob from one of its sources into the content store, verifies it, and adds it to the lease. Calls `onIngest` as
+ * soon as an ingest is open, so that callers can read the bytes while they arrive. Calls it again for each new attempt, such
+ * as after a mirror served wrong bytes.
  */
-export type FetchBlob = (blob: BlobFace, hold: Hold, onIngest: (ingest: Followed) => void) => Promise<void>;
+export type FetchBlob = (blob: BlobForm, hold: Hold, onIngest: (ingest: Followed) => void) => Promise<void>;

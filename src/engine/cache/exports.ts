@@ -1,4 +1,4 @@
-import { type Hold, type LayerBlob, type RemoteLayer, nameOfLayers } from "../../record/index.ts";
+import { type Hold, type LayerBlob, type RemoteLayer, stepOfLayers } from "../../record/index.ts";
 import { formatPlatform, formatReference, hostPlatform, messageOf } from "../../core/index.ts";
 import type { CacheExport, CacheTarget, ExportCompression, LayersOf, RegistryExport } from "../../remotecache/index.ts";
 import { againIfDamaged } from "../store/mend.ts";
@@ -68,7 +68,7 @@ async function exportOnce(target: DocumentExport, options: BuildOptions, session
       exportGraph(session.solved, {
         mode: target.mode,
         layersOf: layersOf(session.store, session.hold, target.compression),
-        nameOf: nameOfLayers,
+        nameOf: stepOfLayers,
         omitLayerTimes: target.compression.force,
         signal: session.hold.signal,
       }),

@@ -1,6 +1,6 @@
 import { type Digest, type VarveError, isVarveError } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
-import type { BlobFace, RecordId, Records } from "../../record/index.ts";
+import type { BlobForm, RecordId, Records } from "../../record/index.ts";
 
 /** A cache that is in use and offers results whose blobs are elsewhere. */
 export interface BlobUser {
@@ -71,7 +71,7 @@ export class LostBlobs {
     return this.#deps.records.layers(id).some(({ blob }) => blob !== undefined && this.#isLost(blob));
   }
 
-  #miss({ digest, sources }: BlobFace, { code }: VarveError): void {
+  #miss({ digest, sources }: BlobForm, { code }: VarveError): void {
     this.#missing.set(digest, new Set([...(this.#missing.get(digest) ?? []), ...sources]));
     if (code === "not-found" || code === "corrupt" || code === "storage") return;
     for (const source of sources) {
@@ -80,7 +80,7 @@ export class LostBlobs {
     }
   }
 
-  #isLost(blob: BlobFace): boolean {
+  #isLost(blob: BlobForm): boolean {
     if (this.#wrong.has(nameOf(blob))) return true;
     const { digest, sources } = blob;
     const missing = this.#missing.get(digest);
@@ -95,7 +95,7 @@ export class LostBlobs {
     return (this.#failures.get(source)?.size ?? 0) >= FAILURES;
   }
 
-  #isHere({ digest }: BlobFace): boolean {
+  #isHere({ digest }: BlobForm): boolean {
     return this.#deps.content.info(digest) !== undefined;
   }
 
@@ -108,6 +108,6 @@ export class LostBlobs {
   }
 }
 
-function nameOf({ digest, diffId, size }: BlobFace): string {
+function nameOf({ digest, diffId, size }: BlobForm): string {
   return `${digest} ${diffId} ${size}`;
 }

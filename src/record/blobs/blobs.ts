@@ -3,15 +3,15 @@ import { Annotation } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import { type Bytes, Semaphore, inParallel } from "../../io/index.ts";
 import type { Snapshotter } from "../../snapshot/index.ts";
-import { seenArchive } from "./empty-archive.ts";
+import { inspectArchive } from "./empty-archive.ts";
 import { ESTARGZ_LABEL, archiveOf } from "./estargz.ts";
-import { aboutRecord } from "../keys.ts";
+import { withRecordInError } from "../keys.ts";
 import { layersOf, rowOf, settleChains } from "../layers.ts";
-import { LeasedFlights } from "./leased-flights.ts";
+import { LeasedSingleFlight } from "./leased-single-flight.ts";
 import { compressionOf, isLost, replaceBlob } from "./lost-blob.ts";
 import type { Snapshots } from "../snapshots/snapshots.ts";
 import type { RecordTable } from "../table.ts";
-import type { BlobFace, BlobOptions, Hold, LayerBlob, RecordId, RecordRow } from "../types.ts";
+import type { BlobForm, BlobOptions, Hold, LayerBlob, RecordId, RecordRow } from "../types.ts";
 import { addVariant, findVariant, needsConversion } from "./variants.ts";
 
 export interface BlobDeps {
@@ -22,57 +22,61 @@ export interface BlobDeps {
 }
 
 /**
- * The blob face of records: every layer's (diffID, blob) pair is computed once, parents in parallel, and written down with
- * the record: the first to do so wins, in whatever process.
+ * The blob form of layers. Each layer's (diffID, blob) pair is computed once, layers in parallel, and stored with the record.
+ * If several processes compute the same pair, the first one to store it wins.
  */
 export class Blobs {
   readonly #deps: BlobDeps;
-  readonly #flights: LeasedFlights<string, BlobFace>;
+  readonly #flights: LeasedSingleFlight<string, BlobForm>;
   /** The blobs of layers without entries, by compression. */
-  readonly #empty = new Map<string, BlobFace>();
+  readonly #empty = new Map<string, BlobForm>();
   readonly #cores = new Semaphore(availableParallelism());
 
   constructor(deps: BlobDeps) {
     this.#deps = deps;
-    this.#flights = new LeasedFlights(deps.content);
+    this.#flights = new LeasedSingleFlight(deps.content);
   }
 
-  /** The layers of a record as blobs, lowest first. A layer that was pulled lazily stays where it is. */
+  /** Returns the layers of a record as blobs, lowest first. Computes missing blobs. Does not fetch lazily pulled layers. */
   async of(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[]> {
     const rows = layersOf(this.#deps.table, id);
-    const faces = await inParallel(rows, hold.signal, (row, signal) => this.#face(row, options, { ...hold, signal }));
+    const found = await inParallel(rows, hold.signal, async (row, signal) => {
+      return { row, blob: await this.#blobOf(row, options, { ...hold, signal }) };
+    });
     settleChains(this.#deps.table, id);
-    return rows.map((row, index) => this.#layerBlob(row, faces[index] as BlobFace));
+    return found.map(({ row, blob }) => this.#layerBlob(row, blob));
   }
 
-  /** As `of`, of blobs that exist; undefined if one would have to be made. */
+  /** Like `of`, but computes nothing. Returns undefined if one of the blobs does not exist. */
   async existing(id: RecordId, options: BlobOptions, hold: Hold): Promise<LayerBlob[] | undefined> {
     const rows = layersOf(this.#deps.table, id);
-    const faces = await Promise.all(rows.map((row) => this.#existingFace(row, options, hold)));
-    if (faces.includes(undefined)) return undefined;
-    return rows.map((row, index) => this.#layerBlob(row, faces[index] as BlobFace));
+    const found = await Promise.all(
+      rows.map(async (row) => ({ row, blob: await this.#existingBlobOf(row, options, hold) })),
+    );
+    const layers = found.flatMap(({ row, blob }) => (blob === undefined ? [] : this.#layerBlob(row, blob)));
+    return layers.length === rows.length ? layers : undefined;
   }
 
-  async #existingFace(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobFace | undefined> {
+  async #existingBlobOf(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobForm | undefined> {
     const { compression = "gzip", force = false } = options;
     const primary = isLost(row, this.#deps) ? undefined : row.blob;
     if (primary === undefined) return undefined;
-    if (!force || !(await needsConversion(primary, compression, this.#deps, hold))) return this.#held(primary, hold);
-    return this.#kept(await findVariant(row.id, primary, compression, { deps: this.#deps, hold }), hold);
+    if (!force || !(await needsConversion(primary, compression, this.#deps, hold))) return this.#leased(primary, hold);
+    return this.#ifStored(await findVariant(row.id, primary, compression, { deps: this.#deps, hold }), hold);
   }
 
-  #layerBlob(row: RecordRow, face: BlobFace): LayerBlob {
-    return layerBlob(row, face, this.#deps.table.get(row.id)?.blob?.digest === face.digest);
+  #layerBlob(row: RecordRow, blob: BlobForm): LayerBlob {
+    return layerBlob(row, blob, this.#deps.table.get(row.id)?.blob?.digest === blob.digest);
   }
 
-  /** The lease keeps a blob that is here; one that is elsewhere needs nobody. */
-  #held(face: BlobFace, { lease }: Hold): BlobFace {
-    if (this.#deps.content.info(face.digest) !== undefined) lease.add("blob", face.digest);
-    return face;
+  /** Adds a blob to the lease if it is in the content store. Returns the blob. */
+  #leased(blob: BlobForm, { lease }: Hold): BlobForm {
+    if (this.#deps.content.info(blob.digest) !== undefined) lease.add("blob", blob.digest);
+    return blob;
   }
 
-  /** One layer that turns `lower` into `upper`, whatever their layers are. */
-  async between(lower: RecordId, upper: RecordId, hold: Hold): Promise<BlobFace> {
+  /** Compares the trees of two records. Returns the layer that turns `lower` into `upper`. */
+  async diffTrees(lower: RecordId, upper: RecordId, hold: Hold): Promise<BlobForm> {
     using _core = await this.#cores.acquire(hold.signal);
     await using below = await this.#deps.snapshots.mount(lower, hold);
     await using above = await this.#deps.snapshots.mount(upper, hold);
@@ -80,23 +84,24 @@ export class Blobs {
     return await this.#store(diffTrees({ lower: below.path, upper: above.path, signal: hold.signal }), {}, hold);
   }
 
-  async #face(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+  async #blobOf(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobForm> {
     const known = row.blob !== undefined && !isLost(row, this.#deps) ? row.blob : undefined;
-    const primary = known ?? (await this.#flights.run(row.id, (held) => this.#compute(row.id, options, held), hold));
-    return this.#held(options.force === true ? await this.#converted(row, primary, options, hold) : primary, hold);
+    const primary =
+      known ?? (await this.#flights.run(row.id, (shared) => this.#compute(row.id, options, shared), hold));
+    return this.#leased(options.force === true ? await this.#converted(row, primary, options, hold) : primary, hold);
   }
 
-  async #compute(id: RecordId, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+  async #compute(id: RecordId, options: BlobOptions, hold: Hold): Promise<BlobForm> {
     using _core = await this.#cores.acquire(hold.signal);
     const row = rowOf(this.#deps.table, id);
     const { blob } = row;
     if (blob !== undefined && !isLost(row, this.#deps)) return blob;
     const how = blob === undefined ? options : { compression: compressionOf(blob) };
-    const make = (): Promise<BlobFace> => this.#withDiff(row, hold, (tar) => this.#store(tar, how, hold));
-    const face = await aboutRecord(row, () => this.#deps.snapshots.reading(id, make));
-    if (blob === undefined) this.#deps.table.setBlob(id, face);
-    else replaceBlob(id, blob, face, this.#deps.table);
-    return this.#deps.table.get(id)?.blob ?? face;
+    const make = (): Promise<BlobForm> => this.#withDiff(row, hold, (tar) => this.#store(tar, how, hold));
+    const made = await withRecordInError(row, () => this.#deps.snapshots.withSnapshot(id, make));
+    if (blob === undefined) this.#deps.table.setBlob(id, made);
+    else replaceBlob(id, blob, made, this.#deps.table);
+    return this.#deps.table.get(id)?.blob ?? made;
   }
 
   async #withDiff<T>(row: RecordRow, hold: Hold, use: (tar: Bytes) => Promise<T>): Promise<T> {
@@ -110,41 +115,41 @@ export class Blobs {
     return await use(diffTrees({ lower: lower?.path, upper: tree.path, signal: hold.signal }));
   }
 
-  async #store(tar: Bytes, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+  async #store(tar: Bytes, options: BlobOptions, hold: Hold): Promise<BlobForm> {
     const { createLayer } = await import("../../layer/index.ts");
     const { compression = "gzip", level } = options;
-    await using seen = await seenArchive(tar);
+    await using archive = await inspectArchive(tar);
     const kind = `${compression} ${level ?? ""}`;
-    const known = seen.empty ? this.#kept(this.#empty.get(kind), hold) : undefined;
+    const known = archive.empty ? this.#ifStored(this.#empty.get(kind), hold) : undefined;
     if (known !== undefined) return known;
-    const layer = createLayer(seen.tar, { compression, level });
+    const layer = createLayer(archive.tar, { compression, level });
     const info = await this.#deps.content.put(layer.bytes, { lease: hold.lease, signal: hold.signal });
     const { diffId, mediaType, annotations } = await layer.result;
     const verdict = String(compression === "estargz");
     this.#deps.content.label(info.digest, { [Annotation.uncompressed]: diffId, [ESTARGZ_LABEL]: verdict });
-    const face = { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations };
-    if (seen.empty) this.#empty.set(kind, face);
-    return face;
+    const blob = { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations };
+    if (archive.empty) this.#empty.set(kind, blob);
+    return blob;
   }
 
-  /** A blob that was made before, if it is still there; the lease keeps it from now on. */
-  #kept(face: BlobFace | undefined, { lease }: Hold): BlobFace | undefined {
+  /** Adds a blob to the lease and returns it. Undefined if it is not in the content store. */
+  #ifStored(blob: BlobForm | undefined, { lease }: Hold): BlobForm | undefined {
     return this.#deps.table.transaction(() => {
-      if (face === undefined || this.#deps.content.info(face.digest) === undefined) return undefined;
-      lease.add("blob", face.digest);
-      return face;
+      if (blob === undefined || this.#deps.content.info(blob.digest) === undefined) return undefined;
+      lease.add("blob", blob.digest);
+      return blob;
     });
   }
 
-  /** The blob as wanted: itself, a variant that was made before, or one that is made now, for whoever asks meanwhile. */
-  async #converted(row: RecordRow, primary: BlobFace, options: BlobOptions, hold: Hold): Promise<BlobFace> {
+  /** Returns the blob with the wanted compression: the blob itself, an existing variant, or a new one. */
+  async #converted(row: RecordRow, primary: BlobForm, options: BlobOptions, hold: Hold): Promise<BlobForm> {
     const wanted = options.compression ?? "gzip";
     return await this.#flights.run(
       `${row.id} ${wanted}`,
-      async (held) => {
-        if (!(await needsConversion(primary, wanted, this.#deps, held))) return primary;
-        const known = await findVariant(row.id, primary, wanted, { deps: this.#deps, hold: held });
-        const variant = this.#kept(known, held) ?? (await this.#convert(primary, options, held));
+      async (shared) => {
+        if (!(await needsConversion(primary, wanted, this.#deps, shared))) return primary;
+        const known = await findVariant(row.id, primary, wanted, { deps: this.#deps, hold: shared });
+        const variant = this.#ifStored(known, shared) ?? (await this.#convert(primary, options, shared));
         addVariant(row.id, primary, variant, this.#deps);
         return variant;
       },
@@ -152,22 +157,22 @@ export class Blobs {
     );
   }
 
-  async #convert(primary: BlobFace, options: BlobOptions, hold: Hold): Promise<BlobFace> {
-    return await this.#deps.snapshots.readingBlob(primary, hold, async () => {
+  async #convert(primary: BlobForm, options: BlobOptions, hold: Hold): Promise<BlobForm> {
+    return await this.#deps.snapshots.withBlob(primary, hold, async () => {
       using _core = await this.#cores.acquire(hold.signal);
       return await this.#store(archiveOf(this.#deps.content, primary.digest, hold.signal), options, hold);
     });
   }
 }
 
-function layerBlob(row: RecordRow, face: BlobFace, isPrimary: boolean): LayerBlob {
+function layerBlob(row: RecordRow, blob: BlobForm, isPrimary: boolean): LayerBlob {
   const created = isPrimary ? { [Annotation.createdAt]: new Date(row.createdAt).toISOString() } : {};
-  const annotations = { ...face.annotations, [Annotation.uncompressed]: face.diffId, ...created };
+  const annotations = { ...blob.annotations, [Annotation.uncompressed]: blob.diffId, ...created };
   return {
     record: row.id,
-    diffId: face.diffId,
-    descriptor: { mediaType: face.mediaType, digest: face.digest, size: face.size, annotations },
-    sources: face.sources,
+    diffId: blob.diffId,
+    descriptor: { mediaType: blob.mediaType, digest: blob.digest, size: blob.size, annotations },
+    sources: blob.sources,
     createdAt: row.createdAt,
     description: row.description,
   };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seenArchive } from "./empty-archive.ts";
+import { inspectArchive } from "./empty-archive.ts";
 
 const END = new Uint8Array(1024);
 const full = new Uint8Array(1024).fill(1);
@@ -22,7 +22,7 @@ for (const [what, list, empty] of [
   ["a long end", [new Uint8Array(10_240)], false],
 ] as const) {
   test(`${what} is ${empty ? "" : "not "}an empty archive, and no byte is lost`, async () => {
-    const seen = await seenArchive(chunks(list));
+    const seen = await inspectArchive(chunks(list));
     assert.equal(seen.empty, empty);
     assert.deepEqual(Buffer.concat(await Array.fromAsync(seen.tar)), Buffer.concat(list));
   });
@@ -31,7 +31,7 @@ for (const [what, list, empty] of [
 test("who leaves early lets the archive go", async () => {
   let ended = false;
   const open = async () =>
-    await seenArchive(
+    await inspectArchive(
       chunks([full, full, full], () => {
         ended = true;
       }),

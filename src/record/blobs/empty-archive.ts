@@ -1,33 +1,37 @@
 import type { Bytes } from "../../io/index.ts";
 
-/** An archive without entries is its end alone: two blocks of zeros. */
-const END = 1024;
+/** Size of an archive without entries: the end marker, two blocks of zeros. */
+const EMPTY_SIZE = 1024;
 
-/** An archive whose beginning was read: all of its bytes, and whether it has no entries. Disposal lets its source go. */
-export interface SeenArchive extends AsyncDisposable {
+/** The result of `inspectArchive`. Disposing of it closes the source. */
+export interface InspectedArchive extends AsyncDisposable {
+  /** The archive has no entries. */
   readonly empty: boolean;
+  /** The whole archive, including the bytes that were read to inspect it. */
   readonly tar: Bytes;
 }
 
-/** Finds out whether an archive has no entries, as the layers of most steps that only look at something. */
-export async function seenArchive(tar: Bytes): Promise<SeenArchive> {
+/** Finds out whether an archive has no entries, by reading at most two of its chunks. */
+export async function inspectArchive(tar: Bytes): Promise<InspectedArchive> {
   const rest = tar[Symbol.asyncIterator]();
   const close = async (): Promise<void> => void (await rest.return?.());
-  const seenAs = (empty: boolean, bytes: Bytes): SeenArchive => ({ empty, tar: bytes, [Symbol.asyncDispose]: close });
+  const inspected = (empty: boolean, read: readonly Uint8Array[]): InspectedArchive => {
+    return { empty, tar: concatenated(read, rest), [Symbol.asyncDispose]: close };
+  };
   const first = await rest.next();
-  if (first.done === true) return seenAs(false, joined([], rest));
-  const seen = [first.value];
-  if (first.value.byteLength === END && first.value.every((byte) => byte === 0)) {
+  if (first.done === true) return inspected(false, []);
+  const read = [first.value];
+  if (first.value.byteLength === EMPTY_SIZE && first.value.every((byte) => byte === 0)) {
     const second = await rest.next();
-    if (second.done === true) return seenAs(true, joined(seen, rest));
-    seen.push(second.value);
+    if (second.done === true) return inspected(true, read);
+    read.push(second.value);
   }
-  return seenAs(false, joined(seen, rest));
+  return inspected(false, read);
 }
 
-async function* joined(seen: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* concatenated(read: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
-    yield* seen;
+    yield* read;
     for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
   } finally {
     await rest.return?.();

@@ -2,10 +2,13 @@ import { type Digest, Limits } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import { decompress } from "../../io/index.ts";
 
-/** The label that remembers whether a blob is eStargz that can be relied on; BuildKit's. */
+/** BuildKit's label for the result of verifying a blob as eStargz: "true" or "false". */
 export const ESTARGZ_LABEL = "buildkit.io/compression/estargz";
 
-/** Whether a blob of the content store is verified eStargz. Reads all of it the first time, if it looks like eStargz. */
+/**
+ * Returns whether a blob of the content store is valid eStargz. Reads the whole blob the first time, if it has an eStargz
+ * footer, and stores the result in a label.
+ */
 export async function isEstargz(content: ContentStore, digest: Digest, signal?: AbortSignal): Promise<boolean> {
   const known = content.info(digest)?.labels.get(ESTARGZ_LABEL);
   if (known !== undefined) return known === "true";
@@ -18,8 +21,10 @@ export async function isEstargz(content: ContentStore, digest: Digest, signal?: 
 }
 
 /**
- * A layer's archive as it was before it was compressed: an eStargz layer's table of contents is no part of it. The blob has been
- * verified when the first byte comes.
+ * Returns the uncompressed archive of a layer, without the table of contents of eStargz. The digest of the blob is verified
+ * before the first byte is returned.
+ * @throws {VarveError} `not-found` if the blob is not in the store; `storage` if it is damaged; `limit-exceeded` past
+ * `Limits.layerUnpacked` bytes.
  */
 export async function* archiveOf(
   content: ContentStore,
@@ -27,10 +32,10 @@ export async function* archiveOf(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const what = `layer ${digest}`;
-  const verified = await isEstargz(content, digest, signal);
+  const hasToc = await isEstargz(content, digest, signal);
   await using blob = await content.openVerified(digest, { signal });
   const { tocOffsetOf } = await import("../../layer/index.ts");
-  const length = verified ? await tocOffsetOf(blob) : undefined;
+  const length = hasToc ? await tocOffsetOf(blob) : undefined;
   const bytes = blob.open(0, length ?? blob.size);
   yield* decompress(bytes, { format: "detect", what, limit: Limits.layerUnpacked });
 }

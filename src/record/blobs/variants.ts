@@ -3,7 +3,7 @@ import type { ContentStore } from "../../content/index.ts";
 import { isEstargz } from "./estargz.ts";
 import type { Snapshots } from "../snapshots/snapshots.ts";
 import type { RecordTable } from "../table.ts";
-import type { BlobFace, Hold, RecordId } from "../types.ts";
+import type { BlobForm, Hold, RecordId } from "../types.ts";
 
 export interface VariantDeps {
   readonly table: RecordTable;
@@ -11,23 +11,31 @@ export interface VariantDeps {
   readonly snapshots: Snapshots;
 }
 
-/** Labels of BuildKit: which blobs are the same layer, compressed otherwise, and what a descriptor says of each. */
+/** BuildKit's labels: links between blobs of the same layer, and the media type and annotations of a blob's descriptor. */
 const LINK = "containerd.io/gc.ref.content.blob-";
 const MEDIA_TYPE = "buildkit.io/blob/mediatype";
 const ANNOTATION = "buildkit.io/blob/annotation.";
 const SAVED: readonly string[] = [Annotation.estargzToc, Annotation.estargzSize];
 
-/** The annotations of a layer's descriptor that are part of what the layer is. */
+/** Returns those annotations of a layer's descriptor that describe the blob and are stored with the record: eStargz's. */
 export function savedAnnotations(all: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(SAVED.flatMap((key) => (Object.hasOwn(all, key) ? [[key, all[key] as string]] : [])));
+  return savedEntries((key) => (Object.hasOwn(all, key) ? all[key] : undefined));
+}
+
+function savedEntries(valueOf: (key: string) => string | undefined): Record<string, string> {
+  const entries = SAVED.flatMap((key) => {
+    const value = valueOf(key);
+    return value === undefined ? [] : [[key, value] as const];
+  });
+  return Object.fromEntries(entries);
 }
 
 /**
- * Whether a blob has to be compressed anew to be what is wanted. To plain gzip, eStargz is something else; eStargz is only
- * what was verified. A blob that is not here is fetched if nothing else can tell.
+ * Returns whether a blob must be converted to have the wanted compression. This is BuildKit's rule: eStargz does not count as
+ * gzip, and only verified eStargz counts as eStargz. Fetches the blob if its descriptor does not decide.
  */
 export async function needsConversion(
-  blob: BlobFace,
+  blob: BlobForm,
   wanted: LayerCompression,
   { content, snapshots }: VariantDeps,
   hold: Hold,
@@ -35,21 +43,24 @@ export async function needsConversion(
   const found = layerCompression(blob.mediaType);
   if (found === undefined) return false;
   if (found !== "gzip" || wanted === "uncompressed" || wanted === "zstd") return found !== wanted;
-  const claimed = Object.hasOwn(blob.annotations, Annotation.estargzToc);
+  const claimsEstargz = Object.hasOwn(blob.annotations, Annotation.estargzToc);
   const isVerified = (): Promise<boolean> => isEstargz(content, blob.digest, hold.signal);
-  if (wanted === "estargz" || claimed)
-    return (await snapshots.readingBlob(blob, hold, isVerified)) !== (wanted === "estargz");
+  if (wanted === "estargz" || claimsEstargz)
+    return (await snapshots.withBlob(blob, hold, isVerified)) !== (wanted === "estargz");
   const absent = content.info(blob.digest) === undefined;
   return !absent && (await isVerified());
 }
 
-/** A form of the blob that is as wanted and was made before, for this record or another that has the same blob. */
+/**
+ * Returns a variant of a blob that has the wanted compression and is in the content store. It may have been made for another
+ * record with the same blob.
+ */
 export async function findVariant(
   record: RecordId,
-  blob: BlobFace,
+  blob: BlobForm,
   wanted: LayerCompression,
   { deps, hold }: { readonly deps: VariantDeps; readonly hold: Hold },
-): Promise<BlobFace | undefined> {
+): Promise<BlobForm | undefined> {
   const own = deps.table.variants(record).map(({ digest }) => digest);
   for (const digest of linked([blob.digest, ...own], deps.content)) {
     const variant = digest === blob.digest ? undefined : describedBlob(digest, deps.content);
@@ -58,8 +69,8 @@ export async function findVariant(
   return undefined;
 }
 
-/** Notes on both blobs, if they are here, that they are the same layer, and has the record keep the variant. */
-export function addVariant(record: RecordId, blob: BlobFace, variant: BlobFace, { table, content }: VariantDeps): void {
+/** Adds a variant to a record. Labels both blobs, if they are in the content store, as variants of each other. */
+export function addVariant(record: RecordId, blob: BlobForm, variant: BlobForm, { table, content }: VariantDeps): void {
   table.transaction(() => {
     for (const [one, other] of [
       [blob, variant],
@@ -71,14 +82,14 @@ export function addVariant(record: RecordId, blob: BlobFace, variant: BlobFace, 
   });
 }
 
-function labelsOf(blob: BlobFace, content: ContentStore): Record<string, string> {
+function labelsOf(blob: BlobForm, content: ContentStore): Record<string, string> {
   if (content.info(blob.digest)?.labels.has(MEDIA_TYPE) === true) return {};
   const annotations = { ...savedAnnotations(blob.annotations), [Annotation.uncompressed]: blob.diffId };
   const labels = Object.entries(annotations).map(([key, value]) => [ANNOTATION + key, value] as const);
   return { [MEDIA_TYPE]: blob.mediaType, ...Object.fromEntries(labels) };
 }
 
-/** The blobs that labels lead to, those given first. */
+/** Returns the given blobs and all blobs that their labels link to, directly or indirectly. */
 function linked(from: readonly Digest[], content: ContentStore): Set<Digest> {
   const found = new Set(from);
   for (const digest of found) {
@@ -88,15 +99,12 @@ function linked(from: readonly Digest[], content: ContentStore): Set<Digest> {
   return found;
 }
 
-/** A blob by what its labels say; undefined if it is not here, or nothing is known of it. */
-function describedBlob(digest: Digest, content: ContentStore): BlobFace | undefined {
+/** Returns a blob as its labels describe it. Undefined if it is not in the content store or has no such labels. */
+function describedBlob(digest: Digest, content: ContentStore): BlobForm | undefined {
   const info = content.info(digest);
   const mediaType = info?.labels.get(MEDIA_TYPE);
   const diffId = info?.labels.get(ANNOTATION + Annotation.uncompressed);
   if (info === undefined || mediaType === undefined || !isDigest(diffId)) return undefined;
-  const annotations = SAVED.flatMap((key) => {
-    const value = info.labels.get(ANNOTATION + key);
-    return value === undefined ? [] : [[key, value] as const];
-  });
-  return { digest, size: info.size, mediaType, diffId, sources: [], annotations: Object.fromEntries(annotations) };
+  const annotations = savedEntries((key) => info.labels.get(ANNOTATION + key));
+  return { digest, size: info.size, mediaType, diffId, sources: [], annotations };
 }

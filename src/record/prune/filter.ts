@@ -1,7 +1,7 @@
 import { VarveError } from "../../core/index.ts";
 import type { RecordUsage } from "./usage.ts";
 
-/** Chooses records; of several, one that matches is enough. */
+/** Returns whether a record matches. */
 export type UsageFilter = (usage: RecordUsage) => boolean;
 
 interface Term {
@@ -9,10 +9,10 @@ interface Term {
   readonly test: (value: string | undefined) => boolean;
 }
 
-/** One term at a place in a filter: a field, and an operator with a value that is quoted where it has commas or quotes. */
+/** A field, optionally followed by an operator and a value. A value that contains commas or quotes is quoted. */
 const TERM = /([a-z][a-z0-9_]*)(?:(==|!=|~=)("(?:[^"\\]|\\.)*"|[^,"]*))?/giy;
 
-/** Fields with a value, in BuildKit's words. */
+/** Fields with a value, under BuildKit's names. */
 const VALUES: ReadonlyMap<string, (usage: RecordUsage) => string> = new Map<string, (usage: RecordUsage) => string>([
   ["id", (usage) => usage.id],
   ["parents", (usage) => usage.parents.join(";")],
@@ -20,7 +20,7 @@ const VALUES: ReadonlyMap<string, (usage: RecordUsage) => string> = new Map<stri
   ["type", (usage) => usage.recordType],
 ]);
 
-/** Fields that are there or not. */
+/** Fields without a value: a record has them or not. */
 const FLAGS: ReadonlyMap<string, (usage: RecordUsage) => boolean> = new Map<string, (usage: RecordUsage) => boolean>([
   ["inuse", (usage) => usage.inUse],
   ["mutable", (usage) => usage.mutable],
@@ -29,7 +29,12 @@ const FLAGS: ReadonlyMap<string, (usage: RecordUsage) => boolean> = new Map<stri
   ["private", (usage) => !usage.shared],
 ]);
 
-/** Reads filters in containerd's syntax: terms joined by commas all hold; an unknown field never does. No filter matches all. */
+/**
+ * Parses filters in containerd's syntax. A record matches a filter if it matches all of its terms, which are separated by
+ * commas; it never matches a term with an unknown field. A record matches the list if it matches one filter, or if the list is
+ * empty.
+ * @throws {VarveError} `invalid-argument` for a malformed filter.
+ */
 export function parseFilters(filters: readonly string[]): UsageFilter {
   const parsed = filters.map(parseTerms);
   if (parsed.length === 0) return () => true;
@@ -42,20 +47,19 @@ function fieldOf(usage: RecordUsage, field: string): string | undefined {
   return FLAGS.get(field)?.(usage) === true ? "" : undefined;
 }
 
-/** Terms with commas between them, and nothing else. */
 function parseTerms(filter: string): Term[] {
   const terms: Term[] = [];
   if (filter.trim() === "") return terms;
   for (TERM.lastIndex = 0; ; TERM.lastIndex += 1) {
     const match = TERM.exec(filter);
-    if (match === null) throw unreadable(filter, "expected field, field==value, field!=value or field~=pattern");
+    if (match === null) throw invalidFilter(filter, "expected field, field==value, field!=value or field~=pattern");
     terms.push(termOf(match, filter));
     if (TERM.lastIndex === filter.length) return terms;
-    if (filter[TERM.lastIndex] !== ",") throw unreadable(filter, `unexpected text at ${TERM.lastIndex}`);
+    if (filter[TERM.lastIndex] !== ",") throw invalidFilter(filter, `unexpected text at ${TERM.lastIndex}`);
   }
 }
 
-function unreadable(filter: string, why: string, cause?: unknown): VarveError {
+function invalidFilter(filter: string, why: string, cause?: unknown): VarveError {
   return new VarveError("invalid-argument", `Cannot read filter ${JSON.stringify(filter)}: ${why}`, { cause });
 }
 
@@ -79,6 +83,6 @@ function compile(pattern: string, filter: string): RegExp {
   try {
     return new RegExp(pattern);
   } catch (error) {
-    throw unreadable(filter, `${JSON.stringify(pattern)} is no pattern`, error);
+    throw invalidFilter(filter, `${JSON.stringify(pattern)} is not a regular expression`, error);
   }
 }

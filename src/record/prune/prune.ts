@@ -3,25 +3,31 @@ import { throwIfAborted } from "../../core/index.ts";
 import { parseFilters } from "./filter.ts";
 import { type RecordUsage, type UsageDeps, recordUsage } from "./usage.ts";
 
-/** What to remove: BuildKit's prune request. Sizes are bytes, 0 means not given. */
+/** What `pruneRecords` removes. The fields are those of BuildKit's prune request. Sizes are in bytes; 0 means no limit. */
 export interface PruneRequest {
-  /** containerd filters; a record that matches one of them may go. */
+  /** Filters in containerd's syntax. Only records that match one of them are removed. The default is all records. */
   readonly filters?: readonly string[] | undefined;
-  /** Also internal and front-end records, and those that images share. */
+  /** Also remove internal and frontend records, and records that images share. The default is false. */
   readonly all?: boolean | undefined;
-  /** Only records that were not used for so many milliseconds. */
+  /** Keep records that were used within this many milliseconds. */
   readonly keepDuration?: number | undefined;
-  /** Never go below this. */
+  /** Keep at least this much of the cache. */
   readonly reservedSpace?: number | undefined;
-  /** Stop when the cache is smaller than this. */
+  /** Remove records until the cache is smaller than this. */
   readonly maxUsedSpace?: number | undefined;
-  /** Go on until so much of the disk is free. */
+  /** Remove records until this much of the disk is free. */
   readonly minFreeSpace?: number | undefined;
 }
 
 /**
- * Removes records that nobody uses, leaves first: all that match, or, where a size is given, one after the other, the least
- * recently and least often used first, until it is reached. Their files go with the next collection.
+ * Removes unused records, children before parents, and returns them. Without a size in the request, removes all records that
+ * match. With a size, removes the least recently and least often used records one by one until the size is reached. The next
+ * collection (`content.collect()`) removes their files.
+ * @throws {VarveError} `invalid-argument` for a malformed filter; `cancelled`
+ *
+ * @example
+ * const removed = await pruneRecords({ maxUsedSpace: 10e9 }, { state, table, content, snapshotter, root });
+ * await content.collect();
  */
 export async function pruneRecords(
   request: PruneRequest,
@@ -46,7 +52,7 @@ export async function pruneRecords(
   }
 }
 
-/** How many bytes may stay; 0 is no bound. */
+/** Returns the size to which the cache is pruned, in bytes. 0 means that all matching records are removed. */
 async function spaceTarget(
   { reservedSpace = 0, maxUsedSpace = 0, minFreeSpace = 0 }: PruneRequest,
   total: number,
@@ -58,13 +64,13 @@ async function spaceTarget(
     const { bfree, bsize } = await statfs(root);
     const excess = minFreeSpace - bfree * bsize;
     if (excess > 0) keep = keep === 0 ? total - excess : Math.min(keep, total - excess);
-    // Enough is free, and there is no other bound: everything may stay.
+    // Enough space is free and there is no other limit: remove nothing.
     else if (keep === 0) keep = total + 1;
   }
   return Math.max(keep, reservedSpace, 0);
 }
 
-/** Leaves that the request's own conditions allow to go. */
+/** Returns the records without children that the request allows to remove, filters aside. */
 function candidates(
   usages: ReadonlyMap<string, RecordUsage>,
   { all = false, keepDuration = 0 }: PruneRequest,
@@ -78,7 +84,7 @@ function candidates(
   });
 }
 
-/** The record with the smallest sum of its ranks by time of last use and by number of uses. */
+/** Returns the record with the smallest sum of its ranks by time of last use and by number of uses. */
 function leastUseful(victims: readonly RecordUsage[]): RecordUsage {
   const time = (usage: RecordUsage): number => usage.lastUsedAt ?? -Infinity;
   const byTime = ranks(victims, time);
@@ -89,7 +95,7 @@ function leastUseful(victims: readonly RecordUsage[]): RecordUsage {
   return victims.reduce((least, usage) => (score(usage) < score(least) ? usage : least));
 }
 
-/** Ranks from 1 by a value, smallest first; equal values have equal ranks. */
+/** Ranks records by a value, from 1 for the smallest. Equal values have equal ranks. */
 function ranks(usages: readonly RecordUsage[], valueOf: (usage: RecordUsage) => number): Map<RecordUsage, number> {
   const values = [...new Set(usages.map(valueOf))].toSorted((a, b) => a - b);
   return new Map(usages.map((usage) => [usage, values.indexOf(valueOf(usage)) + 1]));

@@ -5,12 +5,12 @@ import type { Database } from "../../state/index.ts";
 import type { RecordTable } from "../table.ts";
 import type { RecordId, RecordRow, RecordType } from "../types.ts";
 
-/** A record in a disk usage listing: BuildKit's `UsageInfo`. Times are milliseconds since 1970, sizes bytes. */
+/** The disk usage of a record, as in BuildKit's `UsageInfo`. Times are in milliseconds since 1970, sizes in bytes. */
 export interface RecordUsage {
   readonly id: RecordId;
   readonly mutable: boolean;
   readonly inUse: boolean;
-  /** Its own snapshot and blobs, without its parents'. 0 for a layer that was never fetched. */
+  /** Size of its snapshot and blobs, without its parents. 0 for a layer that was never fetched. */
   readonly size: number;
   readonly createdAt: number;
   readonly lastUsedAt: number | undefined;
@@ -18,7 +18,7 @@ export interface RecordUsage {
   readonly parents: readonly RecordId[];
   readonly description: string;
   readonly recordType: RecordType;
-  /** An image has the layer too, so that removing the record frees little. */
+  /** An image uses the layer, so that removing the record frees little space. */
   readonly shared: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface UsageDeps {
   readonly snapshotter: Snapshotter;
 }
 
-/** Every record with what it takes on disk. */
+/** Returns all records with their disk usage. Measures snapshots that were not measured before. */
 export async function recordUsage(deps: UsageDeps, signal?: AbortSignal): Promise<RecordUsage[]> {
   const rows = deps.table.all();
   const inUse = deps.table.leased();
@@ -60,7 +60,7 @@ async function sizeOf(row: RecordRow, deps: UsageDeps, signal: AbortSignal | und
   return blobs + (await snapshotBytes(row, deps, signal));
 }
 
-/** Measured once for a snapshot that never changes again. */
+/** Returns the disk usage of a snapshot. The usage of a committed snapshot is measured once and stored. */
 async function snapshotBytes(
   row: RecordRow,
   { table, snapshotter }: UsageDeps,
@@ -73,7 +73,7 @@ async function snapshotBytes(
   return bytes;
 }
 
-/** Records whose blob an image has, and all below them. */
+/** Returns the records whose blob an image uses, and all records below them. */
 function sharedRecords(rows: readonly RecordRow[], blobs: ReadonlySet<string>): Set<RecordId> {
   const byId = new Map(rows.map((row) => [row.id, row]));
   const shared = new Set<RecordId>();

@@ -9,20 +9,27 @@ import { temporaryKey } from "../keys.ts";
 import type { RecordTable } from "../table.ts";
 import type { Hold, RecordRow } from "../types.ts";
 
-/** `shared`: writers at the same time; `private`: a second writer gets a directory of its own; `locked`: it waits. */
+/**
+ * What a second step gets while a first one uses a cache mount: `shared`, the same directory; `private`, another directory;
+ * `locked`, the same directory after the first step has ended.
+ */
 export type CacheSharing = "shared" | "private" | "locked";
 
 export interface CacheMountRequest {
-  /** The mount's id, and after a colon the record it starts from if there is one: equal keys are the same directory. */
+  /**
+   * The id of the mount, followed by a colon and a record's id if it is initialised from a record. Requests with equal keys get
+   * the same directory.
+   */
   readonly key: string;
   readonly sharing: CacheSharing;
   readonly description: string;
-  /** A folder in it that is wanted instead of the whole, made where it is missing. */
+  /** A directory inside the cache mount to return instead of its root. It is created if it does not exist. */
   readonly folder?: string | undefined;
-  /** Fills a new directory. */
+  /** Called with the path of a new cache mount, to fill it. */
   readonly initialize?: ((path: string) => Promise<void>) | undefined;
 }
 
+/** A cache mount in use. Dispose of it to unmount it and to let other steps use it. */
 export interface CacheMount extends AsyncDisposable {
   readonly path: string;
 }
@@ -30,18 +37,22 @@ export interface CacheMount extends AsyncDisposable {
 export interface CacheMountDeps {
   readonly table: RecordTable;
   readonly snapshotter: Snapshotter;
+  /** Directory for lock files. */
   readonly locks: string;
   readonly mounts: MountPoints;
 }
 
-/** Another holder is looked for this often, in milliseconds. */
+/** Milliseconds between two attempts to get a cache mount that is in use. */
 const POLL = 100;
-/** The lock of those that make a directory; the other locks have the names of records. */
-const MAKING = "making";
+/** Name of the lock file for creating a cache mount. Every other lock file has the id of a record as its name. */
+const CREATE_LOCK = "making";
 
 /**
- * Directories that live on between steps and builds. Who may use one is settled by file locks, which hold across processes
- * and go with a process that dies.
+ * Cache mounts: directories that persist between steps and builds. File locks say which ones are in use. They work across
+ * processes, and the kernel releases them when a process dies.
+ *
+ * @example
+ * await using cache = await cacheMounts.acquire({ key: "npm", sharing: "locked", description: "npm cache" }, { lease });
  */
 export class CacheMounts {
   readonly #table: RecordTable;
@@ -49,7 +60,6 @@ export class CacheMounts {
   readonly #locks: string;
   readonly #mounts: MountPoints;
 
-  /** `locks` is a directory for lock files. */
   constructor({ table, snapshotter, locks, mounts }: CacheMountDeps) {
     this.#table = table;
     this.#snapshotter = snapshotter;
@@ -57,6 +67,10 @@ export class CacheMounts {
     this.#mounts = mounts;
   }
 
+  /**
+   * Returns the cache mount for a key, and creates it if necessary. Waits while it is in use by others, if `sharing` says so.
+   * @throws {VarveError} `cancelled`
+   */
   async acquire(request: CacheMountRequest, hold: Hold): Promise<CacheMount> {
     makeDirectories(this.#locks);
     for (;;) {
@@ -67,20 +81,20 @@ export class CacheMounts {
     }
   }
 
-  /** Found inside the mount whatever links other steps put on the way, at this moment or later. */
+  /** Mounts a directory of a cache mount. Symbolic links that other steps create, now or later, cannot lead out of the mount. */
   async #folder(mount: CacheMount, path: string): Promise<CacheMount> {
     await using stack = new AsyncDisposableStack();
     stack.use(mount);
     using root = Root.open(mount.path);
     using directory = root.makeDirectories(path, { mode: 0o755 });
     const pinned = stack.use(await this.#mounts.pin(directory.path));
-    const held = stack.move();
-    return { path: pinned.path, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    const acquired = stack.move();
+    return { path: pinned.path, [Symbol.asyncDispose]: () => acquired.disposeAsync() };
   }
 
   /**
-   * Forgets the directories of a mount's id, so that the next step starts with an empty one. Those in use stay until prune
-   * finds them idle; the others go at once.
+   * Removes the directories of a mount's id, so that the next step starts with an empty one. Directories in use lose their key
+   * at once; a later `pruneRecords` removes them.
    */
   async prune(mountId: string): Promise<void> {
     makeDirectories(this.#locks);
@@ -104,7 +118,7 @@ export class CacheMounts {
     return await this.#create(request, hold);
   }
 
-  /** Opens an existing directory; undefined if it was removed before the lock was ours. */
+  /** Mounts an existing directory. Undefined if another process removed it before this one got the lock. */
   async #open(row: RecordRow, lock: Disposable, hold: Hold): Promise<CacheMount | undefined> {
     const present = this.#table.transaction(() => {
       if (row.snapshot === undefined || this.#table.get(row.id) === undefined) return false;
@@ -117,22 +131,22 @@ export class CacheMounts {
     }
     const tree = await this.#mounts.mount(await this.#snapshotter.mounts(row.snapshot ?? ""));
     this.#table.used([row.id]);
-    return held(tree, lock);
+    return lockedMount(tree, lock);
   }
 
-  /** Makes a directory, unless another process makes one of the same key at this moment: then undefined. */
+  /** Creates a directory. Undefined if another process is creating one, or has just created one with the same key. */
   async #create(request: CacheMountRequest, hold: Hold): Promise<CacheMount | undefined> {
-    using making = tryLock(join(this.#locks, MAKING), "exclusive");
-    if (making === undefined) return undefined;
+    using createLock = tryLock(join(this.#locks, CREATE_LOCK), "exclusive");
+    if (createLock === undefined) return undefined;
     if (request.sharing !== "private" && this.#table.byKey(request.key).length > 0) return undefined;
     const { tree, row } = await this.#makeDirectory(request, hold);
     const lock = tryLock(join(this.#locks, row.id), request.sharing === "shared" ? "shared" : "exclusive");
-    if (lock !== undefined) return held(tree, lock);
+    if (lock !== undefined) return lockedMount(tree, lock);
     await tree[Symbol.asyncDispose]();
-    throw new VarveError("busy", `Cannot use cache mount ${request.key}: its lock is taken`);
+    throw new VarveError("busy", `Cannot use cache mount ${request.key}: another process has locked it`);
   }
 
-  /** Makes the directory, with what it is to hold, and its record. A failure leaves nothing. */
+  /** Creates and initialises the directory, and inserts its record. Leaves nothing behind on failure. */
   async #makeDirectory(request: CacheMountRequest, hold: Hold): Promise<{ tree: MountedTree; row: RecordRow }> {
     const key = temporaryKey("cache");
     const spec = await this.#snapshotter.prepare(key, undefined, { lease: hold.lease, durable: true });
@@ -161,10 +175,10 @@ export class CacheMounts {
     });
   }
 
-  /** Removes the locks of cache mounts that are gone. */
+  /** Removes the lock files of cache mounts that do not exist any more. */
   sweepLocks(): void {
     for (const name of existsSync(this.#locks) ? readdirSync(this.#locks) : []) {
-      if (name === MAKING || this.#table.get(name) !== undefined) continue;
+      if (name === CREATE_LOCK || this.#table.get(name) !== undefined) continue;
       this.#table.transaction(() => {
         using lock = this.#table.get(name) === undefined ? tryLock(join(this.#locks, name)) : undefined;
         if (lock !== undefined) rmSync(join(this.#locks, name), { force: true });
@@ -178,7 +192,7 @@ export class CacheMounts {
   }
 }
 
-function held(tree: MountedTree, lock: Disposable): CacheMount {
+function lockedMount(tree: MountedTree, lock: Disposable): CacheMount {
   return {
     path: tree.path,
     [Symbol.asyncDispose]: async () => {

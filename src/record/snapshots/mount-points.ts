@@ -6,40 +6,40 @@ import { ProcessDirectory, guardMounts, hasCapability, hasPrivateMounts, unmount
 import { type MountSpec, type MountedTree, mountSnapshot } from "../../snapshot/index.ts";
 
 /**
- * The mount points of a root. Each process has a directory of its own, which it keeps locked as long as it lives. No mount outlives
- * its process: a namespace of its own ends with it, or else a guard detaches them. What a killed process has left nevertheless
- * is taken away by the next one that mounts.
+ * The mount points of a root. Each process uses a directory of its own and keeps it locked. Mounts do not outlive the process:
+ * they are in a mount namespace of its own, or a guard process unmounts them. The next process that mounts cleans up what
+ * killed processes left behind.
  */
 export class MountPoints implements AsyncDisposable {
   readonly #own: ProcessDirectory;
   #guard: AsyncDisposable | undefined;
 
-  /** `directory` is made when it is needed. */
+  /** Creates `directory` when it is first needed. */
   constructor(directory: string) {
     this.#own = new ProcessDirectory(directory, { own: removeDirectory, left: removePoints });
   }
 
-  /** Mounts a snapshot; a writable plain directory is used where it is. */
+  /** Mounts a snapshot. Returns the source directory itself if `spec` is a writable bind mount. */
   async mount(spec: MountSpec): Promise<MountedTree> {
     return await mountSnapshot(spec, undefined, this.#guarded());
   }
 
-  /** Holds a directory by a mount of its own: what is put in its place afterwards does not count. */
+  /** Bind-mounts a directory, so that replacing the directory later does not change what the mount shows. */
   async pin(directory: string): Promise<MountedTree> {
     const target = await mkdtemp(join(this.#guarded(), "pin-"));
     await using stack = new AsyncDisposableStack();
     stack.defer(() => rmdir(target));
     const { path } = stack.use(await mountSnapshot({ kind: "bind", source: directory, readonly: false }, target));
-    const held = stack.move();
-    return { path, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    const mounted = stack.move();
+    return { path, [Symbol.asyncDispose]: () => mounted.disposeAsync() };
   }
 
-  /** Takes away what processes have left that were killed. */
+  /** Removes the mounts and directories that killed processes left behind. */
   sweep(): void {
     for (const path of this.#own.abandoned()) removePoints(path);
   }
 
-  /** Gives the directory back. What is still mounted stays until it is disposed of. */
+  /** Removes and unlocks this process's directory. Trees that are still mounted stay until they are disposed of. */
   async [Symbol.asyncDispose](): Promise<void> {
     const guard = this.#guard;
     this.#guard = undefined;
@@ -47,7 +47,7 @@ export class MountPoints implements AsyncDisposable {
     this.#own[Symbol.dispose]();
   }
 
-  /** This process's directory. What is mounted there does not outlive the process. */
+  /** Returns this process's directory, after starting the guard process if mounts could outlive this process. */
   #guarded(): string {
     const { path } = this.#own;
     if (!hasPrivateMounts() && hasCapability("sys_admin")) this.#guard ??= guardMounts(path);
@@ -55,7 +55,7 @@ export class MountPoints implements AsyncDisposable {
   }
 }
 
-/** Mount points are empty directories, and only ever removed as such: what is mounted on them is nobody's to delete. */
+/** Unmounts and removes mount points. Removes empty directories only, so that mounted files are never deleted. */
 function removePoints(path: string): void {
   for (const name of existsSync(path) ? readdirSync(path) : []) {
     const point = join(path, name);
@@ -70,7 +70,7 @@ function removePoints(path: string): void {
   removeDirectory(path);
 }
 
-/** Returns whether the directory is gone. */
+/** Removes an empty directory. Returns whether it does not exist any more. */
 function removeDirectory(path: string): boolean {
   try {
     rmdirSync(path);

@@ -10,11 +10,11 @@ export interface BeginOptions {
   readonly type?: RecordType | undefined;
 }
 
-/** A layer being written: a writable tree on top of a parent. Committed once, or thrown away when disposed of. */
+/** A layer that is being written: a mounted, writable tree on top of a parent. Disposing of it without a commit discards it. */
 export interface MutableLayer extends AsyncDisposable {
-  /** The mounted, writable tree. */
+  /** Directory at which the writable tree is mounted. */
   readonly path: string;
-  /** Makes the tree immutable and gives it a record. The tree is unmounted first. */
+  /** Unmounts the tree, makes it immutable, and returns its new record. Call it at most once. */
   commit(): Promise<RecordRow>;
 }
 
@@ -25,7 +25,7 @@ export interface MutableDeps {
   readonly mounts: MountPoints;
 }
 
-/** Starts a new layer on `parent`. */
+/** Creates and mounts a writable layer on top of `parent`. */
 export async function beginLayer(
   deps: MutableDeps,
   parent: RecordId,
@@ -34,8 +34,9 @@ export async function beginLayer(
 ): Promise<MutableLayer> {
   const { table, snapshots, snapshotter, mounts } = deps;
   const key = temporaryKey("layer");
-  let own = key;
-  const tree = await snapshots.reading(parent, async () => {
+  /** The key of the active snapshot, or the name of the committed one. */
+  let snapshot = key;
+  const tree = await snapshots.withSnapshot(parent, async () => {
     const spec = await snapshotter.prepare(key, await snapshots.of(parent, hold), hold);
     return await mounts.mount(spec).catch(async (error: unknown) => {
       await snapshotter.remove(key);
@@ -46,7 +47,7 @@ export async function beginLayer(
     commit: async () => {
       const name = `layer-${key}`;
       await snapshotter.commit(name, key, hold);
-      own = name;
+      snapshot = name;
       return table.transaction(() => {
         const parents = parent === SCRATCH ? [] : [parent];
         const row = table.insert({ kind: "layer", parents, snapshot: name, ...options });
@@ -54,18 +55,24 @@ export async function beginLayer(
         return row;
       });
     },
-    abandon: () => snapshotter.remove(own),
+    discard: () => snapshotter.remove(snapshot),
   });
+}
+
+/** The two ways in which a layer ends, after its tree was unmounted. */
+interface LayerEnding {
+  commit(): Promise<RecordRow>;
+  discard(): Promise<void>;
 }
 
 class Layer implements MutableLayer {
   readonly #tree: MountedTree;
-  readonly #end: { commit(): Promise<RecordRow>; abandon(): Promise<void> };
+  readonly #ending: LayerEnding;
   #state: "open" | "unmounted" | "committed" = "open";
 
-  constructor(tree: MountedTree, end: { commit(): Promise<RecordRow>; abandon(): Promise<void> }) {
+  constructor(tree: MountedTree, ending: LayerEnding) {
     this.#tree = tree;
-    this.#end = end;
+    this.#ending = ending;
   }
 
   get path(): string {
@@ -74,7 +81,7 @@ class Layer implements MutableLayer {
 
   async commit(): Promise<RecordRow> {
     await this.#unmount();
-    const row = await this.#end.commit();
+    const row = await this.#ending.commit();
     this.#state = "committed";
     return row;
   }
@@ -82,7 +89,7 @@ class Layer implements MutableLayer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state === "committed") return;
     await this.#unmount();
-    await this.#end.abandon();
+    await this.#ending.discard();
   }
 
   async #unmount(): Promise<void> {

@@ -3,14 +3,14 @@ import { VarveError, isVarveError } from "../../core/index.ts";
 import { type ContentStore, isLostBlob } from "../../content/index.ts";
 import type { MountedTree, Snapshotter } from "../../snapshot/index.ts";
 import { inParallel } from "../../io/index.ts";
-import { type Arrival, Arrivals } from "../blobs/arrivals.ts";
-import { aboutRecord, commitUnlessThere, temporaryKey } from "../keys.ts";
+import { type Download, Downloads } from "../blobs/downloads.ts";
+import { withRecordInError, commitIfAbsent, temporaryKey } from "../keys.ts";
 import { layersOf, rowOf } from "../layers.ts";
-import { LeasedFlights } from "../blobs/leased-flights.ts";
-import { unmendable } from "../blobs/lost-blob.ts";
+import { LeasedSingleFlight } from "../blobs/leased-single-flight.ts";
+import { unrecoverableBlob } from "../blobs/lost-blob.ts";
 import type { MountPoints } from "./mount-points.ts";
 import type { RecordTable } from "../table.ts";
-import { type BlobFace, type FetchBlob, type Hold, type RecordId, type RecordRow, SCRATCH } from "../types.ts";
+import { type BlobForm, type FetchBlob, type Hold, type RecordId, type RecordRow, SCRATCH } from "../types.ts";
 import { type UnpackTarget, hasWhiteouts, unpackBlob } from "./unpack.ts";
 
 export interface SnapshotDeps {
@@ -21,57 +21,62 @@ export interface SnapshotDeps {
   readonly mounts: MountPoints;
 }
 
-/** Says of a blob whether it deletes anything of what it is put upon. */
+/** Label of a blob: whether the layer contains whiteouts, "true" or "false". */
 const WHITEOUTS = "varve/whiteouts";
 
-/** The snapshot face of records: fetches blobs, unpacks and stacks them, once for each record however many ask. */
+/** The snapshot form of layers: fetches and unpacks blobs, and merges snapshots. Concurrent callers share the work. */
 export class Snapshots {
   readonly #deps: SnapshotDeps;
-  readonly #arrivals: Arrivals;
-  /** What was asked for, and the snapshots that this takes. */
-  readonly #asked: LeasedFlights<RecordId, string>;
-  readonly #made: LeasedFlights<RecordId, string>;
+  readonly #downloads: Downloads;
+  /** Calls of `of`. Each one downloads all missing blobs, and creates all snapshots from the lowest to the topmost. */
+  readonly #calls: LeasedSingleFlight<RecordId, string>;
+  /** The creation of single snapshots. */
+  readonly #creations: LeasedSingleFlight<RecordId, string>;
 
   constructor(deps: SnapshotDeps) {
     this.#deps = deps;
-    this.#arrivals = new Arrivals(deps);
-    this.#asked = new LeasedFlights(deps.content);
-    this.#made = new LeasedFlights(deps.content);
+    this.#downloads = new Downloads(deps);
+    this.#calls = new LeasedSingleFlight(deps.content);
+    this.#creations = new LeasedSingleFlight(deps.content);
   }
 
-  /** The committed snapshot of a record, made now if it has none. Undefined for scratch. */
+  /**
+   * Returns the name of a record's committed snapshot. Creates the snapshot if the record has none: downloads all missing blobs
+   * in parallel, and unpacks each one as soon as the snapshot below it exists. Undefined for scratch.
+   */
   async of(id: RecordId, hold: Hold): Promise<string | undefined> {
     if (id === SCRATCH) return undefined;
-    const make = async (held: Hold): Promise<string> => {
-      const downloads = this.#missing(id).map(
-        ([row, blob]) =>
-          (each: Hold): Promise<unknown> =>
-            aboutRecord(row, () => this.#arrivals.fetch(blob, each)),
-      );
-      const all = [(each: Hold): Promise<unknown> => this.#have(id, each), ...downloads];
-      const [made] = await inParallel(all, held.signal, (work, signal) => work({ ...held, signal }));
-      return made as string;
+    const create = async (shared: Hold): Promise<string> => {
+      let created = "";
+      const tasks: ((task: Hold) => Promise<void>)[] = [
+        async (task) => {
+          created = await this.#createOnce(id, task);
+        },
+      ];
+      for (const [row, blob] of this.#layersToUnpack(id))
+        tasks.push((task) => withRecordInError(row, () => this.#downloads.fetch(blob, task)));
+      await inParallel(tasks, shared.signal, (task, signal) => task({ ...shared, signal }));
+      return created;
     };
-    const name = this.#ready(rowOf(this.#deps.table, id)) ?? (await this.#asked.run(id, make, hold));
+    const name = this.#existing(rowOf(this.#deps.table, id)) ?? (await this.#calls.run(id, create, hold));
     hold.lease.add("snapshot", name);
     return name;
   }
 
-  /** A read-only view of a record's tree. */
+  /** Mounts the tree of a record read-only. */
   async mount(id: RecordId, hold: Hold): Promise<MountedTree> {
     const { snapshotter, mounts } = this.#deps;
-    return await this.reading(id, async () => {
+    return await this.withSnapshot(id, async () => {
       const name = await this.of(id, hold);
       return name === undefined ? await this.#mountScratch(hold) : await mounts.mount(await snapshotter.mounts(name));
     });
   }
 
   /**
-   * Does something with a record's snapshot. If that fails because directories of it are gone, whatever became of them, the
-   * snapshots are made anew of their blobs and it is tried again; what cannot be made fails with the record's id in the
-   * error's details, so that a build can do without the record.
+   * Runs `work`, which uses the snapshot of a record. If it fails and directories of the snapshot are missing, removes the
+   * damaged snapshots from their records and retries once, which creates them again from their blobs.
    */
-  async reading<T>(id: RecordId, work: () => Promise<T>): Promise<T> {
+  async withSnapshot<T>(id: RecordId, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -80,16 +85,17 @@ export class Snapshots {
     }
   }
 
-  /** Has the blob's bytes in the content store, fetching them from where they are if need be. */
-  async fetch(blob: BlobFace, hold: Hold): Promise<void> {
-    await this.#arrivals.fetch(blob, hold);
+  /** Fetches a blob unless it is in the content store. */
+  async fetch(blob: BlobForm, hold: Hold): Promise<void> {
+    await this.#downloads.fetch(blob, hold);
   }
 
   /**
-   * Does something with a blob's bytes in the content store, fetching them if need be. If it fails because they are damaged, they
-   * are fetched anew and it is tried again; where that cannot be, `damagedBlobOf` tells the error.
+   * Runs `work`, which reads a blob from the content store, after fetching the blob if necessary. If `work` fails and the blob
+   * is damaged, fetches the blob again and retries once.
+   * @throws {VarveError} `storage` if a damaged blob cannot be fetched again; `damagedBlobOf` recognises this error.
    */
-  async readingBlob<T>(blob: BlobFace, hold: Hold, work: () => Promise<T>): Promise<T> {
+  async withBlob<T>(blob: BlobForm, hold: Hold, work: () => Promise<T>): Promise<T> {
     await this.fetch(blob, hold);
     try {
       return await work();
@@ -100,7 +106,7 @@ export class Snapshots {
     try {
       await this.fetch(blob, hold);
     } catch (error) {
-      throw isVarveError(error, "cancelled") ? error : unmendable(blob, error);
+      throw isVarveError(error, "cancelled") ? error : unrecoverableBlob(blob, error);
     }
     return await work();
   }
@@ -118,93 +124,97 @@ export class Snapshots {
     };
   }
 
-  /** As `of`, for one snapshot of those that were asked for. */
-  async #have(id: RecordId, hold: Hold): Promise<string> {
+  /** Like `of`, but leaves it to the unpacking of each layer to start its download. */
+  async #createOnce(id: RecordId, hold: Hold): Promise<string> {
     const row = rowOf(this.#deps.table, id);
-    const name = this.#ready(row) ?? (await this.#made.run(id, (held) => this.#tryMake(row, held), hold));
+    const name = this.#existing(row) ?? (await this.#creations.run(id, (shared) => this.#create(row, shared), hold));
     hold.lease.add("snapshot", name);
     return name;
   }
 
-  /** The records and blobs that a layer still has to be unpacked of, lowest first: so they are wanted, and had best come. */
-  #missing(id: RecordId): (readonly [RecordRow, BlobFace])[] {
+  /** Returns the records whose blobs are not unpacked yet, lowest first. Callers fetch the blobs in this order. */
+  #layersToUnpack(id: RecordId): (readonly [RecordRow, BlobForm])[] {
     const { table, snapshotter } = this.#deps;
-    const blobs: [RecordRow, BlobFace][] = [];
+    const blobs: [RecordRow, BlobForm][] = [];
     for (
       let row = table.get(id);
       row?.kind === "layer" && row.blob !== undefined;
       row = table.get(row.parents[0] ?? "")
     ) {
-      if (this.#ready(row) !== undefined || (row.chainId !== undefined && snapshotter.stat(row.chainId) !== undefined))
-        break;
+      const sameContent = row.chainId === undefined ? undefined : snapshotter.stat(row.chainId);
+      if (this.#existing(row) !== undefined || sameContent !== undefined) break;
       blobs.unshift([row, row.blob]);
     }
     return blobs;
   }
 
-  #ready({ snapshot }: RecordRow): string | undefined {
+  #existing({ snapshot }: RecordRow): string | undefined {
     return snapshot !== undefined && this.#deps.snapshotter.stat(snapshot) !== undefined ? snapshot : undefined;
   }
 
-  /** Lets go of all snapshots of a record that miss a directory, their own or one below. Returns whether there were any. */
+  /** Removes from their records all snapshots below a record that lack a directory. Returns whether there were any. */
   async #forgetDamaged(id: RecordId): Promise<boolean> {
     const { table } = this.#deps;
     const damaged: RecordRow[] = [];
     for (const row of [...layersOf(table, id), rowOf(table, id)]) {
-      const name = this.#ready(row);
-      if (name !== undefined && !(await this.#isWhole(name))) damaged.push(row);
+      const name = this.#existing(row);
+      if (name !== undefined && !(await this.#hasAllDirectories(name))) damaged.push(row);
     }
     for (const row of damaged) table.forgetSnapshot(row.id);
     return damaged.length > 0;
   }
 
-  async #isWhole(name: string): Promise<boolean> {
+  async #hasAllDirectories(name: string): Promise<boolean> {
     const spec = await this.#deps.snapshotter.mounts(name);
     return (spec.kind === "bind" ? [spec.source] : spec.lower).every((path) => existsSync(path));
   }
 
-  /** A name for a snapshot: the given one, unless that of a damaged one. */
-  async #freeName(name: string): Promise<{ name: string; exists: boolean }> {
+  /** Returns the given name, and whether a snapshot with this name exists. If that snapshot is damaged, returns a new name. */
+  async #usableName(name: string): Promise<{ name: string; exists: boolean }> {
     if (this.#deps.snapshotter.stat(name) === undefined) return { name, exists: false };
-    return (await this.#isWhole(name)) ? { name, exists: true } : { name: temporaryKey(name), exists: false };
+    if (await this.#hasAllDirectories(name)) return { name, exists: true };
+    return { name: temporaryKey(name), exists: false };
   }
 
-  async #tryMake(row: RecordRow, hold: Hold): Promise<string> {
-    return await aboutRecord(row, async () => {
-      const name = row.kind === "merge" ? await this.#stack(row, hold) : await this.#unpack(row, hold);
+  async #create(row: RecordRow, hold: Hold): Promise<string> {
+    return await withRecordInError(row, async () => {
+      const name = row.kind === "merge" ? await this.#merge(row, hold) : await this.#unpack(row, hold);
       this.#deps.table.setSnapshot(row.id, name);
       return name;
     });
   }
 
-  async #stack(row: RecordRow, hold: Hold): Promise<string> {
-    const parts = await inParallel([...row.parents.entries()], hold.signal, ([index, id], signal) =>
-      index === 0 ? this.of(id, { ...hold, signal }) : this.#part(id, { ...hold, signal }),
+  async #merge(row: RecordRow, hold: Hold): Promise<string> {
+    const snapshots = await inParallel([...row.parents.entries()], hold.signal, ([index, id], signal) =>
+      index === 0 ? this.of(id, { ...hold, signal }) : this.#forMerge(id, { ...hold, signal }),
     );
-    const parents = parts.filter((name) => name !== undefined);
-    const { name, exists } = await this.#freeName(`merge-${row.id}`);
-    if (!exists) await commitUnlessThere(this.#deps.snapshotter.merge(name, parents, hold));
+    const parents = snapshots.filter((name) => name !== undefined);
+    const { name, exists } = await this.#usableName(`merge-${row.id}`);
+    if (!exists) await commitIfAbsent(this.#deps.snapshotter.merge(name, parents, hold));
     return name;
   }
 
-  /** A record's snapshot for a stack. What a layer on nothing deletes counts there: it has a form that keeps it. */
-  async #part(id: RecordId, hold: Hold): Promise<string | undefined> {
+  /**
+   * Returns the snapshot of a record for merging it on top of others. A layer without a parent has a second snapshot for this,
+   * which keeps its whiteouts, because merging applies them to the layers below.
+   */
+  async #forMerge(id: RecordId, hold: Hold): Promise<string | undefined> {
     const row = rowOf(this.#deps.table, id);
     const { blob } = row;
     if (!this.#deps.snapshotter.stacksMerges || row.kind !== "layer" || row.parents.length > 0)
       return await this.of(id, hold);
-    if (blob === undefined || !(await this.#deletes(blob, hold))) return await this.of(id, hold);
-    const { name, exists } = await this.#freeName(`deletions-${blob.diffId}`);
+    if (blob === undefined || !(await this.#hasWhiteouts(blob, hold))) return await this.of(id, hold);
+    const { name, exists } = await this.#usableName(`deletions-${blob.diffId}`);
     if (exists) hold.lease.add("snapshot", name);
-    else await this.#unpackStored(blob, { name, parent: undefined, deletions: true }, hold);
+    else await this.#unpackStored(blob, { name, parent: undefined, keepWhiteouts: true }, hold);
     return name;
   }
 
-  async #deletes(blob: BlobFace, hold: Hold): Promise<boolean> {
+  async #hasWhiteouts(blob: BlobForm, hold: Hold): Promise<boolean> {
     const { content } = this.#deps;
     const known = content.info(blob.digest)?.labels.get(WHITEOUTS);
     if (known !== undefined) return known === "true";
-    const found = await this.readingBlob(blob, hold, () => hasWhiteouts(blob, content, hold.signal));
+    const found = await this.withBlob(blob, hold, () => hasWhiteouts(blob, content, hold.signal));
     content.label(blob.digest, { [WHITEOUTS]: String(found) });
     return found;
   }
@@ -213,28 +223,31 @@ export class Snapshots {
     const { blob } = row;
     if (blob === undefined)
       throw new VarveError("not-found", `Cannot use record ${row.id}: it has neither a snapshot nor a blob`);
-    const { name, exists } = await this.#freeName(row.chainId ?? `layer-${row.id}`);
+    const { name, exists } = await this.#usableName(row.chainId ?? `layer-${row.id}`);
     if (exists) return name;
-    await using arrival = this.#arrivals.begin(blob, hold);
+    await using download = this.#downloads.begin(blob, hold);
     const below = row.parents[0] ?? SCRATCH;
-    const parent = below === SCRATCH ? undefined : await this.#have(below, hold);
-    await this.#unpackArrival(arrival, blob, { name, parent }, hold);
+    const parent = below === SCRATCH ? undefined : await this.#createOnce(below, hold);
+    await this.#unpackDownload(download, blob, { name, parent }, hold);
     return name;
   }
 
-  /** Unpacks a blob while it comes; once more, if it came although that failed: what came first, or was here, may be wrong. */
-  async #unpackArrival(arrival: Arrival, blob: BlobFace, target: UnpackTarget, hold: Hold): Promise<void> {
+  /**
+   * Unpacks a blob while it is downloaded. If that fails but the download completes, unpacks the blob again from the store: the
+   * first bytes may have been those of a bad mirror.
+   */
+  async #unpackDownload(download: Download, blob: BlobForm, target: UnpackTarget, hold: Hold): Promise<void> {
     try {
-      await unpackBlob(blob, arrival.bytes(), target, { deps: this.#deps, hold });
+      await unpackBlob(blob, download.bytes(), target, { deps: this.#deps, hold });
     } catch (error) {
       if (isVarveError(error, "cancelled")) throw error;
-      await arrival.whole;
+      await download.completed;
       await this.#unpackStored(blob, target, hold);
     }
   }
 
-  async #unpackStored(blob: BlobFace, target: UnpackTarget, hold: Hold): Promise<void> {
-    await this.readingBlob(blob, hold, async () => {
+  async #unpackStored(blob: BlobForm, target: UnpackTarget, hold: Hold): Promise<void> {
+    await this.withBlob(blob, hold, async () => {
       const bytes = this.#deps.content.open(blob.digest, { signal: hold.signal });
       await unpackBlob(blob, bytes, target, { deps: this.#deps, hold });
     });

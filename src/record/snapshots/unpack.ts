@@ -4,9 +4,9 @@ import type { ContentStore } from "../../content/index.ts";
 import { type Bytes, decompress } from "../../io/index.ts";
 import { applyLayer, readTar } from "../../layer/index.ts";
 import type { Snapshotter } from "../../snapshot/index.ts";
-import { commitUnlessThere, temporaryKey } from "../keys.ts";
+import { commitIfAbsent, temporaryKey } from "../keys.ts";
 import type { MountPoints } from "./mount-points.ts";
-import type { BlobFace, Hold } from "../types.ts";
+import type { BlobForm, Hold } from "../types.ts";
 
 export interface UnpackDeps {
   readonly snapshotter: Snapshotter;
@@ -14,19 +14,22 @@ export interface UnpackDeps {
 }
 
 export interface UnpackTarget {
-  /** The committed snapshot to make. */
+  /** Name of the committed snapshot to create. */
   readonly name: string;
   readonly parent: string | undefined;
-  /** Keep what the layer deletes, for a stack it becomes a part of; a layer on nothing has nothing to delete otherwise. */
-  readonly deletions?: boolean | undefined;
+  /**
+   * Keep the whiteouts of a layer without a parent, for use in a merge: there they hide files of the layers below it. Default
+   * false.
+   */
+  readonly keepWhiteouts?: boolean | undefined;
 }
 
 /**
- * Unpacks a blob into a snapshot, which is committed once the stream of its bytes has ended. Throws `corrupt`, and leaves
- * nothing, if it is not its diffID.
+ * Unpacks a blob into a new snapshot, and commits the snapshot after the last byte. Removes the snapshot on failure.
+ * @throws {VarveError} `corrupt` if the archive does not match the diffID of the blob.
  */
 export async function unpackBlob(
-  blob: BlobFace,
+  blob: BlobForm,
   bytes: Bytes,
   target: UnpackTarget,
   { deps, hold }: { readonly deps: UnpackDeps; readonly hold: Hold },
@@ -36,7 +39,7 @@ export async function unpackBlob(
   const spec = await snapshotter.prepare(key, target.parent, hold);
   try {
     const layer = { diffId: blob.diffId, what: `layer ${blob.digest}`, signal: hold.signal };
-    const upper = spec.kind === "overlay" || target.deletions === true ? snapshotter.upperDir(key) : undefined;
+    const upper = spec.kind === "overlay" || target.keepWhiteouts === true ? snapshotter.upperDir(key) : undefined;
     if (upper === undefined) {
       await using tree = await deps.mounts.mount(spec);
       await applyLayer(bytes, tree.path, { ...layer, format: "plain" });
@@ -45,15 +48,15 @@ export async function unpackBlob(
         target.parent === undefined ? undefined : await deps.mounts.mount(await snapshotter.mounts(target.parent));
       await applyLayer(bytes, upper, { ...layer, format: "overlay", lowerView: below?.path });
     }
-    await commitUnlessThere(snapshotter.commit(target.name, key, hold));
+    await commitIfAbsent(snapshotter.commit(target.name, key, hold));
   } finally {
     if (snapshotter.stat(key) !== undefined) await snapshotter.remove(key);
   }
 }
 
-/** Whether a layer deletes anything of what it is put upon. Nothing is said of a damaged blob. */
+/** Returns whether a layer contains whiteouts. Verifies the blob first, so that the answer is never that of a damaged blob. */
 export async function hasWhiteouts(
-  blob: BlobFace,
+  blob: BlobForm,
   content: ContentStore,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {

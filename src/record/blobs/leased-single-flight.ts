@@ -3,11 +3,11 @@ import { SingleFlight } from "../../io/index.ts";
 import type { Hold } from "../types.ts";
 
 /**
- * Work that callers share, once for each key. It has a lease of its own until it ends: a caller that leaves, and gives his
- * lease back, takes nothing from the others. So what is made must be kept by something else when the work ends, such as a
- * record; and by each caller's lease from then on.
+ * Runs work once per key for all concurrent callers (see `SingleFlight`), under a lease of its own. A caller that is cancelled
+ * and releases its lease therefore takes nothing away from the others. The lease is released when the work ends, so the work
+ * must attach its results to something else, such as a record; each caller then adds them to its own lease.
  */
-export class LeasedFlights<K, T> {
+export class LeasedSingleFlight<K, T> {
   readonly #flights = new SingleFlight<K, T>();
   readonly #content: ContentStore;
 
@@ -15,7 +15,10 @@ export class LeasedFlights<K, T> {
     this.#content = content;
   }
 
-  /** Does the work, or waits for the same that is under way. It is cancelled when all callers have gone, and tells its waits to the first. */
+  /**
+   * Runs `work`, or joins the run with the same key. The run is cancelled when all its callers are cancelled. It reports waits
+   * for other machines to the `onWait` of its first caller.
+   */
   async run(key: K, work: (hold: Hold) => Promise<T>, { signal, onWait }: Omit<Hold, "lease">): Promise<T> {
     const leased = async (shared: AbortSignal): Promise<T> => {
       await using lease = await this.#content.lease();
