@@ -1,3 +1,4 @@
+import { type Digest, parseGoTime } from "../core/index.ts";
 import { type LocalImages, holdImage } from "../images/index.ts";
 import {
   ImageRelations,
@@ -6,9 +7,7 @@ import {
   imageFields,
   matchesPlatform,
   openRelated,
-  parseTime,
 } from "../image/index.ts";
-import type { Digest } from "../core/index.ts";
 import type { Hold } from "../record/index.ts";
 import { equalConfigs } from "./equal-configs.ts";
 import { restoredDocuments, storeRestored } from "./restore.ts";
@@ -55,7 +54,7 @@ function takeSource(source: LocalImage, parent: LocalImage | undefined, store: L
 
 function sourceCandidate(match: SourceMatch, step: ProbeStep, below: Below | undefined, store: LocalImages): Candidate {
   const { source, n, last } = match;
-  const created = parseTime(source.config.history[n]?.created ?? "") ?? 0n;
+  const created = parseGoTime(source.config.history[n]?.created ?? "") ?? 0n;
   if (last && equalConfigs(source.config.config ?? {}, imageFields(step.runConfig))) {
     const take = (parent: LocalImage | undefined, hold: Hold): Promise<LocalImage | undefined> =>
       Promise.resolve(holdImage(source, store, hold) ? takeSource(source, parent, store) : undefined);

@@ -1,4 +1,4 @@
-import { digestOf, type Digest } from "../core/index.ts";
+import { type Digest, compareBytes, digestOf } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
 import type { NodeKind } from "./types.ts";
 
@@ -63,7 +63,5 @@ export function isKeptXattr(name: string): boolean {
 
 /** The attributes that count, in the order of their names. */
 export function keptXattrs(xattrs: readonly Xattr[]): Xattr[] {
-  return xattrs
-    .filter(([name]) => isKeptXattr(name))
-    .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return xattrs.filter(([name]) => isKeptXattr(name)).sort(([a], [b]) => compareBytes(a, b));
 }

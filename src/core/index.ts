@@ -1,11 +1,15 @@
+export * from "./byte-order.ts";
 export * from "./descriptor.ts";
 export * from "./digest.ts";
+export * from "./env.ts";
 export * from "./error.ts";
 export * from "./error-code.ts";
 export type * from "./error-details.ts";
 export * from "./go/bool.ts";
+export * from "./go/duration.ts";
 export * from "./go/json.ts";
 export * from "./go/quote.ts";
+export * from "./go/time.ts";
 export * from "./limits.ts";
 export * from "./machine-errors.ts";
 export * from "./mediatype.ts";

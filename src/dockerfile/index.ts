@@ -1,17 +1,17 @@
 export { ExpansionBudget } from "./expand/budget.ts";
 export { csvFields } from "./parse/csv.ts";
-export { detectSyntax, directive, type Directive } from "./parse/directives.ts";
+export { type Directive, detectSyntax, directive } from "./parse/directives.ts";
 export {
   type EscapeToken,
-  expand,
-  type Expansion,
   type ExpandOptions,
+  type Expansion,
   NO_VARIABLES,
   type Variables,
+  expand,
 } from "./expand/expand.ts";
 export * from "./expand/expand-instruction.ts";
 export { atRange, fault, hasPlace, located, withPlace } from "./source/fault.ts";
-export { chompHeredoc, type HeredocHead, tryHeredocHead } from "./parse/heredoc.ts";
+export { type HeredocHead, chompHeredoc, tryHeredocHead } from "./parse/heredoc.ts";
 export * from "./parse/ignore-choice.ts";
 export type * from "./parse/instruction.ts";
 export { JSON_HINT, looksLikeJson } from "./parse/json-form.ts";
@@ -19,6 +19,10 @@ export * from "./lint/lint.ts";
 export * from "./lint/rules.ts";
 export * from "./parse/parse.ts";
 export { parseMount } from "./parse/parse-mount.ts";
-export { parseBinarySize, parseBool, parseDuration } from "./parse/quantity.ts";
+export { parseBinarySize } from "./parse/quantity.ts";
 export * from "./source/source.ts";
 export { didYouMean, suggestion } from "./parse/suggest.ts";
+export { exposedPorts } from "./values/expose.ts";
+export { type GitRef, isGitSource, isHttpSource, parseGitRef } from "./values/git-ref.ts";
+export { checkSignal } from "./values/stop-signal.ts";
+export { checkVariables } from "./values/variables.ts";

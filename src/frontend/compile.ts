@@ -11,7 +11,7 @@ import { type PassResult, runPass } from "./dispatch/pass.ts";
 import { type Plan, makePlan } from "./stages/plan.ts";
 import type { MissingBases } from "./stages/resolve.ts";
 import type { StageState } from "./dispatch/stage-state.ts";
-import { rfc3339 } from "./config/history.ts";
+import { historyTime } from "./config/history.ts";
 
 const EPOCH = "SOURCE_DATE_EPOCH";
 
@@ -33,7 +33,7 @@ async function readEpoch(
 ): Promise<number | undefined> {
   if (text === "context") return contextTime(context, host, signal);
   if (!/^[+-]?\d{1,15}$/.test(text)) throw fault(`invalid ${EPOCH}: ${text}`);
-  rfc3339(Number(text));
+  historyTime(Number(text));
   return Number(text);
 }
 

@@ -1,12 +1,7 @@
 export { compileDockerfile, compilePlatforms } from "./compile.ts";
-export { exposedPorts } from "./dispatch/expose.ts";
-export { setEnv } from "./config/image.ts";
-export { checkVariables } from "./dispatch/stage-state.ts";
-export { type GitRef, gitContext, isHttpSource, parseGitRef } from "./git-ref.ts";
-export { goDuration, goList, goQuoteList } from "./config/go-format.ts";
+export { gitContext } from "./git-state.ts";
 export type { ContainerConfig, ImageConfig } from "./config/image.ts";
 export { parseNamedContext } from "./stages/named-context.ts";
 export * from "./options.ts";
 export * from "./outline.ts";
 export type { Wanted } from "./dispatch/stage-state.ts";
-export { checkSignal } from "./dispatch/stop-signal.ts";

@@ -3,6 +3,7 @@ import {
   type JsonValue,
   type OrderedJson,
   type PlatformJson,
+  compareBytes,
   goJson,
   goJsonIndented,
   sortKeys,
@@ -111,7 +112,7 @@ export function encodeImageConfig(image: ImageConfig): Buffer {
     ["rootfs", { type: image.rootfs.type, diff_ids: listOrNull(image.rootfs.diff_ids) }],
     ["history", listOrNull(image.history.map(historyEntry))],
   ]);
-  const sorted = [...fields].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const sorted = [...fields].sort(([a], [b]) => compareBytes(a, b));
   return Buffer.from(goJson(new Map(sorted)));
 }
 

@@ -27,6 +27,5 @@ export { matchesPlatform } from "./platform-match.ts";
 export { configPlatform, parseContainerConfig, readImageConfig } from "./read-config.ts";
 export { readIndex, readManifest, readManifestOrIndex } from "./read-manifest.ts";
 export { ImageRelations, type Relation } from "./relations.ts";
-export { formatTime, parseTime } from "./time.ts";
 export type * from "./types.ts";
 export { imageTables } from "./schema.ts";

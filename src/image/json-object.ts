@@ -1,5 +1,4 @@
-import { type Digest, type JsonValue, VarveError, isDigest } from "../core/index.ts";
-import { parseTime } from "./time.ts";
+import { type Digest, type JsonValue, VarveError, isDigest, parseGoTime } from "../core/index.ts";
 
 /** Documents of images are a few levels deep; this leaves room for fields nobody here knows. */
 const MAX_DEPTH = 64;
@@ -78,7 +77,7 @@ export class JsonObject {
   /** A time as Go reads one: RFC 3339. */
   time(key: string): string | undefined {
     return this.#typed(key, "a time", (value): value is string => {
-      return typeof value === "string" && !/[a-z]/.test(value) && parseTime(value) !== undefined;
+      return typeof value === "string" && !/[a-z]/.test(value) && parseGoTime(value) !== undefined;
     });
   }
 

@@ -1,11 +1,10 @@
-import { type Descriptor, type Digest, type Platform, isVarveError } from "../core/index.ts";
+import { type Descriptor, type Digest, type Platform, isVarveError, parseGoTime } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import type { Database } from "../state/index.ts";
 import { isImageEntry } from "./check.ts";
 import { loadDocument } from "./documents.ts";
 import { openImage } from "./open.ts";
 import { ImageRelations, type Relation } from "./relations.ts";
-import { parseTime } from "./time.ts";
 import type { ContainerConfig, ImageConfig, ImageLayer } from "./types.ts";
 
 /** Where the documents of images and what is known of them beside these are kept. */
@@ -110,5 +109,5 @@ async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
 
 /** Nanoseconds since 1970; undefined for an image that does not say when it was made. */
 export function createdAt({ created }: ImageConfig): bigint | undefined {
-  return typeof created === "string" ? parseTime(created) : undefined;
+  return typeof created === "string" ? parseGoTime(created) : undefined;
 }

@@ -1,7 +1,6 @@
+import { type Digest, type Platform, VarveError, formatGoTime, normalizePlatform, parseGoTime } from "../core/index.ts";
 import { isDeepStrictEqual } from "node:util";
-import { type Digest, type Platform, VarveError, normalizePlatform } from "../core/index.ts";
 import { type LayerOrigin, normalizeHistory } from "./history.ts";
-import { formatTime, parseTime } from "./time.ts";
 import type { HistoryEntry, ImageConfig } from "./types.ts";
 
 /** The search path of an image that sets none. */
@@ -48,7 +47,7 @@ function nanoseconds(epoch: number): bigint {
 }
 
 function isLater(time: string, epoch: number): boolean {
-  const ns = parseTime(time);
+  const ns = parseGoTime(time);
   if (ns === undefined)
     throw new VarveError("corrupt", `Cannot read image config: ${JSON.stringify(time.slice(0, 80))} is not a time`);
   return ns > nanoseconds(epoch);
@@ -64,7 +63,7 @@ function clampHistory(
   return history.map((entry, index) => {
     if (other < 0 || index < other) return entry;
     if (entry.created !== undefined && !isLater(entry.created, epoch)) return entry;
-    return { ...entry, created: formatTime(nanoseconds(epoch)) };
+    return { ...entry, created: formatGoTime(nanoseconds(epoch)) };
   });
 }
 
@@ -72,7 +71,7 @@ function creationTime(config: ImageConfig, history: readonly HistoryEntry[], epo
   const { created } = config;
   if (created === undefined) return history.findLast((entry) => entry.created !== undefined)?.created ?? null;
   if (created === null || epoch === undefined || !isLater(created, epoch)) return created;
-  return formatTime(nanoseconds(epoch));
+  return formatGoTime(nanoseconds(epoch));
 }
 
 /** Base64, which is how Go writes bytes in JSON. */

@@ -1,3 +1,4 @@
+import { type Digest, type Platform, VarveError, digestOf, formatGoTime, normalizePlatform } from "../core/index.ts";
 import {
   type ContainerConfig,
   type HistoryEntry,
@@ -6,10 +7,8 @@ import {
   ImageRelations,
   type LocalImage,
   type Relation,
-  formatTime,
   imageFields,
 } from "../image/index.ts";
-import { type Digest, type Platform, VarveError, digestOf, normalizePlatform } from "../core/index.ts";
 import { type Hold, type LayerBlob, type RecordId, SCRATCH } from "../record/index.ts";
 import type { LocalImages } from "./types.ts";
 import { documentsOf, writeDocuments } from "./write.ts";
@@ -92,7 +91,7 @@ function historyEntry({ createdBy, author, comment }: CommitRequest, created: st
 export async function commitImage(request: CommitRequest, store: LocalImages, hold: Hold): Promise<LocalImage> {
   const { parent, author, platform } = request;
   const added = await newLayers(request, store, hold);
-  const created = formatTime(request.created ?? now());
+  const created = formatGoTime(request.created ?? now());
   const config: Omit<ImageConfig, "rootfs"> = {
     created,
     ...(author !== undefined && author !== "" && { author }),

@@ -1,5 +1,5 @@
-import { type Digest, type Platform, hostPlatform } from "../core/index.ts";
-import { type HistoryEntry, ImageRelations, type LocalImage, openLocalImage, parseTime } from "../image/index.ts";
+import { type Digest, type Platform, hostPlatform, parseGoTime } from "../core/index.ts";
+import { type HistoryEntry, ImageRelations, type LocalImage, openLocalImage } from "../image/index.ts";
 import { requireImage } from "./find.ts";
 import type { LocalImages } from "./types.ts";
 
@@ -47,7 +47,7 @@ export function historyRows(store: LocalImages, image: Historic): HistoryRow[] {
         id: owner?.id,
         names: owner === undefined ? [] : relations.names(owner.manifest),
         entry,
-        created: parseTime(entry.created ?? ""),
+        created: parseGoTime(entry.created ?? ""),
         size: layer?.size ?? 0,
         layer: layer?.digest,
       };

@@ -1,10 +1,9 @@
-import { type Descriptor, type Digest, Limits, MediaType, type Platform } from "../core/index.ts";
+import { type Descriptor, type Digest, Limits, MediaType, type Platform, formatGoTime } from "../core/index.ts";
 import {
   type ContainerConfig,
   type ImageConfig,
   encodeImageConfig,
   encodeManifest,
-  formatTime,
   keepUntagged,
   linkImage,
   nameImage,
@@ -65,7 +64,7 @@ export async function importRootfs(store: LocalImages, archive: Bytes, options: 
 }
 
 function configOf(diffId: Digest, { platform, config = {}, comment }: ImportOptions): ImageConfig {
-  const created = formatTime(BigInt(Date.now()) * 1_000_000n);
+  const created = formatGoTime(BigInt(Date.now()) * 1_000_000n);
   const { os, architecture, variant } = platform;
   return {
     created,

@@ -1,5 +1,6 @@
+import { formatGoTime } from "../core/index.ts";
 import { recordOf } from "./records.ts";
-import { type ImageConfig, ImageRelations, type LocalImage, formatTime } from "../image/index.ts";
+import { type ImageConfig, ImageRelations, type LocalImage } from "../image/index.ts";
 import type { Hold } from "../record/index.ts";
 import { asImageLayer, now } from "./commit.ts";
 import type { LocalImages } from "./types.ts";
@@ -39,7 +40,7 @@ export async function squashImage(
 }
 
 function squashedConfig({ id, config }: LocalImage, base: LocalImage | undefined): Omit<ImageConfig, "rootfs"> {
-  const created = formatTime(now());
+  const created = formatGoTime(now());
   const kept = base?.config.history.length ?? 0;
   const entries = config.history.map((entry, at) => (at < kept ? entry : { ...entry, empty_layer: true }));
   const comment = base === undefined ? `create new from ${id}` : `merge ${id} to ${base.id}`;

@@ -1,5 +1,5 @@
-import { errnoOf } from "../core/index.ts";
-import { byteStringOf, pathOfByteString, type ByteString } from "../linux/index.ts";
+import { compareBytes, errnoOf } from "../core/index.ts";
+import { type ByteString, byteStringOf, pathOfByteString } from "../linux/index.ts";
 import { basePath, cleanPath, dirPath, hasGlob, joinPath, matchGlob } from "../pattern/index.ts";
 import { readNames, statEntry } from "../contenthash/index.ts";
 import { readlinkSync } from "node:fs";
@@ -95,6 +95,6 @@ function withoutNested(paths: readonly string[]): string[] | undefined {
 export function followPatterns(root: ByteString, paths: readonly string[]): string[] | undefined {
   const follower = new Follower(root);
   for (const path of paths) follower.follow(path);
-  const found = [...follower.found].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const found = [...follower.found].sort(compareBytes);
   return withoutNested(found);
 }

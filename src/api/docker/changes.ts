@@ -1,3 +1,4 @@
+import { withEnv } from "../../core/index.ts";
 import { VarveError } from "../../core/index.ts";
 import { type Instruction, parseDockerfile } from "../../dockerfile/index.ts";
 import type { ContainerConfig } from "../../image/index.ts";
@@ -37,7 +38,7 @@ function applyChange(config: ContainerConfig, change: Instruction): ContainerCon
     case "entrypoint":
       return { ...config, Entrypoint: commandOf(change.command) };
     case "env":
-      return { ...config, Env: change.variables.reduce(withVariable, config.Env ?? []) };
+      return { ...config, Env: withEnv(config.Env ?? [], change.variables) };
     case "expose":
       return { ...config, ExposedPorts: new Set([...(config.ExposedPorts ?? []), ...change.ports.map(withProtocol)]) };
     case "label":
@@ -74,15 +75,6 @@ function applyChange(config: ContainerConfig, change: Instruction): ContainerCon
 
 function commandOf({ form, args }: { readonly form: "shell" | "exec"; readonly args: readonly string[] }): string[] {
   return form === "shell" ? [...SHELL, ...args] : [...args];
-}
-
-function withVariable(
-  env: readonly string[],
-  { key, value }: { readonly key: string; readonly value: string },
-): string[] {
-  const entry = `${key}=${value}`;
-  const at = env.findIndex((each) => each.startsWith(`${key}=`));
-  return at < 0 ? [...env, entry] : env.with(at, entry);
 }
 
 function withProtocol(port: string): string {

@@ -1,3 +1,5 @@
+import { compareBytes } from "../byte-order.ts";
+
 /** A JSON value; `undefined` fields are left out, as by `JSON.stringify`. */
 export type JsonValue =
   | string
@@ -76,8 +78,6 @@ export function goJsonIndented(value: OrderedJson): string {
 export function sortKeys(value: JsonValue): OrderedJson {
   if (Array.isArray(value)) return value.map((item: JsonValue) => sortKeys(item));
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value as Record<string, JsonValue>).sort(([a], [b]) =>
-    Buffer.compare(Buffer.from(a), Buffer.from(b)),
-  );
+  const entries = Object.entries(value as Record<string, JsonValue>).sort(([a], [b]) => compareBytes(a, b));
   return new Map(entries.map(([key, item]) => [key, sortKeys(item)]));
 }

@@ -1,9 +1,8 @@
-import { goQuote } from "../../core/index.ts";
+import { goQuote, parseGoBool } from "../../core/index.ts";
 import { trimSpace } from "../../pattern/index.ts";
 import { readDirective } from "../parse/directives.ts";
 import { fault } from "../source/fault.ts";
 import { LINT_RULES, type LintRule, type LintRuleName } from "./rules.ts";
-import { parseBool } from "../parse/quantity.ts";
 import type { SourceRange } from "../source/source.ts";
 
 /** One finding. It never stops a build, unless the `error` option of the checks says so. */
@@ -52,7 +51,7 @@ export function parseLintOptions(text: string): LintOptions {
 }
 
 function readError(part: string, value: string): boolean {
-  const error = parseBool(value);
+  const error = parseGoBool(value);
   if (error === undefined) throw fault(`failed to parse check option ${goQuote(part)}`, part);
   return error;
 }

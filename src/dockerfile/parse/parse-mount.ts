@@ -1,8 +1,8 @@
-import { goQuote, messageOf } from "../../core/index.ts";
+import { goQuote, messageOf, parseGoBool } from "../../core/index.ts";
 import { csvFields } from "./csv.ts";
 import { fault } from "../source/fault.ts";
 import type { CacheSharing, MountType, RunDevice, RunMount } from "./instruction.ts";
-import { parseBinarySize, parseBool, parseUint32 } from "./quantity.ts";
+import { parseBinarySize, parseUint32 } from "./quantity.ts";
 import { didYouMean, suggestion } from "./suggest.ts";
 
 const TYPES: readonly MountType[] = ["bind", "cache", "tmpfs", "secret", "ssh"];
@@ -20,7 +20,7 @@ function invalid(key: string, value: string): never {
 }
 
 function bool(value: string, key: string): boolean {
-  return parseBool(value) ?? invalid(key, value);
+  return parseGoBool(value) ?? invalid(key, value);
 }
 
 function number(value: string, key: string, base: 8 | 10): number {

@@ -1,3 +1,4 @@
+import { isHttpSource } from "../../dockerfile/index.ts";
 import { type Edge, type State, http, internalName } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { ImageSource } from "../../source/index.ts";
@@ -5,13 +6,7 @@ import type { Result } from "../ops/result.ts";
 import type { Store } from "../store/store.ts";
 import { join, resolve } from "node:path";
 import { VarveError } from "../../core/index.ts";
-import {
-  type MainContext,
-  type NamedContext,
-  gitContext,
-  isHttpSource,
-  parseNamedContext,
-} from "../../frontend/index.ts";
+import { type MainContext, type NamedContext, gitContext, parseNamedContext } from "../../frontend/index.ts";
 import { contextDirectory } from "./directory.ts";
 import type { ArgumentOptions } from "../options/build-arguments.ts";
 import type { BuildContext, BuildOptions, DockerfileSource } from "../options/options.ts";

@@ -1,6 +1,6 @@
+import { VarveError, compareBytes } from "../../core/index.ts";
 import { type Hold, type MutableLayer, SCRATCH, execDescription } from "../../record/index.ts";
 import { join, posix } from "node:path";
-import { VarveError } from "../../core/index.ts";
 import type { RunMount } from "../../exec/index.ts";
 import { Root } from "../../linux/index.ts";
 import { type BindMount, type CacheMount, EMPTY, type Mount, ROOT_MOUNT, SKIP_OUTPUT } from "../../llb/index.ts";
@@ -58,7 +58,7 @@ export async function openMounts(all: readonly Mount[], cwd: string, context: Co
         });
     } else mounts.push(...(await openOther(mount, targetOf(mount, cwd), context)));
   }
-  mounts.sort((a, b) => Buffer.compare(Buffer.from(a.target), Buffer.from(b.target)));
+  mounts.sort((a, b) => compareBytes(a.target, b.target));
   if (root === undefined) throw new VarveError("invalid-build", "Cannot run step: it has no root filesystem");
   return {
     rootfs: root.path,

@@ -1,12 +1,5 @@
-import { VarveError, messageOf } from "../../core/index.ts";
-import {
-  type Dockerfile,
-  type LintOptions,
-  didYouMean,
-  parseBool,
-  parseLintOptions,
-  suggestion,
-} from "../../dockerfile/index.ts";
+import { VarveError, messageOf, parseGoBool } from "../../core/index.ts";
+import { type Dockerfile, type LintOptions, didYouMean, parseLintOptions, suggestion } from "../../dockerfile/index.ts";
 import type { BuildOptions } from "./options.ts";
 
 /**
@@ -49,7 +42,7 @@ export interface ArgumentOptions {
 /** Reads them. Throws `invalid-argument` for one that BuildKit refuses. */
 export function argumentOptions({ buildArgs = {}, platforms = [], sourceDateEpoch }: BuildOptions): ArgumentOptions {
   const given = new Map(Object.entries(buildArgs));
-  const isTrue = (name: string): boolean => parseBool(given.get(name) ?? "") === true;
+  const isTrue = (name: string): boolean => parseGoBool(given.get(name) ?? "") === true;
   if (isTrue("BUILDKIT_DISABLE_FILEOP"))
     throw refused('support for "BUILDKIT_DISABLE_FILEOP" build-arg was removed in BuildKit 0.11');
   const cacheNamespace = given.get("BUILDKIT_CACHE_MOUNT_NS") ?? "";
@@ -73,7 +66,7 @@ function refused(why: string): VarveError {
 
 function multiPlatform(text: string, hasMany: boolean): boolean {
   if (text === "") return hasMany;
-  const wanted = parseBool(text);
+  const wanted = parseGoBool(text);
   if (wanted === undefined) throw refused(`invalid boolean value for multi-platform: ${text}`);
   if (!wanted && hasMany) throw refused("conflicting config: returning multiple target platforms is not allowed");
   return wanted;

@@ -1,15 +1,21 @@
-import { Limits, VarveError } from "../../core/index.ts";
+import { Limits, VarveError, formatGoTime } from "../../core/index.ts";
 import type { ImageConfig } from "./image.ts";
 
 const COMMENT = "buildkit.dockerfile.v0";
+/** The years 1 to 9999, in seconds since 1970. */
+const EARLIEST = -62_135_596_800;
 const LATEST = 253_402_300_799;
 
-/** RFC 3339 of seconds since 1970, as Go writes it; throws `invalid-argument` outside the years 1 to 9999. */
-export function rfc3339(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  if (!Number.isInteger(seconds) || seconds > LATEST || Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1)
-    throw new VarveError("invalid-argument", `Cannot use ${seconds} as a time: its year has more than four digits`);
-  return date.toISOString().replace(".000Z", "Z");
+/**
+ * Formats a time of the history as Go does.
+ *
+ * @param seconds - Seconds since 1970.
+ * @throws {VarveError} `invalid-argument` outside the years 1 to 9999.
+ */
+export function historyTime(seconds: number): string {
+  if (!Number.isInteger(seconds) || seconds < EARLIEST || seconds > LATEST)
+    throw new VarveError("invalid-argument", `Cannot use ${seconds} as a time: its year is not from 1 to 9999`);
+  return formatGoTime(BigInt(seconds) * 1_000_000_000n);
 }
 
 /** Characters of each image's history: a config past its limit could not be read back. */
@@ -37,7 +43,7 @@ export function addHistory(
 ): void {
   grow(image, createdBy.length);
   image.history.push({
-    ...(epoch === undefined ? {} : { created: rfc3339(epoch) }),
+    ...(epoch === undefined ? {} : { created: historyTime(epoch) }),
     created_by: createdBy,
     comment: COMMENT,
     ...(layer === "empty" ? { empty_layer: true } : {}),

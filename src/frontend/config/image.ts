@@ -1,7 +1,15 @@
-import { type Digest, type Platform, VarveError, normalizePlatform } from "../../core/index.ts";
 import {
-  type HistoryEntry,
+  type Digest,
+  type EnvVariable,
+  type Platform,
+  VarveError,
+  indexEnv,
+  normalizePlatform,
+  setEnvEntries,
+} from "../../core/index.ts";
+import {
   type ContainerConfig as StoredConfig,
+  type HistoryEntry,
   type ImageConfig as StoredImage,
   readImageConfig,
 } from "../../image/index.ts";
@@ -158,44 +166,19 @@ export function addEntries<N extends MapName>(
   config[name] = map as ContainerConfig[N];
 }
 
-/** A list of variables that only one config has, so that one can be set without a copy of the others. */
-interface OwnEnv {
-  readonly env: string[];
-  /** Where each name stands. */
-  readonly places: Map<string, number>;
-}
-
-const ownEnvs = new WeakMap<readonly string[], OwnEnv>();
-
-function ownEnv(entries: readonly string[]): OwnEnv {
-  const own: OwnEnv = { env: [...entries], places: new Map() };
-  for (const [at, entry] of entries.entries()) {
-    const [key] = splitEnv(entry);
-    if (!own.places.has(key)) own.places.set(key, at);
-  }
-  ownEnvs.set(own.env, own);
-  return own;
-}
+/** Lists of variables that only one config has, with their index, so that one can be set without a copy of the others. */
+const ownEnvs = new WeakMap<readonly string[], { readonly entries: string[]; readonly index: Map<string, number> }>();
 
 /** Replaces variables where they stand, or appends them. */
-export function setEnv(
-  config: ContainerConfig,
-  variables: Iterable<{ readonly key: string; readonly value: string }>,
-): void {
-  const { Env: entries = [] } = config;
-  const { env, places } = ownEnvs.get(entries) ?? ownEnv(entries);
-  for (const { key, value } of variables) {
-    const at = places.get(key) ?? env.length;
-    places.set(key, at);
-    env[at] = `${key}=${value}`;
+export function setEnv(config: ContainerConfig, variables: Iterable<EnvVariable>): void {
+  let own = ownEnvs.get(config.Env ?? []);
+  if (own === undefined) {
+    const entries = [...(config.Env ?? [])];
+    own = { entries, index: indexEnv(entries) };
+    ownEnvs.set(entries, own);
   }
-  config.Env = env;
-}
-
-/** Splits `KEY=value`; a variable without `=` is empty. */
-export function splitEnv(entry: string): [key: string, value: string] {
-  const equals = entry.indexOf("=");
-  return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
+  setEnvEntries(own.entries, own.index, variables);
+  config.Env = own.entries;
 }
 
 function isEmpty(value: unknown): boolean {

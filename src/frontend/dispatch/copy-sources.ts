@@ -1,4 +1,16 @@
 import {
+  type AddInstruction,
+  type CopyInstruction,
+  type GitRef,
+  JSON_HINT,
+  type Linter,
+  fault,
+  isGitSource,
+  isHttpSource,
+  looksLikeJson,
+  parseGitRef,
+} from "../../dockerfile/index.ts";
+import {
   type CopyOptions,
   type FileActions,
   type Owner,
@@ -9,16 +21,8 @@ import {
   scratch,
 } from "../../llb/index.ts";
 import { VarveError, goQuote, isDigest, isVarveError } from "../../core/index.ts";
-import {
-  type AddInstruction,
-  type CopyInstruction,
-  JSON_HINT,
-  type Linter,
-  fault,
-  looksLikeJson,
-} from "../../dockerfile/index.ts";
 import { PatternMatcher, basePath, checkGlob, cleanPath, hasGlob, joinPath } from "../../pattern/index.ts";
-import { type GitRef, gitState, isGitSource, isHttpSource, parseGitRef } from "../git-ref.ts";
+import { gitState } from "../git-state.ts";
 import { absolutePath, withoutDrive } from "../paths.ts";
 import type { StageState } from "./stage-state.ts";
 

@@ -1,4 +1,4 @@
-import { expandInstruction } from "../../dockerfile/index.ts";
+import { checkSignal, expandInstruction } from "../../dockerfile/index.ts";
 import { dispatchCopy } from "./copy.ts";
 import {
   dispatchArg,
@@ -19,7 +19,6 @@ import { dispatchWorkdir } from "./workdir.ts";
 import type { PassStates } from "./pass-states.ts";
 import type { PlannedInstruction } from "../stages/stage-node.ts";
 import type { StageState } from "./stage-state.ts";
-import { checkSignal } from "./stop-signal.ts";
 import { stageExpander } from "./words.ts";
 
 /** Carries out one instruction: changes the stage's filesystem, its image config and its history. */

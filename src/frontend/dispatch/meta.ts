@@ -1,4 +1,4 @@
-import { goQuote } from "../../core/index.ts";
+import { formatGoDuration, goList, goQuote, goQuoteList } from "../../core/index.ts";
 import {
   type ArgDefinition,
   type ArgInstruction,
@@ -6,7 +6,6 @@ import {
   type CommandLine,
   type EntrypointInstruction,
   type EnvInstruction,
-  expand,
   type ExposeInstruction,
   type HealthcheckInstruction,
   type Instruction,
@@ -15,13 +14,13 @@ import {
   type Linter,
   type ShellInstruction,
   type VolumeInstruction,
+  expand,
+  exposedPorts,
   fault,
 } from "../../dockerfile/index.ts";
 import type { Healthcheck } from "../../image/index.ts";
-import { exposedPorts } from "./expose.ts";
-import { goDuration, goList, goQuoteList } from "../config/go-format.ts";
 import { addHistory } from "../config/history.ts";
-import { addEntries, type ImageConfig, setEnv } from "../config/image.ts";
+import { type ImageConfig, addEntries, setEnv } from "../config/image.ts";
 import type { StageState } from "./stage-state.ts";
 import { NON_ENV_ARGS, stageExpander } from "./words.ts";
 
@@ -120,7 +119,7 @@ export function dispatchHealthcheck(stage: StageState, instruction: HealthcheckI
   const given = Object.entries({ ...numbers, Retries: retries }).filter(([, value]) => value !== 0);
   const config: Healthcheck = { Test: [...test], ...Object.fromEntries(given) };
   stage.image.config.Healthcheck = config;
-  const durations = Object.entries(numbers).map(([name, value]) => `${name}:${goDuration(value)}`);
+  const durations = Object.entries(numbers).map(([name, value]) => `${name}:${formatGoDuration(value)}`);
   note(stage, `HEALTHCHECK {Test:${goList(test)} ${durations.join(" ")} Retries:${retries}}`);
 }
 

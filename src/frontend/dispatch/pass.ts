@@ -1,3 +1,4 @@
+import { compareBytes, splitEnv } from "../../core/index.ts";
 import { type State, internalName, local } from "../../llb/index.ts";
 import { Linter, fault } from "../../dockerfile/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
@@ -5,7 +6,7 @@ import type { CompileContext } from "../context.ts";
 import { dispatch } from "./dispatch.ts";
 import { setWorkdir } from "./workdir.ts";
 import { setUser } from "./meta.ts";
-import { DEFAULT_PATH, splitEnv } from "../config/image.ts";
+import { DEFAULT_PATH } from "../config/image.ts";
 import { at } from "./error-place.ts";
 import type { PassStates } from "./pass-states.ts";
 import type { Plan } from "../stages/plan.ts";
@@ -29,7 +30,7 @@ export interface PassResult {
 /** Paths for `followpaths`: relative, sorted; undefined for everything, and if nothing is read by path. */
 function followPaths(used: ReadonlySet<string> | undefined): readonly string[] | undefined {
   if (used === undefined || used.size === 0 || used.has("/")) return undefined;
-  return Array.from(used, (path) => path.slice(1)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Array.from(used, (path) => path.slice(1)).sort(compareBytes);
 }
 
 function mainContext({ options }: CompileContext, used: UsedPaths | undefined): State {

@@ -1,16 +1,15 @@
+import { type Platform, formatWholePlatform, normalizePlatform, parseGivenPlatform } from "../../core/index.ts";
 import {
-  formatWholePlatform,
-  normalizePlatform,
-  parseGivenPlatform,
-  type Platform,
-  VarveError,
-  Limits,
-} from "../../core/index.ts";
-import type { ArgDefinition, Instruction, Linter, SourceRange } from "../../dockerfile/index.ts";
+  type ArgDefinition,
+  type Instruction,
+  type Linter,
+  type SourceRange,
+  checkVariables,
+} from "../../dockerfile/index.ts";
 import { type State, scratch } from "../../llb/index.ts";
 import type { ArgInfo } from "../arguments.ts";
 import type { CompileContext } from "../context.ts";
-import { cloneImage, type ImageConfig } from "../config/image.ts";
+import { type ImageConfig, cloneImage } from "../config/image.ts";
 import type { StageNode } from "../stages/stage-node.ts";
 
 /** A secret or an agent that a step wants, for outlines. */
@@ -29,12 +28,6 @@ interface StepName {
   readonly steps?: number;
   /** The stage's unless given. */
   readonly platform?: Platform;
-}
-
-/** Throws `limit-exceeded` for more variables than a stage may have. */
-export function checkVariables(count: number): void {
-  if (count > Limits.variables)
-    throw new VarveError("limit-exceeded", `Cannot set variables: the stage has more than ${Limits.variables}`);
 }
 
 /** A stage while its instructions are carried out one by one. */

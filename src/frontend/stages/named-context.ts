@@ -1,4 +1,3 @@
-import { State, http, image, internalName, local, ociLayout, scratch } from "../../llb/index.ts";
 import {
   type Platform,
   familiarReference,
@@ -7,12 +6,14 @@ import {
   isDigest,
   normalizePlatform,
   parseReference,
+  splitEnv,
   withDefaultTag,
 } from "../../core/index.ts";
-import { fault } from "../../dockerfile/index.ts";
+import { fault, parseGitRef } from "../../dockerfile/index.ts";
+import { State, http, image, internalName, local, ociLayout, scratch } from "../../llb/index.ts";
 import type { CompileContext } from "../context.ts";
-import { gitState, parseGitRef } from "../git-ref.ts";
-import { type ImageConfig, imagePlatform, parseImageConfig, splitEnv } from "../config/image.ts";
+import { gitState } from "../git-state.ts";
+import { type ImageConfig, imagePlatform, parseImageConfig } from "../config/image.ts";
 import type { ImageLookup } from "./image-lookup.ts";
 import type { CompileHost, NamedContext } from "../options.ts";
 

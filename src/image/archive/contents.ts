@@ -1,4 +1,3 @@
-import type { ContentStore } from "../../content/index.ts";
 import {
   Annotation,
   type Descriptor,
@@ -9,6 +8,7 @@ import {
   digestAlgorithm,
   digestHex,
   familiarReference,
+  formatGoTime,
   formatReference,
   goJson,
   isConfigType,
@@ -16,11 +16,11 @@ import {
   platformToJson,
   withDefaultTag,
 } from "../../core/index.ts";
+import type { ContentStore } from "../../content/index.ts";
 import { isDocumentType, loadDocument, walkDescriptors } from "../documents.ts";
 import { descriptorJson, manifestJson } from "../encode.ts";
 import { configPlatform } from "../read-config.ts";
 import { loadConfig } from "../open.ts";
-import { formatTime } from "../time.ts";
 import type { Index, Manifest } from "../types.ts";
 import type { ArchiveImage, WriteOptions } from "./types.ts";
 
@@ -115,7 +115,7 @@ function mergeImages(images: readonly ArchiveImage[]): ArchiveImage[] {
 /** Looks at everything that will be written, and finds what is missing before the first byte. */
 export async function layoutContents(store: ContentStore, options: WriteOptions): Promise<LayoutContents> {
   const { signal } = options;
-  const created = formatTime(BigInt(options.created) * 1_000_000_000n);
+  const created = formatGoTime(BigInt(options.created) * 1_000_000_000n);
   const blobs = new Map<Digest, number>();
   const entries: Descriptor[] = [];
   const docker: JsonValue[] = [];

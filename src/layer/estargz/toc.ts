@@ -1,4 +1,4 @@
-import { type Digest, goJson } from "../../core/index.ts";
+import { type Digest, formatGoTime, goJson } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import type { TarEntryType, TarHeader } from "../types.ts";
 
@@ -93,7 +93,7 @@ function timeOf(mtime: bigint): string | undefined {
   const shifted = mtime + SECOND / 2n;
   const seconds = shifted / SECOND - (shifted % SECOND < 0n ? 1n : 0n);
   if ((mtime >= 0n && mtime < SECOND) || seconds < FIRST_SECOND || seconds > LAST_SECOND) return undefined;
-  return new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "Z");
+  return formatGoTime(seconds * SECOND);
 }
 
 /** In the order of their names, as Go writes a map. */

@@ -1,6 +1,5 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, compareBytes } from "../../core/index.ts";
 import {
-  ROOT_MOUNT,
   type CacheSharing,
   type CdiDevice,
   type ContentCache,
@@ -9,14 +8,15 @@ import {
   type Mount,
   type NetMode,
   type ProxyEnv,
+  ROOT_MOUNT,
   type SecretEnv,
   type SecurityMode,
   type Ulimit,
 } from "../model/exec-op.ts";
-import { platformFor, resolveDir, type Filesystem } from "./filesystem.ts";
+import { type Filesystem, platformFor, resolveDir } from "./filesystem.ts";
 import { Inputs } from "../model/inputs.ts";
 import { EMPTY, SKIP_OUTPUT, type Vertex } from "../model/op.ts";
-import { metadataOf, type OpOptions } from "./options.ts";
+import { type OpOptions, metadataOf } from "./options.ts";
 import { makeVertex } from "../model/vertex.ts";
 
 /** A mount of `State.run`, apart from secrets and agents. */
@@ -121,7 +121,7 @@ function planMounts(state: Filesystem, options: RunOptions): Planned[] {
   const others = (options.mounts ?? []).map((mount): Planned => {
     return { mount, source: mount.type === "tmpfs" ? undefined : mount.source };
   });
-  return [root, ...others].sort((a, b) => Buffer.compare(Buffer.from(a.mount.target), Buffer.from(b.mount.target)));
+  return [root, ...others].sort((a, b) => compareBytes(a.mount.target, b.mount.target));
 }
 
 /** Numbers inputs and outputs in the order of the mounts. */

@@ -1,9 +1,9 @@
-import { digestOf, goJson, hostPlatform, VarveError, type OrderedJson } from "../../core/index.ts";
+import { type OrderedJson, VarveError, compareBytes, digestOf, goJson, hostPlatform } from "../../core/index.ts";
 import { execKey } from "./exec-key.ts";
 import { fileKey } from "./file-key.ts";
 import { omitEmpty } from "./key-json.ts";
 import type { OpKey } from "./op-key.ts";
-import { EMPTY, type BuildOp, type DiffOp, type MergeOp, type PassthroughOp, type Vertex } from "../model/op.ts";
+import { type BuildOp, type DiffOp, EMPTY, type MergeOp, type PassthroughOp, type Vertex } from "../model/op.ts";
 
 /**
  * The cache key of a vertex as BuildKit computes it, without its inputs' keys. A source's key depends on what the source
@@ -50,7 +50,7 @@ function passthroughJson({ id, outputs }: PassthroughOp): OrderedJson {
 
 function sorted(map: ReadonlyMap<string, OrderedJson>): OrderedJson {
   if (map.size === 0) return undefined;
-  const entries = [...map].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const entries = [...map].sort(([a], [b]) => compareBytes(a, b));
   return new Map(entries);
 }
 

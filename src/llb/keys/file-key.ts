@@ -1,11 +1,11 @@
-import { digestOf, goJson, VarveError, type OrderedJson } from "../../core/index.ts";
+import { type OrderedJson, VarveError, compareBytes, digestOf, goJson } from "../../core/index.ts";
 import type { ContentSelector } from "../../contenthash/index.ts";
 import { basePath, hasGlob, joinPath } from "../../pattern/index.ts";
 import type { InputKey, OpKey } from "./op-key.ts";
 import type { Chown, CopyAction, FileAction, FileOp, UserRef } from "../model/file-op.ts";
 import { omitEmpty } from "./key-json.ts";
 import { EMPTY } from "../model/op.ts";
-import { compareBytes, dedupePaths, selectorDigest } from "./selectors.ts";
+import { dedupePaths, selectorDigest } from "./selectors.ts";
 
 /**
  * The cache key of a file op: its actions as JSON, without saying of what kind they are, and where they read and write

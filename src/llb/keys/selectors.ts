@@ -1,12 +1,8 @@
-import { digestOf, type Digest } from "../../core/index.ts";
+import { type Digest, compareBytes, digestOf } from "../../core/index.ts";
 
 /** The digest that limits a definition key to some paths of an input: the paths joined by NUL, in the order given. */
 export function selectorDigest(paths: readonly string[]): Digest {
   return digestOf(paths.join("\0"));
-}
-
-export function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 /** The paths sorted by bytes, without repetitions and without those below another one. */

@@ -1,15 +1,14 @@
+import { type Descriptor, GO_ZERO_TIME, digestOf, parseGoTime } from "../../core/index.ts";
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { type Descriptor, digestOf } from "../../core/index.ts";
 import { type CacheConfig, encodeCacheConfig, parseCacheConfig } from "./config.ts";
 import { encodeContainer, readContainer } from "./container.ts";
 import { CacheGraph } from "./graph.ts";
 import type { CacheNode } from "./graph-types.ts";
 import { remoteLayer } from "./layer.ts";
 import { graphOf, loadGraph } from "./read-graph.ts";
-import { ZERO_TIME, parseGoTime } from "./time.ts";
 import { configOf } from "./write-graph.ts";
 
 const FIXTURES = new URL("../../../testing/fixtures/", import.meta.url);
@@ -105,7 +104,7 @@ test("names of fields match whatever their case, nulls are empty, and what is no
   const [first, second] = config.records;
   assert.deepEqual(first?.results, [
     { layer: 1, createdAt: parseGoTime("2020-01-02T02:04:05.600000007Z") },
-    { layer: 0, createdAt: ZERO_TIME },
+    { layer: 0, createdAt: GO_ZERO_TIME },
   ]);
   assert.deepEqual(first?.inputs, [
     [
@@ -150,7 +149,7 @@ test("a config is written as Go does: zeros left out, times trimmed, HTML escape
     records: [
       {
         digest: "",
-        results: [{ layer: 0, createdAt: ZERO_TIME }],
+        results: [{ layer: 0, createdAt: GO_ZERO_TIME }],
         chains: [{ layers: [1, 0], createdAt: 1_500_000_000n }],
         inputs: [[{ selector: "", link: 0 }]],
       },

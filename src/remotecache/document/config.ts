@@ -1,9 +1,8 @@
-import { type OrderedJson, VarveError, goJson } from "../../core/index.ts";
-import { formatTime } from "../../image/index.ts";
+import { GO_ZERO_TIME, type OrderedJson, VarveError, formatGoTime, goJson } from "../../core/index.ts";
 import { GoFields, integer, list, parseGoJson } from "./go-fields.ts";
 import { parseNames } from "./names.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
-import { type Time, ZERO_TIME, parseGoTime } from "./time.ts";
+import { type Time, readTime } from "./time.ts";
 
 /** BuildKit itself reads no more than 1 MiB; larger documents of others are still read. Bytes. */
 export const MAX_CONFIG = 67_108_864;
@@ -53,8 +52,8 @@ export interface CacheConfig {
 
 function createdAt(fields: GoFields): Time {
   const value = fields.raw("createdAt");
-  if (value === undefined) return ZERO_TIME;
-  if (typeof value === "string") return parseGoTime(value);
+  if (value === undefined) return GO_ZERO_TIME;
+  if (typeof value === "string") return readTime(value);
   throw new VarveError("corrupt", "Cannot read cache config: field createdAt is not a time");
 }
 
@@ -115,8 +114,8 @@ function orAbsent<T>(items: readonly T[]): readonly T[] | undefined {
 
 function recordJson({ results, chains, digest, inputs }: ConfigRecord): OrderedJson {
   return {
-    layers: orAbsent(results.map(({ layer, createdAt: at }) => ({ layer, createdAt: formatTime(at) }))),
-    chains: orAbsent(chains.map(({ layers, createdAt: at }) => ({ layers, createdAt: formatTime(at) }))),
+    layers: orAbsent(results.map(({ layer, createdAt: at }) => ({ layer, createdAt: formatGoTime(at) }))),
+    chains: orAbsent(chains.map(({ layers, createdAt: at }) => ({ layers, createdAt: formatGoTime(at) }))),
     digest: digest === "" ? undefined : digest,
     inputs: orAbsent(
       inputs.map((links) =>

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Descriptor, type Digest, Limits, isVarveError } from "../../core/index.ts";
+import { type Descriptor, type Digest, GO_ZERO_TIME, Limits, isVarveError } from "../../core/index.ts";
 import { layerNamed } from "../../../testing/cache-documents.ts";
 import { type CacheConfig, type ConfigRecord, MAX_CONFIG, encodeCacheConfig, parseCacheConfig } from "./config.ts";
 import { CacheGraph } from "./graph.ts";
 import { graphOf } from "./read-graph.ts";
-import { ZERO_TIME } from "./time.ts";
 import { configOf } from "./write-graph.ts";
 
 const MANY = 100_000;
@@ -70,7 +69,7 @@ test("one input of a hundred thousand alternatives, and a hundred thousand input
 test("a chain of a hundred thousand layers makes no result; looking at every layer of it costs no more than once", () => {
   const layers = numbers.map((at) => ({ blob: one.digest, parent: at - 1 }));
   const records = numbers.map((at) =>
-    record({ digest: `d${at}`, results: [{ layer: MANY - 1 - at, createdAt: ZERO_TIME }] }),
+    record({ digest: `d${at}`, results: [{ layer: MANY - 1 - at, createdAt: GO_ZERO_TIME }] }),
   );
   const graph = load(config(records, layers));
   const usable = [...graph.nodes()].filter(({ results }) => results.length > 0);
@@ -79,14 +78,14 @@ test("a chain of a hundred thousand layers makes no result; looking at every lay
 
 test("a loop of layers is refused when a result needs it, whichever way in", () => {
   const layers = numbers.map((at) => ({ blob: one.digest, parent: (at + 1) % MANY }));
-  const result = record({ digest: "d", results: [{ layer: 7, createdAt: ZERO_TIME }] });
+  const result = record({ digest: "d", results: [{ layer: 7, createdAt: GO_ZERO_TIME }] });
   assert.throws(() => load(config([result], layers)), /invalid looping layer/);
   assert.equal(load(config([record({ digest: "d" })], layers)).size, 1);
 });
 
 test("results whose layers would fill memory are refused", () => {
   const chain = Array.from({ length: Limits.layers }, () => 0);
-  const result = record({ chains: Array.from({ length: 5_000 }, () => ({ layers: chain, createdAt: ZERO_TIME })) });
+  const result = record({ chains: Array.from({ length: 5_000 }, () => ({ layers: chain, createdAt: GO_ZERO_TIME })) });
   assert.throws(
     () => load(config([result], [{ blob: one.digest, parent: -1 }])),
     (error) => isVarveError(error, "limit-exceeded"),

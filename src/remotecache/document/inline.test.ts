@@ -1,12 +1,11 @@
+import { digestOf, formatGoTime } from "../../core/index.ts";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { digestOf } from "../../core/index.ts";
 import { type ImageConfig, readImageConfig, readManifest } from "../../image/index.ts";
 import { layerNamed, resultNamed } from "../../../testing/cache-documents.ts";
 import { CacheGraph } from "./graph.ts";
 import { INLINE_FIELD, inlineGraph, inlineRecords } from "./inline.ts";
-import { formatTime } from "../../image/index.ts";
 
 const FIXTURES = new URL("../../../testing/fixtures/remotecache/manifests/", import.meta.url);
 const read = (name: string): Buffer => readFileSync(new URL(name, FIXTURES));
@@ -74,7 +73,7 @@ test("results that are not made of the image's layers are left out; their record
   step("3", [1, "x"]);
   const layers = ["a", "b", "c"].map((name) => layerNamed(name));
   const inputs = [[{ link: 3 }]];
-  const at = (ms: number): string => formatTime(BigInt(ms) * 1_000_000n);
+  const at = (ms: number): string => formatGoTime(BigInt(ms) * 1_000_000n);
   assert.deepEqual(recordsIn(inlineRecords(graph, layers)), [
     {
       layers: [

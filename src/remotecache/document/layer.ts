@@ -1,7 +1,7 @@
 import { type RemoteLayer, importedDescription } from "../../record/index.ts";
-import { Annotation, type Descriptor, type Digest, isDigest, layerCompression } from "../../core/index.ts";
+import { Annotation, type Descriptor, type Digest, isDigest, layerCompression, parseGoTime } from "../../core/index.ts";
 import { toOciType } from "./layer-types.ts";
-import { parseGoTime, timeToMilliseconds } from "./time.ts";
+import { timeToMilliseconds } from "./time.ts";
 
 /** What a cache document says of a layer besides the blob. The rest of a descriptor's annotations is not carried along. */
 const WRITTEN = [Annotation.createdAt, Annotation.estargzToc, Annotation.estargzSize] as const;
@@ -9,11 +9,8 @@ const WRITTEN = [Annotation.createdAt, Annotation.estargzToc, Annotation.estargz
 const MAX_DESCRIPTION = 4096;
 
 function milliseconds(text: string | undefined): number | undefined {
-  try {
-    return text === undefined ? undefined : timeToMilliseconds(parseGoTime(text));
-  } catch {
-    return undefined;
-  }
+  const time = text === undefined ? undefined : parseGoTime(text);
+  return time === undefined ? undefined : timeToMilliseconds(time);
 }
 
 function diffIdOf({ mediaType, digest, annotations }: Descriptor): Digest | undefined {

@@ -1,7 +1,6 @@
-import { type OrderedJson, isVarveError } from "../../core/index.ts";
-import { formatTime } from "../../image/index.ts";
+import { type OrderedJson, formatGoTime, isVarveError } from "../../core/index.ts";
 import { GoFields, integer } from "./go-fields.ts";
-import { type Time, parseGoTime } from "./time.ts";
+import { type Time, readTime } from "./time.ts";
 
 const MAX_SCOPES = 1024;
 const MAX_TOPS = 4096;
@@ -31,13 +30,13 @@ export function parseScopes(value: unknown, records: number): readonly ConfigSco
 }
 
 export function scopesJson(scopes: readonly ConfigScope[]): OrderedJson {
-  return scopes.map(({ id, tops, at }) => ({ id, tops, at: formatTime(at) }));
+  return scopes.map(({ id, tops, at }) => ({ id, tops, at: formatGoTime(at) }));
 }
 
 function parseScope(value: unknown): ConfigScope {
   const fields = new GoFields(value, "a scope");
   const tops = fields.list("tops", (item) => integer(item, "a top"));
-  return { id: fields.string("id"), tops, at: parseGoTime(fields.string("at")) };
+  return { id: fields.string("id"), tops, at: readTime(fields.string("at")) };
 }
 
 function isSound({ id, tops }: ConfigScope, records: number): boolean {

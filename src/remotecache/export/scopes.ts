@@ -1,8 +1,8 @@
-import type { Digest } from "../../core/index.ts";
+import { type Digest, GO_ZERO_TIME } from "../../core/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import { CacheGraph } from "../document/graph.ts";
 import type { CacheNode, CacheResult } from "../document/graph-types.ts";
-import { type Time, ZERO_TIME } from "../document/time.ts";
+import type { Time } from "../document/time.ts";
 
 /** One export of a scope: the records that stood for its results. */
 export interface Generation {
@@ -97,7 +97,7 @@ function newestOf(generations: readonly Generation[]): Generation[] {
     const { scope, tops } = generation;
     const count = counts.get(scope) ?? 0;
     const known = kept.findIndex((one) => sameGeneration(one, generation));
-    const { at = ZERO_TIME } = kept[known] ?? {};
+    const { at = GO_ZERO_TIME } = kept[known] ?? {};
     if (known >= 0) kept[known] = { ...generation, at: at > generation.at ? at : generation.at };
     if (tops.length === 0 || known >= 0 || count >= (scope === "" ? 1 : GENERATIONS)) continue;
     counts.set(scope, count + 1);
@@ -155,7 +155,7 @@ export function hasResults(graph: CacheGraph): boolean {
 }
 
 function newest(graph: CacheGraph): Time {
-  let at = ZERO_TIME;
+  let at = GO_ZERO_TIME;
   for (const { results } of graph.nodes()) for (const { createdAt } of results) if (createdAt > at) at = createdAt;
   return at;
 }

@@ -1,7 +1,7 @@
+import { familiarReference, formatReference, parseGoTime } from "../../../core/index.ts";
 import type { Store } from "../../../engine/index.ts";
 import { historyRows } from "../../../images/index.ts";
-import { nameImage, parseTime } from "../../../image/index.ts";
-import { familiarReference, formatReference } from "../../../core/index.ts";
+import { nameImage } from "../../../image/index.ts";
 import { pathGlob } from "../glob.ts";
 import type { Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
@@ -17,7 +17,7 @@ import { historyJson, inspectJson, listJson } from "./image-json.ts";
 const FILTERS = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 
 function createdAt({ config }: ApiImage): bigint {
-  return parseTime(config.created ?? "") ?? 0n;
+  return parseGoTime(config.created ?? "") ?? 0n;
 }
 
 export const list: Endpoint = async ({ query, version }, { store }) => {

@@ -7,11 +7,11 @@ import {
   familiarReference,
   formatPlatform,
   isVarveError,
+  parseGoTime,
   parseReference,
 } from "../../../core/index.ts";
 import type { Store } from "../../../engine/index.ts";
 import { type Removal, pruneImages as removeUnused, removeImage } from "../../../images/index.ts";
-import { parseTime } from "../../../image/index.ts";
 import type { DockerApi, Endpoint } from "../api.ts";
 import { refusal } from "../errors.ts";
 import { booleanFilter, matchesLabels, parseFilters } from "../filters.ts";
@@ -82,7 +82,7 @@ export const pruneImages: Endpoint = async ({ query, request }, api) => {
   const removals = await removeUnused(api.store, {
     dangling: booleanFilter(filters, "dangling") ?? true,
     matches: ({ image: { config } }) =>
-      until.every((time) => (parseTime(config.created ?? "") ?? 0n) < time) &&
+      until.every((time) => (parseGoTime(config.created ?? "") ?? 0n) < time) &&
       matchesLabels(filters, config.config?.Labels ?? new Map()),
     signal: request.signal,
   }).catch((error: unknown) => {

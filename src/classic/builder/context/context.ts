@@ -1,7 +1,7 @@
+import { type GitRef, parseGitRef } from "../../../dockerfile/index.ts";
 import { Limits, VarveError, messageOf } from "../../../core/index.ts";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type GitRef, parseGitRef } from "../../../frontend/index.ts";
 import { type Bytes, collect, limited, temporaryDirectory } from "../../../io/index.ts";
 import { Root } from "../../../linux/index.ts";
 import type { Hold } from "../../../record/index.ts";

@@ -1,8 +1,7 @@
-import { type Instruction, Linter, fault } from "../../../dockerfile/index.ts";
-import { checkSignal, exposedPorts, goDuration, goList, goQuoteList } from "../../../frontend/index.ts";
+import { formatGoDuration, goList, goQuoteList, goQuoteRune } from "../../../core/index.ts";
+import { type Instruction, Linter, checkSignal, exposedPorts, fault } from "../../../dockerfile/index.ts";
 import type { Healthcheck } from "../../../image/index.ts";
 import { type Expander, type StageState, shellOf, withRun, withVariables } from "./stage-state.ts";
-import { goRune } from "./go-rune.ts";
 
 /** An instruction that changes the config alone. */
 export type MetadataInstruction = Exclude<Instruction, { kind: "run" | "copy" | "add" | "workdir" }>;
@@ -123,10 +122,10 @@ function healthcheckStep(check: WrittenHealthcheck, state: StageState): Metadata
     Retries: retries,
   };
   const old = state.run.Healthcheck?.Test ?? [];
-  const times = [interval, timeout, startPeriod, startInterval].map((time) => `"${goDuration(time)}"`);
+  const times = [interval, timeout, startPeriod, startInterval].map((time) => `"${formatGoDuration(time)}"`);
   return {
     state: withRun(state, { Healthcheck }),
-    text: `HEALTHCHECK &{${goQuoteList(test)} ${times.join(" ")} ${goRune(retries)}}`,
+    text: `HEALTHCHECK &{${goQuoteList(test)} ${times.join(" ")} ${goQuoteRune(retries)}}`,
     ...(old.length > 0 && old[0] !== "NONE" && { note: `Note: overriding previous HEALTHCHECK: ${goList(old)}\n` }),
   };
 }

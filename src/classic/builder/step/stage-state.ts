@@ -1,5 +1,5 @@
-import { type ExpandOptions, type KeyValue, expand } from "../../../dockerfile/index.ts";
-import { checkVariables, setEnv } from "../../../frontend/index.ts";
+import { splitEnv, withEnv } from "../../../core/index.ts";
+import { type ExpandOptions, type KeyValue, checkVariables, expand } from "../../../dockerfile/index.ts";
 import type { ContainerConfig } from "../../../image/index.ts";
 import type { BuildArgs } from "./build-args.ts";
 
@@ -34,10 +34,9 @@ export function shellOf({ Shell = [] }: ContainerConfig): readonly string[] {
 
 /** Sets variables where their names stand, or at the end. Throws `limit-exceeded` for too many. */
 export function withVariables(state: StageState, variables: readonly Pick<KeyValue, "key" | "value">[]): StageState {
-  const config = { Env: [...(state.run.Env ?? [])] };
-  setEnv(config, variables);
-  checkVariables(config.Env.length);
-  return withRun(state, config);
+  const Env = withEnv(state.run.Env ?? [], variables);
+  checkVariables(Env.length);
+  return withRun(state, { Env });
 }
 
 /** Words with the variables of before the step. */
@@ -49,8 +48,7 @@ export interface Expander {
 export function expanderOf({ run: { Env = [] }, args }: StageState, options: ExpandOptions): Expander {
   const variables = new Map<string, string>();
   for (const entry of [...args.notIn(Env), ...Env]) {
-    const [key = "", value = ""] = entry.split(/=(.*)/s, 2);
-    variables.set(key, value);
+    variables.set(...splitEnv(entry));
   }
   return {
     word: (text) => expand(text, variables, options).text,

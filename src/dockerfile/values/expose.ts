@@ -1,6 +1,8 @@
 import { isIP } from "node:net";
-import { goQuote, VarveError } from "../../core/index.ts";
-import { fault, type Linter, type SourceRange } from "../../dockerfile/index.ts";
+import { VarveError, goQuote } from "../../core/index.ts";
+import type { Linter } from "../lint/lint.ts";
+import { fault } from "../source/fault.ts";
+import type { SourceRange } from "../source/source.ts";
 
 interface Parts {
   readonly ip: string;
