@@ -32,7 +32,7 @@ test("what is saved by the digests of records is found by ops", async () => {
   using state = openState(":memory:");
   const cache = localCache(state, table, new RecordKeyStore(state));
   const keys = chain("base", "middle", "top");
-  for (const key of keys) assert.notEqual(await cache.place(key), undefined);
+  for (const key of keys) assert.notEqual(await cache.saveKey(key), undefined);
   await cache.save(keys[2] as CacheKey, { text: "imported" }, 1);
   const log = new ToyLog();
   const middle = toy(log, { name: "middle", inputs: [toy(log, { name: "base" })] });
@@ -49,7 +49,7 @@ test("what ops have saved is found by records, and nothing is added to it", asyn
   const before = new SqliteKeyStore(state).walk().sort();
   const cache = localCache(state, table, new RecordKeyStore(state));
   const keys = chain("base", "middle", "top");
-  for (const key of keys) await cache.place(key);
+  for (const key of keys) await cache.saveKey(key);
   assert.deepEqual(
     (await cache.recordsAt(keys[2]?.idsIn("local")[0] ?? "")).map(({ result }) => result.id),
     ["top(middle(base()))"],
@@ -63,7 +63,7 @@ test("two that save the same records make the same keys", async () => {
   const ids = async (): Promise<string[]> => {
     using state = openState(":memory:");
     const cache = localCache(state, table, new RecordKeyStore(state));
-    for (const key of chain("base", "middle", "top")) await cache.place(key);
+    for (const key of chain("base", "middle", "top")) await cache.saveKey(key);
     return new SqliteKeyStore(state).walk().sort();
   };
   assert.deepEqual(await ids(), await ids());

@@ -74,7 +74,7 @@ class Importer {
       const key = keyOf(node, keys);
       keys.set(node, key);
       const result = node.results.find(isUsable);
-      const id = await this.#cache.place(key);
+      const id = await this.#cache.saveKey(key);
       if (id !== undefined && result !== undefined) await this.#save(key, id, node, result);
     }
   }

@@ -1,14 +1,14 @@
 import type { Digest } from "../core/index.ts";
 import type { VertexTrace } from "./trace.ts";
 
-/** What an op tells while it works. Times are milliseconds since 1970. */
+/** What an op reports while it works. Times are milliseconds since 1970. */
 export type OpReport =
   | { readonly kind: "log"; readonly stream: 1 | 2; readonly data: Uint8Array }
   | {
       readonly kind: "progress";
-      /** Unique within the vertex: a blob's digest, `extracting`. */
+      /** Unique within the vertex, for example a blob's digest or `extracting`. */
       readonly id: string;
-      /** Bytes, or whatever `total` counts. */
+      /** In bytes, or in the unit of `total`. */
       readonly current: number;
       readonly total?: number | undefined;
       readonly startedAt: number;
@@ -24,23 +24,24 @@ export type OpReport =
 interface OfVertex {
   readonly digest: Digest;
   readonly name: string;
-  /** Digests of the vertices it takes its inputs from. */
+  /** Digests of the vertices that the inputs come from. */
   readonly inputs: readonly Digest[];
   /** Milliseconds since 1970. */
   readonly at: number;
 }
 
 /**
- * What happens to the vertices of one solve. A vertex that shares the work of another (an equal one of another solve, or
- * one with equal cache keys) is told of under its own digest and name.
+ * What happens to the vertices of one solve. If a vertex shares the work of another (an equal vertex of another solve, or a
+ * vertex with equal cache keys), its events have its own digest and name.
  *
- * - `vertex-started`: `resolve` is the computing of a source's key, `execute` the work itself. A vertex may start once for each.
- * - `vertex-resolved` ends `resolve`.
- * - `vertex-cached`, `vertex-completed`, `vertex-failed`, `vertex-cancelled` end a vertex. `trace` says why the cache was no use, or which record was.
- * - `vertex-rolled-back`: a cached result turned out to be unreadable; the vertex is looked at again.
- * - `vertex-skipped`: told at the end of a solve that went well, for a vertex nobody needed. `cache`: where its key was found.
- * - `vertex-report`: passed through from the op.
- * - `cache-failed`: an imported cache could not be asked. It counts as empty from then on.
+ * - `vertex-started`: `resolve` computes the key of a source; `execute` runs the op. A vertex may start once for each.
+ * - `vertex-resolved`: `resolve` has ended.
+ * - `vertex-cached`, `vertex-completed`, `vertex-failed`, `vertex-cancelled`: the vertex has ended. `trace` says which cache
+ *   record was used, or why none was.
+ * - `vertex-rolled-back`: a cached result turned out to be unreadable; the solver searches again for the vertex.
+ * - `vertex-skipped`: sent at the end of a successful solve for a vertex that was not needed. `cache` says where its key was found.
+ * - `vertex-report`: a report of the op, passed through.
+ * - `cache-failed`: an imported cache failed. It is treated as empty from then on.
  */
 export type SolverEvent =
   | (OfVertex & { readonly kind: "vertex-started"; readonly work: "resolve" | "execute" })
@@ -54,4 +55,5 @@ export type SolverEvent =
   | (OfVertex & { readonly kind: "vertex-report"; readonly report: OpReport })
   | { readonly kind: "cache-failed"; readonly cache: string; readonly error: unknown; readonly at: number };
 
+/** Receives the events of a solve. */
 export type OnSolverEvent = (event: SolverEvent) => void;

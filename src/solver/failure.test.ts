@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { VarveError, isVarveError } from "../core/index.ts";
 import { ToyLog, settle, solveToy, toy, toyCache, toySolver, whole } from "../../testing/toy-graph.ts";
 
-test("the first failure calls off the rest and names its vertex", async () => {
+test("the first failure cancels the other work and names its vertex", async () => {
   const log = new ToyLog();
   let wasCancelled = false;
   const slow = toy(log, {
@@ -71,7 +71,7 @@ test("errors of cache maps and of content functions fail their vertex", async ()
   assert.deepEqual(log.names("vertex-failed"), ["unmapped", "copy"]);
 });
 
-test("too few results and maps of the wrong shape are bugs that are told", async () => {
+test("too few results and cache maps of the wrong shape are internal errors", async () => {
   const log = new ToyLog();
   const vertex = toy(log, { name: "odd" });
   const few = { ...vertex, op: { ...vertex.op, execute: () => Promise.resolve([]) } };
@@ -82,7 +82,7 @@ test("too few results and maps of the wrong shape are bugs that are told", async
   await assert.rejects(solveToy(toySolver(toyCache()), beyond), (error) => isVarveError(error, "internal"));
 });
 
-test("an aborted solve ends when its work has ended", async () => {
+test("an aborted solve settles when its work has ended", async () => {
   const log = new ToyLog();
   const controller = new AbortController();
   let hasEnded = false;
@@ -104,7 +104,7 @@ test("an aborted solve ends when its work has ended", async () => {
   assert.equal(hasEnded, true);
 });
 
-test("execution is bounded by the slots", async () => {
+test("the slots limit concurrent executions", async () => {
   const log = new ToyLog();
   const parts = Array.from({ length: 10 }, (_, i) => toy(log, { name: `p${i}`, work: settle }));
   const top = toy(log, { name: "top", inputs: parts });
@@ -123,7 +123,7 @@ test("inputs that must run, run in parallel", async () => {
   assert.equal(log.mostRunning, 4);
 });
 
-test("what was made before a failure is told", async () => {
+test("solved() returns the results made before a failure", async () => {
   const log = new ToyLog();
   const made = toy(log, { name: "made", inputs: [toy(log, { name: "base" })] });
   const bad = toy(log, { name: "bad", inputs: [made], work: () => Promise.reject(new Error("no")) });
@@ -134,7 +134,7 @@ test("what was made before a failure is told", async () => {
   assert.ok(solved.every(({ keys }) => keys.length > 0));
 });
 
-test("what another solve of the job has made is not told, but for what both need", async () => {
+test("solved() returns nothing of another solve of the job, except what both need", async () => {
   const log = new ToyLog();
   const base = toy(log, { name: "base" });
   const other = toy(log, { name: "other", inputs: [base] });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ToyLog, solveToy, toy, toyCache, toySolver } from "../../testing/toy-graph.ts";
-import { Input } from "./edge/input.ts";
+import { EdgeInput } from "./edge/edge-input.ts";
 
 test("the work for an op grows with the number of its inputs, not with its square", async (t) => {
-  const view = t.mock.method(Input.prototype, "view");
-  const takeProbes = t.mock.method(Input.prototype, "takeProbes");
+  const view = t.mock.method(EdgeInput.prototype, "view");
+  const takeProbes = t.mock.method(EdgeInput.prototype, "takeProbes");
   const looks = async (inputs: number): Promise<number> => {
     const log = new ToyLog();
     const graph = () =>

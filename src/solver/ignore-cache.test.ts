@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ToyLog, solveToy, toy, toyCache, toySolver, whole } from "../../testing/toy-graph.ts";
 
-test("an ignoring vertex runs, what is derived from it runs, what copies equal content from it does not", async () => {
+test("a vertex that ignores the cache runs, and so does its dependent, but not one that copies equal content", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const graph = (ignoreCache: boolean) => {
@@ -24,7 +24,7 @@ test("an ignoring vertex runs, what is derived from it runs, what copies equal c
   assert.deepEqual(log.take(), []);
 });
 
-test("what an ignoring build made is found afterwards, newest first", async (t) => {
+test("a later build finds the result of a build that ignored the cache, newest first", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1_000 });
   const log = new ToyLog();
   const cache = toyCache();
@@ -44,7 +44,7 @@ test("what an ignoring build made is found afterwards, newest first", async (t) 
   assert.deepEqual(times, ["1", "2", "2"]);
 });
 
-test("an ignoring vertex without inputs asks no cache and is saved under every key", async () => {
+test("a vertex without inputs that ignores the cache makes no lookup and is saved under every key", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const image = (ignoreCache: boolean) => toy(log, { name: "image", key: ["manifest", "layers"], ignoreCache });

@@ -1,5 +1,5 @@
 export { CacheManager, type CacheManagerOptions, type CacheRecord } from "./cache/cache-manager.ts";
-export { CombinedCache, type Loaded, type ProbeAnswer, preferred } from "./cache/combined-cache.ts";
+export { CombinedCache, type Loaded, type ProbeAnswer, sortByPreference } from "./cache/combined-cache.ts";
 export type * from "./events.ts";
 export type * from "./cache/key-digest.ts";
 export { type SolveOptions, type SolveResult, SolverJob } from "./job.ts";

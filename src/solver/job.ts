@@ -6,62 +6,70 @@ import type { OnSolverEvent, SolverEvent } from "./events.ts";
 import { Level } from "./edge/explore.ts";
 import type { Graph } from "./edge/graph.ts";
 import type { CacheKey } from "./cache/key.ts";
-import type { Member } from "./edge/member.ts";
+import type { SharingJob } from "./edge/sharing-job.ts";
 import type { StepQueue } from "./edge/step-queue.ts";
 import type { VertexTrace } from "./trace.ts";
 import type { SolverEdge } from "./vertex.ts";
 
+/** Options of a job or of a single solve. */
 export interface SolveOptions<R> {
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnSolverEvent | undefined;
-  /** Imported caches, in the order they are asked after the solver's own. */
+  /** Imported caches, in the order in which they are asked, after the solver's own. */
   readonly caches?: readonly CacheManager<R>[] | undefined;
   /**
-   * Called with every result that is made, loaded or shared, before anything uses it: the place to keep what it refers to
-   * alive until the solve has ended. May be called more than once with a result.
+   * Called with every result that is made, loaded or shared, before anything uses it. The caller keeps what the result refers
+   * to until the solve has ended. It may be called more than once with the same result.
    */
   readonly retain?: ((result: R) => void) | undefined;
 }
 
+/** The result of one edge. */
 export interface SolveResult<R> {
   readonly result: R;
-  /** True if nothing was executed for this very edge. */
+  /** True if the result came from a cache and this edge was not executed. */
   readonly cached: boolean;
-  /** Its cache keys, with all they were made from: what a cache export walks. */
+  /** The cache keys of the edge, with the keys of its inputs. Cache exports walk them. */
   readonly keys: readonly CacheKey[];
-  /** The caches the ids in `keys` belong to; the first is the solver's own. */
+  /** The caches that the ids in `keys` belong to; the first is the solver's own. */
   readonly caches: readonly CacheManager<R>[];
 }
 
-/** One solve's share in a solver: vertices stay at work, and results are not looked for twice, until it is disposed of. */
+/**
+ * One or more solves of a solver that share vertices and results. Until the job is disposed, its vertices stay active and a
+ * result is searched only once.
+ */
 export class SolverJob<R> implements AsyncDisposable {
   readonly #graph: Graph<R>;
   readonly #queue: StepQueue<R>;
   readonly #options: SolveOptions<R>;
-  readonly #member: Member<R>;
+  readonly #job: SharingJob<R>;
   readonly #vertices = new Set<ActiveVertex<R>>();
   readonly #goals = new Set<Goal<R>>();
-  /** What the last solve was asked for. */
+  /** The edges of the last solve. */
   #wanted: readonly EdgeNode<R>[] = [];
-  /** What the last solve gave. */
-  #given: readonly { readonly edge: EdgeNode<R>; readonly result: R }[] = [];
+  /** The results that the last solve returned. */
+  #returned: readonly { readonly edge: EdgeNode<R>; readonly result: R }[] = [];
 
   constructor(graph: Graph<R>, queue: StepQueue<R>, options: SolveOptions<R>) {
     this.#graph = graph;
     this.#queue = queue;
     this.#options = options;
     const emit = (event: SolverEvent): void => options.onEvent?.(event);
-    this.#member = { caches: options.caches ?? [], emit, retain: (result) => options.retain?.(result) };
+    this.#job = { caches: options.caches ?? [], emit, retain: (result) => options.retain?.(result) };
   }
 
   /**
-   * Solves edges, all at once. The first failure, which names its vertex in `details.vertex`, or the abort of the signal,
-   * calls off everything no other solve needs; the promise then settles when that has stopped.
+   * Solves edges in parallel. Returns one result for each edge, in their order. After the first failure, or after the signal
+   * was aborted, the job cancels all work that no other job needs. The promise settles when that work has stopped.
+   *
+   * @throws {VarveError} The code of the first vertex that failed, with the vertex in `details.vertex`; `cancelled` after an
+   * abort; `internal` for a graph that is not valid.
    */
   async solve(edges: readonly SolverEdge<R>[]): Promise<SolveResult<R>[]> {
     throwIfAborted(this.#options.signal, "solve");
     const tops = edges.map(({ vertex, output }) => {
-      const edge = this.#graph.join(this.#member, vertex, this.#vertices).edge(output);
+      const edge = this.#graph.join(this.#job, vertex, this.#vertices).edge(output);
       if (output >= vertex.op.outputs)
         throw new VarveError("internal", `Cannot take output ${output} of ${vertex.name}: it has ${vertex.op.outputs}`);
       return edge;
@@ -71,9 +79,9 @@ export class SolverJob<R> implements AsyncDisposable {
     for (const goal of goals) this.#goals.add(goal);
     try {
       await this.#unlessAborted(Promise.all(goals.map((goal) => goal.reached())));
-      const solved = goals.map((goal) => goal.result());
-      this.#given = solved.map(({ result }, index) => ({ edge: tops[index] as EdgeNode<R>, result }));
-      return solved;
+      const reached = goals.map((goal) => ({ edge: goal.edge, solved: goal.result() }));
+      this.#returned = reached.map(({ edge, solved: { result } }) => ({ edge, result }));
+      return reached.map(({ solved }) => solved);
     } finally {
       for (const goal of goals) this.#drop(goal);
       this.#queue.flush();
@@ -81,7 +89,7 @@ export class SolverJob<R> implements AsyncDisposable {
     }
   }
 
-  /** What has a result by now of what the last solve was asked for, and of what that is made from: what a failed one can export. */
+  /** Returns every result, so far, of the last solve's edges and their inputs. A failed build can export them as cache. */
   solved(): SolveResult<R>[] {
     const vertices = new Set(this.#wanted.map((edge) => edge.vertex));
     for (const { inputs } of vertices) for (const { vertex } of inputs) vertices.add(vertex);
@@ -89,27 +97,27 @@ export class SolverJob<R> implements AsyncDisposable {
     return [...edges].flatMap((edge) => solvedBy(edge) ?? []);
   }
 
-  /** Tells, once all is solved, of the vertices nobody needed. */
+  /** Emits `vertex-skipped` for the vertices that were not needed. Call it after the last solve has succeeded. */
   finish(): void {
-    for (const vertex of this.#vertices) vertex.tellSkipped(this.#member);
+    for (const vertex of this.#vertices) vertex.emitSkipped(this.#job);
   }
 
   /**
-   * After a result has turned out to be unreadable outside of any op: forgets every result of this job that is, in the
-   * caches too, so that solving again makes it anew. False if none of them came from a cache; unless another job that shares
-   * them has done it already.
+   * Call it when a result turned out to be unreadable outside an op, for example during an export. Drops every unreadable
+   * result of this job, also from the caches, so that the next solve makes it again. Returns false if another solve would not
+   * help: no unreadable result came from a cache, and no other job has rolled one back.
    */
   async rollBack(isUnreadable: (result: R) => boolean, reason: string): Promise<boolean> {
     const edges = new Set([...this.#vertices].flatMap((vertex) => vertex.edges.map((edge) => edge.resolved())));
     const lost = [...edges].filter(({ state }) => state.kind === "complete" && isUnreadable(state.result));
     const isCached = lost.some(({ state }) => state.kind === "complete" && state.origin.kind === "cached");
-    const wasDone = this.#given.some((given) => isUnreadable(given.result) && !isCurrent(given));
+    const wasDone = this.#returned.some((one) => isUnreadable(one.result) && !isCurrent(one));
     if (!isCached && !wasDone) return false;
     for (const edge of lost) await edge.rollBack(reason);
     return true;
   }
 
-  /** Why each vertex was, or was not, taken from a cache: an entry for every output that was looked at. */
+  /** Returns why each vertex was or was not taken from a cache: one entry for each output that was needed. */
   trace(): VertexTrace[] {
     return [...this.#vertices].flatMap((vertex) => vertex.edges.map((edge) => edge.trace()));
   }
@@ -118,7 +126,7 @@ export class SolverJob<R> implements AsyncDisposable {
     for (const goal of this.#goals) this.#drop(goal);
     this.#queue.flush();
     await this.#graph.stopped();
-    this.#graph.leave(this.#member);
+    this.#graph.leave(this.#job);
   }
 
   #drop(goal: Goal<R>): void {
@@ -144,19 +152,19 @@ export class SolverJob<R> implements AsyncDisposable {
   }
 }
 
-/** An edge that a solve wants the result of. */
+/** An edge that a solve needs the result of. */
 class Goal<R> implements Consumer {
-  readonly #edge: EdgeNode<R>;
+  readonly edge: EdgeNode<R>;
   readonly #reached = Promise.withResolvers<void>();
 
   constructor(edge: EdgeNode<R>) {
-    this.#edge = edge;
+    this.edge = edge;
     edge.resolved().require(this, Level.complete);
     this.wake();
   }
 
   wake(): void {
-    const { state } = this.#edge.resolved();
+    const { state } = this.edge.resolved();
     if (state.kind === "complete") this.#reached.resolve();
     if (state.kind === "failed") this.#reached.reject(state.error);
   }
@@ -166,19 +174,19 @@ class Goal<R> implements Consumer {
   }
 
   drop(): void {
-    this.#edge.resolved().require(this, Level.none);
+    this.edge.resolved().require(this, Level.none);
     this.#reached.promise.catch(() => undefined);
   }
 
   result(): SolveResult<R> {
-    const edge = this.#edge.resolved();
+    const edge = this.edge.resolved();
     const solved = solvedBy(edge);
     if (solved !== undefined) return solved;
-    throw new VarveError("internal", `Cannot take the result of ${edge.vertex.name}: it is not there any more`);
+    throw new VarveError("internal", `Cannot take the result of ${edge.vertex.name}: it was rolled back`);
   }
 }
 
-/** Whether a result that was given still stands for its edge. */
+/** True if a result that was returned is still the result of its edge. */
 function isCurrent<R>({ edge, result }: { readonly edge: EdgeNode<R>; readonly result: R }): boolean {
   const { state } = edge.resolved();
   return state.kind === "complete" && state.result === result;

@@ -133,7 +133,7 @@ test(
   },
 );
 
-test("ignoring vertices run, and everything stays right", { timeout: 60_000 }, async () => {
+test("vertices that ignore the cache run, and all results are right", { timeout: 60_000 }, async () => {
   const log = new ToyLog();
   await fc.assert(
     fc.asyncProperty(graphs("plain", "plain", "ignoring", "session"), async (nodes) => {
@@ -154,7 +154,7 @@ test("ignoring vertices run, and everything stays right", { timeout: 60_000 }, a
   );
 });
 
-test("many solves at once, some of them cancelled: no hang, no leak, right results", { timeout: 60_000 }, async () => {
+test("concurrent solves, some of them cancelled: no hang, no leak, right results", { timeout: 60_000 }, async () => {
   const log = new ToyLog();
   const solves = fc.array(fc.record({ graph: fc.nat(2), cancelAfter: fc.option(fc.nat(12)), startAfter: fc.nat(8) }), {
     minLength: 2,

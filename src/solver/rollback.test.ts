@@ -27,7 +27,7 @@ const solverOf = (cache: ToyCache) =>
     unreadable: (error) => (error instanceof Unreadable ? (result) => result === error.result : undefined),
   });
 
-test("a lazy result that cannot be read when it is needed: its step runs after all", async () => {
+test("a lazy result that cannot be read when it is needed is executed instead", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const base = toy(log, { name: "base" });
@@ -47,7 +47,7 @@ test("a lazy result that cannot be read when it is needed: its step runs after a
   assert.deepEqual(log.take(), ["other"]);
 });
 
-test("the next candidate is tried before the step runs", async (t) => {
+test("the next candidate is tried before the op is executed", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1_000 });
   const log = new ToyLog();
   const cache = toyCache();
@@ -94,7 +94,7 @@ test("a content function or a preload that cannot read rolls back as well", asyn
   }
 });
 
-test("what was made on top of an unreadable result is made again with it", async () => {
+test("dependents of an unreadable result are made again with it", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const base = toy(log, { name: "base", inputs: [] });
@@ -119,7 +119,7 @@ test("what was made on top of an unreadable result is made again with it", async
   assert.deepEqual(log.take(), ["base", "lazy", "lazy", "top", "top"]);
 });
 
-test("an unreadable result that no cache gave is a failure, not an endless round", async () => {
+test("an unreadable result that came from no cache fails instead of looping", async () => {
   const log = new ToyLog();
   const base = toy(log, { name: "base" });
   const top = toy(log, {
@@ -131,7 +131,7 @@ test("an unreadable result that no cache gave is a failure, not an endless round
   assert.deepEqual(log.take(), ["base", "top"]);
 });
 
-test("nor is it while another input is still being made", async () => {
+test("an unreadable result fails without a loop while another input is still being made", async () => {
   const log = new ToyLog();
   const read = Promise.withResolvers<void>();
   let reads = 0;
@@ -172,7 +172,7 @@ test("a job that finds a result unreadable solves again", async () => {
   assert.deepEqual(log.take(), ["copy"]);
 });
 
-test("a job whose result another one has rolled back solves again, and gets what that one has made", async () => {
+test("a job whose result another job rolled back solves again and gets the other job's new result", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const base = toy(log, { name: "base" });
@@ -194,7 +194,7 @@ test("a job whose result another one has rolled back solves again, and gets what
   assert.deepEqual(log.take(), ["base"]);
 });
 
-test("a step that finds its input unreadable when that has been made anew already runs again", async () => {
+test("an op that read an input which was made again meanwhile is retried", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const mid = toy(log, { name: "mid" });
@@ -217,7 +217,7 @@ test("a step that finds its input unreadable when that has been made anew alread
   assert.equal(log.take().filter((name) => name === "mid").length, 1);
 });
 
-test("errors that say nothing of results fail as ever", async () => {
+test("other errors fail the vertex as usual", async () => {
   const log = new ToyLog();
   const top = toy(log, { name: "top", work: () => Promise.reject(new VarveError("step-failed", "Cannot run: 1")) });
   await assert.rejects(solveToy(solverOf(toyCache()), top), /Cannot run: 1/);

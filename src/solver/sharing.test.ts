@@ -35,7 +35,7 @@ test("two solves of one vertex run it once", async () => {
   assert.equal(solver.activeVertices, 0);
 });
 
-test("one that joins late is told what has happened", async () => {
+test("a solve that joins late gets the earlier events", async () => {
   const log = new ToyLog();
   const late = new ToyLog();
   const { pass, open } = gate();
@@ -49,7 +49,7 @@ test("one that joins late is told what has happened", async () => {
   assert.deepEqual(late.names("vertex-completed"), ["base", "top"]);
 });
 
-test("cancelling one of two solves leaves the other its work", async () => {
+test("cancelling one of two solves does not cancel the other", async () => {
   const log = new ToyLog();
   const { state, pass, open } = gate();
   const graph = () => toy(log, { name: "top", work: pass });
@@ -66,7 +66,7 @@ test("cancelling one of two solves leaves the other its work", async () => {
   assert.equal(state.arrivals, 1);
 });
 
-test("work is called off when all who wanted it have left, and starts afresh for a newcomer", async () => {
+test("work is cancelled when all solves have left, and starts again for a new solve", async () => {
   const log = new ToyLog();
   const { state, pass, open } = gate();
   const graph = () => toy(log, { name: "top", work: pass });
@@ -86,7 +86,7 @@ test("work is called off when all who wanted it have left, and starts afresh for
   assert.equal(solver.activeVertices, 0);
 });
 
-test("a newcomer takes over work whose solve is just leaving", async () => {
+test("a new solve takes over work whose solve is leaving", async () => {
   const log = new ToyLog();
   const { state, pass, open } = gate();
   const graph = () => toy(log, { name: "top", work: pass });
@@ -125,7 +125,7 @@ test("vertices of different digest but equal keys are merged while running", asy
   assert.notEqual(digests[0], digests[1]);
 });
 
-test("cancelling the solve whose vertex does the merged work leaves it to the other", async () => {
+test("cancelling the solve whose vertex executes merged work does not cancel the work", async () => {
   const log = new ToyLog();
   const { state, pass, open } = gate();
   const graph = (salt: string) => {
@@ -169,7 +169,7 @@ test("equal keys are not merged when one depends on the other", async () => {
   assert.equal(log.ofKind("vertex-cached")[0]?.trace.outcome.kind, "hit");
 });
 
-test("an ignoring vertex is not served by a running one that looks in the cache, the reverse is", async () => {
+test("a vertex that ignores the cache does not join a running one that uses it; the reverse does", async () => {
   const log = new ToyLog();
   const { pass, open } = gate();
   const graph = (ignoreCache: boolean) => {
@@ -188,7 +188,7 @@ test("an ignoring vertex is not served by a running one that looks in the cache,
   assert.deepEqual(log.take(), ["base", "run", "run", "top", "top"]);
 });
 
-test("a normal solve joins a running ignoring one, though the cache has an older result", async () => {
+test("a normal solve joins a running one that ignores the cache, although an older result is cached", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   let made = 0;
@@ -207,7 +207,7 @@ test("a normal solve joins a running ignoring one, though the cache has an older
   assert.deepEqual(await Promise.all([ignoring, normal]), ["2", "2"]);
 });
 
-test("what a solve shares is retained by it too", async () => {
+test("a solve also retains results that it shares", async () => {
   const log = new ToyLog();
   const { pass, open } = gate();
   const graph = () => toy(log, { name: "top", inputs: [toy(log, { name: "base" })], work: pass });

@@ -27,7 +27,7 @@ test("a chain that is cached: only the last result is loaded", async () => {
   assert.ok(log.ofKind("vertex-skipped").every(({ cache }) => cache === "local"));
 });
 
-test("a changed step runs on the loaded result of the one before", async () => {
+test("a changed vertex runs on the loaded result of its input", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const base = toy(log, { name: "base" });
@@ -41,7 +41,7 @@ test("a changed step runs on the loaded result of the one before", async () => {
   assert.deepEqual(completed?.trace.outcome, { kind: "no-record", input: 0 });
 });
 
-test("content keys: equal content hits though the input's definition is new", async () => {
+test("content keys: equal content hits although the input's definition is new", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const context = (salt: string, text: string) =>
@@ -70,7 +70,7 @@ test("session keys are never stored", async () => {
   assert.deepEqual([...cache.keys.walk()], []);
 });
 
-test("after a hit by content the definition key alone is enough", async () => {
+test("after a hit by content the definition key hits too", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const stage = (name: string) => toy(log, { name, text: () => "same" });
@@ -86,7 +86,7 @@ test("after a hit by content the definition key alone is enough", async () => {
   assert.deepEqual(log.names("vertex-cached"), ["copy"]);
 });
 
-test("several cache maps: the second is asked for only if the first does not do", async () => {
+test("several cache maps: the second is requested only if the first does not match", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const image = (manifest: string) => toy(log, { name: "image", key: [manifest, "layers"], salt: manifest });
@@ -128,7 +128,7 @@ test("outputs have records of their own", async () => {
   assert.deepEqual(log.take(), []);
 });
 
-test("two phases: an input that matches is not made until the others have a match", async () => {
+test("two phases: an input with a match is not made until the others have one", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const stage = toy(log, { name: "stage", text: () => "stage" });

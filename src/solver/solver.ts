@@ -1,4 +1,4 @@
-import type { Workshop } from "./edge/active-vertex.ts";
+import type { SolverParts } from "./edge/active-vertex.ts";
 import type { CacheManager } from "./cache/cache-manager.ts";
 import { EdgeIndex } from "./edge/edge-index.ts";
 import { Graph } from "./edge/graph.ts";
@@ -8,44 +8,56 @@ import { StepQueue } from "./edge/step-queue.ts";
 import type { SolverEdge } from "./vertex.ts";
 
 export interface SolverOptions<R> {
-  /** The solver's own cache: asked first, and where results are saved. */
+  /** The solver's own cache. It is asked first, and results are saved in it. */
   readonly cache: CacheManager<R>;
   readonly limits?: SlotLimits | undefined;
   /**
-   * Says of an error thrown while a result was read (by `content`, `preload` or `execute`) which results cannot be read, or
-   * undefined if that is not what happened. If one of them came from a cache it is forgotten there, the next candidate is
-   * tried, and if there is none the vertex is executed.
+   * Decides whether an error of `content`, `preload` or `execute` means that results cannot be read. Returns a predicate that
+   * selects those results, or undefined if the error has another cause. The solver removes an unreadable cached result from
+   * its cache, tries the next candidate, and executes the vertex if there is none.
    */
   readonly unreadable?: (error: unknown) => ((result: R) => boolean) | undefined;
 }
 
-/** Solves edges of vertex graphs. Solves that run at once in one solver share the work they have in common. */
+/**
+ * Solves edges of vertex graphs. Concurrent solves of one solver share the work they have in common.
+ *
+ * @example
+ * const cache = new CacheManager({ id: "local", keys: new MemoryKeyStore(), results: new MemoryResultStore<string>() });
+ * const solver = new Solver({ cache });
+ * const [solved] = await solver.solve([{ vertex, output: 0 }]);
+ * console.log(solved?.result, solved?.cached);
+ */
 export class Solver<R> {
-  readonly #workshop: Workshop<R>;
+  readonly #solver: SolverParts<R>;
   readonly #graph: Graph<R>;
 
   constructor({ cache, limits, unreadable }: SolverOptions<R>) {
-    this.#workshop = {
+    this.#solver = {
       main: cache,
       slots: new Slots(limits),
       queue: new StepQueue(),
       index: new EdgeIndex(),
       unreadable: unreadable ?? ((): undefined => undefined),
     };
-    this.#graph = new Graph(this.#workshop);
+    this.#graph = new Graph(this.#solver);
   }
 
-  /** How many vertices are at work. */
+  /** Number of vertices that belong to an open job. */
   get activeVertices(): number {
     return this.#graph.size;
   }
 
-  /** Begins a job: several solves that keep what they share until it is disposed of. */
+  /** Opens a job: several solves that share vertices and results until the job is disposed. */
   open(options: SolveOptions<R> = {}): SolverJob<R> {
-    return new SolverJob(this.#graph, this.#workshop.queue, options);
+    return new SolverJob(this.#graph, this.#solver.queue, options);
   }
 
-  /** Solves edges in a job of their own. */
+  /**
+   * Solves edges in a job of their own. Returns one result for each edge, in their order.
+   *
+   * @throws {VarveError} The code of the first vertex that failed; `cancelled` after an abort of `signal`. See `SolverJob.solve`.
+   */
   async solve(edges: readonly SolverEdge<R>[], options: SolveOptions<R> = {}): Promise<SolveResult<R>[]> {
     await using job = this.open(options);
     const results = await job.solve(edges);

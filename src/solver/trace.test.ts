@@ -33,7 +33,7 @@ test("a miss says which keys of which input were tried, with which selector, and
   ]);
 });
 
-test("inputs that lead to records, but not to the same one, are told apart from inputs that lead to none", async () => {
+test("a trace distinguishes inputs that lead to different records from inputs that lead to none", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const join = (left: string, right: string) =>
@@ -46,7 +46,7 @@ test("inputs that lead to records, but not to the same one, are told apart from 
   assert.deepEqual(trace.outcome, { kind: "no-record" });
 });
 
-test("a record without a result is told, and is a stepping stone all the same", async () => {
+test("a record without a result is in the trace, and links through it still work", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const base = toy(log, { name: "base" });
@@ -64,7 +64,7 @@ test("a record without a result is told, and is a stepping stone all the same", 
   assert.equal(log.ofKind("vertex-completed").at(-1)?.trace.outcome.kind, "no-result");
 });
 
-test("the keys of a result show what it was made from, for an export", async () => {
+test("the keys of a result contain the keys of its inputs, for an export", async () => {
   const log = new ToyLog();
   const cache = toyCache();
   const context = toy(log, { name: "context", session: true });

@@ -1,30 +1,31 @@
 import type { Digest } from "../core/index.ts";
 import type { KeyDigest, Selector } from "./cache/key-digest.ts";
 
-/** One key of an input that the caches were asked about. */
+/** One lookup: a key of an input in one cache. */
 export interface ProbeTrace {
-  /** Definition keys come from the input's own graph, content keys from what is in its result. */
+  /** A definition key comes from the graph of the input, a content key from the content of its result. */
   readonly kind: "definition" | "content";
-  /** The record digest of the key: `H(op digest "@" output)`; for a content key `H(content digest "@-1")`. */
+  /** The key's record digest (see `recordDigest`); a content key has output -1. */
   readonly key: string;
-  /** Id of the record the input itself was found as, if it was. */
+  /** Id under which the cache knows the input's own key, unless it is a root key. */
   readonly record?: string | undefined;
   readonly selector?: Selector | undefined;
-  /** Name of the cache that was asked. */
+  /** Id of the cache. */
   readonly cache: string;
   /** Ids of the records of this op that the key leads to. */
   readonly found: readonly string[];
 }
 
+/** What was found out about one input of a vertex. */
 export interface InputTrace {
   readonly vertex: Digest;
   readonly output: number;
   readonly probes: readonly ProbeTrace[];
-  /** Known if the input was made and the op has a content function for it. */
+  /** The content digest, if the input was made and the op computes one for it. */
   readonly content?: Digest | undefined;
 }
 
-/** A result that was found, and what became of it. */
+/** A cached result that was found, and whether it could be loaded. */
 export interface CandidateTrace {
   readonly cache: string;
   readonly record: string;
@@ -34,24 +35,27 @@ export interface CandidateTrace {
   readonly outcome: { readonly kind: "loaded" } | { readonly kind: "failed"; readonly reason: string };
 }
 
+/** The result of the cache search for one output of a vertex. */
 export type TraceOutcome =
-  /** Nobody has asked for a result yet. */
+  /** The search has not ended, or nobody asked for the result. */
   | { readonly kind: "open" }
   | { readonly kind: "hit"; readonly cache: string; readonly record: string; readonly result: string }
-  /** `input`: the first input none of whose keys led to a record; absent if every input did, but not to the same one. */
+  /** `input` is the first input that has no key leading to a record. Absent: every input led to a record, but to different ones. */
   | { readonly kind: "no-record"; readonly input?: number | undefined }
+  /** Records were found, but none of their results exists any more. */
   | { readonly kind: "no-result"; readonly records: readonly string[] }
   | { readonly kind: "load-failed"; readonly reason: string }
+  /** The vertex ignores the cache. */
   | { readonly kind: "ignored" }
-  /** The same work was running for another vertex. */
+  /** The vertex has the same key as another, running vertex, and uses its result. */
   | { readonly kind: "joined"; readonly vertex: Digest };
 
-/** Why one output of a vertex was, or was not, taken from a cache. */
+/** Why one output of a vertex was or was not taken from a cache. */
 export interface VertexTrace {
   readonly vertex: Digest;
   readonly name: string;
   readonly output: number;
-  /** Digests of the cache maps computed so far. */
+  /** Digests of the cache maps that were computed so far. */
   readonly ops: readonly KeyDigest[];
   readonly inputs: readonly InputTrace[];
   readonly candidates: readonly CandidateTrace[];

@@ -2,71 +2,72 @@ import type { Digest } from "../core/index.ts";
 import type { OpReport } from "./events.ts";
 import type { KeyDigest, Selector } from "./cache/key-digest.ts";
 
+/** What the functions of a `CacheMapInput` get. */
 export type ContentContext = Pick<OpContext, "signal" | "report">;
 
-/** How one input of an op enters its cache key. */
+/** How one input of an op contributes to the op's cache key. */
 export interface CacheMapInput<R> {
-  /** Qualifies the input's definition keys; absent: all of it. */
+  /** The part of the input that the op reads; it qualifies the input's definition keys. Absent: the whole input. */
   readonly selector?: Selector | undefined;
   /**
-   * Digests what the op reads of the input: the content key. Called with the input's result, so asking for it costs the
-   * making of the input. Undefined: there is no content key for this result, which is not an error.
+   * Computes the content key: the digest of what the op reads of the input. It gets the input's result, so the solver must
+   * make the input first. Returns undefined if this result has no content key, which is not an error.
    */
   readonly content?: ((result: R, context: ContentContext) => Promise<Digest | undefined>) | undefined;
-  /** Makes the input ready for use (unpacks it). Called before `execute`, for all inputs in parallel. */
+  /** Prepares the input for use (unpacks it). The solver calls it before `execute`, for all inputs in parallel. */
   readonly preload?: ((result: R, context: ContentContext) => Promise<void>) | undefined;
 }
 
-/** What an op's result depends on, apart from its inputs' own keys. `inputs` has an entry for every input of the vertex. */
+/** What an op's result depends on, besides the keys of its inputs. `inputs` has one entry for each input of the vertex. */
 export interface CacheMap<R> {
   readonly digest: KeyDigest;
   readonly inputs: readonly CacheMapInput<R>[];
 }
 
-/** What a running op is given. */
+/** What a running op gets. */
 export interface OpContext {
-  /** Aborted when nobody wants the work any more. */
+  /** Aborted when no solve needs the work any more. */
   readonly signal: AbortSignal;
-  /** Digest of the vertex the work is done for. */
+  /** Digest of the vertex that the op belongs to. */
   readonly vertex: Digest;
-  /** Passes logs, progress and warnings on to every solve that shares the vertex. */
+  /** Sends logs, progress and warnings to every solve that shares the vertex. */
   report(report: OpReport): void;
 }
 
-/** Which of the solver's slots an execution takes. */
+/** The kind of slot that an execution occupies; see `SlotLimits`. */
 export type OpResources = "cpu" | "io" | "none";
 
-/** The work of a vertex. A solver calls each method at most once at a time, and not again after it has succeeded. */
+/** The work of a vertex. The solver makes no concurrent calls of one method, and no further call after a success. */
 export interface SolverOp<R> {
   /** Number of outputs, at least 1. */
   readonly outputs: number;
   /** Default `cpu`. */
   readonly resources?: OpResources | undefined;
   /**
-   * The cache map of index 0, 1, …; asked for until `done`. Several maps are alternatives, cheapest first, and only an op
-   * without inputs may have more than one. Makes no content.
+   * Returns the cache map with index 0, 1, …; the solver asks until one is `done`. Several maps are alternatives, cheapest
+   * first; only an op without inputs may have more than one. It must not produce the op's result.
    */
   cacheMap(index: number, context: OpContext): Promise<{ readonly map: CacheMap<R>; readonly done: boolean }>;
-  /** Makes the results, one an output. `inputs` are in the order of the vertex's inputs. */
+  /** Produces the results, one for each output. `inputs` has the results of the vertex's inputs, in their order. */
   execute(inputs: readonly R[], context: OpContext): Promise<readonly R[]>;
 }
 
 /** One output of a vertex. */
 export interface SolverEdge<R> {
   readonly vertex: SolverVertex<R>;
-  /** Counted from 0. */
+  /** Output number, from 0. */
   readonly output: number;
 }
 
-/** A node of the graph to solve. The graph has no cycles; vertices with equal digests are the same work. */
+/** A node of the graph to solve. The graph has no cycles. Vertices with equal digests are the same work. */
 export interface SolverVertex<R> {
   readonly digest: Digest;
-  /** For people. */
+  /** Shown to users. */
   readonly name: string;
   readonly inputs: readonly SolverEdge<R>[];
   readonly op: SolverOp<R>;
-  /** Do not look for a cached result. What is made is saved all the same. */
+  /** True: no cached result is used. The new result is saved as usual. */
   readonly ignoreCache: boolean;
-  /** False: a cache export names this vertex's records without their results. Default true. */
+  /** False: cache exports contain this vertex's records without their results. Default true. */
   readonly exportCache?: boolean | undefined;
 }

@@ -62,7 +62,7 @@ class StoredKeys<R> {
   #inner(id: string, record: Digest, links: readonly Backlink[]): CacheKey {
     const inputs = 1 + Math.max(...links.map(({ link }) => link.input));
     const key = new CacheKey(record, RECORD_OUTPUT, { inputs });
-    key.locate(this.#cache.id, id);
+    key.addLocation(this.#cache.id, id);
     this.#open.push(async () => {
       for (const { from, link } of links)
         for (const alternative of await this.#of(from))

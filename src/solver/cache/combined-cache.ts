@@ -2,21 +2,24 @@ import type { CacheManager, CacheRecord } from "./cache-manager.ts";
 import type { CacheKey } from "./key.ts";
 import type { KeyLink, LoadedResult, ResultContext } from "./store.ts";
 
+/** What one cache answered to a lookup. */
 export interface ProbeAnswer<R> {
   readonly cache: CacheManager<R>;
   /** Ids of the keys that were reached. */
   readonly found: readonly string[];
 }
 
+/** A loaded result. */
 export interface Loaded<R> {
   readonly result: R;
-  /** Where the result is now remembered. */
+  /** The records that now hold the result. */
   readonly records: readonly CacheRecord<R>[];
 }
 
 /**
- * The main cache and any number of imported ones, asked as one. What an imported cache gives is kept in the main one, with
- * the time the import says. Imported caches are never written to; one that fails is told of once and not asked again.
+ * The main cache and any number of imported caches, used as one. A result loaded from an imported cache is saved in the main
+ * cache with its original time. Imported caches are read-only. When an imported cache fails, it is reported once and not
+ * asked again.
  */
 export class CombinedCache<R> {
   readonly main: CacheManager<R>;
@@ -31,19 +34,19 @@ export class CombinedCache<R> {
     this.#onFailure = onFailure;
   }
 
-  /** Adds an imported cache, asked after those that are there. One of a known name is left out. */
+  /** Adds an imported cache, which is asked last. Ignores a cache whose id is already present. */
   add(cache: CacheManager<R>): void {
     if (this.#all.every(({ id }) => id !== cache.id)) this.#setImports([...this.#imports, cache]);
   }
 
-  /** In the order they are asked. */
+  /** Returns all caches in the order in which they are asked. */
   all(): readonly CacheManager<R>[] {
     return this.#all;
   }
 
-  /** Changes when a key of any edge may be known in a cache where it was not, without that edge being told. */
+  /** A value that changes when a cache may contain keys it did not contain before, without any edge being notified. */
   get revision(): string {
-    return `${this.#changes} ${this.main.adopted}`;
+    return `${this.#changes} ${this.main.adoptedResults}`;
   }
 
   #setImports(imports: readonly CacheManager<R>[]): void {
@@ -52,12 +55,12 @@ export class CombinedCache<R> {
     this.#changes += 1;
   }
 
-  /** Follows a link from an id of one cache. */
+  /** Returns the keys that a link leads to from an id in one cache. */
   async follow(cache: CacheManager<R>, from: string, link: KeyLink): Promise<readonly string[]> {
     return await this.#ask(cache, [], () => cache.keys.links(from, link));
   }
 
-  /** Where a root key is known. */
+  /** Looks a root key up in every cache. */
   async find(key: CacheKey): Promise<ProbeAnswer<R>[]> {
     const answers: ProbeAnswer<R>[] = [];
     for (const cache of this.all()) {
@@ -67,23 +70,24 @@ export class CombinedCache<R> {
     return answers;
   }
 
+  /** Returns the records under an id in one cache; see `CacheManager.recordsAt`. */
   async recordsAt(cache: CacheManager<R>, id: string): Promise<readonly CacheRecord<R>[]> {
     return await this.#ask(cache, [], () => cache.recordsAt(id));
   }
 
   /**
-   * Loads a record found for `key`. One of an imported cache is saved in the main cache, and with it every result further
-   * down the key's history that came along.
+   * Loads a record that was found for `key`. A result of an imported cache is saved in the main cache, together with the
+   * results of the key's ancestors that came along with it.
    */
   async load(record: CacheRecord<R>, key: CacheKey, context: ResultContext): Promise<Loaded<R>> {
     const { cache } = record;
     if (cache === this.main) return { result: await cache.load(record, context), records: [record] };
-    const parents = await cache.results.loadWithParents?.(record.key, record.result, context);
-    const own = parents?.get(record.key);
+    const loaded = await cache.results.loadWithParents?.(record.key, record.result, context);
+    const own = loaded?.get(record.key);
     const result = own === undefined ? await cache.load(record, context) : own.result;
-    for (const [ancestor, parent] of parentsOf(key, cache.id, parents)) {
+    for (const [ancestor, parent] of parentsOf(key, cache.id, loaded)) {
       await this.main.save(ancestor, parent.result, parent.createdAt);
-      this.main.adopted += 1;
+      this.main.adoptedResults += 1;
     }
     const { record: kept } = await this.main.save(key, result, record.result.createdAt);
     return { result, records: kept === undefined ? [record] : [record, kept] };
@@ -105,31 +109,33 @@ export class CombinedCache<R> {
 }
 
 /**
- * Newest first. Of results made at the same time an imported one comes before a local one, as BuildKit has it, and imported
- * ones in the order of their caches.
+ * Sorts records in the order in which they are tried: newest first. Among records of the same time, imported ones come before
+ * local ones (as in BuildKit), and imported ones keep the order of their caches.
  */
-export function preferred<R>(records: readonly CacheRecord<R>[], main: CacheManager<R>): CacheRecord<R>[] {
+export function sortByPreference<R>(records: readonly CacheRecord<R>[], main: CacheManager<R>): CacheRecord<R>[] {
   const rank = (record: CacheRecord<R>): number => (record.cache === main ? 1 : 0);
   return [...records].sort((a, b) => b.result.createdAt - a.result.createdAt || rank(a) - rank(b));
 }
 
-/** The keys a key was made from whose results came along with its own, with those; lowest first. */
+/** Returns the ancestors of a key whose results were loaded together with its own, lowest first. */
 function parentsOf<R>(
   key: CacheKey,
   cache: string,
   loaded: ReadonlyMap<string, LoadedResult<R>> | undefined,
 ): [CacheKey, LoadedResult<R>][] {
   if (loaded === undefined) return [];
-  return [...ancestors(key, cache)].flatMap(([ancestor, id]) => {
+  const parents: [CacheKey, LoadedResult<R>][] = [];
+  for (const [ancestor, id] of ancestors(key, cache)) {
     const parent = ancestor === key ? undefined : loaded.get(id);
-    return parent === undefined ? [] : [[ancestor, parent] as [CacheKey, LoadedResult<R>]];
-  });
+    if (parent !== undefined) parents.push([ancestor, parent]);
+  }
+  return parents;
 }
 
-/** A key and everything it was made from, with the ids they have in one cache; inputs before what is made from them. */
-function* ancestors(key: CacheKey, cache: string, seen = new Set<CacheKey>()): Generator<[CacheKey, string]> {
-  if (seen.has(key)) return;
-  seen.add(key);
-  for (const alternative of key.inputs.flat()) yield* ancestors(alternative.key, cache, seen);
+/** Yields a key and all its ancestors with their ids in one cache, inputs first. */
+function* ancestors(key: CacheKey, cache: string, visited = new Set<CacheKey>()): Generator<[CacheKey, string]> {
+  if (visited.has(key)) return;
+  visited.add(key);
+  for (const alternative of key.inputs.flat()) yield* ancestors(alternative.key, cache, visited);
   for (const id of key.idsIn(cache)) yield [key, id];
 }

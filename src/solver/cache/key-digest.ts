@@ -1,10 +1,10 @@
 import type { Digest } from "../../core/index.ts";
 
 /**
- * The digest of an op's cache key. `random:…` stands for something only the running session can know (a local directory
- * before it was read): such a key matches within one process and is never stored.
+ * The digest of an op's cache key. `random:…` marks a session key, for something that only the running session knows (a local
+ * directory before it was read). A session key matches within one process and is never stored.
  */
 export type KeyDigest = Digest | `random:${string}`;
 
-/** The digest that limits which part of an input an op looks at. */
+/** A digest that identifies the part of an input that an op reads. */
 export type Selector = Digest;

@@ -1,20 +1,20 @@
 import { type Digest, digestOf } from "../../core/index.ts";
 import type { KeyDigest, Selector } from "./key-digest.ts";
 
-/** The output index of a content key. */
+/** The output number of a content key. */
 export const CONTENT_OUTPUT = -1;
 
 /**
- * The output of a link, or of a key, whose digest is that of the record itself: cache documents hold the digests of records,
- * not of ops.
+ * The output number of a link or key whose digest is already a record digest. BuildKit's cache documents contain record
+ * digests, not op digests.
  */
 export const RECORD_OUTPUT = -2;
 
 const RANDOM = "random:";
 
 /**
- * The digest a record of an op's output goes by in caches: `H(op digest "@" output)`, in decimal ASCII, as BuildKit has it.
- * A `random:` digest stays one, so that nobody takes it for something that can be stored.
+ * Returns the digest that identifies a record of an op's output in caches: `sha256("<op digest>@<output>")`, with the output
+ * as decimal ASCII, as in BuildKit. A `random:` digest is not hashed, so that it stays recognisable as a session key.
  */
 export function recordDigest(digest: KeyDigest, output: number): string {
   if (output === RECORD_OUTPUT) return digest;
@@ -22,26 +22,28 @@ export function recordDigest(digest: KeyDigest, output: number): string {
   return digestOf(`${digest}@${output}`);
 }
 
+/** One of the keys that identify an input of an op. */
 export interface KeyAlternative {
   readonly key: CacheKey;
-  /** Empty: no selector; always so for content keys. */
+  /** Empty: no selector. Content keys have none. */
   readonly selector: Selector | "";
 }
 
 /**
- * The cache key of one output of an op: a node in a graph of keys. Per input it has alternatives, any of which identifies
- * that input. It is known in a cache by the ids of the records it was found or saved as; a root key by its record digest.
+ * The cache key of one output of an op: a node in a graph of keys. For each input it has a list of alternative keys, each of
+ * which identifies that input. A cache knows the key by the ids under which it was found or saved; a root key (one without
+ * inputs) has its record digest as id.
  *
- * Grows while a solve learns more: alternatives and ids are added, never removed.
+ * A key grows during a solve: alternatives and ids are added, never removed.
  */
 export class CacheKey {
   readonly digest: KeyDigest;
   readonly output: number;
-  /** `H(digest "@" output)`. */
+  /** See `recordDigest`. */
   readonly record: string;
-  /** The vertex it was computed for; undefined for a content key. */
+  /** The vertex that the key was computed for; undefined for a content key. */
   readonly vertex: Digest | undefined;
-  /** False: an export leaves out its results. */
+  /** False: cache exports leave out the key's results. */
   readonly exportResult: boolean;
   readonly #inputs: readonly KeyAlternative[][];
   readonly #ids = new Map<string, Set<string>>();
@@ -67,17 +69,17 @@ export class CacheKey {
     return this.#inputs.length === 0;
   }
 
-  /** Means something to this process only. */
+  /** True for a session key, which is never stored; see `KeyDigest`. */
   get isSession(): boolean {
     return this.digest.startsWith(RANDOM);
   }
 
-  /** Alternatives by input. */
+  /** The alternatives of each input. */
   get inputs(): readonly (readonly KeyAlternative[])[] {
     return this.#inputs;
   }
 
-  /** Adds an alternative; one that is there already, and the key itself, are left out. */
+  /** Adds an alternative. Ignores one that is already present, and the key itself. */
   addAlternative(input: number, alternative: KeyAlternative): void {
     const list = this.#inputs[input];
     if (list === undefined || alternative.key === this) return;
@@ -85,46 +87,48 @@ export class CacheKey {
     if (!known) list.push(alternative);
   }
 
-  /** Ids in the cache of that name. */
+  /** Returns the key's ids in the cache with that id. */
   idsIn(cache: string): readonly string[] {
     if (this.isRoot) return this.isSession ? [] : [this.record];
     return [...(this.#ids.get(cache) ?? [])];
   }
 
+  /** True if the key was found or saved in the cache with that id. */
   isFoundIn(cache: string): boolean {
     return this.#ids.has(cache);
   }
 
-  /** True if some cache has it. */
+  /** True if the key was found or saved in any cache. */
   get isFound(): boolean {
     return this.#ids.size > 0;
   }
 
-  /** Where it was found or saved: pairs of cache name and id. */
+  /** Yields where the key was found or saved: pairs of a cache's id and the key's id there. */
   *locations(): Iterable<readonly [cache: string, id: string]> {
     for (const [cache, ids] of this.#ids) for (const id of ids) yield [cache, id];
   }
 
-  /** Returns false if that was known. */
-  locate(cache: string, id: string): boolean {
+  /** Records that a cache knows the key by an id. Returns false if that was already recorded. */
+  addLocation(cache: string, id: string): boolean {
     const ids = this.#ids.get(cache) ?? new Set();
     if (ids.has(id)) return false;
     this.#ids.set(cache, ids.add(id));
     return true;
   }
 
-  /** Texts such that two keys with one in common are the same key. A key nobody has found or saved has none. */
+  /** Returns strings that identify the key: two keys that share one are the same key. Empty if no cache has the key. */
   identities(): readonly string[] {
     if (this.isRoot) return [this.record];
     return [...this.locations()].map(([cache, id]) => `${cache} ${id}`);
   }
 
+  /** True for the same object, and for two root keys with the same record digest. */
   equals(other: CacheKey): boolean {
     return this === other || (this.isRoot && other.isRoot && this.record === other.record);
   }
 }
 
-/** The key of what an op reads of an input, whatever made it. */
+/** Returns the content key of an input: its digest says what the op reads, regardless of which op made it. */
 export function contentKey(digest: Digest): CacheKey {
   return new CacheKey(digest, CONTENT_OUTPUT);
 }

@@ -7,9 +7,9 @@ interface Entry {
   readonly from: Map<string, { readonly from: string; readonly link: KeyLink }>;
 }
 
-const nameOf = (link: KeyLink): string => `${link.input} ${link.output} ${link.digest} ${link.selector}`;
+const linkName = (link: KeyLink): string => `${link.input} ${link.output} ${link.digest} ${link.selector}`;
 
-/** A key store that lives as long as its process: for tests, and for what an import brings. */
+/** A cache key store in memory, for tests and for programs that need no durable cache. */
 export class MemoryKeyStore implements CacheKeyStore {
   readonly #entries = new Map<string, Entry>();
   readonly #byResult = new Map<string, Set<string>>();
@@ -32,11 +32,11 @@ export class MemoryKeyStore implements CacheKeyStore {
   }
 
   links(key: string, link: KeyLink): readonly string[] {
-    return [...(this.#entries.get(key)?.links.get(nameOf(link))?.to ?? [])];
+    return [...(this.#entries.get(key)?.links.get(linkName(link))?.to ?? [])];
   }
 
   hasLink(from: string, link: KeyLink, to: string): boolean {
-    return this.#entries.get(from)?.links.get(nameOf(link))?.to.has(to) === true;
+    return this.#entries.get(from)?.links.get(linkName(link))?.to.has(to) === true;
   }
 
   outgoing(key: string): readonly { to: string; link: KeyLink }[] {
@@ -74,7 +74,7 @@ export class MemoryKeyStore implements CacheKeyStore {
   }
 
   #link(from: string, link: KeyLink, to: string): void {
-    const name = nameOf(link);
+    const name = linkName(link);
     const { links } = this.#entry(from);
     const targets = links.get(name) ?? { link, to: new Set() };
     links.set(name, targets);
@@ -88,7 +88,7 @@ export class MemoryKeyStore implements CacheKeyStore {
     this.#byResult.set(result.id, keys.add(key));
   }
 
-  /** Removes a key that has neither results nor links out of it, then looks at those that led to it. */
+  /** Removes a key that has neither results nor outgoing links, then checks the keys that linked to it. */
   #prune(key: string): void {
     const open = [key];
     for (let id = open.pop(); id !== undefined; id = open.pop()) {
@@ -104,8 +104,8 @@ export class MemoryKeyStore implements CacheKeyStore {
 
   #unlink(from: string, link: KeyLink, to: string): void {
     const links = this.#entries.get(from)?.links;
-    const targets = links?.get(nameOf(link))?.to;
+    const targets = links?.get(linkName(link))?.to;
     targets?.delete(to);
-    if (targets?.size === 0) links?.delete(nameOf(link));
+    if (targets?.size === 0) links?.delete(linkName(link));
   }
 }

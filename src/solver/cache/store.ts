@@ -1,79 +1,92 @@
 import type { KeyDigest, Selector } from "./key-digest.ts";
 
-/** A value now or later: the embedded stores are synchronous, a shared one need not be. */
+/** A value or a promise of it. The embedded stores are synchronous; a shared store may be asynchronous. */
 export type Awaitable<T> = T | Promise<T>;
 
-/** Names a result inside a cache result store. */
+/** A reference to a result in a cache result store. */
 export interface StoredResult {
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
 
-/** What leads from an input's key to the key of the op that takes it. */
+/** A link from the key of an input to the key of the op that uses the input. */
 export interface KeyLink {
-  /** Which input of the op. */
+  /** Input number of the op. */
   readonly input: number;
-  /** Which output of the op. */
+  /** Output number of the op. */
   readonly output: number;
-  /** The op's cache digest; where the output is `RECORD_OUTPUT`, the digest of the record that the link leads to. */
+  /** The op's cache digest. If the output is `RECORD_OUTPUT`, the digest of the record that the link leads to. */
   readonly digest: KeyDigest;
   /** Empty: no selector. */
   readonly selector: Selector | "";
 }
 
+/** One change of a cache key store. */
 export type KeyChange =
   | { readonly kind: "link"; readonly from: string; readonly link: KeyLink; readonly to: string }
   | { readonly kind: "result"; readonly key: string; readonly result: StoredResult };
 
 /**
- * Keys, the links between them and the results they have. Knows nothing of what a result is.
+ * Stores cache keys, the links between them, and which results they have. It does not know what a result is.
  *
- * A root key's id is its record digest, `H(op digest "@" output)`; any other id is chosen by the writer, and means only
- * what its links say. A key exists while it has a result or a link leads to or from it.
+ * The id of a root key is its record digest (see `recordDigest`). The writer chooses any other id; its meaning is defined
+ * by its links alone. A key exists as long as it has a result, an incoming link or an outgoing link.
+ *
+ * Contract suite: `testing/contracts/cache-key-store.ts`.
  */
 export interface CacheKeyStore {
   exists(key: string): Awaitable<boolean>;
-  /** Every key, in no particular order. */
+  /** Yields every key, in no particular order. */
   walk(): AsyncIterable<string> | Iterable<string>;
-  /** Newest first. */
+  /** Returns the results of a key, newest first. */
   results(key: string): Awaitable<readonly StoredResult[]>;
   result(key: string, result: string): Awaitable<StoredResult | undefined>;
-  /** Keys that `link` leads to from `key`. */
+  /** Returns the keys that `link` leads to from `key`. */
   links(key: string, link: KeyLink): Awaitable<readonly string[]>;
   hasLink(from: string, link: KeyLink, to: string): Awaitable<boolean>;
-  /** Links out of `key`, whatever the op. */
+  /** Returns the outgoing links of `key`, of every op. */
   outgoing(key: string): Awaitable<readonly { readonly to: string; readonly link: KeyLink }[]>;
-  /** Links into `key`. */
+  /** Returns the incoming links of `key`. */
   backlinks(key: string): Awaitable<readonly { readonly from: string; readonly link: KeyLink }[]>;
+  /** Returns the keys that have a result. */
   keysOfResult(result: string): Awaitable<readonly string[]>;
-  /** Applies all changes or none. What is there already is left as it is; a result's time is the one given last. */
+  /** Applies all changes or none. Existing links and results stay; a result that is written again gets the new time. */
   write(changes: readonly KeyChange[]): Awaitable<void>;
-  /** Forgets a result under every key, then every key that leads nowhere any more, upwards. */
+  /** Removes a result from every key, then every key that has neither results nor outgoing links, and so on upwards. */
   release(result: string): Awaitable<void>;
 }
 
-/** A result as it comes out of a store, with the time it was made. */
+/** A loaded result with the time it was created. */
 export interface LoadedResult<R> {
   readonly result: R;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
 
+/** What loading a result gets besides the result's id. */
 export interface ResultContext {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Turns results into something that can be remembered, and back. */
+/**
+ * Stores results by id and loads them again.
+ *
+ * Contract suite: `testing/contracts/cache-result-store.ts`.
+ */
 export interface CacheResultStore<R> {
-  /** Undefined: this result cannot be kept. */
+  /** Stores a result. Returns undefined if this result cannot be stored. */
   save(result: R, createdAt: number): Awaitable<StoredResult | undefined>;
-  /** Throws if the result cannot be had; its id is then released. May be lazy: see `SolverOptions.unreadable`. */
+  /**
+   * Loads a result. Throws if the result is not available; the caller then releases its id. Loading may be lazy: see
+   * `SolverOptions.unreadable`.
+   */
   load(result: StoredResult, context: ResultContext): Awaitable<R>;
+  /** True if the result can probably be loaded. */
   exists(result: string): Awaitable<boolean>;
   /**
-   * Loads a result and every result below it in `key`'s history that comes along for free (the lower layers of an imported
-   * one), by key. The map holds `key` itself.
+   * Loads a result, and the results of the key's ancestors that are available at no extra cost (the lower layers of an
+   * imported result). Returns them by key; the map includes `key` itself.
    */
   loadWithParents?(
     key: string,

@@ -1,18 +1,18 @@
 import { type Digest, VarveError, messageOf, toVarveError } from "../../core/index.ts";
 import { CombinedCache } from "../cache/combined-cache.ts";
-import { Edge } from "./edge.ts";
+import { ActiveEdge } from "./active-edge.ts";
 import type { EdgeIndex } from "./edge-index.ts";
 import type { SolverEvent } from "../events.ts";
-import type { Member } from "./member.ts";
-import type { ActiveInput, EdgeNode, EventBody, Follower, Origin, VertexNode } from "./nodes.ts";
+import type { SharingJob } from "./sharing-job.ts";
+import type { InputSource, EdgeNode, EventBody, Follower, Origin, VertexNode } from "./nodes.ts";
 import { SharedOp } from "./shared-op.ts";
 import type { Slots } from "./slots.ts";
 import type { StepQueue } from "./step-queue.ts";
 import type { CacheManager } from "../cache/cache-manager.ts";
 import type { OpContext, SolverVertex } from "../vertex.ts";
 
-/** What all vertices of a solver share. */
-export interface Workshop<R> {
+/** The parts of a solver that all its vertices share. */
+export interface SolverParts<R> {
   readonly main: CacheManager<R>;
   readonly slots: Slots;
   readonly queue: StepQueue<R>;
@@ -20,35 +20,35 @@ export interface Workshop<R> {
   readonly unreadable: (error: unknown) => ((result: R) => boolean) | undefined;
 }
 
-/** A vertex some solve is working on. Solves with an equal vertex share it. */
+/** A vertex that belongs to an open job. Jobs with an equal vertex share it. */
 export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   readonly identity: string;
-  readonly inputs: readonly ActiveInput<R>[];
+  readonly inputs: readonly InputSource<R>[];
   readonly cache: CombinedCache<R>;
   readonly op: SharedOp<R>;
   readonly #vertex: SolverVertex<R>;
-  readonly #workshop: Workshop<R>;
+  readonly #solver: SolverParts<R>;
   readonly #edges = new Map<number, EdgeNode<R>>();
-  /** Solves that have this vertex in their graph. */
-  readonly #members = new Set<Member<R>>();
-  /** Solves that need it because one of their vertices was merged into it, or into something made from it. */
-  readonly #guests = new Set<Member<R>>();
+  /** Jobs that have this vertex in their graph. */
+  readonly #jobs = new Set<SharingJob<R>>();
+  /** Jobs that need this vertex because one of their vertices was merged into it, or into a vertex that depends on it. */
+  readonly #mergedJobs = new Set<SharingJob<R>>();
   /** Vertices with an edge that was merged into one of this vertex. */
   readonly #followers = new Set<Follower<R>>();
   readonly #history: EventBody[] = [];
 
-  constructor(identity: string, vertex: SolverVertex<R>, inputs: readonly ActiveInput<R>[], workshop: Workshop<R>) {
+  constructor(identity: string, vertex: SolverVertex<R>, inputs: readonly InputSource<R>[], solver: SolverParts<R>) {
     this.identity = identity;
     this.inputs = inputs;
     this.#vertex = vertex;
-    this.#workshop = workshop;
-    this.cache = new CombinedCache(workshop.main, (cache, error) => {
-      for (const member of this.members()) member.emit({ kind: "cache-failed", cache, error, at: Date.now() });
+    this.#solver = solver;
+    this.cache = new CombinedCache(solver.main, (cache, error) => {
+      for (const job of this.jobs()) job.emit({ kind: "cache-failed", cache, error, at: Date.now() });
     });
-    this.op = new SharedOp(vertex, workshop.slots, {
-      started: (work) => this.#tell({ kind: "vertex-started", work }),
-      resolved: () => this.#tell({ kind: "vertex-resolved" }),
-      cancelled: () => this.#tell({ kind: "vertex-cancelled" }),
+    this.op = new SharedOp(vertex, solver.slots, {
+      started: (work) => this.#emit({ kind: "vertex-started", work }),
+      resolved: () => this.#emit({ kind: "vertex-resolved" }),
+      cancelled: () => this.#emit({ kind: "vertex-cancelled" }),
       context: (signal) => this.#context(signal),
     });
   }
@@ -70,7 +70,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   }
 
   get index(): EdgeIndex<R> {
-    return this.#workshop.index;
+    return this.#solver.index;
   }
 
   get edges(): readonly EdgeNode<R>[] {
@@ -78,53 +78,53 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   }
 
   get isWanted(): boolean {
-    return this.#members.size > 0 || this.#guests.size > 0;
+    return this.#jobs.size > 0 || this.#mergedJobs.size > 0;
   }
 
   edge(output: number): EdgeNode<R> {
-    const edge = this.#edges.get(output) ?? new Edge(this, output);
+    const edge = this.#edges.get(output) ?? new ActiveEdge(this, output);
     this.#edges.set(output, edge);
     return edge;
   }
 
   wake(edge: EdgeNode<R>): void {
-    this.#workshop.queue.add(edge);
+    this.#solver.queue.add(edge);
   }
 
   unreadable(error: unknown): ((result: R) => boolean) | undefined {
-    return this.#workshop.unreadable(error);
+    return this.#solver.unreadable(error);
   }
 
-  /** Lets a solve share the vertex; it is told what has happened so far. */
-  join(member: Member<R>): void {
-    if (this.#members.has(member)) return;
-    this.#members.add(member);
-    for (const cache of member.caches) this.cache.add(cache);
-    for (const body of this.#history) member.emit(this.#event(body));
-    for (const { state } of this.edges) if (state.kind === "complete") member.retain(state.result);
+  /** Lets a job share the vertex. The job gets the events that were emitted so far. */
+  join(job: SharingJob<R>): void {
+    if (this.#jobs.has(job)) return;
+    this.#jobs.add(job);
+    for (const cache of job.caches) this.cache.add(cache);
+    for (const body of this.#history) job.emit(this.#event(body));
+    for (const { state } of this.edges) if (state.kind === "complete") job.retain(state.result);
   }
 
-  leave(member: Member<R>): void {
-    this.#members.delete(member);
-    this.#guests.delete(member);
+  leave(job: SharingJob<R>): void {
+    this.#jobs.delete(job);
+    this.#mergedJobs.delete(job);
   }
 
-  /** Keeps a result for as long as any solve that shares the vertex. */
+  /** Lets every job that shares the vertex retain a result. */
   retain(result: R): void {
-    for (const member of this.members()) member.retain(result);
+    for (const job of this.jobs()) job.retain(result);
   }
 
   completed(edge: EdgeNode<R>, origin: Origin<R>, startedAt: number = Date.now()): void {
     const trace = edge.trace();
-    if (origin.kind === "cached") this.#tell({ kind: "vertex-cached", cache: origin.cache ?? "", trace });
-    else this.#tell({ kind: "vertex-completed", startedAt, trace });
+    if (origin.kind === "cached") this.#emit({ kind: "vertex-cached", cache: origin.cache ?? "", trace });
+    else this.#emit({ kind: "vertex-completed", startedAt, trace });
   }
 
   rolledBack(origin: Origin<R>, reason: string): void {
-    this.#tell({ kind: "vertex-rolled-back", cache: origin.cache ?? "", reason });
+    this.#emit({ kind: "vertex-rolled-back", cache: origin.cache ?? "", reason });
   }
 
-  /** Tells that the vertex has failed; returns the error that says so. */
+  /** Emits that the vertex has failed. Returns the error with the vertex in its details. */
   failed(edge: EdgeNode<R>, error: unknown): VarveError {
     const known = toVarveError(error, `solve ${this.name}`);
     const located = new VarveError(known.code, known.message, {
@@ -132,11 +132,11 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
       cause: known,
       hint: known.hint,
     });
-    this.#tell({ kind: "vertex-failed", error: located, trace: edge.trace() });
+    this.#emit({ kind: "vertex-failed", error: located, trace: edge.trace() });
     return located;
   }
 
-  /** An edge of this vertex now is one of `other`: all who share this share that, and what it is made from. */
+  /** Called when an edge of this vertex was merged into one of `other`. The jobs of this vertex then share `other` and its inputs. */
   mergedInto(other: VertexNode<R>): void {
     other.addFollower(this);
   }
@@ -144,69 +144,69 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   addFollower(follower: Follower<R>): void {
     this.#followers.add(follower);
     for (const body of this.#history) follower.relay(body, new Set([this]));
-    for (const member of follower.members()) this.#welcome(member);
+    for (const job of follower.jobs()) this.#addMergedJob(job);
   }
 
-  addGuest(member: Member<R>): void {
-    this.#guests.add(member);
+  addMergedJob(job: SharingJob<R>): void {
+    this.#mergedJobs.add(job);
   }
 
   /**
-   * Rolls back every result that `edge` was made from and that cannot be read. False if there is nothing to gain by that:
-   * none of them came from a cache, and nobody else has rolled back what was read.
+   * Rolls back every unreadable result that `edge` depends on. Returns false if a retry would not help: none of the results
+   * came from a cache, and no other edge has rolled back a result that this one has read.
    */
   async rollBackInputs(edge: EdgeNode<R>, isUnreadable: (result: R) => boolean, error: unknown): Promise<boolean> {
     const reason = messageOf(error);
-    const above = new Set(edge.inputs.map((input) => input.edge));
-    for (const at of above) for (const input of at.inputs) above.add(input.edge);
-    const lost = [...above].filter(({ state }) => state.kind === "complete" && isUnreadable(state.result));
+    const dependencies = new Set(edge.inputs.map((input) => input.edge));
+    for (const dependency of dependencies) for (const input of dependency.inputs) dependencies.add(input.edge);
+    const lost = [...dependencies].filter(({ state }) => state.kind === "complete" && isUnreadable(state.result));
     const isCached = lost.some(({ state }) => state.kind === "complete" && state.origin.kind === "cached");
     if (!isCached && !edge.inputs.some((input) => input.isStale)) return false;
-    for (const at of lost) await at.rollBack(reason);
+    for (const dependency of lost) await dependency.rollBack(reason);
     return true;
   }
 
-  /** Resolves when work that was called off has ended. */
+  /** Resolves when all cancelled work has ended. */
   async stopped(): Promise<void> {
     await Promise.all([this.op.stopped(), ...this.edges.map((edge) => edge.ended())]);
   }
 
-  /** Tells a solve that has ended well of a vertex it did not need. */
-  tellSkipped(member: Member<R>): void {
+  /** Emits `vertex-skipped` to a job if no result of this vertex was needed. */
+  emitSkipped(job: SharingJob<R>): void {
     const isUsed = this.#history.some(({ kind }) => kind === "vertex-cached" || kind === "vertex-completed");
     if (isUsed) return;
     const found = this.edges.flatMap((edge) => edge.resolved().keys.flatMap((key) => [...key.locations()]));
     const [cache] = found[0] ?? [];
-    member.emit(this.#event({ kind: "vertex-skipped", cache }));
+    job.emit(this.#event({ kind: "vertex-skipped", cache }));
   }
 
-  members(): ReadonlySet<Member<R>> {
-    return this.#members.union(this.#guests);
+  jobs(): ReadonlySet<SharingJob<R>> {
+    return this.#jobs.union(this.#mergedJobs);
   }
 
-  relay(body: EventBody, told: Set<unknown>): void {
-    if (told.has(this)) return;
-    told.add(this);
+  relay(body: EventBody, visited: Set<unknown>): void {
+    if (visited.has(this)) return;
+    visited.add(this);
     if (body.kind !== "vertex-report") this.#history.push(body);
-    for (const member of this.#members) member.emit(this.#event(body));
-    for (const follower of this.#followers) follower.relay(body, told);
+    for (const job of this.#jobs) job.emit(this.#event(body));
+    for (const follower of this.#followers) follower.relay(body, visited);
   }
 
-  #welcome(member: Member<R>): void {
-    const seen = new Set<VertexNode<R>>([this]);
-    for (const vertex of seen) {
-      vertex.addGuest(member);
-      for (const { state } of vertex.edges) if (state.kind === "complete") member.retain(state.result);
-      for (const edge of vertex.edges) for (const input of edge.inputs) seen.add(input.edge.vertex);
+  #addMergedJob(job: SharingJob<R>): void {
+    const visited = new Set<VertexNode<R>>([this]);
+    for (const vertex of visited) {
+      vertex.addMergedJob(job);
+      for (const { state } of vertex.edges) if (state.kind === "complete") job.retain(state.result);
+      for (const edge of vertex.edges) for (const input of edge.inputs) visited.add(input.edge.vertex);
     }
   }
 
   #context(signal: AbortSignal): OpContext {
-    const report: OpContext["report"] = (report) => this.#tell({ kind: "vertex-report", report });
+    const report: OpContext["report"] = (report) => this.#emit({ kind: "vertex-report", report });
     return { signal, vertex: this.digest, report };
   }
 
-  #tell(body: EventBody): void {
+  #emit(body: EventBody): void {
     this.relay(body, new Set());
   }
 

@@ -1,10 +1,10 @@
-import type { EdgeNode, EdgeRegister } from "./nodes.ts";
+import type { EdgeNode, EdgesByKey } from "./nodes.ts";
 
-/** The edges at work, by the digest of their op, to find those whose cache keys turn out to be equal. */
-export class EdgeIndex<R> implements EdgeRegister<R> {
+/** The active edges by the record digests of their keys. It finds edges whose cache keys turn out to be equal. */
+export class EdgeIndex<R> implements EdgesByKey<R> {
   readonly #edges = new Map<string, Set<EdgeNode<R>>>();
 
-  /** Enters an edge under every key it has. */
+  /** Adds an edge under every key it has. */
   add(edge: EdgeNode<R>): void {
     for (const { record } of edge.keys) {
       const set = this.#edges.get(record) ?? new Set();
@@ -21,14 +21,19 @@ export class EdgeIndex<R> implements EdgeRegister<R> {
   }
 
   /**
-   * Another edge that has the same key and may stand for this one. An edge that ignores the cache is not replaced by one
-   * that does not, and neither may depend on the other.
+   * Returns another edge with the same key that `edge` can be merged into. An edge that ignores the cache is not merged into
+   * one that uses it, and neither edge may depend on the other.
    */
-  twinOf(edge: EdgeNode<R>): EdgeNode<R> | undefined {
+  findMergeTarget(edge: EdgeNode<R>): EdgeNode<R> | undefined {
     for (const { record } of edge.keys)
       for (const other of this.#edges.get(record) ?? []) {
         const isCandidate = other !== edge && other.state.kind !== "merged" && other.state.kind !== "failed";
-        if (isCandidate && (other.isIgnored || !edge.isIgnored) && sameInputs(edge, other) && areApart(edge, other))
+        if (
+          isCandidate &&
+          (other.isIgnored || !edge.isIgnored) &&
+          sameInputs(edge, other) &&
+          areIndependent(edge, other)
+        )
           return other;
       }
     return undefined;
@@ -37,21 +42,21 @@ export class EdgeIndex<R> implements EdgeRegister<R> {
 
 function sameInputs<R>(a: EdgeNode<R>, b: EdgeNode<R>): boolean {
   return a.inputs.every((input, index) => {
-    const twin = b.inputs[index];
-    return twin !== undefined && !input.identities().isDisjointFrom(twin.identities());
+    const other = b.inputs[index];
+    return other !== undefined && !input.identities().isDisjointFrom(other.identities());
   });
 }
 
-function areApart<R>(a: EdgeNode<R>, b: EdgeNode<R>): boolean {
+function areIndependent<R>(a: EdgeNode<R>, b: EdgeNode<R>): boolean {
   return !dependsOn(a, b) && !dependsOn(b, a);
 }
 
-/** Follows merges: what counts is who waits for whom. */
+/** True if `edge` waits for `on`, directly or not. Merged edges are followed. */
 function dependsOn<R>(edge: EdgeNode<R>, on: EdgeNode<R>): boolean {
-  const seen = new Set([edge]);
-  for (const at of seen) {
-    if (at === on) return true;
-    for (const input of at.inputs) seen.add(input.edge);
+  const visited = new Set([edge]);
+  for (const dependency of visited) {
+    if (dependency === on) return true;
+    for (const input of dependency.inputs) visited.add(input.edge);
   }
   return false;
 }

@@ -1,7 +1,7 @@
 import { Level } from "./explore.ts";
 import type { EdgeState } from "./nodes.ts";
 
-/** How far an edge has come. */
+/** Returns the level that an edge in this state has reached. */
 export function levelOf<R>(state: EdgeState<R>): Level {
   switch (state.kind) {
     case "matching":

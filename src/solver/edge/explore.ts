@@ -1,10 +1,10 @@
-/** How far an edge has got, and how far it is wanted. Numbers, so that they compare. */
+/** How far an edge has come, and how far its consumers require it. Levels are numbers, so that they can be compared. */
 export const Level = {
-  /** Nothing is known, nothing is wanted. */
+  /** Nothing is known or required. */
   none: 0,
-  /** The keys that follow from definitions alone. */
+  /** The definition keys. */
   fast: 1,
-  /** Every key that can be had without making the edge itself. */
+  /** Every key that can be computed without the edge's own result. */
   slow: 2,
   /** The result. */
   complete: 3,
@@ -13,54 +13,55 @@ export type Level = (typeof Level)[keyof typeof Level];
 
 export type ContentKind = "none" | "unknown" | "computing" | "absent" | "known";
 
-/** What the exploring of one input is decided by. */
+/** The facts about one input that decide how it is explored. */
 export interface Explored {
-  /** How far the input's edge has got. */
+  /** The level that the input's edge has reached. */
   readonly level: Level;
-  /** Some key of the input leads to a record of the op. */
+  /** A key of the input leads to a record of the op. */
   readonly matched: boolean;
-  /** Caches are being asked about its keys. */
+  /** Lookups of its keys are running. */
   readonly busy: boolean;
   readonly content: ContentKind;
 }
 
-/** What an edge has to know of one input. */
+/** The facts about one input that an edge needs. */
 export interface InputView extends Explored {
-  /** Made, digested and loaded, as far as the op asks for it. */
+  /** The input has a result, and the op's `content` and `preload` functions have run on it. */
   readonly ready: boolean;
   readonly failed: boolean;
 }
 
-/** What to do next about one input: how far to want its edge, and whether to digest its content now. */
+/** The next step for one input: the level to require of its edge, and whether to digest its content now. */
 export interface InputStep {
-  readonly want: Level;
+  readonly level: Level;
   readonly hash: boolean;
 }
 
-/** No key of the input is left that could be found out. */
+/** True if the input cannot get any further key. */
 export function isExhausted(input: Explored): boolean {
   return !input.busy && input.level >= Level.slow && input.content !== "unknown" && input.content !== "computing";
 }
 
-/** The next thing that may bring the input another key. */
+/** Returns the step that may give the input another key. */
 function nextStep(input: Explored): InputStep {
-  if (input.level < Level.fast) return { want: Level.fast, hash: false };
+  if (input.level < Level.fast) return { level: Level.fast, hash: false };
   if (input.busy) return hold(input);
-  if (input.level < Level.slow) return { want: Level.slow, hash: false };
+  if (input.level < Level.slow) return { level: Level.slow, hash: false };
   if (input.content !== "unknown" && input.content !== "computing") return hold(input);
-  return { want: Level.complete, hash: input.level === Level.complete && input.content === "unknown" };
+  return { level: Level.complete, hash: input.level === Level.complete && input.content === "unknown" };
 }
 
-/** Wants no more than what is there, and never a result. */
+/** Requires the level that the input has reached already, but never a result. */
 function hold(input: Explored): InputStep {
-  return { want: input.level === Level.complete ? Level.slow : input.level, hash: false };
+  return { level: input.level === Level.complete ? Level.slow : input.level, hash: false };
 }
 
 /**
- * Steps that look for keys, for an edge of which `demand` is wanted.
+ * Returns the next step for each input of an edge whose consumers require the level `demand`.
  *
- * For `fast` the inputs' definition keys are enough. Past that there are two phases: inputs that no key has matched yet are
- * looked into first; those with a match are left alone until every other has one too, or has no key left to try.
+ * For `fast`, the definition keys of the inputs are enough. Above that there are two phases. The first explores only the inputs
+ * that have no match yet; an input with a match waits until every other input has a match or is exhausted. The second
+ * explores all inputs.
  */
 export function explore(inputs: readonly Explored[], demand: Level): InputStep[] {
   if (demand <= Level.fast) return inputs.map((input) => (input.level < Level.fast ? nextStep(input) : hold(input)));

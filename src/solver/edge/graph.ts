@@ -1,72 +1,73 @@
 import { VarveError, digestOf } from "../../core/index.ts";
-import { ActiveVertex, type Workshop } from "./active-vertex.ts";
-import type { ActiveInput } from "./nodes.ts";
-import type { Member } from "./member.ts";
+import { ActiveVertex, type SolverParts } from "./active-vertex.ts";
+import type { InputSource } from "./nodes.ts";
+import type { SharingJob } from "./sharing-job.ts";
 import type { SolverVertex } from "../vertex.ts";
 
-/** The vertices at work. Those of equal digest are one, whichever solve they came with. */
+/** The vertices of all open jobs. Jobs with vertices of equal digest share one active vertex. */
 export class Graph<R> {
-  readonly #workshop: Workshop<R>;
+  readonly #solver: SolverParts<R>;
   readonly #vertices = new Map<string, ActiveVertex<R>>();
 
-  constructor(workshop: Workshop<R>) {
-    this.#workshop = workshop;
+  constructor(solver: SolverParts<R>) {
+    this.#solver = solver;
   }
 
   get size(): number {
     return this.#vertices.size;
   }
 
-  /** Enters a vertex and all it is made from; adds them to `joined`. */
-  join(member: Member<R>, top: SolverVertex<R>, joined: Set<ActiveVertex<R>>): ActiveVertex<R> {
-    const done = new Map<SolverVertex<R>, ActiveVertex<R>>();
+  /** Adds a vertex and all its dependencies for a job. Also adds them to `joined`. Returns the active vertex. */
+  join(job: SharingJob<R>, top: SolverVertex<R>, joined: Set<ActiveVertex<R>>): ActiveVertex<R> {
+    const active = new Map<SolverVertex<R>, ActiveVertex<R>>();
     for (const vertex of inputsFirst(top)) {
       const inputs = vertex.inputs.map(({ vertex: source, output }) => {
         checkOutput(source, output);
-        return { vertex: done.get(source) as ActiveVertex<R>, output };
+        return { vertex: activeOf(active, source), output };
       });
-      const active = this.#find(vertex, inputs);
-      active.join(member);
-      joined.add(active);
-      done.set(vertex, active);
+      const found = this.#find(vertex, inputs);
+      found.join(job);
+      joined.add(found);
+      active.set(vertex, found);
     }
-    return done.get(top) as ActiveVertex<R>;
+    return activeOf(active, top);
   }
 
-  leave(member: Member<R>): void {
+  /** Removes a job. Vertices that no other job shares are dropped. */
+  leave(job: SharingJob<R>): void {
     for (const [identity, vertex] of this.#vertices) {
-      vertex.leave(member);
+      vertex.leave(job);
       if (vertex.isWanted) continue;
       this.#vertices.delete(identity);
-      for (const edge of vertex.edges) this.#workshop.index.remove(edge);
+      for (const edge of vertex.edges) this.#solver.index.remove(edge);
     }
   }
 
-  /** Resolves when all work that was called off has ended. */
+  /** Resolves when all cancelled work has ended. */
   async stopped(): Promise<void> {
     await Promise.all([...this.#vertices.values()].map((vertex) => vertex.stopped()));
   }
 
   /**
-   * The vertex to share. One that ignores the cache is not served by one at work that does not: it goes by another name, and
-   * so does what is made from it. One that does not may be served by either.
+   * Finds the active vertex to share, or adds one. A vertex that ignores the cache does not share an active one that uses it:
+   * it gets another identity, and so do the vertices that depend on it. A vertex that uses the cache may share either.
    */
-  #find(vertex: SolverVertex<R>, inputs: readonly ActiveInput<R>[]): ActiveVertex<R> {
-    const own = identityOf(vertex, inputs);
-    const ignoring = `${own} ignoring the cache`;
-    const fresh = this.#vertices.get(ignoring);
-    if (fresh !== undefined) return fresh;
-    const known = this.#vertices.get(own);
+  #find(vertex: SolverVertex<R>, inputs: readonly InputSource<R>[]): ActiveVertex<R> {
+    const plain = identityOf(vertex, inputs);
+    const ignoring = `${plain} ignoring the cache`;
+    const ignoringVertex = this.#vertices.get(ignoring);
+    if (ignoringVertex !== undefined) return ignoringVertex;
+    const known = this.#vertices.get(plain);
     if (known !== undefined && (known.ignoreCache || !vertex.ignoreCache)) return known;
-    const identity = known === undefined ? own : ignoring;
-    const active = new ActiveVertex(identity, vertex, inputs, this.#workshop);
+    const identity = known === undefined ? plain : ignoring;
+    const active = new ActiveVertex(identity, vertex, inputs, this.#solver);
     this.#vertices.set(identity, active);
     for (let output = 0; output < vertex.op.outputs; output += 1) active.edge(output);
     return active;
   }
 }
 
-function identityOf<R>(vertex: SolverVertex<R>, inputs: readonly ActiveInput<R>[]): string {
+function identityOf<R>(vertex: SolverVertex<R>, inputs: readonly InputSource<R>[]): string {
   const isPlain = inputs.every((input, index) => input.vertex.identity === vertex.inputs[index]?.vertex.digest);
   if (isPlain) return vertex.digest;
   return `${vertex.digest} on ${digestOf(JSON.stringify(inputs.map((input) => input.vertex.identity)))}`;
@@ -77,16 +78,25 @@ function checkOutput<R>(vertex: SolverVertex<R>, output: number): void {
   throw new VarveError("internal", `Cannot take output ${output} of ${vertex.name}: it has ${vertex.op.outputs}`);
 }
 
-/** Every vertex after those it takes its inputs from, without recursion: graphs may be deep. */
+function activeOf<R>(
+  vertices: ReadonlyMap<SolverVertex<R>, ActiveVertex<R>>,
+  vertex: SolverVertex<R>,
+): ActiveVertex<R> {
+  const active = vertices.get(vertex);
+  if (active !== undefined) return active;
+  throw new VarveError("internal", `Cannot solve ${vertex.name}: it was not added to the graph`);
+}
+
+/** Yields every vertex after its inputs. It does not recurse, because graphs may be deep. */
 function* inputsFirst<R>(top: SolverVertex<R>): Generator<SolverVertex<R>> {
-  const seen = new Set<SolverVertex<R>>();
+  const opened = new Set<SolverVertex<R>>();
   const done = new Set<SolverVertex<R>>();
   const open = [top];
   for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
-    seen.add(vertex);
+    opened.add(vertex);
     const next = vertex.inputs.find((input) => !done.has(input.vertex))?.vertex;
-    if (next !== undefined && seen.has(next))
-      throw new VarveError("internal", `Cannot solve ${top.name}: ${next.name} is made from itself`);
+    if (next !== undefined && opened.has(next))
+      throw new VarveError("internal", `Cannot solve ${top.name}: ${next.name} depends on itself`);
     if (next !== undefined) open.push(next);
     else {
       open.pop();

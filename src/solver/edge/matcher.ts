@@ -1,56 +1,56 @@
 import type { CacheRecord } from "../cache/cache-manager.ts";
-import { type CombinedCache, preferred } from "../cache/combined-cache.ts";
+import { type CombinedCache, sortByPreference } from "../cache/combined-cache.ts";
 import { type InputView, isExhausted } from "./explore.ts";
-import { type Input, type Location, type Probe, locationName } from "./input.ts";
+import { type EdgeInput, type Location, type Probe, locationName } from "./edge-input.ts";
 import type { CacheKey } from "../cache/key.ts";
 
-/** Finds the records of one edge: probes its inputs' keys, keeps what all inputs agree on, fetches their results. */
+/** Finds the records of one edge: looks up the keys of its inputs, keeps the records that all inputs lead to, and fetches their results. */
 export class Matcher<R> {
   readonly #cache: CombinedCache<R>;
-  readonly #inputs: readonly Input<R>[];
+  readonly #inputs: readonly EdgeInput<R>[];
   readonly #rejected = new Set<string>();
   readonly #fetched = new Set<string>();
   readonly #records: CacheRecord<R>[] = [];
   readonly #found = new Set<string>();
   #fetching = 0;
 
-  constructor(cache: CombinedCache<R>, inputs: readonly Input<R>[]) {
+  constructor(cache: CombinedCache<R>, inputs: readonly EdgeInput<R>[]) {
     this.#cache = cache;
     this.#inputs = inputs;
   }
 
-  /** Results of records are being asked for. */
+  /** Results of records are being fetched. */
   get isFetching(): boolean {
     return this.#fetching > 0;
   }
 
-  /** Caches are being asked. */
+  /** Lookups or fetches are running. */
   get isBusy(): boolean {
     return this.#fetching > 0 || this.#inputs.some(({ probing }) => probing > 0);
   }
 
-  /** Results that were found and have not failed, the one to take first. */
+  /** The results that were found and not rejected, best first. */
   get records(): readonly CacheRecord<R>[] {
     const usable = this.#records.filter((record) => !this.#rejected.has(recordName(record)));
-    return preferred(usable, this.#cache.main);
+    return sortByPreference(usable, this.#cache.main);
   }
 
-  /** Questions nobody has asked yet about these inputs of `key`, by input. */
-  takeProbes(key: CacheKey, inputs: readonly Input<R>[]): (readonly [Input<R>, Probe<R>[]])[] {
+  /** Returns the lookups of these inputs that were not made yet, by input, and marks them as made. */
+  takeProbes(key: CacheKey, inputs: readonly EdgeInput<R>[]): (readonly [EdgeInput<R>, Probe<R>[]])[] {
     const link = { digest: key.digest, output: key.output };
     return inputs
       .map((input) => [input, input.takeProbes(link, this.#cache.all())] as const)
       .filter(([, probes]) => probes.length > 0);
   }
 
-  /** Asks; true if the key was found somewhere it was not known to be. */
-  async probe(key: CacheKey, input: Input<R>, probes: readonly Probe<R>[]): Promise<boolean> {
+  /** Makes lookups for an input. Returns true if `key` was found at a new location. */
+  async probe(key: CacheKey, input: EdgeInput<R>, probes: readonly Probe<R>[]): Promise<boolean> {
     input.probing += 1;
     try {
       for (const probe of probes) input.note(probe, await this.#cache.follow(probe.cache, probe.id, probe.link));
       const common = this.common();
       for (const { id } of common) this.#found.add(id);
-      const isNew = common.map(({ cache, id }) => key.locate(cache.id, id)).includes(true);
+      const isNew = common.map(({ cache, id }) => key.addLocation(cache.id, id)).includes(true);
       for (const location of common) if (location.cache === this.#cache.main) await this.#link(key, location.id);
       return isNew;
     } finally {
@@ -58,21 +58,21 @@ export class Matcher<R> {
     }
   }
 
-  /** Looks a root key up. */
+  /** Looks up a root key in all caches. */
   async find(key: CacheKey): Promise<void> {
     for (const { cache, found } of await this.#cache.find(key))
       for (const id of found) {
         this.#found.add(id);
-        key.locate(cache.id, id);
+        key.addLocation(cache.id, id);
       }
   }
 
-  /** Ids of the records that were found, by keys alone. */
+  /** Ids of the records that were found, whether or not they have results. */
   get found(): readonly string[] {
     return [...this.#found];
   }
 
-  /** The records that every input leads to. */
+  /** Returns the records that every input leads to. */
   common(): Location<R>[] {
     const [first, ...rest] = this.#inputs;
     const found = [...(first?.reached.values() ?? [])];
@@ -83,9 +83,9 @@ export class Matcher<R> {
   }
 
   /**
-   * True if no further record can be found: for some input no key is left to try, and all it leads to is in common
-   * already. Once there is a result to take, an input that has a match and no content key counts as such too, so that no
-   * content is made in order to find a second one.
+   * True if no further record can be found: some input is exhausted, and all records it leads to are reached by the other
+   * inputs too. Once a usable result is known, an input with a match and without a content key counts as exhausted, so that
+   * no result is made only to find a second record.
    */
   isStuck(views: readonly InputView[]): boolean {
     const common = new Set(this.common().map(locationName));
@@ -99,27 +99,29 @@ export class Matcher<R> {
     });
   }
 
-  /** Fetches the results of the records a key is known by, as far as that was not done. True if there were any to fetch. */
+  /** Fetches the results at all locations of the keys that were not fetched yet. */
   async fetch(keys: readonly CacheKey[]): Promise<void> {
-    const wanted = this.#unfetched(keys);
-    for (const location of wanted) this.#fetched.add(locationName(location));
+    const locations = this.#unfetched(keys);
+    for (const location of locations) this.#fetched.add(locationName(location));
     this.#fetching += 1;
     try {
-      for (const { cache, id } of wanted) this.#records.push(...(await this.#cache.recordsAt(cache, id)));
+      for (const { cache, id } of locations) this.#records.push(...(await this.#cache.recordsAt(cache, id)));
     } finally {
       this.#fetching -= 1;
     }
   }
 
+  /** True if a key has a location whose results were not fetched yet. */
   needsFetch(keys: readonly CacheKey[]): boolean {
     return this.#unfetched(keys).length > 0;
   }
 
+  /** Excludes a record for the rest of the job. */
   reject(record: CacheRecord<R>): void {
     this.#rejected.add(recordName(record));
   }
 
-  /** Forgets what was fetched, not what was rejected. */
+  /** Forgets fetched results, but not rejections. */
   forgetRecords(): void {
     this.#fetched.clear();
     this.#records.length = 0;
@@ -133,7 +135,7 @@ export class Matcher<R> {
     });
   }
 
-  /** Makes every key of every input lead to a record that one of them has led to, so that the cheapest will do next time. */
+  /** Links every key of every input to a record that was found, so that the next search finds it by the cheapest key. */
   async #link(key: CacheKey, to: string): Promise<void> {
     const { main } = this.#cache;
     for (const input of this.#inputs)

@@ -3,37 +3,40 @@ import type { CacheRecord } from "../cache/cache-manager.ts";
 import type { CombinedCache } from "../cache/combined-cache.ts";
 import type { Level } from "./explore.ts";
 import type { SolverEvent } from "../events.ts";
-import type { CacheKey } from "../cache/key.ts";
-import type { Selector } from "../cache/key-digest.ts";
-import type { Member } from "./member.ts";
+import type { CacheKey, KeyAlternative } from "../cache/key.ts";
+import type { SharingJob } from "./sharing-job.ts";
 import type { SharedOp } from "./shared-op.ts";
 import type { VertexTrace } from "../trace.ts";
 
 /**
- * The graph that is being solved, as its parts see each other: an edge knows its vertex and its inputs, an input the edge it
- * comes from. `Edge`, `ActiveVertex` and `Input` are the implementations.
+ * The interfaces through which the parts of the active graph know each other. `ActiveEdge` implements `EdgeNode`,
+ * `ActiveVertex` implements `VertexNode`, and `EdgeInput` implements `InputNode`. Interfaces avoid cycles between the files.
  */
 
-/** Who wants an edge: an input of another edge, or a solve. */
+/** What requires an edge: an input of another edge, or a solve. */
 export interface Consumer {
-  /** Something about the edge has changed. */
+  /** Called when the edge has changed. */
   wake(): void;
 }
 
-/** Where a result came from, and where it is remembered. */
+/** Where a result came from, and the records that hold it. */
 export interface Origin<R> {
   readonly kind: "cached" | "executed";
-  /** Name of the cache, for a cached one. */
+  /** Id of the cache, for a cached result. */
   readonly cache?: string | undefined;
   readonly records: readonly CacheRecord<R>[];
 }
 
 /**
- * - `matching`: looks for records, by keys. `level` says how far it has got.
- * - `gathering`: no result can be found; all inputs are being made.
- * - `loading`, `executing`: the result is on its way.
- * - `complete`, `failed`: final, except that a result which turns out to be unreadable sends the edge back to `matching`.
- * - `merged`: another edge with the same key stands for this one.
+ * The states of an edge:
+ *
+ * - `matching`: computes keys and searches for records. `level` says how far it has come.
+ * - `gathering`: no record is usable; the results of all inputs are being made.
+ * - `loading`: a cached result is being loaded.
+ * - `executing`: the op is being executed.
+ * - `complete`: the edge has a result. If it turns out to be unreadable, the edge returns to `matching`.
+ * - `failed`: final.
+ * - `merged`: final. Another edge with the same key replaces this one.
  */
 export type EdgeState<R> =
   | { readonly kind: "matching"; readonly level: Level }
@@ -44,7 +47,7 @@ export type EdgeState<R> =
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "merged"; readonly into: EdgeNode<R> };
 
-/** One output of a vertex on its way to a result. */
+/** One output of an active vertex. */
 export interface EdgeNode<R> extends Consumer {
   readonly vertex: VertexNode<R>;
   readonly output: number;
@@ -54,59 +57,54 @@ export interface EdgeNode<R> extends Consumer {
   readonly keys: readonly CacheKey[];
   /** The vertex ignores the cache. */
   readonly isIgnored: boolean;
-  /** This edge, or the one it was merged into. */
+  /** Returns this edge, or the edge it was merged into. */
   resolved(): EdgeNode<R>;
-  /** Keys a consumer may look for records with. */
-  offers(): readonly CacheKey[];
-  /** Keys that stand for this edge, to save a result by. */
+  /** Returns the keys that a consumer may search records with. */
+  searchKeys(): readonly CacheKey[];
+  /** Returns the keys that identify this edge. Consumers save their results under them. */
   knownKeys(): readonly CacheKey[];
-  /** Texts such that two edges with one in common have the same result. */
+  /** Returns strings that identify the result: two edges that share one have the same result. */
   identities(): readonly string[];
-  /** Says how far a consumer wants the edge from now on. */
+  /** Sets the level that a consumer requires from now on. */
   require(consumer: Consumer, level: Level): void;
-  /** Takes the keys of another edge's inputs into its own, position by position. */
-  learnFrom(inputs: readonly InputNode<R>[]): void;
-  /** Looks at what is known and starts what is missing. */
+  /** Adds the keys of another edge's inputs to the keys of this edge's inputs, position by position. */
+  adoptInputKeys(inputs: readonly InputNode<R>[]): void;
+  /** Checks what is known and starts the work that is missing. */
   step(): void;
   fail(error: unknown): void;
-  /** Goes back to looking for a record, after the result has turned out to be unreadable. */
+  /** Drops an unreadable result, also from the caches, and searches for a record again. */
   rollBack(reason: string): Promise<void>;
   trace(): VertexTrace;
-  /** Resolves when work that was called off has ended. */
+  /** Resolves when all cancelled work has ended. */
   ended(): Promise<void>;
 }
 
 /** One input of an edge. */
 export interface InputNode<R> {
   readonly index: number;
-  /** The edge that stands for the input now: another one if it was merged. */
+  /** The edge that the input comes from, or the edge it was merged into. */
   readonly edge: EdgeNode<R>;
-  /** Records of the op that some key of this input leads to. */
+  /** Records of the op that a key of this input leads to. */
   readonly reached: ReadonlyMap<string, unknown>;
-  /** The result that the op has read stands for the input no more. */
+  /** True if the op has read a result that was rolled back since. */
   readonly isStale: boolean;
-  /** Every key known to stand for the input, with the selector it is taken with. */
-  alternatives(): Iterable<InputKey>;
-  /** Texts such that inputs of two edges with one in common are the same. */
+  /** Yields every known key of the input, with its selector. */
+  alternatives(): Iterable<KeyAlternative>;
+  /** Returns strings that identify the input: two inputs that share one are the same. */
   identities(): ReadonlySet<string>;
 }
 
-export interface InputKey {
-  readonly key: CacheKey;
-  readonly selector: Selector | "";
-}
-
-/** The edges at work, by their keys. */
-export interface EdgeRegister<R> {
+/** The active edges by their keys. `EdgeIndex` implements it. */
+export interface EdgesByKey<R> {
   add(edge: EdgeNode<R>): void;
   remove(edge: EdgeNode<R>): void;
-  /** Another edge that has the same key and may stand for this one. */
-  twinOf(edge: EdgeNode<R>): EdgeNode<R> | undefined;
+  /** Returns another edge with the same key that `edge` can be merged into. */
+  findMergeTarget(edge: EdgeNode<R>): EdgeNode<R> | undefined;
 }
 
-/** A vertex some solve is working on, as its edges see it. */
+/** An active vertex, as seen by its edges. See `ActiveVertex` for the methods' details. */
 export interface VertexNode<R> {
-  /** The vertex's digest, or something else where it may not be shared with the vertex of that digest. */
+  /** The vertex's digest, or another string if it must not be shared with the active vertex of that digest. */
   readonly identity: string;
   readonly digest: Digest;
   readonly name: string;
@@ -114,43 +112,44 @@ export interface VertexNode<R> {
   readonly exportCache: boolean;
   readonly cache: CombinedCache<R>;
   readonly op: SharedOp<R>;
-  readonly index: EdgeRegister<R>;
+  readonly index: EdgesByKey<R>;
   readonly edges: readonly EdgeNode<R>[];
-  readonly inputs: readonly ActiveInput<R>[];
+  readonly inputs: readonly InputSource<R>[];
   edge(output: number): EdgeNode<R>;
   wake(edge: EdgeNode<R>): void;
-  /** Which results an error says cannot be read; undefined if it says nothing of results. */
+  /** See `SolverOptions.unreadable`. */
   unreadable(error: unknown): ((result: R) => boolean) | undefined;
-  /** Keeps a result for as long as any solve that shares the vertex. */
+  /** Lets every job that shares the vertex retain a result. */
   retain(result: R): void;
   completed(edge: EdgeNode<R>, origin: Origin<R>, startedAt?: number): void;
   rolledBack(origin: Origin<R>, reason: string): void;
-  /** Tells that the vertex has failed; returns the error that says so. */
+  /** Emits that the vertex has failed. Returns the error with the vertex in its details. */
   failed(edge: EdgeNode<R>, error: unknown): VarveError;
-  /** An edge of this vertex now is one of `other`: all who share this share that, and what it is made from. */
+  /** Called when an edge of this vertex was merged into one of `other`. */
   mergedInto(other: VertexNode<R>): void;
-  /** Has a vertex that was merged into this one told of all that happens here. */
+  /** Lets a vertex that was merged into this one get all events of this one. */
   addFollower(follower: Follower<R>): void;
-  /** Lets a solve share the vertex because one of its own needs it. */
-  addGuest(member: Member<R>): void;
-  /** Rolls back every result that `edge` was made from and that cannot be read. */
+  /** Lets a job share the vertex because one of the job's vertices was merged into it or into a dependent. */
+  addMergedJob(job: SharingJob<R>): void;
+  /** Rolls back every unreadable result that `edge` depends on. Returns false if a retry would not help. */
   rollBackInputs(edge: EdgeNode<R>, isUnreadable: (result: R) => boolean, error: unknown): Promise<boolean>;
 }
 
-export interface ActiveInput<R> {
+/** Where an input of a vertex comes from. */
+export interface InputSource<R> {
   readonly vertex: VertexNode<R>;
   readonly output: number;
 }
 
-/** An event of a vertex, without what names the vertex. */
+/** An event of a vertex, without the fields that identify the vertex. */
 export type EventBody<E = SolverEvent> = E extends { readonly digest: Digest }
   ? Omit<E, "digest" | "name" | "inputs" | "at">
   : never;
 
-/** A vertex with an edge that was merged into one of another vertex. */
+/** A vertex with an edge that was merged into an edge of another vertex. It gets that vertex's events. */
 export interface Follower<R> {
-  /** Passes an event on to all solves that share it. `told` has whom it was passed to already. */
-  relay(body: EventBody, told: Set<unknown>): void;
-  /** All solves that share it. */
-  members(): Iterable<Member<R>>;
+  /** Passes an event on to all jobs that share the vertex. `visited` has the vertices that already got it. */
+  relay(body: EventBody, visited: Set<unknown>): void;
+  /** Returns all jobs that share the vertex. */
+  jobs(): Iterable<SharingJob<R>>;
 }

@@ -9,13 +9,13 @@ interface Run<T> {
 type OnceState<T> =
   | { readonly kind: "idle" }
   | { readonly kind: "running"; readonly run: Run<T> }
-  /** Everyone has left and the work has been told to stop. */
+  /** No caller waits any more, and the work was aborted. */
   | { readonly kind: "stopping"; readonly ended: Promise<void> }
   | { readonly kind: "done"; readonly promise: Promise<T> };
 
 /**
- * Work that is done once, for however many ask. It is cancelled when all who asked have left, and starts afresh, after the
- * cancelled run has ended, if someone asks again. A success or a failure is final.
+ * Work that runs once, however many callers ask for it. It is aborted when every caller has left. If a caller asks again,
+ * the work starts again after the aborted run has ended. A success or a failure is final.
  */
 export class Once<T> {
   readonly #work: (signal: AbortSignal) => Promise<T>;
@@ -25,6 +25,7 @@ export class Once<T> {
     this.#work = work;
   }
 
+  /** Starts the work or joins the running one. Rejects with `cancelled` when the caller's signal is aborted. */
   async get(signal: AbortSignal): Promise<T> {
     throwIfAborted(signal, "wait for shared work");
     while (this.#state.kind === "stopping") await this.#state.ended;
@@ -35,7 +36,7 @@ export class Once<T> {
     return await this.#wait(run, signal);
   }
 
-  /** Resolves when work that was told to stop has stopped. */
+  /** Resolves when the aborted run has ended. */
   async stopped(): Promise<void> {
     if (this.#state.kind === "stopping") await this.#state.ended;
   }

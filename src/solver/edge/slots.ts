@@ -2,16 +2,17 @@ import { availableParallelism } from "node:os";
 import { Semaphore } from "../../io/index.ts";
 import type { OpResources } from "../vertex.ts";
 
+/** How many ops may execute at the same time. */
 export interface SlotLimits {
-  /** Executions at a time that keep a processor busy. Default: the number of processors. */
+  /** Maximum number of concurrent executions that keep a processor busy. Default: the number of processors. */
   readonly cpu?: number | undefined;
-  /** Executions at a time that mostly wait for a disk or a network. Default 8. */
+  /** Maximum number of concurrent executions that mostly wait for a disk or a network. Default 8. */
   readonly io?: number | undefined;
 }
 
 const NONE: Disposable = { [Symbol.dispose]: () => undefined };
 
-/** Bounds how many ops execute at a time. */
+/** Limits how many ops execute at the same time. */
 export class Slots {
   readonly #cpu: Semaphore;
   readonly #io: Semaphore;
@@ -21,6 +22,7 @@ export class Slots {
     this.#io = new Semaphore(io);
   }
 
+  /** Waits for a slot. Disposing of the result releases the slot. */
   async take(resources: OpResources, signal: AbortSignal): Promise<Disposable> {
     switch (resources) {
       case "cpu":

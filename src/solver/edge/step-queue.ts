@@ -1,10 +1,11 @@
 import type { EdgeNode } from "./nodes.ts";
 
-/** Steps the edges that were woken, in order, each once however often it was woken meanwhile. */
+/** Calls `step` of the edges that were woken, in order. An edge that was woken several times before its step is stepped once. */
 export class StepQueue<R> {
   readonly #waiting = new Set<EdgeNode<R>>();
   #isScheduled = false;
 
+  /** Queues an edge. The queue is flushed in the next microtask. */
   add(edge: EdgeNode<R>): void {
     this.#waiting.add(edge);
     if (this.#isScheduled) return;
@@ -12,7 +13,7 @@ export class StepQueue<R> {
     queueMicrotask(() => this.flush());
   }
 
-  /** Steps until nothing is waiting. */
+  /** Steps edges until the queue is empty. */
   flush(): void {
     for (const edge of this.#waiting) {
       this.#waiting.delete(edge);

@@ -1,29 +1,31 @@
 import type { Digest } from "../../core/index.ts";
 import type { CacheManager } from "../cache/cache-manager.ts";
-import type { Consumer, EdgeNode, InputKey, InputNode } from "./nodes.ts";
+import type { Consumer, EdgeNode, InputNode } from "./nodes.ts";
 import { type InputView, Level } from "./explore.ts";
-import { type CacheKey, contentKey } from "../cache/key.ts";
+import { type CacheKey, type KeyAlternative, contentKey } from "../cache/key.ts";
 import type { KeyLink } from "../cache/store.ts";
 import type { InputTrace, ProbeTrace } from "../trace.ts";
 import type { Selector } from "../cache/key-digest.ts";
 import type { CacheMapInput } from "../vertex.ts";
 
-/** A key's id in a cache: where a probe starts, or what it reached. */
+/** The id of a key in one cache. */
 export interface Location<R> {
   readonly cache: CacheManager<R>;
   readonly id: string;
 }
 
+/** Returns a string that is equal for equal locations. */
 export function locationName({ cache, id }: Location<unknown>): string {
   return `${cache.id} ${id}`;
 }
 
-/** One question to one cache: does this id of an input's key lead to a record of the op? */
+/** One lookup in one cache: does this id of an input's key lead to a record of the op? */
 export interface Probe<R> extends Location<R> {
   readonly key: CacheKey;
   readonly link: KeyLink;
 }
 
+/** What is known about an input's content key. `none`: the op computes no content keys for this input. */
 export type ContentState =
   | { readonly kind: "none" }
   | { readonly kind: "unknown" }
@@ -32,16 +34,16 @@ export type ContentState =
   | { readonly kind: "absent" }
   | { readonly kind: "known"; readonly digest: Digest; readonly key: CacheKey };
 
-/** The edge an input belongs to. */
+/** The edge that an input belongs to. */
 export interface InputOwner<R> extends Consumer {
-  /** Something that `view` shows, or that probes are made of, has changed. */
-  changed(input: Input<R>): void;
-  /** The input will tell of its edge's changes, or will not: nothing is wanted of it. */
-  watch(input: Input<R>, isWatched: boolean): void;
+  /** Called when the input's view or its keys may have changed. */
+  changed(input: EdgeInput<R>): void;
+  /** Called when the input starts or stops to report changes of its edge. It reports none while nothing is required of it. */
+  watch(input: EdgeInput<R>, isWatched: boolean): void;
 }
 
-/** One input of an edge: how much of it is wanted, and which records of the op its keys have led to. */
-export class Input<R> implements Consumer, InputNode<R> {
+/** One input of an edge: the level that is required of it, and the records of the op that its keys lead to. */
+export class EdgeInput<R> implements Consumer, InputNode<R> {
   readonly index: number;
   readonly #owner: InputOwner<R>;
   readonly #source: EdgeNode<R>;
@@ -49,12 +51,13 @@ export class Input<R> implements Consumer, InputNode<R> {
   #content: ContentState = { kind: "none" };
   #preload: "needed" | "running" | "done" = "done";
   #probing = 0;
-  /** Records of the op that some key of this input leads to. */
+  /** Records of the op that a key of this input leads to. */
   readonly reached: Map<string, Location<R>> = new Map();
-  /** What each probe has found, by cache, id and selector. */
+  /** What each lookup found, by `probeName`. */
   readonly #found = new Map<string, Set<string>>();
   readonly #probes: ProbeTrace[] = [];
-  #want: Level = Level.none;
+  #required: Level = Level.none;
+  /** The result that the op has read, if any. */
   #read: { readonly result: R } | undefined;
 
   constructor(owner: InputOwner<R>, source: EdgeNode<R>, index: number) {
@@ -81,7 +84,7 @@ export class Input<R> implements Consumer, InputNode<R> {
     this.#owner.changed(this);
   }
 
-  /** Probes under way. */
+  /** Number of running lookups. */
   get probing(): number {
     return this.#probing;
   }
@@ -91,7 +94,7 @@ export class Input<R> implements Consumer, InputNode<R> {
     this.#owner.changed(this);
   }
 
-  /** Says how the input enters the op's key, once the cache map is known. */
+  /** Sets how the input contributes to the op's key. Called when the cache map is known. */
   setMap(map: CacheMapInput<R>): void {
     this.#map = map;
     this.content = { kind: map.content === undefined ? "none" : "unknown" };
@@ -102,13 +105,13 @@ export class Input<R> implements Consumer, InputNode<R> {
     return this.#map.selector ?? "";
   }
 
-  /** The edge that stands for the input now: another one if it was merged. */
+  /** The edge that the input comes from, or the edge it was merged into. */
   get edge(): EdgeNode<R> {
     return this.#source.resolved();
   }
 
-  get want(): Level {
-    return this.#want;
+  get required(): Level {
+    return this.#required;
   }
 
   wake(): void {
@@ -116,10 +119,10 @@ export class Input<R> implements Consumer, InputNode<R> {
     this.#owner.wake();
   }
 
-  /** Wants the input's edge to get as far as `level`. */
+  /** Requires a level of the input's edge. */
   require(level: Level): void {
-    if (level === this.#want) return;
-    this.#want = level;
+    if (level === this.#required) return;
+    this.#required = level;
     this.#owner.watch(this, level > Level.none);
     this.edge.require(this, level);
   }
@@ -138,25 +141,25 @@ export class Input<R> implements Consumer, InputNode<R> {
     };
   }
 
-  /** Every key known to stand for the input, with the selector it is taken with. */
-  *alternatives(): Iterable<InputKey> {
+  /** Yields every known key of the input, with its selector. */
+  *alternatives(): Iterable<KeyAlternative> {
     for (const key of this.edge.knownKeys()) yield { key, selector: this.selector };
     if (this.content.kind === "known") yield { key: this.content.key, selector: "" };
   }
 
-  /** Texts such that inputs of two edges with one in common are the same. */
+  /** Returns strings that identify the input: two inputs that share one are the same. */
   identities(): Set<string> {
-    const found = new Set(this.edge.identities().map((identity) => `${this.selector} ${identity}`));
-    if (this.content.kind === "known") found.add(` ${this.content.key.record}`);
-    return found;
+    const identities = new Set(this.edge.identities().map((identity) => `${this.selector} ${identity}`));
+    if (this.content.kind === "known") identities.add(` ${this.content.key.record}`);
+    return identities;
   }
 
-  /** Questions not asked yet. Marks them as asked. */
+  /** Returns the lookups that were not made yet, and marks them as made. */
   takeProbes(link: Omit<KeyLink, "input" | "selector">, caches: readonly CacheManager<R>[]): Probe<R>[] {
     const probes: Probe<R>[] = [];
-    const offers = this.edge.offers().map((key) => ({ key, selector: this.selector }));
+    const definition = this.edge.searchKeys().map((key) => ({ key, selector: this.selector }));
     const content = this.content.kind === "known" ? [{ key: this.content.key, selector: "" as const }] : [];
-    for (const { key, selector } of [...offers, ...content]) {
+    for (const { key, selector } of [...definition, ...content]) {
       this.#noteSession(key, caches[0]);
       for (const cache of caches)
         for (const id of key.idsIn(cache.id)) {
@@ -169,6 +172,7 @@ export class Input<R> implements Consumer, InputNode<R> {
     return probes;
   }
 
+  /** Records the ids that a lookup found. */
   note(probe: Probe<R>, found: readonly string[]): void {
     const { cache, id, key, link } = probe;
     for (const record of found) {
@@ -188,7 +192,7 @@ export class Input<R> implements Consumer, InputNode<R> {
     });
   }
 
-  /** True if it is known that the probe's start leads to the record. */
+  /** True if the id of the probe is known to lead to the record. */
   hasLink(probe: Probe<R>, record: string): boolean {
     return this.#found.get(probeName(probe))?.has(record) === true;
   }
@@ -202,18 +206,18 @@ export class Input<R> implements Consumer, InputNode<R> {
     this.content = digest === undefined ? { kind: "absent" } : { kind: "known", digest, key: contentKey(digest) };
   }
 
-  /** Says that the op begins to read this result of the input. */
+  /** Records that the op begins to read this result of the input. */
   noteRead(result: R): void {
     this.#read = { result };
   }
 
-  /** The result that the op has read stands for the input no more: it was rolled back, and perhaps made anew since. */
+  /** True if the op has read a result that was rolled back since. */
   get isStale(): boolean {
     const { state } = this.edge;
     return this.#read !== undefined && (state.kind !== "complete" || this.#read.result !== state.result);
   }
 
-  /** Forgets what the input's result told: it has turned out to be unreadable. */
+  /** Forgets everything that was learned from the input's result, because it is unreadable. */
   forgetResult(): void {
     this.#read = undefined;
     this.setMap(this.#map);
@@ -232,11 +236,21 @@ export class Input<R> implements Consumer, InputNode<R> {
     };
   }
 
-  /** A session's key is never stored, so there is nothing to ask; the trace says that it was there. */
+  /** Adds a session key to the trace. It is never stored, so no cache is asked. */
   #noteSession(key: CacheKey, main: CacheManager<R> | undefined): void {
     if (!key.isSession || main === undefined || this.#probes.some((probe) => probe.key === key.record)) return;
     this.#probes.push({ kind: "definition", key: key.record, cache: main.id, found: [] });
   }
+}
+
+/** Returns the results of the inputs that have one, and records that the op reads them. */
+export function readResults<R>(inputs: readonly EdgeInput<R>[]): R[] {
+  return inputs.flatMap((input) => {
+    const { state } = input.edge;
+    if (state.kind !== "complete") return [];
+    input.noteRead(state.result);
+    return [state.result];
+  });
 }
 
 function probeName({ cache, id, link }: Probe<unknown>): string {

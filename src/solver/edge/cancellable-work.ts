@@ -1,8 +1,8 @@
-/** Asynchronous work of one edge that can be called off together. */
-export class Work {
+/** The asynchronous work of one edge, which is cancelled as a whole. */
+export class CancellableWork {
   readonly #onError: (error: unknown) => void;
   readonly #onEnd: () => void;
-  readonly #calledOff = new Set<Promise<void>>();
+  readonly #cancelled = new Set<Promise<void>>();
   #controller = new AbortController();
   #running = new Set<Promise<void>>();
 
@@ -11,7 +11,7 @@ export class Work {
     this.#onEnd = onEnd;
   }
 
-  /** Runs a piece of work. Its error counts unless it was called off before. */
+  /** Starts a piece of work. Its error is reported, unless the work was cancelled before. */
   start(work: (signal: AbortSignal) => Promise<void>): void {
     const { signal } = this.#controller;
     const running = this.#running;
@@ -25,22 +25,23 @@ export class Work {
     running.add(run);
     void run.finally(() => {
       running.delete(run);
-      this.#calledOff.delete(run);
+      this.#cancelled.delete(run);
       this.#onEnd();
     });
   }
 
-  callOff(): void {
+  /** Aborts everything that is running. New work can be started at once. */
+  cancel(): void {
     if (this.#running.size === 0) return;
-    for (const run of this.#running) this.#calledOff.add(run);
+    for (const run of this.#running) this.#cancelled.add(run);
     this.#running = new Set();
     const controller = this.#controller;
     this.#controller = new AbortController();
     controller.abort();
   }
 
-  /** Resolves when what was called off has ended. */
+  /** Resolves when all cancelled work has ended. */
   async ended(): Promise<void> {
-    await Promise.all(this.#calledOff);
+    await Promise.all(this.#cancelled);
   }
 }

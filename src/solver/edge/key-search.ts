@@ -1,54 +1,54 @@
 import type { InputNode, VertexNode } from "./nodes.ts";
 import type { CacheRecord } from "../cache/cache-manager.ts";
-import type { Input } from "./input.ts";
-import type { Inputs } from "./inputs.ts";
+import type { EdgeInput } from "./edge-input.ts";
+import type { InputTracker } from "./input-tracker.ts";
 import { CacheKey } from "../cache/key.ts";
 import { Matcher } from "./matcher.ts";
 import type { CandidateTrace } from "../trace.ts";
 import type { CacheMap } from "../vertex.ts";
-import { Work } from "./work.ts";
+import { CancellableWork } from "./cancellable-work.ts";
 
-/** What a search tells the edge it belongs to. */
-export interface SearchListener {
-  /** The edge has a key it did not have, or a key was found where it was not known to be. */
+/** Callbacks to the edge that searches. */
+export interface KeySearchListener {
+  /** The edge has a new key, or a key was found at a new location. */
   keysChanged(): void;
   failed(error: unknown): void;
   ended(): void;
 }
 
-/** Everything about one edge's keys: computes cache maps and content digests, and asks the caches. */
-export class Search<R> {
+/** Computes the cache keys of one edge and looks them up: asks the op for cache maps and content digests, and the caches for records. */
+export class KeySearch<R> {
   readonly matcher: Matcher<R>;
   readonly maps: CacheMap<R>[] = [];
-  /** One a cache map. */
+  /** One key for each cache map. */
   readonly keys: CacheKey[] = [];
   readonly candidates: CandidateTrace[] = [];
   readonly #vertex: VertexNode<R>;
   readonly #output: number;
-  readonly #inputs: Inputs<R>;
-  readonly #listener: SearchListener;
-  readonly #work: Work;
+  readonly #inputs: InputTracker<R>;
+  readonly #listener: KeySearchListener;
+  readonly #work: CancellableWork;
   #askedRevision: string | undefined;
   #mapping: "idle" | "asking" | "done" = "idle";
 
-  constructor(vertex: VertexNode<R>, output: number, inputs: Inputs<R>, listener: SearchListener) {
+  constructor(vertex: VertexNode<R>, output: number, inputs: InputTracker<R>, listener: KeySearchListener) {
     this.#vertex = vertex;
     this.#output = output;
     this.#inputs = inputs;
     this.#listener = listener;
     this.matcher = new Matcher(vertex.cache, inputs.list);
-    this.#work = new Work(
+    this.#work = new CancellableWork(
       (error) => listener.failed(error),
       () => listener.ended(),
     );
   }
 
-  /** There is no further cache map. */
+  /** True if the op has no further cache map. */
   get isMapped(): boolean {
     return this.#mapping === "done";
   }
 
-  /** Asks for the next cache map, if there is one and nobody is asking. */
+  /** Requests the next cache map, unless there is none or a request is running. */
   askMap(): void {
     if (this.#mapping !== "idle") return;
     this.#mapping = "asking";
@@ -63,7 +63,7 @@ export class Search<R> {
     });
   }
 
-  /** Asks the caches about inputs' keys they were not asked about. */
+  /** Looks up the keys of inputs that were not looked up yet. */
   probe(key: CacheKey): void {
     const { cache } = this.#vertex;
     if (cache.revision !== this.#askedRevision) this.#inputs.askAll();
@@ -76,13 +76,13 @@ export class Search<R> {
     }
   }
 
-  /** Fetches the results of records that were found. */
+  /** Fetches the results of the records that were found. */
   fetch(): void {
     if (this.matcher.needsFetch(this.keys)) this.#work.start(() => this.matcher.fetch(this.keys));
   }
 
-  /** Digests the content of an input that has been made. */
-  hash(input: Input<R>): void {
+  /** Computes the content digest of an input that has a result, once. */
+  hash(input: EdgeInput<R>): void {
     const { state } = input.edge;
     const [map] = this.maps;
     if (state.kind !== "complete" || map === undefined || input.content.kind !== "unknown") return;
@@ -97,32 +97,34 @@ export class Search<R> {
     });
   }
 
-  /** The record to take first, with the key it was found for. */
+  /** Returns the best record, with the key it was found for. */
   best(): { readonly record: CacheRecord<R>; readonly key: CacheKey } | undefined {
     const [record] = this.matcher.records;
     if (record === undefined) return undefined;
-    const key = this.keys.find((one) => one.idsIn(record.cache.id).includes(record.key));
+    const key = this.keys.find((candidate) => candidate.idsIn(record.cache.id).includes(record.key));
     return key === undefined ? undefined : { record, key };
   }
 
-  /** Takes what `inputs` are known by into the keys. */
+  /** Adds all known keys of `inputs` to this edge's keys as alternatives. */
   refreshKeys(inputs: readonly InputNode<R>[] = this.#inputs.list): void {
     for (const input of inputs)
       for (const alternative of input.alternatives())
         for (const key of this.keys) key.addAlternative(input.index, alternative);
   }
 
+  /** Excludes a record that could not be loaded, and adds it to the trace. */
   reject(record: CacheRecord<R>, reason: string): void {
     this.matcher.reject(record);
     this.note(record, { kind: "failed", reason });
   }
 
+  /** Adds a candidate to the trace. */
   note({ cache, key, result }: CacheRecord<R>, outcome: CandidateTrace["outcome"]): void {
     this.candidates.push({ cache: cache.id, record: key, result: result.id, createdAt: result.createdAt, outcome });
   }
 
-  callOff(): void {
-    this.#work.callOff();
+  cancel(): void {
+    this.#work.cancel();
   }
 
   async ended(): Promise<void> {

@@ -1,40 +1,43 @@
+import { Consumers } from "./consumers.ts";
 import { levelOf } from "./edge-state.ts";
 import { Level, explore, isExhausted } from "./explore.ts";
-import { Input, type InputOwner } from "./input.ts";
-import { Inputs } from "./inputs.ts";
+import { EdgeInput, type InputOwner, readResults } from "./edge-input.ts";
+import { InputTracker } from "./input-tracker.ts";
 import type { CacheKey } from "../cache/key.ts";
-import { Making } from "./making.ts";
+import { ResultMaker } from "./result-maker.ts";
 import type { Consumer, EdgeNode, EdgeState, InputNode, Origin, VertexNode } from "./nodes.ts";
-import { Search } from "./search.ts";
-import { outcomeOf } from "./trace-outcome.ts";
+import { KeySearch } from "./key-search.ts";
+import { traceOf } from "./edge-trace.ts";
 import type { VertexTrace } from "../trace.ts";
 
 let serial = 0;
 
 /**
- * One output of a vertex on its way to a result.
+ * The state machine of one output of a vertex; see `EdgeState` for its states and `EdgeNode` for its methods.
  *
- * Consumers say how far they want it; it wants its own inputs as far as it takes to get there, and no further. `step` looks
- * at what is known and starts what is missing; whatever ends wakes the edge again.
+ * Consumers require a level of the edge. The edge requires from its inputs only what it needs for that level. `step` checks
+ * what is known and starts the work that is missing; work that ends wakes the edge, and the queue calls `step` again.
  */
-export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
+export class ActiveEdge<R> implements EdgeNode<R>, InputOwner<R> {
   readonly #serial = (serial += 1);
   readonly vertex: VertexNode<R>;
   readonly output: number;
-  readonly #inputs = new Inputs<R>();
-  readonly #search: Search<R>;
-  readonly #making: Making<R>;
-  readonly #consumers = new Map<Consumer, Level>();
+  readonly #inputs = new InputTracker<R>();
+  readonly #search: KeySearch<R>;
+  readonly #making: ResultMaker<R>;
+  readonly #consumers = new Consumers();
   #state: EdgeState<R> = { kind: "matching", level: Level.none };
 
   constructor(vertex: VertexNode<R>, output: number) {
     this.vertex = vertex;
     this.output = output;
-    this.#inputs.fill(vertex.inputs.map((source, index) => new Input(this, source.vertex.edge(source.output), index)));
+    this.#inputs.fill(
+      vertex.inputs.map((source, index) => new EdgeInput(this, source.vertex.edge(source.output), index)),
+    );
     const failed = (error: unknown): void => this.#onError(error);
     const ended = (): void => this.wake();
-    this.#search = new Search(vertex, output, this.#inputs, { keysChanged: () => this.#onKeys(), failed, ended });
-    this.#making = new Making(vertex, output, this.#search, {
+    this.#search = new KeySearch(vertex, output, this.#inputs, { keysChanged: () => this.#onKeys(), failed, ended });
+    this.#making = new ResultMaker(vertex, output, this.#search, {
       made: (result, origin, startedAt) => this.#complete(result, origin, startedAt),
       loadFailed: () => this.#setState({ kind: "matching", level: Level.none }),
       failed,
@@ -42,7 +45,7 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     });
   }
 
-  get inputs(): readonly Input<R>[] {
+  get inputs(): readonly EdgeInput<R>[] {
     return this.#inputs.list;
   }
 
@@ -62,38 +65,33 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     return this.vertex.ignoreCache;
   }
 
-  /** This edge, or the one it was merged into. */
   resolved(): EdgeNode<R> {
     return this.#state.kind === "merged" ? this.#state.into.resolved() : this;
   }
 
   /**
-   * Keys a consumer may look for records with. None of an edge that ignores the cache, nor of one that was made again on
-   * top of such a one: what was recorded below their keys came from an older result.
+   * Returns the keys that a consumer may search records with. Returns none for an edge that ignores the cache, and none for
+   * an edge that was executed again on top of such an edge: records under those keys were made from an older result.
    */
-  offers(): readonly CacheKey[] {
+  searchKeys(): readonly CacheKey[] {
     return this.isIgnored || this.#making.isRemade ? [] : this.keys.filter((key) => key.isRoot || key.isFound);
   }
 
-  /** Keys that stand for this edge, to save a result by. */
   knownKeys(): readonly CacheKey[] {
-    return this.#state.kind === "complete" ? this.keys : this.offers();
+    return this.#state.kind === "complete" ? this.keys : this.searchKeys();
   }
 
-  /** Texts such that two edges with one in common have the same result. */
   identities(): readonly string[] {
-    const offers = this.offers();
-    return offers.length > 0 ? offers.flatMap((key) => key.identities()) : [`edge ${this.#serial}`];
+    const keys = this.searchKeys();
+    return keys.length > 0 ? keys.flatMap((key) => key.identities()) : [`edge ${this.#serial}`];
   }
 
-  /** Says how far a consumer wants the edge from now on. */
   require(consumer: Consumer, level: Level): void {
-    if (level === Level.none) this.#consumers.delete(consumer);
-    else this.#consumers.set(consumer, level);
+    this.#consumers.set(consumer, level);
     this.wake();
   }
 
-  learnFrom(inputs: readonly InputNode<R>[]): void {
+  adoptInputKeys(inputs: readonly InputNode<R>[]): void {
     this.#search.refreshKeys(inputs);
   }
 
@@ -101,40 +99,38 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     this.vertex.wake(this);
   }
 
-  changed(input: Input<R>): void {
+  changed(input: EdgeInput<R>): void {
     this.#inputs.changed(input);
   }
 
-  watch(input: Input<R>, isWatched: boolean): void {
+  watch(input: EdgeInput<R>, isWatched: boolean): void {
     this.#inputs.watch(input, isWatched);
   }
 
-  /** Looks at what is known and starts what is missing. */
   step(): void {
     if (this.#state.kind === "complete" || this.#state.kind === "failed" || this.#state.kind === "merged") return;
-    const demand = Math.max(Level.none, ...this.#consumers.values()) as Level;
+    const demand = this.#consumers.demand();
     if (demand < Level.complete) this.#stopMaking();
-    if (demand === Level.none) return this.#rest();
+    if (demand === Level.none) return this.#goIdle();
     if (this.#state.kind === "loading" || this.#state.kind === "executing") return;
-    const at = this.#inputs.views().findIndex(({ failed }, index) => failed && this.#wants(index));
-    const failed = this.inputs[at]?.edge.state;
+    const failedIndex = this.#inputs.views().findIndex(({ failed }, index) => failed && this.#isRequired(index));
+    const failed = this.inputs[failedIndex]?.edge.state;
     if (failed?.kind === "failed") return this.fail(failed.error);
     const [key] = this.keys;
-    if (key === undefined) return this.#begin();
-    const twin = this.vertex.index.twinOf(this);
-    if (twin !== undefined) return this.#mergeInto(twin);
+    if (key === undefined) return this.#start();
+    const target = this.vertex.index.findMergeTarget(this);
+    if (target !== undefined) return this.#mergeInto(target);
     if (key.isRoot) return this.#stepRoot(demand);
     this.#stepInputs(key, demand);
   }
 
   fail(error: unknown): void {
     this.#setState({ kind: "failed", error });
-    this.#rest();
-    this.#making.callOff();
+    this.#goIdle();
+    this.#making.cancel();
     this.vertex.index.remove(this);
   }
 
-  /** Goes back to looking for a record, after the result has turned out to be unreadable. */
   async rollBack(reason: string): Promise<void> {
     if (this.#state.kind !== "complete") return;
     const { origin } = this.#state;
@@ -148,36 +144,26 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
   }
 
   trace(): VertexTrace {
-    const { maps, candidates } = this.#search;
-    return {
-      vertex: this.vertex.digest,
-      name: this.vertex.name,
-      output: this.output,
-      ops: maps.map(({ digest }) => digest),
-      inputs: this.inputs.map((input) => input.trace()),
-      candidates: [...candidates],
-      outcome: outcomeOf(this, this.#search),
-    };
+    return traceOf(this, this.inputs, this.#search);
   }
 
-  /** Resolves when work that was called off has ended. */
   async ended(): Promise<void> {
     await Promise.all([this.#search.ended(), this.#making.ended()]);
   }
 
-  #wants(index: number): boolean {
-    return (this.inputs[index]?.want ?? Level.none) > Level.none;
+  #isRequired(index: number): boolean {
+    return (this.inputs[index]?.required ?? Level.none) > Level.none;
   }
 
-  /** Starts with the cache map; meanwhile the inputs find out their definition keys. */
-  #begin(): void {
+  /** Asks for the cache map. Meanwhile the inputs compute their definition keys. */
+  #start(): void {
     for (const input of this.inputs) input.require(Level.fast);
     this.#search.askMap();
   }
 
   #stepRoot(demand: Level): void {
     const search = this.#search;
-    this.#reach(search.isMapped ? Level.slow : Level.fast);
+    this.#setLevel(search.isMapped ? Level.slow : Level.fast);
     if (demand === Level.fast) return;
     if (demand === Level.complete && !this.isIgnored) {
       search.fetch();
@@ -194,17 +180,19 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     if (!this.isIgnored && demand >= Level.slow) this.#search.fetch();
     const isDone = this.isIgnored || views.every(isExhausted) || matcher.isStuck(views);
     const isFast = views.every(({ level, busy }) => level >= Level.fast && !busy);
-    this.#reach(isDone ? Level.slow : isFast ? Level.fast : Level.none);
+    this.#setLevel(isDone ? Level.slow : isFast ? Level.fast : Level.none);
     if (demand === Level.complete && !matcher.isBusy) {
       if (this.#load()) return;
       if (isDone && this.#state.kind !== "gathering") this.#startGathering();
     }
     if (this.#state.kind === "gathering") return this.#gather();
     if (isDone || matcher.isFetching) return;
-    for (const [index, { want, hash }] of explore(views, demand).entries()) {
-      const input = this.inputs[index] as Input<R>;
-      input.require(want);
-      if (hash) this.#search.hash(input);
+    const steps = explore(views, demand);
+    for (const input of this.inputs) {
+      const step = steps[input.index];
+      if (step === undefined) continue;
+      input.require(step.level);
+      if (step.hash) this.#search.hash(input);
     }
   }
 
@@ -213,7 +201,7 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     this.#setState({ kind: "gathering" });
   }
 
-  /** Makes all inputs, and makes them ready as they come. */
+  /** Requires the results of all inputs and prepares each input when its result is there. */
   #gather(): void {
     for (const input of this.#inputs.takeUngathered()) {
       input.require(Level.complete);
@@ -224,7 +212,7 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     if (this.#inputs.views().every(({ ready }) => ready) && !this.#search.matcher.isBusy) this.#execute();
   }
 
-  /** Loads the best record, if there is one. */
+  /** Starts to load the best record. Returns false if there is none. */
   #load(): boolean {
     const best = this.#search.best();
     if (best === undefined) return false;
@@ -236,13 +224,7 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
 
   #execute(): void {
     this.#setState({ kind: "executing" });
-    const results = this.inputs.flatMap((input) => {
-      const { state } = input.edge;
-      if (state.kind !== "complete") return [];
-      input.noteRead(state.result);
-      return [state.result];
-    });
-    this.#making.execute(results);
+    this.#making.execute(readResults(this.inputs));
   }
 
   #complete(result: R, origin: Origin<R>, startedAt: number | undefined): void {
@@ -250,37 +232,35 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     this.vertex.retain(result);
     this.#setState({ kind: "complete", result, origin });
     this.vertex.completed(this, origin, startedAt);
-    this.#search.callOff();
-    this.#making.callOff();
+    this.#search.cancel();
+    this.#making.cancel();
     for (const input of this.inputs) input.require(Level.none);
   }
 
-  /** Lets `twin`, which has the same key, stand for this edge: it takes over the consumers, and what is known of the inputs. */
-  #mergeInto(twin: EdgeNode<R>): void {
-    twin.learnFrom(this.inputs);
-    this.#setState({ kind: "merged", into: twin });
-    this.#search.callOff();
-    this.#making.callOff();
+  /** Merges this edge into `target`, which has the same key. `target` takes over the consumers and the keys of the inputs. */
+  #mergeInto(target: EdgeNode<R>): void {
+    target.adoptInputKeys(this.inputs);
+    this.#setState({ kind: "merged", into: target });
+    this.#search.cancel();
+    this.#making.cancel();
     for (const input of this.inputs) input.require(Level.none);
-    this.vertex.mergedInto(twin.vertex);
-    for (const [consumer, level] of this.#consumers) twin.require(consumer, level);
-    for (const consumer of this.#consumers.keys()) consumer.wake();
-    this.#consumers.clear();
+    this.vertex.mergedInto(target.vertex);
+    this.#consumers.moveTo(target);
   }
 
   #onKeys(): void {
     this.vertex.index.add(this);
-    this.#wakeConsumers();
+    this.#consumers.wake();
   }
 
-  /** An error of the op: either some input's result cannot be read, which is mended, or the vertex has failed. */
+  /** Handles an error of the op: retries if an unreadable input was rolled back, otherwise the vertex has failed. */
   #onError(error: unknown): void {
     const isUnreadable = this.vertex.unreadable(error);
     if (isUnreadable === undefined) return this.#failWith(error);
     this.#making.run(async (signal) => {
-      const wasMended = await this.vertex.rollBackInputs(this, isUnreadable, error);
+      const wasRolledBack = await this.vertex.rollBackInputs(this, isUnreadable, error);
       if (signal.aborted) return;
-      if (wasMended) this.#retry();
+      if (wasRolledBack) this.#retry();
       else this.#failWith(error);
     });
   }
@@ -295,8 +275,8 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
     if (this.#state.kind !== "merged") this.fail(this.vertex.failed(this, error));
   }
 
-  #rest(): void {
-    this.#search.callOff();
+  #goIdle(): void {
+    this.#search.cancel();
     this.#stopMaking();
     for (const input of this.inputs) input.require(Level.none);
   }
@@ -304,20 +284,16 @@ export class Edge<R> implements EdgeNode<R>, InputOwner<R> {
   #stopMaking(): void {
     const { kind } = this.#state;
     if (kind !== "gathering" && kind !== "loading" && kind !== "executing") return;
-    this.#making.callOff();
+    this.#making.cancel();
     this.#setState({ kind: "matching", level: this.level });
   }
 
-  #reach(level: Level): void {
+  #setLevel(level: Level): void {
     if (this.#state.kind === "matching" && this.#state.level !== level) this.#setState({ kind: "matching", level });
   }
 
   #setState(state: EdgeState<R>): void {
     this.#state = state;
-    this.#wakeConsumers();
-  }
-
-  #wakeConsumers(): void {
-    for (const consumer of this.#consumers.keys()) consumer.wake();
+    this.#consumers.wake();
   }
 }

@@ -1,9 +1,23 @@
+import type { EdgeInput } from "./edge-input.ts";
 import type { EdgeNode } from "./nodes.ts";
-import type { Search } from "./search.ts";
-import type { TraceOutcome } from "../trace.ts";
+import type { KeySearch } from "./key-search.ts";
+import type { TraceOutcome, VertexTrace } from "../trace.ts";
 
-/** What came of looking for an edge's result in the caches, as far as that is known. */
-export function outcomeOf<R>(edge: EdgeNode<R>, { candidates, matcher }: Search<R>): TraceOutcome {
+/** Returns why the result of an edge was or was not taken from a cache, as far as it is known. */
+export function traceOf<R>(edge: EdgeNode<R>, inputs: readonly EdgeInput<R>[], search: KeySearch<R>): VertexTrace {
+  const { maps, candidates } = search;
+  return {
+    vertex: edge.vertex.digest,
+    name: edge.vertex.name,
+    output: edge.output,
+    ops: maps.map(({ digest }) => digest),
+    inputs: inputs.map((input) => input.trace()),
+    candidates: [...candidates],
+    outcome: outcomeOf(edge, search),
+  };
+}
+
+function outcomeOf<R>(edge: EdgeNode<R>, { candidates, matcher }: KeySearch<R>): TraceOutcome {
   const { state } = edge;
   if (state.kind === "merged") return { kind: "joined", vertex: edge.resolved().vertex.digest };
   const hit = candidates.findLast(({ outcome }) => outcome.kind === "loaded");

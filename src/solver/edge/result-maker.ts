@@ -1,47 +1,47 @@
-import { messageOf, throwIfAborted } from "../../core/index.ts";
+import { VarveError, messageOf, throwIfAborted } from "../../core/index.ts";
 import type { Origin, VertexNode } from "./nodes.ts";
 import type { CacheRecord } from "../cache/cache-manager.ts";
-import type { Input } from "./input.ts";
+import type { EdgeInput } from "./edge-input.ts";
 import type { CacheKey } from "../cache/key.ts";
-import type { Search } from "./search.ts";
-import { Work } from "./work.ts";
+import type { KeySearch } from "./key-search.ts";
+import { CancellableWork } from "./cancellable-work.ts";
 
-/** What the making of a result tells the edge it belongs to. */
-export interface MakingListener<R> {
+/** Callbacks to the edge that needs the result. */
+export interface ResultMakerListener<R> {
   made(result: R, origin: Origin<R>, startedAt?: number): void;
-  /** The record is out; others may do. */
+  /** The record could not be loaded and is rejected. Other records may be usable. */
   loadFailed(): void;
   failed(error: unknown): void;
   ended(): void;
 }
 
-/** Everything that brings about one edge's result: readies inputs, loads a record or executes the op, and saves. */
-export class Making<R> {
+/** Produces the result of one edge: prepares inputs, loads a record or executes the op, and saves the result. */
+export class ResultMaker<R> {
   readonly #vertex: VertexNode<R>;
   readonly #output: number;
-  readonly #search: Search<R>;
-  readonly #listener: MakingListener<R>;
-  readonly #work: Work;
+  readonly #search: KeySearch<R>;
+  readonly #listener: ResultMakerListener<R>;
+  readonly #work: CancellableWork;
   #isRemade = false;
 
-  constructor(vertex: VertexNode<R>, output: number, search: Search<R>, listener: MakingListener<R>) {
+  constructor(vertex: VertexNode<R>, output: number, search: KeySearch<R>, listener: ResultMakerListener<R>) {
     this.#vertex = vertex;
     this.#output = output;
     this.#search = search;
     this.#listener = listener;
-    this.#work = new Work(
+    this.#work = new CancellableWork(
       (error) => listener.failed(error),
       () => listener.ended(),
     );
   }
 
-  /** Executed although there was a record for the key, which the inputs could not be used to find. */
+  /** True if the op was executed although a record of its key existed, because the keys of its inputs may not be used to search. */
   get isRemade(): boolean {
     return this.#isRemade;
   }
 
-  /** Readies an input that has been made. */
-  preload(input: Input<R>): void {
+  /** Prepares an input that has a result, once. */
+  preload(input: EdgeInput<R>): void {
     const { state } = input.edge;
     const [map] = this.#search.maps;
     if (state.kind !== "complete" || map === undefined || input.preload !== "needed") return;
@@ -77,25 +77,28 @@ export class Making<R> {
   execute(inputs: readonly R[]): void {
     this.#work.start(async (signal) => {
       const { results, startedAt } = await this.#vertex.op.execute(inputs, signal);
+      if (results.length <= this.#output)
+        throw new VarveError("internal", `Cannot use output ${this.#output} of ${this.#vertex.name}: it has no result`);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- R may include undefined; the length was checked above
       const result = results[this.#output] as R;
       this.#listener.made(result, { kind: "executed", records: await this.#save(result) }, startedAt);
     });
   }
 
-  /** Runs something besides, to be called off with the rest. */
+  /** Runs other work that is cancelled together with the rest. */
   run(work: (signal: AbortSignal) => Promise<void>): void {
     this.#work.start(work);
   }
 
-  callOff(): void {
-    this.#work.callOff();
+  cancel(): void {
+    this.#work.cancel();
   }
 
   async ended(): Promise<void> {
     await this.#work.ended();
   }
 
-  /** Saves a result under every key. */
+  /** Saves a result under every key of the edge. */
   async #save(result: R): Promise<CacheRecord<R>[]> {
     this.#search.refreshKeys();
     const records: CacheRecord<R>[] = [];
