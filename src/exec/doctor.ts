@@ -5,25 +5,25 @@ import { findProgram, findRuntime } from "./find.ts";
 import { hasSeccomp } from "./bundle/seccomp.ts";
 import type { Runtime, RuntimeName } from "./types.ts";
 
-/** What this machine has of what running steps takes. */
+/** What this machine offers for running steps. */
 export interface ExecFacts {
-  /** Those that are installed, in order of preference. */
+  /** Installed runtimes, in order of preference. */
   readonly runtimes: readonly Runtime[];
-  /** Programs that are needed and missing. */
+  /** Required programs that are not installed. */
   readonly missingPrograms: readonly string[];
   readonly cgroups: CgroupLayout["kind"];
-  /** Controllers of either version. */
+  /** Controllers of version 1 and version 2 hierarchies, sorted. */
   readonly controllers: readonly string[];
   /** True if the kernel can filter system calls. */
   readonly seccomp: boolean;
-  /** True if a process without privileges may make user namespaces. */
+  /** True if an unprivileged process may create user namespaces. */
   readonly userNamespaces: boolean;
   readonly root: boolean;
-  /** True if this process may make namespaces and mounts. */
+  /** True if this process may create namespaces and mounts (CAP_SYS_ADMIN). */
   readonly mayMount: boolean;
 }
 
-/** Looks at the machine and changes nothing. */
+/** Returns what this machine offers for running steps. Changes nothing. */
 export async function doctorFacts(): Promise<ExecFacts> {
   const names: readonly RuntimeName[] = ["crun", "runc"];
   const programs = ["setpriv", "unshare", "sh"];
@@ -37,23 +37,23 @@ export async function doctorFacts(): Promise<ExecFacts> {
     cgroups: layout.kind,
     controllers: [...new Set(controllers.filter((name) => !name.startsWith("name=")))].toSorted(),
     seccomp: hasSeccomp(),
-    userNamespaces: numberIn("/proc/sys/user/max_user_namespaces") > 0 && restriction() === "none",
+    userNamespaces: numberIn("/proc/sys/user/max_user_namespaces") > 0 && !isRestricted(),
     root: isRootUser(),
     mayMount: hasCapability("sys_admin"),
   };
 }
 
-/** Debian's and Ubuntu's own switches, which other kernels lack. */
-function restriction(): "none" | "switched-off" {
+/** True if Debian's or Ubuntu's own setting forbids unprivileged user namespaces. Other kernels lack these settings. */
+function isRestricted(): boolean {
   const debian = numberIn("/proc/sys/kernel/unprivileged_userns_clone", 1);
   const ubuntu = numberIn("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0);
-  return debian === 1 && ubuntu === 0 ? "none" : "switched-off";
+  return debian !== 1 || ubuntu !== 0;
 }
 
-function numberIn(path: string, otherwise = 0): number {
+function numberIn(path: string, fallback = 0): number {
   try {
     return Number(readFileSync(path, "utf8"));
   } catch {
-    return otherwise;
+    return fallback;
   }
 }

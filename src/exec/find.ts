@@ -7,26 +7,29 @@ import { VarveError } from "../core/index.ts";
 import type { Runtime, RuntimeName } from "./types.ts";
 
 const run = promisify(execFile);
-/** In order of preference: crun starts a step in a third of runc's time. */
+/** In order of preference: crun starts a step in a third of the time that runc takes. */
 const NAMES: readonly RuntimeName[] = ["crun", "runc"];
-/** Root's tools, which the `PATH` of an ordinary login may lack. */
-const MORE_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin"];
+/** Searched after `PATH`, because the `PATH` of an ordinary login may lack the directories of root's tools. */
+const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin"];
 
-/** The absolute path of a program, from `PATH` and the system's own directories; undefined if there is none. */
+/** Returns the absolute path of an executable from `PATH` or the system's directories, or undefined if there is none. */
 export async function findProgram(name: string, path: string = process.env["PATH"] ?? ""): Promise<string | undefined> {
-  for (const directory of [...path.split(delimiter).filter(isAbsolute), ...MORE_DIRECTORIES]) {
+  for (const directory of [...path.split(delimiter).filter(isAbsolute), ...SYSTEM_DIRECTORIES]) {
     const candidate = join(directory, name);
     try {
       await access(candidate, constants.X_OK);
       return candidate;
     } catch {
-      // Not here, or not for us.
+      // It is not in this directory, or this user may not execute it.
     }
   }
   return undefined;
 }
 
-/** The first of crun and runc that is installed, or the one asked for; throws `unsupported` if there is none. */
+/**
+ * Returns the first installed runtime of `names`, with its version.
+ * @throws {VarveError} `unsupported`, with a hint, if none is installed or the one found does not run.
+ */
 export async function findRuntime(names: readonly RuntimeName[] = NAMES): Promise<Runtime> {
   for (const name of names) {
     const path = await findProgram(name);

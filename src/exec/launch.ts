@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError } from "../core/index.ts";
 import { type OutputPipe, outputPipe } from "./output.ts";
 
-/** The programs that put a runtime into a cage. */
+/** Paths of the programs that start a runtime in its own namespaces. */
 export interface LaunchTools {
   readonly setpriv: string;
   readonly unshare: string;
@@ -18,11 +18,11 @@ export interface LaunchPlan {
   readonly tools: LaunchTools;
   /** Arguments of the runtime, itself first. */
   readonly command: readonly string[];
-  /** Shell commands to do in the cage's mount namespace beforehand; must be free of what comes from outside. */
+  /** Shell commands that run in the new mount namespace before the runtime. They must not contain text from outside. */
   readonly prepare: readonly string[];
   /** Positional parameters for `prepare`: "${1}", "${2}", … */
   readonly parameters: readonly string[];
-  /** Where crun may make what it would otherwise make in /tmp, and leave there if killed. */
+  /** Directory for crun's temporary files, which it would otherwise create in /tmp and leave there if killed. */
   readonly scratch: string;
 }
 
@@ -33,44 +33,52 @@ export interface LaunchEnd {
 }
 
 /**
- * A runtime in a mount and a pid namespace of its own, where it is the first process: when it ends, the kernel ends all
- * others. It ends when this process does, however that comes. Disposal kills it, and waits until nothing of it is left.
+ * A runtime in its own mount and pid namespaces. It is the first process of the pid namespace: when it ends, the kernel kills
+ * all other processes in it. The kernel also kills it when this process ends, even by SIGKILL. Disposal kills it and waits
+ * until all its processes are gone.
  */
 export interface Launch extends AsyncDisposable {
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
   /** The launcher's process, whose children everything else descends from; 0 if it could not be started. */
   readonly pid: number;
-  /** Settles when the cage stands and waits; gives the id of its first process. Throws `unsupported` if it cannot be. */
+  /**
+   * Waits until the namespaces exist and the launcher waits for `go`. Returns the id of the first process in the namespace.
+   * @throws {VarveError} `unsupported` if the namespaces cannot be created.
+   */
   ready(): Promise<number>;
   /** Starts the runtime. */
   go(): void;
-  /** Settles when the runtime and all it has started are gone. */
+  /** Settles when the runtime and every process that it started are gone. */
   end(): Promise<LaunchEnd>;
-  /** SIGKILL for the first process of the cage. */
+  /** Sends SIGKILL to the first process of the namespace. */
   kill(): void;
 }
 
 const READY = "ready";
+/** Milliseconds. */
 const KILL_DEADLINE = 30_000;
+/** Descriptor of the child's control socket. */
+const CONTROL = 3;
 
 /*
- * setpriv asks for SIGKILL at the death of this process, unshare for its child at its own death. Both requests are in force
- * before the shell says "ready", and it goes on only when this process, alive, answers: there is no moment at which a
- * killed Varve leaves a step behind. The words on descriptor 3 before "ready" say what went wrong.
+ * setpriv requests SIGKILL for itself when this process dies; unshare requests it for its child when unshare dies. Both
+ * requests are in force before the shell writes "ready", and the shell continues only after this process answers. So a
+ * SIGKILL of Varve leaves no step behind, whenever it comes. Text on the control socket before "ready" is an error message.
  */
 function script({ prepare }: LaunchPlan, shift: number): string {
-  const steps = prepare.map((command) => `{ ${command}; } >&3 2>&3 || exit 125`);
+  const steps = prepare.map((command) => `{ ${command}; } >&${CONTROL} 2>&${CONTROL} || exit 125`);
   return [
     ...steps,
     `shift ${shift}`,
-    `echo ${READY} >&3`,
-    "read -r answer <&3 || exit 125",
-    "exec 3>&-",
+    `echo ${READY} >&${CONTROL}`,
+    `read -r answer <&${CONTROL} || exit 125`,
+    `exec ${CONTROL}>&-`,
     'exec "$@"',
   ].join("\n");
 }
 
+/** Starts the launcher. The runtime itself starts at `go`. */
 export function launch(plan: LaunchPlan): Launch {
   const { setpriv, unshare, shell } = plan.tools;
   const stdout = outputPipe();
@@ -84,7 +92,7 @@ export function launch(plan: LaunchPlan): Launch {
       plan.command,
     ),
     {
-      // A session of its own: a Ctrl-C at the terminal is this process's to answer.
+      // A new session: Ctrl-C at the terminal signals this process only.
       detached: true,
       env: {
         PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -93,12 +101,12 @@ export function launch(plan: LaunchPlan): Launch {
       stdio: ["ignore", stdout.writer, stderr.writer, "pipe"],
     },
   );
-  stdout.handOver();
-  stderr.handOver();
-  return new Cage(child, stdout, stderr);
+  stdout.closeWriter();
+  stderr.closeWriter();
+  return new NamespacedLaunch(child, stdout, stderr);
 }
 
-class Cage implements Launch {
+class NamespacedLaunch implements Launch {
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
   readonly #child: ChildProcess;
@@ -109,7 +117,7 @@ class Cage implements Launch {
 
   constructor(child: ChildProcess, stdout: OutputPipe, stderr: OutputPipe) {
     this.#child = child;
-    this.#control = child.stdio[3] as Socket;
+    this.#control = controlOf(child);
     this.stdout = stdout;
     this.stderr = stderr;
     this.#control.on("error", () => undefined);
@@ -123,8 +131,7 @@ class Cage implements Launch {
 
   async #watch(): Promise<LaunchEnd> {
     try {
-      const [code, signal] = (await once(this.#child, "exit")) as [number | null, NodeJS.Signals | null];
-      return { code, signal };
+      return await exitOf(this.#child);
     } catch (error) {
       throw new VarveError("unsupported", "Cannot run steps: the launcher did not start", { cause: error });
     } finally {
@@ -133,28 +140,28 @@ class Cage implements Launch {
   }
 
   async ready(): Promise<number> {
-    let said = "";
+    let received = "";
     for await (const chunk of this.#control.iterator({ destroyOnReturn: false })) {
-      said += String(chunk);
-      if (said.endsWith(`${READY}\n`)) {
+      received += String(chunk);
+      if (received.endsWith(`${READY}\n`)) {
         this.#first = childOf(this.pid);
         if (this.#first !== undefined) return this.#first;
       }
-      if (said.length > 16_384) break;
+      if (received.length > 16_384) break;
     }
     await this.#ended;
-    let complaint = said;
+    let reason = received;
     await this.stderr.pump((chunk) => {
-      complaint = (complaint + Buffer.from(chunk).toString()).slice(0, 4096);
+      reason = (reason + Buffer.from(chunk).toString()).slice(0, 4096);
     });
-    throw new VarveError("unsupported", `Cannot run steps: no namespaces for them: ${complaint.trim()}`, {
+    throw new VarveError("unsupported", `Cannot run steps: namespaces cannot be created: ${reason.trim()}`, {
       hint: "Run as root, or in a container with the capability SYS_ADMIN.",
     });
   }
 
   go(): void {
     this.#control.end("go\n");
-    // What comes after is end of file, which nobody need read.
+    // Only end of file follows; it is discarded.
     this.#control.resume();
   }
 
@@ -166,12 +173,12 @@ class Cage implements Launch {
     if (!this.#alive) return;
     const launcher = this.pid;
     const first = this.#first;
-    // The first process's id is its own for as long as it is the launcher's child.
+    // The kernel does not reuse the first process's id while that process is the launcher's child.
     const pid = first !== undefined && parentOf(first) === launcher ? first : launcher;
     try {
       process.kill(pid, constants.signals.SIGKILL);
     } catch {
-      // It has ended meanwhile.
+      // The process has already ended.
     }
   }
 
@@ -186,8 +193,8 @@ class Cage implements Launch {
   }
 
   /**
-   * The launcher waits for the first process, unless it was killed before there was one to be seen. Then a shell may live that
-   * has not yet asked for its death signal: end of file ends it, and its end of the socket tells when.
+   * The launcher waits for the first process. If it was killed before the first process was found, a shell may still run
+   * that has not requested its death signal yet: end of file ends that shell, and the socket closes when it is gone.
    */
   async #gone(): Promise<true> {
     await this.#ended.catch(() => undefined);
@@ -203,8 +210,21 @@ class Cage implements Launch {
     this.kill();
     using timer = deadline(KILL_DEADLINE);
     const done = await Promise.race([this.#gone(), timer.passed]);
-    if (!done) throw new VarveError("internal", "Cannot end the step: its processes do not die");
+    if (!done) throw new VarveError("internal", "Cannot end the step: its processes are still running after SIGKILL");
   }
+}
+
+function controlOf(child: ChildProcess): Socket {
+  const control = child.stdio[CONTROL];
+  if (control instanceof Socket) return control;
+  throw new VarveError("internal", "Cannot run steps: the launcher has no control socket");
+}
+
+function exitOf(child: ChildProcess): Promise<LaunchEnd> {
+  const ended = Promise.withResolvers<LaunchEnd>();
+  child.once("exit", (code, signal) => ended.resolve({ code, signal }));
+  child.once("error", ended.reject);
+  return ended.promise;
 }
 
 function deadline(milliseconds: number): Disposable & { readonly passed: Promise<false> } {
@@ -213,7 +233,7 @@ function deadline(milliseconds: number): Disposable & { readonly passed: Promise
   return { passed, [Symbol.dispose]: () => stop.abort() };
 }
 
-/** The only child of a process, if it has one. Not every kernel lists children. */
+/** The id of a process's only child, or undefined. Some kernels do not list children, so `/proc` is searched there. */
 function childOf(pid: number): number | undefined {
   try {
     const listed = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
@@ -229,7 +249,7 @@ function childOf(pid: number): number | undefined {
 function parentOf(pid: number): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command's name in parentheses, which may hold anything.
+    // The second field is the command's name in parentheses, which may contain any characters: proc(5).
     return Number(status.slice(status.lastIndexOf(")") + 2).split(" ")[1]);
   } catch {
     return undefined;

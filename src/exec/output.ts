@@ -2,34 +2,36 @@ import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import { pipe } from "../linux/index.ts";
 
-/** The end of a pipe that reads what a child writes. It reads no further ahead than one buffer. */
+/** The reading end of a pipe that a child process writes to. It buffers at most one chunk ahead of its reader. */
 export interface OutputPipe extends Disposable {
-  /** Descriptor for the child; close it with `handOver` once the child has it. */
+  /** Descriptor for the child. Call `closeWriter` once the child has it. */
   readonly writer: number;
-  handOver(): void;
-  /** Gives each piece to `listener` and waits for it, until every writer is gone or the pipe is disposed of. */
+  closeWriter(): void;
+  /** Passes each chunk to `listener` and waits for it. Settles when every writer has closed or the pipe is disposed of. */
   pump(listener: (chunk: Uint8Array) => void | Promise<void>): Promise<void>;
 }
 
+/** Opens a pipe of the kernel for a child's output. Disposal closes both ends. */
 export function outputPipe(): OutputPipe {
   const { reader, writer } = pipe();
   const socket = new Socket({ fd: reader, readable: true, writable: false });
-  // Until someone pumps, an error has no other listener.
+  // Before `pump`, an error has no other listener and would end the process.
   socket.on("error", () => undefined);
+  const chunks: AsyncIterable<Uint8Array> = socket;
   socket.pause();
   let open = true;
-  const handOver = (): void => {
+  const closeWriter = (): void => {
     if (open) closeSync(writer);
     open = false;
   };
   return {
     writer,
-    handOver,
+    closeWriter,
     pump: async (listener) => {
-      for await (const chunk of socket) await listener(chunk as Uint8Array);
+      for await (const chunk of chunks) await listener(chunk);
     },
     [Symbol.dispose]: () => {
-      handOver();
+      closeWriter();
       socket.destroy();
     },
   };

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root } from "../linux/index.ts";
-import { leavesCgroupsAlone } from "./cgroup/cgroup.ts";
+import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { FilterCache } from "./bundle/filter-cache.ts";
 import { findProgram, findRuntime } from "./find.ts";
@@ -19,28 +19,38 @@ import { writeSecrets } from "./mounts/step-mounts.ts";
 import type { RunMount, RunnerOptions, RunOptions, RunResult, RunSpec, Runner, Runtime } from "./types.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
 
-/** What a runner needs to know of the machine, found out once. */
+/** What a runner knows about the machine. It is determined once, when the runner is created. */
 interface Machine {
   readonly runtime: Runtime;
   readonly tools: LaunchTools;
   readonly layout: CgroupLayout;
-  /** Mounts to take away in the cage before the runtime looks. */
-  readonly hidden: readonly string[];
+  /** Mount points to unmount in the step's mount namespace before the runtime starts. */
+  readonly hiddenMounts: readonly string[];
   readonly seccomp: boolean;
   readonly filters: FilterCache;
   readonly workspace: Workspace;
 }
 
-/** Prepares to run steps; throws `unsupported` with a hint if the machine has no runtime. Dispose of it at the end. */
+/**
+ * Finds an OCI runtime and opens a state directory for steps. The caller disposes of the runner.
+ *
+ * @throws {VarveError} `unsupported`, with a hint, if the machine has no runtime or lacks `setpriv`, `unshare` or `sh`.
+ * @example
+ * await using runner = await createRunner({ stateDir: "/var/lib/varve/run" });
+ * const { exitCode } = await runner.run({
+ *   rootfs: "/srv/rootfs",
+ *   process: { args: ["sh", "-c", "make"], env: ["PATH=/usr/bin:/bin"], cwd: "/src", user: "" },
+ * });
+ */
 export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const runtime = options.runtime ?? (await findRuntime());
   const tools = await findTools();
   const layout = readCgroupLayout();
-  const hidden = hiddenMounts(layout, runtime);
+  const hiddenMounts = mountsToHide(layout, runtime);
   const stateDir = resolve(options.stateDir);
   const workspace = await Workspace.open(stateDir);
   const filters = new FilterCache(stateDir, runtime);
-  return new BundleRunner({ runtime, tools, layout, hidden, seccomp: hasSeccomp(), filters, workspace });
+  return new BundleRunner({ runtime, tools, layout, hiddenMounts, seccomp: hasSeccomp(), filters, workspace });
 }
 
 async function findTools(): Promise<LaunchTools> {
@@ -51,18 +61,18 @@ async function findTools(): Promise<LaunchTools> {
   });
 }
 
-/** crun refuses a machine whose version 2 hierarchy has controllers beside version 1. */
-function hiddenMounts(layout: CgroupLayout, { name }: Runtime): string[] {
+/** crun fails on a machine with version 1 hierarchies if the version 2 hierarchy has controllers too. */
+function mountsToHide(layout: CgroupLayout, { name }: Runtime): string[] {
   if (layout.kind !== "hybrid" || name !== "crun") return [];
   return layout.hierarchies
     .filter((hierarchy) => hierarchy.version === 2 && hierarchy.controllers.length > 0)
     .map((hierarchy) => hierarchy.mountPoint);
 }
 
-interface CageParts {
+interface LaunchMounts {
   readonly secretDirectory: string | undefined;
-  /** What the first process enters its control groups by. */
-  readonly groups: readonly string[];
+  /** Files of control groups. The first process writes "0" to each to enter the group. */
+  readonly groupFiles: readonly string[];
 }
 
 class BundleRunner implements Runner {
@@ -80,7 +90,7 @@ class BundleRunner implements Runner {
       return await this.#run(absolutePaths(spec), signal);
     } catch (error) {
       throwIfAborted(signal, "run a step");
-      throw toVarveError(firstOf(error), "run a step");
+      throw toVarveError(firstError(error), "run a step");
     }
   }
 
@@ -89,7 +99,7 @@ class BundleRunner implements Runner {
   }
 
   async #run(spec: RunSpec, signal: AbortSignal | undefined): Promise<RunResult> {
-    // Disposed of in reverse: first the processes, then what they used.
+    // Disposed of in reverse order: first the processes, then what they used.
     await using directory = await this.#machine.workspace.step();
     using root = openRootfs(spec.rootfs);
     await using cleanup = new AsyncDisposableStack();
@@ -97,38 +107,38 @@ class BundleRunner implements Runner {
     const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
-    await using cage = launch(this.#plan(directory, logFile, { secretDirectory, groups: cgroup.entrances() }));
+    await using launched = launch(this.#plan(directory, logFile, { secretDirectory, groupFiles: cgroup.enter() }));
     const prepared = await prepareStep(context, cgroup);
-    const first = await cage.ready();
+    const first = await launched.ready();
     if (secretDirectory !== undefined) await writeSecrets(`/proc/${first}/root${secretDirectory}`, prepared.secrets);
-    const exit = exitOf(await this.#conduct(context, cage, prepared, signal));
+    const exit = exitOf(await this.#forwardOutput(context, launched, prepared, signal));
     const problem = exit.exitCode === 0 ? undefined : await runtimeError(logFile);
     if (problem !== undefined) throw startError(problem, spec.process.args);
     return { ...exit, oomKilled: (await cgroup.oomKills()) > 0 };
   }
 
-  #plan(directory: StepDirectory, logFile: string, { secretDirectory, groups }: CageParts): LaunchPlan {
-    const { runtime, tools, layout, hidden } = this.#machine;
+  #plan(directory: StepDirectory, logFile: string, { secretDirectory, groupFiles }: LaunchMounts): LaunchPlan {
+    const { runtime, tools, layout, hiddenMounts } = this.#machine;
     const parameters: string[] = [];
     const prepare: string[] = [];
-    const doTo = (path: string, command: (parameter: string) => string): void => {
+    const addCommand = (path: string, command: (parameter: string) => string): void => {
       prepare.push(command(`"\${${parameters.push(path)}}"`));
     };
-    for (const path of hidden) doTo(path, (it) => `umount -l ${it}`);
+    for (const path of hiddenMounts) addCommand(path, (parameter) => `umount -l ${parameter}`);
     if (secretDirectory !== undefined)
-      doTo(secretDirectory, (it) => `mount -t tmpfs -o nosuid,nodev,mode=0711 tmpfs ${it}`);
-    // Last: a limit on processes leaves room for the runtime alone.
-    for (const path of groups) doTo(path, (it) => `echo 0 >${it}`);
+      addCommand(secretDirectory, (parameter) => `mount -t tmpfs -o nosuid,nodev,mode=0711 tmpfs ${parameter}`);
+    // These come last: a limit on processes allows for the runtime, but not for umount and mount.
+    for (const path of groupFiles) addCommand(path, (parameter) => `echo 0 >${parameter}`);
     const command = [
       runtime.path,
       "--root",
       directory.runtimeState,
       "--log",
-      // crun reads what stands before the first colon as the kind of log.
+      // crun reads the text before the first colon as the kind of log.
       runtime.name === "crun" ? `file:${logFile}` : logFile,
       "--log-format",
       "json",
-      ...(leavesCgroupsAlone(layout, runtime.name) ? ["--cgroup-manager=disabled"] : []),
+      ...(disablesCgroupManager(layout, runtime.name) ? ["--cgroup-manager=disabled"] : []),
       "run",
       ...(runtime.name === "runc" ? ["--keep"] : []),
       "--bundle",
@@ -138,29 +148,29 @@ class BundleRunner implements Runner {
     return { tools, command, prepare, parameters, scratch: directory.path };
   }
 
-  /** Starts the runtime and hands on its output until it ends. Abortion kills it, and does not wait for the listener. */
-  async #conduct(
+  /** Starts the runtime and forwards its output until it ends. On abort, kills it without waiting for the listener. */
+  async #forwardOutput(
     { spec: { onOutput }, directory }: StepContext,
-    cage: Launch,
+    launched: Launch,
     { uncompiled }: PreparedStep,
     signal: AbortSignal | undefined,
   ): Promise<LaunchEnd> {
     throwIfAborted(signal, "run a step");
     const aborted = Promise.withResolvers<never>();
     const abort = (): void => {
-      cage.kill();
+      launched.kill();
       aborted.reject(signal?.reason);
     };
     signal?.addEventListener("abort", abort, { once: true });
-    using compilation = this.#keepFilter(uncompiled, directory);
+    using compilation = this.#cacheFilter(uncompiled, directory);
     try {
-      cage.go();
+      launched.go();
       const pumps = [
-        cage.stdout.pump((chunk) => onOutput?.(1, chunk)),
-        cage.stderr.pump((chunk) => onOutput?.(2, chunk)),
+        launched.stdout.pump((chunk) => onOutput?.(1, chunk)),
+        launched.stderr.pump((chunk) => onOutput?.(2, chunk)),
       ];
       await Promise.race([Promise.all(pumps), aborted.promise]);
-      const end = await Promise.race([cage.end(), aborted.promise]);
+      const end = await Promise.race([launched.end(), aborted.promise]);
       if (end.code === 0) await compilation.finish();
       return end;
     } finally {
@@ -168,7 +178,7 @@ class BundleRunner implements Runner {
     }
   }
 
-  #keepFilter(
+  #cacheFilter(
     profile: SeccompProfile | undefined,
     { id, path, runtimeState }: StepDirectory,
   ): Disposable & { finish(): Promise<void> } {
@@ -189,18 +199,18 @@ class BundleRunner implements Runner {
   }
 }
 
-/** What went wrong first, where the cleaning up that followed went wrong too. */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+/** Returns the first error, where cleaning up after it failed too. */
+function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
 }
 
-/** The runtime is started elsewhere: what a spec names relatively starts at this process's working directory. */
+/** Resolves relative paths at this process's working directory, because the runtime starts in another one. */
 function absolutePaths(spec: RunSpec): RunSpec {
   const mounts = spec.mounts?.map((mount): RunMount => {
     if (mount.kind === "bind") return { ...mount, source: resolve(mount.source) };
     return mount.kind === "ssh" ? { ...mount, socket: resolve(mount.socket) } : mount;
   });
-  return { ...spec, rootfs: resolve(spec.rootfs), ...(mounts === undefined ? {} : { mounts }) };
+  return { ...spec, rootfs: resolve(spec.rootfs), mounts };
 }
 
 function openRootfs(path: string): Root {

@@ -1,28 +1,30 @@
-/** The OCI runtimes Varve can drive. */
+/** The OCI runtimes that Varve can use. */
 export type RuntimeName = "crun" | "runc";
 
 export interface Runtime {
   readonly name: RuntimeName;
   /** Absolute path of the executable. */
   readonly path: string;
-  /** As the runtime prints it, `1.8.1` for example. */
+  /** As printed by the runtime, for example `1.8.1`. */
   readonly version: string;
 }
 
-/** Who owns a generated file inside the step; 0 unless said. */
+/** The owner of a generated file inside the step. Both default to 0. */
 export interface FileOwner {
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
 }
 
 /**
- * Something mounted into a step besides its root filesystem. `target` is a path inside the step: absolute, or relative to
- * `/`; it is resolved inside the root filesystem, so that no symbolic link of an image leads out of it. Missing targets
- * are made, and removed after the step if they are still empty.
+ * A mount in a step, besides its root filesystem. `target` is a path inside the step: absolute, or relative to `/`. It is
+ * resolved inside the root filesystem, so no symbolic link of an image leads out of it. Missing targets are created, and
+ * removed after the step if they are still empty.
  */
 export type RunMount =
-  /** A directory, file or socket of the machine: another layer, a cache directory. `source` is trusted;
-   * `subpath` is resolved inside it. */
+  /**
+   * A directory, file or socket of the machine, such as another layer or a cache directory. `source` is trusted; `subpath`
+   * is resolved inside it.
+   */
   | {
       readonly kind: "bind";
       readonly target: string;
@@ -30,16 +32,16 @@ export type RunMount =
       readonly subpath?: string | undefined;
       readonly readonly?: boolean | undefined;
     }
-  /** An empty tmpfs; `size` in bytes, the kernel's default (half the memory) if absent. */
+  /** An empty tmpfs. `size` is in bytes and defaults to the kernel's default, half the memory. */
   | { readonly kind: "tmpfs"; readonly target: string; readonly size?: number | undefined }
-  /** A file that exists in memory only, for the time of the step; mode 0400 unless said. */
+  /** A file that exists only in memory and only while the step runs. `mode` defaults to 0400. */
   | ({
       readonly kind: "secret";
       readonly target: string;
       readonly content: Uint8Array;
       readonly mode?: number | undefined;
     } & FileOwner)
-  /** A listening Unix socket of the machine, reachable at `target`; an agent's. Mode 0600 unless said. */
+  /** An agent's listening Unix socket on the machine, made reachable at `target`. `mode` defaults to 0600. */
   | ({
       readonly kind: "ssh";
       readonly target: string;
@@ -47,14 +49,15 @@ export type RunMount =
       readonly mode?: number | undefined;
     } & FileOwner);
 
+/** The process that a step runs. */
 export interface ProcessSpec {
-  /** The first is looked up in the step's `PATH` unless it holds a slash. */
+  /** The first is looked up in the step's `PATH` unless it contains a slash. */
   readonly args: readonly string[];
-  /** `NAME=value`; `HOME` is added from the image's passwd file where absent. */
+  /** Entries are `NAME=value`. If `HOME` is absent, it is added from the image's passwd file. */
   readonly env: readonly string[];
-  /** Resolved inside the root filesystem; made, owned by the user of the step, where missing. `/` if empty. */
+  /** Resolved inside the root filesystem. If missing, it is created with the step's user as its owner. Empty means `/`. */
   readonly cwd: string;
-  /** `name[:group]` or `uid[:gid]`, by the image's own `/etc/passwd` and `/etc/group`; root if empty. */
+  /** `name[:group]` or `uid[:gid]`, looked up in the image's `/etc/passwd` and `/etc/group`. Empty means root. */
   readonly user: string;
 }
 
@@ -62,7 +65,7 @@ export type NetworkMode = "default" | "host" | "none";
 export type SecurityMode = "sandbox" | "insecure";
 export type NetworkHost = { readonly host: string; readonly ip: string };
 
-/** `name` as `docker build --ulimit` takes it, `nofile` for example; -1 is no limit. */
+/** `name` is one that `docker build --ulimit` accepts, for example `nofile`. A limit of -1 means no limit. */
 export interface Ulimit {
   readonly name: string;
   readonly soft: number;
@@ -75,70 +78,72 @@ export interface DnsConfig {
   readonly options?: readonly string[] | undefined;
 }
 
-/** Limits a control group enforces. Those for which the machine has no controller are left out, with a warning. */
+/** Limits that a control group enforces. A limit for which the machine has no controller is skipped, with a warning. */
 export interface ResourceLimits {
   /** Bytes. */
   readonly memory?: number | undefined;
-  /** Bytes of memory and swap together; -1 is no limit. */
+  /** Bytes of memory and swap together; -1 means no limit. */
   readonly memorySwap?: number | undefined;
   readonly cpuShares?: number | undefined;
-  /** Microseconds in each `cpuPeriod`. */
+  /** Microseconds of processor time in each `cpuPeriod`. */
   readonly cpuQuota?: number | undefined;
   /** Microseconds. */
   readonly cpuPeriod?: number | undefined;
-  /** A list such as `0-2,4`. */
+  /** A list of processors, such as `0-2,4`. */
   readonly cpusetCpus?: string | undefined;
+  /** A list of memory nodes, such as `0-1`. */
   readonly cpusetMems?: string | undefined;
-  /** Processes and threads at once. */
+  /** Maximum number of processes and threads that exist at once. */
   readonly pids?: number | undefined;
 }
 
-/** A device node of the machine, made in the step under the same path unless `target` says otherwise. */
+/** A device node of the machine, created in the step. */
 export interface DeviceSpec {
   readonly source: string;
+  /** Path inside the step. Defaults to `source`. */
   readonly target?: string | undefined;
-  /** Some of `rwm`; all unless said. */
+  /** Some of `rwm` (read, write, mknod). Defaults to all three. */
   readonly permissions?: string | undefined;
 }
 
-/** Relative paths of the machine start at the working directory of this process. */
+/** One step to run. Relative paths on the machine are resolved at the working directory of this process. */
 export interface RunSpec {
-  /** Directory that holds the root filesystem, mounted. The step writes into it. */
+  /** Directory where the root filesystem is mounted. The step writes into it. */
   readonly rootfs: string;
   readonly readonlyRootfs?: boolean | undefined;
   readonly mounts?: readonly RunMount[] | undefined;
   readonly process: ProcessSpec;
   readonly network?: NetworkMode | undefined;
   readonly security?: SecurityMode | undefined;
-  /** `buildkitsandbox`, as BuildKit's, unless said. */
+  /** Defaults to `buildkitsandbox`, as in BuildKit. */
   readonly hostname?: string | undefined;
   readonly extraHosts?: readonly NetworkHost[] | undefined;
   readonly dns?: DnsConfig | undefined;
   readonly ulimits?: readonly Ulimit[] | undefined;
-  /** Size of `/dev/shm` in bytes; 64 MiB unless said. */
+  /** Size of `/dev/shm` in bytes. Defaults to 64 MiB. */
   readonly shmSize?: number | undefined;
-  /** A control group, absolute in the hierarchy, under which the step's own is made; this process's own if absent. */
+  /** Control group under which the step's own is created; absolute in the hierarchy. Defaults to this process's group. */
   readonly cgroupParent?: string | undefined;
-  /** Also puts a generated `/etc/hostname` in place, as Docker's classic builder does and BuildKit does not. */
+  /** Also mounts a generated `/etc/hostname`, as Docker's classic builder does and BuildKit does not. */
   readonly hostnameFile?: boolean | undefined;
   readonly limits?: ResourceLimits | undefined;
   readonly devices?: readonly DeviceSpec[] | undefined;
   /**
-   * Called with each piece of output as it comes, 1 for standard output and 2 for standard error. The stream pauses until
-   * what it returns settles; a rejection ends the step and is what `run` rejects with.
+   * Called with each chunk of output: `stream` is 1 for standard output and 2 for standard error. The stream pauses until
+   * the returned promise settles. If it rejects, the step ends and `run` rejects with the same error.
    */
   readonly onOutput?: ((stream: 1 | 2, chunk: Uint8Array) => void | Promise<void>) | undefined;
-  /** Something asked for could not be had and was left out: a limit without a controller for example. */
+  /** Called when something requested is not available and was skipped, for example a limit without a controller. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** How a step that started has ended. A status other than 0 is a result, not an error. */
+/** How a step that started has ended. An exit code other than 0 is a result, not an error. */
 export interface RunResult {
   /** 0 to 255; 128 + n if signal n ended the step's first process. */
   readonly exitCode: number;
-  /** `SIGKILL` for example, where `exitCode` is 128 + n. A shell reports its last child's signal in the same way. */
+  /** For example `SIGKILL`, where `exitCode` is 128 + n. A shell reports its last child's signal in the same way. */
   readonly signal?: NodeJS.Signals | undefined;
-  /** True if the kernel killed a process of the step because its memory limit was reached. */
+  /** True if the kernel killed a process of the step because the step reached its memory limit. */
   readonly oomKilled: boolean;
 }
 
@@ -147,22 +152,24 @@ export interface RunOptions {
 }
 
 /**
- * Runs one process and its descendants in a root filesystem, and leaves nothing behind: when `run` settles, however it
- * does, every process of the step is gone and so are its mounts, control groups and files, mount points in the root
- * filesystem included. The same holds if this process is killed, but for files, which the next runner sweeps.
- *
- * `run` rejects with `cancelled` when aborted, `invalid-build` for a user, group, working directory or mount target the
- * root filesystem does not allow, `step-failed` if the process could not be started (`details.exitCode` 127 for a command
- * that does not exist, 126 for one that cannot be executed), `unsupported` for what the machine lacks.
+ * Runs steps in root filesystems and leaves nothing behind. When `run` settles, successfully or not, the step's processes,
+ * mounts, control groups and files are gone, including the mount points that were created in the root filesystem. The same
+ * holds if this process is killed, except for files: the next runner on the state directory removes those.
  */
 export interface Runner extends AsyncDisposable {
   readonly runtime: Runtime;
+  /**
+   * Runs one process and its descendants. An exit code other than 0 is a result.
+   * @throws {VarveError} `cancelled` when aborted; `invalid-build` for a user, group, working directory or mount target that
+   * the root filesystem does not allow; `step-failed` if the process cannot be started (`details.exitCode` is 127 for a
+   * command that does not exist and 126 for one that cannot be executed); `unsupported` for what the machine lacks.
+   */
   run(spec: RunSpec, options?: RunOptions): Promise<RunResult>;
 }
 
 export interface RunnerOptions {
-  /** Directory for bundles and runtime state; made if missing. Several processes may share it. */
+  /** Directory for bundles and runtime state; created if missing. Several processes may share it. */
   readonly stateDir: string;
-  /** What `findRuntime` finds, unless said. */
+  /** Defaults to the result of `findRuntime`. */
   readonly runtime?: Runtime | undefined;
 }

@@ -9,18 +9,23 @@ import type { SourceTree } from "./source-tree.ts";
 import { TargetTree } from "./target.ts";
 
 export interface ApplyOptions {
-  /** The tree that is changed. */
+  /** Path of the tree to change. */
   readonly target: string;
-  /** The tree that a copy reads; an empty one if absent. */
+  /** The tree that a copy reads. Defaults to an empty tree. */
   readonly source?: SourceTree | undefined;
-  /** The trees in which owners are looked up by name. */
+  /** Returns the trees in which owners are looked up by name. */
   readonly treeOf: TreeOf;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Does one file action to a tree. Every path is resolved inside its tree by the kernel, links included. Throws `not-found` for
- * a source or a parent that does not exist, `invalid-build` for what is in the way, `cancelled`, `storage`.
+ * Applies one file action to a tree. The kernel resolves every path, including symbolic links, inside its tree.
+ *
+ * @throws {VarveError} `not-found` for a source or parent that does not exist; `invalid-build` for an existing entry of the
+ * wrong kind; `invalid-argument` for a malformed mode, owner or pattern; `unsupported` if only root may do it; `cancelled`;
+ * `storage`.
+ * @example
+ * await applyFileAction(action, { target: "/srv/tree", source: { path: "/home/me/app" }, treeOf: async () => "/srv/tree" });
  */
 export async function applyFileAction(action: FileActionBody, options: ApplyOptions): Promise<void> {
   const { source, signal } = options;

@@ -13,7 +13,7 @@ import { VarveError } from "../core/index.ts";
 import { type Path, joinPath, lutimes, showPath } from "../linux/index.ts";
 import type { PathFilter, PathVerdict } from "../pattern/index.ts";
 import { Pace, copyNode, removeTree, setMetadata } from "../snapshot/index.ts";
-import { shownPath } from "./failure.ts";
+import { pathInTree } from "./failure.ts";
 import type { ModeChange } from "./mode-change.ts";
 import type { UserId } from "./owner.ts";
 import type { SourceEntry, SourceView } from "./source-view.ts";
@@ -21,19 +21,19 @@ import { statOf } from "./target.ts";
 
 export interface CopierOptions {
   readonly view: SourceView;
-  /** Patterns of the copy itself, matched against paths below what is copied. */
+  /** The copy's own patterns, matched against paths relative to the source. */
   readonly filter: PathFilter | undefined;
   readonly change: ModeChange | undefined;
-  /** The source's if absent. */
+  /** Defaults to the owner in the source. */
   readonly owner: UserId | undefined;
-  /** Nanoseconds since 1970; the source's if absent. */
+  /** Nanoseconds since 1970. Defaults to the time in the source. */
   readonly time: bigint | undefined;
-  /** What is in the way is removed, whatever it is; directories are merged all the same. */
+  /** If true, existing entries of any kind are removed first, except that directories are merged. */
   readonly replace: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
-/** A directory that is copied, or waits to be until something in it is. */
+/** A directory on the way to the current entry. `pending` means that it is made only when something in it is included. */
 interface Ancestor {
   readonly source: SourceEntry;
   readonly target: Path;
@@ -43,9 +43,9 @@ interface Ancestor {
 }
 
 /**
- * Copies one entry with all below it, with the rules of BuildKit's copy (`tonistiigi/fsutil/copy`): directories are merged; of
- * an existing one the metadata is replaced, but at the top it is kept, save for its times; files replace files, links and
- * devices, never directories; names of one file stay names of one file.
+ * Copies one entry and everything below it, by the rules of BuildKit's copy (`tonistiigi/fsutil/copy`):
+ * directories are merged; an existing directory gets the source's metadata, but the topmost one gets only its times;
+ * files replace files, links and devices, but never directories; hard links to one file stay hard links to one file.
  */
 export class Copier {
   readonly #options: CopierOptions;
@@ -58,10 +58,10 @@ export class Copier {
     this.#pace = new Pace(options.signal);
   }
 
-  /** Copies `source` to `target`, in whose path there are no links, and whose directory exists. */
+  /** Copies `source` to `target`. The path of `target` contains no symbolic links, and its directory exists. */
   async copy(source: SourceEntry, target: Path): Promise<void> {
     const stat = lstatSync(source.path, { bigint: true });
-    await this.#makeWay(target, stat);
+    await this.#removeExisting(target, stat);
     if (!stat.isDirectory()) return await this.#copyFile(source, target, stat);
     const created = this.#makeDirectory(target, stat, false);
     await this.#copyChildren(source, target, stat, "", undefined);
@@ -78,7 +78,7 @@ export class Copier {
     const stat = lstatSync(source.path, { bigint: true });
     if (!included && !stat.isDirectory()) return;
     if (included) {
-      if (this.#options.replace) await this.#makeWay(target, stat);
+      await this.#removeExisting(target, stat);
       this.#makeAncestors();
     }
     if (stat.isDirectory()) await this.#copyDirectory(source, target, stat, text, verdict);
@@ -99,7 +99,7 @@ export class Copier {
     else if (made) this.#setTimes(target, stat);
   }
 
-  /** True if the directory was made while it was walked, because something in it was included. */
+  /** Returns true if the directory was made during the walk, because something in it is included. */
   async #copyChildren(
     source: SourceEntry,
     target: Path,
@@ -119,7 +119,7 @@ export class Copier {
     return ancestor.made;
   }
 
-  /** Makes the directories above something that is included, which themselves are not. */
+  /** Makes the directories above an included entry that are not included themselves. */
   #makeAncestors(): void {
     for (const ancestor of this.#ancestors) {
       if (!ancestor.pending) continue;
@@ -129,17 +129,17 @@ export class Copier {
     }
   }
 
-  /** True if it was made now. */
+  /** Returns true if the directory did not exist. */
   #makeDirectory(target: Path, stat: BigIntStats, overwrite: boolean): boolean {
-    const there = statOf(target);
-    if (there === undefined) {
+    const existing = statOf(target);
+    if (existing === undefined) {
       mkdirSync(target, 0o700);
       return true;
     }
-    if (!there.isDirectory()) {
+    if (!existing.isDirectory()) {
       throw new VarveError(
         "invalid-build",
-        `Cannot copy a directory to ${shownPath(showPath(target))}: it is not a directory`,
+        `Cannot copy a directory to ${pathInTree(showPath(target))}: it is not a directory`,
       );
     }
     if (overwrite) chmodSync(target, Number(stat.mode) & 0o7777);
@@ -147,11 +147,11 @@ export class Copier {
   }
 
   async #copyFile(source: SourceEntry, target: Path, stat: BigIntStats): Promise<void> {
-    const there = statOf(target);
-    if (there?.isDirectory() === true) {
-      throw new VarveError("invalid-build", `Cannot copy a file to ${shownPath(showPath(target))}: it is a directory`);
+    const existing = statOf(target);
+    if (existing?.isDirectory() === true) {
+      throw new VarveError("invalid-build", `Cannot copy a file to ${pathInTree(showPath(target))}: it is a directory`);
     }
-    if (there !== undefined) unlinkSync(target);
+    if (existing !== undefined) unlinkSync(target);
     const first = this.#firstName(stat, target);
     if (first !== undefined) linkSync(first, target);
     else if (stat.isSocket()) closeSync(openSync(target, constants.O_CREAT | constants.O_EXCL, 0o600));
@@ -162,7 +162,7 @@ export class Copier {
     this.#finish(source, target, stat);
   }
 
-  /** The copy of another name of the same file, if there is one. */
+  /** Returns the copy of an earlier hard link to the same file, if there is one. */
   #firstName(stat: BigIntStats, target: Path): Path | undefined {
     if (!stat.isFile() || stat.nlink === 1n) return undefined;
     const inode = `${stat.dev}:${stat.ino}`;
@@ -171,10 +171,11 @@ export class Copier {
     return first;
   }
 
-  async #makeWay(target: Path, stat: BigIntStats): Promise<void> {
+  /** With `replace`, removes an existing entry, unless it and the source are directories. */
+  async #removeExisting(target: Path, stat: BigIntStats): Promise<void> {
     if (!this.#options.replace) return;
-    const there = statOf(target);
-    if (there === undefined || (there.isDirectory() && stat.isDirectory())) return;
+    const existing = statOf(target);
+    if (existing === undefined || (existing.isDirectory() && stat.isDirectory())) return;
     await removeTree(target);
   }
 

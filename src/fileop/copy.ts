@@ -8,13 +8,13 @@ import { type ModeChange, parseModeChange } from "./mode-change.ts";
 import type { UserId } from "./owner.ts";
 import type { SourceTree } from "./source-tree.ts";
 import { type SourceEntry, SourceView } from "./source-view.ts";
-import { type Look, type TargetTree, settle, statOf, timeOf } from "./target.ts";
+import { type EntryAttributes, type TargetTree, restoreTimes, statOf, timeOf } from "./target.ts";
 import { unpack } from "./unpack.ts";
 import { expandWildcard } from "./wildcard.ts";
 
 const DIRECTORY_MODE = 0o755;
 
-/** Copies from a source tree as a copy action says. */
+/** Applies a copy action. */
 export async function copy(
   tree: TargetTree,
   source: SourceTree,
@@ -23,13 +23,13 @@ export async function copy(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   using view = new SourceView(source);
-  if (!action.createDestPath) expectDirectoryOf(tree, action.dest);
+  if (!action.createDestPath) requireParent(tree, action.dest);
   for (const path of action.requiredPaths) view.get(path, { follow: true });
   const paths = action.allowWildcard
     ? expandWildcard(view, action.src, { follow: action.followSymlink })
-    : [slashed(action.src)];
+    : [cleanKeepingSlash(action.src)];
   if (paths.length === 0 && !action.allowEmptyWildcard) {
-    throw new VarveError("not-found", `Cannot copy ${action.src}: nothing matches`, { details: { path: action.src } });
+    throw new VarveError("not-found", `Cannot copy ${action.src}: no file matches`, { details: { path: action.src } });
   }
   const run = new CopyRun(tree, view, action, owner, signal);
   for (const path of paths) await run.copy(path);
@@ -54,24 +54,24 @@ class CopyRun {
     this.#tree = tree;
     this.#view = view;
     this.#action = action;
-    this.#dest = slashed(action.dest);
+    this.#dest = cleanKeepingSlash(action.dest);
     this.#owner = owner;
     this.#signal = signal;
     this.#change = modeChange(action);
   }
 
-  /** Copies one source, or unpacks it. */
+  /** Copies or unpacks one source. */
   async copy(path: Path): Promise<void> {
     const { followSymlink, attemptUnpack } = this.#action;
     const entry = this.#view.get(path, { follow: followSymlink });
     const time = timeOf(this.#action.timestamp);
     if (attemptUnpack && (await this.#unpack(path))) return;
-    const look: Look = { mode: this.#directoryMode(), owner: this.#owner, time };
-    const first = this.#tree.makeDirectories(this.#tree.locate(directoryPart(this.#dest)), look);
-    const target = this.#placeOf(entry, path);
-    const second = this.#tree.makeDirectories(this.#aboveOf(entry, target), look);
+    const attributes: EntryAttributes = { mode: this.#directoryMode(), owner: this.#owner, time };
+    const first = this.#tree.makeDirectories(this.#tree.locate(directoryPart(this.#dest)), attributes);
+    const target = this.#targetOf(entry, path);
+    const second = this.#tree.makeDirectories(this.#requiredDirectory(entry, target), attributes);
     await this.#copier().copy(entry, target);
-    settle([...first, ...second], time);
+    restoreTimes([...first, ...second], time);
   }
 
   #copier(): Copier {
@@ -96,9 +96,9 @@ class CopyRun {
     const entry = this.#view.get(path, { follow: true });
     if (!lstatSync(entry.path).isFile()) return false;
     const target = this.#tree.locate(cleanPath(this.#dest));
-    const look: Look = { mode: DIRECTORY_MODE, owner: this.#owner, time: timeOf(this.#action.timestamp) };
+    const time = timeOf(this.#action.timestamp);
     const prepare = (): void => {
-      this.#tree.makeDirectories(target, look);
+      this.#tree.makeDirectories(target, { mode: DIRECTORY_MODE, owner: this.#owner, time });
     };
     return await unpack(entry.path, target, {
       what: `/${entry.text}`,
@@ -108,18 +108,23 @@ class CopyRun {
     });
   }
 
-  /** Where the entry goes: into an existing directory under its own name, unless it is itself a directory to be merged. */
-  #placeOf(entry: SourceEntry, path: Path): Path {
+  /**
+   * Returns the path to copy an entry to. If the destination is an existing directory, that is the entry's own name inside it,
+   * unless the entry is a directory whose contents are merged into the destination.
+   */
+  #targetOf(entry: SourceEntry, path: Path): Path {
     const dest = this.#tree.locate(cleanPath(this.#dest));
-    const there = statOf(dest);
+    const existing = statOf(dest);
     const isDirectory = lstatSync(entry.path).isDirectory();
-    const into = isDirectory ? !this.#action.dirCopyContents && there !== undefined : there?.isDirectory() === true;
+    const into = isDirectory
+      ? !this.#action.dirCopyContents && existing !== undefined
+      : existing?.isDirectory() === true;
     const name = basePath(byteStringOf(path));
     return into && name !== "/" && name !== "." ? joinPath(dest, pathOfByteString(name)) : dest;
   }
 
-  /** The directory that has to exist before the copy. */
-  #aboveOf(entry: SourceEntry, target: Path): Path {
+  /** Returns the directory that must exist before the copy. */
+  #requiredDirectory(entry: SourceEntry, target: Path): Path {
     const merged = this.#action.dirCopyContents && lstatSync(entry.path).isDirectory() && statOf(target) === undefined;
     return merged ? target : this.#tree.parentOf(target);
   }
@@ -135,21 +140,22 @@ function modeChange({ mode, modeStr }: CopyAction): ModeChange | undefined {
   return mode === KEEP_MODE ? undefined : () => mode & 0o7777;
 }
 
-/** Absolute and clean, but a "/" or "/." at the end, which says that it is a directory, stays. */
-function slashed(path: string): string {
+/** Makes a path absolute and clean, but keeps a "/" or "/." at the end, which marks a directory. */
+function cleanKeepingSlash(path: string): string {
   const clean = cleanPath(`/${path}`);
   const slash = clean === "/" ? "" : "/";
   if (path.endsWith("/.")) return `${clean}${slash}.`;
   return path.endsWith("/") ? `${clean}${slash}` : clean;
 }
 
-/** What of a destination is a directory in any case. */
+/** Returns the part of a destination that is certainly a directory. */
 function directoryPart(dest: string): string {
   const name = dest.slice(dest.lastIndexOf("/") + 1);
   return name === "" || name === "." ? cleanPath(dest) : dirPath(dest);
 }
 
-function expectDirectoryOf(tree: TargetTree, dest: string): void {
+/** Throws ENOENT unless the directory of `dest` exists. */
+function requireParent(tree: TargetTree, dest: string): void {
   const above = tree.parentOf(tree.locate(cleanPath(`/${dest}`)));
   try {
     statSync(above);

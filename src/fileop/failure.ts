@@ -12,28 +12,40 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "operation not permitted",
 };
 
-/** A path of a tree as its reader knows it: without where the tree is on this machine. */
-export function shownPath(path: string): string {
+/** Returns a path relative to its tree's root, without the tree's location on this machine. */
+export function pathInTree(path: string): string {
   const shown = path.replace(/^\/proc\/self\/fd\/\d+(?:\/\.)?(?=\/|$)/, "");
   return shown === "" ? "/" : shown;
 }
 
-/** What a failed file operation is for the build: "lstat /a: not found". */
+/**
+ * Converts an error of a file operation. The message ends as in "lstat /a: not found". `doing` completes "Cannot …".
+ */
 export function actionFailure(error: unknown, doing: string): VarveError {
-  const reason = REASONS[errnoOf(error) ?? ""];
+  const errno = errnoOf(error);
+  const reason = REASONS[errno ?? ""];
   if (error instanceof VarveError || reason === undefined) return toVarveError(error, doing);
-  const { code, path, syscall } = error as NodeJS.ErrnoException;
-  const shown = path === undefined ? undefined : shownPath(path);
-  const what = shown === undefined ? reason : `${syscall ?? "open"} ${shown}: ${reason}`;
-  const failure = failureCode(code);
-  return new VarveError(failure, `Cannot ${doing}: ${what}`, {
+  const { path, syscall } = systemCallOf(error);
+  const shown = path === undefined ? undefined : pathInTree(path);
+  const state = shown === undefined ? reason : `${syscall ?? "open"} ${shown}: ${reason}`;
+  const code = failureCode(errno);
+  return new VarveError(code, `Cannot ${doing}: ${state}`, {
     cause: error,
-    details: { errno: code, path: shown },
-    ...(failure === "unsupported" ? { hint: "Run as root: only root can give files to others." } : {}),
+    details: { errno, path: shown },
+    hint: code === "unsupported" ? "Run as root: only root can change the owners of files." : undefined,
   });
 }
 
-/** What a user other than root is not permitted is no fault of the Dockerfile. */
+/** The `path` and `syscall` that Node attaches to errors of system calls. */
+function systemCallOf(error: unknown): { readonly path: string | undefined; readonly syscall: string | undefined } {
+  if (!(error instanceof Error)) return { path: undefined, syscall: undefined };
+  return {
+    path: "path" in error && typeof error.path === "string" ? error.path : undefined,
+    syscall: "syscall" in error && typeof error.syscall === "string" ? error.syscall : undefined,
+  };
+}
+
+/** EPERM for a user other than root is a lack of privileges and not an error in the Dockerfile. */
 function failureCode(errno: string | undefined): ErrorCode {
   if (errno === "ENOENT") return "not-found";
   return errno === "EPERM" && !isRootUser() ? "unsupported" : "invalid-build";

@@ -45,7 +45,7 @@ for (const [text, before, after, isDirectory = false] of CASES) {
   });
 }
 
-test("what is no mode is refused", () => {
+test("malformed modes are errors", () => {
   for (const text of ["", "u", "z+x", "u+z", "888", "77777", "u+x,", ",u+x", "+x u", "0x1", "u x"]) {
     assert.throws(
       () => parseModeChange(text),

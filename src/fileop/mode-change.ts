@@ -4,23 +4,23 @@ const SET_UID = 0o4000;
 const SET_GID = 0o2000;
 const STICKY = 0o1000;
 const EXECUTE = 0o111;
-/** All that an `=` without a class clears. */
+/** The bits that an `=` without a class clears. */
 const STANDARD = SET_UID | SET_GID | 0o777;
 
-/** Turns the permission bits of a file into new ones. */
+/** Returns the new permission bits for the present ones. */
 export type ModeChange = (mode: number, isDirectory: boolean) => number;
 
 type Operator = "+" | "-" | "=";
 
-/** One operator with its permissions: `+rX`, or `=u`. */
+/** One operator with its permissions, such as `+rX` or `=u`. */
 interface Step {
   readonly operator: Operator;
-  /** The bits that may change; 0 if no class was named. */
+  /** The bits that may change. 0 if the clause names no class. */
   readonly who: number;
   readonly bits: number;
-  /** `X`: execute bits for directories and for what was executable. */
+  /** `X`: sets execute bits of directories and of files that are executable already. */
   readonly conditional: boolean;
-  /** Classes whose bits are copied, in order. */
+  /** Classes whose bits are copied. */
   readonly copies: readonly Class[];
 }
 
@@ -31,8 +31,9 @@ const PERMISSIONS: Readonly<Record<string, number>> = { r: 0o444, w: 0o222, x: E
 const SHIFT: Readonly<Record<Class, number>> = { u: 6, g: 3, o: 0 };
 
 /**
- * Reads a mode as chmod(1) takes it: octal, or clauses such as `u+x,go-w,a=rX`, where `u`, `g`, `o` may also stand for
- * permissions to be copied, and where no class means all. The umask is 0. Throws `invalid-argument`.
+ * Parses a mode in the syntax of chmod(1): octal, or clauses such as `u+x,go-w,a=rX`. After an operator, `u`, `g` and `o` copy
+ * the permissions of that class. A clause without a class applies to all classes; the umask is not used.
+ * @throws {VarveError} `invalid-argument` for a malformed mode.
  */
 export function parseModeChange(text: string): ModeChange {
   if (/^[0-9]/.test(text)) return octal(text);
@@ -54,14 +55,17 @@ function parseClause(clause: string, text: string): Step[] {
   const match = /^([ugoa]*)((?:[-+=][rwxXstugo]*)+)$/.exec(clause);
   if (match === null) throw malformed(text);
   const who = Array.from(match[1] ?? "").reduce((bits, letter) => bits | (WHO[letter] ?? 0), 0);
-  const actions = (match[2] ?? "").match(/[-+=][rwxXstugo]*/g) ?? [];
-  return actions.map((action) => parseAction(action, who));
+  const actions = (match[2] ?? "").matchAll(/([-+=])([rwxXstugo]*)/g);
+  return Array.from(actions, ([, operator, letters = ""]) => parseAction(operatorOf(operator), letters, who));
 }
 
-function parseAction(action: string, who: number): Step {
-  const operator = action[0] as Operator;
-  const letters = Array.from(action.slice(1));
-  // Set-ID and sticky bits mean nothing to "others" alone.
+function operatorOf(text: string | undefined): Operator {
+  return text === "+" || text === "-" ? text : "=";
+}
+
+function parseAction(operator: Operator, permissions: string, who: number): Step {
+  const letters = Array.from(permissions);
+  // Set-ID and sticky bits do not apply to "others" alone.
   const special = who === 0 || (who & ~0o007) !== 0;
   const sticky = special && letters.includes("t") ? STICKY : 0;
   let bits = letters.reduce((all, letter) => all | (PERMISSIONS[letter] ?? 0), 0) | sticky;
@@ -86,19 +90,19 @@ function apply(step: Step, mode: number, executable: boolean): number {
   return (mode & ~cleared(step)) | wanted;
 }
 
-/** What an `=` takes away first; where classes are copied the set-ID bits stay. */
+/** Returns the bits that an `=` clears first. If only classes are copied, it does not clear set-ID bits. */
 function cleared({ who, bits, conditional, copies }: Step): number {
   const all = who === 0 ? STANDARD : who;
   return copies.length > 0 && bits === 0 && !conditional ? all & 0o777 : all;
 }
 
-/** The three bits of one class in the places of all three. */
+/** Repeats the three bits of one class for all three classes. */
 function spread(bits: number): number {
   return (bits << 6) | (bits << 3) | bits;
 }
 
 function malformed(text: string): VarveError {
-  return new VarveError("invalid-argument", `Cannot change permissions by ${JSON.stringify(text)}: it is no mode`, {
-    hint: "Write an octal number such as 0755, or clauses such as u+x,go-w.",
+  return new VarveError("invalid-argument", `Cannot change permissions by ${JSON.stringify(text)}: it is not a mode`, {
+    hint: "Use an octal number such as 0755, or clauses such as u+x,go-w.",
   });
 }

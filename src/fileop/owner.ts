@@ -7,17 +7,19 @@ import type { Chown, UserRef } from "../llb/index.ts";
 const MAX_FILE = 1_048_576;
 const MAX_ID = 0xffff_fffe;
 
+/** The numeric owner of a file. */
 export interface UserId {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** The tree of an op's input as a path; undefined for one that has no files. */
+/** Returns the path of an input's tree, or undefined for an empty tree. */
 export type TreeOf = (input: number) => Promise<string | undefined>;
 
 /**
- * The numbers of an owner. A user brings its own group along: its primary one if it is a name, the same number if it is a
- * number. A name that the tree does not know is root, as in BuildKit. Throws `invalid-build` for a name looked up in scratch.
+ * Returns the numeric owner. An owner without a group gets the user's primary group if the user is a name, and the group with
+ * the user's number otherwise. A name that the tree's files do not contain is root, as in BuildKit.
+ * @throws {VarveError} `invalid-build` for a name to look up in an empty tree, `invalid-argument` for an id out of range.
  */
 export async function resolveOwner(owner: Chown | undefined, treeOf: TreeOf): Promise<UserId | undefined> {
   if (owner === undefined) return undefined;
@@ -28,18 +30,18 @@ export async function resolveOwner(owner: Chown | undefined, treeOf: TreeOf): Pr
 
 async function resolveUser(ref: UserRef, treeOf: TreeOf): Promise<UserId> {
   if (ref.kind === "id") return { uid: checkId(ref.id), gid: checkId(ref.id) };
-  const fields = await look(ref, "/etc/passwd", treeOf);
+  const fields = await lookUp(ref, "/etc/passwd", treeOf);
   return fields === undefined ? { uid: 0, gid: 0 } : { uid: idField(fields[2]), gid: idField(fields[3]) };
 }
 
 async function resolveGroup(ref: UserRef, fallback: number, treeOf: TreeOf): Promise<number> {
   if (ref.kind === "id") return checkId(ref.id);
-  const fields = await look(ref, "/etc/group", treeOf);
+  const fields = await lookUp(ref, "/etc/group", treeOf);
   return fields === undefined ? fallback : idField(fields[2]);
 }
 
-/** The fields of the first line that begins with the name. */
-async function look(
+/** Returns the fields of the first line whose first field is the name. */
+async function lookUp(
   { name, input }: UserRef & { kind: "name" },
   file: string,
   treeOf: TreeOf,
@@ -47,7 +49,7 @@ async function look(
   const tree = await treeOf(input);
   if (tree === undefined) {
     throw new VarveError("invalid-build", `Cannot look up owner ${name}: there is no ${file} in an empty tree`, {
-      hint: "Use a number.",
+      hint: "Use a numeric user or group id.",
     });
   }
   const text = readInTree(tree, file);
@@ -66,7 +68,7 @@ function readInTree(tree: string, file: string): string | undefined {
   }
   try {
     const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new VarveError("invalid-build", `Cannot read ${file}: it is no regular file`);
+    if (!stat.isFile()) throw new VarveError("invalid-build", `Cannot read ${file}: it is not a regular file`);
     if (stat.size > MAX_FILE) {
       throw new VarveError("limit-exceeded", `Cannot read ${file}: it is larger than ${MAX_FILE} bytes`);
     }
@@ -77,7 +79,7 @@ function readInTree(tree: string, file: string): string | undefined {
   }
 }
 
-/** As libcontainer reads it: what is no number is 0. */
+/** Parses an id as libcontainer does: text that is not a number is 0. */
 function idField(field: string | undefined): number {
   return field !== undefined && /^\d+$/.test(field) ? checkId(Number(field)) : 0;
 }

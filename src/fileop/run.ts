@@ -4,30 +4,31 @@ import { applyFileAction } from "./apply.ts";
 import type { TreeOf } from "./owner.ts";
 import type { SourceTree } from "./source-tree.ts";
 
-/** A tree being changed on top of a result. Disposing of it throws the changes away unless they were committed. */
+/** A writable tree on top of a result. Disposal discards changes that were not committed. */
 export interface ChangingTree<R> extends AsyncDisposable {
-  /** Where it is mounted, writable. */
+  /** Path of the writable tree. */
   readonly path: string;
-  /** Makes the tree a result; it can no longer be changed. */
+  /** Turns the tree into a result. It can no longer be changed. */
   commit(): Promise<R>;
 }
 
-/** A result's tree, open for reading until it is disposed of. */
+/** A result's tree, readable until it is disposed of. */
 export interface ReadableTree extends AsyncDisposable {
   readonly tree: SourceTree;
 }
 
-/** What a file op needs of whoever keeps the results. */
+/** The operations on results that a file op needs. */
 export interface FileOpHost<R> {
-  /** Starts a tree that is `base`, or empty. */
+  /** Opens a writable tree with the content of `base`; empty without it. */
   change(base: R | undefined, action: FileAction): Promise<ChangingTree<R>>;
+  /** Opens the tree of a result for reading. */
   read(result: R): Promise<ReadableTree>;
 }
 
 /**
- * Does the actions of a file op; returns a result for each output. An action that takes over the tree of the one before it
- * goes on in the same tree; only what is an output, or is used several times, is committed. Throws `invalid-argument` if the
- * indexes of the op make no sense.
+ * Runs the actions of a file op and returns one result per output. An action whose input is the previous action's tree changes
+ * that same tree. A tree is committed only if it is an output or is used more than once.
+ * @throws {VarveError} `invalid-argument` if an index of the op is out of range; else as `applyFileAction`.
  */
 export async function runFileOp<R>(
   op: FileOp,
@@ -37,12 +38,12 @@ export async function runFileOp<R>(
 ): Promise<readonly R[]> {
   const outputs = checkIndexes(op, inputs.length);
   await using run = new Run(op, inputs, host, signal);
-  for (let index = 0; index < op.actions.length; index += 1) await run.act(index);
-  return outputs.map((action) => run.result(inputs.length + action) as R);
+  for (const action of op.actions) await run.act(action);
+  return outputs.map((action) => run.result(inputs.length + action));
 }
 
-/** What is known of an action after it was done. */
-type Done<R> =
+/** The outcome of an action: a tree that the next action changes further, or a committed result. */
+type Outcome<R> =
   | { readonly kind: "open"; readonly tree: ChangingTree<R> }
   | { readonly kind: "result"; readonly result: R };
 
@@ -51,7 +52,7 @@ class Run<R> implements AsyncDisposable {
   readonly #inputs: readonly R[];
   readonly #host: FileOpHost<R>;
   readonly #signal: AbortSignal | undefined;
-  readonly #done: Done<R>[] = [];
+  readonly #outcomes: Outcome<R>[] = [];
   readonly #trees = new AsyncDisposableStack();
 
   constructor(op: FileOp, inputs: readonly R[], host: FileOpHost<R>, signal: AbortSignal | undefined) {
@@ -61,45 +62,52 @@ class Run<R> implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  async act(index: number): Promise<void> {
-    const action = this.#op.actions[index] as FileAction;
+  /** Runs the next action. */
+  async act(action: FileAction): Promise<void> {
+    const index = this.#inputs.length + this.#outcomes.length;
     await using reading = new AsyncDisposableStack();
     const treeOf: TreeOf = async (input) => (await this.#read(input, reading))?.path;
     const source = await this.#read(action.secondaryInput, reading);
-    const tree = await this.#take(action);
+    const tree = await this.#treeToChange(action);
     await applyFileAction(action, { target: tree.path, source, treeOf, signal: this.#signal });
-    const kept = action.output === SKIP_OUTPUT && uses(this.#op, this.#inputs.length + index) < 2;
-    this.#done[index] = kept ? { kind: "open", tree } : { kind: "result", result: await tree.commit() };
+    const open = action.output === SKIP_OUTPUT && uses(this.#op, index) < 2;
+    this.#outcomes.push(open ? { kind: "open", tree } : { kind: "result", result: await tree.commit() });
   }
 
-  /** The result at an index of the op; undefined for an empty tree. */
-  result(index: number): R | undefined {
-    if (index < this.#inputs.length) return this.#inputs[index];
-    const done = this.#done[index - this.#inputs.length];
-    return done?.kind === "result" ? done.result : undefined;
+  /** Returns the result at an index of the op: an input, or the result of an action. */
+  result(index: number): R {
+    const outcome = this.#outcome(index);
+    if (outcome?.kind === "result") return outcome.result;
+    throw new VarveError("internal", `Cannot change files: index ${index} has no result`);
+  }
+
+  #outcome(index: number): Outcome<R> | undefined {
+    const input = this.#inputs[index];
+    if (input !== undefined) return { kind: "result", result: input };
+    return this.#outcomes[index - this.#inputs.length];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#trees.disposeAsync();
   }
 
-  /** The tree an action changes: the one its input left open, or a new one. */
-  async #take(action: FileAction): Promise<ChangingTree<R>> {
-    const before = this.#done[action.input - this.#inputs.length];
-    if (action.input >= this.#inputs.length && before?.kind === "open") return before.tree;
+  /** Returns the tree that an action changes: its input's open tree, or a new one. */
+  async #treeToChange(action: FileAction): Promise<ChangingTree<R>> {
+    const input = this.#outcome(action.input);
+    if (input?.kind === "open") return input.tree;
     const base = action.input === EMPTY ? undefined : this.result(action.input);
     return this.#trees.use(await this.#host.change(base, action));
   }
 
   async #read(index: number, stack: AsyncDisposableStack): Promise<SourceTree | undefined> {
     if (index === EMPTY) return undefined;
-    const done = this.#done[index - this.#inputs.length];
-    if (index >= this.#inputs.length && done?.kind === "open") return { path: done.tree.path };
-    return stack.use(await this.#host.read(this.result(index) as R)).tree;
+    const outcome = this.#outcome(index);
+    if (outcome?.kind === "open") return { path: outcome.tree.path };
+    return stack.use(await this.#host.read(this.result(index))).tree;
   }
 }
 
-/** How often actions use an index: as their tree, their source, or to look up an owner in. */
+/** Counts how often actions use an index: as the tree to change, as the source, or to look up an owner. */
 function uses({ actions }: FileOp, index: number): number {
   return actions.flatMap(indexesOf).filter((used) => used === index).length;
 }
@@ -110,12 +118,12 @@ function indexesOf(action: FileAction): number[] {
   return [action.input, action.secondaryInput, ...named(owner?.user), ...named(owner?.group)];
 }
 
-/** The action of each output, in order. */
+/** Returns the index of each output's action, in the order of the outputs. */
 function checkIndexes({ actions }: FileOp, inputs: number): number[] {
   const outputs = new Map<number, number>();
   for (const [at, action] of actions.entries()) {
     for (const index of indexesOf(action)) {
-      if (index < EMPTY || index >= inputs + at) throw malformed(`action ${at} uses ${index}, which is not there yet`);
+      if (index < EMPTY || index >= inputs + at) throw malformed(`action ${at} uses ${index}, which is out of range`);
     }
     if (action.output === SKIP_OUTPUT) continue;
     if (outputs.has(action.output)) throw malformed(`output ${action.output} is made twice`);

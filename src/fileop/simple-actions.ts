@@ -6,15 +6,18 @@ import { basePath, cleanPath, dirPath } from "../pattern/index.ts";
 import { removeTree } from "../snapshot/index.ts";
 import type { UserId } from "./owner.ts";
 import { SourceView } from "./source-view.ts";
-import { type TargetTree, dress, setOwnerAndTime, statOf, timeOf } from "./target.ts";
+import { type TargetTree, setAttributes, setOwnerAndTime, statOf, timeOf } from "./target.ts";
 import { expandWildcard } from "./wildcard.ts";
 
-/** Makes a directory. One that exists stays as it is, and so does, unless parents are made too, anything else. */
+/**
+ * Makes a directory. An existing directory is not changed. Any other existing entry is an error with `makeParents`, and left as
+ * it is without.
+ */
 export function mkdir(tree: TargetTree, action: MkdirAction, owner: UserId | undefined): void {
   const path = tree.locate(action.path);
-  const look = { mode: action.mode & 0o777, owner, time: timeOf(action.timestamp) };
+  const attributes = { mode: action.mode & 0o777, owner, time: timeOf(action.timestamp) };
   if (action.makeParents) {
-    tree.makeDirectories(path, look);
+    tree.makeDirectories(path, attributes);
     return;
   }
   try {
@@ -23,15 +26,15 @@ export function mkdir(tree: TargetTree, action: MkdirAction, owner: UserId | und
     if (errnoOf(error) === "EEXIST") return;
     throw error;
   }
-  dress(path, look);
+  setAttributes(path, attributes);
 }
 
-/** Writes a file. One that exists keeps its permissions and gets new content; what is no file is not opened. */
+/** Writes a file. An existing file keeps its permissions. Devices, pipes and sockets are an error and are not opened. */
 export function mkfile(tree: TargetTree, action: MkfileAction, owner: UserId | undefined): void {
   const path = tree.locate(action.path);
-  const there = statOf(path);
-  if (there?.isDirectory() === true) throw systemError(Errno.EISDIR, "open", path);
-  if (there?.isFile() === false) {
+  const existing = statOf(path);
+  if (existing?.isDirectory() === true) throw systemError(Errno.EISDIR, "open", path);
+  if (existing?.isFile() === false) {
     throw new VarveError("invalid-build", `Cannot write ${action.path}: it is neither a file nor a directory`);
   }
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -44,17 +47,18 @@ export function mkfile(tree: TargetTree, action: MkfileAction, owner: UserId | u
     closeSync(fd);
   }
   const time = timeOf(action.timestamp);
-  if (there === undefined) dress(path, { mode: action.mode & 0o777, owner, time });
+  if (existing === undefined) setAttributes(path, { mode: action.mode & 0o777, owner, time });
   else setOwnerAndTime(path, { owner, time });
 }
 
+/** Makes a symbolic link. */
 export function symlink(tree: TargetTree, action: SymlinkAction, owner: UserId | undefined): void {
   const path = tree.locate(action.newpath);
   symlinkSync(action.oldpath, path);
   setOwnerAndTime(path, { owner, time: timeOf(action.timestamp) });
 }
 
-/** Removes an entry, or all that match, with everything below. A link is removed, not what it links to. */
+/** Removes an entry, or all that match, and everything below. Of a symbolic link, only the link itself is removed. */
 export async function rm(
   tree: TargetTree,
   { path, allowNotFound, allowWildcard }: RmAction,
@@ -72,7 +76,7 @@ function matches(tree: TargetTree, pattern: string): Path[] {
   return expandWildcard(view, pattern, { follow: false });
 }
 
-/** The entry itself: links are followed up to its directory. */
+/** Returns the path of an entry. Links in its directory's path are followed; the entry itself may be a link. */
 function entryOf(tree: TargetTree, path: Path): Path {
   const clean = cleanPath(`/${byteStringOf(path)}`);
   if (clean === "/") throw new VarveError("invalid-argument", "Cannot remove /: it is the whole tree");

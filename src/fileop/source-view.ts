@@ -5,17 +5,17 @@ import { type PathVerdict, basePath, dirPath, joinPath as joinText } from "../pa
 import { type Metadata, listNames, metadataOf } from "../snapshot/index.ts";
 import type { SourceTree } from "./source-tree.ts";
 
-/** An entry of a source tree that is there. */
+/** A visible entry of a source tree. */
 export interface SourceEntry {
-  /** For file operations. No component but the last is a link. */
+  /** For file operations. Only the last component can be a symbolic link. */
   readonly path: Path;
-  /** From the root, "" for the root itself, as text for patterns: bytes that are not UTF-8 are replaced. */
+  /** Relative to the root, which is "". For patterns and messages: bytes that are not UTF-8 are replaced. */
   readonly text: string;
   readonly name: Path;
   readonly verdict: PathVerdict | undefined;
 }
 
-/** A source tree, open: its filter applied, its paths resolved inside it. */
+/** An open source tree. It applies the tree's filter and resolves paths inside the tree. */
 export class SourceView implements Disposable {
   readonly #root: Root;
   readonly #tree: SourceTree;
@@ -25,14 +25,14 @@ export class SourceView implements Disposable {
     this.#tree = tree;
   }
 
-  /** The prefix of the path of every entry. */
+  /** The prefix of every entry's path. */
   get prefix(): string {
     return `${this.#root.path}/.`;
   }
 
   /**
-   * The entry at `path`, links on the way followed inside the tree, the last one too if `follow` is set. Throws ENOENT if there
-   * is none or the filter leaves it out.
+   * Returns the entry at `path`. Symbolic links in its parents are followed inside the tree; with `follow`, so is the entry
+   * itself. Throws ENOENT if it does not exist or the filter excludes it.
    */
   get(path: Path, { follow }: { readonly follow: boolean }): SourceEntry {
     const entry = this.#descend(byteStringOf(this.#resolve(path, follow)));
@@ -45,13 +45,14 @@ export class SourceView implements Disposable {
     return entry;
   }
 
-  /** What is in a directory, sorted bytewise. */
+  /** Returns the visible entries of a directory, sorted bytewise. */
   children(directory: SourceEntry): SourceEntry[] {
     return listNames(directory.path)
       .map((name) => this.#child(directory, pathOfByteString(name)))
       .filter((entry) => entry !== undefined);
   }
 
+  /** Returns an entry's metadata with the tree's owner. */
   metadata(stat: BigIntStats): Metadata {
     return { ...metadataOf(stat), ...this.#tree.owner };
   }
@@ -82,10 +83,10 @@ export class SourceView implements Disposable {
     const text = directory.text === "" ? shown : `${directory.text}/${shown}`;
     const verdict = this.#tree.filter?.check(text, directory.verdict);
     const entry = { path: joinPath(directory.path, name), text, name, verdict };
-    return this.#isThere(entry) ? entry : undefined;
+    return this.#isVisible(entry) ? entry : undefined;
   }
 
-  #isThere(entry: SourceEntry): boolean {
+  #isVisible(entry: SourceEntry): boolean {
     const { verdict, path } = entry;
     if (verdict === undefined || verdict.included) return true;
     if (!verdict.descend || !lstatSync(path).isDirectory()) return false;

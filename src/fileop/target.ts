@@ -13,17 +13,17 @@ import {
 import { NO_TIMESTAMP, type Timestamp } from "../llb/index.ts";
 import type { UserId } from "./owner.ts";
 
-/** How something that an action makes looks. */
-export interface Look {
+/** Mode, owner and time of an entry that an action makes. */
+export interface EntryAttributes {
   /** Permission bits. */
   readonly mode: number;
-  /** The process's own if absent: root. */
+  /** Defaults to the process's own user. */
   readonly owner?: UserId | undefined;
-  /** Nanoseconds since 1970; now if absent. */
+  /** Nanoseconds since 1970. Defaults to now. */
   readonly time?: bigint | undefined;
 }
 
-/** The tree that actions change. Paths that go in are resolved inside it; paths that come out hold no links. */
+/** The tree that actions change. Its methods resolve paths inside it and return paths without symbolic links. */
 export class TargetTree implements Disposable {
   readonly #root: Root;
 
@@ -31,43 +31,43 @@ export class TargetTree implements Disposable {
     this.#root = Root.open(path);
   }
 
-  /** The path of the tree itself, and the prefix of every path that comes out. It ends in "." because the rest is a link. */
+  /** The path of the tree and the prefix of every returned path. It ends in "." because the part before is a symbolic link. */
   get prefix(): string {
     return `${this.#root.path}/.`;
   }
 
-  /** Where `path` is, links replaced also in the end, whether or not there is anything. */
+  /** Resolves all symbolic links of `path`, including its last component. The entry need not exist. */
   locate(path: Path): Path {
     return this.absolute(this.#root.locate(path));
   }
 
-  /** `path`, in which there are no links, with the prefix. */
+  /** Adds the prefix to `path`, which must contain no symbolic links. */
   absolute(path: Path): Path {
     return path.length === 0 ? this.prefix : joinPath(this.prefix, path);
   }
 
   /**
-   * Makes a directory, whose path came out of here, and those above it as needed, all of the same look; an existing one stays
-   * as it is. Returns those made, topmost first. Throws ENOTDIR if something else is in the way.
+   * Makes a directory and missing directories above it, all with the same attributes. `path` comes from `locate`. Existing
+   * directories are not changed. Returns the new ones, topmost first. Throws ENOTDIR for an existing entry of another kind.
    */
-  makeDirectories(path: Path, look: Look): Path[] {
+  makeDirectories(path: Path, attributes: EntryAttributes): Path[] {
     const made: Path[] = [];
     const below = byteStringOf(path).slice(this.prefix.length);
     let at: Path = this.prefix;
     for (const name of below.split("/").filter((part) => part !== "")) {
       at = joinPath(at, pathOfByteString(name));
-      const there = statOf(at);
-      if (there === undefined) {
+      const existing = statOf(at);
+      if (existing === undefined) {
         mkdirSync(at);
         made.push(at);
-        dress(at, look);
-      } else if (!there.isDirectory()) throw systemError(Errno.ENOTDIR, "mkdir", at);
+        setAttributes(at, attributes);
+      } else if (!existing.isDirectory()) throw systemError(Errno.ENOTDIR, "mkdir", at);
     }
-    settle(made, look.time);
+    restoreTimes(made, attributes.time);
     return made;
   }
 
-  /** The directory that holds `path`; the root's own is the root. */
+  /** Returns the parent directory of `path`. The root's parent is the root. */
   parentOf(path: Path): Path {
     const bytes = byteStringOf(path);
     return bytes === this.prefix ? path : pathOfByteString(bytes.slice(0, bytes.lastIndexOf("/")));
@@ -78,31 +78,31 @@ export class TargetTree implements Disposable {
   }
 }
 
-/** The time an action sets, or undefined. */
+/** Returns the time that an action sets, or undefined. */
 export function timeOf(timestamp: Timestamp): bigint | undefined {
   return timestamp === NO_TIMESTAMP ? undefined : timestamp;
 }
 
-/** Gives a new directory or file its look. */
-export function dress(path: Path, { mode, owner, time }: Look): void {
+/** Sets the attributes of a new directory or file. */
+export function setAttributes(path: Path, { mode, owner, time }: EntryAttributes): void {
   if (owner !== undefined) lchownSync(path, owner.uid, owner.gid);
   chmodSync(path, mode);
   if (time !== undefined) lutimes(path, { atime: time, mtime: time });
 }
 
-/** As `dress`, for a link or something that keeps its permissions. */
-export function setOwnerAndTime(path: Path, { owner, time }: Omit<Look, "mode">): void {
+/** Sets owner and time of a symbolic link, or of an entry that keeps its permissions. */
+export function setOwnerAndTime(path: Path, { owner, time }: Omit<EntryAttributes, "mode">): void {
   if (owner !== undefined) lchownSync(path, owner.uid, owner.gid);
   if (time !== undefined) lutimes(path, { atime: time, mtime: time });
 }
 
-/** Sets the times of directories again, lowest first, after what was made in them changed these. */
-export function settle(made: readonly Path[], time: bigint | undefined): void {
+/** Sets the times of new directories again, lowest first, because creating entries in them changed the times. */
+export function restoreTimes(made: readonly Path[], time: bigint | undefined): void {
   if (time === undefined) return;
   for (const path of made.toReversed()) lutimes(path, { atime: time, mtime: time });
 }
 
-/** The entry itself, or undefined. */
+/** Returns the status of an entry without following links, or undefined if it does not exist. */
 export function statOf(path: Path): Stats | undefined {
   try {
     return lstatSync(path);

@@ -4,9 +4,9 @@ import { cleanPath, hasGlob, matchGlob } from "../pattern/index.ts";
 import type { SourceEntry, SourceView } from "./source-view.ts";
 
 /**
- * The paths that a pattern names, from the root, in the order of a walk: `*`, `?` and `[…]` as Go's `path.Match`, not across
- * "/". What stands before the first component with a wildcard is a plain path, of which the last link is followed if `follow`
- * is set; below it links are not followed. A pattern without wildcards is itself, whether or not it exists.
+ * Returns the paths that match a pattern, absolute and in the order of a walk. `*`, `?` and `[…]` match as in Go's `path.Match`
+ * and never match "/". The components before the first wildcard are a plain path, whose last link is followed with `follow`.
+ * Links below it are not followed. A pattern without wildcards is returned as it is, even if it does not exist.
  */
 export function expandWildcard(view: SourceView, pattern: string, { follow }: { readonly follow: boolean }): Path[] {
   const parts = cleanPath(`/${pattern}`).split("/").slice(1);

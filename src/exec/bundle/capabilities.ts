@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** What Docker and containerd leave to a container's root. */
+/** The capabilities that Docker and containerd give to a container by default. */
 export const DEFAULT_CAPABILITIES: readonly string[] = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
@@ -18,7 +18,7 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   "CAP_AUDIT_WRITE",
 ];
 
-/** By bit: `linux/capability.h`. */
+/** Indexed by bit number: `linux/capability.h`. */
 const NAMES =
   `chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service
   net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot
@@ -28,14 +28,14 @@ const NAMES =
     .split(/\s+/)
     .map((name) => `CAP_${name.toUpperCase()}`);
 
-/** Every capability this process may hand on: its own effective set. */
+/** Returns every capability that this process can pass on: its own effective set. */
 export function ownCapabilities(): string[] {
   const hex = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
   const bits = BigInt(`0x${hex}`);
   return NAMES.filter((_, bit) => ((bits >> BigInt(bit)) & 1n) === 1n);
 }
 
-/** The default ones of those this process has; the rest cannot be given to anyone. */
+/** Returns the default capabilities that this process has itself. It cannot pass on others. */
 export function sandboxCapabilities(own: readonly string[] = ownCapabilities()): string[] {
   const have = new Set(own);
   return DEFAULT_CAPABILITIES.filter((name) => have.has(name));

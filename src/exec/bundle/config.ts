@@ -5,25 +5,25 @@ import type { SeccompProfile } from "./seccomp.ts";
 import type { RunSpec, Ulimit } from "../types.ts";
 import type { StepUser } from "./user.ts";
 
-/** What a runtime configuration is made of, when everything has been resolved. */
+/** The resolved values that go into a runtime configuration. */
 export interface ConfigParts {
   readonly spec: RunSpec;
   readonly user: StepUser;
-  /** Absolute inside the root filesystem, and existing. */
+  /** Absolute inside the root filesystem, where it exists. */
   readonly cwd: string;
   readonly hostname: string;
   readonly mounts: readonly OciMount[];
   readonly devices: readonly OciDevice[];
   readonly capabilities: readonly string[];
-  /** Which system calls the kernel lets through; all, if absent. */
+  /** System calls that the kernel allows. If absent, it allows all. */
   readonly seccomp?: SeccompProfile | undefined;
-  /** The same compiled, in base64, for crun, which then need not do it. */
+  /** The same profile compiled, in base64. With it, crun does not compile the profile itself. */
   readonly filter?: string | undefined;
   readonly cgroup: {
     readonly cgroupsPath?: string | undefined;
     readonly resources?: Record<string, unknown> | undefined;
   };
-  /** True on a machine with version 2 only, where a group can look like the root of the hierarchy. */
+  /** True on a machine with version 2 only, where a namespace can make a group look like the root of the hierarchy. */
   readonly cgroupNamespace: boolean;
 }
 
@@ -31,10 +31,17 @@ const ULIMITS: ReadonlySet<string> = new Set(
   "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" "),
 );
 
-/** RLIM_INFINITY, 2^64 - 1, which no number here can hold. */
-const UNLIMITED = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON("18446744073709551615");
+declare global {
+  interface JSON {
+    /** Text that `JSON.stringify` writes as it is. TypeScript does not declare it yet. */
+    rawJSON(text: string): unknown;
+  }
+}
 
-/** `config.json` of a bundle: OCI runtime specification 1.0.2. */
+/** RLIM_INFINITY, 2^64 - 1, which a JavaScript number cannot represent. */
+const UNLIMITED = JSON.rawJSON("18446744073709551615");
+
+/** Returns the `config.json` of a bundle: OCI runtime specification 1.0.2. */
 export function runtimeConfig(parts: ConfigParts): string {
   const { spec } = parts;
   return JSON.stringify({

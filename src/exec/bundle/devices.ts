@@ -16,7 +16,7 @@ export interface OciDevice {
   readonly gid: number;
 }
 
-/** Nodes that BuildKit makes for steps without a sandbox: what they need to mount images and to run machines. */
+/** Nodes that BuildKit creates for insecure steps, so that they can mount images and run virtual machines. */
 const INSECURE: readonly (readonly [path: string, major: number, minor: number])[] = [
   ["/dev/kmsg", 1, 11],
   ["/dev/cuse", 10, 203],
@@ -28,6 +28,7 @@ const INSECURE: readonly (readonly [path: string, major: number, minor: number])
 const LOOP_MAJOR = 7;
 const LOOPS = 8;
 
+/** Returns the device nodes of an insecure step. */
 export function insecureDevices(): OciDevice[] {
   const common = { fileMode: 0o660, uid: 0, gid: 0 };
   return [
@@ -42,7 +43,10 @@ export function insecureDevices(): OciDevice[] {
   ];
 }
 
-/** A device of this machine as a step is to see it, and the rule that lets it; throws `invalid-argument`. */
+/**
+ * Returns a device of this machine as the step sees it, and the control group rule that allows it.
+ * @throws {VarveError} `invalid-argument` if it does not exist, is no device, or `permissions` are malformed.
+ */
 export async function deviceOf({
   source,
   target = source,
@@ -59,7 +63,7 @@ export async function deviceOf({
   if (!/^[rwm]{1,3}$/.test(permissions))
     throw new VarveError(
       "invalid-argument",
-      `Cannot give device ${source} to the step: permissions ${JSON.stringify(permissions)} are not of r, w and m`,
+      `Cannot give device ${source} to the step: permissions ${JSON.stringify(permissions)} contain other letters than r, w and m`,
     );
   const { major, minor } = splitDevice(status.rdev);
   return {

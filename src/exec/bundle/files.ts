@@ -3,14 +3,17 @@ import { isIP } from "node:net";
 import { errnoOf, VarveError } from "../../core/index.ts";
 import type { DnsConfig, NetworkHost, NetworkMode } from "../types.ts";
 
-/** What BuildKit calls its steps' machine. */
+/** BuildKit's default host name for a step. */
 export const DEFAULT_HOSTNAME = "buildkitsandbox";
 const HOST_NAME = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 const RESOLVERS = "/etc/resolv.conf";
-/** Asked when the machine names no server that a step could reach; Docker's and BuildKit's choice. */
+/** Used when the machine's file names no server that a step can reach; the same as Docker's and BuildKit's. */
 const PUBLIC_SERVERS = ["8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844"];
 
-/** `/etc/hosts` of a step; throws `invalid-argument` for an address or a name that is none. */
+/**
+ * Returns the content of `/etc/hosts` for a step.
+ * @throws {VarveError} `invalid-argument` for a malformed address or host name.
+ */
 export function hostsFile(hostname: string, extraHosts: readonly NetworkHost[]): string {
   const own = [`127.0.0.1\tlocalhost ${hostname}`, "::1\tlocalhost ip6-localhost ip6-loopback"];
   return [...own, ...extraHosts.map(hostLine), ""].join("\n");
@@ -21,14 +24,17 @@ function hostLine({ host, ip }: NetworkHost): string {
   if (isIP(address) === 0)
     throw new VarveError(
       "invalid-argument",
-      `Cannot add host ${JSON.stringify(host)}: ${JSON.stringify(ip)} is no IP address`,
+      `Cannot add host ${JSON.stringify(host)}: ${JSON.stringify(ip)} is not an IP address`,
     );
   if (!HOST_NAME.test(host))
     throw new VarveError("invalid-argument", `Cannot add host ${JSON.stringify(host)}: not a host name`);
   return `${address}\t${host}`;
 }
 
-/** Throws `invalid-argument` unless the kernel takes it as a host name. */
+/**
+ * Returns `hostname` if the kernel accepts it.
+ * @throws {VarveError} `invalid-argument` otherwise.
+ */
 export function checkHostname(hostname: string): string {
   if (hostname.length <= 64 && HOST_NAME.test(hostname)) return hostname;
   throw new VarveError(
@@ -60,7 +66,7 @@ function parseResolvers(text: string): Resolvers {
   return { servers, search, options, other };
 }
 
-/** An address, with a zone as in `fe80::1%eth0` or without. */
+/** True for an IP address, with or without a zone as in `fe80::1%eth0`. */
 function isAddress(text: string): boolean {
   return isIP(text.replace(/%[A-Za-z0-9_.-]+$/, "")) !== 0;
 }
@@ -70,14 +76,15 @@ function isLoopback(address: string): boolean {
 }
 
 /**
- * `/etc/resolv.conf` of a step, from the machine's. A server on the loopback interface stays where the step shares the
- * machine's network, and is left out where it does not; without any server the public ones stand in.
+ * Returns the content of `/etc/resolv.conf` for a step, derived from the machine's. A name server on the loopback interface
+ * is kept if the step shares the machine's network, and dropped otherwise. Without any server, public ones are used.
+ * @throws {VarveError} `invalid-argument` for a malformed address, search domain or option.
  */
 export function resolversFile(network: NetworkMode, dns: DnsConfig = {}, text: string = readResolvers()): string {
   const machine = parseResolvers(text);
   for (const server of dns.servers ?? []) {
     if (!isAddress(server))
-      throw new VarveError("invalid-argument", `Cannot use name server ${JSON.stringify(server)}: no IP address`);
+      throw new VarveError("invalid-argument", `Cannot use name server ${JSON.stringify(server)}: not an IP address`);
   }
   const given = dns.servers !== undefined && dns.servers.length > 0 ? dns.servers : undefined;
   const reachable = network === "none" ? machine.servers.filter((server) => !isLoopback(server)) : machine.servers;

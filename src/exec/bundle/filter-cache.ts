@@ -7,26 +7,27 @@ import { writeFileAtomic } from "../../io/index.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 import type { Runtime } from "../types.ts";
 
-/** A struct sock_filter. */
+/** Bytes of a `struct sock_filter`. */
 const INSTRUCTION = 8;
 const MAX_INSTRUCTIONS = 4096;
-/** BPF_RET | BPF_K, which ends every filter that the kernel takes. */
+/** BPF_RET | BPF_K: the last instruction of every filter that the kernel accepts. */
 const RETURN = 0x06;
-const LOOK_EVERY = 2;
-const LOOKS = 250;
+/** Milliseconds. */
+const POLL_INTERVAL = 2;
+const MAX_POLLS = 250;
 
-/** A runtime about to compile a filter, to be watched. */
+/** A runtime that is about to compile a filter. */
 export interface Compilation {
-  /** Settles soon after the runtime has made the file of its filter, or when it is not going to. */
+  /** Waits until the runtime has created its filter file. Settles without it on abort or after a time-out. */
   watch(signal: AbortSignal): Promise<void>;
-  /** Takes the filter over, once the step it was made for has run. */
+  /** Stores the filter in the cache. Called once the step has run successfully. */
   finish(): Promise<void>;
 }
 
 /**
- * System call filters as crun has compiled them, by profile. Compiling Docker's takes 10 ms, longer than the rest of crun's
- * work, and Debian's crun does so for every container; it takes a compiled one as an annotation. Filters are kept in the state
- * directory, which only its owner can write to.
+ * Cache of system call filters that crun has compiled, by profile. Compiling Docker's profile takes 10 ms, longer than the
+ * rest of crun's work, and Debian's crun compiles it for every container; it accepts a compiled filter as an annotation.
+ * Filters are stored in the state directory, which only its owner can write to.
  */
 export class FilterCache {
   readonly #directory: string;
@@ -38,7 +39,7 @@ export class FilterCache {
     this.#runtime = runtime;
   }
 
-  /** The filter in base64. */
+  /** Returns the compiled filter in base64, or undefined if it is not in the cache. */
   get(profile: SeccompProfile): string | undefined {
     if (this.#runtime.name !== "crun") return undefined;
     const path = this.#path(profile);
@@ -53,14 +54,17 @@ export class FilterCache {
     return this.#known.get(path);
   }
 
-  /** Prepares to keep what crun compiles to `source`; `link` is a name on the same filesystem, for the time of the step. */
+  /**
+   * Returns the watcher of a compilation that crun writes to `source`; undefined for another runtime. `link` is an unused
+   * path on the same filesystem, for a hard link that exists as long as the step.
+   */
   compilation(profile: SeccompProfile, source: string, link: string): Compilation | undefined {
     if (this.#runtime.name !== "crun") return undefined;
     const path = this.#path(profile);
     return {
       watch: async (signal) => {
-        for (let look = 0; look < LOOKS && !signal.aborted && !tryLink(source, link); look += 1)
-          await sleep(LOOK_EVERY);
+        for (let poll = 0; poll < MAX_POLLS && !signal.aborted && !tryLink(source, link); poll += 1)
+          await sleep(POLL_INTERVAL);
       },
       finish: async () => {
         const filter = checked(await readFile(link).catch(() => Buffer.alloc(0)));
@@ -77,7 +81,7 @@ export class FilterCache {
   }
 }
 
-/** A second name: the runtime removes its own at the end. */
+/** Links the file to a second name, because the runtime removes the first when the step ends. */
 function tryLink(source: string, link: string): boolean {
   try {
     linkSync(source, link);
@@ -87,6 +91,7 @@ function tryLink(source: string, link: string): boolean {
   }
 }
 
+/** Returns the filter if it is complete. */
 function checked(filter: Buffer): Buffer | undefined {
   const count = filter.length / INSTRUCTION;
   const whole = Number.isInteger(count) && count > 0 && count <= MAX_INSTRUCTIONS;

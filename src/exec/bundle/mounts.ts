@@ -17,7 +17,7 @@ export interface SystemMountOptions {
 
 const KERNEL = ["nosuid", "noexec", "nodev"];
 
-/** What every step finds mounted: containerd's default set without `/run`, and the control groups, as BuildKit's. */
+/** Returns the mounts of every step: containerd's default set without `/run`, and control groups, as in BuildKit. */
 export function systemMounts({ insecure, shmSize, cgroup }: SystemMountOptions): OciMount[] {
   const access = insecure ? "rw" : "ro";
   return [
@@ -48,19 +48,19 @@ export function systemMounts({ insecure, shmSize, cgroup }: SystemMountOptions):
   ];
 }
 
-/** A generated file at a place in the step where it cannot be written to. */
+/** Returns a read-only mount of a generated file. */
 export function readonlyFile(source: string, destination: string): OciMount {
   return { destination, type: "bind", source, options: [...KERNEL, "rbind", "ro"] };
 }
 
-/** Of several mounts at one place the last counts, where the first was: as in BuildKit. */
+/** Of several mounts with one destination, keeps the last, at the position of the first: as in BuildKit. */
 export function withoutDuplicates(mounts: readonly OciMount[]): OciMount[] {
-  const byPlace = new Map<string, OciMount>();
-  for (const mount of mounts) byPlace.set(posix.normalize(mount.destination), mount);
-  return [...byPlace.values()];
+  const byDestination = new Map<string, OciMount>();
+  for (const mount of mounts) byDestination.set(posix.normalize(mount.destination), mount);
+  return [...byDestination.values()];
 }
 
-/** What Docker hides from a step. */
+/** Paths that Docker hides from a container. */
 export const MASKED_PATHS: readonly string[] = [
   "/proc/acpi",
   "/proc/asound",
@@ -76,7 +76,7 @@ export const MASKED_PATHS: readonly string[] = [
   "/sys/devices/virtual/powercap",
 ];
 
-/** What Docker lets a step read only. */
+/** Paths that Docker makes read-only in a container. */
 export const READONLY_PATHS: readonly string[] = [
   "/proc/bus",
   "/proc/fs",

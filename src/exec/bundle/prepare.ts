@@ -22,6 +22,7 @@ import type { StepDirectory } from "../workspace.ts";
 
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 
+/** What preparing and running one step needs. */
 export interface StepContext {
   readonly spec: RunSpec;
   readonly root: Root;
@@ -31,18 +32,18 @@ export interface StepContext {
   readonly runtime: Runtime;
   readonly seccomp: boolean;
   readonly filters: FilterCache;
-  /** Disposed of when the processes of the step are gone. */
+  /** The runner disposes of it after the step's processes have ended. */
   readonly cleanup: AsyncDisposableStack;
 }
 
-/** A step whose bundle is written and whose mount points are made. */
+/** A step whose bundle is written and whose mount points exist. */
 export interface PreparedStep {
   readonly secrets: readonly SecretFile[];
-  /** The profile of a filter that the runtime has to compile. */
+  /** The profile that the runtime has to compile; undefined if there is none or the cache has its filter. */
   readonly uncompiled: SeccompProfile | undefined;
 }
 
-/** Where the step's secrets will be mounted; undefined, and no mount needed, if it has none. */
+/** Creates and returns the mount point for the step's secrets. Returns undefined if the step has no secrets. */
 export async function secretsDirectory(directory: string, { mounts = [] }: RunSpec): Promise<string | undefined> {
   if (!mounts.some((mount) => mount.kind === "secret")) return undefined;
   const path = join(directory, "secrets");
@@ -50,7 +51,7 @@ export async function secretsDirectory(directory: string, { mounts = [] }: RunSp
   return path;
 }
 
-/** Opens the control groups of a step, which its processes are to be born in. */
+/** Creates the control groups of a step, before its first process starts. */
 export async function openStepCgroup(context: StepContext): Promise<StepCgroup> {
   const { spec, layout, runtime, directory } = context;
   const warn = (message: string): void => spec.onWarning?.(message);
@@ -59,7 +60,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
     layout,
     runtime: runtime.name,
     name: directory.id,
-    ...(spec.cgroupParent === undefined || spec.cgroupParent === "" ? {} : { parent: spec.cgroupParent }),
+    parent: spec.cgroupParent === "" ? undefined : spec.cgroupParent,
     resources: { limits: supportedLimits(spec.limits ?? {}, layout, warn), devices: rules },
     warn,
   });
@@ -68,7 +69,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
   return cgroup;
 }
 
-/** Makes everything else a runtime needs to run a step, but starts nothing. */
+/** Creates everything else that a runtime needs for a step. Starts nothing. */
 export async function prepareStep(context: StepContext, cgroup: StepCgroup): Promise<PreparedStep> {
   const { spec, root, directory, layout } = context;
   checkProcess(spec);
@@ -85,7 +86,7 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
   const config = runtimeConfig({
     spec,
     user,
-    cwd: enterable(root, spec.process.cwd, user),
+    cwd: makeWorkingDirectory(root, spec.process.cwd, user),
     hostname,
     mounts,
     devices: (await devicesOf(spec)).devices,
@@ -105,19 +106,19 @@ function mountsOf({ spec, root, layout, cleanup }: StepContext, sources: readonl
     shmSize: spec.shmSize ?? DEFAULT_SHM_SIZE,
     cgroup: layout.kind !== "none",
   });
-  const places = system.map((mount) => mount.destination);
+  const mounted = system.map((mount) => mount.destination);
   const stubs = cleanup.use(new MountStubs(root));
-  return withoutDuplicates([...system, ...placeMounts(root, sources, places, stubs)]);
+  return withoutDuplicates([...system, ...placeMounts(root, sources, mounted, stubs)]);
 }
 
 function checkProcess({ process: { args, env, cwd } }: RunSpec): void {
-  const refuse = (why: string): never => {
+  const fail = (why: string): never => {
     throw new VarveError("invalid-build", `Cannot run a step: ${why}`);
   };
-  if (args.length === 0 || args[0] === "") refuse("it has no command");
+  if (args.length === 0 || args[0] === "") fail("it has no command");
   if ([...args, ...env, cwd].some((text) => text.includes("\0")))
-    refuse("its command, environment or directory holds a NUL");
-  if (cwd.length > Limits.path) refuse("the name of its working directory is too long");
+    fail("its command, environment or directory contains a NUL character");
+  if (cwd.length > Limits.path) fail("the name of its working directory is too long");
 }
 
 interface StepDevices {
@@ -132,7 +133,7 @@ async function devicesOf({ security, devices = [] }: RunSpec): Promise<StepDevic
   return { devices: own, rules: [...DEFAULT_DEVICE_RULES, ...given.map((item) => item.rule)] };
 }
 
-/** A step that could use any device node must at least not make one. */
+/** Without a control group, nothing restricts which device nodes a step uses; so it must not be able to create any. */
 function capabilitiesOf({ security }: RunSpec, { guardsDevices }: StepCgroup): readonly string[] {
   if (security === "insecure") return ownCapabilities();
   return sandboxCapabilities().filter((name) => guardsDevices || name !== "CAP_MKNOD");
@@ -149,7 +150,7 @@ async function writeFiles(directory: string, hostname: string, spec: RunSpec): P
     files.map(async ([target, content]) => {
       const path = join(directory, posix.basename(target));
       await writeFile(path, content);
-      // The umask of this process must not hide it from the user of the step.
+      // This process's umask must not make the file unreadable for the step's user.
       chmodSync(path, 0o644);
       const { destination: _, ...mount } = readonlyFile(path, target);
       return { target, kind: "file" as const, mode: 0o755, mount };
@@ -165,7 +166,10 @@ async function sourcesOf(context: StepContext, secrets: SecretFile[]): Promise<M
   return sources;
 }
 
-/** As in BuildKit these stay, where the image lacks them. A link in their place would lead the runtime astray. */
+/**
+ * Creates the directories that the image lacks. They stay after the step, as in BuildKit. A symbolic link instead of one is an
+ * error, because the runtime would mount at its target.
+ */
 function makeSystemDirectories(root: Root): void {
   for (const name of ["dev", "proc", "sys"]) {
     using found = root.find(name, { follow: false });
@@ -177,12 +181,12 @@ function makeSystemDirectories(root: Root): void {
   }
 }
 
-/** The working directory as it is, after it has been made in the root filesystem where missing. */
-function enterable(root: Root, cwd: string, user: StepUser): string {
-  const wanted = posix.join("/", cwd);
-  const target = resolveTarget(root, wanted, () => false);
+/** Returns the absolute working directory, after creating it in the root filesystem if it is missing. */
+function makeWorkingDirectory(root: Root, cwd: string, user: StepUser): string {
+  const path = posix.join("/", cwd);
+  const target = resolveTarget(root, path, () => false);
   if (target.state === "missing") makeDirectories(root, target.path, target.missing, user);
   else if (target.state === "present" && !target.directory)
-    throw new VarveError("invalid-build", `Cannot enter ${JSON.stringify(wanted)}: not a directory`);
-  return wanted;
+    throw new VarveError("invalid-build", `Cannot enter ${JSON.stringify(path)}: not a directory`);
+  return path;
 }

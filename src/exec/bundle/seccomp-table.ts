@@ -1,12 +1,12 @@
 /**
- * Docker's default system call filter, as moby/profiles `seccomp/default.json` has it: what is not named here fails with EPERM.
+ * One rule of Docker's default system call filter: moby/profiles, `seccomp/default.json`. A call without a rule fails with EPERM.
  */
 export interface SeccompRule {
-  /** Separated by blanks. */
+  /** Names of system calls, separated by whitespace. */
   readonly names: string;
-  /** Fails with this errno instead of being allowed. */
+  /** If given, the calls fail with this errno instead of being allowed. */
   readonly errno?: number | undefined;
-  /** Only where the argument of this index is equal to, less or greater than the value, or has none of its bits. */
+  /** The rule applies only if the argument at `index` is equal to, less or greater than `value`, or has none of its bits. */
   readonly when?: readonly [index: number, test: "=" | "<" | ">" | "none-of", value: number] | undefined;
   /** Architectures as Go names them. */
   readonly arches?: readonly string[] | undefined;

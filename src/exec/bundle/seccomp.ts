@@ -9,7 +9,10 @@ const OPERATOR = {
   "none-of": "SCMP_CMP_MASKED_EQ",
 } as const;
 
-/** By Node's name of an architecture: Go's name, which the table uses, and libseccomp's with those of its narrower modes. */
+/**
+ * By Node's name of an architecture: Go's name, which the table uses, and libseccomp's names of the architecture and of its
+ * 32-bit modes.
+ */
 const ARCHITECTURES: ReadonlyMap<string, { readonly go: string; readonly seccomp: readonly string[] }> = new Map([
   ["x64", { go: "amd64", seccomp: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"] }],
   ["ia32", { go: "386", seccomp: ["SCMP_ARCH_X86"] }],
@@ -45,13 +48,13 @@ export interface SeccompProfile {
 
 export interface SeccompSubject {
   readonly capabilities: ReadonlySet<string>;
-  /** As `process.arch`; this machine's unless said. */
+  /** An architecture as in `process.arch`, which is the default. */
   readonly arch?: string | undefined;
-  /** As `uname -r`; this machine's unless said. */
+  /** A kernel version as printed by `uname -r`. Defaults to this machine's. */
   readonly kernel?: string | undefined;
 }
 
-/** Docker's default filter for a process that has these capabilities. */
+/** Returns Docker's default filter for a process that has these capabilities. */
 export function defaultSeccomp({
   capabilities,
   arch = process.arch,

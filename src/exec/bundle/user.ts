@@ -2,13 +2,13 @@ import { closeSync, constants, fstatSync, readSync } from "node:fs";
 import { errnoOf, VarveError } from "../../core/index.ts";
 import type { Root } from "../../linux/index.ts";
 
-/** Who a step runs as, in numbers. */
+/** The numeric user and groups of a step. */
 export interface StepUser {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups, `gid` first. */
+  /** Supplementary groups; the first is `gid`. */
   readonly groups: readonly number[];
-  /** The home directory by the image's passwd file, `/` if it names none. */
+  /** The home directory in the image's passwd file, or `/`. */
   readonly home: string;
 }
 
@@ -25,13 +25,13 @@ export interface GroupEntry {
   readonly members: readonly string[];
 }
 
-/** As BuildKit. */
+/** Bytes. BuildKit's limit. */
 const MAX_FILE = 10 * 1024 * 1024;
 /** (uid_t) -1 means "no change" to the kernel. */
 const MAX_ID = 4_294_967_294;
 const NUMBER = /^[0-9]{1,10}$/;
 
-/** Entries of a passwd(5) file; lines that are malformed are no entries. */
+/** Returns the entries of a passwd(5) file. Malformed lines are skipped. */
 export function parsePasswd(text: string): PasswdEntry[] {
   return lines(text).flatMap((fields) => {
     const [name = "", , uid, gid, , home = ""] = fields;
@@ -41,7 +41,7 @@ export function parsePasswd(text: string): PasswdEntry[] {
   });
 }
 
-/** Entries of a group(5) file; lines that are malformed are no entries. */
+/** Returns the entries of a group(5) file. Malformed lines are skipped. */
 export function parseGroup(text: string): GroupEntry[] {
   return lines(text).flatMap((fields) => {
     const [name = "", , number, members = ""] = fields;
@@ -66,8 +66,9 @@ function parseId(text: string | undefined): number | undefined {
 }
 
 /**
- * Reads `name[:group]` or `uid[:gid]` as BuildKit does: a number is an id whether or not the files know it, a name must be in
- * them, and a user without a group gets the primary and the supplementary groups of the files. Throws `invalid-build`.
+ * Resolves `name[:group]` or `uid[:gid]` as BuildKit does. A number is an id even if the files do not contain it. A name must
+ * be in the files. A user without a group gets its primary and supplementary groups from the files.
+ * @throws {VarveError} `invalid-build` for an unknown name, an id that is too large, or a malformed `user`.
  */
 export function resolveUser(
   user: string,
@@ -117,7 +118,10 @@ function refusal(user: string, why: string): VarveError {
   return new VarveError("invalid-build", `Cannot run as user ${JSON.stringify(user.slice(0, 300))}: ${why}`);
 }
 
-/** As `resolveUser`, with the files that are in a root filesystem; each is read only if needed, and may be missing. */
+/**
+ * Resolves a user by the files of a root filesystem, as `resolveUser` does. Each file is read only if needed and may be missing.
+ * @throws {VarveError} `limit-exceeded` for a file of more than 10 MiB; else as `resolveUser`.
+ */
 export function userIn(root: Root, user: string): StepUser {
   return resolveUser(
     user,
@@ -129,7 +133,7 @@ export function userIn(root: Root, user: string): StepUser {
 function readUserFile(root: Root, path: string): string {
   let fd: number;
   try {
-    // Without O_NONBLOCK the opening of a named pipe would wait for a writer.
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
     fd = root.openFile(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const errno = errnoOf(error);
@@ -141,13 +145,13 @@ function readUserFile(root: Root, path: string): string {
     if (!status.isFile()) throw new VarveError("invalid-build", `Cannot read ${path} of the image: not a regular file`);
     if (status.size > MAX_FILE)
       throw new VarveError("limit-exceeded", `Cannot read ${path} of the image: larger than ${MAX_FILE} bytes`);
-    return readWhole(fd, status.size);
+    return readAll(fd, status.size);
   } finally {
     closeSync(fd);
   }
 }
 
-function readWhole(fd: number, size: number): string {
+function readAll(fd: number, size: number): string {
   const bytes = Buffer.alloc(size);
   let at = 0;
   for (let read = -1; at < size && read !== 0; at += read) read = readSync(fd, bytes, at, size - at, at);

@@ -2,30 +2,30 @@ import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errnoOf } from "../../core/index.ts";
+import { errnoOf, VarveError } from "../../core/index.ts";
 import type { CgroupHierarchy, CgroupLayout } from "./layout.ts";
-import { fileLimits } from "./v1.ts";
+import { writeLimits } from "./v1.ts";
 import { controllersFor, type Resources, runtimeResources } from "./resources.ts";
 import type { RuntimeName } from "../types.ts";
 import { makeDirectories } from "../../linux/index.ts";
 
-/** The control groups of one step. When disposed of, all of them are gone. */
+/** The control groups of one step. Disposal removes them. */
 export interface StepCgroup extends AsyncDisposable {
-  /** What the runtime's configuration says about control groups. */
+  /** The part of the runtime's configuration that concerns control groups. */
   readonly config: {
     readonly cgroupsPath?: string | undefined;
     readonly resources?: Record<string, unknown> | undefined;
   };
-  /** False where nothing keeps the step from using any device for which it has a node. */
+  /** False if nothing restricts which device nodes the step uses. */
   readonly guardsDevices: boolean;
-  /** Directories to remove, should this process not live to do it. */
+  /** Directories to remove after a crash of this process. */
   readonly paths: readonly string[];
   /**
-   * Sets its limits, and gives the files to which the step's first process has to write "0" to be in; none if the runtime is
-   * to see to it. A process that moves itself, and has one thread, need not wait for the rest of the machine.
+   * Sets the limits. Returns the files to which the step's first process writes "0" to enter its groups; none if the runtime
+   * moves it. A process with one thread that moves itself does not wait for other processes of the machine.
    */
-  entrances(): readonly string[];
-  /** Processes of the step that the kernel killed for want of memory. */
+  enter(): readonly string[];
+  /** Returns how many processes of the step the kernel killed because memory ran out. */
   oomKills(): Promise<number>;
 }
 
@@ -34,26 +34,26 @@ export interface CgroupRequest {
   readonly runtime: RuntimeName;
   /** Unique among all steps of the machine. */
   readonly name: string;
-  /** Absolute in the hierarchy; below this process's own group if absent. */
+  /** Absolute in the hierarchy. Defaults to this process's own group. */
   readonly parent?: string | undefined;
   readonly resources: Resources;
   readonly warn: (message: string) => void;
 }
 
 /**
- * Makes the control groups of a step. crun refuses a machine that has controllers in both versions, so on version 1 its
- * groups are made and filled here, and it is told to leave them alone; elsewhere the runtime makes its own inside or at
- * the place it is given.
+ * Creates the control groups of a step. crun fails on a machine that has controllers in both versions. So on version 1, Varve
+ * creates the groups for crun and disables crun's own handling. Otherwise the runtime creates its group at or inside the
+ * given path.
  */
 export function openCgroup(request: CgroupRequest): StepCgroup {
   const { layout, runtime } = request;
   if (layout.kind === "none") return noCgroup(request);
   if (layout.kind === "v2") return unifiedCgroup(request);
-  return runtime === "crun" ? filledCgroup(request) : delegatedCgroup(request);
+  return runtime === "crun" ? ownCgroups(request) : delegatedCgroup(request);
 }
 
-/** True if crun must be told not to look at control groups. */
-export function leavesCgroupsAlone(layout: CgroupLayout, runtime: RuntimeName): boolean {
+/** True if the runtime must not handle control groups itself. */
+export function disablesCgroupManager(layout: CgroupLayout, runtime: RuntimeName): boolean {
   return runtime === "crun" && layout.kind !== "v2";
 }
 
@@ -62,18 +62,19 @@ function parentOf(hierarchy: CgroupHierarchy, parent: string | undefined): strin
 }
 
 function noCgroup({ warn }: CgroupRequest): StepCgroup {
-  warn("Cannot guard devices: this machine has no control groups");
+  warn("Cannot restrict devices: this machine has no control groups");
   return {
     config: {},
     guardsDevices: false,
     paths: [],
-    entrances: () => [],
+    enter: () => [],
     oomKills: () => Promise.resolve(0),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
-function filledCgroup({ layout, name, parent, resources, warn }: CgroupRequest): StepCgroup {
+/** Version 1 with crun: one group of Varve's in each hierarchy whose controllers are needed. */
+function ownCgroups({ layout, name, parent, resources, warn }: CgroupRequest): StepCgroup {
   const wanted = new Set(["devices", ...controllersFor(resources.limits)]);
   if (parent !== undefined) for (const controller of ["memory", "cpu", "pids"]) wanted.add(controller);
   const made: string[] = [];
@@ -92,9 +93,9 @@ function filledCgroup({ layout, name, parent, resources, warn }: CgroupRequest):
     config: {},
     guardsDevices: groups.some((group) => group.controllers.includes("devices")),
     paths: made,
-    entrances: () =>
+    enter: () =>
       groups.map(({ controllers, path }) => {
-        fileLimits(path, controllers, resources, warn);
+        writeLimits(path, controllers, resources, warn);
         return posix.join(path, "tasks");
       }),
     oomKills: () =>
@@ -103,7 +104,7 @@ function filledCgroup({ layout, name, parent, resources, warn }: CgroupRequest):
   };
 }
 
-/** Version 1, by runc: a relative path is below the caller's own group, whichever that is in each hierarchy. */
+/** Version 1 with runc, which resolves a relative path at its caller's own group of each hierarchy. */
 function delegatedCgroup({ layout, name, parent, resources }: CgroupRequest): StepCgroup {
   const own = layout.hierarchies.map((hierarchy) => posix.join(parentOf(hierarchy, parent), name));
   const paths = layout.hierarchies.flatMap((hierarchy, index) => missingOn(hierarchy.mountPoint, own[index] ?? ""));
@@ -116,15 +117,16 @@ function delegatedCgroup({ layout, name, parent, resources }: CgroupRequest): St
     },
     guardsDevices: true,
     paths,
-    entrances: () => [],
+    enter: () => [],
     oomKills: () => (oom === undefined ? Promise.resolve(0) : readCount(posix.join(oom, "memory.oom_control"))),
     [Symbol.asyncDispose]: () => removeAll(paths),
   };
 }
 
-/** Version 2: the runtime's own group lies in one of ours, whose counters outlive it. */
+/** Version 2: the runtime's group is created inside one of Varve's, whose counters remain when the runtime's is removed. */
 function unifiedCgroup({ layout, name, parent, resources, warn }: CgroupRequest): StepCgroup {
-  const hierarchy = layout.hierarchies.find((item) => item.version === 2) as CgroupHierarchy;
+  const hierarchy = layout.hierarchies.find((item) => item.version === 2);
+  if (hierarchy === undefined) throw new VarveError("internal", "Cannot find the version 2 control group hierarchy");
   const above = parent === undefined ? freeParent(hierarchy) : parentOf(hierarchy, parent);
   const path = posix.join(above, name);
   const made: string[] = [];
@@ -137,15 +139,15 @@ function unifiedCgroup({ layout, name, parent, resources, warn }: CgroupRequest)
     },
     guardsDevices: true,
     paths: made,
-    entrances: () => [],
+    enter: () => [],
     oomKills: () => readCount(posix.join(path, "memory.events")),
     [Symbol.asyncDispose]: () => removeAll(made),
   };
 }
 
 /**
- * A group that holds processes cannot hand controllers to groups below it, except the root, and crun tries that for seconds.
- * So a step goes below the nearest group above this process that holds none.
+ * A group that contains processes cannot enable controllers for groups below it, except the root; crun retries that for
+ * seconds. So the step's group is created below this process's nearest ancestor group that contains no processes.
  */
 function freeParent({ own, mountPoint }: CgroupHierarchy): string {
   let here = own;
@@ -153,14 +155,14 @@ function freeParent({ own, mountPoint }: CgroupHierarchy): string {
   return here;
 }
 
-/** Those of `path` and the directories above it, as far as `top`, that do not exist; topmost first. */
+/** Returns `path` and the directories above it, up to `top`, that do not exist; topmost first. */
 function missingOn(top: string, path: string): string[] {
   const missing: string[] = [];
   for (let here = path; here !== top && !existsSync(here); here = posix.dirname(here)) missing.unshift(here);
   return missing;
 }
 
-/** Makes a group and those above it, adding to `made` what did not exist; the reason if it cannot be made. */
+/** Creates a group and those above it, and adds the new ones to `made`. Returns the reason if it cannot be created. */
 function tryMake(path: string, made: string[]): string | undefined {
   try {
     const first = makeDirectories(path);
@@ -189,7 +191,7 @@ async function readCount(path: string): Promise<number> {
   }
 }
 
-/** Removes groups and those below them, deepest first. A group is busy for a moment after its last process has ended. */
+/** Removes groups and those below them, deepest first. Retries, because a group stays busy briefly after its last process ends. */
 export async function removeAll(paths: readonly string[]): Promise<void> {
   for (const path of paths.toReversed()) {
     for (let attempt = 0; attempt < 50 && !tryRemove(path); attempt += 1) await sleep(Math.min(1 + attempt, 20));

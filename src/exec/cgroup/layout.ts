@@ -4,13 +4,14 @@ import { posix } from "node:path";
 /** One mounted hierarchy of control groups. */
 export interface CgroupHierarchy {
   readonly version: 1 | 2;
-  /** "memory", "cpu", …; "name=systemd" and the like for a hierarchy without controllers. */
+  /** For example "memory" and "cpu"; "name=systemd" for a named hierarchy without controllers. */
   readonly controllers: readonly string[];
   readonly mountPoint: string;
   /** Directory of this process's own group. */
   readonly own: string;
 }
 
+/** The control group hierarchies that this process can see. */
 export interface CgroupLayout {
   readonly kind: "none" | "v1" | "v2" | "hybrid";
   readonly hierarchies: readonly CgroupHierarchy[];
@@ -23,7 +24,7 @@ interface Mounted {
   readonly options: readonly string[];
 }
 
-/** What control groups this process can see: cgroups(7), proc(5). The texts are this process's files in /proc unless given. */
+/** Parses the control group hierarchies: cgroups(7), proc(5). The texts default to this process's files in /proc. */
 export function readCgroupLayout(
   mountInfo: string = readFileSync("/proc/self/mountinfo", "utf8"),
   membership: string = readFileSync("/proc/self/cgroup", "utf8"),
@@ -60,7 +61,7 @@ function parseMounts(text: string): Mounted[] {
     const fields = line.split(" ");
     const dash = fields.indexOf("-", 6);
     const mountPoint = unescapePath(fields[4] ?? "");
-    // A later mount hides an earlier one at the same place.
+    // A later mount hides an earlier one at the same mount point.
     byPoint.delete(mountPoint);
     const type = dash < 0 ? undefined : fields[dash + 1];
     if (type !== "cgroup" && type !== "cgroup2") continue;
@@ -94,7 +95,7 @@ function belongs(mounted: Mounted, controllers: readonly string[]): boolean {
   return controllers.length > 0 && controllers.every((name) => mounted.options.includes(name));
 }
 
-/** A mount may show only a part of the hierarchy; the paths in /proc/self/cgroup are of the whole. */
+/** A mount may show only a subtree of the hierarchy, but paths in /proc/self/cgroup start at the hierarchy's root. */
 function ownDirectory({ root, mountPoint }: Mounted, path: string): string {
   const below = posix.relative(root, path);
   return below.startsWith("..") ? mountPoint : posix.join(mountPoint, below);

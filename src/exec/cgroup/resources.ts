@@ -4,13 +4,13 @@ import type { ResourceLimits } from "../types.ts";
 /** A rule of the devices controller, as in `linux.resources.devices` of a runtime configuration. */
 export interface DeviceRule {
   readonly type: "a" | "b" | "c";
-  /** Any, if absent. */
+  /** If absent, the rule is for every number. */
   readonly major?: number | undefined;
   readonly minor?: number | undefined;
   readonly access: string;
 }
 
-/** What Docker lets a container do with devices: make any node, use the harmless ones. */
+/** Docker's default rules: a container may create any node and use only harmless devices. */
 export const DEFAULT_DEVICE_RULES: readonly DeviceRule[] = [
   { type: "c", access: "m" },
   { type: "b", access: "m" },
@@ -25,35 +25,32 @@ export const DEFAULT_DEVICE_RULES: readonly DeviceRule[] = [
   { type: "c", major: 136, access: "rwm" },
 ];
 
-/** What a step asks of its control group. */
+/** The limits and device rules of a step's control group. */
 export interface Resources {
   readonly limits: ResourceLimits;
-  /** "all" for a step without a sandbox. */
+  /** "all" for an insecure step. */
   readonly devices: readonly DeviceRule[] | "all";
 }
 
-const CONTROLLER: Readonly<Record<keyof ResourceLimits, string>> = {
-  memory: "memory",
-  memorySwap: "memory",
-  cpuShares: "cpu",
-  cpuQuota: "cpu",
-  cpuPeriod: "cpu",
-  cpusetCpus: "cpuset",
-  cpusetMems: "cpuset",
-  pids: "pids",
-};
+/** The controller that enforces each limit, in the order of the kernel's own list of controllers. */
+const CONTROLLERS: readonly (readonly [limit: keyof ResourceLimits, controller: string])[] = [
+  ["cpusetCpus", "cpuset"],
+  ["cpusetMems", "cpuset"],
+  ["cpuShares", "cpu"],
+  ["cpuQuota", "cpu"],
+  ["cpuPeriod", "cpu"],
+  ["memory", "memory"],
+  ["memorySwap", "memory"],
+  ["pids", "pids"],
+];
 
-/** The controllers that some limits need, in the order of the kernel's own list. */
+/** Returns the controllers that enforce the given limits, in the order of the kernel's own list. */
 export function controllersFor(limits: ResourceLimits): string[] {
-  const needed = new Set(
-    Object.entries(CONTROLLER).flatMap(([key, controller]) =>
-      limits[key as keyof ResourceLimits] === undefined ? [] : [controller],
-    ),
-  );
-  return ["cpuset", "cpu", "memory", "pids"].filter((name) => needed.has(name));
+  const needed = CONTROLLERS.filter(([limit]) => limits[limit] !== undefined);
+  return [...new Set(needed.map(([, controller]) => controller))];
 }
 
-/** Those limits that the machine has controllers for; the others are told to `warn`, once for each controller. */
+/** Returns the limits for which the machine has controllers. Calls `warn` once for each controller that is missing. */
 export function supportedLimits(
   limits: ResourceLimits,
   layout: CgroupLayout,
@@ -62,9 +59,9 @@ export function supportedLimits(
   const available = new Set(layout.hierarchies.flatMap((hierarchy) => hierarchy.controllers));
   const missing = new Set(controllersFor(limits).filter((name) => !available.has(name)));
   for (const name of missing) warn(`Cannot limit ${name} of the step: this machine has no ${name} controller`);
-  return Object.fromEntries(
-    Object.entries(limits).filter(([key]) => !missing.has(CONTROLLER[key as keyof ResourceLimits])),
-  );
+  const supported: { -readonly [Limit in keyof ResourceLimits]: ResourceLimits[Limit] } = { ...limits };
+  for (const [limit, controller] of CONTROLLERS) if (missing.has(controller)) delete supported[limit];
+  return supported;
 }
 
 /** `linux.resources` of a runtime configuration: OCI runtime specification, config-linux.md. */

@@ -6,14 +6,15 @@ import type { ResourceLimits } from "../types.ts";
 
 type Setting = readonly [file: string, value: string];
 
-/** What the machine does not offer, as a limit of swap without swap accounting; any other error is of the value. */
+/** Errors for a limit that the machine does not offer, for example swap without swap accounting. Others concern the value. */
 const NOT_OFFERED = new Set(["ENOENT", "EACCES", "EPERM", "EROFS", "EOPNOTSUPP"]);
 
 /**
- * Writes what a version 1 group of these controllers shall enforce, before a process enters it. A limit that the machine does
- * not offer is left out with a warning. Throws `invalid-argument` for a value that the kernel refuses.
+ * Writes the limits of a version 1 group with these controllers, before a process enters it. A limit that the machine does
+ * not offer is skipped with a warning.
+ * @throws {VarveError} `invalid-argument` for a value that the kernel rejects.
  */
-export function fileLimits(
+export function writeLimits(
   path: string,
   controllers: readonly string[],
   resources: Resources,
@@ -29,12 +30,12 @@ export function fileLimits(
       warn(message);
     }
   }
-  // Without these the step could open any device, so a failure is no matter for a warning.
+  // Without these rules the step could open any device, so a failure is an error.
   if (controllers.includes("devices"))
     for (const [file, value] of devicesOf(resources.devices)) writeFileSync(posix.join(path, file), value);
 }
 
-/** A new group has no processors and no memory nodes, and takes no process until it has. */
+/** A new group has no processors and no memory nodes, and accepts no process until it has some. */
 function inheritCpuset(path: string): void {
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
     const above = readFileSync(posix.join(posix.dirname(path), file), "utf8").trim();
@@ -57,7 +58,7 @@ function limitsOf(controller: string, limits: ResourceLimits): Setting[] {
     case "cpuset":
       return [...set("cpuset.cpus", limits.cpusetCpus), ...set("cpuset.mems", limits.cpusetMems)];
     case "pids":
-      // The runtime is in the group too, and counts.
+      // The runtime is in the group too and counts as one.
       return set("pids.max", limits.pids === undefined || limits.pids < 0 ? limits.pids && "max" : limits.pids + 1);
     default:
       return [];

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { VarveError } from "../../core/index.ts";
 
-/** Connections to an agent at once; a step that opens more waits for it. */
+/** Maximum number of connections to an agent that are open at once. Further connections are closed. */
 const MAX_CONNECTIONS = 64;
 
 export interface AgentOptions {
@@ -16,15 +16,16 @@ export interface AgentOptions {
 }
 
 /**
- * A socket of its own for a step, behind which is the user's agent: its owner and mode are what the step needs, and the
- * agent's own socket stays as it is. It is named `name` in `directory`.
+ * Listens on a new socket `name` in `directory` and forwards its connections to an agent. The new socket has the owner and mode
+ * that a step needs; the agent's own socket is not changed.
+ * @throws {VarveError} `not-found` if the agent does not accept connections.
  */
 export async function forwardAgent(
   directory: string,
   name: string,
   { socket, mode = 0o600, uid = 0, gid = 0 }: AgentOptions,
 ): Promise<AsyncDisposable & { readonly path: string }> {
-  await probe(socket);
+  await checkAgent(socket);
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const agent = connect({ path: socket, allowHalfOpen: true });
@@ -43,10 +44,10 @@ export async function forwardAgent(
   });
   server.maxConnections = MAX_CONNECTIONS;
   const path = join(directory, name);
-  // The address of a socket has room for 107 bytes; through the descriptor the directory's name does not count.
-  // It stays open as long as the server, which removes its socket by that address.
+  // A socket's address has at most 107 bytes; a path through the descriptor does not include the directory's name.
+  // The descriptor stays open as long as the server, because the server removes its socket by that address.
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  const stop = async (): Promise<void> => {
+  const close = async (): Promise<void> => {
     for (const connection of open) connection.destroy();
     await new Promise((resolve) => server.close(resolve));
     closeSync(fd);
@@ -57,18 +58,20 @@ export async function forwardAgent(
     chownSync(path, uid, gid);
     chmodSync(path, mode & 0o777);
   } catch (error) {
-    await stop();
+    await close();
     throw error;
   }
-  return { path, [Symbol.asyncDispose]: stop };
+  return { path, [Symbol.asyncDispose]: close };
 }
 
-async function probe(socket: string): Promise<void> {
+async function checkAgent(socket: string): Promise<void> {
   const trial = connect({ path: socket });
   try {
     await once(trial, "connect");
   } catch (error) {
-    throw new VarveError("not-found", `Cannot forward the agent at ${socket}: it does not answer`, { cause: error });
+    throw new VarveError("not-found", `Cannot forward the agent at ${socket}: it does not accept connections`, {
+      cause: error,
+    });
   } finally {
     trial.destroy();
   }

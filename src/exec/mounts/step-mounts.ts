@@ -6,34 +6,38 @@ import { Root, showPath } from "../../linux/index.ts";
 import { forwardAgent } from "./agent.ts";
 import type { OciMount } from "../bundle/mounts.ts";
 import type { MountStubs } from "./stubs.ts";
-import { isWithin, resolveTarget } from "./target.ts";
+import { isWithin, resolveTarget, targetError } from "./target.ts";
 import type { RunMount } from "../types.ts";
 
-/** Where a mount comes from, and what kind of mount point it needs. */
+/** The source of a mount, and the kind of mount point that it needs. */
 export interface MountSource {
   readonly target: string;
   readonly kind: "directory" | "file";
-  /** Permissions of the mount point, if it has to be made. */
+  /** Permissions of the mount point, if it has to be created. */
   readonly mode: number;
   readonly mount: Omit<OciMount, "destination">;
 }
 
-/** A secret's place in the memory filesystem of the step's own mount namespace. */
+/** A secret and the name of its file in the tmpfs of the step's mount namespace. */
 export interface SecretFile {
   readonly name: string;
   readonly mount: Extract<RunMount, { kind: "secret" }>;
 }
 
 export interface SourceContext {
-  /** The step's directory, for sockets. */
+  /** The step's directory, in which sockets are created. */
   readonly directory: string;
-  /** Where secrets appear, as the runtime sees it. */
+  /** The directory of secrets, as the runtime sees it. */
   readonly secretDirectory: string;
   readonly secrets: SecretFile[];
   readonly cleanup: AsyncDisposableStack;
 }
 
-/** Prepares what is to be mounted. Throws `not-found` or `invalid-argument` for a source that cannot be. */
+/**
+ * Prepares the source of a mount.
+ * @throws {VarveError} `not-found` for a missing source or agent, `invalid-build` for a subpath that does not exist,
+ * `limit-exceeded` for a secret that is too large.
+ */
 export async function sourceOf(mount: RunMount, context: SourceContext): Promise<MountSource> {
   switch (mount.kind) {
     case "bind":
@@ -93,7 +97,7 @@ function secretSource(
   return bound(mount.target, posix.join(secretDirectory, name), "file", ["rbind", "ro", "nosuid", "nodev", ...noexec]);
 }
 
-/** Writes secrets to `directory`, a memory filesystem that only the step's cage has mounted, as seen from here. */
+/** Writes secrets to `directory`: the path, as seen by this process, of a tmpfs in the step's mount namespace. */
 export async function writeSecrets(directory: string, secrets: readonly SecretFile[]): Promise<void> {
   for (const { name, mount } of secrets) {
     const path = join(directory, name);
@@ -104,8 +108,9 @@ export async function writeSecrets(directory: string, secrets: readonly SecretFi
 }
 
 /**
- * Finds, and where needed makes, the mount points of mounts in the order they are made in. `system` are the places that are
+ * Finds or creates the mount points of mounts, in the order in which they are mounted. `system` are the destinations that are
  * mounted before them.
+ * @throws {VarveError} `invalid-build` for a target that the root filesystem does not allow.
  */
 export function placeMounts(
   root: Root,
@@ -122,10 +127,11 @@ export function placeMounts(
 }
 
 function placeMount(root: Root, source: MountSource, mounted: readonly string[], stubs: MountStubs): string {
-  const { target: wanted, kind, mode } = source;
-  if (wanted.includes("\0") || wanted.length > Limits.path) throw refusal(wanted, "not a path");
-  const target = resolveTarget(root, wanted, (path) => mounted.some((place) => isWithin(path, place)));
-  if (target.path === "/") throw refusal(wanted, "it is the root directory");
+  const { kind, mode } = source;
+  if (source.target.includes("\0") || source.target.length > Limits.path)
+    throw targetError(source.target, "not a path");
+  const target = resolveTarget(root, source.target, (path) => mounted.some((above) => isWithin(path, above)));
+  if (target.path === "/") throw targetError(source.target, "it is the root directory");
   switch (target.state) {
     case "covered":
       break;
@@ -134,13 +140,9 @@ function placeMount(root: Root, source: MountSource, mounted: readonly string[],
       break;
     case "present":
       if (target.directory && kind === "file")
-        throw refusal(wanted, "it is a directory, and a file is to be mounted there");
-      if (!target.directory && kind === "directory") throw refusal(wanted, "it is not a directory");
+        throw targetError(source.target, "it is a directory, and a file is to be mounted there");
+      if (!target.directory && kind === "directory") throw targetError(source.target, "it is not a directory");
       break;
   }
   return target.path;
-}
-
-function refusal(target: string, why: string): VarveError {
-  return new VarveError("invalid-build", `Cannot mount at ${JSON.stringify(target.slice(0, 300))}: ${why}`);
 }

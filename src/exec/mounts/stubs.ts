@@ -21,13 +21,13 @@ interface Stub {
 
 export interface StubOptions {
   readonly kind: "directory" | "file";
-  /** Of the last component; the directories above it get 0755. */
+  /** Mode of the last component. Directories above it get 0755. */
   readonly mode?: number | undefined;
 }
 
 /**
- * Mount points made in a root filesystem for the length of a step. When disposed of, those that are still what was made, and
- * empty, go; the times of the directories that hold them stay as if nothing had been.
+ * Mount points that are created in a root filesystem for one step. Disposal removes those that are still the same inode and
+ * empty. The modification times of their parent directories are preserved.
  */
 export class MountStubs implements Disposable {
   readonly #root: Root;
@@ -37,13 +37,12 @@ export class MountStubs implements Disposable {
     this.#root = root;
   }
 
-  /** Makes `path`, of which everything from `missing` downwards does not exist. Both are absolute and free of links. */
+  /** Creates `missing` and everything below it down to `path`. Both are absolute and contain no symbolic links. */
   make(path: string, missing: string, { kind, mode = 0o755 }: StubOptions): void {
-    for (let here = missing; ; here = posix.join(here, path.slice(here.length).split("/").find(Boolean) ?? "")) {
+    for (const here of pathsDown(missing, path)) {
       const last = here === path;
       const directory = !last || kind === "directory";
       this.#made.push({ path: here, inode: makeEntry(this.#root, here, directory, last ? mode : 0o755) });
-      if (last) return;
     }
   }
 
@@ -54,19 +53,25 @@ export class MountStubs implements Disposable {
 
   #remove(stub: Stub): void {
     try {
-      keepingTimes(this.#root, stub.path, (entry) => removeEmpty(entry, stub.inode));
+      preservingTimes(this.#root, stub.path, (entry) => removeEmpty(entry, stub.inode));
     } catch (error) {
-      // The step has taken its place away, or filled it.
-      if (!KEPT.has(errnoOf(error) ?? "")) throw error;
+      if (!CHANGED_BY_STEP.has(errnoOf(error) ?? "")) throw error;
     }
   }
 }
 
-const KEPT = new Set(["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST", "EBUSY", "ELOOP"]);
+/** Errors of removing a mount point that the step has removed, replaced or filled. */
+const CHANGED_BY_STEP = new Set(["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST", "EBUSY", "ELOOP"]);
 
-/** Makes directories for good, owned by a user of the step: `path` and what is missing above it, as in `MountStubs.make`. */
+/** Returns `first`, each directory below it on the way to `last`, and `last`. */
+function pathsDown(first: string, last: string): string[] {
+  const below = last.slice(first.length).split("/").filter(Boolean);
+  return [first, ...below.map((_, index) => posix.join(first, ...below.slice(0, index + 1)))];
+}
+
+/** Creates `missing` and the directories below it down to `path`, with `owner`. They stay after the step. */
 export function makeDirectories(root: Root, path: string, missing: string, owner: { uid: number; gid: number }): void {
-  for (let here = missing; ; here = posix.join(here, path.slice(here.length).split("/").find(Boolean) ?? "")) {
+  for (const here of pathsDown(missing, path)) {
     using parent = root.openParent(here);
     mkdirSync(parent.entry, 0o755);
     const fd = openSync(parent.entry, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
@@ -76,18 +81,17 @@ export function makeDirectories(root: Root, path: string, missing: string, owner
     } finally {
       closeSync(fd);
     }
-    if (here === path) return;
   }
 }
 
 function makeEntry(root: Root, path: string, directory: boolean, mode: number): bigint {
-  return keepingTimes(root, path, (entry) => {
+  return preservingTimes(root, path, (entry) => {
     if (directory) mkdirSync(entry, mode);
     const create = constants.O_CREAT | constants.O_EXCL;
     const flags = directory ? constants.O_DIRECTORY : create;
     const fd = openSync(entry, constants.O_RDONLY | constants.O_NOFOLLOW | flags, mode);
     try {
-      // The umask of this process is no concern of the image's.
+      // This process's umask must not change the mode.
       fchmodSync(fd, mode);
     } finally {
       closeSync(fd);
@@ -103,8 +107,8 @@ function removeEmpty(entry: Path, inode: bigint): void {
   else if (status.size === 0n) unlinkSync(entry);
 }
 
-/** Does something with an entry, and gives the directory that holds it the modification time back that it had. */
-function keepingTimes<T>(root: Root, path: string, work: (entry: Path) => T): T {
+/** Runs `work` on an entry, then restores the modification time of its parent directory. */
+function preservingTimes<T>(root: Root, path: string, work: (entry: Path) => T): T {
   using parent = root.openParent(path);
   const directory = `${parent.path}/.`;
   const { mtimeNs } = statSync(directory, { bigint: true });

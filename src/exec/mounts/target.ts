@@ -3,21 +3,22 @@ import { posix } from "node:path";
 import { VarveError } from "../../core/index.ts";
 import { joinPath, type Root } from "../../linux/index.ts";
 
-/** As the kernel's own limit on symbolic links in one path. */
+/** The kernel's own limit on symbolic links in one path: path_resolution(7). */
 const MAX_LINKS = 40;
 
-/** Where a mount point is: `path` is absolute inside the root filesystem, and no part of it that exists is a link. */
+/** A resolved mount point. `path` is absolute inside the root filesystem, and no existing part of it is a symbolic link. */
 export type Target =
-  /** It exists. */
+  /** The path exists. */
   | { readonly state: "present"; readonly path: string; readonly directory: boolean }
-  /** Nothing is there, from `missing` (a prefix of `path`, or all of it) downwards. */
+  /** `missing` does not exist. It is a prefix of `path`, or all of it. */
   | { readonly state: "missing"; readonly path: string; readonly missing: string }
-  /** It lies in something that is mounted before it, and is the runtime's to find and to make. */
+  /** The path lies below an earlier mount. The runtime resolves and creates it. */
   | { readonly state: "covered"; readonly path: string };
 
 /**
- * Follows `target` through a root filesystem, links included, as a process inside would. `covered` says which paths other
- * mounts have hidden. Throws `invalid-build` where the way leads through something that is no directory.
+ * Resolves `target` in a root filesystem, following symbolic links as a process inside would. `covered` returns true for paths
+ * below earlier mounts.
+ * @throws {VarveError} `invalid-build` if a parent is not a directory, or for too many symbolic links.
  */
 export function resolveTarget(root: Root, target: string, covered: (path: string) => boolean): Target {
   const pending = posix.join("/", target).split("/").filter(Boolean);
@@ -36,9 +37,9 @@ export function resolveTarget(root: Root, target: string, covered: (path: string
     const missing = found.kind === "missing";
     if (missing && isWithin(rest, here)) return { state: "missing", path: rest, missing: here };
     if (missing || found.kind === "link") links += 1;
-    if (links > MAX_LINKS) throw refusal(target, "too many levels of symbolic links");
+    if (links > MAX_LINKS) throw targetError(target, "too many levels of symbolic links");
     if (missing) {
-      // A link has led through what does not exist and up again: as if it did.
+      // The rest leads out of the missing directory by "..": resolve it as if the directory existed.
       done.length = 0;
       pending.splice(0, Infinity, ...rest.split("/"));
       continue;
@@ -49,14 +50,14 @@ export function resolveTarget(root: Root, target: string, covered: (path: string
       continue;
     }
     const last = pending.every((part) => part === "" || part === ".");
-    if (found.kind === "file" && !last) throw refusal(target, `${here} is not a directory`);
+    if (found.kind === "file" && !last) throw targetError(target, `${here} is not a directory`);
     done.push(name);
     if (found.kind === "file") return { state: "present", path: here, directory: false };
   }
   return { state: "present", path: `/${done.join("/")}`, directory: true };
 }
 
-/** True if `path` is `directory` or below it; both absolute and normal. */
+/** True if `path` is `directory` or below it. Both are absolute and normalized. */
 export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`);
 }
@@ -73,6 +74,7 @@ function inspect(root: Root, above: readonly string[], name: string): Entry {
   return { kind: "link", to: readlinkSync(joinPath(directory.path, name), "utf8") };
 }
 
-function refusal(target: string, why: string): VarveError {
-  return new VarveError("invalid-build", `Cannot mount at ${JSON.stringify(target)}: ${why}`);
+/** The error for a mount target that a root filesystem does not allow. */
+export function targetError(target: string, why: string): VarveError {
+  return new VarveError("invalid-build", `Cannot mount at ${JSON.stringify(target.slice(0, 300))}: ${why}`);
 }
