@@ -3,9 +3,11 @@ import { VarveError, formatPlatform, parsePlatform } from "../core/index.ts";
 export const ANNOTATION_KINDS = ["manifest", "index", "manifest-descriptor", "index-descriptor"] as const;
 export type AnnotationKind = (typeof ANNOTATION_KINDS)[number];
 
+/** An annotation that the user requested. */
 export interface AnnotationEntry {
+  /** Where it is written: into a manifest or index, or into the descriptor of one. */
   readonly kind: AnnotationKind;
-  /** Only for this platform, `linux/amd64`; all if absent. */
+  /** The platform that it is for, for example `linux/amd64`; all if undefined. */
   readonly platform: string | undefined;
   readonly key: string;
   readonly value: string;
@@ -14,7 +16,10 @@ export type Annotations = readonly AnnotationEntry[];
 
 const KEY = /^annotation(?:-([a-z-]+))?(?:\[([A-Za-z0-9_/-]+)\])?\.(.+)$/s;
 
-/** The attributes `annotation[-TYPE][[PLATFORM]].KEY`, in BuildKit's syntax. */
+/**
+ * Parses the attributes `annotation[-TYPE][[PLATFORM]].KEY`: BuildKit's syntax.
+ * @throws {VarveError} `invalid-argument` for an unknown type or platform.
+ */
 export function parseAnnotations(attrs: Readonly<Record<string, string>>): Annotations {
   return Object.entries(attrs).flatMap(([name, value]) => {
     if (!name.startsWith("annotation")) return [];
@@ -34,8 +39,11 @@ export function parseAnnotations(attrs: Readonly<Record<string, string>>): Annot
 }
 
 /**
- * An annotation as `docker buildx build --annotation` takes it, as exporter attributes: the key may begin with the kinds it is
- * for, `manifest,index[linux/amd64]:KEY`.
+ * Converts an annotation of `docker buildx build --annotation` to exporter attributes. The key may begin with the kinds that the
+ * annotation is for, as in `manifest,index[linux/amd64]:KEY`.
+ *
+ * @example
+ * annotationAttributes("index:org.example.team", "build"); // [["annotation-index.org.example.team", "build"]]
  */
 export function annotationAttributes(text: string, value: string): [name: string, value: string][] {
   const [, kinds = "manifest", key = text] =
@@ -45,7 +53,7 @@ export function annotationAttributes(text: string, value: string): [name: string
   return known ? all.map((kind) => [`annotation-${kind}.${key}`, value]) : [[`annotation.${text}`, value]];
 }
 
-/** Annotations of one kind for one platform: the unqualified ones, then those for the platform. */
+/** Returns the annotations of one kind for one platform: first those for all platforms, then those for this one. */
 export function annotationsFor(
   all: Annotations,
   kind: AnnotationKind,
@@ -59,7 +67,11 @@ export function annotationsFor(
   return Object.fromEntries([...general, ...special].map((entry) => [entry.key, entry.value]));
 }
 
-/** What an export cannot honour: index annotations without an index, Docker types where they have no place, other platforms. */
+/**
+ * Checks that an export can write all annotations.
+ * @throws {VarveError} `invalid-argument` for index annotations without an index, for annotations that Docker's media types do
+ * not support, and for platforms that are not exported.
+ */
 export function checkAnnotations(
   all: Annotations,
   { platforms, index, oci }: { readonly platforms: readonly string[]; readonly index: boolean; readonly oci: boolean },

@@ -4,16 +4,22 @@ import { type ArchiveFormat, writeArchive, writeLayout } from "../image/index.ts
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import { makeDestDirectory, writeDest, writingTo } from "./write-output.ts";
-import { namesOf } from "./image.ts";
+import { imageNames } from "./image.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
 
 export interface ArchiveTarget {
   readonly attrs: ImageAttributes;
-  /** A file, `-` for standard output, or with `tar=false` a directory. */
+  /** A file, `-` for standard output, or a directory with `tar=false`. */
   readonly dest: string | undefined;
 }
 
-/** Writes the image as an archive that `docker load` and other tools read, or as an OCI layout directory. */
+/**
+ * Writes the image as an OCI or Docker archive, or as an OCI layout directory with the attribute `tar=false`.
+ *
+ * @throws {VarveError} `invalid-argument` without a destination, or for a Docker archive of several platforms; `storage`.
+ * @example
+ * await exportArchive("oci", source, { attrs: parseImageAttributes({}), dest: "app.tar" }, deps);
+ */
 export async function exportArchive(
   format: ArchiveFormat,
   source: ExportSource,
@@ -31,7 +37,7 @@ export async function exportArchive(
     throw new VarveError("invalid-argument", `Cannot export: output type ${format} needs dest=PATH`);
   const image = await assembleImage(source, attrs, deps);
   await fetchLayers(image.layers, deps);
-  const names = namesOf(source, attrs, image.descriptor).map(formatReference);
+  const names = imageNames(source, attrs, image.descriptor).map(formatReference);
   const created = source.epoch ?? Math.floor(Date.now() / 1000);
   const options = {
     format,

@@ -24,11 +24,11 @@ import type { ImageAttributes } from "./attributes.ts";
 import { rewriteLayers } from "./rewrite.ts";
 import type { ExportDeps, ExportPlatform, ExportSource } from "./types.ts";
 
-/** An image whose manifests and configs are in the content store, linked to their layers. */
+/** An image whose manifests and configs are in the content store and refer to their layers. */
 export interface AssembledImage {
   readonly descriptor: Descriptor;
   readonly configDigest: Digest | undefined;
-  /** Every layer of every platform, lowest first; not all need be in the content store. */
+  /** All layers of all platforms, lowest first. Some may not be in the content store yet. */
   readonly layers: readonly LayerBlob[];
 }
 
@@ -38,7 +38,7 @@ interface AssembledManifest {
   readonly layers: readonly LayerBlob[];
 }
 
-/** Makes layers, configs, manifests and, for several platforms, an index of a build's results. */
+/** Makes the layers, configs and manifests of a build's result, and an index for several platforms. */
 export async function assembleImage(
   source: ExportSource,
   attrs: ImageAttributes,
@@ -70,7 +70,7 @@ export async function assembleImage(
   return { descriptor, configDigest: undefined, layers };
 }
 
-/** Has every layer's bytes in the content store. */
+/** Fetches the bytes of all layers into the content store. */
 export async function fetchLayers(layers: readonly LayerBlob[], deps: ExportDeps): Promise<void> {
   await Promise.all(layers.map((layer) => deps.records.fetch(layer, deps.hold)));
 }
@@ -154,11 +154,11 @@ async function makeConfig(
     base,
     inlineCache,
   });
-  if (unaccounted) deps.warn("the image's history speaks of layers that do not exist");
+  if (unaccounted) deps.warn("the image's history has entries for layers that do not exist");
   return encodeImageConfig(config);
 }
 
-/** The attribute wins; an empty one means none. */
+/** Returns the attribute's epoch, else the build's. An empty attribute means no epoch. */
 function epochOf(source: ExportSource, { epoch }: ImageAttributes): number | undefined {
   switch (epoch.kind) {
     case "unset":
@@ -180,8 +180,8 @@ async function store(bytes: Uint8Array, mediaType: string, { content, hold }: Ex
 const INTERNAL: ReadonlySet<string> = new Set([Annotation.uncompressed, Annotation.createdAt, Annotation.description]);
 
 /**
- * A layer as a manifest names it: of a type that may be distributed, internal annotations left out, and all of them where
- * Docker's types are used.
+ * Returns a layer's descriptor for a manifest: with a distributable media type and without internal annotations. A descriptor
+ * of Docker's types has no annotations.
  */
 function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor {
   const { annotations = {}, mediaType, digest, size } = descriptor;

@@ -1,7 +1,7 @@
 import { type LayerCompression, VarveError, parseGoBool } from "../core/index.ts";
 import { type Annotations, parseAnnotations } from "./annotations.ts";
 
-/** The attributes of the image, oci and docker exporters, read: BuildKit's names, defaults and errors. */
+/** The parsed attributes of the image, oci and docker exporters, with BuildKit's names and defaults. */
 export interface ImageAttributes {
   readonly names: readonly string[] | "from-result";
   readonly push: boolean;
@@ -18,12 +18,12 @@ export interface ImageAttributes {
   readonly rewriteTimestamp: boolean;
   readonly epoch: Epoch;
   readonly tar: boolean;
-  /** `registry.insecure`: any certificate, and plain HTTP if that is all the registry speaks. */
+  /** `registry.insecure`: accept any certificate, and plain HTTP if the registry does not support TLS. */
   readonly insecure: boolean;
   readonly annotations: Annotations;
 }
 
-/** `unset` leaves the epoch to the build's; `none` is an explicit empty value. Seconds since 1970. */
+/** `unset` means the build's epoch; `none` is an explicit empty value. Seconds since 1970. */
 export type Epoch =
   | { readonly kind: "unset" }
   | { readonly kind: "none" }
@@ -31,7 +31,10 @@ export type Epoch =
 
 export type Attributes = Readonly<Record<string, string>>;
 
-/** A boolean as Go's ParseBool reads it; an empty value is true where `emptyIsTrue` says so. */
+/**
+ * Parses a boolean as Go's `ParseBool` does. With `emptyIsTrue`, an empty value is true.
+ * @throws {VarveError} `invalid-argument` for another value.
+ */
 export function booleanAttribute(attrs: Attributes, key: string, fallback: boolean, emptyIsTrue = true): boolean {
   const value = Object.hasOwn(attrs, key) ? attrs[key] : undefined;
   if (value === undefined) return fallback;
@@ -43,7 +46,10 @@ export function booleanAttribute(attrs: Attributes, key: string, fallback: boole
   );
 }
 
-/** Seconds since 1970, from an attribute or a build argument. */
+/**
+ * Parses an attribute or build argument in seconds since 1970.
+ * @throws {VarveError} `invalid-argument` for another value.
+ */
 export function parseEpoch(value: string | undefined): Epoch {
   if (value === undefined) return { kind: "unset" };
   if (value === "") return { kind: "none" };
@@ -73,7 +79,10 @@ function levelOf(attrs: Attributes, compression: LayerCompression): number | und
   );
 }
 
-/** Reads the attributes; throws `invalid-argument` for a value that is wrong. Unknown attributes are ignored, as BuildKit does. */
+/**
+ * Parses attributes such as `{ name: "app:1", push: "true" }`. Unknown attributes are ignored, as in BuildKit.
+ * @throws {VarveError} `invalid-argument` for a wrong value, or for attributes that conflict.
+ */
 export function parseImageAttributes(attrs: Attributes): ImageAttributes {
   const compression = compressionOf(attrs);
   const name = attrs["name"] ?? "";

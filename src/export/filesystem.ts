@@ -6,15 +6,22 @@ import { type TarEntry, type TarInput, extractArchive, packTree, readTar, writeT
 import { byteStringOf, pathOfByteString } from "../linux/index.ts";
 import { type Attributes, booleanAttribute, parseEpoch } from "./attributes.ts";
 import type { ExportDeps, ExportPlatform, ExportSource } from "./types.ts";
+import { tarInputOf } from "./tar-input.ts";
 import { makeDestDirectory, writeDest, writingTo } from "./write-output.ts";
 
 export interface FilesystemTarget {
   readonly attrs: Attributes;
-  /** A directory, or for a tar a file; `-` is standard output. */
+  /** A directory for `exportLocal`; a file for `exportTar`, where `-` is standard output. */
   readonly dest: string;
 }
 
-/** Copies the result's files into a directory; those of several platforms into a folder each. */
+/**
+ * Writes the result's files into a directory; with several platforms, into one folder per platform (`linux_amd64`).
+ *
+ * @throws {VarveError} `invalid-argument` for a wrong attribute or two platforms that write the same path; `storage`.
+ * @example
+ * await exportLocal(source, { attrs: { mode: "delete" }, dest: "out" }, deps);
+ */
 export async function exportLocal(
   source: ExportSource,
   { attrs, dest }: FilesystemTarget,
@@ -30,7 +37,7 @@ export async function exportLocal(
       const folder = split ? join(dest, platformFolder(platform.platform)) : dest;
       await makeDestDirectory(folder);
       const prefix = split ? `${platformFolder(platform.platform)}/` : "";
-      const files = noted(packed(platform, source, attrs, deps), (entry) => written.add(entry, prefix));
+      const files = observed(packed(platform, source, attrs, deps), (entry) => written.add(entry, prefix));
       const unpack = { chown: false, signal: deps.hold.signal };
       await writingTo(folder, () => extractArchive({ bytes: files }, folder, unpack));
     }
@@ -38,9 +45,9 @@ export async function exportLocal(
   });
 }
 
-/** What was written so far: where platforms share a folder, none may write over what another has. */
+/** The paths written so far. If platforms share a folder, none may overwrite a path of another. */
 class WrittenPaths {
-  /** Paths of entries and of the folders above them; a directory's ends in "/". */
+  /** Paths of entries and of the folders above them. Those of directories end in "/". */
   readonly kept = new Set<string>();
 
   add({ path, type }: TarEntry, prefix: string): void {
@@ -52,7 +59,13 @@ class WrittenPaths {
   }
 }
 
-/** Writes the result's files as one tar. */
+/**
+ * Writes the result's files as one tar.
+ *
+ * @throws {VarveError} `invalid-argument` for a wrong attribute or two platforms that write the same path; `storage`.
+ * @example
+ * await exportTar(source, { attrs: {}, dest: "files.tar" }, deps);
+ */
 export async function exportTar(
   source: ExportSource,
   { attrs, dest }: FilesystemTarget,
@@ -75,23 +88,13 @@ async function* entriesOf(
     for await (const entry of readTar(packed(platform, source, attrs, deps), { what: "the exported tree" })) {
       if (entry.type === "directory" && written.kept.has(`${prefix}${entry.path}/`)) continue;
       written.add(entry, prefix);
-      yield inputOf(entry, prefix);
+      const linkPath = entry.type === "hardlink" ? `${prefix}${entry.linkPath}` : entry.linkPath;
+      yield tarInputOf(entry, { path: `${prefix}${entry.path}`, linkPath });
     }
   }
 }
 
-function inputOf(entry: TarEntry, prefix: string): TarInput {
-  const { body, rawPath: _raw, size, ...header } = entry;
-  const linkPath = entry.type === "hardlink" ? `${prefix}${entry.linkPath}` : entry.linkPath;
-  return {
-    ...header,
-    path: `${prefix}${entry.path}`,
-    linkPath,
-    ...(entry.type === "file" ? { body: { size, bytes: body } } : {}),
-  };
-}
-
-/** A platform's tree as a tar: user attributes too, and every time set to the epoch if there is one. */
+/** Packs a platform's tree as a tar, with extended attributes `user.*`. If there is an epoch, all times are set to it. */
 async function* packed(
   platform: ExportPlatform,
   source: ExportSource,
@@ -105,18 +108,18 @@ async function* packed(
   yield* packTree(view.path, { xattrs: "user", signal: deps.hold.signal, mtime });
 }
 
-/** Passes a tar on, telling of each entry first. */
-async function* noted(tar: Bytes, onEntry: (entry: TarEntry) => void): AsyncGenerator<Uint8Array> {
+/** Passes a tar through and calls `onEntry` before each entry. */
+async function* observed(tar: Bytes, onEntry: (entry: TarEntry) => void): AsyncGenerator<Uint8Array> {
   async function* entries(): AsyncGenerator<TarInput> {
     for await (const entry of readTar(tar, { what: "the exported tree" })) {
       onEntry(entry);
-      yield inputOf(entry, "");
+      yield tarInputOf(entry, {});
     }
   }
   yield* writeTar(entries());
 }
 
-/** `linux_amd64`. */
+/** Returns for example `linux_amd64`. */
 function platformFolder(platform: Platform): string {
   return formatPlatform(platform).replaceAll("/", "_");
 }

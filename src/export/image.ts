@@ -13,12 +13,11 @@ import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
 
-/** The names an image gets: those of the attributes, else the build's; dangling and canonical names as asked for. */
-export function namesOf(source: ExportSource, attrs: ImageAttributes, descriptor: Descriptor): Reference[] {
-  const given =
-    attrs.names === "from-result" || attrs.names.length === 0 ? [...source.names] : attrs.names.map(parseReference);
-  if (attrs.pushByDigest) return given;
-  const names = given.map(withDefaultTag);
+/** Returns the image's names: those of the attributes, else the build's, and canonical and dangling names if requested. */
+export function imageNames(source: ExportSource, attrs: ImageAttributes, descriptor: Descriptor): Reference[] {
+  const requested = requestedNames(source, attrs);
+  if (attrs.pushByDigest) return requested;
+  const names = requested.map(withDefaultTag);
   const canonical = attrs.nameCanonical
     ? names.map(({ registry, repository }) => ({ registry, repository, digest: descriptor.digest }))
     : [];
@@ -27,7 +26,17 @@ export function namesOf(source: ExportSource, attrs: ImageAttributes, descriptor
   return [...names, ...canonical, ...dangling];
 }
 
-/** Keeps the image in the store under its names, and pushes it where that is asked for. */
+function requestedNames(source: ExportSource, { names }: ImageAttributes): Reference[] {
+  return names === "from-result" || names.length === 0 ? [...source.names] : names.map(parseReference);
+}
+
+/**
+ * Writes the image to the store under its names, and pushes it if the attribute `push` is set.
+ *
+ * @throws {VarveError} `invalid-argument` for names and annotations that do not fit; `storage`; the errors of a push.
+ * @example
+ * const { descriptor, names } = await exportImage(source, parseImageAttributes({ name: "app:1", push: "true" }), deps);
+ */
 export async function exportImage(
   source: ExportSource,
   attrs: ImageAttributes,
@@ -35,7 +44,7 @@ export async function exportImage(
 ): Promise<ExportedImage> {
   checkPushByDigest(source, attrs);
   const image = await assembleImage(source, attrs, deps);
-  const names = namesOf(source, attrs, image.descriptor);
+  const names = imageNames(source, attrs, image.descriptor);
   if (attrs.store && !attrs.pushByDigest) {
     await fetchLayers(image.layers, deps);
     for (const name of names) {
@@ -54,10 +63,9 @@ export async function exportImage(
   return { descriptor: image.descriptor, configDigest: image.configDigest, names: names.map(formatReference) };
 }
 
-function checkPushByDigest(source: ExportSource, { pushByDigest, names }: ImageAttributes): void {
-  if (!pushByDigest) return;
-  const all = names === "from-result" || names.length === 0 ? source.names : names.map(parseReference);
-  const tagged = all.find((name) => name.tag !== undefined);
+function checkPushByDigest(source: ExportSource, attrs: ImageAttributes): void {
+  if (!attrs.pushByDigest) return;
+  const tagged = requestedNames(source, attrs).find((name) => name.tag !== undefined);
   if (tagged !== undefined)
     throw new VarveError(
       "invalid-argument",
@@ -83,13 +91,13 @@ async function pushImage(
       lazy: (descriptor, offset) => lazyLayer(descriptor, offset, { sources, deps }),
       mountFrom: (descriptor, host) =>
         (sources.get(descriptor.digest)?.sources ?? [])
-          .filter((at) => at.startsWith(`${host}/`))
-          .map((at) => at.slice(host.length + 1)),
+          .filter((repository) => repository.startsWith(`${host}/`))
+          .map((repository) => repository.slice(host.length + 1)),
     });
   });
 }
 
-/** A layer that was never pulled and that the target lacks: fetched into the store, then read from there. */
+/** Reads a layer that was not pulled yet and that the target lacks: fetches it into the store first. */
 async function* lazyLayer(
   descriptor: Descriptor,
   offset: number,

@@ -1,21 +1,22 @@
 import { Annotation, type Digest, type LayerCompression, isVarveError } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
-import { type TarEntry, type TarInput, createLayer, readTar, writeTar } from "../layer/index.ts";
+import { type TarInput, createLayer, readTar, writeTar } from "../layer/index.ts";
 import { type LayerBlob, archiveOf } from "../record/index.ts";
+import { tarInputOf } from "./tar-input.ts";
 import type { ExportDeps } from "./types.ts";
 
 export interface RewriteOptions {
   /** Seconds since 1970. */
   readonly epoch: number;
-  /** diffIDs of the base image: its layers, from the bottom until the first that differs, stay as they are. */
+  /** The base image's diffIDs. Its layers are not rewritten: all from the bottom up to the first that differs. */
   readonly base: readonly Digest[];
   readonly compression: LayerCompression;
   readonly level: number | undefined;
 }
 
 /**
- * Rewrites layers so that no entry is younger than the epoch. A layer that cannot be rewritten is kept, with a warning; one
- * that cannot be had is an error.
+ * Rewrites layers so that no entry is newer than the epoch. A layer that cannot be parsed is kept, with a warning. A layer that
+ * cannot be fetched is an error.
  */
 export async function rewriteLayers(
   layers: readonly LayerBlob[],
@@ -28,7 +29,7 @@ export async function rewriteLayers(
   return [...layers.slice(0, first), ...rewritten];
 }
 
-/** Whether a layer is that of the diffID, now or before it was converted. */
+/** True if a layer has the diffID, or had it before it was converted to another compression. */
 function isLayer(layer: LayerBlob, diffId: Digest | undefined, { records }: ExportDeps): boolean {
   return diffId !== undefined && (layer.diffId === diffId || records.get(layer.record)?.blob?.diffId === diffId);
 }
@@ -69,13 +70,9 @@ async function rewriteLayer(layer: LayerBlob, options: RewriteOptions, deps: Exp
   };
 }
 
-/** The entries of a tar with later times set to the epoch; whiteouts are of 1970 and stay so. */
+/** Yields the entries of a tar, with times after the epoch set to the epoch. */
 async function* clamped(tar: Bytes, epoch: number): AsyncGenerator<TarInput> {
   const latest = BigInt(epoch) * 1_000_000_000n;
   for await (const entry of readTar(tar, { what: "a layer" }))
-    yield inputOf(entry, entry.mtime > latest ? latest : entry.mtime);
-}
-
-function inputOf({ body, rawPath: _raw, size, ...header }: TarEntry, mtime: bigint): TarInput {
-  return { ...header, mtime, ...(header.type === "file" ? { body: { size, bytes: body } } : {}) };
+    yield tarInputOf(entry, { mtime: entry.mtime > latest ? latest : entry.mtime });
 }

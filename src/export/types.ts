@@ -8,46 +8,49 @@ import type { OnTransfer, Registry } from "../registry/index.ts";
 export interface ExportPlatform {
   readonly platform: Platform;
   readonly record: RecordId;
-  /** An image config as JSON; without one the image gets a plain one. */
+  /** An image config as JSON. Defaults to a config with only the platform. */
   readonly config?: Uint8Array | undefined;
-  /** The config of the image it was built on: its layers and its part of the history keep their times. */
+  /** The base image's config as JSON. Its layers and its part of the history keep their times. */
   readonly base?: Uint8Array | undefined;
 }
 
+/** The result of a build: what an exporter exports. */
 export interface ExportSource {
-  /** At least one. */
+  /** Contains at least one element. */
   readonly platforms: readonly ExportPlatform[];
-  /** Several platforms were asked for: an index, a folder for each. */
+  /** True if several platforms were requested: the output is then an index, or one folder per platform. */
   readonly multi: boolean;
-  /** Names the build was given, with tags. */
+  /** The names that the build was given, with tags. */
   readonly names: readonly Reference[];
-  /** Seconds since 1970. */
+  /** The build's SOURCE_DATE_EPOCH, in seconds since 1970. */
   readonly epoch: number | undefined;
 }
 
-/** What exporters work with. */
+/** The stores and callbacks that exporters use. */
 export interface ExportDeps {
   readonly content: ContentStore;
   readonly records: Records;
   readonly images: ImageStore;
-  /** Opened when something has to go to a registry. */
+  /** Called only when something is pushed. */
   readonly registry: () => Promise<Registry>;
+  /** Keeps what the export makes until the caller has stored the result. */
   readonly hold: Hold;
-  /** Times a part of the work, which shows as one line of progress. */
+  /** Runs and times a part of the work. Progress displays show it as one line. */
   readonly part: <T>(id: string, work: () => Promise<T>) => Promise<T>;
   readonly warn: (message: string) => void;
   readonly onTransfer: OnTransfer;
-  /** The cache to be written into the config of a platform's image; given where one is wanted. */
+  /** Returns the cache to write into the config of a platform's image. Absent if no inline cache was requested. */
   readonly inlineCache?: InlineCache | undefined;
 }
 
-/** `platform` is the index of the source's platform. Undefined if there is nothing to write. */
+/** `platform` is an index into the source's platforms. Returns undefined if there is nothing to write. */
 export type InlineCache = (platform: number, layers: readonly LayerBlob[]) => Promise<Uint8Array | undefined>;
 
+/** The image that an exporter has written. */
 export interface ExportedImage {
-  /** Of the index, or of the only manifest. */
+  /** Descriptor of the index, or of the only manifest. */
   readonly descriptor: Descriptor;
-  /** Only where there is one manifest. */
+  /** Undefined for an index. */
   readonly configDigest: Digest | undefined;
   readonly names: readonly string[];
 }

@@ -1,10 +1,13 @@
 import { lstat } from "node:fs/promises";
-import { VarveError, toVarveError } from "../core/index.ts";
+import { VarveError, isVarveError, toVarveError } from "../core/index.ts";
 import { damagedBlobOf } from "../content/index.ts";
 import { type Bytes, writeOutput } from "../io/index.ts";
 import { makeDirectories } from "../linux/index.ts";
 
-/** Does what writes to `dest`. Throws `storage` where the system refuses. */
+/**
+ * Runs work that writes to `dest`.
+ * @throws {VarveError} `storage` for an error of the system.
+ */
 export async function writingTo<T>(dest: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -13,13 +16,20 @@ export async function writingTo<T>(dest: string, work: () => Promise<T>): Promis
   }
 }
 
-/** Makes a directory that a user names, and what is missing above it. Throws `storage`. */
+/**
+ * Makes a directory that a user names, and missing directories above it.
+ * @throws {VarveError} `storage` for an error of the system.
+ */
 export async function makeDestDirectory(dest: string): Promise<void> {
   await writingTo(dest, async () => makeDirectories(dest));
 }
 
 /**
- * Writes bytes or text to a path that a user names, or with `-` to standard output; see `writeOutput` of io. Throws `storage`.
+ * Writes bytes or text to a path that a user names, or to standard output if `dest` is `-`. A regular file is replaced as a
+ * whole; devices, pipes, sockets and links are written through (see `writeOutput` in `io/`).
+ * @throws {VarveError} `storage` for an error of the system; else what `data` throws.
+ * @example
+ * await writeDest("image.tar", archive, { signal });
  */
 export async function writeDest(
   dest: string,
@@ -29,23 +39,24 @@ export async function writeDest(
   try {
     await writingTo(dest, () => writeOutput(dest === "-" ? "/dev/stdout" : dest, data, { signal }));
   } catch (error) {
-    throw damagedBlobOf(error) === undefined || (await isReplaced(dest)) ? error : final(error as VarveError);
+    if (!isVarveError(error) || damagedBlobOf(error) === undefined || (await isReplaced(dest))) throw error;
+    throw partialOutputError(error);
   }
 }
 
-/** Whether a failed write leaves a path as it was. What is written through has got some of the bytes. */
+/** True if a failed write leaves `dest` unchanged. Output that is written through has received some of the bytes. */
 async function isReplaced(dest: string): Promise<boolean> {
   if (dest === "-") return false;
   const found = await lstat(dest).catch(() => undefined);
   return found === undefined || found.isFile();
 }
 
-/** The error without what says that it is worth doing the same again. */
-function final(error: VarveError): VarveError {
+/** Returns the error without the detail `damaged`, for which callers retry. */
+function partialOutputError(error: VarveError): VarveError {
   const { damaged: _damaged, ...details } = error.details;
   return new VarveError(error.code, error.message, {
     details,
     cause: error,
-    hint: "What was written is not whole: write it again, to a file.",
+    hint: "The output is incomplete. Run the command again, with a regular file as its output.",
   });
 }
