@@ -117,7 +117,7 @@ const graphs: ReadonlyMap<string, State> = new Map([
 
 const recordOf = (digest: string, output: number): Digest => digestOf(`${digest}@${output}`);
 
-test("every op that BuildKit was seen to cache has the same key here", async (t) => {
+test("every op in BuildKit's recorded caches has the same key here", async (t) => {
   assert.equal(vectors.ops.length, graphs.size);
   for (const vector of vectors.ops) {
     await t.test(vector.name, () => {
@@ -132,12 +132,12 @@ test("every op that BuildKit was seen to cache has the same key here", async (t)
   }
 });
 
-test("selectors are those seen", () => {
+test("selectors equal BuildKit's recorded ones", () => {
   assert.ok(vectors.selectors.length > 0);
   for (const { paths, selector } of vectors.selectors) assert.equal(selectorDigest(paths), selector);
 });
 
-test("sources have the keys seen", () => {
+test("sources have BuildKit's recorded keys", () => {
   const [manifest, layers, file] = vectors.sources;
   assert.ok(manifest !== undefined && layers !== undefined && file !== undefined);
   const resolved = "sha256:b315d25bfebd81a7ba7ba403cc707e08e13d99a660874a069b20cfc5cde22708";
@@ -164,7 +164,7 @@ test("sources have the keys seen", () => {
   }
 });
 
-test("a difference and its sides are numbered from the inputs there are", () => {
+test("a diff op numbers its inputs without scratch", () => {
   const vertex = diff(base, scratch()).edge?.vertex;
   assert.ok(vertex);
   assert.equal(

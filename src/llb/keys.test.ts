@@ -38,7 +38,7 @@ const opOf = (state: State): ExecOp | FileOp => {
   return op;
 };
 
-test("proxies and addresses do not count, names of hosts do", () => {
+test("proxies and host addresses are not part of the key, host names are", () => {
   const plain = run({});
   const proxyEnv = { httpProxy: "http://p", httpsProxy: "", ftpProxy: "", noProxy: "", allProxy: "" };
   assert.equal(run({ proxyEnv }).digest, plain.digest);
@@ -51,14 +51,14 @@ test("proxies and addresses do not count, names of hosts do", () => {
   assert.notEqual(a.digest, c.digest);
 });
 
-test("a secret's id and place count", () => {
+test("a secret's id and target are part of the key", () => {
   const secret = (id: string, mode = 0o400): Digest => run({ secrets: [{ id, target: "/s", mode }] }).digest;
   assert.notEqual(secret("a"), secret("b"));
   assert.notEqual(secret("a"), secret("a", 0o440));
   assert.notEqual(run({ secrets: [{ id: "a", env: "A" }] }).digest, run({}).digest);
 });
 
-test("of caches only a Dockerfile's default id counts", () => {
+test("only a Dockerfile's default cache id is part of the key", () => {
   const cache = (id: string, sharing: "shared" | "locked" = "shared"): Digest =>
     run({ mounts: [{ type: "cache", target: "/cc", id, sharing }] }).digest;
   assert.equal(cache("mine"), cache("yours"));
@@ -67,7 +67,7 @@ test("of caches only a Dockerfile's default id counts", () => {
   assert.notEqual(cache("ns//cc"), cache("//cc"));
 });
 
-test("a lone root mount is left out of the key, whatever its indexes", () => {
+test("a root mount that is the only mount is not part of the key, whatever its indexes", () => {
   const { op, inputs } = base.run({ args: ["x"] }).root.edge?.vertex ?? assert.fail();
   assert.ok(op.kind === "exec");
   const [root] = op.mounts;
@@ -76,7 +76,7 @@ test("a lone root mount is left out of the key, whatever its indexes", () => {
   assert.equal(cacheMapOf(moved).digest, run({}).digest);
 });
 
-test("the root has a selector of all and no content, a read-only mount of a part has both", () => {
+test("a root mount has no content key; a read-only mount of a part has a selector and a content key", () => {
   const key = run({ mounts: [{ type: "bind", target: "/c", source: context, selector: "sub/", readonly: true }] });
   const [root, mounted] = key.inputs;
   assert.deepEqual(root, { selector: selectorDigest(["/"]), preload: true });
@@ -84,7 +84,7 @@ test("the root has a selector of all and no content, a read-only mount of a part
   assert.deepEqual(mounted?.content, [{ ...wholeTree, path: "/sub", followLinks: true }]);
 });
 
-test("a writable part of a tree has no content key, and asking for one is an error", () => {
+test("a writable part of a tree has no content key, and requiring one is an error", () => {
   const mount = { type: "bind", target: "/c", source: context, selector: "sub" } as const;
   assert.equal(run({ mounts: [mount] }).inputs[1]?.content, undefined);
   assert.deepEqual(run({ mounts: [{ ...mount, noOutput: true }] }).inputs[1]?.content?.length, 1);
@@ -93,7 +93,7 @@ test("a writable part of a tree has no content key, and asking for one is an err
   assert.throws(() => run({ mounts: [{ ...mount, contentCache: "on" }] }), { code: "invalid-argument" });
 });
 
-test("several mounts of one input share its key; the last one decides on content", () => {
+test("several mounts of one input share its key; the last one decides about content", () => {
   const bind = (target: string, selector: string, readonly = true) =>
     ({ type: "bind", target, source: context, selector, readonly }) as const;
   const key = run({ mounts: [bind("/b", "y"), bind("/a", "x"), bind("/c", "x/deep")] });
@@ -105,7 +105,7 @@ test("several mounts of one input share its key; the last one decides on content
   assert.equal(run({ mounts: [bind("/a", "x"), bind("/b", "y", false)] }).inputs[1]?.content, undefined);
 });
 
-test("a platform counts in its normal form", () => {
+test("a key contains the normalised platform", () => {
   const on = (architecture: string, variant?: string): Digest =>
     run({ platform: { os: "linux", architecture, ...(variant === undefined ? {} : { variant }) } }).digest;
   assert.equal(on("arm64", "v8"), on("aarch64"));
@@ -113,7 +113,7 @@ test("a platform counts in its normal form", () => {
   assert.notEqual(on("arm", "v6"), on("arm"));
 });
 
-test("the base name of a source counts in the op, its directory in the input's selector", () => {
+test("the key of a copy contains the base name of its source; the selector contains the directory", () => {
   const copy = (src: string): OpKey => keyOf(base.file(fileActions().copy(context, src, "/x")));
   assert.equal(copy("/a/dir").digest, copy("/b/dir/").digest);
   assert.notEqual(copy("/a/dir").digest, copy("/a/other").digest);
@@ -122,7 +122,7 @@ test("the base name of a source counts in the op, its directory in the input's s
   assert.match(Buffer.from(JSON.stringify(opOf(base.file(fileActions().rm("/"))))).toString(), /"rm"/);
 });
 
-test("selectors are joined in descending order, contents are in ascending order without nested ones", () => {
+test("selectors are joined in descending order; content selectors are ascending, without nested ones", () => {
   const actions = fileActions()
     .copy(context, "/a", "/x", { followSymlink: true })
     .copy(context, "/c", "/x", { followSymlink: true })
@@ -135,7 +135,7 @@ test("selectors are joined in descending order, contents are in ascending order 
   assert.deepEqual(shown, ["/a false true", "/b* true false", "/c false true", "/e* false false"]);
 });
 
-test("an owner by name makes the users of its tree part of the key, unless the tree is changed", () => {
+test("an owner by name adds the users of its tree to the key, unless the tree is changed", () => {
   const owner = parseOwner("nobody:grp");
   const same = keyOf(base.file(fileActions().copy(context, "/a", "/x", { owner })));
   assert.deepEqual(same.inputs[0], { preload: true });
@@ -176,7 +176,7 @@ test("times beyond a number's precision are exact", () => {
   assert.equal(at(1_700_000_000_000_000_001n), digestOf(whole));
 });
 
-test("nothing that is said about a vertex changes its digest or its key", () => {
+test("metadata changes neither the digest nor the key of a vertex", () => {
   const plain = base.run({ args: ["x"] }).root.edge?.vertex ?? assert.fail();
   const said = base.run({ args: ["x"], name: "n", ignoreCache: true, exportCache: false }).root.edge?.vertex;
   assert.equal(said?.digest, plain.digest);
@@ -184,13 +184,13 @@ test("nothing that is said about a vertex changes its digest or its key", () => 
   assert.equal(said?.metadata.description.get("llb.customname"), "n");
 });
 
-test("lists of paths lose repetitions and nested paths", () => {
+test("dedupePaths removes duplicates and nested paths", () => {
   assert.deepEqual(dedupePaths(["/b", "/a", "/a/x", "/ab", "/b"]), ["/a", "/ab", "/b"]);
   assert.deepEqual(dedupePaths(["/", "/a"]), ["/"]);
   assert.deepEqual(dedupePaths(["/a"]), ["/a"]);
 });
 
-test("sources that mean the same have the same key", () => {
+test("equivalent sources have the same key", () => {
   const a: Digest = `sha256:${"a".repeat(64)}`;
   assert.equal(
     imageManifestKey(a, { os: "linux", architecture: "arm64", variant: "v8" }),
@@ -207,7 +207,7 @@ test("sources that mean the same have the same key", () => {
   );
 });
 
-test("a local source is of one session and never stored", () => {
+test("the key of a local source is a session key", () => {
   const key = localKey("context", { sessionId: "s" });
   const json = '{"SessionID":"s","IncludePatterns":null,"ExcludePatterns":null,"FollowPaths":null}';
   assert.equal(key, `session:context:${digestOf(json)}`);
@@ -215,7 +215,7 @@ test("a local source is of one session and never stored", () => {
   assert.notEqual(sourceDigest(localKey("context", { sessionId: "t" })), sourceDigest(key));
 });
 
-test("a commit is the same from anywhere, and by any reference unless .git is kept", () => {
+test("a commit has the same key from every remote, and for every reference unless .git is kept", () => {
   const commit = "c".repeat(40);
   assert.equal(gitKey({ commit, ref: "refs/tags/v1" }), commit);
   assert.equal(gitKey({ commit, ref: "refs/tags/v1", keepGitDir: true }), `${commit}.git#refs/tags/v1`);
@@ -226,6 +226,6 @@ test("a commit is the same from anywhere, and by any reference unless .git is ke
   assert.equal(gitKey({ commit, mtime: "checkout" }), commit);
 });
 
-test("a source's key is not to be had from its definition", () => {
+test("a source has no key without resolving it", () => {
   assert.throws(() => keyOf(base), { code: "internal" });
 });

@@ -9,25 +9,27 @@ import {
   type Timestamp,
 } from "../model/file-op.ts";
 import type { Filesystem } from "./filesystem.ts";
-import { Inputs } from "../model/inputs.ts";
+import { InputNumbers } from "./input-numbers.ts";
 import { EMPTY, SKIP_OUTPUT, type Edge, type Vertex } from "../model/op.ts";
 import { metadataOf, type OpOptions } from "./options.ts";
 import { makeVertex } from "../model/vertex.ts";
 
-/** An owner before it is bound to a tree: a number, or a name looked up in the tree that is changed. */
+/** An owner: numbers, or names. Names are looked up in the filesystem that is changed. */
 export interface Owner {
   readonly user?: string | number | undefined;
   readonly group?: string | number | undefined;
 }
 
-interface Common {
+/** Options of all actions that create files. */
+export interface CreateOptions {
   readonly owner?: Owner | undefined;
-  /** Nanoseconds since 1970. */
+  /** Nanoseconds since 1970. Default: see `NO_TIMESTAMP`. */
   readonly timestamp?: Timestamp | undefined;
 }
 
-export interface CopyOptions extends Common {
-  /** Permission bits, or a symbolic change (`u+x`). The source's unless said. */
+/** Options of `FileActions.copy`. The fields are those of BuildKit's `pb.FileActionCopy`; see `CopyAction`. */
+export interface CopyOptions extends CreateOptions {
+  /** Permission bits, or a symbolic change (`u+x`). Default: those of the source. */
   readonly mode?: number | string | undefined;
   readonly followSymlink?: boolean | undefined;
   readonly dirCopyContents?: boolean | undefined;
@@ -41,19 +43,22 @@ export interface CopyOptions extends Common {
   readonly alwaysReplaceExistingDestPaths?: boolean | undefined;
 }
 
-export interface MkdirOptions extends Common {
+/** Options of `FileActions.mkdir`. */
+export interface MkdirOptions extends CreateOptions {
+  /** Create missing parent directories, and accept a directory that exists. */
   readonly makeParents?: boolean | undefined;
 }
 
+/** Options of `FileActions.rm`. */
 export interface RmOptions {
   readonly allowNotFound?: boolean | undefined;
   readonly allowWildcard?: boolean | undefined;
 }
 
-/** What a copy reads from: a state, or the result of other actions of the same op. */
+/** What a copy reads from: a filesystem, or the result of other actions on a filesystem, which become part of the same op. */
 export type CopySource = Filesystem | { readonly actions: FileActions; readonly on: Filesystem };
 
-/** Makes an action's body: `dir` is the state's working directory, `base` the input whose user names count. */
+/** Makes an action's body. `dir` is the working directory; `base` is the number of the input in which user names are looked up. */
 type Body = (dir: string, base: number) => FileActionBody;
 
 interface Step {
@@ -61,7 +66,13 @@ interface Step {
   readonly source?: CopySource | undefined;
 }
 
-/** A row of changes to files, made in order. Immutable: each method returns a longer row. */
+/**
+ * A sequence of changes to files, applied in order by `State.file`. Immutable: each method returns a longer sequence. Relative
+ * paths are relative to the working directory of the state that is changed.
+ *
+ * @example
+ * const changed = state.file(fileActions().mkdir("/app", 0o755).copy(context, "/src", "/app/", { dirCopyContents: true }));
+ */
 export class FileActions {
   readonly previous: FileActions | undefined;
   readonly step: Step | undefined;
@@ -71,6 +82,7 @@ export class FileActions {
     this.step = step;
   }
 
+  /** Copies `src` of another filesystem to `dest`. */
   copy(source: CopySource, src: string, dest: string, options: CopyOptions = {}): FileActions {
     const sourceDir = ("on" in source ? source.on : source).defaults.dir;
     const clean = cleanPath(src);
@@ -78,7 +90,8 @@ export class FileActions {
     return this.#add((dir, base) => copyBody(from, normalizePath(dir, dest, true), options, base), source);
   }
 
-  mkfile(path: string, mode: number, data: Uint8Array | string, options: Common = {}): FileActions {
+  /** Creates a file with permission bits `mode` and content `data`, or replaces it. */
+  mkfile(path: string, mode: number, data: Uint8Array | string, options: CreateOptions = {}): FileActions {
     return this.#add((dir, base) => {
       return {
         kind: "mkfile",
@@ -90,6 +103,7 @@ export class FileActions {
     });
   }
 
+  /** Creates a directory with permission bits `mode`. */
   mkdir(path: string, mode: number, options: MkdirOptions = {}): FileActions {
     return this.#add((dir, base) => {
       return {
@@ -102,13 +116,14 @@ export class FileActions {
     });
   }
 
-  /** A link at `newpath` that says `oldpath`. */
-  symlink(oldpath: string, newpath: string, options: Common = {}): FileActions {
+  /** Creates a symbolic link at `newpath` with the target `oldpath`. */
+  symlink(oldpath: string, newpath: string, options: CreateOptions = {}): FileActions {
     return this.#add((_dir, base) => {
       return { kind: "symlink", oldpath, newpath, ...common(options, base) };
     });
   }
 
+  /** Removes a file or a directory with everything in it. */
   rm(path: string, options: RmOptions = {}): FileActions {
     return this.#add((dir) => {
       return {
@@ -122,16 +137,16 @@ export class FileActions {
 
   #add(body: Body, source?: CopySource): FileActions {
     const previous = this.step === undefined ? undefined : this;
-    return new FileActions(previous, source === undefined ? { body } : { body, source });
+    return new FileActions(previous, { body, source });
   }
 }
 
-/** An empty row of file actions. */
+/** Returns an empty sequence of file actions. */
 export function fileActions(): FileActions {
   return new FileActions();
 }
 
-/** Reads `user`, `user:group`, with names or numbers; `root` is 0. */
+/** Parses `user` or `user:group`, with names or numbers. `root` is 0. */
 export function parseOwner(text: string): Owner {
   const at = text.indexOf(":");
   const part = (name: string): string | number => {
@@ -175,7 +190,7 @@ function copyBody(src: string, dest: string, options: CopyOptions, base: number)
   };
 }
 
-function common(options: Common, base: number): { owner?: Chown | undefined; timestamp: Timestamp } {
+function common(options: CreateOptions, base: number): { owner?: Chown | undefined; timestamp: Timestamp } {
   const timestamp = options.timestamp ?? NO_TIMESTAMP;
   const { owner } = options;
   if (owner === undefined) return { timestamp };
@@ -192,10 +207,11 @@ function common(options: Common, base: number): { owner?: Chown | undefined; tim
   };
 }
 
-interface Placed {
+/** An action with the numbers of its operands. */
+interface PlacedAction {
   readonly step: Step;
   readonly on: Filesystem;
-  /** The input that is the state's own tree, `EMPTY` for scratch. */
+  /** The number of the filesystem that is changed, `EMPTY` for scratch. */
   readonly base: number;
   readonly input: Operand;
   readonly secondary: Operand;
@@ -204,33 +220,38 @@ interface Placed {
 /** An input of the op, or the result of an earlier action. */
 type Operand = { readonly input: number } | { readonly action: number };
 
-class Layout {
-  readonly inputs: Inputs = new Inputs();
-  readonly placed: Placed[] = [];
-  readonly #seen = new Map<FileActions, Map<Filesystem, number>>();
+/** Numbers the actions and the inputs of one file op. */
+class ActionLayout {
+  readonly inputs: InputNumbers = new InputNumbers();
+  readonly placed: PlacedAction[] = [];
+  /** Numbers of the actions that were placed, by the filesystem they change. */
+  readonly #numbers = new Map<FileActions, Map<Filesystem, number>>();
 
-  /** Places a row of actions and what its copies read from; returns the number of the last action. */
+  /** Places a sequence of actions and the actions that its copies read from. Returns the number of the last action. */
   place(actions: FileActions, on: Filesystem): number {
-    const row: FileActions[] = [];
-    for (let at: FileActions | undefined = actions; at !== undefined; at = at.previous) {
-      if (this.#seen.get(at)?.has(on) === true) break;
-      row.push(at);
+    const open: FileActions[] = [];
+    for (let row = actions.previous; row !== undefined; row = row.previous) {
+      if (this.#numbers.get(row)?.has(on) === true) break;
+      open.push(row);
     }
-    for (const each of row.toReversed()) this.#placeOne(each, on);
-    return this.#seen.get(actions)?.get(on) as number;
+    for (const row of open.toReversed()) this.#placeLast(row, on);
+    return this.#placeLast(actions, on);
   }
 
-  /** Places one action whose previous ones are placed. */
-  #placeOne(actions: FileActions, on: Filesystem): void {
+  /** Places the last action of a sequence, whose previous actions are placed. Returns its number. */
+  #placeLast(actions: FileActions, on: Filesystem): number {
+    const placed = this.#numbers.get(actions)?.get(on);
+    if (placed !== undefined) return placed;
     const { step } = actions;
     if (step === undefined) throw new VarveError("invalid-argument", "Cannot change files: there is no action");
-    const previous = actions.previous === undefined ? undefined : this.#seen.get(actions.previous)?.get(on);
+    const previous = actions.previous === undefined ? undefined : this.#numbers.get(actions.previous)?.get(on);
     const base = this.inputs.number(on);
     const input: Operand = previous === undefined ? { input: base } : { action: previous };
     const secondary = this.#source(step.source);
     const index = this.placed.push({ step, on, base, input, secondary }) - 1;
-    const perState = this.#seen.get(actions) ?? new Map<Filesystem, number>();
-    this.#seen.set(actions, perState.set(on, index));
+    const numbers = this.#numbers.get(actions) ?? new Map<Filesystem, number>();
+    this.#numbers.set(actions, numbers.set(on, index));
+    return index;
   }
 
   index(operand: Operand): number {
@@ -244,7 +265,7 @@ class Layout {
   }
 }
 
-/** The trees of a row of actions in the order in which BuildKit's client walks them: from the last action to the first. */
+/** Yields the inputs of a sequence of actions in the order in which BuildKit's client walks them: from the last action to the first. */
 function* treesOf(actions: FileActions | undefined, on: Filesystem): Generator<Edge> {
   if (on.edge !== undefined) yield on.edge;
   for (let row = actions; row !== undefined; row = row.previous) {
@@ -255,9 +276,13 @@ function* treesOf(actions: FileActions | undefined, on: Filesystem): Generator<E
   }
 }
 
-/** The file vertex of a row of actions on a state. It has no platform. */
+/**
+ * Returns the vertex that applies a sequence of actions to a filesystem. File vertices have no platform.
+ *
+ * @throws {VarveError} `invalid-argument` if the sequence is empty.
+ */
 export function fileVertex(state: Filesystem, actions: FileActions, options: OpOptions): Vertex {
-  const layout = new Layout();
+  const layout = new ActionLayout();
   const last = layout.place(actions, state);
   const bound = layout.placed.map(({ step, on, base, input, secondary }, index): FileAction => {
     return {

@@ -4,9 +4,9 @@ import type { HostIp, NetMode, SecurityMode, Ulimit } from "../model/exec-op.ts"
 import type { Edge } from "../model/op.ts";
 import type { OpOptions } from "./options.ts";
 
-/** What later operations of a state inherit. */
+/** The settings that later operations on a state inherit. */
 export interface StateDefaults {
-  /** In the order of their last setting. */
+  /** In the order in which the variables were last set. */
   readonly env: ReadonlyMap<string, string>;
   readonly dir: string;
   readonly user: string;
@@ -16,7 +16,7 @@ export interface StateDefaults {
   readonly cgroupParent: string;
   readonly network: NetMode;
   readonly security: SecurityMode;
-  /** Undefined: the host's. */
+  /** Undefined: the platform of the host. */
   readonly platform: Platform | undefined;
 }
 
@@ -33,19 +33,19 @@ export const initialDefaults: StateDefaults = {
   platform: undefined,
 };
 
-/** A filesystem at some point of a build, and what operations on it inherit. */
+/** A filesystem at some point of a build, and the settings that operations on it inherit. */
 export interface Filesystem {
-  /** Undefined is scratch: an empty filesystem. */
+  /** The output of a vertex; undefined for an empty filesystem (scratch). */
   readonly edge: Edge | undefined;
   readonly defaults: StateDefaults;
 }
 
-/** A directory as seen from the working directory. An absolute one is kept as it is. */
+/** Resolves a directory relative to the working directory. An absolute path is returned unchanged. */
 export function resolveDir({ dir }: StateDefaults, path: string): string {
   return path.startsWith("/") ? path : joinPath(dir || "/", path);
 }
 
-/** The platform an operation on a filesystem is for. */
+/** Returns the platform of an operation on a filesystem. */
 export function platformFor({ platform }: StateDefaults, options: OpOptions): Platform {
   return options.platform ?? platform ?? hostPlatform();
 }

@@ -14,21 +14,21 @@ import {
   type Ulimit,
 } from "../model/exec-op.ts";
 import { type Filesystem, platformFor, resolveDir } from "./filesystem.ts";
-import { Inputs } from "../model/inputs.ts";
+import { InputNumbers } from "./input-numbers.ts";
 import { EMPTY, SKIP_OUTPUT, type Vertex } from "../model/op.ts";
 import { type OpOptions, metadataOf } from "./options.ts";
 import { makeVertex } from "../model/vertex.ts";
 
-/** A mount of `State.run`, apart from secrets and agents. */
+/** A mount of `State.run`. Secrets and SSH agents have options of their own. */
 export type RunMount =
   | {
       readonly type: "bind";
       readonly target: string;
       readonly source: Filesystem;
-      /** Path in the source. */
+      /** Path in the source. Default: the whole source. */
       readonly selector?: string | undefined;
       readonly readonly?: boolean | undefined;
-      /** Writable, but what is written is thrown away. */
+      /** The mount is writable, but what the command writes is discarded. */
       readonly noOutput?: boolean | undefined;
       readonly contentCache?: ContentCache | undefined;
     }
@@ -37,12 +37,12 @@ export type RunMount =
       readonly target: string;
       readonly id: string;
       readonly sharing: CacheSharing;
-      /** What a new cache begins with. */
+      /** The initial content of a new cache. */
       readonly source?: Filesystem | undefined;
       readonly selector?: string | undefined;
       readonly readonly?: boolean | undefined;
     }
-  | { readonly type: "tmpfs"; readonly target: string; /** Bytes. */ readonly size?: number | undefined };
+  | { readonly type: "tmpfs"; readonly target: string; /** In bytes. */ readonly size?: number | undefined };
 
 /** A secret as a file, a variable, or both. */
 export interface RunSecret {
@@ -51,32 +51,34 @@ export interface RunSecret {
   readonly env?: string | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  /** 0400 unless said. */
+  /** Permission bits. Default: 0400. */
   readonly mode?: number | undefined;
   readonly optional?: boolean | undefined;
 }
 
+/** The socket of an SSH agent. */
 export interface RunSsh {
-  /** `default` unless said. */
+  /** Default: `default`. */
   readonly id?: string | undefined;
-  /** `/run/buildkit/ssh_agent.N` unless said. */
+  /** Default: `/run/buildkit/ssh_agent.N`. */
   readonly target?: string | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  /** 0600 unless said. */
+  /** Permission bits. Default: 0600. */
   readonly mode?: number | undefined;
   readonly optional?: boolean | undefined;
 }
 
+/** A command and how it runs. */
 export interface RunOptions extends OpOptions {
   readonly args: readonly string[];
-  /** Added to the state's variables for this command only, in this order. */
+  /** Variables of this command, added to those of the state in this order. */
   readonly env?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined;
   readonly cwd?: string | undefined;
   readonly user?: string | undefined;
   readonly hostname?: string | undefined;
   readonly proxyEnv?: ProxyEnv | undefined;
-  /** Added to the state's. */
+  /** Added to those of the state. */
   readonly extraHosts?: readonly HostIp[] | undefined;
   readonly ulimits?: readonly Ulimit[] | undefined;
   readonly cgroupParent?: string | undefined;
@@ -90,53 +92,57 @@ export interface RunOptions extends OpOptions {
   readonly cdiDevices?: readonly CdiDevice[] | undefined;
 }
 
-/** What a command leaves behind. */
-export interface RanVertex {
+/** The filesystems after a command. */
+export interface RunResult {
   readonly root: Filesystem;
-  /** The mount at a target after the command, and whether the command made it what it is. Throws `invalid-argument` for one that keeps nothing. */
+  /**
+   * Returns the filesystem mounted at `target`, and whether the command may have changed it (`made`).
+   *
+   * @throws {VarveError} `invalid-argument` if there is no such mount, or if what is written to it is discarded.
+   */
   readonly mount: (target: string) => { readonly filesystem: Filesystem; readonly made: boolean };
 }
 
-/** A mount with the state it shows, before inputs are numbered. */
-interface Planned {
+/** A mount with its source, before inputs are numbered. */
+interface PlannedMount {
   readonly mount: RunMount | { readonly type: "root"; readonly target: string; readonly readonly: boolean };
   readonly source: Filesystem | undefined;
 }
 
-function isReadonly({ mount }: Planned): boolean {
+function isReadonly({ mount }: PlannedMount): boolean {
   return mount.type === "tmpfs" ? false : mount.readonly === true;
 }
 
-function hasOutput(planned: Planned): boolean {
+function hasOutput(planned: PlannedMount): boolean {
   const { mount } = planned;
   if (mount.type === "root") return !mount.readonly;
   return mount.type === "bind" && mount.readonly !== true && mount.noOutput !== true;
 }
 
-function planMounts(state: Filesystem, options: RunOptions): Planned[] {
-  const root: Planned = {
+function planMounts(state: Filesystem, options: RunOptions): PlannedMount[] {
+  const root: PlannedMount = {
     mount: { type: "root", target: ROOT_MOUNT, readonly: options.readonlyRoot === true },
     source: state,
   };
-  const others = (options.mounts ?? []).map((mount): Planned => {
+  const others = (options.mounts ?? []).map((mount): PlannedMount => {
     return { mount, source: mount.type === "tmpfs" ? undefined : mount.source };
   });
   return [root, ...others].sort((a, b) => compareBytes(a.mount.target, b.mount.target));
 }
 
-/** Numbers inputs and outputs in the order of the mounts. */
+/** Numbers the inputs and outputs of an exec op in the order of its mounts. */
 class Numbering {
-  readonly inputs: Inputs = new Inputs();
+  readonly inputs: InputNumbers = new InputNumbers();
   #outputs = 0;
 
-  output(planned: Planned): number {
+  output(planned: PlannedMount): number {
     if (!hasOutput(planned)) return SKIP_OUTPUT;
     this.#outputs += 1;
     return this.#outputs - 1;
   }
 }
 
-function mountOf(planned: Planned, numbering: Numbering): Mount {
+function mountOf(planned: PlannedMount, numbering: Numbering): Mount {
   const { mount, source } = planned;
   const base = {
     input: numbering.inputs.number(source),
@@ -222,8 +228,13 @@ function metaOf(state: Filesystem, options: RunOptions, env: readonly string[]):
   };
 }
 
-/** The exec vertex of a command, as BuildKit's client makes it: mounts sorted by target, then secrets, then agents. */
-export function runVertex(state: Filesystem, options: RunOptions): RanVertex {
+/**
+ * Returns the filesystems after a command, as outputs of a new exec vertex. As in BuildKit's client, its mounts are sorted by
+ * target and are followed by secrets and then SSH agents.
+ *
+ * @throws {VarveError} `invalid-argument` if the command has no arguments.
+ */
+export function runVertex(state: Filesystem, options: RunOptions): RunResult {
   const sshTargets = (options.ssh ?? []).map((ssh, index) => ssh.target || `/run/buildkit/ssh_agent.${index}`);
   const planned = planMounts(state, options);
   const numbering = new Numbering();
@@ -247,16 +258,16 @@ export function runVertex(state: Filesystem, options: RunOptions): RanVertex {
     constraints: options.constraints ?? [],
     metadata: metadataOf(options),
   });
-  const mount: RanVertex["mount"] = (target) => mountResult(vertex, planned, mounts, target);
+  const mount: RunResult["mount"] = (target) => mountResult(vertex, planned, mounts, target);
   return { root: mount(ROOT_MOUNT).filesystem, mount };
 }
 
 function mountResult(
   vertex: Vertex,
-  planned: readonly Planned[],
+  planned: readonly PlannedMount[],
   mounts: readonly Mount[],
   target: string,
-): ReturnType<RanVertex["mount"]> {
+): ReturnType<RunResult["mount"]> {
   const index = planned.findIndex(({ mount }) => mount.target === target);
   const found = planned[index];
   const source = found?.source;

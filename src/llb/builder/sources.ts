@@ -3,21 +3,21 @@ import { metadataOf, type OpOptions } from "./options.ts";
 import { State } from "./state.ts";
 import { makeVertex } from "../model/vertex.ts";
 
-/** A source by its identifier and attributes as BuildKit names them. */
+/** Returns the state of a source, with the identifier and the attributes of BuildKit's `pb.SourceOp`. */
 export function source(identifier: string, attrs: ReadonlyMap<string, string>, options: OpOptions = {}): State {
   const platform = options.platform ?? hostPlatform();
-  const specific = /^(docker-image|oci-layout):\/\//.test(identifier);
+  const dependsOnPlatform = /^(docker-image|oci-layout):\/\//.test(identifier);
   const vertex = makeVertex({
     op: { kind: "source", identifier, attrs },
     constraints: options.constraints ?? [],
     metadata: metadataOf(options),
-    ...(specific ? { platform } : {}),
+    platform: dependsOnPlatform ? platform : undefined,
   });
   const state = new State({ vertex, output: 0 });
   return options.platform === undefined ? state : state.with({ platform: options.platform });
 }
 
-/** Attributes that are set: undefined and empty ones are left out. */
+/** Returns the attributes that are set. Undefined and empty values are left out. */
 function attrsOf(entries: Readonly<Record<string, string | undefined>>): Map<string, string> {
   const attrs = new Map<string, string>();
   for (const [key, value] of Object.entries(entries)) if (value !== undefined && value !== "") attrs.set(key, value);
@@ -28,16 +28,23 @@ function list(patterns: readonly string[] | undefined): string | undefined {
   return patterns === undefined || patterns.length === 0 ? undefined : JSON.stringify(patterns);
 }
 
+/** Options of `image`. */
 export interface ImageOptions extends OpOptions {
   readonly resolveMode?: "default" | "pull" | "local" | undefined;
-  /** Fails unless the reference resolves to this. */
+  /** The expected digest. The build fails if the reference resolves to another one. */
   readonly checksum?: Digest | undefined;
-  /** Only so many layers, from the lowest. */
+  /** Number of layers to use, from the lowest. Default: all. */
   readonly layerLimit?: number | undefined;
   readonly recordType?: string | undefined;
 }
 
-/** An image in a registry. */
+/**
+ * Returns the state of an image in a registry. The tag defaults to `latest`.
+ *
+ * @throws {VarveError} `invalid-argument` for a malformed reference.
+ * @example
+ * const { root } = image("alpine:3.22").run({ args: ["/bin/sh", "-c", "apk add curl"] });
+ */
 export function image(reference: string, options: ImageOptions = {}): State {
   const attrs = attrsOf({
     "image.resolvemode": options.resolveMode === "default" ? undefined : options.resolveMode,
@@ -48,13 +55,14 @@ export function image(reference: string, options: ImageOptions = {}): State {
   return source(`docker-image://${formatReference(withDefaultTag(parseReference(reference)))}`, attrs, options);
 }
 
+/** Options of `ociLayout`. */
 export interface OciLayoutOptions extends OpOptions {
   readonly sessionId?: string | undefined;
   readonly storeId?: string | undefined;
   readonly layerLimit?: number | undefined;
 }
 
-/** An image in an OCI layout directory of the client. */
+/** Returns the state of an image in an OCI layout directory of the client. */
 export function ociLayout(reference: string, options: OciLayoutOptions = {}): State {
   const attrs = attrsOf({
     "oci.session": options.sessionId,
@@ -64,9 +72,10 @@ export function ociLayout(reference: string, options: OciLayoutOptions = {}): St
   return source(`oci-layout://${reference}`, attrs, options);
 }
 
+/** Options of `local`. */
 export interface LocalOptions extends OpOptions {
   readonly sessionId?: string | undefined;
-  /** Makes the vertices of two clients differ where neither names a session. */
+  /** Distinguishes the vertices of two clients if there is no `sessionId`. */
   readonly uniqueId?: string | undefined;
   readonly includePatterns?: readonly string[] | undefined;
   readonly excludePatterns?: readonly string[] | undefined;
@@ -89,11 +98,12 @@ export function local(name: string, options: LocalOptions = {}): State {
   return source(`local://${name}`, attrs, options);
 }
 
+/** Options of `git`. */
 export interface GitOptions extends OpOptions {
   readonly ref?: string | undefined;
   readonly subdir?: string | undefined;
   readonly keepGitDir?: boolean | undefined;
-  /** The commit, or the beginning of its hash. */
+  /** The expected commit: its full hash or a prefix. */
   readonly checksum?: string | undefined;
   readonly skipSubmodules?: boolean | undefined;
   readonly mtime?: "checkout" | "commit" | undefined;
@@ -104,7 +114,7 @@ export interface GitOptions extends OpOptions {
   readonly mountSshSock?: string | undefined;
 }
 
-/** A remote as git writes it: a URL, or `user@host:path`. */
+/** A git remote, from a URL or from `user@host:path`. */
 interface GitRemote {
   readonly host: string;
   readonly path: string;
@@ -128,7 +138,7 @@ function gitIdentifier(url: string, remote: GitRemote | undefined, { ref = "", s
   return `${remote.host}${path}#${ref}${subdir === "" ? "" : `:${subdir}`}`;
 }
 
-/** A commit of a git repository. A URL without a scheme is taken as https. */
+/** Returns the state of a commit of a git repository. A URL without a scheme gets `https`. */
 export function git(url: string, options: GitOptions = {}): State {
   const known = parseRemote(url);
   const full = known === undefined && !url.includes("://") ? `https://${url}` : url;
@@ -148,10 +158,11 @@ export function git(url: string, options: GitOptions = {}): State {
   return source(`git://${gitIdentifier(full, remote, options)}`, attrs, options);
 }
 
+/** Options of `http`. */
 export interface HttpOptions extends OpOptions {
   readonly checksum?: Digest | undefined;
   readonly filename?: string | undefined;
-  /** Permission bits; 0600 unless said. */
+  /** Permission bits. Default: 0600. */
   readonly perm?: number | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
@@ -165,7 +176,7 @@ function nonZero(value: number | undefined, base: 8 | 10): string | undefined {
   return base === 8 ? `0${value.toString(8)}` : value.toString();
 }
 
-/** A file to download. */
+/** Returns a state with one file that is downloaded from a URL. */
 export function http(url: string, options: HttpOptions = {}): State {
   const attrs = attrsOf({
     "http.checksum": options.checksum,

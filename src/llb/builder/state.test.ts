@@ -59,7 +59,7 @@ test("mounts are sorted by target and numbered in that order; secrets and agents
   assert.throws(() => ran.mount("/none"), { code: "invalid-argument" });
 });
 
-test("variables keep the order of their last setting, and a command's own do not last", () => {
+test("variables keep the order in which they were last set; those of a command do not persist", () => {
   const state = base.addEnv("A", "1").addEnv("B", "2").addEnv("A", "3");
   const ran = state.run({ args: ["x"], env: { B: "4", C: "5" } });
   assert.deepEqual(op(ran.root, "exec").meta.env, ["A=3", "B=4", "C=5"]);
@@ -72,7 +72,7 @@ test("variables keep the order of their last setting, and a command's own do not
   );
 });
 
-test("a relative directory is joined, and is where relative paths are", () => {
+test("a relative working directory is joined, and relative paths are resolved in it", () => {
   const state = base.cd("/a/b").cd("../c");
   assert.equal(op(state.run({ args: ["x"] }).root, "exec").meta.cwd, "/a/c");
   const actions = fileActions().mkdir("d/", 0o7755).copy(context.cd("/src"), "./f/", "to/.").rm("../e");
@@ -115,7 +115,7 @@ test("file ops have no platform, exec ops and images have one", () => {
   assert.equal(arm.run({ args: ["x"] }).root.edge?.vertex.platform?.architecture, "arm64");
 });
 
-test("scratch adds nothing to a merge, and a difference from scratch is the whole", () => {
+test("scratch adds nothing to a merge, and a diff from scratch is the upper state", () => {
   assert.equal(merge([scratch(), scratch()]).edge, undefined);
   assert.equal(merge([scratch(), base]).edge, base.edge);
   assert.equal(diff(scratch(), base).edge, base.edge);
@@ -152,7 +152,7 @@ test("sources have the identifiers and attributes of BuildKit's client", () => {
   ]);
 });
 
-test("a repository is known by host and path, however it is reached", () => {
+test("a repository is identified by host and path, whatever the protocol", () => {
   const id = (url: string, ref = ""): string => op(git(url, { ref }), "source").identifier;
   assert.equal(id("https://github.com/moby/buildkit.git"), "git://github.com/moby/buildkit.git");
   assert.equal(id("github.com/moby/buildkit.git", "v1"), "git://github.com/moby/buildkit.git#v1");

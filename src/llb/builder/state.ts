@@ -7,11 +7,13 @@ import { runVertex, type RunOptions } from "./run.ts";
 import { makeVertex } from "../model/vertex.ts";
 
 /**
- * A filesystem at some point of a build, and what the next command runs with. Immutable: every operation returns a new
- * state. Vertices are serialised at once and are the same as those of BuildKit's Go client.
+ * A filesystem at some point of a build, and the settings that the next operations inherit. Immutable: every operation returns
+ * a new state. Each operation serialises its vertex at once, byte for byte as BuildKit's Go client does.
+ *
+ * Start with `image`, `local`, `git`, `http` or `scratch`.
  */
 export class State implements Filesystem {
-  /** Undefined is scratch: an empty filesystem. */
+  /** The output of a vertex; undefined for an empty filesystem (scratch). */
   readonly edge: Edge | undefined;
   readonly defaults: StateDefaults;
 
@@ -20,18 +22,18 @@ export class State implements Filesystem {
     this.defaults = defaults;
   }
 
-  /** Replaces some of what later operations inherit. */
+  /** Replaces some of the settings that later operations inherit. */
   with(changes: Partial<StateDefaults>): State {
     const platform = changes.platform === undefined ? {} : { platform: normalizePlatform(changes.platform) };
     return new State(this.edge, { ...this.defaults, ...changes, ...platform });
   }
 
-  /** Sets a variable; one set before moves to the end. */
+  /** Sets an environment variable. A variable that was set before moves to the end. */
   addEnv(name: string, value: string): State {
     return this.addEnvs([[name, value]]);
   }
 
-  /** As `addEnv` for each of them, at the cost of one. */
+  /** Sets several environment variables; faster than repeated `addEnv`. */
   addEnvs(entries: Iterable<readonly [name: string, value: string]>): State {
     const env = new Map(this.defaults.env);
     for (const [name, value] of entries) {
@@ -41,71 +43,84 @@ export class State implements Filesystem {
     return this.with({ env });
   }
 
-  /** Sets the working directory; a relative one is joined to the present one. An absolute one is kept as it is. */
+  /** Sets the working directory. A relative path is relative to the current working directory. */
   cd(dir: string): State {
     return this.with({ dir: resolveDir(this.defaults, dir) });
   }
 
+  /** Sets the user of later commands: `name`, `uid`, `name:group` or `uid:gid`. */
   user(user: string): State {
     return this.with({ user });
   }
 
-  /** The same defaults on another filesystem. */
+  /** Returns a state with the same settings and another filesystem. */
   withEdge(edge: Edge | undefined, platform?: Platform): State {
     const next = new State(edge, this.defaults);
     return platform === undefined ? next : next.with({ platform });
   }
 
-  /** Runs a command on this filesystem. */
+  /**
+   * Runs a command on this filesystem. Returns the filesystems after the command.
+   *
+   * @throws {VarveError} `invalid-argument` if the command has no arguments.
+   */
   run(options: RunOptions): ExecState {
     const { root, mount } = runVertex(this, options);
-    const stateOf = ({ edge, defaults }: Filesystem, made: boolean): State => {
+    const toState = ({ edge, defaults }: Filesystem, made: boolean): State => {
       const state = new State(edge, defaults);
       return made && options.platform !== undefined ? state.with({ platform: options.platform }) : state;
     };
     return {
-      root: stateOf(root, options.readonlyRoot !== true),
+      root: toState(root, options.readonlyRoot !== true),
       mount: (target) => {
         const { filesystem, made } = mount(target);
-        return stateOf(filesystem, made);
+        return toState(filesystem, made);
       },
     };
   }
 
-  /** Changes files of this filesystem. */
+  /**
+   * Changes files of this filesystem.
+   *
+   * @throws {VarveError} `invalid-argument` if there are no actions.
+   */
   file(actions: FileActions, options: OpOptions = {}): State {
     return this.withEdge({ vertex: fileVertex(this, actions, options), output: 0 }, options.platform);
   }
 }
 
-/** The filesystems a command leaves behind. */
+/** The filesystems after a command. */
 export interface ExecState {
   readonly root: State;
-  /** The mount at a target after the command; throws `invalid-argument` for one that keeps nothing. */
+  /**
+   * Returns the filesystem mounted at `target`.
+   *
+   * @throws {VarveError} `invalid-argument` if there is no such mount, or if what is written to it is discarded.
+   */
   readonly mount: (target: string) => State;
 }
 
-/** An empty filesystem. */
+/** Returns a state with an empty filesystem. */
 export function scratch(): State {
   return new State(undefined);
 }
 
-/** The states' layers one upon the other, lowest first. Scratch adds nothing; of one state, that state. */
+/** Stacks the layers of several states, lowest first. Scratch adds nothing; the result for a single state is that state. */
 export function merge(states: readonly State[], options: OpOptions = {}): State {
-  const real = states.filter((state) => state.edge !== undefined);
-  const [first] = real;
+  const layered = states.filter((state) => state.edge !== undefined);
+  const [first] = layered;
   if (first === undefined) return scratch();
-  if (real.length === 1) return first;
+  if (layered.length === 1) return first;
   const vertex = makeVertex({
-    op: { kind: "merge", inputs: real.map((_, index) => index) },
-    inputs: real.flatMap(({ edge }) => (edge === undefined ? [] : [edge])),
+    op: { kind: "merge", inputs: layered.map((_, index) => index) },
+    inputs: layered.flatMap(({ edge }) => (edge === undefined ? [] : [edge])),
     constraints: options.constraints ?? [],
     metadata: metadataOf(options),
   });
   return first.withEdge({ vertex, output: 0 });
 }
 
-/** What has to be laid upon `lower` to get `upper`. */
+/** Returns a state with the changes from `lower` to `upper`: merging it on `lower` gives `upper`. */
 export function diff(lower: State, upper: State, options: OpOptions = {}): State {
   if (lower.edge === undefined) return upper.edge === undefined ? scratch() : upper;
   const vertex = makeVertex({
@@ -117,7 +132,11 @@ export function diff(lower: State, upper: State, options: OpOptions = {}): State
   return lower.withEdge({ vertex, output: 0 });
 }
 
-/** This state, but only once the others have been built. */
+/**
+ * Returns a state with the same filesystem that is built only after the other states have been built.
+ *
+ * @throws {VarveError} `invalid-argument` if `state` is scratch.
+ */
 export function requires(state: State, id: string, others: readonly State[], options: OpOptions = {}): State {
   if (others.length === 0) return state;
   const inputs = [state, ...others].flatMap(({ edge }) => (edge === undefined ? [] : [edge]));

@@ -6,8 +6,11 @@ import type { OpKey } from "./op-key.ts";
 import { type BuildOp, type DiffOp, EMPTY, type MergeOp, type PassthroughOp, type Vertex } from "../model/op.ts";
 
 /**
- * The cache key of a vertex as BuildKit computes it, without its inputs' keys. A source's key depends on what the source
- * resolves to: see `sourceDigest`. Throws `invalid-argument` for an op whose indexes make no sense.
+ * Returns the cache key of a vertex as BuildKit computes it, without the keys of its inputs. The key of a source depends on
+ * what the source resolves to: see `sourceDigest`.
+ *
+ * @throws {VarveError} `invalid-argument` for an op with invalid indexes; `unsupported` for a build op with a definition of its
+ * own; `internal` for a source.
  */
 export function cacheMapOf(vertex: Vertex): OpKey {
   const { op, inputs } = vertex;
@@ -48,7 +51,7 @@ function passthroughJson({ id, outputs }: PassthroughOp): OrderedJson {
   return omitEmpty({ id, outputs });
 }
 
-function sorted(map: ReadonlyMap<string, OrderedJson>): OrderedJson {
+function sortedByKey(map: ReadonlyMap<string, OrderedJson>): OrderedJson {
   if (map.size === 0) return undefined;
   const entries = [...map].sort(([a], [b]) => compareBytes(a, b));
   return new Map(entries);
@@ -58,5 +61,5 @@ function buildJson(op: BuildOp): OrderedJson {
   if (op.definition !== undefined)
     throw new VarveError("unsupported", "Cannot make the cache key of a build: its definition is inside the op");
   const inputs = new Map([...op.inputs].map(([name, input]) => [name, omitEmpty({ input })]));
-  return omitEmpty({ builder: op.builder, inputs: sorted(inputs), attrs: sorted(op.attrs) });
+  return omitEmpty({ builder: op.builder, inputs: sortedByKey(inputs), attrs: sortedByKey(op.attrs) });
 }

@@ -16,9 +16,9 @@ import { EMPTY, SKIP_OUTPUT } from "../model/op.ts";
 import { dedupePaths, selectorDigest } from "./selectors.ts";
 
 /**
- * The cache key of an exec op: what the command is, not what it runs on. Proxies, addresses of extra hosts, selectors and
- * ids of caches with a name of their own are left out; a lone plain root mount is, too, for the sake of keys made by old
- * versions of BuildKit.
+ * Returns the cache key of an exec op: the command, without its inputs. As in BuildKit, the key leaves out proxies, addresses
+ * of extra hosts, selectors, and the ids of cache mounts that were named explicitly. It also leaves out a plain root mount
+ * that is the only mount, because old versions of BuildKit did.
  */
 export function execKey(op: ExecOp, inputs: number, platform: Platform): OpKey {
   const target = normalizePlatform(platform);
@@ -86,7 +86,7 @@ function secretJson({ id, uid, gid, mode, optional }: SecretFile): OrderedJson {
   return omitEmpty({ ID: id, uid, gid, mode, optional });
 }
 
-/** Only the id a Dockerfile gives by default, `<namespace>/<target>`, is part of the key. */
+/** Only a Dockerfile's default id, `<namespace>/<target>`, is part of the key. */
 function cacheJson({ id, sharing, dest }: CacheMount): OrderedJson {
   const slash = id.indexOf("/");
   const isDefault = sharing === "shared" && (id === dest || (slash >= 0 && id.slice(slash + 1) === dest));
@@ -112,17 +112,17 @@ function inputKeys(op: ExecOp, count: number): InputKey[] {
 }
 
 function inputKey(paths: readonly string[], byContent: boolean): InputKey {
-  const selector = paths.length === 0 ? {} : { selector: selectorDigest(paths) };
-  if (!byContent) return { ...selector, preload: true };
+  const selector = paths.length === 0 ? undefined : selectorDigest(paths);
+  if (!byContent) return { selector, preload: true };
   const distinct = dedupePaths(paths);
   const whole = distinct.includes("/") || distinct.length === 0;
   const content = whole ? [wholeTree] : distinct.map((path) => ({ ...wholeTree, path, followLinks: true }));
-  return { ...selector, content, preload: true };
+  return { selector, content, preload: true };
 }
 
 /**
- * Content may stand for a mount only if nothing outside the selected path can reach a result: the mount is thrown away,
- * cannot be written, or is selected whole. The root mount is left out, because hashing it costs too much.
+ * True if a mount may have a content key. That is the case only if nothing outside the selected path can get into a result:
+ * the mount is discarded, is read-only, or is selected as a whole. The root mount has none, because hashing it is expensive.
  */
 function mayUseContent(mount: Mount, selector: string): boolean {
   const safe = mount.output === SKIP_OUTPUT || mount.readonly || selector === "/";

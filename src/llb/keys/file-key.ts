@@ -8,8 +8,9 @@ import { EMPTY } from "../model/op.ts";
 import { dedupePaths, selectorDigest } from "./selectors.ts";
 
 /**
- * The cache key of a file op: its actions as JSON, without saying of what kind they are, and where they read and write
- * unless that is the usual way. A copy's source path is cut to its last element: the rest is in the input's selector.
+ * Returns the cache key of a file op, as BuildKit computes it. It consists of the actions as JSON without their kinds, and of
+ * their indexes unless those have the default order. The source path of a copy is cut to its last element: the input's
+ * selector has the rest.
  */
 export function fileKey(op: FileOp, inputs: number): OpKey {
   const actions = op.actions.map((action) => Buffer.from(goJson(actionJson(action, inputs))).toString("base64"));
@@ -17,13 +18,16 @@ export function fileKey(op: FileOp, inputs: number): OpKey {
   const json = goJson({
     Type: "buildkit.file.v0",
     Actions: actions,
-    indexes: isUsual(indexes) || indexes.length === 0 ? undefined : indexes,
+    indexes: hasDefaultOrder(indexes) || indexes.length === 0 ? undefined : indexes,
   });
   return { digest: digestOf(json), inputs: inputKeys(op, inputs) };
 }
 
-/** The order of indexes whose keys were made before indexes were part of keys. It holds for two inputs and at most two actions. */
-function isUsual(indexes: readonly (readonly number[])[]): boolean {
+/**
+ * True for the order of indexes that all keys had before BuildKit added indexes to keys. It is possible only with two inputs
+ * and at most two actions.
+ */
+function hasDefaultOrder(indexes: readonly (readonly number[])[]): boolean {
   const last = indexes.length - 1;
   return indexes.every(([input, secondary, output], index) => {
     const follows = index === 0 ? input === 0 : input === indexes.length + index - 1;
@@ -103,7 +107,7 @@ function userJson(user: UserRef | undefined): OrderedJson {
   return { User: omitEmpty(member) };
 }
 
-/** What is read of each input; an input that is changed matters whole and has a definition key only. */
+/** Returns what is read of each input. An input that is changed is read as a whole and has only a definition key. */
 function inputKeys(op: FileOp, count: number): InputKey[] {
   const selectors = new Map<number, ContentSelector[]>();
   const changed = new Set<number>();
@@ -149,7 +153,7 @@ function isFiltered(selector: ContentSelector): boolean {
   return selector.wildcard || selector.includePatterns.length > 0 || selector.excludePatterns.length > 0;
 }
 
-/** Plain paths without those below others, filtered ones as they are, all in the order of their paths. */
+/** Returns unfiltered paths without those below another one, and all filtered selectors, sorted by path. */
 function dedupeSelectors(selectors: readonly ContentSelector[]): ContentSelector[] {
   const pathsOf = (follow: boolean): string[] =>
     selectors.filter((selector) => !isFiltered(selector) && selector.followLinks === follow).map(({ path }) => path);
@@ -162,7 +166,7 @@ function dedupeSelectors(selectors: readonly ContentSelector[]): ContentSelector
   return sorted.map((selector) => ({ ...selector, path: contentPath(selector.path) }));
 }
 
-/** Selectors are absolute in a content hash. */
+/** Content checksums take absolute paths. */
 function contentPath(path: string): string {
   return joinPath("/", path);
 }

@@ -1,8 +1,8 @@
 import type { OrderedJson } from "../../core/index.ts";
 
 /**
- * The JSON of Go structs whose fields are all `omitempty`, as cache keys are made of: zero, false, empty text and empty
- * lists are left out. Nested objects are kept even if empty, because Go keeps a pointer that is set.
+ * Returns the JSON of a Go struct whose fields are all `omitempty`: it leaves out zero, false, empty strings and empty lists.
+ * Nested objects are kept even if they are empty, because Go keeps a pointer that is set.
  */
 export function omitEmpty(fields: Readonly<Record<string, OrderedJson>>): OrderedJson {
   const kept = new Map<string, OrderedJson>();

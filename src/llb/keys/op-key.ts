@@ -1,18 +1,22 @@
 import type { ContentSelector } from "../../contenthash/index.ts";
 import type { Digest } from "../../core/index.ts";
 
-/** How an input of an op enters its cache key. */
+/** How an input of an op contributes to the op's cache key. */
 export interface InputKey {
-  /** Limits the input's definition key to the part the op looks at; absent is all of it. */
+  /** The part of the input that the op reads; it qualifies the input's definition key. Absent: the whole input. */
   readonly selector?: Digest | undefined;
-  /** The input may also be known by the content of these selectors: the digest of their digests, in this order. Absent: only by definition. */
+  /**
+   * The parts of the input whose content makes a content key: the digest of their checksums, in this order. Absent: the input
+   * has only a definition key.
+   */
   readonly content?: readonly ContentSelector[] | undefined;
-  /** The op reads files of this input, so that it has to be unpacked before the op is run. */
+  /** True if the op reads files of this input, so that the input must be unpacked before the op runs. */
   readonly preload: boolean;
 }
 
+/** The cache key of an op, without the keys of its inputs. */
 export interface OpKey {
-  /** The op's cache digest: neither inputs nor anything that does not change the result. */
+  /** The op's cache digest. It covers everything that affects the result, except the inputs. */
   readonly digest: Digest;
   readonly inputs: readonly InputKey[];
 }

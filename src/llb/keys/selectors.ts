@@ -1,11 +1,11 @@
 import { type Digest, compareBytes, digestOf } from "../../core/index.ts";
 
-/** The digest that limits a definition key to some paths of an input: the paths joined by NUL, in the order given. */
+/** Returns the digest that qualifies a definition key by paths: that of the paths, in the given order, joined by NUL. */
 export function selectorDigest(paths: readonly string[]): Digest {
   return digestOf(paths.join("\0"));
 }
 
-/** The paths sorted by bytes, without repetitions and without those below another one. */
+/** Returns the paths sorted by bytes, without duplicates and without paths below another path. */
 export function dedupePaths(paths: readonly string[]): string[] {
   if (paths.length <= 1) return [...paths];
   const distinct = [...new Set(paths)];

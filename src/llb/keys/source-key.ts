@@ -1,17 +1,18 @@
 import { chainId, digestOf, goJson, normalizePlatform, type Digest, type Platform } from "../../core/index.ts";
 
-/** The op cache digest of a source. `random:` stands for what only the running session can know, and is never stored. */
+/** The cache digest of a source. `random:` marks a session key, which is never stored. */
 export type SourceDigest = Digest | `random:${string}`;
 
-/** What a source resolved to, as the text its cache key is made of. */
+/** What a source resolved to, as the string from which its cache digest is made. */
 export type SourceKey = string;
 
+/** Returns the cache digest of a source, as BuildKit computes it. */
 export function sourceDigest(key: SourceKey): SourceDigest {
   const digest = digestOf(`buildkit.source.v0:${key}`);
   return key.startsWith("session:") ? `random:${digest.slice("sha256:".length)}` : digest;
 }
 
-/** The first key of an image: what its reference resolved to (an index if it is one), for a platform. */
+/** Returns the first key of an image: the digest that its reference resolved to (of an index, if it is one) and the platform. */
 export function imageManifestKey(resolved: Digest, platform: Platform, layerLimit?: number): SourceKey {
   const target = normalizePlatform(platform);
   return digestOf(
@@ -28,43 +29,44 @@ export function imageManifestKey(resolved: Digest, platform: Platform, layerLimi
 }
 
 /**
- * The second key of an image: the chainID of its layers, so that images with equal layers share what is built on them.
- * Undefined for an image without layers, which has its manifest key only.
+ * Returns the second key of an image: the chainID of its layers, so that images with equal layers share cached steps. Returns
+ * undefined for an image without layers, which has only its manifest key.
  */
 export function imageLayersKey(diffIds: readonly Digest[], layerLimit?: number): SourceKey | undefined {
   return chainId(layerLimit === undefined ? diffIds : diffIds.slice(0, layerLimit));
 }
 
-/** The second key of an image whose config is of an unknown form. */
+/** Returns the second key of an image whose config cannot be parsed. */
 export function imageConfigKey(config: Uint8Array): SourceKey {
   return digestOf(config);
 }
 
-/** How a single file that is a source's whole content looks. */
+/** The attributes of the single file that a source consists of. */
 export interface FileAttributes {
   readonly filename: string;
-  /** Permission bits; 0 is the default. */
+  /** Permission bits; 0 means the default. */
   readonly perm: number;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** A blob of an image as a file. */
+/** Returns the key of an image's blob as a file. */
 export function blobKey(digest: Digest, { filename, perm, uid, gid }: FileAttributes): SourceKey {
   return digestOf(goJson({ Digest: digest, Filename: filename, Perm: perm, UID: uid, GID: gid }));
 }
 
+/** What the key of a download is made from. */
 export interface HttpKeyParts extends FileAttributes {
-  /** Of the body, or as given. */
+  /** The digest of the body, or the expected digest from the source's attributes. */
   readonly checksum: Digest;
-  /** The `Last-Modified` header in HTTP date format; empty if the checksum was given. */
+  /** The `Last-Modified` header in HTTP date format. Empty if the source has an expected digest. */
   readonly lastModified?: string | undefined;
   readonly authHeaderSecret?: string | undefined;
   /** `Accept` and `User-Agent` if the build sets them. */
   readonly headers?: ReadonlyMap<string, string> | undefined;
 }
 
-/** A downloaded file: the URL is not part of it. */
+/** Returns the key of a downloaded file. The URL is not part of it. */
 export function httpKey(parts: HttpKeyParts): SourceKey {
   const headers = [...(parts.headers ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
   return digestOf(
@@ -81,17 +83,18 @@ export function httpKey(parts: HttpKeyParts): SourceKey {
   );
 }
 
+/** What the key of a client's directory is made from. */
 export interface LocalKeyParts {
   readonly sessionId: string;
   readonly includePatterns?: readonly string[] | undefined;
   readonly excludePatterns?: readonly string[] | undefined;
   readonly followPaths?: readonly string[] | undefined;
-  /** Only metadata is transferred, but for these paths. */
+  /** Paths that are transferred with their content if `metadataOnly` is set. */
   readonly metadataExceptions?: readonly string[] | undefined;
   readonly metadataOnly?: boolean | undefined;
 }
 
-/** A directory of the client: never the same in two sessions. */
+/** Returns the key of a client's directory. It differs for each session. */
 export function localKey(name: string, parts: LocalKeyParts): SourceKey {
   const exceptions = parts.metadataExceptions ?? [];
   const digest = digestOf(
@@ -107,10 +110,11 @@ export function localKey(name: string, parts: LocalKeyParts): SourceKey {
   return `session:${name}:${digest}`;
 }
 
+/** What the key of a git commit is made from. */
 export interface GitKeyParts {
-  /** The commit, in full. */
+  /** The full hash of the commit. */
   readonly commit: string;
-  /** The full name of the reference, if there is one; it counts only with `keepGitDir`. */
+  /** The full name of the reference, if there is one. It is used only with `keepGitDir`. */
   readonly ref?: string | undefined;
   readonly keepGitDir?: boolean | undefined;
   readonly subdir?: string | undefined;
@@ -119,7 +123,7 @@ export interface GitKeyParts {
   readonly checkoutBundle?: boolean | undefined;
 }
 
-/** A commit: the same from any remote. */
+/** Returns the key of a git commit. It is the same for every remote. */
 export function gitKey(parts: GitKeyParts): SourceKey {
   const { commit, ref = "", subdir = "", mtime = "" } = parts;
   const gitDir = parts.keepGitDir === true ? `.git${ref === "" ? "" : `#${ref}`}` : "";

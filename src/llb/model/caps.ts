@@ -2,8 +2,8 @@ import type { ExecOp, Mount } from "./exec-op.ts";
 import { EMPTY, type Op, type SourceOp, type VertexMetadata } from "./op.ts";
 
 /**
- * What a builder must be capable of for an op: the names of `solver/pb/caps.go` that BuildKit's client writes into the op's
- * metadata. It writes none for what file actions use beyond the first version.
+ * Returns the capabilities that a builder needs for an op: the names from BuildKit's `solver/pb/caps.go`, as BuildKit's client
+ * writes them into the op's metadata. The client writes none for later additions to file actions, so neither does this.
  */
 export function capsOf(op: Op, metadata: VertexMetadata): ReadonlySet<string> {
   switch (op.kind) {
@@ -22,7 +22,7 @@ export function capsOf(op: Op, metadata: VertexMetadata): ReadonlySet<string> {
   }
 }
 
-/** The capabilities of the entry of a definition that names its result. */
+/** Returns the capabilities of the last entry of a definition, which names the result. */
 export function resultCaps(all: Iterable<VertexMetadata>): ReadonlySet<string> {
   const caps = new Set(["constraints", "platform"]);
   for (const { ignoreCache, description, exportCache } of all) {
@@ -82,7 +82,7 @@ function* sourceCaps({ identifier, attrs }: SourceOp): Generator<string> {
       return yield* namedBy(attrs, LOCAL_CAPS);
     case "git":
       yield "source.git";
-      // Of a remote by ssh alone, and even where its hosts are not known.
+      // BuildKit's client adds this for every SSH remote, even if it has no known hosts.
       if (attrs.has("git.mountsshsock")) yield "source.git.knownsshhosts";
       if (hasOwnSecrets(attrs)) yield "source.git.httpauth";
       return yield* namedBy(attrs, GIT_CAPS);

@@ -1,22 +1,23 @@
 import { VarveError } from "../../core/index.ts";
 import type { Op } from "./op.ts";
 
-/** A `local://` source: a directory of the client, and what of it is asked for. */
+/** A `local://` source: a directory of the client, and which of its files are needed. */
 export interface LocalSource {
   readonly name: string;
-  /** Ignore-file patterns. Absent: nothing is left out, or everything is taken. */
+  /** Patterns of an ignore file. Absent: no file is excluded. */
   readonly excludePatterns?: readonly string[] | undefined;
+  /** Absent: all files are included. */
   readonly includePatterns?: readonly string[] | undefined;
-  /** Paths that are followed through links. */
+  /** Paths whose symbolic links are followed; the links and their targets are included. */
   readonly followPaths?: readonly string[] | undefined;
 }
 
 const SCHEME = "local://";
 
 /**
- * Reads a `local://` source; undefined for any other op.
+ * Returns the parsed attributes of a `local://` source, or undefined for any other op.
  *
- * @throws {VarveError} `invalid-build` for an attribute that is no JSON list of texts.
+ * @throws {VarveError} `invalid-build` for an attribute that is not a JSON array of strings.
  */
 export function localSourceOf(op: Op): LocalSource | undefined {
   if (op.kind !== "source" || !op.identifier.startsWith(SCHEME)) return undefined;
@@ -32,12 +33,12 @@ export function localSourceOf(op: Op): LocalSource | undefined {
 function patterns(attrs: ReadonlyMap<string, string>, key: string): readonly string[] | undefined {
   const text = attrs.get(key);
   if (text === undefined) return undefined;
-  const value = parsed(text);
+  const value = parseJson(text);
   if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
-  throw new VarveError("invalid-build", `Cannot use a local source: ${key} is no JSON list of texts`);
+  throw new VarveError("invalid-build", `Cannot use a local source: ${key} is not a JSON array of strings`);
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

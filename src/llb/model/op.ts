@@ -3,38 +3,39 @@ import type { ExecOp } from "./exec-op.ts";
 import type { FileOp } from "./file-op.ts";
 
 /**
- * One operation of a low-level build graph. The fields are those of BuildKit's `solver/pb/ops.proto`; numbers that name
- * inputs count the vertex's inputs from 0, `EMPTY` is scratch, and `SKIP_OUTPUT` an output nobody can use.
+ * One operation of a low-level build graph. The fields are those of BuildKit's `solver/pb/ops.proto`. Input numbers count the
+ * inputs of the vertex from 0; `EMPTY` stands for an empty filesystem, and `SKIP_OUTPUT` for a result that is discarded.
  */
 export type Op = SourceOp | ExecOp | FileOp | MergeOp | DiffOp | BuildOp | PassthroughOp;
+/** The discriminator of `Op`. */
 export type OpKind = Op["kind"];
 
-/** An input index: no input, an empty filesystem. */
+/** An input number: no input, an empty filesystem. */
 export const EMPTY = -1;
-/** An output index: the result is thrown away. */
+/** An output number: the result is discarded. */
 export const SKIP_OUTPUT = -1;
 
-/** An image, a context directory, a git repository, a file to download: `identifier` is a URL, `attrs` are BuildKit's. */
+/** An image, a directory of the client, a git repository or a download. `identifier` is a URL; `attrs` are BuildKit's. */
 export interface SourceOp {
   readonly kind: "source";
   readonly identifier: string;
   readonly attrs: ReadonlyMap<string, string>;
 }
 
-/** The inputs' layers one upon the other, lowest first. */
+/** Stacks the layers of its inputs, lowest first. */
 export interface MergeOp {
   readonly kind: "merge";
   readonly inputs: readonly number[];
 }
 
-/** What has to be laid upon `lower` to get `upper`. */
+/** The changes from `lower` to `upper`. */
 export interface DiffOp {
   readonly kind: "diff";
   readonly lower: number;
   readonly upper: number;
 }
 
-/** Builds the graph that a file of an input describes. */
+/** Builds the graph that is described in a file of an input. */
 export interface BuildOp {
   readonly kind: "build";
   readonly builder: number;
@@ -44,7 +45,7 @@ export interface BuildOp {
   readonly attrs: ReadonlyMap<string, string>;
 }
 
-/** Hands inputs on as outputs, so that other inputs have to succeed first. */
+/** Passes inputs through as outputs after all its inputs have succeeded. */
 export interface PassthroughOp {
   readonly kind: "passthrough";
   readonly id: string;
@@ -57,43 +58,44 @@ export interface Edge {
   readonly output: number;
 }
 
-/** A vertex of the graph: an op with its inputs. Immutable; equal digests mean equal graphs below. */
+/** A vertex of the graph: an op with its inputs. Immutable. Vertices with equal digests have equal ops, inputs and dependencies. */
 export interface Vertex {
-  /** Of the serialised op, input digests inside. Never part of a cache key. */
+  /** Digest of `bytes`, which include the digests of the inputs. It is never part of a cache key. */
   readonly digest: Digest;
   readonly op: Op;
   readonly inputs: readonly Edge[];
-  /** What is walked to find the vertices below: `inputs` in another order, and those that are equal to one of them. */
+  /** The edges to walk for the vertices below, if they differ from `inputs`: another order, and duplicates of equal inputs. */
   readonly walked?: readonly Edge[] | undefined;
-  /** Normalised, whatever `bytes` says. Absent where the op does not depend on one: file, merge, diff, most sources. */
+  /** Normalised, even if the platform in `bytes` is not. Absent for ops that do not depend on it: file, merge, diff, most sources. */
   readonly platform?: Platform | undefined;
-  /** containerd-style filters on workers. */
+  /** Filters on workers, in containerd's syntax. */
   readonly constraints: readonly string[];
   readonly metadata: VertexMetadata;
   /** The serialised op, whose digest is `digest`. */
   readonly bytes: Uint8Array;
 }
 
-/** What is said about a vertex outside its digest. */
+/** Facts about a vertex that are not part of its digest. */
 export interface VertexMetadata {
   readonly ignoreCache: boolean;
-  /** Free text; `llb.customname` is the name shown in progress. */
+  /** Labels; `llb.customname` is the name shown in progress output. */
   readonly description: ReadonlyMap<string, string>;
-  /** Undefined: as the exporter likes. */
+  /** False: cache exports leave out the result. Undefined: the exporter decides. */
   readonly exportCache?: boolean | undefined;
-  /** What the builder must be capable of. */
+  /** The capabilities that the builder needs. */
   readonly caps: ReadonlySet<string>;
   readonly progressGroup?: ProgressGroup | undefined;
   readonly linuxResources?: LinuxResources | undefined;
 }
 
+/** Vertices that progress output shows as one. */
 export interface ProgressGroup {
   readonly id: string;
   readonly name: string;
   readonly weak: boolean;
 }
 
-/** Limits on the containers of an exec op; 0 or empty is no limit. Memory in bytes, CPU period and quota in microseconds. */
+/** Limits on the container of an exec op. 0 or empty is unlimited. Memory is in bytes, CPU period and quota in microseconds. */
 export interface LinuxResources {
   readonly memory: number;
   readonly memorySwap: number;
@@ -104,4 +106,5 @@ export interface LinuxResources {
   readonly cpusetMems: string;
 }
 
+/** The metadata of a vertex about which nothing is set. */
 export const noMetadata: VertexMetadata = { ignoreCache: false, description: new Map(), caps: new Set() };

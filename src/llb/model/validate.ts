@@ -3,11 +3,11 @@ import { ROOT_MOUNT, type ExecOp } from "./exec-op.ts";
 import type { FileAction, FileOp } from "./file-op.ts";
 import { EMPTY, SKIP_OUTPUT, type Vertex } from "./op.ts";
 
-function refuse(why: string): never {
+function invalidGraph(why: string): never {
   throw new VarveError("invalid-argument", `Cannot read a build graph: ${why}`);
 }
 
-/** How many outputs a vertex has. */
+/** Returns the number of outputs of a vertex. */
 export function outputsOf({ op }: Pick<Vertex, "op">): number {
   const count = (outputs: readonly number[]): number => Math.max(0, ...outputs.map((output) => output + 1));
   switch (op.kind) {
@@ -26,18 +26,18 @@ export function outputsOf({ op }: Pick<Vertex, "op">): number {
 }
 
 function checkInput(index: number, inputs: number, what: string): void {
-  if (index !== EMPTY && (index < 0 || index >= inputs)) refuse(`${what} names input ${index} of ${inputs}`);
+  if (index !== EMPTY && (index < 0 || index >= inputs)) invalidGraph(`${what} names input ${index} of ${inputs}`);
 }
 
 function checkExec(op: ExecOp, inputs: number): void {
-  if (op.meta.args.length === 0) refuse("an exec op has no arguments");
-  if (!op.mounts.some(({ dest }) => dest === ROOT_MOUNT)) refuse("an exec op has no root filesystem");
+  if (op.meta.args.length === 0) invalidGraph("an exec op has no arguments");
+  if (!op.mounts.some(({ dest }) => dest === ROOT_MOUNT)) invalidGraph("an exec op has no root filesystem");
   const taken = new Set<number>();
   for (const { type, dest, input, output } of op.mounts) {
     checkInput(input, inputs, `mount ${dest}`);
     if (type !== "bind" || output === SKIP_OUTPUT) continue;
     if (output < 0 || output >= op.mounts.length || taken.has(output))
-      refuse(`mount ${dest} has impossible output ${output}`);
+      invalidGraph(`mount ${dest} has impossible output ${output}`);
     taken.add(output);
   }
 }
@@ -46,40 +46,44 @@ function checkAction(action: FileAction, index: number, inputs: number): void {
   const earlier = inputs + index;
   for (const operand of [action.input, action.secondaryInput])
     if (operand !== EMPTY && (operand < 0 || operand >= earlier))
-      refuse(`file action ${index} takes the result ${operand}, which is none yet`);
+      invalidGraph(`file action ${index} uses operand ${operand}, which is not an input or an earlier action`);
   const owner = action.kind === "rm" ? undefined : action.owner;
   for (const user of [owner?.user, owner?.group]) if (user?.kind === "name") checkOwner(user.input, inputs, index);
 }
 
 function checkOwner(input: number, inputs: number, index: number): void {
-  if (input < 0 || input >= inputs) refuse(`file action ${index} looks up a name in input ${input} of ${inputs}`);
+  if (input < 0 || input >= inputs) invalidGraph(`file action ${index} looks up a name in input ${input} of ${inputs}`);
 }
 
 function checkFile(op: FileOp, inputs: number): void {
-  if (op.actions.length === 0) refuse("a file op has no actions");
+  if (op.actions.length === 0) invalidGraph("a file op has no actions");
   const taken = new Set<number>();
   for (const [index, action] of op.actions.entries()) {
     checkAction(action, index, inputs);
     if (action.output === SKIP_OUTPUT) continue;
     if (action.output < 0 || action.output >= op.actions.length || taken.has(action.output))
-      refuse(`file action ${index} has impossible output ${action.output}`);
+      invalidGraph(`file action ${index} has impossible output ${action.output}`);
     taken.add(action.output);
   }
 }
 
-/** Throws `invalid-argument` for an op that cannot be run whatever its inputs are: indexes out of range, parts that lack. */
+/**
+ * Checks an op that came from outside: its indexes must be in range, and no part may be missing.
+ *
+ * @throws {VarveError} `invalid-argument` for an op that cannot run with any inputs.
+ */
 export function validateOp(vertex: Pick<Vertex, "op" | "inputs">): void {
   const { op } = vertex;
   const inputs = vertex.inputs.length;
   for (const { vertex: input, output } of vertex.inputs)
-    if (output < 0 || output >= outputsOf(input)) refuse(`an input has no output ${output}`);
+    if (output < 0 || output >= outputsOf(input)) invalidGraph(`an input has no output ${output}`);
   switch (op.kind) {
     case "exec":
       return checkExec(op, inputs);
     case "file":
       return checkFile(op, inputs);
     case "source":
-      return op.identifier === "" ? refuse("a source has no identifier") : undefined;
+      return op.identifier === "" ? invalidGraph("a source has no identifier") : undefined;
     case "merge":
       for (const input of op.inputs) checkInput(input, inputs, "a merge");
       return undefined;
@@ -90,9 +94,9 @@ export function validateOp(vertex: Pick<Vertex, "op" | "inputs">): void {
       for (const input of op.inputs.values()) checkInput(input, inputs, "a nested build");
       return undefined;
     case "passthrough":
-      if (op.id === "" || op.outputs.length === 0) refuse("a passthrough op has no id or no outputs");
+      if (op.id === "" || op.outputs.length === 0) invalidGraph("a passthrough op has no id or no outputs");
       for (const input of op.outputs)
-        if (input < 0 || input >= inputs) refuse(`a passthrough op has no input ${input}`);
+        if (input < 0 || input >= inputs) invalidGraph(`a passthrough op has no input ${input}`);
       return undefined;
   }
 }

@@ -33,7 +33,7 @@ function metadataOf(top: State, of: State): VertexMetadata {
   return metadata ?? assert.fail();
 }
 
-test("equal vertices are one vertex, of which all is true that is said of either; the last name wins", () => {
+test("equal vertices become one with merged metadata; the last name wins", () => {
   const together = metadataOf(merge([first, second]), first);
   assert.equal(together.ignoreCache, true);
   assert.equal(together.exportCache, false);
@@ -43,13 +43,13 @@ test("equal vertices are one vertex, of which all is true that is said of either
   assert.deepEqual([turned.ignoreCache, turned.description.get("llb.customname")], [true, "first"]);
 });
 
-test("users of equal vertices are linked to the one", () => {
+test("dependents of equal vertices are linked to the merged one", () => {
   const [, , top] = walkVertices([merge([first, second]).edge?.vertex ?? assert.fail()]);
   assert.equal(top?.inputs[0]?.vertex, top?.inputs[1]?.vertex);
   assert.equal(top?.inputs[0]?.vertex.metadata.ignoreCache, true);
 });
 
-test("what an input says is heard where an equal one is already there", () => {
+test("metadata of an input is merged although an equal input was found before", () => {
   const mount = (target: string, source: State) => ({ type: "bind", target, source, readonly: true }) as const;
   const ran = scratch().run({ args: ["y"], mounts: [mount("/a", second), mount("/b", first)] }).root;
   const copied = second.file(fileActions().copy(first, "/", "/"));

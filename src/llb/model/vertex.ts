@@ -3,18 +3,19 @@ import { capsOf } from "./caps.ts";
 import { encodeOp } from "../wire/encode-op.ts";
 import { type Edge, type Op, type Vertex, type VertexMetadata, noMetadata } from "./op.ts";
 
+/** What a vertex is made from. */
 export interface VertexParts {
   readonly op: Op;
   readonly inputs?: readonly Edge[] | undefined;
-  /** The inputs as they are walked, if in any other way: see `Vertex`. */
+  /** See `Vertex`. Default: `inputs`. */
   readonly walked?: readonly Edge[] | undefined;
-  /** Serialised as it is given, normalised or not. */
+  /** It is serialised as it is, without normalisation. */
   readonly platform?: Platform | undefined;
   readonly constraints?: readonly string[] | undefined;
   readonly metadata?: VertexMetadata | undefined;
 }
 
-/** Serialises an op, gives it its digest, and adds the capabilities it takes to its metadata. */
+/** Makes a vertex: serialises the op, computes its digest, and adds the capabilities it needs to its metadata. */
 export function makeVertex({ op, platform, metadata = noMetadata, ...parts }: VertexParts): Vertex {
   const { inputs = [], walked = inputs, constraints = [] } = parts;
   const bytes = encodeOp({
@@ -40,12 +41,12 @@ function isSame(walked: readonly Edge[], inputs: readonly Edge[]): boolean {
   return a?.length === b?.length && a?.every((vertex, index) => vertex === b?.[index]) === true;
 }
 
-/** The same vertex with other things said about it; its digest does not change. */
+/** Returns a vertex with some of its metadata replaced. Its digest does not change. */
 export function withMetadata(vertex: Vertex, changes: Partial<VertexMetadata>): Vertex {
   return { ...vertex, metadata: { ...vertex.metadata, ...changes } };
 }
 
-/** Two sets of facts about one vertex together, as BuildKit's client merges them; the second wins. */
+/** Merges the metadata of two equal vertices, as BuildKit's client does. Fields of `b` override those of `a`. */
 export function mergeMetadata(a: VertexMetadata, b: VertexMetadata): VertexMetadata {
   return {
     ...a,
@@ -57,8 +58,8 @@ export function mergeMetadata(a: VertexMetadata, b: VertexMetadata): VertexMetad
 }
 
 /**
- * All vertices below the given ones and themselves, inputs before their users. Those with equal digests are one: what they
- * say is merged in the order of the walk, which is that of BuildKit's client, so that the last one's name wins.
+ * Returns the given vertices and all vertices below them, inputs first. Vertices with equal digests are merged into one. Their
+ * metadata is merged in the order of the walk, which is that of BuildKit's client, so that the last name wins.
  */
 export function walkVertices(roots: readonly Vertex[]): Vertex[] {
   const first = new Map<Digest, Vertex>();
@@ -80,7 +81,7 @@ export function walkVertices(roots: readonly Vertex[]): Vertex[] {
   return [...made.values()];
 }
 
-/** Every vertex object once, without recursion: a graph may be deep. */
+/** Yields every vertex object once, inputs first. It does not recurse, because graphs may be deep. */
 function* inputsFirst(roots: readonly Vertex[]): Generator<Vertex> {
   const done = new Set<Vertex>();
   const stack: { readonly vertex: Vertex; readonly edges: readonly Edge[]; next: number }[] = [];
@@ -103,11 +104,12 @@ function* inputsFirst(roots: readonly Vertex[]): Generator<Vertex> {
 
 const INTERNAL = "[internal]";
 
-/** The name of a vertex that is no step of the Dockerfile, by BuildKit's convention. */
+/** Returns the name of a vertex that is not a step of the Dockerfile: with the prefix `[internal]`, as in BuildKit. */
 export function internalName(text: string): string {
   return `${INTERNAL} ${text}`;
 }
 
+/** True for a name made by `internalName`. */
 export function isInternalName(name: string): boolean {
   return name.startsWith(INTERNAL);
 }

@@ -11,12 +11,21 @@ import type {
   SecretFile,
   Ulimit,
 } from "../model/exec-op.ts";
-import { asBool, asBytes, asInt, asInts, asText, asUint32, readFields, type ProtoField } from "./protobuf.ts";
+import {
+  asBool,
+  asBytes,
+  asInt,
+  asInts,
+  asText,
+  asUint32,
+  readFields,
+  readInto,
+  type ProtoField,
+  type Writable,
+} from "./protobuf.ts";
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-function member<T>(members: readonly T[], field: ProtoField, what: string): T {
-  const found = members[asInt(field)];
+function enumValue<T>(values: readonly T[], field: ProtoField, what: string): T {
+  const found = values[asInt(field)];
   if (found !== undefined) return found;
   throw new VarveError("invalid-argument", `Cannot read a build graph: ${what} ${asInt(field)} is unknown`);
 }
@@ -34,8 +43,8 @@ export function decodeExec(bytes: Uint8Array): ExecOp {
   for (const field of readFields(bytes)) {
     if (field.number === 1) op.meta = decodeMeta(asBytes(field));
     else if (field.number === 2) mounts.push(decodeMount(asBytes(field)));
-    else if (field.number === 3) op.network = member(NET_MODES, field, "network mode");
-    else if (field.number === 4) op.security = member(SECURITY_MODES, field, "security mode");
+    else if (field.number === 3) op.network = enumValue(NET_MODES, field, "network mode");
+    else if (field.number === 4) op.security = enumValue(SECURITY_MODES, field, "security mode");
     else if (field.number === 5) secretEnv.push(decodeSecretEnv(asBytes(field)));
     else if (field.number === 6) cdiDevices.push(decodeDevice(asBytes(field)));
   }
@@ -59,7 +68,7 @@ function decodeMeta(bytes: Uint8Array): ExecMeta {
     cgroupParent: "",
     removeMountStubsRecursive: false,
   };
-  const read: ReadonlyMap<number, (field: ProtoField) => void> = new Map([
+  readInto(bytes, [
     [1, (field) => args.push(asText(field))],
     [2, (field) => env.push(asText(field))],
     [3, (field) => (meta.cwd = asText(field))],
@@ -71,12 +80,11 @@ function decodeMeta(bytes: Uint8Array): ExecMeta {
     [10, (field) => (meta.cgroupParent = asText(field))],
     [11, (field) => (meta.removeMountStubsRecursive = asBool(field))],
     [12, (field) => validExitCodes.push(...asInts(field))],
-  ] as readonly [number, (field: ProtoField) => void][]);
-  for (const field of readFields(bytes)) read.get(field.number)?.(field);
+  ]);
   return meta;
 }
 
-/** Text fields of a message whose numbers follow each other from 1. */
+/** Reads the string fields 1 to `count` of a message. */
 function decodeTexts(bytes: Uint8Array, count: number): string[] {
   const texts = Array.from({ length: count }, () => "");
   for (const field of readFields(bytes)) if (field.number <= count) texts[field.number - 1] = asText(field);
@@ -139,12 +147,12 @@ function decodeCache(bytes: Uint8Array): Pick<Extract<Mount, { type: "cache" }>,
   let sharing: (typeof SHARINGS)[number] = "shared";
   for (const field of readFields(bytes)) {
     if (field.number === 1) id = asText(field);
-    else if (field.number === 2) sharing = member(SHARINGS, field, "cache sharing");
+    else if (field.number === 2) sharing = enumValue(SHARINGS, field, "cache sharing");
   }
   return { id, sharing };
 }
 
-/** Options of a mount as they come: each belongs to one type. */
+/** The serialised options of a mount. Each belongs to one mount type. */
 interface MountOptions {
   tmpfs?: Uint8Array | undefined;
   cache?: Uint8Array | undefined;
@@ -164,26 +172,25 @@ function decodeMount(bytes: Uint8Array): Mount {
   };
   let type: Mount["type"] = "bind";
   const options: MountOptions = {};
-  const read: ReadonlyMap<number, (field: ProtoField) => void> = new Map([
+  readInto(bytes, [
     [1, (field) => (base.input = asInt(field))],
     [2, (field) => (base.selector = asText(field))],
     [3, (field) => (base.dest = asText(field))],
     [4, (field) => (base.output = asInt(field))],
     [5, (field) => (base.readonly = asBool(field))],
-    [6, (field) => (type = member(MOUNT_TYPES, field, "mount type"))],
+    [6, (field) => (type = enumValue(MOUNT_TYPES, field, "mount type"))],
     [19, (field) => (options.tmpfs = asBytes(field))],
     [20, (field) => (options.cache = asBytes(field))],
     [21, (field) => (options.secret = asBytes(field))],
     [22, (field) => (options.ssh = asBytes(field))],
     [23, (field) => (base.resultId = asText(field))],
-    [24, (field) => (base.contentCache = member(CONTENT_CACHES, field, "content cache mode"))],
-  ] as readonly [number, (field: ProtoField) => void][]);
-  for (const field of readFields(bytes)) read.get(field.number)?.(field);
+    [24, (field) => (base.contentCache = enumValue(CONTENT_CACHES, field, "content cache mode"))],
+  ]);
   return withOptions(base, type, options);
 }
 
 function withOptions(base: Omit<Mount, "type">, type: Mount["type"], options: MountOptions): Mount {
-  const need = (bytes: Uint8Array | undefined): Uint8Array => {
+  const required = (bytes: Uint8Array | undefined): Uint8Array => {
     if (bytes !== undefined) return bytes;
     throw new VarveError("invalid-argument", `Cannot read a build graph: ${type} mount ${base.dest} has no options`);
   };
@@ -191,13 +198,13 @@ function withOptions(base: Omit<Mount, "type">, type: Mount["type"], options: Mo
     case "bind":
       return { ...base, type };
     case "cache":
-      return { ...base, type, ...decodeCache(need(options.cache)) };
+      return { ...base, type, ...decodeCache(required(options.cache)) };
     case "tmpfs":
       return { ...base, type, size: tmpfsSize(options.tmpfs) };
     case "secret":
-      return { ...base, type, secret: decodeSecret(need(options.secret)) };
+      return { ...base, type, secret: decodeSecret(required(options.secret)) };
     case "ssh":
-      return { ...base, type, ssh: decodeSecret(need(options.ssh)) };
+      return { ...base, type, ssh: decodeSecret(required(options.ssh)) };
   }
 }
 

@@ -1,5 +1,5 @@
 import { VarveError } from "../../core/index.ts";
-import { ACTION_FIELDS } from "./encode-file.ts";
+import { ACTION_KINDS, FIRST_ACTION_FIELD } from "./encode-file.ts";
 import type {
   ActionIndexes,
   Chown,
@@ -13,14 +13,19 @@ import type {
   SymlinkAction,
   UserRef,
 } from "../model/file-op.ts";
-import { asBool, asBytes, asInt, asInt32, asInt64, asText, asUint32, readFields, type ProtoField } from "./protobuf.ts";
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-type Readers = ReadonlyMap<number, (field: ProtoField) => void>;
-
-const KINDS: ReadonlyMap<number, FileAction["kind"]> = new Map(
-  Object.entries(ACTION_FIELDS).map(([kind, field]) => [field, kind as FileAction["kind"]]),
-);
+import {
+  asBool,
+  asBytes,
+  asInt,
+  asInt32,
+  asInt64,
+  asText,
+  asUint32,
+  readFields,
+  readInto,
+  type ProtoField,
+  type Writable,
+} from "./protobuf.ts";
 
 /** Reads the body of a `pb.FileOp`. */
 export function decodeFile(bytes: Uint8Array): FileOp {
@@ -33,14 +38,14 @@ function decodeAction(bytes: Uint8Array): FileAction {
   const indexes: Writable<ActionIndexes> = { input: 0, secondaryInput: 0, output: 0 };
   let body: FileActionBody | undefined;
   for (const field of readFields(bytes)) {
-    const kind = KINDS.get(field.number);
+    const kind = ACTION_KINDS[field.number - FIRST_ACTION_FIELD];
     if (kind !== undefined) body = decodeBody(kind, asBytes(field));
     else if (field.number === 1) indexes.input = asInt(field);
     else if (field.number === 2) indexes.secondaryInput = asInt(field);
     else if (field.number === 3) indexes.output = asInt(field);
   }
   if (body === undefined)
-    throw new VarveError("unsupported", "Cannot read a build graph: a file action is of an unknown kind");
+    throw new VarveError("unsupported", "Cannot read a build graph: a file action has an unknown kind");
   return { ...indexes, ...body };
 }
 
@@ -57,11 +62,6 @@ function decodeBody(kind: FileAction["kind"], bytes: Uint8Array): FileActionBody
     case "rm":
       return decodeRm(bytes);
   }
-}
-
-function readInto(bytes: Uint8Array, readers: readonly [number, (field: ProtoField) => void][]): void {
-  const byNumber: Readers = new Map(readers);
-  for (const field of readFields(bytes)) byNumber.get(field.number)?.(field);
 }
 
 function decodeCopy(bytes: Uint8Array): CopyAction {

@@ -1,11 +1,11 @@
 import { isDigest, normalizePlatform, VarveError, type Digest, type Platform } from "../../core/index.ts";
 import { decodeExec } from "./decode-exec.ts";
 import { decodeFile } from "./decode-file.ts";
-import { OP_FIELDS, type InputRef } from "./encode-op.ts";
+import { FIRST_OP_FIELD, OP_KINDS, type InputRef } from "./encode-op.ts";
 import type { BuildOp, Op, OpKind } from "../model/op.ts";
 import { addEntry, asBytes, asInt, asInts, asText, readFields, type ProtoField } from "./protobuf.ts";
 
-/** A `pb.Op` as it came: without `op` it is the last of a definition, which names the result. */
+/** A decoded `pb.Op`. The last entry of a definition has no `op`: its only input is the result. */
 export interface DecodedOp {
   readonly op: Op | undefined;
   readonly inputs: readonly InputRef[];
@@ -14,18 +14,19 @@ export interface DecodedOp {
   readonly constraints: readonly string[];
 }
 
-const KINDS: ReadonlyMap<number, OpKind> = new Map(
-  Object.entries(OP_FIELDS).map(([kind, field]) => [field, kind as OpKind]),
-);
-
-/** Reads a serialised op. Fields of later versions are passed over. Throws `corrupt` or `invalid-argument`. */
+/**
+ * Reads a serialised op. Unknown fields are ignored.
+ *
+ * @throws {VarveError} `corrupt` for malformed bytes; `invalid-argument` for values that are not valid; `unsupported` for a file
+ * action of an unknown kind.
+ */
 export function decodeOp(bytes: Uint8Array): DecodedOp {
   const inputs: InputRef[] = [];
   let op: Op | undefined;
   let platform: Platform | undefined;
   let constraints: readonly string[] = [];
   for (const field of readFields(bytes)) {
-    const kind = KINDS.get(field.number);
+    const kind = OP_KINDS[field.number - FIRST_OP_FIELD];
     if (kind !== undefined) op = decodeBody(kind, asBytes(field));
     else if (field.number === 1) inputs.push(decodeInput(asBytes(field)));
     else if (field.number === 10) platform = decodePlatform(asBytes(field));
@@ -68,7 +69,7 @@ function decodeConstraints(bytes: Uint8Array): string[] {
   return filters;
 }
 
-/** A message whose only field is an input's number. */
+/** Reads a message whose only field is an input number. */
 function inputOf(field: ProtoField): number {
   let input = 0;
   for (const part of readFields(asBytes(field))) if (part.number === 1) input = asInt(part);
@@ -126,7 +127,7 @@ function decodeDiff(bytes: Uint8Array): Op {
     else if (field.number === 2) upper = inputOf(field);
   }
   if (lower === undefined || upper === undefined)
-    throw new VarveError("invalid-argument", "Cannot read a build graph: a difference lacks a side");
+    throw new VarveError("invalid-argument", "Cannot read a build graph: a diff op has no lower or no upper input");
   return { kind: "diff", lower, upper };
 }
 

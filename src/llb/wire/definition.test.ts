@@ -112,7 +112,7 @@ function topOf({ edge }: State): Vertex {
   return edge.vertex;
 }
 
-test("a graph survives being written and read", () => {
+test("a graph is the same after encoding and decoding", () => {
   const { edge } = everything();
   assert.ok(edge);
   const definition = decodeDefinition(encodeDefinition(definitionOf(edge)));
@@ -147,7 +147,7 @@ test("ops are the bytes that BuildKit's client marshals", () => {
   );
 });
 
-test("members of a oneof come last, map entries in order of their keys", () => {
+test("members of a oneof come last; map entries are sorted by key", () => {
   const op: Op = {
     kind: "source",
     identifier: "local://c",
@@ -170,7 +170,7 @@ test("negative numbers take ten bytes, and a byId of 0 is written", () => {
   assert.ok(bytes.includes(`0a012f10ed0322040a02100028${minusOne}`));
 });
 
-test("bytes that are no graph are refused as such", () => {
+test("bytes that are not a graph are rejected as such", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       try {
@@ -183,7 +183,7 @@ test("bytes that are no graph are refused as such", () => {
   );
 });
 
-test("a spoilt graph is refused, or is another graph", () => {
+test("a damaged graph is rejected, or is another graph", () => {
   const bytes = encodeDefinition(definitionOf(everything().edge));
   fc.assert(
     fc.property(fc.nat({ max: bytes.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
@@ -211,12 +211,12 @@ const rm = {
   output: 0,
 } as const;
 
-const refused: readonly (readonly [why: string, op: Op])[] = [
+const rejected: readonly (readonly [why: string, op: Op])[] = [
   ["no arguments", { ...exec(), meta: { ...exec().meta, args: [] } }],
   ["no root filesystem", { ...exec(), mounts: [] }],
   ["no actions", { kind: "file", actions: [] }],
   ["input 1 of 0", { kind: "merge", inputs: [1] }],
-  ["none yet", { kind: "file", actions: [{ ...rm, input: 0 }] }],
+  ["not an input or an earlier action", { kind: "file", actions: [{ ...rm, input: 0 }] }],
   ["impossible output", { kind: "file", actions: [{ ...rm, output: 7 }] }],
   ["no identifier", { kind: "source", identifier: "", attrs: new Map() }],
   ["no input 0", { kind: "passthrough", id: "x", outputs: [0] }],
@@ -228,8 +228,8 @@ function exec(): Extract<Op, { kind: "exec" }> {
   return op;
 }
 
-for (const [why, op] of refused)
-  test(`a graph is refused: ${why}`, () => {
+for (const [why, op] of rejected)
+  test(`a graph is rejected: ${why}`, () => {
     const vertex = makeVertex({ op });
     assert.throws(() => graphOf(definitionOf({ vertex, output: 0 })), {
       code: "invalid-argument",
@@ -237,13 +237,13 @@ for (const [why, op] of refused)
     });
   });
 
-test("an output that is not there is refused, and so is an input that is missing", () => {
+test("a missing output and a missing input are rejected", () => {
   const [first] = definitionOf(everything().edge).ops;
   const vertex = makeVertex({ op: { kind: "merge", inputs: [0] }, inputs: [{ vertex: source(), output: 3 }] });
   assert.throws(() => graphOf(definitionOf({ vertex, output: 0 })), /no output 3/);
   const definition = definitionOf({ vertex, output: 0 });
   assert.throws(() => graphOf({ ...definition, ops: definition.ops.slice(1) }), /is missing/);
-  assert.throws(() => graphOf({ ...definition, ops: first === undefined ? [] : [first] }), /names no result/);
+  assert.throws(() => graphOf({ ...definition, ops: first === undefined ? [] : [first] }), /does not name a result/);
 });
 
 function source(): ReturnType<typeof makeVertex> {

@@ -8,16 +8,16 @@ import { validateOp } from "../model/validate.ts";
 import { walkVertices } from "../model/vertex.ts";
 import { addEntry, asBytes, ProtoWriter, readFields } from "./protobuf.ts";
 
-/** A graph as it is sent to a builder: BuildKit's `pb.Definition`. */
+/** A graph in the form that a client sends to a builder: BuildKit's `pb.Definition`. */
 export interface Definition {
-  /** Serialised ops, inputs before their users. The last one has only an input: the result. Empty: scratch. */
+  /** Serialised ops, inputs first. The last one has only an input: the result. Empty: scratch. */
   readonly ops: readonly Uint8Array[];
   readonly metadata: ReadonlyMap<Digest, VertexMetadata>;
-  /** The serialised `pb.Source`: where in which file each vertex was written. */
+  /** The serialised `pb.Source`: the source location of each vertex. */
   readonly source?: Uint8Array | undefined;
 }
 
-/** The definition of a graph whose result is `edge`; undefined is scratch. */
+/** Returns the definition of the graph whose result is `edge`; undefined stands for scratch. */
 export function definitionOf(edge: Edge | undefined): Definition {
   if (edge === undefined) return { ops: [], metadata: new Map() };
   const vertices = walkVertices([edge.vertex]);
@@ -27,6 +27,7 @@ export function definitionOf(edge: Edge | undefined): Definition {
   return { ops: [...vertices.map(({ bytes }) => bytes), last], metadata };
 }
 
+/** Serialises a definition. */
 export function encodeDefinition({ ops, metadata, source }: Definition): Uint8Array {
   const writer = new ProtoWriter().repeated(1, ops);
   writer.map(2, metadata, (value, entry) => entry.message(2, encodeMetadata(value)));
@@ -34,7 +35,11 @@ export function encodeDefinition({ ops, metadata, source }: Definition): Uint8Ar
   return writer.finish();
 }
 
-/** Throws `corrupt` for bytes that are no definition. */
+/**
+ * Reads a serialised definition. Unknown fields are ignored; the ops are not decoded.
+ *
+ * @throws {VarveError} `corrupt` for bytes that are not a definition.
+ */
 export function decodeDefinition(bytes: Uint8Array): Definition {
   const ops: Uint8Array[] = [];
   const metadata = new Map<string, VertexMetadata>();
@@ -52,7 +57,7 @@ function invalid(why: string): VarveError {
   return new VarveError("invalid-argument", `Cannot read a build graph: ${why}`);
 }
 
-/** The vertices of decoded ops, made once each. Digests make cycles impossible. */
+/** Makes the vertices of decoded ops, each one once. Cycles are impossible, because an op contains the digests of its inputs. */
 class Loader {
   readonly #ops: ReadonlyMap<Digest, { readonly decoded: DecodedOp; readonly bytes: Uint8Array }>;
   readonly #metadata: ReadonlyMap<Digest, VertexMetadata>;
@@ -63,7 +68,7 @@ class Loader {
     this.#metadata = metadata;
   }
 
-  /** Makes a vertex and those below it, without recursion: a graph may be deep. */
+  /** Makes a vertex and all vertices below it. It does not recurse, because graphs may be deep. */
   load(digest: Digest): Vertex {
     const stack = [digest];
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
@@ -92,7 +97,7 @@ class Loader {
   #make(digest: Digest): Vertex {
     const { decoded, bytes } = this.#op(digest);
     const { op, platform, constraints } = decoded;
-    if (op === undefined) throw invalid(`vertex ${digest} has no operation of a known kind`);
+    if (op === undefined) throw invalid(`vertex ${digest} has no op of a known kind`);
     const inputs = decoded.inputs.map((input) => ({ vertex: this.#vertex(input.digest), output: input.output }));
     const vertex: Vertex = {
       digest,
@@ -108,12 +113,17 @@ class Loader {
   }
 }
 
-/** The graph of a definition; undefined is scratch. Throws `invalid-argument` for a graph that makes no sense. */
+/**
+ * Returns the result of a definition's graph, or undefined for scratch. Checks every op with `validateOp`.
+ *
+ * @throws {VarveError} `invalid-argument` for a graph that is not valid; `corrupt` or `unsupported` as `decodeOp`.
+ */
 export function graphOf(definition: Definition): Edge | undefined {
   const last = definition.ops.at(-1);
   if (last === undefined) return undefined;
   const { op, inputs } = decodeOp(last);
   const [result] = inputs;
-  if (op !== undefined || result === undefined || inputs.length !== 1) throw invalid("its last entry names no result");
+  if (op !== undefined || result === undefined || inputs.length !== 1)
+    throw invalid("its last entry does not name a result");
   return { vertex: new Loader(definition).load(result.digest), output: result.output };
 }

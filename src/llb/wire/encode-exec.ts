@@ -1,14 +1,14 @@
 import type { ExecMeta, ExecOp, Mount, ProxyEnv, SecretFile } from "../model/exec-op.ts";
 import { ProtoWriter } from "./protobuf.ts";
 
-/** Enum values of `ops.proto`, in order of their numbers. */
+/** Enum values of `ops.proto`, in the order of their numbers. */
 export const NET_MODES = ["default", "host", "none"] as const;
 export const SECURITY_MODES = ["sandbox", "insecure"] as const;
 export const MOUNT_TYPES = ["bind", "secret", "ssh", "cache", "tmpfs"] as const;
 export const SHARINGS = ["shared", "private", "locked"] as const;
 export const CONTENT_CACHES = ["default", "on", "off"] as const;
 
-/** The body of a `pb.ExecOp`. */
+/** Encodes the body of a `pb.ExecOp`. */
 export function encodeExec(op: ExecOp): ProtoWriter {
   const writer = new ProtoWriter().message(1, encodeMeta(op.meta));
   for (const mount of op.mounts) writer.message(2, encodeMount(mount));

@@ -1,15 +1,16 @@
 import type { Chown, CopyAction, FileAction, FileOp, UserRef } from "../model/file-op.ts";
 import { ProtoWriter } from "./protobuf.ts";
 
-/** Field of the `oneof action` in `pb.FileAction`. */
-export const ACTION_FIELDS = { copy: 4, mkfile: 5, mkdir: 6, rm: 7, symlink: 8 } as const;
+/** The members of the `oneof action` in `pb.FileAction`, in the order of their field numbers from `FIRST_ACTION_FIELD`. */
+export const ACTION_KINDS = ["copy", "mkfile", "mkdir", "rm", "symlink"] as const;
+export const FIRST_ACTION_FIELD = 4;
 
-/** The body of a `pb.FileOp`. */
+/** Encodes the body of a `pb.FileOp`. */
 export function encodeFile(op: FileOp): ProtoWriter {
   const writer = new ProtoWriter();
   for (const action of op.actions) {
     const indexes = new ProtoWriter().varint(1, action.input).varint(2, action.secondaryInput).varint(3, action.output);
-    writer.message(2, indexes.message(ACTION_FIELDS[action.kind], encodeAction(action)));
+    writer.message(2, indexes.message(FIRST_ACTION_FIELD + ACTION_KINDS.indexOf(action.kind), encodeAction(action)));
   }
   return writer;
 }

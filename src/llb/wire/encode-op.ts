@@ -4,33 +4,35 @@ import { encodeFile } from "./encode-file.ts";
 import type { Op } from "../model/op.ts";
 import { ProtoWriter } from "./protobuf.ts";
 
-/** An input as the serialised op names it: the digest of its vertex and which output. */
+/** An input in a serialised op: the digest of a vertex and the number of its output. */
 export interface InputRef {
   readonly digest: Digest;
   readonly output: number;
 }
 
+/** The fields of a `pb.Op`. */
 export interface OpEnvelope {
   readonly op?: Op | undefined;
   readonly inputs: readonly InputRef[];
   readonly platform?: Platform | undefined;
-  /** Undefined leaves the message out; an empty list writes an empty message, as BuildKit's client does. */
+  /** Undefined omits the message. An empty list writes an empty message, as BuildKit's client does. */
   readonly constraints?: readonly string[] | undefined;
 }
 
-/** Field of the `oneof op` in `pb.Op`. */
-export const OP_FIELDS = { exec: 2, source: 3, file: 4, build: 5, merge: 6, diff: 7, passthrough: 8 } as const;
+/** The members of the `oneof op` in `pb.Op`, in the order of their field numbers from `FIRST_OP_FIELD`. */
+export const OP_KINDS = ["exec", "source", "file", "build", "merge", "diff", "passthrough"] as const;
+export const FIRST_OP_FIELD = 2;
 
 /**
- * The bytes of a `pb.Op`, the same as BuildKit's Go client marshals: their digest is the vertex digest. Go writes the fields
- * of a `oneof` after all others of their message, whatever their numbers.
+ * Returns the bytes of a `pb.Op`, equal to those that BuildKit's Go client marshals. Their digest is the vertex digest. Go
+ * writes the fields of a `oneof` after all other fields of the message, regardless of their numbers.
  */
 export function encodeOp({ op, inputs, platform, constraints }: OpEnvelope): Uint8Array {
   const writer = new ProtoWriter();
   for (const { digest, output } of inputs) writer.message(1, new ProtoWriter().bytes(1, digest).varint(2, output));
   if (platform !== undefined) writer.message(10, encodePlatform(platform));
   if (constraints !== undefined) writer.message(11, new ProtoWriter().repeated(1, constraints));
-  if (op !== undefined) writer.message(OP_FIELDS[op.kind], encodeBody(op));
+  if (op !== undefined) writer.message(FIRST_OP_FIELD + OP_KINDS.indexOf(op.kind), encodeBody(op));
   return writer.finish();
 }
 

@@ -1,9 +1,7 @@
 import { noMetadata, type LinuxResources, type ProgressGroup, type VertexMetadata } from "../model/op.ts";
-import { addEntry, asBool, asBytes, asInt, asText, ProtoWriter, readFields } from "./protobuf.ts";
+import { addEntry, asBool, asBytes, asInt, asText, ProtoWriter, readFields, type Writable } from "./protobuf.ts";
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** A `pb.OpMetadata`. */
+/** Encodes a `pb.OpMetadata`. */
 export function encodeMetadata(metadata: VertexMetadata): ProtoWriter {
   const { progressGroup: group, linuxResources: limits } = metadata;
   const writer = new ProtoWriter().varint(1, metadata.ignoreCache).strings(2, metadata.description);
@@ -25,6 +23,7 @@ function encodeLimits(limits: LinuxResources): ProtoWriter {
     .bytes(7, limits.cpusetMems);
 }
 
+/** Decodes a `pb.OpMetadata`. */
 export function decodeMetadata(bytes: Uint8Array): VertexMetadata {
   const description = new Map<string, string>();
   const caps = new Map<string, boolean>();

@@ -20,20 +20,20 @@ function pushVarint(out: number[], value: number | bigint): void {
 }
 
 /**
- * Writes a protocol buffers message (proto3) as Go's deterministic marshalling does, if fields are written in the order
- * of their numbers and those of a `oneof` last: zero values of plain fields are left out, maps are sorted by key and keep
- * zero values.
+ * Writes a protocol buffers message (proto3). The result equals that of Go's deterministic marshalling if the caller writes
+ * fields in the order of their numbers and those of a `oneof` last. Zero values of plain fields are omitted. Maps are sorted
+ * by key and keep zero values.
  */
 export class ProtoWriter {
   readonly #out: Uint8Array[] = [];
 
-  /** An integer, enum or bool field; negative numbers take ten bytes. */
+  /** Writes an integer, enum or bool field. Negative numbers take ten bytes. */
   varint(field: number, value: number | bigint | boolean): this {
     const number = typeof value === "boolean" ? Number(value) : value;
     return number === 0 || number === 0n ? this : this.oneofVarint(field, number);
   }
 
-  /** An integer of a `oneof`: zero is written too, because it says which member is set. */
+  /** Writes an integer of a `oneof`. Zero is written too, because it shows which member is set. */
   oneofVarint(field: number, value: number | bigint): this {
     const head: number[] = [];
     pushVarint(head, field * 8 + VARINT);
@@ -42,18 +42,18 @@ export class ProtoWriter {
     return this;
   }
 
-  /** A string or bytes field. */
+  /** Writes a string or bytes field. */
   bytes(field: number, value: string | Uint8Array): this {
     return value.length === 0 ? this : this.#delimited(field, typeof value === "string" ? Buffer.from(value) : value);
   }
 
-  /** A repeated string or bytes field: empty elements are written. */
+  /** Writes a repeated string or bytes field. Empty elements are written too. */
   repeated(field: number, values: readonly (string | Uint8Array)[]): this {
     for (const value of values) this.#delimited(field, typeof value === "string" ? Buffer.from(value) : value);
     return this;
   }
 
-  /** A repeated integer field, packed. */
+  /** Writes a repeated integer field, packed. */
   packed(field: number, values: readonly number[]): this {
     if (values.length === 0) return this;
     const body: number[] = [];
@@ -61,12 +61,12 @@ export class ProtoWriter {
     return this.#delimited(field, Uint8Array.from(body));
   }
 
-  /** A message field; it is written even if the message is empty, and left out if it is undefined. */
+  /** Writes a message field, even if the message is empty. Undefined writes nothing. */
   message(field: number, message: ProtoWriter | undefined): this {
     return message === undefined ? this : this.#delimited(field, message.finish());
   }
 
-  /** A map field: entries sorted by key; `entry` writes a key as field 1 and its value as field 2. */
+  /** Writes a map field, sorted by key. `value` writes a value as field 2 of its entry. */
   map<V>(field: number, map: ReadonlyMap<string, V>, value: (value: V, entry: ProtoWriter) => void): this {
     const sorted = [...map].map(([key, item]) => [Buffer.from(key), item] as const);
     sorted.sort(([a], [b]) => Buffer.compare(a, b));
@@ -95,7 +95,7 @@ export class ProtoWriter {
   }
 }
 
-/** One field of a message as it is on the wire: a varint, or the bytes of a string, message or packed list. */
+/** One field of a serialised message: a varint, or the bytes of a string, message or packed list. */
 export interface ProtoField {
   readonly number: number;
   readonly value: bigint | Uint8Array;
@@ -132,7 +132,11 @@ class Cursor {
   }
 }
 
-/** The fields of a message in order. Fixed-width fields and groups do not occur in the formats read here: the former are skipped, the latter refused. Throws `corrupt`. */
+/**
+ * Yields the fields of a message in order. Fixed-width fields are skipped, because the formats read here have none.
+ *
+ * @throws {VarveError} `corrupt` for a malformed message, and for one with groups.
+ */
 export function* readFields(bytes: Uint8Array): Generator<ProtoField> {
   const cursor = new Cursor(bytes);
   while (cursor.at < bytes.length) {
@@ -150,7 +154,19 @@ export function* readFields(bytes: Uint8Array): Generator<ProtoField> {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The value as bytes, text, numbers…; each throws `corrupt` if it is not one. */
+/** A type whose fields can be assigned, for decoders that fill in an object field by field. */
+export type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Calls a reader for each field of a message by its number. Other fields are ignored. */
+export function readInto(
+  bytes: Uint8Array,
+  readers: readonly (readonly [number, (field: ProtoField) => void])[],
+): void {
+  const byNumber = new Map(readers);
+  for (const field of readFields(bytes)) byNumber.get(field.number)?.(field);
+}
+
+/** Returns a field's value as bytes. This and the functions below throw `corrupt` if the value has another type. */
 export function asBytes({ number, value }: ProtoField): Uint8Array {
   if (typeof value === "bigint") throw malformed(`field ${number} is a number`);
   return value;
@@ -188,7 +204,7 @@ export function asBool(field: ProtoField): boolean {
   return asInt64(field) !== 0n;
 }
 
-/** A repeated integer field, packed or not. */
+/** Reads a repeated integer field, packed or not. */
 export function asInts(field: ProtoField): number[] {
   if (typeof field.value === "bigint") return [asInt(field)];
   const cursor = new Cursor(field.value);
@@ -197,7 +213,7 @@ export function asInts(field: ProtoField): number[] {
   return values;
 }
 
-/** Adds a map field's entry to `map`. */
+/** Adds an entry of a map field to `map`. `zero` is the value of an entry without one. */
 export function addEntry<V>(map: Map<string, V>, field: ProtoField, value: (field: ProtoField) => V, zero: V): void {
   let key = "";
   let item = zero;

@@ -1,12 +1,12 @@
-import type { Filesystem } from "../builder/filesystem.ts";
-import { EMPTY, type Edge } from "./op.ts";
+import type { Filesystem } from "./filesystem.ts";
+import { EMPTY, type Edge } from "../model/op.ts";
 
-/** Numbers the inputs of an op in the order in which they are first asked for: equal ones share a number. */
-export class Inputs {
+/** Numbers the inputs of an op in the order of their first use. Equal inputs share a number. */
+export class InputNumbers {
   readonly edges: Edge[] = [];
   readonly #numbers = new Map<string, number>();
 
-  /** `EMPTY` for scratch. */
+  /** Returns the number of an input, or `EMPTY` for scratch. Adds the input if it is new. */
   number(source: Filesystem | undefined): number {
     const edge = source?.edge;
     if (edge === undefined) return EMPTY;
