@@ -1,6 +1,7 @@
 /**
- * Keeps a text of what each public door of the package exports, name by name, so that a change of the API shows as a change
- * of a file. Without arguments it writes the texts to `api/`; with `--check` it fails where they are no longer true.
+ * Keeps a text of what each public entry point of the package exports, name by name, so that a change of the API shows as a
+ * change of a file. Without arguments it writes the texts to `api/`; with `--check` it fails where they are no longer true.
+ * Either way it fails if a public signature names a type that its entry point does not export.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -9,10 +10,12 @@ import { Declarations } from "./lib/declarations.ts";
 
 const FOLDER = "api";
 const EMITTED = ".cache/declarations";
-/** A door with fewer names was not read right. */
+/** An entry point with fewer names was not read right. */
 const LEAST = 3;
 
-const { exports: doors } = JSON.parse(readFileSync("package.json", "utf8")) as { exports: Record<string, string> };
+const { exports: entryPoints } = JSON.parse(readFileSync("package.json", "utf8")) as {
+  exports: Record<string, string>;
+};
 
 function emit(): void {
   rmSync(EMITTED, { recursive: true, force: true });
@@ -21,16 +24,21 @@ function emit(): void {
   if (error !== undefined) throw error;
 }
 
-function snapshot(door: string, source: string): string {
-  const path = join(EMITTED, source.replace(/^\.\/src\//, "").replace(/\.ts$/, ".d.ts"));
+function declarationFile(source: string): string {
+  return join(EMITTED, source.replace(/^\.\/src\//, "").replace(/\.ts$/, ".d.ts"));
+}
+
+function snapshot(entryPoint: string, source: string): string {
+  const path = declarationFile(source);
   const exported = new Declarations().exportsOf(path);
-  if (exported.size < LEAST) throw new Error(`${door} exports only ${exported.size} names: ${path} was not read right`);
+  if (exported.size < LEAST)
+    throw new Error(`${entryPoint} exports only ${exported.size} names: ${path} was not read right`);
   const entries = [...exported].map(([name, texts]) => `// ${name}\n${texts.join("\n")}\n`);
   return `${exported.size} names\n\n${entries.join("\n")}`;
 }
 
-function fileName(door: string): string {
-  return `${door === "." ? "varve" : door.slice(2).replaceAll("/", "-")}.txt`;
+function fileName(entryPoint: string): string {
+  return `${entryPoint === "." ? "varve" : entryPoint.slice(2).replaceAll("/", "-")}.txt`;
 }
 
 /** What a reader needs to see which names changed. */
@@ -50,8 +58,16 @@ function read(path: string): string {
 }
 
 emit();
-const current = new Map(Object.entries(doors).map(([door, source]) => [fileName(door), snapshot(door, source)]));
+const current = new Map(
+  Object.entries(entryPoints).map(([entryPoint, source]) => [fileName(entryPoint), snapshot(entryPoint, source)]),
+);
 if (current.size === 0) throw new Error("package.json has no exports");
+
+for (const source of Object.values(entryPoints))
+  for (const [type, name] of new Declarations().missingFrom(declarationFile(source))) {
+    console.error(`${source} exports ${name}, which needs the type ${type}: export it there too`);
+    process.exitCode = 1;
+  }
 
 if (process.argv.includes("--check")) {
   const stale = [...current].filter(([name, text]) => read(join(FOLDER, name)) !== text);

@@ -5,11 +5,24 @@ import { test } from "node:test";
 import { Declarations } from "../scripts/lib/declarations.ts";
 import { temporaryDirectory } from "../src/io/index.ts";
 
-async function exportsOf(files: Readonly<Record<string, string>>): Promise<Record<string, readonly string[]>> {
+type Files = Readonly<Record<string, string>>;
+
+/** Reads `index.d.ts` in a folder that holds these files. */
+async function readIn<T>(files: Files, read: (index: string) => T): Promise<T> {
   await using directory = await temporaryDirectory("varve-declarations-");
   await mkdir(join(directory.path, "room"));
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory.path, name), text);
-  return Object.fromEntries(new Declarations().exportsOf(join(directory.path, "index.d.ts")));
+  return read(join(directory.path, "index.d.ts"));
+}
+
+async function exportsOf(files: Files): Promise<Record<string, readonly string[]>> {
+  return await readIn(files, (index) => Object.fromEntries(new Declarations().exportsOf(index)));
+}
+
+/** Names of the missing types, each with the export that needs it. */
+async function missingFrom(files: Files): Promise<Record<string, string>> {
+  const missing = await readIn(files, (index) => new Declarations().missingFrom(index));
+  return Object.fromEntries(Array.from(missing, ([type, name]) => [type.replace(/ .*/, ""), name]));
 }
 
 test("follows names from file to file, whatever way they take", async () => {
@@ -49,4 +62,25 @@ test("comments are no part of the API", async () => {
 
 test("a name that leads nowhere is an error, not an empty API", async () => {
   await assert.rejects(exportsOf({ "index.d.ts": "export { gone };" }), /exports gone, which is declared nowhere/);
+});
+
+test("finds types of signatures that are not exported, wherever they are declared", async () => {
+  const files = {
+    "room/types.d.ts": `
+      export interface Base { readonly a: 1 }
+      export interface Options extends Base { readonly own: Local }
+      interface Local { readonly b: Buffer }
+      export declare class Parent {}
+      export declare const LIST: readonly [1];`,
+    "index.d.ts": `
+      import type { Stats } from "node:fs";
+      import type { Base, Options, Parent } from "./room/types.ts";
+      import * as all from "./room/types.ts";
+      export declare function run<T extends Base>(each: T, options: Options): Promise<Map<string, Stats>>;
+      export declare class Child extends all.Parent { #private; }
+      export type Item = (typeof all.LIST)[number];`,
+  };
+  assert.deepEqual(await missingFrom(files), { Base: "run", LIST: "Item", Options: "run", Parent: "Child" });
+  const index = `${files["index.d.ts"]}\nexport { LIST, type Base, type Options, Parent } from "./room/types.ts";`;
+  assert.deepEqual(await missingFrom({ ...files, "index.d.ts": index }), { Local: "Options" });
 });

@@ -1,18 +1,32 @@
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { publint } from "publint";
 import { packPackage, stagePackage } from "../scripts/lib/package.ts";
+import { PROGRAMS, programName } from "../testing/package-programs.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/io/index.ts";
 
-const { exports: doors, version } = JSON.parse(readFileSync("package.json", "utf8")) as {
+const { exports: entryPoints, version } = JSON.parse(readFileSync("package.json", "utf8")) as {
   exports: Record<string, string>;
   version: string;
 };
 const UNREACHABLE =
   /ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|E4\d\d|E5\d\d/;
+/** Options of `tsc` for a user of the package; the package's declarations are checked too. */
+const STRICT = [
+  "--noEmit",
+  "--strict",
+  "--module",
+  "nodenext",
+  "--target",
+  "es2024",
+  "--lib",
+  "es2024,esnext",
+  "--types",
+  "node",
+];
 const QUICKLY = ["--fetch-retries=1", "--fetch-timeout=20000", "--no-audit", "--no-fund", "--ignore-scripts"];
 
 /** The published package in a folder of its own, as a user gets it. */
@@ -30,6 +44,9 @@ suite("the packed package", () => {
     mkdirSync(project);
     writeFileSync(join(project, "package.json"), '{ "type": "module", "private": true }');
     skipped = install(packPackage(staged, directory.path));
+    if (skipped !== undefined) return;
+    mkdirSync(join(project, "node_modules/@types"), { recursive: true });
+    symlinkSync(resolve("node_modules/@types/node"), join(project, "node_modules/@types/node"));
   });
   after(async () => await directory[Symbol.asyncDispose]());
 
@@ -77,53 +94,52 @@ suite("the packed package", () => {
     assert.equal(runIn("node_modules/.bin/varve", "images").status, 0);
   });
 
-  test("a layer is unpacked in a thread", (t) => {
-    if (skipped !== undefined) return t.skip(skipped);
-    writeFileSync(
-      join(project, "unpack.js"),
-      `import { mkdirSync, readFileSync, readdirSync } from "node:fs";
-import { applyLayer, writeTar } from "varve/layer";
-mkdirSync("tree");
-await applyLayer(writeTar([{ path: "file", body: "content" }]), "tree", { format: "plain", chown: false });
-const threads = readdirSync("/proc/self/task").map((task) => readFileSync(\`/proc/self/task/\${task}/comm\`, "utf8").trim());
-console.log(readFileSync("tree/file", "utf8"), threads.includes("varve-layer"));
-`,
+  /** Programs, by the names that their files get in the project. */
+  type Programs = Readonly<Record<string, string>>;
+
+  function checkTypes(programs: Programs): void {
+    for (const [name, text] of Object.entries(programs)) writeFileSync(join(project, name), text);
+    const types = runIn(resolve("node_modules/.bin/tsc"), ...STRICT, ...Object.keys(programs));
+    assert.equal(types.status, 0, types.stdout);
+  }
+
+  /** Runs a program; returns what it printed. */
+  function printedBy(name: string): string {
+    const { status, stdout, stderr } = runIn(process.execPath, name);
+    assert.equal(status, 0, `${name}: ${stderr}`);
+    return stdout;
+  }
+
+  /** The code blocks of a page that are TypeScript. */
+  function examplesOf(page: string): Programs {
+    const blocks = [...readFileSync(page, "utf8").matchAll(/^```ts\n(.*?)^```$/gms)];
+    return Object.fromEntries(
+      blocks.map(([, text = ""], index) => [
+        `example-${page.replace(/\W/g, "-")}-${index}.ts`,
+        text.replaceAll("/var/lib/varve", join(project, "root")),
+      ]),
     );
-    const { stdout, stderr } = runIn(process.execPath, "unpack.js");
-    assert.deepEqual([stdout, stderr], ["content true\n", ""]);
+  }
+
+  test("each entry point is enough for a program of its own", (t) => {
+    if (skipped !== undefined) return t.skip(skipped);
+    assert.deepEqual(Object.keys(PROGRAMS), Object.keys(entryPoints).map(programName));
+    checkTypes(Object.fromEntries(Object.entries(PROGRAMS).map(([name, { text }]) => [`${name}.ts`, text])));
+    for (const [name, { prints }] of Object.entries(PROGRAMS)) assert.match(printedBy(`${name}.ts`), prints, name);
   });
 
-  test("every door opens, with types", (t) => {
+  test("the examples of README.md have correct types, and run", (t) => {
     if (skipped !== undefined) return t.skip(skipped);
-    const names = Object.keys(doors).map((door) => `varve${door.slice(1)}`);
-    const lines = names.map(
-      (name, index) =>
-        `import * as door${index} from "${name}";\nexport const names${index}: string[] = Object.keys(door${index});`,
-    );
-    const counts = `for (const names of [${names.map((_, index) => `names${index}`).join(", ")}]) if (names.length === 0) throw new Error("empty");`;
-    writeFileSync(
-      join(project, "user.ts"),
-      `${lines.join("\n")}\n${counts}\nexport const built: Promise<door0.BuildResult> | undefined = undefined;\n`,
-    );
-    const run = runIn(process.execPath, "user.ts");
-    assert.equal(run.status, 0, run.stderr);
-    mkdirSync(join(project, "node_modules/@types"), { recursive: true });
-    symlinkSync(resolve("node_modules/@types/node"), join(project, "node_modules/@types/node"));
-    const strict = [
-      "--noEmit",
-      "--strict",
-      "--skipLibCheck",
-      "--module",
-      "nodenext",
-      "--target",
-      "es2024",
-      "--lib",
-      "es2024,esnext",
-      "--types",
-      "node",
-    ];
-    const types = runIn(resolve("node_modules/.bin/tsc"), ...strict, "user.ts");
-    assert.equal(types.status, 0, types.stdout);
-    assert.ok(readdirSync(join(project, "node_modules/varve")).includes("dist"));
+    const examples = examplesOf("README.md");
+    assert.ok(Object.keys(examples).length > 0, "README.md has no example");
+    checkTypes(examples);
+    writeFileSync(join(project, "Dockerfile"), "FROM scratch\nCOPY package.json /\n");
+    for (const name of Object.keys(examples)) printedBy(name);
+  });
+
+  test("the examples of docs/ and of the library's README have correct types", (t) => {
+    if (skipped !== undefined) return t.skip(skipped);
+    const pages = [...globSync("docs/*.md"), "src/library/README.md"];
+    checkTypes(Object.assign({}, ...pages.map(examplesOf)) as Programs);
   });
 });

@@ -1,4 +1,4 @@
-import type { BuildEvent, StatusEvent, VertexEvent } from "../src/library/index.ts";
+import type { BuildEvent, StatusEvent, VertexEvent } from "../src/engine/index.ts";
 import { digestOf } from "../src/core/index.ts";
 
 /** Midnight, 1 January 2026; events' times are milliseconds after it. */

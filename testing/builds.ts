@@ -7,7 +7,7 @@ import {
   type Store,
   build,
   openStore,
-} from "../src/library/index.ts";
+} from "../src/engine/index.ts";
 import { temporaryDirectory } from "../src/io/index.ts";
 
 /** A store and folders of its own, in which the library builds. */

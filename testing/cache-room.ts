@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type BuildEvent, type BuildOptions, type BuildResult, build, openStore } from "../src/library/index.ts";
+import { type BuildEvent, type BuildOptions, type BuildResult, build, openStore } from "../src/engine/index.ts";
 import { ANONYMOUS, type RegistryOptions } from "../src/registry/index.ts";
 import { type Leftovers, findLeftovers } from "./leftovers.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ClassicBuild, EventBus, dockerHandler } from "../src/api/docker/index.ts";
 import { openListener } from "../src/api/http/index.ts";
-import { type Store, openStore } from "../src/library/index.ts";
+import { type Store, openStore } from "../src/engine/index.ts";
 import { type Outcome, finished } from "./varve.ts";
 
 export interface Answer {

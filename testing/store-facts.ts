@@ -1,7 +1,9 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DigestHasher, digestAlgorithm } from "../src/core/index.ts";
-import { diskUsage, listImages, openStore } from "../src/library/index.ts";
+import { diskUsage } from "../src/caches/index.ts";
+import { listImages } from "../src/images/index.ts";
+import { openStore } from "../src/engine/index.ts";
 
 /** What stands in a root that no process uses. */
 export interface StoreFacts {

@@ -4,8 +4,11 @@ import {
   type Comment,
   type Declaration,
   type Directive,
+  type Expression,
   type ModuleExportName,
   type Statement,
+  type TSTypeName,
+  Visitor,
   parseSync,
 } from "oxc-parser";
 
@@ -13,12 +16,20 @@ import {
 interface DeclarationFile {
   /** Texts of what is declared under a name, without comments: several for overloads, or a type and a value. */
   readonly declared: ReadonlyMap<string, readonly string[]>;
+  /** Names that the declarations of a name refer to, qualified ones as `module.name`. */
+  readonly references: ReadonlyMap<string, ReadonlySet<string>>;
   /** What each exported name stands for. */
   readonly exported: ReadonlyMap<string, Target>;
   /** Names that come from other files: imported, and maybe exported again. */
   readonly imported: ReadonlyMap<string, Target>;
   /** Files all of whose exports are exported again. */
   readonly stars: readonly string[];
+}
+
+/** A declaration, and the file it is in. */
+interface Place {
+  readonly file: string;
+  readonly name: string;
 }
 
 /** A name in this file, or in the file named; `*` is the whole of it. */
@@ -37,6 +48,42 @@ export class Declarations {
     return new Map(names.map((name) => [name, this.#find(path, name) ?? unknownName(path, name)]));
   }
 
+  /**
+   * The types of this package that a signature exported from `path` names and that `path` does not export, each with an export
+   * that names it. Types of the language, of Node and of other packages do not count.
+   */
+  missingFrom(path: string): ReadonlyMap<string, string> {
+    const exported = [...this.#namesOf(path, new Set())].toSorted();
+    const places = exported.map((name) => ({ name, place: this.#locate(path, name) }));
+    const known = new Set(places.map(({ place }) => keyOf(place)));
+    const missing = new Map<string, string>();
+    for (const { name, place } of places) {
+      if (place === undefined) continue;
+      for (const reference of this.#file(place.file).references.get(place.name) ?? []) {
+        const target = this.#resolve(place.file, reference);
+        if (target !== undefined && !known.has(keyOf(target))) missing.set(`${target.name} (${target.file})`, name);
+      }
+    }
+    return missing;
+  }
+
+  /** The declaration of this package that a name in a file stands for. */
+  #resolve(path: string, reference: string): Place | undefined {
+    const [first = "", second] = reference.split(".");
+    const { declared, imported } = this.#file(path);
+    const target = imported.get(first);
+    if (target === undefined) return declared.has(first) ? { file: path, name: first } : undefined;
+    if (target.file === undefined) return undefined;
+    return this.#locate(target.file, target.name === "*" ? (second ?? unknownName(path, reference)) : target.name);
+  }
+
+  #find(path: string, name: string): readonly string[] | undefined {
+    const place = this.#locate(path, name);
+    if (place === undefined) return undefined;
+    if (place.name === "*") return [`export * as ${name} of ${[...this.exportsOf(place.file).keys()].join(", ")}`];
+    return this.#file(place.file).declared.get(place.name);
+  }
+
   #namesOf(path: string, seen: Set<string>): Set<string> {
     if (seen.has(path)) return new Set();
     seen.add(path);
@@ -44,18 +91,17 @@ export class Declarations {
     return new Set([...exported.keys(), ...stars.flatMap((star) => [...this.#namesOf(star, seen)])]);
   }
 
-  #find(path: string, name: string): readonly string[] | undefined {
-    const { declared, exported, imported, stars } = this.#file(path);
+  #locate(path: string, name: string): Place | undefined {
+    const { exported, imported, stars } = this.#file(path);
     const target = exported.get(name);
     if (target === undefined)
       return stars
         .values()
-        .map((star) => this.#find(star, name))
+        .map((star) => this.#locate(star, name))
         .find((found) => found !== undefined);
     const { file, name: original } = target.file === undefined ? (imported.get(target.name) ?? target) : target;
-    if (file === undefined) return declared.get(original);
-    if (original === "*") return [`export * as ${name} of ${[...this.exportsOf(file).keys()].join(", ")}`];
-    return this.#find(file, original);
+    if (file === undefined) return { file: path, name: original };
+    return original === "*" ? { file, name: original } : this.#locate(file, original);
   }
 
   #file(path: string): DeclarationFile {
@@ -65,6 +111,10 @@ export class Declarations {
     this.#files.set(path, file);
     return file;
   }
+}
+
+function keyOf(place: Place | undefined): string {
+  return place === undefined ? "" : `${place.name} ${place.file}`;
 }
 
 function unknownName(path: string, name: string): never {
@@ -78,10 +128,12 @@ function readDeclarations(path: string): DeclarationFile {
   const declared = new Map<string, string[]>();
   const exported = new Map<string, Target>();
   const imported = new Map<string, Target>();
+  const references = new Map<string, Set<string>>();
   const stars: string[] = [];
   const declare = (declaration: Declaration, isExported: boolean): void => {
     for (const name of namesOf(declaration)) {
       declared.set(name, [...(declared.get(name) ?? []), withoutComments(text, declaration, comments)]);
+      references.set(name, (references.get(name) ?? new Set()).union(referencesOf(declaration)));
       if (isExported) exported.set(name, { file: undefined, name });
     }
   };
@@ -115,7 +167,37 @@ function readDeclarations(path: string): DeclarationFile {
         if (isDeclaration(node)) declare(node, false);
     }
   }
-  return { declared, exported, imported, stars };
+  return { declared, references, exported, imported, stars };
+}
+
+/** Names of types and values that a declaration refers to, without its own type parameters. */
+function referencesOf(declaration: Declaration): Set<string> {
+  const found = new Set<string>();
+  const parameters = new Set<string>();
+  const visitor = new Visitor({
+    TSTypeParameter: ({ name }) => void parameters.add(name.name),
+    TSTypeReference: ({ typeName }) => void found.add(qualified(typeName)),
+    TSTypeQuery: ({ exprName }) => void (exprName.type !== "TSImportType" && found.add(qualified(exprName))),
+    TSInterfaceHeritage: ({ expression }) => void found.add(qualified(expression)),
+    TSClassImplements: ({ expression }) => void found.add(qualified(expression)),
+    ClassDeclaration: ({ superClass }) => void (superClass !== null && found.add(qualified(superClass))),
+  });
+  visitor.visit({ type: "Program", body: [declaration], sourceType: "module", hashbang: null, start: 0, end: 0 });
+  return found.difference(parameters);
+}
+
+/** `a` or `a.b` as text; "" for any other expression. */
+function qualified(node: Expression | TSTypeName): string {
+  switch (node.type) {
+    case "Identifier":
+      return node.name;
+    case "TSQualifiedName":
+      return `${qualified(node.left)}.${node.right.name}`;
+    case "MemberExpression":
+      return node.property.type === "Identifier" ? `${qualified(node.object)}.${node.property.name}` : "";
+    default:
+      return "";
+  }
 }
 
 /** The declaration file behind a relative specifier; undefined for a package. */

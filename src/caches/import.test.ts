@@ -97,7 +97,8 @@ suite("a cache that BuildKit wrote", () => {
     const root = join(folder.path, "killed");
     const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
     const script = `
-      import { importCache, openStore } from ${module("../library/index.ts")};
+      import { importCache } from ${module("../caches/index.ts")};
+      import { openStore } from ${module("../engine/index.ts")};
       import { Records } from ${module("../record/index.ts")};
       const { addChain } = Records.prototype;
       let calls = 0;

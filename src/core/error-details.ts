@@ -41,7 +41,7 @@ export interface RemoveConflict {
 }
 
 /** Facts that an error of any code can have: where it comes from. */
-interface SharedDetails {
+export interface SharedDetails {
   /** Where in the Dockerfile it comes from, and the lines there as text. */
   readonly location: ErrorLocation;
   readonly snippet: string;
@@ -60,7 +60,7 @@ interface SharedDetails {
 }
 
 /** A request that was refused, or that got no response. */
-interface RequestDetails {
+export interface RequestDetails {
   readonly host: string;
   /** The HTTP status. */
   readonly status: number;
@@ -74,7 +74,7 @@ interface RequestDetails {
 }
 
 /** A blob of an image or a layer that is damaged or gone. */
-interface DamageDetails {
+export interface DamageDetails {
   /** The image or layer, by name or digest. */
   readonly image: string;
   readonly blob: Digest;
@@ -83,7 +83,7 @@ interface DamageDetails {
 }
 
 /** Two values of the same thing, in bytes or as a digest. */
-interface ComparedDetails {
+export interface ComparedDetails {
   readonly size: number;
   readonly actual: string | number;
   readonly expected: string;
@@ -91,7 +91,7 @@ interface ComparedDetails {
 }
 
 /** Facts by the error's code. */
-interface DetailsByCode {
+export interface DetailsByCode {
   readonly "invalid-argument": {
     /** The command line is wrong: its usage helps. */
     readonly usage: boolean;
@@ -139,7 +139,9 @@ interface DetailsByCode {
   readonly internal: { readonly sqlite: number };
 }
 
-type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
+export type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void
+  ? I
+  : never;
 
 /** Facts a program can use, by the error's code; of an unknown code all that there can be. Each may be absent. */
 export type ErrorDetails<C extends ErrorCode = ErrorCode> = {

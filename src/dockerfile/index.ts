@@ -10,7 +10,7 @@ export {
   expand,
 } from "./expand/expand.ts";
 export * from "./expand/expand-instruction.ts";
-export { atRange, fault, hasPlace, located, withPlace } from "./source/fault.ts";
+export { fault, hasPlace, located, withPlace } from "./source/fault.ts";
 export { type HeredocHead, chompHeredoc, tryHeredocHead } from "./parse/heredoc.ts";
 export * from "./parse/ignore-choice.ts";
 export type * from "./parse/instruction.ts";
@@ -19,7 +19,6 @@ export * from "./lint/lint.ts";
 export * from "./lint/rules.ts";
 export * from "./parse/parse.ts";
 export { parseMount } from "./parse/parse-mount.ts";
-export { parseBinarySize } from "./parse/quantity.ts";
 export * from "./source/source.ts";
 export { didYouMean, suggestion } from "./parse/suggest.ts";
 export { exposedPorts } from "./values/expose.ts";

@@ -4,17 +4,27 @@ import { requireImage } from "./find.ts";
 import { sizeOf } from "./summaries.ts";
 import type { LocalImages } from "./types.ts";
 
-/** An image of one platform: manifest and config. */
+/** An image as `inspectImage` returns it. */
+export interface InspectedImage {
+  /** Every name of the image, normalised. */
+  readonly names: readonly string[];
+  /** Digest of what the names point to: an index if there is one. */
+  readonly digest: Digest;
+  readonly image: Image;
+  /** Bytes of everything the image reaches, as stored. */
+  readonly size: number;
+}
+
+/**
+ * Returns the manifest and the config of an image for one platform.
+ *
+ * @throws {VarveError} `not-found` if the store has no such image, or none for the platform.
+ */
 export async function inspectImage(
   store: LocalImages,
   name: string,
   platform: Platform = hostPlatform(),
-): Promise<{
-  readonly names: readonly string[];
-  readonly digest: Digest;
-  readonly image: Image;
-  readonly size: number;
-}> {
+): Promise<InspectedImage> {
   const named = await requireImage(store, name);
   const names = store.images
     .list()

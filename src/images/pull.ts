@@ -12,7 +12,7 @@ import type { Store } from "../engine/index.ts";
 import { type NamedImage, checkImage, nameImage } from "../image/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { findImage, requireNamedImage } from "./find.ts";
-import type { TransferOptions } from "./types.ts";
+import type { ImageTransferOptions } from "./types.ts";
 
 /** The layers of a pull, told before the first of them is fetched. */
 export interface PulledLayers {
@@ -21,7 +21,7 @@ export interface PulledLayers {
   readonly present: ReadonlySet<Digest>;
 }
 
-export interface PullImageOptions extends TransferOptions {
+export interface PullImageOptions extends ImageTransferOptions {
   /** One platform of an index, or all it has. Default: this machine's. */
   readonly platform?: Platform | "all" | undefined;
   /** The client to ask, which has credentials of its own. Default: the store's. */

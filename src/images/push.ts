@@ -3,9 +3,9 @@ import { type Store, type StoredImage, mending } from "../engine/index.ts";
 import type { NamedImage } from "../image/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { requireNamedImage } from "./find.ts";
-import type { TransferOptions } from "./types.ts";
+import type { ImageTransferOptions } from "./types.ts";
 
-export interface PushImageOptions extends TransferOptions {
+export interface PushImageOptions extends ImageTransferOptions {
   /** The client to ask, which has credentials of its own. Default: the store's. */
   readonly registry?: Registry | undefined;
 }

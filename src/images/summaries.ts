@@ -19,11 +19,13 @@ export interface ImageSummary {
   readonly size: number;
 }
 
-/** Images with a name, in order of it, then those without, newest first. Steps of others are among these if `all` is set. */
-export async function listImages(
-  store: LocalImages,
-  { all = false }: { readonly all?: boolean | undefined } = {},
-): Promise<ImageSummary[]> {
+export interface ListImagesOptions {
+  /** Include images without a name that other images were built from. Default false. */
+  readonly all?: boolean | undefined;
+}
+
+/** Lists images: those with a name in order of it, then those without, newest first. */
+export async function listImages(store: LocalImages, { all = false }: ListImagesOptions = {}): Promise<ImageSummary[]> {
   const local = await listEntries(store, { all });
   const unnamed = local.filter(({ names }) => names.length === 0);
   const listed = [

@@ -9,7 +9,7 @@ export interface LocalImages extends NamedImagesStore {
   readonly records: Records;
 }
 
-export interface TransferOptions {
+export interface ImageTransferOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onTransfer?: OnTransfer | undefined;
   /** Called while another machine is waited for. */

@@ -1,18 +1,19 @@
-export { applyLayer, type ApplyLayerOptions } from "./apply.ts";
-export { ARCHIVE_HEAD, archiveKind, type ArchiveKind, checkedTar, isArchive, readArchive } from "./archive.ts";
-export { createLayer, type CreatedLayer, type CreateLayerOptions, type LayerStream } from "./create-layer.ts";
+export { type ApplyLayerOptions, applyLayer } from "./apply.ts";
+export { ARCHIVE_HEAD, type ArchiveKind, archiveKind, checkedTar, isArchive, readArchive } from "./archive.ts";
+export { type CreateLayerOptions, type CreatedLayer, type LayerStream, createLayer } from "./create-layer.ts";
 export {
-  diffOverlay,
   type DiffOverlayOptions,
-  diffTrees,
   type DiffTreesOptions,
-  packTree,
   type PackOptions,
+  diffOverlay,
+  diffTrees,
+  packTree,
 } from "./diff/diff.ts";
+export type { ArchiveOptions } from "./diff/tree-archive.ts";
 export { type BlobReader, tocOffsetOf } from "./estargz/toc-read.ts";
 export { type EstargzVerdict, verifyEstargz } from "./estargz/verify.ts";
-export { type ArchiveSource, extractArchive, type ExtractOptions } from "./extract.ts";
-export { readTar, type ReadTarOptions } from "./tar/read.ts";
+export { type ArchiveSource, type ExtractOptions, extractArchive } from "./extract.ts";
+export { type ReadTarOptions, readTar } from "./tar/read.ts";
 export { writeTar } from "./tar/write.ts";
 export type { TarBody, TarEntry, TarEntryType, TarHeader, TarInput, TarPiece } from "./types.ts";
 export type { Unpacked } from "./unpack/unpack.ts";

@@ -6,13 +6,13 @@ export {
   type CredentialSource,
   type DockerAuth,
   hostOfKey,
-  keysOfHost,
   staticCredentials,
 } from "./auth/credentials.ts";
-export { credentialOf, dockerConfigDirectory, dockerCredentials } from "./auth/docker-config.ts";
-export { ACCEPT_MANIFESTS, type ImageDocument, parseDocument } from "./transfer/document.ts";
+export { credentialOf, dockerCredentials } from "./auth/docker-config.ts";
 export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
 export type { RequestOptions } from "./transport/client.ts";
+export type { Timeouts } from "./transport/node-transport.ts";
+export type { RetryPolicy } from "./transport/retry.ts";
 export type { ManifestContent } from "./transfer/manifest.ts";
 export {
   type BlobOptions,

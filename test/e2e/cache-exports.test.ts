@@ -12,7 +12,7 @@ import { gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { type MadeManifest, readManifest } from "../../testing/made.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable, finished, sh } from "../../testing/varve.ts";
-import type { BuildEvent, BuildOptions, CacheSpec } from "../../src/library/index.ts";
+import type { BuildEvent, BuildOptions, CacheSpec } from "../../src/engine/index.ts";
 import { VarveError } from "../../src/core/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;

@@ -9,7 +9,7 @@ import { type MadeManifest, blobPath, readManifest } from "../../testing/made.ts
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { buildsUnavailable, sh } from "../../testing/varve.ts";
 import { type Digest, digestOf, parseReference } from "../../src/core/index.ts";
-import { openStore } from "../../src/library/index.ts";
+import { openStore } from "../../src/engine/index.ts";
 import { Registry } from "../../src/registry/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;

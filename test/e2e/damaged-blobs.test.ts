@@ -10,16 +10,9 @@ import { noise } from "../../testing/images.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable } from "../../testing/varve.ts";
-import {
-  type OutputSpec,
-  type Store,
-  loadImages,
-  pullImage,
-  pushImage,
-  removeImage,
-  saveImagesTo,
-  verifyStore,
-} from "../../src/library/index.ts";
+import type { OutputSpec, Store } from "../../src/engine/index.ts";
+import { loadImages, pullImage, pushImage, removeImage, saveImagesTo } from "../../src/images/index.ts";
+import { verifyStore } from "../../src/doctor/index.ts";
 import { type Digest, digestOf, isDigest, isVarveError } from "../../src/core/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? recordsMissing() ?? false;

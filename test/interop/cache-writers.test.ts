@@ -6,7 +6,7 @@ import { type Dockerd, newerDocker, startDockerd } from "../../testing/dockerd.t
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable } from "../../testing/varve.ts";
 import { parsePlatform } from "../../src/core/index.ts";
-import type { BuildOptions, CacheSpec } from "../../src/library/index.ts";
+import type { BuildOptions, CacheSpec } from "../../src/engine/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;
 const newer = newerDocker();

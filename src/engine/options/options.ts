@@ -67,8 +67,8 @@ export interface StepResources {
   readonly cpusetMems?: string | undefined;
 }
 
-export interface BuildOptions {
-  readonly store: Store;
+/** Everything that a build is asked for, besides the store that it happens in. */
+export interface BuildSettings {
   readonly context: BuildContext;
   readonly dockerfile?: DockerfileSource | undefined;
   readonly target?: string | undefined;
@@ -105,6 +105,10 @@ export interface BuildOptions {
   readonly sourceDateEpoch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnBuildEvent | undefined;
+}
+
+export interface BuildOptions extends BuildSettings {
+  readonly store: Store;
 }
 
 /** What became of one step. */

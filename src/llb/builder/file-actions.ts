@@ -59,10 +59,10 @@ export interface RmOptions {
 export type CopySource = Filesystem | { readonly actions: FileActions; readonly on: Filesystem };
 
 /** Makes an action's body. `dir` is the working directory; `base` is the number of the input in which user names are looked up. */
-type Body = (dir: string, base: number) => FileActionBody;
+export type ActionBody = (dir: string, base: number) => FileActionBody;
 
-interface Step {
-  readonly body: Body;
+export interface ActionStep {
+  readonly body: ActionBody;
   readonly source?: CopySource | undefined;
 }
 
@@ -75,9 +75,9 @@ interface Step {
  */
 export class FileActions {
   readonly previous: FileActions | undefined;
-  readonly step: Step | undefined;
+  readonly step: ActionStep | undefined;
 
-  constructor(previous?: FileActions, step?: Step) {
+  constructor(previous?: FileActions, step?: ActionStep) {
     this.previous = previous;
     this.step = step;
   }
@@ -135,7 +135,7 @@ export class FileActions {
     });
   }
 
-  #add(body: Body, source?: CopySource): FileActions {
+  #add(body: ActionBody, source?: CopySource): FileActions {
     const previous = this.step === undefined ? undefined : this;
     return new FileActions(previous, { body, source });
   }
@@ -209,7 +209,7 @@ function common(options: CreateOptions, base: number): { owner?: Chown | undefin
 
 /** An action with the numbers of its operands. */
 interface PlacedAction {
-  readonly step: Step;
+  readonly step: ActionStep;
   readonly on: Filesystem;
   /** The number of the filesystem that is changed, `EMPTY` for scratch. */
   readonly base: number;

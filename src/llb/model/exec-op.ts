@@ -72,7 +72,7 @@ export interface CdiDevice {
 /** A mount of an exec op. */
 export type Mount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount;
 
-interface MountBase {
+export interface MountBase {
   /** Number of the input that is mounted; `EMPTY` for an empty directory. */
   readonly input: number;
   /** Path in the input; empty for the whole input. */

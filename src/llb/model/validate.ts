@@ -8,7 +8,7 @@ function invalidGraph(why: string): never {
 }
 
 /** Returns the number of outputs of a vertex. */
-export function outputsOf({ op }: Pick<Vertex, "op">): number {
+function outputsOf({ op }: Pick<Vertex, "op">): number {
   const count = (outputs: readonly number[]): number => Math.max(0, ...outputs.map((output) => output + 1));
   switch (op.kind) {
     case "exec":

@@ -41,13 +41,8 @@ function isSame(walked: readonly Edge[], inputs: readonly Edge[]): boolean {
   return a?.length === b?.length && a?.every((vertex, index) => vertex === b?.[index]) === true;
 }
 
-/** Returns a vertex with some of its metadata replaced. Its digest does not change. */
-export function withMetadata(vertex: Vertex, changes: Partial<VertexMetadata>): Vertex {
-  return { ...vertex, metadata: { ...vertex.metadata, ...changes } };
-}
-
 /** Merges the metadata of two equal vertices, as BuildKit's client does. Fields of `b` override those of `a`. */
-export function mergeMetadata(a: VertexMetadata, b: VertexMetadata): VertexMetadata {
+function mergeMetadata(a: VertexMetadata, b: VertexMetadata): VertexMetadata {
   return {
     ...a,
     ...b,

@@ -69,7 +69,7 @@ function fromAuths(config: DockerConfig, host: string): Credential {
 }
 
 /** The directory of Docker's client configuration, absolute: `$DOCKER_CONFIG`, else `~/.docker`. */
-export function dockerConfigDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
+function dockerConfigDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
   const configured = env["DOCKER_CONFIG"];
   return configured === undefined || configured === "" ? join(homedir(), ".docker") : resolve(configured);
 }

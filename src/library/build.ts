@@ -1,0 +1,46 @@
+import {
+  type BuildResult,
+  type BuildSettings,
+  type Description,
+  type DescriptionKind,
+  build as buildIn,
+  describeDockerfile as describeIn,
+} from "../engine/index.ts";
+import { type Store, partsOf } from "./store.ts";
+
+export interface BuildOptions extends BuildSettings {
+  readonly store: Store;
+}
+
+/**
+ * Builds a Dockerfile and writes the outputs that are asked for. When it returns or throws, no mount, process or temporary file
+ * of the build is left.
+ *
+ * @throws {VarveError} `invalid-build` if the Dockerfile or the context is wrong, `step-failed` if a step exits with an error,
+ * `remote`, `unauthorized` or `not-found` for registries and other servers, `unsupported` if the machine lacks something,
+ * `cancelled` if `signal` is aborted.
+ *
+ * @example
+ * const { digest, steps } = await build({
+ *   store,
+ *   context: { kind: "directory", path: "." },
+ *   tags: ["app:1"],
+ *   onEvent: (event) => console.log(event.kind),
+ * });
+ */
+export async function build({ store, ...settings }: BuildOptions): Promise<BuildResult> {
+  return await buildIn({ ...settings, store: partsOf(store) });
+}
+
+/**
+ * Describes a Dockerfile without building it, as text: `check` runs BuildKit's lint rules, `outline` lists the arguments, secrets
+ * and mounts that a target takes, `targets` lists the stages. No step runs; a registry is asked only for configs of base images.
+ *
+ * @throws {VarveError} as `build`.
+ */
+export async function describeDockerfile(
+  { store, ...settings }: BuildOptions,
+  kind: DescriptionKind,
+): Promise<Description> {
+  return await describeIn({ ...settings, store: partsOf(store) }, kind);
+}

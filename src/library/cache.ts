@@ -1,0 +1,30 @@
+/** The entry point `varve/cache`: what is done with caches without a build. */
+export * from "./vocabulary.ts";
+export { type Store, openStore } from "./store.ts";
+export { diskUsage, exportCache, importCache, listCache, listRemoteCache, prune, pruneCacheTarget } from "./caches.ts";
+export { type CacheReport, type CacheSpec, type StoreOptions, defaultRoot } from "../engine/index.ts";
+export type {
+  Credential,
+  CredentialSource,
+  OnTransfer,
+  RegistryConfig,
+  RegistryHostConfig,
+  RegistryOptions,
+  RetryPolicy,
+  Timeouts,
+  TransferEvent,
+  TransferState,
+} from "../registry/index.ts";
+export type { PruneRequest, RECORD_TYPES, RecordId, RecordType, RecordUsage } from "../record/index.ts";
+export type {
+  CacheEntry,
+  CacheListing,
+  CacheReadOptions,
+  CacheScope,
+  ExportCacheOptions,
+  ImportCacheOptions,
+  ImportReport,
+  PruneCacheRequest,
+  PruneReport,
+} from "../caches/index.ts";
+export type { PrunedTarget } from "../remotecache/index.ts";
