@@ -7,14 +7,16 @@ import { isHeader } from "./tar/header.ts";
 import { readTar } from "./tar/read.ts";
 import type { TarEntry } from "./types.ts";
 
+/** "tar" for an uncompressed archive, otherwise its compression. */
 export type ArchiveKind = "tar" | Exclude<CompressionFormat, "uncompressed">;
 
-/** Bytes at the start of a stream that `archiveKind` looks at. */
+/** The number of bytes at the start of a file that `archiveKind` needs. */
 export const ARCHIVE_HEAD: number = BLOCK;
 
 /**
- * What sort of archive begins so: a compressed one by its magic number, a plain one by the checksum of its first header or by
- * its end marker. Undefined for what is none. What is compressed need not be an archive.
+ * Detects the kind of an archive from its first `ARCHIVE_HEAD` bytes. A compressed file is recognised by its magic number, an
+ * uncompressed archive by the checksum of its first header or by its end marker. Returns undefined for anything else. A
+ * compressed file may still turn out not to contain an archive.
  */
 export function archiveKind(head: Uint8Array): ArchiveKind | undefined {
   const format = detectCompression(head);
@@ -25,39 +27,40 @@ export function archiveKind(head: Uint8Array): ArchiveKind | undefined {
 }
 
 /**
- * The entries of an archive as people have them, plain or compressed with gzip, zstd, bzip2 or xz, told by its content. Read
- * as Go's readers do, and so Docker's and BuildKit's: what follows the compressed data is ignored, and entries before damage
- * are yielded. Throws as `readTar` and `decompress`.
+ * Returns the entries of a user's archive: uncompressed, or compressed with gzip, zstd, bzip2 or xz, as detected from its
+ * content. Like Go's readers, and so Docker and BuildKit, it ignores bytes after the compressed data and yields the entries
+ * before a damaged part.
+ * @throws {VarveError} the errors of `readTar` and `decompress`
  */
 export function readArchive(bytes: Bytes, { what }: Named): AsyncGenerator<TarEntry> {
   return readTar(decompress(bytes, { format: "detect", lenient: true, limit: Limits.layerUnpacked, what }), { what });
 }
 
 /**
- * Passes an uncompressed archive on while it is read; throws as `readTar`, before the end of the stream, for what is damaged
- * or no archive.
+ * Returns the bytes of an uncompressed archive unchanged, and checks them at the same time.
+ * @throws {VarveError} the errors of `readTar`, before the end of the stream
  */
 export async function* checkedTar(tar: Bytes, named: Named): AsyncGenerator<Uint8Array> {
-  let passing: Uint8Array[] = [];
-  const watched = async function* (): AsyncGenerator<Uint8Array> {
+  let read: Uint8Array[] = [];
+  const recorded = async function* (): AsyncGenerator<Uint8Array> {
     for await (const chunk of tar) {
-      passing.push(chunk);
+      read.push(chunk);
       yield chunk;
     }
   };
-  const passed = (): Uint8Array[] => {
-    const pieces = passing;
-    passing = [];
-    return pieces;
+  const takeRead = (): Uint8Array[] => {
+    const chunks = read;
+    read = [];
+    return chunks;
   };
-  for await (const entry of readTar(watched(), named)) for await (const _content of entry.body) yield* passed();
-  yield* passed();
+  for await (const entry of readTar(recorded(), named)) for await (const _content of entry.body) yield* takeRead();
+  yield* takeRead();
 }
 
 /**
- * True for a regular file, not a link to one, that has an entry of an archive at its beginning, decompressed if need be,
- * whatever follows: what BuildKit and Docker unpack for ADD. Throws `unsupported` for a format whose program is missing:
- * that is no reason to copy the archive as it is.
+ * Returns whether ADD unpacks a file, by the rule of BuildKit and Docker: it is a regular file, not a symbolic link, and it
+ * begins with an archive entry, after decompression if necessary. What follows the first entry does not matter.
+ * @throws {VarveError} `unsupported` if the program for its compression is not installed
  */
 export async function isArchive(file: Path, what: string): Promise<boolean> {
   if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;

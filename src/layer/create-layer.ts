@@ -4,40 +4,47 @@ import { type EstargzStream, estargz } from "./estargz/write.ts";
 
 export interface CreateLayerOptions {
   readonly compression: LayerCompression;
-  /** gzip and estargz 0 to 9, zstd 0 to 22. */
+  /** 0 to 9 for gzip and estargz, 0 to 22 for zstd. */
   readonly level?: number | undefined;
-  /** Family of the media type; "oci" if left out. */
+  /** Whether the media type is OCI's or Docker's. The default is "oci". */
   readonly family?: "oci" | "docker" | undefined;
 }
 
-/** What is known of a layer once it has been made. Digest and size of the blob are told by whoever stores it. */
+/** What is known about a new layer. The store that receives the blob computes the blob's digest and size. */
 export interface CreatedLayer {
-  /** Digest of the uncompressed archive; of eStargz, with the table of contents at its end. */
+  /** Digest of the uncompressed archive, for eStargz including the table of contents. */
   readonly diffId: Digest;
   readonly mediaType: string;
-  /** What its descriptor says besides: of eStargz, where to begin reading. */
+  /** Annotations for the descriptor. Only eStargz has any: the digest of its table of contents, and its uncompressed size. */
   readonly annotations: Readonly<Record<string, string>>;
 }
 
 export interface LayerStream {
-  /** The blob; to be read once, to its end. */
+  /** The blob. Read it once, to its end. */
   readonly bytes: Bytes;
-  /** Settles when `bytes` has been read to its end, or has failed; rejects if it was left early. */
+  /** Resolves when `bytes` has been read to its end. Rejects if reading fails or stops early. */
   readonly result: Promise<CreatedLayer>;
 }
 
-/** Turns an archive into a layer's blob; the archive's digest is taken on the way. */
+/**
+ * Compresses an archive into the blob of a layer, and computes the layer's diffID.
+ *
+ * @example
+ * const { bytes, result } = createLayer(diffTrees({ upper: "/tmp/tree" }), { compression: "zstd" });
+ * const { digest, size } = await store.put(bytes);
+ * const { diffId, mediaType } = await result;
+ */
 export function createLayer(tar: Bytes, { compression, level, family = "oci" }: CreateLayerOptions): LayerStream {
   const { promise, resolve, reject } = Promise.withResolvers<CreatedLayer>();
-  // Whoever reads the bytes sees the error too; nobody has to look at both.
+  // The reader of `bytes` gets the error as well, so `result` may stay unused.
   promise.catch(() => undefined);
-  const inner = new DigestHasher();
-  const blob = encoded(tar, { compression, level }, inner);
+  const uncompressed = new DigestHasher();
+  const blob = encode(tar, { compression, level }, uncompressed);
   async function* bytes(): AsyncGenerator<Uint8Array> {
     try {
       yield* blob.bytes;
       const mediaType = layerMediaType(compression, family);
-      resolve({ diffId: inner.digest(), mediaType, annotations: blob.annotations() });
+      resolve({ diffId: uncompressed.digest(), mediaType, annotations: blob.annotations() });
     } catch (error) {
       reject(error);
       throw error;
@@ -48,10 +55,10 @@ export function createLayer(tar: Bytes, { compression, level, family = "oci" }: 
   return { bytes: bytes(), result: promise };
 }
 
-/** The archive compressed; `inner` digests what comes out when it is decompressed. */
-function encoded(tar: Bytes, { compression, level }: CreateLayerOptions, inner: DigestHasher): EstargzStream {
-  if (compression === "estargz") return estargz(tar, { level, onPlain: (piece) => inner.update(piece) });
-  return { bytes: compress(hashing(tar, inner), { type: compression, level }), annotations: () => ({}) };
+/** Compresses the archive, and feeds `hasher` with the uncompressed bytes. */
+function encode(tar: Bytes, { compression, level }: CreateLayerOptions, hasher: DigestHasher): EstargzStream {
+  if (compression === "estargz") return estargz(tar, { level, onPlain: (piece) => hasher.update(piece) });
+  return { bytes: compress(hashing(tar, hasher), { type: compression, level }), annotations: () => ({}) };
 }
 
 async function* hashing(source: Bytes, hasher: DigestHasher): AsyncGenerator<Uint8Array> {

@@ -7,26 +7,31 @@ import type { TarEntry } from "./types.ts";
 import { type Unpacked, unpack } from "./unpack/unpack.ts";
 
 export interface ExtractOptions {
-  /** Owner of everything, instead of what the archive says. */
+  /** Owner of all files, instead of the owners in the archive. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  /** Set owners at all, which takes CAP_CHOWN; true if left out. */
+  /** Set owners, which needs CAP_CHOWN. The default is true. */
   readonly chown?: boolean | undefined;
-  /** What the archive is called in messages; the path if left out. */
+  /** Name of the archive in error messages. The default is its path. */
   readonly what?: string | undefined;
-  /** Is shown each entry before it is unpacked; what it returns is unpacked instead. For whoever reads along. */
+  /** Called with each entry before it is unpacked. Returns the entry to unpack, usually the same one. */
   readonly onEntry?: ((entry: TarEntry) => TarEntry) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A file on disk, which is not followed if it is a link, or bytes. */
+/** An archive: a regular file (a symbolic link is not followed), or a stream. */
 export type ArchiveSource = { readonly path: Path } | { readonly bytes: Bytes };
 
 const CHUNK = 262_144;
 
 /**
- * Unpacks an archive, plain or compressed, as `readArchive` reads it. Names that begin with ".wh." are names like others.
- * Throws `corrupt` for what is damaged or no archive (an archive without entries is one), having unpacked what comes before;
- * `unsupported` for bzip2 and xz without their programs; `not-found` for a path without a regular file.
+ * Unpacks a user's archive, uncompressed or compressed, into a directory. The archive is not a layer: names that begin with
+ * ".wh." have no special meaning.
+ *
+ * @throws {VarveError} `corrupt` if the archive is damaged or the file is not an archive, after unpacking the entries before the
+ * damage; `unsupported` for bzip2 or xz if the program is not installed; `not-found` if the path is not a regular file
+ *
+ * @example
+ * await extractArchive({ path: "context.tar.gz" }, "/tmp/context", { owner: { uid: 0, gid: 0 } });
  */
 export async function extractArchive(
   source: ArchiveSource,
@@ -35,7 +40,7 @@ export async function extractArchive(
 ): Promise<Unpacked> {
   const what = options.what ?? ("path" in source ? showPath(source.path) : "the archive");
   const bytes = "path" in source ? readFile(source.path, what) : source.bytes;
-  return await unpack(shown(readArchive(bytes, { what }), options.onEntry), directory, {
+  return await unpack(replaced(readArchive(bytes, { what }), options.onEntry), directory, {
     mode: { kind: "archive" },
     ownership: options.chown === false ? "process" : (options.owner ?? "archive"),
     what,
@@ -49,6 +54,9 @@ function readFile(path: Path, what: string): Bytes {
   throw new VarveError("not-found", `Cannot read ${what}: there is no such regular file`);
 }
 
-async function* shown(entries: AsyncGenerator<TarEntry>, onEntry: ExtractOptions["onEntry"]): AsyncGenerator<TarEntry> {
+async function* replaced(
+  entries: AsyncGenerator<TarEntry>,
+  onEntry: ExtractOptions["onEntry"],
+): AsyncGenerator<TarEntry> {
   for await (const entry of entries) yield onEntry?.(entry) ?? entry;
 }

@@ -2,11 +2,11 @@ import { opendirSync } from "node:fs";
 import { type ByteString, pathOfByteString } from "../linux/index.ts";
 import { findFile } from "./diff/tree.ts";
 
-/** Fewer bytes and files than are worth a thread of their own: starting one takes longer. */
+/** Trees and archives up to this size are handled in the current thread, because starting another one takes longer. */
 const FILES = 256;
 export const SMALL_BYTES = 4_194_304;
 
-/** True if a tree has few files and little content. Looks at no more of it than it takes to say so. */
+/** Returns whether a tree has few files and little content. Stops reading the tree as soon as the answer is known. */
 export function isSmallTree(root: ByteString): boolean {
   const left = [root];
   let [files, bytes] = [0, 0];

@@ -1,65 +1,66 @@
 import type { Bytes } from "../io/index.ts";
 import type { ByteString } from "../linux/index.ts";
 
-/** What an archive entry is. A hard link names an entry that came before it, or a file of a layer below. */
+/** The type of an archive entry. A hard link names an earlier entry, or a file of a lower layer. */
 export type TarEntryType = "file" | "hardlink" | "symlink" | "char" | "block" | "directory" | "fifo";
 
 /**
- * An entry's metadata as read, with PAX and GNU extensions already folded in. Names are byte strings: one character per byte,
- * so that they sort as bytes do and names that are not UTF-8 survive; ASCII is the same in both.
+ * The metadata of an entry, PAX and GNU extensions included. Names are byte strings: one character per byte. They sort as bytes
+ * do, and names that are not UTF-8 are preserved. An ASCII name is the same text in both representations.
  */
 export interface TarHeader {
   /**
-   * Relative and clean: no leading or trailing "/", no empty, "." or ".." component (".." is resolved by text and stops at
-   * the root). "" is the root itself.
+   * Relative and clean: without leading or trailing "/", and without empty, "." or ".." components. ".." is resolved as text
+   * and cannot leave the root. "" is the root itself.
    */
   readonly path: ByteString;
-  /** The name as it stands in the archive. */
+  /** The name as written in the archive. */
   readonly rawPath: ByteString;
   readonly type: TarEntryType;
   /** Permission, set-id and sticky bits: 0 to 07777. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes of content, a sparse file's holes included; 0 for all but files. */
+  /** Size of the content in bytes, including the holes of a sparse file. 0 unless the entry is a file. */
   readonly size: number;
   /** Nanoseconds since 1970; may be negative. */
   readonly mtime: bigint;
-  /** Target of a symbolic link, verbatim; target of a hard link, clean as `path`; otherwise "". */
+  /** The target of a symbolic link, unchanged, or of a hard link, cleaned like `path`. "" for other types. */
   readonly linkPath: ByteString;
   readonly devMajor: number;
   readonly devMinor: number;
-  /** Extended attributes (`SCHILY.xattr.*` records) by full name. */
+  /** Extended attributes (`SCHILY.xattr.*` records) by their full names. */
   readonly xattrs: ReadonlyMap<ByteString, Buffer>;
 }
 
-/** Bytes of a file, and where in the file they are. */
+/** A part of a file's content. */
 export interface TarPiece {
+  /** Offset in the file, in bytes. */
   readonly at: number;
   readonly bytes: Uint8Array;
 }
 
-/** An entry with its content, which is read at most once and only until the next entry is asked for. */
+/** An entry with its content. Read the content at most once, and before requesting the next entry. */
 export interface TarEntry extends TarHeader {
-  /** All of the content, a sparse file's holes as zeros. */
+  /** The whole content. The holes of a sparse file are zeros. */
   readonly body: Bytes;
-  /** For a sparse file, to be read instead of `body`: only what is stored, in order; what it leaves out are holes. */
+  /** Only for sparse files: the stored parts of the content, in order. Read either this or `body`. */
   readonly pieces?: AsyncIterable<TarPiece> | undefined;
 }
 
-/** Content to be written: bytes at hand, or a stream of a known size that must turn out to have it. */
+/** The content of an entry to write: text, bytes, or a stream with exactly `size` bytes. */
 export type TarBody = Uint8Array | string | { readonly size: number; readonly bytes: Bytes };
 
-/** An entry to write. What is left out is 0, empty, or for `mode` 0644 (0755 for a directory). */
+/** An entry to write. Missing fields default to 0 or empty; `mode` defaults to 0644, and to 0755 for a directory. */
 export interface TarInput {
-  /** Relative, without leading "/" or "./"; a directory's trailing "/" is added if it is missing. */
+  /** Relative, without leading "/" or "./". A directory gets a trailing "/" if it has none. */
   readonly path: ByteString;
-  /** "file" if left out. */
+  /** The default is "file". */
   readonly type?: TarEntryType | undefined;
   readonly mode?: number | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  /** Nanoseconds since 1970; written as whole seconds, rounded down. */
+  /** Nanoseconds since 1970. Written in whole seconds, rounded down. */
   readonly mtime?: bigint | undefined;
   readonly linkPath?: ByteString | undefined;
   readonly devMajor?: number | undefined;

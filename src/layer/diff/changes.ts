@@ -13,18 +13,21 @@ import {
   xattrOf,
 } from "./tree.ts";
 
-/** What became of a path. "unmodified" is said only of files with several names, whose other names may have changed. */
+/**
+ * A change of one path between two trees. "unmodified" is reported only for files with several names (hard links), because
+ * another name of the file may have changed.
+ */
 export type Change =
   | { readonly kind: "add" | "modify" | "unmodified"; readonly file: TreeFile }
   | { readonly kind: "delete"; readonly path: ByteString };
 
-/** How the upper directory is to be read. */
+/** What the upper directory is. */
 export type UpperKind =
-  /** It is a whole tree: what is not there is gone. */
+  /** A complete tree. A file of the lower tree that it lacks was deleted. */
   | { readonly kind: "tree" }
   /**
-   * It is an overlay's upper directory: what is not there is as below, a 0:0 device is a deletion, an opaque directory is
-   * whole. `prefix` is that of the overlay's own attributes.
+   * The upper directory of an overlay. A file that it lacks is unchanged, a 0:0 device marks a deletion, and an opaque directory
+   * is complete. `prefix` is the prefix of overlayfs's attributes.
    */
   | { readonly kind: "overlay"; readonly prefix: "trusted.overlay." | "user.overlay." };
 
@@ -32,15 +35,16 @@ interface Frame {
   readonly path: ByteString;
   readonly lower: ByteString | undefined;
   readonly upper: ByteString;
-  /** What is not in the upper directory is gone. */
-  readonly whole: boolean;
+  /** The upper directory is complete: a name that it lacks was deleted. */
+  readonly complete: boolean;
   readonly names: Iterator<ByteString>;
 }
 
 /**
- * The changes from one tree to another: directory before content, names in the order of their bytes, a deletion where the name
- * would stand. Under a deleted or replaced directory nothing is said of what was there. Yields undefined now and then, so that
- * the caller can let others run. Both kinds of upper directory lead to the same changes.
+ * Returns the changes from one tree to another, in the order of containerd's change writer: directories before their entries,
+ * names sorted by their bytes, deletions among them. Does not report the former entries of a deleted or replaced directory.
+ * Both kinds of upper directory give the same changes. Yields undefined from time to time, so that the caller can pause.
+ * @throws {VarveError} `unsupported` if the overlay was mounted with redirect_dir or metacopy
  */
 export function* changes(lower: Path | undefined, upper: Path, upperKind: UpperKind): Generator<Change | undefined> {
   const top = lower === undefined ? undefined : byteStringOf(lower);
@@ -58,21 +62,21 @@ export function* changes(lower: Path | undefined, upper: Path, upperKind: UpperK
       continue;
     }
     if (above.type === "socket") continue;
-    const opaque = upperKind.kind === "overlay" && readMarks(above, upperKind.prefix);
+    const opaque = upperKind.kind === "overlay" && isOpaque(above, upperKind.prefix);
     yield* compare(below, above);
     if (above.type !== "directory") continue;
     const lowerDirectory = below?.type === "directory" ? below.fullPath : undefined;
-    stack.push(frame(path, lowerDirectory, above.fullPath, current.whole || opaque));
+    stack.push(frame(path, lowerDirectory, above.fullPath, current.complete || opaque));
   }
 }
 
-function frame(path: ByteString, lower: ByteString | undefined, upper: ByteString, whole: boolean): Frame {
+function frame(path: ByteString, lower: ByteString | undefined, upper: ByteString, complete: boolean): Frame {
   const above = namesIn(upper);
-  const names = whole && lower !== undefined ? merge(namesIn(lower), above) : above;
-  return { path, lower, upper, whole, names: names.values() };
+  const names = complete && lower !== undefined ? merge(namesIn(lower), above) : above;
+  return { path, lower, upper, complete, names: names.values() };
 }
 
-/** The union of two sorted lists. */
+/** Returns the sorted union of two lists. */
 function merge(a: readonly ByteString[], b: readonly ByteString[]): ByteString[] {
   return [...new Set([...a, ...b])].sort();
 }
@@ -89,8 +93,8 @@ function* compare(below: TreeFile | undefined, above: TreeFile): Generator<Chang
   else if (hasLinks(above)) yield { kind: "unmodified", file: above };
 }
 
-/** True for an opaque directory; throws `unsupported` for what is not whole in itself. */
-function readMarks(file: TreeFile, prefix: string): boolean {
+/** Returns whether a file is an opaque directory. Throws `unsupported` if it lacks its own name or content. */
+function isOpaque(file: TreeFile, prefix: string): boolean {
   const names = xattrNames(file);
   if (names.length === 0) return false;
   for (const mark of ["redirect", "metacopy"]) {

@@ -1,49 +1,60 @@
 import type { Bytes } from "../../io/index.ts";
 import { byteStringOf, type Path } from "../../linux/index.ts";
 import { changes } from "./changes.ts";
-import { type Difference, diffHere } from "../diff-here.ts";
+import { type DiffJob, runDiffJob } from "../diff-job.ts";
 import { isSmallTree } from "../small-tree.ts";
 import { archiveChanges, type ArchiveOptions } from "./tree-archive.ts";
 import { treeError } from "./tree-error.ts";
 import { diffInThread } from "../worker/run-in-thread.ts";
 
 export interface DiffTreesOptions {
-  /** The tree below; absent for scratch. */
+  /** The tree to compare with. The default is an empty tree. */
   readonly lower?: Path | undefined;
   readonly upper: Path;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface DiffOverlayOptions extends DiffTreesOptions {
-  /** Must be a view of the overlay's lower directories, not just the topmost of them. */
+  /** A mount of all lower directories of the overlay, not only the topmost one. */
   readonly lower?: Path | undefined;
-  /** An overlay's upper directory, mounted without redirect_dir and metacopy (`unsupported` otherwise). */
+  /** The upper directory of an overlay that was mounted without redirect_dir and metacopy. */
   readonly upper: Path;
-  /** The overlay was mounted with `userxattr`. */
+  /** The overlay was mounted with `userxattr`. The default is false. */
   readonly userXattr?: boolean | undefined;
 }
 
-/** The layer that turns one whole tree into another: an uncompressed archive. */
+/**
+ * Compares two complete trees. Returns the layer that turns `lower` into `upper`, as an uncompressed archive.
+ *
+ * @throws {VarveError} `busy` if a file changes while it is read; `unsupported` for lack of privileges; `limit-exceeded` for
+ * paths longer than PATH_MAX; `cancelled`
+ *
+ * @example
+ * const tar = diffTrees({ lower: "/tmp/before", upper: "/tmp/after" });
+ */
 export function diffTrees({ lower, upper, signal }: DiffTreesOptions): Bytes {
-  return diff({ lower: lower && byteStringOf(lower), upper: byteStringOf(upper), overlay: undefined }, signal);
+  const trees = { lower: lower && byteStringOf(lower), upper: byteStringOf(upper) };
+  return diff({ kind: "diff", ...trees, overlay: undefined }, signal);
 }
 
 /**
- * The layer in an overlay's upper directory. Reads only what changed, and gives the bytes that `diffTrees` gives for the
- * mounted overlay.
+ * Returns the layer in the upper directory of an overlay, as an uncompressed archive. Reads only what changed. The bytes are
+ * those that `diffTrees` returns for the mounted overlay.
+ *
+ * @throws {VarveError} the errors of `diffTrees`; `unsupported` if the overlay was mounted with redirect_dir or metacopy
  */
 export function diffOverlay({ lower, upper, signal, userXattr = false }: DiffOverlayOptions): Bytes {
-  const overlay = userXattr ? "user.overlay." : "trusted.overlay.";
-  return diff({ lower: lower && byteStringOf(lower), upper: byteStringOf(upper), overlay }, signal);
+  const trees = { lower: lower && byteStringOf(lower), upper: byteStringOf(upper) };
+  return diff({ kind: "diff", ...trees, overlay: userXattr ? "user.overlay." : "trusted.overlay." }, signal);
 }
 
-/** Here if there is little to look at, else in a thread: walking trees blocks. */
-async function* diff(difference: Difference, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  if (isLittle(difference)) yield* diffHere(difference, signal);
-  else yield* diffInThread({ kind: "diff", ...difference }, signal);
+/** Compares small trees in the current thread and large ones in another, because reading trees blocks a thread. */
+async function* diff(job: DiffJob, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  if (isSmallJob(job)) yield* runDiffJob(job, signal);
+  else yield* diffInThread(job, signal);
 }
 
-function isLittle({ lower, upper, overlay }: Difference): boolean {
+function isSmallJob({ lower, upper, overlay }: DiffJob): boolean {
   try {
     return isSmallTree(upper) && (lower === undefined || overlay !== undefined || isSmallTree(lower));
   } catch (error) {
@@ -52,11 +63,15 @@ function isLittle({ lower, upper, overlay }: Difference): boolean {
 }
 
 export interface PackOptions extends ArchiveOptions {
-  /** Extended attributes to keep: "capability" as in layers, "user" also `user.*`. "capability" if left out. */
+  /** Extended attributes to keep: "capability", as in layers, or "user", which adds `user.*`. Default "capability". */
   readonly xattrs?: "capability" | "user" | undefined;
 }
 
-/** A whole tree as an archive: sorted, hard links kept, sockets and the root itself left out. */
+/**
+ * Returns a whole tree as an uncompressed archive: sorted, with hard links, without sockets and without the root itself. Runs in
+ * the current thread.
+ * @throws {VarveError} the errors of `diffTrees`
+ */
 export function packTree(directory: Path, { xattrs = "capability", ...options }: PackOptions = {}): Bytes {
   const keepXattr = (name: string): boolean => name === "security.capability" || name.startsWith("user.");
   const all = changes(undefined, byteStringOf(directory), { kind: "tree" });

@@ -6,20 +6,20 @@ import { quoted } from "../tar/format.ts";
 import type { TreeFile } from "./tree.ts";
 
 const readAsync = promisify(read);
-/** Files up to this size are read in one go: for small ones a promise costs more than the reading. */
+/** Files up to this size are read synchronously, because a promise takes longer than reading them. Bytes. */
 const SMALL = 262_144;
 const CHUNK = 1_048_576;
 
-/** True if the content is better read with `SmallFiles`. */
+/** Returns whether to read a file with `SmallFiles`. */
 export function isSmall({ stats }: TreeFile): boolean {
   return stats.size <= SMALL;
 }
 
-/** Reads small files, one after the other, into one array. */
+/** Reads small files, one after the other, into the same buffer. */
 export class SmallFiles {
   readonly #buffer = Buffer.allocUnsafeSlow(SMALL);
 
-  /** The content, until the next is read. Throws `busy` if the file is not, or is no longer, what `stats` says. */
+  /** Returns the content, which is valid until the next call. Throws `busy` if the file has changed since `stats`. */
   read(file: TreeFile): Buffer {
     using open = openFile(file);
     const size = fill(open.fd, this.#buffer.subarray(0, Number(file.stats.size)));
@@ -28,7 +28,7 @@ export class SmallFiles {
   }
 }
 
-/** The content of a large file, read ahead by one chunk. Throws `busy` as `SmallFiles`. */
+/** Returns the content of a large file, and reads one chunk ahead. Throws `busy` if the file has changed since `stats`. */
 export async function* readLarge(file: TreeFile): AsyncGenerator<Buffer> {
   using open = openFile(file);
   let size = 0;
@@ -41,7 +41,7 @@ export async function* readLarge(file: TreeFile): AsyncGenerator<Buffer> {
       yield chunk;
     }
   } finally {
-    // The descriptor must not be closed, and its number reused, under a running read.
+    // Wait for the read: its descriptor must not be closed, and the number reused, while it runs.
     await ahead.catch(() => undefined);
   }
   checkUnchanged(file, size, fstatSync(open.fd, { bigint: true }));
@@ -58,5 +58,5 @@ function readChunk(fd: number): Promise<Buffer> {
 function checkUnchanged({ path, stats }: TreeFile, size: number, now: BigIntStats): void {
   const isSame = now.ino === stats.ino && now.size === stats.size && now.mtimeNs === stats.mtimeNs;
   if (isSame && BigInt(size) === stats.size) return;
-  throw new VarveError("busy", `Cannot read ${quoted(path)}: it changed meanwhile`);
+  throw new VarveError("busy", `Cannot read ${quoted(path)}: it has changed in the meantime`);
 }

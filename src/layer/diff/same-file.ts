@@ -6,11 +6,11 @@ const CHUNK = 262_144;
 const SECOND = 1_000_000_000n;
 
 /**
- * True if a file of the upper tree is, for a layer, that of the lower one: one inode, or equal type, mode, owner, device and
- * capabilities, and for all but directories equal size and time. A time without nanoseconds on both sides may have been cut by
- * an archive, so there the content counts as well. (The rule of BuildKit and of containerd's continuity.)
+ * Returns whether two files are the same for a layer, by the rule of BuildKit and of containerd's continuity. They are the same
+ * inode, or type, mode, owner, device and capabilities are equal, and, except for directories, size and time as well. If both
+ * times have no nanoseconds, an archive may have truncated them, so the content is compared too.
  *
- * Yields now and then while it compares content, so that the caller can let others run.
+ * Yields from time to time while it compares content, so that the caller can pause.
  */
 export function* sameFile(lower: TreeFile, upper: TreeFile): Generator<undefined, boolean> {
   const [a, b] = [lower.stats, upper.stats];
@@ -40,14 +40,14 @@ function* sameContent(lower: TreeFile, upper: TreeFile): Generator<undefined, bo
   }
 }
 
-/** A descriptor on a regular file; what has taken its place meanwhile is not followed, and does not block. */
+/** Opens a regular file. If something else has replaced it, a link is not followed and a pipe does not block. */
 export function openFile(file: TreeFile): { readonly fd: number } & Disposable {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const fd = openSync(pathOfByteString(file.fullPath), flags);
   return { fd, [Symbol.dispose]: () => closeSync(fd) };
 }
 
-/** Reads until the buffer is full or the file ends. */
+/** Reads until the buffer is full or the file ends. Returns the number of bytes read. */
 export function fill(fd: number, buffer: Buffer): number {
   let size = 0;
   while (size < buffer.length) {

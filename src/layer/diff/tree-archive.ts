@@ -20,21 +20,22 @@ import type { TarEntryType, TarInput } from "../types.ts";
 
 export interface ArchiveOptions {
   readonly signal?: AbortSignal | undefined;
-  /** A time for an entry instead of its file's own, both in nanoseconds. */
+  /** Returns the time of an entry, given the time of its file. Both in nanoseconds since 1970. */
   readonly mtime?: ((own: bigint) => bigint) | undefined;
-  /** Which extended attributes are kept; by default only file capabilities. */
+  /** Returns whether to keep an extended attribute. By default, only file capabilities are kept. */
   readonly keepXattr?: ((name: string) => boolean) | undefined;
 }
 
-/** The prefix of a name in a layer that deletes the rest of the name below. OCI image specification, layer.md. */
+/** Prefix of a whiteout: `.wh.x` deletes `x` of the layers below. OCI image specification, layer.md. */
 const WHITEOUT = ".wh.";
-/** Work for so long, in milliseconds, before others get their turn. */
+/** Milliseconds of work between two pauses that let other tasks run. */
 const TURN = 10;
 
 /**
- * Writes changes as a layer: every entry after its parent directories, whether these changed or not; the first name of a file
- * with its content, its further names as hard links; a deletion as an empty file `.wh.<name>` of 1970. Nothing of the root
- * itself. Throws `busy` if a file changes while it is read.
+ * Writes changes as the archive of a layer. Every entry comes after its parent directories, even unchanged ones. The first name
+ * of a file has the content, and its other names are hard links. A deletion is an empty file `.wh.<name>` from 1970. The root
+ * directory is left out.
+ * @throws {VarveError} `busy` if a file changes while it is read
  */
 export async function* archiveChanges(
   changes: Iterable<Change | undefined>,
@@ -76,9 +77,9 @@ class ChangeWriter {
   readonly #small = new SmallFiles();
   readonly #root: ByteString;
   readonly #options: ArchiveOptions;
-  /** The name that a file's content was written under. */
+  /** For each inode whose content was written, the name of that entry. */
   readonly #written = new Map<string, ByteString>();
-  /** Unmodified names of files, to be written should another name of theirs be. */
+  /** For each inode, its unmodified names. They are written if another name of the inode is. */
   readonly #unwritten = new Map<string, TreeFile[]>();
   readonly #directories = new Set<ByteString>([""]);
   #otherNames: readonly TreeFile[] = [];
@@ -88,7 +89,7 @@ class ChangeWriter {
     this.#options = options;
   }
 
-  /** Writes an entry; returns the file if its content is large and left for the caller to append. */
+  /** Writes an entry. If the content is large, returns the file, and the caller must append the content. */
   write(change: Change): TreeFile | undefined {
     if (change.kind === "delete") {
       this.#delete(change.path);
@@ -114,7 +115,7 @@ class ChangeWriter {
     return this.#add(file);
   }
 
-  /** Links the names that were unmodified to the file just written, whose content is complete by now. */
+  /** Writes hard links for the unmodified names of the file that was just written. Call it after the content is complete. */
   writeOtherNames(): void {
     const names = this.#otherNames;
     this.#otherNames = [];

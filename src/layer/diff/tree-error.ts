@@ -14,8 +14,9 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map([
 ]);
 
 /**
- * What a failed operation in a tree means: a file that is gone was taken away meanwhile (`busy`), a refused one needs more
- * privilege or another filesystem (`unsupported`), and what the kernel takes for nonsense is `corrupt`.
+ * Converts the error of a file operation in a tree. A missing file was removed by somebody else in the meantime: `busy`. A
+ * denied operation needs more privileges or another filesystem: `unsupported`. An argument that the kernel rejects as invalid
+ * comes from the archive: `corrupt`.
  */
 export function treeError(error: unknown, doing: string): VarveError {
   return toVarveError(error, doing, CODES.get(errnoOf(error) ?? "") ?? "internal");

@@ -1,25 +1,25 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { errnoOf } from "../../core/index.ts";
 import { type ByteString, lgetxattr, llistxattr, pathOfByteString } from "../../linux/index.ts";
-import { type FileType, TYPE_BITS } from "../tar/format.ts";
+import { FILE_TYPES, type FileType, TYPE_BITS } from "../tar/format.ts";
 
 const S_IFMT = 0o170_000;
-const TYPES = new Map(Object.entries(TYPE_BITS).map(([type, bits]) => [bits, type as FileType]));
+const TYPES: ReadonlyMap<number, FileType> = new Map(FILE_TYPES.map((type) => [TYPE_BITS[type], type]));
 
-/** The attribute that holds a file's capabilities: the only one that layers carry. */
+/** The extended attribute with a file's capabilities. Layers contain no other attributes. */
 export const CAPABILITY = "security.capability";
 
-/** A file as found in a tree. Paths are byte strings. */
+/** A file in a tree. */
 export interface TreeFile {
-  /** From the root of its tree, without a leading "/". */
+  /** Path from the root of the tree, without a leading "/". */
   readonly path: ByteString;
-  /** To be opened as it is. */
+  /** Path for file operations. */
   readonly fullPath: ByteString;
   readonly type: FileType;
   readonly stats: BigIntStats;
 }
 
-/** The file at `fullPath` itself, or undefined if there is none. */
+/** Returns the file at `fullPath`, without following a symbolic link. Undefined if it does not exist. */
 export function findFile(fullPath: ByteString, path: ByteString): TreeFile | undefined {
   let stats: BigIntStats | undefined;
   try {
@@ -31,7 +31,7 @@ export function findFile(fullPath: ByteString, path: ByteString): TreeFile | und
   return { path, fullPath, stats, type: TYPES.get(Number(stats.mode) & S_IFMT) ?? "socket" };
 }
 
-/** Names in a directory in the order of their bytes. */
+/** Returns the names in a directory, sorted by their bytes. */
 export function namesIn(directory: ByteString): ByteString[] {
   return readdirSync(pathOfByteString(directory), { encoding: "latin1" }).sort();
 }
@@ -48,7 +48,7 @@ export function xattrOf(file: TreeFile, name: string): Buffer | undefined {
   return lgetxattr(pathOfByteString(file.fullPath), name);
 }
 
-/** A character device 0:0: overlayfs's mark for "nothing here", and so nothing in any tree. */
+/** Returns whether a file is a 0:0 character device: overlayfs's mark for a deleted file. Trees never contain such a file. */
 export function isWhiteoutDevice(file: TreeFile): boolean {
   return file.type === "char" && file.stats.rdev === 0n;
 }
@@ -57,7 +57,7 @@ export function hasLinks(file: TreeFile): boolean {
   return file.type !== "directory" && file.stats.nlink > 1n;
 }
 
-/** Equal for all names of one file. */
+/** Returns a text that is the same for all names (hard links) of a file. */
 export function inodeKey({ stats }: TreeFile): string {
   return `${stats.dev}:${stats.ino}`;
 }

@@ -3,26 +3,29 @@ import { corruptArchive } from "../tar/format.ts";
 import { TarSource } from "../tar/source.ts";
 import { type BlobReader, type TocClaim, naturalOf } from "./toc-read.ts";
 
-/** Gzip members between two places that the table names: where they begin in the blob, and in what comes out. */
+/** The gzip members between two offsets that the table of contents names. */
 interface Segment {
+  /** Offset in the blob. */
   readonly offset: number;
+  /** Offset in the decompressed archive. */
   readonly plain: number;
 }
 
 /**
- * A blob's archive, decompressed from one place that its table of contents names to the next, so that each of these places is
- * known to begin a gzip member. Throws `corrupt` if one does not, or if they are not in order.
+ * The archive of a blob. It is decompressed piece by piece, from one offset in the table of contents to the next, which proves
+ * that a gzip member begins at each offset. Throws `corrupt` if one does not, or if the offsets are not in order.
  */
 export class Segments implements AsyncIterable<Uint8Array> {
   readonly #blob: BlobReader;
   readonly #end: number;
   readonly #offsets: AsyncIterable<number>;
   readonly #what: string;
-  /** Segments begun, from the one that was asked for last. */
-  readonly #begun: Segment[] = [];
+  /** Started segments, from the one that `plainOffset` last returned. */
+  readonly #started: Segment[] = [];
+  /** Number of decompressed bytes so far. */
   #plain = 0;
 
-  /** `end` is where the archive ends and the table begins. */
+  /** `end` is the offset at which the archive ends and the table of contents begins. */
   constructor(blob: BlobReader, end: number, claims: AsyncIterable<TocClaim>, what: string) {
     this.#blob = blob;
     this.#end = end;
@@ -46,16 +49,16 @@ export class Segments implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** Where in the archive the member begins that begins at `offset` of the blob; asked for in order. */
+  /** Converts the offset of a member in the blob to its offset in the archive. Call it with increasing offsets. */
   plainOffset(offset: number): number | undefined {
-    const index = this.#begun.findIndex((segment) => segment.offset === offset);
-    this.#begun.splice(0, index);
-    return index < 0 ? undefined : this.#begun[0]?.plain;
+    const index = this.#started.findIndex((segment) => segment.offset === offset);
+    this.#started.splice(0, index);
+    return index < 0 ? undefined : this.#started[0]?.plain;
   }
 
   async *#read(raw: TarSource, from: number, to: number): AsyncGenerator<Uint8Array> {
     const plain = this.#plain;
-    this.#begun.push({ offset: from, plain });
+    this.#started.push({ offset: from, plain });
     for await (const piece of decompressed(raw, to - from, this.#what)) {
       this.#plain += piece.byteLength;
       yield piece;
@@ -64,15 +67,15 @@ export class Segments implements AsyncIterable<Uint8Array> {
   }
 
   #wrong(): Error {
-    return corruptArchive(this.#what, "its table of contents names a place where no content begins");
+    return corruptArchive(this.#what, "its table of contents names an offset where no content begins");
   }
 }
 
-/** Compressed bytes that are not worth a stream, and the most that may come of them. */
+/** Segments up to these sizes, compressed and decompressed, are decompressed without a stream. Bytes. */
 const SMALL = 65_536;
 const SMALL_PLAIN = 1_048_576;
 
-/** The next `size` bytes, which have to be gzip data as a whole. */
+/** Decompresses the next `size` bytes, which must be complete gzip members. */
 async function* decompressed(raw: TarSource, size: number, what: string): AsyncGenerator<Uint8Array> {
   const whole = size <= SMALL ? await raw.read(size) : undefined;
   const plain = whole === undefined ? undefined : gunzipSmall(whole, SMALL_PLAIN);

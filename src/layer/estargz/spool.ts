@@ -3,18 +3,18 @@ import { join } from "node:path";
 import { DigestHasher, type Digest } from "../../core/index.ts";
 import { temporaryDirectory } from "../../io/index.ts";
 
-/** Bytes that are kept in memory; what is more goes to a file. */
+/** Maximum size of the text in memory, in bytes. More text goes to a file. */
 const MEMORY = 4_194_304;
 const CHUNK = 262_144;
 
-/** Text that is gathered piece by piece and read once it is whole: on disk if it is large, in a file without a name. */
+/** A text that is written piece by piece and then read once. A large text is stored in an unlinked temporary file. */
 export class Spool implements AsyncDisposable {
   readonly #hasher = new DigestHasher();
   #pieces: string[] = [];
-  #held = 0;
+  #inMemory = 0;
   #file: FileHandle | undefined;
 
-  /** Bytes so far. */
+  /** Size of the text so far, in bytes. */
   get size(): number {
     return this.#hasher.size;
   }
@@ -22,13 +22,13 @@ export class Spool implements AsyncDisposable {
   async write(text: string): Promise<void> {
     this.#hasher.update(text);
     this.#pieces.push(text);
-    this.#held += Buffer.byteLength(text);
-    if (this.#held < MEMORY) return;
-    this.#file ??= await openNameless();
+    this.#inMemory += Buffer.byteLength(text);
+    if (this.#inMemory < MEMORY) return;
+    this.#file ??= await openUnlinked();
     await this.#file.writeFile(this.#take());
   }
 
-  /** Ends the text and gives its digest. */
+  /** Ends the text. Returns its digest. */
   digest(): Digest {
     return this.#hasher.digest();
   }
@@ -40,7 +40,7 @@ export class Spool implements AsyncDisposable {
       at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
-    if (this.#held > 0) yield this.#take();
+    if (this.#inMemory > 0) yield this.#take();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -50,13 +50,13 @@ export class Spool implements AsyncDisposable {
   #take(): Buffer {
     const taken = Buffer.from(this.#pieces.join(""));
     this.#pieces = [];
-    this.#held = 0;
+    this.#inMemory = 0;
     return taken;
   }
 }
 
-/** A file whose name is gone, so that nothing is left of it when the process is. */
-async function openNameless(): Promise<FileHandle> {
+/** Opens a file whose name is removed, so that the file does not outlive the process. */
+async function openUnlinked(): Promise<FileHandle> {
   await using directory = await temporaryDirectory();
   return await open(join(directory.path, "spool"), "wx+", 0o600);
 }

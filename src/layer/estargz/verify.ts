@@ -8,19 +8,24 @@ import { Segments } from "./segments.ts";
 import { TOC_NAME, textOf, tocEntryOf } from "./toc.ts";
 import { type BlobReader, type TocClaim, fieldOf, naturalOf, readToc, tocOffsetOf } from "./toc-read.ts";
 
-/** Characters of names that are remembered, to find one that comes twice. */
+/** Maximum total length of the names that are kept in memory to find duplicates. Characters. */
 const MAX_NAMES = 67_108_864;
 
+/** The result of `verifyEstargz`. */
 export type EstargzVerdict =
-  /** `tocOffset` is where the archive itself ends. */
+  /** `tocOffset` is the offset in the blob at which the archive ends and the table of contents begins. */
   | { readonly kind: "verified"; readonly tocOffset: number }
   | { readonly kind: "not-verified"; readonly reason: string };
 
 /**
- * Whether a blob is eStargz that can be relied on: footer and table of contents are there, the table is the last entry, and
- * it says of every entry of the archive, in the archive's order, what the archive says, with every chunk where the table has
- * it and of the digest that the table gives. All of the blob is read. Whatever the blob holds, memory is bounded; errors of
- * reading it pass through.
+ * Verifies that a blob is correct eStargz. It must have a footer and, as its last entry, a table of contents. The table must
+ * describe all entries in the archive's order, with the archive's metadata, and with the right offsets and digests of all
+ * chunks. Reads the whole blob, with bounded memory.
+ * @throws the errors of reading `blob`; a blob that is not eStargz is not an error
+ *
+ * @example
+ * const verdict = await verifyEstargz({ size, open: (offset, length) => readPart(file, offset, length) });
+ * if (verdict.kind === "not-verified") console.log(verdict.reason);
  */
 export async function verifyEstargz(blob: BlobReader): Promise<EstargzVerdict> {
   const tocOffset = await tocOffsetOf(blob);
@@ -36,15 +41,15 @@ export async function verifyEstargz(blob: BlobReader): Promise<EstargzVerdict> {
 
 const WHAT = "an eStargz layer";
 
-/** Walks the archive and its table of contents side by side. */
+/** Reads the archive and its table of contents in parallel, and compares them. */
 class Verifier {
   readonly #toc: AsyncGenerator<TocClaim>;
   readonly #segments: Segments;
   readonly #input: TarSource;
   readonly #names = new Set<string>();
-  /** Characters of all names. */
-  #named = 0;
-  /** Bytes of the archive that have passed. */
+  /** Total length of all names. */
+  #nameCharacters = 0;
+  /** Position in the archive, in bytes. */
   #position = 0;
 
   constructor(blob: BlobReader, tocOffset: number) {
@@ -62,7 +67,8 @@ class Verifier {
         if (read.sparse !== undefined) throw wrong("it has sparse files");
         await this.#checkEntry(read.header);
       }
-      if ((await this.#toc.next()).done !== true) throw wrong("its table of contents has entries that it has not");
+      if ((await this.#toc.next()).done !== true)
+        throw wrong("its table of contents has more entries than the archive");
       await this.#input.drain();
     } finally {
       await this.#input.close();
@@ -73,17 +79,17 @@ class Verifier {
   async #checkEntry(header: TarHeader): Promise<void> {
     const claim = await this.#next();
     this.#checkName(header);
-    if (!sameHeader(header, claim)) throw wrong("its table of contents says something else of an entry");
+    if (!sameHeader(header, claim)) throw wrong("its table of contents describes an entry wrongly");
     if (header.size > 0) await this.#checkContent(header, claim);
-    else if (naturalOf(claim, "offset") !== 0) throw wrong("a chunk is not where its table of contents has it");
+    else if (naturalOf(claim, "offset") !== 0) throw wrong("its table of contents has a wrong offset of a chunk");
     else if (!isDigest(claim, "digest", digestOf(""), header.type === "file")) throw wrong("a digest is wrong");
     await this.#input.skip(padding(header.size));
   }
 
   #checkName({ path }: TarHeader): void {
-    this.#named += path.length;
-    if (path === TOC_NAME || this.#names.has(path)) throw wrong("a name comes twice");
-    if (this.#named > MAX_NAMES) throw wrong("its names are too long");
+    this.#nameCharacters += path.length;
+    if (path === TOC_NAME || this.#names.has(path)) throw wrong("a name occurs twice");
+    if (this.#nameCharacters > MAX_NAMES) throw wrong("its names are too long");
     this.#names.add(path);
   }
 
@@ -94,7 +100,7 @@ class Verifier {
       const length = naturalOf(claim, "chunkSize") || size - at;
       const isNext = at === 0 || (fieldOf(claim, "type") === "chunk" && fieldOf(claim, "name") === textOf(rawPath));
       if (!isNext || !hasKnownKeys(claim) || naturalOf(claim, "chunkOffset") !== at || length < 1 || length > size - at)
-        throw wrong("the chunks of a file are not its content");
+        throw wrong("its table of contents divides a file into wrong chunks");
       await this.#checkChunk(claim, length, whole);
       at += length;
     }
@@ -112,13 +118,13 @@ class Verifier {
     }
     const member = this.#segments.plainOffset(naturalOf(claim, "offset"));
     if (member === undefined || member + naturalOf(claim, "innerOffset") !== start)
-      throw wrong("a chunk is not where its table of contents has it");
+      throw wrong("its table of contents has a wrong offset of a chunk");
     if (!isDigest(claim, "chunkDigest", hasher.digest(), true)) throw wrong("a digest is wrong");
   }
 
   async #next(): Promise<TocClaim> {
     const next = await this.#toc.next();
-    if (next.done === true) throw wrong("it has entries that its table of contents has not");
+    if (next.done === true) throw wrong("its table of contents has fewer entries than the archive");
     return next.value;
   }
 }
@@ -133,17 +139,16 @@ function isDigest(claim: TocClaim, key: string, expected: string, required: bool
 }
 
 const NUMBERS = ["size", "uid", "gid", "devMajor", "devMinor"] as const;
-/** Go takes a key in any case for a field, so that one that is not here could change what it reads. */
-/** Go takes a key in any case for a field, so that one that is not here could change what it reads. */
+/** Unknown keys are not allowed: Go ignores the case of keys, so it could read another key as one of these fields. */
 const FACTS = ["name", "type", "modtime", "linkName", "mode", "userName", "groupName", "xattrs", "NumLink"] as const;
-const PLACES = ["offset", "innerOffset", "digest", "chunkOffset", "chunkSize", "chunkDigest"] as const;
-const KEYS: ReadonlySet<string> = new Set([...NUMBERS, ...FACTS, ...PLACES]);
+const CHUNK_KEYS = ["offset", "innerOffset", "digest", "chunkOffset", "chunkSize", "chunkDigest"] as const;
+const KEYS: ReadonlySet<string> = new Set([...NUMBERS, ...FACTS, ...CHUNK_KEYS]);
 
 function hasKnownKeys(claim: TocClaim): boolean {
   return Object.keys(claim).every((key) => KEYS.has(key));
 }
 
-/** Whether a claim says what the archive's header does; of modes only what has a meaning counts. */
+/** Returns whether an entry of the table matches a header of the archive. Only the permission bits of the mode count. */
 function sameHeader(header: TarHeader, claim: TocClaim): boolean {
   const expected = tocEntryOf(header);
   const link = fieldOf(claim, "linkName") ?? "";

@@ -9,26 +9,27 @@ import { TOC_NAME } from "./toc.ts";
 import { TocWriter } from "./toc-writer.ts";
 
 export interface EstargzOptions {
-  /** gzip 0 to 9. */
+  /** 0 to 9, as for gzip. */
   readonly level?: number | undefined;
-  /** Sees all of the uncompressed stream: the archive, then the entry with the table of contents. */
+  /** Called with the whole uncompressed stream: the archive, then the entry with the table of contents. */
   readonly onPlain: (piece: Uint8Array) => void;
 }
 
 export interface EstargzStream {
-  /** The blob; to be read once, to its end. */
+  /** The blob. Read it once, to its end. */
   readonly bytes: Bytes;
-  /** What a descriptor of the blob says about it; to be asked for at the end of `bytes`. */
+  /** Returns the annotations for the descriptor of the blob. Call it after the end of `bytes`. */
   annotations(): Readonly<Record<string, string>>;
 }
 
 const WHAT = "an archive";
 
 /**
- * An archive as an eStargz blob: gzip members of which each file's content begins one (each chunk of a large file does), a
- * table of contents as the last entry, and a footer that says where it is. The archive's own bytes stay as they are, its end
- * marker included, so that whoever unpacks the blob as plain gzip never sees the table. Throws `unsupported` for an archive
- * that has sparse files, that lacks the padding of its last entry, or that has a file with the name of the table.
+ * Compresses an archive into an eStargz blob. A gzip member begins at the content of each file, and at each chunk of a large
+ * file. A table of contents follows as the last entry, and a footer with its offset. The archive is unchanged, including its
+ * end marker, so that a reader of plain gzip never sees the table.
+ * @throws {VarveError} `unsupported` if the archive has sparse files or a file with the name of the table, or if the padding of
+ * its last entry is missing
  */
 export function estargz(tar: Bytes, { level, onPlain }: EstargzOptions): EstargzStream {
   let annotations: Readonly<Record<string, string>> = {};
@@ -58,7 +59,7 @@ export function estargz(tar: Bytes, { level, onPlain }: EstargzOptions): Estargz
   return { bytes: bytes(), annotations: () => annotations };
 }
 
-/** The archive as it is, cut before each chunk of a file. */
+/** Returns the archive unchanged, with a mark before each chunk of a file where a new gzip member begins. */
 async function* membersOf(tar: Bytes, toc: TocWriter): AsyncGenerator<MemberInput> {
   let taken: Buffer[] = [];
   const input = new TarSource(tar, WHAT, (piece) => taken.push(piece));
@@ -98,6 +99,6 @@ async function* membersOf(tar: Bytes, toc: TocWriter): AsyncGenerator<MemberInpu
 function checked({ header, sparse }: NonNullable<Awaited<ReturnType<typeof readHeader>>>): typeof header {
   if (sparse !== undefined) throw new VarveError("unsupported", "Cannot write an eStargz layer: it has sparse files");
   if (header.path === TOC_NAME)
-    throw new VarveError("unsupported", `Cannot write an eStargz layer: it has a file of its own called ${TOC_NAME}`);
+    throw new VarveError("unsupported", `Cannot write an eStargz layer: it contains a file called ${TOC_NAME}`);
   return header;
 }

@@ -6,7 +6,7 @@ import type { TarSource } from "./source.ts";
 import type { Extent, SparseLayout } from "./sparse.ts";
 import type { TarPiece } from "../types.ts";
 
-/** What is stored of the entry that the reader stands at. */
+/** The stored content of the current entry. */
 export class EntryBody implements Bytes {
   readonly #input: TarSource;
   readonly #size: number;
@@ -23,11 +23,11 @@ export class EntryBody implements Bytes {
     return this.read(Infinity);
   }
 
-  /** The next bytes, at most so many. */
-  async *read(most: number): AsyncGenerator<Uint8Array> {
-    for (let left = Math.min(most, this.#left); left > 0;) {
+  /** Returns the next bytes, at most `max`. */
+  async *read(max: number): AsyncGenerator<Uint8Array> {
+    for (let left = Math.min(max, this.#left); left > 0;) {
       if (this.#finished)
-        throw new VarveError("internal", "Cannot read an archive entry: the reader has gone on to the next");
+        throw new VarveError("internal", "Cannot read an archive entry: the next entry was already requested");
       const chunk = await this.#input.some(left);
       left -= chunk.length;
       this.#left -= chunk.length;
@@ -35,7 +35,7 @@ export class EntryBody implements Bytes {
     }
   }
 
-  /** Skips what is left of the entry. Throws `corrupt` if its data is cut short; missing padding is the archive's end. */
+  /** Skips the rest of the entry. Throws `corrupt` if the content is cut short. Padding may be missing at the archive's end. */
   async finish(): Promise<void> {
     this.#finished = true;
     const [data, pad] = [this.#left, padding(this.#size)];
@@ -45,7 +45,7 @@ export class EntryBody implements Bytes {
   }
 }
 
-/** The stored pieces of a sparse file, each with its place in the file. */
+/** Returns the stored pieces of a sparse file with their offsets in the file. */
 export async function* piecesOf(body: EntryBody, extents: readonly Extent[]): AsyncGenerator<TarPiece> {
   for (const { offset, length } of extents) {
     let at = offset;
@@ -56,7 +56,7 @@ export async function* piecesOf(body: EntryBody, extents: readonly Extent[]): As
   }
 }
 
-/** The content of a sparse file, with zeros for its holes. */
+/** Returns the content of a sparse file, with zeros for its holes. */
 export async function* filled(body: EntryBody, { extents, size }: SparseLayout): AsyncGenerator<Uint8Array> {
   let end = 0;
   for await (const { at, bytes } of piecesOf(body, extents)) {
@@ -68,7 +68,7 @@ export async function* filled(body: EntryBody, { extents, size }: SparseLayout):
 }
 
 const ZEROS = 262_144;
-/** After so many bytes of a hole others get their turn. */
+/** Bytes of a hole between two pauses that let other tasks run. */
 const TURN = 64 * ZEROS;
 
 async function* zeros(size: number): AsyncGenerator<Uint8Array> {

@@ -3,10 +3,10 @@ import { VarveError } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import type { TarEntryType } from "../types.ts";
 
-/** Everything in an archive is laid out in blocks. */
+/** Size of the blocks that an archive consists of, in bytes. */
 export const BLOCK = 512;
 
-/** A field of a header block: offset and length. POSIX.1-2017 pax, "ustar Interchange Format". */
+/** Offset and length of a field in a header block. POSIX.1-2017 pax, "ustar Interchange Format". */
 export type Field = readonly [offset: number, length: number];
 
 export type FieldName =
@@ -27,7 +27,7 @@ export type FieldName =
   | "devMinor"
   | "prefix";
 
-export const F: Readonly<Record<FieldName, Field>> = {
+export const FIELDS: Readonly<Record<FieldName, Field>> = {
   name: [0, 100],
   mode: [100, 8],
   uid: [108, 8],
@@ -56,10 +56,11 @@ export const TYPE_FLAG: Readonly<Record<TarEntryType, string>> = {
   fifo: "6",
 };
 
-/** What a name in a directory can be. */
-export type FileType = Exclude<TarEntryType, "hardlink"> | "socket";
+/** The types of files in a directory. */
+export const FILE_TYPES = ["file", "symlink", "char", "block", "directory", "fifo", "socket"] as const;
+export type FileType = (typeof FILE_TYPES)[number];
 
-/** `S_IFMT` bits of what the filesystem calls a type. */
+/** The `S_IFMT` bits of each type in a file's mode. */
 export const TYPE_BITS: Readonly<Record<FileType, number>> = {
   file: constants.S_IFREG,
   symlink: constants.S_IFLNK,
@@ -72,19 +73,16 @@ export const TYPE_BITS: Readonly<Record<FileType, number>> = {
 
 export const XATTR_PREFIX = "SCHILY.xattr.";
 
-/** Device numbers as Linux has them: 12 and 20 bits. */
+/** Largest device numbers on Linux: 12 and 20 bits. */
 export const MAX_MAJOR = 0xfff;
 export const MAX_MINOR = 0xf_ffff;
 
-/** Bytes from the end of a content to the next block. */
+/** Returns the number of bytes between the end of the content and the next block. */
 export function padding(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
 }
 
-/**
- * A name as a path from the root: empty and "." components dropped, ".." taken back by text and stopping at the root. The
- * kernel sees none of them.
- */
+/** Removes empty and "." components from a path, and resolves ".." as text. The result never leads above the root. */
 export function cleanPath(raw: ByteString): ByteString {
   if (!/(?:^|\/)(?:\.{0,2}(?:\/|$))/.test(raw)) return raw;
   const parts: string[] = [];
@@ -95,7 +93,7 @@ export function cleanPath(raw: ByteString): ByteString {
   return parts.join("/");
 }
 
-/** A byte string in a message: what is not printable ASCII as `\xNN`. */
+/** Quotes a name for a message. Bytes that are not printable ASCII become `\xNN`. Truncates names of more than 200 bytes. */
 export function quoted(name: ByteString): string {
   const shown = name.length > 200 ? `${name.slice(0, 200)}…` : name;
   return JSON.stringify(
@@ -103,7 +101,7 @@ export function quoted(name: ByteString): string {
   ).replaceAll("\\\\x", "\\x");
 }
 
-/** The archive breaks its format, in the place that `state` says. */
+/** Returns the error for an archive that violates its format. `state` says how. */
 export function corruptArchive(
   what: string,
   state: string,

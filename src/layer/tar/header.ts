@@ -4,7 +4,7 @@ import {
   BLOCK,
   cleanPath,
   corruptArchive,
-  F,
+  FIELDS,
   type Field,
   MAX_MAJOR,
   MAX_MINOR,
@@ -15,7 +15,7 @@ import { parseDecimal, parseNumeric, parseTime } from "./number.ts";
 import type { PaxRecords } from "./pax.ts";
 import type { TarEntryType, TarHeader } from "../types.ts";
 
-/** What came before an entry's own header and changes it. */
+/** The extensions before a header, which override its fields. */
 export interface Extensions {
   readonly pax: PaxRecords;
   readonly longName: ByteString | undefined;
@@ -43,27 +43,30 @@ function text(block: Buffer, [offset, length]: Field): ByteString {
   return block.toString("latin1", offset, end < 0 || end > offset + length ? offset + length : end);
 }
 
-/** The sum of a header's bytes, its checksum field counted as spaces; some old writers took the bytes as signed. */
+/** Returns the checksum of a header. Some old writers computed it with signed bytes. */
 export function checksums(block: Uint8Array): { unsigned: number; signed: number } {
-  const [from, length] = F.checksum;
+  const [from, length] = FIELDS.checksum;
   let unsigned = 0;
   let high = 0;
   for (let at = 0; at < BLOCK; at += 1) {
-    const byte = at >= from && at < from + length ? 0x20 : (block[at] as number);
+    const byte = at >= from && at < from + length ? 0x20 : (block[at] ?? 0);
     unsigned += byte;
     high += byte >> 7;
   }
   return { unsigned, signed: unsigned - high * 256 };
 }
 
-/** True if the block's checksum is that of a header. */
+/** Returns whether a block is a header, judging by its checksum. */
 export function isHeader(block: Buffer): boolean {
   const { unsigned, signed } = checksums(block);
-  const written = parseNumeric(block, F.checksum);
+  const written = parseNumeric(block, FIELDS.checksum);
   return written === unsigned || written === signed;
 }
 
-/** One header block, read strictly; every failure is `corrupt`, `unsupported` or `limit-exceeded`. */
+/**
+ * A header block. Invalid values are errors.
+ * @throws {VarveError} `corrupt`, `unsupported` or `limit-exceeded`
+ */
 export class HeaderBlock {
   readonly #block: Buffer;
   readonly what: string;
@@ -75,26 +78,26 @@ export class HeaderBlock {
   }
 
   get typeFlag(): string {
-    return this.#block.toString("latin1", F.typeFlag[0], F.typeFlag[0] + 1);
+    return this.#block.toString("latin1", FIELDS.typeFlag[0], FIELDS.typeFlag[0] + 1);
   }
 
-  /** The size field: bytes that follow the header, for those types that have content. */
+  /** The size field: the number of bytes that follow the header, for types with content. */
   get size(): number {
-    return this.#natural(F.size, "size");
+    return this.#natural(FIELDS.size, "size");
   }
 
   get bytes(): Buffer {
     return this.#block;
   }
 
-  /** The header is of GNU's old format: where POSIX has the prefix of a name, it has fields of its own. */
+  /** The header has GNU's old format. It has other fields in the place of POSIX's name prefix. */
   get isGnu(): boolean {
     return this.#block.toString("latin1", 257, 265) === "ustar  \0";
   }
 
   /**
-   * The header with the extensions folded in; `size` is what is stored. A sparse file's name wins over a GNU long name, that
-   * over PAX, PAX over the header itself.
+   * Returns the header with its extensions applied. `size` is the stored size. The name comes from, in this order: the sparse
+   * file's name, the GNU long name, the PAX record, the header.
    */
   entry(extensions: Extensions): TarHeader {
     const { pax } = extensions;
@@ -102,22 +105,22 @@ export class HeaderBlock {
     const name = sparse === "" ? (extensions.longName ?? pax.get("path") ?? "") : sparse;
     const rawPath = this.#path(name, () => this.#name());
     const type = this.#type(rawPath);
-    const link = this.#path(extensions.longLink ?? pax.get("linkpath") ?? "", () => text(this.#block, F.linkName));
+    const link = this.#path(extensions.longLink ?? pax.get("linkpath") ?? "", () => text(this.#block, FIELDS.linkName));
     const device = type === "char" || type === "block";
     if ((type === "symlink" || type === "hardlink") && link === "")
-      throw this.#corrupt(`${quoted(rawPath)} links to nothing`);
+      throw this.#corrupt(`${quoted(rawPath)} is a link without a target`);
     return {
       path: cleanPath(rawPath),
       rawPath,
       type,
-      mode: this.#natural(F.mode, "mode") & 0o7777,
-      uid: this.#number(pax, "uid", F.uid),
-      gid: this.#number(pax, "gid", F.gid),
-      size: type === "file" ? this.#number(pax, "size", F.size) : 0,
+      mode: this.#natural(FIELDS.mode, "mode") & 0o7777,
+      uid: this.#number(pax, "uid", FIELDS.uid),
+      gid: this.#number(pax, "gid", FIELDS.gid),
+      size: type === "file" ? this.#number(pax, "size", FIELDS.size) : 0,
       mtime: this.#mtime(pax.get("mtime") ?? ""),
       linkPath: type === "symlink" ? link : type === "hardlink" ? cleanPath(link) : "",
-      devMajor: device ? this.#natural(F.devMajor, "major device number", MAX_MAJOR) : 0,
-      devMinor: device ? this.#natural(F.devMinor, "minor device number", MAX_MINOR) : 0,
+      devMajor: device ? this.#natural(FIELDS.devMajor, "major device number", MAX_MAJOR) : 0,
+      devMinor: device ? this.#natural(FIELDS.devMinor, "minor device number", MAX_MINOR) : 0,
       xattrs: xattrsOf(pax),
     };
   }
@@ -134,34 +137,34 @@ export class HeaderBlock {
     throw new VarveError("unsupported", `Cannot read ${this.what}: ${quoted(rawPath)} is of type ${quoted(flag)}`);
   }
 
-  /** The name field, with the prefix in front that only POSIX headers have; star's is shorter. */
+  /** Returns the name field, after the prefix field, which only POSIX headers have. star's prefix field is shorter. */
   #name(): ByteString {
-    const name = text(this.#block, F.name);
+    const name = text(this.#block, FIELDS.name);
     if (this.#block.toString("latin1", 257, 263) !== "ustar\0") return name;
     const isStar = this.#block.toString("latin1", 508, 512) === "tar\0";
-    const prefix = text(this.#block, isStar ? [F.prefix[0], 131] : F.prefix);
+    const prefix = text(this.#block, isStar ? [FIELDS.prefix[0], 131] : FIELDS.prefix);
     return prefix === "" ? name : `${prefix}/${name}`;
   }
 
-  #path(extended: ByteString, own: () => ByteString): ByteString {
-    const path = extended === "" ? own() : extended;
+  #path(extended: ByteString, fromHeader: () => ByteString): ByteString {
+    const path = extended === "" ? fromHeader() : extended;
     if (path.length <= Limits.path) return path;
     throw new VarveError("limit-exceeded", `Cannot read ${this.what}: a path is longer than ${Limits.path} bytes`);
   }
 
-  #natural(field: Field, name: string, most: number = Number.MAX_SAFE_INTEGER): number {
+  #natural(field: Field, name: string, max: number = Number.MAX_SAFE_INTEGER): number {
     const value = parseNumeric(this.#block, field);
-    if (value === undefined || value < 0 || value > most)
+    if (value === undefined || value < 0 || value > max)
       throw this.#corrupt(`a header's ${name} is not a number in range`);
     return value;
   }
 
   #number(pax: PaxRecords, key: "uid" | "gid" | "size", field: Field): number {
     const record = pax.get(key) ?? "";
-    const most = key === "size" ? Number.MAX_SAFE_INTEGER : 0xffff_fffe;
-    if (record === "") return this.#natural(field, key, most);
+    const max = key === "size" ? Number.MAX_SAFE_INTEGER : 0xffff_fffe;
+    if (record === "") return this.#natural(field, key, max);
     const value = parseDecimal(record);
-    if (value === undefined || value > most)
+    if (value === undefined || value > max)
       throw this.#corrupt(`the PAX record ${key}=${quoted(record)} is not a number in range`);
     return value;
   }
@@ -172,7 +175,7 @@ export class HeaderBlock {
       if (value === undefined) throw this.#corrupt(`the PAX record mtime=${quoted(record)} is not a time`);
       return value;
     }
-    const seconds = parseNumeric(this.#block, F.mtime);
+    const seconds = parseNumeric(this.#block, FIELDS.mtime);
     if (seconds === undefined) throw this.#corrupt("a header's mtime is not a number in range");
     return BigInt(seconds) * 1_000_000_000n;
   }

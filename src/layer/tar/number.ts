@@ -7,8 +7,8 @@ function isPadding(byte: number | undefined): boolean {
 }
 
 /**
- * A numeric header field: octal digits between spaces and NULs, or, if the first bit is set, a two's complement number in
- * base 256 (GNU). Undefined if it is neither, or too large to be exact.
+ * Parses a numeric header field: octal digits between spaces and NULs, or, if the first bit is set, a two's complement number
+ * in base 256 (GNU). Returns undefined for anything else, and for a number that is not a safe integer.
  */
 export function parseNumeric(block: Uint8Array, [offset, length]: Field): number | undefined {
   const first = block[offset] ?? 0;
@@ -17,7 +17,7 @@ export function parseNumeric(block: Uint8Array, [offset, length]: Field): number
     : parseBase256(block, offset, offset + length);
 }
 
-/** As Go's archive/tar: padding on both sides is dropped, then a NUL ends the digits. No digits are 0. */
+/** Parses octal digits like Go's archive/tar: ignores padding on both sides, and stops at a NUL. No digits mean 0. */
 function parseOctal(block: Uint8Array, start: number, end: number): number | undefined {
   let from = start;
   let to = end;
@@ -44,14 +44,14 @@ function parseBase256(block: Uint8Array, start: number, end: number): number | u
   return negative ? -value - 1 : value;
 }
 
-/** True if `value` can stand in an octal field of `length` bytes, the last of which is NUL. */
+/** Returns whether `value` fits in an octal field of `length` bytes, the last of which is NUL. */
 export function fitsOctal(value: number, length: number): boolean {
   return value >= 0 && value < 8 ** (length - 1);
 }
 
 const DECIMAL = /^(?:0|[1-9][0-9]{0,15})$/;
 
-/** A whole number of a PAX record; undefined for a sign, a fraction, an exponent, leading zeros or one too large to be exact. */
+/** Parses a natural number in a PAX record. Undefined for anything else, for leading zeros, and past the safe integers. */
 export function parseDecimal(text: string): number | undefined {
   if (!DECIMAL.test(text)) return undefined;
   const value = Number(text);
@@ -60,16 +60,16 @@ export function parseDecimal(text: string): number | undefined {
 
 const TIME = /^(-?)([0-9]{1,15})(?:\.([0-9]*))?$/;
 
-/** A time of a PAX record, in nanoseconds; digits past the ninth are dropped. Undefined if it is not a decimal number. */
+/** Parses a time in a PAX record. Returns nanoseconds, rounded towards zero. Undefined if it is not a decimal number. */
 export function parseTime(text: string): bigint | undefined {
   const match = TIME.exec(text);
   if (match === null) return undefined;
-  const [, sign, seconds, fraction = ""] = match;
-  const value = BigInt(seconds as string) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
+  const [, sign, seconds = "", fraction = ""] = match;
+  const value = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
   return sign === "-" ? -value : value;
 }
 
-/** Nanoseconds to whole seconds, rounded down. */
+/** Converts nanoseconds to seconds, rounded down. */
 export function wholeSeconds(nanoseconds: bigint): number {
   const rest = nanoseconds % 1_000_000_000n;
   return Number((nanoseconds - rest) / 1_000_000_000n) - (rest < 0n ? 1 : 0);

@@ -1,6 +1,6 @@
 import type { ByteString } from "../../linux/index.ts";
 
-/** The records of one extended header, in latin1 so that every byte is kept; the last of a name wins. */
+/** The records of one extended header, as byte strings. If a key occurs twice, the last record counts. */
 export type PaxRecords = ReadonlyMap<ByteString, ByteString>;
 
 const LENGTH = /^[1-9][0-9]{0,7}$/;
@@ -8,15 +8,15 @@ const LENGTH = /^[1-9][0-9]{0,7}$/;
 const SHORTEST = 5;
 const STRINGS = new Set(["path", "linkpath", "uname", "gname", "GNU.sparse.name"]);
 
-/** Records that say how a sparse file is stored. */
+/** Prefix of the records that describe a sparse file. */
 export const SPARSE_PREFIX = "GNU.sparse.";
 const SPARSE_MAP = "GNU.sparse.map";
-/** Version 0.0 repeats these two in turn, for each extent. */
+/** Version 0.0 has these two records for each extent, in this order. */
 const SPARSE_PAIR = ["GNU.sparse.offset", "GNU.sparse.numbytes"];
 
 /**
- * Parses `<length> <key>=<value>\n` records; undefined if the data is anything else. The numbers of a sparse file that has a
- * record for each are joined with commas as its `GNU.sparse.map`.
+ * Parses records of the form `<length> <key>=<value>\n`. Returns undefined for malformed data. The extents of a sparse file in
+ * version 0.0 are returned as in version 0.1, as one `GNU.sparse.map` record with numbers separated by commas.
  */
 export function parsePax(data: Buffer): PaxRecords | undefined {
   const records = new Map<ByteString, ByteString>();
@@ -42,7 +42,7 @@ export function parsePax(data: Buffer): PaxRecords | undefined {
   return records;
 }
 
-/** Records in the order of their keys' bytes, each with its own length in front. */
+/** Encodes records, sorted by the bytes of their keys. */
 export function formatPax(records: PaxRecords): Buffer {
   const keys = [...records.keys()].sort();
   return Buffer.from(keys.map((key) => formatRecord(key, records.get(key) ?? "")).join(""), "latin1");

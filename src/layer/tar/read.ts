@@ -10,28 +10,35 @@ import { isSparse, readSparse, type SparseLayout } from "./sparse.ts";
 import type { TarEntry, TarHeader } from "../types.ts";
 
 export interface ReadTarOptions {
-  /** What the archive is called in messages. */
+  /** Name of the archive in error messages. */
   readonly what?: string | undefined;
-  /** Entries after which the archive is refused; 10 million if left out. */
+  /** Maximum number of entries. The default is 10 million. */
   readonly maxEntries?: number | undefined;
 }
 
 const MAX_ENTRIES = 10_000_000;
 
 /**
- * The entries of an archive: v7, POSIX ustar, PAX, GNU long names, base-256 numbers and sparse files, star's prefix. Strict
- * and bounded: a wrong checksum, number, PAX record or map, or an end within an entry, is `corrupt`; extended headers and map
- * of one entry past `Limits.tarHeader`, a path past `Limits.path`, or sparse files that together are larger than
- * `Limits.layerUnpacked`, are `limit-exceeded`; unknown types are `unsupported`.
+ * Returns the entries of an uncompressed archive. Understands v7, POSIX ustar, PAX, GNU (long names, base-256 numbers, sparse
+ * files) and star's name prefix.
  *
- * As Go's archive/tar (and so Docker and containerd): global PAX headers are checked and have no effect; the archive ends at
- * a zero block or at the end of the stream, which may come before the padding of the last entry; what follows the end marker
- * is read and dropped. Unlike there, an extended header without its entry is `corrupt`: an entry has been lost.
+ * Behaves like Go's archive/tar, and so like Docker and containerd. Global PAX headers are checked and have no effect. The
+ * archive ends at a zero block or at the end of the stream, and the padding of the last entry may be missing. Bytes after the
+ * end marker are read and dropped. There is one difference: an extended header without an entry is `corrupt`, because an entry
+ * was lost.
+ *
+ * @throws {VarveError} `corrupt` for a wrong checksum, number, PAX record or sparse map, and for an end within an entry;
+ * `limit-exceeded` past `maxEntries`, for headers past `Limits.tarHeader`, for paths past `Limits.path`, and for sparse files
+ * that together are larger than `Limits.layerUnpacked`; `unsupported` for unknown types
+ *
+ * @example
+ * for await (const { path, type, size } of readTar(createReadStream("layer.tar"))) console.log(type, path, size);
  */
 export async function* readTar(source: Bytes, options: ReadTarOptions = {}): AsyncGenerator<TarEntry> {
   const { what = "the archive", maxEntries = MAX_ENTRIES } = options;
   const input = new TarSource(source, what);
-  let room: number = Limits.layerUnpacked;
+  /** Bytes that sparse files may still have. */
+  let left: number = Limits.layerUnpacked;
   try {
     for (let count = 1; ; count += 1) {
       const read = await readHeader(input);
@@ -42,8 +49,8 @@ export async function* readTar(source: Bytes, options: ReadTarOptions = {}): Asy
       const body = new EntryBody(input, sparse?.stored ?? header.size);
       if (sparse === undefined) yield { ...header, body };
       else {
-        room -= sparse.size;
-        if (room < 0) throw new VarveError("limit-exceeded", `Cannot read ${what}: its sparse files are too large`);
+        left -= sparse.size;
+        if (left < 0) throw new VarveError("limit-exceeded", `Cannot read ${what}: its sparse files are too large`);
         yield { ...header, size: sparse.size, body: filled(body, sparse), pieces: piecesOf(body, sparse.extents) };
       }
       await body.finish();
@@ -74,10 +81,11 @@ interface ReadHeader {
   readonly sparse: SparseLayout | undefined;
 }
 
-/** Reads an entry's header with all that belongs to it, or undefined at the end of the archive. */
+/** Reads the header of an entry with its extensions and sparse map. Returns undefined at the end of the archive. */
 export async function readHeader(input: TarSource): Promise<ReadHeader | undefined> {
   let extensions = NO_EXTENSIONS;
-  let room: number = Limits.tarHeader;
+  /** Bytes that the extended headers and the sparse map may still have. */
+  let left: number = Limits.tarHeader;
   for (;;) {
     const block = await nextBlock(input);
     if (block === undefined) {
@@ -87,10 +95,10 @@ export async function readHeader(input: TarSource): Promise<ReadHeader | undefin
     if (!isExtension(block.typeFlag)) {
       const [header, { pax }] = [block.entry(extensions), extensions];
       if (!isSparse(block, pax)) return { header, sparse: undefined };
-      return await sparseEntry(input, block, { header, pax, room });
+      return await sparseEntry(input, block, { header, pax, maxMap: left });
     }
-    room -= BLOCK + block.size;
-    if (room < 0)
+    left -= BLOCK + block.size;
+    if (left < 0)
       throw new VarveError(
         "limit-exceeded",
         `Cannot read ${input.what}: an extended header is larger than ${Limits.tarHeader} bytes`,
@@ -102,10 +110,10 @@ export async function readHeader(input: TarSource): Promise<ReadHeader | undefin
 async function sparseEntry(
   input: TarSource,
   block: HeaderBlock,
-  { header, pax, room }: { readonly header: TarHeader; readonly pax: PaxRecords; readonly room: number },
+  { header, pax, maxMap }: { readonly header: TarHeader; readonly pax: PaxRecords; readonly maxMap: number },
 ): Promise<ReadHeader> {
-  if (header.type !== "file") throw corruptArchive(input.what, `${quoted(header.rawPath)} is sparse, but no file`);
-  return { header, sparse: await readSparse(input, { block, pax, stored: header.size, room }) };
+  if (header.type !== "file") throw corruptArchive(input.what, `${quoted(header.rawPath)} is sparse, but not a file`);
+  return { header, sparse: await readSparse(input, { block, pax, stored: header.size, maxMap }) };
 }
 
 function isExtension(flag: string): boolean {

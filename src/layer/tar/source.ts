@@ -1,7 +1,7 @@
 import type { Bytes } from "../../io/index.ts";
 import { corruptArchive } from "./format.ts";
 
-/** Reads a stream in pieces of the size that the format asks for; `onTaken` sees each piece as it is handed out or skipped. */
+/** Reads a stream in pieces of given sizes. Calls `onTaken` with each piece that is returned or skipped. */
 export class TarSource {
   readonly what: string;
   readonly #iterator: AsyncIterator<Uint8Array>;
@@ -15,13 +15,13 @@ export class TarSource {
     this.#iterator = source[Symbol.asyncIterator]();
   }
 
-  /** Exactly `size` bytes if they are at hand: the way without waiting. */
+  /** Returns exactly `size` bytes, or undefined if they are not in memory yet. Faster than `read`, because it never waits. */
   take(size: number): Buffer | undefined {
     if (this.#chunk.length < size) return undefined;
     return this.#cut(size);
   }
 
-  /** Exactly `size` bytes; undefined if the stream ends before the first of them, `corrupt` if it ends within. */
+  /** Returns exactly `size` bytes. Undefined at the end of the stream. Throws `corrupt` if the stream ends among them. */
   async read(size: number): Promise<Buffer | undefined> {
     const pieces: Buffer[] = [];
     let missing = size;
@@ -36,13 +36,13 @@ export class TarSource {
     return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
   }
 
-  /** The next bytes, at least one and at most `most`; throws `corrupt` at the end. */
-  async some(most: number): Promise<Buffer> {
+  /** Returns the next bytes, at least one and at most `max`. Throws `corrupt` at the end of the stream. */
+  async some(max: number): Promise<Buffer> {
     if (this.#chunk.length === 0 && !(await this.#fill())) throw this.truncated();
-    return this.take(Math.min(most, this.#chunk.length)) as Buffer;
+    return this.#cut(max);
   }
 
-  /** Whatever is left, up to the end. */
+  /** Returns the rest of the stream. */
   async *rest(): AsyncGenerator<Buffer> {
     while (this.#chunk.length > 0 || (await this.#fill())) yield this.#cut(this.#chunk.length);
   }
@@ -51,7 +51,7 @@ export class TarSource {
     for (let left = size; left > 0;) left -= (await this.some(left)).length;
   }
 
-  /** Skips the padding behind an entry's data. Returns false if the stream ends within it, as archives without an end do. */
+  /** Skips padding. Returns false if the stream ends before or within it. */
   async skipPadding(size: number): Promise<boolean> {
     for (let left = size; left > 0;) {
       if (this.#chunk.length === 0 && !(await this.#fill())) return false;
@@ -60,7 +60,7 @@ export class TarSource {
     return true;
   }
 
-  /** Reads what is left and drops it, so that whoever checks the whole stream gets to its end. */
+  /** Reads and drops the rest of the stream, so that checks at the end of the stream are done. */
   async drain(): Promise<void> {
     this.#chunk = Buffer.alloc(0);
     while (await this.#fill()) this.#chunk = Buffer.alloc(0);
@@ -75,7 +75,7 @@ export class TarSource {
     return corruptArchive(this.what, "it is cut short");
   }
 
-  /** At most `size` bytes of those at hand. */
+  /** Returns at most `size` of the bytes in memory. */
   #cut(size: number): Buffer {
     const piece = this.#chunk.subarray(0, size);
     this.#chunk = this.#chunk.subarray(piece.length);

@@ -5,36 +5,36 @@ import { parseDecimal, parseNumeric } from "./number.ts";
 import { type PaxRecords, SPARSE_PREFIX } from "./pax.ts";
 import type { TarSource } from "./source.ts";
 
-/** A stretch of a sparse file that is stored in the archive, in bytes. */
+/** A part of a sparse file that is stored in the archive. In bytes. */
 export interface Extent {
   readonly offset: number;
   readonly length: number;
 }
 
-/** How a sparse file is stored: its extents in order, one right after the other. Between them are holes. */
+/** The layout of a sparse file. The archive stores its extents in order, without gaps. Between the extents are holes. */
 export interface SparseLayout {
   readonly extents: readonly Extent[];
-  /** Bytes of the file, holes included. */
+  /** Size of the file in bytes, including holes. */
   readonly size: number;
-  /** Bytes of the extents. */
+  /** Size of all extents in bytes. */
   readonly stored: number;
 }
 
-/** What is known of an entry before its map is read. */
+/** What is known about a sparse entry before its map is read. */
 export interface SparseEntry {
   readonly block: HeaderBlock;
   readonly pax: PaxRecords;
-  /** Bytes that follow the header, a map of PAX 1.0 included. */
+  /** Bytes that follow the header, including the map of PAX 1.0. */
   readonly stored: number;
-  /** The most bytes that a map may have. */
-  readonly room: number;
+  /** Maximum size of the map in bytes. */
+  readonly maxMap: number;
 }
 
-/** Where extents stand in a block: GNU tar manual, "Storing Sparse Files"; 12 bytes of offset, 12 of length for each. */
+/** The place of extents in a block: 12 bytes of offset and 12 of length for each. GNU tar manual, "Storing Sparse Files". */
 interface ExtentFields {
   readonly from: number;
   readonly count: number;
-  /** The byte that says whether a block with more of them follows. */
+  /** Offset of the byte that says whether a block with more extents follows. */
   readonly more: number;
 }
 
@@ -43,17 +43,17 @@ const IN_BLOCK: ExtentFields = { from: 0, count: 21, more: 504 };
 const NUMBER = 12;
 const REAL_SIZE: Field = [483, 12];
 const NEW_LINE = 0x0a;
-/** A number that is exact has no more digits. */
-const DIGITS = 16;
+/** Safe integers have at most this many digits. */
+const MAX_DIGITS = 16;
 
 export function isSparse(block: HeaderBlock, pax: PaxRecords): boolean {
   return block.typeFlag === "S" || (pax.size > 0 && [...pax.keys()].some((key) => key.startsWith(SPARSE_PREFIX)));
 }
 
 /**
- * Reads the map of a sparse file: GNU's old format and PAX 0.0, 0.1 and 1.0. A map that is not in order, overlaps, leaves the
- * file or does not account for all that is stored is `corrupt`; one that is larger than `room` is `limit-exceeded`; star's
- * format and PAX versions that are not known are `unsupported`.
+ * Reads the map of a sparse file, in GNU's old format or PAX 0.0, 0.1 or 1.0.
+ * @throws {VarveError} `corrupt` if extents are not in order, overlap, exceed the file, or are not what is stored;
+ * `limit-exceeded` for a map larger than `maxMap`; `unsupported` for star's format and unknown PAX versions
  */
 export async function readSparse(input: TarSource, entry: SparseEntry): Promise<SparseLayout> {
   const { block, pax, stored } = entry;
@@ -107,10 +107,10 @@ function tooLarge(what: string): VarveError {
   return new VarveError("limit-exceeded", `Cannot read ${what}: ${state}`);
 }
 
-/** Extents in the header and in blocks right behind it, which its size does not count. */
-async function oldMap(input: TarSource, { block, room }: SparseEntry): Promise<Extent[]> {
+/** Reads extents from the header and from the blocks right after it, which the size field does not include. */
+async function oldMap(input: TarSource, { block, maxMap }: SparseEntry): Promise<Extent[]> {
   const extents: Extent[] = [];
-  let [bytes, fields, left] = [block.bytes, IN_HEADER, room];
+  let [bytes, fields, left] = [block.bytes, IN_HEADER, maxMap];
   for (;;) {
     extents.push(...extentsOf(input.what, bytes, fields));
     if (bytes[fields.more] === 0) return extents;
@@ -138,7 +138,7 @@ function extent(what: string, offset: number | undefined, length: number | undef
   return { offset, length };
 }
 
-/** `offset,length,offset,length…`; version 0.0 has a record for each number, which `parsePax` joins. */
+/** Parses `offset,length,offset,length…`, the format of version 0.1. `parsePax` converts version 0.0 to it. */
 function paxMap(what: string, pax: PaxRecords): Extent[] {
   const map = pax.get("GNU.sparse.map") ?? "";
   const numbers = map === "" ? [] : map.split(",").map(parseDecimal);
@@ -153,13 +153,16 @@ function realSize(pax: PaxRecords): number {
   return parseDecimal(pax.get("GNU.sparse.realsize") ?? pax.get("GNU.sparse.size") ?? "") ?? -1;
 }
 
-/** The map of PAX 1.0: before the content, a count and then offsets and lengths, each on a line, padded to whole blocks. */
+/**
+ * The map of PAX 1.0. It comes before the content: a count, then offsets and lengths, one number per line, padded to whole
+ * blocks.
+ */
 class MapInContent {
   readonly #input: TarSource;
   readonly #entry: SparseEntry;
   #block: Buffer = Buffer.alloc(0);
   #at = 0;
-  /** Bytes of the map that have been read, in whole blocks. */
+  /** Number of bytes of the map that were read, in whole blocks. */
   size = 0;
 
   constructor(input: TarSource, entry: SparseEntry) {
@@ -180,11 +183,11 @@ class MapInContent {
     let text = "";
     for (;;) {
       if (this.#at === this.#block.length) await this.#next();
-      const byte = this.#block[this.#at] as number;
+      const byte = this.#block[this.#at] ?? 0;
       this.#at += 1;
       if (byte === NEW_LINE) break;
       text += String.fromCharCode(byte);
-      if (text.length > DIGITS) throw badMap(this.#input.what);
+      if (text.length > MAX_DIGITS) throw badMap(this.#input.what);
     }
     const value = parseDecimal(text);
     if (value === undefined) throw badMap(this.#input.what);
@@ -194,7 +197,7 @@ class MapInContent {
   async #next(): Promise<void> {
     this.size += BLOCK;
     if (this.size > this.#entry.stored) throw badMap(this.#input.what);
-    if (this.size > this.#entry.room) throw tooLarge(this.#input.what);
+    if (this.size > this.#entry.maxMap) throw tooLarge(this.#input.what);
     const block = await this.#input.read(BLOCK);
     if (block === undefined) throw this.#input.truncated();
     [this.#block, this.#at] = [block, 0];

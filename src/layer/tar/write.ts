@@ -4,23 +4,24 @@ import { encodeHeader } from "./encode.ts";
 import { BLOCK, padding, quoted } from "./format.ts";
 import type { TarBody, TarInput } from "../types.ts";
 
-/** Pieces are gathered in chunks of this size: large ones cost less on their way. */
+/** Size of the chunks that small pieces are combined into. Bytes. */
 const CHUNK = 262_144;
-/** Pieces from this size on are handed out as they are. */
+/** Pieces from this size on become chunks without being copied. Bytes. */
 const LARGE = 65_536;
 
-/** Puts an archive together piece by piece and hands it out in large chunks. */
+/** Assembles an archive from pieces of content, and returns it in large chunks. */
 export class TarAssembler {
   /** Complete chunks, in order. */
   readonly #ready: Uint8Array[] = [];
-  /** What is gathered, at the start of an array that is not written to again once it is handed out. */
-  #gathering = Buffer.allocUnsafeSlow(CHUNK);
-  #gathered = 0;
+  /** The chunk that small pieces are copied into. A part of it that was returned is never written again. */
+  #chunk = Buffer.allocUnsafeSlow(CHUNK);
+  /** Number of bytes in `#chunk`. */
+  #filled = 0;
   #entry: ByteString = "";
   #expected = 0;
   #left = 0;
 
-  /** Begins an entry of `size` bytes; the one before must be complete. */
+  /** Begins an entry of `size` bytes. Throws `corrupt` unless the previous entry is complete. */
   begin(input: TarInput, size: number): void {
     this.#checkComplete();
     this.#entry = input.path;
@@ -29,7 +30,7 @@ export class TarAssembler {
     this.#gather(encodeHeader(input, size));
   }
 
-  /** Adds content; the assembler owns the array from then on. */
+  /** Adds content. The caller must not use the array again. */
   append(data: Uint8Array): void {
     this.#count(data);
     if (data.byteLength < LARGE) this.#gather(data);
@@ -40,7 +41,7 @@ export class TarAssembler {
     this.#pad();
   }
 
-  /** Adds content, and leaves the array to the caller. */
+  /** Adds a copy of the content. The caller may use the array again. */
   copy(data: Uint8Array): void {
     this.#count(data);
     this.#gather(data);
@@ -53,7 +54,7 @@ export class TarAssembler {
     this.#seal();
   }
 
-  /** The next chunk, if enough has gathered. */
+  /** Returns the next complete chunk, if there is one. */
   take(): Uint8Array | undefined {
     return this.#ready.shift();
   }
@@ -73,20 +74,20 @@ export class TarAssembler {
 
   #gather(data: Uint8Array): void {
     for (let from = 0; from < data.byteLength;) {
-      const piece = data.subarray(from, from + this.#gathering.length - this.#gathered);
-      this.#gathering.set(piece, this.#gathered);
-      this.#gathered += piece.byteLength;
+      const piece = data.subarray(from, from + this.#chunk.length - this.#filled);
+      this.#chunk.set(piece, this.#filled);
+      this.#filled += piece.byteLength;
       from += piece.byteLength;
-      if (this.#gathered === this.#gathering.length) this.#seal();
+      if (this.#filled === this.#chunk.length) this.#seal();
     }
   }
 
-  /** Makes a chunk of what is gathered, and goes on in the rest of the array, or in another if there is none. */
+  /** Makes the filled part of the chunk available. Continues in the rest of its array, or in a new array if it is full. */
   #seal(): void {
-    if (this.#gathered > 0) this.#ready.push(this.#gathering.subarray(0, this.#gathered));
-    const rest = this.#gathering.subarray(this.#gathered);
-    this.#gathering = rest.length === 0 ? Buffer.allocUnsafeSlow(CHUNK) : rest;
-    this.#gathered = 0;
+    if (this.#filled > 0) this.#ready.push(this.#chunk.subarray(0, this.#filled));
+    const rest = this.#chunk.subarray(this.#filled);
+    this.#chunk = rest.length === 0 ? Buffer.allocUnsafeSlow(CHUNK) : rest;
+    this.#filled = 0;
   }
 
   #checkComplete(): void {
@@ -103,7 +104,7 @@ export class TarAssembler {
 
 const ZEROS = Buffer.alloc(2 * BLOCK);
 
-/** What has gathered so far, chunk by chunk. */
+/** Returns all complete chunks. */
 export function* chunksOf(out: TarAssembler): Generator<Uint8Array> {
   for (let chunk = out.take(); chunk !== undefined; chunk = out.take()) yield chunk;
 }
@@ -122,8 +123,11 @@ async function* piecesOf(body: TarBody | undefined): AsyncGenerator<Uint8Array> 
 }
 
 /**
- * Writes an archive: each entry in the order given, two zero blocks at the end, nothing more. The same inputs give the same
- * bytes. Throws `corrupt` if a streamed body is not of the size it said.
+ * Writes an archive: the entries in the given order, then two zero blocks. Equal inputs give equal bytes.
+ * @throws {VarveError} `corrupt` if a stream does not have the size that its entry says
+ *
+ * @example
+ * await writeFile("a.tar", writeTar([{ path: "d", type: "directory" }, { path: "d/f", body: "text" }]));
  */
 export async function* writeTar(inputs: Iterable<TarInput> | AsyncIterable<TarInput>): AsyncGenerator<Uint8Array> {
   const out = new TarAssembler();

@@ -1,18 +1,18 @@
 import { chmodSync, closeSync, constants, lchownSync, linkSync, openSync, symlinkSync } from "node:fs";
 import { type ByteString, copyData, lutimes, mknod, pathOfByteString, splitDevice } from "../../linux/index.ts";
-import { copyXattrs } from "./parents.ts";
-import type { PlaceOptions } from "./entry-place.ts";
+import { copyXattrs } from "./parent-directories.ts";
+import type { CreateOptions } from "./create-entry.ts";
 import { openFile } from "../diff/same-file.ts";
 import { TYPE_BITS } from "../tar/format.ts";
 import { linkTarget, type TreeFile } from "../diff/tree.ts";
 
-/** Gives a file another name; throws EEXIST if there is something. A symbolic link gets the name itself. */
-export function placeLink(target: ByteString, at: ByteString): void {
+/** Creates a hard link to a file. A symbolic link is linked itself, not its target. Throws EEXIST if `at` exists. */
+export function createHardLink(target: ByteString, at: ByteString): void {
   linkSync(pathOfByteString(target), pathOfByteString(at));
 }
 
-/** Copies a file that is not a directory from below the layer into it, with all its metadata. */
-export async function copyUp(file: TreeFile, to: ByteString, { ownership, signal }: PlaceOptions): Promise<void> {
+/** Copies a file from the tree below the layer into the layer, with all its metadata. Not for directories. */
+export async function copyUp(file: TreeFile, to: ByteString, { ownership, signal }: CreateOptions): Promise<void> {
   const at = pathOfByteString(to);
   if (file.type === "symlink") symlinkSync(pathOfByteString(linkTarget(file)), at);
   else if (file.type === "file") await copyContent(file, to, signal);

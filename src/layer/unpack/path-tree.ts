@@ -1,18 +1,18 @@
 import type { ByteString } from "../../linux/index.ts";
 
-interface Branch {
-  readonly children: Map<ByteString, Branch>;
+interface Node {
+  readonly children: Map<ByteString, Node>;
   isMember: boolean;
 }
 
-/** A set of paths from which all under one can be taken without a look at the others. */
+/** A set of paths. All members under a path can be removed without visiting the other members. */
 export class PathTree {
-  readonly #top: Branch = { children: new Map(), isMember: false };
+  readonly #top: Node = { children: new Map(), isMember: false };
 
   add(path: ByteString): void {
     let at = this.#top;
     for (const part of parts(path)) {
-      const next = at.children.get(part) ?? { children: new Map<ByteString, Branch>(), isMember: false };
+      const next = at.children.get(part) ?? { children: new Map<ByteString, Node>(), isMember: false };
       at.children.set(part, next);
       at = next;
     }
@@ -28,24 +28,24 @@ export class PathTree {
     if (found !== undefined) found.isMember = false;
   }
 
-  /** Removes and returns the path itself and all members under it; "" stands for all. */
+  /** Removes a path and all members under it, and returns those that were members. "" means all members. */
   take(path: ByteString): ByteString[] {
     const found = this.#find(path);
     if (found === undefined) return [];
     const taken: ByteString[] = [];
-    const left: [ByteString, Branch][] = [[path, found]];
+    const left: [ByteString, Node][] = [[path, found]];
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      const [at, branch] = next;
-      if (branch.isMember) taken.push(at);
-      for (const [name, child] of branch.children) left.push([at === "" ? name : `${at}/${name}`, child]);
+      const [at, node] = next;
+      if (node.isMember) taken.push(at);
+      for (const [name, child] of node.children) left.push([at === "" ? name : `${at}/${name}`, child]);
     }
     found.isMember = false;
     found.children.clear();
     return taken;
   }
 
-  #find(path: ByteString): Branch | undefined {
-    let at: Branch | undefined = this.#top;
+  #find(path: ByteString): Node | undefined {
+    let at: Node | undefined = this.#top;
     for (const part of parts(path)) at = at?.children.get(part);
     return at;
   }

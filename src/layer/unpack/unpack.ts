@@ -2,18 +2,18 @@ import { rmSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { errnoOf, throwIfAborted, type VarveError } from "../../core/index.ts";
 import { type ByteString, lutimes, type Path, pathOfByteString } from "../../linux/index.ts";
-import { copyUp, placeLink } from "./hard-link.ts";
-import { type Held, splitPath, Tree } from "./held-tree.ts";
-import { Parents } from "./parents.ts";
+import { copyUp, createHardLink } from "./hard-link.ts";
+import { ConfinedTree, type OpenDirectory, splitPath } from "./confined-tree.ts";
+import { ParentDirectories } from "./parent-directories.ts";
 import {
   dropXattrs,
   type Ownership,
-  placeDirectory,
-  placeFile,
-  placeNode,
+  createDirectory,
+  createFile,
+  createNode,
   setMetadata,
   setTime,
-} from "./entry-place.ts";
+} from "./create-entry.ts";
 import { corruptArchive, quoted } from "../tar/format.ts";
 import { joinBytes } from "../diff/tree.ts";
 import { treeError } from "../diff/tree-error.ts";
@@ -22,13 +22,13 @@ import { noWhiteouts, OPAQUE, type Whiteouts } from "./whiteouts.ts";
 import { OverlayWhiteouts } from "./whiteouts-overlay.ts";
 import { PlainWhiteouts } from "./whiteouts-plain.ts";
 
-/** What names that begin with ".wh." do. */
+/** What the directory is, and what names that begin with ".wh." mean. */
 export type UnpackMode =
-  /** They are names like others. */
+  /** The archive is not a layer. These names have no special meaning. */
   | { readonly kind: "archive" }
-  /** They delete from the directory, which holds all that is below the layer. */
+  /** The directory contains the whole tree below the layer. These names delete files from it. */
   | { readonly kind: "plain" }
-  /** They become marks of an overlay, whose empty upper directory this is; `lower` is what it will lie on. */
+  /** The directory is the empty upper directory of an overlay on top of `lower`. These names become overlayfs's marks. */
   | { readonly kind: "overlay"; readonly lower: Path | undefined; readonly userXattr: boolean };
 
 export interface UnpackOptions {
@@ -38,19 +38,20 @@ export interface UnpackOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/** The result of unpacking an archive. */
 export interface Unpacked {
-  /** Bytes of file content, holes included. */
+  /** Size of all files in bytes, including holes. */
   readonly size: number;
-  /** The first of the devices (at most 100) that could not be made for lack of privilege; UTF-8 or `\xNN`. */
+  /** Devices that could not be created for lack of privileges, at most 100 of them. Bytes that are not ASCII are `\xNN`. */
   readonly skipped: readonly string[];
 }
 
 const WHITEOUT = ".wh.";
-const MOST_SKIPPED = 100;
-/** Work for so long, in milliseconds, before others get their turn. */
+const MAX_SKIPPED = 100;
+/** Milliseconds of work between two pauses that let other tasks run. */
 const TURN = 10;
 
-/** Puts entries into a directory, and nothing outside it whatever they say. */
+/** Unpacks entries into a directory. Whatever the entries say, changes nothing outside the directory. */
 export async function unpack(
   entries: AsyncIterable<TarEntry>,
   directory: Path,
@@ -74,39 +75,41 @@ export async function unpack(
 
 class Unpacker implements Disposable {
   readonly #options: UnpackOptions;
-  readonly #held: DisposableStack;
-  readonly #tree: Tree;
-  readonly #lower: Tree | undefined;
-  readonly #parents: Parents;
+  readonly #resources: DisposableStack;
+  readonly #tree: ConfinedTree;
+  readonly #lower: ConfinedTree | undefined;
+  readonly #parents: ParentDirectories;
   readonly #whiteouts: Whiteouts;
-  /** Times of directories are set at the end: what is put into them changes them. */
+  /** Times of directories. They are set at the end, because creating an entry changes the time of its directory. */
   readonly #times = new Map<ByteString, bigint>();
   readonly #skipped: string[] = [];
   #size = 0;
-  /** Directories are being made for the sake of a link's target, not of an entry. */
+  /** New directories are parents of a hard link's target, not of an entry. */
   #isLinking = false;
 
   constructor(directory: Path, options: UnpackOptions) {
     const { mode, ownership, what } = options;
     this.#options = options;
-    using held = new DisposableStack();
-    this.#tree = held.use(new Tree(directory));
-    this.#lower = mode.kind === "overlay" && mode.lower !== undefined ? held.use(new Tree(mode.lower)) : undefined;
+    using resources = new DisposableStack();
+    this.#tree = resources.use(new ConfinedTree(directory));
+    const lower = mode.kind === "overlay" ? mode.lower : undefined;
+    this.#lower = lower === undefined ? undefined : resources.use(new ConfinedTree(lower));
     const onCreate = (path: ByteString, mtime: bigint | undefined): void => {
-      if (this.#isLinking) this.#whiteouts.borrowed(path);
-      else this.#whiteouts.unpacked(path);
+      if (this.#isLinking) this.#whiteouts.markCopiedUp(path);
+      else this.#whiteouts.markUnpacked(path);
       if (mtime !== undefined) this.#times.set(path, mtime);
     };
-    this.#parents = held.use(new Parents({ tree: this.#tree, lower: this.#lower, ownership, what, onCreate }));
+    const parentOptions = { tree: this.#tree, lower: this.#lower, ownership, what, onCreate };
+    this.#parents = resources.use(new ParentDirectories(parentOptions));
     this.#whiteouts = this.#whiteoutsFor(mode);
     this.#parents.whiteouts = this.#whiteouts;
-    this.#held = held.move();
+    this.#resources = resources.move();
   }
 
   async add(entry: TarEntry): Promise<void> {
     if (entry.path === "") return;
     try {
-      this.#parents.sweep();
+      this.#parents.closeStale();
       await this.#add(entry);
     } catch (error) {
       throw treeError(error, `unpack ${quoted(entry.path)} of ${this.#options.what}`);
@@ -115,12 +118,12 @@ class Unpacker implements Disposable {
 
   async #add(entry: TarEntry): Promise<void> {
     const [directory, name] = splitPath(entry.path);
-    const parent = this.#parents.at(directory);
-    // A directory that is named only to delete in it is the layer's as well.
-    this.#whiteouts.unpacked(parent.key);
-    if (this.#whiteout(parent, name, entry)) return;
-    await this.#place(parent, name, entry);
-    this.#whiteouts.unpacked(joinBytes(parent.key, name));
+    const parent = this.#parents.open(directory);
+    // The layer also contains a directory that is only named by a whiteout in it.
+    this.#whiteouts.markUnpacked(parent.path);
+    if (this.#handleWhiteout(parent, name, entry)) return;
+    await this.#createOrReplace(parent, name, entry);
+    this.#whiteouts.markUnpacked(joinBytes(parent.path, name));
     this.#size += entry.size;
   }
 
@@ -136,22 +139,22 @@ class Unpacker implements Disposable {
     return { size: this.#size, skipped: this.#skipped };
   }
 
-  /** In steps, so that others get their turn. */
+  /** Yields between short steps, so that the caller can pause. */
   *#finish(): Generator<void> {
     yield* this.#whiteouts.finish();
     for (const [path, mtime] of this.#times) {
-      using held = this.#tree.holdIfThere(path);
-      if (held?.key === path) lutimes(held.entry("."), { atime: mtime, mtime });
+      using directory = this.#tree.tryOpen(path);
+      if (directory?.path === path) lutimes(directory.entry("."), { atime: mtime, mtime });
       yield;
     }
   }
 
   [Symbol.dispose](): void {
-    this.#held.dispose();
+    this.#resources.dispose();
   }
 
   #whiteoutsFor(mode: UnpackMode): Whiteouts {
-    const onRemove = (): void => this.#parents.forget();
+    const onRemove = (): void => this.#parents.invalidate();
     switch (mode.kind) {
       case "archive":
         return noWhiteouts;
@@ -164,8 +167,8 @@ class Unpacker implements Disposable {
     }
   }
 
-  /** True if the entry is a deletion, which is then noted. */
-  #whiteout(parent: Held, name: ByteString, entry: TarHeader): boolean {
+  /** Handles an entry that is a whiteout. Returns false for any other entry. */
+  #handleWhiteout(parent: OpenDirectory, name: ByteString, entry: TarHeader): boolean {
     if (this.#options.mode.kind === "archive") return false;
     if (name === OPAQUE) {
       this.#whiteouts.clear(parent);
@@ -175,7 +178,7 @@ class Unpacker implements Disposable {
       this.#whiteouts.remove(parent, this.#deletedName(name, entry));
       return true;
     }
-    // An overlay takes the device 0:0 for a deletion, and so does every other unpacking here, so that trees are the same.
+    // overlayfs treats a 0:0 character device as a deletion. The other modes do the same, so that all trees are equal.
     if (entry.type !== "char" || entry.devMajor !== 0 || entry.devMinor !== 0) return false;
     this.#whiteouts.remove(parent, name);
     return true;
@@ -187,7 +190,7 @@ class Unpacker implements Disposable {
     throw corruptArchive(this.#options.what, `the whiteout ${quoted(entry.path)} names no entry of its directory`);
   }
 
-  async #place(parent: Held, name: ByteString, entry: TarEntry): Promise<void> {
+  async #createOrReplace(parent: OpenDirectory, name: ByteString, entry: TarEntry): Promise<void> {
     try {
       await this.#create(parent, name, entry);
     } catch (error) {
@@ -197,87 +200,83 @@ class Unpacker implements Disposable {
     }
   }
 
-  async #create(parent: Held, name: ByteString, entry: TarEntry): Promise<void> {
+  async #create(parent: OpenDirectory, name: ByteString, entry: TarEntry): Promise<void> {
     const at = pathOfByteString(parent.entry(name));
-    const place = this.#options;
+    const options = this.#options;
     switch (entry.type) {
       case "file":
-        return await placeFile(at, entry, place);
+        return await createFile(at, entry, options);
       case "directory":
         return this.#createDirectory(parent, name, entry);
       case "hardlink":
         return await this.#createLink(parent, name, entry);
       case "symlink":
       case "fifo":
-        return placeNode(at, { ...entry, type: entry.type }, place);
+        return createNode(at, { ...entry, type: entry.type }, options);
       case "char":
       case "block":
         try {
-          return placeNode(at, { ...entry, type: entry.type }, place);
+          return createNode(at, { ...entry, type: entry.type }, options);
         } catch (error) {
           if (errnoOf(error) !== "EPERM" || parent.find(name) !== undefined) throw error;
-          if (this.#skipped.length < MOST_SKIPPED) this.#skipped.push(quoted(entry.path).slice(1, -1));
+          if (this.#skipped.length < MAX_SKIPPED) this.#skipped.push(quoted(entry.path).slice(1, -1));
         }
     }
   }
 
-  #createDirectory(parent: Held, name: ByteString, entry: TarEntry): void {
+  #createDirectory(parent: OpenDirectory, name: ByteString, entry: TarEntry): void {
     const found = parent.find(name);
     if (found !== undefined && found.type !== "directory") {
       this.#remove(parent, name);
-      // It stood for what is below the layer; a directory would let that be seen again.
+      // The removed file hid a directory of the tree below. The new directory must hide it too.
       this.#whiteouts.remove(parent, name);
     }
     const at = pathOfByteString(parent.entry(name));
     if (found?.type === "directory" && this.#options.mode.kind !== "archive") dropXattrs(at, entry);
-    placeDirectory(at, entry, this.#options);
-    this.#times.set(joinBytes(parent.key, name), entry.mtime);
+    createDirectory(at, entry, this.#options);
+    this.#times.set(joinBytes(parent.path, name), entry.mtime);
   }
 
-  /** The link's header has the file's metadata, which are set (again). */
-  async #createLink(parent: Held, name: ByteString, entry: TarEntry): Promise<void> {
+  /** Creates a hard link, and sets the metadata of its header on the file. */
+  async #createLink(parent: OpenDirectory, name: ByteString, entry: TarEntry): Promise<void> {
     const target = await this.#linkTarget(entry);
     const at = parent.entry(name);
-    if (target.key === joinBytes(parent.key, name)) return;
-    placeLink(target.fullPath, at);
+    if (target.path === joinBytes(parent.path, name)) return;
+    createHardLink(target.fullPath, at);
     const header: TarHeader = target.isSymlink ? { ...entry, type: "symlink" } : entry;
     setMetadata(pathOfByteString(at), header, this.#options);
     setTime(pathOfByteString(at), entry);
   }
 
-  async #linkTarget({
-    path,
-    linkPath,
-  }: TarEntry): Promise<{ key: ByteString; fullPath: ByteString; isSymlink: boolean }> {
-    if (linkPath === "") throw this.#badLink(path, linkPath);
-    const [directory, name] = splitPath(linkPath);
+  /** Returns the target of a hard link, after copying it from the tree below if it exists only there. */
+  async #linkTarget(entry: TarEntry): Promise<{ path: ByteString; fullPath: ByteString; isSymlink: boolean }> {
+    if (entry.linkPath === "") throw this.#badLink(entry);
+    const [directory, name] = splitPath(entry.linkPath);
     this.#isLinking = true;
-    const parent = this.#parents.at(directory);
+    const parent = this.#parents.open(directory);
     this.#isLinking = false;
-    const key = joinBytes(parent.key, name);
-    if (parent.find(name) === undefined && !this.#whiteouts.hides(key)) {
-      using below = this.#lower?.find(key);
+    const path = joinBytes(parent.path, name);
+    if (parent.find(name) === undefined && !this.#whiteouts.hides(path)) {
+      using below = this.#lower?.find(path);
       if (below !== undefined && below.file.type !== "directory") {
         await copyUp(below.file, parent.entry(name), this.#options);
-        this.#whiteouts.borrowed(key);
+        this.#whiteouts.markCopiedUp(path);
       }
     }
     const found = parent.find(name);
-    if (found === undefined || found.type === "directory") throw this.#badLink(path, linkPath);
-    return { key, fullPath: parent.entry(name), isSymlink: found.type === "symlink" };
+    if (found === undefined || found.type === "directory") throw this.#badLink(entry);
+    return { path, fullPath: parent.entry(name), isSymlink: found.type === "symlink" };
   }
 
-  #badLink(path: ByteString, linkPath: ByteString): VarveError {
-    return corruptArchive(
-      this.#options.what,
-      `${quoted(path)} is a link to ${quoted(linkPath)}, which is no file there`,
-    );
+  #badLink({ path, linkPath }: TarEntry): VarveError {
+    const state = `${quoted(path)} is a hard link to ${quoted(linkPath)}, which is not a file`;
+    return corruptArchive(this.#options.what, state);
   }
 
-  #remove(parent: Held, name: ByteString): void {
+  #remove(parent: OpenDirectory, name: ByteString): void {
     const found = parent.find(name);
     if (found === undefined) return;
     rmSync(pathOfByteString(parent.entry(name)), { recursive: true, force: true });
-    if (found.type === "directory" || found.type === "symlink") this.#parents.forget();
+    if (found.type === "directory" || found.type === "symlink") this.#parents.invalidate();
   }
 }

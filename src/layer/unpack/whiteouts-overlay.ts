@@ -1,7 +1,7 @@
 import { constants, rmdirSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../../core/index.ts";
 import { type ByteString, lsetxattr, mknod, pathOfByteString } from "../../linux/index.ts";
-import { type Held, splitPath, type Tree } from "./held-tree.ts";
+import { type ConfinedTree, type OpenDirectory, splitPath } from "./confined-tree.ts";
 import { PathTree } from "./path-tree.ts";
 import { isWhiteoutDevice, joinBytes, namesIn, type TreeFile } from "../diff/tree.ts";
 import { isUnder, type Whiteouts } from "./whiteouts.ts";
@@ -9,48 +9,48 @@ import { isUnder, type Whiteouts } from "./whiteouts.ts";
 const YES = Buffer.from("y");
 
 export interface OverlayWhiteoutsOptions {
-  /** The upper directory, with nothing in it but this layer. */
-  readonly upper: Tree;
-  /** What is below, as mounted. */
-  readonly lower: Tree | undefined;
-  /** Called when directories held open may have gone, or links on the way to them. */
+  /** The upper directory. It contains nothing but this layer. */
+  readonly upper: ConfinedTree;
+  /** A mount of the tree below. */
+  readonly lower: ConfinedTree | undefined;
+  /** Called before directories or symbolic links may be removed. */
   readonly onRemove: () => void;
-  /** Of the overlay's own attributes. */
+  /** Prefix of overlayfs's attributes. */
   readonly prefix: "trusted.overlay." | "user.overlay.";
 }
 
 /**
- * For an overlay's upper directory: a deletion becomes a character device 0:0, or, where the layer has a directory of that
- * name, an opaque directory. All are made at the end, when it is known what the layer brings; those that would hide nothing
- * are not made, since the kernel shows them in directories that exist in the upper layer only.
+ * Whiteouts for the upper directory of an overlay. A deletion becomes a 0:0 character device, or an opaque directory if the
+ * layer has a directory with this name. All marks are created at the end, when the content of the layer is known. Marks that
+ * would hide nothing are not created: the kernel shows them as files in directories that only the upper directory has.
  */
 export class OverlayWhiteouts implements Whiteouts {
   readonly #options: OverlayWhiteoutsOptions;
   readonly #removed = new Set<ByteString>();
   readonly #cleared = new Set<ByteString>();
-  readonly #borrowed = new PathTree();
+  readonly #copiedUp = new PathTree();
 
   constructor(options: OverlayWhiteoutsOptions) {
     this.#options = options;
   }
 
-  remove(parent: Held, name: ByteString): void {
-    const path = joinBytes(parent.key, name);
+  remove(parent: OpenDirectory, name: ByteString): void {
+    const path = joinBytes(parent.path, name);
     this.#removed.add(path);
-    this.#giveBack(path);
+    this.#removeCopiedUp(path);
   }
 
-  clear(directory: Held): void {
-    this.#cleared.add(directory.key);
-    this.#giveBack(directory.key);
+  clear(directory: OpenDirectory): void {
+    this.#cleared.add(directory.path);
+    this.#removeCopiedUp(directory.path);
   }
 
-  unpacked(path: ByteString): void {
-    this.#borrowed.delete(path);
+  markUnpacked(path: ByteString): void {
+    this.#copiedUp.delete(path);
   }
 
-  borrowed(path: ByteString): void {
-    this.#borrowed.add(path);
+  markCopiedUp(path: ByteString): void {
+    this.#copiedUp.add(path);
   }
 
   hides(path: ByteString): boolean {
@@ -58,7 +58,7 @@ export class OverlayWhiteouts implements Whiteouts {
   }
 
   owns(path: ByteString): boolean {
-    return !this.#borrowed.has(path);
+    return !this.#copiedUp.has(path);
   }
 
   *finish(): Generator<void> {
@@ -75,38 +75,38 @@ export class OverlayWhiteouts implements Whiteouts {
     }
   }
 
-  /** The kernel takes no opaque mark on the root of a layer. */
+  /** Deletes every entry by itself: overlayfs ignores an opaque mark on the root of a layer. */
   #clearRoot(): void {
-    using root = this.#options.lower?.hold("");
+    using root = this.#options.lower?.open("");
     if (root === undefined) this.#makeOpaque("");
     else for (const name of namesIn(root.entry("."))) this.#removed.add(name);
   }
 
-  /** What was copied from below, only to be linked to or followed, goes with it. */
-  #giveBack(path: ByteString): void {
-    for (const borrowed of this.#borrowed.take(path).reverse()) {
-      using found = this.#options.upper.find(borrowed);
+  /** Removes the copies of files below a deleted path. */
+  #removeCopiedUp(path: ByteString): void {
+    for (const copied of this.#copiedUp.take(path).reverse()) {
+      using found = this.#options.upper.find(copied);
       if (found === undefined) continue;
       this.#options.onRemove();
-      giveUp(found.file);
+      removeCopy(found.file);
     }
   }
 
   #makeOpaque(path: ByteString): void {
-    using directory = this.#options.upper.holdIfThere(path);
-    if (directory?.key !== path || this.#isNew(path)) return;
+    using directory = this.#options.upper.tryOpen(path);
+    if (directory?.path !== path || this.#isNew(path)) return;
     lsetxattr(directory.entry("."), `${this.#options.prefix}opaque`, YES);
   }
 
   #makeWhiteout(path: ByteString): void {
     const [directory, name] = splitPath(path);
-    using parent = this.#options.upper.holdIfThere(directory);
-    // A link that the layer has put in the place of a directory hides what was in that by itself.
-    if (parent?.key !== directory || parent.find(name) !== undefined || this.#isNew(path)) return;
+    using parent = this.#options.upper.tryOpen(directory);
+    // If the layer has a symbolic link instead of the parent directory, the link already hides the entries below.
+    if (parent?.path !== directory || parent.find(name) !== undefined || this.#isNew(path)) return;
     mknod(pathOfByteString(parent.entry(name)), constants.S_IFCHR, 0, 0);
   }
 
-  /** True if it is known that nothing is below at this path. */
+  /** Returns whether the tree below is known to have no such path. */
   #isNew(path: ByteString): boolean {
     const { lower } = this.#options;
     if (lower === undefined || path === "") return false;
@@ -115,8 +115,8 @@ export class OverlayWhiteouts implements Whiteouts {
   }
 }
 
-/** Removes what was copied from below; a directory stays if the layer has put something into it. */
-function giveUp(file: TreeFile): void {
+/** Removes a copied file. A directory stays if the layer has put something into it. */
+function removeCopy(file: TreeFile): void {
   const path = pathOfByteString(file.fullPath);
   if (file.type !== "directory") return unlinkSync(path);
   try {

@@ -1,40 +1,40 @@
 import { rmSync } from "node:fs";
 import { type ByteString, pathOfByteString } from "../../linux/index.ts";
-import type { Held } from "./held-tree.ts";
+import type { OpenDirectory } from "./confined-tree.ts";
 import { findFile, joinBytes, namesIn, type TreeFile } from "../diff/tree.ts";
 import type { Whiteouts } from "./whiteouts.ts";
 
-/** For a directory that holds the whole tree below the layer: what is deleted is removed, at once. */
+/** Whiteouts for a directory that contains the whole tree below the layer. Deletes files at once. */
 export class PlainWhiteouts implements Whiteouts {
   readonly #unpacked = new Set<ByteString>();
   readonly #onRemove: () => void;
 
-  /** `onRemove` is called when directories held open may have gone. */
+  /** `onRemove` is called before directories or symbolic links may be removed. */
   constructor(onRemove: () => void) {
     this.#onRemove = onRemove;
   }
 
-  remove(parent: Held, name: ByteString): void {
+  remove(parent: OpenDirectory, name: ByteString): void {
     const found = parent.find(name);
     if (found === undefined) return;
     this.#onRemove();
     this.#removeOld(found);
   }
 
-  clear(directory: Held): void {
+  clear(directory: OpenDirectory): void {
     this.#onRemove();
-    this.#clear(directory.entry("."), directory.key);
+    this.#clearOld(directory.entry("."), directory.path);
   }
 
-  /** Parents of what the layer brings stay, too. */
-  unpacked(path: ByteString): void {
+  /** Also records the parents of the path, so that they are not deleted. */
+  markUnpacked(path: ByteString): void {
     for (let at = path; at !== "" && !this.#unpacked.has(at); at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
       this.#unpacked.add(at);
     }
   }
 
-  borrowed(): void {
-    // All that is below is here already.
+  markCopiedUp(): void {
+    // The directory contains the tree below, so nothing is ever copied.
   }
 
   hides(): boolean {
@@ -50,15 +50,16 @@ export class PlainWhiteouts implements Whiteouts {
     return [];
   }
 
-  #clear(directory: ByteString, key: ByteString): void {
+  /** Removes the entries of a directory that did not come with the layer. */
+  #clearOld(directory: ByteString, path: ByteString): void {
     for (const name of namesIn(directory)) {
-      const file = findFile(`${directory}/${name}`, joinBytes(key, name));
+      const file = findFile(`${directory}/${name}`, joinBytes(path, name));
       if (file !== undefined) this.#removeOld(file);
     }
   }
 
   #removeOld(file: TreeFile): void {
     if (!this.#unpacked.has(file.path)) rmSync(pathOfByteString(file.fullPath), { recursive: true, force: true });
-    else if (file.type === "directory") this.#clear(file.fullPath, file.path);
+    else if (file.type === "directory") this.#clearOld(file.fullPath, file.path);
   }
 }

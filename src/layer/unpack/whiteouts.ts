@@ -1,27 +1,30 @@
 import type { ByteString } from "../../linux/index.ts";
-import type { Held } from "./held-tree.ts";
+import type { OpenDirectory } from "./confined-tree.ts";
 
-/** What deletions in a layer do to the directory it is unpacked into. In any order, they concern what is below the layer. */
+/**
+ * Applies the whiteouts of a layer to the directory that it is unpacked into. Whiteouts apply to the tree below the layer, and
+ * never to files of the layer itself, whatever the order of entries. All paths have their symbolic links resolved.
+ */
 export interface Whiteouts {
-  /** A deletion of `parent`'s entry. */
-  remove(parent: Held, name: ByteString): void;
-  /** A deletion of all that `directory` has from below. */
-  clear(directory: Held): void;
-  /** Called with the resolved path of everything that the layer itself brings. */
-  unpacked(path: ByteString): void;
-  /** Called with the resolved path of what was copied from below, only to be linked to or followed. */
-  borrowed(path: ByteString): void;
-  /** True if a deletion seen so far hides what is below at this resolved path. */
+  /** Handles a whiteout: deletes an entry of `parent`. */
+  remove(parent: OpenDirectory, name: ByteString): void;
+  /** Handles an opaque whiteout: deletes all entries of `directory`. */
+  clear(directory: OpenDirectory): void;
+  /** Records that the layer itself contains a path. */
+  markUnpacked(path: ByteString): void;
+  /** Records that a path was copied from the tree below, as the target of a hard link or as a symbolic link to a directory. */
+  markCopiedUp(path: ByteString): void;
+  /** Returns whether a whiteout seen so far hides a path of the tree below. */
   hides(path: ByteString): boolean;
-  /** True if what is at this resolved path of the directory came with the layer. */
+  /** Returns whether a file of the directory came with the layer. */
   owns(path: ByteString): boolean;
-  /** To be walked through after the last entry; each step is short. */
+  /** Completes the work after the last entry. Iterate over the result to its end; each step is short. */
   finish(): Iterable<void>;
 }
 
 export const OPAQUE = ".wh..wh..opq";
 
-/** True if `path` is one of `paths` or lies under one. */
+/** Returns whether `path` is one of `paths` or below one of them. */
 export function isUnder(path: ByteString, paths: ReadonlySet<ByteString>): boolean {
   if (paths.size === 0) return false;
   for (let at: ByteString = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
@@ -30,12 +33,12 @@ export function isUnder(path: ByteString, paths: ReadonlySet<ByteString>): boole
   }
 }
 
-/** The names of an archive that is no layer mean what they say. */
+/** For archives that are not layers: they have no whiteouts. */
 export const noWhiteouts: Whiteouts = {
   remove: () => undefined,
   clear: () => undefined,
-  unpacked: () => undefined,
-  borrowed: () => undefined,
+  markUnpacked: () => undefined,
+  markCopiedUp: () => undefined,
   hides: () => false,
   owns: () => true,
   finish: () => [],

@@ -1,15 +1,8 @@
-import type { Application } from "../apply-here.ts";
-import type { Difference } from "../diff-here.ts";
+import type { ApplyJob } from "../apply-job.ts";
+import type { DiffJob } from "../diff-job.ts";
 
-/** Work for a thread. Its paths are byte strings, since a `Buffer` would arrive as another array. */
+/**
+ * Work for a thread. A `DiffJob` sends an archive; an `ApplyJob` receives an archive, and its result is an `Unpacked`. Paths in
+ * jobs are byte strings, because a `Buffer` arrives in another thread as a plain `Uint8Array`.
+ */
 export type Job = DiffJob | ApplyJob;
-
-/** Sends an archive. */
-export interface DiffJob extends Difference {
-  readonly kind: "diff";
-}
-
-/** Takes an archive; its result is `Unpacked`. */
-export interface ApplyJob extends Application {
-  readonly kind: "apply";
-}

@@ -1,6 +1,6 @@
 import { errnoOf, type ErrorCode, VarveError } from "../../core/index.ts";
 
-/** An error as a plain value that can go from one thread to another. */
+/** An error as a plain value that can be sent to another thread. */
 export type PackedError =
   | {
       readonly kind: "varve";
@@ -15,11 +15,12 @@ export type PackedError =
       readonly name: string;
       readonly message: string;
       readonly stack: string | undefined;
-      /** Of a system error. */
+      /** The code of a system error, such as ENOENT. */
       readonly code: string | undefined;
       readonly cause: PackedError | undefined;
     };
 
+/** Converts an error to a plain value. */
 export function packError(error: unknown): PackedError {
   if (error instanceof VarveError) {
     const { code, message, details, hint } = error;
@@ -33,13 +34,14 @@ function packCause(error: unknown): PackedError | undefined {
   return error instanceof Error && error.cause !== undefined ? packError(error.cause) : undefined;
 }
 
-/** A `VarveError` as it was; any other as an `Error` of the same name, message, stack and code. */
+/** Restores a `VarveError`. Restores any other error as an `Error` with the same name, message, stack, code and cause. */
 export function unpackError(packed: PackedError): Error {
-  const cause = packed.cause === undefined ? {} : { cause: unpackError(packed.cause) };
+  const cause = packed.cause === undefined ? undefined : unpackError(packed.cause);
   if (packed.kind === "varve") {
     const { code, message, details, hint } = packed;
-    return new VarveError(code, message, { details, ...cause, ...(hint === undefined ? {} : { hint }) });
+    return new VarveError(code, message, { details, cause, hint });
   }
   const { name, message, stack, code } = packed;
-  return Object.assign(new Error(message, cause), { name, stack }, code === undefined ? {} : { code });
+  const error = cause === undefined ? new Error(message) : new Error(message, { cause });
+  return Object.assign(error, { name, stack }, code === undefined ? {} : { code });
 }

@@ -1,22 +1,29 @@
+import { VarveError } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
+import type { ApplyJob } from "../apply-job.ts";
+import type { DiffJob } from "../diff-job.ts";
 import type { Unpacked } from "../unpack/unpack.ts";
-import type { ApplyJob, DiffJob } from "./job.ts";
 import { startJob } from "./threads.ts";
 
-/** The archive of a difference that a thread finds. A reader that leaves early waits until the thread has let go of the trees. */
+/**
+ * Compares two trees in another thread. Returns the difference as an archive. If the reader stops early, waits until the thread
+ * has closed the trees.
+ */
 export async function* diffInThread(job: DiffJob, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   using running = startJob(job, signal);
-  const { line } = running;
+  const { channel } = running;
   try {
-    yield* line.receive();
+    yield* channel.receive();
   } finally {
-    await line.ended();
+    await channel.ended();
   }
 }
 
-/** Has a thread unpack an archive that this one reads. Over when the thread has let go of the directory. */
+/** Unpacks an archive in another thread. The current thread reads the archive. Returns after the thread closed the directory. */
 export async function applyInThread(tar: Bytes, job: ApplyJob, signal: AbortSignal | undefined): Promise<Unpacked> {
   using running = startJob(job, signal);
-  await running.line.send(tar, "copy");
-  return (await running.line.result()) as Unpacked;
+  await running.channel.send(tar, "copy");
+  const unpacked = await running.channel.result();
+  if (unpacked === undefined) throw new VarveError("internal", "Cannot apply a layer: its thread returned no result");
+  return unpacked;
 }

@@ -1,24 +1,26 @@
 import type { MessagePort } from "node:worker_threads";
-import { applyHere } from "../apply-here.ts";
-import { diffHere } from "../diff-here.ts";
+import { runApplyJob } from "../apply-job.ts";
+import { runDiffJob } from "../diff-job.ts";
+import type { Unpacked } from "../unpack/unpack.ts";
 import type { Job } from "./job.ts";
-import { Line } from "./line.ts";
+import { JobChannel } from "./job-channel.ts";
 
-/** Does a job in this thread. What becomes of it goes through the port; never rejects. */
+/** Runs a job in the current thread. Sends its result or error through the port. Never rejects. */
 export async function runJob(job: Job, port: MessagePort): Promise<void> {
-  const line = new Line(port, () => new Error("The other end has gone"));
+  const channel = new JobChannel(port, () => new Error("the main thread has closed the channel of the job"));
   try {
-    line.succeed(await run(job, line));
+    channel.succeed(await run(job, channel));
   } catch (error) {
-    line.fail(error);
+    channel.fail(error);
   }
 }
 
-async function run(job: Job, line: Line): Promise<unknown> {
+async function run(job: Job, channel: JobChannel): Promise<Unpacked | undefined> {
   switch (job.kind) {
     case "diff":
-      return await line.send(diffHere(job, line.signal), "move");
+      await channel.send(runDiffJob(job, channel.signal), "move");
+      return undefined;
     case "apply":
-      return await applyHere(line.receive(), job, line.signal);
+      return await runApplyJob(channel.receive(), job, channel.signal);
   }
 }

@@ -4,25 +4,27 @@ import { dirname, extname } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { VarveError } from "../../core/index.ts";
 import type { Job } from "./job.ts";
-import { Line } from "./line.ts";
+import { JobChannel } from "./job-channel.ts";
 
-/** A thread sees the mounts of the one that starts it: of the main thread, as they are after `unshareMounts`. */
+/** A thread for jobs. It sees the mounts that the main thread saw when it started the thread (see `unshareMounts`). */
 interface Thread {
   readonly worker: Worker;
+  /** Number of its running jobs. */
   jobs: number;
-  /** Why it ended. */
-  error?: Error | undefined;
+  /** The error that ended the thread. */
+  error?: unknown;
 }
 
-/** More would wait for the same disk. */
-const MOST = Math.min(4, availableParallelism());
-/** From its sources Varve runs as TypeScript, as a package compiled. */
+/** More threads would only wait for the same disk. */
+const MAX_THREADS = Math.min(4, availableParallelism());
+/** `thread.ts` in a checkout, `thread.js` in the published package. */
 const ENTRY = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
 const threads = new Set<Thread>();
 
-/** Given to a thread when it starts: where compiled code is kept, so that it need not be compiled again. */
+/** What a thread gets when it starts. */
 export interface ThreadData {
+  /** Directory of Node's compile cache. */
   readonly compileCache: string | undefined;
 }
 
@@ -32,16 +34,16 @@ function startThread(): Thread {
   const worker = new Worker(ENTRY, {
     name: "varve-layer",
     workerData,
-    // The flags of this process may be such that only a main program takes.
+    // Node rejects some flags of the main program in threads.
     execArgv: [],
-    // Descriptors come from system calls of our own too, which Node does not see.
+    // Varve also opens descriptors by system calls that Node does not see.
     trackUnmanagedFds: false,
   });
-  // Without work it keeps no process alive, and ends with it.
+  // An idle thread must not keep the process alive.
   worker.unref();
   const thread: Thread = { worker, jobs: 0 };
   worker.once("error", (error) => {
-    thread.error = error as Error;
+    thread.error = error;
     threads.delete(thread);
   });
   worker.once("exit", () => threads.delete(thread));
@@ -49,35 +51,35 @@ function startThread(): Thread {
   return thread;
 }
 
-/** One without work, or a new one, or, when there are enough, that with the fewest jobs: nobody has to wait for a place. */
-function thread(): Thread {
+/** Returns an idle thread, or else a new one, or, if there are `MAX_THREADS`, the one with the fewest jobs. Never waits. */
+function chooseThread(): Thread {
   const [first] = [...threads].toSorted((a, b) => a.jobs - b.jobs);
-  return first === undefined || (first.jobs > 0 && threads.size < MOST) ? startThread() : first;
+  return first === undefined || (first.jobs > 0 && threads.size < MAX_THREADS) ? startThread() : first;
 }
 
-/** A job that a thread has been given; to be disposed of when the job is over. */
+/** A job in a thread. Dispose of it when the job has ended. */
 export interface RunningJob extends Disposable {
-  readonly line: Line;
+  readonly channel: JobChannel;
 }
 
-/** Has a thread do a job, and passes on that `signal` is aborted. */
+/** Starts a job in a thread. Aborting `signal` aborts the job. */
 export function startJob(job: Job, signal: AbortSignal | undefined): RunningJob {
-  const chosen = thread();
+  const thread = chooseThread();
   const { port1, port2 } = new MessageChannel();
-  const line = new Line(port1, () => {
-    return new VarveError("internal", `Cannot ${job.kind} a layer: its thread has ended`, { cause: chosen.error });
+  const channel = new JobChannel(port1, () => {
+    return new VarveError("internal", `Cannot ${job.kind} a layer: its thread has ended`, { cause: thread.error });
   });
-  const abort = (): void => line.abort(signal?.reason);
-  chosen.jobs += 1;
-  chosen.worker.postMessage({ job, port: port2 }, [port2]);
+  const abort = (): void => channel.abort(signal?.reason);
+  thread.jobs += 1;
+  thread.worker.postMessage({ job, port: port2 }, [port2]);
   if (signal?.aborted === true) abort();
   else signal?.addEventListener("abort", abort, { once: true });
   return {
-    line,
+    channel,
     [Symbol.dispose]: () => {
       signal?.removeEventListener("abort", abort);
-      line.close();
-      chosen.jobs -= 1;
+      channel.close();
+      thread.jobs -= 1;
     },
   };
 }

@@ -9,10 +9,10 @@ import { isVarveError, VarveError } from "../../core/index.ts";
 import { type Bytes, temporaryDirectory } from "../../io/index.ts";
 import { isRootUser } from "../../linux/index.ts";
 import { applyLayer } from "../apply.ts";
-import { diffHere } from "../diff-here.ts";
+import type { ApplyJob } from "../apply-job.ts";
+import { type DiffJob, runDiffJob } from "../diff-job.ts";
 import { writeTar } from "../tar/write.ts";
-import type { ApplyJob } from "./job.ts";
-import { Line } from "./line.ts";
+import { JobChannel } from "./job-channel.ts";
 import { packError, unpackError } from "./packed-error.ts";
 import { applyInThread, diffInThread } from "./run-in-thread.ts";
 
@@ -49,11 +49,11 @@ test("a thread gives the same archive as this one, and unpacks it to the same tr
   const [tree, copy] = [join(folder.path, "tree"), join(folder.path, "copy")];
   await fill(tree);
   await mkdir(copy);
-  const difference = { lower: undefined, upper: tree, overlay: undefined };
-  const here = await collect(diffHere(difference, undefined));
-  assert.ok((await collect(diffInThread({ kind: "diff", ...difference }, undefined))).equals(here));
-  await applyInThread(diffInThread({ kind: "diff", ...difference }, undefined), apply(copy), undefined);
-  assert.ok((await collect(diffHere({ ...difference, upper: copy }, undefined))).equals(here));
+  const job: DiffJob = { kind: "diff", lower: undefined, upper: tree, overlay: undefined };
+  const expected = await collect(runDiffJob(job, undefined));
+  assert.ok((await collect(diffInThread(job, undefined))).equals(expected));
+  await applyInThread(diffInThread(job, undefined), apply(copy), undefined);
+  assert.ok((await collect(runDiffJob({ ...job, upper: copy }, undefined))).equals(expected));
 });
 
 test("what is handed to a thread stays whole here", async () => {
@@ -153,13 +153,13 @@ test("a reader may leave a thread's archive early", async () => {
   }
 });
 
-test("a line whose other end goes fails with what was said about that", async () => {
+test("a channel whose other end goes fails with what was said about that", async () => {
   const { port1, port2 } = new MessageChannel();
-  const line = new Line(port1, () => new VarveError("internal", "Cannot apply a layer: its thread has ended"));
-  const reading = collect(line.receive());
+  const channel = new JobChannel(port1, () => new VarveError("internal", "Cannot apply a layer: its thread has ended"));
+  const reading = collect(channel.receive());
   port2.close();
   await assert.rejects(reading, /its thread has ended/);
-  await line.ended();
+  await channel.ended();
 });
 
 test("errors keep their causes on the way", () => {

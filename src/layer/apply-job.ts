@@ -4,33 +4,34 @@ import { type ByteString, pathOfByteString } from "../linux/index.ts";
 import { readTar } from "./tar/read.ts";
 import { type Unpacked, unpack, type UnpackMode } from "./unpack/unpack.ts";
 
-/** What a layer is to be unpacked into, and how; as `ApplyLayerOptions`, with nothing left out. */
-export interface Application {
+/** The unpacking of a layer: `ApplyLayerOptions` with all defaults filled in. A plain value that can be sent to a thread. */
+export interface ApplyJob {
+  readonly kind: "apply";
   readonly directory: ByteString;
   readonly format: "overlay" | "plain";
   readonly lowerView: ByteString | undefined;
   readonly userXattr: boolean;
   readonly chown: boolean;
   readonly what: string;
-  /** The bytes are a blob, compressed or not, whose archive has this digest; undefined: they are the archive. */
+  /** If defined, the bytes are a blob whose archive has this digest. Otherwise they are the archive. */
   readonly diffId: Digest | undefined;
 }
 
-/** Unpacks a layer in this thread. */
-export async function applyHere(bytes: Bytes, to: Application, signal: AbortSignal | undefined): Promise<Unpacked> {
-  const { what } = to;
-  const entries = readTar(archiveOf(bytes, to), { what });
-  const ownership = to.chown ? "archive" : "process";
-  return await unpack(entries, pathOfByteString(to.directory), { mode: modeOf(to), ownership, what, signal });
+/** Unpacks a layer in the current thread. */
+export async function runApplyJob(bytes: Bytes, job: ApplyJob, signal: AbortSignal | undefined): Promise<Unpacked> {
+  const { what } = job;
+  const entries = readTar(archiveOf(bytes, job), { what });
+  const ownership = job.chown ? "archive" : "process";
+  return await unpack(entries, pathOfByteString(job.directory), { mode: modeOf(job), ownership, what, signal });
 }
 
-function archiveOf(bytes: Bytes, { diffId, what }: Application): Bytes {
+function archiveOf(bytes: Bytes, { diffId, what }: ApplyJob): Bytes {
   if (diffId === undefined) return limited(bytes, Limits.layerUnpacked, { what });
   const tar = decompress(bytes, { format: "detect", what, limit: Limits.layerUnpacked });
   return verified(tar, { digest: diffId }, { what });
 }
 
-function modeOf({ format, lowerView, userXattr }: Application): UnpackMode {
+function modeOf({ format, lowerView, userXattr }: ApplyJob): UnpackMode {
   if (format === "plain") return { kind: "plain" };
   const lower = lowerView === undefined ? undefined : pathOfByteString(lowerView);
   return { kind: "overlay", lower, userXattr };

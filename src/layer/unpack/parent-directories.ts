@@ -1,38 +1,40 @@
 import { chmodSync, lchownSync, mkdirSync, symlinkSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../../core/index.ts";
 import { type ByteString, lutimes, pathOfByteString } from "../../linux/index.ts";
-import type { Held, HeldFile, Tree } from "./held-tree.ts";
-import { isForeignXattr, type Ownership, trySetXattr } from "./entry-place.ts";
+import type { ConfinedTree, FoundFile, OpenDirectory } from "./confined-tree.ts";
+import { isReservedXattr, type Ownership, trySetXattr } from "./create-entry.ts";
 import { corruptArchive, quoted } from "../tar/format.ts";
 import { joinBytes, linkTarget, type TreeFile, xattrNames, xattrOf } from "../diff/tree.ts";
 import type { Whiteouts } from "./whiteouts.ts";
 
-export interface ParentsOptions {
-  readonly tree: Tree;
-  /** What is below the layer, if the tree holds only the layer itself. */
-  readonly lower: Tree | undefined;
+export interface ParentDirectoriesOptions {
+  readonly tree: ConfinedTree;
+  /** The tree below the layer, if `tree` is an overlay's upper directory. */
+  readonly lower: ConfinedTree | undefined;
   readonly ownership: Ownership;
   readonly what: string;
-  /** Called with directories that were made, and the time they shall have in the end. */
+  /** Called with the path of each new directory. If `mtime` is defined, the caller must set it after the last change. */
   readonly onCreate: (path: ByteString, mtime: bigint | undefined) => void;
 }
 
-/** As many as are held open at once. */
-const HELD = 64;
-/** As the kernel's own limit on symbolic links in one path. */
+/** Maximum number of open directories. */
+const MAX_OPEN = 64;
+/** Maximum number of symbolic links in one path: the kernel's own limit. */
 const MAX_LINKS = 40;
 
 /**
- * The directories that entries go into. Missing ones are made: as those below the layer are, which includes links that stand
- * there for a directory, or else with mode 0755, in the place of a file from below too.
+ * Opens the directories that entries are put into, and creates missing ones. A missing directory is a copy of the one below the
+ * layer, or of the symbolic link to a directory that is there. If there is nothing below, it gets mode 0755. It also replaces
+ * a file of a lower layer.
  */
-export class Parents implements Disposable {
-  readonly #options: ParentsOptions;
-  readonly #held = new Map<ByteString, Held>();
-  #stale: Held[] = [];
+export class ParentDirectories implements Disposable {
+  readonly #options: ParentDirectoriesOptions;
+  readonly #open = new Map<ByteString, OpenDirectory>();
+  /** Directories whose paths may lead elsewhere by now. They may still be in use. */
+  #stale: OpenDirectory[] = [];
   #whiteouts: Whiteouts | undefined;
 
-  constructor(options: ParentsOptions) {
+  constructor(options: ParentDirectoriesOptions) {
     this.#options = options;
   }
 
@@ -40,56 +42,56 @@ export class Parents implements Disposable {
     this.#whiteouts = whiteouts;
   }
 
-  /** The directory at a path of the archive; it stays held until `sweep` is called. */
-  at(path: ByteString): Held {
-    const known = this.#held.get(path);
+  /** Returns the directory at a path of the archive. It stays open at least until the next call of `closeStale`. */
+  open(path: ByteString): OpenDirectory {
+    const known = this.#open.get(path);
     if (known !== undefined) return known;
-    if (this.#held.size >= HELD) this.forget();
-    const held = this.#open(path);
-    this.#held.set(path, held);
-    return held;
+    if (this.#open.size >= MAX_OPEN) this.invalidate();
+    const directory = this.#openOrCreate(path);
+    this.#open.set(path, directory);
+    return directory;
   }
 
-  /** To be called when a directory or link is removed: paths may lead elsewhere from then on. */
-  forget(): void {
-    this.#stale.push(...this.#held.values());
-    this.#held.clear();
+  /** Opens all directories anew when they are next needed. Call it after removing a directory or a symbolic link. */
+  invalidate(): void {
+    this.#stale.push(...this.#open.values());
+    this.#open.clear();
   }
 
-  /** To be called when nothing that `at` has given is in use: lets go of what was forgotten. */
-  sweep(): void {
-    for (const held of this.#stale) held[Symbol.dispose]();
+  /** Closes invalidated directories. Call it while no directory from `open` is in use. */
+  closeStale(): void {
+    for (const directory of this.#stale) directory[Symbol.dispose]();
     this.#stale = [];
   }
 
   [Symbol.dispose](): void {
-    this.forget();
-    this.sweep();
+    this.invalidate();
+    this.closeStale();
   }
 
-  #open(path: ByteString): Held {
+  #openOrCreate(path: ByteString): OpenDirectory {
     const { tree } = this.#options;
     try {
-      return tree.hold(path);
+      return tree.open(path);
     } catch (error) {
-      if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw this.#refusal(path, error);
+      if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw this.#pathError(path, error);
     }
     try {
-      return tree.hold(this.#create(path));
+      return tree.open(this.#create(path));
     } catch (error) {
-      throw this.#refusal(path, error);
+      throw this.#pathError(path, error);
     }
   }
 
-  #refusal(path: ByteString, error: unknown): unknown {
+  #pathError(path: ByteString, error: unknown): unknown {
     const errno = errnoOf(error);
     if (errno === "ENOTDIR")
       return corruptArchive(this.#options.what, `${quoted(path)} is not a directory but has entries`);
-    if (errno === "ELOOP") return corruptArchive(this.#options.what, `${quoted(path)} is a loop of links`);
+    if (errno === "ELOOP") return corruptArchive(this.#options.what, `${quoted(path)} is a loop of symbolic links`);
     return error;
   }
 
-  /** Makes what is missing of a path and returns where it leads, one component at a time. */
+  /** Creates the missing directories of a path. Returns the path with all symbolic links resolved. */
   #create(path: ByteString): ByteString {
     const left = path.split("/");
     const done: ByteString[] = [];
@@ -110,9 +112,9 @@ export class Parents implements Disposable {
     return done.join("/");
   }
 
-  /** Has a directory at this place, or returns where the link that is there leads. */
+  /** Creates a directory unless it exists. If it is a symbolic link, or becomes one, returns the target of the link. */
   #step(directory: ByteString, name: ByteString): ByteString | undefined {
-    using parent = this.#options.tree.hold(directory);
+    using parent = this.#options.tree.open(directory);
     const found = parent.find(name);
     const path = joinBytes(directory, name);
     if (found?.type === "symlink") return linkTarget(found);
@@ -120,14 +122,14 @@ export class Parents implements Disposable {
     if (found !== undefined) unlinkSync(pathOfByteString(found.fullPath));
     using below = this.#below(path);
     if (below?.file.type === "symlink") {
-      this.#whiteouts?.borrowed(path);
+      this.#whiteouts?.markCopiedUp(path);
       return this.#copyLink(below.file, parent.entry(name));
     }
-    this.#make(parent.entry(name), path, below?.file.type === "directory" ? below.file : undefined);
+    this.#createDirectory(parent.entry(name), path, below?.file.type === "directory" ? below.file : undefined);
     return undefined;
   }
 
-  #below(path: ByteString): HeldFile | undefined {
+  #below(path: ByteString): FoundFile | undefined {
     const isHidden = this.#whiteouts?.hides(path) === true;
     return isHidden ? undefined : this.#options.lower?.find(path);
   }
@@ -141,7 +143,7 @@ export class Parents implements Disposable {
     return target;
   }
 
-  #make(at: ByteString, path: ByteString, below: TreeFile | undefined): void {
+  #createDirectory(at: ByteString, path: ByteString, below: TreeFile | undefined): void {
     const target = pathOfByteString(at);
     mkdirSync(target, 0o755);
     if (below !== undefined) {
@@ -157,10 +159,10 @@ export class Parents implements Disposable {
   }
 }
 
-/** Copies what an archive could have set, as far as the filesystem and the privileges allow. */
+/** Copies the extended attributes that an archive may set. Skips those that the filesystem or the privileges do not allow. */
 export function copyXattrs(from: TreeFile, to: ByteString): void {
   for (const name of xattrNames(from)) {
-    const value = isForeignXattr(name) ? undefined : xattrOf(from, name);
+    const value = isReservedXattr(name) ? undefined : xattrOf(from, name);
     if (value !== undefined) trySetXattr(pathOfByteString(to), name, value, from.type);
   }
 }

@@ -3,16 +3,17 @@ import { type ByteString, pathOfByteString } from "../linux/index.ts";
 import { changes } from "./diff/changes.ts";
 import { archiveChanges } from "./diff/tree-archive.ts";
 
-/** The trees that a layer lies between. */
-export interface Difference {
+/** The comparison of two trees. A plain value that can be sent to a thread. */
+export interface DiffJob {
+  readonly kind: "diff";
   readonly lower: ByteString | undefined;
   readonly upper: ByteString;
-  /** The upper tree is an overlay's upper directory, and this the prefix of the overlay's own attributes. */
+  /** If defined, `upper` is the upper directory of an overlay, and this is the prefix of overlayfs's attributes. */
   readonly overlay: "trusted.overlay." | "user.overlay." | undefined;
 }
 
-/** The archive of a difference, found in this thread. */
-export function diffHere({ lower, upper, overlay }: Difference, signal: AbortSignal | undefined): Bytes {
+/** Compares two trees in the current thread. Returns the difference as an archive. */
+export function runDiffJob({ lower, upper, overlay }: DiffJob, signal: AbortSignal | undefined): Bytes {
   const kind = overlay === undefined ? ({ kind: "tree" } as const) : ({ kind: "overlay", prefix: overlay } as const);
   const below = lower === undefined ? undefined : pathOfByteString(lower);
   return archiveChanges(changes(below, pathOfByteString(upper), kind), pathOfByteString(upper), { signal });

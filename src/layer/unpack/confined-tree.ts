@@ -6,26 +6,27 @@ import { findFile, joinBytes, type TreeFile } from "../diff/tree.ts";
 
 const DIRECTORY = 0x20_0000 | constants.O_DIRECTORY;
 
-/** A directory held open, by its path from the root with every link resolved. */
-export class Held implements Disposable {
+/** An open directory of a tree. It is the same directory even if another one takes its path. */
+export class OpenDirectory implements Disposable {
   readonly fd: number;
-  readonly key: ByteString;
+  /** Path from the root of the tree, with all symbolic links resolved. */
+  readonly path: ByteString;
   readonly #close: () => void;
 
-  constructor(fd: number, key: ByteString, close: () => void) {
+  constructor(fd: number, path: ByteString, close: () => void) {
     this.fd = fd;
-    this.key = key;
+    this.path = path;
     this.#close = close;
   }
 
-  /** A path of an entry that is good for any file operation, as long as the directory is held. */
+  /** Returns a path of an entry for file operations. It is valid as long as the directory is open. */
   entry(name: ByteString): ByteString {
     return `/proc/self/fd/${this.fd}/${name}`;
   }
 
-  /** The entry itself, or undefined if there is none. */
+  /** Returns an entry, without following a symbolic link. Undefined if it does not exist. */
   find(name: ByteString): TreeFile | undefined {
-    return findFile(this.entry(name), joinBytes(this.key, name));
+    return findFile(this.entry(name), joinBytes(this.path, name));
   }
 
   [Symbol.dispose](): void {
@@ -33,18 +34,19 @@ export class Held implements Disposable {
   }
 }
 
-export interface HeldFile extends Disposable {
+/** A file of a tree. Its `fullPath` is valid until the object is disposed of, because its directory is open until then. */
+export interface FoundFile extends Disposable {
   readonly file: TreeFile;
 }
 
-/** The directory and the last component of a path; "" is the root. */
+/** Splits a path into its directory ("" is the root) and its last component. */
 export function splitPath(path: ByteString): [directory: ByteString, name: ByteString] {
   const slash = path.lastIndexOf("/");
   return [path.slice(0, Math.max(0, slash)), path.slice(slash + 1)];
 }
 
-/** A tree whose paths are resolved by the kernel and cannot lead out of it. */
-export class Tree implements Disposable {
+/** A directory tree. The kernel resolves all paths, and no path leads out of the tree. */
+export class ConfinedTree implements Disposable {
   readonly #root: Root;
   readonly #base: ByteString;
 
@@ -54,21 +56,21 @@ export class Tree implements Disposable {
     this.#base = base === "/" ? "/" : `${base}/`;
   }
 
-  /** Holds a directory open, following links inside the tree; throws ENOENT, ENOTDIR, ELOOP. "" is the root. */
-  hold(path: ByteString): Held {
+  /** Opens a directory ("" is the root). Follows symbolic links inside the tree. Throws ENOENT, ENOTDIR or ELOOP. */
+  open(path: ByteString): OpenDirectory {
     const fd = this.#root.openFile(path === "" ? "." : pathOfByteString(path), DIRECTORY);
     try {
-      return new Held(fd, this.#keyOf(fd), () => closeSync(fd));
+      return new OpenDirectory(fd, this.#pathOf(fd), () => closeSync(fd));
     } catch (error) {
       closeSync(fd);
       throw error;
     }
   }
 
-  /** As `hold`, or undefined where there is no such directory. */
-  holdIfThere(path: ByteString): Held | undefined {
+  /** Like `open`, but returns undefined if there is no such directory. */
+  tryOpen(path: ByteString): OpenDirectory | undefined {
     try {
-      return this.hold(path);
+      return this.open(path);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "ELOOP") return undefined;
@@ -76,11 +78,11 @@ export class Tree implements Disposable {
     }
   }
 
-  /** The entry itself; undefined if there is none, or if a link stands in the path. Its `fullPath` is good while it is held. */
-  find(path: ByteString): HeldFile | undefined {
+  /** Returns a file. Undefined if it does not exist, or if a directory of its path is a symbolic link. */
+  find(path: ByteString): FoundFile | undefined {
     const [directory, name] = splitPath(path);
-    const parent = this.holdIfThere(directory);
-    const file = parent?.key === directory ? parent.find(name) : undefined;
+    const parent = this.tryOpen(directory);
+    const file = parent?.path === directory ? parent.find(name) : undefined;
     if (parent !== undefined && file !== undefined) return { file, [Symbol.dispose]: () => parent[Symbol.dispose]() };
     parent?.[Symbol.dispose]();
     return undefined;
@@ -90,7 +92,7 @@ export class Tree implements Disposable {
     this.#root[Symbol.dispose]();
   }
 
-  #keyOf(fd: number): ByteString {
+  #pathOf(fd: number): ByteString {
     const full = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
     if (full.startsWith(this.#base)) return full.slice(this.#base.length);
     if (`${full}/` === this.#base) return "";

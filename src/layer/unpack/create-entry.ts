@@ -28,21 +28,21 @@ import {
 import { TYPE_BITS } from "../tar/format.ts";
 import type { TarEntry, TarEntryType, TarHeader, TarPiece } from "../types.ts";
 
-/** Who owns what is unpacked: the archive's owners, one owner for all, or whoever runs this. */
+/** The owner of unpacked files: "archive", the owners in the archive; "process", the user of this process; or one owner. */
 export type Ownership = "archive" | "process" | { readonly uid: number; readonly gid: number };
 
-export interface PlaceOptions {
+export interface CreateOptions {
   readonly ownership: Ownership;
   readonly signal: AbortSignal | undefined;
 }
 
 const writeAsync = promisify(write);
-/** Chunks of larger files are written off this thread: the kernel may make a writer wait. */
+/** Files larger than this are written asynchronously, because the kernel may make a writer wait. Bytes. */
 const LARGE = 1_048_576;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-/** Makes a new file with its content and metadata; throws EEXIST if there is something. */
-export async function placeFile(at: Path, entry: TarEntry, options: PlaceOptions): Promise<void> {
+/** Creates a file with its content and metadata. Throws EEXIST if `at` exists. */
+export async function createFile(at: Path, entry: TarEntry, options: CreateOptions): Promise<void> {
   const fd = openSync(at, CREATE, 0o600);
   try {
     if (entry.pieces === undefined) {
@@ -62,12 +62,12 @@ export async function placeFile(at: Path, entry: TarEntry, options: PlaceOptions
   }
 }
 
-/** Writes a sparse file: what lies between the pieces and behind them are holes. */
+/** Writes a sparse file. Leaves holes between the pieces and after the last one. */
 async function writePieces(
   fd: number,
   pieces: AsyncIterable<TarPiece>,
   size: number,
-  { signal }: PlaceOptions,
+  { signal }: CreateOptions,
 ): Promise<void> {
   for await (const { at, bytes } of pieces) {
     throwIfAborted(signal, "unpack");
@@ -76,23 +76,23 @@ async function writePieces(
   ftruncateSync(fd, size);
 }
 
-/** Writes where the last writing ended, off this thread. */
+/** Writes at the current position of the file, asynchronously. */
 async function writeAll(fd: number, chunk: Uint8Array): Promise<void> {
   for (let from = 0; from < chunk.byteLength;) from += (await writeAsync(fd, chunk, from)).bytesWritten;
 }
 
-/** Writes at a place in the file, or where the last writing ended. */
+/** Writes at an offset, or at the current position of the file if `at` is null. */
 function writeAllSync(fd: number, chunk: Uint8Array, at: number | null): void {
   for (let from = 0; from < chunk.byteLength;) {
     from += writeSync(fd, chunk, from, chunk.byteLength - from, at === null ? null : at + from);
   }
 }
 
-/** Makes a new link, device or pipe with its metadata; throws EEXIST if there is something. */
-export function placeNode(
+/** Creates a symbolic link, device or pipe with its metadata. Throws EEXIST if `at` exists. */
+export function createNode(
   at: Path,
   header: TarHeader & { readonly type: "symlink" | "char" | "block" | "fifo" },
-  options: PlaceOptions,
+  options: CreateOptions,
 ): void {
   if (header.type === "symlink") symlinkSync(pathOfByteString(header.linkPath), at);
   else mknod(at, TYPE_BITS[header.type] | 0o600, header.devMajor, header.devMinor);
@@ -100,8 +100,8 @@ export function placeNode(
   setTime(at, header);
 }
 
-/** Makes a directory unless it is there, and sets its metadata but for its time. */
-export function placeDirectory(at: Path, header: TarHeader, options: PlaceOptions): void {
+/** Creates a directory unless it exists, and sets its metadata except its time. */
+export function createDirectory(at: Path, header: TarHeader, options: CreateOptions): void {
   try {
     mkdirSync(at, 0o700);
   } catch (error) {
@@ -110,8 +110,8 @@ export function placeDirectory(at: Path, header: TarHeader, options: PlaceOption
   setMetadata(at, header, options);
 }
 
-/** Owner, attributes, mode: in this order, since a change of owner takes the set-id bits and capabilities away. */
-export function setMetadata(at: Path, header: TarHeader, { ownership }: PlaceOptions): void {
+/** Sets owner, extended attributes and mode, in this order: changing the owner removes capabilities and set-id bits. */
+export function setMetadata(at: Path, header: TarHeader, { ownership }: CreateOptions): void {
   const owner = ownerOf(header, ownership);
   if (owner !== undefined) lchownSync(at, owner.uid, owner.gid);
   setXattrs(at, header);
@@ -124,7 +124,7 @@ export function setTime(at: Path, { mtime }: TarHeader): void {
 
 const SECOND = 1_000_000_000n;
 
-/** As `setTime`, for an open file: for whole seconds, which most layers have, by a call that Node has itself. */
+/** Like `setTime`, for an open file. Whole seconds, which most layers have, are set by Node's own faster call. */
 function setFileTime(fd: number, at: Path, { mtime }: TarHeader): void {
   if (mtime < 0n || mtime % SECOND !== 0n) {
     lutimes(at, { atime: mtime, mtime });
@@ -139,26 +139,26 @@ function ownerOf(header: TarHeader, ownership: Ownership): { readonly uid: numbe
   return ownership === "archive" ? header : ownership;
 }
 
-/** Attributes with a meaning for the kernel or an overlay are no archive's to set. */
-export function isForeignXattr(name: string): boolean {
+/** Returns whether an archive must not set an attribute, because it has a meaning for the kernel or for overlayfs. */
+export function isReservedXattr(name: string): boolean {
   return name.startsWith("trusted.") || name.startsWith("user.overlay.");
 }
 
 function setXattrs(at: Path, header: TarHeader): void {
   for (const [name, value] of header.xattrs) {
-    if (!isForeignXattr(name)) trySetXattr(at, pathOfByteString(name), value, header.type);
+    if (!isReservedXattr(name)) trySetXattr(at, pathOfByteString(name), value, header.type);
   }
 }
 
-/** Takes away the attributes of an older layer: an entry's metadata replace those of the directory that is there. */
+/** Removes the attributes that an existing directory has from a lower layer and that the new entry lacks. */
 export function dropXattrs(at: Path, { xattrs }: TarHeader): void {
   for (const name of llistxattr(at)) {
-    if (isForeignXattr(name) || xattrs.has(byteStringOf(name))) continue;
+    if (isReservedXattr(name) || xattrs.has(byteStringOf(name))) continue;
     if (name.startsWith("user.") || name === "security.capability") lremovexattr(at, name);
   }
 }
 
-/** Sets an attribute, unless the filesystem has none, or the kernel has none on this type of file or for this user. */
+/** Sets an attribute. Skips it if the filesystem does not support it, or the kernel does not allow it for this file or user. */
 export function trySetXattr(at: Path, name: Path, value: Buffer, type: TarEntryType | "socket"): void {
   try {
     lsetxattr(at, name, value);
