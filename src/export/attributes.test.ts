@@ -29,7 +29,7 @@ test("defaults and values are BuildKit's; unknown attributes are ignored", () =>
   assert.equal(parseImageAttributes({ name: "*" }).names, "from-result");
 });
 
-test("values that are wrong are refused", () => {
+test("wrong values are errors", () => {
   refused({ push: "maybe" }, /non-bool value specified for push/);
   refused({ "oci-mediatypes": "" }, /non-bool/);
   refused({ compression: "lzma" }, /unsupported compression type/);

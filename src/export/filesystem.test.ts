@@ -89,7 +89,7 @@ test(
   },
 );
 
-test("mode=delete takes away what is not part of the result, and only that", { skip }, async () => {
+test("mode=delete removes other files, and nothing else", { skip }, async () => {
   await using at = await exportRoom();
   const { root } = at.room;
   const dest = join(root, "out");

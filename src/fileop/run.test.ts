@@ -82,7 +82,7 @@ async function run(file: FileOp, inputs = 0): Promise<{ outputs: string[][]; log
   return { outputs: results.map((path) => readdirSync(path).sort()), log };
 }
 
-test("a row of actions works in one tree, which is committed once", async () => {
+test("consecutive actions change one tree, which is committed once", async () => {
   const { outputs, log } = await run(
     op(action([0, -1, -1], mkfile("/a")), action([2, 1, -1], copy("/", "/")), action([3, -1, 0], mkfile("/b"))),
     2,
@@ -105,7 +105,7 @@ test("a tree that is used twice is committed, one that is only copied from is no
   assert.deepEqual(copied.log, { changed: 2, committed: 1, open: 0 });
 });
 
-test("indexes that make no sense are refused", async () => {
+test("indexes that are out of range are errors", async () => {
   const cases = [
     op(),
     op(action([-1, -1, -1], mkfile("/a"))),

@@ -38,7 +38,7 @@ test("archives of any compression are unpacked", async () => {
   }
 });
 
-test("what is no archive is left alone", async () => {
+test("a file that is not an archive is not changed", async () => {
   await using directory = await temporaryDirectory("varve-unpack-");
   const file = join(directory.path, "file");
   const prepare = (): never => assert.fail("prepared");

@@ -2,23 +2,27 @@ import { VarveError } from "../core/index.ts";
 import { FIRST_NOTICE, type OnWait, tellQuiet } from "../io/index.ts";
 
 export interface FetchOptions {
-  /** By name, in lower case. */
+  /** Names are in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds the server may be quiet while it is waited for; `IDLE` unless said. */
+  /** Milliseconds without data from the server after which the request fails. Defaults to 60,000. */
   readonly idle?: number | undefined;
-  /** Told of silence, after `notice` milliseconds for the first time. */
+  /** Called when the server sends nothing, for the first time after `notice` milliseconds. */
   readonly onWait?: OnWait | undefined;
   readonly notice?: number | undefined;
 }
 
-/** Milliseconds: BuildKit waits for ever. */
+/** Milliseconds. BuildKit has no time-out. */
 const IDLE = 60_000;
 
 /**
- * Asks for a URL and follows redirects. A user's name and password in the URL are sent as Basic credentials, as Go's client
- * does, and to no other origin; `fetch` itself refuses such a URL. Throws what `fetch` throws, and `remote`, as the body does, when
- * the server is quiet for too long.
+ * Requests a URL and follows redirects. A user name and password in the URL are sent as Basic credentials to that origin only, as
+ * Go's client does; `fetch` itself rejects such a URL. Returns the response for any status.
+ *
+ * @throws {VarveError} `remote` if the server sends nothing for `idle` milliseconds; reading the body throws it too. Other
+ * errors are those of `fetch`.
+ * @example
+ * const response = await fetchUrl("https://user:password@example.org/app.tar.gz", { signal });
  */
 export async function fetchUrl(
   text: string,
@@ -30,33 +34,33 @@ export async function fetchUrl(
   url.password = "";
   const basic = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString("base64");
   const credentials = username === "" && password === "" ? {} : { authorization: `Basic ${basic}` };
-  const quiet = new AbortController();
+  const timeout = new AbortController();
   const { host } = url;
-  const told = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
-  const waiting = async <T>(work: Promise<T>): Promise<T> => {
-    const timer = setTimeout(() => quiet.abort(quietServer(host, idle)), idle);
+  const onQuiet = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
+  const withTimeout = async <T>(work: Promise<T>): Promise<T> => {
+    const timer = setTimeout(() => timeout.abort(timeoutError(host, idle)), idle);
     try {
-      return await tellQuiet(work, told, notice);
+      return await tellQuiet(work, onQuiet, notice);
     } finally {
       clearTimeout(timer);
     }
   };
-  const signals = signal === undefined ? [quiet.signal] : [signal, quiet.signal];
-  const answer = fetch(url, {
+  const signals = signal === undefined ? [timeout.signal] : [signal, timeout.signal];
+  const response = fetch(url, {
     headers: { ...credentials, ...headers },
     redirect: "follow",
     signal: AbortSignal.any(signals),
   });
-  return watched(await waiting(answer), waiting);
+  return withTimedBody(await withTimeout(response), withTimeout);
 }
 
-/** The same answer; each read of its body is waited for by `waiting`. Time in which nobody reads does not count. */
-function watched(response: Response, waiting: <T>(work: Promise<T>) => Promise<T>): Response {
+/** Returns the same response, but each read of its body has a time-out. Time in which nothing reads does not count. */
+function withTimedBody(response: Response, withTimeout: <T>(work: Promise<T>) => Promise<T>): Response {
   if (response.body === null) return response;
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
-      const { done, value } = await waiting(reader.read());
+      const { done, value } = await withTimeout(reader.read());
       if (done) controller.close();
       else controller.enqueue(value);
     },
@@ -66,7 +70,7 @@ function watched(response: Response, waiting: <T>(work: Promise<T>) => Promise<T
   return new Response(body, { status, statusText, headers });
 }
 
-function quietServer(host: string, idle: number): VarveError {
+function timeoutError(host: string, idle: number): VarveError {
   return new VarveError("remote", `Cannot download from ${host}: the server sent nothing for ${idle / 1000} s`);
 }
 

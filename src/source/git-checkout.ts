@@ -5,22 +5,28 @@ import { type Path, byteStringOf, lutimes, pathOfByteString } from "../linux/ind
 import { joinPath } from "../pattern/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
-import { type Asking, type GitRequest, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
+import { type WaitOptions, type GitRequest, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
 
 /**
- * Milliseconds that fetching submodules may print nothing. They may come by any protocol, and git prints nothing while it
- * writes files: so this is longer than what a server gets.
+ * Time-out for fetching submodules without output, in milliseconds. It is longer than that of a server, because git prints
+ * nothing while it writes files.
  */
 const SUBMODULES_QUIET = 300_000;
 
 /**
- * Checks a fetched commit out into an empty directory, with its submodules. The git directory is kept where the whole tree
- * is asked for with it: it knows the commit under its name, is on no branch, and holds no credentials of the remote.
+ * Checks a fetched commit out into an empty directory, with its submodules. The git directory is kept if the request says so
+ * and is for the whole tree. It then has a detached HEAD, a ref of the requested name, and no credentials of the remote.
+ * @throws {VarveError} `remote` if git fails.
  */
-export async function checkout(repository: string, tree: string, resolved: ResolvedGit, asking: Asking): Promise<void> {
+export async function checkout(
+  repository: string,
+  tree: string,
+  resolved: ResolvedGit,
+  waiting: WaitOptions,
+): Promise<void> {
   const { commit, ref, request } = resolved;
-  const isKept = request.keepGitDir === true && !inSubdir(request);
-  const given = optionsOf(request, asking.signal);
+  const isKept = request.keepGitDir === true && !hasSubdir(request);
+  const given = optionsOf(request, waiting.signal);
   const directory = join(tree, ".git");
   const inside: GitOptions = { ...given, directory, workTree: tree };
   const name = isKept && ref.startsWith("refs/") ? `${commit}:${ref}` : commit;
@@ -37,14 +43,14 @@ export async function checkout(repository: string, tree: string, resolved: Resol
   }
   if (request.skipSubmodules !== true) {
     const update = ["submodule", "update", "--init", "--recursive", "--depth=1", "--progress"];
-    await git(update, { ...remoteOptions(request, asking), cwd: tree, quiet: request.quiet ?? SUBMODULES_QUIET });
+    await git(update, { ...remoteOptions(request, waiting), cwd: tree, quiet: request.quiet ?? SUBMODULES_QUIET });
   }
   if (!isKept) rmSync(directory, { recursive: true, force: true });
 }
 
 const MASK = "xxxxx";
 
-/** The URL with another name and password in place of those it has, as BuildKit leaves it in a git directory. */
+/** Returns the URL with its name and password masked, as BuildKit writes it to a git directory. */
 function withoutCredentials(remote: string): string {
   const url = URL.parse(remote);
   if (url === null || (url.username === "" && url.password === "")) return remote;
@@ -53,8 +59,8 @@ function withoutCredentials(remote: string): string {
   return url.href;
 }
 
-/** Only a part of the repository is asked for. */
-export function inSubdir(request: GitRequest): boolean {
+/** True if only a part of the repository is requested. */
+export function hasSubdir(request: GitRequest): boolean {
   return subdirOf(request) !== "";
 }
 
@@ -62,29 +68,24 @@ function subdirOf({ subdir = "" }: GitRequest): string {
   return joinPath("/", subdir).slice(1);
 }
 
-/** Copies one directory of a checkout. Throws `invalid-build` if it is none, or a link is on the way to it. */
+/**
+ * Copies one directory of a checkout.
+ * @throws {VarveError} `invalid-build` if it is not a directory, or if it or a directory above it is a symbolic link.
+ */
 export async function copySubdir(tree: string, { request }: ResolvedGit, target: string): Promise<void> {
   const subdir = subdirOf(request);
   let path = "";
   for (const name of subdir.split("/")) {
     path = joinPath(path, name);
-    const state = stateOf(join(tree, path));
-    if (state !== "directory")
-      throw new VarveError(
-        "invalid-build",
-        `Cannot use ${request.remote}: subdirectory ${subdir}: ${path} ${state === "missing" ? "does not exist" : "is not a directory"}`,
-      );
+    const stat = lstatSync(join(tree, path), { throwIfNoEntry: false });
+    if (stat?.isDirectory() === true) continue;
+    const state = stat === undefined ? "does not exist" : "is not a directory";
+    throw new VarveError("invalid-build", `Cannot use ${request.remote}: subdirectory ${subdir}: ${path} ${state}`);
   }
   await copyTree(join(tree, subdir), target);
 }
 
-function stateOf(path: string): "directory" | "other" | "missing" {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return "missing";
-  return stat.isDirectory() ? "directory" : "other";
-}
-
-/** Gives everything in a tree, and the tree itself, one time: seconds since 1970. */
+/** Sets the times of a tree and of everything in it. `seconds` is since 1970. */
 export function setTimes(tree: string, seconds: number): void {
   const time = BigInt(seconds) * 1_000_000_000n;
   const visit = (path: Path): void => {

@@ -3,31 +3,31 @@ import { delimiter, isAbsolute, resolve } from "node:path";
 import { VarveError, toVarveError, withhold } from "../core/index.ts";
 import { ProcessGroup } from "./process-group.ts";
 
-/** Protocols a remote, or one of its submodules, may use. Everything else git knows (`ext::` above all) runs commands. */
+/** Protocols that a remote or a submodule may use. Others that git supports, such as `ext::`, run commands. */
 const PROTOCOLS = ["https", "http", "ssh", "git"];
 const MAX_OUTPUT = 64 * 1024 * 1024;
-/** What git is let know of the caller's environment: where programs are, how to get out, whom to trust. */
+/** Variables of this process's environment that git gets. */
 const PASSED = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
-/** Those of them that are paths. Git is run in other directories. */
+/** Variables that git gets as absolute paths, because it runs in another directory. */
 const PASSED_PATHS = ["SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"];
-/** Seconds after which git gives up an HTTP server that sends nothing. */
+/** Seconds without data from an HTTP server after which git fails. */
 const QUIET = 60;
-/** The exit code of a shell that does not find the program. */
+/** The shell's exit code if the program is not installed. */
 const NOT_FOUND = 127;
 
 export interface GitOptions {
   /** The repository's directory (`GIT_DIR`). */
   readonly directory?: string | undefined;
   readonly workTree?: string | undefined;
-  /** Where git is run. */
+  /** Git's working directory. */
   readonly cwd?: string | undefined;
-  /** Sent as `Authorization` to the remote's host only, through the environment and never as an argument. */
+  /** Sent as `Authorization` to the remote only. Git gets it through the environment, never as an argument. */
   readonly auth?: { readonly url: string; readonly header: string } | undefined;
   readonly sshSocket?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds after which git is given up when it prints nothing; for ever unless said. */
+  /** Milliseconds without output after which git is stopped. Defaults to no limit. */
   readonly quiet?: number | undefined;
-  /** Told how many milliseconds git has printed nothing, from `notice` (default 5,000) on. */
+  /** Called with the milliseconds without output, for the first time after `notice` (default 5,000). */
   readonly onQuiet?: ((ms: number) => void) | undefined;
   readonly notice?: number | undefined;
 }
@@ -64,9 +64,9 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
       "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o ConnectTimeout=30 -o ServerAliveInterval=20",
     GIT_CONFIG_COUNT: String(settings.length),
     ...Object.fromEntries(pairs),
-    ...(options.directory === undefined ? {} : { GIT_DIR: options.directory }),
-    ...(options.workTree === undefined ? {} : { GIT_WORK_TREE: options.workTree }),
-    ...(options.sshSocket === undefined ? {} : { SSH_AUTH_SOCK: resolve(options.sshSocket) }),
+    GIT_DIR: options.directory,
+    GIT_WORK_TREE: options.workTree,
+    SSH_AUTH_SOCK: options.sshSocket === undefined ? undefined : resolve(options.sshSocket),
   };
 }
 
@@ -74,23 +74,24 @@ function absolute(path: string | undefined): string | undefined {
   return path === undefined || path === "" ? path : resolve(path);
 }
 
-/** Without relative directories: git is run in repositories, whose files must not be taken for programs. */
+/** Removes relative directories: git runs in repositories, whose files must not be run as programs. */
 function programPath(path: string | undefined): string | undefined {
   return path?.split(delimiter).filter(isAbsolute).join(delimiter);
 }
 
-/** A credential goes to the repository it was given for; on GitHub to all others too, for the sake of submodules. */
+/** Returns the URL prefix that credentials are sent to: the repository, or all of GitHub, because of submodules. */
 function authScope(url: string): string {
   return url.startsWith("https://github.com/") ? "https://github.com/" : url;
 }
 
 /**
- * Runs git, without the user's configuration, hooks or prompts, and returns what it prints. Files it makes have the
- * permissions that a umask of 022 leaves. Throws `remote` if it fails, `unsupported` if it is not installed.
+ * Runs git without the user's configuration, hooks and prompts, and with a umask of 022. Returns its standard output.
+ * @throws {VarveError} `remote` if git fails or is quiet for too long, `unsupported` if it is not installed, `limit-exceeded` for
+ * too much output, `cancelled`.
  */
 export async function git(args: readonly string[], options: GitOptions = {}): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  // A server may send back what it was sent, and git prints that.
+  // A server may echo the credentials, and git prints what a server sends.
   using _hidden = withhold(...(options.auth?.header.split(" ") ?? []));
   const { signal, cwd, quiet, onQuiet, notice } = options;
   const child = spawn("/bin/sh", ["-c", 'umask 022 && exec git "$@"', "git", ...args], {

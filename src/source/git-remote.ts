@@ -5,56 +5,57 @@ import { type GitOptions, git } from "./git-command.ts";
 /** A commit of a repository: the attributes of BuildKit's git source. */
 export interface GitRequest {
   readonly remote: string;
-  /** A branch, tag, `refs/…` or commit; the remote's default branch if absent. */
+  /** A branch, tag, `refs/…` or commit. Defaults to the remote's default branch. */
   readonly ref?: string | undefined;
   readonly subdir?: string | undefined;
   readonly keepGitDir?: boolean | undefined;
-  /** A prefix of the resolved commit or, for a tag with an object of its own, of that object. */
+  /** A prefix of the expected commit hash or, for an annotated tag, of the tag object's hash. */
   readonly checksum?: string | undefined;
-  /** The remote is not asked what the reference stands for: it is the name of the commit that `checksum` gives in full. */
+  /** If true, the remote is not asked to resolve `ref`: the commit is `checksum`, which is then a full hash. */
   readonly fetchByCommit?: boolean | undefined;
   readonly skipSubmodules?: boolean | undefined;
-  /** Files get the time of the commit rather than of the checkout. */
+  /** If true, files get the time of the commit and not of the checkout. */
   readonly commitTimes?: boolean | undefined;
   readonly auth?: NonNullable<GitOptions["auth"]> | undefined;
   readonly sshSocket?: string | undefined;
-  /** Milliseconds a `git://` server (default 60,000) and the download of submodules (default 300,000) may be quiet. */
+  /** Time-out in milliseconds for a `git://` server (default 60,000) or for submodules (default 300,000) without output. */
   readonly quiet?: number | undefined;
-  /** Milliseconds that a remote is quiet before that is told of (default 5,000). */
+  /** Milliseconds without output before `onWait` is called. Defaults to 5,000. */
   readonly notice?: number | undefined;
 }
 
-/** Ends work for a remote, and is told while it is waited for. */
-export type Asking = Pick<Hold, "signal" | "onWait">;
+/** `signal` cancels work on a remote; `onWait` is called while a remote is quiet. */
+export type WaitOptions = Pick<Hold, "signal" | "onWait">;
 
+/** A request whose commit is known. */
 export interface ResolvedGit {
   readonly request: GitRequest;
-  /** The full hash of the commit; of the tag's own object where the git directory is kept. */
+  /** The commit's full hash; the hash of an annotated tag's object if the git directory is kept. */
   readonly commit: string;
-  /** The full name of the reference, empty for a remote's default branch that has none. */
+  /** The full name of the reference. Empty for a remote's default branch without a name. */
   readonly ref: string;
 }
 
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const SAFE_REF = /^[A-Za-z0-9_][A-Za-z0-9_./+@#-]*$/;
 
-/** How git is run for a request. */
+/** Returns git's options for a request. */
 export function optionsOf({ auth, sshSocket }: GitRequest, signal: AbortSignal | undefined): GitOptions {
   return { auth, sshSocket, signal };
 }
 
-/** Milliseconds that git's own protocol may be quiet. Over HTTP and SSH git itself gives up. */
+/** Time-out for git's own protocol, in milliseconds. For HTTP and SSH, git has time-outs itself. */
 const QUIET = 60_000;
 
-/** For a command that asks the remote and prints how far it has come. */
-export function remoteOptions(request: GitRequest, { signal, onWait }: Asking): GitOptions {
+/** Returns git's options for a command that contacts the remote and prints its progress. */
+export function remoteOptions(request: GitRequest, { signal, onWait }: WaitOptions): GitOptions {
   const { notice, quiet = QUIET } = request;
   const host = hostOf(request);
   const onQuiet = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
   return { ...optionsOf(request, signal), quiet: isGitProtocol(request) ? quiet : undefined, onQuiet, notice };
 }
 
-/** The host of a remote: of a URL, or of `user@host:path`. */
+/** Returns the host of a remote, which is a URL or `user@host:path`. */
 function hostOf({ remote }: GitRequest): string {
   return URL.parse(remote)?.host ?? /^(?:[^@/]*@)?([^:/]+):/.exec(remote)?.[1] ?? "the repository";
 }
@@ -63,35 +64,39 @@ function isGitProtocol({ remote }: GitRequest): boolean {
   return remote.startsWith("git://");
 }
 
-/** Asks the remote what a request stands for. Throws `not-found`, or `corrupt` if it is another commit than was asked for. */
-export async function resolveRequest(request: GitRequest, asking: Asking): Promise<ResolvedGit> {
+/**
+ * Asks the remote which commit a request means.
+ * @throws {VarveError} `not-found` if there is none, `corrupt` if it does not match the checksum, `invalid-argument` and
+ * `invalid-build` for a malformed request, `remote` if git fails.
+ */
+export async function resolveRequest(request: GitRequest, waiting: WaitOptions): Promise<ResolvedGit> {
   const { remote, ref = "", checksum = "" } = request;
-  // A name that starts with a dash would be an option; control characters have no place in any URL or path.
+  // Git would read a name that starts with a dash as an option. No URL or path contains control characters.
   if (/^-|\p{Cc}/u.test(remote) || remote === "")
     throw new VarveError("invalid-argument", `Cannot use git remote ${JSON.stringify(remote)}: not a URL`);
   if (ref !== "" && (!SAFE_REF.test(ref) || ref.includes("..")))
     throw new VarveError("invalid-argument", `Cannot use git ref ${JSON.stringify(ref)}: it is not a valid name`);
   if (!/^[0-9a-f]*$/i.test(checksum))
     throw new VarveError("invalid-build", `Cannot use ${remote}: checksum ${checksum} is not a commit hash`);
-  const { commit, ref: name, tag } = await find(request, asking);
+  const { commit, ref: name, tag } = await findCommit(request, waiting);
   if (![commit, tag].some((hash) => hash?.startsWith(checksum.toLowerCase()))) {
-    const is = `${name === "" ? "HEAD" : name} is commit ${commit}`;
-    throw new VarveError("corrupt", `Cannot use ${remote}: ${is}, not ${checksum}`);
+    const state = `${name === "" ? "HEAD" : name} is commit ${commit}`;
+    throw new VarveError("corrupt", `Cannot use ${remote}: ${state}, not ${checksum}`);
   }
   return { request, commit, ref: name };
 }
 
-interface Found {
+interface FoundCommit {
   readonly commit: string;
   readonly ref: string;
-  /** The other hash by which a tag with an object of its own is known. */
+  /** For an annotated tag, the other of the two hashes: of the tag object or of the commit. */
   readonly tag?: string | undefined;
 }
 
-async function find(request: GitRequest, asking: Asking): Promise<Found> {
+async function findCommit(request: GitRequest, waiting: WaitOptions): Promise<FoundCommit> {
   const { ref = "", checksum = "", remote } = request;
   if (COMMIT.test(ref)) return { commit: ref, ref };
-  if (request.fetchByCommit !== true) return await askRemote(request, asking);
+  if (request.fetchByCommit !== true) return await listRemote(request, waiting);
   if (!COMMIT.test(checksum))
     throw new VarveError(
       "invalid-build",
@@ -101,11 +106,11 @@ async function find(request: GitRequest, asking: Asking): Promise<Found> {
   return { commit: checksum, ref: name === "" ? checksum : name };
 }
 
-async function askRemote(request: GitRequest, asking: Asking): Promise<Found> {
+async function listRemote(request: GitRequest, waiting: WaitOptions): Promise<FoundCommit> {
   const { remote, ref = "" } = request;
   const patterns = ref === "" ? ["HEAD"] : [ref, `${ref}^{}`];
   const { refs, head } = parseListing(
-    await git(["ls-remote", "--symref", "--", remote, ...patterns], remoteOptions(request, asking)),
+    await git(["ls-remote", "--symref", "--", remote, ...patterns], remoteOptions(request, waiting)),
   );
   for (const name of candidates(ref)) {
     const commit = refs.get(name);
@@ -121,13 +126,13 @@ async function askRemote(request: GitRequest, asking: Asking): Promise<Found> {
   );
 }
 
-/** Where a short name is looked for, first to last. */
+/** Returns the full names that a short name may mean, in the order in which they are tried. */
 function candidates(ref: string): readonly string[] {
   if (ref === "") return ["HEAD"];
   return ref.startsWith("refs/") ? [ref] : [`refs/${ref}`, `refs/heads/${ref}`, `refs/tags/${ref}`];
 }
 
-/** What `git ls-remote --symref` prints. A name that is none of ours to repeat is left out. */
+/** Parses the output of `git ls-remote --symref`. A HEAD with an unsafe name is ignored. */
 function parseListing(listing: string): { refs: ReadonlyMap<string, string>; head: string } {
   const refs = new Map<string, string>();
   let head = "";

@@ -4,57 +4,64 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { digestHex, digestOf, isVarveError, throwIfAborted } from "../core/index.ts";
 import { makeDirectories, tryLock } from "../linux/index.ts";
 import { git } from "./git-command.ts";
-import { type Asking, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
+import { type WaitOptions, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
 
-/** Another process that fetches into the same repository is looked for this often, in milliseconds. */
+/** Milliseconds between attempts to lock a repository that another process has locked. */
 const POLL = 100;
-/** How the names of directories begin in which something is checked out. */
+/** Prefix of the names of temporary directories for checkouts. */
 export const CHECKOUT = "checkout-";
 
-/** The lock of a folder of repositories: shared by all that use one, exclusive for what removes them. */
-const IN_USE = "lock";
+/** Lock file of a folder of repositories: shared for users of a repository, exclusive for removal. */
+const FOLDER_LOCK = "lock";
 
-/** Keeps the repositories of a folder, which is made if need be, from `unusedRepositories` until it is disposed of. */
+/** Protects the repositories of a folder from removal until it is disposed of. Creates the folder if it is missing. */
 export async function useRepositories(folder: string, signal: AbortSignal | undefined): Promise<Disposable> {
   makeDirectories(folder);
-  return await lock(join(folder, IN_USE), signal, "shared");
+  return await lock(join(folder, FOLDER_LOCK), signal, "shared");
 }
 
 /**
- * What stands in a folder of repositories that nobody uses, all of it or just what interrupted checkouts have left. Nobody can
- * use the folder until the last path was taken.
+ * Yields the paths in a folder of repositories: all of them, or only what interrupted checkouts have left. Yields nothing while
+ * another process uses the folder. Locks the folder until the generator ends.
+ *
+ * @example
+ * for (const path of unusedRepositories(folder, "all")) rmSync(path, { recursive: true, force: true });
  */
 export function* unusedRepositories(folder: string, which: "all" | "checkouts"): Generator<string> {
   if (!existsSync(folder)) return;
-  using held = tryLock(join(folder, IN_USE), "exclusive");
+  using held = tryLock(join(folder, FOLDER_LOCK), "exclusive");
   if (held === undefined) return;
   for (const name of readdirSync(folder))
-    if (name !== IN_USE && (which === "all" || name.startsWith(CHECKOUT))) yield join(folder, name);
+    if (name !== FOLDER_LOCK && (which === "all" || name.startsWith(CHECKOUT))) yield join(folder, name);
 }
 
-/** The bare repository that a remote's commits are fetched into, below `folder`. */
+/** Returns the path of a remote's bare repository below `folder`. */
 export function repositoryOf(folder: string, remote: string): string {
   return join(folder, digestHex(digestOf(remote)));
 }
 
-/** Has a commit in a bare repository, which is made if need be. One process at a time works on a repository. */
-export async function fetchCommit(repository: string, resolved: ResolvedGit, asking: Asking): Promise<void> {
+/**
+ * Fetches a commit into a bare repository, unless it is there already. Creates the repository if it is missing. Only one process
+ * at a time changes a repository.
+ * @throws {VarveError} `remote` if git fails, `cancelled`.
+ */
+export async function fetchCommit(repository: string, resolved: ResolvedGit, waiting: WaitOptions): Promise<void> {
   const { commit, ref, request } = resolved;
-  const { signal } = asking;
-  const inside = { ...remoteOptions(request, asking), directory: repository };
+  const { signal } = waiting;
+  const options = { ...remoteOptions(request, waiting), directory: repository };
   const fetch = ["fetch", "--progress"];
   makeDirectories(repository);
   using _lock = await lock(`${repository}.lock`, signal);
   await git(["init", "--bare", "--quiet", repository], optionsOf(request, signal));
   if (await hasCommit(repository, commit, signal)) return;
   try {
-    await git([...fetch, "--depth=1", "--no-tags", "--", request.remote, commit], inside);
+    await git([...fetch, "--depth=1", "--no-tags", "--", request.remote, commit], options);
   } catch (error) {
     throwIfAborted(signal, "fetch a commit");
     if (isVarveError(error) && error.details.failure === "timeout") throw error;
-    // Some servers hand out only what a ref names; an abbreviated or unreachable commit fails here as well.
-    if (ref === commit) await git([...fetch, "--tags", "--", request.remote, "+refs/heads/*:refs/heads/*"], inside);
-    else await git([...fetch, "--", request.remote, ref === "" ? "HEAD" : ref], inside);
+    // Some servers serve only refs and not single commits. An abbreviated or unreachable commit fails here as well.
+    if (ref === commit) await git([...fetch, "--tags", "--", request.remote, "+refs/heads/*:refs/heads/*"], options);
+    else await git([...fetch, "--", request.remote, ref === "" ? "HEAD" : ref], options);
     if (!(await hasCommit(repository, commit, signal))) throw error;
   }
 }
@@ -69,7 +76,7 @@ async function hasCommit(repository: string, commit: string, signal: AbortSignal
   }
 }
 
-/** When a fetched commit was made: seconds since 1970. */
+/** Returns the time of a fetched commit, in seconds since 1970. */
 export async function commitTime(repository: string, commit: string, signal: AbortSignal | undefined): Promise<number> {
   const text = await git(["log", "-1", "--format=%ct", commit], { directory: repository, signal });
   return Number(text.trim());

@@ -41,12 +41,12 @@ test(
     for (const scheme of ["git", "http"]) {
       const gone = new AbortController();
       const asked = once(silent, "connection") as Promise<[Socket]>;
-      const asking = git().resolve({ remote: remote.replace("git", scheme) }, { signal: gone.signal });
-      asking.catch(() => undefined);
+      const waiting = git().resolve({ remote: remote.replace("git", scheme) }, { signal: gone.signal });
+      waiting.catch(() => undefined);
       const [socket] = await asked;
       const closed = once(socket, "close");
       gone.abort();
-      await assert.rejects(asking, { code: "cancelled" });
+      await assert.rejects(waiting, { code: "cancelled" });
       socket.resume();
       await closed;
     }

@@ -98,7 +98,7 @@ test("a branch, a tag, a commit, and nothing at all", { skip }, async () => {
   assert.deepEqual(await resolved({ ref: "v1", keepGitDir: true }), [tag, "refs/tags/v1"]);
 });
 
-test("one folder of a commit, found inside it", { skip }, async () => {
+test("a subdirectory of a commit", { skip }, async () => {
   await using at = await open();
   const { remote } = at;
   assert.deepEqual(await files(at, { remote, subdir: "folder" }), { b: "two" });
@@ -110,7 +110,7 @@ test("one folder of a commit, found inside it", { skip }, async () => {
   await refused(at, { remote, subdir: ".git", keepGitDir: true }, "invalid-build", /does not exist/);
 });
 
-test("the git directory is kept where that is asked for, and works", { skip }, async () => {
+test("the git directory is kept on request, and works", { skip }, async () => {
   await using at = await open();
   const git = at.source();
   const resolved = await git.resolve({ remote: at.remote, keepGitDir: true, ref: "main" }, {});
@@ -140,7 +140,7 @@ test("a kept git directory knows a tag, and no credentials of its remote", { ski
   assert.equal((await readFile(join(tree.path, ".git/HEAD"), "utf8")).trim(), at.first);
 });
 
-test("a commit has a time, which its files can be given", { skip }, async () => {
+test("files can get the time of their commit", { skip }, async () => {
   await using at = await open();
   const git = at.source();
   const resolved = await git.resolve({ remote: at.remote, commitTimes: true }, {});
@@ -170,7 +170,7 @@ test("a commit must be the one that is asked for", { skip }, async () => {
   await refused(at, { remote: `${at.server.url}/none.git` }, "remote");
 });
 
-test("submodules come along, but none that is a path of this machine", { skip }, async () => {
+test("submodules are checked out, except those at a path of this machine", { skip }, async () => {
   await using at = await open();
   const { server, remote } = at;
   const library = server.create("lib");
@@ -194,17 +194,21 @@ test("submodules come along, but none that is a path of this machine", { skip },
   }
 });
 
-test("what is no remote or reference never reaches git; what runs commands is not followed", { skip }, async () => {
-  await using at = await open();
-  const { remote } = at;
-  for (const ref of ["--upload-pack=touch /tmp/never", "-x", "a b", "a..b", "a\nb", "a:b", "+a", "a^{tree}", "$(id)"])
-    await refused(at, { remote, ref }, "invalid-argument");
-  for (const bad of ["--upload-pack=id", "-x", "", "http://h/\nx"])
-    await refused(at, { remote: bad }, "invalid-argument");
-  await refused(at, { remote: "ext::sh -c id" }, "remote", /not allowed/);
-  await refused(at, { remote: "fd::17" }, "remote", /not allowed/);
-  await refused(at, { remote: "ssh://-oProxyCommand=id/x" }, "remote");
-});
+test(
+  "malformed remotes and references are not passed to git; protocols that run commands are rejected",
+  { skip },
+  async () => {
+    await using at = await open();
+    const { remote } = at;
+    for (const ref of ["--upload-pack=touch /tmp/never", "-x", "a b", "a..b", "a\nb", "a:b", "+a", "a^{tree}", "$(id)"])
+      await refused(at, { remote, ref }, "invalid-argument");
+    for (const bad of ["--upload-pack=id", "-x", "", "http://h/\nx"])
+      await refused(at, { remote: bad }, "invalid-argument");
+    await refused(at, { remote: "ext::sh -c id" }, "remote", /not allowed/);
+    await refused(at, { remote: "fd::17" }, "remote", /not allowed/);
+    await refused(at, { remote: "ssh://-oProxyCommand=id/x" }, "remote");
+  },
+);
 
 test("a repository of this machine can be a remote itself", { skip }, async () => {
   await using at = await open();

@@ -1,13 +1,18 @@
 import { redact } from "../core/index.ts";
 import { SingleFlight, temporaryDirectory } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
-import { checkout, copySubdir, inSubdir, setTimes } from "./git-checkout.ts";
-import { type Asking, type GitRequest, type ResolvedGit, resolveRequest } from "./git-remote.ts";
+import { checkout, copySubdir, hasSubdir, setTimes } from "./git-checkout.ts";
+import { type WaitOptions, type GitRequest, type ResolvedGit, resolveRequest } from "./git-remote.ts";
 import { CHECKOUT, commitTime, fetchCommit, repositoryOf, useRepositories } from "./git-repository.ts";
 
 /**
- * Fetches commits into one bare repository a remote, and checks them out into records. One source serves one build: a branch
- * means the same commit from the build's beginning to its end.
+ * Fetches commits into one bare repository per remote and checks them out into records. Create one source per build: within it,
+ * a branch always means the same commit.
+ *
+ * @example
+ * const git = new GitSource(records, "/var/lib/varve/git");
+ * const resolved = await git.resolve({ remote: "https://example.org/app.git", ref: "main" }, hold);
+ * const record = await git.record(resolved, hold);
  */
 export class GitSource {
   readonly #records: Records;
@@ -16,14 +21,17 @@ export class GitSource {
   readonly #resolving = new SingleFlight<string, ResolvedGit>();
   readonly #fetches = new SingleFlight<string, void>();
 
-  /** `folder` holds the bare repositories. */
+  /** `folder` contains the bare repositories. It is created if missing. */
   constructor(records: Records, folder: string) {
     this.#records = records;
     this.#folder = folder;
   }
 
-  /** Finds out which commit a request stands for. Throws `not-found`; `corrupt` if it is not the one that was asked for. */
-  async resolve(request: GitRequest, { signal, onWait }: Asking): Promise<ResolvedGit> {
+  /**
+   * Returns the commit that a request means.
+   * @throws {VarveError} `not-found` if there is none, `corrupt` if it does not match the checksum, `remote` if git fails.
+   */
+  async resolve(request: GitRequest, { signal, onWait }: WaitOptions): Promise<ResolvedGit> {
     const { remote, ref = "", keepGitDir = false, checksum = "", fetchByCommit = false } = request;
     const key = JSON.stringify([remote, ref, keepGitDir, checksum, fetchByCommit]);
     const ask = async (shared: AbortSignal): Promise<ResolvedGit> =>
@@ -33,21 +41,21 @@ export class GitSource {
     return { ...found, request };
   }
 
-  /** When the commit was made: seconds since 1970. It is fetched for that. */
-  async time(resolved: ResolvedGit, asking: Asking): Promise<number> {
-    const { signal } = asking;
+  /** Returns the time of the commit, in seconds since 1970. Fetches the commit. */
+  async time(resolved: ResolvedGit, waiting: WaitOptions): Promise<number> {
+    const { signal } = waiting;
     using _use = await useRepositories(this.#folder, signal);
-    return await commitTime(await this.#fetch(resolved, asking), resolved.commit, signal);
+    return await commitTime(await this.#fetch(resolved, waiting), resolved.commit, signal);
   }
 
-  /** A record with the commit's files, or those of one folder of it. */
+  /** Returns a record with the commit's files, or with those of the requested subdirectory. */
   async record(resolved: ResolvedGit, hold: Hold): Promise<RecordId> {
     const { request, commit, ref } = resolved;
     using _use = await useRepositories(this.#folder, hold.signal);
     const repository = await this.#fetch(resolved, hold);
     const description = `git snapshot for ${redact(request.remote)}#${ref === "" ? commit : ref}`;
     await using layer = await this.#records.begin(SCRATCH, { description, type: "source.git.checkout" }, hold);
-    if (inSubdir(request)) {
+    if (hasSubdir(request)) {
       await using whole = await temporaryDirectory(CHECKOUT, this.#folder);
       await checkout(repository, whole.path, resolved, hold);
       await copySubdir(whole.path, resolved, layer.path);
@@ -56,7 +64,7 @@ export class GitSource {
     return (await layer.commit()).id;
   }
 
-  async #fetch(resolved: ResolvedGit, { signal, onWait }: Asking): Promise<string> {
+  async #fetch(resolved: ResolvedGit, { signal, onWait }: WaitOptions): Promise<string> {
     const repository = repositoryOf(this.#folder, resolved.request.remote);
     await this.#fetches.run(
       `${repository} ${resolved.commit}`,

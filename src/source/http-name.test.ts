@@ -23,7 +23,7 @@ test("the name is that of the header, else of the path, else download", () => {
   }
 });
 
-test("no name leads elsewhere", () => {
+test("names that are paths are reduced to their last element", () => {
   for (const [disposition, expected] of [
     ['attachment; filename="../../etc/passwd"', "passwd"],
     ['attachment; filename="/etc/cron.d/x"', "x"],

@@ -96,7 +96,7 @@ test("a later build asks whether the file has changed, and needs no bytes if not
   assert.deepEqual(server.requests.slice(3), ['GET /f "v2"', "GET /f"]);
 });
 
-test("a file of a known digest is not asked for until it is needed, and must have it", { skip }, async () => {
+test("a file with a known digest is downloaded only when it is needed, and verified", { skip }, async () => {
   await using room = await temporaryRecords();
   await using server = await serve((_request, response) => void response.end("content"));
   const source = new HttpSource(room);
@@ -121,7 +121,7 @@ test("a redirect is followed, and the name stays that of what was asked for", { 
   );
 });
 
-test("many who want one file share a download; headers are sent", { skip }, async () => {
+test("concurrent requests share a download; headers are sent", { skip }, async () => {
   await using room = await temporaryRecords();
   const seen: (string | undefined)[] = [];
   await using server = await serve((request, response) => {
@@ -205,7 +205,7 @@ test("a server that sends nothing, or stops in the middle, is given up", async (
   await assert.rejects(response.text(), { code: "remote", message: /sent nothing for/ });
 });
 
-test("a server that is waited for is told of, before it answers and in the middle", { skip }, async () => {
+test("waiting for a server is reported, before it answers and in the middle", { skip }, async () => {
   await using server = await serve((request, response) => {
     if (request.url === "/half") response.write("half");
   });

@@ -22,17 +22,19 @@ import { type ContentStore, isLostBlob } from "../content/index.ts";
 import { type Image, type ImageConfig, type ImageStore, checkImage, openImage } from "../image/index.ts";
 import type { Registry } from "../registry/index.ts";
 
+/** When an image is looked up in its registry. */
 export type PullPolicy =
-  /** Use the image of that name in the local store if it suits the platform; ask its registry otherwise. */
+  /** Use the local store's image of that name if it has the right platform; otherwise ask the registry. */
   | "missing"
-  /** Ask the registry what the name stands for, always. */
+  /** Always ask the registry. */
   | "always"
+  /** Use only the local store. */
   | "never";
 
-/** An image name, resolved: the manifest and the config are in the content store, the layers need not be. */
+/** A resolved image name. The manifest and the config are in the content store; layers may be missing. */
 export interface ResolvedImage {
   readonly reference: Reference;
-  /** What the name stands for: of the index if there is one. */
+  /** Digest of what the name refers to: the index if there is one, else the manifest. */
   readonly digest: Digest;
   readonly manifest: Descriptor;
   readonly configBytes: Uint8Array;
@@ -43,7 +45,7 @@ export interface ResolvedImage {
 export interface ImageSourceDeps {
   readonly content: ContentStore;
   readonly images: ImageStore;
-  /** Opened when an image is not in the store. */
+  /** Called only for an image that is not in the store. */
   readonly registry: () => Promise<Registry>;
   readonly records: Records;
 }
@@ -53,22 +55,33 @@ export interface ResolveOptions {
   readonly policy: PullPolicy;
 }
 
-/** Finds images by name, in the store or in their registry, and makes records of their layers without fetching them. */
+/**
+ * Finds images by name, in the local store or in their registry, and makes records of their layers without fetching them.
+ * Create one source per build: within it, a name always means the same image.
+ *
+ * @example
+ * const images = new ImageSource({ content, images: imageStore, registry, records });
+ * const image = await images.resolve("alpine:3", { platform, policy: "missing" }, hold);
+ * const record = images.record(image, hold);
+ */
 export class ImageSource {
   readonly #deps: ImageSourceDeps;
   readonly #provided = new Map<Digest, Descriptor>();
   readonly #resolved = new Map<string, Promise<ResolvedImage>>();
 
-  /** One source serves one build: a name means the same image from its beginning to its end. */
   constructor(deps: ImageSourceDeps) {
     this.#deps = deps;
   }
 
-  /** Makes an image of the store known by its digest, whatever name it is asked for by. */
+  /** Makes `resolve` find an image of the content store by its digest, whatever its name. */
   provide(descriptor: Descriptor): void {
     this.#provided.set(descriptor.digest, descriptor);
   }
 
+  /**
+   * Returns the image that a name means.
+   * @throws {VarveError} `not-found` if there is none for the platform; the errors of a pull.
+   */
   async resolve(name: string, options: ResolveOptions, hold: Hold): Promise<ResolvedImage> {
     const reference = withDefaultTag(parseReference(name));
     const key = `${formatReference(reference)} ${formatPlatform(options.platform)} ${options.policy}`;
@@ -77,7 +90,7 @@ export class ImageSource {
     return await known;
   }
 
-  /** The record of an image's layers, lowest first; of the first `limit` only if that is given. */
+  /** Returns the record of an image's layers, or of only its lowest `limit` layers. Fetches nothing. */
   record(image: ResolvedImage, hold: Hold, limit?: number): RecordId {
     const description = pulledDescription(formatReference(image.reference));
     const layers = image.layers.slice(0, limit).map((layer) => ({ ...layer, description }));
@@ -105,7 +118,7 @@ export class ImageSource {
     return await this.#stored(reference, image.descriptor, platform);
   }
 
-  /** An image whose parts are in the content store; undefined if they are not, or are of another platform. */
+  /** Returns an image whose manifest and config are in the content store; undefined if one is missing. */
   async #stored(reference: Reference, descriptor: Descriptor, platform: Platform): Promise<ResolvedImage | undefined> {
     try {
       return this.#describe(reference, descriptor, await openImage(this.#deps.content, descriptor, platform), []);
@@ -145,7 +158,7 @@ export class ImageSource {
     };
   }
 
-  /** Where a blob was once fetched from, by its labels; a manifest's layers are where the manifest is. */
+  /** Returns the repositories that a blob was fetched from, by its labels. A manifest's layers are in the same repositories. */
   #sources(digest: Digest): string[] {
     return distributionSources(this.#deps.content.labels(digest));
   }

@@ -3,8 +3,12 @@ import { errnoOf, VarveError } from "../core/index.ts";
 import { Root, type Path } from "../linux/index.ts";
 
 /**
- * A file of a context directory, whatever the ignore file says: a Dockerfile, an ignore file. Links are followed inside
- * the directory. Undefined if there is none; throws `limit-exceeded` past `limit` bytes, `invalid-build` for what is no file.
+ * Reads a file of a context directory, such as a Dockerfile or an ignore file, even if the ignore file excludes it. Symbolic
+ * links are followed inside the directory. Returns undefined if the file does not exist.
+ *
+ * @throws {VarveError} `limit-exceeded` for a file of more than `limit` bytes, `invalid-build` for anything but a regular file.
+ * @example
+ * const text = readContextFile(".", "Dockerfile", Limits.dockerfile)?.toString();
  */
 export function readContextFile(directory: Path, path: string, limit: number): Buffer | undefined {
   using root = Root.open(directory);

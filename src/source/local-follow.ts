@@ -4,7 +4,7 @@ import { basePath, cleanPath, dirPath, hasGlob, joinPath, matchGlob } from "../p
 import { readNames, statEntry } from "../contenthash/index.ts";
 import { readlinkSync } from "node:fs";
 
-/** Finds which paths have to be sent so that some paths can be followed through links: `tonistiigi/fsutil`'s FollowLinks. */
+/** Finds the paths that a context must contain so that its links can be followed: FollowLinks of `tonistiigi/fsutil`. */
 class Follower {
   readonly #root: ByteString;
   readonly found = new Set<string>();
@@ -13,7 +13,7 @@ class Follower {
     this.#root = root;
   }
 
-  /** Walks one path element by element; a link is added, and then what it leads to with the rest of the path. */
+  /** Walks one path element by element. At a link, adds the link and goes on with its target and the rest of the path. */
   follow(path: string): void {
     const pending = [path];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) pending.push(...this.#walk(next));
@@ -35,7 +35,7 @@ class Follower {
     return [];
   }
 
-  /** Where a link leads, as a path from the root; for a last element with a wildcard, every link that it matches. */
+  /** Returns the target of a link as a path from the root. If the last element is a wildcard, returns those of all matches. */
   #targets(path: string): string[] {
     if (path === ".") return [];
     const base = basePath(path);
@@ -77,7 +77,7 @@ function isMissing(error: unknown): boolean {
   return errno === "ENOENT" || errno === "ENOTDIR" || errno === "ENAMETOOLONG" || errno === "EACCES";
 }
 
-/** Leaves out paths below others; undefined if one of them is the root, which leaves nothing out. */
+/** Removes paths below others. Returns undefined if one of them is the root. */
 function withoutNested(paths: readonly string[]): string[] | undefined {
   const kept: string[] = [];
   for (const path of paths) {
@@ -89,8 +89,8 @@ function withoutNested(paths: readonly string[]): string[] | undefined {
 }
 
 /**
- * The include patterns that a context needs so that `paths` can be read through its symbolic links: the paths themselves,
- * the links on the way, and what they lead to inside the root. Undefined: everything.
+ * Returns the include patterns that a context needs so that `paths` can be read through symbolic links: the paths themselves,
+ * the links, and their targets inside the root. Undefined means everything.
  */
 export function followPatterns(root: ByteString, paths: readonly string[]): string[] | undefined {
   const follower = new Follower(root);

@@ -46,7 +46,7 @@ test("what is no archive is a Dockerfile with an empty context", async () => {
   }
 });
 
-test("what begins as an archive is no Dockerfile, however it goes on; neither is what is no text", async () => {
+test("input that begins as an archive or contains NUL bytes is not a Dockerfile", async () => {
   await using parent = await temporaryDirectory();
   const tar = await archive();
   const packed = gzipSync(tar);
@@ -57,9 +57,9 @@ test("what begins as an archive is no Dockerfile, however it goes on; neither is
     [rawPax({ path: "x" }).subarray(0, 600), /^Cannot read the build context: an extended header has no entry$/],
     [
       Buffer.from("\ufeffFROM scratch\n", "utf16le"),
-      /^Cannot read the build context: it is neither an archive nor a text$/,
+      /^Cannot read the build context: it is neither an archive nor text$/,
     ],
-    [Buffer.alloc(100), /^Cannot read the build context: it is neither an archive nor a text$/],
+    [Buffer.alloc(100), /^Cannot read the build context: it is neither an archive nor text$/],
   ];
   for (const [bytes, message] of cases)
     await assert.rejects(openStreamContext(bytesOf(bytes), parent.path), { message }, String(message));

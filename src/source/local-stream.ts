@@ -4,15 +4,15 @@ import { isVarveError, Limits, throwIfAborted, VarveError } from "../core/index.
 import { type Bytes, collect, peek, temporaryDirectory } from "../io/index.ts";
 import { makeDirectories } from "../linux/index.ts";
 
-/** A context that came as a stream. Disposing of it removes its directory. */
+/** A context that was read from a stream. Disposal removes its directory. */
 export type StreamContext = AsyncDisposable & {
-  /** A directory: the unpacked archive, or an empty one. */
+  /** The directory of the unpacked archive; an empty directory for a Dockerfile. */
   readonly path: string;
 } & ({ readonly kind: "archive" } | { readonly kind: "dockerfile"; readonly text: string });
 
 const WHAT = "the build context";
 
-/** An archive, told by its first bytes, is unpacked; what is none is the text of a Dockerfile. */
+/** Unpacks an archive, which is detected by its first bytes. Other input is returned as the text of a Dockerfile. */
 async function open(source: Bytes, path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
   const { ARCHIVE_HEAD, archiveKind, extractArchive } = await import("../layer/index.ts");
   const { head, bytes } = await peek(abortable(source, signal), ARCHIVE_HEAD);
@@ -23,15 +23,15 @@ async function open(source: Bytes, path: string, signal: AbortSignal | undefined
     return undefined;
   } catch (error) {
     if (!isVarveError(error, "corrupt")) throw error;
-    const hint = `It begins as ${kind} data does, so it is read as an archive, not as a Dockerfile.`;
+    const hint = `The first bytes are those of ${kind} data, so the input is read as an archive and not as a Dockerfile.`;
     throw new VarveError("corrupt", error.message, { details: error.details, hint, cause: error });
   }
 }
 
 async function readText(bytes: Bytes): Promise<string> {
-  const text = await collect(bytes, Limits.dockerfile, { what: `${WHAT}, which is no archive,` });
+  const text = await collect(bytes, Limits.dockerfile, { what: `${WHAT}, which is not an archive,` });
   if (text.length === 0) throw unreadable("the stream is empty");
-  if (text.includes(0)) throw unreadable("it is neither an archive nor a text");
+  if (text.includes(0)) throw unreadable("it is neither an archive nor text");
   return text.toString();
 }
 
@@ -47,8 +47,13 @@ async function* abortable(source: Bytes, signal: AbortSignal | undefined): Bytes
 }
 
 /**
- * A context from a stream, as `docker build -` takes it: an archive, plain or compressed, is unpacked into a directory of its
- * own below `parent`; anything else is the text of a Dockerfile that has no context.
+ * Opens a context from a stream, as `docker build -` does. An archive, compressed or not, is unpacked into a new directory below
+ * `parent`. Other input is the text of a Dockerfile without a context.
+ *
+ * @throws {VarveError} `invalid-build` for an empty or binary stream, `corrupt` for a damaged archive, `limit-exceeded` for a
+ * Dockerfile that is too long, `cancelled`.
+ * @example
+ * await using context = await openStreamContext(process.stdin, "/var/lib/varve/tmp", signal);
  */
 export async function openStreamContext(bytes: Bytes, parent: string, signal?: AbortSignal): Promise<StreamContext> {
   makeDirectories(parent, 0o700);

@@ -18,15 +18,15 @@ import { copyNode, metadataOf, setMetadata } from "../snapshot/index.ts";
 import { followPatterns } from "./local-follow.ts";
 
 export interface LocalContextOptions {
-  /** What progress and records call it. */
+  /** Name in progress displays and records. */
   readonly name: string;
-  /** Ignore-file patterns: a path must match one, if there are any. */
+  /** Patterns in the syntax of ignore files. If there are any, a path must match one. */
   readonly includePatterns?: readonly string[] | undefined;
   /** The lines of the ignore file. */
   readonly excludePatterns?: readonly string[] | undefined;
-  /** Only these paths, and what links on the way lead to; `.` or none is everything. */
+  /** If given, includes only these paths and the targets of links on the way. `.` means everything. */
   readonly followPaths?: readonly string[] | undefined;
-  /** Remembers checksums between builds. Leave out for a directory that is used once. */
+  /** Caches checksums between builds. Omit it for a directory that is used once. */
   readonly cache?: StatCache | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,17 +39,17 @@ export interface LocalEntry {
 }
 
 /**
- * A directory of this machine as the context of a build. It is read in place: a step that copies from it opens its files
- * where they are. `path`, `filter` and `owner` say what of it is there, to whoever copies; `verify` says whether what was
- * copied is what was checksummed.
+ * A directory of this machine as the context of a build. It is read in place: a step that copies from it opens the original
+ * files. `path`, `filter` and `owner` tell a copy what the context contains. `verify` checks that a copied file is the one that
+ * was checksummed.
  */
 export class LocalContext {
   readonly name: string;
-  /** Real, absolute path. */
+  /** Absolute path without symbolic links. */
   readonly path: Path;
-  /** What belongs to the context; everything if undefined. A directory above something included is there too. */
+  /** Selects the entries that belong to the context; all if undefined. Directories above included entries belong to it too. */
   readonly filter: PathFilter | undefined;
-  /** Everything in a context belongs to root. */
+  /** All entries of a context belong to root. */
   readonly owner: { readonly uid: number; readonly gid: number } = { uid: 0, gid: 0 };
   readonly #tree: ContextTree;
 
@@ -60,34 +60,37 @@ export class LocalContext {
     this.#tree = tree;
   }
 
-  /** The content key of what the selectors cover; files that are remembered unchanged are not opened. */
+  /** Returns the content key of the entries that the selectors match. Files that the cache knows are not read again. */
   async checksum(selectors: readonly ContentSelector[], signal?: AbortSignal): Promise<Digest> {
     const digest = await checksum(this.#tree, selectors, { signal });
     this.#tree.save();
     return digest;
   }
 
-  /** Everything in the context, parents first, names in byte order. */
+  /** Yields all entries of the context, parents first, names in byte order. */
   *list(): Generator<LocalEntry> {
     yield* listBelow("", this.#tree.root);
   }
 
-  /** Bytes of all its files. */
+  /** Total bytes of all files. */
   get size(): number {
     return sizeBelow(this.#tree.root);
   }
 
-  /** The entry at a path, no link followed. */
+  /** Returns the entry at a path without following links, or undefined. */
   entry(path: ByteString): LocalEntry | undefined {
     let node: ContextNode | undefined = this.#tree.root;
     for (const name of path.split("/").filter((part) => part !== "")) node = node?.entries().get(name);
     return node === undefined ? undefined : { path, node };
   }
 
-  /** Throws `busy` unless the entry is still what it was when it was scanned or checksummed. */
+  /**
+   * Checks that an entry has not changed since it was scanned or checksummed.
+   * @throws {VarveError} `busy` if it has.
+   */
   verify({ node }: LocalEntry): void {
     const stat = statEntry(node.path);
-    // A directory that lies above what is included may come and go as it likes, but for its permissions.
+    // A directory's times and size may change; only its mode counts.
     const same = node.kind === "directory" ? stat?.mode === node.stat.mode : stat && sameFile(stat, node.stat);
     if (same === true) return;
     throw new VarveError("busy", `Cannot copy ${pathOfByteString(node.path).toString()}: it changed during the build`, {
@@ -95,7 +98,7 @@ export class LocalContext {
     });
   }
 
-  /** As `verify`, for everything at and below the given paths; all of the context unless given. */
+  /** Verifies everything at and below the given paths. Defaults to the whole context. */
   async verifyAll(paths: readonly ByteString[] = [""], signal?: AbortSignal): Promise<void> {
     let count = 0;
     for (const path of paths) {
@@ -109,7 +112,7 @@ export class LocalContext {
     }
   }
 
-  /** Copies the context into an empty directory: contents, permissions, times, attributes; owners are root's. */
+  /** Copies the context with its metadata into an empty directory. Root owns the copies. Verifies each entry. */
   async copyTo(directory: Path, signal?: AbortSignal): Promise<void> {
     await copyEntries(this, this.#tree.root, directory, signal);
   }
@@ -164,7 +167,14 @@ function filterOf(root: ByteString, options: LocalContextOptions): PathFilter | 
   return new PathFilter({ include, exclude: excludePatterns });
 }
 
-/** Scans a context directory, which may be a symbolic link. Throws `not-found` or `invalid-argument` if it is no directory. */
+/**
+ * Scans a context directory. `directory` may be a symbolic link.
+ *
+ * @throws {VarveError} `not-found` if it does not exist, `invalid-argument` if it is not a directory, `cancelled`.
+ * @example
+ * const context = await openLocalContext(".", { name: "context", excludePatterns: ["node_modules"] });
+ * const { size, path } = context;
+ */
 export async function openLocalContext(directory: Path, options: LocalContextOptions): Promise<LocalContext> {
   const { path } = contextRoot(directory);
   const filter = filterOf(path, options);

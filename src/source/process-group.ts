@@ -4,22 +4,23 @@ import { FIRST_NOTICE } from "../io/index.ts";
 
 export interface GroupOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds after which the group is stopped when it prints nothing. */
+  /** Milliseconds without output after which the group is stopped. */
   readonly quiet?: number | undefined;
-  /** Told how many milliseconds the group has printed nothing: after `notice`, then each time the silence has doubled. */
+  /** Called with the milliseconds without output: after `notice`, then each time that duration has doubled. */
   readonly onQuiet?: ((ms: number) => void) | undefined;
-  /** Milliseconds; default 5,000. */
+  /** Milliseconds. Defaults to 5,000. */
   readonly notice?: number | undefined;
   /** Completes "Cannot …" in an error. */
   readonly what: string;
 }
 
-/** Milliseconds that processes have to end by themselves. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const GRACE = 2000;
 
 /**
- * The processes of a detached child, which end together: those it started (git's transports) would outlive it else, and keep its pipes
- * open. Stops them at an abort, and when nothing comes through the child's pipes for too long. The child's `close` follows.
+ * The process group of a detached child. Stopping the whole group also stops processes that the child has started (git's
+ * transports), which would otherwise outlive it and keep its pipes open. The group is stopped on abort, and if there is no
+ * output for too long. The child's `close` event follows.
  */
 export class ProcessGroup implements Disposable {
   readonly #child: ChildProcess;
@@ -39,12 +40,12 @@ export class ProcessGroup implements Disposable {
     this.#noticeSilence();
   }
 
-  /** Why the processes were stopped; undefined if they were not. */
+  /** The reason why the processes were stopped; undefined if they were not. */
   get stopped(): VarveError | undefined {
     return this.#stopped;
   }
 
-  /** Ends the processes; what has to be put away, such as lock files, they put away. */
+  /** Sends SIGTERM, so that the processes can remove their lock files, and SIGKILL later. */
   stop(error: VarveError): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = error;
@@ -96,7 +97,7 @@ export class ProcessGroup implements Disposable {
     try {
       process.kill(-this.#child.pid, signal);
     } catch {
-      // All of them have ended.
+      // All processes have ended.
     }
   }
 }

@@ -34,7 +34,7 @@ test("a local name server stays where it can be reached", () => {
   assert.match(resolversFile("host", {}, ""), /^nameserver 8\.8\.8\.8\n/);
 });
 
-test("what is asked for goes before what the machine has", () => {
+test("requested DNS settings override the machine's", () => {
   const dns = { servers: ["127.0.0.1", "fe80::1%eth0"], search: ["x"], options: ["ndots:1"] };
   assert.equal(
     resolversFile("none", dns, STUB),
@@ -45,7 +45,7 @@ test("what is asked for goes before what the machine has", () => {
   refused(() => resolversFile("none", { options: [""] }, STUB));
 });
 
-test("lines that are no addresses are left out", () => {
+test("malformed name servers are skipped", () => {
   assert.equal(
     resolversFile("host", {}, "nameserver\nnameserver bogus\nnameserver 1.1.1.1 junk\n;x\nsearch\n"),
     "nameserver 1.1.1.1\n",

@@ -24,7 +24,7 @@ async function compile(cache: FilterCache, directory: string, filter: Buffer): P
   await compilation?.finish();
 }
 
-test("what crun has compiled is kept by profile and runtime, for all processes", async () => {
+test("filters are cached by profile and runtime, for all processes", async () => {
   await using directory = await temporaryDirectory();
   const cache = new FilterCache(directory.path, CRUN);
   assert.equal(cache.get(PROFILE), undefined);
@@ -37,7 +37,7 @@ test("what crun has compiled is kept by profile and runtime, for all processes",
   assert.equal(statSync(join(directory.path, kept)).mode & 0o777, 0o600);
 });
 
-test("what is no whole filter is not kept, nor used", async () => {
+test("an incomplete filter is neither stored nor used", async () => {
   for (const filter of [Buffer.alloc(0), FILTER.subarray(0, 8), FILTER.subarray(0, 13), Buffer.alloc(8 * 5000)]) {
     await using directory = await temporaryDirectory();
     const cache = new FilterCache(directory.path, CRUN);
@@ -47,7 +47,7 @@ test("what is no whole filter is not kept, nor used", async () => {
   }
 });
 
-test("runc is given none", async () => {
+test("runc gets no filter", async () => {
   await using directory = await temporaryDirectory();
   const cache = new FilterCache(directory.path, { ...CRUN, name: "runc" });
   assert.equal(cache.compilation(PROFILE, "/nowhere", "/nowhere"), undefined);

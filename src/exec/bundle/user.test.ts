@@ -48,7 +48,7 @@ test("root needs no files", () => {
   assert.deepEqual(ids(resolveUser("root:root", none, none)), [0, 0, [0], "/"]);
 });
 
-test("what is in no file, out of range or malformed is refused", () => {
+test("unknown, out-of-range and malformed users are errors", () => {
   for (const user of ["nobody", "ann:nogroup", "4294967295", "0:4294967295", "99999999999", "-1", "a:b:c", "1 "])
     assert.throws(
       () => resolve(user),
@@ -57,7 +57,7 @@ test("what is in no file, out of range or malformed is refused", () => {
     );
 });
 
-test("malformed lines are no entries", () => {
+test("malformed lines are skipped", () => {
   assert.deepEqual(parsePasswd("a:x:zero:0::/:\nb:x:1\n:x:0:0::/:\nc:x:-1:0::/:\nd:x:4294967295:0::/:\n#\n\n"), []);
   assert.deepEqual(parseGroup("a:x:\nb\n:x:1:\n"), []);
 });
