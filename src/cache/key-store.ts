@@ -11,22 +11,24 @@ import {
 } from "../solver/index.ts";
 import type { Database } from "../state/index.ts";
 
-/** A link with both its ends. */
+/** A link with the keys at both ends. */
 export interface LinkRow {
   readonly from: string;
   readonly link: KeyLink;
   readonly to: string;
 }
 
+/** A row of `cache_link`. */
 interface Row {
   readonly source: string;
-  readonly digest: string;
+  readonly digest: KeyDigest;
   readonly output: number;
   readonly input: number;
-  readonly selector: string;
+  readonly selector: Selector | "";
   readonly target: string;
 }
 
+/** A row of `cache_result`. */
 interface ResultRow {
   readonly result: string;
   readonly created_at: number;
@@ -36,10 +38,17 @@ const LINK = "source = ? AND digest = ? AND output = ? AND input = ? AND selecto
 const DEAD_END = `
   NOT EXISTS (SELECT 1 FROM cache_result WHERE key = cache_link.target)
   AND NOT EXISTS (SELECT 1 FROM cache_link AS further WHERE further.source = cache_link.target)`;
-/** Links of one op that are looked at: more would not make an explanation better. */
-const MOST_LINKS = 2_000;
+/** Maximum number of links of one op that `linksOfOp` returns: more would not improve an explanation. */
+const MAX_LINKS = 2_000;
 
-/** The key store in the embedded database. Any number of processes may use one at once; a saved result is one transaction. */
+/**
+ * The cache key store in the embedded database. Any number of processes may use one database at the same time. Each `write` is
+ * one transaction.
+ *
+ * @example
+ * using database = openState(path);
+ * const keys = new SqliteKeyStore(database);
+ */
 export class SqliteKeyStore implements CacheKeyStore {
   readonly #state: Database;
 
@@ -70,7 +79,7 @@ export class SqliteKeyStore implements CacheKeyStore {
     return row === undefined ? undefined : storedResult(row);
   }
 
-  /** Also by links that were taken from a cache document, which name the record and not the op. */
+  /** Also follows links from imported cache documents, which contain the digest of the record and not of the op. */
   links(key: string, link: KeyLink): string[] {
     const sql = `SELECT target FROM cache_link WHERE ${LINK} UNION SELECT target FROM cache_link WHERE ${LINK}`;
     const rows = this.#state.all<{ target: string }>(sql, ...values(key, link), ...values(key, byRecord(link)));
@@ -90,9 +99,9 @@ export class SqliteKeyStore implements CacheKeyStore {
     return this.#state.all<Row>("SELECT * FROM cache_link WHERE target = ?", key).map(linkRow);
   }
 
-  /** Links that lead to keys of an op's output, from whatever inputs. Not all of them if there are very many. */
+  /** Returns links to the keys of an op's output, for all inputs; at most 2,000. */
   linksOfOp(digest: KeyDigest, output: number): LinkRow[] {
-    const sql = `SELECT * FROM cache_link WHERE (digest = ? AND output = ?) OR (digest = ? AND output = ?) LIMIT ${MOST_LINKS}`;
+    const sql = `SELECT * FROM cache_link WHERE (digest = ? AND output = ?) OR (digest = ? AND output = ?) LIMIT ${MAX_LINKS}`;
     const record = recordDigest(digest, output);
     return this.#state.all<Row>(sql, digest, output, record, RECORD_OUTPUT).map(linkRow);
   }
@@ -102,7 +111,7 @@ export class SqliteKeyStore implements CacheKeyStore {
     return rows.map(({ key }) => key);
   }
 
-  /** Every result, once. */
+  /** Returns every result once. */
   allResults(): string[] {
     return this.#state.all<{ result: string }>("SELECT DISTINCT result FROM cache_result").map(({ result }) => result);
   }
@@ -125,7 +134,7 @@ export class SqliteKeyStore implements CacheKeyStore {
     );
   }
 
-  /** Removes every link that leads, in however many steps, to no result. Returns how many there were. */
+  /** Removes every link that leads to no result, directly or not. Returns the number of removed links. */
   pruneLinks(): number {
     return this.#state.transaction(
       () => {
@@ -152,7 +161,7 @@ export class SqliteKeyStore implements CacheKeyStore {
     this.#state.run(sql, key, result.id, result.createdAt);
   }
 
-  /** Removes the links to a key that leads nowhere any more, then looks at the keys they came from. */
+  /** Removes the links to a key that has neither results nor outgoing links, then checks the keys they came from. */
   #pruneUpwards(first: string): void {
     const open = [first];
     for (let key = open.pop(); key !== undefined; key = open.pop()) {
@@ -166,9 +175,9 @@ export class SqliteKeyStore implements CacheKeyStore {
   }
 }
 
-/** The link as a cache document would name it. */
+/** Returns the link as an imported cache document contains it. */
 function byRecord(link: KeyLink): KeyLink {
-  return { ...link, output: RECORD_OUTPUT, digest: recordDigest(link.digest, link.output) as KeyDigest };
+  return { ...link, output: RECORD_OUTPUT, digest: recordDigest(link.digest, link.output) };
 }
 
 function values(key: string, { digest, output, input, selector }: KeyLink): [string, string, number, number, string] {
@@ -180,6 +189,5 @@ function storedResult({ result, created_at }: ResultRow): StoredResult {
 }
 
 function linkRow({ source, target, digest, output, input, selector }: Row): LinkRow {
-  const link = { input, output, digest: digest as KeyDigest, selector: selector as Selector | "" };
-  return { from: source, to: target, link };
+  return { from: source, to: target, link: { input, output, digest, selector } };
 }

@@ -46,7 +46,7 @@ cacheResultStoreContract("table", () => {
   return Promise.resolve({ store, make, lose, [Symbol.asyncDispose]: () => Promise.resolve() });
 });
 
-test("a build is remembered by the next process", async () => {
+test("another process finds the results of a build", async () => {
   await using dir = await temporaryDirectory();
   const path = join(dir.path, "state.db");
   const log = new ToyLog();
@@ -60,7 +60,7 @@ test("a build is remembered by the next process", async () => {
   }
 });
 
-test("a result that is gone is dropped when it is met, and another one of the same key serves", async () => {
+test("a missing result is removed when a search finds it, and another result of its key is used", async () => {
   using state = openState(":memory:");
   const log = new ToyLog();
   const texts = new Texts();
@@ -77,7 +77,7 @@ test("a result that is gone is dropped when it is met, and another one of the sa
   assert.equal(await solve(), "run 3");
 });
 
-test("pruning forgets what is gone and the links that lead nowhere, and no more", async () => {
+test("pruning removes exactly the missing results and the links that lead to none", async () => {
   using state = openState(":memory:");
   const log = new ToyLog();
   const texts = new Texts();
@@ -98,7 +98,7 @@ test("pruning forgets what is gone and the links that lead nowhere, and no more"
   assert.deepEqual(new SqliteKeyStore(state).walk(), []);
 });
 
-test("links that lead to no result are pruned however deep", () => {
+test("links that lead to no result are pruned at any depth", () => {
   using state = openState(":memory:");
   const keys = new SqliteKeyStore(state);
   const link = { input: 0, output: 0, digest: digestOf("op"), selector: "" } as const;
@@ -112,7 +112,7 @@ test("links that lead to no result are pruned however deep", () => {
   assert.deepEqual(keys.walk().sort(), ["a", "x"]);
 });
 
-test("a result that cannot be kept leaves its key as a stepping stone", async () => {
+test("the key of a result that cannot be stored still links its inputs to its dependents", async () => {
   using state = openState(":memory:");
   const log = new ToyLog();
   const texts = new Texts();
@@ -125,7 +125,7 @@ test("a result that cannot be kept leaves its key as a stepping stone", async ()
   assert.deepEqual(log.take(), []);
 });
 
-test("two processes that save the same keys at once agree on them", async () => {
+test("two processes that save the same keys at the same time write the same ids", async () => {
   await using dir = await temporaryDirectory();
   const path = join(dir.path, "state.db");
   openState(path).close();

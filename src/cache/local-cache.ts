@@ -3,10 +3,15 @@ import type { Database } from "../state/index.ts";
 import { SqliteKeyStore } from "./key-store.ts";
 import { type ResultTable, TableResultStore } from "./result-store.ts";
 
-/** The name the embedded cache goes by in events and traces. */
+/** The id of the embedded cache in events and traces. */
 export const LOCAL_CACHE = "local";
 
-/** The embedded cache: keys in the database, results wherever `results` has them. */
+/**
+ * Returns the embedded cache for a solver: its keys are in the database, its results in the table `results`.
+ *
+ * @example
+ * const solver = new Solver({ cache: localCache(database, results) });
+ */
 export function localCache<R>(
   state: Database,
   results: ResultTable<R>,
@@ -16,8 +21,8 @@ export function localCache<R>(
 }
 
 /**
- * Forgets the results that are gone, then the links that lead to none. To be run after records were pruned: results that
- * are gone are otherwise forgotten one by one, when they are met.
+ * Removes the results that no longer exist in their table, then the links that lead to no result. Returns how many of each were
+ * removed. Call it after records were pruned; otherwise a missing result is removed when a search finds it.
  */
 export function pruneCache<R>(state: Database, results: ResultTable<R>): { results: number; links: number } {
   const keys = new SqliteKeyStore(state);

@@ -40,7 +40,7 @@ test("a changed input: the record of the same op, and which input differs", asyn
   assert.deepEqual(there, [recordDigest(digestOf("old"), -1), recordDigest(digestOf("stage old"), 0)].sort());
 });
 
-test("a changed op: what ran on the same inputs before", async () => {
+test("a changed op: the record of the op that ran on the same inputs", async () => {
   const { keys, trace } = await lastTrace(copy("same", "before"), copy("same", "after"));
   const [near, ...rest] = nearestRecords(keys, trace);
   assert.deepEqual(rest, []);
@@ -52,12 +52,12 @@ test("a changed op: what ran on the same inputs before", async () => {
   );
 });
 
-test("nothing comes near: nothing is told", async () => {
+test("no similar record: the result is empty", async () => {
   const { keys, trace } = await lastTrace(copy("first"));
   assert.deepEqual(nearestRecords(keys, trace), []);
 });
 
-test("of many, the nearest and newest first, and no more than asked for", async () => {
+test("the most similar and newest records come first, up to the limit", async () => {
   const { keys, trace } = await lastTrace(...Array.from({ length: 8 }, (_, i) => copy(`t${i}`)));
   const near = nearestRecords(keys, trace, 3);
   assert.equal(near.length, 3);

@@ -28,7 +28,7 @@ function chain(...names: readonly string[]): CacheKey[] {
   return keys;
 }
 
-test("what is saved by the digests of records is found by ops", async () => {
+test("keys saved by record digests are found by ops", async () => {
   using state = openState(":memory:");
   const cache = localCache(state, table, new RecordKeyStore(state));
   const keys = chain("base", "middle", "top");
@@ -41,7 +41,7 @@ test("what is saved by the digests of records is found by ops", async () => {
   assert.deepEqual(log.take(), []);
 });
 
-test("what ops have saved is found by records, and nothing is added to it", async () => {
+test("keys saved by ops are found by record digests, and nothing is added", async () => {
   using state = openState(":memory:");
   const log = new ToyLog();
   const middle = toy(log, { name: "middle", inputs: [toy(log, { name: "base" })] });
@@ -59,7 +59,7 @@ test("what ops have saved is found by records, and nothing is added to it", asyn
   assert.equal(before.flatMap((key) => store.outgoing(key)).length, 2);
 });
 
-test("two that save the same records make the same keys", async () => {
+test("two writers of the same records make the same keys", async () => {
   const ids = async (): Promise<string[]> => {
     using state = openState(":memory:");
     const cache = localCache(state, table, new RecordKeyStore(state));

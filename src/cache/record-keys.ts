@@ -2,22 +2,22 @@ import { type KeyChange, type KeyLink, RECORD_OUTPUT, recordDigest } from "../so
 import { SqliteKeyStore } from "./key-store.ts";
 
 /**
- * The key store for whoever knows the digests of records and not those of ops, as cache documents have them: a link of the
- * output `RECORD_OUTPUT` is found whatever op it was saved for. The links of a key are read once; what another process adds
- * afterwards may be missed, which costs a second key for the same record, never a wrong one.
+ * The same key store for callers that know the digests of records but not of ops, such as importers of cache documents. A link
+ * with the output `RECORD_OUTPUT` matches the links of any op that has this record. The links of a key are read once. Links that
+ * another process adds later may be missed; that causes a second key for the same record, but never a wrong one.
  */
 export class RecordKeyStore extends SqliteKeyStore {
-  /** Keys by the link that leads to them, by the key it comes from. */
+  /** Target keys by `linkName`, by source key. */
   readonly #targets = new Map<string, Map<string, Set<string>>>();
 
   override links(key: string, link: KeyLink): string[] {
     if (link.output !== RECORD_OUTPUT) return super.links(key, link);
-    return [...(this.#of(key).get(nameOf(link)) ?? [])];
+    return [...(this.#of(key).get(linkName(link)) ?? [])];
   }
 
   override hasLink(from: string, link: KeyLink, to: string): boolean {
     if (link.output !== RECORD_OUTPUT) return super.hasLink(from, link, to);
-    return this.#of(from).get(nameOf(link))?.has(to) === true;
+    return this.#of(from).get(linkName(link))?.has(to) === true;
   }
 
   override write(changes: readonly KeyChange[]): void {
@@ -39,10 +39,10 @@ export class RecordKeyStore extends SqliteKeyStore {
 }
 
 function add(targets: Map<string, Set<string>>, link: KeyLink, to: string): void {
-  const name = nameOf(link);
+  const name = linkName(link);
   targets.set(name, (targets.get(name) ?? new Set()).add(to));
 }
 
-function nameOf({ input, digest, output, selector }: KeyLink): string {
+function linkName({ input, digest, output, selector }: KeyLink): string {
   return `${input} ${selector} ${recordDigest(digest, output)}`;
 }

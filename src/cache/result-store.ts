@@ -1,15 +1,15 @@
 import { VarveError } from "../core/index.ts";
 import type { CacheResultStore, StoredResult } from "../solver/index.ts";
 
-/** Where results live: something that gives each a name that outlasts the process, and the result back for the name. */
+/** Where results are kept: it gives each result an id that outlives the process, and returns the result for an id. */
 export interface ResultTable<R> {
-  /** Undefined if what the name stood for is gone. */
+  /** Returns a result, or undefined if it no longer exists. */
   get(id: string): R | undefined;
-  /** Undefined if this result has no name that lasts. */
+  /** Returns the id of a result, or undefined if the result has none that outlives the process. */
   id(result: R): string | undefined;
 }
 
-/** Remembers results by their names in a table, and only there: a result whose entry is gone does not exist. */
+/** A cache result store that stores only ids: a result exists as long as its table has it. */
 export class TableResultStore<R> implements CacheResultStore<R> {
   readonly #table: ResultTable<R>;
 
@@ -24,7 +24,7 @@ export class TableResultStore<R> implements CacheResultStore<R> {
 
   load({ id }: StoredResult): R {
     const result = this.#table.get(id);
-    if (result === undefined) throw new VarveError("not-found", `Cannot load cached result ${id}: it is gone`);
+    if (result === undefined) throw new VarveError("not-found", `Cannot load cached result ${id}: it no longer exists`);
     return result;
   }
 

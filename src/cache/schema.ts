@@ -1,9 +1,9 @@
 import type { Tables } from "../state/index.ts";
 
 /**
- * Cache keys. A key is a text: the record digest of a root, or a name of its own. It has no row: it exists while a result
- * hangs on it or a link leads to or from it. `created_at` is in milliseconds since 1970, with a fraction where an imported
- * cache gives one; `selector` is empty for none.
+ * The tables of cache keys. A key is a string: the record digest of a root key, or an id made from links. A key has no row of
+ * its own; it exists as long as it has a result or a link. `created_at` is in milliseconds since 1970, with a fraction if an
+ * imported cache has one. `selector` is empty for none.
  */
 export const cacheTables: Tables = {
   name: "cache",

@@ -1,5 +1,5 @@
 import { type Digest, digestOf } from "../../core/index.ts";
-import type { KeyDigest, Selector } from "./key-digest.ts";
+import type { KeyDigest, Selector, SessionDigest } from "./key-digest.ts";
 
 /** The output number of a content key. */
 export const CONTENT_OUTPUT = -1;
@@ -10,16 +10,17 @@ export const CONTENT_OUTPUT = -1;
  */
 export const RECORD_OUTPUT = -2;
 
-const RANDOM = "random:";
-
 /**
  * Returns the digest that identifies a record of an op's output in caches: `sha256("<op digest>@<output>")`, with the output
  * as decimal ASCII, as in BuildKit. A `random:` digest is not hashed, so that it stays recognisable as a session key.
  */
-export function recordDigest(digest: KeyDigest, output: number): string {
+export function recordDigest(digest: KeyDigest, output: number): KeyDigest {
   if (output === RECORD_OUTPUT) return digest;
-  if (digest.startsWith(RANDOM)) return `${digest}@${output}`;
-  return digestOf(`${digest}@${output}`);
+  return isSessionDigest(digest) ? `${digest}@${output}` : digestOf(`${digest}@${output}`);
+}
+
+function isSessionDigest(digest: KeyDigest): digest is SessionDigest {
+  return digest.startsWith("random:");
 }
 
 /** One of the keys that identify an input of an op. */
@@ -71,7 +72,7 @@ export class CacheKey {
 
   /** True for a session key, which is never stored; see `KeyDigest`. */
   get isSession(): boolean {
-    return this.digest.startsWith(RANDOM);
+    return isSessionDigest(this.digest);
   }
 
   /** The alternatives of each input. */
