@@ -1,7 +1,7 @@
 import { type StoreOptions, defaultRoot } from "../engine/index.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { VarveError, errnoOf } from "../core/index.ts";
+import { VarveError, errnoOf, parseJson } from "../core/index.ts";
 import type { CommandContext } from "./command.ts";
 
 export interface Settings {
@@ -13,8 +13,9 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const path = context.configPath ?? join(context.store.root ?? defaultRoot(), "varve.json");
   const text = await read(path, context.configPath !== undefined);
   if (text === undefined) return { store: context.store };
+  const json = parseJson(text, `configuration ${path}`, { code: "invalid-argument" });
   const { parseRegistryConfig } = await import("../registry/index.ts");
-  return { store: { ...context.store, registry: { config: await parseRegistryConfig(parse(path, text)) } } };
+  return { store: { ...context.store, registry: { config: parseRegistryConfig(json.raw) } } };
 }
 
 async function read(path: string, required: boolean): Promise<string | undefined> {
@@ -25,13 +26,5 @@ async function read(path: string, required: boolean): Promise<string | undefined
     throw new VarveError("invalid-argument", `Cannot read configuration ${path}: ${errnoOf(error) ?? String(error)}`, {
       cause: error,
     });
-  }
-}
-
-function parse(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new VarveError("invalid-argument", `Cannot read configuration ${path}: it is not JSON`, { cause: error });
   }
 }

@@ -1,5 +1,5 @@
+import { VarveError, parseJson } from "../core/index.ts";
 import { randomBytes } from "node:crypto";
-import { VarveError } from "../core/index.ts";
 import type { Database } from "../state/index.ts";
 import { addEdge, removeEdgesFrom } from "./graph.ts";
 import type { Lease, LeaseOptions, LeasedKind } from "./types.ts";
@@ -84,8 +84,7 @@ class HeldLease implements Lease {
 
 /** The process that holds a lease, by the lease's labels. */
 export function holderOf({ labels }: { readonly labels: string }): string | undefined {
-  const holder = (JSON.parse(labels) as Readonly<Record<string, unknown>>)[HOLDER];
-  return typeof holder === "string" ? holder : undefined;
+  return parseJson(labels, "the labels of a lease").object()?.string(HOLDER);
 }
 
 /** `holder` names the process, by which others find out that it is gone. */

@@ -1,5 +1,6 @@
 export * from "./byte-order.ts";
 export * from "./descriptor.ts";
+export * from "./descriptor-json.ts";
 export * from "./digest.ts";
 export * from "./env.ts";
 export * from "./error.ts";
@@ -10,6 +11,8 @@ export * from "./go/duration.ts";
 export * from "./go/json.ts";
 export * from "./go/quote.ts";
 export * from "./go/time.ts";
+export * from "./json/read.ts";
+export type { JsonOptions } from "./json/source.ts";
 export * from "./limits.ts";
 export * from "./machine-errors.ts";
 export * from "./mediatype.ts";

@@ -1,6 +1,6 @@
+import { VarveError, parseJson } from "../core/index.ts";
 import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
-import { VarveError } from "../core/index.ts";
 import type { LaunchEnd } from "./launch.ts";
 
 /** Exit status, with the signal that a status above 128 stands for. */
@@ -28,10 +28,9 @@ export async function runtimeError(logFile: string): Promise<string | undefined>
 
 function errorLine(line: string): string[] {
   try {
-    const entry: unknown = JSON.parse(line);
-    if (typeof entry !== "object" || entry === null) return [];
-    const { level, msg } = entry as { level?: unknown; msg?: unknown };
-    return (level === "error" || level === "fatal") && typeof msg === "string" ? [msg] : [];
+    const entry = parseJson(line, "the runtime's log").requiredObject();
+    const [level, message] = [entry.string("level"), entry.string("msg")];
+    return (level === "error" || level === "fatal") && message !== undefined ? [message] : [];
   } catch {
     return [];
   }

@@ -1,9 +1,9 @@
+import { VarveError, parseJson } from "../core/index.ts";
 import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { VarveError } from "../core/index.ts";
 import { makeDirectories, tryLock } from "../linux/index.ts";
 import { removeAll } from "./cgroup/cgroup.ts";
 
@@ -100,8 +100,7 @@ const NOTHING: Disposable = { [Symbol.dispose]: () => undefined };
 
 async function cgroupsOf(path: string): Promise<string[]> {
   try {
-    const read: unknown = JSON.parse(await readFile(path, "utf8"));
-    return Array.isArray(read) ? read.filter((item): item is string => typeof item === "string") : [];
+    return parseJson(await readFile(path), path).strings() ?? [];
   } catch {
     // Not a step, or cut off before it had any.
     return [];

@@ -1,9 +1,15 @@
+import {
+  type Descriptor,
+  formatReference,
+  goJson,
+  parseJson,
+  parseReference,
+  readDescriptor,
+  withDefaultTag,
+} from "../core/index.ts";
 import { addEdge, contentTables, removeEdgesFrom } from "../content/index.ts";
-import { type Descriptor, formatReference, goJson, parseReference, withDefaultTag } from "../core/index.ts";
 import type { Database } from "../state/index.ts";
 import { descriptorJson } from "./encode.ts";
-import { JsonObject } from "./json-object.ts";
-import { readDescriptor } from "./read-manifest.ts";
 import { imageTables } from "./schema.ts";
 
 /** A name and what it stands for. */
@@ -31,7 +37,7 @@ export function normalizeImageName(name: string): string {
 
 function fromRow(row: ImageRow): NamedImage {
   const what = `the descriptor of image ${row.name}`;
-  const descriptor = readDescriptor(new JsonObject(JSON.parse(row.descriptor), what));
+  const descriptor = readDescriptor(parseJson(row.descriptor, what).requiredObject());
   return { name: row.name, descriptor, createdAt: row.created_at, updatedAt: row.updated_at };
 }
 

@@ -1,17 +1,11 @@
-import { type Platform, Limits, VarveError, platformFromJson } from "../core/index.ts";
-import { JsonObject, checkDigest } from "./json-object.ts";
+import { type JsonObject, Limits, type Platform, definedFields, parseJson, platformFromJson } from "../core/index.ts";
 import type { ContainerConfig, Healthcheck, HistoryEntry, ImageConfig } from "./types.ts";
 
 /** One entry for each instruction: many more than the layers, and still bounded. */
 const MAX_HISTORY = 10_000;
 
-/** An object without the fields whose value is undefined. */
-export function defined<T extends object>(fields: { readonly [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
-}
-
 function readHealthcheck(json: JsonObject): Healthcheck {
-  return defined<Healthcheck>({
+  return definedFields<Healthcheck>({
     Test: json.strings("Test"),
     Interval: json.integer("Interval"),
     Timeout: json.integer("Timeout"),
@@ -50,16 +44,16 @@ function readContainerConfig(json: JsonObject): ContainerConfig {
     MacAddress: json.string("MacAddress"),
     StopTimeout: json.integer("StopTimeout"),
   };
-  return defined<ContainerConfig>({ ...known, unknown: json.unknown() });
+  return definedFields<ContainerConfig>({ ...known, unknown: json.unknown() });
 }
 
 /** Reads what `encodeContainerConfig` wrote, or the `config` of an image config; throws as `readImageConfig`. */
 export function parseContainerConfig(text: string): ContainerConfig {
-  return readContainerConfig(JsonObject.parse(Buffer.from(text), Limits.config, "container config"));
+  return readContainerConfig(parseJson(text, "container config", { limit: Limits.config }).requiredObject());
 }
 
 function readHistoryEntry(json: JsonObject): HistoryEntry {
-  return defined<HistoryEntry>({
+  return definedFields<HistoryEntry>({
     created: json.time("created"),
     created_by: json.string("created_by"),
     author: json.string("author"),
@@ -68,14 +62,9 @@ function readHistoryEntry(json: JsonObject): HistoryEntry {
   });
 }
 
-function readRootfs(json: JsonObject | undefined, what: string): ImageConfig["rootfs"] {
-  const texts = json?.strings("diff_ids") ?? [];
-  if (texts.length > Limits.layers)
-    throw new VarveError("limit-exceeded", `Cannot read ${what}: it has more than ${Limits.layers} layers`);
-  return {
-    type: json?.string("type") ?? "layers",
-    diff_ids: texts.map((text) => checkDigest(text, `a diffID of ${what}`)),
-  };
+function readRootfs(json: JsonObject | undefined): ImageConfig["rootfs"] {
+  const diffIds = json?.field("diff_ids").list((item) => item.digest(), Limits.layers) ?? [];
+  return { type: json?.string("type") ?? "layers", diff_ids: diffIds };
 }
 
 /**
@@ -84,7 +73,7 @@ function readRootfs(json: JsonObject | undefined, what: string): ImageConfig["ro
  * layers; messages call it `what`.
  */
 export function readImageConfig(bytes: Uint8Array, what = "image config"): ImageConfig {
-  const json = JsonObject.parse(bytes, Limits.config, what);
+  const json = parseJson(bytes, what, { limit: Limits.config }).requiredObject();
   const config = json.object("config");
   const known = {
     created: json.isNull("created") ? null : json.time("created"),
@@ -95,11 +84,11 @@ export function readImageConfig(bytes: Uint8Array, what = "image config"): Image
     "os.version": json.string("os.version"),
     "os.features": json.strings("os.features"),
     config: config === undefined ? undefined : readContainerConfig(config),
-    rootfs: readRootfs(json.object("rootfs"), what),
+    rootfs: readRootfs(json.object("rootfs")),
     history: json.objects("history", MAX_HISTORY).map(readHistoryEntry),
   };
   json.has("created");
-  return defined<ImageConfig>({ ...known, unknown: json.unknown() });
+  return definedFields<ImageConfig>({ ...known, unknown: json.unknown() });
 }
 
 /** The platform a config names, normalised, or undefined if it names none. */

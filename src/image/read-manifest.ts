@@ -1,63 +1,33 @@
 import {
   type Descriptor,
+  type JsonObject,
   Limits,
   MediaType,
-  type PlatformJson,
   VarveError,
+  definedFields,
   isDockerType,
   isIndexType,
   isManifestType,
+  parseJson,
+  readAnnotations,
+  readDescriptor,
 } from "../core/index.ts";
-import { JsonObject } from "./json-object.ts";
-import { defined } from "./read-config.ts";
 import type { Index, Manifest } from "./types.ts";
 
 /** Bounded by the size of the document anyway. */
 const MAX_DESCRIPTORS = 65_536;
 
-function readPlatform(json: JsonObject): PlatformJson {
-  return defined<PlatformJson>({
-    architecture: json.string("architecture") ?? "",
-    os: json.string("os") ?? "",
-    "os.version": json.string("os.version"),
-    "os.features": json.strings("os.features"),
-    variant: json.string("variant"),
-  });
-}
-
-function annotations(json: JsonObject): Record<string, string> | undefined {
-  const map = json.stringMap("annotations");
-  // `fromEntries` defines own properties, whatever the keys are.
-  return map === undefined ? undefined : Object.fromEntries(map);
-}
-
-/** A descriptor from a document, of type `fallback` if it names none. `corrupt` if its digest or size is malformed. */
-export function readDescriptor(json: JsonObject, fallback = ""): Descriptor {
-  const platform = json.object("platform");
-  const mediaType = json.string("mediaType") ?? "";
-  return defined<Descriptor>({
-    mediaType: mediaType === "" ? fallback : mediaType,
-    digest: json.digest("digest"),
-    size: json.size("size"),
-    urls: json.strings("urls"),
-    annotations: annotations(json),
-    data: json.string("data"),
-    platform: platform === undefined ? undefined : readPlatform(platform),
-    artifactType: json.string("artifactType"),
-  });
-}
-
 /** Reads a descriptor from the JSON that `encodeDescriptor` wrote. */
 export function parseDescriptor(text: string): Descriptor {
-  return readDescriptor(JsonObject.parse(Buffer.from(text), Limits.manifest, "descriptor"));
+  return readDescriptor(parseJson(text, "descriptor", { limit: Limits.manifest }).requiredObject());
 }
 
 function common(json: JsonObject): Pick<Manifest, "artifactType" | "subject" | "annotations"> {
   const subject = json.object("subject");
-  return defined<Pick<Manifest, "artifactType" | "subject" | "annotations">>({
+  return definedFields<Pick<Manifest, "artifactType" | "subject" | "annotations">>({
     artifactType: json.string("artifactType"),
     subject: subject === undefined ? undefined : readDescriptor(subject),
-    annotations: annotations(json),
+    annotations: readAnnotations(json),
   });
 }
 
@@ -66,7 +36,7 @@ function corrupt(state: string): VarveError {
 }
 
 function parse(bytes: Uint8Array): JsonObject {
-  const json = JsonObject.parse(bytes, Limits.manifest, "manifest");
+  const json = parseJson(bytes, "manifest", { limit: Limits.manifest }).requiredObject();
   const version = json.integer("schemaVersion");
   if (version === 1) throw new VarveError("unsupported", "Cannot read manifest: its schema version 1 is obsolete");
   if (version !== undefined && version !== 2) throw corrupt(`its schema version is ${version}`);

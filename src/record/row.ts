@@ -1,5 +1,5 @@
-import type { Digest } from "../core/index.ts";
-import { type BlobForm, RECORD_TYPES, type RecordId, type RecordRow, SCRATCH } from "./types.ts";
+import { type Digest, parseJson } from "../core/index.ts";
+import { type BlobForm, RECORD_TYPES, type RecordRow, SCRATCH } from "./types.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -11,6 +11,14 @@ function numberOf(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
+function stringsOf(value: unknown): readonly string[] {
+  return parseJson(textOf(value) ?? "[]", "a row of records").strings() ?? [];
+}
+
+function stringMapOf(value: unknown): ReadonlyMap<string, string> {
+  return parseJson(textOf(value) ?? "{}", "a row of records").stringMap() ?? new Map();
+}
+
 /** The blob face that columns of a record, or of one of its variants, hold. */
 export function blobOf(row: Row): BlobForm | undefined {
   const [digest, diffId, mediaType] = [textOf(row["blob"]), textOf(row["diff_id"]), textOf(row["media_type"])];
@@ -20,8 +28,8 @@ export function blobOf(row: Row): BlobForm | undefined {
     diffId: diffId as Digest,
     mediaType,
     size: numberOf(row["blob_size"]) ?? 0,
-    sources: JSON.parse(textOf(row["sources"]) ?? "[]") as string[],
-    annotations: JSON.parse(textOf(row["annotations"]) ?? "{}") as Record<string, string>,
+    sources: stringsOf(row["sources"]),
+    annotations: Object.fromEntries(stringMapOf(row["annotations"])),
   };
 }
 
@@ -33,7 +41,7 @@ export function fromRow(row: Row | undefined): RecordRow | undefined {
   return {
     id: textOf(row["id"]) ?? SCRATCH,
     kind: kind === "merge" || kind === "mutable" ? kind : "layer",
-    parents: JSON.parse(textOf(row["parents"]) ?? "[]") as RecordId[],
+    parents: stringsOf(row["parents"]),
     type: type ?? "regular",
     description: textOf(row["description"]) ?? "",
     createdAt: numberOf(row["created_at"]) ?? 0,

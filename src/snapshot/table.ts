@@ -1,4 +1,4 @@
-import { VarveError } from "../core/index.ts";
+import { VarveError, parseJson } from "../core/index.ts";
 import { addEdge, contentTables, edgesTo, removeEdgesFrom, removeEdgesTo, renameHolder } from "../content/index.ts";
 import type { Database, Row } from "../state/index.ts";
 import { snapshotTables } from "./schema.ts";
@@ -156,7 +156,7 @@ function fromRow(row: Row): SnapshotRow {
     id: Number(row["id"]),
     name: String(row["name"]),
     kind: row["kind"] as SnapshotKind,
-    parents: JSON.parse(String(row["parents"])) as string[],
+    parents: parseJson(String(row["parents"]), "the parents of a snapshot").strings() ?? [],
     volatile: row["volatile"] === 1,
     merged: row["merged"] === 1,
     createdAt: Number(row["created_at"]),

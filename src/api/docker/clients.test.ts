@@ -152,7 +152,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
       [
         "numbers for Env",
         (id) => ({ config: { Env: [1] }, ...rootfs(id) }),
-        /, field "Env": it is not a list of texts$/,
+        /: its field config\.Env\.0 is not a string$/,
       ],
       ["more diffIDs", (id) => rootfs(id, id), /: it has 1 layers, and its config sha256:[0-9a-f]{64} 2 diffIDs$/],
       ["no diffIDs", () => ({}), /: it has 1 layers, and its config sha256:[0-9a-f]{64} 0 diffIDs$/],

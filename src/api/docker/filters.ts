@@ -1,5 +1,5 @@
+import { type JsonNode, parseJson } from "../../core/index.ts";
 import { refusal } from "./errors.ts";
-import { isRecord } from "./query.ts";
 
 /** What `filters` of a query asks for: values by key. */
 export type Filters = ReadonlyMap<string, ReadonlySet<string>>;
@@ -12,28 +12,24 @@ const MAX_VALUES = 1000;
  */
 export function parseFilters(query: URLSearchParams, known?: readonly string[]): Filters {
   const text = query.get("filters") ?? "";
-  const filters = text === "" ? new Map<string, ReadonlySet<string>>() : read(text);
+  const filters = text === "" ? new Map() : read(text);
   for (const key of filters.keys()) if (known?.includes(key) === false) throw refusal(400, `invalid filter '${key}'`);
   return filters;
 }
 
-function read(text: string): Map<string, ReadonlySet<string>> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw refusal(400, "invalid filter", error);
-  }
-  if (parsed === null) return new Map();
-  if (!isRecord(parsed)) throw refusal(400, "invalid filter");
-  return new Map(Object.entries(parsed).map(([key, values]) => [key, new Set(valuesOf(values))] as const));
+function read(text: string): ReadonlyMap<string, ReadonlySet<string>> {
+  const error = (_state: string, cause?: unknown): Error => refusal(400, "invalid filter", cause);
+  return parseJson(text, "filters", { error }).map(valuesOf) ?? new Map();
 }
 
-function valuesOf(values: unknown): string[] {
-  const list = isRecord(values) ? Object.keys(values) : values;
-  if (!Array.isArray(list) || list.length > MAX_VALUES || list.some((value) => typeof value !== "string"))
-    throw refusal(400, "invalid filter");
-  return list as string[];
+function valuesOf(item: JsonNode): ReadonlySet<string> {
+  const values = Array.isArray(item.raw) ? item.list(stringOf, MAX_VALUES) : item.map(() => true)?.keys();
+  const set = new Set(values ?? item.fail("a list of strings"));
+  return set.size > MAX_VALUES ? item.fail("short enough") : set;
+}
+
+function stringOf(item: JsonNode): string {
+  return item.string() ?? item.fail("a string");
 }
 
 /** A filter with one boolean value; undefined if it is not there. Throws 400 for several, or another value. */

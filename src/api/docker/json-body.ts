@@ -1,4 +1,4 @@
-import { messageOf } from "../../core/index.ts";
+import { type JsonNode, messageOf, parseJson } from "../../core/index.ts";
 import type { HttpRequest } from "../http/index.ts";
 import { collect } from "../../io/index.ts";
 import { refusal } from "./errors.ts";
@@ -12,7 +12,7 @@ const MAX_BODY = 4_194_304;
 export async function readJson(
   request: HttpRequest,
   { malformed = 400 }: { readonly malformed?: 400 | 500 } = {},
-): Promise<unknown> {
+): Promise<JsonNode | undefined> {
   if (request.contentLength === 0 || (request.contentLength === undefined && !isChunked(request))) return undefined;
   const type = request.headers.get("content-type") ?? "";
   if ((type.split(";", 1)[0] ?? "").trim().toLowerCase() !== "application/json")
@@ -20,11 +20,9 @@ export async function readJson(
   const bytes = await collect(request.body, MAX_BODY, { what: "the request" });
   const text = bytes.toString("utf8");
   if (text.trim() === "") throw refusal(malformed, "invalid JSON: got EOF while reading request body");
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw refusal(malformed, `invalid JSON: ${messageOf(error)}`, error);
-  }
+  const error = (state: string, cause?: unknown): Error =>
+    refusal(malformed, `invalid JSON: ${cause === undefined ? state : messageOf(cause)}`, cause);
+  return parseJson(bytes, "the request", { error });
 }
 
 function isChunked({ headers }: HttpRequest): boolean {

@@ -1,15 +1,17 @@
 import {
   type Platform,
   type VarveError,
+  definedFields,
   messageOf,
   normalizePlatform,
+  parseJson,
   parsePlatform,
   platformFault,
   readPlatformSpecifier,
 } from "../../core/index.ts";
 import type { Call } from "./api.ts";
 import { refusal } from "./errors.ts";
-import { isRecord, isStrings, text } from "./query.ts";
+import { text } from "./query.ts";
 import { isAtLeast } from "./version.ts";
 
 type Asked = Pick<Call, "query" | "version">;
@@ -38,7 +40,7 @@ export function jsonPlatform({ query, version }: Asked, name: string, since: str
 }
 
 function decodePlatform(json: string): Platform {
-  const read = readJson(json);
+  const read = readFields(json);
   const { os, architecture } = read;
   if (os !== undefined && architecture !== undefined) return normalizePlatform({ ...read, os, architecture });
   if (os === undefined && architecture === undefined && Object.keys(read).length > 0)
@@ -47,32 +49,17 @@ function decodePlatform(json: string): Platform {
 }
 
 /** The fields that are given and not empty. */
-function readJson(json: string): Partial<Platform> {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    throw malformed(messageOf(error), error);
-  }
-  if (!isRecord(value)) throw malformed("it is no object");
-  const field = (name: string): string | undefined => {
-    const found = Object.hasOwn(value, name) ? value[name] : undefined;
-    if (found !== undefined && found !== null && typeof found !== "string") throw malformed(`${name} is no string`);
-    return found === null || found === "" ? undefined : found;
-  };
-  const [os, architecture] = [field("os"), field("architecture")];
-  const [variant, osVersion] = [field("variant"), field("os.version")];
-  const osFeatures = value["os.features"] ?? [];
-  if (!isStrings(osFeatures)) throw malformed("os.features is no list of strings");
-  return {
-    ...(os !== undefined && { os }),
-    ...(architecture !== undefined && { architecture }),
-    ...(variant !== undefined && { variant }),
-    ...(osVersion !== undefined && { osVersion }),
-    ...(osFeatures.length > 0 && { osFeatures }),
-  };
-}
-
-function malformed(why: string, cause?: unknown): VarveError {
-  return refusal(400, `failed to parse platform: ${why}`, cause);
+function readFields(text: string): Partial<Platform> {
+  const error = (state: string, cause?: unknown): VarveError =>
+    refusal(400, `failed to parse platform: ${cause === undefined ? state : messageOf(cause)}`, cause);
+  const json = parseJson(text, "platform", { error }).requiredObject();
+  const field = (name: string): string | undefined => json.string(name) || undefined;
+  const osFeatures = json.strings("os.features") ?? [];
+  return definedFields<Partial<Platform>>({
+    os: field("os"),
+    architecture: field("architecture"),
+    variant: field("variant"),
+    osVersion: field("os.version"),
+    osFeatures: osFeatures.length === 0 ? undefined : osFeatures,
+  });
 }

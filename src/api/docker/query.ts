@@ -1,4 +1,4 @@
-import { messageOf } from "../../core/index.ts";
+import { type JsonNode, messageOf, parseJson } from "../../core/index.ts";
 import { refusal } from "./errors.ts";
 
 const FALSE = new Set(["", "0", "no", "false", "none"]);
@@ -21,28 +21,9 @@ export function lenientInteger(query: URLSearchParams, name: string): number {
   return Number.isSafeInteger(value) ? value : 0;
 }
 
-/** A JSON value of a query; undefined if it is absent or empty. Throws 400 for what is no JSON, or not of the shape. */
-export function jsonValue<T>(
-  query: URLSearchParams,
-  name: string,
-  shape: (value: unknown) => value is T,
-): T | undefined {
-  const value = text(query, name);
-  if (value === undefined) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value);
-  } catch (error) {
-    throw refusal(400, `error reading ${name}: ${messageOf(error)}`, error);
-  }
-  if (!shape(parsed)) throw refusal(400, `error reading ${name}: it has another shape`);
-  return parsed;
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-export function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === "string");
+/** A JSON value of a query; an absent one if the parameter is absent or empty. Throws 400 for anything but JSON, and as it is read. */
+export function jsonValue(query: URLSearchParams, name: string): JsonNode {
+  const error = (state: string, cause?: unknown): Error =>
+    refusal(400, `error reading ${name}: ${cause === undefined ? state : messageOf(cause)}`, cause);
+  return parseJson(text(query, name) ?? "null", name, { error });
 }

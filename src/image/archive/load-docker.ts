@@ -1,8 +1,16 @@
 import type { ContentStore } from "../../content/index.ts";
-import { type Descriptor, type Digest, Limits, MediaType, VarveError, platformToJson } from "../../core/index.ts";
+import {
+  type Descriptor,
+  type Digest,
+  type JsonNode,
+  Limits,
+  MediaType,
+  VarveError,
+  parseJson,
+  platformToJson,
+} from "../../core/index.ts";
 import { readSmallBlob } from "../documents.ts";
 import { encodeManifest } from "../encode.ts";
-import { JsonObject } from "../json-object.ts";
 import { configPlatform, readImageConfig } from "../read-config.ts";
 import type { Manifest } from "../types.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
@@ -23,10 +31,12 @@ interface DockerImage {
 }
 
 function readDockerManifest(bytes: Uint8Array): DockerImage[] {
-  return JsonObject.parseList(bytes, Limits.manifest, "manifest.json", MAX_IMAGES).map((image) => {
+  const readImage = (item: JsonNode): DockerImage => {
+    const image = item.objectOrEmpty();
     const names = (image.strings("RepoTags") ?? []).map(archiveName).filter((name) => name !== undefined);
     return { config: image.string("Config") ?? "", names, layers: image.strings("Layers") ?? [] };
-  });
+  };
+  return parseJson(bytes, "manifest.json", { limit: Limits.manifest }).list(readImage, MAX_IMAGES) ?? [];
 }
 
 /** For archives that are an OCI layout as well. */

@@ -1,6 +1,13 @@
 import type { ContentStore } from "../../content/index.ts";
-import { type Descriptor, type Digest, Limits, MediaType, VarveError, throwIfAborted } from "../../core/index.ts";
-import { JsonObject } from "../json-object.ts";
+import {
+  type Descriptor,
+  type Digest,
+  Limits,
+  MediaType,
+  VarveError,
+  parseJson,
+  throwIfAborted,
+} from "../../core/index.ts";
 import { MAX_INDEX_DEPTH, children } from "../documents.ts";
 import { readIndex } from "../read-manifest.ts";
 import { blobPath } from "./contents.ts";
@@ -10,7 +17,9 @@ import type { LoadOptions, LoadedImage } from "./types.ts";
 
 /** Throws `unsupported` for an `oci-layout` of another version. */
 export function checkLayoutVersion(bytes: Uint8Array): void {
-  const version = JsonObject.parse(bytes, Limits.manifest, "oci-layout").string("imageLayoutVersion");
+  const version = parseJson(bytes, "oci-layout", { limit: Limits.manifest })
+    .requiredObject()
+    .string("imageLayoutVersion");
   if (version !== "1.0.0")
     throw new VarveError(
       "unsupported",

@@ -94,7 +94,8 @@ async function* part(raw: TarSource, size: number): AsyncGenerator<Uint8Array> {
 
 async function* offsetsOf(claims: AsyncIterable<TocClaim>): AsyncGenerator<number> {
   for await (const claim of claims) {
-    const isData = claim["type"] === "reg" || claim["type"] === "chunk";
+    const type = claim.string("type");
+    const isData = type === "reg" || type === "chunk";
     const offset = isData ? naturalOf(claim, "offset") : 0;
     if (offset !== 0) yield offset;
   }

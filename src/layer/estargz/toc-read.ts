@@ -1,4 +1,4 @@
-import { Limits } from "../../core/index.ts";
+import { type JsonObject, Limits, parseJson } from "../../core/index.ts";
 import { type Bytes, decompress } from "../../io/index.ts";
 import { corruptArchive } from "../tar/format.ts";
 import { readTar } from "../tar/read.ts";
@@ -13,8 +13,8 @@ export interface BlobReader {
   open(offset: number, length: number): Bytes;
 }
 
-/** What a table says of an entry; nothing about it is believed. */
-export type TocClaim = Readonly<Record<string, unknown>>;
+/** What a table says of an entry, not checked against the archive yet. */
+export type TocClaim = JsonObject;
 
 /** Where a blob's table of contents begins, by its footer; undefined if it has none and so is no eStargz blob. */
 export async function tocOffsetOf(blob: BlobReader): Promise<number | undefined> {
@@ -32,31 +32,18 @@ export async function tocOffsetOf(blob: BlobReader): Promise<number | undefined>
 export async function* readToc(blob: BlobReader, offset: number, what: string): AsyncGenerator<TocClaim> {
   const member = blob.open(offset, blob.size - FOOTER_SIZE - offset);
   const tar = decompress(member, { format: "gzip", what, limit: Limits.layerUnpacked });
+  const options = { error: (state: string) => corruptArchive(what, `its table of contents is malformed: ${state}`) };
   let found = false;
   for await (const { rawPath, type, body } of readTar(tar, { what })) {
     if (found || rawPath !== TOC_NAME || type !== "file")
       throw corruptArchive(what, "it does not end with its table of contents");
     found = true;
-    for await (const text of splitToc(body, what)) yield parsed(text, what);
+    for await (const text of splitToc(body, what)) yield parseJson(text, what, options).requiredObject();
   }
   if (!found) throw corruptArchive(what, "it has no table of contents");
 }
 
-function parsed(text: string, what: string): TocClaim {
-  try {
-    // The text is that of an object: it begins with "{".
-    return JSON.parse(text) as TocClaim;
-  } catch (error) {
-    throw corruptArchive(what, "its table of contents is not JSON", { error: String(error) });
-  }
-}
-
-/** A field of a claim that should be a number. Absent is 0; anything but a natural number is -1, which nothing is. */
+/** A field that holds a natural number; 0 if it is absent. Throws `corrupt`. */
 export function naturalOf(claim: TocClaim, key: string): number {
-  const value = Object.hasOwn(claim, key) ? claim[key] : 0;
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : -1;
-}
-
-export function fieldOf(claim: TocClaim, key: string): unknown {
-  return Object.hasOwn(claim, key) ? claim[key] : undefined;
+  return claim.has(key) ? claim.size(key) : 0;
 }

@@ -6,7 +6,7 @@ import { TarSource } from "../tar/source.ts";
 import type { TarHeader } from "../types.ts";
 import { Segments } from "./segments.ts";
 import { TOC_NAME, textOf, tocEntryOf } from "./toc.ts";
-import { type BlobReader, type TocClaim, fieldOf, naturalOf, readToc, tocOffsetOf } from "./toc-read.ts";
+import { type BlobReader, type TocClaim, naturalOf, readToc, tocOffsetOf } from "./toc-read.ts";
 
 /** Maximum total length of the names that are kept in memory to find duplicates. Characters. */
 const MAX_NAMES = 67_108_864;
@@ -98,7 +98,7 @@ class Verifier {
     for (let at = 0; at < size;) {
       const claim = at === 0 ? first : await this.#next();
       const length = naturalOf(claim, "chunkSize") || size - at;
-      const isNext = at === 0 || (fieldOf(claim, "type") === "chunk" && fieldOf(claim, "name") === textOf(rawPath));
+      const isNext = at === 0 || (claim.string("type") === "chunk" && claim.string("name") === textOf(rawPath));
       if (!isNext || !hasKnownKeys(claim) || naturalOf(claim, "chunkOffset") !== at || length < 1 || length > size - at)
         throw wrong("its table of contents divides a file into wrong chunks");
       await this.#checkChunk(claim, length, whole);
@@ -134,7 +134,7 @@ function wrong(state: string): Error {
 }
 
 function isDigest(claim: TocClaim, key: string, expected: string, required: boolean): boolean {
-  const value = fieldOf(claim, key);
+  const value = claim.string(key);
   return value === expected || (!required && value === undefined);
 }
 
@@ -145,29 +145,25 @@ const CHUNK_KEYS = ["offset", "innerOffset", "digest", "chunkOffset", "chunkSize
 const KEYS: ReadonlySet<string> = new Set([...NUMBERS, ...FACTS, ...CHUNK_KEYS]);
 
 function hasKnownKeys(claim: TocClaim): boolean {
-  return Object.keys(claim).every((key) => KEYS.has(key));
+  return [...claim.fieldNames()].every((key) => KEYS.has(key));
 }
 
 /** Returns whether an entry of the table matches a header of the archive. Only the permission bits of the mode count. */
 function sameHeader(header: TarHeader, claim: TocClaim): boolean {
   const expected = tocEntryOf(header);
-  const link = fieldOf(claim, "linkName") ?? "";
+  const link = claim.string("linkName") ?? "";
   return (
     hasKnownKeys(claim) &&
-    fieldOf(claim, "name") === expected.name &&
-    fieldOf(claim, "type") === expected.type &&
+    claim.string("name") === expected.name &&
+    claim.string("type") === expected.type &&
     NUMBERS.every((key) => naturalOf(claim, key) === (expected[key] ?? 0)) &&
-    naturalOf(claim, "mode") >= 0 &&
     (naturalOf(claim, "mode") & 0o7777) === header.mode &&
-    (fieldOf(claim, "modtime") ?? "") === (expected.modtime ?? "") &&
-    typeof link === "string" &&
+    (claim.string("modtime") ?? "") === (expected.modtime ?? "") &&
     (header.type === "hardlink" ? cleanPath(link) : link) === (expected.linkName ?? "") &&
-    sameXattrs(expected.xattrs ?? new Map(), fieldOf(claim, "xattrs") ?? {})
+    sameXattrs(expected.xattrs ?? new Map(), claim.stringMap("xattrs") ?? new Map())
   );
 }
 
-function sameXattrs(expected: ReadonlyMap<string, string>, claim: unknown): boolean {
-  if (typeof claim !== "object" || claim === null) return false;
-  const entries = Object.entries(claim);
-  return entries.length === expected.size && entries.every(([name, value]) => expected.get(name) === value);
+function sameXattrs(expected: ReadonlyMap<string, string>, claimed: ReadonlyMap<string, string>): boolean {
+  return claimed.size === expected.size && [...claimed].every(([name, value]) => expected.get(name) === value);
 }

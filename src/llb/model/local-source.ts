@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, parseJson } from "../../core/index.ts";
 import type { Op } from "./op.ts";
 
 /** A `local://` source: a directory of the client, and which of its files are needed. */
@@ -33,15 +33,7 @@ export function localSourceOf(op: Op): LocalSource | undefined {
 function patterns(attrs: ReadonlyMap<string, string>, key: string): readonly string[] | undefined {
   const text = attrs.get(key);
   if (text === undefined) return undefined;
-  const value = parseJson(text);
-  if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
-  throw new VarveError("invalid-build", `Cannot use a local source: ${key} is not a JSON array of strings`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const error = (): VarveError =>
+    new VarveError("invalid-build", `Cannot use a local source: ${key} is not a JSON array of strings`);
+  return parseJson(text, key, { error }).list((item) => item.string() ?? item.fail("a string")) ?? [];
 }

@@ -1,4 +1,4 @@
-import { VarveError, errnoOf, throwIfAborted } from "../../core/index.ts";
+import { VarveError, errnoOf, parseJson, throwIfAborted } from "../../core/index.ts";
 import { ANONYMOUS, type Credential } from "./credentials.ts";
 
 interface Outcome {
@@ -18,10 +18,9 @@ const MAX_OUTPUT = 1_048_576;
 /** What helpers print when they know no credential for the host. */
 const NOT_FOUND = /credentials not found in native keychain|no credentials server URL|no credentials username/i;
 
-function refuse(helper: string, host: string, why: string, cause?: unknown): never {
-  throw new VarveError("unauthorized", `Cannot get credentials of registry ${host} from ${helper}: ${why}`, {
+function helperError(helper: string, host: string, why: string): VarveError {
+  return new VarveError("unauthorized", `Cannot get credentials of registry ${host} from ${helper}: ${why}`, {
     hint: `Check that ${helper} works, or remove it from credsStore and credHelpers in Docker's config.json.`,
-    cause,
   });
 }
 
@@ -53,19 +52,19 @@ function explain(error: unknown): string {
  */
 export async function askHelper(name: string, host: string, options: HelperOptions): Promise<Credential> {
   const program = `docker-credential-${name}`;
-  if (!NAME.test(name)) refuse(JSON.stringify(name.slice(0, 100)), host, "it is not the name of a helper");
+  if (!NAME.test(name)) throw helperError(JSON.stringify(name.slice(0, 100)), host, "it is not the name of a helper");
   throwIfAborted(options.signal, "get credentials");
   const { status, output } = await run(program, host, options);
   throwIfAborted(options.signal, "get credentials");
-  if (status === undefined) refuse(program, host, output);
+  if (status === undefined) throw helperError(program, host, output);
   if (status !== 0) {
     if (NOT_FOUND.test(output)) return ANONYMOUS;
-    refuse(program, host, `it ended with status ${status}`);
+    throw helperError(program, host, `it ended with status ${status}`);
   }
-  const { helperResponseSchema, parseJson } = await import("../schemas.ts");
-  const parsed = helperResponseSchema.safeParse(parseJson(Buffer.from(output, "utf8")));
-  if (!parsed.success) refuse(program, host, "its answer is not in the form of a credential helper");
-  const { Username: username, Secret: secret } = parsed.data;
+  const error = (): VarveError => helperError(program, host, "its answer is not in the form of a credential helper");
+  const answer = parseJson(output, program, { error }).requiredObject();
+  const [username, secret] = [answer.string("Username"), answer.string("Secret")];
+  if (username === undefined || secret === undefined) throw error();
   if (secret === "") return ANONYMOUS;
   return username === "<token>"
     ? { kind: "identity-token", token: secret }

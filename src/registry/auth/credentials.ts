@@ -30,11 +30,11 @@ export type CredentialSource = (host: string, options: { signal?: AbortSignal | 
 
 /** One entry of `auths` in Docker's `config.json`. */
 export interface DockerAuth {
-  readonly auth?: string | null | undefined;
-  readonly username?: string | null | undefined;
-  readonly password?: string | null | undefined;
-  readonly identitytoken?: string | null | undefined;
-  readonly registrytoken?: string | null | undefined;
+  readonly auth?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly identitytoken?: string | undefined;
+  readonly registrytoken?: string | undefined;
 }
 
 /** The part of Docker's `config.json` that speaks of credentials. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { VarveError, errnoOf } from "../../core/index.ts";
+import { type JsonNode, VarveError, errnoOf, parseJson } from "../../core/index.ts";
 import { askHelper } from "./credential-helper.ts";
 import {
   ANONYMOUS,
@@ -16,8 +16,19 @@ import {
 const EMPTY: DockerConfig = { auths: new Map(), credsStore: undefined, credHelpers: new Map() };
 const MAX_FILE = 4_194_304;
 
-function refuse(path: string, why: string, cause?: unknown): never {
-  throw new VarveError("invalid-argument", `Cannot read credentials from ${path}: ${why}`, { cause });
+function configError(path: string, why: string, cause?: unknown): VarveError {
+  return new VarveError("invalid-argument", `Cannot read credentials from ${path}: ${why}`, { cause });
+}
+
+function readAuth(item: JsonNode): DockerAuth {
+  const json = item.objectOrEmpty();
+  return {
+    auth: json.string("auth"),
+    username: json.string("username"),
+    password: json.string("password"),
+    identitytoken: json.string("identitytoken"),
+    registrytoken: json.string("registrytoken"),
+  };
 }
 
 async function readConfig(path: string): Promise<DockerConfig> {
@@ -27,13 +38,16 @@ async function readConfig(path: string): Promise<DockerConfig> {
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return EMPTY;
-    refuse(path, code ?? "not readable", error);
+    throw configError(path, code ?? "not readable", error);
   }
-  if (bytes.byteLength > MAX_FILE) refuse(path, `it is larger than ${MAX_FILE} bytes`);
-  const { dockerConfigSchema, parseJson } = await import("../schemas.ts");
-  const parsed = dockerConfigSchema.safeParse(parseJson(bytes));
-  if (!parsed.success) refuse(path, `${parsed.error.issues[0]?.path.join(".") ?? ""} is not as Docker writes it`);
-  return parsed.data;
+  // A syntax error quotes the file, and so credentials: it does not become the cause.
+  const options = { limit: MAX_FILE, error: (state: string) => configError(path, state) };
+  const json = parseJson(bytes, path, options).requiredObject();
+  return {
+    auths: json.field("auths").map(readAuth) ?? new Map(),
+    credsStore: json.string("credsStore"),
+    credHelpers: json.stringMap("credHelpers") ?? new Map(),
+  };
 }
 
 /** `auth` is base64 of `user:password`; Docker pads passwords with NUL bytes. */

@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, parseJson } from "../../core/index.ts";
 import type { Credential } from "./credentials.ts";
 import { type HttpRequest, bodyOf } from "../transport/http.ts";
 import { type Scope, formatScope } from "./scope.ts";
@@ -61,24 +61,24 @@ function refreshRequest({ realm, service, scopes, signal }: TokenRequest, refres
   };
 }
 
-function refuse(realm: URL, why: string): never {
-  throw new VarveError("remote", `Cannot get a token from ${realm.host}: ${why}`);
+function tokenError(realm: URL, why: string): VarveError {
+  return new VarveError("remote", `Cannot get a token from ${realm.host}: ${why}`);
 }
 
-async function readToken(bytes: Buffer, request: TokenRequest): Promise<Token> {
-  const { tokenResponseSchema, parseJson } = await import("../schemas.ts");
-  const parsed = tokenResponseSchema.safeParse(parseJson(bytes));
-  if (!parsed.success) refuse(request.realm, "its answer is not a token response");
-  const value = parsed.data.token ?? parsed.data.access_token ?? "";
-  if (value === "" || value.length > MAX_TOKEN || !/^[\x21-\x7e]+$/.test(value)) {
-    refuse(request.realm, "its answer holds no usable token");
-  }
-  const life = Math.min(Math.max(parsed.data.expires_in ?? LEAST_LIFE, LEAST_LIFE), LONGEST_LIFE);
+function readToken(bytes: Buffer, request: TokenRequest): Token {
+  // A syntax error would quote the token: it does not become the cause.
+  const error = (): VarveError => tokenError(request.realm, "its answer is not a token response");
+  const json = parseJson(bytes, "token response", { error }).requiredObject();
+  const value = json.string("token") ?? json.string("access_token") ?? "";
+  if (value === "" || value.length > MAX_TOKEN || !/^[\x21-\x7e]+$/.test(value))
+    throw tokenError(request.realm, "its answer holds no usable token");
+  const expiresIn = json.field("expires_in").number() ?? LEAST_LIFE;
+  const life = Math.min(Math.max(expiresIn, LEAST_LIFE), LONGEST_LIFE);
   return {
     value,
     scopes: request.scopes,
     expiresAt: Date.now() + life * 1000 * MARGIN,
-    refreshToken: parsed.data.refresh_token,
+    refreshToken: json.string("refresh_token"),
   };
 }
 
@@ -89,5 +89,5 @@ async function readToken(bytes: Buffer, request: TokenRequest): Promise<Token> {
 export async function fetchToken(send: SendOk, request: TokenRequest): Promise<Token> {
   const { credential } = request;
   const wire = credential.kind === "identity-token" ? refreshRequest(request, credential.token) : getRequest(request);
-  return await readToken(await send(wire, MAX_RESPONSE), request);
+  return readToken(await send(wire, MAX_RESPONSE), request);
 }

@@ -10,11 +10,11 @@ const config = { mediaType: MediaType.ociConfig, digest, size: 1 };
 const layer = { mediaType: MediaType.ociLayerGzip, digest, size: 5, annotations: { a: "b" }, urls: null };
 
 test("a manifest and an index are read, with nothing made up", async () => {
-  const manifest = await parseDocument(bytes({ schemaVersion: 2, config, layers: [layer] }), "application/json", "x");
+  const manifest = parseDocument(bytes({ schemaVersion: 2, config, layers: [layer] }), "application/json", "x");
   const { urls: _urls, ...kept } = layer;
   assert.deepEqual(manifest, { kind: "manifest", mediaType: MediaType.ociManifest, config, layers: [kept] });
   const empty = { schemaVersion: 2, mediaType: MediaType.dockerManifest, config, layers: null };
-  assert.deepEqual(await parseDocument(bytes(empty), MediaType.dockerManifest, "x"), {
+  assert.deepEqual(parseDocument(bytes(empty), MediaType.dockerManifest, "x"), {
     kind: "manifest",
     mediaType: MediaType.dockerManifest,
     config,
@@ -22,7 +22,7 @@ test("a manifest and an index are read, with nothing made up", async () => {
   });
   const platform = { architecture: "arm64", os: "linux", variant: "v8" };
   const child = { mediaType: MediaType.ociManifest, digest, size: 9, platform };
-  const index = await parseDocument(bytes({ schemaVersion: 2, manifests: [child] }), MediaType.ociIndex, "x");
+  const index = parseDocument(bytes({ schemaVersion: 2, manifests: [child] }), MediaType.ociIndex, "x");
   assert.deepEqual(index, { kind: "index", mediaType: MediaType.ociIndex, manifests: [child] });
 });
 
@@ -49,7 +49,10 @@ const refused: readonly (readonly [why: string, value: unknown, declared: string
 for (const [why, value, declared, code] of refused) {
   test(`refused: ${why}`, async () => {
     const content = value === undefined ? Buffer.from("{") : bytes(value);
-    await assert.rejects(parseDocument(content, declared, "x"), (error) => isVarveError(error, code));
+    assert.throws(
+      () => parseDocument(content, declared, "x"),
+      (error) => isVarveError(error, code),
+    );
   });
 }
 
@@ -57,7 +60,7 @@ test("whatever comes is read or refused", async () => {
   await fc.assert(
     fc.asyncProperty(fc.json(), fc.constantFrom(...Object.values(MediaType), ""), async (text, declared) => {
       try {
-        await parseDocument(Buffer.from(text), declared, "x");
+        parseDocument(Buffer.from(text), declared, "x");
       } catch (error) {
         assert.ok(isVarveError(error, "corrupt", "unsupported", "limit-exceeded"));
       }
@@ -84,9 +87,9 @@ test("a document of very many wrong values is refused at the first of them", asy
       { config: { ...config, platform: { os: "a", architecture: "b", "os.features": many(1) } } },
     ],
   ] as const)
-    await assert.rejects(
-      parseDocument(bytes(document), "application/json", "x"),
-      (error) => isVarveError(error, "corrupt") && error.message.includes(` ${field} is not valid`),
+    assert.throws(
+      () => parseDocument(bytes(document), "application/json", "x"),
+      (error) => isVarveError(error, "corrupt") && error.message.includes(`its field ${field} is not `),
       field,
     );
 });

@@ -1,11 +1,14 @@
 import {
   type Descriptor,
+  type JsonNode,
   Limits,
   MediaType,
   VarveError,
   isConfigType,
   isIndexType,
   isManifestType,
+  parseJson,
+  readDescriptor,
 } from "../../core/index.ts";
 
 /** What a manifest or an index points to. `mediaType` is what the document is, after its own word and the server's. */
@@ -52,32 +55,39 @@ export function refuseSchema1(mediaType: string, name: string): void {
   );
 }
 
+/** Characters of a media type: RFC 6838, two names of 127 characters. */
+const MAX_MEDIA_TYPE = 255;
+
 function corrupt(name: string, why: string): never {
   throw new VarveError("corrupt", `Cannot read ${name}: ${why}`);
+}
+
+/** A descriptor in a manifest or an index. */
+function readPart(item: JsonNode): Descriptor {
+  const json = item.requiredObject();
+  const { length } = json.string("mediaType") ?? "";
+  return length > 0 && length <= MAX_MEDIA_TYPE ? readDescriptor(json) : json.field("mediaType").fail("a media type");
 }
 
 /**
  * Reads a manifest or an index. `declared` is the media type the server or the descriptor gave. Throws `corrupt` if the
  * document is malformed, says it is something else than declared, or could be taken for both kinds at once.
  */
-export async function parseDocument(bytes: Uint8Array, declared: string, name: string): Promise<ImageDocument> {
-  const { documentSchema, parseJson } = await import("../schemas.ts");
+export function parseDocument(bytes: Uint8Array, declared: string, name: string): ImageDocument {
   refuseSchema1(declared, name);
-  const parsed = documentSchema.safeParse(parseJson(bytes));
-  if (!parsed.success) {
-    const where = parsed.error.issues[0]?.path.join(".") ?? "";
-    corrupt(name, where === "" ? "it is not a manifest" : `its field ${where} is not valid`);
-  }
-  const { mediaType, config, layers, manifests, schemaVersion, fsLayers } = parsed.data;
-  if (schemaVersion === 1 && fsLayers !== undefined) {
+  const json = parseJson(bytes, name).requiredObject();
+  if (json.integer("schemaVersion") === 1 && json.has("fsLayers"))
     refuseSchema1("application/vnd.docker.distribution.manifest.v1+json", name);
-  }
+  const mediaType = json.string("mediaType");
+  const config = json.has("config") ? readPart(json.field("config")) : undefined;
+  const layers = json.field("layers").list(readPart);
+  const manifests = json.field("manifests").list(readPart);
   const known = isDocumentType(declared) ? declared : undefined;
   if (known !== undefined && mediaType !== undefined && mediaType !== known) {
     corrupt(name, `it calls itself ${JSON.stringify(mediaType.slice(0, 100))} and was announced as ${known}`);
   }
-  const isIndex = manifests !== undefined && manifests !== null;
-  const isManifest = config !== undefined || (layers !== undefined && layers !== null);
+  const isIndex = manifests !== undefined;
+  const isManifest = config !== undefined || layers !== undefined;
   if (isIndex && isManifest) corrupt(name, "it is a manifest and an index at once");
   const type = known ?? mediaType ?? (isIndex ? MediaType.ociIndex : MediaType.ociManifest);
   if (known === undefined && !GENERIC.has(declared) && !isDocumentType(mediaType ?? "")) {

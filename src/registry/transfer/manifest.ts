@@ -10,7 +10,7 @@ import {
   isDigest,
 } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import type { RequestOptions, Client } from "../transport/client.ts";
+import type { Client, RequestOptions } from "../transport/client.ts";
 import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, refuseSchema1 } from "./document.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { fromFirst } from "../transport/first-endpoint.ts";
@@ -104,7 +104,7 @@ async function get(client: Client, endpoint: Endpoint, { reference, ...asking }:
   const wanted = reference.digest ?? announced;
   const digest = digestOf(bytes, wanted === undefined ? "sha256" : digestAlgorithm(wanted));
   if (wanted !== undefined && digest !== wanted) mismatch(reference, wanted, digest);
-  const { mediaType } = await parseDocument(bytes, type, name);
+  const { mediaType } = parseDocument(bytes, type, name);
   return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
 }
 

@@ -84,7 +84,7 @@ class Pull {
       throw new VarveError("limit-exceeded", `Cannot pull ${name}: it has more than ${MAX_MANIFESTS} manifests`);
     }
     const content = await this.#content(descriptor, signal);
-    const document = await parseDocument(content.bytes, descriptor.mediaType, name);
+    const document = parseDocument(content.bytes, descriptor.mediaType, name);
     const chosen = this.#chosen(document, name);
     const children = await inParallel(chosen, signal, (child, both) => this.#node(child, depth + 1, both));
     return { content, document, children };

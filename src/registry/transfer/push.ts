@@ -42,7 +42,7 @@ async function readManifest(descriptor: Descriptor, { store, signal }: PushOptio
   const bytes = await collect(store.open(digest, { signal }), Limits.manifest, {
     what: `manifest ${digest}`,
   });
-  return { descriptor, bytes, document: await parseDocument(bytes, mediaType, `manifest ${digest}`) };
+  return { descriptor, bytes, document: parseDocument(bytes, mediaType, `manifest ${digest}`) };
 }
 
 /** Every manifest reachable from the target, deepest first; parts of an index that the store lacks are an error. */

@@ -1,6 +1,6 @@
-import { Limits, type Reference, VarveError } from "../../core/index.ts";
+import { Limits, type Reference, VarveError, parseJson } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import type { RequestOptions, Client } from "../transport/client.ts";
+import type { Client, RequestOptions } from "../transport/client.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import type { HttpResponse } from "../transport/http.ts";
 import { repositoryScope } from "../auth/scope.ts";
@@ -69,9 +69,8 @@ async function readPage(client: Client, endpoint: Endpoint, page: PageRequest): 
     ...asking,
   };
   return await client.request(endpoint, request, async (response) => {
-    const { parseJson, tagsSchema } = await import("../schemas.ts");
-    const parsed = tagsSchema.safeParse(parseJson(await collect(response.body, Limits.manifest, { what })));
-    if (!parsed.success) throw new VarveError("remote", `Cannot list ${what}: the answer is not a list of tags`);
-    return { tags: parsed.data.tags, next: nextPage(response, url) };
+    const error = (): VarveError => new VarveError("remote", `Cannot list ${what}: the answer is not a list of tags`);
+    const answer = parseJson(await collect(response.body, Limits.manifest, { what }), what, { error });
+    return { tags: answer.requiredObject().strings("tags") ?? [], next: nextPage(response, url) };
   });
 }

@@ -1,9 +1,11 @@
-import { type ConnectionFailure, type ErrorCode, Limits, VarveError } from "../../core/index.ts";
+import { type ConnectionFailure, type ErrorCode, Limits, VarveError, parseJson } from "../../core/index.ts";
 import { STATUS_CODES } from "./status-text.ts";
 import { collect } from "../../io/index.ts";
 import { type HttpFailure, type HttpResponse, headerOf } from "./http.ts";
 
+/** Characters of a quoted text. */
 const QUOTE = 300;
+const MAX_ERRORS = 100;
 // oxlint-disable-next-line no-control-regex -- what is quoted must not move a terminal's cursor
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
@@ -20,12 +22,10 @@ interface Quoted {
 async function quoteBody(response: HttpResponse): Promise<Quoted> {
   try {
     const bytes = await collect(response.body, Limits.errorBody, { what: "an error" });
-    const { errorResponseSchema, parseJson } = await import("../schemas.ts");
-    const parsed = errorResponseSchema.safeParse(parseJson(bytes));
-    const first = parsed.success ? parsed.data.errors[0] : undefined;
+    const [first] = parseJson(bytes, "an error").requiredObject().objects("errors", MAX_ERRORS);
     if (first === undefined) return {};
-    const code = first.code === undefined ? "" : quote(first.code);
-    const message = quote(first.message ?? "");
+    const code = quote(first.string("code") ?? "");
+    const message = quote(first.string("message") ?? "");
     return { code, text: [code, message].filter((part) => part !== "").join(": ") };
   } catch {
     return {};

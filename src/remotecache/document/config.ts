@@ -1,11 +1,22 @@
-import { GO_ZERO_TIME, type OrderedJson, VarveError, formatGoTime, goJson } from "../../core/index.ts";
-import { GoFields, integer, list, parseGoJson } from "./go-fields.ts";
+import {
+  GO_ZERO_TIME,
+  type JsonNode,
+  type JsonObject,
+  type JsonOptions,
+  type OrderedJson,
+  formatGoTime,
+  goJson,
+  parseJson,
+} from "../../core/index.ts";
 import { parseNames } from "./names.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
 import { type Time, readTime } from "./time.ts";
 
 /** BuildKit itself reads no more than 1 MiB; larger documents of others are still read. Bytes. */
 export const MAX_CONFIG = 67_108_864;
+
+/** Documents are read as BuildKit reads them, by Go. */
+const GO: JsonOptions = { fieldNames: "any-case" };
 
 export interface ConfigLayer {
   /** Digest of the blob; not checked to be one. */
@@ -50,61 +61,66 @@ export interface CacheConfig {
   readonly names: readonly string[];
 }
 
-function createdAt(fields: GoFields): Time {
-  const value = fields.raw("createdAt");
-  if (value === undefined) return GO_ZERO_TIME;
-  if (typeof value === "string") return readTime(value);
-  throw new VarveError("corrupt", "Cannot read cache config: field createdAt is not a time");
+function createdAt(fields: JsonObject): Time {
+  const time = fields.field("createdAt");
+  return time.isAbsent ? GO_ZERO_TIME : readTime(time);
 }
 
-function parseLayer(value: unknown): ConfigLayer {
-  const fields = new GoFields(value, "a layer");
-  return { blob: fields.string("blob"), parent: fields.integer("parent") };
+/** The items of a list; none if it is absent. */
+function list<T>(fields: JsonObject, key: string, read: (item: JsonNode) => T): readonly T[] {
+  return fields.field(key).list(read) ?? [];
 }
 
-function parseResult(value: unknown): ConfigResult {
-  const fields = new GoFields(value, "a result");
-  return { layer: fields.integer("layer"), createdAt: createdAt(fields) };
+function parseLayer(item: JsonNode): ConfigLayer {
+  const fields = item.objectOrEmpty();
+  return { blob: fields.string("blob") ?? "", parent: fields.integer("parent") ?? 0 };
 }
 
-function parseChain(value: unknown): ConfigChain {
-  const fields = new GoFields(value, "a chain");
-  const layers = fields.list("layers", (item) => integer(item, "a layer of a chain"));
-  return { layers, createdAt: createdAt(fields) };
+function parseResult(item: JsonNode): ConfigResult {
+  const fields = item.objectOrEmpty();
+  return { layer: fields.integer("layer") ?? 0, createdAt: createdAt(fields) };
 }
 
-function parseLink(value: unknown): ConfigLink {
-  const fields = new GoFields(value, "a link");
-  return { selector: fields.string("selector"), link: fields.integer("link") };
+function parseChain(item: JsonNode): ConfigChain {
+  const fields = item.objectOrEmpty();
+  return { layers: list(fields, "layers", (layer) => layer.integer() ?? 0), createdAt: createdAt(fields) };
 }
 
-function parseRecord(value: unknown): ConfigRecord {
-  const fields = new GoFields(value, "a record");
+function parseLink(item: JsonNode): ConfigLink {
+  const fields = item.objectOrEmpty();
+  return { selector: fields.string("selector") ?? "", link: fields.integer("link") ?? 0 };
+}
+
+function parseRecord(item: JsonNode): ConfigRecord {
+  const fields = item.objectOrEmpty();
   return {
-    results: fields.list("layers", parseResult),
-    chains: fields.list("chains", parseChain),
-    digest: fields.string("digest"),
-    inputs: fields.list("inputs", (input) => list(input, "an input", parseLink)),
+    results: list(fields, "layers", parseResult),
+    chains: list(fields, "chains", parseChain),
+    digest: fields.string("digest") ?? "",
+    inputs: list(fields, "inputs", (input) => input.list(parseLink) ?? []),
   };
 }
 
-/** Records as they stand by themselves, in an image config. */
+/** Reads the records of an inline cache: a list by itself in an image config. Throws as `parseCacheConfig`. */
 export function parseRecords(bytes: Uint8Array): readonly ConfigRecord[] {
-  return list(parseGoJson(bytes, "inline cache"), "the inline cache", parseRecord);
+  return parseJson(bytes, "inline cache", GO).list(parseRecord) ?? [];
 }
 
 /**
- * Reads a cache config as leniently as BuildKit does: what it says is not checked before `graphOf`. Throws `corrupt` for
- * what is no such document, `limit-exceeded` for more than `MAX_CONFIG` bytes.
+ * Reads a cache config as leniently as BuildKit does: what it says is not checked before `graphOf`.
+ *
+ * @throws {VarveError} `corrupt` for a document of another form; `limit-exceeded` for more than `MAX_CONFIG` bytes.
  */
 export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
-  if (bytes.byteLength > MAX_CONFIG)
-    throw new VarveError("limit-exceeded", `Cannot read cache config: it is larger than ${MAX_CONFIG} bytes`);
-  const fields = new GoFields(parseGoJson(bytes, "cache config"), "the document");
-  const records = fields.list("records", parseRecord);
-  const own = fields.raw("varve");
-  const scopes = parseScopes(own, records.length);
-  return { layers: fields.list("layers", parseLayer), records, scopes, names: parseNames(own, records.length) };
+  const fields = parseJson(bytes, "cache config", { ...GO, limit: MAX_CONFIG }).objectOrEmpty();
+  const records = list(fields, "records", parseRecord);
+  const varve = fields.field("varve");
+  return {
+    layers: list(fields, "layers", parseLayer),
+    records,
+    scopes: parseScopes(varve, records.length),
+    names: parseNames(varve, records.length),
+  };
 }
 
 /** Go's `omitempty` of a list. */

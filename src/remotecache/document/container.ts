@@ -1,14 +1,17 @@
 import {
   type Descriptor,
+  type JsonNode,
+  type JsonObject,
+  type JsonOptions,
   MediaType,
   VarveError,
   goJson,
   isDigest,
   isIndexType,
   isManifestType,
+  parseJson,
 } from "../../core/index.ts";
 import { manifestJson } from "../../image/index.ts";
-import { GoFields, list, parseGoJson } from "./go-fields.ts";
 import { toDockerType, toOciType } from "./layer-types.ts";
 
 /** An image or an index of images, in whose configs caches may be. As little is asked of it as can be. */
@@ -26,32 +29,27 @@ export type ContainerForm = "manifest" | "oci-index" | "docker-list";
 const CONFIG = MediaType.buildkitCacheConfig;
 const corrupt = (state: string): VarveError => new VarveError("corrupt", `Cannot read cache manifest: ${state}`);
 
+/** Documents are read as BuildKit reads them, by Go. */
+const GO: JsonOptions = { fieldNames: "any-case" };
+
 /** Undefined for a descriptor of nothing that could be fetched. */
-function readDescriptor(value: unknown): Descriptor | undefined {
-  const fields = new GoFields(value, "a descriptor");
+function readDescriptor(item: JsonNode): Descriptor | undefined {
+  const fields = item.objectOrEmpty();
   const digest = fields.string("digest");
-  const size = fields.integer("size");
-  const annotations = readAnnotations(fields.raw("annotations"));
+  const size = fields.integer("size") ?? 0;
+  const annotations = fields.stringMap("annotations");
+  const mediaType = fields.string("mediaType") ?? "";
   if (!isDigest(digest) || size < 0) return undefined;
-  return { mediaType: fields.string("mediaType"), digest, size, ...(annotations && { annotations }) };
+  return { mediaType, digest, size, ...(annotations && { annotations: Object.fromEntries(annotations) }) };
 }
 
-function readAnnotations(value: unknown): Record<string, string> | undefined {
-  if (value === undefined) return undefined;
-  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
-  const entries = isMap ? Object.entries(value) : undefined;
-  if (entries?.every((entry): entry is [string, string] => typeof entry[1] === "string") !== true)
-    throw corrupt("annotations are not texts by name");
-  return Object.fromEntries(entries);
-}
-
-function descriptors(fields: GoFields, name: string): Descriptor[] {
-  return list(fields.raw(name), name, readDescriptor).filter((one) => one !== undefined);
+function descriptors(fields: JsonObject, key: string): Descriptor[] {
+  return (fields.field(key).list(readDescriptor) ?? []).filter((one) => one !== undefined);
 }
 
 /** The entries of a layout's `index.json`. Throws `corrupt`. */
 export function readEntries(bytes: Uint8Array): readonly Descriptor[] {
-  return descriptors(new GoFields(parseGoJson(bytes, "index.json"), "index.json"), "manifests");
+  return descriptors(parseJson(bytes, "index.json", GO).objectOrEmpty(), "manifests");
 }
 
 function checkType(mediaType: string, isManifest: boolean): void {
@@ -64,12 +62,12 @@ function checkType(mediaType: string, isManifest: boolean): void {
  * else is a layer. Without a cache config it is an image or an index of them. Throws `corrupt`.
  */
 export function readContainer(bytes: Uint8Array): CacheContainer {
-  const fields = new GoFields(parseGoJson(bytes, "cache manifest"), "the document");
+  const fields = parseJson(bytes, "cache manifest", GO).objectOrEmpty();
   const isManifest = fields.has("config") || fields.has("layers");
   if (isManifest && fields.has("manifests")) throw corrupt("invalid ambiguous manifest and manifest list");
-  checkType(fields.string("mediaType"), isManifest);
+  checkType(fields.string("mediaType") ?? "", isManifest);
   if (isManifest) {
-    const config = fields.has("config") ? readDescriptor(fields.raw("config")) : undefined;
+    const config = fields.has("config") ? readDescriptor(fields.field("config")) : undefined;
     const layers = descriptors(fields, "layers");
     if (config?.mediaType === CONFIG) return { kind: "cache", config, layers };
     return { kind: "inline", document: { kind: "manifest", config, layers } };

@@ -1,5 +1,4 @@
-import { VarveError, isVarveError } from "../../core/index.ts";
-import { GoFields } from "./go-fields.ts";
+import { type JsonNode, isVarveError } from "../../core/index.ts";
 
 /** Characters of a name. */
 const MAX_NAME = 200;
@@ -14,10 +13,9 @@ export function nameOfStep(text: string): string | undefined {
  * The `names` in the member `varve` of a cache config: a list of texts, one a record. One that is malformed or out of bounds
  * counts as none: whatever it says, it must not cost the cache.
  */
-export function parseNames(value: unknown, records: number): readonly string[] {
-  if (value === undefined) return [];
+export function parseNames(varve: JsonNode, records: number): readonly string[] {
   try {
-    const names = new GoFields(value, "varve").list("names", parseName);
+    const names = varve.objectOrEmpty().field("names").list(parseName) ?? [];
     return names.length <= records ? names : [];
   } catch (error) {
     if (isVarveError(error)) return [];
@@ -30,7 +28,7 @@ export function listOfNames(names: readonly (string | undefined)[]): readonly st
   return names.slice(0, names.findLastIndex((name) => name !== undefined) + 1).map((name = "") => name);
 }
 
-function parseName(value: unknown): string {
-  if (typeof value === "string" && value.length <= MAX_NAME) return value;
-  throw new VarveError("corrupt", "Cannot read cache config: a name is not a short text");
+function parseName(item: JsonNode): string {
+  const name = item.string();
+  return name !== undefined && name.length <= MAX_NAME ? name : item.fail(`a string of at most ${MAX_NAME} characters`);
 }

@@ -1,5 +1,4 @@
-import { type OrderedJson, formatGoTime, isVarveError } from "../../core/index.ts";
-import { GoFields, integer } from "./go-fields.ts";
+import { type JsonNode, type OrderedJson, formatGoTime, isVarveError } from "../../core/index.ts";
 import { type Time, readTime } from "./time.ts";
 
 const MAX_SCOPES = 1024;
@@ -18,10 +17,9 @@ export interface ConfigScope {
  * The `scopes` in the member `varve` of a cache config: `[{"id","tops","at"}]`, newest first. One that is malformed or out of
  * bounds counts as none: whatever it says, it must not cost the cache.
  */
-export function parseScopes(value: unknown, records: number): readonly ConfigScope[] {
-  if (value === undefined) return [];
+export function parseScopes(varve: JsonNode, records: number): readonly ConfigScope[] {
   try {
-    const scopes = new GoFields(value, "varve").list("scopes", parseScope);
+    const scopes = varve.objectOrEmpty().field("scopes").list(parseScope) ?? [];
     return scopes.length <= MAX_SCOPES && scopes.every((scope) => isSound(scope, records)) ? scopes : [];
   } catch (error) {
     if (isVarveError(error)) return [];
@@ -33,10 +31,10 @@ export function scopesJson(scopes: readonly ConfigScope[]): OrderedJson {
   return scopes.map(({ id, tops, at }) => ({ id, tops, at: formatGoTime(at) }));
 }
 
-function parseScope(value: unknown): ConfigScope {
-  const fields = new GoFields(value, "a scope");
-  const tops = fields.list("tops", (item) => integer(item, "a top"));
-  return { id: fields.string("id"), tops, at: readTime(fields.string("at")) };
+function parseScope(item: JsonNode): ConfigScope {
+  const fields = item.objectOrEmpty();
+  const tops = fields.field("tops").list((top) => top.integer() ?? 0) ?? [];
+  return { id: fields.string("id") ?? "", tops, at: readTime(fields.field("at")) };
 }
 
 function isSound({ id, tops }: ConfigScope, records: number): boolean {

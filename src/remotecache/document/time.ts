@@ -1,4 +1,4 @@
-import { VarveError, parseGoTime } from "../../core/index.ts";
+import { type JsonNode, parseGoTime } from "../../core/index.ts";
 
 /** Nanoseconds since 1970, in UTC. Go's times have that grain, which a `number` of milliseconds would lose. */
 export type Time = bigint;
@@ -6,17 +6,12 @@ export type Time = bigint;
 const NANOSECONDS = 1_000_000n;
 
 /**
- * Reads a time of a cache config as `parseGoTime`.
+ * Reads a time as `parseGoTime`.
  *
- * @throws {VarveError} `corrupt` for any other text.
+ * @throws {VarveError} `corrupt` for anything else.
  */
-export function readTime(text: string): Time {
-  const time = parseGoTime(text);
-  if (time !== undefined) return time;
-  throw new VarveError(
-    "corrupt",
-    `Cannot read cache config: parsing time ${JSON.stringify(text.slice(0, 80))} as RFC 3339 is not possible`,
-  );
+export function readTime(node: JsonNode): Time {
+  return parseGoTime(node.string() ?? "") ?? node.fail("a time");
 }
 
 /** Milliseconds since 1970 with a fraction: what the solver counts in. Good to a quarter of a microsecond. */

@@ -1,9 +1,10 @@
-import type { Endpoint, Call } from "../api.ts";
-import type { ClassicBuildRequest, BuildLimits, Ulimit } from "../build-request.ts";
+import type { JsonNode } from "../../../core/index.ts";
+import type { Call, Endpoint } from "../api.ts";
+import type { BuildLimits, ClassicBuildRequest, Ulimit } from "../build-request.ts";
 import { refusal } from "../errors.ts";
 import { platformSpecifier } from "../platforms.ts";
 import { progressStream } from "../progress-stream.ts";
-import { flag, isRecord, isStrings, jsonValue, lenientInteger, text } from "../query.ts";
+import { flag, jsonValue, lenientInteger, text } from "../query.ts";
 import { buildCredentials } from "../registry-auth.ts";
 import { ok } from "../respond.ts";
 import { storeBuilder } from "../store-builder.ts";
@@ -36,9 +37,9 @@ export function buildRequest({ query, request, version }: Omit<Call, "name">): C
     pull: flag(query, "pull"),
     remove: flag(query, "forcerm") ? "always" : removes(query) ? "on-success" : "never",
     squash: flag(query, "squash"),
-    cacheFrom: jsonValue(query, "cachefrom", isNullOr(isStrings)) ?? [],
-    buildArgs: new Map(Object.entries(jsonValue(query, "buildargs", isNullOr(isArguments)) ?? {})),
-    labels: new Map(Object.entries(jsonValue(query, "labels", isNullOr(isLabels)) ?? {})),
+    cacheFrom: jsonValue(query, "cachefrom").strings() ?? [],
+    buildArgs: jsonValue(query, "buildargs").map(argumentOf) ?? new Map(),
+    labels: jsonValue(query, "labels").stringMap() ?? new Map(),
     extraHosts: query.getAll("extrahosts").filter((host) => host !== ""),
     networkMode: text(query, "networkmode"),
     limits: limitsOf(query),
@@ -72,7 +73,7 @@ function limitsOf(query: URLSearchParams): BuildLimits {
     cpusetMems: text(query, "cpusetmems"),
     shmSize: shmSize(text(query, "shmsize")),
     cgroupParent: text(query, "cgroupparent"),
-    ulimits: (jsonValue(query, "ulimits", isNullOr(isUlimits)) ?? []).map(ulimitOf),
+    ulimits: jsonValue(query, "ulimits").list(ulimitOf) ?? [],
   };
 }
 
@@ -82,36 +83,15 @@ function shmSize(size: string | undefined): number {
   throw refusal(500, `strconv.ParseInt: parsing ${JSON.stringify(size)}: invalid syntax`);
 }
 
-function isNullOr<T>(shape: (value: unknown) => value is T): (value: unknown) => value is T | null {
-  return (value): value is T | null => value === null || shape(value);
+/** Arguments; one without a value is `null`. */
+function argumentOf(item: JsonNode): string | null {
+  return item.string() ?? null;
 }
 
-function isLabels(value: unknown): value is Readonly<Record<string, string>> {
-  return isRecord(value) && Object.values(value).every((each) => typeof each === "string");
-}
-
-function isArguments(value: unknown): value is Readonly<Record<string, string | null>> {
-  return isRecord(value) && Object.values(value).every((each) => each === null || typeof each === "string");
-}
-
-interface UlimitJson {
-  readonly Name: string;
-  readonly Soft?: number | undefined;
-  readonly Hard?: number | undefined;
-}
-
-function isUlimits(value: unknown): value is readonly UlimitJson[] {
-  const isCount = (count: unknown): boolean => count === undefined || Number.isSafeInteger(count);
-  return (
-    Array.isArray(value) &&
-    value.every(
-      (each) => isRecord(each) && typeof each["Name"] === "string" && isCount(each["Soft"]) && isCount(each["Hard"]),
-    )
-  );
-}
-
-function ulimitOf({ Name, Soft = 0, Hard = 0 }: UlimitJson): Ulimit {
-  return { name: Name, soft: Soft, hard: Hard };
+function ulimitOf(item: JsonNode): Ulimit {
+  const json = item.requiredObject();
+  const name = json.string("Name") ?? json.field("Name").fail("a string");
+  return { name, soft: json.integer("Soft") ?? 0, hard: json.integer("Hard") ?? 0 };
 }
 
 /** The cache of classic builds is their images: it goes with them, by `POST /images/prune`. */
