@@ -33,7 +33,7 @@ test("misuse ends with 2 and says how it is done", async () => {
   const cases: readonly [string[], RegExp][] = [
     [["nope"], /no such command; see varve --help/],
     [["--nope", "build"], /Unknown option '--nope'/],
-    [["--snapshotter", "zfs", "images"], /there are overlay and copy/],
+    [["--snapshotter", "zfs", "images"], /expected overlay or copy/],
     [["build"], /expected exactly one PATH, URL or -/],
     [["build", "a", "b"], /expected exactly one PATH, URL or -/],
     [["build", "--progress", "loud", "."], /there are auto, tty, plain, rawjson, quiet/],

@@ -25,14 +25,14 @@ const COMMANDS: Commands = new Map<string, () => Promise<{ command: Command }>>(
 ]);
 
 const GLOBAL = {
-  root: { kind: "string", value: "DIR", help: "where images, cache and layers are kept (VARVE_ROOT)" },
-  config: { kind: "string", value: "FILE", help: "configuration file; varve.json in the root if absent" },
-  "log-level": { kind: "string", value: "LEVEL", help: "error, warn, info or debug" },
-  snapshotter: { kind: "string", value: "NAME", help: "overlay or copy" },
-  help: { kind: "boolean", short: "h", help: "show this help" },
+  root: { kind: "string", value: "DIR", help: "Directory of images, layers and cache (default $VARVE_ROOT)" },
+  config: { kind: "string", value: "FILE", help: "Configuration file (default varve.json in the root)" },
+  "log-level": { kind: "string", value: "LEVEL", help: "Set the log level (error, warn, info, debug)" },
+  snapshotter: { kind: "string", value: "NAME", help: "Set how layers are stored (overlay, copy)" },
+  help: { kind: "boolean", short: "h", help: "Show help" },
 } as const;
 
-/** Cuts the command line into global flags, the command's name, and what belongs to the command. */
+/** Splits the command line into global options, the name of the command, and its arguments. */
 function splitArgv(argv: readonly string[]): { global: string[]; name: string | undefined; rest: readonly string[] } {
   const global: string[] = [];
   for (let i = 0; i < argv.length; i += 1) {
@@ -49,12 +49,12 @@ async function overview(): Promise<string> {
   const rows = await Promise.all(
     [...COMMANDS].map(async ([name, load]) => `  ${name.padEnd(10)}${(await load()).command.summary}`),
   );
-  return `Usage: varve [global flags] COMMAND\n\nBuilds container images.\n\nCommands:\n${rows.join("\n")}\n\nGlobal flags:\n${describeFlags(GLOBAL)}\n\nExample: varve build -t app:1 .\n`;
+  return `Usage: varve [OPTIONS] COMMAND\n\nBuild container images without a daemon\n\nCommands:\n${rows.join("\n")}\n\nGlobal options:\n${describeFlags(GLOBAL)}\n\nRun 'varve COMMAND --help' for more information on a command.\n\nExample: varve build -t app:1 .\n`;
 }
 
 function snapshotterOf(name: string | undefined): "overlay" | "copy" | undefined {
   if (name === undefined || name === "overlay" || name === "copy") return name;
-  throw usageError(`Cannot use snapshotter ${name}: there are overlay and copy`);
+  throw usageError(`Cannot use snapshotter ${JSON.stringify(name)}: expected overlay or copy`);
 }
 
 function contextOf(flags: Parsed<typeof GLOBAL>["flags"], signal: AbortSignal): CommandContext {
@@ -74,7 +74,7 @@ function contextOf(flags: Parsed<typeof GLOBAL>["flags"], signal: AbortSignal): 
   };
 }
 
-/** Waits until the reader takes the data; a reader that has gone ends the process as it does for other commands. */
+/** Writes to standard output and waits until the reader takes the data. A closed pipe ends the process, as for other commands. */
 async function writeOut(data: string | Uint8Array): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   process.stdout.write(data, (error) => (error === null || error === undefined ? resolve() : reject(error)));
@@ -84,11 +84,11 @@ async function writeOut(data: string | Uint8Array): Promise<void> {
 function logLevelOf(name = "info"): LogLevel {
   const level = LOG_LEVELS.find((known) => known === name);
   if (level === undefined)
-    throw usageError(`Cannot log at ${JSON.stringify(name)}: there are ${LOG_LEVELS.join(", ")}`);
+    throw usageError(`Cannot use log level ${JSON.stringify(name)}: expected ${LOG_LEVELS.join(", ")}`);
   return level;
 }
 
-/** Runs a command line; what fails is told on standard error. Returns the exit code. */
+/** Runs a command line; prints an error to standard error. Returns the exit code. */
 async function main(argv: readonly string[], signal: AbortSignal): Promise<number> {
   const { global, name, rest } = splitArgv(argv);
   let detail = name === "build" && (rest.includes("--debug") || rest.includes("-D"));
@@ -98,7 +98,7 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     return await run({ flags, name, rest }, signal);
   } catch (thrown) {
     const first = firstFailure(thrown);
-    // Any part of the program, the loading of modules included, may find that the machine has run out of something.
+    // Any part of the program, even loading a module, may fail because the machine has run out of something.
     const error = machineError(errnoOf(first)) === undefined ? first : toVarveError(first, "go on");
     process.stderr.write(`${describeError(error, { detail })}\n`);
     return exitCodeOf(error);
@@ -118,9 +118,8 @@ async function run({ flags, name, rest }: CommandLine, signal: AbortSignal): Pro
     return flags.help ? ExitCode.done : ExitCode.usage;
   }
   const load = COMMANDS.get(name);
-  if (load === undefined)
-    throw usageError(`Cannot run ${JSON.stringify(name)}: varve has no such command; see varve --help`);
-  const { command, args } = await called((await load()).command, rest);
+  if (load === undefined) throw usageError(`Cannot run ${JSON.stringify(name)}: no such command; see varve --help`);
+  const { command, args } = await subcommandOf((await load()).command, rest);
   if (flags.help || args.includes("--help") || args.includes("-h")) {
     await writeOut(command.help);
     return ExitCode.done;
@@ -130,8 +129,8 @@ async function run({ flags, name, rest }: CommandLine, signal: AbortSignal): Pro
   return await command.run(args, contextOf(flags, signal));
 }
 
-/** The command below another that the arguments name, or that itself. */
-async function called(
+/** Returns the subcommand that the arguments name, or the command itself. */
+async function subcommandOf(
   command: Command,
   args: readonly string[],
 ): Promise<{ readonly command: Command; readonly args: readonly string[] }> {

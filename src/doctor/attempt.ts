@@ -1,7 +1,7 @@
 import { toVarveError } from "../core/index.ts";
 import { type Fact, missing } from "./fact.ts";
 
-/** The facts that `look` finds, or one that says why it could not look. Throws only if `signal` is aborted. */
+/** Returns the facts that `look` finds. If it fails, returns one fact with the reason. Throws only if `signal` is aborted. */
 export async function attempt(
   name: string,
   look: () => Fact | readonly Fact[] | Promise<Fact | readonly Fact[]>,
@@ -12,7 +12,7 @@ export async function attempt(
     return [await look()].flat();
   } catch (error) {
     signal?.throwIfAborted();
-    const { message, hint } = toVarveError(error, `look at ${name}`);
-    return [missing(name, "not known", { consequence: message, mend: hint })];
+    const { message, hint } = toVarveError(error, `examine ${name}`);
+    return [missing(name, "not known", { consequence: message, fix: hint })];
   }
 }

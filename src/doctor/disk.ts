@@ -7,7 +7,7 @@ import { type Fact, limited, missing, ok } from "./fact.ts";
 import { refusedPath } from "./root.ts";
 import type { ProbeDirectory } from "./probe-directory.ts";
 
-/** statfs(2)'s numbers of the filesystems one meets. */
+/** Names of common filesystems by their numbers: `f_type` of statfs(2). */
 const FILESYSTEMS: ReadonlyMap<number, string> = new Map([
   [0xef53, "ext4"],
   [0x5846_5342, "xfs"],
@@ -24,13 +24,13 @@ const FILESYSTEMS: ReadonlyMap<number, string> = new Map([
   [0xfe53_4d42, "smb"],
 ]);
 
-/** Where a lock or a shared memory map of one machine is not seen by another. */
+/** Network filesystems: locks and shared memory of one machine are not visible on another. */
 const REMOTE = new Set(["nfs", "cifs", "smb", "9p"]);
 
-/** Fewer bytes than this are soon gone: one large base image. */
-const LITTLE = 2_000_000_000;
+/** Bytes. One large base image and its layers may need more than this. */
+const LOW_SPACE = 2_000_000_000;
 
-/** What the filesystem of the root offers. */
+/** Reports what the filesystem of the root offers. */
 export async function diskFacts(root: string, probe: ProbeDirectory): Promise<Fact[]> {
   const { type, bavail, bsize, files, ffree } = await statfs(probe.path);
   const filesystem = FILESYSTEMS.get(type) ?? `type 0x${type.toString(16)}`;
@@ -38,7 +38,7 @@ export async function diskFacts(root: string, probe: ProbeDirectory): Promise<Fa
   // Some filesystems do not count inodes.
   const space = spaceFact(bavail * bsize, files === 0 ? Infinity : ffree);
   if (probe.state === "refused") return [rootState, space];
-  // On a full disk there is nothing to try it with.
+  // A full disk has no space for the files of the test.
   const reflinks = space.state === "missing" ? [] : [await reflinkFact(probe)];
   return [rootState, space, overlayFact(probe), ...reflinks];
 }
@@ -48,33 +48,38 @@ function rootFact(root: string, filesystem: string, { state, path, reason }: Pro
   if (refused !== undefined)
     return missing("root", root, {
       consequence: `${refused.path} cannot be written to (${refused.reason})`,
-      mend: NO_SPACE.has(refused.reason ?? "") ? "varve prune --all" : "varve --root DIR …",
+      fix: NO_SPACE.has(refused.reason ?? "") ? "varve prune --all" : "export VARVE_ROOT=/path/to/a/writable/directory",
     });
   const value = `${root} (${filesystem})`;
   if (!REMOTE.has(filesystem)) return ok("root", value, true);
   return limited("root", value, {
-    consequence: "the database's locks are not safe here: use the root from one machine only",
-    mend: "varve --root DIR … on a local disk",
+    consequence: "database locks do not work between machines: only one machine may use this root",
+    fix: "export VARVE_ROOT=/path/on/a/local/disk",
   });
 }
 
-/** Less than this is full: not even a step's own files may fit. */
+/** A filesystem with less free space than this counts as full: the files of a single step may not fit. */
 const FULL = { bytes: 1_048_576, inodes: 64 };
 const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
 
 function spaceFact(bytes: number, inodes: number): Fact {
   const value = bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB free` : `${(bytes / 1e9).toFixed(1)} GB free`;
-  const mend = "varve prune --all, or free space there by other means";
-  if (bytes < FULL.bytes) return missing("disk", value, { consequence: "the disk is full: builds fail", mend });
+  const fix = "varve prune --all";
+  if (bytes < FULL.bytes) return missing("disk", value, { consequence: "the disk is full: builds fail", fix });
   if (inodes < FULL.inodes)
-    return missing("disk", `${inodes} inodes free`, { consequence: "no more files fit: builds fail", mend });
-  if (bytes >= LITTLE) return ok("disk", value);
-  return limited("disk", value, { consequence: "builds may fill the disk", mend: "varve prune" });
+    return missing("disk", `${inodes} inodes free`, {
+      consequence: "no inodes are left for new files: builds fail",
+      fix,
+    });
+  if (bytes >= LOW_SPACE) return ok("disk", value);
+  return limited("disk", value, { consequence: "a large build may fill the disk", fix: "varve prune" });
 }
 
 function overlayFact({ path }: ProbeDirectory): Fact {
   if (overlayWorks(path)) return ok("overlayfs", "yes");
-  return limited("overlayfs", "no", { consequence: "layers are kept as whole copies, which takes time and space" });
+  return limited("overlayfs", "no", {
+    consequence: "each layer is stored as a complete copy of the filesystem, which takes more time and space",
+  });
 }
 
 async function reflinkFact({ path }: ProbeDirectory): Promise<Fact> {
@@ -83,7 +88,7 @@ async function reflinkFact({ path }: ProbeDirectory): Promise<Fact> {
   await writeFile(to, "");
   if (clones(from, to)) return ok("reflink", "yes");
   return limited("reflink", "no", {
-    consequence: "COPY writes files anew; on btrfs or xfs it would share their blocks",
+    consequence: "COPY writes the data of files again; btrfs and xfs would share it",
   });
 }
 

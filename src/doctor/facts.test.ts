@@ -12,7 +12,7 @@ import { openFilesFact, temporaryFact } from "./limits.ts";
 import { nodeFact } from "./machine.ts";
 import { doctorFacts } from "./facts.ts";
 
-test("tries what a build needs, and leaves neither a root nor anything else", async () => {
+test("tries what builds need, and leaves no files", async () => {
   await using directory = await temporaryDirectory("varve-doctor-");
   const root = join(directory.path, "not/yet/there");
   const report = await doctorFacts({ root });
@@ -40,12 +40,12 @@ test("tries what a build needs, and leaves neither a root nor anything else", as
   assert.deepEqual(await readdir(directory.path), []);
 });
 
-test("says why a root cannot be used, and that no build works in it", async () => {
+test("reports why a root cannot be used", async () => {
   const report = await doctorFacts({ root: "/proc/varve" });
   const fact = report.facts.find(({ name }) => name === "root");
   assert.equal(fact?.state, "missing");
   assert.match(fact.consequence ?? "", /^\/proc cannot be written to \(E[A-Z]+\)$/);
-  assert.equal(fact.mend, "varve --root DIR …");
+  assert.equal(fact.fix, "export VARVE_ROOT=/path/to/a/writable/directory");
   assert.equal(report.ready, false);
 });
 
@@ -54,11 +54,11 @@ async function missingIn(root: string): Promise<ReadonlyMap<string, string>> {
   const report = await doctorFacts({ root });
   const missing = report.facts.filter(({ state }) => state === "missing");
   assert.equal(report.ready, missing.length === 0);
-  for (const { name, mend } of missing) if (name !== "RUN") assert.notEqual(mend, undefined, name);
+  for (const { name, fix } of missing) if (name !== "RUN") assert.notEqual(fix, undefined, name);
   return new Map(missing.map(({ name, value, consequence = "" }) => [name, `${value}: ${consequence}`]));
 }
 
-test("a damaged database, and one of a newer version, are found and left as they are", async () => {
+test("reports a damaged database and one of a newer version, and does not change them", async () => {
   await using directory = await temporaryDirectory("varve-doctor-");
   const path = join(directory.path, "state.db");
   openTestState(path).close();
@@ -71,8 +71,8 @@ test("a damaged database, and one of a newer version, are found and left as they
   // PRAGMA user_version: https://sqlite.org/fileformat2.html#user_version_number
   newer.writeUInt32BE(9999, 60);
   for (const [bytes, says] of [
-    [damaged, /no build works in this root/],
-    [Buffer.alloc(8192, "not a database "), /no build works in this root/],
+    [damaged, /builds cannot use this root/],
+    [Buffer.alloc(8192, "not a database "), /builds cannot use this root/],
     [newer, /version is 9999/],
   ] as const) {
     await writeFile(path, bytes);
@@ -81,7 +81,7 @@ test("a damaged database, and one of a newer version, are found and left as they
   }
 });
 
-test("a root on a full disk, or on a read-only one, is one in which no build works", async (t) => {
+test("reports that builds fail on a full disk and on a read-only one", async (t) => {
   const root = await mountedFilesystem(t, "tmpfs", 8 * 1_048_576);
   if (root === undefined) return;
   openTestState(join(root, "state.db")).close();
@@ -108,24 +108,24 @@ test("the limit on open files", () => {
   assert.deepEqual(states, ["missing", "limited", "ok", "ok"]);
 });
 
-test("a directory for temporary files that cannot be used", async () => {
+test("reports that temporary files cannot be created", async () => {
   const { state, consequence } = await temporaryFact("/proc/nothing");
-  assert.deepEqual([state, consequence?.startsWith("none can be made (ENOENT)")], ["limited", true]);
+  assert.deepEqual([state, consequence?.startsWith("temporary files cannot be created (ENOENT)")], ["limited", true]);
 });
 
-test("every fact that is not well says what follows", async () => {
+test("every fact that is not ok has a consequence", async () => {
   await using directory = await temporaryDirectory("varve-doctor-");
   for (const fact of (await doctorFacts({ root: directory.path })).facts) {
     if (fact.state !== "ok") assert.notEqual(fact.consequence, undefined, fact.name);
   }
 });
 
-test("stops when asked to", async () => {
+test("stops when the signal is aborted", async () => {
   const stopped = AbortSignal.abort();
   await assert.rejects(doctorFacts({ root: "/proc/varve" }, stopped), (error) => isVarveError(error, "cancelled"));
 });
 
-test("knows which Node is too old", () => {
+test("reports a version of Node that is too old", () => {
   assert.equal(nodeFact("24.11.9").state, "missing");
   assert.equal(nodeFact("22.30.0").state, "missing");
   assert.equal(nodeFact("24.12.0").state, "ok");

@@ -2,9 +2,15 @@ import type { StoreOptions } from "../engine/index.ts";
 import type { DoctorReport } from "./fact.ts";
 
 /**
- * Finds out what this machine offers a build, by trying it: files are shared, an overlay is mounted, a step is run. All of
- * that happens in a directory of its own in the root (or where the root would be), which is gone afterwards; no root is made, and
- * the database of one that is there is read through and left as it is. What does not work is a fact, not an error; throws only `cancelled`.
+ * Reports what this machine offers to builds. It tries everything: it clones a file, mounts an overlay and runs a step, in a
+ * temporary directory in the root, or in the nearest existing directory above it. It does not create a root. It reads the database
+ * of an existing root and does not change it.
+ *
+ * @throws {VarveError} `cancelled` if `signal` is aborted. Whatever does not work is a fact of the report, not an error.
+ *
+ * @example
+ * const { ready, facts } = await doctorFacts();
+ * for (const { name, fix } of facts) if (fix !== undefined) console.log(`${name}: to fix, run ${fix}`);
  */
 export async function doctorFacts(
   options: Pick<StoreOptions, "root"> = {},

@@ -8,7 +8,7 @@ const MANAGERS = [
   { program: "pacman", command: "pacman -S --noconfirm" },
 ] as const;
 
-/** The command of this machine's package manager that installs a package; `debian` is its name there if it differs. */
+/** Returns the command that installs a package with this machine's package manager. `debian` is the package's name on Debian if it differs. */
 export async function installCommand(name: string, debian: string = name): Promise<string | undefined> {
   for (const { program, command } of MANAGERS) {
     if ((await findProgram(program)) !== undefined) return `${command} ${program === "apt-get" ? debian : name}`;

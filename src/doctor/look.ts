@@ -39,6 +39,6 @@ export async function lookAtMachine(
     ];
     return { root, ready: facts.every((fact) => !fact.required || fact.state !== "missing"), facts };
   } catch (error) {
-    throw toVarveError(error, "look at this machine");
+    throw toVarveError(error, "examine this machine");
   }
 }

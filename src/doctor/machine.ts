@@ -2,13 +2,13 @@ import type { ExecFacts } from "../exec/index.ts";
 import { kernelFeatures } from "../linux/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 
-/** The oldest Node that strips types and has everything Varve calls. */
+/** The oldest version of Node that has everything that Varve calls. */
 const NODE = [24, 12] as const;
 
 export function nodeFact(version: string = process.versions.node): Fact {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > NODE[0] || (major === NODE[0] && minor >= NODE[1])) return ok("node", version, true);
-  return missing("node", version, { consequence: `Varve needs Node ${NODE.join(".")} or newer` });
+  return missing("node", version, { consequence: `Varve requires Node ${NODE.join(".")} or newer` });
 }
 
 export function kernelFact(): Fact {
@@ -16,26 +16,28 @@ export function kernelFact(): Fact {
   if (!openat2)
     return missing("kernel", release, {
       consequence:
-        "paths cannot be resolved inside a tree (openat2, Linux 5.6): the kernel is too old, or a sandbox hides the call",
+        "the system call openat2 (Linux 5.6) is not available: the kernel is too old, or a sandbox blocks the call",
     });
   if (!newMountApi)
     return limited("kernel", release, {
-      consequence: "images of more than a few dozen layers may not mount (fsopen, Linux 5.2)",
+      consequence: "images with more than a few dozen layers may not mount (fsopen, Linux 5.2)",
     });
   return ok("kernel", release, true);
 }
 
-/** Mounts and namespaces take root, on the machine or in a user namespace. */
+/** Mounts and namespaces require root, on the machine or in a user namespace. */
 export function privilegeFact({ root, mayMount }: ExecFacts): Fact {
   const user = root ? "root" : `user ${process.geteuid?.() ?? "?"}`;
   if (mayMount) return ok("privileges", user, true);
   return missing("privileges", `${user}, without CAP_SYS_ADMIN`, {
-    consequence: "nothing can be mounted, so no RUN step can run",
-    mend: root ? "docker run --privileged …, or add CAP_SYS_ADMIN to this container" : "sudo varve …",
+    consequence: "filesystems cannot be mounted, so RUN steps cannot run",
+    fix: root ? "docker run --privileged …" : "sudo varve …",
   });
 }
 
 export function userNamespaceFact({ userNamespaces }: ExecFacts): Fact {
   if (userNamespaces) return ok("user namespaces", "allowed");
-  return limited("user namespaces", "not allowed", { consequence: "Varve cannot be run in one instead of as root" });
+  return limited("user namespaces", "not allowed", {
+    consequence: "Varve cannot run in a user namespace instead of as root",
+  });
 }

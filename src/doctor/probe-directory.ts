@@ -3,16 +3,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errnoOf } from "../core/index.ts";
 
-/** A place on the filesystem of a root to try things in. */
+/** A temporary directory on the filesystem of a root. */
 export interface ProbeDirectory extends AsyncDisposable {
   readonly state: "usable" | "refused";
-  /** The directory itself, or the nearest one that exists where it could not be made. */
+  /** The directory itself; if it could not be created, the existing directory it would be in. */
   readonly path: string;
-  /** Why it could not be made: "EACCES". */
+  /** Why it could not be created, such as "EACCES". */
   readonly reason?: string | undefined;
 }
 
-/** Makes an empty directory in `root`, or in the nearest directory above it that exists; never `root` itself. */
+/** Creates an empty directory in `root`, or in the nearest existing directory above it. Does not create `root`. */
 export async function probeDirectory(root: string): Promise<ProbeDirectory> {
   let above = resolve(root);
   while (!existsSync(above) && above !== dirname(above)) above = dirname(above);

@@ -5,7 +5,7 @@ import { needsOverlay } from "../snapshot/index.ts";
 import { inspectState } from "../state/index.ts";
 import { type Fact, missing, ok } from "./fact.ts";
 
-/** What builds write to in a root. */
+/** Paths in a root that builds write to. */
 const WRITTEN = [
   "state.db",
   "content/blobs/sha256",
@@ -18,7 +18,7 @@ const WRITTEN = [
   "run",
 ];
 
-/** What of a root this process may not write to, and why; undefined if that is nothing. */
+/** Returns the first path in a root that this process cannot write to, and why; undefined if it can write to all of them. */
 export function refusedPath(root: string): { readonly path: string; readonly reason: string } | undefined {
   for (const path of ["", ...WRITTEN].map((name) => join(root, name)).filter((each) => existsSync(each))) {
     try {
@@ -30,7 +30,7 @@ export function refusedPath(root: string): { readonly path: string; readonly rea
   return undefined;
 }
 
-/** The database of a root that is there, read through; and what its snapshots ask of the machine. */
+/** Reads the database of an existing root, and reports whether this machine can mount the snapshots in it. */
 export function databaseFacts(root: string, overlayWorks: boolean): readonly Fact[] {
   const path = join(root, "state.db");
   if (!existsSync(path)) return [];
@@ -39,12 +39,12 @@ export function databaseFacts(root: string, overlayWorks: boolean): readonly Fac
     return [
       ok("database", path, true),
       missing("snapshots", "overlay", {
-        consequence: "the layers in this root are overlays, which cannot be mounted here",
-        mend: "varve --root DIR …",
+        consequence: "the layers in this root are overlays, which this machine cannot mount",
+        fix: "export VARVE_ROOT=/path/to/a/writable/directory",
       }),
     ];
   } catch (error) {
     if (!isVarveError(error)) throw error;
-    return [missing("database", error.message, { consequence: "no build works in this root", mend: error.hint })];
+    return [missing("database", error.message, { consequence: "builds cannot use this root", fix: error.hint })];
   }
 }

@@ -10,22 +10,21 @@ import { installCommand } from "./install-command.ts";
 import type { ProbeDirectory } from "./probe-directory.ts";
 
 const run = promisify(execFile);
-const NO_STEPS = "no RUN step can run";
+const NO_STEPS = "RUN steps cannot run";
 
 export async function runtimeFact({ runtimes, missingPrograms }: ExecFacts): Promise<Fact> {
   const [runtime] = runtimes;
   const name = "OCI runtime";
-  if (runtime === undefined)
-    return missing(name, "none", { consequence: NO_STEPS, mend: await installCommand("crun") });
+  if (runtime === undefined) return missing(name, "none", { consequence: NO_STEPS, fix: await installCommand("crun") });
   const value = `${runtime.name} ${runtime.version} (${runtime.path})`;
   if (missingPrograms.length === 0) return ok(name, value, true);
   const without = `${value}, without ${missingPrograms.join(", ")}`;
-  return missing(name, without, { consequence: NO_STEPS, mend: await installCommand("util-linux") });
+  return missing(name, without, { consequence: NO_STEPS, fix: await installCommand("util-linux") });
 }
 
-/** Runs a step that does nothing, the way a build runs its own. */
+/** Runs a step that does nothing, as a build would. */
 export async function stepFact(probe: ProbeDirectory, signal?: AbortSignal): Promise<Fact> {
-  if (probe.state === "refused") return missing("RUN", "not tried: the root cannot be written to", {});
+  if (probe.state === "refused") return missing("RUN", "not tried: the root is not writable", {});
   const started = performance.now();
   try {
     const { exitCode, signal: killedBy } = await runTrue(probe.path, signal);
@@ -35,15 +34,15 @@ export async function stepFact(probe: ProbeDirectory, signal?: AbortSignal): Pro
   } catch (error) {
     signal?.throwIfAborted();
     const { message, hint } = toVarveError(error, "run a step");
-    return missing("RUN", message, { consequence: NO_STEPS, mend: hint });
+    return missing("RUN", message, { consequence: NO_STEPS, fix: hint });
   }
 }
 
-/** Where a machine keeps its programs and their libraries; nix's store is one of them. */
+/** Where a machine has its programs and libraries, the stores of Nix and Guix included. */
 const SYSTEM = ["/bin", "/lib", "/lib32", "/lib64", "/usr", "/nix", "/gnu"];
 const DEADLINE = 20_000;
 
-/** The machine's own `true`, copied into a root filesystem so that one that is mounted noexec is found out. */
+/** Runs the machine's own `true`. It is copied into the root filesystem, so that the step fails if that is mounted noexec. */
 async function runTrue(directory: string, signal: AbortSignal | undefined): Promise<RunResult> {
   const rootfs = join(directory, "rootfs");
   const program = await findProgram("true");
@@ -67,12 +66,12 @@ async function runTrue(directory: string, signal: AbortSignal | undefined): Prom
 
 export function cgroupFact({ cgroups, controllers }: ExecFacts): Fact {
   if (cgroups !== "none") return ok("control groups", `${cgroups} (${controllers.join(", ") || "no controllers"})`);
-  return limited("control groups", "none", { consequence: "RUN steps are neither limited nor kept from devices" });
+  return limited("control groups", "none", { consequence: "RUN steps have no resource limits and may access devices" });
 }
 
 export function seccompFact({ seccomp }: ExecFacts): Fact {
   if (seccomp) return ok("seccomp", "yes");
-  return limited("seccomp", "no", { consequence: "RUN steps may use every system call" });
+  return limited("seccomp", "no", { consequence: "RUN steps may call every system call" });
 }
 
 interface Tool {
@@ -82,7 +81,7 @@ interface Tool {
 }
 
 const TOOLS: readonly Tool[] = [
-  { program: "git", consequence: "contexts and ADD cannot be git repositories" },
+  { program: "git", consequence: "git repositories cannot be build contexts or sources of ADD" },
   { program: "xz", debian: "xz-utils", consequence: "ADD cannot unpack .tar.xz" },
   { program: "bzip2", consequence: "ADD cannot unpack .tar.bz2" },
 ];
@@ -93,14 +92,14 @@ export async function toolFacts(): Promise<Fact[]> {
 
 async function toolFact({ program, debian, consequence }: Tool): Promise<Fact> {
   const path = await findProgram(program);
-  if (path === undefined) return limited(program, "none", { consequence, mend: await installCommand(program, debian) });
+  if (path === undefined) return limited(program, "none", { consequence, fix: await installCommand(program, debian) });
   return ok(program, await versionOf(path));
 }
 
 async function versionOf(path: string): Promise<string> {
   try {
     const running = run(path, ["--version"], { timeout: 10_000, maxBuffer: 65_536 });
-    // Some versions of bzip2 go on to compress their input.
+    // Some versions of bzip2 then compress their input.
     running.child.stdin?.end();
     const { stdout, stderr } = await running;
     return /\d+(?:\.\d+)+/.exec(`${stdout}\n${stderr}`)?.[0] ?? path;

@@ -8,31 +8,33 @@ import {
 import type { Store } from "../engine/index.ts";
 import { type VerifyOptions, blobsOfImages, edgesTo } from "../content/index.ts";
 
-/** A blob that is not what it should be, or not there though an image needs it. */
+/** A blob that is damaged, or that an image needs and the store does not have. */
 export interface LostBlobReport {
   readonly digest: Digest;
   readonly state: DamageState;
-  /** Names, or ids of images without one, that are not whole without it. */
+  /** Names of the images that need it; the ID of an image without a name. */
   readonly images: readonly string[];
-  /** Cached results that it belongs to. */
+  /** IDs of the cache records that need it. */
   readonly records: readonly string[];
-  /** What brings it back, in a sentence or a command. */
+  /** How to restore it: a command, or a sentence. */
   readonly fix: string;
 }
 
 export interface StoreVerification {
   readonly root: string;
   readonly blobs: number;
-  /** Bytes that were read. */
+  /** Number of bytes read. */
   readonly bytes: number;
   readonly lost: readonly LostBlobReport[];
-  /** False if an image misses a blob. */
+  /** False if an image lacks a blob. */
   readonly ready: boolean;
 }
 
 /**
- * Reads every blob of a store. Damaged ones are lost from then on, as when anything else comes across them; nothing is fetched or
- * made again.
+ * Reads and hashes every blob of a store, and reports those that are damaged or missing. Damaged blobs are moved to quarantine.
+ * Nothing is restored.
+ *
+ * @throws {VarveError} `cancelled` if `options.signal` is aborted.
  */
 export async function verifyStore(store: Store, options: VerifyOptions = {}): Promise<StoreVerification> {
   const { blobs, bytes, damaged } = await store.content.verify(options);
@@ -42,25 +44,25 @@ export async function verifyStore(store: Store, options: VerifyOptions = {}): Pr
   return { root: store.root, blobs, bytes, lost, ready: lost.every(({ images }) => images.length === 0) };
 }
 
-/** What images lead to and the store does not have. */
+/** Returns the blobs that images refer to and that the store does not have. */
 function missingOfImages({ state, content }: Store): Digest[] {
   return [...blobsOfImages(state)].filter((digest) => content.info(digest) === undefined);
 }
 
 function reportOf(store: Store, digest: Digest, state: DamageState): LostBlobReport {
-  const above = holdersOf(store, digest);
-  const images = above.images.map(shown);
-  return { digest, state, images, records: above.records, fix: fixOf(store, above) };
+  const holders = holdersOf(store, digest);
+  const images = holders.images.map(displayName);
+  return { digest, state, images, records: holders.records, fix: fixOf(store, holders) };
 }
 
 interface Holders {
   readonly images: readonly string[];
   readonly records: readonly string[];
-  /** The blob itself, and the documents that lead to it. */
+  /** The blob itself, and the documents that refer to it, directly or not. */
   readonly blobs: readonly Digest[];
 }
 
-/** Everything that leads to a blob. */
+/** Returns everything that refers to a blob, directly or not. */
 function holdersOf({ state }: Store, digest: Digest): Holders {
   const [images, records] = [new Set<string>(), new Set<string>()];
   const blobs = new Set([digest]);
@@ -73,26 +75,26 @@ function holdersOf({ state }: Store, digest: Digest): Holders {
   return { images: [...images].sort(), records: [...records].sort(), blobs: [...blobs] };
 }
 
-/** An image's name as people write it. One without a name is kept under its id. */
-function shown(name: string): string {
+/** An image's name in its short form. The name of an image without one is its ID. */
+function displayName(name: string): string {
   return name.startsWith("sha256:") ? name : familiarReference(parseReference(name));
 }
 
 function fixOf(store: Store, { images, records, blobs }: Holders): string {
   const sources = new Set(blobs.flatMap((blob) => distributionSources(store.content.labels(blob))));
   const pulled = images.find((name) => !name.startsWith("sha256:") && sources.has(repositoryOf(name)));
-  const tree = records.some((id) => {
+  const hasSnapshot = records.some((id) => {
     const { snapshot } = store.records.get(id) ?? {};
     return snapshot !== undefined && store.snapshotter.stat(snapshot) !== undefined;
   });
-  if (images.length === 0 && records.length === 0) return "Nothing needs it.";
-  if (pulled !== undefined) return `varve pull ${shown(pulled)}`;
+  if (images.length === 0 && records.length === 0) return "Nothing to do: nothing needs this blob.";
+  if (pulled !== undefined) return `varve pull ${displayName(pulled)}`;
   const [source] = sources;
-  if (source !== undefined) return `It is fetched again from ${source} when it is needed.`;
-  if (tree) return "It is made again when it is needed: by a build, save or push.";
+  if (source !== undefined) return `Nothing to do: it is fetched again from ${source} when it is needed.`;
+  if (hasSnapshot) return "Nothing to do: it is created again when a build, save or push needs it.";
   return images.length === 0
-    ? "The next build that needs it makes it again."
-    : `Build, load or pull ${images.map(shown).join(", ")} again.`;
+    ? "Nothing to do: the next build that needs it creates it again."
+    : `Build, load or pull ${images.map(displayName).join(", ")} again.`;
 }
 
 function repositoryOf(name: string): string {

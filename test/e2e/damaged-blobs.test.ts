@@ -330,7 +330,7 @@ suite("an image that is to be had nowhere else", { skip }, () => {
     const env = { VARVE_ROOT: room.store.root };
     const found = await varve.run(["doctor", "--verify"], { env });
     assert.equal(found.code, 5, found.stderr);
-    for (const part of [room.digest, "wrong-digest", "images: only.test/here:1", "to fix: Build, load or pull"])
+    for (const part of [room.digest, "wrong-digest", "images: only.test/here:1", "To fix: Build, load or pull"])
       assert.ok(found.stdout.includes(part), found.stdout);
     assert.match(found.stderr, /verifying the store/);
     const json = await varve.run(["doctor", "--verify", "--format", "json"], { env });

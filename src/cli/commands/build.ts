@@ -137,7 +137,7 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
 }
 
 export const command: Command = {
-  summary: "build an image from a Dockerfile",
-  help: `Usage: varve build [flags] PATH | URL | -\n\nBuilds an image from a Dockerfile.\n\n${describeFlags(BUILD_FLAGS)}\n\nExample: varve build -t app:1 --output type=oci,dest=app.tar .\n`,
+  summary: "Build an image from a Dockerfile",
+  help: `Usage: varve build [OPTIONS] PATH | URL | -\n\nBuild an image from a Dockerfile\n\n${describeFlags(BUILD_FLAGS)}\n\nExample: varve build -t app:1 --output type=oci,dest=app.tar .\n`,
   run,
 };

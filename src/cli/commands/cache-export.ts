@@ -8,17 +8,22 @@ import { warner } from "./cache-warnings.ts";
 import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
 
 const FLAGS = {
-  to: { kind: "string", value: "CACHE", help: "a reference, a directory, or attributes as for build --cache-to" },
-  mode: { kind: "string", value: "min|max", help: "max, unless said: layers of every step" },
+  to: { kind: "string", value: "CACHE", help: "Reference, directory, or attributes as for build --cache-to" },
+  mode: {
+    kind: "string",
+    value: "min|max",
+    help: "Export the layers of all steps (max, the default) or of results only (min)",
+  },
   format: FORMAT,
 } as const;
 const USAGE = "varve cache export --to CACHE";
 
 export const command: Command = {
-  summary: "write this root's whole cache to a registry or a directory",
-  help: `Usage: ${USAGE} [flags]
+  summary: "Export the cache to a registry or a directory",
+  help: `Usage: ${USAGE} [OPTIONS]
 
-What others have written to the target stays, by their scopes; machines that share a target name one each: scope=NAME.
+Export the whole cache of this root. Exports of other scopes in the target stay: machines that share a target
+each use a scope of their own, scope=NAME.
 
 ${describeFlags(FLAGS)}
 

@@ -10,16 +10,17 @@ import { warner } from "./cache-warnings.ts";
 import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
 
 const FLAGS = {
-  fetch: { kind: "boolean", help: "download the layers now; otherwise each when a build first reads it" },
+  fetch: { kind: "boolean", help: "Download the layers now (default when a build first reads them)" },
   format: FORMAT,
 } as const;
 const USAGE = "varve cache import REF|DIR|type=…";
 
 export const command: Command = {
-  summary: "take the records of a cache into this root's own",
-  help: `Usage: ${USAGE}… [flags]
+  summary: "Import a cache from a registry or a directory",
+  help: `Usage: ${USAGE}… [OPTIONS]
 
-Later builds find the steps without --cache-from. Exit code 4 if layers could not be had.
+Copy the records of a cache to this root. Later builds find them without --cache-from. The exit code is 4 if layers
+could not be downloaded.
 
 ${describeFlags(FLAGS)}
 

@@ -17,11 +17,11 @@ const WIDTH = 60;
 const READABLE = 1_048_576;
 
 export const command: Command = {
-  summary: "list what a cache holds",
-  help: `Usage: ${USAGE} [flags]
+  summary: "List the records of a cache",
+  help: `Usage: ${USAGE} [OPTIONS]
 
-Of this root's own cache, or of the one that is named as for --cache-from: for each record with a result the step that a
-build would not have to run, what it is made of, its layers, and whether this root has it (lazy: its layers are elsewhere).
+List the records of this root's cache, or of the cache that is given as for build --cache-from: the step of each record,
+its inputs and layers, and whether this root has it (lazy means that the layers are not downloaded yet).
 
 ${describeFlags(FLAGS)}
 

@@ -8,27 +8,27 @@ import { cachePlaceOf } from "./cache-place.ts";
 import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
 
 const FLAGS = {
-  target: { kind: "string", value: "CACHE", help: "a reference, a directory, or attributes as for build --cache-to" },
-  "keep-generations": { kind: "string", value: "N", help: "keep so many exports of each scope; 1 unless said" },
-  "keep-scope": { kind: "many", value: "SCOPE", help: "keep these scopes only" },
+  target: { kind: "string", value: "CACHE", help: "Reference, directory, or attributes as for build --cache-to" },
+  "keep-generations": { kind: "string", value: "N", help: "Number of exports to keep of each scope (default 1)" },
+  "keep-scope": { kind: "many", value: "SCOPE", help: "Keep only the given scopes" },
   "keep-duration": {
     kind: "string",
     value: "TIME",
-    help: "keep exports with a result made within this time, such as 48h",
+    help: "Keep exports with a result that is newer than this, such as 48h",
   },
   "delete-blobs": {
     kind: "boolean",
-    help: "of a registry, also blobs no tag needs; images known by digest only are not seen",
+    help: "In a registry, also delete blobs that no tag refers to (may break images that are used by digest only)",
   },
   format: FORMAT,
 } as const;
 const USAGE = "varve cache prune --target CACHE";
 
 export const command: Command = {
-  summary: "make a cache in a registry or a directory smaller",
-  help: `Usage: ${USAGE} [flags]
+  summary: "Remove old exports from a cache in a registry or a directory",
+  help: `Usage: ${USAGE} [OPTIONS]
 
-This root's own cache is pruned by varve prune.
+To prune this root's own cache, use varve prune.
 
 ${describeFlags(FLAGS)}
 

@@ -11,16 +11,16 @@ const COMMANDS: Commands = new Map<string, () => Promise<{ command: Command }>>(
 const NAMES = [...COMMANDS.keys()].join(", ");
 
 export const command: Command = {
-  summary: "list, export, import and prune caches",
-  help: `Usage: varve cache COMMAND [flags]
+  summary: "Manage caches",
+  help: `Usage: varve cache COMMAND [OPTIONS]
 
-Works with caches without a build.
+Manage caches
 
 Commands:
-  ls        list what is in a cache
-  export    write the cache of this root to a registry or a directory
-  import    take the records of a cache into this root
-  prune     make a cache in a registry or a directory smaller
+  ls        List the records of a cache
+  export    Export the cache to a registry or a directory
+  import    Import a cache from a registry or a directory
+  prune     Remove old exports from a cache in a registry or a directory
 
 Example: varve cache ls registry.example.com/team/app:cache
 `,

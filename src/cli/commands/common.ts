@@ -5,7 +5,7 @@ import { printableJson } from "../printable.ts";
 import { type Row, table } from "../table.ts";
 import { loadSettings } from "../settings.ts";
 
-export const FORMAT: Flag = { kind: "string", value: "json", help: "json prints every field; a table otherwise" };
+export const FORMAT: Flag = { kind: "string", value: "json", help: "Print JSON with every field instead of a table" };
 
 /** Opens the store that the command line and the configuration name. */
 export async function storeOf(context: CommandContext): Promise<Store> {

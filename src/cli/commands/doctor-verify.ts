@@ -7,18 +7,24 @@ import { printableJson, printableLine } from "../printable.ts";
 import { humanSize } from "../values.ts";
 import { storeOf } from "./common.ts";
 
-/** Reads every blob of the store and says what is lost. The exit code is 5 if an image misses a blob. */
+/** Reads every blob of the store and prints which are damaged or missing. Returns exit code 5 if an image lacks a blob. */
 export async function verify(context: CommandContext, json: boolean): Promise<number> {
   await using store = await storeOf(context);
-  const report = await shown(context, json, (onProgress) => verifyStore(store, { signal: context.signal, onProgress }));
+  const report = await withProgress(context, json, (onProgress) =>
+    verifyStore(store, { signal: context.signal, onProgress }),
+  );
   await context.stdout.write(json ? `${printableJson(report)}\n` : describe(report));
   return report.ready ? ExitCode.done : ExitCode.machine;
 }
 
 type OnProgress = NonNullable<Parameters<typeof verifyStore>[1]>["onProgress"];
 
-/** A bar on a terminal, lines elsewhere. */
-async function shown<T>({ screen }: CommandContext, json: boolean, work: (on: OnProgress) => Promise<T>): Promise<T> {
+/** Shows progress: a bar on a terminal, lines otherwise. */
+async function withProgress<T>(
+  { screen }: CommandContext,
+  json: boolean,
+  work: (on: OnProgress) => Promise<T>,
+): Promise<T> {
   const display = openDisplay(json ? "quiet" : "auto", screen);
   const name = "verifying the store";
   const vertex = { kind: "vertex" as const, digest: digestOf(name), name, inputs: [], startedAt: Date.now() };
@@ -40,9 +46,10 @@ function describe({ blobs, bytes, lost, ready }: StoreVerification): string {
     `lost  ${digest}  ${state}`,
     ...(images.length === 0 ? [] : [`      images: ${images.join(", ")}`]),
     ...(records.length === 0 ? [] : [`      cached results: ${records.length}`]),
-    `      to fix: ${fix}`,
+    `      To fix: ${fix}`,
   ]);
-  const verdict = lost.length === 0 ? "All are whole." : ready ? "Every image is whole." : "Some images are not whole.";
+  const verdict =
+    lost.length === 0 ? "No blob is damaged." : ready ? "No image is damaged." : "Some images are damaged.";
   lines.push(`${blobs} blobs, ${humanSize(bytes)}. ${verdict}`);
   return lines.map((line) => `${printableLine(line)}\n`).join("");
 }

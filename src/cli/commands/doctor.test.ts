@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeReport } from "./doctor.ts";
 
-test("a fact is a line; what is wrong and what mends it stand below", () => {
+test("prints each fact with its consequence and the command that fixes it", () => {
   const text = describeReport({
     root: "/r",
     ready: false,
@@ -14,7 +14,7 @@ test("a fact is a line; what is wrong and what mends it stand below", () => {
         value: "none",
         required: true,
         consequence: "no RUN",
-        mend: "apt-get install crun",
+        fix: "apt-get install crun",
       },
       { name: "root", state: "limited", value: "/r\u001b[2J", required: false, consequence: "slow" },
     ],
@@ -25,19 +25,19 @@ test("a fact is a line; what is wrong and what mends it stand below", () => {
       "ok       node         26.0.0",
       "missing  OCI runtime  none",
       "                      no RUN",
-      "                      mend: apt-get install crun",
+      "                      To fix: apt-get install crun",
       "limited  root         /r",
       "                      slow",
       "",
-      "Builds with RUN steps do not work on this machine: see OCI runtime.",
+      "Builds with RUN steps do not work on this machine. Missing: OCI runtime.",
       "",
     ].join("\n"),
   );
 });
 
-test("the verdict names what is missing", () => {
+test("the last line names what is missing", () => {
   const database = { name: "database", state: "missing", value: "damaged", required: true } as const;
   const step = { name: "RUN", state: "missing", value: "failed", required: true } as const;
   const text = describeReport({ root: "/r", ready: false, facts: [database, step] });
-  assert.match(text, /\nBuilds do not work on this machine: see database, RUN\.\n$/);
+  assert.match(text, /\nBuilds do not work on this machine. Missing: database, RUN\.\n$/);
 });

@@ -10,12 +10,12 @@ import { verify } from "./doctor-verify.ts";
 
 const FLAGS = {
   format: FORMAT,
-  verify: { kind: "boolean", help: "read every blob of the root instead, and say what is damaged" },
+  verify: { kind: "boolean", help: "Read every blob in the root instead, and print which are damaged" },
 } as const;
 
 export const command: Command = {
-  summary: "say what this machine offers and what it lacks",
-  help: `Usage: varve doctor [flags]\n\nTries what builds need, a step included. The exit code is 5 if a build would fail here.\n\n${describeFlags(FLAGS)}\n\nExample: varve doctor --format json\n`,
+  summary: "Check whether builds work on this machine",
+  help: `Usage: varve doctor [OPTIONS]\n\nTry everything that builds need, and run a step. The exit code is 5 if builds do not work on this machine.\n\n${describeFlags(FLAGS)}\n\nExample: varve doctor --format json\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     if (args.length > 0) throw usageError("Cannot examine this machine: expected no arguments");
@@ -27,14 +27,14 @@ export const command: Command = {
   },
 };
 
-/** A configuration that no command can read; undefined for one that is right, or not there. */
+/** Reports a configuration file that cannot be read; undefined if it can be read or does not exist. */
 async function settingsFact(context: CommandContext): Promise<Fact | undefined> {
   try {
     await loadSettings(context);
     return undefined;
   } catch (error) {
     const { message, hint } = toVarveError(error, "read the configuration");
-    const consequence = hint ?? "no command works until it is mended";
+    const consequence = hint ?? "every command fails until this is fixed";
     return { name: "configuration", state: "missing", value: message, required: true, consequence };
   }
 }
@@ -43,10 +43,10 @@ function withSettings(report: DoctorReport, fact: Fact | undefined): DoctorRepor
   return fact === undefined ? report : { ...report, ready: false, facts: [...report.facts, fact] };
 }
 
-/** What only steps need. */
+/** Facts that matter only to builds with RUN steps. */
 const STEPS = new Set(["OCI runtime", "RUN", "privileges"]);
 
-/** One line a fact; what is wrong with it, and the command that mends it, below. */
+/** One line for each fact, followed by its consequence and the command that fixes it. */
 export function describeReport({ facts, ready }: DoctorReport): string {
   const width = Math.max(...facts.map((fact) => fact.name.length));
   const lines = facts.map((fact) => describeFact(fact, width));
@@ -57,12 +57,12 @@ export function describeReport({ facts, ready }: DoctorReport): string {
 function verdictOf(facts: readonly Fact[]): string {
   const missing = facts.filter(({ required, state }) => required && state === "missing").map(({ name }) => name);
   const without = missing.every((name) => STEPS.has(name)) ? "Builds with RUN steps" : "Builds";
-  return `${without} do not work on this machine: see ${missing.join(", ")}.`;
+  return `${without} do not work on this machine. Missing: ${missing.join(", ")}.`;
 }
 
-function describeFact({ name, state, value, consequence, mend }: Fact, width: number): string {
+function describeFact({ name, state, value, consequence, fix }: Fact, width: number): string {
   const margin = " ".repeat(11 + width);
-  const below = [...(consequence === undefined ? [] : [consequence]), ...(mend === undefined ? [] : [`mend: ${mend}`])];
+  const below = [...(consequence === undefined ? [] : [consequence]), ...(fix === undefined ? [] : [`To fix: ${fix}`])];
   const head = `${state.padEnd(8)} ${name.padEnd(width)}  ${printableLine(value)}`;
   return [head, ...below.map((line) => margin + printableLine(line))].map((line) => `${line}\n`).join("");
 }

@@ -8,8 +8,8 @@ import { FORMAT, printRows, storeOf } from "./common.ts";
 const FLAGS = { format: FORMAT } as const;
 
 export const command: Command = {
-  summary: "show what the cache takes on disk",
-  help: `Usage: varve du [flags]\n\n${describeFlags(FLAGS)}\n\nExample: varve du --format json\n`,
+  summary: "Show the disk usage of the cache",
+  help: `Usage: varve du [OPTIONS]\n\n${describeFlags(FLAGS)}\n\nExample: varve du --format json\n`,
   run: async (argv, context) => {
     const { flags } = parseFlags(argv, FLAGS);
     await using store = await storeOf(context);

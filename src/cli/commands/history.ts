@@ -7,12 +7,12 @@ import { FORMAT, expectArgs, printRows, storeOf } from "./common.ts";
 
 const FLAGS = {
   format: FORMAT,
-  "no-trunc": { kind: "boolean", help: "show whole commands" },
+  "no-trunc": { kind: "boolean", help: "Do not truncate commands" },
 } as const;
 
 export const command: Command = {
-  summary: "show how an image was made",
-  help: `Usage: varve history [flags] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve history app:1\n`,
+  summary: "Show the history of an image",
+  help: `Usage: varve history [OPTIONS] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve history app:1\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, 1, "varve history NAME");

@@ -7,9 +7,9 @@ import { humanAge, humanSize } from "../values.ts";
 import { FORMAT, printRows, storeOf } from "./common.ts";
 
 const FLAGS = {
-  all: { kind: "boolean", short: "a", help: "also the steps below images" },
+  all: { kind: "boolean", short: "a", help: "Include images without a name that others were built from" },
   format: FORMAT,
-  quiet: { kind: "boolean", short: "q", help: "print only ids" },
+  quiet: { kind: "boolean", short: "q", help: "Print only IDs" },
 } as const;
 
 function nameColumns(name: string | undefined): Record<"REPOSITORY" | "TAG", string> {
@@ -19,8 +19,8 @@ function nameColumns(name: string | undefined): Record<"REPOSITORY" | "TAG", str
 }
 
 export const command: Command = {
-  summary: "list the images in the store",
-  help: `Usage: varve images [flags]\n\n${describeFlags(FLAGS)}\n\nExample: varve images --format json\n`,
+  summary: "List images",
+  help: `Usage: varve images [OPTIONS]\n\n${describeFlags(FLAGS)}\n\nExample: varve images --format json\n`,
   run: async (argv, context) => {
     const { flags } = parseFlags(argv, FLAGS);
     await using store = await storeOf(context);

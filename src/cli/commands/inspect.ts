@@ -6,11 +6,11 @@ import { describeFlags, parseFlags } from "../flags.ts";
 import { printableJson } from "../printable.ts";
 import { expectArgs, storeOf } from "./common.ts";
 
-const FLAGS = { platform: { kind: "string", value: "OS/ARCH", help: "which image of a multi-platform one" } } as const;
+const FLAGS = { platform: { kind: "string", value: "OS/ARCH", help: "Platform of a multi-platform image" } } as const;
 
 export const command: Command = {
-  summary: "show an image's config",
-  help: `Usage: varve inspect [flags] NAME [NAME ...]\n\n${describeFlags(FLAGS)}\n\nExample: varve inspect app:1\n`,
+  summary: "Show the manifest and config of images",
+  help: `Usage: varve inspect [OPTIONS] NAME [NAME ...]\n\n${describeFlags(FLAGS)}\n\nExample: varve inspect app:1\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, Infinity, "varve inspect NAME [NAME ...]");

@@ -7,12 +7,12 @@ import { describeFlags, parseFlags } from "../flags.ts";
 import { storeOf } from "./common.ts";
 
 const FLAGS = {
-  input: { kind: "string", short: "i", value: "FILE", help: "the archive; standard input if absent" },
+  input: { kind: "string", short: "i", value: "FILE", help: "Read from a file (default standard input)" },
 } as const;
 
 export const command: Command = {
-  summary: "load images from an archive",
-  help: `Usage: varve load [flags]\n\nReads OCI and docker archives, plain or compressed.\n\n${describeFlags(FLAGS)}\n\nExample: varve load -i app.tar\n`,
+  summary: "Load images from an archive",
+  help: `Usage: varve load [OPTIONS]\n\nLoad images from an OCI or Docker archive, compressed or not.\n\n${describeFlags(FLAGS)}\n\nExample: varve load -i app.tar\n`,
   run: async (argv, context) => {
     const { flags } = parseFlags(argv, FLAGS);
     await using store = await storeOf(context);

@@ -8,21 +8,21 @@ import { printableJson } from "../printable.ts";
 import { storeOf, wantsJson } from "./common.ts";
 
 const FLAGS = {
-  all: { kind: "boolean", short: "a", help: "also what images share, and internal records" },
-  images: { kind: "boolean", help: "also images without a name that no other was made from" },
-  filter: { kind: "many", value: "FILTER", help: "only what matches, such as type==exec.cachemount" },
-  "keep-duration": { kind: "string", value: "TIME", help: "keep what was used within this time, such as 48h" },
-  "keep-storage": { kind: "string", value: "SIZE", help: "stop when the cache is smaller than this" },
-  "max-used-space": { kind: "string", value: "SIZE", help: "the same as --keep-storage" },
-  "reserved-space": { kind: "string", value: "SIZE", help: "never go below this" },
-  "min-free-space": { kind: "string", value: "SIZE", help: "go on until so much of the disk is free" },
-  force: { kind: "boolean", short: "f", help: "accepted for docker's sake: varve never asks" },
-  format: { kind: "string", value: "json", help: "print what was removed as JSON" },
+  all: { kind: "boolean", short: "a", help: "Also remove records that images share, and internal records" },
+  images: { kind: "boolean", help: "Also remove images without a name that no other image was built from" },
+  filter: { kind: "many", value: "FILTER", help: "Remove only matching records, such as type==exec.cachemount" },
+  "keep-duration": { kind: "string", value: "TIME", help: "Keep records that were used within this time, such as 48h" },
+  "keep-storage": { kind: "string", value: "SIZE", help: "Stop when the cache is smaller than this" },
+  "max-used-space": { kind: "string", value: "SIZE", help: "Same as --keep-storage" },
+  "reserved-space": { kind: "string", value: "SIZE", help: "Keep at least this much cache" },
+  "min-free-space": { kind: "string", value: "SIZE", help: "Continue until this much disk space is free" },
+  force: { kind: "boolean", short: "f", help: "Accepted for compatibility with docker; varve never asks" },
+  format: { kind: "string", value: "json", help: "Print JSON" },
 } as const;
 
 export const command: Command = {
-  summary: "remove cache that nobody needs",
-  help: `Usage: varve prune [flags]\n\nImages stay, unless --images takes those without a name.\n\n${describeFlags(FLAGS)}\n\nExample: varve prune --keep-duration 48h --keep-storage 10g\n`,
+  summary: "Remove unused cache",
+  help: `Usage: varve prune [OPTIONS]\n\nRemove records of the cache that no image and no running build needs. Images stay, unless --images is given.\n\n${describeFlags(FLAGS)}\n\nExample: varve prune --keep-duration 48h --keep-storage 10g\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     if (args.length > 0) throw usageError("Cannot prune: expected no arguments");

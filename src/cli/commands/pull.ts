@@ -10,14 +10,14 @@ import { expectArgs, storeOf } from "./common.ts";
 import { transferDisplay } from "./transfer-display.ts";
 
 const FLAGS = {
-  platform: { kind: "string", value: "OS/ARCH", help: "the platform to pull; this machine's unless given" },
-  "all-platforms": { kind: "boolean", help: "pull every platform of the image" },
-  quiet: { kind: "boolean", short: "q", help: "print only the digest" },
+  platform: { kind: "string", value: "OS/ARCH", help: "Platform to pull (default this machine's)" },
+  "all-platforms": { kind: "boolean", help: "Pull every platform of the image" },
+  quiet: { kind: "boolean", short: "q", help: "Print only the digest" },
 } as const;
 
 export const command: Command = {
-  summary: "pull an image from a registry",
-  help: `Usage: varve pull [flags] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve pull alpine:3.20\n`,
+  summary: "Pull an image from a registry",
+  help: `Usage: varve pull [OPTIONS] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve pull alpine:3.20\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, 1, "varve pull NAME");

@@ -5,11 +5,11 @@ import { describeFlags, parseFlags } from "../flags.ts";
 import { expectArgs, storeOf } from "./common.ts";
 import { transferDisplay } from "./transfer-display.ts";
 
-const FLAGS = { quiet: { kind: "boolean", short: "q", help: "print only the digest" } } as const;
+const FLAGS = { quiet: { kind: "boolean", short: "q", help: "Print only the digest" } } as const;
 
 export const command: Command = {
-  summary: "push an image to a registry",
-  help: `Usage: varve push [flags] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve push registry.example/team/app:1\n`,
+  summary: "Push an image to a registry",
+  help: `Usage: varve push [OPTIONS] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve push registry.example/team/app:1\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, 1, "varve push NAME");

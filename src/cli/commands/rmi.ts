@@ -6,13 +6,13 @@ import { describeFlags, parseFlags } from "../flags.ts";
 import { expectArgs, storeOf } from "./common.ts";
 
 const FLAGS = {
-  force: { kind: "boolean", short: "f", help: "remove an id with all its names" },
-  "no-prune": { kind: "boolean", help: "keep untagged steps that nothing else needs" },
+  force: { kind: "boolean", short: "f", help: "Remove an image with all its names" },
+  "no-prune": { kind: "boolean", help: "Keep untagged parent images" },
 } as const;
 
 export const command: Command = {
-  summary: "remove images by name or id",
-  help: `Usage: varve rmi [flags] NAME [NAME ...]\n\nThe cache stays; varve prune frees space.\n\n${describeFlags(FLAGS)}\n\nExample: varve rmi app:1\n`,
+  summary: "Remove images",
+  help: `Usage: varve rmi [OPTIONS] NAME [NAME ...]\n\nThe cache stays. To free its disk space, use varve prune.\n\n${describeFlags(FLAGS)}\n\nExample: varve rmi app:1\n`,
   run: async (argv, context) => {
     const { args, flags } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, Infinity, "varve rmi NAME [NAME ...]");

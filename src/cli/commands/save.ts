@@ -5,17 +5,17 @@ import { describeFlags, parseFlags, usageError } from "../flags.ts";
 import { expectArgs, storeOf } from "./common.ts";
 
 const FLAGS = {
-  output: { kind: "string", short: "o", value: "FILE", help: "the archive; standard output if absent" },
+  output: { kind: "string", short: "o", value: "FILE", help: "Write to a file (default standard output)" },
   format: {
     kind: "string",
     value: "docker|oci",
-    help: "docker is read by every docker load; oci has no manifest.json",
+    help: "Format: docker for every docker load, or oci without a manifest.json",
   },
 } as const;
 
 export const command: Command = {
-  summary: "write images to an archive",
-  help: `Usage: varve save [flags] NAME [NAME ...]\n\n${describeFlags(FLAGS)}\n\nExample: varve save -o app.tar app:1\n`,
+  summary: "Save images to an archive",
+  help: `Usage: varve save [OPTIONS] NAME [NAME ...]\n\n${describeFlags(FLAGS)}\n\nExample: varve save -o app.tar app:1\n`,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, Infinity, "varve save NAME [NAME ...]");

@@ -9,20 +9,22 @@ import { loadSettings } from "../settings.ts";
 import { expectArgs } from "./common.ts";
 
 const FLAGS = {
-  docker: { kind: "many", value: "ADDR", help: "serve the Docker Engine API: unix:///path or tcp://host:port" },
-  tlsverify: { kind: "boolean", help: "over TCP, take only clients with a certificate of the authority" },
-  tlscacert: { kind: "string", value: "FILE", help: "the authority that signed the certificates of clients" },
-  tlscert: { kind: "string", value: "FILE", help: "the server's certificate" },
-  tlskey: { kind: "string", value: "FILE", help: "the key of the server's certificate" },
-  "insecure-tcp": { kind: "boolean", help: "over TCP, take anybody; on loopback addresses only" },
+  docker: { kind: "many", value: "ADDR", help: "Serve the Docker Engine API on unix:///path or tcp://host:port" },
+  tlsverify: { kind: "boolean", help: "Accept only TCP clients with a certificate of the CA" },
+  tlscacert: { kind: "string", value: "FILE", help: "Certificate of the CA that signed the certificates of clients" },
+  tlscert: { kind: "string", value: "FILE", help: "Certificate of the server" },
+  tlskey: { kind: "string", value: "FILE", help: "Private key of the server" },
+  "insecure-tcp": { kind: "boolean", help: "Accept unauthenticated TCP clients (loopback addresses only)" },
 } as const;
 
 export const command: Command = {
-  summary: "serve other programs: docker and its clients",
-  help: `Usage: varve serve [flags]
+  summary: "Serve the Docker Engine API",
+  help: `Usage: varve serve [OPTIONS]
 
-Serves clients of Docker (docker, docker-py, dockerode) from this store until it is interrupted. Whoever can connect can do
-what this process can: a socket is for root and the group "docker", TCP needs --tlsverify, or --insecure-tcp on loopback.
+Serve clients of Docker, such as docker, docker-py and dockerode, from this store until interrupted.
+
+Whoever can connect has the rights of this process. A socket is accessible to root and the group "docker". TCP requires
+--tlsverify, or --insecure-tcp on loopback addresses.
 
 ${describeFlags(FLAGS)}
 

@@ -5,7 +5,7 @@ import { parseFlags } from "../flags.ts";
 import { expectArgs, storeOf } from "./common.ts";
 
 export const command: Command = {
-  summary: "give an image another name",
+  summary: "Create a tag for an image",
   help: "Usage: varve tag SOURCE NAME\n\nExample: varve tag app:1 registry.example/team/app:1\n",
   run: async (argv, context) => {
     const { args } = parseFlags(argv, {});

@@ -4,7 +4,7 @@ import { programVersion } from "../program-version.ts";
 
 export const command: Command = {
   opensStore: false,
-  summary: "print the version",
+  summary: "Show the version",
   help: "Usage: varve version\n",
   run: async (_argv, { stdout }) => {
     await stdout.write(
