@@ -34,9 +34,10 @@ async function hashFile(
 ): Promise<DigestHasher> {
   const hasher = new DigestHasher(algorithm);
   if (length === 0) return hasher;
-  for await (const chunk of createReadStream(file, { end: length - 1, highWaterMark: 262_144 })) {
+  const chunks: AsyncIterable<Buffer> = createReadStream(file, { end: length - 1, highWaterMark: 262_144 });
+  for await (const chunk of chunks) {
     throwIfAborted(signal, "resume a blob");
-    hasher.update(chunk as Buffer);
+    hasher.update(chunk);
   }
   return hasher;
 }
@@ -128,18 +129,18 @@ class FileIngest implements Ingest {
 
   /** The digest of what was written; throws `corrupt` if anything about it was promised and is not so. */
   async #check(options: Expected): Promise<Digest> {
-    const hashers = new Map([[this.#hasher.algorithm, this.#hasher.digest()]]);
+    const written = this.#hasher.digest();
+    const digests = new Map([[this.#hasher.algorithm, written]]);
     for (const { digest, size } of [this.#expected, options]) {
       if (size !== undefined && size !== this.offset) throw this.#corrupt(`it has ${this.offset} bytes, not ${size}`);
       if (digest === undefined) continue;
       const algorithm = digestAlgorithm(digest);
       const actual =
-        hashers.get(algorithm) ?? (await hashFile(this.#place.file, this.offset, algorithm, this.#signal)).digest();
-      hashers.set(algorithm, actual);
+        digests.get(algorithm) ?? (await hashFile(this.#place.file, this.offset, algorithm, this.#signal)).digest();
+      digests.set(algorithm, actual);
       if (actual !== digest) throw this.#corrupt(`its digest is ${actual}, not ${digest}`);
     }
-    const wanted = options.digest ?? this.#expected.digest;
-    return wanted ?? (hashers.get(this.#hasher.algorithm) as Digest);
+    return options.digest ?? this.#expected.digest ?? written;
   }
 
   #corrupt(state: string): VarveError {

@@ -1,7 +1,7 @@
-import { type DamageState, type Digest, isVarveError, throwIfAborted } from "../core/index.ts";
+import { type Digest, isVarveError, throwIfAborted } from "../core/index.ts";
 import { blobFile } from "./blob-file.ts";
 import type { BlobRow, Blobs } from "./blobs.ts";
-import { damagedBlobOf, isLostBlob } from "./damage.ts";
+import { isLostBlob } from "./damage.ts";
 import { blobPath } from "./layout.ts";
 import { verifyBlob } from "./read.ts";
 import type { Damage, Verification, VerifyOptions } from "./types.ts";
@@ -33,8 +33,9 @@ async function examine(blobs: Blobs, row: BlobRow, signal: AbortSignal | undefin
     return undefined;
   } catch (error) {
     if (isVarveError(error, "not-found")) return undefined;
-    if (damagedBlobOf(error) !== digest || !isVarveError(error)) throw error;
-    return { digest, size, state: error.details.state as DamageState };
+    const { damaged, state } = isVarveError(error, "storage") ? error.details : {};
+    if (damaged !== digest || state === undefined) throw error;
+    return { digest, size, state };
   }
 }
 

@@ -1,3 +1,3 @@
-/** `<algorithm>:<lower-case hex>`, as in the OCI image specification, descriptor.md. Only `parseDigest` and the hashers make one. */
+/** `<algorithm>:<lower-case hex>`, as in the OCI image specification, descriptor.md. Made by `parseDigest`, `isDigest` and the hashers only. */
 export type Digest = `${DigestAlgorithm}:${string}`;
 export type DigestAlgorithm = "sha256" | "sha512";

@@ -1,16 +1,13 @@
-import { createHash, hash as hashOnce, type Hash } from "node:crypto";
+import { type Hash, createHash, hash as hashOnce } from "node:crypto";
 import type { Digest, DigestAlgorithm } from "./digest-type.ts";
 import { VarveError } from "./error.ts";
 
 export type * from "./digest-type.ts";
 
-const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
-const SHAPE = /^(sha256|sha512):([0-9a-f]+)$/;
+const SHAPE = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
 export function isDigest(text: unknown): text is Digest {
-  if (typeof text !== "string") return false;
-  const match = SHAPE.exec(text);
-  return match !== null && match[2]?.length === HEX_LENGTH[match[1] as DigestAlgorithm];
+  return typeof text === "string" && SHAPE.test(text);
 }
 
 /** Throws `invalid-argument` unless `text` is a sha256 or sha512 digest in canonical form. */

@@ -1,7 +1,7 @@
 import type { Digest } from "./digest-type.ts";
 import type { ErrorCode } from "./error-code.ts";
 
-/** Where in a Dockerfile something is. Lines and columns count from 1 and 0, as BuildKit's do. */
+/** A place in a Dockerfile. Lines count from 1 and columns from 0, as in BuildKit. */
 export interface ErrorLocation {
   readonly file: string;
   readonly line: number;
@@ -10,16 +10,16 @@ export interface ErrorLocation {
   readonly endColumn: number;
 }
 
-/** What became of a blob's file. */
+/** What is wrong with a blob's file. */
 export type DamageState = "missing" | "wrong-size" | "wrong-digest" | "not-a-file" | "unreadable";
 
 /**
- * Why no response came.
- * - `refused`: nobody listens; `unresolved`: no such name; `timeout`; `broken`: the connection was made and lost;
- * - `untrusted`: the certificate is not acceptable; `not-tls`: the other side does not speak TLS; `handshake`: it does, and
- *   refuses ours, most often because it wants a client certificate;
- * - `redirects`: it leads from one place to the next and never to an answer;
- * - `malformed`: what came is not HTTP or breaks a limit.
+ * Why a request got no response.
+ * - `refused`: no process listens; `unresolved`: the host name has no address; `timeout`; `broken`: the connection was lost;
+ * - `untrusted`: the certificate is not trusted; `not-tls`: the server does not speak TLS; `handshake`: the server refused the TLS
+ *   handshake, most often because it requires a client certificate;
+ * - `redirects`: too many redirects;
+ * - `malformed`: the response is not HTTP or exceeds a limit.
  */
 export type ConnectionFailure =
   | "refused"
@@ -40,9 +40,9 @@ export interface RemoveConflict {
   readonly id: Digest;
 }
 
-/** Facts that an error of any code can have: where it comes from. */
+/** Details that an error of any code can have. */
 export interface SharedDetails {
-  /** Where in the Dockerfile it comes from, and the lines there as text. */
+  /** Where in the Dockerfile the error is, and the lines there. */
   readonly location: ErrorLocation;
   readonly snippet: string;
   /** The vertex of the graph that failed. */
@@ -90,18 +90,18 @@ export interface ComparedDetails {
   readonly offset: number;
 }
 
-/** Facts by the error's code. */
+/** Details by the error's code. */
 export interface DetailsByCode {
   readonly "invalid-argument": {
-    /** The command line is wrong: its usage helps. */
+    /** True if the command line is wrong, so that its usage should be shown. */
     readonly usage: boolean;
     readonly reason: string;
     readonly limit: number;
   };
   readonly "invalid-build": {
-    /** The text that is wrong, as the Dockerfile has it. */
+    /** The wrong text, as the Dockerfile has it. */
     readonly near: string;
-    /** The text ended where something was still to come. */
+    /** True if the text ended too early. */
     readonly unfinished: boolean;
     readonly pattern: string;
     readonly entitlement: string;
@@ -119,7 +119,7 @@ export interface DetailsByCode {
     DamageDetails & {
       readonly lease: string;
       readonly platform: string;
-      /** Platforms that there are. */
+      /** Platforms that the image offers. */
       readonly offered: readonly string[];
     };
   readonly "already-exists": ComparedDetails;
@@ -143,7 +143,7 @@ export type Intersection<U> = (U extends unknown ? (each: U) => void : never) ex
   ? I
   : never;
 
-/** Facts a program can use, by the error's code; of an unknown code all that there can be. Each may be absent. */
+/** Details for programs, by the error's code. Each may be absent. For an unknown code, the details of all codes. */
 export type ErrorDetails<C extends ErrorCode = ErrorCode> = {
   readonly [K in keyof (SharedDetails & Intersection<DetailsByCode[C]>)]?:
     | (SharedDetails & Intersection<DetailsByCode[C]>)[K]

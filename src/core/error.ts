@@ -5,7 +5,7 @@ import { redact, redactAll } from "./redact.ts";
 
 export interface VarveErrorOptions<C extends ErrorCode = ErrorCode> {
   readonly details?: ErrorDetails<C> | undefined;
-  /** One sentence that says what the reader can do about it. */
+  /** One sentence that tells the user what to do. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
 }
@@ -49,7 +49,7 @@ export function isVarveError<C extends ErrorCode = ErrorCode>(
   return error instanceof VarveError && (codes.length === 0 || codes.some((code) => code === error.code));
 }
 
-/** What was thrown, as a text for people. */
+/** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -57,20 +57,22 @@ export function messageOf(error: unknown): string {
 /** The `code` of a Node system error ("ENOENT" and the like), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
-  // Node's rmSync knows the text of this error, and no code for it.
+  // Node's rmSync reports this error by its text only, with an empty code.
   if (error.code === "" && error instanceof Error && error.message.includes("Too many open files")) return "EMFILE";
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-/** What failed first, if the disposal of something failed because of it or after it. */
+/** The error that came first: a `SuppressedError` holds it when a disposal failed afterwards. */
 export function firstFailure(error: unknown): unknown {
   return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
 }
 
 /**
- * Turns whatever was thrown into a `VarveError`: itself if it is one, `cancelled` for an abort, `storage` for a full or
- * read-only disk, `unsupported` for want of open files or memory, and `fallback` for the rest; where cleaning up failed as well, what failed first counts. `doing` completes
- * "Cannot …".
+ * Converts whatever was thrown into a `VarveError`. A `VarveError` is returned as it is. An abort becomes `cancelled`, a full or
+ * read-only disk `storage`, a lack of file descriptors or memory `unsupported`, anything else `fallback`. If clean-up failed too, the
+ * first failure counts.
+ *
+ * @param doing - Completes "Cannot …" in the message.
  */
 export function toVarveError(thrown: unknown, doing: string, fallback: ErrorCode = "internal"): VarveError {
   const error = firstFailure(thrown);
@@ -91,7 +93,11 @@ export function toVarveError(thrown: unknown, doing: string, fallback: ErrorCode
   });
 }
 
-/** Throws `cancelled` if the signal is aborted; a `VarveError` given as the reason is thrown as it is. */
+/**
+ * Throws if the signal is aborted.
+ *
+ * @throws {VarveError} The signal's reason if it is a `VarveError`, else `cancelled`.
+ */
 export function throwIfAborted(signal: AbortSignal | undefined, doing = "continue"): void {
   if (signal?.aborted !== true) return;
   if (signal.reason instanceof VarveError) throw signal.reason;

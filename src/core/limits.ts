@@ -1,4 +1,4 @@
-/** Bounds on what is read from outside. Sizes in bytes. */
+/** Bounds on everything that is read from outside. Sizes are in bytes. */
 export const Limits = {
   /** A manifest or an index: the size registries commonly enforce. */
   manifest: 4_194_304,
@@ -8,15 +8,15 @@ export const Limits = {
   dockerfile: 2_097_152,
   /** One text of a Dockerfile after its variables were expanded, in characters. */
   expandedText: 1_048_576,
-  /** All that is expanded in one Dockerfile: characters put in for variables, and steps of `${name#pattern}` and its kin. */
+  /** All expansion in one Dockerfile: characters inserted for variables, and steps of matching `${name#pattern}` and similar forms. */
   expansion: 16_777_216,
-  /** Variables of a stage: each step copies them. */
+  /** Number of variables of a stage, because each step copies them. */
   variables: 4096,
   /** A `.dockerignore` file. */
   ignoreFile: 1_048_576,
-  /** The layers of one image: overlayfs takes no more lower directories. */
+  /** Layers of one image: the maximum number of lower directories of overlayfs. */
   layers: 500,
-  /** One uncompressed layer; a bomb grows past it. */
+  /** One uncompressed layer: stops decompression bombs. */
   layerUnpacked: 549_755_813_888,
   /** PAX and GNU long-name data of one archive entry. */
   tarHeader: 1_048_576,

@@ -1,4 +1,4 @@
-/** What a system error says about the machine, whatever was being done. */
+/** System errors that have their cause in the machine, whatever the operation was. */
 export interface MachineError {
   /** An `ErrorCode`. */
   readonly code: "storage" | "unsupported";
@@ -20,7 +20,7 @@ const ERRNOS: ReadonlyMap<string, MachineError> = new Map<string, MachineError>(
   ["ENOMEM", { code: "unsupported", hint: "Free memory, or raise the limit of the control group." }],
 ]);
 
-/** Undefined for an error that says nothing about the machine. */
+/** Returns undefined for an error with another cause. */
 export function machineError(errno: string | undefined): MachineError | undefined {
   return errno === undefined ? undefined : ERRNOS.get(errno);
 }

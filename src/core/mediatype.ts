@@ -1,4 +1,4 @@
-/** Media types of the OCI image specification and their Docker forebears. */
+/** Media types of the OCI image specification and the Docker types that they replaced. */
 export const MediaType = {
   ociManifest: "application/vnd.oci.image.manifest.v1+json",
   ociIndex: "application/vnd.oci.image.index.v1+json",
@@ -49,11 +49,11 @@ export function isDockerType(type: string): boolean {
   return type.startsWith("application/vnd.docker.");
 }
 
-/** How a layer of this media type is compressed, or undefined if it is no layer type. An eStargz layer is "gzip" here. */
+/** How a layer of this media type is compressed, or undefined for any other media type. An eStargz layer is "gzip" here. */
 export function layerCompression(type: string): StreamCompression | undefined {
   const match = LAYER.exec(type);
   if (match === null) return undefined;
-  return (match[1] as StreamCompression | undefined) ?? "uncompressed";
+  return match[1] === "gzip" || match[1] === "zstd" ? match[1] : "uncompressed";
 }
 
 /** The layer media type for a compression, in the OCI or the Docker family. */

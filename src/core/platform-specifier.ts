@@ -1,6 +1,6 @@
 import { VarveError, isVarveError, messageOf } from "./error.ts";
 
-/** A platform as it is written: nothing is normalised, and what is not written is absent. */
+/** The parts of a platform specifier as they are written; a missing part is absent. */
 export interface PlatformSpecifier {
   readonly os?: string;
   readonly architecture?: string;
@@ -26,8 +26,9 @@ const KNOWN_ARCH = new Set(
 
 /**
  * Reads `os`, `arch`, `os/arch` or `os/arch/variant`, where `os` may be `os(version+feature…)`, as containerd's
- * `platforms.Parse`. A lone part has to be a known operating system or architecture. Throws `invalid-argument`, with
- * containerd's words in `details.reason`, which clients of Docker and authors of Dockerfiles look for.
+ * `platforms.Parse`. A single part must be a known operating system or architecture.
+ *
+ * @throws {VarveError} `invalid-argument`, with containerd's own message in `details.reason`.
  */
 export function readPlatformSpecifier(text: string): PlatformSpecifier {
   if (text.includes("*")) throw refused(text, "wildcards not yet supported");

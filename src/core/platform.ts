@@ -1,6 +1,6 @@
 import { readPlatformSpecifier } from "./platform-specifier.ts";
 
-/** A platform; in normalised form, what `normalizePlatform` returns, unless something else is said. */
+/** A platform. In the form that `normalizePlatform` returns, unless stated otherwise. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
@@ -75,14 +75,16 @@ export function normalizePlatform(platform: Platform): Platform {
   };
 }
 
-/** The platform of this machine, always with `os: "linux"`: what a build targets unless told otherwise. */
+/** The platform of this machine, always with `os: "linux"`: the default target of a build. */
 export function hostPlatform(): Platform {
   return normalizePlatform({ os: "linux", architecture: NODE_ARCH[process.arch] ?? process.arch });
 }
 
 /**
- * Reads what `readPlatformSpecifier` reads, or `local` for this machine's platform. What a lone part leaves open is this
- * machine's architecture, or `linux`. Throws `invalid-argument`.
+ * Reads a platform specifier (see `readPlatformSpecifier`), or `local` for this machine's platform. A missing architecture is this
+ * machine's, a missing operating system is `linux`.
+ *
+ * @throws {VarveError} `invalid-argument`
  */
 export function parsePlatform(text: string): Platform {
   return text === "local" ? hostPlatform() : normalizePlatform(parseGivenPlatform(text));
@@ -126,7 +128,7 @@ export function formatWholePlatform(platform: Platform): string {
   return formatPlatform({ ...platform, os: options === "" ? platform.os : `${platform.os}(${options})` });
 }
 
-/** Escapes what means something in a specifier. */
+/** Escapes the characters with a meaning in a specifier. */
 function escapeOption(text: string): string {
   return text.replace(/[%+()/]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
@@ -179,8 +181,8 @@ function runnable(platform: Platform): Platform[] {
 }
 
 /**
- * Chooses, from candidates in order of preference, what suits `wanted` best: the exact platform first, then what it can
- * also run, as containerd's `platforms.Only`. Undefined if none suits.
+ * Returns the candidate that matches `wanted` best: the exact platform first, then platforms that it can also run, as containerd's
+ * `platforms.Only`. Among equals the first candidate wins. Returns undefined if none matches.
  */
 export function choosePlatform<T>(
   wanted: Platform,

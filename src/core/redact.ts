@@ -81,8 +81,8 @@ function withoutUser(all: string, scheme: string, userInfo: string): string {
 }
 
 /**
- * Takes credentials out of a text: secret values that are known (`withhold`), user names and passwords in URLs, and values of
- * query parameters, JSON fields and HTTP headers that hold credentials. Words of a message stay, whatever they stand beside.
+ * Removes credentials from a text: known secret values (`withhold`), user names and passwords in URLs, and values of query parameters,
+ * JSON fields and HTTP headers that hold credentials. Other words of the text are kept.
  */
 export function redact(text: string): string {
   return withoutValues(text)
@@ -99,8 +99,8 @@ export function redact(text: string): string {
 const MAX_DEPTH = 8;
 
 /**
- * `redact` on every string of a value: of arrays, of plain objects, of errors and what caused them. Returns the value itself
- * if nothing of it is to be taken out.
+ * Applies `redact` to every string in a value: in arrays, plain objects, errors and their causes. Returns the value itself if it holds no
+ * credentials.
  */
 export function redactAll<T>(value: T, depth?: number): T;
 export function redactAll(value: unknown, depth: number = MAX_DEPTH): unknown {
@@ -118,7 +118,7 @@ export function redactAll(value: unknown, depth: number = MAX_DEPTH): unknown {
   return after.every(([, item], index) => item === before[index]?.[1]) ? value : Object.fromEntries(after);
 }
 
-/** A copy of the same class where something is taken out: errors of others must not be changed. */
+/** Returns a copy if something must be removed: errors of other code must not be changed. */
 function redactError(error: Error, depth: number): Error {
   const changes = new Map<string, unknown>();
   for (const name of ["message", "cause", "errors", ...Object.keys(error)]) {
@@ -129,8 +129,18 @@ function redactError(error: Error, depth: number): Error {
   if (changes.size === 0) return error;
   // The stack begins with the message. It is costly to read.
   if (error.stack !== undefined) changes.set("stack", redact(error.stack));
-  const properties = Object.getOwnPropertyDescriptors(error) as Record<string, PropertyDescriptor>;
-  for (const [name, value] of changes)
-    properties[name] = { value, enumerable: properties[name]?.enumerable ?? false, configurable: true, writable: true };
-  return Object.create(Object.getPrototypeOf(error) as object, properties) as Error;
+  const copy = cloneError(error);
+  for (const [name, value] of changes) {
+    const enumerable = Object.getOwnPropertyDescriptor(error, name)?.enumerable ?? false;
+    Object.defineProperty(copy, name, { value, enumerable, configurable: true, writable: true });
+  }
+  return copy;
+}
+
+/** An error of the same class with the same properties. */
+function cloneError(error: Error): Error {
+  const properties = Object.getOwnPropertyDescriptors(error);
+  for (const descriptor of Object.values(properties)) descriptor.configurable = true;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it has the prototype and the properties of an error
+  return Object.create(Reflect.getPrototypeOf(error), properties) as Error;
 }

@@ -36,7 +36,14 @@ function splitDomain(name: string): [registry: string, path: string] {
   return [registry, registry === DEFAULT_REGISTRY && !path.includes("/") ? `library/${path}` : path];
 }
 
-/** Reads a reference as a user writes it; throws `invalid-argument` that says which part is wrong. Adds no tag. */
+/**
+ * Reads a reference as a user writes it. Adds no tag.
+ *
+ * @throws {VarveError} `invalid-argument` that names the wrong part.
+ *
+ * @example
+ * parseReference("alpine:3.20"); // { registry: "docker.io", repository: "library/alpine", tag: "3.20" }
+ */
 export function parseReference(text: string): Reference {
   if (text === "") refuse(text, "it is empty");
   if (ID.test(text)) refuse(text, "a bare image id is not a name");
@@ -62,7 +69,7 @@ export function parseReference(text: string): Reference {
   };
 }
 
-/** With tag `latest` if it has neither tag nor digest. */
+/** Returns the reference with tag `latest` if it has neither tag nor digest. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: "latest" } : reference;
 }

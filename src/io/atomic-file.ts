@@ -3,20 +3,20 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Bytes } from "./bytes.ts";
 
-/** Makes a directory's entries durable. */
+/** Makes the entries of a directory durable (fsync). */
 export async function syncDirectory(path: string): Promise<void> {
   await using handle = await open(path, "r");
   await handle.sync();
 }
 
-/** Who owns a file and what they may do with it. */
+/** The owner and the mode of a file. */
 export interface FileAccess {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** A new file beside the one it is to replace; removed when disposed of, unless it has taken that one's name. */
+/** A temporary file in the directory of the file that it will replace. Disposal removes it unless it was renamed. */
 export class StagedFile implements AsyncDisposable {
   readonly path: string;
   readonly #file: FileHandle;
@@ -26,13 +26,13 @@ export class StagedFile implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** Makes a file in the directory of `target`. Its name is short, so that any name that fits there can be replaced. */
+  /** Creates a file in the directory of `target`. Its name is short, so that it fits wherever the target's name does. */
   static async beside(target: string, mode: number): Promise<StagedFile> {
     const path = join(dirname(target), `.varve-${randomBytes(6).toString("hex")}.tmp`);
     return new StagedFile(path, await open(path, "wx", mode));
   }
 
-  /** Gives the file an owner, where that is permitted, and a mode that the umask does not change. */
+  /** Sets the owner, if permitted, and the mode, regardless of the umask. */
   async allow({ mode, uid, gid }: FileAccess): Promise<void> {
     await this.#file.chown(uid, gid).catch(() => undefined);
     await this.#file.chmod(mode);
@@ -43,7 +43,7 @@ export class StagedFile implements AsyncDisposable {
     await this.#file.sync();
   }
 
-  /** Puts the file in the place of `target`, durably. */
+  /** Renames the file to `target`, durably. */
   async replace(target: string): Promise<void> {
     await rename(this.path, target);
     await syncDirectory(dirname(target));
@@ -56,9 +56,8 @@ export class StagedFile implements AsyncDisposable {
 }
 
 /**
- * Writes a file of ours so that a reader, or a crash, sees the old content or the new, never a part: temporary file in the
- * same directory, fsync, rename, fsync of the directory. Whatever has that name is replaced; `writeOutput` is for paths that
- * users name.
+ * Writes a file that Varve owns. After a crash, and for concurrent readers, it has either the old contents or the new: temporary file in the
+ * same directory, fsync, rename, fsync of the directory. Replaces whatever has that name; use `writeOutput` for paths that users name.
  */
 export async function writeFileAtomic(
   path: string,

@@ -1,6 +1,6 @@
 import type { Bytes } from "./bytes.ts";
 
-/** Reads a stream in pieces of any size, some of which may be given back. */
+/** Reads a stream in pieces of any size. Bytes can be pushed back. */
 export class ByteQueue {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #head: Buffer = Buffer.alloc(0);
@@ -21,7 +21,7 @@ export class ByteQueue {
     }
   }
 
-  /** So many bytes, without taking them; fewer only at the end. */
+  /** Returns the next `size` bytes without consuming them; fewer only at the end. */
   async peek(size: number): Promise<Buffer> {
     const pieces: Buffer[] = [];
     for (let missing = size; missing > 0;) {
@@ -30,18 +30,19 @@ export class ByteQueue {
       pieces.push(piece);
       missing -= piece.length;
     }
-    this.#head = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+    const [first] = pieces;
+    this.#head = first !== undefined && pieces.length === 1 ? first : Buffer.concat(pieces);
     return this.#head.subarray(0, size);
   }
 
-  /** So many bytes; fewer only at the end. */
+  /** Consumes and returns `size` bytes; fewer only at the end. */
   async take(size: number): Promise<Buffer> {
     const bytes = await this.peek(size);
     this.#head = this.#head.subarray(bytes.length);
     return bytes;
   }
 
-  /** Gives back the end of what `next` returned last. */
+  /** Pushes back the end of the piece that `next` returned last. */
   unread(bytes: Buffer): void {
     this.#head = bytes;
   }

@@ -9,14 +9,15 @@ export interface Expected {
   readonly size?: number | undefined;
 }
 
-/** What a stream is called in the messages about it. */
+/** Names a stream in messages. */
 export interface Named {
   readonly what: string;
 }
 
 /**
- * The door for bytes from outside: passes them on while hashing and counting, and throws `corrupt` before the end of the
- * stream if the digest or the size is not the expected one. More than `size` bytes are never passed on.
+ * Verifies bytes from outside: hashes and counts them while they pass. Never yields more than `size` bytes.
+ *
+ * @throws {VarveError} `corrupt`, before the end of the stream, if digest or size differ from the expected ones.
  */
 export async function* verified(source: Bytes, expected: Expected, { what }: Named): AsyncGenerator<Uint8Array> {
   const hasher = expected.digest === undefined ? undefined : new DigestHasher(digestAlgorithm(expected.digest));
@@ -44,7 +45,11 @@ export async function* verified(source: Bytes, expected: Expected, { what }: Nam
   }
 }
 
-/** Passes bytes on and throws `limit-exceeded` before more than `limit` of them have passed. */
+/**
+ * Passes on at most `limit` bytes.
+ *
+ * @throws {VarveError} `limit-exceeded` if the stream has more.
+ */
 export async function* limited(source: Bytes, limit: number, { what }: Named): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const chunk of source) {
@@ -65,7 +70,11 @@ export async function* counted(source: Bytes, onChunk: (bytes: number) => void):
   }
 }
 
-/** The whole stream in one array; throws `limit-exceeded` past `limit` bytes. */
+/**
+ * Reads a whole stream into one array.
+ *
+ * @throws {VarveError} `limit-exceeded` for more than `limit` bytes.
+ */
 export async function collect(source: Bytes, limit: number, named: Named): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of limited(source, limit, named)) chunks.push(chunk);

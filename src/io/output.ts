@@ -9,14 +9,16 @@ import { pour, writeThrough } from "./sink.ts";
 /** Permission bits that a file keeps when it is replaced. */
 const MODE_BITS = 0o777;
 
-/** Errors of a directory that takes no new file. A file in it may still be writable. */
+/** Errors of a directory in which no file can be created. Existing files in it may still be writable. */
 const CLOSED = new Set(["EACCES", "EPERM", "EROFS"]);
 
 /**
  * Writes to a path that a user names. A regular file is replaced atomically and keeps its owner and mode; a new file appears
- * whole. Anything else is written through and stays what it is: a device, a named pipe, a socket, a symbolic link (also one
- * that leads nowhere yet), the standard streams by their names below /dev and /proc/self/fd. So is a file that cannot be
- * replaced, because it is a mount point or its directory takes no new file. Throws the system's errors.
+ * complete. Everything else is written in place: a device, a named pipe, a socket, a symbolic link (also a dangling one), the standard
+ * streams by their names below /dev and /proc/self/fd, and a file that cannot be replaced because it is a mount point or its directory is
+ * read-only.
+ *
+ * @throws The system's errors, as Node reports them.
  */
 export async function writeOutput(
   path: string,
@@ -31,7 +33,7 @@ export async function writeOutput(
   await replace({ path, there, bytes, signal });
 }
 
-/** The descriptor itself: opening its name again fails for a socket, and cuts off a file that others append to. */
+/** Uses the descriptor itself: opening its name again fails for a socket, and truncates a file that others append to. */
 function standardStream(path: string): NodeJS.WritableStream | undefined {
   switch (/^\/(?:dev|proc\/self)\/(?:std(out|err)|fd\/([12]))$/.exec(resolve(path))?.slice(1).join("")) {
     case "out":

@@ -1,8 +1,8 @@
 import { throwIfAborted } from "../core/index.ts";
 
 /**
- * Does the work for all items at once and answers when all of it has ended. The first failure cancels the rest, and is
- * thrown when the rest has ended too, so that nothing runs on behind it. What bounds the number at a time is in `work`.
+ * Runs `work` for all items concurrently and waits until every run has ended. The first failure cancels the other runs; it is thrown
+ * after they have ended, so that none continues in the background. `work` itself bounds the concurrency.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

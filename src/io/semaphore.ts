@@ -1,6 +1,6 @@
 import { throwIfAborted } from "../core/index.ts";
 
-/** At most `permits` holders at a time; the rest wait in order of arrival. */
+/** At most `permits` holders at a time; others wait in order of arrival. */
 export class Semaphore {
   #free: number;
   readonly #queue: (() => void)[] = [];

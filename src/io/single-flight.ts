@@ -7,13 +7,13 @@ interface Flight<T> {
 }
 
 /**
- * One running computation per key, however many callers ask at once. The computation's signal is aborted only when every
- * caller has gone; a caller that is cancelled leaves at once and takes nothing from the others.
+ * Shares one running computation per key among concurrent callers. A cancelled caller leaves immediately. The computation is aborted only
+ * when all its callers have left.
  */
 export class SingleFlight<K, T> {
   readonly #flights = new Map<K, Flight<T>>();
 
-  /** Runs `compute`, or joins the run of the same key. Nothing is kept after it has settled. */
+  /** Runs `compute`, or joins the current run of the same key. The result is not cached. */
   run(key: K, compute: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const flight = this.#flights.get(key) ?? this.#start(key, compute);
     flight.waiters += 1;

@@ -7,10 +7,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, throwIfAborted } from "../core/index.ts";
 import type { Bytes } from "./bytes.ts";
 
-/** Milliseconds between looks whether somebody reads a named pipe. */
+/** Milliseconds between checks for a reader of a named pipe. */
 const POLL = 50;
 
-/** Writes bytes into what a path leads to, as it is: a device, a named pipe, a socket, or a file, which is cut off first. */
+/** Writes bytes into the existing target of a path: a device, a named pipe, a socket, or a file, which is truncated first. */
 export async function writeThrough(path: string, bytes: Bytes, signal?: AbortSignal): Promise<void> {
   const stream = await openSink(path, signal);
   try {
@@ -28,8 +28,8 @@ async function openSink(path: string, signal: AbortSignal | undefined): Promise<
 }
 
 /**
- * Waits for a reader. Opening the pipe without O_NONBLOCK would block a thread of Node's pool, and the process could not exit
- * until somebody reads.
+ * Waits for a reader. Opening the pipe without O_NONBLOCK would block a thread of Node's pool, and the process could not exit before a
+ * reader came.
  */
 async function openPipe(path: string, signal: AbortSignal | undefined): Promise<Socket> {
   for (;;) {
@@ -44,7 +44,7 @@ async function openPipe(path: string, signal: AbortSignal | undefined): Promise<
   }
 }
 
-/** Gives bytes to a stream that stays open, at its pace. */
+/** Writes bytes to a stream with back-pressure, and leaves it open. */
 export async function pour(bytes: Bytes, stream: NodeJS.WritableStream, signal?: AbortSignal): Promise<void> {
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => undefined);

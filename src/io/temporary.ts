@@ -6,7 +6,7 @@ export interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
 }
 
-/** A directory of its own, removed with everything in it when disposed of. */
+/** Makes a temporary directory, which is removed with its contents when disposed of. */
 export async function temporaryDirectory(prefix = "varve-", parent: string = tmpdir()): Promise<TemporaryDirectory> {
   const path = await mkdtemp(join(parent, prefix));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };

@@ -1,6 +1,6 @@
 /**
- * A wait for another machine, which is at its try `attempt` of at most `attempts`. `ms` is milliseconds.
- * - `quiet`: nothing has come for so long; `pause`: the next try is made after so long.
+ * A wait for another machine, in attempt `attempt` of at most `attempts`. `ms` is in milliseconds.
+ * - `quiet`: no data has come for `ms`; `pause`: the next attempt starts after `ms`.
  */
 export interface Wait {
   readonly state: "quiet" | "pause";
@@ -10,13 +10,13 @@ export interface Wait {
   readonly attempts: number;
 }
 
-/** Told while a wait lasts. Nothing in a wait is secret. */
+/** Called during a wait. A wait contains no secrets. */
 export type OnWait = (wait: Wait) => void;
 
-/** Milliseconds of silence before it is first told of. */
+/** Milliseconds of silence before the first report. */
 export const FIRST_NOTICE = 5000;
 
-/** A wait in one line for people. */
+/** Formats a wait as one line of text. */
 export function describeWait({ state, host, ms, attempt, attempts }: Wait): string {
   const seconds = `${Math.round(ms / 100) / 10} s`;
   const why = state === "quiet" ? `no answer for ${seconds}` : `${seconds} until the next try`;
@@ -25,8 +25,7 @@ export function describeWait({ state, host, ms, attempt, attempts }: Wait): stri
 }
 
 /**
- * Waits for `work`, and tells how long it has lasted: after `first` milliseconds, and then each time it has lasted twice as long as
- * it had at the time before.
+ * Waits for `work` and reports how long it has taken: after `first` milliseconds, and then each time the duration has doubled.
  */
 export async function tellQuiet<T>(
   work: Promise<T>,

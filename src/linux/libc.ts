@@ -16,6 +16,7 @@ let libc: ReturnType<Koffi["load"]> | undefined;
 
 /** Loaded at the first system call, not at import: it costs about 17 ms. */
 function load(): Koffi {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- koffi is a CommonJS module, loaded by `require`
   koffi ??= createRequire(import.meta.url)("koffi") as Koffi;
   // The process's own symbols: whichever libc (glibc or musl) Node itself runs on.
   libc ??= koffi.load(null);
@@ -24,6 +25,7 @@ function load(): Koffi {
 
 function native(name: string, result: CType, args: readonly CType[]): Native {
   load();
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- koffi returns a function of the type it is given
   return libc?.func(name, result, [...args]) as Native;
 }
 

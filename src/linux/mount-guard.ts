@@ -19,6 +19,7 @@ export function guardMounts(directory: string): AsyncDisposable {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
     stdio: ["pipe", "ignore", "ignore"],
   });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node makes a socket of a pipe to a child
   const input = shell.stdin as Socket;
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   shell.on("error", () => resolve());

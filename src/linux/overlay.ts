@@ -1,8 +1,9 @@
+import { errnoOf } from "../core/index.ts";
+import { type Path, bytesOfPath, cstring } from "./path.ts";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Errno, type SystemError, systemError } from "./errno.ts";
 import { systemCall } from "./libc.ts";
 import { MountFlag, mount, unmountSync } from "./mount.ts";
-import { cstring, type Path } from "./path.ts";
 
 const fsopen = systemCall("fsopen", 430, ["void *", "uint"]);
 const fsconfig = systemCall("fsconfig", 431, ["int", "uint", "void *", "void *", "int"]);
@@ -133,13 +134,13 @@ export function mountClassic(options: OverlayOptions): void {
   try {
     mount({ source: "overlay", target: options.target, type: "overlay", data: packed, flags });
   } catch (error) {
-    if (options.volatile !== true || (error as SystemError).code !== "EINVAL") throw error;
+    if (options.volatile !== true || errnoOf(error) !== "EINVAL") throw error;
     mountClassic({ ...options, volatile: false });
   }
 }
 
 function data(options: OverlayOptions, name: (path: Path) => Path): Buffer {
-  const bytes = (path: Path, inList = false): Buffer => escape(Buffer.from(path as Buffer), inList);
+  const bytes = (path: Path, inList = false): Buffer => escape(bytesOfPath(path), inList);
   const lower = options.lower.flatMap((path, index) => [Buffer.from(index === 0 ? "" : ":"), bytes(name(path), true)]);
   const rest = commonOptions(options).flatMap(([key, value]) => {
     if (value === undefined) return [Buffer.from(`,${key}`)];

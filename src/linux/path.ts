@@ -4,6 +4,11 @@
  */
 export type Path = string | Buffer;
 
+/** The bytes of a path. */
+export function bytesOfPath(path: Path): Buffer {
+  return typeof path === "string" ? Buffer.from(path) : path;
+}
+
 /** The NUL-terminated bytes the kernel wants. Throws `ERR_INVALID_ARG_VALUE` if the path holds a NUL. */
 export function cstring(path: Path): Buffer {
   const bytes = typeof path === "string" ? Buffer.from(`${path}\0`) : Buffer.concat([path, Buffer.of(0)]);

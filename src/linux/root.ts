@@ -1,7 +1,8 @@
+import { errnoOf } from "../core/index.ts";
+import { type Path, bytesOfPath, cstring, joinPath, pathOf } from "./path.ts";
 import { closeSync, constants, mkdirSync, openSync, readlinkSync } from "node:fs";
 import { Errno, systemError } from "./errno.ts";
 import { systemCall } from "./libc.ts";
-import { cstring, joinPath, type Path, pathOf } from "./path.ts";
 
 const O_PATH = 0x20_0000;
 const O_CLOEXEC = 0x8_0000;
@@ -150,7 +151,7 @@ export class Root implements Disposable {
     try {
       return readlinkSync(joinPath(above.path, name), { encoding: "buffer" });
     } catch (error) {
-      if (isMissing(error) || (error as NodeJS.ErrnoException).code === "EINVAL") return undefined;
+      if (isMissing(error) || errnoOf(error) === "EINVAL") return undefined;
       throw error;
     }
   }
@@ -202,7 +203,7 @@ const DOT = Buffer.from(".");
 const DOT_DOT = Buffer.from("..");
 
 function split(path: Path): Buffer[] {
-  const bytes = Buffer.from(path as Buffer);
+  const bytes = bytesOfPath(path);
   const parts: Buffer[] = [];
   for (let start = 0; start <= bytes.length;) {
     const slash = bytes.indexOf(0x2f, start);
@@ -223,14 +224,14 @@ function makeDirectory(entry: Path, { mode, onCreate }: CreateOptions): void {
     mkdirSync(entry, mode);
   } catch (error) {
     // If it is no directory, opening it says so.
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
+    if (errnoOf(error) === "EEXIST") return;
     throw error;
   }
   onCreate?.(entry);
 }
 
 function isMissing(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
+  const code = errnoOf(error);
   return code === "ENOENT" || code === "ENOTDIR";
 }
 

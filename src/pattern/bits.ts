@@ -19,3 +19,8 @@ export function setBit(bits: Bits, at: number): void {
 export function hasBit(bits: Bits, at: number): boolean {
   return (((bits[at >> 5] ?? 0) >>> (at & 31)) & 1) === 1;
 }
+
+/** The word at an index below the length. */
+export function word(bits: Bits, at: number): number {
+  return bits[at] ?? 0;
+}

@@ -1,4 +1,4 @@
-import { type Bits, bitsWhere, hasBit, setBit } from "./bits.ts";
+import { type Bits, bitsWhere, hasBit, setBit, word } from "./bits.ts";
 import { type Term, contains } from "./term.ts";
 
 const SLASH = 47;
@@ -78,18 +78,18 @@ export class StateMachine {
     let [alive, carry, borrow] = [0, 0, 0];
     matchingWork.words += before.length;
     for (let at = 0; at < before.length; at++) {
-      const here = before[at] as number;
-      const passed = here & (accepting[at] as number);
-      const within = (here & (this.#directories[at] as number)) | (inside[at] as number);
-      const leaving = (passed & (this.#single[at] as number)) | (code === SLASH ? within : 0);
-      const next = (leaving << 1) | carry | (passed & (this.#repeated[at] as number));
+      const here = word(before, at);
+      const passed = here & word(accepting, at);
+      const within = (here & word(this.#directories, at)) | word(inside, at);
+      const leaving = (passed & word(this.#single, at)) | (code === SLASH ? within : 0);
+      const next = (leaving << 1) | carry | (passed & word(this.#repeated, at));
       carry = leaving >>> 31;
-      const marked = next | (last[at] as number);
-      const difference = (marked >>> 0) - ((first[at] as number) >>> 0) - borrow;
+      const marked = next | word(last, at);
+      const difference = (marked >>> 0) - (word(first, at) >>> 0) - borrow;
       borrow = difference < 0 ? 1 : 0;
-      before[at] = next | ((all[at] as number) & (~(difference | 0) ^ marked));
+      before[at] = next | (word(all, at) & (~(difference | 0) ^ marked));
       inside[at] = code === NEWLINE ? 0 : within;
-      alive |= (before[at] as number) | (inside[at] as number);
+      alive |= word(before, at) | word(inside, at);
     }
     return alive !== 0;
   }

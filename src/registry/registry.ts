@@ -14,7 +14,7 @@ import { dockerCredentials } from "./auth/docker-config.ts";
 import { Download } from "./transfer/download.ts";
 import { type Endpoint, hostConfigOf, originEndpoint, pullEndpoints } from "./transport/endpoint.ts";
 import { type OnTransfer, TransferReporter } from "./events.ts";
-import type { HttpResponse } from "./transport/http.ts";
+import type { TransportResponse } from "./transport/http.ts";
 import { type ManifestContent, fetchManifest, putManifest, resolveManifest } from "./transfer/manifest.ts";
 import { NodeTransport, type Timeouts } from "./transport/node-transport.ts";
 import { proxyFromEnvironment } from "./transport/proxy.ts";
@@ -239,7 +239,7 @@ export class Registry implements Disposable {
       doing: `log in to ${registry}`,
       ...asking,
     };
-    await this.#client.request(endpoint, request, (response: HttpResponse) => response.discard());
+    await this.#client.request(endpoint, request, (response: TransportResponse) => response.discard());
   }
 
   /** Closes the connections. */

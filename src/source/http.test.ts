@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
 import { digestOf, isVarveError } from "../core/index.ts";
 import type { Wait } from "../io/index.ts";
-import { type HttpRequest, HttpSource } from "./http.ts";
+import { type DownloadRequest, HttpSource } from "./http.ts";
 
 interface Server extends AsyncDisposable {
   readonly url: string;
@@ -42,7 +42,7 @@ interface Fetched {
   readonly mtimeMs: number;
 }
 
-async function fetched(room: TemporaryRecords, source: HttpSource, request: HttpRequest): Promise<Fetched> {
+async function fetched(room: TemporaryRecords, source: HttpSource, request: DownloadRequest): Promise<Fetched> {
   const resolved = await source.resolve(request, room.hold);
   const id = await source.record(resolved, room.hold);
   await using tree = await room.records.mount(id, room.hold);

@@ -11,7 +11,7 @@ import { httpFileName, isFileName } from "./http-name.ts";
 import { type HttpHeaders, downloadError, httpDate, requestUrl } from "./http-request.ts";
 
 /** A file at a URL: the attributes of BuildKit's HTTP source. */
-export interface HttpRequest {
+export interface DownloadRequest {
   readonly url: string;
   readonly filename?: string | undefined;
   /** The body's digest, if the author of the build knows it: then no request is needed for the key. */
@@ -26,7 +26,7 @@ export interface HttpRequest {
 
 /** What a request stands for, whether or not its body is here. */
 export interface ResolvedHttp {
-  readonly request: HttpRequest;
+  readonly request: DownloadRequest;
   readonly filename: string;
   readonly checksum: Digest;
   /** As the server sent it; absent when no request was made. */
@@ -69,7 +69,7 @@ export class HttpSource {
   }
 
   /** Finds out what is at the URL, downloading it unless it is known to be unchanged. */
-  async resolve(request: HttpRequest, hold: Hold): Promise<ResolvedHttp> {
+  async resolve(request: DownloadRequest, hold: Hold): Promise<ResolvedHttp> {
     const { url, filename = "", checksum } = request;
     if (filename !== "" && !isFileName(filename))
       throw new VarveError("invalid-argument", `Cannot download ${url}: ${JSON.stringify(filename)} is no file name`);
@@ -118,7 +118,7 @@ export class HttpSource {
     throw new VarveError("corrupt", `Cannot use ${request.url}: its digest is ${answer.digest}, not ${checksum}`);
   }
 
-  async #ask(request: HttpRequest, hold: Hold): Promise<Answer> {
+  async #ask(request: DownloadRequest, hold: Hold): Promise<Answer> {
     const { url } = request;
     const answer =
       this.#answers.get(url) ??
@@ -132,7 +132,7 @@ export class HttpSource {
   }
 
   /** An unchanged file is known by its digest; its bytes may be gone, and are then fetched when they are needed. */
-  async #download(request: HttpRequest, before: Answer | undefined, hold: Hold): Promise<Answer> {
+  async #download(request: DownloadRequest, before: Answer | undefined, hold: Hold): Promise<Answer> {
     const { url, headers = {} } = request;
     const condition = before?.etag === undefined ? {} : { "if-none-match": before.etag };
     const response = await requestUrl(

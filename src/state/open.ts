@@ -9,9 +9,8 @@ import { makeDirectories } from "../linux/index.ts";
 const BUSY_TIMEOUT = 30_000;
 const RETRY_PAUSE = 20;
 
-function pragma(db: DatabaseSync, name: string): string | number | undefined {
-  const row = db.prepare(`PRAGMA ${name}`).get();
-  return row === undefined ? undefined : (Object.values(row)[0] as string | number);
+function pragma(db: DatabaseSync, name: string): unknown {
+  return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
 function pause(): void {

@@ -77,10 +77,12 @@ class SqliteDatabase implements Database {
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names the type of the row, as `all` does
   get<T = Row>(sql: string, ...values: readonly SqlValue[]): T | undefined {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller names the columns of its own table
     return this.#guard("read state", () => this.#statement(sql).get(...values) as T | undefined);
   }
 
   all<T = Row>(sql: string, ...values: readonly SqlValue[]): T[] {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as in `get`
     return this.#guard("read state", () => this.#statement(sql).all(...values) as T[]);
   }
 

@@ -36,6 +36,11 @@ function isMap(value: object): value is ReadonlyMap<string, OrderedJson> {
   return value instanceof Map;
 }
 
+/** `Array.isArray` for read-only lists. */
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}
+
 /** `margin` is the line break and the indentation of the value's own line; "" is compact. */
 function encode(value: OrderedJson, margin: string): string {
   if (typeof value === "string") return encodeString(value);
@@ -44,13 +49,9 @@ function encode(value: OrderedJson, margin: string): string {
   const inner = margin === "" ? "" : `${margin}  `;
   const wrap = (open: string, items: readonly string[], close: string): string =>
     items.length === 0 ? open + close : `${open}${inner}${items.join(`,${inner}`)}${margin}${close}`;
-  if (Array.isArray(value)) {
-    const items = value as readonly OrderedJson[];
-    return wrap(
-      "[",
-      items.map((item) => encode(item, inner)),
-      "]",
-    );
+  if (isList(value)) {
+    const items = value.map((item: OrderedJson) => encode(item, inner));
+    return wrap("[", items, "]");
   }
   const colon = margin === "" ? ":" : ": ";
   const entries = isMap(value) ? [...value] : Object.entries(value);
@@ -62,7 +63,7 @@ function encode(value: OrderedJson, margin: string): string {
 
 /**
  * JSON as Go's `encoding/json` writes it, byte for byte: compact, fields in the order given, `<`, `>`, `&`, U+2028 and
- * U+2029 escaped, lone surrogates as U+FFFD, non-ASCII raw. Digests of BuildKit's cache keys and image configs rest on it.
+ * U+2029 escaped, lone surrogates as U+FFFD, non-ASCII raw. BuildKit's cache keys and the digests of image configs depend on it.
  * A caller that needs Go's map order sorts its keys with `sortKeys`.
  */
 export function goJson(value: OrderedJson): string {
@@ -76,8 +77,8 @@ export function goJsonIndented(value: OrderedJson): string {
 
 /** A copy with every object's keys in byte order, as Go writes a map. */
 export function sortKeys(value: JsonValue): OrderedJson {
-  if (Array.isArray(value)) return value.map((item: JsonValue) => sortKeys(item));
+  if (isList(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value as Record<string, JsonValue>).sort(([a], [b]) => compareBytes(a, b));
+  const entries = Object.entries(value).sort(([a], [b]) => compareBytes(a, b));
   return new Map(entries.map(([key, item]) => [key, sortKeys(item)]));
 }

@@ -1,6 +1,6 @@
 import { VarveError, isDigest } from "../../core/index.ts";
 import { httpKey } from "../../llb/index.ts";
-import type { HttpRequest } from "../../source/index.ts";
+import type { DownloadRequest } from "../../source/index.ts";
 import type { OpDeps } from "./deps.ts";
 import { recordResult } from "./result.ts";
 import type { Source } from "./source-types.ts";
@@ -10,7 +10,7 @@ const HEADER = "http.header.";
 /** A file at a URL: known by its digest, and by how it is to be put down. */
 export function httpSource(url: string, attrs: ReadonlyMap<string, string>, deps: OpDeps): Source {
   const base = requestOf(url, attrs);
-  const request = async (): Promise<HttpRequest> => ({
+  const request = async (): Promise<DownloadRequest> => ({
     ...base,
     headers: { ...base.headers, ...(await authorization(url, attrs, deps)) },
   });
@@ -32,7 +32,7 @@ export function httpSource(url: string, attrs: ReadonlyMap<string, string>, deps
   };
 }
 
-function requestOf(url: string, attrs: ReadonlyMap<string, string>): HttpRequest {
+function requestOf(url: string, attrs: ReadonlyMap<string, string>): DownloadRequest {
   const checksum = attrs.get("http.checksum");
   if (checksum !== undefined && !isDigest(checksum))
     throw new VarveError("invalid-argument", `Cannot download ${url}: ${checksum} is not a digest`);

@@ -1,19 +1,19 @@
 import { constants, createGunzip, createZstdDecompress, gunzipSync } from "node:zlib";
 import { VarveError, toVarveError } from "../../core/index.ts";
-import { type Bytes, limited, type Named } from "../bytes.ts";
-import { type CompressionFormat, detectCompression, MAGIC_LENGTH, peek } from "./detect.ts";
+import { type Bytes, type Named, limited } from "../bytes.ts";
+import { type CompressionFormat, MAGIC_LENGTH, detectCompression, peek } from "./detect.ts";
 import { gunzipMembers } from "./gunzip.ts";
 import { decompressWithTool } from "./tool.ts";
-import { type Fed, through, type TransformError } from "./transform.ts";
+import { type Fed, type TransformError, through } from "./transform.ts";
 
 export interface DecompressOptions extends Named {
-  /** "detect" goes by the magic number. */
+  /** "detect" chooses by the magic number. */
   readonly format: CompressionFormat | "detect";
-  /** The most bytes that may come out; `limit-exceeded` past it. */
+  /** Maximum number of decompressed bytes; more throw `limit-exceeded`. */
   readonly limit?: number | undefined;
   /**
-   * Reads as lenient readers do: what follows the compressed data is ignored (except behind xz, whose program cannot tell it
-   * from damage), and the beginning of a stream is yielded before damage further on is reported. Slower for many gzip members.
+   * Ignores bytes after the compressed data (except for xz, whose program cannot distinguish them from damage), and yields everything
+   * before a damaged place before it throws. Slower for many gzip members.
    */
   readonly lenient?: boolean | undefined;
 }
@@ -21,13 +21,14 @@ export interface DecompressOptions extends Named {
 const CHUNK = 262_144;
 /** Bytes. */
 const FIRST_PIECE = 16;
-/** 128 MiB: what a decoder must support without being asked to. Bounds the memory of a hostile frame. */
+/** 128 MiB: the window that every zstd decoder supports by default. Bounds the memory of a hostile frame. */
 const ZSTD_WINDOW_LOG = 27;
 
 /**
- * Decompresses a stream: several gzip members or zstd frames in a row are one stream, skippable frames are skipped. Throws
- * `corrupt` for a stream that is cut short, damaged or (unless `lenient`) followed by anything else, and `unsupported` if the format needs a
- * program (bzip2, xz) that is not there.
+ * Decompresses a stream: several gzip members or zstd frames in a row are one stream, skippable frames are skipped.
+ *
+ * @throws {VarveError} `corrupt` for a stream that is truncated, damaged or (unless `lenient`) followed by other bytes; `unsupported` if the
+ *   program for the format (bzip2, xz) is not installed; `limit-exceeded` past the limit.
  */
 export async function* decompress(source: Bytes, options: DecompressOptions): AsyncGenerator<Uint8Array> {
   const { limit, what } = options;
@@ -59,8 +60,8 @@ async function* decode(source: Bytes, options: DecompressOptions): AsyncGenerato
 }
 
 /**
- * The stream in pieces that are no longer than what came before them: decoders lose what they had decompressed of the piece
- * in which they find damage, and an archive that begins well shall be known for one.
+ * Cuts the stream into pieces that are no longer than everything before them. Decoders lose what they had decompressed of the piece with the
+ * damage; the start of a damaged archive must still be readable.
  */
 async function* inPieces(source: Bytes): AsyncGenerator<Uint8Array> {
   let size = FIRST_PIECE;
@@ -84,7 +85,7 @@ async function* gunzip(source: Bytes, what: string): AsyncGenerator<Uint8Array> 
   const fed: Fed = { bytes: 0 };
   const decoder = createGunzip({ chunkSize: CHUNK });
   yield* through(source, { input: decoder, output: decoder }, corrupt(what), fed);
-  // zlib stops at a zero byte between members, and says so only by what it has used.
+  // zlib stops at a zero byte between members without an error: only `bytesWritten` shows it.
   if (decoder.bytesWritten !== fed.bytes) {
     throw new VarveError(
       "corrupt",
@@ -94,12 +95,13 @@ async function* gunzip(source: Bytes, what: string): AsyncGenerator<Uint8Array> 
 }
 
 /**
- * Decompresses a little gzip data at once, which is much faster than a stream of it; undefined if it is not whole or would
- * give more than `most` bytes, so that a stream can tell.
+ * Decompresses a small amount of gzip data synchronously, which is much faster than a stream. Returns undefined if the data is incomplete or
+ * has more than `most` bytes; read it as a stream to get the error.
  */
 export function gunzipSmall(data: Uint8Array, most: number): Buffer | undefined {
   try {
     const result: unknown = gunzipSync(data, { maxOutputLength: most, info: true });
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node's types lack what `info` makes of the result
     const { buffer, engine } = result as {
       readonly buffer: Buffer;
       readonly engine: { readonly bytesWritten: number };

@@ -1,12 +1,12 @@
 import type { Bytes } from "../bytes.ts";
 
-/** Formats that are read; "uncompressed" is anything that is none of the others. */
+/** Formats that can be read. "uncompressed" is everything else. */
 export type CompressionFormat = "uncompressed" | "gzip" | "zstd" | "bzip2" | "xz";
 
 /** Bytes at the start of a stream that `detectCompression` looks at. */
 export const MAGIC_LENGTH = 10;
 
-/** With the only method there is. */
+/** Magic number with method 8 (deflate), the only one. */
 const GZIP = Buffer.from([0x1f, 0x8b, 8]);
 const BZIP2_BLOCK = Buffer.from([0x31, 0x41, 0x59, 0x26, 0x53, 0x59]);
 const BZIP2_END = Buffer.from([0x17, 0x72, 0x45, 0x38, 0x50, 0x90]);
@@ -38,8 +38,8 @@ export function detectCompression(head: Uint8Array): CompressionFormat {
 }
 
 /**
- * Reads at least `length` bytes ahead (fewer only at the end), and gives the stream back whole. A reader that begins with
- * `bytes` and leaves releases the source.
+ * Reads at least `length` bytes ahead (fewer only at the end) and returns them with the complete stream. A reader that stops early releases
+ * the source.
  */
 export async function peek(source: Bytes, length: number): Promise<{ head: Buffer; bytes: Bytes }> {
   const iterator = source[Symbol.asyncIterator]();

@@ -10,9 +10,11 @@ const HEADER_TEXT = 65_536;
 const FLAG = { headerCrc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as const;
 
 /**
- * Decompresses gzip (RFC 1952), one member or several, and yields everything that comes before a cut or other bytes: Node's
- * own decoder loses what it had decompressed of the same chunk. What follows the last member is ignored, as gzip(1) does.
- * Throws `corrupt`. Each member takes a decoder of its own, which makes many small ones slow.
+ * Decompresses gzip (RFC 1952), one member or several, and yields everything before a truncation or damage: Node's own
+ * decoder loses what it had decompressed of the same chunk. Bytes after the last member are ignored, as by gzip(1). Each member has its own
+ * decoder, so that many small members are slow.
+ *
+ * @throws {VarveError} `corrupt`
  */
 export async function* gunzipMembers(source: Bytes, { what }: Named): AsyncGenerator<Uint8Array> {
   const input = new ByteQueue(source);
@@ -45,7 +47,7 @@ async function readHeader(input: ByteQueue, corrupt: Corrupt): Promise<void> {
       if (size > HEADER_TEXT) throw corrupt("its header is wrong");
   };
   const fixed = await take(10);
-  const flags = fixed[3] as number;
+  const flags = fixed.readUInt8(3);
   if (!isMagic(fixed) || fixed[2] !== 8 || (flags & FLAG.reserved) !== 0) throw corrupt("its header is wrong");
   if ((flags & FLAG.extra) !== 0) await take((await take(2)).readUInt16LE());
   if ((flags & FLAG.name) !== 0) await skipText();
@@ -53,7 +55,7 @@ async function readHeader(input: ByteQueue, corrupt: Corrupt): Promise<void> {
   if ((flags & FLAG.headerCrc) !== 0) await take(2);
 }
 
-/** The content of a member, checked against the length and the checksum behind it. */
+/** Yields the contents of a member and verifies its length and checksum. */
 async function* inflate(input: ByteQueue, corrupt: Corrupt): AsyncGenerator<Uint8Array> {
   let [sum, size] = [0, 0];
   for await (const piece of inflateRaw(input, corrupt)) {
@@ -67,7 +69,7 @@ async function* inflate(input: ByteQueue, corrupt: Corrupt): AsyncGenerator<Uint
   if (trailer.readUInt32LE(4) !== size % 2 ** 32) throw corrupt("its length is wrong");
 }
 
-/** Takes from the input exactly the bytes of one deflate stream. */
+/** Consumes exactly the bytes of one deflate stream. */
 async function* inflateRaw(input: ByteQueue, corrupt: Corrupt): AsyncGenerator<Uint8Array> {
   const decoder = createInflateRaw({ chunkSize: CHUNK });
   const state: { written: boolean; failure?: Error | undefined } = { written: false };
@@ -94,7 +96,7 @@ async function* inflateRaw(input: ByteQueue, corrupt: Corrupt): AsyncGenerator<U
       }
       if (state.failure !== undefined) throw corrupt("its data is damaged", state.failure);
       fed += chunk.length;
-      // The decoder takes nothing past the end of its stream.
+      // The decoder consumes nothing after the end of its stream.
       input.unread(chunk.subarray(chunk.length - (fed - decoder.bytesWritten)));
     }
   } finally {
@@ -103,5 +105,6 @@ async function* inflateRaw(input: ByteQueue, corrupt: Corrupt): AsyncGenerator<U
 }
 
 function pieceOf(decoder: InflateRaw): Buffer | undefined {
-  return (decoder.read() as Buffer | null) ?? undefined;
+  const piece: unknown = decoder.read();
+  return Buffer.isBuffer(piece) ? piece : undefined;
 }

@@ -6,18 +6,18 @@ import { inBlocks } from "./parallel.ts";
 
 const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
 
-/** Part of what makes digests repeat: another size gives other bytes. */
+/** The size of a block, on which digests depend. */
 export const GZIP_BLOCK = 262_144;
-/** The reach of a deflate back-reference. */
+/** The window of deflate. */
 const WINDOW = 32_768;
-/** Blocks up to this size are not worth a trip to another thread. */
+/** Blocks up to this size are compressed on the main thread. */
 const SMALL = 8192;
 /** RFC 1952: no name, no time, no extra flags, unknown system. As Go writes it. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 
 /**
- * One gzip member whose blocks are compressed side by side, each with the end of the block before it as its dictionary, and
- * joined at byte boundaries (as pigz does). Blocks are given in order, without waiting for the one before.
+ * One gzip member whose blocks are compressed in parallel, each with the end of the previous block as its dictionary, and joined at byte
+ * boundaries (as pigz does). Blocks are passed in order, without waiting for the previous one.
  */
 export class GzipMember {
   readonly #level: number;
@@ -29,7 +29,7 @@ export class GzipMember {
     this.#level = level;
   }
 
-  /** The block's part of the member, with the member's header and trailer where they belong. */
+  /** Returns the block's part of the member; the first part has the header, the last the trailer. */
   async add({ data, last }: Block): Promise<Buffer> {
     const parts = this.#size === 0 ? [HEADER] : [];
     this.#checksum = crc32(data, this.#checksum);
@@ -41,7 +41,7 @@ export class GzipMember {
 
   #deflate(data: Buffer, last: boolean): Buffer | Promise<Buffer> {
     const dictionary = this.#dictionary;
-    // A copy: the block's array may be used again as soon as its own work is done.
+    // A copy, because the array of the block is reused after its own work.
     this.#dictionary = last ? undefined : Buffer.from(data.subarray(-WINDOW));
     const finishFlush = last ? constants.Z_FINISH : constants.Z_SYNC_FLUSH;
     const small = data.length <= SMALL;

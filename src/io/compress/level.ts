@@ -2,7 +2,7 @@ import { VarveError } from "../../core/index.ts";
 
 const LEVELS = { gzip: { most: 9, usual: 6 }, zstd: { most: 22, usual: 3 } } as const;
 
-/** The level to use; throws `invalid-argument` for one that the format does not have. -1 stands for the usual one. */
+/** Returns the level to use; -1 is the default. Throws `invalid-argument` for a level that the format does not have. */
 export function compressionLevel(type: "gzip" | "zstd", level: number | undefined): number {
   const { most, usual } = LEVELS[type];
   if (level === undefined || level === -1) return usual;

@@ -3,7 +3,7 @@ import { GZIP_BLOCK, GzipMember } from "./gzip.ts";
 import { compressionLevel } from "./level.ts";
 import { inOrder, width } from "./parallel.ts";
 
-/** In a stream: here a gzip member ends and another begins, unless nothing came before or comes after. */
+/** A marker in a stream: a gzip member ends here and another one begins. Ignored at the start and at the end. */
 export const MEMBER_END: unique symbol = Symbol("end of a gzip member");
 
 export type MemberInput = Uint8Array | typeof MEMBER_END;
@@ -20,8 +20,8 @@ interface MemberBlock extends Block {
 }
 
 /**
- * Compresses a stream to a row of gzip members, on several threads. The same bytes, cuts and level give the same result,
- * however the input is cut into chunks. At most a fixed number of bytes is held, whatever the sizes of the members.
+ * Compresses a stream to a sequence of gzip members, on several threads. The same bytes, markers and level give the same result, however the
+ * input is cut into chunks. Memory is bounded, whatever the sizes of the members.
  */
 export function gzipMembers(source: AsyncIterable<MemberInput>, level?: number): AsyncGenerator<MemberPiece> {
   const chosen = compressionLevel("gzip", level);

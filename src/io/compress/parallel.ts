@@ -2,12 +2,12 @@ import { availableParallelism } from "node:os";
 import type { Bytes } from "../bytes.ts";
 import { type Block, blocks } from "../blocks.ts";
 
-/** Node's default for the threads that compress, whatever the number of processors. */
+/** Node's default number of pool threads, which does not depend on the number of processors. */
 const POOL = 4;
-/** Bytes of input that may be held at once. */
+/** Maximum bytes of input in memory. */
 const HELD = 100_663_296;
 
-/** How many blocks are under way at once: enough that the threads have work while their results are written elsewhere. */
+/** Number of blocks in progress: enough to keep the threads busy while results are written. */
 export function width(size: number): number {
   const pool = Number(process.env["UV_THREADPOOL_SIZE"] ?? POOL);
   const threads = Math.min(availableParallelism(), pool > 0 ? pool : POOL);
@@ -15,8 +15,7 @@ export function width(size: number): number {
 }
 
 /**
- * Works on several items at once and gives the results in order. `work` is called in order too, and no more items are asked
- * for than are being worked on.
+ * Processes up to `most` items concurrently and yields the results in order. Calls `work` in order, and pulls no item before it is needed.
  */
 export async function* inOrder<T, R>(
   source: AsyncIterable<T>,
@@ -29,7 +28,8 @@ export async function* inOrder<T, R>(
       const job = work(item);
       job.catch(() => undefined);
       running.push(job);
-      if (running.length >= most) yield await (running.shift() as Promise<R>);
+      const oldest = running.length >= most ? running.shift() : undefined;
+      if (oldest !== undefined) yield await oldest;
     }
     for (let job = running.shift(); job !== undefined; job = running.shift()) yield await job;
   } finally {
@@ -38,9 +38,9 @@ export async function* inOrder<T, R>(
 }
 
 /**
- * Cuts a stream into blocks of exactly `size` bytes, works on several at once, and gives the results in order. What comes out
- * depends on the stream and on `size`, and neither on the number of processors nor on the chunks. A block's array is used
- * again once its work has settled.
+ * Cuts a stream into blocks of exactly `size` bytes, processes several concurrently, and yields the results in order. The result depends
+ * on the stream and on `size`, but not on the number of processors or on the chunks. The array of a block is reused after its work has
+ * settled.
  */
 export function inBlocks(
   source: Bytes,

@@ -3,7 +3,7 @@ import { VarveError, errnoOf } from "../../core/index.ts";
 import type { Bytes, Named } from "../bytes.ts";
 import { through } from "./transform.ts";
 
-/** Programs that read formats Node does not; the memory that a hostile xz header may ask for is capped. */
+/** Programs for formats that Node cannot read. The memory that an xz header can request is capped. */
 const TOOLS = {
   bzip2: { command: "bzip2", args: ["-dc"] },
   xz: { command: "xz", args: ["-dc", "--memlimit-decompress=1GiB"] },
@@ -16,7 +16,7 @@ interface Exit {
   readonly message: string;
 }
 
-/** Decompresses with the system's own program, which is killed when the reader goes away. */
+/** Decompresses with a program of the system, which is killed when the reader stops. */
 export async function* decompressWithTool(
   source: Bytes,
   format: keyof typeof TOOLS,
@@ -31,7 +31,7 @@ export async function* decompressWithTool(
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     message = (message + text).slice(0, MESSAGE);
   });
-  // A program that has seen enough closes its input; its exit status says what it thought of it.
+  // A program may close its input early; its exit status tells whether that is an error.
   child.stdin.on("error", () => undefined);
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once("error", reject);
@@ -44,7 +44,7 @@ export async function* decompressWithTool(
     const exit = await exited.catch((error: unknown) => {
       throw failed(error);
     });
-    // bzip2 says of what it has ignored behind the data that it has.
+    // bzip2 warns about bytes after the data that it ignored.
     if (exit.status !== 0 || (exit.message !== "" && !lenient)) {
       const why = exit.message === "" ? `${command} ended with status ${exit.status}` : summary(exit.message);
       throw new VarveError("corrupt", `Cannot decompress ${what}: ${why}`);

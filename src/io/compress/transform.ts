@@ -2,16 +2,16 @@ import type { Readable, Writable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import type { Bytes } from "../bytes.ts";
 
-/** The two ends of something that turns bytes into other bytes: one and the same for a Node transform, two pipes for a process. */
+/** The two ends of a transformation: the same object for a Node transform, two pipes for a process. */
 export interface Ends {
   readonly input: Writable;
   readonly output: Readable;
 }
 
-/** What went wrong in the transform itself becomes the caller's error; errors of the source pass as they are. */
+/** Converts an error of the transform. Errors of the source are thrown unchanged. */
 export type TransformError = (error: unknown) => unknown;
 
-/** Counts the bytes that were given to the transform. */
+/** Counts the bytes that were written to the transform. */
 export interface Fed {
   bytes: number;
 }
@@ -28,6 +28,7 @@ export async function* through(
 ): AsyncGenerator<Uint8Array> {
   const feeder = feed(source, input, output, fed);
   try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- zlib transforms and the output of processes give buffers
     for await (const chunk of output) yield chunk as Uint8Array;
     feeder.throwFailure();
   } catch (error) {
@@ -41,9 +42,9 @@ export async function* through(
 }
 
 interface Feeder {
-  /** Throws what the source threw. */
+  /** Throws the error of the source, if there was one. */
   throwFailure(): void;
-  /** Waits until the source is let go of, unless it is itself waiting for long: then it ends by itself when it wakes. */
+  /** Waits until the source is released. A source that waits for long is released when its wait ends. */
   release(): Promise<void>;
 }
 
@@ -69,7 +70,7 @@ function feed(source: Bytes, input: Writable, output: Readable, fed: Fed): Feede
       pulling = true;
     }
     pulling = false;
-    // Only then does the transform see the end apart from the last chunk, and its result not depend on timing.
+    // The transform then sees the end separately from the last chunk, so that its result does not depend on timing.
     await Promise.race([previous, closed]);
     input.end();
   };

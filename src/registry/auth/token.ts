@@ -1,6 +1,6 @@
 import { VarveError, parseJson } from "../../core/index.ts";
 import type { Credential } from "./credentials.ts";
-import { type HttpRequest, bodyOf } from "../transport/http.ts";
+import { type TransportRequest, bodyOf } from "../transport/http.ts";
 import { type Scope, formatScope } from "./scope.ts";
 
 /** A bearer token. `expiresAt` is in milliseconds since the epoch, by this machine's clock, with a margin taken off. */
@@ -21,7 +21,7 @@ export interface TokenRequest {
 }
 
 /** Sends with retries and gives the body of a success; throws for any other status, and past `limit` bytes. */
-export type SendOk = (request: HttpRequest, limit: number) => Promise<Buffer>;
+export type SendOk = (request: TransportRequest, limit: number) => Promise<Buffer>;
 
 const CLIENT_ID = "varve";
 const MAX_RESPONSE = 1_048_576;
@@ -35,7 +35,7 @@ export function basicHeader(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
 }
 
-function getRequest({ realm, service, scopes, credential, signal }: TokenRequest): HttpRequest {
+function getRequest({ realm, service, scopes, credential, signal }: TokenRequest): TransportRequest {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", formatScope(scope));
@@ -47,7 +47,7 @@ function getRequest({ realm, service, scopes, credential, signal }: TokenRequest
   return { method: "GET", url, headers, signal };
 }
 
-function refreshRequest({ realm, service, scopes, signal }: TokenRequest, refreshToken: string): HttpRequest {
+function refreshRequest({ realm, service, scopes, signal }: TokenRequest, refreshToken: string): TransportRequest {
   const form = new URLSearchParams({ grant_type: "refresh_token", client_id: CLIENT_ID, refresh_token: refreshToken });
   if (service !== undefined) form.set("service", service);
   if (scopes.length > 0) form.set("scope", scopes.map(formatScope).join(" "));

@@ -3,7 +3,7 @@ import type { Wait } from "../../io/index.ts";
 import type { Client, RequestOptions } from "../transport/client.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { failureError, statusOf } from "../transport/errors.ts";
-import { HttpFailure, type HttpResponse, headerOf } from "../transport/http.ts";
+import { HttpFailure, type TransportResponse, headerOf } from "../transport/http.ts";
 import {
   TryCount,
   isTransientFailure,
@@ -54,7 +54,7 @@ function judge(error: unknown, doing: string, at: { readonly host: string; reado
 }
 
 /** Where the bytes of a 200 or a 206 begin; throws if a 206 is of another range or another size than asked for. */
-function startOf(response: HttpResponse, offset: number, size: number, doing: string): number {
+function startOf(response: TransportResponse, offset: number, size: number, doing: string): number {
   if (response.status === 200) return 0;
   const text = headerOf(response.headers, "content-range") ?? "";
   const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(text);
@@ -150,7 +150,7 @@ export class Download {
   }
 
   /** Leaves out what has been passed on already, and holds the body to the size. */
-  async *#pass(response: HttpResponse, start: number): AsyncGenerator<Uint8Array> {
+  async *#pass(response: TransportResponse, start: number): AsyncGenerator<Uint8Array> {
     const { size } = this.#descriptor;
     let position = start;
     for await (const chunk of response.body) {

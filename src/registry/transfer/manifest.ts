@@ -15,7 +15,7 @@ import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, refuse
 import type { Endpoint } from "../transport/endpoint.ts";
 import { fromFirst } from "../transport/first-endpoint.ts";
 import { statusOf } from "../transport/errors.ts";
-import { type HttpResponse, bodyOf, headerOf } from "../transport/http.ts";
+import { type TransportResponse, bodyOf, headerOf } from "../transport/http.ts";
 import { repositoryScope } from "../auth/scope.ts";
 
 /** A manifest or an index as the registry holds it, verified. */
@@ -35,7 +35,7 @@ function pathOf({ repository, tag, digest }: Reference): string {
   return `${repository}/manifests/${digest ?? tag ?? "latest"}`;
 }
 
-function digestHeader(response: HttpResponse): Digest | undefined {
+function digestHeader(response: TransportResponse): Digest | undefined {
   const text = headerOf(response.headers, "docker-content-digest");
   return isDigest(text) ? text : undefined;
 }
@@ -47,7 +47,7 @@ function mismatch(reference: Reference, wanted: Digest, actual: string): never {
 }
 
 /** The descriptor the headers of a HEAD tell, or undefined if they do not tell all of it. */
-function describe(response: HttpResponse, reference: Reference): Descriptor | undefined {
+function describe(response: TransportResponse, reference: Reference): Descriptor | undefined {
   const mediaType = plainMediaType(headerOf(response.headers, "content-type"));
   refuseSchema1(mediaType, formatReference(reference));
   const digest = digestHeader(response);

@@ -2,7 +2,7 @@ import { Limits, type Reference, VarveError, parseJson } from "../../core/index.
 import { collect } from "../../io/index.ts";
 import type { Client, RequestOptions } from "../transport/client.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
-import type { HttpResponse } from "../transport/http.ts";
+import type { TransportResponse } from "../transport/http.ts";
 import { repositoryScope } from "../auth/scope.ts";
 
 const PAGE = 1000;
@@ -11,7 +11,7 @@ const MAX_TAGS = 1_000_000;
 const NEXT = /^<([^<>\s]+)>\s*;(?:[^,]*;)?\s*rel="?next"?\s*(?:;.*)?$/i;
 
 /** The target of a `Link` of relation `next`, RFC 8288: only on the server the page came from. */
-function nextPage(response: HttpResponse, from: URL): URL | undefined {
+function nextPage(response: TransportResponse, from: URL): URL | undefined {
   for (const value of response.headers.get("link") ?? []) {
     const text = NEXT.exec(value.trim())?.[1];
     if (text === undefined || !URL.canParse(text, from)) continue;

@@ -1,9 +1,9 @@
 import { type Descriptor, type Reference, VarveError, throwIfAborted } from "../../core/index.ts";
 import { type Bytes, bytesOf, verified } from "../../io/index.ts";
 import type { BlobParts, BlobSource } from "./blob-parts.ts";
-import type { ApiRequest, RequestOptions, Client, ReadResponse } from "../transport/client.ts";
+import type { ApiRequest, Client, ReadResponse, RequestOptions } from "../transport/client.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
-import { HttpFailure, type HttpResponse, headerOf } from "../transport/http.ts";
+import { HttpFailure, type TransportResponse, headerOf } from "../transport/http.ts";
 import { locationOf } from "../transport/redirect.ts";
 import { type Scope, repositoryScope } from "../auth/scope.ts";
 
@@ -19,7 +19,7 @@ export interface UploadTarget extends RequestOptions {
 /** What a POST that opens an upload led to. */
 export type Opened = { readonly kind: "mounted" } | { readonly kind: "session"; readonly session: UploadSession };
 
-const discarded = async <T>(response: HttpResponse, value: T): Promise<T> => {
+const discarded = async <T>(response: TransportResponse, value: T): Promise<T> => {
   await response.discard();
   return value;
 };
@@ -32,7 +32,7 @@ function withQuery(url: URL, addition: string): URL {
 }
 
 /** The bytes a server has, from its `Range: 0-<last>`. The form of one byte is also that of none, and means none. */
-function receivedOf(response: HttpResponse): number {
+function receivedOf(response: TransportResponse): number {
   const match = /^(?:bytes=)?0-(\d{1,15})$/.exec(headerOf(response.headers, "range") ?? "");
   const last = Number(match?.[1] ?? 0);
   return last === 0 ? 0 : last + 1;
@@ -171,7 +171,7 @@ export class UploadSession {
     }
   }
 
-  async #follow(response: HttpResponse, doing: string): Promise<void> {
+  async #follow(response: TransportResponse, doing: string): Promise<void> {
     throwIfAborted(this.#target.signal, doing);
     if (response.headers.has("location")) this.#location = locationOf(response, this.#location, doing);
     this.#received = Math.min(receivedOf(response), this.#target.descriptor.size);

@@ -4,7 +4,7 @@ import { type Authorization, Authorizer, UNAUTHORIZED } from "../auth/authorizer
 import type { CredentialSource } from "../auth/credentials.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { failureError, responseError } from "./errors.ts";
-import { HttpFailure, type HttpRequest, type HttpResponse, headerOf } from "./http.ts";
+import { HttpFailure, type TransportRequest, type TransportResponse, headerOf } from "./http.ts";
 import type { NodeTransport } from "./node-transport.ts";
 import { type Arrived, followRedirects } from "./redirect.ts";
 import {
@@ -19,7 +19,7 @@ import {
   triesOf,
 } from "./retry.ts";
 import type { Scope } from "../auth/scope.ts";
-import { type SendOk } from "../auth/token.ts";
+import type { SendOk } from "../auth/token.ts";
 
 /** The signal of whoever asks, and whom to tell of what is waited for; of work that requests share, the first of them is told. */
 export interface RequestOptions {
@@ -28,7 +28,7 @@ export interface RequestOptions {
 }
 
 /** One request to a registry, in the words of the distribution specification. */
-export interface ApiRequest extends Omit<HttpRequest, "headers" | "onQuiet">, RequestOptions {
+export interface ApiRequest extends Omit<TransportRequest, "headers" | "onQuiet">, RequestOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** What a token must allow. */
   readonly scopes: readonly Scope[];
@@ -40,7 +40,7 @@ export interface ApiRequest extends Omit<HttpRequest, "headers" | "onQuiet">, Re
   readonly attempts?: number | undefined;
 }
 
-export type ReadResponse<T> = (response: HttpResponse) => Promise<T>;
+export type ReadResponse<T> = (response: TransportResponse) => Promise<T>;
 
 export interface ClientOptions {
   readonly transport: NodeTransport;
@@ -51,8 +51,8 @@ export interface ClientOptions {
   readonly userAgent: string;
 }
 
-type OnQuiet = HttpRequest["onQuiet"];
-type Send = (onQuiet: OnQuiet) => Promise<HttpResponse>;
+type OnQuiet = TransportRequest["onQuiet"];
+type Send = (onQuiet: OnQuiet) => Promise<TransportResponse>;
 type Sent = Pick<ApiRequest, "accept" | "doing" | "signal" | "onWait">;
 
 type Outcome<T> =
@@ -72,7 +72,7 @@ function failureOf(error: unknown): HttpFailure {
 }
 
 /** An unread response holds a connection: one that cannot be used is given back. */
-async function orDiscard<T>(response: HttpResponse, use: ReadResponse<T>): Promise<T> {
+async function orDiscard<T>(response: TransportResponse, use: ReadResponse<T>): Promise<T> {
   try {
     return await use(response);
   } catch (error) {
@@ -151,7 +151,7 @@ export class Client implements Disposable {
   async #try<T>(
     { accept, doing, signal }: Sent,
     at: { readonly host: string; readonly attempt: number },
-    send: () => Promise<HttpResponse>,
+    send: () => Promise<TransportResponse>,
     read: ReadResponse<T>,
   ): Promise<Outcome<T>> {
     try {
@@ -170,7 +170,7 @@ export class Client implements Disposable {
   }
 
   /** Answers 401 with what the registry asks for, twice at most: once to learn, once for a token that had gone stale. */
-  async #authorized(endpoint: Endpoint, request: ApiRequest, onQuiet: OnQuiet): Promise<HttpResponse> {
+  async #authorized(endpoint: Endpoint, request: ApiRequest, onQuiet: OnQuiet): Promise<TransportResponse> {
     let scopes = request.scopes;
     for (let login = 0; ; login += 1) {
       const options = { scopes, signal: request.signal, onWait: request.onWait };

@@ -58,8 +58,8 @@ function mirrorEndpoint(config: RegistryConfig, registry: string, mirror: string
   if (url.username !== "" || url.password !== "") refuse(mirror, registry, "credentials do not belong in it");
   if (url.search !== "" || url.hash !== "") refuse(mirror, registry, "it has a query or a fragment");
   const own = schemeOf(url.host, hostConfigOf(config, url.host));
-  const scheme =
-    hasScheme && (url.protocol === "http:" || own === "https") ? (url.protocol.slice(0, -1) as "http") : own;
+  const given = url.protocol === "http:" ? "http" : "https";
+  const scheme = hasScheme && (given === "http" || own === "https") ? given : own;
   return {
     name: url.host,
     host: url.host,

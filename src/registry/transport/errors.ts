@@ -1,7 +1,7 @@
 import { type ConnectionFailure, type ErrorCode, Limits, VarveError, parseJson } from "../../core/index.ts";
 import { STATUS_CODES } from "./status-text.ts";
 import { collect } from "../../io/index.ts";
-import { type HttpFailure, type HttpResponse, headerOf } from "./http.ts";
+import { type HttpFailure, type TransportResponse, headerOf } from "./http.ts";
 
 /** Characters of a quoted text. */
 const QUOTE = 300;
@@ -19,7 +19,7 @@ interface Quoted {
   readonly text?: string | undefined;
 }
 
-async function quoteBody(response: HttpResponse): Promise<Quoted> {
+async function quoteBody(response: TransportResponse): Promise<Quoted> {
   try {
     const bytes = await collect(response.body, Limits.errorBody, { what: "an error" });
     const [first] = parseJson(bytes, "an error").requiredObject().objects("errors", MAX_ERRORS);
@@ -49,7 +49,7 @@ function codeOf(status: number): ErrorCode {
  * `details` hold `status`, `host`, the `tries` that were made and, if the registry gave one, its `registryCode`.
  */
 export async function responseError(
-  response: HttpResponse,
+  response: TransportResponse,
   doing: string,
   { host, attempt }: { readonly host: string; readonly attempt: number },
 ): Promise<VarveError> {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { throwIfAborted } from "../../core/index.ts";
 import { tellQuiet } from "../../io/index.ts";
 import { toHttpFailure } from "./connection-failure.ts";
-import { type HttpHeaders, type HttpRequest, type HttpResponse, HttpFailure } from "./http.ts";
+import { HttpFailure, type HttpHeaders, type TransportRequest, type TransportResponse } from "./http.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface ExchangeOptions {
@@ -63,7 +63,7 @@ function drained(client: ClientRequest): Promise<void> {
 /** Sends the body until it ends or an answer comes; true if all of it went. */
 async function sendBody(
   client: ClientRequest,
-  request: HttpRequest,
+  request: TransportRequest,
   answer: Promise<unknown>,
   watchdog: Watchdog,
 ): Promise<boolean> {
@@ -89,9 +89,9 @@ function headersOf(message: IncomingMessage): HttpHeaders {
  */
 export async function exchange(
   client: ClientRequest,
-  request: HttpRequest,
+  request: TransportRequest,
   { connect, idle, notice, onEnd }: ExchangeOptions,
-): Promise<HttpResponse> {
+): Promise<TransportResponse> {
   const { signal } = request;
   const onAbort = (): void => void client.destroy(new HttpFailure("broken", "cancelled"));
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -138,7 +138,7 @@ interface Rest {
   readonly end: () => void;
 }
 
-function response(client: ClientRequest, message: IncomingMessage, rest: Rest): HttpResponse {
+function response(client: ClientRequest, message: IncomingMessage, rest: Rest): TransportResponse {
   const body = read(client, message, rest);
   return {
     status: message.statusCode ?? 0,

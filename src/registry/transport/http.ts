@@ -11,7 +11,7 @@ export interface HttpBody {
   readonly open: () => Bytes;
 }
 
-export interface HttpRequest {
+export interface TransportRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export interface HttpRequest {
  * `body` is read once, to its end, or given back by `discard`; until then it holds a connection. Redirects are answers
  * like any other.
  */
-export interface HttpResponse {
+export interface TransportResponse {
   readonly status: number;
   readonly headers: HttpHeaders;
   readonly body: Bytes;

@@ -4,7 +4,7 @@ import { VarveError, errnoOf, throwIfAborted } from "../../core/index.ts";
 import { Semaphore } from "../../io/index.ts";
 import { toHttpFailure } from "./connection-failure.ts";
 import { exchange } from "./exchange.ts";
-import type { HttpRequest, HttpResponse } from "./http.ts";
+import type { TransportRequest, TransportResponse } from "./http.ts";
 import type { ProxyFor } from "./proxy.ts";
 import type { TlsTrust } from "./tls-trust.ts";
 
@@ -18,7 +18,7 @@ export interface Timeouts {
   readonly notice: number;
 }
 
-const READS: ReadonlySet<HttpRequest["method"]> = new Set(["GET", "HEAD"]);
+const READS: ReadonlySet<TransportRequest["method"]> = new Set(["GET", "HEAD"]);
 
 export interface NodeTransportOptions {
   readonly trust: TlsTrust;
@@ -54,7 +54,7 @@ export class NodeTransport implements Disposable {
   }
 
   /** `trustHost`: the host whose certificates apply, where it is not the URL's. */
-  async send(request: HttpRequest, trustHost: string = request.url.host): Promise<HttpResponse> {
+  async send(request: TransportRequest, trustHost: string = request.url.host): Promise<TransportResponse> {
     const slot = await this.#slots.acquire(request.signal);
     try {
       return await this.#attempt(request, trustHost, slot);
@@ -78,7 +78,7 @@ export class NodeTransport implements Disposable {
     for (const agent of this.#agents.values()) agent.destroy();
   }
 
-  async #attempt(request: HttpRequest, trustHost: string, slot: Disposable): Promise<HttpResponse> {
+  async #attempt(request: TransportRequest, trustHost: string, slot: Disposable): Promise<TransportResponse> {
     const modules = this.#load();
     throwIfAborted(request.signal, "reach the registry");
     const { url, method, headers } = request;
@@ -95,7 +95,7 @@ export class NodeTransport implements Disposable {
     });
   }
 
-  #translate(error: unknown, request: HttpRequest): Error {
+  #translate(error: unknown, request: TransportRequest): Error {
     if (error instanceof VarveError) return error;
     throwIfAborted(request.signal, "reach the registry");
     return toHttpFailure(error);

@@ -1,5 +1,5 @@
 import { VarveError } from "../../core/index.ts";
-import { type HttpRequest, type HttpResponse, HttpFailure, headerOf } from "./http.ts";
+import { HttpFailure, type TransportRequest, type TransportResponse, headerOf } from "./http.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const MAX_REDIRECTS = 5;
@@ -8,7 +8,7 @@ const MAX_REDIRECTS = 5;
  * Where a `Location` leads, seen from `from`. Throws `remote` for another scheme than HTTP, for user names in the URL, and
  * for a step from TLS to plain HTTP. The URL may be signed: only its host is ever named.
  */
-export function locationOf(response: HttpResponse, from: URL, doing: string): URL {
+export function locationOf(response: TransportResponse, from: URL, doing: string): URL {
   const text = headerOf(response.headers, "location");
   const refuse = (why: string): never => {
     throw new VarveError("remote", `Cannot ${doing}: ${from.host} ${why}`, { details: { host: from.host } });
@@ -29,15 +29,15 @@ export function locationOf(response: HttpResponse, from: URL, doing: string): UR
 
 /** A response and the URL it came from. */
 export interface Arrived {
-  readonly response: HttpResponse;
+  readonly response: TransportResponse;
   readonly url: URL;
 }
 
 /** Sends a request and, for reads, goes where the answers lead, five steps at most. `send` sees each step's URL. */
 export async function followRedirects(
-  request: HttpRequest,
+  request: TransportRequest,
   doing: string,
-  send: (request: HttpRequest) => Promise<HttpResponse>,
+  send: (request: TransportRequest) => Promise<TransportResponse>,
 ): Promise<Arrived> {
   let { url } = request;
   const seen = new Set<string>();
