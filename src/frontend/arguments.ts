@@ -2,26 +2,28 @@ import { formatPlatform, formatWholePlatform, type Platform } from "../core/inde
 import { type ArgDefinition, type Dockerfile, expand, located, type SourceRange } from "../dockerfile/index.ts";
 import type { ProxyEnv } from "../llb/index.ts";
 
-/** What is known of one ARG, for outlines. */
+/** An ARG as outlines show it. */
 export interface ArgInfo {
   readonly definition: ArgDefinition;
   readonly value: string | undefined;
   readonly range: SourceRange;
-  /** The variables its default is made of. */
+  /** The variables that its default value contains. */
   readonly uses: ReadonlySet<string>;
 }
 
+/** The arguments before the first FROM. */
 export interface GlobalArgs {
   readonly values: ReadonlyMap<string, string>;
   readonly infos: ReadonlyMap<string, ArgInfo>;
 }
 
+/** The platforms of a build: where commands run, and what the image is for. */
 export interface Platforms {
   readonly build: Platform;
   readonly target: Platform;
 }
 
-/** The arguments every Dockerfile has without declaring them before its first FROM; a build argument replaces them. */
+/** Returns the arguments that FROM lines can use without declaring them. A build argument of the same name replaces one. */
 export function builtInArgs(
   { build, target }: Platforms,
   stage: string,
@@ -43,7 +45,10 @@ export function builtInArgs(
   return new Map(Object.entries(values).map(([key, value]) => [key, buildArgs.get(key) ?? value]));
 }
 
-/** The arguments that FROM lines see: the built-in ones, then the ARGs before the first FROM, each seeing those before it. */
+/**
+ * Returns the arguments that FROM lines can use: the built-in ones and the ARGs before the first FROM. Each ARG's default can
+ * use the arguments before it.
+ */
 export function globalArgs(
   file: Dockerfile,
   builtIn: ReadonlyMap<string, string>,
@@ -53,12 +58,12 @@ export function globalArgs(
   const infos = new Map<string, ArgInfo>();
   for (const instruction of file.globalArgs) {
     for (const definition of instruction.args) {
-      const given = buildArgs.get(definition.key);
+      const buildArg = buildArgs.get(definition.key);
       const fallback =
-        given === undefined && definition.value !== undefined
+        buildArg === undefined && definition.value !== undefined
           ? located(file.source, instruction.range, "", () => expand(definition.value ?? "", values, file))
           : undefined;
-      const value = given ?? fallback?.text;
+      const value = buildArg ?? fallback?.text;
       if (value !== undefined) values.set(definition.key, value);
       const uses = new Set(fallback?.matched);
       if (uses.delete(definition.key)) for (const use of infos.get(definition.key)?.uses ?? []) uses.add(use);
@@ -68,7 +73,7 @@ export function globalArgs(
   return { values, infos };
 }
 
-/** The proxy settings among the build arguments, whatever their case; undefined if there are none. They are in no cache key. */
+/** Returns the proxy settings among the build arguments, in upper or lower case. They are not part of cache keys. */
 export function proxyEnv(buildArgs: ReadonlyMap<string, string>): ProxyEnv | undefined {
   const byName = new Map<string, string>();
   for (const key of [...buildArgs.keys()].sort()) byName.set(key.toLowerCase(), buildArgs.get(key) ?? "");

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { build, imageConfig, vertexNamed } from "../../testing/dockerfile-host.ts";
 import { VarveError, digestOf } from "../core/index.ts";
 import type { ExecOp } from "../llb/index.ts";
-import type { CompileOptions, ImageConfig } from "./index.ts";
+import type { CompileOptions, ImageDraft } from "./index.ts";
 
-function texts({ history }: ImageConfig): string[] {
+function texts({ history }: ImageDraft): string[] {
   return history.map(({ created_by }) => created_by ?? "");
 }
 

@@ -2,11 +2,11 @@ import { type State, localSourceOf, walkVertices } from "../llb/index.ts";
 import { type Platform, normalizePlatform, throwIfAborted } from "../core/index.ts";
 import { type Dockerfile, Linter, fault } from "../dockerfile/index.ts";
 import { builtInArgs } from "./arguments.ts";
-import { type CompileContext, compileContext } from "./context.ts";
-import { type ImageConfig, addEntries, imagePlatform, platformFields, tidyImage } from "./config/image.ts";
-import { lintDefaultArgs } from "./lint-from.ts";
+import { type CompileContext, compileContext } from "./compile-context.ts";
+import { type ImageDraft, addLabels, imagePlatform, platformFields, tidyImage } from "./config/image-draft.ts";
+import { lintDefaultArgs } from "./stages/lint-from.ts";
 import type { CompileHost, CompileOptions, CompileResult, NeededLocal } from "./options.ts";
-import { atAsync } from "./dispatch/error-place.ts";
+import { withLocationAsync } from "./error-location.ts";
 import { type PassResult, runPass } from "./dispatch/pass.ts";
 import { type Plan, makePlan } from "./stages/plan.ts";
 import type { MissingBases } from "./stages/resolve.ts";
@@ -37,7 +37,7 @@ async function readEpoch(
   return Number(text);
 }
 
-/** The context with its epoch, and the argument as what it came to: seconds, or not there. */
+/** Resolves SOURCE_DATE_EPOCH. Returns the context with the epoch, and with the argument in seconds or removed. */
 async function withEpoch(
   context: CompileContext,
   host: CompileHost,
@@ -48,8 +48,8 @@ async function withEpoch(
   if (text === "" && given === undefined) return context;
   const read = async (): Promise<number | undefined> => await readEpoch(text, context, host, signal);
   const range = given === undefined ? context.globals.infos.get(EPOCH)?.range : undefined;
-  const placed = range === undefined ? read : () => atAsync(context.file.source, range, read);
-  const epoch = text === "" ? undefined : await placed();
+  const located = range === undefined ? read : () => withLocationAsync(context.file.source, range, read);
+  const epoch = text === "" ? undefined : await located();
   const replace = (values: ReadonlyMap<string, string>): Map<string, string> => {
     const copy = new Map(values);
     if (epoch === undefined) copy.delete(EPOCH);
@@ -60,12 +60,12 @@ async function withEpoch(
   return { ...context, epoch, globals, buildArgs: replace(context.buildArgs) };
 }
 
-/** The target's config with the build's labels and platform. */
-function finishImage({ image }: StageState, { options, target, implicitTarget }: CompileContext): ImageConfig {
-  if (options.labels !== undefined && options.labels.size > 0) addEntries(image.config, "Labels", options.labels);
+/** Returns the target's config with the build's labels and platform. */
+function finishImage({ image }: StageState, { options, target, implicitTarget }: CompileContext): ImageDraft {
+  if (options.labels !== undefined && options.labels.size > 0) addLabels(image.config, options.labels);
   if (!implicitTarget) {
-    const isOther = target.os !== image.os || target.architecture !== image.architecture;
-    if (isOther) for (const key of ["variant", "os.version"] as const) delete image[key];
+    const differs = target.os !== image.os || target.architecture !== image.architecture;
+    if (differs) for (const key of ["variant", "os.version"] as const) delete image[key];
     Object.assign(image, platformFields(target));
   }
   const normal = imagePlatform(image);
@@ -74,7 +74,7 @@ function finishImage({ image }: StageState, { options, target, implicitTarget }:
   return tidyImage({ ...image, ...platformFields(normalizePlatform(normal)) });
 }
 
-/** The directories that the graph below a state asks the client for. */
+/** Returns the directories that the graph of a state reads from the client. */
 function neededLocals({ edge }: State): NeededLocal[] {
   return (edge === undefined ? [] : walkVertices([edge.vertex])).flatMap(({ op }) => {
     const source = localSourceOf(op);
@@ -104,14 +104,17 @@ function resultOf(plan: Plan, pass: PassResult, context: CompileContext): Compil
   };
 }
 
-/** A compiled build before it is made a result: what outlines are made of. */
+/** The stages of a compiled build, from which results and outlines are made. */
 export interface Compiled {
   readonly plan: Plan;
   readonly pass: PassResult;
   readonly context: CompileContext;
 }
 
-/** Compiles the needed stages. With `missing`, it takes the errors of bases, and their stages are compiled without them. */
+/**
+ * Compiles the needed stages. With `missing`, errors of base images are added to it, and their stages are compiled as if the
+ * base were an empty image.
+ */
 export async function compileStages(
   file: Dockerfile,
   options: CompileOptions,
@@ -133,10 +136,15 @@ export async function compileStages(
 }
 
 /**
- * Compiles a Dockerfile for one platform: the graph to solve, the image's config with its history, what was noticed on the
- * way. The ops are those of BuildKit's Dockerfile front end, field for field, so that cache keys agree. Only what the target
- * needs is compiled and looked up. Throws `invalid-build` with the place in the Dockerfile; errors of the host keep their
- * code and get the place.
+ * Compiles a Dockerfile for one platform. Returns the graph to solve, the image's config with its history, and warnings. The
+ * ops are those of BuildKit's Dockerfile front end, field for field, so that cache keys agree. Only stages that the target
+ * needs are compiled, and only their base images are looked up.
+ *
+ * @throws {VarveError} `invalid-build` with the location in the Dockerfile; `limit-exceeded`; `cancelled`. Errors of the host
+ * keep their code and get the location.
+ * @example
+ * const result = await compileDockerfile(parseDockerfile(text), { target: "app", context: { kind: "local" } }, host);
+ * solve(result.edge);
  */
 export async function compileDockerfile(
   file: Dockerfile,
@@ -150,8 +158,12 @@ export async function compileDockerfile(
 }
 
 /**
- * Compiles a Dockerfile for several platforms, in their order. Warnings are with the first: they would be the same for the
- * others but for names.
+ * Compiles a Dockerfile for several platforms. Returns one result per platform, in the same order. Only the first has warnings,
+ * because those of the others would be the same.
+ *
+ * @throws {VarveError} As `compileDockerfile`.
+ * @example
+ * const results = await compilePlatforms(file, [{ os: "linux", architecture: "arm64" }], options, host);
  */
 export async function compilePlatforms(
   file: Dockerfile,

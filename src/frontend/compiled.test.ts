@@ -5,7 +5,7 @@ import { digestOf, goJson, type JsonValue, parsePlatform, sortKeys, VarveError }
 import { parseDockerfile } from "../dockerfile/index.ts";
 import { type Definition, definitionOf, encodeDefinition } from "../llb/index.ts";
 import { parseIgnoreFile } from "../pattern/index.ts";
-import { compileDockerfile, type CompileHost, type CompileOptions, type ImageConfig } from "./index.ts";
+import { compileDockerfile, type CompileHost, type CompileOptions, type ImageDraft } from "./index.ts";
 
 /** What BuildKit's front end made of a Dockerfile for one platform. */
 interface Compiled {
@@ -60,7 +60,7 @@ function opsOf(definition: Definition): string[] {
 }
 
 /** As JSON; Go leaves an empty history out. */
-function plain(image: ImageConfig): JsonValue & object {
+function plain(image: ImageDraft): JsonValue & object {
   const { history, ...rest } = JSON.parse(JSON.stringify(image)) as Record<string, JsonValue> & {
     history: JsonValue[];
   };

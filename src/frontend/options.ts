@@ -1,21 +1,21 @@
 import type { Digest, Platform } from "../core/index.ts";
 import type { LintOptions, LintWarning, SourceRange } from "../dockerfile/index.ts";
 import type { CdiDevice, Edge, HostIp, LinuxResources, NetMode, State, Ulimit } from "../llb/index.ts";
-import type { ImageConfig } from "./config/image.ts";
+import type { ImageDraft } from "./config/image-draft.ts";
 
-/** Where files that are not in the Dockerfile come from. */
+/** The main build context, from which COPY and ADD read. */
 export type MainContext =
   /** A directory of the client. `name` is the name of the local source; `exclude` the patterns of its ignore file. */
   | { readonly kind: "local"; readonly name?: string | undefined; readonly exclude?: readonly string[] | undefined }
-  /** Anything a graph can make: a git repository, an unpacked archive. */
+  /** The result of a graph, such as a git repository or an unpacked archive. */
   | { readonly kind: "state"; readonly state: State };
 
-/** A named build context: it replaces a stage, an image or a `--from` of its name. */
+/** A named build context. It replaces a stage, an image or a `--from` of the same name. */
 export type NamedContext =
   | { readonly kind: "image"; readonly reference: string }
-  /** `reference` is `store@digest`: the id of a layout and a manifest in it. */
+  /** `reference` is `store@digest`: the id of an OCI layout and the digest of a manifest in it. */
   | { readonly kind: "oci-layout"; readonly reference: string }
-  /** A directory of the client, by the name of its local source. */
+  /** A directory of the client. `name` is the name of its local source. */
   | { readonly kind: "local"; readonly name: string }
   | { readonly kind: "git"; readonly url: string }
   /** One file, named `context`. */
@@ -23,105 +23,111 @@ export type NamedContext =
   /** The result of another build, with its image config if it has one. */
   | { readonly kind: "result"; readonly edge: Edge | undefined; readonly config?: Uint8Array | undefined };
 
-/** How images are found: as the registry says, always asking it, or a local one first. */
+/** How images are resolved: by the registry, by the registry without any cache, or by the local store first. */
 export type ResolveMode = "default" | "pull" | "local";
 
+/** Options of a compilation. All have the defaults of BuildKit's front end. */
 export interface CompileOptions {
-  /** The stage to build, by name or number; the last one unless given. */
+  /** The stage to build, by name or number. Defaults to the last one. */
   readonly target?: string | undefined;
-  /** What to build for; undefined: the build platform, or what the base image is for. */
+  /** The platform to build for. Defaults to the base image's if the build platform can run it, else the build platform. */
   readonly targetPlatform?: Platform | undefined;
-  /** Where commands run by default; the host unless given. */
+  /** The platform on which commands run. Defaults to this machine's. */
   readonly buildPlatform?: Platform | undefined;
-  /** More than one platform is built: names in progress say which. */
+  /** True if several platforms are built. Names in progress then contain the platform. */
   readonly multiPlatform?: boolean | undefined;
   readonly buildArgs?: ReadonlyMap<string, string> | undefined;
   readonly labels?: ReadonlyMap<string, string> | undefined;
-  /** True: no step may come from the cache; names: those stages' steps. */
+  /** Steps that may not come from the cache: all (`true`), or those of the named stages. */
   readonly noCache?: boolean | readonly string[] | undefined;
   readonly context?: MainContext | undefined;
   readonly namedContexts?: ReadonlyMap<string, NamedContext> | undefined;
   readonly resolveMode?: ResolveMode | undefined;
   readonly extraHosts?: readonly HostIp[] | undefined;
   readonly ulimits?: readonly Ulimit[] | undefined;
-  /** Bytes of `/dev/shm`; 0 is the runner's default. */
+  /** Size of `/dev/shm` in bytes. 0 means the runner's default. */
   readonly shmSize?: number | undefined;
   readonly cgroupParent?: string | undefined;
   readonly hostname?: string | undefined;
-  /** The network of steps that name none. */
+  /** The network of steps without `--network`. */
   readonly network?: NetMode | undefined;
   readonly devices?: readonly CdiDevice[] | undefined;
   readonly linuxResources?: LinuxResources | undefined;
-  /** Keeps this build's cache mounts apart from others'. */
+  /** Prefix of cache mount ids, which separates this build's cache mounts from those of others. */
   readonly cacheNamespace?: string | undefined;
-  /** `local.session` of local sources. */
+  /** The attribute `local.session` of local sources. */
   readonly sessionId?: string | undefined;
-  /** Compiles every stage, not just what the target needs: for checks. */
+  /** True to compile every stage, and not only those that the target needs. For checks. */
   readonly allStages?: boolean | undefined;
-  /** Replaces what the Dockerfile's `check` directive says. */
+  /** Replaces the options of the Dockerfile's `check` directive. */
   readonly lint?: LintOptions | undefined;
-  /** Takes what the checks find, that of the file's own first: of a build that fails, what they found before its error. */
+  /** Warnings are appended to this list, the parser's first. If the build fails, it contains those before the error. */
   readonly warnings?: LintWarning[] | undefined;
 }
 
-/** What an image reference stands for. */
+/** The image that a reference resolves to. */
 export interface ResolvedImage {
-  /** Of the manifest or index it resolves to. */
+  /** Digest of the manifest or index. */
   readonly digest: Digest;
   /** The image config for the platform, as bytes. */
   readonly config: Uint8Array;
-  /** The reference to use instead, if a policy replaced it. */
+  /** The reference to use instead, if a policy has replaced it. */
   readonly reference?: string | undefined;
 }
 
+/** A request to resolve an image reference. */
 export interface ResolveRequest {
-  /** Whole and normalised: `docker.io/library/alpine:3`. For an OCI layout `name@digest`. */
+  /** Complete and normalized: `docker.io/library/alpine:3`. For an OCI layout: `name@digest`. */
   readonly reference: string;
-  /** As the Dockerfile gives it: not normalised. */
+  /** As in the Dockerfile, not normalized. */
   readonly platform: Platform;
   readonly mode: ResolveMode;
-  /** What progress calls it: `[internal] load metadata for docker.io/library/alpine:3`. */
+  /** Name in progress: `[internal] load metadata for docker.io/library/alpine:3`. */
   readonly name: string;
-  /** Set for an OCI layout: the id of the store. */
+  /** The id of the OCI layout, for one. */
   readonly ociStore?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What compiling needs from outside. */
+/** What the caller provides for a compilation. */
 export interface CompileHost {
+  /** Resolves an image reference to a digest and a config. */
   resolveImage(request: ResolveRequest): Promise<ResolvedImage>;
-  /** The patterns of the ignore file of a named local context; absent: none have one. */
+  /** Returns the patterns of a named local context's ignore file. Omit it if no named context has one. */
   ignorePatterns?(localName: string, signal?: AbortSignal): Promise<readonly string[]>;
-  /** Seconds since 1970 of a source (commit time, `Last-Modified`), for `SOURCE_DATE_EPOCH=context`; undefined: unknown. */
+  /**
+   * Returns the time of a source (commit time, `Last-Modified`) in seconds since 1970, for `SOURCE_DATE_EPOCH=context`; undefined
+   * if it is unknown.
+   */
   sourceTime?(edge: Edge, signal?: AbortSignal): Promise<number | undefined>;
 }
 
-/** A directory the build needs from the client, as its source op asks for it. */
+/** A directory of the client that the graph reads. */
 export interface NeededLocal {
   readonly name: string;
   readonly exclude: readonly string[];
-  /** Only these, and what links among them point at; undefined: everything. */
+  /** Only these paths and the targets of links among them; undefined means everything. */
   readonly followPaths: readonly string[] | undefined;
 }
 
-/** One platform's build. */
+/** A Dockerfile, compiled for one platform. */
 export interface CompileResult {
   readonly state: State;
-  /** The graph to solve; undefined if the result is empty: `FROM scratch` and no files. */
+  /** The graph to solve. Undefined if the result is empty, as for `FROM scratch` alone. */
   readonly edge: Edge | undefined;
   readonly platform: Platform;
-  /** The image's config, history included; layers and times are the exporter's to fill in. */
-  readonly image: ImageConfig;
-  /** The config of the image the target is built on, unchanged. */
-  readonly baseImage: ImageConfig | undefined;
-  /** Seconds since 1970 of `SOURCE_DATE_EPOCH`. */
+  /** The image's config with its history. The exporter adds layers and times. */
+  readonly image: ImageDraft;
+  /** The unchanged config of the target's base image. */
+  readonly baseImage: ImageDraft | undefined;
+  /** `SOURCE_DATE_EPOCH` in seconds since 1970. */
   readonly epoch: number | undefined;
-  /** Where the graph's vertices stand in the Dockerfile, each at least once; the main context stands nowhere. */
+  /** The Dockerfile lines of each vertex, by digest. The main context has none. */
   readonly sources: ReadonlyMap<Digest, readonly SourceRange[]>;
   readonly warnings: readonly LintWarning[];
   readonly locals: readonly NeededLocal[];
-  /** Names of the stages that were compiled, in order. */
+  /** Names of the compiled stages, in order. */
   readonly stages: readonly string[];
-  /** The target is built without the cache. */
+  /** True if the target is built without the cache. */
   readonly ignoreCache: boolean;
 }

@@ -5,9 +5,9 @@ import { type Compiled, compileStages } from "./compile.ts";
 import type { CompileHost, CompileOptions } from "./options.ts";
 import type { MissingBases } from "./stages/resolve.ts";
 import type { StageNode } from "./stages/stage-node.ts";
-import type { StageState, Wanted } from "./dispatch/stage-state.ts";
+import type { StageState, OutlineMount } from "./dispatch/stage-state.ts";
 
-/** A stage that can be built: `--call=targets`. */
+/** A stage that can be built, as `--call=targets` shows it. */
 export interface TargetInfo {
   readonly name: string;
   readonly description: string;
@@ -25,34 +25,39 @@ export interface OutlineArg {
   readonly range: SourceRange;
 }
 
-/** What a target takes from outside: `--call=outline`. */
+/** The inputs of a target, as `--call=outline` shows them. */
 export interface Outline {
   readonly name: string;
   readonly description: string;
   readonly args: readonly OutlineArg[];
-  readonly secrets: readonly Wanted[];
-  readonly ssh: readonly Wanted[];
-  /** Why bases could not be looked up. What depends on their configs is not told. */
+  readonly secrets: readonly OutlineMount[];
+  readonly ssh: readonly OutlineMount[];
+  /** Errors of base images that could not be looked up. The outline lacks what depends on their configs. */
   readonly missing: readonly VarveError[];
 }
 
-/** What the checks found: `--call=check`. */
+/** The result of `--call=check`. */
 export interface CheckResult {
   readonly warnings: readonly LintWarning[];
-  /** Why bases could not be looked up. What depends on their configs was not checked. */
+  /** Errors of base images that could not be looked up. What depends on their configs was not checked. */
   readonly missing: readonly VarveError[];
-  /** What is wrong beyond warnings. */
+  /** The error that fails the build. */
   readonly error: VarveError | undefined;
 }
 
-/** The stages of a Dockerfile, in order. */
+/**
+ * Returns the stages of a Dockerfile, in order.
+ *
+ * @example
+ * const names = listTargets(parseDockerfile(text)).map(({ name }) => name);
+ */
 export function listTargets(file: Dockerfile): TargetInfo[] {
   return file.stages.map(({ name, description, base, platform, range }, index) => {
     return { name, description, isDefault: index === file.stages.length - 1, base, platform, range };
   });
 }
 
-/** The stages that a stage's result comes from, itself first. */
+/** Returns the stages on which a stage depends, itself first. */
 function stagesBelow(node: StageNode, stages: ReadonlyMap<StageNode, StageState>): StageState[] {
   const found = new Set<StageNode>();
   const waiting = [node];
@@ -65,7 +70,7 @@ function stagesBelow(node: StageNode, stages: ReadonlyMap<StageNode, StageState>
   return Array.from(found, (each) => stages.get(each)).filter((stage) => stage !== undefined);
 }
 
-/** The names in use, and those that their values are made of. */
+/** Returns the names and, recursively, the names that their values contain. */
 function withUses(names: Iterable<string>, infos: ReadonlyMap<string, ArgInfo>): Set<string> {
   const found = new Set<string>();
   const waiting = [...names];
@@ -106,8 +111,12 @@ function outlineOf({ plan, pass, context }: Compiled, missing: readonly VarveErr
 }
 
 /**
- * The arguments, secrets and agents that a target uses, with their values for this build. Nothing is run. Bases that cannot
- * be looked up count as images with an empty config.
+ * Returns the arguments, secrets and SSH agents that a target uses, with the argument values of this build. Runs nothing. Base
+ * images that cannot be looked up count as images with an empty config.
+ *
+ * @throws {VarveError} As `compileDockerfile`, except for base images that cannot be looked up.
+ * @example
+ * const { args, secrets } = await outline(parseDockerfile(text), { target: "app" }, host);
  */
 export async function outline(
   file: Dockerfile,
@@ -121,8 +130,12 @@ export async function outline(
 }
 
 /**
- * Runs all checks, over all stages unless a target is named. What fails the build is part of the result. Stages whose base
- * cannot be looked up are checked all the same, but for their variables, which may be the base's.
+ * Runs all checks, over all stages unless a target is named. An error that fails the build is part of the result. Stages whose
+ * base image cannot be looked up are checked too, except for undefined variables, which the base image may define.
+ *
+ * @throws {VarveError} `cancelled`, `internal`.
+ * @example
+ * const { warnings, error } = await checkDockerfile(parseDockerfile(text), {}, host);
  */
 export async function checkDockerfile(
   file: Dockerfile,
@@ -130,15 +143,14 @@ export async function checkDockerfile(
   host: CompileHost,
   signal?: AbortSignal,
 ): Promise<CheckResult> {
-  const everything = options.target === undefined || options.target === "";
+  const allStages = options.target === undefined || options.target === "" ? true : options.allStages;
   const missing: MissingBases = new Map();
   const warnings: LintWarning[] = [];
   const result = (error: VarveError | undefined): CheckResult => {
     return { warnings, missing: [...missing.values()], error };
   };
   try {
-    const allStages = everything ? { allStages: true } : {};
-    const { context } = await compileStages(file, { ...options, ...allStages, warnings }, host, signal, missing);
+    const { context } = await compileStages(file, { ...options, allStages, warnings }, host, signal, missing);
     context.linter.failIfAsked();
     return result(undefined);
   } catch (error) {

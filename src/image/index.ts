@@ -1,6 +1,15 @@
 export { loadArchive, loadLayout, writeArchive, writeLayout } from "./archive/index.ts";
 export type { ArchiveFormat, ArchiveImage, LoadOptions, LoadedImage, WriteOptions } from "./archive/types.ts";
 export { type ImageParts, checkImage, isImageEntry } from "./check.ts";
+export {
+  DEFAULT_PATH,
+  DEFAULT_SHELL,
+  healthcheckConfig,
+  withExposedPorts,
+  withLabels,
+  withTrigger,
+  withVolumes,
+} from "./config-edits.ts";
 export { type WalkOptions, children, isDocumentType, linkImage, loadDocument, walkDescriptors } from "./documents.ts";
 export { encodeContainerConfig, encodeImageConfig, encodeManifest, manifestJson } from "./encode.ts";
 export { type LayerOrigin, type NormalizedHistory, normalizeHistory } from "./history.ts";

@@ -1,10 +1,16 @@
 import { withEnv } from "../../core/index.ts";
 import { VarveError } from "../../core/index.ts";
 import { type Instruction, parseDockerfile } from "../../dockerfile/index.ts";
-import type { ContainerConfig } from "../../image/index.ts";
+import {
+  type ContainerConfig,
+  DEFAULT_SHELL,
+  healthcheckConfig,
+  withExposedPorts,
+  withLabels,
+  withTrigger,
+  withVolumes,
+} from "../../image/index.ts";
 import { refusal } from "./errors.ts";
-
-const SHELL = ["/bin/sh", "-c"];
 
 /**
  * Applies `changes`, one Dockerfile instruction each, to a config. Throws 400 for an instruction that is malformed, or
@@ -40,14 +46,11 @@ function applyChange(config: ContainerConfig, change: Instruction): ContainerCon
     case "env":
       return { ...config, Env: withEnv(config.Env ?? [], change.variables) };
     case "expose":
-      return { ...config, ExposedPorts: new Set([...(config.ExposedPorts ?? []), ...change.ports.map(withProtocol)]) };
+      return withExposedPorts(config, change.ports.map(withProtocol));
     case "label":
-      return {
-        ...config,
-        Labels: new Map([...(config.Labels ?? []), ...change.labels.map(({ key, value }) => [key, value] as const)]),
-      };
+      return withLabels(config, change.labels);
     case "volume":
-      return { ...config, Volumes: new Set([...(config.Volumes ?? []), ...change.volumes]) };
+      return withVolumes(config, change.volumes);
     case "user":
       return { ...config, User: change.user };
     case "workdir":
@@ -55,26 +58,16 @@ function applyChange(config: ContainerConfig, change: Instruction): ContainerCon
     case "stopsignal":
       return { ...config, StopSignal: change.signal };
     case "onbuild":
-      return { ...config, OnBuild: [...(config.OnBuild ?? []), change.expression] };
-    case "healthcheck": {
-      const { test, interval, timeout, startPeriod, startInterval, retries } = change.healthcheck;
-      const numbers = {
-        Interval: interval,
-        Timeout: timeout,
-        StartPeriod: startPeriod,
-        StartInterval: startInterval,
-        Retries: retries,
-      };
-      const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== 0));
-      return { ...config, Healthcheck: { Test: test, ...given } };
-    }
+      return withTrigger(config, change.expression);
+    case "healthcheck":
+      return { ...config, Healthcheck: healthcheckConfig(change.healthcheck) };
     default:
       throw refusal(400, `${change.keyword.toUpperCase()} is not a valid change command`);
   }
 }
 
 function commandOf({ form, args }: { readonly form: "shell" | "exec"; readonly args: readonly string[] }): string[] {
-  return form === "shell" ? [...SHELL, ...args] : [...args];
+  return form === "shell" ? [...DEFAULT_SHELL, ...args] : [...args];
 }
 
 function withProtocol(port: string): string {

@@ -1,5 +1,5 @@
 import { Limits, VarveError, formatGoTime } from "../../core/index.ts";
-import type { ImageConfig } from "./image.ts";
+import type { ImageDraft } from "./image-draft.ts";
 
 const COMMENT = "buildkit.dockerfile.v0";
 /** The years 1 to 9999, in seconds since 1970. */
@@ -18,10 +18,10 @@ export function historyTime(seconds: number): string {
   return formatGoTime(BigInt(seconds) * 1_000_000_000n);
 }
 
-/** Characters of each image's history: a config past its limit could not be read back. */
-const sizes = new WeakMap<ImageConfig, number>();
+/** Characters of each image's history, because a config that is longer than the limit could not be read again. */
+const sizes = new WeakMap<ImageDraft, number>();
 
-function grow(image: ImageConfig, by: number): void {
+function countCharacters(image: ImageDraft, by: number): void {
   const known = sizes.get(image) ?? image.history.reduce((sum, entry) => sum + (entry.created_by ?? "").length, 0);
   sizes.set(image, known + by);
   if (known + by > Limits.config)
@@ -31,17 +31,15 @@ function grow(image: ImageConfig, by: number): void {
     );
 }
 
-/** What an instruction leaves in the history: a layer, or nothing but its text. */
+/** Whether an instruction makes a layer, or only a history entry. */
 export type HistoryLayer = "layer" | "empty";
 
-/** Appends an entry. Without an epoch the exporter fills in the time. */
-export function addHistory(
-  image: ImageConfig,
-  createdBy: string,
-  layer: HistoryLayer,
-  epoch: number | undefined,
-): void {
-  grow(image, createdBy.length);
+/**
+ * Appends a history entry. Without an epoch, the exporter sets its time.
+ * @throws {VarveError} `limit-exceeded` if the history is too long.
+ */
+export function addHistory(image: ImageDraft, createdBy: string, layer: HistoryLayer, epoch: number | undefined): void {
+  countCharacters(image, createdBy.length);
   image.history.push({
     ...(epoch === undefined ? {} : { created: historyTime(epoch) }),
     created_by: createdBy,

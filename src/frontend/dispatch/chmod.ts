@@ -3,8 +3,9 @@ import { fault } from "../../dockerfile/index.ts";
 const CLAUSE = /^[augo]*(?:[-+=][rwxXstugo]*)+$/;
 
 /**
- * The value of `--chmod` for a copy: permission bits of an octal number, or a symbolic change as it is. Undefined for none;
- * throws `invalid-build`.
+ * Parses the value of `--chmod`. Returns permission bits for an octal number, the text itself for a symbolic change, and
+ * undefined for an empty value.
+ * @throws {VarveError} `invalid-build` for a malformed value.
  */
 export function parseChmod(text: string): number | string | undefined {
   if (text === "") return undefined;

@@ -23,20 +23,20 @@ import {
 import { VarveError, goQuote, isDigest, isVarveError } from "../../core/index.ts";
 import { PatternMatcher, basePath, checkGlob, cleanPath, hasGlob, joinPath } from "../../pattern/index.ts";
 import { gitState } from "../git-state.ts";
-import { absolutePath, withoutDrive } from "../paths.ts";
+import { absolutePath, withoutDrive } from "./paths.ts";
 import type { StageState } from "./stage-state.ts";
 
-/** COPY or ADD on its way into the graph. */
+/** A COPY or ADD with what its file actions need. */
 export interface CopyJob {
   readonly instruction: AddInstruction | CopyInstruction;
   readonly stage: StageState;
-  /** What paths are read from. */
+  /** The tree from which paths are read. */
   readonly from: State;
   readonly destination: string;
   readonly owner: Owner | undefined;
   readonly mode: number | string | undefined;
   readonly name: string;
-  /** The ignore file's patterns, if paths are of the main context. */
+  /** The ignore file's patterns, if paths are read from the main context. */
   readonly ignored: PatternMatcher | undefined;
   readonly linter: Linter;
 }
@@ -72,7 +72,7 @@ function downloadName(url: string): string {
   try {
     path = decodeURIComponent(path);
   } catch {
-    // A path with broken escapes is taken as it is.
+    // A path with malformed escapes is used as it is.
   }
   const base = basePath(path);
   return base === "." || base === "/" ? "__unnamed__" : base;
@@ -84,7 +84,7 @@ function addHttp(actions: FileActions, job: CopyJob, url: string): FileActions {
   const { checksum, unpack = false } = instruction;
   if (checksum !== "" && !isDigest(checksum)) throw fault(`invalid checksum digest format: ${checksum}`, checksum);
   const filename = downloadName(url);
-  // BuildKit's front end looks for the text of the instruction where there is none.
+  // BuildKit's front end writes an empty text here.
   const description = { "com.docker.dockerfile.v1.command": "" };
   const options = { filename, name: job.name, description, ...(checksum === "" ? {} : { checksum }) };
   const download = http(url, options);
@@ -98,7 +98,7 @@ function excludesAll({ patterns }: PatternMatcher): boolean {
   return patterns.some(({ exclusion, text }) => !exclusion && ["*", "**", "**/*"].includes(text));
 }
 
-/** With `!` patterns nobody can say what is left of a directory. */
+/** Warns about a source that the ignore file excludes. Ignore files with `!` patterns are not checked, as in BuildKit. */
 function lintIgnored({ ignored, instruction, linter }: CopyJob, source: string): void {
   if (ignored === undefined || ignored.hasExclusions) return;
   const path = cleanPath(source);
@@ -115,7 +115,7 @@ interface ParentsCopy {
   readonly requiredPaths: readonly string[];
 }
 
-/** `--parents`: the path becomes a pattern below the pivot `/./`, or below the root. */
+/** Returns a source of `--parents`: the path becomes a pattern relative to the pivot `/./`, or to the root. */
 function parentsCopy(source: string, os: string): ParentsCopy {
   const pivot = source.indexOf("/./");
   const root = pivot < 0 ? "/" : source.slice(0, pivot);
@@ -125,8 +125,8 @@ function parentsCopy(source: string, os: string): ParentsCopy {
   return { source: root, includePatterns: [pattern.replace(/^\//, "")], requiredPaths };
 }
 
-/** Runs `check`; if the arguments were meant as a JSON array, its errors say so. */
-function readingPattern(check: () => void, { instruction }: CopyJob): void {
+/** Runs `check`. If the arguments look like a malformed JSON array, its errors say so. */
+function withJsonHint(check: () => void, { instruction }: CopyJob): void {
   try {
     check();
   } catch (error) {
@@ -138,7 +138,7 @@ function readingPattern(check: () => void, { instruction }: CopyJob): void {
 
 function addPath(actions: FileActions, job: CopyJob, path: string): FileActions {
   const { instruction } = job;
-  if (hasGlob(path)) readingPattern(() => checkGlob(path), job);
+  if (hasGlob(path)) withJsonHint(() => checkGlob(path), job);
   lintIgnored(job, path);
   const { os } = job.stage.platform;
   const parents = instruction.kind === "copy" && instruction.parents ? parentsCopy(path, os) : undefined;
@@ -162,7 +162,7 @@ function addSource(actions: FileActions, job: CopyJob, source: string): FileActi
   return isHttpSource(source) ? addHttp(actions, job, source) : addPath(actions, job, source);
 }
 
-/** The actions that copy all sources of the job: paths and URLs in order, then heredocs. */
+/** Returns the actions that copy all sources: paths and URLs in order, then heredocs. */
 export function copyActions(job: CopyJob): FileActions {
   const { instruction, stage, destination } = job;
   void new PatternMatcher(instruction.exclude);
@@ -175,7 +175,10 @@ export function copyActions(job: CopyJob): FileActions {
   }, copied);
 }
 
-/** `--checksum` is for one download or repository. */
+/**
+ * Checks that `--checksum` is used with exactly one download or repository.
+ * @throws {VarveError} `invalid-build` otherwise.
+ */
 export function checkChecksum(instruction: AddInstruction | CopyInstruction): void {
   if (instruction.kind !== "add" || instruction.checksum === "") return;
   const [source = "", ...more] = instruction.sources;

@@ -5,10 +5,10 @@ import { parseChmod } from "./chmod.ts";
 import { type CopyJob, checkChecksum, copyActions } from "./copy-sources.ts";
 import { addHistory } from "../config/history.ts";
 import type { PassStates } from "./pass-states.ts";
-import { destinationPath } from "../paths.ts";
+import { destinationPath } from "./paths.ts";
 import type { PlannedInstruction } from "../stages/stage-node.ts";
 import type { StageState } from "./stage-state.ts";
-import { shownCommand } from "./words.ts";
+import { shownCommand } from "./expansion.ts";
 
 type Copy = AddInstruction | CopyInstruction;
 
@@ -26,7 +26,7 @@ function historyText(instruction: Copy): string {
   return `${words.join(" ")} # buildkit`;
 }
 
-/** The copy on an empty filesystem, laid upon the stage: its key does not depend on what is below. */
+/** `--link`: copies into an empty filesystem and merges it with the stage, so that the copy's key is independent of the stage. */
 function link(stage: StageState, actions: FileActions, options: OpOptions, shown: string, isOnbuild: boolean): State {
   const title = options.name ?? "";
   const id = `link-${stage.node.title}-${stage.image.history.length}`;
@@ -53,7 +53,7 @@ function sourceState(stage: StageState, instruction: Copy, planned: PlannedInstr
   throw fault(`cannot copy from stage "${from}", it needs to be defined before current stage "${current}"`);
 }
 
-/** Marks what is read, so that no more of a directory is asked for. */
+/** Records which paths are read, so that only those of a directory are requested. */
 function markUsed(stage: StageState, instruction: Copy, planned: PlannedInstruction, states: PassStates): void {
   const [node] = planned.sources;
   const used = node === undefined ? stage.contextPaths : states.stageOf(node)?.paths;
@@ -61,7 +61,7 @@ function markUsed(stage: StageState, instruction: Copy, planned: PlannedInstruct
     if (instruction.kind !== "add" || !/^https?:\/\//.test(source)) used?.add(joinPath("/", source));
 }
 
-/** COPY and ADD, their variables expanded. */
+/** Compiles COPY or ADD. Variables are expanded already. */
 export function dispatchCopy(
   stage: StageState,
   instruction: Copy,

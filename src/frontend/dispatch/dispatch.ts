@@ -13,15 +13,15 @@ import {
   dispatchStopSignal,
   dispatchUser,
   dispatchVolume,
-} from "./meta.ts";
+} from "./config-instructions.ts";
 import { dispatchRun } from "./run.ts";
 import { dispatchWorkdir } from "./workdir.ts";
 import type { PassStates } from "./pass-states.ts";
 import type { PlannedInstruction } from "../stages/stage-node.ts";
 import type { StageState } from "./stage-state.ts";
-import { stageExpander } from "./words.ts";
+import { stageExpander } from "./expansion.ts";
 
-/** Carries out one instruction: changes the stage's filesystem, its image config and its history. */
+/** Compiles one instruction: changes the stage's filesystem, image config and history. */
 export function dispatch(stage: StageState, planned: PlannedInstruction, states: PassStates): void {
   const linter = stage.linter.withComments(planned.instruction.comments);
   const instruction = expandInstruction(planned.instruction, stageExpander(stage, planned.instruction, linter));

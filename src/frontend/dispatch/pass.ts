@@ -2,19 +2,19 @@ import { compareBytes, splitEnv } from "../../core/index.ts";
 import { type State, internalName, local } from "../../llb/index.ts";
 import { Linter, fault } from "../../dockerfile/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
-import type { CompileContext } from "../context.ts";
+import type { CompileContext } from "../compile-context.ts";
 import { dispatch } from "./dispatch.ts";
 import { setWorkdir } from "./workdir.ts";
-import { setUser } from "./meta.ts";
-import { DEFAULT_PATH } from "../config/image.ts";
-import { at } from "./error-place.ts";
+import { setUser } from "./config-instructions.ts";
+import { DEFAULT_PATH } from "../../image/index.ts";
+import { withLocation } from "../error-location.ts";
 import type { PassStates } from "./pass-states.ts";
 import type { Plan } from "../stages/plan.ts";
-import { SourceMap } from "../source-map.ts";
+import { SourceMap } from "./source-map.ts";
 import type { StageNode } from "../stages/stage-node.ts";
 import { StageState } from "./stage-state.ts";
 
-/** What is read of each source, as one pass found it. */
+/** The paths that a pass reads of each source. */
 export interface UsedPaths {
   readonly context: ReadonlySet<string>;
   readonly stages: ReadonlyMap<StageNode, ReadonlySet<string>>;
@@ -27,7 +27,7 @@ export interface PassResult {
   readonly sources: SourceMap;
 }
 
-/** Paths for `followpaths`: relative, sorted; undefined for everything, and if nothing is read by path. */
+/** Returns the paths for `followpaths`, relative and sorted. Undefined means everything; so it does if no path is read. */
 function followPaths(used: ReadonlySet<string> | undefined): readonly string[] | undefined {
   if (used === undefined || used.size === 0 || used.has("/")) return undefined;
   return Array.from(used, (path) => path.slice(1)).sort(compareBytes);
@@ -75,7 +75,7 @@ class Pass implements PassStates {
     return this.stages.get(node);
   }
 
-  /** Images that only `--from` names stand ready before any stage is compiled. */
+  /** Adds the images that only `--from` names, before any stage is compiled. */
   addImages(nodes: Iterable<StageNode>): void {
     for (const node of nodes) if (node.stage === undefined || node.replacement !== undefined) this.#begin(node);
   }
@@ -83,12 +83,12 @@ class Pass implements PassStates {
   compile(node: StageNode): void {
     if (this.stages.has(node)) return;
     const { file } = this.#context;
-    const stage = at(file.source, node.range, () => this.#begin(node));
-    at(file.source, node.range, () => inheritConfig(stage));
+    const stage = withLocation(file.source, node.range, () => this.#begin(node));
+    withLocation(file.source, node.range, () => inheritConfig(stage));
     for (const planned of node.instructions) {
       const { range } = planned.instruction;
       const before = stage.state.edge;
-      at(file.source, range, () => dispatch(stage, planned, this));
+      withLocation(file.source, range, () => dispatch(stage, planned, this));
       if (stage.state.edge !== before) this.sources.add(stage.state.edge, range);
     }
   }
@@ -128,7 +128,7 @@ class Pass implements PassStates {
   }
 }
 
-/** Environment, directory and user of the image a stage begins with. */
+/** Applies the base image's environment, working directory and user to a stage. */
 function inheritConfig(stage: StageState): void {
   const { config } = stage.image;
   const { options } = stage.context;
@@ -150,8 +150,9 @@ function usedPaths(stages: ReadonlyMap<StageNode, StageState>): UsedPaths {
 }
 
 /**
- * Carries out all instructions of the needed stages. What is read of directories is known only at the end: the first pass
- * finds it out and adds to the context's warnings; a second one, given `used`, asks for no more than that.
+ * Compiles all instructions of the needed stages. Which paths of a directory are read is known only at the end of a pass, but is
+ * part of the directory's vertex. So callers run two passes: the first finds the paths and adds warnings to the context; the
+ * second gets them as `used`.
  */
 export function runPass(plan: Plan, context: CompileContext, used?: UsedPaths): PassResult {
   const pass = new Pass(context, used);

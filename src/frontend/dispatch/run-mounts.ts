@@ -13,7 +13,7 @@ import type { PassStates } from "./pass-states.ts";
 import type { StageNode } from "../stages/stage-node.ts";
 import type { StageState } from "./stage-state.ts";
 
-/** What a step's `--mount`s come to. */
+/** The compiled `--mount` flags of a step. */
 export interface RunMounts {
   readonly mounts: readonly RunMount[];
   readonly secrets: readonly RunSecret[];
@@ -26,7 +26,7 @@ interface FileOwner {
   readonly mode?: number | undefined;
 }
 
-/** Who owns a secret's file; nothing if none of it was given. */
+/** Returns owner and mode of a secret's file or socket. Empty if the mount gives none of them. */
 function fileOwner({ uid, gid, mode }: MountSpec, defaultMode: number): FileOwner {
   if (uid === undefined && gid === undefined && mode === undefined) return {};
   return { uid: uid ?? 0, gid: gid ?? 0, mode: mode ?? defaultMode };
@@ -84,7 +84,7 @@ function sourceState(mount: MountSpec, node: StageNode | undefined, states: Pass
   return source.state;
 }
 
-/** A directory of its own for a cache with an owner or a mode, so that it begins with them. */
+/** Returns a state with the directory from which a cache mount with an owner or a mode starts. */
 function withPermissions(state: State, { uid = 0, gid = 0, mode = 0o755 }: MountSpec): State {
   const actions = fileActions().mkdir("/cache", mode, { owner: { user: uid, group: gid } });
   return state.file(actions, { name: internalName("setting cache mount permissions") });
@@ -115,7 +115,7 @@ function markUsed(stage: StageState, mount: MountSpec, node: StageNode | undefin
   else if (node !== undefined) states.stageOf(node)?.paths.add(path);
 }
 
-/** Turns the mounts of an expanded RUN into the graph's. `sources` are the stages of `from`, one for each mount. */
+/** Compiles the mounts of a RUN whose variables are expanded. `sources` has the stage of `from` for each mount. */
 export function runMounts(
   stage: StageState,
   instruction: RunInstruction,

@@ -1,34 +1,34 @@
 import { type RunMount, type RunOptions, fileActions, internalName, scratch } from "../../llb/index.ts";
 import { type InlineFile, type RunInstruction, chompHeredoc, fault, tryHeredocHead } from "../../dockerfile/index.ts";
 import { joinPath, trimSpace } from "../../pattern/index.ts";
-import { withShell } from "./meta.ts";
+import { withShell } from "./config-instructions.ts";
 import { addHistory } from "../config/history.ts";
 import type { PassStates } from "./pass-states.ts";
 import { runMounts } from "./run-mounts.ts";
 import type { PlannedInstruction, StageNode } from "../stages/stage-node.ts";
 import type { StageState } from "./stage-state.ts";
-import { shownCommand } from "./words.ts";
+import { shownCommand } from "./expansion.ts";
 
-/** What is to be run, before the shell is put before it. */
+/** A command without its shell. */
 interface Command {
   readonly args: readonly string[];
-  /** Holds a script that begins with `#!`. */
+  /** Mount of a heredoc's script that begins with `#!`. */
   readonly mount?: RunMount | undefined;
-  /** Shown after the command's own text. */
+  /** Appended to the command's text in progress. */
   readonly summary: string;
-  /** The arguments are for a shell. */
+  /** True if a shell runs the arguments. */
   readonly shell: boolean;
 }
 
 const SCRIPTS = "/dev/pipes/";
 
-/** The first line of a heredoc's body. */
+/** Returns the first line of a heredoc's body, for progress. */
 function summarise(data: string): string {
   const [first = "", ...more] = trimSpace(data).replaceAll("\r\n", "\n").split("\n");
   return ` (${first}${more.length === 0 ? "" : "..."})`;
 }
 
-/** A script with its own interpreter becomes a file that is mounted and run. */
+/** Returns the command for a script with its own interpreter: a file that is mounted and run. */
 function scriptFile(stage: StageState, name: string, data: string): Command {
   const file = fileActions().mkfile(name, 0o755, data);
   const options = { name: internalName("preparing inline document"), platform: stage.platform };
@@ -62,13 +62,13 @@ function commandOf(stage: StageState, { command }: RunInstruction): Command {
   return withFiles(stage, text, files);
 }
 
-/** The arguments of the build that the step sees, then its command: how Docker's history shows a step. */
+/** Returns a step's text in the history, as in Docker: the build arguments that the step sees, then its command. */
 function historyText(stage: StageState, args: readonly string[], env: ReadonlyMap<string, string>): string {
   const shown = Array.from(stage.buildArgs, ([key, { value }]) => `${key}=${env.get(key) ?? value ?? ""}`);
   return [...(shown.length === 0 ? [] : [`|${shown.length}`, ...shown]), ...args].join(" ");
 }
 
-/** The stage's variables, with stars for those that hold secrets in this step. */
+/** Returns the stage's variables, with masked values for those that contain secrets in this step. */
 function shownEnv(stage: StageState, { mounts }: RunInstruction): ReadonlyMap<string, string> {
   const secrets = mounts.flatMap(({ type, env }) => (type === "secret" && env !== undefined ? [env] : []));
   return secrets.length === 0 ? stage.env : new Map([...stage.env, ...secrets.map((name) => [name, "****"] as const)]);
@@ -81,7 +81,7 @@ function stepTitle(stage: StageState, instruction: RunInstruction, summary: stri
   return stage.stepName(text, { isOnbuild, platform });
 }
 
-/** What the build's options add to every step. */
+/** Returns the options that the build sets for every step. */
 function buildOptions({ context, node }: StageState): Partial<RunOptions> {
   const { options, proxyEnv } = context;
   return {
@@ -121,20 +121,20 @@ function runOptions(
   };
 }
 
-/** As BuildKit's front end, but for its experimental one, whether or not the step says that it needs the device. */
-function refuseDevices({ devices: [device] }: RunInstruction): void {
+/** Throws for `--device`, which only BuildKit's experimental front end supports. */
+function checkDevices({ devices: [device] }: RunInstruction): void {
   if (device !== undefined)
     throw fault(`device ${JSON.stringify(device.name)} cannot be given to RUN: --device is not supported`);
 }
 
-/** RUN, its variables in mounts expanded. */
+/** Compiles RUN. Variables in its mounts are expanded already. */
 export function dispatchRun(
   stage: StageState,
   instruction: RunInstruction,
   { sources, isOnbuild }: PlannedInstruction,
   states: PassStates,
 ): void {
-  refuseDevices(instruction);
+  checkDevices(instruction);
   stage.paths.add("/");
   const command = commandOf(stage, instruction);
   const isShell = command.shell;

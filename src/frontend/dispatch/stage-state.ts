@@ -8,12 +8,12 @@ import {
 } from "../../dockerfile/index.ts";
 import { type State, scratch } from "../../llb/index.ts";
 import type { ArgInfo } from "../arguments.ts";
-import type { CompileContext } from "../context.ts";
-import { type ImageConfig, cloneImage } from "../config/image.ts";
+import type { CompileContext } from "../compile-context.ts";
+import { type ImageDraft, cloneImage } from "../config/image-draft.ts";
 import type { StageNode } from "../stages/stage-node.ts";
 
-/** A secret or an agent that a step wants, for outlines. */
-export interface Wanted {
+/** A secret or SSH agent that a step mounts, for outlines. */
+export interface OutlineMount {
   readonly name: string;
   readonly required: boolean;
   readonly range: SourceRange;
@@ -22,43 +22,43 @@ export interface Wanted {
 /** How a step is named in progress. */
 interface StepName {
   readonly isOnbuild?: boolean;
-  /** Another name for the step counted last. */
+  /** True to use the number of the previous step again. */
   readonly again?: boolean;
-  /** How many steps there are, if not those of the stage. */
+  /** Total number of steps. Defaults to the stage's. */
   readonly steps?: number;
-  /** The stage's unless given. */
+  /** Defaults to the stage's. */
   readonly platform?: Platform;
 }
 
-/** A stage while its instructions are carried out one by one. */
+/** A stage while its instructions are compiled. */
 export class StageState {
   readonly node: StageNode;
   readonly context: CompileContext;
-  /** Of the whole pass; `withComments` of it for one instruction. */
+  /** The linter of the whole pass. Instructions use its `withComments`. */
   readonly linter: Linter;
   state: State = scratch();
-  image: ImageConfig;
-  baseImage: ImageConfig | undefined;
+  image: ImageDraft;
+  baseImage: ImageDraft | undefined;
   platform: Platform;
-  /** The ARGs so far, those of the stages below included. */
+  /** The ARGs so far, including those of the stages below. */
   buildArgs: Map<string, ArgDefinition> = new Map();
-  /** What is read of the stage at the bottom; shared with all stages on it. `/` is everything. */
+  /** Paths that are read of the lowest stage; shared with all stages on it. `/` means everything. */
   readonly paths: Set<string>;
-  /** What is read of the main context. */
+  /** Paths that are read of the main context. */
   readonly contextPaths: Set<string> = new Set();
-  /** False if the image at the bottom could not be looked up: its variables are unknown. */
+  /** False if the base image could not be looked up: its variables are unknown. */
   isBaseKnown = true;
-  /** A WORKDIR has been given in this Dockerfile. */
+  /** True if this Dockerfile has set a WORKDIR. */
   workdirSet = false;
-  /** Where instructions stand of which only the last counts. */
+  /** The last location of each kind of instruction of which only the last one counts. */
   readonly lastOf: Map<Instruction["kind"], SourceRange> = new Map();
   readonly argInfos: Map<string, ArgInfo> = new Map();
   readonly usedArgs: Set<string> = new Set();
-  readonly secrets: Map<string, Wanted> = new Map();
-  readonly agents: Map<string, Wanted> = new Map();
+  readonly secrets: Map<string, OutlineMount> = new Map();
+  readonly agents: Map<string, OutlineMount> = new Map();
   #step = 0;
 
-  constructor(node: StageNode, context: CompileContext, linter: Linter, image: ImageConfig, paths: Set<string>) {
+  constructor(node: StageNode, context: CompileContext, linter: Linter, image: ImageDraft, paths: Set<string>) {
     this.node = node;
     this.context = context;
     this.linter = linter;
@@ -72,13 +72,16 @@ export class StageState {
     return this.state.defaults.env;
   }
 
-  /** Throws `limit-exceeded` if they are too many with those the stage has. */
+  /**
+   * Sets variables of the stage's steps.
+   * @throws {VarveError} `limit-exceeded` for too many variables.
+   */
   setVariables(variables: readonly (readonly [key: string, value: string])[]): void {
     this.state = this.state.addEnvs(variables);
     checkVariables(this.env.size);
   }
 
-  /** `[stage 2/5] RUN x`: counts the step, unless it is another name for the one counted last. */
+  /** Counts the step and returns its name, such as `[stage 2/5] RUN x`. With `again`, does not count it. */
   stepName(text: string, options: StepName = {}): string {
     const { title } = this.node;
     const { steps = this.node.steps, platform = this.platform } = options;
@@ -102,7 +105,7 @@ function envPlatform(base: Platform, env: ReadonlyMap<string, string>): Platform
     try {
       return normalizePlatform(parseGivenPlatform(whole));
     } catch {
-      // Not a platform: the parts may say more.
+      // Not a platform: use the other variables.
     }
   }
   const os = env.get("TARGETOS");
@@ -116,7 +119,7 @@ function envPlatform(base: Platform, env: ReadonlyMap<string, string>): Platform
   });
 }
 
-/** `->arm64` if the stage's variables say it compiles for another platform. */
+/** Returns for example `->arm64` if the stage's variables name another target platform. */
 function crossTarget(base: Platform, env: ReadonlyMap<string, string>): string {
   const target = envPlatform(base, env);
   if (target === undefined) return "";

@@ -2,13 +2,13 @@ import { goQuote } from "../../core/index.ts";
 import type { Linter, WorkdirInstruction } from "../../dockerfile/index.ts";
 import { fileActions, parseOwner } from "../../llb/index.ts";
 import { addHistory } from "../config/history.ts";
-import { isAbsolute, toSlash, workdirPath } from "../paths.ts";
+import { isAbsolute, toSlash, workdirPath } from "./paths.ts";
 import type { StageState } from "./stage-state.ts";
-import { shownCommand } from "./words.ts";
+import { shownCommand } from "./expansion.ts";
 
 const NANOSECONDS = 1_000_000_000n;
 
-/** Sets the working directory of what follows, without making it; returns it as the graph has it. */
+/** Sets the working directory of later instructions, without creating it. Returns it in the graph's form. */
 export function setWorkdir(stage: StageState, path: string): string {
   const { os } = stage.platform;
   const directory = workdirPath(stage.image.config.WorkingDir ?? "", path, os);
@@ -25,7 +25,7 @@ function lintRelative(stage: StageState, instruction: WorkdirInstruction, linter
   stage.workdirSet = true;
 }
 
-/** WORKDIR: makes the directory, owned by the user of that moment, and goes there. */
+/** Compiles WORKDIR: creates the directory, with the current user as its owner, and makes it the working directory. */
 export function dispatchWorkdir(
   stage: StageState,
   instruction: WorkdirInstruction,

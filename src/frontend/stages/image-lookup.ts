@@ -1,7 +1,7 @@
 import { formatWholePlatform } from "../../core/index.ts";
 import type { CompileHost, ResolvedImage, ResolveRequest } from "../options.ts";
 
-/** Looks up images, each once in a build. */
+/** Looks up images, each of them once per build. */
 export class ImageLookup {
   readonly #host: CompileHost;
   readonly #signal: AbortSignal | undefined;
@@ -15,9 +15,7 @@ export class ImageLookup {
   resolve(request: ResolveRequest): Promise<ResolvedImage> {
     const { reference, platform, mode, ociStore } = request;
     const key = JSON.stringify([reference, formatWholePlatform(platform), mode, ociStore]);
-    const running =
-      this.#running.get(key) ??
-      this.#host.resolveImage(this.#signal === undefined ? request : { ...request, signal: this.#signal });
+    const running = this.#running.get(key) ?? this.#host.resolveImage({ ...request, signal: this.#signal });
     this.#running.set(key, running);
     return running;
   }

@@ -11,13 +11,13 @@ import {
 } from "../../core/index.ts";
 import { fault, parseGitRef } from "../../dockerfile/index.ts";
 import { State, http, image, internalName, local, ociLayout, scratch } from "../../llb/index.ts";
-import type { CompileContext } from "../context.ts";
+import type { CompileContext } from "../compile-context.ts";
 import { gitState } from "../git-state.ts";
-import { type ImageConfig, imagePlatform, parseImageConfig } from "../config/image.ts";
+import { type ImageDraft, imagePlatform, parseImageConfig } from "../config/image-draft.ts";
 import type { ImageLookup } from "./image-lookup.ts";
 import type { CompileHost, NamedContext } from "../options.ts";
 
-/** A named context with what progress calls it. */
+/** A named context and its title in progress. */
 export interface NamedContextRef {
   readonly context: NamedContext;
   /** The name, with `::platform` if it is for one platform only. */
@@ -25,7 +25,7 @@ export interface NamedContextRef {
   readonly platform: Platform;
 }
 
-/** What looking a context up takes. */
+/** What is needed to look up a context. */
 export interface ContextLookup {
   readonly context: CompileContext;
   readonly host: CompileHost;
@@ -35,12 +35,12 @@ export interface ContextLookup {
 
 /** A context that has been looked up. */
 export interface LoadedContext {
-  /** The filesystem; of a directory only the paths in use, undefined = all of it. */
+  /** Returns the filesystem. A directory is limited to `paths`; undefined means all of it. */
   makeState(paths: readonly string[] | undefined): State;
-  readonly image: ImageConfig | undefined;
+  readonly image: ImageDraft | undefined;
 }
 
-/** The name as references are compared: `docker.io/library/alpine:latest` is `alpine`. */
+/** Returns the name in the form that is compared: `docker.io/library/alpine:latest` becomes `alpine`. */
 function normaliseName(name: string): string {
   try {
     return familiarReference(parseReference(name)).replace(/:latest$/, "");
@@ -54,7 +54,10 @@ function normaliseKey(key: string): string {
   return at < 0 ? normaliseName(key) : normaliseName(key.slice(0, at)) + key.slice(at);
 }
 
-/** The named context for a stage or an image, first one for just this platform. `scratch` and `context` have none. */
+/**
+ * Returns the named context for a stage or an image. One for just this platform takes precedence. `scratch` and `context` cannot be
+ * replaced.
+ */
 export function findNamedContext(
   { options, target }: CompileContext,
   name: string,
@@ -72,8 +75,8 @@ export function findNamedContext(
   return undefined;
 }
 
-/** The state with what an image's config says of environment, directory and platform. */
-function withImageConfig(state: State, config: ImageConfig): State {
+/** Returns the state with an image config's environment, working directory and platform. */
+function withImageConfig(state: State, config: ImageDraft): State {
   const entries = (config.config.Env ?? []).map(splitEnv).filter(([key]) => key !== "");
   let result = state.addEnvs(entries);
   result = result.cd(config.config.WorkingDir ?? "");
@@ -81,7 +84,7 @@ function withImageConfig(state: State, config: ImageConfig): State {
   return platform === undefined ? result : result.with({ platform });
 }
 
-function fixed(state: State, config?: ImageConfig): LoadedContext {
+function fixed(state: State, config?: ImageDraft): LoadedContext {
   return { image: config, makeState: () => (config === undefined ? state : withImageConfig(state, config)) };
 }
 
@@ -158,7 +161,7 @@ function loadGit(url: string): LoadedContext {
   return fixed(gitState(ref, internalName(`load git source ${url}`)));
 }
 
-/** Looks a context up: an image's config, a directory's ignore file. Nothing is fetched. */
+/** Looks up a context: an image's config, or a directory's ignore file. Does not fetch any files. */
 export async function loadNamedContext(ref: NamedContextRef, lookup: ContextLookup): Promise<LoadedContext> {
   const named = ref.context;
   switch (named.kind) {
@@ -179,7 +182,13 @@ export async function loadNamedContext(ref: NamedContextRef, lookup: ContextLook
   }
 }
 
-/** Reads a context as a command line gives it: `docker-image://…`, `oci-layout://…`, a git or other URL, `local:<name>`. */
+/**
+ * Parses a named context as given on a command line: `docker-image://…`, `oci-layout://…`, a git or HTTP URL, or `local:<name>`.
+ *
+ * @throws {VarveError} `invalid-build` for anything else.
+ * @example
+ * parseNamedContext("docker-image://alpine:3"); // { kind: "image", reference: "alpine:3" }
+ */
 export function parseNamedContext(text: string): NamedContext {
   const [, scheme = "", rest = ""] = /^([a-z-]+):(.*)$/s.exec(text) ?? [];
   if (scheme === "docker-image") return { kind: "image", reference: rest.replace(/^\/\//, "") };

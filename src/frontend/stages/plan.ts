@@ -12,24 +12,25 @@ import {
   parseTrigger,
   suggestion,
 } from "../../dockerfile/index.ts";
-import type { CompileContext } from "../context.ts";
-import { lintConstantPlatform, lintFromArgs, lintRedundantPlatform } from "../lint-from.ts";
+import type { CompileContext } from "../compile-context.ts";
+import { lintConstantPlatform, lintFromArgs, lintRedundantPlatform } from "./lint-from.ts";
 import { findNamedContext } from "./named-context.ts";
 import type { CompileHost } from "../options.ts";
-import { at, atAsync, placed } from "../dispatch/error-place.ts";
+import { withLocation, withLocationAsync, addLocation } from "../error-location.ts";
 import { ImageLookup } from "./image-lookup.ts";
 import { type MissingBases, type ResolveContext, missingBase, resolveBase } from "./resolve.ts";
 import type { ResolvedBase } from "./resolved-base.ts";
 import { type PlannedInstruction, StageNode, StageTable, findCycle, reachable } from "./stage-node.ts";
 
-/** The stages with their dependencies, and what the ones that are needed begin with. */
+/** The stages with their dependencies and, for those that are needed, their base images. */
 export interface Plan {
   readonly table: StageTable;
   readonly target: StageNode;
-  /** The nodes to compile: what the target needs, or all. */
+  /** The nodes to compile: those that the target needs, or all. */
   readonly needed: ReadonlySet<StageNode>;
 }
 
+/** Instructions that are steps in progress. */
 const STEPS = new Set<Instruction["kind"]>(["add", "copy", "run", "workdir"]);
 const PARALLEL_LOOKUPS = 8;
 
@@ -112,7 +113,7 @@ function planInstruction(
   table: StageTable,
   context: CompileContext,
 ): PlannedInstruction {
-  const sources = at(context.file.source, instruction.range, () => sourcesOf(instruction, table, context));
+  const sources = withLocation(context.file.source, instruction.range, () => sourcesOf(instruction, table, context));
   for (const source of sources) {
     node.dependencies.set(source, instruction.range);
     if (!table.has(source)) table.add(source);
@@ -123,7 +124,8 @@ function planInstruction(
 function buildTable(context: CompileContext): StageTable {
   const { stages, source } = context.file;
   const table = new StageTable();
-  for (const [index, stage] of stages.entries()) at(source, stage.range, () => addStage(table, stage, index, context));
+  for (const [index, stage] of stages.entries())
+    withLocation(source, stage.range, () => addStage(table, stage, index, context));
   return table;
 }
 
@@ -146,13 +148,13 @@ function addDependencies(table: StageTable, context: CompileContext): void {
   const cycle = findCycle(table.nodes);
   if (cycle !== undefined) {
     const error = fault(`circular dependency detected on stage: ${cycle.node.title}`);
-    throw placed(error, context.file.source, cycle.ranges[0] ?? cycle.node.range);
+    throw addLocation(error, context.file.source, cycle.ranges[0] ?? cycle.node.range);
   }
   const [single, ...others] = table.nodes;
   if (single !== undefined && others.length === 0) single.title = "";
 }
 
-/** The instructions that the base asks to be run first. */
+/** Returns the ONBUILD instructions of the base. */
 function triggersOf(node: StageNode): readonly string[] {
   if (node.base === undefined) return node.resolved?.image.config.OnBuild ?? [];
   return node.base.instructions.flatMap(({ instruction }) =>
@@ -160,12 +162,12 @@ function triggersOf(node: StageNode): readonly string[] {
   );
 }
 
-/** Puts the base's triggers before the stage's own instructions; true if something new is needed for them. */
+/** Inserts the base's triggers before the stage's own instructions. Returns true if they need further stages or images. */
 function addTriggers(node: StageNode, table: StageTable, context: CompileContext): boolean {
   if (node.triggersAdded || (node.base === undefined && node.resolved === undefined)) return false;
   node.triggersAdded = true;
   if (node.stage === undefined || node.replacement !== undefined) return false;
-  const triggers = at(context.file.source, node.range, () =>
+  const triggers = withLocation(context.file.source, node.range, () =>
     triggersOf(node).map((text) => {
       const instruction: Instruction = { ...parseTrigger(text), range: node.range };
       return planInstruction(node, instruction, true, table, context);
@@ -176,10 +178,10 @@ function addTriggers(node: StageNode, table: StageTable, context: CompileContext
   return triggers.some(({ sources }) => sources.length > 0);
 }
 
-/** Looks up what a node begins with; an error goes to `missing`, if there is one, and the node begins with nothing. */
+/** Looks up the base of a node. With `missing`, an error is added to it and the base is an empty image. */
 async function resolveNode(node: StageNode, resolve: ResolveContext, missing?: MissingBases): Promise<ResolvedBase> {
   try {
-    return await atAsync(resolve.context.file.source, node.range, () => resolveBase(node, resolve));
+    return await withLocationAsync(resolve.context.file.source, node.range, () => resolveBase(node, resolve));
   } catch (error) {
     if (missing === undefined || !isVarveError(error) || error.code === "cancelled" || error.code === "internal")
       throw error;
@@ -206,8 +208,9 @@ async function resolveNodes(
 }
 
 /**
- * Reads the stages' graph and looks up the bases of those that are needed. ONBUILD triggers count for stages that the target
- * needs, as in BuildKit, even if all are compiled.
+ * Builds the graph of stages and looks up the bases of those that are needed. ONBUILD triggers are added to stages that the
+ * target needs, as in BuildKit, even if all stages are compiled. A trigger may need further bases, so this repeats until
+ * nothing is new.
  */
 export async function makePlan(
   context: CompileContext,

@@ -11,18 +11,18 @@ import {
 } from "../../core/index.ts";
 import { didYouMean, fault, suggestion } from "../../dockerfile/index.ts";
 import { type State, image as imageSource, scratch } from "../../llb/index.ts";
-import { type CompileContext, platformPrefix } from "../context.ts";
-import { type ImageConfig, emptyImage, imagePlatform, parseImageConfig } from "../config/image.ts";
+import { type CompileContext, platformPrefix } from "../compile-context.ts";
+import { type ImageDraft, emptyImage, imagePlatform, parseImageConfig } from "../config/image-draft.ts";
 import { type ContextLookup, type NamedContextRef, findNamedContext, loadNamedContext } from "./named-context.ts";
 import type { ResolvedImage } from "../options.ts";
 import type { BaseUse, ResolvedBase } from "./resolved-base.ts";
 import type { StageNode } from "./stage-node.ts";
 
-/** Why bases could not be looked up, by their names. */
+/** Errors of base images that could not be looked up, by name. */
 export type MissingBases = Map<string, VarveError>;
 
 export interface ResolveContext extends ContextLookup {
-  /** Names to suggest for an image that is not there. */
+  /** Stage names to suggest for an image that does not exist. */
   readonly names: readonly string[];
 }
 
@@ -48,13 +48,13 @@ async function fromNamedContext(
   };
 }
 
-/** An image with no layers is as good as scratch. */
-function isEmpty({ rootfs, history }: ImageConfig): boolean {
+/** True for an image without layers, which is equivalent to scratch. */
+function isEmpty({ rootfs, history }: ImageDraft): boolean {
   return rootfs.diff_ids === null && history.every((entry) => entry.empty_layer === true);
 }
 
-/** Without a platform asked for, the image's own if it is one the machine runs. */
-function detectPlatform(image: ImageConfig, wanted: Platform, { build }: CompileContext): Platform {
+/** Returns the image's platform if the machine can run it, else the wanted one. For builds without a target platform. */
+function detectPlatform(image: ImageDraft, wanted: Platform, { build }: CompileContext): Platform {
   const matches = (platform: Platform): boolean =>
     platform.os === image.os && platform.architecture === image.architecture;
   if (matches(wanted)) return wanted;
@@ -64,7 +64,7 @@ function detectPlatform(image: ImageConfig, wanted: Platform, { build }: Compile
 function platformWarning(
   name: string,
   expected: Platform,
-  image: ImageConfig,
+  image: ImageDraft,
 ): { platformWarning?: string | undefined } {
   if (isEmpty(image)) return {};
   if (expected.os === image.os && expected.architecture === image.architecture) return {};
@@ -129,7 +129,7 @@ async function fromRegistry(
   };
 }
 
-function onNothing(platform: Platform): ResolvedBase {
+function onScratch(platform: Platform): ResolvedBase {
   const makeState = (): State => scratch().with({ platform });
   return {
     image: emptyImage(platform),
@@ -141,28 +141,27 @@ function onNothing(platform: Platform): ResolvedBase {
   };
 }
 
-/** Stands for a base that could not be looked up, where a Dockerfile is described and not built. */
+/** Returns the substitute for a base that could not be looked up, for outlines and checks. */
 export function missingBase({ platform, replacement }: StageNode, { target }: CompileContext): ResolvedBase {
-  return { ...onNothing(platform ?? target), isMissing: true, replacesStage: replacement !== undefined };
+  return { ...onScratch(platform ?? target), isMissing: true, replacesStage: replacement !== undefined };
 }
 
 function parseBase(name: string): string {
   try {
     return formatReference(withDefaultTag(parseReference(name)));
   } catch (error) {
-    const why = messageOf(error);
-    throw fault(`failed to parse stage name ${goQuote(name)}: ${why}`, name);
+    throw fault(`failed to parse stage name ${goQuote(name)}: ${messageOf(error)}`, name);
   }
 }
 
-/** Finds out what a stage that is not built on another begins with. Nothing is fetched but configs. */
+/** Looks up the base of a stage that is not built on another stage. Fetches only image configs. */
 export async function resolveBase(node: StageNode, resolve: ResolveContext): Promise<ResolvedBase> {
   const { context } = resolve;
   const platform = node.platform ?? context.target;
   if (node.replacement !== undefined) return fromNamedContext(node.replacement, platform, true, resolve);
   if (node.baseName === "scratch") {
     const { target } = context;
-    return onNothing(target);
+    return onScratch(target);
   }
   const reference = parseBase(node.baseName);
   const named = findNamedContext(context, reference, platform);

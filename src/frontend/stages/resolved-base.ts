@@ -1,26 +1,26 @@
 import type { Platform } from "../../core/index.ts";
 import type { State } from "../../llb/index.ts";
-import type { ImageConfig } from "../config/image.ts";
+import type { ImageDraft } from "../config/image-draft.ts";
 
-/** How a stage's own state asks its base for a state. */
+/** How a stage uses its base. */
 export interface BaseUse {
-  /** Paths in use; undefined = all. */
+  /** Paths in use; undefined means all. */
   readonly paths: readonly string[] | undefined;
-  /** The name of the step that fetches the base, numbered. */
+  /** Returns the numbered name of the step that fetches the base. */
   readonly title: (text: string) => string;
 }
 
-/** What a stage that is not built on another begins with. */
+/** The base of a stage that is not built on another stage: an image, a named context or scratch. */
 export interface ResolvedBase {
-  readonly image: ImageConfig;
-  /** The config of the image it is, if it is one. */
-  readonly baseImage: ImageConfig | undefined;
+  readonly image: ImageDraft;
+  /** The base image's config, if the base is an image. */
+  readonly baseImage: ImageDraft | undefined;
   readonly platform: Platform;
-  /** A named context stands for the whole stage: its instructions are not run. */
+  /** True if a named context replaces the whole stage: its instructions are not executed. */
   readonly replacesStage: boolean;
-  /** It could not be looked up: nothing is known of its config. */
+  /** True if the base could not be looked up: its config is unknown. */
   readonly isMissing: boolean;
-  /** What the check says of an image that is for another platform. */
+  /** The warning of the check for an image of another platform. */
   readonly platformWarning?: string | undefined;
   makeState(use: BaseUse): State;
 }

@@ -6,40 +6,40 @@ import type { ResolvedBase } from "./resolved-base.ts";
 /** An instruction with the stages it reads from. */
 export interface PlannedInstruction {
   readonly instruction: Instruction;
-  /** COPY: its `--from`, if it has one. RUN: one for each mount. */
+  /** For COPY: the stage of `--from`, if given. For RUN: one for each mount. */
   readonly sources: readonly StageNode[];
-  /** It comes from the base image's ONBUILD. */
+  /** True if it is an ONBUILD trigger of the base image. */
   readonly isOnbuild: boolean;
 }
 
-/** A stage of the Dockerfile, or an image that only `--from` names, with what it depends on. Filled step by step. */
+/** A stage of the Dockerfile, or an image that only `--from` names, with its dependencies. The planner fills it in stages. */
 export class StageNode {
   /** Absent for an image that only `--from` names. */
   readonly stage: Stage | undefined;
-  /** Where it is written. */
+  /** Its location in the Dockerfile. */
   readonly range: SourceRange;
-  /** The base with variables expanded: a stage, an image, `scratch`. */
+  /** The base after variable expansion: a stage, an image, or `scratch`. */
   readonly baseName: string;
-  /** The name in progress; empty if there is only one stage. */
+  /** Name in progress. Empty if there is only one stage. */
   title = "";
-  /** The stage it is built on. */
+  /** The stage on which it is built, if any. */
   base: StageNode | undefined;
-  /** `--platform`. */
+  /** The value of `--platform`. */
   platform: Platform | undefined;
   /** A named context that replaces the stage. */
   replacement: NamedContextRef | undefined;
   readonly dependencies: Map<StageNode, SourceRange> = new Map();
   instructions: PlannedInstruction[] = [];
-  /** Steps that are shown in progress; 0 shows no numbers. */
+  /** Number of steps in progress. With 0, no numbers are shown. */
   steps = 0;
-  /** Those that are not triggers of the base: all that are known when the base is looked up. */
+  /** Number of steps without the base's triggers. Known before the base is looked up. */
   ownSteps = 0;
   ignoreCache = false;
   /** Arguments that its FROM uses. */
   readonly usedArgs: Set<string> = new Set();
-  /** Set once the base is known, for a stage that is not built on another. */
+  /** Set when the base has been looked up, for a stage that is not built on another. */
   resolved: ResolvedBase | undefined;
-  /** ONBUILD instructions of the base have been added. */
+  /** True if the ONBUILD instructions of the base have been added. */
   triggersAdded = false;
 
   constructor(baseName: string, range: SourceRange, stage?: Stage) {
@@ -52,7 +52,7 @@ export class StageNode {
     return this.stage?.name ?? "";
   }
 
-  /** The stage at the bottom: the one that is not built on another. */
+  /** The lowest stage: the one that is not built on another. */
   get root(): StageNode {
     let node = this.base;
     while (node?.base !== undefined) node = node.base;
@@ -60,13 +60,13 @@ export class StageNode {
   }
 }
 
-/** All nodes in the order they became known: the stages, then images that only `--from` names. */
+/** All nodes, in the order in which they were added: the stages, then images that only `--from` names. */
 export class StageTable {
   readonly nodes: StageNode[] = [];
   readonly #byName = new Map<string, StageNode>();
   readonly #known = new Set<StageNode>();
 
-  /** Adds a node; if its base is a stage before it, it is built on that. */
+  /** Adds a node. Its base is resolved to an earlier stage of that name, if there is one. */
   add(node: StageNode): void {
     this.nodes.push(node);
     this.#known.add(node);
@@ -78,7 +78,7 @@ export class StageTable {
     return this.#known.has(node);
   }
 
-  /** Blind to case. Of stages with one name the last. */
+  /** Ignores case. Of several stages with one name, returns the last. */
   byName(name: string): StageNode | undefined {
     return this.#byName.get(name.toLowerCase());
   }
@@ -88,7 +88,7 @@ export class StageTable {
   }
 }
 
-/** The nodes that `target` needs, itself included. */
+/** Returns the nodes that `target` needs, including itself. */
 export function reachable(target: StageNode): Set<StageNode> {
   const found = new Set<StageNode>();
   const waiting = [target];
@@ -101,7 +101,7 @@ export function reachable(target: StageNode): Set<StageNode> {
   return found;
 }
 
-/** The ranges of a circle of `--from`s, or undefined if there is none. */
+/** Returns the locations of a dependency cycle, or undefined if there is none. */
 export function findCycle(nodes: readonly StageNode[]): { node: StageNode; ranges: SourceRange[] } | undefined {
   const done = new Set<StageNode>();
   for (const start of nodes) {

@@ -4,27 +4,28 @@ import type { ProxyEnv } from "../llb/index.ts";
 import { builtInArgs, type GlobalArgs, globalArgs, proxyEnv } from "./arguments.ts";
 import type { CompileOptions } from "./options.ts";
 
-/** What stays the same while one platform of a Dockerfile is compiled. */
+/** What is constant while one platform of a Dockerfile is compiled. */
 export interface CompileContext {
   readonly file: Dockerfile;
   readonly options: CompileOptions;
   readonly build: Platform;
   readonly target: Platform;
-  /** No target platform was asked for: the base image decides. */
+  /** True if no target platform was requested: the base image then determines it. */
   readonly implicitTarget: boolean;
   readonly buildArgs: ReadonlyMap<string, string>;
   readonly globals: GlobalArgs;
   readonly proxyEnv: ProxyEnv | undefined;
-  /** Seconds since 1970. */
+  /** SOURCE_DATE_EPOCH, in seconds since 1970. */
   readonly epoch: number | undefined;
   readonly linter: Linter;
 }
 
-/** The name TARGETSTAGE has: the target's as given, or the last stage's. */
+/** Returns the value of TARGETSTAGE: the requested target, or the last stage's name. */
 function targetStage(file: Dockerfile, { target }: CompileOptions): string {
   return target === undefined || target === "" ? (file.stages.at(-1)?.name ?? "") : target;
 }
 
+/** Returns the context of a compilation, whose epoch is not resolved yet. */
 export function compileContext(file: Dockerfile, options: CompileOptions, linter: Linter): CompileContext {
   const target = options.targetPlatform === undefined ? undefined : normalizePlatform(options.targetPlatform);
   const build = normalizePlatform(options.buildPlatform ?? hostPlatform());
@@ -44,7 +45,7 @@ export function compileContext(file: Dockerfile, options: CompileOptions, linter
   };
 }
 
-/** The platform formatted as part of names: only when several are built. */
+/** Returns a platform as a prefix of progress names. Empty unless several platforms are built. */
 export function platformPrefix({ options }: CompileContext, text: string): string {
   return options.multiPlatform === true ? `${text} ` : "";
 }

@@ -1,4 +1,4 @@
-import { goQuote, parseGivenPlatform, parseReference } from "../core/index.ts";
+import { goQuote, parseGivenPlatform, parseReference } from "../../core/index.ts";
 import {
   didYouMean,
   type Dockerfile,
@@ -7,10 +7,10 @@ import {
   type Linter,
   type Stage,
   suggestion,
-} from "../dockerfile/index.ts";
-import { type GlobalArgs, globalArgs } from "./arguments.ts";
+} from "../../dockerfile/index.ts";
+import { type GlobalArgs, globalArgs } from "../arguments.ts";
 
-/** Variables in FROM that no ARG declares. */
+/** Warns about variables in FROM that no ARG declares. */
 export function lintFromArgs({ unmatched }: Expansion, stage: Stage, globals: GlobalArgs, linter: Linter): void {
   const known = new Set([...globals.values.keys(), ...globals.infos.keys()]);
   for (const name of unmatched) {
@@ -20,7 +20,7 @@ export function lintFromArgs({ unmatched }: Expansion, stage: Stage, globals: Gl
   }
 }
 
-/** `--platform=$TARGETPLATFORM` is what happens anyway. */
+/** Warns about `--platform=$TARGETPLATFORM`, which is the default. */
 export function lintRedundantPlatform(
   { text, matched, unmatched }: Expansion,
   stage: Stage,
@@ -33,7 +33,7 @@ export function lintRedundantPlatform(
   linter.warn("RedundantTargetPlatform", stage.range, message);
 }
 
-/** A fixed platform is right only for a stage that is named after it. */
+/** Warns about a constant `--platform`, unless the stage's name contains it. */
 export function lintConstantPlatform({ text, matched, unmatched }: Expansion, stage: Stage, linter: Linter): void {
   if (matched.size > 0 || unmatched.size > 0) return;
   try {
@@ -55,7 +55,7 @@ function isReference(text: string): boolean {
   }
 }
 
-/** Without build arguments every FROM should still name an image. */
+/** Warns about a FROM that names no valid image if no build arguments are given. */
 export function lintDefaultArgs(file: Dockerfile, builtIn: ReadonlyMap<string, string>, linter: Linter): void {
   try {
     const { values } = globalArgs(file, builtIn, new Map());
@@ -65,6 +65,6 @@ export function lintDefaultArgs(file: Dockerfile, builtIn: ReadonlyMap<string, s
       linter.warn("InvalidDefaultArgInFrom", stage.range, message);
     }
   } catch {
-    // What is wrong here fails the build later, with its place.
+    // The build reports the error later, with its location.
   }
 }

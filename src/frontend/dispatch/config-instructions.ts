@@ -18,16 +18,17 @@ import {
   exposedPorts,
   fault,
 } from "../../dockerfile/index.ts";
-import type { Healthcheck } from "../../image/index.ts";
+import { DEFAULT_SHELL, healthcheckConfig } from "../../image/index.ts";
 import { addHistory } from "../config/history.ts";
-import { type ImageConfig, addEntries, setEnv } from "../config/image.ts";
+import { type ImageDraft, addLabels, addMembers, setEnv } from "../config/image-draft.ts";
 import type { StageState } from "./stage-state.ts";
-import { NON_ENV_ARGS, stageExpander } from "./words.ts";
+import { NON_ENV_ARGS, stageExpander } from "./expansion.ts";
 
 const SECRET = /(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)/i;
 const NO_SECRET = /(?:_|^)(?:public|file|version)(?:_|$)/i;
 
-function note(stage: StageState, createdBy: string): void {
+/** Appends a history entry for an instruction without a layer. */
+function addEmptyEntry(stage: StageState, createdBy: string): void {
   addHistory(stage.image, createdBy, "empty", stage.context.epoch);
 }
 
@@ -44,7 +45,7 @@ function lintLegacy(pair: KeyValue, instruction: Instruction, linter: Linter): v
   linter.warn("LegacyKeyValueFormat", instruction.range, message);
 }
 
-/** Warns that an earlier instruction of the kind is without effect. */
+/** Warns if an earlier instruction of this kind has no effect. */
 function lintUsedOnce(stage: StageState, instruction: Instruction, linter: Linter): void {
   const earlier = stage.lastOf.get(instruction.kind);
   if (earlier !== undefined) {
@@ -61,24 +62,24 @@ export function dispatchEnv(stage: StageState, instruction: EnvInstruction, lint
   }
   stage.setVariables(instruction.variables.map(({ key, value }) => [key, value]));
   setEnv(stage.image.config, instruction.variables);
-  note(stage, ["ENV", ...instruction.variables.map(({ key, value }) => `${key}=${value}`)].join(" "));
+  addEmptyEntry(stage, ["ENV", ...instruction.variables.map(({ key, value }) => `${key}=${value}`)].join(" "));
 }
 
 export function dispatchLabel(stage: StageState, instruction: LabelInstruction, linter: Linter): void {
   for (const pair of instruction.labels) lintLegacy(pair, instruction, linter);
   const entries = instruction.labels.map(({ key, value }) => [key, value] as const);
-  addEntries(stage.image.config, "Labels", entries);
-  note(stage, ["LABEL", ...entries.map(([key, value]) => `${key}=${value}`)].join(" "));
+  addLabels(stage.image.config, entries);
+  addEmptyEntry(stage, ["LABEL", ...entries.map(([key, value]) => `${key}=${value}`)].join(" "));
 }
 
-/** The shell of shell-form commands. */
-function shellOf({ config, os }: ImageConfig): readonly string[] {
+/** Returns the shell of shell-form commands. */
+function shellOf({ config, os }: ImageDraft): readonly string[] {
   if (config.Shell !== undefined && config.Shell.length > 0) return config.Shell;
-  return os === "windows" ? ["cmd", "/S", "/C"] : ["/bin/sh", "-c"];
+  return os === "windows" ? ["cmd", "/S", "/C"] : DEFAULT_SHELL;
 }
 
-/** The arguments with the shell before them. */
-export function withShell(image: ImageConfig, args: readonly string[]): string[] {
+/** Returns a shell-form command as arguments of the shell. */
+export function withShell(image: ImageDraft, args: readonly string[]): string[] {
   return [...shellOf(image), args.join(" ")];
 }
 
@@ -101,7 +102,7 @@ export function dispatchCmd(stage: StageState, instruction: CmdInstruction, lint
   const args = imageCommand(stage, instruction.command, instruction, linter);
   stage.image.config.Cmd = args;
   stage.image.config.ArgsEscaped = true;
-  note(stage, `CMD ${goQuoteList(args)}`);
+  addEmptyEntry(stage, `CMD ${goQuoteList(args)}`);
 }
 
 export function dispatchEntrypoint(stage: StageState, instruction: EntrypointInstruction, linter: Linter): void {
@@ -109,55 +110,45 @@ export function dispatchEntrypoint(stage: StageState, instruction: EntrypointIns
   const args = imageCommand(stage, instruction.command, instruction, linter);
   stage.image.config.Entrypoint = args;
   if (!stage.lastOf.has("cmd")) delete stage.image.config.Cmd;
-  note(stage, `ENTRYPOINT ${goQuoteList(args)}`);
+  addEmptyEntry(stage, `ENTRYPOINT ${goQuoteList(args)}`);
 }
 
 export function dispatchHealthcheck(stage: StageState, instruction: HealthcheckInstruction, linter: Linter): void {
   lintUsedOnce(stage, instruction, linter);
   const { test, interval, timeout, startPeriod, startInterval, retries } = instruction.healthcheck;
+  stage.image.config.Healthcheck = healthcheckConfig(instruction.healthcheck);
   const numbers = { Interval: interval, Timeout: timeout, StartPeriod: startPeriod, StartInterval: startInterval };
-  const given = Object.entries({ ...numbers, Retries: retries }).filter(([, value]) => value !== 0);
-  const config: Healthcheck = { Test: [...test], ...Object.fromEntries(given) };
-  stage.image.config.Healthcheck = config;
   const durations = Object.entries(numbers).map(([name, value]) => `${name}:${formatGoDuration(value)}`);
-  note(stage, `HEALTHCHECK {Test:${goList(test)} ${durations.join(" ")} Retries:${retries}}`);
+  addEmptyEntry(stage, `HEALTHCHECK {Test:${goList(test)} ${durations.join(" ")} Retries:${retries}}`);
 }
 
 export function dispatchExpose(stage: StageState, instruction: ExposeInstruction, linter: Linter): void {
   const { words } = stageExpander(stage, instruction, linter);
   const ports = exposedPorts(instruction.ports.flatMap(words), instruction.range, linter);
-  addEntries(
-    stage.image.config,
-    "ExposedPorts",
-    ports.map((port) => [port, {}] as const),
-  );
-  note(stage, `EXPOSE ${goList(ports)}`);
+  addMembers(stage.image.config, "ExposedPorts", ports);
+  addEmptyEntry(stage, `EXPOSE ${goList(ports)}`);
 }
 
 export function dispatchVolume(stage: StageState, { volumes }: VolumeInstruction): void {
   if (volumes.includes("")) throw fault("VOLUME specified can not be an empty string");
-  addEntries(
-    stage.image.config,
-    "Volumes",
-    volumes.map((volume) => [volume, {}] as const),
-  );
-  note(stage, `VOLUME ${goList(volumes)}`);
+  addMembers(stage.image.config, "Volumes", volumes);
+  addEmptyEntry(stage, `VOLUME ${goList(volumes)}`);
 }
 
 export function dispatchShell(stage: StageState, { shell }: ShellInstruction): void {
   stage.image.config.Shell = [...shell];
-  note(stage, `SHELL ${goList(shell)}`);
+  addEmptyEntry(stage, `SHELL ${goList(shell)}`);
 }
 
-/** The value an ARG has in a stage: given with the build, its own default, or that of the ARG before the first FROM. */
+/** Returns an ARG's value in a stage: the build argument, else its own default, else the global argument's value. */
 function argValue(
   stage: StageState,
   arg: ArgDefinition,
   instruction: ArgInstruction,
   linter: Linter,
 ): string | undefined {
-  const given = stage.context.buildArgs.get(arg.key);
-  if (given !== undefined) return given;
+  const buildArg = stage.context.buildArgs.get(arg.key);
+  if (buildArg !== undefined) return buildArg;
   if (arg.value === undefined) return stage.context.globals.values.get(arg.key);
   return stageExpander(stage, instruction, linter).word(arg.value);
 }
@@ -187,12 +178,12 @@ export function dispatchArg(stage: StageState, instruction: ArgInstruction, lint
     stage.buildArgs.set(arg.key, value === undefined ? arg : { ...arg, value });
     return value === undefined ? arg.key : `${arg.key}=${value}`;
   });
-  note(stage, `ARG ${shown.join(" ")}`);
+  addEmptyEntry(stage, `ARG ${shown.join(" ")}`);
 }
 
 export function dispatchUser(stage: StageState, user: string): void {
   setUser(stage, user);
-  note(stage, `USER ${user}`);
+  addEmptyEntry(stage, `USER ${user}`);
 }
 
 export function setUser(stage: StageState, user: string): void {
@@ -202,10 +193,10 @@ export function setUser(stage: StageState, user: string): void {
 
 export function dispatchMaintainer(stage: StageState, name: string): void {
   stage.image.author = name;
-  note(stage, `MAINTAINER ${name}`);
+  addEmptyEntry(stage, `MAINTAINER ${name}`);
 }
 
 export function dispatchStopSignal(stage: StageState, signal: string): void {
   stage.image.config.StopSignal = signal;
-  note(stage, `STOPSIGNAL ${signal}`);
+  addEmptyEntry(stage, `STOPSIGNAL ${signal}`);
 }

@@ -1,12 +1,12 @@
-import type { Digest } from "../core/index.ts";
-import type { SourceRange } from "../dockerfile/index.ts";
-import type { Edge, Vertex } from "../llb/index.ts";
+import type { Digest } from "../../core/index.ts";
+import type { SourceRange } from "../../dockerfile/index.ts";
+import type { Edge, Vertex } from "../../llb/index.ts";
 
-/** Which instructions the vertices of a graph come from. No digest depends on it: two instructions may make one vertex. */
+/** Maps the vertices of a graph to Dockerfile lines. No digest depends on it, so equal instructions may share one vertex. */
 export class SourceMap {
   readonly ranges: ReadonlyMap<Digest, readonly SourceRange[]>;
   readonly #ranges = new Map<Digest, SourceRange[]>();
-  /** The main context: no instruction made it. */
+  /** The main context, which no instruction creates. */
   readonly #context: Digest | undefined;
 
   constructor(context: Edge | undefined) {
@@ -14,7 +14,7 @@ export class SourceMap {
     this.#context = context?.vertex.digest;
   }
 
-  /** Says that an instruction made a vertex, and whatever it needs that no instruction before has made. */
+  /** Records that an instruction created a vertex, and those of its inputs that no earlier instruction created. */
   add(edge: Edge | undefined, range: SourceRange): void {
     if (edge === undefined || edge.vertex.digest === this.#context) return;
     const known = this.#ranges.get(edge.vertex.digest);

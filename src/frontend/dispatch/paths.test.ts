@@ -12,7 +12,7 @@ type Row = readonly [
 ];
 
 /** What BuildKit's `system.NormalizePath`, with and without slashes kept, `NormalizeWorkdir` and `IsAbs` give; null is an error. */
-const file = new URL("../../testing/fixtures/platforms/paths.json", import.meta.url);
+const file = new URL("../../../testing/fixtures/platforms/paths.json", import.meta.url);
 const rows = JSON.parse(readFileSync(file, "utf8")) as Row[];
 
 function orNull(path: () => string): string | null {

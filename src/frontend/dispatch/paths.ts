@@ -1,20 +1,21 @@
-import { goQuote } from "../core/index.ts";
-import { fault } from "../dockerfile/index.ts";
-import { cleanPath, joinPath } from "../pattern/index.ts";
+import { goQuote } from "../../core/index.ts";
+import { fault } from "../../dockerfile/index.ts";
+import { cleanPath, joinPath } from "../../pattern/index.ts";
 
 /**
- * Paths of Dockerfiles as BuildKit's `util/system` makes them for an operating system. The graph has slashes everywhere; on
- * Windows drive letters are dropped, and only `C:` has any.
+ * Paths of Dockerfiles, normalized for an operating system as by BuildKit's `util/system`. Paths in the graph have slashes and no
+ * drive letter. On Windows only the drive `C:` is supported.
  */
 
-/** Backslashes of a Windows path as slashes. */
+/** Replaces the backslashes of a Windows path by slashes. */
 export function toSlash(path: string, os: string): string {
   return os === "windows" ? path.replaceAll("\\", "/") : path;
 }
 
 /**
- * A Windows path, cleaned, without its drive letter; any other as it is. `keepSlash` keeps a slash at the end. Throws
- * `invalid-build` for UNC paths, other drives, and a drive without a path.
+ * Returns a Windows path, cleaned and without its drive letter. Other paths are returned unchanged. `keepSlash` keeps a slash at
+ * the end.
+ * @throws {VarveError} `invalid-build` for UNC paths, other drives, and a drive without a path.
  */
 export function withoutDrive(path: string, os: string, keepSlash: boolean): string {
   if (os !== "windows") return path;
@@ -29,6 +30,7 @@ export function withoutDrive(path: string, os: string, keepSlash: boolean): stri
   return keepSlash && clean.length > 1 && rest.endsWith("/") ? `${clean}/` : clean;
 }
 
+/** True if a path is absolute on the operating system. */
 export function isAbsolute(path: string, os: string): boolean {
   try {
     return withoutDrive(path, os, false).startsWith("/");
@@ -38,8 +40,9 @@ export function isAbsolute(path: string, os: string): boolean {
 }
 
 /**
- * `path` made absolute: relative to `parent`, and then cleaned; an absolute one stays as it is but for its drive. With
- * `keepSlash` a trailing slash or `/.` stays, which says that a copy's destination is a directory. Throws as `withoutDrive`.
+ * Makes `path` absolute. A relative path is joined to `parent` and cleaned; an absolute path only loses its drive. With
+ * `keepSlash`, a trailing slash or `/.` stays: it marks the destination of a copy as a directory.
+ * @throws {VarveError} `invalid-build`, as `withoutDrive`.
  */
 export function absolutePath(parent: string, path: string, os: string, keepSlash: boolean): string {
   const given = toSlash(path, os);
@@ -53,14 +56,14 @@ export function absolutePath(parent: string, path: string, os: string, keepSlash
   return absolute;
 }
 
-/** Where a copy goes: relative to the working directory, which is itself named with a slash, being a directory. */
+/** Returns the absolute destination of a copy. The working directory itself ends in a slash, because it is a directory. */
 export function destinationPath(workdir: string, path: string, os: string): string {
   const own = withoutDrive(path, os, true);
   if (own.startsWith("/")) return absolutePath("/", own, os, true);
   return absolutePath(workdir, own === "." || own === "" ? "./" : own, os, true);
 }
 
-/** A working directory as the image's config has it: with backslashes on Windows. */
+/** Returns a working directory in the form of image configs: with backslashes on Windows. */
 export function workdirPath(current: string, path: string, os: string): string {
   const absolute = absolutePath(current, path, os, false);
   return os === "windows" ? absolute.replaceAll("/", "\\") : absolute;

@@ -8,10 +8,10 @@ import {
 } from "../../dockerfile/index.ts";
 import type { StageState } from "./stage-state.ts";
 
-/** Arguments that never become variables of a step. */
+/** Arguments that do not become variables of a step. */
 export const NON_ENV_ARGS: ReadonlySet<string> = new Set(["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"]);
 
-/** Warnings after which no more variables are looked for that may have been meant. */
+/** Number of warnings after which no more similar names are searched. */
 const MAX_HINTS = 50;
 
 function lintUnmatched(
@@ -29,7 +29,7 @@ function lintUnmatched(
   }
 }
 
-/** Expands with a stage's variables as they are now, and warns of those that are not there. */
+/** Returns functions that expand text with a stage's present variables and warn about undefined ones. */
 export function stageExpander(
   stage: StageState,
   instruction: Instruction,
@@ -48,7 +48,7 @@ export function stageExpander(
   };
 }
 
-/** An instruction's text for progress, expanded where that works; its first word in upper case. */
+/** Returns an instruction's text for progress: expanded if possible, and with its first word in upper case. */
 export function shownCommand(
   text: string,
   env: { get(name: string): string | undefined },
@@ -58,7 +58,7 @@ export function shownCommand(
   try {
     shown = expand(text, env, options).text;
   } catch {
-    // Not all of shell's syntax can be read here: the text itself will do.
+    // The text uses shell syntax that is not supported here: show it as it is.
   }
   const space = shown.indexOf(" ");
   return space < 0 ? shown.toUpperCase() : shown.slice(0, space).toUpperCase() + shown.slice(space);

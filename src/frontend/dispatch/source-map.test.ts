@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { build, type Built, imageConfig } from "../../testing/dockerfile-host.ts";
+import { build, type Built, imageConfig } from "../../../testing/dockerfile-host.ts";
 
 /** Lines of each step's instructions, by the end of its name. */
 function linesOf({ vertices, names, sources }: Built): Record<string, readonly number[] | undefined> {

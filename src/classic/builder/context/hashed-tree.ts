@@ -1,0 +1,112 @@
+import { createReadStream, lstatSync, readlinkSync } from "node:fs";
+import { errnoOf } from "../../../core/index.ts";
+import {
+  type ByteString,
+  type Path,
+  Root,
+  byteStringOf,
+  joinPath,
+  lgetxattr,
+  pathOfByteString,
+  splitDevice,
+} from "../../../linux/index.ts";
+import { listNames } from "../../../snapshot/index.ts";
+import { FileHash, type HashedHeader } from "../copy/file-hash.ts";
+
+/** Hashes that are known beforehand, by path from the root. */
+export type KnownHashes = ReadonlyMap<ByteString, string>;
+
+/** A tree that COPY and ADD read: a context, another stage's files, a download. Nobody changes it meanwhile. */
+export class HashedTree implements Disposable {
+  readonly path: string;
+  readonly #root: Root;
+  readonly #known: Map<ByteString, string>;
+  /** True where the entries of an archive have hashes and what they merely imply has none. */
+  readonly #partial: boolean;
+
+  constructor(path: string, known?: KnownHashes) {
+    this.path = path;
+    this.#root = Root.open(path);
+    this.#known = new Map(known);
+    this.#partial = known !== undefined;
+  }
+
+  /** The path from the root of what `path` leads to, all links followed inside the tree. Throws ENOENT, ENOTDIR, ELOOP. */
+  resolve(path: Path): ByteString {
+    return byteStringOf(this.#root.resolve(path));
+  }
+
+  /** For file operations; `resolved` has no links on its way. */
+  fullPath(resolved: ByteString): Path {
+    return resolved === "" ? `${this.#root.path}/.` : joinPath(this.#root.path, pathOfByteString(resolved));
+  }
+
+  /** Of what the path leads to. Its own path where that has none: the root, a link that dangles. */
+  async hash(path: ByteString): Promise<string> {
+    let resolved: ByteString;
+    try {
+      resolved = this.resolve(pathOfByteString(path));
+    } catch (error) {
+      if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "")) return path;
+      throw error;
+    }
+    if (resolved === "") return path;
+    const known = this.#known.get(resolved) ?? (await this.#compute(resolved));
+    if (known === undefined) return path;
+    this.#known.set(resolved, known);
+    return known;
+  }
+
+  /** A directory and all below it, in the order of a walk; links are not followed. */
+  *walk(resolved: ByteString): Generator<ByteString> {
+    if (resolved !== "") yield resolved;
+    if (!lstatSync(this.fullPath(resolved)).isDirectory()) return;
+    for (const name of listNames(this.fullPath(resolved)))
+      yield* this.walk(resolved === "" ? name : `${resolved}/${name}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#root[Symbol.dispose]();
+  }
+
+  async #compute(resolved: ByteString): Promise<string | undefined> {
+    const path = this.fullPath(resolved);
+    const header = headerOf(path, resolved);
+    if (this.#partial && header.type !== "file") return undefined;
+    const hash = new FileHash(header);
+    if (header.type === "file")
+      for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) hash.update(chunk as Uint8Array);
+    return hash.end();
+  }
+}
+
+const CHUNK = 262_144;
+const CAPABILITY = "security.capability";
+
+function typeOf(stat: ReturnType<typeof lstatSync>): HashedHeader["type"] {
+  if (stat?.isDirectory() === true) return "directory";
+  if (stat?.isSymbolicLink() === true) return "symlink";
+  if (stat?.isCharacterDevice() === true) return "char";
+  if (stat?.isBlockDevice() === true) return "block";
+  return stat?.isFIFO() === true ? "fifo" : "file";
+}
+
+/** The header that the daemon would write for a file on disk. */
+function headerOf(path: Path, resolved: ByteString): HashedHeader {
+  const stat = lstatSync(path, { bigint: true });
+  const type = typeOf(lstatSync(path));
+  const device = type === "char" || type === "block" ? splitDevice(stat.rdev) : { major: 0, minor: 0 };
+  const capability = type === "symlink" ? undefined : lgetxattr(path, CAPABILITY);
+  return {
+    name: type === "directory" ? `${resolved}/` : resolved,
+    type,
+    mode: Number(stat.mode) & 0o7777,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    size: type === "file" ? Number(stat.size) : 0,
+    linkPath: type === "symlink" ? readlinkSync(path, { encoding: "latin1" }) : "",
+    devMajor: device.major,
+    devMinor: device.minor,
+    xattrs: new Map(capability === undefined ? [] : [[CAPABILITY, capability]]),
+  };
+}
