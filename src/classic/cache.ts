@@ -4,23 +4,23 @@ import { type Platform, VarveError, isVarveError, throwIfAborted } from "../core
 import type { Hold } from "../record/index.ts";
 import { type Candidate, candidatesFor } from "./candidate.ts";
 import { firstOfLongestChain } from "./longest-chain.ts";
-import type { Below } from "./source-match.ts";
+import type { ParentImage } from "./source-match.ts";
 import type { Following, ProbeAnswer, ProbeStep } from "./types.ts";
 
 export interface CacheOptions {
-  /** What the stage is built upon; undefined for `FROM scratch`. */
+  /** The stage's base image; undefined for `FROM scratch`. */
   readonly base: LocalImage | undefined;
-  /** Of the stage. */
+  /** The stage's platform. */
   readonly platform: Platform;
-  /** Names, digests or ids of images whose steps may be taken. Those that are not here are passed over. */
+  /** Names, digests or ids of images whose steps may be used (cache sources). Missing images are ignored. */
   readonly cacheFrom?: readonly string[] | undefined;
-  /** True: nothing ever hits. */
+  /** If true, every step is a miss. */
   readonly noCache?: boolean | undefined;
 }
 
 const MISS: ProbeAnswer = { kind: "miss" };
 
-/** The images of `cacheFrom` that are here, kept by the lease. */
+/** Returns the images of `cacheFrom` that are in the store. The lease keeps them. */
 async function openSources(options: CacheOptions, store: LocalImages, hold: Hold): Promise<LocalImage[]> {
   const sources: LocalImage[] = [];
   for (const name of options.noCache === true ? [] : (options.cacheFrom ?? [])) {
@@ -40,25 +40,32 @@ async function findSource(name: string, platform: Platform, store: LocalImages):
   }
 }
 
-/** The image cache of one stage. It follows the stage step by step; after a miss nothing is looked up any more. */
+/**
+ * The image cache of one stage. It is asked for each step in order. After a miss, all further steps are misses.
+ *
+ * @example
+ * const cache = await ClassicCache.open({ base, platform }, store, { lease, signal });
+ * const answer = await cache.probe({ config, runConfig, platform });
+ * if (answer.kind === "hit") console.log(answer.image.id);
+ */
 export class ClassicCache {
   readonly #store: LocalImages;
   readonly #sources: readonly LocalImage[];
   readonly #hold: Hold;
   #current: LocalImage | undefined;
-  #over: boolean;
+  #missed: boolean;
 
   private constructor(options: CacheOptions, sources: readonly LocalImage[], store: LocalImages, hold: Hold) {
     this.#store = store;
     this.#sources = sources;
     this.#hold = hold;
     this.#current = options.base;
-    this.#over = options.noCache === true;
+    this.#missed = options.noCache === true;
   }
 
   /**
-   * `hold.lease` keeps the base, the sources, and every image that is answered. Throws `not-found` if the base has gone, and
-   * `cancelled`.
+   * Opens the cache. `hold.lease` keeps the base, the cache sources, and every image that `probe` returns.
+   * @throws {VarveError} `not-found` if the base was removed; `cancelled`.
    */
   static async open(options: CacheOptions, store: LocalImages, hold: Hold): Promise<ClassicCache> {
     const { base } = options;
@@ -68,12 +75,13 @@ export class ClassicCache {
   }
 
   /**
-   * The image that the next step of the stage would make, if it is known. Where several are, `following` is asked for the
-   * steps to come, one after the other, until it shows which chain leads furthest; a failure of it counts as an end, and
-   * is the builder's own to report once it gets there. Without it the newest image is taken.
+   * Looks up the image of the stage's next step. If several images match, the one that allows most further hits is chosen:
+   * `following` is called for one step after the other until only one remains. An error of `following` counts as the stage's
+   * end; the builder reports it when it gets to that step. Without `following`, the newest image is chosen.
+   * @throws {VarveError} `cancelled`.
    */
   async probe(step: ProbeStep, following?: Following): Promise<ProbeAnswer> {
-    if (this.#over) return MISS;
+    if (this.#missed) return MISS;
     let options = await this.#after(this.#current, step);
     while (options.length > 0) {
       const chosen = await firstOfLongestChain(options, (after, n) => this.#extend(after, n, following));
@@ -84,11 +92,11 @@ export class ClassicCache {
       }
       options = options.filter((option) => option !== chosen);
     }
-    this.#over = true;
+    this.#missed = true;
     return MISS;
   }
 
-  async #after(below: Below | undefined, step: ProbeStep): Promise<Candidate[]> {
+  async #after(below: ParentImage | undefined, step: ProbeStep): Promise<Candidate[]> {
     throwIfAborted(this.#hold.signal, "look a step up");
     return await candidatesFor(step, below, this.#sources, this.#store);
   }

@@ -11,19 +11,22 @@ import {
 import type { Hold } from "../record/index.ts";
 import { equalConfigs } from "./equal-configs.ts";
 import { restoredDocuments, storeRestored } from "./restore.ts";
-import { type Below, type SourceMatch, matchSource } from "./source-match.ts";
+import { type ParentImage, type SourceMatch, matchSource } from "./source-match.ts";
 import type { ProbeStep } from "./types.ts";
 
-/** An image that answers a step: there already, or to be made of a source's step once it is chosen. */
-export interface Candidate extends Below {
+/** An image that matches a step. It exists already, or is restored from a cache source when it is chosen. */
+export interface Candidate extends ParentImage {
   readonly how: "local" | "source" | "restored";
-  /** ns since 1970. */
+  /** Nanoseconds since 1970. */
   readonly created: bigint;
-  /** The image itself, kept by the hold's lease; undefined if it has gone meanwhile. `parent` answered the step before. */
+  /**
+   * Returns the image, kept by the hold's lease. Undefined if it was removed meanwhile. `parent` is the image of the previous
+   * step.
+   */
   readonly take: (parent: LocalImage | undefined, hold: Hold) => Promise<LocalImage | undefined>;
 }
 
-/** Children that were built here with the same config, for a platform the stage can use. Unreadable ones are passed over. */
+/** Returns the parent's child images that were built here with an equal config, for a matching platform. Skips unreadable ones. */
 async function localCandidates(store: LocalImages, step: ProbeStep, parent: Digest | undefined): Promise<Candidate[]> {
   const found: Candidate[] = [];
   for (const relation of new ImageRelations(store.state).children(parent)) {
@@ -39,7 +42,7 @@ async function localCandidates(store: LocalImages, step: ProbeStep, parent: Dige
   return found;
 }
 
-/** The source itself, which gets the image below it as its parent, so that its history has ids. */
+/** Sets the parent of a cache source, so that its history shows image ids. */
 function takeSource(source: LocalImage, parent: LocalImage | undefined, store: LocalImages): LocalImage {
   const relations = new ImageRelations(store.state);
   return store.state.transaction(
@@ -52,7 +55,12 @@ function takeSource(source: LocalImage, parent: LocalImage | undefined, store: L
   );
 }
 
-function sourceCandidate(match: SourceMatch, step: ProbeStep, below: Below | undefined, store: LocalImages): Candidate {
+function sourceCandidate(
+  match: SourceMatch,
+  step: ProbeStep,
+  below: ParentImage | undefined,
+  store: LocalImages,
+): Candidate {
   const { source, n, last } = match;
   const created = parseGoTime(source.config.history[n]?.created ?? "") ?? 0n;
   if (last && equalConfigs(source.config.config ?? {}, imageFields(step.runConfig))) {
@@ -67,10 +75,10 @@ function sourceCandidate(match: SourceMatch, step: ProbeStep, below: Below | und
   return { id, config, layers, how: "restored", created, take };
 }
 
-/** Every image that can answer a step upon `below`, each once; what was built here comes first. */
+/** Returns every image that matches a step on top of `below`, each of them once. Images that were built here come first. */
 export async function candidatesFor(
   step: ProbeStep,
-  below: Below | undefined,
+  below: ParentImage | undefined,
   sources: readonly LocalImage[],
   store: LocalImages,
 ): Promise<Candidate[]> {

@@ -32,10 +32,12 @@ function sameHealthcheck(a: Healthcheck | undefined, b: Healthcheck | undefined)
 }
 
 /**
- * Whether a step that would commit `b` can be answered with an image that was committed with `a`: the comparison of
- * Docker 23.0.10 and later. Absent and empty are the same; the order of lists counts, that of maps does not. Where either
- * has `OpenStdin`, what the process read is in no config: never equal. `Hostname`, `Domainname`, `Image`, `MacAddress` and
- * unknown fields do not count.
+ * Compares two container configs as the image cache of Docker 23.0.10 and later does. Absent and empty fields are equal; the
+ * order of lists matters, that of maps does not. Configs with `OpenStdin` are never equal, because the image then depends on
+ * what the process read. `Hostname`, `Domainname`, `Image`, `MacAddress` and unknown fields are ignored.
+ *
+ * @example
+ * equalConfigs({ Env: [] }, {}); // true
  */
 export function equalConfigs(a: ContainerConfig, b: ContainerConfig): boolean {
   return (

@@ -1,5 +1,5 @@
 export type { BuildDeps, BuildLimits, BuildMessage, BuildRequest, Emit, Ulimit } from "./builder/types.ts";
-export { get as getUrl } from "./builder/context/download.ts";
+export { getUrl } from "./builder/context/download.ts";
 export { type CacheOptions, ClassicCache } from "./cache.ts";
 export { classicBuild } from "./classic-build.ts";
 export { equalConfigs } from "./equal-configs.ts";

@@ -1,12 +1,12 @@
 import type { Candidate } from "./candidate.ts";
 
-/** A chain of candidates, one for each step: only its ends matter. */
+/** A chain of candidates, one per step. Only its ends are stored. */
 interface Chain {
   readonly first: Candidate;
   readonly last: Candidate;
 }
 
-/** Newest first; of equal age the one with the smaller id, so that the choice does not depend on the order of listing. */
+/** Newest first. Of equal age, the smaller id first, so that the choice does not depend on the order of the list. */
 function byAge(a: Chain, b: Chain): number {
   if (a.last.created !== b.last.created) return a.last.created > b.last.created ? -1 : 1;
   if (a.last.id !== b.last.id) return a.last.id < b.last.id ? -1 : 1;
@@ -14,8 +14,8 @@ function byAge(a: Chain, b: Chain): number {
 }
 
 /**
- * Which of several candidates for a step leads furthest: the first link of the newest chain among the longest. `extend`
- * gives what can follow a candidate n steps on, or undefined where the stage ends or nobody can tell.
+ * Returns the candidate that allows most further hits: the first one of the newest of the longest chains. `extend` returns the
+ * candidates for the n-th next step by their predecessor; undefined if the stage ends or the step is not known.
  */
 export async function firstOfLongestChain(
   options: readonly Candidate[],

@@ -1,17 +1,17 @@
 import { type ImageDocuments, type LocalImages, documentsOf, writeDocuments } from "../images/index.ts";
 import { type ImageConfig, ImageRelations, type LocalImage, imageFields } from "../image/index.ts";
 import type { Hold } from "../record/index.ts";
-import type { Below, SourceMatch } from "./source-match.ts";
+import type { ParentImage, SourceMatch } from "./source-match.ts";
 import type { ProbeStep } from "./types.ts";
 
 /**
- * The image that step `n` of a source would have left, had it been built here: the history and the layer are the source's,
- * the config is the step's own. The same source and step always give the same image.
+ * Returns the image that step `n` of a cache source would have made if it had been built here. History and layer are the
+ * source's; the config is the step's own. The same source and step always give the same image.
  */
 export function restoredDocuments(
   { source, n, layer }: SourceMatch,
   step: ProbeStep,
-  below: Below | undefined,
+  below: ParentImage | undefined,
 ): ImageDocuments {
   const entry = source.config.history[n];
   const { architecture, os, variant } = source.config;
@@ -30,7 +30,7 @@ export function restoredDocuments(
   return documentsOf(config, [...(below?.layers ?? []), ...(layer === undefined ? [] : [layer])]);
 }
 
-/** Stores a restored image, below its parent. It is no candidate for later builds without the source. */
+/** Stores a restored image with its parent. Later builds without the source do not use it. */
 export async function storeRestored(
   documents: ImageDocuments,
   parent: LocalImage | undefined,
@@ -42,7 +42,7 @@ export async function storeRestored(
   const relation = store.state.transaction(
     () => {
       const known = relations.get(documents.id);
-      // What was built here stays what it is.
+      // An image that was built here keeps its row.
       if (known?.builtHere !== true) {
         relations.adopt(documents.id, written);
         if (parent !== undefined) relations.setParent(documents.id, parent.id);

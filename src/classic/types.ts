@@ -1,24 +1,25 @@
 import type { ContainerConfig, LocalImage } from "../image/index.ts";
 import type { Platform } from "../core/index.ts";
 
-/** A step as the cache is asked for it. */
+/** A step to look up in the cache. */
 export interface ProbeStep {
-  /** What the step would commit as container config: the run config with the step's own `Cmd`. */
+  /** The container config that the step would commit: the run config with the step's own `Cmd`. */
   readonly config: ContainerConfig;
-  /** The run config after the step: the config of the image it makes. */
+  /** The run config after the step, which becomes the config of its image. */
   readonly runConfig: ContainerConfig;
-  /** Of the stage: that of `FROM --platform`, else the build's, else this machine's. */
+  /** The stage's platform: that of `FROM --platform`, else the build's, else this machine's. */
   readonly platform: Platform;
 }
 
-/** The n-th step after the one being probed, from 1; undefined past the stage's end or where it cannot be told. */
+/** Returns the n-th step after the one being looked up, counted from 1. Undefined after the last, or if it is not known yet. */
 export type Following = (n: number) => Promise<ProbeStep | undefined>;
 
+/** The cache's answer for a step. */
 export type ProbeAnswer =
   | {
       readonly kind: "hit";
       readonly image: LocalImage;
-      /** From the chain of images built here, a source's own last step, or made from a step within a source. */
+      /** The image was built here; is a cache source itself; or was restored from an earlier step of a cache source. */
       readonly how: "local" | "source" | "restored";
     }
   | { readonly kind: "miss" };

@@ -12,32 +12,32 @@ import {
   withDefaultTag,
 } from "../../core/index.ts";
 import { failure, stepError } from "./failure.ts";
-import type { BuildContextDeps } from "./session.ts";
+import type { BuildSession } from "./session.ts";
 
-/** The image of a name or an id for FROM and COPY --from, fetched if it is not here or `pull` says so; kept by the lease. */
+/** Returns the image of FROM or COPY --from. Pulls it if it is missing or `pull` is set. The lease keeps it. */
 export async function baseImage(
   name: string,
   platform: Platform | undefined,
-  session: BuildContextDeps,
+  session: BuildSession,
 ): Promise<LocalImage> {
   const { deps, request, hold, output, host } = session;
-  const here = request.pull && !isId(name) ? undefined : await local(name, platform, session);
-  if (here !== undefined) return here;
+  const stored = request.pull && !isId(name) ? undefined : await storedImage(name, platform, session);
+  if (stored !== undefined) return stored;
   if (isId(name)) throw failure(404, `No such image: ${name}`);
   const reference = withDefaultTag(parse(name));
   const wanted = platform ?? host;
   await deps.pull(reference, wanted, output.send, hold.signal);
-  const pulled = await local(formatReference(reference), platform, session);
+  const pulled = await storedImage(formatReference(reference), platform, session);
   if (pulled !== undefined) return pulled;
   throw stepError(
     `image with reference ${familiarReference(reference)} was found but does not provide the specified platform (${formatPlatform(wanted)})`,
   );
 }
 
-async function local(
+async function storedImage(
   name: string,
   platform: Platform | undefined,
-  { deps, hold, host }: BuildContextDeps,
+  { deps, hold, host }: BuildSession,
 ): Promise<LocalImage | undefined> {
   try {
     const image = (await findImage(deps.store, name, platform ?? host))?.image;
@@ -61,7 +61,7 @@ function parse(name: string): ReturnType<typeof parseReference> {
   }
 }
 
-/** What a stage is built for: what was asked for, else what its base is for, else this machine. */
-export function stagePlatform(asked: Platform | undefined, base: LocalImage | undefined, host: Platform): Platform {
-  return asked ?? (base === undefined ? undefined : configPlatform(base.config)) ?? host;
+/** Returns a stage's platform: the requested one, else that of its base, else this machine's. */
+export function stagePlatform(requested: Platform | undefined, base: LocalImage | undefined, host: Platform): Platform {
+  return requested ?? (base === undefined ? undefined : configPlatform(base.config)) ?? host;
 }

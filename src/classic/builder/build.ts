@@ -4,11 +4,11 @@ import { type Digest, type Reference, familiarReference, formatReference, hostPl
 import type { Hold } from "../../record/index.ts";
 import { BuildArgs } from "./step/build-args.ts";
 import { UncheckedImages } from "./step/container-paths.ts";
-import { openContext } from "./context/context.ts";
+import { openContext } from "./context/open-context.ts";
 import { type BuildPlan, planBuild } from "./dockerfile.ts";
 import { stepError } from "./failure.ts";
 import { Containers, Output, shortId } from "./output.ts";
-import type { BuildContextDeps } from "./session.ts";
+import type { BuildSession } from "./session.ts";
 import { ExpansionBudget, expand } from "../../dockerfile/index.ts";
 import { type StageResult, buildStage } from "./stage.ts";
 import { Stages } from "./stages.ts";
@@ -17,10 +17,10 @@ import { TreeLibrary } from "./tree-library.ts";
 import type { BuildDeps, BuildRequest, Emit } from "./types.ts";
 
 /**
- * Builds as Docker's classic builder, telling how it goes in its words, and gives the id of the image. What it makes of files
- * goes through images: each step that the cache does not know becomes one. Nothing else is left when it returns, throws or is
- * cancelled. `details.apiStatus` of an error is the HTTP status it has before the first message; `details.exitCode` that of a
- * command that failed.
+ * Builds an image as Docker's classic builder does, and returns its id. Messages have the daemon's words. Each step that is not
+ * in the cache becomes an image. Nothing else is left when the build returns, throws or is cancelled.
+ * @throws {VarveError} With the daemon's message. `details.apiStatus` is the HTTP status for an error before the first message;
+ * `details.exitCode` is that of a command that failed.
  */
 export async function buildClassic(
   request: BuildRequest,
@@ -35,7 +35,7 @@ export async function buildClassic(
   try {
     const image = await buildImage(request, { deps, hold, output });
     output.text(`Successfully built ${shortId(image.id)}\n`);
-    for (const tag of tags) await nameIt(image, tag, deps, output);
+    for (const tag of tags) await tagImage(image, tag, deps, output);
     output.result(`${image.id}\n`);
     return image.id;
   } catch (error) {
@@ -46,7 +46,7 @@ export async function buildClassic(
   }
 }
 
-async function nameIt(image: LocalImage, tag: Reference, deps: BuildDeps, output: Output): Promise<void> {
+async function tagImage(image: LocalImage, tag: Reference, deps: BuildDeps, output: Output): Promise<void> {
   await nameImage(deps.store, formatReference(tag), image.manifest);
   deps.onImage?.({ kind: "tag", image, name: familiarReference(tag) });
   output.text(`Successfully tagged ${familiarReference(tag)}\n`);
@@ -63,7 +63,7 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
   const context = stack.use(await openContext(request, { deps, hold, emit: output.send }));
   const plan = planBuild(context.dockerfile, request);
   warnOfEmptyLines(plan, output);
-  const session: BuildContextDeps = {
+  const session: BuildSession = {
     deps,
     request,
     hold,
@@ -85,7 +85,7 @@ function warnOfEmptyLines({ emptyContinuations }: BuildPlan, output: Output): vo
   output.red("[WARNING]: Empty continuation lines will become errors in a future release.\n");
 }
 
-async function buildStages(plan: BuildPlan, session: BuildContextDeps): Promise<LocalImage> {
+async function buildStages(plan: BuildPlan, session: BuildSession): Promise<LocalImage> {
   const { output, request } = session;
   let count = 0;
   const onStep = (code: string): void => {
@@ -111,14 +111,14 @@ async function buildStages(plan: BuildPlan, session: BuildContextDeps): Promise<
 async function squashed(
   image: LocalImage,
   base: LocalImage | undefined,
-  { deps, hold, output }: BuildContextDeps,
+  { deps, hold, output }: BuildSession,
 ): Promise<LocalImage> {
   const single = await squashImage(image, base, deps.store, hold);
   output.send({ id: "moby.image.id", aux: { ID: single.id } });
   return single;
 }
 
-/** Arguments before the first stage, each expanded with those before it. */
+/** Returns the arguments before the first stage. Each is expanded with those before it. */
 function metaArgs({ file }: BuildPlan, args: BuildArgs, onStep: (code: string) => void): BuildArgs {
   return file.globalArgs.reduce((known, instruction) => {
     onStep(instruction.code);
@@ -126,7 +126,7 @@ function metaArgs({ file }: BuildPlan, args: BuildArgs, onStep: (code: string) =
     return known.declareMeta(
       instruction.args.map(({ key, value }) => ({
         key: word(key),
-        ...(value === undefined ? {} : { value: word(value) }),
+        value: value === undefined ? undefined : word(value),
       })),
     );
   }, args);

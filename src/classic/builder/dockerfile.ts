@@ -3,23 +3,24 @@ import { failure, stepError } from "./failure.ts";
 import type { StagePlan } from "./stage.ts";
 import type { BuildRequest } from "./types.ts";
 
+/** A parsed Dockerfile, with the stages to build. */
 export interface BuildPlan {
   readonly file: Dockerfile;
-  /** Up to the one that was asked for. */
+  /** The stages up to the target. */
   readonly stages: readonly StagePlan[];
-  /** Lines that are counted: arguments before the first stage, stages, their instructions and the request's labels. */
+  /** Total number of steps: arguments before the first stage, FROMs, instructions, and the request's labels. */
   readonly total: number;
-  /** The text of each instruction that has empty lines within it. */
+  /** The text of each instruction that contains empty lines. */
   readonly emptyContinuations: readonly string[];
 }
 
-/** Reads a Dockerfile as the classic builder takes it. Throws 400. */
+/** Parses a Dockerfile for the classic builder. Throws the daemon's errors, with status 400. */
 export function planBuild(text: Uint8Array, request: BuildRequest): BuildPlan {
   const file = parse(text, request.dockerfile);
   const kept = upTo(file.stages, request.target);
-  for (const stage of kept) for (const instruction of stage.instructions) refuseHeredocs(instruction);
+  for (const stage of kept) for (const instruction of stage.instructions) checkHeredocs(instruction);
   const labels = [...request.labels].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const asked = labels.map(([key, value]) => ({
+  const labelCommands = labels.map(([key, value]) => ({
     kind: "label-request" as const,
     code: `LABEL ${key}=${value}`,
     key,
@@ -27,13 +28,13 @@ export function planBuild(text: Uint8Array, request: BuildRequest): BuildPlan {
   }));
   const stages = kept.map((stage, index) => ({
     stage,
-    commands: index === kept.length - 1 ? [...stage.instructions, ...asked] : stage.instructions,
+    commands: index === kept.length - 1 ? [...stage.instructions, ...labelCommands] : stage.instructions,
   }));
   const commands = stages.reduce((sum, stage) => sum + stage.commands.length + 1, 0);
   return { file, stages, total: file.globalArgs.length + commands, emptyContinuations: emptyContinuations(file) };
 }
 
-/** Two errors have other words here than BuildKit's. */
+/** Parses the text. Two of the daemon's errors differ from BuildKit's. */
 function parse(text: Uint8Array, name: string): Dockerfile {
   try {
     return parseDockerfile(text, { name });
@@ -55,7 +56,8 @@ function upTo(stages: readonly Stage[], target: string | undefined): readonly St
   return stages.slice(0, index + 1);
 }
 
-function refuseHeredocs(instruction: Instruction): void {
+/** Throws for heredocs, which only BuildKit supports. */
+function checkHeredocs(instruction: Instruction): void {
   const isHeredoc =
     ("inline" in instruction && instruction.inline.length > 0) ||
     ("command" in instruction && instruction.command.files.length > 0);

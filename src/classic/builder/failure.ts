@@ -3,19 +3,19 @@ import { type ErrorCode, VarveError } from "../../core/index.ts";
 const CODES: Readonly<Record<number, ErrorCode>> = { 400: "invalid-build", 404: "not-found", 401: "unauthorized" };
 
 /**
- * A failure in the daemon's words, with the HTTP status that it has there where it comes before the first message
- * (`details.apiStatus`).
+ * Returns an error with the daemon's message. `details.apiStatus` is the HTTP status of the daemon's response if the error comes
+ * before the first message.
  */
 export function failure(status: 400 | 401 | 403 | 404 | 500, message: string, cause?: unknown): VarveError {
   return new VarveError(CODES[status] ?? "internal", message, { details: { apiStatus: status }, cause });
 }
 
-/** A step that cannot be done as it is written. */
+/** Returns the error of a step that cannot be executed as written. */
 export function stepError(message: string, cause?: unknown): VarveError {
   return new VarveError("invalid-build", message, { cause });
 }
 
-/** The failure of something on the way, with what was being done before its text. */
+/** Returns the error with `doing` as a prefix of its message. */
 export function wrapped(error: unknown, doing: string): unknown {
   if (!(error instanceof VarveError) || error.code === "cancelled") return error;
   const { code, details, hint } = error;
@@ -26,6 +26,7 @@ export function wrapped(error: unknown, doing: string): unknown {
   });
 }
 
+/** Returns the daemon's error for an option that only BuildKit supports. */
 export function needsBuildKit(option: string): VarveError {
   return stepError(
     `the --${option} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled`,

@@ -2,15 +2,15 @@ import { randomBytes } from "node:crypto";
 import { type Digest, digestHex } from "../../core/index.ts";
 import type { BuildMessage, Emit } from "./types.ts";
 
-/** The first 12 digits of an id. */
+/** Returns the first 12 digits of an id. */
 export function shortId(id: Digest): string {
   return digestHex(id).slice(0, 12);
 }
 
-/** Characters of a quiet build's output that are kept for its failure. */
+/** Maximum number of characters of a quiet build's output that are buffered. */
 const MAX_KEPT = 16_777_216;
 
-/** What a build tells: at once, or, where only the result is wanted, nothing unless it fails. */
+/** Sends a build's messages to the client. For a quiet build, buffers them and sends them only if the build fails. */
 export class Output {
   readonly #emit: Emit;
   readonly #kept: BuildMessage[] | undefined;
@@ -21,10 +21,10 @@ export class Output {
     this.#kept = quiet ? [] : undefined;
   }
 
-  /** One message of a build's standard output. */
+  /** Sends text of standard output. */
   readonly text = (stream: string): void => this.send({ stream });
 
-  /** Standard error is red. */
+  /** Sends text of standard error, in red. */
   readonly red = (text: string): void => this.send({ stream: `\u001b[91m${text}\u001b[0m` });
 
   readonly send: Emit = (message) => {
@@ -32,12 +32,12 @@ export class Output {
     else this.#keep(message, this.#kept);
   };
 
-  /** What the client of a quiet build is told in the end, alone. */
+  /** Sends the result of a quiet build: its only message. */
   result(stream: string): void {
     if (this.#kept !== undefined) this.#emit({ stream });
   }
 
-  /** What a command printed first goes first where it printed too much. */
+  /** Buffers a message. Drops the oldest messages if there are too many. */
   #keep(message: BuildMessage, kept: BuildMessage[]): void {
     const sizeOf = (each: BuildMessage | undefined): number =>
       each !== undefined && "stream" in each ? each.stream.length : 0;
@@ -46,15 +46,15 @@ export class Output {
     while (this.#size > MAX_KEPT) this.#size -= sizeOf(kept.shift());
   }
 
-  /** Tells what was kept back. */
+  /** Sends the buffered messages. */
   flush(): void {
     for (const message of this.#kept?.splice(0) ?? []) if (!("aux" in message)) this.#emit(message);
   }
 }
 
 /**
- * The containers of a build as its clients know them: an id while a step is made, a line when it goes. Nothing else is left
- * of a step here once it has ended, whether or not a client wants containers to be kept.
+ * The containers of a build as clients see them: messages with ids. A container exists only while its step runs, even if the
+ * client asks to keep containers.
  */
 export class Containers {
   readonly #output: Output;
@@ -64,7 +64,7 @@ export class Containers {
     this.#output = output;
   }
 
-  /** 64 digits. */
+  /** Reports a new container. Returns its id of 64 hexadecimal digits. */
   create(): string {
     const id = randomBytes(32).toString("hex");
     this.#open.push(id);
@@ -72,6 +72,7 @@ export class Containers {
     return id;
   }
 
+  /** Reports that all containers were removed. */
   removeAll(): void {
     for (const id of this.#open.splice(0))
       this.#output.text(` ---> Removed intermediate container ${id.slice(0, 12)}\n`);

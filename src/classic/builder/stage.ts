@@ -8,7 +8,7 @@ import type { BuildArgs } from "./step/build-args.ts";
 import { stepError } from "./failure.ts";
 import { makeStep } from "./step/make-step.ts";
 import { shortId } from "./output.ts";
-import type { BuildContextDeps } from "./session.ts";
+import type { BuildSession } from "./session.ts";
 import { type StageState, beginStage } from "./step/stage-state.ts";
 import type { Stages } from "./stages.ts";
 import { type Command, type Step, type StepHost, planStep } from "./step/step.ts";
@@ -20,33 +20,33 @@ export interface StagePlan {
 }
 
 export interface StageDeps {
-  readonly session: BuildContextDeps;
+  readonly session: BuildSession;
   readonly stages: Stages;
   readonly trees: TreeLibrary;
-  /** With the arguments before the first stage. */
+  /** The arguments before the first stage. */
   readonly args: BuildArgs;
-  /** Tells that a step of the Dockerfile begins. */
+  /** Called when a step of the Dockerfile begins. */
   readonly onStep: (code: string) => void;
 }
 
 export interface StageResult {
-  /** Undefined where nothing was made from scratch. */
+  /** Undefined for `FROM scratch` without a step. */
   readonly image: LocalImage | undefined;
   readonly base: LocalImage | undefined;
-  /** Arguments that the stage has declared. */
+  /** Names of arguments that the stage has declared. */
   readonly declared: readonly string[];
 }
 
-/** Builds a stage: what its base triggers, then its own steps. */
+/** Builds a stage: the ONBUILD triggers of its base, then its own steps. */
 export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps): Promise<StageResult> {
   const { session, args, stages, onStep } = deps;
   const { output, request, host } = session;
   stages.checkName(stage.name);
   onStep(stage.code);
-  const asked = stagePlatformText(stage, deps) ?? request.platform;
-  const base = await stageBase(stage, asked, deps);
-  const platform = stagePlatform(asked, base, host);
-  const made = base === undefined ? platform : stagePlatform(undefined, base, host);
+  const requested = parseStagePlatform(stage, deps) ?? request.platform;
+  const base = await stageBase(stage, requested, deps);
+  const platform = stagePlatform(requested, base, host);
+  const imagePlatform = base === undefined ? platform : stagePlatform(undefined, base, host);
   const cache = await ClassicCache.open(
     { base, platform, cacheFrom: request.cacheFrom, noCache: request.noCache },
     session.deps.store,
@@ -54,7 +54,7 @@ export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps
   );
   const { OnBuild: triggers = [], ...config } = base?.config.config ?? {};
   const state = beginStage(config, args);
-  const run = new StageRun({ deps, cache, image: base, state, platform, made });
+  const run = new StageRun({ deps, cache, image: base, state, platform, imagePlatform });
   if (triggers.length > 0) await run.triggers(triggers, commands);
   output.text(` ---> ${run.shownId}\n`);
   await run.commands(commands);
@@ -66,7 +66,7 @@ function expanded(text: string, { session, args }: StageDeps): string {
   return expand(text, args.meta, session.expansion).text;
 }
 
-function stagePlatformText(stage: Stage, deps: StageDeps): Platform | undefined {
+function parseStagePlatform(stage: Stage, deps: StageDeps): Platform | undefined {
   const text = stage.platform === "" ? "" : expanded(stage.platform, deps);
   try {
     return text === "" ? undefined : parsePlatform(text);
@@ -92,25 +92,25 @@ interface StageRunOptions {
   readonly cache: ClassicCache;
   readonly image: LocalImage | undefined;
   readonly state: StageState;
-  /** What the cache is asked for. */
+  /** The platform for cache lookups. */
   readonly platform: Platform;
-  /** What images are made for. */
-  readonly made: Platform;
+  /** The platform of new images. */
+  readonly imagePlatform: Platform;
 }
 
 class StageRun {
   readonly #deps: StageDeps;
   readonly #cache: ClassicCache;
   readonly #platform: Platform;
-  readonly #made: Platform;
+  readonly #imagePlatform: Platform;
   image: LocalImage | undefined;
   state: StageState;
 
-  constructor({ deps, cache, image, state, platform, made }: StageRunOptions) {
+  constructor({ deps, cache, image, state, platform, imagePlatform }: StageRunOptions) {
     this.#deps = deps;
     this.#cache = cache;
     this.#platform = platform;
-    this.#made = made;
+    this.#imagePlatform = imagePlatform;
     this.image = image;
     this.state = state;
   }
@@ -119,7 +119,7 @@ class StageRun {
     return this.image === undefined ? "" : shortId(this.image.id);
   }
 
-  /** Steps of the base image. They have no line of their own. */
+  /** Executes the ONBUILD triggers of the base image. They are not counted as steps. */
   async triggers(texts: readonly string[], after: readonly Command[]): Promise<void> {
     const { output } = this.#deps.session;
     output.text(`# Executing ${texts.length} build trigger`);
@@ -160,7 +160,7 @@ class StageRun {
     if (step.note !== undefined) session.output.text(step.note);
     const answer = await this.#cache.probe(this.#probe(step), this.#following(step, after));
     if (answer.kind === "hit") session.output.text(" ---> Using cache\n");
-    this.image = answer.kind === "hit" ? answer.image : await makeStep(step, this.image, this.#made, session);
+    this.image = answer.kind === "hit" ? answer.image : await makeStep(step, this.image, this.#imagePlatform, session);
     if (step.work.kind === "copy" || step.work.kind === "run") session.unchecked.add(this.image);
     this.state = step.state;
   }
@@ -169,14 +169,14 @@ class StageRun {
     return { config: probe, runConfig: state.run, platform: this.#platform };
   }
 
-  /** What the steps to come would be, as far as that can be known without asking others. */
+  /** Plans further steps, as far as that needs no download and no pull. */
   #following(step: Step, after: readonly Command[]): Following {
     const { session, trees } = this.#deps;
     const planned: Step[] = [];
     const host: StepHost = {
       expansion: session.lookAhead,
       resolveSources: (instruction, sources, destination) => {
-        if (trees.asksOthers(instruction, sources)) throw stepError("the step has to ask others");
+        if (trees.needsNetwork(instruction, sources)) throw stepError("the step needs a download or a pull");
         return trees.sources(instruction, sources, destination);
       },
     };

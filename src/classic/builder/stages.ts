@@ -1,12 +1,12 @@
 import type { LocalImage } from "../../image/index.ts";
 import { stepError, wrapped } from "./failure.ts";
 
-/** What the stages so far have come to. */
+/** The images of the stages that are built. */
 export class Stages {
   readonly #images: (LocalImage | undefined)[] = [];
   readonly #names = new Map<string, number>();
 
-  /** To be called before a stage begins. */
+  /** Throws if a stage of this name exists. Call it before a stage begins. */
   checkName(name: string): void {
     if (name !== "" && this.#names.has(name)) throw stepError(`${name} stage name already used`);
   }
@@ -16,13 +16,13 @@ export class Stages {
     this.#images.push(image);
   }
 
-  /** By name, in any case. */
+  /** Finds a stage by name, ignoring case. */
   named(name: string): { readonly image: LocalImage | undefined } | undefined {
     const index = this.#names.get(name.toLowerCase());
     return index === undefined ? undefined : { image: this.#images[index] };
   }
 
-  /** By name or number; undefined for what may be an image. Throws for a number that is no stage's before this one. */
+  /** Finds a stage by name or number. Returns undefined for another name. Throws for a number that is not an earlier stage's. */
   from(text: string): { readonly image: LocalImage | undefined } | undefined {
     const named = this.named(text);
     if (named !== undefined || !/^[+-]?\d+$/.test(text)) return named;

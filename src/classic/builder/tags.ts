@@ -1,7 +1,7 @@
 import { type Reference, formatReference, parseReference, withDefaultTag } from "../../core/index.ts";
 import { failure } from "./failure.ts";
 
-/** The names an image is to get, each once. Throws 500 as the daemon does. */
+/** Parses the names of the image and removes duplicates. Throws the daemon's errors, with status 500. */
 export function readTags(texts: readonly string[]): readonly Reference[] {
   const found = new Map<string, Reference>();
   for (const text of texts) {

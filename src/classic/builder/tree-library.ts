@@ -7,30 +7,30 @@ import { baseImage } from "./base-image.ts";
 import { type CopySource, findSources } from "./copy/copy-sources.ts";
 import { download } from "./context/download.ts";
 import { stepError, wrapped } from "./failure.ts";
-import type { BuildContextDeps } from "./session.ts";
-import { SourceTree } from "./context/source-tree.ts";
+import type { BuildSession } from "./session.ts";
+import { HashedTree } from "./context/hashed-tree.ts";
 import type { Stages } from "./stages.ts";
 
 type Copying = Extract<Instruction, { kind: "copy" | "add" }>;
 
-/** The trees that COPY and ADD read, each mounted once for a build. */
+/** The trees that COPY and ADD read. Each is mounted once per build. */
 export class TreeLibrary {
-  readonly #session: BuildContextDeps;
+  readonly #session: BuildSession;
   readonly #stages: Stages;
-  readonly #trees = new Map<Digest | "", Promise<SourceTree>>();
+  readonly #trees = new Map<Digest | "", Promise<HashedTree>>();
 
-  constructor(session: BuildContextDeps, stages: Stages) {
+  constructor(session: BuildSession, stages: Stages) {
     this.#session = session;
     this.#stages = stages;
   }
 
-  /** Whether finding the sources makes requests of others: not to be done before it is the step's turn. */
-  asksOthers(command: Copying, sources: readonly string[]): boolean {
+  /** True if finding the sources needs a download or a pull. Looking ahead must not do that. */
+  needsNetwork(command: Copying, sources: readonly string[]): boolean {
     if (command.kind === "add") return sources.some((source) => isUrl(source));
     return command.from !== "" && !/^\d+$/.test(command.from) && this.#stages.named(command.from) === undefined;
   }
 
-  /** Everything an instruction takes, in order. */
+  /** Returns the sources of an instruction, in order. */
   async sources(command: Copying, sources: readonly string[], destination: string): Promise<readonly CopySource[]> {
     const name = command.kind.toUpperCase();
     const image = command.kind === "copy" && command.from !== "" ? await this.#image(command.from) : undefined;
@@ -47,7 +47,7 @@ export class TreeLibrary {
   async #find(
     command: Copying,
     source: string,
-    { image, destination }: { readonly image: Found | undefined; readonly destination: string },
+    { image, destination }: { readonly image: FromImage | undefined; readonly destination: string },
   ): Promise<readonly CopySource[]> {
     if (isUrl(source)) {
       if (command.kind === "copy") throw stepError("source can't be a URL for COPY");
@@ -68,7 +68,7 @@ export class TreeLibrary {
     return { tree, path, hash: await tree.hash(path), unpacks: false };
   }
 
-  async #image(from: string): Promise<Found> {
+  async #image(from: string): Promise<FromImage> {
     const stage = this.#stages.from(from);
     if (stage !== undefined) return stage;
     try {
@@ -78,23 +78,24 @@ export class TreeLibrary {
     }
   }
 
-  async #open(image: LocalImage | undefined): Promise<SourceTree> {
+  async #open(image: LocalImage | undefined): Promise<HashedTree> {
     const key = image?.id ?? "";
     const opening = this.#trees.get(key) ?? this.#mount(image);
     this.#trees.set(key, opening);
     return await opening;
   }
 
-  async #mount(image: LocalImage | undefined): Promise<SourceTree> {
+  async #mount(image: LocalImage | undefined): Promise<HashedTree> {
     const { deps, hold, stack } = this.#session;
     const { records } = deps.store;
     const id = image === undefined ? SCRATCH : recordOf(image, records, hold.lease);
     const mounted = stack.use(await records.mount(id, hold));
-    return stack.use(new SourceTree(mounted.path));
+    return stack.use(new HashedTree(mounted.path));
   }
 }
 
-interface Found {
+/** The image of `--from`; undefined in it for an empty stage. */
+interface FromImage {
   readonly image: LocalImage | undefined;
 }
 

@@ -10,7 +10,7 @@ export interface Ulimit {
   readonly hard: number;
 }
 
-/** Sizes in bytes, 0 where nothing was asked; `memorySwap` -1 is unlimited. */
+/** Sizes are in bytes. 0 means no limit was requested; `memorySwap` -1 means unlimited. */
 export interface BuildLimits {
   readonly memory: number;
   readonly memorySwap: number;
@@ -24,35 +24,35 @@ export interface BuildLimits {
   readonly ulimits: readonly Ulimit[];
 }
 
-/** What `POST /build` asks for. A text that was absent or empty is undefined. */
+/** The parameters of `POST /build`. Absent and empty texts are undefined. */
 export interface BuildRequest {
-  /** An archive, compressed or not, or the text of a Dockerfile alone; not read where `remote` is given. */
+  /** An archive, compressed or not. It is not read if `remote` is given. */
   readonly context: Bytes;
   /** A path in the context. */
   readonly dockerfile: string;
-  /** As they were sent, empty ones left out. */
+  /** As sent by the client, without empty ones. */
   readonly tags: readonly string[];
-  /** A git repository or a URL to take the context from. */
+  /** A git repository or URL of the context. */
   readonly remote: string | undefined;
   readonly target: string | undefined;
   readonly platform: Platform | undefined;
   readonly quiet: boolean;
   readonly noCache: boolean;
   readonly pull: boolean;
-  /** Remove the containers of steps that succeeded; of all steps. */
+  /** Whether to remove the containers of steps that succeeded, or of all steps. */
   readonly remove: "never" | "on-success" | "always";
   readonly squash: boolean;
   readonly cacheFrom: readonly string[];
-  /** `null`: named without a value. */
+  /** `null` for an argument without a value. */
   readonly buildArgs: ReadonlyMap<string, string | null>;
   readonly labels: ReadonlyMap<string, string>;
-  /** `host:ip`. */
+  /** Entries are `host:ip`. */
   readonly extraHosts: readonly string[];
   readonly networkMode: string | undefined;
   readonly limits: BuildLimits;
 }
 
-/** What a builder tells, in the words of the Engine API. */
+/** A message of a build, as in the Docker Engine API. */
 export type BuildMessage =
   | { readonly stream: string }
   | {
@@ -66,24 +66,24 @@ export type BuildMessage =
 
 export type Emit = (message: BuildMessage) => void;
 
-/** A step made an image, or an image was given a name. */
+/** Reports that a step has made an image, or that an image got a name. */
 export interface ImageEvent {
   readonly kind: "create" | "tag";
   readonly image: LocalImage;
-  /** The id of an image that was made. */
+  /** The new name; for a new image, its id. */
   readonly name: string;
 }
 
-/** What a builder works with. */
+/** The stores and functions that the builder uses. */
 export interface BuildDeps {
   readonly store: LocalImages;
-  /** Asked for when the first command has to run. */
+  /** Called before the first command runs. */
   readonly runner: () => Promise<Runner>;
-  /** Fetches an image from its registry and gives it its name, telling how it goes. */
+  /** Pulls an image, names it, and reports progress. */
   readonly pull: (reference: Reference, platform: Platform, emit: Emit, signal: AbortSignal) => Promise<void>;
-  /** A directory of the store's file system in which contexts are unpacked, made when it is needed. */
+  /** The directory, on the store's filesystem, in which contexts are unpacked. */
   readonly contexts: { readonly path: string };
-  /** Where repositories are kept. */
+  /** The directory of bare git repositories. */
   readonly repositories: string;
   readonly onImage?: ((event: ImageEvent) => void) | undefined;
 }

@@ -5,13 +5,13 @@ import { type TarEntry, extractArchive } from "../../../layer/index.ts";
 import { type ByteString, joinPath, pathOfByteString } from "../../../linux/index.ts";
 import { failure } from "../failure.ts";
 import { FileHash, type HashedHeader } from "../copy/file-hash.ts";
-import type { KnownHashes } from "./source-tree.ts";
+import type { KnownHashes } from "./hashed-tree.ts";
 
 const WHAT = "the build context";
 
 /**
- * Unpacks an archive, plain or compressed, below `path`, and gives the hashes of its entries, by their headers as they were
- * received. A hard link is hashed as the file it is, so that its content counts. Throws 500 for what is no archive.
+ * Unpacks an archive, compressed or not, below `path`. Returns the hashes of its entries, with their headers as received. A hard
+ * link is hashed as a regular file with the file's content. Throws 500 if the input is not an archive.
  */
 export async function unpackContext(bytes: Bytes, path: string, signal: AbortSignal): Promise<KnownHashes> {
   const hashes = new EntryHashes();
@@ -47,20 +47,21 @@ class EntryHashes {
   }
 
   async end(directory: string): Promise<KnownHashes> {
-    // Where a link leads on the way to an entry, entries are elsewhere than their names say: then the disk counts.
-    if (this.#hasDetours()) return new Map();
+    // If a symbolic link is a parent of an entry, the entry's path on disk differs from its name: hash the files on disk.
+    if (this.#hasLinkedParents()) return new Map();
     for (const [path, entry] of this.#links) {
       const file = joinPath(directory, pathOfByteString(path));
       const stat = lstatSync(file, { throwIfNoEntry: false });
       if (stat?.isFile() !== true) continue;
       const hash = new FileHash({ ...hashedHeader(entry), type: "file", linkPath: "", size: stat.size });
-      for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
+      const content: AsyncIterable<Uint8Array> = createReadStream(file);
+      for await (const chunk of content) hash.update(chunk);
       this.#hashes.set(path, hash.end());
     }
     return this.#hashes;
   }
 
-  #hasDetours(): boolean {
+  #hasLinkedParents(): boolean {
     if (this.#symlinks.size === 0) return false;
     return this.#paths.values().some((path) => {
       for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1))

@@ -2,13 +2,13 @@ import { lstatSync, readFileSync, rmSync } from "node:fs";
 import { Limits, errnoOf, isVarveError } from "../../../core/index.ts";
 import { PatternMatcher, cleanPath, parseIgnoreFile } from "../../../pattern/index.ts";
 import { failure } from "../failure.ts";
-import type { SourceTree } from "./source-tree.ts";
+import type { HashedTree } from "./hashed-tree.ts";
 
 const DEFAULT = "Dockerfile";
 const IGNORE = ".dockerignore";
 
-/** The Dockerfile of a context. Throws what the daemon answers if there is none. */
-export function readDockerfile(tree: SourceTree, name: string): { readonly name: string; readonly bytes: Buffer } {
+/** Reads the Dockerfile of a context. If there is none, throws the daemon's error. */
+export function readDockerfile(tree: HashedTree, name: string): { readonly name: string; readonly bytes: Buffer } {
   const clean = cleanPath(name);
   if (clean === ".." || clean.startsWith("../"))
     throw failure(500, `forbidden path outside the build context: ${name} ()`);
@@ -21,8 +21,8 @@ export function readDockerfile(tree: SourceTree, name: string): { readonly name:
   throw failure(500, `Cannot locate specified Dockerfile: ${name}`);
 }
 
-/** Takes the Dockerfile and the ignore file out of the context if the latter names them. Nothing else is filtered. */
-export function dropIgnored(tree: SourceTree, dockerfile: string): void {
+/** Removes the Dockerfile and the ignore file from the context if the ignore file excludes them. Clients filter the rest. */
+export function dropIgnored(tree: HashedTree, dockerfile: string): void {
   const ignore = readFile(tree, IGNORE, Limits.ignoreFile);
   if (ignore === undefined) return;
   const matcher = matcherOf(parseIgnoreFile(ignore));
@@ -30,7 +30,7 @@ export function dropIgnored(tree: SourceTree, dockerfile: string): void {
     if (matcher.matches(name)) rmSync(tree.fullPath(tree.resolve(name)), { recursive: true, force: true });
 }
 
-/** The daemon ignores an ignore file with a malformed pattern. */
+/** Returns no patterns if one of them is malformed, as the daemon does. */
 function matcherOf(patterns: readonly string[]): PatternMatcher {
   try {
     return new PatternMatcher(patterns);
@@ -40,7 +40,7 @@ function matcherOf(patterns: readonly string[]): PatternMatcher {
   }
 }
 
-function readFile(tree: SourceTree, name: string, limit: number): Buffer | undefined {
+function readFile(tree: HashedTree, name: string, limit: number): Buffer | undefined {
   try {
     const path = tree.fullPath(tree.resolve(name));
     const stat = lstatSync(path);

@@ -13,10 +13,10 @@ import {
 } from "../../../io/index.ts";
 import { fetchUrl } from "../../../source/index.ts";
 import { failure, stepError } from "../failure.ts";
-import { SourceTree } from "./source-tree.ts";
+import { HashedTree } from "./hashed-tree.ts";
 import type { Emit } from "../types.ts";
 
-/** A download may not be larger, in bytes. */
+/** Maximum size of a download, in bytes. */
 const MAX_BODY = 64 * 1024 ** 3;
 const MAX_ERROR = 100;
 const STATUSES: ReadonlyMap<number, 400 | 401 | 403 | 404> = new Map([
@@ -26,14 +26,21 @@ const STATUSES: ReadonlyMap<number, 400 | 401 | 403 | 404> = new Map([
   [404, 404],
 ]);
 
-/** An answer with a body. */
-export interface Answered {
+/** A successful response. */
+export interface UrlResponse {
   readonly headers: Headers;
   readonly body: Bytes;
 }
 
-/** What a URL stands for. Throws with the status that the daemon maps the server's to. */
-export async function get(url: string, signal: AbortSignal): Promise<Answered> {
+/**
+ * Requests a URL, as the Docker daemon does.
+ *
+ * @throws {VarveError} For a status other than success: the daemon's message, with `details.apiStatus`. `remote` if the request
+ * fails; `cancelled`.
+ * @example
+ * const { body } = await getUrl("https://example.org/context.tar.gz", signal);
+ */
+export async function getUrl(url: string, signal: AbortSignal): Promise<UrlResponse> {
   let response: Response;
   try {
     response = await fetchUrl(url, { signal });
@@ -42,22 +49,24 @@ export async function get(url: string, signal: AbortSignal): Promise<Answered> {
     const cause = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
     throw toVarveError(cause, `download ${url}`, "remote");
   }
-  const body = (response.body ?? bytesOf()) as Bytes;
+  const body: Bytes = response.body ?? bytesOf();
   if (response.ok) return { headers: response.headers, body };
-  const said = await collect(limited(body, MAX_ERROR, { what: url }), MAX_ERROR, { what: url }).catch(() => "");
+  const text = await collect(limited(body, MAX_ERROR, { what: url }), MAX_ERROR, { what: url }).catch(() => "");
   const { status, statusText } = response;
-  const answer = `failed to GET ${url} with status ${status} ${statusText}: ${String(said)}`;
-  throw failure(STATUSES.get(status) ?? 500, answer);
+  throw failure(
+    STATUSES.get(status) ?? 500,
+    `failed to GET ${url} with status ${status} ${statusText}: ${String(text)}`,
+  );
 }
 
 export interface Downloaded extends AsyncDisposable {
-  readonly tree: SourceTree;
-  /** Of the only file in the tree. */
+  readonly tree: HashedTree;
+  /** Name of the only file in the tree. */
   readonly name: string;
 }
 
-/** The last element of the URL's path, else what the server says; empty if neither is a name. */
-function fileName(url: string, { headers }: Answered): string {
+/** Returns the last element of the URL's path, else the name in `Content-Disposition`; empty if neither is a file name. */
+function fileName(url: string, { headers }: UrlResponse): string {
   const path = new URL(url).pathname;
   const last = path.endsWith("/") ? "" : decoded(path.slice(path.lastIndexOf("/") + 1));
   const disposition = /filename="?([^";]+)"?/i.exec(headers.get("content-disposition") ?? "")?.[1] ?? "";
@@ -75,13 +84,13 @@ function decoded(text: string): string {
 
 const UNNAMED = "__unnamed__";
 
-/** The file at a URL, in a folder of its own: mode 0600, owned by root, of the server's time or 1970. */
+/** Downloads a file to a new directory. It gets mode 0600, root as its owner, and the server's time or 1970. */
 export async function download(
   url: string,
   destination: string,
   { folder, emit, signal }: { readonly folder: string; readonly emit: Emit; readonly signal: AbortSignal },
 ): Promise<Downloaded> {
-  const response = await get(url, signal);
+  const response = await getUrl(url, signal);
   const named = fileName(url, response);
   if (named === "" && destination.endsWith("/")) throw stepError(`cannot determine filename for source ${url}`);
   const name = named === "" ? UNNAMED : named;
@@ -94,7 +103,7 @@ export async function download(
   const time = Number.isNaN(modified) ? 0 : modified;
   await utimes(path, time, time);
   emit({ stream: "\n" });
-  const tree = stack.use(new SourceTree(directory.path));
+  const tree = stack.use(new HashedTree(directory.path));
   const owned = stack.move();
   return { tree, name, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

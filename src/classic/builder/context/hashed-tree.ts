@@ -13,15 +13,18 @@ import {
 import { listNames } from "../../../snapshot/index.ts";
 import { FileHash, type HashedHeader } from "../copy/file-hash.ts";
 
-/** Hashes that are known beforehand, by path from the root. */
+/** Hashes of archive entries, by path from the root. */
 export type KnownHashes = ReadonlyMap<ByteString, string>;
 
-/** A tree that COPY and ADD read: a context, another stage's files, a download. Nobody changes it meanwhile. */
+/**
+ * A tree that COPY and ADD read, with the hashes of its entries for the image cache: a context, another stage's files, or a
+ * download. Nothing changes it during the build.
+ */
 export class HashedTree implements Disposable {
   readonly path: string;
   readonly #root: Root;
   readonly #known: Map<ByteString, string>;
-  /** True where the entries of an archive have hashes and what they merely imply has none. */
+  /** True if the hashes come from an archive. Directories without an entry in the archive then have no hash. */
   readonly #partial: boolean;
 
   constructor(path: string, known?: KnownHashes) {
@@ -31,17 +34,17 @@ export class HashedTree implements Disposable {
     this.#partial = known !== undefined;
   }
 
-  /** The path from the root of what `path` leads to, all links followed inside the tree. Throws ENOENT, ENOTDIR, ELOOP. */
+  /** Resolves `path`, following all links inside the tree. Throws ENOENT, ENOTDIR or ELOOP. */
   resolve(path: Path): ByteString {
     return byteStringOf(this.#root.resolve(path));
   }
 
-  /** For file operations; `resolved` has no links on its way. */
+  /** Returns a path for file operations. `resolved` has no symbolic links in its parents. */
   fullPath(resolved: ByteString): Path {
     return resolved === "" ? `${this.#root.path}/.` : joinPath(this.#root.path, pathOfByteString(resolved));
   }
 
-  /** Of what the path leads to. Its own path where that has none: the root, a link that dangles. */
+  /** Returns the hash of what the path resolves to; for the root, a dangling link or an implied directory, the path itself. */
   async hash(path: ByteString): Promise<string> {
     let resolved: ByteString;
     try {
@@ -57,7 +60,7 @@ export class HashedTree implements Disposable {
     return known;
   }
 
-  /** A directory and all below it, in the order of a walk; links are not followed. */
+  /** Yields a directory and everything below it, in the order of a walk. Links are not followed. */
   *walk(resolved: ByteString): Generator<ByteString> {
     if (resolved !== "") yield resolved;
     if (!lstatSync(this.fullPath(resolved)).isDirectory()) return;
@@ -74,8 +77,10 @@ export class HashedTree implements Disposable {
     const header = headerOf(path, resolved);
     if (this.#partial && header.type !== "file") return undefined;
     const hash = new FileHash(header);
-    if (header.type === "file")
-      for await (const chunk of createReadStream(path, { highWaterMark: CHUNK })) hash.update(chunk as Uint8Array);
+    if (header.type === "file") {
+      const content: AsyncIterable<Uint8Array> = createReadStream(path, { highWaterMark: CHUNK });
+      for await (const chunk of content) hash.update(chunk);
+    }
     return hash.end();
   }
 }
@@ -91,7 +96,7 @@ function typeOf(stat: ReturnType<typeof lstatSync>): HashedHeader["type"] {
   return stat?.isFIFO() === true ? "fifo" : "file";
 }
 
-/** The header that the daemon would write for a file on disk. */
+/** Returns the archive header that the daemon would write for a file on disk. */
 function headerOf(path: Path, resolved: ByteString): HashedHeader {
   const stat = lstatSync(path, { bigint: true });
   const type = typeOf(lstatSync(path));

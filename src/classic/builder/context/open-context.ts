@@ -8,14 +8,14 @@ import type { Hold } from "../../../record/index.ts";
 import { GitSource } from "../../../source/index.ts";
 import { unpackContext } from "./archive.ts";
 import { dropIgnored, readDockerfile } from "./dockerfile-choice.ts";
-import { get } from "./download.ts";
+import { getUrl } from "./download.ts";
 import { failure } from "../failure.ts";
 import { HashedTree } from "./hashed-tree.ts";
 import type { BuildDeps, BuildRequest, Emit } from "../types.ts";
 
-/** What a build is made from, until it is disposed of. */
+/** The files of a build. Disposal removes them. */
 export interface OpenedContext extends AsyncDisposable {
-  /** Undefined where a Dockerfile came alone. */
+  /** Undefined for a Dockerfile without a context. */
   readonly tree: HashedTree | undefined;
   readonly dockerfile: Buffer;
 }
@@ -26,14 +26,14 @@ export interface ContextDeps {
   readonly emit: Emit;
 }
 
-/** Gets the whole context before anything is told. Throws the daemon's words and statuses. */
+/** Fetches the whole context before the first message. Errors have the daemon's messages and statuses. */
 export async function openContext(request: BuildRequest, from: ContextDeps): Promise<OpenedContext> {
   await using stack = new AsyncDisposableStack();
-  const found = await openTree(request, from, stack);
-  if ("dockerfile" in found) return { tree: undefined, dockerfile: found.dockerfile, ...owned(stack) };
-  const { name, bytes } = readDockerfile(found, request.dockerfile);
-  dropIgnored(found, name);
-  return { tree: found, dockerfile: bytes, ...owned(stack) };
+  const opened = await openTree(request, from, stack);
+  if ("dockerfile" in opened) return { tree: undefined, dockerfile: opened.dockerfile, ...owned(stack) };
+  const { name, bytes } = readDockerfile(opened, request.dockerfile);
+  dropIgnored(opened, name);
+  return { tree: opened, dockerfile: bytes, ...owned(stack) };
 }
 
 function owned(stack: AsyncDisposableStack): AsyncDisposable {
@@ -55,29 +55,29 @@ async function openTree(
   return await openUrl(remote, from, stack);
 }
 
-/** An empty body is a context without files: then there is no Dockerfile. */
+/** An empty body is a context without files; reading its Dockerfile then fails. */
 async function openArchive(bytes: Bytes, from: ContextDeps, stack: AsyncDisposableStack): Promise<HashedTree> {
   const directory = stack.use(await temporaryDirectory("context-", from.deps.contexts.path));
   const path = join(directory.path, "files");
   await mkdir(path);
   let size = 0;
-  const watched = watch(limited(bytes, Limits.layerUnpacked, { what: "the build context" }), (n) => (size += n));
+  const counted = watchSize(limited(bytes, Limits.layerUnpacked, { what: "the build context" }), (n) => (size += n));
   try {
-    return stack.use(new HashedTree(path, await unpackContext(watched, path, from.hold.signal)));
+    return stack.use(new HashedTree(path, await unpackContext(counted, path, from.hold.signal)));
   } catch (error) {
     if (size > 0) throw error;
     return stack.use(new HashedTree(path));
   }
 }
 
-async function* watch(bytes: Bytes, onSize: (size: number) => void): AsyncGenerator<Uint8Array> {
+async function* watchSize(bytes: Bytes, onSize: (size: number) => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
     onSize(chunk.byteLength);
     yield chunk;
   }
 }
 
-/** `github.com/a/b` and git URLs; the daemon knows them by their ends. */
+/** Parses `github.com/a/b` and git URLs. Like the daemon, it recognizes HTTP URLs that end in `.git`. */
 function gitRemote(remote: string): GitRef | undefined {
   const isShort = remote.startsWith("github.com/");
   const [plain = "", fragment] = remote.split(/#(.*)/s, 2);
@@ -87,8 +87,8 @@ function gitRemote(remote: string): GitRef | undefined {
 }
 
 /**
- * A layer that is never committed: what the ignore file names can be taken out of it. As with the daemon, the git directory is
- * part of the context, and a subdirectory is found through links inside the repository.
+ * Checks out a repository into a layer that is never committed, so that ignored files can be removed from it. As with the daemon,
+ * the git directory is part of the context, and links in the path of a subdirectory are followed inside the repository.
  */
 async function openGit(
   { remote, ref, subdir }: GitRef,
@@ -98,7 +98,7 @@ async function openGit(
   const { records } = deps.store;
   try {
     const source = new GitSource(records, deps.repositories);
-    const request = { remote, keepGitDir: true, ...(ref !== "" && { ref }) };
+    const request = { remote, keepGitDir: true, ref: ref === "" ? undefined : ref };
     const resolved = await source.resolve(request, hold);
     const layer = stack.use(await records.begin(await source.record(resolved, hold), {}, hold));
     using root = Root.open(layer.path);
@@ -112,12 +112,12 @@ async function openGit(
 const ARCHIVES = /^application\/(?:x-)?(?:tar|gzip|bzip2?|xz|octet-stream|zstd)$/;
 
 async function openUrl(url: string, from: ContextDeps, stack: AsyncDisposableStack): Promise<Opened> {
-  const response = await get(url, from.hold.signal);
-  const told = (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  const isText = told === "text/plain";
-  if (!isText && told !== "" && !ARCHIVES.test(told)) {
+  const response = await getUrl(url, from.hold.signal);
+  const contentType = (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  const isText = contentType === "text/plain";
+  if (!isText && contentType !== "" && !ARCHIVES.test(contentType)) {
     await response.body[Symbol.asyncIterator]().return?.();
-    throw failure(500, `unsupported Content-Type ${JSON.stringify(told)}`);
+    throw failure(500, `unsupported Content-Type ${JSON.stringify(contentType)}`);
   }
   from.emit({ status: url, id: "Downloading context" });
   const { body } = response;

@@ -9,8 +9,8 @@ const MAX_FILE = 1_048_576;
 const MAX_ID = 0x7fff_ffff;
 
 /**
- * `--chown` by the tree's own users and groups. A number is itself; a single name is looked up as both. Throws what the
- * daemon says to a name that is not there.
+ * Resolves `--chown` by the tree's own passwd and group files. Numbers are used as they are. A single name is looked up in both
+ * files. For an unknown name, throws the daemon's error.
  */
 export function ownerOf(text: string, tree: string): Owner {
   const parts = text.split(":");
@@ -53,7 +53,9 @@ function fieldsOf(file: string, name: string, tree: string, what: "user" | "grou
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.size > MAX_FILE)
-      throw stepError(`can't find ${id} for ${what} ${name}: ${file} is no list`);
+      throw stepError(
+        `can't find ${id} for ${what} ${name}: ${file} is not a regular file of at most ${MAX_FILE} bytes`,
+      );
     const lines = readFileSync(fd, "utf8").split("\n");
     return lines.map((line) => line.trim().split(":")).find((fields) => fields[0] === name);
   } finally {

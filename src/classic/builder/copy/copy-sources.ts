@@ -1,44 +1,45 @@
 import { lstatSync } from "node:fs";
-import { errnoOf } from "../../../core/index.ts";
+import { compareBytes, errnoOf } from "../../../core/index.ts";
 import { type ByteString, byteStringOf, pathOfByteString } from "../../../linux/index.ts";
 import { cleanPath, hasGlob, matchGlob } from "../../../pattern/index.ts";
 import { failure, stepError } from "../failure.ts";
 import { hashOfHashes } from "./file-hash.ts";
-import type { SourceTree } from "../context/source-tree.ts";
+import type { HashedTree } from "../context/hashed-tree.ts";
 
-/** One thing that COPY or ADD takes. */
+/** One source of COPY or ADD. */
 export interface CopySource {
-  readonly tree: SourceTree;
-  /** As written, less what begins it: a link keeps its own name. */
+  readonly tree: HashedTree;
+  /** As written, without a leading "/" or "./". A symbolic link is not resolved, so that the copy gets the link's name. */
   readonly path: ByteString;
   /** `file:…`, `dir:…`, or bare for a download. */
   readonly hash: string;
-  /** A download is never unpacked. */
+  /** False for a download, which is never unpacked. */
   readonly unpacks: boolean;
 }
 
 const MISSING: ReadonlySet<string | undefined> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
-/** What a source of COPY or ADD names in a tree. Throws the daemon's words for what is not there. */
+/** Returns the sources that a path or pattern of COPY or ADD names in a tree. For a missing file, throws the daemon's error. */
 export async function findSources(
-  tree: SourceTree,
+  tree: HashedTree,
   source: string,
   { isContext }: { readonly isContext: boolean },
 ): Promise<CopySource[]> {
   const path = source.replace(/^\/+/, "").replace(/^\.\//, "");
-  if (hasGlob(path)) return await matching(tree, path, isContext);
-  return [await one(tree, byteStringOf(path), isContext)];
+  if (hasGlob(path)) return await matchingSources(tree, path, isContext);
+  return [await sourceAt(tree, byteStringOf(path), isContext)];
 }
 
-async function matching(tree: SourceTree, pattern: string, isContext: boolean): Promise<CopySource[]> {
+async function matchingSources(tree: HashedTree, pattern: string, isContext: boolean): Promise<CopySource[]> {
   const found: CopySource[] = [];
   for (const path of tree.walk("")) {
-    if (matchGlob(pattern, Buffer.from(path, "latin1").toString("utf8"))) found.push(await one(tree, path, isContext));
+    if (matchGlob(pattern, Buffer.from(path, "latin1").toString("utf8")))
+      found.push(await sourceAt(tree, path, isContext));
   }
   return found;
 }
 
-async function one(tree: SourceTree, path: ByteString, isContext: boolean): Promise<CopySource> {
+async function sourceAt(tree: HashedTree, path: ByteString, isContext: boolean): Promise<CopySource> {
   const clean = cleanPath(path);
   if (clean === ".." || clean.startsWith("../"))
     throw failure(500, `forbidden path outside the build context: ${path} ()`);
@@ -47,14 +48,10 @@ async function one(tree: SourceTree, path: ByteString, isContext: boolean): Prom
     return { tree, path, hash: `file:${await tree.hash(clean)}`, unpacks: true };
   const hashes: string[] = [];
   for (const each of tree.walk(resolved)) hashes.push(await tree.hash(each));
-  return { tree, path, hash: hashOfHashes("dir", hashes.toSorted(bytewise)), unpacks: true };
+  return { tree, path, hash: hashOfHashes("dir", hashes.toSorted(compareBytes)), unpacks: true };
 }
 
-function bytewise(a: ByteString, b: ByteString): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function resolve(tree: SourceTree, path: ByteString, isContext: boolean): ByteString {
+function resolve(tree: HashedTree, path: ByteString, isContext: boolean): ByteString {
   try {
     return tree.resolve(pathOfByteString(path));
   } catch (error) {
@@ -65,7 +62,7 @@ function resolve(tree: SourceTree, path: ByteString, isContext: boolean): ByteSt
   }
 }
 
-/** All sources as the step's text names them. */
+/** Returns the hash of all sources, as it appears in the step's text. */
 export function hashOf(sources: readonly CopySource[]): string {
   const [first] = sources;
   if (first !== undefined && sources.length === 1) return first.hash;

@@ -8,7 +8,7 @@ export interface Owner {
 }
 
 export interface CopyOptions {
-  /** The source's own if absent. */
+  /** Defaults to the owner in the source. */
   readonly owner: Owner | undefined;
   readonly signal: AbortSignal;
 }
@@ -17,8 +17,8 @@ const SECOND = 1_000_000_000n;
 const CAPABILITY = "security.capability";
 
 /**
- * Copies as the daemon does, by way of an archive and a change of owner: times in whole seconds, of attributes only file
- * capabilities. With an owner, capabilities and the set-id bits of files are gone, as a change of owner takes them.
+ * Copies files with the results of the daemon, which packs an archive and changes owners: times are in whole seconds, and file
+ * capabilities are the only extended attributes. With an owner, files lose capabilities and set-ID bits, as by chown(2).
  */
 export class TreeCopy {
   readonly #options: CopyOptions;
@@ -30,15 +30,15 @@ export class TreeCopy {
     this.#pace = new Pace(options.signal);
   }
 
-  /** Replaces what is at `to`, a directory too. */
+  /** Copies a file to `to`. Replaces an existing entry, even a directory. */
   async file(from: Path, to: Path): Promise<void> {
     const stat = lstatSync(from, { bigint: true });
     await this.#clear(to);
     await copyNode(from, to, stat, this.#options.signal);
-    this.#dress(from, to, stat);
+    this.#setMetadata(from, to, stat);
   }
 
-  /** Merges what is in a directory into another: directories below get the source's looks, everything else is replaced. */
+  /** Merges a directory's contents into another. Subdirectories get the source's metadata; other entries are replaced. */
   async contents(from: Path, to: Path): Promise<void> {
     for (const name of listNames(from)) {
       const pause = this.#pace.step();
@@ -63,7 +63,7 @@ export class TreeCopy {
       if (stat.nlink > 1n) this.#links.set(inode, to);
       await copyNode(from, to, stat, this.#options.signal);
     }
-    this.#dress(from, to, stat);
+    this.#setMetadata(from, to, stat);
   }
 
   async #clear(path: Path): Promise<void> {
@@ -71,7 +71,7 @@ export class TreeCopy {
       await removeTree(path, { signal: this.#options.signal });
   }
 
-  #dress(from: Path, to: Path, stat: BigIntStats): void {
+  #setMetadata(from: Path, to: Path, stat: BigIntStats): void {
     const { owner } = this.#options;
     lchownSync(to, owner?.uid ?? Number(stat.uid), owner?.gid ?? Number(stat.gid));
     if (!stat.isSymbolicLink()) {
@@ -85,7 +85,7 @@ export class TreeCopy {
   }
 }
 
-/** What the kernel leaves of a file's mode when its owner changes. */
+/** Returns a file's mode after a change of owner, by which the kernel clears set-ID bits. */
 function withoutSetId(mode: number): number {
   return mode & ((mode & 0o010) === 0 ? ~0o4000 : ~0o6000);
 }

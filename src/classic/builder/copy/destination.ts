@@ -8,14 +8,14 @@ import { type CopyOptions, type Owner, TreeCopy } from "./copy-tree.ts";
 import { stepError } from "../failure.ts";
 
 export interface PlaceOptions extends CopyOptions {
-  /** ADD: archives are unpacked, their owners kept. */
+  /** True for ADD: archives are unpacked and keep their owners. */
   readonly unpack: boolean;
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 };
 
-/** Puts a source into a tree. `destination` is absolute; one that ends in "/" is a directory. */
-export async function place(
+/** Copies or unpacks a source into a tree. `destination` is absolute; one that ends in "/" is a directory. */
+export async function copyToDestination(
   tree: string,
   source: CopySource,
   destination: string,
@@ -25,7 +25,7 @@ export async function place(
   const from = source.tree.fullPath(source.tree.resolve(pathOfByteString(source.path)));
   const at = root.locate(destination);
   const stat = lstatSync(from);
-  if (stat.isDirectory()) return await placeDirectory(root, from, at, options);
+  if (stat.isDirectory()) return await copyDirectory(root, from, at, options);
   const what = Buffer.from(source.path, "latin1").toString("utf8");
   if (options.unpack && source.unpacks && (await isArchive(from, what))) {
     makeDirectories(root, at, ROOT);
@@ -38,7 +38,7 @@ export async function place(
   await new TreeCopy(options).file(from, within(root, target));
 }
 
-async function placeDirectory(root: Root, from: Path, at: Path, options: PlaceOptions): Promise<void> {
+async function copyDirectory(root: Root, from: Path, at: Path, options: PlaceOptions): Promise<void> {
   const isNew = !isDirectoryAt(within(root, at));
   makeDirectories(root, at, ROOT);
   await new TreeCopy(options).contents(from, within(root, at));
@@ -46,7 +46,7 @@ async function placeDirectory(root: Root, from: Path, at: Path, options: PlaceOp
   if (isNew && owner !== undefined && at.length > 0) lchownSync(within(root, at), owner.uid, owner.gid);
 }
 
-/** `at` has no links on its way: it came from `locate`. */
+/** `at` comes from `locate` and so has no symbolic links in its parents. */
 function within(root: Root, at: Path): Path {
   return joinPath(`${root.path}/.`, at);
 }
@@ -64,13 +64,13 @@ function isDirectoryAt(path: Path): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Makes directories of root's, with those above them. Nothing of the tree is open afterwards. */
+/** Makes directories, and those above them, that root owns. */
 export function makeDirectoriesIn(tree: string, paths: readonly string[]): void {
   using root = Root.open(tree);
   for (const path of paths) makeDirectories(root, root.locate(path), ROOT);
 }
 
-/** With mode 0755; those that are there stay as they are. Throws what the daemon says if something else is in the way. */
+/** Makes missing directories with mode 0755. Existing ones are not changed. For another kind of entry, throws the daemon's error. */
 function makeDirectories(root: Root, at: Path, owner: Owner): void {
   let path: Path = `${root.path}/.`;
   const names = byteStringOf(at)

@@ -2,12 +2,12 @@ import { type Hash, createHash } from "node:crypto";
 import type { TarHeader } from "../../../layer/index.ts";
 import type { ByteString } from "../../../linux/index.ts";
 
-/** What of an entry goes into its hash besides its content. */
+/** The fields of an entry's header that its hash covers. */
 export type HashedHeader = Pick<
   TarHeader,
   "mode" | "uid" | "gid" | "size" | "linkPath" | "devMajor" | "devMinor" | "xattrs" | "type"
 > & {
-  /** As it stands in the archive; a directory's ends in "/". */
+  /** As in the archive. A directory's ends in "/". */
   readonly name: ByteString;
 };
 
@@ -21,7 +21,7 @@ const FLAGS: Readonly<Record<TarHeader["type"], string>> = {
   fifo: "6",
 };
 
-/** Keys and values with nothing between them, as `tarsum` of version 1 orders them; numbers decimal, names of owners empty. */
+/** Returns keys and values without separators, in the order of `tarsum` version 1: numbers in decimal, owner names empty. */
 function headText(header: HashedHeader): ByteString {
   const { name, mode, uid, gid, size, type, linkPath, devMajor, devMinor } = header;
   const xattrs = [...header.xattrs]
@@ -33,7 +33,7 @@ function headText(header: HashedHeader): ByteString {
   );
 }
 
-/** The hash of one file, directory or link as Docker's image cache has it: SHA-256 of its header, then its content. */
+/** The hash of a file, directory or link in Docker's image cache: SHA-256 of its header, then its content. */
 export class FileHash {
   readonly #hash: Hash = createHash("sha256");
 
@@ -45,13 +45,13 @@ export class FileHash {
     this.#hash.update(bytes);
   }
 
-  /** In hex. */
+  /** Returns the hash in hexadecimal. */
   end(): string {
     return this.#hash.digest("hex");
   }
 }
 
-/** `<prefix>:<hash>` of several hashes. */
+/** Returns `<prefix>:<hash>` of several hashes. */
 export function hashOfHashes(prefix: "dir" | "multi", hashes: readonly string[]): string {
   return `${prefix}:${createHash("sha256").update(hashes.join(","), "latin1").digest("hex")}`;
 }

@@ -5,11 +5,11 @@ const BUILT_IN: ReadonlySet<string> = new Set([...PROXIES, ...PROXIES.map((name)
 
 type Declared = ReadonlyMap<string, string | undefined>;
 
-/** The build arguments as they stand at one step of a stage. */
+/** The build arguments at one step of a stage. Immutable. */
 export class BuildArgs {
   readonly #given: ReadonlyMap<string, string | null>;
   readonly #meta: Declared;
-  /** Declared in this stage. */
+  /** The arguments that this stage declares. */
   readonly #allowed: Declared;
 
   constructor(given: ReadonlyMap<string, string | null>, meta: Declared = new Map(), allowed: Declared = new Map()) {
@@ -18,40 +18,40 @@ export class BuildArgs {
     this.#allowed = allowed;
   }
 
-  /** With arguments that the stage declares. */
+  /** Returns the arguments with further ones that the stage declares. */
   declare(args: readonly Pick<ArgDefinition, "key" | "value">[]): BuildArgs {
     return new BuildArgs(this.#given, this.#meta, added(this.#allowed, args));
   }
 
-  /** With arguments that come before the first stage. */
+  /** Returns the arguments with further ones that are declared before the first stage. */
   declareMeta(args: readonly Pick<ArgDefinition, "key" | "value">[]): BuildArgs {
     return new BuildArgs(this.#given, added(this.#meta, args));
   }
 
-  /** Names that the stage, or the lines before the first one, declare. */
+  /** Names that are declared in the stage or before the first stage. */
   get declared(): readonly string[] {
     return [...this.#meta.keys(), ...this.#allowed.keys()];
   }
 
-  /** What FROM sees. */
+  /** The arguments that FROM can use. */
   get meta(): ReadonlyMap<string, string> {
     return this.#values(this.#meta);
   }
 
-  /** What steps see, but for those of a name that `env` (`NAME=value`) has too: `NAME=value`, in order of name. */
+  /** Returns the arguments that steps see, except those that `env` also sets. Entries are `NAME=value`, sorted by name. */
   notIn(env: readonly string[]): string[] {
     const taken = new Set(env.map((each) => each.split("=", 1)[0] ?? ""));
     const values = [...this.#values(this.#allowed)].filter(([key]) => !taken.has(key));
     return values.map(([key, value]) => `${key}=${value}`).toSorted();
   }
 
-  /** Whether a value goes into the key of steps: that of a proxy only if the stage declares it. */
+  /** True if an entry is part of a step's key. A proxy setting is so only if the stage declares it. */
   isKeyed(entry: string): boolean {
     const key = entry.split("=", 1)[0] ?? "";
     return this.#allowed.has(key) || !BUILT_IN.has(key);
   }
 
-  /** What was given and is in none of `names`, sorted. */
+  /** Returns the names of given arguments that are not in `names`, sorted. */
   unused(names: ReadonlySet<string>): string[] {
     return [...this.#given.keys()].filter((key) => !names.has(key) && !BUILT_IN.has(key)).toSorted();
   }

@@ -6,8 +6,8 @@ import { Root } from "../../../linux/index.ts";
 import { stepError } from "../failure.ts";
 
 /**
- * Checks that what a container needs to be directories, its working directory and its volumes, is none of the tree's files.
- * Throws what the daemon says when it creates one.
+ * Checks that a container's working directory and volumes are not files in the tree. Otherwise throws the daemon's error for
+ * creating a container.
  */
 export function checkContainerPaths(tree: string, { WorkingDir = "", Volumes = new Set() }: ContainerConfig): void {
   using root = Root.open(tree);
@@ -28,8 +28,8 @@ function isFile(root: Root, path: string): boolean {
 }
 
 /**
- * Images whose files may be in the way of their own working directory and volumes: those in which a step changed files. Of
- * any other, a container was created when it was made.
+ * Images whose working directory and volumes may be files, because a step changed files since the last check. For all other
+ * images, `checkContainerPaths` was called when they were made.
  */
 export class UncheckedImages {
   readonly #ids = new Set<Digest>();
@@ -38,7 +38,7 @@ export class UncheckedImages {
     this.#ids.add(id);
   }
 
-  /** Whether a container with this config on the image's files is to be checked. */
+  /** True if a container with this config on the image's files must be checked. */
   includes({ id, config }: LocalImage, run: ContainerConfig): boolean {
     const [before, now] = [pathsOf(config.config ?? {}), pathsOf(run)];
     if (now.length === 0) return false;
@@ -46,7 +46,7 @@ export class UncheckedImages {
   }
 }
 
-/** The root itself is never in the way. */
+/** Returns the paths to check. The root is always a directory. */
 function pathsOf({ WorkingDir = "", Volumes = new Set() }: ContainerConfig): readonly string[] {
   return [WorkingDir, ...Volumes].filter((path) => path !== "" && path !== "/");
 }

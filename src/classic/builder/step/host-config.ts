@@ -8,7 +8,7 @@ type HostSettings = Pick<
   "network" | "hostname" | "hostnameFile" | "extraHosts" | "ulimits" | "shmSize" | "cgroupParent" | "limits"
 >;
 
-/** How the commands of a build are run, beside what the images say. `id` is the container's. */
+/** Returns how a build's commands run, apart from the image's config. `id` is the container's id. */
 export function hostSettings(
   { networkMode, extraHosts, limits }: Pick<BuildRequest, "networkMode" | "extraHosts" | "limits">,
   id: string,
@@ -20,13 +20,13 @@ export function hostSettings(
     hostnameFile: true,
     extraHosts: extraHosts.map(extraHost),
     ulimits: limits.ulimits,
-    ...(limits.shmSize > 0 && { shmSize: limits.shmSize }),
+    shmSize: limits.shmSize > 0 ? limits.shmSize : undefined,
     cgroupParent: limits.cgroupParent,
     limits: resourceLimits(limits),
   };
 }
 
-/** The machine's network stands for the bridge, which nobody keeps here. */
+/** Maps Docker's bridge to the machine's network, because there is no bridge here. */
 function networkOf(mode: string | undefined): NetworkMode {
   if (mode === undefined || mode === "default" || mode === "bridge") return "default";
   if (mode === "host" || mode === "none") return mode;
@@ -39,11 +39,12 @@ function extraHost(text: string): { readonly host: string; readonly ip: string }
   return { host: text.slice(0, at), ip: text.slice(at + 1) };
 }
 
-const LEAST_MEMORY = 6 * 1_048_576;
+/** Bytes. */
+const MIN_MEMORY = 6 * 1_048_576;
 
-/** Throws what the daemon says of limits when it creates a container. */
+/** Checks limits as the daemon does when it creates a container. Throws its errors. */
 export function checkLimits({ memory, memorySwap, cpuPeriod, cpuQuota }: BuildLimits): void {
-  if (memory !== 0 && memory < LEAST_MEMORY) throw stepError("Minimum memory limit allowed is 6MB");
+  if (memory !== 0 && memory < MIN_MEMORY) throw stepError("Minimum memory limit allowed is 6MB");
   if (memory > 0 && memorySwap > 0 && memorySwap < memory)
     throw stepError("Minimum memoryswap limit should be larger than memory limit, see usage");
   if (memory === 0 && memorySwap > 0)
@@ -53,7 +54,7 @@ export function checkLimits({ memory, memorySwap, cpuPeriod, cpuQuota }: BuildLi
   if (cpuQuota > 0 && cpuQuota < 1000) throw stepError("CPU cfs quota can not be less than 1ms (i.e. 1000)");
 }
 
-/** A limit of memory alone allows as much swap, as in Docker. */
+/** Converts limits for the runner. A limit on memory alone allows the same amount of swap, as in Docker. */
 function resourceLimits(limits: BuildLimits): ResourceLimits {
   const { memory, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems } = limits;
   const memorySwap = memory > 0 && limits.memorySwap === 0 ? 2 * memory : limits.memorySwap;

@@ -6,19 +6,19 @@ import { ownerOf } from "../copy/chown.ts";
 import { checkContainerPaths } from "./container-paths.ts";
 import { wrapped } from "../failure.ts";
 import { checkLimits } from "./host-config.ts";
-import { makeDirectoriesIn, place } from "../copy/destination.ts";
+import { copyToDestination, makeDirectoriesIn } from "../copy/destination.ts";
 import { runStep } from "./run-step.ts";
-import type { BuildContextDeps } from "../session.ts";
+import type { BuildSession } from "../session.ts";
 import type { Step, Work } from "./step.ts";
 
 const ROOT = { uid: 0, gid: 0 };
 
-/** Makes the image of a step that the cache does not know. `platform` is what it is for. */
+/** Makes the image of a step after a cache miss. `platform` is the image's platform. */
 export async function makeStep(
   step: Step,
   parent: LocalImage | undefined,
   platform: Platform,
-  session: BuildContextDeps,
+  session: BuildSession,
 ): Promise<LocalImage> {
   const { deps, hold } = session;
   const record = await makeFiles(step, parent, session);
@@ -31,7 +31,7 @@ export async function makeStep(
       containerConfig: probe,
       createdBy,
       platform,
-      ...(state.author !== "" && { author: state.author }),
+      author: state.author,
     },
     deps.store,
     hold,
@@ -40,11 +40,11 @@ export async function makeStep(
   return image;
 }
 
-/** Undefined where a step changes no file. */
+/** Returns the record with the step's files; undefined if the step changes none. */
 async function makeFiles(
   { work, state }: Step,
   parent: LocalImage | undefined,
-  session: BuildContextDeps,
+  session: BuildSession,
 ): Promise<RecordId | undefined> {
   const { deps, hold, containers, unchecked } = session;
   const { records } = deps.store;
@@ -76,16 +76,12 @@ async function makeFiles(
   }
 }
 
-async function copyInto(
-  tree: string,
-  work: Extract<Work, { kind: "copy" }>,
-  { hold }: BuildContextDeps,
-): Promise<void> {
-  const chosen = work.chown === "" ? ROOT : ownerOf(work.chown, tree);
-  const owner = work.chown === "" && work.keepOwners ? undefined : chosen;
+async function copyInto(tree: string, work: Extract<Work, { kind: "copy" }>, { hold }: BuildSession): Promise<void> {
+  const requested = work.chown === "" ? ROOT : ownerOf(work.chown, tree);
+  const owner = work.chown === "" && work.keepOwners ? undefined : requested;
   for (const source of work.sources) {
     try {
-      await place(tree, source, work.destination, { owner, unpack: work.unpack, signal: hold.signal });
+      await copyToDestination(tree, source, work.destination, { owner, unpack: work.unpack, signal: hold.signal });
     } catch (error) {
       throw wrapped(error, "failed to copy files");
     }

@@ -1,20 +1,30 @@
 import { formatGoDuration, goList, goQuoteList, goQuoteRune } from "../../../core/index.ts";
-import { type Instruction, Linter, checkSignal, exposedPorts, fault } from "../../../dockerfile/index.ts";
-import type { Healthcheck } from "../../../image/index.ts";
+import {
+  type HealthcheckInstruction,
+  type Instruction,
+  Linter,
+  checkSignal,
+  exposedPorts,
+  fault,
+} from "../../../dockerfile/index.ts";
+import { healthcheckConfig, withExposedPorts, withLabels, withTrigger, withVolumes } from "../../../image/index.ts";
 import { type Expander, type StageState, shellOf, withRun, withVariables } from "./stage-state.ts";
 
-/** An instruction that changes the config alone. */
+/** An instruction that changes only the config. */
 export type MetadataInstruction = Exclude<Instruction, { kind: "run" | "copy" | "add" | "workdir" }>;
 
 export interface MetadataStep {
   readonly state: StageState;
-  /** What follows `#(nop) ` in the history. */
+  /** The text after `#(nop) ` in the history. */
   readonly text: string;
-  /** Told before the step is made. */
+  /** A message for the client, sent before the step is made. */
   readonly note?: string | undefined;
 }
 
-/** What an instruction does to the state of its stage, and its text. Throws `invalid-build`. */
+/**
+ * Returns the stage's state after an instruction, and the instruction's text.
+ * @throws {VarveError} `invalid-build` for a wrong value, `limit-exceeded` for too many variables.
+ */
 export function metadataStep(
   instruction: MetadataInstruction,
   state: StageState,
@@ -35,8 +45,7 @@ export function metadataStep(
     case "expose": {
       const ports = instruction.ports.flatMap(words);
       const found = exposedPorts(ports, instruction.range, new Linter());
-      const ExposedPorts = new Set([...(run.ExposedPorts ?? []), ...found]);
-      return { state: withRun(state, { ExposedPorts }), text: `EXPOSE ${ports.join(" ")}` };
+      return { state: { ...state, run: withExposedPorts(run, found) }, text: `EXPOSE ${ports.join(" ")}` };
     }
     case "user": {
       const User = word(instruction.user);
@@ -45,8 +54,7 @@ export function metadataStep(
     case "volume": {
       const volumes = instruction.volumes.map(word);
       if (volumes.includes("")) throw fault("VOLUME specified can not be an empty string");
-      const Volumes = new Set([...(run.Volumes ?? []), ...volumes]);
-      return { state: withRun(state, { Volumes }), text: `VOLUME ${goList(volumes)}` };
+      return { state: { ...state, run: withVolumes(run, volumes) }, text: `VOLUME ${goList(volumes)}` };
     }
     case "stopsignal": {
       const StopSignal = word(instruction.signal);
@@ -72,13 +80,13 @@ export function metadataStep(
       };
     }
     case "onbuild": {
-      const OnBuild = [...(run.OnBuild ?? []), instruction.expression];
-      return { state: withRun(state, { OnBuild }), text: `ONBUILD ${instruction.expression}` };
+      const { expression } = instruction;
+      return { state: { ...state, run: withTrigger(run, expression) }, text: `ONBUILD ${expression}` };
     }
     case "arg": {
       const args = instruction.args.map(({ key, value }) => ({
         key: word(key),
-        ...(value === undefined ? {} : { value: word(value) }),
+        value: value === undefined ? undefined : word(value),
       }));
       const shown = args.map(({ key, value }) => (value === undefined ? key : `${key}=${value}`));
       return { state: { ...state, args: state.args.declare(args) }, text: `ARG ${shown.join(" ")}` };
@@ -95,13 +103,12 @@ function joined(pairs: readonly Pair[]): string {
   return pairs.map(({ key, value }) => ` ${key}=${value}`).join("");
 }
 
-/** LABEL, with words that are expanded already or not to be. */
+/** Returns the step of a LABEL. Keys and values are not expanded any more. */
 export function labelStep(state: StageState, pairs: readonly Pair[]): MetadataStep {
-  const Labels = new Map([...(state.run.Labels ?? []), ...pairs.map(({ key, value }) => [key, value] as const)]);
-  return { state: withRun(state, { Labels }), text: `LABEL${joined(pairs)}` };
+  return { state: { ...state, run: withLabels(state.run, pairs) }, text: `LABEL${joined(pairs)}` };
 }
 
-/** The words of a command: its own, or the shell's with one text. */
+/** Returns the words of a command: those of the exec form, or the shell and the command's text. */
 export function commandOf(
   { form, args }: { readonly form: "shell" | "exec"; readonly args: readonly string[] },
   { run }: StageState,
@@ -109,23 +116,13 @@ export function commandOf(
   return form === "exec" || args.length === 0 ? args : [...shellOf(run), ...args];
 }
 
-type WrittenHealthcheck = Extract<Instruction, { kind: "healthcheck" }>["healthcheck"];
-
-function healthcheckStep(check: WrittenHealthcheck, state: StageState): MetadataStep {
+function healthcheckStep(check: HealthcheckInstruction["healthcheck"], state: StageState): MetadataStep {
   const { test, interval, timeout, startPeriod, startInterval, retries } = check;
-  const Healthcheck: Healthcheck = {
-    Test: test,
-    Interval: interval,
-    Timeout: timeout,
-    StartPeriod: startPeriod,
-    StartInterval: startInterval,
-    Retries: retries,
-  };
   const old = state.run.Healthcheck?.Test ?? [];
   const times = [interval, timeout, startPeriod, startInterval].map((time) => `"${formatGoDuration(time)}"`);
   return {
-    state: withRun(state, { Healthcheck }),
+    state: withRun(state, { Healthcheck: healthcheckConfig(check) }),
     text: `HEALTHCHECK &{${goQuoteList(test)} ${times.join(" ")} ${goQuoteRune(retries)}}`,
-    ...(old.length > 0 && old[0] !== "NONE" && { note: `Note: overriding previous HEALTHCHECK: ${goList(old)}\n` }),
+    note: old.length > 0 && old[0] !== "NONE" ? `Note: overriding previous HEALTHCHECK: ${goList(old)}\n` : undefined,
   };
 }

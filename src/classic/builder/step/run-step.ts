@@ -13,11 +13,11 @@ import type { BuildDeps, BuildRequest } from "../types.ts";
 
 export interface RunStep {
   readonly args: readonly string[];
-  /** What an error calls the command. */
+  /** The command in error messages. */
   readonly shown: string;
   readonly env: readonly string[];
   readonly state: StageState;
-  /** What the command runs in. */
+  /** The record with the command's root filesystem. */
   readonly base: RecordId;
 }
 
@@ -29,12 +29,13 @@ export interface RunDeps {
   readonly hold: Hold & { readonly signal: AbortSignal };
 }
 
-/** What a runtime mounts on: not part of what the command did. */
+/** Directories that the runtime creates as mount points. They are not part of the step's result. */
 const SYSTEM = ["dev", "proc", "sys"];
 
 /**
- * Runs a command and gives what it made of the files. What it writes below a volume is lost, but the volume's directory stays.
- * Throws `step-failed` with `details.exitCode` for a status other than 0.
+ * Runs a command and returns the record of the changed files. Files that it writes below a volume are discarded, but the volume's
+ * directory stays.
+ * @throws {VarveError} `step-failed` with `details.exitCode` for an exit code other than 0; the errors of a runner.
  */
 export async function runStep(step: RunStep, { deps, request, output, containers, hold }: RunDeps): Promise<RecordId> {
   const { records } = deps.store;
@@ -44,7 +45,7 @@ export async function runStep(step: RunStep, { deps, request, output, containers
   const cwd = run.WorkingDir === undefined || run.WorkingDir === "" ? "/" : run.WorkingDir;
   checkContainerPaths(layer.path, run);
   const id = containers.create();
-  const lacking = SYSTEM.filter((name) => lstatSync(`${layer.path}/${name}`, { throwIfNoEntry: false }) === undefined);
+  const missing = SYSTEM.filter((name) => lstatSync(`${layer.path}/${name}`, { throwIfNoEntry: false }) === undefined);
   makeDirectoriesIn(layer.path, [cwd]);
   await using volumes = await openVolumes([...(run.Volumes ?? [])], { ...step, tree: layer.path }, records, hold);
   const runner = await deps.runner();
@@ -65,11 +66,11 @@ export async function runStep(step: RunStep, { deps, request, output, containers
   } catch (error) {
     throw isVarveError(error, "step-failed") && error.cause !== EXITED ? notStarted(error) : error;
   }
-  for (const name of lacking) removeIfEmpty(`${layer.path}/${name}`);
+  for (const name of missing) removeIfEmpty(`${layer.path}/${name}`);
   return (await layer.commit()).id;
 }
 
-const EXITED = Symbol("the command has ended");
+const EXITED = Symbol("the command has exited");
 
 function exited(command: string, exitCode: number): VarveError {
   return new VarveError("step-failed", `The command '${command}' returned a non-zero code: ${exitCode}`, {
@@ -78,7 +79,7 @@ function exited(command: string, exitCode: number): VarveError {
   });
 }
 
-/** A command that could not be started has no status that its client could exit with. */
+/** Removes the exit code from the error of a command that did not start: clients must not exit with it. */
 function notStarted(error: VarveError): VarveError {
   const { exitCode: _none, ...details } = error.details;
   return new VarveError(error.code, error.message, { details, cause: error });
@@ -100,7 +101,7 @@ interface Volumes extends AsyncDisposable {
   readonly mounts: readonly RunMount[];
 }
 
-/** A second layer on the same files, which is thrown away, has what each volume holds at first. */
+/** Mounts each volume from a second layer with the same files, which is discarded. */
 async function openVolumes(
   paths: readonly string[],
   { base, tree }: { readonly base: RecordId; readonly tree: string },
@@ -124,7 +125,7 @@ async function openVolumes(
   }
 }
 
-/** Output as text: characters are never cut in two, what is no UTF-8 is replaced. */
+/** Decodes output as UTF-8 text. Characters are not split between chunks; invalid bytes are replaced. */
 class Writer implements Disposable {
   readonly #output: Output;
   readonly #decoders = { 1: new TextDecoder(), 2: new TextDecoder() };
@@ -134,18 +135,18 @@ class Writer implements Disposable {
   }
 
   write(stream: 1 | 2, chunk: Uint8Array): void {
-    this.#tell(stream, this.#decoders[stream].decode(chunk, { stream: true }));
+    this.#send(stream, this.#decoders[stream].decode(chunk, { stream: true }));
   }
 
   end(): void {
-    for (const stream of [1, 2] as const) this.#tell(stream, this.#decoders[stream].decode());
+    for (const stream of [1, 2] as const) this.#send(stream, this.#decoders[stream].decode());
   }
 
   [Symbol.dispose](): void {
     this.end();
   }
 
-  #tell(stream: 1 | 2, text: string): void {
+  #send(stream: 1 | 2, text: string): void {
     if (text === "") return;
     if (stream === 1) this.#output.text(text);
     else this.#output.red(text);

@@ -6,7 +6,7 @@ import { needsBuildKit, stepError } from "../failure.ts";
 import { type MetadataStep, commandOf, labelStep, metadataStep } from "./metadata-step.ts";
 import { type StageState, expanderOf, shellOf, withRun } from "./stage-state.ts";
 
-/** LABEL of the request: as it is. */
+/** A label of the build request, which is not expanded. */
 export interface LabelRequest {
   readonly kind: "label-request";
   readonly code: string;
@@ -16,41 +16,41 @@ export interface LabelRequest {
 
 export type Command = Instruction | LabelRequest;
 
-/** What has to be done for a step that the cache does not know. */
+/** What has to be done for a step after a cache miss. */
 export type Work =
   | { readonly kind: "metadata" }
   | { readonly kind: "workdir"; readonly path: string }
   | {
       readonly kind: "copy";
       readonly sources: readonly CopySource[];
-      /** Absolute; one that ends in "/" is a directory. */
+      /** Absolute. One that ends in "/" is a directory. */
       readonly destination: string;
       readonly chown: string;
-      /** Without `chown`, owners of the sources stay. */
+      /** True to keep the sources' owners if `chown` is empty. */
       readonly keepOwners: boolean;
       readonly unpack: boolean;
     }
   | {
       readonly kind: "run";
-      /** None where there is nothing to run. */
+      /** Empty if there is nothing to run. */
       readonly args: readonly string[];
-      /** What an error calls the command. */
+      /** The command in error messages. */
       readonly shown: string;
       readonly env: readonly string[];
     };
 
-/** A step, ready to be looked up and made. */
+/** A planned step, ready for the cache lookup. */
 export interface Step {
-  /** After the step. */
+  /** The state after the step. */
   readonly state: StageState;
-  /** What the cache compares and the image is committed with. */
+  /** The container config that the cache compares and the image is committed with. */
   readonly probe: ContainerConfig;
   readonly createdBy: string;
   readonly note?: string | undefined;
   readonly work: Work;
 }
 
-/** What the sources of COPY and ADD are, which takes more than the Dockerfile. */
+/** Finds the sources of COPY and ADD. */
 export type ResolveSources = (
   instruction: Extract<Instruction, { kind: "copy" | "add" }>,
   sources: readonly string[],
@@ -64,11 +64,14 @@ export interface StepHost {
 
 const COMMENT = "#(nop) ";
 
-/** What an instruction amounts to in a state: nothing is made and nothing changed. Throws what is wrong with it. */
+/**
+ * Plans an instruction: returns the state after it and the work to do. Makes and changes nothing, so that it also serves to look
+ * ahead. Throws the daemon's error for a wrong instruction.
+ */
 export async function planStep(command: Command, state: StageState, host: StepHost): Promise<Step> {
   switch (command.kind) {
     case "label-request":
-      return commented(labelStep(state, [command]));
+      return metadata(labelStep(state, [command]));
     case "run":
       return runStep(command, state);
     case "workdir":
@@ -77,18 +80,18 @@ export async function planStep(command: Command, state: StageState, host: StepHo
     case "add":
       return await copyStep(command, state, host);
     default:
-      return commented(metadataStep(command, state, expanderOf(state, host.expansion)));
+      return metadata(metadataStep(command, state, expanderOf(state, host.expansion)));
   }
 }
 
-/** Metadata: the comment is two words. */
-function commented({ state, text, note }: MetadataStep): Step {
+/** A step without files. Its history comment is two words. */
+function metadata({ state, text, note }: MetadataStep): Step {
   const Cmd = [...shellOf(state.run), COMMENT, text];
   return stepOf(state, Cmd, { kind: "metadata" }, note);
 }
 
-/** Files: the comment is one word. */
-function oneWord(state: StageState, text: string, work: Work): Step {
+/** A step that changes files. Its history comment is one word. */
+function fileStep(state: StageState, text: string, work: Work): Step {
   return stepOf(state, [...shellOf(state.run), COMMENT + text], work);
 }
 
@@ -106,10 +109,10 @@ function workdirStep(written: string, state: StageState, { expansion }: StepHost
   const path = expanderOf(state, expansion).word(written);
   if (path === "") throw stepError("cannot normalize nothing");
   const WorkingDir = path.startsWith("/") ? joinPath(path) : joinPath("/", state.run.WorkingDir ?? "", path);
-  return oneWord(withRun(state, { WorkingDir }), `WORKDIR ${WorkingDir}`, { kind: "workdir", path: WorkingDir });
+  return fileStep(withRun(state, { WorkingDir }), `WORKDIR ${WorkingDir}`, { kind: "workdir", path: WorkingDir });
 }
 
-/** Of an instruction as it is written; the parser knows flags by their values only. */
+/** Returns the first flag in an instruction's text. The parser returns only the values of flags. */
 function firstFlag(code: string): string | undefined {
   return /^\S+\s+--([a-z-]+)/i.exec(code)?.[1];
 }
@@ -135,15 +138,15 @@ function runStep(command: Extract<Instruction, { kind: "run" }>, state: StageSta
   };
 }
 
-/** `RUN []` runs what a container of the image runs. */
+/** `RUN []` runs the image's own entrypoint or command. */
 function imageCommand({ Entrypoint = [], Cmd = [] }: ContainerConfig): { args: readonly string[]; shown: string } {
   return Entrypoint.length > 0 ? { args: Entrypoint, shown: "" } : { args: Cmd, shown: Cmd.join(" ") };
 }
 
 type Copying = Extract<Instruction, { kind: "copy" | "add" }>;
 
-/** What only BuildKit does, in the order in which it is looked for. */
-function unknownFlag(command: Copying): string | undefined {
+/** Returns the first flag that only BuildKit supports, in the order in which the daemon checks them. */
+function unsupportedFlag(command: Copying): string | undefined {
   if (command.chmod !== "") return "chmod";
   if (command.link) return "link";
   if (command.exclude.length > 0) return "exclude";
@@ -154,7 +157,7 @@ function unknownFlag(command: Copying): string | undefined {
 }
 
 async function copyStep(command: Copying, state: StageState, host: StepHost): Promise<Step> {
-  const flag = unknownFlag(command);
+  const flag = unsupportedFlag(command);
   if (flag !== undefined) throw needsBuildKit(flag);
   const { word } = expanderOf(state, host.expansion);
   const name = command.kind.toUpperCase();
@@ -166,7 +169,7 @@ async function copyStep(command: Copying, state: StageState, host: StepHost): Pr
       `When using ${name} with more than one source file, the destination must be a directory and end with a /`,
     );
   const from = chown === "" ? "" : `--chown=${chown} `;
-  return oneWord(state, `${name} ${from}${hashOf(sources)} in ${written} `, {
+  return fileStep(state, `${name} ${from}${hashOf(sources)} in ${written} `, {
     kind: "copy",
     sources,
     destination: absolute(written, state.run.WorkingDir ?? ""),
