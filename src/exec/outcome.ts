@@ -3,16 +3,23 @@ import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
 import type { LaunchEnd } from "./launch.ts";
 
-/** Exit status, with the signal that a status above 128 stands for. */
+/** An exit code, with the signal that a code above 128 stands for. */
 export interface Exit {
   readonly exitCode: number;
   readonly signal?: NodeJS.Signals | undefined;
 }
 
 const SIGNALS: ReadonlyMap<number, NodeJS.Signals> = new Map(
-  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
+  Object.keys(constants.signals)
+    .filter(isSignal)
+    .map((name) => [constants.signals[name], name]),
 );
 
+function isSignal(name: string): name is NodeJS.Signals {
+  return Object.hasOwn(constants.signals, name);
+}
+
+/** Returns the exit code of a runtime that has ended. */
 export function exitOf({ code, signal }: LaunchEnd): Exit {
   if (signal !== null) return { exitCode: 128 + constants.signals[signal], signal };
   const exitCode = code ?? 255;
@@ -20,7 +27,7 @@ export function exitOf({ code, signal }: LaunchEnd): Exit {
   return known === undefined ? { exitCode } : { exitCode, signal: known };
 }
 
-/** The last error in a runtime's log (`--log-format json`), which a step cannot write to; undefined if it has none. */
+/** Returns the last error in a runtime's log (`--log-format json`), or undefined. Steps cannot write to the log. */
 export async function runtimeError(logFile: string): Promise<string | undefined> {
   const text = await readFile(logFile, "utf8").catch(() => "");
   return text.split("\n").flatMap(errorLine).at(-1);
@@ -36,7 +43,7 @@ function errorLine(line: string): string[] {
   }
 }
 
-/** Why the runtime could not start the process, in the terms of a shell: 127 for a missing command, 126 for one it may not run. */
+/** Converts a runtime's error to one with a shell's exit code: 127 for a missing command, 126 for one that cannot be executed. */
 export function startError(message: string, args: readonly string[]): VarveError {
   const command = JSON.stringify(args[0] ?? "");
   const fail = (exitCode: number, state: string): VarveError =>

@@ -15,39 +15,40 @@ export interface StepDirectory extends AsyncDisposable {
   readonly path: string;
   /** Directory for the runtime's own state. */
   readonly runtimeState: string;
-  /** Unique among all steps of the machine; fit for a container's id and a control group's name. */
+  /** Unique among all steps of the machine. Valid as a container's id and as a control group's name. */
   readonly id: string;
-  /** Notes control groups, so that they go even if this process is killed. */
-  keep(cgroups: readonly string[]): void;
+  /** Records control groups, so that another process can remove them if this one is killed. */
+  recordCgroups(cgroups: readonly string[]): void;
 }
 
 /**
- * This process's part of a state directory: `<pid>-<random>`, which holds a locked file for as long as the process lives.
- * Parts whose file is not locked belong to the dead and are removed, with the control groups they name.
+ * This process's subdirectory of a state directory: `<pid>-<random>`, with a file that is locked as long as the process lives.
+ * Subdirectories whose file is not locked belong to processes that ended. They are removed, with the control groups that they
+ * record.
  */
 export class Workspace implements AsyncDisposable {
   readonly path: string;
   readonly #name: string;
-  readonly #held: Disposable;
+  readonly #lock: Disposable;
   #steps = 0;
 
-  private constructor(path: string, name: string, held: Disposable) {
+  private constructor(path: string, name: string, lock: Disposable) {
     this.path = path;
     this.#name = name;
-    this.#held = held;
+    this.#lock = lock;
   }
 
   static async open(stateDir: string): Promise<Workspace> {
     makeDirectories(stateDir, 0o711);
-    // Between the making of a part and its lock no one else may look.
+    // No other process may look for abandoned subdirectories before the new one is locked.
     using _all = await lockAll(stateDir);
-    await removeParts(stateDir, async () => undefined);
+    await removeAbandoned(stateDir, async () => undefined);
     const name = `${process.pid}-${randomBytes(6).toString("hex")}`;
     const path = join(stateDir, name);
     await mkdir(path, { mode: 0o711 });
-    const held = tryLock(join(path, LOCK));
-    if (held === undefined) throw new VarveError("internal", `Cannot lock ${path}: it is new and locked already`);
-    return new Workspace(path, name, held);
+    const lock = tryLock(join(path, LOCK));
+    if (lock === undefined) throw new VarveError("internal", `Cannot lock ${path}: it is new and locked already`);
+    return new Workspace(path, name, lock);
   }
 
   async step(): Promise<StepDirectory> {
@@ -58,14 +59,14 @@ export class Workspace implements AsyncDisposable {
       path,
       runtimeState: join(path, "runtime"),
       id: `varve-${this.#name}-${this.#steps}`,
-      keep: (cgroups) => writeFileSync(join(path, CGROUPS), JSON.stringify(cgroups)),
+      recordCgroups: (cgroups) => writeFileSync(join(path, CGROUPS), JSON.stringify(cgroups)),
       [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
-    this.#held[Symbol.dispose]();
+    this.#lock[Symbol.dispose]();
   }
 }
 
@@ -78,21 +79,27 @@ async function lockAll(stateDir: string): Promise<Disposable> {
   throw new VarveError("busy", `Cannot prepare ${stateDir}: another process holds its lock`);
 }
 
-/** Removes the steps of processes that are gone. `removing` is called for each of their directories before. */
+/**
+ * Removes the steps of processes that have ended. `removing` is called with each directory before it is removed.
+ *
+ * @throws {VarveError} `busy` if another process holds the state directory's lock for too long.
+ * @example
+ * await removeAbandonedSteps("/var/lib/varve/run", async (path) => console.log(path));
+ */
 export async function removeAbandonedSteps(stateDir: string, removing: (path: string) => Promise<void>): Promise<void> {
   using _all = await lockAll(stateDir);
-  await removeParts(stateDir, removing);
+  await removeAbandoned(stateDir, removing);
 }
 
-async function removeParts(stateDir: string, removing: (path: string) => Promise<void>): Promise<void> {
+async function removeAbandoned(stateDir: string, removing: (path: string) => Promise<void>): Promise<void> {
   for (const entry of await readdir(stateDir, { withFileTypes: true })) {
     if (!entry.isDirectory() || !/^\d+-[0-9a-f]{12}$/.test(entry.name)) continue;
-    const part = join(stateDir, entry.name);
-    using lock = existsSync(join(part, LOCK)) ? tryLock(join(part, LOCK)) : NOTHING;
+    const directory = join(stateDir, entry.name);
+    using lock = existsSync(join(directory, LOCK)) ? tryLock(join(directory, LOCK)) : NOTHING;
     if (lock === undefined) continue;
-    for (const step of await readdir(part)) await removeAll(await cgroupsOf(join(part, step, CGROUPS)));
-    await removing(part);
-    await rm(part, { recursive: true, force: true });
+    for (const step of await readdir(directory)) await removeAll(await cgroupsOf(join(directory, step, CGROUPS)));
+    await removing(directory);
+    await rm(directory, { recursive: true, force: true });
   }
 }
 
@@ -102,7 +109,7 @@ async function cgroupsOf(path: string): Promise<string[]> {
   try {
     return parseJson(await readFile(path), path).strings() ?? [];
   } catch {
-    // Not a step, or cut off before it had any.
+    // Not a step, or the process ended before it recorded any.
     return [];
   }
 }

@@ -1,12 +1,12 @@
 const DISPOSITION = /(?:^|;)\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i;
 const EXTENDED = /(?:^|;)\s*filename\*\s*=\s*UTF-8'[^']*'([^;\s]+)/i;
 
-/** Whether a name is one path element and nothing else. */
+/** True if a name is a single path element. */
 export function isFileName(name: string): boolean {
   return name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name) && Buffer.byteLength(name) <= 255;
 }
 
-/** The last element of what may be a path of any system; undefined if that is no name. */
+/** Returns the last element of a path with slashes or backslashes; undefined if it is not a file name. */
 function lastElement(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   const base = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
@@ -23,8 +23,8 @@ function decoded(text: string | undefined): string | undefined {
 }
 
 /**
- * The name a downloaded file gets: from Content-Disposition (RFC 6266), else the last element of the path of the URL that was
- * asked for, whatever it redirects to, else `download`. Never a path that leads elsewhere.
+ * Returns the name of a downloaded file: from Content-Disposition (RFC 6266), else the last element of the requested URL's path,
+ * else `download`. A redirect's URL is not used. The name is always a single path element.
  */
 export function httpFileName(url: string, disposition: string | undefined): string {
   const extended = decoded(EXTENDED.exec(disposition ?? "")?.[1]);

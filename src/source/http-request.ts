@@ -1,12 +1,13 @@
 import { VarveError, toVarveError } from "../core/index.ts";
 import { type FetchOptions, fetchUrl } from "./fetch-url.ts";
 
-/** Headers of a request by name, in lower case. */
+/** Headers of a request. Names are in lower case. */
 export type HttpHeaders = Readonly<Record<string, string>>;
 
 /**
- * Asks for a URL, following redirects; credentials stay with the host they were given for. Throws `remote` unless the answer
- * is a body or, where an ETag was sent, 304.
+ * Requests a URL and follows redirects. Credentials are sent only to the host they were given for. Returns a successful response
+ * with a body or, if an ETag was sent, a response with status 304.
+ * @throws {VarveError} `not-found` for 404 and 410, `unauthorized` for 401, `remote` otherwise.
  */
 export async function requestUrl(
   url: string,
@@ -33,13 +34,13 @@ async function send(url: string, options: FetchOptions): Promise<Response> {
   }
 }
 
-/** The failure of a download: fetch hides what went wrong in the cause. */
+/** Converts an error of a download. The reason of an error of `fetch` is in its cause. */
 export function downloadError(error: unknown, url: string): VarveError {
   const cause = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
   return toVarveError(cause, `download ${url}`, "remote");
 }
 
-/** A header's date, in the form HTTP gives it; undefined if it is none. */
+/** Returns a header's date in HTTP's format, or undefined if it is not a date. */
 export function httpDate(text: string | null): string | undefined {
   if (text === null || Number.isNaN(Date.parse(text))) return undefined;
   return new Date(text).toUTCString();

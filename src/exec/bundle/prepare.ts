@@ -65,7 +65,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
     warn,
   });
   context.cleanup.use(cgroup);
-  directory.keep(cgroup.paths);
+  directory.recordCgroups(cgroup.paths);
   return cgroup;
 }
 
