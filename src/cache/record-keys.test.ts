@@ -14,7 +14,7 @@ cacheKeyStoreContract("sqlite, by records", () => {
 });
 
 const table: ResultTable<Toy> = { get: (text) => ({ text }), id: ({ text }) => text };
-const record = (name: string): KeyDigest => recordDigest(digestOf(name), 0) as KeyDigest;
+const record = (name: string): KeyDigest => recordDigest(digestOf(name), 0);
 
 /** Keys as a document tells of them: records, and what leads to them. */
 function chain(...names: readonly string[]): CacheKey[] {

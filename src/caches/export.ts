@@ -36,7 +36,7 @@ export async function exportStore(
   const exported = await exportStored(localCache(store.state, resultTable(store.records)), {
     mode: target.mode,
     layersOf: layersOf(store, hold, target.compression),
-    nameOf: stepOfLayers,
+    stepName: stepOfLayers,
     omitLayerTimes: target.compression.force,
     signal,
   });

@@ -68,7 +68,7 @@ async function exportOnce(target: DocumentExport, options: BuildOptions, session
       exportGraph(session.solved, {
         mode: target.mode,
         layersOf: layersOf(session.store, session.hold, target.compression),
-        nameOf: stepOfLayers,
+        stepName: stepOfLayers,
         omitLayerTimes: target.compression.force,
         signal: session.hold.signal,
       }),

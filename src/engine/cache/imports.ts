@@ -60,7 +60,7 @@ async function startImport(
   { store, progress, lease, signal, patience = PATIENCE }: ImportDeps,
   stack: AsyncDisposableStack,
 ): Promise<ImportedCache<Result>> {
-  const { importCache, importedCache } = await import("../../remotecache/index.ts");
+  const { importedCache, readCache } = await import("../../remotecache/index.ts");
   const ended = new AbortController();
   let told: Disposable | undefined;
   const limits = [ended.signal, AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
@@ -73,7 +73,7 @@ async function startImport(
         dropBlob: (digest) => cache.dropBlob(digest),
         dropAll: () => cache.dropAll(),
       });
-      return await importCache(origin, options);
+      return await readCache(origin, options);
     })
     .catch(() => []);
   const cache = importedCache<Result>(name, graphs, {

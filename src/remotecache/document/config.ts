@@ -12,52 +12,57 @@ import { parseNames } from "./names.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
 import { type Time, readTime } from "./time.ts";
 
-/** BuildKit itself reads no more than 1 MiB; larger documents of others are still read. Bytes. */
+/** Maximum size of a cache config, in bytes. BuildKit reads at most 1 MiB, but other writers may write more. */
 export const MAX_CONFIG = 67_108_864;
 
 /** Documents are read as BuildKit reads them, by Go. */
 const GO: JsonOptions = { fieldNames: "any-case" };
 
+/** A layer in a cache config. */
 export interface ConfigLayer {
-  /** Digest of the blob; not checked to be one. */
+  /** Digest of the blob. It is not validated. */
   readonly blob: string;
-  /** Index of the layer below; -1: none. */
+  /** Index of the layer below; -1 for none. */
   readonly parent: number;
 }
 
+/** A result whose layers are a layer of the config and all layers below it. */
 export interface ConfigResult {
   /** Index of the topmost layer. */
   readonly layer: number;
   readonly createdAt: Time;
 }
 
+/** A result whose layers are listed one by one. */
 export interface ConfigChain {
-  /** Indices, lowest first; parents do not count. */
+  /** Indices of the layers, lowest first. Their parents are ignored. */
   readonly layers: readonly number[];
   readonly createdAt: Time;
 }
 
+/** A link from the record of an input. */
 export interface ConfigLink {
   readonly selector: string;
   /** Index of a record. */
   readonly link: number;
 }
 
+/** A record in a cache config: a key and its results. */
 export interface ConfigRecord {
   readonly results: readonly ConfigResult[];
   readonly chains: readonly ConfigChain[];
   readonly digest: string;
-  /** For each input its alternatives. */
+  /** The alternatives of each input. */
   readonly inputs: readonly (readonly ConfigLink[])[];
 }
 
-/** A cache config: `application/vnd.buildkit.cacheconfig.v0`. Indices mean something inside one document only. */
+/** A cache config (`application/vnd.buildkit.cacheconfig.v0`). Indices are valid within one document only. */
 export interface CacheConfig {
   readonly layers: readonly ConfigLayer[];
   readonly records: readonly ConfigRecord[];
-  /** Whose records these are: Varve's addition, which BuildKit passes over. Newest first. */
+  /** The exports that wrote the document, newest first. An addition of Varve, which BuildKit ignores. */
   readonly scopes: readonly ConfigScope[];
-  /** What people call the steps, by the indices of their records; empty, or past the end: no name. Varve's addition too. */
+  /** Names of steps by record index; empty or missing for none. An addition of Varve, which BuildKit ignores. */
   readonly names: readonly string[];
 }
 
@@ -101,15 +106,15 @@ function parseRecord(item: JsonNode): ConfigRecord {
   };
 }
 
-/** Reads the records of an inline cache: a list by itself in an image config. Throws as `parseCacheConfig`. */
+/** Reads a list of records without a document around it, as image configs contain it. */
 export function parseRecords(bytes: Uint8Array): readonly ConfigRecord[] {
   return parseJson(bytes, "inline cache", GO).list(parseRecord) ?? [];
 }
 
 /**
- * Reads a cache config as leniently as BuildKit does: what it says is not checked before `graphOf`.
+ * Reads a cache config as leniently as BuildKit does. `graphOf` checks its content later.
  *
- * @throws {VarveError} `corrupt` for a document of another form; `limit-exceeded` for more than `MAX_CONFIG` bytes.
+ * @throws {VarveError} `corrupt` for bytes that are not a cache config; `limit-exceeded` for more than `MAX_CONFIG` bytes.
  */
 export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
   const fields = parseJson(bytes, "cache config", { ...GO, limit: MAX_CONFIG }).objectOrEmpty();
@@ -123,7 +128,7 @@ export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
   };
 }
 
-/** Go's `omitempty` of a list. */
+/** Returns undefined for an empty list, as Go's `omitempty` does. */
 function orAbsent<T>(items: readonly T[]): readonly T[] | undefined {
   return items.length === 0 ? undefined : items;
 }
@@ -141,11 +146,12 @@ function recordJson({ results, chains, digest, inputs }: ConfigRecord): OrderedJ
   };
 }
 
+/** Writes a list of records without a document around it. */
 export function encodeRecords(records: readonly ConfigRecord[]): Uint8Array {
   return Buffer.from(goJson(records.map(recordJson)));
 }
 
-/** The document as BuildKit writes it, byte for byte. A parent 0 is left out, as Go leaves out a zero. */
+/** Writes a cache config byte for byte as BuildKit does. A parent 0 is omitted, as Go omits zeros. */
 export function encodeCacheConfig({ layers, records, scopes, names }: CacheConfig): Uint8Array {
   const document = {
     layers: orAbsent(

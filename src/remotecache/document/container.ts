@@ -14,16 +14,17 @@ import {
 import { manifestJson } from "../../image/index.ts";
 import { toDockerType, toOciType } from "./layer-types.ts";
 
-/** An image or an index of images, in whose configs caches may be. As little is asked of it as can be. */
+/** An image or an index of images, whose configs may contain caches. It is validated as little as possible. */
 export type InlineDocument =
   | { readonly kind: "manifest"; readonly config: Descriptor | undefined; readonly layers: readonly Descriptor[] }
   | { readonly kind: "index"; readonly manifests: readonly Descriptor[] };
 
-/** What a document found under a cache's name is. */
+/** A document that was found under the name of a cache. */
 export type CacheContainer =
   | { readonly kind: "cache"; readonly config: Descriptor; readonly layers: readonly Descriptor[] }
   | { readonly kind: "inline"; readonly document: InlineDocument };
 
+/** How a cache document is stored: as an OCI manifest, an OCI index or a Docker manifest list. */
 export type ContainerForm = "manifest" | "oci-index" | "docker-list";
 
 const CONFIG = MediaType.buildkitCacheConfig;
@@ -32,7 +33,7 @@ const corrupt = (state: string): VarveError => new VarveError("corrupt", `Cannot
 /** Documents are read as BuildKit reads them, by Go. */
 const GO: JsonOptions = { fieldNames: "any-case" };
 
-/** Undefined for a descriptor of nothing that could be fetched. */
+/** Returns undefined for a descriptor without a valid digest and size. */
 function readDescriptor(item: JsonNode): Descriptor | undefined {
   const fields = item.objectOrEmpty();
   const digest = fields.string("digest");
@@ -47,7 +48,11 @@ function descriptors(fields: JsonObject, key: string): Descriptor[] {
   return (fields.field(key).list(readDescriptor) ?? []).filter((one) => one !== undefined);
 }
 
-/** The entries of a layout's `index.json`. Throws `corrupt`. */
+/**
+ * Reads the entries of a layout's `index.json`.
+ *
+ * @throws {VarveError} `corrupt`
+ */
 export function readEntries(bytes: Uint8Array): readonly Descriptor[] {
   return descriptors(parseJson(bytes, "index.json", GO).objectOrEmpty(), "manifests");
 }
@@ -58,8 +63,10 @@ function checkType(mediaType: string, isManifest: boolean): void {
 }
 
 /**
- * Tells a cache from an image by the bytes alone, as BuildKit does. In an index the last cache config counts, and everything
- * else is a layer. Without a cache config it is an image or an index of them. Throws `corrupt`.
+ * Reads a document, and decides by its content whether it is a cache or an image, as BuildKit does. In an index, the last cache
+ * config is used, and every other entry is a layer. A document without a cache config is an image or an index of images.
+ *
+ * @throws {VarveError} `corrupt`
  */
 export function readContainer(bytes: Uint8Array): CacheContainer {
   const fields = parseJson(bytes, "cache manifest", GO).objectOrEmpty();
@@ -78,7 +85,7 @@ export function readContainer(bytes: Uint8Array): CacheContainer {
   return { kind: "cache", config, layers: manifests.filter(({ mediaType }) => mediaType !== CONFIG) };
 }
 
-/** The document that names a cache config and its layers: an OCI manifest, or an index with the config at its end. */
+/** Encodes the document that lists a cache config and its layers: a manifest, or an index with the config as its last entry. */
 export function encodeContainer(
   form: ContainerForm,
   config: Descriptor,

@@ -2,17 +2,18 @@ import { digestOf } from "../../core/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import type { CacheLink, CacheNode, CacheResult } from "./graph-types.ts";
 
+/** A link whose node belongs to the graph. */
 export interface GraphLink extends CacheLink {
   readonly node: GraphNode;
 }
 
-/** A node as the graph itself sees it: it grows, and knows what hangs on it. */
+/** A node as the graph sees it: it can be changed, and it knows its dependents. */
 export class GraphNode implements CacheNode {
   readonly digest: string;
   readonly inputs: GraphLink[][];
-  /** What is made of it, by `linkName`. */
+  /** The nodes that have this one as an input, by `linkName`. */
   readonly dependents: Map<string, Set<GraphNode>> = new Map<string, Set<GraphNode>>();
-  /** Set once this node is another one's part. */
+  /** The node that this one was merged into, if it was. */
   fusedInto: GraphNode | undefined;
   name: string | undefined;
   readonly #results = new Map<string, CacheResult>();
@@ -30,7 +31,7 @@ export class GraphNode implements CacheNode {
     return this.#sorted;
   }
 
-  /** Links into the node and out of it. */
+  /** Number of links into the node and out of it. */
   get degree(): number {
     let count = 0;
     for (const list of this.inputs) count += list.length;
@@ -38,16 +39,16 @@ export class GraphNode implements CacheNode {
     return count;
   }
 
-  /** Adds a result. Of two with the same blobs the newer time counts, and the sources of both. */
+  /** Adds a result. Two results with the same blobs become one, with the newer time and the sources of both. */
   addResult(result: CacheResult): void {
     if (result.layers.length === 0) return;
     const name = layersName(result.layers);
     const known = this.#results.get(name);
-    this.#results.set(name, known === undefined ? result : united(known, result));
+    this.#results.set(name, known === undefined ? result : mergeResults(known, result));
     this.#sorted = undefined;
   }
 
-  /** Whatever the order in which names are given, the same one stays. */
+  /** Sets the name. If several names are given, in any order, the smallest one stays. */
   addName(name: string | undefined): void {
     if (name !== undefined && (this.name === undefined || name < this.name)) this.name = name;
   }
@@ -75,7 +76,7 @@ export class GraphNode implements CacheNode {
   }
 }
 
-/** What a link into a record looks like from where it starts. */
+/** Returns a string that identifies a link by its target and input, as seen from its source. */
 export function linkName(
   to: { readonly digest: string; readonly inputs: readonly unknown[] },
   input: number,
@@ -90,7 +91,7 @@ function compare<T extends string | bigint>(a: T, b: T): number {
 
 const names = new WeakMap<readonly RemoteLayer[], string>();
 
-/** Stands for the whole list of blobs: fixed length, since lists may be long and many. */
+/** Returns a digest that identifies a list of blobs. It has a fixed length, because there may be many long lists. */
 export function layersName(layers: readonly RemoteLayer[]): string {
   const known = names.get(layers);
   if (known !== undefined) return known;
@@ -99,12 +100,12 @@ export function layersName(layers: readonly RemoteLayer[]): string {
   return name;
 }
 
-function united(a: CacheResult, b: CacheResult): CacheResult {
+function mergeResults(a: CacheResult, b: CacheResult): CacheResult {
   const [newer, older] = a.createdAt >= b.createdAt ? [a, b] : [b, a];
-  return { createdAt: newer.createdAt, layers: uniteSources(newer.layers, older.layers) };
+  return { createdAt: newer.createdAt, layers: mergeSources(newer.layers, older.layers) };
 }
 
-function uniteSources(layers: readonly RemoteLayer[], others: readonly RemoteLayer[]): readonly RemoteLayer[] {
+function mergeSources(layers: readonly RemoteLayer[], others: readonly RemoteLayer[]): readonly RemoteLayer[] {
   if (layers === others) return layers;
   const isKnown = layers.every(({ sources }, at) => others[at]?.sources.every((source) => sources.includes(source)));
   if (isKnown) return layers;

@@ -1,28 +1,28 @@
 import type { RemoteLayer } from "../../record/index.ts";
 import type { Time } from "./time.ts";
 
-/** A filesystem a record stands for, as the blobs that stack up to it. */
+/** A result of a record: a filesystem as a list of layers. */
 export interface CacheResult {
   /** Lowest first; at least one. */
   readonly layers: readonly RemoteLayer[];
   readonly createdAt: Time;
 }
 
-/** One of the keys that an input of a record may go by. */
+/** One of the alternative keys of an input of a record. */
 export interface CacheLink {
-  /** Which part of the input the op sees; empty: all of it, and always so for content keys. */
+  /** The part of the input that the op reads. Empty: the whole input; always empty for content keys. */
   readonly selector: string;
   readonly node: CacheNode;
 }
 
-/** One record of a cache: a key, and what was made under it. */
+/** One record of a cache: a key and its results. */
 export interface CacheNode {
-  /** `H(op digest "@" output)`; any text, since documents are not held to that. */
+  /** The record digest, `sha256("<op digest>@<output>")`. Documents may contain any string here. */
   readonly digest: string;
-  /** For each input of the op its alternatives, at least one. None: a root. */
+  /** The alternatives of each input of the op, at least one. No inputs: a root. */
   readonly inputs: readonly (readonly CacheLink[])[];
-  /** Newest first; then by the digests of their layers. */
+  /** Newest first, then sorted by the digests of their layers. */
   readonly results: readonly CacheResult[];
-  /** What people call the step, as far as a writer said so: of several names the one that sorts first. */
+  /** The name of the step, if a writer gave one. If there are several, the smallest one. */
   readonly name?: string | undefined;
 }

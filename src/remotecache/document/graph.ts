@@ -3,30 +3,32 @@ import { type GraphLink, GraphNode, linkName } from "./graph-node.ts";
 import type { CacheLink, CacheNode, CacheResult } from "./graph-types.ts";
 
 /**
- * Looks at nodes that one graph spends on finding equal records and loops. Past it, which takes a document made for it,
- * equal records stay apart and links that might close a loop are left out: that costs hits, never a wrong one.
+ * Maximum number of node visits that one graph makes to find equal records and loops. Only a malicious document needs more. Past
+ * the limit, equal records stay separate, and links that might close a loop are left out. That may cause misses, but never a
+ * wrong hit.
  */
 const MAX_LOOKS = 5_000_000;
 
 /**
- * The records of a cache as a graph, without loops. Records that are equal are one node: roots by their digest, others if
- * every input of the one has an alternative in common with the other's. What the graph holds does not depend on the order
- * in which it was filled, except for which link of a loop is left out.
+ * The records of a cache as a graph without loops. Equal records are one node: two roots are equal if their digests are; two other
+ * records are equal if for every input they have an alternative in common. The content of the graph does not depend on the
+ * order in which records were added, except for which link of a loop is left out.
  */
 export class CacheGraph {
   readonly #roots = new Map<string, GraphNode>();
   readonly #nodes = new Set<GraphNode>();
   #looks = MAX_LOOKS;
 
-  /** How many nodes there are. */
+  /** Number of nodes. */
   get size(): number {
     return this.#nodes.size;
   }
 
   /**
-   * Adds a record, or unites its alternatives and results with those of the equal ones there are, which thereby become one
-   * node. A link that would close a loop is left out. Links lead to nodes of this graph, fused ones included. Throws
-   * `invalid-argument` if an input has no alternative.
+   * Adds a record. If equal records exist, all of them become one node with the alternatives and results of each. A link that
+   * would close a loop is left out. The nodes of the links must belong to this graph; they may have been fused since.
+   *
+   * @throws {VarveError} `invalid-argument` if an input has no alternative, or if a node belongs to another graph.
    */
   add(
     digest: string,
@@ -40,28 +42,24 @@ export class CacheGraph {
     return node;
   }
 
-  /** The node that a node given out earlier is by now: itself, or what it has been fused with. */
+  /** Returns the node itself, or the node that it was fused into. */
   current(node: CacheNode): CacheNode {
     return this.#own(node);
   }
 
-  /** Inputs before what is made of them. */
+  /** Yields all nodes, inputs first. */
   *nodes(): Generator<CacheNode, void> {
     const done = new Set<GraphNode>();
-    for (const node of this.#nodes) yield* upwards(node, done);
+    for (const node of this.#nodes) yield* inputsFirst(node, done);
   }
 
-  /** Unites another graph into this one; says what became of each of its nodes. */
+  /** Adds all records of another graph. Returns the node of this graph for each node of the other one. */
   merge(other: CacheGraph): Map<CacheNode, CacheNode> {
-    const here = new Map<CacheNode, CacheNode>();
-    for (const node of other.nodes()) {
-      const inputs = node.inputs.map((list) =>
-        list.map(({ selector, node: from }) => ({ selector, node: here.get(from) as CacheNode })),
-      );
-      here.set(node, this.add(node.digest, inputs, node.results, node.name));
-    }
-    for (const [theirs, ours] of here) here.set(theirs, this.#own(ours));
-    return here;
+    const copies = new Map<CacheNode, CacheNode>();
+    for (const node of other.nodes())
+      copies.set(node, this.add(node.digest, copiedInputs(node, copies), node.results, node.name));
+    for (const [original, copy] of copies) copies.set(original, this.#own(copy));
+    return copies;
   }
 
   #root(digest: string): GraphNode {
@@ -94,7 +92,7 @@ export class CacheGraph {
     return this.#own(settled);
   }
 
-  /** Resolves a node given out earlier. */
+  /** Returns the current node of this graph for a node that was returned earlier. */
   #own(node: CacheNode): GraphNode {
     let own = node;
     while (own instanceof GraphNode && own.fusedInto !== undefined) own = own.fusedInto;
@@ -102,10 +100,10 @@ export class CacheGraph {
       if (node instanceof GraphNode && node !== own) node.fusedInto = own;
       return own;
     }
-    throw new VarveError("invalid-argument", `Cannot use cache record ${node.digest}: it is of another graph`);
+    throw new VarveError("invalid-argument", `Cannot use cache record ${node.digest}: it belongs to another graph`);
   }
 
-  /** The nodes that every input leads to by one of its alternatives. */
+  /** Returns the nodes that every input leads to by one of its alternatives. */
   #equals(record: { readonly digest: string; readonly inputs: readonly (readonly GraphLink[])[] }): GraphNode[] {
     const reached = record.inputs.map((list, input) =>
       list.flatMap(({ selector, node }) => node.dependents.get(linkName(record, input, selector)) ?? []),
@@ -120,7 +118,7 @@ export class CacheGraph {
     return [...equals];
   }
 
-  /** Fuses nodes that have grown with those they have become equal to, and so on with what is made of them. */
+  /** Fuses the changed nodes with nodes that are equal to them now, and then their dependents. */
   #settle(open: Set<GraphNode>): void {
     for (const node of open) {
       open.delete(node);
@@ -130,7 +128,7 @@ export class CacheGraph {
     }
   }
 
-  /** Makes two nodes one; both and what is made of the one that goes are to be looked at again. */
+  /** Fuses two nodes into one. Adds it, and the dependents of the one that is removed, to `open`. */
   #fuse(a: GraphNode, b: GraphNode, open: Set<GraphNode>): void {
     if (a === b) return;
     const isBelow = this.#mayReach(b, a);
@@ -155,12 +153,12 @@ export class CacheGraph {
     open.add(node);
   }
 
-  /** Whether `from` is `to` or something `to` is made of; true as well if that takes too long to find out. */
+  /** True if `from` is `to` or an ancestor of `to`. Also true when the limit of visits is reached. */
   #mayReach(from: GraphNode, to: GraphNode): boolean {
-    const seen = new Set([to]);
-    for (const node of seen) {
+    const visited = new Set([to]);
+    for (const node of visited) {
       if (node === from || (this.#looks -= 1) < 0) return true;
-      for (const list of node.inputs) for (const link of list) seen.add(link.node);
+      for (const list of node.inputs) for (const link of list) visited.add(link.node);
     }
     return false;
   }
@@ -179,8 +177,19 @@ function redirect(dependent: GraphNode, from: GraphNode, to: GraphNode): void {
   }
 }
 
-/** A node after everything it is made of, without recursion: chains may be as long as a document. */
-function* upwards(top: GraphNode, done: Set<GraphNode>): Generator<GraphNode> {
+/** Returns the inputs of a node of another graph, with links to the copies of its inputs. Copies are made inputs first. */
+export function copiedInputs(node: CacheNode, copies: ReadonlyMap<CacheNode, CacheNode>): CacheLink[][] {
+  return node.inputs.map((list) =>
+    list.map(({ selector, node: input }) => {
+      const copy = copies.get(input);
+      if (copy !== undefined) return { selector, node: copy };
+      throw new VarveError("internal", `Cannot copy cache record ${node.digest}: an input was not copied before it`);
+    }),
+  );
+}
+
+/** Yields a node after its ancestors. It does not recurse, because chains may be as long as a document. */
+function* inputsFirst(top: GraphNode, done: Set<GraphNode>): Generator<GraphNode> {
   const path = [{ node: top, links: entries(top.inputs) }];
   for (let at = path.at(-1); at !== undefined; at = path.at(-1)) {
     const next = done.has(at.node) ? undefined : at.links.next().value;

@@ -4,24 +4,24 @@ import type { RemoteLayer } from "../../record/index.ts";
 import { type ConfigChain, type ConfigRecord, type ConfigResult, encodeRecords, parseRecords } from "./config.ts";
 import type { CacheGraph } from "./graph.ts";
 import type { CacheNode, CacheResult } from "./graph-types.ts";
-import { indexedInputs, orderedRecords } from "./order.ts";
+import { indexedInputs, orderedRecords } from "./record-order.ts";
 import { graphOf } from "./read-graph.ts";
 
-/** The field of an image config that holds a cache: base64 of a list of records whose layers are the image's. */
+/** The field of an image config that contains a cache: base64 of a list of records whose layers are those of the image. */
 export const INLINE_FIELD = "moby.buildkit.cache.v0";
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** A layer of the image as its final manifest has it. */
+/** A layer in the final manifest of an image. */
 export interface ImageBlob {
   readonly digest: Digest;
   readonly diffId?: Digest | undefined;
 }
 
 /**
- * The value of `INLINE_FIELD` for an image with these layers: records keep the results that are made of its layers only.
- * Undefined if there is none. A layer is the image's if it has its digest, or its diffID: the same files compressed
- * otherwise.
+ * Returns the value of `INLINE_FIELD` for an image with these layers. Records keep only the results that consist of layers of the
+ * image. Returns undefined if there is no such result. A layer belongs to the image if the digest or the diffID is equal; the
+ * latter is the same layer with another compression.
  */
 export function inlineRecords(graph: CacheGraph, imageLayers: readonly ImageBlob[]): string | undefined {
   const nodes = orderedRecords(graph);
@@ -50,7 +50,7 @@ function inlineRecord(
   return { results: [...results.values()], chains: [...chains.values()], digest, inputs: indexedInputs(node, indices) };
 }
 
-/** Where the image has each of a result's layers, preferably at the same height; undefined if it lacks one. */
+/** Returns the position of each layer of a result in the image, preferably the same one; undefined if the image lacks a layer. */
 function positions(layers: CacheResult["layers"], imageLayers: readonly ImageBlob[]): number[] | undefined {
   const found = layers.map((layer, height) => {
     const same = imageLayers[height];
@@ -63,15 +63,18 @@ function isSame(layer: RemoteLayer, image: ImageBlob): boolean {
   return layer.digest === image.digest || layer.diffId === image.digest || layer.diffId === image.diffId;
 }
 
+/** Options of `inlineGraph`. */
 export interface InlineOptions {
-  /** Where the layers are to be had from. */
+  /** Where the layers can be fetched; see `CacheOrigin`. */
   readonly source?: string;
   readonly onWarning?: (message: string) => void;
 }
 
 /**
- * The cache in an image's config; undefined if there is none, or, with a warning, if the image's layers cannot be told
- * from it. Throws `corrupt` for a cache that is malformed.
+ * Returns the cache in an image's config. Returns undefined if there is none, or, with a warning, if the config does not describe
+ * the layers of the manifest.
+ *
+ * @throws {VarveError} `corrupt` for a malformed cache.
  */
 export function inlineGraph(
   { layers }: { readonly layers: readonly Descriptor[] },
@@ -82,20 +85,23 @@ export function inlineGraph(
   if (value === undefined || layers.length === 0) return undefined;
   const { diff_ids: diffIds } = config.rootfs;
   if (diffIds.length !== layers.length) {
-    onWarning(`The cache in an image is left out: it has ${layers.length} layers and ${diffIds.length} diffIDs`);
+    onWarning(`The cache in an image is ignored: the image has ${layers.length} layers and ${diffIds.length} diffIDs`);
     return undefined;
   }
   if (typeof value !== "string" || !BASE64.test(value.replaceAll(/[\r\n]/g, "")))
     throw new VarveError("corrupt", `Cannot read inline cache: field ${INLINE_FIELD} is not base64`);
   const records = parseRecords(Buffer.from(value, "base64"));
   const history = config.history.filter(({ empty_layer: isEmpty }) => isEmpty !== true);
-  const described = layers.map((layer, at) => describe(layer, diffIds[at] as Digest, history[at]));
+  const described = diffIds.flatMap((diffId, at) => {
+    const layer = layers[at];
+    return layer === undefined ? [] : [describe(layer, diffId, history[at])];
+  });
   const chain = layers.map(({ digest }, at) => ({ blob: digest, parent: at - 1 }));
   const byDigest = new Map(described.map((layer) => [layer.digest, layer]));
   return graphOf({ layers: chain, records, scopes: [], names: [] }, byDigest, source);
 }
 
-/** Histories may have fewer entries than there are layers: what is not said is left out. */
+/** Adds what the config says about a layer to its descriptor. The history may have fewer entries than there are layers. */
 function describe(layer: Descriptor, diffId: Digest, { created, created_by: by }: HistoryEntry = {}): Descriptor {
   const annotations = {
     ...layer.annotations,

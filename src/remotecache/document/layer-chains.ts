@@ -3,18 +3,25 @@ import type { RemoteLayer } from "../../record/index.ts";
 import type { ConfigLayer } from "./config.ts";
 import { remoteLayer } from "./layer.ts";
 
-/** Layers of all results together. More are a document made to fill memory. */
+/** Maximum number of layers of all results together. Only a malicious document has more. */
 const MAX_LISTED = 2_000_000;
 
-/** A layer with those below it, or `unusable`: a blob is not among the descriptors or says no diffID. */
-type Chain = { readonly layer: RemoteLayer; readonly below: Chain | undefined; readonly depth: number } | "unusable";
+/** A layer and the layers below it. */
+interface Chain {
+  readonly layer: RemoteLayer;
+  readonly below: Chain | undefined;
+  readonly depth: number;
+}
 
-/** The layers of a cache config with the descriptors that its container lists. */
+/** The state of a chain with a blob that has no descriptor, or whose descriptor does not tell the diffID. */
+const UNUSABLE = "unusable";
+
+/** The layers of a cache config, with the descriptors from the document that lists them. */
 export class LayerChains {
   readonly #layers: readonly ConfigLayer[];
-  readonly #descriptors: ReadonlyMap<Digest, Descriptor>;
+  readonly #descriptors: ReadonlyMap<string, Descriptor>;
   readonly #source: string | undefined;
-  readonly #chains = new Map<number, Chain>();
+  readonly #chains = new Map<number, Chain | typeof UNUSABLE>();
   readonly #lists = new Map<number, readonly RemoteLayer[] | undefined>();
   readonly #blobs = new Map<string, RemoteLayer | undefined>();
   #listed = 0;
@@ -26,18 +33,20 @@ export class LayerChains {
   }
 
   /**
-   * A layer and its ancestors, lowest first; undefined if they cannot be used. Throws `corrupt`, in BuildKit's words, for an
-   * index out of range and for a loop, up to the first blob that nothing describes.
+   * Returns a layer and the layers below it, lowest first, or undefined if they are not usable.
+   *
+   * @throws {VarveError} `corrupt`, with BuildKit's message, for an index out of range or a loop before the first blob without a
+   * descriptor; `limit-exceeded` for too many layers.
    */
   upTo(top: number): readonly RemoteLayer[] | undefined {
     if (this.#lists.has(top)) return this.#lists.get(top);
     const chain = this.#chain(top);
-    const layers = chain === "unusable" || chain.depth > Limits.layers ? undefined : this.#counted(unrolled(chain));
+    const layers = chain === UNUSABLE || chain.depth > Limits.layers ? undefined : this.#counted(unrolled(chain));
     this.#lists.set(top, layers);
     return layers;
   }
 
-  /** Layers by index, whatever their parents; undefined if one cannot be used. Throws as `upTo`. */
+  /** Returns layers by index, without their parents; undefined if one is not usable. Throws as `upTo`. */
   listed(indices: readonly number[]): readonly RemoteLayer[] | undefined {
     const layers: RemoteLayer[] = [];
     let isUsable = indices.length <= Limits.layers;
@@ -51,29 +60,27 @@ export class LayerChains {
     return isUsable ? this.#counted(layers) : undefined;
   }
 
-  #chain(top: number): Chain {
+  #chain(top: number): Chain | typeof UNUSABLE {
     const path: number[] = [];
     const onPath = new Set<number>();
     let at = top;
-    let chain: Chain | undefined;
+    let chain: Chain | typeof UNUSABLE | undefined;
     for (; at !== -1 || path.length === 0; at = this.#at(at).parent) {
       if (onPath.has(at)) throw new VarveError("corrupt", "Cannot read cache config: invalid looping layer");
       const { blob } = this.#at(at);
       const known = this.#chains.get(at);
-      chain = known ?? (this.#isDescribed(blob) ? undefined : "unusable");
+      chain = known ?? (this.#isDescribed(blob) ? undefined : UNUSABLE);
       if (chain !== undefined) break;
       path.push(at);
       onPath.add(at);
     }
     for (const index of path.toReversed()) {
       const layer = this.#blob(this.#at(index).blob);
-      const isUsable = layer !== undefined && chain !== "unusable";
-      chain = isUsable
-        ? { layer, below: chain as Exclude<Chain, string> | undefined, depth: depthOf(chain) + 1 }
-        : "unusable";
+      if (layer === undefined || chain === UNUSABLE) chain = UNUSABLE;
+      else chain = { layer, below: chain, depth: (chain?.depth ?? 0) + 1 };
       this.#chains.set(index, chain);
     }
-    return chain ?? "unusable";
+    return chain ?? UNUSABLE;
   }
 
   #at(index: number): ConfigLayer {
@@ -83,12 +90,12 @@ export class LayerChains {
   }
 
   #isDescribed(blob: string): boolean {
-    return this.#descriptors.has(blob as Digest);
+    return this.#descriptors.has(blob);
   }
 
   #blob(blob: string): RemoteLayer | undefined {
     if (this.#blobs.has(blob)) return this.#blobs.get(blob);
-    const descriptor = this.#descriptors.get(blob as Digest);
+    const descriptor = this.#descriptors.get(blob);
     const layer = descriptor && remoteLayer(descriptor, this.#source);
     this.#blobs.set(blob, layer);
     return layer;
@@ -101,12 +108,8 @@ export class LayerChains {
   }
 }
 
-function depthOf(chain: Chain | undefined): number {
-  return chain === undefined || chain === "unusable" ? 0 : chain.depth;
-}
-
-function unrolled(top: Exclude<Chain, string>): RemoteLayer[] {
+function unrolled(top: Chain): RemoteLayer[] {
   const layers: RemoteLayer[] = [];
-  for (let at: Chain | undefined = top; at !== undefined && at !== "unusable"; at = at.below) layers.push(at.layer);
+  for (let chain: Chain | undefined = top; chain !== undefined; chain = chain.below) layers.push(chain.layer);
   return layers.reverse();
 }

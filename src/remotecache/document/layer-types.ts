@@ -1,4 +1,4 @@
-/** Docker's layer types by OCI's: one to one, but for a layer that may not be distributed and is compressed by zstd. */
+/** Docker's layer types by OCI's. Docker has none for a nondistributable layer that is compressed with zstd. */
 const DOCKER_BY_OCI: ReadonlyMap<string, string> = new Map(
   [
     ["oci.image.layer.v1.tar", "docker.image.rootfs.diff.tar"],
@@ -10,12 +10,12 @@ const DOCKER_BY_OCI: ReadonlyMap<string, string> = new Map(
 );
 const OCI_BY_DOCKER: ReadonlyMap<string, string> = new Map([...DOCKER_BY_OCI].map(([oci, docker]) => [docker, oci]));
 
-/** The OCI type of a layer type; other types as they are. */
+/** Returns the OCI media type of a layer. Other types are returned unchanged. */
 export function toOciType(type: string): string {
   return OCI_BY_DOCKER.get(type) ?? type;
 }
 
-/** Docker's type of a layer type; types it has none for as they are. */
+/** Returns Docker's media type of a layer. Types without a counterpart are returned unchanged. */
 export function toDockerType(type: string): string {
   return DOCKER_BY_OCI.get(type) ?? type;
 }

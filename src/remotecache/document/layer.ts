@@ -3,9 +3,9 @@ import { Annotation, type Descriptor, type Digest, isDigest, layerCompression, p
 import { toOciType } from "./layer-types.ts";
 import { timeToMilliseconds } from "./time.ts";
 
-/** What a cache document says of a layer besides the blob. The rest of a descriptor's annotations is not carried along. */
+/** The annotations of a layer that are written into cache documents, besides the diffID. All others are dropped. */
 const WRITTEN = [Annotation.createdAt, Annotation.estargzToc, Annotation.estargzSize] as const;
-/** Characters of a description. */
+/** Maximum length of a description, in characters. */
 const MAX_DESCRIPTION = 4096;
 
 function milliseconds(text: string | undefined): number | undefined {
@@ -14,9 +14,9 @@ function milliseconds(text: string | undefined): number | undefined {
 }
 
 function diffIdOf({ mediaType, digest, annotations }: Descriptor): Digest | undefined {
-  const said = annotations?.[Annotation.uncompressed];
-  if (said === undefined) return layerCompression(mediaType) === "uncompressed" ? digest : undefined;
-  return isDigest(said) ? said : undefined;
+  const diffId = annotations?.[Annotation.uncompressed];
+  if (diffId === undefined) return layerCompression(mediaType) === "uncompressed" ? digest : undefined;
+  return isDigest(diffId) ? diffId : undefined;
 }
 
 function written(annotations: Readonly<Record<string, string>> = {}): Record<string, string> {
@@ -25,7 +25,10 @@ function written(annotations: Readonly<Record<string, string>> = {}): Record<str
   );
 }
 
-/** The layer a descriptor stands for, to be had from `source`; undefined if it does not tell the diffID. */
+/**
+ * Returns the layer that a descriptor in a cache document describes, with `source` as the place where its blob can be fetched.
+ * Returns undefined if the descriptor does not tell the diffID.
+ */
 export function remoteLayer(descriptor: Descriptor, source?: string): RemoteLayer | undefined {
   const { digest, size, mediaType, annotations } = descriptor;
   const diffId = diffIdOf(descriptor);
@@ -39,11 +42,11 @@ export function remoteLayer(descriptor: Descriptor, source?: string): RemoteLaye
     sources: source === undefined ? [] : [source],
     annotations: written(annotations),
     description: (annotations?.[Annotation.description] ?? importedDescription(digest)).slice(0, MAX_DESCRIPTION),
-    ...(createdAt === undefined ? {} : { createdAt }),
+    createdAt,
   };
 }
 
-/** The descriptor of a layer in a cache document, of an OCI type. */
+/** Returns the descriptor of a layer for a cache document, with an OCI media type. */
 export function layerDescriptor({ digest, size, mediaType, diffId, annotations }: RemoteLayer): Descriptor {
   return {
     mediaType: toOciType(mediaType),

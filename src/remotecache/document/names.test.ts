@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { assert as check, property, shuffledSubarray, string } from "fast-check";
 import { digestOf } from "../../core/index.ts";
 import { resultNamed } from "../../../testing/cache-documents.ts";
-import { CacheGraph, configOf, encodeCacheConfig, graphOf, nameOfStep, parseCacheConfig } from "../index.ts";
+import { CacheGraph, configOf, encodeCacheConfig, graphOf, normalizeStepName, parseCacheConfig } from "../index.ts";
 
 /** A base and steps on it, with names. */
 function named(...names: readonly (string | undefined)[]): CacheGraph {
@@ -61,12 +61,12 @@ test("of several names the same one stays, in whatever order graphs are united",
 });
 
 test("a name is one short line of well-formed text", () => {
-  assert.equal(nameOfStep("RUN set -e\n  mkdir x\n"), "RUN set -e mkdir x");
-  assert.equal(nameOfStep(" \n "), undefined);
+  assert.equal(normalizeStepName("RUN set -e\n  mkdir x\n"), "RUN set -e mkdir x");
+  assert.equal(normalizeStepName(" \n "), undefined);
   check(
     property(string({ unit: "binary", maxLength: 400 }), (text) => {
-      const name = nameOfStep(text) ?? "x";
-      assert.ok(name.length <= 200 && name.isWellFormed() && name === nameOfStep(name), name);
+      const name = normalizeStepName(text) ?? "x";
+      assert.ok(name.length <= 200 && name.isWellFormed() && name === normalizeStepName(name), name);
     }),
   );
 });

@@ -1,17 +1,17 @@
 import { type JsonNode, isVarveError } from "../../core/index.ts";
 
-/** Characters of a name. */
+/** Maximum length of a name, in characters. */
 const MAX_NAME = 200;
 
-/** A text as the name of a step: one line, not too long; undefined if nothing is left of it. */
-export function nameOfStep(text: string): string | undefined {
+/** Returns a text as the name of a step: one line of at most 200 characters. Returns undefined for blank text. */
+export function normalizeStepName(text: string): string | undefined {
   const line = text.replace(/\s+/g, " ").trim().slice(0, MAX_NAME).trim().toWellFormed();
   return line === "" ? undefined : line;
 }
 
 /**
- * The `names` in the member `varve` of a cache config: a list of texts, one a record. One that is malformed or out of bounds
- * counts as none: whatever it says, it must not cost the cache.
+ * Reads the `names` in the member `varve` of a cache config: a list of strings, one for each record. A malformed or too long
+ * list is ignored, because names must not make a cache unusable.
  */
 export function parseNames(varve: JsonNode, records: number): readonly string[] {
   try {
@@ -23,7 +23,7 @@ export function parseNames(varve: JsonNode, records: number): readonly string[] 
   }
 }
 
-/** The names as they are written: nothing behind the last one. */
+/** Returns the names as they are written: empty strings for records without a name, and nothing after the last name. */
 export function listOfNames(names: readonly (string | undefined)[]): readonly string[] {
   return names.slice(0, names.findLastIndex((name) => name !== undefined) + 1).map((name = "") => name);
 }

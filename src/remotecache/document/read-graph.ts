@@ -3,20 +3,23 @@ import type { CacheConfig, ConfigRecord } from "./config.ts";
 import { CacheGraph } from "./graph.ts";
 import type { CacheNode, CacheResult } from "./graph-types.ts";
 import { LayerChains } from "./layer-chains.ts";
-import { nameOfStep } from "./names.ts";
+import { normalizeStepName } from "./names.ts";
 
+/** A graph that was read from a cache config. */
 export interface LoadedGraph {
   readonly graph: CacheGraph;
-  /** The node of each record, by its index. A record of a session's key (`random:`) has none. */
+  /** The node of each record, by index. A record with a session key (`random:`) has none. */
   readonly nodes: readonly (CacheNode | undefined)[];
 }
 
 const corrupt = (state: string): VarveError => new VarveError("corrupt", `Cannot read cache config: ${state}`);
 
 /**
- * The graph a cache config describes. Checks what BuildKit checks, in its order, and throws `corrupt` with its words; any
- * such error costs the whole document. A result is left out if a blob of it is not among the descriptors, or if its
- * descriptor lacks the diffID. `source` is where the blobs are to be had from.
+ * Returns the graph that a cache config describes. It makes BuildKit's checks in BuildKit's order; an error rejects the whole
+ * document. A result is left out if a blob of it has no descriptor, or if the descriptor does not tell the diffID. `source` is
+ * where the blobs can be fetched.
+ *
+ * @throws {VarveError} `corrupt` with BuildKit's message.
  */
 export function loadGraph(
   config: CacheConfig,
@@ -29,7 +32,12 @@ export function loadGraph(
   return { graph, nodes: config.records.map((_, index) => loader.node(index)) };
 }
 
-/** As `loadGraph`, for whom the indices say nothing. */
+/**
+ * Returns the graph that a cache config describes. `layersByDigest` has the descriptors of its layers, and `source` is where the
+ * blobs can be fetched. A result without usable descriptors is left out.
+ *
+ * @throws {VarveError} `corrupt` for a config that BuildKit rejects too; `limit-exceeded` for too many layers.
+ */
 export function graphOf(
   config: CacheConfig,
   layersByDigest: ReadonlyMap<Digest, Descriptor>,
@@ -41,7 +49,7 @@ export function graphOf(
 interface Visit {
   readonly index: number;
   readonly record: ConfigRecord;
-  /** Links that are still to be followed. */
+  /** Links that were not followed yet. */
   readonly links: Iterator<number>;
 }
 
@@ -50,7 +58,7 @@ class GraphLoader {
   readonly #records: readonly ConfigRecord[];
   readonly #names: readonly string[];
   readonly #layers: LayerChains;
-  /** Undefined: being visited, or not kept. */
+  /** Undefined: the record is being visited, or it is left out. */
   readonly #nodes = new Map<number, CacheNode | undefined>();
 
   constructor({ records, names }: CacheConfig, layers: LayerChains) {
@@ -59,13 +67,13 @@ class GraphLoader {
     this.#layers = layers;
   }
 
-  /** What became of a record. */
+  /** Returns the node of a record, or undefined if the record was left out. */
   node(index: number): CacheNode | undefined {
     const node = this.#nodes.get(index);
     return node && this.graph.current(node);
   }
 
-  /** Adds a record and all it is made of, depth first, without recursion. */
+  /** Adds a record after its inputs, depth first. It does not recurse, because chains may be long. */
   load(top: number): void {
     if (this.#nodes.has(top)) return;
     const path: Visit[] = [];
@@ -94,10 +102,16 @@ class GraphLoader {
   #add({ index, record }: Visit): void {
     const results = this.#results(record);
     const inputs = record.inputs.map((links) =>
-      links.map(({ selector, link }) => ({ selector, node: this.#nodes.get(link) as CacheNode })),
+      links.map(({ selector, link }) => ({ selector, node: this.#added(link) })),
     );
-    const name = nameOfStep(this.#names[index] ?? "");
+    const name = normalizeStepName(this.#names[index] ?? "");
     this.#nodes.set(index, this.graph.add(record.digest, inputs, results, name));
+  }
+
+  #added(index: number): CacheNode {
+    const node = this.#nodes.get(index);
+    if (node === undefined) throw corrupt("invalid looping record");
+    return node;
   }
 
   #results({ results, chains }: ConfigRecord): CacheResult[] {

@@ -5,17 +5,18 @@ const MAX_SCOPES = 1024;
 const MAX_TOPS = 4096;
 const MAX_ID = 512;
 
-/** One export into a document: the records that were its tops, by index. */
+/** One export into a document. */
 export interface ConfigScope {
-  /** Whose export it was. */
+  /** The scope of the export. */
   readonly id: string;
+  /** Indices of the records of the build's results. */
   readonly tops: readonly number[];
   readonly at: Time;
 }
 
 /**
- * The `scopes` in the member `varve` of a cache config: `[{"id","tops","at"}]`, newest first. One that is malformed or out of
- * bounds counts as none: whatever it says, it must not cost the cache.
+ * Reads the `scopes` in the member `varve` of a cache config: `[{"id","tops","at"}]`, newest first. A malformed or too long list
+ * is ignored, because scopes must not make a cache unusable.
  */
 export function parseScopes(varve: JsonNode, records: number): readonly ConfigScope[] {
   try {
@@ -27,6 +28,7 @@ export function parseScopes(varve: JsonNode, records: number): readonly ConfigSc
   }
 }
 
+/** Returns the JSON of scopes. */
 export function scopesJson(scopes: readonly ConfigScope[]): OrderedJson {
   return scopes.map(({ id, tops, at }) => ({ id, tops, at: formatGoTime(at) }));
 }

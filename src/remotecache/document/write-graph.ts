@@ -1,24 +1,25 @@
 import type { Descriptor } from "../../core/index.ts";
 import type { CacheConfig } from "./config.ts";
-import { Forest } from "./forest.ts";
+import { LayerForest } from "./layer-forest.ts";
 import type { CacheGraph } from "./graph.ts";
 import type { CacheNode } from "./graph-types.ts";
 import { listOfNames } from "./names.ts";
-import { indexedInputs, orderedRecords } from "./order.ts";
+import { indexedInputs, orderedRecords } from "./record-order.ts";
 
+/** A graph as a cache config. */
 export interface WrittenGraph {
   readonly config: CacheConfig;
-  /** One for each of the config's layers, in their order. */
+  /** The descriptor of each layer of the config, in the same order. */
   readonly layers: readonly Descriptor[];
-  /** Where each record stands in the config. */
+  /** The index of each record in the config. */
   readonly indices: ReadonlyMap<CacheNode, number>;
 }
 
-/** A graph as a cache config, normalised: equal graphs give equal bytes, however they came about. Results are written newest first. */
+/** Returns a graph as a normalised cache config: equal graphs give equal bytes. Results are sorted newest first. */
 export function configOf(graph: CacheGraph): WrittenGraph {
   const nodes = orderedRecords(graph);
   const indices = new Map(nodes.map((node, index) => [node, index]));
-  const forest = new Forest();
+  const forest = new LayerForest();
   const tops = nodes.map(({ results }) =>
     results.map(({ layers, createdAt }) => ({ top: forest.add(layers), createdAt })),
   );

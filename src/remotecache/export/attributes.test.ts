@@ -15,7 +15,7 @@ test("defaults are BuildKit's", () => {
     compression: { compression: "gzip", force: false, level: undefined },
     scope: undefined,
     reset: false,
-    reference: { registry: "localhost:5000", repository: "c", tag: "latest" },
+    reference: { registry: "localhost:5000", repository: "c", tag: "latest", digest: undefined },
     insecure: false,
   });
   const { tag, directory } = local({}) as { tag?: string; directory?: string };

@@ -10,9 +10,10 @@ import {
 } from "../../core/index.ts";
 import type { ContainerForm } from "../document/container.ts";
 
+/** The attributes of a cache export, as the user gave them: `ref`, `mode`, … */
 export type Attributes = Readonly<Record<string, string>>;
 
-/** How new layers of an export are compressed, and whether old ones are compressed anew. */
+/** How layers are compressed. `force` also recompresses existing layers. `level` is undefined for the default. */
 export interface ExportCompression {
   readonly compression: LayerCompression;
   readonly force: boolean;
@@ -22,11 +23,11 @@ export interface ExportCompression {
 interface CommonAttributes {
   readonly mode: "min" | "max";
   readonly ignoreError: boolean;
-  /** `on-failure`: a build that fails exports what succeeded of it. */
+  /** `on-failure`: a build that fails exports the steps that have succeeded. */
   readonly onFailure: boolean;
 }
 
-/** What a document's container looks like: `containerForm` makes one word of it. */
+/** The attributes that decide about the form of a document; see `containerForm`. */
 export interface ContainerAttributes {
   readonly ociMediaTypes: boolean;
   readonly imageManifest: boolean;
@@ -35,43 +36,40 @@ export interface ContainerAttributes {
 interface DocumentAttributes extends CommonAttributes {
   readonly container: ContainerAttributes;
   readonly compression: ExportCompression;
-  /** Whose records these are in a document that several write to; undefined: the build's own, see `defaultScope`. */
+  /** Identifies the records of this build in a document with several writers. Undefined: see `defaultScope`. */
   readonly scope: string | undefined;
-  /** Nothing of what others have written stays. */
+  /** True: the records of all other writers are removed. */
   readonly reset: boolean;
 }
 
+/** An export to a tag in a registry. */
 export interface RegistryExport extends DocumentAttributes {
   readonly type: "registry";
   readonly reference: Reference;
-  /** `registry.insecure`: any certificate, and plain HTTP. */
+  /** `registry.insecure`: accept any certificate, and plain HTTP. */
   readonly insecure: boolean;
 }
 
+/** An export to an OCI layout directory. */
 export interface LocalExport extends DocumentAttributes {
   readonly type: "local";
   readonly directory: string;
   readonly tag: string;
 }
 
-/** Always min mode: see the export of an image. */
+/** An export into the config of the image. Its records are always those of min mode. */
 export interface InlineExport extends CommonAttributes {
   readonly type: "inline";
 }
 
-/** A cache export as a user asks for it, read. */
+/** A cache export with parsed attributes. */
 export type CacheExport = RegistryExport | LocalExport | InlineExport;
 
-/** Characters. */
+/** Maximum length of a scope, in characters. */
 const MAX_SCOPE = 256;
-const COMPRESSIONS: ReadonlySet<string> = new Set([
-  "uncompressed",
-  "gzip",
-  "estargz",
-  "zstd",
-] satisfies LayerCompression[]);
+const COMPRESSIONS: readonly LayerCompression[] = ["uncompressed", "gzip", "estargz", "zstd"];
 
-function refuse(why: string): never {
+function invalid(why: string): never {
   throw new VarveError("invalid-argument", `Cannot export cache: ${why}`);
 }
 
@@ -82,27 +80,27 @@ function valueOf(attrs: Attributes, key: string): string | undefined {
 function boolean(attrs: Attributes, key: string, fallback: boolean): boolean {
   const text = valueOf(attrs, key);
   if (text === undefined) return fallback;
-  return parseGoBool(text) ?? refuse(`failed to parse ${key}: ${JSON.stringify(text)} is not a boolean`);
+  return parseGoBool(text) ?? invalid(`failed to parse ${key}: ${JSON.stringify(text)} is not a boolean`);
 }
 
 function compressionOf(attrs: Attributes): ExportCompression {
-  const compression = valueOf(attrs, "compression") ?? "gzip";
-  if (!COMPRESSIONS.has(compression)) refuse(`unsupported compression type ${compression}`);
+  const name = valueOf(attrs, "compression") ?? "gzip";
+  const compression = COMPRESSIONS.find((known) => known === name) ?? invalid(`unsupported compression type ${name}`);
   const force = valueOf(attrs, "force-compression");
   const level = valueOf(attrs, "compression-level");
   if (level !== undefined && !/^[+-]?\d{1,9}$/.test(level))
-    refuse(`non-int value ${level} specified for compression-level`);
+    invalid(`non-int value ${level} specified for compression-level`);
   return {
-    compression: compression as LayerCompression,
+    compression,
     force: force === "" || boolean(attrs, "force-compression", false),
     level: level === undefined ? undefined : Number(level),
   };
 }
 
-/** Empty: none is named. */
+/** An empty scope is the same as none. */
 function scopeOf(attrs: Attributes): string | undefined {
   const scope = valueOf(attrs, "scope") ?? "";
-  if (scope.length > MAX_SCOPE) refuse(`its scope is longer than ${MAX_SCOPE} characters`);
+  if (scope.length > MAX_SCOPE) invalid(`its scope is longer than ${MAX_SCOPE} characters`);
   return scope === "" ? undefined : scope;
 }
 
@@ -126,21 +124,24 @@ function commonOf(attrs: Attributes): CommonAttributes {
 }
 
 /**
- * Reads the attributes of one cache export; BuildKit's names, defaults and words. Unknown attributes are ignored. Throws
- * `invalid-argument` for a value that is wrong, `unsupported` for a type that is not there.
+ * Parses the attributes of one cache export, with BuildKit's names, defaults and messages. Unknown attributes are ignored.
+ *
+ * @throws {VarveError} `invalid-argument` for an invalid value; `unsupported` for an unknown type.
+ * @example
+ * parseCacheExport("registry", { ref: "registry.example/app:cache", mode: "max" });
  */
 export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
   switch (type) {
     case "registry": {
       const ref = valueOf(attrs, "ref") ?? "";
-      if (ref === "") refuse("missing ref");
+      if (ref === "") invalid("missing ref");
       const reference = withDefaultTag(parseReference(ref));
-      if (reference.digest !== undefined) refuse(`${ref} names a digest: a cache is written to a tag`);
+      if (reference.digest !== undefined) invalid(`${ref} has a digest, but a cache is written to a tag`);
       return { type, ...documentOf(attrs), reference, insecure: boolean(attrs, "registry.insecure", false) };
     }
     case "local": {
       const directory = valueOf(attrs, "dest") ?? "";
-      if (directory === "") refuse("local cache exporter requires dest");
+      if (directory === "") invalid("local cache exporter requires dest");
       return { type, ...documentOf(attrs), directory, tag: valueOf(attrs, "tag") ?? "latest" };
     }
     case "inline":
@@ -150,15 +151,16 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
   }
 }
 
-/** One export, as a user asks for it. */
+/** One cache export, as the user gave it. */
 export interface CacheExportEntry {
   readonly type: string;
   readonly attrs: Attributes;
 }
 
 /**
- * Reads the attributes of all cache exports of a build. Of several `inline` ones the first counts. Throws as
- * `parseCacheExport`, and `invalid-argument` for two that would write to the same place.
+ * Parses the attributes of all cache exports of a build. If there are several `inline` exports, the first is used.
+ *
+ * @throws {VarveError} `invalid-argument` for two exports that would write to the same place; otherwise as `parseCacheExport`.
  */
 export function parseCacheExports(entries: readonly CacheExportEntry[]): CacheExport[] {
   const exports = new Map<string, CacheExport>();
@@ -169,12 +171,14 @@ export function parseCacheExports(entries: readonly CacheExportEntry[]): CacheEx
     if (!exports.has(name)) exports.set(name, parsed);
     else if (parsed.type !== "inline") duplicates.push(entry);
   }
-  const names = duplicates.map(({ type, attrs }) => JSON.stringify({ type, attrs: Object.fromEntries(sorted(attrs)) }));
-  if (names.length > 0) refuse(`duplicate cache exports [${names.join(" ")}]`);
+  const names = duplicates.map(({ type, attrs }) =>
+    JSON.stringify({ type, attrs: Object.fromEntries(sortedEntries(attrs)) }),
+  );
+  if (names.length > 0) invalid(`duplicate cache exports [${names.join(" ")}]`);
   return [...exports.values()];
 }
 
-/** Two exports of one name are duplicates. A directory may be written to under several tags. */
+/** Two exports with the same target name are duplicates. A directory may be written to with several tags. */
 function targetName(parsed: CacheExport, { attrs }: CacheExportEntry): string {
   switch (parsed.type) {
     case "registry": {
@@ -182,33 +186,37 @@ function targetName(parsed: CacheExport, { attrs }: CacheExportEntry): string {
       return JSON.stringify(["registry", registry, repository, tag, digest]);
     }
     case "local":
-      return JSON.stringify(["local", sorted(attrs)]);
+      return JSON.stringify(["local", sortedEntries(attrs)]);
     case "inline":
       return "inline";
   }
 }
 
-function sorted(attrs: Attributes): [string, string][] {
+function sortedEntries(attrs: Attributes): [string, string][] {
   return Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** What tells one build from another where both write to the same document. */
+/** What distinguishes builds that write to the same document. */
 export interface ScopeFacts {
   readonly dockerfile: string;
   readonly target: string | undefined;
-  /** In their normalised form, in any order. */
+  /** Normalised, in any order. */
   readonly platforms: readonly string[];
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 
-/** The scope of a build that names none: a digest, so that no value of a build argument stands in a document. */
+/** Returns the scope of a build for which the user gave none. It is a digest, so that documents contain no values of build arguments. */
 export function defaultScope({ dockerfile, target, platforms, buildArgs }: ScopeFacts): string {
-  return digestOf(goJson([dockerfile, target ?? null, [...platforms].sort(), sorted(buildArgs)]));
+  return digestOf(goJson([dockerfile, target ?? null, [...platforms].sort(), sortedEntries(buildArgs)]));
 }
 
-/** Throws `invalid-argument` for the one combination that does not exist. BuildKit tells of it when the build is done. */
+/**
+ * Returns the form of a document. BuildKit reports the error only after the build.
+ *
+ * @throws {VarveError} `invalid-argument` for the combination that does not exist.
+ */
 export function containerForm({ ociMediaTypes, imageManifest }: ContainerAttributes): ContainerForm {
   if (ociMediaTypes) return imageManifest ? "manifest" : "oci-index";
   if (!imageManifest) return "docker-list";
-  refuse("invalid configuration for remote cache, OCI mediatypes are required for image-manifest cache format");
+  invalid("invalid configuration for remote cache, OCI mediatypes are required for image-manifest cache format");
 }

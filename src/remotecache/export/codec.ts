@@ -5,18 +5,19 @@ import { loadGraph } from "../document/read-graph.ts";
 import { configOf } from "../document/write-graph.ts";
 import { type CacheContents, foreignContents } from "./scopes.ts";
 
+/** A document as a blob. */
 export interface EncodedBlob {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
 }
 
-/** A cache document as it is stored. */
+/** The two blobs of a cache document. */
 export interface EncodedDocument {
   readonly config: EncodedBlob;
   readonly manifest: EncodedBlob;
 }
 
-/** The same contents give the same bytes, whoever writes them. Names of steps can be left out. */
+/** Encodes a cache document. Equal contents give equal bytes. `named: false` leaves out the names of steps. */
 export function encodeContents(
   { graph, generations }: CacheContents,
   form: ContainerForm,
@@ -35,7 +36,7 @@ export function encodeContents(
   return { config: encoded, manifest: blob(bytes, mediaType) };
 }
 
-/** The form a document of this media type has. */
+/** Returns the form of a document with this media type. */
 export function formOf(mediaType: string): ContainerForm {
   if (mediaType === MediaType.dockerList) return "docker-list";
   return mediaType === MediaType.ociIndex ? "oci-index" : "manifest";
@@ -46,9 +47,10 @@ function blob(bytes: Uint8Array, mediaType: string): EncodedBlob {
 }
 
 /**
- * Reads a document with the configs `read` gives. Undefined for an image, or an index of such. `source` is where
- * the blobs are to be had from. Throws `corrupt` for what is
- * neither.
+ * Decodes a cache document; `read` reads its config. Returns undefined for an image or an index of images. `source` is where the
+ * blobs can be fetched.
+ *
+ * @throws {VarveError} `corrupt` for any other document.
  */
 export async function decodeContents(
   bytes: Uint8Array,

@@ -5,35 +5,39 @@ import { type EncodedDocument, encodeContents } from "./codec.ts";
 import { type CacheContents, dropOldest, hasResults, mergeContents, retain } from "./scopes.ts";
 import type { Warn } from "./target.ts";
 
-/** What BuildKit reads, of a config and of a manifest: bytes. */
+/** Maximum size of a config or a manifest that BuildKit reads, in bytes. */
 const READABLE = 1_048_576;
 
+/** What a new document is made from. */
 export interface Composition {
-  readonly there: CacheContents | undefined;
-  readonly mine: CacheContents;
+  /** The contents of the existing document, if there is one. */
+  readonly existing: CacheContents | undefined;
+  /** The contents of the export. */
+  readonly own: CacheContents;
   readonly form: ContainerForm;
-  /** Blobs that cannot be had; results that need one are left out. */
-  readonly gone: ReadonlySet<Digest>;
-  /** `keep`: what is there may have been written by this very export, and need not come first again. */
+  /** Blobs that are not available anywhere. Results that need one are left out. */
+  readonly missingBlobs: ReadonlySet<Digest>;
+  /** See `mergeContents`. `keep`: the existing document may have been written by this export. */
   readonly rank: "first" | "keep";
 }
 
+/** A new document. */
 export interface Composed extends EncodedDocument {
   readonly contents: CacheContents;
 }
 
 /**
- * The document that holds what is there and an export. Where it is too large for BuildKit to read back, the
- * names of steps are left out, then superseded generations, the oldest first. Undefined if no record of the export has a result.
+ * Merges an export with the existing contents into a new document. If the document is too large for BuildKit, it leaves out the
+ * names of steps, then superseded generations, oldest first. Returns undefined if no record of the export has a result.
  */
-export function compose({ there, mine, form, gone, rank }: Composition, warn: Warn): Composed | undefined {
-  const isWhole = ({ layers }: CacheResult): boolean => layers.every(({ digest }) => !gone.has(digest));
-  const own = gone.size === 0 ? mine : retain(mine, isWhole);
-  if (!hasResults(own.graph)) return undefined;
-  const composed = fit(retain(mergeContents(there, own, { rank }), isWhole), form);
+export function compose({ existing, own, form, missingBlobs, rank }: Composition, warn: Warn): Composed | undefined {
+  const isWhole = ({ layers }: CacheResult): boolean => layers.every(({ digest }) => !missingBlobs.has(digest));
+  const available = missingBlobs.size === 0 ? own : retain(own, isWhole);
+  if (!hasResults(available.graph)) return undefined;
+  const composed = fit(retain(mergeContents(existing, available, { rank }), isWhole), form);
   const size = Math.max(composed.config.bytes.byteLength, composed.manifest.bytes.byteLength);
   if (size > READABLE)
-    warn(`The cache document has ${size} bytes: BuildKit reads no more than ${READABLE} back, Varve does`);
+    warn(`The cache document has ${size} bytes: Varve can read it, but BuildKit reads at most ${READABLE} bytes`);
   return composed;
 }
 

@@ -1,19 +1,23 @@
 import type { CacheManager, SolveResult } from "../../solver/index.ts";
 import { CacheGraph } from "../document/graph.ts";
 import type { CacheNode } from "../document/graph-types.ts";
-import { ordered } from "./order.ts";
-import { Explorer, type Point } from "./points.ts";
-import { type ResultOptions, Results } from "./results.ts";
+import { sortKeys } from "./sorted-keys.ts";
+import { KeyExplorer, type ExportKey } from "./export-keys.ts";
+import { type ResultOptions, ResultFinder } from "./result-finder.ts";
 
-/** What an export has to say: the records, and those of them that stand for the solve's results. */
+/** The records of an export. `tops` are the records of the solve's results. */
 export interface ExportedGraph {
   readonly graph: CacheGraph;
   readonly tops: readonly CacheNode[];
 }
 
 /**
- * Walks the keys of solve results, and what leads to them in the caches they were found in, into one graph of records, with
- * one result each at most. Keys of a session, and records that only such lead to, are left out.
+ * Returns the graph of records for the keys of solve results. It contains these keys, the keys of their inputs, and further keys
+ * that lead to them in the caches where they were found. Each record has at most one result. Session keys are left out, and so
+ * are records that only session keys lead to.
+ *
+ * @example
+ * const exported = await exportGraph(await job.solve(edges), { mode: "max", layersOf });
  */
 export async function exportGraph<R>(
   solved: readonly Pick<SolveResult<R>, "keys" | "caches">[],
@@ -21,18 +25,18 @@ export async function exportGraph<R>(
 ): Promise<ExportedGraph> {
   const caches = new Map<string, CacheManager<R>>();
   for (const cache of solved.flatMap((one) => one.caches)) if (!caches.has(cache.id)) caches.set(cache.id, cache);
-  const tops = await new Explorer(caches).explore(solved.flatMap(({ keys }) => keys));
-  const points = ordered(tops);
-  const results = await new Results(caches, options).of(points, tops);
+  const tops = await new KeyExplorer(caches).explore(solved.flatMap((one) => one.keys));
+  const keys = sortKeys(tops);
+  const results = await new ResultFinder(caches, options).of(keys, tops);
   const graph = new CacheGraph();
-  const nodes = new Map<Point, readonly CacheNode[]>();
-  for (const [point, inputs] of points) {
+  const nodes = new Map<ExportKey, readonly CacheNode[]>();
+  for (const [key, inputs] of keys) {
     const links = inputs.map((list) =>
-      list.flatMap(({ selector, point: from }) => (nodes.get(from) ?? []).map((node) => ({ selector, node }))),
+      list.flatMap(({ selector, from }) => (nodes.get(from) ?? []).map((node) => ({ selector, node }))),
     );
-    const found = results.get(point);
-    const node = graph.add(point.digest, links, found === undefined ? [] : [found.result], found?.name);
-    nodes.set(point, [node, ...point.equivalents.map((digest) => graph.add(digest, []))]);
+    const found = results.get(key);
+    const node = graph.add(key.digest, links, found === undefined ? [] : [found.result], found?.name);
+    nodes.set(key, [node, ...key.equivalents.map((digest) => graph.add(digest, []))]);
   }
   const kept = tops.flatMap((top) => nodes.get(top)?.[0] ?? []).map((node) => graph.current(node));
   return { graph, tops: [...new Set(kept)] };

@@ -1,12 +1,12 @@
 import type { SolveResult } from "../../solver/index.ts";
 import { type ImageBlob, inlineRecords } from "../document/inline.ts";
 import { exportGraph } from "./export-graph.ts";
-import type { ResultOptions } from "./results.ts";
+import type { ResultOptions } from "./result-finder.ts";
 
 /**
- * The cache to be written into the config of an image, as `patchImageConfig` takes it: the records that led to one
- * platform's result, with those of their results that are made of the image's layers. Always min mode. The layers are those
- * of the final manifest, lowest first. Undefined if no result is made of them.
+ * Returns the cache to write into the config of an image with `patchImageConfig`: the records of one platform's result, in min mode,
+ * with only the results that consist of layers of the image. `imageLayers` are the layers of the final manifest, lowest first.
+ * Returns undefined if there is no such result.
  */
 export async function inlineCache<R>(
   solved: SolveResult<R>,

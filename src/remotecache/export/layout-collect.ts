@@ -4,29 +4,31 @@ import { type Descriptor, Limits, VarveError, isIndexType, isManifestType, isVar
 import { readManifestOrIndex } from "../../image/index.ts";
 import { blobFile, readBlobFile, readLayoutIndex } from "./layout-files.ts";
 
-/** Milliseconds: younger blobs stay, since a writer may be about to name them, or a reader may have read who did. */
-export const GRACE = 600_000;
+/** Minimum age of blobs that are removed, in milliseconds: an index that lists a younger blob may not be written yet. */
+export const DEFAULT_GRACE = 600_000;
 const MAX_DOCUMENTS = 10_000;
 
+/** Options of `collectLayout`. */
 export interface CollectOptions {
-  /** Entries of an index that readers may still hold: what they need stays too. */
+  /** Entries of the previous index, which readers may still use. Their blobs are kept. */
   readonly before: readonly Descriptor[];
-  /** Milliseconds. */
+  /** Minimum age of removed blobs in milliseconds. */
   readonly grace?: number | undefined;
 }
 
+/** Number and size of the removed blobs. */
 export interface CollectedBlobs {
   readonly blobs: number;
   readonly bytes: number;
 }
 
 /**
- * Removes the blobs of a layout that neither its index nor the one before leads to and that are not young. Removes nothing
- * if a document cannot be read. The caller holds the lock.
+ * Removes the blobs of a layout that are not reachable from its index or the previous one and are older than the grace period.
+ * Removes nothing if a document cannot be read. The caller must hold the lock.
  */
 export async function collectLayout(
   directory: string,
-  { before, grace = GRACE }: CollectOptions,
+  { before, grace = DEFAULT_GRACE }: CollectOptions,
 ): Promise<CollectedBlobs> {
   const kept = await reachable(directory, [...(await readLayoutIndex(directory)), ...before]);
   if (kept === undefined) return { blobs: 0, bytes: 0 };
@@ -46,7 +48,7 @@ export async function collectLayout(
   return { blobs, bytes };
 }
 
-/** Paths of all blobs the entries lead to; undefined if that cannot be told. */
+/** Returns the paths of all blobs reachable from the entries, or undefined if a document cannot be read. */
 async function reachable(directory: string, entries: readonly Descriptor[]): Promise<Set<string> | undefined> {
   const open = new Map(entries.map((entry) => [entry.digest, entry] as const));
   const paths = new Set<string>();

@@ -6,10 +6,10 @@ import { flock } from "../../linux/index.ts";
 
 /** The file that BuildKit's clients lock while they change an index. */
 const LOCK = "index.json.lock";
-/** Milliseconds between looks. */
+/** Interval between attempts, in milliseconds. */
 const POLL = 20;
 
-/** True if the open file is still the one of that name: whoever gives a lock back removes its file. */
+/** True if the path still refers to the open file: a process that releases the lock removes its file. */
 function isCurrent(fd: number, path: string): boolean {
   try {
     const [open, named] = [fstatSync(fd), statSync(path)];
@@ -40,8 +40,10 @@ function tryLock(path: string, mode: "shared" | "exclusive"): Disposable | undef
 }
 
 /**
- * Waits for the lock of an OCI layout. Writers take it `exclusive` while they change the index and remove blobs; a reader
- * that holds it `shared` keeps every blob of the index it has read.
+ * Waits for the lock of an OCI layout. Disposing of the result releases the lock. Writers hold it `exclusive` while they change the
+ * index and remove blobs. While a reader holds it `shared`, no blob of the index is removed.
+ *
+ * @throws {VarveError} `cancelled`
  */
 export async function lockLayout(
   directory: string,

@@ -10,7 +10,7 @@ import {
   type ExportedGraph,
   type LayerSource,
   type LayoutTargetOptions,
-  importCache,
+  readCache,
   layoutOrigin,
   layoutTarget,
   lockLayout,
@@ -18,7 +18,7 @@ import {
 } from "../index.ts";
 import { collectLayout } from "./layout-collect.ts";
 import { readLayoutIndex } from "./layout-files.ts";
-import { standingInLayout } from "./layout-target.ts";
+import { existingInLayout } from "./layout-target.ts";
 import type { CacheContents } from "./scopes.ts";
 
 interface Writing {
@@ -37,7 +37,7 @@ async function write(directory: string, exported: ExportedGraph, { scope = "a", 
 }
 
 async function read(directory: string, tag = "latest"): Promise<CacheContents> {
-  const { contents } = await standingInLayout(directory, tag, assert.fail);
+  const { contents } = await existingInLayout(directory, tag, assert.fail);
   assert.ok(contents);
   return contents;
 }
@@ -77,7 +77,7 @@ test("a layout holds one entry a tag; a second export under a tag replaces it, o
 test("an import of what was exported has every record", async () => {
   await using room = await temporaryDirectory();
   for (const scope of ["a", "b"]) await write(room.path, chainExport("base", ["common", scope]), { scope });
-  const graphs = await importCache(layoutOrigin(room.path, { tag: "latest" }));
+  const graphs = await readCache(layoutOrigin(room.path, { tag: "latest" }));
   assert.deepEqual(
     graphs.map((graph) => digestsOf(graph)),
     [new Set(["root base", "step common", "step a", "step b"].map((text) => digestOf(text)))],

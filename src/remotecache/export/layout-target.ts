@@ -9,25 +9,27 @@ import { collectLayout } from "./layout-collect.ts";
 import { isTagged, readBlobFile, readLayoutIndex, touchBlob, writeBlobFile, writeLayoutIndex } from "./layout-files.ts";
 import { lockLayout } from "./layout-lock.ts";
 import { type CacheContents, contentsOf, layersOfGraph } from "./scopes.ts";
-import { type Standing, readStanding } from "./standing.ts";
-import { type CacheTarget, type LayerSource, type Warn, tellLost, warnOnce } from "./target.ts";
-import { bringLayers } from "./transfer.ts";
+import { type ExistingDocument, readExisting } from "./existing-document.ts";
+import { type CacheTarget, type LayerSource, type Warn, warnMissing, warnOnce } from "./target.ts";
+import { transferLayers } from "./transfer.ts";
 import { makeDirectories } from "../../linux/index.ts";
 
+/** Options of `layoutTarget`. */
 export interface LayoutTargetOptions {
-  /** An OCI image layout; made if it is not there. */
+  /** An OCI image layout. It is created if it does not exist. */
   readonly directory: string;
   readonly tag: string;
   readonly form: ContainerForm;
   readonly source: LayerSource;
-  /** Nothing of what others have written under the tag stays, and blobs that nothing needs go. */
+  /** True: the records of other writers of the tag are removed, and blobs that are not reachable any more. */
   readonly reset: boolean;
   readonly warn: Warn;
 }
 
 /**
- * A directory. Blobs are written first, without a lock; then, under the lock, the document, and the index last. So a reader
- * sees the old cache or the new one, and of two writers neither loses what the other has written.
+ * Returns an OCI layout directory as a target. It writes blobs first, without a lock. Then it takes the lock and writes the
+ * document, and the index last. So a reader sees either the old cache or the new one, and concurrent writers do not overwrite
+ * each other's records.
  */
 export function layoutTarget(options: LayoutTargetOptions): CacheTarget {
   return {
@@ -45,19 +47,19 @@ export function layoutTarget(options: LayoutTargetOptions): CacheTarget {
   };
 }
 
-/** What stands under a tag of a layout. */
-export async function standingInLayout(directory: string, tag: string, warn: Warn): Promise<Standing> {
+/** Reads the existing document with a tag of a layout. */
+export async function existingInLayout(directory: string, tag: string, warn: Warn): Promise<ExistingDocument> {
   const descriptor = (await readLayoutIndex(directory)).find((entry) => isTagged(entry, tag));
   if (descriptor === undefined) return {};
   const name = `${directory}:${tag}`;
   const read = (config: Descriptor): Promise<Buffer> => readBlobFile(directory, config, MAX_CONFIG);
   const bytes = await readBlobFile(directory, descriptor, Limits.manifest).catch(() => undefined);
-  if (bytes !== undefined) return await readStanding({ descriptor, bytes }, read, { name, warn });
+  if (bytes !== undefined) return await readExisting({ descriptor, bytes }, read, { name, warn });
   warn(`The cache in ${name} is replaced: its manifest ${descriptor.digest} cannot be read`);
   return { descriptor };
 }
 
-/** Writes a document and has the tag stand for it. The caller holds the lock. */
+/** Writes a document and lets the tag refer to it. The caller must hold the lock. */
 export async function publishInLayout(
   directory: string,
   tag: string,
@@ -72,16 +74,16 @@ export async function publishInLayout(
 }
 
 class LayoutWriter {
-  readonly #mine: CacheContents;
+  readonly #own: CacheContents;
   readonly #layers: ReadonlyMap<Digest, RemoteLayer>;
   readonly #hold: Hold;
   readonly #options: LayoutTargetOptions;
-  /** Blobs that can be had nowhere. */
-  readonly #gone = new Set<Digest>();
+  /** Blobs that are not available anywhere. */
+  readonly #missingBlobs = new Set<Digest>();
 
-  constructor(mine: CacheContents, hold: Hold, options: LayoutTargetOptions) {
-    this.#mine = mine;
-    this.#layers = layersOfGraph(mine.graph);
+  constructor(own: CacheContents, hold: Hold, options: LayoutTargetOptions) {
+    this.#own = own;
+    this.#layers = layersOfGraph(own.graph);
     this.#hold = hold;
     this.#options = options;
   }
@@ -94,43 +96,46 @@ class LayoutWriter {
     const before = await readLayoutIndex(directory);
     const next = await this.#prepare();
     if (next === undefined) return undefined;
-    const { document, standing } = next;
+    const { document, existing } = next;
     const { descriptor } = document.manifest;
-    if (descriptor.digest !== standing.descriptor?.digest) await publishInLayout(directory, tag, document);
+    if (descriptor.digest !== existing.descriptor?.digest) await publishInLayout(directory, tag, document);
     if (reset) await collectLayout(directory, { before });
     return descriptor;
   }
 
-  /** The document to be written, with all its layers in the layout; undefined if there is nothing to write. */
-  async #prepare(): Promise<{ readonly document: Composed; readonly standing: Standing } | undefined> {
+  /** Returns the document to write, after all its layers are in the layout. Returns undefined if there is nothing to write. */
+  async #prepare(): Promise<{ readonly document: Composed; readonly existing: ExistingDocument } | undefined> {
     const { directory, tag, form, reset, warn } = this.#options;
-    const standing = await standingInLayout(directory, tag, warn);
-    const there = reset ? undefined : standing.contents;
+    const existing = await existingInLayout(directory, tag, warn);
+    const contents = reset ? undefined : existing.contents;
     for (;;) {
-      const document = compose({ there, mine: this.#mine, form, gone: this.#gone, rank: "first" }, warn);
-      if (document === undefined || (await this.#bring(document))) return document && { document, standing };
+      const document = compose(
+        { existing: contents, own: this.#own, form, missingBlobs: this.#missingBlobs, rank: "first" },
+        warn,
+      );
+      if (document === undefined || (await this.#transfer(document))) return document && { document, existing };
     }
   }
 
-  /** False: blobs cannot be had, neither from the layout nor from anywhere else. */
-  async #bring({ contents }: Composed): Promise<boolean> {
+  /** Copies the missing blobs of a document into the layout. Returns false if some are not available anywhere. */
+  async #transfer({ contents }: Composed): Promise<boolean> {
     const { directory, source, warn } = this.#options;
     const missing: RemoteLayer[] = [];
     let isWhole = true;
     for (const layer of layersOfGraph(contents.graph).values()) {
       if (await touchBlob(directory, layer)) continue;
-      const mine = this.#layers.get(layer.digest);
-      if (mine !== undefined) missing.push(mine);
-      else this.#gone.add(layer.digest);
-      isWhole &&= mine !== undefined;
+      const own = this.#layers.get(layer.digest);
+      if (own !== undefined) missing.push(own);
+      else this.#missingBlobs.add(layer.digest);
+      isWhole &&= own !== undefined;
     }
-    const lost = await bringLayers(missing, {
+    const lost = await transferLayers(missing, {
       source,
       hold: this.#hold,
-      bring: (layer, open) => writeBlobFile(directory, layer, open(0)),
+      transfer: (layer, open) => writeBlobFile(directory, layer, open(0)),
     });
-    tellLost(lost, warn);
-    for (const digest of lost.keys()) this.#gone.add(digest);
+    warnMissing(lost, warn);
+    for (const digest of lost.keys()) this.#missingBlobs.add(digest);
     return isWhole && lost.size === 0;
   }
 }

@@ -1,23 +1,24 @@
 import { stat } from "node:fs/promises";
 import { Annotation, VarveError, toVarveError } from "../../core/index.ts";
 import { encodeContents, formOf } from "./codec.ts";
-import { type CollectedBlobs, GRACE, collectLayout } from "./layout-collect.ts";
+import { type CollectedBlobs, DEFAULT_GRACE, collectLayout } from "./layout-collect.ts";
 import { isTagged, readLayoutIndex, writeLayoutIndex } from "./layout-files.ts";
 import { lockLayout } from "./layout-lock.ts";
-import { publishInLayout, standingInLayout } from "./layout-target.ts";
+import { publishInLayout, existingInLayout } from "./layout-target.ts";
 import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "./prune.ts";
 
 /**
- * Makes the caches of a layout smaller, and removes blobs that nothing leads to any more; of blobs that the index named until
- * now, those younger than `grace` (milliseconds; default 10 minutes) stay. Entries that are no caches, or cannot be read, stay
- * as they are.
+ * Prunes all caches of an OCI layout, then removes blobs that are not reachable any more. Unreachable blobs younger than `grace`
+ * (in milliseconds; default 10 minutes) are kept. Entries that are not caches, or that cannot be read, are not changed.
+ *
+ * @throws {VarveError} `not-found` if the directory does not exist; `storage` if it cannot be changed.
  */
 export async function pruneLayoutTarget(
   directory: string,
   options: PruneTargetOptions & { readonly grace?: number | undefined } = {},
 ): Promise<PrunedTarget> {
   if ((await stat(directory).catch(() => undefined)) === undefined)
-    throw new VarveError("not-found", `Cannot prune cache ${directory}: there is no such directory`);
+    throw new VarveError("not-found", `Cannot prune cache ${directory}: the directory does not exist`);
   try {
     return await pruneTags(directory, options);
   } catch (error) {
@@ -40,7 +41,7 @@ async function pruneTags(
   }
   const { blobs, bytes }: CollectedBlobs = await collectLayout(directory, {
     before: [],
-    grace: options.grace ?? GRACE,
+    grace: options.grace ?? DEFAULT_GRACE,
   });
   return { generations, records, blobs, bytes };
 }
@@ -50,7 +51,7 @@ async function pruneTag(
   tag: string,
   options: PruneTargetOptions,
 ): Promise<Pick<PrunedTarget, "generations" | "records">> {
-  const { descriptor, contents } = await standingInLayout(directory, tag, () => undefined);
+  const { descriptor, contents } = await existingInLayout(directory, tag, () => undefined);
   if (descriptor === undefined || contents === undefined) return { generations: 0, records: 0 };
   const { contents: kept, lost } = prunedContents(contents, options);
   if (lost.generations === 0) return lost;

@@ -3,33 +3,37 @@ import { bytesOf } from "../../io/index.ts";
 import { readContainer } from "../document/container.ts";
 import { encodeContents, formOf } from "./codec.ts";
 import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "./prune.ts";
-import { type RegistryPlace, standingDigest, standingInRegistry } from "./registry-document.ts";
+import { type RegistryTag, tagDigest, existingInRegistry } from "./registry-document.ts";
 import { type CacheContents, layersOfGraph } from "./scopes.ts";
 
-/** Tags of the repository that are looked at; where there are more, no blob is deleted. */
+/** Maximum number of tags that are checked for references. If a repository has more, nothing is deleted. */
 const MAX_TAGS = 500;
 
+/** Options of `pruneRegistryTarget`. */
 export interface PruneRegistryOptions extends PruneTargetOptions {
   /**
-   * Also deletes blobs that the document needed and no tag of the repository needs any more. Images that go by their digest
-   * only are not seen: leave it off where there are such.
+   * Also delete blobs of the old document that no tag of the repository needs. Images without a tag are not considered: do not
+   * set it if the repository has such images.
    */
   readonly deleteBlobs?: boolean | undefined;
 }
 
 /**
- * Makes the cache under a tag smaller; if nothing of it stays, the tag goes. What is left of the old document is deleted as
- * far as the registry allows that. Throws `not-found` if no cache is there, `busy` if another writes meanwhile.
+ * Prunes the cache with a tag in a registry. If nothing is left of it, the tag is deleted. The old document is deleted if the
+ * registry allows that.
+ *
+ * @throws {VarveError} `not-found` if there is no cache; `busy` if another process writes at the same time; and what the registry
+ * throws.
  */
 export async function pruneRegistryTarget(
-  place: RegistryPlace,
+  place: RegistryTag,
   options: PruneRegistryOptions = {},
 ): Promise<PrunedTarget> {
   const { signal, deleteBlobs = false } = options;
   const name = formatReference(place.reference);
-  const { descriptor, contents } = await standingInRegistry(place, () => undefined, { signal });
+  const { descriptor, contents } = await existingInRegistry(place, () => undefined, { signal });
   if (descriptor === undefined || contents === undefined)
-    throw new VarveError("not-found", `Cannot prune cache ${name}: there is none`);
+    throw new VarveError("not-found", `Cannot prune cache ${name}: it does not exist`);
   const { contents: kept, lost } = prunedContents(contents, options);
   if (lost.generations === 0) return { ...lost, blobs: 0, bytes: 0 };
   const isEmpty = kept.generations.length === 0;
@@ -37,7 +41,7 @@ export async function pruneRegistryTarget(
   const others = await documentsOf(place, isEmpty ? place.reference.tag : undefined, signal);
   if (others?.has(descriptor.digest) === false)
     await ifAllowed(place.registry.deleteManifest({ ...place.reference, digest: descriptor.digest }, { signal }));
-  const unused = deleteBlobs && others !== undefined ? unneeded(contents, kept, others) : [];
+  const unused = deleteBlobs && others !== undefined ? unusedLayers(contents, kept, others) : [];
   let [blobs, bytes] = [0, 0];
   for (const { digest, size } of unused) {
     if (!(await ifAllowed(place.registry.deleteBlob(place.reference, digest, { signal })))) break;
@@ -48,7 +52,7 @@ export async function pruneRegistryTarget(
 }
 
 async function replace(
-  place: RegistryPlace,
+  place: RegistryTag,
   old: Descriptor,
   contents: CacheContents,
   signal: AbortSignal | undefined,
@@ -56,14 +60,20 @@ async function replace(
   const { registry, reference } = place;
   const { config, manifest } = encodeContents(contents, formOf(old.mediaType));
   await registry.pushBlob(reference, config.descriptor, (offset) => bytesOf(config.bytes.subarray(offset)), { signal });
-  if ((await standingDigest(place, { signal })) !== old.digest)
-    throw new VarveError("busy", `Cannot prune cache ${formatReference(reference)}: another has just written to it`);
+  if ((await tagDigest(place, { signal })) !== old.digest)
+    throw new VarveError(
+      "busy",
+      `Cannot prune cache ${formatReference(reference)}: another process has just written to it`,
+    );
   await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, { signal });
 }
 
-/** Digests of everything that the tags of the repository but one lead to; undefined if that cannot be told. */
+/**
+ * Returns the digests of everything reachable from the tags of the repository, except one tag. Returns undefined if it cannot be
+ * determined.
+ */
 async function documentsOf(
-  { registry, reference }: RegistryPlace,
+  { registry, reference }: RegistryTag,
   except: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Set<Digest> | undefined> {
@@ -78,7 +88,7 @@ async function documentsOf(
     try {
       const { descriptor, bytes } = await registry.manifest({ registry: host, repository, ...next }, { signal });
       found.add(descriptor.digest);
-      for (const { digest } of needed(bytes, (child) => open.push(child))) found.add(digest);
+      for (const { digest } of blobsOf(bytes, (child) => open.push(child))) found.add(digest);
     } catch (error) {
       if (!isVarveError(error) || isVarveError(error, "cancelled")) throw error;
       return undefined;
@@ -87,8 +97,8 @@ async function documentsOf(
   return found;
 }
 
-/** The blobs of a document; those of an index that are documents themselves go to `onChild`. */
-function needed(bytes: Uint8Array, onChild: (child: { readonly digest: Digest }) => void): readonly Descriptor[] {
+/** Returns the blobs of a document. Calls `onChild` for each document in an index. */
+function blobsOf(bytes: Uint8Array, onChild: (child: { readonly digest: Digest }) => void): readonly Descriptor[] {
   const container = readContainer(bytes);
   if (container.kind === "cache") return [container.config, ...container.layers];
   const { document } = container;
@@ -97,7 +107,8 @@ function needed(bytes: Uint8Array, onChild: (child: { readonly digest: Digest })
   return document.manifests;
 }
 
-function unneeded(
+/** Returns the layers that the old contents need, but neither the new contents nor other documents. */
+function unusedLayers(
   before: CacheContents,
   now: CacheContents,
   others: ReadonlySet<Digest>,
@@ -106,7 +117,7 @@ function unneeded(
   return [...layersOfGraph(before.graph).values()].filter(({ digest }) => !kept.has(digest) && !others.has(digest));
 }
 
-/** False if the registry does not do that, or has no such thing. */
+/** Waits for a deletion. Returns false if the registry does not allow it, or if there is nothing to delete. */
 async function ifAllowed(work: Promise<void>): Promise<boolean> {
   try {
     await work;

@@ -2,13 +2,13 @@ import { VarveError } from "../../core/index.ts";
 import type { Time } from "../document/time.ts";
 import { type CacheContents, retain } from "./scopes.ts";
 
-/** What stays of a document. What is not said does not matter. */
+/** What to keep of a cache document. A generation is kept if it matches all options. */
 export interface PruneTargetOptions {
-  /** Generations of each scope, the newest first; default 1. */
+  /** Number of newest generations to keep of each scope. Default: 1. */
   readonly generations?: number | undefined;
-  /** The scopes that stay; default all. */
+  /** The scopes to keep. Default: all. */
   readonly scopes?: readonly string[] | undefined;
-  /** Generations whose newest result is older go. */
+  /** Remove generations whose newest result is older. */
   readonly newerThan?: Time | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -18,17 +18,24 @@ export interface PrunedTarget {
   readonly generations: number;
   readonly records: number;
   readonly blobs: number;
-  /** Of the blobs. */
+  /** Size of the blobs. */
   readonly bytes: number;
 }
 
-/** The contents that stay, and what they have lost. */
+/**
+ * Returns the contents to keep, and how much is removed.
+ *
+ * @throws {VarveError} `invalid-argument` if the number of generations is not a positive integer.
+ */
 export function prunedContents(
   contents: CacheContents,
   { generations: most = 1, scopes, newerThan }: PruneTargetOptions,
 ): { readonly contents: CacheContents; readonly lost: Pick<PrunedTarget, "generations" | "records"> } {
   if (!Number.isSafeInteger(most) || most < 1)
-    throw new VarveError("invalid-argument", `Cannot prune cache: ${most} is not a number of generations`);
+    throw new VarveError(
+      "invalid-argument",
+      `Cannot prune cache: the number of generations is ${most}, but must be a positive integer`,
+    );
   const counts = new Map<string, number>();
   const kept = contents.generations.filter(({ scope, at }) => {
     const count = (counts.get(scope) ?? 0) + 1;

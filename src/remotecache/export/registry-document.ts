@@ -3,53 +3,54 @@ import { VarveError } from "../../core/index.ts";
 import { collect, verified } from "../../io/index.ts";
 import type { Registry, RequestOptions } from "../../registry/index.ts";
 import { MAX_CONFIG } from "../document/config.ts";
-import { type Standing, readStanding } from "./standing.ts";
+import { type ExistingDocument, readExisting } from "./existing-document.ts";
 import type { Warn } from "./target.ts";
 
-export interface RegistryPlace {
+/** A tag in a registry, with the client to reach it. */
+export interface RegistryTag {
   readonly registry: Registry;
   readonly reference: Reference;
 }
 
-/** A small blob of the repository, verified. */
+/** Reads and verifies a cache config. */
 async function readBlob(
-  { registry, reference }: RegistryPlace,
+  { registry, reference }: RegistryTag,
   descriptor: Descriptor,
-  asking: RequestOptions,
+  request: RequestOptions,
 ): Promise<Buffer> {
   const what = `cache config ${descriptor.digest}`;
   if (descriptor.size > MAX_CONFIG)
     throw new VarveError("limit-exceeded", `Cannot read ${what}: it is larger than ${MAX_CONFIG} bytes`);
-  const bytes = registry.blob(reference, descriptor, asking);
+  const bytes = registry.blob(reference, descriptor, request);
   return await collect(verified(bytes, descriptor, { what }), MAX_CONFIG, { what });
 }
 
-/** The cache document that a reference stands for. Of one that `isKnown` the contents are not read. */
-export async function standingInRegistry(
-  place: RegistryPlace,
+/** Reads the existing document that a reference refers to. If `isKnown` returns true, its contents are not read. */
+export async function existingInRegistry(
+  place: RegistryTag,
   warn: Warn,
-  asking: RequestOptions,
+  request: RequestOptions,
   isKnown: (manifest: Digest) => boolean = () => false,
-): Promise<Standing> {
+): Promise<ExistingDocument> {
   const { registry, reference } = place;
   try {
-    const manifest = await registry.manifest(reference, asking);
+    const manifest = await registry.manifest(reference, request);
     if (isKnown(manifest.descriptor.digest)) return { descriptor: manifest.descriptor };
     const name = formatReference(reference);
-    return await readStanding(manifest, (config) => readBlob(place, config, asking), { name, warn });
+    return await readExisting(manifest, (config) => readBlob(place, config, request), { name, warn });
   } catch (error) {
     if (isVarveError(error, "not-found")) return {};
     throw error;
   }
 }
 
-/** What the reference's tag stands for now; undefined: nothing. */
-export async function standingDigest(
-  { registry, reference }: RegistryPlace,
-  asking: RequestOptions,
+/** Returns the digest that the tag refers to now, or undefined if it does not exist. */
+export async function tagDigest(
+  { registry, reference }: RegistryTag,
+  request: RequestOptions,
 ): Promise<Digest | undefined> {
   try {
-    return (await registry.resolve(reference, asking)).digest;
+    return (await registry.resolve(reference, request)).digest;
   } catch (error) {
     if (isVarveError(error, "not-found")) return undefined;
     throw error;

@@ -14,7 +14,7 @@ import {
   registryTarget,
 } from "../index.ts";
 import { type CacheContents, layersOfGraph } from "./scopes.ts";
-import { standingInRegistry } from "./registry-document.ts";
+import { existingInRegistry } from "./registry-document.ts";
 
 const client = (): Registry => new Registry({ credentials: () => Promise.resolve(ANONYMOUS), env: {} });
 
@@ -56,7 +56,7 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
   }
 
   async function read(name: string): Promise<CacheContents> {
-    const { contents } = await standingInRegistry({ registry, reference: named(name) }, assert.fail, {});
+    const { contents } = await existingInRegistry({ registry, reference: named(name) }, assert.fail, {});
     assert.ok(contents);
     return contents;
   }
@@ -66,8 +66,8 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
       const exported = chainExport("base", ["one", "two"]);
       const { descriptor, warnings } = await write(form, exported, "a", { options: { form } });
       assert.deepEqual(warnings, []);
-      const standing = await registry.manifest(named(form));
-      assert.deepEqual(descriptor, standing.descriptor);
+      const existing = await registry.manifest(named(form));
+      assert.deepEqual(descriptor, existing.descriptor);
       const { graph, generations } = await read(form);
       assert.deepEqual(digestsOf(graph), digestsOf(exported.graph));
       assert.deepEqual(
@@ -275,19 +275,19 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
 
   test("pruning keeps what other tags need", async () => {
     for (const step of ["one", "two"]) await write("pruned", chainExport("base", [step]), "a");
-    const standing = await registry.manifest(named("pruned"));
+    const existing = await registry.manifest(named("pruned"));
     const other = { ...named("pruned"), tag: "other" };
     const place = { registry, reference: named("pruned") };
-    await registry.pushManifest(other, standing.descriptor, standing.bytes);
+    await registry.pushManifest(other, existing.descriptor, existing.bytes);
     assert.deepEqual(await pruneRegistryTarget(place, { deleteBlobs: true }), {
       generations: 1,
       records: 1,
       blobs: 0,
       bytes: 0,
     });
-    assert.equal((await registry.resolve(other)).digest, standing.descriptor.digest);
+    assert.equal((await registry.resolve(other)).digest, existing.descriptor.digest);
     await write("pruned", chainExport("base", ["three"]), "a");
-    await registry.deleteManifest({ ...other, digest: standing.descriptor.digest });
+    await registry.deleteManifest({ ...other, digest: existing.descriptor.digest });
     assert.deepEqual(await pruneRegistryTarget(place, { deleteBlobs: true }), {
       generations: 1,
       records: 1,

@@ -3,12 +3,12 @@ import { type RegistryTargetOptions, RegistryWriter } from "./registry-writer.ts
 import { contentsOf } from "./scopes.ts";
 import { type CacheTarget, warnOnce } from "./target.ts";
 
-/** Documents put, or not put because another came first, before it is given up. */
+/** Maximum number of attempts before the export fails. */
 const MAX_TRIES = 100;
 
 /**
- * A tag of a registry. What stands there already is not sent again: of an export like the last one nothing at all. Throws
- * `busy` if others write to the tag all the time.
+ * Returns a tag of a registry as a target. It uploads only what the registry lacks, and nothing if the document would not change.
+ * `write` throws `busy` if other processes write to the tag all the time.
  */
 export function registryTarget(options: RegistryTargetOptions): CacheTarget {
   return {
@@ -19,12 +19,12 @@ export function registryTarget(options: RegistryTargetOptions): CacheTarget {
       });
       for (let tries = 0; tries < MAX_TRIES; tries += 1) {
         const outcome = await writer.attempt();
-        if (outcome.kind === "stands") return outcome.descriptor;
+        if (outcome.kind === "current") return outcome.descriptor;
         if (outcome.kind === "empty") return undefined;
-        await writer.settle(outcome.kind);
+        await writer.waitToRetry(outcome.kind);
       }
       const name = formatReference(options.reference);
-      throw new VarveError("busy", `Cannot export cache to ${name}: others write to it all the time`);
+      throw new VarveError("busy", `Cannot export cache to ${name}: other processes write to it all the time`);
     },
   };
 }

@@ -1,178 +1,196 @@
 import { type Descriptor, type Digest, type Reference, isVarveError, throwIfAborted } from "../../core/index.ts";
 import type { OnTransfer, Registry, RequestOptions } from "../../registry/index.ts";
 import type { ContainerForm } from "../document/container.ts";
-import { type LayerSource, type Warn, tellLost } from "./target.ts";
+import { type LayerSource, type Warn, warnMissing } from "./target.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Bytes, bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import { type Composed, compose } from "./compose.ts";
-import { standingDigest, standingInRegistry } from "./registry-document.ts";
+import { tagDigest, existingInRegistry } from "./registry-document.ts";
 import { type CacheContents, isSuperseded, layersOfGraph } from "./scopes.ts";
-import type { Standing } from "./standing.ts";
-import { bringLayers } from "./transfer.ts";
+import type { ExistingDocument } from "./existing-document.ts";
+import { transferLayers } from "./transfer.ts";
 
+/** Options of `registryTarget`. */
 export interface RegistryTargetOptions {
   readonly registry: Registry;
-  /** With a tag. */
+  /** It must have a tag. */
   readonly reference: Reference;
   readonly form: ContainerForm;
   readonly source: LayerSource;
-  /** Nothing of what others have written stays. */
+  /** True: the records of all other writers are removed. */
   readonly reset: boolean;
   readonly warn: Warn;
   readonly onEvent?: OnTransfer | undefined;
 }
 
-/** What came of one try. `put`: to be looked at again after a while; `outrun`: another has written meanwhile. */
+/**
+ * The outcome of one attempt:
+ *
+ * - `current`: the document contains the export. The export is done.
+ * - `empty`: there is nothing to write. The export is done.
+ * - `written`: the document was written. The next attempt checks that no other process has overwritten it.
+ * - `conflict`: another process has written at the same time.
+ * - `blobs-missing`: blobs turned out to be unavailable. The next attempt writes a document without them.
+ */
 export type Attempt =
-  | { readonly kind: "stands"; readonly descriptor: Descriptor }
-  | { readonly kind: "empty" | "put" | "outrun" | "changed" };
+  | { readonly kind: "current"; readonly descriptor: Descriptor }
+  | { readonly kind: "empty" | "written" | "conflict" | "blobs-missing" };
 
-/** Milliseconds. */
-const LEAST_PAUSE = 50;
-const LONGEST_PAUSE = 3_000;
-/** Manifests that a registry may say it got wrong. */
-const MOST_GARBLED = 5;
+/** In milliseconds. */
+const MIN_PAUSE = 50;
+const MAX_PAUSE = 3_000;
+/** Maximum number of manifests that a registry may reject with `DIGEST_INVALID` before the export fails. */
+const MAX_GARBLED = 5;
 
 /**
- * One export on its way to a tag. Registries know no compare-and-swap: the tag is looked at again right before it is
- * written, and once more after several times as long as that took, so that whoever was in between has ended by then. If
- * what was written is lost it is merged in once more.
+ * One export to a tag. Registries have no compare-and-swap. So the writer reads the tag again right before it writes, and once more
+ * after several times the duration of the write, when any concurrent writer has ended. If the written document was overwritten,
+ * the next attempt merges the export again.
  */
 export class RegistryWriter {
-  readonly #mine: CacheContents;
+  readonly #own: CacheContents;
   readonly #layers: ReadonlyMap<Digest, RemoteLayer>;
   readonly #hold: Hold;
-  readonly #asking: RequestOptions;
+  readonly #request: RequestOptions;
   readonly #options: RegistryTargetOptions;
-  /** Blobs that can be had nowhere. */
-  readonly #gone = new Set<Digest>();
-  /** Blobs that are in the repository. */
+  /** Blobs that are not available anywhere. */
+  readonly #missingBlobs = new Set<Digest>();
+  /** Blobs that are known to be in the repository. */
   readonly #present = new Set<Digest>();
-  /** What stood there when a document was put. */
-  #seen: { readonly contents: CacheContents | undefined } | undefined;
-  /** What was put last. */
+  /** The document that the first write has replaced. */
+  #replaced: { readonly contents: CacheContents | undefined } | undefined;
+  /** The manifest of the last write. */
   #last: Descriptor | undefined;
-  #pause = LEAST_PAUSE;
+  #pause = MIN_PAUSE;
   #garbled = 0;
 
-  constructor(mine: CacheContents, hold: Hold, options: RegistryTargetOptions) {
-    this.#mine = mine;
-    this.#layers = layersOfGraph(mine.graph);
+  constructor(own: CacheContents, hold: Hold, options: RegistryTargetOptions) {
+    this.#own = own;
+    this.#layers = layersOfGraph(own.graph);
     this.#hold = hold;
-    this.#asking = { signal: hold.signal, onWait: hold.onWait };
+    this.#request = { signal: hold.signal, onWait: hold.onWait };
     this.#options = options;
   }
 
+  /** Makes one attempt to write the export. Call it until the outcome is `current` or `empty`. */
   async attempt(): Promise<Attempt> {
-    const { warn, form, reset } = this.#options;
+    const { reset } = this.#options;
     const last = this.#last;
-    if (last !== undefined && (await standingDigest(this.#options, this.#asking)) === last.digest) return stands(last);
-    const alone = compose({ there: undefined, mine: this.#mine, form, gone: this.#gone, rank: "first" }, warn);
+    if (last !== undefined && (await tagDigest(this.#options, this.#request)) === last.digest) return current(last);
+    const alone = this.#compose(undefined, "first");
     if (alone === undefined) return { kind: "empty" };
     const own = alone.manifest.descriptor.digest;
-    const standing = await standingInRegistry(this.#options, warn, this.#asking, (digest) => digest === own);
-    const { descriptor } = standing;
-    if (descriptor?.digest === own) return stands(descriptor);
-    if (descriptor !== undefined && this.#isSuperseded(standing)) return stands(descriptor);
-    const isFresh = reset && this.#seen === undefined;
-    const rank = this.#seen === undefined ? "first" : "keep";
-    const there = isFresh ? undefined : standing.contents;
-    const next = compose({ there, mine: this.#mine, form, gone: this.#gone, rank }, warn);
+    const existing = await this.#existing(own);
+    const { descriptor } = existing;
+    if (descriptor?.digest === own) return current(descriptor);
+    if (descriptor !== undefined && this.#isSuperseded(existing)) return current(descriptor);
+    const isFirst = this.#replaced === undefined;
+    const next = this.#compose(reset && isFirst ? undefined : existing.contents, isFirst ? "first" : "keep");
     if (next === undefined) return { kind: "empty" };
-    if (next.manifest.descriptor.digest === descriptor?.digest) return stands(descriptor);
-    if (!(await this.#bring(next))) return { kind: "changed" };
-    return await this.#put(next, standing);
+    if (next.manifest.descriptor.digest === descriptor?.digest) return current(descriptor);
+    if (!(await this.#transfer(next))) return { kind: "blobs-missing" };
+    return await this.#write(next, existing);
   }
 
-  /** Waits until it makes sense to go on. */
-  async settle(after: "put" | "outrun" | "changed"): Promise<void> {
-    if (after === "changed") return;
-    const wait = after === "put" ? this.#pause * (1 + Math.random()) : this.#pause * Math.random();
+  #compose(existing: CacheContents | undefined, rank: "first" | "keep"): Composed | undefined {
+    const { warn, form } = this.#options;
+    return compose({ existing, own: this.#own, form, missingBlobs: this.#missingBlobs, rank }, warn);
+  }
+
+  async #existing(own: Digest): Promise<ExistingDocument> {
+    return await existingInRegistry(this.#options, this.#options.warn, this.#request, (digest) => digest === own);
+  }
+
+  /** Waits before the next attempt. */
+  async waitToRetry(after: "written" | "conflict" | "blobs-missing"): Promise<void> {
+    if (after === "blobs-missing") return;
+    const wait = after === "written" ? this.#pause * (1 + Math.random()) : this.#pause * Math.random();
     await sleep(wait, undefined, { signal: this.#hold.signal }).catch(() => undefined);
     throwIfAborted(this.#hold.signal, "export cache");
   }
 
-  /** Other builds of the same scope have written so often since that this one has had its day. */
-  #isSuperseded({ contents }: Standing): boolean {
-    if (this.#seen === undefined || contents === undefined) return false;
-    return isSuperseded(this.#mine, this.#seen.contents, contents);
+  /** True if newer builds of the same scope have replaced this export since it was written. */
+  #isSuperseded({ contents }: ExistingDocument): boolean {
+    if (this.#replaced === undefined || contents === undefined) return false;
+    return isSuperseded(this.#own, this.#replaced.contents, contents);
   }
 
-  /** Has the blobs of the export in the repository, as far as the document needs them. False: some cannot be had. */
-  async #bring({ contents }: Composed): Promise<boolean> {
+  /** Uploads the blobs of the export that the document needs. Returns false if some are not available anywhere. */
+  async #transfer({ contents }: Composed): Promise<boolean> {
     const { registry, reference, source, onEvent, warn } = this.#options;
     const needed = [...layersOfGraph(contents.graph).keys()].filter((digest) => !this.#present.has(digest));
-    const lost = await bringLayers(
+    const lost = await transferLayers(
       needed.flatMap((digest) => this.#layers.get(digest) ?? []),
       {
         source,
         hold: this.#hold,
-        bring: async (layer, open, signal) => {
+        transfer: async (layer, open, signal) => {
           const mountFrom = repositoriesOf(layer, reference.registry);
           const { digest, size, mediaType } = layer;
-          const options = { ...this.#asking, signal, mountFrom, onEvent };
+          const options = { ...this.#request, signal, mountFrom, onEvent };
           await registry.pushBlob(reference, { digest, size, mediaType }, open, options);
           this.#present.add(digest);
         },
       },
     );
-    tellLost(lost, warn);
-    for (const digest of lost.keys()) this.#gone.add(digest);
+    warnMissing(lost, warn);
+    for (const digest of lost.keys()) this.#missingBlobs.add(digest);
     return lost.size === 0;
   }
 
-  async #put(next: Composed, standing: Standing): Promise<Attempt> {
+  async #write(next: Composed, existing: ExistingDocument): Promise<Attempt> {
     const { registry, reference } = this.#options;
     const { config, manifest } = next;
     const configFrom = (offset: number): Bytes => bytesOf(config.bytes.subarray(offset));
-    await registry.pushBlob(reference, config.descriptor, configFrom, this.#asking);
+    await registry.pushBlob(reference, config.descriptor, configFrom, this.#request);
     const began = performance.now();
-    const current = await standingDigest(this.#options, this.#asking);
-    if (current !== standing.descriptor?.digest) return { kind: "outrun" };
+    const now = await tagDigest(this.#options, this.#request);
+    if (now !== existing.descriptor?.digest) return { kind: "conflict" };
     try {
-      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, this.#asking);
+      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, this.#request);
     } catch (error) {
-      if (this.#isGarbled(error)) return { kind: "outrun" };
-      if (await this.#findGone(next, error)) return { kind: "changed" };
+      if (this.#isGarbled(error)) return { kind: "conflict" };
+      if (await this.#findMissing(next, error)) return { kind: "blobs-missing" };
       throw error;
     }
-    this.#pause = Math.min(LONGEST_PAUSE, Math.max(this.#pause, 2 * (performance.now() - began)));
+    this.#pause = Math.min(MAX_PAUSE, Math.max(this.#pause, 2 * (performance.now() - began)));
     this.#last = manifest.descriptor;
-    this.#seen ??= { contents: standing.contents };
-    return { kind: "put" };
+    this.#replaced ??= { contents: existing.contents };
+    return { kind: "written" };
   }
 
-  /** Whether the registry has mixed up the manifest with another one's that came at the same time, as some do; worth a few tries. */
+  /** True if the registry may have confused two manifests that were uploaded at the same time, as some registries do. */
   #isGarbled(error: unknown): boolean {
     if (!isVarveError(error, "remote") || error.details.registryCode !== "DIGEST_INVALID") return false;
     this.#garbled += 1;
-    return this.#garbled <= MOST_GARBLED;
+    return this.#garbled <= MAX_GARBLED;
   }
 
-  /** After a manifest was refused: looks whether the repository has lost blobs. One's own are then brought again. */
-  async #findGone({ contents }: Composed, error: unknown): Promise<boolean> {
+  /** After a manifest was rejected: checks whether the repository has lost blobs. Blobs of the export are then uploaded again. */
+  async #findMissing({ contents }: Composed, error: unknown): Promise<boolean> {
     const { registry, reference, warn } = this.#options;
     if (!isVarveError(error, "remote", "not-found")) return false;
-    const before = this.#gone.size;
+    const before = this.#missingBlobs.size;
     let isWhole = true;
     for (const digest of layersOfGraph(contents.graph).keys()) {
-      if (await registry.hasBlob(reference, digest, this.#asking)) continue;
+      if (await registry.hasBlob(reference, digest, this.#request)) continue;
       isWhole = false;
       this.#present.delete(digest);
-      if (!this.#layers.has(digest)) this.#gone.add(digest);
+      if (!this.#layers.has(digest)) this.#missingBlobs.add(digest);
     }
-    const lost = this.#gone.size - before;
-    if (lost > 0) warn(`${lost} blobs of the cache are gone from the registry: records lose the layers that need them`);
+    const lost = this.#missingBlobs.size - before;
+    if (lost > 0)
+      warn(`${lost} blobs of the cache no longer exist in the registry: the records lose the results that need them`);
     return !isWhole;
   }
 }
 
-function stands(descriptor: Descriptor): Attempt {
-  return { kind: "stands", descriptor };
+function current(descriptor: Descriptor): Attempt {
+  return { kind: "current", descriptor };
 }
 
-/** Repositories of the registry that a layer is known to be in. */
+/** Returns the repositories of the registry that are known to have a layer. */
 function repositoriesOf({ sources }: RemoteLayer, host: string): string[] {
   return sources.filter((source) => source.startsWith(`${host}/`)).map((source) => source.slice(host.length + 1));
 }

@@ -124,7 +124,7 @@ test("a document holds the records of every scope, in whatever order they come",
         const mine = contents(chainExport(root, own), `scope ${index}`);
         all.merge(mine.graph);
         const composed = compose(
-          { there: document, mine, form: "manifest", gone: new Set(), rank: "first" },
+          { existing: document, own: mine, form: "manifest", missingBlobs: new Set(), rank: "first" },
           assert.fail,
         );
         assert.ok(composed);
@@ -145,8 +145,9 @@ test("a document that is too large for BuildKit loses the names of its steps bef
     graph.add(digestOf(`${at}`), [[{ selector: "", node: base }]], [{ layers, createdAt: 0n }], `${at}`.repeat(40)),
   );
   const mine = contentsOf(graph, tops, "a");
-  const composed = compose({ there: undefined, mine, form: "manifest", gone: new Set(), rank: "first" }, () =>
-    assert.fail("nothing to be told"),
+  const composed = compose(
+    { existing: undefined, own: mine, form: "manifest", missingBlobs: new Set(), rank: "first" },
+    () => assert.fail("nothing to be told"),
   );
   const config = parseCacheConfig(composed?.config.bytes ?? Buffer.alloc(0));
   assert.ok(encodeContents(mine, "manifest").config.bytes.byteLength > 1_048_576);

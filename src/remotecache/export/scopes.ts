@@ -1,33 +1,34 @@
 import { type Digest, GO_ZERO_TIME } from "../../core/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
-import { CacheGraph } from "../document/graph.ts";
+import { CacheGraph, copiedInputs } from "../document/graph.ts";
 import type { CacheNode, CacheResult } from "../document/graph-types.ts";
 import type { Time } from "../document/time.ts";
 
-/** One export of a scope: the records that stood for its results. */
+/** One export of a scope. */
 export interface Generation {
-  /** Empty: whoever wrote the document before scopes were written down. */
+  /** Empty for a document of a writer that does not know scopes. */
   readonly scope: string;
+  /** The records of the build's results. */
   readonly tops: readonly CacheNode[];
-  /** The newest result there was in that export. */
+  /** The time of the newest result in the export. */
   readonly at: Time;
 }
 
-/** Everything a cache document says. */
+/** The contents of a cache document. */
 export interface CacheContents {
   readonly graph: CacheGraph;
-  /** Newest first in each scope. */
+  /** Sorted by scope, and newest first in each scope. */
   readonly generations: readonly Generation[];
 }
 
-/** Generations of a scope that are kept. */
+/** Maximum number of generations of one scope. */
 const GENERATIONS = 2;
-/** Generations of all scopes; older ones go first. */
+/** Maximum number of generations of all scopes. The oldest are removed first. */
 const MAX_GENERATIONS = 500;
-/** Results of a record that are kept: a second one serves where blobs of the first are gone. */
+/** Maximum number of results of one record. The second one is used if blobs of the first no longer exist. */
 const MAX_RESULTS = 2;
 
-/** An export as contents of its own. Of its tops those are named that no other is made of. */
+/** Returns an export as contents with one generation. Its tops are those that are not ancestors of other records. */
 export function contentsOf(graph: CacheGraph, tops: readonly CacheNode[], scope: string): CacheContents {
   const reached = new Set(tops);
   const below = new Set<CacheNode>();
@@ -40,39 +41,42 @@ export function contentsOf(graph: CacheGraph, tops: readonly CacheNode[], scope:
   return { graph, generations: [{ scope, tops: tops.filter((top) => !below.has(top)), at: newest(graph) }] };
 }
 
-/** What somebody wrote who knows no scopes: one generation of all records that nothing is made of. */
+/** Returns a document of a writer that does not know scopes as contents: one generation, with all records without dependents as tops. */
 export function foreignContents(graph: CacheGraph): CacheContents {
   return contentsOf(graph, [...graph.nodes()], "");
 }
 
 /**
- * Unites an export with what is there: its generation becomes the newest of its scope, two of which are kept (one where
- * nobody wrote down whose it is). Records that no kept generation is made of are left out. With `rank: "keep"` a generation
- * that is there already stays where it is.
+ * Merges an export with existing contents. Its generation becomes the newest of its scope. Two generations of a scope are kept (one
+ * of a writer that does not know scopes). Records that no kept generation needs are left out. With `rank: "keep"`, a generation
+ * that exists already keeps its position.
  */
 export function mergeContents(
-  there: CacheContents | undefined,
-  mine: CacheContents,
+  existing: CacheContents | undefined,
+  own: CacheContents,
   { rank = "first" }: { readonly rank?: "first" | "keep" | undefined } = {},
 ): CacheContents {
-  const { graph, lists } = united(there === undefined ? [mine] : [there, mine]);
-  const [own = [], theirs = []] = lists.toReversed();
-  const stays = rank === "keep" && own.every((one) => theirs.some((other) => sameGeneration(one, other)));
-  return retain({ graph, generations: newestOf(stays ? [...theirs, ...own] : [...own, ...theirs]) });
+  const { graph, lists } = mergeGraphs(existing === undefined ? [own] : [existing, own]);
+  const [added = [], earlier = []] = lists.toReversed();
+  const isKept = rank === "keep" && added.every((one) => earlier.some((other) => sameGeneration(one, other)));
+  return retain({ graph, generations: newestOf(isKept ? [...earlier, ...added] : [...added, ...earlier]) });
 }
 
-/** True if a scope now has its full number of generations, none of them the given one, and none that was `seen` before. */
-export function isSuperseded(mine: CacheContents, seen: CacheContents | undefined, now: CacheContents): boolean {
-  const { lists } = united(seen === undefined ? [mine, now] : [mine, now, seen]);
-  const [own = [], standing = [], before = []] = lists;
-  const scopes = new Set(own.map(({ scope }) => scope));
-  const others = standing.filter(({ scope }) => scopes.has(scope));
-  const known = [...own, ...before];
+/**
+ * True if `now` has the maximum number of generations of the export's scope, and all of them were written after the export:
+ * none is the export's own, and none was in the contents `replaced` by it.
+ */
+export function isSuperseded(own: CacheContents, replaced: CacheContents | undefined, now: CacheContents): boolean {
+  const { lists } = mergeGraphs(replaced === undefined ? [own, now] : [own, now, replaced]);
+  const [written = [], existing = [], before = []] = lists;
+  const scopes = new Set(written.map(({ scope }) => scope));
+  const others = existing.filter(({ scope }) => scopes.has(scope));
+  const known = [...written, ...before];
   return others.length === GENERATIONS && others.every((one) => !known.some((other) => sameGeneration(one, other)));
 }
 
-/** All graphs in one, and the generations of each with their records there. */
-function united(all: readonly CacheContents[]): { readonly graph: CacheGraph; readonly lists: Generation[][] } {
+/** Merges several graphs. Also returns the generations of each, with the nodes of the merged graph. */
+function mergeGraphs(all: readonly CacheContents[]): { readonly graph: CacheGraph; readonly lists: Generation[][] } {
   const graph = new CacheGraph();
   const moved = all.map((contents) => ({ contents, nodes: graph.merge(contents.graph) }));
   const lists = moved.map(({ contents, nodes }) =>
@@ -89,7 +93,7 @@ function sameGeneration(a: Generation, b: Generation): boolean {
   return a.scope === b.scope && tops.size === b.tops.length && b.tops.every((top) => tops.has(top));
 }
 
-/** In an order that does not depend on who wrote last: by scope, then newest first. */
+/** Returns the generations to keep, sorted by scope and then newest first, so that the order does not depend on the last writer. */
 function newestOf(generations: readonly Generation[]): Generation[] {
   const kept: Generation[] = [];
   const counts = new Map<string, number>();
@@ -104,15 +108,20 @@ function newestOf(generations: readonly Generation[]): Generation[] {
     kept.push(generation);
   }
   let rest = kept.sort((a, b) => compare(a.scope, b.scope));
-  while (rest.length > MAX_GENERATIONS) rest = without(rest, oldest(rest, "any") as Generation);
+  while (rest.length > MAX_GENERATIONS) {
+    const dropped = oldest(rest, "any");
+    rest = rest.filter((one) => one !== dropped);
+  }
   return rest;
 }
 
-/** The same contents with one generation fewer: the oldest that is not the newest of its scope; undefined if there is none. */
+/**
+ * Returns the contents without the oldest generation that is not the newest of its scope. Returns undefined if there is none.
+ */
 export function dropOldest(contents: CacheContents): CacheContents | undefined {
-  const victim = oldest(contents.generations, "superseded");
-  if (victim === undefined) return undefined;
-  return retain({ graph: contents.graph, generations: without(contents.generations, victim) });
+  const dropped = oldest(contents.generations, "superseded");
+  if (dropped === undefined) return undefined;
+  return retain({ graph: contents.graph, generations: contents.generations.filter((one) => one !== dropped) });
 }
 
 function oldest(generations: readonly Generation[], which: "superseded" | "any"): Generation | undefined {
@@ -122,25 +131,19 @@ function oldest(generations: readonly Generation[], which: "superseded" | "any")
   return [...candidates].sort((a, b) => compare(a.at, b.at) || compare(b.scope, a.scope))[0];
 }
 
-function without(generations: readonly Generation[], victim: Generation): Generation[] {
-  return generations.filter((one) => one !== victim);
-}
-
-/** The records the generations are made of, each with its newest results of which `has` knows every layer. */
+/** Returns the contents with only the records that the generations need, and the newest results for which `has` returns true. */
 export function retain(
   { graph, generations }: CacheContents,
   has: (result: CacheResult) => boolean = () => true,
 ): CacheContents {
-  const wanted = new Set(generations.flatMap(({ tops }) => tops));
-  for (const node of wanted) for (const link of node.inputs.flat()) wanted.add(link.node);
+  const needed = new Set(generations.flatMap(({ tops }) => tops));
+  for (const node of needed) for (const link of node.inputs.flat()) needed.add(link.node);
   const kept = new CacheGraph();
   const copies = new Map<CacheNode, CacheNode>();
   for (const node of graph.nodes()) {
-    if (!wanted.has(node)) continue;
-    const inputs = node.inputs.map((list) =>
-      list.map((link) => ({ selector: link.selector, node: copies.get(link.node) as CacheNode })),
-    );
-    copies.set(node, kept.add(node.digest, inputs, node.results.filter(has).slice(0, MAX_RESULTS), node.name));
+    if (!needed.has(node)) continue;
+    const results = node.results.filter(has).slice(0, MAX_RESULTS);
+    copies.set(node, kept.add(node.digest, copiedInputs(node, copies), results, node.name));
   }
   const moved = generations.map((one) => ({
     ...one,
@@ -149,7 +152,7 @@ export function retain(
   return { graph: kept, generations: moved };
 }
 
-/** True if some record has a result. */
+/** True if a record has a result. */
 export function hasResults(graph: CacheGraph): boolean {
   return graph.nodes().some(({ results }) => results.length > 0);
 }
@@ -164,7 +167,7 @@ function compare<T extends string | bigint>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Every layer of every result, once. */
+/** Returns every layer of every result, once. */
 export function layersOfGraph(graph: CacheGraph): Map<Digest, RemoteLayer> {
   const layers = new Map<Digest, RemoteLayer>();
   for (const { results } of graph.nodes())

@@ -39,8 +39,8 @@ test("several builds are in one export, roots without results, names by what mad
   const [log, cache] = [new ToyLog(), toyCache()];
   await solveAll(cache, stages(log));
   await solveAll(cache, toy(log, { name: "other", inputs: [toy(log, { name: "base" })] }));
-  const nameOf = (layers: readonly { readonly description: string }[]): string => `RUN ${layers.at(-1)?.description}`;
-  const { graph } = await exportStored(cache.manager, { mode: "max", layersOf: toyLayersOf(cache), nameOf });
+  const stepName = (layers: readonly { readonly description: string }[]): string => `RUN ${layers.at(-1)?.description}`;
+  const { graph } = await exportStored(cache.manager, { mode: "max", layersOf: toyLayersOf(cache), stepName });
   const nodes = new Map([...graph.nodes()].map((node) => [node.digest, node]));
   assert.deepEqual(nodes.get(record("base"))?.results, []);
   assert.equal(nodes.get(record("base"))?.name, undefined);

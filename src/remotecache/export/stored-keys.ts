@@ -1,31 +1,38 @@
-import { type Digest, isDigest } from "../../core/index.ts";
-import { CacheKey, type CacheManager, type KeyLink, RECORD_OUTPUT, recordDigest } from "../../solver/index.ts";
+import { isDigest } from "../../core/index.ts";
+import {
+  CacheKey,
+  type CacheManager,
+  type KeyDigest,
+  type KeyLink,
+  RECORD_OUTPUT,
+  recordDigest,
+} from "../../solver/index.ts";
 import { type ExportedGraph, exportGraph } from "./export-graph.ts";
-import type { ResultOptions } from "./results.ts";
+import type { ResultOptions } from "./result-finder.ts";
 
-/** Keys with results that are exported: the newest. A scope has no more tops. */
+/** Maximum number of keys with results that are exported, newest first. A scope can have at most this number of tops. */
 const MAX_KEYS = 4096;
 
 type Backlink = { readonly from: string; readonly link: KeyLink };
 
-/** Exports all that a cache holds, as `exportGraph` does what a solve came to: each key that has a result is a top. */
+/** Returns the graph of all records of a cache, as `exportGraph` does for the results of a solve. Each key with a result is a top. */
 export async function exportStored<R>(cache: CacheManager<R>, options: ResultOptions<R>): Promise<ExportedGraph> {
   const keys = await new StoredKeys(cache).withResults(MAX_KEYS);
   return await exportGraph([{ keys, caches: [cache] }], options);
 }
 
-/** The keys of a cache's store as keys of a solve. */
+/** Converts the keys in a cache's key store to keys of a solve. */
 class StoredKeys<R> {
   readonly #cache: CacheManager<R>;
   readonly #keys = new Map<string, readonly CacheKey[]>();
-  /** Ids whose links are still to be followed. */
+  /** Links that are still to be followed. */
   readonly #open: (() => Promise<void>)[] = [];
 
   constructor(cache: CacheManager<R>) {
     this.#cache = cache;
   }
 
-  /** The keys that have results, newest first, with all that leads to them. */
+  /** Returns the newest keys that have results, with all their ancestors. */
   async withResults(most: number): Promise<CacheKey[]> {
     const dated: { readonly id: string; readonly createdAt: number }[] = [];
     for await (const id of this.#cache.keys.walk()) {
@@ -35,12 +42,12 @@ class StoredKeys<R> {
     const newest = dated.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1)).slice(0, most);
     const keys: CacheKey[] = [];
     for (const { id } of newest) keys.push(...(await this.#of(id)));
-    // Grows while it is walked.
+    // Following a link may add further ones.
     for (const next of this.#open) await next();
     return keys;
   }
 
-  /** One key for each record that the links into an id name; a root is its own record. */
+  /** Returns one key for each record that the links to an id refer to. A root is its own record. */
   async #of(id: string): Promise<readonly CacheKey[]> {
     const known = this.#keys.get(id);
     if (known !== undefined) return known;
@@ -50,7 +57,7 @@ class StoredKeys<R> {
     const sorted = groups.sort(([a], [b]) => (a < b ? -1 : 1));
     return this.#keep(
       id,
-      sorted.map(([record, links]) => this.#inner(id, record as Digest, links)),
+      sorted.map(([record, links]) => this.#inner(id, record, links)),
     );
   }
 
@@ -59,7 +66,7 @@ class StoredKeys<R> {
     return keys;
   }
 
-  #inner(id: string, record: Digest, links: readonly Backlink[]): CacheKey {
+  #inner(id: string, record: KeyDigest, links: readonly Backlink[]): CacheKey {
     const inputs = 1 + Math.max(...links.map(({ link }) => link.input));
     const key = new CacheKey(record, RECORD_OUTPUT, { inputs });
     key.addLocation(this.#cache.id, id);

@@ -3,36 +3,35 @@ import type { Bytes } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import type { ExportedGraph } from "./export-graph.ts";
 
-/** Where a cache document is written to. */
+/** A place to which a cache document can be written. */
 export interface CacheTarget {
   /**
-   * Writes an export into the document that is there, under its scope. Returns the descriptor of the manifest that stands
-   * there then; undefined if there is nothing to write, because no record has a result. Throws if it cannot be written;
-   * what was there then stays.
+   * Merges an export with the existing document, under its scope. Returns the descriptor of the new manifest, or undefined if there
+   * is nothing to write because no record has a result. If it throws, the existing document is unchanged.
    */
   write(exported: ExportedGraph, scope: string, hold: Hold): Promise<Descriptor | undefined>;
 }
 
-/** Tells people of what is amiss and no reason to fail. */
+/** Shows a warning to the user. */
 export type Warn = (message: string) => void;
 
-/** Tells each thing once, however often it is met. */
+/** Returns a function that shows each warning only once. */
 export function warnOnce(warn: Warn): Warn {
-  const told = new Set<string>();
+  const shown = new Set<string>();
   return (message) => {
-    if (told.has(message)) return;
-    told.add(message);
+    if (shown.has(message)) return;
+    shown.add(message);
     warn(message);
   };
 }
 
-/** Says which blobs could not be had, and why. */
-export function tellLost(lost: ReadonlyMap<Digest, unknown>, warn: Warn): void {
+/** Warns about blobs that are not available, with the reasons. */
+export function warnMissing(lost: ReadonlyMap<Digest, unknown>, warn: Warn): void {
   for (const [digest, error] of lost) {
     const why = messageOf(error);
-    warn(`Records whose layers need blob ${digest} are exported without them: ${why}`);
+    warn(`Results that need blob ${digest} are not exported: ${why}`);
   }
 }
 
-/** The bytes of a layer from `offset` on; asked only for what a target lacks, and more than once if need be. */
+/** Returns the bytes of a layer from `offset` on. It is called only for layers that a target lacks, possibly more than once. */
 export type LayerSource = (layer: RemoteLayer, offset: number, hold: Hold) => Bytes;

@@ -2,22 +2,26 @@ import type { Digest } from "../../core/index.ts";
 import { throwIfAborted } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
-import { isUnobtainable } from "./results.ts";
+import { isUnobtainable } from "./result-finder.ts";
 import type { LayerSource } from "./target.ts";
 
-/** Brings one layer to a target that may have it already; reads `source` only if not. */
-export type Bring = (layer: RemoteLayer, source: (offset: number) => Bytes, signal: AbortSignal) => Promise<void>;
+/** Copies one layer to a target. Reads `source` only if the target does not have the layer. */
+export type TransferLayer = (
+  layer: RemoteLayer,
+  source: (offset: number) => Bytes,
+  signal: AbortSignal,
+) => Promise<void>;
 
-/** Layers on their way at a time; a target may have a narrower bound of its own. */
+/** Maximum number of layers that are copied at the same time. A target may have a lower limit. */
 const CONCURRENCY = 8;
 
 /**
- * Brings layers to a target, several at a time. Those whose bytes cannot be had anywhere are left out and returned, with
- * why. The first other failure ends it, when all that is under way has stopped.
+ * Copies layers to a target, several at a time. Returns the layers whose bytes are not available anywhere, with the errors. After
+ * any other failure it cancels the running copies and throws when they have stopped.
  */
-export async function bringLayers(
+export async function transferLayers(
   layers: Iterable<RemoteLayer>,
-  { bring, source, hold }: { readonly bring: Bring; readonly source: LayerSource; readonly hold: Hold },
+  { transfer, source, hold }: { readonly transfer: TransferLayer; readonly source: LayerSource; readonly hold: Hold },
 ): Promise<ReadonlyMap<Digest, unknown>> {
   const lost = new Map<Digest, unknown>();
   const cancel = new AbortController();
@@ -27,12 +31,12 @@ export async function bringLayers(
   const work = async (): Promise<void> => {
     for (const layer of queue) {
       if (signal.aborted) return;
-      const seen: { error?: unknown } = {};
-      const open = (offset: number): Bytes => watched(source(layer, offset, { ...hold, signal }), seen);
+      const failed: { error?: unknown } = {};
+      const open = (offset: number): Bytes => recordError(source(layer, offset, { ...hold, signal }), failed);
       try {
-        await bring(layer, open, signal);
+        await transfer(layer, open, signal);
       } catch (error) {
-        if (!signal.aborted && isUnobtainable(seen.error)) lost.set(layer.digest, seen.error);
+        if (!signal.aborted && isUnobtainable(failed.error)) lost.set(layer.digest, failed.error);
         else {
           failure ??= { error };
           cancel.abort(error);
@@ -46,13 +50,13 @@ export async function bringLayers(
   return lost;
 }
 
-/** Writes down the failure of a source, to tell it from one of the target. */
-async function* watched(source: Bytes, seen: { error?: unknown }): AsyncGenerator<Uint8Array> {
+/** Passes the bytes of a source through and records its error, to distinguish it from an error of the target. */
+async function* recordError(source: Bytes, failed: { error?: unknown }): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
   try {
     for (;;) {
       const next = await chunks.next().catch((error: unknown) => {
-        seen.error = error;
+        failed.error = error;
         throw error;
       });
       if (next.done === true) return;

@@ -7,25 +7,26 @@ import type { CacheNode } from "../document/graph-types.ts";
 import { timeToMilliseconds } from "../document/time.ts";
 import { linkInto, recordOfLink } from "./record-link.ts";
 
+/** A key of the import. */
 interface Entry {
   readonly node: CacheNode;
   readonly results: readonly StoredResult[];
   readonly outgoing: { readonly to: string; readonly link: KeyLink }[];
-  /** Ids by input, record digest and selector. */
+  /** Target ids by `linkName`. */
   readonly links: Map<string, Set<string>>;
 }
 
-const nameOf = (input: number, record: string, selector: string): string =>
+const linkName = (input: number, record: string, selector: string): string =>
   `${input} ${selector.length} ${selector} ${record}`;
 
-/** Imported graphs as tables: what a key id and a result id stand for. */
+/** Lookup tables for imported graphs, by the ids of keys and results. */
 export class ImportIndex {
   readonly #entries = new Map<string, Entry>();
   readonly #ids = new Map<CacheNode, string>();
   readonly #layers = new Map<string, readonly RemoteLayer[]>();
   readonly #keysOfResult = new Map<string, string[]>();
 
-  /** `now`, in milliseconds since 1970: no result counts as newer. */
+  /** `now` is in milliseconds since 1970. Results with a later time get this time. */
   constructor(graphs: readonly CacheGraph[], now: number) {
     const graph = new CacheGraph();
     for (const one of graphs) graph.merge(one);
@@ -58,8 +59,8 @@ export class ImportIndex {
     const results = node.results.flatMap(({ layers, createdAt }) => {
       if (!layers.every(({ mediaType }) => isLayerType(mediaType))) return [];
       const result = layersName(layers);
-      this.#layers.set(result, named(layers, node.name));
-      this.#name(result, id);
+      this.#layers.set(result, withDescription(layers, node.name));
+      this.#addKey(result, id);
       return [{ id: result, createdAt: Math.min(timeToMilliseconds(createdAt), now) }];
     });
     this.#entries.set(id, { node, results, outgoing: [], links: new Map() });
@@ -67,7 +68,7 @@ export class ImportIndex {
       for (const { selector, node: from } of list) this.#link(this.idOf(from), input, selector, { id, node });
   }
 
-  #name(result: string, key: string): void {
+  #addKey(result: string, key: string): void {
     const keys = this.#keysOfResult.get(result);
     if (keys === undefined) this.#keysOfResult.set(result, [key]);
     else keys.push(key);
@@ -75,15 +76,15 @@ export class ImportIndex {
 
   #link(from: string, input: number, selector: string, to: { readonly id: string; readonly node: CacheNode }): void {
     const entry = this.#entries.get(from);
-    const name = nameOf(input, to.node.digest, selector);
+    const name = linkName(input, to.node.digest, selector);
     const targets = entry?.links.get(name) ?? new Set();
     entry?.links.set(name, targets.add(to.id));
     entry?.outgoing.push({ to: to.id, link: linkInto(to.node, input, selector) });
   }
 
-  /** Where a link leads to. */
+  /** Returns the ids that a link leads to. */
   follow(from: string, link: KeyLink): readonly string[] {
-    const name = nameOf(link.input, recordOfLink(link), link.selector);
+    const name = linkName(link.input, recordOfLink(link), link.selector);
     return [...(this.#entries.get(from)?.links.get(name) ?? [])];
   }
 
@@ -96,8 +97,8 @@ export class ImportIndex {
   }
 }
 
-/** The name of a step is the description of the layer it made. */
-function named(layers: readonly RemoteLayer[], description: string | undefined): readonly RemoteLayer[] {
+/** Describes the top layer, which the step made, by the name of the step. */
+function withDescription(layers: readonly RemoteLayer[], description: string | undefined): readonly RemoteLayer[] {
   const top = layers.at(-1);
   return top === undefined || description === undefined ? layers : [...layers.slice(0, -1), { ...top, description }];
 }

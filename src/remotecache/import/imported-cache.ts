@@ -5,45 +5,50 @@ import type { CacheGraph } from "../document/graph.ts";
 import { ImportIndex } from "./import-index.ts";
 import { ImportedKeys } from "./imported-keys.ts";
 import { type ImportedResults, ImportedResultStore } from "./imported-results.ts";
-import { Losses } from "./losses.ts";
+import { MissingResults } from "./missing-results.ts";
 
+/** Options of `importedCache`. */
 export interface ImportedCacheOptions {
-  /** Milliseconds since 1970; results dated later count as made then. Default: the time of the call. */
+  /** In milliseconds since 1970. Results with a later time get this time. Default: the time of the call. */
   readonly now?: number | undefined;
 }
 
-/** A cache that was imported: it saves nothing. */
+/** An imported cache, which is read-only. */
 export class ImportedCache<R> extends CacheManager<R> {
   readonly #index: Promise<ImportIndex>;
-  readonly #losses: Losses;
+  readonly #missing: MissingResults;
 
   constructor(id: string, index: Promise<ImportIndex>, results: ImportedResults<R>) {
-    const losses = new Losses();
-    super({ id, keys: new ImportedKeys(index, losses), results: new ImportedResultStore(index, losses, results) });
+    const missing = new MissingResults();
+    super({ id, keys: new ImportedKeys(index, missing), results: new ImportedResultStore(index, missing, results) });
     this.#index = index;
-    this.#losses = losses;
+    this.#missing = missing;
   }
 
-  /** The layers of a result, by its id in this cache; undefined for one that is not there. */
+  /** Returns the layers of a result by its id in this cache, or undefined if it does not exist. */
   async layersOf(result: string): Promise<readonly RemoteLayer[] | undefined> {
     const index = await this.#index;
-    return this.#losses.has(result, index) ? undefined : index.layers(result);
+    return this.#missing.has(result, index) ? undefined : index.layers(result);
   }
 
-  /** Says that a blob is not where the import says: results with it do not exist from now on. */
+  /** Marks a blob as missing at its source. Results that contain it no longer exist. */
   dropBlob(digest: Digest): void {
-    this.#losses.addBlob(digest);
+    this.#missing.addBlob(digest);
   }
 
-  /** Says that nothing can be had from where the import says: no result exists from now on. */
+  /** Marks all blobs as missing. No result exists any more. */
   dropAll(): void {
-    this.#losses.addAll();
+    this.#missing.addAll();
   }
 }
 
 /**
- * An import as a cache of a solve. The first query waits for the graphs; where the import failed every query throws its
- * error. Results of all graphs are found, equal records being one.
+ * Returns graphs as a read-only cache for a solve. Equal records of the graphs become one. The first query waits for the graphs;
+ * if reading them failed, every query throws that error.
+ *
+ * @example
+ * const cache = importedCache(origin.name, readCache(origin), { load: async (layers) => records.addChain(layers, lease) });
+ * await solver.solve(edges, { caches: [cache] });
  */
 export function importedCache<R>(
   id: string,
@@ -52,7 +57,7 @@ export function importedCache<R>(
   { now = Date.now() }: ImportedCacheOptions = {},
 ): ImportedCache<R> {
   const index = graphs.then((list) => new ImportIndex(list, now));
-  // Whoever asks is told; that nobody has asked yet is no reason to end the process.
+  // Queries throw the error. Without this handler, an error before the first query would end the process.
   index.catch(() => undefined);
   return new ImportedCache(id, index, results);
 }

@@ -1,18 +1,18 @@
 import type { CacheKeyStore, KeyLink, StoredResult } from "../../solver/index.ts";
 import type { ImportIndex } from "./import-index.ts";
-import type { Losses } from "./losses.ts";
+import type { MissingResults } from "./missing-results.ts";
 
 type Backlink = { readonly from: string; readonly link: KeyLink };
 type Outgoing = { readonly to: string; readonly link: KeyLink };
 
-/** The keys of an import. Nothing can be added; a result that is released is gone for this process, and its keys stay. */
+/** The key store of an import. It is read-only. A released result is gone for this process; its keys stay. */
 export class ImportedKeys implements CacheKeyStore {
   readonly #index: Promise<ImportIndex>;
-  readonly #losses: Losses;
+  readonly #missing: MissingResults;
 
-  constructor(index: Promise<ImportIndex>, losses: Losses) {
+  constructor(index: Promise<ImportIndex>, missing: MissingResults) {
     this.#index = index;
-    this.#losses = losses;
+    this.#missing = missing;
   }
 
   async exists(key: string): Promise<boolean> {
@@ -26,7 +26,7 @@ export class ImportedKeys implements CacheKeyStore {
   async results(key: string): Promise<readonly StoredResult[]> {
     const index = await this.#index;
     const results = index.get(key)?.results ?? [];
-    return results.filter(({ id }) => !this.#losses.has(id, index));
+    return results.filter(({ id }) => !this.#missing.has(id, index));
   }
 
   async result(key: string, result: string): Promise<StoredResult | undefined> {
@@ -51,12 +51,12 @@ export class ImportedKeys implements CacheKeyStore {
 
   async keysOfResult(result: string): Promise<readonly string[]> {
     const index = await this.#index;
-    return this.#losses.has(result, index) ? [] : index.keysOfResult(result);
+    return this.#missing.has(result, index) ? [] : index.keysOfResult(result);
   }
 
   write(): void {}
 
   release(result: string): void {
-    this.#losses.addResult(result);
+    this.#missing.addResult(result);
   }
 }

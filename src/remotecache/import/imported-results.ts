@@ -4,48 +4,49 @@ import type { CacheResultStore, LoadedResult, ResultContext, StoredResult } from
 import { layersName } from "../document/graph-node.ts";
 import type { CacheNode } from "../document/graph-types.ts";
 import type { ImportIndex } from "./import-index.ts";
-import type { Losses } from "./losses.ts";
+import type { MissingResults } from "./missing-results.ts";
 
-/** What is told of a result besides its layers when it is loaded. */
+/** What `ImportedResults.load` gets besides the layers. */
 export interface LoadHint extends ResultContext {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
 
+/** Makes results for an imported cache. */
 export interface ImportedResults<R> {
-  /** Makes a result of layers, lowest first, that need not be on this machine. */
+  /** Makes a result from layers, lowest first. Their blobs need not be on this machine. */
   load(layers: readonly RemoteLayer[], hint: LoadHint): Promise<R>;
 }
 
-/** Records below a result that are looked at for results that come along with it. */
+/** Maximum number of ancestors that are searched for results that come along with a result. */
 const MAX_ANCESTORS = 20_000;
 
-/** The results of an import, by the name of their list of blobs. */
+/** The result store of an import. It is read-only. The id of a result is the digest of its list of blobs. */
 export class ImportedResultStore<R> implements CacheResultStore<R> {
   readonly #index: Promise<ImportIndex>;
-  readonly #losses: Losses;
+  readonly #missing: MissingResults;
   readonly #source: ImportedResults<R>;
 
-  constructor(index: Promise<ImportIndex>, losses: Losses, source: ImportedResults<R>) {
+  constructor(index: Promise<ImportIndex>, missing: MissingResults, source: ImportedResults<R>) {
     this.#index = index;
-    this.#losses = losses;
+    this.#missing = missing;
     this.#source = source;
   }
 
-  /** Keeps nothing. */
+  /** Stores nothing. */
   save(): undefined {
     return undefined;
   }
 
   async exists(result: string): Promise<boolean> {
-    return !this.#losses.has(result, await this.#index);
+    return !this.#missing.has(result, await this.#index);
   }
 
   async load({ id, createdAt }: StoredResult, context: ResultContext): Promise<R> {
     return await this.#source.load(this.#layers(id, await this.#index), { ...context, createdAt });
   }
 
-  /** What the result's record is made of comes along as far as its layers are the lowest ones of the result's. */
+  /** Also returns the results of ancestors whose layers are the lowest layers of the result. */
   async loadWithParents(
     key: string,
     stored: StoredResult,
@@ -65,20 +66,20 @@ export class ImportedResultStore<R> implements CacheResultStore<R> {
     return loaded;
   }
 
-  /** Records that a key is made of, with the result each has among `wanted`. */
+  /** Yields the ancestors of a key that have a result among `wanted`, with that result. */
   *#parents(key: string, wanted: ReadonlySet<string>, index: ImportIndex): Generator<[string, StoredResult]> {
     const top = index.get(key)?.node;
-    const seen = new Set<CacheNode>(top && [top]);
-    for (const node of seen) {
-      if (seen.size < MAX_ANCESTORS) for (const link of node.inputs.flat()) seen.add(link.node);
+    const visited = new Set<CacheNode>(top && [top]);
+    for (const node of visited) {
+      if (visited.size < MAX_ANCESTORS) for (const link of node.inputs.flat()) visited.add(link.node);
       const id = index.idOf(node);
       const parent = node === top ? undefined : index.get(id)?.results.find((one) => wanted.has(one.id));
-      if (parent !== undefined && !this.#losses.has(parent.id, index)) yield [id, parent];
+      if (parent !== undefined && !this.#missing.has(parent.id, index)) yield [id, parent];
     }
   }
 
   #layers(id: string, index: ImportIndex): readonly RemoteLayer[] {
-    const layers = this.#losses.has(id, index) ? undefined : index.layers(id);
+    const layers = this.#missing.has(id, index) ? undefined : index.layers(id);
     if (layers !== undefined) return layers;
     throw new VarveError("not-found", `Cannot load imported result ${id}: it does not exist`);
   }

@@ -3,27 +3,27 @@ import { readContainer } from "../document/container.ts";
 import type { CacheGraph } from "../document/graph.ts";
 import { decodeContents } from "../export/codec.ts";
 import type { Generation } from "../export/scopes.ts";
-import { type ImportOptions, importCache } from "./import-cache.ts";
+import { type ReadCacheOptions, readCache } from "./read-cache.ts";
 import type { CacheOrigin } from "./origin.ts";
 
-/** What an origin holds, for whoever wants to look at it. */
+/** The content of a cache, for display. */
 export interface InspectedCache {
   readonly graphs: readonly CacheGraph[];
-  /** Whose records they are; none for caches inside images. */
+  /** The exports that wrote the document; none for caches inside images. */
   readonly generations: readonly Generation[];
-  /** Bytes of the cache config; undefined for caches inside images. */
+  /** Size of the cache config in bytes; undefined for caches inside images. */
   readonly configSize: number | undefined;
 }
 
-/** As `importCache`, with what the document says of its writers. */
-export async function inspectCache(origin: CacheOrigin, options: ImportOptions = {}): Promise<InspectedCache> {
+/** Reads the cache of an origin as `readCache` does, and what the document says about the exports that wrote it. */
+export async function inspectCache(origin: CacheOrigin, options: ReadCacheOptions = {}): Promise<InspectedCache> {
   const { bytes } = await origin.top(options.signal);
   const container = readContainer(bytes);
   const read = async (config: Parameters<CacheOrigin["blob"]>[0]): Promise<Uint8Array> =>
     await origin.blob(config, MAX_CONFIG, options.signal);
   const contents = container.kind === "cache" ? await decodeContents(bytes, read, origin.source) : undefined;
   if (contents === undefined)
-    return { graphs: await importCache(origin, options), generations: [], configSize: undefined };
+    return { graphs: await readCache(origin, options), generations: [], configSize: undefined };
   const configSize = container.kind === "cache" ? container.config.size : undefined;
   return { graphs: [contents.graph], generations: contents.generations, configSize };
 }

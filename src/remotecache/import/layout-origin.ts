@@ -17,18 +17,19 @@ import { readEntries } from "../document/container.ts";
 import type { CacheOrigin } from "./origin.ts";
 import { tooLarge } from "./registry-origin.ts";
 
-export interface LayoutPlace {
-  /** Default `latest`. */
+/** Selects an entry of an OCI layout. */
+export interface LayoutEntryName {
+  /** Default: `latest`. */
   readonly tag?: string | undefined;
-  /** Wins over the tag. */
+  /** Takes precedence over the tag. */
   readonly digest?: Digest | undefined;
 }
 
 const CHUNK = 262_144;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** A cache or an image in an OCI layout. Nothing is read outside the directory, whatever links it has. */
-export function layoutOrigin(directory: string, place: LayoutPlace = {}): CacheOrigin {
+/** Returns a cache or an image in an OCI layout directory as an origin. Symbolic links cannot lead out of the directory. */
+export function layoutOrigin(directory: string, place: LayoutEntryName = {}): CacheOrigin {
   const layout = new Layout(resolve(directory));
   return {
     name: `${layout.directory}:${place.digest ?? tagOf(place)}`,
@@ -45,12 +46,16 @@ export function layoutOrigin(directory: string, place: LayoutPlace = {}): CacheO
   };
 }
 
-/** The bytes of a layer in an OCI layout; the reader verifies them. Throws `not-found` and `corrupt` as it is read. */
+/**
+ * Returns the bytes of a layer in an OCI layout. They are not verified.
+ *
+ * @throws {VarveError} `not-found`, `corrupt` while the bytes are read.
+ */
 export function layoutBlob(directory: string, { digest }: { readonly digest: Digest }): Bytes {
   return new Layout(resolve(directory)).stream(blobPath(digest));
 }
 
-const tagOf = ({ tag }: LayoutPlace): string => (tag === undefined || tag === "" ? "latest" : tag);
+const tagOf = ({ tag }: LayoutEntryName): string => (tag === undefined || tag === "" ? "latest" : tag);
 
 class Layout {
   readonly directory: string;
@@ -59,14 +64,14 @@ class Layout {
     this.directory = directory;
   }
 
-  /** The first entry of `index.json` that has the tag for its image's name, or else for its reference's. */
+  /** Returns the first entry of `index.json` whose image name is the tag, or else the first whose reference name is. */
   async find(tag: string): Promise<Descriptor> {
     const entries = readEntries(await this.#file("index.json", Limits.manifest));
     const named = (annotation: string): Descriptor | undefined =>
       entries.find(({ annotations }) => annotations?.[annotation] === tag);
     const found = named(Annotation.containerdImageName) ?? named(Annotation.refName);
     if (found !== undefined) return found;
-    throw new VarveError("not-found", `Cannot read OCI layout ${this.directory}: it has nothing tagged ${tag}`);
+    throw new VarveError("not-found", `Cannot read OCI layout ${this.directory}: it has no entry with the tag ${tag}`);
   }
 
   async blob(descriptor: Descriptor, limit: number): Promise<Buffer> {
@@ -81,20 +86,21 @@ class Layout {
   async anyBlob(digest: Digest, limit: number): Promise<Buffer> {
     const bytes = await this.#file(blobPath(digest), limit);
     if (digestOf(bytes, digestAlgorithm(digest)) === digest) return bytes;
-    throw new VarveError("corrupt", `Cannot read blob ${digest} of ${this.directory}: its digest is another`);
+    throw new VarveError("corrupt", `Cannot read blob ${digest} of ${this.directory}: its content has another digest`);
   }
 
   async #file(name: string, limit: number): Promise<Buffer> {
     return await collect(this.stream(name), limit, { what: join(this.directory, name) });
   }
 
-  /** The bytes of a file, not verified. */
+  /** Yields the bytes of a file, without verification. */
   async *stream(name: string): AsyncGenerator<Uint8Array> {
     const what = join(this.directory, name);
     try {
       using root = Root.open(this.directory);
       const fd = regular(root.openFile(name, READ), what);
-      for await (const chunk of createReadStream("", { fd, highWaterMark: CHUNK })) yield chunk as Buffer;
+      const chunks: AsyncIterable<Buffer> = createReadStream("", { fd, highWaterMark: CHUNK });
+      yield* chunks;
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "ENOENT" || errno === "ENOTDIR")

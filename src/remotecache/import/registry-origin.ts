@@ -11,7 +11,7 @@ import type { OnWait } from "../../io/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import type { CacheOrigin } from "./origin.ts";
 
-/** A cache or an image in a registry. `onWait` is told while the registry is waited for. */
+/** Returns a cache or an image in a registry as an origin. `onWait` is called while a request waits for the registry. */
 export function registryOrigin(
   registry: Registry,
   reference: Reference,
@@ -34,6 +34,7 @@ export function registryOrigin(
   };
 }
 
+/** Returns the error for a blob that is larger than allowed. */
 export function tooLarge({ digest, size }: Descriptor, limit: number): VarveError {
   return new VarveError("limit-exceeded", `Cannot read blob ${digest}: it is too large (${size} > ${limit} bytes)`);
 }

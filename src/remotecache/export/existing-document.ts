@@ -3,20 +3,20 @@ import { decodeContents } from "./codec.ts";
 import type { CacheContents } from "./scopes.ts";
 import type { Warn } from "./target.ts";
 
-/** What stands at a target now. */
-export interface Standing {
-  /** Undefined: nothing. */
+/** The document at a target before an export. */
+export interface ExistingDocument {
+  /** Undefined if there is no document. */
   readonly descriptor?: Descriptor | undefined;
-  /** Undefined: nothing, or nothing that could be read; it will be replaced. */
+  /** Undefined if there is no document, or if it is not a readable cache. An export then replaces it. */
   readonly contents?: CacheContents | undefined;
 }
 
-/** Reads what stands at a target called `name`. What is no cache, or is broken, is told of. */
-export async function readStanding(
+/** Reads the document at a target called `name`. Warns if it is not a cache, or if it cannot be read. */
+export async function readExisting(
   { descriptor, bytes }: { readonly descriptor: Descriptor; readonly bytes: Uint8Array },
   read: (config: Descriptor) => Promise<Uint8Array>,
   { name, warn }: { readonly name: string; readonly warn: Warn },
-): Promise<Standing> {
+): Promise<ExistingDocument> {
   try {
     const contents = await decodeContents(bytes, read);
     if (contents !== undefined) return { descriptor, contents };

@@ -1,8 +1,8 @@
 import type { Digest } from "../../core/index.ts";
 import type { ImportIndex } from "./import-index.ts";
 
-/** What an import promised and does not have. */
-export class Losses {
+/** The results of an import that turned out to be missing at its source. */
+export class MissingResults {
   readonly #blobs = new Set<Digest>();
   readonly #results = new Set<string>();
   #isAll = false;
@@ -15,12 +15,12 @@ export class Losses {
     this.#results.add(result);
   }
 
-  /** Every result there is. */
+  /** Marks every result as missing. */
   addAll(): void {
     this.#isAll = true;
   }
 
-  /** Whether a result is there no more, or never was. */
+  /** True if a result is missing or is not in the index. */
   has(result: string, index: ImportIndex): boolean {
     if (this.#isAll || this.#results.has(result)) return true;
     return index.layers(result)?.some(({ digest }) => this.#blobs.has(digest)) ?? true;

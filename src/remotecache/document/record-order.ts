@@ -3,15 +3,17 @@ import type { ConfigLink } from "./config.ts";
 import type { CacheGraph } from "./graph.ts";
 import type { CacheLink, CacheNode } from "./graph-types.ts";
 
+/** Compares strings by UTF-16 code units. */
 export function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** A record with what decides about its position. */
 interface Sortable {
   readonly node: CacheNode;
-  /** Of each input the alternatives, in an order of their own. */
+  /** The sorted alternatives of each input. */
   readonly inputs: readonly (readonly SortableLink[])[];
-  /** Stands for the record and all it is made of: different for different records. */
+  /** A digest of the record and all its ancestors: different for different records. */
   readonly identity: string;
 }
 
@@ -22,9 +24,9 @@ interface SortableLink {
 }
 
 /**
- * The records of a graph in BuildKit's order: by digest, number of inputs, then for each input number of alternatives,
- * selectors and linked digests. BuildKit leaves it to chance what comes first of records alike in that; here it is the one
- * whose whole history has the smaller digest, so that equal graphs are written alike.
+ * Returns the records of a graph in BuildKit's order: by digest, by number of inputs, then for each input by number of
+ * alternatives, selectors and linked digests. Where BuildKit's order is random, records are sorted by the digest of all their
+ * ancestors, so that equal graphs give equal bytes.
  */
 export function orderedRecords(graph: CacheGraph): CacheNode[] {
   const known = new Map<CacheNode, Sortable>();
@@ -36,7 +38,7 @@ export function orderedRecords(graph: CacheGraph): CacheNode[] {
   return [...known.values()].sort(compareRecords).map(({ node }) => node);
 }
 
-/** The inputs of a record with the indices its links lead to, sorted by them. */
+/** Returns the inputs of a record with the indices of the linked records, sorted by index. */
 export function indexedInputs(node: CacheNode, indices: ReadonlyMap<CacheNode, number>): ConfigLink[][] {
   return node.inputs.map((list) =>
     list

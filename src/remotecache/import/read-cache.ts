@@ -7,38 +7,44 @@ import { inlineGraph } from "../document/inline.ts";
 import { graphOf } from "../document/read-graph.ts";
 import type { CacheOrigin } from "./origin.ts";
 
-/** Indexes within indexes. */
+/** Maximum depth of nested indexes. */
 const MAX_DEPTH = 8;
-/** Images of one index whose configs are looked into. */
+/** Maximum number of images of one index. */
 const MAX_IMAGES = 256;
 
-export interface ImportOptions {
+/** Options of `readCache`. */
+export interface ReadCacheOptions {
   readonly signal?: AbortSignal | undefined;
-  /** A part of what was found is left out. */
+  /** Called when a part of the cache is ignored. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * The cache that an origin holds: one graph of a cache document, or one for each image with a cache in its config, none if
- * there is none. An image of an index that cannot be read costs its own cache only, with a warning. Throws `not-found`,
- * `corrupt`, `limit-exceeded`, and what the origin throws.
+ * Reads the cache of an origin. Returns one graph for a cache document, or one graph for each image with a cache in its config. An
+ * image of an index that cannot be read is ignored with a warning.
+ *
+ * @throws {VarveError} `not-found` if there is nothing; `corrupt`, `limit-exceeded` for a document that is not valid; and what
+ * the origin throws.
+ * @example
+ * const origin = layoutOrigin("/srv/cache", { tag: "main" });
+ * const cache = importedCache(origin.name, readCache(origin), results);
  */
-export async function importCache(origin: CacheOrigin, options: ImportOptions = {}): Promise<CacheGraph[]> {
+export async function readCache(origin: CacheOrigin, options: ReadCacheOptions = {}): Promise<CacheGraph[]> {
   const { bytes } = await origin.top(options.signal);
   const container = readContainer(bytes);
-  if (container.kind === "inline") return await new InlineImport(origin, options).run(container.document);
+  if (container.kind === "inline") return await new InlineReader(origin, options).run(container.document);
   const config = parseCacheConfig(await origin.blob(container.config, MAX_CONFIG, options.signal));
   return [graphOf(config, new Map(container.layers.map((layer) => [layer.digest, layer])), origin.source)];
 }
 
-class InlineImport {
+class InlineReader {
   readonly #origin: CacheOrigin;
   readonly #signal: AbortSignal | undefined;
   readonly #onWarning: (message: string) => void;
-  readonly #seen = new Set<Digest>();
+  readonly #visited = new Set<Digest>();
   readonly #graphs: CacheGraph[] = [];
 
-  constructor(origin: CacheOrigin, { signal, onWarning = () => undefined }: ImportOptions) {
+  constructor(origin: CacheOrigin, { signal, onWarning = () => undefined }: ReadCacheOptions) {
     this.#origin = origin;
     this.#signal = signal;
     this.#onWarning = onWarning;
@@ -52,22 +58,22 @@ class InlineImport {
   async #document(document: InlineDocument, depth: number): Promise<void> {
     if (document.kind === "manifest") return await this.#image(document);
     if (depth === MAX_DEPTH)
-      throw new VarveError("limit-exceeded", "Cannot read image: its indexes are nested too deep");
+      throw new VarveError("limit-exceeded", `Cannot read image index: it has more than ${MAX_DEPTH} levels`);
     for (const entry of document.manifests.filter(isImageEntry)) await this.#entry(entry, depth);
   }
 
   async #entry(entry: Descriptor, depth: number): Promise<void> {
-    if (this.#seen.has(entry.digest)) return;
-    this.#seen.add(entry.digest);
-    if (this.#seen.size > MAX_IMAGES)
-      throw new VarveError("limit-exceeded", `Cannot read image: it is more than ${MAX_IMAGES} images`);
+    if (this.#visited.has(entry.digest)) return;
+    this.#visited.add(entry.digest);
+    if (this.#visited.size > MAX_IMAGES)
+      throw new VarveError("limit-exceeded", `Cannot read image index: it has more than ${MAX_IMAGES} images`);
     try {
       const bytes = await this.#origin.blob(entry, Limits.manifest, this.#signal);
       const container = readContainer(bytes);
       if (container.kind === "inline") await this.#document(container.document, depth + 1);
     } catch (error) {
       throwIfAborted(this.#signal, `import ${this.#origin.name}`);
-      this.#warn(`${entry.digest} is left out: ${messageOf(error)}`);
+      this.#warn(`${entry.digest} is ignored: ${messageOf(error)}`);
     }
   }
 

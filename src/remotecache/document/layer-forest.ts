@@ -3,8 +3,9 @@ import { manifestJson } from "../../image/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import type { ConfigLayer } from "./config.ts";
 import { layerDescriptor } from "./layer.ts";
-import { compareTexts } from "./order.ts";
+import { compareTexts } from "./record-order.ts";
 
+/** A layer on top of other layers. */
 interface Tree {
   readonly blob: string;
   readonly parent: Tree | undefined;
@@ -12,15 +13,15 @@ interface Tree {
   readonly children: Map<string, Tree>;
 }
 
-/** The layers of many results, with what they have in common below written once. */
-export class Forest {
+/** The layers of many results as trees, so that results with common lower layers share them. */
+export class LayerForest {
   readonly #root: Tree = { blob: "", parent: undefined, depth: 0, children: new Map() };
   readonly #trees: Tree[] = [];
   readonly #seen = new Set<RemoteLayer>();
-  /** By blob; the text decides between descriptors of the same blob. */
+  /** Descriptors by blob. If a blob has several, the one with the smallest `text` is kept. */
   readonly #descriptors = new Map<string, { readonly text: string; readonly descriptor: Descriptor }>();
 
-  /** Adds the layers of a result, lowest first; the topmost names the result. */
+  /** Adds the layers of a result, lowest first. Returns the handle of its topmost layer, for `finish().indices`. */
   add(layers: readonly RemoteLayer[]): unknown {
     let tree = this.#root;
     for (const layer of layers) {
@@ -31,8 +32,8 @@ export class Forest {
   }
 
   /**
-   * Everything that was added, by digest of the blob, then by what is below. `descriptors` has one for each layer, also
-   * where a blob occurs twice. `indices` are of what `add` returned.
+   * Returns all layers, sorted by the digest of the blob, then by the layers below. `descriptors` has one entry for each layer,
+   * even if a blob occurs twice. `indices` maps the handles that `add` returned to indices of `layers`.
    */
   finish(): { layers: ConfigLayer[]; descriptors: Descriptor[]; indices: ReadonlyMap<unknown, number> } {
     const trees = this.#trees.toSorted(compareTrees);

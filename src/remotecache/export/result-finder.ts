@@ -3,46 +3,48 @@ import { Semaphore } from "../../io/index.ts";
 import type { LayerBlob } from "../../record/index.ts";
 import type { CacheKey, CacheManager, CacheRecord } from "../../solver/index.ts";
 import type { CacheResult } from "../document/graph-types.ts";
-import { nameOfStep } from "../document/names.ts";
+import { normalizeStepName } from "../document/names.ts";
 import { timeFromMilliseconds } from "../document/time.ts";
-import { remoteLayer } from "./layer.ts";
-import type { Ordered } from "./order.ts";
-import type { Point } from "./points.ts";
+import { exportedLayer } from "./exported-layer.ts";
+import type { SortedKeys } from "./sorted-keys.ts";
+import type { ExportKey } from "./export-keys.ts";
 
 /**
- * The layers of a record, lowest first; undefined, or an error that says that something is not there, if they cannot be
- * had. Without `create` no blob is made that does not exist.
+ * Returns the layers of a record, lowest first. Returns undefined, or throws an error for which `isUnobtainable` is true, if they
+ * are not available. Without `create` it creates no blobs.
  */
 export type LayersOf<R> = (
   record: CacheRecord<R>,
   options: { readonly create: boolean },
 ) => Promise<readonly LayerBlob[] | undefined>;
 
+/** Options of `exportGraph`. */
 export interface ResultOptions<R> {
+  /** `max` exports the results of all records; `min` creates blobs only for the results of the build. */
   readonly mode: "min" | "max";
   readonly layersOf: LayersOf<R>;
-  /** What people call the step whose result these layers are; undefined: no name is written. */
-  readonly nameOf?: ((layers: readonly LayerBlob[]) => string | undefined) | undefined;
-  /** False: the layer's bytes are here no more and nowhere else either. Asked once a blob. Default: they can be had. */
+  /** Returns the name of the step that made these layers, or undefined to write no name. */
+  readonly stepName?: ((layers: readonly LayerBlob[]) => string | undefined) | undefined;
+  /** Returns false if the bytes of a layer are not available anywhere. Called once for each blob. Default: always true. */
   readonly canFetch?: ((layer: LayerBlob) => Promise<boolean>) | undefined;
-  /** Layers were compressed anew: they do not carry the time of what they were made from. */
+  /** True: leave out the times of layers, because they were recompressed. */
   readonly omitLayerTimes?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is found for a record. */
+/** The result of a record and the name of its step. */
 export interface NamedResult {
   readonly result: CacheResult;
   readonly name: string | undefined;
 }
 
-/** Records whose layers are asked for at a time. */
+/** Maximum number of records that are processed at the same time. */
 const CONCURRENCY = 8;
-/** Results of one record that are tried. */
+/** Maximum number of results that are tried for one record. */
 const MAX_CANDIDATES = 16;
 
-/** Finds the result of each record: the newest of which every blob can be had. */
-export class Results<R> {
+/** Finds the result of each record: the newest one whose blobs are all available. */
+export class ResultFinder<R> {
   readonly #caches: ReadonlyMap<string, CacheManager<R>>;
   readonly #options: ResultOptions<R>;
   readonly #slots = new Semaphore(CONCURRENCY);
@@ -54,35 +56,35 @@ export class Results<R> {
   }
 
   /**
-   * `max` makes blobs for every record. `min` makes them from the tops down until a record has yielded a result: what is
-   * below has one only if its blobs exist. Roots never have one.
+   * Returns the results by key. `max` creates blobs for every record. `min` creates them from the tops downwards until a record has
+   * a result; records below have one only if their blobs exist. Roots have no results.
    */
-  async of(points: Ordered, tops: readonly Point[]): Promise<ReadonlyMap<Point, NamedResult>> {
-    const results = new Map<Point, NamedResult>();
-    const take = async (point: Point, create: boolean): Promise<void> => {
-      const result = await this.#slots.run(() => this.#best(point, create), this.#options.signal);
-      if (result !== undefined) results.set(point, result);
+  async of(keys: SortedKeys, tops: readonly ExportKey[]): Promise<ReadonlyMap<ExportKey, NamedResult>> {
+    const results = new Map<ExportKey, NamedResult>();
+    const find = async (key: ExportKey, create: boolean): Promise<void> => {
+      const result = await this.#slots.run(() => this.#best(key, create), this.#options.signal);
+      if (result !== undefined) results.set(key, result);
     };
-    const consumersFirst = [...points.keys()].reverse();
+    const consumersFirst = [...keys.keys()].reverse();
     if (this.#options.mode === "max") {
-      await all(consumersFirst.map((point) => take(point, true)));
+      await all(consumersFirst.map((key) => find(key, true)));
       return results;
     }
-    const first = new Set(tops.filter((top) => points.has(top)));
-    await all([...first].map((top) => take(top, true)));
+    const first = new Set(tops.filter((top) => keys.has(top)));
+    await all([...first].map((top) => find(top, true)));
     const creating = new Set(first);
-    const rest: Point[] = [];
-    for (const point of consumersFirst) {
-      if (!creating.has(point)) rest.push(point);
-      else if (!first.has(point)) await take(point, true);
-      if (creating.has(point) && !results.has(point))
-        for (const link of points.get(point)?.flat() ?? []) creating.add(link.point);
+    const rest: ExportKey[] = [];
+    for (const key of consumersFirst) {
+      if (!creating.has(key)) rest.push(key);
+      else if (!first.has(key)) await find(key, true);
+      if (creating.has(key) && !results.has(key))
+        for (const link of keys.get(key)?.flat() ?? []) creating.add(link.from);
     }
-    await all(rest.map((point) => take(point, false)));
+    await all(rest.map((key) => find(key, false)));
     return results;
   }
 
-  async #best({ key }: Point, create: boolean): Promise<NamedResult | undefined> {
+  async #best({ key }: ExportKey, create: boolean): Promise<NamedResult | undefined> {
     if (key === undefined || key.isRoot || !key.exportResult) return undefined;
     const candidates = await this.#candidates(key);
     for (const record of candidates.slice(0, MAX_CANDIDATES)) {
@@ -93,16 +95,16 @@ export class Results<R> {
   }
 
   #named(layers: readonly LayerBlob[], { result: { createdAt } }: CacheRecord<R>): NamedResult {
-    const { nameOf, omitLayerTimes = false } = this.#options;
-    const described = layers.map((layer) => remoteLayer(layer, { omitTime: omitLayerTimes }));
-    const name = nameOf?.(layers);
+    const { stepName, omitLayerTimes = false } = this.#options;
+    const described = layers.map((layer) => exportedLayer(layer, { omitTime: omitLayerTimes }));
+    const name = stepName?.(layers);
     return {
       result: { layers: described, createdAt: timeFromMilliseconds(createdAt) },
-      name: name === undefined ? undefined : nameOfStep(name),
+      name: name === undefined ? undefined : normalizeStepName(name),
     };
   }
 
-  /** Newest first; of the same time, in the order of the caches. */
+  /** Returns the records of a key, newest first. Records of the same time keep the order of the caches. */
   async #candidates(key: CacheKey): Promise<CacheRecord<R>[]> {
     const found: CacheRecord<R>[] = [];
     for (const cache of this.#caches.values())
@@ -133,12 +135,12 @@ export class Results<R> {
   }
 }
 
-/** True for what says that bytes cannot be had, false for what is wrong with this machine or with the caller. */
+/** True for an error that means that bytes are not available; false for an error of this machine or of the caller. */
 export function isUnobtainable(error: unknown): boolean {
   return isVarveError(error, "not-found", "remote", "unauthorized", "corrupt", "limit-exceeded");
 }
 
-/** As `Promise.all`, but nothing runs on when it has settled. */
+/** Like `Promise.all`, but it settles only after all promises have settled. */
 async function all(work: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((one) => one.status === "rejected");
   if (failed === undefined) return;

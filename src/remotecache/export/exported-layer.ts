@@ -2,8 +2,8 @@ import { Annotation } from "../../core/index.ts";
 import type { LayerBlob, RemoteLayer } from "../../record/index.ts";
 import { toOciType } from "../document/layer-types.ts";
 
-/** A record's layer as a cache document names it. */
-export function remoteLayer(layer: LayerBlob, { omitTime }: { readonly omitTime: boolean }): RemoteLayer {
+/** Returns a layer of this machine as a cache document lists it. */
+export function exportedLayer(layer: LayerBlob, { omitTime }: { readonly omitTime: boolean }): RemoteLayer {
   const { digest, size, mediaType, annotations = {} } = layer.descriptor;
   const { [Annotation.uncompressed]: _diffId, [Annotation.createdAt]: time, ...rest } = annotations;
   const timed = !omitTime && time !== undefined;
@@ -14,6 +14,6 @@ export function remoteLayer(layer: LayerBlob, { omitTime }: { readonly omitTime:
     diffId: layer.diffId,
     sources: layer.sources,
     annotations: timed ? { ...rest, [Annotation.createdAt]: time } : rest,
-    ...(timed ? { createdAt: layer.createdAt } : {}),
+    createdAt: timed ? layer.createdAt : undefined,
   };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Descriptor, MediaType, digestHex, digestOf, isVarveError } from "../../core/index.ts";
-import { importCache } from "./import-cache.ts";
+import { readCache } from "./read-cache.ts";
 import { layoutOrigin } from "./layout-origin.ts";
 
 interface Case {
@@ -86,7 +86,7 @@ for (const one of cases)
     const directory = await mkdtemp(join(tmpdir(), "varve-import-"));
     try {
       await writeCase(directory, one);
-      const imported = importCache(layoutOrigin(directory));
+      const imported = readCache(layoutOrigin(directory));
       if (one.importError === null || READ_ALL_THE_SAME.has(one.name)) await imported;
       else await assert.rejects(imported, (error) => isVarveError(error) && says(error.message, one));
     } finally {
