@@ -114,10 +114,12 @@ suite("the packed package", () => {
   function examplesOf(page: string): Programs {
     const blocks = [...readFileSync(page, "utf8").matchAll(/^```ts\n(.*?)^```$/gms)];
     return Object.fromEntries(
-      blocks.map(([, text = ""], index) => [
-        `example-${page.replace(/\W/g, "-")}-${index}.ts`,
-        text.replaceAll("/var/lib/varve", join(project, "root")),
-      ]),
+      blocks
+        .filter(([, text = ""]) => /from "varve[/"]/.test(text))
+        .map(([, text = ""], index) => [
+          `example-${page.replace(/\W/g, "-")}-${index}.ts`,
+          text.replaceAll("/var/lib/varve", join(project, "root")),
+        ]),
     );
   }
 
@@ -137,9 +139,9 @@ suite("the packed package", () => {
     for (const name of Object.keys(examples)) printedBy(name);
   });
 
-  test("the examples of docs/ and of the library's README have correct types", (t) => {
+  test("the examples of docs/ and of READMEs of modules that import the package have correct types", (t) => {
     if (skipped !== undefined) return t.skip(skipped);
-    const pages = [...globSync("docs/*.md"), "src/library/README.md"];
+    const pages = [...globSync("docs/*.md"), ...globSync("src/*/README.md")];
     checkTypes(Object.assign({}, ...pages.map(examplesOf)) as Programs);
   });
 });

@@ -2,28 +2,28 @@ import type { Store } from "../engine/index.ts";
 import type { Digest } from "../core/index.ts";
 import type { RecordId } from "../record/index.ts";
 
-/** A record of a cache that has a result: a step that a build would not run. */
+/** A record of a cache that has a result. A build that needs its step does not run it. */
 export interface CacheEntry {
-  /** Digest of the record: of its op and output. */
+  /** Digest of the record, which covers its op and output. */
   readonly record: string;
-  /** The step it serves, as it stands in a Dockerfile; undefined where nobody has written it down. */
+  /** The step, as in the Dockerfile; undefined if the cache does not have it. */
   readonly step: string | undefined;
-  /** What each input has to be: a step, else the digest of a record. */
+  /** For each input, its step if known, else the digest of its record. */
   readonly inputs: readonly string[];
   readonly layers: number;
-  /** Bytes of its layers: of blobs as stored, of layers that are no blobs yet as they are on disk. */
+  /** Bytes of its layers: the size of the blob, or the disk usage of a layer without a blob. */
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
-  /** `host/repository`, or `layout:` and a path, where layers can be had from. */
+  /** `host/repository`, or `layout:` and a path, that layers can be fetched from. */
   readonly sources: readonly string[];
-  /** In the store itself: with its layers, without them (they are fetched when read), or not at all. */
+  /** Whether the store has the record: with its layers, `lazy` (layers are fetched when read), or not. */
   readonly here: "yes" | "lazy" | "no";
 }
 
-/** One export into a document, by whom. */
+/** The exports of one scope in a cache document. */
 export interface CacheScope {
-  /** Empty: nobody wrote it down. */
+  /** Empty if the cache does not have it. */
   readonly scope: string;
   /** Of its newest result, in milliseconds since 1970. */
   readonly createdAt: number;
@@ -44,12 +44,12 @@ export interface CacheListing {
   readonly configSize?: number | undefined;
 }
 
-/** Newest first; what is of the same time in a fixed order. */
+/** Sorts entries, newest first; entries of the same time by record. */
 export function sorted(entries: readonly CacheEntry[]): CacheEntry[] {
   return entries.toSorted((a, b) => b.createdAt - a.createdAt || (a.record < b.record ? -1 : 1));
 }
 
-/** Whether a record's layers are all on this machine. */
+/** Returns `yes` if all layers of a record are in the store, else `lazy`. */
 export function presence(id: RecordId, { records, content }: Store): "yes" | "lazy" {
   const isHere = ({
     snapshot,

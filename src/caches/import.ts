@@ -1,11 +1,12 @@
 import { type CacheSpec, type Result, type Store, recordResult, resultTable } from "../engine/index.ts";
 import { setImmediate } from "node:timers/promises";
-import { type Digest, isLayerType, isVarveError, throwIfAborted } from "../core/index.ts";
+import { type Digest, VarveError, isLayerType, isVarveError, throwIfAborted } from "../core/index.ts";
 import { RecordKeyStore, localCache } from "../cache/index.ts";
 import { Semaphore, inParallel } from "../io/index.ts";
 import type { BlobForm, Hold, RecordId, RemoteLayer } from "../record/index.ts";
 import { type CacheGraph, type CacheNode, type CacheResult, timeToMilliseconds } from "../remotecache/index.ts";
 import { CacheKey, type CacheManager, RECORD_OUTPUT } from "../solver/index.ts";
+import { keyDigest, keySelector } from "./key-digest.ts";
 import { type CacheReadOptions, openCache } from "./target.ts";
 
 export interface ImportCacheOptions extends CacheReadOptions {
@@ -13,25 +14,27 @@ export interface ImportCacheOptions extends CacheReadOptions {
   readonly fetch?: boolean | undefined;
 }
 
-/** What came of an import. */
+/** The result of an import. */
 export interface ImportReport {
   readonly name: string;
-  /** Records with a result that are new here, and those that were here already. */
+  /** Number of imported records that have a result. */
   readonly added: number;
+  /** Number of records that the store had a result for already. */
   readonly known: number;
-  /** Layers that were downloaded, and those that could not be had. */
+  /** Number of layers that were downloaded. */
   readonly fetched: number;
+  /** Number of layers that could not be downloaded. */
   readonly lost: number;
   /** Bytes of the layers that were downloaded. */
   readonly bytes: number;
 }
 
-/** Layers on their way at a time. */
+/** Maximum number of concurrent downloads. */
 const DOWNLOADS = 4;
-/** Records between two looks at what else the process has to do, such as being interrupted. */
-const AT_A_TIME = 64;
+/** Number of records after which the import yields to other work of the process, such as handling an interrupt. */
+const BATCH = 64;
 
-/** See `importCache`. Each record is taken in one write. */
+/** Implements `importCache`. Each record is written in one transaction. */
 export async function importIntoStore(
   store: Store,
   spec: CacheSpec,
@@ -53,7 +56,7 @@ const NOTHING: Downloads = { fetched: 0, lost: 0, bytes: 0 };
 class Importer {
   added = 0;
   known = 0;
-  /** What the records' results are here. */
+  /** IDs of the records' results in this store. */
   readonly records = new Set<RecordId>();
   readonly #store: Store;
   readonly #hold: Hold;
@@ -69,7 +72,7 @@ class Importer {
   async take(graph: CacheGraph): Promise<void> {
     const keys = new Map<CacheNode, CacheKey>();
     for (const node of graph.nodes()) {
-      if (keys.size % AT_A_TIME === 0) await setImmediate();
+      if (keys.size % BATCH === 0) await setImmediate();
       throwIfAborted(this.#hold.signal, "import cache");
       const key = keyOf(node, keys);
       keys.set(node, key);
@@ -81,9 +84,9 @@ class Importer {
 
   async #save(key: CacheKey, id: string, { name }: CacheNode, { layers, createdAt }: CacheResult): Promise<void> {
     const { records } = this.#store;
-    const there = (await this.#cache.recordsAt(id)).filter(({ result }) => records.pin(result.id, this.#hold.lease));
-    for (const { result } of there) this.records.add(result.id);
-    if (there.length > 0) {
+    const pinned = (await this.#cache.recordsAt(id)).filter(({ result }) => records.pin(result.id, this.#hold.lease));
+    for (const { result } of pinned) this.records.add(result.id);
+    if (pinned.length > 0) {
       this.known += 1;
       return;
     }
@@ -94,12 +97,15 @@ class Importer {
   }
 }
 
-/** A key that says no more than a document does: which record, and what leads to it. */
+/** Returns the key of a record. It has only what a document has: the digest of the record, and its inputs. */
 function keyOf({ digest, inputs }: CacheNode, keys: ReadonlyMap<CacheNode, CacheKey>): CacheKey {
-  const key = new CacheKey(digest as Digest, RECORD_OUTPUT, { inputs: inputs.length });
+  const key = new CacheKey(keyDigest(digest), RECORD_OUTPUT, { inputs: inputs.length });
   for (const [input, list] of inputs.entries())
-    for (const { node, selector } of list)
-      key.addAlternative(input, { key: keys.get(node) as CacheKey, selector: selector as Digest | "" });
+    for (const { node, selector } of list) {
+      const from = keys.get(node);
+      if (from === undefined) throw new VarveError("internal", "Cannot import cache: a record precedes its inputs");
+      key.addAlternative(input, { key: from, selector: keySelector(selector) });
+    }
   return key;
 }
 
@@ -107,14 +113,14 @@ function isUsable({ layers }: CacheResult): boolean {
   return layers.every(({ mediaType }) => isLayerType(mediaType));
 }
 
-/** The name of a step is the description of the layer it made. */
+/** Sets the description of the last layer to the name of the step. */
 function described(layers: readonly RemoteLayer[], name: string | undefined): readonly RemoteLayer[] {
   return layers.map((layer, at) =>
     at === layers.length - 1 && name !== undefined ? { ...layer, description: name } : layer,
   );
 }
 
-/** Has the layers of records on this machine; those that cannot be had are told of. */
+/** Downloads the layers of records. Reports those that cannot be downloaded to `onWarning`. */
 async function download(
   records: Iterable<RecordId>,
   store: Store,

@@ -1,4 +1,4 @@
-/** What is done with caches besides builds. What it takes is loaded when it is first asked for. */
+/** Operations on caches without a build. Each loads its implementation when it is called. */
 import type { CacheReport, CacheSpec, Store } from "../engine/index.ts";
 import type { PrunedTarget } from "../remotecache/index.ts";
 import type { CacheListing } from "./entry.ts";
@@ -7,14 +7,15 @@ import type { ImportCacheOptions, ImportReport } from "./import.ts";
 import type { CacheReadOptions } from "./target.ts";
 import type { PruneCacheRequest } from "./prune-target.ts";
 
-/** What the store's own cache holds. Sizes of layers that were never measured are measured now. */
+/** Lists the store's own cache, newest record first. Measures layers whose size is not known yet. */
 export async function listCache(store: Store, signal?: AbortSignal): Promise<CacheListing> {
   return (await import("./list.ts")).listLocal(store, signal);
 }
 
 /**
- * What a cache elsewhere holds, and what of it the store has. Nothing is fetched but documents. Throws `invalid-argument` for
- * a cache that names no place, `remote` where there is none, and what registries throw.
+ * Lists a cache in a registry or a directory, and which of its records the store has. Fetches documents, but no layers.
+ *
+ * @throws {VarveError} `invalid-argument` if `from` names no cache, `remote` if there is none, and what registries throw.
  */
 export async function listRemoteCache(
   store: Store,
@@ -25,8 +26,10 @@ export async function listRemoteCache(
 }
 
 /**
- * Takes the records of a cache into the store's own, so that builds find them there from now on. A record that has a result
- * in the store keeps it. What was taken before an interruption stays, and is of use. Throws as `listRemoteCache`.
+ * Copies the records of a cache into the store's own cache, where later builds find them. A record that has a result in the
+ * store keeps it. After an interruption, the records that were copied stay.
+ *
+ * @throws {VarveError} as `listRemoteCache`.
  */
 export async function importCache(
   store: Store,
@@ -37,15 +40,20 @@ export async function importCache(
 }
 
 /**
- * Exports the store's whole cache: every key that has a result, the 4,096 newest if there are more. `mode` is `max` unless
- * said. Several machines that write to one target name a `scope` each. Throws `invalid-argument` for attributes that are
- * wrong, and what the target throws.
+ * Exports the store's whole cache: every key that has a result, at most the 4,096 newest. The default `mode` is `max`. Machines
+ * that export to the same target each name a `scope` of their own.
+ *
+ * @throws {VarveError} `invalid-argument` for attributes that are wrong, and what the target throws.
  */
 export async function exportCache(store: Store, to: CacheSpec, options: ExportCacheOptions = {}): Promise<CacheReport> {
   return (await import("./export.ts")).exportStore(store, to, options);
 }
 
-/** Makes a cache in a registry or a directory smaller. Throws `remote` if there is none. */
+/**
+ * Removes old exports from a cache in a registry or a directory.
+ *
+ * @throws {VarveError} `invalid-argument` if `target` names no cache, `remote` if there is none.
+ */
 export async function pruneCacheTarget(
   store: Store,
   target: CacheSpec,

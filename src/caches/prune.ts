@@ -5,19 +5,20 @@ import { type PruneRequest, type RecordUsage, pruneRecords, recordUsage } from "
 import { removeLeftovers } from "./leftovers.ts";
 
 export interface PruneReport {
+  /** The records that were removed. */
   readonly records: readonly RecordUsage[];
-  /** Bytes of the disk that were freed: of records, of blobs that nothing else kept, and of what killed processes had left. */
+  /** Bytes of disk space that were freed: records, blobs that nothing else kept, and leftovers of killed processes. */
   readonly reclaimed: number;
 }
 
-/** What the cache of a store takes on disk, record by record. */
+/** Returns the disk usage of a store's cache, record by record. */
 export async function diskUsage(store: Store, signal?: AbortSignal): Promise<RecordUsage[]> {
   return await recordUsage(usageDeps(store), signal);
 }
 
 /**
- * Removes records nobody needs, then everything only they kept, and what killed processes have left; with `all` also interrupted
- * downloads that could be resumed, and git repositories. Safe while other processes build in the same root.
+ * Removes unused records, then everything that only they kept and the leftovers of killed processes. With `all`, also removes
+ * interrupted downloads that could be resumed, and git repositories. Safe while other processes build in the same root.
  */
 export async function prune(store: Store, request: PruneRequest = {}, signal?: AbortSignal): Promise<PruneReport> {
   const { state, records, content, snapshotter } = store;

@@ -1,11 +1,11 @@
 import { VarveError, messageOf, parseGoBool } from "../core/index.ts";
 import { parseArgs } from "node:util";
 
-/** One flag of a command. `many` may be given several times; `boolean` also takes `--flag=false`. */
+/** A flag of a command. `many` may be given several times; `boolean` also accepts `--flag=false`. */
 export interface Flag {
   readonly kind: "boolean" | "string" | "many";
   readonly short?: string | undefined;
-  /** What the value is called in the help text. */
+  /** Name of the value in the help text. */
   readonly value?: string | undefined;
   readonly help: string;
 }
@@ -23,14 +23,14 @@ export interface Parsed<F extends Flags> {
   readonly args: readonly string[];
 }
 
-/** Misuse of the command line: exit code 2. */
+/** Returns the error for a wrong command line, which has exit code 2. */
 export function usageError(message: string): VarveError {
   return new VarveError("invalid-argument", message, { details: { usage: true } });
 }
 
 /**
- * The forms docker takes and node's parser does not: `--switch=true`, `--switch=false`, which undoes an earlier `--switch`,
- * and `-f=value`.
+ * Rewrites forms that docker accepts and Node's parser does not: `--switch=true`, `--switch=false`, which cancels an earlier
+ * `--switch`, and `-f=value`.
  */
 function plainForms(argv: readonly string[], flags: Flags): string[] {
   const end = argv.indexOf("--");
@@ -58,7 +58,11 @@ function removeAll(list: string[], items: readonly string[]): void {
   list.splice(0, list.length, ...list.filter((item) => !items.includes(item)));
 }
 
-/** Reads a command line; throws a usage error for a flag that is unknown or lacks its value. */
+/**
+ * Parses a command line.
+ *
+ * @throws {VarveError} `invalid-argument` for a flag that is unknown or lacks its value.
+ */
 export function parseFlags<const F extends Flags>(argv: readonly string[], flags: F): Parsed<F> {
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => [
@@ -81,13 +85,14 @@ export function parseFlags<const F extends Flags>(argv: readonly string[], flags
       name,
       values[name] ?? (flag.kind === "boolean" ? false : flag.kind === "many" ? [] : undefined),
     ]);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `read` has a value of the right kind for each flag
     return { flags: Object.fromEntries(read) as Parsed<F>["flags"], args: positionals };
   } catch (error) {
     throw error instanceof VarveError ? error : usageError(`Cannot read the command line: ${messageOf(error)}`);
   }
 }
 
-/** The help text's lines for a set of flags. */
+/** Returns the lines of the help text that describe flags. */
 export function describeFlags(flags: Flags): string {
   const rows = Object.entries(flags).map(([name, flag]): [string, string] => {
     const short = flag.short === undefined ? "    " : `-${flag.short}, `;

@@ -3,6 +3,7 @@ import {
   type Digest,
   distributionSources,
   familiarReference,
+  parseDigest,
   parseReference,
 } from "../core/index.ts";
 import type { Store } from "../engine/index.ts";
@@ -70,7 +71,7 @@ function holdersOf({ state }: Store, digest: Digest): Holders {
     for (const { kind, id } of edgesTo(state, { kind: "blob", id: blob })) {
       if (kind === "image") images.add(id);
       else if (kind === "record") records.add(id);
-      else if (kind === "blob") blobs.add(id as Digest);
+      else if (kind === "blob") blobs.add(parseDigest(id));
     }
   return { images: [...images].sort(), records: [...records].sort(), blobs: [...blobs] };
 }

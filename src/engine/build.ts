@@ -19,7 +19,7 @@ import { type LoadedDockerfile, loadDockerfile } from "./context/dockerfile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
 import { allowedEntitlements, checkEntitlements } from "./options/entitlements.ts";
 import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
-import { againIfDamaged } from "./store/mend.ts";
+import { retryIfDamaged } from "./store/restore.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult, CacheReport } from "./options/options.ts";
 import { linuxResources } from "./options/resources.ts";
@@ -61,7 +61,7 @@ async function exportSolved(
   try {
     const inline = caches.some(({ type }) => type === "inline");
     const source = sourceOf(options, compiled, results);
-    return await againIfDamaged(
+    return await retryIfDamaged(
       () => exportOutputs(source, { inline }, options, session),
       ({ message }) => session.progress.warn(message),
     );

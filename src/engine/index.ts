@@ -8,5 +8,5 @@ export type * from "./options/options.ts";
 export type * from "./progress/events.ts";
 export { type TransferStatus, transferStatuses } from "./progress/transfers.ts";
 export { isolateMounts } from "./store/isolate.ts";
-export { type StoredImage, againIfDamaged, mending, restoreImages } from "./store/mend.ts";
+export { type StoredImage, retryIfDamaged, withRestoredBlobs, restoreImages } from "./store/restore.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore, rootOf } from "./store/store.ts";

@@ -21,10 +21,10 @@ import { Progress } from "./progress/progress.ts";
 import { Secrets } from "./options/secrets.ts";
 import type { Store } from "./store/store.ts";
 
-/** What the build is asked for: not what is solved on the way to that, such as a context. */
+/** Progress of solving the targets of the build. What is solved on the way, such as a context, does not count. */
 type Targets =
-  | { readonly kind: "not-begun" }
-  | { readonly kind: "begun" }
+  | { readonly kind: "pending" }
+  | { readonly kind: "running" }
   | { readonly kind: "solved"; readonly results: readonly SolveResult<Result>[] };
 
 interface SessionParts {
@@ -35,7 +35,7 @@ interface SessionParts {
   readonly imports: Imports;
 }
 
-/** One build in a store: its lease, its sources, its share in the solver. */
+/** One build in a store: its leases, its sources and its jobs in the solver. Everything is released when it is disposed of. */
 export class Session implements AsyncDisposable {
   readonly store: Store;
   readonly progress: Progress;
@@ -46,7 +46,7 @@ export class Session implements AsyncDisposable {
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
   readonly #imports: Imports;
-  #targets: Targets = { kind: "not-begun" };
+  #targets: Targets = { kind: "pending" };
 
   private constructor(options: BuildOptions, parts: SessionParts, stack: AsyncDisposableStack) {
     const { store, signal } = options;
@@ -77,6 +77,11 @@ export class Session implements AsyncDisposable {
     this.#job = this.#openJob();
   }
 
+  /**
+   * Opens a session: reads secrets, takes leases, and starts to import caches in the background.
+   *
+   * @throws {VarveError} `invalid-argument` for a secret or a cache that cannot be used.
+   */
   static async open(options: BuildOptions): Promise<Session> {
     const progress = new Progress(options.onEvent);
     const secrets = await Secrets.open(options, (message) => progress.warn(message));
@@ -92,38 +97,38 @@ export class Session implements AsyncDisposable {
     return new Session(options, { secrets, shared, own, progress, imports }, stack.move());
   }
 
-  /** Solves what the build is asked for; an absent edge is scratch. The results are kept until the session ends. */
+  /** Solves the targets of the build and returns their results; an absent edge is scratch. Results are kept until the session ends. */
   async solve(edges: readonly (Edge | undefined)[]): Promise<Result[]> {
-    const there = edges.filter((edge) => edge !== undefined);
-    this.#targets = { kind: "begun" };
-    const solved = await this.#solve(there, this.#job);
+    const present = edges.filter((edge) => edge !== undefined);
+    this.#targets = { kind: "running" };
+    const solved = await this.#solve(present, this.#job);
     this.#targets = { kind: "solved", results: solved };
-    const results = new Map(there.map((edge, index) => [edge, solved[index]?.result]));
+    const results = new Map(present.map((edge, index) => [edge, solved[index]?.result]));
     return edges.map((edge) =>
       edge === undefined ? recordResult(SCRATCH) : (results.get(edge) ?? recordResult(SCRATCH)),
     );
   }
 
   /**
-   * Solves what is needed to know what the build is asked for, in a job of its own: it is no part of what is exported. The
-   * result is kept until the session ends.
+   * Solves something that the targets depend on, such as a context, in a job of its own, so that it is not exported to caches.
+   * The result is kept until the session ends.
    */
   async prepare(edge: Edge): Promise<Result> {
     const [solved] = await this.#solve([edge], this.#openJob());
     return solved?.result ?? recordResult(SCRATCH);
   }
 
-  /** Whether solving what the build is asked for has begun, and has not come to its end. */
+  /** Whether solving the targets has begun and has not ended. */
   get isUnfinished(): boolean {
-    return this.#targets.kind === "begun";
+    return this.#targets.kind === "running";
   }
 
-  /** What there is to export to caches: what was asked for, or after a failure all that was made on the way. */
+  /** The results to export to caches: those of the targets, or after a failure everything that was solved before it. */
   get solved(): readonly SolveResult<Result>[] {
     switch (this.#targets.kind) {
-      case "not-begun":
+      case "pending":
         return [];
-      case "begun":
+      case "running":
         return this.#job.solved();
       case "solved":
         return this.#targets.results;
@@ -131,7 +136,7 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * After something has failed that was done with results: forgets those that cannot be read any more. Returns whether solving
+   * Forgets the results that `error` shows to be unreadable, after work on results has failed with it. Returns true if solving
    * again may help.
    */
   async rollBack(error: unknown): Promise<boolean> {
@@ -140,17 +145,17 @@ export class Session implements AsyncDisposable {
     return await this.#job.rollBack(isUnreadable, messageOf(error));
   }
 
-  /** Names this build, for whoever wants to tell it from others. */
+  /** Unique ID of this build. */
   get id(): string {
     return this.hold.lease.id;
   }
 
-  /** Tells of the steps nobody needed. */
+  /** Reports the steps that were not needed. */
   finish(): void {
     this.#job.finish();
   }
 
-  /** What compiling a Dockerfile asks of this build. */
+  /** The functions that compiling a Dockerfile calls. */
   get host(): CompileHost {
     return {
       resolveImage: async (request) => await this.#resolveImage(request),

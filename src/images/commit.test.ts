@@ -1,5 +1,5 @@
 import { type CommitRequest, commitImage } from "./commit.ts";
-import { listAll } from "./find.ts";
+import { allImageEntries } from "./find.ts";
 import { recordOf } from "./records.ts";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -24,7 +24,7 @@ function request(change: Partial<CommitRequest> = {}): CommitRequest {
 
 /** Every image of a house has all it needs: documents and layers. Gives their ids. */
 async function whole(house: ClassicHouse): Promise<Digest[]> {
-  const images = (await listAll(house.store)).map(({ image }) => image);
+  const images = (await allImageEntries(house.store)).map(({ image }) => image);
   assert.equal(
     images.length,
     new Set([...house.relations.list().map(({ id }) => id), ...images.map(({ id }) => id)]).size,

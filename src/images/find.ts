@@ -13,23 +13,23 @@ import {
 } from "../core/index.ts";
 import type { LocalImages } from "./types.ts";
 
-/** An image with its names. */
-export interface CatalogueEntry {
+/** An image in a store, with all its names. */
+export interface ImageEntry {
   readonly image: LocalImage;
-  /** What its first name stands for: of an index if the image is of one. Its manifest if it has no name. */
+  /** What its first name points to: an index, or the manifest. The manifest if it has no name. */
   readonly target: Descriptor;
-  /** Normalised, in order; none for an untagged one. */
+  /** Normalised and sorted; empty for an image without a name. */
   readonly names: readonly string[];
 }
 
-export interface FoundImage extends CatalogueEntry {
-  /** The name by which it was found; undefined if it was by an id or a digest. */
+export interface FoundImage extends ImageEntry {
+  /** The name by which it was found; undefined if it was found by an ID or a digest. */
   readonly name: string | undefined;
 }
 
-/** Every image whose documents are here, named or not, each once; in order of id. */
-export async function listAll(store: LocalImages, platform: Platform = hostPlatform()): Promise<CatalogueEntry[]> {
-  const byId = new Map<Digest, CatalogueEntry>();
+/** Returns every image whose documents are in the store, with or without a name, sorted by ID. */
+export async function allImageEntries(store: LocalImages, platform: Platform = hostPlatform()): Promise<ImageEntry[]> {
+  const byId = new Map<Digest, ImageEntry>();
   const opened = new Map<Digest, Promise<LocalImage | undefined>>();
   for (const { name, descriptor } of store.images.list()) {
     const opening = opened.get(descriptor.digest) ?? openAnyPlatform(store, descriptor, platform);
@@ -50,21 +50,26 @@ function namesOf(store: LocalImages, { manifest }: LocalImage): string[] {
   return new ImageRelations(store.state).names(manifest.digest);
 }
 
-/** By name, `name@digest`, id, manifest digest, or the beginning of either with at least 4 digits. */
+/**
+ * Finds an image by name, `name@digest`, ID or manifest digest, or by the first 4 or more digits of an ID or digest. Returns
+ * undefined if there is none.
+ *
+ * @throws {VarveError} `invalid-argument` if `text` is not a valid reference, or if several images match.
+ */
 export async function findImage(
   store: LocalImages,
   text: string,
   platform: Platform = hostPlatform(),
 ): Promise<FoundImage | undefined> {
   const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
-  const whole = isDigest(text) || hex?.length === 64;
-  const named = whole || text === "" ? undefined : await byName(store, text, platform);
+  const isWhole = isDigest(text) || hex?.length === 64;
+  const named = isWhole || text === "" ? undefined : await byName(store, text, platform);
   if (named !== undefined || hex === undefined) return named;
-  const starts = (digest: Digest): boolean => digestHex(digest).startsWith(hex);
-  const all = await listAll(store, platform);
-  const found = all.filter(({ image, target }) => [image.id, image.manifest.digest, target.digest].some(starts));
+  const matches = (digest: Digest): boolean => digestHex(digest).startsWith(hex);
+  const all = await allImageEntries(store, platform);
+  const found = all.filter(({ image, target }) => [image.id, image.manifest.digest, target.digest].some(matches));
   if (found.length > 1)
-    throw new VarveError("invalid-argument", `Cannot use image ${text}: several images begin with it`);
+    throw new VarveError("invalid-argument", `Cannot use image ${text}: several images have an ID that begins with it`);
   return found[0] === undefined ? undefined : { ...found[0], name: undefined };
 }
 
@@ -80,31 +85,39 @@ async function byName(store: LocalImages, text: string, platform: Platform): Pro
   if (digest === undefined) return undefined;
   const prefix = formatReference({ registry, repository });
   const isOf = (name: string): boolean => name.startsWith(`${prefix}:`) || name.startsWith(`${prefix}@`);
-  const all = await listAll(store, platform);
+  const all = await allImageEntries(store, platform);
   const found = all.find(
     ({ image, target, names }) => names.some(isOf) && [image.id, image.manifest.digest, target.digest].includes(digest),
   );
   return found === undefined ? undefined : { ...found, name: undefined };
 }
 
-/** The image of a name, or of a digest, an id or the beginning of one. Throws `not-found`. */
+/**
+ * Returns the image that `findImage` finds.
+ *
+ * @throws {VarveError} `not-found` if there is none.
+ */
 export async function requireImage(store: LocalImages, text: string): Promise<StoredImage> {
   const named = isHex(text) ? undefined : store.images.get(text);
   if (named !== undefined) return named;
   const found = await findImage(store, text);
   if (found !== undefined) return { name: found.name ?? found.names[0], descriptor: found.target };
   throw new VarveError("not-found", `Cannot find image ${text}: no such image in the store`, {
-    hint: "varve images lists what is here",
+    hint: "To list the images: varve images",
   });
 }
 
-/** The image of a name. Throws `not-found`; `invalid-argument` for an image that has no name. */
+/**
+ * Returns the image that `findImage` finds, with a name.
+ *
+ * @throws {VarveError} `not-found` if there is none, `invalid-argument` if it has no name.
+ */
 export async function requireNamedImage(store: LocalImages, text: string): Promise<NamedImage> {
   const { name, descriptor } = await requireImage(store, text);
   const named = name === undefined ? undefined : store.images.get(name);
   if (named !== undefined) return named;
   throw new VarveError("invalid-argument", `Cannot use image ${text}: it has no name`, {
-    hint: `varve tag ${descriptor.digest} NAME gives it one`,
+    hint: `To name it: varve tag ${descriptor.digest} NAME`,
   });
 }
 

@@ -2,14 +2,14 @@ import { type Digest, VarveError, isVarveError, throwIfAborted } from "../core/i
 import { ImageRelations } from "../image/index.ts";
 import type { InUse, LocalImages, Removal } from "./types.ts";
 import type { Database } from "../state/index.ts";
-import { type CatalogueEntry, listAll } from "./find.ts";
+import { type ImageEntry, allImageEntries } from "./find.ts";
 import { removeImage } from "./remove.ts";
 
 export interface PruneImagesOptions {
   /** True, the default: only images without a name. False: every image that no container uses. */
   readonly dangling?: boolean | undefined;
   /** Which of them may go: all, unless told. */
-  readonly matches?: ((entry: CatalogueEntry) => boolean) | undefined;
+  readonly matches?: ((entry: ImageEntry) => boolean) | undefined;
   readonly inUse?: InUse | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -45,9 +45,9 @@ export async function pruneUntagged(store: LocalImages, signal?: AbortSignal): P
 async function candidates(
   store: LocalImages,
   { dangling = true, matches = () => true, inUse = () => undefined }: PruneImagesOptions,
-): Promise<CatalogueEntry[]> {
+): Promise<ImageEntry[]> {
   const relations = new ImageRelations(store.state);
-  const chosen = (await listAll(store)).filter((entry) => {
+  const chosen = (await allImageEntries(store)).filter((entry) => {
     const { image, names } = entry;
     if (inUse(image.id) !== undefined || !matches(entry)) return false;
     return dangling ? names.length === 0 && !relations.hasChildren(image.id) : true;
@@ -59,7 +59,7 @@ async function candidates(
 /** What removing an image by its names, or by its id if it has none, does; nothing if something needs it. */
 async function removeEntry(
   store: LocalImages,
-  { image, names }: CatalogueEntry,
+  { image, names }: ImageEntry,
   { inUse }: PruneImagesOptions,
 ): Promise<Removal[]> {
   const removed: Removal[] = [];

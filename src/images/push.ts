@@ -1,5 +1,5 @@
 import { type Reference, parseReference } from "../core/index.ts";
-import { type Store, type StoredImage, mending } from "../engine/index.ts";
+import { type Store, type StoredImage, withRestoredBlobs } from "../engine/index.ts";
 import type { NamedImage } from "../image/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { requireNamedImage } from "./find.ts";
@@ -33,7 +33,7 @@ export async function pushStoredImage(
   const registry = options.registry ?? (await store.registry());
   await using lease = await store.content.lease();
   lease.add("blob", image.descriptor.digest);
-  await mending(store, [image], { lease, signal, onWait }, () =>
+  await withRestoredBlobs(store, [image], { lease, signal, onWait }, () =>
     push(registry, [reference], { store: store.content, target: image.descriptor, signal, onWait, onEvent }),
   );
 }

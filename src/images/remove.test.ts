@@ -1,4 +1,4 @@
-import { listEntries } from "./list.ts";
+import { listImageEntries } from "./list.ts";
 import { historyRows } from "./history.ts";
 import { pruneImages } from "./prune.ts";
 import { removeImage } from "./remove.ts";
@@ -28,7 +28,7 @@ const conflict =
   };
 
 const ids = async (house: ClassicHouse, all = false): Promise<Digest[]> =>
-  (await listEntries(house.store, { all })).map(({ image }) => image.id);
+  (await listImageEntries(house.store, { all })).map(({ image }) => image.id);
 
 test(
   "S8: steps below an image are listed with all alone; C: an untagged image nobody stands on is listed",
@@ -40,7 +40,7 @@ test(
     assert.deepEqual(await ids(house), [built.image.id, base.id]);
     assert.deepEqual(await ids(house, true), [...built.ids.toReversed(), base.id]);
     house.store.images.remove("app");
-    const [shown] = await listEntries(house.store);
+    const [shown] = await listImageEntries(house.store);
     assert.deepEqual([shown?.image.id, shown?.names], [built.image.id, []]);
   },
 );
@@ -51,11 +51,14 @@ test("S5, S6: a name that moves leaves its image untagged, and a new name ends t
   const { image } = await house.build(STEPS, { base });
   await house.tag("base", image);
   await house.collect();
-  const untagged = (await listEntries(house.store, { all: true })).find((entry) => entry.image.id === base.id);
+  const untagged = (await listImageEntries(house.store, { all: true })).find((entry) => entry.image.id === base.id);
   assert.deepEqual(untagged?.names, []);
   assert.equal((await house.image(base.id)).layers.length, base.layers.length);
   await house.tag("again", base);
-  assert.deepEqual((await listEntries(house.store, { all: true })).filter(({ names }) => names.length === 0).length, 2);
+  assert.deepEqual(
+    (await listImageEntries(house.store, { all: true })).filter(({ names }) => names.length === 0).length,
+    2,
+  );
 });
 
 test(

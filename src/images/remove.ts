@@ -148,6 +148,6 @@ function removeUnreadable(store: LocalImages, text: string): Removal[] {
 
 function notFound(text: string): VarveError {
   return new VarveError("not-found", `Cannot find image ${text}: no such image in the store`, {
-    hint: "varve images lists what is here",
+    hint: "To list the images: varve images",
   });
 }

@@ -1,5 +1,5 @@
 import type { Descriptor } from "../core/index.ts";
-import { type Store, type StoredImage, mending, restoreImages } from "../engine/index.ts";
+import { type Store, type StoredImage, withRestoredBlobs, restoreImages } from "../engine/index.ts";
 import { type ArchiveFormat, writeArchive } from "../image/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { requireImage } from "./find.ts";
@@ -53,16 +53,17 @@ export async function saveImagesTo(
   const images = await Promise.all(names.map((name) => requireImage(store, name)));
   await using lease = await store.content.lease();
   const hold = { lease, signal: options.signal };
-  await mending(store, images, hold, () => writeDest(dest, archiveOf(store, grouped(images), options), hold));
+  await withRestoredBlobs(store, images, hold, () => writeDest(dest, archiveOf(store, grouped(images), options), hold));
 }
 
 /** Each descriptor once, with all its names. */
 function grouped(images: readonly StoredImage[]): SavedImage[] {
   const byDigest = Map.groupBy(images, (image) => image.descriptor.digest);
-  return Array.from(byDigest.values(), (group) => ({
-    descriptor: (group[0] as StoredImage).descriptor,
-    names: group.flatMap((image) => image.name ?? []),
-  }));
+  return Array.from(byDigest.values()).flatMap(([first, ...rest]) =>
+    first === undefined
+      ? []
+      : [{ descriptor: first.descriptor, names: [first, ...rest].flatMap((image) => image.name ?? []) }],
+  );
 }
 
 function archiveOf(

@@ -1,7 +1,7 @@
 import { type Descriptor, type Digest, formatPlatform, hostPlatform } from "../core/index.ts";
-import { type StoredImage, againIfDamaged } from "../engine/index.ts";
+import { type StoredImage, retryIfDamaged } from "../engine/index.ts";
 import { isImageEntry, loadDocument, openImage, walkDescriptors } from "../image/index.ts";
-import { listEntries } from "./list.ts";
+import { listImageEntries } from "./list.ts";
 import type { LocalImages } from "./types.ts";
 
 /** An image in a store as listings show it. */
@@ -26,7 +26,7 @@ export interface ListImagesOptions {
 
 /** Lists images: those with a name in order of it, then those without, newest first. */
 export async function listImages(store: LocalImages, { all = false }: ListImagesOptions = {}): Promise<ImageSummary[]> {
-  const local = await listEntries(store, { all });
+  const local = await listImageEntries(store, { all });
   const unnamed = local.filter(({ names }) => names.length === 0);
   const listed = [
     ...store.images.list(),
@@ -36,7 +36,7 @@ export async function listImages(store: LocalImages, { all = false }: ListImages
 }
 
 async function summarize(store: LocalImages, { name, descriptor }: StoredImage): Promise<ImageSummary> {
-  const base = { name, digest: descriptor.digest, size: await againIfDamaged(() => sizeOf(store, descriptor)) };
+  const base = { name, digest: descriptor.digest, size: await retryIfDamaged(() => sizeOf(store, descriptor)) };
   try {
     const manifests = await manifestsOf(store, descriptor);
     const image = await openImage(store.content, descriptor, hostPlatform()).catch(() =>

@@ -10,7 +10,7 @@ import {
   withTrigger,
   withVolumes,
 } from "../../image/index.ts";
-import { refusal } from "./errors.ts";
+import { apiError } from "./errors.ts";
 
 /**
  * Applies `changes`, one Dockerfile instruction each, to a config. Throws 400 for an instruction that is malformed, or
@@ -25,11 +25,11 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
 
 function readChange(change: string): readonly Instruction[] {
   const keyword = (/^\s*(\S+)/.exec(change)?.[1] ?? "").toUpperCase();
-  if (!ALLOWED.has(keyword)) throw refusal(400, `${keyword} is not a valid change command`);
+  if (!ALLOWED.has(keyword)) throw apiError(400, `${keyword} is not a valid change command`);
   try {
     return parseDockerfile(`FROM scratch\n${change}\n`).stages.flatMap((stage) => stage.instructions);
   } catch (error) {
-    throw error instanceof VarveError ? refusal(400, error.message, error) : error;
+    throw error instanceof VarveError ? apiError(400, error.message, error) : error;
   }
 }
 
@@ -62,7 +62,7 @@ function applyChange(config: ContainerConfig, change: Instruction): ContainerCon
     case "healthcheck":
       return { ...config, Healthcheck: healthcheckConfig(change.healthcheck) };
     default:
-      throw refusal(400, `${change.keyword.toUpperCase()} is not a valid change command`);
+      throw apiError(400, `${change.keyword.toUpperCase()} is not a valid change command`);
   }
 }
 

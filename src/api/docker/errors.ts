@@ -29,7 +29,7 @@ const CODE: Readonly<Record<number, ErrorCode>> = {
 };
 
 /** An error for which the Docker daemon has its own status and words, which clients look at. */
-export function refusal(status: number, message: string, cause?: unknown): VarveError {
+export function apiError(status: number, message: string, cause?: unknown): VarveError {
   return new VarveError(CODE[status] ?? "internal", message, { details: { apiStatus: status }, cause });
 }
 

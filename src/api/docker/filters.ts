@@ -1,5 +1,5 @@
 import { type JsonNode, parseJson } from "../../core/index.ts";
-import { refusal } from "./errors.ts";
+import { apiError } from "./errors.ts";
 
 /** What `filters` of a query asks for: values by key. */
 export type Filters = ReadonlyMap<string, ReadonlySet<string>>;
@@ -13,12 +13,12 @@ const MAX_VALUES = 1000;
 export function parseFilters(query: URLSearchParams, known?: readonly string[]): Filters {
   const text = query.get("filters") ?? "";
   const filters = text === "" ? new Map() : read(text);
-  for (const key of filters.keys()) if (known?.includes(key) === false) throw refusal(400, `invalid filter '${key}'`);
+  for (const key of filters.keys()) if (known?.includes(key) === false) throw apiError(400, `invalid filter '${key}'`);
   return filters;
 }
 
 function read(text: string): ReadonlyMap<string, ReadonlySet<string>> {
-  const error = (_state: string, cause?: unknown): Error => refusal(400, "invalid filter", cause);
+  const error = (_state: string, cause?: unknown): Error => apiError(400, "invalid filter", cause);
   return parseJson(text, "filters", { error }).map(valuesOf) ?? new Map();
 }
 
@@ -39,7 +39,7 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   const [value = ""] = values;
   if (values.size === 1 && (value === "1" || value === "true")) return true;
   if (values.size === 1 && (value === "0" || value === "false")) return false;
-  throw refusal(400, `invalid filter '${key}=[${[...values].join(" ")}]'`);
+  throw apiError(400, `invalid filter '${key}=[${[...values].join(" ")}]'`);
 }
 
 /** True if the labels are as `label=key` and `label=key=value` want, and none as `label!=…` names. */

@@ -1,5 +1,5 @@
 import { type Reference, parseReference, withDefaultTag } from "../../core/index.ts";
-import { refusal } from "./errors.ts";
+import { apiError } from "./errors.ts";
 
 /** The name of `repo` and `tag`; the latter wins over one in the former. Throws 400. */
 export function targetReference(repository: string, tag: string | undefined): Reference {
@@ -10,6 +10,6 @@ export function targetReference(repository: string, tag: string | undefined): Re
     const { registry, repository: path } = named;
     return withDefaultTag(tag === undefined ? named : parseReference(`${registry}/${path}:${tag}`));
   } catch (error) {
-    throw refusal(400, "invalid reference format", error);
+    throw apiError(400, "invalid reference format", error);
   }
 }

@@ -10,7 +10,7 @@ import {
   readPlatformSpecifier,
 } from "../../core/index.ts";
 import type { Call } from "./api.ts";
-import { refusal } from "./errors.ts";
+import { apiError } from "./errors.ts";
 import { text } from "./query.ts";
 import { isAtLeast } from "./version.ts";
 
@@ -25,7 +25,7 @@ export function platformSpecifier({ query, version }: Asked): Platform | undefin
     readPlatformSpecifier(wanted);
     return parsePlatform(wanted);
   } catch (error) {
-    throw refusal(400, platformFault(error), error);
+    throw apiError(400, platformFault(error), error);
   }
 }
 
@@ -35,7 +35,7 @@ export function platformSpecifier({ query, version }: Asked): Platform | undefin
  */
 export function jsonPlatform({ query, version }: Asked, name: string, since: string): Platform | undefined {
   const [wanted, ...others] = isAtLeast(version, since) ? query.getAll(name).filter((value) => value !== "") : [];
-  if (others.length > 0) throw refusal(400, "multiple platform parameters not supported");
+  if (others.length > 0) throw apiError(400, "multiple platform parameters not supported");
   return wanted === undefined ? undefined : decodePlatform(wanted);
 }
 
@@ -44,14 +44,14 @@ function decodePlatform(json: string): Platform {
   const { os, architecture } = read;
   if (os !== undefined && architecture !== undefined) return normalizePlatform({ ...read, os, architecture });
   if (os === undefined && architecture === undefined && Object.keys(read).length > 0)
-    throw refusal(400, "optional platform fields provided, but OS and Architecture are missing");
-  throw refusal(400, "both OS and Architecture must be provided");
+    throw apiError(400, "optional platform fields provided, but OS and Architecture are missing");
+  throw apiError(400, "both OS and Architecture must be provided");
 }
 
 /** The fields that are given and not empty. */
 function readFields(text: string): Partial<Platform> {
   const error = (state: string, cause?: unknown): VarveError =>
-    refusal(400, `failed to parse platform: ${cause === undefined ? state : messageOf(cause)}`, cause);
+    apiError(400, `failed to parse platform: ${cause === undefined ? state : messageOf(cause)}`, cause);
   const json = parseJson(text, "platform", { error }).requiredObject();
   const field = (name: string): string | undefined => json.string(name) || undefined;
   const osFeatures = json.strings("os.features") ?? [];

@@ -1,5 +1,5 @@
 import { type JsonNode, messageOf, parseJson } from "../../core/index.ts";
-import { refusal } from "./errors.ts";
+import { apiError } from "./errors.ts";
 
 const FALSE = new Set(["", "0", "no", "false", "none"]);
 
@@ -24,6 +24,6 @@ export function lenientInteger(query: URLSearchParams, name: string): number {
 /** A JSON value of a query; an absent one if the parameter is absent or empty. Throws 400 for anything but JSON, and as it is read. */
 export function jsonValue(query: URLSearchParams, name: string): JsonNode {
   const error = (state: string, cause?: unknown): Error =>
-    refusal(400, `error reading ${name}: ${cause === undefined ? state : messageOf(cause)}`, cause);
+    apiError(400, `error reading ${name}: ${cause === undefined ? state : messageOf(cause)}`, cause);
   return parseJson(text(query, name) ?? "null", name, { error });
 }

@@ -1,6 +1,6 @@
 import type { HttpRequest } from "../http/index.ts";
 import type { Endpoint } from "./api.ts";
-import { refusal } from "./errors.ts";
+import { apiError } from "./errors.ts";
 import type { Route } from "./routes.ts";
 import { NEWEST } from "./version.ts";
 
@@ -33,7 +33,7 @@ export class Router {
 
   /** Undefined if there is no such path, or not with this method. Throws 400 for a path that is malformed. */
   find({ method, path }: Pick<HttpRequest, "method" | "path">): Matched | undefined {
-    if (path.length > MAX_PATH) throw refusal(400, "the path of the request is too long");
+    if (path.length > MAX_PATH) throw apiError(400, "the path of the request is too long");
     const [, version = NEWEST, rest = ""] = /^(?:\/v([0-9][0-9.]{0,31}))?(\/.*)$/s.exec(decoded(path)) ?? [];
     for (const { methods, pattern, endpoint } of this.#routes) {
       const match = methods.has(method) ? pattern.exec(rest) : null;
@@ -47,6 +47,6 @@ function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch (error) {
-    throw refusal(400, "the path of the request is malformed", error);
+    throw apiError(400, "the path of the request is malformed", error);
   }
 }

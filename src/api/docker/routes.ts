@@ -11,8 +11,8 @@ import {
   noPlugin,
   noVolume,
   notImplemented,
-  nothing,
-} from "./endpoints/elsewhere.ts";
+  constant,
+} from "./endpoints/unsupported.ts";
 import { events } from "./endpoints/events.ts";
 import { history, inspect, list, tag } from "./endpoints/images.ts";
 import { push } from "./endpoints/push.ts";
@@ -20,7 +20,7 @@ import { pruneImages, remove } from "./endpoints/remove.ts";
 import { auth, info, ping, version } from "./endpoints/system.ts";
 import { usage } from "./endpoints/usage.ts";
 
-/** Methods, path and what answers. `*` stands for a name, which may have slashes; the first route that fits is taken. */
+/** Methods, path and endpoint. `*` matches a name, which may contain slashes. The first route that matches is taken. */
 export type Route = readonly [methods: string, path: string, endpoint: Endpoint];
 
 export const ROUTES: readonly Route[] = [
@@ -34,7 +34,7 @@ export const ROUTES: readonly Route[] = [
   ["POST", "/build/prune", buildPrune],
   ["POST", "/build/cancel", buildCancel],
   ["GET", "/images/json", list],
-  ["GET", "/images/search", nothing([])],
+  ["GET", "/images/search", constant([])],
   ["GET", "/images/get", saveSeveral],
   ["POST", "/images/create", create],
   ["POST", "/images/load", load],
@@ -47,25 +47,25 @@ export const ROUTES: readonly Route[] = [
   ["DELETE", "/images/*", remove],
   ["GET", "/distribution/*/json", distribution],
   ["POST", "/commit", commit],
-  // What an engine has besides: nothing.
-  ["GET", "/containers/json", nothing([])],
-  ["POST", "/containers/prune", nothing({ ContainersDeleted: null, SpaceReclaimed: 0 })],
+  // Containers, networks, volumes and plugins, which this server does not have.
+  ["GET", "/containers/json", constant([])],
+  ["POST", "/containers/prune", constant({ ContainersDeleted: null, SpaceReclaimed: 0 })],
   ["POST", "/containers/create", notImplemented],
   ["GET", "/containers/*/json", noContainer],
   ["GET", "/networks", networks],
-  ["POST", "/networks/prune", nothing({ NetworksDeleted: null })],
+  ["POST", "/networks/prune", constant({ NetworksDeleted: null })],
   ["POST", "/networks/create", notImplemented],
   ["GET", "/networks/*", network],
-  ["GET", "/volumes", nothing({ Volumes: [], Warnings: null })],
-  ["POST", "/volumes/prune", nothing({ VolumesDeleted: [], SpaceReclaimed: 0 })],
+  ["GET", "/volumes", constant({ Volumes: [], Warnings: null })],
+  ["POST", "/volumes/prune", constant({ VolumesDeleted: [], SpaceReclaimed: 0 })],
   ["POST", "/volumes/create", notImplemented],
   ["GET", "/volumes/*", noVolume],
-  ["GET", "/plugins", nothing([])],
+  ["GET", "/plugins", constant([])],
   ["GET", "/plugins/*/json", noPlugin],
   ...restOfApi().map((path): Route => ["GET HEAD POST PUT DELETE", path, notImplemented]),
 ];
 
-/** The rest of the Engine API. */
+/** Returns the paths of the rest of the Engine API. */
 function restOfApi(): string[] {
   const objects = [
     "containers",

@@ -1,5 +1,5 @@
 import { parseGoDuration, parseGoTime } from "../../core/index.ts";
-import { refusal } from "./errors.ts";
+import { apiError } from "./errors.ts";
 
 /** A point in time as clients give it: Unix seconds with a fraction, RFC 3339, or a duration before now. ns since 1970. */
 export function parsePoint(text: string): bigint {
@@ -10,7 +10,7 @@ export function parsePoint(text: string): bigint {
   try {
     return BigInt(Date.now()) * 1_000_000n - BigInt(parseGoDuration(text));
   } catch (error) {
-    throw refusal(400, `failed to parse value as time or duration: "${text.slice(0, 100)}"`, error);
+    throw apiError(400, `failed to parse value as time or duration: "${text.slice(0, 100)}"`, error);
   }
 }
 

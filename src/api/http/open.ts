@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
 import { VarveError, toVarveError } from "../../core/index.ts";
 import { type Address, formatAddress, isLoopback } from "./address.ts";
 import { guardLoopback } from "./guard.ts";
@@ -8,14 +7,14 @@ import { HttpServer } from "./server.ts";
 import type { Handler } from "./types.ts";
 import { listenUnix } from "./unix-socket.ts";
 
-/** Paths of PEM files: the server's certificate and key, and the authority of those who may connect. */
+/** Paths of PEM files: the server's certificate and key, and the CA of the clients' certificates. */
 export interface TlsFiles {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
 }
 
-/** What may come over TCP: clients with a certificate, or whoever is on this machine. */
+/** Which TCP clients are accepted: those with a certificate, all on the loopback interface, or none. */
 export type TcpAccess =
   | { readonly kind: "tls"; readonly files: TlsFiles }
   | { readonly kind: "insecure-loopback" }
@@ -26,8 +25,9 @@ export interface Listener extends AsyncDisposable {
 }
 
 /**
- * Serves a handler on an address until disposed of. Whoever can connect can do what this process can: over TCP that takes
- * a client certificate, or an explicit word and an address only this machine reaches. Throws `invalid-argument` otherwise.
+ * Serves a handler on an address until the listener is disposed of. Whoever can connect has the rights of this process.
+ *
+ * @throws {VarveError} `invalid-argument` if the address cannot be used, or if `tcp` does not allow a TCP address.
  */
 export async function openListener(handler: Handler, address: Address, tcp: TcpAccess): Promise<Listener> {
   await using stack = new AsyncDisposableStack();
@@ -43,7 +43,9 @@ export async function openListener(handler: Handler, address: Address, tcp: TcpA
   } catch (error) {
     throw toVarveError(error, `listen on ${formatAddress(address)}`, "invalid-argument");
   }
-  const { port } = http.server.address() as AddressInfo;
+  const bound = http.server.address();
+  if (bound === null || typeof bound === "string") throw new VarveError("internal", "Cannot listen: no TCP address");
+  const { port } = bound;
   const owned = stack.move();
   return { address: { ...address, port }, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -52,15 +54,19 @@ async function tcpServer(handler: Handler, address: Address & { kind: "tcp" }, t
   const where = formatAddress(address);
   switch (tcp.kind) {
     case "none":
-      throw new VarveError("invalid-argument", `Cannot listen on ${where}: anybody could connect`, {
+      throw new VarveError("invalid-argument", `Cannot listen on ${where}: TCP clients would not be authenticated`, {
         details: { usage: true },
-        hint: "Use --tlsverify with --tlscacert, --tlscert and --tlskey, or a unix socket; on loopback --insecure-tcp.",
+        hint: "Use a unix socket, --tlsverify with --tlscacert, --tlscert and --tlskey, or on loopback addresses --insecure-tcp.",
       });
     case "insecure-loopback":
       if (!isLoopback(address.host))
-        throw new VarveError("invalid-argument", `Cannot listen on ${where} without TLS: it is no loopback address`, {
-          details: { usage: true },
-        });
+        throw new VarveError(
+          "invalid-argument",
+          `Cannot listen on ${where} without TLS: it is not a loopback address`,
+          {
+            details: { usage: true },
+          },
+        );
       return new HttpServer(guardLoopback(handler));
     case "tls":
       return new HttpServer(handler, { ...(await readFiles(tcp.files)), ...MUTUAL });

@@ -18,6 +18,7 @@ export const command: Command = {
     const platform = flags.platform === undefined ? hostPlatform() : parsePlatform(flags.platform);
     const found = await Promise.all(args.map((name) => inspectImage(store, name, platform)));
     const shown = found.map(({ names, digest, image, size }) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `openImage` has validated these bytes
       const { config = {}, ...rest } = JSON.parse(Buffer.from(image.configBytes).toString()) as Record<string, unknown>;
       return {
         Id: image.manifest.config.digest,

@@ -1,7 +1,7 @@
 import { type Hold, type LayerBlob, type RemoteLayer, stepOfLayers } from "../../record/index.ts";
 import { formatPlatform, formatReference, hostPlatform, messageOf } from "../../core/index.ts";
 import type { CacheExport, CacheTarget, ExportCompression, LayersOf, RegistryExport } from "../../remotecache/index.ts";
-import { againIfDamaged } from "../store/mend.ts";
+import { retryIfDamaged } from "../store/restore.ts";
 import type { Result } from "../ops/result.ts";
 import type { BuildOptions, CacheReport } from "../options/options.ts";
 import type { OnTransfer } from "../../registry/index.ts";
@@ -55,7 +55,7 @@ export async function exportFailed(
 }
 
 async function exportCache(target: DocumentExport, options: BuildOptions, session: Session): Promise<CacheReport> {
-  return await againIfDamaged(
+  return await retryIfDamaged(
     () => exportOnce(target, options, session),
     ({ message }) => session.progress.warn(message),
   );

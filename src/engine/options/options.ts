@@ -2,36 +2,38 @@ import type { Descriptor, Platform } from "../../core/index.ts";
 import type { OnBuildEvent } from "../progress/events.ts";
 import type { Store } from "../store/store.ts";
 
-/** Where the files a build may copy come from. */
+/** The files that a build can copy. */
 export type BuildContext =
   | { readonly kind: "directory"; readonly path: string }
-  /** A tar archive, plain or compressed, or a lone Dockerfile, as `docker build -` takes it. */
+  /** A tar archive, compressed or not, or a Dockerfile, as for `docker build -`. */
   | { readonly kind: "stream"; readonly bytes: AsyncIterable<Uint8Array> }
   /** A git repository (`https://…git#ref:folder`) or an archive to download. */
   | { readonly kind: "url"; readonly url: string }
   | { readonly kind: "empty" };
 
+/** The Dockerfile of a build. Default: `Dockerfile` in the context. */
 export type DockerfileSource =
-  /** A path in the context; `Dockerfile` is looked for if nothing is said. */
+  /** A path in the context. */
   | { readonly kind: "context"; readonly path: string }
   /** A file outside the context. */
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "text"; readonly text: string; readonly name?: string | undefined };
 
-/** Where a secret's bytes come from. A file has to exist when the build starts; a variable that is not set is empty. */
+/** A secret for `RUN --mount=type=secret`. A file must exist when the build starts. A variable that is not set is empty. */
 export interface SecretSource {
   readonly id: string;
   readonly source: { readonly file: string } | { readonly env: string } | { readonly value: Uint8Array };
 }
 
+/** An SSH agent for `RUN --mount=type=ssh`. */
 export interface SshSource {
-  /** `default` unless said. */
+  /** Usually `default`. */
   readonly id: string;
-  /** The agent's socket, exactly one; a private key file is refused with `unsupported`. */
+  /** Exactly one path, the agent's socket. A private key file is `unsupported`. */
   readonly paths: readonly string[];
 }
 
-/** What comes out of a build. Attributes are buildx's: `name`, `compression`, `push`, …; unknown ones are ignored. */
+/** An output of a build. Attributes are those of `docker buildx build --output`, such as `name`, `compression` and `push`. */
 export type OutputSpec = {
   readonly type: "image" | "registry" | "oci" | "docker" | "tar" | "local" | "cacheonly";
   /** A file or directory; `-` is standard output. */
@@ -39,71 +41,86 @@ export type OutputSpec = {
   readonly attrs?: Readonly<Record<string, string>> | undefined;
 };
 
+/** A cache to import or export, as in `--cache-from` and `--cache-to`: `{ type: "registry", attrs: { ref: "app:cache" } }`. */
 export interface CacheSpec {
+  /** `registry`, `local` or `inline`. */
   readonly type: string;
   readonly attrs: Readonly<Record<string, string>>;
 }
 
+/** A resource limit of steps, such as `nofile`. */
 export interface Ulimit {
   readonly name: string;
   readonly soft: number;
   readonly hard: number;
 }
 
-/** Limits on each step of a build, which control groups enforce; 0 or empty is no limit. No cache key depends on them. */
+/** Limits of each step of a build, enforced by control groups. 0 or empty means no limit. Cache keys do not depend on them. */
 export interface StepResources {
   /** Bytes; at least 6 MiB. */
   readonly memory?: number | undefined;
-  /** Bytes of memory and swap together; -1 is no limit. */
+  /** Bytes of memory plus swap; -1 means no limit. */
   readonly memorySwap?: number | undefined;
-  /** A weight against other groups: 2 to 262144, 1024 unless said. */
+  /** Relative CPU weight, 2 to 262144. Default 1024. */
   readonly cpuShares?: number | undefined;
-  /** Microseconds; 100000 unless said. */
+  /** Microseconds. Default 100000. */
   readonly cpuPeriod?: number | undefined;
-  /** Microseconds of processor time in each period. */
+  /** Microseconds of CPU time in each period. */
   readonly cpuQuota?: number | undefined;
-  /** A list such as `0-2,4`. */
+  /** CPUs, such as `0-2,4`. */
   readonly cpusetCpus?: string | undefined;
+  /** Memory nodes, such as `0,1`. */
   readonly cpusetMems?: string | undefined;
 }
 
-/** Everything that a build is asked for, besides the store that it happens in. */
+/** The options of a build, without the store. */
 export interface BuildSettings {
   readonly context: BuildContext;
   readonly dockerfile?: DockerfileSource | undefined;
+  /** Name of the stage to build. Default: the last one. */
   readonly target?: string | undefined;
-  /** Names the image gets: normalised by the reference grammar, `latest` added. */
+  /** Names of the image. The default tag is `latest`. */
   readonly tags?: readonly string[] | undefined;
+  /** Values of `ARG`s. */
   readonly buildArgs?: Readonly<Record<string, string>> | undefined;
-  /** `name` → a directory, `docker-image://…`, `oci-layout://…`, a git URL, `target:stage`. */
+  /** Named contexts: a directory, `docker-image://…`, `oci-layout://…`, a git URL or `target:stage` for each name. */
   readonly buildContexts?: Readonly<Record<string, string>> | undefined;
+  /** Labels of the image. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** `[type:]key` → value, as `docker buildx build --annotation`. */
+  /** Annotations by `[type:]key`, as for `docker buildx build --annotation`. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Platforms to build for. Default: this machine's. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Ask the registry even where the image is already here. */
+  /** Ask registries for base images even if the store has them. */
   readonly pull?: boolean | undefined;
-  /** Every stage, or the named ones, ignore the cache. */
+  /** Do not use the cache: for all stages, or for those named. */
   readonly noCache?: boolean | readonly string[] | undefined;
+  /** Caches to import. */
   readonly cacheFrom?: readonly CacheSpec[] | undefined;
-  /** Milliseconds after which a cache that has not come counts as empty. Default two minutes. */
+  /** Milliseconds to wait for an imported cache. After that it counts as empty. Default: two minutes. */
   readonly cachePatience?: number | undefined;
+  /** Caches to export to. */
   readonly cacheTo?: readonly CacheSpec[] | undefined;
   readonly secrets?: readonly SecretSource[] | undefined;
   readonly ssh?: readonly SshSource[] | undefined;
+  /** Network of `RUN` steps. */
   readonly network?: "default" | "host" | "none" | undefined;
+  /** Lines for `/etc/hosts` of `RUN` steps. */
   readonly extraHosts?: readonly { readonly host: string; readonly ip: string }[] | undefined;
-  /** `network.host`, `security.insecure`. */
+  /** Entitlements: `network.host`, `security.insecure`. */
   readonly allow?: readonly string[] | undefined;
   readonly ulimits?: readonly Ulimit[] | undefined;
-  /** Bytes. */
+  /** Size of `/dev/shm` in bytes. */
   readonly shmSize?: number | undefined;
+  /** Parent control group of steps. */
   readonly cgroupParent?: string | undefined;
   readonly resources?: StepResources | undefined;
+  /** Default: the image is kept in the store. */
   readonly outputs?: readonly OutputSpec[] | undefined;
-  /** Seconds since 1970; `SOURCE_DATE_EPOCH` among the build arguments says the same. */
+  /** Timestamp of the image in seconds since 1970. The build argument `SOURCE_DATE_EPOCH` has the same effect. */
   readonly sourceDateEpoch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called for every event. Must not throw. */
   readonly onEvent?: OnBuildEvent | undefined;
 }
 
@@ -111,37 +128,40 @@ export interface BuildOptions extends BuildSettings {
   readonly store: Store;
 }
 
-/** What became of one step. */
+/** The outcome of one step. */
 export interface StepReport {
   readonly name: string;
   readonly status: "hit" | "run" | "skipped" | "failed";
-  /** `local`, an importer's name, or null for a step that ran. */
+  /** The cache of a hit: `local`, or the name of an imported cache. Null for a step that ran. */
   readonly cache: string | null;
-  /** The vertex digest. */
+  /** Digest of the vertex. */
   readonly digest: string;
+  /** Duration in milliseconds. */
   readonly ms: number;
 }
 
-/** What became of one cache that was to be exported. */
+/** The outcome of one cache export. */
 export interface CacheReport {
   readonly type: string;
-  /** The reference, or the directory and the tag. */
+  /** The reference, or the directory and tag. */
   readonly name: string;
-  /** Of the cache's manifest; undefined if there was nothing to export. */
+  /** The cache's manifest; undefined if there was nothing to export. */
   readonly descriptor?: Descriptor | undefined;
-  /** Why it was not written, where that was to be ignored. */
+  /** Why it was not written, if the cache has `ignore-error=true`. */
   readonly error?: string | undefined;
 }
 
+/** The outcome of a build. */
 export interface BuildResult {
-  /** Digest of the top manifest or index; undefined if no image was exported. */
+  /** Digest of the manifest or index; undefined if no image was exported. */
   readonly digest?: string | undefined;
-  /** Only where there is a single manifest. */
+  /** Digest of the config; undefined for a multi-platform image. */
   readonly configDigest?: string | undefined;
+  /** Names of the image, normalised. */
   readonly names: readonly string[];
   readonly steps: readonly StepReport[];
-  /** What became of each `cacheTo` but inline ones. */
+  /** The outcome of each `cacheTo` except inline caches. */
   readonly caches: readonly CacheReport[];
-  /** What `--metadata-file` writes: `containerimage.digest` and so on. */
+  /** The content of `--metadata-file`: `containerimage.digest` and so on. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }

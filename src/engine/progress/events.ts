@@ -1,8 +1,8 @@
 import type { Digest } from "../../core/index.ts";
 
 /**
- * What a build tells while it runs; a progress display is one consumer. Times are milliseconds since 1970. The shape
- * follows BuildKit's `SolveStatus`: a vertex is told of again whenever its state changes, and the last word counts.
+ * An event of a running build. Times are milliseconds since 1970. Events follow BuildKit's `SolveStatus`: whenever the state of a
+ * vertex changes there is another event for it, which replaces the one before.
  */
 export type BuildEvent =
   | VertexEvent

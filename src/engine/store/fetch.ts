@@ -6,7 +6,7 @@ import type { Registry } from "../../registry/index.ts";
 
 const LAYOUT = "layout:";
 
-/** Fetches blobs from the first of their sources that gives them whole: repositories, and OCI layouts of this machine. */
+/** Returns a function that fetches a blob from the first of its sources that has it: repositories, and OCI layouts on this machine. */
 export function blobFetcher(open: () => Promise<Registry>, store: ContentStore): FetchBlob {
   const fetchFrom = async (source: string, ...[blob, hold, onIngest]: Parameters<FetchBlob>): Promise<void> => {
     const directory = layoutDirectory(source);
@@ -23,7 +23,7 @@ export function blobFetcher(open: () => Promise<Registry>, store: ContentStore):
     await fetchBlob(await open(), reference, blob, { ...hold, store, onIngest });
   };
   return async (blob, hold, onIngest) => {
-    let failure: unknown = new VarveError("not-found", `Cannot fetch blob ${blob.digest}: its source is not known`);
+    let failure: unknown = new VarveError("not-found", `Cannot fetch blob ${blob.digest}: its source is unknown`);
     for (const source of blob.sources) {
       try {
         return await fetchFrom(source, blob, hold, onIngest);
@@ -36,7 +36,7 @@ export function blobFetcher(open: () => Promise<Registry>, store: ContentStore):
   };
 }
 
-/** The directory of a source that is an OCI layout. */
+/** Returns the directory of a source that is an OCI layout, else undefined. */
 function layoutDirectory(source: string): string | undefined {
   return source.startsWith(LAYOUT) ? source.slice(LAYOUT.length) : undefined;
 }

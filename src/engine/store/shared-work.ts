@@ -1,57 +1,58 @@
 import type { ContentStore, Lease } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
 
-interface Held {
+interface Shared {
   readonly lease: Promise<Lease>;
   runner: Promise<Runner> | undefined;
 }
 
-/** What one build has of the work it shares with others, until it is disposed of. */
+/** One build's share in `SharedWork`, until it is disposed of. */
 export interface WorkShare extends AsyncDisposable {
   readonly lease: Lease;
-  /** Runs the steps; made when the first one has to run. */
+  /** Returns the runner of steps, which is created when the first step has to run. */
   readonly runner: () => Promise<Runner>;
 }
 
 /**
- * One lease and one runner for all builds that run in a store at the same time: they share work, so what one of them makes or
- * runs must outlive it as long as another may use it. Taken by the first, given back by the last.
+ * One lease and one runner for all builds of this process in a store. Builds share running work, so what one build creates or runs
+ * must outlive it while another build may use it. The first build creates the lease; the last one releases it.
  */
 export class SharedWork {
   readonly #content: ContentStore;
   readonly #runDirectory: string;
-  #held: Held | undefined;
-  #holders = 0;
+  #shared: Shared | undefined;
+  #builds = 0;
 
   constructor(content: ContentStore, runDirectory: string) {
     this.#content = content;
     this.#runDirectory = runDirectory;
   }
 
+  /** Adds a build. Its share must be disposed of when the build ends. */
   async enter(): Promise<WorkShare> {
-    this.#holders += 1;
-    this.#held ??= { lease: this.#content.lease(), runner: undefined };
-    const held = this.#held;
+    this.#builds += 1;
+    this.#shared ??= { lease: this.#content.lease(), runner: undefined };
+    const shared = this.#shared;
     try {
       return {
-        lease: await held.lease,
-        runner: () => (held.runner ??= openRunner(this.#runDirectory)),
+        lease: await shared.lease,
+        runner: () => (shared.runner ??= openRunner(this.#runDirectory)),
         [Symbol.asyncDispose]: () => this.#leave(),
       };
     } catch (error) {
-      this.#holders -= 1;
-      if (this.#held === held) this.#held = undefined;
+      this.#builds -= 1;
+      if (this.#shared === shared) this.#shared = undefined;
       throw error;
     }
   }
 
   async #leave(): Promise<void> {
-    this.#holders -= 1;
-    const held = this.#held;
-    if (this.#holders > 0 || held === undefined) return;
-    this.#held = undefined;
-    await using _lease = await held.lease;
-    await using _runner = await held.runner?.catch(() => undefined);
+    this.#builds -= 1;
+    const shared = this.#shared;
+    if (this.#builds > 0 || shared === undefined) return;
+    this.#shared = undefined;
+    await using _lease = await shared.lease;
+    await using _runner = await shared.runner?.catch(() => undefined);
   }
 }
 

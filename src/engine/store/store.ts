@@ -19,16 +19,17 @@ import { SharedWork } from "./shared-work.ts";
 
 export interface StoreOptions {
   /**
-   * Default: `VARVE_ROOT`, else `/var/lib/varve` for root and `$XDG_DATA_HOME/varve` for others. A relative path starts at
-   * the working directory of the moment in which the store is opened.
+   * Root directory. Default: `VARVE_ROOT`, else `/var/lib/varve` for root and `$XDG_DATA_HOME/varve` for other users. A relative
+   * path is resolved when the store is opened.
    */
   readonly root?: string | undefined;
-  /** `overlay` where the machine can, unless said. */
+  /** How layers are stored. Default: `overlay` where the machine supports it, else `copy`. */
   readonly snapshotter?: "overlay" | "copy" | undefined;
+  /** Options of the client of registries: mirrors, credentials, time-outs. */
   readonly registry?: RegistryOptions | undefined;
 }
 
-/** Everything under one root directory. Any number of processes may have it open at once. */
+/** The parts of an open store, which is everything under one root directory. Several processes may have the same root open. */
 export interface Store extends AsyncDisposable {
   /** Absolute. */
   readonly root: string;
@@ -37,33 +38,37 @@ export interface Store extends AsyncDisposable {
   readonly snapshotter: Snapshotter;
   readonly records: Records;
   readonly cacheMounts: CacheMounts;
-  /** Where trees are mounted. */
+  /** Directories in which snapshots are mounted. */
   readonly mounts: MountPoints;
-  /** Where contexts are unpacked. */
+  /** Directories in which contexts are unpacked. */
   readonly contexts: ProcessDirectory;
   readonly images: ImageStore;
-  /** The client of registries, made when it is first asked for. */
+  /** Returns the client of registries, which is created by the first call. */
   readonly registry: () => Promise<Registry>;
   readonly solver: Solver<Result>;
-  /** Knows, and tells imported caches, which blobs are not where they should be. */
+  /** Records which blobs could not be fetched, so that imported caches do not try them again. */
   readonly lostBlobs: LostBlobs;
-  /** Keeps what builds that run at the same time share. */
+  /** The lease and the runner that concurrent builds share. */
   readonly work: SharedWork;
 }
 
-/** The absolute path of the root directory that is given, or of the default one. */
+/** Returns the absolute path of the given root directory, or of the default one. */
 export function rootOf({ root }: Pick<StoreOptions, "root">): string {
   return root === undefined ? defaultRoot() : resolve(root);
 }
 
-/** The absolute path of the root directory used where none is named. */
+/** Returns the absolute path of the root directory that is used if none is given; see `StoreOptions.root`. */
 export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
   if (env["VARVE_ROOT"] !== undefined && env["VARVE_ROOT"] !== "") return resolve(env["VARVE_ROOT"]);
   if (process.getuid?.() === 0) return "/var/lib/varve";
   return resolve(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "varve");
 }
 
-/** Opens a root, making it if need be. Throws `storage` or `unsupported` where the disk or the machine will not do. */
+/**
+ * Opens the store in a root directory, and creates it if it does not exist.
+ *
+ * @throws {VarveError} `storage` if the directory cannot be used, `unsupported` if the machine lacks what a store needs.
+ */
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const root = rootOf(options);
   try {

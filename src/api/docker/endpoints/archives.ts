@@ -4,9 +4,9 @@ import { loadImages, loadedNames, saveStoredImages } from "../../../images/index
 import type { HttpResponse } from "../../http/index.ts";
 import { Limits, type Platform, formatReference } from "../../../core/index.ts";
 import { limited } from "../../../io/index.ts";
-import { type ApiImage, findImage, listCatalogue, referenceOf } from "../images/catalogue.ts";
+import { type ApiImage, findImage, allApiImages, referenceOf } from "../images/api-image.ts";
 import type { Call, DockerApi, Endpoint } from "../api.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import { jsonPlatform } from "../platforms.ts";
 import { progressStream } from "../progress-stream.ts";
 
@@ -38,7 +38,7 @@ export const saveOne: Endpoint = async (call, api) => await save([call.name], ca
 
 export const saveSeveral: Endpoint = async (call, api) => {
   const names = call.query.getAll("names").filter((name) => name !== "");
-  if (names.length === 0) throw refusal(400, "no images to save");
+  if (names.length === 0) throw apiError(400, "no images to save");
   return await save(names, call, api);
 };
 
@@ -67,7 +67,7 @@ async function chosenBy(name: string, platform: Platform | undefined, store: Sto
       .filter(({ tag }) => tag !== undefined)
       .map(formatReference);
   if (reference !== undefined && reference.tag === undefined && reference.digest === undefined) {
-    const all = (await listCatalogue(store)).map((image) => ({ image, names: tagged(image) }));
+    const all = (await allApiImages(store)).map((image) => ({ image, names: tagged(image) }));
     const found = all.filter(({ names }) => names.length > 0);
     const wanted = async ({ image, names: [first = name, ...others] }: Chosen): Promise<Chosen> => ({
       image: platform === undefined ? image : await findImage(store, first, platform),

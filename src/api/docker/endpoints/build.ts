@@ -1,7 +1,7 @@
 import type { JsonNode } from "../../../core/index.ts";
 import type { Call, Endpoint } from "../api.ts";
 import type { BuildLimits, ClassicBuildRequest, Ulimit } from "../build-request.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import { platformSpecifier } from "../platforms.ts";
 import { progressStream } from "../progress-stream.ts";
 import { flag, jsonValue, lenientInteger, text } from "../query.ts";
@@ -21,9 +21,9 @@ export const build: Endpoint = async (call, api) => {
 export function buildRequest({ query, request, version }: Omit<Call, "name">): ClassicBuildRequest {
   checkVersion(query.get("version") ?? "");
   const remote = text(query, "remote");
-  if (remote === "client-session") throw refusal(400, "a context from a client session needs BuildKit");
+  if (remote === "client-session") throw apiError(400, "a context from a client session needs BuildKit");
   if (query.getAll("securityopt").some((each) => each !== ""))
-    throw refusal(400, "security options are not supported on linux");
+    throw apiError(400, "security options are not supported on linux");
   checkIsolation(text(query, "isolation"));
   return {
     context: remote === undefined ? request.body : bytesOf(),
@@ -48,13 +48,13 @@ export function buildRequest({ query, request, version }: Omit<Call, "name">): C
 }
 
 function checkVersion(version: string): void {
-  if (version === "2") throw refusal(400, "Cannot build: BuildKit is not served here; set DOCKER_BUILDKIT=0");
-  if (version !== "" && version !== "1") throw refusal(400, `invalid version ${JSON.stringify(version)}`);
+  if (version === "2") throw apiError(400, "Cannot build: BuildKit is not served here; set DOCKER_BUILDKIT=0");
+  if (version !== "" && version !== "1") throw apiError(400, `invalid version ${JSON.stringify(version)}`);
 }
 
 function checkIsolation(isolation: string | undefined): void {
   if (isolation !== undefined && isolation.toLowerCase() !== "default")
-    throw refusal(400, `Unsupported isolation: ${JSON.stringify(isolation)}`);
+    throw apiError(400, `Unsupported isolation: ${JSON.stringify(isolation)}`);
 }
 
 /** True when absent, and when empty. */
@@ -80,7 +80,7 @@ function limitsOf(query: URLSearchParams): BuildLimits {
 function shmSize(size: string | undefined): number {
   if (size === undefined) return 0;
   if (/^\d{1,15}$/.test(size)) return Number(size);
-  throw refusal(500, `strconv.ParseInt: parsing ${JSON.stringify(size)}: invalid syntax`);
+  throw apiError(500, `strconv.ParseInt: parsing ${JSON.stringify(size)}: invalid syntax`);
 }
 
 /** Arguments; one without a value is `null`. */
@@ -102,6 +102,6 @@ export const buildPrune: Endpoint = (_call, { events }) => {
 
 /** Only builds by BuildKit have an id; that there is none of this one is no error. */
 export const buildCancel: Endpoint = ({ query }) => {
-  if (text(query, "id") === undefined) throw refusal(400, "build ID not provided");
+  if (text(query, "id") === undefined) throw apiError(400, "build ID not provided");
   return { status: 200, headers: { "Content-Type": "application/json" } };
 };

@@ -1,6 +1,6 @@
 import { hostPlatform } from "../../../core/index.ts";
 import type { Endpoint } from "../api.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import { platformSpecifier } from "../platforms.ts";
 import { text } from "../query.ts";
 import { importImage } from "./import.ts";
@@ -13,5 +13,5 @@ export const create: Endpoint = async (call, api) => {
   if (from !== undefined) return await pullImages(call, from, platform, api);
   const source = text(call.query, "fromSrc");
   if (source !== undefined) return await importImage(call, source, platform ?? hostPlatform(), api);
-  throw refusal(400, "fromImage or fromSrc is needed");
+  throw apiError(400, "fromImage or fromSrc is needed");
 };

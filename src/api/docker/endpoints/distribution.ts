@@ -12,16 +12,16 @@ import { configPlatform, isImageEntry, readImageConfig, readIndex, readManifest 
 import { collect } from "../../../io/index.ts";
 import type { Registry } from "../../../registry/index.ts";
 import { type Endpoint, registryFor } from "../api.ts";
-import { refusal } from "../errors.ts";
-import { referenceOf } from "../images/catalogue.ts";
+import { apiError } from "../errors.ts";
+import { referenceOf } from "../images/api-image.ts";
 import { requestCredentials } from "../registry-auth.ts";
 import { ok } from "../respond.ts";
-import { pullFailure } from "./pull.ts";
+import { pullError } from "./pull.ts";
 
 /** What a registry has under a name. Nothing here is looked at or kept. */
 export const distribution: Endpoint = async ({ name, request }, api) => {
   const named = referenceOf(name);
-  if (named === undefined) throw refusal(400, "invalid reference format");
+  if (named === undefined) throw apiError(400, "invalid reference format");
   const reference = withDefaultTag(named);
   using registry = registryFor(api, requestCredentials(request.headers.get("x-registry-auth")));
   try {
@@ -30,8 +30,8 @@ export const distribution: Endpoint = async ({ name, request }, api) => {
     const { mediaType, digest, size } = descriptor;
     return ok({ Descriptor: { mediaType, digest, size }, Platforms });
   } catch (error) {
-    if (isVarveError(error, "not-found")) throw refusal(404, "manifest unknown: manifest unknown", error);
-    throw pullFailure(error, reference);
+    if (isVarveError(error, "not-found")) throw apiError(404, "manifest unknown: manifest unknown", error);
+    throw pullError(error, reference);
   }
 };
 

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../api.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import type { DockerEvent, EventBus } from "../event-bus.ts";
 import { type Filters, parseFilters } from "../filters.ts";
 import { text } from "../query.ts";
@@ -13,7 +13,7 @@ export const events: Endpoint = ({ query, request, version }, api) => {
     return value === undefined || value === "0" ? undefined : parsePoint(value);
   });
   if (since !== undefined && until !== undefined && since > until)
-    throw refusal(
+    throw apiError(
       400,
       `\`since\` time (${text(query, "since")}) cannot be after \`until\` time (${text(query, "until")})`,
     );

@@ -2,13 +2,13 @@ import type { Store } from "../../../engine/index.ts";
 import type { HistoryRow } from "../../../images/index.ts";
 import { type Descriptor, Limits, familiarReference, parseReference } from "../../../core/index.ts";
 import { collect } from "../../../io/index.ts";
-import { type ApiImage, repoDigests, repoTags, sizeOf, taggedAt } from "../images/catalogue.ts";
+import { type ApiImage, repoDigests, repoTags, sizeOf, taggedAt } from "../images/api-image.ts";
 import { unixSeconds } from "../time.ts";
 import { isAtLeast } from "../version.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Fields that are there whatever the image says, by the version before which that is so. */
+/** Fields that a config has in API versions before 1.50, even if the image does not set them. */
 const ALWAYS_BEFORE_1_50: Json = {
   Hostname: "",
   Domainname: "",
@@ -28,6 +28,7 @@ const ALWAYS_BEFORE_1_50: Json = {
   OnBuild: null,
   Labels: null,
 };
+/** Fields that a config has from version 1.50 on, even if the image does not set them. */
 const ALWAYS: Json = {
   User: "",
   Env: null,
@@ -38,7 +39,7 @@ const ALWAYS: Json = {
   OnBuild: null,
   Labels: null,
 };
-/** Fields of containers: from 1.50 on, an image has none of them. */
+/** Fields of containers, which configs do not have from version 1.50 on. */
 const OF_CONTAINERS = new Set(
   Object.keys(ALWAYS_BEFORE_1_50)
     .filter((key) => !(key in ALWAYS))
@@ -48,10 +49,11 @@ const OF_CONTAINERS = new Set(
 /** The document of a config, whose bytes were validated when the image was opened. */
 async function configDocument({ id }: ApiImage, { content }: Store): Promise<Json> {
   const bytes = await collect(content.open(id), Limits.config, { what: `config ${id}` });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the document was validated when the image was opened
   return JSON.parse(bytes.toString("utf8")) as Json;
 }
 
-/** What the image was committed with; of one that was not built here, nothing. */
+/** Returns the container config that the image was committed with; empty for an image that was not built here. */
 function containerConfigJson({ containerConfig = {} }: ApiImage): Json {
   const { unknown: _unknown, Labels, ExposedPorts, Volumes, ...plain } = containerConfig;
   const keys = (set: ReadonlySet<string>): Json => Object.fromEntries([...set].map((key) => [key, {}]));
@@ -65,6 +67,7 @@ function containerConfigJson({ containerConfig = {} }: ApiImage): Json {
 }
 
 function configJson(document: Json, version: string): Json {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the document was validated when the image was opened
   const own = (document["config"] ?? {}) as Json;
   if (!isAtLeast(version, "1.50")) return { ...ALWAYS_BEFORE_1_50, ...own };
   return { ...ALWAYS, ...Object.fromEntries(Object.entries(own).filter(([key]) => !OF_CONTAINERS.has(key))) };

@@ -4,9 +4,9 @@ import { historyRows } from "../../../images/index.ts";
 import { nameImage } from "../../../image/index.ts";
 import { pathGlob } from "../glob.ts";
 import type { Endpoint } from "../api.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import { type Filters, booleanFilter, matchesLabels, parseFilters } from "../filters.ts";
-import { type ApiImage, findImage, listShown, repoTags } from "../images/catalogue.ts";
+import { type ApiImage, findImage, listApiImages, repoTags } from "../images/api-image.ts";
 import { targetReference } from "../parameters.ts";
 import { jsonPlatform } from "../platforms.ts";
 import { flag, text } from "../query.ts";
@@ -23,7 +23,7 @@ function createdAt({ config }: ApiImage): bigint {
 export const list: Endpoint = async ({ query, version }, { store }) => {
   const filters = parseFilters(query, FILTERS);
   const wanted = await imageFilter(filters, store);
-  const found = (await listShown(store, flag(query, "all"))).filter(wanted).flatMap(named(filters));
+  const found = (await listApiImages(store, flag(query, "all"))).filter(wanted).flatMap(named(filters));
   return ok(found.map((image) => listJson(image, store, version)));
 };
 
@@ -61,7 +61,7 @@ export const inspect: Endpoint = async (call, { store }) => {
   const { name, version, query } = call;
   const platform = jsonPlatform(call, "platform", "1.49");
   if (platform !== undefined && flag(query, "manifests"))
-    throw refusal(400, "conflicting options: manifests and platform options cannot both be set");
+    throw apiError(400, "conflicting options: manifests and platform options cannot both be set");
   return ok(await inspectJson(await findImage(store, name, platform), store, version));
 };
 
@@ -73,7 +73,7 @@ export const history: Endpoint = async (call, { store }) => {
 export const tag: Endpoint = async ({ name, query }, { store, events }) => {
   const repository = text(query, "repo");
   const image = await findImage(store, name);
-  if (repository === undefined) throw refusal(400, "invalid reference format");
+  if (repository === undefined) throw apiError(400, "invalid reference format");
   const reference = targetReference(repository, text(query, "tag"));
   await nameImage(store, formatReference(reference), image.target);
   events.image("tag", image.id, familiarReference(reference), image.config);

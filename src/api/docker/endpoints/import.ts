@@ -5,7 +5,7 @@ import { type Bytes, limited } from "../../../io/index.ts";
 import { getUrl } from "../../../classic/index.ts";
 import type { Call, DockerApi } from "../api.ts";
 import { applyChanges } from "../changes.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import { type Emit, progressStream } from "../progress-stream.ts";
 import { targetReference } from "../parameters.ts";
 import { text } from "../query.ts";
@@ -37,7 +37,7 @@ export async function importImage(
 function urlOf(source: string): string {
   const url = source.includes("://") ? source : `http://${source}`;
   if (!/^https?:/i.test(url) || !URL.canParse(url))
-    throw refusal(400, `Cannot import ${source}: it is no URL of http or https`);
+    throw apiError(400, `Cannot import ${source}: it is no URL of http or https`);
   return url;
 }
 

@@ -1,12 +1,10 @@
 import { pullImage } from "../../../images/index.ts";
-import type { OnTransfer, Registry, TransferEvent } from "../../../registry/index.ts";
+import type { OnTransfer, Registry } from "../../../registry/index.ts";
 import { type LocalImage, matchesPlatform, openLocalImage } from "../../../image/index.ts";
 import type { HttpResponse } from "../../http/index.ts";
 import {
-  type Digest,
   type Platform,
   type Reference,
-  digestHex,
   familiarReference,
   formatPlatform,
   hostPlatform,
@@ -16,12 +14,13 @@ import {
 } from "../../../core/index.ts";
 import type { Emit } from "../../../classic/index.ts";
 import { type Call, type DockerApi, registryFor } from "../api.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
+import { PULL_STATUSES, layerProgress, shortId } from "../layer-progress.ts";
 import { progressStream, waitStatus } from "../progress-stream.ts";
 import { text } from "../query.ts";
 import { requestCredentials } from "../registry-auth.ts";
 
-/** One tag or digest of a repository, or all its tags. */
+/** Pulls one tag or digest of a repository, or all its tags. */
 export async function pullImages(
   call: Call,
   from: string,
@@ -36,13 +35,13 @@ export async function pullImages(
     const all = one ? [reference] : (await registry.tags(reference, { signal })).map((tag) => ({ ...reference, tag }));
     for (const each of all) {
       const image = await pullOne(each, deps);
-      if (platform !== undefined) warnOfOther(platform, image, each, emit);
+      if (platform !== undefined) warnOfPlatform(platform, image, each, emit);
     }
   });
 }
 
-/** An image that stands alone comes whatever its platform is. Its client is told, in the daemon's words. */
-function warnOfOther(platform: Platform, { config }: LocalImage, reference: Reference, emit: Emit): void {
+/** Warns that a single-platform image is for another platform than the one asked for, in Docker's words. */
+function warnOfPlatform(platform: Platform, { config }: LocalImage, reference: Reference, emit: Emit): void {
   if (matchesPlatform(platform, config)) return;
   const { os, architecture, variant } = config;
   const has = [os, architecture, variant].filter((part) => part !== undefined && part !== "").join("/");
@@ -54,13 +53,13 @@ function pulledReference(from: string, tag: string | undefined): Reference {
   try {
     const named = parseReference(from);
     if (named.registry === "docker.io" && named.repository === "library/scratch")
-      throw refusal(403, "'scratch' is a reserved name");
+      throw apiError(403, "'scratch' is a reserved name");
     if (tag === undefined) return named;
     const bare = `${named.registry}/${named.repository}`;
     return parseReference(isDigest(tag) ? `${bare}@${tag}` : `${bare}:${tag}`);
   } catch (error) {
     if (isVarveError(error) && error.details.apiStatus !== undefined) throw error;
-    throw refusal(400, "invalid reference format", error);
+    throw apiError(400, "invalid reference format", error);
   }
 }
 
@@ -72,7 +71,7 @@ export interface PullDeps {
   readonly signal: AbortSignal;
 }
 
-/** Pulls one image under its name. What is wrong with it before a layer is fetched is thrown before the first message. */
+/** Pulls one image. Errors that occur before the first layer is fetched are thrown before the first message. */
 export async function pullOne(reference: Reference, deps: PullDeps): Promise<LocalImage> {
   const { api, registry, platform, emit, signal } = deps;
   const shown = familiarReference(reference);
@@ -94,10 +93,10 @@ export async function pullOne(reference: Reference, deps: PullDeps): Promise<Loc
           progressDetail: {},
           id: shortId(digest),
         });
-      onTransfer = layerProgress(missing, emit);
+      onTransfer = layerProgress(new Map(Array.from(missing, (digest) => [digest, digest])), PULL_STATUSES, emit);
     },
   }).catch((error: unknown) => {
-    throw onTransfer === undefined ? pullFailure(error, reference) : error;
+    throw onTransfer === undefined ? pullError(error, reference) : error;
   });
   emit({ status: `Digest: ${pulled.descriptor.digest}` });
   emit({ status: `Status: ${pulled.isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
@@ -106,54 +105,21 @@ export async function pullOne(reference: Reference, deps: PullDeps): Promise<Loc
   return image;
 }
 
-/** A failure in the daemon's words, where clients look at those. */
-export function pullFailure(error: unknown, reference: Reference): unknown {
+/** Returns a failed pull as the error that Docker reports, because clients parse its message. */
+export function pullError(error: unknown, reference: Reference): unknown {
   const name = familiarReference(reference);
   if (isVarveError(error, "unauthorized"))
-    return refusal(
+    return apiError(
       404,
       `pull access denied for ${name.replace(/[:@][^/]*$/, "")}, repository does not exist or may require 'docker login': ${error.message}`,
       error,
     );
   if (!isVarveError(error, "not-found")) return error;
   if (error.details.offered !== undefined)
-    return refusal(
+    return apiError(
       404,
       `no matching manifest for ${String(error.details.platform)} in the manifest list entries`,
       error,
     );
-  return refusal(404, `manifest for ${name} not found: manifest unknown: manifest unknown`, error);
-}
-
-function shortId(digest: Digest): string {
-  return digestHex(digest).slice(0, 12);
-}
-
-/** Turns what transfers tell of these layers into the daemon's words. */
-function layerProgress(layers: ReadonlySet<Digest>, emit: Emit): (event: TransferEvent) => void {
-  const ended = new Set<Digest>();
-  return ({ digest, state, current, total }) => {
-    if (!layers.has(digest) || ended.has(digest)) return;
-    const tell = (
-      status: string,
-      progressDetail: { current?: number | undefined; total?: number | undefined } = {},
-    ): void => emit({ status, progressDetail, id: shortId(digest) });
-    switch (state) {
-      case "waiting":
-        return tell("Waiting");
-      case "running":
-        return tell("Downloading", { current, total });
-      case "retrying":
-        return tell("Retrying");
-      case "done":
-      case "exists":
-        ended.add(digest);
-        for (const status of ["Verifying Checksum", "Download complete", "Pull complete"]) tell(status);
-        return;
-      case "mounted":
-      case "skipped":
-      case "failed":
-        return;
-    }
-  };
+  return apiError(404, `manifest for ${name} not found: manifest unknown: manifest unknown`, error);
 }

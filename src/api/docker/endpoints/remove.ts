@@ -13,9 +13,9 @@ import {
 import type { Store } from "../../../engine/index.ts";
 import { type Removal, pruneImages as removeUnused, removeImage } from "../../../images/index.ts";
 import type { DockerApi, Endpoint } from "../api.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import { booleanFilter, matchesLabels, parseFilters } from "../filters.ts";
-import { findImage, notHere, referenceOf } from "../images/catalogue.ts";
+import { findImage, noSuchImage, referenceOf } from "../images/api-image.ts";
 import { jsonPlatform } from "../platforms.ts";
 import { flag } from "../query.ts";
 import { ok } from "../respond.ts";
@@ -23,7 +23,7 @@ import { parsePoint } from "../time.ts";
 
 export const remove: Endpoint = async (call, api) => {
   const { name, query } = call;
-  if (name.trim() === "") throw refusal(400, "image name cannot be blank");
+  if (name.trim() === "") throw apiError(400, "image name cannot be blank");
   referenceOf(name);
   const platform = jsonPlatform(call, "platforms", "1.50");
   if (platform !== undefined) await checkAlone(name, platform, api);
@@ -33,7 +33,7 @@ export const remove: Endpoint = async (call, api) => {
     if (removals.some(({ kind }) => kind === "deleted")) await collectGarbage(api.store);
     return ok(told(removals, api));
   } catch (error) {
-    if (isVarveError(error, "not-found")) throw notHere(name);
+    if (isVarveError(error, "not-found")) throw noSuchImage(name);
     throw isVarveError(error, "busy") ? conflictOf(error) : error;
   }
 };
@@ -42,7 +42,7 @@ export const remove: Endpoint = async (call, api) => {
 async function checkAlone(name: string, platform: Platform, { store }: DockerApi): Promise<void> {
   const { target, manifest } = await findImage(store, name, platform);
   if (target.digest === manifest.digest) return;
-  throw refusal(
+  throw apiError(
     501,
     `Cannot delete ${formatPlatform(platform)} of ${name}: an image is deleted with all its platforms`,
   );
@@ -59,7 +59,7 @@ function conflictOf(error: VarveError): VarveError {
   if (conflict === undefined) return error;
   const force = conflict.soft ? "must be forced" : "cannot be forced";
   const id = digestHex(conflict.id).slice(0, 12);
-  return refusal(409, `conflict: unable to delete ${id} (${force}) - ${REASONS[conflict.reason]}`, error);
+  return apiError(409, `conflict: unable to delete ${id} (${force}) - ${REASONS[conflict.reason]}`, error);
 }
 
 type Told = { readonly Untagged: string } | { readonly Deleted: Digest };
@@ -86,7 +86,7 @@ export const pruneImages: Endpoint = async ({ query, request }, api) => {
       matchesLabels(filters, config.config?.Labels ?? new Map()),
     signal: request.signal,
   }).catch((error: unknown) => {
-    throw isVarveError(error, "busy") ? refusal(409, "a prune operation is already running", error) : error;
+    throw isVarveError(error, "busy") ? apiError(409, "a prune operation is already running", error) : error;
   });
   const SpaceReclaimed = await collectGarbage(api.store);
   const removed = told(removals, api);

@@ -4,8 +4,8 @@ import { arch, cpus, hostname, release, totalmem } from "node:os";
 import { hostPlatform, isVarveError } from "../../../core/index.ts";
 import { credentialOf, hostOfKey, staticCredentials } from "../../../registry/index.ts";
 import { type Endpoint, registryFor } from "../api.ts";
-import { errorResponse, refusal } from "../errors.ts";
-import { listCatalogue } from "../images/catalogue.ts";
+import { errorResponse, apiError } from "../errors.ts";
+import { allApiImages } from "../images/api-image.ts";
 import { readJson } from "../json-body.ts";
 import { authOf } from "../registry-auth.ts";
 import { ok, text } from "../respond.ts";
@@ -49,7 +49,7 @@ export const info: Endpoint = async (_call, { store, programVersion }) =>
     ContainersRunning: 0,
     ContainersPaused: 0,
     ContainersStopped: 0,
-    Images: (await listCatalogue(store)).length,
+    Images: (await allApiImages(store)).length,
     Driver: "varve",
     DriverStatus: [],
     Plugins: { Volume: [], Network: ["bridge", "host", "null"], Authorization: null, Log: [] },
@@ -131,7 +131,7 @@ export const auth: Endpoint = async ({ request }, api) => {
     return ok({ IdentityToken: "", Status: "Login Succeeded" });
   } catch (error) {
     return isVarveError(error, "unauthorized")
-      ? errorResponse(refusal(401, error.message, error))
+      ? errorResponse(apiError(401, error.message, error))
       : errorResponse(error);
   }
 };

@@ -1,7 +1,7 @@
 import { diskUsage } from "../../../caches/index.ts";
 import type { Endpoint } from "../api.ts";
-import { refusal } from "../errors.ts";
-import { type ApiImage, listCatalogue } from "../images/catalogue.ts";
+import { apiError } from "../errors.ts";
+import { type ApiImage, allApiImages } from "../images/api-image.ts";
 import { ok } from "../respond.ts";
 import { isAtLeast } from "../version.ts";
 import { listJson } from "./image-json.ts";
@@ -12,9 +12,9 @@ const TYPES = new Set(["container", "image", "volume", "build-cache"]);
 export const usage: Endpoint = async ({ query, request, version }, { store }) => {
   const types = isAtLeast(version, "1.42") ? query.getAll("type") : [];
   const unknown = types.find((type) => !TYPES.has(type));
-  if (unknown !== undefined) throw refusal(400, `unknown object type: ${unknown}`);
+  if (unknown !== undefined) throw apiError(400, `unknown object type: ${unknown}`);
   const wants = (type: string): boolean => types.length === 0 || types.includes(type);
-  const images = wants("image") ? await listCatalogue(store) : [];
+  const images = wants("image") ? await allApiImages(store) : [];
   const cache = wants("build-cache") ? await diskUsage(store, request.signal) : [];
   const BuildCache = cache.map((record) => ({
     ID: record.id,

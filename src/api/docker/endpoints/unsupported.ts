@@ -1,41 +1,45 @@
+/**
+ * Parts of the Engine API that this server does not have: containers, networks, volumes, plugins. Lists are empty, names are
+ * unknown, and creating anything is answered with 501.
+ */
 import type { Endpoint } from "../api.ts";
 import { applyChanges } from "../changes.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 import { readJson } from "../json-body.ts";
 import { text } from "../query.ts";
 import { ok } from "../respond.ts";
 
-/** Of what an engine has besides images, there is nothing here: lists are empty, names unknown, and nothing can be made. */
-export const nothing =
+/** Returns an endpoint that always gives the same answer, such as an empty list. */
+export const constant =
   (value: unknown): Endpoint =>
   () =>
     ok(value);
 
 export const noContainer: Endpoint = ({ name }) => {
-  throw refusal(404, `No such container: ${name}`);
+  throw apiError(404, `No such container: ${name}`);
 };
 
 export const noVolume: Endpoint = ({ name }) => {
-  throw refusal(404, `get ${name}: no such volume`);
+  throw apiError(404, `get ${name}: no such volume`);
 };
 
 export const noPlugin: Endpoint = ({ name }) => {
-  throw refusal(404, `plugin "${name}" not found`);
+  throw apiError(404, `plugin "${name}" not found`);
 };
 
 export const notImplemented: Endpoint = ({ request }) => {
-  throw refusal(
+  throw apiError(
     501,
     `Cannot ${request.method} ${request.path.slice(0, 200)}: this server builds and moves images, it runs no containers`,
   );
 };
 
 /**
- * The network of steps as clients look for it. They take the gateway for the address at which containers reach this
- * machine; steps share the machine's network, so that it is the loopback address.
+ * Returns the network `bridge`, which clients look up to find the address at which a container reaches this machine. Steps share
+ * the machine's network, so its gateway is the loopback address.
  */
 export const network: Endpoint = ({ name }) => {
-  if (name !== BRIDGE.Name && name !== BRIDGE.Id) throw refusal(404, `network ${name} not found`);
+  if (name !== BRIDGE.Name && name !== BRIDGE.Id) throw apiError(404, `network ${name} not found`);
   return ok(BRIDGE);
 };
 
@@ -59,11 +63,9 @@ const BRIDGE = {
 
 export const networks: Endpoint = () => ok([BRIDGE]);
 
-/** There is no container to commit; what is wrong with the request besides is told first, as the daemon does. */
+/** Fails because there is no container to commit. Like the daemon, it reports other errors of the request first. */
 export const commit: Endpoint = async ({ query, request }) => {
   await readJson(request);
   applyChanges({}, query.getAll("changes"));
-  const container = text(query, "container");
-  if (container === undefined) throw refusal(404, "No such container: ");
-  throw refusal(404, `No such container: ${container}`);
+  throw apiError(404, `No such container: ${text(query, "container") ?? ""}`);
 };

@@ -1,5 +1,5 @@
 import type { Store } from "../../../engine/index.ts";
-import { type CatalogueEntry, findImage as findEntry, listAll, listEntries } from "../../../images/index.ts";
+import { type ImageEntry, findImage as findEntry, allImageEntries, listImageEntries } from "../../../images/index.ts";
 import {
   Annotation,
   type Descriptor,
@@ -16,7 +16,7 @@ import {
   withDefaultTag,
 } from "../../../core/index.ts";
 import { type ContainerConfig, type ImageConfig, type ImageLayer, configPlatform } from "../../../image/index.ts";
-import { refusal } from "../errors.ts";
+import { apiError } from "../errors.ts";
 
 /** An image as the API knows it: one config, any number of names. */
 export interface ApiImage {
@@ -34,19 +34,19 @@ export interface ApiImage {
   readonly references: readonly Reference[];
 }
 
-function apiImage({ image, target, names }: CatalogueEntry): ApiImage {
+function apiImage({ image, target, names }: ImageEntry): ApiImage {
   const { id, manifest, config, layers, parent, containerConfig } = image;
   return { id, manifest, config, layers, parent, containerConfig, target, references: names.map(parseReference) };
 }
 
 /** Every image whose parts are here. */
-export async function listCatalogue(store: Store): Promise<ApiImage[]> {
-  return (await listAll(store)).map(apiImage);
+export async function allApiImages(store: Store): Promise<ApiImage[]> {
+  return (await allImageEntries(store)).map(apiImage);
 }
 
 /** Newest first; without steps that others stand on, unless `all` is set. */
-export async function listShown(store: Store, all: boolean): Promise<ApiImage[]> {
-  return (await listEntries(store, { all })).map(apiImage);
+export async function listApiImages(store: Store, all: boolean): Promise<ApiImage[]> {
+  return (await listImageEntries(store, { all })).map(apiImage);
 }
 
 /**
@@ -60,23 +60,23 @@ export async function findImage(store: Store, name: string, platform?: Platform)
     if (!isVarveError(error, "invalid-argument", "not-found")) throw error;
     return undefined;
   });
-  if (found === undefined) throw notHere(name, reference);
+  if (found === undefined) throw noSuchImage(name, reference);
   if (platform !== undefined) checkPlatform(found, platform, name);
   return apiImage(found);
 }
 
-function checkPlatform({ image }: CatalogueEntry, platform: Platform, name: string): void {
+function checkPlatform({ image }: ImageEntry, platform: Platform, name: string): void {
   const has = configPlatform(image.config);
   if (has !== undefined && formatPlatform(has) === formatPlatform(platform)) return;
-  throw refusal(
+  throw apiError(
     404,
     `image with reference ${name} was found but does not provide the specified platform (${formatPlatform(platform)})`,
   );
 }
 
-export function notHere(name: string, reference: Reference | undefined = referenceOf(name)): VarveError {
+export function noSuchImage(name: string, reference: Reference | undefined = referenceOf(name)): VarveError {
   const shown = reference === undefined ? name : familiarReference(withDefaultTag(reference));
-  return refusal(404, `No such image: ${shown}`);
+  return apiError(404, `No such image: ${shown}`);
 }
 
 /** Undefined for an id. Throws 400 for what is no reference. */
@@ -86,7 +86,7 @@ export function referenceOf(name: string): Reference | undefined {
   try {
     return parseReference(name);
   } catch (error) {
-    throw refusal(400, "invalid reference format", error);
+    throw apiError(400, "invalid reference format", error);
   }
 }
 

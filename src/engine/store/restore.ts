@@ -4,73 +4,82 @@ import { isDocumentType, walkDescriptors } from "../../image/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { Store } from "./store.ts";
 
-/** What is in a store under a name, or kept there without one. */
+/** An image in a store, with or without a name. */
 export interface StoredImage {
   readonly name: string | undefined;
   readonly descriptor: Descriptor;
 }
 
 /**
- * Does something with the blobs of images. What is lost of them is brought back before; what turns out to be damaged is brought
- * back too, and the work is done again, once for each blob. Throws with the image's name where a blob cannot be had.
+ * Runs `work`, which reads the blobs of images. Restores missing blobs first. If a blob turns out to be damaged, restores it and runs
+ * `work` again, once for each blob.
+ *
+ * @throws {VarveError} `storage` with the name of the image if a blob cannot be restored, and what `work` throws.
  */
-export async function mending<T>(
+export async function withRestoredBlobs<T>(
   store: Store,
   images: readonly StoredImage[],
   hold: Hold,
   work: () => Promise<T>,
 ): Promise<T> {
-  return await againIfDamaged(async () => {
+  return await retryIfDamaged(async () => {
     await restoreImages(store, images, hold);
     return await work();
   });
 }
 
-/** Does something again when a blob turns out to be damaged, once for each blob: it is lost then, and counts for no one. */
-export async function againIfDamaged<T>(
+/**
+ * Runs `work`, and runs it again if it fails because a blob is damaged, once for each blob. A damaged blob is in quarantine by
+ * then, so that `work` finds it missing. Calls `onDamage` before it runs `work` again.
+ */
+export async function retryIfDamaged<T>(
   work: () => Promise<T>,
   onDamage: (error: VarveError) => void = () => undefined,
 ): Promise<T> {
-  const seen = new Set<Digest>();
+  const damaged = new Set<Digest>();
   for (;;) {
     try {
       return await work();
     } catch (error) {
       const digest = damagedBlobOf(error);
-      if (digest === undefined || seen.has(digest)) throw error;
-      seen.add(digest);
-      onDamage(error as VarveError);
+      if (!isVarveError(error) || digest === undefined || damaged.has(digest)) throw error;
+      damaged.add(digest);
+      onDamage(error);
     }
   }
 }
 
-/** Brings back the blobs of images that were lost. Throws with the image's and the blob's names where that cannot be. */
+/**
+ * Restores the missing blobs of images.
+ *
+ * @throws {VarveError} `storage` with the names of the image and the blob if one cannot be restored.
+ */
 export async function restoreImages(store: Store, images: readonly StoredImage[], hold: Hold): Promise<void> {
-  const next = (image: StoredImage): Promise<LostBlob | undefined> =>
-    againIfDamaged(() => firstLost(store, image, hold));
+  const nextMissing = (image: StoredImage): Promise<MissingBlob | undefined> =>
+    retryIfDamaged(() => firstMissing(store, image, hold));
   for (const image of images)
-    for (let lost = await next(image); lost !== undefined; lost = await next(image))
-      await restore(store, image, lost, hold);
+    for (let blob = await nextMissing(image); blob !== undefined; blob = await nextMissing(image))
+      await restore(store, image, blob, hold);
 }
 
-interface LostBlob {
+interface MissingBlob {
   readonly descriptor: Descriptor;
-  /** Documents that lead to it, which are where it is. */
+  /** Documents that refer to it. The blob can be fetched from where they came from. */
   readonly parents: readonly Digest[];
 }
 
-/** A blob that an image had and that is not there now: of other platforms' manifests some were never fetched. */
-async function firstLost(
+/** Returns a blob that the image had and that is missing now. Manifests of other platforms that were never fetched do not count. */
+async function firstMissing(
   { content, state }: Store,
   { descriptor: root }: StoredImage,
   { signal }: Hold,
-): Promise<LostBlob | undefined> {
+): Promise<MissingBlob | undefined> {
   if (content.info(root.digest) === undefined) return { descriptor: root, parents: [] };
   const options = { allowMissing: true, signal };
   for await (const { descriptor, children } of walkDescriptors(content, root, options)) {
     const kept = new Set(edgesFrom(state, { kind: "blob", id: descriptor.digest }).map(({ id }) => id));
-    const lost = children.find(({ digest }) => kept.has(digest) && content.info(digest) === undefined);
-    if (lost !== undefined) return { descriptor: lost, parents: [descriptor.digest, root.digest] };
+    const missing = children.find(({ digest }) => kept.has(digest) && content.info(digest) === undefined);
+    if (missing !== undefined) return { descriptor: missing, parents: [descriptor.digest, root.digest] };
   }
   return undefined;
 }
@@ -78,14 +87,14 @@ async function firstLost(
 async function restore(
   store: Store,
   { name, descriptor: root }: StoredImage,
-  lost: LostBlob,
+  missing: MissingBlob,
   hold: Hold,
 ): Promise<void> {
-  const { digest } = lost.descriptor;
+  const { digest } = missing.descriptor;
   let cause: unknown;
-  for (const way of [makeAgain, fetchAgain]) {
+  for (const attempt of [packSnapshot, fetchFromSources]) {
     try {
-      await way(store, lost, hold);
+      await attempt(store, missing, hold);
     } catch (error) {
       if (isVarveError(error, "cancelled")) throw error;
       cause = error;
@@ -93,21 +102,21 @@ async function restore(
     if (store.content.info(digest) !== undefined) return;
   }
   const what = name ?? root.digest;
-  throw new VarveError("storage", `Cannot read image ${what}: its blob ${digest} was damaged on disk, and is lost`, {
+  throw new VarveError("storage", `Cannot read image ${what}: its blob ${digest} was damaged and cannot be restored`, {
     details: { image: what, digest },
     hint: `Pull, load or build ${what} again.`,
     cause,
   });
 }
 
-/** Of the tree of a layer that was made here. */
-async function makeAgain({ records, state }: Store, { descriptor }: LostBlob, hold: Hold): Promise<void> {
+/** Creates a layer's blob again from its snapshot, if there is one. */
+async function packSnapshot({ records, state }: Store, { descriptor }: MissingBlob, hold: Hold): Promise<void> {
   for (const { kind, id } of edgesTo(state, { kind: "blob", id: descriptor.digest }))
     if (kind === "record") await records.blobs(id, {}, hold);
 }
 
-/** From a repository that has it, or has the image it is a part of. */
-async function fetchAgain(store: Store, { descriptor, parents }: LostBlob, hold: Hold): Promise<void> {
+/** Fetches a blob from the repositories that it or its image came from. */
+async function fetchFromSources(store: Store, { descriptor, parents }: MissingBlob, hold: Hold): Promise<void> {
   const { content } = store;
   const sources = new Set([descriptor.digest, ...parents].flatMap((each) => distributionSources(content.labels(each))));
   let failure: unknown;
@@ -122,7 +131,7 @@ async function fetchAgain(store: Store, { descriptor, parents }: LostBlob, hold:
   if (failure !== undefined) throw failure;
 }
 
-/** A document keeps the edges it had: of an index, to the parts that were wanted. */
+/** Fetches a blob from one repository. Edges from a document to its children are still in the database. */
 async function fetchFrom(source: string, store: Store, descriptor: Descriptor, hold: Hold): Promise<void> {
   const slash = source.indexOf("/");
   const reference = { registry: source.slice(0, slash), repository: source.slice(slash + 1) };
