@@ -61,7 +61,7 @@ function resourceLimits(limits: BuildLimits): ResourceLimits {
   const numbers = { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota };
   return {
     ...Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== 0)),
-    ...(cpusetCpus !== undefined && { cpusetCpus }),
-    ...(cpusetMems !== undefined && { cpusetMems }),
+    cpusetCpus,
+    cpusetMems,
   };
 }
