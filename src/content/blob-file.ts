@@ -1,13 +1,13 @@
 import type { DamageState } from "../core/index.ts";
 import { lstatSync } from "node:fs";
 
-/** A file by what stays the same when it is renamed. */
+/** The identity of a file, which a rename does not change. */
 export interface FileIdentity {
   readonly dev: number;
   readonly ino: number;
 }
 
-/** What stands in a blob's place: its file as far as that shows without reading it, or how it is damaged. */
+/** Checks the file of a blob without reading its contents. Returns the file, or its damage. */
 export type BlobFile = { readonly kind: "whole" } | { readonly kind: "damaged"; readonly state: DamageState };
 
 export function blobFile(path: string, size: number): BlobFile {
@@ -17,7 +17,7 @@ export function blobFile(path: string, size: number): BlobFile {
   return found.size === size ? { kind: "whole" } : { kind: "damaged", state: "wrong-size" };
 }
 
-/** True if the path still leads to this file. */
+/** True if the path still refers to this file. */
 export function isAt(path: string, { dev, ino }: FileIdentity): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   return found !== undefined && found.dev === dev && found.ino === ino;

@@ -25,8 +25,8 @@ export function notFound(digest: Digest): VarveError {
 }
 
 /**
- * The rows of blobs and the files they speak of. Whatever puts a file in its place or takes it away does so inside a
- * transaction that also sees to the row, so no two processes, nor a writer and the collector, get between the two.
+ * The rows of blobs and their files. A file is renamed into place or moved away inside the transaction that changes its row, so that no
+ * other process acts between the two.
  */
 export class Blobs {
   readonly state: Database;
@@ -56,13 +56,13 @@ export class Blobs {
     }
   }
 
-  /** How many blobs there are, and their bytes. */
+  /** Number of blobs, and their bytes. */
   total(): { readonly blobs: number; readonly bytes: number } {
     const sql = "SELECT count(*) AS blobs, ifnull(sum(size), 0) AS bytes FROM blob";
     return { ...(this.state.get<{ blobs: number; bytes: number }>(sql) ?? { blobs: 0, bytes: 0 }) };
   }
 
-  /** The row of a blob whose file is there. One whose file is gone, or is no file of the blob's size, is lost. */
+  /** Returns the row of a blob whose file exists with the right size. Otherwise the blob becomes lost. */
   find(digest: Digest): BlobRow | undefined {
     const row = this.row(digest);
     if (row === undefined || this.#isWhole(row)) return row;
@@ -75,8 +75,8 @@ export class Blobs {
   }
 
   /**
-   * A damaged blob is lost from now on, and its file set aside; unless another file has come in its place, or nothing can be
-   * written here. Labels and edges stay as long as something needs the blob: they say where it can be had, and what it keeps.
+   * Marks a damaged blob as lost and moves its file to quarantine, unless the file was replaced meanwhile or the store is read-only.
+   * Labels and edges stay as long as something needs the blob: they say where to fetch it, and what it keeps.
    */
   quarantine(digest: Digest, file: FileIdentity): void {
     try {
@@ -113,7 +113,7 @@ export class Blobs {
     });
   }
 
-  /** Labels and leases a blob that is there, or returns undefined if it is not. */
+  /** Adds labels and a lease to a blob. Returns undefined if it is absent. */
   adopt(digest: Digest, { labels, lease }: CommitOptions): BlobInfo | undefined {
     return this.state.transaction(() => {
       const row = this.find(digest);
@@ -124,7 +124,7 @@ export class Blobs {
     });
   }
 
-  /** Makes a verified, synced file the blob's, in place of one that may be there: what is damaged is mended by it. */
+  /** Renames a verified, synced file into the blob's place, which repairs a damaged blob. */
   publish(file: string, digest: Digest, size: number, options: CommitOptions): BlobInfo {
     return this.state.transaction(() => {
       const present = this.find(digest);
@@ -149,8 +149,8 @@ export class Blobs {
   }
 
   /**
-   * Removes the files of blobs that have no row any more, and leaves those that have one again. The removal of the rows
-   * must be durable by now. Returns the number of files removed.
+   * Removes the files of blobs without a row. Blobs that have a row again keep their file. The removal of the rows must be durable
+   * before. Returns the number of removed files.
    */
   async discard(digests: readonly Digest[]): Promise<number> {
     let removed = 0;

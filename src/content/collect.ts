@@ -7,7 +7,7 @@ import { removeLeftovers } from "./leftovers.ts";
 import { QUARANTINE_RETENTION, emptyQuarantine } from "./quarantine.ts";
 import type { Collected, Sweepers } from "./types.ts";
 
-/** `UNION` drops what was reached before, so that cycles end. */
+/** `UNION` drops nodes that were reached before, so that cycles end. */
 const MARK = `
 INSERT INTO temp.reached
 WITH RECURSIVE walk(kind, id) AS (
@@ -25,7 +25,7 @@ interface Unreached {
   readonly snapshots: readonly string[];
 }
 
-/** Removes leases whose time is over, or whose process is gone. */
+/** Removes leases that have expired or whose process has ended. */
 export function expireLeases(state: Database, writers: ProcessDirectory): void {
   state.run("DELETE FROM lease WHERE expires_at <= ?", Date.now());
   for (const holder of new Set(state.all<{ labels: string }>("SELECT labels FROM lease").map(holderOf)))
@@ -44,7 +44,7 @@ function removeBlobs(state: Database): Unreached["blobs"] {
   const blobs = state.all<{ digest: Digest; size: number }>(
     `DELETE FROM blob WHERE ${NOT_REACHED("blob", "digest")} RETURNING digest, size`,
   );
-  // A blob that was lost, and that something needs, keeps its labels and what it leads to.
+  // A lost blob that something needs keeps its labels and its edges.
   const gone = (column: string): string =>
     `${column} NOT IN (SELECT digest FROM blob) AND ${NOT_REACHED("blob", column)}`;
   state.run(`DELETE FROM blob_label WHERE ${gone("digest")}`);
@@ -58,8 +58,8 @@ function isReached(state: Database): (name: string) => boolean {
 }
 
 /**
- * Marks and removes rows in one durable transaction, then files. What a crash in between leaves are files without rows,
- * which the next collection finds.
+ * Removes unreachable rows in one durable transaction, then their files. A crash in between leaves files without rows, which the next
+ * collection removes.
  */
 export async function collectGarbage(blobs: Blobs, writers: ProcessDirectory, sweepers: Sweepers): Promise<Collected> {
   const { state } = blobs;

@@ -2,13 +2,13 @@ import { syncDirectory } from "../io/index.ts";
 
 interface Round {
   readonly running: Promise<void>;
-  /** The round after this one, which has not begun. */
+  /** The next sync, which has not begun. */
   next: Promise<void> | undefined;
 }
 
 /**
- * Makes renames into a directory durable. Callers that come while a sync is running share the one after it, so that many
- * small blobs cost a few syncs and not one each.
+ * Makes renames into a directory durable. Callers that arrive during a sync share the next one, so that many small blobs cost only a few
+ * syncs.
  */
 export class DirectorySync {
   readonly #rounds = new Map<string, Round>();

@@ -1,14 +1,14 @@
 import type { FileHandle } from "node:fs/promises";
 
-/** Pieces below this many bytes are gathered before they are written: a tar of small files is thousands of them. */
+/** Pieces below this many bytes are buffered: a tar of small files has thousands of them. */
 const GATHER = 65_536;
 
-/** Appends to a file, in order, without a system call for each small piece. Keeps no reference to the caller's bytes. */
+/** Appends to a file with a buffer for small pieces. Keeps no reference to the caller's bytes. */
 export class FileWriter {
   readonly #handle: FileHandle;
   #buffer: Buffer | undefined;
   #gathered = 0;
-  /** Where the next byte goes in the file, gathered ones not counted. */
+  /** Position of the next write, without the buffered bytes. */
   #position: number;
 
   constructor(handle: FileHandle, position: number) {
@@ -16,12 +16,12 @@ export class FileWriter {
     this.#position = position;
   }
 
-  /** Bytes that are in the file, and those that are gathered for it. */
+  /** Bytes in the file and in the buffer. */
   get size(): number {
     return this.#position + this.#gathered;
   }
 
-  /** At most `length` bytes from byte `at` on, which is below `size`: of the file, or else a copy of what is gathered. */
+  /** Returns at most `length` bytes from `at`, which is below `size`: from the file, or a copy of buffered bytes. */
   async read(at: number, length: number): Promise<Uint8Array> {
     const inFile = this.#position - at;
     if (inFile <= 0)
@@ -44,7 +44,7 @@ export class FileWriter {
     await this.#put(this.#buffer.subarray(0, this.#gathered));
   }
 
-  /** Cuts the file and goes on from there. */
+  /** Truncates the file and continues there. */
   async truncate(offset: number): Promise<void> {
     await this.flush();
     await this.#handle.truncate(offset);

@@ -1,28 +1,31 @@
 import type { Digest } from "../core/index.ts";
 import type { Database } from "../state/index.ts";
 
-/** What an edge may leave. Of these `image` and `record` are roots, `lease` is one until it expires. */
-export type HolderKind = "lease" | "image" | "record" | "blob" | "snapshot";
-/** What an edge may lead to. */
-export type HeldKind = "record" | "blob" | "snapshot";
+/** Kinds that an edge may start from. `image` and `record` are roots; a `lease` is a root until it expires. */
+export type EdgeSourceKind = "lease" | "image" | "record" | "blob" | "snapshot";
+/** Kinds that an edge may lead to. */
+export type EdgeTargetKind = "record" | "blob" | "snapshot";
 
-export interface Holder {
-  readonly kind: HolderKind;
+/** A node that keeps others. */
+export interface EdgeSource {
+  readonly kind: EdgeSourceKind;
   /** A lease's id, an image's normalised name, a record's id, a blob's digest, a snapshot's key or name. */
   readonly id: string;
 }
 
-export interface Held {
-  readonly kind: HeldKind;
+/** A node that is kept. */
+export interface EdgeTarget {
+  readonly kind: EdgeTargetKind;
   readonly id: string;
 }
 
-/** `from` keeps `to` alive from now on. Nothing happens if it does already. */
-export function addEdge(state: Database, from: Holder, to: Held): void {
+/** Adds an edge: `from` keeps `to`. Does nothing if the edge exists. */
+export function addEdge(state: Database, from: EdgeSource, to: EdgeTarget): void {
   state.run("INSERT OR IGNORE INTO edge VALUES (?, ?, ?, ?)", from.kind, from.id, to.kind, to.id);
 }
 
-export function removeEdge(state: Database, from: Holder, to: Held): void {
+/** Removes one edge. */
+export function removeEdge(state: Database, from: EdgeSource, to: EdgeTarget): void {
   state.run(
     "DELETE FROM edge WHERE from_kind = ? AND from_id = ? AND to_kind = ? AND to_id = ?",
     from.kind,
@@ -32,56 +35,58 @@ export function removeEdge(state: Database, from: Holder, to: Held): void {
   );
 }
 
-/** Whoever removes an image or a record calls this in the same transaction: its edges are what makes it a root. */
-export function removeEdgesFrom(state: Database, from: Holder): void {
+/** Removes all edges from a node. Call it in the transaction that removes an image or a record: its edges make it a root. */
+export function removeEdgesFrom(state: Database, from: EdgeSource): void {
   state.run("DELETE FROM edge WHERE from_kind = ? AND from_id = ?", from.kind, from.id);
 }
 
-/** Whoever removes what edges lead to calls this in the same transaction. */
-export function removeEdgesTo(state: Database, to: Held): void {
+/** Removes all edges to a node. Call it in the transaction that removes the node. */
+export function removeEdgesTo(state: Database, to: EdgeTarget): void {
   state.run("DELETE FROM edge WHERE to_kind = ? AND to_id = ?", to.kind, to.id);
 }
 
-/** Gives what edges leave another id. */
-export function renameHolder(state: Database, from: Holder, id: string): void {
+/** Changes the id of the node that edges start from. */
+export function renameEdgeSource(state: Database, from: EdgeSource, id: string): void {
   state.run("UPDATE edge SET from_id = ? WHERE from_kind = ? AND from_id = ?", id, from.kind, from.id);
 }
 
-export function edgesFrom(state: Database, from: Holder): Held[] {
-  return state.all<Held>(
+/** Returns the targets of all edges from a node. */
+export function edgesFrom(state: Database, from: EdgeSource): EdgeTarget[] {
+  return state.all<EdgeTarget>(
     "SELECT to_kind AS kind, to_id AS id FROM edge WHERE from_kind = ? AND from_id = ?",
     from.kind,
     from.id,
   );
 }
 
-export function edgesTo(state: Database, to: Held): Holder[] {
-  return state.all<Holder>(
+/** Returns the sources of all edges to a node. */
+export function edgesTo(state: Database, to: EdgeTarget): EdgeSource[] {
+  return state.all<EdgeSource>(
     "SELECT from_kind AS kind, from_id AS id FROM edge WHERE to_kind = ? AND to_id = ?",
     to.kind,
     to.id,
   );
 }
 
-/** True if a lease that has not expired holds this directly. */
-export function isLeased(state: Database, held: Held): boolean {
+/** True if a lease that has not expired has an edge to this node. */
+export function isLeased(state: Database, target: EdgeTarget): boolean {
   return (
     state.get(
       "SELECT 1 FROM edge JOIN lease ON lease.id = edge.from_id WHERE to_kind = ? AND to_id = ? AND from_kind = 'lease' AND expires_at > ? LIMIT 1",
-      held.kind,
-      held.id,
+      target.kind,
+      target.id,
       Date.now(),
     ) !== undefined
   );
 }
 
-/** What unexpired leases hold of one kind, and everything of that kind below it. */
-export function leased(state: Database, kind: HeldKind, now: number = Date.now()): Set<string> {
+/** Returns the nodes of one kind that unexpired leases hold, and all nodes of that kind below them. */
+export function leased(state: Database, kind: EdgeTargetKind, now: number = Date.now()): Set<string> {
   const rows = state.all<{ id: string }>(
     `WITH RECURSIVE held(id) AS (
        SELECT to_id FROM edge JOIN lease ON lease.id = edge.from_id
          WHERE from_kind = 'lease' AND to_kind = ?1 AND expires_at > ?2
-       UNION SELECT to_id FROM edge JOIN held ON edge.from_id = held.id WHERE from_kind = ?1 AND to_kind = ?1)
+       UNION SELECT to_id FROM edge JOIN held ON edge.from_id = target.id WHERE from_kind = ?1 AND to_kind = ?1)
      SELECT id FROM held`,
     kind,
     now,
@@ -89,7 +94,7 @@ export function leased(state: Database, kind: HeldKind, now: number = Date.now()
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Every blob that an image leads to, also those that are lost. */
+/** Returns every blob that an image reaches, lost ones included. */
 export function blobsOfImages(state: Database): Set<Digest> {
   const rows = state.all<{ id: Digest }>(
     `WITH RECURSIVE walk(id) AS (

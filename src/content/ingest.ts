@@ -42,7 +42,7 @@ async function hashFile(
   return hasher;
 }
 
-/** An ingest on a file of its place. Ends in one of two states: the bytes are given up, or kept for resuming. */
+/** An ingest into a file. When it ends, its bytes are either discarded or kept for resuming. */
 class FileIngest implements Ingest {
   readonly #context: IngestContext;
   readonly #place: Place;
@@ -127,7 +127,7 @@ class FileIngest implements Ingest {
     return this.#context.blobs.publish(this.#place.file, digest, size, options);
   }
 
-  /** The digest of what was written; throws `corrupt` if anything about it was promised and is not so. */
+  /** Returns the digest of the bytes; throws `corrupt` if digest or size differ from the expected ones. */
   async #check(options: Expected): Promise<Digest> {
     const written = this.#hasher.digest();
     const digests = new Map([[this.#hasher.algorithm, written]]);
@@ -150,7 +150,7 @@ class FileIngest implements Ingest {
   }
 
   #givenUp(): TailEnd {
-    const message = `Cannot read blob ${this.#place.name}: its writer has given it up`;
+    const message = `Cannot read blob ${this.#place.name}: its writer aborted`;
     return { kind: "broken", error: new VarveError("not-found", message) };
   }
 
@@ -160,7 +160,7 @@ class FileIngest implements Ingest {
     throwIfAborted(this.#signal, `write blob ${this.#place.name}`);
   }
 
-  /** Bytes that are wrong, or that filled the disk, are of no use to the next ingest of the ref. */
+  /** Wrong bytes, and bytes that filled the disk, are useless for the next ingest of the ref. */
   async #orRemove<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -181,7 +181,7 @@ class FileIngest implements Ingest {
   }
 }
 
-/** Opens the place, resuming at the end of what it holds. */
+/** Opens an ingest, which resumes at the end of the bytes that its place holds. */
 export async function openIngest(context: IngestContext, place: Place, options: IngestOptions): Promise<Ingest> {
   let handle: FileHandle | undefined;
   try {

@@ -10,7 +10,7 @@ export interface Layout {
   readonly ingest: string;
   /** A directory for each process that writes: its blobs without a ref. */
   readonly writers: string;
-  /** Files on their way out. All of them may be removed at any time. */
+  /** Files to be removed, at any time. */
   readonly trash: string;
   /** Damaged files, see `quarantine.ts`. */
   readonly quarantine: string;
@@ -36,7 +36,7 @@ export function blobPath(layout: Layout, digest: Digest): string {
   return join(layout.blobs, digestAlgorithm(digest), digestHex(digest));
 }
 
-/** The directory of a ref's ingest: `data` holds the bytes, `lock` is locked while someone writes. */
+/** The directory of a ref's ingest: `data` has the bytes, `lock` is locked during writing. */
 export function ingestPath(layout: Layout, ref: string): string {
   return join(layout.ingest, digestHex(digestOf(ref)));
 }

@@ -5,12 +5,12 @@ import { addEdge, removeEdgesFrom } from "./graph.ts";
 import type { Lease, LeaseOptions, LeasedKind } from "./types.ts";
 
 const DEFAULT_TTL = 300_000;
-/** The label that names the process which holds a lease: its directory of writers. */
+/** Label with the process that holds a lease: the name of its directory of writers. */
 export const HOLDER = "varve/holder";
-/** Renewals for each ttl: a busy event loop may miss two before the lease is lost. */
+/** Renewals per ttl: a busy event loop may miss two of them. */
 const BEATS = 3;
 
-class HeldLease implements Lease {
+class ContentLease implements Lease {
   readonly id: string = randomBytes(16).toString("hex");
   readonly #state: Database;
   readonly #ttl: number;
@@ -20,7 +20,7 @@ class HeldLease implements Lease {
 
   constructor(state: Database, holder: string, { ttl = DEFAULT_TTL, labels = {} }: LeaseOptions) {
     if (!Number.isSafeInteger(ttl) || ttl <= 0)
-      throw new VarveError("invalid-argument", `Cannot make a lease: its ttl is ${ttl} ms`);
+      throw new VarveError("invalid-argument", `Cannot make a lease: ttl ${ttl} ms is not a positive integer`);
     this.#state = state;
     this.#ttl = ttl;
     this.#renewedAt = Date.now();
@@ -37,11 +37,11 @@ class HeldLease implements Lease {
 
   add(kind: LeasedKind, id: string): void {
     this.#state.transaction(() => {
-      if (this.#ended || !this.#isThere())
+      if (this.#ended || !this.#exists())
         throw new VarveError("not-found", `Cannot keep ${kind} ${id}: the lease has ended`, {
           details: { lease: this.id },
         });
-      // Synchronous work may have kept the heartbeat from beating.
+      // Synchronous work may have delayed the heartbeat.
       if (Date.now() - this.#renewedAt > this.#ttl / BEATS) this.#renew();
       addEdge(this.#state, { kind: "lease", id: this.id }, { kind, id });
     });
@@ -61,7 +61,7 @@ class HeldLease implements Lease {
     );
   }
 
-  #isThere(): boolean {
+  #exists(): boolean {
     return this.#state.get("SELECT 1 FROM lease WHERE id = ?", this.id) !== undefined;
   }
 
@@ -72,7 +72,7 @@ class HeldLease implements Lease {
     return changes > 0;
   }
 
-  /** A beat that fails is made up for by the next; a lease that was collected, or whose state is closed, has no more. */
+  /** Ignores a failed renewal, because the next one follows. Stops if the lease was collected or the database is closed. */
   #beat(): void {
     try {
       if (!this.#renew()) clearInterval(this.#timer);
@@ -82,12 +82,12 @@ class HeldLease implements Lease {
   }
 }
 
-/** The process that holds a lease, by the lease's labels. */
+/** Returns the process that holds a lease, from the lease's labels. */
 export function holderOf({ labels }: { readonly labels: string }): string | undefined {
   return parseJson(labels, "the labels of a lease").object()?.string(HOLDER);
 }
 
-/** `holder` names the process, by which others find out that it is gone. */
+/** Makes a lease. By `holder` other processes find out whether this one has ended. */
 export function makeLease(state: Database, holder: string, options: LeaseOptions): Lease {
-  return new HeldLease(state, holder, options);
+  return new ContentLease(state, holder, options);
 }

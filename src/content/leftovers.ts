@@ -8,7 +8,7 @@ import { ALGORITHMS } from "./layout.ts";
 import { removeAbandoned } from "./place.ts";
 import type { Sweepers } from "./types.ts";
 
-/** How long the bytes of an ingest that nobody is writing are kept for resuming, in ms since the last write. */
+/** How long the bytes of an interrupted ingest are kept for resuming, in ms since the last write. */
 const INGEST_RETENTION = 86_400_000;
 
 interface Written {
@@ -33,7 +33,7 @@ async function bytesIn(directory: string): Promise<number> {
   return files.reduce((sum, file) => sum + (file?.size ?? 0), 0);
 }
 
-/** Files in the blobs' place that no row speaks of: their writer died before its transaction ended, or a collector after. */
+/** Files of blobs without a row: their writer died before its transaction ended, or a collector died after its own. */
 async function moveOrphans(blobs: Blobs): Promise<void> {
   for (const algorithm of ALGORITHMS) {
     const names = await readdir(join(blobs.layout.blobs, algorithm));
@@ -45,7 +45,7 @@ async function moveOrphans(blobs: Blobs): Promise<void> {
   }
 }
 
-/** Removes an ingest that nobody is writing, if it is to be kept no longer. Returns its bytes. */
+/** Removes an ingest without a writer, if its time is over. Returns its bytes. */
 async function removeIngest(blobs: Blobs, entry: Dirent, retention: number): Promise<number> {
   const path = join(blobs.layout.ingest, entry.name);
   const data = entry.isDirectory() ? await lastWrite(join(path, "data")) : undefined;
@@ -56,7 +56,7 @@ async function removeIngest(blobs: Blobs, entry: Dirent, retention: number): Pro
   return entry.isDirectory() ? (data?.size ?? 0) : written.size;
 }
 
-/** Removes what processes that are gone were writing without a ref. Returns its bytes. */
+/** Removes what dead processes were writing without a ref. Returns its bytes. */
 async function removeWriters(writers: ProcessDirectory): Promise<number> {
   let bytes = 0;
   for (const path of writers.abandoned()) {

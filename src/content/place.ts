@@ -7,26 +7,26 @@ import { type ProcessDirectory, makeDirectories, tryLock } from "../linux/index.
 import type { Database } from "../state/index.ts";
 import { type Layout, ingestPath } from "./layout.ts";
 
-/** Where an ingest keeps its bytes, and the right to write there. */
+/** The location of an ingest's bytes, and the exclusive right to write there. */
 export interface Place {
   readonly file: string;
   /** For messages. */
   readonly name: string;
   open(): Promise<FileHandle>;
-  /** Gives up the place: with its bytes if `keep` is false. What is gone already is no error. */
+  /** Releases the place, and removes its bytes if `keep` is false. It is no error if they are gone. */
   release(keep: boolean): Promise<void>;
 }
 
 /**
  * The place of a ref, locked against every other holder. The lock is taken, and the directory removed, inside a
- * transaction: nobody can lock a file that has just been removed.
+ * transaction, so that no process locks a file that has just been removed.
  */
 export function refPlace(state: Database, layout: Layout, ref: string): Place {
   const directory = ingestPath(layout, ref);
   const file = join(directory, "data");
   const lock = state.transaction(() => lockDirectory(directory, ref));
   if (lock === undefined)
-    throw new VarveError("busy", `Cannot write blob ${JSON.stringify(ref)}: another writer holds it`, {
+    throw new VarveError("busy", `Cannot write blob ${JSON.stringify(ref)}: another process is writing it`, {
       details: { ref },
     });
   return {
@@ -57,7 +57,7 @@ function lockDirectory(directory: string, ref: string): Disposable | undefined {
   }
 }
 
-/** A place of its own in this process's directory, for bytes that nobody will resume. */
+/** A place in this process's directory, for bytes that are never resumed. */
 export function anonymousPlace(writers: ProcessDirectory): Place {
   const file = join(writers.path, randomBytes(12).toString("hex"));
   return {
@@ -70,7 +70,7 @@ export function anonymousPlace(writers: ProcessDirectory): Place {
   };
 }
 
-/** Not "a": Linux would ignore the positions of writes. Not "w+": it would drop what is to be resumed. */
+/** Not "a": Linux would ignore the positions of writes. Not "w+": it would truncate bytes to resume. */
 async function openForWriting(file: string): Promise<FileHandle> {
   try {
     return await open(file, "r+");

@@ -5,13 +5,13 @@ import { type Digest, errnoOf, isDigest } from "../core/index.ts";
 import type { Layout } from "./layout.ts";
 import type { QuarantinedBlob } from "./types.ts";
 
-/** ms: damaged files stay so long, for whoever wants to know what happened to them. */
+/** How long damaged files are kept for examination, in ms. */
 export const QUARANTINE_RETENTION = 604_800_000;
 
 /** `<algorithm>-<hex>-<ms since the epoch>-<random>` */
 const NAME = /^(sha256|sha512)-([0-9a-f]+)-(\d{1,15})-[0-9a-f]+$/;
 
-/** A path of its own in quarantine for the damaged file of a blob. */
+/** Returns a unique path in quarantine for the damaged file of a blob. */
 export function quarantinePath({ quarantine }: Layout, digest: Digest): string {
   return join(quarantine, `${digest.replace(":", "-")}-${Date.now()}-${randomBytes(6).toString("hex")}`);
 }
@@ -44,7 +44,7 @@ export async function listQuarantine({ quarantine }: Layout): Promise<(Quarantin
   return found;
 }
 
-/** Removes the files of `retention` milliseconds ago and older. Returns their bytes. */
+/** Removes files older than `retention` milliseconds. Returns their bytes. */
 export async function emptyQuarantine(layout: Layout, retention: number): Promise<number> {
   let removed = 0;
   for (const { path, bytes, since } of await listQuarantine(layout)) {

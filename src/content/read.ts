@@ -17,7 +17,7 @@ import { blobPath } from "./layout.ts";
 import type { OpenOptions, VerifiedBlob } from "./types.ts";
 
 const CHUNK = 262_144;
-/** What stands in a blob's place may be anything: no link is followed, no pipe waited for. */
+/** A blob's path may hold anything: do not follow links or wait for pipes. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 interface Range {
@@ -35,7 +35,7 @@ function rangeOf(digest: Digest, size: number, { offset = 0, length }: OpenOptio
   return { start: offset, end: Math.min(size, offset + (length ?? size)) };
 }
 
-/** The file of one blob, open. What is wrong with it takes the blob out of the store, unless another file is in its place. */
+/** The open file of one blob. Any damage makes the blob lost, unless its file was replaced meanwhile. */
 class OpenBlob implements AsyncDisposable {
   readonly row: BlobRow;
   readonly #blobs: Blobs;
@@ -58,18 +58,18 @@ class OpenBlob implements AsyncDisposable {
       return new OpenBlob(blobs, row, file, await file.stat());
     } catch (error) {
       await file?.close();
-      // It went, or something else came in its place, since it was looked for.
+      // It was removed or replaced since it was found.
       if (blobs.find(digest) === undefined) throw notFound(digest);
       throw toVarveError(error, `read blob ${digest}`, "storage");
     }
   }
 
-  /** For whoever needs a path: it leads to this very file. */
+  /** A path that refers to this open file. */
   get path(): string {
     return `/proc/self/fd/${this.#file.fd}`;
   }
 
-  /** At least one byte from `at` on, at most a chunk and none past `end`. */
+  /** Reads at least one byte from `at`, at most a chunk, and none past `end`. */
   async read(at: number, end: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const { digest } = this.row;
     throwIfAborted(signal, `read blob ${digest}`);
@@ -94,8 +94,8 @@ class OpenBlob implements AsyncDisposable {
 }
 
 /**
- * A part of a blob, for which all of it is read: each chunk is read and hashed while the one before is worked on, and the last
- * one that is wanted comes only when the digest is right.
+ * Yields a part of a blob, for which the whole blob is read. Each chunk is read and hashed while the reader processes the previous one;
+ * the last chunk is yielded only if the digest is right.
  */
 async function* verifiedPart(
   blob: OpenBlob,
@@ -112,7 +112,7 @@ async function* verifiedPart(
   let held: Uint8Array | undefined;
   for (let at = 0; at < size;) {
     const coming = next();
-    // Handled below, when whoever has the chunk before comes back.
+    // Handled below, when the reader asks for the next chunk.
     coming.catch(() => undefined);
     try {
       if (held !== undefined && at < end) {
@@ -132,7 +132,7 @@ async function* verifiedPart(
   if (held !== undefined) yield held;
 }
 
-/** Each chunk is the reader's to keep. */
+/** The reader may keep each chunk. */
 export async function* readBlob(blobs: Blobs, digest: Digest, options: OpenOptions): AsyncGenerator<Uint8Array> {
   await using blob = await OpenBlob.open(blobs, digest);
   yield* verifiedPart(blob, rangeOf(digest, blob.row.size, options), options.signal);
@@ -150,7 +150,7 @@ export async function verifyBlob(blobs: Blobs, digest: Digest, signal: AbortSign
   return blob.row;
 }
 
-/** A blob that has been read once as a whole, and of whose file any part can be read from then on. */
+/** A blob that was verified once, so that any part of its file can be read. */
 export async function openVerified(
   blobs: Blobs,
   digest: Digest,

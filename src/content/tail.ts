@@ -9,8 +9,8 @@ export type TailEnd =
   | { readonly kind: "broken"; readonly error: unknown };
 
 /**
- * A file that one writes and others read behind it, each at its own pace: whoever reads slowly holds up nobody, and nothing
- * but the file is kept for him. The file is closed when the writer and all readers have ended.
+ * A file with one writer and any number of followers, each at its own pace. A slow follower delays nobody and needs no memory. The file is
+ * closed when the writer and all followers have ended.
  */
 export class Tail {
   readonly #handle: FileHandle;
@@ -25,31 +25,31 @@ export class Tail {
     this.#writer = writer;
   }
 
-  /** How the writer ended, once it has. */
+  /** How the writer ended; undefined before. */
   get end(): TailEnd | undefined {
     return this.#end;
   }
 
-  /** There is more to read. */
+  /** Wakes followers: there are more bytes. */
   grown(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
 
-  /** What was there is not any more: those who have read it get an error. */
+  /** The file was truncated: followers that read the removed bytes get an error. */
   cut(): void {
     this.#cuts += 1;
     this.grown();
   }
 
-  /** The writer is done. Readers get the rest if it is whole, and the error, at once, if it is not. */
+  /** The writer has ended. Followers get the remaining bytes after a commit, or the error immediately. */
   async close(end: TailEnd): Promise<void> {
     this.#end = end;
     this.grown();
     if (this.#readers === 0) await this.#handle.close();
   }
 
-  /** All bytes from the first on; ends or throws as the writer did. Not to be begun after that. */
+  /** Yields all bytes; ends or throws as the writer did. Do not call it after the end. */
   async *read(what: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     this.#readers += 1;
     const cuts = this.#cuts;
@@ -57,7 +57,8 @@ export class Tail {
       for (let at = 0; ;) {
         throwIfAborted(signal, `read ${what}`);
         if (this.#end?.kind === "broken") throw this.#end.error;
-        if (this.#cuts !== cuts) throw new VarveError("not-found", `Cannot read ${what}: it is written anew`);
+        if (this.#cuts !== cuts)
+          throw new VarveError("not-found", `Cannot read ${what}: it was truncated and is written again`);
         if (at < this.#writer.size) {
           const chunk = await this.#writer.read(at, CHUNK);
           at += chunk.byteLength;

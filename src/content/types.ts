@@ -2,9 +2,9 @@ import type { DamageState, Digest } from "../core/index.ts";
 import type { Bytes, Expected } from "../io/index.ts";
 
 /**
- * The words of this room. A *blob* is bytes under their digest, whole and verified. An *ingest* is a blob being written,
- * known by its *ref*. A *label* is a key and a value on a blob. An *edge* says that one thing keeps another alive. A
- * *lease* is a root with an end; *collecting* removes what no root reaches.
+ * Terms of this module. A *blob* is bytes under their digest, whole and verified. An *ingest* is a blob being written,
+ * identified by its *ref*. A *label* is a key and a value on a blob. An *edge* says that one thing keeps another. A *lease* is a root that
+ * expires. A *collection* removes everything that no root reaches.
  */
 export interface BlobInfo {
   readonly digest: Digest;
@@ -20,19 +20,19 @@ export interface ReadOptions {
 }
 
 export interface OpenOptions extends ReadOptions {
-  /** The first byte wanted; past the end of the blob is `invalid-argument`. */
+  /** Position of the first byte; beyond the end of the blob it throws `invalid-argument`. */
   readonly offset?: number | undefined;
   /** At most this many bytes. */
   readonly length?: number | undefined;
 }
 
-/** A blob that was read and found right, open until disposed of. Later damage to its file does not show. */
+/** A verified blob, open until disposed of. Later damage to its file is not detected. */
 export interface VerifiedBlob extends AsyncDisposable {
   /** Bytes. */
   readonly size: number;
-  /** Leads to this blob's file, in this process only. */
+  /** A path to this blob's file, valid in this process only. */
   readonly path: string;
-  /** A part of it, which need not be verified again. */
+  /** Yields a part of the blob without verifying it again. */
   open(offset: number, length: number): Bytes;
 }
 
@@ -43,31 +43,35 @@ export interface IngestOptions {
 
 export interface CommitOptions extends Expected {
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** Keeps the blob; taken in the transaction that makes it visible. Without one, the next collection may remove it. */
+  /** Keeps the blob from the transaction on that makes it visible. Without a lease, the next collection may remove the blob. */
   readonly lease?: Lease | undefined;
 }
 
 export interface PutOptions extends IngestOptions {
-  /** What to do about a blob that is there already: take it as it is (default), or read it first and replace a damaged one. */
+  /** If the blob exists: trust it (default), or verify it first and replace it if it is damaged. */
   readonly present?: "trust" | "verify" | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly lease?: Lease | undefined;
-  /** Excludes other writers of the same ref; without it any number may write the same bytes at once. */
+  /** Excludes other writers of the same ref. Without a ref, any number of writers may write the same bytes. */
   readonly ref?: string | undefined;
 }
 
 export interface LeaseOptions {
-  /** ms; 5 minutes unless told. A heartbeat renews it while it is held; it ends at the next collection after its process. */
+  /** ms; default 5 minutes. A heartbeat renews it. After its process has ended, the next collection removes the lease. */
   readonly ttl?: number | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 export type LeasedKind = "blob" | "snapshot" | "record";
 
-/** Keeps what was added to it, and all that this reaches, until disposed of or expired. */
+/** Keeps what was added to it, and everything reachable from there, until it is disposed of or expires. */
 export interface Lease extends AsyncDisposable {
   readonly id: string;
-  /** Synchronous, and part of the caller's transaction if there is one. Throws `not-found` if the lease has expired. */
+  /**
+   * Adds an edge from the lease. Synchronous, and part of the caller's transaction if there is one.
+   *
+   * @throws {VarveError} `not-found` if the lease has expired.
+   */
   add(kind: LeasedKind, id: string): void;
 }
 
@@ -78,30 +82,35 @@ export interface FollowOptions {
 /** Bytes that can be read while they are still being written. */
 export interface Followed {
   /**
-   * All of the blob from its first byte on, with what interrupted ingests left of it, as it is written: not verified before
-   * the end, so that whatever is made of it must not count until the stream has ended. It ends once the blob is committed,
-   * and throws what the commit threw, or `not-found` if the writer gave up. Any number may follow, each at its own pace.
+   * Yields the whole blob while it is written, bytes of interrupted ingests included. The bytes are not verified before the end of the
+   * stream, so that nothing derived from them may be used before. The stream ends after the commit. It throws the commit's error, or
+   * `not-found` if the writer aborted. Any number of followers may read, each at its own pace.
    */
   follow(options?: FollowOptions): Bytes;
 }
 
 /**
- * A blob being written. Obtained from `ContentStore.ingest`, ended by `commit` or `abort`. Disposed of without either,
- * what was written stays for the next ingest of the ref. Writes follow one another: await each.
+ * A blob being written. Obtained from `ContentStore.ingest`, ended by `commit` or `abort`. If it is disposed of without
+ * either, its bytes stay for the next ingest of the ref. Await each write before the next one.
  */
 export interface Ingest extends Followed, AsyncDisposable {
   /** Bytes written so far, by this ingest and interrupted ones before it. */
   readonly offset: number;
-  /** Appends. Throws `corrupt` past the expected size and `storage` on a full disk; both remove all that was written. */
+  /**
+   * Appends.
+   *
+   * @throws {VarveError} `corrupt` past the expected size, `storage` on a full disk; both discard all bytes.
+   */
   write(chunk: Uint8Array): Promise<void>;
-  /** Drops what is past `offset`. */
+  /** Truncates the bytes to `offset`. */
   truncate(offset: number): Promise<void>;
   /**
-   * Makes the blob durable and visible. A digest that is already present is success. If the digest or the size is not
-   * the expected one, throws `corrupt` and removes what was written.
+   * Makes the blob durable and visible. Succeeds if the blob exists already.
+   *
+   * @throws {VarveError} `corrupt` if digest or size differ from the expected ones; discards the bytes.
    */
   commit(options?: CommitOptions): Promise<BlobInfo>;
-  /** Removes what was written. */
+  /** Discards the bytes. */
   abort(): Promise<void>;
 }
 
@@ -117,11 +126,11 @@ export interface CollectedSnapshots {
 }
 
 export interface Sweepers {
-  /** Which damaged files go: those that are older than a week (default), or all. */
+  /** Which damaged files to remove: those older than a week (default), or all. */
   readonly quarantine?: "old" | "all" | undefined;
   /** Without it, snapshots are left alone. */
   readonly snapshots?: CollectedSnapshots | undefined;
-  /** Ingests that nobody is writing: those of the last day may be resumed, and stay unless this is `none`. */
+  /** Interrupted ingests of the last day are kept for resuming, unless this is `none`. */
   readonly resumable?: "recent" | "none" | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -142,9 +151,9 @@ export interface Damage {
   readonly state: DamageState;
 }
 
-/** A damaged file that was set aside. */
+/** A damaged file in quarantine. */
 export interface QuarantinedBlob {
-  /** What it should have been. */
+  /** The blob that it should have been. */
   readonly digest: Digest;
   /** Of the file as it is. */
   readonly bytes: number;
@@ -152,13 +161,13 @@ export interface QuarantinedBlob {
   readonly since: number;
 }
 
-/** How far a verification has come. */
+/** Progress of a verification. */
 export interface VerifyProgress {
   readonly blobs: number;
   readonly bytes: number;
   /** Of the store when the verification began. */
   readonly total: { readonly blobs: number; readonly bytes: number };
-  /** What was wrong with the blob that was just read. */
+  /** The damage of the blob that was read last, if any. */
   readonly damage: Damage | undefined;
 }
 
@@ -175,45 +184,51 @@ export interface Verification {
 /**
  * Blobs by digest. Any number of processes may use one store at a time.
  *
- * Bytes that are read are verified. A blob that turns out to be damaged is lost at once: its file is set aside, it is not there
- * for anybody, and `damagedBlobOf` tells the error, which is of code `storage`. Writing it again brings it back.
+ * Reading verifies. A damaged blob is lost at once: its file is moved to quarantine, the blob is absent for all readers, and the read throws
+ * `storage`; `damagedBlobOf` recognises the error. Writing the blob again restores it.
  */
 export interface ContentStore extends Disposable {
-  /** Undefined if the blob is not there, or its file is no file of its size. Synchronous. */
+  /** Returns undefined if the blob is absent, or its file is missing or of the wrong size. Synchronous. */
   info(digest: Digest): BlobInfo | undefined;
   /**
-   * The bytes of a blob, or a part of them; throws `not-found` on the first pull. All of the blob is read and hashed even for a
-   * part, and the last bytes come only if the digest is right. A reader keeps its blob even if it is removed meanwhile. Whoever
-   * makes something of bytes before the end, and finds them wrong, asks `check` whether the blob is damaged.
+   * Yields the bytes of a blob or a part of it. The whole blob is read and hashed even for a part; the last bytes are yielded only if the
+   * digest is right. A blob that is removed meanwhile is still read to its end. A reader that finds the bytes wrong before the end calls
+   * `check` to learn whether the blob is damaged.
+   *
+   * @throws {VarveError} `not-found` on the first pull if the blob is absent; `storage` if it is damaged.
    */
   open(digest: Digest, options?: OpenOptions): Bytes;
-  /** Reads all of a blob, so that parts of it can be read in any order; throws as `open` does. */
+  /** Verifies a blob, so that parts of it can be read in any order; throws as `open`. */
   openVerified(digest: Digest, options?: ReadOptions): Promise<VerifiedBlob>;
-  /** Reads all of a blob; undefined if it is not there or is damaged. */
+  /** Verifies a blob; returns undefined if it is absent or damaged. */
   check(digest: Digest, options?: ReadOptions): Promise<BlobInfo | undefined>;
-  /** The labels of a blob that is there, or that was lost while something needs it. */
+  /** Returns the labels of a blob, also of a lost one that something needs. */
   labels(digest: Digest): ReadonlyMap<string, string>;
-  /** The file of a blob, whose bytes nobody has verified; throws `not-found`. Keep the blob by a lease while using it. */
+  /** Returns the path of a blob, without verifying its bytes; throws `not-found`. Keep the blob by a lease meanwhile. */
   path(digest: Digest): string;
-  /** Starts or resumes writing. Throws `busy` while another holder, in whatever process, writes the same ref. */
+  /**
+   * Starts or resumes writing.
+   *
+   * @throws {VarveError} `busy` while another writer, in any process, has the same ref.
+   */
   ingest(ref: string, options?: IngestOptions): Promise<Ingest>;
-  /** Writes a whole blob. If the expected digest is already there, `bytes` is not read; an array mends a damaged blob. */
+  /** Writes a whole blob. If the expected digest exists, `bytes` is not read; an array repairs a damaged blob. */
   put(bytes: Bytes | Uint8Array, options?: PutOptions): Promise<BlobInfo>;
   /** Sets labels, or removes those whose value is null; throws `not-found`. */
   label(digest: Digest, changes: Readonly<Record<string, string | null>>): void;
-  /** From now on `from` keeps `to`, whether or not they are there yet. Throws `not-found` if `from` is not. */
+  /** Adds edges: `from` keeps each of `to`, which need not exist yet. Throws `not-found` if `from` does not exist. */
   link(from: Digest, to: readonly Digest[]): void;
-  /** Every blob, in order of digest; those that come or go meanwhile may or may not be among them. */
+  /** Yields every blob in order of digest. Blobs that are added or removed meanwhile may be missing. */
   walk(): Iterable<BlobInfo>;
-  /** Removes a blob whatever keeps it; false if it was not there. */
+  /** Removes a blob even if something keeps it; returns false if it was absent. */
   delete(digest: Digest): Promise<boolean>;
   lease(options?: LeaseOptions): Promise<Lease>;
-  /** Removes leases that have expired or whose process is gone. A collection does so, too. */
+  /** Removes leases that have expired or whose process has ended. A collection does so too. */
   expireLeases(): void;
-  /** Removes expired leases, what no root reaches, and what crashes have left behind. */
+  /** Removes expired leases, everything that no root reaches, and what crashed processes left. */
   collect(sweepers?: Sweepers): Promise<Collected>;
-  /** Reads every blob and reports those that are damaged, which are lost from then on. */
+  /** Verifies every blob. Damaged blobs are reported and become lost. */
   verify(options?: VerifyOptions): Promise<Verification>;
-  /** The damaged files that were set aside and not removed yet, in no order. */
+  /** Returns the damaged files in quarantine, in no order. */
   quarantined(): Promise<QuarantinedBlob[]>;
 }

@@ -6,7 +6,7 @@ import { blobPath } from "./layout.ts";
 import { verifyBlob } from "./read.ts";
 import type { Damage, Verification, VerifyOptions } from "./types.ts";
 
-/** Reads all of a blob; undefined if it is not there, or is damaged and lost from now on. */
+/** Verifies a blob. Returns undefined if it is absent, or damaged and therefore lost. */
 export async function checkBlob(
   blobs: Blobs,
   digest: Digest,
@@ -20,7 +20,7 @@ export async function checkBlob(
   }
 }
 
-/** What is wrong with a blob, which is lost from now on; undefined if nothing is, or if it was removed meanwhile. */
+/** Returns the damage of a blob, which is lost from then on; undefined if it is intact or was removed meanwhile. */
 async function examine(blobs: Blobs, row: BlobRow, signal: AbortSignal | undefined): Promise<Damage | undefined> {
   const { digest, size } = row;
   const file = blobFile(blobPath(blobs.layout, digest), size);

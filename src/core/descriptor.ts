@@ -14,7 +14,7 @@ export interface Descriptor {
   readonly artifactType?: string | undefined;
 }
 
-/** Annotation and label keys with a meaning across rooms. */
+/** Annotation and label keys with a meaning across modules. */
 export const Annotation = {
   /** diffID of a layer blob: the digest of its uncompressed tar. */
   uncompressed: "containerd.io/uncompressed",

@@ -6,11 +6,16 @@ export type * from "./digest-type.ts";
 
 const SHAPE = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
+/** True for a sha256 or sha512 digest in canonical form. */
 export function isDigest(text: unknown): text is Digest {
   return typeof text === "string" && SHAPE.test(text);
 }
 
-/** Throws `invalid-argument` unless `text` is a sha256 or sha512 digest in canonical form. */
+/**
+ * Reads a sha256 or sha512 digest in canonical form.
+ *
+ * @throws {VarveError} `invalid-argument` for any other text.
+ */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
   throw new VarveError(
@@ -19,15 +24,22 @@ export function parseDigest(text: string): Digest {
   );
 }
 
+/** The algorithm of a digest. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.startsWith("sha512:") ? "sha512" : "sha256";
 }
 
+/** The hexadecimal part of a digest. */
 export function digestHex(digest: Digest): string {
   return digest.slice(digest.indexOf(":") + 1);
 }
 
-/** The digest of bytes or of the UTF-8 form of a text. */
+/**
+ * Digests bytes, or the UTF-8 encoding of a string.
+ *
+ * @example
+ * digestOf("hello"); // "sha256:2cf24d…"
+ */
 export function digestOf(data: Uint8Array | string, algorithm: DigestAlgorithm = "sha256"): Digest {
   return `${algorithm}:${hashOnce(algorithm, data, "hex")}`;
 }

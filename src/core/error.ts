@@ -89,7 +89,7 @@ export function toVarveError(thrown: unknown, doing: string, fallback: ErrorCode
   return new VarveError(code, `Cannot ${doing}: ${message}`, {
     cause: error,
     ...details,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 

@@ -28,18 +28,22 @@ export type LayerCompression = StreamCompression | "estargz";
 const LAYER =
   /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[+.](gzip|zstd))?$/;
 
+/** True for an OCI or Docker image manifest. */
 export function isManifestType(type: string): boolean {
   return type === MediaType.ociManifest || type === MediaType.dockerManifest;
 }
 
+/** True for an OCI index or a Docker manifest list. */
 export function isIndexType(type: string): boolean {
   return type === MediaType.ociIndex || type === MediaType.dockerList;
 }
 
+/** True for an OCI or Docker image config. */
 export function isConfigType(type: string): boolean {
   return type === MediaType.ociConfig || type === MediaType.dockerConfig;
 }
 
+/** True for an OCI or Docker layer. */
 export function isLayerType(type: string): boolean {
   return LAYER.test(type);
 }

@@ -31,13 +31,13 @@ const KNOWN_ARCH = new Set(
  * @throws {VarveError} `invalid-argument`, with containerd's own message in `details.reason`.
  */
 export function readPlatformSpecifier(text: string): PlatformSpecifier {
-  if (text.includes("*")) throw refused(text, "wildcards not yet supported");
+  if (text.includes("*")) throw invalidPlatform(text, "wildcards not yet supported");
   const [first = "", ...rest] = text.split("/");
   const [, name, version = "", features = ""] = OS.exec(first) ?? [];
-  if (name === undefined) throw refusedPart(text, first, "OS component", "OSAndVersion", OS);
+  if (name === undefined) throw invalidPart(text, first, "OS component", "OSAndVersion", OS);
   const parts = rest.length > 2 ? [...rest.slice(0, 2), rest.slice(2).join("/")] : rest;
-  for (const part of parts) if (!PART.test(part)) throw refusedPart(text, part, "component", "platform", PART);
-  if (parts.length > 2) throw refused(text, "cannot parse platform specifier");
+  for (const part of parts) if (!PART.test(part)) throw invalidPart(text, part, "component", "platform", PART);
+  if (parts.length > 2) throw invalidPlatform(text, "cannot parse platform specifier");
   const os = {
     os: name,
     ...(version !== "" && {
@@ -56,7 +56,7 @@ export function readPlatformSpecifier(text: string): PlatformSpecifier {
   if (architecture !== undefined) return { ...os, architecture, ...(variant !== undefined && { variant }) };
   if (KNOWN_OS.has(name.toLowerCase())) return os;
   if (KNOWN_ARCH.has(first.toLowerCase())) return { architecture: first };
-  throw refused(text, "unknown operating system or architecture");
+  throw invalidPlatform(text, "unknown operating system or architecture");
 }
 
 /** What is wrong with a platform, in containerd's words where `readPlatformSpecifier` threw it. */
@@ -75,11 +75,11 @@ function unescaped(option: string, text: string, otherwise: string): string {
   }
 }
 
-function refused(text: string, why: string): VarveError {
+function invalidPlatform(text: string, why: string): VarveError {
   return fault(text, why, `${JSON.stringify(text)}: ${why}: invalid argument`);
 }
 
-function refusedPart(text: string, part: string, what: string, specifier: string, pattern: RegExp): VarveError {
+function invalidPart(text: string, part: string, what: string, specifier: string, pattern: RegExp): VarveError {
   const must = `${specifier} specifier component must match ${JSON.stringify(pattern.source.replaceAll("\\/", "/"))}`;
   const where = `${JSON.stringify(part)} is an invalid ${what} of ${JSON.stringify(text)}`;
   return fault(text, `${JSON.stringify(part)} is not a valid ${what}`, `${where}: ${must}: invalid argument`);

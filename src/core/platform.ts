@@ -133,6 +133,7 @@ function escapeOption(text: string): string {
   return text.replace(/[%+()/]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** Converts the platform of a descriptor or a config, and normalises it. */
 export function platformFromJson(json: PlatformJson): Platform {
   return normalizePlatform({
     os: json.os,
@@ -143,6 +144,7 @@ export function platformFromJson(json: PlatformJson): Platform {
   });
 }
 
+/** Converts a platform to the form in a descriptor. */
 export function platformToJson(platform: Platform): PlatformJson {
   return {
     architecture: platform.architecture,

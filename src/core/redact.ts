@@ -23,12 +23,12 @@ const OPAQUE = /^(?=.{8,})(?:.*\d|.*=$|.*[a-z][A-Z])/;
 const withheld = new Map<string, number>();
 /** The keys of `withheld`, longest first, for one may hold another; undefined after a change. */
 let ordered: readonly string[] | undefined;
-/** Characters of a value; a longer one is not looked for. */
+/** Maximum characters of a value that is searched for. */
 const MAX_WITHHELD = 65_536;
-/** Lines of a value that are looked for by themselves. */
+/** Maximum lines of a value that are searched for separately. */
 const MAX_LINES = 256;
 
-/** Whether a value can be told from ordinary words, which must stay in messages. */
+/** True if a value cannot be an ordinary word, which must stay in messages. */
 function isDistinct(value: string): boolean {
   return value.length >= 16 || (value.length >= 8 && !/^[a-z]+$/.test(value));
 }
@@ -47,8 +47,8 @@ function formsOf(value: string): string[] {
 }
 
 /**
- * Has `redact` take these values out of every text, until the result is disposed of. A value of less than 8 characters, and
- * one of less than 16 that is all small letters, is not looked for: it may be a part of any word.
+ * Makes `redact` remove these values from every text until the result is disposed of. Ignores values of less than 8 characters, and values
+ * of less than 16 lower-case letters, because they may be part of any word.
  */
 export function withhold(...values: readonly string[]): Disposable {
   const forms = new Set(values.flatMap(formsOf));

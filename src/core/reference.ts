@@ -20,7 +20,7 @@ const DOMAIN =
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const ID = /^[0-9a-f]{64}$/;
 
-function refuse(text: string, why: string): never {
+function invalidReference(text: string, why: string): never {
   throw new VarveError("invalid-argument", `Cannot read image reference ${JSON.stringify(text.slice(0, 300))}: ${why}`);
 }
 
@@ -45,22 +45,22 @@ function splitDomain(name: string): [registry: string, path: string] {
  * parseReference("alpine:3.20"); // { registry: "docker.io", repository: "library/alpine", tag: "3.20" }
  */
 export function parseReference(text: string): Reference {
-  if (text === "") refuse(text, "it is empty");
-  if (ID.test(text)) refuse(text, "a bare image id is not a name");
+  if (text === "") invalidReference(text, "it is empty");
+  if (ID.test(text)) invalidReference(text, "a bare image id is not a name");
   const at = text.indexOf("@");
   const digest = at < 0 ? undefined : text.slice(at + 1);
-  if (digest !== undefined && !isDigest(digest)) refuse(text, "its digest is not sha256:<64 hex>");
+  if (digest !== undefined && !isDigest(digest)) invalidReference(text, "its digest is not sha256:<64 hex>");
   const named = at < 0 ? text : text.slice(0, at);
   const colon = named.lastIndexOf(":");
   const hasTag = colon > named.lastIndexOf("/");
   const tag = hasTag ? named.slice(colon + 1) : undefined;
-  if (tag !== undefined && !TAG.test(tag)) refuse(text, `its tag ${JSON.stringify(tag)} is not valid`);
+  if (tag !== undefined && !TAG.test(tag)) invalidReference(text, `its tag ${JSON.stringify(tag)} is not valid`);
   const [registry, repository] = splitDomain(hasTag ? named.slice(0, colon) : named);
-  if (!DOMAIN.test(registry)) refuse(text, `its registry ${JSON.stringify(registry)} is not a host`);
-  if (repository !== repository.toLowerCase()) refuse(text, "its repository must be lower case");
-  if (!PATH.test(repository)) refuse(text, `its repository ${JSON.stringify(repository)} is not valid`);
+  if (!DOMAIN.test(registry)) invalidReference(text, `its registry ${JSON.stringify(registry)} is not a host`);
+  if (repository !== repository.toLowerCase()) invalidReference(text, "its repository must be lower case");
+  if (!PATH.test(repository)) invalidReference(text, `its repository ${JSON.stringify(repository)} is not valid`);
   if (registry.length + repository.length + 1 > MAX_NAME)
-    refuse(text, `its name is longer than ${MAX_NAME} characters`);
+    invalidReference(text, `its name is longer than ${MAX_NAME} characters`);
   return {
     registry,
     repository,

@@ -18,7 +18,7 @@ const BITS = {
 
 export type Capability = keyof typeof BITS;
 
-/** True if the process has user id 0 in its user namespace; what root may do is `hasCapability`'s word. */
+/** True if the process has user id 0 in its user namespace; its permissions depend on `hasCapability`. */
 export function isRootUser(): boolean {
   return process.geteuid?.() === 0;
 }
@@ -36,14 +36,14 @@ export interface KernelFeatures {
   readonly overlay: boolean;
   /** Paths can be resolved in a root (5.6). */
   readonly openat2: boolean;
-  /** fsopen and its kin (5.2). */
+  /** fsopen and related calls (5.2). */
   readonly newMountApi: boolean;
 }
 
 const openat2 = systemCall("openat2", 437, ["int", "void *", "void *", "size_t"]);
 const fsopen = systemCall("fsopen", 430, ["void *", "uint"]);
 
-/** What the running kernel offers to this process; a sandbox may hide what the version has. */
+/** Features of the running kernel for this process. A sandbox may disable features that the version has. */
 export function kernelFeatures(): KernelFeatures {
   return {
     release: release(),

@@ -9,7 +9,7 @@ const lseek = libcCall("lseek", ["int", "int64_t", "int"], "int64_t");
 const FICLONE = 0x4004_9409;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
-/** One call of copy_file_range, in bytes: between two of them the event loop may turn. */
+/** Bytes per call of copy_file_range. The event loop runs between two calls. */
 const STEP = 8_388_608;
 const NO_CLONE = new Set([
   Errno.EOPNOTSUPP,
@@ -50,14 +50,14 @@ function copyRange(from: number, to: number, length: number): number | undefined
 }
 
 /**
- * Copies the content of a regular file into an empty one, both open at their start, the cheapest way there is: shared blocks,
+ * Copies the content of a regular file into an empty one, both open at their start, the cheapest possible way: shared blocks,
  * then a copy in the kernel, then through memory. Holes stay holes. Blocks this thread: for small files.
  */
 export function copyDataSync(from: number, to: number): void {
   for (const _step of copySteps(from, to));
 }
 
-/** As `copyDataSync`, but lets the event loop turn every few megabytes, and can be cancelled between them. */
+/** As `copyDataSync`, but yields to the event loop every few megabytes, where it can be cancelled. */
 export async function copyData(from: number, to: number, signal?: AbortSignal): Promise<void> {
   for (const _step of copySteps(from, to)) {
     signal?.throwIfAborted();

@@ -14,7 +14,7 @@ export interface SystemError extends Error {
   readonly dest?: string | undefined;
 }
 
-function nameOf(errno: number): string {
+function errnoName(errno: number): string {
   try {
     return getSystemErrorName(-errno);
   } catch {
@@ -24,7 +24,7 @@ function nameOf(errno: number): string {
 
 /** The error for a call that failed with `errno` (positive). */
 export function systemError(errno: number, syscall: string, path?: Path, dest?: Path): SystemError {
-  const code = nameOf(errno);
+  const code = errnoName(errno);
   const names = [path, dest].filter((p) => p !== undefined).map((p) => `'${showPath(p)}'`);
   const message = `${code}: ${getSystemErrorMessage(-errno) ?? `error ${errno}`}, ${syscall} ${names.join(" -> ")}`;
   return Object.assign(new Error(message.trimEnd()), {

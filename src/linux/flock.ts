@@ -31,7 +31,7 @@ export function tryLock(path: Path, mode: "shared" | "exclusive" = "exclusive"):
   return undefined;
 }
 
-/** Given back once: the number may be another file's by the time somebody disposes again. */
+/** Closes the descriptor only once: its number may later belong to another file. */
 function heldBy(fd: number): Disposable {
   let held = true;
   return {

@@ -1,16 +1,16 @@
 import { spawn } from "node:child_process";
 import type { Socket } from "node:net";
 
-/** Reads until this process closes the pipe, by whatever end; mount points are below a directory, one by one. */
+/** Waits until this process closes the pipe, even by a kill, then detaches the mount points below a directory. */
 const SCRIPT = `trap "" HUP INT TERM
 read -r _
 for point in "$1"/*; do umount -l "$point" && rmdir "$point"; done
 rmdir "$1"`;
 
 /**
- * Has what is mounted directly below a directory detached when this process ends, even by a kill: by a shell in a session of its
- * own, which waits for that. For a process whose mounts do not end with it, see `unshareMounts`. Disposal ends the shell, and
- * waits for its end. Where it cannot be started, there is no guard.
+ * Detaches everything mounted directly below a directory when this process ends, even by a kill: a shell in its own session waits for that.
+ * For processes whose mounts do not end with them; see `unshareMounts`. Disposal ends the shell and waits for it. If the shell cannot be
+ * started, there is no guard.
  */
 export function guardMounts(directory: string): AsyncDisposable {
   const shell = spawn("/bin/sh", ["-c", SCRIPT, "varve-mounts", directory], {

@@ -6,13 +6,13 @@ import { mount, MountFlag } from "./mount.ts";
 const unshare = libcCall("unshare", ["int"]);
 const CLONE_NEWNS = 0x2_0000;
 
-/** What came of asking for a private mount namespace. */
+/** The result of `unshareMounts`. */
 export type UnshareResult =
   /** This thread, every thread of libuv's pool and every child see mounts that end with the process. */
   | { readonly state: "private" }
-  /** CAP_SYS_ADMIN is missing, or the kernel has no namespace to give. Mounts may be seen by the machine. */
+  /** CAP_SYS_ADMIN or kernel support is missing. Mounts are visible to the machine. */
   | { readonly state: "denied"; readonly reason: string }
-  /** libuv's pool had started already and cannot follow. Nothing changed. */
+  /** libuv's pool was running already and cannot follow. Nothing was changed. */
   | { readonly state: "too-late"; readonly threads: readonly number[] };
 
 let result: UnshareResult | undefined;

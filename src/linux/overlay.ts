@@ -37,8 +37,8 @@ export interface OverlayOptions {
   readonly work?: Path | undefined;
   readonly target: Path;
   /**
-   * Leave out every sync of the upper filesystem, also at unmount and for the fsync of processes inside. Nothing is lost when
-   * a process dies; after a crash of the machine the upper directory must be thrown away. The kernel refuses to mount it
+   * Skips every sync of the upper filesystem, also at unmount and for the fsync of processes inside. Nothing is lost when
+   * a process dies; after a crash of the machine, discard the upper directory. The kernel refuses to mount it
    * again until `<work>/work/incompat/volatile` is removed. Needs Linux 5.10; ignored by older ones.
    */
   readonly volatile?: boolean | undefined;
@@ -54,7 +54,7 @@ export function mountOverlay(options: OverlayOptions): void {
   moveMount({ path: options.target }, made, cstring(""), AT_FDCWD, cstring(options.target), MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-/** Throws what `mountOverlay` would, but leaves nothing mounted; the mount is never to be seen at `target` where the kernel can. */
+/** Throws what `mountOverlay` would, but leaves nothing mounted; where the kernel supports it, the mount never appears at `target`. */
 export function tryOverlay(options: OverlayOptions): void {
   using held = new Descriptors();
   if (makeOverlay(options, held) !== undefined) return;
@@ -62,7 +62,7 @@ export function tryOverlay(options: OverlayOptions): void {
   unmountSync(options.target);
 }
 
-/** A mount that is attached nowhere, held by its descriptor; undefined where only mount(2) makes overlays. */
+/** Makes a detached mount, held by its descriptor; undefined where only mount(2) supports overlays. */
 function makeOverlay(options: OverlayOptions, held: Descriptors): number | undefined {
   const fd = fsopen.attempt(cstring("overlay"), FSOPEN_CLOEXEC);
   if (fd === -Errno.ENOSYS || fd === -Errno.EPERM) return undefined;

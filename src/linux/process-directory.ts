@@ -6,24 +6,24 @@ import { makeDirectories } from "./make-directories.ts";
 
 const LOCK = ".lock";
 
-/** How directories are removed; one that cannot be stays. */
+/** How directories are removed. Directories that cannot be removed stay. */
 export interface Removal {
-  /** This process's own, when it is done. */
+  /** Removes this process's own directory at its end. */
   readonly own: (path: string) => void;
-  /** One that a process has left which is no more. */
+  /** Removes the directory of a dead process. */
   readonly left: (path: string) => void;
 }
 
 /**
- * Directories of processes in one parent directory, each locked as long as its process lives. The first use makes this
- * process's own, and has what processes have left that are no more taken away.
+ * Directories of processes in one parent directory, each locked as long as its process lives. The first use creates this process's own
+ * directory, and removes those of dead processes.
  */
 export class ProcessDirectory implements Disposable {
   readonly #parent: string;
   readonly #remove: Removal;
   #own: { readonly path: string; readonly lock: Disposable } | undefined;
 
-  /** `parent` is made when it is needed. */
+  /** `parent` is created when it is needed. */
   constructor(parent: string, remove: Removal) {
     this.#parent = parent;
     this.#remove = remove;
@@ -35,12 +35,12 @@ export class ProcessDirectory implements Disposable {
     return this.#own.path;
   }
 
-  /** What the process is known by to others: `isAlive`. */
+  /** The name by which other processes check this one with `isAlive`. */
   get name(): string {
     return basename(this.path);
   }
 
-  /** Whether the process that has, or had, the directory of this name lives. */
+  /** True if the process with the directory of this name is alive. */
   isAlive(name: string): boolean {
     const file = join(this.#parent, basename(name) + LOCK);
     if (!existsSync(file)) return false;
@@ -49,8 +49,8 @@ export class ProcessDirectory implements Disposable {
   }
 
   /**
-   * Directories that processes have left which are no more. Each is locked until the next one is asked for; its lock goes if the
-   * directory is gone by then.
+   * Yields the directories of dead processes. Each is locked until the next one is requested; its lock file is removed if the directory is
+   * gone by then.
    */
   *abandoned(): Generator<string> {
     for (const name of existsSync(this.#parent) ? readdirSync(this.#parent) : []) {
@@ -64,12 +64,12 @@ export class ProcessDirectory implements Disposable {
     }
   }
 
-  /** Removes the directory, if it can be removed now, and lets go of it. */
+  /** Removes the directory if possible, and releases it. */
   [Symbol.dispose](): void {
     if (this.#own === undefined) return;
     const { path, lock } = this.#own;
     this.#own = undefined;
-    // What cannot be removed keeps its lock file, for the next process to find.
+    // A directory that cannot be removed keeps its lock file, so that the next process finds it.
     this.#remove.own(path);
     if (!existsSync(path)) rmSync(path + LOCK, { force: true });
     lock[Symbol.dispose]();
@@ -81,7 +81,7 @@ export class ProcessDirectory implements Disposable {
     for (;;) {
       const path = join(this.#parent, `${process.pid}-${randomBytes(6).toString("hex")}`);
       const lock = tryLock(path + LOCK, "exclusive");
-      // Somebody who sweeps may have taken the lock, or the file, before it was ours.
+      // Another process may have locked or removed the file before.
       if (lock !== undefined && existsSync(path + LOCK)) {
         mkdirSync(path, { mode: 0o700 });
         return { path, lock };

@@ -13,7 +13,7 @@ const NEWLINE = 10;
 const SPECIAL = new Set(".+()|{}$");
 const DIRECTORIES = "(.*/)?";
 
-/** The regular expression, in RE2 syntax, that moby's pattern matcher makes of a cleaned pattern: its quirks included. */
+/** The regular expression, in RE2 syntax, that moby's pattern matcher makes of a cleaned pattern: special cases included. */
 export function expressionText(pattern: string): string {
   const runes = Array.from(pattern);
   let text = "";

@@ -3,11 +3,11 @@ import { type MatchInfo, type Pattern, PatternMatcher } from "./matcher.ts";
 export interface PathFilterOptions {
   /** A path must match one of these, or lie below one that does. None given: every path does. */
   readonly include?: readonly string[] | undefined;
-  /** A path that matches these is left out. */
+  /** A path that matches one of these is excluded. */
   readonly exclude?: readonly string[] | undefined;
 }
 
-/** What the filter says of one path; hand it back as `parent` for what lies in that directory. */
+/** The filter's result for one path. Pass it as `parent` for the paths in that directory. */
 export interface PathVerdict {
   /** The path is part of the filtered tree. A directory that is not may still be a parent of paths that are. */
   readonly included: boolean;
@@ -33,7 +33,7 @@ function fixedPaths(patterns: readonly Pattern[]): readonly string[] | undefined
 
 /**
  * Decides during a walk which paths belong to a tree filtered by include and exclude patterns, as `tonistiigi/fsutil`'s
- * FilterFS. Directories whose contents cannot be included are said to be skippable. The walk goes from parents to children.
+ * FilterFS. Its result tells which directories can be skipped. The walk goes from parents to children.
  */
 export class PathFilter {
   readonly #include: PatternMatcher | undefined;
@@ -48,7 +48,7 @@ export class PathFilter {
     this.#exceptions = fixedPaths(this.#exclude?.patterns.filter((pattern) => pattern.exclusion) ?? []);
   }
 
-  /** `parent` is undefined for what lies directly in the root. */
+  /** `parent` is undefined for paths directly in the root. */
   check(path: string, parent?: PathVerdict): PathVerdict {
     const includeInfo = this.#include?.match(path, parent?.includeInfo);
     const excludeInfo = this.#exclude?.match(path, parent?.excludeInfo);

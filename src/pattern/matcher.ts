@@ -3,7 +3,7 @@ import { parsePattern, type Pattern } from "./pattern.ts";
 
 export type { Pattern } from "./pattern.ts";
 
-/** What matching a directory found out, for matching what lies in it. */
+/** The result for a directory, used for the paths in it. */
 export interface MatchInfo {
   readonly matched: boolean;
   /** For each pattern, whether it matched the path or one of its parents. */
@@ -11,8 +11,8 @@ export interface MatchInfo {
 }
 
 /**
- * An ordered list of ignore patterns with the semantics of `github.com/moby/patternmatcher`: `**`, `!` to take paths out
- * again, the last match wins, and what matches a directory matches all below it. Paths are slash paths relative to the
+ * An ordered list of ignore patterns with the semantics of `github.com/moby/patternmatcher`: `**`, `!` to exclude
+ * paths again, the last match wins, and a match of a directory applies to everything below it. Paths are slash paths relative to the
  * root, without a leading slash. Throws `invalid-build` for a malformed pattern.
  */
 export class PatternMatcher {
@@ -25,12 +25,12 @@ export class PatternMatcher {
     this.hasExclusions = this.patterns.some((pattern) => pattern.exclusion);
   }
 
-  /** True if the path, or a parent of it, matches and no later `!` takes it out again. */
+  /** True if the path, or a parent of it, matches and no later `!` excludes it again. */
   matches(path: string): boolean {
     return this.match(path).matched;
   }
 
-  /** As `matches`; in a walk, `parent` is what this method returned for the directory that holds the path, and saves looking at parents again. */
+  /** As `matches`; in a walk, `parent` is the result of this method for the path's directory, so that parents are not matched again. */
   match(path: string, parent?: MatchInfo): MatchInfo {
     if (parent !== undefined && parent.perPattern.length !== this.patterns.length)
       throw new VarveError("internal", "Cannot match a path: the parent was matched against other patterns");

@@ -8,7 +8,7 @@ import { trimSpace } from "./space.ts";
 export interface Pattern extends Expression {
   /** The cleaned pattern, without its `!`. */
   readonly text: string;
-  /** It began with `!`: what it matches is taken out of the set again. */
+  /** True if it began with `!`: paths that match are excluded again. */
   readonly exclusion: boolean;
 }
 

@@ -3,10 +3,10 @@ import { type Term, contains } from "./term.ts";
 
 const SLASH = 47;
 const NEWLINE = 10;
-/** Characters whose terms are remembered, of each pattern. */
+/** Number of characters per pattern whose terms are cached. */
 const REMEMBERED = 256;
 
-/** Words of states that were followed, since the process began: what matching costs, for tests of how that grows. */
+/** Words of states processed since the process began, for tests of the growth of matching time. */
 export const matchingWork: { words: number } = { words: 0 };
 
 /**
@@ -26,7 +26,7 @@ export class StateMachine {
   readonly #directories: Bits;
   readonly #blocks: { readonly first: Bits; readonly last: Bits; readonly all: Bits };
   readonly #initial: Bits;
-  /** The states of the match under way; matches do not overlap. */
+  /** The states of the current match; matches do not overlap. */
   readonly #before: Bits;
   readonly #inside: Bits;
 
@@ -71,7 +71,7 @@ export class StateMachine {
     return hasBit(before, end);
   }
 
-  /** Follows one character, in place; false if no state is left. */
+  /** Processes one character in place; returns false if no state is left. */
   #step(before: Bits, inside: Bits, code: number): boolean {
     const accepting = this.#acceptingOf(code);
     const { first, last, all } = this.#blocks;
@@ -94,7 +94,7 @@ export class StateMachine {
     return alive !== 0;
   }
 
-  /** The terms that take a character. */
+  /** The terms that accept a character. */
   #acceptingOf(code: number): Bits {
     const known = this.#accepting.get(code);
     if (known !== undefined) return known;

@@ -1,18 +1,18 @@
 import type { Digest } from "../core/index.ts";
 
 /**
- * How far one blob or manifest has come.
- * - `waiting`: no free slot yet; `running`: bytes move; `retrying`: the connection broke and is being made anew;
- * - `exists`: the other side has it already; `mounted`: the registry took it from another of its repositories;
- * - `skipped`: left out on purpose (a lazy or a non-distributable layer); `done` and `failed` end a transfer.
+ * The state of the transfer of one blob or manifest.
+ * - `waiting`: for a transfer slot; `running`; `retrying`: after a broken connection;
+ * - `exists`: the target has it already; `mounted`: the registry took it from another of its repositories;
+ * - `skipped`: a lazy or a non-distributable layer; `done` and `failed` end a transfer.
  */
 export type TransferState = "waiting" | "running" | "retrying" | "exists" | "mounted" | "skipped" | "done" | "failed";
 
-/** `current` and `total` are bytes. Nothing in an event is secret. */
+/** `current` and `total` are bytes. Events contain no secrets. */
 export interface TransferEvent {
   readonly kind: "download" | "upload";
   readonly digest: Digest;
-  /** What the bytes belong to, for a person: a reference without secrets. */
+  /** A readable name of the transfer: a reference without secrets. */
   readonly name: string;
   readonly current: number;
   readonly total: number;
@@ -23,7 +23,7 @@ export type OnTransfer = (event: TransferEvent) => void;
 
 const REPORT_EVERY_MS = 100;
 
-/** Reports one transfer: every change of state at once, mere progress at most ten times a second. */
+/** Reports one transfer: each change of state at once, progress at most ten times per second. */
 export class TransferReporter {
   readonly #send: OnTransfer | undefined;
   readonly #fixed: Pick<TransferEvent, "kind" | "digest" | "name" | "total">;

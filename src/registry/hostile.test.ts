@@ -102,7 +102,7 @@ for (const credential of [secret, { kind: "identity-token", token: "refresh-toke
       using registry = open(true);
       await rejects(registry.ping(host), (error) => {
         assert.equal(error.code, "unauthorized");
-        assert.match(error.message, /its token server .* is reached without TLS$/);
+        assert.match(error.message, /its token server .* does not use TLS$/);
       });
       assert.deepEqual(asked, []);
       using stranger = open(false);

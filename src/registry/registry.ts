@@ -28,16 +28,16 @@ import type { BlobSource } from "./transfer/blob-parts.ts";
 import { blobExists } from "./transfer/upload-session.ts";
 
 export interface RegistryOptions {
-  /** Docker's own (`$DOCKER_CONFIG/config.json`) unless given. */
+  /** Default: Docker's (`$DOCKER_CONFIG/config.json`). */
   readonly credentials?: CredentialSource | undefined;
   readonly config?: RegistryConfig | undefined;
   readonly userAgent?: string | undefined;
-  /** Blobs that move at a time, in each direction. */
+  /** Maximum number of concurrent blob transfers in each direction. */
   readonly concurrency?: number | undefined;
   readonly onEvent?: OnTransfer | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
   readonly retry?: Partial<RetryPolicy> | undefined;
-  /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are looked up. */
+  /** Environment with `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Certificates by host, as in Docker's `/etc/docker/certs.d`. */
   readonly certificates?: string | undefined;
@@ -48,16 +48,16 @@ export interface TransferOptions extends RequestOptions {
 }
 
 export interface BlobOptions extends TransferOptions {
-  /** The first byte wanted. */
+  /** Position of the first byte. */
   readonly offset?: number | undefined;
-  /** `origin` leaves the mirrors out: for when one of them sent bytes that are not the blob's. */
+  /** `origin` skips the mirrors, for the case that one of them sent wrong bytes. */
   readonly from?: "any" | "origin" | undefined;
 }
 
 export interface PushBlobOptions extends TransferOptions {
   /** Repositories of the same registry that may have the blob. */
   readonly mountFrom?: readonly string[] | undefined;
-  /** Bytes a request; by default the whole blob goes in one, unless the server refuses that. */
+  /** Bytes per request. By default the whole blob is sent in one request, unless the server refuses that. */
   readonly chunkSize?: number | undefined;
 }
 
@@ -65,8 +65,8 @@ const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, idle: 30_000, notice: FIRS
 const CONCURRENCY = 4;
 
 /**
- * A client of OCI and Docker registries: OCI distribution specification 1.1. It keeps connections, tokens and what it
- * learnt of each host; dispose of it to close the connections. Every method throws `remote`, `unauthorized`, `not-found`,
+ * A client of OCI and Docker registries: OCI distribution specification 1.1. It caches connections, tokens and
+ * facts about each host; dispose of it to close the connections. Every method throws `remote`, `unauthorized`, `not-found`,
  * `corrupt`, `limit-exceeded` or `cancelled`.
  */
 export class Registry implements Disposable {
@@ -101,7 +101,7 @@ export class Registry implements Disposable {
     });
   }
 
-  /** From now on, takes any certificate of a host, and plain HTTP if that is all it speaks. */
+  /** From now on, accepts any certificate of a host, and plain HTTP if the host does not support TLS. */
   allowInsecure(host: string): void {
     const known = hostConfigOf(this.#config, host);
     if (known?.insecure === true) return;
@@ -109,22 +109,21 @@ export class Registry implements Disposable {
     this.#trust.forget(host);
   }
 
-  /** What a reference stands for now. Its digest wins over its tag; with neither, the tag is `latest`. */
+  /** Resolves a reference. Its digest has precedence over its tag; with neither, the tag is `latest`. */
   async resolve(reference: Reference, asking: RequestOptions = {}): Promise<Descriptor> {
     const checked = check(reference);
     return await resolveManifest(this.#client, this.#pullFrom(checked), { ...asking, reference: checked });
   }
 
-  /** The manifest or index itself, verified against the reference's digest or the one the registry announces. */
+  /** Fetches the manifest or index, verified against the reference's digest or the one that the registry announces. */
   async manifest(reference: Reference, asking: RequestOptions = {}): Promise<ManifestContent> {
     const checked = check(reference);
     return await fetchManifest(this.#client, this.#pullFrom(checked), { ...asking, reference: checked });
   }
 
   /**
-   * The bytes of a blob from `offset` on, resumed over broken connections. Never more than the descriptor's size; the
-   * digest is for the reader to verify, because only it may hold the bytes before `offset`. Waits for a free slot when
-   * the reading begins and holds it until it ends.
+   * Yields the bytes of a blob from `offset`, resumed after broken connections, and never more than the descriptor's size. The reader must
+   * verify the digest, because only it has the bytes before `offset`. Reading waits for a transfer slot and holds it until its end.
    */
   async *blob(reference: Reference, descriptor: Descriptor, options: BlobOptions = {}): AsyncGenerator<Uint8Array> {
     const { offset = 0, signal, onWait, from = "any" } = options;
@@ -164,7 +163,7 @@ export class Registry implements Disposable {
     return await blobExists({ ...target, endpoint: this.#origin(checked) });
   }
 
-  /** Brings a blob into the reference's repository, over broken connections if it must. Reads `source` only if it is needed. */
+  /** Uploads a blob to the reference's repository, resumed after broken connections. Reads `source` only if it is needed. */
   async pushBlob(
     reference: Reference,
     descriptor: Descriptor,
@@ -204,7 +203,7 @@ export class Registry implements Disposable {
     await putManifest(this.#client, this.#origin(checked), { descriptor, bytes }, { ...asking, reference: checked });
   }
 
-  /** Every tag of the reference's repository, as the first of its mirrors that answers has it, or the registry itself. */
+  /** Lists the tags of the reference's repository, from the first mirror that answers, or from the registry. */
   async tags(reference: Reference, asking: RequestOptions = {}): Promise<readonly string[]> {
     const checked = check(reference);
     return await fromFirst(this.#pullFrom(checked), asking.signal, async (endpoint) => {
@@ -226,7 +225,7 @@ export class Registry implements Disposable {
     await this.#delete(reference, `${repository}/blobs/${digest}`, digest, options);
   }
 
-  /** Logs in to a registry host as far as it wants it; throws `unauthorized` if the credentials are refused. */
+  /** Logs in to a registry host if it requires that; throws `unauthorized` if the credentials are refused. */
   async ping(host: string, asking: RequestOptions = {}): Promise<void> {
     const { registry } = parseReference(`${host}/ping`);
     const endpoint = originEndpoint(this.#config, registry);
@@ -278,7 +277,7 @@ export class Registry implements Disposable {
   }
 }
 
-/** A reference need not come from `parseReference`; its parts go into URLs. */
+/** Checks a reference, which need not come from `parseReference`: its parts go into URLs. */
 function check(reference: Reference): Reference {
   return parseReference(formatReference(reference));
 }

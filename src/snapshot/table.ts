@@ -1,5 +1,5 @@
 import { VarveError, parseJson } from "../core/index.ts";
-import { addEdge, contentTables, edgesTo, removeEdgesFrom, removeEdgesTo, renameHolder } from "../content/index.ts";
+import { addEdge, contentTables, edgesTo, removeEdgesFrom, removeEdgesTo, renameEdgeSource } from "../content/index.ts";
 import type { Database, Row } from "../state/index.ts";
 import { snapshotTables } from "./schema.ts";
 import type { SnapshotInfo, SnapshotKind, SnapshotOptions, SnapshotUsage } from "./snapshotter.ts";
@@ -85,7 +85,7 @@ export class SnapshotTable {
         throw new VarveError("invalid-argument", `Cannot ${doing}: it is ${row.kind}, not active`);
       this.#expectFree(name, doing);
       this.#state.run("UPDATE snapshot SET name = ?, kind = 'committed' WHERE id = ?", name, row.id);
-      renameHolder(this.#state, { kind: "snapshot", id: key }, name);
+      renameEdgeSource(this.#state, { kind: "snapshot", id: key }, name);
       removeEdgesTo(this.#state, { kind: "snapshot", id: key });
       lease?.add("snapshot", name);
     });

@@ -53,7 +53,7 @@ export function toStateError(error: unknown, doing: string, path: string): unkno
   return new VarveError(code, `Cannot ${doing}: ${found?.state ?? message}`, {
     cause: error,
     details: { path, sqlite },
-    ...(found === undefined ? {} : { hint: found.hint }),
+    hint: found?.hint,
   });
 }
 

@@ -3,20 +3,21 @@ import { VarveError } from "../core/index.ts";
 import { toStateError } from "./errors.ts";
 import { checkVersion } from "./open.ts";
 
-/** A database that is only read. */
+/** A read-only view of a database. */
 export interface DatabaseReader {
   hasTable(name: string): boolean;
   /** The first row, or undefined. */
   get(sql: string): Readonly<Record<string, unknown>> | undefined;
 }
 
-/** How long the write lock is waited for, in ms: transactions are short. */
+/** Maximum wait for the write lock, in ms: transactions are short. */
 const PATIENCE = 5000;
 
 /**
- * Looks through an existing database, page by page, and takes its write lock for a moment; nothing is changed, also not its
- * version. Returns what `look` makes of it, which may read tables that are there. Throws what opening it would throw, `corrupt`
- * for any damage, and `busy` if another process does not give up the lock.
+ * Checks an existing database page by page, and takes its write lock for a moment. Changes nothing, not even its version.
+ *
+ * @param look - Reads tables that exist; its result is returned.
+ * @throws {VarveError} What opening the database throws; `corrupt` for any damage; `busy` if another process keeps the lock.
  */
 export function inspectState<T>(path: string, look: (database: DatabaseReader) => T): T {
   try {

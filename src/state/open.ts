@@ -5,7 +5,7 @@ import { isBusy } from "./errors.ts";
 import { APPLICATION_ID, FORMAT, VERSIONS, legacyVersions } from "./format.ts";
 import { makeDirectories } from "../linux/index.ts";
 
-/** How long a connection waits for the lock of another one, in ms. Transactions are short; this is for a loaded machine. */
+/** How long a connection waits for the lock of another one, in ms. Transactions are short; the limit suits a loaded machine. */
 const BUSY_TIMEOUT = 30_000;
 const RETRY_PAUSE = 20;
 
@@ -17,7 +17,7 @@ function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_PAUSE);
 }
 
-/** SQLite does not call its busy handler for the switch to WAL, so several first openers have to take turns here. */
+/** SQLite does not call its busy handler for the switch to WAL, so that concurrent first openers retry here. */
 function useWal(db: DatabaseSync, path: string): void {
   const deadline = Date.now() + BUSY_TIMEOUT;
   for (;;) {
@@ -38,7 +38,7 @@ function version(db: DatabaseSync): number {
   return Number(pragma(db, "user_version") ?? 0);
 }
 
-/** Throws unless the file is a database of ours, of a version this program knows, or empty. */
+/** Throws unless the file is empty, or a database of Varve of a version that this program knows. */
 export function checkVersion(db: DatabaseSync, path: string): void {
   const found = version(db);
   const application = pragma(db, "application_id");
@@ -51,7 +51,7 @@ export function checkVersion(db: DatabaseSync, path: string): void {
 export function tooNew(what: string, found: number, known: number): VarveError {
   return new VarveError(
     "unsupported",
-    `Cannot open state ${what}: its version is ${found}, this varve knows ${known}`,
+    `Cannot open state ${what}: its version is ${found}, and this varve supports ${known}`,
     {
       hint: "Use a newer varve, or another root.",
       details: { found, known },
@@ -59,7 +59,7 @@ export function tooNew(what: string, found: number, known: number): VarveError {
   );
 }
 
-/** Brings the format up to date in one transaction. Of several processes one does it and the rest find it done. */
+/** Migrates the format in one transaction. Of several processes one does it; the others find it done. */
 function migrate(db: DatabaseSync, path: string): void {
   if (version(db) === FORMAT) return;
   db.exec("BEGIN IMMEDIATE");
@@ -78,7 +78,7 @@ function migrate(db: DatabaseSync, path: string): void {
   }
 }
 
-/** Opens, checks and migrates the database file; makes its directory if need be. */
+/** Opens, checks and migrates the database file; creates its directory if needed. */
 export function openDatabase(path: string): DatabaseSync {
   if (path !== ":memory:") makeDirectories(dirname(path));
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: false });

@@ -7,31 +7,31 @@ import { spaceFailure } from "./errors.ts";
 /** Bytes. */
 const LEAST = 4 * 1_048_576;
 const MOST = 64 * 1_048_576;
-/** The reserve takes at most this part of its filesystem. */
+/** Maximum share of the filesystem that the reserve takes. */
 const SHARE = 16;
-/** It is given up part by part, so that most of it is left for the next time. A part frees an inode, too. */
+/** The reserve is released in parts, so that most of it remains. A part also frees an inode. */
 const PARTS = 8;
 const BLOCK = 4096;
-/** Inodes that stay free when the reserve takes some. */
+/** Inodes that must stay free when the reserve creates files. */
 const SPARE_INODES = 64;
 
 /**
- * Space of a filesystem that is kept for what frees space: files that hold nothing, and that are removed when a full disk
- * would keep such a transaction from being written. It is as large as the database, since a transaction may write all pages of
- * it anew, and at least 4 MiB; on a small filesystem a sixteenth of it. `fill` makes up for what was used.
+ * Space reserved for transactions that free space: files without content, which are removed when the disk is too full for such a
+ * transaction. The reserve is as large as the database, because a transaction may rewrite all its pages, at least 4 MiB, and at most a
+ * sixteenth of the filesystem. `fill` restores what was used.
  */
 export class Reserve {
   readonly #directory: string;
   readonly #database: string;
   #whole = false;
 
-  /** `directory` is made when there is space. */
+  /** `directory` is created when there is space. */
   constructor(directory: string, database: string) {
     this.#directory = directory;
     this.#database = database;
   }
 
-  /** Does what frees space, again and again as long as it fails for want of space and the reserve has some. */
+  /** Runs `fn`, which frees space. While it fails for lack of space, releases a part of the reserve and retries. */
   lend<T>(work: () => T): T {
     for (;;) {
       try {
@@ -42,7 +42,7 @@ export class Reserve {
     }
   }
 
-  /** Takes back what is missing, but never more than half of what is free. What cannot be had is left for another time. */
+  /** Restores the missing part of the reserve, but never more than half of the free space. The rest waits for the next call. */
   fill(): void {
     if (this.#whole) return;
     try {
@@ -54,11 +54,11 @@ export class Reserve {
       }
       this.#whole = true;
     } catch {
-      // Without a reserve, a full disk has to be freed by other means.
+      // Not an error: the store works without a reserve, but cannot free a full disk itself.
     }
   }
 
-  /** Gives a part back to the filesystem; false if none is left. */
+  /** Releases a part; returns false if none is left. */
   #giveUp(): boolean {
     this.#whole = false;
     try {
@@ -87,7 +87,7 @@ export class Reserve {
     return bytes >= 2 * part && inodes >= SPARE_INODES;
   }
 
-  /** Whether space may be what was missing. A file that could not be made says no more than that. */
+  /** True if lack of space may be the cause. A file that could not be created does not tell. */
   #isForSpace(error: unknown): boolean {
     const failure = spaceFailure(error);
     if (failure !== "unopened") return failure === "full";
@@ -102,7 +102,7 @@ function freeOf(path: string): { readonly bytes: number; readonly inodes: number
   return { bytes: bavail * bsize, inodes: files === 0 ? Infinity : ffree };
 }
 
-/** Makes a file that takes this many bytes of the disk, also where empty or repeated blocks would take none. */
+/** Creates a file that occupies this many bytes of the disk, also on filesystems that store empty or repeated blocks for free. */
 function takePart(path: string, length: number): void {
   const fd = openSync(path, "wx", 0o600);
   try {

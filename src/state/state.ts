@@ -12,41 +12,41 @@ export type Row = Record<string, SqlValue>;
 
 export interface TransactionOptions {
   /**
-   * True: what is committed, now and before, survives a loss of power once `transaction` has returned. Needed before
-   * an effect outside the database, such as removing a file, that must not outlive the rows that allowed it. Heeded on
-   * the outermost transaction only.
+   * True: this transaction and all earlier ones survive a power failure once `transaction` has returned. Needed before an effect
+   * outside the database that depends on the commit, such as removing a file. Only the outermost transaction's option counts.
    */
   readonly durable?: boolean | undefined;
   /**
-   * True: what is done here frees space, so that on a full disk a part of the root's reserve is given up and `fn` runs again.
-   * Heeded on the outermost transaction only.
+   * True: the transaction frees space. On a full disk, a part of the root's reserve is released and `fn` runs again. Only the outermost
+   * transaction's option counts.
    */
   readonly frees?: boolean | undefined;
 }
 
 /**
- * The embedded database. Synchronous throughout; a statement is prepared once and kept by its text. Any number of
- * processes may have one open. Errors of SQLite become `VarveError`: `busy`, `corrupt`, `storage`, `already-exists`
+ * The embedded database. All calls are synchronous; prepared statements are cached by their text. Any number of
+ * processes may open the same database. Errors of SQLite become `VarveError`: `busy`, `corrupt`, `storage`, `already-exists`
  * (a unique key that is taken), `internal`.
  */
 export interface Database extends Disposable {
   readonly path: string;
   readonly db: DatabaseSync;
-  /** The first row, or undefined. The caller vouches for the type `T` of the row. */
+  /** Returns the first row, or undefined. The caller is responsible for the row type `T`. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- names the type of the row, as `all` does
   get<T = Row>(sql: string, ...values: readonly SqlValue[]): T | undefined;
   all<T = Row>(sql: string, ...values: readonly SqlValue[]): T[];
   run(sql: string, ...values: readonly SqlValue[]): { changes: number };
-  /** As `run`, for what can be found out again: on a full disk it is not written, and that is no error. */
+  /** As `run`, for data that can be computed again: on a full disk nothing is written, without an error. */
   note(sql: string, ...values: readonly SqlValue[]): void;
   /**
    * Runs `fn` in a transaction that holds the write lock from its start (BEGIN IMMEDIATE). `fn` is synchronous. An inner
-   * transaction joins the outer one; if it throws, only its own changes are undone, so the outer one may catch and go on.
+   * transaction joins the outer one; if it throws, only its own changes are rolled back, so that the outer one may catch and continue.
    */
   transaction<T>(fn: () => T, options?: TransactionOptions): T;
   /**
-   * Creates tables that are not there, and brings the others up to date, in one transaction. Costs nothing for tables that this
-   * connection has seen. Throws `unsupported` for tables from the future.
+   * Creates missing tables and migrates existing ones, in one transaction. Free for tables that this connection has installed.
+   *
+   * @throws {VarveError} `unsupported` for tables of a newer version.
    */
   install(...tables: readonly Tables[]): void;
   /** True while a transaction of this connection is open. */
@@ -88,7 +88,7 @@ class SqliteDatabase implements Database {
 
   run(sql: string, ...values: readonly SqlValue[]): { changes: number } {
     if (this.#depth > 0 && !this.db.isTransaction)
-      throw new VarveError("storage", "Cannot write state: an earlier failure has undone the transaction");
+      throw new VarveError("storage", "Cannot write state: an earlier failure rolled the transaction back");
     return this.#guard("write state", () => ({ changes: Number(this.#statement(sql).run(...values).changes) }));
   }
 
@@ -194,9 +194,14 @@ class SqliteDatabase implements Database {
 }
 
 /**
- * Opens the database of a root, making it if there is none; `:memory:` is one that dies with its handle. It opens on a full disk,
- * too: `reserve` beside it is space kept for that, and for transactions that free some. Throws
- * `unsupported` for a version from the future or another program's database, `corrupt` for a damaged one.
+ * Opens the database of a root, and creates it if it does not exist; `:memory:` is a database without a file. It opens on a full disk
+ * too: the directory `reserve` beside it holds space for that.
+ *
+ * @throws {VarveError} `unsupported` for a newer version or another program's database; `corrupt` for a damaged one.
+ *
+ * @example
+ * using state = openState("/var/lib/varve/state.db");
+ * state.install(contentTables);
  */
 export function openState(path: string): Database {
   const open = (): DatabaseSync => {
@@ -208,7 +213,7 @@ export function openState(path: string): Database {
   };
   if (path === ":memory:") return new SqliteDatabase(path, open(), undefined);
   const reserve = new Reserve(join(dirname(path), "reserve"), path);
-  // The log and its index, which take space, are what a database cannot even be read without.
+  // SQLite cannot even read a database without creating its log and index, which need space.
   const state = new SqliteDatabase(path, reserve.lend(open), reserve);
   reserve.fill();
   return state;

@@ -1,10 +1,9 @@
 /** The tables of one module. Only that module reads and writes them. */
 export interface Tables {
-  /** Unique in a database, and never changed. */
+  /** Unique in the database. Must never change. */
   readonly name: string;
   /**
-   * What brings the tables from version n (the index) to n + 1. A migration that has been released is never edited: a change
-   * of the tables is a new one at the end.
+   * SQL that migrates the tables from version n (the index) to n + 1. A released migration is never edited: append a new one.
    */
   readonly migrations: readonly string[];
 }

@@ -18,7 +18,7 @@ interface Known {
   tokens: Token[];
 }
 
-/** An `Authorization` value and what it stands for, so that a refusal can be laid at its door. */
+/** An `Authorization` value and the credential or token in it, so that a refusal invalidates the right one. */
 export interface Authorization {
   readonly header: string | undefined;
   readonly token: Token | undefined;
@@ -32,7 +32,7 @@ export interface AuthorizeOptions {
 
 export interface AuthorizerOptions {
   readonly credentials: CredentialSource;
-  /** Whether the configuration lets a host be reached without TLS. */
+  /** True if the configuration allows a host without TLS. */
   readonly isPlain: (host: string) => boolean;
   /** Reaches a token server; `trustHost` names whose certificates apply. */
   readonly send: (trustHost: string, onWait: OnWait | undefined) => SendOk;
@@ -40,9 +40,9 @@ export interface AuthorizerOptions {
 
 const CREDENTIAL_LIFE_MS = 300_000;
 const MAX_TOKENS = 64;
-/** Of credentials and tokens, the latest that are kept out of messages. */
+/** How many of the latest secrets are removed from messages. */
 const MAX_WITHHELD = 64;
-/** Of a request that shows nothing. */
+/** The authorization of an anonymous request. */
 export const UNAUTHORIZED: Authorization = { header: undefined, token: undefined };
 
 function bearerDemand(challenge: Challenge, endpoint: Endpoint): Demand {
@@ -54,7 +54,7 @@ function plainRealm(endpoint: Endpoint, { realm, registry }: SecretPath): VarveE
   const canAllow = registry.protocol === "http:";
   return new VarveError(
     "unauthorized",
-    `Cannot log in to registry ${endpoint.name}: its token server ${realm.host} is reached without TLS`,
+    `Cannot log in to registry ${endpoint.name}: its token server ${realm.host} does not use TLS`,
     canAllow
       ? { hint: `If credentials may go there in the clear, set "http" for ${realm.host} in the configuration.` }
       : {},
@@ -62,8 +62,8 @@ function plainRealm(endpoint: Endpoint, { realm, registry }: SecretPath): VarveE
 }
 
 /**
- * Logs in to registries: remembers, for each endpoint, what it demanded, the credential, and the tokens by scope until
- * they expire. Nothing is sent before a registry has asked for it.
+ * Logs in to registries. For each endpoint it remembers the challenge, the credential, and the tokens by scope until they expire. Sends
+ * no credentials before a registry has asked for them.
  */
 export class Authorizer implements Disposable {
   readonly #options: AuthorizerOptions;
@@ -76,7 +76,7 @@ export class Authorizer implements Disposable {
     this.#options = options;
   }
 
-  /** What to send with a request to `url` of the endpoint; nothing if the endpoint has not asked for anything yet. */
+  /** Returns the authorization for a request to `url` of the endpoint; none before the endpoint's first challenge. */
   async authorize(endpoint: Endpoint, url: URL, options: AuthorizeOptions): Promise<Authorization> {
     const known = this.#of(endpoint);
     const { demand } = known;
@@ -94,8 +94,7 @@ export class Authorizer implements Disposable {
   }
 
   /**
-   * Learns from a 401. Returns the scopes to try again with, or undefined if trying again is of no use because nothing
-   * better can be shown.
+   * Handles a 401 response. Returns the scopes for a retry, or undefined if there is no better credential.
    */
   async challenged(
     endpoint: Endpoint,

@@ -12,7 +12,7 @@ const MAX_LENGTH = 8192;
 const MAX_CHALLENGES = 16;
 const MAX_PARAMETERS = 32;
 
-/** A cursor over one field value. Every reader moves only when it succeeds. */
+/** A cursor over one field value. A read that fails does not move it. */
 class Cursor {
   readonly #text: string;
   #at = 0;
@@ -65,7 +65,7 @@ function readParameter(cursor: Cursor): readonly [name: string, value: string] |
   return undefined;
 }
 
-/** Skips list separators; false if there is none and the field goes on. */
+/** Skips list separators; false if there is none and the field continues. */
 function readSeparator(cursor: Cursor): boolean {
   cursor.match(SPACE);
   let seen = false;
@@ -76,7 +76,7 @@ function readSeparator(cursor: Cursor): boolean {
   return seen || cursor.done;
 }
 
-/** Undefined if the parameters depart from the grammar; empty if there is none. */
+/** Undefined if the parameters violate the grammar; empty if there are none. */
 function readParameters(cursor: Cursor): Map<string, string> | undefined {
   const parameters = new Map<string, string>();
   for (;;) {
@@ -103,8 +103,8 @@ function readChallenge(cursor: Cursor): Challenge | undefined {
 }
 
 /**
- * Reads the values of `WWW-Authenticate` strictly: a field that departs from the grammar, repeats a parameter or is longer
- * than 8 KiB gives no challenges at all, so that nothing is sent on the strength of a guess.
+ * Reads the values of `WWW-Authenticate` strictly. A field that violates the grammar, repeats a parameter or is longer than 8 KiB yields no
+ * challenges, so that credentials are never sent on a guess.
  */
 export function parseChallenges(values: readonly string[]): readonly Challenge[] {
   const challenges: Challenge[] = [];

@@ -15,7 +15,7 @@ export interface HelperOptions {
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const TIMEOUT_MS = 30_000;
 const MAX_OUTPUT = 1_048_576;
-/** What helpers print when they know no credential for the host. */
+/** Output of helpers that have no credential for the host. */
 const NOT_FOUND = /credentials not found in native keychain|no credentials server URL|no credentials username/i;
 
 function helperError(helper: string, host: string, why: string): VarveError {

@@ -1,13 +1,13 @@
 import { DEFAULT_REGISTRY } from "../../core/index.ts";
 
-/** What a client shows a registry. `identity-token` is an OAuth2 refresh token, `bearer` a token used as it is. */
+/** Proof of identity for a registry. `identity-token` is an OAuth2 refresh token, `bearer` a token used as it is. */
 export type Credential =
   | { readonly kind: "anonymous" }
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
   | { readonly kind: "identity-token"; readonly token: string }
   | { readonly kind: "bearer"; readonly token: string };
 
-/** What of a credential must not be shown. A password is also sent together with its user's name. */
+/** Returns the secret strings of a credential. A password is also sent together with its user name. */
 export function secretsOf(credential: Credential): readonly string[] {
   switch (credential.kind) {
     case "anonymous":
@@ -24,7 +24,7 @@ export const ANONYMOUS: Credential = { kind: "anonymous" };
 
 /**
  * Finds the credential for a registry host as it stands in a reference ("docker.io", "localhost:5000"). Throws
- * `unauthorized` when a credential exists but cannot be had (a broken helper), never when there is none.
+ * `unauthorized` if a credential exists but cannot be read (a broken helper), but not if there is none.
  */
 export type CredentialSource = (host: string, options: { signal?: AbortSignal | undefined }) => Promise<Credential>;
 
@@ -37,7 +37,7 @@ export interface DockerAuth {
   readonly registrytoken?: string | undefined;
 }
 
-/** The part of Docker's `config.json` that speaks of credentials. */
+/** The part of Docker's `config.json` about credentials. */
 export interface DockerConfig {
   readonly auths: ReadonlyMap<string, DockerAuth>;
   readonly credsStore: string | undefined;
@@ -55,14 +55,14 @@ export function hostOfKey(key: string): string {
   return HUB_NAMES.has(host) ? DEFAULT_REGISTRY : host;
 }
 
-/** The keys under which a file or a helper may hold the credential of `host`, the likeliest first. */
+/** Returns the keys by which a file or a helper may store the credential of `host`, the most common first. */
 export function keysOfHost(host: string): readonly string[] {
   const normal = hostOfKey(host);
   if (normal === DEFAULT_REGISTRY) return [DOCKER_HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io"];
   return [normal, `https://${normal}`, `http://${normal}`];
 }
 
-/** A source over credentials already at hand, keyed by host or by Docker's keys. Others are anonymous. */
+/** Makes a source of fixed credentials, by host or by Docker's keys. Other hosts are anonymous. */
 export function staticCredentials(
   entries: Iterable<readonly [host: string, credential: Credential]>,
 ): CredentialSource {

@@ -40,7 +40,7 @@ async function readConfig(path: string): Promise<DockerConfig> {
     if (code === "ENOENT" || code === "ENOTDIR") return EMPTY;
     throw configError(path, code ?? "not readable", error);
   }
-  // A syntax error quotes the file, and so credentials: it does not become the cause.
+  // The syntax error is not the cause, because it quotes the file and its credentials.
   const options = { limit: MAX_FILE, error: (state: string) => configError(path, state) };
   const json = parseJson(bytes, path, options).requiredObject();
   return {
@@ -89,8 +89,8 @@ function dockerConfigDirectory(env: Readonly<Record<string, string | undefined>>
 }
 
 /**
- * Credentials as Docker's client finds them: the helper of the host, else the common helper, else the file itself. The
- * file is read at each question, so that a later `docker login` is seen.
+ * Finds credentials as Docker's client does: by the helper of the host, else the common helper, else in the file itself. The file is read
+ * for each request, so that a later `docker login` takes effect.
  */
 export function dockerCredentials(directory: string = dockerConfigDirectory()): CredentialSource {
   const path = resolve(directory, "config.json");

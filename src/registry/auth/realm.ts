@@ -4,7 +4,7 @@ import { isLoopback } from "../transport/proxy.ts";
 
 /**
  * The token server that a Bearer challenge names. It may be on any host: distribution's token authentication lets the registry
- * choose. Throws `remote` unless it is an HTTP URL without a user's name and password.
+ * choose. Throws `remote` unless it is an HTTP URL without user name and password.
  */
 export function realmOf(challenge: Challenge, registry: string): URL {
   const text = challenge.parameters.get("realm") ?? "";
@@ -20,7 +20,7 @@ export interface SecretPath {
   readonly realm: URL;
   /** A URL of the registry that names the realm. */
   readonly registry: URL;
-  /** Whether the configuration lets a host be reached without TLS. */
+  /** True if the configuration allows a host without TLS. */
   readonly isPlain: (host: string) => boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What a token is good for, as `repository:<name>:<actions>`: distribution's token authentication, scope.md. */
+/** What a token allows, as `repository:<name>:<actions>`: distribution's token authentication, scope.md. */
 export interface Scope {
   readonly type: string;
   readonly name: string;
@@ -15,7 +15,7 @@ export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(",")}`;
 }
 
-/** Reads scopes parted by spaces; what is not one is left out. Names may hold colons. */
+/** Reads scopes separated by spaces and skips anything else. Names may contain colons. */
 export function parseScopes(text: string): readonly Scope[] {
   return text
     .split(" ")
@@ -31,7 +31,7 @@ export function parseScopes(text: string): readonly Scope[] {
     }));
 }
 
-/** One scope per resource with the union of the actions; sorted, so that equal sets are written alike. */
+/** One scope per resource with the union of the actions; sorted, so that equal sets have one form. */
 export function mergeScopes(scopes: Iterable<Scope>): readonly Scope[] {
   const merged = new Map<string, Scope>();
   for (const scope of scopes) {
@@ -42,7 +42,7 @@ export function mergeScopes(scopes: Iterable<Scope>): readonly Scope[] {
   return [...merged.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, scope]) => scope);
 }
 
-/** True if everything `wanted` asks for is among `held`. */
+/** True if `held` covers all of `wanted`. */
 export function covers(held: readonly Scope[], wanted: readonly Scope[]): boolean {
   return wanted.every((scope) =>
     held.some(

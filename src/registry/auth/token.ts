@@ -3,12 +3,12 @@ import type { Credential } from "./credentials.ts";
 import { type TransportRequest, bodyOf } from "../transport/http.ts";
 import { type Scope, formatScope } from "./scope.ts";
 
-/** A bearer token. `expiresAt` is in milliseconds since the epoch, by this machine's clock, with a margin taken off. */
+/** A bearer token. `expiresAt` is in milliseconds since the epoch, by this machine's clock, less a margin. */
 export interface Token {
   readonly value: string;
   readonly scopes: readonly Scope[];
   readonly expiresAt: number;
-  /** A refresh token that replaces the one it was had with. */
+  /** A new refresh token, which replaces the one that was used. */
   readonly refreshToken: string | undefined;
 }
 
@@ -20,13 +20,13 @@ export interface TokenRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Sends with retries and gives the body of a success; throws for any other status, and past `limit` bytes. */
+/** Sends with retries and returns the body of a success; throws for any other status, and past `limit` bytes. */
 export type SendOk = (request: TransportRequest, limit: number) => Promise<Buffer>;
 
 const CLIENT_ID = "varve";
 const MAX_RESPONSE = 1_048_576;
 const MAX_TOKEN = 65_536;
-/** Seconds: what distribution's specification assumes when the server does not say, and the least it allows. */
+/** Seconds: default and minimum lifetime by distribution's specification. */
 const LEAST_LIFE = 60;
 const LONGEST_LIFE = 86_400;
 const MARGIN = 0.9;

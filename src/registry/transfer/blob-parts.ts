@@ -1,18 +1,18 @@
 import { VarveError } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
 
-/** The bytes of a blob from `offset` on. May be called several times: once for each try. */
+/** Returns the bytes of a blob from `offset`. Called once per attempt. */
 export type BlobSource = (offset: number) => Bytes;
 
 /**
- * The bytes of a blob for one request after the other. A part that begins where the last one ended goes on in the same stream, so
- * that a source which verifies what it gives has to be read once, however many parts there are.
+ * The bytes of a blob for consecutive requests. A part that starts where the previous one ended continues the same stream, so that a
+ * verifying source is read only once.
  */
 export class BlobParts implements AsyncDisposable {
   readonly #source: BlobSource;
   readonly #what: string;
   #stream: AsyncIterator<Uint8Array> | undefined;
-  /** Read and not taken yet. */
+  /** Bytes that were read and not consumed yet. */
   #rest: Uint8Array = new Uint8Array();
   #at = 0;
   #parts = 0;
@@ -22,7 +22,7 @@ export class BlobParts implements AsyncDisposable {
     this.#what = what;
   }
 
-  /** Exactly `length` bytes from `start` on; throws `corrupt` if the source has fewer. Ends the part before. */
+  /** Exactly `length` bytes from `start` on; throws `corrupt` if the source has fewer. Ends the previous part. */
   async *part(start: number, length: number): AsyncGenerator<Uint8Array> {
     const own = (this.#parts += 1);
     if (this.#stream === undefined || this.#at !== start) await this.#restart(start);

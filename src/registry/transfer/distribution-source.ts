@@ -11,21 +11,21 @@ function split(list: string | undefined): readonly string[] {
   return (list ?? "").split(",").filter((each) => each !== "");
 }
 
-/** The label that says where a blob can be had, with a repository added to those a blob already names. */
+/** Returns the label for the source of a blob: the repositories that the blob names already, and one more. */
 export function sourceLabel(reference: Reference, known: BlobInfo | undefined): Readonly<Record<string, string>> {
   const key = labelOf(reference.registry);
   const repositories = split(known?.labels.get(key)).filter((each) => each !== reference.repository);
   return { [key]: [reference.repository, ...repositories].slice(0, MAX_REPOSITORIES).join(",") };
 }
 
-/** Writes down that a blob of the store is in the reference's repository. */
+/** Labels a blob of the store: it is in the reference's repository. */
 export function labelSource(store: ContentStore, reference: Reference, info: BlobInfo): void {
   const key = labelOf(reference.registry);
   if (split(info.labels.get(key)).includes(reference.repository)) return;
   store.label(info.digest, sourceLabel(reference, info));
 }
 
-/** The repositories of a registry that may have a blob, after its labels and its descriptor's annotations. */
+/** Returns the repositories of a registry that may have a blob, by its labels and its descriptor's annotations. */
 export function sourcesOf(registry: string, descriptor: Descriptor, info: BlobInfo | undefined): readonly string[] {
   const key = labelOf(registry);
   const { annotations = {} } = descriptor;

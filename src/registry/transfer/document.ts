@@ -11,7 +11,7 @@ import {
   readDescriptor,
 } from "../../core/index.ts";
 
-/** What a manifest or an index points to. `mediaType` is what the document is, after its own word and the server's. */
+/** The descriptors in a manifest or an index. `mediaType` is the type that the document and the server agree on. */
 export type ImageDocument =
   | { readonly kind: "index"; readonly mediaType: string; readonly manifests: readonly Descriptor[] }
   | {
@@ -21,7 +21,7 @@ export type ImageDocument =
       readonly layers: readonly Descriptor[];
     };
 
-/** What a client asks for, the preferred first. */
+/** The `Accept` header for manifests, preferred types first. */
 export const ACCEPT_MANIFESTS: string = [
   MediaType.ociIndex,
   MediaType.ociManifest,
@@ -31,7 +31,7 @@ export const ACCEPT_MANIFESTS: string = [
 ].join(", ");
 
 const SCHEMA1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
-/** What servers say when they do not know what they hold. */
+/** Content types of servers that do not know the type. */
 const GENERIC = new Set(["application/json", "application/octet-stream", "text/plain", ""]);
 
 /** A media type without its parameters. */
@@ -44,7 +44,7 @@ export function isDocumentType(type: string): boolean {
 }
 
 /** Throws `unsupported` for Docker's manifest schema 1. */
-export function refuseSchema1(mediaType: string, name: string): void {
+export function rejectSchema1(mediaType: string, name: string): void {
   if (!SCHEMA1.test(mediaType)) return;
   throw new VarveError(
     "unsupported",
@@ -70,21 +70,23 @@ function readPart(item: JsonNode): Descriptor {
 }
 
 /**
- * Reads a manifest or an index. `declared` is the media type the server or the descriptor gave. Throws `corrupt` if the
- * document is malformed, says it is something else than declared, or could be taken for both kinds at once.
+ * Reads a manifest or an index. `declared` is the media type the server or the descriptor gave.
+ *
+ * @throws {VarveError} `corrupt` if the document is malformed, has another type than declared, or is both a manifest and an index;
+ *   `unsupported` for manifest schema 1; `limit-exceeded` for too many layers.
  */
 export function parseDocument(bytes: Uint8Array, declared: string, name: string): ImageDocument {
-  refuseSchema1(declared, name);
+  rejectSchema1(declared, name);
   const json = parseJson(bytes, name).requiredObject();
   if (json.integer("schemaVersion") === 1 && json.has("fsLayers"))
-    refuseSchema1("application/vnd.docker.distribution.manifest.v1+json", name);
+    rejectSchema1("application/vnd.docker.distribution.manifest.v1+json", name);
   const mediaType = json.string("mediaType");
   const config = json.has("config") ? readPart(json.field("config")) : undefined;
   const layers = json.field("layers").list(readPart);
   const manifests = json.field("manifests").list(readPart);
   const known = isDocumentType(declared) ? declared : undefined;
   if (known !== undefined && mediaType !== undefined && mediaType !== known) {
-    corrupt(name, `it calls itself ${JSON.stringify(mediaType.slice(0, 100))} and was announced as ${known}`);
+    corrupt(name, `its media type is ${JSON.stringify(mediaType.slice(0, 100))} but ${known} was announced`);
   }
   const isIndex = manifests !== undefined;
   const isManifest = config !== undefined || layers !== undefined;

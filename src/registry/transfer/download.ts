@@ -17,19 +17,19 @@ import { repositoryScope } from "../auth/scope.ts";
 
 export interface DownloadOptions extends RequestOptions {
   readonly offset: number;
-  /** Told when the connection broke and another try is made. */
+  /** Called before a retry after a broken connection. */
   readonly onRetry: () => void;
 }
 
-/** Progress of at least this many bytes since the last failure makes the next one count as the first. */
+/** Progress of at least this many bytes resets the number of attempts. */
 const PROGRESS = 1_048_576;
 const MAX_FAILURES = 50;
 
 interface Verdict {
-  /** Whether the same endpoint may be asked again. */
+  /** True if the same endpoint may be asked again. */
   readonly again: boolean;
   readonly timedOut: boolean;
-  /** Milliseconds the server wants to be left alone. */
+  /** Pause that the server asked for, in milliseconds. */
   readonly wait: number | undefined;
   readonly error: unknown;
 }
@@ -42,7 +42,7 @@ function judge(error: unknown, doing: string, at: { readonly host: string; reado
   const after = isVarveError(error) ? error.details.retryAfter : undefined;
   const status = statusOf(error);
   const { failure, tries } = isVarveError(error) ? error.details : {};
-  // What was tried several times, as the way to a token is, has been tried enough.
+  // The request for a token has retried already.
   const isFirst = tries === undefined || tries === 1;
   return {
     timedOut: failure === "timeout",
@@ -53,26 +53,26 @@ function judge(error: unknown, doing: string, at: { readonly host: string; reado
   };
 }
 
-/** Where the bytes of a 200 or a 206 begin; throws if a 206 is of another range or another size than asked for. */
+/** Returns where the bytes of a 200 or 206 response begin; throws if a 206 has another range or size than requested. */
 function startOf(response: TransportResponse, offset: number, size: number, doing: string): number {
   if (response.status === 200) return 0;
   const text = headerOf(response.headers, "content-range") ?? "";
   const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(text);
   const total = match?.[3];
   if (match === null || Number(match[1]) !== offset || (total !== "*" && Number(total) !== size)) {
-    throw new VarveError("remote", `Cannot ${doing}: the registry sent another range than asked for`);
+    throw new VarveError("remote", `Cannot ${doing}: the registry sent another range than requested`);
   }
   return offset;
 }
 
-/** One blob from the endpoints of a registry: passes the bytes on once each, whatever happens between. */
+/** The download of one blob from the endpoints of a registry: yields each byte once, over all retries. */
 export class Download {
   readonly #client: Client;
   readonly #reference: Reference;
   readonly #descriptor: Descriptor;
   readonly #options: DownloadOptions;
   readonly #doing: string;
-  /** The next byte to pass on. */
+  /** Position of the next byte to yield. */
   #at: number;
 
   constructor(client: Client, reference: Reference, descriptor: Descriptor, options: DownloadOptions) {
@@ -84,7 +84,7 @@ export class Download {
     this.#doing = `read blob ${descriptor.digest} of ${reference.registry}/${reference.repository}`;
   }
 
-  /** Never more than the descriptor's size; fewer only with an error. */
+  /** Yields exactly the descriptor's size, or throws. */
   async *bytes(endpoints: readonly Endpoint[]): AsyncGenerator<Uint8Array> {
     let last: unknown;
     for (const endpoint of endpoints) {
@@ -128,8 +128,8 @@ export class Download {
     const offset = this.#at;
     const { repository } = this.#reference;
     const { signal, onWait } = this.#options;
-    const told = onWait && ((wait: Wait) => onWait(wait.attempts === 1 ? { ...wait, ...current() } : wait));
-    const asking = { signal, onWait: told };
+    const report = onWait && ((wait: Wait) => onWait(wait.attempts === 1 ? { ...wait, ...current() } : wait));
+    const asking = { signal, onWait: report };
     const url = await this.#client.urlOf(endpoint, `${repository}/blobs/${digest}`, "", asking);
     const request = {
       method: "GET" as const,
@@ -149,7 +149,7 @@ export class Download {
     }
   }
 
-  /** Leaves out what has been passed on already, and holds the body to the size. */
+  /** Skips bytes that were yielded before, and limits the body to the size. */
   async *#pass(response: TransportResponse, start: number): AsyncGenerator<Uint8Array> {
     const { size } = this.#descriptor;
     let position = start;

@@ -8,26 +8,26 @@ import { pause } from "../transport/retry.ts";
 
 export interface FetchOptions {
   readonly store: ContentStore;
-  /** Keeps what is fetched. */
+  /** Keeps the blob. */
   readonly lease: Lease;
-  /** What to do about a blob that is there already: take it as it is (default), or read it first and replace a damaged one. */
+  /** If the blob is in the store: trust it (default), or verify it first and replace it if it is damaged. */
   readonly present?: "trust" | "verify" | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnTransfer | undefined;
-  /** Told of what is waited for. */
+  /** Called during waits for the registry. */
   readonly onWait?: OnWait | undefined;
   /**
-   * Told of each ingest that the blob is written to, before its bytes come, to be followed. A blob that is there, or that
-   * somebody else fetches, has none; one whose bytes were wrong has another.
+   * Called with each ingest of the blob before its bytes arrive, so that it can be followed. Not called for a blob that is in the store or
+   * that another caller fetches; called again after wrong bytes.
    */
   readonly onIngest?: ((ingest: Followed) => void) | undefined;
 }
 
-/** Milliseconds between looks at an ingest that another holder writes. */
+/** Milliseconds between checks of an ingest that another process writes. */
 const FIRST_LOOK = 50;
 const LONGEST_LOOK = 1000;
 
-/** The blob if the store has it; leased first and then looked for, so that no collection comes between. */
+/** Returns the blob if the store has it. Adds it to the lease first, so that no collection removes it in between. */
 export function leased(store: ContentStore, lease: Lease, descriptor: Descriptor): BlobInfo | undefined {
   lease.add("blob", descriptor.digest);
   const info = store.info(descriptor.digest);
@@ -71,7 +71,7 @@ async function fill(
   return await ingest.commit({ digest, size, labels: sourceLabel(reference, store.info(digest)), lease });
 }
 
-/** One try. A broken connection leaves what came for the next; wrong bytes are removed by the ingest. */
+/** One attempt. After a broken connection the bytes stay for the next attempt; the ingest discards wrong bytes. */
 async function fetchOnce(
   registry: Registry,
   reference: Reference,
@@ -92,9 +92,10 @@ async function fetchOnce(
 }
 
 /**
- * Brings a blob of a repository into the store, unless it is there: resumed where an earlier try stopped, and shared with
- * whoever fetches it at the same time, in this process or another. Wrong bytes are fetched once more, past the mirrors;
- * then throws `corrupt`.
+ * Fetches a blob of a repository into the store, unless it is there. Resumes an earlier attempt, and shares the download with concurrent
+ * callers in this process and others. After wrong bytes it fetches once more, from the registry itself.
+ *
+ * @throws {VarveError} `corrupt` if the bytes are wrong again.
  */
 export async function fetchBlob(
   registry: Registry,

@@ -11,14 +11,14 @@ import {
 } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
 import type { Client, RequestOptions } from "../transport/client.ts";
-import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, refuseSchema1 } from "./document.ts";
+import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, rejectSchema1 } from "./document.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { fromFirst } from "../transport/first-endpoint.ts";
 import { statusOf } from "../transport/errors.ts";
 import { type TransportResponse, bodyOf, headerOf } from "../transport/http.ts";
 import { repositoryScope } from "../auth/scope.ts";
 
-/** A manifest or an index as the registry holds it, verified. */
+/** A verified manifest or index. */
 export interface ManifestContent {
   readonly descriptor: Descriptor;
   readonly bytes: Buffer;
@@ -28,7 +28,7 @@ interface Asked extends RequestOptions {
   readonly reference: Reference;
 }
 
-/** A HEAD that a registry does not support, or answers without saying what it has. */
+/** A HEAD request that the registry does not support, or whose response lacks headers. */
 const HEAD_USELESS = new Set([400, 404, 405, 406, 500, 501]);
 
 function pathOf({ repository, tag, digest }: Reference): string {
@@ -46,10 +46,10 @@ function mismatch(reference: Reference, wanted: Digest, actual: string): never {
   });
 }
 
-/** The descriptor the headers of a HEAD tell, or undefined if they do not tell all of it. */
+/** Returns the descriptor in the headers of a HEAD response, or undefined if they are incomplete. */
 function describe(response: TransportResponse, reference: Reference): Descriptor | undefined {
   const mediaType = plainMediaType(headerOf(response.headers, "content-type"));
-  refuseSchema1(mediaType, formatReference(reference));
+  rejectSchema1(mediaType, formatReference(reference));
   const digest = digestHeader(response);
   const length = headerOf(response.headers, "content-length") ?? "";
   if (digest === undefined || !isDocumentType(mediaType) || !/^\d{1,15}$/.test(length) || length === "0")
@@ -108,7 +108,7 @@ async function get(client: Client, endpoint: Endpoint, { reference, ...asking }:
   return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
 }
 
-/** What a reference stands for now: HEAD, and GET where HEAD does not tell. */
+/** Resolves a reference by HEAD, or by GET where the response to HEAD is incomplete. */
 export async function resolveManifest(
   client: Client,
   endpoints: readonly Endpoint[],

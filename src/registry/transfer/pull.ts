@@ -21,11 +21,11 @@ import type { ManifestContent } from "./manifest.ts";
 import type { Registry } from "../registry.ts";
 
 export interface PullOptions extends FetchOptions {
-  /** One platform of an index, or all it holds. An image that is no index is taken as it is. */
+  /** One platform of an index, or all. Ignored for an image that is not an index. */
   readonly platform: Platform | "all";
-  /** `skip`: layers are left to `fetchBlob`, for when somebody needs them. */
+  /** `skip`: layers are fetched later, by `fetchBlob`. */
   readonly layers?: "fetch" | "skip" | undefined;
-  /** Sees each image with the bytes of its config, before a layer is fetched; what it throws ends the pull. */
+  /** Called with each image and the bytes of its config before a layer is fetched; an error that it throws ends the pull. */
   readonly check?: ((image: PulledImage, config: Uint8Array) => void) | undefined;
   /** Called with all images when they have been checked, before a layer is fetched. */
   readonly onResolved?: ((images: readonly PulledImage[]) => void) | undefined;
@@ -42,7 +42,7 @@ export interface PulledImage {
 export interface PullResult {
   /** The reference with the digest of `target`. */
   readonly reference: Reference;
-  /** What the reference stands for: a manifest or an index. */
+  /** The manifest or index of the reference. */
   readonly target: Descriptor;
   /** One for a single platform. */
   readonly images: readonly PulledImage[];
@@ -69,7 +69,7 @@ class Pull {
     this.#options = options;
   }
 
-  /** What the reference stands for now, with all that is wanted below it. */
+  /** Resolves the reference and everything needed below it. */
   async top(): Promise<Node> {
     const { signal, onWait } = this.#options;
     const descriptor = await this.#registry.resolve(this.#reference, { signal, onWait });
@@ -90,7 +90,7 @@ class Pull {
     return { content, document, children };
   }
 
-  /** From the store if it is there, for then nothing need be asked. */
+  /** Reads a manifest from the store if it is there, else from the registry. */
   async #content(descriptor: Descriptor, signal: AbortSignal | undefined): Promise<ManifestContent> {
     const { store, lease } = this.#options;
     const { digest, size } = descriptor;
@@ -105,7 +105,7 @@ class Pull {
     return await this.#fetched(descriptor, signal);
   }
 
-  /** Undefined if it turns out to be damaged. */
+  /** Returns undefined if the blob is damaged. */
   async #stored({ digest, size }: Descriptor, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
     try {
       return await collect(this.#options.store.open(digest, { signal }), size, { what: digest });
@@ -229,9 +229,9 @@ function inOrder(top: Node): readonly Node[] {
 }
 
 /**
- * Brings an image into the store: resolves the reference, follows it to the manifests wanted, fetches configs and then
- * layers in parallel, and stores the manifests last, with edges to what they need and labels that say where it came from. A pull
- * that fails leaves no manifest behind, and no blob that is not whole; blobs that are kept only by the lease go with it.
+ * Pulls an image into the store: resolves the reference and the needed manifests, fetches configs and then layers in parallel, and stores
+ * the manifests last, with edges to what they need and labels that say where blobs came from. A failed pull leaves no manifest and no
+ * incomplete blob; its blobs are kept by the lease only.
  */
 export async function pull(registry: Registry, reference: Reference, options: PullOptions): Promise<PullResult> {
   const tagged = withDefaultTag(reference);

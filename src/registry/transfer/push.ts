@@ -16,13 +16,13 @@ import type { Registry } from "../registry.ts";
 
 export interface PushOptions {
   readonly store: ContentStore;
-  /** What is pushed: a manifest or an index of the store. */
+  /** The manifest or index of the store to push. */
   readonly target: Descriptor;
   readonly signal?: AbortSignal | undefined;
-  /** Told of what is waited for. */
+  /** Called during waits for the registry. */
   readonly onWait?: OnWait | undefined;
   readonly onEvent?: OnTransfer | undefined;
-  /** The bytes of a blob that is not in the store: a layer never pulled. Used only if the registry lacks it. */
+  /** Yields the bytes of a blob that is not in the store, such as a lazy layer. Used only if the registry lacks it. */
   readonly lazy?: ((descriptor: Descriptor, offset: number) => Bytes) | undefined;
   /** Further repositories of the target registry that may have a blob, for a mount. */
   readonly mountFrom?: ((descriptor: Descriptor, registry: string) => readonly string[]) | undefined;
@@ -141,9 +141,9 @@ async function pushTo(
 
 /**
  * Pushes an image of the store under each reference: blobs first, in parallel and each once; then manifests, the deepest
- * first and the target last, so that a tag never shows before all it needs. A reference with neither tag nor digest is
- * pushed by the target's digest; a digest in a reference must be the target's. Layers that may not be distributed are
- * left out. Blobs that another repository of the same registry is known to hold are mounted. Keep the target by a lease.
+ * first and the target last, so that a tag never appears before everything it needs. A reference with neither tag nor digest is
+ * pushed by the target's digest; a digest in a reference must be the target's. Non-distributable layers are
+ * skipped. Blobs that another repository of the same registry has are mounted. Keep the target by a lease.
  */
 export async function push(registry: Registry, references: readonly Reference[], options: PushOptions): Promise<void> {
   const wrong = references.find(({ digest }) => digest !== undefined && digest !== options.target.digest);

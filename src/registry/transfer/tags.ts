@@ -10,7 +10,7 @@ const MAX_PAGES = 1000;
 const MAX_TAGS = 1_000_000;
 const NEXT = /^<([^<>\s]+)>\s*;(?:[^,]*;)?\s*rel="?next"?\s*(?:;.*)?$/i;
 
-/** The target of a `Link` of relation `next`, RFC 8288: only on the server the page came from. */
+/** Returns the target of a `Link` with relation `next` (RFC 8288), if it is on the same server. */
 function nextPage(response: TransportResponse, from: URL): URL | undefined {
   for (const value of response.headers.get("link") ?? []) {
     const text = NEXT.exec(value.trim())?.[1];
@@ -35,7 +35,7 @@ export async function listTags(
   let url: URL | undefined = await client.urlOf(endpoint, `${repository}/tags/list`, `n=${PAGE}`, asking);
   while (url !== undefined) {
     if (seen.has(url.href) || seen.size >= MAX_PAGES || tags.length > MAX_TAGS) {
-      throw new VarveError("limit-exceeded", `Cannot list ${what}: the list has no end`);
+      throw new VarveError("limit-exceeded", `Cannot list ${what}: the pages do not end`);
     }
     seen.add(url.href);
     const page: Page = await readPage(client, endpoint, { url, repository, what, asking });

@@ -12,11 +12,11 @@ export interface UploadTarget extends RequestOptions {
   readonly endpoint: Endpoint;
   readonly reference: Reference;
   readonly descriptor: Descriptor;
-  /** What is asked of a token; all an upload needs unless given. */
+  /** Scopes of the token. Default: all that an upload needs. */
   readonly access?: readonly string[] | undefined;
 }
 
-/** What a POST that opens an upload led to. */
+/** The result of a POST that opens an upload. */
 export type Opened = { readonly kind: "mounted" } | { readonly kind: "session"; readonly session: UploadSession };
 
 const discarded = async <T>(response: TransportResponse, value: T): Promise<T> => {
@@ -24,14 +24,14 @@ const discarded = async <T>(response: TransportResponse, value: T): Promise<T> =
   return value;
 };
 
-/** Adds to a query without writing the rest anew: it may be signed. */
+/** Appends to a query without changing the rest, which may be signed. */
 function withQuery(url: URL, addition: string): URL {
   const next = new URL(url);
   next.search = next.search === "" ? addition : `${next.search}&${addition}`;
   return next;
 }
 
-/** The bytes a server has, from its `Range: 0-<last>`. The form of one byte is also that of none, and means none. */
+/** The bytes a server has, from its `Range: 0-<last>`. `0-0` is ambiguous and is read as no bytes. */
 function receivedOf(response: TransportResponse): number {
   const match = /^(?:bytes=)?0-(\d{1,15})$/.exec(headerOf(response.headers, "range") ?? "");
   const last = Number(match?.[1] ?? 0);
@@ -64,7 +64,7 @@ export async function blobExists(target: UploadTarget): Promise<boolean> {
   return await send(target, request, (response) => discarded(response, response.status === 200));
 }
 
-/** Opens an upload, or has the blob mounted from another repository of the registry if that has it. */
+/** Opens an upload, or mounts the blob from another repository of the registry that has it. */
 export async function openUpload(target: UploadTarget, mountFrom: string | undefined): Promise<Opened> {
   const { client, endpoint, reference, descriptor } = target;
   const query =
@@ -87,7 +87,7 @@ export async function openUpload(target: UploadTarget, mountFrom: string | undef
 
 /** An open upload: distribution specification, "Pushing blobs". The server names each next address. */
 export class UploadSession {
-  /** The least bytes of a chunk that is not the last. */
+  /** Minimum bytes of a chunk, except for the last one. */
   readonly leastChunk: number;
   readonly #target: UploadTarget;
   #location: URL;
@@ -104,13 +104,13 @@ export class UploadSession {
     return this.#received;
   }
 
-  /** Sends the whole blob and closes the upload, in one request and one try. */
+  /** Sends the whole blob and closes the upload, in one request and without retry. */
   async putWhole(source: BlobSource): Promise<void> {
     const { size } = this.#target.descriptor;
     await this.#close({ length: size, open: () => this.#checked(source(0), size) });
   }
 
-  /** Sends the next bytes, in one try. */
+  /** Sends the next bytes, without retry. */
   async patch(parts: BlobParts, length: number): Promise<void> {
     const start = this.#received;
     const end = start + length;
@@ -126,18 +126,18 @@ export class UploadSession {
     if (this.#received !== end) throw new HttpFailure("broken", `the server took ${this.#received} of ${end} bytes`);
   }
 
-  /** Closes an upload all of whose bytes are there. */
+  /** Closes an upload after all its bytes were sent. */
   async finish(): Promise<void> {
     await this.#close({ length: 0, open: () => bytesOf() });
   }
 
-  /** Asks the server how far it is, after a connection broke. */
+  /** Asks the server for its offset after a broken connection. */
   async refresh(): Promise<void> {
     const request = requestOf(this.#target, { method: "GET", url: this.#location, accept: [204] });
     await send(this.#target, request, (response) => this.#follow(response, request.doing));
   }
 
-  /** Drops the upload; that it fails is of no consequence, for servers drop old uploads by themselves. */
+  /** Cancels the upload. Errors are ignored, because servers remove old uploads themselves. */
   async cancel(): Promise<void> {
     const signal = AbortSignal.timeout(5000);
     const target = { ...this.#target, signal };
@@ -145,7 +145,7 @@ export class UploadSession {
     try {
       await send(target, request, (response) => response.discard());
     } catch {
-      // Nothing rests on it.
+      // Servers remove old uploads themselves.
     }
   }
 

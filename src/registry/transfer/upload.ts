@@ -4,30 +4,30 @@ import { isTransientStatus, pause, pauseBefore, retryAfter } from "../transport/
 import { BlobParts, type BlobSource } from "./blob-parts.ts";
 import { type Opened, type UploadSession, type UploadTarget, blobExists, openUpload } from "./upload-session.ts";
 
-/** How a blob came to be in a repository. */
+/** How a blob got into a repository. */
 export type PushedBlob = "exists" | "mounted" | "uploaded";
 
 export interface UploadOptions {
   readonly source: BlobSource;
   /** Repositories of the same registry that may have the blob, the likeliest first. */
   readonly mountFrom: readonly string[];
-  /** Bytes a request; without it the whole blob goes in one. */
+  /** Bytes per request. Default: the whole blob in one request. */
   readonly chunkSize: number | undefined;
   readonly onRetry: () => void;
 }
 
 const MAX_MOUNTS = 3;
 const MAX_FAILURES = 20;
-/** Where to start, and where to stop, when a server or a proxy before it refuses a body for its size. */
+/** First and last chunk sizes to try when a server or proxy refuses a body for its size. */
 const FIRST_CHUNK = 67_108_864;
 const LAST_CHUNK = 1_048_576;
 const TOO_LARGE = 413;
-/** A blob that costs less to send once more, to a registry that knows no mounts, than to ask for: bytes. */
+/** Up to this many bytes, sending a blob again costs less than asking a registry without mounts for it. */
 const SMALL = 16_384;
-/** The upload is unknown, or is not where we think it is. */
+/** Statuses of an upload that is unknown or has another offset. */
 const LOST = new Set([404, 409, 416]);
 
-/** Tries the repositories that may have the blob; a mount that is refused is no reason to fail. */
+/** Tries to mount from the repositories that may have the blob. A refused mount is not an error. */
 async function mountOrOpen(target: UploadTarget, mountFrom: readonly string[]): Promise<Opened> {
   const { repository } = target.reference;
   const candidates = [...new Set(mountFrom)].filter((each) => each !== repository).slice(0, MAX_MOUNTS);
@@ -51,7 +51,7 @@ async function tryMount(target: UploadTarget, from: string): Promise<Opened | un
   }
 }
 
-/** One blob on its way into a repository, over as many connections as it takes. */
+/** The upload of one blob, over as many connections as needed. */
 class Upload {
   readonly #target: UploadTarget;
   readonly #options: UploadOptions;
@@ -107,7 +107,7 @@ class Upload {
     throw new VarveError("internal", "Cannot open an upload: it was mounted unasked");
   }
 
-  /** Makes ready for another try; throws what cannot be mended. */
+  /** Prepares a retry; throws errors that a retry does not help. */
   async #recover(error: unknown, recent: number): Promise<void> {
     this.#failures += 1;
     const { retry } = this.#target.client;
@@ -155,11 +155,11 @@ function isMendable(error: unknown): boolean {
   return failure === "broken" || failure === "timeout";
 }
 
-/** Brings a blob into a repository: by finding it there, by a mount, or by an upload that outlives broken connections. */
+/** Gets a blob into a repository: it exists there, is mounted, or is uploaded with resumption. */
 export async function uploadBlob(target: UploadTarget, options: UploadOptions): Promise<PushedBlob> {
   const { repository } = target.reference;
   if (target.descriptor.size <= SMALL && options.mountFrom.every((from) => from === repository)) {
-    // One request instead of two: a blob that is there is mounted where it is, else an upload is open.
+    // One request instead of two: an existing blob is mounted onto itself, otherwise an upload is open.
     const own = (await tryMount(target, repository)) ?? (await openUpload(target, undefined));
     return own.kind === "mounted" ? "exists" : await new Upload(target, own.session, options).run();
   }

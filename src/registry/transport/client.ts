@@ -21,22 +21,22 @@ import {
 import type { Scope } from "../auth/scope.ts";
 import type { SendOk } from "../auth/token.ts";
 
-/** The signal of whoever asks, and whom to tell of what is waited for; of work that requests share, the first of them is told. */
+/** The caller's signal, and its callback for waits. Work that requests share reports to the first of them. */
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onWait?: OnWait | undefined;
 }
 
-/** One request to a registry, in the words of the distribution specification. */
+/** One request to a registry, in terms of the distribution specification. */
 export interface ApiRequest extends Omit<TransportRequest, "headers" | "onQuiet">, RequestOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** What a token must allow. */
   readonly scopes: readonly Scope[];
-  /** The statuses that are answers; every other is an error. */
+  /** Statuses that are accepted; all others are errors. */
   readonly accept: readonly number[];
   /** Completes "Cannot …" in an error. */
   readonly doing: string;
-  /** Tries in all; the policy's number unless given. */
+  /** Number of attempts. Default: the policy's. */
   readonly attempts?: number | undefined;
 }
 
@@ -45,7 +45,7 @@ export type ReadResponse<T> = (response: TransportResponse) => Promise<T>;
 export interface ClientOptions {
   readonly transport: NodeTransport;
   readonly credentials: CredentialSource;
-  /** Whether the configuration lets a host be reached without TLS. */
+  /** True if the configuration allows a host without TLS. */
   readonly isPlain: (host: string) => boolean;
   readonly retry: RetryPolicy;
   readonly userAgent: string;
@@ -65,13 +65,13 @@ type Outcome<T> =
       readonly wait?: number | undefined;
     };
 
-/** A failure of the connection, which may say that the other side speaks something else; throws every other error. */
+/** Returns a failure of the connection, which may mean another protocol; throws every other error. */
 function failureOf(error: unknown): HttpFailure {
   if (error instanceof HttpFailure) return error;
   throw error;
 }
 
-/** An unread response holds a connection: one that cannot be used is given back. */
+/** Discards a response that is not used, because an unread response holds a connection. */
 async function orDiscard<T>(response: TransportResponse, use: ReadResponse<T>): Promise<T> {
   try {
     return await use(response);
@@ -81,14 +81,14 @@ async function orDiscard<T>(response: TransportResponse, use: ReadResponse<T>): 
   }
 }
 
-/** What another scheme does not mend. */
+/** Failures that another scheme does not help. */
 const HOPELESS: ReadonlySet<HttpFailure["kind"]> = new Set(["untrusted", "unresolved", "handshake"]);
 const BAD_REQUEST = 400;
 const MAX_LOGINS = 2;
-/** Pauses that are worth a word: milliseconds. */
+/** Pauses of at least this many milliseconds are reported. */
 const LONG_PAUSE = 5000;
 
-/** Sends requests to registries: finds the scheme, logs in, follows redirects, tries again, and names what went wrong. */
+/** Sends requests to registries: finds the scheme, logs in, follows redirects, retries, and makes errors. */
 export class Client implements Disposable {
   readonly retry: RetryPolicy;
   readonly #options: ClientOptions;
@@ -115,7 +115,7 @@ export class Client implements Disposable {
     return url;
   }
 
-  /** Sends a request and reads its answer by `read`, which is part of each try. */
+  /** Sends a request and reads its response with `read`, which is part of each attempt. */
   async request<T>(endpoint: Endpoint, request: ApiRequest, read: ReadResponse<T>): Promise<T> {
     const usual = triesOf(this.retry, endpoint);
     const tries = { ...usual, ...(request.attempts === undefined ? {} : { attempts: request.attempts }) };
@@ -169,7 +169,7 @@ export class Client implements Disposable {
     }
   }
 
-  /** Answers 401 with what the registry asks for, twice at most: once to learn, once for a token that had gone stale. */
+  /** Logs in after a 401 response, at most twice: once for the challenge, once for an expired token. */
   async #authorized(endpoint: Endpoint, request: ApiRequest, onQuiet: OnQuiet): Promise<TransportResponse> {
     let scopes = request.scopes;
     for (let login = 0; ; login += 1) {
@@ -210,7 +210,7 @@ export class Client implements Disposable {
     });
   }
 
-  /** True if the URL is of the endpoint itself: only there do its credentials and certificates belong. */
+  /** True if the URL is of the endpoint itself: credentials and certificates are used there only. */
   #isOwn(endpoint: Endpoint, url: URL): boolean {
     const scheme = this.#schemes.get(endpoint.host);
     return url.protocol === `${scheme}:` && url.host === new URL(`${scheme}://${endpoint.host}`).host;
@@ -255,11 +255,11 @@ export class Client implements Disposable {
   }
 
   /**
-   * Any answer over TLS means TLS. A certificate that is not trusted is an error, not a reason to do without. A server that is quiet
-   * both ways is not asked any more.
+   * Finds the scheme. Any response over TLS means TLS. An untrusted certificate is an error, not a reason to try plain HTTP. A server that
+   * times out with both schemes is not asked again.
    */
   async #probe(endpoint: Endpoint, asking: RequestOptions): Promise<"http" | "https"> {
-    // A server that wants TLS answers plain HTTP with this status, or not at all.
+    // A TLS server answers plain HTTP with this status, or not at all.
     const isPlain = async (): Promise<boolean> => (await this.#ask(endpoint, "http", asking)) !== BAD_REQUEST;
     const plainFirst = endpoint.scheme === "http-then-https";
     const plain = plainFirst ? await isPlain().catch(failureOf) : false;
@@ -280,7 +280,7 @@ export class Client implements Disposable {
     }
   }
 
-  /** The status that a server answers with. */
+  /** Returns the status of a server's response. */
   async #ask(
     { host, name, prefix }: Endpoint,
     scheme: "http" | "https",

@@ -1,6 +1,6 @@
-/** How one registry host is reached. Paths are of PEM files. */
+/** How to connect to one registry host. Paths are of PEM files. */
 export interface RegistryHostConfig {
-  /** Hosts or URLs asked before the registry itself, in this order; for pulls only. */
+  /** Hosts or URLs that are asked before the registry itself, in this order. Pulls only. */
   readonly mirrors?: readonly string[] | undefined;
   /** Accept any certificate, and plain HTTP if the host does not speak TLS. */
   readonly insecure?: boolean | undefined;
@@ -13,7 +13,7 @@ export interface RegistryHostConfig {
   readonly key?: string | undefined;
 }
 
-/** The part of the configuration file that speaks of registries, by host as it stands in a reference. */
+/** The part of the configuration file about registries, by host as in a reference. */
 export interface RegistryConfig {
   readonly registries: Readonly<Record<string, RegistryHostConfig>>;
 }

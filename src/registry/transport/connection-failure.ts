@@ -40,14 +40,14 @@ function kindOfCode(code: string): ConnectionFailure | undefined {
   return undefined;
 }
 
-/** Several addresses of one name were tried: the first failure that is known speaks for all. */
+/** Several addresses of one name failed: the first known failure counts. */
 function codesOf(error: unknown): string[] {
   const own = errnoOf(error);
   const inner = error instanceof AggregateError ? error.errors.flatMap((each) => codesOf(each)) : [];
   return own === undefined ? inner : [own, ...inner];
 }
 
-/** Sorts what Node throws for a connection into the few kinds a caller can act on. */
+/** Classifies Node's connection errors. */
 export function toHttpFailure(error: unknown): HttpFailure {
   if (error instanceof HttpFailure) return error;
   const message = error instanceof Error && error.message !== "" ? error.message : codesOf(error).join(", ");

@@ -3,21 +3,20 @@ import type { RegistryConfig, RegistryHostConfig } from "./config.ts";
 import { isLoopback } from "./proxy.ts";
 
 /**
- * How the scheme of an endpoint is found: fixed, or one first and the other if the other side does not speak it. Plain HTTP first
- * is for this machine itself.
+ * The scheme of an endpoint: fixed, or the first one to try before the other. Plain HTTP comes first for loopback hosts only.
  */
 export type SchemePolicy = "https" | "http" | "https-then-http" | "http-then-https";
 
-/** One server that can answer for a registry. */
+/** One server of a registry: the registry itself or a mirror. */
 export interface Endpoint {
   /** The host whose credentials and certificates apply. */
   readonly name: string;
-  /** Where connections go: host with an optional port. */
+  /** The host to connect to, with an optional port. */
   readonly host: string;
   /** Path in front of `/v2`, without a slash at its end. */
   readonly prefix: string;
   readonly scheme: SchemePolicy;
-  /** For a mirror, the registry it stands in for: sent as `ns`, as containerd does. */
+  /** For a mirror, the registry that it mirrors: sent as `ns`, as by containerd. */
   readonly mirrorOf?: string | undefined;
 }
 
@@ -46,17 +45,17 @@ export function originEndpoint(config: RegistryConfig, registry: string): Endpoi
   };
 }
 
-function refuse(mirror: string, registry: string, why: string): never {
+function invalidMirror(mirror: string, registry: string, why: string): never {
   throw new VarveError("invalid-argument", `Cannot use mirror ${JSON.stringify(mirror)} of ${registry}: ${why}`);
 }
 
 function mirrorEndpoint(config: RegistryConfig, registry: string, mirror: string): Endpoint {
   const hasScheme = /^https?:\/\//.test(mirror);
   const text = hasScheme ? mirror : `https://${mirror}`;
-  if (!URL.canParse(text)) refuse(mirror, registry, "it is not a host or a URL");
+  if (!URL.canParse(text)) invalidMirror(mirror, registry, "it is not a host or a URL");
   const url = new URL(text);
-  if (url.username !== "" || url.password !== "") refuse(mirror, registry, "credentials do not belong in it");
-  if (url.search !== "" || url.hash !== "") refuse(mirror, registry, "it has a query or a fragment");
+  if (url.username !== "" || url.password !== "") invalidMirror(mirror, registry, "credentials do not belong in it");
+  if (url.search !== "" || url.hash !== "") invalidMirror(mirror, registry, "it has a query or a fragment");
   const own = schemeOf(url.host, hostConfigOf(config, url.host));
   const given = url.protocol === "http:" ? "http" : "https";
   const scheme = hasScheme && (given === "http" || own === "https") ? given : own;
@@ -69,7 +68,7 @@ function mirrorEndpoint(config: RegistryConfig, registry: string, mirror: string
   };
 }
 
-/** Who is asked for content of a registry, in this order: its mirrors, then itself. */
+/** Returns the endpoints to pull from, in order: the mirrors, then the registry. */
 export function pullEndpoints(config: RegistryConfig, registry: string): readonly Endpoint[] {
   const mirrors = hostConfigOf(config, registry)?.mirrors ?? [];
   return [...mirrors.map((mirror) => mirrorEndpoint(config, registry, mirror)), originEndpoint(config, registry)];

@@ -45,8 +45,8 @@ function codeOf(status: number): ErrorCode {
 }
 
 /**
- * The error for a response that is no success; reads its body, of which it quotes the registry's own code and message.
- * `details` hold `status`, `host`, the `tries` that were made and, if the registry gave one, its `registryCode`.
+ * Makes the error for a response without success. Reads the body and quotes the registry's own code and message. `details` have `status`,
+ * `host`, the number of `tries` and, if the registry gave one, its `registryCode`.
  */
 export async function responseError(
   response: TransportResponse,
@@ -84,7 +84,7 @@ const FAILURE_HINTS: Readonly<Record<ConnectionFailure, ((host: string) => strin
   "not-tls": (host) => `If ${host} speaks plain HTTP, set "http" or "insecure" for it in the configuration.`,
   handshake: (host) =>
     `If ${host} wants a client certificate, name it as "cert" and "key" of ${host} in the configuration.`,
-  redirects: (host) => `Check what ${host} is told of its own address, and the proxy in front of it.`,
+  redirects: (host) => `Check the public address that ${host} is configured with, and the proxy in front of it.`,
   malformed: undefined,
 };
 
@@ -96,11 +96,11 @@ const FAILURE_STATES: Readonly<Record<ConnectionFailure, string>> = {
   untrusted: "has a certificate that is not trusted",
   "not-tls": "does not speak TLS",
   handshake: "refuses the TLS connection",
-  redirects: "leads to no answer",
+  redirects: "redirects too often",
   malformed: "sent something that is not HTTP",
 };
 
-/** The error for a request that got no response. `details` hold `host`, the `failure`'s kind and the `tries` that were made. */
+/** Makes the error for a request without response. `details` have `host`, the kind of `failure` and the number of `tries`. */
 export function failureError(
   failure: HttpFailure,
   doing: string,
@@ -118,7 +118,7 @@ export function failureError(
   );
 }
 
-/** The HTTP status behind an error of this room. */
+/** Returns the HTTP status of an error of this module. */
 export function statusOf(error: unknown): number | undefined {
   if (!(error instanceof VarveError)) return undefined;
   const { status } = error.details;

@@ -7,17 +7,17 @@ import { HttpFailure, type HttpHeaders, type TransportRequest, type TransportRes
 import { Watchdog } from "./watchdog.ts";
 
 export interface ExchangeOptions {
-  /** Milliseconds until the connection, with TLS, must stand. */
+  /** Time limit for the connection, TLS included, in milliseconds. */
   readonly connect: number;
-  /** Milliseconds the other side may be quiet while it is waited for. */
+  /** Maximum silence during a wait for the server, in milliseconds. */
   readonly idle: number;
-  /** Milliseconds of silence before it is first told of. */
+  /** Milliseconds of silence before the first report. */
   readonly notice: number;
-  /** Called once when the response has been read or given up; not if `exchange` throws. */
+  /** Called once when the response was read or discarded; not if `exchange` throws. */
   readonly onEnd: () => void;
 }
 
-/** A rest of at most this many bytes is read away to keep a connection. */
+/** A rest of at most this many bytes is read to keep the connection. */
 const DISCARD = 65_536;
 
 const seconds = (ms: number): string => `${ms / 1000} s`;
@@ -26,7 +26,7 @@ function isHandshaking(socket: Socket): boolean {
   return socket.connecting || ("secureConnecting" in socket && socket.secureConnecting === true);
 }
 
-/** Settles when the request has a connection on which bytes can go. */
+/** Settles when the request has a connection. */
 function connected(client: ClientRequest): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   client.once("socket", (socket) => {
@@ -48,7 +48,7 @@ function answered(client: ClientRequest): Promise<IncomingMessage> {
   return promise;
 }
 
-/** Settles when more can be written, or never can. */
+/** Settles when more can be written, or the request has ended. */
 function drained(client: ClientRequest): Promise<void> {
   const events = ["drain", "response", "error", "close"] as const;
   return new Promise((resolve) => {
@@ -60,7 +60,7 @@ function drained(client: ClientRequest): Promise<void> {
   });
 }
 
-/** Sends the body until it ends or an answer comes; true if all of it went. */
+/** Sends the body until its end or until a response comes; true if all of it was sent. */
 async function sendBody(
   client: ClientRequest,
   request: TransportRequest,
@@ -84,8 +84,8 @@ function headersOf(message: IncomingMessage): HttpHeaders {
 }
 
 /**
- * Carries out one request on a prepared `ClientRequest`. A response that comes before the whole body was sent ends the
- * sending, and its connection is not used again.
+ * Carries out one request on a prepared `ClientRequest`. A response before the end of the body stops the sending,
+ * and the connection is not reused.
  */
 export async function exchange(
   client: ClientRequest,
@@ -152,7 +152,7 @@ function response(client: ClientRequest, message: IncomingMessage, rest: Rest): 
           if (left < 0) break;
         }
       } catch {
-        // The rest was not wanted: that it broke off changes nothing.
+        // The rest is not needed: ignore that it broke off.
       }
     },
   };

@@ -2,8 +2,8 @@ import { VarveError, throwIfAborted } from "../../core/index.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /**
- * Asks each endpoint in turn until one can tell. The error of the last, the registry itself, is thrown; a cancellation
- * ends it at once.
+ * Asks each endpoint in turn until one succeeds. Throws the error of the last one, which is the registry itself. A cancellation ends it
+ * at once.
  */
 export async function fromFirst<T>(
   endpoints: readonly Endpoint[],

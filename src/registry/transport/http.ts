@@ -7,7 +7,7 @@ export type HttpHeaders = ReadonlyMap<string, readonly string[]>;
 export interface HttpBody {
   /** Bytes. */
   readonly length: number;
-  /** Called once for each try, and only when its connection stands. */
+  /** Called once per attempt, after the connection was made. */
   readonly open: () => Bytes;
 }
 
@@ -17,23 +17,22 @@ export interface TransportRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: HttpBody | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told how long nothing has come, in milliseconds, while the other side is waited for. */
+  /** Called with the duration of silence in milliseconds while the request waits for the server. */
   readonly onQuiet?: ((ms: number) => void) | undefined;
 }
 
 /**
- * `body` is read once, to its end, or given back by `discard`; until then it holds a connection. Redirects are answers
- * like any other.
+ * Read `body` once to its end, or call `discard`; until then it holds a connection. Redirects are not followed.
  */
 export interface TransportResponse {
   readonly status: number;
   readonly headers: HttpHeaders;
   readonly body: Bytes;
-  /** Reads a short rest away so that the connection can be used again, and drops the connection otherwise. */
+  /** Reads a short rest of the body so that the connection can be reused; otherwise closes the connection. */
   discard(): Promise<void>;
 }
 
-/** A failure below HTTP. It stays inside this module: callers see a `VarveError`. */
+/** A failure below HTTP. Internal to this module: callers get a `VarveError`. */
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";
   readonly kind: ConnectionFailure;

@@ -9,8 +9,8 @@ import type { ProxyFor } from "./proxy.ts";
 import type { TlsTrust } from "./tls-trust.ts";
 
 /**
- * Milliseconds. `idle` bounds each wait for the other side, not the whole transfer; twice as long for what has it write, which may be
- * to copy and hash gigabytes. Silence is told of after `notice`.
+ * Milliseconds. `idle` bounds each wait for data, not the whole transfer; requests that write wait twice as long, because the server may
+ * copy and hash gigabytes. Silence is reported after `notice`.
  */
 export interface Timeouts {
   readonly connect: number;
@@ -24,7 +24,7 @@ export interface NodeTransportOptions {
   readonly trust: TlsTrust;
   readonly proxy: ProxyFor;
   readonly timeouts: Timeouts;
-  /** Requests under way at a time; further ones wait. */
+  /** Maximum number of concurrent requests. */
   readonly sockets: number;
 }
 
@@ -40,7 +40,7 @@ const UNKNOWN_AUTHORITY = new Set([
   "SELF_SIGNED_CERT_IN_CHAIN",
 ]);
 
-/** HTTP/1.1 over `node:http` and `node:https` with kept connections: the only place of the room that knows Node's streams. */
+/** HTTP/1.1 over `node:http` and `node:https` with kept connections: the only file of this module that uses Node's streams. */
 export class NodeTransport implements Disposable {
   readonly #options: NodeTransportOptions;
   readonly #slots: Semaphore;
@@ -53,7 +53,7 @@ export class NodeTransport implements Disposable {
     this.#slots = new Semaphore(options.sockets);
   }
 
-  /** `trustHost`: the host whose certificates apply, where it is not the URL's. */
+  /** @param trustHost - The host whose certificates apply, if not the URL's. */
   async send(request: TransportRequest, trustHost: string = request.url.host): Promise<TransportResponse> {
     const slot = await this.#slots.acquire(request.signal);
     try {
@@ -101,7 +101,7 @@ export class NodeTransport implements Disposable {
     return toHttpFailure(error);
   }
 
-  /** Not by import: as an ES module, `node:http` reads all its exports, and one of them loads a second HTTP client. */
+  /** Uses `require`: importing `node:http` as an ES module evaluates all its exports, and one of them loads a second HTTP client. */
   #load(): Modules {
     this.#modules ??= {
       http: process.getBuiltinModule("node:http"),

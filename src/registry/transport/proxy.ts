@@ -62,7 +62,7 @@ function rulesOf(noProxy: string): readonly Rule[] {
     .filter((rule) => rule !== undefined);
 }
 
-/** The proxy's URL; a value without a scheme means HTTP. The value is never quoted: it may hold a password. */
+/** Returns the proxy's URL; a value without a scheme means HTTP. Messages never quote the value, which may have a password. */
 function proxyUrl(env: Env, name: "HTTP_PROXY" | "HTTPS_PROXY"): string | undefined {
   const value = valueOf(env, name);
   if (value === undefined) return undefined;

@@ -3,32 +3,32 @@ import { throwIfAborted } from "../../core/index.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { HttpFailure } from "./http.ts";
 
-/** Milliseconds, but for `attempts` and `timeouts`. */
+/** Times are in milliseconds. */
 export interface RetryPolicy {
-  /** Tries in all, the first included. */
+  /** Number of attempts, the first included. */
   readonly attempts: number;
-  /** Tries that may end because nothing came: each costs a whole wait. */
+  /** Number of attempts that may time out. */
   readonly timeouts: number;
-  /** The first pause; each further one is twice as long, up to `longest`, and shortened by chance to as little as half. */
+  /** The first pause. Each further pause is twice as long, up to `longest`, with jitter down to one half. */
   readonly first: number;
   readonly longest: number;
-  /** A server that asks for a longer pause is not waited for. */
+  /** If a server asks for a longer pause, the client gives up. */
   readonly patience: number;
 }
 
 export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, timeouts: 3, first: 250, longest: 15_000, patience: 60_000 };
 
-/** A mirror is not worth much waiting: the next one, or the registry itself, is asked instead. */
+/** For mirrors: fewer attempts, because another mirror or the registry itself can be asked. */
 const MIRROR = { attempts: 2, timeouts: 1 };
 
-/** How often an endpoint is tried. */
+/** Returns the policy for an endpoint. */
 export type Tries = Pick<RetryPolicy, "attempts" | "timeouts">;
 
 export function triesOf(policy: RetryPolicy, { mirrorOf }: Pick<Endpoint, "mirrorOf">): Tries {
   return mirrorOf === undefined ? policy : MIRROR;
 }
 
-/** Counts the tries of one request. */
+/** Counts the attempts of one request. */
 export class TryCount {
   readonly #limits: Tries;
   #attempt = 1;
@@ -38,14 +38,14 @@ export class TryCount {
     this.#limits = limits;
   }
 
-  /** The try under way, and how many there are at most if no answer comes to any more. */
+  /** The current attempt, and the maximum number of attempts if no further one gets an answer. */
   get current(): { readonly attempt: number; readonly attempts: number } {
     const { attempts, timeouts } = this.#limits;
     const left = Math.max(1, timeouts - this.#timeouts);
     return { attempt: this.#attempt, attempts: Math.min(attempts, this.#attempt - 1 + left) };
   }
 
-  /** Takes in that the try has failed. Returns whether there may be a further one, which is then the current. */
+  /** Counts a failed attempt. Returns true if another attempt may follow, which is then the current one. */
   next({ timedOut }: { readonly timedOut: boolean }): boolean {
     if (timedOut) this.#timeouts += 1;
     const { attempts, timeouts } = this.#limits;
@@ -61,7 +61,7 @@ export function isTransientStatus(status: number): boolean {
   return TRANSIENT.has(status);
 }
 
-/** A dead host, an unknown name and a bad certificate are no better a second later. */
+/** Failures that a retry does not help: a dead host, an unknown name, a bad certificate. */
 export function isTransientFailure(failure: HttpFailure): boolean {
   return failure.kind === "broken" || failure.kind === "timeout";
 }
@@ -75,7 +75,7 @@ export function retryAfter(value: string | undefined, now: number = Date.now()):
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 
-/** The pause before try number `attempt` (the second is 1). */
+/** The pause before an attempt (the second attempt is 1). */
 export function pauseBefore(policy: RetryPolicy, attempt: number, random: () => number = Math.random): number {
   const full = Math.min(policy.longest, policy.first * 2 ** Math.min(attempt - 1, 30));
   return full / 2 + (full / 2) * random();

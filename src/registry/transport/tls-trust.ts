@@ -25,7 +25,7 @@ const DOCKER_CERTS_DIRECTORY = "/etc/docker/certs.d";
 const CERTIFICATE = /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----$/m;
 const KEY = /^-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----$/m;
 
-/** OpenSSL passes silently over a file that holds no certificate: so what it should hold is looked for. */
+/** OpenSSL ignores a file without a certificate, so that the contents are checked here. */
 async function readPem(path: string, what: string, holds: RegExp = CERTIFICATE): Promise<string> {
   try {
     const text = await readFile(path, "latin1");
@@ -66,8 +66,8 @@ async function readConfigured(config: RegistryHostConfig): Promise<Pem> {
 }
 
 /**
- * Whom to trust, by host. The authorities are Node's own and those configured for the host; the system's store is read
- * only once a certificate was refused without it, because reading it takes a tenth of a second.
+ * Trusted certificates by host. The authorities are Node's and those configured for the host. The system's store is read only after a
+ * certificate was refused, because reading it takes 0.1 s.
  */
 export class TlsTrust {
   readonly #configOf: (host: string) => RegistryHostConfig | undefined;
@@ -81,9 +81,9 @@ export class TlsTrust {
   }
 
   /**
-   * Reads certificates once per host. A loopback host for which no authority is configured may show any certificate, as
-   * with Docker. Throws `invalid-argument` if a
-   * certificate cannot be read or is not PEM.
+   * Reads certificates once per host. A loopback host without a configured authority may have any certificate, as in Docker.
+   *
+   * @throws {VarveError} `invalid-argument` if a certificate cannot be read or is not PEM.
    */
   optionsOf(host: string): Promise<TlsOptions> {
     const known = this.#options.get(host);
@@ -94,12 +94,12 @@ export class TlsTrust {
     return options;
   }
 
-  /** Looks at a host's configuration again. */
+  /** Drops the cache of a host. */
   forget(host: string): void {
     this.#options.delete(host);
   }
 
-  /** Adds the system's authorities from now on; false if they are there already. */
+  /** Adds the system's authorities; returns false if they were added before. */
   widen(): boolean {
     if (this.#system) return false;
     this.#system = true;

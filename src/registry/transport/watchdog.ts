@@ -1,15 +1,15 @@
 import { tellQuiet } from "../../io/index.ts";
 
 export interface Notices {
-  /** Milliseconds of silence before the first. */
+  /** Milliseconds of silence before the first report. */
   readonly first: number;
-  /** Told how long nothing has come. */
+  /** Called with the duration of silence. */
   readonly tell: ((ms: number) => void) | undefined;
 }
 
 /**
- * Calls `onQuiet` when somebody has waited for the other side longer than `quietMs`. Time in which nobody waits does not
- * count, so a slow reader or writer on this side is never taken for a dead peer.
+ * Calls `onQuiet` after a wait for the server of more than `quietMs`. Only waiting time counts, so that a slow reader or writer on this side
+ * is never taken for a dead server.
  */
 export class Watchdog implements Disposable {
   readonly #timer: NodeJS.Timeout;
@@ -24,7 +24,7 @@ export class Watchdog implements Disposable {
     this.#timer.unref();
   }
 
-  /** Waits for `promise` with the clock running from now. */
+  /** Waits for `promise` and counts the time. */
   async wait<T>(promise: Promise<T>): Promise<T> {
     this.#waiting += 1;
     this.#timer.refresh();
