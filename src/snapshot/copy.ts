@@ -6,7 +6,10 @@ import { applyChanges, copyTree } from "./tree/index.ts";
 
 const tree = (own: string): string => join(own, "fs");
 
-/** Every snapshot is a whole tree, copied from its parent's: with shared blocks where the filesystem can, else in full. */
+/**
+ * Keeps each snapshot as a whole tree, which starts as a copy of its parent's. Copies share blocks if the filesystem supports
+ * it.
+ */
 export const copyDriver: Driver = {
   name: "copy",
   owns: (kind) => kind !== "view",
@@ -20,7 +23,7 @@ export const copyDriver: Driver = {
     if (parent !== undefined) await copyTree(tree(parent), tree(own), { signal });
   },
 
-  /** Repeats on the new tree what each snapshot changed on the one before it. */
+  /** Applies to the new tree what each snapshot changed in its parent's tree. */
   async merge(own, steps, signal) {
     await makeRoot(own);
     for (const { before, after } of steps) {

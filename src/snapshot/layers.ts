@@ -1,35 +1,35 @@
 import { Limits, VarveError } from "../core/index.ts";
 import type { SnapshotKind } from "./snapshotter.ts";
 
-/** A snapshot as far as the order of layers goes. */
+/** The fields of a snapshot that determine the order of its layers. */
 export interface Stacked {
   readonly id: number;
   readonly kind: SnapshotKind;
   /** Lowest first. */
   readonly parents: readonly string[];
-  /** True for a merge: it changes nothing itself. */
+  /** The snapshot is a merge, which has no files of its own. */
   readonly merged: boolean;
 }
 
 /**
- * The committed layers of a snapshot, its own included, top first, each once. A layer that occurs several times counts where
- * it is highest: what a lower occurrence adds, the highest one adds again.
+ * Returns the committed layers of a snapshot, including its own, topmost first. A layer that occurs several times is listed only
+ * at its highest position. This does not change the tree: the highest occurrence adds again what the lower ones add.
  */
 export function layersOf<T extends Stacked>(top: T, find: (name: string) => T): T[] {
   const layers: T[] = [];
-  const seen = new Set<number>();
+  const visited = new Set<number>();
   const stack: T[] = [top];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    if (seen.has(next.id)) continue;
-    seen.add(next.id);
+    if (visited.has(next.id)) continue;
+    visited.add(next.id);
     if (next.kind === "committed" && !next.merged) layers.push(next);
-    // The highest parent is visited first, with all that is below it.
+    // The highest parent is last on the stack, so it is visited first, with everything below it.
     stack.push(...next.parents.map(find));
   }
   return layers;
 }
 
-/** Throws `limit-exceeded` if overlayfs cannot stack so many. */
+/** Throws `limit-exceeded` if overlayfs cannot stack this many layers. */
 export function checkDepth(count: number, doing: string): void {
   if (count <= Limits.layers) return;
   throw new VarveError("limit-exceeded", `Cannot ${doing}: it has ${count} layers, more than ${Limits.layers}`, {

@@ -8,29 +8,36 @@ import { bindMount, hasCapability, mountOverlay, unmount, unmountSync } from "..
 import type { MountSpec } from "./snapshotter.ts";
 import { removeVolatileMark, volatileMark } from "./volatile-mark.ts";
 
-/** A tree that can be used until it is disposed of. */
+/** A mounted tree. Dispose of it to unmount it. */
 export interface MountedTree extends AsyncDisposable {
+  /** The directory at which the tree is mounted. */
   readonly path: string;
 }
 
-/** How long a busy mount is waited for before it is detached, in milliseconds, try by try. */
-const PATIENCE = [5, 20, 100, 300];
+/** Milliseconds to wait after each failed attempt to unmount a busy mount. After the last one, the mount is detached. */
+const RETRY_DELAYS = [5, 20, 100, 300];
 
 interface Mount {
   readonly path: string;
-  /** Whether the mount point was made for it. */
-  readonly own: boolean;
+  /** The mount point is a temporary directory, which is removed after unmounting. */
+  readonly isTemporary: boolean;
   readonly upper: string | undefined;
 }
 
-/** Mounts that are up, taken down when the process ends. */
+/** All mounts of this process. They are unmounted when the process exits. */
 const live = new Set<Mount>();
-let watching = false;
+let hasExitHandler = false;
 
 /**
- * Makes a snapshot's tree available at `target`, an existing directory, or at a temporary one in `within`. A writable plain
- * directory without a target needs no mount. Disposing of the tree unmounts it, whatever still uses it; so does the end of the process.
- * Throws `busy` if the snapshot's changes are being made in another mount, `unsupported` without the privilege to mount.
+ * Mounts the tree of a snapshot at `target`, an existing directory, or at a temporary directory in `within`. Without a target, a
+ * writable bind mount needs no mount: the result is the source directory. Disposing of the result, or the end of the process,
+ * unmounts the tree even if it is still in use.
+ *
+ * @throws {VarveError} `busy` if another mount of the snapshot is writable; `unsupported` without the privilege to mount
+ *
+ * @example
+ * await using tree = await mountSnapshot(await snapshots.mounts("name-1"));
+ * console.log(await readdir(tree.path));
  */
 export async function mountSnapshot(spec: MountSpec, target?: string, within: string = tmpdir()): Promise<MountedTree> {
   if (spec.kind === "bind" && target === undefined && !(spec.readonly && hasCapability("sys_admin"))) {
@@ -38,27 +45,27 @@ export async function mountSnapshot(spec: MountSpec, target?: string, within: st
   }
   const upper = spec.kind === "overlay" ? spec.upper : undefined;
   if (upper !== undefined) checkUnmounted(upper, "mount a snapshot");
-  const own = target === undefined;
+  const isTemporary = target === undefined;
   const path = target ?? (await mkdtemp(join(within, "varve-mount-")));
   try {
     attach(spec, path);
   } catch (error) {
-    if (own) await rmdir(path);
-    throw explain(error, spec, path);
+    if (isTemporary) await rmdir(path);
+    throw mountError(error, spec, path);
   }
-  const mount: Mount = { path, own, upper };
-  watch(mount);
+  const mount: Mount = { path, isTemporary, upper };
+  unmountAtExit(mount);
   return { path, [Symbol.asyncDispose]: () => release(spec, mount) };
 }
 
-/** Throws `busy` if changes in `upper` are being made in a mount of this process. */
+/** Throws `busy` if a mount of this process writes to `upper`. */
 export function checkUnmounted(upper: string, doing: string): void {
   for (const mount of live) {
     if (mount.upper === upper) throw new VarveError("busy", `Cannot ${doing}: it is mounted at ${mount.path}`);
   }
 }
 
-/** The number of mounts that are up in this process. */
+/** Returns the number of mounts of this process. Tests use it to find leaks. */
 export function liveMounts(): number {
   return live.size;
 }
@@ -68,53 +75,50 @@ function attach(spec: MountSpec, target: string): void {
   else mountOverlay({ ...spec, target });
 }
 
-function explain(error: unknown, spec: MountSpec, path: string): VarveError {
-  const marked = spec.kind === "overlay" && spec.work !== undefined && existsSync(volatileMark(spec.work));
-  if (!marked) return toVarveError(error, `mount a snapshot at ${path}`, "unsupported");
-  return new VarveError(
-    "busy",
-    `Cannot mount a snapshot at ${path}: another process has it mounted, or was killed while it had`,
-    { cause: error },
-  );
+function mountError(error: unknown, spec: MountSpec, path: string): VarveError {
+  const isMarked = spec.kind === "overlay" && spec.work !== undefined && existsSync(volatileMark(spec.work));
+  if (!isMarked) return toVarveError(error, `mount a snapshot at ${path}`, "unsupported");
+  const state = "another process has mounted it, or was killed while it was mounted";
+  return new VarveError("busy", `Cannot mount a snapshot at ${path}: ${state}`, { cause: error });
 }
 
 async function release(spec: MountSpec, mount: Mount): Promise<void> {
   if (!live.has(mount)) return;
-  const clean = await detach(mount.path);
+  const isUnused = await unmountOrDetach(mount.path);
   live.delete(mount);
-  if (mount.own) await rmdir(mount.path).catch(() => undefined);
-  // As long as somebody still writes, the mark stays and keeps the tree from being committed or mounted again.
-  if (clean && spec.kind === "overlay" && spec.work !== undefined) await removeVolatileMark(spec.work);
+  if (mount.isTemporary) await rmdir(mount.path).catch(() => undefined);
+  // While a process may still write, the mark stays, so that the tree is not committed or mounted again.
+  if (isUnused && spec.kind === "overlay" && spec.work !== undefined) await removeVolatileMark(spec.work);
 }
 
-/** Returns whether nobody used the mount any more. */
-async function detach(path: string): Promise<boolean> {
-  for (const pause of PATIENCE) {
+/** Unmounts, or detaches a mount that stays busy. Returns whether the mount was not in use any more. */
+async function unmountOrDetach(path: string): Promise<boolean> {
+  for (const delay of RETRY_DELAYS) {
     try {
       await unmount(path);
       return true;
     } catch (error) {
       if (errnoOf(error) !== "EBUSY") throw toVarveError(error, `unmount ${path}`);
     }
-    await sleep(pause);
+    await sleep(delay);
   }
   await unmount(path, { detach: true });
   return false;
 }
 
-function watch(mount: Mount): void {
-  if (!watching) process.once("exit", releaseAll);
-  watching = true;
+function unmountAtExit(mount: Mount): void {
+  if (!hasExitHandler) process.once("exit", detachAll);
+  hasExitHandler = true;
   live.add(mount);
 }
 
-function releaseAll(): void {
-  for (const { path, own } of live) {
+function detachAll(): void {
+  for (const { path, isTemporary } of live) {
     try {
       unmountSync(path, { detach: true });
-      if (own) rmdirSync(path);
+      if (isTemporary) rmdirSync(path);
     } catch {
-      // The process ends; a private mount namespace ends with it.
+      // Ignored: the process exits, and its private mount namespace ends with it.
     }
   }
 }

@@ -12,10 +12,10 @@ import { StoredSnapshotter } from "./stored.ts";
 import { SnapshotTable } from "./table.ts";
 
 export interface SnapshotterOptions {
-  /** The directory of the snapshots, made if need be: one directory for each, named by its number. */
+  /** The directory of the snapshots. It is created if it does not exist. Each snapshot has a numbered directory in it. */
   readonly root: string;
   readonly state: Database;
-  /** By default: what the snapshots there are were written by; overlay for the first, where it works. */
+  /** The default is the driver of the existing snapshots. Without any, it is overlay if overlays work here, else copy. */
   readonly driver?: "overlay" | "copy" | undefined;
 }
 
@@ -26,12 +26,20 @@ function driverOf(row: Row | undefined): "overlay" | "copy" | undefined {
   return driver === "overlay" || driver === "copy" ? driver : undefined;
 }
 
-/** Whether a database has snapshots that can be read only where overlays can be mounted. */
+/** Returns whether a database has snapshots of the overlay driver, which can be read only if overlays can be mounted. */
 export function needsOverlay(database: DatabaseReader): boolean {
   return database.hasTable("snapshot") && database.get(DRIVER)?.["driver"] === "overlay";
 }
 
-/** Opens the snapshots of a root. Throws `unsupported` if this process cannot use the driver. */
+/**
+ * Opens the snapshots of a root.
+ *
+ * @throws {VarveError} `unsupported` if the process lacks the privileges for the driver, or if the snapshots were written by
+ * another driver
+ *
+ * @example
+ * const snapshots = openSnapshotter({ root: "/var/lib/varve/snapshots", state });
+ */
 export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Snapshotter {
   makeDirectories(join(root, "empty"));
   state.install(contentTables, snapshotTables);
@@ -39,22 +47,22 @@ export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Sn
   if (driver !== undefined && used !== undefined && driver !== used) {
     throw new VarveError(
       "unsupported",
-      `Cannot open snapshots with the ${driver} driver: they were written by ${used}`,
+      `Cannot open snapshots with the ${driver} driver: they were written with the ${used} driver`,
       {
-        hint: "Remove the snapshots, or use another root.",
+        hint: "Use another root, or remove the snapshots.",
       },
     );
   }
   const name = driver ?? used ?? (overlayWorks(root) ? "overlay" : "copy");
   if (name === "overlay" && !hasCapability("sys_admin")) {
     throw new VarveError("unsupported", "Cannot open snapshots with the overlay driver: CAP_SYS_ADMIN is missing", {
-      hint: "Run as root, or use a root of your own, which keeps its snapshots as copies.",
+      hint: "Run as root, or choose another directory with --root. Its snapshots are then kept as copies.",
     });
   }
   return new StoredSnapshotter(root, new SnapshotTable(state, name), name === "overlay" ? overlayDriver : copyDriver);
 }
 
-/** A new directory; undefined if there is no space for one. */
+/** Creates a directory for the test. Returns undefined if the disk is full. */
 function probeIn(directory: string): string | undefined {
   try {
     return mkdtempSync(join(directory, "probe-"));
@@ -64,11 +72,13 @@ function probeIn(directory: string): string | undefined {
   }
 }
 
-/** True if overlayfs can keep its changes in this directory: a mount is made that nobody sees. */
+/**
+ * Returns whether overlayfs can keep its changes in this directory. Tries it with a mount that is not attached anywhere.
+ * Returns true if the disk is full, because nothing can be tried then.
+ */
 export function overlayWorks(directory: string): boolean {
   if (!hasCapability("sys_admin") || !hasCapability("mknod")) return false;
   const probe = probeIn(directory);
-  // Nothing can be tried on a full disk.
   if (probe === undefined) return true;
   const paths = {
     lower: join(probe, "lower"),

@@ -13,7 +13,7 @@ import { volatileMark } from "./volatile-mark.ts";
 const tree = (own: string): string => join(own, "fs");
 const work = (own: string): string => join(own, "work");
 
-/** Layers as directories that overlayfs stacks: `fs` holds what a snapshot changed, `work` is the kernel's. */
+/** Keeps the changes of each snapshot in a directory `fs`; overlayfs stacks these. The kernel uses a second directory, `work`. */
 export const overlayDriver: Driver = {
   name: "overlay",
   owns: (kind) => kind === "active",
@@ -35,26 +35,28 @@ export const overlayDriver: Driver = {
 
   merge: () => Promise.resolve(),
 
-  spec({ kind, volatile, own, below }: Stack, empty: string): MountSpec {
+  spec(stack: Stack, empty: string): MountSpec {
+    const { own, below } = stack;
     const lower = below.map(tree);
-    if (kind !== "active") return readOnly(own === undefined ? lower : [tree(own), ...lower], empty);
-    const upper = tree(own as string);
+    if (stack.kind !== "active") return readOnly(own === undefined ? lower : [tree(own), ...lower], empty);
+    const upper = tree(stack.own);
     if (lower.length === 0) return { kind: "bind", source: upper, readonly: false };
     checkDepth(lower.length, "mount a snapshot");
-    return { kind: "overlay", lower, upper, work: work(own as string), ...(volatile ? { volatile } : {}) };
+    return { kind: "overlay", lower, upper, work: work(stack.own), ...(stack.volatile ? { volatile: true } : {}) };
   },
 
   async seal(own, doing) {
     checkUnmounted(tree(own), doing);
     if (existsSync(volatileMark(work(own)))) {
-      throw new VarveError("busy", `Cannot ${doing}: another process has it mounted, or was killed while it had`);
+      const state = "another process has mounted it, or was killed while it was mounted";
+      throw new VarveError("busy", `Cannot ${doing}: ${state}`);
     }
     await syncfs(own);
     await removeTree(work(own));
   },
 };
 
-/** Overlayfs wants two directories if there is none for changes. */
+/** Returns a read-only mount. overlayfs needs at least two directories without an upper one, so a single one is bound. */
 function readOnly(lower: readonly string[], empty: string): MountSpec {
   checkDepth(lower.length, "mount a snapshot");
   const [only] = lower;

@@ -1,9 +1,9 @@
 import type { Tables } from "../state/index.ts";
 
 /**
- * Snapshots by key (active, view) or name (committed). `id` names the directory and is never used again; `parents` is a JSON
- * array, lowest first, of names. `volatile` is 1 if syncs are left out while the snapshot is active, `merged` is 1 for a merge. `bytes` and `inodes` are
- * a committed snapshot's usage once somebody has asked for it.
+ * Snapshots by key (active snapshots, views) or name (committed snapshots). `id` is the name of the directory and is never
+ * reused. `parents` is a JSON array of names, lowest first. `volatile` is 1 if an active snapshot is mounted without syncs.
+ * `merged` is 1 for a merge. `bytes` and `inodes` are the disk usage of a committed snapshot, once it was measured.
  */
 export const snapshotTables: Tables = {
   name: "snapshot",

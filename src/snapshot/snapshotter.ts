@@ -1,46 +1,45 @@
 import type { CollectedSnapshots } from "../content/index.ts";
-/**
- * How to see a snapshot's tree: a directory as it is, or directories stacked by overlayfs. Plain data, so that it can be
- * handed to whoever mounts.
- */
+
+/** How to mount the tree of a snapshot: one directory, or directories stacked by overlayfs. Plain data. */
 export type MountSpec =
   | { readonly kind: "bind"; readonly source: string; readonly readonly: boolean }
   | {
       readonly kind: "overlay";
-      /** Directories below, top first; at least one with `upper`, at least two without. */
+      /** Lower directories, topmost first. At least one with `upper`, at least two without. */
       readonly lower: readonly string[];
-      /** Takes the changes; absent for a tree that is only read. */
+      /** Directory for changes. Undefined for a read-only tree. */
       readonly upper?: string | undefined;
       readonly work?: string | undefined;
-      /** Leave out syncs while mounted; the tree is thrown away after a crash of the machine. */
+      /** Mount without syncs. The tree is lost if the machine crashes. */
       readonly volatile?: boolean | undefined;
     };
 
 export type SnapshotKind =
-  /** Being changed. Its name is a key. */
+  /** A writable tree. It has a key. */
   | "active"
-  /** A tree that is only read. Its name is a key. */
+  /** A read-only view of a committed snapshot. It has a key. */
   | "view"
-  /** Never changes again. Its name is a name. */
+  /** A tree that never changes again. It has a name. */
   | "committed";
 
 export interface SnapshotInfo {
+  /** The name of a committed snapshot, the key of any other. */
   readonly name: string;
-  /** Empty on scratch, several for a merge (lowest first), otherwise one. */
+  /** The parents, lowest first: none on scratch, several for a merge, otherwise one. */
   readonly parents: readonly string[];
   readonly kind: SnapshotKind;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
 
-/** What a snapshot itself takes on disk, its parents not counted. A hard link is counted once. */
+/** The disk usage of a snapshot without its parents. Files with several names (hard links) count once. */
 export interface SnapshotUsage {
-  /** Allocated blocks, in bytes. */
+  /** Size of the allocated blocks in bytes. */
   readonly bytes: number;
   readonly inodes: number;
 }
 
-/** The part of a lease that keeps a snapshot from the collector; called in the transaction that makes the snapshot's row. */
+/** The part of a lease that snapshots need. `add` is called in the transaction that inserts the row of a snapshot. */
 export interface SnapshotLease {
   add(kind: "snapshot", id: string): void;
 }
@@ -52,46 +51,51 @@ export interface SnapshotOptions {
 
 export interface PrepareOptions extends SnapshotOptions {
   /**
-   * Whether the tree must outlive a crash of the machine before it is committed (a cache mount, say). False, the default,
-   * makes work in it faster where the driver can.
+   * Whether the tree must survive a crash of the machine before it is committed, as a cache mount must. With the default,
+   * false, overlays are mounted without syncs, which is faster.
    */
   readonly durable?: boolean | undefined;
 }
 
 /**
- * Keeps trees, each on top of others.
+ * Stores directory trees on top of each other.
  *
- * The life of a tree: `prepare(key)` makes an active snapshot on top of a committed one, something is done in its mount, and
- * `commit(name, key)` turns it into a committed one: the key is gone, the name never changes again and may be a parent. Or
- * `remove(key)` throws it away. Keys and names share one space; a key is always of an active snapshot or a view.
+ * The life of a tree: `prepare(key)` creates an active snapshot on top of a committed one. The caller mounts it and changes it.
+ * `commit(name, key)` turns it into a committed snapshot, which never changes again and may be a parent; the key does not exist
+ * any more. Or `remove(key)` discards it. Keys and names share one namespace. Active snapshots and views have keys; committed
+ * snapshots have names.
  *
- * Every method may be called by several processes at once. Errors are `VarveError`s: `not-found`, `already-exists`, `busy`
- * (it has children, or is mounted), `invalid-argument` (a parent that is not committed, a commit of something that is not
- * active), `storage`, `cancelled`.
+ * Several processes may call all methods at the same time. A test suite, `testing/contracts/snapshotter.ts`, checks this
+ * contract.
+ *
+ * @throws {VarveError} `not-found`; `already-exists`; `busy` for a snapshot that is mounted or has children; `invalid-argument`
+ * for a parent that is not committed, and for the commit of a snapshot that is not active; `storage`; `cancelled`
  */
 export interface Snapshotter extends CollectedSnapshots {
-  /** True if `merge` lays trees on each other when they are mounted: then a merged tree needs to keep its whiteouts. */
+  /** Whether a merge stacks the parents when it is mounted. Then the parents must keep their whiteouts, which hide files. */
   readonly stacksMerges: boolean;
-  /** Makes an active snapshot: a writable tree that starts as the parent's, or empty (one directory, 0755 root). */
+  /** Creates an active snapshot: a writable tree that starts as the parent's tree, or as an empty directory (mode 0755). */
   prepare(key: string, parent: string | undefined, options?: PrepareOptions): Promise<MountSpec>;
-  /** Makes a view: a key under which the parent's tree can be read and is kept. */
+  /** Creates a view: a key that keeps the parent alive and under which the parent's tree can be mounted read-only. */
   view(key: string, parent: string | undefined, options?: SnapshotOptions): Promise<MountSpec>;
-  /** Makes an active snapshot, which must not be mounted, a committed one. When it returns, the tree is on disk. */
+  /** Commits an active snapshot, which must not be mounted. The tree is synced to disk when this returns. */
   commit(name: string, key: string, options?: SnapshotOptions): Promise<void>;
-  /** Makes a committed snapshot whose layers are those of the parents, one parent upon the other, lowest first. */
+  /** Creates a committed snapshot with the layers of all parents, lowest parent first. */
   merge(name: string, parents: readonly string[], options?: SnapshotOptions): Promise<void>;
-  /** How to see an existing snapshot; a committed one only to read. */
+  /** Returns how to mount a snapshot. Committed snapshots and views are read-only. */
   mounts(keyOrName: string): Promise<MountSpec>;
+  /** Returns a snapshot, or undefined if it does not exist. */
   stat(keyOrName: string): SnapshotInfo | undefined;
+  /** Returns the disk usage of a snapshot. The usage of a committed snapshot is measured once and stored. */
   usage(keyOrName: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<SnapshotUsage>;
-  /** Removes a snapshot that is nobody's parent. */
+  /** Removes a snapshot that is not the parent of another one. */
   remove(keyOrName: string): Promise<void>;
-  /** Every snapshot, parents before children. */
+  /** Returns all snapshots, parents before children. */
   walk(): Iterable<SnapshotInfo>;
   /**
-   * The directory with just the changes of this snapshot in overlayfs's format: 0:0 devices for what is gone,
-   * `trusted.overlay.opaque` = "y" on directories that hide those below. Undefined if there is no such directory: other
-   * drivers, merges, views.
+   * Returns the directory with only the changes of this snapshot, in overlayfs's format: a 0:0 device is a deleted file, and a
+   * directory with `trusted.overlay.opaque` = "y" hides the one below. Undefined for merges and views, and for drivers that
+   * have no such directory.
    */
   upperDir(keyOrName: string): string | undefined;
 }

@@ -3,7 +3,7 @@ import { renameSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf, throwIfAborted, toVarveError } from "../core/index.ts";
-import type { Driver, Step } from "./driver.ts";
+import type { Driver, Stack, Step } from "./driver.ts";
 import { layersOf } from "./layers.ts";
 import type {
   MountSpec,
@@ -16,9 +16,10 @@ import type {
 import type { NewSnapshot, SnapshotRow, SnapshotTable } from "./table.ts";
 import { removeTree, treeUsage } from "./tree/index.ts";
 
+/** Suffix of a directory that is being deleted. */
 const GONE = ".gone";
 
-/** The life of snapshots, the same for every driver: a row in the state, and a directory `<root>/<id>` where one is needed. */
+/** The snapshotter for all drivers. A snapshot is a row in the database and, if the driver needs one, a directory `<root>/<id>`. */
 export class StoredSnapshotter implements Snapshotter {
   readonly #root: string;
   readonly #table: SnapshotTable;
@@ -109,7 +110,7 @@ export class StoredSnapshotter implements Snapshotter {
     const row = this.#table.get(keyOrName, `remove snapshot ${keyOrName}`);
     const own = this.#own(row);
     if (own !== undefined && row.kind === "active") this.#driver.checkIdle(own, `remove snapshot ${keyOrName}`);
-    // On a full disk, files must go before their row can. Nobody looks for an active snapshot that lost its files.
+    // On a full disk, a row can be removed only after files were. A row of an active snapshot without files does no harm.
     const filesFirst = row.kind === "active";
     if (own !== undefined && filesFirst) await removeTree(own);
     this.#table.remove(keyOrName);
@@ -141,7 +142,7 @@ export class StoredSnapshotter implements Snapshotter {
     return freed;
   }
 
-  /** Gives the directory of a snapshot without a row a name that no snapshot will ever have. */
+  /** Renames the directory of a snapshot that has no row, so that it cannot become the directory of a new snapshot. */
   #disown(entry: string): string | undefined {
     if (!/^\d+$/.test(entry) || this.#table.hasId(Number(entry))) return undefined;
     return this.#table.exclusively(() => {
@@ -167,13 +168,13 @@ export class StoredSnapshotter implements Snapshotter {
     const row = this.#table.insert(made, options, doing);
     const own = this.#directory(row);
     try {
-      // A crash of the machine may have lost the row that had this number, but not the directory.
+      // A crash of the machine may have lost an earlier row with this number, but not its directory.
       await removeTree(own);
       await mkdir(own, { mode: 0o700 });
       await fill(own, row);
       return row;
     } catch (error) {
-      // On a full disk, files must go before their row can.
+      // On a full disk, a row can be removed only after files were.
       await removeTree(own).catch(() => undefined);
       this.#table.remove(made.name);
       throw toVarveError(error, doing);
@@ -181,11 +182,16 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   #spec(row: SnapshotRow): MountSpec {
-    const stack = { kind: row.kind, volatile: row.volatile, own: this.#own(row), below: this.#below(row) };
-    return this.#driver.spec(stack, join(this.#root, "empty"));
+    return this.#driver.spec(this.#stack(row), join(this.#root, "empty"));
   }
 
-  /** The directories that the snapshot stands on, top first. */
+  #stack(row: SnapshotRow): Stack {
+    const below = this.#below(row);
+    if (row.kind === "active") return { kind: "active", volatile: row.volatile, own: this.#directory(row), below };
+    return { kind: row.kind, own: this.#own(row), below };
+  }
+
+  /** Returns the directories of the layers below a snapshot, topmost first. */
   #below(row: SnapshotRow): string[] {
     const get = (name: string): SnapshotRow => this.#table.get(name, `mount snapshot ${row.name}`);
     if (this.#driver.owns("merge")) return row.parents.map((name) => this.#directory(get(name)));
@@ -194,7 +200,7 @@ export class StoredSnapshotter implements Snapshotter {
       .map((layer) => this.#directory(layer));
   }
 
-  /** What each layer below a merge changed, lowest first. */
+  /** Returns what each layer below a merge changed, lowest first. */
   #steps(row: SnapshotRow): Step[] {
     const get = (name: string): SnapshotRow => this.#table.get(name, `merge snapshots into ${row.name}`);
     const steps = layersOf(row, get).map((layer) => {

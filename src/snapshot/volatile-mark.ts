@@ -1,10 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
-/** What the kernel makes in a work directory for a volatile mount, and does not remove when it is unmounted. */
+/** The directory that the kernel creates in a work directory for a volatile mount. Unmounting does not remove it. */
 export const volatileMark = (work: string): string => join(work, "work", "incompat", "volatile");
 
-/** Says that the changes made in a volatile mount were not lost: nothing but a crash of the machine loses them. */
+/** Removes the mark after a clean unmount. The changes are complete then: only a crash of the machine can lose them. */
 export async function removeVolatileMark(work: string): Promise<void> {
   await rm(volatileMark(work), { recursive: true, force: true });
 }

@@ -6,18 +6,19 @@ import { removeTree } from "./remove-tree.ts";
 import { Pace, entryPath, listNames } from "./walk.ts";
 
 export interface Changes {
-  /** The tree as it was; absent if there was nothing. */
+  /** The tree before the changes. Undefined for an empty tree. */
   readonly before: Path | undefined;
-  /** The tree as it became. */
+  /** The tree after the changes. */
   readonly after: Path;
-  /** The tree on which the same is to be done. */
+  /** The tree to apply the changes to. */
   readonly target: Path;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Does to `target` what turned `before` into `after`: what is gone is removed if it is there, what is new or differs (type,
- * owner, permissions, size, time of change of content, device) replaces what is there; directories are merged.
+ * Applies the changes from `before` to `after` to the tree `target`. Deleted files are removed if they exist. Files that are new,
+ * or differ in type, owner, permissions, size, modification time or device, replace those of the target. Directories are
+ * merged.
  */
 export async function applyChanges({ before, after, target, signal }: Changes): Promise<void> {
   const run = { pace: new Pace(signal), links: new Map<string, Path>(), signal };
@@ -41,45 +42,45 @@ async function applyDirectory(before: Path | undefined, after: Path, target: Pat
   for (const name of names) {
     const pause = run.pace.step();
     if (pause !== undefined) await pause;
-    const was = before === undefined ? undefined : entryPath(before, name);
-    await applyEntry(was, entryPath(after, name), entryPath(target, name), run);
+    const old = before === undefined ? undefined : entryPath(before, name);
+    await applyEntry(old, entryPath(after, name), entryPath(target, name), run);
   }
 }
 
 async function applyEntry(before: Path | undefined, after: Path, target: Path, run: Run): Promise<void> {
   const stat = lstatSync(after, { bigint: true });
-  const was = before === undefined ? undefined : find(before);
-  const changed = was === undefined || !isSame(was, stat);
+  const old = before === undefined ? undefined : find(before);
+  const changed = old === undefined || !isSame(old, stat);
   if (stat.isDirectory()) {
-    // Something that is no directory makes way, even where only a file deep below has changed.
-    const merged = was?.isDirectory() === true ? before : undefined;
-    if (changed || find(target) !== undefined || hasChanges(merged, after)) {
-      const made = await makeDirectory(after, target, stat, was !== undefined && merged === undefined);
-      await applyDirectory(merged, after, target, run);
+    // A file in the target is replaced by the directory even if only a file deep inside the directory has changed.
+    const oldDirectory = old?.isDirectory() === true ? before : undefined;
+    if (changed || find(target) !== undefined || hasChanges(oldDirectory, after)) {
+      const made = await makeDirectory(after, target, stat, old !== undefined && oldDirectory === undefined);
+      await applyDirectory(oldDirectory, after, target, run);
       if (changed || made) finish(after, target, stat);
     }
   } else if (changed) await replace(after, target, stat, run);
 }
 
-/** True unless both trees are the same below; looked at only where the target has no such directory. */
+/** Returns whether anything inside a directory has changed. Needed only if the target has no such directory. */
 function hasChanges(before: Path | undefined, after: Path): boolean {
   if (before === undefined) return true;
   const names = listNames(after);
   if (names.join("/") !== listNames(before).join("/")) return true;
   return names.some((name) => {
-    const [was, is] = [
+    const [old, now] = [
       lstatSync(entryPath(before, name), { bigint: true }),
       lstatSync(entryPath(after, name), { bigint: true }),
     ];
-    return !isSame(was, is) || (is.isDirectory() && hasChanges(entryPath(before, name), entryPath(after, name)));
+    return !isSame(old, now) || (now.isDirectory() && hasChanges(entryPath(before, name), entryPath(after, name)));
   });
 }
 
-/** Makes sure that `target` is a directory, empty if `fresh`. True if it was made now. */
-async function makeDirectory(after: Path, target: Path, stat: BigIntStats, fresh: boolean): Promise<boolean> {
-  const there = find(target);
-  if (there?.isDirectory() === true && !fresh) return false;
-  if (there !== undefined) await removeTree(target);
+/** Makes `target` a directory, an empty one if `mustBeEmpty`. Returns whether a directory was created. */
+async function makeDirectory(after: Path, target: Path, stat: BigIntStats, mustBeEmpty: boolean): Promise<boolean> {
+  const existing = find(target);
+  if (existing?.isDirectory() === true && !mustBeEmpty) return false;
+  if (existing !== undefined) await removeTree(target);
   await copyNode(after, target, stat);
   return true;
 }
@@ -107,7 +108,7 @@ function find(path: Path): BigIntStats | undefined {
   }
 }
 
-/** A file copied into the next snapshot keeps all of these until somebody changes it. */
+/** Compares the metadata that a copy of a file keeps until the copy is changed. */
 function isSame(a: BigIntStats, b: BigIntStats): boolean {
   const directory = a.isDirectory() && b.isDirectory();
   return (

@@ -4,8 +4,8 @@ import { copyNode, metadataOf, setMetadata } from "./entry.ts";
 import { Pace, entryPath, listNames } from "./walk.ts";
 
 /**
- * Makes `target`, an existing directory, the same as `source`: content, owners, permissions, times to the nanosecond,
- * extended attributes, devices, and which names are links to one file. `target` is empty and nobody else's.
+ * Copies the tree `source` into `target`, an existing, empty directory: content, owners, permissions, times to the nanosecond,
+ * extended attributes, devices and hard links. Nothing else may change `target` at the same time.
  */
 export async function copyTree(
   source: Path,
@@ -19,7 +19,7 @@ export async function copyTree(
 
 interface Run {
   readonly pace: Pace;
-  /** The first copy of each file that has several names. */
+  /** For each inode with several names, the path of its first copy. */
   readonly links: Map<string, Path>;
   readonly signal: AbortSignal | undefined;
 }
@@ -41,6 +41,7 @@ async function copyOne(source: Path, target: Path, run: Run): Promise<void> {
   finish(source, target, stat);
 }
 
+/** Creates a hard link if the file was copied under another name. Returns whether it did. */
 function linkKnown(stat: BigIntStats, target: Path, run: Run): boolean {
   if (stat.isDirectory() || stat.nlink === 1n) return false;
   const inode = `${stat.dev}:${stat.ino}`;

@@ -23,12 +23,13 @@ import {
   splitDevice,
 } from "../../linux/index.ts";
 
-/** Files up to this size are copied in one go; larger ones let the event loop turn. Bytes. */
+/** Files up to this size are copied synchronously. Copying a larger one yields to the event loop. Bytes. */
 const SMALL = 1_048_576n;
 
 /**
- * Makes at `target`, where nothing is, an entry of the same type and content as `source`. Directories are made empty and the
- * metadata is not copied, except that nobody but the owner can read a file before `copyMetadata` says who may.
+ * Creates an entry at `target` with the type and content of `source`. A directory is created empty. Metadata is not copied: only
+ * the owner can read the new file until `setMetadata` sets its permissions. `target` must not exist. Returns a promise only for
+ * large files.
  */
 export function copyNode(
   source: Path,
@@ -46,11 +47,11 @@ export function copyNode(
   return undefined;
 }
 
-/** Copies the content of a regular file. The target is made, must not exist, and is never followed as a link. */
+/** Copies the content of a regular file into a new file. */
 function copyFile(source: Path, target: Path, stat: BigIntStats, signal?: AbortSignal): Promise<void> | undefined {
   const from = openSync(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    // The entry may have been replaced since it was looked at; a pipe or a device must not be read.
+    // The file may have been replaced by a pipe or a device, which must not be read.
     if (!fstatSync(from).isFile())
       throw Object.assign(new Error("EINVAL: no longer a regular file"), { code: "EINVAL" });
     const to = openSync(
@@ -84,13 +85,14 @@ async function copyLarge(from: number, to: number, signal: AbortSignal | undefin
 export interface Metadata {
   readonly uid: number;
   readonly gid: number;
-  /** Permission bits; ignored for symbolic links, which have none. */
+  /** Permission bits. Ignored for symbolic links. */
   readonly mode: number;
   /** Nanoseconds since 1970. */
   readonly atime: bigint;
   readonly mtime: bigint;
 }
 
+/** Returns the metadata of a file. */
 export function metadataOf(stat: BigIntStats): Metadata {
   return {
     uid: Number(stat.uid),
@@ -102,8 +104,8 @@ export function metadataOf(stat: BigIntStats): Metadata {
 }
 
 /**
- * Sets owner, extended attributes (those of `attributesOf`, if given), permissions and times, in the order in which none
- * undoes another: a change of owner drops file capabilities and the set-user-ID bit.
+ * Sets the owner, permissions and times of a file, and copies the extended attributes of the file `attributesOf`. The order
+ * matters: changing the owner removes file capabilities and the set-user-ID bit.
  */
 export function setMetadata(
   target: Path,
@@ -117,8 +119,8 @@ export function setMetadata(
 }
 
 /**
- * Copies extended attributes, all but overlayfs's own. Those that the target's filesystem or this process's privileges do not
- * allow are left out, as `cp -a` does.
+ * Copies all extended attributes except overlayfs's. Like `cp -a`, skips those that the filesystem or the privileges do not
+ * allow.
  */
 function copyAttributes(source: Path, target: Path): void {
   for (const name of llistxattr(source)) {

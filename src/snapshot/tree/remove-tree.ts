@@ -4,8 +4,8 @@ import { type ByteString, byteStringOf, type Path } from "../../linux/index.ts";
 import { Pace, entryPath, listNames } from "./walk.ts";
 
 /**
- * Removes an entry with everything below it, whatever bytes its names are made of. Nothing there is success. Links are
- * removed, never followed; the caller sees to it that nobody else changes the tree meanwhile.
+ * Removes a file or a whole tree, with names of any bytes and of any depth. Succeeds if nothing exists. Never follows symbolic
+ * links. Nothing else may change the tree at the same time, except by removing it.
  */
 export async function removeTree(
   path: Path,
@@ -22,12 +22,12 @@ async function remove(path: Path, pace: Pace): Promise<void> {
     await removeEntries(path, pace);
     rmdirSync(path);
   } catch (error) {
-    // Another process removes the same tree.
+    // Another process is removing the same tree.
     if (errnoOf(error) !== "ENOENT") throw error;
   }
 }
 
-/** The kernel takes no path of more than 4095 bytes; a step can make trees that are deeper. */
+/** Directories with longer paths are opened first: the kernel takes at most 4095 bytes, and a step can create deeper trees. */
 const LONG = 3500;
 
 async function removeEntries(directory: Path, pace: Pace): Promise<void> {
@@ -45,7 +45,7 @@ async function removeAll(directory: Path, names: readonly ByteString[], pace: Pa
   for (const name of names) await remove(entryPath(directory, name), pace);
 }
 
-/** True if the entry is gone; false if it is a directory. */
+/** Removes a file. Returns false for a directory. */
 function unlinkIfFile(path: Path): boolean {
   try {
     unlinkSync(path);
@@ -53,7 +53,7 @@ function unlinkIfFile(path: Path): boolean {
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT") return true;
-    // EPERM is what POSIX says for a directory, and what an immutable file says too.
+    // POSIX returns EPERM for a directory, but the kernel also returns it for an immutable file.
     if (code === "EISDIR" || (code === "EPERM" && lstatSync(path).isDirectory())) return false;
     throw error;
   }
@@ -65,7 +65,7 @@ function namesIn(directory: Path): ByteString[] {
   } catch (error) {
     if (errnoOf(error) !== "EACCES") throw error;
   }
-  // Without privileges a directory may be closed to its own owner.
+  // An unprivileged owner may have no access to its own directory.
   chmodSync(directory, 0o700);
   return listNames(directory);
 }

@@ -5,7 +5,7 @@ import { Pace, entryPath, listNames } from "./walk.ts";
 
 const BLOCK = 512;
 
-/** What a tree takes on disk, its root included; a hard link is counted once. */
+/** Returns the disk usage of a tree, including its root. Files with several names (hard links) count once. */
 export async function treeUsage(
   path: Path,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},

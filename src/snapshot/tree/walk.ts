@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs";
 import { type ByteString, type Path, joinPath, pathOfByteString } from "../../linux/index.ts";
 
-/** How many entries are handled before the event loop turns: about 2 ms of small files. */
+/** Number of entries between two pauses: about 2 ms for small files. */
 const BATCH = 64;
 
-/** Gives long runs of synchronous file calls a rhythm: yields to the event loop now and then, and heeds a signal. */
+/** Yields to the event loop from time to time during many synchronous file operations, and checks a signal. */
 export class Pace {
   readonly #signal: AbortSignal | undefined;
   #count = 0;
@@ -13,7 +13,7 @@ export class Pace {
     this.#signal = signal;
   }
 
-  /** Call once for each entry; await what it returns, if anything. */
+  /** Call it once per entry. If it returns a promise, await it. Throws the reason of an aborted signal. */
   step(): Promise<void> | undefined {
     this.#count += 1;
     if (this.#count % BATCH !== 0) return undefined;
@@ -24,7 +24,7 @@ export class Pace {
   }
 }
 
-/** The names in a directory as byte strings, sorted bytewise, so that what is made of them is the same everywhere. */
+/** Returns the names in a directory as byte strings, sorted by their bytes. */
 export function listNames(directory: Path): ByteString[] {
   return readdirSync(directory, { encoding: "latin1" }).sort(compareBytes);
 }
@@ -33,7 +33,7 @@ function compareBytes(a: ByteString, b: ByteString): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** The path of an entry whose name is a byte string. */
+/** Returns the path of an entry whose name is a byte string. */
 export function entryPath(directory: Path, name: ByteString): Path {
   return joinPath(directory, pathOfByteString(name));
 }
