@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { digestOf, type Digest } from "../core/index.ts";
 import { byteStringOf, type ByteString } from "../linux/index.ts";
 import { basePath } from "../pattern/index.ts";
-import { textOf } from "./bytes.ts";
+import { utf8Of } from "./bytes.ts";
 import { recursiveDigest, walkNodes } from "./directory.ts";
 import { hashNodes } from "./hash-nodes.ts";
-import { listSelected, type Listed } from "./listing.ts";
-import { missingPath } from "./missing.ts";
-import { resolvePlace } from "./resolve.ts";
+import { listSelected, type SelectedEntry } from "./listing.ts";
+import { pathNotFound } from "./path-not-found.ts";
+import { resolvePath } from "./resolve.ts";
 import type { ContentSelector, Tree } from "./types.ts";
 
 export interface ChecksumOptions {
@@ -17,13 +17,13 @@ export interface ChecksumOptions {
 const EMPTY_DIGEST = digestOf("");
 
 async function plainChecksum(tree: Tree, path: ByteString, follow: boolean, signal?: AbortSignal): Promise<Digest> {
-  const { node } = resolvePlace(tree, path, follow);
-  if (node === undefined) throw missingPath(textOf(path));
+  const { node } = resolvePath(tree, path, follow);
+  if (node === undefined) throw pathNotFound(utf8Of(path));
   await hashNodes(walkNodes(node), signal);
   return recursiveDigest(node);
 }
 
-async function listedDigest(tree: Tree, listed: Listed, signal?: AbortSignal): Promise<Digest> {
+async function listedDigest(tree: Tree, listed: SelectedEntry, signal?: AbortSignal): Promise<Digest> {
   if (listed.follow && listed.node.kind === "symlink") return await plainChecksum(tree, listed.path, true, signal);
   if (listed.node.digest === undefined) await listed.node.hash(signal);
   return listed.node.digest ?? EMPTY_DIGEST;
@@ -49,8 +49,10 @@ async function listChecksum(tree: Tree, selector: ContentSelector, signal?: Abor
 }
 
 /**
- * The content digest of what one selector covers, as BuildKit's content hash: the node's own for a plain path, that of a
- * list of paths and digests for a wildcard or patterns. Throws `not-found` for a plain path that leads nowhere.
+ * Returns the content digest of what one selector covers, which is BuildKit's content hash. For a plain path it is the digest of
+ * the entry; for a wildcard or patterns, the digest of a list of paths and their digests.
+ * @throws {VarveError} `not-found` for a plain path or a required path that does not exist; `invalid-build` for a file that cannot
+ * be read; `busy` for a file that changes while it is read; `cancelled`
  */
 export async function selectorChecksum(
   tree: Tree,
@@ -59,7 +61,7 @@ export async function selectorChecksum(
 ): Promise<Digest> {
   if (tree.root === undefined) {
     if (selector.path === "/") return EMPTY_DIGEST;
-    throw missingPath(selector.path);
+    throw pathNotFound(selector.path);
   }
   const { wildcard, includePatterns, excludePatterns } = selector;
   if (wildcard || includePatterns.length > 0 || excludePatterns.length > 0)
@@ -67,7 +69,13 @@ export async function selectorChecksum(
   return await plainChecksum(tree, byteStringOf(selector.path), selector.followLinks, signal);
 }
 
-/** The content key of a tree: the digest of the selectors' digests, joined by NUL in the order given. */
+/**
+ * Returns the content key of a tree: the digest of the selectors' digests, joined by NUL in the given order.
+ * @throws {VarveError} the errors of `selectorChecksum`
+ *
+ * @example
+ * await checksum(snapshotTree("/mnt/tree"), [{ ...wholeTree, path: "/etc" }]); // "sha256:…"
+ */
 export async function checksum(
   tree: Tree,
   selectors: readonly ContentSelector[],

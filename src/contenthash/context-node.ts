@@ -1,24 +1,24 @@
 import type { Digest } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
 import { DiskNode } from "./disk-node.ts";
-import type { Remembered, StoredEntries } from "./entry-codec.ts";
-import { isYoung, type FileStat } from "./file-stat.ts";
+import type { CachedDigest, StoredEntries } from "./entry-codec.ts";
+import { isRacy, type FileStat } from "./file-stat.ts";
 import type { Owner } from "./hash-entry.ts";
 
-/** Files of a context belong to root, whoever owns them on disk. */
+/** The owner of all files of a context, whoever owns them on disk. */
 export const rootOwner: Owner = { uid: 0, gid: 0 };
 
-const nothing: ReadonlyMap<ByteString, ContextNode> = new Map();
+const NO_ENTRIES: ReadonlyMap<ByteString, ContextNode> = new Map();
 
 interface ContextNodeParts {
   readonly digest?: Digest | undefined;
   readonly entries?: ReadonlyMap<ByteString, ContextNode> | undefined;
   readonly owner: Owner;
-  /** Told when the entry has been hashed and may be remembered. */
+  /** Called when the entry was hashed, if its digest may be cached. */
   readonly onHashed?: ((node: ContextNode) => void) | undefined;
 }
 
-/** One entry of a build context. */
+/** An entry of a build context. */
 export class ContextNode extends DiskNode {
   readonly #parts: ContextNodeParts;
 
@@ -28,7 +28,7 @@ export class ContextNode extends DiskNode {
   }
 
   override entries(): ReadonlyMap<ByteString, ContextNode> {
-    return this.#parts.entries ?? nothing;
+    return this.#parts.entries ?? NO_ENTRIES;
   }
 
   protected override ownerOf(): Owner {
@@ -36,30 +36,30 @@ export class ContextNode extends DiskNode {
   }
 
   protected override hashed(readAt: bigint): void {
-    if (!isYoung(this.stat, readAt)) this.#parts.onHashed?.(this);
+    if (!isRacy(this.stat, readAt)) this.#parts.onHashed?.(this);
   }
 }
 
-/** A directory of a context during a build: what was remembered of it, and what has been learnt. */
+/** A directory of a context: the digests that were cached for it before, and those that were computed since. */
 export class ContextDirectory {
   readonly #names: readonly ByteString[];
   readonly #stored: StoredEntries | undefined;
-  readonly #learnt = new Map<ByteString, Remembered>();
+  readonly #computed = new Map<ByteString, CachedDigest>();
   #changed = false;
 
-  /** `names` is everything in the directory, in byte order. */
+  /** `names` are all names in the directory, in byte order. */
   constructor(names: readonly ByteString[], stored: StoredEntries | undefined) {
     this.#names = names;
     this.#stored = stored;
   }
 
-  /** A node with the digest that is remembered for it, if the file is still the same. */
+  /** Returns a node for an entry, with its cached digest if the file has not changed. */
   add(name: ByteString, path: ByteString, stat: FileStat, entries?: ReadonlyMap<ByteString, ContextNode>): ContextNode {
     return new ContextNode(path, stat, {
       digest: this.#stored?.digestOf(name, stat),
       entries,
       owner: rootOwner,
-      onHashed: (node) => this.#learn(name, node),
+      onHashed: (node) => this.#remember(name, node),
     });
   }
 
@@ -67,21 +67,21 @@ export class ContextDirectory {
     return this.#names.includes(name);
   }
 
-  /** All that is to be remembered of the directory now, or undefined if nothing has been learnt since it was last asked for. */
-  takeChanges(): ReadonlyMap<ByteString, Remembered> | undefined {
+  /** Returns all digests to cache for the directory. Undefined if none was computed since the last call. */
+  takeChanges(): ReadonlyMap<ByteString, CachedDigest> | undefined {
     if (!this.#changed) return undefined;
     this.#changed = false;
-    const entries = new Map<ByteString, Remembered>();
+    const entries = new Map<ByteString, CachedDigest>();
     for (const name of this.#names) {
-      const known = this.#learnt.get(name) ?? this.#stored?.get(name);
+      const known = this.#computed.get(name) ?? this.#stored?.get(name);
       if (known !== undefined) entries.set(name, known);
     }
     return entries;
   }
 
-  #learn(name: ByteString, { stat, digest }: ContextNode): void {
+  #remember(name: ByteString, { stat, digest }: ContextNode): void {
     if (digest === undefined) return;
-    this.#learnt.set(name, { stat, digest });
+    this.#computed.set(name, { stat, digest });
     this.#changed = true;
   }
 }

@@ -3,34 +3,34 @@ import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { digestOf, errnoOf, throwIfAborted, VarveError } from "../core/index.ts";
 import { byteStringOf, type ByteString, type Path } from "../linux/index.ts";
 import type { PathFilter, PathVerdict } from "../pattern/index.ts";
-import { textOf } from "./bytes.ts";
+import { utf8Of } from "./bytes.ts";
 import { ContextDirectory, ContextNode, rootOwner } from "./context-node.ts";
-import { unreadable } from "./disk-node.ts";
+import { readError } from "./disk-node.ts";
 import { statEntry, type FileStat } from "./file-stat.ts";
 import { readNames } from "./snapshot-tree.ts";
 import type { ContextCache, StatCache } from "./stat-cache.ts";
 import type { Tree } from "./types.ts";
-import type { Remembered } from "./entry-codec.ts";
+import type { CachedDigest } from "./entry-codec.ts";
 
 export interface ScanOptions {
-  /** Which paths belong to the context; all unless given. */
+  /** Decides which paths belong to the context. The default is all. */
   readonly filter?: PathFilter | undefined;
-  /** Remembers checksums between scans; nothing is remembered unless given. */
+  /** Caches digests between scans. The default is no cache. */
   readonly cache?: StatCache | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const EMPTY_DIGEST = digestOf("");
-/** How long a scan may keep others waiting, in ms. */
+/** Milliseconds of work between two pauses that let other tasks run. */
 const SLICE = 10;
 
 /**
- * A build context: a directory as it is sent to a build. Owners are root's, the root has no header, and only what the
- * filter includes is there, with the directories above it.
+ * The tree of a build context, as BuildKit sees a directory that a client sends. All files belong to root, and the root directory
+ * has no header. The tree contains only what the filter includes, and the directories above it.
  */
 export class ContextTree implements Tree {
   readonly root: ContextNode;
-  /** Real, absolute path of the directory. */
+  /** The absolute path of the directory, with symbolic links resolved. */
   readonly path: ByteString;
   readonly #cache: ContextCache | undefined;
   readonly #directories: ReadonlyMap<ByteString, ContextDirectory>;
@@ -46,9 +46,9 @@ export class ContextTree implements Tree {
     this.#cache = cache;
   }
 
-  /** Remembers the checksums found since the scan or the last save. A context nothing of which has changed writes nothing. */
+  /** Stores the digests that were computed since the scan or the last call. Writes nothing if there are none. */
   save(): void {
-    const changed = new Map<ByteString, ReadonlyMap<ByteString, Remembered>>();
+    const changed = new Map<ByteString, ReadonlyMap<ByteString, CachedDigest>>();
     for (const [path, directory] of this.#directories) {
       const entries = directory.takeChanges();
       if (entries !== undefined) changed.set(path, entries);
@@ -56,7 +56,7 @@ export class ContextTree implements Tree {
     this.#cache?.save({ changed, isGone: (path) => this.#isGone(path) });
   }
 
-  /** Seen from the closest directory above that was scanned: it no longer has the next name on the way. */
+  /** Returns whether a cached directory does not exist any more: the closest scanned directory above it lacks the next name. */
   #isGone(path: ByteString): boolean {
     let below = path;
     while (below !== "" && !this.#directories.has(below)) {
@@ -84,7 +84,7 @@ class Scanner {
     this.#signal = signal;
   }
 
-  /** Fills `entries` with what is included of a directory. `path` is relative to the root. */
+  /** Adds the included entries of a directory to `entries`. `path` is relative to the root. */
   async scan(path: ByteString, entries: Map<ByteString, ContextNode>, parent?: PathVerdict): Promise<void> {
     await this.#pause();
     const absolute = path === "" ? this.#root : `${this.#root}/${path}`;
@@ -93,7 +93,7 @@ class Scanner {
     this.directories.set(path, directory);
     for (const name of names) {
       const relative = path === "" ? name : `${path}/${name}`;
-      const verdict = this.#filter?.check(textOf(relative), parent);
+      const verdict = this.#filter?.check(utf8Of(relative), parent);
       if (verdict !== undefined && !verdict.included && !verdict.descend) continue;
       const stat = statEntry(`${absolute}/${name}`);
       if (stat === undefined) continue;
@@ -123,9 +123,9 @@ class Scanner {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === "ENOENT" || errno === "ENOTDIR") return [];
-      // What is looked into only because something in it might be included may be closed to us.
+      // An excluded directory is read only because the filter might include something in it, so it may be inaccessible.
       if ((errno === "EACCES" || errno === "EPERM") && parent?.included === false) return [];
-      throw unreadable(path, error);
+      throw readError(path, error);
     }
   }
 
@@ -137,20 +137,32 @@ class Scanner {
   }
 }
 
-/** The real path of a context directory. Throws `not-found` or `invalid-argument` if it is none. */
+/**
+ * Returns the path of a context directory with symbolic links resolved, and its metadata.
+ * @throws {VarveError} `not-found` if it does not exist; `invalid-argument` if it is not a directory; `invalid-build` if it cannot
+ * be read
+ */
 export function contextRoot(directory: Path): { path: ByteString; stat: FileStat } {
   try {
     const path = byteStringOf(realpathSync(directory, { encoding: "buffer" }));
     const stat = statEntry(path);
     if (stat?.kind === "directory") return { path, stat };
   } catch (error) {
-    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw unreadable(byteStringOf(directory), error);
-    throw new VarveError("not-found", `Cannot use build context ${directory.toString()}: there is no such directory`);
+    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw readError(byteStringOf(directory), error);
+    throw new VarveError("not-found", `Cannot use build context ${directory.toString()}: it does not exist`);
   }
   throw new VarveError("invalid-argument", `Cannot use build context ${directory.toString()}: it is not a directory`);
 }
 
-/** Walks a context directory once; files are neither opened nor hashed. The root may be a symbolic link. */
+/**
+ * Scans a context directory. Does not open or hash files. The directory itself may be a symbolic link.
+ * @throws {VarveError} the errors of `contextRoot`, also for directories below; `cancelled`
+ *
+ * @example
+ * const tree = await scanContext("/src", { cache: new StatCache(database) });
+ * const key = await checksum(tree, [wholeTree]);
+ * tree.save();
+ */
 export async function scanContext(directory: Path, options: ScanOptions = {}): Promise<ContextTree> {
   const { path, stat } = contextRoot(directory);
   const cache = options.cache?.open(path, stat);

@@ -2,8 +2,8 @@ import { digestOf, VarveError, type Digest } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
 import type { TreeNode } from "./types.ts";
 
-/** Digests of whole directories, kept as long as their nodes. */
-const known = new WeakMap<TreeNode, Digest>();
+/** The digests of whole directories. They live as long as their nodes. */
+const directoryDigests = new WeakMap<TreeNode, Digest>();
 
 function ownDigest(node: TreeNode): Digest {
   if (node.digest === undefined)
@@ -12,23 +12,23 @@ function ownDigest(node: TreeNode): Digest {
 }
 
 /**
- * The digest of an entry with all below it; every node has to have been hashed. A directory's is made of its own header's
- * digest and of names and digests of its entries in byte order.
+ * Returns the digest of an entry with everything below it. The digest of a directory covers the digest of its header, and the
+ * names and digests of its entries in byte order. All nodes must have been hashed before.
  */
 export function recursiveDigest(node: TreeNode): Digest {
   if (node.kind !== "directory") return ownDigest(node);
-  const kept = known.get(node);
-  if (kept !== undefined) return kept;
+  const known = directoryDigests.get(node);
+  if (known !== undefined) return known;
   const parts = [`\0${ownDigest(node)}`];
   for (const [name, child] of node.entries()) addChild(parts, `\0${name}`, child);
   const digest = digestOf(Buffer.from(parts.join(""), "latin1"));
-  known.set(node, digest);
+  directoryDigests.set(node, digest);
   return digest;
 }
 
 /**
- * Adds one child. BuildKit passes over what lies below a child directory by seeking to the key that ends in byte 0xff, so
- * entries of that directory whose names begin with 0xff come up once more, as if they were children too.
+ * Adds one child. BuildKit skips the entries of a child directory by seeking to the key that ends in byte 0xff. Entries whose
+ * names begin with 0xff come after that key, so BuildKit adds them again, as if they were children too.
  */
 function addChild(parts: string[], key: ByteString, child: TreeNode): void {
   parts.push(key, recursiveDigest(child));
@@ -36,7 +36,7 @@ function addChild(parts: string[], key: ByteString, child: TreeNode): void {
   for (const [name, below] of child.entries()) if (name >= "\xff") addChild(parts, `${key}\0${name}`, below);
 }
 
-/** A node and everything below it, parents first. */
+/** Returns a node and all nodes below it, parents first. */
 export function walkNodes(node: TreeNode, nodes: TreeNode[] = []): TreeNode[] {
   nodes.push(node);
   for (const child of node.entries().values()) walkNodes(child, nodes);

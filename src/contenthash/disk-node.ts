@@ -1,22 +1,23 @@
 import { readlinkSync } from "node:fs";
 import { errnoOf, throwIfAborted, VarveError, type Digest } from "../core/index.ts";
 import { pathOfByteString, type ByteString } from "../linux/index.ts";
-import { textOf } from "./bytes.ts";
+import { utf8Of } from "./bytes.ts";
 import { statEntry, wallClock, type FileStat } from "./file-stat.ts";
-import { hashEntry, hashEntryNow, isSmall, type Owner } from "./hash-entry.ts";
+import { hashEntry, hashEntrySync, isSmall, type Owner } from "./hash-entry.ts";
 import type { NodeKind, TreeNode } from "./types.ts";
 
+/** How often a file that changes while it is read is hashed before it is an error. */
 const ATTEMPTS = 3;
 
-/** Shown when a file cannot be looked at. */
-export function unreadable(path: ByteString, cause: unknown): VarveError {
+/** Returns the error for a file or directory that cannot be read. */
+export function readError(path: ByteString, cause: unknown): VarveError {
   const state = errnoOf(cause) === "EACCES" || errnoOf(cause) === "EPERM" ? "permission denied" : String(cause);
-  return new VarveError("invalid-build", `Cannot read ${textOf(path)}: ${state}`, { cause });
+  return new VarveError("invalid-build", `Cannot read ${utf8Of(path)}: ${state}`, { cause });
 }
 
-/** One entry of a directory tree on disk. */
+/** An entry of a directory tree on disk. */
 export abstract class DiskNode implements TreeNode {
-  /** Absolute. */
+  /** The absolute path. */
   readonly path: ByteString;
   readonly linkname: ByteString;
   #stat: FileStat;
@@ -33,7 +34,7 @@ export abstract class DiskNode implements TreeNode {
     return this.#stat.kind;
   }
 
-  /** What the entry was when its digest was found, or when it was seen first. */
+  /** The metadata of the entry when its digest was computed, or when the node was created. */
   get stat(): FileStat {
     return this.#stat;
   }
@@ -44,20 +45,20 @@ export abstract class DiskNode implements TreeNode {
 
   abstract entries(): ReadonlyMap<ByteString, DiskNode>;
 
-  /** The owner that counts. */
+  /** Returns the owner that the checksum covers. */
   protected abstract ownerOf(stat: FileStat): Owner;
 
-  /** Called with the time, in nanoseconds since 1970, before which nothing of the entry was read. */
+  /** Called when the digest was computed. Reading the entry began at `readAt`, in nanoseconds since 1970. */
   protected hashed(_readAt: bigint): void {}
 
-  hashNow(): boolean {
+  hashSync(): boolean {
     const stat = this.#stat;
     if (!isSmall(stat)) return false;
     const readAt = wallClock();
     try {
-      return this.#settle(hashEntryNow(this.#entry(stat)), stat, readAt);
+      return this.#setDigest(hashEntrySync(this.#entry(stat)), stat, readAt);
     } catch (error) {
-      throw unreadable(this.path, error);
+      throw readError(this.path, error);
     }
   }
 
@@ -66,7 +67,7 @@ export abstract class DiskNode implements TreeNode {
       await this.#hash(signal);
     } catch (error) {
       if (error instanceof VarveError) throw error;
-      throw unreadable(this.path, error);
+      throw readError(this.path, error);
     }
   }
 
@@ -74,8 +75,8 @@ export abstract class DiskNode implements TreeNode {
     return { path: this.path, stat, linkname: this.linkname, owner: this.ownerOf(stat) };
   }
 
-  /** Takes a digest if it was found for the entry in the state `stat`. */
-  #settle(digest: Digest | undefined, stat: FileStat, readAt: bigint): boolean {
+  /** Stores the digest of the entry in the state `stat`. Returns false if there is no digest, because the entry has changed. */
+  #setDigest(digest: Digest | undefined, stat: FileStat, readAt: bigint): boolean {
     if (digest === undefined) return false;
     this.#stat = stat;
     this.#digest = digest;
@@ -88,12 +89,12 @@ export abstract class DiskNode implements TreeNode {
       throwIfAborted(signal, "checksum files");
       const readAt = wallClock();
       const stat = attempt === 0 ? this.#stat : statEntry(this.path);
-      // A link that has changed may say something else now.
+      // A changed symbolic link may have another target, and another type of file is another entry.
       if (stat?.kind !== this.#stat.kind || (attempt > 0 && stat.kind === "symlink")) break;
-      if (this.#settle(await hashEntry(this.#entry(stat), signal), stat, readAt)) return;
+      if (this.#setDigest(await hashEntry(this.#entry(stat), signal), stat, readAt)) return;
     }
-    throw new VarveError("busy", `Cannot checksum ${textOf(this.path)}: it changes while it is read`, {
-      hint: "Exclude files that are written during the build with an ignore file.",
+    throw new VarveError("busy", `Cannot checksum ${utf8Of(this.path)}: it changes while it is read`, {
+      hint: "Add files that are written during the build to .dockerignore.",
     });
   }
 }

@@ -2,25 +2,26 @@ import { digestHex, type Digest } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
 import type { Fingerprint } from "./file-stat.ts";
 
-/** What is remembered of one file: its digest, and the state of the file it is the digest of. */
-export interface Remembered {
+/** The cached digest of a file, and the metadata that the file had. */
+export interface CachedDigest {
   readonly stat: Fingerprint;
   readonly digest: Digest;
 }
 
 const VERSION = 1;
-/** Five numbers of 8 bytes, and the mode. */
+/** Size of the metadata: five numbers of 8 bytes, and the mode. */
 const FINGERPRINT = 5 * 8 + 4;
+/** Size of the metadata and the SHA-256. */
 const FIXED = FINGERPRINT + 32;
 
 const scratch = Buffer.alloc(FINGERPRINT);
 const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);
 
 /**
- * What is known of one directory as one value: a version byte, then for each entry the length of its name (2 bytes), the
- * name, device, inode, size, mtime, ctime (8 bytes each), mode (4) and the SHA-256; all little-endian.
+ * Encodes the cached digests of one directory: a version byte, then for each entry the length of its name (2 bytes), the name,
+ * device, inode, size, mtime, ctime (8 bytes each), mode (4 bytes) and the SHA-256. All numbers are little-endian.
  */
-export function encodeEntries(entries: ReadonlyMap<ByteString, Remembered>): Buffer {
+export function encodeEntries(entries: ReadonlyMap<ByteString, CachedDigest>): Buffer {
   let length = 1;
   for (const name of entries.keys()) length += 2 + name.length + FIXED;
   const out = Buffer.allocUnsafe(length);
@@ -45,29 +46,29 @@ function writeFingerprint(view: DataView, at: number, stat: Fingerprint): void {
   view.setUint32(at + 40, stat.mode, true);
 }
 
-/** Entries of one directory, read from their stored form only as they are asked for. */
+/** The cached digests of one directory. An entry is decoded only when it is needed. */
 export class StoredEntries {
   readonly #bytes: Buffer;
-  /** Where the fixed part of each entry begins. */
-  readonly #places = new Map<ByteString, number>();
+  /** The offset of each entry's metadata. */
+  readonly #offsets = new Map<ByteString, number>();
 
-  /** A form of another version, or a damaged one, holds nothing. */
+  /** Contains no entries if `stored` is damaged or has another version. */
   constructor(stored: Uint8Array | undefined) {
     this.#bytes = Buffer.from(stored?.buffer ?? new ArrayBuffer(0), stored?.byteOffset, stored?.byteLength);
     if (this.#bytes[0] === VERSION) this.#index();
   }
 
-  /** The digest that is known of a file in this state. */
+  /** Returns the cached digest of a file, if its metadata has not changed. */
   digestOf(name: ByteString, stat: Fingerprint): Digest | undefined {
-    const at = this.#places.get(name);
+    const at = this.#offsets.get(name);
     if (at === undefined) return undefined;
     writeFingerprint(scratchView, 0, stat);
     return this.#bytes.compare(scratch, 0, FINGERPRINT, at, at + FINGERPRINT) === 0 ? this.#digest(at) : undefined;
   }
 
-  /** All that is known of a file. */
-  get(name: ByteString): Remembered | undefined {
-    const at = this.#places.get(name);
+  /** Returns the cached digest and metadata of a file. */
+  get(name: ByteString): CachedDigest | undefined {
+    const at = this.#offsets.get(name);
     if (at === undefined) return undefined;
     const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     const stat = {
@@ -91,10 +92,10 @@ export class StoredEntries {
       const start = at + 2;
       const end = start + bytes.readUInt16LE(at);
       if (end + FIXED > bytes.length) {
-        this.#places.clear();
+        this.#offsets.clear();
         return;
       }
-      this.#places.set(bytes.toString("latin1", start, end), end);
+      this.#offsets.set(bytes.toString("latin1", start, end), end);
       at = end + FIXED;
     }
   }

@@ -2,12 +2,12 @@ import { lstatSync, type BigIntStats } from "node:fs";
 import { pathOfByteString, type ByteString } from "../linux/index.ts";
 import type { NodeKind } from "./types.ts";
 
-/** What `lstat` says of an entry, as far as anybody needs it. Times in nanoseconds since 1970. */
+/** The metadata of an entry from `lstat`. Times are in nanoseconds since 1970. */
 export interface FileStat {
   readonly kind: NodeKind;
   readonly dev: bigint;
   readonly ino: bigint;
-  /** As the kernel has it: type and permission bits. */
+  /** Type and permission bits. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -18,7 +18,7 @@ export interface FileStat {
   readonly ctime: bigint;
 }
 
-/** The part of an entry's state that changes whenever its checksum does. */
+/** The metadata by which a change of a file is detected. */
 export type Fingerprint = Pick<FileStat, "dev" | "ino" | "size" | "mtime" | "ctime" | "mode">;
 
 const S_IFMT = 0o170000;
@@ -32,6 +32,7 @@ const KINDS: ReadonlyMap<number, NodeKind> = new Map([
   [0o140000, "socket"],
 ]);
 
+/** Converts the result of Node's `lstat`. */
 export function fileStatOf(stats: BigIntStats): FileStat {
   const mode = Number(stats.mode);
   return {
@@ -49,13 +50,13 @@ export function fileStatOf(stats: BigIntStats): FileStat {
   };
 }
 
-/** The entry itself, a link not followed; undefined if there is none. */
+/** Returns the metadata of an entry, without following a symbolic link. Undefined if it does not exist. */
 export function statEntry(path: ByteString): FileStat | undefined {
   const stats = lstatSync(pathOfByteString(path), { bigint: true, throwIfNoEntry: false });
   return stats === undefined ? undefined : fileStatOf(stats);
 }
 
-/** True if nothing can have been written between the two, but within one tick of the filesystem's clock. */
+/** Returns whether a file is unchanged. Misses a change within the same tick of the filesystem's clock (see `isRacy`). */
 export function sameFile(a: Fingerprint, b: Fingerprint): boolean {
   return (
     a.ino === b.ino &&
@@ -68,7 +69,7 @@ export function sameFile(a: Fingerprint, b: Fingerprint): boolean {
 }
 
 const SECOND = 1_000_000_000n;
-/** A kernel's coarse clock ticks at least every 10 ms; filesystems without fractions of a second may store every other one. */
+/** The kernel's coarse clock ticks at least every 10 ms. Filesystems without fractions may store only even seconds. */
 const FINE_TICK = 20_000_000n;
 const COARSE_TICK = 2n * SECOND;
 
@@ -78,15 +79,16 @@ function isRecent(time: bigint, now: bigint): boolean {
 }
 
 /**
- * Git's rule for racy entries: a file changed so shortly before it was read that it can be changed again without its times
- * showing it. What is read of it must not be remembered under these times. `readAt` in nanoseconds, before the first read.
+ * Returns whether a file was changed so shortly before it was read that another change may not change its times. This is git's
+ * rule for racy entries. The digest of such a file must not be cached. `readAt` is the time before the first read, in
+ * nanoseconds since 1970.
  */
-export function isYoung({ mtime, ctime }: FileStat, readAt: bigint): boolean {
-  // A time in the future was set by hand, and says nothing about when the file was written.
+export function isRacy({ mtime, ctime }: FileStat, readAt: bigint): boolean {
+  // A modification time in the future was set explicitly. It does not say when the file was written.
   return isRecent(ctime, readAt) || (mtime <= readAt && isRecent(mtime, readAt));
 }
 
-/** Wall clock in nanoseconds since 1970. */
+/** Returns the current time in nanoseconds since 1970. */
 export function wallClock(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
 }

@@ -27,21 +27,21 @@ function read(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
   });
 }
 
-/** The owner that counts in a checksum. */
+/** The owner that a checksum covers. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
 export interface Entry {
-  /** Absolute. */
+  /** The absolute path. */
   readonly path: ByteString;
   readonly stat: FileStat;
   readonly linkname: ByteString;
   readonly owner: Owner;
 }
 
-/** Attributes of an entry that count, in order. One that vanishes meanwhile is as if it had never been. */
+/** Returns the extended attributes that the checksum covers, in order. Ignores attributes that are removed while it reads. */
 function readXattrs(path: ByteString): Xattr[] {
   const file = pathOfByteString(path);
   const found = llistxattr(file).filter(isKeptXattr);
@@ -63,36 +63,37 @@ function headerOf({ path, stat, linkname, owner }: Entry): Parameters<typeof hea
   };
 }
 
-/** Files below this size are read at once, in bytes. */
+/** Files below this size are read into memory. Bytes. */
 const SMALL = 131_072;
 const CHUNK = 1_048_576;
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 
-/** The header with room for the content, and one byte more, which shows a file that has grown. */
-function roomFor(header: Buffer, size: number): Buffer {
-  const room = Buffer.allocUnsafe(header.length + size + 1);
-  header.copy(room);
-  return room;
+/** Returns a buffer with the header and space for the content and one more byte, which is used if the file has grown. */
+function bufferFor(header: Buffer, size: number): Buffer {
+  const buffer = Buffer.allocUnsafe(header.length + size + 1);
+  header.copy(buffer);
+  return buffer;
 }
 
-function digestOfRoom(room: Buffer, end: number): Digest | undefined {
-  return end === room.length - 1 ? `sha256:${hashOnce("sha256", room.subarray(0, end), "hex")}` : undefined;
+/** Returns the digest of the first `end` bytes. Undefined if the file has grown or shrunk. */
+function digestOfBuffer(buffer: Buffer, end: number): Digest | undefined {
+  return end === buffer.length - 1 ? `sha256:${hashOnce("sha256", buffer.subarray(0, end), "hex")}` : undefined;
 }
 
 async function hashSmall(fd: number, header: Buffer, size: number): Promise<Digest | undefined> {
-  const room = roomFor(header, size);
+  const buffer = bufferFor(header, size);
   let end = header.length;
-  for (let count = -1; count !== 0 && end < room.length; end += count) count = await read(fd, room, end);
-  return digestOfRoom(room, end);
+  for (let count = -1; count !== 0 && end < buffer.length; end += count) count = await read(fd, buffer, end);
+  return digestOfBuffer(buffer, end);
 }
 
-function hashSmallNow(fd: number, header: Buffer, size: number): Digest | undefined {
-  const room = roomFor(header, size);
+function hashSmallSync(fd: number, header: Buffer, size: number): Digest | undefined {
+  const buffer = bufferFor(header, size);
   let end = header.length;
-  for (let count = -1; count !== 0 && end < room.length; end += count)
-    count = readSync(fd, room, end, room.length - end, null);
-  return digestOfRoom(room, end);
+  for (let count = -1; count !== 0 && end < buffer.length; end += count)
+    count = readSync(fd, buffer, end, buffer.length - end, null);
+  return digestOfBuffer(buffer, end);
 }
 
 async function hashLarge(
@@ -122,28 +123,25 @@ function hashWithoutContent(entry: Entry): Digest | undefined {
   return after !== undefined && sameFile(after, entry.stat) ? digest : undefined;
 }
 
-/** True if `hashEntryNow` takes the entry. */
+/** Returns whether `hashEntrySync` can hash the entry. */
 export function isSmall({ kind, size }: FileStat): boolean {
   return kind !== "file" || size < SMALL;
 }
 
-/** As `hashEntry`, without waiting, for an entry that is small. */
-export function hashEntryNow(entry: Entry): Digest | undefined {
+/** Like `hashEntry`, but synchronous, for a small entry. */
+export function hashEntrySync(entry: Entry): Digest | undefined {
   if (entry.stat.kind !== "file") return hashWithoutContent(entry);
   const header = headerBytes(headerOf(entry));
   const fd = openSync(pathOfByteString(entry.path), OPEN_FLAGS);
   try {
-    const digest = hashSmallNow(fd, header, Number(entry.stat.size));
+    const digest = hashSmallSync(fd, header, Number(entry.stat.size));
     return isSame(entry.stat, fd) ? digest : undefined;
   } finally {
     closeSync(fd);
   }
 }
 
-/**
- * The digest of an entry's header and content, or undefined if the entry was not what `stat` says, before, while or after it
- * was read.
- */
+/** Returns the digest of an entry's header and content. Undefined if the entry has changed since `stat`, or changes now. */
 export async function hashEntry(entry: Entry, signal?: AbortSignal): Promise<Digest | undefined> {
   if (entry.stat.kind !== "file") return hashWithoutContent(entry);
   const header = headerBytes(headerOf(entry));

@@ -2,22 +2,23 @@ import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { throwIfAborted } from "../core/index.ts";
 import type { TreeNode } from "./types.ts";
 
-/** Files read at a time from a disk that is slow to answer. */
-const LANES = 16;
-/** How long others may have to wait, in ms. */
+/** Number of files that are read in parallel from a slow disk. */
+const CONCURRENCY = 16;
+/** Milliseconds of work between two pauses that let other tasks run. */
 const SLICE = 10;
-/** A small file that takes longer than this, in ms, was not in memory; after a few of them reads are made side by side. */
+/** A small file that takes longer than this was not in the page cache. Milliseconds. */
 const SLOW = 2;
+/** After this many slow files, the others are read in parallel. */
 const MAX_SLOW = 4;
 
-/** Hashes small files one after the other as long as that is fast, which it is if they are in memory. Returns the rest. */
-async function hashFast(nodes: readonly TreeNode[], signal: AbortSignal | undefined): Promise<TreeNode[]> {
+/** Hashes small files one after the other, as long as they are in the page cache. Returns the nodes that are left. */
+async function hashSmallNodes(nodes: readonly TreeNode[], signal: AbortSignal | undefined): Promise<TreeNode[]> {
   const rest: TreeNode[] = [];
   let slow = 0;
   let before = performance.now();
   let yielded = before;
   for (const node of nodes) {
-    if (slow >= MAX_SLOW || !node.hashNow()) {
+    if (slow >= MAX_SLOW || !node.hashSync()) {
       rest.push(node);
       continue;
     }
@@ -32,16 +33,16 @@ async function hashFast(nodes: readonly TreeNode[], signal: AbortSignal | undefi
   return rest;
 }
 
-/** Finds the digest of every node that has none yet. The first failure stops the others. */
+/** Computes the digest of every node that has none. Stops at the first error. */
 export async function hashNodes(nodes: Iterable<TreeNode>, signal: AbortSignal | undefined): Promise<void> {
   const pending = new Set<TreeNode>();
   for (const node of nodes) if (node.digest === undefined) pending.add(node);
   if (pending.size === 0) return;
   throwIfAborted(signal, "checksum files");
-  const rest = await hashFast([...pending], signal);
+  const rest = await hashSmallNodes([...pending], signal);
   const queue = rest.values();
   let failed = false;
-  const lane = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     try {
       for (const node of queue) {
         if (failed) return;
@@ -53,6 +54,6 @@ export async function hashNodes(nodes: Iterable<TreeNode>, signal: AbortSignal |
       throw error;
     }
   };
-  const results = await Promise.allSettled(Array.from({ length: Math.min(LANES, rest.length) }, lane));
+  const results = await Promise.allSettled(Array.from({ length: Math.min(CONCURRENCY, rest.length) }, worker));
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }

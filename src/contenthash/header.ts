@@ -2,19 +2,19 @@ import { type Digest, compareBytes, digestOf } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
 import type { NodeKind } from "./types.ts";
 
-/** What of an entry's metadata its checksum covers. Times, inode and link count are not part of it. */
+/** The metadata that a checksum covers. Times, inode and link count are not part of it. */
 export interface Header {
   readonly kind: NodeKind;
   /** Permission bits with set-id and sticky bits: `mode & 07777`. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes of a regular file; heeded for nothing else. */
+  /** Size of a regular file in bytes. Ignored for other types. */
   readonly size: number;
   readonly linkname: ByteString;
   readonly major: number;
   readonly minor: number;
-  /** As `keptXattrs` leaves them. */
+  /** The result of `keptXattrs`. */
   readonly xattrs: readonly Xattr[];
 }
 
@@ -31,8 +31,8 @@ const TYPE_FLAGS: Readonly<Record<NodeKind, string>> = {
 };
 
 /**
- * The bytes in front of a file's content in its checksum: the header of Docker's tarsum, version 1, with an empty name,
- * owner names left out, and extended attributes at the end.
+ * Returns the bytes that a checksum covers before the content: the header of Docker's tarsum, version 1, with an empty name,
+ * without owner names, and with extended attributes at the end.
  */
 export function headerBytes(header: Header): Buffer {
   const { kind } = header;
@@ -47,21 +47,21 @@ export function headerBytes(header: Header): Buffer {
   return Buffer.concat([Buffer.from(text, "latin1"), ...attributes]);
 }
 
-/** The digest of an entry without content. */
+/** Returns the digest of an entry without content. */
 export function headerDigest(header: Header): Digest {
   return digestOf(headerBytes(header));
 }
 
-/** Overlay filesystems keep their own notes in attributes of a layer's directory; they are not part of the content. */
+/** Attributes of overlayfs itself. They are not part of the content. */
 const OVERLAY = /^(trusted|user)\.overlay\./;
 
-/** True for an extended attribute that is part of the checksum. */
+/** Returns whether the checksum covers an extended attribute. */
 export function isKeptXattr(name: string): boolean {
   if (name === "security.capability") return true;
   return !name.startsWith("security.") && !name.startsWith("system.") && !OVERLAY.test(name);
 }
 
-/** The attributes that count, in the order of their names. */
+/** Returns the extended attributes that the checksum covers, sorted by their names. */
 export function keptXattrs(xattrs: readonly Xattr[]): Xattr[] {
   return xattrs.filter(([name]) => isKeptXattr(name)).sort(([a], [b]) => compareBytes(a, b));
 }

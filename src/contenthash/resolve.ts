@@ -1,13 +1,13 @@
 import { VarveError } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
-import { textOf } from "./bytes.ts";
+import { utf8Of } from "./bytes.ts";
 import type { Tree, TreeNode } from "./types.ts";
 
-/** As BuildKit's content hash. */
+/** Maximum number of symbolic links in a path, as in BuildKit's content hash. */
 const MAX_LINKS = 255;
 
-/** A place in a tree: its path (`""` or `/a/b`), and what is there, if anything. */
-export interface Place {
+/** A path (`""` or `/a/b`) with symbolic links resolved, and its node, which is undefined if nothing exists there. */
+export interface ResolvedPath {
   readonly path: ByteString;
   readonly node: TreeNode | undefined;
 }
@@ -18,11 +18,12 @@ interface Step {
 }
 
 /**
- * Finds what a path leads to, every symbolic link on the way resolved inside the tree: absolute ones start again at the
- * root, `..` stops there. The last link is followed if `follow` is set. An element that does not exist is walked through by
- * name alone, as `..` may lead out of it again. Throws `invalid-build` after 255 links.
+ * Resolves the symbolic links of a path inside the tree: absolute links start at the root of the tree, and `..` does not leave it.
+ * If the last element is a symbolic link, it is followed only if `follow` is set. Elements may be missing, because a later `..`
+ * may lead out of them again.
+ * @throws {VarveError} `invalid-build` for more than 255 links
  */
-export function resolvePlace(tree: Tree, path: ByteString, follow: boolean): Place {
+export function resolvePath(tree: Tree, path: ByteString, follow: boolean): ResolvedPath {
   const left = path.split("/").reverse();
   const steps: Step[] = [];
   let links = 0;
@@ -41,7 +42,7 @@ export function resolvePlace(tree: Tree, path: ByteString, follow: boolean): Pla
     }
     links += 1;
     if (links > MAX_LINKS)
-      throw new VarveError("invalid-build", `Cannot resolve ${textOf(path)}: too many symbolic links`);
+      throw new VarveError("invalid-build", `Cannot resolve ${utf8Of(path)}: too many symbolic links`);
     if (node.linkname.startsWith("/")) steps.length = 0;
     left.push(...node.linkname.split("/").reverse());
   }

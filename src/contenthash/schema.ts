@@ -1,8 +1,8 @@
 import type { Tables } from "../state/index.ts";
 
 /**
- * Tables of the per-file checksum cache of build contexts. A root is a directory that has been a context, known by its
- * path, device and inode; `entries` holds what is known of the files of one directory of it (contenthash/stat-cache.ts).
+ * Tables of the cache of file digests in build contexts. A root is a directory that was used as a context, identified by its path,
+ * device and inode. `entries` contains the cached digests of one directory below it, encoded by `entry-codec.ts`.
  */
 export const contextTables: Tables = {
   name: "context",

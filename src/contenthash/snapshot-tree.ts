@@ -6,9 +6,9 @@ import { statEntry, type FileStat } from "./file-stat.ts";
 import type { Owner } from "./hash-entry.ts";
 import type { Tree } from "./types.ts";
 
-const nothing: ReadonlyMap<ByteString, DiskNode> = new Map();
+const NO_ENTRIES: ReadonlyMap<ByteString, DiskNode> = new Map();
 
-/** Names in a directory in byte order. */
+/** Returns the names in a directory, in byte order. */
 export function readNames(path: ByteString): ByteString[] {
   return readdirSync(pathOfByteString(path), { encoding: "latin1" }).sort();
 }
@@ -17,7 +17,7 @@ class SnapshotNode extends DiskNode {
   #entries: ReadonlyMap<ByteString, DiskNode> | undefined;
 
   override entries(): ReadonlyMap<ByteString, DiskNode> {
-    if (this.kind !== "directory") return nothing;
+    if (this.kind !== "directory") return NO_ENTRIES;
     this.#entries ??= this.#read();
     return this.#entries;
   }
@@ -38,8 +38,9 @@ class SnapshotNode extends DiskNode {
 }
 
 /**
- * The tree of a mounted snapshot: everything counts as it is on disk, owners and the root's own header too. Directories are
- * read when they are first asked for. The tree must not change as long as this object is used.
+ * Returns the tree of a mounted snapshot. Checksums cover the owners on disk and the header of the root directory. A directory is
+ * read when its entries are first needed. The files must not change while the tree is in use.
+ * @throws {VarveError} `not-found` if the directory does not exist
  */
 export function snapshotTree(directory: Path): Tree {
   const path = byteStringOf(directory).replace(/(?<=[^/])\/+$/, "");
@@ -48,5 +49,5 @@ export function snapshotTree(directory: Path): Tree {
   return { root: new SnapshotNode(path, stat) };
 }
 
-/** No filesystem at all: what `FROM scratch` begins with. */
+/** The tree of `FROM scratch`, which has not even a root directory. */
 export const scratchTree: Tree = { root: undefined };

@@ -17,7 +17,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TemporaryDirectory, temporaryDirectory } from "../io/index.ts";
 import { type Database, openState } from "../state/index.ts";
-import { isYoung, statEntry } from "./file-stat.ts";
+import { isRacy, statEntry } from "./file-stat.ts";
 import { type ContextTree, type DiskNode, StatCache, checksum, scanContext, wholeTree } from "./index.ts";
 import { walkNodes } from "./directory.ts";
 
@@ -51,7 +51,7 @@ async function settle(...paths: string[]): Promise<void> {
   for (const path of paths)
     for (;;) {
       const stat = statEntry(path);
-      if (stat === undefined || !isYoung(stat, BigInt(Date.now()) * 1_000_000n)) break;
+      if (stat === undefined || !isRacy(stat, BigInt(Date.now()) * 1_000_000n)) break;
       await sleep(5);
     }
 }
@@ -115,7 +115,7 @@ test("a file as young as the scan is not remembered", async () => {
   try {
     writeSync(fd, "!");
     await build(b);
-    const young = isYoung(statEntry(file) ?? assert.fail(), BigInt(Date.now() - 5) * 1_000_000n);
+    const young = isRacy(statEntry(file) ?? assert.fail(), BigInt(Date.now() - 5) * 1_000_000n);
     const tree = await scanContext(b.context, b);
     if (young) assert.deepEqual(unknown(tree), ["a"]);
   } finally {
@@ -130,7 +130,7 @@ test("youth is judged by the tick of the filesystem's clock", () => {
   const stat = statEntry("/") ?? assert.fail();
   const second = 1_000_000_000n;
   const now = 1_000_000n * second + 500_000_000n;
-  const young = (ctime: bigint, mtime: bigint = 1n): boolean => isYoung({ ...stat, ctime, mtime }, now);
+  const young = (ctime: bigint, mtime: bigint = 1n): boolean => isRacy({ ...stat, ctime, mtime }, now);
   assert.equal(young(now), true);
   assert.equal(young(now - 10_000_000n), true);
   assert.equal(young(now - 30_000_000n), false);

@@ -1,27 +1,29 @@
+import { VarveError } from "../core/index.ts";
 import { contextTables } from "./schema.ts";
 import type { ByteString } from "../linux/index.ts";
 import type { Database } from "../state/index.ts";
-import { type Remembered, StoredEntries, encodeEntries } from "./entry-codec.ts";
+import { type CachedDigest, StoredEntries, encodeEntries } from "./entry-codec.ts";
 import type { FileStat } from "./file-stat.ts";
 
-/** Contexts remembered; the ones saved longest ago go first. */
+/** Maximum number of contexts in the cache. The least recently saved ones are evicted. */
 const MAX_ROOTS = 64;
 
 function blob(bytes: ByteString): Buffer {
   return Buffer.from(bytes, "latin1");
 }
 
-/** What one save writes: new entries of directories, and which directories are gone. Paths are relative to the root. */
+/** The changes that one `save` writes. Paths are relative to the root of the context. */
 export interface ContextChanges {
-  readonly changed: ReadonlyMap<ByteString, ReadonlyMap<ByteString, Remembered>>;
-  /** True if a remembered directory is known not to exist any more. */
+  /** The new entries of each changed directory. */
+  readonly changed: ReadonlyMap<ByteString, ReadonlyMap<ByteString, CachedDigest>>;
+  /** Returns whether a cached directory is known not to exist any more. */
   readonly isGone: (directory: ByteString) => boolean;
 }
 
 /**
- * Remembers checksums of the files of build contexts, so that a file whose device, inode, size, mtime, ctime and mode are
- * the same is not read again. Each context root has its own entries; a root that has been replaced by another directory
- * begins anew. Any number of processes may use one: an entry is true by itself, whoever wrote it last.
+ * A cache of the digests of files in build contexts. A file with the same device, inode, size, mtime, ctime and mode is not read
+ * again. Each context directory has its own entries, which are dropped if another directory takes its path. Several processes
+ * may use the cache at the same time, because every entry is valid on its own.
  */
 export class StatCache {
   readonly #state: Database;
@@ -31,13 +33,13 @@ export class StatCache {
     this.#state = state;
   }
 
-  /** The entries of one root. `path` is its real, absolute path. */
+  /** Opens the entries of one context. `path` is the absolute path of its root, with symbolic links resolved. */
   open(path: ByteString, { dev, ino }: FileStat): ContextCache {
     return new ContextCache(this.#state, path, dev.toString(), ino.toString());
   }
 }
 
-/** The remembered entries of one context root. */
+/** The cached digests of one context. */
 export class ContextCache {
   readonly #state: Database;
   readonly #path: ByteString;
@@ -53,7 +55,7 @@ export class ContextCache {
     this.#id = this.#find();
   }
 
-  /** What is known of the files of a directory. */
+  /** Returns the cached digests of a directory. */
   load(directory: ByteString): StoredEntries {
     if (this.#id === undefined) return new StoredEntries(undefined);
     const row = this.#state.get<{ entries: Uint8Array }>(
@@ -64,7 +66,7 @@ export class ContextCache {
     return new StoredEntries(row?.entries);
   }
 
-  /** Writes what has changed; nothing if nothing has. */
+  /** Writes the changes, if there are any, and removes directories that do not exist any more. */
   save({ changed, isGone }: ContextChanges): void {
     if (changed.size === 0) return;
     this.#state.transaction(() => {
@@ -92,12 +94,12 @@ export class ContextCache {
 
   #replace(): number {
     const old = this.#state.get<{ id: number }>("SELECT id FROM context_root WHERE path = ?", blob(this.#path));
-    if (old !== undefined) this.#forget(old.id);
+    if (old !== undefined) this.#evict(old.id);
     const surplus = this.#state.all<{ id: number }>(
       "SELECT id FROM context_root ORDER BY saved_at DESC, id DESC LIMIT -1 OFFSET ?",
       MAX_ROOTS - 1,
     );
-    for (const { id } of surplus) this.#forget(id);
+    for (const { id } of surplus) this.#evict(id);
     const row = this.#state.get<{ id: number }>(
       "INSERT INTO context_root (path, dev, ino, saved_at) VALUES (?, ?, ?, ?) RETURNING id",
       blob(this.#path),
@@ -105,10 +107,12 @@ export class ContextCache {
       this.#ino,
       Date.now(),
     );
-    return row?.id ?? 0;
+    if (row === undefined)
+      throw new VarveError("internal", "Cannot cache digests of a context: its row was not inserted");
+    return row.id;
   }
 
-  #forget(id: number): void {
+  #evict(id: number): void {
     this.#state.run("DELETE FROM context_directory WHERE root = ?", id);
     this.#state.run("DELETE FROM context_root WHERE id = ?", id);
   }

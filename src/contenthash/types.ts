@@ -2,24 +2,24 @@ import type { Digest } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
 
 /**
- * Which part of a tree a content key covers: one path, one path with a wildcard, or what include and exclude patterns
- * leave below a path. The same words as BuildKit's content hash.
+ * The part of a tree that a content key covers: one path, a path with a wildcard, or what include and exclude patterns select
+ * below a path. The fields have the names of BuildKit's content hash.
  */
 export interface ContentSelector {
-  /** Absolute slash path inside the tree, cleaned. */
+  /** The path in the tree: absolute, clean, with slashes. */
   readonly path: string;
-  /** `path` is a pattern in the sense of Go's `path.Match`. */
+  /** `path` is a pattern of Go's `path.Match`. */
   readonly wildcard: boolean;
-  /** A symbolic link that is the last element of `path`, or a top-level match, is replaced by its target. */
+  /** Follow a symbolic link that is the last element of `path`, or that the wildcard matches directly. */
   readonly followLinks: boolean;
-  /** Ignore-file patterns, relative to `path` or to each wildcard match. */
+  /** Patterns in the syntax of ignore files, relative to `path` or to each match of the wildcard. */
   readonly includePatterns: readonly string[];
   readonly excludePatterns: readonly string[];
-  /** Each must be a prefix of some included path, else the checksum fails with `not-found`. Heeded together with patterns or a wildcard. */
+  /** Each must be a prefix of an included path, or the checksum fails with `not-found`. Ignored for a plain path. */
   readonly requiredPaths: readonly string[];
 }
 
-/** The whole tree. */
+/** Selects the whole tree. */
 export const wholeTree: ContentSelector = {
   path: "/",
   wildcard: false,
@@ -31,22 +31,22 @@ export const wholeTree: ContentSelector = {
 
 export type NodeKind = "file" | "directory" | "symlink" | "character-device" | "block-device" | "fifo" | "socket";
 
-/** One entry of a tree that can be checksummed. A node does not change: a new state of the disk is a new tree. */
+/** An entry of a tree. A node describes one state of the disk; a new scan creates new nodes. */
 export interface TreeNode {
   readonly kind: NodeKind;
-  /** Target of a symbolic link, else empty. */
+  /** The target of a symbolic link. Empty for other types. */
   readonly linkname: ByteString;
-  /** Digest of the header and, for a regular file, the content; of a directory the header alone. Undefined until `hash` has run. */
+  /** The digest of the header and, for a regular file, the content. Undefined until the node was hashed. */
   readonly digest: Digest | undefined;
-  /** Finds `digest` at once if the entry is small and unchanged; else returns false, and `hash` has to. */
-  hashNow(): boolean;
-  /** Finds `digest`. Throws if the entry is no longer what it was. */
+  /** Computes `digest` synchronously if the entry is small and unchanged. Returns false if `hash` must be used instead. */
+  hashSync(): boolean;
+  /** Computes `digest`. Throws if the entry cannot be read or changes while it is read. */
   hash(signal?: AbortSignal): Promise<void>;
-  /** What a directory holds, by name in byte order; nothing for anything else. */
+  /** The entries of a directory, by name in byte order. Empty for other types. */
   entries(): ReadonlyMap<ByteString, TreeNode>;
 }
 
-/** A directory tree. Undefined root: scratch, no filesystem at all. */
+/** A directory tree. Without a root, it is scratch: no filesystem at all. */
 export interface Tree {
   readonly root: TreeNode | undefined;
 }
