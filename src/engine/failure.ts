@@ -1,5 +1,5 @@
 import { type Digest, VarveError } from "../core/index.ts";
-import { type SourceFile, type SourceRange, hasPlace, withPlace } from "../dockerfile/index.ts";
+import { type SourceFile, type SourceRange, hasLocation, withLocation } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
 
 /** The file a graph was made of, and what in it each vertex comes from. */
@@ -14,8 +14,8 @@ export interface Origin {
  */
 export function buildFailure(error: unknown, origin?: Origin): unknown {
   if (!(error instanceof VarveError) || error.code === "cancelled") return error;
-  const placed = origin === undefined || hasPlace(error) ? error : placeOf(error, origin);
-  if (!hasPlace(placed)) return placed;
+  const placed = origin === undefined || hasLocation(error) ? error : placeOf(error, origin);
+  if (!hasLocation(placed)) return placed;
   return new VarveError(placed.code, `failed to solve: ${placed.message}`, {
     details: placed.details,
     cause: placed,
@@ -26,7 +26,7 @@ export function buildFailure(error: unknown, origin?: Origin): unknown {
 function placeOf(error: VarveError, { file, compiled }: Origin): VarveError {
   const vertex = error.details.vertex;
   const range = vertex === undefined ? undefined : rangeOf(vertex, compiled);
-  return range === undefined ? error : withPlace(error, file, range);
+  return range === undefined ? error : withLocation(error, file, range);
 }
 
 /** Of several instructions that make one vertex the first. */

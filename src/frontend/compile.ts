@@ -153,7 +153,7 @@ export async function compileDockerfile(
   signal?: AbortSignal,
 ): Promise<CompileResult> {
   const { plan, pass, context } = await compileStages(file, options, host, signal);
-  context.linter.failIfAsked();
+  context.linter.throwIfErrors();
   return resultOf(plan, pass, context);
 }
 

@@ -151,7 +151,7 @@ export async function checkDockerfile(
   };
   try {
     const { context } = await compileStages(file, { ...options, allStages, warnings }, host, signal, missing);
-    context.linter.failIfAsked();
+    context.linter.throwIfErrors();
     return result(undefined);
   } catch (error) {
     if (!(error instanceof VarveError) || error.code === "cancelled" || error.code === "internal") throw error;

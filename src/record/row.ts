@@ -1,6 +1,7 @@
-import { type Digest, parseJson } from "../core/index.ts";
+import { type Digest, isDigest, parseJson } from "../core/index.ts";
 import { type BlobForm, RECORD_TYPES, type RecordRow, SCRATCH } from "./types.ts";
 
+/** A row as the database returns it. */
 export type Row = Readonly<Record<string, unknown>>;
 
 function textOf(value: unknown): string | undefined {
@@ -19,13 +20,18 @@ function stringMapOf(value: unknown): ReadonlyMap<string, string> {
   return parseJson(textOf(value) ?? "{}", "a row of records").stringMap() ?? new Map();
 }
 
-/** The blob face that columns of a record, or of one of its variants, hold. */
+/** Returns a column with a digest. Undefined if it is null. */
+export function digestOf(value: unknown): Digest | undefined {
+  return isDigest(value) ? value : undefined;
+}
+
+/** Returns the blob in a row of a record or of a variant. Undefined if the record has no blob. */
 export function blobOf(row: Row): BlobForm | undefined {
-  const [digest, diffId, mediaType] = [textOf(row["blob"]), textOf(row["diff_id"]), textOf(row["media_type"])];
+  const [digest, diffId, mediaType] = [digestOf(row["blob"]), digestOf(row["diff_id"]), textOf(row["media_type"])];
   if (digest === undefined || diffId === undefined || mediaType === undefined) return undefined;
   return {
-    digest: digest as Digest,
-    diffId: diffId as Digest,
+    digest,
+    diffId,
     mediaType,
     size: numberOf(row["blob_size"]) ?? 0,
     sources: stringsOf(row["sources"]),
@@ -33,7 +39,7 @@ export function blobOf(row: Row): BlobForm | undefined {
   };
 }
 
-/** A row of the `record` table, typed. */
+/** Converts a row of the `record` table. */
 export function fromRow(row: Row | undefined): RecordRow | undefined {
   if (row === undefined) return undefined;
   const kind = textOf(row["kind"]);
@@ -50,6 +56,6 @@ export function fromRow(row: Row | undefined): RecordRow | undefined {
     snapshot: textOf(row["snapshot"]),
     snapshotBytes: numberOf(row["snapshot_bytes"]),
     blob: blobOf(row),
-    chainId: textOf(row["chain_id"]) as Digest | undefined,
+    chainId: digestOf(row["chain_id"]),
   };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Digest, VarveError, chainId, digestOf, isDigest } from "../core/index.ts";
+import { type Digest, VarveError, chainId, digestOf } from "../core/index.ts";
 import {
   addEdge,
   contentTables,
@@ -12,7 +12,7 @@ import {
 } from "../content/index.ts";
 import type { Database } from "../state/index.ts";
 import { recordTables } from "./schema.ts";
-import { blobOf, fromRow } from "./row.ts";
+import { blobOf, digestOf as digestIn, fromRow } from "./row.ts";
 import type { BlobForm, RecordId, RecordRow, RecordType } from "./types.ts";
 
 /** Returns a random id of 125 bits in base 36, the format of BuildKit's ids. */
@@ -267,8 +267,4 @@ export class RecordTable {
       blobChain: digestOf(`${blobChain} ${own}`),
     };
   }
-}
-
-function digestIn(column: unknown): Digest | undefined {
-  return isDigest(column) ? column : undefined;
 }

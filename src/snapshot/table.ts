@@ -4,11 +4,13 @@ import type { Database, Row } from "../state/index.ts";
 import { snapshotTables } from "./schema.ts";
 import type { SnapshotInfo, SnapshotKind, SnapshotOptions, SnapshotUsage } from "./snapshotter.ts";
 
+/** A row of the `snapshot` table. */
 export interface SnapshotRow extends SnapshotInfo {
-  /** Names the directory. */
+  /** The name of the directory. */
   readonly id: number;
+  /** An active snapshot is mounted without syncs. */
   readonly volatile: boolean;
-  /** True for a merge. */
+  /** The snapshot is a merge. */
   readonly merged: boolean;
   readonly usage: SnapshotUsage | undefined;
 }
@@ -23,7 +25,7 @@ export interface NewSnapshot {
 
 const COLUMNS = "id, name, kind, parents, volatile, merged, created_at, bytes, inodes";
 
-/** The rows of snapshots and the edges by which one keeps its parents. Every change is one transaction. */
+/** The rows of snapshots, and the edges that keep their parents alive. Every change is one transaction. */
 export class SnapshotTable {
   readonly #state: Database;
   readonly #driver: string;
@@ -45,12 +47,12 @@ export class SnapshotTable {
     return row;
   }
 
-  /** True if a snapshot's directory may be in use. */
+  /** Returns whether a snapshot with this id exists, so that its directory is in use. */
   hasId(id: number): boolean {
     return this.#state.get("SELECT 1 FROM snapshot WHERE id = ?", id) !== undefined;
   }
 
-  /** Parents before children: a parent is committed before its child's row is made. */
+  /** Returns all snapshots, parents before children. */
   all(): SnapshotRow[] {
     const rows = this.#state.all(`SELECT ${COLUMNS} FROM snapshot ORDER BY id`).map(fromRow);
     return parentsFirst(rows);
@@ -58,8 +60,8 @@ export class SnapshotTable {
 
   insert(made: NewSnapshot, { lease }: SnapshotOptions, doing: string): SnapshotRow {
     return this.#state.transaction(() => {
-      this.#expectFree(made.name, doing);
-      for (const parent of made.parents) this.#expectCommitted(parent, doing);
+      this.#requireUnused(made.name, doing);
+      for (const parent of made.parents) this.#requireCommitted(parent, doing);
       this.#state.run(
         "INSERT INTO snapshot (name, kind, parents, driver, volatile, merged, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         made.name,
@@ -76,14 +78,14 @@ export class SnapshotTable {
     });
   }
 
-  /** Turns the active `key` into the committed `name`. */
+  /** Turns the active snapshot `key` into the committed snapshot `name`. */
   commit(name: string, key: string, { lease }: SnapshotOptions): void {
     const doing = `commit snapshot ${key} as ${name}`;
     this.#state.transaction(() => {
       const row = this.get(key, doing);
       if (row.kind !== "active")
         throw new VarveError("invalid-argument", `Cannot ${doing}: it is ${row.kind}, not active`);
-      this.#expectFree(name, doing);
+      this.#requireUnused(name, doing);
       this.#state.run("UPDATE snapshot SET name = ?, kind = 'committed' WHERE id = ?", name, row.id);
       renameEdgeSource(this.#state, { kind: "snapshot", id: key }, name);
       removeEdgesTo(this.#state, { kind: "snapshot", id: key });
@@ -91,7 +93,7 @@ export class SnapshotTable {
     });
   }
 
-  /** Removes the row and what keeps it. */
+  /** Removes a row and all edges from and to it. */
   remove(name: string): SnapshotRow {
     const doing = `remove snapshot ${name}`;
     const { kind } = this.get(name, doing);
@@ -105,12 +107,12 @@ export class SnapshotTable {
         removeEdgesTo(this.#state, { kind: "snapshot", id: name });
         return row;
       },
-      // A committed row that came back after a crash would name a tree that is gone; a key's owner is gone as well.
+      // The row of a committed snapshot must not come back after a crash, because its tree is removed next.
       { durable: kind === "committed", frees: true },
     );
   }
 
-  /** Removes rows that nothing reaches, with the edges that leave them; returns their names. */
+  /** Removes unreachable rows and the edges from them. Returns their names. */
   removeUnreached(isReached: (name: string) => boolean): string[] {
     const names = this.#state.all<{ name: string }>("SELECT name FROM snapshot ORDER BY id").map(({ name }) => name);
     const unreached = names.filter((name) => !isReached(name));
@@ -126,16 +128,16 @@ export class SnapshotTable {
     this.#state.note(sql, bytes, inodes, id);
   }
 
-  /** Runs `fn`, which takes something away, while no other process can insert or remove a row. */
+  /** Runs `fn`, which frees space, while no other process can insert or remove a row. */
   exclusively<T>(fn: () => T): T {
     return this.#state.transaction(fn, { frees: true });
   }
 
-  #expectFree(name: string, doing: string): void {
+  #requireUnused(name: string, doing: string): void {
     if (this.find(name) !== undefined) throw new VarveError("already-exists", `Cannot ${doing}: ${name} exists`);
   }
 
-  #expectCommitted(parent: string, doing: string): void {
+  #requireCommitted(parent: string, doing: string): void {
     const { kind } = this.get(parent, doing);
     if (kind !== "committed")
       throw new VarveError("invalid-argument", `Cannot ${doing}: its parent ${parent} is not committed`);
@@ -155,7 +157,7 @@ function fromRow(row: Row): SnapshotRow {
   return {
     id: Number(row["id"]),
     name: String(row["name"]),
-    kind: row["kind"] as SnapshotKind,
+    kind: kindOf(row["kind"]),
     parents: parseJson(String(row["parents"]), "the parents of a snapshot").strings() ?? [],
     volatile: row["volatile"] === 1,
     merged: row["merged"] === 1,
@@ -170,12 +172,17 @@ function parentsFirst(rows: readonly SnapshotRow[]): SnapshotRow[] {
   for (const row of rows) {
     const stack = [row];
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const missing = top.parents
-        .map((name) => byName.get(name))
-        .filter((parent) => parent !== undefined && !done.has(parent));
-      if (missing.length === 0) done.add(stack.pop() as SnapshotRow);
-      else stack.push(...(missing as SnapshotRow[]));
+      const missing = top.parents.flatMap((name) => byName.get(name) ?? []).filter((parent) => !done.has(parent));
+      if (missing.length === 0) {
+        stack.pop();
+        done.add(top);
+      } else stack.push(...missing);
     }
   }
   return [...done];
+}
+
+function kindOf(value: unknown): SnapshotKind {
+  if (value === "active" || value === "view" || value === "committed") return value;
+  throw new VarveError("internal", `Cannot read a snapshot: its kind ${String(value)} is unknown`);
 }

@@ -1,6 +1,9 @@
 import { Limits, VarveError } from "../../core/index.ts";
 
-/** What the expansions of one Dockerfile may still cost: variables that double from line to line would take all memory. */
+/**
+ * Limits the total cost of all expansions in one Dockerfile. Without a limit, a variable that doubles on each line would use all
+ * memory.
+ */
 export class ExpansionBudget {
   #left: number;
 
@@ -8,13 +11,13 @@ export class ExpansionBudget {
     this.#left = units;
   }
 
-  /** Takes a number of characters, or of steps of a pattern. Throws `limit-exceeded`. */
+  /** Spends a number of characters, or of steps of a pattern. Throws `limit-exceeded` if too few are left. */
   spend(units: number): void {
     this.#left -= units;
     if (this.#left < 0)
       throw new VarveError(
         "limit-exceeded",
-        "Cannot expand variables: they are too long, or their patterns too complex",
+        "Cannot expand variables: they are too long, or their patterns are too complex",
         {
           details: { limit: Limits.expansion },
         },

@@ -1,10 +1,11 @@
 import type { CopySources, Instruction, KeyValue } from "../parse/instruction.ts";
 import { parseMount } from "../parse/parse-mount.ts";
 
+/** How `expandInstruction` expands texts. */
 export interface Expanders {
-  /** Expands one word by the Dockerfile's rules of quoting. */
+  /** Expands a word, by the Dockerfile's rules of quoting. */
   readonly word: (text: string) => string;
-  /** Expands variables in a heredoc's body, where quotes mean nothing. */
+  /** Expands the body of a heredoc, in which quotes have no meaning. */
   readonly body: (text: string) => string;
 }
 
@@ -21,8 +22,9 @@ function expandSources({ sources, inline, destination }: CopySources, { word, bo
 }
 
 /**
- * The instruction with its variables expanded where its kind allows them. ARG, RUN's command, CMD, ENTRYPOINT, SHELL, EXPOSE,
- * HEALTHCHECK and ONBUILD are left alone: EXPOSE and ARG expand in their own way, the others never.
+ * Returns an instruction with its variables expanded. Does not change ARG and EXPOSE, which callers expand in another way, nor the
+ * command of RUN, CMD, ENTRYPOINT, SHELL, HEALTHCHECK and ONBUILD, which are never expanded.
+ * @throws the errors of `expanders`; {VarveError} `invalid-build` for an invalid `--mount`
  */
 export function expandInstruction(instruction: Instruction, expanders: Expanders): Instruction {
   const { word } = expanders;

@@ -2,11 +2,11 @@ import { VarveError } from "../../core/index.ts";
 import type { ExpansionBudget } from "./budget.ts";
 import { fault } from "../source/fault.ts";
 
-/** One step of a shell pattern: a character, `?` or `*`. Brackets have no meaning in `${…}` patterns. */
+/** A step of a shell pattern: a character, `?` or `*`. Brackets have no meaning in patterns of `${…}`. */
 type Step = { readonly kind: "char"; readonly char: string } | { readonly kind: "any" } | { readonly kind: "star" };
 
+/** A match in a text. Positions are in code points. */
 export interface Match {
-  /** In characters (code points). */
   readonly start: number;
   readonly end: number;
 }
@@ -18,7 +18,7 @@ function readEscape(runes: readonly string[], at: number): [step: Step, next: nu
   throw fault(`invalid escape '\\${escaped ?? ""}'`);
 }
 
-/** Reads a pattern; `\` takes the meaning from `*`, `?`, `\`, `}` and `/` and may stand before nothing else. */
+/** Parses a pattern. `\` escapes `*`, `?`, `\`, `}` and `/`, and is an error before any other character. */
 function readPattern(pattern: string): Step[] {
   const runes = Array.from(pattern);
   const steps: Step[] = [];
@@ -38,7 +38,7 @@ function readPattern(pattern: string): Step[] {
   return steps;
 }
 
-/** For each state ("before step i"), the leftmost start of a match that has come so far; -1 = none. */
+/** For each state ("before step i"), the leftmost start of a partial match that reached it. -1 means none. */
 type Threads = number[];
 
 function enter(threads: Threads, steps: readonly Step[], state: number, start: number): void {
@@ -64,13 +64,16 @@ function advance(threads: Threads, steps: readonly Step[], char: string): Thread
 interface Search {
   readonly budget: ExpansionBudget;
   readonly from: number;
-  /** Only a match that begins at `from` counts. */
+  /** Find only matches that begin at `from`. */
   readonly anchored: boolean;
-  /** The longest match rather than the shortest. */
+  /** Find the longest match, not the shortest. */
   readonly greedy: boolean;
 }
 
-/** The leftmost match, following all ways at once: time in the product of text and pattern. `*` and `?` match no newline. */
+/**
+ * Returns the leftmost match. Simulates all states of the pattern at once, so the time is proportional to the length of the text
+ * times that of the pattern. `*` and `?` match no newline.
+ */
 function find(
   steps: readonly Step[],
   text: readonly string[],
@@ -90,7 +93,7 @@ function find(
   }
 }
 
-/** A value, what is looked for in it, and what that may cost. */
+/** A value, a pattern to find in it, and the budget for that. */
 export interface PatternUse {
   readonly pattern: string;
   readonly value: string;
@@ -110,7 +113,7 @@ function withPattern<T>(
   }
 }
 
-/** `${value#pattern}`, or `##` if greedy. */
+/** Returns `${value#pattern}`, or `${value##pattern}` if greedy. */
 export function trimPrefix(of: PatternUse, greedy: boolean): string {
   return withPattern(of, (steps, text) => {
     const match = find(steps, text, { budget: of.budget, from: 0, anchored: true, greedy });
@@ -118,16 +121,16 @@ export function trimPrefix(of: PatternUse, greedy: boolean): string {
   });
 }
 
-/** `${value%pattern}`, or `%%` if greedy: the prefix of the reversed text. */
+/** Returns `${value%pattern}`, or `${value%%pattern}` if greedy, by removing a prefix of the reversed text. */
 export function trimSuffix(of: PatternUse, greedy: boolean): string {
   return withPattern(of, (steps, text) => {
-    const backwards = text.toReversed();
-    const match = find(steps.toReversed(), backwards, { budget: of.budget, from: 0, anchored: true, greedy });
-    return match === undefined ? of.value : backwards.slice(match.end).toReversed().join("");
+    const reversed = text.toReversed();
+    const match = find(steps.toReversed(), reversed, { budget: of.budget, from: 0, anchored: true, greedy });
+    return match === undefined ? of.value : reversed.slice(match.end).toReversed().join("");
   });
 }
 
-/** A replacement as Go's `Regexp.Expand` reads it: `$0` is the match, `$$` a dollar, other names are empty. */
+/** Expands a replacement like Go's `Regexp.Expand`: `$0` is the match, `$$` is a dollar, and other names are empty. */
 function fillTemplate(template: string, matched: string): string {
   return template.replaceAll(
     /\$(?:\$|([\p{L}\p{Nd}_]+)|\{([\p{L}\p{Nd}_]+)\})/gu,
@@ -138,7 +141,7 @@ function fillTemplate(template: string, matched: string): string {
   );
 }
 
-/** `${value/pattern/replacement}`: the first, longest match. */
+/** Returns `${value/pattern/replacement}`: replaces the leftmost, longest match. */
 export function replaceFirst(of: PatternUse, replacement: string): string {
   return withPattern(of, (steps, text) => {
     const match = find(steps, text, { budget: of.budget, from: 0, anchored: false, greedy: true });
@@ -147,7 +150,7 @@ export function replaceFirst(of: PatternUse, replacement: string): string {
   });
 }
 
-/** `${value//pattern/replacement}`: every match, left to right; an empty one just after another is none. */
+/** Returns `${value//pattern/replacement}`: replaces all matches from left to right. Ignores empty matches right after another. */
 export function replaceAll(of: PatternUse, replacement: string): string {
   const { budget } = of;
   return withPattern(of, (steps, text) => {

@@ -4,7 +4,7 @@ import { ExpansionBudget } from "./budget.ts";
 import { replaceAll, replaceFirst, trimPrefix, trimSuffix } from "./expand-pattern.ts";
 import { fault } from "../source/fault.ts";
 
-/** Where variables come from: a `Map` will do. */
+/** The values of variables. A `Map` is one. */
 export interface Variables {
   get(name: string): string | undefined;
 }
@@ -12,27 +12,27 @@ export interface Variables {
 export type EscapeToken = "\\" | "`";
 
 export interface ExpandOptions {
-  /** The character that escapes, by the `escape` directive. */
+  /** The escape character, as set by the `escape` directive. */
   readonly escape: EscapeToken;
-  /** Quotes stay in the result. */
+  /** Keep quotes in the result. */
   readonly rawQuotes?: boolean | undefined;
-  /** Escape characters stay in the result. */
+  /** Keep escape characters in the result. */
   readonly rawEscapes?: boolean | undefined;
-  /** Quotes have no meaning: for the text of a heredoc. */
+  /** Treat quotes as ordinary characters, as in the body of a heredoc. */
   readonly ignoreQuotes?: boolean | undefined;
-  /** References to variables that are not set stay as they are. */
+  /** Keep references to unset variables in the result. */
   readonly keepUnset?: boolean | undefined;
-  /** What this may cost; shared by the expansions of a file. */
+  /** Limits the cost. Share it among all expansions of a file. */
   readonly budget?: ExpansionBudget | undefined;
 }
 
 export interface Expansion {
   readonly text: string;
-  /** The text split at white space outside quotes, after expansion. */
+  /** The expanded text, split at white space outside quotes. */
   readonly words: readonly string[];
-  /** Names that were looked up and found. */
+  /** The names of used variables that are set. */
   readonly matched: ReadonlySet<string>;
-  /** Names that were looked up and not found. */
+  /** The names of used variables that are not set. */
   readonly unmatched: ReadonlySet<string>;
 }
 
@@ -51,7 +51,7 @@ class Words {
     else this.addRaw(char);
   }
 
-  /** As adding each character. */
+  /** Like `add` for each character. */
   addAll(text: string): void {
     for (const [index, part] of splitSpace(text).entries()) {
       if (index > 0) this.#endWord();
@@ -95,7 +95,7 @@ class Expander {
     this.#rawEscapes = options.rawEscapes ?? false;
   }
 
-  /** Reads up to `stop`, which is consumed, or to the end if there is none. */
+  /** Expands the text up to `stop`, which it consumes, or up to the end. */
   readUntil(stop: string | undefined, rawEscapes: boolean = this.#rawEscapes): { text: string; words: string[] } {
     if (++this.#depth > MAX_DEPTH) throw fault(`substitutions are nested more than ${MAX_DEPTH} deep`);
     const outer = this.#rawEscapes;
@@ -136,7 +136,7 @@ class Expander {
     return rune;
   }
 
-  /** `<<` and the blanks after it stay together with the word that follows. */
+  /** Reads `<<` and the blanks after it, which belong to the following word. */
   #angle(): string {
     this.#at++;
     if (this.#peek() !== "<") return "<";
@@ -169,7 +169,7 @@ class Expander {
     return this.#options.rawQuotes === true ? `"${text}"` : text;
   }
 
-  /** In double quotes the escape character escapes only `"`, `$` and itself. */
+  /** Reads a character in double quotes, where the escape character escapes only `"`, `$` and itself. */
   #quotedChar(): string {
     const rune = this.#next() ?? "";
     if (rune !== this.#options.escape) return rune;
@@ -255,14 +255,14 @@ class Expander {
 
   #name(): string {
     const first = this.#peek() ?? "";
-    if (DIGIT.test(first)) return this.#nameOf((rune) => DIGIT.test(rune));
+    if (DIGIT.test(first)) return this.#readWhile((rune) => DIGIT.test(rune));
     if (SPECIAL_PARAMETERS.has(first)) return this.#next() ?? "";
-    return this.#nameOf((rune) => rune === "_" || LETTER.test(rune) || DIGIT.test(rune));
+    return this.#readWhile((rune) => rune === "_" || LETTER.test(rune) || DIGIT.test(rune));
   }
 
-  #nameOf(belongs: (rune: string) => boolean): string {
+  #readWhile(accepts: (rune: string) => boolean): string {
     const start = this.#at;
-    for (let rune = this.#peek(); rune !== undefined && belongs(rune); rune = this.#peek()) this.#at++;
+    for (let rune = this.#peek(); rune !== undefined && accepts(rune); rune = this.#peek()) this.#at++;
     return this.#runes.slice(start, this.#at).join("");
   }
 
@@ -291,9 +291,14 @@ function quoted(source: string): string {
 }
 
 /**
- * Expands `$name`, `${name}` and `${name<modifier>…}`, removes quotes and escapes, and splits into words, as BuildKit's shell
- * lexer. Throws `invalid-build` (without a place) for bad syntax and for `${name:?message}`, and `limit-exceeded` for a result
- * of more than `Limits.expandedText` characters, and when the budget is spent.
+ * Expands `$name`, `${name}` and `${name<modifier>…}`, removes quotes and escapes, and splits the result into words, like
+ * BuildKit's shell lexer.
+ *
+ * @throws {VarveError} `invalid-build`, without a location, for bad syntax and for `${name:?message}`; `limit-exceeded` for a
+ * result longer than `Limits.expandedText` characters, and when the budget is spent
+ *
+ * @example
+ * expand("${name:-world}", new Map(), { escape: "\\" }).text; // "world"
  */
 export function expand(source: string, variables: Variables, options: ExpandOptions): Expansion {
   const expander = new Expander(source, variables, options);
@@ -306,7 +311,7 @@ export function expand(source: string, variables: Variables, options: ExpandOpti
   }
 }
 
-/** No variables at all. */
+/** No variable is set. */
 export const NO_VARIABLES: Variables = { get: () => undefined };
 
 function unexpectedEnd(missing: string): VarveError {

@@ -5,7 +5,7 @@ import { fault } from "../source/fault.ts";
 import { LINT_RULES, type LintRule, type LintRuleName } from "./rules.ts";
 import type { SourceRange } from "../source/source.ts";
 
-/** One finding. It never stops a build, unless the `error` option of the checks says so. */
+/** A warning of a check. It does not stop a build, unless the `error` option of the checks is set. */
 export interface LintWarning {
   readonly rule: LintRuleName;
   readonly message: string;
@@ -14,27 +14,33 @@ export interface LintWarning {
   readonly range: SourceRange;
 }
 
-/** The `check` directive or the `BUILDKIT_DOCKERFILE_CHECK` argument, read. */
+/** The options of checks: the parsed `check` directive or `BUILDKIT_DOCKERFILE_CHECK` argument. */
 export interface LintOptions {
+  /** Rules that are skipped. */
   readonly skip: ReadonlySet<string> | "all";
+  /** Experimental rules that are checked. */
   readonly experimental: ReadonlySet<string> | "all";
-  /** Warnings are to fail the build. */
+  /** Warnings fail the build. */
   readonly error: boolean;
 }
 
+/** Checks all rules except experimental ones. Warnings do not fail the build. */
 export const DEFAULT_LINT: LintOptions = { skip: new Set(), experimental: new Set(), error: false };
 
 function rulesOf(value: string): ReadonlySet<string> | "all" {
   return value === "all" ? "all" : new Set(value.split(",").map(trimSpace));
 }
 
-/** BuildKit splits twice at most: a fourth option is part of the third. */
+/** Splits at semicolons. Like BuildKit, splits at most twice: a fourth option is part of the third. */
 function optionsOf(text: string): readonly string[] {
   const [first = "", second, ...rest] = text.split(";");
   return [first, ...(second === undefined ? [] : [second]), ...(rest.length === 0 ? [] : [rest.join(";")])];
 }
 
-/** Reads `skip=A,B;error=true;experimental=all`; throws `invalid-build`. */
+/**
+ * Parses options of checks, such as `skip=A,B;error=true;experimental=all`.
+ * @throws {VarveError} `invalid-build` for an unknown option or a malformed value
+ */
 export function parseLintOptions(text: string): LintOptions {
   if (trimSpace(text) === "") return DEFAULT_LINT;
   let options: LintOptions = DEFAULT_LINT;
@@ -64,7 +70,7 @@ function has(set: ReadonlySet<string> | "all", rule: string): boolean {
   return set === "all" || set.has(rule);
 }
 
-/** Collects warnings, but for those the options leave out. */
+/** Collects the warnings of checks. Drops those that the options skip. */
 export class Linter {
   readonly options: LintOptions;
   readonly #found: LintWarning[];
@@ -74,18 +80,22 @@ export class Linter {
     this.#found = found;
   }
 
-  /** In order of discovery; the same finding is kept once. */
+  /** All warnings so far, in the order in which they were found. */
   get warnings(): readonly LintWarning[] {
     return this.#found;
   }
 
+  /** Adds a warning, unless the options skip its rule. */
   warn(rule: LintRuleName, range: SourceRange, message: string): void {
     const { description, url, experimental }: LintRule = LINT_RULES[rule];
     const isOn = experimental === true ? has(this.options.experimental, rule) : !has(this.options.skip, rule);
     if (isOn) this.#found.push({ rule, message, description, url, range });
   }
 
-  /** A linter for the instruction below these comments: `# check=skip=…` among them counts too. Finds into the same list. */
+  /**
+   * Returns a linter for the instruction after these comments. If one of them is `# check=skip=…`, it applies too. Warnings are
+   * added to the same list.
+   */
   withComments(comments: readonly string[]): Linter {
     const text = comments.map(readDirective).find((found) => found?.name === "check")?.value;
     const extra = text === undefined ? undefined : tryOptions(text.split(" ")[0] ?? "");
@@ -95,8 +105,11 @@ export class Linter {
     return new Linter({ ...this.options, ...merged }, this.#found);
   }
 
-  /** Throws `invalid-build` if there are warnings and the options say that they are errors. */
-  failIfAsked(): void {
+  /**
+   * Fails the build if there are warnings and the `error` option is set.
+   * @throws {VarveError} `invalid-build`
+   */
+  throwIfErrors(): void {
     if (!this.options.error || this.#found.length === 0) return;
     const rules = [...new Set(this.#found.map((warning) => warning.rule))];
     throw fault(`lint violation found for rules: ${rules.join(", ")}`);

@@ -1,9 +1,9 @@
-/** What BuildKit's checks are called, what they say, and where they are explained. */
+/** A rule of BuildKit's checks. */
 export interface LintRule {
   readonly description: string;
-  /** Empty if the rule has no page. */
+  /** The page that explains the rule. Empty if there is none. */
   readonly url: string;
-  /** Runs only when asked for. */
+  /** The rule is checked only if the options name it. */
   readonly experimental?: true | undefined;
 }
 

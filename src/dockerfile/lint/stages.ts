@@ -43,13 +43,13 @@ function checkKeywordCase(stages: readonly Stage[], linter: Linter): void {
   }
 }
 
-/** Checks what can be seen from the stages alone: names and the case of keywords. */
+/** Checks the names of stages and the case of keywords. */
 export function lintStages(stages: readonly Stage[], linter: Linter): void {
   checkNames(stages, linter);
   checkKeywordCase(stages, linter);
 }
 
-/** The case of `as` and of the stage's name. */
+/** Checks the case of `as` and of the stage's name in a FROM. */
 export function lintFrom(keyword: string, args: readonly string[], range: SourceRange, linter: Linter): void {
   const [, as, name] = args;
   if (args.length === 3 && name !== undefined && name !== name.toLowerCase())
@@ -61,7 +61,7 @@ export function lintFrom(keyword: string, args: readonly string[], range: Source
     linter.warn("FromAsCasing", range, `'${as}' and '${keyword}' keywords' casing do not match`);
 }
 
-/** The comment above an ARG or a FROM should begin with what it defines. */
+/** Checks that the comment above an ARG or a FROM begins with the name that the instruction defines. */
 export function lintDescription(
   instruction: "ARG" | "FROM",
   names: readonly string[],

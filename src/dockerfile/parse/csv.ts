@@ -1,6 +1,6 @@
 import { fault } from "../source/fault.ts";
 
-/** The text and the end of a quoted field whose opening quote is at `start`. */
+/** Returns the text and the end of a quoted field whose opening quote is at `start`. */
 function quotedField(line: string, start: number): [field: string, end: number] {
   let field = "";
   for (let at = start + 1; ;) {
@@ -13,7 +13,10 @@ function quotedField(line: string, start: number): [field: string, end: number] 
   }
 }
 
-/** The fields of one CSV line, by RFC 4180: a field with a comma or a quote in it stands in quotes, quotes are doubled. */
+/**
+ * Splits a line of CSV into its fields (RFC 4180). A field that contains commas or quotes is quoted, and its quotes are doubled.
+ * @throws {VarveError} `invalid-build` for an empty line and for misplaced quotes
+ */
 export function csvFields(line: string): string[] {
   const text = line.replace(/\r?\n$/, "");
   if (text === "") throw fault("it is empty");

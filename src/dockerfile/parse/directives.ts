@@ -2,7 +2,7 @@ import { trimSpace, trimSpaceStart } from "../../pattern/index.ts";
 import { fault } from "../source/fault.ts";
 import { type SourceFile, type SourceRange, lineRange } from "../source/source.ts";
 
-/** A parser directive: `# syntax=…`, `# escape=…`, `# check=…`. */
+/** A parser directive: `# syntax=…`, `# escape=…` or `# check=…`. */
 export interface Directive {
   readonly name: string;
   readonly value: string;
@@ -12,24 +12,24 @@ export interface Directive {
 const KNOWN = new Set(["syntax", "escape", "check"]);
 const SHAPE = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(\S.*)$/s;
 
-/** Name (lower case) and value of a comment's text if it is a known directive. */
+/** Parses the text of a comment as a directive. The name is in lower case. Undefined if it is not a known directive. */
 export function readDirective(text: string): { name: string; value: string } | undefined {
   const match = SHAPE.exec(trimSpaceStart(text));
   const name = match?.[1]?.toLowerCase();
   return name === undefined || !KNOWN.has(name) ? undefined : { name, value: trimSpace(match?.[2] ?? "") };
 }
 
-/** Reads directives from the top of a file, line by line: any other line ends them. */
+/** Reads the directives at the top of a file, line by line. The first other line ends them. */
 export class DirectiveReader {
   readonly #comment: string;
-  readonly #seen: Set<string> = new Set();
+  readonly #names: Set<string> = new Set();
   #done = false;
 
   constructor(comment = "#") {
     this.#comment = comment;
   }
 
-  /** The directive on this line; throws `invalid-build` for the second of its name. */
+  /** Returns the directive on a line. Throws `invalid-build` for a second directive with the same name. */
   read(line: string): { name: string; value: string } | undefined {
     if (this.#done) return undefined;
     const found = line.startsWith(this.#comment) ? readDirective(line.slice(this.#comment.length)) : undefined;
@@ -37,8 +37,8 @@ export class DirectiveReader {
       this.#done = true;
       return undefined;
     }
-    if (this.#seen.has(found.name)) throw fault(`only one ${found.name} parser directive can be used`);
-    this.#seen.add(found.name);
+    if (this.#names.has(found.name)) throw fault(`only one ${found.name} parser directive can be used`);
+    this.#names.add(found.name);
     return found;
   }
 }
@@ -55,7 +55,7 @@ function findDirective(name: string, file: SourceFile, comment: string): Directi
   return undefined;
 }
 
-/** The value of one directive at the top of the file, or undefined. A first line `#!…` is passed over. */
+/** Returns a directive at the top of a file. Undefined if there is none. Ignores a first line `#!…`. */
 export function directive(name: "syntax" | "escape" | "check", file: SourceFile): Directive | undefined {
   try {
     return findDirective(name, file, "#");
@@ -64,7 +64,7 @@ export function directive(name: "syntax" | "escape" | "check", file: SourceFile)
   }
 }
 
-/** The image named by `# syntax=`, `// syntax=` or a JSON file's `"syntax"`: a file of any language may name its front end. */
+/** Returns the frontend image that a file of any language names: by `# syntax=`, `// syntax=`, or `"syntax"` in JSON. */
 export function detectSyntax(file: SourceFile): string | undefined {
   const found = directive("syntax", file) ?? slashDirective(file);
   const value = found?.value ?? jsonSyntax(file.text);

@@ -1,12 +1,13 @@
 import { fault } from "../source/fault.ts";
 import { didYouMean, suggestion } from "./suggest.ts";
 
-/** What an instruction's flag takes: `true`/`false` or nothing, one value, or one value each time it is given. */
+/** The values of a flag: "boolean", `true`, `false` or none; "value", one; "values", one each time the flag is given. */
 export type FlagKind = "boolean" | "value" | "values";
 
-/** Of one instruction. A mount is a flag, and an input of the step. */
+/** Maximum number of flags of one instruction. Each `--mount` is one, and an input of the step. */
 const MAX_FLAGS = 1000;
 
+/** The parsed flags of an instruction. */
 export class Flags {
   readonly #values: ReadonlyMap<string, readonly string[]>;
 
@@ -18,7 +19,7 @@ export class Flags {
     return this.#values.has(name);
   }
 
-  /** The value, or the default. */
+  /** Returns the value of a flag, or `fallback` if it was not given. */
   value(name: string, fallback = ""): string {
     return this.#values.get(name)?.[0] ?? fallback;
   }
@@ -40,7 +41,7 @@ function readBoolean(name: string, value: string | undefined): string {
   return lower;
 }
 
-/** Reads an instruction's flags; throws `invalid-build` for one that is unknown, repeated or without its value. */
+/** Parses the flags of an instruction. Throws `invalid-build` for a flag that is unknown, repeated or without its value. */
 export function parseFlags(flags: readonly string[], known: Readonly<Record<string, FlagKind>>): Flags {
   if (flags.length > MAX_FLAGS) throw fault(`more than ${MAX_FLAGS} flags`);
   const kinds = new Map(Object.entries(known));

@@ -1,12 +1,12 @@
 import { expand, NO_VARIABLES } from "../expand/expand.ts";
 import { fault } from "../source/fault.ts";
 
-/** The head of a heredoc: `<<EOF`, `<<-EOF`, `<<"EOF"`, `3<<EOF`. */
+/** The start of a heredoc: `<<EOF`, `<<-EOF`, `<<"EOF"` or `3<<EOF`. */
 export interface HeredocHead {
   readonly name: string;
-  /** The name is not quoted: variables in the body are expanded where the instruction does so. */
+  /** The name is not quoted, so that variables in the body are expanded if the instruction does that. */
   readonly expand: boolean;
-  /** `<<-`: leading tabs are removed. */
+  /** `<<-`: leading tabs are removed from the body. */
   readonly chomp: boolean;
 }
 
@@ -14,7 +14,7 @@ export interface Heredoc extends HeredocHead {
   readonly content: string;
 }
 
-/** The name begins at the first character that is no blank, so that blanks are not tried in two places. */
+/** The name begins with a non-blank character. Otherwise two parts could match blanks, and matching would be slow. */
 const HEAD = /^\d*<<(-?)[\t\n\f\r ]*((?:[^<\t\n\f\r ][^<]*)?)$/;
 const OPTIONS = { escape: "\\", keepUnset: true } as const;
 
@@ -22,7 +22,7 @@ function quotes(text: string): number {
   return text.replaceAll(/[^'"]/g, "").length;
 }
 
-/** Reads one word as the head of a heredoc; undefined if it is none. */
+/** Parses a word as the start of a heredoc. Returns undefined for any other word. */
 function parseHeredocHead(word: string): HeredocHead | undefined {
   const match = HEAD.exec(word);
   const rest = match?.[2] ?? "";
@@ -35,7 +35,7 @@ function parseHeredocHead(word: string): HeredocHead | undefined {
   return { name, chomp: match?.[1] === "-", expand: quotes(name) === quotes(raw[0] ?? "") };
 }
 
-/** As `parseHeredocHead`, and undefined for a malformed one. */
+/** Parses a word as the start of a heredoc. Returns undefined for any other word, and for a malformed heredoc. */
 export function tryHeredocHead(word: string): HeredocHead | undefined {
   try {
     return parseHeredocHead(word);
@@ -52,14 +52,14 @@ function wordsOf(line: string): readonly string[] {
   }
 }
 
-/** The heads of all heredocs on an instruction's line, in order. */
+/** Returns the starts of all heredocs on the line of an instruction, in order. */
 export function heredocHeads(line: string): HeredocHead[] {
   return wordsOf(line)
     .map(parseHeredocHead)
     .filter((head) => head !== undefined);
 }
 
-/** The body without the tabs its lines begin with. */
+/** Removes the leading tabs of all lines. */
 export function chompHeredoc(content: string): string {
   return content.replaceAll(/^\t+/gm, "");
 }

@@ -1,8 +1,8 @@
 import { basePath, dirPath, joinPath } from "../../pattern/index.ts";
 
 /**
- * The paths at which a Dockerfile may stand, in the order they are looked for. `dockerfile` stands in for a missing
- * `Dockerfile`, in any directory, as with BuildKit and buildx.
+ * Returns the paths at which to look for a Dockerfile, in order. If `Dockerfile` does not exist, `dockerfile` in the same directory
+ * is used, as in BuildKit and buildx.
  */
 export function dockerfileCandidates(path: string): readonly string[] {
   const name = basePath(path);
@@ -10,15 +10,20 @@ export function dockerfileCandidates(path: string): readonly string[] {
 }
 
 /**
- * The ignore files that may belong to a Dockerfile, in the order they are looked for: the first that exists counts, alone.
- * `<Dockerfile>.dockerignore` stands beside the Dockerfile, `.dockerignore` in the root of the context.
+ * Returns the paths at which to look for the ignore file of a Dockerfile, in order. Only the first one that exists is used:
+ * `<Dockerfile>.dockerignore` next to the Dockerfile, or `.dockerignore` in the root of the context.
  */
 export function ignoreFileCandidates(dockerfilePath: string): readonly string[] {
   const own = joinPath(dirPath(dockerfilePath), `${basePath(dockerfilePath)}.dockerignore`);
   return [own, ".dockerignore"];
 }
 
-/** Chooses among the candidates by what exists. */
+/**
+ * Returns the ignore file of a Dockerfile: the first candidate that exists.
+ *
+ * @example
+ * chooseIgnoreFile("docker/Dockerfile", existsSync); // "docker/Dockerfile.dockerignore" or ".dockerignore"
+ */
 export function chooseIgnoreFile(dockerfilePath: string, exists: (path: string) => boolean): string | undefined {
   return ignoreFileCandidates(dockerfilePath).find(exists);
 }

@@ -1,14 +1,14 @@
 import type { SourceRange } from "../source/source.ts";
 
-/** What every instruction has. */
+/** The fields that all instructions have. */
 export interface InstructionBase {
   /** The keyword as written. */
   readonly keyword: string;
-  /** The whole instruction on one line, continuations joined, without heredoc bodies: what progress displays show. */
+  /** The whole instruction as one line, without heredoc bodies. Progress displays show this. */
   readonly code: string;
-  /** From the keyword to the last character, heredoc bodies included. */
+  /** From the keyword to the last character, including heredoc bodies. */
   readonly range: SourceRange;
-  /** The comment lines just above, without `#`. */
+  /** The comment lines directly above, without `#`. */
   readonly comments: readonly string[];
 }
 
@@ -26,23 +26,23 @@ export interface ArgDefinition {
   readonly description: string;
 }
 
-/** A file whose content stands in the Dockerfile. */
+/** A file whose content is in the Dockerfile (a heredoc of ADD or COPY). */
 export interface InlineSource {
   readonly path: string;
   readonly data: string;
-  /** Variables in the data are to be expanded: the delimiter was not quoted. */
+  /** Variables in the data must be expanded, because the delimiter was not quoted. */
   readonly expand: boolean;
 }
 
-/** The body of a heredoc given to a command. */
+/** A heredoc of a command. */
 export interface InlineFile {
   readonly name: string;
   readonly data: string;
-  /** `<<-`: leading tabs are to be removed. */
+  /** `<<-`: leading tabs must be removed. */
   readonly chomp: boolean;
 }
 
-/** A command in shell form (one text for the shell) or exec form (the arguments). */
+/** A command. In shell form, `args` is one text for the shell; in exec form, the arguments. */
 export interface CommandLine {
   readonly form: "shell" | "exec";
   readonly args: readonly string[];
@@ -66,19 +66,19 @@ export interface CopyFlags {
 export type MountType = "bind" | "cache" | "tmpfs" | "secret" | "ssh";
 export type CacheSharing = "shared" | "private" | "locked";
 
-/** One `RUN --mount`. */
+/** A `RUN --mount`. */
 export interface RunMount {
   readonly type: MountType;
   readonly from: string;
   readonly source: string;
   readonly target: string;
   readonly readonly: boolean;
-  /** Bytes of a tmpfs; 0 = no limit given. */
+  /** Size of a tmpfs in bytes. 0 means no limit. */
   readonly size: number;
   readonly id: string;
   readonly sharing?: CacheSharing | undefined;
   readonly required: boolean;
-  /** Variable that holds a secret; empty = named after the id. */
+  /** Name of the environment variable for a secret. Empty means the id of the secret. */
   readonly env?: string | undefined;
   readonly mode?: number | undefined;
   readonly uid?: number | undefined;
@@ -90,7 +90,7 @@ export interface RunDevice {
   readonly required: boolean;
 }
 
-/** Durations in nanoseconds; 0 = inherit. `test` begins with NONE, CMD or CMD-SHELL. */
+/** A health check. Durations are in nanoseconds; 0 means inherited. `test` begins with NONE, CMD or CMD-SHELL. */
 export interface Healthcheck {
   readonly test: readonly string[];
   readonly interval: number;
@@ -129,7 +129,7 @@ export interface EnvInstruction extends InstructionBase {
 }
 export interface ExposeInstruction extends InstructionBase {
   readonly kind: "expose";
-  /** Sorted, not expanded. */
+  /** Sorted. Variables are not expanded. */
   readonly ports: readonly string[];
 }
 export interface HealthcheckInstruction extends InstructionBase {
@@ -146,15 +146,15 @@ export interface MaintainerInstruction extends InstructionBase {
 }
 export interface OnbuildInstruction extends InstructionBase {
   readonly kind: "onbuild";
-  /** The trigger as text, heredoc bodies included. */
+  /** The text of the trigger, including heredoc bodies. */
   readonly expression: string;
 }
 export interface RunInstruction extends InstructionBase {
   readonly kind: "run";
   readonly command: CommandLine;
-  /** The values of `--mount`, not expanded; `parseMount` reads one. */
+  /** The values of `--mount`, without expanding variables. `parseMount` parses one. */
   readonly mountTexts: readonly string[];
-  /** The mounts as far as they are known before variables are expanded: only `from` counts. */
+  /** The mounts before variables are expanded. Only `from` is valid. */
   readonly mounts: readonly RunMount[];
   readonly network: "default" | "none" | "host";
   readonly security: "sandbox" | "insecure";
@@ -181,7 +181,7 @@ export interface WorkdirInstruction extends InstructionBase {
   readonly path: string;
 }
 
-/** Every instruction but FROM, which begins a `Stage`. */
+/** Any instruction except FROM, which begins a `Stage`. */
 export type Instruction =
   | AddInstruction
   | ArgInstruction
@@ -201,17 +201,18 @@ export type Instruction =
   | VolumeInstruction
   | WorkdirInstruction;
 
-/** A FROM and what follows it. The base is not expanded. */
+/** A FROM and the instructions after it. */
 export interface Stage {
   readonly kind: "from";
   readonly keyword: string;
   readonly code: string;
   readonly range: SourceRange;
   readonly comments: readonly string[];
-  /** Lower case; empty if it has none. */
+  /** The name in lower case. Empty if the stage has none. */
   readonly name: string;
+  /** The image or stage after FROM. Variables are not expanded. */
   readonly base: string;
-  /** `--platform`, not expanded; empty if not given. */
+  /** The value of `--platform`, empty if not given. Variables are not expanded. */
   readonly platform: string;
   /** The comment `# <name> <text>` above. */
   readonly description: string;

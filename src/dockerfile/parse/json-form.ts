@@ -1,7 +1,7 @@
 import { trimSpace } from "../../pattern/index.ts";
 import { fault } from "../source/fault.ts";
 
-/** The strings of a JSON array, or undefined if the text is not one; throws if an element is no string. */
+/** Parses the strings of a JSON array. Undefined if the text is not an array. Throws `invalid-build` for other elements. */
 export function parseJsonForm(text: string): string[] | undefined {
   const trimmed = trimSpace(text);
   if (!trimmed.startsWith("[")) return undefined;
@@ -21,12 +21,12 @@ export function parseJsonForm(text: string): string[] | undefined {
 const ARRAY_LIKE = /^\S+\s+(?:--\S+\s+)*\[(?:\s*["']|.*\]\s*$)/s;
 
 /**
- * True if the arguments of an instruction, given as it is written, were meant as a JSON array. One that is broken is read as
- * words, and what is wrong with those says nothing of quotes and commas.
+ * Returns whether the arguments of an instruction look like a JSON array. Docker parses a malformed array as words, so that its
+ * error does not mention quotes and commas; a hint then does.
  */
 export function looksLikeJson(code: string): boolean {
   return ARRAY_LIKE.test(code);
 }
 
-/** What to do about a broken JSON array. */
+/** Hint for a malformed JSON array. */
 export const JSON_HINT = 'write a JSON array with double quotes around each string and commas between them: ["a", "b"]';

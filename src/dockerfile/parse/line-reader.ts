@@ -5,14 +5,14 @@ import { atRange, fault } from "../source/fault.ts";
 import type { Heredoc, HeredocHead } from "./heredoc.ts";
 import { type Position, type SourceFile, type SourceRange, TRAILING_RETURNS, lineRange } from "../source/source.ts";
 
-/** An instruction with its continuations joined. */
+/** The lines of an instruction, joined at their continuations. */
 export interface LogicalLine {
   readonly text: string;
   readonly range: SourceRange;
   readonly comments: readonly string[];
-  /** Lines of only white space within the continuation: the last line of the instruction, if there were any. */
+  /** If the continuation contains blank lines, the last line of the instruction. */
   readonly emptyContinuation: SourceRange | undefined;
-  /** The place in the file of a character of `text`. */
+  /** Returns the position in the file of a character of `text`. */
   position(offset: number): Position;
 }
 
@@ -28,7 +28,7 @@ function isComment(line: string): boolean {
   return trimSpaceStart(line).startsWith("#");
 }
 
-/** Reads a Dockerfile's physical lines into logical ones, and the bodies of heredocs on demand. */
+/** Reads the logical lines of a Dockerfile, and the bodies of heredocs on request. */
 export class LineReader {
   readonly file: SourceFile;
   readonly directives: Map<string, string> = new Map();
@@ -45,12 +45,12 @@ export class LineReader {
     this.#raw = raw;
   }
 
-  /** Lines read so far. */
+  /** Number of physical lines read so far. */
   get line(): number {
     return this.#at;
   }
 
-  /** The next instruction, or undefined at the end of the file. */
+  /** Returns the next instruction. Undefined at the end of the file. */
   next(): LogicalLine | undefined {
     for (let line = this.#take(); line !== undefined; line = this.#take()) {
       const text = trimSpaceStart(line);
@@ -64,7 +64,7 @@ export class LineReader {
     return undefined;
   }
 
-  /** The body of a heredoc whose instruction was just read; throws if it has no end. */
+  /** Reads the body of a heredoc of the instruction that was just read. Throws `invalid-build` if the body has no end. */
   heredoc(head: HeredocHead, first: number): Heredoc {
     let content = "";
     for (let line = this.#take(); line !== undefined; line = this.#take()) {
@@ -78,7 +78,7 @@ export class LineReader {
     return this.#at < this.#raw.length || this.file.text.endsWith("\n");
   }
 
-  /** The next physical line without its end. */
+  /** Returns the next physical line without its line end. */
   #take(): string | undefined {
     const line = this.#raw[this.#at];
     if (line === undefined) return undefined;
@@ -144,7 +144,10 @@ export class LineReader {
     };
   }
 
-  /** A line whose last character but blanks is the escape token goes on; the token is dropped, unless one stands before it. */
+  /**
+   * Removes the escape token at the end of a line that continues on the next one. Blanks may follow the token. A line that ends
+   * in two tokens does not continue.
+   */
   #cutContinuation(line: string): [text: string, continues: boolean] {
     const trimmed = line.replace(/(?<![ \t])[ \t]+$/, "");
     if (!trimmed.endsWith(this.escape)) return [line, false];

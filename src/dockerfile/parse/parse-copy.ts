@@ -29,7 +29,7 @@ function checkCount({ args, code }: Statement, command: string): void {
   throw new VarveError(
     "invalid-build",
     `${command} requires at least two arguments, but only one was provided. Destination could not be determined`,
-    looksLikeJson(code) ? { hint: JSON_HINT } : {},
+    { hint: looksLikeJson(code) ? JSON_HINT : undefined },
   );
 }
 
@@ -53,8 +53,8 @@ export function parseAdd(statement: Statement, base: InstructionBase): AddInstru
     link: flags.isTrue("link"),
     exclude: flags.values("exclude"),
     checksum: flags.value("checksum"),
-    ...(flags.has("keep-git-dir") ? { keepGitDir: flags.isTrue("keep-git-dir") } : {}),
-    ...(flags.has("unpack") ? { unpack: flags.isTrue("unpack") } : {}),
+    keepGitDir: flags.has("keep-git-dir") ? flags.isTrue("keep-git-dir") : undefined,
+    unpack: flags.has("unpack") ? flags.isTrue("unpack") : undefined,
   };
 }
 

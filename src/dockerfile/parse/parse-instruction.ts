@@ -42,7 +42,7 @@ function pairs(statement: Statement, command: string): readonly KeyValue[] {
   return statement.pairs;
 }
 
-/** The text of the comment `<name> <text>`. */
+/** Returns the text of the comment `<name> <text>`. Empty if there is none. */
 function describe(comments: readonly string[], name: string): string {
   if (name === "") return "";
   return comments.find((comment) => comment.startsWith(`${name} `))?.slice(name.length + 1) ?? "";
@@ -54,8 +54,8 @@ const parseArg: Parse<ArgInstruction> = (statement, base) => {
     const equals = argument.indexOf("=");
     const key = equals < 0 ? argument : argument.slice(0, equals);
     if (key === "") throw fault("ARG names can not be blank", argument);
-    const value = equals < 0 ? {} : { value: argument.slice(equals + 1) };
-    return { key, ...value, description: describe(statement.comments, key) };
+    const value = equals < 0 ? undefined : argument.slice(equals + 1);
+    return { key, value, description: describe(statement.comments, key) };
   });
   return { kind: "arg", ...base, args };
 };
@@ -190,7 +190,7 @@ function lintInstruction(
   }
 }
 
-/** Gives a statement its meaning. Throws `invalid-build` without a place. */
+/** Converts a statement to an instruction. Throws `invalid-build` without a location. */
 export function parseInstruction(statement: Statement, linter: Linter): Instruction | Omit<Stage, "instructions"> {
   const { keyword, code, range, comments } = statement;
   const base: InstructionBase = { keyword, code, range, comments };

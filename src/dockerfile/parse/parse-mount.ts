@@ -10,7 +10,7 @@ const SHARINGS: readonly CacheSharing[] = ["shared", "private", "locked"];
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Draft extends Mutable<RunMount> {
-  /** Neither `ro` nor `rw` was given: the type decides. */
+  /** Neither `ro` nor `rw` was given, so that the type decides. */
   isDefault: boolean;
 }
 type Setter = (draft: Draft, value: string, key: string) => void;
@@ -143,7 +143,14 @@ function emptyDraft(): Draft {
   };
 }
 
-/** Reads one `--mount` value; `expandValue` expands variables in each option's value. Throws `invalid-build`. */
+/**
+ * Parses the value of a `RUN --mount`.
+ * @param expandValue expands the variables in the value of an option
+ * @throws {VarveError} `invalid-build`, without a location
+ *
+ * @example
+ * parseMount("type=cache,target=/root/.npm", (word) => word).target; // "/root/.npm"
+ */
 export function parseMount(text: string, expandValue: (word: string) => string): RunMount {
   const draft = emptyDraft();
   for (const field of fieldsOf(text, "mounts")) applyField(draft, field, expandValue);
@@ -156,7 +163,7 @@ export function parseMount(text: string, expandValue: (word: string) => string):
   return mount;
 }
 
-/** What is known of a mount before its variables are: `from`, which takes none. */
+/** Parses the `from` option of a mount, before variables can be expanded. All other fields have their defaults. */
 export function parseMountEarly(text: string): RunMount {
   const draft = emptyDraft();
   for (const field of fieldsOf(text, "mounts")) {
@@ -172,7 +179,7 @@ export function parseMountEarly(text: string): RunMount {
   return mount;
 }
 
-/** Reads one `--device` value: a name, `name=…`, `required`. */
+/** Parses the value of a `RUN --device`: a name or `name=…`, and `required`. */
 export function parseDevice(text: string): RunDevice {
   let name = "";
   let required = false;

@@ -12,7 +12,7 @@ import { parseDevice, parseMountEarly } from "./parse-mount.ts";
 import { parseDuration } from "./quantity.ts";
 import type { Statement } from "./statement.ts";
 
-/** The command of RUN, CMD and ENTRYPOINT. */
+/** Returns the command of a RUN, CMD or ENTRYPOINT. */
 export function commandLine({ args, json, heredocs }: Statement): CommandLine {
   const files = heredocs.map(({ name, content, chomp }) => ({ name, data: content, chomp }));
   if (json) return { form: "exec", args, files };

@@ -12,15 +12,15 @@ import { type SourceFile, lineRange, sourceFile } from "../source/source.ts";
 import { errorPrefix, nextStatement, noInstructions, rangeOf, type Statement } from "./statement.ts";
 
 export interface ParseOptions {
-  /** What the user calls the file; default `Dockerfile`. */
+  /** Name of the file in messages. The default is `Dockerfile`. */
   readonly name?: string | undefined;
-  /** Which checks run; default what the `check` directive says. */
+  /** Options of the checks. The default is the file's `check` directive. */
   readonly lint?: LintOptions | undefined;
-  /** Takes what the checks find: of a file that cannot be read, what they found before its error. */
+  /** Receives the warnings of the checks, including those found before an error. */
   readonly warnings?: LintWarning[] | undefined;
 }
 
-/** A Dockerfile, read: nothing in it is expanded. */
+/** A parsed Dockerfile. Variables are not expanded. */
 export interface Dockerfile {
   readonly source: SourceFile;
   readonly escape: EscapeToken;
@@ -28,21 +28,21 @@ export interface Dockerfile {
   readonly syntax?: string | undefined;
   /** The ARGs before the first FROM. */
   readonly globalArgs: readonly ArgInstruction[];
-  /** At least one. */
+  /** The stages, at least one. */
   readonly stages: readonly Stage[];
-  /** Holds the warnings so far; what compiles the stages adds to it. */
+  /** Contains the warnings so far. The compiler adds its own. */
   readonly linter: Linter;
-  /** What expanding its variables may cost. */
+  /** Limits the cost of expanding the file's variables. */
   readonly budget: ExpansionBudget;
 }
 
 type Parsed = ReturnType<typeof parseInstruction>;
 type OpenStage = Omit<Stage, "instructions"> & { readonly instructions: Instruction[] };
 
-/** Of instructions and heredocs: each file of a heredoc is a vertex of its own. */
+/** Maximum number of instructions and heredocs. Each heredoc file becomes a vertex of its own. */
 const MAX_INSTRUCTIONS = 10_000;
 const MAX_STAGES = 1_000;
-/** Of all ARGs together: each may be a variable of every step. */
+/** Maximum number of arguments in all ARGs. Each one may be a variable of every step. */
 const MAX_ARGS = 10_000;
 
 function sizeOf(text: string | Uint8Array): number {
@@ -68,7 +68,7 @@ interface Read {
   readonly line: LogicalLine;
 }
 
-/** Splits a whole file into statements. Errors have their places. */
+/** Splits a whole file into statements. Errors have locations. */
 function readStatements(reader: LineReader, linter: Linter): Read[] {
   const found: Read[] = [];
   let count = 0;
@@ -117,9 +117,16 @@ class Builder {
 }
 
 /**
- * Reads a Dockerfile with the semantics of BuildKit's parser: all of it is split into statements before the first of them is
- * understood, so that an error of the former kind comes first. Throws `invalid-build` whose `details.location` and message say
- * where, and `limit-exceeded` for a file that is too large. Checks run on the way; `linter` holds what they found.
+ * Parses a Dockerfile, with the semantics of BuildKit's parser. Like BuildKit, splits the whole file into statements before it
+ * parses the first one, so that errors in splitting are reported first. Runs the checks that need no variables; `linter`
+ * contains their warnings.
+ *
+ * @throws {VarveError} `invalid-build`, with `details.location` and `details.snippet`; `limit-exceeded` for a file that is too
+ * large
+ *
+ * @example
+ * const file = parseDockerfile("FROM alpine\nRUN make\n");
+ * file.stages[0]?.instructions[0]?.kind; // "run"
  */
 export function parseDockerfile(text: string | Uint8Array, options: ParseOptions = {}): Dockerfile {
   const source = readSource(text, options.name ?? "Dockerfile");
@@ -151,7 +158,10 @@ export function parseDockerfile(text: string | Uint8Array, options: ParseOptions
   };
 }
 
-/** Reads one instruction on its own: an ONBUILD trigger. Throws `invalid-build` without a place. */
+/**
+ * Parses one instruction: the trigger of an ONBUILD.
+ * @throws {VarveError} `invalid-build` for anything but exactly one instruction, and for FROM
+ */
 export function parseTrigger(text: string): Instruction {
   const source = sourceFile("ONBUILD", text);
   const reader = new LineReader(source);

@@ -2,9 +2,8 @@ import { isVarveError, parseGoDuration } from "../../core/index.ts";
 import { fault } from "../source/fault.ts";
 
 /**
- * Reads a duration as `parseGoDuration`. Returns nanoseconds.
- *
- * @throws {VarveError} `invalid-build` with Go's own message.
+ * Parses a duration like `parseGoDuration`. Returns nanoseconds.
+ * @throws {VarveError} `invalid-build` with Go's own message
  */
 export function parseDuration(text: string): number {
   try {
@@ -17,7 +16,7 @@ export function parseDuration(text: string): number {
 const SIZE = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?$/i;
 const POWERS = "kmgtp";
 
-/** Bytes of a size with binary units: `64m`, `1.5GiB`, `512`. Undefined if the text is no size. */
+/** Parses a size with binary units: `64m`, `1.5GiB`, `512`. Returns bytes. Undefined if the text is not a size. */
 export function parseBinarySize(text: string): number | undefined {
   const match = SIZE.exec(text);
   if (match === null) return undefined;
@@ -25,7 +24,7 @@ export function parseBinarySize(text: string): number | undefined {
   return Math.trunc(Number(match[1]) * 1024 ** power);
 }
 
-/** A number without sign in the given base, below 2^32; undefined for anything else. */
+/** Parses a number below 2^32 without a sign, in the given base. Undefined for anything else. */
 export function parseUint32(text: string, base: 8 | 10): number | undefined {
   if (!(base === 8 ? /^[0-7]+$/ : /^[0-9]+$/).test(text)) return undefined;
   const value = Number.parseInt(text, base);

@@ -7,7 +7,7 @@ const BLANKS = /[\t\v\f\r ]+/;
 
 export interface SplitLine {
   readonly keyword: string;
-  /** `--name`, `--name=value`: quotes and escapes removed. */
+  /** Flags such as `--name` and `--name=value`, without quotes and escapes. */
   readonly flags: readonly string[];
   readonly rest: string;
 }
@@ -18,12 +18,12 @@ function cutBlanks(text: string): [head: string, tail: string | undefined] {
   return match === null ? [text, undefined] : [text.slice(0, match.index), text.slice(match.index + match[0].length)];
 }
 
-/** Splits at every run of blanks, as Go's `regexp.Split`: a blank at either end leaves an empty text there. */
+/** Splits at every run of blanks, like Go's `regexp.Split`: a blank at either end gives an empty text. */
 export function splitBlanks(text: string): string[] {
   return text.split(BLANKS);
 }
 
-/** Reads one flag that starts at `start`; its text, and where it ended. */
+/** Reads the flag that begins at `start`. Returns its text and its end. */
 function readFlag(line: string, start: number, escape: EscapeToken): [flag: string, end: number] {
   let text = "";
   let quote: string | undefined;
@@ -39,7 +39,7 @@ function readFlag(line: string, start: number, escape: EscapeToken): [flag: stri
   return [text, at];
 }
 
-/** The flags at the front of an instruction's arguments; `--` ends them. */
+/** Reads the flags before the arguments of an instruction. `--` ends them. */
 function takeFlags(line: string, escape: EscapeToken): [flags: string[], rest: string] {
   const flags: string[] = [];
   for (let at = 0; ;) {
@@ -52,14 +52,14 @@ function takeFlags(line: string, escape: EscapeToken): [flags: string[], rest: s
   }
 }
 
-/** Keyword, flags and the rest of one logical line. */
+/** Splits a logical line into its keyword, its flags and the rest. */
 export function splitLine(line: string, escape: EscapeToken): SplitLine {
   const [keyword, tail] = cutBlanks(trimSpace(line));
   const [flags, rest] = takeFlags(tail ?? "", escape);
   return { keyword, flags, rest: trimSpace(rest) };
 }
 
-/** Splits at white space outside quotes; quotes and escapes stay. */
+/** Splits at white space outside quotes. Keeps quotes and escapes. */
 export function splitWords(text: string, escape: EscapeToken): string[] {
   const words: string[] = [];
   const runes = Array.from(text);
@@ -92,7 +92,7 @@ export interface Pair {
   readonly legacy: boolean;
 }
 
-/** The pairs of ENV and LABEL: `key=value …`, or the old `key the rest`. */
+/** Splits the arguments of ENV and LABEL into pairs. They are `key=value …`, or the legacy form `key the rest`. */
 export function splitPairs(text: string, command: string, escape: EscapeToken): Pair[] {
   const words = splitWords(text, escape);
   const [first] = words;

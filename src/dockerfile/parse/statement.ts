@@ -7,7 +7,7 @@ import type { SourceFile, SourceRange } from "../source/source.ts";
 import { parseJsonForm } from "./json-form.ts";
 import { type Pair, splitBlanks, splitLine, splitPairs, splitWords } from "./split.ts";
 
-/** An instruction before its meaning: keyword, flags and arguments. */
+/** An instruction, split into keyword, flags and arguments. */
 export interface Statement {
   readonly keyword: string;
   readonly flags: readonly string[];
@@ -18,7 +18,7 @@ export interface Statement {
   readonly json: boolean;
   readonly heredocs: readonly Heredoc[];
   readonly code: string;
-  /** `code` with the blanks around it. */
+  /** `code` with the surrounding blanks. */
   readonly original: string;
   readonly range: SourceRange;
   readonly comments: readonly string[];
@@ -28,7 +28,7 @@ interface Arguments {
   readonly args: readonly string[];
   readonly pairs?: readonly Pair[] | undefined;
   readonly json?: boolean | undefined;
-  /** ONBUILD's own instruction. */
+  /** The instruction after ONBUILD. */
   readonly inner?: Line | undefined;
 }
 
@@ -55,7 +55,7 @@ const healthcheck: Split = (rest, escape) => {
   const { args, json = false } = commandLine(trimSpace(rest.slice(type.length)), escape);
   return { args: [type, ...args], json };
 };
-/** ONBUILD's arguments are an instruction; `readLine` reads it. */
+/** The arguments of ONBUILD are an instruction, which `readLine` reads. */
 const onbuild: Split = () => ({ args: [] });
 
 const SPLITS: ReadonlyMap<string, Split> = new Map<string, Split>([
@@ -101,7 +101,7 @@ function takesHeredoc(line: Line): boolean {
   return TAKES_HEREDOC.has(target.keyword.toLowerCase()) && target.json !== true;
 }
 
-/** The place of the wrong text, if it stands on the line as it is, else the whole line. */
+/** Returns the range of the wrong text that an error names. If the line does not contain the text, returns the whole line. */
 export function rangeOf(line: LogicalLine, error: unknown): SourceRange {
   const near = nearOf(error);
   const at = near === undefined ? -1 : line.text.indexOf(near);
@@ -130,7 +130,7 @@ function readStatement(reader: LineReader, line: LogicalLine): Statement {
   };
 }
 
-/** Reads the next statement; `line` is there for errors in what is made of it. Undefined at the end of the file. */
+/** Reads the next statement, and its line, which later errors refer to. Undefined at the end of the file. */
 export function nextStatement(reader: LineReader): { statement: Statement; line: LogicalLine } | undefined {
   const line = reader.next();
   if (line === undefined) return undefined;
@@ -141,14 +141,14 @@ export function nextStatement(reader: LineReader): { statement: Statement; line:
   }
 }
 
-/** What BuildKit's users know an error in the Dockerfile by. */
+/** Returns the prefix of an error in a Dockerfile, as BuildKit writes it. */
 export function errorPrefix(range: SourceRange): string {
   return `dockerfile parse error on line ${range.start.line}: `;
 }
 
-/** The file must have at least one instruction. */
+/** Returns the error for a file without instructions. */
 export function noInstructions(file: SourceFile): unknown {
   const line = Math.max(1, file.lines.length);
-  const place = { line, column: 1 };
-  return atRange(fault("file with no instructions"), file, { start: place, end: place });
+  const position = { line, column: 1 };
+  return atRange(fault("file with no instructions"), file, { start: position, end: position });
 }

@@ -1,11 +1,11 @@
 const TOO_FAR = 3;
 const LONGEST = 128;
-/** Two rows of `distance`. */
+/** The two rows of the table of `distance`, reused to avoid allocations. */
 const ROWS = [new Uint8Array(2 * LONGEST), new Uint8Array(2 * LONGEST)] as const;
 
 /**
- * Edits (insert, delete, replace a character) from one text to the other; some number past them if they are `TOO_FAR` or more.
- * Looks only at places that fewer edits can reach. Neither text is longer than `LONGEST + TOO_FAR`.
+ * Returns the edit distance of two texts (insert, delete, replace a character), or a number from `TOO_FAR` on if it is `TOO_FAR`
+ * or more. Computes only the part of the table that fewer edits can reach. Texts have at most `LONGEST + TOO_FAR` characters.
  */
 function distance(from: string, to: string): number {
   let [row, next] = ROWS;
@@ -25,8 +25,8 @@ function distance(from: string, to: string): number {
 }
 
 /**
- * The option fewer than three edits away from `value`, the nearest first; undefined if there is none, or if `value` is itself
- * an option, for then the mistake is elsewhere.
+ * Returns the option with the smallest edit distance to `value`, if it is less than three. Returns undefined if there is none, or
+ * if `value` is one of the options.
  */
 export function suggestion(value: string, options: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -41,7 +41,7 @@ export function suggestion(value: string, options: Iterable<string>): string | u
   return best;
 }
 
-/** As `suggestion`, blind to case; the answer is in the case of `value` where that has one. */
+/** Like `suggestion`, but ignores case. The result is in upper case if `value` is, otherwise in lower case. */
 export function suggestionAnyCase(value: string, options: Iterable<string>): string | undefined {
   const found = suggestion(
     value.toLowerCase(),
@@ -51,7 +51,7 @@ export function suggestionAnyCase(value: string, options: Iterable<string>): str
   return value !== value.toLowerCase() && value === value.toUpperCase() ? found.toUpperCase() : found;
 }
 
-/** ` (did you mean X?)`, or nothing. */
+/** Returns ` (did you mean X?)`, or an empty text if there is no suggestion. */
 export function didYouMean(found: string | undefined): string {
   return found === undefined ? "" : ` (did you mean ${found}?)`;
 }

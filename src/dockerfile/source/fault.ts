@@ -2,29 +2,29 @@ import { VarveError, isVarveError } from "../../core/index.ts";
 import { type SourceFile, type SourceRange, snippet } from "./source.ts";
 
 /**
- * An error in a Dockerfile whose place is not known yet: whoever knows it adds it with `atRange`. `near` is the text that is
- * wrong, where it stands in the file as it is.
+ * Returns an `invalid-build` error without a location. The caller that knows the location adds it with `atRange`. `near` is the
+ * wrong text, if the Dockerfile contains it literally.
  */
 export function fault(message: string, near?: string): VarveError {
   return new VarveError("invalid-build", message, near === undefined ? {} : { details: { near } });
 }
 
-/** What `fault` was told is wrong. */
+/** Returns the wrong text that `fault` was called with. */
 export function nearOf(error: unknown): string | undefined {
   const near = isVarveError(error) ? error.details.near : undefined;
   return typeof near === "string" && near !== "" ? near : undefined;
 }
 
-/** True for an error that says where in a Dockerfile it comes from. */
-export function hasPlace(error: VarveError): boolean {
+/** Returns whether an error has a location in a Dockerfile. */
+export function hasLocation(error: VarveError): boolean {
   return error.details.location !== undefined;
 }
 
 /**
- * `error` with its place: `details.location` (file, line, column, endLine, endColumn), and `details.snippet`, the lines
- * themselves as `snippet` shows them. Its message stays one line.
+ * Returns an error with a location added: `details.location` (file, line, column, endLine, endColumn), and `details.snippet`, the
+ * lines themselves (see `snippet`). The message gets the prefix.
  */
-export function withPlace(error: VarveError, file: SourceFile, range: SourceRange, prefix = ""): VarveError {
+export function withLocation(error: VarveError, file: SourceFile, range: SourceRange, prefix = ""): VarveError {
   const location = {
     file: file.name,
     line: range.start.line,
@@ -39,13 +39,13 @@ export function withPlace(error: VarveError, file: SourceFile, range: SourceRang
   });
 }
 
-/** As `withPlace`, for what was read wrong: `invalid-build` that has no place yet. Anything else is passed on. */
+/** Like `withLocation`, but only for `invalid-build` errors without a location. Returns any other error unchanged. */
 export function atRange(error: unknown, file: SourceFile, range: SourceRange, prefix = ""): unknown {
-  if (!isVarveError(error) || error.code !== "invalid-build" || hasPlace(error)) return error;
-  return withPlace(error, file, range, prefix);
+  if (!isVarveError(error) || error.code !== "invalid-build" || hasLocation(error)) return error;
+  return withLocation(error, file, range, prefix);
 }
 
-/** Runs `read`, and says where it failed if it does. */
+/** Runs `read`. Adds a location to its error like `atRange`. */
 export function located<T>(file: SourceFile, range: SourceRange, prefix: string, read: () => T): T {
   try {
     return read();

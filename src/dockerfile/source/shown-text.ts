@@ -1,8 +1,8 @@
-/** Control characters that no text has; tabs and terminal colours are text. */
+/** Control characters that texts do not contain. Tabs and escape characters (terminal colours) are allowed. */
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
 const BINARY = /[\u0000-\u0008\u000a-\u001a\u001c-\u001f\u007f]/;
 
-/** The text as messages may show it; "(binary data)" for what is none. */
+/** Returns a text for a message, or "(binary data)" if it contains control characters. */
 export function shownText(text: string): string {
   return BINARY.test(text) ? "(binary data)" : text;
 }

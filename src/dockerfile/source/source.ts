@@ -1,6 +1,6 @@
 import { shownText } from "./shown-text.ts";
 
-/** A place in a text file. Lines and columns count from 1; columns in UTF-16 units. */
+/** A position in a text file. Lines and columns start at 1. Columns are in UTF-16 code units. */
 export interface Position {
   readonly line: number;
   readonly column: number;
@@ -12,35 +12,36 @@ export interface SourceRange {
   readonly end: Position;
 }
 
-/** A file with its lines, for messages that show them. */
+/** A text file with its lines. */
 export interface SourceFile {
-  /** What the user calls it: `Dockerfile`. */
+  /** Name of the file in messages, such as `Dockerfile`. */
   readonly name: string;
   readonly text: string;
   /** Without line ends. */
   readonly lines: readonly string[];
 }
 
-/** The look behind keeps a row of them that ends elsewhere from being tried from each of its characters. */
+/** Carriage returns at the end of a line. The lookbehind keeps the time linear in the length of the line. */
 export const TRAILING_RETURNS: RegExp = /(?<!\r)\r+$/;
 
+/** Splits a text into lines. Removes a byte order mark. */
 export function sourceFile(name: string, text: string): SourceFile {
   const content = text.startsWith("\ufeff") ? text.slice(1) : text;
   return { name, text: content, lines: content.split("\n").map((line) => line.replace(TRAILING_RETURNS, "")) };
 }
 
-/** The whole of the given lines. */
+/** Returns the range of whole lines. */
 export function lineRange(file: SourceFile, first: number, last: number = first): SourceRange {
   const end = (file.lines[last - 1] ?? "").length + 1;
   return { start: { line: first, column: 1 }, end: { line: last, column: end } };
 }
 
 const WIDTH = 160;
-/** Lines shown of a range: the rest of a long heredoc says nothing more. */
+/** Maximum number of lines that a snippet shows of a range. */
 const LONGEST = 12;
 const FRAME = "-".repeat(20);
 
-/** Carets under a part of a line; undefined if they would say no more than the line's mark does. */
+/** Returns carets under a part of a line. Undefined if the part is the whole line, which is marked anyway. */
 function underline(line: string, range: SourceRange): string | undefined {
   const from = range.start.column - 1;
   const shown = Math.min(line.length, WIDTH);
@@ -55,8 +56,8 @@ function cut(line: string): string {
 }
 
 /**
- * The lines of a range, marked, with their numbers and what stands around them: the form in which BuildKit's clients show
- * where a build failed. A part of a line has carets under it.
+ * Returns the lines of a range with their numbers, a mark, and one or two lines around them, in the format of BuildKit's clients.
+ * If the range is a part of a line, it is underlined with carets.
  */
 export function snippet(file: SourceFile, range: SourceRange): string {
   const { line: start } = range.start;

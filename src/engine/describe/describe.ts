@@ -1,5 +1,5 @@
 import { VarveError } from "../../core/index.ts";
-import { type LintWarning, hasPlace } from "../../dockerfile/index.ts";
+import { type LintWarning, hasLocation } from "../../dockerfile/index.ts";
 import { type CheckResult, checkDockerfile, listTargets, outline } from "../../frontend/index.ts";
 import { absolutePaths } from "../options/absolute-paths.ts";
 import { loadBuild } from "../build.ts";
@@ -42,7 +42,7 @@ async function check(options: BuildOptions, session: Session, stack: AsyncDispos
     const result = await checkDockerfile(file, compile, session.host, options.signal);
     return { ok: isClean(result), text: checkText(result, file.source) };
   } catch (error) {
-    if (!(error instanceof VarveError) || !hasPlace(error)) throw error;
+    if (!(error instanceof VarveError) || !hasLocation(error)) throw error;
     return { ok: false, text: checkText({ warnings, missing: [], error }) };
   }
 }

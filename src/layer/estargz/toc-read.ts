@@ -6,17 +6,18 @@ import { FOOTER_SIZE, parseFooter } from "./footer.ts";
 import { TOC_NAME } from "./toc.ts";
 import { splitToc } from "./toc-split.ts";
 
-/** A blob of which any part can be read. */
+/** A blob with random access. */
 export interface BlobReader {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
+  /** Returns `length` bytes from `offset`. */
   open(offset: number, length: number): Bytes;
 }
 
-/** What a table says of an entry, not checked against the archive yet. */
+/** An entry of a table of contents. It is untrusted: the archive may say something else. */
 export type TocClaim = JsonObject;
 
-/** Where a blob's table of contents begins, by its footer; undefined if it has none and so is no eStargz blob. */
+/** Returns the offset of the table of contents, read from the footer of a blob. Undefined if the blob is not eStargz. */
 export async function tocOffsetOf(blob: BlobReader): Promise<number | undefined> {
   if (blob.size <= FOOTER_SIZE) return undefined;
   const pieces: Uint8Array[] = [];
@@ -26,8 +27,8 @@ export async function tocOffsetOf(blob: BlobReader): Promise<number | undefined>
 }
 
 /**
- * The entries of the table of contents that begins at `offset`, in its order. Throws `corrupt` unless the table is the only
- * entry there, and what it holds is a list of objects.
+ * Returns the entries of the table of contents that begins at `offset`, in their order.
+ * @throws {VarveError} `corrupt` if the table is malformed, or if it is not the only archive entry after `offset`
  */
 export async function* readToc(blob: BlobReader, offset: number, what: string): AsyncGenerator<TocClaim> {
   const member = blob.open(offset, blob.size - FOOTER_SIZE - offset);
@@ -43,7 +44,7 @@ export async function* readToc(blob: BlobReader, offset: number, what: string): 
   if (!found) throw corruptArchive(what, "it has no table of contents");
 }
 
-/** A field that holds a natural number; 0 if it is absent. Throws `corrupt`. */
+/** Returns a field with a natural number, or 0 if it is missing. Throws `corrupt` for any other value. */
 export function naturalOf(claim: TocClaim, key: string): number {
   return claim.has(key) ? claim.size(key) : 0;
 }

@@ -2,23 +2,23 @@ import { Limits } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
 import { corruptArchive } from "../tar/format.ts";
 
-/** The most bytes of one entry: what its header may have, in base64, and then some. */
+/** Maximum size of one entry in bytes. Base64 makes the attributes of a tar header a third larger. */
 const MAX_ENTRY = 2 * Limits.tarHeader;
-/** The most bytes around the entries. */
+/** Maximum size of the text before the entries, and of that after them, in bytes. */
 const MAX_FRAME = 1024;
 const HEAD = /^\s*\{\s*"version"\s*:\s*1\s*,\s*"entries"\s*:\s*(\[|null)$/;
 const TAIL = /^\s*\}\s*$/;
 
-const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = Buffer.from('"\\,{}[]') as unknown as number[];
+const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = Buffer.from('"\\,{}[]');
 const SPACE = new Set(Buffer.from(" \t\r\n"));
 
-/** Where in the text the splitter is. */
+/** The position of the splitter in the text. */
 type State = "head" | "first" | "comma" | "next" | "entry" | "tail";
 
 /**
- * Cuts the text of a table of contents, `{"version":1,"entries":[…]}`, into the texts of its entries, so that a table of any
- * size is read with little memory. Anything around the entries but commas and white space is `corrupt`, and so is an entry
- * of more than 2 MiB; entries themselves are for a JSON parser to judge.
+ * Splits the text of a table of contents, `{"version":1,"entries":[…]}`, into the texts of its entries, so that a table of any
+ * size needs little memory. The caller parses the entries.
+ * @throws {VarveError} `corrupt` for anything but commas and white space between entries, and for an entry of more than 2 MiB
  */
 export async function* splitToc(json: Bytes, what: string): AsyncGenerator<string> {
   const splitter = new Splitter(what);
@@ -29,9 +29,9 @@ export async function* splitToc(json: Bytes, what: string): AsyncGenerator<strin
 class Splitter {
   readonly #what: string;
   #state: State = "head";
-  /** Text around the entries, before or after them. */
+  /** The text before the entries, or after them. */
   #frame = "";
-  /** The entry's bytes that came in earlier chunks. */
+  /** The bytes of the current entry in earlier chunks. */
   #parts: Buffer[] = [];
   #size = 0;
   #depth = 0;
@@ -44,8 +44,7 @@ class Splitter {
 
   *feed(chunk: Buffer): Generator<string> {
     let from = 0;
-    for (let at = 0; at < chunk.length; at += 1) {
-      const byte = chunk[at] as number;
+    for (const [at, byte] of chunk.entries()) {
       if (this.#state === "entry") {
         if (!this.#closes(byte)) continue;
         this.#keep(chunk.subarray(from, at + 1));
@@ -62,7 +61,7 @@ class Splitter {
     if (this.#state !== "tail" || !TAIL.test(this.#frame)) throw this.#corrupt();
   }
 
-  /** A byte between entries, before the first or after the last. */
+  /** Handles a byte outside of entries. */
   #around(byte: number): void {
     switch (this.#state) {
       case "head":
@@ -93,7 +92,7 @@ class Splitter {
     this.#frame = "";
   }
 
-  /** Whether this byte ends the entry. */
+  /** Returns whether this byte is the last one of the entry. */
   #closes(byte: number): boolean {
     if (this.#inString) {
       if (this.#escaped) this.#escaped = false;

@@ -3,52 +3,52 @@ import type { TarHeader } from "../types.ts";
 import { Spool } from "./spool.ts";
 import { CHUNK_SIZE, encodeTocEntry, type TocEntry, tocEntryOf } from "./toc.ts";
 
-/** An entry of which so many facts are still missing. */
-interface Slot {
+/** An entry that is not complete yet. */
+interface PendingEntry {
   entry: TocEntry;
+  /** Number of updates until the entry is complete. */
   missing: number;
 }
 
 /**
- * Puts a table of contents together while an archive passes. What an entry says becomes known in two places: digests where
- * the archive is read, offsets where its compressed members come out, some way behind. Entries are written in the archive's
- * order as soon as they are complete.
+ * Assembles a table of contents while an archive is compressed. Digests are known when the archive is read; offsets are known
+ * later, when the compressed members are written. Entries are written in the archive's order, as soon as they are complete.
  */
 export class TocWriter implements AsyncDisposable {
   readonly #spool = new Spool();
-  /** From the first that is not complete. */
-  readonly #slots: Slot[] = [];
-  /** Chunks whose members have not come out. */
-  readonly #awaiting: Slot[] = [];
+  /** Entries that are not written yet, in order. */
+  readonly #pending: PendingEntry[] = [];
+  /** Chunks whose offsets are not known yet, in order. */
+  readonly #withoutOffset: PendingEntry[] = [];
   #separator = '{"version":1,"entries":[\n';
 
-  /** The next entry of the archive; the content of a file that is not empty follows. */
+  /** Adds the next entry of the archive. If it has content, the caller must pass the content to the result. */
   begin(header: TarHeader): FileContent | undefined {
     const entry = tocEntryOf(header);
     const slot = {
       entry: header.type === "file" && header.size === 0 ? { ...entry, digest: digestOf("") } : entry,
       missing: 0,
     };
-    this.#slots.push(slot);
+    this.#pending.push(slot);
     return header.size === 0 ? undefined : new FileContent(slot, header.size, (chunk) => this.#addChunk(chunk, slot));
   }
 
-  /** The next chunk's member begins here. */
+  /** Sets the offset of the next chunk without one: its gzip member begins at `offset` of the blob. */
   memberAt(offset: number): void {
-    const slot = this.#awaiting.shift();
-    if (slot !== undefined) know(slot, { offset });
+    const slot = this.#withoutOffset.shift();
+    if (slot !== undefined) update(slot, { offset });
   }
 
-  /** Writes down what is complete. */
+  /** Writes the entries that are complete. */
   async flush(): Promise<void> {
-    for (let slot = this.#slots[0]; slot?.missing === 0; slot = this.#slots[0]) {
-      this.#slots.shift();
+    for (let slot = this.#pending[0]; slot?.missing === 0; slot = this.#pending[0]) {
+      this.#pending.shift();
       await this.#spool.write(this.#separator + encodeTocEntry(slot.entry));
       this.#separator = ",\n";
     }
   }
 
-  /** Ends the table: the JSON text, its size and digest. */
+  /** Ends the table. Returns its JSON text, with size and digest. */
   async end(): Promise<{ readonly size: number; readonly digest: Digest; readonly bytes: AsyncIterable<Uint8Array> }> {
     await this.flush();
     await this.#spool.write(this.#separator.startsWith("{") ? `${this.#separator}]}` : "\n]}");
@@ -60,27 +60,27 @@ export class TocWriter implements AsyncDisposable {
     await this.#spool[Symbol.asyncDispose]();
   }
 
-  #addChunk(chunk: Slot, file: Slot): void {
-    this.#awaiting.push(chunk);
-    if (chunk !== file) this.#slots.push(chunk);
+  #addChunk(chunk: PendingEntry, file: PendingEntry): void {
+    this.#withoutOffset.push(chunk);
+    if (chunk !== file) this.#pending.push(chunk);
   }
 }
 
-/** The content of a file as it passes, cut into chunks of `CHUNK_SIZE`. */
+/** The content of a file, divided into chunks of `CHUNK_SIZE` bytes. */
 class FileContent {
-  readonly #file: Slot;
+  readonly #file: PendingEntry;
   readonly #size: number;
-  readonly #onChunk: (chunk: Slot) => void;
+  readonly #onChunk: (chunk: PendingEntry) => void;
   readonly #whole = new DigestHasher();
 
-  constructor(file: Slot, size: number, onChunk: (chunk: Slot) => void) {
+  constructor(file: PendingEntry, size: number, onChunk: (chunk: PendingEntry) => void) {
     this.#file = file;
     this.#size = size;
     this.#onChunk = onChunk;
     file.missing += 1;
   }
 
-  /** The chunks, one after the other; the bytes of each pass before the next is asked for. */
+  /** Returns the chunks, in order. Pass the bytes of each chunk to its `update` before requesting the next one. */
   *chunks(): Generator<{ readonly size: number; update(piece: Uint8Array): void }> {
     for (let at = 0; at < this.#size; at += CHUNK_SIZE) {
       const size = Math.min(CHUNK_SIZE, this.#size - at);
@@ -96,14 +96,15 @@ class FileContent {
           this.#whole.update(piece);
         },
       };
-      const place = { ...(at > 0 && { chunkOffset: at }), ...(size === CHUNK_SIZE && { chunkSize: size }) };
-      know(slot, { ...place, chunkDigest: hasher.digest() });
+      const chunkOffset = at > 0 ? at : undefined;
+      const chunkSize = size === CHUNK_SIZE ? size : undefined;
+      update(slot, { chunkOffset, chunkSize, chunkDigest: hasher.digest() });
     }
-    know(this.#file, { digest: this.#whole.digest() });
+    update(this.#file, { digest: this.#whole.digest() });
   }
 }
 
-function know(slot: Slot, facts: Partial<TocEntry>): void {
-  slot.entry = { ...slot.entry, ...facts };
+function update(slot: PendingEntry, fields: Partial<TocEntry>): void {
+  slot.entry = { ...slot.entry, ...fields };
   slot.missing -= 1;
 }

@@ -2,20 +2,20 @@ import { type Digest, formatGoTime, goJson } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import type { TarEntryType, TarHeader } from "../types.ts";
 
-/** The file that holds the table of contents: the last entry of the archive, in a member of its own. */
+/** Name of the file with the table of contents: the last entry of the archive, in a gzip member of its own. */
 export const TOC_NAME = "stargz.index.json";
 
-/** Bytes of a file's content in one gzip member, as by every known writer. */
+/** Size of the chunks of large files, in bytes. All known writers use this size. */
 export const CHUNK_SIZE = 4_194_304;
 
 type TocType = "dir" | "reg" | "symlink" | "hardlink" | "char" | "block" | "fifo" | "chunk";
 
 /**
- * An entry of the table of contents: eStargz specification (stargz-snapshotter, docs/estargz.md), "TOC". What is 0 or empty
- * is left out. Names of owners are always left out: an archive has their numbers.
+ * An entry of the table of contents. eStargz specification (stargz-snapshotter, docs/estargz.md), "TOC". Fields that are 0 or
+ * empty are left out. Owner names are always left out.
  */
 export interface TocEntry {
-  /** As it stands in the archive. */
+  /** The name as written in the archive. */
   readonly name: string;
   readonly type: TocType;
   readonly size?: number | undefined;
@@ -25,15 +25,15 @@ export interface TocEntry {
   readonly mode?: number | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
-  /** Where in the blob the member begins that has this chunk of the file. */
+  /** Offset in the blob of the gzip member with this chunk of the file. */
   readonly offset?: number | undefined;
   readonly devMajor?: number | undefined;
   readonly devMinor?: number | undefined;
   /** Values in base64. */
   readonly xattrs?: ReadonlyMap<string, string> | undefined;
-  /** Of all of the file's content. */
+  /** Digest of the whole content of the file. */
   readonly digest?: Digest | undefined;
-  /** Where in the file this chunk begins, and how long it is; a size of 0 is "to the end of the file". */
+  /** Offset of this chunk in the file, and its size. Size 0 means up to the end of the file. */
   readonly chunkOffset?: number | undefined;
   readonly chunkSize?: number | undefined;
   readonly chunkDigest?: Digest | undefined;
@@ -54,7 +54,7 @@ const SECOND = 1_000_000_000n;
 const FIRST_SECOND = -62_167_219_200n;
 const LAST_SECOND = 253_402_300_799n;
 
-/** What the table says of an entry by its header; a file's content is described by others. */
+/** Converts a header to an entry, without the fields that describe the content. */
 export function tocEntryOf(header: TarHeader): TocEntry {
   return {
     name: textOf(header.rawPath),
@@ -71,7 +71,7 @@ export function tocEntryOf(header: TarHeader): TocEntry {
   };
 }
 
-/** An entry as JSON, always with the same order of fields. */
+/** Encodes an entry as JSON, always with the same order of fields. */
 export function encodeTocEntry(entry: TocEntry): string {
   const { name, type, size, modtime, linkName, mode, uid, gid, offset, devMajor, devMinor } = entry;
   const { xattrs, digest, chunkOffset, chunkSize, chunkDigest } = entry;
@@ -79,7 +79,7 @@ export function encodeTocEntry(entry: TocEntry): string {
   return goJson({ ...header, xattrs, digest, chunkOffset, chunkSize, chunkDigest });
 }
 
-/** A name as JSON has it; what is not UTF-8 becomes U+FFFD. */
+/** Decodes a name as UTF-8, for JSON. Invalid UTF-8 becomes U+FFFD. */
 export function textOf(name: ByteString): string {
   return Buffer.from(name, "latin1").toString();
 }
