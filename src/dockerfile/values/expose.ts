@@ -24,7 +24,7 @@ function portNumber(text: string): number | undefined {
   return port >= 0 && port <= MAX_PORT ? port : undefined;
 }
 
-/** Both ends of `8000-9000` or `80`. */
+/** Parses a range of ports: `8000-9000` or `80`. */
 function range(text: string): [start: number, end: number] | undefined {
   const [first = "", last = first] = text.split(/-(.*)/s, 2);
   const start = portNumber(first);
@@ -42,12 +42,13 @@ function checkHost({ ip, hostPort, containerPort }: Parts, [start, end]: [number
     throw fault(`invalid ranges specified for container and host Ports: ${containerPort} and ${hostPort}`);
 }
 
-/** What one instruction may name: every port of three protocols. A few bytes stand for 65,536 of them. */
+/** Maximum number of ports in one instruction: all ports of three protocols. A range of few bytes may name 65,536 ports. */
 const MAX_PORTS = 3 * (MAX_PORT + 1);
 
 /**
- * The `port/protocol` entries of EXPOSE's arguments; an address or a host port in one is checked, warned of and dropped.
- * Throws `limit-exceeded` if they are more than there are ports.
+ * Parses the arguments of an EXPOSE. Returns `port/protocol` entries, one per port of a range. An IP address or a host port in an
+ * argument is checked, gives a warning, and is dropped.
+ * @throws {VarveError} `invalid-build`, without a location; `limit-exceeded` for more entries than all ports of three protocols
  */
 export function exposedPorts(texts: readonly string[], where: SourceRange, linter: Linter): string[] {
   const ports: string[] = [];

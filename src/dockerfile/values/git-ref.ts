@@ -2,9 +2,9 @@ import { goQuote, parseGoBool } from "../../core/index.ts";
 import { joinPath } from "../../pattern/index.ts";
 import { fault } from "../source/fault.ts";
 
-/** A git repository as a Dockerfile or a command line names it. */
+/** A parsed URL of a git repository, as in a Dockerfile or on a command line. */
 export interface GitRef {
-  /** Without fragment and query. */
+  /** The URL without fragment and query. */
   readonly remote: string;
   readonly ref: string;
   readonly subdir: string;
@@ -44,7 +44,7 @@ function decodeFragment(text: string): string {
   }
 }
 
-/** Undefined for what is not a git repository: a path, a download. */
+/** Splits the URL of a git repository. Undefined for anything else, such as a path or a download. */
 function parseRemote(text: string): Remote | undefined {
   if (SCHEME.test(text)) return splitUrl(text);
   const scp = SCP.exec(text);
@@ -106,8 +106,12 @@ function applyQuery(result: Mutable<GitRef>, query: URLSearchParams): void {
 }
 
 /**
- * Reads a git repository's URL: `https://…/x.git#ref:dir`, `git@host:path`, `?branch=…&subdir=…`. Undefined if the text is not
- * one; throws `invalid-build` for one with a bad query.
+ * Parses the URL of a git repository: `https://…/x.git#ref:dir`, `git@host:path`, optionally with `?branch=…&subdir=…`. Returns
+ * undefined for anything else.
+ * @throws {VarveError} `invalid-build` for an invalid query
+ *
+ * @example
+ * parseGitRef("https://example.com/a.git#v1:docs")?.subdir; // "docs"
  */
 export function parseGitRef(text: string): GitRef | undefined {
   if (text.startsWith("./") || text.startsWith("../")) return undefined;
@@ -125,12 +129,13 @@ export function parseGitRef(text: string): GitRef | undefined {
   return result;
 }
 
-/** A download rather than a repository. */
+/** Returns whether a text is the URL of a download, not of a git repository. */
 export function isHttpSource(text: string): boolean {
   if (!text.startsWith("http://") && !text.startsWith("https://")) return false;
   return !isGitSource(text);
 }
 
+/** Returns whether a text is the URL of a git repository, even one with an invalid query. */
 export function isGitSource(text: string): boolean {
   try {
     return parseGitRef(text) !== undefined;

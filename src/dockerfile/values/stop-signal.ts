@@ -9,7 +9,10 @@ const SIGNALS: ReadonlySet<string> = new Set([
   ...Array.from({ length: 14 }, (_, index) => `RTMAX-${index + 1}`),
 ]);
 
-/** Throws `invalid-build` unless the text is a signal's number but 0, or a Linux signal's name, `SIG` before it or not. */
+/**
+ * Checks the argument of STOPSIGNAL: the name of a Linux signal, with or without `SIG`, or a number other than 0.
+ * @throws {VarveError} `invalid-build`, without a location
+ */
 export function checkSignal(text: string): void {
   const isNumber = /^[+-]?\d+$/.test(text) && Number(text) !== 0;
   if (!isNumber && !SIGNALS.has(text.toUpperCase().replace(/^SIG/, ""))) throw fault(`invalid signal: ${text}`);
