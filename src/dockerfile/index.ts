@@ -10,7 +10,7 @@ export {
   expand,
 } from "./expand/expand.ts";
 export * from "./expand/expand-instruction.ts";
-export { fault, hasLocation, located, withLocation } from "./source/fault.ts";
+export { fault, hasLocation, located, locatedError } from "./source/fault.ts";
 export { type HeredocHead, chompHeredoc, tryHeredocHead } from "./parse/heredoc.ts";
 export * from "./parse/ignore-choice.ts";
 export type * from "./parse/instruction.ts";

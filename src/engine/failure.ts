@@ -1,5 +1,5 @@
 import { type Digest, VarveError } from "../core/index.ts";
-import { type SourceFile, type SourceRange, hasLocation, withLocation } from "../dockerfile/index.ts";
+import { type SourceFile, type SourceRange, hasLocation, locatedError } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
 
 /** The file a graph was made of, and what in it each vertex comes from. */
@@ -26,7 +26,7 @@ export function buildFailure(error: unknown, origin?: Origin): unknown {
 function placeOf(error: VarveError, { file, compiled }: Origin): VarveError {
   const vertex = error.details.vertex;
   const range = vertex === undefined ? undefined : rangeOf(vertex, compiled);
-  return range === undefined ? error : withLocation(error, file, range);
+  return range === undefined ? error : locatedError(error, file, range);
 }
 
 /** Of several instructions that make one vertex the first. */

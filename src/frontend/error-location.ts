@@ -1,11 +1,11 @@
 import { VarveError } from "../core/index.ts";
-import { hasLocation, type SourceFile, type SourceRange, withLocation } from "../dockerfile/index.ts";
+import { hasLocation, locatedError, type SourceFile, type SourceRange } from "../dockerfile/index.ts";
 
 /** Returns the error with its location in the Dockerfile. Cancellation and internal errors get none. */
 export function addLocation(error: unknown, file: SourceFile, range: SourceRange): unknown {
   if (!(error instanceof VarveError) || hasLocation(error)) return error;
   if (error.code === "cancelled" || error.code === "internal") return error;
-  return withLocation(error, file, range);
+  return locatedError(error, file, range);
 }
 
 /** Runs `act` and adds the location to its errors, whatever their code. */

@@ -24,7 +24,7 @@ export function hasLocation(error: VarveError): boolean {
  * Returns an error with a location added: `details.location` (file, line, column, endLine, endColumn), and `details.snippet`, the
  * lines themselves (see `snippet`). The message gets the prefix.
  */
-export function withLocation(error: VarveError, file: SourceFile, range: SourceRange, prefix = ""): VarveError {
+export function locatedError(error: VarveError, file: SourceFile, range: SourceRange, prefix = ""): VarveError {
   const location = {
     file: file.name,
     line: range.start.line,
@@ -39,10 +39,10 @@ export function withLocation(error: VarveError, file: SourceFile, range: SourceR
   });
 }
 
-/** Like `withLocation`, but only for `invalid-build` errors without a location. Returns any other error unchanged. */
+/** Like `locatedError`, but only for `invalid-build` errors without a location. Returns any other error unchanged. */
 export function atRange(error: unknown, file: SourceFile, range: SourceRange, prefix = ""): unknown {
   if (!isVarveError(error) || error.code !== "invalid-build" || hasLocation(error)) return error;
-  return withLocation(error, file, range, prefix);
+  return locatedError(error, file, range, prefix);
 }
 
 /** Runs `read`. Adds a location to its error like `atRange`. */
