@@ -2,7 +2,7 @@ import { VarveError, goQuote } from "../core/index.ts";
 import { type GitRef, parseGitRef } from "../dockerfile/index.ts";
 import { type GitOptions, type State, git, internalName } from "../llb/index.ts";
 
-/** The repository as a source of a graph. */
+/** Returns the git source op of a repository. */
 export function gitState(ref: GitRef, name: string, options: GitOptions = {}): State {
   return git(ref.remote, {
     name,
@@ -18,8 +18,12 @@ export function gitState(ref: GitRef, name: string, options: GitOptions = {}): S
 }
 
 /**
- * A git repository as a build context; undefined if the URL is not one. With `commitTimes` files have the time of their
- * commit, as a build with SOURCE_DATE_EPOCH wants.
+ * Returns a git repository as a build context, or undefined if the URL is not one of a repository. With `commitTimes`, files get the
+ * time of their commit, as builds with SOURCE_DATE_EPOCH need.
+ *
+ * @throws {VarveError} `invalid-build` for a malformed query or fragment.
+ * @example
+ * const state = gitContext("https://github.com/moby/buildkit.git#master:frontend");
  */
 export function gitContext(
   url: string,
@@ -34,7 +38,7 @@ export function gitContext(
   });
 }
 
-/** `github.com/a/b` stands for a repository without `.git`. */
+/** Completes the short form `github.com/a/b` to a URL that ends in `.git`. */
 function shortForm(url: string): string {
   const match = /^([^?#]*)(.*)$/s.exec(url);
   if (match === null) throw new VarveError("invalid-argument", `Cannot read git URL ${goQuote(url)}`);

@@ -23,7 +23,7 @@ export type NamedContext =
   /** The result of another build, with its image config if it has one. */
   | { readonly kind: "result"; readonly edge: Edge | undefined; readonly config?: Uint8Array | undefined };
 
-/** How images are resolved: by the registry, by the registry without any cache, or by the local store first. */
+/** The image source's resolve mode: the host's default, always ask the registry (`pull`), or prefer a local image (`local`). */
 export type ResolveMode = "default" | "pull" | "local";
 
 /** Options of a compilation. All have the defaults of BuildKit's front end. */

@@ -1,6 +1,6 @@
 import type { Tables } from "../state/index.ts";
 
-/** What sources remember between builds: for each URL the entity tag that saves downloading its body again. */
+/** The table of downloads: for each URL the entity tag, so that an unchanged file is not downloaded again. */
 export const sourceTables: Tables = {
   name: "source",
   migrations: [
