@@ -2,15 +2,15 @@ import { type Digest, VarveError } from "../core/index.ts";
 import { type SourceFile, type SourceRange, hasLocation, locatedError } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
 
-/** The file a graph was made of, and what in it each vertex comes from. */
+/** The Dockerfile that a graph was compiled from, and the instructions of each vertex. */
 export interface Origin {
   readonly file: SourceFile;
   readonly compiled: readonly Pick<CompileResult, "sources">[];
 }
 
 /**
- * What a failed build throws: the failure of a vertex gets its place in the Dockerfile from the graph's origin, and whatever
- * has a place is told in the words BuildKit's users look for.
+ * Returns the error that a failed build throws. Adds the position in the Dockerfile to the failure of a vertex, and BuildKit's prefix
+ * "failed to solve:" to every error with a position.
  */
 export function buildFailure(error: unknown, origin?: Origin): unknown {
   if (!(error instanceof VarveError) || error.code === "cancelled") return error;
@@ -29,7 +29,7 @@ function placeOf(error: VarveError, { file, compiled }: Origin): VarveError {
   return range === undefined ? error : locatedError(error, file, range);
 }
 
-/** Of several instructions that make one vertex the first. */
+/** Returns the position of a vertex; of the first instruction if it has several. */
 function rangeOf(vertex: Digest, compiled: Origin["compiled"]): SourceRange | undefined {
   for (const { sources } of compiled) {
     const range = sources.get(vertex)?.[0];

@@ -11,11 +11,11 @@ export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
 };
 
 export interface OutputMode {
-  /** Images get the build's cache into their configs. */
+  /** Whether configs of images contain the cache (`type=inline`). */
   readonly inline: boolean;
 }
 
-/** Writes a build's result to all its outputs at the same time. Throws the first failure once all have ended. */
+/** Writes the results of a build to all outputs concurrently. When all have ended, throws the first error. */
 export async function exportOutputs(
   source: ExportSource,
   mode: OutputMode,

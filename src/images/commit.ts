@@ -13,30 +13,30 @@ import { type Hold, type LayerBlob, type RecordId, SCRATCH } from "../record/ind
 import type { LocalImages } from "./types.ts";
 import { documentsOf, writeDocuments } from "./write.ts";
 
-/** The diffID of a layer without entries: an archive's end. */
+/** The diffID of a layer without entries. */
 const EMPTY_DIFF: Digest = digestOf(new Uint8Array(1024));
 
 export interface CommitRequest {
-  /** Undefined for an image made from nothing. */
+  /** Undefined for an image without a parent. */
   readonly parent: LocalImage | undefined;
-  /** A layer on the parent's filesystem (`recordOf`), or undefined where the step changes no file. */
+  /** A layer above the parent's filesystem (`recordOf`); undefined if the step changes no files. */
   readonly record: RecordId | undefined;
-  /** Of the new image. What containers alone have of it is left out. */
+  /** Config of the new image. Fields that only containers have are removed. */
   readonly config: ContainerConfig;
-  /** What the cache compares: the probe's config, untouched. */
+  /** The config that the classic builder's cache compares. */
   readonly containerConfig: ContainerConfig;
   readonly createdBy: string;
   readonly author?: string;
   readonly comment?: string;
-  /** Of the image. The parent's or the step's OS version and features come with it. */
+  /** Platform of the image. OS version and features are those of the parent or the step. */
   readonly platform: Platform;
-  /** ns since 1970. Now, unless given; then the image is the same whenever it is committed. */
+  /** Nanoseconds since 1970. Default: now. With a fixed time, the same request creates the same image. */
   readonly created?: bigint;
 }
 
 const CLOCK_START = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
 
-/** Nanoseconds since 1970: two commits of a process are never of the same time. */
+/** Returns nanoseconds since 1970. Two calls in a process never return the same time. */
 export function now(): bigint {
   return CLOCK_START + process.hrtime.bigint();
 }
@@ -57,7 +57,7 @@ export function asImageLayer({ diffId, descriptor: { mediaType, digest, size } }
   return { diffId, descriptor: { mediaType, digest, size } };
 }
 
-/** What a record has upon the parent's layers, without layers that hold nothing. */
+/** Returns the layers of a record above those of the parent, without empty layers. */
 async function newLayers(request: CommitRequest, store: LocalImages, hold: Hold): Promise<ImageLayer[]> {
   const { record = SCRATCH, parent } = request;
   if (record === SCRATCH) return [];
@@ -84,9 +84,8 @@ function historyEntry({ createdBy, author, comment }: CommitRequest, created: st
 }
 
 /**
- * Makes an image of a step and keeps it, without a name. Until then the lease keeps what is written, so that a commit that
- * is interrupted leaves nothing but blobs for the next collection. The same request gives the same image if it says when
- * it was created.
+ * Creates an image from a step and keeps it without a name. The lease keeps its blobs meanwhile, so that an interrupted commit leaves
+ * only blobs for the next collection. The same request creates the same image if it has a time.
  */
 export async function commitImage(request: CommitRequest, store: LocalImages, hold: Hold): Promise<LocalImage> {
   const { parent, author, platform } = request;

@@ -17,7 +17,7 @@ export interface ImportOptions {
   readonly config?: ContainerConfig | undefined;
   /** The comment of the image's only history entry. */
   readonly comment: string;
-  /** Normalised. Without one the image is kept by its ID. */
+  /** Normalised name. An image without one is kept by its ID. */
   readonly name?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,9 +30,9 @@ export interface ImportedImage {
 }
 
 /**
- * Makes an image whose only layer is an archive of a root filesystem, compressed or not.
+ * Creates an image whose only layer is an archive of a root filesystem, compressed or not.
  *
- * @throws {VarveError} `corrupt` for what is no tar archive, `limit-exceeded`.
+ * @throws {VarveError} `corrupt` if `tar` is not a tar archive, `limit-exceeded` if it is too large.
  */
 export async function importRootfs(store: LocalImages, archive: Bytes, options: ImportOptions): Promise<ImportedImage> {
   const { content } = store;

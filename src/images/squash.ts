@@ -7,10 +7,9 @@ import type { LocalImages } from "./types.ts";
 import { documentsOf, writeDocuments } from "./write.ts";
 
 /**
- * Makes an image with the layers of `base` (undefined: none) and one more, which has all that `image` has upon them; there
- * is one even where nothing differs. The history is that of `image`, with no layers for what `base` does not
- * have, and an entry for the one layer. The new image is kept without a name, has no parent and is no candidate for the
- * cache; `image` and `base` stay as they are.
+ * Creates an image with the layers of `base`, if it is given, and one more layer with everything that `image` adds to them, even
+ * if that is nothing. The history is that of `image`, without layers for instructions after `base`, and an entry for the new layer.
+ * The new image has no name and no parent, and the cache does not use it. `image` and `base` do not change.
  */
 export async function squashImage(
   image: LocalImage,

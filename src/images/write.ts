@@ -12,13 +12,13 @@ import type { LocalImages } from "./types.ts";
 /** The documents of an image before they are stored. */
 export interface ImageDocuments {
   readonly id: Digest;
-  /** As a reader of the bytes gets it. */
+  /** The config as a reader of the bytes gets it. */
   readonly config: ImageConfig;
   readonly configBytes: Uint8Array;
   readonly layers: readonly ImageLayer[];
 }
 
-/** Config bytes and the id they give. The layers' diffIDs are the config's. */
+/** Encodes the config of an image. Its diffIDs must be those of the layers. */
 export function documentsOf(config: Omit<ImageConfig, "rootfs">, layers: readonly ImageLayer[]): ImageDocuments {
   const rootfs = { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) };
   const configBytes = encodeImageConfig({ ...config, rootfs });
@@ -32,7 +32,7 @@ async function put(bytes: Uint8Array, mediaType: string, store: LocalImages, hol
   return { mediaType, digest, size };
 }
 
-/** Layers of the parent may have no other holder by now. */
+/** Adds the layers to the lease, because nothing else may keep layers of the parent. */
 function holdLayers({ layers }: ImageDocuments, { state, content }: LocalImages, { lease }: Hold): void {
   state.transaction(() => {
     for (const { descriptor } of layers)
@@ -40,7 +40,7 @@ function holdLayers({ layers }: ImageDocuments, { state, content }: LocalImages,
   });
 }
 
-/** Stores config and manifest, linked to the layers. The lease keeps them; nothing else knows of them yet. */
+/** Stores the config and the manifest, and links them to the layers. Only the lease keeps them until the image is named. */
 export async function writeDocuments(documents: ImageDocuments, store: LocalImages, hold: Hold): Promise<Descriptor> {
   const { configBytes, layers } = documents;
   holdLayers(documents, store, hold);

@@ -11,7 +11,11 @@ import { transferStatuses, waitLine } from "../progress/transfers.ts";
 
 export type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
 
-/** Reads where a build's cache is to go. Throws `invalid-argument` for what can be seen to be wrong before anything is built. */
+/**
+ * Parses the cache exports of a build, before anything is built.
+ *
+ * @throws {VarveError} `invalid-argument` for wrong attributes.
+ */
 export async function readCacheExports({ cacheTo = [] }: BuildOptions): Promise<readonly CacheExport[]> {
   if (cacheTo.length === 0) return [];
   const { parseCacheExports } = await import("../../remotecache/index.ts");
@@ -19,8 +23,8 @@ export async function readCacheExports({ cacheTo = [] }: BuildOptions): Promise<
 }
 
 /**
- * Writes the cache of a build to all its targets at the same time; each has a result of its own. Throws the first error that
- * is not to be ignored, once all have ended.
+ * Writes the cache of a build to all targets concurrently, and returns a report of each. When all have ended, throws the first error
+ * of a target without `ignore-error=true`.
  */
 export async function exportCaches(
   exports: readonly CacheExport[],
@@ -39,7 +43,7 @@ export async function exportCaches(
   });
 }
 
-/** Exports what succeeded of a build that failed; what goes wrong here is told, and no reason to fail otherwise. */
+/** Exports the steps of a failed build that succeeded. Errors become warnings. */
 export async function exportFailed(
   exports: readonly CacheExport[],
   options: BuildOptions,

@@ -2,13 +2,13 @@ import { type Digest, type VarveError, isVarveError } from "../../core/index.ts"
 import type { ContentStore } from "../../content/index.ts";
 import type { BlobForm, RecordId, Records } from "../../record/index.ts";
 
-/** A cache that is in use and offers results whose blobs are elsewhere. */
+/** An imported cache that is in use. The blobs of its results are in a registry or a directory. */
 export interface BlobUser {
-  /** Where its blobs are, as records name their sources. */
+  /** The source of its blobs, as records name it. */
   readonly source: string;
-  /** The blob is not there, or not as it should be. */
+  /** Called when a blob is missing or has wrong content. */
   dropBlob(digest: Digest): void;
-  /** Nothing can be had from there. */
+  /** Called when the source fails altogether. */
   dropAll(): void;
 }
 
@@ -17,20 +17,19 @@ export interface LostBlobDeps {
   readonly content: ContentStore;
 }
 
-/** Blobs that a source fails to give, for reasons that say nothing of the blob, before it is asked for no other. */
+/** Maximum number of blobs that a source may fail to serve (server errors, time-outs) before builds stop asking it. */
 const FAILURES = 2;
 
 /**
- * Blobs that turned out to be missing, or to be something else, where records say they are: told to the caches in use, and
- * kept in mind, so that no other result that needs one is tried. All is forgotten when no build is running: what a source
- * does not give now it may give later.
+ * Blobs that are missing or wrong at the sources that records name. Reports them to the caches in use, so that no other result that
+ * needs such a blob is tried. Forgets all of them when no build is running, because a source may serve them later.
  */
 export class LostBlobs {
   readonly #deps: LostBlobDeps;
   readonly #users = new Set<BlobUser>();
-  /** The sources that did not give a blob. */
+  /** The sources that did not serve a blob, by its digest. */
   readonly #missing = new Map<Digest, Set<string>>();
-  /** Names of blobs that are not what their records say. */
+  /** Names of blobs whose content differs from what their records say. */
   readonly #wrong = new Set<string>();
   readonly #failures = new Map<string, Set<Digest>>();
   #builds = 0;
@@ -39,19 +38,19 @@ export class LostBlobs {
     this.#deps = deps;
   }
 
-  /** A build is running until the returned value is disposed of. */
+  /** Adds a running build, until the returned value is disposed of. */
   enter(): Disposable {
     this.#builds += 1;
     return { [Symbol.dispose]: () => this.#leave() };
   }
 
-  /** Has a cache told of losses until the returned value is disposed of. */
+  /** Reports lost blobs to a cache, until the returned value is disposed of. */
   tell(user: BlobUser): Disposable {
     this.#users.add(user);
     return { [Symbol.dispose]: () => void this.#users.delete(user) };
   }
 
-  /** Takes in an error; one that says that a record cannot be read counts for the record's blob, wherever it is needed. */
+  /** Handles an error. If it says that a record cannot be read, the record's blob counts as lost for every result. */
   note(error: unknown): void {
     if (!isVarveError(error)) return;
     const record = error.details.record;
@@ -65,7 +64,7 @@ export class LostBlobs {
     }
   }
 
-  /** Whether a record needs a blob that is lost. */
+  /** Returns true if a record needs a lost blob. */
   breaks(id: RecordId): boolean {
     if (this.#missing.size === 0 && this.#wrong.size === 0) return false;
     return this.#deps.records.layers(id).some(({ blob }) => blob !== undefined && this.#isLost(blob));
