@@ -87,7 +87,7 @@ const ESCAPES: Readonly<Record<string, (outside: string) => TarInput[]>> = {
     { path: "l/.wh..wh..opq", mode: 0 },
     { path: "../outside/.wh.file", mode: 0 },
   ],
-  "links to the kernel's own doors": () => [
+  "links to /proc": () => [
     { path: "l", type: "symlink", linkPath: "/proc/self/root" },
     { path: "m", type: "symlink", linkPath: "/proc/self/cwd" },
     { path: "l/file", body: "x" },

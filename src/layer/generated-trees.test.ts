@@ -1,4 +1,4 @@
-/** The trees that the properties of this room are tried on have all that a layer can have. */
+/** Checks that the generated trees contain everything that a layer can contain. */
 import assert from "node:assert/strict";
 import { type BigIntStats, lstatSync } from "node:fs";
 import { test } from "node:test";

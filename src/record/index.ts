@@ -8,4 +8,4 @@ export { type CacheMount, type CacheMountRequest, CacheMounts, type CacheSharing
 export { type PruneRequest, pruneRecords } from "./prune/prune.ts";
 export { type RecordUsage, recordUsage } from "./prune/usage.ts";
 export { recordTables } from "./schema.ts";
-export { execDescription, importedDescription, stepOfLayers, pulledDescription } from "./descriptions.ts";
+export { execDescription, importedDescription, pulledDescription, stepOfLayers } from "./descriptions.ts";

@@ -1,7 +1,7 @@
 import { Limits, VarveError, goQuote, isVarveError } from "../../core/index.ts";
-import { isSpace, splitSpace } from "../../pattern/index.ts";
 import { ExpansionBudget } from "./budget.ts";
 import { replaceAll, replaceFirst, trimPrefix, trimSuffix } from "./expand-pattern.ts";
+import { Words } from "./words.ts";
 import { fault } from "../source/fault.ts";
 
 /** The values of variables. A `Map` is one. */
@@ -40,41 +40,6 @@ const MAX_DEPTH = 100;
 const SPECIAL_PARAMETERS = new Set("@*#?-$!0");
 const LETTER = /^\p{L}$/u;
 const DIGIT = /^\p{Nd}$/u;
-
-class Words {
-  readonly #words: string[] = [];
-  #current = "";
-  #inWord = false;
-
-  add(char: string): void {
-    if (isSpace(char)) this.#endWord();
-    else this.addRaw(char);
-  }
-
-  /** Like `add` for each character. */
-  addAll(text: string): void {
-    for (const [index, part] of splitSpace(text).entries()) {
-      if (index > 0) this.#endWord();
-      if (part !== "") this.addRaw(part);
-    }
-  }
-
-  #endWord(): void {
-    if (!this.#inWord || this.#current === "") return;
-    this.#words.push(this.#current);
-    this.#current = "";
-    this.#inWord = false;
-  }
-
-  addRaw(text: string): void {
-    this.#current += text;
-    this.#inWord = true;
-  }
-
-  end(): string[] {
-    return this.#current === "" ? this.#words : [...this.#words, this.#current];
-  }
-}
 
 class Expander {
   readonly matched: Set<string> = new Set();
@@ -127,11 +92,11 @@ class Expander {
       words.addAll(value);
       return value;
     }
-    if (rune === "<") return raw(words, this.#angle());
-    if (rune === "'" && this.#options.ignoreQuotes !== true) return raw(words, this.#singleQuoted());
-    if (rune === '"' && this.#options.ignoreQuotes !== true) return raw(words, this.#doubleQuoted());
+    if (rune === "<") return words.addRaw(this.#angle());
+    if (rune === "'" && this.#options.ignoreQuotes !== true) return words.addRaw(this.#singleQuoted());
+    if (rune === '"' && this.#options.ignoreQuotes !== true) return words.addRaw(this.#doubleQuoted());
     this.#at++;
-    if (rune === this.#options.escape) return raw(words, (this.#rawEscapes ? rune : "") + (this.#next() ?? ""));
+    if (rune === this.#options.escape) return words.addRaw((this.#rawEscapes ? rune : "") + (this.#next() ?? ""));
     words.add(rune);
     return rune;
   }
@@ -279,11 +244,6 @@ function checkLength({ length }: string): void {
     "limit-exceeded",
     `Cannot expand variables: the result is longer than ${Limits.expandedText} characters`,
   );
-}
-
-function raw(words: Words, text: string): string {
-  words.addRaw(text);
-  return text;
 }
 
 function quoted(source: string): string {

@@ -41,13 +41,13 @@ function holder(root: string, key: string, sharing: CacheSharing, mark: string):
   };
 }
 
-async function acquire(room: TemporaryRecords, sharing: CacheSharing, ms = 5000): Promise<CacheMount> {
-  const hold = { ...room.hold, signal: AbortSignal.timeout(ms) };
-  return await room.cacheMounts.acquire({ key: "k", sharing, description: "test" }, hold);
+async function acquire(setup: TemporaryRecords, sharing: CacheSharing, ms = 5000): Promise<CacheMount> {
+  const hold = { ...setup.hold, signal: AbortSignal.timeout(ms) };
+  return await setup.cacheMounts.acquire({ key: "k", sharing, description: "test" }, hold);
 }
 
 test("a cache mount keeps what is put into it, and starts with what it is given", { skip }, async () => {
-  await using room = await temporaryRecords();
+  await using setup = await temporaryRecords();
   const request = {
     key: "k",
     sharing: "shared" as const,
@@ -56,7 +56,7 @@ test("a cache mount keeps what is put into it, and starts with what it is given"
   };
   const contents: string[][] = [];
   for (const name of ["a", "b"]) {
-    await using mount = await room.cacheMounts.acquire(request, room.hold);
+    await using mount = await setup.cacheMounts.acquire(request, setup.hold);
     writeFileSync(join(mount.path, name), "");
     contents.push(readdirSync(mount.path).sort());
   }
@@ -64,70 +64,70 @@ test("a cache mount keeps what is put into it, and starts with what it is given"
     ["a", "first"],
     ["a", "b", "first"],
   ]);
-  const [row] = room.records.table.byKey("k");
+  const [row] = setup.records.table.byKey("k");
   assert.deepEqual([row?.type, row?.kind, row?.usageCount], ["exec.cachemount", "mutable", 2]);
-  await room.cacheMounts.prune("k");
-  assert.deepEqual(room.records.table.byKey("k"), [], "nobody gets it again");
-  assert.ok(row !== undefined && room.records.get(row.id) !== undefined, "it is in use by this build");
+  await setup.cacheMounts.prune("k");
+  assert.deepEqual(setup.records.table.byKey("k"), [], "nobody gets it again");
+  assert.ok(row !== undefined && setup.records.get(row.id) !== undefined, "it is in use by this build");
 });
 
 test("shared: two processes are in one directory at once", { skip }, async () => {
-  await using room = await temporaryRecords();
-  await using one = holder(room.root, "k", "shared", "one");
+  await using setup = await temporaryRecords();
+  await using one = holder(setup.root, "k", "shared", "one");
   await one.ready;
-  await using mount = await acquire(room, "shared");
+  await using mount = await acquire(setup, "shared");
   assert.deepEqual(readdirSync(mount.path), ["one"]);
 });
 
 test("private: a second process gets a directory of its own, a later one whichever is free", { skip }, async () => {
-  await using room = await temporaryRecords();
-  await using one = holder(room.root, "k", "private", "one");
+  await using setup = await temporaryRecords();
+  await using one = holder(setup.root, "k", "private", "one");
   await one.ready;
   {
-    await using mount = await acquire(room, "private");
+    await using mount = await acquire(setup, "private");
     assert.deepEqual(readdirSync(mount.path), []);
     writeFileSync(join(mount.path, "two"), "");
   }
-  await using again = await acquire(room, "private");
+  await using again = await acquire(setup, "private");
   assert.deepEqual(readdirSync(again.path), ["two"]);
 });
 
 test("locked: a second process waits until the first has ended, however it ends", { skip }, async () => {
-  await using room = await temporaryRecords();
-  await using one = holder(room.root, "k", "locked", "one");
+  await using setup = await temporaryRecords();
+  await using one = holder(setup.root, "k", "locked", "one");
   await one.ready;
-  await assert.rejects(acquire(room, "locked", 250), (error) => isVarveError(error, "cancelled"));
-  const waiting = acquire(room, "locked");
+  await assert.rejects(acquire(setup, "locked", 250), (error) => isVarveError(error, "cancelled"));
+  const waiting = acquire(setup, "locked");
   await one.kill();
   await using mount = await waiting;
   assert.deepEqual(readdirSync(mount.path), ["one"]);
 });
 
 test("what nobody uses any more can be forgotten", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const lease = await room.content.lease();
+  await using setup = await temporaryRecords();
+  const lease = await setup.content.lease();
   {
-    await using _mount = await room.cacheMounts.acquire({ key: "k", sharing: "shared", description: "" }, { lease });
+    await using _mount = await setup.cacheMounts.acquire({ key: "k", sharing: "shared", description: "" }, { lease });
   }
   await lease[Symbol.asyncDispose]();
-  await room.cacheMounts.prune("k");
-  assert.deepEqual(room.records.table.byKey("k"), []);
-  assert.deepEqual([...room.snapshotter.walk()], []);
+  await setup.cacheMounts.prune("k");
+  assert.deepEqual(setup.records.table.byKey("k"), []);
+  assert.deepEqual([...setup.snapshotter.walk()], []);
 });
 
 test("mount points of a process that was killed are taken away by the next", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const mounts = join(room.root, "mounts");
-  const one = holder(room.root, "k", "shared", "one");
+  await using setup = await temporaryRecords();
+  const mounts = join(setup.root, "mounts");
+  const one = holder(setup.root, "k", "shared", "one");
   await one.ready;
   assert.equal(readdirSync(mounts).length, 2, "a directory and its lock");
   await one.kill();
   assert.equal(readdirSync(mounts).length, 2);
-  await using two = holder(room.root, "k", "shared", "two");
+  await using two = holder(setup.root, "k", "shared", "two");
   await two.ready;
   assert.equal(readdirSync(mounts).length, 2, "those of the second only");
-  const id = await addLayer(room, SCRATCH, (path) => writeFileSync(join(path, "f"), ""));
-  await using tree = await room.records.mount(id, room.hold);
+  const id = await addLayer(setup, SCRATCH, (path) => writeFileSync(join(path, "f"), ""));
+  await using tree = await setup.records.mount(id, setup.hold);
   assert.ok(existsSync(join(tree.path, "f")));
   assert.equal(readdirSync(mounts).length, 4, "a living process keeps its own");
 });
