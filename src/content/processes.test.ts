@@ -52,7 +52,7 @@ for (let round = 0; round < 12; round++) {
   }
 }`;
 
-test("collectors never take what writers in other processes hold, and leave nothing when they are done", async () => {
+test("collections never remove what writers in other processes hold, and leave no garbage", async () => {
   await using dir = await temporaryDirectory();
   using state = openState(join(dir.path, "state.db"));
   const store = openContentStore(dir.path, state);
@@ -72,7 +72,7 @@ test("collectors never take what writers in other processes hold, and leave noth
   assert.equal(state.get("SELECT 1 FROM edge"), undefined);
 });
 
-test("a process that is killed while it sets a damaged blob aside leaves nothing half done", async () => {
+test("a process killed while it quarantines a damaged blob leaves a consistent store", async () => {
   for (const step of ["before", "after"] as const) {
     await using dir = await temporaryDirectory();
     using state = openState(join(dir.path, "state.db"));
@@ -183,7 +183,7 @@ test("what a killed process held and wrote goes at the next collection; what a l
   assert.deepEqual([held(), readdirSync(join(dir.path, "content/writers"))], [[], []]);
 });
 
-test("a disk that takes no more is a storage error, and nothing is left of the blob", async () => {
+test("a full disk throws storage, and no bytes of the blob remain", async () => {
   await using dir = await temporaryDirectory();
   openState(join(dir.path, "state.db")).close();
   const script = `

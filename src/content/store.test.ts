@@ -35,7 +35,7 @@ contentStoreContract("local store", setUp);
 
 const ingests = (root: string): string[] => readdirSync(join(root, "content/ingest"));
 
-test("a blob is a read-only file under its digest, and nothing else is left of its ingest", async () => {
+test("a blob is a read-only file under its digest, and its ingest leaves no other file", async () => {
   await using fx = await setUp();
   const { digest } = await fx.store.put(bytesOf("text"), { ref: "some/ref" });
   await fx.store.put(bytesOf("other"));
@@ -47,7 +47,7 @@ test("a blob is a read-only file under its digest, and nothing else is left of i
   assert.deepEqual(readdirSync(join(fx.root, "content/trash")), []);
 });
 
-test("a row without its file, or with a file of another size, is no blob, and writing it again mends it", async () => {
+test("a row without its file, or with a file of another size, is no blob, and writing the blob again repairs it", async () => {
   await using fx = await setUp();
   const { digest } = await fx.store.put(bytesOf("text"));
   rmSync(fx.file("text"));
@@ -101,7 +101,7 @@ test("verifying names what is missing, cut or changed", async () => {
   );
 });
 
-test("images and records are roots while they have edges; snapshots are swept when nothing reaches them", async () => {
+test("images and records are roots while they have edges; unreachable snapshots are removed", async () => {
   await using fx = await setUp();
   const { state, store } = fx;
   const [manifest, layer] = await Promise.all([store.put(bytesOf("manifest")), store.put(bytesOf("layer"))]);
@@ -146,7 +146,7 @@ test("a lease that was not disposed of ends with its ttl", async () => {
   await lease[Symbol.asyncDispose]();
 });
 
-test("an ingest that has no room for its lock is a storage error, not a refusal", async () => {
+test("an ingest without space for its lock file throws storage, not busy", async () => {
   await using fx = await setUp();
   rmSync(join(fx.root, "content/ingest"), { recursive: true });
   writeFileSync(join(fx.root, "content/ingest"), "");

@@ -81,7 +81,7 @@ test("a reason that is a VarveError is thrown as it is", () => {
   throwIfAborted(undefined);
 });
 
-test("where cleaning up fails as well, what failed first is told", () => {
+test("if clean-up fails as well, the first failure is reported", () => {
   const first = new VarveError("storage", "Cannot copy: no space left");
   const suppressed = new SuppressedError(new Error("later"), new SuppressedError(new Error("then"), first));
   assert.equal(toVarveError(suppressed, "do"), first);

@@ -17,7 +17,7 @@ test("bytes with the right digest and size pass", async () => {
   assert.equal(String(await collect(verified(bytesOf("hel", "lo"), expected, what), 100, what)), "hello");
 });
 
-test("a wrong digest, too few and too many bytes are corrupt, and nothing past the size gets through", async () => {
+test("a wrong digest, too few and too many bytes are corrupt, and no byte past the size is yielded", async () => {
   const read = (text: string, expected: Parameters<typeof verified>[1]): Promise<Buffer> =>
     collect(verified(bytesOf(text), expected, what), 100, what);
   await assert.rejects(read("hellx", { digest: digestOf("hello") }), { code: "corrupt" });
@@ -52,7 +52,7 @@ test("one flight serves all callers of a key", async () => {
   assert.equal(await flights.run("a", compute), 3);
 });
 
-test("a caller that leaves takes nothing from the others; the last one stops the work", async () => {
+test("a caller that leaves does not affect the others; the last one stops the work", async () => {
   const flights = new SingleFlight<string, string>();
   const stopped = Promise.withResolvers<void>();
   const compute = async (signal: AbortSignal): Promise<string> => {
@@ -107,7 +107,7 @@ test("a semaphore lets in so many at once, in order, and forgets who stopped wai
   await semaphore.run(work(4));
 });
 
-test("a file is replaced whole or not at all, and nothing is left beside it", async () => {
+test("a file is replaced completely or not at all, and no temporary file remains", async () => {
   await using folder = await temporaryDirectory();
   const path = join(folder.path, "file");
   await writeFileAtomic(path, "one");

@@ -100,7 +100,7 @@ test("a named pipe is written to once somebody reads; waiting for that can be ca
   assert.ok(lstatSync(path).isFIFO());
 });
 
-test("a socket stays, and whoever listens gets the bytes", async () => {
+test("a socket is kept, and its listener gets the bytes", async () => {
   await using folder = await temporaryDirectory();
   const path = join(folder.path, "socket");
   const server = createServer();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeWait, tellQuiet } from "./wait.ts";
 
-test("silence is told of again each time it has lasted twice as long, and no more once it has ended", async (t) => {
+test("silence is reported each time its duration has doubled, and not after its end", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const told: number[] = [];
   const { promise, resolve } = Promise.withResolvers<string>();

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { temporaryDirectory } from "../io/index.ts";
 import { makeDirectories } from "./make-directories.ts";
 
-test("what is missing is made, and the topmost of it told", async () => {
+test("missing directories are created, and the topmost one is returned", async () => {
   await using folder = await temporaryDirectory();
   const at = (name: string): string => join(folder.path, name);
   assert.equal(makeDirectories(folder.path), undefined);

@@ -31,7 +31,7 @@ async function holder(parent: string): Promise<{ kill(): Promise<void> }> {
   };
 }
 
-test("a directory of one's own, gone in the end; those of processes that live are let alone, others taken away", async () => {
+test("a process has its own directory; those of live processes are kept, those of dead ones removed", async () => {
   await using directory = await temporaryDirectory("varve-process-directory-");
   const parent = join(directory.path, "parent");
   const other = await holder(parent);

@@ -25,7 +25,7 @@ function walk(tree: Tree, options: PathFilterOptions): { files: string[]; visite
 
 const TREE: Tree = { a: { b: { c: null, d: null }, e: null }, f: null, node_modules: { x: { y: null } } };
 
-test("an excluded directory is not looked into when nothing below it can come back", () => {
+test("an excluded directory is skipped if nothing below it can be included", () => {
   const { files, visited } = walk(TREE, { exclude: ["node_modules"] });
   assert.deepEqual(files, ["a", "a/b", "a/b/c", "a/b/d", "a/e", "f"]);
   assert.deepEqual(visited, ["a", "a/b"]);

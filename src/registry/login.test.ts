@@ -41,7 +41,7 @@ suite("a registry with Basic authentication", { skip }, () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  test("the right password is taken for everything", async () => {
+  test("the right password works for everything", async () => {
     using registry = connect(server.host, basic);
     await registry.ping(server.host);
     const reference = parseReference(`${server.host}/app:1`);

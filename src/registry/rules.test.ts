@@ -92,7 +92,7 @@ suite("proxies", () => {
       assert.ok(!isLoopback(host), host);
   });
 
-  test("a password in a proxy's URL is not told", () => {
+  test("a password in a proxy's URL is not shown", () => {
     const proxy = proxyFromEnvironment({ HTTPS_PROXY: "socks5://me:hunter2@x" });
     assert.throws(
       () => proxy(new URL("https://r.example")),

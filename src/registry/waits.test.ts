@@ -35,7 +35,7 @@ function triesOf(waits: readonly Wait[]): string[] {
 const timedOut = (error: VarveError): boolean => error.details.failure === "timeout";
 
 suite("a server that never answers", () => {
-  test("is tried three times, and each try is told of", async () => {
+  test("is tried three times, and each attempt is reported", async () => {
     await using server = await startSilentServer();
     using registry = connect([server.host]);
     const waits: Wait[] = [];
@@ -49,7 +49,7 @@ suite("a server that never answers", () => {
     assert.ok(waits.every(({ state }) => state === "quiet"));
   });
 
-  test("is told of by downloads and uploads too", async () => {
+  test("is reported by downloads and uploads too", async () => {
     await using server = await startSilentServer();
     using registry = connect([server.host]);
     const waits: Wait[] = [];
@@ -104,7 +104,7 @@ suite("a server that never answers", () => {
     silent.close();
   });
 
-  test("is left at once when the caller has gone", async () => {
+  test("a cancelled caller leaves at once", async () => {
     await using server = await startSilentServer();
     using registry = connect([server.host]);
     const gone = new AbortController();
@@ -116,7 +116,7 @@ suite("a server that never answers", () => {
   });
 });
 
-test("a pause that a server asks for is told of", async () => {
+test("a pause that a server asks for is reported", async () => {
   const gone = new AbortController();
   await using server = await startSilentServer((_request, response) => {
     response.writeHead(429, { "retry-after": "30" }).end();

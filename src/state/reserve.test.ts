@@ -107,7 +107,7 @@ test("a new database on a full disk fails with a hint", async (t) => {
   assert.throws(() => openState(join(root, "state.db")), isStorage);
 });
 
-test("an error of the database that is not for want of space takes nothing of the reserve", async () => {
+test("only a lack of space releases a part of the reserve", async () => {
   await using directory = await temporaryDirectory("varve-reserve-");
   using state = openState(join(directory.path, "state.db"));
   const before = readdirSync(join(directory.path, "reserve"));

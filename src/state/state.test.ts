@@ -43,7 +43,7 @@ test("rows written by one connection are read by another", async () => {
   assert.equal(b.get("SELECT * FROM image WHERE name = ?", "other"), undefined);
 });
 
-test("a transaction that throws leaves nothing; an inner one undoes only itself", () => {
+test("a transaction that throws is rolled back; an inner one rolls back only itself", () => {
   using state = openState(":memory:");
   const add = (id: string): unknown => state.run("INSERT INTO lease VALUES (?, 0, 0, '{}')", id);
   const ids = (): unknown[] => state.all<{ id: string }>("SELECT id FROM lease ORDER BY id").map(({ id }) => id);

@@ -65,7 +65,7 @@ suite("fields", () => {
     assert.equal(objectOf(text).string("digest"), undefined);
   });
 
-  test("what nobody has read is unknown, and can be refused", () => {
+  test("fields that were not read are unknown, and can be rejected", () => {
     const json = objectOf('{"a":1,"b":{"c":2}}');
     assert.equal(json.integer("a"), 1);
     assert.deepEqual(json.unknown(), new Map([["b", { c: 2 }]]));

@@ -55,7 +55,7 @@ test("other readers accept our streams, of many blocks too", async () => {
   assert.deepEqual(zstdDecompressSync(await all(compress(bytesOf(data), { type: "zstd", level: 1 }))), data);
 });
 
-test("members end where they are told to, and none is empty", async () => {
+test("members end at the markers, and none is empty", async () => {
   const data = sample(900_000);
   async function* parts(size: number): AsyncGenerator<MemberInput> {
     for (const [from, to] of [
@@ -212,7 +212,7 @@ test("errors of the source pass through, and a reader that leaves releases the s
   }
 });
 
-test("formats are told by their magic", () => {
+test("formats are detected by their magic numbers", () => {
   assert.equal(detectCompression(gzipSync("x")), "gzip");
   assert.equal(detectCompression(zstdCompressSync("x")), "zstd");
   assert.equal(detectCompression(Buffer.from("BZh91AY&SY")), "bzip2");

@@ -32,7 +32,7 @@ test("what registries send is read", () => {
   assert.deepEqual(plain("", " , ,"), []);
 });
 
-test("what departs from the grammar gives nothing", () => {
+test("a field that violates the grammar yields no challenges", () => {
   for (const value of [
     'Bearer realm="x',
     'Bearer realm="x" service="y"',
@@ -82,7 +82,7 @@ test("whatever is quoted comes back", () => {
   );
 });
 
-test("nothing makes it throw or run long", () => {
+test("no input makes it throw or run long", () => {
   const piece = fc.constantFrom('"', "\\", "=", ",", " ", "a", "Bearer ", "realm", "\t", "/", "==", "é");
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => void parseChallenges([pieces.join("")])),
