@@ -2,16 +2,20 @@ import { type Descriptor, VarveError, isConfigType } from "../core/index.ts";
 import { readImageConfig } from "./read-config.ts";
 import type { ImageConfig, ImageLayer } from "./types.ts";
 
-/** A manifest as far as it says what an image consists of. */
+/** The descriptors of a manifest and its parts. */
 export interface ImageParts {
-  /** Of the manifest itself. */
+  /** The descriptor of the manifest itself. */
   readonly manifest: Descriptor;
   readonly config: Descriptor;
   /** Lowest first. */
   readonly layers: readonly Descriptor[];
 }
 
-/** Throws `corrupt` unless the config has a diffID for each layer of the manifest and no other. */
+/**
+ * Returns the layers of a manifest with the diffIDs of its config.
+ *
+ * @throws {VarveError} `corrupt` if their numbers differ.
+ */
 export function pairLayers({ manifest, config, layers }: ImageParts, { rootfs }: ImageConfig): ImageLayer[] {
   const { diff_ids: diffIds } = rootfs;
   if (diffIds.length !== layers.length)
@@ -25,10 +29,10 @@ export function pairLayers({ manifest, config, layers }: ImageParts, { rootfs }:
   });
 }
 
-/** Marks an index entry that describes another one and is no image: BuildKit's attestations. */
+/** The annotation of index entries that describe another entry and are not images, such as BuildKit's attestations. */
 const REFERENCE_TYPE = "vnd.docker.reference.type";
 
-/** True for an index entry that can be run: no attestation, and not of the platform that stands for none. */
+/** True for an index entry that is a runnable image: not an attestation, and not of the platform `unknown`. */
 export function isImageEntry(descriptor: Descriptor): boolean {
   const { platform, annotations } = descriptor;
   if (annotations !== undefined && Object.hasOwn(annotations, REFERENCE_TYPE)) return false;
@@ -36,9 +40,11 @@ export function isImageEntry(descriptor: Descriptor): boolean {
 }
 
 /**
- * Checks an image before it is let in, by its manifest and the bytes of its config: throws `corrupt` unless the config can be
- * read and has a diffID for each layer. An attestation, and what has a config of another type, is no image, and not looked at.
- * A history may say anything: containerd and BuildKit take one of more layers than there are.
+ * Checks an image before it is accepted: its config must be readable and have one diffID for each layer. Attestations, and
+ * manifests whose config has another type, are not checked. The history is not compared with the layers, because containerd
+ * and BuildKit accept a history of more layers.
+ *
+ * @throws {VarveError} `corrupt`, `limit-exceeded`
  */
 export function checkImage(parts: ImageParts, configBytes: Uint8Array): void {
   const { manifest, config } = parts;

@@ -4,10 +4,10 @@ import { collect } from "../io/index.ts";
 import { readManifestOrIndex } from "./read-manifest.ts";
 import type { Index, Manifest } from "./types.ts";
 
-/** Indexes within indexes. */
+/** Maximum depth of nested indexes. */
 export const MAX_INDEX_DEPTH = 8;
 
-/** The bytes of a small blob; throws `not-found`, or `limit-exceeded` before any is read. */
+/** Reads a small blob. Throws `not-found`, or `limit-exceeded` before any byte is read. */
 export async function readSmallBlob(
   store: ContentStore,
   descriptor: Descriptor,
@@ -22,7 +22,11 @@ export async function readSmallBlob(
   });
 }
 
-/** A manifest or an index of the store. */
+/**
+ * Reads a manifest or an index from the store.
+ *
+ * @throws {VarveError} `not-found`; otherwise as `readManifestOrIndex`.
+ */
 export async function loadDocument(
   store: ContentStore,
   descriptor: Descriptor,
@@ -32,17 +36,17 @@ export async function loadDocument(
   return { bytes, document: readManifestOrIndex(bytes, descriptor.mediaType) };
 }
 
-/** What a document consists of: config and layers, or manifests. Its subject is no part of it. */
+/** Returns the config and layers of a manifest, or the manifests of an index, without the subject. */
 function childrenOf(document: Manifest | Index): readonly Descriptor[] {
   return document.kind === "manifest" ? [document.config, ...document.layers] : document.manifests;
 }
 
-/** True for what has a document with further descriptors. */
+/** True for the media types of manifests and indexes. */
 export function isDocumentType(mediaType: string): boolean {
   return isManifestType(mediaType) || isIndexType(mediaType);
 }
 
-/** The parts of a manifest or an index in the store; none for other blobs. Throws `not-found` if the blob is absent. */
+/** Returns the parts of a manifest or an index in the store; none for other blobs. Throws `not-found` if the blob is missing. */
 export async function children(
   store: ContentStore,
   descriptor: Descriptor,
@@ -53,8 +57,9 @@ export async function children(
     : [];
 }
 
+/** Options of `walkDescriptors`. */
 export interface WalkOptions {
-  /** Passes over documents that are not in the store; otherwise they are `not-found`. */
+  /** Skip documents that are not in the store, instead of throwing `not-found`. */
   readonly allowMissing?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,15 +70,17 @@ interface Step {
 }
 
 /**
- * Every descriptor that a descriptor reaches, itself first, each digest once, parents before their parts. Blobs that are
- * not in the store are among them.
+ * Yields a descriptor and all descriptors that it reaches, each digest once, parents first. They include blobs that are not in the
+ * store.
+ *
+ * @throws {VarveError} `not-found` for a missing document, unless `allowMissing`; `limit-exceeded` for too deep indexes.
  */
 export async function* walkDescriptors(
   store: ContentStore,
   root: Descriptor,
   { allowMissing = false, signal }: WalkOptions = {},
 ): AsyncGenerator<{ readonly descriptor: Descriptor; readonly children: readonly Descriptor[] }> {
-  const seen = new Set<Digest>([root.digest]);
+  const visited = new Set<Digest>([root.digest]);
   const queue: Step[] = [{ descriptor: root, depth: 0 }];
   for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
     const { descriptor, depth } = step;
@@ -83,13 +90,13 @@ export async function* walkDescriptors(
     const parts = absent ? [] : await children(store, descriptor, signal);
     yield { descriptor, children: parts };
     for (const part of parts) {
-      if (!seen.has(part.digest)) queue.push({ descriptor: part, depth: depth + 1 });
-      seen.add(part.digest);
+      if (!visited.has(part.digest)) queue.push({ descriptor: part, depth: depth + 1 });
+      visited.add(part.digest);
     }
   }
 }
 
-/** Makes every manifest and index keep its parts, whether or not they are in the store yet. */
+/** Links every manifest and index to its parts, so that the collector keeps them. The parts need not be in the store yet. */
 export async function linkImage(store: ContentStore, root: Descriptor, signal?: AbortSignal): Promise<void> {
   const options = { allowMissing: true, signal };
   for await (const { descriptor, children: parts } of walkDescriptors(store, root, options))

@@ -12,7 +12,7 @@ import type { ContainerConfig, Healthcheck, HistoryEntry, ImageConfig, Index, Ma
 
 type Json = { readonly [key: string]: OrderedJson };
 
-/** Go's `omitempty`: undefined for what is false, zero or empty. */
+/** Returns undefined for false, zero and empty values, as Go's `omitempty` does. */
 function nonEmpty<T extends OrderedJson>(value: T): T | undefined {
   if (value === "" || value === false || value === 0 || value === null) return undefined;
   return Array.isArray(value) && value.length === 0 ? undefined : value;
@@ -84,19 +84,19 @@ function historyEntry(entry: HistoryEntry): Json {
   };
 }
 
-/** A container config as JSON, its fields in the order in which an image config has them. */
+/** Returns a container config as JSON, with the order of fields of an image config. */
 export function encodeContainerConfig(config: ContainerConfig): string {
   return goJson(containerConfig(config));
 }
 
-/** Go writes a list that was never filled as `null`. */
+/** Returns null for an empty list, as Go writes a nil slice. */
 function listOrNull(items: readonly OrderedJson[]): OrderedJson {
   return items.length === 0 ? null : items;
 }
 
 /**
- * The bytes of an image config as BuildKit writes them: compact, top-level fields sorted, the fields within in the order
- * of their structs, empty lists null, unknown fields kept.
+ * Returns the bytes of an image config as BuildKit writes them: compact, with sorted top-level fields, other fields in the order of
+ * their Go structs, and null for empty lists. Unknown fields are kept.
  */
 export function encodeImageConfig(image: ImageConfig): Buffer {
   const fields = new Map<string, OrderedJson>([
@@ -165,7 +165,7 @@ export function manifestJson(document: Manifest | Index): Json {
   };
 }
 
-/** The bytes of a manifest or an index as BuildKit writes them: indented by two spaces, empty lists null. */
+/** Returns the bytes of a manifest or an index as BuildKit writes them: indented by two spaces, with null for empty lists. */
 export function encodeManifest(document: Manifest | Index): Buffer {
   return Buffer.from(goJsonIndented(manifestJson(document)));
 }

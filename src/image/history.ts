@@ -1,28 +1,29 @@
 import type { HistoryEntry } from "./types.ts";
 
-/** What is known of a layer besides its bytes. */
+/** Where a layer came from. */
 export interface LayerOrigin {
-  /** RFC 3339, when its record was made. */
+  /** The time when its record was made, in RFC 3339. */
   readonly createdAt?: string;
-  /** What made it; "created by buildkit" in the history if nothing is known. */
+  /** The step that made it. Default: "created by buildkit". */
   readonly description?: string;
 }
 
+/** The result of `normalizeHistory`. */
 export interface NormalizedHistory {
   readonly history: readonly HistoryEntry[];
-  /** True if the config spoke of layers that do not exist; those entries are marked empty. */
+  /** True if the history had more layers than exist. The surplus entries are marked empty. */
   readonly unaccounted: boolean;
 }
 
 const isEmpty = (entry: HistoryEntry): boolean => entry.empty_layer === true;
 
-/** Entries that claim a layer beyond the last one make none. */
+/** Marks entries for layers beyond the last one as empty. */
 function markUnaccounted(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
-  let seen = 0;
+  let count = 0;
   return history.map((entry) => {
     if (isEmpty(entry)) return entry;
-    seen += 1;
-    return seen > layers ? { ...entry, empty_layer: true } : entry;
+    count += 1;
+    return count > layers ? { ...entry, empty_layer: true } : entry;
   });
 }
 
@@ -48,7 +49,7 @@ function takeLayerTimes(history: readonly HistoryEntry[], layers: readonly Layer
   });
 }
 
-/** The time an untimed entry at the front takes: the first after it, or the last of all if none follows one. */
+/** Returns the time for untimed entries at the front: the first time after them, or the last time of all if there is none. */
 function firstFill(history: readonly HistoryEntry[]): string | undefined {
   const untimed = history.findIndex((entry) => entry.created === undefined);
   const after = history.find((entry, index) => index > untimed && entry.created !== undefined);
@@ -69,8 +70,8 @@ function fillTimes(history: readonly HistoryEntry[]): HistoryEntry[] {
 }
 
 /**
- * Makes a history fit its layers (lowest first), as BuildKit does on export: one entry that is not empty for each layer,
- * and a time for every entry if any is known.
+ * Adjusts a history to its layers (lowest first), as BuildKit does on export. The result has one non-empty entry for each layer,
+ * and every entry has a time if any time is known.
  */
 export function normalizeHistory(history: readonly HistoryEntry[], layers: readonly LayerOrigin[]): NormalizedHistory {
   const claimed = history.filter((entry) => !isEmpty(entry)).length;

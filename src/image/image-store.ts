@@ -1,5 +1,6 @@
 import {
   type Descriptor,
+  VarveError,
   formatReference,
   goJson,
   parseJson,
@@ -12,13 +13,13 @@ import type { Database } from "../state/index.ts";
 import { descriptorJson } from "./encode.ts";
 import { imageTables } from "./schema.ts";
 
-/** A name and what it stands for. */
+/** A name and the image it refers to. */
 export interface NamedImage {
   /** Normalised: `docker.io/library/alpine:3.20`. */
   readonly name: string;
-  /** Of a manifest or an index. */
+  /** The descriptor of a manifest or an index. */
   readonly descriptor: Descriptor;
-  /** ms since the epoch. */
+  /** In milliseconds since 1970. */
   readonly createdAt: number;
   readonly updatedAt: number;
 }
@@ -30,7 +31,7 @@ interface ImageRow {
   readonly updated_at: number;
 }
 
-/** The form in which names are kept: with registry, and with tag `latest` if there is neither tag nor digest. */
+/** Returns the form in which names are stored: with a registry, and with the tag `latest` if there is neither tag nor digest. */
 export function normalizeImageName(name: string): string {
   return formatReference(withDefaultTag(parseReference(name)));
 }
@@ -41,7 +42,7 @@ function fromRow(row: ImageRow): NamedImage {
   return { name: row.name, descriptor, createdAt: row.created_at, updatedAt: row.updated_at };
 }
 
-/** The names of a root. A name keeps its image, and whatever that reaches, from being collected. */
+/** The names of images. The collector keeps a named image and everything that it reaches. */
 export class ImageStore {
   readonly #state: Database;
 
@@ -50,20 +51,20 @@ export class ImageStore {
     this.#state = state;
   }
 
-  /** By any form of the name; undefined if there is none. */
+  /** Returns the image with a name in any form, or undefined. Throws `invalid-argument` for a malformed name. */
   get(name: string): NamedImage | undefined {
     const row = this.#state.get<ImageRow>("SELECT * FROM image WHERE name = ?", normalizeImageName(name));
     return row === undefined ? undefined : fromRow(row);
   }
 
-  /** In order of name. */
+  /** Returns all names, sorted. */
   list(): NamedImage[] {
     return this.#state.all<ImageRow>("SELECT * FROM image ORDER BY name").map(fromRow);
   }
 
   /**
-   * Gives an image a name, taking it from another one that has it. Durable when it returns. The blobs must be kept by a
-   * lease until then, and linked (`linkImage`).
+   * Gives an image a name. If another image has the name, it loses it. The change is durable when the method returns. Until then a
+   * lease must keep the blobs, and they must be linked (`linkImage`).
    */
   tag(name: string, descriptor: Descriptor): NamedImage {
     const normal = normalizeImageName(name);
@@ -80,10 +81,11 @@ export class ImageStore {
       },
       { durable: true },
     );
-    return fromRow(row as ImageRow);
+    if (row === undefined) throw new VarveError("internal", `Cannot tag image ${normal}: it was not stored`);
+    return fromRow(row);
   }
 
-  /** False if there was no such name. What it kept goes at the next collection. */
+  /** Removes a name. Returns false if it does not exist. The next collection removes what nothing else keeps. */
   remove(name: string): boolean {
     const normal = normalizeImageName(name);
     return this.#state.transaction(

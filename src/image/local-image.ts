@@ -7,13 +7,13 @@ import { openImage } from "./open.ts";
 import { ImageRelations, type Relation } from "./relations.ts";
 import type { ContainerConfig, ImageConfig, ImageLayer } from "./types.ts";
 
-/** Where the documents of images and what is known of them beside these are kept. */
+/** The parts of a store that have the documents of images and their relations. */
 export interface ImageDocumentsStore {
   readonly content: ContentStore;
   readonly state: Database;
 }
 
-/** An image of one platform whose manifest and config are in the store. */
+/** An image of one platform whose manifest and config are in the store, with its relations. */
 export interface LocalImage {
   /** Digest of the config. */
   readonly id: Digest;
@@ -21,16 +21,16 @@ export interface LocalImage {
   readonly config: ImageConfig;
   /** Lowest first. */
   readonly layers: readonly ImageLayer[];
-  /** ID of the image it was made from, which may be gone. Undefined for one made from nothing, pulled or loaded. */
+  /** ID of the image it was built from, which may no longer exist. Undefined if it was built from scratch, pulled or loaded. */
   readonly parent: Digest | undefined;
-  /** True if a step or a commit on this machine made it. */
+  /** True if it was built or committed on this machine. */
   readonly builtHere: boolean;
-  /** The container config it was committed with. Undefined for an image that was not built here. */
+  /** The container config that it was committed with. Undefined for an image that was not built here. */
   readonly containerConfig: ContainerConfig | undefined;
 }
 
-/** What containers are started with and images do not keep. */
-const RUNTIME = new Set<keyof ContainerConfig>([
+/** Fields of a container config that are not part of an image's config. */
+const RUNTIME_FIELDS: ReadonlySet<string> = new Set<keyof ContainerConfig>([
   "Hostname",
   "Domainname",
   "AttachStdin",
@@ -45,12 +45,12 @@ const RUNTIME = new Set<keyof ContainerConfig>([
   "StopTimeout",
 ]);
 
-/** The fields of a container config that an image's config keeps. */
+/** Returns a container config without the fields that an image's config does not keep. */
 export function imageFields(config: ContainerConfig): ContainerConfig {
-  return Object.fromEntries(Object.entries(config).filter(([key]) => !RUNTIME.has(key as keyof ContainerConfig)));
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !RUNTIME_FIELDS.has(key)));
 }
 
-/** The image of a manifest, or of an index's entry for a platform. Throws as `openImage`. */
+/** Returns the image of a manifest, or of an index's entry for a platform. Throws as `openImage`. */
 export async function openLocalImage(
   { content, state }: ImageDocumentsStore,
   target: Descriptor,
@@ -71,7 +71,7 @@ export async function openLocalImage(
   };
 }
 
-/** The image for a platform, or the first of an index whose documents are here; undefined if none can be read. */
+/** Returns the image for a platform, or else the first readable image of an index. Returns undefined if there is none. */
 export async function openAnyPlatform(
   store: ImageDocumentsStore,
   target: Descriptor,
@@ -88,7 +88,7 @@ export async function openAnyPlatform(
   return undefined;
 }
 
-/** The image of a relation; undefined if its documents are gone or damaged. Only a cancellation is thrown. */
+/** Returns the image of a relation, or undefined if its documents are missing or damaged. Throws only `cancelled`. */
 export async function openRelated(
   store: ImageDocumentsStore,
   relation: Relation,
@@ -107,7 +107,7 @@ async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Nanoseconds since 1970; undefined for an image that does not say when it was made. */
+/** Returns when an image was created, in nanoseconds since 1970, or undefined if its config has no time. */
 export function createdAt({ created }: ImageConfig): bigint | undefined {
   return typeof created === "string" ? parseGoTime(created) : undefined;
 }

@@ -3,14 +3,14 @@ import { type ImageDocumentsStore, openAnyPlatform } from "./local-image.ts";
 import { ImageRelations } from "./relations.ts";
 import type { ImageStore } from "./image-store.ts";
 
-/** Where images are kept, with their names. */
+/** The parts of a store that have images and their names. */
 export interface NamedImagesStore extends ImageDocumentsStore {
   readonly images: ImageStore;
 }
 
 /**
- * Gives an image a name. An image that had the name before stays, if need be without one. The blobs must be kept until
- * this returns, and linked. Durable.
+ * Gives an image a name. An image that had the name before is kept, without a name if it has no other. Until the function
+ * returns, a lease must keep the blobs, and they must be linked (`linkImage`). The change is durable.
  */
 export async function nameImage(store: NamedImagesStore, name: string, descriptor: Descriptor): Promise<void> {
   const old = store.images.get(name);
@@ -18,7 +18,7 @@ export async function nameImage(store: NamedImagesStore, name: string, descripto
   const relations = new ImageRelations(store.state);
   store.state.transaction(
     () => {
-      // Somebody else may have moved the name while its image was being read.
+      // Another process may have moved the name while its image was being read.
       const still = store.images.get(name)?.descriptor.digest === old?.descriptor.digest;
       store.images.tag(name, descriptor);
       if (!still || before === undefined || old === undefined) return;
@@ -28,7 +28,7 @@ export async function nameImage(store: NamedImagesStore, name: string, descripto
   );
 }
 
-/** Keeps an image that has no name, such as one that was loaded from an archive without names. */
+/** Lets the collector keep an image without a name, for example one from an archive without names. */
 export function keepUntagged(
   store: ImageDocumentsStore,
   image: { readonly id: Digest; readonly manifest: Descriptor },

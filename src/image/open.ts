@@ -14,7 +14,7 @@ import { isImageEntry, pairLayers } from "./check.ts";
 import { configPlatform, readImageConfig } from "./read-config.ts";
 import type { Image, ImageConfig, Index, Manifest } from "./types.ts";
 
-/** The config of a manifest, with its bytes. */
+/** Reads the config of a manifest. */
 export async function loadConfig(
   store: ContentStore,
   descriptor: Descriptor,
@@ -24,7 +24,7 @@ export async function loadConfig(
   return { bytes, config: readImageConfig(bytes, `image config ${descriptor.digest}`) };
 }
 
-/** Like `openImage` for a manifest that is at hand. */
+/** Like `openImage`, for a manifest that was read already. */
 async function openManifest(
   store: ContentStore,
   descriptor: Descriptor,
@@ -44,7 +44,7 @@ async function openManifest(
   return { descriptor, manifest, manifestBytes: bytes, config, configBytes, platform, layers };
 }
 
-/** Undefined for an entry whose platform nobody tells. */
+/** Returns the platform of an index entry, from its descriptor or its config; undefined if neither is available. */
 async function entryPlatform(
   store: ContentStore,
   entry: Descriptor,
@@ -58,7 +58,7 @@ async function entryPlatform(
   return configPlatform((await loadConfig(store, document.config, signal)).config);
 }
 
-/** The entry of an index that suits a platform best, or undefined. Attestations are passed over. */
+/** Returns the entry of an index that matches a platform best, or undefined. Attestations are skipped. */
 async function chooseManifest(
   store: ContentStore,
   index: Index,
@@ -70,13 +70,19 @@ async function chooseManifest(
   for (const entry of entries) platforms.set(entry, await entryPlatform(store, entry, signal));
   const chosen = choosePlatform(platform, entries, (entry) => platforms.get(entry));
   if (chosen !== undefined) return chosen;
-  // An index within that names no platform may hold the one that is wanted.
-  return entries.length === 1 && platforms.get(entries[0] as Descriptor) === undefined ? entries[0] : undefined;
+  // A single entry without a platform may be an index that contains the platform.
+  const [only, ...others] = entries;
+  return only !== undefined && others.length === 0 && platforms.get(only) === undefined ? only : undefined;
 }
 
 /**
- * The image that a descriptor of the store stands for. From an index the manifest for `platform` is taken (`not-found` if
- * it has none); a manifest is taken whatever its platform is. Layers need not be in the store.
+ * Opens an image in the store: reads its manifest and config. For an index it uses the manifest for `platform`. For a manifest it
+ * ignores `platform`; the caller compares. Layers need not be in the store.
+ *
+ * @throws {VarveError} `not-found` if a document is missing, or if an index has no image for the platform; `corrupt` if the
+ * documents do not match; `unsupported` for another type of config; `limit-exceeded`.
+ * @example
+ * const { config, layers } = await openImage(store, descriptor, hostPlatform());
  */
 export async function openImage(
   store: ContentStore,

@@ -3,31 +3,34 @@ import { isDeepStrictEqual } from "node:util";
 import { type LayerOrigin, normalizeHistory } from "./history.ts";
 import type { HistoryEntry, ImageConfig } from "./types.ts";
 
-/** The search path of an image that sets none. */
+/** The `PATH` of an image that sets none. */
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** A layer of the exported image. */
 export interface ExportedLayer extends LayerOrigin {
   readonly diffId: Digest;
 }
 
+/** Options of `patchImageConfig`. */
 export interface PatchOptions {
   /** The image's layers, lowest first. */
   readonly layers: readonly ExportedLayer[];
-  /** Seconds since 1970: no time that this build has made is later. */
+  /** `SOURCE_DATE_EPOCH` in seconds since 1970. Later times of this build are replaced by it. */
   readonly epoch?: number | undefined;
-  /** The config of the image that this one was built on: its part of the history keeps its times. */
+  /** The config of the base image. Its part of the history keeps its times. */
   readonly base?: ImageConfig | undefined;
-  /** The inline cache: any JSON, as the cache exporter wrote it. */
+  /** The inline cache, as `inlineCache` of `remotecache/` returns it. */
   readonly inlineCache?: Uint8Array | undefined;
 }
 
+/** The result of `patchImageConfig`. */
 export interface PatchedConfig {
   readonly config: ImageConfig;
-  /** True if the config spoke of layers that do not exist. */
+  /** True if the history had more layers than exist. */
   readonly unaccounted: boolean;
 }
 
-/** The config of a filesystem that comes with none. */
+/** Returns the config of an image for a filesystem without one. */
 export function defaultImageConfig(platform: Platform): ImageConfig {
   const { os, architecture, variant, osVersion, osFeatures } = normalizePlatform(platform);
   return {
@@ -53,7 +56,7 @@ function isLater(time: string, epoch: number): boolean {
   return ns > nanoseconds(epoch);
 }
 
-/** Entries that are the base image's, from the first on, keep their times; those after the first other one do not. */
+/** Limits the times of entries to the epoch, except for the leading entries that equal those of the base image. */
 function clampHistory(
   history: readonly HistoryEntry[],
   base: readonly HistoryEntry[],
@@ -74,7 +77,7 @@ function creationTime(config: ImageConfig, history: readonly HistoryEntry[], epo
   return formatGoTime(nanoseconds(epoch));
 }
 
-/** Base64, which is how Go writes bytes in JSON. */
+/** Adds the inline cache in base64, as Go writes bytes in JSON. */
 function withInlineCache(config: ImageConfig, cache: Uint8Array | undefined): Pick<ImageConfig, "unknown"> {
   if (cache === undefined) return config.unknown === undefined ? {} : { unknown: config.unknown };
   const text = Buffer.from(cache).toString("base64");
@@ -82,8 +85,9 @@ function withInlineCache(config: ImageConfig, cache: Uint8Array | undefined): Pi
 }
 
 /**
- * Makes a config fit the layers it is exported with: diffIDs, history, time of creation, inline cache. Throws
- * `invalid-build` if it names no platform.
+ * Adjusts a config to the exported layers, as BuildKit does: sets the diffIDs, the history, the creation time and the inline cache.
+ *
+ * @throws {VarveError} `invalid-build` if the config has no platform; `corrupt` for a malformed time.
  */
 export function patchImageConfig(config: ImageConfig, options: PatchOptions): PatchedConfig {
   for (const field of ["os", "architecture"] as const)

@@ -4,7 +4,7 @@ import type { ImageConfig } from "./types.ts";
 
 const MAX_MINOR = 9;
 
-/** Levels of the Arm 64-bit architecture that one of a level can run, best first: v9.y has all of v8.(y+5). */
+/** Returns the arm64 levels that a processor of a level can run, best first. v9.y includes all of v8.(y+5). */
 function arm64Levels(variant: string | undefined): (string | undefined)[] {
   const match = /^v([89])(?:\.(\d))?$/.exec(variant ?? "v8");
   if (match === null) return [];
@@ -23,8 +23,8 @@ function windowsRelease(version: string | undefined): string | undefined {
 }
 
 /**
- * Whether a build for a platform may use an image of another: the same one, or one that the first can run, as containerd's
- * default matcher has it. Of Windows versions only major and minor are compared. False for an image that names none.
+ * True if a build for a platform may use an image: the image's platform is the same, or the wanted platform can run it, as in
+ * containerd's default matcher. Only the major and minor Windows versions are compared. False for an image without a platform.
  */
 export function matchesPlatform(wanted: Platform, config: ImageConfig): boolean {
   const image = configPlatform(config);

@@ -1,7 +1,7 @@
 import { type JsonObject, Limits, type Platform, definedFields, parseJson, platformFromJson } from "../core/index.ts";
 import type { ContainerConfig, Healthcheck, HistoryEntry, ImageConfig } from "./types.ts";
 
-/** One entry for each instruction: many more than the layers, and still bounded. */
+/** Maximum number of history entries: one for each instruction, so many more than layers. */
 const MAX_HISTORY = 10_000;
 
 function readHealthcheck(json: JsonObject): Healthcheck {
@@ -47,7 +47,7 @@ function readContainerConfig(json: JsonObject): ContainerConfig {
   return definedFields<ContainerConfig>({ ...known, unknown: json.unknown() });
 }
 
-/** Reads what `encodeContainerConfig` wrote, or the `config` of an image config; throws as `readImageConfig`. */
+/** Parses the result of `encodeContainerConfig`, or the `config` of an image config. Throws as `readImageConfig`. */
 export function parseContainerConfig(text: string): ContainerConfig {
   return readContainerConfig(parseJson(text, "container config", { limit: Limits.config }).requiredObject());
 }
@@ -68,9 +68,10 @@ function readRootfs(json: JsonObject | undefined): ImageConfig["rootfs"] {
 }
 
 /**
- * Reads an image config. Registries hold configs with null lists and without histories; those are read as empty. Throws
- * `corrupt` for what is no config (what Go would not unmarshal into one), and `limit-exceeded` past the limits on size and
- * layers; messages call it `what`.
+ * Reads an image config. Missing and null lists are read as empty, because registries contain such configs. `what` names the config
+ * in messages.
+ *
+ * @throws {VarveError} `corrupt` for bytes that Go's `json.Unmarshal` would reject; `limit-exceeded` for too many bytes or layers.
  */
 export function readImageConfig(bytes: Uint8Array, what = "image config"): ImageConfig {
   const json = parseJson(bytes, what, { limit: Limits.config }).requiredObject();
@@ -91,7 +92,7 @@ export function readImageConfig(bytes: Uint8Array, what = "image config"): Image
   return definedFields<ImageConfig>({ ...known, unknown: json.unknown() });
 }
 
-/** The platform a config names, normalised, or undefined if it names none. */
+/** Returns the normalised platform of a config, or undefined if it has none. */
 export function configPlatform(config: ImageConfig): Platform | undefined {
   return config.os === "" || config.architecture === "" ? undefined : platformFromJson(config);
 }

@@ -14,10 +14,10 @@ import {
 } from "../core/index.ts";
 import type { Index, Manifest } from "./types.ts";
 
-/** Bounded by the size of the document anyway. */
+/** Maximum number of entries of an index. */
 const MAX_DESCRIPTORS = 65_536;
 
-/** Reads a descriptor from the JSON that `encodeDescriptor` wrote. */
+/** Parses the result of `encodeDescriptor`. */
 export function parseDescriptor(text: string): Descriptor {
   return readDescriptor(parseJson(text, "descriptor", { limit: Limits.manifest }).requiredObject());
 }
@@ -40,7 +40,7 @@ function parse(bytes: Uint8Array): JsonObject {
   const version = json.integer("schemaVersion");
   if (version === 1) throw new VarveError("unsupported", "Cannot read manifest: its schema version 1 is obsolete");
   if (version !== undefined && version !== 2) throw corrupt(`its schema version is ${version}`);
-  // One document that is both could be a different image to different readers.
+  // Two programs could read a document that is both as different images.
   if (json.has("manifests") && (json.has("config") || json.has("layers")))
     throw corrupt("it is both a manifest and an index");
   return json;
@@ -60,7 +60,7 @@ function toIndex(json: JsonObject, mediaType: string): Index {
   return { kind: "index", mediaType, manifests, ...common(json) };
 }
 
-/** The family by the parts, for a document that does not say: the OCI type of it may be left out. */
+/** Returns the type of a document without one, from the types of its parts. OCI documents may omit it. */
 function inferType(json: JsonObject): string {
   const index = json.has("manifests");
   const part = index ? json.objects("manifests", MAX_DESCRIPTORS)[0] : json.object("config");
@@ -70,9 +70,11 @@ function inferType(json: JsonObject): string {
 }
 
 /**
- * Reads a manifest or an index. Its type is what it says itself, or else `mediaType` (of its descriptor or its HTTP
- * response), or else what its fields suggest. Throws `corrupt` if type and fields are at odds, if a digest or a size is
- * malformed; `unsupported` for other types; `limit-exceeded` past the limits on size and layers.
+ * Reads a manifest or an index. Its type is the one in the document, or else `mediaType` (from its descriptor or HTTP response), or
+ * else it is inferred from its fields.
+ *
+ * @throws {VarveError} `corrupt` if the type contradicts the fields, or for a malformed digest or size; `unsupported` for another
+ * type or schema version 1; `limit-exceeded` for too many bytes or layers.
  */
 export function readManifestOrIndex(bytes: Uint8Array, mediaType?: string): Manifest | Index {
   const json = parse(bytes);
@@ -89,14 +91,14 @@ export function readManifestOrIndex(bytes: Uint8Array, mediaType?: string): Mani
   throw new VarveError("unsupported", `Cannot read manifest: its type is ${JSON.stringify(type.slice(0, 200))}`);
 }
 
-/** As `readManifestOrIndex`; an index is `corrupt`. */
+/** Like `readManifestOrIndex`, but throws `corrupt` for an index. */
 export function readManifest(bytes: Uint8Array, mediaType?: string): Manifest {
   const document = readManifestOrIndex(bytes, mediaType);
   if (document.kind === "index") throw corrupt("it is an index");
   return document;
 }
 
-/** As `readManifestOrIndex`; a manifest is `corrupt`. */
+/** Like `readManifestOrIndex`, but throws `corrupt` for a manifest. */
 export function readIndex(bytes: Uint8Array, mediaType?: string): Index {
   const document = readManifestOrIndex(bytes, mediaType);
   if (document.kind === "manifest") throw corrupt("it is a manifest, not an index");

@@ -7,7 +7,7 @@ import { imageTables } from "./schema.ts";
 import type { ContainerConfig } from "./types.ts";
 import type { Database } from "../state/index.ts";
 
-/** What is kept of an image beside its documents. */
+/** Facts about an image that its documents do not contain; see `LocalImage`. */
 export interface Relation {
   readonly id: Digest;
   readonly manifest: Descriptor;
@@ -36,8 +36,8 @@ function fromRow(row: RelationRow): Relation {
 }
 
 /**
- * Parents, container configs and the built-here mark of images, by id. A row keeps its image from being collected,
- * whether or not it has a name. Synchronous, and part of the caller's transaction if there is one.
+ * Parents and container configs of images, and whether they were built here, by image ID. The collector keeps an image with a row,
+ * even if it has no name. All methods are synchronous and take part in the caller's transaction, if there is one.
  */
 export class ImageRelations {
   readonly #state: Database;
@@ -52,12 +52,12 @@ export class ImageRelations {
     return row === undefined ? undefined : fromRow(row);
   }
 
-  /** In order of id. */
+  /** Returns all relations, sorted by ID. */
   list(): Relation[] {
     return this.#state.all<RelationRow>("SELECT * FROM local_image ORDER BY id").map(fromRow);
   }
 
-  /** Images made from `parent`; of undefined those that were built here from nothing. */
+  /** Returns the images built from `parent`; for undefined, those that were built here from scratch. */
   children(parent: Digest | undefined): Relation[] {
     const where = parent === undefined ? "parent IS NULL AND built_here = 1" : "parent = ?";
     const values = parent === undefined ? [] : [parent];
@@ -68,20 +68,20 @@ export class ImageRelations {
     return this.#state.get("SELECT 1 FROM local_image WHERE parent = ? LIMIT 1", id) !== undefined;
   }
 
-  /** Normalised names of the image of a manifest, those of indexes that have it included. */
+  /** Returns the normalised names of a manifest, including those of indexes that contain it. */
   names(manifest: Digest): string[] {
-    // Images without a name hold theirs under their ID.
+    // The edge of an image without a name has the image ID instead.
     const isName = (id: string): boolean => this.#state.get("SELECT 1 FROM image WHERE name = ?", id) !== undefined;
     return imagesHolding(this.#state, manifest).filter(isName);
   }
 
-  /** The manifest of an image that is here, with or without a row; undefined if it is not. */
+  /** Returns the manifest of an image with a row or a name, or undefined. */
   manifestOf(id: Digest): Digest | undefined {
     const row = this.#state.get<{ manifest: Digest }>("SELECT manifest FROM local_image WHERE id = ?", id);
     return row?.manifest ?? blobsHolding(this.#state, id).find((manifest) => this.names(manifest).length > 0);
   }
 
-  /** Writes down an image that was built here. Of an image that is there already the manifest stays. Durable. */
+  /** Stores the relation of an image that was built here. An image that exists already keeps its manifest. Durable. */
   record(image: Relation): void {
     const config = image.containerConfig === undefined ? null : encodeContainerConfig(image.containerConfig);
     this.#state.transaction(
@@ -99,7 +99,7 @@ export class ImageRelations {
     );
   }
 
-  /** Keeps an image that came from elsewhere, with no parent; nothing happens if it is there already. Durable. */
+  /** Stores an image that was not built here, without a parent. Does nothing if the image exists already. Durable. */
   adopt(id: Digest, manifest: Descriptor): void {
     this.#state.transaction(
       () => {
@@ -116,12 +116,12 @@ export class ImageRelations {
     );
   }
 
-  /** Moves an image below another parent. False if there is no such image here. */
+  /** Changes the parent of an image. Returns false if the image has no row. */
   setParent(id: Digest, parent: Digest): boolean {
     return this.#state.run("UPDATE local_image SET parent = ? WHERE id = ?", parent, id).changes > 0;
   }
 
-  /** Lets go of an image; false if it was not here. Its names stay. Its children keep its id as their parent. Durable. */
+  /** Removes a row; false if there is none. Names of the image stay, and its children keep its ID as their parent. Durable. */
   remove(id: Digest): boolean {
     return this.#state.transaction(
       () => {

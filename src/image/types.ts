@@ -1,6 +1,6 @@
 import type { Descriptor, Digest, JsonValue, Platform } from "../core/index.ts";
 
-/** `HEALTHCHECK`. Durations in nanoseconds; 0 and absent mean "inherit". */
+/** A `HEALTHCHECK`. Durations are in nanoseconds; 0 and absent mean "inherit". */
 export interface Healthcheck {
   /** `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", text]`. */
   readonly Test?: readonly string[];
@@ -11,7 +11,7 @@ export interface Healthcheck {
   readonly Retries?: number;
 }
 
-/** What a container of the image is started with: OCI image specification, config.md, and Docker's own fields. */
+/** How containers of the image are started: the fields of the OCI image specification (config.md) and those of Docker. */
 export interface ContainerConfig {
   readonly User?: string;
   /** `<port>[/<protocol>]`. */
@@ -44,7 +44,7 @@ export interface ContainerConfig {
   readonly unknown?: ReadonlyMap<string, JsonValue>;
 }
 
-/** One instruction of an image's past, oldest first. Times are RFC 3339 texts, kept as they were written. */
+/** One instruction in the history of an image. Times are RFC 3339 strings, kept as they were written. */
 export interface HistoryEntry {
   readonly created?: string;
   readonly created_by?: string;
@@ -54,9 +54,9 @@ export interface HistoryEntry {
   readonly empty_layer?: boolean;
 }
 
-/** An image config. What a document lacks is empty here: a text "", a list []. */
+/** An image config. Fields that a document lacks are empty: "" for strings, [] for lists. */
 export interface ImageConfig {
-  /** RFC 3339; null where the document says null. */
+  /** In RFC 3339; null if the document has null. */
   readonly created?: string | null;
   readonly author?: string;
   readonly architecture: string;
@@ -94,15 +94,15 @@ export interface Index {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** A layer as an image knows it: the blob, and the digest of its uncompressed tar. */
+/** A layer of an image: its blob, and the digest of its uncompressed tar. */
 export interface ImageLayer {
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
 }
 
-/** An image of one platform whose manifest and config are at hand. Its layers may not be. */
+/** An image of one platform whose manifest and config were read. Its layers may be missing. */
 export interface Image {
-  /** Of the manifest. */
+  /** The descriptor of the manifest. */
   readonly descriptor: Descriptor;
   readonly manifest: Manifest;
   /** The manifest's bytes, as they were stored. */
@@ -110,7 +110,7 @@ export interface Image {
   readonly config: ImageConfig;
   /** The config's bytes, as they were stored. */
   readonly configBytes: Uint8Array;
-  /** Undefined if the config names none. */
+  /** Undefined if the config has none. */
   readonly platform: Platform | undefined;
   /** Lowest first. */
   readonly layers: readonly ImageLayer[];

@@ -5,15 +5,15 @@ import { type TarEntry, readArchive as entriesOf } from "../../layer/index.ts";
 import type { StoredFile } from "./stored-file.ts";
 import type { LoadOptions } from "./types.ts";
 
-/** Far more than the layers and platforms of any set of images need. */
+/** Maximum number of entries, far more than any set of images needs. */
 const MAX_ENTRIES = 100_000;
 const MAX_LINKS = 32;
 const DOCUMENTS: ReadonlySet<string> = new Set(["index.json", "manifest.json", "oci-layout"]);
-/** Parts of old archives that say nothing `manifest.json` does not. */
-const NOISE = /(?:^|\/)(?:VERSION|json|repositories)$/;
+/** Files of old archives whose information is in `manifest.json` too. */
+const REDUNDANT = /(?:^|\/)(?:VERSION|json|repositories)$/;
 const BLOB = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/;
 
-/** The path a link leads to, by text, with both ends inside the archive; undefined if it leads out. */
+/** Returns the path that a link in the archive refers to, or undefined if it leads out of the archive. */
 function linkTarget(path: string, target: string): string | undefined {
   if (target.startsWith("/")) return undefined;
   const parts = path.split("/").slice(0, -1);
@@ -25,7 +25,7 @@ function linkTarget(path: string, target: string): string | undefined {
   return parts.join("/");
 }
 
-/** The files of an archive: small documents in memory, everything else as blobs of the store, kept by the lease. */
+/** The files of an archive: small documents in memory, and all other files as blobs of the store, kept by the lease. */
 export class ArchiveFiles {
   readonly #documents = new Map<string, Buffer>();
   readonly #files = new Map<string, StoredFile>();
@@ -35,7 +35,7 @@ export class ArchiveFiles {
     return this.#documents.get(name);
   }
 
-  /** A file by the path an archive calls it by, through its links. */
+  /** Returns a file by its path in the archive. Links are followed. */
   find(name: string): StoredFile | undefined {
     let path = name.replace(/^(?:\.?\/)+/, "");
     for (let hops = 0; hops < MAX_LINKS; hops++) {
@@ -55,7 +55,7 @@ export class ArchiveFiles {
       if (target !== undefined) this.#links.set(path, target);
     } else if (type === "file" && DOCUMENTS.has(path)) {
       this.#documents.set(path, await collect(entry.body, Limits.manifest, { what: `${path} of an archive` }));
-    } else if (type === "file" && path !== "" && !NOISE.test(path)) {
+    } else if (type === "file" && path !== "" && !REDUNDANT.test(path)) {
       this.#files.set(path, await this.#store(store, entry, options));
     }
   }
@@ -69,7 +69,7 @@ export class ArchiveFiles {
   }
 }
 
-/** Reads an archive once, from its start to its end, whatever the order of its entries, compressed or not. */
+/** Reads an archive in one pass, with entries in any order, compressed or not. */
 export async function readArchive(store: ContentStore, bytes: Bytes, options: LoadOptions): Promise<ArchiveFiles> {
   const what = "image archive";
   const files = new ArchiveFiles();

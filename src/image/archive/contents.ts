@@ -24,30 +24,30 @@ import { loadConfig } from "../open.ts";
 import type { Index, Manifest } from "../types.ts";
 import type { ArchiveImage, WriteOptions } from "./types.ts";
 
-/** What a layout consists of. */
+/** The contents of an OCI layout. */
 export interface LayoutContents {
-  /** Each digest once, in order of path. */
+  /** Each digest once, sorted by path. */
   readonly blobs: readonly { readonly path: string; readonly digest: Digest; readonly size: number }[];
   /** The entries of `index.json`. */
   readonly entries: readonly Descriptor[];
-  /** `manifest.json`; undefined if there is nothing it can describe. */
+  /** The bytes of `manifest.json`; undefined if it would have no images. */
   readonly dockerManifest: Buffer | undefined;
 }
 
-/** `oci-layout`, as the OCI image specification, image-layout.md, wants it. */
+/** The content of the file `oci-layout`; see image-layout.md of the OCI image specification. */
 export const OCI_LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
 
 export function blobPath(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
-/** `index.json`: compact, unlike the manifests among the blobs. */
+/** Encodes `index.json`. It is compact, unlike the manifests. */
 export function encodeLayoutIndex(entries: readonly Descriptor[]): Buffer {
   const index: Index = { kind: "index", mediaType: MediaType.ociIndex, manifests: entries };
   return Buffer.from(goJson({ ...manifestJson(index), manifests: entries.map(descriptorJson) }));
 }
 
-/** A layer that lives elsewhere need not be here. An index may hold images of platforms that were never fetched. */
+/** True for layers with URLs, and for images of an index whose platform was never fetched. */
 function mayBeAbsent(descriptor: Descriptor, isRoot: boolean): boolean {
   return !isRoot && (isDocumentType(descriptor.mediaType) || (descriptor.urls?.length ?? 0) > 0);
 }
@@ -79,7 +79,7 @@ async function withPlatform(
   return platform === undefined ? descriptor : { ...descriptor, platform: platformToJson(platform) };
 }
 
-/** One for each name, or one without. */
+/** Returns one entry for each name, or one entry without a name. */
 function indexEntries(descriptor: Descriptor, names: readonly string[], created: string): Descriptor[] {
   const annotations = { ...descriptor.annotations, [Annotation.imageCreated]: created };
   if (names.length === 0) return [{ ...descriptor, annotations }];
@@ -101,7 +101,7 @@ function dockerEntry(manifest: Manifest, names: readonly string[]): JsonValue {
   };
 }
 
-/** Images of the same digest become one, with the names of all. */
+/** Merges images of the same digest into one, with all names. */
 function mergeImages(images: readonly ArchiveImage[]): ArchiveImage[] {
   const merged = new Map<Digest, ArchiveImage>();
   for (const { descriptor, names } of images) {
@@ -112,7 +112,7 @@ function mergeImages(images: readonly ArchiveImage[]): ArchiveImage[] {
   return [...merged.values()];
 }
 
-/** Looks at everything that will be written, and finds what is missing before the first byte. */
+/** Collects everything to write. Throws `not-found` for a missing blob, so that this happens before the first byte is written. */
 export async function layoutContents(store: ContentStore, options: WriteOptions): Promise<LayoutContents> {
   const { signal } = options;
   const created = formatGoTime(BigInt(options.created) * 1_000_000_000n);

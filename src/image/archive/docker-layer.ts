@@ -27,8 +27,8 @@ async function digestAs(algorithm: DigestAlgorithm, bytes: Bytes): Promise<Diges
 }
 
 /**
- * The descriptor of a layer from a Docker archive, whose compression nobody names and whose diffID the config promises.
- * Formats that no layer media type exists for are unpacked.
+ * Returns the descriptor of a layer from a Docker archive. Detects its compression, and checks it against the diffID from the config.
+ * Layers in a format without a media type (bzip2, xz) are decompressed.
  */
 export async function dockerLayer(
   store: ContentStore,

@@ -1,13 +1,16 @@
-// What few processes need is loaded by those that do.
+// The implementations are loaded on first use, because most processes need none of them.
 import type { ContentStore } from "../../content/index.ts";
 import type { Bytes } from "../../io/index.ts";
 import type { LoadOptions, LoadedImage, WriteOptions } from "./types.ts";
 
 /**
- * Reads the images of an archive into the store: an OCI layout, or what `docker save` of any age writes, compressed or
- * not. Every blob is checked against its digest and every Docker layer against its diffID. Throws `corrupt` for an archive
- * that lacks something or is none, `limit-exceeded` past the limits. What was read of an archive that is refused stays
- * only as long as the lease.
+ * Loads the images of an archive into the store: an OCI layout, or an archive of any version of `docker save`, compressed or
+ * not. Every blob is checked against its digest, and every Docker layer against its diffID. Blobs of an archive that is rejected
+ * are removed when the lease ends.
+ *
+ * @throws {VarveError} `corrupt` for an incomplete archive or another file; `limit-exceeded` for too large parts.
+ * @example
+ * const [image] = await loadArchive(store, createReadStream("app.tar"), { lease });
  */
 export async function loadArchive(
   store: ContentStore,
@@ -19,8 +22,9 @@ export async function loadArchive(
 }
 
 /**
- * Copies the images of an OCI layout directory into the store. Throws `not-found` if it is no layout, `corrupt` if a blob
- * is not what its digest says or an image lacks one.
+ * Copies the images of an OCI layout directory into the store.
+ *
+ * @throws {VarveError} `not-found` if the directory is not an OCI layout; `corrupt` if a blob is damaged or missing.
  */
 export async function loadLayout(
   store: ContentStore,
@@ -32,9 +36,11 @@ export async function loadLayout(
 }
 
 /**
- * Images of the store as one OCI layout in a tar archive, for `docker load` and whatever else reads one. The same images,
- * names and time give the same bytes: entries in order of name, owner 0:0, time 0. Throws `not-found` before the first
- * byte if a blob is missing, unless it is a layer with URLs or belongs to a platform of an index that is not there at all.
+ * Yields a tar archive with images of the store as an OCI layout, for `docker load` and other programs. The same images, names
+ * and time give the same bytes: entries are sorted by name, with owner 0:0 and time 0. Missing layers with URLs, and missing
+ * platforms of an index, are left out.
+ *
+ * @throws {VarveError} `not-found`, before the first byte, if any other blob is missing.
  */
 export async function* writeArchive(store: ContentStore, options: WriteOptions): Bytes & AsyncGenerator<Uint8Array> {
   const archive = await import("./write.ts");
@@ -42,8 +48,10 @@ export async function* writeArchive(store: ContentStore, options: WriteOptions):
 }
 
 /**
- * Images of the store as an OCI layout in a directory, which is made if need be. Added to what is there: a layout keeps
- * its other images. Every file is whole or absent, and `index.json` is written last.
+ * Writes images of the store into an OCI layout directory, which is created if needed. Other images in the layout are kept. Each
+ * file is written atomically, `index.json` last.
+ *
+ * @throws {VarveError} `not-found` if a blob is missing; see `writeArchive`.
  */
 export async function writeLayout(store: ContentStore, directory: string, options: WriteOptions): Promise<void> {
   const layout = await import("./write-layout.ts");

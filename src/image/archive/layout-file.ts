@@ -6,7 +6,7 @@ import { type Bytes, collect } from "../../io/index.ts";
 
 const CHUNK = 262_144;
 
-/** Opens a regular file and nothing else: no link out of the layout, no pipe that would never end. */
+/** Opens a regular file. Symbolic links could lead out of the layout, and pipes could block, so both are rejected. */
 async function openFile(directory: string, name: string): Promise<FileHandle | undefined> {
   const path = join(directory, name);
   let file: FileHandle;
@@ -32,7 +32,7 @@ async function* chunks(file: FileHandle): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Gives the bytes of a file of a layout to `use`; undefined if there is no such file. `name` is relative and trusted. */
+/** Calls `use` with the bytes of a file in a layout. Returns undefined if the file does not exist. `name` is relative and trusted. */
 export async function useLayoutFile<T>(
   directory: string,
   name: string,
@@ -42,7 +42,7 @@ export async function useLayoutFile<T>(
   return file === undefined ? undefined : await use(chunks(file));
 }
 
-/** A small file of a layout, or undefined if it is not there; `limit-exceeded` past `limit` bytes. */
+/** Reads a small file in a layout. Returns undefined if it does not exist. Throws `limit-exceeded` for more than `limit` bytes. */
 export async function readLayoutFile(directory: string, name: string, limit: number): Promise<Buffer | undefined> {
   return await useLayoutFile(directory, name, (bytes) => collect(bytes, limit, { what: join(directory, name) }));
 }

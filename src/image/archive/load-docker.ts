@@ -20,7 +20,7 @@ import { archiveName } from "./names.ts";
 import type { StoredFile } from "./stored-file.ts";
 import type { LoadOptions, LoadedImage } from "./types.ts";
 
-/** As many as an index may have. */
+/** Maximum number of images, the same as for an index. */
 const MAX_IMAGES = 65_536;
 
 /** An item of `manifest.json`: paths of files in the archive. */
@@ -39,7 +39,7 @@ function readDockerManifest(bytes: Uint8Array): DockerImage[] {
   return parseJson(bytes, "manifest.json", { limit: Limits.manifest }).list(readImage, MAX_IMAGES) ?? [];
 }
 
-/** For archives that are an OCI layout as well. */
+/** Returns the names in `manifest.json` by config, for archives that are an OCI layout too. */
 export function namesByConfig(files: ArchiveFiles, bytes: Uint8Array | undefined): NamesByConfig {
   const names = new Map<Digest, string[]>();
   for (const image of bytes === undefined ? [] : readDockerManifest(bytes)) {
@@ -83,7 +83,7 @@ async function loadImage(
   return { mediaType: manifest.mediaType, digest, size, ...(platform && { platform: platformToJson(platform) }) };
 }
 
-/** The images of a Docker archive, each with a manifest made for it. Layers are checked against the config's diffIDs. */
+/** Loads the images of a Docker archive and makes a manifest for each. Layers are checked against the diffIDs of the config. */
 export async function imagesOfDockerManifest(
   store: ContentStore,
   files: ArchiveFiles,

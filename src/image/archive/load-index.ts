@@ -6,7 +6,7 @@ import type { Index, Manifest } from "../types.ts";
 import { entryName } from "./names.ts";
 import type { LoadOptions, LoadedImage } from "./types.ts";
 
-/** Names of manifests by the digest of their config, where `index.json` gives none: from `manifest.json`. */
+/** Names from `manifest.json` by the digest of the config, for entries of `index.json` without a name. */
 export type NamesByConfig = ReadonlyMap<Digest, readonly string[]>;
 
 function missingBlob(store: ContentStore, manifest: Manifest): Digest | undefined {
@@ -21,8 +21,8 @@ function incomplete(root: Descriptor, missing: Digest): VarveError {
 }
 
 /**
- * Throws unless a manifest has all its parts, which fit together, and an index so at least one entry; other entries may be
- * absent.
+ * Checks that a manifest has all its parts and that they match, or that an index has at least one such entry. Other entries of an
+ * index may be missing. Throws `corrupt` otherwise.
  */
 async function checkWhole(store: ContentStore, root: Descriptor, options: LoadOptions): Promise<Manifest | Index> {
   if (store.info(root.digest) === undefined) throw incomplete(root, root.digest);
@@ -63,7 +63,7 @@ function plain({ mediaType, digest, size, platform, artifactType }: Descriptor):
   return { mediaType, digest, size, ...(platform && { platform }), ...(artifactType && { artifactType }) };
 }
 
-/** The images that `index.json` lists, once their blobs are in the store. Entries that are no images are passed over. */
+/** Returns the images listed in `index.json` after checking and linking them. Their blobs are in the store. Other entries are skipped. */
 export async function imagesOfIndex(
   store: ContentStore,
   index: Index,

@@ -37,7 +37,7 @@ async function copyBlob(
   return (await useLayoutFile(directory, blobPath(digest), (bytes) => store.put(bytes, options))) !== undefined;
 }
 
-/** Copies what an entry reaches and the layout has. What it lacks shows when the image is checked. */
+/** Copies all blobs that an entry reaches and that exist in the layout. A later check finds missing ones. */
 async function copyTree(store: ContentStore, directory: string, root: Descriptor, options: LoadOptions): Promise<void> {
   const seen = new Set<Digest>([root.digest]);
   const queue = [{ descriptor: root, depth: 0 }];
@@ -53,7 +53,7 @@ async function copyTree(store: ContentStore, directory: string, root: Descriptor
   }
 }
 
-/** `loadLayout` of the door. */
+/** Implements `loadLayout`; see `index.ts`. */
 export async function loadLayout(
   store: ContentStore,
   directory: string,

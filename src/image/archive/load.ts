@@ -8,7 +8,7 @@ import { imagesOfIndex } from "./load-index.ts";
 import { checkLayoutVersion } from "./load-layout.ts";
 import type { LoadOptions, LoadedImage } from "./types.ts";
 
-/** `loadArchive` of the door. */
+/** Implements `loadArchive`; see `index.ts`. */
 export async function loadArchive(
   store: ContentStore,
   bytes: Bytes,

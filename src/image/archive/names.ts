@@ -2,7 +2,7 @@ import { Annotation, type Descriptor } from "../../core/index.ts";
 import { isVarveError } from "../../core/index.ts";
 import { normalizeImageName } from "../image-store.ts";
 
-/** A name from an archive in normalised form; undefined if it is none. An archive is no less good for a bad name. */
+/** Returns a name from an archive in normalised form, or undefined for an invalid name, which does not make the archive invalid. */
 export function archiveName(text: string): string | undefined {
   try {
     return normalizeImageName(text);
@@ -13,8 +13,8 @@ export function archiveName(text: string): string | undefined {
 }
 
 /**
- * The name an entry of `index.json` has. `org.opencontainers.image.ref.name` is a mere tag to some writers and a whole
- * reference to others; a tag is no name.
+ * Returns the name of an entry of `index.json`. Some programs write only a tag into `org.opencontainers.image.ref.name`, others a
+ * full reference. A tag alone is not a name.
  */
 export function entryName(entry: Descriptor): string | undefined {
   const full = entry.annotations?.[Annotation.containerdImageName];

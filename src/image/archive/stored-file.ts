@@ -1,8 +1,8 @@
 import type { Digest } from "../../core/index.ts";
 
-/** A file of an archive as a blob of the store. */
+/** A file of an archive that was stored as a blob. */
 export interface StoredFile {
   readonly digest: Digest;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
 }

@@ -10,8 +10,8 @@ import { makeDirectories } from "../../linux/index.ts";
 
 type LayoutBlob = LayoutContents["blobs"][number];
 
-/** Whether a blob is there, and is what its name says. */
-async function holds(directory: string, { path, digest, size }: LayoutBlob): Promise<boolean> {
+/** True if a blob exists and is not damaged. */
+async function hasBlob(directory: string, { path, digest, size }: LayoutBlob): Promise<boolean> {
   const drain = async (bytes: Bytes): Promise<true> => {
     for await (const _chunk of verified(bytes, { digest, size }, { what: path }));
     return true;
@@ -24,24 +24,24 @@ async function holds(directory: string, { path, digest, size }: LayoutBlob): Pro
   }
 }
 
-function nameOf(descriptor: Descriptor): string | undefined {
+function annotatedName(descriptor: Descriptor): string | undefined {
   return descriptor.annotations?.[Annotation.containerdImageName] ?? descriptor.annotations?.[Annotation.refName];
 }
 
-/** Names move to the new image, as a tag does; an image that lay there without a name is not listed twice. */
+/** Merges entries into an existing index. Names move to the new image, and an image without a name is not listed twice. */
 async function mergedEntries(directory: string, entries: readonly Descriptor[]): Promise<Descriptor[]> {
   const bytes = await readLayoutFile(directory, "index.json", Limits.manifest);
   if (bytes === undefined) return [...entries];
-  const names = new Set(entries.map(nameOf).filter((name) => name !== undefined));
+  const names = new Set(entries.map(annotatedName).filter((name) => name !== undefined));
   const digests = new Set(entries.map(({ digest }) => digest));
   const kept = readIndex(bytes, undefined).manifests.filter((entry) => {
-    const name = nameOf(entry);
+    const name = annotatedName(entry);
     return name === undefined ? !digests.has(entry.digest) : !names.has(name);
   });
   return [...kept, ...entries];
 }
 
-/** `writeLayout` of the door. */
+/** Implements `writeLayout`; see `index.ts`. */
 export async function writeLayout(store: ContentStore, directory: string, options: WriteOptions): Promise<void> {
   const { blobs, entries, dockerManifest } = await layoutContents(store, options);
   makeDirectories(directory);
@@ -50,7 +50,7 @@ export async function writeLayout(store: ContentStore, directory: string, option
     throwIfAborted(signal, `write OCI layout ${directory}`);
     const target = join(directory, blob.path);
     makeDirectories(dirname(target));
-    if (!(await holds(directory, blob)))
+    if (!(await hasBlob(directory, blob)))
       await writeFileAtomic(target, store.open(blob.digest, { signal }), { mode: 0o444 });
   }
   await writeFileAtomic(join(directory, "oci-layout"), OCI_LAYOUT);

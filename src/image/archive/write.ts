@@ -9,7 +9,7 @@ function directories(contents: LayoutContents): TarInput[] {
   return [...new Set(["blobs", ...paths])].map((path) => ({ path, type: "directory", mode: 0o755 }));
 }
 
-/** In order of path: that no file of another name stands between the blobs makes this simple. */
+/** Yields the entries, sorted by path. No other file sorts between the blobs. */
 function* entries(store: ContentStore, contents: LayoutContents, signal: AbortSignal | undefined): Generator<TarInput> {
   const blobs = contents.blobs.map<TarInput>(({ path, digest, size }) => ({
     path,
@@ -23,7 +23,7 @@ function* entries(store: ContentStore, contents: LayoutContents, signal: AbortSi
   yield { path: "oci-layout", mode: 0o444, body: OCI_LAYOUT };
 }
 
-/** `writeArchive` of the door. */
+/** Implements `writeArchive`; see `index.ts`. */
 export async function* writeArchive(store: ContentStore, options: WriteOptions): Bytes & AsyncGenerator<Uint8Array> {
   const contents = await layoutContents(store, options);
   yield* writeTar(entries(store, contents, options.signal));
