@@ -86,7 +86,7 @@ export function leased(state: Database, kind: EdgeTargetKind, now: number = Date
     `WITH RECURSIVE held(id) AS (
        SELECT to_id FROM edge JOIN lease ON lease.id = edge.from_id
          WHERE from_kind = 'lease' AND to_kind = ?1 AND expires_at > ?2
-       UNION SELECT to_id FROM edge JOIN held ON edge.from_id = target.id WHERE from_kind = ?1 AND to_kind = ?1)
+       UNION SELECT to_id FROM edge JOIN held ON edge.from_id = held.id WHERE from_kind = ?1 AND to_kind = ?1)
      SELECT id FROM held`,
     kind,
     now,
