@@ -18,7 +18,7 @@ export interface ImageDocuments {
   readonly layers: readonly ImageLayer[];
 }
 
-/** Encodes the config of an image. Its diffIDs must be those of the layers. */
+/** Encodes the config of an image that has these layers, and returns it with its ID. */
 export function documentsOf(config: Omit<ImageConfig, "rootfs">, layers: readonly ImageLayer[]): ImageDocuments {
   const rootfs = { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) };
   const configBytes = encodeImageConfig({ ...config, rootfs });
