@@ -27,9 +27,11 @@ import { type ExportReport, exportOutputs } from "./outputs.ts";
 import { Session } from "./session.ts";
 
 /**
- * Builds a Dockerfile. Throws `invalid-build` for a Dockerfile or context that is wrong, `step-failed` for a step that
- * fails, `remote` and its kin for registries, `unsupported` for what the machine lacks, `cancelled` when aborted; whatever
- * happens, no mount, process or temporary file is left.
+ * Builds a Dockerfile. No mount, process or temporary file of the build is left when the promise settles.
+ *
+ * @throws {VarveError} `invalid-argument` for options that cannot be used; `invalid-build` for an invalid Dockerfile or context;
+ * `step-failed` if a step fails; `remote`, `unauthorized` or `not-found` for registries and other servers; `unsupported` if the
+ * machine or Varve lacks something; `storage` for the store; `cancelled` if it is aborted.
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
   return await runBuild(absolutePaths(options));
@@ -50,7 +52,7 @@ async function runBuild(options: BuildOptions): Promise<BuildResult> {
   }
 }
 
-/** Exports results. Cached ones whose files turn out to be gone are made anew, as often as there are any left. */
+/** Exports results. If the files of a cached result are missing, solves again without it, until no cached result is unreadable. */
 async function exportSolved(
   { compiled, results }: Solved,
   caches: readonly CacheExport[],
@@ -77,7 +79,7 @@ interface Solved {
   readonly results: readonly Result[];
 }
 
-/** From the context to its results; what fails says where in the Dockerfile. */
+/** Loads, compiles and solves a build. Errors have a position in the Dockerfile where there is one. */
 async function solveBuild(options: BuildOptions, session: Session, stack: AsyncDisposableStack): Promise<Solved> {
   let origin: Origin | undefined;
   try {
@@ -103,12 +105,12 @@ function warn({ file }: LoadedBuild, warnings: readonly LintWarning[], { progres
   }
 }
 
-/** A context and its Dockerfile, ready to be compiled. */
+/** A parsed Dockerfile with the options to compile it. */
 export interface LoadedBuild extends LoadedDockerfile {
   readonly options: CompileOptions;
 }
 
-/** Loads what is compiled. `warnings` takes what the checks find while the Dockerfile is read, even if that fails. */
+/** Opens the context and loads the Dockerfile. Adds lint warnings of the parser to `warnings`, even if it throws. */
 export async function loadBuild(
   options: BuildOptions,
   session: Session,
@@ -127,7 +129,7 @@ export async function loadBuild(
   return { ...loaded, options: await compileOptions(options, asked, session, main) };
 }
 
-/** Compiles for all platforms. The checks of the first are told, even if compiling fails: others would find the same. */
+/** Compiles for all platforms. Reports lint warnings even if it throws, but only once, because they are the same for all platforms. */
 async function compileAll(loaded: LoadedBuild, options: BuildOptions, session: Session): Promise<CompileResult[]> {
   const platforms: readonly (Platform | undefined)[] =
     options.platforms === undefined || options.platforms.length === 0 ? [undefined] : options.platforms;
@@ -180,7 +182,7 @@ async function compileOptions(
 function sourceOf(options: BuildOptions, compiled: readonly CompileResult[], results: readonly Result[]): ExportSource {
   const platforms = compiled.map(({ platform, image, baseImage }, index): ExportPlatform => {
     const result = results[index];
-    if (result?.kind !== "record") throw new VarveError("internal", "Cannot export: the result is no record");
+    if (result?.kind !== "record") throw new VarveError("internal", "Cannot export: the result is not a record");
     return {
       platform,
       record: result.id,
@@ -217,14 +219,14 @@ function resultOf(exported: ExportReport, caches: readonly CacheReport[], sessio
   };
 }
 
-/** BUILDKIT_INLINE_CACHE asks for a cache in the image's config, as `type=inline` does. */
+/** Adds an inline cache export if the build argument BUILDKIT_INLINE_CACHE is set. */
 function withInlineCache(options: BuildOptions): BuildOptions {
   const { cacheTo = [] } = options;
   if (!argumentOptions(options).inlineCache || cacheTo.some(({ type }) => type === "inline")) return options;
   return { ...options, cacheTo: [...cacheTo, { type: "inline", attrs: {} }] };
 }
 
-/** What can be seen to be wrong before anything is opened. */
+/** Checks options that can be checked before the store is used. Throws `unsupported` or `invalid-argument`. */
 function checkOptions(options: BuildOptions): void {
   argumentOptions(options);
   allowedEntitlements(options);

@@ -12,7 +12,7 @@ function failed(error: unknown): VarveError {
   return error;
 }
 
-test("a step that fails is shown where it stands", async () => {
+test("the failure of a step has its position in the Dockerfile", async () => {
   const compiled = await compile(text);
   const { digest } = vertexNamed(compiled, "COPY f   /g");
   const cause = new VarveError("step-failed", "it is broken", {
@@ -35,7 +35,7 @@ test("a step that fails is shown where it stands", async () => {
   ]);
 });
 
-test("what has no place stays as it is", async () => {
+test("an error without a position is not changed", async () => {
   const compiled = await compile(text);
   const origin = { file: sourceFile("Dockerfile", text), compiled: [compiled] };
   const context = vertexNamed(compiled, "[internal] load build context").digest;
@@ -50,7 +50,7 @@ test("what has no place stays as it is", async () => {
   }
 });
 
-test("what the Dockerfile itself got wrong keeps its place", () => {
+test("an error in the Dockerfile keeps its position", () => {
   const details = { location: { file: "D", line: 1, column: 0, endLine: 1, endColumn: 7 }, snippet: "D:1" };
   const error = failed(buildFailure(new VarveError("invalid-build", "unknown instruction: X", { details })));
   assert.equal(error.message, "failed to solve: unknown instruction: X");

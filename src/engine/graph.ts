@@ -6,8 +6,8 @@ import { solverOp } from "./ops/index.ts";
 import type { Result } from "./ops/result.ts";
 
 /**
- * The solver's view of graphs, one for each edge: each vertex with the work that makes its result. Equal vertices of a graph are
- * one; those of several graphs are the solver's to share. `steps` are the digests of all vertices, each after those it needs.
+ * Converts graphs, one for each edge, to vertices of the solver. Equal vertices of a graph are one vertex. The solver shares equal
+ * vertices of different graphs. `steps` are the digests of all vertices; each one follows those that it depends on.
  */
 export function solverGraph(edges: readonly Edge[], deps: OpDeps): { edges: SolverEdge<Result>[]; steps: Digest[] } {
   const graphs = edges.map(({ vertex }) => solverVertices(vertex, deps));
@@ -36,11 +36,11 @@ function solverVertices(top: Vertex, deps: OpDeps): Made {
 function madeOf(made: Made | undefined, { digest }: Vertex): SolverVertex<Result> {
   const vertex = made?.get(digest);
   if (vertex === undefined)
-    throw new VarveError("internal", `Cannot solve a graph: vertex ${digest} is used before it is made`);
+    throw new VarveError("internal", `Cannot solve a graph: vertex ${digest} is used before it is defined`);
   return vertex;
 }
 
-/** What progress calls a vertex: the name its author gave it, else what it does. */
+/** Returns the name of a vertex in progress: the name that the front end gave it, else a description of its op. */
 export function vertexName(vertex: Vertex): string {
   const given = vertex.metadata.description.get("llb.customname");
   if (given !== undefined && given !== "") return given;

@@ -18,7 +18,7 @@ import { type Store, openStore } from "./store/store.ts";
 
 const skip = registryMissing() ?? recordsMissing() ?? false;
 const [MiB, what] = [1_048_576, { what: "a layer" }];
-/** Of a layer that is unpacked as it comes: of a small one, all is awaited. */
+/** The size of a layer that is unpacked during its download. A small layer is downloaded first. */
 const LARGE = 6 * MiB;
 
 interface Room extends Pick<Store, "root" | "content" | "snapshotter" | "records">, AsyncDisposable {
@@ -45,7 +45,7 @@ suite("layers from a registry", { skip }, () => {
     config: { registries: { [proxy.host]: { http: true } } },
   });
 
-  /** A store whose blobs come through the proxy. */
+  /** Opens a store that fetches blobs through the proxy. */
   async function roomAt(given?: string, snapshotter: "overlay" | "copy" = "overlay"): Promise<Room> {
     await using stack = new AsyncDisposableStack();
     const root = given ?? stack.use(await temporaryDirectory()).path;
@@ -59,7 +59,7 @@ suite("layers from a registry", { skip }, () => {
     return { root, content, records, snapshotter: trees, hold, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }
 
-  /** A layer of a small file `<name>` and a large one, in the registry. */
+  /** Pushes a layer with a small file `<name>` and a large one to the registry. */
   async function layer(name: string, size: number, seed: number): Promise<RemoteLayer> {
     const files = [
       { path: name, body: name },
@@ -75,7 +75,7 @@ suite("layers from a registry", { skip }, () => {
     return { ...descriptor, diffId: digestOf(tar), sources: [`${proxy.host}/app`], annotations: {} };
   }
 
-  /** Spoils requests for blobs, and gives those that came. */
+  /** Injects faults into requests for blobs. Returns a function that returns the requests so far. */
   function spoil(fault: (request: SeenRequest, digest: string) => Fault | undefined): () => SeenRequest[] {
     const first = proxy.requests.length;
     const isBlob = ({ url, method }: SeenRequest): boolean => method === "GET" && url.includes("/blobs/sha256:");
@@ -91,11 +91,11 @@ suite("layers from a registry", { skip }, () => {
     join(root, "content/ingest", digestHex(digestOf(`registry-${digest}`)), "data");
 
   for (const driver of ["overlay", "copy"] as const) {
-    test(`${driver}: a layer is unpacked while it comes, and the next while those above still come`, async () => {
+    test(`${driver}: layers are unpacked while they and those above are downloaded`, async () => {
       await using room = await roomAt(undefined, driver);
       const layers = [await layer("a", LARGE, 1), await layer("b", LARGE, 2), await layer("c", LARGE, 3)];
       const id = room.records.addChain(layers, room.hold.lease);
-      // The end of each layer comes only when a file of its beginning is to be seen among the snapshots.
+      // The proxy holds the end of each layer until its first file exists in the snapshots.
       spoil((_request, digest) => {
         const index = layers.findIndex((each) => each.digest === digest);
         const until = (): Promise<void> => fileThere(join(room.root, "snapshots"), "abc"[index] ?? "");
@@ -109,7 +109,7 @@ suite("layers from a registry", { skip }, () => {
     });
   }
 
-  test("what cannot be had fails at once, and stops what is still coming", async () => {
+  test("a layer that cannot be fetched fails the mount at once, and aborts the other downloads", async () => {
     await using room = await roomAt();
     const [below, above] = [await layer("s", LARGE, 12), await layer("t", 1000, 13)];
     const base = room.records.addChain([below], room.hold.lease);
@@ -124,7 +124,7 @@ suite("layers from a registry", { skip }, () => {
     resolve();
   });
 
-  test("a download that is cut again and again brings each byte once, and is unpacked once", async () => {
+  test("a download that is interrupted often fetches each byte once, and is unpacked once", async () => {
     await using room = await roomAt();
     const [from, size] = [await layer("f", 12 * MiB, 4), (5 * MiB) / 2];
     const requests = spoil(() => ({ kind: "reset", after: size }));
@@ -139,12 +139,12 @@ suite("layers from a registry", { skip }, () => {
     assert.equal(prepared, 1);
     const starts = requests().map(({ headers }) => Number(/=(\d+)-/.exec(headers.range ?? "=0-")?.[1]));
     const sent = starts.reduce((sum, start) => sum + Math.min(size, from.size - start), 0);
-    // A cut drops what the client has not looked at yet: less than this each time.
+    // An interruption loses the bytes that the client has not read yet: fewer than this each time.
     assert.ok(sent <= from.size + starts.length * 131_072, `${sent} bytes for ${from.size}: ${starts.join()}`);
     assert.equal(starts.length, Math.ceil(from.size / size));
   });
 
-  test("a killed process's download goes on in the next", async () => {
+  test("the next process resumes the download of a killed one", async () => {
     await using directory = await temporaryDirectory();
     const from = await layer("k", 6 * MiB, 5);
     const requests = spoil(({ headers }) =>
@@ -165,7 +165,7 @@ suite("layers from a registry", { skip }, () => {
     );
   });
 
-  test("wrong bytes leave neither a snapshot nor a blob; those of the second try count", async () => {
+  test("wrong bytes leave neither a snapshot nor a blob; a second attempt succeeds", async () => {
     const from = await layer("w", 200_000, 6);
     for (const often of ["always", "once"] as const) {
       await using room = await roomAt();
@@ -184,7 +184,7 @@ suite("layers from a registry", { skip }, () => {
     }
   });
 
-  test("a sound archive that is not the blob is unpacked in vain: nothing of it counts", async () => {
+  test("a valid archive with the wrong digest leaves nothing after it was unpacked", async () => {
     const archive = (letter: string): Promise<Buffer> =>
       collect(writeTar([{ path: letter, body: letter.repeat(LARGE) }]), 2 * LARGE, what);
     const [right, wrong] = [await archive("r"), await archive("w")];
@@ -205,7 +205,7 @@ suite("layers from a registry", { skip }, () => {
     assert.deepEqual(readdirSync(join(room.root, "content/ingest")), []);
   });
 
-  test("an image whose config names another diffID leaves no snapshot, whole as its blob is", async () => {
+  test("a layer whose diffID differs from the config leaves no snapshot, even if its blob is correct", async () => {
     await using room = await roomAt();
     const [good, bad] = [await layer("g", 1000, 7), await layer("b", 200_000, 8)];
     const id = room.records.addChain([good, { ...bad, diffId: good.diffId }], room.hold.lease);
@@ -221,7 +221,7 @@ suite("layers from a registry", { skip }, () => {
     assert.equal(room.records.get(id)?.snapshot, undefined);
   });
 
-  test("a caller that leaves takes nothing from the others; the last one stops the download, which is kept", async () => {
+  test("aborting one caller does not stop the download; aborting the last one does, and keeps what was fetched", async () => {
     await using room = await roomAt();
     const { records, content } = room;
     const from = await layer("c", 300_000, 9);
@@ -262,7 +262,7 @@ suite("layers from a registry", { skip }, () => {
     never.resolve();
   });
 
-  test("what another process brings is waited for, and unpacked from the store", async () => {
+  test("a layer that another process downloads is awaited, and unpacked from the store", async () => {
     await using directory = await temporaryDirectory();
     const from = await layer("p", 300_000, 11);
     const [reached, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -292,7 +292,7 @@ suite("layers from a registry", { skip }, () => {
   });
 });
 
-/** Settles when a file of this name is somewhere below a directory. */
+/** Resolves when a file of this name exists below a directory. */
 async function fileThere(directory: string, name: string): Promise<void> {
   const isThere = (): boolean =>
     readdirSync(directory, { recursive: true, encoding: "utf8" }).some((path) => basename(path) === name);

@@ -19,7 +19,7 @@ function snapshotsOf({ folder }: BuildRoom): string[] {
     .map((name) => join(root, name));
 }
 
-test("a build goes on when files of cached steps are gone, and its result is the same", { skip }, async () => {
+test("a build whose cached steps have lost files runs them again, with the same result", { skip }, async () => {
   const dest = (room: BuildRoom, name: string): string => join(room.folder, name);
   for (const index of [0, 1, 2, 3]) {
     await using room = await buildRoom();
@@ -33,7 +33,7 @@ test("a build goes on when files of cached steps are gone, and its result is the
   }
 });
 
-test("a build goes on when blobs and files of cached steps are gone", { skip }, async () => {
+test("a build whose cached steps have lost blobs and files succeeds", { skip }, async () => {
   await using room = await buildRoom();
   const first = await room.build(await context(room, "1"), { tags: ["t:1"] });
   for (const path of snapshotsOf(room)) rmSync(path, { recursive: true });

@@ -10,7 +10,7 @@ import type { BuildEvent } from "./progress/events.ts";
 import type { BuildOptions } from "./options/options.ts";
 import { type Store, openStore } from "./store/store.ts";
 
-/** A store that gives a registry up soon. */
+/** Returns a store whose registry client has short time-outs. */
 async function storeOf(root: string, { host }: SilentServer): Promise<Store> {
   return await openStore({
     root,
@@ -25,7 +25,7 @@ async function storeOf(root: string, { host }: SilentServer): Promise<Store> {
   });
 }
 
-/** What a build of a Dockerfile logs, by the names of the steps. It fails. */
+/** Runs a build that fails, and returns its logs by step name. */
 async function failedLogs(
   store: Store,
   dockerfile: string,
@@ -46,7 +46,7 @@ async function failedLogs(
   return logs;
 }
 
-suite("what is waited for is told of", { skip: recordsMissing() ?? false }, () => {
+suite("waits for a registry are reported", { skip: recordsMissing() ?? false }, () => {
   test("by the step that waits for an image, and by a pull", async () => {
     await using server = await startSilentServer();
     await using directory = await temporaryDirectory();

@@ -92,7 +92,10 @@ async function exportOnce(target: DocumentExport, options: BuildOptions, session
   });
 }
 
-/** The layers of a cached result: made, converted, or left where they are. */
+/**
+ * Returns a function that returns the layers of a cached result. With `create`, it creates or converts missing blobs. Without, it
+ * returns undefined if a blob in the wanted compression does not exist.
+ */
 export function layersOf(
   { records }: Pick<Store, "records">,
   hold: Hold,
@@ -116,7 +119,7 @@ export interface TargetDeps {
   readonly onTransfer?: OnTransfer | undefined;
 }
 
-/** Where a cache is to be written. */
+/** Returns the target that a cache is written to. */
 export async function targetOf(
   target: DocumentExport,
   { store, warn, onTransfer: onEvent }: TargetDeps,
@@ -137,7 +140,7 @@ export async function openRegistry(
   return registry;
 }
 
-/** Layers from the content store; those that were never pulled are fetched into it first. */
+/** Returns a function that reads a layer from the content store, and fetches it first if it was never pulled. */
 function layerSource({ content, records }: Store) {
   return async function* source(layer: RemoteLayer, offset: number, hold: Hold): AsyncGenerator<Uint8Array> {
     await records.snapshots.fetch(layer, hold);
@@ -151,7 +154,7 @@ function scopeFacts(options: BuildOptions) {
   return { dockerfile: name, target, platforms: platforms.map(formatPlatform), buildArgs };
 }
 
-/** The cache that goes into the config of an image of these layers; `index` counts what was solved. */
+/** Returns the cache to embed in the config of an image with these layers. `index` is the position of its target in `solved`. */
 export async function inlineCacheOf(
   index: number,
   layers: readonly LayerBlob[],

@@ -11,28 +11,32 @@ import { waitLine } from "../progress/transfers.ts";
 export interface ImportDeps {
   readonly store: Store;
   readonly progress: Progress;
-  /** Keeps the records of results that are taken from a cache. */
+  /** Keeps the records of results that come from a cache. */
   readonly lease: Lease;
   readonly signal: AbortSignal | undefined;
-  /** Milliseconds after which the build goes on without a cache that has not come. */
+  /** Milliseconds to wait for a cache before it counts as empty. Default: two minutes. */
   readonly patience: number | undefined;
 }
 
-/** Caches that are being imported; disposing of them ends what is still under way. */
+/** Caches that are being imported. Disposing of them aborts imports that are still running. */
 export interface Imports extends AsyncDisposable {
-  /** In the order they are to be asked; a query waits until its cache has come. */
+  /** In the order of lookup. A lookup waits until its cache is imported. */
   readonly caches: readonly ImportedCache<Result>[];
 }
 
-/** Milliseconds. */
+/** The default of `ImportDeps.patience`, in milliseconds. */
 const PATIENCE = 120_000;
-/** What says where a cache of a type is. */
+/** The attribute that has the location of a cache, by cache type. */
 const PLACE: ReadonlyMap<string, string> = new Map([
   ["registry", "ref"],
   ["local", "src"],
 ]);
 
-/** Throws `invalid-argument` for a cache that names no place. Everything else that is wrong costs the cache, not the build. */
+/**
+ * Checks that every cache to import has a location. Later errors do not fail the build: the cache counts as empty.
+ *
+ * @throws {VarveError} `invalid-argument` if a location is missing.
+ */
 export function checkImports(specs: readonly CacheSpec[]): void {
   for (const spec of specs) {
     const name = PLACE.get(spec.type);
@@ -42,8 +46,7 @@ export function checkImports(specs: readonly CacheSpec[]): void {
 }
 
 /**
- * Begins to import caches, all at once. One that cannot be imported shows its error as a vertex of its own and counts as
- * empty.
+ * Starts to import caches concurrently. A cache that cannot be imported counts as empty; its vertex in progress has the error.
  */
 export async function startImports(specs: readonly CacheSpec[], deps: ImportDeps): Promise<Imports> {
   if (specs.length === 0) return { caches: [], [Symbol.asyncDispose]: () => Promise.resolve() };
@@ -87,7 +90,7 @@ async function startImport(
   return cache;
 }
 
-/** Where a cache is to be read. Throws `unsupported` for a type that is not there. */
+/** Returns the origin that a cache is read from. Throws `unsupported` for an unknown cache type. */
 export async function originOf({ type, attrs }: CacheSpec, store: Store, onWait?: OnWait): Promise<CacheOrigin> {
   const { layoutOrigin, registryOrigin } = await import("../../remotecache/index.ts");
   switch (type) {
@@ -107,10 +110,10 @@ export async function originOf({ type, attrs }: CacheSpec, store: Store, onWait?
 function digestOf(text: string | undefined): { readonly digest?: Digest | undefined } {
   if (text === undefined || text === "") return {};
   if (isDigest(text)) return { digest: text };
-  throw new VarveError("invalid-argument", `Cannot import cache: ${JSON.stringify(text)} is no digest`);
+  throw new VarveError("invalid-argument", `Cannot import cache: ${JSON.stringify(text)} is not a digest`);
 }
 
-/** What a cache is called in progress and traces; two of one name are the same cache. */
+/** Returns the name of a cache in progress and traces. Specs with the same name are the same cache. */
 function importName(spec: CacheSpec): string {
   const { type, attrs } = spec;
   if (type === "registry") return placeOf(spec);

@@ -7,8 +7,8 @@ import type { LostBlobs } from "./lost-blobs.ts";
 import { type Result, recordResult } from "../ops/result.ts";
 
 /**
- * Results as the embedded cache names them: by their records. A context directory has no name that lasts. Of records that
- * need a lost blob there are none.
+ * Maps results to IDs for the local cache. The ID of a result is that of its record. A context directory has no ID, because it is not
+ * kept. Records that need a lost blob are not found.
  */
 export function resultTable(records: Records, lost?: LostBlobs): ResultTable<Result> {
   const isThere = (id: string): boolean => records.get(id) !== undefined && lost?.breaks(id) !== true;
@@ -18,7 +18,7 @@ export function resultTable(records: Records, lost?: LostBlobs): ResultTable<Res
   };
 }
 
-/** The solver of a store: all builds in it share what they have in common. */
+/** Returns the solver of a store. All builds in the store use it, and share ops that are running. */
 export function openSolver(state: Database, records: Records, lostBlobs: LostBlobs): Solver<Result> {
   return new Solver({
     cache: localCache(state, resultTable(records, lostBlobs)),
@@ -27,8 +27,8 @@ export function openSolver(state: Database, records: Records, lostBlobs: LostBlo
 }
 
 /**
- * Which results an error says cannot be read: it names a record, and they stand on it or need the same blob. Undefined if it
- * names none.
+ * Returns a predicate for the results that cannot be read according to an error: those that depend on the record that the error
+ * names, or need a lost blob. Returns undefined if the error names no record.
  */
 export function unreadableResults(
   error: unknown,

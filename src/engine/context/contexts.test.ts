@@ -14,7 +14,7 @@ import type { BuildOptions } from "../options/options.ts";
 const skip = recordsMissing() ?? false;
 let outputs = 0;
 
-/** The files that come out of a build. */
+/** Builds, and returns a function that reads the files of the result. */
 async function built(
   room: BuildRoom,
   directory: string,
@@ -25,7 +25,7 @@ async function built(
   return (path) => (existsSync(join(dest, path)) ? readFileSync(join(dest, path), "utf8") : undefined);
 }
 
-test("what is fetched and what is a path", () => {
+test("URLs and repositories are fetched; everything else is a path", () => {
   for (const text of [
     "https://h/x.git",
     "git://h/x",
@@ -40,7 +40,7 @@ test("what is fetched and what is a path", () => {
     assert.equal(isRemote(text), false, text);
 });
 
-test("a named directory has an ignore file of its own, and may be called context", { skip }, async () => {
+test("a named context directory uses its own ignore file, and can have the name context", { skip }, async () => {
   await using room = await buildRoom();
   const main = await room.files("main", {
     Dockerfile: "FROM scratch\nCOPY . /main/\nCOPY --from=context . /other/\n",
@@ -51,7 +51,7 @@ test("a named directory has an ignore file of its own, and may be called context
   assert.deepEqual([read("main/hidden"), read("other/hidden"), read("other/shown")], ["seen in main", undefined, "y"]);
 });
 
-test("an archive and a lone Dockerfile are contexts; neither is remembered", { skip }, async () => {
+test("an archive or a Dockerfile can be streamed as the context; its checksums are not cached", { skip }, async () => {
   await using room = await buildRoom();
   const folder = await room.files("c", { Dockerfile: "FROM scratch\nCOPY f /\n", f: "text" });
   const tar = join(room.folder, "c.tar.gz");
@@ -69,7 +69,7 @@ test("an archive and a lone Dockerfile are contexts; neither is remembered", { s
 });
 
 test(
-  "a repository is a context, with its Dockerfile, its ignore file and the time of its commit",
+  "a git context uses its own Dockerfile, ignore file and commit time",
   { skip: skip === false ? (gitMissing() ?? false) : skip },
   async () => {
     await using room = await buildRoom();

@@ -13,27 +13,33 @@ import type { BuildContext, BuildOptions, DockerfileSource } from "../options/op
 import { openLayout } from "./layouts.ts";
 import type { LocalContexts, LocalDirectory } from "./local-contexts.ts";
 
-/** The main context, found: what the front end is told of it, and a directory in which the Dockerfile is looked for. */
+/** The main context after it was opened. */
 export interface OpenedContext {
+  /** The context as the front end uses it. */
   readonly main: MainContext;
+  /** The directory that contains the Dockerfile; undefined for an empty context. */
   readonly directory: string | undefined;
-  /** Set when the context itself was a Dockerfile. */
+  /** Set if the context itself was a Dockerfile. */
   readonly dockerfile?: DockerfileSource | undefined;
 }
 
-/** What opening contexts needs of a build. */
+/** The parts of a build session that opening contexts needs. */
 export interface ContextHost {
   readonly store: Pick<Store, "contexts" | "records" | "content">;
   readonly hold: Hold;
   readonly locals: Pick<LocalContexts, "add">;
   readonly images: Pick<ImageSource, "provide">;
-  /** Solves the source of a context. */
+  /** Solves the source of a context and returns its result. */
   prepare(edge: Edge): Promise<Result>;
 }
 
 const MAIN = "context";
 
-/** Opens the main context; what it needs for that is undone with `stack`. */
+/**
+ * Opens the main context. Its mounts and temporary directories are removed when `stack` is disposed of.
+ *
+ * @throws {VarveError} `invalid-build` if the context is not a directory.
+ */
 export async function openContext(
   context: BuildContext,
   asked: ArgumentOptions,
@@ -57,7 +63,7 @@ function localContext(directory: LocalDirectory, host: ContextHost): OpenedConte
   return { main: { kind: "local", name: MAIN }, directory: directory.path };
 }
 
-/** An archive is unpacked into a directory of its own; anything else is a Dockerfile without a context. */
+/** Unpacks an archive into a temporary directory. A stream that is not an archive is a Dockerfile without a context. */
 async function streamContext(
   bytes: AsyncIterable<Uint8Array>,
   host: ContextHost,
@@ -70,7 +76,7 @@ async function streamContext(
   return opened.kind === "archive" ? local : { ...local, dockerfile: { kind: "text", text: opened.text } };
 }
 
-/** A repository, or an archive or Dockerfile to download. */
+/** Opens a git repository, or downloads an archive or a Dockerfile. */
 async function urlContext(
   url: string,
   { keepGitDir, commitTimes }: ArgumentOptions,
@@ -96,7 +102,7 @@ async function directoryOf(state: State, host: ContextHost, stack: AsyncDisposab
   return stack.use(await host.store.records.mount(result.id, host.hold)).path;
 }
 
-/** Named contexts, in the front end's words; directories get a local source of their own. */
+/** Returns the named contexts as the front end takes them. Adds a local source to `host.locals` for each directory. */
 export async function namedContexts(
   given: NonNullable<BuildOptions["buildContexts"]>,
   host: ContextHost,
@@ -114,7 +120,7 @@ async function namedContext(name: string, source: string, host: ContextHost): Pr
   if (scheme === "target")
     throw new VarveError(
       "unsupported",
-      `Cannot use build context ${name}=${source}: target: contexts belong to bake files`,
+      `Cannot use build context ${name}=${source}: target: contexts work in bake files only`,
     );
   if (isRemote(source)) return parseNamedContext(source);
   const local = `context:${name}`;
@@ -122,12 +128,12 @@ async function namedContext(name: string, source: string, host: ContextHost): Pr
   return { kind: "local", name: local };
 }
 
-/** Whether a context is fetched from elsewhere, rather than a path of this machine. */
+/** Returns true if a context is a git repository or an HTTP URL, false if it is a local path. */
 export function isRemote(text: string): boolean {
   return gitContext(text) !== undefined || isHttpSource(text);
 }
 
-/** `oci-layout://path[:tag][@digest]`: its image is read into the store, where the build finds it by its digest. */
+/** Loads the image of `oci-layout://path[:tag][@digest]` into the store, where the build finds it by its digest. */
 async function layoutContext(name: string, location: string, host: ContextHost): Promise<NamedContext> {
   const match = /^(.*?)(?::([A-Za-z0-9_][\w.-]*))?(?:@(sha256:[0-9a-f]{64}))?$/s.exec(location);
   const layout = { directory: resolve(match?.[1] ?? location), tag: match?.[2] ?? "latest", digest: match?.[3] };

@@ -3,7 +3,11 @@ import { resolve } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../../core/index.ts";
 import type { LocalDirectory } from "./local-contexts.ts";
 
-/** A directory of this machine that is there in later builds too; throws `invalid-build` if there is none at `path`. */
+/**
+ * Returns a local directory whose checksums may be cached for later builds.
+ *
+ * @throws {VarveError} `invalid-build` if `path` is not a directory.
+ */
 export async function contextDirectory(path: string): Promise<LocalDirectory> {
   const absolute = resolve(path);
   if (!(await isDirectory(absolute))) throw notUsable(path, "it is not a directory");

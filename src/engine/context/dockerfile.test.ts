@@ -10,7 +10,7 @@ import { Progress } from "../progress/progress.ts";
 const PROGRESS = new Progress(undefined);
 const FROM = "FROM scratch\n";
 
-test("a Dockerfile and its ignore file are looked for where Docker does", async () => {
+test("a Dockerfile and its ignore file are found in the same places as by Docker", async () => {
   await using folder = await temporaryDirectory();
   const write = (name: string, text: string): void => {
     mkdirSync(join(folder.path, name, ".."), { recursive: true });
@@ -34,7 +34,7 @@ test("a Dockerfile and its ignore file are looked for where Docker does", async 
   assert.deepEqual((await loadDockerfile(undefined, { kind: "text", text: FROM }, PROGRESS)).exclude, []);
 });
 
-test("dockerfile stands in for a missing Dockerfile, and brings its own ignore file", async () => {
+test("dockerfile is used if Dockerfile is missing, with its own ignore file", async () => {
   await using folder = await temporaryDirectory();
   const put = (name: string, text: string): void => {
     mkdirSync(join(folder.path, name, ".."), { recursive: true });
@@ -58,7 +58,7 @@ test("dockerfile stands in for a missing Dockerfile, and brings its own ignore f
   assert.deepEqual(await load(), ["Dockerfile", ["other"]]);
 });
 
-test("a malformed pattern has its place in the ignore file; that of a remote context is not read", async () => {
+test("a malformed ignore pattern is reported with its line; a remote context's ignore file is not read", async () => {
   await using folder = await temporaryDirectory();
   writeFileSync(join(folder.path, "Dockerfile"), FROM);
   writeFileSync(join(folder.path, ".dockerignore"), "# fine\n\n a[b \n");
@@ -72,7 +72,7 @@ test("a malformed pattern has its place in the ignore file; that of a remote con
   assert.deepEqual((await loadDockerfile(folder.path, undefined, PROGRESS, { isRemote: true })).exclude, []);
 });
 
-test("what is missing, leads outside or is too large is refused", async () => {
+test("a Dockerfile that is missing, outside the context or too large is refused", async () => {
   await using folder = await temporaryDirectory();
   const context = join(folder.path, "context");
   mkdirSync(context);

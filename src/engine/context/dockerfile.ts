@@ -14,7 +14,7 @@ import { readIgnorePatterns } from "./ignore-file.ts";
 import type { DockerfileSource } from "../options/options.ts";
 import { type Progress, transferred } from "../progress/progress.ts";
 
-/** A Dockerfile's text and the patterns of the ignore file that goes with it. */
+/** A parsed Dockerfile and the patterns of its ignore file. */
 export interface LoadedDockerfile {
   readonly file: Dockerfile;
   readonly exclude: readonly string[];
@@ -22,20 +22,24 @@ export interface LoadedDockerfile {
 
 interface Found {
   readonly text: Uint8Array;
-  /** What the user calls it. */
+  /** The name that messages show. */
   readonly name: string;
-  /** Reads the ignore files beside it, by the names `ignoreFileCandidates` gives. */
+  /** Reads an ignore file by a name that `ignoreFileCandidates` returns; undefined if it does not exist. */
   readonly ignoreFile: (candidate: string) => Promise<Uint8Array | undefined>;
-  /** The path that `ignoreFileCandidates` is given. */
+  /** The path to pass to `ignoreFileCandidates`. */
   readonly path: string;
 }
 
 export interface LoadOptions extends Omit<ParseOptions, "name"> {
-  /** The context is not a directory of the client: as in BuildKit, no ignore file counts. */
+  /** True if the context is not a local directory. Ignore files are not read then, as in BuildKit. */
   readonly isRemote?: boolean | undefined;
 }
 
-/** Finds and parses the Dockerfile of a build, in a context directory or beside it. Throws `invalid-build`. */
+/**
+ * Finds and parses the Dockerfile of a build, which can be inside or outside the context, and reads its ignore file.
+ *
+ * @throws {VarveError} `invalid-build` if the Dockerfile is missing or wrong.
+ */
 export async function loadDockerfile(
   context: string | undefined,
   source: DockerfileSource | undefined,
@@ -57,7 +61,7 @@ export async function loadDockerfile(
   return { file, exclude };
 }
 
-/** The ignore file that counts; an empty one if there is none. */
+/** Returns the first ignore file that exists, or an empty one. */
 async function readIgnoreFile({ path, ignoreFile }: Found): Promise<{ name: string; text: Uint8Array }> {
   for (const name of ignoreFileCandidates(path)) {
     const text = await ignoreFile(name);
@@ -66,7 +70,7 @@ async function readIgnoreFile({ path, ignoreFile }: Found): Promise<{ name: stri
   return { name: ".dockerignore", text: new Uint8Array() };
 }
 
-/** What the Dockerfile is called before it is found. */
+/** Returns the Dockerfile's name to show before it is found. */
 function nameOf(source: DockerfileSource | undefined): string {
   if (source?.kind === "text") return source.name ?? "Dockerfile";
   return basename(source?.path ?? "Dockerfile");
@@ -86,11 +90,15 @@ async function find(context: string | undefined, source: DockerfileSource | unde
   }
   if (source?.kind === "file") return await findFile(source.path, context, inContext);
   const wanted = source?.path ?? "Dockerfile";
-  const { text, path } = await readFirst(wanted, inContext, "name it with -f, or give the directory that holds it");
+  const { text, path } = await readFirst(
+    wanted,
+    inContext,
+    "pass its path with -f, or the directory that contains it as the context",
+  );
   return { text, name: path, path, ignoreFile: inContext };
 }
 
-/** Reads the Dockerfile at the path, or the one that stands in for it. Throws `invalid-build` if there is none. */
+/** Reads the first of the Dockerfile's candidate paths that exists. Throws `invalid-build` if there is none. */
 async function readFirst(
   wanted: string,
   read: (path: string) => Promise<Uint8Array | undefined>,
@@ -107,13 +115,13 @@ async function readFirst(
   );
 }
 
-/** A Dockerfile named by its own path; inside the context, its ignore file is looked for there. */
+/** Finds a Dockerfile by a path of this machine. If it is inside the context, its ignore file is read from the context too. */
 async function findFile(
   wanted: string,
   context: string | undefined,
   inContext: (path: string) => Promise<Uint8Array | undefined>,
 ): Promise<Found> {
-  const { text, path } = await readFirst(wanted, readOptional, "give -f a path from the current directory");
+  const { text, path } = await readFirst(wanted, readOptional, "-f takes a path relative to the current directory");
   const name = basename(path);
   const inside = context === undefined ? ".." : relative(resolve(context), resolve(path));
   if (!inside.startsWith("..") && !isAbsolute(inside)) return { text, name, path: inside, ignoreFile: inContext };

@@ -1,7 +1,7 @@
 import { lineRange, located, sourceFile } from "../../dockerfile/index.ts";
 import { PatternMatcher, parseIgnoreLines } from "../../pattern/index.ts";
 
-/** The patterns of an ignore file. Throws `invalid-build` with the place of a malformed one. */
+/** Returns the patterns of an ignore file. Throws `invalid-build` with the line of a malformed pattern. */
 export function readIgnorePatterns(name: string, content: Uint8Array): string[] {
   const file = sourceFile(name, Buffer.from(content).toString("utf8"));
   return parseIgnoreLines(content).map(({ pattern, line }) =>

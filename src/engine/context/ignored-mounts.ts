@@ -1,7 +1,7 @@
 import { type Edge, walkVertices } from "../../llb/index.ts";
 import type { CacheMounts } from "../../record/index.ts";
 
-/** Empties the cache mounts of steps that are to ignore the cache: they start from nothing, as their layers do. */
+/** Empties the cache mounts of steps that ignore the cache (`--no-cache`), as BuildKit does. */
 export async function pruneIgnoredMounts(edges: readonly Edge[], cacheMounts: CacheMounts): Promise<void> {
   const vertices = walkVertices(edges.map((edge) => edge.vertex));
   const ids = vertices.flatMap(({ op, metadata }) => {

@@ -3,14 +3,18 @@ import { loadLayout } from "../../image/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 
-/** An OCI layout directory that a build takes an image from. */
+/** An image in an OCI layout directory. */
 export interface LayoutLocation {
   readonly directory: string;
   readonly tag: string;
   readonly digest: string | undefined;
 }
 
-/** Reads the image of a layout into the content store; its layers are then there too. Throws `not-found`. */
+/**
+ * Loads an image of a layout, with its layers, into the content store and returns its descriptor.
+ *
+ * @throws {VarveError} `not-found` if the layout has no such image.
+ */
 export async function openLayout(
   { directory, tag, digest }: LayoutLocation,
   content: ContentStore,

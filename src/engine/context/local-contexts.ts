@@ -5,14 +5,14 @@ import { type LocalContext, openLocalContext, readContextFile } from "../../sour
 import type { Database } from "../../state/index.ts";
 import { readIgnorePatterns } from "./ignore-file.ts";
 
-/** A directory of this machine that a build reads. */
+/** A local directory that a build reads. */
 export interface LocalDirectory {
   readonly path: string;
-  /** It is there in later builds too, so that remembering checksums of its files pays. */
+  /** True if later builds can read the same directory. Only then are checksums of its files cached. */
   readonly lasting: boolean;
 }
 
-/** The context directories of one build, by the names of their `local://` sources. */
+/** The context directories of one build by the names of their `local://` sources. */
 export class LocalContexts {
   readonly #state: Database;
   readonly #signal: AbortSignal | undefined;
@@ -28,7 +28,7 @@ export class LocalContexts {
     this.#directories.set(name, directory);
   }
 
-  /** Scans a directory, once for each set of patterns. */
+  /** Scans a directory. Calls with the same name and patterns share one scan. */
   open(source: LocalSource): Promise<LocalContext> {
     const { name, excludePatterns = [], includePatterns = [], followPaths = [] } = source;
     const key = JSON.stringify([name, excludePatterns, includePatterns, followPaths]);
@@ -47,7 +47,7 @@ export class LocalContexts {
     return context;
   }
 
-  /** The patterns of a directory's `.dockerignore`; none if it has no such file. */
+  /** Returns the patterns of a directory's `.dockerignore`, or none if the file does not exist. */
   ignorePatterns(name: string): readonly string[] {
     const text = readContextFile(this.#directory(name).path, ".dockerignore", Limits.ignoreFile);
     return text === undefined ? [] : readIgnorePatterns(`${name}/.dockerignore`, text);
@@ -56,6 +56,6 @@ export class LocalContexts {
   #directory(name: string): LocalDirectory {
     const directory = this.#directories.get(name);
     if (directory !== undefined) return directory;
-    throw new VarveError("internal", `Cannot read context ${name}: this build has none of that name`);
+    throw new VarveError("internal", `Cannot read context ${name}: this build has no context of that name`);
   }
 }

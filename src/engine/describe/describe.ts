@@ -10,15 +10,15 @@ import { Session } from "../session.ts";
 export const DESCRIPTIONS = ["check", "outline", "targets"] as const;
 export type DescriptionKind = (typeof DESCRIPTIONS)[number];
 
-/** What is said of a Dockerfile without building it. `ok` is false if a check failed or warned. */
+/** A description of a Dockerfile. `ok` is false if a check failed or warned. */
 export interface Description {
   readonly text: string;
   readonly ok: boolean;
 }
 
 /**
- * The answers to `--call check`, `outline` and `targets`, as text. No step is run. A registry is asked for the configs of
- * base images only, and what does not depend on them is answered without it.
+ * Returns the output of `--call check`, `outline` or `targets`. Runs no step. Fetches only the configs of base images; if a registry
+ * cannot be reached, the result contains everything that does not depend on them.
  */
 export async function describeDockerfile(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
   return await describe(absolutePaths(options), kind);
@@ -34,7 +34,7 @@ async function describe(options: BuildOptions, kind: DescriptionKind): Promise<D
   return { ok: found.missing.every(isUnreachable), text: outlineText(found) };
 }
 
-/** A Dockerfile that cannot be read has had checks, too. */
+/** Checks a Dockerfile. If it cannot be parsed, returns the warnings that were found before the error. */
 async function check(options: BuildOptions, session: Session, stack: AsyncDisposableStack): Promise<Description> {
   const warnings: LintWarning[] = [];
   try {
@@ -51,7 +51,7 @@ function isClean({ warnings, missing, error }: CheckResult): boolean {
   return warnings.length === 0 && error === undefined && missing.every(isUnreachable);
 }
 
-/** A registry that cannot be reached is no fault of the Dockerfile. */
+/** Returns true if the error says that a registry cannot be reached, which is not an error in the Dockerfile. */
 function isUnreachable({ code }: VarveError): boolean {
   return code === "remote";
 }

@@ -28,19 +28,19 @@ export function outlineText({ name, description, args, secrets, ssh, missing }: 
       ["SSH", "REQUIRED"],
       ssh.map((agent) => [agent.name, String(agent.required)]),
     ),
-    missingText(missing, "Not shown: what instructions of a base image add."),
+    missingText(missing, "Not shown: arguments, secrets and agents that the ONBUILD instructions of these images use."),
   ];
   return parts.filter((part) => part !== "").join("\n");
 }
 
-/** Warnings by line, as BuildKit's clients show them. `source`: the file, to show the lines in question. */
+/** Formats warnings, sorted by line, as BuildKit's clients do. Quotes the lines of `source` if it is given. */
 export function checkText({ warnings, missing, error }: CheckResult, source?: SourceFile): string {
   const name = source?.name ?? fileOf(error);
   const byLine = warnings.toSorted((a, b) => a.range.start.line - b.range.start.line);
   const parts = [
     summary(warnings.length, error === undefined && missing.length === 0),
     ...byLine.map((warning) => warningText(warning, name, source)),
-    missingText(missing, "Not checked: what depends on the configs of these images, as undefined variables do."),
+    missingText(missing, "Not checked: rules that depend on the configs of these images, such as undefined variables."),
     error === undefined ? "" : errorText(error),
   ];
   return parts.filter((part) => part !== "").join("\n");

@@ -7,8 +7,9 @@ import type { OpDeps } from "./deps.ts";
 import type { Result } from "./result.ts";
 
 /**
- * The content key of what an op reads of a result: BuildKit's content hash of the selected paths. A path that is not there
- * fails in BuildKit's words.
+ * Returns BuildKit's content hash of the paths that an op reads from a result.
+ *
+ * @throws {VarveError} `not-found` with BuildKit's message if a path does not exist.
  */
 export async function contentDigest(
   result: Result,
@@ -50,7 +51,7 @@ function missing(result: Result, path: string, cause: unknown): VarveError {
   });
 }
 
-/** Whether a path that is no part of a context is in its directory all the same. */
+/** Returns true if a path exists in the context's directory, even if the ignore file excludes it. */
 function isThere({ filter, path: directory }: LocalContext, path: string): boolean {
   if (filter === undefined) return false;
   try {

@@ -2,7 +2,7 @@ import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { OpDeps } from "./deps.ts";
 import type { Result } from "./result.ts";
 
-/** The record of a result. A context directory is copied into one, without what its ignore file leaves out. */
+/** Returns the record of a result. Copies a context directory into a new record, without the files that it ignores. */
 export async function recordOf(result: Result, deps: OpDeps, hold: Hold): Promise<RecordId> {
   if (result.kind === "record") return result.id;
   const { context } = result;

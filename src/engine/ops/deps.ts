@@ -8,7 +8,7 @@ import type { OpContext } from "../../solver/index.ts";
 import { waitLine } from "../progress/transfers.ts";
 import type { Secrets } from "../options/secrets.ts";
 
-/** What the ops of one build work with. */
+/** The services and settings that the ops of one build use. */
 export interface OpDeps {
   readonly content: ContentStore;
   readonly records: Records;
@@ -16,10 +16,10 @@ export interface OpDeps {
   readonly images: ImageSource;
   readonly http: HttpSource;
   readonly git: GitSource;
-  /** Opens one of the build's context directories. */
+  /** Opens a context directory of the build. */
   readonly local: (source: LocalSource) => Promise<LocalContext>;
   readonly secrets: Secrets;
-  /** Looked for when the first step has to run. */
+  /** Returns the runner, which is found when the first step has to run. */
   readonly runner: () => Promise<Runner>;
   readonly platform: Platform;
   readonly pull: PullPolicy;
@@ -27,13 +27,13 @@ export interface OpDeps {
   readonly limits: StepLimits;
 }
 
-/** Settings of a build that no key depends on. */
+/** Settings of a build that are not part of any cache key. */
 export interface StepLimits {
-  /** Bytes. */
+  /** Size of `/dev/shm` in bytes. */
   readonly shmSize?: number | undefined;
 }
 
-/** The lease of the build with the signal of one piece of its work, in whose log waits are told. */
+/** Returns the build's lease with the abort signal of one op. Waits are reported in the log of the op. */
 export function holdFor(deps: OpDeps, { signal, report }: Pick<OpContext, "signal" | "report">): Hold {
   return { lease: deps.hold.lease, signal, onWait: (wait) => report(waitLine(wait)) };
 }

@@ -9,7 +9,7 @@ import { recordOf } from "./context-record.ts";
 import type { OpDeps } from "./deps.ts";
 import { type Result, recordResult } from "./result.ts";
 
-/** The mounts of a step, ready: what the runner is given, and the layers that become outputs. */
+/** The prepared mounts of a step, as the runner takes them. */
 export interface StepMounts {
   readonly rootfs: string;
   readonly readonlyRootfs: boolean;
@@ -33,8 +33,10 @@ interface Tree {
 }
 
 /**
- * Makes the trees of a step's mounts; everything is undone when `stack` is disposed of. Targets of all kinds are relative to
- * `cwd`, the step's working directory, and mounts are made in the order of their targets, as in BuildKit.
+ * Prepares the mounts of a step. Disposing of the context's `stack` undoes all of them. Relative targets start at `cwd`, the step's
+ * working directory. Mounts are sorted by target, as in BuildKit.
+ *
+ * @throws {VarveError} `invalid-build` if the step has no root filesystem, or if the source of a mount does not exist.
  */
 export async function openMounts(all: readonly Mount[], cwd: string, context: Context): Promise<StepMounts> {
   const outputs = new Map<number, { layer: MutableLayer } | { result: Result }>();
@@ -73,7 +75,7 @@ export async function openMounts(all: readonly Mount[], cwd: string, context: Co
   };
 }
 
-/** Where a mount is made: an absolute path, or one below the step's working directory. */
+/** Returns the absolute target of a mount. */
 function targetOf({ dest }: Mount, cwd: string): string {
   return posix.isAbsolute(dest) ? dest : posix.join("/", cwd, dest);
 }
@@ -82,7 +84,7 @@ function inputOf(mount: Mount, { inputs }: Context): Result {
   return mount.input === EMPTY ? recordResult(SCRATCH) : (inputs[mount.input] ?? recordResult(SCRATCH));
 }
 
-/** A writable layer on the input, or a view of it; a writable mount that is no output is thrown away afterwards. */
+/** Opens a read-only view of the input, or a writable layer on it. A writable layer that is not an output is discarded. */
 async function openBind(mount: BindMount, context: Context): Promise<Tree> {
   const { deps, hold, stack, description } = context;
   const id = await recordOf(inputOf(mount, context), deps, hold);
@@ -96,14 +98,14 @@ async function openBind(mount: BindMount, context: Context): Promise<Tree> {
   return { path: layer.path, readonly: false, layer: mount.output === SKIP_OUTPUT ? undefined : layer };
 }
 
-/** A path inside a tree, its links resolved inside the tree. */
+/** Returns a path in a tree. Symbolic links are resolved inside the tree. */
 function subPath(tree: string, selector: string): string {
   if (selector === "" || selector === "/") return tree;
   using root = Root.open(tree);
   try {
     return join(tree, String(root.resolve(selector, { follow: true })));
   } catch (error) {
-    throw new VarveError("invalid-build", `Cannot mount ${selector}: it is not in the source of the mount`, {
+    throw new VarveError("invalid-build", `Cannot mount ${selector}: the source of the mount has no such path`, {
       cause: error,
     });
   }
@@ -136,7 +138,7 @@ async function openOther(
 async function openCache(mount: CacheMount, target: string, context: Context): Promise<RunMount> {
   const { deps, hold, stack, description } = context;
   const base = mount.input === EMPTY ? undefined : await recordOf(inputOf(mount, context), deps, hold);
-  // With a base the directory already starts as the selected part of it; without one the selector is a folder in it.
+  // With a base, the selected part of it becomes the whole directory. Without one, the selector is a folder in the directory.
   const isWhole = base !== undefined || mount.selector === "" || mount.selector === "/";
   const opened = await deps.cacheMounts.acquire(
     {
@@ -156,7 +158,7 @@ async function openCache(mount: CacheMount, target: string, context: Context): P
   return { kind: "bind", target, source: opened.path, readonly: mount.readonly };
 }
 
-/** The key of a cache mount: its id, and the record it starts from if there is one. */
+/** Returns the key of a cache mount: its ID, and the record that it starts from if there is one. */
 function cacheMountKey(id: string, base: string | undefined): string {
   return base === undefined || base === SCRATCH ? id : `${id}:${base}`;
 }

@@ -6,13 +6,17 @@ import { type OpDeps, holdFor } from "./deps.ts";
 import { openMounts } from "./exec-mounts.ts";
 import type { Result } from "./result.ts";
 
-/** An op with the limits of its vertex, which are not in its key. */
+/** An op with the resource limits of its vertex. The limits are not part of the cache key. */
 export interface LimitedExec {
   readonly op: ExecOp;
   readonly limits: ResourceLimits;
 }
 
-/** Runs the command of an exec op on its inputs; one result for each output. */
+/**
+ * Runs the command of an exec op and returns one result for each output.
+ *
+ * @throws {VarveError} `step-failed` if the command fails, `unsupported` if the op needs a device.
+ */
 export async function executeExec(
   { op, limits }: LimitedExec,
   inputs: readonly Result[],
@@ -54,11 +58,11 @@ export async function executeExec(
   });
 }
 
-/** Devices by CDI name need a registry of them, which is not read; those a step can do without are left out. */
+/** Throws `unsupported` if a step requires a CDI device, because CDI specifications are not read. Optional devices are ignored. */
 function refuseDevices({ cdiDevices }: ExecOp): void {
   const needed = cdiDevices.find((device) => !device.optional);
   if (needed === undefined) return;
-  throw new VarveError("unsupported", `Cannot give the step device ${needed.name}: devices by name are not supported`);
+  throw new VarveError("unsupported", `Cannot give the step device ${needed.name}: CDI devices are not supported`);
 }
 
 function stepFailed(
@@ -78,7 +82,7 @@ function stepFailed(
   });
 }
 
-/** The step's environment with proxies and secrets, which no key depends on. A secret that is not there is an empty variable. */
+/** Returns the step's environment, with proxies and secrets, which are not part of the cache key. A missing secret is empty. */
 async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
   const env = [...op.meta.env];
   const { proxyEnv } = op.meta;

@@ -7,7 +7,7 @@ import { recordOf } from "./context-record.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { type Result, recordResult } from "./result.ts";
 
-/** Does the actions of a file op on its inputs; one result for each output. */
+/** Executes the actions of a file op and returns one result for each output. */
 export async function executeFile(
   op: FileOp,
   inputs: readonly Result[],
@@ -39,7 +39,7 @@ async function change(
   };
 }
 
-/** A context directory is read where it is, a record through a view of its own. */
+/** Opens a result for reading. A context directory is read in place, a record through a mounted view. */
 async function read(result: Result, deps: OpDeps, hold: Hold): Promise<ReadableTree> {
   if (result.kind === "context") {
     const { path, filter, owner } = result.context;
@@ -49,7 +49,7 @@ async function read(result: Result, deps: OpDeps, hold: Hold): Promise<ReadableT
   return { tree: { path: view.path }, [Symbol.asyncDispose]: async () => await view[Symbol.asyncDispose]() };
 }
 
-/** A context is read where it is: fails if what was copied is no longer what the step's key was made of. */
+/** Throws if the copied files of a context have changed since the step's cache key was computed. */
 async function verifyCopied(op: FileOp, inputs: readonly Result[], signal: AbortSignal): Promise<void> {
   for (const [index, input] of inputs.entries()) {
     if (input.kind !== "context") continue;
@@ -60,7 +60,7 @@ async function verifyCopied(op: FileOp, inputs: readonly Result[], signal: Abort
   }
 }
 
-/** Which paths of a context a copy reads; everything where its source is a pattern. */
+/** Returns the paths of a context that a copy reads: everything if the source is a pattern. */
 function copiedPaths(src: string, wildcard: boolean): ByteString[] {
   if (wildcard && /[*?[\\]/.test(src)) return [""];
   const names = src.split("/").filter((name) => name !== "" && name !== ".");

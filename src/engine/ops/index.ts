@@ -9,7 +9,11 @@ import { type Result, recordResult } from "./result.ts";
 import { sourceOp } from "./source.ts";
 import { VarveError } from "../../core/index.ts";
 
-/** The work of any vertex of a build. */
+/**
+ * Returns the op that computes a vertex's cache keys and executes it.
+ *
+ * @throws {VarveError} `unsupported` if it is a `build` or `passthrough` op.
+ */
 export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
   const { op } = vertex;
   switch (op.kind) {
@@ -41,7 +45,7 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
       });
     case "build":
     case "passthrough":
-      throw new VarveError("unsupported", `Cannot run a ${op.kind} op: only its cache key is known here`);
+      throw new VarveError("unsupported", `Cannot run a ${op.kind} op: ops of this kind cannot be executed`);
   }
 }
 
@@ -65,7 +69,7 @@ function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute
   };
 }
 
-/** Trees are checksummed a few at a time: each takes the disk for itself. */
+/** Limits how many trees are hashed at a time, because each one keeps the disk busy. */
 const checksums = new Semaphore(2);
 
 function cacheInput(input: InputKey, deps: OpDeps): CacheMapInput<Result> {

@@ -2,8 +2,7 @@ import type { RecordId } from "../../record/index.ts";
 import type { LocalContext } from "../../source/index.ts";
 
 /**
- * What an op yields: a filesystem record, or a directory of this machine that steps read in place. Only records outlive a
- * build.
+ * The result of an op: a filesystem record, or a local directory that steps read in place. Only records are kept after the build.
  */
 export type Result =
   | { readonly kind: "record"; readonly id: RecordId }

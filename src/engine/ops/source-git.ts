@@ -4,7 +4,7 @@ import type { OpDeps } from "./deps.ts";
 import { recordResult } from "./result.ts";
 import type { Source } from "./source-types.ts";
 
-/** A commit: the same from any remote. */
+/** Returns the source of a git commit. Its key does not depend on the remote. */
 export function gitSource(identifier: string, attrs: ReadonlyMap<string, string>, deps: OpDeps): Source {
   const base = requestOf(identifier, attrs);
   const request = async (): Promise<GitRequest> => ({ ...base, ...(await credentials(base.remote, attrs, deps)) });
@@ -39,7 +39,7 @@ function requestOf(identifier: string, attrs: ReadonlyMap<string, string>): GitR
   };
 }
 
-/** What the remote is shown: an agent's keys over SSH; over HTTP a header, or a token as GitHub takes it. */
+/** Returns the credentials for a remote: for SSH an agent; for HTTP a header, or a token in the format that GitHub accepts. */
 async function credentials(
   remote: string,
   attrs: ReadonlyMap<string, string>,

@@ -7,7 +7,7 @@ import type { Source } from "./source-types.ts";
 
 const HEADER = "http.header.";
 
-/** A file at a URL: known by its digest, and by how it is to be put down. */
+/** Returns the source of a file at a URL. Its key has the digest, name, mode, owner and time of the file. */
 export function httpSource(url: string, attrs: ReadonlyMap<string, string>, deps: OpDeps): Source {
   const base = requestOf(url, attrs);
   const request = async (): Promise<DownloadRequest> => ({
@@ -49,7 +49,7 @@ function requestOf(url: string, attrs: ReadonlyMap<string, string>): DownloadReq
   };
 }
 
-/** A number as Go reads one: octal after a leading 0. 0 if there is none. */
+/** Parses a number as Go does: a leading 0 means octal. Returns 0 if the attribute is not set. */
 function integer(attrs: ReadonlyMap<string, string>, key: string): number {
   const text = attrs.get(key) ?? "0";
   if (!/^(?:0[0-7]*|[1-9]\d{0,9})$/.test(text))
@@ -57,7 +57,7 @@ function integer(attrs: ReadonlyMap<string, string>, key: string): number {
   return parseInt(text, text.startsWith("0") ? 8 : 10);
 }
 
-/** The credential for a host: the secret the source names, else `HTTP_AUTH_HEADER_<host>` or `HTTP_AUTH_TOKEN_<host>`. */
+/** Returns the credential for a host: the secret that the source names, else `HTTP_AUTH_HEADER_<host>` or `HTTP_AUTH_TOKEN_<host>`. */
 async function authorization(
   url: string,
   attrs: ReadonlyMap<string, string>,

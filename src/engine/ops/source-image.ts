@@ -6,7 +6,7 @@ import type { OpDeps } from "./deps.ts";
 import { recordResult } from "./result.ts";
 import type { Source, SourceVertex } from "./source-types.ts";
 
-/** An image: known by its manifest, and by its layers. Neither key needs a layer to be here. */
+/** Returns the source of an image. It has one key of the manifest and one of the layers. Computing them fetches no layer. */
 export function imageSource(vertex: SourceVertex, name: string, deps: OpDeps): Source {
   const { attrs } = vertex.op;
   const platform = vertex.platform ?? deps.platform;

@@ -2,7 +2,7 @@ import { type LocalSource, localKey } from "../../llb/index.ts";
 import type { OpDeps } from "./deps.ts";
 import type { Source } from "./source-types.ts";
 
-/** A directory of this machine. Its key is good for one build: what it holds is found out when a step reads from it. */
+/** Returns the source of a local directory. Its key is valid for one build. Its files are hashed when a step reads them. */
 export function localSource(source: LocalSource, deps: OpDeps): Source {
   const key = localKey(source.name, { ...source, sessionId: deps.hold.lease.id });
   return {

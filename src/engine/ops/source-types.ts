@@ -3,15 +3,17 @@ import type { Hold } from "../../record/index.ts";
 import type { OpReport } from "../../solver/index.ts";
 import type { Result } from "./result.ts";
 
-/** A source in two steps: what it stands for, as alternative keys, and its files. */
+/** A source of files. Its keys are computed before its files are fetched. */
 export interface Source {
+  /** Returns alternative cache keys: a hit of any of them is a hit of the source. */
   keys(hold: Hold, report: Report): Promise<readonly SourceKey[]>;
+  /** Fetches the files. */
   result(hold: Hold, report: Report): Promise<Result>;
-  /** When it was made, in seconds since 1970; undefined if nobody says. */
+  /** Returns the creation time in seconds since 1970, or undefined if it is unknown. */
   time?(hold: Hold): Promise<number | undefined>;
 }
 
-/** Takes what a source tells while it works. */
+/** Receives logs, progress and warnings of a source. */
 export type Report = (report: OpReport) => void;
 
 export type SourceVertex = Vertex & { readonly op: SourceOp };

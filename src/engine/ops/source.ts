@@ -10,7 +10,7 @@ import { imageSource } from "./source-image.ts";
 import { localSource } from "./source-local.ts";
 import type { Source, SourceVertex } from "./source-types.ts";
 
-/** The work of a source vertex. */
+/** Returns the op of a source vertex. */
 export function sourceOp(vertex: SourceVertex, deps: OpDeps): SolverOp<Result> {
   const source = openSource(vertex, deps);
   let keys: readonly SourceKey[] | undefined;
@@ -33,7 +33,7 @@ export function sourceOp(vertex: SourceVertex, deps: OpDeps): SolverOp<Result> {
   };
 }
 
-/** When a source was made, in seconds since 1970; undefined for what is no source, or has no time. */
+/** Returns the time of a source in seconds since 1970, or undefined if the vertex is not a source or has no time. */
 export async function sourceTime({ vertex }: Edge, deps: OpDeps, hold: Hold): Promise<number | undefined> {
   const { op } = vertex;
   return op.kind === "source" ? await openSource({ ...vertex, op }, deps).time?.(hold) : undefined;

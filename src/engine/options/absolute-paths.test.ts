@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../../io/index.ts";
 import { absolutePaths } from "./absolute-paths.ts";
 import { defaultRoot, openStore } from "../store/store.ts";
 
-test("a store's root is absolute, however it is named", async () => {
+test("the root of a store is an absolute path, even if it was given as a relative one", async () => {
   await using directory = await temporaryDirectory("varve-relative-");
   const root = join(directory.path, "root");
   await using store = await openStore({ root: relative(process.cwd(), root), snapshotter: "copy" });
@@ -17,7 +17,7 @@ test("a store's root is absolute, however it is named", async () => {
   assert.equal(defaultRoot({ XDG_DATA_HOME: "data", VARVE_ROOT: "" }).startsWith("/"), true);
 });
 
-test("every path among the options of a build becomes absolute, and nothing else changes", async () => {
+test("all paths in build options become absolute, and nothing else changes", async () => {
   await using directory = await temporaryDirectory("varve-relative-");
   await using store = await openStore({ root: directory.path, snapshotter: "copy" });
   const value = new Uint8Array([1]);

@@ -5,8 +5,8 @@ import type { BuildContext, BuildOptions, CacheSpec, OutputSpec, SecretSource, S
 const CACHE_PATHS = ["src", "dest"];
 
 /**
- * Build options whose relative paths start at the working directory of this moment, so that a later change of it, or a program
- * that is started in another one, does not matter. Named contexts become absolute where their kind is found out.
+ * Resolves the relative paths of build options against the current working directory, so that the build does not depend on later
+ * changes of the directory. Named contexts are resolved by `namedContexts`.
  */
 export function absolutePaths<T extends BuildOptions>(options: T): T {
   return {
@@ -35,7 +35,7 @@ function agentOf({ id, paths }: SshSource): SshSource {
   return { id, paths: paths.map((path) => resolve(path)) };
 }
 
-/** `-` is standard output, and an empty path what the exporter makes of it. */
+/** Does not resolve `-`, which is standard output, nor an empty path, which exporters handle. */
 function outputOf(output: OutputSpec): OutputSpec {
   const { dest } = output;
   return dest === undefined || dest === "-" || dest === "" ? output : { ...output, dest: resolve(dest) };

@@ -13,7 +13,7 @@ const NOTHING: ArgumentOptions = { keepGitDir: false, inlineCache: false, multiP
 const AMD64 = { os: "linux", architecture: "amd64" };
 const ARM64 = { os: "linux", architecture: "arm64" };
 
-test("what each build argument of BuildKit's does here", () => {
+test("the effects of BuildKit's build arguments", () => {
   const effects: Record<keyof typeof BUILDKIT_ARGUMENTS, [value: string, effect: Partial<ArgumentOptions>]> = {
     BUILDKIT_BUILD_NAME: ["nightly", {}],
     BUILDKIT_CACHE_MOUNT_NS: ["mine", { cacheNamespace: "mine" }],
@@ -40,7 +40,7 @@ test("what each build argument of BuildKit's does here", () => {
   assert.deepEqual(read({}, { sourceDateEpoch: 0 }), { ...NOTHING, commitTimes: true });
 });
 
-test("values that say nothing are ignored, as BuildKit ignores them", () => {
+test("values without effect are ignored, as in BuildKit", () => {
   for (const name of ["BUILDKIT_CONTEXT_KEEP_GIT_DIR", "BUILDKIT_INLINE_CACHE", "BUILDKIT_DISABLE_FILEOP"])
     for (const value of ["", "yes", "0"]) assert.deepEqual(read({ [name]: value }), NOTHING, `${name}=${value}`);
   for (const name of ["BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_MULTI_PLATFORM"])
@@ -48,7 +48,7 @@ test("values that say nothing are ignored, as BuildKit ignores them", () => {
   assert.equal(read({}, { platforms: [AMD64, ARM64] }).multiPlatform, true);
 });
 
-test("values that BuildKit refuses are refused", () => {
+test("values that BuildKit rejects are rejected", () => {
   const cases: [Record<string, string>, RegExp][] = [
     [{ BUILDKIT_DISABLE_FILEOP: "1" }, /support for "BUILDKIT_DISABLE_FILEOP" build-arg was removed/],
     [{ BUILDKIT_MULTI_PLATFORM: "maybe" }, /invalid boolean value for multi-platform: maybe/],
@@ -62,7 +62,7 @@ test("values that BuildKit refuses are refused", () => {
     );
 });
 
-test("an unknown argument of the kind is warned of, unless the Dockerfile declares it", () => {
+test("an unknown BUILDKIT_ argument causes a warning, unless the Dockerfile declares it", () => {
   const file = parseDockerfile("ARG BUILDKIT_GLOBAL\nFROM scratch\nARG A BUILDKIT_OWN");
   const buildArgs = {
     BUILDKIT_INLINE_CACH: "1",

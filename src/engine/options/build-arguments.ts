@@ -3,9 +3,8 @@ import { type Dockerfile, type LintOptions, didYouMean, parseLintOptions, sugges
 import type { BuildOptions } from "./options.ts";
 
 /**
- * Build arguments that are options of BuildKit's, and what they do here: `option` is read by `argumentOptions`, `none` has
- * no effect (the built-in front end is always used, no history of builds and no SBOM is kept), `removed` is refused as
- * BuildKit refuses it.
+ * The build arguments that are options of BuildKit, with their support: `argumentOptions` reads an `option`; `none` has no effect (the
+ * front end is always the built-in one, and there is no build history and no SBOM); `removed` is rejected, as by BuildKit.
  */
 export const BUILDKIT_ARGUMENTS: Readonly<Record<string, "option" | "none" | "removed">> = {
   BUILDKIT_BUILD_NAME: "none",
@@ -21,25 +20,29 @@ export const BUILDKIT_ARGUMENTS: Readonly<Record<string, "option" | "none" | "re
   BUILDKIT_SYNTAX: "none",
 };
 
-/** What build arguments say that are options of BuildKit's. */
+/** Options that are given as build arguments. */
 export interface ArgumentOptions {
-  /** The git directory of a git context is kept. */
+  /** Keep the `.git` directory of a git context. */
   readonly keepGitDir: boolean;
-  /** Keeps the cache mounts of the build apart from others'. */
+  /** Namespace of the build's cache mounts. */
   readonly cacheNamespace?: string | undefined;
-  /** The host name that steps see. */
+  /** Host name of steps. */
   readonly hostname?: string | undefined;
   /** Replaces the Dockerfile's `check` directive. */
   readonly lint?: LintOptions | undefined;
-  /** The result is an index, also of one platform. */
+  /** The result is an index, even for one platform. */
   readonly multiPlatform: boolean;
-  /** The cache goes into the config of the image. */
+  /** Embed the cache in the config of the image. */
   readonly inlineCache: boolean;
-  /** SOURCE_DATE_EPOCH is set: the files of a git context have the time of their commit. */
+  /** The files of a git context have the time of the commit. True if SOURCE_DATE_EPOCH is set. */
   readonly commitTimes: boolean;
 }
 
-/** Reads them. Throws `invalid-argument` for one that BuildKit refuses. */
+/**
+ * Reads the options that are given as build arguments.
+ *
+ * @throws {VarveError} `invalid-argument` for a value that BuildKit rejects.
+ */
 export function argumentOptions({ buildArgs = {}, platforms = [], sourceDateEpoch }: BuildOptions): ArgumentOptions {
   const given = new Map(Object.entries(buildArgs));
   const isTrue = (name: string): boolean => parseGoBool(given.get(name) ?? "") === true;
@@ -80,7 +83,7 @@ function readCheck(text: string): LintOptions {
   }
 }
 
-/** Warnings of build arguments that are called like options of BuildKit's, but are none, and that no ARG declares. */
+/** Returns warnings for arguments whose names begin with `BUILDKIT_`, but that are neither known nor declared by an `ARG`. */
 export function unknownArguments({ buildArgs = {} }: BuildOptions, { globalArgs, stages }: Dockerfile): string[] {
   const instructions = [...globalArgs, ...stages.flatMap((stage) => stage.instructions)];
   const declared = new Set(

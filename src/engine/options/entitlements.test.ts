@@ -12,7 +12,7 @@ async function check(dockerfile: string, options: Parameters<typeof allowedEntit
 const HOST = "FROM scratch\nRUN --network=host a\nRUN b\n";
 const INSECURE = "# syntax=docker/dockerfile:1-labs\nFROM scratch\nRUN --security=insecure a\nRUN b\n";
 
-test("a step that wants the host's network or to be insecure needs leave", async () => {
+test("a step with the host's network or without a sandbox needs an entitlement", async () => {
   await assert.rejects(
     check(HOST, {}),
     (error) =>
@@ -21,7 +21,7 @@ test("a step that wants the host's network or to be insecure needs leave", async
   await assert.rejects(check(INSECURE, { allow: ["network.host"] }), /security.insecure is not allowed/);
 });
 
-test("what is allowed is not asked about, and --network=host is leave for the network", async () => {
+test("allowed entitlements pass, and --network=host implies network.host", async () => {
   await check(HOST, { allow: ["network.host"] });
   await check(HOST, { network: "host" });
   await check(INSECURE, { allow: ["security.insecure"] });
@@ -29,7 +29,7 @@ test("what is allowed is not asked about, and --network=host is leave for the ne
   await check("FROM scratch\nRUN a\n", {});
 });
 
-test("an unknown entitlement is refused", () => {
+test("an unknown entitlement is rejected", () => {
   assert.throws(
     () => allowedEntitlements({ allow: ["root"] }),
     (error) => isVarveError(error, "invalid-argument"),

@@ -3,13 +3,14 @@ import { type Edge, type Vertex, walkVertices } from "../../llb/index.ts";
 import { vertexName } from "../graph.ts";
 import type { BuildOptions } from "./options.ts";
 
-/** What a build may be allowed to do beyond the ordinary. */
+/** BuildKit's entitlements: privileges that a build has only if `allow` contains them. */
 const ENTITLEMENTS = ["network.host", "security.insecure", "device"] as const;
 type Entitlement = (typeof ENTITLEMENTS)[number];
 
 /**
- * What a build is allowed; one that is itself given the host's network may give it to its steps. Throws `invalid-argument`
- * for an entitlement nobody knows.
+ * Returns the entitlements of a build. A build with the host's network has `network.host`.
+ *
+ * @throws {VarveError} `invalid-argument` for an unknown entitlement.
  */
 export function allowedEntitlements({
   allow = [],
@@ -19,11 +20,11 @@ export function allowedEntitlements({
   if (unknown === undefined) return new Set(network === "host" ? [...allow, "network.host"] : allow);
   throw new VarveError(
     "invalid-argument",
-    `Cannot allow ${JSON.stringify(unknown)}: there are network.host and security.insecure`,
+    `Cannot allow ${JSON.stringify(unknown)}: the entitlements are network.host and security.insecure`,
   );
 }
 
-/** Throws `invalid-build` if a step of the graphs needs what the build was not allowed; no step has run then. */
+/** Checks whole graphs before a step runs. Throws `invalid-build` if a step needs an entitlement that the build does not have. */
 export function checkEntitlements(edges: readonly Edge[], allowed: ReadonlySet<string>): void {
   for (const vertex of walkVertices(edges.map((edge) => edge.vertex))) {
     const missing = needs(vertex).find((entitlement) => !allowed.has(entitlement));

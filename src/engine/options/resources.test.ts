@@ -14,7 +14,7 @@ const NONE = {
   cpusetMems: "",
 };
 
-test("limits that are not given, and those that are 0 or empty, are none", () => {
+test("limits that are missing, 0 or empty mean no limit", () => {
   for (const given of [undefined, {}, NONE]) assert.equal(linuxResources(given), undefined);
   const given = { memory: 64 * 1_048_576, memorySwap: -1, cpusetCpus: "0-2,4" };
   assert.deepEqual(linuxResources(given), { ...NONE, ...given });
@@ -22,7 +22,7 @@ test("limits that are not given, and those that are 0 or empty, are none", () =>
   assert.deepEqual(resourceLimits(undefined), {});
 });
 
-test("limits that a kernel does not take are refused", () => {
+test("limits that the kernel does not accept are rejected", () => {
   const wrong: StepResources[] = [
     { memory: 1 },
     { memory: -1 },

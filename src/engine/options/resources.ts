@@ -3,15 +3,19 @@ import type { ResourceLimits } from "../../exec/index.ts";
 import type { LinuxResources } from "../../llb/index.ts";
 import type { StepResources } from "./options.ts";
 
-/** Docker's: with less, the runtime itself may not start. */
+/** Docker's minimum. With less memory, the runtime itself may fail to start. */
 const LEAST_MEMORY = 6 * 1_048_576;
-/** The kernel's own bounds: microseconds, and weights. */
+/** The kernel's limits. The period and the quota are in microseconds; shares are weights. */
 const PERIOD = { least: 1000, most: 1_000_000 };
 const LEAST_QUOTA = 1000;
 const SHARES = { least: 2, most: 262_144 };
 const CPU_LIST = /^\d{1,5}(?:-\d{1,5})?(?:,\d{1,5}(?:-\d{1,5})?)*$/;
 
-/** The limits of a build's steps as their vertices carry them; undefined if there are none. Throws `invalid-argument`. */
+/**
+ * Returns the resource limits to put into the vertices of steps, or undefined if there are none.
+ *
+ * @throws {VarveError} `invalid-argument` for a value that the kernel does not accept.
+ */
 export function linuxResources(given: StepResources = {}): LinuxResources | undefined {
   const { memory = 0, memorySwap = 0, cpuShares = 0, cpuPeriod = 0, cpuQuota = 0 } = given;
   const { cpusetCpus = "", cpusetMems = "" } = given;
@@ -32,7 +36,7 @@ export function linuxResources(given: StepResources = {}): LinuxResources | unde
 
 function checkMemory(memory: number, memorySwap: number): void {
   if (memory !== 0 && memory < LEAST_MEMORY) throw refusal("memory", memory, `less than ${LEAST_MEMORY} bytes`);
-  if (memorySwap > 0 && memory === 0) throw refusal("memorySwap", memorySwap, "it needs a limit of memory, too");
+  if (memorySwap > 0 && memory === 0) throw refusal("memorySwap", memorySwap, "a limit of memory is required too");
   if (memorySwap > 0 && memorySwap < memory) throw refusal("memorySwap", memorySwap, "less than the limit of memory");
 }
 
@@ -44,7 +48,7 @@ function refusal(name: string, value: number | string, why: string): VarveError 
   return new VarveError("invalid-argument", `Cannot limit ${name} of steps to ${JSON.stringify(value)}: ${why}`);
 }
 
-/** What the runner is told of the limits of a vertex. */
+/** Converts the limits of a vertex to those of the runner. */
 export function resourceLimits(resources: LinuxResources | undefined): ResourceLimits {
   const given = Object.entries(resources ?? {}).filter(([, value]) => value !== 0 && value !== "");
   return Object.fromEntries(given);

@@ -12,7 +12,7 @@ const fails = async (work: Promise<unknown>, code: ErrorCode, message = /./): Pr
 
 const silent = (): void => undefined;
 
-test("secrets come from files, the environment and values, when they are needed", async () => {
+test("secrets are read from files, the environment and values when they are needed", async () => {
   await using folder = await temporaryDirectory();
   const file = join(folder.path, "s");
   writeFileSync(file, "before");
@@ -57,7 +57,7 @@ test("secrets come from files, the environment and values, when they are needed"
   delete process.env["VARVE_TEST_SECRET"];
 });
 
-test("a secret that was read stays out of messages as long as the build lasts", async () => {
+test("a secret that was read is redacted from messages until the build ends", async () => {
   const value = "s3cret-of-the-build";
   const shown = (): string => new VarveError("remote", `it said ${value}`).message;
   const source = { value: Buffer.from(`${value}\n`) };
@@ -68,7 +68,7 @@ test("a secret that was read stays out of messages as long as the build lasts", 
   assert.equal(shown(), `it said ${value}`);
 });
 
-test("what a build is given is checked before it starts, used or not", async () => {
+test("secrets are checked before the build starts, even if no step uses them", async () => {
   await using folder = await temporaryDirectory();
   const [large, missing] = [join(folder.path, "large"), join(folder.path, "missing")];
   writeFileSync(large, Buffer.alloc(Limits.secret + 1));
@@ -85,7 +85,7 @@ test("what a build is given is checked before it starts, used or not", async () 
   await fails(agent(import.meta.filename), "unsupported", /not an agent's socket/);
 });
 
-test("an agent is a socket, and has a name", async () => {
+test("an agent is a socket, and is found by its name", async () => {
   await using folder = await temporaryDirectory();
   const path = join(folder.path, "agent");
   const server = createServer();

@@ -4,8 +4,8 @@ import { Limits, VarveError, errnoOf, toVarveError, withhold } from "../../core/
 import type { BuildOptions, SecretSource } from "./options.ts";
 
 /**
- * The secrets and agents a build was given. Values are read when a step needs them; until this is disposed of, messages do not
- * show those that were read.
+ * The secrets and SSH agents of a build. Values are read when a step needs them. Values that were read are redacted from messages
+ * until this object is disposed of.
  */
 export class Secrets implements Disposable {
   readonly #secrets: ReadonlyMap<string, SecretSource>;
@@ -18,9 +18,10 @@ export class Secrets implements Disposable {
   }
 
   /**
-   * Checks what was given, whether or not a step uses it: files have to exist and agents have to be sockets. A variable that
-   * is not set is an empty secret, as in BuildKit, and is passed to `warn`. Throws `invalid-argument`, `limit-exceeded`, or
-   * `unsupported` for private key files.
+   * Checks all secrets and agents, even if no step uses them: files must exist, and agents must be sockets. A variable that is not set
+   * is an empty secret, as in BuildKit; `warn` is called for it.
+   *
+   * @throws {VarveError} `invalid-argument`, `limit-exceeded` if a secret is too large, `unsupported` for a private key file.
    */
   static async open(
     { secrets = [], ssh = [] }: Pick<BuildOptions, "secrets" | "ssh">,
@@ -35,7 +36,7 @@ export class Secrets implements Disposable {
     return new Secrets(secrets, agents);
   }
 
-  /** A secret's bytes; undefined if there is none of that id and it is optional. */
+  /** Returns the bytes of a secret, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */
   async get(id: string, optional: boolean): Promise<Uint8Array | undefined> {
     const secret = this.#secrets.get(id);
     if (secret !== undefined) return await this.#read(secret);
@@ -45,7 +46,7 @@ export class Secrets implements Disposable {
     });
   }
 
-  /** The socket of an agent; undefined if there is none of that id and it is optional. */
+  /** Returns the socket of an agent, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */
   agent(id: string, optional: boolean): string | undefined {
     const name = id === "" ? "default" : id;
     const path = this.#agents.get(name);
@@ -85,7 +86,7 @@ async function check({ id, source }: SecretSource, warn: (message: string) => vo
   }
 }
 
-/** The only socket among the paths of an agent. */
+/** Returns the socket of an agent. Throws if the agent does not have exactly one path, or the path is not a socket. */
 async function socketOf(id: string, paths: readonly string[]): Promise<string> {
   const [path, ...more] = paths;
   if (path === undefined || more.length > 0)

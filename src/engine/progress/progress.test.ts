@@ -19,7 +19,7 @@ function watch(): {
   return { progress, events, tell };
 }
 
-test("a step that runs is told of as it starts, talks and ends", () => {
+test("a step emits events when it starts, logs and ends", () => {
   const { progress, events, tell } = watch();
   progress.expect([ONE]);
   tell({ kind: "vertex-started", at: 10 });
@@ -36,7 +36,7 @@ test("a step that runs is told of as it starts, talks and ends", () => {
   assert.deepEqual(progress.steps(), [{ name: "RUN a", digest: ONE, status: "run", cache: null, ms: 20 }]);
 });
 
-test("cached, failed, cancelled and rolled-back steps say so", () => {
+test("cached, failed, cancelled and rolled-back steps emit their states", () => {
   const { progress, events, tell } = watch();
   progress.expect([ONE, TWO]);
   tell({ kind: "vertex-cached", at: 5, cache: "local" });
@@ -62,7 +62,7 @@ test("cached, failed, cancelled and rolled-back steps say so", () => {
   );
 });
 
-test("steps are in the order of the Dockerfile, without the build's own work", () => {
+test("steps are in the order of the Dockerfile, without internal steps", () => {
   const { progress, tell } = watch();
   progress.expect([LOAD, ONE, TWO, ONE]);
   tell({ kind: "vertex-completed", at: 2, startedAt: 1 }, "RUN b", TWO);
@@ -74,7 +74,7 @@ test("steps are in the order of the Dockerfile, without the build's own work", (
   );
 });
 
-test("a piece of the build's own work is a vertex with parts; a failure is told and thrown", async () => {
+test("an activity is a vertex with statuses; a failure is reported and thrown", async () => {
   const { progress, events } = watch();
   assert.equal(
     await progress.activity(

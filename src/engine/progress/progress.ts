@@ -5,32 +5,32 @@ import type { OpReport, SolverEvent } from "../../solver/index.ts";
 import type { OnBuildEvent, VertexEvent } from "./events.ts";
 import type { StepReport } from "../options/options.ts";
 
-/** What a piece of the build's own work tells while it runs. */
+/** Reports the progress of work that is not a step, such as an export. */
 export interface Activity {
   readonly vertex: Digest;
-  /** Passes a log, progress or warning on under the activity's name. */
+  /** Emits a log, progress or warning of the activity. */
   report(report: OpReport): void;
-  /** Times a part of the work, which shows as one line. */
+  /** Runs a part of the work, and emits its start and its end as a status. */
   part<T>(id: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** A report of bytes that have been read, all at once. */
+/** Returns a report of a finished transfer. */
 export function transferred(id: string, bytes: number): OpReport {
   const now = Date.now();
   return { kind: "progress", id, current: bytes, startedAt: now, completedAt: now };
 }
 
-/** Turns what the solver and the build itself do into build events, and keeps what `StepReport`s need. */
+/** Converts events of the solver and the build's own activities to build events, and collects a `StepReport` of each step. */
 export class Progress {
   readonly #emit: OnBuildEvent;
   readonly #steps = new Map<Digest, StepReport>();
   readonly #order: Digest[] = [];
   readonly #startedAt = new Map<Digest, number>();
-  /** Reasons for doing without cached results that were told of. */
+  /** Reasons of the rollbacks that were reported. Each reason is reported once. */
   readonly #rollBacks = new Set<string>();
 
   constructor(emit: OnBuildEvent | undefined) {
-    // What a step prints is passed on as it is: it may be binary, and comes in pieces.
+    // The output of steps is not redacted, because it can be binary and a secret can be split between two events.
     this.#emit = (event) => emit?.(event.kind === "log" ? event : redactAll(event));
   }
 
@@ -45,7 +45,7 @@ export class Progress {
     this.#emit({ ...more, kind: "warning", short, detail: more.detail ?? [] });
   }
 
-  /** Runs a piece of the build's own work as a vertex of its own. */
+  /** Runs work that is not a step. It is shown as a vertex. */
   async activity<T>(name: string, work: (activity: Activity) => Promise<T>): Promise<T> {
     const vertex: Pick<VertexEvent, "kind" | "digest" | "name" | "inputs"> = {
       kind: "vertex",
@@ -69,10 +69,10 @@ export class Progress {
     }
   }
 
-  /** Takes in what the solver tells. */
+  /** Handles an event of the solver. */
   solver(event: SolverEvent): void {
     if (event.kind === "cache-failed") {
-      this.warn(`cache ${event.cache} could not be asked: ${messageOf(event.error)}`);
+      this.warn(`cache ${event.cache} could not be queried: ${messageOf(event.error)}`);
       return;
     }
     const { digest, name, inputs, at } = event;
@@ -84,7 +84,7 @@ export class Progress {
         this.#emit({ ...vertex, startedAt: at });
         return;
       case "vertex-resolved":
-        // A source whose key is known is not done yet: it may still have to be fetched, or turn out not to be needed.
+        // A source is not complete when its key is known: it may have to be fetched, or may not be needed.
         return;
       case "vertex-cached":
         this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true, cache: event.cache });
@@ -115,7 +115,7 @@ export class Progress {
         if (this.#rollBacks.has(event.reason)) return;
         this.#rollBacks.add(event.reason);
         this.warn(
-          `a cached result of ${name} could not be read from ${event.cache} (${event.reason}); what needs it is made again`,
+          `a cached result of ${name} could not be read from ${event.cache} (${event.reason}); the steps that depend on it run again`,
         );
         return;
       case "vertex-report":
@@ -127,12 +127,12 @@ export class Progress {
     }
   }
 
-  /** Names the steps to come, each after those it needs. */
+  /** Adds the steps of a build, in the order of the reports. Each step follows those that it depends on. */
   expect(steps: Iterable<Digest>): void {
     this.#order.push(...steps);
   }
 
-  /** What became of each step, in the order in which they were expected. The build's own work is no step. */
+  /** Returns the outcome of each step, in the order of `expect`, without internal steps. */
   steps(): StepReport[] {
     const known = [...new Set(this.#order)].flatMap((digest) => this.#steps.get(digest) ?? []);
     return known.filter((step) => !isInternalName(step.name));

@@ -3,10 +3,10 @@ import { type Wait, describeWait } from "../../io/index.ts";
 import type { OpReport } from "../../solver/index.ts";
 import type { StatusEvent } from "./events.ts";
 
-/** How far a transfer has come, in the words of a `StatusEvent`; of which vertex is for the caller to say. */
+/** The progress of a transfer: a `StatusEvent` without its vertex. */
 export type TransferStatus = Omit<StatusEvent, "kind" | "vertex">;
 
-/** Turns what transfers tell into statuses by their digests; remembers when each began. */
+/** Returns a function that converts transfer events to statuses. The start of a transfer is the time of its first event. */
 export function transferStatuses(): (event: TransferEvent) => TransferStatus {
   const started = new Map<string, number>();
   return ({ digest, current, total, state }) => {
@@ -17,7 +17,7 @@ export function transferStatuses(): (event: TransferEvent) => TransferStatus {
   };
 }
 
-/** A wait for another machine as a line of the log of whoever waits. */
+/** Converts a wait for a server to a log line. */
 export function waitLine(wait: Wait): OpReport & { readonly kind: "log" } {
   return { kind: "log", stream: 2, data: Buffer.from(`${describeWait(wait)}\n`) };
 }
