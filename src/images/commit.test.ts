@@ -22,7 +22,7 @@ function request(change: Partial<CommitRequest> = {}): CommitRequest {
   return { ...common, createdBy: "x", platform: hostPlatform(), created: 1_700_000_000_000_000_001n, ...change };
 }
 
-/** Every image of a house has all it needs: documents and layers. Gives their ids. */
+/** Asserts that no image lacks a document or a layer. Returns the IDs of the images. */
 async function whole(house: ClassicHouse): Promise<Digest[]> {
   const images = (await allImageEntries(house.store)).map(({ image }) => image);
   assert.equal(
@@ -38,7 +38,7 @@ async function whole(house: ClassicHouse): Promise<Digest[]> {
 }
 
 test(
-  "S2, S3: an image from nothing without layers; as many layers as entries that are not empty",
+  "an image can have no layers; an image has as many layers as history entries that are not empty",
   { skip },
   async () => {
     await using house = await ClassicHouse.open();
@@ -62,7 +62,7 @@ test(
   },
 );
 
-test("S24: a step that changes nothing has no layer, though it had a filesystem of its own", { skip }, async () => {
+test("a step that changes no files adds no layer", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const base = await house.base();
   await using layer = await house.store.records.begin(
@@ -78,21 +78,25 @@ test("S24: a step that changes nothing has no layer, though it had a filesystem 
   assert.equal(none.id, image.id);
 });
 
-test("S4, S20: with the same time the same image, however often; with another one another", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const [first, second] = [
-    await commitImage(request(), house.store, house.hold),
-    await commitImage(request(), house.store, house.hold),
-  ];
-  assert.deepEqual(second, first);
-  const later = await commitImage(request({ created: 2n }), house.store, house.hold);
-  assert.notEqual(later.id, first.id);
-  const { created: _created, ...timeless } = request();
-  const [a, b] = await Promise.all([1, 2].map(() => commitImage(timeless, house.store, house.hold)));
-  assert.notEqual(a?.id, b?.id);
-});
+test(
+  "the same request with the same time creates the same image; with another time, another image",
+  { skip },
+  async () => {
+    await using house = await ClassicHouse.open();
+    const [first, second] = [
+      await commitImage(request(), house.store, house.hold),
+      await commitImage(request(), house.store, house.hold),
+    ];
+    assert.deepEqual(second, first);
+    const later = await commitImage(request({ created: 2n }), house.store, house.hold);
+    assert.notEqual(later.id, first.id);
+    const { created: _created, ...timeless } = request();
+    const [a, b] = await Promise.all([1, 2].map(() => commitImage(timeless, house.store, house.hold)));
+    assert.notEqual(a?.id, b?.id);
+  },
+);
 
-test("S19: collections that run all the time take nothing from builds", { skip }, async () => {
+test("garbage collection that runs all the time deletes nothing that builds need", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const finished = new AbortController();
   const builds = Promise.all(
@@ -115,7 +119,7 @@ test("S19: collections that run all the time take nothing from builds", { skip }
   );
 });
 
-test("two processes build in one root while a third collects, and all they made is whole", { skip }, async () => {
+test("two processes build in one root while a third collects garbage; all images are complete", { skip }, async () => {
   await using dir = await temporaryDirectory();
   await using house = await ClassicHouse.open(dir.path);
   const finished = new AbortController();
@@ -132,7 +136,7 @@ test("two processes build in one root while a third collects, and all they made 
 });
 
 test(
-  "S18: a process killed at any moment leaves whole images alone, all it told of, and nothing to collect later",
+  "a process that is killed leaves complete images, all that it reported, and nothing that cannot be collected",
   { skip },
   async () => {
     await using dir = await temporaryDirectory();
@@ -147,7 +151,7 @@ test(
       }
       if (child.exitCode === null && child.signalCode === null) await once(child, "close");
       await using house = await ClassicHouse.open(dir.path);
-      // As if the leases of the dead process had run out.
+      // Simulates that the leases of the killed process have expired.
       house.store.state.run("UPDATE lease SET expires_at = 0 WHERE id != ?", house.hold.lease.id);
       await house.collect();
       const there = new Set<string>(await whole(house));

@@ -13,7 +13,7 @@ import { type Hold, type LayerBlob, type RecordId, SCRATCH } from "../record/ind
 import type { LocalImages } from "./types.ts";
 import { documentsOf, writeDocuments } from "./write.ts";
 
-/** The diffID of a layer without entries. */
+/** The diffID of an empty layer. */
 const EMPTY_DIFF: Digest = digestOf(new Uint8Array(1024));
 
 export interface CommitRequest {
@@ -52,7 +52,7 @@ function platformFields(platform: Platform): Pick<ImageConfig, "architecture" | 
   };
 }
 
-/** As an image names it. */
+/** Returns a layer blob as `LocalImage` lists it. */
 export function asImageLayer({ diffId, descriptor: { mediaType, digest, size } }: LayerBlob): ImageLayer {
   return { diffId, descriptor: { mediaType, digest, size } };
 }
@@ -64,10 +64,7 @@ async function newLayers(request: CommitRequest, store: LocalImages, hold: Hold)
   const below = parent?.layers ?? [];
   const all = await store.records.blobs(record, {}, hold);
   if (!below.every(({ diffId }, index) => all[index]?.diffId === diffId))
-    throw new VarveError(
-      "internal",
-      `Cannot commit record ${record}: it does not stand on the layers of ${parent?.id}`,
-    );
+    throw new VarveError("internal", `Cannot commit record ${record}: it is not based on the layers of ${parent?.id}`);
   const added = all.slice(below.length).filter(({ diffId }) => diffId !== EMPTY_DIFF);
   await Promise.all(all.map((layer) => store.records.fetch(layer, hold)));
   return added.map(asImageLayer);

@@ -16,7 +16,7 @@ import type { LocalImages } from "./types.ts";
 /** An image in a store, with all its names. */
 export interface ImageEntry {
   readonly image: LocalImage;
-  /** What its first name points to: an index, or the manifest. The manifest if it has no name. */
+  /** The descriptor that its first name points to: an index or the manifest. The manifest if the image has no name. */
   readonly target: Descriptor;
   /** Normalised and sorted; empty for an image without a name. */
   readonly names: readonly string[];

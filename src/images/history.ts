@@ -3,23 +3,23 @@ import { type HistoryEntry, ImageRelations, type LocalImage, openLocalImage } fr
 import { requireImage } from "./find.ts";
 import type { LocalImages } from "./types.ts";
 
-/** One instruction of an image's past. */
+/** One history entry of an image, with the image that it created. */
 export interface HistoryRow {
-  /** Of the image that the instruction left; undefined if it is not here (`<missing>`). */
+  /** ID of the image that the instruction created; undefined if it is not in the store (`<missing>`). */
   readonly id: Digest | undefined;
   readonly names: readonly string[];
   readonly entry: HistoryEntry;
-  /** ns since 1970. */
+  /** Nanoseconds since 1970; undefined if the entry has no valid time. */
   readonly created: bigint | undefined;
-  /** Bytes of its layer, as stored; 0 if it made none. */
+  /** Size of the layer blob in bytes; 0 if there is no layer. */
   readonly size: number;
   readonly layer: Digest | undefined;
 }
 
-/** What a history is read from. */
+/** The parts of an image that its history is read from. */
 type Historic = Pick<LocalImage, "id" | "manifest" | "config" | "layers" | "parent">;
 
-/** Ids of an image and of its parents, nearest first, for as far as they are here. */
+/** Returns an image and its ancestors, nearest first, up to the first that is not in the store. Returns at most `depth` images. */
 function lineage(relations: ImageRelations, image: Historic, depth: number): { id: Digest; manifest: Digest }[] {
   const found = [{ id: image.id, manifest: image.manifest.digest }];
   let next = image.parent;
@@ -32,7 +32,7 @@ function lineage(relations: ImageRelations, image: Historic, depth: number): { i
   return found;
 }
 
-/** The history of an image, youngest first, with the ids of those parents that are here. */
+/** Returns the history of an image, newest first, with the IDs of the ancestors that are in the store. */
 export function historyRows(store: LocalImages, image: Historic): HistoryRow[] {
   const relations = new ImageRelations(store.state);
   const { history } = image.config;
@@ -55,18 +55,23 @@ export function historyRows(store: LocalImages, image: Historic): HistoryRow[] {
     .toReversed();
 }
 
-/** One instruction of an image's past, youngest first. */
+/** One history entry of an image, as `imageHistory` returns it. */
 export interface HistoryLine {
-  /** Id of the image it left, if that is here. */
+  /** ID of the image that the instruction created; undefined if it is not in the store. */
   readonly image: Digest | undefined;
   readonly created: string | undefined;
   readonly createdBy: string;
   readonly comment: string;
-  /** Bytes of its layer as stored; 0 if it made none. */
+  /** Size of the layer blob in bytes; 0 if there is no layer. */
   readonly size: number;
   readonly layer: Digest | undefined;
 }
 
+/**
+ * Returns the history of an image, newest first.
+ *
+ * @throws {VarveError} `not-found` if the store has no such image, or none for the platform.
+ */
 export async function imageHistory(
   store: LocalImages,
   name: string,

@@ -8,10 +8,10 @@ import type { LocalImages } from "./types.ts";
 export interface InspectedImage {
   /** Every name of the image, normalised. */
   readonly names: readonly string[];
-  /** Digest of what the names point to: an index if there is one. */
+  /** Digest of the index or manifest that the names point to. */
   readonly digest: Digest;
   readonly image: Image;
-  /** Bytes of everything the image reaches, as stored. */
+  /** Size of all blobs of the image in bytes, as stored. */
   readonly size: number;
 }
 

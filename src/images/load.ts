@@ -22,24 +22,24 @@ import type { LocalImages } from "./types.ts";
 export interface LoadImagesOptions {
   /** The platform that every image must have. Default: any. */
   readonly platform?: Platform | undefined;
-  /** Called for each image once it is kept, in order. */
+  /** Called for each image after it is stored, in order. */
   readonly onLoaded?: ((image: LoadedImage) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface LoadedImage {
   readonly descriptor: Descriptor;
-  /** Normalised names; none for an image that the archive does not name. */
+  /** Normalised names; empty for an image that the archive does not name. */
   readonly names: readonly string[];
   /** The image of the wanted platform; undefined if its documents cannot be read. */
   readonly image: LocalImage | undefined;
 }
 
 /**
- * Reads the images of an archive (OCI or Docker, compressed or not) and keeps them under their names; those without a name are
- * kept by ID. Images that had the names before stay, if need be without one.
+ * Loads the images of an archive (OCI or Docker, compressed or not). Images without a name are kept by their IDs. An image that had
+ * one of the names before stays in the store, without that name.
  *
- * @throws {VarveError} `corrupt` or `invalid-image` for what is no archive of images, `not-found` if one is not for `platform`.
+ * @throws {VarveError} `corrupt` or `invalid-image` if it is not a valid archive, `not-found` if an image is not for `platform`.
  */
 export async function loadImages(
   store: LocalImages,
@@ -59,7 +59,7 @@ export async function loadImages(
   return loaded;
 }
 
-/** What an image is called after it was loaded: its names as people write them, or its ID. */
+/** Returns the names to show for a loaded image, in their short form, or its ID if it has none. */
 export function loadedNames({ names, image, descriptor }: LoadedImage): string[] {
   if (names.length === 0) return [image?.id ?? descriptor.digest];
   return names.map((name) => familiarReference(parseReference(name)));

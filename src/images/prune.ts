@@ -8,8 +8,9 @@ import { removeImage } from "./remove.ts";
 export interface PruneImagesOptions {
   /** True, the default: only images without a name. False: every image that no container uses. */
   readonly dangling?: boolean | undefined;
-  /** Which of them may go: all, unless told. */
+  /** Only images for which it returns true are removed. Default: all. */
   readonly matches?: ((entry: ImageEntry) => boolean) | undefined;
+  /** Images that containers use are kept. Default: no image is in use. */
   readonly inUse?: InUse | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -17,8 +18,10 @@ export interface PruneImagesOptions {
 const running = new WeakSet<Database>();
 
 /**
- * Removes images that nobody needs. Steps below an image that stays are its cache and stay too. Blobs go with the next
- * collection. Throws `busy` while another prune of this store is running.
+ * Removes unused images, and returns what was removed. Ancestors of images that stay are kept, because the build cache needs them.
+ * The next garbage collection deletes the blobs.
+ *
+ * @throws {VarveError} `busy` if this process is already pruning the store, `cancelled` if it is aborted.
  */
 export async function pruneImages(store: LocalImages, options: PruneImagesOptions = {}): Promise<Removal[]> {
   if (running.has(store.state))
@@ -36,7 +39,7 @@ export async function pruneImages(store: LocalImages, options: PruneImagesOption
   }
 }
 
-/** Removes images that have no name and that no other image was made from; what only they kept goes with `prune`. */
+/** Removes images without a name that no other image was built from. Returns their IDs. `prune` frees the disk space. */
 export async function pruneUntagged(store: LocalImages, signal?: AbortSignal): Promise<Digest[]> {
   const removed = await pruneImages(store, { signal });
   return removed.flatMap((each) => (each.kind === "deleted" ? [each.id] : []));
@@ -52,11 +55,11 @@ async function candidates(
     if (inUse(image.id) !== undefined || !matches(entry)) return false;
     return dangling ? names.length === 0 && !relations.hasChildren(image.id) : true;
   });
-  // Whatever stands on others first: it is what keeps them.
+  // Descendants first, because an image cannot be removed before them.
   return chosen.toSorted((a, b) => b.image.config.history.length - a.image.config.history.length);
 }
 
-/** What removing an image by its names, or by its id if it has none, does; nothing if something needs it. */
+/** Removes an image by its names, or by its ID if it has none. Skips an image that is in use or is gone. */
 async function removeEntry(
   store: LocalImages,
   { image, names }: ImageEntry,

@@ -14,32 +14,32 @@ import type { Registry } from "../registry/index.ts";
 import { findImage, requireNamedImage } from "./find.ts";
 import type { ImageTransferOptions } from "./types.ts";
 
-/** The layers of a pull, told before the first of them is fetched. */
+/** The layers of a pull, which are reported before the first one is fetched. */
 export interface PulledLayers {
   readonly layers: readonly Descriptor[];
-  /** Those that were in the store before. */
+  /** Digests of the layers that are already in the store. */
   readonly present: ReadonlySet<Digest>;
 }
 
 export interface PullImageOptions extends ImageTransferOptions {
-  /** One platform of an index, or all it has. Default: this machine's. */
+  /** The platform to pull from an index, or all of them. Default: this machine's. */
   readonly platform?: Platform | "all" | undefined;
-  /** The client to ask, which has credentials of its own. Default: the store's. */
+  /** A registry client with other credentials. Default: the client of the store. */
   readonly registry?: Registry | undefined;
-  /** Called when manifests and configs are here and valid. */
+  /** Called when manifests and configs are fetched and valid. */
   readonly onResolved?: ((layers: PulledLayers) => void) | undefined;
 }
 
 export interface PulledImage extends NamedImage {
-  /** False if the name stood for this image before. */
+  /** False if the name already pointed to this image. */
   readonly isNew: boolean;
 }
 
 /**
- * Pulls an image with all its layers and keeps it under its name. Blobs that are in the store are verified, and fetched again
- * if they are damaged. An image that had the name before stays, without a name.
+ * Pulls an image with all its layers and stores it under its name. Blobs that are in the store are verified, and fetched again if they
+ * are damaged. An image that had the name before stays in the store, without that name.
  *
- * @throws {VarveError} `not-found`, `unauthorized`, `remote`, `invalid-image` for what cannot be used.
+ * @throws {VarveError} `not-found`, `unauthorized` or `remote` from the registry, `invalid-image` if the image cannot be used.
  */
 export async function pullImage(
   store: Store,

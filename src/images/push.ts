@@ -6,14 +6,15 @@ import { requireNamedImage } from "./find.ts";
 import type { ImageTransferOptions } from "./types.ts";
 
 export interface PushImageOptions extends ImageTransferOptions {
-  /** The client to ask, which has credentials of its own. Default: the store's. */
+  /** A registry client with other credentials. Default: the client of the store. */
   readonly registry?: Registry | undefined;
 }
 
 /**
- * Pushes an image to the registry of its name. Layers that were never pulled are fetched, or mounted there.
+ * Pushes an image to the registry in its name. Layers that were never pulled are mounted from another repository of the registry, or
+ * fetched and pushed.
  *
- * @throws {VarveError} `not-found` for a name that is not in the store; `unauthorized`, `remote`.
+ * @throws {VarveError} `not-found` if the store has no such image, `unauthorized` or `remote` from the registry.
  */
 export async function pushImage(store: Store, name: string, options: PushImageOptions = {}): Promise<NamedImage> {
   const image = await requireNamedImage(store, name);
@@ -21,7 +22,7 @@ export async function pushImage(store: Store, name: string, options: PushImageOp
   return image;
 }
 
-/** Pushes a manifest or an index with all it has in the store, under a name it need not have here. */
+/** Pushes a manifest or an index, and everything below it that is in the store. `reference` need not be a name of it in the store. */
 export async function pushStoredImage(
   store: Store,
   image: StoredImage,

@@ -3,7 +3,7 @@ import type { Lease } from "../content/index.ts";
 import type { Hold, RecordId, Records } from "../record/index.ts";
 import type { LocalImages } from "./types.ts";
 
-/** The filesystem of an image. Layers stay blobs until somebody needs the tree. */
+/** Returns the record of an image's filesystem. Its layers are unpacked when the record is mounted. */
 export function recordOf(image: { readonly layers: readonly ImageLayer[] }, records: Records, lease: Lease): RecordId {
   const layers = image.layers.map(({ diffId, descriptor: { digest, size, mediaType } }) => ({
     diffId,
@@ -16,7 +16,7 @@ export function recordOf(image: { readonly layers: readonly ImageLayer[] }, reco
   return records.addChain(layers, lease);
 }
 
-/** Has the lease keep an image; false if the image has gone. */
+/** Adds an image to the lease. Returns false if the image is not in the store any more. */
 export function holdImage({ manifest }: LocalImage, { state, content }: LocalImages, { lease }: Hold): boolean {
   return state.transaction(() => {
     if (content.info(manifest.digest) === undefined) return false;

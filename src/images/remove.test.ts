@@ -31,7 +31,7 @@ const ids = async (house: ClassicHouse, all = false): Promise<Digest[]> =>
   (await listImageEntries(house.store, { all })).map(({ image }) => image.id);
 
 test(
-  "S8: steps below an image are listed with all alone; C: an untagged image nobody stands on is listed",
+  "unnamed ancestors are listed only with all; an unnamed image without children is always listed",
   { skip },
   async () => {
     await using house = await ClassicHouse.open();
@@ -45,7 +45,7 @@ test(
   },
 );
 
-test("S5, S6: a name that moves leaves its image untagged, and a new name ends that", { skip }, async () => {
+test("an image whose name moves becomes untagged, until it is named again", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const base = await house.base();
   const { image } = await house.build(STEPS, { base });
@@ -62,7 +62,7 @@ test("S5, S6: a name that moves leaves its image untagged, and a new name ends t
 });
 
 test(
-  "S7: an image's parent is the step before; S9: a loaded one has none, and one id in its history",
+  "the parent of an image is the previous step; a loaded image has no parent, and one ID in its history",
   { skip },
   async () => {
     await using house = await ClassicHouse.open();
@@ -78,7 +78,7 @@ test(
   },
 );
 
-test("S11: of two names one goes alone", { skip }, async () => {
+test("removing one of two names keeps the image", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   await house.tag("other", image);
@@ -88,7 +88,7 @@ test("S11: of two names one goes alone", { skip }, async () => {
   assert.equal((await house.image("other")).id, image.id);
 });
 
-test("S12: an id with several names goes by force alone, with all of them", { skip }, async () => {
+test("an ID with several names is removed only by force, with all its names", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   await house.tag("other", image);
@@ -100,7 +100,7 @@ test("S12: an id with several names goes by force alone, with all of them", { sk
   );
 });
 
-test("S13: what a container uses goes by force alone, and by id not while it runs", { skip }, async () => {
+test("an image in use is removed only by force, and not by ID while the container runs", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   const stopped = { inUse: (id: Digest) => (id === image.id ? ("stopped" as const) : undefined) };
@@ -115,27 +115,23 @@ test("S13: what a container uses goes by force alone, and by id not while it run
   assert.equal(removed[0]?.kind, "deleted");
 });
 
-test(
-  "S14, C30: the last name takes the untagged parents that nobody else needs, and the cache with them",
-  { skip },
-  async () => {
-    await using house = await ClassicHouse.open();
-    const { ids: steps } = await tagged(house);
-    const base = await house.image("base");
-    const other = await house.build([...STEPS.slice(0, 1), run("other", { o: "1" })], { base });
-    await house.tag("other", other.image);
-    const removed = await removeImage(house.store, "app");
-    assert.deepEqual(
-      removed.filter(({ kind }) => kind === "deleted").map(({ id }) => id),
-      [steps[2], steps[1]],
-    );
-    await house.collect();
-    const built = await house.build(STEPS, { base });
-    assert.deepEqual(built.answers, ["local", "miss", "miss"]);
-  },
-);
+test("removing the last name deletes untagged parents that nothing else needs, and their cache", { skip }, async () => {
+  await using house = await ClassicHouse.open();
+  const { ids: steps } = await tagged(house);
+  const base = await house.image("base");
+  const other = await house.build([...STEPS.slice(0, 1), run("other", { o: "1" })], { base });
+  await house.tag("other", other.image);
+  const removed = await removeImage(house.store, "app");
+  assert.deepEqual(
+    removed.filter(({ kind }) => kind === "deleted").map(({ id }) => id),
+    [steps[2], steps[1]],
+  );
+  await house.collect();
+  const built = await house.build(STEPS, { base });
+  assert.deepEqual(built.answers, ["local", "miss", "miss"]);
+});
 
-test("S15, C30: without pruning only the last step is missed", { skip }, async () => {
+test("with noPrune only the last step is deleted from the cache", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   const removed = await removeImage(house.store, "app", { noPrune: true });
@@ -145,26 +141,30 @@ test("S15, C30: without pruning only the last step is missed", { skip }, async (
   assert.deepEqual(built.answers, ["local", "local", "miss"]);
 });
 
-test("S16, trap 8: what others were made from stays, named or not, and their parents with it", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image, ids: steps } = await tagged(house);
-  const base = await house.image("base");
-  await assert.rejects(removeImage(house.store, steps[1] ?? "", { force: true }), conflict("children", false));
-  const removed = await removeImage(house.store, "base");
-  assert.deepEqual(
-    removed.map(({ kind }) => kind),
-    ["untagged"],
-  );
-  await house.collect();
-  const rows = historyRows(house.store, image);
-  assert.deepEqual(
-    rows.map(({ id }) => id),
-    [...steps.toReversed(), base.id, undefined],
-  );
-  assert.deepEqual((await house.build(STEPS, { base })).answers, ["local", "local", "local"]);
-});
+test(
+  "an image that others were built from stays, with or without a name, and so do its parents",
+  { skip },
+  async () => {
+    await using house = await ClassicHouse.open();
+    const { image, ids: steps } = await tagged(house);
+    const base = await house.image("base");
+    await assert.rejects(removeImage(house.store, steps[1] ?? "", { force: true }), conflict("children", false));
+    const removed = await removeImage(house.store, "base");
+    assert.deepEqual(
+      removed.map(({ kind }) => kind),
+      ["untagged"],
+    );
+    await house.collect();
+    const rows = historyRows(house.store, image);
+    assert.deepEqual(
+      rows.map(({ id }) => id),
+      [...steps.toReversed(), base.id, undefined],
+    );
+    assert.deepEqual((await house.build(STEPS, { base })).answers, ["local", "local", "local"]);
+  },
+);
 
-test("S17, C31: pruning keeps the steps below what stays, and takes a chain nobody names whole", { skip }, async () => {
+test("pruning keeps the ancestors of images that stay, and removes whole unnamed chains", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   const base = await house.image("base");
@@ -179,7 +179,7 @@ test("S17, C31: pruning keeps the steps below what stays, and takes a chain nobo
   assert.deepEqual([again.answers, again.image.id], [["local", "local", "local"], image.id]);
 });
 
-test("pruning all takes what no container uses, and what the filter lets go", { skip }, async () => {
+test("pruning all images removes those that no container uses and that the filter matches", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   const base = await house.image("base");
@@ -191,11 +191,11 @@ test("pruning all takes what no container uses, and what the filter lets go", { 
   await pruneImages(house.store, { dangling: false });
   await house.collect();
   assert.deepEqual(await ids(house, true), []);
-  // Layers may be in the cache of records still; manifests and configs may not.
+  // The build cache may still keep layers, but not manifests and configs.
   assert.equal(house.store.content.info(image.manifest.digest), undefined);
 });
 
-test("S28: of two prunes at once one is refused", { skip }, async () => {
+test("one of two concurrent prunes is rejected", { skip }, async () => {
   await using house = await ClassicHouse.open();
   await tagged(house);
   const both = await Promise.allSettled([pruneImages(house.store), pruneImages(house.store)]);
@@ -205,7 +205,7 @@ test("S28: of two prunes at once one is refused", { skip }, async () => {
   await pruneImages(house.store);
 });
 
-test("what is not here is not found; a name without its documents can be taken", { skip }, async () => {
+test("an unknown image is not found; a name whose documents are missing can be removed", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await tagged(house);
   for (const text of ["nosuch", "f".repeat(64)])
@@ -219,7 +219,7 @@ test("what is not here is not found; a name without its documents can be taken",
   assert.equal(house.relations.get(image.id), undefined);
 });
 
-test("a name that moves to another image while it is being removed stays", { skip }, async () => {
+test("a name that moves to another image during its removal stays", { skip }, async () => {
   await using house = await ClassicHouse.open();
   await tagged(house);
   const base = await house.image("base");

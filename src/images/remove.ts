@@ -11,9 +11,11 @@ import type { InUse, LocalImages, Removal } from "./types.ts";
 import { findImage } from "./find.ts";
 
 export interface RemoveOptions {
+  /** Remove an image that stopped containers use, or an ID with several names. Default false. */
   readonly force?: boolean | undefined;
-  /** Leave untagged parents that nobody needs any more. */
+  /** Keep untagged parents that nothing else needs. Default false. */
   readonly noPrune?: boolean | undefined;
+  /** Returns whether containers use an image. Default: no image is in use. */
   readonly inUse?: InUse | undefined;
 }
 
@@ -33,11 +35,11 @@ const REASONS: Readonly<Record<RemoveConflict["reason"], string>> = {
 function refuse(conflict: RemoveConflict, what: string): VarveError {
   return new VarveError("busy", `Cannot remove image ${what}: ${REASONS[conflict.reason]}`, {
     details: { conflict },
-    ...(conflict.soft && { hint: "Remove it by force if that is meant." }),
+    ...(conflict.soft && { hint: `To remove it anyway: varve rmi --force ${what}` }),
   });
 }
 
-/** The deletions of one call, in the transaction of its caller. */
+/** The deletions of one call. Its methods are called inside a transaction. */
 class Removing {
   readonly done: Removal[] = [];
   readonly #store: LocalImages;
@@ -54,14 +56,14 @@ class Removing {
     if (this.#store.images.remove(name)) this.done.push({ kind: "untagged", reference: name, id, config });
   }
 
-  /** Why an image without names has to stay. */
+  /** Returns why an image without names cannot be deleted, or undefined if it can. */
   conflict(id: Digest, force: boolean): RemoveConflict | undefined {
     const use = this.#inUse(id);
     if (use === "running" || (use === "stopped" && !force)) return { reason: "in-use", soft: use === "stopped", id };
     return this.#relations.hasChildren(id) ? { reason: "children", soft: false, id } : undefined;
   }
 
-  /** Lets an image without names go, and then the parents that only it needed. */
+  /** Deletes an image without names. Unless `noPrune` is set, also deletes the untagged parents that only it needed. */
   delete(id: Digest, noPrune: boolean): void {
     const parent = this.#relations.get(id)?.parent;
     this.#relations.remove(id);
@@ -81,7 +83,7 @@ class Removing {
   }
 }
 
-/** Takes one name. The last one takes the image with it, unless something needs it: then it stays without a name. */
+/** Removes a name. Deletes the image if this was its last name, unless something needs it. Such an image stays without a name. */
 function removeName(
   removing: Removing,
   target: Target,
@@ -110,8 +112,10 @@ function removeId(removing: Removing, target: Target, { force = false, noPrune =
 }
 
 /**
- * Removes a name, or the image of an id, as `docker rmi` does. An image that others were made from stays. Blobs go with the
- * next collection. Throws `not-found`, or `busy` with a `RemoveConflict` in `details.conflict`.
+ * Removes a name, or the image of an ID, as `docker rmi` does, and returns what was removed, in order. An image that others were built
+ * from stays in the store. The next garbage collection deletes the blobs.
+ *
+ * @throws {VarveError} `not-found` if there is no such image, `busy` with a `RemoveConflict` in `details.conflict` if it is needed.
  */
 export async function removeImage(store: LocalImages, text: string, options: RemoveOptions = {}): Promise<Removal[]> {
   const found = await findImage(store, text);
@@ -119,7 +123,7 @@ export async function removeImage(store: LocalImages, text: string, options: Rem
   const { image, name, target: named } = found;
   return store.state.transaction(
     () => {
-      // Somebody else may have moved the name while its image was being read.
+      // The name may have moved to another image while this one was read.
       if (name !== undefined && store.images.get(name)?.descriptor.digest !== named.digest) throw notFound(text);
       const removing = new Removing(store, options.inUse);
       const names = new ImageRelations(store.state).names(image.manifest.digest);
@@ -132,7 +136,7 @@ export async function removeImage(store: LocalImages, text: string, options: Rem
   );
 }
 
-/** What is damaged or incomplete can still be taken, by its name or its whole id. */
+/** Removes an image whose documents are damaged or missing, by its name or its full ID. */
 function removeUnreadable(store: LocalImages, text: string): Removal[] {
   const hex = /^(?:sha256:)?([0-9a-f]{64})$/.exec(text)?.[1];
   if (hex !== undefined) {

@@ -10,7 +10,7 @@ export interface SaveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An image as an archive has it. */
+/** An image to write to an archive. */
 export interface SavedImage {
   readonly descriptor: Descriptor;
   /** Normalised names. */
@@ -20,10 +20,10 @@ export interface SavedImage {
 type ArchiveBytes = Bytes & AsyncGenerator<Uint8Array>;
 
 /**
- * Writes images as one archive. Blobs that were lost are restored first.
+ * Writes images as one archive. Restores missing blobs first.
  *
- * @throws {VarveError} `not-found` before the first byte; `storage` in the middle of the archive if a blob turns out to be
- * damaged. The next archive has it again.
+ * @throws {VarveError} `not-found` before the first byte if an image is not in the store; `storage` during the archive if a blob is
+ * damaged. The next call restores the blob.
  */
 export async function* saveImages(store: Store, names: readonly string[], options: SaveOptions = {}): ArchiveBytes {
   const images = await Promise.all(names.map((name) => requireImage(store, name)));
@@ -42,7 +42,7 @@ export async function* saveStoredImages(
   yield* archiveOf(store, images, options);
 }
 
-/** As `saveImages`, to a file, or with `-` to standard output. A file is begun again where a blob turns out to be damaged. */
+/** Like `saveImages`, but writes to a file, or to standard output for `-`. A file is written again if a blob had to be restored. */
 export async function saveImagesTo(
   dest: string,
   store: Store,
@@ -56,7 +56,7 @@ export async function saveImagesTo(
   await withRestoredBlobs(store, images, hold, () => writeDest(dest, archiveOf(store, grouped(images), options), hold));
 }
 
-/** Each descriptor once, with all its names. */
+/** Merges images with the same descriptor into one with all their names. */
 function grouped(images: readonly StoredImage[]): SavedImage[] {
   const byDigest = Map.groupBy(images, (image) => image.descriptor.digest);
   return Array.from(byDigest.values()).flatMap(([first, ...rest]) =>

@@ -8,7 +8,7 @@ import { squashImage } from "./squash.ts";
 
 const skip = recordsMissing() ?? false;
 
-test("a squashed image has one layer on its base, no parent, and is no candidate", { skip }, async () => {
+test("a squashed image has one layer above its base, no parent, and is not a cache candidate", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const base = await house.base();
   const steps = [env({ A: "1" }), copy("f", "1"), copy("g", "2")];
@@ -27,7 +27,7 @@ test("a squashed image has one layer on its base, no parent, and is no candidate
   assert.deepEqual((await house.build(steps, { base })).image.id, image.id);
 });
 
-test("a build without layers gets one without entries", { skip }, async () => {
+test("squashing an image without layers adds an empty layer", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await house.build([env({ A: "1" })]);
   const squashed = await squashImage(image, undefined, house.store, house.hold);
@@ -38,7 +38,7 @@ test("a build without layers gets one without entries", { skip }, async () => {
   );
 });
 
-test("a squashed image stays when what it is made of goes", { skip }, async () => {
+test("a squashed image stays when its source image is removed", { skip }, async () => {
   await using house = await ClassicHouse.open();
   const { image } = await house.build([copy("f", "1"), copy("g", "2")]);
   const squashed = await squashImage(image, undefined, house.store, house.hold);

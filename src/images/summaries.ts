@@ -6,16 +6,16 @@ import type { LocalImages } from "./types.ts";
 
 /** An image in a store as listings show it. */
 export interface ImageSummary {
-  /** Normalised; undefined for an image that has none. */
+  /** Normalised; undefined for an image without a name. */
   readonly name: string | undefined;
-  /** What the name stands for: of an index if there is one. */
+  /** Digest of the index or manifest that the name points to. */
   readonly digest: Digest;
-  /** Digest of the config: what Docker calls the image's id. Undefined if the image's parts are not here. */
+  /** Digest of the config, which is the image ID of Docker. Undefined if the image cannot be read. */
   readonly id: Digest | undefined;
   readonly platforms: readonly string[];
   /** RFC 3339. */
   readonly created: string | undefined;
-  /** Bytes of everything the image reaches, as stored. */
+  /** Size of all blobs of the image in bytes, as stored. */
   readonly size: number;
 }
 
@@ -24,7 +24,7 @@ export interface ListImagesOptions {
   readonly all?: boolean | undefined;
 }
 
-/** Lists images: those with a name in order of it, then those without, newest first. */
+/** Returns a summary for each name, sorted by name, then for each image without a name, newest first. */
 export async function listImages(store: LocalImages, { all = false }: ListImagesOptions = {}): Promise<ImageSummary[]> {
   const local = await listImageEntries(store, { all });
   const unnamed = local.filter(({ names }) => names.length === 0);
@@ -64,7 +64,7 @@ async function manifestsOf(store: LocalImages, descriptor: Descriptor): Promise<
   return document.kind === "index" ? document.manifests.filter(isImageEntry) : [descriptor];
 }
 
-/** Bytes of everything an image reaches, each blob once, as stored. */
+/** Returns the size of all blobs of an image in bytes, as stored. Each blob counts once. */
 export async function sizeOf(store: LocalImages, root: Descriptor): Promise<number> {
   const sizes = new Map<Digest, number>();
   for await (const { descriptor } of walkDescriptors(store.content, root, { allowMissing: true })) {

@@ -4,9 +4,9 @@ import { requireImage } from "./find.ts";
 import type { LocalImages } from "./types.ts";
 
 /**
- * Gives an image a further name. An image that had the name before stays, if need be without one.
+ * Adds a name to an image. An image that had the name before stays in the store, without that name.
  *
- * @throws {VarveError} `not-found` if `source` is not in the store, `invalid-argument` for what is no name.
+ * @throws {VarveError} `not-found` if `source` is not in the store, `invalid-argument` if `name` is not a valid reference.
  */
 export async function tagImage(store: LocalImages, source: string, name: string): Promise<void> {
   const { descriptor } = await requireImage(store, source);

@@ -4,7 +4,7 @@ import type { OnWait } from "../io/index.ts";
 import type { Records } from "../record/index.ts";
 import type { OnTransfer } from "../registry/index.ts";
 
-/** The parts of a store that images are kept in. Any `Store` is one. */
+/** The parts of a store that hold images. Every `Store` has them. */
 export interface LocalImages extends NamedImagesStore {
   readonly records: Records;
 }
@@ -12,20 +12,20 @@ export interface LocalImages extends NamedImagesStore {
 export interface ImageTransferOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onTransfer?: OnTransfer | undefined;
-  /** Called while another machine is waited for. */
+  /** Called when a request waits for a server. */
   readonly onWait?: OnWait | undefined;
 }
 
-/** Whether containers use an image. */
+/** Returns whether running or stopped containers use an image. */
 export type InUse = (id: Digest) => "running" | "stopped" | undefined;
 
-/** What a deletion did, in order. References are normalised. */
+/** One change of a removal. References are normalised. */
 export type Removal =
   | {
       readonly kind: "untagged";
       readonly reference: string;
       readonly id: Digest;
-      /** Of the image; undefined where it cannot be read. */
+      /** Config of the image; undefined if it cannot be read. */
       readonly config: ImageConfig | undefined;
     }
   | { readonly kind: "deleted"; readonly id: Digest };
