@@ -53,8 +53,8 @@ test("varve serve refuses what would let anybody in, or lacks something", async 
   const refused: readonly [args: readonly string[], says: RegExp][] = [
     [[], /expected --docker ADDR/],
     [["--docker", "/run/x"], /expected unix:\/\/\/path or tcp:\/\/host:port/],
-    [["--docker", "tcp://127.0.0.1:0"], /anybody could connect/],
-    [["--docker", "tcp://0.0.0.0:0", "--insecure-tcp"], /no loopback address/],
+    [["--docker", "tcp://127.0.0.1:0"], /TCP clients would not be authenticated/],
+    [["--docker", "tcp://0.0.0.0:0", "--insecure-tcp"], /not a loopback address/],
     [["--docker", "tcp://127.0.0.1:0", "--tlsverify"], /it needs --tlscacert/],
   ];
   for (const [args, says] of refused) {
