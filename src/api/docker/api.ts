@@ -4,31 +4,31 @@ import { type CredentialSource, Registry, type RegistryOptions } from "../../reg
 import type { ClassicBuild } from "./build-request.ts";
 import type { EventBus } from "./event-bus.ts";
 
-/** What the endpoints work on. */
+/** The state and settings that all endpoints share. */
 export interface DockerApi {
   readonly store: Store;
-  /** How registries are reached; credentials come with each request. */
+  /** Options of registry clients. Credentials come with each request. */
   readonly registry: RegistryOptions;
   readonly events: EventBus;
-  /** Of this program, as `GET /version` tells it. */
+  /** Version of this program, which `GET /version` returns. */
   readonly programVersion: string;
-  /** Builds in another way than with the store's own classic builder. */
+  /** Replaces the store's classic builder. */
   readonly classicBuild?: ClassicBuild | undefined;
 }
 
-/** One request to one route. */
+/** A request that matched a route. */
 export interface Call {
   readonly request: HttpRequest;
   readonly query: URLSearchParams;
-  /** Of the API, as the client asked for it. */
+  /** API version that the client asked for. */
   readonly version: string;
-  /** The part of the path that names something, decoded. */
+  /** The part of the path that matches the route's `*`, decoded. */
   readonly name: string;
 }
 
 export type Endpoint = (call: Call, api: DockerApi) => Promise<HttpResponse> | HttpResponse;
 
-/** A client of registries that shows one request's credentials. Dispose of it. */
+/** Returns a registry client with the credentials of one request. The caller disposes of it. */
 export function registryFor({ registry }: DockerApi, credentials: CredentialSource): Registry {
   return new Registry({ ...registry, credentials });
 }

@@ -13,14 +13,14 @@ import { collect } from "../../io/index.ts";
 import { writeTar } from "../../layer/index.ts";
 import type { DockerEvent } from "./event-bus.ts";
 
-/** A request, and why the daemons answer it in another way: its status or the shape of its body. */
+/** A request, and the reasons why Docker's status or body has another form. */
 interface Row {
   readonly method: string;
   readonly path: string;
   readonly options?: Ask;
-  /** Status or shape differ from Docker 20.10's, and why. */
+  /** Why the status or form differs from Docker 20.10's. */
   readonly old?: string;
-  /** From Docker 28's. */
+  /** Why the status or form differs from Docker 28's. */
   readonly recent?: string;
 }
 
@@ -135,7 +135,7 @@ const SPECIFIERS = ["foobar", "a/b/c/d", "linux/x y", "lin ux/amd64", "linux/*",
 const PLATFORMS = [{}, { os: "linux" }, { variant: "v7" }];
 const OTHER = { os: "linux", architecture: "sparc" };
 
-/** Requests with a platform that is none, or that nothing here is for. */
+/** Requests with a malformed platform, or with a platform that no image has. */
 const WITH_PLATFORM: readonly (readonly [method: string, path: string])[] = [
   ...["/build?", "/images/create?fromImage=x&", "/images/create?fromSrc=-&repo=x&"].flatMap((path) =>
     SPECIFIERS.map((platform) => ["POST", `${path}platform=${platform}`] as const),
@@ -154,7 +154,7 @@ const WITH_PLATFORM: readonly (readonly [method: string, path: string])[] = [
   ),
 ];
 
-/** Statuses count, types of answers, and the names and types of every field; not texts and numbers. */
+/** Returns the form of a JSON value: the names and types of its fields, without their values. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];
   if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
@@ -172,11 +172,11 @@ function seenOf({ status, headers, text }: Answer): unknown {
     .trim()
     .split("\r\n")
     .map((line) => JSON.parse(line) as unknown);
-  // How far a transfer is told before it fails is the daemon's own matter.
+  // The number of progress messages before an error may differ, so only the last message is compared.
   return { status, type, shape: shapeOf(messages.at(-1)) };
 }
 
-/** Events of a life of images, ids numbered as they come. Steps have no containers here. */
+/** Creates, tags, builds and deletes images. Returns the events without those of containers, with IDs numbered in order. */
 async function imageEvents(socket: string): Promise<readonly string[]> {
   const since = Date.now() / 1000;
   const ask = async (method: string, path: string, body?: Uint8Array): Promise<Answer> => {
@@ -195,7 +195,7 @@ async function imageEvents(socket: string): Promise<readonly string[]> {
   await ask("POST", "/images/load", body);
   await ask("DELETE", "/images/life:3");
   await ask("POST", "/build/prune");
-  // Events have nanoseconds: the millisecond after now is the first that is surely later than all of them.
+  // Events have times in ns, so the next millisecond is later than all of them.
   const until = (Date.now() + 1) / 1000;
   const { text } = await ask("GET", `/events?since=${since.toFixed(3)}&until=${until.toFixed(3)}`);
   const events = text
@@ -203,7 +203,7 @@ async function imageEvents(socket: string): Promise<readonly string[]> {
     .split("\n")
     .map((line) => JSON.parse(line) as DockerEvent & { readonly status?: string; readonly id?: string })
     .filter(({ Type }) => Type !== ("container" as string))
-    // containerd's store gives an untagging the reference, graph drivers give it the id.
+    // The name of an untag event is a reference with containerd's store, and an ID with graph drivers.
     .map(({ time: _time, timeNano: _nano, ...event }) =>
       event.Action === "untag" ? { ...event, Actor: { ID: event.Actor.ID, Attributes: {} } } : event,
     );
@@ -216,7 +216,7 @@ async function imageEvents(socket: string): Promise<readonly string[]> {
   );
 }
 
-/** With keys in order. */
+/** Returns a JSON value with sorted keys. */
 function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
@@ -226,7 +226,7 @@ function sorted(value: unknown): unknown {
   );
 }
 
-describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
+describe("compared with the Docker daemon", { skip: dockerdMissing() }, () => {
   let server: DockerServer;
   const daemons: { readonly key: "old" | "recent"; readonly daemon: Dockerd }[] = [];
   before(async () => {
@@ -264,7 +264,7 @@ describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
       assert.deepEqual(differing, listed, "what the table says differs no longer does");
     });
 
-  test("what happens to images is told as a current daemon tells it", async (t) => {
+  test("events of images are those of a current Docker daemon", async (t) => {
     const recent = daemons.find(({ key }) => key === "recent");
     if (recent === undefined) return t.skip("it cannot be had here");
     const [ours, theirs] = [await imageEvents(server.socket), await imageEvents(recent.daemon.socket)];
@@ -273,7 +273,7 @@ describe("beside Docker's own daemon", { skip: dockerdMissing() }, () => {
   });
 
   for (const [method, path] of WITH_PLATFORM)
-    test(`${method} ${path} is answered in a current daemon's words`, async (t) => {
+    test(`${method} ${path} gets the error message of a current Docker daemon`, async (t) => {
       const recent = daemons.find(({ key }) => key === "recent");
       if (recent === undefined) return t.skip("it cannot be had here");
       const options = { ...(method === "POST" && { body: CONTEXT }), headers: { "x-registry-auth": "e30=" } };

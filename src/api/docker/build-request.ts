@@ -3,9 +3,9 @@ import type { CredentialSource } from "../../registry/index.ts";
 
 export type { BuildLimits, Ulimit } from "../../classic/index.ts";
 
-/** What `POST /build` asks for. */
+/** The parameters of `POST /build`. */
 export interface ClassicBuildRequest extends BuildRequest {
-  /** For the images that are pulled on the way. */
+  /** Credentials for the images that the build pulls. */
   readonly credentials: CredentialSource;
 }
 
@@ -15,8 +15,8 @@ export type ProgressMessage =
   | { readonly error: string; readonly errorDetail: { readonly message: string; readonly code?: number | undefined } };
 
 /**
- * Builds, telling how it goes. What it throws before the first message becomes the status of the response, and what it
- * throws afterwards the last message: a `VarveError` whose `details.exitCode` is a number is of a step that failed.
+ * Runs a build and emits its progress. An error before the first message sets the status of the response; a later error
+ * becomes the last message. A `VarveError` whose `details.exitCode` is a number reports a failed step.
  */
 export type ClassicBuild = (
   request: ClassicBuildRequest,

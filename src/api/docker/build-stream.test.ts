@@ -7,9 +7,9 @@ import { VarveError } from "../../core/index.ts";
 import { digestBytes } from "../../io/index.ts";
 import type { ClassicBuild } from "./build-request.ts";
 
-/** What a build is told by the server, and the server by it: no step is run here. */
+/** Tests the stream of a build with a fake builder. */
 describe("the stream of a build", () => {
-  test("the request's body is the context, whatever its headers say (E7, E8)", async () => {
+  test("the request's body is the context for any content type (E7, E8)", async () => {
     const seen: unknown[] = [];
     const classicBuild: ClassicBuild = async ({ context, tags, remove }, emit) => {
       seen.push([(await digestBytes(context)).size, tags, remove]);
@@ -42,7 +42,7 @@ describe("the stream of a build", () => {
     assert.deepEqual(seen.at(-1), [0, [], "on-success"]);
   });
 
-  test("what fails before the first message is the status, later the last message with its exit code (E11, E12)", async () => {
+  test("an error before the first message sets the status, a later one is the last message (E11, E12)", async () => {
     const classicBuild: ClassicBuild = async ({ dockerfile }, emit) => {
       await Promise.resolve();
       if (dockerfile === "bad") throw new VarveError("invalid-build", "Cannot build: line 3");
@@ -62,7 +62,7 @@ describe("the stream of a build", () => {
     assert.deepEqual([code, stderr.includes("it returned 7")], [7, true]);
   });
 
-  test("a client that goes away cancels the build, which ends before the server does", async () => {
+  test("a client that disconnects cancels the build, and the server waits for it to end", async () => {
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
     const classicBuild: ClassicBuild = async (_request, emit, signal) => {
@@ -79,7 +79,7 @@ describe("the stream of a build", () => {
     assert.equal(await ended, "cancelled");
   });
 
-  test("a client that reads nothing ends a build that has much to say", async () => {
+  test("a client that reads nothing cancels a build with much output", async () => {
     const { promise: ended, resolve: end } = Promise.withResolvers<boolean>();
     const classicBuild: ClassicBuild = async (_request, emit, signal) => {
       const line = "x".repeat(1_000_000);

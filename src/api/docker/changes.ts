@@ -13,8 +13,8 @@ import {
 import { apiError } from "./errors.ts";
 
 /**
- * Applies `changes`, one Dockerfile instruction each, to a config. Throws 400 for an instruction that is malformed, or
- * that changes more than a config.
+ * Applies `changes`, each a Dockerfile instruction, to a config. Throws 400 for a malformed instruction, and for one that
+ * does not only change the config.
  */
 export function applyChanges(config: ContainerConfig, changes: readonly string[]): ContainerConfig {
   return changes

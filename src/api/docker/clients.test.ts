@@ -111,7 +111,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
     );
 
   for (const [what, program] of programs)
-    test(`${what} builds what it makes of its arguments`, { skip: program === undefined && "not here" }, async () => {
+    test(`${what} builds an image from its arguments`, { skip: program === undefined && "not here" }, async () => {
       const folder = join(server.folder, `context-${what.length}`);
       await mkdir(join(folder, "d/e"), { recursive: true });
       await writeFile(join(folder, "d/e/f"), "not a whole block");
@@ -125,7 +125,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
         1 << 20,
         { what: "a context" },
       );
-      // The client's own archives have no padding and no end: it appends the Dockerfile, and stops.
+      // The client's archives have no end-of-archive blocks: it appends the Dockerfile and stops.
       const builds: readonly (readonly [args: readonly string[], input: string | Uint8Array, error?: RegExp])[] = [
         [["-f", "-", folder], "FROM scratch\nCOPY . /\n"],
         [["-f", dockerfile, folder], ""],
@@ -144,7 +144,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
       }
     });
 
-  test("an image that cannot be used is refused by whatever would take it, and none of it is kept", async () => {
+  test("every operation that adds an image rejects an invalid one and keeps none of its blobs", async () => {
     const rootfs = (...ids: readonly string[]): object => ({ rootfs: { type: "layers", diff_ids: ids } });
     const configs: readonly (readonly [what: string, config: (diffId: string) => unknown, RegExp])[] = [
       ["null", () => null, /: it is not a JSON object$/],
@@ -195,7 +195,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
       assert.equal(server.store.content.info(digestOf(await archive(`unusable ${index}`))), undefined);
   });
 
-  test("a history of more layers than there are is what containerd and BuildKit take", async () => {
+  test("a history with more entries than layers is accepted, as by containerd and BuildKit", async () => {
     const layer = await archive("long-history");
     const config = { rootfs: { type: "layers", diff_ids: [digestOf(layer)] }, history: [{}, {}, { comment: "third" }] };
     await pushRawImage(registry.host, "history", "1", rawImage(JSON.stringify(config), [layer]));
@@ -205,7 +205,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
     assert.equal(rows.length, 3);
   });
 
-  test("credentials of a request reach the registry, and nobody else's (E33)", async () => {
+  test("a request uses its own credentials only (E33)", async () => {
     const { username, password } = TEST_USER;
     const login = async (secret: string): Promise<string> => {
       const { code, stdout, stderr } = await server.docker(
@@ -234,7 +234,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
     assert.equal(auth.text, '{"IdentityToken":"","Status":"Login Succeeded"}\n');
   });
 
-  test("a pull tells each layer's way, and what is in the registry can be asked for (E25, E26)", async () => {
+  test("a pull reports progress of each layer, and /distribution describes an image (E25, E26)", async () => {
     const from = encodeURIComponent(`${registry.host}/app`);
     for (const { Id } of JSON.parse((await server.ask("GET", "/images/json")).text) as { Id: string }[])
       await server.ask("DELETE", `/images/${Id}?force=1`);
@@ -274,7 +274,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
     );
   });
 
-  test("an image that stands alone comes for any platform, with a warning", async () => {
+  test("a single-platform image is pulled for any platform, with a warning", async () => {
     const from = encodeURIComponent(`${registry.host}/app`);
     const last = async (query: string): Promise<unknown> =>
       messagesOf(await server.ask("POST", `/images/create?fromImage=${from}&tag=1${query}`)).at(-1)?.["status"];
@@ -306,7 +306,7 @@ describe("clients of Docker", { skip: peersMissing("docker") ?? registryMissing(
     assert.match(String(rest["missing"]), /No such image: nope/);
   });
 
-  test("dockerode does the same, without a version", async () => {
+  test("dockerode does the same without an API version", async () => {
     const docker = new Docker({ socketPath: server.socket });
     const follow = async (
       stream: NodeJS.ReadableStream,

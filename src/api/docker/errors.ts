@@ -28,24 +28,24 @@ const CODE: Readonly<Record<number, ErrorCode>> = {
   501: "unsupported",
 };
 
-/** An error for which the Docker daemon has its own status and words, which clients look at. */
+/** Returns an error with the status and message of the Docker daemon, because clients parse them. */
 export function apiError(status: number, message: string, cause?: unknown): VarveError {
   return new VarveError(CODE[status] ?? "internal", message, { details: { apiStatus: status }, cause });
 }
 
-/** The HTTP status of an error. */
+/** Returns the HTTP status of an error. */
 function statusOf(error: VarveError): number {
   const { apiStatus } = error.details;
   return typeof apiStatus === "number" ? apiStatus : STATUS[error.code];
 }
 
-/** What is told of an error: its message, and what to do about it where that is known. */
+/** Returns the message of an error for clients, with its hint if it has one. */
 export function responseMessage(error: VarveError): string {
   const text = error.message === "" ? "Cannot go on" : error.message;
   return error.hint === undefined ? text : `${text} (${error.hint})`;
 }
 
-/** The envelope every failed request gets. */
+/** Returns the response to a request that failed: a status, and a JSON object with the message. */
 export function errorResponse(thrown: unknown): HttpResponse {
   const error = toVarveError(thrown, "answer the request");
   return json(statusOf(error), { message: responseMessage(error) });

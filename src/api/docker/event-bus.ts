@@ -1,20 +1,21 @@
 import type { ImageConfig } from "../../image/index.ts";
 
-/** One event, as `GET /events` tells it. */
+/** One event of `GET /events`. */
 export interface DockerEvent {
   readonly Type: "image" | "builder";
   readonly Action: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly scope: "local";
-  /** Unix seconds, and ns as a decimal number that JSON cannot hold exactly. */
+  /** Unix time in seconds. */
   readonly time: number;
+  /** Unix time in ns, which a JavaScript number cannot hold exactly. */
   readonly timeNano: bigint;
 }
 
-/** Events that are kept for those who ask about the past: as many as the Docker daemon keeps. */
+/** Number of past events that are kept for `GET /events?since=…`: the same as in the Docker daemon. */
 const KEPT = 256;
 
-/** What has happened to the images of a store, by this process. */
+/** Distributes this process's events, and keeps the latest ones. */
 export class EventBus {
   readonly #past: DockerEvent[] = [];
   readonly #listeners = new Set<(event: DockerEvent) => void>();
@@ -27,12 +28,12 @@ export class EventBus {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** Tells of an image: the labels of its config are attributes beside the name, as for a daemon's events. */
+  /** Emits an event about an image. Its attributes are the name and the config's labels, as in Docker. */
   image(action: string, ID: string, name: string, config?: ImageConfig): void {
     this.emit("image", action, ID, Object.fromEntries([...(config?.config?.Labels ?? []), ["name", name]]));
   }
 
-  /** Calls `listener` with what comes from now on. */
+  /** Calls `listener` with each new event until the result is disposed of. */
   listen(listener: (event: DockerEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -42,7 +43,7 @@ export class EventBus {
     return [...this.#past];
   }
 
-  /** Later than any before: clients order by it. */
+  /** Returns the current time, but always later than the previous event, because clients sort by it. */
   #now(): { time: number; timeNano: bigint } {
     const now = BigInt(Date.now()) * 1_000_000n;
     this.#last = now > this.#last ? now : this.#last + 1n;

@@ -1,14 +1,14 @@
 import { type JsonNode, parseJson } from "../../core/index.ts";
 import { apiError } from "./errors.ts";
 
-/** What `filters` of a query asks for: values by key. */
+/** The `filters` parameter: values by key. */
 export type Filters = ReadonlyMap<string, ReadonlySet<string>>;
 
 const MAX_VALUES = 1000;
 
 /**
- * Reads `{"key":["value"]}`, and `{"key":{"value":true}}` as Go's clients write it. Throws 400 for anything else, and for
- * a key that is not among `known`, if those are given.
+ * Parses `filters`: `{"key":["value"]}`, or `{"key":{"value":true}}`, which Go clients send. Throws 400 if it is malformed
+ * or has a key that is not in `known`.
  */
 export function parseFilters(query: URLSearchParams, known?: readonly string[]): Filters {
   const text = query.get("filters") ?? "";
@@ -32,7 +32,7 @@ function stringOf(item: JsonNode): string {
   return item.string() ?? item.fail("a string");
 }
 
-/** A filter with one boolean value; undefined if it is not there. Throws 400 for several, or another value. */
+/** Returns the value of a boolean filter; undefined if it is absent. Throws 400 for any other value, or for several. */
 export function booleanFilter(filters: Filters, key: string): boolean | undefined {
   const values = filters.get(key);
   if (values === undefined || values.size === 0) return undefined;
@@ -42,7 +42,7 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   throw apiError(400, `invalid filter '${key}=[${[...values].join(" ")}]'`);
 }
 
-/** True if the labels are as `label=key` and `label=key=value` want, and none as `label!=…` names. */
+/** Tests labels: every `label` filter (`key` or `key=value`) must match, and no `label!` filter may match. */
 export function matchesLabels(filters: Filters, labels: ReadonlyMap<string, string>): boolean {
   const has = (wanted: string): boolean => {
     const at = wanted.indexOf("=");

@@ -1,7 +1,7 @@
 import { matchGlob } from "../../pattern/index.ts";
 import { apiError } from "./errors.ts";
 
-/** Go's `path.Match` as a predicate. Throws 400 for a pattern that is malformed. */
+/** Returns a predicate that matches like Go's `path.Match`. Throws 400 for a malformed pattern. */
 export function pathGlob(pattern: string): (text: string) => boolean {
   try {
     matchGlob(pattern, "");

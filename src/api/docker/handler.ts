@@ -6,12 +6,12 @@ import { Router } from "./router.ts";
 import { ROUTES } from "./routes.ts";
 import { NEWEST, OLDEST, compareVersions, refusedVersion } from "./version.ts";
 
-/** The Engine API as a handler of requests: every failure is a response. */
+/** Returns a request handler that serves the Engine API. It turns every error into a response. */
 export function dockerHandler(api: DockerApi): Handler {
   const router = new Router(ROUTES);
   const common = {
     "Api-Version": NEWEST,
-    // Without it clients do not send `--squash`.
+    // Clients send `--squash` only to a server with this header.
     "Docker-Experimental": "true",
     Ostype: "linux",
     Server: `Docker/${api.programVersion} (linux)`,

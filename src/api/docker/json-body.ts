@@ -6,8 +6,8 @@ import { apiError } from "./errors.ts";
 const MAX_BODY = 4_194_304;
 
 /**
- * The JSON of a request; undefined if there is none. Throws 400 for another content type, and `malformed` for what is no
- * JSON and for an empty body whose length was not announced.
+ * Reads the JSON body of a request; undefined if it has no body. Throws 400 for another content type. Throws `malformed`
+ * for invalid JSON, and for an empty chunked body.
  */
 export async function readJson(
   request: HttpRequest,

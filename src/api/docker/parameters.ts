@@ -1,12 +1,12 @@
 import { type Reference, parseReference, withDefaultTag } from "../../core/index.ts";
 import { apiError } from "./errors.ts";
 
-/** The name of `repo` and `tag`; the latter wins over one in the former. Throws 400. */
+/** Combines `repo` and `tag` into a reference. `tag` overrides a tag in `repo`. Throws 400 if they are malformed. */
 export function targetReference(repository: string, tag: string | undefined): Reference {
   try {
-    if (repository === "sha256") throw new Error("a digest algorithm is no name");
+    if (repository === "sha256") throw new Error("a digest algorithm is not a repository");
     const named = parseReference(repository);
-    if (named.digest !== undefined) throw new Error("a digest is no name");
+    if (named.digest !== undefined) throw new Error("a digest is not a repository");
     const { registry, repository: path } = named;
     return withDefaultTag(tag === undefined ? named : parseReference(`${registry}/${path}:${tag}`));
   } catch (error) {

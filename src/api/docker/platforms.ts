@@ -16,12 +16,12 @@ import { isAtLeast } from "./version.ts";
 
 type Asked = Pick<Call, "query" | "version">;
 
-/** `platform` as builds, pulls and imports write it: `os/arch[/variant]`. Undefined if there is none. Throws 400. */
+/** Reads `platform` of a build, pull or import: `os/arch[/variant]`. Undefined if absent. Throws 400 if malformed. */
 export function platformSpecifier({ query, version }: Asked): Platform | undefined {
   const wanted = isAtLeast(version, "1.32") ? text(query, "platform") : undefined;
   if (wanted === undefined) return undefined;
   try {
-    // A client's "local" is not this machine: the daemon knows no such name.
+    // `parsePlatform` accepts "local", which the Docker daemon rejects.
     readPlatformSpecifier(wanted);
     return parsePlatform(wanted);
   } catch (error) {
@@ -30,8 +30,8 @@ export function platformSpecifier({ query, version }: Asked): Platform | undefin
 }
 
 /**
- * The platform that a client asks for as JSON in the parameter `name`, which counts from API version `since` on. Undefined
- * if there is none. Throws 400 for what is no platform, and for several.
+ * Reads the parameter `name`, a platform as JSON. API versions before `since` ignore it. Undefined if it is absent. Throws
+ * 400 if it is malformed or given several times.
  */
 export function jsonPlatform({ query, version }: Asked, name: string, since: string): Platform | undefined {
   const [wanted, ...others] = isAtLeast(version, since) ? query.getAll(name).filter((value) => value !== "") : [];
@@ -48,7 +48,7 @@ function decodePlatform(json: string): Platform {
   throw apiError(400, "both OS and Architecture must be provided");
 }
 
-/** The fields that are given and not empty. */
+/** Returns the fields that are present and not empty. */
 function readFields(text: string): Partial<Platform> {
   const error = (state: string, cause?: unknown): VarveError =>
     apiError(400, `failed to parse platform: ${cause === undefined ? state : messageOf(cause)}`, cause);

@@ -6,17 +6,17 @@ import { responseMessage } from "./errors.ts";
 
 export type Emit = (message: ProgressMessage) => void;
 
-/** Tells of waits in a stream that has begun: before that, the status of the answer is not decided yet. */
+/** Returns a function that emits a status message for each wait, such as for a rate limit. */
 export function waitStatus(emit: (message: { readonly status: string }) => void): OnWait {
   return (wait) => emit({ status: describeWait(wait) });
 }
 
-/** Characters of messages that wait for a client that does not read; more end the work. */
+/** Maximum number of characters queued for a client that does not read. Exceeding it cancels the work. */
 const MAX_WAITING = 67_108_864;
 
 /**
- * Answers with the messages of some work, one JSON object each, ended by CRLF, sent as they come. The first message
- * decides: what fails before it is thrown, what fails later is the last message. The work is cancelled with the client.
+ * Returns a response that streams the messages of `work`, each a JSON object followed by CRLF. Throws an error that `work`
+ * throws before the first message; sends a later error as the last message. Cancels `work` when the client disconnects.
  */
 export async function progressStream(
   signal: AbortSignal,
@@ -62,10 +62,10 @@ class Messages {
     );
   }
 
-  /** What has come since the last time, or the end. */
+  /** Waits for messages. Returns all that came since the last call, or the end. */
   async next(): Promise<Next> {
     while (this.#waiting.length === 0 && this.#ended === undefined)
-      // oxlint-disable-next-line promise/avoid-new -- woken by whoever has something to say
+      // oxlint-disable-next-line promise/avoid-new -- resolved by the next message or the end
       await new Promise<void>((resolve) => (this.#wake = resolve));
     if (this.#waiting.length === 0) return this.#ended ?? { kind: "end" };
     const text = this.#waiting.join("");
@@ -74,7 +74,7 @@ class Messages {
     return { kind: "text", text };
   }
 
-  /** Waits for the work to end, whatever becomes of the client: it has to clean up. */
+  /** Yields the messages until the work ends: a cancelled work still has to clean up. */
   async *bytes(first: string): AsyncGenerator<Uint8Array> {
     yield Buffer.from(first);
     for (;;) {
@@ -89,7 +89,9 @@ class Messages {
     const text = encode(message);
     this.#size += text.length;
     if (this.#size > MAX_WAITING)
-      return this.#own.abort(new VarveError("cancelled", "Cannot go on: the client does not read what it is told"));
+      return this.#own.abort(
+        new VarveError("cancelled", "Cannot send progress: the client does not read the response"),
+      );
     this.#waiting.push(text);
     this.#wake?.();
   }
@@ -99,7 +101,7 @@ function encode(message: ProgressMessage): string {
   return `${JSON.stringify(message)}\r\n`;
 }
 
-/** `errorDetail` is what the docker command reads, `error` what others do. */
+/** Returns the last message of a failed stream. The docker command reads `errorDetail`; other clients read `error`. */
 function failureMessage(thrown: unknown): ProgressMessage {
   const error = toVarveError(thrown, "go on");
   const message = responseMessage(error);

@@ -78,7 +78,7 @@ describe("the Engine API on the wire", () => {
     ["GET", "/plugins/x/json", 404, '{"message":"plugin \\"x\\" not found"}\n'],
   ];
   for (const [method, path, status, body] of refusals)
-    test(`${method} ${decodeURIComponent(path.replace("%zz", "%25zz"))} is refused with ${status} (E2, E3, E4, E10, E16, E20, E30)`, async () => {
+    test(`${method} ${decodeURIComponent(path.replace("%zz", "%25zz"))} fails with ${status} (E2, E3, E4, E10, E16, E20, E30)`, async () => {
       const answer = await server.ask(method, path);
       assert.deepEqual([answer.status, answer.text], [status, body]);
       const type = body.startsWith("{") ? "application/json" : "text/plain; charset=utf-8";
@@ -93,13 +93,13 @@ describe("the Engine API on the wire", () => {
     "/plugins/pull",
     "/containers/x/start",
   ])
-    test(`POST ${path} says that it is not implemented`, async () => {
+    test(`POST ${path} answers 501`, async () => {
       const { status, text } = await server.ask("POST", path);
       assert.equal(status, 501);
       assert.match(text, /builds and moves images, it runs no containers/);
     });
 
-  test("a ping is OK, and nothing for HEAD (E1)", async () => {
+  test("GET /_ping answers OK, and HEAD answers without a body (E1)", async () => {
     const [get, head] = [await server.ask("GET", "/_ping"), await server.ask("HEAD", "/v1.41/_ping")];
     assert.deepEqual([get.status, get.text, head.status, head.text], [200, "OK", 200, ""]);
     assert.deepEqual([get.headers["api-version"], head.headers["content-length"]], ["1.51", "0"]);
@@ -110,7 +110,7 @@ describe("the Engine API on the wire", () => {
     );
   });
 
-  test("malformed JSON of a build is refused with 400, a bad shmsize with 500, before any output (E9, E10)", async () => {
+  test("a build with malformed JSON fails with 400, a bad shmsize with 500, before any output (E9, E10)", async () => {
     for (const [parameter, status] of [
       ["buildargs=x", 400],
       ["labels=[1]", 400],
@@ -126,7 +126,7 @@ describe("the Engine API on the wire", () => {
     }
   });
 
-  test("filters in both forms give the same images (E19)", async () => {
+  test("both forms of filters return the same images (E19)", async () => {
     const [go, py] = await Promise.all(
       [{ label: { "x=y": true } }, { label: ["x=y"] }].map((filters) =>
         server.ask("GET", `/images/json?filters=${query(filters)}`),
@@ -138,7 +138,7 @@ describe("the Engine API on the wire", () => {
     assert.equal((await server.ask("GET", `/images/json?filters=${query({ reference: ["b*:1"] })}`)).text, go?.text);
   });
 
-  test("pushing what is not here fails in the stream (E24), pulling what no registry has before it (E25)", async () => {
+  test("pushing an unknown image fails in the stream (E24), pulling one before it (E25)", async () => {
     const push = await server.ask("POST", "/images/nope/push?tag=1");
     assert.equal(push.status, 200);
     assert.equal(messagesOf(push).at(-1)?.["error"], "An image does not exist locally with the tag: nope");
@@ -147,7 +147,7 @@ describe("the Engine API on the wire", () => {
     assert.match(pull.text, /does not accept connections/);
   });
 
-  test("events of the past are told and end; creation is kept from old clients (E30, E31)", async () => {
+  test("past events are sent, then the stream ends; old clients get no create events (E30, E31)", async () => {
     const until = (): string => String(Date.now() / 1000 + 0.01);
     const told = (await server.ask("GET", `/events?since=1&until=${until()}&filters=${query({ event: ["import"] })}`))
       .text;
@@ -173,7 +173,7 @@ describe("the Engine API on the wire", () => {
     );
   });
 
-  test("there is no search, no container, and one network (E36)", async () => {
+  test("search and containers are empty, and there is one network (E36)", async () => {
     assert.equal((await server.ask("GET", "/images/search?term=x")).text, "[]\n");
     assert.equal((await server.ask("GET", "/containers/json?all=1")).text, "[]\n");
     const network = JSON.parse((await server.ask("GET", "/networks/bridge")).text) as {
@@ -186,7 +186,7 @@ describe("the Engine API on the wire", () => {
     );
   });
 
-  test("JSON bodies have their type, and nothing behind them", async () => {
+  test("a JSON body must have its content type, and no trailing data", async () => {
     const asked = async (body: string, type: string): Promise<string> =>
       (await server.ask("POST", "/commit?container=x", { body, headers: { "content-type": type } })).text;
     assert.equal(

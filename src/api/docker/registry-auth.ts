@@ -3,12 +3,15 @@ import { type JsonNode, parseJson } from "../../core/index.ts";
 
 const FIELDS = ["username", "password", "auth", "identitytoken", "registrytoken"] as const;
 
-/** One entry of what a client knows of registries; `serveraddress` says of which it is, if it says. */
+/** The credentials that a client sends for one registry. `serveraddress` names the registry. */
 export interface RegistryAuth extends DockerAuth {
   readonly serveraddress?: string | undefined;
 }
 
-/** Base64 of JSON, in either alphabet, padded or not; undefined for anything else: clients send such headers by mistake. */
+/**
+ * Decodes JSON in base64 or base64url, padded or not. Returns undefined for anything else, because some clients send
+ * malformed headers.
+ */
 function decode(header: string | undefined): JsonNode | undefined {
   if (header === undefined || header === "") return undefined;
   try {
@@ -18,7 +21,7 @@ function decode(header: string | undefined): JsonNode | undefined {
   }
 }
 
-/** The fields that are strings; others are left out. */
+/** Reads credentials. Ignores fields that are not strings. */
 export function authOf(node: JsonNode | undefined): RegistryAuth {
   const fields = fieldsOf(node);
   return Object.fromEntries(
@@ -29,7 +32,7 @@ export function authOf(node: JsonNode | undefined): RegistryAuth {
   );
 }
 
-/** The fields of an object; none for anything else. */
+/** Returns the fields of an object; none if the node is not an object. */
 function fieldsOf(node: JsonNode | undefined): ReadonlyMap<string, JsonNode> {
   try {
     return node?.map((item) => item) ?? new Map();
@@ -38,13 +41,13 @@ function fieldsOf(node: JsonNode | undefined): ReadonlyMap<string, JsonNode> {
   }
 }
 
-/** `X-Registry-Auth`: the credential for the one registry a request is about. */
+/** Reads `X-Registry-Auth`: the credential for the only registry that a request uses. */
 export function requestCredentials(header: string | undefined): CredentialSource {
   const credential = credentialOf(authOf(decode(header)));
   return () => Promise.resolve(credential);
 }
 
-/** `X-Registry-Config`: credentials by registry, for the images a build pulls. */
+/** Reads `X-Registry-Config`: credentials by registry, for the images that a build pulls. */
 export function buildCredentials(header: string | undefined): CredentialSource {
   const entries = [...fieldsOf(decode(header))].map(([host, auth]) => [host, credentialOf(authOf(auth))] as const);
   return staticCredentials(entries);

@@ -1,4 +1,4 @@
-/** JSON as Go's encoder writes it to a client: with a newline behind it. */
+/** Returns a JSON response. Its body ends with a newline, as Go's encoder writes it. */
 import type { HttpResponse } from "../http/index.ts";
 export function json(status: number, value: unknown): HttpResponse {
   return { status, headers: { "Content-Type": "application/json" }, body: `${JSON.stringify(value)}\n` };
@@ -12,7 +12,7 @@ export function empty(status: number): HttpResponse {
   return { status, headers: {} };
 }
 
-/** An answer that is no JSON. */
+/** Returns a plain-text response. */
 export function text(status: number, body: string): HttpResponse {
   return { status, headers: { "Content-Type": "text/plain; charset=utf-8" }, body };
 }

@@ -6,7 +6,7 @@ import { NEWEST } from "./version.ts";
 
 export interface Matched {
   readonly endpoint: Endpoint;
-  /** What stood for `*`, decoded. */
+  /** The part of the path that matches `*`, decoded. */
   readonly name: string;
   readonly version: string;
 }
@@ -19,7 +19,7 @@ interface Compiled {
 
 const MAX_PATH = 16_384;
 
-/** Finds the endpoint of a request, for paths with and without version. */
+/** Finds the endpoint of a request. Paths may begin with a version, such as `/v1.51`. */
 export class Router {
   readonly #routes: readonly Compiled[];
 
@@ -31,7 +31,7 @@ export class Router {
     }));
   }
 
-  /** Undefined if there is no such path, or not with this method. Throws 400 for a path that is malformed. */
+  /** Returns the first route that matches; undefined if none does. Throws 400 for a malformed path. */
   find({ method, path }: Pick<HttpRequest, "method" | "path">): Matched | undefined {
     if (path.length > MAX_PATH) throw apiError(400, "the path of the request is too long");
     const [, version = NEWEST, rest = ""] = /^(?:\/v([0-9][0-9.]{0,31}))?(\/.*)$/s.exec(decoded(path)) ?? [];

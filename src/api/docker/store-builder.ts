@@ -4,7 +4,7 @@ import { type DockerApi, registryFor } from "./api.ts";
 import type { ClassicBuild } from "./build-request.ts";
 import { pullOne } from "./endpoints/pull.ts";
 
-/** The classic builder on the store of an API: what it has to pull it pulls as `POST /images/create` would. */
+/** Returns the classic builder for the API's store. It pulls base images in the same way as `POST /images/create`. */
 export function storeBuilder(api: DockerApi): ClassicBuild {
   const { store, events } = api;
   return async (request, emit, signal) => {

@@ -1,7 +1,10 @@
 import { parseGoDuration, parseGoTime } from "../../core/index.ts";
 import { apiError } from "./errors.ts";
 
-/** A point in time as clients give it: Unix seconds with a fraction, RFC 3339, or a duration before now. ns since 1970. */
+/**
+ * Parses a client's point in time: Unix seconds with or without a fraction, RFC 3339, or a duration before now. Returns ns
+ * since the epoch. Throws 400 for anything else.
+ */
 export function parsePoint(text: string): bigint {
   const seconds = /^(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
   if (seconds !== null) return BigInt(seconds[1] ?? 0) * 1_000_000_000n + BigInt((seconds[2] ?? "").padEnd(9, "0"));
@@ -14,7 +17,7 @@ export function parsePoint(text: string): bigint {
   }
 }
 
-/** Whole Unix seconds of a config's time; 0 if it has none. */
+/** Returns a config's time in whole Unix seconds; 0 if it has none. */
 export function unixSeconds(created: string | null | undefined): number {
   const time = parseGoTime(created ?? "");
   if (time === undefined) return 0;

@@ -1,8 +1,8 @@
-/** Versions of the Engine API that are served. A request without one is of the newest. */
+/** Range of Engine API versions that are served. A request without a version uses the newest. */
 export const NEWEST = "1.51";
 export const OLDEST = "1.24";
 
-/** Compares dotted numbers, as `1.9` < `1.24`. A part that is missing counts as 0. */
+/** Compares dotted version numbers: `1.9` < `1.24`. A missing part counts as 0. */
 export function compareVersions(a: string, b: string): number {
   const [left, right] = [a.split("."), b.split(".")];
   for (let i = 0; i < Math.max(left.length, right.length); i += 1) {
@@ -16,7 +16,7 @@ export function isAtLeast(version: string, least: string): boolean {
   return compareVersions(version, least) >= 0;
 }
 
-/** Why a version is not served, in the words of the Docker daemon; undefined if it is. */
+/** Returns the Docker daemon's error message for a version that is not served; undefined for one that is. */
 export function refusedVersion(version: string): string | undefined {
   if (compareVersions(version, OLDEST) < 0)
     return `client version ${version} is too old. Minimum supported API version is ${OLDEST}, please upgrade your client to a newer version`;

@@ -1,12 +1,12 @@
 import { isLoopback } from "./address.ts";
 import type { Handler, HttpRequest, HttpResponse } from "./types.ts";
 
-/** Keeps pages in a browser of this machine from using a server that asks nobody who they are. */
+/** Rejects requests of web pages in a local browser, because an unauthenticated server would serve them. */
 export function guardLoopback(handler: Handler): Handler {
   return async (request) => (isFromBrowser(request) ? REFUSED : await handler(request));
 }
 
-/** A page's request says where it comes from, or is for a name that some page's owner has pointed here. */
+/** A web page's request has an `Origin` or `Sec-Fetch-Site` header, or a foreign host name (DNS rebinding). */
 function isFromBrowser({ headers }: HttpRequest): boolean {
   const host = (headers.get("host") ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   return headers.has("origin") || headers.get("sec-fetch-site") !== undefined || !(host === "" || isLoopback(host));
@@ -15,5 +15,5 @@ function isFromBrowser({ headers }: HttpRequest): boolean {
 const REFUSED: HttpResponse = {
   status: 403,
   headers: { "Content-Type": "application/json" },
-  body: '{"message":"requests of browsers and for other hosts are refused"}\n',
+  body: '{"message":"requests from browsers and for hosts other than loopback are not allowed"}\n',
 };

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { ListenOptions, Server } from "node:net";
 
-/** Settles when the server listens; rejects with what the kernel says. */
+/** Resolves when the server listens. Rejects with the system's error if it cannot. */
 export async function listen(server: Server, options: ListenOptions): Promise<void> {
   const listening = once(server, "listening");
   server.listen(options);

@@ -21,7 +21,7 @@ describe("unix sockets", () => {
   before(async () => void (folder = await mkdtemp(join(tmpdir(), "varve-socket-"))));
   after(async () => await rm(folder, { recursive: true, force: true }));
 
-  test("only the owner and the group docker may connect, whatever the umask", async () => {
+  test("only the owner and the group docker may connect, with any umask", async () => {
     const path = join(folder, "mode");
     const umask = process.umask(0);
     try {
@@ -35,7 +35,7 @@ describe("unix sockets", () => {
     }
   });
 
-  test("a socket somebody listens on is left alone, even while it is busy; a dead one is replaced", async () => {
+  test("a socket with a listening server is kept, even a busy one; a stale socket is replaced", async () => {
     const path = join(folder, "taken");
     const other = createServer();
     other.listen(path);
@@ -53,7 +53,7 @@ describe("unix sockets", () => {
     await assert.rejects(openListener(echo, { kind: "unix", path }, { kind: "none" }), { code: "busy" });
   });
 
-  test("what is no socket is not replaced", async () => {
+  test("a file that is not a socket is not replaced", async () => {
     const path = join(folder, "file");
     await writeFile(path, "mine");
     await chmod(path, 0o600);
@@ -65,14 +65,14 @@ describe("unix sockets", () => {
 describe("TCP", () => {
   const any = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
 
-  test("is refused without certificates, unless it is asked for, on loopback", async () => {
+  test("without TLS is rejected, unless insecure access is allowed on loopback", async () => {
     await assert.rejects(openListener(echo, any, { kind: "none" }), { code: "invalid-argument" });
     await assert.rejects(openListener(echo, { ...any, host: "0.0.0.0" }, { kind: "insecure-loopback" }), {
       code: "invalid-argument",
     });
   });
 
-  test("on loopback without TLS, pages of browsers are refused", async () => {
+  test("on loopback without TLS, requests of web pages are rejected", async () => {
     await using listener = await openListener(echo, any, { kind: "insecure-loopback" });
     const { port } = listener.address as { port: number };
     const ask = async (headers: Record<string, string>): Promise<number | undefined> => {
@@ -93,7 +93,7 @@ describe("TCP", () => {
     );
   });
 
-  test("with TLS takes clients with a certificate only", async () => {
+  test("with TLS accepts only clients with a certificate", async () => {
     const folder = await mkdtemp(join(tmpdir(), "varve-tls-"));
     try {
       const made = await makeCertificates(folder);
@@ -116,7 +116,7 @@ describe("TCP", () => {
     }
   });
 
-  test("addresses are read strictly", () => {
+  test("addresses are parsed strictly", () => {
     assert.deepEqual(parseAddress("tcp://[::1]:2376"), { kind: "tcp", host: "::1", port: 2376 });
     assert.deepEqual(parseAddress("unix:///run/a b.sock"), { kind: "unix", path: "/run/a b.sock" });
     for (const text of [

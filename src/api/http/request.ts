@@ -3,14 +3,14 @@ import { finished } from "node:stream/promises";
 import { VarveError } from "../../core/index.ts";
 import type { HttpRequest } from "./types.ts";
 
-/** ms that a client may take for the next piece of a body somebody waits for. */
+/** Maximum time in ms that a read of a body waits for the client. */
 const BODY_IDLE = 120_000;
-/** Bytes of a body nobody wants that are read and dropped. */
+/** Maximum number of bytes of an unread body that are discarded. */
 const DISCARD = 1_073_741_824;
-/** ms that a client may pause while it sends such a body. */
+/** Maximum time in ms between two chunks of a body that is discarded. */
 const DISCARD_IDLE = 1000;
 
-/** Node's request as a value. The target may be in absolute form, as proxies send it. */
+/** Converts Node's request. Accepts a target in absolute form, which proxies send. */
 export function requestOf(message: IncomingMessage, signal: AbortSignal): HttpRequest {
   const target = (message.url ?? "/").replace(/^https?:\/\/[^/?]*/i, "");
   const mark = target.indexOf("?");
@@ -31,8 +31,8 @@ export function requestOf(message: IncomingMessage, signal: AbortSignal): HttpRe
 }
 
 /**
- * Pulls a body. Time counts only while somebody waits for the client, so that a slow reader does it no harm. What is left
- * unread can be read by others afterwards.
+ * Yields a body. The time-out runs only while a read waits for the client, so a slow reader does not cause it. An early
+ * return leaves the rest of the body readable.
  */
 async function* bodyOf(message: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const chunks = message.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
@@ -59,19 +59,19 @@ async function nextChunk(
   } catch (error) {
     if (error instanceof VarveError) throw error;
     if (signal.reason instanceof VarveError) throw signal.reason;
-    throw new VarveError("cancelled", "Cannot read the request: the client went away", { cause: error });
+    throw new VarveError("cancelled", "Cannot read the request: the client disconnected", { cause: error });
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Reads the rest of a body and drops it. Returns at its end, or when the client has paused or sent too much. */
+/** Discards the rest of a body. Returns at its end, when the client pauses too long, or when it sends too much. */
 export async function discardBody(message: IncomingMessage): Promise<void> {
   if (message.complete || message.destroyed) return;
   const enough = new AbortController();
   const timer = setTimeout(() => enough.abort(), DISCARD_IDLE);
   let size = 0;
-  // A reader that has not finished would keep the body from flowing.
+  // A "readable" listener of an unfinished reader would stop the "data" events.
   message.removeAllListeners("readable");
   message.on("data", (chunk: Uint8Array) => {
     timer.refresh();
@@ -81,7 +81,7 @@ export async function discardBody(message: IncomingMessage): Promise<void> {
   try {
     await finished(message.resume(), { writable: false, signal: enough.signal });
   } catch {
-    // Enough was dropped, or the client has gone. The message is not complete.
+    // A limit was reached, or the client disconnected. `message.complete` is false.
   } finally {
     clearTimeout(timer);
   }

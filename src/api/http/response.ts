@@ -4,9 +4,9 @@ import type { Bytes } from "../../io/index.ts";
 import type { HttpResponse } from "./types.ts";
 
 /**
- * Sends a response. The headers of a stream are sent before its first piece. `discardBody` drops what the client still sends
- * of its request: a client that cannot send may not read either, and a connection closed before may lose the response.
- * The response ends first, so that no client waits for it, unless Node closes the connection with it.
+ * Sends a response. Sends the headers of a stream before its first chunk. `discardBody` discards the rest of the request: a
+ * client may read the response only after it has sent its body, and closing the connection earlier may lose the response.
+ * Ends the response before that, unless its end closes the connection.
  */
 export async function sendResponse(
   to: ServerResponse,
@@ -44,7 +44,7 @@ async function sendStream(to: ServerResponse, body: Bytes): Promise<void> {
       if (!to.write(piece)) await drained(to);
     }
   } catch {
-    // What can be told has been told in the stream: the client must see that this one is not whole.
+    // The status is already sent. A broken connection shows the client that the stream is incomplete.
     to.destroy();
   }
 }
@@ -56,7 +56,7 @@ async function drained(to: ServerResponse): Promise<void> {
   try {
     await once(to, "drain", { signal: gone.signal });
   } catch {
-    // The client has gone; the caller sees that the response is destroyed.
+    // The client disconnected. The caller checks `to.destroyed`.
   } finally {
     to.off("close", end);
   }

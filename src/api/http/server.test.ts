@@ -16,7 +16,7 @@ const echo: Handler = async ({ body, method, path }) => {
   return { status: 200, headers: { "X-Seen": `${method} ${path}` }, body: `${size}` };
 };
 
-/** Everything the server says to raw bytes until it closes, or until `until` has come. */
+/** Sends raw bytes. Returns the server's answer until it closes or `until` was received. */
 async function raw(path: string, bytes: string, until?: string): Promise<string> {
   const socket = connect(path);
   let seen = "";
@@ -44,7 +44,7 @@ describe("the HTTP server", () => {
   const serve = async (handler: Handler): Promise<Listener> =>
     await openListener(handler, { kind: "unix", path }, { kind: "none" });
 
-  test("a body of any framing is read; connections are kept; 100-continue is answered", async () => {
+  test("reads chunked and sized bodies, keeps connections open, and answers 100-continue", async () => {
     await using _listener = await serve(echo);
     const one = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     const two = "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nab";
@@ -57,7 +57,7 @@ describe("the HTTP server", () => {
     assert.match(seen, /HTTP\/1\.1 100 Continue/);
   });
 
-  test("what is no HTTP is refused, and so are headers without end", async () => {
+  test("rejects malformed HTTP and endless headers", async () => {
     await using _listener = await serve(echo);
     const hostile: readonly [what: string, bytes: string, answer: RegExp][] = [
       ["rubbish", "\x00\x01\x02\r\n\r\n", /^HTTP\/1\.1 400/],
@@ -79,13 +79,13 @@ describe("the HTTP server", () => {
     assert.equal((await askSocket(path, "GET", "/still")).status, 200);
   });
 
-  test("a chunk of a malformed size ends the request, not the server", async () => {
+  test("a malformed chunk size fails the request, not the server", async () => {
     await using _listener = await serve(echo);
     await raw(path, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n");
     assert.equal((await askSocket(path, "GET", "/still")).status, 200);
   });
 
-  test("200 connections at once are served, idle ones beside them", async () => {
+  test("serves 200 connections at once beside idle ones", async () => {
     await using _listener = await serve(echo);
     const idle = await Promise.all(
       Array.from({ length: 50 }, async () => {
@@ -105,7 +105,7 @@ describe("the HTTP server", () => {
     for (const socket of idle) socket.destroy();
   });
 
-  test("a client that goes away aborts its request: while it uploads, while it waits, while it reads", async () => {
+  test("a client that disconnects aborts its request while it uploads, waits or reads", async () => {
     const reasons: string[] = [];
     const { promise: third, resolve: done } = Promise.withResolvers<void>();
     const told = (what: string): void => {
@@ -137,17 +137,17 @@ describe("the HTTP server", () => {
     await leave("POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
     await leave("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n", "data");
     await third;
-    assert.equal(reasons.filter((reason) => reason.endsWith("the client went away")).length, 2);
+    assert.equal(reasons.filter((reason) => reason.endsWith("the client disconnected")).length, 2);
     assert.equal(reasons.includes("stopped reading"), true);
   });
 
-  test("an answer reaches a client that is still sending", async () => {
+  test("a client that is still sending receives the response", async () => {
     await using _listener = await serve(() => Promise.resolve({ status: 403, headers: {}, body: "no" }));
     const big = await askSocket(path, "POST", "/", { body: Buffer.alloc(20_000_000) });
     assert.deepEqual([big.status, big.text], [403, "no"]);
   });
 
-  test("an upload that was begun to be read is read to its end, so that the next request can come", async () => {
+  test("a partly read upload is discarded to its end, so that the next request is served", async () => {
     await using _listener = await serve(async ({ body, method }) => {
       if (method === "GET") return { status: 200, headers: {}, body: "next" };
       for await (const chunk of body) return { status: 400, headers: {}, body: String(chunk.byteLength > 0) };
@@ -158,7 +158,7 @@ describe("the HTTP server", () => {
     assert.match(seen, /^HTTP\/1\.1 400[^]*\r\n\r\ntrueHTTP\/1\.1 200[^]*\r\n\r\nnext$/);
   });
 
-  test("a response ends while the rest of its request never comes, whoever read how much of that", async () => {
+  test("a response ends even if the rest of its request never comes", async () => {
     const readers: Readonly<Record<string, (request: HttpRequest) => Promise<unknown>>> = {
       "/none": () => Promise.resolve(),
       "/some": async ({ body }) => await body[Symbol.asyncIterator]().next(),
@@ -175,19 +175,19 @@ describe("the HTTP server", () => {
     const asks = Object.keys(readers).flatMap((name) => ["keep-alive", "close"].map((kept) => [name, kept] as const));
     const answers = asks.map(async ([name, kept]) => {
       const length = `Host: x\r\nConnection: ${kept}\r\nContent-Length: 1000`;
-      // The client never ends its side: the server closes.
+      // The client never closes the connection, so the server does.
       const seen = await raw(path, `POST ${name} HTTP/1.1\r\n${length}\r\n\r\nabc`);
       assert.match(seen, /^HTTP\/1\.1 200[^]*\r\n4\r\ntold\r\n0\r\n\r\n$/, `${name} ${kept}`);
     });
     await Promise.all(answers);
   });
 
-  test("a stream that fails does not look whole", async () => {
+  test("a stream that fails looks incomplete to the client", async () => {
     await using _listener = await serve(() => Promise.resolve({ status: 200, headers: {}, body: failing() }));
     await assert.rejects(askSocket(path, "GET", "/"));
   });
 
-  test("stopping cancels what runs, waits for it to clean up, and leaves nothing", async () => {
+  test("stopping cancels running requests, waits for them to clean up, and closes all connections", async () => {
     let cleaned = false;
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const listener = await serve(async ({ signal }) => {

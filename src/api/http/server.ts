@@ -5,16 +5,16 @@ import { discardBody, requestOf } from "./request.ts";
 import { sendResponse } from "./response.ts";
 import type { Handler } from "./types.ts";
 
-/** Bytes of all the headers of a request: registry credentials of many hosts come in one. */
+/** Maximum size of a request's headers in bytes. One header may hold credentials for many registries. */
 const MAX_HEADERS = 1_048_576;
 const MAX_CONNECTIONS = 1024;
-/** ms from the first byte of a request to the last of its headers. */
+/** Maximum time in ms to receive the headers of a request. */
 const HEADERS_TIMEOUT = 20_000;
 const KEEP_ALIVE = 60_000;
-/** ms for clients to take what was still to be said when the server stops. */
+/** Time in ms after which a stopping server closes connections that still receive a response. */
 const GRACE = 5000;
 
-/** HTTP/1.1 over Node's server: one `Handler`, any number of addresses. */
+/** HTTP/1.1 server for one `Handler`, based on Node's. Disposing of it stops it. */
 export class HttpServer implements AsyncDisposable {
   readonly server: Server;
   readonly #handler: Handler;
@@ -28,7 +28,7 @@ export class HttpServer implements AsyncDisposable {
       headersTimeout: HEADERS_TIMEOUT,
       connectionsCheckingInterval: 2000,
       keepAliveTimeout: KEEP_ALIVE,
-      // An upload may take as long as it moves: `requestOf` sees to that.
+      // An upload has no total time limit. `requestOf` limits the time between two chunks.
       requestTimeout: 0,
       insecureHTTPParser: false,
     };
@@ -44,27 +44,28 @@ export class HttpServer implements AsyncDisposable {
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
     response.once("close", () => {
-      if (!response.writableFinished) gone.abort(new VarveError("cancelled", "Cannot go on: the client went away"));
+      if (!response.writableFinished)
+        gone.abort(new VarveError("cancelled", "Cannot finish the request: the client disconnected"));
     });
     response.on("error", () => undefined);
     const signal = AbortSignal.any([gone.signal, this.#stopping.signal]);
     try {
       const answer = await this.#handler(requestOf(message, signal));
       await sendResponse(response, answer, async () => await discardBody(message));
-      // What is left of the body would be read as the next request.
+      // The rest of the body would be parsed as the next request.
       if (!message.complete) message.socket.destroySoon();
     } catch {
       message.socket.destroy();
     }
   }
 
-  /** Takes no further request, cancels those that run, waits for them to clean up, and closes. */
+  /** Stops accepting requests, cancels running ones, waits for them to clean up, and closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     const closed = Promise.withResolvers<void>();
     this.server.close(() => closed.resolve());
     this.server.closeIdleConnections();
-    this.#stopping.abort(new VarveError("cancelled", "Cannot go on: the server is stopping"));
+    this.#stopping.abort(new VarveError("cancelled", "Cannot finish the request: the server is stopping"));
     const timer = setTimeout(() => this.server.closeAllConnections(), GRACE);
     await Promise.allSettled(this.#running);
     this.server.closeIdleConnections();

@@ -9,9 +9,11 @@ import { listen } from "./listen.ts";
 const GROUP = "docker";
 
 /**
- * Listens on a unix socket that root and the group `docker` may use; only its owner, where there is no such group or it
- * cannot be given to it. The socket is made in a directory nobody else may enter and moved to its place when its mode is
- * right. A socket nobody listens on is replaced; throws `busy` if somebody does, `already-exists` if it is no socket.
+ * Listens on a unix socket that its owner and the group `docker` may use, or only its owner if the group does not exist or
+ * cannot be set. Creates the socket in a private directory, sets its mode, and then renames it to `path`. Replaces a socket
+ * on which no server listens.
+ *
+ * @throws {VarveError} `busy` if a server listens on the socket, `already-exists` if `path` is not a socket.
  */
 export async function listenUnix(server: Server, path: string): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
@@ -48,13 +50,13 @@ async function bind(server: Server, path: string): Promise<Made> {
 }
 
 function inUse(path: string): VarveError {
-  return new VarveError("busy", `Cannot listen on ${path}: another server does`);
+  return new VarveError("busy", `Cannot listen on ${path}: another server listens there`);
 }
 
 async function checkFree(path: string): Promise<void> {
   try {
     if (!(await lstat(path)).isSocket())
-      throw new VarveError("already-exists", `Cannot listen on ${path}: it is there and is no socket`);
+      throw new VarveError("already-exists", `Cannot listen on ${path}: the file exists and is not a socket`);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return;
     throw error;
@@ -62,7 +64,7 @@ async function checkFree(path: string): Promise<void> {
   if (await answers(path)) throw inUse(path);
 }
 
-/** True unless the kernel says that nobody listens. */
+/** Tests whether a server listens on a socket. Only ECONNREFUSED means that none does. */
 async function answers(path: string): Promise<boolean> {
   const socket = connect(path);
   try {
@@ -97,7 +99,7 @@ async function groupId(name: string): Promise<number | undefined> {
   }
 }
 
-/** Another server may have taken the path over. */
+/** Removes the socket, unless another server has replaced it. */
 async function removeOwn(path: string, { ino, dev }: Made): Promise<void> {
   try {
     const there = await lstat(path);

@@ -14,7 +14,7 @@ export const load: Endpoint = async (call, { store, events }) => {
   const platform = jsonPlatform(call, "platform", "1.48");
   const { request } = call;
   return await progressStream(request.signal, async (emit, signal) => {
-    // Whatever is wrong with an archive is told in the stream, as clients expect it.
+    // Clients expect errors of the archive in the stream, so an error may be the first message.
     try {
       const body = limited(request.body, Limits.layerUnpacked, { what: "the archive" });
       await loadImages(store, body, {
@@ -42,13 +42,15 @@ export const saveSeveral: Endpoint = async (call, api) => {
   return await save(names, call, api);
 };
 
-/** A name brings its tag along, a name without one all tags of its repository, an id none. */
+/**
+ * Saves images. A name with a tag saves that tag, a repository saves all its tags, and an ID saves the image without names.
+ */
 async function save(names: readonly string[], call: Call, { store, events }: DockerApi): Promise<HttpResponse> {
   const platform = jsonPlatform(call, "platform", "1.48");
   const chosen = (await Promise.all(names.map((name) => chosenBy(name, platform, store)))).flat();
   const images = chosen.map(({ image, names }) => ({ descriptor: image.manifest, names }));
   const bytes = saveStoredImages(store, images, { signal: call.request.signal });
-  // What is missing shows before the first byte.
+  // Reads the first chunk before it responds, so that a missing blob still fails with an error status.
   const first = await bytes.next();
   for (const { image } of chosen) events.image("save", image.id, image.id, image.config);
   return { status: 200, headers: { "Content-Type": "application/x-tar" }, body: resumed(first, bytes) };

@@ -21,7 +21,7 @@ function parsed(text: string, headers: readonly (readonly [string, string])[] = 
 }
 
 describe("parameters of a build", () => {
-  test("booleans are read as clients of all sorts write them (E5)", () => {
+  test("booleans are read in the forms that clients send (E5)", () => {
     const { quiet, noCache, pull, remove } = parsed("q=True&nocache=False&pull=none&rm=False");
     assert.deepEqual({ quiet, noCache, pull, remove }, { quiet: true, noCache: false, pull: false, remove: "never" });
     assert.deepEqual(
@@ -30,7 +30,7 @@ describe("parameters of a build", () => {
     );
   });
 
-  test("numbers that are none count as 0; empty values as absent", () => {
+  test("malformed numbers count as 0, and empty values as absent", () => {
     const { limits, target, platform, dockerfile, tags } = parsed(
       "memory=x&memswap=-1&cpushares=5&shmsize=64&target=&platform=&dockerfile=&t=&t=a&t=b",
     );
@@ -41,7 +41,7 @@ describe("parameters of a build", () => {
     );
   });
 
-  test("JSON parameters keep names that objects have of their own", () => {
+  test("JSON parameters keep keys that Object.prototype has", () => {
     const { buildArgs, labels, cacheFrom, limits } = parsed(
       `buildargs=${query(JSON.parse('{"__proto__":"x","A":null}') as object)}&labels=null&cachefrom=["a"]&ulimits=${query([{ Name: "nofile", Soft: 1, Hard: 2 }])}`,
     );
@@ -55,7 +55,7 @@ describe("parameters of a build", () => {
     assert.deepEqual([labels.size, cacheFrom, limits.ulimits], [0, ["a"], [{ name: "nofile", soft: 1, hard: 2 }]]);
   });
 
-  test("credentials come in both alphabets; rubbish is none (E17)", async () => {
+  test("credentials are read in base64 and base64url; malformed ones are ignored (E17)", async () => {
     const config = JSON.stringify({ "https://index.docker.io/v1/": { username: "ü>?", password: "~~~" } });
     for (const alphabet of ["base64", "base64url"] as const) {
       const { credentials } = parsed("", [["x-registry-config", Buffer.from(config).toString(alphabet)]]);

@@ -10,14 +10,18 @@ import { ok } from "../respond.ts";
 import { storeBuilder } from "../store-builder.ts";
 import { bytesOf } from "../../../io/index.ts";
 
-/** The classic build. */
+/** `POST /build`: runs a build with the classic builder. */
 export const build: Endpoint = async (call, api) => {
   const wanted = buildRequest(call);
   const run = api.classicBuild ?? storeBuilder(api);
   return await progressStream(call.request.signal, async (emit, signal) => await run(wanted, emit, signal));
 };
 
-/** Reads every parameter. Throws what the daemon answers to one that is malformed, before anything else happens. */
+/**
+ * Reads every parameter of a build before the build starts.
+ *
+ * @throws {VarveError} with the status and message of the Docker daemon for a malformed parameter.
+ */
 export function buildRequest({ query, request, version }: Omit<Call, "name">): ClassicBuildRequest {
   checkVersion(query.get("version") ?? "");
   const remote = text(query, "remote");
@@ -57,7 +61,7 @@ function checkIsolation(isolation: string | undefined): void {
     throw apiError(400, `Unsupported isolation: ${JSON.stringify(isolation)}`);
 }
 
-/** True when absent, and when empty. */
+/** Reads `rm`, which is true when it is absent or empty. */
 function removes(query: URLSearchParams): boolean {
   return text(query, "rm") === undefined || flag(query, "rm");
 }
@@ -83,7 +87,7 @@ function shmSize(size: string | undefined): number {
   throw apiError(500, `strconv.ParseInt: parsing ${JSON.stringify(size)}: invalid syntax`);
 }
 
-/** Arguments; one without a value is `null`. */
+/** Reads the value of a build argument: `null` for an argument without a value. */
 function argumentOf(item: JsonNode): string | null {
   return item.string() ?? null;
 }
@@ -94,13 +98,13 @@ function ulimitOf(item: JsonNode): Ulimit {
   return { name, soft: json.integer("Soft") ?? 0, hard: json.integer("Hard") ?? 0 };
 }
 
-/** The cache of classic builds is their images: it goes with them, by `POST /images/prune`. */
+/** Removes nothing: the cache of classic builds is their images, which `POST /images/prune` removes. */
 export const buildPrune: Endpoint = (_call, { events }) => {
   events.emit("builder", "prune", "", { reclaimed: "0" });
   return ok({ CachesDeleted: null, SpaceReclaimed: 0 });
 };
 
-/** Only builds by BuildKit have an id; that there is none of this one is no error. */
+/** Cancels nothing: only BuildKit's builds have an ID. An unknown ID is not an error. */
 export const buildCancel: Endpoint = ({ query }) => {
   if (text(query, "id") === undefined) throw apiError(400, "build ID not provided");
   return { status: 200, headers: { "Content-Type": "application/json" } };

@@ -6,12 +6,12 @@ import { text } from "../query.ts";
 import { importImage } from "./import.ts";
 import { pullImages } from "./pull.ts";
 
-/** `POST /images/create`: a pull, or an import where `fromSrc` is given. */
+/** `POST /images/create`: pulls `fromImage`, or imports `fromSrc`. */
 export const create: Endpoint = async (call, api) => {
   const platform = platformSpecifier(call);
   const from = text(call.query, "fromImage");
   if (from !== undefined) return await pullImages(call, from, platform, api);
   const source = text(call.query, "fromSrc");
   if (source !== undefined) return await importImage(call, source, platform ?? hostPlatform(), api);
-  throw apiError(400, "fromImage or fromSrc is needed");
+  throw apiError(400, "Cannot create an image: expected fromImage or fromSrc");
 };

@@ -18,7 +18,7 @@ import { requestCredentials } from "../registry-auth.ts";
 import { ok } from "../respond.ts";
 import { pullError } from "./pull.ts";
 
-/** What a registry has under a name. Nothing here is looked at or kept. */
+/** Returns the descriptor and platforms of an image in a registry. Neither reads nor changes the store. */
 export const distribution: Endpoint = async ({ name, request }, api) => {
   const named = referenceOf(name);
   if (named === undefined) throw apiError(400, "invalid reference format");

@@ -36,7 +36,7 @@ async function listen(
   return seen;
 }
 
-test("events come as they happen, after those of the past, filtered; creation from 1.46 on (E31)", async () => {
+test("past events are sent before new ones, filtered; create events from 1.46 on (E31)", async () => {
   await using folder = await temporaryDirectory("varve-events-");
   await using store = await openStore({ root: folder.path });
   const bus = new EventBus();
@@ -77,7 +77,7 @@ test("events come as they happen, after those of the past, filtered; creation fr
   ]);
 });
 
-test("no event is of the same time as another, and only the last 256 are kept", () => {
+test("each event has its own time, and only the last 256 are kept", () => {
   const bus = new EventBus();
   for (let i = 0; i < 300; i += 1) bus.emit("image", "tag", String(i));
   const times = new Set(bus.past().map(({ timeNano }) => timeNano));

@@ -6,7 +6,10 @@ import { text } from "../query.ts";
 import { parsePoint } from "../time.ts";
 import { isAtLeast } from "../version.ts";
 
-/** What happens to images, as it happens, after what has happened since `since`; until `until`, if that is given. */
+/**
+ * `GET /events`: streams events as they happen. With `since` or `until`, sends matching past events first; with `until`, ends
+ * at that time.
+ */
 export const events: Endpoint = ({ query, request, version }, api) => {
   const [since, until] = ["since", "until"].map((name) => {
     const value = text(query, name);
@@ -32,7 +35,7 @@ interface Period {
   readonly signal: AbortSignal;
 }
 
-/** The events of a period, in order; ends with it, or with the client. */
+/** Yields the events of a period in order. Returns at the end of the period, or when the client disconnects. */
 async function* follow(bus: EventBus, { since, until, signal }: Period): AsyncGenerator<DockerEvent> {
   const queue: DockerEvent[] = [];
   let wake: (() => void) | undefined;
@@ -62,9 +65,9 @@ async function* follow(bus: EventBus, { since, until, signal }: Period): AsyncGe
   }
 }
 
-/** Events kept for a client that does not read. */
+/** Maximum number of events queued for a client that does not read. The oldest are dropped first. */
 const MAX_WAITING = 10_000;
-/** ms; the longest a timer can be set to. */
+/** Longest delay of a timer, in ms. */
 const MAX_WAIT = 2_147_483_647;
 
 function matches({ Type, Action, Actor, scope }: DockerEvent, filters: Filters): boolean {
@@ -85,13 +88,13 @@ function matches({ Type, Action, Actor, scope }: DockerEvent, filters: Filters):
   );
 }
 
-/** `key`, or `key=value`. */
+/** Tests a label filter, which is `key` or `key=value`. */
 function hasLabel(attributes: Readonly<Record<string, string>>, label: string): boolean {
   const [key = "", value] = label.split(/=(.*)/s, 2);
   return Object.hasOwn(attributes, key) && (value === undefined || attributes[key] === value);
 }
 
-/** Older clients take the creation of an image for that of a container. */
+/** Hides `create` events of images from clients older than 1.46, which read them as events of containers. */
 function isDelivered({ Type, Action }: DockerEvent, version: string): boolean {
   return !(Type === "image" && Action === "create") || isAtLeast(version, "1.46");
 }
@@ -103,7 +106,7 @@ async function* encoded(
   for await (const event of source) if (wanted(event)) yield Buffer.from(encode(event));
 }
 
-/** `timeNano` is larger than a number of JavaScript can tell exactly. */
+/** Encodes an event as JSON. Writes `timeNano` by hand, because a JavaScript number cannot hold it exactly. */
 function encode({ timeNano, ...event }: DockerEvent): string {
   const { Type, Action, Actor } = event;
   const legacy = Type === "image" ? { status: Action, ...(Actor.ID !== "" && { id: Actor.ID }) } : {};

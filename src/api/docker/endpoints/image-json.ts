@@ -77,7 +77,7 @@ function descriptorJson({ mediaType, digest, size }: Descriptor): Json {
   return { mediaType, digest, size };
 }
 
-/** What `GET /images/{name}/json` answers. */
+/** Returns the response body of `GET /images/{name}/json`. */
 export async function inspectJson(found: ApiImage, store: Store, version: string): Promise<Json> {
   const document = await configDocument(found, store);
   const { config, layers } = found;
@@ -110,7 +110,7 @@ export async function inspectJson(found: ApiImage, store: Store, version: string
   };
 }
 
-/** One item of `GET /images/json`. */
+/** Returns one item of `GET /images/json`. */
 export function listJson(found: ApiImage, store: Store, version: string): Json {
   const size = sizeOf(found);
   const [tags, digests] = [repoTags(found), repoDigests(found, store)];
@@ -131,7 +131,7 @@ export function listJson(found: ApiImage, store: Store, version: string): Json {
   };
 }
 
-/** One row of `GET /images/{name}/history`. An entry whose image is not here has the id `<missing>`. */
+/** Returns one row of `GET /images/{name}/history`. An entry whose image is not in the store has the ID `<missing>`. */
 export function historyJson({ id, names, entry, size }: HistoryRow): Json {
   return {
     Id: id ?? "<missing>",

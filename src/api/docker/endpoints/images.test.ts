@@ -22,7 +22,7 @@ describe("images of the Engine API", () => {
   });
   after(async () => await server[Symbol.asyncDispose]());
 
-  test("an untagged image is shown as each version wants it (E21), and can be pruned", async () => {
+  test("an untagged image is listed in the form of each API version (E21), and can be pruned", async () => {
     const made = await server.ask("POST", "/images/create?fromSrc=-", { body: await archive("nameless") });
     const id = String(messagesOf(made)[0]?.["status"]);
     const list = async (version: string): Promise<unknown> =>
@@ -40,7 +40,7 @@ describe("images of the Engine API", () => {
     assert.equal((await server.ask("GET", "/images/base:1/json")).status, 200);
   });
 
-  test("ContainerConfig is shown below 1.45 only, fields of containers below 1.50 only (E22)", async () => {
+  test("inspect has ContainerConfig before 1.45 only, and container fields before 1.50 only (E22)", async () => {
     const shown = async (version: string): Promise<Record<string, unknown>> =>
       JSON.parse((await server.ask("GET", `/v${version}/images/base:1/json`)).text) as Record<string, unknown>;
     const [old, middle, recent] = [await shown("1.44"), await shown("1.45"), await shown("1.51")];
@@ -60,7 +60,7 @@ describe("images of the Engine API", () => {
     assert.deepEqual((recent["Config"] as Record<string, unknown>)["Env"], ["A=b"]);
   });
 
-  test("a tag answers 201 with nothing, and is there at once; a body is ignored (E23)", async () => {
+  test("tagging answers 201 without a body and ignores the request's body (E23)", async () => {
     const answer = await server.ask("POST", "/images/base:1/tag?repo=docker.io/library/other&tag=2", {
       body: "{}",
       headers: { "content-type": "application/json" },
@@ -70,7 +70,7 @@ describe("images of the Engine API", () => {
     assert.deepEqual(JSON.parse((await server.ask("DELETE", "/images/other:2")).text), [{ Untagged: "other:2" }]);
   });
 
-  test("an id of several names goes only by force (S11, S12)", async () => {
+  test("an image with several names is deleted by ID only with force (S11, S12)", async () => {
     const made = await server.ask("POST", "/images/create?fromSrc=-&repo=twice&tag=1", {
       body: await archive("twice"),
     });
@@ -81,7 +81,7 @@ describe("images of the Engine API", () => {
     assert.deepEqual(JSON.parse(removed.text), [{ Untagged: "again:1" }, { Untagged: "twice:1" }, { Deleted: id }]);
   });
 
-  test("what loses its name to another image stays, untagged (S5)", async () => {
+  test("an image whose name moves to another image stays, untagged (S5)", async () => {
     const first = messagesOf(
       await server.ask("POST", "/images/create?fromSrc=-&repo=moves", { body: await archive("one") }),
     )[0]?.["status"];
@@ -93,14 +93,14 @@ describe("images of the Engine API", () => {
     assert.equal(dangling.text.includes(String(first)), false);
   });
 
-  test("an import tells its id, and its history the message (E29)", async () => {
+  test("an import returns the ID, and the history has its message (E29)", async () => {
     const made = await server.ask("POST", "/images/create?fromSrc=-&repo=imported&message=from+a+test", {
       body: gzipSync(await archive()),
     });
     assert.match(made.text, /^\{"status":"sha256:[0-9a-f]{64}"\}\r\n$/);
     const [row] = JSON.parse((await server.ask("GET", "/images/imported/history")).text) as Record<string, unknown>[];
     assert.deepEqual([row?.["Comment"], row?.["CreatedBy"], row?.["Tags"]], ["from a test", "", ["imported:latest"]]);
-    // As dockerd: no bytes and an archive whose last padding is missing are archives, one that is cut short is not.
+    // Like dockerd, accepts no bytes and an archive without its last padding, but no truncated archive.
     const tar = await archive();
     const statuses: readonly (readonly [Uint8Array | string, number])[] = [
       ["no archive", 500],
@@ -114,7 +114,7 @@ describe("images of the Engine API", () => {
       assert.equal((await server.ask("POST", "/images/create?fromSrc=-", { body })).status, status, String(body));
   });
 
-  test("each platform of an image can be asked for, and is saved and loaded by itself", async () => {
+  test("one platform of an image can be inspected, saved and loaded", async () => {
     const { store } = server;
     const ids: string[] = [];
     for (const platform of ["linux/amd64", "linux/arm64"]) {
@@ -152,7 +152,7 @@ describe("images of the Engine API", () => {
     assert.equal(idOf(await server.ask("GET", "/images/one:both/json")), ids[1]);
   });
 
-  test("an archive that was saved is loaded under its name; rubbish is told of in the stream (E27)", async () => {
+  test("a saved archive is loaded with its name; a malformed archive fails in the stream (E27)", async () => {
     const saved = await server.ask("GET", "/images/base:1/get");
     assert.equal(saved.headers["content-type"], "application/x-tar");
     const before = (await server.ask("GET", "/images/base:1/json")).text;

@@ -27,7 +27,7 @@ export const list: Endpoint = async ({ query, version }, { store }) => {
   return ok(found.map((image) => listJson(image, store, version)));
 };
 
-/** All that `filters` wants of an image. Throws 404 for `before` and `since` an image that is not here. */
+/** Returns a predicate for `filters`. Throws 404 if `before` or `since` names an image that is not in the store. */
 async function imageFilter(filters: Filters, store: Store): Promise<(image: ApiImage) => boolean> {
   const dangling = booleanFilter(filters, "dangling");
   const times = async (key: string): Promise<bigint[]> =>
@@ -41,7 +41,7 @@ async function imageFilter(filters: Filters, store: Store): Promise<(image: ApiI
     matchesLabels(filters, image.config.config?.Labels ?? new Map());
 }
 
-/** Leaves of each image the names that a `reference` filter wants, and of the images those that have one. */
+/** Returns a function that keeps the names that match a `reference` filter, and drops images without such a name. */
 function named(filters: Filters): (image: ApiImage) => ApiImage[] {
   const globs = [...(filters.get("reference") ?? [])].map(pathGlob);
   if (globs.length === 0) return (image) => [image];

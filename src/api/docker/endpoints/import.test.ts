@@ -33,7 +33,7 @@ describe("an import from a URL", () => {
   const ask = async (source: string): Promise<Answer> =>
     await server.ask("POST", `/images/create?repo=far&tag=1&fromSrc=${encodeURIComponent(source)}`);
 
-  test("takes the archive as a body's is taken, with or without a scheme", async () => {
+  test("imports the archive like a request's body, with or without a scheme", async () => {
     for (const source of [`http://${host}/app.tar.gz`, `${host}/app.tar.gz`]) {
       const [downloading, done] = messagesOf(await ask(source));
       assert.equal(downloading?.["status"], `Downloading from http://${host}/app.tar.gz`);
@@ -55,7 +55,7 @@ describe("an import from a URL", () => {
     }
   });
 
-  test("fails as its server does, and for what is no URL", async () => {
+  test("fails when the server fails, and for a malformed URL", async () => {
     const missing = await ask(`http://${host}/nothing`);
     assert.deepEqual(
       [missing.status, missing.text],

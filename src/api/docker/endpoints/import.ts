@@ -10,7 +10,7 @@ import { type Emit, progressStream } from "../progress-stream.ts";
 import { targetReference } from "../parameters.ts";
 import { text } from "../query.ts";
 
-/** An archive, the body or what a URL stands for, as the only layer of a new image. */
+/** Creates an image whose only layer is an archive: the request's body, or the response of a URL. */
 export async function importImage(
   { query, request }: Call,
   source: string,
@@ -33,11 +33,11 @@ export async function importImage(
   });
 }
 
-/** Without a scheme it is of HTTP. */
+/** Returns the URL of an import. A URL without a scheme is `http`. */
 function urlOf(source: string): string {
   const url = source.includes("://") ? source : `http://${source}`;
   if (!/^https?:/i.test(url) || !URL.canParse(url))
-    throw apiError(400, `Cannot import ${source}: it is no URL of http or https`);
+    throw apiError(400, `Cannot import ${source}: expected an http or https URL`);
   return url;
 }
 

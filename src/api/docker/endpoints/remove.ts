@@ -38,14 +38,11 @@ export const remove: Endpoint = async (call, api) => {
   }
 };
 
-/** An image goes whole: one platform of several cannot be taken out of it. */
+/** Throws 501 if the image has other platforms: deleting one platform of an image is not supported. */
 async function checkAlone(name: string, platform: Platform, { store }: DockerApi): Promise<void> {
   const { target, manifest } = await findImage(store, name, platform);
   if (target.digest === manifest.digest) return;
-  throw apiError(
-    501,
-    `Cannot delete ${formatPlatform(platform)} of ${name}: an image is deleted with all its platforms`,
-  );
+  throw apiError(501, `Cannot delete ${formatPlatform(platform)} of ${name}: only a whole image can be deleted`);
 }
 
 const REASONS: Readonly<Record<RemoveConflict["reason"], string>> = {
@@ -64,7 +61,7 @@ function conflictOf(error: VarveError): VarveError {
 
 type Told = { readonly Untagged: string } | { readonly Deleted: Digest };
 
-/** Says what was removed, to the client and to those who listen. */
+/** Emits an event for each removal. Returns the response's list. */
 function told(removals: readonly Removal[], { events }: DockerApi): Told[] {
   return removals.map((removal) => {
     if (removal.kind === "deleted") {
@@ -94,7 +91,7 @@ export const pruneImages: Endpoint = async ({ query, request }, api) => {
   return ok({ ImagesDeleted: removed.length === 0 ? null : removed, SpaceReclaimed });
 };
 
-/** Removes what nothing needs any more; the build cache is left alone. Returns the bytes of blobs that went. */
+/** Removes unreferenced blobs and snapshots. Keeps the build cache. Returns the number of bytes of removed blobs. */
 async function collectGarbage({ content, snapshotter }: Store): Promise<number> {
   const { bytes } = await content.collect({ snapshots: snapshotter });
   return bytes;

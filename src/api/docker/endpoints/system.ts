@@ -119,9 +119,9 @@ function operatingSystem(): string {
   }
 }
 
-/** Tries credentials on a registry. Nothing is kept of them: clients send them again with what needs them. */
+/** Tries credentials on a registry. Does not store them: clients send them with each request that needs them. */
 export const auth: Endpoint = async ({ request }, api) => {
-  // The daemon calls a body that is no JSON its own fault.
+  // The Docker daemon answers a malformed body with 500 here.
   const entry = authOf(await readJson(request, { malformed: 500 }));
   const address = entry.serveraddress ?? "";
   const host = hostOfKey(address === "" ? INDEX_SERVER : address);

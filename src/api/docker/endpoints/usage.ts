@@ -8,7 +8,7 @@ import { listJson } from "./image-json.ts";
 
 const TYPES = new Set(["container", "image", "volume", "build-cache"]);
 
-/** What images and the build cache take. There are no containers and no volumes. */
+/** `GET /system/df`: the disk usage of images and the build cache. Containers and volumes are empty lists. */
 export const usage: Endpoint = async ({ query, request, version }, { store }) => {
   const types = isAtLeast(version, "1.42") ? query.getAll("type") : [];
   const unknown = types.find((type) => !TYPES.has(type));
@@ -38,7 +38,7 @@ export const usage: Endpoint = async ({ query, request, version }, { store }) =>
   });
 };
 
-/** What images take: each layer once. */
+/** Returns the size of all layers in bytes. Counts a shared layer once. */
 function layersSize(images: readonly ApiImage[]): number {
   const all = images.flatMap(({ layers }) =>
     layers.map(({ descriptor }) => [descriptor.digest, descriptor.size] as const),

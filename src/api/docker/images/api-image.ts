@@ -18,7 +18,7 @@ import {
 import { type ContainerConfig, type ImageConfig, type ImageLayer, configPlatform } from "../../../image/index.ts";
 import { apiError } from "../errors.ts";
 
-/** An image as the API knows it: one config, any number of names. */
+/** An image as the API shows it: one config with any number of names. */
 export interface ApiImage {
   /** Digest of the config. */
   readonly id: Digest;
@@ -27,9 +27,9 @@ export interface ApiImage {
   /** Lowest first. */
   readonly layers: readonly ImageLayer[];
   readonly parent: Digest | undefined;
-  /** Of an image that was built here. */
+  /** The container config of the commit; undefined for an image that was not built here. */
   readonly containerConfig: ContainerConfig | undefined;
-  /** What its first name stands for: of an index if it is of one. */
+  /** Descriptor that the first name refers to: an index for a multi-platform image, the manifest otherwise. */
   readonly target: Descriptor;
   readonly references: readonly Reference[];
 }
@@ -39,24 +39,24 @@ function apiImage({ image, target, names }: ImageEntry): ApiImage {
   return { id, manifest, config, layers, parent, containerConfig, target, references: names.map(parseReference) };
 }
 
-/** Every image whose parts are here. */
+/** Returns every image whose blobs are all in the store. */
 export async function allApiImages(store: Store): Promise<ApiImage[]> {
   return (await allImageEntries(store)).map(apiImage);
 }
 
-/** Newest first; without steps that others stand on, unless `all` is set. */
+/** Returns images, newest first. Omits intermediate images unless `all` is set. */
 export async function listApiImages(store: Store, all: boolean): Promise<ApiImage[]> {
   return (await listImageEntries(store, { all })).map(apiImage);
 }
 
 /**
- * The image of a name, a digest, or the beginning of an id, for exactly `platform` if that is given. Throws 404, or 400 for
- * what can be none of them.
+ * Returns the image with a name, a digest, or an ID prefix; with `platform`, that platform of it. Throws 404 if there is no
+ * such image, and 400 if `name` is malformed.
  */
 export async function findImage(store: Store, name: string, platform?: Platform): Promise<ApiImage> {
   const reference = referenceOf(name);
   const found = await findEntry(store, name, platform).catch((error: unknown) => {
-    // What begins several ids is none of them.
+    // Docker reports an ambiguous ID prefix as an unknown image.
     if (!isVarveError(error, "invalid-argument", "not-found")) throw error;
     return undefined;
   });
@@ -79,7 +79,7 @@ export function noSuchImage(name: string, reference: Reference | undefined = ref
   return apiError(404, `No such image: ${shown}`);
 }
 
-/** Undefined for an id. Throws 400 for what is no reference. */
+/** Parses a name; undefined for an ID. Throws 400 if it is malformed. */
 export function referenceOf(name: string): Reference | undefined {
   if (isDigest(name) || /^(?:sha256:)?[0-9a-f]{64}$/.test(name) || /^sha256:[0-9a-f]{4,64}$/.test(name))
     return undefined;
@@ -90,7 +90,7 @@ export function referenceOf(name: string): Reference | undefined {
   }
 }
 
-/** `name@digest` for each repository of a registry that is known to have the image. */
+/** Returns `name@digest` for each repository in which a registry is known to have the image. */
 export function repoDigests({ references, target }: ApiImage, { content }: Store): string[] {
   const labels = content.info(target.digest)?.labels ?? new Map<string, string>();
   const found = references.flatMap(({ registry, repository, digest }) => {
@@ -105,12 +105,12 @@ export function repoTags({ references }: ApiImage): string[] {
   return references.filter(({ tag, digest }) => tag !== undefined && digest === undefined).map(familiarReference);
 }
 
-/** Bytes of the layers, as they are stored. */
+/** Returns the size of the layers' blobs in bytes. */
 export function sizeOf({ layers }: ApiImage): number {
   return layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
 }
 
-/** When the image last got a name, in ms since the epoch; undefined if it has none. */
+/** Returns when the image was last tagged, in ms since the epoch; undefined for an image without a name. */
 export function taggedAt({ references }: ApiImage, { images }: Store): number | undefined {
   const times = references.flatMap((reference) => images.get(formatReference(reference))?.updatedAt ?? []);
   return times.length === 0 ? undefined : Math.max(...times);
