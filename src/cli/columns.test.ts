@@ -19,7 +19,7 @@ test("counts columns, not characters", () => {
   for (const [text, width] of widths) assert.equal(displayWidth(text), width, text);
 });
 
-test("cuts to what fits", () => {
+test("truncates text to the width", () => {
   assert.equal(fitColumns("abcdef", 6), "abcdef");
   assert.equal(fitColumns("abcdef", 4), "abc…");
   assert.equal(fitColumns("寿司屋", 4), "寿…");
@@ -32,7 +32,7 @@ test("cuts to what fits", () => {
   );
 });
 
-test("tables align wide letters, and show nothing hostile", () => {
+test("tables align wide letters and remove control characters", () => {
   assert.equal(table([]), "");
   assert.equal(
     table([

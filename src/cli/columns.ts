@@ -1,18 +1,18 @@
-/** East Asian wide and fullwidth letters: Unicode's EastAsianWidth.txt, by block. */
+/** Characters that take two columns: blocks of Unicode's EastAsianWidth.txt, and emoji. */
 const WIDE =
   /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{17000}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
-/** Marks that stand on the letter before them, joiners, variation selectors. */
+/** Characters that take no column: combining marks, joiners, variation selectors. */
 const ZERO = /[\p{Mn}\p{Me}\p{Cf}]/u;
 // oxlint-disable-next-line no-control-regex -- all of ASCII
 const NARROW = /^[\u0000-\u02ff]*$/;
 
-/** Columns that one character takes on a terminal. */
+/** Returns the number of terminal columns of a character. */
 function columnsOf(char: string): number {
   if (ZERO.test(char)) return 0;
   return WIDE.test(char) ? 2 : 1;
 }
 
-/** Columns that text without control characters takes on a terminal. */
+/** Returns the number of terminal columns of a text without control characters. */
 export function displayWidth(text: string): number {
   if (NARROW.test(text)) return text.length;
   let width = 0;
@@ -20,7 +20,7 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** The text, or as much of it as fits `width` columns with an ellipsis behind. */
+/** Truncates a text to `width` columns. A truncated text ends with an ellipsis. */
 export function fitColumns(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let cut = "";

@@ -1,24 +1,24 @@
 import type { StoreOptions } from "../engine/index.ts";
 import type { Screen } from "./progress/screen.ts";
 
-/** `error` leaves warnings out; `debug` shows where failures come from. */
+/** `error` hides warnings; `debug` adds stacks and causes to errors. */
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What a command is given: where it reads and writes, and the global settings. */
+/** Input, output and global settings of a command. */
 export interface CommandContext {
   readonly store: StoreOptions;
   readonly configPath: string | undefined;
   readonly stdin: AsyncIterable<Uint8Array>;
-  /** Results. */
+  /** Receives results. */
   readonly stdout: { write(data: string | Uint8Array): Promise<void>; readonly isTTY: boolean };
-  /** Progress and messages. */
+  /** Receives progress and messages. */
   readonly screen: Screen;
   readonly signal: AbortSignal;
   readonly logLevel: LogLevel;
 }
 
-/** Commands by their names, loaded when they are called. */
+/** Loaders of commands by name. A command's module is loaded when it runs. */
 export type Commands = ReadonlyMap<string, () => Promise<{ readonly command: Command }>>;
 
 export interface Command {
@@ -26,9 +26,9 @@ export interface Command {
   readonly summary: string;
   /** The whole help text, with an example. */
   readonly help: string;
-  /** Commands below this one: `varve cache ls`. */
+  /** Subcommands, such as `ls` of `varve cache`. */
   readonly commands?: Commands | undefined;
-  /** False if it opens no store. Others are run in a mount namespace of their own. */
+  /** False if the command opens no store. Other commands run in their own mount namespace. */
   readonly opensStore?: false | undefined;
   /** Returns the exit code. Throws `VarveError`. */
   run(argv: readonly string[], context: CommandContext): Promise<number>;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ERROR_CODES, VarveError } from "../core/index.ts";
 import { describeError, exitCodeOf } from "./exit-code.ts";
 
-test("every code has its exit status", () => {
+test("every error code has an exit code", () => {
   const statuses = Object.fromEntries(ERROR_CODES.map((code) => [code, exitCodeOf(new VarveError(code, "x"))]));
   assert.deepEqual(statuses, {
     "invalid-argument": 2,
@@ -23,13 +23,13 @@ test("every code has its exit status", () => {
   });
 });
 
-test("anything else that is thrown is a bug", () => {
+test("any other thrown value is reported as a bug", () => {
   assert.equal(exitCodeOf(new TypeError("x")), 6);
   assert.equal(exitCodeOf("x"), 6);
   assert.match(describeError(new TypeError("no such thing")), /^ERROR: TypeError: no such thing\n[^]*bug in varve/);
 });
 
-test("a failure is its message and its hint; a bug has its stack", () => {
+test("an error shows its message and hint, a bug also its stack", () => {
   const error = new VarveError("unsupported", "Cannot run steps: no OCI runtime is installed", {
     hint: "apt-get install crun",
   });
@@ -40,7 +40,7 @@ test("a failure is its message and its hint; a bug has its stack", () => {
   assert.match(describeError(new VarveError("internal", "Cannot go on: lost")), /exit-code\.test\.ts/);
 });
 
-test("what a registry or a Dockerfile says cannot drive the terminal", () => {
+test("text from a registry or a Dockerfile cannot control the terminal", () => {
   assert.equal(
     describeError(new VarveError("remote", "Cannot pull a: \u001b[2J\u0007denied")),
     "ERROR: Cannot pull a: denied",

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { type ErrorCode, isVarveError, redact } from "../core/index.ts";
 import { printable } from "./printable.ts";
 
-/** What the command's exit status says. */
+/** Exit codes of the command. */
 export const ExitCode = {
   done: 0,
   stepFailed: 1,
@@ -36,8 +36,8 @@ export function exitCodeOf(error: unknown): number {
 }
 
 /**
- * What a failure looks like on a terminal: its place in the Dockerfile, the message, the hint, and for a bug the stack. In
- * detail, the stack always, and what each error came from.
+ * Returns the text that a terminal shows for an error: its place in the Dockerfile, its message, its hint, and for a bug its
+ * stack. With `detail`, always adds the stack and the causes.
  */
 export function describeError(
   error: unknown,

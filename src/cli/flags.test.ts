@@ -12,7 +12,7 @@ const FLAGS = {
 
 const usage = (error: unknown): boolean => isVarveError(error, "invalid-argument") && error.details.usage === true;
 
-test("reads flags in every form docker takes", () => {
+test("parses flags in every form that docker accepts", () => {
   const forms: readonly string[][] = [
     ["--file", "a", "."],
     ["--file=a", "."],
@@ -27,19 +27,19 @@ test("reads flags in every form docker takes", () => {
   }
 });
 
-test("says what is there where a flag is absent", () => {
+test("returns defaults for absent flags", () => {
   const { flags, args } = parseFlags([], FLAGS);
   assert.deepEqual({ ...flags }, { file: undefined, tag: [], pull: false, quiet: false });
   assert.deepEqual(args, []);
 });
 
-test("gathers flags given many times, and takes the last of the others", () => {
+test("collects repeated flags, and takes the last value of the others", () => {
   const { flags } = parseFlags(["-t", "a", "--tag=b", "-t=c=d", "-f", "1", "-f", "2"], FLAGS);
   assert.deepEqual(flags.tag, ["a", "b", "c=d"]);
   assert.equal(flags.file, "2");
 });
 
-test("switches take true and false, and the last word counts", () => {
+test("boolean flags accept true and false, and the last one wins", () => {
   const pull = (...argv: string[]): boolean => parseFlags(argv, FLAGS).flags.pull;
   assert.equal(pull("--pull=true"), true);
   assert.equal(pull("--pull=1"), true);
@@ -56,7 +56,7 @@ test("a lone dash is an argument or a value, and -- ends the flags", () => {
   assert.deepEqual(parseFlags(["--", "--pull=maybe", "-f"], FLAGS).args, ["--pull=maybe", "-f"]);
 });
 
-test("refuses what it does not know as misuse", () => {
+test("rejects unknown flags with a usage error", () => {
   for (const argv of [["--nope"], ["-x"], ["--file"], ["--constructor=1"], ["--__proto__=1"], ["--toString"]]) {
     assert.throws(() => parseFlags(argv, FLAGS), usage, argv.join(" "));
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Varve } from "../../testing/varve.ts";
 
-test("says what there is where nothing is asked, as misuse; as help where help is", async () => {
+test("prints the commands: without arguments as a usage error, with --help as help", async () => {
   await using varve = await Varve.open();
   const [bare, help] = await Promise.all([varve.run([]), varve.run(["--help"])]);
   assert.equal(bare.code, 2);
@@ -28,7 +28,7 @@ test("every command has help with an example or a usage line, before any store i
   await Promise.all(names.map(helped));
 });
 
-test("misuse ends with 2 and says how it is done", async () => {
+test("a usage error exits with 2 and shows the expected form", async () => {
   await using varve = await Varve.open();
   const cases: readonly [string[], RegExp][] = [
     [["nope"], /no such command; see varve --help/],
@@ -36,8 +36,8 @@ test("misuse ends with 2 and says how it is done", async () => {
     [["--snapshotter", "zfs", "images"], /expected overlay or copy/],
     [["build"], /expected exactly one PATH, URL or -/],
     [["build", "a", "b"], /expected exactly one PATH, URL or -/],
-    [["build", "--progress", "loud", "."], /there are auto, tty, plain, rawjson, quiet/],
-    [["images", "--format", "yaml"], /there are table and json/],
+    [["build", "--progress", "loud", "."], /expected one of auto, tty, plain, rawjson, quiet/],
+    [["images", "--format", "yaml"], /expected table or json/],
     [["doctor", "x"], /expected no arguments/],
     [["tag", "a"], /expected varve tag SOURCE NAME/],
   ];
@@ -56,7 +56,7 @@ test("the version is package.json's", async () => {
   assert.match(stdout, /^varve \d+\.\d+\.\d+ \(node \d+\.\d+\.\d+, linux\/\w+\)\n$/);
 });
 
-test("a configuration that is named must be there and be right; the root's own need not be there", async () => {
+test("a configuration given by --config must exist and be valid; the root's may be absent", async () => {
   await using varve = await Varve.open();
   const broken = join(varve.folder, "broken.json");
   await writeFile(broken, "{");
@@ -69,7 +69,7 @@ test("a configuration that is named must be there and be right; the root's own n
   assert.equal((await varve.run(["images"])).code, 0);
 });
 
-test("a store that cannot be made is the machine's fault, an image that is not there is not", async () => {
+test("a store that cannot be created exits with 5, an unknown image does not", async () => {
   await using varve = await Varve.open();
   await writeFile(join(varve.folder, "file"), "");
   assert.equal((await varve.run(["--root", join(varve.folder, "file/root"), "images"])).code, 5);
@@ -78,7 +78,7 @@ test("a store that cannot be made is the machine's fault, an image that is not t
   assert.match(stderr, /^ERROR: Cannot /);
 });
 
-test("a reader that goes away is no error", async () => {
+test("a closed output pipe is not an error", async () => {
   await using varve = await Varve.open();
   const child = varve.start(["--help"]);
   child.stdout?.destroy();

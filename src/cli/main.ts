@@ -98,7 +98,7 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<numbe
     return await run({ flags, name, rest }, signal);
   } catch (thrown) {
     const first = firstFailure(thrown);
-    // Any part of the program, even loading a module, may fail because the machine has run out of something.
+    // Any call, even loading a module, may fail because the machine lacks disk space, memory or file descriptors.
     const error = machineError(errnoOf(first)) === undefined ? first : toVarveError(first, "go on");
     process.stderr.write(`${describeError(error, { detail })}\n`);
     return exitCodeOf(error);

@@ -1,9 +1,9 @@
-/** A whole escape sequence of a terminal: CSI, OSC and its kin up to their end, or two characters. */
-// oxlint-disable-next-line no-control-regex -- control characters are what this is about
+/** A complete escape sequence: CSI, a string sequence such as OSC up to its terminator, or two characters. */
+// oxlint-disable-next-line no-control-regex -- matches control characters on purpose
 const SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)|[ -/]*[0-~])/g;
 // oxlint-disable-next-line no-control-regex
 const COLOUR = /^\u001b\[[0-9;]*m$/;
-/** Controls other than tab, newline and escape, and the marks that make text read in another order than it is written. */
+/** Control characters except tab, newline and escape, and Unicode's bidirectional controls. */
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 // oxlint-disable-next-line no-control-regex
@@ -11,8 +11,8 @@ const STRAY_ESCAPE = /\u001b(?!\[[0-9;]*m)/g;
 const RESET = "\u001b[0m";
 
 /**
- * Makes text from a build safe for a terminal: of its control characters only newlines, tabs and colours stay, and colours
- * end with the text.
+ * Makes untrusted text safe for a terminal. Removes control characters and escape sequences, except newlines, tabs and colours.
+ * Resets colours at the end.
  */
 export function printable(text: string): string {
   const safe = text
@@ -22,18 +22,18 @@ export function printable(text: string): string {
   return safe.includes("\u001b") && !safe.endsWith(RESET) ? safe + RESET : safe;
 }
 
-/** As `printable`, in one line: a newline in a name must not look like the next line of the display. */
+/** Like `printable`, but replaces newlines by spaces, so that a name cannot imitate another line of output. */
 export function printableLine(text: string): string {
   return printable(text).replace(/(?<!\s)\s+/g, (blanks) => (blanks.includes("\n") ? " " : blanks));
 }
 
-/** Without its colours: for counting columns. */
+/** Removes colours, so that columns can be counted. */
 export function withoutColours(text: string): string {
   // oxlint-disable-next-line no-control-regex
   return text.replace(/\u001b\[[0-9;]*m/g, "");
 }
 
-/** Indented JSON in which also those controls are escaped that JSON itself lets stand. */
+/** Returns indented JSON. Also escapes control characters that `JSON.stringify` does not escape. */
 export function printableJson(value: unknown): string {
   const escape = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escape);

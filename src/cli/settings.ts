@@ -8,7 +8,11 @@ export interface Settings {
   readonly store: StoreOptions;
 }
 
-/** The command line's settings with those of the configuration file: `--config`, or `varve.json` in the root if there is one. */
+/**
+ * Merges the command line's settings with the configuration file: `--config`, or `varve.json` in the root if it exists.
+ *
+ * @throws {VarveError} `invalid-argument` if the file cannot be read or is malformed.
+ */
 export async function loadSettings(context: CommandContext): Promise<Settings> {
   const path = context.configPath ?? join(context.store.root ?? defaultRoot(), "varve.json");
   const text = await read(path, context.configPath !== undefined);

@@ -1,10 +1,10 @@
 import { displayWidth } from "./columns.ts";
 import { printableLine, withoutColours } from "./printable.ts";
 
-/** Column titles and values, in order. Values may come from outside: only what is safe to show of them is shown. */
+/** Values by column title, in order. They may be untrusted: `table` removes control characters. */
 export type Row = Readonly<Record<string, string>>;
 
-/** Aligned columns under their titles; empty without rows. */
+/** Formats rows as aligned columns with titles; empty if there are no rows. */
 export function table(rows: readonly Row[]): string {
   const [first] = rows;
   if (first === undefined) return "";

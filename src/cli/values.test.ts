@@ -11,12 +11,12 @@ test("pairs keep everything after the first equals sign", () => {
   assert.throws(() => keyValues("label", ["=x"]), usage);
 });
 
-test("a lone name takes its value from the environment, and is left out where there is none", () => {
+test("a name alone takes its value from the environment, and is omitted if there is none", () => {
   assert.deepEqual(keyValues("build-arg", ["A", "B", "C=3"], { A: "1" }), { A: "1", C: "3" });
   assert.deepEqual(keyValues("label", ["A"]), { A: "" });
 });
 
-test("names of Object's own properties are names like any other", () => {
+test("names of Object.prototype's properties are ordinary names", () => {
   const pairs = keyValues("build-arg", ["__proto__=x", "constructor=y"]);
   assert.deepEqual(Object.entries(pairs), [
     ["__proto__", "x"],
@@ -25,7 +25,7 @@ test("names of Object's own properties are names like any other", () => {
   assert.deepEqual(keyValues("build-arg", ["constructor", "toString"], process.env), {});
 });
 
-test("comma-separated fields may be quoted, and any text can be", () => {
+test("any text can be a quoted comma-separated field", () => {
   assert.deepEqual(csvFields('type=local,"dest=a,b","x=say ""hi"""'), ["type=local", "dest=a,b", 'x=say "hi"']);
   fc.assert(
     fc.property(fc.array(fc.string({ unit: fc.constantFrom("a", ",", '"', "=", " ") }), { minLength: 1 }), (fields) => {
@@ -35,7 +35,7 @@ test("comma-separated fields may be quoted, and any text can be", () => {
   );
 });
 
-test("broken quotes are refused as docker refuses them", () => {
+test("malformed quotes fail with docker's message", () => {
   for (const text of ["", '"a', '"a"b', 'dest="a b"']) assert.throws(() => csvFields(text), usage, text);
 });
 
@@ -53,7 +53,7 @@ test("sizes are binary and whole", () => {
   }
 });
 
-test("durations are Go's, with days", () => {
+test("durations have Go's form, and days", () => {
   assert.equal(duration("keep-duration", "1h30m"), 5_400_000);
   assert.equal(duration("keep-duration", "7d"), 604_800_000);
   assert.equal(duration("keep-duration", "250ms"), 250);
@@ -63,7 +63,7 @@ test("durations are Go's, with days", () => {
   }
 });
 
-test("sizes and ages for people", () => {
+test("formats sizes and ages", () => {
   assert.equal(humanSize(0), "0B");
   assert.equal(humanSize(999), "999B");
   assert.equal(humanSize(12_345_678), "12.35MB");

@@ -2,7 +2,7 @@ import { messageOf } from "../core/index.ts";
 import { csvFields as csvLine } from "../dockerfile/index.ts";
 import { usageError } from "./flags.ts";
 
-/** `KEY=VALUE` pairs; a lone `KEY` takes its value from the environment, and is left out where that has none. */
+/** Parses `KEY=VALUE` pairs. With `env`, a `KEY` alone takes its value from `env`, and is omitted if `env` has none. */
 export function keyValues(flag: string, items: readonly string[], env?: NodeJS.ProcessEnv): Record<string, string> {
   const pairs: [string, string][] = [];
   for (const item of items) {
@@ -16,7 +16,7 @@ export function keyValues(flag: string, items: readonly string[], env?: NodeJS.P
   return Object.fromEntries(pairs);
 }
 
-/** The fields of a comma-separated line as docker reads it: `a,"b,c",d`. */
+/** Splits a comma-separated line in the same way as docker: `a,"b,c",d` has three fields. */
 export function csvFields(text: string): string[] {
   try {
     return csvLine(text);
@@ -26,7 +26,7 @@ export function csvFields(text: string): string[] {
   }
 }
 
-/** `type=oci,dest=out.tar` as a map; keys in lower case. A field without "=" stands under its own name with an empty value. */
+/** Parses `type=oci,dest=out.tar`. Keys become lower case. A field without "=" is a key with an empty value. */
 export function attributes(text: string): Record<string, string> {
   return Object.fromEntries(
     csvFields(text).map((field) => {
@@ -38,7 +38,7 @@ export function attributes(text: string): Record<string, string> {
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
 
-/** `64m`, `1g`, `512`: bytes, with binary units, as `docker build --shm-size`. */
+/** Parses a size with binary units, such as `64m`, `1g` or `512`, like `docker build --shm-size`. Returns bytes. */
 export function byteSize(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$/i.exec(text.trim());
   if (match === null) throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: expected a size such as 64m`);
@@ -49,7 +49,7 @@ export function byteSize(flag: string, text: string): number {
 
 const DURATION: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `48h`, `1h30m`, `7d`, or whole seconds: milliseconds. */
+/** Parses a duration: `48h`, `1h30m`, `7d`, or whole seconds. Returns milliseconds. */
 export function duration(flag: string, text: string): number {
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/gy)];
@@ -59,7 +59,7 @@ export function duration(flag: string, text: string): number {
   return parts.reduce((sum, part) => sum + Number(part[1]) * (DURATION[part[2] ?? ""] ?? 0), 0);
 }
 
-/** Bytes for people: `12.3MB`, with decimal units as docker prints them. */
+/** Formats a number of bytes with decimal units, as docker prints it: `12.3MB`. */
 export function humanSize(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let [value, unit] = [bytes, 0];
@@ -70,7 +70,7 @@ export function humanSize(bytes: number): string {
   return `${unit === 0 ? value : Number(value.toPrecision(4))}${units[unit]}`;
 }
 
-/** How long ago, for people: `3 hours ago`. */
+/** Formats an age in ms: `3 hours ago`. */
 export function humanAge(ms: number): string {
   if (Number.isNaN(ms)) return "unknown";
   const seconds = Math.max(0, Math.floor(ms / 1000));

@@ -48,7 +48,7 @@ test("the context is a directory, a URL or standard input", () => {
   }
 });
 
-test("the Dockerfile is beside a directory, in any other context, or on standard input", async () => {
+test("the Dockerfile is a local file, a file in the context, or standard input", async () => {
   const directory = contextOf(".", bytesOf());
   const url = contextOf("https://a/b.git", bytesOf());
   assert.equal(await dockerfileOf(undefined, directory, bytesOf()), undefined);
@@ -62,7 +62,7 @@ test("the Dockerfile is beside a directory, in any other context, or on standard
   await assert.rejects(dockerfileOf("-", contextOf("-", bytesOf()), bytesOf()), usage);
 });
 
-test("standard input is not read for ever", async () => {
+test("reading standard input has a limit", async () => {
   const endless = (function* (): Generator<Uint8Array> {
     for (;;) yield Buffer.alloc(65_536);
   })();
@@ -80,7 +80,7 @@ test("platforms are separated by commas or given many times", () => {
   assert.throws(() => platformsOf(["linux/a/b/c/d"]), usage);
 });
 
-test("outputs are attributes, or a path alone", () => {
+test("outputs are attributes or only a path", () => {
   assert.deepEqual(outputOf("out"), { type: "local", dest: "out" });
   assert.deepEqual(outputOf("-"), { type: "tar", dest: "-" });
   assert.deepEqual(outputOf("type=oci,dest=a.tar,compression=zstd"), {
@@ -97,7 +97,7 @@ test("outputs are attributes, or a path alone", () => {
   }
 });
 
-test("push and load are outputs; nothing said keeps the image", () => {
+test("push and load are outputs; without any, the image is kept", () => {
   const types = (output: string[], push = false, load = false): string[] =>
     outputsOf({ output, push, load }).map(({ type }) => type);
   assert.deepEqual(types([]), ["image"]);
@@ -107,7 +107,7 @@ test("push and load are outputs; nothing said keeps the image", () => {
   assert.deepEqual(types(["out"], true), ["local", "registry"]);
 });
 
-test("a bare cache reference is a registry's", () => {
+test("a cache reference alone means a registry", () => {
   assert.deepEqual(cacheSpecOf("user/app:cache"), { type: "registry", attrs: { ref: "user/app:cache" } });
   assert.deepEqual(cacheSpecOf("type=local,src=/a"), { type: "local", attrs: { src: "/a" } });
   assert.throws(() => cacheSpecOf("ref=a"), usage);
@@ -137,7 +137,7 @@ test("secrets come from files or the environment", (t) => {
   }
 });
 
-test("agents are named, and the running one is the default", (t) => {
+test("agents have IDs, and the running agent is the default", (t) => {
   setVariable(t, "SSH_AUTH_SOCK", "/run/agent");
   assert.deepEqual(sshOf("default"), { id: "default", paths: ["/run/agent"] });
   assert.deepEqual(sshOf("work=/a,/b"), { id: "work", paths: ["/a", "/b"] });

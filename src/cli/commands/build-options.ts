@@ -16,7 +16,7 @@ import { attributes, byteSize, csvFields, keyValues } from "../values.ts";
 
 const REMOTE = /^(?:https?|git|ssh):\/\/|^git@|^github\.com\//;
 
-/** The context argument: a directory, a URL, or `-` for standard input. */
+/** Parses the context argument: a directory, a URL, or `-` for standard input. */
 export function contextOf(argument: string, stdin: AsyncIterable<Uint8Array>): BuildContext {
   if (argument === "-") return { kind: "stream", bytes: stdin };
   if (REMOTE.test(argument)) return { kind: "url", url: argument };
@@ -46,14 +46,14 @@ export function platformsOf(items: readonly string[]): Platform[] {
 
 const OUTPUT_TYPES = ["image", "registry", "oci", "docker", "tar", "local", "cacheonly"] as const;
 
-/** One `--output`: attributes, or a path alone, which is `type=local`; `-` is a tar on standard output. */
+/** Parses an `--output`: attributes, or only a path, which means `type=local`. `-` means a tar on standard output. */
 export function outputOf(text: string): OutputSpec {
   if (text === "") throw usageError("Cannot read --output: it is empty");
   if (!text.includes("=")) return text === "-" ? { type: "tar", dest: "-" } : { type: "local", dest: text };
   const { type: name, dest, destination, ...attrs } = attributes(text);
   const type = OUTPUT_TYPES.find((known) => known === name);
   if (type === undefined)
-    throw usageError(`Cannot read --output ${JSON.stringify(text)}: type is one of ${OUTPUT_TYPES.join(", ")}`);
+    throw usageError(`Cannot read --output ${JSON.stringify(text)}: type must be one of ${OUTPUT_TYPES.join(", ")}`);
   const path = dest ?? destination;
   if ((type === "local" || type === "tar") && path === undefined)
     throw usageError(`Cannot read --output ${JSON.stringify(text)}: ${type} needs dest=PATH`);
@@ -66,7 +66,7 @@ export interface OutputFlags {
   readonly load: boolean;
 }
 
-/** All outputs; nothing said keeps the image in the store. */
+/** Returns all outputs. Without any output flag, the image is kept in the store. */
 export function outputsOf({ output, push, load }: OutputFlags): OutputSpec[] {
   const outputs = output.map(outputOf);
   if (push) outputs.push({ type: "registry" });
@@ -74,7 +74,7 @@ export function outputsOf({ output, push, load }: OutputFlags): OutputSpec[] {
   return outputs;
 }
 
-/** `--cache-from` and `--cache-to`: attributes, or a bare reference, which is `type=registry`. */
+/** Parses `--cache-from` or `--cache-to`: attributes, or only a reference, which means `type=registry`. */
 export function cacheSpecOf(text: string): CacheSpec {
   if (!csvFields(text).some((field) => field.includes("="))) return { type: "registry", attrs: { ref: text } };
   const { type = "", ...attrs } = attributes(text);
@@ -82,7 +82,7 @@ export function cacheSpecOf(text: string): CacheSpec {
   return { type, attrs };
 }
 
-/** One `--secret`. An id alone names a variable of the environment or, if there is none, a file. */
+/** Parses a `--secret`. An ID alone names an environment variable or, if that is not set, a file. */
 export function secretOf(text: string): SecretSource {
   const { id, src, source, env, type, ...rest } = attributes(text);
   const [unknown] = Object.keys(rest);
@@ -102,7 +102,7 @@ export function secretOf(text: string): SecretSource {
   );
 }
 
-/** One `--ssh`: an agent's name and its sockets; `SSH_AUTH_SOCK` if none is given. */
+/** Parses an `--ssh`: an agent's ID and its sockets. The default socket is `SSH_AUTH_SOCK`. */
 export function sshOf(text: string): SshSource {
   const at = text.indexOf("=");
   const id = (at < 0 ? text : text.slice(0, at)) || "default";
@@ -125,11 +125,11 @@ export function ulimitOf(text: string): Ulimit {
   const ulimit = { name: match[1] ?? "", soft: Number(match[2]), hard: Number(match[3] ?? match[2]) };
   const { soft, hard } = ulimit;
   if (hard !== -1 && (soft === -1 || soft > hard))
-    throw usageError(`Cannot read --ulimit ${JSON.stringify(text)}: the soft limit is above the hard one`);
+    throw usageError(`Cannot read --ulimit ${JSON.stringify(text)}: the soft limit exceeds the hard limit`);
   return ulimit;
 }
 
-/** The flags that limit steps, by the name of what they set. */
+/** Values of the flags that limit the resources of steps. */
 export interface ResourceFlags {
   readonly memory: string | undefined;
   readonly "memory-swap": string | undefined;
@@ -163,7 +163,7 @@ const NETWORKS = ["default", "host", "none"] as const;
 export function networkOf(text: string | undefined): (typeof NETWORKS)[number] | undefined {
   const known = NETWORKS.find((name) => name === text);
   if (text !== undefined && known === undefined)
-    throw usageError(`Cannot use network ${JSON.stringify(text)}: there are default, host and none`);
+    throw usageError(`Cannot use network ${JSON.stringify(text)}: expected default, host or none`);
   return known;
 }
 

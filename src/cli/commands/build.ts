@@ -35,7 +35,7 @@ import {
 
 type Flags = Parsed<typeof BUILD_FLAGS>["flags"];
 
-/** What is said on the command line, but for the store, the signal and the display. */
+/** Returns the build options of the command line, without the store. */
 async function optionsOf(
   flags: Flags,
   argument: string,
@@ -78,7 +78,7 @@ function displayOf(flags: Flags, context: CommandContext): Display {
   const mode = flags.quiet ? "quiet" : (flags.progress ?? process.env["BUILDKIT_PROGRESS"] ?? "auto");
   const known = PROGRESS_MODES.find((name) => name === mode);
   if (known === undefined)
-    throw usageError(`Cannot show progress as ${JSON.stringify(mode)}: there are ${PROGRESS_MODES.join(", ")}`);
+    throw usageError(`Cannot show progress as ${JSON.stringify(mode)}: expected one of ${PROGRESS_MODES.join(", ")}`);
   return openDisplay(known, context.screen);
 }
 
@@ -91,16 +91,16 @@ async function writeResults(flags: Flags, result: BuildResult, { stdout, signal 
   if (flags.quiet && id !== undefined) await stdout.write(`${id}\n`);
 }
 
-/** Here "-" names a file, as for buildx. */
+/** Returns the path of a file to write. "-" is a file of that name, as in buildx. */
 function fileNamed(path: string): string {
   return path === "-" ? "./-" : path;
 }
 
-/** Scripts turn attestations off by name; to turn them on is to ask for what is not there. */
+/** Throws `unsupported` if attestations are requested. Accepts the values that disable them. */
 function refuseAttestations({ provenance, sbom }: Flags): void {
   for (const [name, value] of Object.entries({ provenance, sbom })) {
     if (value === undefined || value === "false" || value === "disabled=true") continue;
-    throw new VarveError("unsupported", `Cannot build with --${name}=${value}: attestations are not made yet`);
+    throw new VarveError("unsupported", `Cannot build with --${name}=${value}: attestations are not supported yet`);
   }
 }
 
@@ -116,7 +116,7 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   if (call !== undefined && call !== "build") {
     const kind = DESCRIPTIONS.find((known) => known === call);
     if (kind === undefined)
-      throw usageError(`Cannot call ${JSON.stringify(call)}: there are ${DESCRIPTIONS.join(", ")}`);
+      throw usageError(`Cannot call ${JSON.stringify(call)}: expected one of ${DESCRIPTIONS.join(", ")}`);
     const { text, ok } = await describeDockerfile({ ...options, store, signal: context.signal }, kind);
     await context.stdout.write(printable(text));
     return ok ? ExitCode.done : ExitCode.build;

@@ -34,7 +34,7 @@ Example: varve cache export --to type=registry,ref=registry.example.com/team/app
     expectArgs(args, 0, 0, USAGE);
     if (flags.to === undefined) throw usageError(`Cannot export cache: expected ${USAGE}`);
     if (flags.mode !== undefined && flags.mode !== "min" && flags.mode !== "max")
-      throw usageError(`Cannot export cache: --mode is min or max, not ${JSON.stringify(flags.mode)}`);
+      throw usageError(`Cannot export cache: --mode must be min or max, not ${JSON.stringify(flags.mode)}`);
     const json = wantsJson(flags.format);
     const { type, attrs } = cachePlaceOf(flags.to, "dest");
     await using store = await storeOf(context);

@@ -11,9 +11,9 @@ import { warner } from "./cache-warnings.ts";
 
 const FLAGS = { format: FORMAT } as const;
 const USAGE = "varve cache ls [REF|DIR|type=…]";
-/** Characters of a step that a table shows. */
+/** Maximum number of characters of a step in the table. */
 const WIDTH = 60;
-/** Bytes of a config that BuildKit reads. */
+/** Maximum size in bytes of a config that BuildKit reads. */
 const READABLE = 1_048_576;
 
 export const command: Command = {

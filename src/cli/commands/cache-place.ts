@@ -5,12 +5,12 @@ import { cacheSpecOf } from "./build-options.ts";
 const TYPES: ReadonlySet<string> = new Set(["registry", "local"]);
 
 /**
- * Where a cache is: attributes as `--cache-from` or `--cache-to` takes them, a bare reference, or a path that begins as one
- * does (`/`, `./`, `../`), which is a directory. `key` is what a directory's attribute is called.
+ * Parses the location of a cache: attributes of `--cache-from` or `--cache-to`, a reference, or the path of a directory, which
+ * begins with `/`, `./` or `../`. `key` is the attribute that holds the directory.
  */
 export function cachePlaceOf(text: string, key: "src" | "dest"): CacheSpec {
   const spec = /^(?:\/|\.{1,2}(?:\/|$))/.test(text) ? { type: "local", attrs: { [key]: text } } : cacheSpecOf(text);
   if (!TYPES.has(spec.type))
-    throw usageError(`Cannot use cache ${JSON.stringify(text)}: its type is one of ${[...TYPES].join(", ")}`);
+    throw usageError(`Cannot use cache ${JSON.stringify(text)}: type must be one of ${[...TYPES].join(", ")}`);
   return spec;
 }

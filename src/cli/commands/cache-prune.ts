@@ -63,5 +63,5 @@ Example: varve cache prune --target registry.example.com/team/app:cache --keep-g
 function generationsOf(text: string | undefined): { readonly generations?: number | undefined } {
   if (text === undefined) return {};
   if (/^[1-9]\d{0,5}$/.test(text)) return { generations: Number(text) };
-  throw usageError(`Cannot read --keep-generations ${JSON.stringify(text)}: expected a number from 1 on`);
+  throw usageError(`Cannot read --keep-generations ${JSON.stringify(text)}: expected a number of at least 1`);
 }

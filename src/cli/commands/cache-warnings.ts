@@ -1,7 +1,7 @@
 import type { CommandContext } from "../command.ts";
 import { printableLine } from "../printable.ts";
 
-/** Tells of what is amiss on standard error, unless only errors are to be told. */
+/** Returns a function that prints warnings to standard error, unless the log level is `error`. */
 export function warner({ screen, logLevel }: CommandContext): (message: string) => void {
   return (message) => {
     if (logLevel !== "error") screen.write(`WARNING: ${printableLine(message)}\n`);

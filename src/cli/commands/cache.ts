@@ -28,7 +28,7 @@ Example: varve cache ls registry.example.com/team/app:cache
   run: async ([name]) => {
     const what = name === undefined ? "" : ` ${JSON.stringify(name)}`;
     return await Promise.reject(
-      usageError(`Cannot run varve cache${what}: there are ${NAMES}; see varve cache --help`),
+      usageError(`Cannot run varve cache${what}: expected one of ${NAMES}; see varve cache --help`),
     );
   },
 };

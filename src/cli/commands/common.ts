@@ -13,15 +13,15 @@ export async function storeOf(context: CommandContext): Promise<Store> {
   return await openStore(settings.store);
 }
 
-/** Exactly so many arguments, or a usage error that shows how. */
+/** Throws a usage error unless there are between `least` and `most` arguments. */
 export function expectArgs(args: readonly string[], least: number, most: number, usage: string): void {
   if (args.length < least || args.length > most) throw usageError(`Cannot run: expected ${usage}`);
 }
 
-/** What `--format` asks for: JSON, or what people read. */
+/** Reads `--format`: true for `json`, false for `table` or if it is absent. */
 export function wantsJson(format: string | undefined): boolean {
   if (format !== undefined && format !== "json" && format !== "table")
-    throw usageError(`Cannot print as ${JSON.stringify(format)}: there are table and json`);
+    throw usageError(`Cannot print as ${JSON.stringify(format)}: expected table or json`);
   return format === "json";
 }
 

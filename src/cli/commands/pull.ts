@@ -42,7 +42,7 @@ export const command: Command = {
   },
 };
 
-/** An image that stands alone comes whatever its platform is. */
+/** Warns if a pulled single-platform image is for another platform: it is pulled for any platform. */
 async function warnOfOther(
   store: Store,
   name: string,
@@ -51,6 +51,6 @@ async function warnOfOther(
 ): Promise<void> {
   const { image } = await inspectImage(store, name, wanted);
   if (matchesPlatform(wanted, image.config)) return;
-  const has = image.platform === undefined ? "no platform that it names" : formatPlatform(image.platform);
+  const has = image.platform === undefined ? "an unknown platform" : formatPlatform(image.platform);
   warn(`${name} is for ${has}, not for ${formatPlatform(wanted)}`);
 }

@@ -21,7 +21,7 @@ export const command: Command = {
     expectArgs(args, 1, Infinity, "varve save NAME [NAME ...]");
     const { format = "docker", output } = flags;
     if (format !== "docker" && format !== "oci")
-      throw usageError(`Cannot save as ${JSON.stringify(format)}: there are docker and oci`);
+      throw usageError(`Cannot save as ${JSON.stringify(format)}: expected docker or oci`);
     if (output === undefined && context.stdout.isTTY)
       throw usageError("Cannot save to a terminal: use -o or a redirection");
     await using store = await storeOf(context);

@@ -9,7 +9,7 @@ import { askSocket } from "../../../testing/docker-server.ts";
 import { Varve } from "../../../testing/varve.ts";
 import { hasCapability } from "../../linux/index.ts";
 
-test("varve serve answers on its socket until it is told to stop, and leaves nothing", async () => {
+test("varve serve answers on its socket until it is stopped, and leaves no files", async () => {
   await using varve = await Varve.open();
   const socket = join(varve.folder, "docker.sock");
   const child = varve.start([
@@ -41,21 +41,21 @@ test("varve serve answers on its socket until it is told to stop, and leaves not
   assert.deepEqual((await readdir(varve.folder)).toSorted(), ["docker.sock.lock", "root"]);
 });
 
-/** The mount namespaces of the threads of a process that touch files: of the main one, and of libuv's pool. */
+/** Returns the mount namespaces of the threads that access files: the main thread, and libuv's pool. */
 function namespaces(pid: number | "self" = "self"): string[] {
   return readdirSync(`/proc/${pid}/task`)
     .filter((thread) => /^node-Main|^node$|^libuv/.test(readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8")))
     .map((thread) => readlinkSync(`/proc/${pid}/task/${thread}/ns/mnt`));
 }
 
-test("varve serve refuses what would let anybody in, or lacks something", async () => {
+test("varve serve rejects unauthenticated access and incomplete flags", async () => {
   await using varve = await Varve.open();
   const refused: readonly [args: readonly string[], says: RegExp][] = [
     [[], /expected --docker ADDR/],
     [["--docker", "/run/x"], /expected unix:\/\/\/path or tcp:\/\/host:port/],
     [["--docker", "tcp://127.0.0.1:0"], /TCP clients would not be authenticated/],
     [["--docker", "tcp://0.0.0.0:0", "--insecure-tcp"], /not a loopback address/],
-    [["--docker", "tcp://127.0.0.1:0", "--tlsverify"], /it needs --tlscacert/],
+    [["--docker", "tcp://127.0.0.1:0", "--tlsverify"], /expected --tlscacert/],
   ];
   for (const [args, says] of refused) {
     const { code, stderr } = await varve.run(["serve", ...args]);

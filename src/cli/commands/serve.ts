@@ -59,7 +59,7 @@ function tcpAccess(flags: Parsed<typeof FLAGS>["flags"]): TcpAccess {
   if (!flags.tlsverify) return { kind: flags["insecure-tcp"] ? "insecure-loopback" : "none" };
   const { tlscacert: ca, tlscert: cert, tlskey: key } = flags;
   if (ca === undefined || cert === undefined || key === undefined)
-    throw usageError("Cannot serve with --tlsverify: it needs --tlscacert, --tlscert and --tlskey");
+    throw usageError("Cannot serve with --tlsverify: expected --tlscacert, --tlscert and --tlskey");
   return { kind: "tls", files: { ca, cert, key } };
 }
 

@@ -10,7 +10,7 @@ export interface TransferDisplay extends Disposable {
   readonly onWait: OnWait;
 }
 
-/** Shows the transfers of one pull or push as a build's are shown: bars on a terminal, lines elsewhere. */
+/** Shows the transfers of a pull or push in the same way as those of a build: bars on a terminal, lines otherwise. */
 export function transferDisplay(name: string, quiet: boolean, { screen }: CommandContext): TransferDisplay {
   const display = openDisplay(quiet ? "quiet" : "auto", screen);
   const vertex = { kind: "vertex" as const, digest: digestOf(name), name, inputs: [] };

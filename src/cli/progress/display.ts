@@ -1,6 +1,6 @@
 import type { BuildEvent } from "../../engine/index.ts";
 
-/** Shows what a build tells. `finish` is called once, when the build has ended however it did. */
+/** Shows the events of a build. The caller calls `finish` once, after the build has succeeded or failed. */
 export interface Display {
   event(event: BuildEvent): void;
   finish(): void;

@@ -8,26 +8,26 @@ function linesOf(...pieces: readonly (string | Uint8Array)[]): string[] {
   return [...pieces.flatMap((piece) => lines.push(Buffer.from(piece))), ...lines.end()];
 }
 
-test("cuts at newlines, wherever the pieces end", () => {
+test("splits at newlines for any chunks", () => {
   assert.deepEqual(linesOf("a\nb", "c\n", "\nd"), ["a", "bc", "", "d"]);
   assert.deepEqual(linesOf(), []);
   assert.deepEqual(linesOf("a\n"), ["a"]);
 });
 
-test("a character that is cut in two stays whole; what is no UTF-8 is replaced", () => {
+test("a character split between chunks is joined; invalid UTF-8 is replaced", () => {
   const sushi = Buffer.from("寿司\n");
   assert.deepEqual(linesOf(sushi.subarray(0, 1), sushi.subarray(1, 4), sushi.subarray(4)), ["寿司"]);
   assert.deepEqual(linesOf(Buffer.of(0x61, 0xff, 0x0a, 0xe5)), ["a\ufffd", "\ufffd"]);
 });
 
-test("a carriage return starts the line again", () => {
+test("a carriage return overwrites the line", () => {
   assert.deepEqual(linesOf("10%\r50%\r100%\ndone\r\n"), ["100%", "done"]);
   assert.deepEqual(linesOf("10%\r", "50%\r", "\n"), ["50%"]);
   assert.deepEqual(linesOf("abc\r", "\nx"), ["abc", "x"]);
   assert.deepEqual(linesOf("\r\r\r\n"), [""]);
 });
 
-test("output without an end is cut, and of what is overwritten nothing is kept", () => {
+test("long output without a newline is split, and overwritten text is discarded", () => {
   const lines = linesOf(...Array.from({ length: 20 }, () => "x".repeat(10_000)));
   assert.equal(lines.join("").length, 200_000);
   assert.ok(lines.every((line) => line.length <= 16_384));
@@ -39,7 +39,7 @@ test("output without an end is cut, and of what is overwritten nothing is kept",
   assert.ok(performance.now() - started < 2000);
 });
 
-test("how the output is cut into pieces changes nothing", () => {
+test("chunk boundaries do not change the lines", () => {
   const text = fc.string({ unit: fc.constantFrom("a", "\n", "\r", "寿", " ") });
   fc.assert(
     fc.property(text, fc.array(fc.nat(12), { maxLength: 8 }), (text, cuts) => {

@@ -1,17 +1,17 @@
-/** Characters after which a line is cut: a step may print for ever without a newline. */
+/** Maximum length of a line in characters. A longer line is split, because a step may never print a newline. */
 const LONGEST = 16_384;
 
-/** Cuts a stream of bytes into lines of text, keeping a character that is split between two pieces whole. */
+/** Splits a stream of bytes into lines of text. Joins characters that are split between two chunks. */
 export class Lines {
   readonly #decoder = new TextDecoder();
   #rest = "";
 
-  /** Some of a line is here whose end is not. */
+  /** True if the last line is incomplete. */
   get isPartial(): boolean {
     return this.#rest !== "";
   }
 
-  /** The lines that are complete with this piece. A carriage return starts the line again, as on a terminal. */
+  /** Adds a chunk. Returns the lines that it completes. A carriage return overwrites the line, as on a terminal. */
   push(data: Uint8Array): string[] {
     const parts = (this.#rest + this.#decoder.decode(data, { stream: true })).split("\n");
     this.#rest = unfinished(parts.pop() ?? "");
@@ -23,7 +23,7 @@ export class Lines {
     return lines.flatMap(bounded);
   }
 
-  /** What is left without a newline at the end. */
+  /** Ends the stream. Returns the last line if it has no newline. */
   end(): string[] {
     const rest = overwritten(this.#rest + this.#decoder.decode());
     this.#rest = "";
@@ -31,18 +31,18 @@ export class Lines {
   }
 }
 
-/** What the last carriage return leaves to see. */
+/** Returns the text after the last carriage return that does not end the line. */
 function overwritten(line: string): string {
   const end = textEnd(line);
   return line.slice(line.lastIndexOf("\r", end - 1) + 1, end);
 }
 
-/** What of a line that goes on can still be seen; the carriage returns at its end may be half of a line's end. */
+/** Returns the visible part of an incomplete line. Keeps carriage returns at its end, because a newline may follow. */
 function unfinished(line: string): string {
   return line.slice(line.lastIndexOf("\r", textEnd(line) - 1) + 1);
 }
 
-/** Where the carriage returns at the end of a line begin. */
+/** Returns the length of a line without the carriage returns at its end. */
 function textEnd(line: string): number {
   let end = line.length;
   while (end > 0 && line[end - 1] === "\r") end -= 1;

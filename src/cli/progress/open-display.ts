@@ -8,7 +8,7 @@ import { TerminalDisplay } from "./terminal.ts";
 export const PROGRESS_MODES = ["auto", "tty", "plain", "rawjson", "quiet"] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
-/** The display for a mode; `auto` is a terminal's where the screen is one, plain otherwise. */
+/** Returns the display for a mode. `auto` is `tty` on a terminal, and `plain` otherwise. */
 export function openDisplay(mode: ProgressMode, screen: Screen): Display {
   switch (mode) {
     case "quiet":

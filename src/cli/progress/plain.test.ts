@@ -43,7 +43,7 @@ test("a line has the time at which it began, in four digits", () => {
   assert.match(text, /#1 9\.999 abc\n#1 60\.00 d\n#1 99\.99 e\n#1 100\.0 f\n#1 ERROR: oh/);
 });
 
-test("steps that run at once take turns, each under its name", () => {
+test("output of concurrent steps is printed in blocks, each with the step's name", () => {
   const text = shown(
     vertex("a", { start: 0 }),
     vertex("b", { start: 0 }),
@@ -58,14 +58,14 @@ test("steps that run at once take turns, each under its name", () => {
   );
 });
 
-test("a failure is told with its reason, and its last output again at the end", () => {
+test("a failed step shows its error, and its last output again at the end", () => {
   const error = "Cannot run step: exit code 2";
   const text = shown(vertex(RUN, { start: 0 }), log(RUN, "gcc: oh\n", 500), vertex(RUN, { start: 0, end: 900, error }));
   assert.match(text, /^#1 ERROR: Cannot run step: exit code 2$/m);
   assert.ok(text.endsWith("------\n > [2/2] RUN make:\ngcc: oh\n------\n"));
 });
 
-test("what was cancelled is no failure, and a failure that speaks of cancelling is", () => {
+test('a cancelled step is not an error, an error whose message contains "cancelled" is', () => {
   assert.match(
     shown(vertex("a", { start: 0 }), vertex("a", { error: "cancelled", cancelled: true })),
     /^#1 CANCELED$/m,
@@ -78,12 +78,12 @@ test("what was cancelled is no failure, and a failure that speaks of cancelling 
   assert.match(shown(vertex("a", { start: 0, error })), /^#1 ERROR: .*exit code 1$/m);
 });
 
-test("each step ends once, and steps nobody started are not shown", () => {
+test("each step ends once, and steps that did not start are not shown", () => {
   const done = vertex("a", { start: 0, end: 10 });
   assert.equal(shown(vertex("x"), vertex("a"), vertex("a", { start: 0 }), done, done), "#2 a\n#2 DONE 0.0s\n\n");
 });
 
-test("parts and warnings have lines of their own", () => {
+test("statuses and warnings have their own lines", () => {
   const text = shown(
     vertex("export", { start: 0 }),
     status("export", "exporting layers"),
@@ -99,7 +99,7 @@ test("parts and warnings have lines of their own", () => {
   );
 });
 
-test("nothing a build says can pass for the display's own words", () => {
+test("output of a build cannot imitate lines of the display", () => {
   const name = "RUN <<EOF\n#9 DONE 0.0s\nEOF\u001b[2A";
   const text = shown(
     vertex(name, { start: 0 }),

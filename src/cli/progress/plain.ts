@@ -5,7 +5,7 @@ import type { Screen } from "./screen.ts";
 import { type OutputLine, StepOutput } from "./step-output.ts";
 import { type VertexView, Vertices, bytes, outcome, seconds } from "./vertices.ts";
 
-/** buildx's plain progress: blocks of lines with the step's number, in the order things happen. */
+/** Progress like buildx's `--progress plain`: blocks of lines that begin with the step's number, in order of events. */
 export class PlainDisplay implements Display {
   readonly #screen: Screen;
   readonly #vertices = new Vertices();
@@ -77,13 +77,13 @@ export class PlainDisplay implements Display {
   }
 }
 
-/** The seconds from the start of a step, in buildx's four digits. */
+/** Formats the seconds since a step started with four digits, as buildx does. */
 function since(start: number, at: number): string {
   const passed = (at - start) / 1000;
   return passed.toFixed(passed < 10 ? 3 : passed < 100 ? 2 : 1);
 }
 
-/** A part of a step that is done, as buildx words it: `transferring context: 2.34kB 0.3s done`. */
+/** Formats a completed status as buildx does: `transferring context: 2.34kB 0.3s done`. */
 function part({ id, current, total, startedAt }: StatusEvent, completedAt: number): string {
   const size =
     total !== undefined && total > 0 ? ` ${bytes(current)} / ${bytes(total)}` : current > 0 ? ` ${bytes(current)}` : "";

@@ -5,7 +5,7 @@ import { FakePipe } from "../../../testing/screen.ts";
 import { openDisplay } from "./open-display.ts";
 import { QuietDisplay } from "./quiet.ts";
 
-test("says nothing of what goes well", () => {
+test("prints nothing for a build that succeeds", () => {
   const screen = new FakePipe();
   const display = new QuietDisplay(screen);
   const events = [
@@ -20,7 +20,7 @@ test("says nothing of what goes well", () => {
   assert.equal(screen.text, "");
 });
 
-test("shows what a failed step printed last, and only that step", () => {
+test("shows the last output of the failed step only", () => {
   const screen = new FakePipe();
   const display = new QuietDisplay(screen);
   display.event(vertex("a", { start: 0 }));
@@ -33,7 +33,7 @@ test("shows what a failed step printed last, and only that step", () => {
   assert.match(screen.text, /^line 61\nline 62\n[^]*line 99\nbad\n$/);
 });
 
-test("the mode auto is a terminal's only on a terminal", () => {
+test("the mode auto is tty only on a terminal", () => {
   const screen = new FakePipe();
   const display = openDisplay("auto", screen);
   display.event(vertex("a", { start: 0 }));

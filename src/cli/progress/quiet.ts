@@ -4,7 +4,7 @@ import type { Screen } from "./screen.ts";
 import { StepOutput } from "./step-output.ts";
 import { Vertices } from "./vertices.ts";
 
-/** Says nothing but what a failed step printed last. */
+/** Prints only the last output of failed steps. */
 export class QuietDisplay implements Display {
   readonly #screen: Screen;
   readonly #vertices = new Vertices();
@@ -32,6 +32,6 @@ export class QuietDisplay implements Display {
   }
 
   finish(): void {
-    // What failed was told when it failed.
+    // The output of failed steps is already printed.
   }
 }

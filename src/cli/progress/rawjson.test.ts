@@ -5,7 +5,7 @@ import { EPOCH, log, status, vertex, warning } from "../../../testing/build-even
 import { FakePipe } from "../../../testing/screen.ts";
 import { RawJsonDisplay } from "./rawjson.ts";
 
-test("one object a line, in buildx's words", () => {
+test("prints one object per line, in buildx's form", () => {
   const screen = new FakePipe();
   const display = new RawJsonDisplay(screen);
   const events = [
@@ -57,7 +57,7 @@ test("one object a line, in buildx's words", () => {
   );
 });
 
-test("output that is no text survives", () => {
+test("binary output is kept", () => {
   const screen = new FakePipe();
   new RawJsonDisplay(screen).event(log("a", Buffer.of(0, 0xff, 0x0a)));
   const { logs } = JSON.parse(screen.text) as { logs: { data: string }[] };

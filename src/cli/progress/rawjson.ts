@@ -5,7 +5,7 @@ import type { Screen } from "./screen.ts";
 const time = (ms: number | undefined): string | undefined =>
   ms === undefined ? undefined : new Date(ms).toISOString();
 
-/** One JSON object a line with `vertexes`, `statuses`, `logs` or `warnings`: the form of buildx's `--progress rawjson`. */
+/** Prints JSON lines with `vertexes`, `statuses`, `logs` or `warnings`, like buildx's `--progress rawjson`. */
 export class RawJsonDisplay implements Display {
   readonly #screen: Screen;
 
@@ -18,7 +18,7 @@ export class RawJsonDisplay implements Display {
   }
 
   finish(): void {
-    // Every event was written when it came.
+    // Every event is already written.
   }
 }
 

@@ -1,21 +1,21 @@
-/** What a display writes to: standard error, as buildx does, so that standard output stays free for results. */
+/** Where a display writes: standard error, as in buildx, because standard output is for results. */
 export interface Screen {
   write(text: string): void;
-  /** A terminal whose cursor can be moved. */
+  /** True for a terminal whose cursor can be moved. */
   readonly isTTY: boolean;
-  /** False where the user wants none (https://no-color.org). */
+  /** False if the user has disabled colours (https://no-color.org). */
   readonly colours: boolean;
   readonly columns: number;
   readonly rows: number;
 }
 
-/** The screen behind a stream; its size is what it is at the moment of asking. */
+/** Returns the screen of a stream. Its size is always the current one. */
 export function screenOf(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): Screen {
   return {
     write: (text) => void stream.write(text),
     isTTY: stream.isTTY && env["TERM"] !== "dumb",
     colours: (env["NO_COLOR"] ?? "") === "",
-    // A terminal that does not know its size says 0.
+    // A terminal of unknown size reports 0.
     get columns() {
       return stream.columns || 80;
     },

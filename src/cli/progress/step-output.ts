@@ -2,27 +2,27 @@ import { printable } from "../printable.ts";
 import { Lines } from "./lines.ts";
 import type { VertexView } from "./vertices.ts";
 
-/** Lines that are kept of what each step prints, for when it fails. */
+/** Number of last lines that are kept of each step, to show them if it fails. */
 const KEPT = 40;
 
 interface Output {
   readonly lines: Lines;
   readonly tail: string[];
-  /** When the line that has no end yet began, or the last one ended. */
+  /** Start time of the incomplete line, or end time of the last line, in ms since the epoch. */
   begun: number;
 }
 
-/** A line that is safe to show. `at`: when it began, in milliseconds since 1970. */
+/** A line that is safe for a terminal. `at` is its start time in ms since the epoch. */
 export interface OutputLine {
   readonly text: string;
   readonly at: number;
 }
 
-/** What the steps of a build print, as lines that are safe to show. */
+/** Collects the output of a build's steps as lines that are safe for a terminal. */
 export class StepOutput {
   readonly #outputs = new Map<number, Output>();
 
-  /** The lines that a piece of output completes, which came `at` that time. */
+  /** Adds a chunk of output that was printed at time `at`. Returns the lines that it completes. */
   push({ number }: VertexView, data: Uint8Array, at: number): OutputLine[] {
     const output: Output = this.#outputs.get(number) ?? { lines: new Lines(), tail: [], begun: at };
     this.#outputs.set(number, output);
@@ -32,24 +32,24 @@ export class StepOutput {
     return lines.map((text, index) => ({ text, at: index === 0 ? begun : at }));
   }
 
-  /** What a step has printed without a newline, once it has ended. */
+  /** Ends the output of a step. Returns its last line if it has no newline. */
   end({ number }: VertexView): OutputLine[] {
     const output = this.#outputs.get(number);
     if (output === undefined) return [];
     return keep(output, output.lines.end()).map((text) => ({ text, at: output.begun }));
   }
 
-  /** The last lines of a step. */
+  /** Returns the last lines of a step. */
   tail({ number }: VertexView): readonly string[] {
     return this.#outputs.get(number)?.tail ?? [];
   }
 
-  /** Forgets a step that went well. */
+  /** Discards the output of a step. */
   drop({ number }: VertexView): void {
     this.#outputs.delete(number);
   }
 
-  /** The block that is shown for a step that failed; empty if it printed nothing. */
+  /** Returns the block that is shown for a failed step; empty if the step printed nothing. */
   failure(view: VertexView, name: string): string {
     const tail = this.tail(view);
     return tail.length === 0 ? "" : `------\n > ${name}:\n${tail.join("\n")}\n------\n`;

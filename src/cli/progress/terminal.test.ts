@@ -5,7 +5,7 @@ import { FakeTerminal } from "../../../testing/screen.ts";
 import { withoutColours } from "../printable.ts";
 import { TerminalDisplay } from "./terminal.ts";
 
-/** A display on a clock that stands at 1 January 2026 and is moved by hand. */
+/** A display with a fake clock that starts at 1 January 2026. */
 function open(t: TestContext, screen: FakeTerminal): { display: TerminalDisplay; tick: (ms: number) => void } {
   t.mock.timers.enable({ apis: ["setInterval", "Date"], now: EPOCH });
   return { display: new TerminalDisplay(screen), tick: (ms) => t.mock.timers.tick(ms) };
@@ -13,7 +13,7 @@ function open(t: TestContext, screen: FakeTerminal): { display: TerminalDisplay;
 
 const RUN = "[2/2] RUN make";
 
-test("draws steps with their times, over and over in place", (t) => {
+test("redraws steps with their times in place", (t) => {
   const screen = new FakeTerminal(40);
   const { display, tick } = open(t, screen);
   display.event(vertex("[1/2] FROM base", { start: 0, end: 0, cached: true }));
@@ -46,7 +46,7 @@ test("the cursor is hidden while it draws and shown again at the end", (t) => {
   assert.equal(process.listenerCount("exit"), listeners);
 });
 
-test("what has a size has a bar, as long as it runs", (t) => {
+test("a running transfer with a size has a bar", (t) => {
   const screen = new FakeTerminal(70);
   const { display, tick } = open(t, screen);
   display.event(vertex("pull", { start: 0 }));
@@ -57,7 +57,7 @@ test("what has a size has a bar, as long as it runs", (t) => {
   assert.equal(screen.lines.length, 3);
 });
 
-test("a step that failed is told with what it printed, and warnings come last", (t) => {
+test("a failed step shows its output, and warnings come last", (t) => {
   const screen = new FakeTerminal(60);
   const { display, tick } = open(t, screen);
   display.event(vertex(RUN, { start: 0 }));
@@ -85,7 +85,7 @@ test("no line is wider than the terminal, in letters of any width", (t) => {
   }
 });
 
-test("a terminal made narrower or wider is drawn anew without leaving pieces", (t) => {
+test("redraws without remains after the terminal changed its width", (t) => {
   const screen = new FakeTerminal(100, 24);
   const { display, tick } = open(t, screen);
   screen.write("$ varve build .\n");
@@ -99,7 +99,7 @@ test("a terminal made narrower or wider is drawn anew without leaving pieces", (
   }
 });
 
-test("more steps than rows: the head and the last ones while it runs, all at the end", (t) => {
+test("with more steps than rows, shows the header and the last steps, and all steps at the end", (t) => {
   const screen = new FakeTerminal(40, 8);
   const { display, tick } = open(t, screen);
   for (let step = 1; step <= 30; step += 1) display.event(vertex(`step ${step}`, { start: 0 }));
@@ -112,7 +112,7 @@ test("more steps than rows: the head and the last ones while it runs, all at the
   assert.equal(screen.lines.length, 31);
 });
 
-test("nothing a build prints moves the cursor or changes the colours of the rest", (t) => {
+test("output of a build cannot move the cursor or change other colours", (t) => {
   const screen = new FakeTerminal(60);
   const { display, tick } = open(t, screen);
   const name = "RUN \u001b[10Aevil\n#2";
@@ -127,7 +127,7 @@ test("nothing a build prints moves the cursor or changes the colours of the rest
   assert.ok(screen.raw.includes("\u001b[8mhidden\u001b[0m\n"));
 });
 
-test("no colours where none are wanted", (t) => {
+test("prints no colours if they are disabled", (t) => {
   const screen = new FakeTerminal(60, 24, false);
   const { display, tick } = open(t, screen);
   display.event(vertex("a", { start: 0, end: 1, error: "e" }));

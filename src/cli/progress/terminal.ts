@@ -14,7 +14,10 @@ const BAR = 20;
 const HIDE_CURSOR = "\u001b[?25l";
 const SHOW_CURSOR = "\u001b[?25h";
 
-/** A terminal's progress: one line a step with its time, bars for what has a size, the last lines of what a step prints. */
+/**
+ * Progress on a terminal: a line with the time of each step, bars for running transfers, and the last lines that running steps
+ * printed.
+ */
 export class TerminalDisplay implements Display {
   readonly #screen: Screen;
   readonly #vertices = new Vertices();
@@ -23,7 +26,7 @@ export class TerminalDisplay implements Display {
   readonly #started = Date.now();
   readonly #timer: NodeJS.Timeout;
   readonly #showCursor = (): void => this.#screen.write(SHOW_CURSOR);
-  /** Widths of the lines that were drawn last. */
+  /** Widths in columns of the lines of the last draw. */
   #drawn: readonly number[] = [];
 
   constructor(screen: Screen) {
@@ -63,7 +66,7 @@ export class TerminalDisplay implements Display {
     this.#drawn = last ? [] : shown.map((line) => displayWidth(withoutColours(line)));
   }
 
-  /** Rows that the last picture takes now: a terminal made narrower since has wrapped its lines. */
+  /** Returns the number of rows of the last draw. A terminal that became narrower has wrapped its lines. */
   #drawnRows(): number {
     const { columns } = this.#screen;
     return this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
@@ -95,7 +98,7 @@ export class TerminalDisplay implements Display {
     ];
   }
 
-  /** Left text, right-aligned time, cut to the width so that no line wraps. */
+  /** Returns a line with a left text and a right-aligned time. Truncates the text so that the line does not wrap. */
   #columns(left: string, right: string): string {
     const plain = withoutColours(left).replaceAll("\t", "    ");
     const width = Math.max(1, this.#screen.columns - 1);

@@ -1,6 +1,6 @@
 import type { BuildEvent, StatusEvent, VertexEvent } from "../../engine/index.ts";
 
-/** A vertex as the displays see it: its latest state, and its number in order of appearance. */
+/** The latest state of a vertex, and its number in order of appearance. */
 export interface VertexView {
   readonly number: number;
   vertex: VertexEvent;
@@ -11,7 +11,7 @@ export interface VertexView {
 export class Vertices {
   readonly #byDigest = new Map<string, VertexView>();
 
-  /** Takes in an event; returns the vertex it is about, if it is about one that is known. */
+  /** Applies an event. Returns its vertex; undefined if the event has none or the vertex is unknown. */
   take(event: BuildEvent): VertexView | undefined {
     if (event.kind === "vertex") return this.#vertex(event);
     const view = event.vertex === undefined ? undefined : this.#byDigest.get(event.vertex);
@@ -19,12 +19,12 @@ export class Vertices {
     return view;
   }
 
-  /** All that have started, in order of appearance. */
+  /** Returns the vertices that have started, in order of appearance. */
   started(): VertexView[] {
     return [...this.#byDigest.values()].filter((view) => view.vertex.startedAt !== undefined);
   }
 
-  /** All that failed, those aside that were only cancelled. */
+  /** Returns the vertices that failed, without those that were cancelled. */
   failed(): VertexView[] {
     return [...this.#byDigest.values()].filter(({ vertex }) => outcome(vertex)?.startsWith("ERROR") === true);
   }
@@ -45,20 +45,20 @@ export class Vertices {
   }
 }
 
-/** Seconds with one digit after the point, as buildx prints them. */
+/** Formats ms as seconds with one decimal, as buildx prints them. */
 export function seconds(ms: number): string {
   return (Math.max(0, ms) / 1000).toFixed(1);
 }
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
 
-/** A number of bytes as buildx prints it: `573B`, `2.34kB`. */
+/** Formats a number of bytes as buildx prints it: `573B`, `2.34kB`. */
 export function bytes(count: number): string {
   const power = count < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(count) / 3));
   return `${power === 0 ? count : (count / 1000 ** power).toFixed(2)}${UNITS[power] ?? ""}`;
 }
 
-/** What a finished vertex is called, as buildx prints it: `CACHED`, `DONE 1.2s`, `ERROR: …`, `CANCELED`. */
+/** Returns the outcome of a finished vertex, as buildx prints it: `CACHED`, `DONE 1.2s`, `ERROR: …`, `CANCELED`. */
 export function outcome(vertex: VertexEvent): string | undefined {
   if (vertex.error !== undefined) return vertex.cancelled === true ? "CANCELED" : `ERROR: ${vertex.error}`;
   if (vertex.cached === true) return "CACHED";
