@@ -17,7 +17,7 @@ import {
 import { type ContentStore, type OpenOptions, damagedBlobOf } from "../../src/content/index.ts";
 import { type Digest, digestOf, isVarveError } from "../../src/core/index.ts";
 import { bytesOf } from "../../src/io/index.ts";
-import type { Check } from "./content-store.ts";
+import type { Check } from "./content-check.ts";
 
 /** Changes one bit of a file. */
 export function flipBit(path: string, at: number): void {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type ErrorCode, digestOf, isVarveError } from "../../src/core/index.ts";
 import { type Bytes, collect } from "../../src/io/index.ts";
-import type { Check } from "./content-store.ts";
+import type { Check } from "./content-check.ts";
 
 const MiB = 1_048_576;
 const what = { what: "a blob" };

@@ -6,6 +6,7 @@ import type { ContentStore } from "../../src/content/index.ts";
 import { type Digest, type ErrorCode, digestOf, isVarveError } from "../../src/core/index.ts";
 import { type Bytes, bytesOf, collect } from "../../src/io/index.ts";
 import { damage } from "./content-damage.ts";
+import type { Check } from "./content-check.ts";
 import { following } from "./content-following.ts";
 
 export interface ContentStoreFixture extends AsyncDisposable {
@@ -43,8 +44,6 @@ export function contentStoreContract(name: string, setUp: () => Promise<ContentS
   keeping(check);
   damage(check);
 }
-
-export type Check = (what: string, body: (store: ContentStore) => Promise<void>) => void;
 
 function reading(check: Check): void {
   check("a blob that was put can be read, whole and in part", async (store) => {
