@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isRootUser } from "../src/linux/index.ts";
 import { type Made, readMade } from "./made.ts";
@@ -174,4 +175,21 @@ export async function busyboxImage(varve: Varve, name = "varve.test/busybox:1"):
     'FROM scratch\nCOPY --chmod=755 bin/busybox /bin/busybox\nCOPY etc /etc/\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nRUN mkdir -p -m 1777 /tmp && mkdir /root\nCMD ["sh"]\n';
   await varve.build(["-t", name, "-f", "-", context], { input: dockerfile });
   return name;
+}
+
+/** What all tests of a file share. */
+export interface SharedVarve {
+  /** For suites: why images cannot be built here, or false. */
+  readonly skip: string | false;
+  readonly varve: Varve;
+  /** The name of an image with busybox; empty where images cannot be built. */
+  readonly base: string;
+}
+
+/** Opens a command with a root and a base image for all tests of the calling file, and disposes of it after them. */
+export async function sharedVarve(): Promise<SharedVarve> {
+  const skip = buildsUnavailable() ?? false;
+  const varve = await Varve.open();
+  after(async () => await varve[Symbol.asyncDispose]());
+  return { skip, varve, base: skip === false ? await busyboxImage(varve) : "" };
 }

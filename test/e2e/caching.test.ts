@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { chmod, cp, readFile, readdir, rename, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { type BuildOutcome, Varve, buildsUnavailable, busyboxImage } from "../../testing/varve.ts";
+import { describe, test } from "node:test";
+import { type BuildOutcome, buildsUnavailable, sharedVarve } from "../../testing/varve.ts";
 
-const skip = buildsUnavailable() ?? false;
+const { skip, varve, base } = await sharedVarve();
 const NOWHERE = ["-o", "type=cacheonly"];
 
 /** Names of the steps that ran, without the counters and the bases. */
@@ -15,15 +15,6 @@ function ran({ steps }: BuildOutcome): string[] {
 }
 
 describe("what is run again", { skip }, () => {
-  let varve: Varve;
-  let base: string;
-
-  before(async () => {
-    varve = await Varve.open();
-    base = await busyboxImage(varve);
-  });
-  after(async () => await varve[Symbol.asyncDispose]());
-
   const build = async (...args: string[]): Promise<string[]> => ran(await varve.build([...NOWHERE, ...args]));
 
   const LINES = ["COPY one /one", "RUN cat /one > /one-too", "COPY dir /dir", "RUN cp -r /dir /dir-too"] as const;

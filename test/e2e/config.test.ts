@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { Varve, buildsUnavailable, busyboxImage } from "../../testing/varve.ts";
+import { describe, test } from "node:test";
+import { sharedVarve } from "../../testing/varve.ts";
 
-const skip = buildsUnavailable() ?? false;
+const { skip, varve, base } = await sharedVarve();
 
 describe("what the config says", { skip }, () => {
-  let varve: Varve;
-  let base: string;
-
-  before(async () => {
-    varve = await Varve.open();
-    base = await busyboxImage(varve);
-  });
-  after(async () => await varve[Symbol.asyncDispose]());
-
   test("every instruction of metadata stands in it", async () => {
     const folder = await varve.context(
       "all",

@@ -1,21 +1,12 @@
 import assert from "node:assert/strict";
 import { chmod, link, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { Varve, buildsUnavailable, busyboxImage, sh } from "../../testing/varve.ts";
+import { describe, test } from "node:test";
+import { sh, sharedVarve } from "../../testing/varve.ts";
 
-const skip = buildsUnavailable() ?? false;
+const { skip, varve, base } = await sharedVarve();
 
 describe("copying files", { skip }, () => {
-  let varve: Varve;
-  let base: string;
-
-  before(async () => {
-    varve = await Varve.open();
-    base = await busyboxImage(varve);
-  });
-  after(async () => await varve[Symbol.asyncDispose]());
-
   test("directories, wildcards and renamings end where Docker puts them", async () => {
     const folder = await varve.context(
       "forms",

@@ -1,22 +1,13 @@
 import assert from "node:assert/strict";
 import { lstat, readFile, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { filesOfTar } from "../../testing/made.ts";
-import { Varve, buildsUnavailable, busyboxImage, sh } from "../../testing/varve.ts";
+import { Varve, sh, sharedVarve } from "../../testing/varve.ts";
 
-const skip = buildsUnavailable() ?? false;
+const { skip, varve, base } = await sharedVarve();
 
 describe("what comes out", { skip }, () => {
-  let varve: Varve;
-  let base: string;
-
-  before(async () => {
-    varve = await Varve.open();
-    base = await busyboxImage(varve);
-  });
-  after(async () => await varve[Symbol.asyncDispose]());
-
   test("directories, tars, archives and layouts of the same result", async () => {
     const folder = await varve.context("all", `FROM scratch\nCOPY f /d/f\n`, { f: "f" });
     const at = join(varve.folder, "all-out");

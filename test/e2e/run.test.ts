@@ -4,23 +4,14 @@ import { readdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { blobPath } from "../../testing/made.ts";
 import { controllers } from "../../testing/controllers.ts";
-import { Varve, buildsUnavailable, busyboxImage } from "../../testing/varve.ts";
+import { sharedVarve } from "../../testing/varve.ts";
 
-const skip = buildsUnavailable() ?? false;
+const { skip, varve, base } = await sharedVarve();
 
 describe("running commands", { skip }, () => {
-  let varve: Varve;
-  let base: string;
-
-  before(async () => {
-    varve = await Varve.open();
-    base = await busyboxImage(varve);
-  });
-  after(async () => await varve[Symbol.asyncDispose]());
-
   test("shell, exec and heredoc forms, each in its directory and as its user", async () => {
     const folder = await varve.context(
       "forms",
