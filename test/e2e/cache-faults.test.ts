@@ -4,6 +4,7 @@ import { type CachedBuild, CacheRoom, SMALL_STEPS, hasty } from "../../testing/c
 import { type Fault, type FaultProxy, type SeenRequest, startFaultProxy } from "../../testing/fault-proxy.ts";
 import { NOTHING_LEFT, findLeftovers } from "../../testing/leftovers.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
+import { sampled } from "../../testing/sampled.ts";
 import { buildsUnavailable } from "../../testing/varve.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;
@@ -93,7 +94,8 @@ async function run({ name, fault, when, attempts = 1, last = "" }: Case, proxy: 
   return { ...build, name, spoilt, host: proxy.host };
 }
 
-async function runAll(cases: readonly Case[]): Promise<Outcome[]> {
+async function runAll(all: readonly Case[]): Promise<Outcome[]> {
+  const cases = sampled(all);
   const outcomes: Outcome[] = [];
   const open = cases.values();
   const work = async (): Promise<void> => {
