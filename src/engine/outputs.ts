@@ -3,7 +3,7 @@ import { inlineCacheOf } from "./cache/exports.ts";
 import type { BuildOptions, BuildResult, OutputSpec } from "./options/options.ts";
 import type { Activity } from "./progress/progress.ts";
 import type { Session } from "./session.ts";
-import { transferStatuses, waitLine } from "./progress/transfers.ts";
+import { transferStatuses, waitReporter } from "./progress/transfers.ts";
 
 export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
   readonly digest?: string | undefined;
@@ -108,7 +108,7 @@ function depsOf(session: Session, activity: Activity, { inline }: OutputMode): E
     records,
     images,
     registry,
-    hold: { ...session.hold, onWait: (wait) => activity.report(waitLine(wait)) },
+    hold: { ...session.hold, onWait: waitReporter((line) => activity.report(line)) },
     part: (id, work) => activity.part(id, work),
     warn: (message) => session.progress.warn(message),
     ...(inline ? { inlineCache: (index, layers) => inlineCacheOf(index, layers, session) } : {}),

@@ -10,8 +10,7 @@ import { GitSource, HttpSource, ImageSource, type PullPolicy } from "../source/i
 import { unreadableResults } from "./cache/results.ts";
 import { type Imports, startImports } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
-import type { Wait } from "../io/index.ts";
-import { waitLine } from "./progress/transfers.ts";
+import { waitReporter } from "./progress/transfers.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
@@ -191,7 +190,7 @@ export class Session implements AsyncDisposable {
     const policy: PullPolicy = request.mode === "pull" ? "always" : this.#deps.pull;
     const signal = request.signal ?? this.hold.signal;
     return await this.progress.activity(request.name, async (activity) => {
-      const hold = { lease: this.hold.lease, signal, onWait: (wait: Wait) => activity.report(waitLine(wait)) };
+      const hold = { lease: this.hold.lease, signal, onWait: waitReporter((line) => activity.report(line)) };
       const image = await this.images.resolve(
         request.reference,
         { platform: normalizePlatform(request.platform), policy },

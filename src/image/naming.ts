@@ -14,7 +14,9 @@ export interface NamedImagesStore extends ImageDocumentsStore {
  */
 export async function nameImage(store: NamedImagesStore, name: string, descriptor: Descriptor): Promise<void> {
   const old = store.images.get(name);
-  const before = old === undefined ? undefined : await openAnyPlatform(store, old.descriptor, hostPlatform());
+  // The image that the name points to already loses no name.
+  const isSame = old === undefined || old.descriptor.digest === descriptor.digest;
+  const before = isSame ? undefined : await openAnyPlatform(store, old.descriptor, hostPlatform());
   const relations = new ImageRelations(store.state);
   store.state.transaction(
     () => {

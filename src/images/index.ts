@@ -1,12 +1,12 @@
 export { type CommitRequest, commitImage } from "./commit.ts";
-export { type ImageEntry, type FoundImage, findImage, allImageEntries } from "./find.ts";
+export { type FoundImage, type ImageEntry, allImageEntries, findImage } from "./find.ts";
 export { type HistoryLine, type HistoryRow, historyRows, imageHistory } from "./history.ts";
 export { type ImportOptions, type ImportedImage, importRootfs } from "./import.ts";
 export { type InspectedImage, inspectImage } from "./inspect.ts";
 export { listImageEntries } from "./list.ts";
 export { type LoadImagesOptions, type LoadedImage, loadImages, loadedNames } from "./load.ts";
 export { type PruneImagesOptions, pruneImages, pruneUntagged } from "./prune.ts";
-export { type PullImageOptions, type PulledImage, type PulledLayers, pullImage } from "./pull.ts";
+export { type PullImageOptions, type PulledLayers, pullImage } from "./pull.ts";
 export { type PushImageOptions, pushImage, pushStoredImage } from "./push.ts";
 export { holdImage, recordOf } from "./records.ts";
 export { type RemoveOptions, removeImage } from "./remove.ts";

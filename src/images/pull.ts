@@ -11,7 +11,7 @@ import {
 import type { Store } from "../engine/index.ts";
 import { type NamedImage, checkImage, nameImage } from "../image/index.ts";
 import type { Registry } from "../registry/index.ts";
-import { findImage, requireNamedImage } from "./find.ts";
+import { requireNamedImage } from "./find.ts";
 import type { ImageTransferOptions } from "./types.ts";
 
 /** The layers of a pull, which are reported before the first one is fetched. */
@@ -30,11 +30,6 @@ export interface PullImageOptions extends ImageTransferOptions {
   readonly onResolved?: ((layers: PulledLayers) => void) | undefined;
 }
 
-export interface PulledImage extends NamedImage {
-  /** False if the name already pointed to this image. */
-  readonly isNew: boolean;
-}
-
 /**
  * Pulls an image with all its layers and stores it under its name. Blobs that are in the store are verified, and fetched again if they
  * are damaged. An image that had the name before stays in the store, without that name.
@@ -45,7 +40,7 @@ export async function pullImage(
   store: Store,
   name: string | Reference,
   options: PullImageOptions = {},
-): Promise<PulledImage> {
+): Promise<NamedImage> {
   const reference = withDefaultTag(typeof name === "string" ? parseReference(name) : name);
   const { content } = store;
   const { platform = hostPlatform(), onResolved } = options;
@@ -69,8 +64,6 @@ export async function pullImage(
       }),
   });
   const full = formatReference(reference);
-  const before = await findImage(store, full, platform === "all" ? hostPlatform() : platform);
   await nameImage(store, full, target);
-  const isNew = before?.target.digest !== target.digest && before?.image.manifest.digest !== target.digest;
-  return { ...(await requireNamedImage(store, full)), isNew };
+  return await requireNamedImage(store, full);
 }

@@ -24,6 +24,41 @@ export function describeWait({ state, host, ms, attempt, attempts }: Wait): stri
   return `waiting for ${host}: ${why}${which}`;
 }
 
+/** Returns a function that reports milliseconds of silence of a host that is asked once; undefined if nobody is told. */
+export function quietReporter(onWait: OnWait | undefined, host: string): ((ms: number) => void) | undefined {
+  return onWait && ((ms) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
+}
+
+/** Reports silence: after `first` milliseconds, and then each time its duration has doubled. Does not keep the process alive. */
+export class SilenceTimer implements Disposable {
+  readonly #tell: (ms: number) => void;
+  readonly #first: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(tell: (ms: number) => void, first: number = FIRST_NOTICE) {
+    this.#tell = tell;
+    this.#first = first;
+    this.restart();
+  }
+
+  /** Something has come: the silence begins again. */
+  restart(): void {
+    this.#wait(this.#first, this.#first);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+
+  #wait(after: number, total: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#tell(total);
+      this.#wait(total, 2 * total);
+    }, after).unref();
+  }
+}
+
 /**
  * Waits for `work` and reports how long it has taken: after `first` milliseconds, and then each time the duration has doubled.
  */
@@ -33,16 +68,6 @@ export async function tellQuiet<T>(
   first: number = FIRST_NOTICE,
 ): Promise<T> {
   if (tell === undefined) return await work;
-  let ms = first;
-  const onTime = (): void => {
-    tell(ms);
-    timer = setTimeout(onTime, ms).unref();
-    ms *= 2;
-  };
-  let timer = setTimeout(onTime, ms).unref();
-  try {
-    return await work;
-  } finally {
-    clearTimeout(timer);
-  }
+  using _timer = new SilenceTimer(tell, first);
+  return await work;
 }

@@ -16,15 +16,5 @@ export type {
   TransferState,
 } from "../registry/index.ts";
 export type { PruneRequest, RECORD_TYPES, RecordId, RecordType, RecordUsage } from "../record/index.ts";
-export type {
-  CacheEntry,
-  CacheListing,
-  CacheReadOptions,
-  CacheScope,
-  ExportCacheOptions,
-  ImportCacheOptions,
-  ImportReport,
-  PruneCacheRequest,
-  PruneReport,
-} from "../caches/index.ts";
+export type * from "./cache-types.ts";
 export type { PrunedTarget } from "../remotecache/index.ts";

@@ -54,7 +54,7 @@ export async function pullImage(
   store: Store,
   name: string | Reference,
   options?: images.PullImageOptions,
-): Promise<images.PulledImage> {
+): Promise<NamedImage> {
   return await images.pullImage(partsOf(store), name, options);
 }
 

@@ -1,5 +1,5 @@
 import { VarveError } from "../core/index.ts";
-import { FIRST_NOTICE, type OnWait, tellQuiet } from "../io/index.ts";
+import { FIRST_NOTICE, type OnWait, quietReporter, tellQuiet } from "../io/index.ts";
 
 export interface FetchOptions {
   /** Names are in lower case. */
@@ -36,7 +36,7 @@ export async function fetchUrl(
   const credentials = username === "" && password === "" ? {} : { authorization: `Basic ${basic}` };
   const timeout = new AbortController();
   const { host } = url;
-  const onQuiet = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
+  const onQuiet = quietReporter(onWait, host);
   const withTimeout = async <T>(work: Promise<T>): Promise<T> => {
     const timer = setTimeout(() => timeout.abort(timeoutError(host, idle)), idle);
     try {

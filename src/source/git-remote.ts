@@ -1,3 +1,4 @@
+import { quietReporter } from "../io/index.ts";
 import { VarveError } from "../core/index.ts";
 import type { Hold } from "../record/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
@@ -51,7 +52,7 @@ const QUIET = 60_000;
 export function remoteOptions(request: GitRequest, { signal, onWait }: WaitOptions): GitOptions {
   const { notice, quiet = QUIET } = request;
   const host = hostOf(request);
-  const onQuiet = onWait && ((ms: number) => onWait({ state: "quiet", host, ms, attempt: 1, attempts: 1 }));
+  const onQuiet = quietReporter(onWait, host);
   return { ...optionsOf(request, signal), quiet: isGitProtocol(request) ? quiet : undefined, onQuiet, notice };
 }
 

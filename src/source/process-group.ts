@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { VarveError } from "../core/index.ts";
-import { FIRST_NOTICE } from "../io/index.ts";
+import { SilenceTimer } from "../io/index.ts";
 
 export interface GroupOptions {
   readonly signal?: AbortSignal | undefined;
@@ -26,7 +26,7 @@ export class ProcessGroup implements Disposable {
   readonly #child: ChildProcess;
   readonly #options: GroupOptions;
   #quiet: NodeJS.Timeout | undefined;
-  #notice: NodeJS.Timeout | undefined;
+  #notice: SilenceTimer | undefined;
   #kill: NodeJS.Timeout | undefined;
   #stopped: VarveError | undefined;
 
@@ -55,7 +55,7 @@ export class ProcessGroup implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#quiet);
-    clearTimeout(this.#notice);
+    this.#notice?.[Symbol.dispose]();
     clearTimeout(this.#kill);
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
   }
@@ -70,17 +70,11 @@ export class ProcessGroup implements Disposable {
   }
 
   #noticeSilence(): void {
-    const { onQuiet, notice = FIRST_NOTICE } = this.#options;
+    const { onQuiet, notice } = this.#options;
     if (onQuiet === undefined) return;
-    const wait = (after: number, sum: number): void => {
-      clearTimeout(this.#notice);
-      this.#notice = setTimeout(() => {
-        onQuiet(sum);
-        wait(sum, 2 * sum);
-      }, after);
-    };
-    wait(notice, notice);
-    this.#onOutput(() => wait(notice, notice));
+    const timer = new SilenceTimer(onQuiet, notice);
+    this.#notice = timer;
+    this.#onOutput(() => timer.restart());
   }
 
   #onOutput(then: () => void): void {

@@ -58,9 +58,9 @@ export class TerminalDisplay implements Display {
 
   #draw(last: boolean): void {
     const lines = this.#lines(last);
-    const room = Math.max(3, this.#screen.rows - 1);
+    const height = Math.max(3, this.#screen.rows - 1);
     const [head = "", ...rest] = lines;
-    const shown = last || lines.length <= room ? lines : [head, ...rest.slice(-(room - 1))];
+    const shown = last || lines.length <= height ? lines : [head, ...rest.slice(-(height - 1))];
     const up = this.#drawnRows();
     this.#screen.write(`${up > 0 ? `\u001b[${up}A` : ""}\u001b[0J${shown.join("\n")}\n`);
     this.#drawn = last ? [] : shown.map((line) => displayWidth(withoutColours(line)));

@@ -7,7 +7,7 @@ import type { BuildOptions, CacheReport } from "../options/options.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { Session } from "../session.ts";
 import type { Store } from "../store/store.ts";
-import { transferStatuses, waitLine } from "../progress/transfers.ts";
+import { transferStatuses, waitReporter } from "../progress/transfers.ts";
 
 export type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
 
@@ -85,7 +85,7 @@ async function exportOnce(target: DocumentExport, options: BuildOptions, session
       onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
     });
     const descriptor = await activity.part(`writing cache to ${nameOf(target)}`, () =>
-      to.write(exported, scope, { ...session.hold, onWait: (wait) => activity.report(waitLine(wait)) }),
+      to.write(exported, scope, { ...session.hold, onWait: waitReporter((line) => activity.report(line)) }),
     );
     const written = descriptor === undefined ? {} : { descriptor };
     return { type: target.type, name: nameOf(target), ...written };
@@ -101,11 +101,7 @@ export function layersOf(
   hold: Hold,
   { compression, force, level }: Partial<ExportCompression>,
 ): LayersOf<Result> {
-  const how = {
-    compression,
-    level,
-    force,
-  };
+  const how = { compression, level, force };
   return async (record, { create }): Promise<readonly LayerBlob[] | undefined> => {
     const result = await record.cache.load(record, { signal: hold.signal });
     if (result.kind !== "record") return undefined;

@@ -6,7 +6,7 @@ import { type Result, recordResult } from "../ops/result.ts";
 import type { CacheSpec } from "../options/options.ts";
 import type { Progress } from "../progress/progress.ts";
 import type { Store } from "../store/store.ts";
-import { waitLine } from "../progress/transfers.ts";
+import { waitReporter } from "../progress/transfers.ts";
 
 export interface ImportDeps {
   readonly store: Store;
@@ -70,7 +70,11 @@ async function startImport(
   const options = { signal: AbortSignal.any(limits), onWarning: (message: string) => progress.warn(message) };
   const graphs = progress
     .activity(`importing cache manifest from ${name}`, async (activity) => {
-      const origin = await originOf(spec, store, (wait) => activity.report(waitLine(wait)));
+      const origin = await originOf(
+        spec,
+        store,
+        waitReporter((line) => activity.report(line)),
+      );
       told = store.lostBlobs.tell({
         source: origin.source,
         dropBlob: (digest) => cache.dropBlob(digest),

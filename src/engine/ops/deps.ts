@@ -5,7 +5,7 @@ import type { Runner } from "../../exec/index.ts";
 import type { CacheMounts, Hold, Records } from "../../record/index.ts";
 import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } from "../../source/index.ts";
 import type { OpContext } from "../../solver/index.ts";
-import { waitLine } from "../progress/transfers.ts";
+import { waitReporter } from "../progress/transfers.ts";
 import type { Secrets } from "../options/secrets.ts";
 
 /** The services and settings that the ops of one build use. */
@@ -35,5 +35,5 @@ export interface StepLimits {
 
 /** Returns the build's lease with the abort signal of one op. Waits are reported in the log of the op. */
 export function holdFor(deps: OpDeps, { signal, report }: Pick<OpContext, "signal" | "report">): Hold {
-  return { lease: deps.hold.lease, signal, onWait: (wait) => report(waitLine(wait)) };
+  return { lease: deps.hold.lease, signal, onWait: waitReporter(report) };
 }

@@ -1,5 +1,5 @@
 import type { TransferEvent } from "../../registry/index.ts";
-import { type Wait, describeWait } from "../../io/index.ts";
+import { type OnWait, type Wait, describeWait } from "../../io/index.ts";
 import type { OpReport } from "../../solver/index.ts";
 import type { StatusEvent } from "./events.ts";
 
@@ -18,6 +18,11 @@ export function transferStatuses(): (event: TransferEvent) => TransferStatus {
 }
 
 /** Converts a wait for a server to a log line. */
-export function waitLine(wait: Wait): OpReport & { readonly kind: "log" } {
+function waitLine(wait: Wait): OpReport & { readonly kind: "log" } {
   return { kind: "log", stream: 2, data: Buffer.from(`${describeWait(wait)}\n`) };
+}
+
+/** Returns a function that reports waits as lines of a vertex's log. */
+export function waitReporter(report: (line: OpReport) => void): OnWait {
+  return (wait) => report(waitLine(wait));
 }

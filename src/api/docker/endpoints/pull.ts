@@ -1,4 +1,4 @@
-import { pullImage } from "../../../images/index.ts";
+import { findImage, pullImage } from "../../../images/index.ts";
 import type { OnTransfer, Registry } from "../../../registry/index.ts";
 import { type LocalImage, matchesPlatform, openLocalImage } from "../../../image/index.ts";
 import type { HttpResponse } from "../../http/index.ts";
@@ -7,6 +7,7 @@ import {
   type Reference,
   familiarReference,
   formatPlatform,
+  formatReference,
   hostPlatform,
   isDigest,
   isVarveError,
@@ -75,6 +76,8 @@ export interface PullDeps {
 export async function pullOne(reference: Reference, deps: PullDeps): Promise<LocalImage> {
   const { api, registry, platform, emit, signal } = deps;
   const shown = familiarReference(reference);
+  // A digest is a name of every image that the names of its repository point to.
+  const before = await findImage(api.store, formatReference(reference), platform);
   let onTransfer: OnTransfer | undefined;
   const pulled = await pullImage(api.store, reference, {
     platform,
@@ -99,8 +102,9 @@ export async function pullOne(reference: Reference, deps: PullDeps): Promise<Loc
     throw onTransfer === undefined ? pullError(error, reference) : error;
   });
   emit({ status: `Digest: ${pulled.descriptor.digest}` });
-  emit({ status: `Status: ${pulled.isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
   const image = await openLocalImage(api.store, pulled.descriptor, platform, signal);
+  const isNew = before?.image.id !== image.id;
+  emit({ status: `Status: ${isNew ? "Downloaded newer image" : "Image is up to date"} for ${shown}` });
   api.events.image("pull", shown, shown.replace(/[:@][^/]*$/, ""), image.config);
   return image;
 }
