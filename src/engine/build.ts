@@ -1,29 +1,21 @@
-import {
-  type Platform,
-  VarveError,
-  formatPlatform,
-  hostPlatform,
-  parseReference,
-  withDefaultTag,
-} from "../core/index.ts";
+import { VarveError, formatPlatform, parseReference, withDefaultTag } from "../core/index.ts";
 import type { ExportPlatform, ExportSource } from "../export/index.ts";
-import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
+import type { CompileResult } from "../frontend/index.ts";
+import { type RecordId, SCRATCH } from "../record/index.ts";
 import { absolutePaths } from "./options/absolute-paths.ts";
-import { exportCaches, exportFailed, readCacheExports } from "./cache/exports.ts";
-import { type ArgumentOptions, argumentOptions, unknownArguments } from "./options/build-arguments.ts";
+import { exportCaches, exportFailed, readCacheExports, scopeFacts } from "./cache/exports.ts";
+import { LocalClient } from "./client/local-client.ts";
+import { argumentOptions } from "./options/build-arguments.ts";
 import { checkImports } from "./cache/imports.ts";
-import { namedContexts, openContext } from "./context/contexts.ts";
-import type { LintWarning } from "../dockerfile/index.ts";
-import type { CacheExport } from "../remotecache/index.ts";
-import { type LoadedDockerfile, loadDockerfile } from "./context/dockerfile.ts";
+import { compileAll, loadBuild } from "./compile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
-import { allowedEntitlements, checkEntitlements } from "./options/entitlements.ts";
-import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
-import { retryIfDamaged } from "./store/restore.ts";
+import { allowedEntitlements } from "./options/entitlements.ts";
+import { exportTargets } from "./targets.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult, CacheReport } from "./options/options.ts";
 import { linuxResources } from "./options/resources.ts";
-import { type ExportReport, exportOutputs } from "./outputs.ts";
+import type { ExportReport } from "./outputs.ts";
+import { Progress } from "./progress/progress.ts";
 import { Session } from "./session.ts";
 
 /**
@@ -41,37 +33,29 @@ async function runBuild(options: BuildOptions): Promise<BuildResult> {
   checkOptions(options);
   const caches = await readCacheExports(withInlineCache(options));
   await using stack = new AsyncDisposableStack();
-  const session = stack.use(await Session.open(options));
+  const session = stack.use(await openLocalSession(options, stack));
+  const scope = scopeFacts(options);
   try {
-    const solved = await solveBuild(options, session, stack);
-    const exported = await exportSolved(solved, caches, options, session);
-    return resultOf(exported, await exportCaches(caches, options, session), session);
+    const { compiled, results } = await solveBuild(options, session, stack);
+    session.finish();
+    const targets = {
+      edges: compiled.map(({ edge }) => edge),
+      source: (records: readonly RecordId[]) => sourceOf(options, compiled, records),
+    };
+    const inline = caches.some(({ type }) => type === "inline");
+    const exported = await exportTargets(targets, results, { ...options, inline }, session);
+    return resultOf(exported, await exportCaches(caches, scope, session), session);
   } catch (error) {
-    if (session.isUnfinished) await exportFailed(caches, options, session);
+    if (session.isUnfinished) await exportFailed(caches, scope, session);
     throw error;
   }
 }
 
-/** Exports results. If the files of a cached result are missing, solves again without it, until no cached result is unreadable. */
-async function exportSolved(
-  { compiled, results }: Solved,
-  caches: readonly CacheExport[],
-  options: BuildOptions,
-  session: Session,
-): Promise<ExportReport> {
-  session.finish();
-  try {
-    const inline = caches.some(({ type }) => type === "inline");
-    const source = sourceOf(options, compiled, results);
-    return await retryIfDamaged(
-      () => exportOutputs(source, { inline }, options, session),
-      ({ message }) => session.progress.warn(message),
-    );
-  } catch (error) {
-    if (!(await session.rollBack(error))) throw error;
-    const again = await session.solve(compiled.map((result) => result.edge));
-    return await exportSolved({ compiled, results: again }, caches, options, session);
-  }
+/** Opens a session for a build that this process started. The client ends when `stack` is disposed of. */
+export async function openLocalSession(options: BuildOptions, stack: AsyncDisposableStack): Promise<Session> {
+  const progress = new Progress(options.onEvent);
+  const client = stack.use(await LocalClient.open(options, (message) => progress.warn(message)));
+  return await Session.open({ ...options, client, progress, allowed: allowedEntitlements(options) });
 }
 
 interface Solved {
@@ -86,110 +70,23 @@ async function solveBuild(options: BuildOptions, session: Session, stack: AsyncD
     const loaded = await loadBuild(options, session, stack);
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
-    const edges = compiled.map((result) => result.edge);
-    const there = edges.filter((edge) => edge !== undefined);
-    checkEntitlements(there, allowedEntitlements(options));
-    await pruneIgnoredMounts(there, session.store.cacheMounts);
-    return { compiled, results: await session.solve(edges) };
+    return { compiled, results: await session.solve(compiled.map(({ edge }) => edge)) };
   } catch (error) {
     throw buildFailure(error, origin);
   }
 }
 
-function warn({ file }: LoadedBuild, warnings: readonly LintWarning[], { progress }: Session): void {
-  for (const warning of warnings) {
-    progress.warn(`${warning.rule}: ${warning.message}`, {
-      url: warning.url,
-      location: { file: file.source.name, line: warning.range.start.line },
-    });
-  }
-}
-
-/** A parsed Dockerfile with the options to compile it. */
-export interface LoadedBuild extends LoadedDockerfile {
-  readonly options: CompileOptions;
-}
-
-/** Opens the context and loads the Dockerfile. Adds lint warnings of the parser to `warnings`, even if it throws. */
-export async function loadBuild(
+function sourceOf(
   options: BuildOptions,
-  session: Session,
-  stack: AsyncDisposableStack,
-  warnings: LintWarning[] = [],
-): Promise<LoadedBuild> {
-  const asked = argumentOptions(options);
-  const context = await openContext(options.context, asked, session, stack);
-  const { progress } = session;
-  const dockerfile = context.dockerfile ?? options.dockerfile;
-  const isRemote = context.main.kind !== "local";
-  const lint = asked.lint === undefined ? {} : { lint: asked.lint };
-  const loaded = await loadDockerfile(context.directory, dockerfile, progress, { warnings, isRemote, ...lint });
-  for (const text of unknownArguments(options, loaded.file)) progress.warn(text);
-  const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
-  return { ...loaded, options: await compileOptions(options, asked, session, main) };
-}
-
-/** Compiles for all platforms. Reports lint warnings even if it throws, but only once, because they are the same for all platforms. */
-async function compileAll(loaded: LoadedBuild, options: BuildOptions, session: Session): Promise<CompileResult[]> {
-  const platforms: readonly (Platform | undefined)[] =
-    options.platforms === undefined || options.platforms.length === 0 ? [undefined] : options.platforms;
-  const warnings: LintWarning[] = [];
-  const compile = (platform: Platform | undefined, index: number): Promise<CompileResult> => {
-    const own = {
-      targetPlatform: platform,
-      ...(index === 0 ? { warnings } : {}),
-    };
-    return compileDockerfile(loaded.file, { ...loaded.options, ...own }, session.host, options.signal);
-  };
-  try {
-    return await Promise.all(platforms.map(compile));
-  } finally {
-    warn(loaded, warnings, session);
-  }
-}
-
-async function compileOptions(
-  options: BuildOptions,
-  { multiPlatform, hostname, cacheNamespace, lint }: ArgumentOptions,
-  session: Session,
-  context: NonNullable<CompileOptions["context"]>,
-): Promise<CompileOptions> {
-  const resources = linuxResources(options.resources);
-  const epoch = options.sourceDateEpoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(options.sourceDateEpoch) };
-  return {
-    context,
-    buildPlatform: hostPlatform(),
-    buildArgs: new Map(Object.entries({ ...options.buildArgs, ...epoch })),
-    labels: new Map(Object.entries(options.labels ?? {})),
-    namedContexts: await namedContexts(options.buildContexts ?? {}, session),
-    noCache: Array.isArray(options.noCache) && options.noCache.length === 0 ? false : (options.noCache ?? false),
-    sessionId: session.id,
-    multiPlatform,
-    hostname,
-    cacheNamespace,
-    lint,
-    target: options.target,
-    ...(options.pull === true ? { resolveMode: "pull" as const } : {}),
-    extraHosts: options.extraHosts,
-    ulimits: options.ulimits,
-    shmSize: options.shmSize,
-    cgroupParent: options.cgroupParent,
-    linuxResources: resources,
-    network: options.network,
-  };
-}
-
-function sourceOf(options: BuildOptions, compiled: readonly CompileResult[], results: readonly Result[]): ExportSource {
-  const platforms = compiled.map(({ platform, image, baseImage }, index): ExportPlatform => {
-    const result = results[index];
-    if (result?.kind !== "record") throw new VarveError("internal", "Cannot export: the result is not a record");
-    return {
-      platform,
-      record: result.id,
-      config: json(image),
-      ...(baseImage === undefined ? {} : { base: json(baseImage) }),
-    };
-  });
+  compiled: readonly CompileResult[],
+  records: readonly RecordId[],
+): ExportSource {
+  const platforms = compiled.map(({ platform, image, baseImage }, index): ExportPlatform => ({
+    platform,
+    record: records[index] ?? SCRATCH,
+    config: json(image),
+    ...(baseImage === undefined ? {} : { base: json(baseImage) }),
+  }));
   return {
     platforms,
     multi: argumentOptions(options).multiPlatform,

@@ -4,22 +4,38 @@ import type { SolverEdge, SolverVertex } from "../solver/index.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import { solverOp } from "./ops/index.ts";
 import type { Result } from "./ops/result.ts";
+import type { AnnouncedVertex } from "./progress/progress.ts";
 
 /**
  * Converts graphs, one for each edge, to vertices of the solver. Equal vertices of a graph are one vertex. The solver shares equal
- * vertices of different graphs. `steps` are the digests of all vertices; each one follows those that it depends on.
+ * vertices of different graphs. `vertices` has all vertices; each one follows those that it depends on.
  */
-export function solverGraph(edges: readonly Edge[], deps: OpDeps): { edges: SolverEdge<Result>[]; steps: Digest[] } {
-  const graphs = edges.map(({ vertex }) => solverVertices(vertex, deps));
+export function solverGraph(
+  edges: readonly Edge[],
+  deps: OpDeps,
+): { edges: SolverEdge<Result>[]; vertices: AnnouncedVertex[] } {
+  const walked = edges.map(({ vertex }) => walkVertices([vertex]));
+  const graphs = walked.map((vertices) => solverVertices(vertices, deps));
   const tops = edges.map(({ vertex, output }, index) => ({ vertex: madeOf(graphs[index], vertex), output }));
-  return { edges: tops, steps: [...new Set(graphs.flatMap((made) => [...made.keys()]))] };
+  return { edges: tops, vertices: walked.flat().map(announced) };
+}
+
+function announced(vertex: Vertex): AnnouncedVertex {
+  const { digest, inputs, metadata } = vertex;
+  const { progressGroup } = metadata;
+  return {
+    digest,
+    name: vertexName(vertex),
+    inputs: inputs.map((input) => input.vertex.digest),
+    ...(progressGroup === undefined ? {} : { progressGroup }),
+  };
 }
 
 type Made = ReadonlyMap<Digest, SolverVertex<Result>>;
 
-function solverVertices(top: Vertex, deps: OpDeps): Made {
+function solverVertices(vertices: readonly Vertex[], deps: OpDeps): Made {
   const made = new Map<Digest, SolverVertex<Result>>();
-  for (const vertex of walkVertices([top])) {
+  for (const vertex of vertices) {
     const { exportCache, ignoreCache } = vertex.metadata;
     made.set(vertex.digest, {
       digest: vertex.digest,

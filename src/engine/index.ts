@@ -1,4 +1,6 @@
 export { build } from "./build.ts";
+export type { BuildClient } from "./client/client.ts";
+export { LocalClient } from "./client/local-client.ts";
 export { layersOf, nameOf, openRegistry, targetOf } from "./cache/exports.ts";
 export { checkImports, originOf } from "./cache/imports.ts";
 export { resultTable } from "./cache/results.ts";

@@ -1,6 +1,6 @@
 import type { Attributes, ExportDeps, ExportSource, ExportedImage } from "../export/index.ts";
 import { inlineCacheOf } from "./cache/exports.ts";
-import type { BuildOptions, BuildResult, OutputSpec } from "./options/options.ts";
+import type { BuildResult, BuildSettings, OutputSpec } from "./options/options.ts";
 import type { Activity } from "./progress/progress.ts";
 import type { Session } from "./session.ts";
 import { transferStatuses, waitReporter } from "./progress/transfers.ts";
@@ -10,7 +10,8 @@ export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
   readonly configDigest?: string | undefined;
 };
 
-export interface OutputMode {
+/** The outputs of a build, and annotations for all of them. Default: the image is kept in the store. */
+export interface OutputSettings extends Pick<BuildSettings, "outputs" | "annotations"> {
   /** Whether configs of images contain the cache (`type=inline`). */
   readonly inline: boolean;
 }
@@ -18,14 +19,11 @@ export interface OutputMode {
 /** Writes the results of a build to all outputs concurrently. When all have ended, throws the first error. */
 export async function exportOutputs(
   source: ExportSource,
-  mode: OutputMode,
-  options: BuildOptions,
+  settings: OutputSettings,
   session: Session,
 ): Promise<ExportReport> {
-  const outputs = options.outputs ?? [{ type: "image" }];
-  const settled = await Promise.allSettled(
-    outputs.map((output) => exportOutput(source, output, options, { session, mode })),
-  );
+  const outputs = settings.outputs ?? [{ type: "image" }];
+  const settled = await Promise.allSettled(outputs.map((output) => exportOutput(source, output, settings, session)));
   const images = settled.flatMap((result) => {
     if (result.status === "rejected") throw result.reason;
     return result.value ?? [];
@@ -60,26 +58,24 @@ const TITLES: Readonly<Record<OutputSpec["type"], string>> = {
 async function exportOutput(
   source: ExportSource,
   output: OutputSpec,
-  options: BuildOptions,
-  { session, mode }: { readonly session: Session; readonly mode: OutputMode },
+  settings: OutputSettings,
+  session: Session,
 ): Promise<ExportedImage | undefined> {
   if (output.type === "cacheonly") return undefined;
   return await session.progress.activity(TITLES[output.type], (activity) =>
-    write(source, output, options, depsOf(session, activity, mode)),
+    write(source, output, settings, depsOf(session, activity, settings)),
   );
 }
 
 async function write(
   source: ExportSource,
   output: OutputSpec,
-  options: BuildOptions,
+  { annotations: given = {} }: OutputSettings,
   deps: ExportDeps,
 ): Promise<ExportedImage | undefined> {
   const { annotationAttributes, exportArchive, exportImage, exportLocal, exportTar, parseImageAttributes } =
     await import("../export/index.ts");
-  const annotations = Object.entries(options.annotations ?? {}).flatMap(([key, value]) =>
-    annotationAttributes(key, value),
-  );
+  const annotations = Object.entries(given).flatMap(([key, value]) => annotationAttributes(key, value));
   const attrs: Attributes = { ...Object.fromEntries(annotations), ...output.attrs };
   switch (output.type) {
     case "image":
@@ -100,14 +96,14 @@ async function write(
   }
 }
 
-function depsOf(session: Session, activity: Activity, { inline }: OutputMode): ExportDeps {
-  const { content, records, images, registry } = session.store;
+function depsOf(session: Session, activity: Activity, { inline }: OutputSettings): ExportDeps {
+  const { content, records, images } = session.store;
   const status = transferStatuses();
   return {
     content,
     records,
     images,
-    registry,
+    registry: session.registry,
     hold: { ...session.hold, onWait: waitReporter((line) => activity.report(line)) },
     part: (id, work) => activity.part(id, work),
     warn: (message) => session.progress.warn(message),

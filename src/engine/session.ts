@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
-import { type Hold, SCRATCH } from "../record/index.ts";
+import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
 import { GitSource, HttpSource, ImageSource, type PullPolicy } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
@@ -15,9 +15,13 @@ import type { OpDeps } from "./ops/deps.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import { sourceTime } from "./ops/source.ts";
-import type { BuildOptions } from "./options/options.ts";
-import { Progress } from "./progress/progress.ts";
-import { Secrets } from "./options/secrets.ts";
+import type { BuildSettings } from "./options/options.ts";
+import type { Progress } from "./progress/progress.ts";
+import type { BuildClient } from "./client/client.ts";
+import { checkEntitlements } from "./options/entitlements.ts";
+import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
+import { type RegistryAccess, registryAccess } from "./client/registry-access.ts";
+import { recordOf } from "./ops/context-record.ts";
 import type { Store } from "./store/store.ts";
 
 /** Progress of solving the targets of the build. What is solved on the way, such as a context, does not count. */
@@ -26,12 +30,22 @@ type Targets =
   | { readonly kind: "running" }
   | { readonly kind: "solved"; readonly results: readonly SolveResult<Result>[] };
 
-interface SessionParts {
-  readonly secrets: Secrets;
+export interface SessionOptions extends Pick<
+  BuildSettings,
+  "cacheFrom" | "cachePatience" | "pull" | "shmSize" | "signal"
+> {
+  readonly store: Store;
+  readonly client: BuildClient;
   readonly progress: Progress;
+  /** The entitlements of the build. See `allowedEntitlements`. */
+  readonly allowed: ReadonlySet<string>;
+}
+
+interface SessionParts {
   readonly shared: WorkShare;
   readonly own: Lease;
   readonly imports: Imports;
+  readonly access: RegistryAccess;
 }
 
 /** One build in a store: its leases, its sources and its jobs in the solver. Everything is released when it is disposed of. */
@@ -41,22 +55,29 @@ export class Session implements AsyncDisposable {
   readonly hold: Hold;
   readonly images: ImageSource;
   readonly locals: LocalContexts;
+  /** Returns the client of registries, with the credentials of the build's client. */
+  readonly registry: Store["registry"];
   readonly #stack: AsyncDisposableStack;
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
   readonly #imports: Imports;
+  readonly #allowed: ReadonlySet<string>;
+  /** IDs of the cache mounts that were emptied because a step ignores the cache. */
+  readonly #emptied = new Set<string>();
   #targets: Targets = { kind: "pending" };
 
-  private constructor(options: BuildOptions, parts: SessionParts, stack: AsyncDisposableStack) {
-    const { store, signal } = options;
-    const { secrets, progress, shared, own, imports } = parts;
+  private constructor(options: SessionOptions, parts: SessionParts, stack: AsyncDisposableStack) {
+    const { store, signal, client, progress } = options;
+    const { shared, own, imports, access } = parts;
     this.store = store;
     this.#stack = stack;
     this.progress = progress;
-    this.hold = { lease: own, signal };
-    const { content, records, registry, images } = store;
-    this.images = new ImageSource({ content, images, registry, records });
-    this.locals = new LocalContexts(store.state, signal);
+    this.registry = access.registry;
+    const { fetchBlob } = access;
+    this.hold = { lease: own, signal, fetchBlob };
+    const { content, records, images } = store;
+    this.images = new ImageSource({ content, images, registry: access.registry, records });
+    this.locals = new LocalContexts({ state: store.state, client, hold: this.hold });
     this.#deps = {
       content,
       records,
@@ -65,35 +86,41 @@ export class Session implements AsyncDisposable {
       http: new HttpSource({ content, records, state: store.state }),
       git: new GitSource(records, join(store.root, "git")),
       local: (source) => this.locals.open(source),
-      secrets,
+      client,
       runner: shared.runner,
       platform: hostPlatform(),
       pull: pullPolicy(options),
-      hold: { lease: shared.lease, signal },
+      hold: { lease: shared.lease, signal, fetchBlob },
       limits: { shmSize: options.shmSize },
     };
     this.#imports = imports;
+    this.#allowed = options.allowed;
     this.#job = this.#openJob();
   }
 
   /**
-   * Opens a session: reads secrets, takes leases, and starts to import caches in the background.
+   * Opens a session: takes leases, and starts to import caches in the background.
    *
-   * @throws {VarveError} `invalid-argument` for a secret or a cache that cannot be used.
+   * @throws {VarveError} `invalid-argument` for a cache that cannot be used.
    */
-  static async open(options: BuildOptions): Promise<Session> {
-    const progress = new Progress(options.onEvent);
-    const secrets = await Secrets.open(options, (message) => progress.warn(message));
+  static async open(options: SessionOptions): Promise<Session> {
     await using stack = new AsyncDisposableStack();
-    stack.use(secrets);
-    const shared = stack.use(await options.store.work.enter());
-    const own = stack.use(await options.store.content.lease());
-    const { store, signal, cacheFrom = [], cachePatience: patience } = options;
+    const { store, client, progress, signal, cacheFrom = [], cachePatience: patience } = options;
+    const access = stack.use(registryAccess(store, client));
+    const shared = stack.use(await store.work.enter());
+    const own = stack.use(await store.content.lease());
     stack.use(store.lostBlobs.enter());
     const imports = stack.use(
-      await startImports(cacheFrom, { store, progress, lease: shared.lease, signal, patience }),
+      await startImports(cacheFrom, {
+        store,
+        registry: access.registry,
+        progress,
+        lease: shared.lease,
+        signal,
+        patience,
+      }),
     );
-    return new Session(options, { secrets, shared, own, progress, imports }, stack.move());
+    return new Session(options, { shared, own, imports, access }, stack.move());
   }
 
   /** Solves the targets of the build and returns their results; an absent edge is scratch. Results are kept until the session ends. */
@@ -106,6 +133,21 @@ export class Session implements AsyncDisposable {
     return edges.map((edge) =>
       edge === undefined ? recordResult(SCRATCH) : (results.get(edge) ?? recordResult(SCRATCH)),
     );
+  }
+
+  /**
+   * Solves one edge of a graph that may become a target, and returns its result; an absent edge is scratch. The result is kept until
+   * the session ends.
+   */
+  async evaluate(edge: Edge | undefined): Promise<Result> {
+    if (edge === undefined) return recordResult(SCRATCH);
+    const [solved] = await this.#solve([edge], this.#job);
+    return solved?.result ?? recordResult(SCRATCH);
+  }
+
+  /** Returns the record of a result. Copies a context directory into a record. */
+  async recordOf(result: Result): Promise<RecordId> {
+    return await recordOf(result, this.#deps, this.hold);
   }
 
   /**
@@ -158,7 +200,7 @@ export class Session implements AsyncDisposable {
   get host(): CompileHost {
     return {
       resolveImage: async (request) => await this.#resolveImage(request),
-      ignorePatterns: async (name) => await Promise.resolve(this.locals.ignorePatterns(name)),
+      ignorePatterns: async (name) => await this.locals.ignorePatterns(name),
       sourceTime: async (edge, signal) =>
         await sourceTime(edge, this.#deps, { ...this.hold, ...(signal && { signal }) }),
     };
@@ -181,8 +223,10 @@ export class Session implements AsyncDisposable {
   }
 
   async #solve(edges: readonly Edge[], job: SolverJob<Result>): Promise<readonly SolveResult<Result>[]> {
+    checkEntitlements(edges, this.#allowed);
+    await pruneIgnoredMounts(edges, this.store.cacheMounts, this.#emptied);
     const graph = solverGraph(edges, this.#deps);
-    this.progress.expect(graph.steps);
+    this.progress.expect(graph.vertices);
     return await job.solve(graph.edges);
   }
 
@@ -190,7 +234,7 @@ export class Session implements AsyncDisposable {
     const policy: PullPolicy = request.mode === "pull" ? "always" : this.#deps.pull;
     const signal = request.signal ?? this.hold.signal;
     return await this.progress.activity(request.name, async (activity) => {
-      const hold = { lease: this.hold.lease, signal, onWait: waitReporter((line) => activity.report(line)) };
+      const hold = { ...this.hold, signal, onWait: waitReporter((line) => activity.report(line)) };
       const image = await this.images.resolve(
         request.reference,
         { platform: normalizePlatform(request.platform), policy },
@@ -208,6 +252,6 @@ export class Session implements AsyncDisposable {
   }
 }
 
-function pullPolicy({ pull }: BuildOptions): PullPolicy {
+function pullPolicy({ pull }: Pick<BuildSettings, "pull">): PullPolicy {
   return pull === true ? "always" : "missing";
 }

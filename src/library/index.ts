@@ -41,6 +41,7 @@ export {
   type Ulimit,
   type VertexEvent,
   type WarningEvent,
+  type WarningSource,
   isolateMounts,
 } from "../engine/index.ts";
 export type * from "./dockerfile-types.ts";

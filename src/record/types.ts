@@ -105,6 +105,8 @@ export interface Hold {
   readonly signal?: AbortSignal | undefined;
   /** Called when the call waits for another machine, such as a registry that does not answer. */
   readonly onWait?: OnWait | undefined;
+  /** Fetches blobs, for example with the credentials of a client. Default: the function that `Records` was opened with. */
+  readonly fetchBlob?: FetchBlob | undefined;
 }
 
 /**

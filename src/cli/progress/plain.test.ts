@@ -80,7 +80,7 @@ test('a cancelled step is not an error, an error whose message contains "cancell
 
 test("each step ends once, and steps that did not start are not shown", () => {
   const done = vertex("a", { start: 0, end: 10 });
-  assert.equal(shown(vertex("x"), vertex("a"), vertex("a", { start: 0 }), done, done), "#2 a\n#2 DONE 0.0s\n\n");
+  assert.equal(shown(vertex("x"), vertex("a"), vertex("a", { start: 0 }), done, done), "#1 a\n#1 DONE 0.0s\n\n");
 });
 
 test("statuses and warnings have their own lines", () => {

@@ -11,7 +11,7 @@ export interface VertexView {
 export class Vertices {
   readonly #byDigest = new Map<string, VertexView>();
 
-  /** Applies an event. Returns its vertex; undefined if the event has none or the vertex is unknown. */
+  /** Applies an event. Returns its vertex; undefined if the event has none, or the vertex has not started. */
   take(event: BuildEvent): VertexView | undefined {
     if (event.kind === "vertex") return this.#vertex(event);
     const view = event.vertex === undefined ? undefined : this.#byDigest.get(event.vertex);
@@ -33,8 +33,9 @@ export class Vertices {
     return this.#byDigest.size;
   }
 
-  #vertex(event: VertexEvent): VertexView {
+  #vertex(event: VertexEvent): VertexView | undefined {
     const known = this.#byDigest.get(event.digest);
+    if (known === undefined && event.startedAt === undefined) return undefined;
     if (known !== undefined) {
       known.vertex = { ...known.vertex, ...event };
       return known;

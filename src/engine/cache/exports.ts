@@ -1,9 +1,16 @@
 import { type Hold, type LayerBlob, type RemoteLayer, stepOfLayers } from "../../record/index.ts";
 import { formatPlatform, formatReference, hostPlatform, messageOf } from "../../core/index.ts";
-import type { CacheExport, CacheTarget, ExportCompression, LayersOf, RegistryExport } from "../../remotecache/index.ts";
+import type {
+  CacheExport,
+  CacheTarget,
+  ExportCompression,
+  LayersOf,
+  RegistryExport,
+  ScopeFacts,
+} from "../../remotecache/index.ts";
 import { retryIfDamaged } from "../store/restore.ts";
 import type { Result } from "../ops/result.ts";
-import type { BuildOptions, CacheReport } from "../options/options.ts";
+import type { BuildSettings, CacheReport } from "../options/options.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { Session } from "../session.ts";
 import type { Store } from "../store/store.ts";
@@ -16,7 +23,9 @@ export type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
  *
  * @throws {VarveError} `invalid-argument` for wrong attributes.
  */
-export async function readCacheExports({ cacheTo = [] }: BuildOptions): Promise<readonly CacheExport[]> {
+export async function readCacheExports({
+  cacheTo = [],
+}: Pick<BuildSettings, "cacheTo">): Promise<readonly CacheExport[]> {
   if (cacheTo.length === 0) return [];
   const { parseCacheExports } = await import("../../remotecache/index.ts");
   return parseCacheExports(cacheTo);
@@ -28,11 +37,11 @@ export async function readCacheExports({ cacheTo = [] }: BuildOptions): Promise<
  */
 export async function exportCaches(
   exports: readonly CacheExport[],
-  options: BuildOptions,
+  scope: ScopeFacts,
   session: Session,
 ): Promise<CacheReport[]> {
   const written = exports.filter((target) => target.type !== "inline");
-  const settled = await Promise.allSettled(written.map((target) => exportCache(target, options, session)));
+  const settled = await Promise.allSettled(written.map((target) => exportCache(target, scope, session)));
   return written.map((target, index): CacheReport => {
     const outcome = settled[index];
     if (outcome?.status === "fulfilled") return outcome.value;
@@ -46,26 +55,26 @@ export async function exportCaches(
 /** Exports the steps of a failed build that succeeded. Errors become warnings. */
 export async function exportFailed(
   exports: readonly CacheExport[],
-  options: BuildOptions,
+  scope: ScopeFacts,
   session: Session,
 ): Promise<void> {
   const wanted = exports.filter((target) => target.type !== "inline" && target.onFailure);
-  if (wanted.length === 0 || options.signal?.aborted === true) return;
+  if (wanted.length === 0 || session.hold.signal?.aborted === true) return;
   await exportCaches(
     wanted.map((target) => ({ ...target, ignoreError: true })),
-    options,
+    scope,
     session,
   );
 }
 
-async function exportCache(target: DocumentExport, options: BuildOptions, session: Session): Promise<CacheReport> {
+async function exportCache(target: DocumentExport, scope: ScopeFacts, session: Session): Promise<CacheReport> {
   return await retryIfDamaged(
-    () => exportOnce(target, options, session),
+    () => exportOnce(target, scope, session),
     ({ message }) => session.progress.warn(message),
   );
 }
 
-async function exportOnce(target: DocumentExport, options: BuildOptions, session: Session): Promise<CacheReport> {
+async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Session): Promise<CacheReport> {
   const { defaultScope, exportGraph } = await import("../../remotecache/index.ts");
   return await session.progress.activity(`exporting cache to ${target.type}`, async (activity) => {
     const exported = await activity.part("preparing build cache for export", async () =>
@@ -77,15 +86,16 @@ async function exportOnce(target: DocumentExport, options: BuildOptions, session
         signal: session.hold.signal,
       }),
     );
-    const scope = target.scope ?? defaultScope(scopeFacts(options));
+    const writer = target.scope ?? defaultScope(scope);
     const status = transferStatuses();
     const to = await targetOf(target, {
       store: session.store,
+      registry: session.registry,
       warn: (message) => session.progress.warn(message),
       onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
     });
     const descriptor = await activity.part(`writing cache to ${nameOf(target)}`, () =>
-      to.write(exported, scope, { ...session.hold, onWait: waitReporter((line) => activity.report(line)) }),
+      to.write(exported, writer, { ...session.hold, onWait: waitReporter((line) => activity.report(line)) }),
     );
     const written = descriptor === undefined ? {} : { descriptor };
     return { type: target.type, name: nameOf(target), ...written };
@@ -110,7 +120,9 @@ export function layersOf(
 }
 
 export interface TargetDeps {
-  readonly store: Store;
+  readonly store: Pick<Store, "content" | "records">;
+  /** Returns the client of registries to write with. */
+  readonly registry: Store["registry"];
   readonly warn: (message: string) => void;
   readonly onTransfer?: OnTransfer | undefined;
 }
@@ -118,18 +130,18 @@ export interface TargetDeps {
 /** Returns the target that a cache is written to. */
 export async function targetOf(
   target: DocumentExport,
-  { store, warn, onTransfer: onEvent }: TargetDeps,
+  { store, registry: open, warn, onTransfer: onEvent }: TargetDeps,
 ): Promise<CacheTarget> {
   const { containerForm, layoutTarget, registryTarget } = await import("../../remotecache/index.ts");
   const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
   if (target.type === "local") return layoutTarget({ ...shared, directory: target.directory, tag: target.tag });
-  const registry = await openRegistry(target, store);
+  const registry = await openRegistry(target, { registry: open });
   return registryTarget({ ...shared, registry, reference: target.reference, onEvent });
 }
 
 export async function openRegistry(
   { reference, insecure }: Pick<RegistryExport, "reference" | "insecure">,
-  store: Store,
+  store: Pick<Store, "registry">,
 ): ReturnType<Store["registry"]> {
   const registry = await store.registry();
   if (insecure) registry.allowInsecure(reference.registry);
@@ -137,14 +149,15 @@ export async function openRegistry(
 }
 
 /** Returns a function that reads a layer from the content store, and fetches it first if it was never pulled. */
-function layerSource({ content, records }: Store) {
+function layerSource({ content, records }: Pick<Store, "content" | "records">) {
   return async function* source(layer: RemoteLayer, offset: number, hold: Hold): AsyncGenerator<Uint8Array> {
     await records.snapshots.fetch(layer, hold);
     yield* content.open(layer.digest, { offset, signal: hold.signal });
   };
 }
 
-function scopeFacts(options: BuildOptions) {
+/** Returns what identifies the records of a build in a cache with several writers. */
+export function scopeFacts(options: BuildSettings): ScopeFacts {
   const { dockerfile, target, platforms = [hostPlatform()], buildArgs = {} } = options;
   const name = dockerfile === undefined ? "" : dockerfile.kind === "text" ? (dockerfile.name ?? "") : dockerfile.path;
   return { dockerfile: name, target, platforms: platforms.map(formatPlatform), buildArgs };

@@ -10,6 +10,8 @@ import { waitReporter } from "../progress/transfers.ts";
 
 export interface ImportDeps {
   readonly store: Store;
+  /** Returns the client of registries, with the credentials of the build. */
+  readonly registry: Store["registry"];
   readonly progress: Progress;
   /** Keeps the records of results that come from a cache. */
   readonly lease: Lease;
@@ -60,7 +62,7 @@ export async function startImports(specs: readonly CacheSpec[], deps: ImportDeps
 async function startImport(
   name: string,
   spec: CacheSpec,
-  { store, progress, lease, signal, patience = PATIENCE }: ImportDeps,
+  { store, registry, progress, lease, signal, patience = PATIENCE }: ImportDeps,
   stack: AsyncDisposableStack,
 ): Promise<ImportedCache<Result>> {
   const { importedCache, readCache } = await import("../../remotecache/index.ts");
@@ -72,7 +74,7 @@ async function startImport(
     .activity(`importing cache manifest from ${name}`, async (activity) => {
       const origin = await originOf(
         spec,
-        store,
+        { registry },
         waitReporter((line) => activity.report(line)),
       );
       told = store.lostBlobs.tell({
@@ -95,12 +97,16 @@ async function startImport(
 }
 
 /** Returns the origin that a cache is read from. Throws `unsupported` for an unknown cache type. */
-export async function originOf({ type, attrs }: CacheSpec, store: Store, onWait?: OnWait): Promise<CacheOrigin> {
+export async function originOf(
+  { type, attrs }: CacheSpec,
+  { registry: open }: Pick<Store, "registry">,
+  onWait?: OnWait,
+): Promise<CacheOrigin> {
   const { layoutOrigin, registryOrigin } = await import("../../remotecache/index.ts");
   switch (type) {
     case "registry": {
       const reference = withDefaultTag(parseReference(attrs["ref"] ?? ""));
-      const registry = await store.registry();
+      const registry = await open();
       if (parseGoBool(attrs["registry.insecure"] ?? "") === true) registry.allowInsecure(reference.registry);
       return registryOrigin(registry, reference, { onWait });
     }

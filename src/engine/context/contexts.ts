@@ -1,5 +1,5 @@
 import { isHttpSource } from "../../dockerfile/index.ts";
-import { type Edge, type State, http, internalName } from "../../llb/index.ts";
+import { type Edge, State, http, internalName } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { ImageSource } from "../../source/index.ts";
 import type { Result } from "../ops/result.ts";
@@ -9,7 +9,8 @@ import { VarveError } from "../../core/index.ts";
 import { type MainContext, type NamedContext, gitContext, parseNamedContext } from "../../frontend/index.ts";
 import { contextDirectory } from "./directory.ts";
 import type { ArgumentOptions } from "../options/build-arguments.ts";
-import type { BuildContext, BuildOptions, DockerfileSource } from "../options/options.ts";
+import type { BuildOptions, DockerfileSource } from "../options/options.ts";
+import type { CompileSettings } from "../options/compile-settings.ts";
 import { openLayout } from "./layouts.ts";
 import type { LocalContexts, LocalDirectory } from "./local-contexts.ts";
 
@@ -17,7 +18,7 @@ import type { LocalContexts, LocalDirectory } from "./local-contexts.ts";
 export interface OpenedContext {
   /** The context as the front end uses it. */
   readonly main: MainContext;
-  /** The directory that contains the Dockerfile; undefined for an empty context. */
+  /** The directory that contains the Dockerfile; undefined for an empty context, and for a directory of the client. */
   readonly directory: string | undefined;
   /** Set if the context itself was a Dockerfile. */
   readonly dockerfile?: DockerfileSource | undefined;
@@ -41,7 +42,7 @@ const MAIN = "context";
  * @throws {VarveError} `invalid-build` if the context is not a directory.
  */
 export async function openContext(
-  context: BuildContext,
+  context: CompileSettings["context"],
   asked: ArgumentOptions,
   host: ContextHost,
   stack: AsyncDisposableStack,
@@ -55,6 +56,10 @@ export async function openContext(
       return await streamContext(context.bytes, host, stack);
     case "url":
       return await urlContext(context.url, asked, host, stack);
+    case "client":
+      return { main: { kind: "local", name: context.name }, directory: undefined };
+    case "graph":
+      return await graphContext(context.edge, host, stack);
   }
 }
 
@@ -95,10 +100,29 @@ async function urlContext(
   return await streamContext(createReadStream(join(directory ?? "", "context")), host, stack);
 }
 
+async function graphContext(
+  edge: Edge | undefined,
+  host: ContextHost,
+  stack: AsyncDisposableStack,
+): Promise<OpenedContext> {
+  return {
+    main: { kind: "state", state: new State(edge) },
+    directory: edge === undefined ? undefined : await edgeDirectory(edge, host, stack),
+  };
+}
+
 async function directoryOf(state: State, host: ContextHost, stack: AsyncDisposableStack): Promise<string | undefined> {
-  if (state.edge === undefined) return undefined;
-  const result = await host.prepare(state.edge);
-  if (result.kind !== "record") return undefined;
+  return state.edge === undefined ? undefined : await edgeDirectory(state.edge, host, stack);
+}
+
+/** Solves an edge and returns the directory in which its files can be read. */
+export async function edgeDirectory(
+  edge: Edge,
+  host: Pick<ContextHost, "store" | "hold" | "prepare">,
+  stack: AsyncDisposableStack,
+): Promise<string> {
+  const result = await host.prepare(edge);
+  if (result.kind === "context") return String(result.context.path);
   return stack.use(await host.store.records.mount(result.id, host.hold)).path;
 }
 

@@ -4,10 +4,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Limits, isVarveError } from "../../core/index.ts";
 import { temporaryDirectory } from "../../io/index.ts";
-import { loadDockerfile } from "./dockerfile.ts";
+import { type DockerfileHost, loadDockerfile } from "./dockerfile.ts";
 import { Progress } from "../progress/progress.ts";
 
-const PROGRESS = new Progress(undefined);
+const notCalled = (): never => assert.fail("the client was asked");
+const HOST: DockerfileHost = {
+  progress: new Progress(undefined),
+  locals: { open: notCalled },
+  openEdge: notCalled,
+};
 const FROM = "FROM scratch\n";
 
 test("a Dockerfile and its ignore file are found in the same places as by Docker", async () => {
@@ -23,7 +28,7 @@ test("a Dockerfile and its ignore file are found in the same places as by Docker
   write("context/sub/Own.dockerignore", "own\n");
   write("outside/Other", FROM);
   const exclude = async (source?: Parameters<typeof loadDockerfile>[1]): Promise<readonly string[]> =>
-    (await loadDockerfile(context, source, PROGRESS)).exclude;
+    (await loadDockerfile(context, source, HOST)).exclude;
   assert.deepEqual(await exclude(), ["common"]);
   assert.deepEqual(await exclude({ kind: "context", path: "sub/Own" }), ["own"]);
   assert.deepEqual(await exclude({ kind: "file", path: join(context, "sub/Own") }), ["own"]);
@@ -31,7 +36,7 @@ test("a Dockerfile and its ignore file are found in the same places as by Docker
   write("outside/Other.dockerignore", "other\n");
   assert.deepEqual(await exclude({ kind: "file", path: join(folder.path, "outside/Other") }), ["other"]);
   assert.deepEqual(await exclude({ kind: "text", text: FROM }), ["common"]);
-  assert.deepEqual((await loadDockerfile(undefined, { kind: "text", text: FROM }, PROGRESS)).exclude, []);
+  assert.deepEqual((await loadDockerfile(undefined, { kind: "text", text: FROM }, HOST)).exclude, []);
 });
 
 test("dockerfile is used if Dockerfile is missing, with its own ignore file", async () => {
@@ -41,7 +46,7 @@ test("dockerfile is used if Dockerfile is missing, with its own ignore file", as
     writeFileSync(join(folder.path, name), text);
   };
   const load = async (source?: Parameters<typeof loadDockerfile>[1]): Promise<[string, readonly string[]]> => {
-    const { file, exclude } = await loadDockerfile(folder.path, source, PROGRESS);
+    const { file, exclude } = await loadDockerfile(folder.path, source, HOST);
     return [file.source.name, exclude];
   };
   put("dockerfile", FROM);
@@ -62,14 +67,14 @@ test("a malformed ignore pattern is reported with its line; a remote context's i
   await using folder = await temporaryDirectory();
   writeFileSync(join(folder.path, "Dockerfile"), FROM);
   writeFileSync(join(folder.path, ".dockerignore"), "# fine\n\n a[b \n");
-  await assert.rejects(loadDockerfile(folder.path, undefined, PROGRESS), (error) => {
+  await assert.rejects(loadDockerfile(folder.path, undefined, HOST), (error) => {
     assert.ok(isVarveError(error, "invalid-build"));
     assert.equal(error.message, '.dockerignore line 3: Cannot read pattern "a[b": a character class is not closed');
     const { file, line } = error.details.location as { file: string; line: number };
     assert.deepEqual([file, line], [".dockerignore", 3]);
     return true;
   });
-  assert.deepEqual((await loadDockerfile(folder.path, undefined, PROGRESS, { isRemote: true })).exclude, []);
+  assert.deepEqual((await loadDockerfile(folder.path, undefined, HOST, { isRemote: true })).exclude, []);
 });
 
 test("a Dockerfile that is missing, outside the context or too large is refused", async () => {
@@ -79,7 +84,7 @@ test("a Dockerfile that is missing, outside the context or too large is refused"
   writeFileSync(join(folder.path, "Dockerfile"), FROM);
   const refused = async (path: string, code: Parameters<typeof isVarveError>[1]): Promise<void> =>
     await assert.rejects(
-      loadDockerfile(context, { kind: "context", path }, PROGRESS),
+      loadDockerfile(context, { kind: "context", path }, HOST),
       (error) => isVarveError(error, code),
       path,
     );
@@ -91,9 +96,9 @@ test("a Dockerfile that is missing, outside the context or too large is refused"
   await refused("large", "limit-exceeded");
   mkdirSync(join(context, "folder"));
   await refused("folder", "invalid-build");
-  await assert.rejects(loadDockerfile(undefined, undefined, PROGRESS), (error) => isVarveError(error, "invalid-build"));
+  await assert.rejects(loadDockerfile(undefined, undefined, HOST), (error) => isVarveError(error, "invalid-build"));
   await assert.rejects(
-    loadDockerfile(context, { kind: "file", path: join(folder.path, "none") }, PROGRESS),
+    loadDockerfile(context, { kind: "file", path: join(folder.path, "none") }, HOST),
     /no such file/,
   );
 });

@@ -1,7 +1,7 @@
-import { internalName } from "../../llb/index.ts";
+import { type Edge, internalName } from "../../llb/index.ts";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { Limits, VarveError, errnoOf, toVarveError } from "../../core/index.ts";
+import { type Digest, Limits, VarveError, errnoOf, toVarveError } from "../../core/index.ts";
 import {
   type Dockerfile,
   type ParseOptions,
@@ -9,15 +9,19 @@ import {
   ignoreFileCandidates,
   parseDockerfile,
 } from "../../dockerfile/index.ts";
+import type { Path } from "../../linux/index.ts";
 import { readContextFile } from "../../source/index.ts";
 import { readIgnorePatterns } from "./ignore-file.ts";
-import type { DockerfileSource } from "../options/options.ts";
+import type { CompileSettings, RemoteDockerfile } from "../options/compile-settings.ts";
 import { type Progress, transferred } from "../progress/progress.ts";
+import type { LocalContexts } from "./local-contexts.ts";
 
 /** A parsed Dockerfile and the patterns of its ignore file. */
 export interface LoadedDockerfile {
   readonly file: Dockerfile;
   readonly exclude: readonly string[];
+  /** The vertex in progress that loaded the Dockerfile. Warnings about the Dockerfile belong to it. */
+  readonly vertex: Digest;
 }
 
 interface Found {
@@ -30,9 +34,21 @@ interface Found {
   readonly path: string;
 }
 
+type DockerfileSource = NonNullable<CompileSettings["dockerfile"]>;
+
+/** The parts of a build session that finding a Dockerfile needs. */
+export interface DockerfileHost {
+  readonly progress: Progress;
+  readonly locals: Pick<LocalContexts, "open">;
+  /** Solves an edge and returns the directory with its files, which exists until `stack` is disposed of. */
+  openEdge(edge: Edge, stack: AsyncDisposableStack): Promise<string>;
+}
+
 export interface LoadOptions extends Omit<ParseOptions, "name"> {
   /** True if the context is not a local directory. Ignore files are not read then, as in BuildKit. */
   readonly isRemote?: boolean | undefined;
+  /** The name of the context's local source, if the context is a directory of the client. Its ignore file is read. */
+  readonly clientContext?: string | undefined;
 }
 
 /**
@@ -43,22 +59,25 @@ export interface LoadOptions extends Omit<ParseOptions, "name"> {
 export async function loadDockerfile(
   context: string | undefined,
   source: DockerfileSource | undefined,
-  progress: Progress,
+  host: DockerfileHost,
   options: LoadOptions = {},
 ): Promise<LoadedDockerfile> {
+  const { progress } = host;
+  await using stack = new AsyncDisposableStack();
   const title = internalName(`load build definition from ${nameOf(source)}`);
-  const { found, file } = await progress.activity(title, async (activity) => {
-    const found = await find(context, source);
+  const { found, file, vertex } = await progress.activity(title, async (activity) => {
+    const found = await find(context, source, { host, stack, clientContext: options.clientContext });
     activity.report(transferred("transferring dockerfile:", found.text.byteLength));
-    return { found, file: parseDockerfile(found.text, { ...options, name: found.name }) };
+    const file = parseDockerfile(found.text, { ...options, name: found.name });
+    return { found, file, vertex: activity.vertex };
   });
-  if (options.isRemote === true) return { file, exclude: [] };
+  if (options.isRemote === true) return { file, exclude: [], vertex };
   const exclude = await progress.activity(internalName("load .dockerignore"), async (activity) => {
     const { name, text } = await readIgnoreFile(found);
     activity.report(transferred("transferring context:", text.byteLength));
     return readIgnorePatterns(name, text);
   });
-  return { file, exclude };
+  return { file, exclude, vertex };
 }
 
 /** Returns the first ignore file that exists, or an empty one. */
@@ -76,7 +95,15 @@ function nameOf(source: DockerfileSource | undefined): string {
   return basename(source?.path ?? "Dockerfile");
 }
 
-async function find(context: string | undefined, source: DockerfileSource | undefined): Promise<Found> {
+interface Finder {
+  readonly host: DockerfileHost;
+  /** Keeps what the Dockerfile is read from. */
+  readonly stack: AsyncDisposableStack;
+  readonly clientContext: string | undefined;
+}
+
+async function find(context: string | undefined, source: DockerfileSource | undefined, finder: Finder): Promise<Found> {
+  if (source?.kind === "client" || source?.kind === "graph") return await findRemote(source, finder);
   // oxlint-disable-next-line require-await -- rejects rather than throws
   const inContext = async (path: string): Promise<Uint8Array | undefined> =>
     context === undefined ? undefined : readContextFile(context, path, Limits.dockerfile);
@@ -96,6 +123,52 @@ async function find(context: string | undefined, source: DockerfileSource | unde
     "pass its path with -f, or the directory that contains it as the context",
   );
   return { text, name: path, path, ignoreFile: inContext };
+}
+
+/** Finds a Dockerfile in a directory of the client, or in the result of a graph. */
+async function findRemote(source: RemoteDockerfile, finder: Finder): Promise<Found> {
+  const directory = await remoteDirectory(source, finder);
+  // oxlint-disable-next-line require-await -- rejects rather than throws
+  const inDirectory = async (path: string): Promise<Uint8Array | undefined> =>
+    directory === undefined ? undefined : readContextFile(directory, path, Limits.dockerfile);
+  const { text, path } = await readFirst(source.path, inDirectory, "pass its path with -f");
+  return {
+    text,
+    name: path,
+    path,
+    ignoreFile: async (candidate) =>
+      candidate === IGNORE_FILE ? await clientIgnoreFile(finder) : await inDirectory(candidate),
+  };
+}
+
+const IGNORE_FILE = ".dockerignore";
+
+/** Returns the directory that contains a Dockerfile. Only the candidates for the Dockerfile and its ignore file are transferred. */
+async function remoteDirectory(source: RemoteDockerfile, { host, stack }: Finder): Promise<Path | undefined> {
+  if (source.kind === "graph") return source.edge === undefined ? undefined : await host.openEdge(source.edge, stack);
+  const candidates = dockerfileCandidates(source.path);
+  const followPaths = [...new Set([...candidates, ...candidates.flatMap(ignoreFileCandidates)])];
+  const { name } = source;
+  return (
+    await host.locals.open({
+      name,
+      followPaths: followPaths.filter((path) => path !== IGNORE_FILE),
+      sharedKeyHint: name,
+      differ: "none",
+    })
+  ).path;
+}
+
+/** Reads the ignore file of a context that is a directory of the client. */
+async function clientIgnoreFile({ host, clientContext: name }: Finder): Promise<Uint8Array | undefined> {
+  if (name === undefined) return undefined;
+  const { path } = await host.locals.open({
+    name,
+    followPaths: [IGNORE_FILE],
+    sharedKeyHint: `${name}-${IGNORE_FILE}`,
+    differ: "none",
+  });
+  return readContextFile(path, IGNORE_FILE, Limits.dockerfile);
 }
 
 /** Reads the first of the Dockerfile's candidate paths that exists. Throws `invalid-build` if there is none. */
@@ -130,7 +203,7 @@ async function findFile(
     name,
     path: name,
     ignoreFile: async (candidate) =>
-      candidate === ".dockerignore" ? await inContext(candidate) : await readOptional(join(dirname(path), candidate)),
+      candidate === IGNORE_FILE ? await inContext(candidate) : await readOptional(join(dirname(path), candidate)),
   };
 }
 

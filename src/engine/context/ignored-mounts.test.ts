@@ -20,7 +20,7 @@ test("only cache mounts of steps that ignore the cache are emptied", { skip: rec
     }
     await lease[Symbol.asyncDispose]();
     const { edge } = await build(DOCKERFILE, { noCache });
-    await pruneIgnoredMounts(edge === undefined ? [] : [edge], room.cacheMounts);
+    await pruneIgnoredMounts(edge === undefined ? [] : [edge], room.cacheMounts, new Set());
     return KEYS.map((key) => room.records.table.byKey(key).length);
   };
   assert.deepEqual(await remaining(false), [1, 1, 1, 1]);

@@ -1,8 +1,10 @@
-import { Limits, VarveError } from "../../core/index.ts";
+import { Limits } from "../../core/index.ts";
 import { StatCache } from "../../contenthash/index.ts";
 import type { LocalSource } from "../../llb/index.ts";
 import { type LocalContext, openLocalContext, readContextFile } from "../../source/index.ts";
+import type { Hold } from "../../record/index.ts";
 import type { Database } from "../../state/index.ts";
+import type { BuildClient } from "../client/client.ts";
 import { readIgnorePatterns } from "./ignore-file.ts";
 
 /** A local directory that a build reads. */
@@ -12,50 +14,56 @@ export interface LocalDirectory {
   readonly lasting: boolean;
 }
 
+interface LocalContextsDeps {
+  readonly state: Database;
+  /** Opens the directories that the build itself has not. */
+  readonly client: Pick<BuildClient, "openLocal">;
+  readonly hold: Hold;
+}
+
 /** The context directories of one build by the names of their `local://` sources. */
 export class LocalContexts {
-  readonly #state: Database;
-  readonly #signal: AbortSignal | undefined;
+  readonly #deps: LocalContextsDeps;
   readonly #directories = new Map<string, LocalDirectory>();
   readonly #contexts = new Map<string, Promise<LocalContext>>();
 
-  constructor(state: Database, signal: AbortSignal | undefined) {
-    this.#state = state;
-    this.#signal = signal;
+  constructor(deps: LocalContextsDeps) {
+    this.#deps = deps;
   }
 
   add(name: string, directory: LocalDirectory): void {
     this.#directories.set(name, directory);
   }
 
-  /** Scans a directory. Calls with the same name and patterns share one scan. */
+  /** Scans a directory. Calls with the same name and options share one scan. */
   open(source: LocalSource): Promise<LocalContext> {
-    const { name, excludePatterns = [], includePatterns = [], followPaths = [] } = source;
-    const key = JSON.stringify([name, excludePatterns, includePatterns, followPaths]);
+    const key = JSON.stringify(source);
     const known = this.#contexts.get(key);
     if (known !== undefined) return known;
-    const { path, lasting } = this.#directory(name);
-    const context = openLocalContext(path, {
-      name,
-      excludePatterns,
-      includePatterns,
-      followPaths,
-      cache: lasting ? new StatCache(this.#state) : undefined,
-      signal: this.#signal,
-    });
+    const context = this.#open(source);
     this.#contexts.set(key, context);
     return context;
   }
 
   /** Returns the patterns of a directory's `.dockerignore`, or none if the file does not exist. */
-  ignorePatterns(name: string): readonly string[] {
-    const text = readContextFile(this.#directory(name).path, ".dockerignore", Limits.ignoreFile);
+  async ignorePatterns(name: string): Promise<readonly string[]> {
+    const path = this.#directories.get(name)?.path ?? (await this.open({ name, followPaths: [".dockerignore"] })).path;
+    const text = readContextFile(path, ".dockerignore", Limits.ignoreFile);
     return text === undefined ? [] : readIgnorePatterns(`${name}/.dockerignore`, text);
   }
 
-  #directory(name: string): LocalDirectory {
+  async #open(source: LocalSource): Promise<LocalContext> {
+    const { name, excludePatterns = [], includePatterns = [], followPaths = [] } = source;
+    const { state, client, hold } = this.#deps;
     const directory = this.#directories.get(name);
-    if (directory !== undefined) return directory;
-    throw new VarveError("internal", `Cannot read context ${name}: this build has no context of that name`);
+    if (directory === undefined) return await client.openLocal(source, hold);
+    return await openLocalContext(directory.path, {
+      name,
+      excludePatterns,
+      includePatterns,
+      followPaths,
+      cache: directory.lasting ? new StatCache(state) : undefined,
+      signal: hold.signal,
+    });
   }
 }

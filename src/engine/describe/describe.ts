@@ -2,10 +2,11 @@ import { VarveError } from "../../core/index.ts";
 import { type LintWarning, hasLocation } from "../../dockerfile/index.ts";
 import { type CheckResult, checkDockerfile, listTargets, outline } from "../../frontend/index.ts";
 import { absolutePaths } from "../options/absolute-paths.ts";
-import { loadBuild } from "../build.ts";
+import { openLocalSession } from "../build.ts";
+import { loadBuild } from "../compile.ts";
 import { checkText, outlineText, targetsText } from "./text.ts";
 import type { BuildOptions } from "../options/options.ts";
-import { Session } from "../session.ts";
+import type { Session } from "../session.ts";
 
 export const DESCRIPTIONS = ["check", "outline", "targets"] as const;
 export type DescriptionKind = (typeof DESCRIPTIONS)[number];
@@ -26,7 +27,7 @@ export async function describeDockerfile(options: BuildOptions, kind: Descriptio
 
 async function describe(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
   await using stack = new AsyncDisposableStack();
-  const session = stack.use(await Session.open(options));
+  const session = stack.use(await openLocalSession(options, stack));
   if (kind === "check") return await check(options, session, stack);
   const { file, options: compile } = await loadBuild(options, session, stack);
   if (kind === "targets") return { ok: true, text: targetsText(listTargets(file)) };

@@ -6,7 +6,7 @@ import type { CacheMounts, Hold, Records } from "../../record/index.ts";
 import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } from "../../source/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { waitReporter } from "../progress/transfers.ts";
-import type { Secrets } from "../options/secrets.ts";
+import type { BuildClient } from "../client/client.ts";
 
 /** The services and settings that the ops of one build use. */
 export interface OpDeps {
@@ -18,7 +18,7 @@ export interface OpDeps {
   readonly git: GitSource;
   /** Opens a context directory of the build. */
   readonly local: (source: LocalSource) => Promise<LocalContext>;
-  readonly secrets: Secrets;
+  readonly client: Pick<BuildClient, "secret" | "agent">;
   /** Returns the runner, which is found when the first step has to run. */
   readonly runner: () => Promise<Runner>;
   readonly platform: Platform;
@@ -35,5 +35,5 @@ export interface StepLimits {
 
 /** Returns the build's lease with the abort signal of one op. Waits are reported in the log of the op. */
 export function holdFor(deps: OpDeps, { signal, report }: Pick<OpContext, "signal" | "report">): Hold {
-  return { lease: deps.hold.lease, signal, onWait: waitReporter(report) };
+  return { ...deps.hold, signal, onWait: waitReporter(report) };
 }

@@ -124,12 +124,12 @@ async function openOther(
       return [await openCache(mount, target, context)];
     case "secret": {
       const { id, uid, gid, mode, optional } = mount.secret;
-      const content = await deps.secrets.get(id, optional);
+      const content = await deps.client.secret(id, optional);
       return content === undefined ? [] : [{ kind: "secret", target, content, uid, gid, mode }];
     }
     case "ssh": {
       const { id, uid, gid, mode, optional } = mount.ssh;
-      const socket = deps.secrets.agent(id, optional);
+      const socket = await deps.client.agent(id, optional);
       return socket === undefined ? [] : [{ kind: "ssh", target, socket, uid, gid, mode }];
     }
   }

@@ -98,7 +98,7 @@ async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
       if (value !== "") env.push(`${name}=${value}`, `${name.toLowerCase()}=${value}`);
   }
   for (const { id, name, optional } of op.secretEnv) {
-    const value = (await deps.secrets.get(id, optional)) ?? new Uint8Array();
+    const value = (await deps.client.secret(id, optional)) ?? new Uint8Array();
     env.push(`${name}=${Buffer.from(value).toString()}`);
   }
   return env;

@@ -43,15 +43,15 @@ function requestOf(identifier: string, attrs: ReadonlyMap<string, string>): GitR
 async function credentials(
   remote: string,
   attrs: ReadonlyMap<string, string>,
-  { secrets }: OpDeps,
+  { client }: OpDeps,
 ): Promise<Partial<Pick<GitRequest, "auth" | "sshSocket">>> {
   if (remote.startsWith("ssh://") || /^[^/:]+@/.test(remote)) {
-    const sshSocket = secrets.agent(attrs.get("git.mountsshsock") ?? "default", true);
+    const sshSocket = await client.agent(attrs.get("git.mountsshsock") ?? "default", true);
     return sshSocket === undefined ? {} : { sshSocket };
   }
-  const header = await secrets.get(attrs.get("git.authheadersecret") ?? "GIT_AUTH_HEADER", true);
+  const header = await client.secret(attrs.get("git.authheadersecret") ?? "GIT_AUTH_HEADER", true);
   if (header !== undefined) return { auth: { url: remote, header: Buffer.from(header).toString().trim() } };
-  const token = await secrets.get(attrs.get("git.authtokensecret") ?? "GIT_AUTH_TOKEN", true);
+  const token = await client.secret(attrs.get("git.authtokensecret") ?? "GIT_AUTH_TOKEN", true);
   if (token === undefined) return {};
   const basic = Buffer.from(`x-access-token:${Buffer.from(token).toString().trim()}`).toString("base64");
   return { auth: { url: remote, header: `basic ${basic}` } };

@@ -65,8 +65,8 @@ async function authorization(
 ): Promise<{ readonly authorization?: string }> {
   const named = attrs.get("http.authheadersecret");
   const host = URL.canParse(url) ? new URL(url).hostname : "";
-  const header = await deps.secrets.get(named ?? `HTTP_AUTH_HEADER_${host}`, named === undefined);
+  const header = await deps.client.secret(named ?? `HTTP_AUTH_HEADER_${host}`, named === undefined);
   if (header !== undefined) return { authorization: Buffer.from(header).toString().trim() };
-  const token = await deps.secrets.get(`HTTP_AUTH_TOKEN_${host}`, true);
+  const token = await deps.client.secret(`HTTP_AUTH_TOKEN_${host}`, true);
   return token === undefined ? {} : { authorization: `Bearer ${Buffer.from(token).toString().trim()}` };
 }

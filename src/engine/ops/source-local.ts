@@ -11,7 +11,7 @@ export function localSource(source: LocalSource, deps: OpDeps): Source {
       const startedAt = Date.now();
       const context = await deps.local(source);
       const completedAt = Date.now();
-      report({ kind: "progress", id: "transferring context:", current: context.size, startedAt, completedAt });
+      report({ kind: "progress", id: `transferring ${source.name}:`, current: context.size, startedAt, completedAt });
       return { kind: "context", context };
     },
   };

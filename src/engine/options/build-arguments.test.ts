@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { isVarveError } from "../../core/index.ts";
 import { parseDockerfile } from "../../dockerfile/index.ts";
 import { type ArgumentOptions, BUILDKIT_ARGUMENTS, argumentOptions, unknownArguments } from "./build-arguments.ts";
-import type { BuildOptions } from "./options.ts";
+import type { BuildSettings } from "./options.ts";
 
-function read(buildArgs: Record<string, string>, more: Partial<BuildOptions> = {}): ArgumentOptions {
-  return argumentOptions({ buildArgs, ...more } as BuildOptions);
+function read(buildArgs: Record<string, string>, more: Partial<BuildSettings> = {}): ArgumentOptions {
+  return argumentOptions({ buildArgs, ...more });
 }
 
 const NOTHING: ArgumentOptions = { keepGitDir: false, inlineCache: false, multiPlatform: false, commitTimes: false };
@@ -72,7 +72,7 @@ test("an unknown BUILDKIT_ argument causes a warning, unless the Dockerfile decl
     BUILDKIT_SYNTAX: "x",
     OTHER: "1",
   };
-  assert.deepEqual(unknownArguments({ buildArgs } as unknown as BuildOptions, file), [
+  assert.deepEqual(unknownArguments({ buildArgs }, file), [
     "Build argument BUILDKIT_INLINE_CACH is unknown and has no effect (did you mean BUILDKIT_INLINE_CACHE?)",
     "Build argument BUILDKIT_NEW is unknown and has no effect",
   ]);

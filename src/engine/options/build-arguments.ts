@@ -1,6 +1,6 @@
 import { VarveError, messageOf, parseGoBool } from "../../core/index.ts";
 import { type Dockerfile, type LintOptions, didYouMean, parseLintOptions, suggestion } from "../../dockerfile/index.ts";
-import type { BuildOptions } from "./options.ts";
+import type { BuildSettings } from "./options.ts";
 
 /**
  * The build arguments that are options of BuildKit, with their support: `argumentOptions` reads an `option`; `none` has no effect (the
@@ -43,7 +43,11 @@ export interface ArgumentOptions {
  *
  * @throws {VarveError} `invalid-argument` for a value that BuildKit rejects.
  */
-export function argumentOptions({ buildArgs = {}, platforms = [], sourceDateEpoch }: BuildOptions): ArgumentOptions {
+export function argumentOptions({
+  buildArgs = {},
+  platforms = [],
+  sourceDateEpoch,
+}: Pick<BuildSettings, "buildArgs" | "platforms" | "sourceDateEpoch">): ArgumentOptions {
   const given = new Map(Object.entries(buildArgs));
   const isTrue = (name: string): boolean => parseGoBool(given.get(name) ?? "") === true;
   if (isTrue("BUILDKIT_DISABLE_FILEOP"))
@@ -84,7 +88,10 @@ function readCheck(text: string): LintOptions {
 }
 
 /** Returns warnings for arguments whose names begin with `BUILDKIT_`, but that are neither known nor declared by an `ARG`. */
-export function unknownArguments({ buildArgs = {} }: BuildOptions, { globalArgs, stages }: Dockerfile): string[] {
+export function unknownArguments(
+  { buildArgs = {} }: Pick<BuildSettings, "buildArgs">,
+  { globalArgs, stages }: Dockerfile,
+): string[] {
   const instructions = [...globalArgs, ...stages.flatMap((stage) => stage.instructions)];
   const declared = new Set(
     instructions.flatMap((each) => (each.kind === "arg" ? each.args.map(({ key }) => key) : [])),

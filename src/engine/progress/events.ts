@@ -1,4 +1,6 @@
 import type { Digest } from "../../core/index.ts";
+import type { SourceRange } from "../../dockerfile/index.ts";
+import type { ProgressGroup } from "../../llb/index.ts";
 
 /**
  * An event of a running build. Times are milliseconds since 1970. Events follow BuildKit's `SolveStatus`: whenever the state of a
@@ -16,6 +18,10 @@ export type BuildEvent =
   | StatusEvent
   | WarningEvent;
 
+/**
+ * The state of a vertex. The first event of a vertex has no times: it says that the vertex may be needed. A vertex may start and
+ * complete more than once: a source first computes its key, and may be fetched later.
+ */
 export interface VertexEvent {
   readonly kind: "vertex";
   readonly digest: Digest;
@@ -30,6 +36,8 @@ export interface VertexEvent {
   readonly error?: string | undefined;
   /** True if it ended because the build was cancelled or failed elsewhere; `error` says so too. */
   readonly cancelled?: boolean | undefined;
+  /** Vertices of one group are displayed as one. */
+  readonly progressGroup?: ProgressGroup | undefined;
 }
 
 /** One measurable piece of a vertex's work: a download, an upload, an unpacking. */
@@ -53,6 +61,14 @@ export interface WarningEvent {
   readonly url?: string | undefined;
   /** Where in the Dockerfile: lines are counted from 1. */
   readonly location?: { readonly file: string; readonly line: number } | undefined;
+  /** The file that contains the location, and the ranges that the warning is about. */
+  readonly source?: WarningSource | undefined;
+}
+
+export interface WarningSource {
+  readonly name: string;
+  readonly text: string;
+  readonly ranges: readonly SourceRange[];
 }
 
 export type OnBuildEvent = (event: BuildEvent) => void;

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { digestOf } from "../../core/index.ts";
+import { type Digest, digestOf } from "../../core/index.ts";
 import type { SolverEvent } from "../../solver/index.ts";
 import type { BuildEvent } from "./events.ts";
-import { Progress } from "./progress.ts";
+import { type AnnouncedVertex, Progress } from "./progress.ts";
 
 const [ONE, TWO, LOAD] = [digestOf("1"), digestOf("2"), digestOf("3")];
+
+const vertex = (digest: Digest): AnnouncedVertex => ({ digest, name: "a step", inputs: [] });
 
 function watch(): {
   progress: Progress;
@@ -21,16 +23,17 @@ function watch(): {
 
 test("a step emits events when it starts, logs and ends", () => {
   const { progress, events, tell } = watch();
-  progress.expect([ONE]);
+  progress.expect([vertex(ONE)]);
   tell({ kind: "vertex-started", at: 10 });
   tell({ kind: "vertex-report", at: 15, report: { kind: "log", stream: 2, data: Buffer.from("x") } });
   tell({ kind: "vertex-report", at: 16, report: { kind: "progress", id: "p", current: 1, total: 2, startedAt: 15 } });
   tell({ kind: "vertex-completed", at: 30, startedAt: 10 });
   assert.deepEqual(
     events.map((event) => event.kind),
-    ["vertex", "log", "status", "vertex"],
+    ["vertex", "vertex", "log", "status", "vertex"],
   );
-  const [started, , , ended] = events;
+  const [announced, started, , , ended] = events;
+  assert.ok(announced?.kind === "vertex" && announced.startedAt === undefined);
   assert.ok(started?.kind === "vertex" && started.startedAt === 10 && started.completedAt === undefined);
   assert.ok(ended?.kind === "vertex" && ended.startedAt === 10 && ended.completedAt === 30);
   assert.deepEqual(progress.steps(), [{ name: "RUN a", digest: ONE, status: "run", cache: null, ms: 20 }]);
@@ -38,7 +41,7 @@ test("a step emits events when it starts, logs and ends", () => {
 
 test("cached, failed, cancelled and rolled-back steps emit their states", () => {
   const { progress, events, tell } = watch();
-  progress.expect([ONE, TWO]);
+  progress.expect([vertex(ONE), vertex(TWO)]);
   tell({ kind: "vertex-cached", at: 5, cache: "local" });
   tell({ kind: "vertex-started", at: 6 }, "RUN b", TWO);
   tell({ kind: "vertex-failed", at: 9, error: new Error("no") }, "RUN b", TWO);
@@ -46,8 +49,8 @@ test("cached, failed, cancelled and rolled-back steps emit their states", () => 
   tell({ kind: "vertex-rolled-back", at: 9, cache: "local", reason: "gone" });
   const vertices = events.flatMap((event) => (event.kind === "vertex" ? [event] : []));
   assert.deepEqual(
-    vertices.map(({ cached, error }) => cached ?? error),
-    [true, undefined, "no", "cancelled"],
+    vertices.map(({ startedAt, cached, error }) => startedAt && (cached ?? error)),
+    [undefined, undefined, true, undefined, "no", "cancelled"],
   );
   assert.match(
     events.flatMap((event) => (event.kind === "warning" ? [event.short] : [])).join(),
@@ -62,9 +65,19 @@ test("cached, failed, cancelled and rolled-back steps emit their states", () => 
   );
 });
 
+test("a vertex is announced once", () => {
+  const { progress, events } = watch();
+  progress.expect([ONE, TWO, ONE].map(vertex));
+  progress.expect([vertex(TWO)]);
+  assert.deepEqual(
+    events.map((event) => event.kind === "vertex" && event.digest),
+    [ONE, TWO],
+  );
+});
+
 test("steps are in the order of the Dockerfile, without internal steps", () => {
   const { progress, tell } = watch();
-  progress.expect([LOAD, ONE, TWO, ONE]);
+  progress.expect([LOAD, ONE, TWO, ONE].map(vertex));
   tell({ kind: "vertex-completed", at: 2, startedAt: 1 }, "RUN b", TWO);
   tell({ kind: "vertex-completed", at: 2, startedAt: 1 }, "RUN a", ONE);
   tell({ kind: "vertex-completed", at: 2, startedAt: 1 }, "[internal] load build context", LOAD);

@@ -2,7 +2,7 @@ import { isInternalName } from "../../llb/index.ts";
 import { type Digest, digestOf, isVarveError, messageOf, redact, redactAll } from "../../core/index.ts";
 import { randomUUID } from "node:crypto";
 import type { OpReport, SolverEvent } from "../../solver/index.ts";
-import type { OnBuildEvent, VertexEvent } from "./events.ts";
+import type { OnBuildEvent, VertexEvent, WarningEvent } from "./events.ts";
 import type { StepReport } from "../options/options.ts";
 
 /** Reports the progress of work that is not a step, such as an export. */
@@ -13,6 +13,9 @@ export interface Activity {
   /** Runs a part of the work, and emits its start and its end as a status. */
   part<T>(id: string, work: () => Promise<T>): Promise<T>;
 }
+
+/** A vertex that a build may need. */
+export type AnnouncedVertex = Pick<VertexEvent, "digest" | "name" | "inputs" | "progressGroup">;
 
 /** Returns a report of a finished transfer. */
 export function transferred(id: string, bytes: number): OpReport {
@@ -25,6 +28,7 @@ export class Progress {
   readonly #emit: OnBuildEvent;
   readonly #steps = new Map<Digest, StepReport>();
   readonly #order: Digest[] = [];
+  readonly #announced = new Map<Digest, AnnouncedVertex>();
   readonly #startedAt = new Map<Digest, number>();
   /** Reasons of the rollbacks that were reported. Each reason is reported once. */
   readonly #rollBacks = new Set<string>();
@@ -34,14 +38,7 @@ export class Progress {
     this.#emit = (event) => emit?.(event.kind === "log" ? event : redactAll(event));
   }
 
-  warn(
-    short: string,
-    more: {
-      readonly detail?: readonly string[] | undefined;
-      readonly url?: string | undefined;
-      readonly location?: { file: string; line: number } | undefined;
-    } = {},
-  ): void {
+  warn(short: string, more: Partial<Omit<WarningEvent, "kind" | "short">> = {}): void {
     this.#emit({ ...more, kind: "warning", short, detail: more.detail ?? [] });
   }
 
@@ -76,7 +73,8 @@ export class Progress {
       return;
     }
     const { digest, name, inputs, at } = event;
-    const vertex = { kind: "vertex" as const, digest, name, inputs };
+    const progressGroup = this.#announced.get(digest)?.progressGroup;
+    const vertex = { kind: "vertex" as const, digest, name, inputs, ...(progressGroup && { progressGroup }) };
     const startedAt = this.#startedAt.get(digest) ?? at;
     switch (event.kind) {
       case "vertex-started":
@@ -127,14 +125,23 @@ export class Progress {
     }
   }
 
-  /** Adds the steps of a build, in the order of the reports. Each step follows those that it depends on. */
-  expect(steps: Iterable<Digest>): void {
-    this.#order.push(...steps);
+  /**
+   * Announces the vertices of a build, in the order of the reports. Each one follows those that it depends on. A vertex is announced
+   * once.
+   */
+  expect(vertices: Iterable<AnnouncedVertex>): void {
+    for (const vertex of vertices) {
+      const { digest } = vertex;
+      if (this.#announced.has(digest)) continue;
+      this.#announced.set(digest, vertex);
+      this.#order.push(digest);
+      this.#emit({ ...vertex, kind: "vertex" });
+    }
   }
 
   /** Returns the outcome of each step, in the order of `expect`, without internal steps. */
   steps(): StepReport[] {
-    const known = [...new Set(this.#order)].flatMap((digest) => this.#steps.get(digest) ?? []);
+    const known = this.#order.flatMap((digest) => this.#steps.get(digest) ?? []);
     return known.filter((step) => !isInternalName(step.name));
   }
 

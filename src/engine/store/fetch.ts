@@ -6,8 +6,11 @@ import type { Registry } from "../../registry/index.ts";
 
 const LAYOUT = "layout:";
 
-/** Returns a function that fetches a blob from the first of its sources that has it: repositories, and OCI layouts on this machine. */
-export function blobFetcher(open: () => Promise<Registry>, store: ContentStore): FetchBlob {
+/**
+ * Returns a function that fetches a blob from the first of its sources that has it: repositories, and OCI layouts on this machine.
+ * `other` fetches from sources of other kinds, whose names contain `://`.
+ */
+export function blobFetcher(open: () => Promise<Registry>, store: ContentStore, other?: FetchBlob): FetchBlob {
   const fetchFrom = async (source: string, ...[blob, hold, onIngest]: Parameters<FetchBlob>): Promise<void> => {
     const directory = layoutDirectory(source);
     if (directory !== undefined) {
@@ -15,6 +18,10 @@ export function blobFetcher(open: () => Promise<Registry>, store: ContentStore):
       const expected = { digest: blob.digest, size: blob.size };
       const bytes = verified(layoutBlob(directory, blob), expected, { what: `blob ${blob.digest} of ${directory}` });
       await store.put(bytes, { ...hold, expected });
+      return;
+    }
+    if (source.includes("://") && other !== undefined) {
+      await other({ ...blob, sources: [source] }, hold, onIngest);
       return;
     }
     const { fetchBlob } = await import("../../registry/index.ts");

@@ -8,7 +8,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { toVarveError } from "../../core/index.ts";
 import { ProcessDirectory, makeDirectories } from "../../linux/index.ts";
-import type { Registry, RegistryOptions } from "../../registry/index.ts";
+import type { CredentialSource, Registry, RegistryOptions } from "../../registry/index.ts";
 import { type Database, openState } from "../../state/index.ts";
 import type { Solver } from "../../solver/index.ts";
 import { openSolver } from "../cache/results.ts";
@@ -45,6 +45,8 @@ export interface Store extends AsyncDisposable {
   readonly images: ImageStore;
   /** Returns the client of registries, which is created by the first call. */
   readonly registry: () => Promise<Registry>;
+  /** Returns a client of registries with other credentials. The caller disposes of it. */
+  readonly registryWith: (credentials: CredentialSource) => Promise<Registry>;
   readonly solver: Solver<Result>;
   /** Records which blobs could not be fetched, so that imported caches do not try them again. */
   readonly lostBlobs: LostBlobs;
@@ -93,6 +95,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     snapshotter,
     records,
     registry,
+    registryWith: (credentials) => openRegistry({ ...options.registry, credentials }),
     images: new ImageStore(state),
     contexts,
     mounts,

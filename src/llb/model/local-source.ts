@@ -10,6 +10,12 @@ export interface LocalSource {
   readonly includePatterns?: readonly string[] | undefined;
   /** Paths whose symbolic links are followed; the links and their targets are included. */
   readonly followPaths?: readonly string[] | undefined;
+  /** The session whose client has the directory. Absent: any session of the build. */
+  readonly sessionId?: string | undefined;
+  /** With the name, identifies the directory in later builds of the same client, so that only changes are transferred. */
+  readonly sharedKeyHint?: string | undefined;
+  /** `none`: every file is transferred, even if an earlier copy seems to be the same. */
+  readonly differ?: "metadata" | "none" | undefined;
 }
 
 const SCHEME = "local://";
@@ -27,6 +33,9 @@ export function localSourceOf(op: Op): LocalSource | undefined {
     excludePatterns: patterns(attrs, "local.excludepatterns"),
     includePatterns: patterns(attrs, "local.includepattern"),
     followPaths: patterns(attrs, "local.followpaths"),
+    sessionId: nonEmpty(attrs.get("local.session")),
+    sharedKeyHint: nonEmpty(attrs.get("local.sharedkeyhint")),
+    differ: attrs.get("local.differ") === "none" ? "none" : undefined,
   };
 }
 
@@ -36,4 +45,8 @@ function patterns(attrs: ReadonlyMap<string, string>, key: string): readonly str
   const error = (): VarveError =>
     new VarveError("invalid-build", `Cannot use a local source: ${key} is not a JSON array of strings`);
   return parseJson(text, key, { error }).list((item) => item.string() ?? item.fail("a string")) ?? [];
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
 }

@@ -87,7 +87,8 @@ export class Downloads {
 
   async #download(blob: BlobForm, hold: Hold): Promise<void> {
     const { digest, diffId } = blob;
-    const { content, fetchBlob } = this.#deps;
+    const { content } = this.#deps;
+    const fetchBlob = hold.fetchBlob ?? this.#deps.fetchBlob;
     const sources = sourcesOf(blob, content);
     if (sources.length === 0) {
       const state = "it is not in the content store, and no registry that has it is known";

@@ -17,12 +17,12 @@ export class LeasedSingleFlight<K, T> {
 
   /**
    * Runs `work`, or joins the run with the same key. The run is cancelled when all its callers are cancelled. It reports waits
-   * for other machines to the `onWait` of its first caller.
+   * for other machines to the `onWait` of its first caller, and fetches blobs as that caller does.
    */
-  async run(key: K, work: (hold: Hold) => Promise<T>, { signal, onWait }: Omit<Hold, "lease">): Promise<T> {
+  async run(key: K, work: (hold: Hold) => Promise<T>, { signal, ...hold }: Omit<Hold, "lease">): Promise<T> {
     const leased = async (shared: AbortSignal): Promise<T> => {
       await using lease = await this.#content.lease();
-      return await work({ lease, signal: shared, onWait });
+      return await work({ ...hold, lease, signal: shared });
     };
     return await this.#flights.run(key, leased, signal);
   }

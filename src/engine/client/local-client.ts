@@ -1,13 +1,16 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { Limits, VarveError, errnoOf, toVarveError, withhold } from "../../core/index.ts";
-import type { BuildOptions, SecretSource } from "./options.ts";
+import type { LocalSource } from "../../llb/index.ts";
+import type { LocalContext } from "../../source/index.ts";
+import type { BuildSettings, SecretSource } from "../options/options.ts";
+import type { BuildClient } from "./client.ts";
 
 /**
- * The secrets and SSH agents of a build. Values are read when a step needs them. Values that were read are redacted from messages
- * until this object is disposed of.
+ * The client of a build that this process started: secrets come from files, variables and values, agents are sockets of this
+ * machine. Values are read when a step needs them. Values that were read are redacted from messages until this object is disposed of.
  */
-export class Secrets implements Disposable {
+export class LocalClient implements BuildClient, Disposable {
   readonly #secrets: ReadonlyMap<string, SecretSource>;
   readonly #agents: ReadonlyMap<string, string>;
   readonly #withheld = new Map<string, Disposable>();
@@ -24,20 +27,25 @@ export class Secrets implements Disposable {
    * @throws {VarveError} `invalid-argument`, `limit-exceeded` if a secret is too large, `unsupported` for a private key file.
    */
   static async open(
-    { secrets = [], ssh = [] }: Pick<BuildOptions, "secrets" | "ssh">,
+    { secrets = [], ssh = [] }: Pick<BuildSettings, "secrets" | "ssh">,
     warn: (message: string) => void,
-  ): Promise<Secrets> {
+  ): Promise<LocalClient> {
     for (const secret of secrets) await check(secret, warn);
     const agents = new Map<string, string>();
     for (const { id, paths } of ssh) {
       if (agents.has(id)) throw new VarveError("invalid-argument", `Cannot forward SSH agent ${id}: given twice`);
       agents.set(id, await socketOf(id, paths));
     }
-    return new Secrets(secrets, agents);
+    return new LocalClient(secrets, agents);
   }
 
-  /** Returns the bytes of a secret, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */
-  async get(id: string, optional: boolean): Promise<Uint8Array | undefined> {
+  /** Throws: a build of this process opens its directories itself. */
+  // oxlint-disable-next-line require-await -- rejects rather than throws
+  async openLocal({ name }: LocalSource): Promise<LocalContext> {
+    throw new VarveError("internal", `Cannot read context ${name}: this build has no context of that name`);
+  }
+
+  async secret(id: string, optional: boolean): Promise<Uint8Array | undefined> {
     const secret = this.#secrets.get(id);
     if (secret !== undefined) return await this.#read(secret);
     if (optional) return undefined;
@@ -46,8 +54,8 @@ export class Secrets implements Disposable {
     });
   }
 
-  /** Returns the socket of an agent, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */
-  agent(id: string, optional: boolean): string | undefined {
+  // oxlint-disable-next-line require-await -- rejects rather than throws
+  async agent(id: string, optional: boolean): Promise<string | undefined> {
     const name = id === "" ? "default" : id;
     const path = this.#agents.get(name);
     if (path !== undefined || optional) return path;

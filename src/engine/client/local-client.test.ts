@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ErrorCode, Limits, VarveError, isVarveError } from "../../core/index.ts";
 import { temporaryDirectory } from "../../io/index.ts";
-import { Secrets } from "./secrets.ts";
+import { LocalClient } from "./local-client.ts";
 
 const fails = async (work: Promise<unknown>, code: ErrorCode, message = /./): Promise<void> =>
   await assert.rejects(work, (error) => isVarveError(error, code) && message.test(error.message));
@@ -18,7 +18,7 @@ test("secrets are read from files, the environment and values when they are need
   writeFileSync(file, "before");
   process.env["VARVE_TEST_SECRET"] = "from env";
   const warnings: string[] = [];
-  const secrets = await Secrets.open(
+  const secrets = await LocalClient.open(
     {
       secrets: [
         { id: "file", source: { file } },
@@ -31,7 +31,7 @@ test("secrets are read from files, the environment and values when they are need
     (message) => warnings.push(message),
   );
   const get = async (id: string): Promise<string | undefined> => {
-    const value = await secrets.get(id, true);
+    const value = await secrets.secret(id, true);
     return value === undefined ? undefined : Buffer.from(value).toString();
   };
   writeFileSync(file, "from file");
@@ -48,8 +48,8 @@ test("secrets are read from files, the environment and values when they are need
     "secret unset is empty: the environment has no variable VARVE_TEST_UNSET",
     "secret inherited is empty: the environment has no variable constructor",
   ]);
-  await fails(secrets.get("none", false), "invalid-build", /secret none: not found/);
-  assert.equal((await secrets.get("unset", false))?.byteLength, 0);
+  await fails(secrets.secret("none", false), "invalid-build", /secret none: not found/);
+  assert.equal((await secrets.secret("unset", false))?.byteLength, 0);
   writeFileSync(file, Buffer.alloc(Limits.secret + 1));
   await fails(get("file"), "limit-exceeded");
   rmSync(file);
@@ -61,8 +61,8 @@ test("a secret that was read is redacted from messages until the build ends", as
   const value = "s3cret-of-the-build";
   const shown = (): string => new VarveError("remote", `it said ${value}`).message;
   const source = { value: Buffer.from(`${value}\n`) };
-  const secrets = await Secrets.open({ secrets: [{ id: "s", source }] }, silent);
-  for (let reads = 0; reads < 2; reads += 1) await secrets.get("s", true);
+  const secrets = await LocalClient.open({ secrets: [{ id: "s", source }] }, silent);
+  for (let reads = 0; reads < 2; reads += 1) await secrets.secret("s", true);
   assert.equal(shown(), "it said ***");
   secrets[Symbol.dispose]();
   assert.equal(shown(), `it said ${value}`);
@@ -72,13 +72,14 @@ test("secrets are checked before the build starts, even if no step uses them", a
   await using folder = await temporaryDirectory();
   const [large, missing] = [join(folder.path, "large"), join(folder.path, "missing")];
   writeFileSync(large, Buffer.alloc(Limits.secret + 1));
-  const secret = (file: string): Promise<Secrets> => Secrets.open({ secrets: [{ id: "s", source: { file } }] }, silent);
+  const secret = (file: string): Promise<LocalClient> =>
+    LocalClient.open({ secrets: [{ id: "s", source: { file } }] }, silent);
   await fails(secret(missing), "invalid-argument", /^Cannot use secret s: there is no file .*missing$/);
   await fails(secret(folder.path), "invalid-argument", /is a directory/);
   await fails(secret(large), "limit-exceeded");
   const value = Buffer.alloc(Limits.secret + 1);
-  await fails(Secrets.open({ secrets: [{ id: "s", source: { value } }] }, silent), "limit-exceeded");
-  const agent = (...paths: string[]): Promise<Secrets> => Secrets.open({ ssh: [{ id: "a", paths }] }, silent);
+  await fails(LocalClient.open({ secrets: [{ id: "s", source: { value } }] }, silent), "limit-exceeded");
+  const agent = (...paths: string[]): Promise<LocalClient> => LocalClient.open({ ssh: [{ id: "a", paths }] }, silent);
   await fails(agent(missing), "invalid-argument", /^Cannot forward SSH agent a: there is no file .*missing$/);
   await fails(agent(), "invalid-argument", /exactly one/);
   await fails(agent(missing, missing), "invalid-argument", /exactly one/);
@@ -91,13 +92,13 @@ test("an agent is a socket, and is found by its name", async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(path, resolve));
   const ssh = { id: "default", paths: [path] };
-  const secrets = await Secrets.open({ ssh: [ssh] }, silent);
-  assert.equal(secrets.agent("", false), path);
-  assert.equal(secrets.agent("other", true), undefined);
-  assert.throws(
-    () => secrets.agent("other", false),
+  const secrets = await LocalClient.open({ ssh: [ssh] }, silent);
+  assert.equal(await secrets.agent("", false), path);
+  assert.equal(await secrets.agent("other", true), undefined);
+  await assert.rejects(
+    secrets.agent("other", false),
     (error) => isVarveError(error, "invalid-build") && error.message.includes('no SSH key "other"'),
   );
-  await fails(Secrets.open({ ssh: [ssh, ssh] }, silent), "invalid-argument", /given twice/);
+  await fails(LocalClient.open({ ssh: [ssh, ssh] }, silent), "invalid-argument", /given twice/);
   await new Promise((resolve) => server.close(resolve));
 });

@@ -1,0 +1,25 @@
+import type { LocalSource } from "../../llb/index.ts";
+import type { FetchBlob, Hold } from "../../record/index.ts";
+import type { CredentialSource } from "../../registry/index.ts";
+import type { LocalContext } from "../../source/index.ts";
+
+/**
+ * What a build asks of the client that started it. A command and a library user are clients on this machine. A client of a server
+ * answers over its session.
+ */
+export interface BuildClient {
+  /**
+   * Opens a local source: a directory of the client. The build reads it until the session ends.
+   *
+   * @throws {VarveError} `invalid-build` or `not-found` if the client has no such directory.
+   */
+  openLocal(source: LocalSource, hold: Hold): Promise<LocalContext>;
+  /** Returns the bytes of a secret, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */
+  secret(id: string, optional: boolean): Promise<Uint8Array | undefined>;
+  /** Returns the socket of an SSH agent, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */
+  agent(id: string, optional: boolean): Promise<string | undefined>;
+  /** The client's credentials for registries. Default: those of the store. */
+  readonly credentials?: CredentialSource | undefined;
+  /** Fetches blobs from sources that only the client can reach. Throws `not-found` for other sources. */
+  readonly fetchBlob?: FetchBlob | undefined;
+}

@@ -1,0 +1,111 @@
+import { type Platform, hostPlatform } from "../core/index.ts";
+import type { LintWarning } from "../dockerfile/index.ts";
+import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
+import { edgeDirectory, namedContexts, openContext } from "./context/contexts.ts";
+import { type DockerfileHost, type LoadedDockerfile, loadDockerfile } from "./context/dockerfile.ts";
+import { type ArgumentOptions, argumentOptions, unknownArguments } from "./options/build-arguments.ts";
+import type { CompileSettings } from "./options/compile-settings.ts";
+import { linuxResources } from "./options/resources.ts";
+import type { Session } from "./session.ts";
+
+/** A parsed Dockerfile with the options to compile it. */
+export interface LoadedBuild extends LoadedDockerfile {
+  readonly options: CompileOptions;
+}
+
+/** Opens the context and loads the Dockerfile. Adds lint warnings of the parser to `warnings`, even if it throws. */
+export async function loadBuild(
+  settings: CompileSettings,
+  session: Session,
+  stack: AsyncDisposableStack,
+  warnings: LintWarning[] = [],
+): Promise<LoadedBuild> {
+  const asked = argumentOptions(settings);
+  const context = await openContext(settings.context, asked, session, stack);
+  const dockerfile = context.dockerfile ?? settings.dockerfile;
+  const isRemote = context.main.kind !== "local";
+  const clientContext = settings.context.kind === "client" ? settings.context.name : undefined;
+  const lint = asked.lint === undefined ? {} : { lint: asked.lint };
+  const loaded = await loadDockerfile(context.directory, dockerfile, dockerfileHost(session), {
+    warnings,
+    isRemote,
+    clientContext,
+    ...lint,
+  });
+  for (const text of unknownArguments(settings, loaded.file)) session.progress.warn(text);
+  const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
+  return { ...loaded, options: await compileOptions(settings, asked, session, main) };
+}
+
+function dockerfileHost(session: Session): DockerfileHost {
+  const { progress, locals } = session;
+  return { progress, locals, openEdge: async (edge, stack) => await edgeDirectory(edge, session, stack) };
+}
+
+/** Compiles for all platforms. Reports lint warnings even if it throws, but only once, because they are the same for all platforms. */
+export async function compileAll(
+  loaded: LoadedBuild,
+  { platforms: given = [] }: Pick<CompileSettings, "platforms">,
+  session: Session,
+): Promise<CompileResult[]> {
+  const platforms: readonly (Platform | undefined)[] = given.length === 0 ? [undefined] : given;
+  const warnings: LintWarning[] = [];
+  const compile = (platform: Platform | undefined, index: number): Promise<CompileResult> => {
+    const own = {
+      targetPlatform: platform,
+      ...(index === 0 ? { warnings } : {}),
+    };
+    return compileDockerfile(loaded.file, { ...loaded.options, ...own }, session.host, session.hold.signal);
+  };
+  try {
+    return await Promise.all(platforms.map(compile));
+  } finally {
+    warn(loaded, warnings, session);
+  }
+}
+
+async function compileOptions(
+  settings: CompileSettings,
+  { multiPlatform, hostname, cacheNamespace, lint }: ArgumentOptions,
+  session: Session,
+  context: NonNullable<CompileOptions["context"]>,
+): Promise<CompileOptions> {
+  const resources = linuxResources(settings.resources);
+  const epoch = settings.sourceDateEpoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(settings.sourceDateEpoch) };
+  return {
+    context,
+    buildPlatform: hostPlatform(),
+    buildArgs: new Map(Object.entries({ ...settings.buildArgs, ...epoch })),
+    labels: new Map(Object.entries(settings.labels ?? {})),
+    namedContexts: new Map([
+      ...(await namedContexts(settings.buildContexts ?? {}, session)),
+      ...(settings.namedContexts ?? []),
+    ]),
+    noCache: Array.isArray(settings.noCache) && settings.noCache.length === 0 ? false : (settings.noCache ?? false),
+    sessionId: session.id,
+    multiPlatform,
+    hostname,
+    cacheNamespace,
+    lint,
+    target: settings.target,
+    resolveMode: settings.resolveMode ?? (settings.pull === true ? "pull" : undefined),
+    extraHosts: settings.extraHosts,
+    ulimits: settings.ulimits,
+    shmSize: settings.shmSize,
+    cgroupParent: settings.cgroupParent,
+    linuxResources: resources,
+    network: settings.network,
+  };
+}
+
+function warn({ file, vertex }: LoadedBuild, warnings: readonly LintWarning[], { progress }: Session): void {
+  const { name, text } = file.source;
+  for (const { rule, message, description, url, range } of warnings)
+    progress.warn(`${rule}: ${message}`, {
+      vertex,
+      url,
+      detail: [description],
+      location: { file: name, line: range.start.line },
+      source: { name, text, ranges: [range] },
+    });
+}

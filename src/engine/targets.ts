@@ -1,0 +1,39 @@
+import type { ExportSource } from "../export/index.ts";
+import type { Edge } from "../llb/index.ts";
+import type { RecordId } from "../record/index.ts";
+import type { Result } from "./ops/result.ts";
+import { type ExportReport, type OutputSettings, exportOutputs } from "./outputs.ts";
+import type { Session } from "./session.ts";
+import { retryIfDamaged } from "./store/restore.ts";
+
+/** What a build makes: the edges to solve, and how their records become what is exported. */
+export interface BuildTargets {
+  /** An absent edge is scratch. */
+  readonly edges: readonly (Edge | undefined)[];
+  /** Returns what is exported. There is one record for each edge. */
+  readonly source: (records: readonly RecordId[]) => ExportSource;
+}
+
+/**
+ * Exports the results of targets, one for each edge. If the files of a cached result are missing, solves again without it, until no
+ * cached result is unreadable.
+ */
+export async function exportTargets(
+  targets: BuildTargets,
+  results: readonly Result[],
+  settings: OutputSettings,
+  session: Session,
+): Promise<ExportReport> {
+  try {
+    const records = await Promise.all(results.map((result) => session.recordOf(result)));
+    return await retryIfDamaged(
+      () => exportOutputs(targets.source(records), settings, session),
+      ({ message }) => session.progress.warn(message),
+    );
+  } catch (error) {
+    if (!(await session.rollBack(error))) throw error;
+    const again = await session.solve(targets.edges);
+    session.finish();
+    return await exportTargets(targets, again, settings, session);
+  }
+}
