@@ -5,8 +5,12 @@ export { diskUsage, exportCache, importCache, listCache, listRemoteCache, prune,
 export { type CacheReport, type CacheSpec, type StoreOptions, defaultRoot } from "../engine/index.ts";
 export type {
   Credential,
+  CredentialDelegate,
   CredentialSource,
+  DelegatedToken,
+  DelegatedTokenRequest,
   OnTransfer,
+  PlainCredential,
   RegistryConfig,
   RegistryHostConfig,
   RegistryOptions,

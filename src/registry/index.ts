@@ -3,8 +3,12 @@ export { parseRegistryConfig } from "./transport/parse-config.ts";
 export {
   ANONYMOUS,
   type Credential,
+  type CredentialDelegate,
   type CredentialSource,
+  type DelegatedToken,
+  type DelegatedTokenRequest,
   type DockerAuth,
+  type PlainCredential,
   hostOfKey,
   staticCredentials,
 } from "./auth/credentials.ts";

@@ -8,7 +8,17 @@ import { startFaultProxy } from "../../testing/fault-proxy.ts";
 import { type TemporaryStore, noise, putImage, temporaryStore } from "../../testing/images.ts";
 import { type RegistryServer, TEST_USER, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { TEST_REFRESH_TOKEN } from "../../testing/token-server.ts";
-import { ANONYMOUS, type Credential, Registry, dockerCredentials, pull, push, staticCredentials } from "./index.ts";
+import {
+  ANONYMOUS,
+  type Credential,
+  type CredentialDelegate,
+  type DelegatedTokenRequest,
+  Registry,
+  dockerCredentials,
+  pull,
+  push,
+  staticCredentials,
+} from "./index.ts";
 
 const skip = registryMissing() ?? false;
 const basic: Credential = { kind: "basic", ...TEST_USER };
@@ -160,6 +170,38 @@ suite("a registry with token authentication", { skip }, () => {
       await pull(registry, second, { store: into.store, lease: into.lease, platform: "all" });
     });
   }
+
+  test("a delegate asks the token server itself, and is asked for its own credential by other registries", async () => {
+    const asked: DelegatedTokenRequest[] = [];
+    const delegate: CredentialDelegate = {
+      fetchToken: async (request) => {
+        asked.push(request);
+        const url = new URL(request.realm);
+        for (const scope of request.scopes) url.searchParams.append("scope", scope);
+        const login = Buffer.from(`${TEST_USER.username}:${TEST_USER.password}`).toString("base64");
+        const response = await fetch(url, { headers: { authorization: `Basic ${login}` } });
+        const { token } = (await response.json()) as { token: string };
+        return { token, expiresIn: 300 };
+      },
+      credential: () => Promise.resolve({ kind: "basic", ...TEST_USER }),
+    };
+    const credential: Credential = { kind: "delegate", delegate };
+    using registry = connect(server.host, credential);
+    const reference = parseReference(`${server.host}/delegated/app:1`);
+    await push(registry, [reference], { store: from.store, target });
+    await registry.resolve(reference);
+    assert.ok(asked.some(({ scopes }) => scopes.includes("repository:delegated/app:pull,push")));
+    const count = asked.length;
+    await registry.resolve(reference);
+    assert.equal(asked.length, count);
+    assert.deepEqual([asked[0]?.service, asked[0]?.realm], ["test-registry", questions().realm]);
+    await using other = await startRegistry({ auth: "htpasswd" });
+    using plain = connect(other.host, credential);
+    await push(plain, [parseReference(`${other.host}/app:1`)], { store: from.store, target });
+    const unusable: CredentialDelegate = { ...delegate, fetchToken: async () => ({ token: "a b", expiresIn: 1 }) };
+    using broken = connect(server.host, { kind: "delegate", delegate: unusable });
+    await assert.rejects(broken.resolve(reference), (error) => isVarveError(error, "remote"));
+  });
 
   test("without credentials, what is public can be read and not written", async () => {
     using owner = connect(server.host, basic);

@@ -5,7 +5,7 @@ import { type Credential, type CredentialSource, secretsOf } from "./credentials
 import type { Endpoint } from "../transport/endpoint.ts";
 import { type SecretPath, maySendSecret, realmOf } from "./realm.ts";
 import { type Scope, covers, formatScope, mergeScopes, parseScopes } from "./scope.ts";
-import { type SendOk, type Token, basicHeader, fetchToken } from "./token.ts";
+import { type SendOk, type Token, basicHeader, delegatedToken, fetchToken } from "./token.ts";
 
 /** What the registry asked for when it last refused a request. */
 type Demand =
@@ -88,7 +88,8 @@ export class Authorizer implements Disposable {
       return { header: basicHeader(credential.username, credential.password), token: undefined };
     }
     const path = { realm: demand.realm, registry: url, isPlain: this.#options.isPlain };
-    if (credential.kind !== "anonymous" && !maySendSecret(path)) throw plainRealm(endpoint, path);
+    const sendsSecret = credential.kind !== "anonymous" && credential.kind !== "delegate";
+    if (sendsSecret && !maySendSecret(path)) throw plainRealm(endpoint, path);
     const token = await this.#token(endpoint, known, demand, credential, options);
     return { header: `Bearer ${token.value}`, token };
   }
@@ -132,15 +133,28 @@ export class Authorizer implements Disposable {
     return known;
   }
 
+  /** Returns the credential of an endpoint. A delegate is asked for its own if the endpoint has no token server. */
   async #credential(endpoint: Endpoint, known: Known, signal: AbortSignal | undefined): Promise<Credential> {
-    if (known.credential !== undefined && known.credential.until > Date.now()) return known.credential.value;
+    const credential = await this.#found(endpoint, known, signal);
+    if (credential.kind !== "delegate" || known.demand?.kind !== "basic") return credential;
     const ask = async (shared: AbortSignal): Promise<Credential> => {
-      const value = await this.#options.credentials(endpoint.name, { signal: shared });
-      this.#withhold(...secretsOf(value));
-      known.credential = { value, until: Date.now() + CREDENTIAL_LIFE_MS };
-      return value;
+      return this.#remember(known, await credential.delegate.credential({ signal: shared }));
     };
     return await this.#questions.run(known, ask, signal);
+  }
+
+  async #found(endpoint: Endpoint, known: Known, signal: AbortSignal | undefined): Promise<Credential> {
+    if (known.credential !== undefined && known.credential.until > Date.now()) return known.credential.value;
+    const ask = async (shared: AbortSignal): Promise<Credential> => {
+      return this.#remember(known, await this.#options.credentials(endpoint.name, { signal: shared }));
+    };
+    return await this.#questions.run(known, ask, signal);
+  }
+
+  #remember(known: Known, value: Credential): Credential {
+    this.#withhold(...secretsOf(value));
+    known.credential = { value, until: Date.now() + CREDENTIAL_LIFE_MS };
+    return value;
   }
 
   async #token(
@@ -160,8 +174,11 @@ export class Authorizer implements Disposable {
     const token = await this.#flights.run(
       key,
       async (signal) => {
-        const request = { realm, service, scopes: wanted, credential, signal };
-        const fresh = await fetchToken(this.#options.send(trustHost, onWait), request);
+        const request = { realm, service, scopes: wanted, signal };
+        const fresh =
+          credential.kind === "delegate"
+            ? await delegatedToken(credential.delegate, request)
+            : await fetchToken(this.#options.send(trustHost, onWait), { ...request, credential });
         this.#withhold(fresh.value, fresh.refreshToken ?? "");
         this.#keep(known, credential, fresh);
         return fresh;

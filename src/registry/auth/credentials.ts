@@ -5,12 +5,40 @@ export type Credential =
   | { readonly kind: "anonymous" }
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
   | { readonly kind: "identity-token"; readonly token: string }
-  | { readonly kind: "bearer"; readonly token: string };
+  | { readonly kind: "bearer"; readonly token: string }
+  | { readonly kind: "delegate"; readonly delegate: CredentialDelegate };
+
+/** Another process, which logs in to token servers itself and keeps the password. */
+export interface CredentialDelegate {
+  /** Gets a token from a token server. Throws `unauthorized` if the credential is refused. */
+  fetchToken(request: DelegatedTokenRequest, options: { signal?: AbortSignal | undefined }): Promise<DelegatedToken>;
+  /** Returns the credential itself, for a registry without a token server. */
+  credential(options: { signal?: AbortSignal | undefined }): Promise<PlainCredential>;
+}
+
+/** A credential that this process can use. */
+export type PlainCredential = Exclude<Credential, { readonly kind: "delegate" }>;
+
+/** What a registry asks for in its challenge. */
+export interface DelegatedTokenRequest {
+  /** URL of the token server. */
+  readonly realm: string;
+  readonly service: string;
+  /** Each as `repository:<name>:<actions>`. */
+  readonly scopes: readonly string[];
+}
+
+export interface DelegatedToken {
+  readonly token: string;
+  /** Seconds from now. */
+  readonly expiresIn: number;
+}
 
 /** Returns the secret strings of a credential. A password is also sent together with its user name. */
 export function secretsOf(credential: Credential): readonly string[] {
   switch (credential.kind) {
     case "anonymous":
+    case "delegate":
       return [];
     case "basic":
       return [credential.password, `${credential.username}:${credential.password}`];

@@ -1,5 +1,5 @@
 import { VarveError, parseJson } from "../../core/index.ts";
-import type { Credential } from "./credentials.ts";
+import type { Credential, CredentialDelegate } from "./credentials.ts";
 import { type TransportRequest, bodyOf } from "../transport/http.ts";
 import { type Scope, formatScope } from "./scope.ts";
 
@@ -16,7 +16,7 @@ export interface TokenRequest {
   readonly realm: URL;
   readonly service: string | undefined;
   readonly scopes: readonly Scope[];
-  readonly credential: Exclude<Credential, { kind: "bearer" }>;
+  readonly credential: Exclude<Credential, { kind: "bearer" | "delegate" }>;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -65,21 +65,20 @@ function tokenError(realm: URL, why: string): VarveError {
   return new VarveError("remote", `Cannot get a token from ${realm.host}: ${why}`);
 }
 
+function tokenOf(value: string, expiresIn: number, { realm, scopes }: Pick<TokenRequest, "realm" | "scopes">): Token {
+  if (value === "" || value.length > MAX_TOKEN || !/^[\x21-\x7e]+$/.test(value))
+    throw tokenError(realm, "its answer holds no usable token");
+  const life = Math.min(Math.max(expiresIn, LEAST_LIFE), LONGEST_LIFE);
+  return { value, scopes, expiresAt: Date.now() + life * 1000 * MARGIN, refreshToken: undefined };
+}
+
 function readToken(bytes: Buffer, request: TokenRequest): Token {
   // A syntax error would quote the token: it does not become the cause.
   const error = (): VarveError => tokenError(request.realm, "its answer is not a token response");
   const json = parseJson(bytes, "token response", { error }).requiredObject();
   const value = json.string("token") ?? json.string("access_token") ?? "";
-  if (value === "" || value.length > MAX_TOKEN || !/^[\x21-\x7e]+$/.test(value))
-    throw tokenError(request.realm, "its answer holds no usable token");
-  const expiresIn = json.field("expires_in").number() ?? LEAST_LIFE;
-  const life = Math.min(Math.max(expiresIn, LEAST_LIFE), LONGEST_LIFE);
-  return {
-    value,
-    scopes: request.scopes,
-    expiresAt: Date.now() + life * 1000 * MARGIN,
-    refreshToken: json.string("refresh_token"),
-  };
+  const token = tokenOf(value, json.field("expires_in").number() ?? LEAST_LIFE, request);
+  return { ...token, refreshToken: json.string("refresh_token") };
 }
 
 /**
@@ -90,4 +89,15 @@ export async function fetchToken(send: SendOk, request: TokenRequest): Promise<T
   const { credential } = request;
   const wire = credential.kind === "identity-token" ? refreshRequest(request, credential.token) : getRequest(request);
   return readToken(await send(wire, MAX_RESPONSE), request);
+}
+
+/** Gets a token for the scopes from a delegate, which asks the token server. */
+export async function delegatedToken(
+  delegate: CredentialDelegate,
+  request: Omit<TokenRequest, "credential">,
+): Promise<Token> {
+  const { realm, service = "", scopes, signal } = request;
+  const asked = { realm: realm.href, service, scopes: scopes.map(formatScope) };
+  const { token, expiresIn } = await delegate.fetchToken(asked, { signal });
+  return tokenOf(token, expiresIn, request);
 }
