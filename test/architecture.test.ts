@@ -7,7 +7,7 @@ import { parseSync } from "oxc-parser";
 /** Modules by layer. A module imports only from layers below its own, and only through the other module's `index.ts`. */
 const LAYERS: readonly (readonly string[])[] = [
   ["core"],
-  ["io", "linux", "pattern"],
+  ["io", "linux", "pattern", "grpc"],
   ["state"],
   ["content", "layer", "dockerfile", "contenthash"],
   ["snapshot", "registry"],
@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["images", "caches", "doctor"],
   ["classic"],
   ["library"],
-  ["api/http"],
+  ["api/http", "api/buildkit"],
   ["api/docker"],
   ["cli"],
 ];

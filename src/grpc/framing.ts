@@ -1,0 +1,139 @@
+import { GrpcCode } from "./code.ts";
+import { GrpcError } from "./error.ts";
+import { GrpcLimits } from "./limits.ts";
+
+const HEAD = 5;
+
+/** Counts the bytes of messages that have not arrived whole, over many calls. */
+export class PartialBytes {
+  readonly #limit: number;
+  #held = 0;
+
+  constructor(limit: number = GrpcLimits.partialMessages) {
+    this.#limit = limit;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  /** @throws {GrpcError} `resourceExhausted` if the limit would be exceeded. */
+  take(bytes: number): void {
+    if (this.#held + bytes > this.#limit)
+      throw new GrpcError(GrpcCode.resourceExhausted, "grpc: too many unfinished messages");
+    this.#held += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+/** Returns a message with its prefix, as one buffer. */
+export function frame(message: Uint8Array, limit: number = GrpcLimits.message): Buffer {
+  if (message.length > limit)
+    throw new GrpcError(
+      GrpcCode.resourceExhausted,
+      `grpc: trying to send message larger than max (${message.length} vs. ${limit})`,
+    );
+  const bytes = Buffer.allocUnsafe(HEAD + message.length);
+  bytes[0] = 0;
+  bytes.writeUInt32BE(message.length, 1);
+  bytes.set(message, HEAD);
+  return bytes;
+}
+
+const SMALLEST = 4096;
+
+/**
+ * Cuts a stream of bytes into messages. Memory grows with what has arrived: not with what a prefix announces, and not with the number of
+ * pieces.
+ */
+export class MessageReader implements Disposable {
+  readonly #partial: PartialBytes;
+  readonly #limit: number;
+  readonly #head: Buffer = Buffer.alloc(HEAD);
+  #headSize = 0;
+  #body: Buffer = Buffer.alloc(0);
+  #size = 0;
+
+  constructor(partial: PartialBytes, limit: number = GrpcLimits.message) {
+    this.#partial = partial;
+    this.#limit = limit;
+  }
+
+  /**
+   * Yields the messages that `chunk` completes.
+   *
+   * @throws {GrpcError} `resourceExhausted` for a message over the limit, `unimplemented` for a compressed one.
+   */
+  *push(chunk: Buffer): Generator<Buffer> {
+    let rest = this.#takeHead(chunk);
+    while (this.#headSize === HEAD) {
+      const missing = this.#length() - this.#size;
+      if (rest.length < missing) {
+        this.#keep(rest);
+        return;
+      }
+      const message = this.#finish(rest.subarray(0, missing));
+      rest = this.#takeHead(rest.subarray(missing));
+      yield message;
+    }
+  }
+
+  /** @throws {GrpcError} `internal` if the stream ends inside a message. */
+  end(): void {
+    if (this.#headSize > 0) throw new GrpcError(GrpcCode.internal, "unexpected EOF");
+  }
+
+  [Symbol.dispose](): void {
+    this.#partial.give(this.#body.length);
+    this.#body = Buffer.alloc(0);
+    this.#size = 0;
+    this.#headSize = 0;
+  }
+
+  #length(): number {
+    return this.#head.readUInt32BE(1);
+  }
+
+  #takeHead(chunk: Buffer): Buffer {
+    const taken = Math.min(HEAD - this.#headSize, chunk.length);
+    chunk.copy(this.#head, this.#headSize, 0, taken);
+    this.#headSize += taken;
+    if (this.#headSize === HEAD && taken > 0) this.#check();
+    return chunk.subarray(taken);
+  }
+
+  #check(): void {
+    if (this.#head[0] !== 0)
+      throw new GrpcError(GrpcCode.unimplemented, "grpc: Decompressor is not installed for a compressed message");
+    if (this.#length() > this.#limit)
+      throw new GrpcError(
+        GrpcCode.resourceExhausted,
+        `grpc: received message larger than max (${this.#length()} vs. ${this.#limit})`,
+      );
+  }
+
+  #keep(piece: Buffer): void {
+    if (piece.length === 0) return;
+    const size = this.#size + piece.length;
+    if (size > this.#body.length) this.#grow(Math.min(this.#length(), Math.max(size, 2 * this.#body.length, SMALLEST)));
+    piece.copy(this.#body, this.#size);
+    this.#size = size;
+  }
+
+  #grow(capacity: number): void {
+    this.#partial.take(capacity - this.#body.length);
+    const body = Buffer.allocUnsafeSlow(capacity);
+    this.#body.copy(body, 0, 0, this.#size);
+    this.#body = body;
+  }
+
+  #finish(last: Buffer): Buffer {
+    if (this.#size > 0) this.#keep(last);
+    const whole = this.#size > 0 ? this.#body.subarray(0, this.#size) : last;
+    this[Symbol.dispose]();
+    return whole;
+  }
+}

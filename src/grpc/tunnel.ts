@@ -1,0 +1,74 @@
+import { Duplex } from "node:stream";
+import { toGrpcError } from "./error.ts";
+
+/** Maximum bytes of one message of a tunnel, as BuildKit sends them. */
+const PIECE = 32_768;
+/** Bytes that wait in each direction before the other side is held back. */
+const BUFFERED = 262_144;
+
+/** The call that carries a tunnel, as pieces of bytes. */
+export interface TunnelCall {
+  readonly pieces: AsyncIterable<Uint8Array>;
+  /** Sends a piece of at most 32 KiB. Resolves when there is room for more. */
+  readonly send: (piece: Uint8Array) => Promise<void>;
+  /** Ends this direction. */
+  readonly end: () => void;
+  /** Ends the call, when the tunnel is destroyed before both directions have ended. */
+  readonly cancel: () => void;
+}
+
+/**
+ * Returns a connection inside a call. The end of one direction leaves the other one open. An error of the call destroys the connection
+ * with that error.
+ */
+export function tunnel(call: TunnelCall): Duplex {
+  return new Tunnel(call);
+}
+
+class Tunnel extends Duplex {
+  readonly #call: TunnelCall;
+  readonly #pieces: AsyncIterator<Uint8Array>;
+
+  constructor(call: TunnelCall) {
+    super({ allowHalfOpen: true, readableHighWaterMark: BUFFERED, writableHighWaterMark: BUFFERED });
+    this.#call = call;
+    this.#pieces = call.pieces[Symbol.asyncIterator]();
+  }
+
+  override _read(): void {
+    this.#pull().catch((error: unknown) => this.destroy(toGrpcError(error)));
+  }
+
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], finish: (error?: Error | null) => void): void {
+    const bytes = chunks.length === 1 ? chunks[0]?.chunk : Buffer.concat(chunks.map(({ chunk }) => chunk));
+    this.#send(bytes ?? Buffer.alloc(0)).then(() => finish(), finish);
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, finish: (error?: Error | null) => void): void {
+    this.#send(chunk).then(() => finish(), finish);
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#call.end();
+    callback();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    if (!this.readableEnded || !this.writableFinished) this.#call.cancel();
+    callback(error);
+  }
+
+  async #pull(): Promise<void> {
+    for (;;) {
+      const { done, value } = await this.#pieces.next();
+      if (done === true) this.push(null);
+      else if (value.length === 0) continue;
+      else this.push(value);
+      return;
+    }
+  }
+
+  async #send(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; at += PIECE) await this.#call.send(bytes.subarray(at, at + PIECE));
+  }
+}
