@@ -1,4 +1,4 @@
-/** Format, lint, types, boundaries, dead code, the API snapshot and the documents, at the same time; prints what failed. */
+/** Format, lint, types, boundaries, dead code, generated code, the API snapshot and the documents, at the same time; prints what failed. */
 import { spawn } from "node:child_process";
 
 const CHECKS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
@@ -7,6 +7,7 @@ const CHECKS: readonly (readonly [name: string, command: string, ...args: string
   ["types", "tsc", "-p", "."],
   ["boundaries", "node", "--test", "test/architecture.test.ts"],
   ["dead code", "knip", "--no-progress"],
+  ["protocol buffers", "node", "scripts/proto.ts", "--check"],
   ["API snapshot", "node", "scripts/api-snapshot.ts", "--check"],
   ["documents", "node", "scripts/docs.ts", "--check"],
 ];

@@ -1,0 +1,3 @@
+export { readSessionHeaders, type SessionHeaders } from "./session/headers.ts";
+export { SessionManager, type SessionManagerOptions } from "./session/manager.ts";
+export { sessionMethod } from "./session/tunnel.ts";
