@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["state"],
   ["content", "layer", "dockerfile", "contenthash"],
   ["snapshot", "registry"],
-  ["record", "image", "llb", "solver"],
+  ["record", "filesync", "image", "llb", "solver"],
   ["cache", "remotecache", "exec", "fileop", "source", "frontend"],
   ["export"],
   ["engine"],

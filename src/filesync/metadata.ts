@@ -1,0 +1,73 @@
+import { type BigIntStats, chmodSync, lchownSync, lstatSync, readlinkSync } from "node:fs";
+import { errnoOf } from "../core/index.ts";
+import { type Path, lsetxattr, lutimes, pathOfByteString, splitDevice } from "../linux/index.ts";
+import { type EntryKind, goModeOf, permissionsOf, storedMode } from "./mode.ts";
+import type { Stat } from "./wire/stat.ts";
+
+/** Who owns received files: the owner that the sender names, which needs privileges, or the user of this process. */
+export type Ownership = "sender" | "process";
+
+/** Returns the metadata of an entry, without following a symbolic link. Undefined if it does not exist. */
+export function find(path: Path): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+/**
+ * Returns whether an entry on disk is the one that the sender has: fsutil's rule. It does not compare extended attributes and,
+ * for a directory, the time. A file of the same size and time is taken to have the same content.
+ */
+export function isSame(stat: Stat, kind: EntryKind, found: BigIntStats, at: Path, ownership: Ownership): boolean {
+  if (!hasSameAttributes(stat, found, ownership)) return false;
+  if (kind === "directory") return true;
+  if (found.mtimeNs !== stat.modTime) return false;
+  switch (kind) {
+    case "file":
+      return found.size === stat.size;
+    case "symlink":
+      return readlinkSync(at, { encoding: "latin1" }) === stat.linkname;
+    case "char":
+    case "block": {
+      const { major, minor } = splitDevice(found.rdev);
+      return BigInt(major) === stat.devmajor && BigInt(minor) === stat.devminor;
+    }
+    case "fifo":
+      return true;
+  }
+}
+
+function hasSameAttributes(stat: Stat, found: BigIntStats, ownership: Ownership): boolean {
+  if (goModeOf(Number(found.mode)) !== storedMode(stat.mode)) return false;
+  return ownership === "process" || (Number(found.uid) === stat.uid && Number(found.gid) === stat.gid);
+}
+
+/**
+ * Sets owner, extended attributes, permissions and times, in this order: changing the owner removes capabilities and set-id
+ * bits, and the time must be right only when everything else is.
+ */
+export function setMetadata(at: Path, stat: Stat, kind: EntryKind, ownership: Ownership): void {
+  if (ownership === "sender") lchownSync(at, stat.uid, stat.gid);
+  setXattrs(at, stat);
+  if (kind !== "symlink") chmodSync(at, permissionsOf(stat.mode));
+  setTime(at, stat);
+}
+
+export function setTime(at: Path, { modTime }: Stat): void {
+  lutimes(at, { atime: modTime, mtime: modTime });
+}
+
+/** Attributes with a meaning for the kernel or for overlayfs. A sender must not set them. */
+function isReserved(name: string): boolean {
+  return name.startsWith("trusted.") || name.startsWith("user.overlay.");
+}
+
+/** Sets the extended attributes. Like fsutil, skips those that the filesystem or the privileges do not allow. */
+function setXattrs(at: Path, { xattrs }: Stat): void {
+  for (const [name, value] of xattrs) {
+    if (isReserved(name)) continue;
+    try {
+      lsetxattr(at, pathOfByteString(name), Buffer.from(value));
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+}

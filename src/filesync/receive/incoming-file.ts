@@ -1,0 +1,100 @@
+import { closeSync, write, writevSync } from "node:fs";
+import { promisify } from "node:util";
+import type { CreatedFile, TreeWriter, WantedFile } from "./tree-writer.ts";
+
+const writeAsync = promisify(write);
+/** Bytes of a file that are kept in memory. A smaller file is written at its end by one call. */
+const BUFFER = 131_072;
+/** Bytes of a file that wait to be written before its sender has to wait. */
+const MAX_BACKLOG = 4_194_304;
+
+/** A file while its content arrives. */
+export class IncomingFile implements AsyncDisposable {
+  readonly #wanted: WantedFile;
+  readonly #writer: TreeWriter;
+  readonly #onError: (error: unknown) => void;
+  #chunks: Uint8Array[] = [];
+  #buffered = 0;
+  #created: CreatedFile | undefined;
+  /** Settles when everything that was flushed is written. Never rejects. */
+  #writing: Promise<void> = Promise.resolve();
+  #backlog = 0;
+  #failed = false;
+
+  /** `onError` is called with the first error of a write. Nothing more is written after it. */
+  constructor(wanted: WantedFile, writer: TreeWriter, onError: (error: unknown) => void) {
+    this.#wanted = wanted;
+    this.#writer = writer;
+    this.#onError = onError;
+  }
+
+  /** Appends content. Await the result, if there is one, before the next piece is received. */
+  write(data: Uint8Array): Promise<void> | undefined {
+    this.#chunks.push(data);
+    this.#buffered += data.length;
+    if (this.#buffered < BUFFER) return undefined;
+    this.#flush();
+    return this.#backlog > MAX_BACKLOG ? this.#writing : undefined;
+  }
+
+  /** Completes the file. It has its name and its metadata then. */
+  async end(): Promise<void> {
+    if (this.#created !== undefined) {
+      this.#flush();
+      await this.#writing;
+      if (this.#failed) return;
+    }
+    const created = this.#create();
+    writeAllSync(created.fd, this.#chunks);
+    this.#chunks = [];
+    closeSync(created.fd);
+    this.#created = { ...created, fd: CLOSED };
+    await this.#writer.complete(this.#wanted, created);
+    this.#created = undefined;
+  }
+
+  /** Removes the file if it is not complete. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#failed = true;
+    await this.#writing;
+    const created = this.#created;
+    if (created === undefined) return;
+    this.#created = undefined;
+    if (created.fd !== CLOSED) closeSync(created.fd);
+    this.#writer.discard(this.#wanted, created);
+  }
+
+  #create(): CreatedFile {
+    return (this.#created ??= this.#writer.create(this.#wanted));
+  }
+
+  #flush(): void {
+    const { fd } = this.#create();
+    const bytes = Buffer.concat(this.#chunks, this.#buffered);
+    this.#chunks = [];
+    this.#buffered = 0;
+    this.#backlog += bytes.length;
+    this.#writing = this.#writeAfter(this.#writing, fd, bytes);
+  }
+
+  async #writeAfter(before: Promise<void>, fd: number, bytes: Buffer): Promise<void> {
+    await before;
+    if (this.#failed) return;
+    try {
+      for (let at = 0; at < bytes.length;) at += (await writeAsync(fd, bytes, at)).bytesWritten;
+      this.#backlog -= bytes.length;
+    } catch (error) {
+      this.#failed = true;
+      this.#onError(error);
+    }
+  }
+}
+
+const CLOSED = -1;
+
+function writeAllSync(fd: number, chunks: readonly Uint8Array[]): void {
+  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (size === 0) return;
+  const written = writevSync(fd, chunks);
+  if (written < size) writeAllSync(fd, [Buffer.concat(chunks, size).subarray(written)]);
+}

@@ -1,0 +1,220 @@
+import { setImmediate as yieldToLoop } from "node:timers/promises";
+import { VarveError, goQuote, messageOf, toVarveError } from "../../core/index.ts";
+import type { ByteString, Path } from "../../linux/index.ts";
+import { PatternMatcher } from "../../pattern/index.ts";
+import type { Ownership } from "../metadata.ts";
+import { kindOf } from "../mode.ts";
+import { ListingOrder, checkPath, shown } from "../order.ts";
+import { type MessageStream, PacketStream, type TransferOptions } from "../stream.ts";
+import type { Packet } from "../wire/packet.ts";
+import type { Stat } from "../wire/stat.ts";
+import { ReceiveCounts, type ReceiveLimits, receiveLimits } from "./limits.ts";
+import { METADATA_FILE, MetadataFile } from "./metadata-file.ts";
+import { Requests } from "./requests.ts";
+import { type Directory, TreeWriter, isHardLink } from "./tree-writer.ts";
+
+export interface ReceiveOptions extends TransferOptions {
+  /** `metadata`, the default: request only files with other metadata than those on disk. `none`: request all files. */
+  readonly differ?: "metadata" | "none" | undefined;
+  /** Keep what the sender does not list. The default is false. */
+  readonly keep?: boolean | undefined;
+  /** The default is `sender`. */
+  readonly ownership?: Ownership | undefined;
+  /**
+   * Receive only entries that match one of these patterns, and list all entries in the file `.fsutil-metadata`. By default, all
+   * entries are received, and there is no such file.
+   */
+  readonly metadataOnlyExcept?: readonly string[] | undefined;
+  /** The default is `receiveLimits`. */
+  readonly limits?: Partial<ReceiveLimits> | undefined;
+}
+
+/** What was received. */
+export interface Received {
+  /** Number of entries that the sender has. */
+  readonly entries: number;
+  /** Number of files whose content was transferred. */
+  readonly files: number;
+  /** Bytes of their content. */
+  readonly bytes: number;
+}
+
+/** Milliseconds of work between two pauses that let other tasks run. */
+const TURN = 10;
+
+/**
+ * Makes a directory equal to the tree of a sender. Requests only the content of files that differ. Whatever the sender sends,
+ * changes nothing outside the directory. After an error, entries may be missing, but each file that has the time of the
+ * sender's file also has its content.
+ *
+ * @throws {VarveError} `corrupt` for a listing that is not valid; `remote` if the sender has failed or the stream ends early;
+ * `limit-exceeded`; `storage`; `cancelled`; and what the stream throws
+ * @example
+ * const { files } = await receiveTree(stream, "/var/lib/varve/context", { signal });
+ */
+export async function receiveTree(
+  stream: MessageStream,
+  directory: Path,
+  options: ReceiveOptions = {},
+): Promise<Received> {
+  using packets = new PacketStream(stream, options.signal);
+  try {
+    using writer = new TreeWriter(directory, {
+      all: options.differ === "none",
+      keep: options.keep ?? false,
+      ownership: options.ownership ?? "sender",
+      signal: options.signal,
+    });
+    await using requests = new Requests(packets, writer);
+    return await new Receiver({ packets, writer, requests }, options).run();
+  } catch (error) {
+    const failure = toVarveError(error, "receive files", "internal");
+    if (!isReported(failure)) await packets.reportError(messageOf(failure));
+    throw failure;
+  }
+}
+
+const SENDER_ERROR = "error from sender: ";
+
+/** Returns whether the other side knows about an error, or cannot be told. */
+function isReported({ code, message }: VarveError): boolean {
+  return code === "cancelled" || message.startsWith(SENDER_ERROR);
+}
+
+interface ReceiverParts {
+  readonly packets: PacketStream;
+  readonly writer: TreeWriter;
+  readonly requests: Requests;
+}
+
+/** An entry that can contain others. Its directory is created when something in it is received. */
+interface Place {
+  readonly parent: Place | undefined;
+  readonly id: number;
+  readonly stat: Stat | undefined;
+  directory: Directory | undefined;
+}
+
+class Receiver {
+  readonly #parts: ReceiverParts;
+  readonly #onProgress: (bytes: number) => void;
+  readonly #counts: ReceiveCounts;
+  readonly #order: ListingOrder<Place>;
+  /** The paths to which a hard link is possible. */
+  readonly #linkable = new Set<ByteString>();
+  readonly #metadata: MetadataFile | undefined;
+  readonly #matcher: PatternMatcher | undefined;
+  #state: "listing" | "listed" | "finished" | "confirmed" = "listing";
+  #size = 0;
+
+  constructor(parts: ReceiverParts, options: ReceiveOptions) {
+    const { writer } = parts;
+    this.#parts = parts;
+    this.#onProgress = options.onProgress ?? ((): void => undefined);
+    this.#counts = new ReceiveCounts({ ...receiveLimits, ...options.limits });
+    const root: Place = { parent: undefined, id: 0, stat: undefined, directory: writer.root };
+    this.#order = new ListingOrder(root, ({ directory }) =>
+      directory === undefined ? undefined : writer.end(directory),
+    );
+    const except = options.metadataOnlyExcept;
+    this.#matcher = except === undefined ? undefined : new PatternMatcher(except);
+    this.#metadata = except === undefined ? undefined : new MetadataFile();
+  }
+
+  async run(): Promise<Received> {
+    const { packets, requests } = this.#parts;
+    let turn = performance.now();
+    for (let packet = await packets.next(); packet !== undefined; packet = await packets.next()) {
+      this.#size += packets.size;
+      this.#onProgress(this.#size);
+      await this.#take(packet);
+      if (this.#state === "listed" && requests.isEmpty) await this.#finish();
+      if (performance.now() - turn < TURN) continue;
+      await yieldToLoop();
+      turn = performance.now();
+    }
+    if (this.#state !== "confirmed") throw protocolError("the stream ended before the transfer");
+    await packets.closeSend();
+    return { entries: this.#counts.entries, files: requests.count, bytes: this.#counts.content };
+  }
+
+  async #take(packet: Packet): Promise<void> {
+    switch (packet.type) {
+      case "stat":
+        if (this.#state !== "listing") throw protocolError("an entry came after the end of the listing");
+        return await this.#takeEntry(packet.stat, packet.encoded);
+      case "listed":
+        if (this.#state !== "listing") throw protocolError("the listing ended twice");
+        await this.#order.end();
+        this.#state = "listed";
+        return;
+      case "data":
+        this.#counts.addContent(packet.data.length);
+        return await this.#parts.requests.receive(packet.id, packet.data);
+      case "finish":
+        if (this.#state !== "finished") throw protocolError("the sender confirmed an end that there was not");
+        this.#state = "confirmed";
+        return;
+      case "error":
+        throw new VarveError("remote", `${SENDER_ERROR}${packet.text}`);
+      case "request":
+        throw protocolError("the sender requested a file");
+    }
+  }
+
+  async #takeEntry(stat: Stat, encoded: Uint8Array | undefined): Promise<void> {
+    // Each entry has an id, whether or not its content can be requested.
+    const id = this.#counts.entries;
+    this.#counts.addEntry(stat);
+    checkPath(stat.path);
+    const isOwnFile = this.#metadata !== undefined && stat.path === METADATA_FILE;
+    const parent = await this.#order.next(stat.path);
+    this.#checkLink(stat);
+    if (isOwnFile) return;
+    this.#metadata?.add(stat, encoded);
+    const isReceived = this.#matcher?.matches(Buffer.from(stat.path, "latin1").toString()) ?? true;
+    const isDirectory = kindOf(stat.mode) === "directory";
+    const place: Place = { parent, id, stat, directory: undefined };
+    if (isReceived && isDirectory) await this.#open(place);
+    else if (isReceived) await this.#add(id, stat, await this.#open(parent));
+    if (isDirectory) this.#order.enter(stat.path, place);
+  }
+
+  /** Returns the directory of a place, after creating it and those above it if necessary. */
+  async #open(place: Place): Promise<Directory> {
+    const { parent, stat, id } = place;
+    if (place.directory !== undefined) return place.directory;
+    if (parent === undefined || stat === undefined) return this.#parts.writer.root;
+    const directory = await this.#add(id, stat, await this.#open(parent));
+    place.directory = directory;
+    return directory;
+  }
+
+  /** Adds an entry. Returns its directory if it is one, else the directory that contains it. */
+  async #add(id: number, stat: Stat, parent: Directory): Promise<Directory> {
+    const added = await this.#parts.writer.add(id, stat, parent);
+    if (added.kind === "wanted") this.#parts.requests.add(added.file);
+    return added.kind === "directory" ? added.directory : parent;
+  }
+
+  #checkLink(stat: Stat): void {
+    const { path, linkname } = stat;
+    if (!isHardLink(stat)) {
+      const kind = kindOf(stat.mode);
+      if (kind !== "directory" && kind !== "symlink") this.#linkable.add(path);
+    } else if (!this.#linkable.has(linkname))
+      throw new VarveError("corrupt", `invalid link ${shown(path)} to unknown path: ${goQuote(shown(linkname))}`);
+  }
+
+  async #finish(): Promise<void> {
+    const { packets, writer } = this.#parts;
+    await writer.finish();
+    if (this.#metadata !== undefined) await writer.writeFile(METADATA_FILE, this.#metadata.pieces);
+    this.#state = "finished";
+    await packets.send({ type: "finish" });
+  }
+}
+
+function protocolError(state: string): VarveError {
+  return new VarveError("remote", `Cannot receive files: ${state}`);
+}

@@ -1,0 +1,276 @@
+import { randomBytes } from "node:crypto";
+import {
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { VarveError, errnoOf } from "../../core/index.ts";
+import { type ByteString, type Path, hasCapability, mknod, pathOfByteString } from "../../linux/index.ts";
+import { listNames, removeTree } from "../../snapshot/index.ts";
+import { type Ownership, find, isSame, setMetadata, setTime } from "../metadata.ts";
+import { type EntryKind, kindOf } from "../mode.ts";
+import { joinBytes, shown, splitPath } from "../order.ts";
+import type { Stat } from "../wire/stat.ts";
+import { Directories } from "./directories.ts";
+
+/** A directory of the tree that is received. */
+export interface Directory {
+  readonly path: ByteString;
+  /** Undefined for the root, whose metadata is not transferred. */
+  readonly stat: Stat | undefined;
+  /** The names that were in the directory before and that the sender has not listed. */
+  readonly unlisted: Set<ByteString>;
+  /** Its metadata must be set at the end, because it is new or something in it has changed. */
+  isChanged: boolean;
+}
+
+/** A file whose content is needed. */
+export interface WantedFile {
+  readonly id: number;
+  readonly stat: Stat;
+  readonly directory: Directory;
+  readonly name: ByteString;
+  /** What is in its place until the content has arrived. */
+  readonly replaces: "nothing" | "file" | "directory";
+}
+
+export type Added =
+  | { readonly kind: "directory"; readonly directory: Directory }
+  | { readonly kind: "wanted"; readonly file: WantedFile }
+  | { readonly kind: "done" };
+
+export interface WriterOptions {
+  /** Request the content of all files. */
+  readonly all: boolean;
+  /** Keep what the sender does not list. */
+  readonly keep: boolean;
+  readonly ownership: Ownership;
+  readonly signal: AbortSignal | undefined;
+}
+
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const NODE_TYPES = { char: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const;
+const OWNER_ACCESS = 0o700;
+const DONE: Added = { kind: "done" };
+
+/** A file that has been created but may not have its name yet. */
+export interface CreatedFile {
+  readonly fd: number;
+  /** Its name in its directory. */
+  readonly name: ByteString;
+}
+
+/**
+ * Makes a directory equal to what a sender lists. What exists is compared and replaced only if it differs. A file gets its time
+ * when it is complete. So if the transfer ends early, no file looks like the sender's file without being it.
+ */
+export class TreeWriter implements Disposable {
+  readonly root: Directory;
+  readonly #options: WriterOptions;
+  readonly #directories: Directories;
+  readonly #listed: Directory[] = [];
+  readonly #links: { readonly stat: Stat; readonly directory: Directory; readonly name: ByteString }[] = [];
+  /** Without this privilege, a directory needs the permissions of its owner while it is changed. */
+  readonly #canOverride = hasCapability("dac_override");
+
+  constructor(directory: Path, options: WriterOptions) {
+    this.#options = options;
+    using resources = new DisposableStack();
+    this.#directories = resources.use(new Directories(directory));
+    this.root = { path: "", stat: undefined, unlisted: new Set(listNames(this.#directories.at(""))), isChanged: false };
+    resources.move();
+  }
+
+  /** Adds an entry to its directory. */
+  async add(id: number, stat: Stat, directory: Directory): Promise<Added> {
+    const kind = kindOf(stat.mode);
+    if (kind === undefined) throw unsupported(stat);
+    const [, name] = splitPath(stat.path);
+    const existed = directory.unlisted.delete(name);
+    if (isHardLink(stat)) {
+      this.#links.push({ stat, directory, name });
+      return DONE;
+    }
+    const at = this.#directories.entry(directory.path, name);
+    const found = existed ? find(at) : undefined;
+    if (kind === "directory") return { kind, directory: await this.#addDirectory(stat, directory, name, found) };
+    if (found !== undefined && !this.#options.all && isSame(stat, kind, found, at, this.#options.ownership))
+      return DONE;
+    const replaces = found === undefined ? "nothing" : found.isDirectory() ? "directory" : "file";
+    if (kind === "file") return { kind: "wanted", file: { id, stat, directory, name, replaces } };
+    await this.#replace({ directory, name, replaces }, (target) => this.#createNode(target, stat, kind));
+    return DONE;
+  }
+
+  /** Removes what the sender has not listed in a directory. */
+  async end(directory: Directory): Promise<void> {
+    if (this.#options.keep) return;
+    for (const name of directory.unlisted) {
+      this.#change(directory);
+      await this.#remove(directory, name);
+    }
+    directory.unlisted.clear();
+  }
+
+  /** Creates a file for content. */
+  create(file: WantedFile): CreatedFile {
+    this.#change(file.directory);
+    const name = file.replaces === "nothing" ? file.name : temporaryName();
+    return { fd: openSync(this.#directories.entry(file.directory.path, name), CREATE, 0o600), name };
+  }
+
+  /** Sets the metadata of a file that has its content, and gives it its name. */
+  async complete(file: WantedFile, created: CreatedFile): Promise<void> {
+    const { directory, stat } = file;
+    const at = this.#directories.entry(directory.path, created.name);
+    setMetadata(at, stat, "file", this.#options.ownership);
+    if (file.replaces === "directory") await this.#remove(directory, file.name);
+    if (created.name !== file.name) this.#rename(directory, created.name, file.name);
+  }
+
+  /** Removes a file that does not get its content. */
+  discard({ directory }: WantedFile, { name }: CreatedFile): void {
+    try {
+      unlinkSync(this.#directories.entry(directory.path, name));
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    }
+  }
+
+  /** Creates hard links, and sets the metadata of directories. Call it when all files are complete. */
+  async finish(): Promise<void> {
+    for (const { stat, directory, name } of this.#links) await this.#link(stat, directory, name);
+    // Deepest first: the permissions of a directory may deny access to what is below.
+    for (const { path, stat, isChanged } of this.#listed.reverse()) {
+      if (stat === undefined) continue;
+      const at = this.#directories.at(path);
+      if (isChanged) setMetadata(at, stat, "directory", this.#options.ownership);
+      else if (find(at)?.mtimeNs !== stat.modTime) setTime(at, stat);
+    }
+  }
+
+  /** Writes a file into the root that the sender has not listed. */
+  async writeFile(name: ByteString, pieces: Iterable<Uint8Array>): Promise<void> {
+    await this.#remove(this.root, name);
+    const fd = openSync(this.#directories.entry("", name), CREATE, 0o644);
+    try {
+      for (const piece of pieces) for (let at = 0; at < piece.length;) at += writeSync(fd, piece, at);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#directories[Symbol.dispose]();
+  }
+
+  async #addDirectory(
+    stat: Stat,
+    parent: Directory,
+    name: ByteString,
+    found: BigIntStats | undefined,
+  ): Promise<Directory> {
+    const exists = found?.isDirectory() === true;
+    if (!exists) {
+      this.#change(parent);
+      if (found !== undefined) await this.#remove(parent, name);
+      const created = this.#directories.entry(parent.path, name);
+      if (!makeDirectory(created)) return await this.#addDirectory(stat, parent, name, find(created));
+    }
+    const at = this.#directories.entry(parent.path, name);
+    const isOpened = exists && this.#openToOwner(at, Number(found.mode));
+    const isChanged = !exists || isOpened || !isSame(stat, "directory", found, at, this.#options.ownership);
+    const names = exists ? listNames(at) : [];
+    const directory = { path: joinBytes(parent.path, name), stat, unlisted: new Set(names), isChanged };
+    this.#listed.push(directory);
+    return directory;
+  }
+
+  /** Gives the owner of a directory access to it, if this is necessary. Returns whether it was. */
+  #openToOwner(at: Path, mode: number): boolean {
+    if (this.#canOverride || (mode & OWNER_ACCESS) === OWNER_ACCESS) return false;
+    chmodSync(at, (mode & 0o777) | OWNER_ACCESS);
+    return true;
+  }
+
+  /** Creates an entry in place of what is there. */
+  async #replace(
+    { directory, name, replaces }: Pick<WantedFile, "directory" | "name" | "replaces">,
+    create: (at: Path) => void,
+  ): Promise<void> {
+    this.#change(directory);
+    if (replaces === "directory") await this.#remove(directory, name);
+    if (replaces !== "file") return create(this.#directories.entry(directory.path, name));
+    const temporary = temporaryName();
+    create(this.#directories.entry(directory.path, temporary));
+    this.#rename(directory, temporary, name);
+  }
+
+  #createNode(at: Path, stat: Stat, kind: Exclude<EntryKind, "file" | "directory">): void {
+    if (kind === "symlink") symlinkSync(pathOfByteString(stat.linkname), at);
+    else mknod(at, NODE_TYPES[kind] | 0o600, Number(stat.devmajor), Number(stat.devminor));
+    setMetadata(at, stat, kind, this.#options.ownership);
+  }
+
+  /** Creates a hard link unless it is there. Its target is complete. */
+  async #link(stat: Stat, directory: Directory, name: ByteString): Promise<void> {
+    const [above, last] = splitPath(stat.linkname);
+    const source = find(this.#directories.entry(above, last));
+    if (source === undefined || source.isDirectory())
+      throw new VarveError("corrupt", `failed to link ${shown(stat.path)} to ${shown(stat.linkname)}: not received`);
+    const found = find(this.#directories.entry(directory.path, name));
+    if (found?.ino === source.ino && found.dev === source.dev) return;
+    const replaces = found === undefined ? "nothing" : found.isDirectory() ? "directory" : "file";
+    await this.#replace({ directory, name, replaces }, (at) => {
+      using target = this.#directories.hold(above);
+      linkSync(pathOfByteString(`${target.path}/${last}`), at);
+    });
+  }
+
+  #rename(directory: Directory, from: ByteString, to: ByteString): void {
+    const source = this.#directories.entry(directory.path, from);
+    renameSync(source, this.#directories.entry(directory.path, to));
+  }
+
+  async #remove(directory: Directory, name: ByteString): Promise<void> {
+    await removeTree(this.#directories.entry(directory.path, name), { signal: this.#options.signal });
+  }
+
+  #change(directory: Directory): void {
+    directory.isChanged = true;
+  }
+}
+
+/** Returns false if the directory exists, because another transfer into the same tree has created it. */
+function makeDirectory(at: Path): boolean {
+  try {
+    mkdirSync(at, OWNER_ACCESS);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+    return false;
+  }
+}
+
+/** Returns whether an entry is another name of an earlier one. The protocol has no such entries for symbolic links. */
+export function isHardLink({ mode, linkname }: Stat): boolean {
+  const kind = kindOf(mode);
+  return linkname !== "" && kind !== "directory" && kind !== "symlink";
+}
+
+function temporaryName(): ByteString {
+  return `.varve-${randomBytes(8).toString("hex")}`;
+}
+
+function unsupported(stat: Stat): VarveError {
+  const mode = stat.mode.toString(16);
+  return new VarveError("corrupt", `Cannot receive ${shown(stat.path)}: there is no type of file for mode 0x${mode}`);
+}

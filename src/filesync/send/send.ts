@@ -1,0 +1,138 @@
+import { setImmediate as yieldToLoop } from "node:timers/promises";
+import { VarveError, messageOf, toVarveError } from "../../core/index.ts";
+import { Semaphore } from "../../io/index.ts";
+import type { ByteString } from "../../linux/index.ts";
+import { isRequestable } from "../mode.ts";
+import { type MessageStream, PacketStream, type TransferOptions } from "../stream.ts";
+import type { Packet } from "../wire/packet.ts";
+import type { Tree } from "./tree.ts";
+
+/** What was sent. */
+export interface Sent {
+  readonly entries: number;
+  /** Number of files whose content was sent. */
+  readonly files: number;
+}
+
+/** Number of files that are sent at the same time. */
+const CONCURRENCY = 4;
+/** Milliseconds of work between two pauses that let other tasks run. */
+const TURN = 10;
+/** Longest piece of content in one packet. Clients take messages of up to 4 MiB. Bytes. */
+const MAX_PIECE = 1_048_576;
+
+const RECEIVER_ERROR = "error from receiver: ";
+
+/**
+ * Sends a tree: first all entries, then the content of the files that the receiver requests. Returns when the receiver has
+ * everything and has closed the stream.
+ *
+ * @throws {VarveError} `remote` if the receiver has failed or the stream ends early; `corrupt` for a request that is not valid;
+ * `cancelled`; and what the tree and the stream throw
+ * @example
+ * using tree = new DirectoryTree("out");
+ * await sendTree(stream, tree, { signal });
+ */
+export async function sendTree(stream: MessageStream, tree: Tree, options: TransferOptions = {}): Promise<Sent> {
+  using packets = new PacketStream(stream, options.signal);
+  const sender = new Sender(packets, tree, options);
+  try {
+    return await sender.run();
+  } catch (error) {
+    const failure = toVarveError(error, "send files", "internal");
+    packets.fail(failure);
+    await sender.settled();
+    const isReported = failure.code === "cancelled" || failure.message.startsWith(RECEIVER_ERROR);
+    if (!isReported) await packets.reportError(messageOf(failure));
+    throw failure;
+  }
+}
+
+class Sender {
+  readonly #packets: PacketStream;
+  readonly #tree: Tree;
+  readonly #onProgress: (bytes: number) => void;
+  /** The paths of the files that may still be requested, by id. */
+  readonly #files = new Map<number, ByteString>();
+  readonly #slots = new Semaphore(CONCURRENCY);
+  /** What is being sent: the listing, and files. None of them rejects. */
+  readonly #sending = new Set<Promise<void>>();
+  #entries = 0;
+  #sent = 0;
+  #size = 0;
+
+  constructor(packets: PacketStream, tree: Tree, { onProgress }: TransferOptions) {
+    this.#packets = packets;
+    this.#tree = tree;
+    this.#onProgress = onProgress ?? ((): void => undefined);
+  }
+
+  async run(): Promise<Sent> {
+    const packets = this.#packets;
+    this.#start(() => this.#list());
+    let isFinished = false;
+    for (let packet = await packets.next(); packet !== undefined; packet = await packets.next()) {
+      if (packet.type === "error") throw new VarveError("remote", `${RECEIVER_ERROR}${packet.text}`);
+      if (isFinished) continue;
+      if (packet.type === "request") this.#request(packet.id);
+      else if (packet.type === "finish") {
+        isFinished = true;
+        await this.settled();
+        await packets.send({ type: "finish" });
+        await packets.closeSend();
+      } else throw new VarveError("remote", `Cannot send files: the receiver sent a packet of type ${packet.type}`);
+    }
+    if (!isFinished) throw new VarveError("remote", "Cannot send files: the stream ended before the transfer");
+    return { entries: this.#entries, files: this.#sent };
+  }
+
+  /** Waits until nothing is being sent any more. After a failure, that is soon. */
+  async settled(): Promise<void> {
+    while (this.#sending.size > 0) await Promise.all(this.#sending);
+  }
+
+  #start(work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => this.#packets.fail(error))
+      .finally(() => this.#sending.delete(running));
+    this.#sending.add(running);
+  }
+
+  async #list(): Promise<void> {
+    let turn = performance.now();
+    for await (const stat of this.#tree.entries()) {
+      if (this.#packets.isFailed) return;
+      if (isRequestable(stat.mode)) this.#files.set(this.#entries, stat.path);
+      this.#entries += 1;
+      await this.#send({ type: "stat", stat });
+      if (performance.now() - turn < TURN) continue;
+      await yieldToLoop();
+      turn = performance.now();
+    }
+    await this.#send({ type: "listed" });
+  }
+
+  #request(id: number): void {
+    const path = this.#files.get(id);
+    if (path === undefined) throw new VarveError("corrupt", `invalid file id ${id}`);
+    this.#files.delete(id);
+    this.#sent += 1;
+    this.#start(() => this.#slots.run(() => this.#sendFile(id, path)));
+  }
+
+  async #sendFile(id: number, path: ByteString): Promise<void> {
+    if (this.#packets.isFailed) return;
+    for await (const piece of this.#tree.open(path) ?? []) {
+      for (let at = 0; at < piece.length; at += MAX_PIECE) {
+        if (this.#packets.isFailed) return;
+        await this.#send({ type: "data", id, data: piece.subarray(at, at + MAX_PIECE) });
+      }
+    }
+    await this.#send({ type: "data", id, data: new Uint8Array(0) });
+  }
+
+  async #send(packet: Packet): Promise<void> {
+    this.#size += await this.#packets.send(packet);
+    this.#onProgress(this.#size);
+  }
+}

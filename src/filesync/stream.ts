@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { VarveError, throwIfAborted } from "../core/index.ts";
+import { decodePacket, encodePacket, type Packet } from "./wire/packet.ts";
+
+/**
+ * A connection to the other side: a stream of encoded messages in each direction. It may be the client's end or the server's
+ * end of a call.
+ */
+export interface MessageStream {
+  /** The messages from the other side, until it closes its direction. Throws if the connection or the call has failed. */
+  readonly receive: AsyncIterable<Uint8Array>;
+  /** Sends a message. The promise resolves when the next message can be sent. Only one call is made at a time. */
+  readonly send: (message: Uint8Array) => Promise<void>;
+  /** Closes this direction. At a server's end, this ends the call with success, and `receive` ends. */
+  readonly closeSend: () => Promise<void>;
+}
+
+export interface TransferOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the size of all packets that were transferred so far, in bytes. The content of files is a part of them. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/** How long to wait until an error packet is sent. Milliseconds. */
+const REPORT_TIMEOUT = 1000;
+
+/** Packets over a stream. Sends in order, and notices a failure of one direction while it waits for the other. */
+export class PacketStream implements Disposable {
+  readonly #stream: MessageStream;
+  readonly #received: AsyncIterator<Uint8Array>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort: () => void;
+  #sending: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
+  #onFailure: ((error: unknown) => void) | undefined;
+  /** Ends the waiting for a message that is being sent. */
+  #stopSending: (() => void) | undefined;
+  /** Size of the packet that `next` returned last, in bytes. */
+  size = 0;
+
+  constructor(stream: MessageStream, signal: AbortSignal | undefined) {
+    this.#stream = stream;
+    this.#received = stream.receive[Symbol.asyncIterator]();
+    this.#signal = signal;
+    this.#abort = (): void => this.fail(cancelled(signal));
+    if (signal?.aborted === true) this.#abort();
+    else signal?.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  /** Returns the next packet, or undefined at the end of the stream. Throws the error of `fail`. */
+  async next(): Promise<Packet | undefined> {
+    const message = await this.#next();
+    if (message === undefined) return undefined;
+    this.size = message.length;
+    return decodePacket(message);
+  }
+
+  /** Sends a packet after those that are being sent. Returns its size when the next one can be sent. Never rejects. */
+  async send(packet: Packet): Promise<number> {
+    const message = encodePacket(packet);
+    const before = this.#sending;
+    this.#sending = this.#sendAfter(before, message);
+    await this.#sending;
+    return message.length;
+  }
+
+  /** Makes `next` throw. The first failure counts. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#onFailure?.(this.#failure.error);
+    this.#stopSending?.();
+  }
+
+  /** Tells the other side that this side has failed. Waits only briefly, because the other side may have stopped reading. */
+  async reportError(text: string): Promise<void> {
+    const sent = this.#stream.send(encodePacket({ type: "error", text })).catch(() => undefined);
+    await Promise.race([sent, sleep(REPORT_TIMEOUT, undefined, { ref: false })]);
+  }
+
+  /** True if one direction has failed, or the signal was aborted. */
+  get isFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Closes the direction to the other side, after all packets. */
+  async closeSend(): Promise<void> {
+    await this.#sending;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    await this.#stream.closeSend();
+  }
+
+  [Symbol.dispose](): void {
+    this.#signal?.removeEventListener("abort", this.#abort);
+    // A generator that waits for a message does not return before it has one.
+    this.#received.return?.()?.catch(() => undefined);
+  }
+
+  async #sendAfter(before: Promise<void>, message: Uint8Array): Promise<void> {
+    await before;
+    if (this.#failure !== undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#stopSending = resolve;
+    this.#stream.send(message).then(resolve, (error: unknown) => this.fail(error));
+    await promise;
+  }
+
+  #next(): Promise<Uint8Array | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
+    if (this.#failure !== undefined) reject(this.#failure.error);
+    else {
+      this.#onFailure = reject;
+      this.#received.next().then((result) => resolve(result.done === true ? undefined : result.value), reject);
+    }
+    return promise;
+  }
+}
+
+function cancelled(signal: AbortSignal | undefined): unknown {
+  try {
+    throwIfAborted(signal, "transfer files");
+  } catch (error) {
+    return error;
+  }
+  return new VarveError("cancelled", "Cannot transfer files: cancelled");
+}
