@@ -2,7 +2,15 @@ import { join } from "node:path";
 import { type ContentStore, openContentStore } from "../src/content/index.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/io/index.ts";
 import { hasCapability } from "../src/linux/index.ts";
-import { CacheMounts, type FetchBlob, type Hold, MountPoints, type RecordId, Records } from "../src/record/index.ts";
+import {
+  CacheMounts,
+  ContextCopies,
+  type FetchBlob,
+  type Hold,
+  MountPoints,
+  type RecordId,
+  Records,
+} from "../src/record/index.ts";
 import { type Snapshotter, openSnapshotter } from "../src/snapshot/index.ts";
 import { type Database, openState } from "../src/state/index.ts";
 
@@ -21,6 +29,7 @@ export interface TemporaryRecords extends AsyncDisposable {
   readonly snapshotter: Snapshotter;
   readonly records: Records;
   readonly cacheMounts: CacheMounts;
+  readonly contextCopies: ContextCopies;
   readonly hold: Hold;
 }
 
@@ -41,13 +50,15 @@ export async function temporaryRecords(options: RecordsOptions = {}): Promise<Te
   const records = new Records({ state, content, snapshotter, fetchBlob, mounts });
   const hold: Hold = { lease: stack.use(await content.lease()) };
   const owned = stack.move();
+  const directories = { table: records.table, snapshotter, mounts, locks: join(root, "locks") };
   return {
     root,
     state,
     content,
     snapshotter,
     records,
-    cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
+    cacheMounts: new CacheMounts(directories),
+    contextCopies: new ContextCopies({ ...directories, content }),
     hold,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

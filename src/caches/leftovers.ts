@@ -13,13 +13,13 @@ export interface Leftovers {
 
 /**
  * Removes what killed processes have left in a root besides blobs and snapshots: contexts and git trees they had unpacked, steps
- * they ran, mount points, and locks of cache mounts that are gone. What belongs to a process that lives stays. Returns the
+ * they ran, mount points, directories that nobody can find, and locks of those that are gone. What belongs to a process that lives stays. Returns the
  * bytes that were freed.
  */
 export async function removeLeftovers(store: Store, { repositories, signal }: Leftovers): Promise<number> {
-  const { root, contexts, mounts, cacheMounts } = store;
+  const { root, contexts, mounts, contextCopies } = store;
   mounts.sweep();
-  cacheMounts.sweepLocks();
+  await contextCopies.sweep();
   const unpacked = await removeTrees(contexts.abandoned(), signal);
   return unpacked + (await removeRepositories(join(root, "git"), repositories, signal)) + (await removeSteps(root));
 }

@@ -5,7 +5,7 @@ import type { CachedDigest, StoredEntries } from "./entry-codec.ts";
 import { isRacy, type FileStat } from "./file-stat.ts";
 import type { Owner } from "./hash-entry.ts";
 
-/** The owner of all files of a context, whoever owns them on disk. */
+/** The owner of all files of a context, whoever owns them on disk, unless owners are kept. */
 export const rootOwner: Owner = { uid: 0, gid: 0 };
 
 const NO_ENTRIES: ReadonlyMap<ByteString, ContextNode> = new Map();
@@ -13,7 +13,8 @@ const NO_ENTRIES: ReadonlyMap<ByteString, ContextNode> = new Map();
 interface ContextNodeParts {
   readonly digest?: Digest | undefined;
   readonly entries?: ReadonlyMap<ByteString, ContextNode> | undefined;
-  readonly owner: Owner;
+  /** Undefined: the owner on disk. */
+  readonly owner: Owner | undefined;
   /** Called when the entry was hashed, if its digest may be cached. */
   readonly onHashed?: ((node: ContextNode) => void) | undefined;
 }
@@ -31,8 +32,8 @@ export class ContextNode extends DiskNode {
     return this.#parts.entries ?? NO_ENTRIES;
   }
 
-  protected override ownerOf(): Owner {
-    return this.#parts.owner;
+  protected override ownerOf(stat: FileStat): Owner {
+    return this.#parts.owner ?? stat;
   }
 
   protected override hashed(readAt: bigint): void {
@@ -43,13 +44,15 @@ export class ContextNode extends DiskNode {
 /** A directory of a context: the digests that were cached for it before, and those that were computed since. */
 export class ContextDirectory {
   readonly #names: readonly ByteString[];
+  readonly #owner: Owner | undefined;
   readonly #stored: StoredEntries | undefined;
   readonly #computed = new Map<ByteString, CachedDigest>();
   #changed = false;
 
-  /** `names` are all names in the directory, in byte order. */
-  constructor(names: readonly ByteString[], stored: StoredEntries | undefined) {
+  /** `names` are all names in the directory, in byte order. `owner` is the owner of all entries; undefined: that on disk. */
+  constructor(names: readonly ByteString[], owner: Owner | undefined, stored: StoredEntries | undefined) {
     this.#names = names;
+    this.#owner = owner;
     this.#stored = stored;
   }
 
@@ -58,7 +61,7 @@ export class ContextDirectory {
     return new ContextNode(path, stat, {
       digest: this.#stored?.digestOf(name, stat),
       entries,
-      owner: rootOwner,
+      owner: this.#owner,
       onHashed: (node) => this.#remember(name, node),
     });
   }

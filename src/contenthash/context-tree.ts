@@ -7,6 +7,7 @@ import { utf8Of } from "./bytes.ts";
 import { ContextDirectory, ContextNode, rootOwner } from "./context-node.ts";
 import { readError } from "./disk-node.ts";
 import { statEntry, type FileStat } from "./file-stat.ts";
+import type { Owner } from "./hash-entry.ts";
 import { readNames } from "./snapshot-tree.ts";
 import type { ContextCache, StatCache } from "./stat-cache.ts";
 import type { Tree } from "./types.ts";
@@ -17,6 +18,8 @@ export interface ScanOptions {
   readonly filter?: PathFilter | undefined;
   /** Caches digests between scans. The default is no cache. */
   readonly cache?: StatCache | undefined;
+  /** The checksum covers the owners on disk. By default, all files belong to root. */
+  readonly keepOwners?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,8 +28,8 @@ const EMPTY_DIGEST = digestOf("");
 const SLICE = 10;
 
 /**
- * The tree of a build context, as BuildKit sees a directory that a client sends. All files belong to root, and the root directory
- * has no header. The tree contains only what the filter includes, and the directories above it.
+ * The tree of a build context, as BuildKit sees a directory that a client sends. All files belong to root unless owners are kept,
+ * and the root directory has no header. The tree contains only what the filter includes, and the directories above it.
  */
 export class ContextTree implements Tree {
   readonly root: ContextNode;
@@ -73,14 +76,16 @@ class Scanner {
   readonly #root: ByteString;
   readonly #filter: PathFilter | undefined;
   readonly #cache: ContextCache | undefined;
+  readonly #owner: Owner | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly directories = new Map<ByteString, ContextDirectory>();
   #yielded = performance.now();
 
-  constructor(root: ByteString, cache: ContextCache | undefined, { filter, signal }: ScanOptions) {
+  constructor(root: ByteString, cache: ContextCache | undefined, { filter, keepOwners, signal }: ScanOptions) {
     this.#root = root;
     this.#cache = cache;
     this.#filter = filter;
+    this.#owner = keepOwners === true ? undefined : rootOwner;
     this.#signal = signal;
   }
 
@@ -89,7 +94,7 @@ class Scanner {
     await this.#pause();
     const absolute = path === "" ? this.#root : `${this.#root}/${path}`;
     const names = this.#names(absolute, parent);
-    const directory = new ContextDirectory(names, this.#cache?.load(path));
+    const directory = new ContextDirectory(names, this.#owner, this.#cache?.load(path));
     this.directories.set(path, directory);
     for (const name of names) {
       const relative = path === "" ? name : `${path}/${name}`;

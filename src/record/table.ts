@@ -233,7 +233,7 @@ export class RecordTable {
     );
   }
 
-  /** Returns the mutable records with a key, oldest first. See `CacheMountRequest.key`. */
+  /** Returns the mutable records with a key, oldest first. */
   byKey(key: string): RecordRow[] {
     return this.#state
       .all("SELECT * FROM record WHERE key = ? ORDER BY created_at", key)
@@ -247,7 +247,19 @@ export class RecordTable {
       .flatMap((row) => fromRow(row) ?? []);
   }
 
-  /** Sets the key of a mutable record. Null removes the key: no step will find the record again. */
+  /** Returns whether a record exists and has a key. */
+  hasKey(id: RecordId): boolean {
+    return this.#state.get("SELECT 1 FROM record WHERE id = ? AND key IS NOT NULL", id) !== undefined;
+  }
+
+  /** Returns the mutable records without a key. */
+  unkeyed(): RecordRow[] {
+    return this.#state
+      .all("SELECT * FROM record WHERE kind = 'mutable' AND key IS NULL")
+      .flatMap((row) => fromRow(row) ?? []);
+  }
+
+  /** Sets the key of a mutable record. Null removes the key: nobody will find the record again. */
   setKey(id: RecordId, key: string | null): void {
     this.#state.run("UPDATE record SET key = ? WHERE id = ?", key, id);
   }

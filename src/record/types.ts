@@ -25,7 +25,7 @@ export type RecordType = (typeof RECORD_TYPES)[number];
  * - `layer`: one layer on top of its parent, or on scratch if it has no parent. A layer has two forms, a snapshot and a blob.
  *   At least one of them exists; the other is created on demand.
  * - `merge`: the layers of its parents stacked, lowest parent first.
- * - `mutable`: a cache mount, a directory that persists between steps and changes.
+ * - `mutable`: a directory that persists and changes: a cache mount, or the copy of a client's directory.
  */
 export interface RecordRow {
   readonly id: RecordId;

@@ -13,21 +13,17 @@ import {
   statEntry,
 } from "../contenthash/index.ts";
 import { type ByteString, type Path, joinPath as joinFsPath, pathOfByteString } from "../linux/index.ts";
-import { PathFilter } from "../pattern/index.ts";
+import type { PathFilter } from "../pattern/index.ts";
 import { copyNode, metadataOf, setMetadata } from "../snapshot/index.ts";
-import { followPatterns } from "./local-follow.ts";
+import { contextFilter, type ContextPatterns } from "./local-filter.ts";
 
-export interface LocalContextOptions {
+export interface LocalContextOptions extends ContextPatterns {
   /** Name in progress displays and records. */
   readonly name: string;
-  /** Patterns in the syntax of ignore files. If there are any, a path must match one. */
-  readonly includePatterns?: readonly string[] | undefined;
-  /** The lines of the ignore file. */
-  readonly excludePatterns?: readonly string[] | undefined;
-  /** If given, includes only these paths and the targets of links on the way. `.` means everything. */
-  readonly followPaths?: readonly string[] | undefined;
   /** Caches checksums between builds. Omit it for a directory that is used once. */
   readonly cache?: StatCache | undefined;
+  /** Entries have their owners on disk. By default, they belong to root. */
+  readonly keepOwners?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,12 +45,13 @@ export class LocalContext {
   readonly path: Path;
   /** Selects the entries that belong to the context; all if undefined. Directories above included entries belong to it too. */
   readonly filter: PathFilter | undefined;
-  /** All entries of a context belong to root. */
-  readonly owner: { readonly uid: number; readonly gid: number } = { uid: 0, gid: 0 };
+  /** The owner of all entries. Undefined: each entry's own. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   readonly #tree: ContextTree;
 
-  constructor(name: string, tree: ContextTree, filter: PathFilter | undefined) {
+  constructor({ name, keepOwners }: LocalContextOptions, tree: ContextTree, filter: PathFilter | undefined) {
     this.name = name;
+    this.owner = keepOwners === true ? undefined : { uid: 0, gid: 0 };
     this.path = pathOfByteString(tree.path);
     this.filter = filter;
     this.#tree = tree;
@@ -112,7 +109,7 @@ export class LocalContext {
     }
   }
 
-  /** Copies the context with its metadata into an empty directory. Root owns the copies. Verifies each entry. */
+  /** Copies the context with its metadata into an empty directory. Verifies each entry. */
   async copyTo(directory: Path, signal?: AbortSignal): Promise<void> {
     await copyEntries(this, this.#tree.root, directory, signal);
   }
@@ -158,15 +155,6 @@ async function copyEntries(
   }
 }
 
-function filterOf(root: ByteString, options: LocalContextOptions): PathFilter | undefined {
-  const { includePatterns = [], excludePatterns = [], followPaths = [] } = options;
-  const followed = followPaths.length === 0 ? undefined : followPatterns(root, followPaths);
-  const everything = followPaths.length > 0 && followed === undefined;
-  const include = everything ? [] : [...includePatterns, ...(followed ?? [])];
-  if (include.length === 0 && excludePatterns.length === 0) return undefined;
-  return new PathFilter({ include, exclude: excludePatterns });
-}
-
 /**
  * Scans a context directory. `directory` may be a symbolic link.
  *
@@ -177,11 +165,12 @@ function filterOf(root: ByteString, options: LocalContextOptions): PathFilter | 
  */
 export async function openLocalContext(directory: Path, options: LocalContextOptions): Promise<LocalContext> {
   const { path } = contextRoot(directory);
-  const filter = filterOf(path, options);
+  const filter = contextFilter(path, options);
   const tree = await scanContext(pathOfByteString(path), {
     filter,
     cache: options.cache,
+    keepOwners: options.keepOwners,
     signal: options.signal,
   });
-  return new LocalContext(options.name, tree, filter);
+  return new LocalContext(options, tree, filter);
 }

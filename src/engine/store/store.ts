@@ -1,7 +1,7 @@
 import { cacheTables } from "../../cache/index.ts";
 import { type ContentStore, contentTables, openContentStore } from "../../content/index.ts";
 import { ImageStore, imageTables } from "../../image/index.ts";
-import { CacheMounts, MountPoints, Records, recordTables } from "../../record/index.ts";
+import { CacheMounts, ContextCopies, MountPoints, Records, recordTables } from "../../record/index.ts";
 import { type Snapshotter, openSnapshotter, snapshotTables } from "../../snapshot/index.ts";
 import { rmSync } from "node:fs";
 import { homedir } from "node:os";
@@ -38,6 +38,7 @@ export interface Store extends AsyncDisposable {
   readonly snapshotter: Snapshotter;
   readonly records: Records;
   readonly cacheMounts: CacheMounts;
+  readonly contextCopies: ContextCopies;
   /** Directories in which snapshots are mounted. */
   readonly mounts: MountPoints;
   /** Directories in which contexts are unpacked. */
@@ -87,6 +88,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const mounts = new MountPoints(join(root, "mounts"));
   const records = new Records({ state, content, snapshotter, mounts, fetchBlob: blobFetcher(registry, content) });
   const lostBlobs = new LostBlobs({ records, content });
+  const directories = { table: records.table, snapshotter, mounts, locks: join(root, "locks") };
   const contexts = new ProcessDirectory(join(root, "tmp"), { own: removeTree, left: removeTree });
   return {
     root,
@@ -102,7 +104,8 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     lostBlobs,
     solver: openSolver(state, records, lostBlobs),
     work: new SharedWork(content, join(root, "run")),
-    cacheMounts: new CacheMounts({ table: records.table, snapshotter, mounts, locks: join(root, "locks") }),
+    cacheMounts: new CacheMounts(directories),
+    contextCopies: new ContextCopies({ ...directories, content }),
     [Symbol.asyncDispose]: async () => {
       (await opened)?.[Symbol.dispose]();
       await mounts[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-import { VarveError, parseJson } from "../../core/index.ts";
+import { VarveError, goQuote, parseGoBool, parseJson } from "../../core/index.ts";
 import type { Op } from "./op.ts";
 
 /** A `local://` source: a directory of the client, and which of its files are needed. */
@@ -16,6 +16,9 @@ export interface LocalSource {
   readonly sharedKeyHint?: string | undefined;
   /** `none`: every file is transferred, even if an earlier copy seems to be the same. */
   readonly differ?: "metadata" | "none" | undefined;
+  /** True: only the list of entries is transferred, and the entries that match `metadataExceptions`. */
+  readonly metadataOnly?: boolean | undefined;
+  readonly metadataExceptions?: readonly string[] | undefined;
 }
 
 const SCHEME = "local://";
@@ -23,7 +26,7 @@ const SCHEME = "local://";
 /**
  * Returns the parsed attributes of a `local://` source, or undefined for any other op.
  *
- * @throws {VarveError} `invalid-build` for an attribute that is not a JSON array of strings.
+ * @throws {VarveError} `invalid-build` for an attribute that is not a JSON array of strings or not a Go bool.
  */
 export function localSourceOf(op: Op): LocalSource | undefined {
   if (op.kind !== "source" || !op.identifier.startsWith(SCHEME)) return undefined;
@@ -36,7 +39,18 @@ export function localSourceOf(op: Op): LocalSource | undefined {
     sessionId: nonEmpty(attrs.get("local.session")),
     sharedKeyHint: nonEmpty(attrs.get("local.sharedkeyhint")),
     differ: attrs.get("local.differ") === "none" ? "none" : undefined,
+    metadataOnly: flag(attrs, "local.metadatatransfer"),
+    metadataExceptions: patterns(attrs, "local.metadatatransferexclude"),
   };
+}
+
+function flag(attrs: ReadonlyMap<string, string>, key: string): boolean | undefined {
+  const text = attrs.get(key);
+  if (text === undefined) return undefined;
+  const value = parseGoBool(text);
+  if (value === undefined)
+    throw new VarveError("invalid-build", `Cannot use a local source: invalid value for ${key} ${goQuote(text)}`);
+  return value;
 }
 
 function patterns(attrs: ReadonlyMap<string, string>, key: string): readonly string[] | undefined {

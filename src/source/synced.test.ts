@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { streamPair } from "../../testing/message-streams.ts";
+import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
+import { StatCache, wholeTree } from "../contenthash/index.ts";
+import { VarveError } from "../core/index.ts";
+import { temporaryDirectory } from "../io/index.ts";
+import type { ContextPatterns } from "./local-filter.ts";
+import {
+  type SyncedContext,
+  type SyncedContextOptions,
+  contextKey,
+  openLocalContext,
+  openSyncedContext,
+  sendContext,
+} from "./index.ts";
+
+const skip = recordsMissing() ?? false;
+
+/** Opens a directory of this machine as a client's. */
+async function open(
+  setup: TemporaryRecords,
+  directory: string,
+  options: Partial<SyncedContextOptions> & { readonly patterns?: ContextPatterns } = {},
+): Promise<SyncedContext> {
+  const connect = async (): Promise<ReturnType<typeof streamPair>["client"]> => {
+    const { client, server } = streamPair();
+    sendContext(server, directory, options.patterns ?? {}).catch(() => undefined);
+    return client;
+  };
+  const deps = { copies: setup.contextCopies, cache: new StatCache(setup.state) };
+  return await openSyncedContext({ name: "context", key: "context::laptop", connect, ...options }, deps);
+}
+
+async function contextOf(names: readonly string[]): Promise<AsyncDisposable & { readonly path: string }> {
+  const directory = await temporaryDirectory();
+  for (const name of names) {
+    mkdirSync(join(directory.path, name, ".."), { recursive: true });
+    writeFileSync(join(directory.path, name), name);
+  }
+  return directory;
+}
+
+test("only changes are transferred, and the checksum is that of the directory", { skip }, async () => {
+  await using setup = await temporaryRecords();
+  await using directory = await contextOf(["a", "d/b", "d/c", "node_modules/x"]);
+  const patterns = { excludePatterns: ["node_modules"] };
+  const build = async (): Promise<number> => {
+    await using synced = await open(setup, directory.path, { patterns });
+    const local = await openLocalContext(directory.path, { name: "context", ...patterns });
+    assert.equal(await synced.context.checksum([wholeTree]), await local.checksum([wholeTree]));
+    return synced.received.files;
+  };
+  assert.equal(await build(), 3);
+  assert.equal(await build(), 0);
+  writeFileSync(join(directory.path, "d/b"), "other");
+  rmSync(join(directory.path, "d/c"));
+  assert.equal(await build(), 1);
+});
+
+test("patterns may change from build to build", { skip }, async () => {
+  await using setup = await temporaryRecords();
+  await using directory = await contextOf(["a", "b", "c"]);
+  const list = async (patterns: ContextPatterns): Promise<[names: string[], files: number]> => {
+    await using synced = await open(setup, directory.path, { patterns });
+    return [[...synced.context.list()].map(({ path }) => path), synced.received.files];
+  };
+  assert.deepEqual(await list({ followPaths: ["a"] }), [["a"], 1]);
+  assert.deepEqual(await list({ includePatterns: ["a", "b"] }), [["a", "b"], 1]);
+  assert.deepEqual(await list({ excludePatterns: ["b"] }), [["a", "c"], 1]);
+});
+
+test("without a key of the client, nothing is taken from another build", { skip }, async () => {
+  assert.equal(contextKey({ name: "context", hint: "h", sharedKey: "", metadataOnly: false }), undefined);
+  const identity = { name: "context", hint: "h", sharedKey: "k" };
+  assert.equal(contextKey({ ...identity, metadataOnly: false }), "context:h:k");
+  assert.equal(contextKey({ ...identity, metadataOnly: true }), "context:h:k:metadata");
+  await using setup = await temporaryRecords();
+  await using directory = await contextOf(["a"]);
+  for (let round = 0; round < 2; round += 1) {
+    await using synced = await open(setup, directory.path, { key: undefined });
+    assert.equal(synced.received.files, 1);
+  }
+  assert.deepEqual(setup.records.table.all(), []);
+});
+
+test("a transfer that fails keeps what has arrived", { skip }, async () => {
+  await using setup = await temporaryRecords();
+  await using directory = await contextOf(["a", "b"]);
+  const connect = async (): Promise<ReturnType<typeof streamPair>["client"]> => {
+    const { client, server, cut } = streamPair();
+    void sendContext(server, directory.path, {}).catch(() => undefined);
+    const lost = new VarveError("remote", "the client is gone");
+    return {
+      ...client,
+      receive: (async function* () {
+        let received = 0;
+        for await (const message of client.receive) {
+          yield message;
+          // Three messages are the listing; one file has two.
+          received += 1;
+          if (received === 5) return cut(lost);
+        }
+      })(),
+    };
+  };
+  await assert.rejects(open(setup, directory.path, { connect }), { code: "remote" });
+  await using synced = await open(setup, directory.path);
+  assert.equal(synced.received.files, 1);
+  assert.deepEqual(readdirSync(synced.context.path).sort(), ["a", "b"]);
+  assert.equal(readFileSync(join(synced.context.path.toString(), "b"), "utf8"), "b");
+});
+
+test("an unknown directory of the client is its error", { skip }, async () => {
+  await using setup = await temporaryRecords();
+  const denied = new VarveError("not-found", 'no access allowed to dir "context"');
+  await assert.rejects(open(setup, "", { connect: () => Promise.reject(denied) }), denied);
+});

@@ -1,0 +1,101 @@
+import { isVarveError } from "../core/index.ts";
+import type { StatCache } from "../contenthash/index.ts";
+import { type MessageStream, type Received, receiveTree } from "../filesync/index.ts";
+import { hasCapability } from "../linux/index.ts";
+import type { ContextCopies, ContextCopy } from "../record/index.ts";
+import { type LocalContext, openLocalContext } from "./local.ts";
+
+export interface SyncedContextOptions {
+  /** Name in progress displays and records. */
+  readonly name: string;
+  /** Which directory of which client it is: see `contextKey`. Undefined: nothing is kept for later builds. */
+  readonly key: string | undefined;
+  /** `none`: all files are transferred, even if the copy of an earlier build seems to have them. */
+  readonly differ?: "metadata" | "none" | undefined;
+  /** Transfer only the entries that match one of these patterns, and list all entries in the file `.fsutil-metadata`. */
+  readonly metadataOnlyExcept?: readonly string[] | undefined;
+  /** Opens a stream to the client, which sends the directory. The client applies the patterns of the source. */
+  readonly connect: () => Promise<MessageStream>;
+  /** Called with the bytes of all packets so far. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SyncedContextDeps {
+  readonly copies: ContextCopies;
+  readonly cache: StatCache;
+}
+
+/** A context that a client has sent. Dispose of it when the build ends. Nobody else uses its directory until then. */
+export interface SyncedContext extends AsyncDisposable {
+  readonly context: LocalContext;
+  readonly received: Received;
+}
+
+/** What identifies a directory of a client. */
+export interface ContextIdentity {
+  readonly name: string;
+  /** The hint of the source; empty if it has none. */
+  readonly hint: string;
+  /** The key of the client's session; empty if the client has none. */
+  readonly sharedKey: string;
+  readonly metadataOnly: boolean;
+}
+
+/**
+ * Returns the key of a client's directory, as BuildKit builds it. Undefined if the client has no key, because then it cannot be
+ * told from other clients, and a file of one could be taken for the file of another.
+ */
+export function contextKey({ name, hint, sharedKey, metadataOnly }: ContextIdentity): string | undefined {
+  if (sharedKey === "") return undefined;
+  return `${name}:${hint}:${sharedKey}${metadataOnly ? ":metadata" : ""}`;
+}
+
+/**
+ * Receives a context from a client into the copy that an earlier build has kept, so that only changes are transferred. While
+ * another build uses that copy, another one is used.
+ *
+ * @throws {VarveError} what `connect` and `receiveTree` throw
+ * @example
+ * await using synced = await openSyncedContext({ name: "context", key, connect }, { copies, cache });
+ * const key = await synced.context.checksum(selectors);
+ */
+export async function openSyncedContext(
+  options: SyncedContextOptions,
+  { copies, cache }: SyncedContextDeps,
+): Promise<SyncedContext> {
+  const { name, key, signal } = options;
+  await using stack = new AsyncDisposableStack();
+  const copy = stack.use(await copies.acquire({ key, name }));
+  const keepOwners = hasCapability("chown");
+  const received = await receive(copy, options, keepOwners);
+  const context = await openLocalContext(copy.path, {
+    name,
+    keepOwners,
+    cache: key === undefined ? undefined : cache,
+    signal,
+  });
+  const owned = stack.move();
+  return { context, received, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Receives files into a copy, and keeps it. Also keeps what was received before an error, so that it is not sent again. */
+async function receive(copy: ContextCopy, options: SyncedContextOptions, keepOwners: boolean): Promise<Received> {
+  const { differ, metadataOnlyExcept, onProgress, signal } = options;
+  const ownership = keepOwners ? "sender" : "process";
+  try {
+    const stream = await options.connect();
+    const received = await receiveTree(stream, copy.path, {
+      differ,
+      metadataOnlyExcept,
+      ownership,
+      onProgress,
+      signal,
+    });
+    copy.keep();
+    return received;
+  } catch (error) {
+    if (isVarveError(error) && error.code !== "internal") copy.keep();
+    throw error;
+  }
+}
