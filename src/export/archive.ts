@@ -1,16 +1,28 @@
 import { dirname } from "node:path";
 import { VarveError, formatReference } from "../core/index.ts";
-import { type ArchiveFormat, writeArchive, writeLayout } from "../image/index.ts";
+import {
+  type ArchiveFormat,
+  type ArchiveImage,
+  isDocumentType,
+  walkDescriptors,
+  writeArchive,
+  writeLayout,
+} from "../image/index.ts";
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
-import { makeDestDirectory, writeDest, writingTo } from "./write-output.ts";
+import { makeDestDirectory, writeDest, writeToSink, writingTo } from "./write-output.ts";
 import { imageNames } from "./image.ts";
+import { exporterResponse } from "./response.ts";
+import type { ContentSink, StreamSink } from "./sinks.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
 
 export interface ArchiveTarget {
   readonly attrs: ImageAttributes;
-  /** A file, `-` for standard output, or a directory with `tar=false`. */
-  readonly dest: string | undefined;
+  /**
+   * A file, `-` for standard output, or a directory with `tar=false`. A client takes the archive as a stream, or with `tar=false`
+   * the blobs into a content store.
+   */
+  readonly dest: string | StreamSink | ContentSink | undefined;
 }
 
 /**
@@ -32,23 +44,40 @@ export async function exportArchive(
       "Cannot export: docker exporter does not currently support exporting manifest lists",
     );
   }
-  const path = dest ?? (attrs.tar ? "-" : undefined);
-  if (path === undefined || path === "")
+  const output = dest ?? (attrs.tar ? "-" : undefined);
+  if (output === undefined || output === "")
     throw new VarveError("invalid-argument", `Cannot export: output type ${format} needs dest=PATH`);
   const image = await assembleImage(source, attrs, deps);
   await fetchLayers(image.layers, deps);
   const names = imageNames(source, attrs, image.descriptor).map(formatReference);
   const created = source.epoch ?? Math.floor(Date.now() / 1000);
-  const options = {
-    format,
-    images: [{ descriptor: image.descriptor, names }],
-    created,
-    signal: deps.hold.signal,
-  };
-  await deps.part("sending tarball", async () => {
-    if (path !== "-") await makeDestDirectory(attrs.tar ? dirname(path) : path);
-    if (attrs.tar) await writeDest(path, writeArchive(deps.content, options), deps.hold);
-    else await writingTo(path, () => writeLayout(deps.content, path, options));
-  });
-  return { descriptor: image.descriptor, configDigest: image.configDigest, names };
+  const exported = { descriptor: image.descriptor, configDigest: image.configDigest, names, created };
+  await deps.part("sending tarball", () => write(output, exported, { format, tar: attrs.tar }, deps));
+  return exported;
+}
+
+async function write(
+  output: NonNullable<ArchiveTarget["dest"]>,
+  image: ExportedImage & { readonly created: number },
+  { format, tar }: { readonly format: ArchiveFormat; readonly tar: boolean },
+  deps: ExportDeps,
+): Promise<void> {
+  const { content, hold } = deps;
+  const options = { format, images: [image], created: image.created, signal: hold.signal };
+  if (typeof output !== "string") {
+    if (output.kind === "content") return await copyImage(image, output, deps);
+    return await writeToSink(output, writeArchive(content, options), exporterResponse(image));
+  }
+  if (output !== "-") await makeDestDirectory(tar ? dirname(output) : output);
+  if (tar) return await writeDest(output, writeArchive(content, options), hold);
+  await writingTo(output, () => writeLayout(content, output, options));
+}
+
+/** Copies the blobs of an image, each document after the blobs that it names. */
+async function copyImage({ descriptor }: ArchiveImage, sink: ContentSink, deps: ExportDeps): Promise<void> {
+  const { content, hold } = deps;
+  const found = await Array.fromAsync(walkDescriptors(content, descriptor, hold), (step) => step.descriptor);
+  const documents = found.filter(({ mediaType }) => isDocumentType(mediaType)).reverse();
+  for (const blob of [...found.filter(({ mediaType }) => !isDocumentType(mediaType)), ...documents])
+    await sink.write(blob, () => content.open(blob.digest, hold.signal && { signal: hold.signal }));
 }

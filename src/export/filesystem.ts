@@ -1,18 +1,26 @@
 import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Platform, VarveError, formatPlatform } from "../core/index.ts";
+import { VarveError, formatPlatform, goQuote } from "../core/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { type TarEntry, type TarInput, extractArchive, packTree, readTar, writeTar } from "../layer/index.ts";
 import { byteStringOf, pathOfByteString } from "../linux/index.ts";
-import { type Attributes, booleanAttribute, parseEpoch } from "./attributes.ts";
+import { type Attributes, booleanAttribute } from "./attributes.ts";
+import { modTimeOf, platformFolder, sendLocal } from "./send-local.ts";
+import type { StreamSink, TreeSink } from "./sinks.ts";
 import type { ExportDeps, ExportPlatform, ExportSource } from "./types.ts";
 import { tarInputOf } from "./tar-input.ts";
-import { makeDestDirectory, writeDest, writingTo } from "./write-output.ts";
+import { makeDestDirectory, overwriteError, writeDest, writeToSink, writingTo } from "./write-output.ts";
 
-export interface FilesystemTarget {
+export interface LocalTarget {
   readonly attrs: Attributes;
-  /** A directory for `exportLocal`; a file for `exportTar`, where `-` is standard output. */
-  readonly dest: string;
+  /** A directory. */
+  readonly dest: string | TreeSink;
+}
+
+export interface TarTarget {
+  readonly attrs: Attributes;
+  /** A file. `-` is standard output. */
+  readonly dest: string | StreamSink;
 }
 
 /**
@@ -22,40 +30,42 @@ export interface FilesystemTarget {
  * @example
  * await exportLocal(source, { attrs: { mode: "delete" }, dest: "out" }, deps);
  */
-export async function exportLocal(
-  source: ExportSource,
-  { attrs, dest }: FilesystemTarget,
-  deps: ExportDeps,
-): Promise<void> {
+export async function exportLocal(source: ExportSource, { attrs, dest }: LocalTarget, deps: ExportDeps): Promise<void> {
   const split = booleanAttribute(attrs, "platform-split", source.multi);
   const mode = attrs["mode"] ?? "copy";
   if (mode !== "copy" && mode !== "delete")
-    throw new VarveError("invalid-argument", `Cannot export to ${dest}: mode is copy or delete, not ${mode}`);
+    throw new VarveError("invalid-argument", `Cannot export: invalid local exporter mode ${goQuote(mode)}`);
+  if (typeof dest !== "string") return await sendLocal(source, { attrs, split, mode, sink: dest }, deps);
   const written = new WrittenPaths();
   await deps.part("copying files", async () => {
     for (const platform of source.platforms) {
       const folder = split ? join(dest, platformFolder(platform.platform)) : dest;
       await makeDestDirectory(folder);
       const prefix = split ? `${platformFolder(platform.platform)}/` : "";
-      const files = observed(packed(platform, source, attrs, deps), (entry) => written.add(entry, prefix));
+      const files = observed(packed(platform, source, attrs, deps), (entry) => written.add(entry, prefix, platform));
       const unpack = { chown: false, signal: deps.hold.signal };
       await writingTo(folder, () => extractArchive({ bytes: files }, folder, unpack));
     }
-    if (mode === "delete") await writingTo(dest, () => removeOthers(dest, written.kept));
+    if (mode === "delete") await writingTo(dest, () => removeOthers(dest, written));
   });
 }
 
 /** The paths written so far. If platforms share a folder, none may overwrite a path of another. */
 class WrittenPaths {
-  /** Paths of entries and of the folders above them. Those of directories end in "/". */
-  readonly kept = new Set<string>();
+  /** The platform of each entry and of the folders above it, by path. Paths of directories end in "/". */
+  readonly #kept = new Map<string, string>();
 
-  add({ path, type }: TarEntry, prefix: string): void {
+  add({ path, type }: TarEntry, prefix: string, { platform }: ExportPlatform): void {
     const [file, directory] = [`${prefix}${path}`, `${prefix}${path}/`];
-    if (this.kept.has(file) || (type !== "directory" && this.kept.has(directory)))
-      throw new VarveError("invalid-argument", `Cannot export: cannot overwrite ${file} when split option is disabled`);
-    this.kept.add(type === "directory" ? directory : file);
-    if (prefix !== "") this.kept.add(prefix);
+    const name = formatPlatform(platform);
+    const other = this.#kept.get(file) ?? (type === "directory" ? undefined : this.#kept.get(directory));
+    if (other !== undefined) throw overwriteError(file, other, name);
+    this.#kept.set(type === "directory" ? directory : file, name);
+    if (prefix !== "") this.#kept.set(prefix, name);
+  }
+
+  has(path: string): boolean {
+    return this.#kept.has(path);
   }
 }
 
@@ -66,14 +76,12 @@ class WrittenPaths {
  * @example
  * await exportTar(source, { attrs: {}, dest: "files.tar" }, deps);
  */
-export async function exportTar(
-  source: ExportSource,
-  { attrs, dest }: FilesystemTarget,
-  deps: ExportDeps,
-): Promise<void> {
+export async function exportTar(source: ExportSource, { attrs, dest }: TarTarget, deps: ExportDeps): Promise<void> {
   const split = booleanAttribute(attrs, "platform-split", source.multi);
   const tar = writeTar(entriesOf(source, { attrs, split }, deps));
-  await deps.part("sending tarball", () => writeDest(dest, tar, deps.hold));
+  await deps.part("sending tarball", () =>
+    typeof dest === "string" ? writeDest(dest, tar, deps.hold) : writeToSink(dest, tar),
+  );
 }
 
 async function* entriesOf(
@@ -86,8 +94,8 @@ async function* entriesOf(
     const prefix = split ? `${platformFolder(platform.platform)}/` : "";
     if (prefix !== "") yield { path: prefix, type: "directory" };
     for await (const entry of readTar(packed(platform, source, attrs, deps), { what: "the exported tree" })) {
-      if (entry.type === "directory" && written.kept.has(`${prefix}${entry.path}/`)) continue;
-      written.add(entry, prefix);
+      if (entry.type === "directory" && written.has(`${prefix}${entry.path}/`)) continue;
+      written.add(entry, prefix, platform);
       const linkPath = entry.type === "hardlink" ? `${prefix}${entry.linkPath}` : entry.linkPath;
       yield tarInputOf(entry, { path: `${prefix}${entry.path}`, linkPath });
     }
@@ -101,9 +109,8 @@ async function* packed(
   attrs: Attributes,
   deps: ExportDeps,
 ): AsyncGenerator<Uint8Array> {
-  const given = parseEpoch(attrs["source-date-epoch"]);
-  const seconds = given.kind === "seconds" ? given.seconds : given.kind === "unset" ? source.epoch : undefined;
-  const mtime = seconds === undefined ? undefined : (): bigint => BigInt(seconds) * 1_000_000_000n;
+  const modTime = modTimeOf(source, attrs);
+  const mtime = modTime === undefined ? undefined : (): bigint => modTime;
   await using view = await deps.records.mount(platform.record, deps.hold);
   yield* packTree(view.path, { xattrs: "user", signal: deps.hold.signal, mtime });
 }
@@ -119,12 +126,7 @@ async function* observed(tar: Bytes, onEntry: (entry: TarEntry) => void): AsyncG
   yield* writeTar(entries());
 }
 
-/** Returns for example `linux_amd64`. */
-function platformFolder(platform: Platform): string {
-  return formatPlatform(platform).replaceAll("/", "_");
-}
-
-async function removeOthers(root: string, kept: ReadonlySet<string>, below = ""): Promise<void> {
+async function removeOthers(root: string, kept: WrittenPaths, below = ""): Promise<void> {
   for (const name of await readdir(join(root, below), { encoding: "buffer" })) {
     const path = `${below}${byteStringOf(name)}`;
     const full = join(root, String(pathOfByteString(path)));

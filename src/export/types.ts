@@ -39,6 +39,8 @@ export interface ExportDeps {
   readonly part: <T>(id: string, work: () => Promise<T>) => Promise<T>;
   readonly warn: (message: string) => void;
   readonly onTransfer: OnTransfer;
+  /** Called with the bytes that a part of the work has sent to a client so far. `id` is that of `part`. */
+  readonly onSent?: ((id: string, bytes: number) => void) | undefined;
   /** Returns the cache to write into the config of a platform's image. Absent if no inline cache was requested. */
   readonly inlineCache?: InlineCache | undefined;
 }
@@ -53,4 +55,6 @@ export interface ExportedImage {
   /** Undefined for an index. */
   readonly configDigest: Digest | undefined;
   readonly names: readonly string[];
+  /** The time of creation in the index of an archive, in seconds since 1970. */
+  readonly created?: number | undefined;
 }

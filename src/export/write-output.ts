@@ -3,6 +3,7 @@ import { VarveError, isVarveError, toVarveError } from "../core/index.ts";
 import { damagedBlobOf } from "../content/index.ts";
 import { type Bytes, writeOutput } from "../io/index.ts";
 import { makeDirectories } from "../linux/index.ts";
+import type { StreamSink } from "./sinks.ts";
 
 /**
  * Runs work that writes to `dest`.
@@ -42,6 +43,33 @@ export async function writeDest(
     if (!isVarveError(error) || damagedBlobOf(error) === undefined || (await isReplaced(dest))) throw error;
     throw partialOutputError(error);
   }
+}
+
+/** Writes bytes to a sink. An error after the first bytes has no detail `damaged`, because a sink cannot start again. */
+export async function writeToSink(
+  sink: StreamSink,
+  bytes: Bytes,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Promise<void> {
+  let isStarted = false;
+  const observed = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of bytes) {
+      isStarted = true;
+      yield chunk;
+    }
+  };
+  try {
+    await sink.write(observed(), metadata);
+  } catch (error) {
+    if (!isStarted || !isVarveError(error) || damagedBlobOf(error) === undefined) throw error;
+    throw partialOutputError(error);
+  }
+}
+
+/** Returns the error for two platforms that write the same path. */
+export function overwriteError(path: string, from: string, by: string): VarveError {
+  const state = `cannot overwrite ${path} from ${from} with ${by} when split option is disabled`;
+  return new VarveError("invalid-argument", `Cannot export: ${state}`);
 }
 
 /** True if a failed write leaves `dest` unchanged. Output that is written through has received some of the bytes. */
