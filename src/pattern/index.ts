@@ -4,3 +4,4 @@ export * from "./ignore-file.ts";
 export * from "./matcher.ts";
 export * from "./path.ts";
 export * from "./space.ts";
+export * from "./selectors.ts";

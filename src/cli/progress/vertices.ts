@@ -13,7 +13,8 @@ export class Vertices {
 
   /** Applies an event. Returns its vertex; undefined if the event has none, or the vertex has not started. */
   take(event: BuildEvent): VertexView | undefined {
-    if (event.kind === "vertex") return this.#vertex(event);
+    // A source whose key is known may still have to be fetched.
+    if (event.kind === "vertex") return event.resolved === true ? undefined : this.#vertex(event);
     const view = event.vertex === undefined ? undefined : this.#byDigest.get(event.vertex);
     if (event.kind === "status") view?.statuses.set(event.id, event);
     return view;

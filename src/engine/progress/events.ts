@@ -30,6 +30,8 @@ export interface VertexEvent {
   readonly inputs: readonly Digest[];
   readonly startedAt?: number | undefined;
   readonly completedAt?: number | undefined;
+  /** True if it completed only in so far as its key is known. It starts again if its result is needed. */
+  readonly resolved?: boolean | undefined;
   readonly cached?: boolean | undefined;
   /** Which cache the hit came from: `local`, or an importer's name. */
   readonly cache?: string | undefined;

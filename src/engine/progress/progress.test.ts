@@ -107,3 +107,29 @@ test("an activity is a vertex with statuses; a failure is reported and thrown", 
   const last = events.at(-1);
   assert.ok(last?.kind === "vertex" && last.error === "broken" && last.completedAt !== undefined);
 });
+
+test("a source whose key is known has completed, and completes again when it is fetched", () => {
+  const { progress, events, tell } = watch();
+  progress.expect([vertex(ONE), vertex(TWO)]);
+  tell({ kind: "vertex-started", work: "resolve", at: 10 });
+  tell({ kind: "vertex-resolved", at: 12 });
+  tell({ kind: "vertex-started", work: "resolve", at: 10 }, "FROM b", TWO);
+  tell({ kind: "vertex-resolved", at: 13 }, "FROM b", TWO);
+  tell({ kind: "vertex-started", work: "execute", at: 20 });
+  tell({ kind: "vertex-completed", at: 30, startedAt: 20 });
+  tell({ kind: "vertex-skipped", at: 40 }, "FROM b", TWO);
+  const intervals = (digest: Digest): (number | boolean | undefined)[][] =>
+    events.flatMap((event) =>
+      event.kind === "vertex" && event.digest === digest && event.completedAt !== undefined
+        ? [[event.startedAt, event.completedAt, event.resolved]]
+        : [],
+    );
+  assert.deepEqual(intervals(ONE), [
+    [10, 12, true],
+    [20, 30, undefined],
+  ]);
+  assert.deepEqual(intervals(TWO), [
+    [10, 13, true],
+    [10, 13, undefined],
+  ]);
+});

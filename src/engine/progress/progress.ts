@@ -30,6 +30,8 @@ export class Progress {
   readonly #order: Digest[] = [];
   readonly #announced = new Map<Digest, AnnouncedVertex>();
   readonly #startedAt = new Map<Digest, number>();
+  /** When the keys of sources were known. */
+  readonly #resolvedAt = new Map<Digest, number>();
   /** Reasons of the rollbacks that were reported. Each reason is reported once. */
   readonly #rollBacks = new Set<string>();
 
@@ -82,7 +84,8 @@ export class Progress {
         this.#emit({ ...vertex, startedAt: at });
         return;
       case "vertex-resolved":
-        // A source is not complete when its key is known: it may have to be fetched, or may not be needed.
+        this.#resolvedAt.set(digest, at);
+        this.#emit({ ...vertex, startedAt, completedAt: at, resolved: true });
         return;
       case "vertex-cached":
         this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true, cache: event.cache });
@@ -91,7 +94,8 @@ export class Progress {
       case "vertex-skipped":
         if (event.cache !== undefined)
           this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true, cache: event.cache });
-        else if (this.#startedAt.has(digest)) this.#emit({ ...vertex, startedAt, completedAt: at });
+        else if (this.#startedAt.has(digest))
+          this.#emit({ ...vertex, startedAt, completedAt: this.#resolvedAt.get(digest) ?? at });
         this.#step(event, {
           status: event.cache === undefined ? "skipped" : "hit",
           cache: event.cache ?? null,

@@ -1,0 +1,71 @@
+import type { BuildEvent, StatusEvent, VertexEvent, WarningEvent } from "../../../engine/index.ts";
+import { lineRanges } from "../dockerfile/ranges.ts";
+import {
+  type SourceInfoMessage,
+  type VertexMessage,
+  type VertexStatusMessage,
+  type VertexWarningMessage,
+  timestamp,
+} from "./messages.ts";
+
+/** The error by which clients recognise that a vertex was cancelled, and did not fail. */
+export const CANCELLED = "context canceled";
+
+/** The level of a warning that names none. */
+const WARNING_LEVEL = 1n;
+
+export type LogEvent = Extract<BuildEvent, { readonly kind: "log" }>;
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+
+export function vertexMessage(event: VertexEvent): VertexMessage {
+  const { digest, inputs, name, startedAt, completedAt, cached = false, progressGroup } = event;
+  return {
+    digest,
+    inputs,
+    name,
+    cached,
+    started: startedAt === undefined ? undefined : timestamp(startedAt),
+    completed: completedAt === undefined ? undefined : timestamp(completedAt),
+    error: event.cancelled === true ? CANCELLED : (event.error ?? ""),
+    progressGroup,
+  };
+}
+
+/** `at` is the time of the event. */
+export function statusMessage(event: StatusEvent, at: number): VertexStatusMessage {
+  const { id, vertex, current, total = 0, startedAt, completedAt } = event;
+  return {
+    ID: id,
+    vertex,
+    name: actionOf(id),
+    current: BigInt(Math.round(current)),
+    total: BigInt(Math.round(total)),
+    timestamp: timestamp(at),
+    started: timestamp(startedAt),
+    completed: completedAt === undefined ? undefined : timestamp(completedAt),
+  };
+}
+
+/** Returns what is done: the verb of the statuses whose id starts with one, else nothing. */
+function actionOf(id: string): string {
+  return /^(transferring|extracting|copying)\b/.exec(id)?.[1] ?? "";
+}
+
+export function warningMessage(event: WarningEvent, vertex: string): VertexWarningMessage {
+  const { short, detail, url = "", location, source } = event;
+  const info: SourceInfoMessage | undefined = source && {
+    filename: source.name,
+    data: text(source.text),
+    language: "Dockerfile",
+  };
+  return {
+    vertex,
+    level: WARNING_LEVEL,
+    short: text(location === undefined ? short : `${short} (line ${location.line})`),
+    detail: detail.filter((line) => line !== "").map(text),
+    url,
+    info,
+    ranges: (source?.ranges ?? []).flatMap(lineRanges),
+  };
+}
