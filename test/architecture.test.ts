@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["cache", "remotecache", "exec", "fileop", "source", "frontend"],
   ["export"],
   ["engine"],
-  ["images", "caches", "doctor"],
+  ["images", "caches", "doctor", "history"],
   ["classic"],
   ["library"],
   ["api/http", "api/buildkit"],

@@ -1,5 +1,4 @@
 import {
-  type BuildEvent,
   type BuildOptions,
   type BuildResult,
   DESCRIPTIONS,
@@ -18,6 +17,7 @@ import { PROGRESS_MODES, openDisplay } from "../progress/open-display.ts";
 import { loadSettings } from "../settings.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
+import { RecordedBuild } from "./recorded-build.ts";
 import {
   cacheSpecOf,
   contextOf,
@@ -122,15 +122,17 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
     return ok ? ExitCode.done : ExitCode.build;
   }
   const display = displayOf(flags, context);
+  const record = new RecordedBuild(options, (event) => {
+    if (event.kind !== "warning" || context.logLevel !== "error") display.event(event);
+  });
   try {
-    const onEvent = (event: BuildEvent): void => {
-      if (event.kind !== "warning" || context.logLevel !== "error") display.event(event);
-    };
-    const result = await build({ ...options, store, signal: context.signal, onEvent });
+    const result = await build({ ...options, store, signal: context.signal, onEvent: (event) => record.event(event) });
+    await record.succeeded(store, result);
     display.finish();
     await writeResults(flags, result, context);
     return ExitCode.done;
   } catch (error) {
+    await record.failed(store, error);
     display.finish();
     throw error;
   }

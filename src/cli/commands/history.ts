@@ -1,5 +1,5 @@
 import { imageHistory } from "../../images/index.ts";
-import type { Command } from "../command.ts";
+import type { Command, Commands } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";
 import { humanAge, humanSize } from "../values.ts";
@@ -10,9 +10,23 @@ const FLAGS = {
   "no-trunc": { kind: "boolean", help: "Do not truncate commands" },
 } as const;
 
+const COMMANDS: Commands = new Map([["builds", () => import("./history-builds.ts")]]);
+
 export const command: Command = {
-  summary: "Show the history of an image",
-  help: `Usage: varve history [OPTIONS] NAME\n\n${describeFlags(FLAGS)}\n\nExample: varve history app:1\n`,
+  summary: "Show the history of an image, or past builds",
+  help: `Usage: varve history [OPTIONS] NAME
+       varve history builds [OPTIONS]
+
+Show the history of an image
+
+Commands:
+  builds    List builds that have ended
+
+${describeFlags(FLAGS)}
+
+Example: varve history app:1
+`,
+  commands: COMMANDS,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, 1, "varve history NAME");

@@ -108,8 +108,7 @@ export class StatusLog {
 
   /** Sends a vertex before the first message that refers to it. */
   #announce(digest: string): void {
-    if (!this.#vertices.has(digest))
-      this.#vertex({ digest, inputs: [], name: digest, cached: false, error: "" });
+    if (!this.#vertices.has(digest)) this.#vertex({ digest, inputs: [], name: digest, cached: false, error: "" });
   }
 
   #output({ vertex, stream, data, at }: LogEvent): void {

@@ -1,0 +1,95 @@
+import type { Descriptor } from "../core/index.ts";
+import { type BlobTable, type PreparedBlob, prepareBlob, prepareDocument } from "./blobs.ts";
+import type { BlobContent, BuildOutcome, BuildRecord, BuildResultBlobs, ResultContents } from "./types.ts";
+
+/** Maximum number of characters of all attributes, and of all metadata, of a stored build. Those beyond it are left out. */
+const MAX_TEXT = 4 * 1024 * 1024;
+
+interface ActiveBuildHost {
+  /** Stores the record, and its blobs by the given function, in one transaction. */
+  store(record: BuildRecord, insertBlobs: (table: BlobTable) => void): void;
+  /** Removes the build from those that run. */
+  end(): void;
+}
+
+/** A build that runs. If it is disposed of without being completed, it leaves no record. */
+export class ActiveBuild implements Disposable {
+  readonly record: BuildRecord;
+  readonly #host: ActiveBuildHost;
+
+  constructor(record: BuildRecord, host: ActiveBuildHost) {
+    this.record = record;
+    this.#host = host;
+  }
+
+  /**
+   * Stores the build and its blobs, in one transaction.
+   *
+   * @throws {VarveError} `storage`, `limit-exceeded` for too large blobs, `corrupt` for a wrong document.
+   */
+  async complete(outcome: BuildOutcome): Promise<BuildRecord> {
+    const completedAt = Date.now();
+    const blobs = new Blobs();
+    const { error, steps, warnings, metadata = new Map<string, string>() } = outcome;
+    const record: BuildRecord = {
+      ...this.record,
+      attributes: bounded(this.record.attributes),
+      completedAt,
+      error,
+      externalError: await blobs.add(outcome.externalError),
+      metadata: bounded(metadata),
+      logs: await blobs.add(outcome.logs),
+      result: outcome.result && (await blobs.addResult(outcome.result)),
+      results: new Map<string, BuildResultBlobs>(),
+      steps,
+      warnings,
+    };
+    const results = new Map<string, BuildResultBlobs>();
+    for (const [platform, contents] of outcome.results ?? []) results.set(platform, await blobs.addResult(contents));
+    const stored = { ...record, results };
+    this.#host.store(stored, (table) => table.insert(stored.ref, blobs.prepared, completedAt));
+    return stored;
+  }
+
+  [Symbol.dispose](): void {
+    this.#host.end();
+  }
+}
+
+/** The blobs of a build that is being stored. */
+class Blobs {
+  readonly prepared: PreparedBlob[] = [];
+
+  async add(content: BlobContent | undefined): Promise<Descriptor | undefined> {
+    return content && (await this.#add(content));
+  }
+
+  async addResult({ attestations = [], exports = new Map() }: ResultContents): Promise<BuildResultBlobs> {
+    const added: Descriptor[] = [];
+    for (const content of attestations) added.push(await this.#add(content));
+    const written = new Map<number, Descriptor>();
+    for (const [index, { descriptor, documents }] of exports) {
+      written.set(index, descriptor);
+      for (const document of documents) this.prepared.push(await prepareDocument(document));
+    }
+    return { attestations: added, exports: written };
+  }
+
+  async #add(content: BlobContent): Promise<Descriptor> {
+    const blob = await prepareBlob(content);
+    this.prepared.push(blob);
+    return blob.descriptor;
+  }
+}
+
+function bounded(texts: ReadonlyMap<string, string>): Map<string, string> {
+  let left = MAX_TEXT;
+  return new Map(
+    [...texts].filter(([key, value]) => {
+      const size = key.length + value.length;
+      if (size > left) return false;
+      left -= size;
+      return true;
+    }),
+  );
+}

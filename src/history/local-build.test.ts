@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { buildRoom } from "../../testing/builds.ts";
+import { recordsMissing } from "../../testing/records.ts";
+import { VarveError } from "../core/index.ts";
+import { collect } from "../io/index.ts";
+import { BuildHistory } from "./build-history.ts";
+import { LocalBuild } from "./local-build.ts";
+
+const skip = recordsMissing() ?? false;
+
+test(
+  "a build of this process is recorded, with the documents of its image and without its layers",
+  { skip },
+  async () => {
+    await using room = await buildRoom();
+    const path = await room.files("c", { Dockerfile: "FROM scratch AS one\nCOPY f /\n", f: "f" });
+    const settings = {
+      context: { kind: "directory", path },
+      tags: ["app:1"],
+      target: "one",
+      buildArgs: { A: "1" },
+      noCache: ["two"],
+    } as const;
+    for (const cached of [false, true]) {
+      const build = new LocalBuild(settings);
+      const result = await room.build(path, { ...settings, onEvent: (event) => build.event(event) });
+      const record = await build.succeeded(room.store, result);
+      assert.equal(record.ref, result.metadata["varve.build.ref"]);
+      assert.equal(record.steps.cached > 0, cached);
+      assert.ok(record.steps.completed <= record.steps.total && record.steps.completed > 0);
+      assert.deepEqual(Object.fromEntries(record.attributes), {
+        context: path,
+        target: "one",
+        "build-arg:A": "1",
+        "no-cache": "two",
+      });
+      assert.deepEqual([...(record.exporters[0]?.attributes ?? [])], [["name", "app:1"]]);
+      assert.equal(record.result?.exports.get(0)?.digest, result.digest);
+    }
+    const history = new BuildHistory(room.store.state);
+    assert.equal(history.list().length, 2);
+    const blobs = history.blobs.all();
+    assert.equal(blobs.length, 2, "manifest and config");
+    for (const { digest, size } of blobs)
+      assert.equal((await collect(history.blobs.read(digest), 1e6, { what: "a blob" })).length, size);
+  },
+);
+
+test("a failed build and a cancelled one are recorded", { skip }, async () => {
+  await using room = await buildRoom();
+  const build = (): LocalBuild => new LocalBuild({ context: { kind: "empty" } });
+  await build().failed(room.store, new Error("broken"));
+  await build().failed(room.store, new VarveError("cancelled", "Cannot go on: interrupted"));
+  const history = new BuildHistory(room.store.state);
+  const errors = (status: string): (string | undefined)[] =>
+    history.list({ filters: [`status==${status}`] }).map(({ error }) => error?.message);
+  assert.deepEqual(errors("error"), ["broken"]);
+  assert.deepEqual(errors("canceled"), ["context canceled"]);
+});

@@ -1,0 +1,66 @@
+import type { Database } from "../state/index.ts";
+import { type RecordRow, decodeRecord, encodeRecord } from "./codec.ts";
+import type { BuildRecord, HistoryLimits } from "./types.ts";
+
+/** Number of rows that are read at once. */
+const PAGE = 64;
+
+/** Number of builds that are not pinned and stay although they are young. */
+const MAX_YOUNG = 2000;
+
+/** The rows of builds that have ended. */
+export class RecordTable {
+  readonly #state: Database;
+
+  constructor(state: Database) {
+    this.#state = state;
+  }
+
+  get(ref: string): BuildRecord | undefined {
+    const row = this.#state.get<RecordRow>("SELECT * FROM build_record WHERE ref = ?", ref);
+    return row && decodeRecord(row);
+  }
+
+  /** Yields all builds, or the one of a ref. */
+  *newestFirst(ref: string | undefined): Generator<BuildRecord> {
+    const only = ref === undefined ? undefined : this.get(ref);
+    if (only !== undefined) yield only;
+    if (ref !== undefined) return;
+    for (let offset = 0; ; offset += PAGE) {
+      const rows = this.#state.all<RecordRow>(
+        "SELECT * FROM build_record ORDER BY created_at DESC, ref LIMIT ? OFFSET ?",
+        PAGE,
+        offset,
+      );
+      yield* rows.map(decodeRecord);
+      if (rows.length < PAGE) return;
+    }
+  }
+
+  put(record: BuildRecord): void {
+    this.#state.run(
+      "INSERT OR REPLACE INTO build_record (ref, created_at, completed_at, is_pinned, data) VALUES (?, ?, ?, ?, ?)",
+      record.ref,
+      record.createdAt,
+      record.completedAt ?? record.createdAt,
+      record.isPinned ? 1 : 0,
+      encodeRecord(record),
+    );
+  }
+
+  /** Returns false if there is no such build. */
+  delete(ref: string): boolean {
+    return this.#state.run("DELETE FROM build_record WHERE ref = ?", ref).changes > 0;
+  }
+
+  /** Returns the builds that are not pinned and beyond both limits, or beyond the newest 2,000. */
+  beyond({ maxEntries, maxAge }: HistoryLimits, now: number): string[] {
+    const rows = this.#state.all<{ ref: string; completed_at: number }>(
+      "SELECT ref, completed_at FROM build_record WHERE is_pinned = 0 ORDER BY completed_at DESC LIMIT -1 OFFSET ?",
+      maxEntries,
+    );
+    const isOld = (row: { completed_at: number }, index: number): boolean =>
+      row.completed_at < now - maxAge || maxEntries + index >= MAX_YOUNG;
+    return rows.filter(isOld).map(({ ref }) => ref);
+  }
+}
