@@ -11,7 +11,7 @@ import type { BuildRecord, BuildRequest, HistoryEvent, HistoryLimits, HistoryQue
 const HOUR = 3_600_000;
 
 /** BuildKit's limits. */
-export const DEFAULT_LIMITS: HistoryLimits = { maxEntries: 50, maxAge: 48 * HOUR };
+const DEFAULT_LIMITS: HistoryLimits = { maxEntries: 50, maxAge: 48 * HOUR };
 
 /**
  * The builds of a root: those that this process runs, and those that any process has run. Methods have BuildKit's semantics and

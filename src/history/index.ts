@@ -1,7 +1,6 @@
-export { ActiveBuild } from "./active-build.ts";
+export type { ActiveBuild } from "./active-build.ts";
 export type { BlobRange, BlobTable } from "./blobs.ts";
-export { BuildHistory, DEFAULT_LIMITS } from "./build-history.ts";
-export { parseHistoryFilters, statusOf } from "./filters.ts";
-export { imageDocuments } from "./image-documents.ts";
+export { BuildHistory } from "./build-history.ts";
+export { statusOf } from "./filters.ts";
 export { LocalBuild } from "./local-build.ts";
 export type * from "./types.ts";

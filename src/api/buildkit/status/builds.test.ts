@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type BuildRoom, buildRoom } from "../../../../testing/builds.ts";
 import { recordsMissing } from "../../../../testing/records.ts";
 import { fillRootfs, rootfsUnavailable } from "../../../../testing/rootfs.ts";
 import { mkdirSync } from "node:fs";
-import { type VertexMessage, milliseconds } from "./messages.ts";
+import type { VertexMessage } from "./messages.ts";
 import { StatusLog } from "./status-log.ts";
 
 const skip = recordsMissing() ?? rootfsUnavailable() ?? false;
@@ -60,7 +61,7 @@ async function statusOf(
   }
   for (const { name, started, completed } of last.values()) {
     assert.equal(started === undefined, completed === undefined, `${name} is left running`);
-    if (started && completed) assert.ok(milliseconds(started) <= milliseconds(completed), name);
+    if (started && completed) assert.ok(timestampMs(started) <= timestampMs(completed), name);
   }
   for (const { inputs } of last.values()) for (const input of inputs) assert.ok(known.has(input));
   return { last, output: Buffer.concat(messages.flatMap(({ logs }) => logs.map(({ msg }) => msg))).toString() };

@@ -1,12 +1,7 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { BuildEvent, StatusEvent, VertexEvent, WarningEvent } from "../../../engine/index.ts";
 import { lineRanges } from "../dockerfile/ranges.ts";
-import {
-  type SourceInfoMessage,
-  type VertexMessage,
-  type VertexStatusMessage,
-  type VertexWarningMessage,
-  timestamp,
-} from "./messages.ts";
+import { type VertexMessage, type VertexStatusMessage, type VertexWarningMessage } from "./messages.ts";
 
 /** The error by which clients recognise that a vertex was cancelled, and did not fail. */
 export const CANCELLED = "context canceled";
@@ -22,11 +17,11 @@ export function vertexMessage(event: VertexEvent): VertexMessage {
   const { digest, inputs, name, startedAt, completedAt, cached = false, progressGroup } = event;
   return {
     digest,
-    inputs,
+    inputs: [...inputs],
     name,
     cached,
-    started: startedAt === undefined ? undefined : timestamp(startedAt),
-    completed: completedAt === undefined ? undefined : timestamp(completedAt),
+    started: startedAt === undefined ? undefined : timestampFromMs(startedAt),
+    completed: completedAt === undefined ? undefined : timestampFromMs(completedAt),
     error: event.cancelled === true ? CANCELLED : (event.error ?? ""),
     progressGroup,
   };
@@ -36,14 +31,14 @@ export function vertexMessage(event: VertexEvent): VertexMessage {
 export function statusMessage(event: StatusEvent, at: number): VertexStatusMessage {
   const { id, vertex, current, total = 0, startedAt, completedAt } = event;
   return {
-    ID: id,
+    id,
     vertex,
     name: actionOf(id),
     current: BigInt(Math.round(current)),
     total: BigInt(Math.round(total)),
-    timestamp: timestamp(at),
-    started: timestamp(startedAt),
-    completed: completedAt === undefined ? undefined : timestamp(completedAt),
+    timestamp: timestampFromMs(at),
+    started: timestampFromMs(startedAt),
+    completed: completedAt === undefined ? undefined : timestampFromMs(completedAt),
   };
 }
 
@@ -54,7 +49,7 @@ function actionOf(id: string): string {
 
 export function warningMessage(event: WarningEvent, vertex: string): VertexWarningMessage {
   const { short, detail, url = "", location, source } = event;
-  const info: SourceInfoMessage | undefined = source && {
+  const info = source && {
     filename: source.name,
     data: text(source.text),
     language: "Dockerfile",

@@ -46,7 +46,7 @@ export class Journal {
     const entry: Entry = { position: this.#next, size: sizeOf(item), item };
     this.#next += 1;
     this.#entries.push(entry);
-    if (item.kind === "status") this.#replaceStatus(entry, `${item.message.vertex} ${item.message.ID}`);
+    if (item.kind === "status") this.#replaceStatus(entry, `${item.message.vertex} ${item.message.id}`);
     if (item.kind === "log" || item.kind === "warning") this.#addOutput(entry);
     if (this.#dropped > SLACK && this.#dropped > this.#entries.length / 2) this.#compact();
   }
@@ -99,7 +99,7 @@ export function sizeOf({ kind, message }: StatusItem): number {
     case "vertex":
       return OVERHEAD + 3 * (message.name.length + message.error.length) + 80 * message.inputs.length;
     case "status":
-      return OVERHEAD + 3 * message.ID.length;
+      return OVERHEAD + 3 * message.id.length;
     case "log":
       return OVERHEAD + message.msg.length;
     case "warning": {

@@ -1,7 +1,7 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { type StatusItem, sizeOf } from "./journal.ts";
 import type {
   StatusMessage,
-  Timestamp,
   VertexLogMessage,
   VertexMessage,
   VertexStatusMessage,

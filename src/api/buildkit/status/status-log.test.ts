@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { setImmediate } from "node:timers/promises";
 import { EPOCH, log, status, vertex, warning } from "../../../../testing/build-events.ts";
 import { digestOf } from "../../../core/index.ts";
 import type { BuildEvent } from "../../../engine/index.ts";
+import { collect } from "../../../io/index.ts";
 import { LogClipper } from "./clip-log.ts";
-import { type StatusMessage, milliseconds } from "./messages.ts";
+import type { StatusResponse } from "../proto/gen/control_pb.ts";
+import type { StatusMessage } from "./messages.ts";
 import { StatusLog } from "./status-log.ts";
-import { decodeStatus, encodeStatus } from "./stored-status.ts";
+import { decodeStatus, statusBlob } from "./stored-status.ts";
 
 const UNLIMITED = { size: -1, speed: -1 };
 
@@ -23,11 +26,11 @@ function logOf(...events: readonly BuildEvent[]): StatusLog {
   return log;
 }
 
-const texts = (messages: readonly StatusMessage[]): string =>
+const texts = (messages: readonly Pick<StatusMessage | StatusResponse, "logs">[]): string =>
   Buffer.concat(messages.flatMap(({ logs }) => logs.map(({ msg }) => msg))).toString();
 
 /** Describes states of vertices: `RUN a started`. */
-function states(messages: readonly StatusMessage[]): string[] {
+function states(messages: readonly Pick<StatusMessage | StatusResponse, "vertexes">[]): string[] {
   return messages.flatMap(({ vertexes }) =>
     vertexes.map(({ name, started, completed, cached, error }) => {
       const state = completed ? (cached ? "cached" : error || "done") : started ? "started" : "announced";
@@ -64,12 +67,12 @@ test("only the newest state of a status is sent", async () => {
   const reader = open.read();
   for (let current = 1; current <= 5000; current += 1) open.append(status("a", "layer", { current, total: 5000 }));
   open.append(status("a", "other"));
-  const { value: first } = await reader.next();
+  const first: StatusMessage = (await reader.next()).value;
   open.append(status("a", "layer", { current: 5000, total: 5000, completedAt: EPOCH + 9 }));
   open.close();
   const rest = await Array.fromAsync(reader);
   assert.deepEqual(
-    first?.statuses.map(({ ID, current }: { ID: string; current: bigint }) => [ID, current]),
+    first.statuses.map(({ id, current }) => [id, current]),
     [
       ["layer", 5000n],
       ["other", 0n],
@@ -77,7 +80,7 @@ test("only the newest state of a status is sent", async () => {
   );
   const [last, ...none] = rest.flatMap(({ statuses }) => statuses);
   assert.deepEqual(none, []);
-  assert.equal(last?.completed && milliseconds(last.completed), EPOCH + 9);
+  assert.equal(last?.completed && timestampMs(last.completed), EPOCH + 9);
 });
 
 test("what was left running is cancelled at the end, unless it was cached", async () => {
@@ -177,7 +180,7 @@ test("of more than 64 MiB of output the oldest is dropped", async () => {
   const logs = messages.flatMap((message) => message.logs);
   const size = logs.reduce((sum, { msg }) => sum + msg.length, 0);
   assert.ok(size > 60 * 1024 * 1024 && size <= 64 * 1024 * 1024, String(size));
-  assert.equal(logs.at(-1) && milliseconds(logs.at(-1)!.timestamp), EPOCH + 69);
+  assert.equal(logs.at(-1) && timestampMs(logs.at(-1)!.timestamp), EPOCH + 69);
 });
 
 test("the output of a step is clipped, and its end is sent when the step ends", async () => {
@@ -216,19 +219,32 @@ test("a reader ends when its signal is aborted", async () => {
 });
 
 test("a stored status is read however it is cut, and a damaged one is refused", async () => {
-  const encode = (message: StatusMessage): Uint8Array => Buffer.from(states([message]).join());
-  const stored = Buffer.concat(
-    await Array.fromAsync(encodeStatus(logOf(vertex("a"), log("a", Buffer.alloc(3_000_000))).read(), encode)),
+  const events = [
+    vertex("a", { start: 1 }),
+    status("a", "layer", { current: 3 }),
+    warning("w"),
+    log("a", Buffer.alloc(3e6)),
+  ];
+  const stored = await collect(bytesOf(statusBlob(logOf(...events)).data), 1e9, { what: "a status" });
+  const decode = async (pieces: readonly Uint8Array[]): Promise<StatusResponse[]> =>
+    await Array.fromAsync(decodeStatus(streamOf(pieces)));
+  const whole = await decode([stored]);
+  assert.deepEqual(states(whole), ["a started", "a context canceled"]);
+  assert.equal(whole[0]?.statuses[0]?.current, 3n);
+  assert.equal(Buffer.from(whole[0]?.warnings[0]?.short ?? []).toString(), "w");
+  assert.equal(texts(whole).length, 3e6);
+  const pieces = Array.from({ length: Math.ceil(stored.length / 7) }, (_, index) =>
+    stored.subarray(index * 7, index * 7 + 7),
   );
-  const decode = async (...pieces: readonly Uint8Array[]): Promise<string[]> =>
-    await Array.fromAsync(decodeStatus(streamOf(pieces), (bytes) => Buffer.from(bytes).toString()));
-  const whole = await decode(stored);
-  assert.equal(whole[0], "a announced");
-  assert.ok(whole.length >= 3);
-  assert.deepEqual(await decode(...Array.from(stored, (byte) => Buffer.of(byte))), whole);
-  await assert.rejects(decode(stored.subarray(0, -1)), { code: "corrupt" });
-  await assert.rejects(decode(Buffer.from("ffffffff00", "hex")), { code: "corrupt" });
+  assert.deepEqual(await decode(pieces), whole);
+  await assert.rejects(decode([stored.subarray(0, -1)]), { code: "corrupt" });
+  await assert.rejects(decode([Buffer.from("ffffffff00", "hex")]), { code: "corrupt" });
+  await assert.rejects(decode([Buffer.from("01000000ff", "hex")]), { code: "corrupt" });
 });
+
+function bytesOf(data: Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return data instanceof Uint8Array ? streamOf([data]) : data;
+}
 
 async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (const piece of pieces) yield await Promise.resolve(piece);

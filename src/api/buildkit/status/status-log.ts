@@ -1,10 +1,11 @@
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { throwIfAborted } from "../../../core/index.ts";
 import type { BuildEvent, WarningEvent } from "../../../engine/index.ts";
 import { setImmediate } from "node:timers/promises";
 import { LogClipper, type LogLimits, logLimits } from "./clip-log.ts";
 import { type LogEvent, statusMessage, vertexMessage, warningMessage } from "./convert.ts";
 import { Journal } from "./journal.ts";
-import { type StatusMessage, type VertexMessage, milliseconds, timestamp } from "./messages.ts";
+import type { StatusMessage, VertexMessage } from "./messages.ts";
 import { statusMessages } from "./split.ts";
 import { type VertexCounts, VertexStates } from "./vertices.ts";
 
@@ -100,7 +101,7 @@ export class StatusLog {
     const { digest, name, started, completed } = message;
     this.#first ??= digest;
     if (name.startsWith(DEFINITION)) this.#definition ??= digest;
-    if (started !== undefined && !this.#startedAt.has(digest)) this.#startedAt.set(digest, milliseconds(started));
+    if (started !== undefined && !this.#startedAt.has(digest)) this.#startedAt.set(digest, timestampMs(started));
     if (completed !== undefined) this.#endOutput(digest);
     for (const state of this.#vertices.apply(message)) this.#journal.append({ kind: "vertex", message: state });
     if (this.#held.length > 0) this.#releaseWarnings();
@@ -134,7 +135,7 @@ export class StatusLog {
   #log(vertex: string, stream: 1 | 2, data: Uint8Array, at: number): void {
     for (let start = 0; start < data.length; start += MAX_LOG) {
       const msg = data.subarray(start, start + MAX_LOG);
-      const message = { vertex, stream: BigInt(stream), msg, timestamp: timestamp(at) };
+      const message = { vertex, stream: BigInt(stream), msg, timestamp: timestampFromMs(at) };
       this.#journal.append({ kind: "log", message });
     }
   }

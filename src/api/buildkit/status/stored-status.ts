@@ -1,21 +1,27 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { VarveError } from "../../../core/index.ts";
+import { type StatusResponse, StatusResponseSchema } from "../proto/gen/control_pb.ts";
+import type { BlobContent } from "../../../history/index.ts";
 import type { StatusMessage } from "./messages.ts";
+import type { StatusLog } from "./status-log.ts";
 
 /** The media type of a stored status. */
-export const STATUS_TYPE = "application/vnd.buildkit.status.v0";
+const STATUS_TYPE = "application/vnd.buildkit.status.v0";
 
 const HEADER = 4;
 
 /** Maximum number of bytes of a stored message: BuildKit's limit for messages of gRPC. */
 const MAX_STORED = 16 * 1024 * 1024;
 
-/** Encodes messages as BuildKit's history stores them: each after its length as 32 bits, little endian. */
-export async function* encodeStatus(
-  messages: AsyncIterable<StatusMessage>,
-  encode: (message: StatusMessage) => Uint8Array,
-): AsyncGenerator<Uint8Array> {
+/** Returns the status of a build as the blob that BuildKit's history has. It can be read once the log is closed. */
+export function statusBlob(log: StatusLog): BlobContent {
+  return { mediaType: STATUS_TYPE, data: encodeStatus(log.read()) };
+}
+
+/** Encodes messages: each after its length as 32 bits, little endian. */
+async function* encodeStatus(messages: AsyncIterable<StatusMessage>): AsyncGenerator<Uint8Array> {
   for await (const message of messages) {
-    const body = encode(message);
+    const body = toBinary(StatusResponseSchema, create(StatusResponseSchema, message));
     const header = Buffer.alloc(HEADER);
     header.writeUInt32LE(body.length);
     yield Buffer.concat([header, body]);
@@ -25,12 +31,9 @@ export async function* encodeStatus(
 /**
  * Decodes a stored status.
  *
- * @throws {VarveError} `corrupt` if a message is incomplete or larger than 16 MiB.
+ * @throws {VarveError} `corrupt` if a message is incomplete, malformed or larger than 16 MiB.
  */
-export async function* decodeStatus<T>(
-  bytes: AsyncIterable<Uint8Array>,
-  decode: (message: Uint8Array) => T,
-): AsyncGenerator<T> {
+export async function* decodeStatus(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<StatusResponse> {
   let pieces: Uint8Array[] = [];
   let have = 0;
   let needed = HEADER;
@@ -49,6 +52,14 @@ export async function* decodeStatus<T>(
   if (have > 0) throw corrupt("its last message is incomplete");
 }
 
+function decode(message: Uint8Array): StatusResponse {
+  try {
+    return fromBinary(StatusResponseSchema, message);
+  } catch (cause) {
+    throw corrupt("a message is malformed", cause);
+  }
+}
+
 /** Returns the number of bytes up to the end of the first message, as far as it is known. */
 function sizeOf(bytes: Buffer): number {
   if (bytes.length < HEADER) return HEADER;
@@ -57,6 +68,6 @@ function sizeOf(bytes: Buffer): number {
   return HEADER + length;
 }
 
-function corrupt(why: string): VarveError {
-  return new VarveError("corrupt", `Cannot read the status of a build: ${why}`);
+function corrupt(why: string, cause?: unknown): VarveError {
+  return new VarveError("corrupt", `Cannot read the status of a build: ${why}`, { cause });
 }

@@ -1,5 +1,5 @@
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { VertexMessage } from "./messages.ts";
-import { type Timestamp, timestamp } from "./messages.ts";
 import { CANCELLED } from "./convert.ts";
 
 /** How many vertices a build has, and how many of them were cached or have completed. */
@@ -55,7 +55,7 @@ export class VertexStates {
       const { message, isSettled } = state;
       if (isSettled || message.started === undefined || message.completed !== undefined) return [];
       const isKnown = this.#cached.has(message.digest) || message.error !== "";
-      state.message = { ...message, completed: timestamp(now), error: isKnown ? message.error : CANCELLED };
+      state.message = { ...message, completed: timestampFromMs(now), error: isKnown ? message.error : CANCELLED };
       state.wasCompleted = true;
       return [state.message];
     });
