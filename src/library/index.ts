@@ -70,6 +70,7 @@ export {
   type TransferOptions,
   type TransferState,
 } from "../registry/index.ts";
+export type { ProgressGroup } from "../llb/index.ts";
 export type { PruneRequest, RECORD_TYPES, RecordId, RecordType, RecordUsage } from "../record/index.ts";
 export type * from "./cache-types.ts";
 export type {
