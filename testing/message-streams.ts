@@ -43,7 +43,7 @@ class Direction {
 
 export interface StreamPair {
   /** As in a gRPC call: `closeSend` closes one direction only. */
-  readonly client: MessageStream;
+  readonly client: MessageStream & Disposable;
   /** `closeSend` ends the call. */
   readonly server: MessageStream;
   /** Breaks the connection. */
@@ -64,6 +64,7 @@ export function streamPair({ record = false }: { readonly record?: boolean } = {
         await up.send(message);
       },
       closeSend: async () => up.end(),
+      [Symbol.dispose]: () => up.end(),
     },
     server: {
       receive: up.receive(),

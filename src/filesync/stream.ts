@@ -33,6 +33,8 @@ export class PacketStream implements Disposable {
   #sending: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
   #onFailure: ((error: unknown) => void) | undefined;
+  /** The error of the stream itself. */
+  #streamError: { readonly error: unknown } | undefined;
   /** Ends the waiting for a message that is being sent. */
   #stopSending: (() => void) | undefined;
   /** Size of the packet that `next` returned last, in bytes. */
@@ -71,10 +73,19 @@ export class PacketStream implements Disposable {
     this.#stopSending?.();
   }
 
-  /** Tells the other side that this side has failed. Waits only briefly, because the other side may have stopped reading. */
+  /**
+   * Tells the other side that this side has failed, unless the stream itself has. Waits only briefly, because the other side may
+   * have stopped reading.
+   */
   async reportError(text: string): Promise<void> {
+    if (this.#streamError !== undefined) return;
     const sent = this.#stream.send(encodePacket({ type: "error", text })).catch(() => undefined);
     await Promise.race([sent, sleep(REPORT_TIMEOUT, undefined, { ref: false })]);
+  }
+
+  /** True for an error that the stream has thrown. */
+  isStreamError(error: unknown): boolean {
+    return this.#streamError !== undefined && this.#streamError.error === error;
   }
 
   /** True if one direction has failed, or the signal was aborted. */
@@ -86,7 +97,9 @@ export class PacketStream implements Disposable {
   async closeSend(): Promise<void> {
     await this.#sending;
     if (this.#failure !== undefined) throw this.#failure.error;
-    await this.#stream.closeSend();
+    await this.#stream.closeSend().catch((error: unknown) => {
+      throw this.#failed(error);
+    });
   }
 
   [Symbol.dispose](): void {
@@ -100,8 +113,14 @@ export class PacketStream implements Disposable {
     if (this.#failure !== undefined) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#stopSending = resolve;
-    this.#stream.send(message).then(resolve, (error: unknown) => this.fail(error));
+    this.#stream.send(message).then(resolve, (error: unknown) => this.fail(this.#failed(error)));
     await promise;
+  }
+
+  /** Notes that the stream has failed. */
+  #failed(error: unknown): unknown {
+    this.#streamError ??= { error };
+    return error;
   }
 
   #next(): Promise<Uint8Array | undefined> {
@@ -109,7 +128,10 @@ export class PacketStream implements Disposable {
     if (this.#failure !== undefined) reject(this.#failure.error);
     else {
       this.#onFailure = reject;
-      this.#received.next().then((result) => resolve(result.done === true ? undefined : result.value), reject);
+      this.#received.next().then(
+        (result) => resolve(result.done === true ? undefined : result.value),
+        (error: unknown) => reject(this.#failed(error)),
+      );
     }
     return promise;
   }

@@ -14,8 +14,11 @@ export interface SyncedContextOptions {
   readonly differ?: "metadata" | "none" | undefined;
   /** Transfer only the entries that match one of these patterns, and list all entries in the file `.fsutil-metadata`. */
   readonly metadataOnlyExcept?: readonly string[] | undefined;
-  /** Opens a stream to the client, which sends the directory. The client applies the patterns of the source. */
-  readonly connect: () => Promise<MessageStream>;
+  /**
+   * Opens a stream to the client, which sends the directory. The client applies the patterns of the source. Disposing of the
+   * stream ends the call.
+   */
+  readonly connect: () => Promise<MessageStream & Disposable>;
   /** Called with the bytes of all packets so far. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -84,7 +87,7 @@ async function receive(copy: ContextCopy, options: SyncedContextOptions, keepOwn
   const { differ, metadataOnlyExcept, onProgress, signal } = options;
   const ownership = keepOwners ? "sender" : "process";
   try {
-    const stream = await options.connect();
+    using stream = await options.connect();
     const received = await receiveTree(stream, copy.path, {
       differ,
       metadataOnlyExcept,
@@ -95,7 +98,7 @@ async function receive(copy: ContextCopy, options: SyncedContextOptions, keepOwn
     copy.keep();
     return received;
   } catch (error) {
-    if (isVarveError(error) && error.code !== "internal") copy.keep();
+    if (!isVarveError(error, "internal")) copy.keep();
     throw error;
   }
 }

@@ -5,27 +5,32 @@ import type { CreatedFile, TreeWriter, WantedFile } from "./tree-writer.ts";
 const writeAsync = promisify(write);
 /** Bytes of a file that are kept in memory. A smaller file is written at its end by one call. */
 const BUFFER = 131_072;
-/** Bytes of a file that wait to be written before its sender has to wait. */
-const MAX_BACKLOG = 4_194_304;
+/** Bytes of all files that wait to be written before the sender has to wait. */
+const MAX_BACKLOG = 8_388_608;
+
+/** What all files of a transfer share. */
+export interface IncomingContext {
+  readonly writer: TreeWriter;
+  /** Bytes of all files that wait to be written. */
+  backlog: number;
+  /** Called with the first error of a write to a file. Nothing more is written to it. */
+  readonly onError: (error: unknown) => void;
+}
 
 /** A file while its content arrives. */
 export class IncomingFile implements AsyncDisposable {
   readonly #wanted: WantedFile;
-  readonly #writer: TreeWriter;
-  readonly #onError: (error: unknown) => void;
+  readonly #context: IncomingContext;
   #chunks: Uint8Array[] = [];
   #buffered = 0;
   #created: CreatedFile | undefined;
   /** Settles when everything that was flushed is written. Never rejects. */
   #writing: Promise<void> = Promise.resolve();
-  #backlog = 0;
   #failed = false;
 
-  /** `onError` is called with the first error of a write. Nothing more is written after it. */
-  constructor(wanted: WantedFile, writer: TreeWriter, onError: (error: unknown) => void) {
+  constructor(wanted: WantedFile, context: IncomingContext) {
     this.#wanted = wanted;
-    this.#writer = writer;
-    this.#onError = onError;
+    this.#context = context;
   }
 
   /** Appends content. Await the result, if there is one, before the next piece is received. */
@@ -34,7 +39,7 @@ export class IncomingFile implements AsyncDisposable {
     this.#buffered += data.length;
     if (this.#buffered < BUFFER) return undefined;
     this.#flush();
-    return this.#backlog > MAX_BACKLOG ? this.#writing : undefined;
+    return this.#context.backlog > MAX_BACKLOG ? this.#writing : undefined;
   }
 
   /** Completes the file. It has its name and its metadata then. */
@@ -49,7 +54,7 @@ export class IncomingFile implements AsyncDisposable {
     this.#chunks = [];
     closeSync(created.fd);
     this.#created = { ...created, fd: CLOSED };
-    await this.#writer.complete(this.#wanted, created);
+    await this.#context.writer.complete(this.#wanted, created);
     this.#created = undefined;
   }
 
@@ -61,11 +66,11 @@ export class IncomingFile implements AsyncDisposable {
     if (created === undefined) return;
     this.#created = undefined;
     if (created.fd !== CLOSED) closeSync(created.fd);
-    this.#writer.discard(this.#wanted, created);
+    this.#context.writer.discard(this.#wanted, created);
   }
 
   #create(): CreatedFile {
-    return (this.#created ??= this.#writer.create(this.#wanted));
+    return (this.#created ??= this.#context.writer.create(this.#wanted));
   }
 
   #flush(): void {
@@ -73,20 +78,19 @@ export class IncomingFile implements AsyncDisposable {
     const bytes = Buffer.concat(this.#chunks, this.#buffered);
     this.#chunks = [];
     this.#buffered = 0;
-    this.#backlog += bytes.length;
+    this.#context.backlog += bytes.length;
     this.#writing = this.#writeAfter(this.#writing, fd, bytes);
   }
 
   async #writeAfter(before: Promise<void>, fd: number, bytes: Buffer): Promise<void> {
     await before;
-    if (this.#failed) return;
     try {
-      for (let at = 0; at < bytes.length;) at += (await writeAsync(fd, bytes, at)).bytesWritten;
-      this.#backlog -= bytes.length;
+      for (let at = 0; at < bytes.length && !this.#failed;) at += (await writeAsync(fd, bytes, at)).bytesWritten;
     } catch (error) {
       this.#failed = true;
-      this.#onError(error);
+      this.#context.onError(error);
     }
+    this.#context.backlog -= bytes.length;
   }
 }
 

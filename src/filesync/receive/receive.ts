@@ -1,5 +1,5 @@
 import { setImmediate as yieldToLoop } from "node:timers/promises";
-import { VarveError, goQuote, messageOf, toVarveError } from "../../core/index.ts";
+import { VarveError, firstFailure, goQuote, messageOf, toVarveError } from "../../core/index.ts";
 import type { ByteString, Path } from "../../linux/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
 import type { Ownership } from "../metadata.ts";
@@ -68,6 +68,7 @@ export async function receiveTree(
     await using requests = new Requests(packets, writer);
     return await new Receiver({ packets, writer, requests }, options).run();
   } catch (error) {
+    if (packets.isStreamError(firstFailure(error))) throw firstFailure(error);
     const failure = toVarveError(error, "receive files", "internal");
     if (!isReported(failure)) await packets.reportError(messageOf(failure));
     throw failure;

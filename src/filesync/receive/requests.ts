@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import type { PacketStream } from "../stream.ts";
-import { IncomingFile } from "./incoming-file.ts";
+import { type IncomingContext, IncomingFile } from "./incoming-file.ts";
 import type { TreeWriter, WantedFile } from "./tree-writer.ts";
 
 /** Maximum number of files that are requested at the same time. */
@@ -12,7 +12,7 @@ const MAX_TAKEN = 16_384;
 /** The files whose content is needed: those that wait, and those that were requested. */
 export class Requests implements AsyncDisposable {
   readonly #packets: PacketStream;
-  readonly #writer: TreeWriter;
+  readonly #context: IncomingContext;
   readonly #requested = new Map<number, IncomingFile>();
   #waiting: WantedFile[] = [];
   /** The index of the first of those that wait. */
@@ -21,7 +21,7 @@ export class Requests implements AsyncDisposable {
 
   constructor(packets: PacketStream, writer: TreeWriter) {
     this.#packets = packets;
-    this.#writer = writer;
+    this.#context = { writer, backlog: 0, onError: (error) => packets.fail(error) };
   }
 
   /** Number of files that were requested so far. */
@@ -60,7 +60,7 @@ export class Requests implements AsyncDisposable {
       const file = this.#next();
       if (file === undefined) return;
       this.#count += 1;
-      this.#requested.set(file.id, new IncomingFile(file, this.#writer, (error) => this.#packets.fail(error)));
+      this.#requested.set(file.id, new IncomingFile(file, this.#context));
       void this.#packets.send({ type: "request", id: file.id });
     }
   }

@@ -168,16 +168,12 @@ async function* readFile(fd: number): AsyncGenerator<Uint8Array> {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return;
-    if (stat.size <= SMALL) {
-      const piece = Buffer.allocUnsafe(SMALL);
-      for (let size = readSync(fd, piece); size > 0; size = readSync(fd, piece))
-        yield Buffer.from(piece.subarray(0, size));
-      return;
-    }
-    for (;;) {
-      const { bytesRead, buffer } = await readAsync(fd, Buffer.allocUnsafe(PIECE), 0, PIECE, null);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
+    // One byte more than the file has: if it is not filled, the file has ended.
+    const size = Math.min(stat.size + 1, PIECE);
+    for (let count = size; count === size;) {
+      const piece = Buffer.allocUnsafe(size);
+      count = size <= SMALL ? readSync(fd, piece) : (await readAsync(fd, piece, 0, size, null)).bytesRead;
+      if (count > 0) yield piece.subarray(0, count);
     }
   } finally {
     closeSync(fd);

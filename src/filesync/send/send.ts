@@ -39,9 +39,10 @@ export async function sendTree(stream: MessageStream, tree: Tree, options: Trans
   try {
     return await sender.run();
   } catch (error) {
-    const failure = toVarveError(error, "send files", "internal");
-    packets.fail(failure);
+    packets.fail(error);
     await sender.settled();
+    if (packets.isStreamError(error)) throw error;
+    const failure = toVarveError(error, "send files", "internal");
     const isReported = failure.code === "cancelled" || failure.message.startsWith(RECEIVER_ERROR);
     if (!isReported) await packets.reportError(messageOf(failure));
     throw failure;
