@@ -12,6 +12,7 @@ import { exportScenario } from "./exports.ts";
 import { layerScenarios } from "./layers.ts";
 import { imageScenarios, openImage } from "./images.ts";
 import { reportLimits } from "./limits.ts";
+import { transferScenarios } from "./transfers.ts";
 import { type Contender, type Scenario, measure, report } from "./measure.ts";
 import { type Peer, openPeers } from "./peers.ts";
 
@@ -84,6 +85,7 @@ await runScenario(
 );
 
 for (const scenario of layerScenarios(varve.folder)) await runScenario(scenario, false);
+for (const scenario of transferScenarios(varve.folder)) await runScenario(scenario, false);
 if (isWanted("archive of a blob")) await runScenario(exportScenario(varve.folder), false);
 if (isWanted("memory and stalls")) await reportLimits(varve.folder);
 if (isWanted("image of 450 MiB")) {
