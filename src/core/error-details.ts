@@ -40,6 +40,13 @@ export interface RemoveConflict {
   readonly id: Digest;
 }
 
+/** Why a verifier of sources refused one: BuildKit's `policysession.DecisionResponse`. */
+export interface PolicyRefusal {
+  /** For example `DENY`. */
+  readonly action: string;
+  readonly denyMessages: readonly string[];
+}
+
 /** Details that an error of any code can have. */
 export interface SharedDetails {
   /** Where in the Dockerfile the error is, and the lines there. */
@@ -108,6 +115,7 @@ export interface DetailsByCode {
     readonly limit: number;
     readonly layers: number;
     readonly runtime: string;
+    readonly policy: PolicyRefusal;
   };
   readonly "step-failed": {
     readonly exitCode: number;

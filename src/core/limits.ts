@@ -6,6 +6,8 @@ export const Limits = {
   config: 8_388_608,
   /** A Dockerfile, as BuildKit's front end. */
   dockerfile: 2_097_152,
+  /** A serialised graph: the largest message of BuildKit's protocol. */
+  definition: 16_777_216,
   /** One text of a Dockerfile after its variables were expanded, in characters. */
   expandedText: 1_048_576,
   /** All expansion in one Dockerfile: characters inserted for variables, and steps of matching `${name#pattern}` and similar forms. */

@@ -1,5 +1,5 @@
 import { type Digest, VarveError } from "../core/index.ts";
-import { type Edge, type Vertex, walkVertices } from "../llb/index.ts";
+import { type Edge, type Vertex, vertexName, walkVertices } from "../llb/index.ts";
 import type { SolverEdge, SolverVertex } from "../solver/index.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import { solverOp } from "./ops/index.ts";
@@ -54,26 +54,4 @@ function madeOf(made: Made | undefined, { digest }: Vertex): SolverVertex<Result
   if (vertex === undefined)
     throw new VarveError("internal", `Cannot solve a graph: vertex ${digest} is used before it is defined`);
   return vertex;
-}
-
-/** Returns the name of a vertex in progress: the name that the front end gave it, else a description of its op. */
-export function vertexName(vertex: Vertex): string {
-  const given = vertex.metadata.description.get("llb.customname");
-  if (given !== undefined && given !== "") return given;
-  const { op } = vertex;
-  switch (op.kind) {
-    case "source":
-      return op.identifier;
-    case "exec":
-      return op.meta.args.join(" ");
-    case "file":
-      return op.actions
-        .map((action) => (action.kind === "copy" ? `copy ${action.src} ${action.dest}` : action.kind))
-        .join(", ");
-    case "merge":
-    case "diff":
-    case "build":
-    case "passthrough":
-      return op.kind;
-  }
 }

@@ -28,6 +28,7 @@ export {
   type FileOp,
   type Filesystem,
   type GitOptions,
+  type GraphOptions,
   type HostIp,
   type HttpOptions,
   type ImageOptions,

@@ -16,6 +16,7 @@ export {
   MediaType,
   type Platform,
   type PlatformJson,
+  type PolicyRefusal,
   type Reference,
   type RemoveConflict,
   type RequestDetails,

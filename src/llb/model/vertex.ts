@@ -96,15 +96,3 @@ function* inputsFirst(roots: readonly Vertex[]): Generator<Vertex> {
     }
   }
 }
-
-const INTERNAL = "[internal]";
-
-/** Returns the name of a vertex that is not a step of the Dockerfile: with the prefix `[internal]`, as in BuildKit. */
-export function internalName(text: string): string {
-  return `${INTERNAL} ${text}`;
-}
-
-/** True for a name made by `internalName`. */
-export function isInternalName(name: string): boolean {
-  return name.startsWith(INTERNAL);
-}

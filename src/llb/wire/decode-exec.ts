@@ -1,5 +1,5 @@
-import { VarveError } from "../../core/index.ts";
 import { CONTENT_CACHES, MOUNT_TYPES, NET_MODES, SECURITY_MODES, SHARINGS } from "./encode-exec.ts";
+import { invalidOp } from "../model/invalid.ts";
 import type {
   CdiDevice,
   ExecMeta,
@@ -27,7 +27,7 @@ import {
 function enumValue<T>(values: readonly T[], field: ProtoField, what: string): T {
   const found = values[asInt(field)];
   if (found !== undefined) return found;
-  throw new VarveError("invalid-argument", `Cannot read a build graph: ${what} ${asInt(field)} is unknown`);
+  throw invalidOp(`invalid exec op: ${what} ${asInt(field)} is unknown`);
 }
 
 /** Reads the body of a `pb.ExecOp`. */
@@ -35,20 +35,18 @@ export function decodeExec(bytes: Uint8Array): ExecOp {
   const mounts: Mount[] = [];
   const secretEnv: SecretEnv[] = [];
   const cdiDevices: CdiDevice[] = [];
-  const op: Writable<Pick<ExecOp, "meta" | "network" | "security">> = {
-    meta: decodeMeta(new Uint8Array()),
-    network: "default",
-    security: "sandbox",
-  };
+  const op: Writable<Pick<ExecOp, "network" | "security">> = { network: "default", security: "sandbox" };
+  let meta: ExecMeta | undefined;
   for (const field of readFields(bytes)) {
-    if (field.number === 1) op.meta = decodeMeta(asBytes(field));
+    if (field.number === 1) meta = decodeMeta(asBytes(field));
     else if (field.number === 2) mounts.push(decodeMount(asBytes(field)));
     else if (field.number === 3) op.network = enumValue(NET_MODES, field, "network mode");
     else if (field.number === 4) op.security = enumValue(SECURITY_MODES, field, "security mode");
     else if (field.number === 5) secretEnv.push(decodeSecretEnv(asBytes(field)));
     else if (field.number === 6) cdiDevices.push(decodeDevice(asBytes(field)));
   }
-  return { kind: "exec", ...op, mounts, secretEnv, cdiDevices };
+  if (meta === undefined) throw invalidOp("invalid exec op with no meta");
+  return { kind: "exec", meta, ...op, mounts, secretEnv, cdiDevices };
 }
 
 function decodeMeta(bytes: Uint8Array): ExecMeta {
@@ -192,7 +190,7 @@ function decodeMount(bytes: Uint8Array): Mount {
 function withOptions(base: Omit<Mount, "type">, type: Mount["type"], options: MountOptions): Mount {
   const required = (bytes: Uint8Array | undefined): Uint8Array => {
     if (bytes !== undefined) return bytes;
-    throw new VarveError("invalid-argument", `Cannot read a build graph: ${type} mount ${base.dest} has no options`);
+    throw invalidOp(`invalid exec op: ${type} mount ${base.dest} has no options`);
   };
   switch (type) {
     case "bind":

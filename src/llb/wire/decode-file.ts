@@ -44,8 +44,7 @@ function decodeAction(bytes: Uint8Array): FileAction {
     else if (field.number === 2) indexes.secondaryInput = asInt(field);
     else if (field.number === 3) indexes.output = asInt(field);
   }
-  if (body === undefined)
-    throw new VarveError("unsupported", "Cannot read a build graph: a file action has an unknown kind");
+  if (body === undefined) throw new VarveError("unsupported", "invalid file op: an action has an unknown kind");
   return { ...indexes, ...body };
 }
 

@@ -1,7 +1,8 @@
-import { isDigest, normalizePlatform, VarveError, type Digest, type Platform } from "../../core/index.ts";
+import { isDigest, normalizePlatform, type Digest, type Platform } from "../../core/index.ts";
 import { decodeExec } from "./decode-exec.ts";
 import { decodeFile } from "./decode-file.ts";
 import { FIRST_OP_FIELD, OP_KINDS, type InputRef } from "./encode-op.ts";
+import { invalidOp } from "../model/invalid.ts";
 import type { BuildOp, Op, OpKind } from "../model/op.ts";
 import { addEntry, asBytes, asInt, asInts, asText, readFields, type ProtoField } from "./protobuf.ts";
 
@@ -42,14 +43,13 @@ function decodeInput(bytes: Uint8Array): InputRef {
     if (field.number === 1) digest = toDigest(asText(field));
     else if (field.number === 2) output = asInt(field);
   }
-  if (digest === undefined)
-    throw new VarveError("invalid-argument", "Cannot read a build graph: an input has no digest");
+  if (digest === undefined) throw invalidOp("invalid missing input digest ");
   return { digest, output };
 }
 
 function toDigest(text: string): Digest {
   if (isDigest(text)) return text;
-  throw new VarveError("invalid-argument", "Cannot read a build graph: an input's digest is malformed");
+  throw invalidOp(`invalid missing input digest ${text}`);
 }
 
 function decodePlatform(bytes: Uint8Array): Platform {
@@ -126,8 +126,7 @@ function decodeDiff(bytes: Uint8Array): Op {
     if (field.number === 1) lower = inputOf(field);
     else if (field.number === 2) upper = inputOf(field);
   }
-  if (lower === undefined || upper === undefined)
-    throw new VarveError("invalid-argument", "Cannot read a build graph: a diff op has no lower or no upper input");
+  if (lower === undefined || upper === undefined) throw invalidOp("invalid diff op with nil lower or upper input");
   return { kind: "diff", lower, upper };
 }
 

@@ -201,58 +201,6 @@ test("a damaged graph is rejected, or is another graph", () => {
   );
 });
 
-const rm = {
-  kind: "rm",
-  path: "/",
-  allowNotFound: false,
-  allowWildcard: false,
-  input: -1,
-  secondaryInput: -1,
-  output: 0,
-} as const;
-
-const rejected: readonly (readonly [why: string, op: Op])[] = [
-  ["no arguments", { ...exec(), meta: { ...exec().meta, args: [] } }],
-  ["no root filesystem", { ...exec(), mounts: [] }],
-  ["no actions", { kind: "file", actions: [] }],
-  ["input 1 of 0", { kind: "merge", inputs: [1] }],
-  ["not an input or an earlier action", { kind: "file", actions: [{ ...rm, input: 0 }] }],
-  ["impossible output", { kind: "file", actions: [{ ...rm, output: 7 }] }],
-  ["no identifier", { kind: "source", identifier: "", attrs: new Map() }],
-  ["no input 0", { kind: "passthrough", id: "x", outputs: [0] }],
-];
-
-function exec(): Extract<Op, { kind: "exec" }> {
-  const op = scratch().run({ args: ["x"] }).root.edge?.vertex.op;
-  assert.ok(op?.kind === "exec");
-  return op;
-}
-
-for (const [why, op] of rejected)
-  test(`a graph is rejected: ${why}`, () => {
-    const vertex = makeVertex({ op });
-    assert.throws(() => graphOf(definitionOf({ vertex, output: 0 })), {
-      code: "invalid-argument",
-      message: new RegExp(why),
-    });
-  });
-
-test("a missing output and a missing input are rejected", () => {
-  const [first] = definitionOf(everything().edge).ops;
-  const vertex = makeVertex({ op: { kind: "merge", inputs: [0] }, inputs: [{ vertex: source(), output: 3 }] });
-  assert.throws(() => graphOf(definitionOf({ vertex, output: 0 })), /no output 3/);
-  const definition = definitionOf({ vertex, output: 0 });
-  assert.throws(() => graphOf({ ...definition, ops: definition.ops.slice(1) }), /is missing/);
-  assert.throws(() => graphOf({ ...definition, ops: first === undefined ? [] : [first] }), /does not name a result/);
-});
-
 function source(): ReturnType<typeof makeVertex> {
   return makeVertex({ op: { kind: "source", identifier: "local://x", attrs: new Map() } });
 }
-
-test("a graph may be deeper than the stack", () => {
-  let state = local("x", { sessionId: "s" });
-  for (let i = 0; i < 5000; i += 1) state = state.file(fileActions().mkdir(`/${i}`, 0o755));
-  const read = graphOf(definitionOf(state.edge));
-  assert.equal(read?.vertex.digest, state.edge?.vertex.digest);
-});

@@ -1,10 +1,8 @@
-import { digestOf, isDigest, VarveError, type Digest } from "../../core/index.ts";
+import { digestOf, isDigest, type Digest } from "../../core/index.ts";
 import { resultCaps } from "../model/caps.ts";
-import { decodeOp, type DecodedOp } from "./decode-op.ts";
 import { encodeOp } from "./encode-op.ts";
 import { decodeMetadata, encodeMetadata } from "./metadata-codec.ts";
-import { noMetadata, type Edge, type Vertex, type VertexMetadata } from "../model/op.ts";
-import { validateOp } from "../model/validate.ts";
+import { noMetadata, type Edge, type VertexMetadata } from "../model/op.ts";
 import { walkVertices } from "../model/vertex.ts";
 import { addEntry, asBytes, ProtoWriter, readFields } from "./protobuf.ts";
 
@@ -51,79 +49,4 @@ export function decodeDefinition(bytes: Uint8Array): Definition {
   }
   const known = new Map([...metadata].filter((entry): entry is [Digest, VertexMetadata] => isDigest(entry[0])));
   return { ops, metadata: known, source };
-}
-
-function invalid(why: string): VarveError {
-  return new VarveError("invalid-argument", `Cannot read a build graph: ${why}`);
-}
-
-/** Makes the vertices of decoded ops, each one once. Cycles are impossible, because an op contains the digests of its inputs. */
-class Loader {
-  readonly #ops: ReadonlyMap<Digest, { readonly decoded: DecodedOp; readonly bytes: Uint8Array }>;
-  readonly #metadata: ReadonlyMap<Digest, VertexMetadata>;
-  readonly #made = new Map<Digest, Vertex>();
-
-  constructor({ ops, metadata }: Definition) {
-    this.#ops = new Map(ops.map((bytes) => [digestOf(bytes), { decoded: decodeOp(bytes), bytes }]));
-    this.#metadata = metadata;
-  }
-
-  /** Makes a vertex and all vertices below it. It does not recurse, because graphs may be deep. */
-  load(digest: Digest): Vertex {
-    const stack = [digest];
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const missing = this.#op(top).decoded.inputs.filter((input) => !this.#made.has(input.digest));
-      if (missing.length > 0 && !this.#made.has(top)) stack.push(...missing.map((input) => input.digest));
-      else {
-        stack.pop();
-        if (!this.#made.has(top)) this.#made.set(top, this.#make(top));
-      }
-    }
-    return this.#vertex(digest);
-  }
-
-  #op(digest: Digest): { readonly decoded: DecodedOp; readonly bytes: Uint8Array } {
-    const op = this.#ops.get(digest);
-    if (op === undefined) throw invalid(`input ${digest} is missing`);
-    return op;
-  }
-
-  #vertex(digest: Digest): Vertex {
-    const vertex = this.#made.get(digest);
-    if (vertex === undefined) throw invalid(`input ${digest} is missing`);
-    return vertex;
-  }
-
-  #make(digest: Digest): Vertex {
-    const { decoded, bytes } = this.#op(digest);
-    const { op, platform, constraints } = decoded;
-    if (op === undefined) throw invalid(`vertex ${digest} has no op of a known kind`);
-    const inputs = decoded.inputs.map((input) => ({ vertex: this.#vertex(input.digest), output: input.output }));
-    const vertex: Vertex = {
-      digest,
-      op,
-      inputs,
-      constraints,
-      bytes,
-      metadata: this.#metadata.get(digest) ?? noMetadata,
-      platform,
-    };
-    validateOp(vertex);
-    return vertex;
-  }
-}
-
-/**
- * Returns the result of a definition's graph, or undefined for scratch. Checks every op with `validateOp`.
- *
- * @throws {VarveError} `invalid-argument` for a graph that is not valid; `corrupt` or `unsupported` as `decodeOp`.
- */
-export function graphOf(definition: Definition): Edge | undefined {
-  const last = definition.ops.at(-1);
-  if (last === undefined) return undefined;
-  const { op, inputs } = decodeOp(last);
-  const [result] = inputs;
-  if (op !== undefined || result === undefined || inputs.length !== 1)
-    throw invalid("its last entry does not name a result");
-  return { vertex: new Loader(definition).load(result.digest), output: result.output };
 }

@@ -36,7 +36,8 @@ export function decodeMetadata(bytes: Uint8Array): VertexMetadata {
     else if (field.number === 6) metadata.progressGroup = decodeGroup(asBytes(field));
     else if (field.number === 7) metadata.linuxResources = decodeLimits(asBytes(field));
   }
-  metadata.caps = new Set([...caps].filter(([, wanted]) => wanted).map(([cap]) => cap));
+  // BuildKit checks every capability that is named, whatever its value.
+  metadata.caps = new Set(caps.keys());
   return metadata;
 }
 

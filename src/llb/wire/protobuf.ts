@@ -132,24 +132,66 @@ class Cursor {
   }
 }
 
+/** A field with its bytes, tag included. `value` is undefined for a field of fixed width. */
+interface RawField {
+  readonly number: number;
+  readonly value: bigint | Uint8Array | undefined;
+  readonly start: number;
+  readonly end: number;
+}
+
+function* rawFields(bytes: Uint8Array): Generator<RawField> {
+  const cursor = new Cursor(bytes);
+  while (cursor.at < bytes.length) {
+    const start = cursor.at;
+    const tag = cursor.varint();
+    const number = Number(tag >> 3n);
+    if (number === 0 || number > 0x1fff_ffff) throw malformed("a field has an impossible number");
+    const value = readValue(cursor, Number(tag & 7n));
+    yield { number, value, start, end: cursor.at };
+  }
+}
+
+function readValue(cursor: Cursor, wire: number): bigint | Uint8Array | undefined {
+  switch (wire) {
+    case VARINT:
+      return cursor.varint();
+    case BYTES:
+      return cursor.take(Number(cursor.varint()));
+    case FIXED64:
+    case FIXED32:
+      cursor.take(wire === FIXED64 ? 8 : 4);
+      return undefined;
+    default:
+      throw malformed(`a field has wire type ${wire}`);
+  }
+}
+
 /**
  * Yields the fields of a message in order. Fixed-width fields are skipped, because the formats read here have none.
  *
  * @throws {VarveError} `corrupt` for a malformed message, and for one with groups.
  */
 export function* readFields(bytes: Uint8Array): Generator<ProtoField> {
-  const cursor = new Cursor(bytes);
-  while (cursor.at < bytes.length) {
-    const tag = cursor.varint();
-    const number = Number(tag >> 3n);
-    if (number === 0 || number > 0x1fff_ffff) throw malformed("a field has an impossible number");
-    const wire = Number(tag & 7n);
-    if (wire === VARINT) yield { number, value: cursor.varint() };
-    else if (wire === BYTES) yield { number, value: cursor.take(Number(cursor.varint())) };
-    else if (wire === FIXED64) cursor.take(8);
-    else if (wire === FIXED32) cursor.take(4);
-    else throw malformed(`a field has wire type ${wire}`);
+  for (const { number, value } of rawFields(bytes)) if (value !== undefined) yield { number, value };
+}
+
+/**
+ * Returns a message in which the bytes of some string or message fields are replaced. `replace` returns the new bytes, or
+ * undefined to keep the field as it is. All other fields keep their bytes and their order, those that are not known here too.
+ */
+export function replaceFields(
+  bytes: Uint8Array,
+  replace: (number: number, value: Uint8Array) => Uint8Array | undefined,
+): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const { number, value, start, end } of rawFields(bytes)) {
+    const replaced = value instanceof Uint8Array ? replace(number, value) : undefined;
+    parts.push(
+      replaced === undefined ? bytes.subarray(start, end) : new ProtoWriter().repeated(number, [replaced]).finish(),
+    );
   }
+  return Buffer.concat(parts);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
