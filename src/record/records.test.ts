@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { rawArchive, rawEntry } from "../../testing/raw-tar.ts";
@@ -159,36 +159,6 @@ both("layers are laid together as one, with what they delete of what they stand 
   const [, nothing] = await records.blobs(await records.flatten(a, a, hold), {}, hold);
   assert.deepEqual(await entriesOf(room, nothing), []);
 });
-
-test(
-  "overlay: what a difference deletes is deleted from what it is merged with, and shows nowhere else",
-  { skip },
-  async () => {
-    await using room = await temporaryRecords({ driver: "overlay" });
-    const { records, hold } = room;
-    const base = await addLayer(room, SCRATCH, (path) => {
-      mkdirSync(join(path, "d"));
-      for (const name of ["keep", "gone", "d/gone"]) put(name)(path);
-    });
-    const changed = await addLayer(room, base, (path) => {
-      rmSync(join(path, "gone"));
-      rmSync(join(path, "d/gone"));
-      put("d/new")(path);
-    });
-    const difference = await records.diff(base, changed, hold);
-    assert.deepEqual(await names(room, difference), ["d"]);
-    const other = await addLayer(room, SCRATCH, (path) => {
-      mkdirSync(join(path, "d"));
-      for (const name of ["gone", "d/gone", "d/stays"]) put(name)(path);
-    });
-    const merged = records.merge([other, difference], {}, hold.lease);
-    await using tree = await records.mount(merged, hold);
-    assert.deepEqual(readdirSync(tree.path), ["d"]);
-    assert.deepEqual(readdirSync(join(tree.path, "d")).sort(), ["new", "stays"]);
-    await using alone = await records.mount(difference, hold);
-    assert.deepEqual(readdirSync(join(alone.path, "d")), ["new"]);
-  },
-);
 
 both("an unchanged step is an empty layer, and every layer keeps its diffID however it is compressed", async (room) => {
   const { records, hold } = room;

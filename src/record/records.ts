@@ -212,12 +212,13 @@ export class Records {
     const below = parent === SCRATCH ? undefined : this.table.get(parent)?.chainId;
     const chain = parent === SCRATCH ? layer.diffId : below === undefined ? undefined : chainId([below, layer.diffId]);
     const sameContent = chain === undefined ? undefined : this.table.byChain(chain);
-    const { createdAt, description, ...blob } = layer;
+    const { createdAt, description, type, ...blob } = layer;
     return this.table.insert({
       kind: "layer",
       parents: parent === SCRATCH ? [] : [parent],
       createdAt,
       description,
+      type,
       blob,
       snapshot: sameContent?.snapshot,
     });

@@ -59,6 +59,8 @@ export interface BlobForm {
 
 /** A layer of an image that has been resolved, but not necessarily downloaded. */
 export interface RemoteLayer extends BlobForm {
+  /** The type of its record, if it has none yet. Default: `regular`. */
+  readonly type?: RecordType | undefined;
   readonly createdAt?: number | undefined;
   readonly description?: string | undefined;
 }

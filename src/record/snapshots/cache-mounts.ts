@@ -18,8 +18,6 @@ export interface CacheMountRequest {
   readonly key: string;
   readonly sharing: CacheSharing;
   readonly description: string;
-  /** A directory inside the cache mount to return instead of its root. It is created if it does not exist. */
-  readonly folder?: string | undefined;
   /** Called with the path of a new cache mount, to fill it. */
   readonly initialize?: ((path: string) => Promise<void>) | undefined;
 }
@@ -55,7 +53,7 @@ export class CacheMounts {
     for (;;) {
       throwIfAborted(hold.signal, "wait for a cache mount");
       const mount = await this.#tryAcquire(request, hold);
-      if (mount !== undefined) return request.folder === undefined ? mount : await this.#folder(mount, request.folder);
+      if (mount !== undefined) return mount;
       await sleep(POLL, undefined, { signal: hold.signal }).catch(() => undefined);
     }
   }
@@ -68,15 +66,14 @@ export class CacheMounts {
     for (const row of this.#deps.table.byMountId(mountId)) await this.#directories.remove(row);
   }
 
-  /** Mounts a directory of a cache mount. Symbolic links that other steps create, now or later, cannot lead out of the mount. */
-  async #folder(mount: CacheMount, path: string): Promise<CacheMount> {
-    await using stack = new AsyncDisposableStack();
-    stack.use(mount);
+  /**
+   * Mounts a directory of a cache mount, which is created if it does not exist. Symbolic links that other steps create, now or
+   * later, cannot lead out of the mount. The cache mount must stay in use while the result is.
+   */
+  async folder(mount: CacheMount, path: string): Promise<CacheMount> {
     using root = Root.open(mount.path);
     using directory = root.makeDirectories(path, { mode: 0o755 });
-    const pinned = stack.use(await this.#deps.mounts.pin(directory.path));
-    const acquired = stack.move();
-    return { path: pinned.path, [Symbol.asyncDispose]: () => acquired.disposeAsync() };
+    return await this.#deps.mounts.pin(directory.path);
   }
 
   async #tryAcquire(request: CacheMountRequest, { lease }: Hold): Promise<CacheMount | undefined> {

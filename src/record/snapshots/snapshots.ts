@@ -1,28 +1,17 @@
 import { existsSync } from "node:fs";
 import { VarveError, isVarveError } from "../../core/index.ts";
-import { type ContentStore, isLostBlob } from "../../content/index.ts";
-import type { MountedTree, Snapshotter } from "../../snapshot/index.ts";
+import { isLostBlob } from "../../content/index.ts";
+import type { MountedTree } from "../../snapshot/index.ts";
 import { inParallel } from "../../io/index.ts";
 import { type Download, Downloads } from "../blobs/downloads.ts";
-import { withRecordInError, commitIfAbsent, temporaryKey } from "../keys.ts";
+import { withRecordInError, temporaryKey } from "../keys.ts";
 import { layersOf, rowOf } from "../layers.ts";
 import { LeasedSingleFlight } from "../blobs/leased-single-flight.ts";
 import { unrecoverableBlob } from "../blobs/lost-blob.ts";
-import type { MountPoints } from "./mount-points.ts";
-import type { RecordTable } from "../table.ts";
-import { type BlobForm, type FetchBlob, type Hold, type RecordId, type RecordRow, SCRATCH } from "../types.ts";
-import { type UnpackTarget, hasWhiteouts, unpackBlob } from "./unpack.ts";
-
-export interface SnapshotDeps {
-  readonly table: RecordTable;
-  readonly content: ContentStore;
-  readonly snapshotter: Snapshotter;
-  readonly fetchBlob: FetchBlob;
-  readonly mounts: MountPoints;
-}
-
-/** Label of a blob: whether the layer contains whiteouts, "true" or "false". */
-const WHITEOUTS = "varve/whiteouts";
+import { Merges } from "./merges.ts";
+import type { SnapshotDeps } from "./deps.ts";
+import { type BlobForm, type Hold, type RecordId, type RecordRow, SCRATCH } from "../types.ts";
+import { type UnpackTarget, unpackBlob } from "./unpack.ts";
 
 /** The snapshot form of layers: fetches and unpacks blobs, and merges snapshots. Concurrent callers share the work. */
 export class Snapshots {
@@ -32,12 +21,20 @@ export class Snapshots {
   readonly #calls: LeasedSingleFlight<RecordId, string>;
   /** The creation of single snapshots. */
   readonly #creations: LeasedSingleFlight<RecordId, string>;
+  readonly #merges: Merges;
 
   constructor(deps: SnapshotDeps) {
     this.#deps = deps;
     this.#downloads = new Downloads(deps);
     this.#calls = new LeasedSingleFlight(deps.content);
     this.#creations = new LeasedSingleFlight(deps.content);
+    this.#merges = new Merges(deps, {
+      of: (id, hold) => this.of(id, hold),
+      mount: (id, hold) => this.mount(id, hold),
+      withBlob: (blob, hold, work) => this.withBlob(blob, hold, work),
+      usableName: (name) => this.#usableName(name),
+      unpack: (blob, target, hold) => this.#unpackStored(blob, target, hold),
+    });
   }
 
   /**
@@ -178,45 +175,10 @@ export class Snapshots {
 
   async #create(row: RecordRow, hold: Hold): Promise<string> {
     return await withRecordInError(row, async () => {
-      const name = row.kind === "merge" ? await this.#merge(row, hold) : await this.#unpack(row, hold);
+      const name = row.kind === "merge" ? await this.#merges.create(row, hold) : await this.#unpack(row, hold);
       this.#deps.table.setSnapshot(row.id, name);
       return name;
     });
-  }
-
-  async #merge(row: RecordRow, hold: Hold): Promise<string> {
-    const snapshots = await inParallel([...row.parents.entries()], hold.signal, ([index, id], signal) =>
-      index === 0 ? this.of(id, { ...hold, signal }) : this.#forMerge(id, { ...hold, signal }),
-    );
-    const parents = snapshots.filter((name) => name !== undefined);
-    const { name, exists } = await this.#usableName(`merge-${row.id}`);
-    if (!exists) await commitIfAbsent(this.#deps.snapshotter.merge(name, parents, hold));
-    return name;
-  }
-
-  /**
-   * Returns the snapshot of a record for merging it on top of others. A layer without a parent has a second snapshot for this,
-   * which keeps its whiteouts, because merging applies them to the layers below.
-   */
-  async #forMerge(id: RecordId, hold: Hold): Promise<string | undefined> {
-    const row = rowOf(this.#deps.table, id);
-    const { blob } = row;
-    if (!this.#deps.snapshotter.stacksMerges || row.kind !== "layer" || row.parents.length > 0)
-      return await this.of(id, hold);
-    if (blob === undefined || !(await this.#hasWhiteouts(blob, hold))) return await this.of(id, hold);
-    const { name, exists } = await this.#usableName(`deletions-${blob.diffId}`);
-    if (exists) hold.lease.add("snapshot", name);
-    else await this.#unpackStored(blob, { name, parent: undefined, keepWhiteouts: true }, hold);
-    return name;
-  }
-
-  async #hasWhiteouts(blob: BlobForm, hold: Hold): Promise<boolean> {
-    const { content } = this.#deps;
-    const known = content.info(blob.digest)?.labels.get(WHITEOUTS);
-    if (known !== undefined) return known === "true";
-    const found = await this.withBlob(blob, hold, () => hasWhiteouts(blob, content, hold.signal));
-    content.label(blob.digest, { [WHITEOUTS]: String(found) });
-    return found;
   }
 
   async #unpack(row: RecordRow, hold: Hold): Promise<string> {
