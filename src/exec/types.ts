@@ -122,6 +122,8 @@ export interface RunSpec {
   readonly ulimits?: readonly Ulimit[] | undefined;
   /** Size of `/dev/shm` in bytes. Defaults to 64 MiB. */
   readonly shmSize?: number | undefined;
+  /** Of a mount point that was created, remove only the last component after the step. Default: all that were created. */
+  readonly keepStubParents?: boolean | undefined;
   /** Control group under which the step's own is created; absolute in the hierarchy. Defaults to this process's group. */
   readonly cgroupParent?: string | undefined;
   /** Also mounts a generated `/etc/hostname`, as Docker's classic builder does and BuildKit does not. */

@@ -21,11 +21,12 @@ import { proxyFromEnvironment } from "./transport/proxy.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./transport/retry.ts";
 import { repositoryScope } from "./auth/scope.ts";
 import { fromFirst } from "./transport/first-endpoint.ts";
+import { listReferrers } from "./transfer/referrers.ts";
 import { listTags } from "./transfer/tags.ts";
 import { TlsTrust } from "./transport/tls-trust.ts";
 import { type PushedBlob, uploadBlob } from "./transfer/upload.ts";
 import type { BlobSource } from "./transfer/blob-parts.ts";
-import { blobExists } from "./transfer/upload-session.ts";
+import { blobExists, blobSize } from "./transfer/upload-session.ts";
 
 export interface RegistryOptions {
   /** Default: Docker's (`$DOCKER_CONFIG/config.json`). */
@@ -163,6 +164,14 @@ export class Registry implements Disposable {
     return await blobExists({ ...target, endpoint: this.#origin(checked) });
   }
 
+  /** Returns the size in bytes of a blob in the registry itself; undefined if it does not have the blob, or does not say. */
+  async blobSize(reference: Reference, digest: Digest, asking: RequestOptions = {}): Promise<number | undefined> {
+    const checked = check(reference);
+    const descriptor = { mediaType: "application/octet-stream", digest, size: 0 };
+    const target = { ...asking, client: this.#client, reference: checked, descriptor, access: ["pull"] };
+    return await blobSize({ ...target, endpoint: this.#origin(checked) });
+  }
+
   /** Uploads a blob to the reference's repository, resumed after broken connections. Reads `source` only if it is needed. */
   async pushBlob(
     reference: Reference,
@@ -209,6 +218,12 @@ export class Registry implements Disposable {
     return await fromFirst(this.#pullFrom(checked), asking.signal, async (endpoint) => {
       return await listTags(this.#client, endpoint, checked, asking);
     });
+  }
+
+  /** Returns the manifests of the reference's repository whose subject is a manifest. Their bytes are not fetched. */
+  async referrers(reference: Reference, digest: Digest, asking: RequestOptions = {}): Promise<readonly Descriptor[]> {
+    const checked = check(reference);
+    return await listReferrers(this.#client, this.#origin(checked), checked, digest, asking);
   }
 
   /** Deletes a manifest by digest, with the tags on it; throws `invalid-argument` without one. */

@@ -2,6 +2,8 @@ import { VarveError } from "../core/index.ts";
 import { FIRST_NOTICE, type OnWait, quietReporter, tellQuiet } from "../io/index.ts";
 
 export interface FetchOptions {
+  /** Default: GET. */
+  readonly method?: "GET" | "HEAD" | undefined;
   /** Names are in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -26,7 +28,7 @@ const IDLE = 60_000;
  */
 export async function fetchUrl(
   text: string,
-  { headers = {}, signal, idle = IDLE, onWait, notice = FIRST_NOTICE }: FetchOptions = {},
+  { method = "GET", headers = {}, signal, idle = IDLE, onWait, notice = FIRST_NOTICE }: FetchOptions = {},
 ): Promise<Response> {
   const url = new URL(text);
   const { username, password } = url;
@@ -47,6 +49,7 @@ export async function fetchUrl(
   };
   const signals = signal === undefined ? [timeout.signal] : [signal, timeout.signal];
   const response = fetch(url, {
+    method,
     headers: { ...credentials, ...headers },
     redirect: "follow",
     signal: AbortSignal.any(signals),

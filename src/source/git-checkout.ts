@@ -5,6 +5,7 @@ import { type Path, byteStringOf, lutimes, pathOfByteString } from "../linux/ind
 import { joinPath } from "../pattern/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
+import { objectFormat } from "./git-repository.ts";
 import { type WaitOptions, type GitRequest, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
 
 /**
@@ -30,7 +31,7 @@ export async function checkout(
   const directory = join(tree, ".git");
   const inside: GitOptions = { ...given, directory, workTree: tree };
   const name = isKept && ref.startsWith("refs/") ? `${commit}:${ref}` : commit;
-  await git(["-c", "init.defaultBranch=master", "init", "--quiet", tree], given);
+  await git(["-c", "init.defaultBranch=master", "init", "--quiet", ...objectFormat(commit), tree], given);
   await git(["fetch", "--quiet", "--update-head-ok", "--no-tags", "--depth=1", "--", repository, name], {
     ...inside,
     auth: undefined,

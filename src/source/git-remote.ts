@@ -1,5 +1,5 @@
 import { quietReporter } from "../io/index.ts";
-import { VarveError } from "../core/index.ts";
+import { type Digest, VarveError } from "../core/index.ts";
 import type { Hold } from "../record/index.ts";
 import { type GitOptions, git } from "./git-command.ts";
 
@@ -19,10 +19,29 @@ export interface GitRequest {
   readonly commitTimes?: boolean | undefined;
   readonly auth?: NonNullable<GitOptions["auth"]> | undefined;
   readonly sshSocket?: string | undefined;
+  /** The contents of a `known_hosts` file: other SSH hosts are refused. */
+  readonly knownSshHosts?: string | undefined;
+  /** The commit comes from a git bundle and not from the remote. `checksum` is then required. */
+  readonly bundle?: GitBundle | undefined;
+  /** The record has a file `bundle`, a git bundle with the commit and its history, and no checked out files. */
+  readonly checkoutBundle?: boolean | undefined;
   /** Time-out in milliseconds for a `git://` server (default 60,000) or for submodules (default 300,000) without output. */
   readonly quiet?: number | undefined;
   /** Milliseconds without output before `onWait` is called. Defaults to 5,000. */
   readonly notice?: number | undefined;
+}
+
+/** A file that `git bundle create` has written. */
+export interface GitBundle {
+  /** Its digest. */
+  readonly digest: Digest;
+  /** Fetches the file, and returns its path until it is disposed of. */
+  open(waiting: WaitOptions): Promise<OpenBundle>;
+}
+
+/** A file that can be read. */
+export interface OpenBundle extends AsyncDisposable {
+  readonly path: string;
 }
 
 /** `signal` cancels work on a remote; `onWait` is called while a remote is quiet. */
@@ -35,14 +54,16 @@ export interface ResolvedGit {
   readonly commit: string;
   /** The full name of the reference. Empty for a remote's default branch without a name. */
   readonly ref: string;
+  /** For an annotated tag, the other of the two hashes: of the tag's object, or of the commit if the git directory is kept. */
+  readonly tag?: string | undefined;
 }
 
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const SAFE_REF = /^[A-Za-z0-9_][A-Za-z0-9_./+@#-]*$/;
 
 /** Returns git's options for a request. */
-export function optionsOf({ auth, sshSocket }: GitRequest, signal: AbortSignal | undefined): GitOptions {
-  return { auth, sshSocket, signal };
+export function optionsOf({ auth, sshSocket, knownSshHosts }: GitRequest, signal: AbortSignal | undefined): GitOptions {
+  return { auth, sshSocket, signal, knownHosts: knownSshHosts };
 }
 
 /** Time-out for git's own protocol, in milliseconds. For HTTP and SSH, git has time-outs itself. */
@@ -78,13 +99,28 @@ export async function resolveRequest(request: GitRequest, waiting: WaitOptions):
   if (ref !== "" && (!SAFE_REF.test(ref) || ref.includes("..")))
     throw new VarveError("invalid-argument", `Cannot use git ref ${JSON.stringify(ref)}: it is not a valid name`);
   if (!/^[0-9a-f]*$/i.test(checksum))
-    throw new VarveError("invalid-build", `Cannot use ${remote}: checksum ${checksum} is not a commit hash`);
+    throw new VarveError(
+      "invalid-build",
+      `Cannot use ${remote}: invalid checksum ${checksum} for Git URL, expected hex commit hash`,
+    );
+  checkBundle(request);
   const { commit, ref: name, tag } = await findCommit(request, waiting);
-  if (![commit, tag].some((hash) => hash?.startsWith(checksum.toLowerCase()))) {
-    const state = `${name === "" ? "HEAD" : name} is commit ${commit}`;
-    throw new VarveError("corrupt", `Cannot use ${remote}: ${state}, not ${checksum}`);
-  }
-  return { request, commit, ref: name };
+  const hashes = [commit, tag].filter((hash) => hash !== undefined);
+  if (!hashes.some((hash) => hash.startsWith(checksum.toLowerCase())))
+    throw new VarveError(
+      "corrupt",
+      `Cannot use ${remote}: expected checksum to match ${checksum}, got ${hashes.join(" or ")}`,
+    );
+  return { request, commit, ref: name, tag };
+}
+
+/** Throws `invalid-build`, with BuildKit's texts, for requests about bundles that contradict themselves. */
+function checkBundle({ bundle, checkoutBundle, checksum = "", keepGitDir, subdir = "" }: GitRequest): void {
+  const invalid = (why: string): VarveError => new VarveError("invalid-build", why);
+  if (bundle !== undefined && checksum === "") throw invalid("git.bundle requires git.checksum to be set");
+  if (checkoutBundle !== true) return;
+  if (keepGitDir === true) throw invalid("git.checkoutbundle is incompatible with git.keepgitdir");
+  if (subdir !== "") throw invalid("git.checkoutbundle is incompatible with git.subdir");
 }
 
 interface FoundCommit {
@@ -95,13 +131,23 @@ interface FoundCommit {
 }
 
 async function findCommit(request: GitRequest, waiting: WaitOptions): Promise<FoundCommit> {
-  const { ref = "", checksum = "", remote } = request;
+  const { ref = "", checksum = "", remote, bundle } = request;
   if (COMMIT.test(ref)) return { commit: ref, ref };
+  if (bundle !== undefined) {
+    if (ref === "") return { commit: checksum, ref: checksum };
+    await using file = await bundle.open(waiting);
+    return await listRemote({ ...request, remote: file.path }, waiting);
+  }
   if (request.fetchByCommit !== true) return await listRemote(request, waiting);
+  if (checksum === "")
+    throw new VarveError(
+      "invalid-build",
+      `Cannot use ${remote}: fetch-by-commit requires a checksum or a commit SHA ref`,
+    );
   if (!COMMIT.test(checksum))
     throw new VarveError(
       "invalid-build",
-      `Cannot use ${remote}: fetch-by-commit requires a full commit hash as checksum or reference`,
+      `Cannot use ${remote}: fetch-by-commit requires a full commit SHA checksum, got ${JSON.stringify(checksum)}`,
     );
   const name = ref === "" || ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
   return { commit: checksum, ref: name === "" ? checksum : name };
@@ -121,10 +167,7 @@ async function listRemote(request: GitRequest, waiting: WaitOptions): Promise<Fo
     return { commit: used, ref: ref === "" ? head : name, tag: other };
   }
   const what = ref === "" ? "HEAD" : ref;
-  throw new VarveError(
-    "not-found",
-    `Cannot find ${what} in ${remote}: the repository has no such branch, tag or commit`,
-  );
+  throw new VarveError("not-found", `Cannot use ${remote}: repository does not contain ref ${what}`);
 }
 
 /** Returns the full names that a short name may mean, in the order in which they are tried. */

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { digestHex, digestOf, isVarveError, throwIfAborted } from "../core/index.ts";
+import { VarveError, digestHex, digestOf, isVarveError, throwIfAborted } from "../core/index.ts";
 import { makeDirectories, tryLock } from "../linux/index.ts";
 import { git } from "./git-command.ts";
-import { type WaitOptions, type ResolvedGit, optionsOf, remoteOptions } from "./git-remote.ts";
+import { type GitRequest, type ResolvedGit, type WaitOptions, optionsOf, remoteOptions } from "./git-remote.ts";
 
 /** Milliseconds between attempts to lock a repository that another process has locked. */
 const POLL = 100;
@@ -35,9 +35,13 @@ export function* unusedRepositories(folder: string, which: "all" | "checkouts"):
     if (name !== FOLDER_LOCK && (which === "all" || name.startsWith(CHECKOUT))) yield join(folder, name);
 }
 
-/** Returns the path of a remote's bare repository below `folder`. */
-export function repositoryOf(folder: string, remote: string): string {
-  return join(folder, digestHex(digestOf(remote)));
+/**
+ * Returns the path of a bare repository below `folder`: that of a remote, or that of a bundle. Repositories with whole histories are
+ * others than those of single commits.
+ */
+export function repositoryOf(folder: string, { remote, bundle, checkoutBundle }: GitRequest): string {
+  const name = bundle === undefined ? remote : `bundle ${bundle.digest}`;
+  return join(folder, digestHex(digestOf(checkoutBundle === true ? `history ${name}` : name)));
 }
 
 /**
@@ -52,23 +56,41 @@ export async function fetchCommit(repository: string, resolved: ResolvedGit, wai
   const fetch = ["fetch", "--progress"];
   makeDirectories(repository);
   using _lock = await lock(`${repository}.lock`, signal);
-  await git(["init", "--bare", "--quiet", repository], optionsOf(request, signal));
-  if (await hasCommit(repository, commit, signal)) return;
+  await git(["init", "--bare", "--quiet", ...objectFormat(commit), repository], optionsOf(request, signal));
+  if (await hasObject(repository, commit, signal)) return;
+  if (request.bundle !== undefined) return await fetchBundle(repository, resolved, waiting);
   try {
-    await git([...fetch, "--depth=1", "--no-tags", "--", request.remote, commit], options);
+    const depth = request.checkoutBundle === true ? [] : ["--depth=1"];
+    await git([...fetch, ...depth, "--no-tags", "--", request.remote, commit], options);
   } catch (error) {
     throwIfAborted(signal, "fetch a commit");
     if (isVarveError(error) && error.details.failure === "timeout") throw error;
     // Some servers serve only refs and not single commits. An abbreviated or unreachable commit fails here as well.
     if (ref === commit) await git([...fetch, "--tags", "--", request.remote, "+refs/heads/*:refs/heads/*"], options);
     else await git([...fetch, "--", request.remote, ref === "" ? "HEAD" : ref], options);
-    if (!(await hasCommit(repository, commit, signal))) throw error;
+    if (!(await hasObject(repository, commit, signal))) throw error;
   }
 }
 
-async function hasCommit(repository: string, commit: string, signal: AbortSignal | undefined): Promise<boolean> {
+/** Fetches everything in a bundle. Throws `not-found` if the commit is not in it. */
+async function fetchBundle(repository: string, { commit, request }: ResolvedGit, waiting: WaitOptions): Promise<void> {
+  const { signal } = waiting;
+  if (request.bundle === undefined) return;
+  await using file = await request.bundle.open(waiting);
+  await git(["fetch", "--quiet", "--", file.path, "+refs/*:refs/*"], { directory: repository, signal });
+  if (await hasObject(repository, commit, signal)) return;
+  throw new VarveError("not-found", `commit ${commit} not found in bundle ${request.bundle.digest}`);
+}
+
+/** Returns the option of `git init` for the repository of a commit: hashes of SHA-256 are longer. */
+export function objectFormat(commit: string): string[] {
+  return commit.length === 64 ? ["--object-format=sha256"] : [];
+}
+
+/** True if a repository has a commit, or a tag of one, with everything that it needs. */
+async function hasObject(repository: string, hash: string, signal: AbortSignal | undefined): Promise<boolean> {
   try {
-    await git(["cat-file", "-e", `${commit}^{commit}`], { directory: repository, signal });
+    await git(["cat-file", "-e", `${hash}^{commit}`], { directory: repository, signal });
     return true;
   } catch {
     throwIfAborted(signal, "look for a commit");
@@ -78,7 +100,7 @@ async function hasCommit(repository: string, commit: string, signal: AbortSignal
 
 /** Returns the time of a fetched commit, in seconds since 1970. */
 export async function commitTime(repository: string, commit: string, signal: AbortSignal | undefined): Promise<number> {
-  const text = await git(["log", "-1", "--format=%ct", commit], { directory: repository, signal });
+  const text = await git(["log", "-1", "--format=%ct", `${commit}^{commit}`], { directory: repository, signal });
   return Number(text.trim());
 }
 

@@ -155,7 +155,7 @@ test("a commit must be the one that is asked for", { skip }, async () => {
   const { remote, first, second } = at;
   assert.deepEqual(await files(at, { remote, checksum: second.slice(0, 8).toUpperCase() }), NEW);
   await refused(at, { remote, checksum: first }, "corrupt");
-  await refused(at, { remote, checksum: "x" }, "invalid-build", /not a commit hash/);
+  await refused(at, { remote, checksum: "x" }, "invalid-build", /expected hex commit hash/);
   const tag = at.server.git("app.git", "rev-parse", "v1");
   for (const checksum of [tag, first]) {
     assert.deepEqual(await files(at, { remote, ref: "v1", checksum }), OLD);
@@ -164,7 +164,12 @@ test("a commit must be the one that is asked for", { skip }, async () => {
   const byCommit = { remote, ref: "main", checksum: first, fetchByCommit: true };
   assert.deepEqual(await files(at, byCommit), OLD, "main is elsewhere");
   assert.equal((await at.source().resolve(byCommit, {})).ref, "refs/heads/main");
-  await refused(at, { ...byCommit, checksum: first.slice(0, 8) }, "invalid-build", /full commit hash/);
+  await refused(
+    at,
+    { ...byCommit, checksum: first.slice(0, 8) },
+    "invalid-build",
+    /requires a full commit SHA checksum/,
+  );
   await refused(at, { remote, ref: "none" }, "not-found");
   await refused(at, { remote, ref: "0".repeat(40) }, "remote");
   await refused(at, { remote: `${at.server.url}/none.git` }, "remote");

@@ -1,6 +1,8 @@
 import { redact } from "../core/index.ts";
 import { SingleFlight, temporaryDirectory } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
+import { writeBundle } from "./git-bundle.ts";
+import { type GitObjects, factsOf, readObjects } from "./git-objects.ts";
 import { checkout, copySubdir, hasSubdir, setTimes } from "./git-checkout.ts";
 import { type WaitOptions, type GitRequest, type ResolvedGit, resolveRequest } from "./git-remote.ts";
 import { CHECKOUT, commitTime, fetchCommit, repositoryOf, useRepositories } from "./git-repository.ts";
@@ -33,7 +35,17 @@ export class GitSource {
    */
   async resolve(request: GitRequest, { signal, onWait }: WaitOptions): Promise<ResolvedGit> {
     const { remote, ref = "", keepGitDir = false, checksum = "", fetchByCommit = false } = request;
-    const key = JSON.stringify([remote, ref, keepGitDir, checksum, fetchByCommit]);
+    const { bundle, checkoutBundle = false, subdir = "" } = request;
+    const key = JSON.stringify([
+      remote,
+      ref,
+      keepGitDir,
+      checksum,
+      fetchByCommit,
+      bundle?.digest,
+      checkoutBundle,
+      subdir,
+    ]);
     const ask = async (shared: AbortSignal): Promise<ResolvedGit> =>
       await resolveRequest(request, { signal: shared, onWait });
     const found = this.#resolved.get(key) ?? (await this.#resolving.run(key, ask, signal));
@@ -48,6 +60,15 @@ export class GitSource {
     return await commitTime(await this.#fetch(resolved, waiting), resolved.commit, signal);
   }
 
+  /** Returns the commit's object, and that of an annotated tag. Fetches them. */
+  async objects(resolved: ResolvedGit, waiting: WaitOptions): Promise<GitObjects> {
+    const { signal } = waiting;
+    const facts = factsOf(resolved);
+    using _use = await useRepositories(this.#folder, signal);
+    const repository = await this.#fetch({ ...resolved, commit: facts.checksum }, waiting);
+    return await readObjects(repository, facts, signal);
+  }
+
   /** Returns a record with the commit's files, or with those of the requested subdirectory. */
   async record(resolved: ResolvedGit, hold: Hold): Promise<RecordId> {
     const { request, commit, ref } = resolved;
@@ -55,7 +76,8 @@ export class GitSource {
     const repository = await this.#fetch(resolved, hold);
     const description = `git snapshot for ${redact(request.remote)}#${ref === "" ? commit : ref}`;
     await using layer = await this.#records.begin(SCRATCH, { description, type: "source.git.checkout" }, hold);
-    if (hasSubdir(request)) {
+    if (request.checkoutBundle === true) await writeBundle(repository, layer.path, resolved, hold);
+    else if (hasSubdir(request)) {
       await using whole = await temporaryDirectory(CHECKOUT, this.#folder);
       await checkout(repository, whole.path, resolved, hold);
       await copySubdir(whole.path, resolved, layer.path);
@@ -65,7 +87,7 @@ export class GitSource {
   }
 
   async #fetch(resolved: ResolvedGit, { signal, onWait }: WaitOptions): Promise<string> {
-    const repository = repositoryOf(this.#folder, resolved.request.remote);
+    const repository = repositoryOf(this.#folder, resolved.request);
     await this.#fetches.run(
       `${repository} ${resolved.commit}`,
       (shared) => fetchCommit(repository, resolved, { signal: shared, onWait }),

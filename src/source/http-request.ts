@@ -1,4 +1,4 @@
-import { VarveError, toVarveError } from "../core/index.ts";
+import { VarveError, isVarveError, toVarveError } from "../core/index.ts";
 import { type FetchOptions, fetchUrl } from "./fetch-url.ts";
 
 /** Headers of a request. Names are in lower case. */
@@ -19,11 +19,37 @@ export async function requestUrl(
     await response.body?.cancel();
     return response;
   }
-  if (response.ok && response.body !== null) return response;
+  if (response.ok && (response.body !== null || how.method === "HEAD")) return response;
   await response.body?.cancel();
   const { status } = response;
   const code = status === 404 || status === 410 ? "not-found" : status === 401 ? "unauthorized" : "remote";
-  throw new VarveError(code, `Cannot download ${url}: the server answered ${status}`, { details: { status } });
+  throw new VarveError(code, `Cannot download ${url}: invalid response status ${status}`, { details: { status } });
+}
+
+/**
+ * Asks with HEAD whether a resource still has an entity tag, because some servers answer a conditional GET with the whole body. An
+ * error counts as changed: the GET that follows reports it.
+ */
+export async function isUnchanged(
+  url: string,
+  headers: HttpHeaders,
+  etag: string,
+  how: Omit<FetchOptions, "headers" | "method">,
+): Promise<boolean> {
+  try {
+    const response = await requestUrl(url, headers, { ...how, method: "HEAD" });
+    await response.body?.cancel();
+    const own = response.headers.get("etag");
+    return strong(own) === strong(etag) || (own === null && response.status === 304);
+  } catch (error) {
+    if (isVarveError(error, "cancelled")) throw error;
+    return false;
+  }
+}
+
+/** Returns an entity tag without the mark of a weak one, as BuildKit compares them. */
+function strong(etag: string | null): string | undefined {
+  return etag?.replace(/^W\//, "");
 }
 
 async function send(url: string, options: FetchOptions): Promise<Response> {

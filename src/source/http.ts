@@ -1,14 +1,14 @@
+import { createHash } from "node:crypto";
 import { sourceTables } from "./schema.ts";
-import { chmod, chown, constants, copyFile, utimes } from "node:fs/promises";
-import { join } from "node:path";
 import { type Digest, VarveError, isDigest, isVarveError, redact } from "../core/index.ts";
-import { type ContentStore, type VerifiedBlob, isLostBlob } from "../content/index.ts";
+import { type ContentStore, isLostBlob } from "../content/index.ts";
 import { SingleFlight, bytesOf, limited } from "../io/index.ts";
-import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
+import type { Hold, RecordId, Records } from "../record/index.ts";
 import type { Database } from "../state/index.ts";
 import type { FetchOptions } from "./fetch-url.ts";
 import { httpFileName, isFileName } from "./http-name.ts";
-import { type HttpHeaders, downloadError, httpDate, requestUrl } from "./http-request.ts";
+import { fileRecord } from "./single-file.ts";
+import { type HttpHeaders, downloadError, httpDate, isUnchanged, requestUrl } from "./http-request.ts";
 
 /** A file to download: the attributes of BuildKit's HTTP source. */
 export interface DownloadRequest {
@@ -32,6 +32,16 @@ export interface ResolvedHttp {
   /** As sent by the server. Undefined if no request was made. */
   readonly lastModified: string | undefined;
 }
+
+/** A digest of a file with something after it. */
+export interface ChecksumRequest {
+  readonly algorithm: "sha256" | "sha384" | "sha512";
+  /** At most 4 KiB. */
+  readonly suffix: Uint8Array;
+}
+
+/** Maximum size of a suffix, in bytes. */
+const MAX_SUFFIX = 4096;
 
 /** Maximum size of a download, in bytes. */
 const MAX_BODY = 64 * 1024 ** 3;
@@ -98,52 +108,67 @@ export class HttpSource {
    * @throws {VarveError} `corrupt` if the digest is not the expected one; else as `resolve`.
    */
   async record(http: ResolvedHttp, hold: Hold): Promise<RecordId> {
-    const { records } = this.#deps;
-    await using body = await this.#body(http, hold);
-    await using layer = await records.begin(SCRATCH, { description: `http url ${redact(http.request.url)}` }, hold);
-    const path = join(layer.path, http.filename);
-    await copyFile(body.path, path, constants.COPYFILE_FICLONE);
-    const { uid = 0, gid = 0, mode = 0 } = http.request;
-    await chown(path, uid, gid);
-    await chmod(path, mode === 0 ? 0o600 : mode);
-    const time = http.lastModified === undefined ? 0 : Date.parse(http.lastModified) / 1000;
-    await utimes(path, time, time);
-    return (await layer.commit()).id;
-  }
-
-  /** Opens the verified body. Downloads it first if it is missing or damaged. */
-  async #body(http: ResolvedHttp, hold: Hold): Promise<VerifiedBlob> {
-    const open = (): Promise<VerifiedBlob> => this.#deps.content.openVerified(http.checksum, hold);
+    const { uid = 0, gid = 0, mode = 0, url } = http.request;
+    const file = {
+      digest: http.checksum,
+      name: http.filename,
+      uid,
+      gid,
+      mode,
+      time: http.lastModified === undefined ? 0 : Date.parse(http.lastModified) / 1000,
+      description: `http url ${redact(url)}`,
+    };
     hold.lease.add("blob", http.checksum);
     try {
-      return await open();
+      return await fileRecord(file, this.#deps, hold);
     } catch (error) {
       if (!isLostBlob(error)) throw error;
     }
     await this.#fetchExpected(http, hold);
-    return await open();
+    return await fileRecord(file, this.#deps, hold);
+  }
+
+  /**
+   * Returns the digest of the file followed by `suffix`: what a signature over both is made of. Downloads the file if it is not in
+   * the store. Throws as `record`.
+   */
+  async suffixedDigest(
+    http: ResolvedHttp,
+    { algorithm, suffix }: ChecksumRequest,
+    hold: Hold,
+  ): Promise<`${ChecksumRequest["algorithm"]}:${string}`> {
+    if (suffix.byteLength > MAX_SUFFIX)
+      throw new VarveError("invalid-argument", `http checksum request suffix exceeds max size ${MAX_SUFFIX}`);
+    const { content } = this.#deps;
+    hold.lease.add("blob", http.checksum);
+    if ((await content.check(http.checksum, hold)) === undefined) await this.#fetchExpected(http, hold);
+    const hash = createHash(algorithm);
+    for await (const chunk of content.open(http.checksum, { signal: hold.signal })) hash.update(chunk);
+    return `${algorithm}:${hash.update(suffix).digest("hex")}`;
   }
 
   async #fetchExpected({ request, checksum }: ResolvedHttp, hold: Hold): Promise<void> {
     const state = await this.#flights.run(
-      `${request.url} ${checksum}`,
+      `${askedKey(request)} ${checksum}`,
       (signal) => this.#download(request, undefined, { ...hold, signal }),
       hold.signal,
     );
     if (state.digest === checksum) return;
-    throw new VarveError("corrupt", `Cannot use ${request.url}: its digest is ${state.digest}, not ${checksum}`);
+    throw new VarveError("corrupt", `Cannot use ${request.url}: digest mismatch ${state.digest}: ${checksum}`, {
+      details: { actual: state.digest, expected: checksum },
+    });
   }
 
   async #request(request: DownloadRequest, hold: Hold): Promise<UrlState> {
-    const { url } = request;
+    const key = askedKey(request);
     const state =
-      this.#states.get(url) ??
+      this.#states.get(key) ??
       (await this.#flights.run(
-        url,
-        (signal) => this.#download(request, this.#remembered(url), { ...hold, signal }),
+        key,
+        (signal) => this.#download(request, this.#remembered(resourceKey(request)), { ...hold, signal }),
         hold.signal,
       ));
-    this.#states.set(url, state);
+    this.#states.set(key, state);
     return state;
   }
 
@@ -151,13 +176,12 @@ export class HttpSource {
   async #download(request: DownloadRequest, before: UrlState | undefined, hold: Hold): Promise<UrlState> {
     const { url, headers = {} } = request;
     const condition = before?.etag === undefined ? {} : { "if-none-match": before.etag };
-    const response = await requestUrl(
-      url,
-      { ...headers, ...condition },
-      { ...this.#deps.quiet, signal: hold.signal, onWait: hold.onWait },
-    );
+    const sent = { "accept-encoding": "gzip", ...headers, ...condition };
+    const how = { ...this.#deps.quiet, signal: hold.signal, onWait: hold.onWait };
+    if (before?.etag !== undefined && (await isUnchanged(url, sent, before.etag, how))) return before;
+    const response = await requestUrl(url, sent, how);
     if (response.status === 304 && before !== undefined) return before;
-    return this.#remember(url, {
+    return this.#remember(resourceKey(request), {
       digest: await this.#keep(url, response, hold),
       filename: httpFileName(url, response.headers.get("content-disposition") ?? undefined),
       etag: response.headers.get("etag") ?? undefined,
@@ -174,9 +198,9 @@ export class HttpSource {
     }
   }
 
-  #remembered(url: string): UrlState | undefined {
+  #remembered(key: string): UrlState | undefined {
     const sql = "SELECT etag, last_modified, digest, filename FROM http_source WHERE url = ?";
-    const row = this.#deps.state.get(sql, url);
+    const row = this.#deps.state.get(sql, key);
     if (row === undefined) return undefined;
     const text = (key: string): string | undefined => (typeof row[key] === "string" ? row[key] : undefined);
     const digest = text("digest");
@@ -189,10 +213,10 @@ export class HttpSource {
     };
   }
 
-  #remember(url: string, state: UrlState): UrlState {
+  #remember(key: string, state: UrlState): UrlState {
     this.#deps.state.run(
       "INSERT OR REPLACE INTO http_source (url, etag, last_modified, digest, filename) VALUES (?, ?, ?, ?, ?)",
-      url,
+      key,
       state.etag ?? null,
       state.lastModified ?? null,
       state.digest,
@@ -200,4 +224,15 @@ export class HttpSource {
     );
     return state;
   }
+}
+
+/** Names a resource: its URL, and the headers that may change what it is. Credentials may only make it unavailable. */
+function resourceKey({ url, headers = {} }: DownloadRequest): string {
+  const others = Object.entries(headers).filter(([name]) => name !== "authorization");
+  return others.length === 0 ? url : `${url} ${JSON.stringify(others.toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
+}
+
+/** Names a request within a build: requests with other credentials do not share a response. */
+function askedKey(request: DownloadRequest): string {
+  return JSON.stringify([resourceKey(request), request.headers?.["authorization"] ?? ""]);
 }

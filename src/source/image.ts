@@ -1,26 +1,22 @@
-import {
-  type Hold,
-  type RecordId,
-  type Records,
-  type RemoteLayer,
-  pulledDescription,
-  savedAnnotations,
-} from "../record/index.ts";
+import { type Hold, type RecordId, type RecordType, type Records, pulledDescription } from "../record/index.ts";
 import {
   type Descriptor,
   type Digest,
   type Platform,
   type Reference,
   VarveError,
-  distributionSources,
   formatPlatform,
   formatReference,
   parseReference,
   withDefaultTag,
 } from "../core/index.ts";
 import { type ContentStore, isLostBlob } from "../content/index.ts";
-import { type Image, type ImageConfig, type ImageStore, checkImage, openImage } from "../image/index.ts";
+import { type ImageStore, checkImage, openImage } from "../image/index.ts";
 import type { Registry } from "../registry/index.ts";
+import { type AttestationChain, attestationChain } from "./attestation-chain.ts";
+import { type BlobRequest, blobRecord, fetchBlob } from "./blob.ts";
+import type { OpenClientStore } from "./client-store.ts";
+import { type FoundImage, type ResolvedImage, describeImage } from "./resolved-image.ts";
 
 /** When an image is looked up in its registry. */
 export type PullPolicy =
@@ -31,23 +27,17 @@ export type PullPolicy =
   /** Use only the local store. */
   | "never";
 
-/** A resolved image name. The manifest and the config are in the content store; layers may be missing. */
-export interface ResolvedImage {
-  readonly reference: Reference;
-  /** Digest of what the name refers to: the index if there is one, else the manifest. */
-  readonly digest: Digest;
-  readonly manifest: Descriptor;
-  readonly configBytes: Uint8Array;
-  readonly config: ImageConfig;
-  readonly layers: readonly RemoteLayer[];
-}
-
 export interface ImageSourceDeps {
   readonly content: ContentStore;
   readonly images: ImageStore;
   /** Called only for an image that is not in the store. */
   readonly registry: () => Promise<Registry>;
   readonly records: Records;
+}
+
+export interface RecordOptions {
+  readonly limit?: number | undefined;
+  readonly type?: RecordType | undefined;
 }
 
 export interface ResolveOptions {
@@ -90,11 +80,36 @@ export class ImageSource {
     return await known;
   }
 
-  /** Returns the record of an image's layers, or of only its lowest `limit` layers. Fetches nothing. */
-  record(image: ResolvedImage, hold: Hold, limit?: number): RecordId {
+  /**
+   * Returns the record of an image's layers, or of only its lowest `limit` layers. Fetches nothing. `type` is that of layers which
+   * have no record yet.
+   */
+  record(image: ResolvedImage, hold: Hold, { limit, type }: RecordOptions = {}): RecordId {
     const description = pulledDescription(formatReference(image.reference));
-    const layers = image.layers.slice(0, limit).map((layer) => ({ ...layer, description }));
+    const layers = image.layers.slice(0, limit).map((layer) => ({ ...layer, description, type }));
     return this.#deps.records.addChain(layers, hold.lease);
+  }
+
+  /** Returns the attestation chain of an image; see `attestationChain`. */
+  async attestations(
+    image: ResolvedImage,
+    platform: Platform,
+    predicates: readonly string[],
+    hold: Hold,
+  ): Promise<AttestationChain | undefined> {
+    const { content, registry } = this.#deps;
+    const source = { reference: image.reference, content, registry };
+    return await attestationChain(image.target, platform, predicates, source, hold);
+  }
+
+  /** Returns a record with a blob of a registry, or of a store of the client, as a file. See `blobRecord`. */
+  async blob(request: BlobRequest, hold: Hold, openClientStore?: OpenClientStore): Promise<RecordId> {
+    return await blobRecord(request, { ...this.#deps, openClientStore }, hold);
+  }
+
+  /** Fetches a blob of a registry, or of a store of the client, into the content store, unless it is there. */
+  async fetch(request: BlobRequest, hold: Hold, openClientStore?: OpenClientStore): Promise<void> {
+    await fetchBlob(request, { ...this.#deps, openClientStore }, hold);
   }
 
   async #find(reference: Reference, { platform, policy }: ResolveOptions, hold: Hold): Promise<ResolvedImage> {
@@ -121,7 +136,8 @@ export class ImageSource {
   /** Returns an image whose manifest and config are in the content store; undefined if one is missing. */
   async #stored(reference: Reference, descriptor: Descriptor, platform: Platform): Promise<ResolvedImage | undefined> {
     try {
-      return this.#describe(reference, descriptor, await openImage(this.#deps.content, descriptor, platform), []);
+      const image = await openImage(this.#deps.content, descriptor, platform);
+      return this.#describe({ reference, target: descriptor, image, sources: [] });
     } catch (error) {
       if (isLostBlob(error)) return undefined;
       throw error;
@@ -134,32 +150,11 @@ export class ImageSource {
     const { pull } = await import("../registry/index.ts");
     const { target } = await pull(await registry(), reference, options);
     const image = await openImage(content, target, platform);
-    return this.#describe(reference, target, image, [`${reference.registry}/${reference.repository}`]);
+    return this.#describe({ reference, target, image, sources: [`${reference.registry}/${reference.repository}`] });
   }
 
-  #describe(reference: Reference, target: Descriptor, image: Image, sources: readonly string[]): ResolvedImage {
-    const repositories = [...sources, ...this.#sources(image.descriptor.digest)];
-    const layers = image.layers.map(({ descriptor, diffId }): RemoteLayer => ({
-      digest: descriptor.digest,
-      size: descriptor.size,
-      mediaType: descriptor.mediaType,
-      diffId,
-      sources: [...new Set([...repositories, ...this.#sources(descriptor.digest)])],
-      annotations: savedAnnotations(descriptor.annotations ?? {}),
-    }));
-    this.provide(target);
-    return {
-      reference,
-      digest: target.digest,
-      manifest: image.descriptor,
-      configBytes: image.configBytes,
-      config: image.config,
-      layers,
-    };
-  }
-
-  /** Returns the repositories that a blob was fetched from, by its labels. A manifest's layers are in the same repositories. */
-  #sources(digest: Digest): string[] {
-    return distributionSources(this.#deps.content.labels(digest));
+  #describe(found: FoundImage): ResolvedImage {
+    this.provide(found.target);
+    return describeImage(found, this.#deps.content);
   }
 }

@@ -1,9 +1,15 @@
+export type { AttestationChain, ChainBlob } from "./attestation-chain.ts";
 export { fetchUrl } from "./fetch-url.ts";
 export { GitSource } from "./git.ts";
 export { unusedRepositories } from "./git-repository.ts";
-export type { GitRequest, ResolvedGit } from "./git-remote.ts";
-export { type DownloadRequest, HttpSource, type ResolvedHttp } from "./http.ts";
-export { ImageSource, type ImageSourceDeps, type PullPolicy, type ResolvedImage } from "./image.ts";
+export { type GitFacts, type GitObjects, factsOf } from "./git-objects.ts";
+export type { GitBundle, GitRequest, OpenBundle, ResolvedGit } from "./git-remote.ts";
+export { type ChecksumRequest, type DownloadRequest, HttpSource, type ResolvedHttp } from "./http.ts";
+export { type BlobRequest, blobDigest } from "./blob.ts";
+export { type ClientStore, type ClientStoreName, type OpenClientStore, clientFetcher } from "./client-store.ts";
+export { ImageSource, type ImageSourceDeps, type PullPolicy } from "./image.ts";
+export { type LayoutRequest, resolveLayout } from "./layout.ts";
+export type { ResolvedImage } from "./resolved-image.ts";
 export { LocalContext, type LocalContextOptions, type LocalEntry, openLocalContext } from "./local.ts";
 export type { ContextPatterns } from "./local-filter.ts";
 export { readContextFile } from "./local-file.ts";

@@ -1,7 +1,7 @@
 import type { LocalSource } from "../../llb/index.ts";
 import type { FetchBlob, Hold } from "../../record/index.ts";
 import type { CredentialSource } from "../../registry/index.ts";
-import type { LocalContext } from "../../source/index.ts";
+import type { LocalContext, OpenClientStore } from "../../source/index.ts";
 
 /**
  * What a build asks of the client that started it. A command and a library user are clients on this machine. A client of a server
@@ -20,6 +20,8 @@ export interface BuildClient {
   agent(id: string, optional: boolean): Promise<string | undefined>;
   /** The client's credentials for registries. Default: those of the store. */
   readonly credentials?: CredentialSource | undefined;
+  /** Opens a store of blobs of the client, for example an OCI layout. Absent: it serves none. */
+  readonly openStore?: OpenClientStore | undefined;
   /** Fetches blobs from sources that only the client can reach. Throws `not-found` for other sources. */
   readonly fetchBlob?: FetchBlob | undefined;
 }

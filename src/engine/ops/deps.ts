@@ -1,5 +1,5 @@
-import type { LocalSource } from "../../llb/index.ts";
-import type { Platform } from "../../core/index.ts";
+import type { Definition, Edge, LocalSource } from "../../llb/index.ts";
+import type { Digest, Platform } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
 import type { CacheMounts, Hold, Records } from "../../record/index.ts";
@@ -7,6 +7,7 @@ import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } fro
 import type { OpContext } from "../../solver/index.ts";
 import { waitReporter } from "../progress/transfers.ts";
 import type { BuildClient } from "../client/client.ts";
+import type { Result } from "./result.ts";
 
 /** The services and settings that the ops of one build use. */
 export interface OpDeps {
@@ -18,13 +19,25 @@ export interface OpDeps {
   readonly git: GitSource;
   /** Opens a context directory of the build. */
   readonly local: (source: LocalSource) => Promise<LocalContext>;
-  readonly client: Pick<BuildClient, "secret" | "agent">;
+  readonly client: Pick<BuildClient, "secret" | "agent" | "openStore">;
   /** Returns the runner, which is found when the first step has to run. */
   readonly runner: () => Promise<Runner>;
   readonly platform: Platform;
   readonly pull: PullPolicy;
   readonly hold: Hold;
   readonly limits: StepLimits;
+  /** Builds graphs that an op reads from a file. Absent: ops of that kind are an error. */
+  readonly nested?: NestedGraphs | undefined;
+  /** The ops that are building the graph of these deps, if an op builds it. */
+  readonly ancestors?: ReadonlySet<Digest> | undefined;
+}
+
+/** How an op builds a graph. */
+export interface NestedGraphs {
+  /** Reads a graph, with the checks and policies that the build's own graph had. Undefined is scratch. */
+  load(definition: Definition, signal: AbortSignal): Promise<Edge | undefined>;
+  /** Solves a graph in a job of its own. Its ops have these `ancestors` in their deps. */
+  solve(edge: Edge, ancestors: ReadonlySet<Digest>, signal: AbortSignal): Promise<Result>;
 }
 
 /** Settings of a build that are not part of any cache key. */
@@ -34,6 +47,6 @@ export interface StepLimits {
 }
 
 /** Returns the build's lease with the abort signal of one op. Waits are reported in the log of the op. */
-export function holdFor(deps: OpDeps, { signal, report }: Pick<OpContext, "signal" | "report">): Hold {
+export function holdFor(deps: Pick<OpDeps, "hold">, { signal, report }: Pick<OpContext, "signal" | "report">): Hold {
   return { ...deps.hold, signal, onWait: waitReporter(report) };
 }

@@ -1,5 +1,5 @@
 import { VarveError, compareBytes } from "../../core/index.ts";
-import { type Hold, type MutableLayer, SCRATCH, execDescription } from "../../record/index.ts";
+import { type Hold, type MutableLayer, type RecordId, SCRATCH, execDescription } from "../../record/index.ts";
 import { join, posix } from "node:path";
 import type { RunMount } from "../../exec/index.ts";
 import { Root } from "../../linux/index.ts";
@@ -24,6 +24,8 @@ interface Context {
   readonly hold: Hold;
   readonly stack: AsyncDisposableStack;
   readonly description: string;
+  /** The cache mounts of this step by key: two mounts with one key are one directory, even if it is locked. */
+  readonly caches: Map<string, OpenedCache>;
 }
 
 interface Tree {
@@ -32,47 +34,59 @@ interface Tree {
   readonly layer: MutableLayer | undefined;
 }
 
+/** What a mount becomes after the step: a new layer, or the input that it showed. */
+type Output = { readonly layer: MutableLayer } | { readonly result: Result };
+
 /**
  * Prepares the mounts of a step. Disposing of the context's `stack` undoes all of them. Relative targets start at `cwd`, the step's
  * working directory. Mounts are sorted by target, as in BuildKit.
  *
  * @throws {VarveError} `invalid-build` if the step has no root filesystem, or if the source of a mount does not exist.
  */
-export async function openMounts(all: readonly Mount[], cwd: string, context: Context): Promise<StepMounts> {
-  const outputs = new Map<number, { layer: MutableLayer } | { result: Result }>();
+export async function openMounts(
+  all: readonly Mount[],
+  cwd: string,
+  parts: Omit<Context, "caches">,
+): Promise<StepMounts> {
+  const context: Context = { ...parts, caches: new Map() };
+  const outputs = new Map<number, Output>();
   const mounts: RunMount[] = [];
   let root: Tree | undefined;
   for (const mount of all) {
+    if (mount.dest === ROOT_MOUNT && mount.type !== "bind")
+      throw new VarveError("invalid-build", `invalid mount type ${mount.type.toUpperCase()} for ${mount.dest}`);
     if (mount.type === "bind") {
       const tree = await openBind(mount, context);
-      if (mount.output !== SKIP_OUTPUT)
-        outputs.set(
-          mount.output,
-          tree.layer === undefined ? { result: inputOf(mount, context) } : { layer: tree.layer },
-        );
+      const output = outputOf(mount, tree, context);
+      if (output !== undefined) outputs.set(mount.output, output);
       if (mount.dest === ROOT_MOUNT) root = tree;
-      else
-        mounts.push({
-          kind: "bind",
-          target: targetOf(mount, cwd),
-          source: subPath(tree.path, mount.selector),
-          readonly: tree.readonly,
-        });
-    } else mounts.push(...(await openOther(mount, targetOf(mount, cwd), context)));
+      else mounts.push(bindOf(mount, tree, cwd));
+    } else {
+      mounts.push(...(await openOther(mount, targetOf(mount, cwd), context)));
+      // As in BuildKit, what a step wrote to a cache mount stays there: the output is the input.
+      if (mount.type === "cache" && mount.output !== SKIP_OUTPUT && mount.input !== EMPTY)
+        outputs.set(mount.output, { result: inputOf(mount, context) });
+    }
   }
   mounts.sort((a, b) => compareBytes(a.target, b.target));
   if (root === undefined) throw new VarveError("invalid-build", "Cannot run step: it has no root filesystem");
-  return {
-    rootfs: root.path,
-    readonlyRootfs: root.readonly,
-    mounts,
-    commit: async () => {
-      const results = new Map<number, Result>();
-      for (const [output, made] of outputs)
-        results.set(output, "layer" in made ? recordResult((await made.layer.commit()).id) : made.result);
-      return results;
-    },
-  };
+  return { rootfs: root.path, readonlyRootfs: root.readonly, mounts, commit: () => commit(outputs) };
+}
+
+async function commit(outputs: ReadonlyMap<number, Output>): Promise<ReadonlyMap<number, Result>> {
+  const results = new Map<number, Result>();
+  for (const [output, made] of outputs)
+    results.set(output, "layer" in made ? recordResult((await made.layer.commit()).id) : made.result);
+  return results;
+}
+
+function outputOf(mount: BindMount, { layer }: Tree, context: Context): Output | undefined {
+  if (mount.output === SKIP_OUTPUT) return undefined;
+  return layer === undefined ? { result: inputOf(mount, context) } : { layer };
+}
+
+function bindOf(mount: BindMount, { path, readonly }: Tree, cwd: string): RunMount {
+  return { kind: "bind", target: targetOf(mount, cwd), source: subPath(path, mount.selector), readonly };
 }
 
 /** Returns the absolute target of a mount. */
@@ -84,18 +98,23 @@ function inputOf(mount: Mount, { inputs }: Context): Result {
   return mount.input === EMPTY ? recordResult(SCRATCH) : (inputs[mount.input] ?? recordResult(SCRATCH));
 }
 
-/** Opens a read-only view of the input, or a writable layer on it. A writable layer that is not an output is discarded. */
+/**
+ * Opens a read-only view of the input, or a writable layer on it. A writable layer that is not an output is discarded. The root is
+ * always a layer, because mount points are created in it, also for a step that cannot write to it.
+ */
 async function openBind(mount: BindMount, context: Context): Promise<Tree> {
   const { deps, hold, stack, description } = context;
   const id = await recordOf(inputOf(mount, context), deps, hold);
-  if (mount.readonly) {
+  const isRoot = mount.dest === ROOT_MOUNT;
+  if (mount.readonly && !isRoot) {
     const view = stack.use(await deps.records.mount(id, hold));
     return { path: view.path, readonly: true, layer: undefined };
   }
   const layer = stack.use(
     await deps.records.begin(id, { description: execDescription(mount.dest, description) }, hold),
   );
-  return { path: layer.path, readonly: false, layer: mount.output === SKIP_OUTPUT ? undefined : layer };
+  const isKept = mount.output !== SKIP_OUTPUT && !mount.readonly;
+  return { path: layer.path, readonly: mount.readonly, layer: isKept ? layer : undefined };
 }
 
 /** Returns a path in a tree. Symbolic links are resolved inside the tree. */
@@ -124,6 +143,7 @@ async function openOther(
       return [await openCache(mount, target, context)];
     case "secret": {
       const { id, uid, gid, mode, optional } = mount.secret;
+      if (id === "") throw new VarveError("invalid-build", "secret ID missing from mount options");
       const content = await deps.client.secret(id, optional);
       return content === undefined ? [] : [{ kind: "secret", target, content, uid, gid, mode }];
     }
@@ -135,30 +155,47 @@ async function openOther(
   }
 }
 
+/** A cache mount that this step uses. */
+type OpenedCache = Awaited<ReturnType<OpDeps["cacheMounts"]["acquire"]>>;
+
 async function openCache(mount: CacheMount, target: string, context: Context): Promise<RunMount> {
-  const { deps, hold, stack, description } = context;
-  const base = mount.input === EMPTY ? undefined : await recordOf(inputOf(mount, context), deps, hold);
-  // With a base, the selected part of it becomes the whole directory. Without one, the selector is a folder in the directory.
-  const isWhole = base !== undefined || mount.selector === "" || mount.selector === "/";
-  const opened = await deps.cacheMounts.acquire(
-    {
-      key: cacheMountKey(mount.id, base),
-      sharing: mount.sharing,
-      folder: isWhole ? undefined : mount.selector,
-      description: `cached mount ${mount.dest} from exec ${description}${mount.id === "" ? "" : ` with id ${JSON.stringify(mount.id)}`}`,
-      initialize: async (path) => {
-        if (base === undefined || base === SCRATCH) return;
-        await using view = await deps.records.mount(base, hold);
-        await copyTree(subPath(view.path, mount.selector), path, { signal: hold.signal });
-      },
-    },
-    hold,
-  );
-  stack.use(opened);
-  return { kind: "bind", target, source: opened.path, readonly: mount.readonly };
+  const { deps, hold, stack } = context;
+  const base = mount.input === EMPTY ? SCRATCH : await recordOf(inputOf(mount, context), deps, hold);
+  const opened = await acquireCache(mount, base, context);
+  const { readonly } = mount;
+  // With a base, the selected part of it is the whole directory. Without one, the selector is a folder in the directory.
+  if (base !== SCRATCH || isWhole(mount)) return { kind: "bind", target, source: opened.path, readonly };
+  const folder = stack.use(await deps.cacheMounts.folder(opened, mount.selector));
+  return { kind: "bind", target, source: folder.path, readonly };
 }
 
-/** Returns the key of a cache mount: its ID, and the record that it starts from if there is one. */
-function cacheMountKey(id: string, base: string | undefined): string {
-  return base === undefined || base === SCRATCH ? id : `${id}:${base}`;
+function isWhole({ selector }: CacheMount): boolean {
+  return selector === "" || selector === "/";
+}
+
+async function acquireCache(mount: CacheMount, base: RecordId, context: Context): Promise<OpenedCache> {
+  const { deps, hold, stack, description, caches } = context;
+  const key = cacheMountKey(mount, base);
+  const known = caches.get(key);
+  if (known !== undefined) return known;
+  const named = mount.id === "" ? "" : ` with id ${JSON.stringify(mount.id)}`;
+  const request = {
+    key,
+    sharing: mount.sharing,
+    description: `cached mount ${mount.dest} from exec ${description}${named}`,
+    initialize: async (path: string): Promise<void> => {
+      if (base === SCRATCH) return;
+      await using view = await deps.records.mount(base, hold);
+      await copyTree(subPath(view.path, mount.selector), path, { signal: hold.signal });
+    },
+  };
+  const opened = stack.use(await deps.cacheMounts.acquire(request, hold));
+  caches.set(key, opened);
+  return opened;
+}
+
+/** Returns the key of a cache mount: its ID, and what it starts with: a record, and which part of it. */
+function cacheMountKey(mount: CacheMount, base: RecordId): string {
+  if (base === SCRATCH) return mount.id;
+  return isWhole(mount) ? `${mount.id}:${base}` : `${mount.id}:${base}:${posix.join("/", mount.selector)}`;
 }

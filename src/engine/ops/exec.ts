@@ -4,7 +4,8 @@ import type { ExecMeta, ExecOp } from "../../llb/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { openMounts } from "./exec-mounts.ts";
-import type { Result } from "./result.ts";
+import { SCRATCH } from "../../record/index.ts";
+import { type Result, recordResult } from "./result.ts";
 
 /** An op with the resource limits of its vertex. The limits are not part of the cache key. */
 export interface LimitedExec {
@@ -43,6 +44,7 @@ export async function executeExec(
       ...(op.meta.hostname === "" ? {} : { hostname: op.meta.hostname }),
       ...(op.meta.cgroupParent === "" ? {} : { cgroupParent: op.meta.cgroupParent }),
       shmSize: deps.limits.shmSize,
+      keepStubParents: !op.meta.removeMountStubsRecursive,
       onOutput: (stream, data) => context.report({ kind: "log", stream, data }),
       onWarning: (short) => context.report({ kind: "warning", short }),
     },
@@ -51,11 +53,8 @@ export async function executeExec(
   const valid = op.meta.validExitCodes.length === 0 ? [0] : op.meta.validExitCodes;
   if (!valid.includes(ended.exitCode)) throw stepFailed(op.meta, ended, limits);
   const results = await mounts.commit();
-  return Array.from({ length: results.size }, (_, output) => {
-    const result = results.get(output);
-    if (result === undefined) throw new VarveError("internal", `Cannot finish step: output ${output} is missing`);
-    return result;
-  });
+  const count = Math.max(0, ...[...results.keys()].map((output) => output + 1));
+  return Array.from({ length: count }, (_, output) => results.get(output) ?? recordResult(SCRATCH));
 }
 
 /** Throws `unsupported` if a step requires a CDI device, because CDI specifications are not read. Optional devices are ignored. */
@@ -82,7 +81,10 @@ function stepFailed(
   });
 }
 
-/** Returns the step's environment, with proxies and secrets, which are not part of the cache key. A missing secret is empty. */
+/** The `PATH` of a step that has none, as BuildKit sets it. */
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Returns the step's environment, with proxies, secrets and a default `PATH`, which are not part of the cache key. A missing secret is empty. */
 async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
   const env = [...op.meta.env];
   const { proxyEnv } = op.meta;
@@ -97,7 +99,10 @@ async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
     for (const [name, value] of proxies)
       if (value !== "") env.push(`${name}=${value}`, `${name.toLowerCase()}=${value}`);
   }
+  if (!env.some((entry) => entry.startsWith("PATH="))) env.push(`PATH=${DEFAULT_PATH}`);
   for (const { id, name, optional } of op.secretEnv) {
+    if (id === "")
+      throw new VarveError("invalid-build", `secret ID missing for ${JSON.stringify(name)} environment variable`);
     const value = (await deps.client.secret(id, optional)) ?? new Uint8Array();
     env.push(`${name}=${Buffer.from(value).toString()}`);
   }

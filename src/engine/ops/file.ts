@@ -1,6 +1,6 @@
 import { type ChangingTree, type FileOpHost, type ReadableTree, runFileOp } from "../../fileop/index.ts";
 import { type ByteString, byteStringOf } from "../../linux/index.ts";
-import type { FileAction, FileOp } from "../../llb/index.ts";
+import { type FileAction, type FileOp, actionName } from "../../llb/index.ts";
 import { type Hold, SCRATCH } from "../../record/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { recordOf } from "./context-record.ts";
@@ -31,7 +31,7 @@ async function change(
   hold: Hold,
 ): Promise<ChangingTree<Result>> {
   const id = base === undefined ? SCRATCH : await recordOf(base, deps, hold);
-  const layer = await deps.records.begin(id, { description: describe(action) }, hold);
+  const layer = await deps.records.begin(id, { description: actionName(action) }, hold);
   return {
     path: layer.path,
     commit: async () => recordResult((await layer.commit()).id),
@@ -65,15 +65,4 @@ function copiedPaths(src: string, wildcard: boolean): ByteString[] {
   if (wildcard && /[*?[\\]/.test(src)) return [""];
   const names = src.split("/").filter((name) => name !== "" && name !== ".");
   return [byteStringOf(names.join("/"))];
-}
-
-function describe(action: FileAction): string {
-  switch (action.kind) {
-    case "copy":
-      return `copy ${action.src} ${action.dest}`;
-    case "symlink":
-      return `symlink ${action.newpath}`;
-    default:
-      return `${action.kind} ${action.path}`;
-  }
 }

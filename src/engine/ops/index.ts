@@ -1,5 +1,6 @@
 import { Semaphore } from "../../io/index.ts";
-import { type InputKey, type Vertex, cacheMapOf } from "../../llb/index.ts";
+import { EMPTY, type InputKey, type Vertex, cacheMapOf, vertexName } from "../../llb/index.ts";
+import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { CacheMap, CacheMapInput, ContentContext, OpContext, SolverOp } from "../../solver/index.ts";
 import { contentDigest } from "./content.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
@@ -7,13 +8,8 @@ import { recordOf } from "./context-record.ts";
 import { resourceLimits } from "../options/resources.ts";
 import { type Result, recordResult } from "./result.ts";
 import { sourceOp } from "./source.ts";
-import { VarveError } from "../../core/index.ts";
 
-/**
- * Returns the op that computes a vertex's cache keys and executes it.
- *
- * @throws {VarveError} `unsupported` if it is a `build` or `passthrough` op.
- */
+/** Returns the op that computes a vertex's cache keys and executes it. */
 export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
   const { op } = vertex;
   switch (op.kind) {
@@ -34,19 +30,33 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
       return keyedOp(vertex, deps, 1, async (inputs, context) => {
         const hold = holdFor(deps, context);
         const ids = await Promise.all(inputs.map((input) => recordOf(input, deps, hold)));
-        return [recordResult(deps.records.merge(ids, {}, hold.lease))];
+        return [recordResult(deps.records.merge(ids, { description: vertexName(vertex) }, hold.lease))];
       });
     case "diff":
       return keyedOp(vertex, deps, 1, async (inputs, context) => {
         const hold = holdFor(deps, context);
-        const at = async (index: number): Promise<string> =>
-          index < 0 || inputs[index] === undefined ? "" : await recordOf(inputs[index], deps, hold);
-        return [recordResult(await deps.records.diff(await at(op.lower), await at(op.upper), hold))];
+        const lower = await recordAt(op.lower, inputs, deps, hold);
+        return [recordResult(await deps.records.diff(lower, await recordAt(op.upper, inputs, deps, hold), hold))];
       });
     case "build":
+      return keyedOp(vertex, deps, 1, async (inputs, context) => {
+        const { executeBuild } = await import("./build.ts");
+        return await executeBuild({ ...vertex, op }, inputs, deps, context);
+      });
     case "passthrough":
-      throw new VarveError("unsupported", `Cannot run a ${op.kind} op: ops of this kind cannot be executed`);
+      return keyedOp(vertex, deps, op.outputs.length, async (inputs, context) => {
+        const hold = holdFor(deps, context);
+        return await Promise.all(
+          op.outputs.map(async (input) => recordResult(await recordAt(input, inputs, deps, hold))),
+        );
+      });
   }
+}
+
+/** Returns the record of an input; scratch if there is none. */
+async function recordAt(index: number, inputs: readonly Result[], deps: OpDeps, hold: Hold): Promise<RecordId> {
+  const input = inputs[index];
+  return index === EMPTY || input === undefined ? SCRATCH : await recordOf(input, deps, hold);
 }
 
 function outputsOf(outputs: readonly number[]): number {

@@ -1,58 +1,127 @@
+import { VarveError } from "../../core/index.ts";
 import { gitKey } from "../../llb/index.ts";
-import type { GitRequest } from "../../source/index.ts";
+import type { Hold } from "../../record/index.ts";
+import type { BlobRequest, GitBundle, GitRequest } from "../../source/index.ts";
+import { blobDigest } from "../../source/index.ts";
+import { type Attributes, clientStore } from "./attributes.ts";
 import type { OpDeps } from "./deps.ts";
 import { recordResult } from "./result.ts";
 import type { Source } from "./source-types.ts";
 
 /** Returns the source of a git commit. Its key does not depend on the remote. */
-export function gitSource(identifier: string, attrs: ReadonlyMap<string, string>, deps: OpDeps): Source {
-  const base = requestOf(identifier, attrs);
-  const request = async (): Promise<GitRequest> => ({ ...base, ...(await credentials(base.remote, attrs, deps)) });
+export function gitSource(identifier: string, attrs: Attributes, deps: OpDeps): Source {
+  const mtime = attrs.get("git.mtime") ?? "";
   return {
     keys: async (hold) => {
-      const { commit, ref } = await deps.git.resolve(await request(), hold);
-      const { keepGitDir = false, subdir = "", skipSubmodules = false } = base;
-      return [gitKey({ commit, ref, keepGitDir, subdir, skipSubmodules, mtime: attrs.get("git.mtime") ?? "" })];
+      const request = await gitRequest(identifier, attrs, deps, hold);
+      const { commit, ref } = await deps.git.resolve(request, hold);
+      const { keepGitDir = false, subdir = "", skipSubmodules = false, checkoutBundle = false } = request;
+      return [gitKey({ commit, ref, keepGitDir, subdir, skipSubmodules, mtime, checkoutBundle })];
     },
     result: async (hold) => {
-      const resolved = await deps.git.resolve(await request(), hold);
+      const resolved = await deps.git.resolve(await gitRequest(identifier, attrs, deps, hold), hold);
       return recordResult(await deps.git.record(resolved, hold));
     },
-    time: async (hold) => await deps.git.time(await deps.git.resolve(await request(), hold), hold),
+    time: async (hold) => {
+      const request = await gitRequest(identifier, attrs, deps, hold);
+      return await deps.git.time(await deps.git.resolve(request, hold), hold);
+    },
   };
 }
 
-function requestOf(identifier: string, attrs: ReadonlyMap<string, string>): GitRequest {
+type RequestDeps = Pick<OpDeps, "images" | "client" | "content">;
+
+/**
+ * Returns the request of a git source, with the client's credentials for its remote.
+ *
+ * @throws {VarveError} `invalid-argument` for a malformed attribute, `unsupported` for signatures; as the client's `agent`.
+ */
+export async function gitRequest(
+  identifier: string,
+  attrs: Attributes,
+  deps: RequestDeps,
+  hold: Hold,
+): Promise<GitRequest> {
+  const base = requestOf(identifier, attrs);
+  const bundle = bundleOf(attrs, deps, hold);
+  return { ...base, bundle, ...(bundle === undefined ? await credentials(base.remote, attrs, deps) : {}) };
+}
+
+const TRANSPORT = /^(?:https?|ssh|git|file):\/\//i;
+/** `user@host:path`, which git takes for SSH. */
+const SCP = /^[^/:]+@[^/:]+:/;
+
+function requestOf(identifier: string, attrs: Attributes): GitRequest {
+  if ([...attrs.keys()].some((key) => key.startsWith("git.sig.")))
+    throw new VarveError("unsupported", "Cannot use a git source: signatures of commits cannot be verified");
   const at = identifier.indexOf("#");
   const location = at < 0 ? identifier : identifier.slice(0, at);
   const [ref = "", ...folders] = at < 0 ? [] : identifier.slice(at + 1).split(":");
   const subdir = folders.join(":");
+  const given = attrs.get("git.fullurl") ?? location;
   return {
-    remote: attrs.get("git.fullurl") ?? `https://${location}`,
+    remote: TRANSPORT.test(given) || SCP.test(given) ? given : `https://${given}`,
     keepGitDir: attrs.get("git.keepgitdir") === "true",
     skipSubmodules: attrs.get("git.skipsubmodules") === "true",
     commitTimes: attrs.get("git.mtime") === "commit",
     fetchByCommit: attrs.get("git.fetchbycommit") === "true",
-    ...(ref === "" ? {} : { ref }),
-    ...(subdir === "" ? {} : { subdir }),
-    ...(attrs.has("git.checksum") ? { checksum: attrs.get("git.checksum") ?? "" } : {}),
+    checkoutBundle: attrs.get("git.checkoutbundle") === "true",
+    knownSshHosts: attrs.get("git.knownsshhosts") || undefined,
+    ref: ref === "" ? undefined : ref,
+    subdir: subdir === "" ? undefined : subdir,
+    checksum: attrs.get("git.checksum"),
   };
 }
 
-/** Returns the credentials for a remote: for SSH an agent; for HTTP a header, or a token in the format that GitHub accepts. */
+const BUNDLE = /^(docker-image\+blob|oci-layout\+blob):\/\/(.*)$/s;
+
+/** Returns the bundle that a source names, a blob of a registry or of the client. */
+function bundleOf(attrs: Attributes, { images, client, content }: RequestDeps, hold: Hold): GitBundle | undefined {
+  const locator = attrs.get("git.bundle");
+  if (locator === undefined || locator === "") return undefined;
+  const [, scheme, name = ""] = BUNDLE.exec(locator) ?? [];
+  if (scheme === undefined)
+    throw new VarveError("invalid-argument", `failed to parse git.bundle locator ${JSON.stringify(locator)}`);
+  const store = clientStore(attrs) ?? { store: name.replace(/@.*$/s, "") };
+  const request: BlobRequest = scheme === "oci-layout+blob" ? { name, client: store } : { name };
+  const digest = blobDigest(request);
+  return {
+    digest,
+    open: async ({ signal }) => {
+      await images.fetch(request, { ...hold, signal }, client.openStore);
+      return { path: content.path(digest), [Symbol.asyncDispose]: () => Promise.resolve() };
+    },
+  };
+}
+
+/**
+ * Returns the credentials for a remote: for SSH an agent; for HTTP a header, or a token in the format that GitHub accepts. A secret
+ * for the host, with the host after its name, is preferred.
+ */
 async function credentials(
   remote: string,
-  attrs: ReadonlyMap<string, string>,
-  { client }: OpDeps,
+  attrs: Attributes,
+  { client }: RequestDeps,
 ): Promise<Partial<Pick<GitRequest, "auth" | "sshSocket">>> {
-  if (remote.startsWith("ssh://") || /^[^/:]+@/.test(remote)) {
-    const sshSocket = await client.agent(attrs.get("git.mountsshsock") ?? "default", true);
+  if (remote.startsWith("ssh://") || SCP.test(remote)) {
+    const id = attrs.get("git.mountsshsock") ?? "";
+    const sshSocket = id === "" ? undefined : await client.agent(id, false);
     return sshSocket === undefined ? {} : { sshSocket };
   }
-  const header = await client.secret(attrs.get("git.authheadersecret") ?? "GIT_AUTH_HEADER", true);
-  if (header !== undefined) return { auth: { url: remote, header: Buffer.from(header).toString().trim() } };
-  const token = await client.secret(attrs.get("git.authtokensecret") ?? "GIT_AUTH_TOKEN", true);
-  if (token === undefined) return {};
-  const basic = Buffer.from(`x-access-token:${Buffer.from(token).toString().trim()}`).toString("base64");
-  return { auth: { url: remote, header: `basic ${basic}` } };
+  const host = URL.parse(remote)?.host ?? "";
+  const [header = "", token = ""] = ["git.authheadersecret", "git.authtokensecret"].map((name) => attrs.get(name));
+  for (const suffix of host === "" ? [""] : [`.${host}`, ""])
+    for (const [id, isToken] of [
+      [header, false],
+      [token, true],
+    ] as const) {
+      const secret = id === "" ? undefined : await client.secret(`${id}${suffix}`, true);
+      if (secret !== undefined) return { auth: { url: remote, header: authorization(secret, isToken) } };
+    }
+  return {};
+}
+
+function authorization(secret: Uint8Array, isToken: boolean): string {
+  const text = Buffer.from(secret).toString().trim();
+  return isToken ? `basic ${Buffer.from(`x-access-token:${text}`).toString("base64")}` : text;
 }

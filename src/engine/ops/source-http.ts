@@ -1,25 +1,29 @@
 import { VarveError, isDigest } from "../../core/index.ts";
 import { httpKey } from "../../llb/index.ts";
 import type { DownloadRequest } from "../../source/index.ts";
+import { type Attributes, integer } from "./attributes.ts";
 import type { OpDeps } from "./deps.ts";
 import { recordResult } from "./result.ts";
 import type { Source } from "./source-types.ts";
 
 const HEADER = "http.header.";
+/** The headers that a client may set, and their names in keys. */
+const HEADERS: ReadonlyMap<string, string> = new Map([
+  ["accept", "Accept"],
+  ["user-agent", "User-Agent"],
+]);
 
 /** Returns the source of a file at a URL. Its key has the digest, name, mode, owner and time of the file. */
-export function httpSource(url: string, attrs: ReadonlyMap<string, string>, deps: OpDeps): Source {
+export function httpSource(url: string, attrs: Attributes, deps: OpDeps): Source {
   const base = requestOf(url, attrs);
-  const request = async (): Promise<DownloadRequest> => ({
-    ...base,
-    headers: { ...base.headers, ...(await authorization(url, attrs, deps)) },
-  });
+  const request = async (): Promise<DownloadRequest> => await httpRequest(url, attrs, deps);
   return {
     keys: async (hold) => {
       const { filename, checksum, lastModified } = await deps.http.resolve(await request(), hold);
-      const { mode: perm = 0, uid = 0, gid = 0 } = base;
-      const key = { filename, perm, uid, gid, checksum };
-      return [httpKey(lastModified === undefined ? key : { ...key, lastModified })];
+      const { mode: perm = 0, uid = 0, gid = 0, headers: own = {} } = base;
+      const headers = new Map(Object.entries(own).map(([name, value]) => [HEADERS.get(name) ?? name, value]));
+      const authHeaderSecret = attrs.get("http.authheadersecret");
+      return [httpKey({ filename, perm, uid, gid, checksum, lastModified, authHeaderSecret, headers })];
     },
     result: async (hold) => {
       const resolved = await deps.http.resolve(await request(), hold);
@@ -32,36 +36,51 @@ export function httpSource(url: string, attrs: ReadonlyMap<string, string>, deps
   };
 }
 
-function requestOf(url: string, attrs: ReadonlyMap<string, string>): DownloadRequest {
+/**
+ * Returns the request of a download, with the client's credentials for its host.
+ *
+ * @throws {VarveError} `invalid-argument` for a malformed attribute, `unsupported` for signatures; as the client's `secret`.
+ */
+export async function httpRequest(
+  url: string,
+  attrs: Attributes,
+  deps: Pick<OpDeps, "client">,
+): Promise<DownloadRequest> {
+  const base = requestOf(url, attrs);
+  return { ...base, headers: { ...base.headers, ...(await authorization(url, attrs, deps)) } };
+}
+
+function requestOf(url: string, attrs: Attributes): DownloadRequest {
   const checksum = attrs.get("http.checksum");
   if (checksum !== undefined && !isDigest(checksum))
     throw new VarveError("invalid-argument", `Cannot download ${url}: ${checksum} is not a digest`);
   const filename = attrs.get("http.filename");
-  const headers = [...attrs].filter(([key]) => key.startsWith(HEADER));
+  refuseSignature(url, attrs);
+  const headers = [...attrs]
+    .filter(([key]) => key.startsWith(HEADER))
+    .map(([key, value]): [string, string] => [key.slice(HEADER.length).toLowerCase(), value])
+    .filter(([name]) => HEADERS.has(name));
   return {
     url,
     mode: integer(attrs, "http.perm"),
     uid: integer(attrs, "http.uid"),
     gid: integer(attrs, "http.gid"),
-    headers: Object.fromEntries(headers.map(([key, value]) => [key.slice(HEADER.length), value])),
+    headers: Object.fromEntries(headers),
     filename,
     checksum,
   };
 }
 
-/** Parses a number as Go does: a leading 0 means octal. Returns 0 if the attribute is not set. */
-function integer(attrs: ReadonlyMap<string, string>, key: string): number {
-  const text = attrs.get(key) ?? "0";
-  if (!/^(?:0[0-7]*|[1-9]\d{0,9})$/.test(text))
-    throw new VarveError("invalid-argument", `Cannot read ${key}: ${JSON.stringify(text)} is not a number`);
-  return parseInt(text, text.startsWith("0") ? 8 : 10);
+function refuseSignature(url: string, attrs: Attributes): void {
+  if ([...attrs.keys()].some((key) => key.startsWith("http.sig.")))
+    throw new VarveError("unsupported", `Cannot download ${url}: OpenPGP signatures cannot be verified`);
 }
 
 /** Returns the credential for a host: the secret that the source names, else `HTTP_AUTH_HEADER_<host>` or `HTTP_AUTH_TOKEN_<host>`. */
 async function authorization(
   url: string,
-  attrs: ReadonlyMap<string, string>,
-  deps: OpDeps,
+  attrs: Attributes,
+  deps: Pick<OpDeps, "client">,
 ): Promise<{ readonly authorization?: string }> {
   const named = attrs.get("http.authheadersecret");
   const host = URL.canParse(url) ? new URL(url).hostname : "";

@@ -1,10 +1,13 @@
 import { type LocalSource, localKey } from "../../llb/index.ts";
 import type { OpDeps } from "./deps.ts";
-import type { Source } from "./source-types.ts";
+import type { Source, SourceVertex } from "./source-types.ts";
 
-/** Returns the source of a local directory. Its key is valid for one build. Its files are hashed when a step reads them. */
-export function localSource(source: LocalSource, deps: OpDeps): Source {
-  const key = localKey(source.name, { ...source, sessionId: deps.hold.lease.id });
+/**
+ * Returns the source of a local directory. Its key is valid for one vertex of concurrent builds: other clients may have other
+ * directories of the same name. Its files are hashed when a step reads them.
+ */
+export function localSource({ digest }: SourceVertex, source: LocalSource, deps: OpDeps): Source {
+  const key = localKey(source.name, { ...source, sessionId: `${deps.hold.lease.id} ${digest}` });
   return {
     keys: () => Promise.resolve([key]),
     result: async (_hold, report) => {

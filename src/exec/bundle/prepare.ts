@@ -107,7 +107,7 @@ function mountsOf({ spec, root, layout, cleanup }: StepContext, sources: readonl
     cgroup: layout.kind !== "none",
   });
   const mounted = system.map((mount) => mount.destination);
-  const stubs = cleanup.use(new MountStubs(root));
+  const stubs = cleanup.use(new MountStubs(root, spec.keepStubParents));
   return withoutDuplicates([...system, ...placeMounts(root, sources, mounted, stubs)]);
 }
 

@@ -31,10 +31,13 @@ export interface StubOptions {
  */
 export class MountStubs implements Disposable {
   readonly #root: Root;
+  readonly #keepParents: boolean;
   readonly #made: Stub[] = [];
 
-  constructor(root: Root) {
+  /** With `keepParents`, directories that were created above a mount point stay. */
+  constructor(root: Root, keepParents = false) {
     this.#root = root;
+    this.#keepParents = keepParents;
   }
 
   /** Creates `missing` and everything below it down to `path`. Both are absolute and contain no symbolic links. */
@@ -42,7 +45,8 @@ export class MountStubs implements Disposable {
     for (const here of pathsDown(missing, path)) {
       const last = here === path;
       const directory = !last || kind === "directory";
-      this.#made.push({ path: here, inode: makeEntry(this.#root, here, directory, last ? mode : 0o755) });
+      const inode = makeEntry(this.#root, here, directory, last ? mode : 0o755);
+      if (last || !this.#keepParents) this.#made.push({ path: here, inode });
     }
   }
 

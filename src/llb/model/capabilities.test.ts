@@ -6,7 +6,10 @@ test("the listed capabilities are there, each once", () => {
   assert.ok(llbCapabilities.length > 70);
   assert.equal(new Set(llbCapabilities).size, llbCapabilities.length);
   assert.deepEqual(llbCapabilities, llbCapabilities.toSorted());
-  assert.deepEqual(llbCapabilities.filter((id) => missingCapability(id) !== undefined), []);
+  assert.deepEqual(
+    llbCapabilities.filter((id) => missingCapability(id) !== undefined),
+    [],
+  );
   for (const id of ["file.base", "mergeop", "source.image", "soruce.http.uidgid", "exec.meta.base"])
     assert.ok(llbCapabilities.includes(id), id);
 });

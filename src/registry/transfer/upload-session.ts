@@ -64,6 +64,18 @@ export async function blobExists(target: UploadTarget): Promise<boolean> {
   return await send(target, request, (response) => discarded(response, response.status === 200));
 }
 
+/** Returns the size of a blob in bytes; undefined if the repository does not have it, or does not say its size. */
+export async function blobSize(target: UploadTarget): Promise<number | undefined> {
+  const { client, endpoint, reference, descriptor } = target;
+  const url = await client.urlOf(endpoint, `${reference.repository}/blobs/${descriptor.digest}`, "", target);
+  const request = requestOf(target, { method: "HEAD", url, accept: [200, 404] });
+  return await send(target, request, async (response) => {
+    const size = Number(headerOf(response.headers, "content-length") ?? NaN);
+    const known = response.status === 200 && Number.isSafeInteger(size) && size >= 0;
+    return await discarded(response, known ? size : undefined);
+  });
+}
+
 /** Opens an upload, or mounts the blob from another repository of the registry that has it. */
 export async function openUpload(target: UploadTarget, mountFrom: string | undefined): Promise<Opened> {
   const { client, endpoint, reference, descriptor } = target;
