@@ -8,7 +8,7 @@ export interface ContextPatterns {
   readonly includePatterns?: readonly string[] | undefined;
   /** The lines of the ignore file. */
   readonly excludePatterns?: readonly string[] | undefined;
-  /** If given, includes only these paths and the targets of links on the way. `.` means everything. */
+  /** Adds these paths, and the targets of links on the way, to the include patterns. `.` adds nothing. */
   readonly followPaths?: readonly string[] | undefined;
 }
 
@@ -16,8 +16,7 @@ export interface ContextPatterns {
 export function contextFilter(root: ByteString, patterns: ContextPatterns): PathFilter | undefined {
   const { includePatterns = [], excludePatterns = [], followPaths = [] } = patterns;
   const followed = followPaths.length === 0 ? undefined : followPatterns(root, followPaths);
-  const everything = followPaths.length > 0 && followed === undefined;
-  const include = everything ? [] : [...includePatterns, ...(followed ?? [])];
+  const include = [...includePatterns, ...(followed ?? [])];
   if (include.length === 0 && excludePatterns.length === 0) return undefined;
   return new PathFilter({ include, exclude: excludePatterns });
 }

@@ -60,6 +60,7 @@ test("only followed paths are there, with the links on the way and what they lea
   assert.deepEqual(paths(await dir.open({ followPaths: ["*.txt"] })), ["d", "d/real", "up.txt"]);
   assert.deepEqual(paths(await dir.open({ followPaths: ["../../zzz"] })), ["zzz"]);
   assert.equal(paths(await dir.open({ followPaths: ["zzz", "."] })).length, 9);
+  assert.deepEqual(paths(await dir.open({ includePatterns: ["zzz"], followPaths: ["."] })), ["zzz"]);
 });
 
 test("followed paths are those that fsutil asks for, and loops end", async () => {
