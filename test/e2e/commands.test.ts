@@ -100,11 +100,9 @@ describe("images: moved, named, looked at, removed", { skip }, () => {
     const history = await json<{ createdBy: string; size: number }[]>(varve, "history", name);
     assert.ok(history.some((line) => line.createdBy.startsWith("RUN /bin/sh -c echo ran > /ran")));
     const builds = await json<{ status: string; digests: string[]; attributes: object }[]>(varve, "history", "builds");
-    const [build] = builds;
-    assert.equal(build?.status, "completed");
-    assert.equal(build?.digests.length, 1);
-    assert.deepEqual(Object.keys(build?.attributes ?? {}), ["context"]);
-    assert.match(await run(varve, "history", "builds", "--filter", "status==completed"), /^BUILD ID .* app /s);
+    const completed = builds.filter(({ status }) => status === "completed");
+    assert.ok(completed.some(({ digests, attributes }) => digests.length === 1 && "context" in attributes));
+    assert.match(await run(varve, "history", "builds", "--filter", "status==completed"), /^BUILD ID .* app +completed /s);
     assert.equal(await run(varve, "history", "builds", "--filter", "ref==none"), "");
     assert.match(await run(varve, "images"), /REPOSITORY\s+TAG/);
     assert.match(await run(varve, "rmi", "varve.test/other:2"), /Untagged/);
