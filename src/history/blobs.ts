@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
-import { type Descriptor, type Digest, VarveError, isDigest } from "../core/index.ts";
+import { type Descriptor, type Digest, VarveError, isDigest, throwIfAborted } from "../core/index.ts";
+import type { BlobInfo, OpenOptions } from "../content/index.ts";
 import type { Database } from "../state/index.ts";
-import type { BlobContent, DocumentCopy, HistoryBlob } from "./types.ts";
+import type { BlobContent, DocumentCopy } from "./types.ts";
 
 /** Bytes of one part of a blob before compression. */
 const PART = 1024 * 1024;
@@ -87,7 +88,7 @@ async function* pieces(data: BlobContent["data"]): AsyncGenerator<Uint8Array> {
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** The blobs of builds, in the tables of the history. */
+/** The blobs of builds, in the tables of the history. They are read as those of a content store. */
 export class BlobTable {
   readonly #state: Database;
 
@@ -117,43 +118,44 @@ export class BlobTable {
     this.#state.run("DELETE FROM build_blob WHERE ref = ?", ref);
   }
 
-  get(digest: Digest): HistoryBlob | undefined {
-    return this.#state.get<HistoryBlob>(
-      `SELECT digest, sum(size) AS size, media_type AS mediaType, created_at AS createdAt
-         FROM build_blob WHERE digest = ? GROUP BY ref LIMIT 1`,
+  info(digest: Digest): BlobInfo | undefined {
+    const row = this.#state.get<BlobRow>(
+      "SELECT digest, sum(size) AS size, created_at FROM build_blob WHERE digest = ? GROUP BY ref LIMIT 1",
       digest,
     );
+    return row && infoOf(row);
   }
 
-  /** Returns every blob once, in order of digest. */
-  all(): HistoryBlob[] {
-    return this.#state.all<HistoryBlob>(
-      `SELECT digest, size, mediaType, createdAt FROM (
-         SELECT digest, ref, sum(size) AS size, media_type AS mediaType, created_at AS createdAt
-           FROM build_blob GROUP BY digest, ref) GROUP BY digest ORDER BY digest`,
+  /** Yields every blob once, in order of digest. */
+  *walk(): Generator<BlobInfo> {
+    const rows = this.#state.all<BlobRow>(
+      `SELECT digest, size, created_at FROM (
+         SELECT digest, ref, sum(size) AS size, created_at FROM build_blob GROUP BY digest, ref)
+       GROUP BY digest ORDER BY digest`,
     );
+    for (const row of rows) yield infoOf(row);
   }
 
   /**
-   * Yields the bytes of a blob from `offset` on, at most `size`.
+   * Yields the bytes of a blob from `offset` on, at most `length`.
    *
    * @throws {VarveError} `not-found`, also if the build is deleted meanwhile.
    */
-  async *read(digest: Digest, { offset = 0, size = Infinity }: BlobRange = {}): AsyncGenerator<Uint8Array> {
-    const parts = this.#state.all<{ rowid: number; size: number }>(
-      `SELECT rowid, size FROM build_blob
+  async *open(digest: Digest, { offset = 0, length = Infinity, signal }: OpenOptions = {}): AsyncGenerator<Uint8Array> {
+    const parts = this.#state.all<{ id: number; size: number }>(
+      `SELECT rowid AS id, size FROM build_blob
          WHERE digest = ?1 AND ref = (SELECT min(ref) FROM build_blob WHERE digest = ?1) ORDER BY part`,
       digest,
     );
     if (parts.length === 0) throw missing(digest);
     let start = 0;
-    for (const part of parts) {
-      const end = start + part.size;
+    for (const { id, size } of parts) {
       const from = Math.max(0, offset - start);
-      const to = Math.min(part.size, offset + size - start);
-      start = end;
+      const to = Math.min(size, offset + length - start);
+      start += size;
       if (from >= to) continue;
-      const bytes = await this.#part(digest, part.rowid);
+      throwIfAborted(signal, `read ${digest}`);
+      const bytes = await this.#part(digest, id);
       yield bytes.subarray(from, to);
     }
   }
@@ -169,9 +171,14 @@ export class BlobTable {
   }
 }
 
-export interface BlobRange {
-  readonly offset?: number | undefined;
-  readonly size?: number | undefined;
+interface BlobRow {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly created_at: number;
+}
+
+function infoOf({ digest, size, created_at: createdAt }: BlobRow): BlobInfo {
+  return { digest, size, createdAt, labels: new Map() };
 }
 
 function missing(digest: Digest): VarveError {

@@ -89,17 +89,17 @@ test("a build that has ended is stored whole, and other processes read it", asyn
   const { digest, size } = read?.logs ?? descriptor;
   assert.equal(digest, digestOf(logs));
   assert.equal(size, logs.length);
-  assert.equal(await bytesOf(history.blobs.read(digest)), logs.toString());
-  assert.equal(await bytesOf(history.blobs.read(digest, { offset: 1_048_570, size: 12 })), "g\nlog\nlog\nlo");
-  assert.equal(await bytesOf(history.blobs.read(digest, { offset: logs.length })), "");
-  assert.equal(history.blobs.get(digest)?.size, logs.length);
-  assert.equal(history.blobs.get(descriptor.digest)?.mediaType, mediaType);
-  assert.equal(history.blobs.all().length, 5);
+  assert.equal(await bytesOf(history.blobs.open(digest)), logs.toString());
+  assert.equal(await bytesOf(history.blobs.open(digest, { offset: 1_048_570, length: 12 })), "g\nlog\nlog\nlo");
+  assert.equal(await bytesOf(history.blobs.open(digest, { offset: logs.length })), "");
+  assert.equal(history.blobs.info(digest)?.size, logs.length);
+  assert.equal(history.blobs.info(descriptor.digest)?.size, document.length);
+  assert.equal([...history.blobs.walk()].length, 5);
   const [pages] = [opened.state.get<{ page_count: number }>("PRAGMA page_count")];
   assert.ok(Number(pages?.page_count) < 200, "logs are compressed");
   history.delete("r1");
-  assert.deepEqual(history.blobs.all(), []);
-  await assert.rejects(bytesOf(history.blobs.read(digest)), { code: "not-found" });
+  assert.deepEqual([...history.blobs.walk()], []);
+  await assert.rejects(bytesOf(history.blobs.open(digest)), { code: "not-found" });
 });
 
 test("a build that is not completed leaves nothing", async () => {
@@ -128,7 +128,7 @@ test("a build that is not completed leaves nothing", async () => {
     );
   }
   assert.deepEqual(await heard(history), []);
-  assert.deepEqual(history.blobs.all(), []);
+  assert.deepEqual([...history.blobs.walk()], []);
 });
 
 test("listeners hear of running builds, then of ended ones, then of what happens", async () => {
@@ -238,5 +238,5 @@ test("builds go when they are too many and too old; pinned ones stay", async () 
       .toSorted(),
     ["a", "d", "e"],
   );
-  assert.equal(history.blobs.all().length, 3);
+  assert.equal([...history.blobs.walk()].length, 3);
 });

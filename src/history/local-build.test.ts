@@ -40,10 +40,10 @@ test(
     }
     const history = new BuildHistory(room.store.state);
     assert.equal(history.list().length, 2);
-    const blobs = history.blobs.all();
+    const blobs = [...history.blobs.walk()];
     assert.equal(blobs.length, 2, "manifest and config");
     for (const { digest, size } of blobs)
-      assert.equal((await collect(history.blobs.read(digest), 1e6, { what: "a blob" })).length, size);
+      assert.equal((await collect(history.blobs.open(digest), 1e6, { what: "a blob" })).length, size);
   },
 );
 

@@ -1,4 +1,4 @@
-import type { Descriptor, Digest } from "../core/index.ts";
+import type { Descriptor } from "../core/index.ts";
 
 /** What a build was asked for. */
 export interface BuildRequest {
@@ -111,14 +111,6 @@ export interface ListenRequest extends HistoryQuery {
   readonly activeOnly?: boolean | undefined;
   /** End after what is known now. */
   readonly earlyExit?: boolean | undefined;
-}
-
-/** A blob of the history. */
-export interface HistoryBlob {
-  readonly digest: Digest;
-  readonly size: number;
-  readonly mediaType: string;
-  readonly createdAt: number;
 }
 
 /** Builds are deleted when they are beyond both limits. Pinned builds stay. */

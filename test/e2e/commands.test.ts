@@ -102,7 +102,10 @@ describe("images: moved, named, looked at, removed", { skip }, () => {
     const builds = await json<{ status: string; digests: string[]; attributes: object }[]>(varve, "history", "builds");
     const completed = builds.filter(({ status }) => status === "completed");
     assert.ok(completed.some(({ digests, attributes }) => digests.length === 1 && "context" in attributes));
-    assert.match(await run(varve, "history", "builds", "--filter", "status==completed"), /^BUILD ID .* app +completed /s);
+    assert.match(
+      await run(varve, "history", "builds", "--filter", "status==completed"),
+      /^BUILD ID .* app +completed /s,
+    );
     assert.equal(await run(varve, "history", "builds", "--filter", "ref==none"), "");
     assert.match(await run(varve, "images"), /REPOSITORY\s+TAG/);
     assert.match(await run(varve, "rmi", "varve.test/other:2"), /Untagged/);
