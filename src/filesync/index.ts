@@ -1,3 +1,4 @@
+export type { Differ, Ownership } from "./metadata.ts";
 export { receiveTree, type Received, type ReceiveOptions } from "./receive/receive.ts";
 export type { ReceiveLimits } from "./receive/limits.ts";
 export { mergedTrees, type NamedTree, treeOfFiles, type TreeFile, treesInDirectories } from "./send/combined-trees.ts";

@@ -12,17 +12,33 @@ export function find(path: Path): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
+/** Which files are taken to have the sender's content, because they have the sender's metadata. */
+export type Differ =
+  /** Those of the same size and time. */
+  | "metadata"
+  /** Those of the same size and time, if the time is not a whole second. Tools that set times set whole seconds. */
+  | "fine-metadata"
+  /** None. */
+  | "none";
+
+export interface Comparison {
+  readonly differ: Differ;
+  readonly ownership: Ownership;
+}
+
+const SECOND = 1_000_000_000n;
+
 /**
  * Returns whether an entry on disk is the one that the sender has: fsutil's rule. It does not compare extended attributes and,
- * for a directory, the time. A file of the same size and time is taken to have the same content.
+ * for a directory, the time.
  */
-export function isSame(stat: Stat, kind: EntryKind, found: BigIntStats, at: Path, ownership: Ownership): boolean {
-  if (!hasSameAttributes(stat, found, ownership)) return false;
+export function isSame(stat: Stat, kind: EntryKind, found: BigIntStats, at: Path, comparison: Comparison): boolean {
+  if (!hasSameAttributes(stat, found, comparison.ownership)) return false;
   if (kind === "directory") return true;
-  if (found.mtimeNs !== stat.modTime) return false;
+  if (comparison.differ === "none" || found.mtimeNs !== stat.modTime) return false;
   switch (kind) {
     case "file":
-      return found.size === stat.size;
+      return found.size === stat.size && (comparison.differ === "metadata" || stat.modTime % SECOND !== 0n);
     case "symlink":
       return readlinkSync(at, { encoding: "latin1" }) === stat.linkname;
     case "char":

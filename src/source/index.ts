@@ -18,6 +18,7 @@ export { type StreamContext, openStreamContext } from "./local-stream.ts";
 export {
   type ContextIdentity,
   contextKey,
+  type ContextKey,
   openSyncedContext,
   type SyncedContext,
   type SyncedContextDeps,

@@ -8,8 +8,8 @@ import { type LocalContext, openLocalContext } from "./local.ts";
 export interface SyncedContextOptions {
   /** Name in progress displays and records. */
   readonly name: string;
-  /** Which directory of which client it is: see `contextKey`. Undefined: nothing is kept for later builds. */
-  readonly key: string | undefined;
+  /** Which directory of which client it is. Undefined: nothing is kept for later builds. */
+  readonly key: ContextKey | undefined;
   /** `none`: all files are transferred, even if the copy of an earlier build seems to have them. */
   readonly differ?: "metadata" | "none" | undefined;
   /** Transfer only the entries that match one of these patterns, and list all entries in the file `.fsutil-metadata`. */
@@ -45,13 +45,16 @@ export interface ContextIdentity {
   readonly metadataOnly: boolean;
 }
 
-/**
- * Returns the key of a client's directory, as BuildKit builds it. Undefined if the client has no key, because then it cannot be
- * told from other clients, and a file of one could be taken for the file of another.
- */
-export function contextKey({ name, hint, sharedKey, metadataOnly }: ContextIdentity): string | undefined {
-  if (sharedKey === "") return undefined;
-  return `${name}:${hint}:${sharedKey}${metadataOnly ? ":metadata" : ""}`;
+/** What finds the copy of a client's directory. */
+export interface ContextKey {
+  readonly id: string;
+  /** False if the client has no key of its own, so that the copy may come from another client. */
+  readonly isOwn: boolean;
+}
+
+/** Returns the key of a client's directory, as BuildKit builds it. */
+export function contextKey({ name, hint, sharedKey, metadataOnly }: ContextIdentity): ContextKey {
+  return { id: `${name}:${hint}:${sharedKey}${metadataOnly ? ":metadata" : ""}`, isOwn: sharedKey !== "" };
 }
 
 /**
@@ -69,7 +72,7 @@ export async function openSyncedContext(
 ): Promise<SyncedContext> {
   const { name, key, signal } = options;
   await using stack = new AsyncDisposableStack();
-  const copy = stack.use(await copies.acquire({ key, name }));
+  const copy = stack.use(await copies.acquire({ key: key?.id, name }));
   const keepOwners = hasCapability("chown");
   const received = await receive(copy, options, keepOwners);
   const context = await openLocalContext(copy.path, {
@@ -84,8 +87,9 @@ export async function openSyncedContext(
 
 /** Receives files into a copy, and keeps it. Also keeps what was received before an error, so that it is not sent again. */
 async function receive(copy: ContextCopy, options: SyncedContextOptions, keepOwners: boolean): Promise<Received> {
-  const { differ, metadataOnlyExcept, onProgress, signal } = options;
+  const { key, metadataOnlyExcept, onProgress, signal } = options;
   const ownership = keepOwners ? "sender" : "process";
+  const differ = options.differ === "none" ? "none" : key?.isOwn === false ? "fine-metadata" : "metadata";
   try {
     using stream = await options.connect();
     const received = await receiveTree(stream, copy.path, {

@@ -2,7 +2,7 @@ import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { VarveError, firstFailure, goQuote, messageOf, toVarveError } from "../../core/index.ts";
 import type { ByteString, Path } from "../../linux/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
-import type { Ownership } from "../metadata.ts";
+import type { Differ, Ownership } from "../metadata.ts";
 import { kindOf } from "../mode.ts";
 import { ListingOrder, checkPath, shown } from "../order.ts";
 import { type MessageStream, PacketStream, type TransferOptions } from "../stream.ts";
@@ -14,8 +14,8 @@ import { Requests } from "./requests.ts";
 import { type Directory, TreeWriter, isHardLink } from "./tree-writer.ts";
 
 export interface ReceiveOptions extends TransferOptions {
-  /** `metadata`, the default: request only files with other metadata than those on disk. `none`: request all files. */
-  readonly differ?: "metadata" | "none" | undefined;
+  /** Files on disk that need not be requested. The default is `metadata`. */
+  readonly differ?: Differ | undefined;
   /** Keep what the sender does not list. The default is false. */
   readonly keep?: boolean | undefined;
   /** The default is `sender`. */
@@ -60,7 +60,7 @@ export async function receiveTree(
   using packets = new PacketStream(stream, options.signal);
   try {
     using writer = new TreeWriter(directory, {
-      all: options.differ === "none",
+      differ: options.differ ?? "metadata",
       keep: options.keep ?? false,
       ownership: options.ownership ?? "sender",
       signal: options.signal,

@@ -15,7 +15,7 @@ import {
 import { VarveError, errnoOf } from "../../core/index.ts";
 import { type ByteString, type Path, hasCapability, mknod, pathOfByteString } from "../../linux/index.ts";
 import { listNames, removeTree } from "../../snapshot/index.ts";
-import { type Ownership, find, isSame, setMetadata, setTime } from "../metadata.ts";
+import { type Comparison, find, isSame, setMetadata, setTime } from "../metadata.ts";
 import { type EntryKind, kindOf } from "../mode.ts";
 import { joinBytes, shown, splitPath } from "../order.ts";
 import type { Stat } from "../wire/stat.ts";
@@ -47,12 +47,9 @@ export type Added =
   | { readonly kind: "wanted"; readonly file: WantedFile }
   | { readonly kind: "done" };
 
-export interface WriterOptions {
-  /** Request the content of all files. */
-  readonly all: boolean;
+export interface WriterOptions extends Comparison {
   /** Keep what the sender does not list. */
   readonly keep: boolean;
-  readonly ownership: Ownership;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -102,8 +99,7 @@ export class TreeWriter implements Disposable {
     const at = this.#directories.entry(directory.path, name);
     const found = existed ? find(at) : undefined;
     if (kind === "directory") return { kind, directory: await this.#addDirectory(stat, directory, name, found) };
-    if (found !== undefined && !this.#options.all && isSame(stat, kind, found, at, this.#options.ownership))
-      return DONE;
+    if (found !== undefined && isSame(stat, kind, found, at, this.#options)) return DONE;
     const replaces = found === undefined ? "nothing" : found.isDirectory() ? "directory" : "file";
     if (kind === "file") return { kind: "wanted", file: { id, stat, directory, name, replaces } };
     await this.#replace({ directory, name, replaces }, (target) => this.#createNode(target, stat, kind));
@@ -187,7 +183,7 @@ export class TreeWriter implements Disposable {
     }
     const at = this.#directories.entry(parent.path, name);
     const isOpened = exists && this.#openToOwner(at, Number(found.mode));
-    const isChanged = !exists || isOpened || !isSame(stat, "directory", found, at, this.#options.ownership);
+    const isChanged = !exists || isOpened || !isSame(stat, "directory", found, at, this.#options);
     const names = exists ? listNames(at) : [];
     const directory = { path: joinBytes(parent.path, name), stat, unlisted: new Set(names), isChanged };
     this.#listed.push(directory);

@@ -27,7 +27,7 @@ test("a client's directory is received, and only what changes is sent again", { 
     const open = async (name: string, excludePatterns: readonly string[] = []): Promise<string[]> => {
       const connect = (): Promise<ReturnType<typeof openFiles>> =>
         Promise.resolve(openFiles(session, name, { excludePatterns }));
-      await using synced = await openSyncedContext({ name, key: "k", connect }, deps);
+      await using synced = await openSyncedContext({ name, key: { id: "k", isOwn: true }, connect }, deps);
       return [String(synced.received.files), ...treePaths(synced.context.path.toString())];
     };
     assert.deepEqual(await open("context", ["f,*"]), ["1", "d", "d/large"]);
