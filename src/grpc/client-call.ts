@@ -2,7 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node
 import { GrpcCode, codeOfHttpStatus } from "./code.ts";
 import { Drain } from "./drain.ts";
 import { GrpcError, abortError } from "./error.ts";
-import { MessageReader, PartialBytes, frame } from "./framing.ts";
+import { MessageReader, PartialBytes, checkMessage, writeMessage } from "./framing.ts";
 import { Metadata } from "./metadata.ts";
 import { receivedStatus } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
@@ -95,9 +95,9 @@ export class ClientCall implements Disposable {
 
   /** Resolves when the server has room for more. Throws if the call has ended. */
   async send(message: Uint8Array): Promise<void> {
-    const bytes = frame(message);
+    checkMessage(message);
     this.#throwIfEnded();
-    if (this.#stream.write(bytes)) return;
+    if (writeMessage(this.#stream, message)) return;
     await this.#drain.wait();
     this.#throwIfEnded();
   }

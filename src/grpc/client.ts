@@ -35,6 +35,7 @@ export class GrpcClient implements Disposable {
     session.once("connect", () => widenWindow(session));
     session.once("close", () => this.#end());
     connection.once("close", () => session.destroy());
+    if (connection.destroyed) session.destroy();
     this.#session = session;
   }
 

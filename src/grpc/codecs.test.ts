@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import { GrpcCode } from "./code.ts";
 import { GrpcError } from "./error.ts";
-import { MessageReader, PartialBytes, frame } from "./framing.ts";
+import { MessageReader, PartialBytes, checkMessage, frame } from "./framing.ts";
 import { Metadata } from "./metadata.ts";
 import { decodeMessage, encodeMessage, receivedStatus, statusHeaders } from "./status.ts";
 import { formatTimeout, parseTimeout } from "./timeout.ts";
@@ -54,7 +54,7 @@ suite("messages", () => {
       code: GrpcCode.resourceExhausted,
       message: "grpc: received message larger than max (101 vs. 100)",
     });
-    assert.throws(() => frame(Buffer.alloc(101), 100), { code: GrpcCode.resourceExhausted });
+    assert.throws(() => checkMessage(Buffer.alloc(101), 100), { code: GrpcCode.resourceExhausted });
   });
 });
 

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import { GrpcCode } from "./code.ts";
 import { GrpcError } from "./error.ts";
 import { GrpcLimits } from "./limits.ts";
@@ -29,18 +30,45 @@ export class PartialBytes {
   }
 }
 
-/** Returns a message with its prefix, as one buffer. */
-export function frame(message: Uint8Array, limit: number = GrpcLimits.message): Buffer {
-  if (message.length > limit)
-    throw new GrpcError(
-      GrpcCode.resourceExhausted,
-      `grpc: trying to send message larger than max (${message.length} vs. ${limit})`,
-    );
-  const bytes = Buffer.allocUnsafe(HEAD + message.length);
+/** Messages up to this size are copied behind their prefix, which is cheaper than two writes. */
+const COPIED = 4096;
+
+/** Returns the prefix of a message, with room for `body` bytes behind it. */
+function prefix(size: number, body: number): Buffer {
+  const bytes = Buffer.allocUnsafe(HEAD + body);
   bytes[0] = 0;
-  bytes.writeUInt32BE(message.length, 1);
+  bytes.writeUInt32BE(size, 1);
+  return bytes;
+}
+
+/** Returns a message with its prefix, as one buffer. */
+export function frame(message: Uint8Array): Buffer {
+  const bytes = prefix(message.length, message.length);
   bytes.set(message, HEAD);
   return bytes;
+}
+
+/**
+ * Throws for a message that is too large to send.
+ *
+ * @throws {GrpcError} `resourceExhausted`.
+ */
+export function checkMessage(message: Uint8Array, limit: number = GrpcLimits.message): void {
+  if (message.length <= limit) return;
+  throw new GrpcError(
+    GrpcCode.resourceExhausted,
+    `grpc: trying to send message larger than max (${message.length} vs. ${limit})`,
+  );
+}
+
+/** Writes a message to a stream, which keeps it. Returns false if the stream's buffer is full. */
+export function writeMessage(stream: Writable, message: Uint8Array): boolean {
+  if (message.length <= COPIED) return stream.write(frame(message));
+  stream.cork();
+  stream.write(prefix(message.length, 0));
+  const hasRoom = stream.write(message);
+  stream.uncork();
+  return hasRoom;
 }
 
 const SMALLEST = 4096;

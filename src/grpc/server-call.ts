@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { GrpcCode } from "./code.ts";
 import { Drain } from "./drain.ts";
 import { GrpcError, abortError } from "./error.ts";
-import { MessageReader, type PartialBytes, frame } from "./framing.ts";
+import { MessageReader, type PartialBytes, checkMessage, writeMessage } from "./framing.ts";
 import { Metadata } from "./metadata.ts";
 import { statusHeaders } from "./status.ts";
 
@@ -78,10 +78,10 @@ export class StreamCall implements ServerCall {
   }
 
   async send(message: Uint8Array): Promise<void> {
-    const bytes = frame(message);
+    checkMessage(message);
     this.#throwIfEnded();
     this.sendHeaders();
-    if (this.#stream.write(bytes)) return;
+    if (writeMessage(this.#stream, message)) return;
     await this.#drain.wait();
     this.#throwIfEnded();
   }

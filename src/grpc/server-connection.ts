@@ -34,6 +34,7 @@ export function openSession(connection: Duplex, onStream: OnStream): ServerHttp2
   connection.on("error", () => undefined);
   const session = performServerHandshake(connection, OPTIONS);
   const timer = setTimeout(() => session.destroy(), GrpcLimits.handshake);
+  connection.once("close", () => session.destroy());
   session.once("remoteSettings", () => clearTimeout(timer));
   session.once("close", () => clearTimeout(timer));
   session.on("error", () => undefined);

@@ -52,7 +52,7 @@ export class GrpcServer implements AsyncDisposable {
 
   /** Serves one connection: a socket, a TLS socket, or any other stream. Bytes that were read from it already must be pushed back. */
   serve(connection: Duplex): void {
-    if (this.#stopping.signal.aborted || this.#sessions.size >= GrpcLimits.connections) {
+    if (this.#stopping.signal.aborted || this.#sessions.size >= GrpcLimits.connections || connection.destroyed) {
       connection.on("error", () => undefined);
       connection.destroy();
       return;
