@@ -23,6 +23,11 @@ export interface FileOpHost<R> {
   change(base: R | undefined, action: FileAction): Promise<ChangingTree<R>>;
   /** Opens the tree of a result for reading. */
   read(result: R): Promise<ReadableTree>;
+  /**
+   * Called after an action has failed, with the trees that it used and that are not inputs, by the numbers of the actions that made
+   * them. The failed action's own tree is one of them. Absent: such trees are discarded.
+   */
+  failed?(action: number, trees: ReadonlyMap<number, ChangingTree<R>>): Promise<void>;
 }
 
 /**
@@ -69,9 +74,22 @@ class Run<R> implements AsyncDisposable {
     const treeOf: TreeOf = async (input) => (await this.#read(input, reading))?.path;
     const source = await this.#read(action.secondaryInput, reading);
     const tree = await this.#treeToChange(action);
-    await applyFileAction(action, { target: tree.path, source, treeOf, signal: this.#signal });
+    try {
+      await applyFileAction(action, { target: tree.path, source, treeOf, signal: this.#signal });
+    } catch (error) {
+      await this.#host.failed?.(this.#outcomes.length, this.#treesOf(action, tree));
+      throw error;
+    }
     const open = action.output === SKIP_OUTPUT && uses(this.#op, index) < 2;
     this.#outcomes.push(open ? { kind: "open", tree } : { kind: "result", result: await tree.commit() });
+  }
+
+  /** Returns the trees that a failed action used and that have not been committed, by the numbers of their actions. */
+  #treesOf({ secondaryInput }: FileAction, own: ChangingTree<R>): ReadonlyMap<number, ChangingTree<R>> {
+    const trees = new Map([[this.#outcomes.length, own]]);
+    const other = this.#outcome(secondaryInput);
+    if (other?.kind === "open" && other.tree !== own) trees.set(secondaryInput - this.#inputs.length, other.tree);
+    return trees;
   }
 
   /** Returns the result at an index of the op: an input, or the result of an action. */

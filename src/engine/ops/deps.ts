@@ -28,9 +28,14 @@ export interface OpDeps {
   readonly limits: StepLimits;
   /** Builds graphs that an op reads from a file. Absent: ops of that kind are an error. */
   readonly nested?: NestedGraphs | undefined;
+  /** Keep what a failed op wrote, so that its error says where it is (`opFailureOf`). Default: false. */
+  readonly keepFailed?: boolean | undefined;
   /** The ops that are building the graph of these deps, if an op builds it. */
   readonly ancestors?: ReadonlySet<Digest> | undefined;
 }
+
+/** What exec ops use. */
+export type ExecDeps = Pick<OpDeps, "records" | "cacheMounts" | "client" | "runner" | "hold" | "limits" | "keepFailed">;
 
 /** How an op builds a graph. */
 export interface NestedGraphs {

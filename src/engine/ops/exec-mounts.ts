@@ -6,7 +6,7 @@ import { Root } from "../../linux/index.ts";
 import { type BindMount, type CacheMount, EMPTY, type Mount, ROOT_MOUNT, SKIP_OUTPUT } from "../../llb/index.ts";
 import { copyTree } from "../../snapshot/index.ts";
 import { recordOf } from "./context-record.ts";
-import type { OpDeps } from "./deps.ts";
+import type { ExecDeps } from "./deps.ts";
 import { type Result, recordResult } from "./result.ts";
 
 /** The prepared mounts of a step, as the runner takes them. */
@@ -16,10 +16,12 @@ export interface StepMounts {
   readonly mounts: readonly RunMount[];
   /** Commits the writable mounts that are outputs, by output index. */
   commit(): Promise<ReadonlyMap<number, Result>>;
+  /** Commits what the step wrote to its bind mounts, after it has failed. Returns what each mount showed. */
+  commitFailed(): Promise<readonly (Result | undefined)[]>;
 }
 
 interface Context {
-  readonly deps: OpDeps;
+  readonly deps: ExecDeps;
   readonly inputs: readonly Result[];
   readonly hold: Hold;
   readonly stack: AsyncDisposableStack;
@@ -32,6 +34,8 @@ interface Tree {
   readonly path: string;
   readonly readonly: boolean;
   readonly layer: MutableLayer | undefined;
+  /** The writable layer, also of a mount whose changes are discarded. */
+  readonly written: MutableLayer | undefined;
 }
 
 /** What a mount becomes after the step: a new layer, or the input that it showed. */
@@ -51,13 +55,15 @@ export async function openMounts(
   const context: Context = { ...parts, caches: new Map() };
   const outputs = new Map<number, Output>();
   const mounts: RunMount[] = [];
+  const written: (MutableLayer | undefined)[] = [];
   let root: Tree | undefined;
-  for (const mount of all) {
+  for (const [index, mount] of all.entries()) {
     if (mount.dest === ROOT_MOUNT && mount.type !== "bind")
       throw new VarveError("invalid-build", `invalid mount type ${mount.type.toUpperCase()} for ${mount.dest}`);
     if (mount.type === "bind") {
       const tree = await openBind(mount, context);
       const output = outputOf(mount, tree, context);
+      written[index] = tree.written;
       if (output !== undefined) outputs.set(mount.output, output);
       if (mount.dest === ROOT_MOUNT) root = tree;
       else mounts.push(bindOf(mount, tree, cwd));
@@ -70,7 +76,32 @@ export async function openMounts(
   }
   mounts.sort((a, b) => compareBytes(a.target, b.target));
   if (root === undefined) throw new VarveError("invalid-build", "Cannot run step: it has no root filesystem");
-  return { rootfs: root.path, readonlyRootfs: root.readonly, mounts, commit: () => commit(outputs) };
+  return {
+    rootfs: root.path,
+    readonlyRootfs: root.readonly,
+    mounts,
+    commit: () => commit(outputs),
+    commitFailed: () => commitFailed(all, written, context),
+  };
+}
+
+/** Returns the input of each mount of a step; undefined for a mount of another kind. */
+export function mountedInputs(mounts: readonly Mount[], inputs: readonly Result[]): readonly (Result | undefined)[] {
+  return mounts.map(({ input }) => inputs[input]);
+}
+
+async function commitFailed(
+  mounts: readonly Mount[],
+  written: readonly (MutableLayer | undefined)[],
+  context: Context,
+): Promise<readonly (Result | undefined)[]> {
+  const results: (Result | undefined)[] = [];
+  for (const [index, mount] of mounts.entries()) {
+    const layer = written[index];
+    if (layer !== undefined) results.push(recordResult((await layer.commit()).id));
+    else results.push(mount.type === "bind" ? inputOf(mount, context) : context.inputs[mount.input]);
+  }
+  return results;
 }
 
 async function commit(outputs: ReadonlyMap<number, Output>): Promise<ReadonlyMap<number, Result>> {
@@ -108,13 +139,13 @@ async function openBind(mount: BindMount, context: Context): Promise<Tree> {
   const isRoot = mount.dest === ROOT_MOUNT;
   if (mount.readonly && !isRoot) {
     const view = stack.use(await deps.records.mount(id, hold));
-    return { path: view.path, readonly: true, layer: undefined };
+    return { path: view.path, readonly: true, layer: undefined, written: undefined };
   }
   const layer = stack.use(
     await deps.records.begin(id, { description: execDescription(mount.dest, description) }, hold),
   );
   const isKept = mount.output !== SKIP_OUTPUT && !mount.readonly;
-  return { path: layer.path, readonly: mount.readonly, layer: isKept ? layer : undefined };
+  return { path: layer.path, readonly: mount.readonly, layer: isKept ? layer : undefined, written: layer };
 }
 
 /** Returns a path in a tree. Symbolic links are resolved inside the tree. */
@@ -156,7 +187,7 @@ async function openOther(
 }
 
 /** A cache mount that this step uses. */
-type OpenedCache = Awaited<ReturnType<OpDeps["cacheMounts"]["acquire"]>>;
+type OpenedCache = Awaited<ReturnType<ExecDeps["cacheMounts"]["acquire"]>>;
 
 async function openCache(mount: CacheMount, target: string, context: Context): Promise<RunMount> {
   const { deps, hold, stack } = context;

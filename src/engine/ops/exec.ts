@@ -2,8 +2,9 @@ import { VarveError } from "../../core/index.ts";
 import type { ResourceLimits, RunResult } from "../../exec/index.ts";
 import type { ExecMeta, ExecOp } from "../../llb/index.ts";
 import type { OpContext } from "../../solver/index.ts";
-import { type OpDeps, holdFor } from "./deps.ts";
-import { openMounts } from "./exec-mounts.ts";
+import { type ExecDeps, holdFor } from "./deps.ts";
+import { type StepMounts, mountedInputs, openMounts } from "./exec-mounts.ts";
+import { withFailure } from "./op-failure.ts";
 import { SCRATCH } from "../../record/index.ts";
 import { type Result, recordResult } from "./result.ts";
 
@@ -21,15 +22,28 @@ export interface LimitedExec {
 export async function executeExec(
   { op, limits }: LimitedExec,
   inputs: readonly Result[],
-  deps: OpDeps,
+  deps: ExecDeps,
   context: OpContext,
 ): Promise<readonly Result[]> {
   refuseDevices(op);
   const hold = holdFor(deps, context);
-  const runner = await deps.runner();
   await using stack = new AsyncDisposableStack();
   const description = op.meta.args.join(" ");
   const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description });
+  try {
+    await run({ op, limits }, mounts, deps, context);
+  } catch (error) {
+    const written = deps.keepFailed === true ? await mounts.commitFailed() : [];
+    throw withFailure(error, { inputs: mountedInputs(op.mounts, inputs), mounts: written, subject: { kind: "exec" } });
+  }
+  const results = await mounts.commit();
+  const count = Math.max(0, ...[...results.keys()].map((output) => output + 1));
+  return Array.from({ length: count }, (_, output) => results.get(output) ?? recordResult(SCRATCH));
+}
+
+/** Runs the command. Throws `step-failed` if it fails. */
+async function run({ op, limits }: LimitedExec, mounts: StepMounts, deps: ExecDeps, context: OpContext): Promise<void> {
+  const runner = await deps.runner();
   const ended = await runner.run(
     {
       rootfs: mounts.rootfs,
@@ -52,9 +66,6 @@ export async function executeExec(
   );
   const valid = op.meta.validExitCodes.length === 0 ? [0] : op.meta.validExitCodes;
   if (!valid.includes(ended.exitCode)) throw stepFailed(op.meta, ended, limits);
-  const results = await mounts.commit();
-  const count = Math.max(0, ...[...results.keys()].map((output) => output + 1));
-  return Array.from({ length: count }, (_, output) => results.get(output) ?? recordResult(SCRATCH));
 }
 
 /** Throws `unsupported` if a step requires a CDI device, because CDI specifications are not read. Optional devices are ignored. */
@@ -85,7 +96,7 @@ function stepFailed(
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Returns the step's environment, with proxies, secrets and a default `PATH`, which are not part of the cache key. A missing secret is empty. */
-async function environment(op: ExecOp, deps: OpDeps): Promise<string[]> {
+async function environment(op: ExecOp, deps: ExecDeps): Promise<string[]> {
   const env = [...op.meta.env];
   const { proxyEnv } = op.meta;
   if (proxyEnv !== undefined) {

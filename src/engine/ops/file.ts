@@ -5,29 +5,51 @@ import { type Hold, SCRATCH } from "../../record/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { recordOf } from "./context-record.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
+import { type OpFailure, withFailure } from "./op-failure.ts";
 import { type Result, recordResult } from "./result.ts";
+
+type FileDeps = Pick<OpDeps, "records" | "hold" | "keepFailed">;
 
 /** Executes the actions of a file op and returns one result for each output. */
 export async function executeFile(
   op: FileOp,
   inputs: readonly Result[],
-  deps: OpDeps,
+  deps: FileDeps,
   context: OpContext,
 ): Promise<readonly Result[]> {
   const hold = holdFor(deps, context);
+  let failure: OpFailure | undefined;
   const host: FileOpHost<Result> = {
     change: (base, action) => change(base, action, deps, hold),
     read: (result) => read(result, deps, hold),
+    failed: async (index, trees) => {
+      const mounts: (Result | undefined)[] = op.actions.map(() => undefined);
+      if (deps.keepFailed === true) for (const [at, tree] of trees) mounts[at] = await tree.commit();
+      failure = { inputs, mounts, subject: { kind: "file", index } };
+    },
   };
-  const results = await runFileOp(op, inputs, host, context.signal);
+  const results = await failing(
+    () => runFileOp(op, inputs, host, context.signal),
+    () => failure,
+  );
   await verifyCopied(op, inputs, context.signal);
   return results;
+}
+
+/** Runs work whose error gets a failure, if there is one. */
+async function failing<T>(work: () => Promise<T>, failure: () => OpFailure | undefined): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const known = failure();
+    throw known === undefined ? error : withFailure(error, known);
+  }
 }
 
 async function change(
   base: Result | undefined,
   action: FileAction,
-  deps: OpDeps,
+  deps: FileDeps,
   hold: Hold,
 ): Promise<ChangingTree<Result>> {
   const id = base === undefined ? SCRATCH : await recordOf(base, deps, hold);
@@ -40,7 +62,7 @@ async function change(
 }
 
 /** Opens a result for reading. A context directory is read in place, a record through a mounted view. */
-async function read(result: Result, deps: OpDeps, hold: Hold): Promise<ReadableTree> {
+async function read(result: Result, deps: FileDeps, hold: Hold): Promise<ReadableTree> {
   if (result.kind === "context") {
     const { path, filter, owner } = result.context;
     return { tree: { path: String(path), filter, owner }, [Symbol.asyncDispose]: () => Promise.resolve() };

@@ -6,6 +6,7 @@ import { contentDigest } from "./content.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { recordOf } from "./context-record.ts";
 import { resourceLimits } from "../options/resources.ts";
+import { withFailure } from "./op-failure.ts";
 import { type Result, recordResult } from "./result.ts";
 import { sourceOp } from "./source.ts";
 
@@ -72,7 +73,7 @@ function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute
     // oxlint-disable-next-line require-await -- rejects rather than throws
     cacheMap: async () => {
       const { digest, inputs } = cacheMapOf(vertex);
-      const map: CacheMap<Result> = { digest, inputs: inputs.map((input) => cacheInput(input, deps)) };
+      const map: CacheMap<Result> = { digest, inputs: inputs.map((input, at) => cacheInput(input, at, deps)) };
       return { map, done: true };
     },
     execute,
@@ -82,15 +83,23 @@ function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute
 /** Limits how many trees are hashed at a time, because each one keeps the disk busy. */
 const checksums = new Semaphore(2);
 
-function cacheInput(input: InputKey, deps: OpDeps): CacheMapInput<Result> {
+function cacheInput(input: InputKey, index: number, deps: OpDeps): CacheMapInput<Result> {
   const { selector, content, preload } = input;
   return {
     selector,
     ...(content === undefined
       ? {}
       : {
-          content: (result, context) =>
-            checksums.run(() => contentDigest(result, content, deps, holdFor(deps, context)), context.signal),
+          content: async (result, context) => {
+            try {
+              return await checksums.run(
+                () => contentDigest(result, content, deps, holdFor(deps, context)),
+                context.signal,
+              );
+            } catch (error) {
+              throw withFailure(error, { inputs: [result], mounts: [], subject: { kind: "cache", index } });
+            }
+          },
         }),
     ...(preload ? { preload: (result, context) => unpack(result, deps, context) } : {}),
   };

@@ -5,7 +5,7 @@
 const SUPPORTED: readonly string[] = [
   ...family("source.image", "", "resolvemode", "layerlimit", "checksum"),
   ...family("source.local", "", "unique", "sessionid", "includepatterns", "followpaths", "excludepatterns"),
-  ...family("source.local", "sharedkeyhint", "differ"),
+  ...family("source.local", "sharedkeyhint", "differ", "metadatatransfer"),
   ...family("source.git", "", "keepgitdir", "fullurl", "httpauth", "knownsshhosts", "mountsshsock", "subdir"),
   ...family("source.git", "checksum", "skipsubmodules", "mtime", "fetchbycommit", "bundle", "checkoutbundle"),
   ...family("source.http", "", "auth", "checksum", "perm", "header"),
@@ -26,7 +26,6 @@ const SUPPORTED: readonly string[] = [
 
 /** Capabilities of `caps.go` that this engine lacks. */
 const MISSING: readonly string[] = [
-  "source.local.metadatatransfer",
   "source.git.signatureverify",
   "source.http.signatureverify",
   "exec.meta.network.proxy",
