@@ -25,12 +25,14 @@ import { PathFilter } from "../pattern/index.ts";
 import {
   DirectoryTree,
   type DirectoryTreeOptions,
+  type MessageStream,
   type Received,
   type ReceiveOptions,
   decodeStat,
   receiveTree,
   sendTree,
 } from "./index.ts";
+import { decodePacket, encodePacket } from "./wire/packet.ts";
 
 const skip = isRootUser() ? false : "needs root: owners, devices";
 
@@ -253,6 +255,62 @@ test("directories that their owner may not change are received too", async () =>
   chmodSync(join(room.from, "d/e/f"), 0o600);
   await transfer(room.from, room.to, { ownership: "process" });
   assert.deepEqual(described(room.to), described(room.from));
+  // So that they can be removed.
+  for (const root of [room.from, room.to]) for (const path of ["d", "d/e"]) chmodSync(join(root, path), 0o700);
+});
+
+test("the receiver says when it has everything, and closes only after the sender has", async () => {
+  await using room = await twoDirectories();
+  const { client, server } = streamPair({ record: true });
+  const log: string[] = [];
+  const noting: MessageStream = {
+    receive: (async function* () {
+      yield* client.receive;
+      log.push("the sender has closed");
+    })(),
+    send: async (message) => {
+      log.push(`sent ${decodePacket(message).type}`);
+      await client.send(message);
+    },
+    closeSend: async () => {
+      log.push("closed");
+      await client.closeSend();
+    },
+  };
+  const receiving = receiveTree(noting, room.to, { ownership: "process" });
+  // A packet of no bytes ends the listing.
+  await server.send(new Uint8Array(0));
+  while (log.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await server.send(encodePacket({ type: "finish" }));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(log, ["sent finish"]);
+  await server.closeSend();
+  assert.deepEqual(await receiving, { entries: 0, files: 0, bytes: 0 });
+  assert.deepEqual(log, ["sent finish", "the sender has closed", "closed"]);
+});
+
+test("the sender confirms the end, closes, and waits for the receiver", async () => {
+  await using room = await twoDirectories();
+  writeFileSync(join(room.from, "f"), Buffer.alloc(3_000_000));
+  const pair = streamPair({ record: true });
+  using tree = new DirectoryTree(room.from);
+  let isDone = false;
+  const sending = sendTree(pair.client, tree).then(() => (isDone = true));
+  for await (const message of pair.server.receive) {
+    const packet = decodePacket(message);
+    if (packet.type === "listed") await pair.server.send(encodePacket({ type: "request", id: 0 }));
+    if (packet.type === "data" && packet.data.length === 0) await pair.server.send(encodePacket({ type: "finish" }));
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isDone, false);
+  await pair.server.closeSend();
+  await sending;
+  const sent = pair.sent.client.map((message) => decodePacket(message).type);
+  assert.deepEqual([...new Set(sent)], ["stat", "listed", "data", "finish"]);
+  assert.ok(
+    pair.sent.client.every((message) => message.length <= 1_048_600),
+    "clients take at most 4 MiB",
+  );
 });
 
 test("metadata only: all entries are listed in a file, and exceptions are received with their directories", async () => {

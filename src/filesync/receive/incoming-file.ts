@@ -75,14 +75,15 @@ export class IncomingFile implements AsyncDisposable {
 
   #flush(): void {
     const { fd } = this.#create();
-    const bytes = Buffer.concat(this.#chunks, this.#buffered);
+    const [only] = this.#chunks;
+    const bytes = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks, this.#buffered);
     this.#chunks = [];
     this.#buffered = 0;
     this.#context.backlog += bytes.length;
     this.#writing = this.#writeAfter(this.#writing, fd, bytes);
   }
 
-  async #writeAfter(before: Promise<void>, fd: number, bytes: Buffer): Promise<void> {
+  async #writeAfter(before: Promise<void>, fd: number, bytes: Uint8Array): Promise<void> {
     await before;
     try {
       for (let at = 0; at < bytes.length && !this.#failed;) at += (await writeAsync(fd, bytes, at)).bytesWritten;

@@ -1,3 +1,4 @@
+import { digestOf } from "../../core/index.ts";
 import type { ContentStore, Lease } from "../../content/index.ts";
 import type { RecordRow } from "../types.ts";
 import { KeyedDirectories, type KeyedDirectoryDeps, type LockedDirectory } from "./keyed-directories.ts";
@@ -26,6 +27,9 @@ export interface ContextCopyDeps extends KeyedDirectoryDeps {
 /** Distinguishes the keys of copies from those of cache mounts, which begin with a slash. */
 const PREFIX = "local:";
 
+/** Longer keys are stored as their digests. Characters. */
+const MAX_KEY = 512;
+
 /**
  * Copies of clients' directories, which persist between builds so that only changes are transferred.
  *
@@ -47,7 +51,7 @@ export class ContextCopies {
   async acquire({ key, name }: ContextCopyRequest): Promise<ContextCopy> {
     await using stack = new AsyncDisposableStack();
     const lease = stack.use(await this.#deps.content.lease());
-    const stored = key === undefined ? undefined : `${PREFIX}${key}`;
+    const stored = key === undefined ? undefined : storedKey(key);
     const directory = stack.use(await this.#directory(stored, name, lease));
     this.#deps.table.setKey(directory.id, null);
     stack.move();
@@ -86,6 +90,11 @@ export class ContextCopies {
       },
     };
   }
+}
+
+/** Clients choose their keys. */
+function storedKey(key: string): string {
+  return `${PREFIX}${key.length > MAX_KEY ? digestOf(key) : key}`;
 }
 
 /** Newest first. */
