@@ -38,6 +38,7 @@ export class ClientCall implements Disposable {
   readonly #drain: Drain;
   readonly #limit: number | undefined;
   readonly #response = Promise.withResolvers<Metadata>();
+  readonly #closed = Promise.withResolvers<void>();
   /** Why this side ended the call. */
   #cancelled: Error | undefined;
   #httpStatus = 0;
@@ -96,10 +97,10 @@ export class ClientCall implements Disposable {
   /** Resolves when the server has room for more. Throws if the call has ended. */
   async send(message: Uint8Array): Promise<void> {
     checkMessage(message);
-    this.#throwIfEnded();
+    await this.#throwIfEnded();
     if (writeMessage(this.#stream, message)) return;
     await this.#drain.wait();
-    this.#throwIfEnded();
+    await this.#throwIfEnded();
   }
 
   /** Says that no more messages will be sent. */
@@ -132,13 +133,29 @@ export class ClientCall implements Disposable {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
       ended.removeEventListener("abort", onEnd);
+      this.#closed.resolve();
       this.#response.reject(this.#failure());
     });
   }
 
-  #throwIfEnded(): void {
+  async #throwIfEnded(): Promise<void> {
     if (this.#cancelled !== undefined) throw this.#cancelled;
-    if (this.#stream.closed || this.#stream.destroyed || this.#stream.writableEnded) throw this.#failure();
+    const { closed, destroyed, writableEnded } = this.#stream;
+    if (closed || destroyed) {
+      await this.#settle();
+      throw this.#failure();
+    }
+    if (writableEnded) throw new GrpcError(GrpcCode.internal, "the call has ended");
+  }
+
+  /**
+   * Waits until the status has arrived, or cannot arrive any more. If the server sends the status and resets the stream at once, Node ends
+   * the stream before it reports the trailers.
+   */
+  async #settle(): Promise<void> {
+    if (receivedStatus(this.#trailers).kind !== "none" || this.#cancelled !== undefined) return;
+    this.#stream.destroy();
+    await this.#closed.promise;
   }
 
   /** Returns the error of a call that did not end with status 0. */
@@ -171,11 +188,8 @@ export class ClientCall implements Disposable {
     using reader = new MessageReader(partial, this.#limit);
     let failure: Error | undefined = new GrpcError(GrpcCode.cancelled, "context canceled");
     try {
-      const chunks: AsyncIterable<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
-      for await (const chunk of chunks) {
-        if (this.#cancelled !== undefined) throw this.#cancelled;
-        yield* reader.push(chunk);
-      }
+      for await (const chunk of this.#chunks()) yield* reader.push(chunk);
+      await this.#settle();
       if (!this.#isOk()) throw this.#failure();
       reader.end();
       failure = undefined;
@@ -185,6 +199,17 @@ export class ClientCall implements Disposable {
     } finally {
       if (failure === undefined) this.end();
       else this.cancel(failure);
+    }
+  }
+
+  /** Yields what arrives, until the stream ends in any way. The status says in which. */
+  async *#chunks(): AsyncGenerator<Buffer> {
+    const chunks: AsyncIterator<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
+    for (;;) {
+      const next = await chunks.next().catch(() => undefined);
+      if (this.#cancelled !== undefined) throw this.#cancelled;
+      if (next === undefined || next.done === true) return;
+      yield next.value;
     }
   }
 }

@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import { suite, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { type ServedGrpc, serveGrpc, textMethod } from "../../testing/grpc.ts";
+import { http2Frame, literalField } from "../../testing/http2-frames.ts";
 import { frame } from "./framing.ts";
 import { GrpcCode, GrpcError, GrpcLimits, GrpcServer, bidiStream, invoke, serverStream, unary } from "./index.ts";
 
@@ -54,15 +55,6 @@ async function answer(stream: ClientHttp2Stream, body?: Uint8Array): Promise<Inc
 async function stillServes(served: ServedGrpc): Promise<void> {
   using client = await served.client();
   assert.equal(await invoke(client, echo, "still here"), "still here");
-}
-
-function http2Frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
 }
 
 /** A connection that has sent the preface, and drops what it receives. */
@@ -192,21 +184,14 @@ suite("headers", () => {
     const implementation = unary(echo, () => Promise.reject(new GrpcError(GrpcCode.unknown, "failed", { details })));
     await using served = await serveGrpc(new GrpcServer([implementation]));
     const socket = await served.socket();
-    const literal = (name: string, value: string): Buffer =>
-      Buffer.concat([
-        Buffer.from([0x00, name.length]),
-        Buffer.from(name),
-        Buffer.from([value.length]),
-        Buffer.from(value),
-      ]);
     const headers = Buffer.concat([
       ...[
         [":method", "POST"],
         [":scheme", "http"],
         [":path", PATH],
         [":authority", "x"],
-      ].map(([a = "", b = ""]) => literal(a, b)),
-      literal("content-type", "application/grpc"),
+      ].map(([a = "", b = ""]) => literalField(a, b)),
+      literalField("content-type", "application/grpc"),
     ]);
     socket.write(
       Buffer.concat([
