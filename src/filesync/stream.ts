@@ -17,8 +17,38 @@ export interface MessageStream {
 
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called with the size of all packets that were transferred so far, in bytes. The content of files is a part of them. */
+  /**
+   * Called with the size of all packets that were transferred so far, in bytes: at most every 100 ms, and at the end. The content
+   * of files is a part of them.
+   */
   readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/** Milliseconds between two reports of progress. */
+const REPORT_INTERVAL = 100;
+
+/** Counts the bytes of a transfer, and reports them. */
+export class TransferProgress {
+  readonly #report: ((bytes: number) => void) | undefined;
+  #bytes = 0;
+  #reportedAt = -Infinity;
+
+  constructor({ onProgress }: TransferOptions) {
+    this.#report = onProgress;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#report === undefined) return;
+    const now = performance.now();
+    if (now - this.#reportedAt < REPORT_INTERVAL) return;
+    this.#reportedAt = now;
+    this.#report(this.#bytes);
+  }
+
+  end(): void {
+    this.#report?.(this.#bytes);
+  }
 }
 
 /** How long to wait until an error packet is sent. Milliseconds. */

@@ -5,7 +5,7 @@ import { PatternMatcher } from "../../pattern/index.ts";
 import type { Differ, Ownership } from "../metadata.ts";
 import { kindOf } from "../mode.ts";
 import { ListingOrder, checkPath, shown } from "../order.ts";
-import { type MessageStream, PacketStream, type TransferOptions } from "../stream.ts";
+import { type MessageStream, PacketStream, type TransferOptions, TransferProgress } from "../stream.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { Stat } from "../wire/stat.ts";
 import { ReceiveCounts, type ReceiveLimits, receiveLimits } from "./limits.ts";
@@ -98,7 +98,7 @@ interface Place {
 
 class Receiver {
   readonly #parts: ReceiverParts;
-  readonly #onProgress: (bytes: number) => void;
+  readonly #progress: TransferProgress;
   readonly #counts: ReceiveCounts;
   readonly #order: ListingOrder<Place>;
   /** The paths to which a hard link is possible. */
@@ -106,12 +106,11 @@ class Receiver {
   readonly #metadata: MetadataFile | undefined;
   readonly #matcher: PatternMatcher | undefined;
   #state: "listing" | "listed" | "finished" | "confirmed" = "listing";
-  #size = 0;
 
   constructor(parts: ReceiverParts, options: ReceiveOptions) {
     const { writer } = parts;
     this.#parts = parts;
-    this.#onProgress = options.onProgress ?? ((): void => undefined);
+    this.#progress = new TransferProgress(options);
     this.#counts = new ReceiveCounts({ ...receiveLimits, ...options.limits });
     const root: Place = { parent: undefined, id: 0, stat: undefined, directory: writer.root };
     this.#order = new ListingOrder(root, ({ directory }) =>
@@ -126,8 +125,7 @@ class Receiver {
     const { packets, requests } = this.#parts;
     let turn = performance.now();
     for (let packet = await packets.next(); packet !== undefined; packet = await packets.next()) {
-      this.#size += packets.size;
-      this.#onProgress(this.#size);
+      this.#progress.add(packets.size);
       await this.#take(packet);
       if (this.#state === "listed" && requests.isEmpty) await this.#finish();
       if (performance.now() - turn < TURN) continue;
@@ -136,6 +134,7 @@ class Receiver {
     }
     if (this.#state !== "confirmed") throw protocolError("the stream ended before the transfer");
     await packets.closeSend();
+    this.#progress.end();
     return { entries: this.#counts.entries, files: requests.count, bytes: this.#counts.content };
   }
 

@@ -3,7 +3,7 @@ import { VarveError, messageOf, toVarveError } from "../../core/index.ts";
 import { Semaphore } from "../../io/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import { isRequestable } from "../mode.ts";
-import { type MessageStream, PacketStream, type TransferOptions } from "../stream.ts";
+import { type MessageStream, PacketStream, type TransferOptions, TransferProgress } from "../stream.ts";
 import type { Packet } from "../wire/packet.ts";
 import type { Tree } from "./tree.ts";
 
@@ -52,7 +52,7 @@ export async function sendTree(stream: MessageStream, tree: Tree, options: Trans
 class Sender {
   readonly #packets: PacketStream;
   readonly #tree: Tree;
-  readonly #onProgress: (bytes: number) => void;
+  readonly #progress: TransferProgress;
   /** The paths of the files that may still be requested, by id. */
   readonly #files = new Map<number, ByteString>();
   readonly #slots = new Semaphore(CONCURRENCY);
@@ -60,12 +60,11 @@ class Sender {
   readonly #sending = new Set<Promise<void>>();
   #entries = 0;
   #sent = 0;
-  #size = 0;
 
-  constructor(packets: PacketStream, tree: Tree, { onProgress }: TransferOptions) {
+  constructor(packets: PacketStream, tree: Tree, options: TransferOptions) {
     this.#packets = packets;
     this.#tree = tree;
-    this.#onProgress = onProgress ?? ((): void => undefined);
+    this.#progress = new TransferProgress(options);
   }
 
   async run(): Promise<Sent> {
@@ -84,6 +83,7 @@ class Sender {
       } else throw new VarveError("remote", `Cannot send files: the receiver sent a packet of type ${packet.type}`);
     }
     if (!isFinished) throw new VarveError("remote", "Cannot send files: the stream ended before the transfer");
+    this.#progress.end();
     return { entries: this.#entries, files: this.#sent };
   }
 
@@ -133,7 +133,6 @@ class Sender {
   }
 
   async #send(packet: Packet): Promise<void> {
-    this.#size += await this.#packets.send(packet);
-    this.#onProgress(this.#size);
+    this.#progress.add(await this.#packets.send(packet));
   }
 }
