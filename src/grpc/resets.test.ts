@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { type AddressInfo, type Socket, connect, createServer } from "node:net";
+import { duplexPair } from "node:stream";
 import { test } from "node:test";
 import { http2Frame, literalField } from "../../testing/http2-frames.ts";
 import { textMethod } from "../../testing/grpc.ts";
@@ -35,26 +34,19 @@ async function answered(
   answer: readonly Buffer[],
   run: (call: BidiCall<string, string>) => Promise<void>,
 ): Promise<void> {
-  const serve = (socket: Socket): void => {
-    socket.write(http2Frame(SETTINGS, 0, 0));
-    let got = Buffer.alloc(0);
-    socket.on("data", (chunk: Buffer) => {
-      const before = got.includes("request");
-      got = Buffer.concat([got, chunk]);
-      if (!before && got.includes("request")) socket.write(Buffer.concat(answer));
-    });
-    socket.on("error", () => undefined);
-  };
-  const listener = createServer(serve).listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const socket = connect((listener.address() as AddressInfo).port, "127.0.0.1");
-  {
-    using client = new GrpcClient(socket);
-    using call = invokeBidi(client, method);
-    await call.send("request");
-    await run(call);
-  }
-  listener.close();
+  // Events of streams that are not sockets come in another order.
+  const [inner, outer] = duplexPair();
+  outer.write(http2Frame(SETTINGS, 0, 0));
+  let got = Buffer.alloc(0);
+  outer.on("data", (chunk: Buffer) => {
+    const before = got.includes("request");
+    got = Buffer.concat([got, chunk]);
+    if (!before && got.includes("request")) outer.write(Buffer.concat(answer));
+  });
+  using client = new GrpcClient(inner);
+  using call = invokeBidi(client, method);
+  await call.send("request");
+  await run(call);
 }
 
 test("an error with a reset behind it is the error, for those who read and those who send", async () => {
