@@ -146,6 +146,8 @@ test("exporters are found and finished by clients that know of them", async () =
   await withSession([], async (session) => {
     assert.deepEqual(await findExporters(session, result), []);
     await finalizeExport(session, {});
+    session.client.close();
+    await assert.rejects(findExporters(session, result), { code: GrpcCode.unavailable });
   });
   const broken = unary(served(Exporter.method.findExporters), () => Promise.reject(new Error("no")));
   await withSession([broken], async (session) => {

@@ -15,30 +15,31 @@ export interface SolvedResult {
 
 /** Returns the exporters that the client wants for a result; none if it does not choose any. */
 export async function findExporters(
-  { client }: ClientSession,
+  session: ClientSession,
   { metadata, refs }: SolvedResult,
   { signal }: CallerOptions = {},
 ): Promise<readonly ExporterRequest[]> {
   const request = { metadata: { ...metadata }, refs: [...refs] };
-  const response = await tolerant(invoke(client, findMethod, request, { signal }));
+  const response = await tolerant(session, invoke(session.client, findMethod, request, { signal }));
   return response?.exporters ?? [];
 }
 
 /** Tells the client what its exporters returned. */
 export async function finalizeExport(
-  { client }: ClientSession,
+  session: ClientSession,
   response: Readonly<Record<string, string>>,
   { signal }: CallerOptions = {},
 ): Promise<void> {
-  await tolerant(invoke(client, finalizeMethod, { exporterResponse: { ...response } }, { signal }));
+  const request = { exporterResponse: { ...response } };
+  await tolerant(session, invoke(session.client, finalizeMethod, request, { signal }));
 }
 
 /** Most clients do not serve these methods. */
-async function tolerant<T>(call: Promise<T>): Promise<T | undefined> {
+async function tolerant<T>(session: ClientSession, call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (isGrpcError(error, GrpcCode.unimplemented, GrpcCode.unavailable)) return undefined;
-    throw error;
+    if (session.isEnded || !isGrpcError(error, GrpcCode.unimplemented, GrpcCode.unavailable)) throw error;
+    return undefined;
   }
 }

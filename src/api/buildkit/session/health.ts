@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { GrpcError, invoke, toGrpcError } from "../../../grpc/index.ts";
+import { GrpcCode, GrpcError, invoke, toGrpcError } from "../../../grpc/index.ts";
 import { Health } from "../proto/gen/health_pb.ts";
 import { called } from "../proto/methods.ts";
 import type { ClientSession } from "./client-session.ts";
@@ -33,7 +33,8 @@ export async function monitorHealth(session: ClientSession, rules: HealthRules):
     failures = failure === undefined ? 0 : failures + 1;
     if (failure !== undefined && failures >= rules.failures) {
       const message = `session healthcheck failed fatally: ${failure.message}`;
-      session.client.close(new GrpcError(failure.code, message, { cause: failure }));
+      // The code of the check would be read as that of the calls which end now: "unimplemented" as a client without secrets.
+      session.client.close(new GrpcError(GrpcCode.unknown, message, { cause: failure }));
     }
   }
 }
