@@ -8,7 +8,8 @@ export function definedFields<T extends object>(fields: { readonly [K in keyof T
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
-function readPlatform(json: JsonObject): PlatformJson {
+/** Reads a platform as descriptors and results have it. */
+export function readPlatform(json: JsonObject): PlatformJson {
   return definedFields<PlatformJson>({
     architecture: json.string("architecture") ?? "",
     os: json.string("os") ?? "",

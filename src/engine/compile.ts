@@ -1,7 +1,7 @@
 import { type Platform, hostPlatform } from "../core/index.ts";
 import type { LintWarning } from "../dockerfile/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
-import { edgeDirectory, namedContexts, openContext } from "./context/contexts.ts";
+import { edgeDirectory, namedContexts, openContext, subContext } from "./context/contexts.ts";
 import { type DockerfileHost, type LoadedDockerfile, loadDockerfile } from "./context/dockerfile.ts";
 import { type ArgumentOptions, argumentOptions, unknownArguments } from "./options/build-arguments.ts";
 import type { CompileSettings } from "./options/compile-settings.ts";
@@ -21,7 +21,7 @@ export async function loadBuild(
   warnings: LintWarning[] = [],
 ): Promise<LoadedBuild> {
   const asked = argumentOptions(settings);
-  const context = await openContext(settings.context, asked, session, stack);
+  const context = subContext(await openContext(settings.context, asked, session, stack), settings.contextSubdir);
   const dockerfile = context.dockerfile ?? settings.dockerfile;
   const isRemote = context.main.kind !== "local";
   const clientContext = settings.context.kind === "client" ? settings.context.name : undefined;
@@ -82,9 +82,9 @@ async function compileOptions(
       ...(settings.namedContexts ?? []),
     ]),
     noCache: Array.isArray(settings.noCache) && settings.noCache.length === 0 ? false : (settings.noCache ?? false),
-    sessionId: session.id,
+    sessionId: settings.sessionId ?? session.id,
     multiPlatform,
-    hostname,
+    hostname: hostname ?? settings.hostname,
     cacheNamespace,
     lint,
     target: settings.target,

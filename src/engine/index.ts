@@ -1,14 +1,15 @@
 export { build } from "./build.ts";
 export type { BuildClient } from "./client/client.ts";
-export { LocalClient } from "./client/local-client.ts";
 export { layersOf, nameOf, openRegistry, targetOf } from "./cache/exports.ts";
 export { checkImports, originOf } from "./cache/imports.ts";
 export { resultTable } from "./cache/results.ts";
 export { DESCRIPTIONS, type Description, type DescriptionKind, describeDockerfile } from "./describe/describe.ts";
 export { type Result, recordResult } from "./ops/result.ts";
+export type * from "./options/compile-settings.ts";
 export type * from "./options/options.ts";
 export type * from "./progress/events.ts";
 export { type TransferStatus, transferStatuses } from "./progress/transfers.ts";
 export { isolateMounts } from "./store/isolate.ts";
 export { type StoredImage, retryIfDamaged, withRestoredBlobs, restoreImages } from "./store/restore.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore, rootOf } from "./store/store.ts";
+export { type BuildTargets, exportTargets } from "./targets.ts";

@@ -1,5 +1,5 @@
 import { isHttpSource } from "../../dockerfile/index.ts";
-import { type Edge, State, http, internalName } from "../../llb/index.ts";
+import { type Edge, State, fileActions, http, internalName, scratch } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { ImageSource } from "../../source/index.ts";
 import type { Result } from "../ops/result.ts";
@@ -124,6 +124,14 @@ export async function edgeDirectory(
   const result = await host.prepare(edge);
   if (result.kind === "context") return String(result.context.path);
   return stack.use(await host.store.records.mount(result.id, host.hold)).path;
+}
+
+/** Returns the context that is a directory of another one. A directory of the client has no other root, as in BuildKit. */
+export function subContext(context: OpenedContext, directory: string | undefined): OpenedContext {
+  const { main } = context;
+  if (directory === undefined || main.kind !== "state") return context;
+  const copy = fileActions().copy(main.state, directory, "/", { dirCopyContents: true });
+  return { ...context, main: { kind: "state", state: scratch().file(copy) } };
 }
 
 /** Returns the named contexts as the front end takes them. Adds a local source to `host.locals` for each directory. */

@@ -23,6 +23,12 @@ export interface CompileSettings extends Omit<BuildSettings, "context" | "docker
   readonly dockerfile?: DockerfileSource | RemoteDockerfile | undefined;
   /** Named contexts that are already resolved, by name. They are used before those of `buildContexts`. */
   readonly namedContexts?: ReadonlyMap<string, NamedContext> | undefined;
+  /** The directory of a context to use instead of its root, unless the context is a directory of the client. */
+  readonly contextSubdir?: string | undefined;
+  /** Host name of steps. The build argument `BUILDKIT_SANDBOX_HOSTNAME` takes precedence. */
+  readonly hostname?: string | undefined;
+  /** The session whose client has the local directories. Default: a new one. */
+  readonly sessionId?: string | undefined;
   /** Default: `pull` if the build pulls. */
   readonly resolveMode?: ResolveMode | undefined;
 }

@@ -1,0 +1,64 @@
+import type { CompileResult } from "../../../frontend/index.ts";
+import { type Platform, formatWholePlatform, normalizePlatform, platformToJson } from "../../../core/index.ts";
+import type { Edge } from "../../../llb/index.ts";
+import type { VertexSources } from "./sources.ts";
+
+/** A filesystem of a result. It is solved when somebody needs its files. */
+export interface ResultRef {
+  /** Undefined for an empty filesystem. */
+  readonly edge: Edge | undefined;
+  /** The positions of its vertices in the files that they were compiled from. */
+  readonly sources: VertexSources;
+}
+
+/** What a front end returns: a filesystem, or one for each platform, and metadata such as image configs. */
+export interface FrontendResult {
+  readonly refs:
+    | { readonly kind: "single"; readonly ref: ResultRef | undefined }
+    | { readonly kind: "map"; readonly refs: ReadonlyMap<string, ResultRef> };
+  readonly metadata: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Keys of a result's metadata. Those of one platform end in `/` and the platform's id. */
+export const ResultKey = {
+  config: "containerimage.config",
+  baseConfig: "containerimage.base.config",
+  epoch: "source.date.epoch",
+  platforms: "refs.platforms",
+} as const;
+
+/** Returns all filesystems of a result, in the order of its map. */
+export function refsOf({ refs }: FrontendResult): readonly (ResultRef | undefined)[] {
+  return refs.kind === "single" ? [refs.ref] : [...refs.refs.values()];
+}
+
+/** Returns the id of a platform in a result: `linux/arm64`. */
+export function platformId(platform: Platform): string {
+  return formatWholePlatform(normalizePlatform(platform));
+}
+
+/** Converts compiled Dockerfiles, one for each platform, to a result as BuildKit's front end returns it. */
+export function resultOfCompiled(
+  compiled: readonly CompileResult[],
+  { multi, sources }: { readonly multi: boolean; readonly sources: (each: CompileResult) => VertexSources },
+): FrontendResult {
+  const metadata = new Map<string, Uint8Array>();
+  const refs = new Map<string, ResultRef>();
+  const platforms = compiled.map((each) => {
+    const platform = normalizePlatform(each.platform);
+    const id = platformId(platform);
+    const suffix = multi ? `/${id}` : "";
+    metadata.set(ResultKey.config + suffix, json(each.image));
+    if (each.baseImage !== undefined) metadata.set(ResultKey.baseConfig + suffix, json(each.baseImage));
+    if (each.epoch !== undefined) metadata.set(ResultKey.epoch + suffix, Buffer.from(String(each.epoch)));
+    refs.set(id, { edge: each.edge, sources: sources(each) });
+    return { ID: id, Platform: platformToJson(platform) };
+  });
+  metadata.set(ResultKey.platforms, json({ Platforms: platforms }));
+  const [only] = refs.values();
+  return { refs: multi ? { kind: "map", refs } : { kind: "single", ref: only }, metadata };
+}
+
+function json(value: object): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}

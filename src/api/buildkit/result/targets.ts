@@ -1,0 +1,78 @@
+import { type Platform, hostPlatform, parseJson, platformFromJson, readPlatform } from "../../../core/index.ts";
+import type { BuildTargets } from "../../../engine/index.ts";
+import { configPlatform, readImageConfig } from "../../../image/index.ts";
+import { SCRATCH } from "../../../record/index.ts";
+import { attributeError } from "../dockerfile/attributes.ts";
+import { type FrontendResult, ResultKey, refsOf } from "./result.ts";
+
+/** A platform of a result and its id in the result's map. */
+interface ResultPlatform {
+  readonly id: string;
+  readonly platform: Platform;
+}
+
+/**
+ * Returns what a build exports of a result.
+ *
+ * @throws {VarveError} `invalid-argument` with BuildKit's text if the platforms do not fit the filesystems.
+ */
+export function targetsOf(result: FrontendResult): BuildTargets {
+  const platforms = platformsOf(result);
+  const isMulti = result.refs.kind === "map";
+  const refs = isMulti ? platforms.map(({ id }) => refOf(result, id)) : refsOf(result);
+  return {
+    edges: refs.map((ref) => ref?.edge),
+    source: (records) => ({
+      platforms: platforms.map(({ id, platform }, index) => {
+        const suffix = isMulti ? `/${id}` : "";
+        const { metadata } = result;
+        return {
+          platform,
+          record: records[index] ?? SCRATCH,
+          config: metadata.get(ResultKey.config + suffix),
+          base: metadata.get(ResultKey.baseConfig + suffix),
+        };
+      }),
+      multi: isMulti,
+      names: [],
+      epoch: epochOf(result, isMulti ? platforms[0] : undefined),
+    }),
+  };
+}
+
+function refOf({ refs }: FrontendResult, id: string): ReturnType<typeof refsOf>[number] {
+  const ref = refs.kind === "map" ? refs.refs.get(id) : undefined;
+  if (ref === undefined) throw attributeError(`failed to find ref for ID ${id}`);
+  return ref;
+}
+
+function platformsOf(result: FrontendResult): readonly ResultPlatform[] {
+  const listed = result.metadata.get(ResultKey.platforms);
+  if (result.refs.kind === "map") {
+    if (listed === undefined) throw attributeError("unable to export multiple refs, missing platforms mapping");
+    return readPlatforms(listed);
+  }
+  const platforms = listed === undefined ? [] : readPlatforms(listed);
+  if (platforms.length > 1) throw attributeError("unable to export multiple platforms without map");
+  const config = result.metadata.get(ResultKey.config);
+  const own = config === undefined ? undefined : configPlatform(readImageConfig(config));
+  return [platforms[0] ?? { id: "", platform: own ?? hostPlatform() }];
+}
+
+/** Parses `{"Platforms":[{"ID":…,"Platform":{…}}]}`. */
+function readPlatforms(bytes: Uint8Array): ResultPlatform[] {
+  const error = (): Error => attributeError("failed to parse platforms passed to provenance processor");
+  const json = parseJson(bytes, "platforms of the result", { error }).requiredObject();
+  const list = json.objects("Platforms").map((item) => ({
+    id: item.string("ID") ?? "",
+    platform: platformFromJson(readPlatform(item.field("Platform").objectOrEmpty())),
+  }));
+  if (list.length === 0) throw attributeError("invalid empty platforms index for exporter");
+  for (const { id } of list) if (id === "") throw attributeError("invalid empty platform key for exporter");
+  return list;
+}
+
+function epochOf({ metadata }: FrontendResult, first: ResultPlatform | undefined): number | undefined {
+  const text = metadata.get(ResultKey.epoch) ?? (first && metadata.get(`${ResultKey.epoch}/${first.id}`));
+  return text === undefined ? undefined : Number(Buffer.from(text).toString());
+}
