@@ -52,6 +52,8 @@ export interface SharedDetails {
   /** Where in the Dockerfile the error is, and the lines there. */
   readonly location: ErrorLocation;
   readonly snippet: string;
+  /** The whole file that the location is in. */
+  readonly sourceText: string;
   /** The vertex of the graph that failed. */
   readonly vertex: Digest;
   readonly vertexName: string;

@@ -1,6 +1,19 @@
 export { build } from "./build.ts";
 export type { BuildClient } from "./client/client.ts";
-export { layersOf, nameOf, openRegistry, targetOf } from "./cache/exports.ts";
+export {
+  exportCaches,
+  exportFailed,
+  layersOf,
+  nameOf,
+  openRegistry,
+  readCacheExports,
+  targetOf,
+} from "./cache/exports.ts";
+export { compileAll, loadBuild } from "./compile.ts";
+export { argumentOptions } from "./options/build-arguments.ts";
+export { allowedEntitlements } from "./options/entitlements.ts";
+export { type Activity, Progress } from "./progress/progress.ts";
+export { Session, type SessionOptions } from "./session.ts";
 export { checkImports, originOf } from "./cache/imports.ts";
 export { resultTable } from "./cache/results.ts";
 export { DESCRIPTIONS, type Description, type DescriptionKind, describeDockerfile } from "./describe/describe.ts";

@@ -22,7 +22,7 @@ export function hasLocation(error: VarveError): boolean {
 
 /**
  * Returns an error with a location added: `details.location` (file, line, column, endLine, endColumn), and `details.snippet`, the
- * lines themselves (see `snippet`). The message gets the prefix.
+ * lines themselves (see `snippet`), and `details.sourceText`, the whole file. The message gets the prefix.
  */
 export function locatedError(error: VarveError, file: SourceFile, range: SourceRange, prefix = ""): VarveError {
   const location = {
@@ -33,7 +33,7 @@ export function locatedError(error: VarveError, file: SourceFile, range: SourceR
     endColumn: range.end.column,
   };
   return new VarveError(error.code, prefix + error.message, {
-    details: { ...error.details, location, snippet: snippet(file, range) },
+    details: { ...error.details, location, snippet: snippet(file, range), sourceText: file.text },
     hint: error.hint,
     cause: error,
   });
