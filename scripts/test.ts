@@ -34,6 +34,10 @@ const PROGRAMS = [
     package: "golang-github-containerd-stargz-snapshotter-dev",
   },
 ];
+/** What suites of others need, if the environment names a checkout of them. */
+if (process.env["VARVE_DOCKER_PY"] !== undefined)
+  for (const name of ["pytest", "paramiko"])
+    PROGRAMS.push({ program: `../lib/python3/dist-packages/${name}/__init__.py`, package: `python3-${name}` });
 /** Fewer tests than this mean that the runner did not find them. */
 const LEAST = 300;
 
