@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["images", "caches", "doctor", "history"],
   ["classic"],
   ["library"],
+  ["api/listen"],
   ["api/http", "api/buildkit"],
   ["api/docker"],
   ["cli"],

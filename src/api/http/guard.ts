@@ -1,4 +1,4 @@
-import { isLoopback } from "./address.ts";
+import { isLoopback } from "../listen/index.ts";
 import type { Handler, HttpRequest, HttpResponse } from "./types.ts";
 
 /** Rejects requests of web pages in a local browser, because an unauthenticated server would serve them. */

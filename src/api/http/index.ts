@@ -1,3 +1,2 @@
 export type { Handler, HttpRequest, HttpResponse } from "./types.ts";
-export { type Address, formatAddress, parseAddress } from "./address.ts";
-export { type Listener, type TcpAccess, type TlsFiles, openListener } from "./open.ts";
+export { type Listener, openListener } from "./open.ts";

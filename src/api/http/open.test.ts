@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { makeCertificates } from "../../../testing/certificates.ts";
 import { askSocket } from "../../../testing/docker-server.ts";
-import { parseAddress } from "./address.ts";
+import { parseAddress } from "../listen/index.ts";
 import { openListener } from "./open.ts";
 import type { Handler } from "./types.ts";
 
@@ -118,6 +118,8 @@ describe("TCP", () => {
 
   test("addresses are parsed strictly", () => {
     assert.deepEqual(parseAddress("tcp://[::1]:2376"), { kind: "tcp", host: "::1", port: 2376 });
+    assert.deepEqual(parseAddress("fd://"), { kind: "fd", fd: 3 });
+    assert.deepEqual(parseAddress("fd://4"), { kind: "fd", fd: 4 });
     assert.deepEqual(parseAddress("unix:///run/a b.sock"), { kind: "unix", path: "/run/a b.sock" });
     for (const text of [
       "",
@@ -125,7 +127,7 @@ describe("TCP", () => {
       "tcp://:1",
       "tcp://a:99999",
       "tcp://a",
-      "fd://",
+      "fd://2",
       "tcp://a:1/b",
       `unix:///${"a".repeat(200)}`,
     ])

@@ -52,7 +52,7 @@ test("varve serve rejects unauthenticated access and incomplete flags", async ()
   await using varve = await Varve.open();
   const refused: readonly [args: readonly string[], says: RegExp][] = [
     [[], /expected --docker ADDR/],
-    [["--docker", "/run/x"], /expected unix:\/\/\/path or tcp:\/\/host:port/],
+    [["--docker", "/run/x"], /expected unix:\/\/\/path, tcp:\/\/host:port or fd:\/\//],
     [["--docker", "tcp://127.0.0.1:0"], /TCP clients would not be authenticated/],
     [["--docker", "tcp://0.0.0.0:0", "--insecure-tcp"], /not a loopback address/],
     [["--docker", "tcp://127.0.0.1:0", "--tlsverify"], /expected --tlscacert/],

@@ -1,6 +1,7 @@
 import { openStore } from "../../engine/index.ts";
 import { EventBus, dockerHandler } from "../../api/docker/index.ts";
-import { type TcpAccess, formatAddress, openListener, parseAddress } from "../../api/http/index.ts";
+import { openListener } from "../../api/http/index.ts";
+import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";

@@ -4,7 +4,9 @@ import { VarveError } from "../../core/index.ts";
 /** Where a server listens. Port 0 means any free port. */
 export type Address =
   | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  /** A socket that the parent process has opened, for example systemd. */
+  | { readonly kind: "fd"; readonly fd: number };
 
 function refuse(text: string, why: string): never {
   throw new VarveError("invalid-argument", `Cannot listen on ${JSON.stringify(text)}: ${why}`, {
@@ -12,12 +14,21 @@ function refuse(text: string, why: string): never {
   });
 }
 
+/** The first file descriptor that systemd passes. */
+const FIRST_FD = 3;
+
 /**
- * Parses `unix:///path` or `tcp://host:port`.
+ * Parses `unix:///path`, `tcp://host:port`, or `fd://`, which is the first socket that systemd passes (`fd://4` is the second one).
  *
  * @throws {VarveError} `invalid-argument` for anything else.
  */
 export function parseAddress(text: string): Address {
+  const fd = /^fd:\/\/(\d{0,4})$/.exec(text)?.[1];
+  if (fd !== undefined) {
+    const number = fd === "" ? FIRST_FD : Number(fd);
+    if (number < FIRST_FD) refuse(text, `the number of a socket must be at least ${FIRST_FD}`);
+    return { kind: "fd", fd: number };
+  }
   const unix = /^unix:\/\/(.*)$/s.exec(text)?.[1];
   if (unix !== undefined) {
     if (!unix.startsWith("/")) refuse(text, "the path of a socket must be absolute");
@@ -25,7 +36,7 @@ export function parseAddress(text: string): Address {
     return { kind: "unix", path: unix };
   }
   const [, host = "", port = ""] = /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^:/[\]]+):(\d{1,5})\/?$/.exec(text) ?? [];
-  if (host === "") refuse(text, "expected unix:///path or tcp://host:port");
+  if (host === "") refuse(text, "expected unix:///path, tcp://host:port or fd://");
   if (Number(port) > 65_535) refuse(text, "the port must be at most 65535");
   return { kind: "tcp", host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
@@ -37,5 +48,6 @@ export function isLoopback(host: string): boolean {
 
 export function formatAddress(address: Address): string {
   if (address.kind === "unix") return `unix://${address.path}`;
+  if (address.kind === "fd") return `fd://${address.fd}`;
   return `tcp://${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port}`;
 }

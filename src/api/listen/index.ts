@@ -1,0 +1,10 @@
+export { type Address, formatAddress, isLoopback, parseAddress } from "./address.ts";
+export {
+  type Bound,
+  type MutualTls,
+  type TcpAccess,
+  type TlsFiles,
+  type Transport,
+  bind,
+  transportOf,
+} from "./open.ts";
