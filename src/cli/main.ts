@@ -20,6 +20,8 @@ const COMMANDS: Commands = new Map<string, () => Promise<{ command: Command }>>(
   ["prune", () => import("./commands/prune.ts")],
   ["cache", () => import("./commands/cache.ts")],
   ["serve", () => import("./commands/serve.ts")],
+  ["buildkitd", () => import("./commands/buildkitd.ts")],
+  ["buildctl", () => import("./commands/buildctl.ts")],
   ["doctor", () => import("./commands/doctor.ts")],
   ["version", () => import("./commands/version.ts")],
 ]);

@@ -101,9 +101,10 @@ function json(value: object): Uint8Array {
 
 function resultOf(exported: ExportReport, caches: readonly CacheReport[], session: Session): BuildResult {
   const steps = session.progress.steps();
+  const { descriptors: _descriptors, ...report } = exported;
   const written = caches.find(({ descriptor }) => descriptor !== undefined);
   return {
-    ...exported,
+    ...report,
     steps,
     caches,
     metadata: {

@@ -1,5 +1,5 @@
 export { build } from "./build.ts";
-export type { BuildClient } from "./client/client.ts";
+export type { BuildClient, ClientCaches } from "./client/client.ts";
 export {
   exportCaches,
   exportFailed,
@@ -11,7 +11,7 @@ export {
 } from "./cache/exports.ts";
 export { compileAll, loadBuild } from "./compile.ts";
 export { argumentOptions } from "./options/build-arguments.ts";
-export { allowedEntitlements } from "./options/entitlements.ts";
+export { grantEntitlements } from "./options/entitlements.ts";
 export { type Activity, Progress } from "./progress/progress.ts";
 export { Session, type SessionOptions } from "./session.ts";
 export { checkImports, originOf } from "./cache/imports.ts";
@@ -25,4 +25,6 @@ export { type TransferStatus, transferStatuses } from "./progress/transfers.ts";
 export { isolateMounts } from "./store/isolate.ts";
 export { type StoredImage, retryIfDamaged, withRestoredBlobs, restoreImages } from "./store/restore.ts";
 export { type Store, type StoreOptions, defaultRoot, openStore, rootOf } from "./store/store.ts";
+export type { BuildOutput, ExportReport } from "./outputs.ts";
 export { type BuildTargets, exportTargets } from "./targets.ts";
+export type { ImageMeta, SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";

@@ -1,5 +1,14 @@
-import type { Attributes, ExportDeps, ExportSource, ExportedImage } from "../export/index.ts";
+import type {
+  Attributes,
+  ContentSink,
+  ExportDeps,
+  ExportSource,
+  ExportedImage,
+  StreamSink,
+  TreeSink,
+} from "../export/index.ts";
 import { inlineCacheOf } from "./cache/exports.ts";
+import type { Descriptor } from "../core/index.ts";
 import type { BuildResult, BuildSettings, OutputSpec } from "./options/options.ts";
 import type { Activity } from "./progress/progress.ts";
 import type { Session } from "./session.ts";
@@ -8,10 +17,22 @@ import { transferStatuses, waitReporter } from "./progress/transfers.ts";
 export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
   readonly digest?: string | undefined;
   readonly configDigest?: string | undefined;
+  /** The images that were exported, by the index of their output. */
+  readonly descriptors: ReadonlyMap<number, Descriptor>;
 };
 
+/** An output whose destination may be a client of a server. */
+export type BuildOutput = OutputSpec | ClientOutput;
+
+type ClientOutput = { readonly attrs: Readonly<Record<string, string>> } & (
+  | { readonly type: "oci" | "docker"; readonly dest: StreamSink | ContentSink }
+  | { readonly type: "tar"; readonly dest: StreamSink }
+  | { readonly type: "local"; readonly dest: TreeSink }
+);
+
 /** The outputs of a build, and annotations for all of them. Default: the image is kept in the store. */
-export interface OutputSettings extends Pick<BuildSettings, "outputs" | "annotations"> {
+export interface OutputSettings extends Pick<BuildSettings, "annotations"> {
+  readonly outputs?: readonly BuildOutput[] | undefined;
   /** Whether configs of images contain the cache (`type=inline`). */
   readonly inline: boolean;
 }
@@ -24,16 +45,18 @@ export async function exportOutputs(
 ): Promise<ExportReport> {
   const outputs = settings.outputs ?? [{ type: "image" }];
   const settled = await Promise.allSettled(outputs.map((output) => exportOutput(source, output, settings, session)));
-  const images = settled.flatMap((result) => {
+  const images = settled.map((result) => {
     if (result.status === "rejected") throw result.reason;
-    return result.value ?? [];
+    return result.value;
   });
-  const [image] = images;
-  const names = [...new Set(images.flatMap((each) => each.names))];
-  if (image === undefined) return { names, metadata: {} };
+  const descriptors = new Map(images.flatMap((each, index) => (each === undefined ? [] : [[index, each.descriptor]])));
+  const image = images.find((each) => each !== undefined);
+  const names = [...new Set(images.flatMap((each) => each?.names ?? []))];
+  if (image === undefined) return { names, metadata: {}, descriptors };
   const { descriptor, configDigest } = image;
   return {
     names,
+    descriptors,
     digest: descriptor.digest,
     configDigest,
     metadata: {
@@ -57,7 +80,7 @@ const TITLES: Readonly<Record<OutputSpec["type"], string>> = {
 
 async function exportOutput(
   source: ExportSource,
-  output: OutputSpec,
+  output: BuildOutput,
   settings: OutputSettings,
   session: Session,
 ): Promise<ExportedImage | undefined> {
@@ -69,7 +92,7 @@ async function exportOutput(
 
 async function write(
   source: ExportSource,
-  output: OutputSpec,
+  output: BuildOutput,
   { annotations: given = {} }: OutputSettings,
   deps: ExportDeps,
 ): Promise<ExportedImage | undefined> {
@@ -108,6 +131,7 @@ function depsOf(session: Session, activity: Activity, { inline }: OutputSettings
     part: (id, work) => activity.part(id, work),
     warn: (message) => session.progress.warn(message),
     ...(inline ? { inlineCache: (index, layers) => inlineCacheOf(index, layers, session) } : {}),
+    onSent: (id, bytes) => activity.sent(id, bytes),
     onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
   };
 }

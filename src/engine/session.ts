@@ -1,4 +1,4 @@
-import { VarveError, hostPlatform, messageOf, normalizePlatform } from "../core/index.ts";
+import { type Digest, VarveError, hostPlatform, messageOf, normalizePlatform } from "../core/index.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
@@ -11,13 +11,15 @@ import { unreadableResults } from "./cache/results.ts";
 import { type Imports, startImports } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
 import { waitReporter } from "./progress/transfers.ts";
-import type { OpDeps } from "./ops/deps.ts";
+import type { NestedGraphs, OpDeps } from "./ops/deps.ts";
+import { findInLayout, pullPolicy } from "./ops/source-image.ts";
+import { type SourceMeta, type SourceMetaRequest, resolveSourceMeta } from "./ops/source-meta.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import { sourceTime } from "./ops/source.ts";
 import type { BuildSettings } from "./options/options.ts";
 import type { Progress } from "./progress/progress.ts";
-import type { BuildClient } from "./client/client.ts";
+import type { BuildClient, ClientCaches } from "./client/client.ts";
 import { checkEntitlements } from "./options/entitlements.ts";
 import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
 import { type RegistryAccess, registryAccess } from "./client/registry-access.ts";
@@ -39,6 +41,10 @@ export interface SessionOptions extends Pick<
   readonly progress: Progress;
   /** The entitlements of the build. See `allowedEntitlements`. */
   readonly allowed: ReadonlySet<string>;
+  /** Reads graphs that steps find in files, with the checks that the build's own graph had. Absent: such steps are an error. */
+  readonly loadGraph?: NestedGraphs["load"] | undefined;
+  /** Where images are looked up that a graph does not say it for. Default: the store, then the registry; with `pull` the registry. */
+  readonly pullPolicy?: PullPolicy | undefined;
 }
 
 interface SessionParts {
@@ -57,6 +63,8 @@ export class Session implements AsyncDisposable {
   readonly locals: LocalContexts;
   /** Returns the client of registries, with the credentials of the build's client. */
   readonly registry: Store["registry"];
+  /** The client's directories with caches; undefined if they are directories of this machine. */
+  readonly clientCaches: ClientCaches | undefined;
   readonly #stack: AsyncDisposableStack;
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
@@ -73,6 +81,7 @@ export class Session implements AsyncDisposable {
     this.#stack = stack;
     this.progress = progress;
     this.registry = access.registry;
+    this.clientCaches = client.caches;
     const { fetchBlob } = access;
     this.hold = { lease: own, signal, fetchBlob };
     const { content, records, images } = store;
@@ -89,9 +98,13 @@ export class Session implements AsyncDisposable {
       client,
       runner: shared.runner,
       platform: hostPlatform(),
-      pull: pullPolicy(options),
+      pull: options.pullPolicy ?? (options.pull === true ? "always" : "missing"),
       hold: { lease: shared.lease, signal, fetchBlob },
       limits: { shmSize: options.shmSize },
+      nested: options.loadGraph && {
+        load: options.loadGraph,
+        solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),
+      },
     };
     this.#imports = imports;
     this.#allowed = options.allowed;
@@ -114,6 +127,7 @@ export class Session implements AsyncDisposable {
       await startImports(cacheFrom, {
         store,
         registry: access.registry,
+        client: client.caches,
         progress,
         lease: shared.lease,
         signal,
@@ -186,6 +200,14 @@ export class Session implements AsyncDisposable {
     return await this.#job.rollBack(isUnreadable, messageOf(error));
   }
 
+  /** Returns what is known of a source before its files are fetched. `name` is shown in progress. */
+  async sourceMeta(name: string, request: SourceMetaRequest): Promise<SourceMeta> {
+    return await this.progress.activity(name, async (activity) => {
+      const hold = { ...this.hold, onWait: waitReporter((line) => activity.report(line)) };
+      return await resolveSourceMeta(request, this.#deps, hold);
+    });
+  }
+
   /** Unique ID of this build. */
   get id(): string {
     return this.hold.lease.id;
@@ -211,10 +233,18 @@ export class Session implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  #openJob(): SolverJob<Result> {
+  async #solveNested(edge: Edge, ancestors: ReadonlySet<Digest>, signal: AbortSignal): Promise<Result> {
+    checkEntitlements([edge], this.#allowed);
+    const graph = solverGraph([edge], { ...this.#deps, ancestors });
+    this.progress.expect(graph.vertices);
+    const [solved] = await this.#openJob(signal).solve(graph.edges);
+    return solved?.result ?? recordResult(SCRATCH);
+  }
+
+  #openJob(signal: AbortSignal | undefined = this.hold.signal): SolverJob<Result> {
     return this.#stack.use(
       this.store.solver.open({
-        signal: this.hold.signal,
+        signal,
         caches: this.#imports.caches,
         onEvent: (event) => this.progress.solver(event),
         retain: (result) => this.#retain(result),
@@ -231,15 +261,17 @@ export class Session implements AsyncDisposable {
   }
 
   async #resolveImage(request: ResolveRequest): ReturnType<CompileHost["resolveImage"]> {
-    const policy: PullPolicy = request.mode === "pull" ? "always" : this.#deps.pull;
+    const policy = pullPolicy(request.mode, this.#deps.pull);
     const signal = request.signal ?? this.hold.signal;
     return await this.progress.activity(request.name, async (activity) => {
       const hold = { ...this.hold, signal, onWait: waitReporter((line) => activity.report(line)) };
-      const image = await this.images.resolve(
-        request.reference,
-        { platform: normalizePlatform(request.platform), policy },
-        hold,
-      );
+      const platform = normalizePlatform(request.platform);
+      if (request.ociStore !== undefined) {
+        const asked = { name: request.reference, platform, store: { store: request.ociStore } };
+        const found = await findInLayout(asked, this.#deps, hold);
+        return { digest: found.digest, config: found.configBytes };
+      }
+      const image = await this.images.resolve(request.reference, { platform, policy }, hold);
       return { digest: image.digest, config: image.configBytes };
     });
   }
@@ -250,8 +282,4 @@ export class Session implements AsyncDisposable {
       details: { record: result.id },
     });
   }
-}
-
-function pullPolicy({ pull }: Pick<BuildSettings, "pull">): PullPolicy {
-  return pull === true ? "always" : "missing";
 }

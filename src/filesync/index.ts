@@ -7,3 +7,4 @@ export { type Sent, sendTree } from "./send/send.ts";
 export type { Tree } from "./send/tree.ts";
 export type { MessageStream, TransferOptions } from "./stream.ts";
 export { decodeStat, isDirectory, type Stat } from "./wire/stat.ts";
+export { goModeOf } from "./mode.ts";

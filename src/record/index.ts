@@ -6,6 +6,7 @@ export * from "./types.ts";
 export { savedAnnotations } from "./blobs/variants.ts";
 export { type CacheMount, type CacheMountRequest, CacheMounts, type CacheSharing } from "./snapshots/cache-mounts.ts";
 export { ContextCopies, type ContextCopy, type ContextCopyRequest } from "./snapshots/context-copies.ts";
+export { parseFilters } from "./prune/filter.ts";
 export { type PruneRequest, pruneRecords } from "./prune/prune.ts";
 export { type RecordUsage, recordUsage } from "./prune/usage.ts";
 export { recordTables } from "./schema.ts";

@@ -49,4 +49,5 @@ export { type PruneRegistryOptions, pruneRegistryTarget } from "./export/prune-r
 export { registryTarget } from "./export/registry-target.ts";
 export type { RegistryTargetOptions } from "./export/registry-writer.ts";
 export type { LayersOf, ResultOptions } from "./export/result-finder.ts";
+export { type BlobReceiver, storeTarget } from "./export/store-target.ts";
 export type { CacheTarget, LayerSource, Warn } from "./export/target.ts";

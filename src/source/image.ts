@@ -7,6 +7,7 @@ import {
   VarveError,
   formatPlatform,
   formatReference,
+  isVarveError,
   parseReference,
   withDefaultTag,
 } from "../core/index.ts";
@@ -22,6 +23,8 @@ import { type FoundImage, type ResolvedImage, describeImage } from "./resolved-i
 export type PullPolicy =
   /** Use the local store's image of that name if it has the right platform; otherwise ask the registry. */
   | "missing"
+  /** Ask the registry. If it cannot be asked or does not have the image, use the local store's. */
+  | "newest"
   /** Always ask the registry. */
   | "always"
   /** Use only the local store. */
@@ -116,6 +119,7 @@ export class ImageSource {
     const provided = reference.digest === undefined ? undefined : this.#provided.get(reference.digest);
     const known = provided === undefined ? undefined : await this.#stored(reference, provided, platform);
     if (known !== undefined) return known;
+    if (policy === "newest" && reference.digest === undefined) return await this.#newest(reference, platform, hold);
     if (policy !== "always") {
       const local = await this.#local(reference, platform, hold);
       if (local !== undefined) return local;
@@ -123,6 +127,17 @@ export class ImageSource {
         throw new VarveError("not-found", `Cannot use image ${formatReference(reference)}: it is not in the store`);
     }
     return await this.#remote(reference, platform, hold);
+  }
+
+  async #newest(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage> {
+    try {
+      return await this.#remote(reference, platform, hold);
+    } catch (error) {
+      if (isVarveError(error, "cancelled")) throw error;
+      const local = await this.#local(reference, platform, hold);
+      if (local === undefined) throw error;
+      return local;
+    }
   }
 
   async #local(reference: Reference, platform: Platform, hold: Hold): Promise<ResolvedImage | undefined> {

@@ -6,7 +6,13 @@ export { type GitFacts, type GitObjects, factsOf } from "./git-objects.ts";
 export type { GitBundle, GitRequest, OpenBundle, ResolvedGit } from "./git-remote.ts";
 export { type ChecksumRequest, type DownloadRequest, HttpSource, type ResolvedHttp } from "./http.ts";
 export { type BlobRequest, blobDigest } from "./blob.ts";
-export { type ClientStore, type ClientStoreName, type OpenClientStore, clientFetcher } from "./client-store.ts";
+export {
+  type ClientStore,
+  type ClientStoreName,
+  type OpenClientStore,
+  clientFetcher,
+  clientSource,
+} from "./client-store.ts";
 export { ImageSource, type ImageSourceDeps, type PullPolicy } from "./image.ts";
 export { type LayoutRequest, resolveLayout } from "./layout.ts";
 export type { ResolvedImage } from "./resolved-image.ts";

@@ -1,4 +1,5 @@
 import type { Store } from "../../engine/index.ts";
+import type { BuildkitServer } from "../buildkit/index.ts";
 import type { HttpRequest, HttpResponse } from "../http/index.ts";
 import { type CredentialSource, Registry, type RegistryOptions } from "../../registry/index.ts";
 import type { ClassicBuild } from "./build-request.ts";
@@ -12,6 +13,8 @@ export interface DockerApi {
   readonly events: EventBus;
   /** Version of this program, which `GET /version` returns. */
   readonly programVersion: string;
+  /** Serves clients that build with BuildKit. Absent: there is only the classic builder. */
+  readonly buildkit?: BuildkitServer | undefined;
   /** Replaces the store's classic builder. */
   readonly classicBuild?: ClassicBuild | undefined;
 }

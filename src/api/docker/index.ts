@@ -2,3 +2,4 @@ export type { DockerApi } from "./api.ts";
 export { EventBus } from "./event-bus.ts";
 export { dockerHandler } from "./handler.ts";
 export type * from "./build-request.ts";
+export { buildkitTakeover } from "./upgrade.ts";

@@ -18,6 +18,7 @@ import { history, inspect, list, tag } from "./endpoints/images.ts";
 import { push } from "./endpoints/push.ts";
 import { pruneImages, remove } from "./endpoints/remove.ts";
 import { auth, info, ping, version } from "./endpoints/system.ts";
+import { grpc, session } from "./endpoints/upgrade.ts";
 import { usage } from "./endpoints/usage.ts";
 
 /** Methods, path and endpoint. `*` matches a name, which may contain slashes. The first route that matches is taken. */
@@ -31,6 +32,8 @@ export const ROUTES: readonly Route[] = [
   ["GET", "/events", events],
   ["GET", "/system/df", usage],
   ["POST", "/build", build],
+  ["POST", "/grpc", grpc],
+  ["POST", "/session", session],
   ["POST", "/build/prune", buildPrune],
   ["POST", "/build/cancel", buildCancel],
   ["GET", "/images/json", list],

@@ -1,33 +1,40 @@
 import { type Address, type TcpAccess, type Transport, bind, transportOf } from "../listen/index.ts";
-import { guardLoopback } from "./guard.ts";
+import { guardLoopback, guardTakeover } from "./guard.ts";
 import { HttpServer } from "./server.ts";
 import type { Handler } from "./types.ts";
+import type { FindTakeover } from "./upgrade.ts";
 
 export interface Listener extends AsyncDisposable {
   readonly address: Address;
 }
 
 /**
- * Serves a handler on an address until the listener is disposed of. Whoever can connect has the rights of this process.
+ * Serves a handler on an address until the listener is disposed of. Whoever can connect has the rights of this process. `takeover`
+ * finds what takes over the connections of requests with `Upgrade`.
  *
  * @throws {VarveError} `invalid-argument` if the address cannot be used, or if `tcp` does not allow a TCP address.
  */
-export async function openListener(handler: Handler, address: Address, tcp: TcpAccess): Promise<Listener> {
+export async function openListener(
+  handler: Handler,
+  address: Address,
+  tcp: TcpAccess,
+  takeover?: FindTakeover,
+): Promise<Listener> {
   const transport = await transportOf(address, tcp);
   await using stack = new AsyncDisposableStack();
-  const http = stack.use(httpServer(handler, transport));
+  const http = stack.use(httpServer(handler, transport, takeover));
   const bound = stack.use(await bind(http.server, address));
   const owned = stack.move();
   return { address: bound.address, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-function httpServer(handler: Handler, transport: Transport): HttpServer {
+function httpServer(handler: Handler, transport: Transport, takeover: FindTakeover | undefined): HttpServer {
   switch (transport.kind) {
     case "unix":
-      return new HttpServer(handler);
+      return new HttpServer(handler, { takeover });
     case "loopback":
-      return new HttpServer(guardLoopback(handler));
+      return new HttpServer(guardLoopback(handler), { takeover: takeover && guardTakeover(takeover) });
     case "tls":
-      return new HttpServer(handler, transport.options);
+      return new HttpServer(handler, { tls: transport.options, takeover });
   }
 }

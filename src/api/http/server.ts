@@ -3,6 +3,7 @@ import { type ServerOptions as TlsOptions, createServer as createTlsServer } fro
 import { VarveError } from "../../core/index.ts";
 import { discardBody, requestOf } from "./request.ts";
 import { sendResponse } from "./response.ts";
+import { type FindTakeover, acceptUpgrades, isUpgrade } from "./upgrade.ts";
 import type { Handler } from "./types.ts";
 
 /** Maximum size of a request's headers in bytes. One header may hold credentials for many registries. */
@@ -14,6 +15,12 @@ const KEEP_ALIVE = 60_000;
 /** Time in ms after which a stopping server closes connections that still receive a response. */
 const GRACE = 5000;
 
+export interface HttpServerOptions {
+  readonly tls?: TlsOptions | undefined;
+  /** Finds what takes over the connections of requests with `Upgrade`. Default: nothing does. */
+  readonly takeover?: FindTakeover | undefined;
+}
+
 /** HTTP/1.1 server for one `Handler`, based on Node's. Disposing of it stops it. */
 export class HttpServer implements AsyncDisposable {
   readonly server: Server;
@@ -21,7 +28,7 @@ export class HttpServer implements AsyncDisposable {
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
 
-  constructor(handler: Handler, tls?: TlsOptions) {
+  constructor(handler: Handler, { tls, takeover }: HttpServerOptions = {}) {
     this.#handler = handler;
     const options = {
       maxHeaderSize: MAX_HEADERS,
@@ -31,6 +38,8 @@ export class HttpServer implements AsyncDisposable {
       // An upload has no total time limit. `requestOf` limits the time between two chunks.
       requestTimeout: 0,
       insecureHTTPParser: false,
+      shouldUpgradeCallback: (message: IncomingMessage): boolean =>
+        takeover !== undefined && isUpgrade(message, takeover),
     };
     const listener = (message: IncomingMessage, response: ServerResponse): void => {
       const work = this.#serve(message, response).finally(() => this.#running.delete(work));
@@ -39,6 +48,7 @@ export class HttpServer implements AsyncDisposable {
     this.server =
       tls === undefined ? createServer(options, listener) : createTlsServer({ ...options, ...tls }, listener);
     this.server.maxConnections = MAX_CONNECTIONS;
+    if (takeover !== undefined) acceptUpgrades(this.server, takeover);
   }
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -34,3 +34,11 @@ export async function printRows<T extends object>(
 ): Promise<void> {
   await stdout.write(wantsJson(format) ? `${printableJson(rows)}\n` : table(rows.map(columns)));
 }
+
+/** Resolves when the command is interrupted. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+}

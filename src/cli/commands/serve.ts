@@ -1,5 +1,6 @@
 import { openStore } from "../../engine/index.ts";
-import { EventBus, dockerHandler } from "../../api/docker/index.ts";
+import { EventBus, buildkitTakeover, dockerHandler } from "../../api/docker/index.ts";
+import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
 import { openListener } from "../../api/http/index.ts";
 import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
 import type { Command } from "../command.ts";
@@ -7,10 +8,16 @@ import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
 import { programVersion } from "../program-version.ts";
 import { loadSettings } from "../settings.ts";
-import { expectArgs } from "./common.ts";
+import { expectArgs, untilAborted } from "./common.ts";
 
 const FLAGS = {
   docker: { kind: "many", value: "ADDR", help: "Serve the Docker Engine API on unix:///path or tcp://host:port" },
+  buildkit: { kind: "many", value: "ADDR", help: "Serve BuildKit's API on unix:///path or tcp://host:port" },
+  "allow-insecure-entitlement": {
+    kind: "many",
+    value: "NAME",
+    help: "Let clients of BuildKit grant an entitlement to builds",
+  },
   tlsverify: { kind: "boolean", help: "Accept only TCP clients with a certificate of the CA" },
   tlscacert: { kind: "string", value: "FILE", help: "Certificate of the CA that signed the certificates of clients" },
   tlscert: { kind: "string", value: "FILE", help: "Certificate of the server" },
@@ -19,10 +26,11 @@ const FLAGS = {
 } as const;
 
 export const command: Command = {
-  summary: "Serve the Docker Engine API",
+  summary: "Serve the APIs of Docker and BuildKit",
   help: `Usage: varve serve [OPTIONS]
 
-Serve clients of Docker, such as docker, docker-py and dockerode, from this store until interrupted.
+Serve clients of Docker, such as docker, docker-py and dockerode, and clients of BuildKit, such as docker buildx and buildctl,
+from this store until interrupted.
 
 Whoever can connect has the rights of this process. A socket is accessible to root and the group "docker". TCP requires
 --tlsverify, or --insecure-tcp on loopback addresses.
@@ -31,27 +39,38 @@ ${describeFlags(FLAGS)}
 
 Example: varve serve --docker unix:///run/varve.sock
          DOCKER_HOST=unix:///run/varve.sock docker pull alpine:3.20
+         varve serve --buildkit unix:///run/varve-buildkit.sock
+         docker buildx create --driver remote --name varve unix:///run/varve-buildkit.sock
 `,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
-    expectArgs(args, 0, 0, "varve serve --docker ADDR");
-    const addresses = flags.docker.map(parseAddress);
-    if (addresses.length === 0) throw usageError("Cannot serve: expected --docker ADDR");
+    expectArgs(args, 0, 0, "varve serve --docker ADDR --buildkit ADDR");
+    const addresses = { docker: flags.docker.map(parseAddress), buildkit: flags.buildkit.map(parseAddress) };
+    if (addresses.docker.length + addresses.buildkit.length === 0)
+      throw usageError("Cannot serve: expected --docker ADDR or --buildkit ADDR");
     const access = tcpAccess(flags);
     const settings = await loadSettings(context);
     await using store = await openStore(settings.store);
+    await using listeners = new AsyncDisposableStack();
+    const daemon = listeners.use(await openDaemon({ store, entitlements: flags["allow-insecure-entitlement"] }));
+    const buildkit = listeners.use(new BuildkitServer(daemon));
     const api = {
       store,
       registry: settings.store.registry ?? {},
       events: new EventBus(),
       programVersion: programVersion(),
+      buildkit,
     };
-    await using listeners = new AsyncDisposableStack();
-    for (const address of addresses) {
-      const listener = listeners.use(await openListener(dockerHandler(api), address, access));
+    const takeover = buildkitTakeover(api);
+    for (const address of addresses.docker) {
+      const listener = listeners.use(await openListener(dockerHandler(api), address, access, takeover));
       await context.stdout.write(`API listen on ${formatAddress(listener.address)}\n`);
     }
-    await aborted(context.signal);
+    for (const address of addresses.buildkit) {
+      const listener = listeners.use(await listenBuildkit(buildkit, address, access));
+      await context.stdout.write(`BuildKit API listen on ${formatAddress(listener.address)}\n`);
+    }
+    await untilAborted(context.signal);
     return ExitCode.done;
   },
 };
@@ -62,11 +81,4 @@ function tcpAccess(flags: Parsed<typeof FLAGS>["flags"]): TcpAccess {
   if (ca === undefined || cert === undefined || key === undefined)
     throw usageError("Cannot serve with --tlsverify: expected --tlscacert, --tlscert and --tlskey");
   return { kind: "tls", files: { ca, cert, key } };
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
 }

@@ -12,6 +12,7 @@ import { retryIfDamaged } from "../store/restore.ts";
 import type { Result } from "../ops/result.ts";
 import type { BuildSettings, CacheReport } from "../options/options.ts";
 import type { OnTransfer } from "../../registry/index.ts";
+import type { ClientCaches } from "../client/client.ts";
 import type { Session } from "../session.ts";
 import type { Store } from "../store/store.ts";
 import { transferStatuses, waitReporter } from "../progress/transfers.ts";
@@ -74,9 +75,12 @@ async function exportCache(target: DocumentExport, scope: ScopeFacts, session: S
   );
 }
 
+/** What BuildKit's progress calls the target of an export. */
+const PLACES: Readonly<Record<DocumentExport["type"], string>> = { registry: "registry", local: "client directory" };
+
 async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Session): Promise<CacheReport> {
   const { defaultScope, exportGraph } = await import("../../remotecache/index.ts");
-  return await session.progress.activity(`exporting cache to ${target.type}`, async (activity) => {
+  return await session.progress.activity(`exporting cache to ${PLACES[target.type]}`, async (activity) => {
     const exported = await activity.part("preparing build cache for export", async () =>
       exportGraph(session.solved, {
         mode: target.mode,
@@ -91,6 +95,7 @@ async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Se
     const to = await targetOf(target, {
       store: session.store,
       registry: session.registry,
+      client: session.clientCaches,
       warn: (message) => session.progress.warn(message),
       onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
     });
@@ -123,6 +128,8 @@ export interface TargetDeps {
   readonly store: Pick<Store, "content" | "records">;
   /** Returns the client of registries to write with. */
   readonly registry: Store["registry"];
+  /** The client's directories with caches, if they are not on this machine. */
+  readonly client?: ClientCaches | undefined;
   readonly warn: (message: string) => void;
   readonly onTransfer?: OnTransfer | undefined;
 }
@@ -130,10 +137,12 @@ export interface TargetDeps {
 /** Returns the target that a cache is written to. */
 export async function targetOf(
   target: DocumentExport,
-  { store, registry: open, warn, onTransfer: onEvent }: TargetDeps,
+  { store, registry: open, client, warn, onTransfer: onEvent }: TargetDeps,
 ): Promise<CacheTarget> {
-  const { containerForm, layoutTarget, registryTarget } = await import("../../remotecache/index.ts");
+  const { containerForm, layoutTarget, registryTarget, storeTarget } = await import("../../remotecache/index.ts");
   const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
+  if (target.type === "local" && client !== undefined)
+    return storeTarget({ ...shared, store: client.store(target.directory) });
   if (target.type === "local") return layoutTarget({ ...shared, directory: target.directory, tag: target.tag });
   const registry = await openRegistry(target, { registry: open });
   return registryTarget({ ...shared, registry, reference: target.reference, onEvent });

@@ -5,6 +5,7 @@ import type { CacheOrigin, ImportedCache } from "../../remotecache/index.ts";
 import { type Result, recordResult } from "../ops/result.ts";
 import type { CacheSpec } from "../options/options.ts";
 import type { Progress } from "../progress/progress.ts";
+import type { ClientCaches } from "../client/client.ts";
 import type { Store } from "../store/store.ts";
 import { waitReporter } from "../progress/transfers.ts";
 
@@ -12,6 +13,8 @@ export interface ImportDeps {
   readonly store: Store;
   /** Returns the client of registries, with the credentials of the build. */
   readonly registry: Store["registry"];
+  /** The client's directories with caches, if they are not on this machine. */
+  readonly client: ClientCaches | undefined;
   readonly progress: Progress;
   /** Keeps the records of results that come from a cache. */
   readonly lease: Lease;
@@ -62,7 +65,7 @@ export async function startImports(specs: readonly CacheSpec[], deps: ImportDeps
 async function startImport(
   name: string,
   spec: CacheSpec,
-  { store, registry, progress, lease, signal, patience = PATIENCE }: ImportDeps,
+  { store, registry, client, progress, lease, signal, patience = PATIENCE }: ImportDeps,
   stack: AsyncDisposableStack,
 ): Promise<ImportedCache<Result>> {
   const { importedCache, readCache } = await import("../../remotecache/index.ts");
@@ -74,7 +77,7 @@ async function startImport(
     .activity(`importing cache manifest from ${name}`, async (activity) => {
       const origin = await originOf(
         spec,
-        { registry },
+        { registry, client },
         waitReporter((line) => activity.report(line)),
       );
       told = store.lostBlobs.tell({
@@ -99,7 +102,7 @@ async function startImport(
 /** Returns the origin that a cache is read from. Throws `unsupported` for an unknown cache type. */
 export async function originOf(
   { type, attrs }: CacheSpec,
-  { registry: open }: Pick<Store, "registry">,
+  { registry: open, client }: Pick<Store, "registry"> & { readonly client?: ClientCaches | undefined },
   onWait?: OnWait,
 ): Promise<CacheOrigin> {
   const { layoutOrigin, registryOrigin } = await import("../../remotecache/index.ts");
@@ -111,10 +114,17 @@ export async function originOf(
       return registryOrigin(registry, reference, { onWait });
     }
     case "local":
+      if (client !== undefined) return await client.origin(attrs["src"] ?? "", requiredDigest(attrs["digest"]));
       return layoutOrigin(attrs["src"] ?? "", { tag: attrs["tag"] ?? "latest", ...digestOf(attrs["digest"]) });
     default:
       throw new VarveError("unsupported", `Cannot import cache: unknown cache importer: ${type}`);
   }
+}
+
+function requiredDigest(text: string | undefined): Digest {
+  const { digest } = digestOf(text);
+  if (digest !== undefined) return digest;
+  throw new VarveError("invalid-argument", "Cannot import cache: local cache importer requires explicit digest");
 }
 
 function digestOf(text: string | undefined): { readonly digest?: Digest | undefined } {

@@ -1,7 +1,17 @@
+import type { Digest } from "../../core/index.ts";
 import type { LocalSource } from "../../llb/index.ts";
 import type { FetchBlob, Hold } from "../../record/index.ts";
 import type { CredentialSource } from "../../registry/index.ts";
+import type { BlobReceiver, CacheOrigin } from "../../remotecache/index.ts";
 import type { LocalContext, OpenClientStore } from "../../source/index.ts";
+
+/** Directories of a client that contain caches. */
+export interface ClientCaches {
+  /** Returns the cache with a digest in a directory. */
+  origin(directory: string, digest: Digest): Promise<CacheOrigin>;
+  /** Returns the store of a directory. The client lets a tag refer to what is written there. */
+  store(directory: string): BlobReceiver;
+}
 
 /**
  * What a build asks of the client that started it. A command and a library user are clients on this machine. A client of a server
@@ -24,4 +34,6 @@ export interface BuildClient {
   readonly openStore?: OpenClientStore | undefined;
   /** Fetches blobs from sources that only the client can reach. Throws `not-found` for other sources. */
   readonly fetchBlob?: FetchBlob | undefined;
+  /** Caches of type `local`. Default: directories of this machine. */
+  readonly caches?: ClientCaches | undefined;
 }

@@ -65,12 +65,12 @@ export async function loadDockerfile(
   const { progress } = host;
   await using stack = new AsyncDisposableStack();
   const title = internalName(`load build definition from ${nameOf(source)}`);
-  const { found, file, vertex } = await progress.activity(title, async (activity) => {
+  const { found, vertex } = await progress.activity(title, async (activity) => {
     const found = await find(context, source, { host, stack, clientContext: options.clientContext });
     activity.report(transferred("transferring dockerfile:", found.text.byteLength));
-    const file = parseDockerfile(found.text, { ...options, name: found.name });
-    return { found, file, vertex: activity.vertex };
+    return { found, vertex: activity.vertex };
   });
+  const file = parseDockerfile(found.text, { ...options, name: found.name });
   if (options.isRemote === true) return { file, exclude: [], vertex };
   const exclude = await progress.activity(internalName("load .dockerignore"), async (activity) => {
     const { name, text } = await readIgnoreFile(found);

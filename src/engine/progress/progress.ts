@@ -3,6 +3,7 @@ import { type Digest, digestOf, isVarveError, messageOf, redact, redactAll } fro
 import { randomUUID } from "node:crypto";
 import type { OpReport, SolverEvent } from "../../solver/index.ts";
 import type { OnBuildEvent, VertexEvent, WarningEvent } from "./events.ts";
+import type { TransferStatus } from "./transfers.ts";
 import type { StepReport } from "../options/options.ts";
 
 /** Reports the progress of work that is not a step, such as an export. */
@@ -12,6 +13,8 @@ export interface Activity {
   report(report: OpReport): void;
   /** Runs a part of the work, and emits its start and its end as a status. */
   part<T>(id: string, work: () => Promise<T>): Promise<T>;
+  /** Emits how many bytes a part that is running has sent. */
+  sent(id: string, bytes: number): void;
 }
 
 /** A vertex that a build may need. */
@@ -54,11 +57,13 @@ export class Progress {
     };
     const startedAt = Date.now();
     this.#emit({ ...vertex, startedAt });
+    const parts = new Parts((status) => this.#emit({ ...status, kind: "status", vertex: vertex.digest }));
     try {
       const result = await work({
         vertex: vertex.digest,
         report: (report) => this.#report(vertex.digest, report),
-        part: (id, part) => this.#part(vertex.digest, id, part),
+        part: (id, part) => parts.run(id, part),
+        sent: (id, bytes) => parts.sent(id, bytes),
       });
       this.#emit({ ...vertex, startedAt, completedAt: Date.now() });
       return result;
@@ -176,13 +181,41 @@ export class Progress {
         });
     }
   }
+}
 
-  async #part<T>(vertex: Digest, id: string, work: () => Promise<T>): Promise<T> {
-    const startedAt = Date.now();
-    this.#emit({ kind: "status", vertex, id, current: 0, startedAt });
-    const result = await work();
-    this.#emit({ kind: "status", vertex, id, current: 0, startedAt, completedAt: Date.now() });
-    return result;
+/** Milliseconds between two events about the bytes that a part has sent. */
+const SENT_INTERVAL = 100;
+
+/** The parts of an activity that are running. */
+class Parts {
+  readonly #emit: (status: TransferStatus) => void;
+  readonly #running = new Map<string, { readonly startedAt: number; bytes: number; emittedAt: number }>();
+
+  constructor(emit: (status: TransferStatus) => void) {
+    this.#emit = emit;
+  }
+
+  async run<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const part = { startedAt: Date.now(), bytes: 0, emittedAt: 0 };
+    this.#running.set(id, part);
+    this.#emit({ id, current: 0, startedAt: part.startedAt });
+    try {
+      const result = await work();
+      this.#emit({ id, current: part.bytes, startedAt: part.startedAt, completedAt: Date.now() });
+      return result;
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  sent(id: string, bytes: number): void {
+    const part = this.#running.get(id);
+    if (part === undefined) return;
+    part.bytes = bytes;
+    const now = Date.now();
+    if (now - part.emittedAt < SENT_INTERVAL) return;
+    part.emittedAt = now;
+    this.#emit({ id, current: bytes, startedAt: part.startedAt });
   }
 }
 

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { type Platform, VarveError, normalizePlatform, parseGoBool, parsePlatform } from "../../../core/index.ts";
+import { type Platform, VarveError, normalizePlatform, parsePlatform } from "../../../core/index.ts";
 import { csvFields } from "../../../dockerfile/index.ts";
 import type { CompileSettings } from "../../../engine/index.ts";
 
@@ -161,9 +161,4 @@ function within<T>(what: string, parse: () => T): T {
   } catch (error) {
     throw attributeError(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** Returns a boolean attribute as Go parses it; undefined if it is not set or not a boolean. */
-export function booleanOf(attributes: Attributes, key: string): boolean | undefined {
-  return parseGoBool(attributes.get(key) ?? "");
 }

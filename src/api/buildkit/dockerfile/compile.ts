@@ -4,6 +4,7 @@ import { type FrontendResult, resultOfCompiled } from "../result/result.ts";
 import type { VertexSource, VertexSources } from "../result/sources.ts";
 import { type Attributes, settingsOf } from "./attributes.ts";
 import { type FrontendInputs, type OpenUpload, contextsOf } from "./contexts.ts";
+import { lineRanges } from "./ranges.ts";
 
 /** A request to `dockerfile.v0`, in the session of a build. */
 export interface DockerfileRequest {
@@ -42,5 +43,5 @@ export async function compileRequest(request: DockerfileRequest): Promise<Fronte
 
 /** Returns the lines of the instructions that each vertex was compiled from. */
 function sourcesOf({ sources }: CompileResult, source: VertexSource): VertexSources {
-  return (vertex) => (sources.get(vertex) ?? []).map((range) => ({ source, ranges: [range] }));
+  return (vertex) => (sources.get(vertex) ?? []).map((range) => ({ source, ranges: lineRanges(range) }));
 }

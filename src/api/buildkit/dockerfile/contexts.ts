@@ -3,19 +3,17 @@ import { isHttpSource } from "../../../dockerfile/index.ts";
 import type { CompileSettings } from "../../../engine/index.ts";
 import { type NamedContext, gitContext, parseNamedContext } from "../../../frontend/index.ts";
 import type { Edge } from "../../../llb/index.ts";
+import { UPLOAD_HOST } from "../session/upload.ts";
 import { type Attributes, attributeError, withPrefix } from "./attributes.ts";
 
 /** The graphs that a request passes by name. An absent edge is scratch. */
 export type FrontendInputs = ReadonlyMap<string, Edge | undefined>;
 
-/** Where a client uploads the context that it reads from standard input. */
-const UPLOAD_HOST = "buildkit-session";
-
 const DEFAULT_CONTEXT = "context";
 const DEFAULT_DOCKERFILE = "dockerfile";
 
-/** Returns the bytes of an upload of the client. `path` is that of the URL. */
-export type OpenUpload = (path: string) => AsyncIterable<Uint8Array>;
+/** Returns the bytes that a client uploads under a URL. */
+export type OpenUpload = (url: URL) => AsyncIterable<Uint8Array>;
 
 type Contexts = Pick<CompileSettings, "context" | "contextSubdir" | "dockerfile" | "namedContexts">;
 
@@ -48,7 +46,7 @@ export function contextsOf(attributes: Attributes, inputs: FrontendInputs, uploa
 function remoteContext(url: string, upload: OpenUpload): CompileSettings["context"] {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.hostname !== UPLOAD_HOST) return { kind: "url", url };
-  return { kind: "stream", bytes: upload(parsed.pathname) };
+  return { kind: "stream", bytes: upload(parsed) };
 }
 
 function namedContexts(attributes: Attributes, inputs: FrontendInputs): Map<string, NamedContext> {

@@ -1,35 +1,56 @@
+import type { Session } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
-import type { FrontendInputs } from "../dockerfile/contexts.ts";
+import type { SessionClient } from "../client/session-client.ts";
+import type { GraphLoading } from "../result/definition.ts";
 import type { FrontendResult } from "../result/result.ts";
 import type { GatewayRefs } from "./gateway-refs.ts";
+
+interface ForwardedParts {
+  readonly refs: GatewayRefs;
+  /** The serialised definitions that the request passed by name. */
+  readonly inputs: ReadonlyMap<string, Uint8Array>;
+  readonly client: SessionClient;
+  readonly session: Session;
+  /** Keeps mounts of contexts until the build ends. */
+  readonly stack: AsyncDisposableStack;
+  /** How the graphs of the client are read. */
+  readonly loading: GraphLoading;
+}
 
 /** A build that a client drives: the client solves graphs, reads files, and returns the result. */
 export class ForwardedBuild {
   readonly refs: GatewayRefs;
-  /** The graphs that the request passed by name. */
-  readonly inputs: FrontendInputs;
+  readonly inputs: ReadonlyMap<string, Uint8Array>;
+  readonly client: SessionClient;
+  readonly session: Session;
+  readonly stack: AsyncDisposableStack;
+  readonly loading: GraphLoading;
   readonly #result = Promise.withResolvers<FrontendResult>();
   #isReturned = false;
 
-  constructor(refs: GatewayRefs, inputs: FrontendInputs) {
+  constructor({ refs, inputs, client, session, stack, loading }: ForwardedParts) {
     this.refs = refs;
     this.inputs = inputs;
+    this.client = client;
+    this.session = session;
+    this.stack = stack;
+    this.loading = loading;
     this.#result.promise.catch(() => undefined);
   }
 
-  /** @throws {GrpcError} `unknown` if the client has returned a result before. */
+  /** @throws {GrpcError} `unknown` if the client has returned before. */
   return(result: FrontendResult): void {
     this.#end();
     this.#result.resolve(result);
   }
 
-  /** Ends the build with the client's error. */
+  /** Ends the build with the client's error. Throws as `return`. */
   fail(error: GrpcError): void {
     this.#end();
     this.#result.reject(error);
   }
 
-  /** Resolves when the client returns. Rejects with the client's error, or the reason of the signal. */
+  /** Resolves when the client returns. Rejects with the client's error, or with the reason of the signal. */
   async result(signal: AbortSignal): Promise<FrontendResult> {
     const onAbort = (): void => this.#result.reject(signal.reason);
     if (signal.aborted) onAbort();

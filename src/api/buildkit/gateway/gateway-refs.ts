@@ -3,7 +3,8 @@ import type { Session } from "../../../engine/index.ts";
 import type { Path } from "../../../linux/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import { SCRATCH } from "../../../record/index.ts";
-import type { FrontendResult, ResultRef } from "../result/result.ts";
+import type { ResultRef } from "../result/result.ts";
+import type { VertexSources } from "../result/sources.ts";
 
 /** Where the session of a build mounts what a client reads. */
 export interface RefHost {
@@ -48,13 +49,6 @@ export class GatewayRef {
   }
 }
 
-/** A result with the ids of its filesystems. An absent filesystem has an empty id. */
-export interface IdentifiedResult {
-  readonly result: FrontendResult;
-  /** In the order of the result's filesystems. */
-  readonly ids: readonly string[];
-}
-
 /** The filesystems that one build has returned to its client. */
 export class GatewayRefs {
   readonly #refs = new Map<string, GatewayRef>();
@@ -70,6 +64,11 @@ export class GatewayRefs {
     const id = randomUUID();
     this.#refs.set(id, new GatewayRef(ref, this.#host));
     return id;
+  }
+
+  /** The positions of the vertices of all filesystems. */
+  get sources(): VertexSources[] {
+    return [...this.#refs.values()].map(({ ref }) => ref.sources);
   }
 
   /** @throws {GrpcError} `unknown` if the build has no such filesystem. */

@@ -33,7 +33,7 @@ export function refsOf({ refs }: FrontendResult): readonly (ResultRef | undefine
 }
 
 /** Returns the id of a platform in a result: `linux/arm64`. */
-export function platformId(platform: Platform): string {
+function platformId(platform: Platform): string {
   return formatWholePlatform(normalizePlatform(platform));
 }
 

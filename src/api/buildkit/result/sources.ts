@@ -1,5 +1,5 @@
 import type { Digest } from "../../../core/index.ts";
-import type { SourceRange } from "../../../dockerfile/index.ts";
+import type { LineRange } from "../dockerfile/ranges.ts";
 
 /** A file that vertices were compiled from. */
 export interface VertexSource {
@@ -14,7 +14,7 @@ export interface VertexSource {
 /** A part of a file. */
 export interface SourcePosition {
   readonly source: VertexSource;
-  readonly ranges: readonly SourceRange[];
+  readonly ranges: readonly LineRange[];
 }
 
 /** Returns the positions of a vertex; none if they are unknown. */

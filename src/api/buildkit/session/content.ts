@@ -2,6 +2,7 @@ import { type Descriptor, type Digest, Limits, VarveError } from "../../../core/
 import { GrpcCode, Metadata, invoke, invokeServerStream, isGrpcError } from "../../../grpc/index.ts";
 import { type Bytes, collect, verified } from "../../../io/index.ts";
 import type { CacheOrigin } from "../../../remotecache/index.ts";
+import { clientSource } from "../../../source/index.ts";
 import { Content } from "../proto/gen/content_pb.ts";
 import { called } from "../proto/methods.ts";
 import type { CallerOptions, ClientSession } from "./client-session.ts";
@@ -104,7 +105,7 @@ export class ClientContent {
 
   /** Names the store among the sources of a layer. */
   get source(): string {
-    return `session:${this.session.id}:${this.storeId}`;
+    return clientSource({ store: this.storeId, session: this.session.id });
   }
 
   async #found<T>(call: Promise<T>, digest: Digest): Promise<T> {

@@ -13,11 +13,11 @@ import { NEWEST, OLDEST } from "../version.ts";
 
 const INDEX_SERVER = "https://index.docker.io/v1/";
 
-export const ping: Endpoint = ({ request }) => {
+export const ping: Endpoint = ({ request }, { buildkit }) => {
   const answer = text(200, request.method === "HEAD" ? "" : "OK");
   const headers = {
     ...answer.headers,
-    "Builder-Version": "1",
+    "Builder-Version": buildkit === undefined ? "1" : "2",
     "Cache-Control": "no-cache, no-store, must-revalidate",
     Pragma: "no-cache",
     Swarm: "inactive",

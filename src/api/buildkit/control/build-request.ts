@@ -1,0 +1,104 @@
+import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
+import type { CacheSpec } from "../../../engine/index.ts";
+import type { Attributes } from "../dockerfile/attributes.ts";
+import type { CacheOptions, SolveRequest } from "../proto/gen/control_pb.ts";
+
+/** An exporter that a client asks for. Its position in the request is its id. */
+export interface ExporterRequest {
+  readonly type: string;
+  readonly attrs: Readonly<Record<string, string>>;
+}
+
+/** What is built: a graph, the result of a front end, or what the client returns. */
+export type BuildSubject =
+  | { readonly kind: "definition"; readonly definition: Uint8Array }
+  | { readonly kind: "frontend"; readonly name: string }
+  | { readonly kind: "forwarded" };
+
+/** A request to build, without the fields of old clients. */
+export interface BuildRequest {
+  /** The client's name for the build. */
+  readonly ref: string;
+  readonly sessionId: string;
+  readonly subject: BuildSubject;
+  readonly attributes: Attributes;
+  /** Serialised definitions by name. */
+  readonly inputs: ReadonlyMap<string, Uint8Array>;
+  readonly exporters: readonly ExporterRequest[];
+  readonly cacheImports: readonly CacheSpec[];
+  readonly cacheExports: readonly CacheSpec[];
+  readonly entitlements: readonly string[];
+  /** True if the build leaves no record in the history. */
+  readonly internal: boolean;
+}
+
+/** The versions of results that clients may ask for; the last is the default. */
+const COMPATIBILITY_VERSIONS = [10n, 20n, 30n];
+
+/**
+ * Reads a request to build.
+ *
+ * @throws {GrpcError} `unknown` with BuildKit's text for a request that cannot be used.
+ */
+export function buildRequestOf(request: SolveRequest): BuildRequest {
+  checkCompatibility(request.compatibilityVersion);
+  const attributes = new Map(Object.entries(request.frontendAttrs));
+  return {
+    ref: request.ref,
+    sessionId: request.session,
+    subject: subjectOf(request),
+    attributes,
+    inputs: new Map(Object.entries(request.frontendInputs)),
+    exporters: exportersOf(request, attributes),
+    cacheImports: importsOf(request.cache),
+    cacheExports: exportsOf(request.cache),
+    entitlements: request.entitlements,
+    internal: request.internal,
+  };
+}
+
+function checkCompatibility(version: bigint): void {
+  const latest = COMPATIBILITY_VERSIONS.at(-1) ?? 0n;
+  if (version === 0n || COMPATIBILITY_VERSIONS.includes(version)) return;
+  const why =
+    version > latest
+      ? `upgrade buildkit (max supported: ${latest})`
+      : `(supported: [${COMPATIBILITY_VERSIONS.join(" ")}])`;
+  throw refused(`unsupported compatibility-version ${version}${version > latest ? ":" : ""} ${why}`);
+}
+
+function subjectOf({ frontend: name, definition }: SolveRequest): BuildSubject {
+  const hasGraph = definition !== undefined && definition.byteLength > 0;
+  if (name !== "" && hasGraph) throw refused("cannot solve with both Definition and Frontend specified");
+  if (name !== "") return { kind: "frontend", name };
+  return definition === undefined ? { kind: "forwarded" } : { kind: "definition", definition };
+}
+
+/** New clients repeat their first exporter in the fields of old ones. SOURCE_DATE_EPOCH becomes an attribute of each exporter. */
+function exportersOf(request: SolveRequest, attributes: Attributes): ExporterRequest[] {
+  const { exporters, exporterDeprecated: type, exporterAttrsDeprecated: attrs } = request;
+  const given = exporters.length > 0 || type === "" ? exporters : [{ type, attrs }];
+  const epoch = attributes.get("build-arg:SOURCE_DATE_EPOCH");
+  return given.map((each) => ({
+    type: each.type,
+    attrs: epoch === undefined ? each.attrs : { "source-date-epoch": epoch, ...each.attrs },
+  }));
+}
+
+function importsOf(cache: CacheOptions | undefined): CacheSpec[] {
+  const old = cache?.importRefsDeprecated ?? [];
+  return [...(cache?.imports ?? []).map(specOf), ...old.map((ref) => ({ type: "registry", attrs: { ref } }))];
+}
+
+function exportsOf(cache: CacheOptions | undefined): CacheSpec[] {
+  const { exportRefDeprecated: ref = "", exportAttrsDeprecated: attrs = {}, exports: given = [] } = cache ?? {};
+  return [...given.map(specOf), ...(ref === "" ? [] : [{ type: "registry", attrs: { ...attrs, ref } }])];
+}
+
+function specOf({ type, attrs }: CacheSpec): CacheSpec {
+  return { type, attrs };
+}
+
+function refused(text: string): GrpcError {
+  return new GrpcError(GrpcCode.unknown, text);
+}

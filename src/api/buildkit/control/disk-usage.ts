@@ -1,0 +1,61 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { diskUsage as usageOf, prune as pruneStore } from "../../../caches/index.ts";
+import { parseFilters, type RecordUsage } from "../../../record/index.ts";
+import type { Daemon } from "../daemon.ts";
+import type { DiskUsageRequest, PruneRequest, UsageRecordSchema } from "../proto/gen/control_pb.ts";
+
+type UsageMessage = MessageInitShape<typeof UsageRecordSchema>;
+
+const NS_PER_MS = 1_000_000n;
+
+/** Returns the records that match one of the filters and were not used within the age limit. */
+export async function diskUsage(
+  { filter, ageLimit }: DiskUsageRequest,
+  { store }: Daemon,
+  signal: AbortSignal,
+): Promise<UsageMessage[]> {
+  const matches = parseFilters(filter);
+  const latest = ageLimit === 0n ? Infinity : Date.now() - Number(ageLimit / NS_PER_MS);
+  const usages = await usageOf(store, signal);
+  return usages.filter((usage) => matches(usage) && (usage.lastUsedAt ?? usage.createdAt) <= latest).map(message);
+}
+
+/** Removes records, and yields what was removed. */
+export async function* prune(
+  request: PruneRequest,
+  { store }: Daemon,
+  signal: AbortSignal,
+): AsyncGenerator<UsageMessage> {
+  const { records } = await pruneStore(
+    store,
+    {
+      filters: request.filter,
+      all: request.all,
+      keepDuration: Number(request.keepDuration / NS_PER_MS),
+      reservedSpace: Number(request.reservedSpace),
+      maxUsedSpace: Number(request.maxUsedSpace),
+      minFreeSpace: Number(request.minFreeSpace),
+    },
+    signal,
+  );
+  for (const usage of records) yield message(usage);
+}
+
+function message(usage: RecordUsage): UsageMessage {
+  const { id, mutable, inUse, size, createdAt, lastUsedAt, usageCount, description, recordType, shared, parents } =
+    usage;
+  return {
+    id,
+    mutable,
+    inUse,
+    size: BigInt(size),
+    createdAt: timestampFromMs(createdAt),
+    ...(lastUsedAt === undefined ? {} : { lastUsedAt: timestampFromMs(lastUsedAt) }),
+    usageCount: BigInt(usageCount),
+    description,
+    recordType,
+    shared,
+    parents: [...parents],
+  };
+}

@@ -1,0 +1,51 @@
+import { formatReference, parseReference, withDefaultTag } from "../../../core/index.ts";
+import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
+import type { BuildOutput } from "../../../engine/index.ts";
+import type { ContentSink, StreamSink, TreeSink } from "../../../export/index.ts";
+import type { ExporterRequest } from "./build-request.ts";
+
+/** What a client can receive of a build. `index` is the position of the exporter in the request. */
+export interface ClientOutputs {
+  /** Returns where the bytes of an archive go. */
+  stream(index: number): StreamSink;
+  /** Returns where the files of a result go. */
+  tree(index: number): TreeSink;
+  /** Returns the client's store that receives an image instead of an archive. */
+  content(): ContentSink;
+}
+
+/** Returns the attributes of an image that goes into the store of Docker's daemon: names have no digest, and each occurs once. */
+function mobyAttributes(attrs: ExporterRequest["attrs"]): ExporterRequest["attrs"] {
+  const names = (attrs["name"] ?? "").split(",").filter((name) => name !== "");
+  if (names.length === 0) return attrs;
+  const references = names.map(parseReference);
+  if (references.some(({ digest }) => digest !== undefined))
+    throw new GrpcError(GrpcCode.unknown, "build tag cannot contain a digest");
+  const tagged = references.map((reference) => formatReference(withDefaultTag(reference)));
+  return { ...attrs, name: [...new Set(tagged)].join(",") };
+}
+
+/**
+ * Returns the outputs that a client asks for. Without an exporter, nothing is exported.
+ *
+ * @throws {GrpcError} `unknown` with BuildKit's text for an exporter that does not exist.
+ */
+export function outputsOf(exporters: readonly ExporterRequest[], client: ClientOutputs): BuildOutput[] {
+  return exporters.map(({ type, attrs }, index): BuildOutput => {
+    switch (type) {
+      case "image":
+        return { type, attrs };
+      case "moby":
+        return { type: "image", attrs: mobyAttributes(attrs) };
+      case "oci":
+      case "docker":
+        return { type, attrs, dest: attrs["tar"] === "false" ? client.content() : client.stream(index) };
+      case "tar":
+        return { type, attrs, dest: client.stream(index) };
+      case "local":
+        return { type, attrs, dest: client.tree(index) };
+      default:
+        throw new GrpcError(GrpcCode.unknown, `exporter ${JSON.stringify(type)} could not be found`);
+    }
+  });
+}

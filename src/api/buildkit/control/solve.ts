@@ -1,0 +1,177 @@
+import {
+  Progress,
+  Session,
+  exportCaches,
+  exportFailed,
+  exportTargets,
+  grantEntitlements,
+  readCacheExports,
+} from "../../../engine/index.ts";
+import type { CacheSpec, ExportReport } from "../../../engine/index.ts";
+import { compareBytes, hostPlatform } from "../../../core/index.ts";
+import { SessionClient } from "../client/session-client.ts";
+import type { Daemon } from "../daemon.ts";
+import type { Attributes } from "../dockerfile/attributes.ts";
+import { cacheImportsOf } from "../dockerfile/cache-imports.ts";
+import { loadInputs } from "../frontend/load-inputs.ts";
+import { runFrontend } from "../frontend/run-frontend.ts";
+import { ForwardedBuild } from "../gateway/forwarded-build.ts";
+import { GatewayRefs } from "../gateway/gateway-refs.ts";
+import { completeRecord, startRecord } from "../history/record.ts";
+import type { Job } from "../jobs/job.ts";
+import { type GraphLoading, loadDefinition, loadRef } from "../result/definition.ts";
+import { type FrontendResult, refsOf } from "../result/result.ts";
+import type { VertexSources } from "../result/sources.ts";
+import { targetsOf } from "../result/targets.ts";
+import { StatusLog } from "../status/status-log.ts";
+import type { BuildRequest } from "./build-request.ts";
+import { buildError } from "./failure.ts";
+import { outputsOf } from "./exporters.ts";
+import { type ExporterResponse, responseOf } from "./response.ts";
+
+/**
+ * Builds what a client asks for, and returns what its exporters say. The client may end its session as soon as the call returns, so
+ * everything that needs the session has ended by then.
+ *
+ * @throws {GrpcError} with BuildKit's text and details.
+ */
+export async function solve(request: BuildRequest, daemon: Daemon, signal: AbortSignal): Promise<ExporterResponse> {
+  const status = new StatusLog();
+  const forwarded = Promise.withResolvers<ForwardedBuild>();
+  forwarded.promise.catch(() => undefined);
+  const job: Job = { ref: request.ref, status, forwarded: forwarded.promise };
+  using _added = daemon.jobs.add(request.ref, job);
+  using record = startRecord(daemon.history, request);
+  const found: Found = { result: undefined, exported: undefined };
+  const outcome = await settle(() =>
+    runBuild({ request, daemon, signal, status, onForwarded: (build) => forwarded.resolve(build), found }),
+  );
+  const error = outcome.kind === "failed" ? buildError(outcome.error, sourcesOf(found.result)) : undefined;
+  if (error !== undefined) forwarded.reject(error);
+  status.close();
+  if (record !== undefined) await completeRecord(record, { ...found, status, error }, daemon.store.content);
+  if (outcome.kind === "failed") throw error;
+  return outcome.value;
+}
+
+function sourcesOf(result: FrontendResult | undefined): VertexSources[] {
+  return result === undefined ? [] : refsOf(result).flatMap((ref) => ref?.sources ?? []);
+}
+
+type Outcome<T> = { readonly kind: "done"; readonly value: T } | { readonly kind: "failed"; readonly error: unknown };
+
+async function settle<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { kind: "done", value: await work() };
+  } catch (error) {
+    return { kind: "failed", error };
+  }
+}
+
+/** What is known of a build so far. */
+interface Found {
+  /** Has the positions of vertices that fail. */
+  result: FrontendResult | undefined;
+  exported: ExportReport | undefined;
+}
+
+interface Run {
+  readonly request: BuildRequest;
+  readonly daemon: Daemon;
+  readonly signal: AbortSignal;
+  readonly status: StatusLog;
+  /** Called when the client can drive its build. */
+  readonly onForwarded: (build: ForwardedBuild) => void;
+  readonly found: Found;
+}
+
+async function runBuild(run: Run): Promise<ExporterResponse> {
+  const { request, daemon, signal } = run;
+  await using stack = new AsyncDisposableStack();
+  const allowed = grantEntitlements(request.entitlements, daemon.entitlements);
+  const client = stack.use(new SessionClient(daemon, request.sessionId, signal));
+  client.useSessions(request.attributes);
+  const outputs = outputsOf(request.exporters, client);
+  const caches = await readCacheExports({ cacheTo: request.cacheExports });
+  const loading: GraphLoading = { signal };
+  const session = stack.use(
+    await Session.open({
+      store: daemon.store,
+      client,
+      progress: new Progress((event) => run.status.append(event)),
+      allowed,
+      cacheFrom: importsOf(request),
+      loadGraph: async (definition, stop) => (await loadRef(definition, { ...loading, signal: stop }))?.edge,
+      pullPolicy: "newest",
+      signal,
+    }),
+  );
+  const scope = scopeOf(request.attributes);
+  try {
+    const result = await resultOf(run, { client, session, stack, loading });
+    run.found.result = result;
+    const targets = outputs.length === 0 ? { edges: refsOf(result).map((ref) => ref?.edge) } : targetsOf(result);
+    const results = await session.solve(targets.edges);
+    session.finish();
+    const inline = caches.some(({ type }) => type === "inline");
+    const exported =
+      "source" in targets ? await exportTargets(targets, results, { outputs, inline }, session) : undefined;
+    run.found.exported = exported;
+    return responseOf(result, exported, await exportCaches(caches, scope, session));
+  } catch (error) {
+    if (session.isUnfinished) await exportFailed(caches, scope, session);
+    throw error;
+  }
+}
+
+interface Opened {
+  readonly client: SessionClient;
+  readonly session: Session;
+  readonly stack: AsyncDisposableStack;
+  readonly loading: GraphLoading;
+}
+
+async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
+  const { request, signal } = run;
+  const { client, session, stack, loading } = opened;
+  switch (request.subject.kind) {
+    case "definition":
+      return await loadDefinition(request.subject.definition, loading);
+    case "frontend":
+      return await runFrontend(request.subject.name, {
+        attributes: request.attributes,
+        inputs: await loadInputs(request.inputs, loading),
+        session,
+        sessionId: request.sessionId,
+        upload: (url) => client.upload(url),
+        stack,
+      });
+    case "forwarded": {
+      const refs = new GatewayRefs({ session, stack });
+      const build = new ForwardedBuild({ ...opened, refs, inputs: request.inputs });
+      run.onForwarded(build);
+      return await build.result(signal);
+    }
+  }
+}
+
+/** Returns the caches to import: those of the request, and those of the front end's attributes, which repeat them. */
+function importsOf({ cacheImports, attributes }: BuildRequest): CacheSpec[] {
+  const all = [...cacheImports, ...cacheImportsOf(attributes)];
+  return [...new Map(all.map((spec) => [cacheIdentity(spec), spec])).values()];
+}
+
+function cacheIdentity({ type, attrs }: CacheSpec): string {
+  return JSON.stringify([type, Object.entries(attrs).sort(([a], [b]) => compareBytes(a, b))]);
+}
+
+/** Returns what distinguishes builds that write to the same cache. */
+function scopeOf(attributes: Attributes): Parameters<typeof exportCaches>[1] {
+  const buildArgs = [...attributes].filter(([key]) => key.startsWith("build-arg:"));
+  return {
+    dockerfile: attributes.get("filename") ?? "",
+    target: attributes.get("target"),
+    platforms: [attributes.get("platform") ?? hostPlatform().architecture],
+    buildArgs: Object.fromEntries(buildArgs),
+  };
+}

@@ -1,0 +1,21 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Daemon } from "../daemon.ts";
+import type { StatusResponseSchema } from "../proto/gen/control_pb.ts";
+import { decodeStatus } from "../status/stored-status.ts";
+
+type StatusMessage = MessageInitShape<typeof StatusResponseSchema>;
+
+/**
+ * Yields the status of a build from its start: of one in the history as it was stored, otherwise of one that runs, or is about to.
+ *
+ * @throws {GrpcError} `notFound` if there is no such build.
+ */
+export async function* statusOf(ref: string, daemon: Daemon, signal: AbortSignal): AsyncGenerator<StatusMessage> {
+  const stored = daemon.jobs.get(ref) === undefined ? daemon.history.get(ref)?.logs : undefined;
+  if (stored !== undefined) {
+    yield* decodeStatus(daemon.history.blobs.open(stored.digest, { signal }));
+    return;
+  }
+  const job = await daemon.jobs.find(ref, signal);
+  yield* job.status.read(signal);
+}

@@ -1,0 +1,60 @@
+import { randomInt } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Store } from "../../engine/index.ts";
+import { BuildHistory, type HistoryLimits } from "../../history/index.ts";
+import { writeFileAtomic } from "../../io/index.ts";
+import { Jobs } from "./jobs/jobs.ts";
+import type { Job } from "./jobs/job.ts";
+import { SessionManager } from "./session/manager.ts";
+
+/** Settings of a server. */
+export interface DaemonOptions {
+  readonly store: Store;
+  /** The entitlements that clients may grant to their builds. Default: none. */
+  readonly entitlements?: readonly string[] | undefined;
+  /** Labels of the worker, besides those that it always has. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** How many builds the history keeps. Default: as BuildKit. */
+  readonly history?: HistoryLimits | undefined;
+}
+
+/** The state and the settings that all calls of BuildKit's API share. */
+export interface Daemon extends Disposable {
+  readonly store: Store;
+  readonly sessions: SessionManager;
+  readonly jobs: Jobs<Job>;
+  readonly history: BuildHistory;
+  readonly entitlements: ReadonlySet<string>;
+  /** Identifies this server's store to clients: 25 characters of base 36, always the same for a root. */
+  readonly workerId: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Returns the state of a server. Disposing of it stops its timers. */
+export async function openDaemon({ store, entitlements = [], labels = {}, history }: DaemonOptions): Promise<Daemon> {
+  const jobs = new Jobs<Job>();
+  return {
+    store,
+    sessions: new SessionManager(),
+    jobs,
+    history: new BuildHistory(store.state, history),
+    entitlements: new Set(entitlements),
+    workerId: await workerId(store.root),
+    labels,
+    [Symbol.dispose]: () => jobs[Symbol.dispose](),
+  };
+}
+
+const ID = /^[0-9a-z]{25}$/;
+const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+/** Returns the id of a root's worker, which is made by the first call. */
+async function workerId(root: string): Promise<string> {
+  const path = join(root, "workerid");
+  const known = await readFile(path, "utf8").catch(() => "");
+  if (ID.test(known)) return known;
+  const made = Array.from({ length: 25 }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
+  await writeFileAtomic(path, made);
+  return made;
+}

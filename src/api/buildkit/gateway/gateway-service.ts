@@ -1,0 +1,73 @@
+import { type CallContext, GrpcCode, GrpcError, type Implementation, unary } from "../../../grpc/index.ts";
+import { buildError } from "../control/failure.ts";
+import type { Daemon } from "../daemon.ts";
+import { LLBBridge } from "../proto/gen/gateway_pb.ts";
+import { served } from "../proto/methods.ts";
+import { readDirectory, readFile, statFile } from "./files.ts";
+import { capabilities } from "../worker/caps.ts";
+import { workers } from "../worker/worker.ts";
+import type { ForwardedBuild } from "./forwarded-build.ts";
+import { returned } from "./return.ts";
+import { warn } from "./warn.ts";
+import { solveForClient } from "./solve.ts";
+import { resolveImageConfig, resolveSourceMeta } from "./source-meta.ts";
+
+const { method } = LLBBridge;
+
+/** The metadata that names the build that a call belongs to. */
+const BUILD_ID = "buildkit-controlapi-buildid";
+/** Milliseconds to wait for the build of a call, which may arrive before it. */
+const APPEARANCE = 3000;
+
+/** Implements `moby.buildkit.v1.frontend.LLBBridge` for builds that clients drive. Containers are not supported. */
+export function gatewayService(daemon: Daemon): Implementation[] {
+  const on =
+    <I, O>(run: (build: ForwardedBuild, request: I, call: CallContext) => Promise<O>, name: string) =>
+    async (request: I, call: CallContext): Promise<O> => {
+      const build = await buildOf(daemon, call, name);
+      try {
+        return await run(build, request, call);
+      } catch (error) {
+        throw buildError(error, build.refs.sources);
+      }
+    };
+  return [
+    unary(
+      served(method.ping),
+      on(() => Promise.resolve({ ...capabilities(), workers: workers(daemon) }), "Ping"),
+    ),
+    unary(served(method.solve), on(solveForClient, "Solve")),
+    unary(served(method.resolveImageConfig), on(resolveImageConfig, "ResolveImageConfig")),
+    unary(served(method.resolveSourceMeta), on(resolveSourceMeta, "ResolveSourceMeta")),
+    unary(served(method.readFile), on(readFile, "ReadFile")),
+    unary(served(method.readDir), on(readDirectory, "ReadDir")),
+    unary(served(method.statFile), on(statFile, "StatFile")),
+    unary(
+      served(method.evaluate),
+      on(async ({ refs }, { ref }) => {
+        await refs.get(ref).evaluate();
+        return {};
+      }, "Evaluate"),
+    ),
+    unary(
+      served(method.inputs),
+      on(({ inputs }) => Promise.resolve({ definitions: Object.fromEntries(inputs) }), "Inputs"),
+    ),
+    unary(served(method.return), on(returned, "Return")),
+    unary(served(method.warn), on(warn, "Warn")),
+  ];
+}
+
+/** Returns the build that a call belongs to. */
+async function buildOf({ jobs }: Daemon, call: CallContext, name: string): Promise<ForwardedBuild> {
+  const ref = call.metadata.get(BUILD_ID);
+  if (ref === undefined) throw new GrpcError(GrpcCode.unknown, `forwarding ${name}: no buildid found in context`);
+  try {
+    const job = await jobs.find(ref, call.signal, APPEARANCE);
+    return await job.forwarded;
+  } catch (error) {
+    if (error instanceof GrpcError && error.code === GrpcCode.notFound)
+      throw new GrpcError(GrpcCode.notFound, `forwarding ${name}: ${error.message}`);
+    throw error;
+  }
+}

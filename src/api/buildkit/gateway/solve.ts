@@ -1,0 +1,78 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
+import { definitionOf, encodeDefinition } from "../../../llb/index.ts";
+import type { ResultSchema, SolveRequest, SolveResponseSchema } from "../proto/gen/gateway_pb.ts";
+import { runFrontend } from "../frontend/run-frontend.ts";
+import { loadInputs } from "../frontend/load-inputs.ts";
+import { loadDefinition } from "../result/definition.ts";
+import type { FrontendResult, ResultRef } from "../result/result.ts";
+import type { ForwardedBuild } from "./forwarded-build.ts";
+
+type ResultInit = MessageInitShape<typeof ResultSchema>;
+type SolveResponseInit = MessageInitShape<typeof SolveResponseSchema>;
+
+/** Solves a graph or runs a front end for a client. The filesystems of the result are solved when they are needed. */
+export async function solveForClient(build: ForwardedBuild, request: SolveRequest): Promise<SolveResponseInit> {
+  const result = await resultOf(build, request);
+  if (request.evaluate) for (const ref of allRefs(result)) await build.session.evaluate(ref?.edge);
+  return responseOf(build, request, result);
+}
+
+async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<FrontendResult> {
+  const { definition, frontend } = request;
+  const hasGraph = definition !== undefined && definition.byteLength > 0;
+  if (frontend !== "" && hasGraph)
+    throw new GrpcError(GrpcCode.unknown, "cannot solve with both Definition and Frontend specified");
+  if (frontend === "")
+    return hasGraph
+      ? await loadDefinition(definition, build.loading)
+      : { refs: { kind: "single", ref: undefined }, metadata: new Map() };
+  const attributes = new Map(Object.entries(request.frontendOpt));
+  build.client.useSessions(attributes);
+  return await runFrontend(frontend, {
+    attributes,
+    inputs: await loadInputs(new Map(Object.entries(request.frontendInputs)), build.loading),
+    session: build.session,
+    sessionId: build.client.sessionId,
+    upload: (url) => build.client.upload(url),
+    stack: build.stack,
+  });
+}
+
+function allRefs({ refs }: FrontendResult): (ResultRef | undefined)[] {
+  return refs.kind === "single" ? [refs.ref] : [...refs.refs.values()];
+}
+
+function responseOf(build: ForwardedBuild, request: SolveRequest, result: FrontendResult): SolveResponseInit {
+  const metadata = Object.fromEntries(result.metadata);
+  const shape = request.allowResultArrayRef ? refsShape(build, result) : oldShape(build, result);
+  const [single = ""] = result.refs.kind === "single" ? [firstId(shape)] : [];
+  return {
+    result: { result: shape, metadata },
+    ...(request.allowResultReturn ? {} : { refDeprecated: single }),
+  };
+}
+
+type Shape = NonNullable<ResultInit["result"]>;
+
+function refsShape({ refs: known }: ForwardedBuild, { refs }: FrontendResult): Shape {
+  const refOf = (ref: ResultRef | undefined): { id: string; def: Uint8Array } => ({
+    id: known.add(ref),
+    def: encodeDefinition(definitionOf(ref?.edge)),
+  });
+  if (refs.kind === "single") return { case: "ref", value: refOf(refs.ref) };
+  const entries = Array.from(refs.refs, ([key, ref]) => [key, refOf(ref)] as const);
+  return { case: "refs", value: { refs: Object.fromEntries(entries) } };
+}
+
+/** The shape for clients that know nothing of definitions. */
+function oldShape({ refs: known }: ForwardedBuild, { refs }: FrontendResult): Shape {
+  if (refs.kind === "single") return { case: "refDeprecated", value: known.add(refs.ref) };
+  const entries = Array.from(refs.refs, ([key, ref]) => [key, known.add(ref)] as const);
+  return { case: "refsDeprecated", value: { refs: Object.fromEntries(entries) } };
+}
+
+function firstId(shape: Shape): string {
+  if (shape.case === "ref") return shape.value.id ?? "";
+  return shape.case === "refDeprecated" ? shape.value : "";
+}

@@ -1,0 +1,38 @@
+import { isDigest } from "../../../core/index.ts";
+import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
+import type { WarnRequest } from "../proto/gen/gateway_pb.ts";
+import type { Position, Range } from "../proto/gen/ops_pb.ts";
+import type { ForwardedBuild } from "./forwarded-build.ts";
+
+/** Passes a warning of a client on to everybody who watches the build. */
+// oxlint-disable-next-line require-await -- rejects rather than throws
+export async function warn({ session }: ForwardedBuild, request: WarnRequest): Promise<object> {
+  const { digest, short, detail, url, info, ranges } = request;
+  const positions = ranges.map(rangeOf);
+  const [first] = positions;
+  session.progress.warn(textOf(short), {
+    vertex: isDigest(digest) ? digest : undefined,
+    detail: detail.map(textOf),
+    url: url === "" ? undefined : url,
+    ...(info === undefined
+      ? {}
+      : {
+          source: { name: info.filename, text: textOf(info.data), ranges: positions },
+          ...(first === undefined ? {} : { location: { file: info.filename, line: first.start.line } }),
+        }),
+  });
+  return {};
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}
+
+function rangeOf({ start, end }: Range): { start: ReturnType<typeof positionOf>; end: ReturnType<typeof positionOf> } {
+  if (start === undefined || end === undefined) throw new GrpcError(GrpcCode.invalidArgument, "invalid source range");
+  return { start: positionOf(start), end: positionOf(end) };
+}
+
+function positionOf({ line, character }: Position): { line: number; column: number } {
+  return { line, column: character };
+}

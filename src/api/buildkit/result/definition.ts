@@ -1,0 +1,64 @@
+import {
+  type Definition,
+  type SourceLocation,
+  type SourceMap,
+  decodeDefinition,
+  decodeSourceMap,
+  graphOf,
+  missingCapability,
+} from "../../../llb/index.ts";
+import type { FrontendResult, ResultRef } from "./result.ts";
+import type { SourcePosition, VertexSource, VertexSources } from "./sources.ts";
+
+/** How graphs of clients are read. */
+export interface GraphLoading {
+  /** Applies the policies of the build to the sources of a graph. Absent: there are none. */
+  readonly applyPolicy?: ((definition: Definition) => Promise<PolicedDefinition>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A definition after policies were applied. */
+export interface PolicedDefinition {
+  readonly definition: Definition;
+  /** The digest that the client knows of each vertex that changed. */
+  readonly original: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads a graph that a client sent, and returns it as a result.
+ *
+ * @throws {VarveError} with BuildKit's text for a graph that cannot be used.
+ */
+export async function loadDefinition(bytes: Uint8Array, loading: GraphLoading): Promise<FrontendResult> {
+  return { refs: { kind: "single", ref: await loadRef(bytes, loading) }, metadata: new Map() };
+}
+
+/** Reads a graph, serialised or not; undefined if it is an empty filesystem. Throws as `loadDefinition`. */
+export async function loadRef(
+  graph: Uint8Array | Definition,
+  { applyPolicy, signal }: GraphLoading,
+): Promise<ResultRef | undefined> {
+  const given = graph instanceof Uint8Array ? decodeDefinition(graph) : graph;
+  const { definition, original } =
+    applyPolicy === undefined ? { definition: given, original: new Map() } : await applyPolicy(given);
+  const edge = graphOf(definition, { missing: missingCapability, signal });
+  if (edge === undefined) return undefined;
+  return { edge, sources: sourcesOf(decodeSourceMap(given.source), original) };
+}
+
+function sourcesOf({ files, locations }: SourceMap, original: ReadonlyMap<string, string>): VertexSources {
+  const sources = files.map(({ filename, data, language, definition }): VertexSource => ({
+    filename,
+    data,
+    language,
+    definition,
+  }));
+  const byVertex = new Map<string, readonly SourceLocation[]>(locations);
+  return (vertex) => {
+    const found = byVertex.get(original.get(vertex) ?? vertex) ?? [];
+    return found.flatMap(({ file, ranges }): SourcePosition[] => {
+      const source = sources[file];
+      return source === undefined ? [] : [{ source, ranges }];
+    });
+  };
+}

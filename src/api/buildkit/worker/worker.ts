@@ -1,0 +1,49 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { hostname } from "node:os";
+import { type Platform, hostPlatform } from "../../../core/index.ts";
+import { parseSelectors } from "../../../pattern/index.ts";
+import type { Daemon } from "../daemon.ts";
+import type { WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
+import { platformMessage } from "./platform-message.ts";
+import { buildkitVersion } from "./version.ts";
+
+/** Prefix of the labels of workers. */
+const LABEL = "org.mobyproject.buildkit.worker.";
+
+/** Returns the only worker of this server. Its first platform is the one that builds are for by default. */
+function workerRecord(daemon: Daemon): MessageInitShape<typeof WorkerRecordSchema> {
+  return {
+    id: daemon.workerId,
+    labels: {
+      [`${LABEL}executor`]: "oci",
+      [`${LABEL}hostname`]: hostname(),
+      [`${LABEL}network`]: "host",
+      [`${LABEL}oci.process-mode`]: "sandbox",
+      [`${LABEL}selinux.enabled`]: "false",
+      [`${LABEL}snapshotter`]: daemon.store.snapshotter.stacksMerges ? "overlayfs" : "native",
+      ...daemon.labels,
+    },
+    platforms: platforms().map(platformMessage),
+    buildkitVersion: buildkitVersion(),
+  };
+}
+
+/** The native platform comes first: it is the one that builds are for by default. */
+function platforms(): Platform[] {
+  const host = hostPlatform();
+  return host.architecture === "amd64" ? [host, { os: host.os, architecture: "386" }] : [host];
+}
+
+/** Returns the workers that match one of the filters: all of one, if there are none. */
+export function workers(
+  daemon: Daemon,
+  filters: readonly string[] = [],
+): MessageInitShape<typeof WorkerRecordSchema>[] {
+  const worker = workerRecord(daemon);
+  const labels = new Map(Object.entries(worker.labels ?? {}));
+  const matches = parseSelectors(filters)(([name, ...rest]) => {
+    if (name === "id") return worker.id;
+    return name === "labels" ? labels.get(rest.join(".")) : undefined;
+  });
+  return matches ? [worker] : [];
+}

@@ -1,0 +1,123 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { parse } from "smol-toml";
+import { type JsonNode, type JsonObject, VarveError, errnoOf, readJsonValue } from "../../core/index.ts";
+import type { RegistryHostConfig } from "../../registry/index.ts";
+
+/** The part of `buildkitd.toml` that has an effect here. */
+export interface BuildkitdConfig {
+  readonly root: string | undefined;
+  readonly entitlements: readonly string[];
+  readonly addresses: readonly string[];
+  readonly tls: {
+    readonly ca?: string | undefined;
+    readonly cert?: string | undefined;
+    readonly key?: string | undefined;
+  };
+  readonly labels: Readonly<Record<string, string>>;
+  readonly registries: Readonly<Record<string, RegistryHostConfig>>;
+  /** Names of keys that this version does not know. They have no effect. */
+  readonly unknown: readonly string[];
+}
+
+const NOTHING: BuildkitdConfig = {
+  root: undefined,
+  entitlements: [],
+  addresses: [],
+  tls: {},
+  labels: {},
+  registries: {},
+  unknown: [],
+};
+
+/**
+ * Reads a `buildkitd.toml`. A file that does not exist counts as empty, unless the user named it.
+ *
+ * @throws {VarveError} `invalid-argument` for a file that cannot be read or is malformed.
+ */
+export async function readBuildkitdConfig(path: string, isRequired: boolean): Promise<BuildkitdConfig> {
+  const text = await read(path, isRequired);
+  return text === undefined ? NOTHING : parseBuildkitdConfig(text, path);
+}
+
+async function read(path: string, isRequired: boolean): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (!isRequired && errnoOf(error) === "ENOENT") return undefined;
+    throw new VarveError("invalid-argument", `Cannot read configuration ${path}: ${errnoOf(error) ?? String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Reads the text of a `buildkitd.toml`. Throws as `readBuildkitdConfig`. */
+export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfig {
+  const json = readJsonValue(parseToml(text, path), `configuration ${path}`, {
+    code: "invalid-argument",
+  }).requiredObject();
+  const grpc = json.field("grpc").objectOrEmpty();
+  const tls = grpc.field("tls").objectOrEmpty();
+  const oci = json.field("worker").objectOrEmpty().field("oci").objectOrEmpty();
+  return {
+    root: json.string("root") || undefined,
+    entitlements: json.strings("insecure-entitlements") ?? [],
+    addresses: grpc.strings("address") ?? [],
+    tls: { ca: tls.string("ca"), cert: tls.string("cert"), key: tls.string("key") },
+    labels: Object.fromEntries(oci.stringMap("labels") ?? []),
+    registries: Object.fromEntries(json.field("registry").map(readRegistry) ?? []),
+    unknown: unknownKeys(json),
+  };
+}
+
+function parseToml(text: string, path: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    const [why = ""] = String(error instanceof Error ? error.message : error).split("\n", 1);
+    throw new VarveError("invalid-argument", `Cannot read configuration ${path}: ${why}`, { cause: error });
+  }
+}
+
+function readRegistry(item: JsonNode): RegistryHostConfig {
+  const json = item.requiredObject();
+  const [ca] = json.strings("ca") ?? [];
+  const [pair] = json.objects("keypair");
+  return {
+    mirrors: json.strings("mirrors"),
+    insecure: json.boolean("insecure"),
+    http: json.boolean("http"),
+    ca: ca === undefined ? undefined : resolve(ca),
+    cert: absolute(pair?.string("cert")),
+    key: absolute(pair?.string("key")),
+  };
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
+}
+
+/** The keys of BuildKit's own configuration. */
+const KNOWN: ReadonlySet<string> = new Set([
+  "cache",
+  "cdi",
+  "debug",
+  "dns",
+  "frontend",
+  "grpc",
+  "history",
+  "insecure-entitlements",
+  "log",
+  "otel",
+  "provenanceEnvDir",
+  "proxyNetwork",
+  "registry",
+  "root",
+  "system",
+  "trace",
+  "worker",
+]);
+
+function unknownKeys(json: JsonObject): string[] {
+  return [...json.fieldNames()].filter((name) => !KNOWN.has(name));
+}

@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
+import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
+import { openStore } from "../../engine/index.ts";
+import { type BuildkitdConfig, readBuildkitdConfig } from "../buildkitd/config.ts";
+import { DEFAULT_ADDRESS, DEFAULT_CONFIG, DEFAULT_ROOT, FLAGS, labelsOf } from "../buildkitd/flags.ts";
+import type { Command } from "../command.ts";
+import { ExitCode } from "../exit-code.ts";
+import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
+import { expectArgs, untilAborted } from "./common.ts";
+
+type Flags = Parsed<typeof FLAGS>["flags"];
+
+export const command: Command = {
+  summary: "Run in place of BuildKit's daemon",
+  help: `Usage: varve buildkitd [OPTIONS]
+
+Serve BuildKit's API with the flags and the configuration file of buildkitd, so that a program that starts buildkitd can start
+Varve instead. Flags without effect here are accepted.
+
+${describeFlags(FLAGS)}
+
+Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
+         buildctl --addr unix:///run/buildkit/buildkitd.sock debug workers
+`,
+  run: async (argv, context) => {
+    const { flags, args } = parseFlags(argv, FLAGS);
+    expectArgs(args, 0, 0, "varve buildkitd");
+    const config = await readBuildkitdConfig(flags.config ?? DEFAULT_CONFIG, flags.config !== undefined);
+    for (const key of config.unknown) context.screen.write(`warning: configuration key ${key} is unknown\n`);
+    const root = flags.root ?? config.root ?? context.store.root ?? DEFAULT_ROOT;
+    const given = flags.addr.length > 0 ? flags.addr : config.addresses;
+    const addresses = (given.length > 0 ? given : [DEFAULT_ADDRESS]).map(parseAddress);
+    await using store = await openStore({
+      ...context.store,
+      root: join(root),
+      snapshotter: snapshotterOf(flags) ?? context.store.snapshotter,
+      registry: { config: { registries: config.registries } },
+    });
+    using daemon = await openDaemon({
+      store,
+      entitlements: [...config.entitlements, ...flags["allow-insecure-entitlement"]],
+      labels: { ...config.labels, ...labelsOf(flags["oci-worker-labels"]) },
+    });
+    await using buildkit = new BuildkitServer(daemon);
+    await using listeners = new AsyncDisposableStack();
+    for (const address of addresses) {
+      const listener = listeners.use(await listenBuildkit(buildkit, address, accessOf(flags, config)));
+      context.screen.write(`running server on ${formatAddress(listener.address)}\n`);
+    }
+    await untilAborted(context.signal);
+    return ExitCode.done;
+  },
+};
+
+function snapshotterOf(flags: Flags): "overlay" | "copy" | undefined {
+  switch (flags["oci-worker-snapshotter"]) {
+    case "overlayfs":
+      return "overlay";
+    case "native":
+      return "copy";
+    default:
+      return undefined;
+  }
+}
+
+/** TCP clients need a certificate of the CA. Without a certificate of the server, only loopback addresses are served. */
+function accessOf(flags: Flags, { tls }: BuildkitdConfig): TcpAccess {
+  const cert = flags.tlscert ?? tls.cert;
+  const key = flags.tlskey ?? tls.key;
+  const ca = flags.tlscacert ?? tls.ca;
+  if (cert === undefined && key === undefined && ca === undefined) return { kind: "insecure-loopback" };
+  if (cert === undefined || key === undefined || ca === undefined)
+    throw usageError("Cannot serve with TLS: expected --tlscacert, --tlscert and --tlskey");
+  return { kind: "tls", files: { ca, cert, key } };
+}
