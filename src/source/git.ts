@@ -2,6 +2,7 @@ import { redact } from "../core/index.ts";
 import { SingleFlight, temporaryDirectory } from "../io/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
 import { writeBundle } from "./git-bundle.ts";
+import { type GitSigner, verifyGitSignature } from "./git-signature.ts";
 import { type GitObjects, factsOf, readObjects } from "./git-objects.ts";
 import { checkout, copySubdir, hasSubdir, setTimes } from "./git-checkout.ts";
 import { type WaitOptions, type GitRequest, type ResolvedGit, resolveRequest } from "./git-remote.ts";
@@ -67,6 +68,14 @@ export class GitSource {
     using _use = await useRepositories(this.#folder, signal);
     const repository = await this.#fetch({ ...resolved, commit: facts.checksum }, waiting);
     return await readObjects(repository, facts, signal);
+  }
+
+  /**
+   * Verifies the signature of an annotated tag, or else of the commit. Fetches them.
+   * @throws {VarveError} `corrupt` if neither is signed by one of the keys.
+   */
+  async verify(resolved: ResolvedGit, signer: GitSigner, waiting: WaitOptions): Promise<void> {
+    await verifyGitSignature(await this.objects(resolved, waiting), signer);
   }
 
   /** Returns a record with the commit's files, or with those of the requested subdirectory. */

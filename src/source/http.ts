@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { sourceTables } from "./schema.ts";
 import { type Digest, VarveError, isDigest, isVarveError, redact } from "../core/index.ts";
 import { type ContentStore, isLostBlob } from "../content/index.ts";
-import { SingleFlight, bytesOf, limited } from "../io/index.ts";
+import { type Bytes, SingleFlight, bytesOf, limited } from "../io/index.ts";
 import type { Hold, RecordId, Records } from "../record/index.ts";
+import { type OpenPgpRequest, verifyOpenPgp } from "../signature/index.ts";
 import type { Database } from "../state/index.ts";
 import type { FetchOptions } from "./fetch-url.ts";
 import { httpFileName, isFileName } from "./http-name.ts";
@@ -139,12 +140,31 @@ export class HttpSource {
   ): Promise<`${ChecksumRequest["algorithm"]}:${string}`> {
     if (suffix.byteLength > MAX_SUFFIX)
       throw new VarveError("invalid-argument", `http checksum request suffix exceeds max size ${MAX_SUFFIX}`);
+    const hash = createHash(algorithm);
+    for await (const chunk of await this.#open(http, hold)) hash.update(chunk);
+    return `${algorithm}:${hash.update(suffix).digest("hex")}`;
+  }
+
+  /**
+   * Verifies a detached signature of the file. Downloads the file if it is not in the store.
+   * @throws {VarveError} `corrupt` if the signature is not by one of the keys; as `record`.
+   */
+  async verify(http: ResolvedHttp, signature: OpenPgpRequest, hold: Hold): Promise<void> {
+    const body = await this.#open(http, hold);
+    try {
+      await verifyOpenPgp(signature, body);
+    } catch (error) {
+      if (!isVarveError(error, "corrupt") || isLostBlob(error)) throw error;
+      throw new VarveError("corrupt", `failed to verify pgp signature: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** Opens the file, which it downloads if it is not in the store. */
+  async #open(http: ResolvedHttp, hold: Hold): Promise<Bytes> {
     const { content } = this.#deps;
     hold.lease.add("blob", http.checksum);
     if ((await content.check(http.checksum, hold)) === undefined) await this.#fetchExpected(http, hold);
-    const hash = createHash(algorithm);
-    for await (const chunk of content.open(http.checksum, { signal: hold.signal })) hash.update(chunk);
-    return `${algorithm}:${hash.update(suffix).digest("hex")}`;
+    return content.open(http.checksum, { signal: hold.signal });
   }
 
   async #fetchExpected({ request, checksum }: ResolvedHttp, hold: Hold): Promise<void> {

@@ -3,6 +3,7 @@ export { fetchUrl } from "./fetch-url.ts";
 export { GitSource } from "./git.ts";
 export { unusedRepositories } from "./git-repository.ts";
 export { type GitFacts, type GitObjects, factsOf } from "./git-objects.ts";
+export type { GitSigner } from "./git-signature.ts";
 export type { GitBundle, GitRequest, OpenBundle, ResolvedGit } from "./git-remote.ts";
 export { type ChecksumRequest, type DownloadRequest, HttpSource, type ResolvedHttp } from "./http.ts";
 export { type BlobRequest, blobDigest } from "./blob.ts";

@@ -1,7 +1,7 @@
 import { VarveError } from "../../core/index.ts";
 import { gitKey } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
-import type { BlobRequest, GitBundle, GitRequest } from "../../source/index.ts";
+import type { BlobRequest, GitBundle, GitRequest, ResolvedGit } from "../../source/index.ts";
 import { blobDigest } from "../../source/index.ts";
 import { type Attributes, clientStore } from "./attributes.ts";
 import type { OpDeps } from "./deps.ts";
@@ -13,8 +13,7 @@ export function gitSource(identifier: string, attrs: Attributes, deps: OpDeps): 
   const mtime = attrs.get("git.mtime") ?? "";
   return {
     keys: async (hold) => {
-      const request = await gitRequest(identifier, attrs, deps, hold);
-      const { commit, ref } = await deps.git.resolve(request, hold);
+      const { commit, ref, request } = await resolveGit(identifier, attrs, deps, hold);
       const { keepGitDir = false, subdir = "", skipSubmodules = false, checkoutBundle = false } = request;
       return [gitKey({ commit, ref, keepGitDir, subdir, skipSubmodules, mtime, checkoutBundle })];
     },
@@ -32,16 +31,33 @@ export function gitSource(identifier: string, attrs: Attributes, deps: OpDeps): 
 type RequestDeps = Pick<OpDeps, "images" | "client" | "content">;
 
 /**
- * Returns the request of a git source, with the client's credentials for its remote.
+ * Returns the commit of a git source, after verifying the signature that the attributes may ask for.
  *
- * @throws {VarveError} `invalid-argument` for a malformed attribute, `unsupported` for signatures; as the client's `agent`.
+ * @throws {VarveError} As `GitSource.resolve` and `GitSource.verify`; `invalid-argument` for a malformed attribute.
  */
-export async function gitRequest(
+export async function resolveGit(
   identifier: string,
   attrs: Attributes,
-  deps: RequestDeps,
+  deps: RequestDeps & Pick<OpDeps, "git">,
   hold: Hold,
-): Promise<GitRequest> {
+): Promise<ResolvedGit> {
+  const resolved = await deps.git.resolve(await gitRequest(identifier, attrs, deps, hold), hold);
+  const isTrue = (name: string): boolean => attrs.get(`git.sig.${name}`) === "true";
+  if ([...attrs.keys()].some((key) => key.startsWith("git.sig."))) {
+    const keys = Buffer.from(attrs.get("git.sig.pubkey") ?? "");
+    const [requireSignedTag, ignoreSignedTag] = [isTrue("requiresignedtag"), isTrue("ignoresignedtag")];
+    const signer = { keys, rejectExpired: isTrue("rejectexpired"), requireSignedTag, ignoreSignedTag };
+    await deps.git.verify(resolved, signer, hold);
+  }
+  return resolved;
+}
+
+/**
+ * Returns the request of a git source, with the client's credentials for its remote.
+ *
+ * @throws {VarveError} `invalid-argument` for a malformed attribute; as the client's `agent`.
+ */
+async function gitRequest(identifier: string, attrs: Attributes, deps: RequestDeps, hold: Hold): Promise<GitRequest> {
   const base = requestOf(identifier, attrs);
   const bundle = bundleOf(attrs, deps, hold);
   return { ...base, bundle, ...(bundle === undefined ? await credentials(base.remote, attrs, deps) : {}) };
@@ -52,8 +68,6 @@ const TRANSPORT = /^(?:https?|ssh|git|file):\/\//i;
 const SCP = /^[^/:]+@[^/:]+:/;
 
 function requestOf(identifier: string, attrs: Attributes): GitRequest {
-  if ([...attrs.keys()].some((key) => key.startsWith("git.sig.")))
-    throw new VarveError("unsupported", "Cannot use a git source: signatures of commits cannot be verified");
   const at = identifier.indexOf("#");
   const location = at < 0 ? identifier : identifier.slice(0, at);
   const [ref = "", ...folders] = at < 0 ? [] : identifier.slice(at + 1).split(":");

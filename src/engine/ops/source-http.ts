@@ -1,6 +1,7 @@
 import { VarveError, isDigest } from "../../core/index.ts";
 import { httpKey } from "../../llb/index.ts";
-import type { DownloadRequest } from "../../source/index.ts";
+import type { Hold } from "../../record/index.ts";
+import type { DownloadRequest, ResolvedHttp } from "../../source/index.ts";
 import { type Attributes, integer } from "./attributes.ts";
 import type { OpDeps } from "./deps.ts";
 import { recordResult } from "./result.ts";
@@ -19,7 +20,7 @@ export function httpSource(url: string, attrs: Attributes, deps: OpDeps): Source
   const request = async (): Promise<DownloadRequest> => await httpRequest(url, attrs, deps);
   return {
     keys: async (hold) => {
-      const { filename, checksum, lastModified } = await deps.http.resolve(await request(), hold);
+      const { filename, checksum, lastModified } = await resolveHttp(url, attrs, deps, hold);
       const { mode: perm = 0, uid = 0, gid = 0, headers: own = {} } = base;
       const headers = new Map(Object.entries(own).map(([name, value]) => [HEADERS.get(name) ?? name, value]));
       const authHeaderSecret = attrs.get("http.authheadersecret");
@@ -37,15 +38,36 @@ export function httpSource(url: string, attrs: Attributes, deps: OpDeps): Source
 }
 
 /**
- * Returns the request of a download, with the client's credentials for its host.
+ * Returns what a URL is, after verifying the signature that the attributes may ask for.
  *
- * @throws {VarveError} `invalid-argument` for a malformed attribute, `unsupported` for signatures; as the client's `secret`.
+ * @throws {VarveError} As `HttpSource.resolve` and `HttpSource.verify`; `invalid-argument` for a malformed attribute.
  */
-export async function httpRequest(
+export async function resolveHttp(
   url: string,
   attrs: Attributes,
-  deps: Pick<OpDeps, "client">,
-): Promise<DownloadRequest> {
+  deps: Pick<OpDeps, "client" | "http">,
+  hold: Hold,
+): Promise<ResolvedHttp> {
+  const signature = signatureOf(attrs);
+  const resolved = await deps.http.resolve(await httpRequest(url, attrs, deps), hold);
+  if (signature !== undefined) await deps.http.verify(resolved, signature, hold);
+  return resolved;
+}
+
+function signatureOf(attrs: Attributes): { readonly keys: Uint8Array; readonly signature: Uint8Array } | undefined {
+  const [keys, signature] = [attrs.get("http.sig.pubkey"), attrs.get("http.sig.signature")];
+  if (keys === undefined && signature === undefined) return undefined;
+  if ((keys ?? "") === "" || (signature ?? "") === "")
+    throw new VarveError("invalid-argument", "http signature verification requires both pubkey and signature");
+  return { keys: Buffer.from(keys ?? ""), signature: Buffer.from(signature ?? "") };
+}
+
+/**
+ * Returns the request of a download, with the client's credentials for its host.
+ *
+ * @throws {VarveError} `invalid-argument` for a malformed attribute; as the client's `secret`.
+ */
+async function httpRequest(url: string, attrs: Attributes, deps: Pick<OpDeps, "client">): Promise<DownloadRequest> {
   const base = requestOf(url, attrs);
   return { ...base, headers: { ...base.headers, ...(await authorization(url, attrs, deps)) } };
 }
@@ -55,7 +77,6 @@ function requestOf(url: string, attrs: Attributes): DownloadRequest {
   if (checksum !== undefined && !isDigest(checksum))
     throw new VarveError("invalid-argument", `Cannot download ${url}: ${checksum} is not a digest`);
   const filename = attrs.get("http.filename");
-  refuseSignature(url, attrs);
   const headers = [...attrs]
     .filter(([key]) => key.startsWith(HEADER))
     .map(([key, value]): [string, string] => [key.slice(HEADER.length).toLowerCase(), value])
@@ -69,11 +90,6 @@ function requestOf(url: string, attrs: Attributes): DownloadRequest {
     filename,
     checksum,
   };
-}
-
-function refuseSignature(url: string, attrs: Attributes): void {
-  if ([...attrs.keys()].some((key) => key.startsWith("http.sig.")))
-    throw new VarveError("unsupported", `Cannot download ${url}: OpenPGP signatures cannot be verified`);
 }
 
 /** Returns the credential for a host: the secret that the source names, else `HTTP_AUTH_HEADER_<host>` or `HTTP_AUTH_TOKEN_<host>`. */

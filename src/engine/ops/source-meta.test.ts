@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { gitMissing, startGitServer } from "../../../testing/git-server.ts";
 import { noise, putImage, putIndex } from "../../../testing/images.ts";
@@ -15,6 +15,12 @@ import type { SourceOp } from "../../llb/index.ts";
 import { ANONYMOUS, Registry, push } from "../../registry/index.ts";
 import { GitSource, HttpSource, ImageSource } from "../../source/index.ts";
 import { type MetaDeps, type SourceMeta, type SourceMetaRequest, resolveSourceMeta } from "./source-meta.ts";
+
+const SIGNATURES = "testing/fixtures/signatures";
+
+function fixture(name: string): Buffer {
+  return readFileSync(`${SIGNATURES}/${name}`);
+}
 
 const platform = { os: "linux", architecture: "amd64" };
 
@@ -102,6 +108,61 @@ test("a repository", { skip: recordsMissing() ?? gitMissing() ?? false }, async 
   const answer = await meta({ source: asked, git: { returnObject: true } });
   assert.ok(answer.git !== undefined && "commitObject" in answer.git && answer.git.tagObject !== undefined);
   assert.match(Buffer.from(answer.git.tagObject).toString(), new RegExp(`^object ${commit}\n`));
+});
+
+test("a signed commit and a signed tag", { skip: recordsMissing() ?? gitMissing() ?? false }, async () => {
+  await using server = await startGitServer();
+  server.create("app");
+  const write = (type: string, path: string): string => server.git("app.git", "hash-object", "-t", type, "-w", path);
+  write("tree", "/dev/null");
+  const object = (type: "commit" | "tag", name: string): string =>
+    write(type, resolve(`${SIGNATURES}/${type}-${name}`));
+  object("commit", "plain");
+  server.git("app.git", "update-ref", "refs/heads/main", object("commit", "pgp"));
+  server.git("app.git", "update-ref", "refs/tags/v1", object("tag", "ssh"));
+  const ask = async (ref: string, attrs: Readonly<Record<string, string>>): Promise<SourceMeta> => {
+    const signed = Object.entries(attrs).map(([name, value]) => [`git.sig.${name}`, value]);
+    const all = { "git.fullurl": `${server.url}/app.git`, ...Object.fromEntries(signed) };
+    return await meta({ source: source(`git://host/app.git#${ref}`, all) });
+  };
+  const [pgp, ssh] = [fixture("ed25519.asc").toString(), fixture("ssh-ed25519.pub").toString()];
+  assert.equal((await ask("main", { pubkey: pgp })).git?.ref, "refs/heads/main");
+  assert.equal((await ask("v1", { pubkey: ssh, requiresignedtag: "true" })).git?.ref, "refs/tags/v1");
+  await assert.rejects(ask("v1", { pubkey: ssh, ignoresignedtag: "true" }), /git object is not signed/);
+  await assert.rejects(ask("main", { pubkey: pgp, requiresignedtag: "true" }), /signed tag required/);
+  await assert.rejects(ask("main", { pubkey: fixture("rsa.asc").toString() }), /unknown entity/);
+  await assert.rejects(ask("main", { rejectexpired: "true" }), /no armored data found/);
+});
+
+test("a signed download", { skip: recordsMissing() ?? false }, async () => {
+  let body = fixture("data.txt");
+  const server = createServer((_request, response) => void response.end(body));
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/data.txt`;
+  try {
+    const keys = fixture("rsa.asc").toString();
+    const signed = { "http.sig.pubkey": keys, "http.sig.signature": fixture("rsa.sig").toString() };
+    const checksum = digestOf(body);
+    assert.equal((await meta({ source: source(url, signed) })).http?.checksum, checksum);
+    assert.equal(
+      (await meta({ source: source(url, { ...signed, "http.checksum": checksum }) })).http?.checksum,
+      checksum,
+    );
+    const missing = "http signature verification requires both pubkey and signature";
+    await assert.rejects(meta({ source: source(url, { "http.sig.pubkey": keys }) }), { message: missing });
+    const other = { ...signed, "http.sig.pubkey": fixture("p256.asc").toString() };
+    await assert.rejects(
+      meta({ source: source(url, other) }),
+      /^VarveError: failed to verify pgp signature: signature by/,
+    );
+    body = Buffer.from("other");
+    await assert.rejects(
+      meta({ source: source(url, signed) }),
+      /failed to verify pgp signature: .*: invalid signature$/,
+    );
+  } finally {
+    server.close();
+  }
 });
 
 test("a source without metadata", { skip: recordsMissing() ?? false }, async () => {

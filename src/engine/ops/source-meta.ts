@@ -10,8 +10,8 @@ import {
 } from "../../source/index.ts";
 import { clientStore } from "./attributes.ts";
 import type { OpDeps } from "./deps.ts";
-import { gitRequest } from "./source-git.ts";
-import { httpRequest } from "./source-http.ts";
+import { resolveGit } from "./source-git.ts";
+import { resolveHttp } from "./source-http.ts";
 import { findInLayout, pullPolicy } from "./source-image.ts";
 
 /** A question about a source. Settings for other kinds of sources are ignored. */
@@ -117,12 +117,12 @@ async function gitMeta(
   deps: MetaDeps,
   hold: Hold,
 ): Promise<GitFacts | GitObjects> {
-  const resolved = await deps.git.resolve(await gitRequest(identifier, source.attrs, deps, hold), hold);
+  const resolved = await resolveGit(identifier, source.attrs, deps, hold);
   return git?.returnObject === true ? await deps.git.objects(resolved, hold) : factsOf(resolved);
 }
 
 async function httpMeta({ source, http }: SourceMetaRequest, deps: MetaDeps, hold: Hold): Promise<HttpMeta> {
-  const resolved = await deps.http.resolve(await httpRequest(source.identifier, source.attrs, deps), hold);
+  const resolved = await resolveHttp(source.identifier, source.attrs, deps, hold);
   const { checksum, filename, lastModified } = resolved;
   const asked = http?.checksum;
   return {

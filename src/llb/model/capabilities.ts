@@ -7,8 +7,17 @@ const SUPPORTED: readonly string[] = [
   ...family("source.local", "", "unique", "sessionid", "includepatterns", "followpaths", "excludepatterns"),
   ...family("source.local", "sharedkeyhint", "differ", "metadatatransfer"),
   ...family("source.git", "", "keepgitdir", "fullurl", "httpauth", "knownsshhosts", "mountsshsock", "subdir"),
-  ...family("source.git", "checksum", "skipsubmodules", "mtime", "fetchbycommit", "bundle", "checkoutbundle"),
-  ...family("source.http", "", "auth", "checksum", "perm", "header"),
+  ...family(
+    "source.git",
+    "checksum",
+    "skipsubmodules",
+    "mtime",
+    "fetchbycommit",
+    "bundle",
+    "checkoutbundle",
+    "signatureverify",
+  ),
+  ...family("source.http", "", "auth", "checksum", "perm", "header", "signatureverify"),
   "soruce.http.uidgid", // Misspelt in BuildKit too.
   ...family("source", "imageblob", "ocilayout", "buildop.llbfilename", "policy", "policy.session"),
   ...family("exec.meta", "base", "cgroup.parent", "linux.resources", "network", "proxyenv", "security"),
@@ -25,12 +34,7 @@ const SUPPORTED: readonly string[] = [
 ];
 
 /** Capabilities of `caps.go` that this engine lacks. */
-const MISSING: readonly string[] = [
-  "source.git.signatureverify",
-  "source.http.signatureverify",
-  "exec.meta.network.proxy",
-  "exec.meta.cdi",
-];
+const MISSING: readonly string[] = ["exec.meta.network.proxy", "exec.meta.cdi"];
 
 /** Capabilities that BuildKit defines but does not list, so that clients do not ask for them. They are accepted. */
 const UNLISTED: readonly string[] = ["file.copy.modestring", "exec.meta.removemountstubs.recursive"];

@@ -1,0 +1,2 @@
+export { type OpenPgpRequest, verifyOpenPgp } from "./openpgp.ts";
+export { type SshRequest, verifySsh } from "./ssh.ts";
