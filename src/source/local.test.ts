@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -103,6 +104,17 @@ test("a copy has contents, permissions, times and links, and belongs to root", a
   assert.equal(readlinkSync(join(target.path, "link")), "d/a");
   const copied = await openLocalContext(target.path, { name: "copy" });
   assert.equal(await copied.checksum([wholeTree]), await context.checksum([wholeTree]));
+});
+
+test("a copy has the hard links of what the context contains", async (t) => {
+  if (!isRootUser()) return t.skip("needs root to give files away");
+  await using dir = await make({ a: "text", "d/x": "" });
+  for (const name of ["b", "d/c"]) linkSync(join(dir.path, "a"), join(dir.path, name));
+  await using target = await temporaryDirectory();
+  await (await dir.open({ excludePatterns: ["a"] })).copyTo(target.path);
+  assert.equal(readFileSync(join(target.path, "b"), "utf8"), "text");
+  assert.equal(lstatSync(join(target.path, "b")).ino, lstatSync(join(target.path, "d/c")).ino);
+  assert.equal(lstatSync(join(target.path, "b")).nlink, 2);
 });
 
 test("an ignored Dockerfile can still be read, a link out of the context cannot", async () => {

@@ -1,4 +1,4 @@
-import { lstatSync } from "node:fs";
+import { type BigIntStats, linkSync, lstatSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { type Digest, VarveError, throwIfAborted } from "../core/index.ts";
 import {
@@ -109,9 +109,9 @@ export class LocalContext {
     }
   }
 
-  /** Copies the context with its metadata into an empty directory. Verifies each entry. */
+  /** Copies the context with its metadata and hard links into an empty directory. Verifies each entry. */
   async copyTo(directory: Path, signal?: AbortSignal): Promise<void> {
-    await copyEntries(this, this.#tree.root, directory, signal);
+    await copyEntries(this, this.#tree.root, directory, { signal, links: new Map() });
   }
 }
 
@@ -135,24 +135,51 @@ async function pause(signal: AbortSignal | undefined): Promise<void> {
   await yieldToLoop();
 }
 
+interface CopyOptions {
+  readonly signal: AbortSignal | undefined;
+  /** The copy of each file that has several names, by its inode. */
+  readonly links: Map<string, Path>;
+}
+
 async function copyEntries(
   context: LocalContext,
   from: ContextNode,
   directory: Path,
-  signal: AbortSignal | undefined,
+  options: CopyOptions,
 ): Promise<void> {
-  await pause(signal);
+  await pause(options.signal);
   for (const [name, node] of from.entries()) {
     const target = joinFsPath(directory, pathOfByteString(name));
-    const source = pathOfByteString(node.path);
-    const stat = lstatSync(source, { bigint: true });
-    const copying = copyNode(source, target, stat, signal);
-    if (copying !== undefined) await copying;
-    await copyEntries(context, node, target, signal);
-    const isLink = node.kind === "symlink";
-    setMetadata(target, { ...metadataOf(stat), ...context.owner }, { isLink, attributesOf: source });
+    const stat = lstatSync(pathOfByteString(node.path), { bigint: true });
+    const other = otherName(stat, target, options);
+    if (other === undefined) await copyEntry(context, node, stat, target, options);
+    else linkSync(other, target);
     context.verify({ path: name, node });
   }
+}
+
+/** Returns the copy of a file under another name. Undefined if this is its first name. */
+function otherName(stat: BigIntStats, target: Path, { links }: CopyOptions): Path | undefined {
+  if (stat.isDirectory() || stat.nlink < 2n) return undefined;
+  const inode = `${stat.dev}:${stat.ino}`;
+  const other = links.get(inode);
+  if (other === undefined) links.set(inode, target);
+  return other;
+}
+
+async function copyEntry(
+  context: LocalContext,
+  node: ContextNode,
+  stat: BigIntStats,
+  target: Path,
+  options: CopyOptions,
+): Promise<void> {
+  const source = pathOfByteString(node.path);
+  const copying = copyNode(source, target, stat, options.signal);
+  if (copying !== undefined) await copying;
+  await copyEntries(context, node, target, options);
+  const isLink = node.kind === "symlink";
+  setMetadata(target, { ...metadataOf(stat), ...context.owner }, { isLink, attributesOf: source });
 }
 
 /**
