@@ -1,3 +1,4 @@
+import type { CollectionSettings } from "../caches/index.ts";
 import { type StoreOptions, defaultRoot } from "../engine/index.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,6 +7,8 @@ import type { CommandContext } from "./command.ts";
 
 export interface Settings {
   readonly store: StoreOptions;
+  /** What a server collects by itself. */
+  readonly collection: CollectionSettings;
 }
 
 /**
@@ -16,10 +19,16 @@ export interface Settings {
 export async function loadSettings(context: CommandContext): Promise<Settings> {
   const path = context.configPath ?? join(context.store.root ?? defaultRoot(), "varve.json");
   const text = await read(path, context.configPath !== undefined);
-  if (text === undefined) return { store: context.store };
-  const json = parseJson(text, `configuration ${path}`, { code: "invalid-argument" });
+  if (text === undefined) return { store: context.store, collection: {} };
+  const json = parseJson(text, `configuration ${path}`, { code: "invalid-argument" }).requiredObject();
+  const { raw: registries = {} } = json.field("registries");
+  const { raw: collection } = json.field("collection");
+  json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
-  return { store: { ...context.store, registry: { config: parseRegistryConfig(json.raw) } } };
+  return {
+    store: { ...context.store, registry: { config: parseRegistryConfig({ registries }) } },
+    collection: collection === undefined ? {} : (await import("../caches/index.ts")).readCollectionSettings(collection),
+  };
 }
 
 async function read(path: string, required: boolean): Promise<string | undefined> {

@@ -30,12 +30,12 @@ export class BuildHistory {
   /** Builds that are deleted as soon as nobody listens to them. */
   readonly #hidden = new Set<string>();
 
-  constructor(state: Database, limits: HistoryLimits = DEFAULT_LIMITS) {
+  constructor(state: Database, limits: Partial<HistoryLimits> = {}) {
     state.install(historyTables);
     this.#state = state;
     this.#records = new RecordTable(state);
     this.blobs = new BlobTable(state);
-    this.#limits = limits;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
   }
 
   /**

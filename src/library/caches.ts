@@ -79,7 +79,7 @@ export async function pruneCacheTarget(
  * @throws {VarveError} `cancelled` if `signal` is aborted.
  */
 export async function diskUsage(store: Store, signal?: AbortSignal): Promise<RecordUsage[]> {
-  return await caches.diskUsage(partsOf(store), signal);
+  return await caches.diskUsage(partsOf(store), { signal });
 }
 
 /**
@@ -92,5 +92,5 @@ export async function diskUsage(store: Store, signal?: AbortSignal): Promise<Rec
  * const { reclaimed } = await prune(store, { keepDuration: 48 * 3600_000, maxUsedSpace: 10e9 });
  */
 export async function prune(store: Store, request?: PruneRequest, signal?: AbortSignal): Promise<caches.PruneReport> {
-  return await caches.prune(partsOf(store), request, signal);
+  return await caches.prune(partsOf(store), request, { signal });
 }

@@ -1,9 +1,11 @@
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Collector } from "../../caches/index.ts";
 import type { Store } from "../../engine/index.ts";
 import { BuildHistory, type HistoryLimits } from "../../history/index.ts";
 import { writeFileAtomic } from "../../io/index.ts";
+import type { PruneRequest } from "../../record/index.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import type { Job } from "./jobs/job.ts";
 import { SessionManager } from "./session/manager.ts";
@@ -15,8 +17,10 @@ export interface DaemonOptions {
   readonly entitlements?: readonly string[] | undefined;
   /** Labels of the worker, besides those that it always has. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Collects the store's cache after builds. Default: nothing is collected. */
+  readonly collector?: Collector | undefined;
   /** How many builds the history keeps. Default: as BuildKit. */
-  readonly history?: HistoryLimits | undefined;
+  readonly history?: Partial<HistoryLimits> | undefined;
 }
 
 /** The state and the settings that all calls of BuildKit's API share. */
@@ -26,13 +30,17 @@ export interface Daemon extends Disposable {
   readonly jobs: Jobs<Job>;
   readonly history: BuildHistory;
   readonly entitlements: ReadonlySet<string>;
+  readonly collector: Collector | undefined;
+  /** The policies of collection, as clients list them. */
+  readonly policies: readonly PruneRequest[];
   /** Identifies this server's store to clients: 25 characters of base 36, always the same for a root. */
   readonly workerId: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Returns the state of a server. Disposing of it stops its timers. */
-export async function openDaemon({ store, entitlements = [], labels = {}, history }: DaemonOptions): Promise<Daemon> {
+export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { store, entitlements = [], labels = {}, history, collector } = options;
   const jobs = new Jobs<Job>();
   return {
     store,
@@ -40,6 +48,8 @@ export async function openDaemon({ store, entitlements = [], labels = {}, histor
     jobs,
     history: new BuildHistory(store.state, history),
     entitlements: new Set(entitlements),
+    collector,
+    policies: (await collector?.policies()) ?? [],
     workerId: await workerId(store.root),
     labels,
     [Symbol.dispose]: () => jobs[Symbol.dispose](),

@@ -15,6 +15,8 @@ export interface DockerApi {
   readonly programVersion: string;
   /** Serves clients that build with BuildKit. Absent: there is only the classic builder. */
   readonly buildkit?: BuildkitServer | undefined;
+  /** Called after each build, also after one that failed. */
+  readonly onBuildEnd?: (() => void) | undefined;
   /** Replaces the store's classic builder. */
   readonly classicBuild?: ClassicBuild | undefined;
 }

@@ -47,6 +47,39 @@ test("a configuration of buildkitd is read, and its unknown keys are named", () 
   assert.deepEqual([other?.cert, other?.key], ["/pair.pem", "/pair-key.pem"]);
 });
 
+test("the policies of collection and the limits of the history are read", () => {
+  const { collection, history } = parseBuildkitdConfig(
+    `
+[worker.oci]
+  gc = true
+  gckeepstorage = "5GB"
+  [[worker.oci.gcpolicy]]
+    keepBytes = 20
+    keepDuration = 3600
+    filters = [ "type==source.local" ]
+  [[worker.oci.gcpolicy]]
+    all = true
+    keepDuration = "2h"
+    maxUsedSpace = "20%"
+[history]
+  maxAge = "48h"
+  maxEntries = 5
+`,
+    "buildkitd.toml",
+  );
+  assert.deepEqual(collection, {
+    enabled: true,
+    reservedSpace: 5 * 2 ** 30,
+    policies: [
+      { keepDuration: 3_600_000, filters: ["type==source.local"], reservedSpace: 20 },
+      { all: true, keepDuration: 7_200_000, maxUsedSpace: { percent: 20 } },
+    ],
+  });
+  assert.deepEqual(history, { maxAge: 172_800_000, maxEntries: 5 });
+  const sized = parseBuildkitdConfig('[worker.oci]\ngckeepstorage = 1\nminFreeSpace = "1%"\n', "buildkitd.toml");
+  assert.deepEqual(sized.collection, { minFreeSpace: { percent: 1 } }, "the old name counts alone only");
+});
+
 test("a malformed configuration is an error, and a missing one only if the user named it", async () => {
   for (const text of ["root = ", "root = 1", "registry = 1", 'insecure-entitlements = "x"'])
     assert.throws(

@@ -1,8 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parse } from "smol-toml";
-import { type JsonNode, type JsonObject, VarveError, errnoOf, readJsonValue } from "../../core/index.ts";
+import {
+  type CollectionPolicy,
+  type CollectionSettings,
+  type DiskSpace,
+  readDiskSpace,
+  readDuration,
+} from "../../caches/index.ts";
+import { type JsonNode, type JsonObject, VarveError, definedFields, errnoOf, readJsonValue } from "../../core/index.ts";
+import type { HistoryLimits } from "../../history/index.ts";
 import type { RegistryHostConfig } from "../../registry/index.ts";
+
+const MAX_POLICIES = 32;
 
 /** The part of `buildkitd.toml` that has an effect here. */
 export interface BuildkitdConfig {
@@ -16,6 +26,8 @@ export interface BuildkitdConfig {
   };
   readonly labels: Readonly<Record<string, string>>;
   readonly registries: Readonly<Record<string, RegistryHostConfig>>;
+  readonly collection: CollectionSettings;
+  readonly history: Partial<HistoryLimits>;
   /** Names of keys that this version does not know. They have no effect. */
   readonly unknown: readonly string[];
 }
@@ -27,6 +39,8 @@ const NOTHING: BuildkitdConfig = {
   tls: {},
   labels: {},
   registries: {},
+  collection: {},
+  history: {},
   unknown: [],
 };
 
@@ -66,6 +80,8 @@ export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfi
     tls: { ca: tls.string("ca"), cert: tls.string("cert"), key: tls.string("key") },
     labels: Object.fromEntries(oci.stringMap("labels") ?? []),
     registries: Object.fromEntries(json.field("registry").map(readRegistry) ?? []),
+    collection: readCollection(oci),
+    history: readHistory(json.field("history").objectOrEmpty()),
     unknown: unknownKeys(json),
   };
 }
@@ -77,6 +93,48 @@ function parseToml(text: string, path: string): unknown {
     const [why = ""] = String(error instanceof Error ? error.message : error).split("\n", 1);
     throw new VarveError("invalid-argument", `Cannot read configuration ${path}: ${why}`, { cause: error });
   }
+}
+
+function readCollection(oci: JsonObject): CollectionSettings {
+  const { keptStorage, ...sizes } = readSizes(oci, "gckeepstorage");
+  const isGiven = Object.values(sizes).some((size) => size !== undefined);
+  return definedFields<CollectionSettings>({
+    enabled: oci.boolean("gc"),
+    ...(isGiven ? sizes : { reservedSpace: keptStorage }),
+    policies: oci.field("gcpolicy").list(readPolicy, MAX_POLICIES),
+  });
+}
+
+function readPolicy(item: JsonNode): CollectionPolicy {
+  const json = item.requiredObject();
+  const { keptStorage, ...sizes } = readSizes(json, "keepBytes");
+  return definedFields<CollectionPolicy>({
+    all: json.boolean("all"),
+    filters: json.strings("filters"),
+    keepDuration: readDuration(json.field("keepDuration")),
+    ...sizes,
+    reservedSpace: sizes.reservedSpace ?? keptStorage,
+  });
+}
+
+type Sizes = Pick<CollectionPolicy, "reservedSpace" | "maxUsedSpace" | "minFreeSpace">;
+
+/** `old` is the former name of `reservedSpace`. */
+function readSizes(json: JsonObject, old: string): Sizes & { readonly keptStorage: DiskSpace | undefined } {
+  return {
+    reservedSpace: readDiskSpace(json.field("reservedSpace")),
+    maxUsedSpace: readDiskSpace(json.field("maxUsedSpace")),
+    minFreeSpace: readDiskSpace(json.field("minFreeSpace")),
+    keptStorage: readDiskSpace(json.field(old)),
+  };
+}
+
+function readHistory(json: JsonObject): Partial<HistoryLimits> {
+  const entries = json.field("maxEntries");
+  return definedFields<Partial<HistoryLimits>>({
+    maxAge: readDuration(json.field("maxAge")),
+    maxEntries: entries.isAbsent ? undefined : entries.size(),
+  });
 }
 
 function readRegistry(item: JsonNode): RegistryHostConfig {

@@ -17,7 +17,7 @@ export const FLAGS = {
   "oci-worker-labels": { kind: "many", value: "KEY=VALUE", help: "Add labels to the worker" },
   "oci-worker-snapshotter": { kind: "string", value: "NAME", help: "Set how layers are stored (overlayfs, native)" },
   "oci-worker": { kind: "string", value: "BOOL", help: "No effect" },
-  "oci-worker-gc": { kind: "string", value: "BOOL", help: "No effect" },
+  "oci-worker-gc": { kind: "string", value: "BOOL", help: "Collect the cache after builds (default true)" },
   "oci-worker-gc-keepstorage": { kind: "string", value: "SIZE", help: "No effect" },
   "oci-worker-net": { kind: "string", value: "NAME", help: "No effect" },
   "oci-worker-no-process-sandbox": { kind: "boolean", help: "No effect" },

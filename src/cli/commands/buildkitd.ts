@@ -1,12 +1,15 @@
 import { join } from "node:path";
 import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
 import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
+import { type CollectionSettings, Collector } from "../../caches/index.ts";
+import { messageOf, parseGoBool } from "../../core/index.ts";
 import { openStore } from "../../engine/index.ts";
 import { type BuildkitdConfig, readBuildkitdConfig } from "../buildkitd/config.ts";
 import { DEFAULT_ADDRESS, DEFAULT_CONFIG, DEFAULT_ROOT, FLAGS, labelsOf } from "../buildkitd/flags.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
+import { printableLine } from "../printable.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
 type Flags = Parsed<typeof FLAGS>["flags"];
@@ -37,8 +40,14 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
       snapshotter: snapshotterOf(flags) ?? context.store.snapshotter,
       registry: { config: { registries: config.registries } },
     });
+    await using collector = new Collector(store, collectionOf(flags, config), {
+      onError: (error) => context.screen.write(`warning: cannot collect: ${printableLine(messageOf(error))}\n`),
+    });
+    collector.schedule();
     using daemon = await openDaemon({
       store,
+      collector,
+      history: config.history,
       entitlements: [...config.entitlements, ...flags["allow-insecure-entitlement"]],
       labels: { ...config.labels, ...labelsOf(flags["oci-worker-labels"]) },
     });
@@ -52,6 +61,15 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
     return ExitCode.done;
   },
 };
+
+function collectionOf(flags: Flags, { collection }: BuildkitdConfig): CollectionSettings {
+  const { "oci-worker-gc": text } = flags;
+  if (text === undefined) return collection;
+  const enabled = parseGoBool(text);
+  if (enabled === undefined)
+    throw usageError(`Cannot read --oci-worker-gc ${JSON.stringify(text)}: expected a boolean`);
+  return { ...collection, enabled };
+}
 
 function snapshotterOf(flags: Flags): "overlay" | "copy" | undefined {
   switch (flags["oci-worker-snapshotter"]) {

@@ -5,7 +5,10 @@ import { describeFlags, parseFlags } from "../flags.ts";
 import { humanAge, humanSize } from "../values.ts";
 import { FORMAT, printRows, storeOf } from "./common.ts";
 
-const FLAGS = { format: FORMAT } as const;
+const FLAGS = {
+  filter: { kind: "many", value: "FILTER", help: "Show only matching records, such as type==exec.cachemount" },
+  format: FORMAT,
+} as const;
 
 export const command: Command = {
   summary: "Show the disk usage of the cache",
@@ -13,7 +16,7 @@ export const command: Command = {
   run: async (argv, context) => {
     const { flags } = parseFlags(argv, FLAGS);
     await using store = await storeOf(context);
-    const usages = await diskUsage(store, context.signal);
+    const usages = await diskUsage(store, { filters: flags.filter, signal: context.signal });
     const row = (usage: (typeof usages)[number]): Record<string, string> => ({
       ID: `${usage.id}${usage.mutable ? "*" : ""}`,
       RECLAIMABLE: String(!usage.inUse),

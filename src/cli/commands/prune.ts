@@ -41,7 +41,7 @@ export const command: Command = {
         reservedSpace: size("reserved-space"),
         minFreeSpace: size("min-free-space"),
       },
-      context.signal,
+      { signal: context.signal },
     );
     if (json) await context.stdout.write(`${printableJson({ ...report, images })}\n`);
     else

@@ -1,3 +1,5 @@
+import { Collector } from "../../caches/index.ts";
+import { messageOf } from "../../core/index.ts";
 import { openStore } from "../../engine/index.ts";
 import { EventBus, buildkitTakeover, dockerHandler } from "../../api/docker/index.ts";
 import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
@@ -7,6 +9,7 @@ import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
 import { programVersion } from "../program-version.ts";
+import { printableLine } from "../printable.ts";
 import { loadSettings } from "../settings.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
@@ -51,11 +54,18 @@ Example: varve serve --docker unix:///run/varve.sock
     const access = tcpAccess(flags);
     const settings = await loadSettings(context);
     await using store = await openStore(settings.store);
+    await using collector = new Collector(store, settings.collection, {
+      onError: (error) => context.screen.write(`varve: cannot collect: ${printableLine(messageOf(error))}\n`),
+    });
+    collector.schedule();
     await using listeners = new AsyncDisposableStack();
-    const daemon = listeners.use(await openDaemon({ store, entitlements: flags["allow-insecure-entitlement"] }));
+    const daemon = listeners.use(
+      await openDaemon({ store, collector, entitlements: flags["allow-insecure-entitlement"] }),
+    );
     const buildkit = listeners.use(new BuildkitServer(daemon));
     const api = {
       store,
+      onBuildEnd: () => collector.schedule(),
       registry: settings.store.registry ?? {},
       events: new EventBus(),
       programVersion: programVersion(),

@@ -31,7 +31,7 @@ export interface PruneRequest {
  */
 export async function pruneRecords(
   request: PruneRequest,
-  deps: UsageDeps & { readonly root: string },
+  deps: UsageDeps & { readonly root: string; readonly onRemoved?: ((usage: RecordUsage) => void) | undefined },
   signal?: AbortSignal,
 ): Promise<RecordUsage[]> {
   const usages = new Map((await recordUsage(deps, signal)).map((usage) => [usage.id, usage]));
@@ -47,6 +47,7 @@ export async function pruneRecords(
     const gone = batch.filter((usage) => deps.table.remove(usage.id));
     for (const usage of batch) usages.delete(usage.id);
     removed.push(...gone);
+    for (const usage of gone) deps.onRemoved?.(usage);
     total -= gone.filter((usage) => !usage.shared).reduce((sum, usage) => sum + usage.size, 0);
     if (batch.length === 0) return removed;
   }

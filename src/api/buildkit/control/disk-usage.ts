@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { diskUsage as usageOf, prune as pruneStore } from "../../../caches/index.ts";
-import { parseFilters, type RecordUsage } from "../../../record/index.ts";
+import type { RecordUsage } from "../../../record/index.ts";
 import type { Daemon } from "../daemon.ts";
 import type { DiskUsageRequest, PruneRequest, UsageRecordSchema } from "../proto/gen/control_pb.ts";
 
@@ -11,14 +11,12 @@ const NS_PER_MS = 1_000_000n;
 
 /** Returns the records that match one of the filters and were not used within the age limit. */
 export async function diskUsage(
-  { filter, ageLimit }: DiskUsageRequest,
+  { filter: filters, ageLimit }: DiskUsageRequest,
   { store }: Daemon,
   signal: AbortSignal,
 ): Promise<UsageMessage[]> {
-  const matches = parseFilters(filter);
-  const latest = ageLimit === 0n ? Infinity : Date.now() - Number(ageLimit / NS_PER_MS);
-  const usages = await usageOf(store, signal);
-  return usages.filter((usage) => matches(usage) && (usage.lastUsedAt ?? usage.createdAt) <= latest).map(message);
+  const usages = await usageOf(store, { filters, ageLimit: Number(ageLimit / NS_PER_MS), signal });
+  return usages.map(message);
 }
 
 /** Removes records, and yields what was removed. */
@@ -37,7 +35,7 @@ export async function* prune(
       maxUsedSpace: Number(request.maxUsedSpace),
       minFreeSpace: Number(request.minFreeSpace),
     },
-    signal,
+    { signal },
   );
   for (const usage of records) yield message(usage);
 }

@@ -40,6 +40,7 @@ export async function solve(request: BuildRequest, daemon: Daemon, signal: Abort
   const forwarded = Promise.withResolvers<ForwardedBuild>();
   forwarded.promise.catch(() => undefined);
   const job: Job = { ref: request.ref, status, forwarded: forwarded.promise };
+  using _collected = { [Symbol.dispose]: () => daemon.collector?.schedule() };
   using _added = daemon.jobs.add(request.ref, job);
   using record = startRecord(daemon.history, request);
   const found: Found = { result: undefined, exported: undefined };

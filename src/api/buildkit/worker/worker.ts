@@ -2,10 +2,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { hostname } from "node:os";
 import { type Platform, hostPlatform } from "../../../core/index.ts";
 import { parseSelectors } from "../../../pattern/index.ts";
+import type { PruneRequest } from "../../../record/index.ts";
 import type { Daemon } from "../daemon.ts";
-import type { WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
+import type { GCPolicySchema, WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
 import { platformMessage } from "./platform-message.ts";
 import { buildkitVersion } from "./version.ts";
+
+const NS_PER_MS = 1_000_000n;
 
 /** Prefix of the labels of workers. */
 const LABEL = "org.mobyproject.buildkit.worker.";
@@ -24,7 +27,20 @@ function workerRecord(daemon: Daemon): MessageInitShape<typeof WorkerRecordSchem
       ...daemon.labels,
     },
     platforms: platforms().map(platformMessage),
+    gcPolicy: daemon.policies.map(policyMessage),
     buildkitVersion: buildkitVersion(),
+  };
+}
+
+function policyMessage(policy: PruneRequest): MessageInitShape<typeof GCPolicySchema> {
+  const { all = false, filters = [], keepDuration = 0, reservedSpace = 0, maxUsedSpace = 0, minFreeSpace = 0 } = policy;
+  return {
+    all,
+    filters: [...filters],
+    keepDuration: BigInt(Math.round(keepDuration)) * NS_PER_MS,
+    reservedSpace: BigInt(reservedSpace),
+    maxUsedSpace: BigInt(maxUsedSpace),
+    minFreeSpace: BigInt(minFreeSpace),
   };
 }
 

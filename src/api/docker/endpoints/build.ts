@@ -14,7 +14,13 @@ import { bytesOf } from "../../../io/index.ts";
 export const build: Endpoint = async (call, api) => {
   const wanted = buildRequest(call);
   const run = api.classicBuild ?? storeBuilder(api);
-  return await progressStream(call.request.signal, async (emit, signal) => await run(wanted, emit, signal));
+  return await progressStream(call.request.signal, async (emit, signal) => {
+    try {
+      await run(wanted, emit, signal);
+    } finally {
+      api.onBuildEnd?.();
+    }
+  });
 };
 
 /**

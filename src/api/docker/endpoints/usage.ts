@@ -15,7 +15,7 @@ export const usage: Endpoint = async ({ query, request, version }, { store }) =>
   if (unknown !== undefined) throw apiError(400, `unknown object type: ${unknown}`);
   const wants = (type: string): boolean => types.length === 0 || types.includes(type);
   const images = wants("image") ? await allApiImages(store) : [];
-  const cache = wants("build-cache") ? await diskUsage(store, request.signal) : [];
+  const cache = wants("build-cache") ? await diskUsage(store, { signal: request.signal }) : [];
   const BuildCache = cache.map((record) => ({
     ID: record.id,
     Parents: record.parents,
