@@ -1,11 +1,12 @@
-import { type Platform, hostPlatform } from "../core/index.ts";
-import type { LintWarning } from "../dockerfile/index.ts";
+import { type Digest, type Platform, hostPlatform, isVarveError } from "../core/index.ts";
+import type { LintWarning, SourceFile } from "../dockerfile/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
 import { edgeDirectory, namedContexts, openContext, subContext } from "./context/contexts.ts";
 import { type DockerfileHost, type LoadedDockerfile, loadDockerfile } from "./context/dockerfile.ts";
 import { type ArgumentOptions, argumentOptions, unknownArguments } from "./options/build-arguments.ts";
 import type { CompileSettings } from "./options/compile-settings.ts";
 import { linuxResources } from "./options/resources.ts";
+import type { Progress } from "./progress/progress.ts";
 import type { Session } from "./session.ts";
 
 /** A parsed Dockerfile with the options to compile it. */
@@ -13,28 +14,55 @@ export interface LoadedBuild extends LoadedDockerfile {
   readonly options: CompileOptions;
 }
 
-/** Opens the context and loads the Dockerfile. Adds lint warnings of the parser to `warnings`, even if it throws. */
+/**
+ * Opens the context and loads the Dockerfile. If the Dockerfile is wrong, lint warnings of the parser are reported; with `warnings`,
+ * they are added to this list instead, also if the Dockerfile is right.
+ */
 export async function loadBuild(
   settings: CompileSettings,
   session: Session,
   stack: AsyncDisposableStack,
-  warnings: LintWarning[] = [],
+  warnings?: LintWarning[],
 ): Promise<LoadedBuild> {
   const asked = argumentOptions(settings);
-  const context = subContext(await openContext(settings.context, asked, session, stack), settings.contextSubdir);
-  const dockerfile = context.dockerfile ?? settings.dockerfile;
+  const context = subContext(
+    await openContext(settings.context, asked, session, stack),
+    settings.contextSubdir,
+    session,
+  );
+  const given = settings.dockerfile;
+  const dockerfile = given?.kind === "client" ? given : (context.dockerfile ?? given);
   const isRemote = context.main.kind !== "local";
   const clientContext = settings.context.kind === "client" ? settings.context.name : undefined;
   const lint = asked.lint === undefined ? {} : { lint: asked.lint };
-  const loaded = await loadDockerfile(context.directory, dockerfile, dockerfileHost(session), {
-    warnings,
-    isRemote,
-    clientContext,
-    ...lint,
-  });
+  const loaded = await reportingWarnings(session, warnings, (found) =>
+    loadDockerfile(context.directory, dockerfile, dockerfileHost(session), {
+      warnings: found,
+      isRemote,
+      clientContext,
+      ...lint,
+    }),
+  );
   for (const text of unknownArguments(settings, loaded.file)) session.progress.warn(text);
   const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
   return { ...loaded, options: await compileOptions(settings, asked, session, main) };
+}
+
+/** Runs `load`. If it fails because of the Dockerfile, reports the warnings that it has found before. */
+async function reportingWarnings<T>(
+  { progress }: Session,
+  given: LintWarning[] | undefined,
+  load: (warnings: LintWarning[]) => Promise<T>,
+): Promise<T> {
+  const warnings = given ?? [];
+  try {
+    return await load(warnings);
+  } catch (error) {
+    const { location, sourceText: text } = isVarveError(error) ? error.details : {};
+    if (given === undefined && location !== undefined && text !== undefined)
+      for (const warning of warnings) warn({ name: location.file, text }, warning, progress);
+    throw error;
+  }
 }
 
 function dockerfileHost(session: Session): DockerfileHost {
@@ -60,7 +88,7 @@ export async function compileAll(
   try {
     return await Promise.all(platforms.map(compile));
   } finally {
-    warn(loaded, warnings, session);
+    for (const warning of warnings) warn(loaded.file.source, warning, session.progress, loaded.vertex);
   }
 }
 
@@ -98,14 +126,18 @@ async function compileOptions(
   };
 }
 
-function warn({ file, vertex }: LoadedBuild, warnings: readonly LintWarning[], { progress }: Session): void {
-  const { name, text } = file.source;
-  for (const { rule, message, description, url, range } of warnings)
-    progress.warn(`${rule}: ${message}`, {
-      vertex,
-      url,
-      detail: [description],
-      location: { file: name, line: range.start.line },
-      source: { name, text, ranges: [range] },
-    });
+function warn(
+  file: Pick<SourceFile, "name" | "text">,
+  { rule, message, description, url, range }: LintWarning,
+  progress: Progress,
+  vertex?: Digest,
+): void {
+  const { name, text } = file;
+  progress.warn(`${rule}: ${message}`, {
+    vertex,
+    url,
+    detail: [description],
+    location: { file: name, line: range.start.line },
+    source: { name, text, ranges: [range] },
+  });
 }

@@ -43,6 +43,8 @@ export interface SessionOptions extends Pick<
   readonly allowed: ReadonlySet<string>;
   /** Reads graphs that steps find in files, with the checks that the build's own graph had. Absent: such steps are an error. */
   readonly loadGraph?: NestedGraphs["load"] | undefined;
+  /** Returns what compiling a Dockerfile calls instead of the session's own functions. Default: these. */
+  readonly wrapHost?: ((own: CompileHost) => CompileHost) | undefined;
   /** Where images are looked up that a graph does not say it for. Default: the store, then the registry; with `pull` the registry. */
   readonly pullPolicy?: PullPolicy | undefined;
 }
@@ -70,6 +72,7 @@ export class Session implements AsyncDisposable {
   readonly #deps: OpDeps;
   readonly #imports: Imports;
   readonly #allowed: ReadonlySet<string>;
+  readonly #wrapHost: SessionOptions["wrapHost"];
   /** IDs of the cache mounts that were emptied because a step ignores the cache. */
   readonly #emptied = new Set<string>();
   #targets: Targets = { kind: "pending" };
@@ -108,6 +111,7 @@ export class Session implements AsyncDisposable {
     };
     this.#imports = imports;
     this.#allowed = options.allowed;
+    this.#wrapHost = options.wrapHost;
     this.#job = this.#openJob();
   }
 
@@ -220,12 +224,13 @@ export class Session implements AsyncDisposable {
 
   /** The functions that compiling a Dockerfile calls. */
   get host(): CompileHost {
-    return {
+    const own: CompileHost = {
       resolveImage: async (request) => await this.#resolveImage(request),
       ignorePatterns: async (name) => await this.locals.ignorePatterns(name),
       sourceTime: async (edge, signal) =>
         await sourceTime(edge, this.#deps, { ...this.hold, ...(signal && { signal }) }),
     };
+    return this.#wrapHost === undefined ? own : this.#wrapHost(own);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,6 +17,9 @@ export interface FetchOptions {
 /** Milliseconds. BuildKit has no time-out. */
 const IDLE = 60_000;
 
+/** Names BuildKit too, because servers know its clients by this. */
+const USER_AGENT = "varve buildkit/v0.31";
+
 /**
  * Requests a URL and follows redirects. A user name and password in the URL are sent as Basic credentials to that origin only, as
  * Go's client does; `fetch` itself rejects such a URL. Returns the response for any status.
@@ -50,7 +53,7 @@ export async function fetchUrl(
   const signals = signal === undefined ? [timeout.signal] : [signal, timeout.signal];
   const response = fetch(url, {
     method,
-    headers: { ...credentials, ...headers },
+    headers: { ...(hasUserAgent(headers) ? {} : { "user-agent": USER_AGENT }), ...credentials, ...headers },
     redirect: "follow",
     signal: AbortSignal.any(signals),
   });
@@ -83,4 +86,8 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
+}
+
+function hasUserAgent(headers: NonNullable<FetchOptions["headers"]>): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === "user-agent");
 }

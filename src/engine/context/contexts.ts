@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import { join, resolve } from "node:path";
 import { VarveError } from "../../core/index.ts";
 import { type MainContext, type NamedContext, gitContext, parseNamedContext } from "../../frontend/index.ts";
+import { Root } from "../../linux/index.ts";
 import { contextDirectory } from "./directory.ts";
 import type { ArgumentOptions } from "../options/build-arguments.ts";
 import type { BuildOptions, DockerfileSource } from "../options/options.ts";
@@ -127,9 +128,20 @@ export async function edgeDirectory(
 }
 
 /** Returns the context that is a directory of another one. A directory of the client has no other root, as in BuildKit. */
-export function subContext(context: OpenedContext, directory: string | undefined): OpenedContext {
+export function subContext(
+  context: OpenedContext,
+  directory: string | undefined,
+  { locals }: Pick<ContextHost, "locals">,
+): OpenedContext {
   const { main } = context;
-  if (directory === undefined || main.kind !== "state") return context;
+  if (directory === undefined) return context;
+  if (main.kind === "local") {
+    if (context.directory === undefined) return context;
+    using root = Root.open(context.directory);
+    const path = join(context.directory, String(root.resolve(directory, { follow: true })));
+    locals.add(MAIN, { path, lasting: false });
+    return { ...context, directory: path };
+  }
   const copy = fileActions().copy(main.state, directory, "/", { dirCopyContents: true });
   return { ...context, main: { kind: "state", state: scratch().file(copy) } };
 }

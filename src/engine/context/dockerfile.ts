@@ -1,7 +1,7 @@
 import { type Edge, internalName } from "../../llb/index.ts";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { type Digest, Limits, VarveError, errnoOf, toVarveError } from "../../core/index.ts";
+import { type Digest, Limits, VarveError, errnoOf, isVarveError, toVarveError } from "../../core/index.ts";
 import {
   type Dockerfile,
   type ParseOptions,
@@ -162,13 +162,19 @@ async function remoteDirectory(source: RemoteDockerfile, { host, stack }: Finder
 /** Reads the ignore file of a context that is a directory of the client. */
 async function clientIgnoreFile({ host, clientContext: name }: Finder): Promise<Uint8Array | undefined> {
   if (name === undefined) return undefined;
-  const { path } = await host.locals.open({
-    name,
-    followPaths: [IGNORE_FILE],
-    sharedKeyHint: `${name}-${IGNORE_FILE}`,
-    differ: "none",
-  });
-  return readContextFile(path, IGNORE_FILE, Limits.dockerfile);
+  try {
+    const { path } = await host.locals.open({
+      name,
+      followPaths: [IGNORE_FILE],
+      sharedKeyHint: `${name}-${IGNORE_FILE}`,
+      differ: "none",
+    });
+    return readContextFile(path, IGNORE_FILE, Limits.dockerfile);
+  } catch (error) {
+    // As in BuildKit: a build that does not read the context need not have one. A step that reads it fails.
+    if (isVarveError(error, "not-found", "remote", "invalid-build")) return undefined;
+    throw error;
+  }
 }
 
 /** Reads the first of the Dockerfile's candidate paths that exists. Throws `invalid-build` if there is none. */

@@ -38,9 +38,14 @@ async function checksumOf(
   return await checksum(snapshotTree(view.path), selectors, options);
 }
 
+/** Names a result as BuildKit's messages do: without blanks. */
+function refOf(result: Result): string {
+  return result.kind === "record" ? result.id || "scratch" : result.context.name;
+}
+
 function missing(result: Result, path: string, cause: unknown): VarveError {
   const shown = path.startsWith("/") ? path : `/${path}`;
-  const message = `failed to compute cache key: failed to calculate checksum of ref: "${shown}": not found`;
+  const message = `failed to compute cache key: failed to calculate checksum of ref ${refOf(result)}: "${shown}": not found`;
   const isExcluded = result.kind === "context" && isThere(result.context, path);
   return new VarveError("not-found", message, {
     details: { path: shown },

@@ -19,7 +19,7 @@ const SUPPORTED: readonly string[] = [
   ),
   ...family("source.http", "", "auth", "checksum", "perm", "header", "signatureverify"),
   "soruce.http.uidgid", // Misspelt in BuildKit too.
-  ...family("source", "imageblob", "ocilayout", "buildop.llbfilename", "policy", "policy.session"),
+  ...family("source", "imageblob", "ocilayout", "buildop.llbfilename", "policy"),
   ...family("exec.meta", "base", "cgroup.parent", "linux.resources", "network", "proxyenv", "security"),
   ...family("exec.meta", "security.devices.v1", "setsdefaultpath", "ulimit"),
   ...family("exec.mount", "bind", "bind.readwrite-nooutput", "cache", "cache.content", "cache.sharing", "selector"),
@@ -28,13 +28,22 @@ const SUPPORTED: readonly string[] = [
   ...family("file", "base", "rm.wildcard", "rm.nofollowsymlink", "symlink.create"),
   ...family("file.copy", "includeexcludepatterns", "requiredpaths", "alwaysreplaceexistingdestpaths"),
   ...family("meta", "ignorecache", "description", "exportcache"),
-  ...family("exporter", "image.annotations", "image.attestations", "sourcedateepoch", "multiple", "session"),
+  ...family("exporter", "image.annotations", "sourcedateepoch", "multiple"),
   ...family("", "constraints", "platform", "mergeop", "diffop", "passthroughop"),
-  ...family("", "cache.gha", "cache.s3", "cache.azblob", "gc.freespacefilter", "history.filter"),
+  ...family("", "gc.freespacefilter", "history.filter"),
 ];
 
 /** Capabilities of `caps.go` that this engine lacks. */
-const MISSING: readonly string[] = ["exec.meta.network.proxy", "exec.meta.cdi"];
+const MISSING: readonly string[] = [
+  "cache.azblob",
+  "cache.gha",
+  "cache.s3",
+  "exporter.image.attestations",
+  "exporter.session",
+  "source.policy.session",
+  "exec.meta.network.proxy",
+  "exec.meta.cdi",
+];
 
 /** Capabilities that BuildKit defines but does not list, so that clients do not ask for them. They are accepted. */
 const UNLISTED: readonly string[] = ["file.copy.modestring", "exec.meta.removemountstubs.recursive"];

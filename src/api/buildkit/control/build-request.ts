@@ -2,6 +2,7 @@ import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import type { CacheSpec } from "../../../engine/index.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
 import type { CacheOptions, SolveRequest } from "../proto/gen/control_pb.ts";
+import type { Policy } from "../proto/gen/policy_pb.ts";
 
 /** An exporter that a client asks for. Its position in the request is its id. */
 export interface ExporterRequest {
@@ -28,6 +29,7 @@ export interface BuildRequest {
   readonly cacheImports: readonly CacheSpec[];
   readonly cacheExports: readonly CacheSpec[];
   readonly entitlements: readonly string[];
+  readonly policies: readonly Policy[];
   /** True if the build leaves no record in the history. */
   readonly internal: boolean;
 }
@@ -53,6 +55,7 @@ export function buildRequestOf(request: SolveRequest): BuildRequest {
     cacheImports: importsOf(request.cache),
     cacheExports: exportsOf(request.cache),
     entitlements: request.entitlements,
+    policies: request.sourcePolicy === undefined ? [] : [request.sourcePolicy],
     internal: request.internal,
   };
 }

@@ -26,11 +26,8 @@ export function responseOf(
 }
 
 function textsOf(metadata: Readonly<Record<string, unknown>>): Record<string, string> {
-  const entries = Object.entries(metadata).map(([key, value]) => [
-    key,
-    typeof value === "string" ? value : json(value),
-  ]);
-  return Object.fromEntries(entries);
+  const known = Object.entries(metadata).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known.map(([key, value]) => [key, typeof value === "string" ? value : json(value)]));
 }
 
 function json(value: unknown): string {

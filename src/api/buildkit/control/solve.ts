@@ -19,6 +19,7 @@ import { ForwardedBuild } from "../gateway/forwarded-build.ts";
 import { GatewayRefs } from "../gateway/gateway-refs.ts";
 import { completeRecord, startRecord } from "../history/record.ts";
 import type { Job } from "../jobs/job.ts";
+import { buildPolicy, policedHost } from "../policy/build-policy.ts";
 import { type GraphLoading, loadDefinition, loadRef } from "../result/definition.ts";
 import { type FrontendResult, refsOf } from "../result/result.ts";
 import type { VertexSources } from "../result/sources.ts";
@@ -94,7 +95,8 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   client.useSessions(request.attributes);
   const outputs = outputsOf(request.exporters, client);
   const caches = await readCacheExports({ cacheTo: request.cacheExports });
-  const loading: GraphLoading = { signal };
+  const policy = buildPolicy(request.policies, signal);
+  const loading: GraphLoading = { signal, applyPolicy: policy?.apply };
   const session = stack.use(
     await Session.open({
       store: daemon.store,
@@ -103,6 +105,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
       allowed,
       cacheFrom: importsOf(request),
       loadGraph: async (definition, stop) => (await loadRef(definition, { ...loading, signal: stop }))?.edge,
+      wrapHost: policy && ((host) => policedHost(host, policy)),
       pullPolicy: "newest",
       signal,
     }),
@@ -145,6 +148,7 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
         session,
         sessionId: request.sessionId,
         upload: (url) => client.upload(url),
+        loading,
         stack,
       });
     case "forwarded": {

@@ -1,6 +1,8 @@
 import type { CompileResult } from "../../../frontend/index.ts";
 import { type CompileSettings, type Session, argumentOptions, compileAll, loadBuild } from "../../../engine/index.ts";
-import { type FrontendResult, resultOfCompiled } from "../result/result.ts";
+import { definitionOf } from "../../../llb/index.ts";
+import { type GraphLoading, loadGraph } from "../result/definition.ts";
+import { type FrontendResult, type ResultRef, resultOfCompiled } from "../result/result.ts";
 import type { VertexSource, VertexSources } from "../result/sources.ts";
 import { type Attributes, settingsOf } from "./attributes.ts";
 import { type FrontendInputs, type OpenUpload, contextsOf } from "./contexts.ts";
@@ -14,6 +16,8 @@ export interface DockerfileRequest {
   /** The id of the client's session. */
   readonly sessionId: string;
   readonly upload: OpenUpload;
+  /** How graphs are read. */
+  readonly loading: GraphLoading;
   /** Keeps mounts of contexts until the build ends. */
   readonly stack: AsyncDisposableStack;
 }
@@ -35,10 +39,17 @@ export async function compileRequest(request: DockerfileRequest): Promise<Fronte
   const compiled = await compileAll(loaded, settings, session);
   const { name, text } = loaded.file.source;
   const source = { filename: name, data: Buffer.from(text), language: "Dockerfile" };
-  return resultOfCompiled(compiled, {
-    multi: argumentOptions(settings).multiPlatform,
-    sources: (each) => sourcesOf(each, source),
-  });
+  const multi = argumentOptions(settings).multiPlatform;
+  const refs = await Promise.all(compiled.map((each) => refOf(each, source, request.loading)));
+  return resultOfCompiled(compiled, { multi, refs });
+}
+
+/** Returns the graph that was compiled for a platform, after the policies of the build were applied to its sources. */
+async function refOf(compiled: CompileResult, source: VertexSource, loading: GraphLoading): Promise<ResultRef> {
+  const sources = sourcesOf(compiled, source);
+  if (loading.applyPolicy === undefined || compiled.edge === undefined) return { edge: compiled.edge, sources };
+  const { edge, original } = await loadGraph(definitionOf(compiled.edge), loading);
+  return { edge, sources: (vertex) => sources(original.get(vertex) ?? vertex) };
 }
 
 /** Returns the lines of the instructions that each vertex was compiled from. */

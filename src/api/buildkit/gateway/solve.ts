@@ -35,6 +35,7 @@ async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<F
     session: build.session,
     sessionId: build.client.sessionId,
     upload: (url) => build.client.upload(url),
+    loading: build.loading,
     stack: build.stack,
   });
 }

@@ -1,6 +1,7 @@
+import type { Digest } from "../../../core/index.ts";
 import {
   type Definition,
-  type SourceLocation,
+  type Edge,
   type SourceMap,
   decodeDefinition,
   decodeSourceMap,
@@ -21,7 +22,7 @@ export interface GraphLoading {
 export interface PolicedDefinition {
   readonly definition: Definition;
   /** The digest that the client knows of each vertex that changed. */
-  readonly original: ReadonlyMap<string, string>;
+  readonly original: ReadonlyMap<Digest, Digest>;
 }
 
 /**
@@ -39,23 +40,31 @@ export async function loadRef(
   { applyPolicy, signal }: GraphLoading,
 ): Promise<ResultRef | undefined> {
   const given = graph instanceof Uint8Array ? decodeDefinition(graph) : graph;
-  const { definition, original } =
-    applyPolicy === undefined ? { definition: given, original: new Map() } : await applyPolicy(given);
-  const edge = graphOf(definition, { missing: missingCapability, signal });
+  const { edge, original } = await loadGraph(given, { applyPolicy, signal });
   if (edge === undefined) return undefined;
-  return { edge, sources: sourcesOf(decodeSourceMap(given.source), original) };
+  const sources = sourcesOf(decodeSourceMap(given.source));
+  return { edge, sources: (vertex) => sources(original.get(vertex) ?? vertex) };
 }
 
-function sourcesOf({ files, locations }: SourceMap, original: ReadonlyMap<string, string>): VertexSources {
+/** Applies the policies of a build to a definition and reads it. */
+export async function loadGraph(
+  given: Definition,
+  { applyPolicy, signal }: GraphLoading,
+): Promise<{ readonly edge: Edge | undefined; readonly original: PolicedDefinition["original"] }> {
+  const { definition, original } =
+    applyPolicy === undefined ? { definition: given, original: new Map<Digest, Digest>() } : await applyPolicy(given);
+  return { edge: graphOf(definition, { missing: missingCapability, signal }), original };
+}
+
+function sourcesOf({ files, locations }: SourceMap): VertexSources {
   const sources = files.map(({ filename, data, language, definition }): VertexSource => ({
     filename,
     data,
     language,
     definition,
   }));
-  const byVertex = new Map<string, readonly SourceLocation[]>(locations);
   return (vertex) => {
-    const found = byVertex.get(original.get(vertex) ?? vertex) ?? [];
+    const found = locations.get(vertex) ?? [];
     return found.flatMap(({ file, ranges }): SourcePosition[] => {
       const source = sources[file];
       return source === undefined ? [] : [{ source, ranges }];

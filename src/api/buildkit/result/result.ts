@@ -37,21 +37,22 @@ function platformId(platform: Platform): string {
   return formatWholePlatform(normalizePlatform(platform));
 }
 
-/** Converts compiled Dockerfiles, one for each platform, to a result as BuildKit's front end returns it. */
+/** Converts compiled Dockerfiles, one for each platform, and their graphs to a result as BuildKit's front end returns it. */
 export function resultOfCompiled(
   compiled: readonly CompileResult[],
-  { multi, sources }: { readonly multi: boolean; readonly sources: (each: CompileResult) => VertexSources },
+  { multi, refs: given }: { readonly multi: boolean; readonly refs: readonly ResultRef[] },
 ): FrontendResult {
   const metadata = new Map<string, Uint8Array>();
   const refs = new Map<string, ResultRef>();
-  const platforms = compiled.map((each) => {
+  const platforms = compiled.map((each, index) => {
     const platform = normalizePlatform(each.platform);
     const id = platformId(platform);
     const suffix = multi ? `/${id}` : "";
     metadata.set(ResultKey.config + suffix, json(each.image));
     if (each.baseImage !== undefined) metadata.set(ResultKey.baseConfig + suffix, json(each.baseImage));
     if (each.epoch !== undefined) metadata.set(ResultKey.epoch + suffix, Buffer.from(String(each.epoch)));
-    refs.set(id, { edge: each.edge, sources: sources(each) });
+    const ref = given[index];
+    if (ref !== undefined) refs.set(id, ref);
     return { ID: id, Platform: platformToJson(platform) };
   });
   metadata.set(ResultKey.platforms, json({ Platforms: platforms }));

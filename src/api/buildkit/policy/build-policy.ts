@@ -1,0 +1,56 @@
+import type { CompileHost } from "../../../frontend/index.ts";
+import type { SourceOp } from "../../../llb/index.ts";
+import { type Judge, PolicyEngine, applyPolicy, judgeSource } from "../../../sourcepolicy/index.ts";
+import { VarveError, isVarveError } from "../../../core/index.ts";
+import type { Policy as PolicyMessage } from "../proto/gen/policy_pb.ts";
+import type { GraphLoading } from "../result/definition.ts";
+import { readPolicy } from "./read-policy.ts";
+
+/** The policies of a build. */
+export interface BuildPolicy {
+  readonly judge: Judge;
+  /** Applies the policies to a definition. */
+  readonly apply: NonNullable<GraphLoading["applyPolicy"]>;
+}
+
+/**
+ * Returns the policies of a build; undefined if there are none.
+ *
+ * @throws {VarveError} `invalid-argument` with BuildKit's text for a malformed policy.
+ */
+export function buildPolicy(messages: readonly PolicyMessage[], signal: AbortSignal): BuildPolicy | undefined {
+  if (messages.length === 0) return undefined;
+  const engine = new PolicyEngine(messages.map(readPolicy));
+  const judge: Judge = async (source, platform) => await judgeSource(source, platform, { engine });
+  return { judge, apply: async (definition) => await applyPolicy(definition, judge, signal) };
+}
+
+const IMAGE = "docker-image://";
+
+/** Returns a host that resolves images which policies allow, or those that take their place. */
+export function policedHost(host: CompileHost, { judge }: BuildPolicy): CompileHost {
+  return {
+    ...host,
+    resolveImage: async (request) => {
+      if (request.ociStore !== undefined) return await host.resolveImage(request);
+      const source = { kind: "source" as const, identifier: `${IMAGE}${request.reference}`, attrs: new Map() };
+      const judged = await judgeImage(source, request.platform, judge);
+      const reference = judged.identifier.slice(IMAGE.length);
+      const resolved = await host.resolveImage({ ...request, reference });
+      return reference === request.reference ? resolved : { ...resolved, reference };
+    },
+  };
+}
+
+async function judgeImage(source: SourceOp, ...[platform, judge]: [Parameters<Judge>[1], Judge]): Promise<SourceOp> {
+  const judged = await judge(source, platform).catch((error: unknown) => {
+    if (!isVarveError(error) || error.code === "cancelled") throw error;
+    const { code, details, message } = error;
+    throw new VarveError(code, `could not resolve image due to policy: ${message}`, { details, cause: error });
+  });
+  if (judged.identifier.startsWith(IMAGE)) return judged;
+  throw new VarveError(
+    "unsupported",
+    `could not resolve image due to policy: ${source.identifier} is replaced by ${judged.identifier}, which is not an image`,
+  );
+}
