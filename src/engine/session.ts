@@ -97,7 +97,7 @@ export class Session implements AsyncDisposable {
       images: this.images,
       http: new HttpSource({ content, records, state: store.state }),
       git: new GitSource(records, join(store.root, "git")),
-      local: (source) => this.locals.open(source),
+      local: (source, onTransfer) => this.locals.open(source, onTransfer),
       client,
       runner: shared.runner,
       platform: hostPlatform(),

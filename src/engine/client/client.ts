@@ -19,11 +19,12 @@ export interface ClientCaches {
  */
 export interface BuildClient {
   /**
-   * Opens a local source: a directory of the client. The build reads it until the session ends.
+   * Opens a local source: a directory of the client. The build reads it until the session ends. `onTransfer` is called with the
+   * bytes that the client has sent so far.
    *
    * @throws {VarveError} `invalid-build` or `not-found` if the client has no such directory.
    */
-  openLocal(source: LocalSource, hold: Hold): Promise<LocalContext>;
+  openLocal(source: LocalSource, hold: Hold, onTransfer?: (bytes: number) => void): Promise<LocalContext>;
   /** Returns the bytes of a secret, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */
   secret(id: string, optional: boolean): Promise<Uint8Array | undefined>;
   /** Returns the socket of an SSH agent, or undefined if it is missing and optional. Throws `invalid-build` if it is required. */

@@ -35,12 +35,12 @@ export class LocalContexts {
     this.#directories.set(name, directory);
   }
 
-  /** Scans a directory. Calls with the same name and options share one scan. */
-  open(source: LocalSource): Promise<LocalContext> {
+  /** Scans a directory. Calls with the same name and options share one scan. `onTransfer` is called as in `BuildClient`. */
+  open(source: LocalSource, onTransfer?: (bytes: number) => void): Promise<LocalContext> {
     const key = JSON.stringify(source);
     const known = this.#contexts.get(key);
     if (known !== undefined) return known;
-    const context = this.#open(source);
+    const context = this.#open(source, onTransfer);
     this.#contexts.set(key, context);
     return context;
   }
@@ -52,11 +52,11 @@ export class LocalContexts {
     return text === undefined ? [] : readIgnorePatterns(`${name}/.dockerignore`, text);
   }
 
-  async #open(source: LocalSource): Promise<LocalContext> {
+  async #open(source: LocalSource, onTransfer?: (bytes: number) => void): Promise<LocalContext> {
     const { name, excludePatterns = [], includePatterns = [], followPaths = [] } = source;
     const { state, client, hold } = this.#deps;
     const directory = this.#directories.get(name);
-    if (directory === undefined) return await client.openLocal(source, hold);
+    if (directory === undefined) return await client.openLocal(source, hold, onTransfer);
     return await openLocalContext(directory.path, {
       name,
       excludePatterns,

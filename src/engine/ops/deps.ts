@@ -17,8 +17,8 @@ export interface OpDeps {
   readonly images: ImageSource;
   readonly http: HttpSource;
   readonly git: GitSource;
-  /** Opens a context directory of the build. */
-  readonly local: (source: LocalSource) => Promise<LocalContext>;
+  /** Opens a context directory of the build. `onTransfer` is called with the bytes that its client has sent so far. */
+  readonly local: (source: LocalSource, onTransfer?: (bytes: number) => void) => Promise<LocalContext>;
   readonly client: Pick<BuildClient, "secret" | "agent" | "openStore">;
   /** Returns the runner, which is found when the first step has to run. */
   readonly runner: () => Promise<Runner>;

@@ -11,10 +11,13 @@ export function localSource({ digest }: SourceVertex, source: LocalSource, deps:
   return {
     keys: () => Promise.resolve([key]),
     result: async (_hold, report) => {
-      const startedAt = Date.now();
-      const context = await deps.local(source);
-      const completedAt = Date.now();
-      report({ kind: "progress", id: `transferring ${source.name}:`, current: context.size, startedAt, completedAt });
+      const progress = { kind: "progress", id: `transferring ${source.name}:`, startedAt: Date.now() } as const;
+      let sent: number | undefined;
+      const context = await deps.local(source, (bytes) => {
+        sent = bytes;
+        report({ ...progress, current: bytes });
+      });
+      report({ ...progress, current: sent ?? context.size, completedAt: Date.now() });
       return { kind: "context", context };
     },
   };

@@ -65,12 +65,12 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
     return await this.#host.sessions.get(id, { signal: this.#signal });
   }
 
-  async openLocal(source: LocalSource, hold: Hold): Promise<LocalContext> {
+  async openLocal(source: LocalSource, hold: Hold, onTransfer?: (bytes: number) => void): Promise<LocalContext> {
     const ids = [this.#localSessions.get(source.name) ?? source.sessionId ?? "", this.sessionId];
     const known = [...new Set(ids)].filter((id) => id !== "");
     if (known.length === 0) throw new VarveError("invalid-build", "could not access local files without session");
     try {
-      return await this.#host.sessions.any(known, (session) => this.#open(session, source, hold), {
+      return await this.#host.sessions.any(known, (session) => this.#open(session, source, hold, onTransfer), {
         signal: hold.signal,
       });
     } catch (error) {
@@ -128,16 +128,23 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
     }
   }
 
-  async #open(session: ClientSession, source: LocalSource, hold: Hold): Promise<LocalContext> {
-    const { name, sharedKeyHint: hint = "", differ } = source;
+  async #open(
+    session: ClientSession,
+    source: LocalSource,
+    hold: Hold,
+    onTransfer: ((bytes: number) => void) | undefined,
+  ): Promise<LocalContext> {
+    const { name, sharedKeyHint: hint = "", differ, metadataOnly = false, metadataExceptions = [] } = source;
     const { contextCopies: copies, state } = this.#host.store;
     const { signal } = hold;
-    const key = contextKey({ name, hint, sharedKey: session.sharedKey, metadataOnly: false });
+    const key = contextKey({ name, hint, sharedKey: session.sharedKey, metadataOnly });
     const synced = await openSyncedContext(
       {
         name,
         key,
         differ,
+        metadataOnlyExcept: metadataOnly ? metadataExceptions : undefined,
+        onProgress: onTransfer,
         // oxlint-disable-next-line require-await -- rejects rather than throws
         connect: async () => openFiles(session, name, source, { signal }),
         signal,
