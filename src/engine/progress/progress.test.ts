@@ -65,6 +65,15 @@ test("cached, failed, cancelled and rolled-back steps emit their states", () => 
   );
 });
 
+test("the end of a step has the time of its start that was emitted", () => {
+  const { progress, events, tell } = watch();
+  progress.expect([vertex(ONE)]);
+  tell({ kind: "vertex-started", at: 11 });
+  tell({ kind: "vertex-completed", at: 30, startedAt: 10 });
+  const starts = events.map((event) => event.kind === "vertex" && event.startedAt);
+  assert.deepEqual(starts, [undefined, 11, 11]);
+});
+
 test("a vertex is announced once", () => {
   const { progress, events } = watch();
   progress.expect([ONE, TWO, ONE].map(vertex));

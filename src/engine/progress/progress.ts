@@ -108,7 +108,8 @@ export class Progress {
         });
         return;
       case "vertex-completed":
-        this.#emit({ ...vertex, startedAt: event.startedAt, completedAt: at });
+        // Clients match an end with its start by the time of the start, so that it is the one that was emitted.
+        this.#emit({ ...vertex, startedAt: this.#startedAt.get(digest) ?? event.startedAt, completedAt: at });
         this.#step(event, { status: "run", cache: null, ms: at - event.startedAt });
         return;
       case "vertex-failed":

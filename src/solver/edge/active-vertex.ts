@@ -4,7 +4,7 @@ import { ActiveEdge } from "./active-edge.ts";
 import type { EdgeIndex } from "./edge-index.ts";
 import type { SolverEvent } from "../events.ts";
 import type { SharingJob } from "./sharing-job.ts";
-import type { InputSource, EdgeNode, EventBody, Follower, Origin, VertexNode } from "./nodes.ts";
+import type { InputSource, EdgeNode, EventBody, Follower, Origin, VertexNews, VertexNode } from "./nodes.ts";
 import { SharedOp } from "./shared-op.ts";
 import type { Slots } from "./slots.ts";
 import type { StepQueue } from "./step-queue.ts";
@@ -35,7 +35,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   readonly #mergedJobs = new Set<SharingJob<R>>();
   /** Vertices with an edge that was merged into one of this vertex. */
   readonly #followers = new Set<Follower<R>>();
-  readonly #history: EventBody[] = [];
+  readonly #history: VertexNews[] = [];
 
   constructor(identity: string, vertex: SolverVertex<R>, inputs: readonly InputSource<R>[], solver: SolverParts<R>) {
     this.identity = identity;
@@ -100,7 +100,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
     if (this.#jobs.has(job)) return;
     this.#jobs.add(job);
     for (const cache of job.caches) this.cache.add(cache);
-    for (const body of this.#history) job.emit(this.#event(body));
+    for (const news of this.#history) job.emit(this.#event(news));
     for (const { state } of this.edges) if (state.kind === "complete") job.retain(state.result);
   }
 
@@ -143,7 +143,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
 
   addFollower(follower: Follower<R>): void {
     this.#followers.add(follower);
-    for (const body of this.#history) follower.relay(body, new Set([this]));
+    for (const news of this.#history) follower.relay(news, new Set([this]));
     for (const job of follower.jobs()) this.#addMergedJob(job);
   }
 
@@ -173,23 +173,23 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
 
   /** Emits `vertex-skipped` to a job if no result of this vertex was needed. */
   emitSkipped(job: SharingJob<R>): void {
-    const isUsed = this.#history.some(({ kind }) => kind === "vertex-cached" || kind === "vertex-completed");
+    const isUsed = this.#history.some(({ body: { kind } }) => kind === "vertex-cached" || kind === "vertex-completed");
     if (isUsed) return;
     const found = this.edges.flatMap((edge) => edge.resolved().keys.flatMap((key) => [...key.locations()]));
     const [cache] = found[0] ?? [];
-    job.emit(this.#event({ kind: "vertex-skipped", cache }));
+    job.emit(this.#event({ body: { kind: "vertex-skipped", cache }, at: Date.now() }));
   }
 
   jobs(): ReadonlySet<SharingJob<R>> {
     return this.#jobs.union(this.#mergedJobs);
   }
 
-  relay(body: EventBody, visited: Set<unknown>): void {
+  relay(news: VertexNews, visited: Set<unknown>): void {
     if (visited.has(this)) return;
     visited.add(this);
-    if (body.kind !== "vertex-report") this.#history.push(body);
-    for (const job of this.#jobs) job.emit(this.#event(body));
-    for (const follower of this.#followers) follower.relay(body, visited);
+    if (news.body.kind !== "vertex-report") this.#history.push(news);
+    for (const job of this.#jobs) job.emit(this.#event(news));
+    for (const follower of this.#followers) follower.relay(news, visited);
   }
 
   #addMergedJob(job: SharingJob<R>): void {
@@ -207,11 +207,11 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   }
 
   #emit(body: EventBody): void {
-    this.relay(body, new Set());
+    this.relay({ body, at: Date.now() }, new Set());
   }
 
-  #event(body: EventBody): SolverEvent {
+  #event({ body, at }: VertexNews): SolverEvent {
     const inputs = this.inputs.map(({ vertex }) => vertex.digest);
-    return { ...body, digest: this.digest, name: this.name, inputs, at: Date.now() };
+    return { ...body, digest: this.digest, name: this.name, inputs, at };
   }
 }

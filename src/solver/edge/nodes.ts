@@ -146,10 +146,17 @@ export type EventBody<E = SolverEvent> = E extends { readonly digest: Digest }
   ? Omit<E, "digest" | "name" | "inputs" | "at">
   : never;
 
+/** What happened to a vertex, and when. Jobs that share the vertex later learn of it with the same time. */
+export interface VertexNews {
+  readonly body: EventBody;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** A vertex with an edge that was merged into an edge of another vertex. It gets that vertex's events. */
 export interface Follower<R> {
   /** Passes an event on to all jobs that share the vertex. `visited` has the vertices that already got it. */
-  relay(body: EventBody, visited: Set<unknown>): void;
+  relay(news: VertexNews, visited: Set<unknown>): void;
   /** Returns all jobs that share the vertex. */
   jobs(): Iterable<SharingJob<R>>;
 }
