@@ -60,6 +60,8 @@ const READY = "ready";
 const KILL_DEADLINE = 30_000;
 /** Descriptor of the child's control socket. */
 const CONTROL = 3;
+/** Descriptor of the step's standard error. The launcher has one of its own: it writes a message if the step is killed. */
+const STEP_ERRORS = 4;
 
 /*
  * setpriv requests SIGKILL for itself when this process dies; unshare requests it for its child when unshare dies. Both
@@ -74,7 +76,7 @@ function script({ prepare }: LaunchPlan, shift: number): string {
     `echo ${READY} >&${CONTROL}`,
     `read -r answer <&${CONTROL} || exit 125`,
     `exec ${CONTROL}>&-`,
-    'exec "$@"',
+    `exec "$@" 2>&${STEP_ERRORS} ${STEP_ERRORS}>&-`,
   ].join("\n");
 }
 
@@ -98,7 +100,7 @@ export function launch(plan: LaunchPlan): Launch {
         PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         _LIBCONTAINER_STATEDIR: plan.scratch,
       },
-      stdio: ["ignore", stdout.writer, stderr.writer, "pipe"],
+      stdio: ["ignore", stdout.writer, "pipe", "pipe", stderr.writer],
     },
   );
   stdout.closeWriter();
@@ -111,16 +113,18 @@ class NamespacedLaunch implements Launch {
   readonly stderr: OutputPipe;
   readonly #child: ChildProcess;
   readonly #control: Socket;
+  readonly #errors: Socket;
   readonly #ended: Promise<LaunchEnd>;
   #alive = true;
   #first: number | undefined;
 
   constructor(child: ChildProcess, stdout: OutputPipe, stderr: OutputPipe) {
     this.#child = child;
-    this.#control = controlOf(child);
+    this.#control = socketOf(child, CONTROL);
+    this.#errors = socketOf(child, 2);
     this.stdout = stdout;
     this.stderr = stderr;
-    this.#control.on("error", () => undefined);
+    for (const socket of [this.#control, this.#errors]) socket.on("error", () => undefined);
     this.#ended = this.#watch();
     this.#ended.catch(() => undefined);
   }
@@ -151,9 +155,7 @@ class NamespacedLaunch implements Launch {
     }
     await this.#ended;
     let reason = received;
-    await this.stderr.pump((chunk) => {
-      reason = (reason + Buffer.from(chunk).toString()).slice(0, 4096);
-    });
+    for await (const chunk of this.#errors) reason = (reason + String(chunk)).slice(0, 4096);
     throw new VarveError("unsupported", `Cannot run steps: namespaces cannot be created: ${reason.trim()}`, {
       hint: "Run as root, or in a container with the capability SYS_ADMIN.",
     });
@@ -163,6 +165,7 @@ class NamespacedLaunch implements Launch {
     this.#control.end("go\n");
     // Only end of file follows; it is discarded.
     this.#control.resume();
+    this.#errors.resume();
   }
 
   end(): Promise<LaunchEnd> {
@@ -189,6 +192,7 @@ class NamespacedLaunch implements Launch {
       this.stdout[Symbol.dispose]();
       this.stderr[Symbol.dispose]();
       this.#control.destroy();
+      this.#errors.destroy();
     }
   }
 
@@ -214,10 +218,10 @@ class NamespacedLaunch implements Launch {
   }
 }
 
-function controlOf(child: ChildProcess): Socket {
-  const control = child.stdio[CONTROL];
-  if (control instanceof Socket) return control;
-  throw new VarveError("internal", "Cannot run steps: the launcher has no control socket");
+function socketOf(child: ChildProcess, descriptor: 2 | typeof CONTROL): Socket {
+  const socket = child.stdio[descriptor];
+  if (socket instanceof Socket) return socket;
+  throw new VarveError("internal", `Cannot run steps: the launcher has no socket as descriptor ${descriptor}`);
 }
 
 function exitOf(child: ChildProcess): Promise<LaunchEnd> {

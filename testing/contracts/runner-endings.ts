@@ -22,6 +22,19 @@ export function endingSteps(check: Check): void {
     await assert.rejects(abortAtOutput(bench, "echo go; sleep 60", reason), (error) => error === reason);
   });
 
+  check("a step that is killed has its own output only", async ({ runner, spec }) => {
+    const stop = new AbortController();
+    const written: string[] = [];
+    const onOutput = (_stream: 1 | 2, chunk: Uint8Array): void => {
+      written.push(Buffer.from(chunk).toString());
+      stop.abort();
+    };
+    const run = runner.run(spec(["sh", "-c", "echo go >&2; sleep 60"], { onOutput }), { signal: stop.signal });
+    await assert.rejects(run, hasCode("cancelled"));
+    await sleep(100);
+    assert.deepEqual(written, ["go\n"]);
+  });
+
   check("an abort at any moment of the start leaves nothing", async ({ sh, mark, rootfs, stateDir }) => {
     for (const delay of [0, 1, 3, 6, 10, 15, 25]) {
       const signal = AbortSignal.timeout(delay);
