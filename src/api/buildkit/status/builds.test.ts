@@ -92,6 +92,12 @@ test("the status of builds: executed, cached, failed and cancelled", { skip }, a
   assert.equal(stateOf(failed, "load build context"), "done");
   assert.equal(failed.output.includes("oops\n"), true);
 
+  const missing = await context(room, DOCKERFILE.replace("COPY f /f", "COPY nope /f"));
+  assert.match(
+    stateOf(await statusOf(room, missing), "COPY nope /f"),
+    /^failed to calculate checksum of ref \S+ "\/nope": not found$/,
+  );
+
   const waiting = await context(room, DOCKERFILE.replace("echo hello", "sleep 60"));
   const abort = { at: "RUN sleep", controller: new AbortController() };
   const cancelled = await statusOf(room, waiting, abort);

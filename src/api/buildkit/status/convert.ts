@@ -6,6 +6,9 @@ import { type VertexMessage, type VertexStatusMessage, type VertexWarningMessage
 /** The error by which clients recognise that a vertex was cancelled, and did not fail. */
 export const CANCELLED = "context canceled";
 
+/** What the error of a build says around that of its vertex. */
+const OUTER_ERROR = /^failed to (?:compute|load) cache key: /;
+
 /** The level of a warning that names none. */
 const WARNING_LEVEL = 1n;
 
@@ -22,7 +25,7 @@ export function vertexMessage(event: VertexEvent): VertexMessage {
     cached,
     started: startedAt === undefined ? undefined : timestampFromMs(startedAt),
     completed: completedAt === undefined ? undefined : timestampFromMs(completedAt),
-    error: event.cancelled === true ? CANCELLED : (event.error ?? ""),
+    error: event.cancelled === true ? CANCELLED : (event.error ?? "").replace(OUTER_ERROR, ""),
     progressGroup,
   };
 }
