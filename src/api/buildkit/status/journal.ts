@@ -18,7 +18,7 @@ interface Entry {
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
 /** Bytes that an entry needs in memory besides its data. */
-const OVERHEAD = 256;
+const OVERHEAD = 512;
 
 /** Number of dropped entries that stay in the list at least until it is compacted. */
 const SLACK = 1024;
