@@ -11,7 +11,7 @@ import {
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import { makeDestDirectory, writeDest, writeToSink, writingTo } from "./write-output.ts";
-import { imageNames } from "./image.ts";
+import { imageNames } from "./names.ts";
 import { exporterResponse } from "./response.ts";
 import type { ContentSink, StreamSink } from "./sinks.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
@@ -47,7 +47,7 @@ export async function exportArchive(
   const output = dest ?? (attrs.tar ? "-" : undefined);
   if (output === undefined || output === "")
     throw new VarveError("invalid-argument", `Cannot export: output type ${format} needs dest=PATH`);
-  const image = await assembleImage(source, attrs, deps);
+  const image = await assembleImage(source, attrs, { inlineOnly: attrs.attestationInline ?? false }, deps);
   await fetchLayers(image.layers, deps);
   const names = imageNames(source, attrs, image.descriptor).map(formatReference);
   const created = source.epoch ?? Math.floor(Date.now() / 1000);

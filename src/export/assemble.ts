@@ -1,5 +1,7 @@
 import {
   Annotation,
+  VarveError,
+  digestHex,
   type Descriptor,
   type Digest,
   MediaType,
@@ -18,6 +20,9 @@ import {
   patchImageConfig,
   readImageConfig,
 } from "../image/index.ts";
+import { assembleAttestations } from "./attestation/manifest.ts";
+import { imagePurl } from "./attestation/purl.ts";
+import { requestedNames } from "./names.ts";
 import type { LayerBlob } from "../record/index.ts";
 import { annotationsFor, checkAnnotations } from "./annotations.ts";
 import type { ImageAttributes } from "./attributes.ts";
@@ -38,36 +43,69 @@ interface AssembledManifest {
   readonly layers: readonly LayerBlob[];
 }
 
-/** Makes the layers, configs and manifests of a build's result, and an index for several platforms. */
+export interface AssembleOptions {
+  /** Attestations for images only make an image of one platform an index, as others do. */
+  readonly inlineOnly: boolean;
+}
+
+/** Makes the layers, configs and manifests of a build's result, and an index for several platforms or attestations. */
 export async function assembleImage(
   source: ExportSource,
   attrs: ImageAttributes,
+  { inlineOnly }: AssembleOptions,
   deps: ExportDeps,
 ): Promise<AssembledImage> {
+  const isAttested = source.platforms.some(({ attestations = [] }) =>
+    attestations.some((attestation) => inlineOnly || !attestation.inlineOnly),
+  );
+  if (isAttested && !attrs.oci)
+    throw new VarveError("invalid-argument", 'Cannot export: cannot export attestations with "oci-mediatypes=false"');
+  const inIndex = source.multi || isAttested;
   checkAnnotations(attrs.annotations, {
     platforms: source.platforms.map(({ platform }) => formatPlatform(platform)),
-    index: source.multi,
+    index: inIndex,
     oci: attrs.oci,
   });
-  const manifests = await Promise.all(
-    source.platforms.map((platform) => assembleManifest(platform, source, attrs, deps)),
-  );
+  const parts: ImageParts = { source, attrs, inIndex };
+  const manifests = await Promise.all(source.platforms.map((platform) => assembleManifest(platform, parts, deps)));
   const layers = manifests.flatMap((manifest) => manifest.layers);
   const [only] = manifests;
-  if (!source.multi && only !== undefined) return { descriptor: only.descriptor, configDigest: only.config, layers };
+  if (!inIndex && only !== undefined) return { descriptor: only.descriptor, configDigest: only.config, layers };
+  const attested = attrs.oci ? await attestationManifests(manifests, parts, deps) : [];
+  const children = [...manifests.map((manifest) => manifest.descriptor), ...attested];
   const annotations = annotationsFor(attrs.annotations, "index", undefined);
+  const mediaType = attrs.oci ? MediaType.ociIndex : MediaType.dockerList;
   const bytes = encodeManifest({
     kind: "index",
-    mediaType: attrs.oci ? MediaType.ociIndex : MediaType.dockerList,
-    manifests: manifests.map((manifest) => manifest.descriptor),
+    mediaType,
+    manifests: children,
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   });
-  const descriptor = await store(bytes, attrs.oci ? MediaType.ociIndex : MediaType.dockerList, deps);
+  const descriptor = await store(bytes, mediaType, deps);
   deps.content.link(
     descriptor.digest,
-    manifests.map((manifest) => manifest.descriptor.digest),
+    children.map(({ digest }) => digest),
   );
   return { descriptor, configDigest: undefined, layers };
+}
+
+/** Makes the manifests with the attestations of each platform. */
+async function attestationManifests(
+  manifests: readonly AssembledManifest[],
+  { source, attrs }: ImageParts,
+  deps: ExportDeps,
+): Promise<Descriptor[]> {
+  const names = requestedNames(source, attrs);
+  const made = source.platforms.map(async (platform, index) => {
+    const image = manifests[index]?.descriptor;
+    if (image === undefined) return undefined;
+    const digest = { sha256: digestHex(image.digest) };
+    const subjects = names.map((name) => ({ name: imagePurl(name, platform.platform), digest }));
+    const storeDocument = (bytes: Uint8Array, type: string): Promise<Descriptor> => store(bytes, type, deps);
+    const options = { artifact: attrs.ociArtifact, subjects, store: storeDocument };
+    return await assembleAttestations(platform, image, options, deps);
+  });
+  return (await Promise.all(made)).filter((descriptor) => descriptor !== undefined);
 }
 
 /** Fetches the bytes of all layers into the content store. */
@@ -75,10 +113,17 @@ export async function fetchLayers(layers: readonly LayerBlob[], deps: ExportDeps
   await Promise.all(layers.map((layer) => deps.records.fetch(layer, deps.hold)));
 }
 
+/** The image that a manifest belongs to. */
+interface ImageParts {
+  readonly source: ExportSource;
+  readonly attrs: ImageAttributes;
+  /** The manifest is in an index. */
+  readonly inIndex: boolean;
+}
+
 async function assembleManifest(
   platform: ExportPlatform,
-  source: ExportSource,
-  attrs: ImageAttributes,
+  { source, attrs, inIndex }: ImageParts,
   deps: ExportDeps,
 ): Promise<AssembledManifest> {
   const epoch = epochOf(source, attrs);
@@ -91,7 +136,7 @@ async function assembleManifest(
     store(config, configType, deps),
   );
   const name = formatPlatform(platform.platform);
-  const annotations = annotationsFor(attrs.annotations, "manifest", source.multi ? name : undefined);
+  const annotations = annotationsFor(attrs.annotations, "manifest", inIndex ? name : undefined);
   const mediaType = attrs.oci ? MediaType.ociManifest : MediaType.dockerManifest;
   const bytes = encodeManifest({
     kind: "manifest",
@@ -102,10 +147,10 @@ async function assembleManifest(
   });
   const stored = await deps.part(`exporting manifest ${digestOf(bytes)}`, () => store(bytes, mediaType, deps));
   deps.content.link(stored.digest, [configDescriptor.digest, ...layers.map((layer) => layer.descriptor.digest)]);
-  const own = source.multi ? annotationsFor(attrs.annotations, "manifest-descriptor", name) : {};
+  const own = inIndex ? annotationsFor(attrs.annotations, "manifest-descriptor", name) : {};
   const descriptor: Descriptor = {
     ...stored,
-    ...(source.multi ? { platform: platformToJson(platform.platform) } : {}),
+    ...(inIndex ? { platform: platformToJson(platform.platform) } : {}),
     ...(Object.keys(own).length === 0 ? {} : { annotations: own }),
   };
   return { descriptor, config: configDescriptor.digest, layers };

@@ -21,6 +21,10 @@ export interface ImageAttributes {
   /** `registry.insecure`: accept any certificate, and plain HTTP if the registry does not support TLS. */
   readonly insecure: boolean;
   readonly annotations: Annotations;
+  /** The form of attestation manifests. */
+  readonly ociArtifact: boolean;
+  /** Whether attestations for images only are written. The default depends on the exporter. */
+  readonly attestationInline: boolean | undefined;
 }
 
 /** `unset` means the build's epoch; `none` is an explicit empty value. Seconds since 1970. */
@@ -86,6 +90,7 @@ function levelOf(attrs: Attributes, compression: LayerCompression): number | und
 export function parseImageAttributes(attrs: Attributes): ImageAttributes {
   const compression = compressionOf(attrs);
   const name = attrs["name"] ?? "";
+  const oci = booleanAttribute(attrs, "oci-mediatypes", true, false);
   const parsed: ImageAttributes = {
     names: name === "*" ? "from-result" : name.split(",").filter((part) => part !== ""),
     push: booleanAttribute(attrs, "push", false),
@@ -95,7 +100,7 @@ export function parseImageAttributes(attrs: Attributes): ImageAttributes {
     nameCanonical: booleanAttribute(attrs, "name-canonical", false),
     unpack: booleanAttribute(attrs, "unpack", false),
     store: booleanAttribute(attrs, "store", true),
-    oci: booleanAttribute(attrs, "oci-mediatypes", true, false),
+    oci,
     compression,
     forceCompression: booleanAttribute(attrs, "force-compression", false),
     level: levelOf(attrs, compression),
@@ -104,7 +109,16 @@ export function parseImageAttributes(attrs: Attributes): ImageAttributes {
     tar: booleanAttribute(attrs, "tar", true),
     insecure: booleanAttribute(attrs, "registry.insecure", false),
     annotations: parseAnnotations(attrs),
+    ociArtifact: booleanAttribute(attrs, "oci-artifact", oci),
+    attestationInline: Object.hasOwn(attrs, "attestation-inline")
+      ? booleanAttribute(attrs, "attestation-inline", true)
+      : undefined,
   };
+  if (parsed.ociArtifact && !oci)
+    throw new VarveError(
+      "invalid-argument",
+      'Cannot export image: exporter option "oci-artifact=true" conflicts with "oci-mediatypes=false"',
+    );
   if (compression === "estargz" && !parsed.oci) {
     throw new VarveError(
       "invalid-argument",

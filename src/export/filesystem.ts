@@ -1,9 +1,11 @@
 import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, formatPlatform, goQuote } from "../core/index.ts";
+import type { TreeFile } from "../filesync/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { type TarEntry, type TarInput, extractArchive, packTree, readTar, writeTar } from "../layer/index.ts";
 import { byteStringOf, pathOfByteString } from "../linux/index.ts";
+import { attestationFiles } from "./attestation/files.ts";
 import { type Attributes, booleanAttribute } from "./attributes.ts";
 import { modTimeOf, platformFolder, sendLocal } from "./send-local.ts";
 import type { StreamSink, TreeSink } from "./sinks.ts";
@@ -42,7 +44,9 @@ export async function exportLocal(source: ExportSource, { attrs, dest }: LocalTa
       const folder = split ? join(dest, platformFolder(platform.platform)) : dest;
       await makeDestDirectory(folder);
       const prefix = split ? `${platformFolder(platform.platform)}/` : "";
-      const files = observed(packed(platform, source, attrs, deps), (entry) => written.add(entry, prefix, platform));
+      const files = observed(packed(platform, source, { attrs, split }, deps), (entry) =>
+        written.add(entry, prefix, platform),
+      );
       const unpack = { chown: false, signal: deps.hold.signal };
       await writingTo(folder, () => extractArchive({ bytes: files }, folder, unpack));
     }
@@ -93,7 +97,9 @@ async function* entriesOf(
   for (const platform of source.platforms) {
     const prefix = split ? `${platformFolder(platform.platform)}/` : "";
     if (prefix !== "") yield { path: prefix, type: "directory" };
-    for await (const entry of readTar(packed(platform, source, attrs, deps), { what: "the exported tree" })) {
+    for await (const entry of readTar(packed(platform, source, { attrs, split }, deps), {
+      what: "the exported tree",
+    })) {
       if (entry.type === "directory" && written.has(`${prefix}${entry.path}/`)) continue;
       written.add(entry, prefix, platform);
       const linkPath = entry.type === "hardlink" ? `${prefix}${entry.linkPath}` : entry.linkPath;
@@ -102,17 +108,31 @@ async function* entriesOf(
   }
 }
 
-/** Packs a platform's tree as a tar, with extended attributes `user.*`. If there is an epoch, all times are set to it. */
+/**
+ * Packs a platform's tree and its attestations as a tar, with extended attributes `user.*`. If there is an epoch, all times are
+ * set to it.
+ */
 async function* packed(
   platform: ExportPlatform,
   source: ExportSource,
-  attrs: Attributes,
+  { attrs, split }: { readonly attrs: Attributes; readonly split: boolean },
   deps: ExportDeps,
 ): AsyncGenerator<Uint8Array> {
   const modTime = modTimeOf(source, attrs);
   const mtime = modTime === undefined ? undefined : (): bigint => modTime;
   await using view = await deps.records.mount(platform.record, deps.hold);
-  yield* packTree(view.path, { xattrs: "user", signal: deps.hold.signal, mtime });
+  const files = await attestationFiles(view.path, platform, { attrs, isShared: source.multi && !split, modTime });
+  const tree = packTree(view.path, { xattrs: "user", signal: deps.hold.signal, mtime });
+  yield* files.length === 0 ? tree : withFiles(tree, files);
+}
+
+/** Adds files to a tar. */
+async function* withFiles(tar: Bytes, files: readonly TreeFile[]): AsyncGenerator<Uint8Array> {
+  async function* entries(): AsyncGenerator<TarInput> {
+    for await (const entry of readTar(tar, { what: "the exported tree" })) yield tarInputOf(entry, {});
+    for (const { name, content, mode, modTime } of files) yield { path: name, mode, mtime: modTime, body: content };
+  }
+  yield* writeTar(entries());
 }
 
 /** Passes a tar through and calls `onEntry` before each entry. */

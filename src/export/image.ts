@@ -1,34 +1,10 @@
-import {
-  type Descriptor,
-  type Reference,
-  VarveError,
-  familiarReference,
-  formatReference,
-  parseReference,
-  withDefaultTag,
-} from "../core/index.ts";
+import { type Descriptor, type Reference, VarveError, familiarReference, formatReference } from "../core/index.ts";
 import type { LayerBlob } from "../record/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { assembleImage, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
+import { imageNames, requestedNames } from "./names.ts";
 import type { ExportDeps, ExportSource, ExportedImage } from "./types.ts";
-
-/** Returns the image's names: those of the attributes, else the build's, and canonical and dangling names if requested. */
-export function imageNames(source: ExportSource, attrs: ImageAttributes, descriptor: Descriptor): Reference[] {
-  const requested = requestedNames(source, attrs);
-  if (attrs.pushByDigest) return requested;
-  const names = requested.map(withDefaultTag);
-  const canonical = attrs.nameCanonical
-    ? names.map(({ registry, repository }) => ({ registry, repository, digest: descriptor.digest }))
-    : [];
-  const useDangling = attrs.danglingPrefix !== undefined && (names.length === 0 || !attrs.danglingEmptyOnly);
-  const dangling = useDangling ? [{ ...parseReference(attrs.danglingPrefix ?? ""), digest: descriptor.digest }] : [];
-  return [...names, ...canonical, ...dangling];
-}
-
-function requestedNames(source: ExportSource, { names }: ImageAttributes): Reference[] {
-  return names === "from-result" || names.length === 0 ? [...source.names] : names.map(parseReference);
-}
 
 /**
  * Writes the image to the store under its names, and pushes it if the attribute `push` is set.
@@ -43,7 +19,7 @@ export async function exportImage(
   deps: ExportDeps,
 ): Promise<ExportedImage> {
   checkPushByDigest(source, attrs);
-  const image = await assembleImage(source, attrs, deps);
+  const image = await assembleImage(source, attrs, { inlineOnly: attrs.attestationInline ?? true }, deps);
   const names = imageNames(source, attrs, image.descriptor);
   if (attrs.store && !attrs.pushByDigest) {
     await fetchLayers(image.layers, deps);

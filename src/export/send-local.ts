@@ -5,8 +5,10 @@ import {
   type Tree,
   isDirectory,
   mergedTrees,
+  treeOfFiles,
   treesInDirectories,
 } from "../filesync/index.ts";
+import { type AttestationFileOptions, attestationFiles } from "./attestation/files.ts";
 import { inParallel } from "../io/index.ts";
 import { pathOfByteString, showPath } from "../linux/index.ts";
 import { type Attributes, parseEpoch } from "./attributes.ts";
@@ -38,7 +40,8 @@ export async function sendLocal(source: ExportSource, options: SendLocalOptions,
   const modTime = modTimeOf(source, attrs);
   await using stack = new AsyncDisposableStack();
   const trees: PlatformTree[] = [];
-  for (const platform of source.platforms) trees.push(await openTree(platform, modTime, deps, stack));
+  const files = { attrs, isShared: source.multi && !split, modTime };
+  for (const platform of source.platforms) trees.push(await openTree(platform, files, deps, stack));
   if (!split && trees.length > 1) await checkOverwrites(trees);
   const inFolder = ({ folder, tree }: PlatformTree): NamedTree => ({ name: folder, tree, modTime });
   const send = async (id: string, tree: Tree, signal: AbortSignal | undefined): Promise<void> => {
@@ -56,13 +59,16 @@ export async function sendLocal(source: ExportSource, options: SendLocalOptions,
 }
 
 async function openTree(
-  { platform, record }: ExportPlatform,
-  modTime: bigint | undefined,
+  exported: ExportPlatform,
+  options: AttestationFileOptions,
   deps: ExportDeps,
   stack: AsyncDisposableStack,
 ): Promise<PlatformTree> {
+  const { platform, record } = exported;
   const view = stack.use(await deps.records.mount(record, deps.hold));
-  const tree = stack.use(new DirectoryTree(view.path, { modTime }));
+  const own = stack.use(new DirectoryTree(view.path, { modTime: options.modTime }));
+  const files = await attestationFiles(view.path, exported, options);
+  const tree = files.length === 0 ? own : mergedTrees([own, treeOfFiles(files)]);
   return { id: formatPlatform(platform), folder: platformFolder(platform), tree };
 }
 

@@ -12,6 +12,28 @@ export interface ExportPlatform {
   readonly config?: Uint8Array | undefined;
   /** The base image's config as JSON. Its layers and its part of the history keep their times. */
   readonly base?: Uint8Array | undefined;
+  /** In the order of the attestation manifest. */
+  readonly attestations?: readonly Attestation[] | undefined;
+}
+
+/** What an attestation is about. */
+export interface AttestationSubject {
+  readonly name: string;
+  /** Hexadecimal digests by algorithm. */
+  readonly digest: Readonly<Record<string, string>>;
+}
+
+/** A statement about the result of a platform, such as its provenance. */
+export interface Attestation {
+  readonly predicateType: string;
+  /** Returns the predicate as compact JSON. It is called for each output, when the layers of the output exist. */
+  readonly predicate: () => Promise<Uint8Array>;
+  /** Name of its file in outputs of files. */
+  readonly fileName: string;
+  /** Do not write it to outputs of files, and do not make an archive of one image an index for it. */
+  readonly inlineOnly: boolean;
+  /** Default: the image, by its names; for outputs of files, all regular files. */
+  readonly subjects?: readonly AttestationSubject[] | undefined;
 }
 
 /** The result of a build: what an exporter exports. */

@@ -6,5 +6,5 @@ export { DirectoryTree, type DirectoryTreeOptions } from "./send/directory-tree.
 export { type Sent, sendTree } from "./send/send.ts";
 export type { Tree } from "./send/tree.ts";
 export type { MessageStream, TransferOptions } from "./stream.ts";
-export { decodeStat, isDirectory, type Stat } from "./wire/stat.ts";
+export { decodeStat, isDirectory, isRegularFile, type Stat } from "./wire/stat.ts";
 export { goModeOf } from "./mode.ts";

@@ -44,6 +44,11 @@ export function isDirectory({ mode }: Stat): boolean {
   return kindOf(mode) === "directory";
 }
 
+/** True for a regular file, and for another name of one. */
+export function isRegularFile({ mode }: Stat): boolean {
+  return kindOf(mode) === "file";
+}
+
 function latin1(bytes: Uint8Array): ByteString {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
