@@ -39,6 +39,7 @@ export class ActiveBuild implements Disposable {
       externalError: await blobs.add(outcome.externalError),
       metadata: bounded(metadata),
       logs: await blobs.add(outcome.logs),
+      trace: await blobs.add(outcome.trace),
       result: outcome.result && (await blobs.addResult(outcome.result)),
       results: new Map<string, BuildResultBlobs>(),
       steps,

@@ -70,6 +70,7 @@ test("a build that has ended is stored whole, and other processes read it", asyn
     externalError: { mediaType: "error", data: Buffer.from("E") },
     metadata: new Map([["containerimage.config", "{}"]]),
     logs: { mediaType: "log", data: logs },
+    trace: { mediaType: "trace", data: Buffer.from("T") },
     result: {
       attestations: [{ mediaType: "application/vnd.in-toto+json", data: Buffer.from("{}"), annotations: { k: "v" } }],
       exports: new Map([[1, { descriptor, documents: [{ descriptor, data: document }] }]]),
@@ -94,7 +95,7 @@ test("a build that has ended is stored whole, and other processes read it", asyn
   assert.equal(await bytesOf(history.blobs.open(digest, { offset: logs.length })), "");
   assert.equal(history.blobs.info(digest)?.size, logs.length);
   assert.equal(history.blobs.info(descriptor.digest)?.size, document.length);
-  assert.equal([...history.blobs.walk()].length, 5);
+  assert.equal([...history.blobs.walk()].length, 6);
   const [pages] = [opened.state.get<{ page_count: number }>("PRAGMA page_count")];
   assert.ok(Number(pages?.page_count) < 200, "logs are compressed");
   history.delete("r1");

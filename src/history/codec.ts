@@ -5,7 +5,7 @@ type Pairs = readonly (readonly [string, unknown])[];
 
 /** Encodes what the table has no column for. Maps become lists of pairs, so that no key becomes a property. */
 export function encodeRecord(record: BuildRecord): string {
-  const { frontend, attributes, exporters, error, externalError, metadata, logs } = record;
+  const { frontend, attributes, exporters, error, externalError, metadata, logs, trace } = record;
   const { result, results, steps, warnings, generation } = record;
   return JSON.stringify({
     frontend,
@@ -15,6 +15,7 @@ export function encodeRecord(record: BuildRecord): string {
     externalError,
     metadata: [...metadata],
     logs,
+    trace,
     result: result && blobsJson(result),
     results: [...results].map(([platform, blobs]) => [platform, blobsJson(blobs)]) satisfies Pairs,
     steps,
@@ -53,6 +54,7 @@ export function decodeRecord(row: RecordRow): BuildRecord {
     externalError: descriptorOf(json, "externalError"),
     metadata: stringPairs(json.field("metadata")),
     logs: descriptorOf(json, "logs"),
+    trace: descriptorOf(json, "trace"),
     result: result && readBlobs(result),
     results: new Map(pairs(json.field("results"), (item) => readBlobs(item.requiredObject()))),
     steps: {

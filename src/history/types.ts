@@ -46,6 +46,7 @@ export interface BuildRecord extends BuildRequest {
   /** The metadata of the front end's result. */
   readonly metadata: ReadonlyMap<string, string>;
   readonly logs?: Descriptor | undefined;
+  readonly trace?: Descriptor | undefined;
   /** Blobs of a single result, and what exporters wrote. */
   readonly result?: BuildResultBlobs | undefined;
   /** Blobs of the results of a build for several platforms, by the platform's id. */
@@ -87,6 +88,7 @@ export interface BuildOutcome {
   readonly externalError?: BlobContent | undefined;
   readonly metadata?: ReadonlyMap<string, string> | undefined;
   readonly logs?: BlobContent | undefined;
+  readonly trace?: BlobContent | undefined;
   readonly result?: ResultContents | undefined;
   readonly results?: ReadonlyMap<string, ResultContents> | undefined;
   readonly steps: BuildSteps;

@@ -66,6 +66,7 @@ function recordMessage(record: BuildRecord): RecordMessage {
     createdAt: timestampFromMs(record.createdAt),
     ...(completedAt === undefined ? {} : { completedAt: timestampFromMs(completedAt) }),
     ...(record.logs && { logs: descriptorMessage(record.logs) }),
+    ...(record.trace && { trace: descriptorMessage(record.trace) }),
     exporterResponse: Object.fromEntries(record.metadata),
     ...(record.result && { result: resultMessage(record.result) }),
     results: Object.fromEntries(Array.from(results, ([platform, blobs]) => [platform, resultMessage(blobs)])),

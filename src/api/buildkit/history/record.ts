@@ -13,6 +13,7 @@ import type { BuildRequest } from "../control/build-request.ts";
 import type { FrontendResult } from "../result/result.ts";
 import type { StatusLog } from "../status/status-log.ts";
 import { statusBlob } from "../status/stored-status.ts";
+import { traceBlob } from "../status/trace.ts";
 import { StatusSchema } from "../proto/gen/status_pb.ts";
 import { statusMessage, statusOf } from "../errors/status.ts";
 import { toBinary } from "@bufbuild/protobuf";
@@ -49,6 +50,7 @@ export async function completeRecord(
   const { counts } = status;
   const outcome: BuildOutcome = {
     logs: statusBlob(status),
+    trace: await traceBlob(status, record.record),
     steps: { total: counts.total, cached: counts.cached, completed: counts.completed },
     warnings: counts.warnings,
     metadata: textsOf(result),

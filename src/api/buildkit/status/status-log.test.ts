@@ -11,6 +11,7 @@ import type { StatusResponse } from "../proto/gen/control_pb.ts";
 import type { StatusMessage } from "./messages.ts";
 import { StatusLog } from "./status-log.ts";
 import { decodeStatus, statusBlob } from "./stored-status.ts";
+import { traceBlob } from "./trace.ts";
 
 const UNLIMITED = { size: -1, speed: -1 };
 
@@ -249,3 +250,33 @@ function bytesOf(data: Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Ui
 async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (const piece of pieces) yield await Promise.resolve(piece);
 }
+
+test("the trace of a build has a span for each interval of a vertex", async () => {
+  const log = logOf(
+    vertex("FROM a"),
+    vertex("FROM a", { start: 1 }),
+    vertex("FROM a", { start: 1, end: 2 }),
+    vertex("FROM a", { start: 5, end: 9, error: "no <way>" }),
+    vertex("RUN b", { start: 3, end: 3, cached: true }),
+    vertex("never"),
+  );
+  const { mediaType, data } = await traceBlob(log, { ref: "r", createdAt: EPOCH });
+  assert.equal(mediaType, "application/vnd.buildkit.otlp.json.v0");
+  const text = (await collect(bytesOf(data), 1e6, { what: "a trace" })).toString();
+  const spans = text
+    .split(/\n(?=\{)/)
+    .map((span) => JSON.parse(span) as Record<string, unknown> & { SpanContext: { SpanID: string; TraceID: string } });
+  assert.deepEqual(
+    spans.map(({ Name, StartTime, EndTime, Status }) => [Name, StartTime, EndTime, Status]),
+    [
+      ["build", "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.009Z", { Code: 0, Description: "" }],
+      ["FROM a", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.002Z", { Code: 0, Description: "" }],
+      ["RUN b", "2026-01-01T00:00:00.003Z", "2026-01-01T00:00:00.003Z", { Code: 0, Description: "" }],
+      ["FROM a", "2026-01-01T00:00:00.005Z", "2026-01-01T00:00:00.009Z", { Code: 1, Description: "no <way>" }],
+    ],
+  );
+  assert.equal(new Set(spans.map(({ SpanContext }) => SpanContext.SpanID)).size, 4);
+  for (const { SpanContext, Parent } of spans.slice(1))
+    assert.deepEqual(Parent, { ...SpanContext, SpanID: spans[0]?.SpanContext.SpanID });
+  assert.match(spans[0]?.SpanContext.TraceID ?? "", /^[\da-f]{32}$/);
+});
