@@ -121,7 +121,8 @@ async function* packed(
   const modTime = modTimeOf(source, attrs);
   const mtime = modTime === undefined ? undefined : (): bigint => modTime;
   await using view = await deps.records.mount(platform.record, deps.hold);
-  const files = await attestationFiles(view.path, platform, { attrs, isShared: source.multi && !split, modTime });
+  const options = { attrs, isShared: source.multi && !split, modTime };
+  const files = await attestationFiles(view.path, platform, options, deps);
   const tree = packTree(view.path, { xattrs: "user", signal: deps.hold.signal, mtime });
   yield* files.length === 0 ? tree : withFiles(tree, files);
 }

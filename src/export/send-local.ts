@@ -67,7 +67,7 @@ async function openTree(
   const { platform, record } = exported;
   const view = stack.use(await deps.records.mount(record, deps.hold));
   const own = stack.use(new DirectoryTree(view.path, { modTime: options.modTime }));
-  const files = await attestationFiles(view.path, exported, options);
+  const files = await attestationFiles(view.path, exported, options, deps);
   const tree = files.length === 0 ? own : mergedTrees([own, treeOfFiles(files)]);
   return { id: formatPlatform(platform), folder: platformFolder(platform), tree };
 }

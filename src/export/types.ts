@@ -23,17 +23,33 @@ export interface AttestationSubject {
   readonly digest: Readonly<Record<string, string>>;
 }
 
+/** A subject that an attestation names. */
+export type StatementSubject =
+  /** What the output is: an image by its names, or all regular files. With a name, also by this name. */
+  { readonly kind: "result"; readonly name?: string | undefined } | ({ readonly kind: "raw" } & AttestationSubject);
+
+/** Where the predicate of an attestation is. */
+export type AttestationContent =
+  /** Returns the predicate as JSON. It is called for each output, when the layers of the output exist. */
+  | { readonly kind: "predicate"; readonly make: () => Promise<Uint8Array> }
+  /** A file with the predicate as JSON. */
+  | { readonly kind: "file"; readonly record: RecordId; readonly path: string }
+  /** A directory of files that are whole statements. */
+  | { readonly kind: "bundle"; readonly record: RecordId; readonly path: string };
+
 /** A statement about the result of a platform, such as its provenance. */
 export interface Attestation {
+  /** For a bundle: the type of all its statements; empty if they may have any. */
   readonly predicateType: string;
-  /** Returns the predicate as compact JSON. It is called for each output, when the layers of the output exist. */
-  readonly predicate: () => Promise<Uint8Array>;
-  /** Name of its file in outputs of files. */
+  readonly content: AttestationContent;
+  /** Name of its file in outputs of files. Files of a bundle keep their names. */
   readonly fileName: string;
   /** Do not write it to outputs of files, and do not make an archive of one image an index for it. */
   readonly inlineOnly: boolean;
-  /** Default: the image, by its names; for outputs of files, all regular files. */
-  readonly subjects?: readonly AttestationSubject[] | undefined;
+  /** The name without extension of the file that describes the result itself. It comes first. */
+  readonly coreName?: string | undefined;
+  /** Default: the result. */
+  readonly subjects?: readonly StatementSubject[] | undefined;
 }
 
 /** The result of a build: what an exporter exports. */

@@ -29,14 +29,15 @@ import {
   parseImageAttributes,
 } from "../index.ts";
 import { imagePurl } from "./purl.ts";
-import { indentJson } from "./statement.ts";
+import { compactJson, indentJson, memberOf } from "./json-text.ts";
 
 const skip = recordsMissing() ?? false;
 const TYPE = "https://slsa.dev/provenance/v1";
 
 function attestation(more: Partial<Attestation> = {}): Attestation {
-  const predicate = (): Promise<Uint8Array> => Promise.resolve(Buffer.from('{"a":{"b":[1,2]},"c":"<x>"}'));
-  return { predicateType: TYPE, predicate, fileName: "provenance.json", inlineOnly: false, ...more };
+  const make = (): Promise<Uint8Array> => Promise.resolve(Buffer.from('{"a": {"b":[1,2]},"c":"<x>"}'));
+  const content = { kind: "predicate", make } as const;
+  return { predicateType: TYPE, content, fileName: "provenance.json", inlineOnly: false, ...more };
 }
 
 /** The result with these attestations for each platform. */
@@ -228,6 +229,71 @@ test("names of images are package URLs", () => {
   assert.equal(purl("alpine"), "pkg:docker/alpine@latest?platform=linux%2Farm64");
   assert.equal(purl("docker.io/team/app:1.0"), "pkg:docker/team/app@1.0?platform=linux%2Farm64");
   assert.equal(purl("127.0.0.1:5000/a/b:x"), "pkg:docker/127.0.0.1%3A5000/a/b@x?platform=linux%2Farm64");
+});
+
+test("front ends provide predicates as files, and bundles of statements; the core comes first", { skip }, async () => {
+  await using at = await exportRoom();
+  const bundled = (type: string, subject: string): string =>
+    `{"_type":"x","predicateType":"${type}","subject":[${subject}], "predicate": {"big": 12345678901234567890 } }`;
+  const record = await addLayer(at.room, SCRATCH, (path) => {
+    writeFileSync(join(path, "p.json"), '{ "ok": true }');
+    writeFileSync(join(path, "empty.json"), "");
+    writeFileSync(join(path, "text"), "no JSON");
+    for (const name of ["bundle", "bad", "provenance"]) mkdirSync(join(path, name));
+    writeFileSync(join(path, "bundle/a.json"), bundled("urn:b", '{"name":"n","digest":{"sha256":"00"}}'));
+    writeFileSync(join(path, "bundle/sbom.json"), bundled("urn:b", ""));
+    writeFileSync(join(path, "provenance/p.json"), bundled(TYPE, ""));
+    symlinkSync("/etc/hostname", join(path, "bad/link"));
+  });
+  const file = (path: string, more: Partial<Attestation> = {}): Attestation =>
+    attestation({ predicateType: "urn:a", content: { kind: "file", record, path }, fileName: path, ...more });
+  const bundle = (path: string, predicateType = ""): Attestation =>
+    attestation({ predicateType, content: { kind: "bundle", record, path }, fileName: path, coreName: "sbom" });
+  const digest = { sha256: "11" };
+  const statements = async (...given: readonly Attestation[]): Promise<string[]> => {
+    const source = attested(sourceOf([record], { tags: ["app:1"] }), ...given);
+    const { descriptor } = await exportImage(source, parseImageAttributes({}), at.deps);
+    const { manifests = [] } = await documentOf(at, descriptor.digest);
+    const { layers } = await documentOf(at, manifests[1]?.digest ?? digestOf(""));
+    return await Promise.all(layers.map(({ digest: each }) => textOf(at, each)));
+  };
+  const made = await statements(
+    file("/p.json", {
+      subjects: [
+        { kind: "result", name: "other" },
+        { kind: "raw", name: "raw", digest },
+      ],
+    }),
+    file("empty.json"),
+    bundle("bundle", "urn:b"),
+  );
+  const [core, first, second, third] = made;
+  assert.match(
+    core ?? "",
+    /"predicateType":"urn:b","subject":\[\{"name":"pkg:docker\/app@1\?.*"big":12345678901234567890\}\}$/,
+  );
+  assert.match(
+    first ?? "",
+    /"subject":\[\{"name":"pkg:.*\},\{"name":"other",.*\{"name":"raw","digest":\{"sha256":"11"\}\}\],"predicate":\{"ok":true\}\}$/,
+  );
+  assert.match(second ?? "", /"predicate":null\}$/);
+  assert.match(third ?? "", /"subject":\[\{"name":"n","digest":\{"sha256":"00"\}\}\]/);
+  await assert.rejects(statements(file("text")), /cannot read in-toto attestation text: it is not JSON/);
+  await assert.rejects(statements(file("bundle")), /bundle is not a regular file/);
+  await assert.rejects(statements(bundle("bundle", "urn:c")), /urn:b does not match required predicate type urn:c/);
+  await assert.rejects(statements(bundle("provenance")), /frontend may not bundle provenance attestations/);
+  await assert.rejects(
+    statements(file("p.json", { predicateType: TYPE })),
+    /frontend may not set provenance attestations/,
+  );
+  await assert.rejects(statements(bundle("bad")), /ENOENT/);
+});
+
+test("members of JSON are found, without changing values", () => {
+  assert.equal(compactJson(' { "a" : [ 1.0 , "x y" ] } '), '{"a":[1.0,"x y"]}');
+  assert.equal(memberOf('{"x":{"p":1},"p":[{"p":2}],"\\u0070":3.0}', "p"), "3.0");
+  assert.equal(memberOf('{"x":{"p":1},"p": {"y" : [ 1, 2 ]}, "z":1}', "p"), '{"y":[1,2]}');
+  assert.equal(memberOf('{"x":["p"]}', "p"), undefined);
 });
 
 test("JSON is indented as by JavaScript, without changing values", () => {

@@ -4,8 +4,10 @@ import { DirectoryTree, type TreeFile, isRegularFile } from "../../filesync/inde
 import { type Path, byteStringOf, pathOfByteString, showPath } from "../../linux/index.ts";
 import { basePath } from "../../pattern/index.ts";
 import type { Attributes } from "../attributes.ts";
-import type { AttestationSubject, ExportPlatform } from "../types.ts";
-import { indentJson, statementOf } from "./statement.ts";
+import type { AttestationSubject, ExportDeps, ExportPlatform } from "../types.ts";
+import { indentJson } from "./json-text.ts";
+import { openAttestations } from "./open.ts";
+import { statementOf } from "./statement.ts";
 
 const MODE = 0o600;
 
@@ -26,9 +28,11 @@ export async function attestationFiles(
   tree: Path,
   { platform, attestations = [] }: ExportPlatform,
   { attrs, isShared, modTime }: AttestationFileOptions,
+  deps: ExportDeps,
 ): Promise<TreeFile[]> {
-  const exported = attestations.filter(({ inlineOnly }) => !inlineOnly);
-  if (exported.length === 0) return [];
+  const kept = attestations.filter(({ inlineOnly }) => !inlineOnly);
+  if (kept.length === 0) return [];
+  const exported = await openAttestations(kept, deps);
   const { subjects, names } = await listTree(tree);
   const time = modTime ?? BigInt(Math.floor(Date.now() / 1000)) * 1_000_000_000n;
   const files: TreeFile[] = [];
@@ -38,7 +42,7 @@ export async function attestationFiles(
     const name = byteStringOf(text);
     if (files.some((file) => file.name === name)) throw nameError(`duplicate attestation path name ${text}`);
     if (names.has(name)) throw nameError(`the result has a file ${text}, which is the name of an attestation`);
-    const statement = indentJson(await statementOf(attestation, subjects));
+    const statement = indentJson(statementOf(attestation, subjects));
     files.push({ name, content: Buffer.from(statement), mode: MODE, modTime: time });
   }
   return files;

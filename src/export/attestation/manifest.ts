@@ -1,6 +1,7 @@
 import { type Descriptor, type Digest, MediaType, digestOf, goJson } from "../../core/index.ts";
 import { encodeManifest } from "../../image/index.ts";
 import type { AttestationSubject, ExportDeps, ExportPlatform } from "../types.ts";
+import { openAttestations } from "./open.ts";
 import { statementOf } from "./statement.ts";
 
 const STATEMENT = "application/vnd.in-toto+json";
@@ -28,8 +29,8 @@ export async function assembleAttestations(
 ): Promise<Descriptor | undefined> {
   if (attestations.length === 0) return undefined;
   const layers: Descriptor[] = [];
-  for (const attestation of attestations) {
-    const statement = await statementOf(attestation, subjects);
+  for (const attestation of await openAttestations(attestations, deps)) {
+    const statement = statementOf(attestation, subjects);
     const stored = await store(Buffer.from(statement), STATEMENT);
     layers.push({ ...stored, annotations: { [PREDICATE_TYPE]: attestation.predicateType } });
   }

@@ -1,40 +1,26 @@
 import { goJson } from "../../core/index.ts";
-import type { Attestation, AttestationSubject } from "../types.ts";
+import type { AttestationSubject } from "../types.ts";
+import type { OpenedAttestation } from "./open.ts";
 
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 
-/** Returns the in-toto statement that an attestation about these subjects is, as compact JSON. */
-export async function statementOf(attestation: Attestation, subjects: readonly AttestationSubject[]): Promise<string> {
-  const { predicateType } = attestation;
-  const subject = (attestation.subjects ?? subjects).map(({ name, digest }) => ({ name, digest: { ...digest } }));
+/** Returns the in-toto statement that an attestation is, as compact JSON. `results` are the subjects that the output is. */
+export function statementOf(attestation: OpenedAttestation, results: readonly AttestationSubject[]): string {
+  const { predicateType, predicate } = attestation;
+  const subject = subjectsOf(attestation, results).map(({ name, digest }) => ({ name, digest: { ...digest } }));
   const head = goJson({ _type: STATEMENT_TYPE, predicateType, subject });
-  const predicate = Buffer.from(await attestation.predicate()).toString();
   return `${head.slice(0, -1)},"predicate":${predicate}}`;
 }
 
-const INDENT = "  ";
-
-/** Indents JSON by two spaces, as Go's `json.Indent`. Does not change values, and drops white space between them. */
-export function indentJson(json: string): string {
-  let out = "";
-  let depth = 0;
-  const line = (): string => `\n${INDENT.repeat(depth)}`;
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/gs)) {
-    if (token === "{" || token === "[") {
-      if (isOpen(out)) out += line();
-      out += token;
-      depth += 1;
-    } else if (token === "}" || token === "]") {
-      depth -= 1;
-      out += isOpen(out) ? token : line() + token;
-    } else if (token === ",") out += token + line();
-    else if (token === ":") out += ": ";
-    else out += isOpen(out) ? line() + token : token;
-  }
-  return out;
-}
-
-/** True if an object or array has begun and has no values yet. */
-function isOpen(text: string): boolean {
-  return text.endsWith("{") || text.endsWith("[");
+/** The output itself is the subject unless the attestation has others. It may have a second name. */
+function subjectsOf(
+  { subjects = [] }: OpenedAttestation,
+  results: readonly AttestationSubject[],
+): readonly AttestationSubject[] {
+  if (subjects.length === 0) return results;
+  return subjects.flatMap((subject) => {
+    if (subject.kind === "raw") return subject;
+    const { name } = subject;
+    return results.flatMap((result) => (name === undefined ? result : [result, { ...result, name }]));
+  });
 }

@@ -5,6 +5,7 @@ import { NO_SOURCES } from "../result/sources.ts";
 import { relayed } from "../errors/status.ts";
 import type { ForwardedBuild } from "./forwarded-build.ts";
 import type { GatewayRefs } from "./gateway-refs.ts";
+import { attestationsOf } from "./return-attestations.ts";
 
 /** Ends a build with the result or the error that its client returns. */
 // oxlint-disable-next-line require-await -- rejects rather than throws
@@ -16,8 +17,9 @@ export async function returned(build: ForwardedBuild, { result, error }: ReturnR
   return {};
 }
 
-function resultOf({ result, metadata }: Result, refs: GatewayRefs): FrontendResult {
-  const shared = { metadata: new Map(Object.entries(metadata)) };
+function resultOf(returned: Result, refs: GatewayRefs): FrontendResult {
+  const { result, metadata } = returned;
+  const shared = { metadata: new Map(Object.entries(metadata)), attestations: attestationsOf(returned, refs) };
   switch (result.case) {
     case undefined:
       return { ...shared, refs: { kind: "single", ref: undefined } };

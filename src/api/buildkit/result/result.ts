@@ -1,3 +1,4 @@
+import type { StatementSubject } from "../../../export/index.ts";
 import type { CompileResult } from "../../../frontend/index.ts";
 import { type Platform, formatWholePlatform, normalizePlatform, platformToJson } from "../../../core/index.ts";
 import type { Edge } from "../../../llb/index.ts";
@@ -11,12 +12,28 @@ export interface ResultRef {
   readonly sources: VertexSources;
 }
 
+/** An attestation that a front end returns: a file with a predicate, or a directory of statements. */
+export interface ResultAttestation {
+  readonly kind: "file" | "bundle";
+  readonly ref: ResultRef | undefined;
+  readonly path: string;
+  readonly predicateType: string;
+  readonly inlineOnly: boolean;
+  /** The name without extension of the file that describes the result itself. */
+  readonly coreName: string | undefined;
+  readonly subjects: readonly StatementSubject[];
+}
+
+/** Attestations by the id of their platform. */
+export type ResultAttestations = ReadonlyMap<string, readonly ResultAttestation[]>;
+
 /** What a front end returns: a filesystem, or one for each platform, and metadata such as image configs. */
 export interface FrontendResult {
   readonly refs:
     | { readonly kind: "single"; readonly ref: ResultRef | undefined }
     | { readonly kind: "map"; readonly refs: ReadonlyMap<string, ResultRef> };
   readonly metadata: ReadonlyMap<string, Uint8Array>;
+  readonly attestations?: ResultAttestations | undefined;
 }
 
 /** Keys of a result's metadata. Those of one platform end in `/` and the platform's id. */

@@ -1,8 +1,16 @@
-import { type Platform, hostPlatform, parseJson, platformFromJson, readPlatform } from "../../../core/index.ts";
+import {
+  type Platform,
+  formatPlatform,
+  hostPlatform,
+  parseJson,
+  platformFromJson,
+  readPlatform,
+} from "../../../core/index.ts";
 import type { BuildTargets } from "../../../engine/index.ts";
 import { configPlatform, readImageConfig } from "../../../image/index.ts";
-import { SCRATCH } from "../../../record/index.ts";
+import { type RecordId, SCRATCH } from "../../../record/index.ts";
 import { attributeError } from "../dockerfile/attributes.ts";
+import { attestationEdges, exportedAttestations } from "./attestations.ts";
 import { type FrontendResult, ResultKey, refsOf } from "./result.ts";
 
 /** A platform of a result and its id in the result's map. */
@@ -20,8 +28,12 @@ export function targetsOf(result: FrontendResult): BuildTargets {
   const platforms = platformsOf(result);
   const isMulti = result.refs.kind === "map";
   const refs = isMulti ? platforms.map(({ id }) => refOf(result, id)) : refsOf(result);
+  const attestations = platforms.map(({ id, platform }) => {
+    return result.attestations?.get(id === "" ? formatPlatform(platform) : id) ?? [];
+  });
+  const edges = [refs.map((ref) => ref?.edge), ...attestations.map(attestationEdges)];
   return {
-    edges: refs.map((ref) => ref?.edge),
+    edges: edges.flat(),
     source: (records) => ({
       platforms: platforms.map(({ id, platform }, index) => {
         const suffix = isMulti ? `/${id}` : "";
@@ -31,6 +43,7 @@ export function targetsOf(result: FrontendResult): BuildTargets {
           record: records[index] ?? SCRATCH,
           config: metadata.get(ResultKey.config + suffix),
           base: metadata.get(ResultKey.baseConfig + suffix),
+          attestations: exportedAttestations(attestations[index] ?? [], recordsOf(records, edges, index + 1)),
         };
       }),
       multi: isMulti,
@@ -38,6 +51,16 @@ export function targetsOf(result: FrontendResult): BuildTargets {
       epoch: epochOf(result, isMulti ? platforms[0] : undefined),
     }),
   };
+}
+
+/** Returns the records of one group of edges. */
+function recordsOf(
+  records: readonly RecordId[],
+  edges: readonly (readonly unknown[])[],
+  group: number,
+): readonly RecordId[] {
+  const start = edges.slice(0, group).reduce((sum, { length }) => sum + length, 0);
+  return records.slice(start, start + (edges[group]?.length ?? 0));
 }
 
 function refOf({ refs }: FrontendResult, id: string): ReturnType<typeof refsOf>[number] {
