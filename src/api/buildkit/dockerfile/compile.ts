@@ -1,9 +1,11 @@
 import type { CompileResult } from "../../../frontend/index.ts";
 import { type CompileSettings, type Session, argumentOptions, compileAll, loadBuild } from "../../../engine/index.ts";
-import { definitionOf } from "../../../llb/index.ts";
+import { isVarveError } from "../../../core/index.ts";
+import { type State, definitionOf, encodeDefinition, local } from "../../../llb/index.ts";
+import { positionedError } from "../control/failure.ts";
 import { type GraphLoading, loadGraph } from "../result/definition.ts";
 import { type FrontendResult, type ResultRef, resultOfCompiled } from "../result/result.ts";
-import type { VertexSource, VertexSources } from "../result/sources.ts";
+import type { SourcePosition, VertexSource, VertexSources } from "../result/sources.ts";
 import { type Attributes, settingsOf } from "./attributes.ts";
 import { type FrontendInputs, type OpenUpload, contextsOf } from "./contexts.ts";
 import { lineRanges } from "./ranges.ts";
@@ -30,15 +32,51 @@ export function compileSettings({ attributes, inputs, sessionId, upload }: Docke
 /**
  * Compiles a Dockerfile for the platforms that the request names. Runs nothing of it.
  *
- * @throws {VarveError} `invalid-argument` for attributes, `invalid-build` for the Dockerfile or the context.
+ * @throws {VarveError} `invalid-argument` for attributes, `invalid-build` for the context.
+ * @throws {GrpcError} with the position as a detail for an error in the Dockerfile.
  */
 export async function compileRequest(request: DockerfileRequest): Promise<FrontendResult> {
+  try {
+    return await compileFile(request);
+  } catch (error) {
+    const position = positionOf(error, request);
+    throw position === undefined ? error : positionedError(error, position);
+  }
+}
+
+/** Returns the position of an error in the Dockerfile, if it has one. */
+function positionOf(error: unknown, request: DockerfileRequest): SourcePosition | undefined {
+  const { location, sourceText } = isVarveError(error) ? error.details : {};
+  if (location === undefined || sourceText === undefined) return undefined;
+  const { file, line, column, endLine, endColumn } = location;
+  const range = { start: { line, column }, end: { line: endLine, column: endColumn } };
+  return { source: fileOf({ name: file, text: sourceText }, request), ranges: lineRanges(range) };
+}
+
+function fileOf(
+  { name, text }: { readonly name: string; readonly text: string },
+  request: DockerfileRequest,
+): VertexSource {
+  const edge = clientDirectory(request)?.edge;
+  const definition = edge && encodeDefinition(definitionOf(edge));
+  return { filename: name, data: Buffer.from(text), language: "Dockerfile", definition };
+}
+
+/** Returns the directory of the client that the Dockerfile comes from, as BuildKit's front end reads it. */
+function clientDirectory(request: DockerfileRequest): State | undefined {
+  const { dockerfile } = compileSettings(request);
+  if (dockerfile?.kind !== "client") return undefined;
+  const { name, path } = dockerfile;
+  const followPaths = [path, `${path}.dockerignore`, path.toLowerCase()];
+  return local(name, { sessionId: request.sessionId, followPaths, sharedKeyHint: name, differ: "none" });
+}
+
+async function compileFile(request: DockerfileRequest): Promise<FrontendResult> {
   const { session, stack } = request;
   const settings = compileSettings(request);
   const loaded = await loadBuild(settings, session, stack);
   const compiled = await compileAll(loaded, settings, session);
-  const { name, text } = loaded.file.source;
-  const source = { filename: name, data: Buffer.from(text), language: "Dockerfile" };
+  const source = fileOf(loaded.file.source, request);
   const multi = argumentOptions(settings).multiPlatform;
   const refs = await Promise.all(compiled.map((each) => refOf(each, source, request.loading)));
   return resultOfCompiled(compiled, { multi, refs });

@@ -249,7 +249,8 @@ test("frontend.lint: no warning, and errors that fail the build", async () => {
 
   const broken = await ask("frontend.lint", "FROM scratch\nBADCMD\n");
   assert.equal(broken.get("result.statuscode"), "1");
-  const { buildError } = jsonOf(broken) as { buildError: object };
+  const { buildError, sources } = jsonOf(broken) as { buildError: object; sources: { data: string }[] };
+  assert.equal(sources[0]?.data, base64("FROM scratch\nBADCMD\n"));
   assert.deepEqual(buildError, {
     message: "dockerfile parse error on line 2: unknown instruction: BADCMD",
     location: lines(2),

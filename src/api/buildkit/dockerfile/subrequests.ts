@@ -67,7 +67,7 @@ async function lint({ load, host, signal }: SubrequestSubject): Promise<Subreque
     return lintMetadata(await checkDockerfile(file, options, host, signal), file.source);
   } catch (error) {
     if (!isVarveError(error) || !hasLocation(error)) throw error;
-    const { location } = error.details;
-    return lintMetadata({ warnings, missing: [], error }, sourceFile(location?.file ?? "Dockerfile", ""));
+    const { location, sourceText = "" } = error.details;
+    return lintMetadata({ warnings, missing: [], error }, sourceFile(location?.file ?? "Dockerfile", sourceText));
   }
 }

@@ -149,3 +149,15 @@ export function solveDetail(solve: MessageInitShape<typeof SolveSchema>): Detail
   const text = toJsonString(SolveSchema, create(SolveSchema, solve));
   return { typeUrl: `${PREFIX}errdefs.Solve${SUFFIX}`, value: Buffer.from(text) };
 }
+
+/** Maximum number of frames of a stack. */
+const MAX_FRAMES = 32;
+
+/** Where in this program an error was created. `stack` is that of JavaScript. */
+export function stackDetail(stack: string): Detail {
+  const calls = stack.matchAll(/^ {4}at (?:async )?(?:(.+) \()?(?:file:\/\/)?([^()\s]+):(\d+):\d+\)?$/gm);
+  const frames = Array.from(calls.take(MAX_FRAMES), ([, name = "", file = "", line]) => {
+    return { Name: unlessZero(name), File: file, Line: Number(line) };
+  });
+  return detail(STACK, { frames, cmdline: ["varve"], pid: process.pid });
+}

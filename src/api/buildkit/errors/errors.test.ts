@@ -11,9 +11,11 @@ import {
   exitDetail,
   frontendCapDetail,
   frontendDetail,
+  kindOf,
   materialsDetail,
   solveDetail,
   sourceDetail,
+  stackDetail,
   subrequestDetail,
   vertexDetail,
 } from "./detail.ts";
@@ -131,5 +133,24 @@ suite("errors", () => {
     assert.equal(quotedText(new GrpcError(GrpcCode.notFound, "no dir")), "NotFound: no dir");
     assert.equal(quotedText(new GrpcError(GrpcCode.unknown, "failed")), "failed");
     assert.equal(quotedText(new Error("plain")), "plain");
+  });
+});
+
+test("a stack of JavaScript becomes a detail of BuildKit", () => {
+  const stack = `Error: x
+    at Object.run [as go] (file:///src/a.ts:3:10)
+    at async /src/b.ts:44:1
+    at new Promise (<anonymous>)
+    at node:internal/main:7:2`;
+  const detail = stackDetail(stack);
+  assert.equal(kindOf(detail), "stack");
+  assert.deepEqual(JSON.parse(Buffer.from(detail.value).toString()), {
+    frames: [
+      { Name: "Object.run [as go]", File: "/src/a.ts", Line: 3 },
+      { File: "/src/b.ts", Line: 44 },
+      { File: "node:internal/main", Line: 7 },
+    ],
+    cmdline: ["varve"],
+    pid: process.pid,
   });
 });

@@ -15,6 +15,7 @@ import type { StatusLog } from "../status/status-log.ts";
 import { statusBlob } from "../status/stored-status.ts";
 import { traceBlob } from "../status/trace.ts";
 import { StatusSchema } from "../proto/gen/status_pb.ts";
+import { stackDetail } from "../errors/detail.ts";
 import { statusMessage, statusOf } from "../errors/status.ts";
 import { toBinary } from "@bufbuild/protobuf";
 
@@ -64,7 +65,9 @@ function textsOf(result: FrontendResult | undefined): Map<string, string> {
 }
 
 function failureOf(error: GrpcError): Pick<BuildOutcome, "error" | "externalError"> {
-  const data = toBinary(StatusSchema, statusMessage(statusOf(error)));
+  const status = statusOf(error);
+  const stack = stackDetail((error.cause instanceof Error ? error.cause : error).stack ?? "");
+  const data = toBinary(StatusSchema, statusMessage({ ...status, details: [stack, ...status.details] }));
   return {
     error: { message: error.message, status: error.code === GrpcCode.ok ? GrpcCode.unknown : error.code },
     externalError: { mediaType: ERROR_TYPE, data },

@@ -1,9 +1,10 @@
 import { create, fromBinary, toJson } from "@bufbuild/protobuf";
-import { type OrderedJson, compareBytes, digestOf } from "../../../../core/index.ts";
+import { type OrderedJson, compareBytes, digestOf, sortKeys } from "../../../../core/index.ts";
 import type { SourceFile } from "../../../../dockerfile/index.ts";
 import type { CompileResult } from "../../../../frontend/index.ts";
-import { type VertexMetadata, definitionOf } from "../../../../llb/index.ts";
+import { definitionOf } from "../../../../llb/index.ts";
 import { OpSchema, SourceSchema } from "../../proto/gen/ops_pb.ts";
+import { metadataJson } from "../../result/definition-json.ts";
 import { lineRanges } from "../ranges.ts";
 import { type SubrequestMetadata, metadataOf } from "./metadata.ts";
 
@@ -16,7 +17,7 @@ export function convertedMetadata({ edge, sources }: CompileResult, file: Source
   const { ops, metadata } = definitionOf(edge);
   const json = {
     def: inOrder(ops.map((op) => [digestOf(op), toJson(OpSchema, fromBinary(OpSchema, op))])),
-    metadata: inOrder(Array.from(metadata, ([digest, value]) => [digest, metadataJson(value)])),
+    metadata: inOrder(Array.from(metadata, ([digest, value]) => [digest, sortKeys(metadataJson(value))])),
     source: sourceJson(new Map([...sources].filter(([digest]) => metadata.has(digest))), file),
   };
   return metadataOf(json, "0.1.0");
@@ -25,27 +26,6 @@ export function convertedMetadata({ edge, sources }: CompileResult, file: Source
 /** Go writes the keys of a map in order. */
 function inOrder(entries: readonly (readonly [string, OrderedJson])[]): ReadonlyMap<string, OrderedJson> {
   return new Map(entries.toSorted(([a], [b]) => compareBytes(a, b)));
-}
-
-/** Fields that are not set are left out, as by Go's `omitempty`. */
-function metadataJson(metadata: VertexMetadata): OrderedJson {
-  const { ignoreCache, description, exportCache, caps, progressGroup, linuxResources } = metadata;
-  return {
-    ignore_cache: ignoreCache || undefined,
-    description: description.size === 0 ? undefined : inOrder([...description]),
-    export_cache: exportCache === undefined ? undefined : { Value: exportCache || undefined },
-    caps: caps.size === 0 ? undefined : inOrder(Array.from(caps, (cap) => [cap, true])),
-    progress_group: progressGroup && withoutZeros(progressGroup),
-    linux_resources: linuxResources && withoutZeros(linuxResources),
-  };
-}
-
-function withoutZeros(fields: object): OrderedJson {
-  const entries: [string, string | number | true][] = [];
-  for (const [key, value] of Object.entries(fields) as [string, unknown][])
-    if (value === true || (typeof value === "number" && value !== 0) || (typeof value === "string" && value !== ""))
-      entries.push([key, value]);
-  return new Map(entries);
 }
 
 function sourceJson(sources: CompileResult["sources"], { name, text }: SourceFile): OrderedJson {
