@@ -1,13 +1,14 @@
 import { type ErrorCode, VarveError, errnoOf, toVarveError } from "../core/index.ts";
 import { isRootUser } from "../linux/index.ts";
 
+/** The texts of Go, which clients of BuildKit look for. */
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "not found",
+  ENOENT: "no such file or directory",
   ENOTDIR: "not a directory",
   EISDIR: "is a directory",
-  EEXIST: "exists",
-  ELOOP: "too many links",
-  ENAMETOOLONG: "name too long",
+  EEXIST: "file exists",
+  ELOOP: "too many levels of symbolic links",
+  ENAMETOOLONG: "file name too long",
   EACCES: "permission denied",
   EPERM: "operation not permitted",
 };
@@ -19,7 +20,7 @@ export function pathInTree(path: string): string {
 }
 
 /**
- * Converts an error of a file operation. The message ends as in "lstat /a: not found". `doing` completes "Cannot …".
+ * Converts an error of a file operation. The message ends as in "lstat /a: no such file or directory". `doing` completes "Cannot …".
  */
 export function actionFailure(error: unknown, doing: string): VarveError {
   const errno = errnoOf(error);

@@ -243,7 +243,7 @@ check("a link is copied as what it links to, or as itself; neither leaves the so
   await trees.copy("dl", "/d/");
   await trees.copy("all", "/e");
   assert.deepEqual(trees.list(), ["a/", "a/l=1", "b->/f", "c=1", "d/", "d/in=1", "e/", "e/l->../f"]);
-  await rejects(trees.copy("out", "/x"), "not-found", /Cannot copy out to \/x: lstat \/out: not found/);
+  await rejects(trees.copy("out", "/x"), "not-found", /Cannot copy out to \/x: lstat \/out: no such file or directory/);
 });
 
 check("names of one file stay so, devices and pipes too, sockets become files", async (trees) => {
@@ -285,8 +285,12 @@ check("wildcards match names, not slashes, and follow no links", async (trees) =
     "y/[odd].txt=6",
   ]);
   await rejects(trees.copy("*.none", "/z/", { allowEmptyWildcard: false }), "not-found", /no file matches/);
-  await rejects(trees.copy("missing", "/z/"), "not-found", /lstat \/missing: not found/);
-  await rejects(trees.copy("f*", "/no/such", { createDestPath: false }), "not-found", /\/no: not found/);
+  await rejects(trees.copy("missing", "/z/"), "not-found", /lstat \/missing: no such file or directory/);
+  await rejects(
+    trees.copy("f*", "/no/such", { createDestPath: false }),
+    "not-found",
+    /\/no: no such file or directory/,
+  );
 });
 
 check("include and exclude patterns choose; directories come with what is in them", async (trees) => {
@@ -313,7 +317,11 @@ check("what a source's filter leaves out is not there, and a context belongs to 
   assert.deepEqual(trees.list(), ["t/", "t/docs/", "t/docs/a.md=3", "t/keep=1", "t/l->node_modules/m"]);
   assert.equal(trees.stat("t/keep").uid, 0);
   for (const src of ["node_modules", "node_modules/m", "docs/b.txt", "l"]) {
-    await rejects(trees.copy(src, "/x", {}, context), "not-found", new RegExp(`lstat /${src}: not found`));
+    await rejects(
+      trees.copy(src, "/x", {}, context),
+      "not-found",
+      new RegExp(`lstat /${src}: no such file or directory`),
+    );
   }
   await trees.copy("docs", "/u", {}, context);
   await trees.copy("docs/*", "/v/", {}, context);
@@ -350,7 +358,7 @@ check("directories are made, with parents or without", async (trees) => {
   await rejects(
     trees.apply({ ...MKDIR, path: "/x/y" }),
     "not-found",
-    /Cannot make directory \/x\/y: mkdir \/x\/y: not found/,
+    /Cannot make directory \/x\/y: mkdir \/x\/y: no such file or directory/,
   );
   trees.make("target", "f=1");
   await rejects(trees.apply({ ...MKDIR, path: "/f/g", makeParents: true }), "invalid-build", /\/f: not a directory/);
@@ -365,7 +373,7 @@ check("files are written; one that exists keeps its permissions", async (trees) 
   mknod(join(trees.target, "pipe"), 0o10666, 0, 0);
   await rejects(trees.apply({ ...MKFILE, path: "/pipe" }), "invalid-build", /neither/);
   await rejects(trees.apply({ ...MKFILE, path: "/d" }), "invalid-build", /is a directory/);
-  await rejects(trees.apply({ ...MKFILE, path: "/no/f" }), "not-found", /\/no\/f: not found/);
+  await rejects(trees.apply({ ...MKFILE, path: "/no/f" }), "not-found", /\/no\/f: no such file or directory/);
 });
 
 check("links are made and things removed", async (trees) => {
@@ -385,7 +393,7 @@ check("links are made and things removed", async (trees) => {
   await trees.apply({ ...rm, path: "e" });
   await trees.apply({ ...rm, path: "/none", allowNotFound: true });
   assert.deepEqual(trees.list(), ["d/", "l->/any/where"]);
-  await rejects(trees.apply({ ...rm, path: "/none" }), "not-found", /\/none: not found/);
+  await rejects(trees.apply({ ...rm, path: "/none" }), "not-found", /\/none: no such file or directory/);
   for (const path of ["/", ".", "d/.."]) await rejects(trees.apply({ ...rm, path }), "invalid-argument", /whole tree/);
 });
 

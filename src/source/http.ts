@@ -185,7 +185,7 @@ export class HttpSource {
       this.#states.get(key) ??
       (await this.#flights.run(
         key,
-        (signal) => this.#download(request, this.#remembered(resourceKey(request)), { ...hold, signal }),
+        (signal) => this.#download(request, this.#remembered(rememberedKey(request)), { ...hold, signal }),
         hold.signal,
       ));
     this.#states.set(key, state);
@@ -201,7 +201,7 @@ export class HttpSource {
     if (before?.etag !== undefined && (await isUnchanged(url, sent, before.etag, how))) return before;
     const response = await requestUrl(url, sent, how);
     if (response.status === 304 && before !== undefined) return before;
-    return this.#remember(resourceKey(request), {
+    return this.#remember(rememberedKey(request), {
       digest: await this.#keep(url, response, hold),
       filename: httpFileName(url, response.headers.get("content-disposition") ?? undefined),
       etag: response.headers.get("etag") ?? undefined,
@@ -250,6 +250,14 @@ export class HttpSource {
 function resourceKey({ url, headers = {} }: DownloadRequest): string {
   const others = Object.entries(headers).filter(([name]) => name !== "authorization");
   return others.length === 0 ? url : `${url} ${JSON.stringify(others.toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
+}
+
+/** Names what a server said, for later builds: as in BuildKit, only about a request with the same options. */
+function rememberedKey(request: DownloadRequest): string {
+  const { filename, mode, uid, gid } = request;
+  const key = resourceKey(request);
+  const options = [filename || undefined, mode, uid, gid];
+  return options.every((each) => each === undefined) ? key : `${key} ${JSON.stringify(options)}`;
 }
 
 /** Names a request within a build: requests with other credentials do not share a response. */

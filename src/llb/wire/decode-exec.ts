@@ -24,10 +24,10 @@ import {
   type Writable,
 } from "./protobuf.ts";
 
-function enumValue<T>(values: readonly T[], field: ProtoField, what: string): T {
+function enumValue<T>(values: readonly T[], field: ProtoField, unknown: string): T {
   const found = values[asInt(field)];
   if (found !== undefined) return found;
-  throw invalidOp(`invalid exec op: ${what} ${asInt(field)} is unknown`);
+  throw invalidOp(`${unknown} ${asInt(field)}`);
 }
 
 /** Reads the body of a `pb.ExecOp`. */
@@ -40,8 +40,8 @@ export function decodeExec(bytes: Uint8Array): ExecOp {
   for (const field of readFields(bytes)) {
     if (field.number === 1) meta = decodeMeta(asBytes(field));
     else if (field.number === 2) mounts.push(decodeMount(asBytes(field)));
-    else if (field.number === 3) op.network = enumValue(NET_MODES, field, "network mode");
-    else if (field.number === 4) op.security = enumValue(SECURITY_MODES, field, "security mode");
+    else if (field.number === 3) op.network = enumValue(NET_MODES, field, "unknown network mode");
+    else if (field.number === 4) op.security = enumValue(SECURITY_MODES, field, "invalid security mode");
     else if (field.number === 5) secretEnv.push(decodeSecretEnv(asBytes(field)));
     else if (field.number === 6) cdiDevices.push(decodeDevice(asBytes(field)));
   }
@@ -145,7 +145,7 @@ function decodeCache(bytes: Uint8Array): Pick<Extract<Mount, { type: "cache" }>,
   let sharing: (typeof SHARINGS)[number] = "shared";
   for (const field of readFields(bytes)) {
     if (field.number === 1) id = asText(field);
-    else if (field.number === 2) sharing = enumValue(SHARINGS, field, "cache sharing");
+    else if (field.number === 2) sharing = enumValue(SHARINGS, field, "invalid cache sharing option:");
   }
   return { id, sharing };
 }

@@ -88,6 +88,8 @@ test("parts that are missing in the bytes are named", () => {
   const last = (bytes: Uint8Array): Uint8Array => encodeOp({ inputs: [{ digest: digestOf(bytes), output: 0 }] });
   for (const [hex, text] of [
     ["1200", "invalid exec op with no meta"],
+    ["12022002", "invalid security mode 2"],
+    ["12021807", "unknown network mode 7"],
     ["3a00", "invalid diff op with nil lower or upper input"],
     ["5a00", "invalid nil op"],
     ["0a03", "failed to parse llb proto op: Cannot read a protocol buffers message: it ends inside a field"],
