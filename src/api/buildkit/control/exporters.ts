@@ -34,7 +34,8 @@ export function outputsOf(exporters: readonly ExporterRequest[], client: ClientO
   return exporters.map(({ type, attrs }, index): BuildOutput => {
     switch (type) {
       case "image":
-        return { type, attrs };
+        // An image that is pushed is not kept as well: a client's `prune` does not see images, and is to free all space.
+        return { type, attrs: attrs["push"] === "true" ? { store: "false", ...attrs } : attrs };
       case "moby":
         return { type: "image", attrs: mobyAttributes(attrs) };
       case "oci":
