@@ -45,7 +45,9 @@ function refOf(result: Result): string {
 
 function missing(result: Result, path: string, cause: unknown): VarveError {
   const shown = path.startsWith("/") ? path : `/${path}`;
-  const message = `failed to compute cache key: failed to calculate checksum of ref ${refOf(result)}: "${shown}": not found`;
+  const isScratch = result.kind === "record" && result.id === SCRATCH;
+  const why = isScratch ? `${shown}: no such file or directory` : `${JSON.stringify(shown)}: not found`;
+  const message = `failed to compute cache key: failed to calculate checksum of ref ${refOf(result)}: ${why}`;
   const isExcluded = result.kind === "context" && isThere(result.context, path);
   return new VarveError("not-found", message, {
     details: { path: shown },

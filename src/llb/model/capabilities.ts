@@ -19,7 +19,7 @@ const SUPPORTED: readonly string[] = [
   ),
   ...family("source.http", "", "auth", "checksum", "perm", "header", "signatureverify"),
   "soruce.http.uidgid", // Misspelt in BuildKit too.
-  ...family("source", "imageblob", "ocilayout", "buildop.llbfilename", "policy"),
+  ...family("source", "imageblob", "ocilayout", "buildop.llbfilename", "policy", "policy.session"),
   ...family("exec.meta", "base", "cgroup.parent", "linux.resources", "network", "proxyenv", "security"),
   ...family("exec.meta", "security.devices.v1", "setsdefaultpath", "ulimit"),
   ...family("exec.mount", "bind", "bind.readwrite-nooutput", "cache", "cache.content", "cache.sharing", "selector"),
@@ -40,7 +40,6 @@ const MISSING: readonly string[] = [
   "cache.s3",
   "exporter.image.attestations",
   "exporter.session",
-  "source.policy.session",
   "exec.meta.network.proxy",
   "exec.meta.cdi",
 ];

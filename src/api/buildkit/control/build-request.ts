@@ -30,6 +30,8 @@ export interface BuildRequest {
   readonly cacheExports: readonly CacheSpec[];
   readonly entitlements: readonly string[];
   readonly policies: readonly Policy[];
+  /** The session that judges sources after the policies; empty if none does. */
+  readonly policySession: string;
   /** True if the build leaves no record in the history. */
   readonly internal: boolean;
 }
@@ -56,6 +58,7 @@ export function buildRequestOf(request: SolveRequest): BuildRequest {
     cacheExports: exportsOf(request.cache),
     entitlements: request.entitlements,
     policies: request.sourcePolicy === undefined ? [] : [request.sourcePolicy],
+    policySession: request.sourcePolicySession,
     internal: request.internal,
   };
 }

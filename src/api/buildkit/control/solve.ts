@@ -19,7 +19,8 @@ import { ForwardedBuild } from "../gateway/forwarded-build.ts";
 import { GatewayRefs } from "../gateway/gateway-refs.ts";
 import { completeRecord, startRecord } from "../history/record.ts";
 import type { Job } from "../jobs/job.ts";
-import { buildPolicy, policedHost } from "../policy/build-policy.ts";
+import { type BuildPolicies, buildPolicies, policedHost } from "../policy/build-policy.ts";
+import { clientVerifier } from "../policy/policy-session.ts";
 import { type GraphLoading, loadDefinition, loadRef } from "../result/definition.ts";
 import { type FrontendResult, refsOf } from "../result/result.ts";
 import type { VertexSources } from "../result/sources.ts";
@@ -95,7 +96,16 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   client.useSessions(request.attributes);
   const outputs = outputsOf(request.exporters, client);
   const caches = await readCacheExports({ cacheTo: request.cacheExports });
-  const policy = buildPolicy(request.policies, signal);
+  const verifier =
+    request.policySession === ""
+      ? undefined
+      : clientVerifier({
+          session: () => client.session(request.policySession),
+          sourceMeta: async (asked) => await session.sourceMeta(asked.name, asked.request),
+          signal,
+        });
+  const policies = buildPolicies(request.policies, { verifier, signal });
+  const policy = policies.policyOf([]);
   const loading: GraphLoading = { signal, applyPolicy: policy?.apply };
   const session = stack.use(
     await Session.open({
@@ -112,7 +122,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   );
   const scope = scopeOf(request.attributes);
   try {
-    const result = await resultOf(run, { client, session, stack, loading });
+    const result = await resultOf(run, { client, session, stack, loading, policies });
     run.found.result = result;
     const targets = outputs.length === 0 ? { edges: refsOf(result).map((ref) => ref?.edge) } : targetsOf(result);
     const results = await session.solve(targets.edges);
@@ -133,6 +143,7 @@ interface Opened {
   readonly session: Session;
   readonly stack: AsyncDisposableStack;
   readonly loading: GraphLoading;
+  readonly policies: BuildPolicies;
 }
 
 async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {

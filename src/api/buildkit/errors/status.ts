@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ErrorCode, VarveError, messageOf } from "../../../core/index.ts";
 import { GrpcCode, GrpcError, grpcCode, toGrpcError } from "../../../grpc/index.ts";
 import { type Status, StatusSchema } from "../proto/gen/status_pb.ts";
-import { type Detail, exitDetail, kindOf, vertexDetail } from "./detail.ts";
+import { type Detail, decisionDetail, exitDetail, kindOf, vertexDetail } from "./detail.ts";
 
 /**
  * Codes of errors that clients tell apart. All others are `unknown`: a client prints the name of any other code before the message,
@@ -10,13 +10,17 @@ import { type Detail, exitDetail, kindOf, vertexDetail } from "./detail.ts";
  */
 const CODES: ReadonlyMap<ErrorCode, GrpcCode> = new Map([["cancelled", GrpcCode.cancelled]]);
 
+/** The action of a client that refuses a source. */
+const DENY = 1;
+
 /** Returns what was thrown as an error of gRPC, with the details that are known of it. */
 export function statusError(thrown: unknown): GrpcError {
   if (!(thrown instanceof VarveError)) return toGrpcError(thrown);
   const code = CODES.get(thrown.code) ?? GrpcCode.unknown;
   if (code === GrpcCode.cancelled) return new GrpcError(code, "context canceled", { cause: thrown });
-  const { vertex, exitCode } = thrown.details;
+  const { vertex, exitCode, policy } = thrown.details;
   const details = [
+    ...(policy === undefined || policy.denyMessages.length === 0 ? [] : [decisionDetail(DENY, policy.denyMessages)]),
     ...(vertex === undefined ? [] : [vertexDetail(vertex)]),
     ...(exitCode === undefined || thrown.code !== "step-failed" ? [] : [exitDetail(exitCode)]),
   ];

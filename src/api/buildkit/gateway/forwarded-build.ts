@@ -1,6 +1,7 @@
 import type { Session } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import type { SessionClient } from "../client/session-client.ts";
+import type { BuildPolicies } from "../policy/build-policy.ts";
 import type { GraphLoading } from "../result/definition.ts";
 import type { FrontendResult } from "../result/result.ts";
 import type { GatewayRefs } from "./gateway-refs.ts";
@@ -15,6 +16,7 @@ interface ForwardedParts {
   readonly stack: AsyncDisposableStack;
   /** How the graphs of the client are read. */
   readonly loading: GraphLoading;
+  readonly policies: BuildPolicies;
 }
 
 /** A build that a client drives: the client solves graphs, reads files, and returns the result. */
@@ -25,16 +27,18 @@ export class ForwardedBuild {
   readonly session: Session;
   readonly stack: AsyncDisposableStack;
   readonly loading: GraphLoading;
+  readonly policies: BuildPolicies;
   readonly #result = Promise.withResolvers<FrontendResult>();
   #isReturned = false;
 
-  constructor({ refs, inputs, client, session, stack, loading }: ForwardedParts) {
+  constructor({ refs, inputs, client, session, stack, loading, policies }: ForwardedParts) {
     this.refs = refs;
     this.inputs = inputs;
     this.client = client;
     this.session = session;
     this.stack = stack;
     this.loading = loading;
+    this.policies = policies;
     this.#result.promise.catch(() => undefined);
   }
 

@@ -4,7 +4,7 @@ import { definitionOf, encodeDefinition } from "../../../llb/index.ts";
 import type { ResultSchema, SolveRequest, SolveResponseSchema } from "../proto/gen/gateway_pb.ts";
 import { runFrontend } from "../frontend/run-frontend.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
-import { loadDefinition } from "../result/definition.ts";
+import { type GraphLoading, loadDefinition } from "../result/definition.ts";
 import type { FrontendResult, ResultRef } from "../result/result.ts";
 import type { ForwardedBuild } from "./forwarded-build.ts";
 
@@ -25,7 +25,7 @@ async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<F
     throw new GrpcError(GrpcCode.unknown, "cannot solve with both Definition and Frontend specified");
   if (frontend === "")
     return hasGraph
-      ? await loadDefinition(definition, build.loading)
+      ? await loadDefinition(definition, loadingOf(build, request.sourcePolicies))
       : { refs: { kind: "single", ref: undefined }, metadata: new Map() };
   const attributes = new Map(Object.entries(request.frontendOpt));
   build.client.useSessions(attributes);
@@ -38,6 +38,11 @@ async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<F
     loading: build.loading,
     stack: build.stack,
   });
+}
+
+/** Returns how a graph is read that a call brings policies for. */
+function loadingOf({ loading, policies }: ForwardedBuild, own: SolveRequest["sourcePolicies"]): GraphLoading {
+  return own.length === 0 ? loading : { ...loading, applyPolicy: policies.policyOf(own)?.apply };
 }
 
 function allRefs({ refs }: FrontendResult): (ResultRef | undefined)[] {

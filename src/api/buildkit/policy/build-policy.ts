@@ -4,6 +4,7 @@ import { type Judge, PolicyEngine, applyPolicy, judgeSource } from "../../../sou
 import { VarveError, isVarveError } from "../../../core/index.ts";
 import type { Policy as PolicyMessage } from "../proto/gen/policy_pb.ts";
 import type { GraphLoading } from "../result/definition.ts";
+import type { ClientVerifier } from "./policy-session.ts";
 import { readPolicy } from "./read-policy.ts";
 
 /** The policies of a build. */
@@ -13,15 +14,39 @@ export interface BuildPolicy {
   readonly apply: NonNullable<GraphLoading["applyPolicy"]>;
 }
 
+interface PolicyOptions {
+  /** Judges sources after the rules. */
+  readonly verifier?: ClientVerifier | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The policies of a build, and of calls that bring some of their own. */
+export interface BuildPolicies {
+  /** Returns the policies of the build and the given ones; undefined if there are none. */
+  policyOf(own: readonly PolicyMessage[]): BuildPolicy | undefined;
+  /** Returns the given policies only; undefined if there are none. */
+  rulesOf(own: readonly PolicyMessage[]): BuildPolicy | undefined;
+}
+
 /**
- * Returns the policies of a build; undefined if there are none.
- *
- * @throws {VarveError} `invalid-argument` with BuildKit's text for a malformed policy.
+ * Returns the policies of a build with the given rules. The functions throw `invalid-argument` with BuildKit's text for a malformed
+ * policy.
  */
-export function buildPolicy(messages: readonly PolicyMessage[], signal: AbortSignal): BuildPolicy | undefined {
-  if (messages.length === 0) return undefined;
+export function buildPolicies(messages: readonly PolicyMessage[], options: PolicyOptions): BuildPolicies {
+  const { signal } = options;
+  return {
+    policyOf: (own) => buildPolicy([...messages, ...own], options),
+    rulesOf: (own) => buildPolicy(own, { signal }),
+  };
+}
+
+function buildPolicy(
+  messages: readonly PolicyMessage[],
+  { verifier: session, signal }: PolicyOptions,
+): BuildPolicy | undefined {
+  if (messages.length === 0 && session === undefined) return undefined;
   const engine = new PolicyEngine(messages.map(readPolicy));
-  const judge: Judge = async (source, platform) => await judgeSource(source, platform, { engine });
+  const judge: Judge = async (source, platform) => await judgeSource(source, platform, { engine, session });
   return { judge, apply: async (definition) => await applyPolicy(definition, judge, signal) };
 }
 
@@ -43,14 +68,24 @@ export function policedHost(host: CompileHost, { judge }: BuildPolicy): CompileH
 }
 
 async function judgeImage(source: SourceOp, ...[platform, judge]: [Parameters<Judge>[1], Judge]): Promise<SourceOp> {
-  const judged = await judge(source, platform).catch((error: unknown) => {
-    if (!isVarveError(error) || error.code === "cancelled") throw error;
-    const { code, details, message } = error;
-    throw new VarveError(code, `could not resolve image due to policy: ${message}`, { details, cause: error });
-  });
+  const judged = await judgeForMeta(source, platform, judge);
   if (judged.identifier.startsWith(IMAGE)) return judged;
   throw new VarveError(
     "unsupported",
     `could not resolve image due to policy: ${source.identifier} is replaced by ${judged.identifier}, which is not an image`,
   );
+}
+
+/** Returns the source whose metadata is looked up in place of the given one. Its errors say so, as BuildKit's do. */
+export async function judgeForMeta(
+  source: SourceOp,
+  ...[platform, judge]: [Parameters<Judge>[1], Judge]
+): Promise<SourceOp> {
+  try {
+    return await judge(source, platform);
+  } catch (error) {
+    if (!isVarveError(error) || error.code === "cancelled") throw error;
+    const { code, details, message } = error;
+    throw new VarveError(code, `could not resolve image due to policy: ${message}`, { details, cause: error });
+  }
 }

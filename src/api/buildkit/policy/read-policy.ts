@@ -1,4 +1,4 @@
-import type { Policy, Rule, Selector } from "../../../sourcepolicy/index.ts";
+import type { Policy, PolicyAction as Action, Rule, Selector } from "../../../sourcepolicy/index.ts";
 import {
   AttrMatch,
   MatchType,
@@ -8,7 +8,7 @@ import {
   type Selector as SelectorMessage,
 } from "../proto/gen/policy_pb.ts";
 
-const ACTIONS: ReadonlyMap<number, "ALLOW" | "DENY" | "CONVERT"> = new Map([
+const ACTIONS: ReadonlyMap<number, Action> = new Map([
   [PolicyAction.ALLOW, "ALLOW"],
   [PolicyAction.DENY, "DENY"],
   [PolicyAction.CONVERT, "CONVERT"],
@@ -31,9 +31,14 @@ export function readPolicy({ rules }: PolicyMessage): Policy {
   return { rules: rules.map(readRule) };
 }
 
+/** Converts what happens to a source. A value that is not known stays a number. */
+export function actionOf(action: number): Action {
+  return ACTIONS.get(action) ?? action;
+}
+
 function readRule({ action, selector, updates }: RuleMessage): Rule {
   return {
-    action: ACTIONS.get(action) ?? action,
+    action: actionOf(action),
     selector: selector && readSelector(selector),
     updates: updates && { identifier: updates.identifier, attrs: new Map(Object.entries(updates.attrs)) },
   };
