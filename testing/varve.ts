@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** A command the real one is run by: `["strace", "-c"]`. */
   readonly wrapper?: readonly string[];
+  /** File descriptors that the command gets as 3, 4, … */
+  readonly inherited?: readonly number[];
 }
 
 /** Why images cannot be built here, with what is missing named; undefined if they can. For `skip` of a test. */
@@ -78,7 +80,7 @@ export class Varve implements AsyncDisposable {
     return spawn(program, [...before, COMMAND, ...args], {
       cwd: options.cwd ?? this.folder,
       env,
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", ...(options.inherited ?? [])],
     });
   }
 

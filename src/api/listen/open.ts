@@ -80,7 +80,7 @@ export interface Bound extends AsyncDisposable {
 /**
  * Makes a server listen on an address.
  *
- * @throws {VarveError} `invalid-argument` if the address cannot be used; `busy` and `already-exists` as `listenUnix`.
+ * @throws {VarveError} `invalid-argument` if the address cannot be used, or `fd` is not a unix socket; `busy` and `already-exists` as `listenUnix`.
  */
 export async function bind(server: Server, address: Address): Promise<Bound> {
   switch (address.kind) {
@@ -90,6 +90,7 @@ export async function bind(server: Server, address: Address): Promise<Bound> {
     }
     case "fd":
       await listening(server, { fd: address.fd }, address);
+      if (isTcp(server)) await refuseInherited(server, address);
       return { address, [Symbol.asyncDispose]: () => Promise.resolve() };
     case "tcp": {
       await listening(server, { host: address.host, port: address.port }, address);
@@ -99,6 +100,19 @@ export async function bind(server: Server, address: Address): Promise<Bound> {
       return { address: { ...address, port: bound.port }, [Symbol.asyncDispose]: () => Promise.resolve() };
     }
   }
+}
+
+/** An inherited unix socket has no address here. */
+function isTcp(server: Server): boolean {
+  return server.address() !== null;
+}
+
+/** Everybody on the network could use an inherited TCP socket: `transportOf` has not asked for certificates. */
+async function refuseInherited(server: Server, address: Address): Promise<never> {
+  await new Promise((resolve) => server.close(resolve));
+  throw new VarveError("invalid-argument", `Cannot listen on ${formatAddress(address)}: it is not a unix socket`, {
+    details: { usage: true },
+  });
 }
 
 async function listening(server: Server, options: Parameters<typeof listen>[1], address: Address): Promise<void> {

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { type Server, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { askSocket } from "../../../testing/docker-server.ts";
-import { Varve } from "../../../testing/varve.ts";
+import { Varve, finished } from "../../../testing/varve.ts";
 import { hasCapability } from "../../linux/index.ts";
 
 test("varve serve answers on its socket until it is stopped, and leaves no files", async () => {
@@ -47,6 +48,34 @@ function namespaces(pid: number | "self" = "self"): string[] {
     .filter((thread) => /^node-Main|^node$|^libuv/.test(readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8")))
     .map((thread) => readlinkSync(`/proc/${pid}/task/${thread}/ns/mnt`));
 }
+
+/** The file descriptor of a socket that this process listens on, as a service manager has one. */
+async function listeningSocket(server: Server, on: { path: string } | { port: number }): Promise<number> {
+  server.listen(on);
+  await once(server, "listening");
+  return (Reflect.get(server, "_handle") as { readonly fd: number }).fd;
+}
+
+test("varve serve takes the unix sockets that it inherits, and no TCP sockets", async () => {
+  await using varve = await Varve.open();
+  const path = join(varve.folder, "docker.sock");
+  await using parent = createServer();
+  const inherited = [await listeningSocket(parent, { path })];
+  const child = varve.start(["serve", "--docker", "fd://"], { inherited });
+  using _child = { [Symbol.dispose]: () => void child.kill("SIGKILL") };
+  assert.ok(child.stdout !== null);
+  const lines = createInterface({ input: child.stdout });
+  const exited = once(child, "exit");
+  assert.deepEqual(await Promise.race([once(lines, "line"), exited]), ["API listen on fd://3"]);
+  child.kill("SIGTERM");
+  assert.deepEqual(await exited, [0, null]);
+  await using tcp = createServer();
+  const refused = await finished(
+    varve.start(["serve", "--docker", "fd://"], { inherited: [await listeningSocket(tcp, { port: 0 })] }),
+  );
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /Cannot listen on fd:\/\/3: it is not a unix socket/);
+});
 
 test("varve serve rejects unauthenticated access and incomplete flags", async () => {
   await using varve = await Varve.open();

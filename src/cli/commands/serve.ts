@@ -14,8 +14,12 @@ import { loadSettings } from "../settings.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
 const FLAGS = {
-  docker: { kind: "many", value: "ADDR", help: "Serve the Docker Engine API on unix:///path or tcp://host:port" },
-  buildkit: { kind: "many", value: "ADDR", help: "Serve BuildKit's API on unix:///path or tcp://host:port" },
+  docker: {
+    kind: "many",
+    value: "ADDR",
+    help: "Serve the Docker Engine API on unix:///path, tcp://host:port or fd://",
+  },
+  buildkit: { kind: "many", value: "ADDR", help: "Serve BuildKit's API on unix:///path, tcp://host:port or fd://" },
   "allow-insecure-entitlement": {
     kind: "many",
     value: "NAME",
@@ -36,7 +40,7 @@ Serve clients of Docker, such as docker, docker-py and dockerode, and clients of
 from this store until interrupted.
 
 Whoever can connect has the rights of this process. A socket is accessible to root and the group "docker". TCP requires
---tlsverify, or --insecure-tcp on loopback addresses.
+--tlsverify, or --insecure-tcp on loopback addresses. fd:// is the first unix socket that systemd passes, fd://4 the second one.
 
 ${describeFlags(FLAGS)}
 
