@@ -1,5 +1,6 @@
 """Builds as docker-py's users do; prints what it saw as JSON."""
 
+import base64
 import io
 import json
 import sys
@@ -23,4 +24,12 @@ try:
     client.images.build(fileobj=io.BytesIO(b"FETCH x\n"))
 except docker.errors.APIError as error:
     seen["status"] = error.status_code
+client.api.headers["X-Varve-Secrets"] = json.dumps({"word": base64.b64encode(b"abc").decode()})
+whole = f"# syntax=docker/dockerfile:1\nFROM {base}\nRUN --mount=type=secret,id=word <<E\nwc -c < /run/secrets/word\nE\n"
+image, logs = client.images.build(fileobj=io.BytesIO(whole.encode()), tag="py:whole", network_mode="none")
+seen["whole"] = [image.tags, " 3\n" in "".join(" " + l.get("stream", "") for l in logs)]
+try:
+    client.images.build(fileobj=io.BytesIO(f"FROM {base}\nRUN --mount=type=tmpfs,target=/t exit 9\n".encode()))
+except docker.errors.BuildError as error:
+    seen["wholeFailed"] = error.msg
 print(json.dumps(seen))

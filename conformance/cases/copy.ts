@@ -74,7 +74,6 @@ export const COPY: readonly ConformanceCase[] = [
     dockerfile: "FROM {base}\nCOPY . /all\n",
   },
   { name: "copy to scratch", files: FILES, dockerfile: "FROM scratch\nCOPY a.txt /\nCOPY dir /dir/\n" },
-  { name: "copy needs BuildKit", files: FILES, dockerfile: "FROM {base}\nCOPY --chmod=600 a.txt /a\n" },
   { name: "add", files: FILES, dockerfile: "FROM {base}\nADD a.txt /a\nADD dir /d/\n" },
   {
     name: "add an archive",

@@ -16,7 +16,6 @@ export const RUN: readonly ConformanceCase[] = [
   { name: "run as an unknown user", dockerfile: "FROM {base}\nUSER stranger\nRUN true\n" },
   { name: "run with links", dockerfile: "FROM {base}\nRUN echo a > /a && ln /a /b && ln -s a /c && chmod 4755 /a\n" },
   { name: "run with continuation", dockerfile: "FROM {base}\nRUN echo a \\\n  b \\\n  c > /x\n" },
-  { name: "run that needs BuildKit", dockerfile: "FROM {base}\nRUN --mount=type=cache,target=/c true\n" },
   { name: "run with an entrypoint", dockerfile: 'FROM {base}\nENTRYPOINT ["/no/such"]\nRUN echo x > /x\n' },
   { name: "run after a volume", dockerfile: "FROM {base}\nVOLUME /v\nRUN echo kept > /kept && echo lost > /v/lost\n" },
   { name: "run nothing", dockerfile: "FROM {base}\nRUN []\n" },

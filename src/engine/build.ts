@@ -1,10 +1,11 @@
 import { VarveError, formatPlatform, parseReference, withDefaultTag } from "../core/index.ts";
 import type { ExportPlatform, ExportSource } from "../export/index.ts";
+import type { Dockerfile } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
-import { type RecordId, SCRATCH } from "../record/index.ts";
+import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import { absolutePaths } from "./options/absolute-paths.ts";
 import { exportCaches, exportFailed, readCacheExports, scopeFacts } from "./cache/exports.ts";
-import { LocalClient } from "./client/local-client.ts";
+import { LocalClient, type ServedClient } from "./client/local-client.ts";
 import { argumentOptions } from "./options/build-arguments.ts";
 import { checkImports } from "./cache/imports.ts";
 import { compileAll, loadBuild } from "./compile.ts";
@@ -26,17 +27,30 @@ import { Session } from "./session.ts";
  * machine or Varve lacks something; `storage` for the store; `cancelled` if it is aborted.
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
-  return await runBuild(absolutePaths(options));
+  return await runBuild(absolutePaths(options), {});
 }
 
-async function runBuild(options: BuildOptions): Promise<BuildResult> {
+/** What a server adds to a build that it runs for a client. */
+export interface ServedBuild extends ServedClient {
+  /** Called with the Dockerfile and what it was compiled to, before anything is solved. Must not throw. */
+  readonly onCompiled?: ((file: Dockerfile, compiled: readonly CompileResult[]) => void) | undefined;
+  /** Called when all outputs are written, while the leases of the build keep them. */
+  readonly onExported?: ((exported: ExportReport, hold: Hold) => Promise<void>) | undefined;
+}
+
+/** Builds as `build` does, for a client of a server. Paths are absolute. Throws the same errors. */
+export async function serveBuild(options: BuildOptions, served: ServedBuild): Promise<BuildResult> {
+  return await runBuild(options, served);
+}
+
+async function runBuild(options: BuildOptions, served: ServedBuild): Promise<BuildResult> {
   checkOptions(options);
   const caches = await readCacheExports(withInlineCache(options));
   await using stack = new AsyncDisposableStack();
-  const session = stack.use(await openLocalSession(options, stack));
+  const session = stack.use(await openLocalSession(options, stack, served));
   const scope = scopeFacts(options);
   try {
-    const { compiled, results } = await solveBuild(options, session, stack);
+    const { compiled, results } = await solveBuild(options, session, { stack, onCompiled: served.onCompiled });
     session.finish();
     const targets = {
       edges: compiled.map(({ edge }) => edge),
@@ -44,6 +58,7 @@ async function runBuild(options: BuildOptions): Promise<BuildResult> {
     };
     const inline = caches.some(({ type }) => type === "inline");
     const exported = await exportTargets(targets, results, { ...options, inline }, session);
+    await served.onExported?.(exported, session.hold);
     return resultOf(exported, await exportCaches(caches, scope, session), session);
   } catch (error) {
     if (session.isUnfinished) await exportFailed(caches, scope, session);
@@ -52,9 +67,13 @@ async function runBuild(options: BuildOptions): Promise<BuildResult> {
 }
 
 /** Opens a session for a build that this process started. The client ends when `stack` is disposed of. */
-export async function openLocalSession(options: BuildOptions, stack: AsyncDisposableStack): Promise<Session> {
+export async function openLocalSession(
+  options: BuildOptions,
+  stack: AsyncDisposableStack,
+  served: ServedClient = {},
+): Promise<Session> {
   const progress = new Progress(options.onEvent);
-  const client = stack.use(await LocalClient.open(options, (message) => progress.warn(message)));
+  const client = stack.use(await LocalClient.open(options, (message) => progress.warn(message), served));
   return await Session.open({ ...options, client, progress, allowed: allowedEntitlements(options) });
 }
 
@@ -64,12 +83,17 @@ interface Solved {
 }
 
 /** Loads, compiles and solves a build. Errors have a position in the Dockerfile where there is one. */
-async function solveBuild(options: BuildOptions, session: Session, stack: AsyncDisposableStack): Promise<Solved> {
+async function solveBuild(
+  options: BuildOptions,
+  session: Session,
+  { stack, onCompiled }: Pick<ServedBuild, "onCompiled"> & { readonly stack: AsyncDisposableStack },
+): Promise<Solved> {
   let origin: Origin | undefined;
   try {
     const loaded = await loadBuild(options, session, stack);
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
+    onCompiled?.(loaded.file, compiled);
     return { compiled, results: await session.solve(compiled.map(({ edge }) => edge)) };
   } catch (error) {
     throw buildFailure(error, origin);

@@ -1,4 +1,4 @@
-export { build } from "./build.ts";
+export { type ServedBuild, build, serveBuild } from "./build.ts";
 export type { BuildClient, ClientCaches } from "./client/client.ts";
 export {
   exportCaches,

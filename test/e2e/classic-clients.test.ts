@@ -11,6 +11,11 @@ const PYTHON = "/usr/bin/python3";
 const SCRIPT = fileURLToPath(new URL("../../testing/classic-clients.py", import.meta.url));
 const TESTCONTAINERS = fileURLToPath(new URL("../../testing/testcontainers-process.ts", import.meta.url));
 const DOCKERFILE = `FROM ${CLASSIC_BASE}\nARG WHO\nCOPY . /app\nRUN echo built for $WHO\n`;
+const WHOLE = `FROM ${CLASSIC_BASE}
+COPY --link file /app/
+ARG WHO
+RUN --mount=type=secret,id=word echo built for $WHO with $(cat /run/secrets/word)
+`;
 
 describe("libraries that build by the classic protocol", { skip: buildsUnavailable("docker") }, () => {
   let builder: ClassicBuilder;
@@ -20,6 +25,7 @@ describe("libraries that build by the classic protocol", { skip: buildsUnavailab
     folder = join(builder.server.folder, "project");
     await mkdir(folder);
     await writeFile(join(folder, "Dockerfile"), DOCKERFILE);
+    await writeFile(join(folder, "Whole"), WHOLE);
     await writeFile(join(folder, "file"), "x");
   });
   after(() => builder?.[Symbol.asyncDispose]());
@@ -38,22 +44,38 @@ describe("libraries that build by the classic protocol", { skip: buildsUnavailab
       alone: "ALONE=1",
       failed: "The command '/bin/sh -c exit 9' returned a non-zero code: 9",
       status: 400,
+      whole: [["py:whole"], true],
+      wholeFailed: "The command 'exit 9' returned a non-zero code: 9",
     });
   });
 
+  /** Builds the folder by dockerode, and returns what it prints. */
+  async function byDockerode(docker: Docker, options: Docker.ImageBuildOptions): Promise<string> {
+    const context = { context: folder, src: ["Dockerfile", "Whole", "file"] };
+    const stream = await docker.buildImage(context, { networkmode: "none", ...options });
+    const { promise, resolve, reject } = Promise.withResolvers<readonly { readonly stream?: string }[]>();
+    docker.modem.followProgress(stream, (error: Error | null, messages: readonly { readonly stream?: string }[]) =>
+      error === null ? resolve(messages) : reject(error),
+    );
+    return (await promise).map(({ stream: text }) => text ?? "").join("");
+  }
+
   test("dockerode", async () => {
     const docker = new Docker({ socketPath: builder.server.socket });
-    const stream = await docker.buildImage(
-      { context: folder, src: ["Dockerfile", "file"] },
-      { t: "js:1", buildargs: { WHO: "js" }, networkmode: "none" },
-    );
-    const { promise, resolve, reject } = Promise.withResolvers<readonly { readonly stream?: string }[]>();
-    docker.modem.followProgress(stream, (error: Error | null, told: readonly { readonly stream?: string }[]) =>
-      error === null ? resolve(told) : reject(error),
-    );
-    const printed = (await promise).map((each) => each.stream ?? "").join("");
+    const printed = await byDockerode(docker, { t: "js:1", buildargs: { WHO: "js" } });
     assert.match(printed, /built for js\n.*Successfully tagged js:1/s);
     assert.deepEqual((await docker.getImage("js:1").inspect()).RepoTags, ["js:1"]);
+  });
+
+  test("dockerode, with a Dockerfile that needs BuildKit and a secret", async () => {
+    const word = Buffer.from("abc").toString("base64");
+    const headers = { "X-Varve-Secrets": JSON.stringify({ word }) };
+    const docker = new Docker({ socketPath: builder.server.socket, headers });
+    const printed = await byDockerode(docker, { t: "js:whole", dockerfile: "Whole", buildargs: { WHO: "js" } });
+    assert.match(printed, /built for js with abc\n.*Successfully tagged js:whole/s);
+    assert.deepEqual((await docker.getImage("js:whole").inspect()).RepoTags, ["js:whole"]);
+    const again = await byDockerode(docker, { dockerfile: "Whole", buildargs: { WHO: "js" } });
+    assert.equal(again.match(/Using cache/g)?.length, 2);
   });
 
   test("testcontainers", async () => {

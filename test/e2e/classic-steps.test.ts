@@ -124,7 +124,6 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
       (await builder.build(dockerfile, query)).status;
     assert.equal(await statuses("FROM {base}\nFETCH x\n"), 400);
     assert.equal(await statuses("FROM {base}\nENV A=1\n", "target=nope"), 400);
-    assert.equal(await statuses("FROM {base}\nRUN <<E\ntrue\nE\n"), 400);
     assert.equal(await statuses("FROM {base}\n", "t=UPPER"), 500);
     assert.equal(await statuses("FROM {base}\n", `t=${enc(`a@sha256:${"0".repeat(64)}`)}`), 500);
     assert.equal(await statuses("FROM {base}\n", "dockerfile=../x"), 500);
@@ -136,12 +135,64 @@ describe("steps of the classic builder", { skip: buildsUnavailable("docker") }, 
     assert.equal((await builder.server.ask("POST", "/build", { body: "junk" })).status, 500);
   });
 
-  test("options of BuildKit's are refused when it is their turn (B18)", async () => {
-    for (const step of ["RUN --mount=type=cache,target=/c true", "COPY --chmod=1 Dockerfile /", "COPY --link a /"]) {
-      const { printed, error } = await builder.build(`FROM {base}\n${step}\n`);
-      assert.match(printed, /Step 2\/2/);
-      assert.match(error?.message ?? "", /^the --(?:mount|chmod|link) option requires BuildKit\. Refer to https/);
-    }
+  test("Dockerfiles that need BuildKit are built by the engine", async () => {
+    const dockerfile = `ARG FROM={base}
+FROM $FROM AS made
+RUN <<E
+  mkdir /made
+  echo "$TARGETARCH" > /made/arch
+E
+FROM {base}
+COPY --link --chmod=600 file /file
+ARG TARGETARCH
+RUN --mount=type=secret,id=word,env=WORD --mount=from=made,source=/made,target=/m test -f /m/arch && echo "$WORD" | wc -c
+CMD ["true"]
+`;
+    const files = { file: "x" };
+    const body = await builder.archive({ ...files, Dockerfile: dockerfile.replaceAll("{base}", CLASSIC_BASE) });
+    const headers = { "x-varve-secrets": JSON.stringify({ word: Buffer.from("abc").toString("base64") }) };
+    const query = `networkmode=none&t=full:1&labels=${encodeURIComponent('{"k":"v"}')}`;
+    const printed = messagesOf(await builder.server.ask("POST", `/build?${query}`, { body, headers }))
+      .map(({ stream }) => (typeof stream === "string" ? stream : ""))
+      .join("");
+    assert.match(printed, /^Step 1\/9 : ARG FROM=.*\nStep 2\/9 : FROM \$FROM AS made\nStep 3\/9 : RUN <<E\n/);
+    assert.match(printed, /\nStep 7\/9 : RUN --mount.*\n ---> Running in [0-9a-f]{12}\n4\nStep 8\/9 : CMD/);
+    assert.match(
+      printed,
+      /\nStep 9\/9 : LABEL k=v\n ---> [0-9a-f]{12}\nSuccessfully built [0-9a-f]{12}\nSuccessfully tagged full:1\n$/,
+    );
+    const { Id, Config } = await builder.inspect("full:1");
+    assert.deepEqual([Config.Cmd, Config["Labels"]], [["true"], { k: "v" }]);
+
+    const again = await builder.build(dockerfile, "t=full:2", files);
+    assert.deepEqual([again.hits, again.error], [3, undefined]);
+    const quiet = await builder.build(dockerfile, `q=1&labels=${encodeURIComponent('{"k":"v"}')}`, files);
+    assert.equal(quiet.printed, `${Id}\n`);
+    // The classic builder builds on the image.
+    assert.match((await builder.build("FROM full:1\nENV A=1\n")).printed, /^Step 1\/2.*\n ---> /);
+  });
+
+  test("errors of builds by the engine", async () => {
+    const mount = "RUN --mount=type=tmpfs,target=/t";
+    const failed = await builder.build(`FROM {base}\n${mount} echo why; exit 7\n`, "q=1");
+    assert.match(failed.printed, /Step 2\/2.*\n.*\nwhy\n/);
+    assert.deepEqual(failed.error, { code: 7, message: "The command 'echo why; exit 7' returned a non-zero code: 7" });
+    const { status, text } = await builder.build(`FROM {base}\n${mount} true\n`, "squash=1");
+    assert.deepEqual([status, text.includes("uses RUN --mount, which")], [501, true]);
+    const secret = await builder.build("FROM {base}\nRUN --mount=type=secret,id=s,required true\n");
+    assert.match(secret.error?.message ?? "", /secret s: not found \(send it in the header X-Varve-Secrets\)/);
+    assert.equal((await builder.build("FROM {base}\nRUN --mount=type=none true\n")).status, 400);
+    const headers = { "x-varve-secrets": '{"s":"not base64"}' };
+    const malformed = await builder.server.ask("POST", "/build", { headers });
+    assert.deepEqual([malformed.status, malformed.text.includes("not base64")], [400, false]);
+  });
+
+  test("a trigger of the base image that needs BuildKit", async () => {
+    const trigger = "ONBUILD RUN --mount=type=tmpfs,target=/t echo triggered > /triggered";
+    assert.equal((await builder.build(`FROM {base}\n${trigger}\n`, "t=trigger:1")).error, undefined);
+    const { printed, error } = await builder.build("FROM trigger:1\nRUN cat /triggered\n");
+    assert.equal(error, undefined);
+    assert.match(printed, /Step 2\/2 : RUN cat \/triggered\n ---> Running in .*\ntriggered\n/);
   });
 
   test("RUN of nothing runs what the image runs", async () => {

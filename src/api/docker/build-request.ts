@@ -1,13 +1,9 @@
 import type { BuildMessage, BuildRequest } from "../../classic/index.ts";
-import type { CredentialSource } from "../../registry/index.ts";
 
 export type { BuildLimits, Ulimit } from "../../classic/index.ts";
 
 /** The parameters of `POST /build`. */
-export interface ClassicBuildRequest extends BuildRequest {
-  /** Credentials for the images that the build pulls. */
-  readonly credentials: CredentialSource;
-}
+export type ClassicBuildRequest = BuildRequest;
 
 /** One object of a progress stream. */
 export type ProgressMessage =

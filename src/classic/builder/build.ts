@@ -6,11 +6,13 @@ import { BuildArgs } from "./step/build-args.ts";
 import { UncheckedImages } from "./step/container-paths.ts";
 import { openContext } from "./context/open-context.ts";
 import { type BuildPlan, planBuild } from "./dockerfile.ts";
+import { buildByEngine } from "../engine/build.ts";
 import { stepError } from "./failure.ts";
+import { buildkitFeature } from "./language.ts";
 import { Containers, Output, shortId } from "./output.ts";
 import type { BuildSession } from "./session.ts";
 import { ExpansionBudget, expand } from "../../dockerfile/index.ts";
-import { type StageResult, buildStage } from "./stage.ts";
+import { type StageOutcome, type StageResult, buildStage } from "./stage.ts";
 import { Stages } from "./stages.ts";
 import { readTags } from "./tags.ts";
 import { TreeLibrary } from "./tree-library.ts";
@@ -18,7 +20,8 @@ import type { BuildDeps, BuildRequest, Emit } from "./types.ts";
 
 /**
  * Builds an image as Docker's classic builder does, and returns its id. Messages have the daemon's words. Each step that is not
- * in the cache becomes an image. Nothing else is left when the build returns, throws or is cancelled.
+ * in the cache becomes an image. Nothing else is left when the build returns, throws or is cancelled. The engine builds a
+ * Dockerfile with features that only BuildKit has.
  * @throws {VarveError} With the daemon's message. `details.apiStatus` is the HTTP status for an error before the first message;
  * `details.exitCode` is that of a command that failed.
  */
@@ -62,6 +65,10 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
   await using stack = new AsyncDisposableStack();
   const context = stack.use(await openContext(request, { deps, hold, emit: output.send }));
   const plan = planBuild(context.dockerfile, request);
+  const byEngine = async (feature: string): Promise<LocalImage> =>
+    await buildByEngine(request, { context, feature, deps, hold, output });
+  const feature = buildkitFeature(plan, request.buildArgs);
+  if (feature !== undefined) return await byEngine(feature);
   warnOfEmptyLines(plan, output);
   const session: BuildSession = {
     deps,
@@ -76,7 +83,8 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
     context: context.tree,
     stack,
   };
-  return await buildStages(plan, session);
+  const outcome = await buildStages(plan, session);
+  return outcome.kind === "built" ? outcome.image : await byEngine(outcome.feature);
 }
 
 function warnOfEmptyLines({ emptyContinuations }: BuildPlan, output: Output): void {
@@ -85,7 +93,11 @@ function warnOfEmptyLines({ emptyContinuations }: BuildPlan, output: Output): vo
   output.red("[WARNING]: Empty continuation lines will become errors in a future release.\n");
 }
 
-async function buildStages(plan: BuildPlan, session: BuildSession): Promise<LocalImage> {
+type Outcome =
+  | { readonly kind: "built"; readonly image: LocalImage }
+  | Extract<StageOutcome, { readonly kind: "needs-buildkit" }>;
+
+async function buildStages(plan: BuildPlan, session: BuildSession): Promise<Outcome> {
   const { output, request } = session;
   let count = 0;
   const onStep = (code: string): void => {
@@ -98,14 +110,17 @@ async function buildStages(plan: BuildPlan, session: BuildSession): Promise<Loca
   const declared = new Set(args.declared);
   let last: StageResult | undefined;
   for (const stage of plan.stages) {
-    last = await buildStage(stage, { session, stages, trees, args, onStep });
+    const outcome = await buildStage(stage, { session, stages, trees, args, onStep });
+    if (outcome.kind === "needs-buildkit") return outcome;
+    last = outcome;
     stages.add(stage.stage.name, last.image);
     for (const name of last.declared) declared.add(name);
   }
   const unused = args.unused(declared);
   if (unused.length > 0) output.text(`[Warning] One or more build-args [${unused.join(" ")}] were not consumed\n`);
   if (last?.image === undefined) throw stepError("No image was generated. Is your Dockerfile empty?");
-  return request.squash ? await squashed(last.image, last.base, session) : last.image;
+  const image = request.squash ? await squashed(last.image, last.base, session) : last.image;
+  return { kind: "built", image };
 }
 
 async function squashed(

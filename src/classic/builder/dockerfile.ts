@@ -1,5 +1,5 @@
-import { type Dockerfile, type Instruction, type Stage, parseDockerfile } from "../../dockerfile/index.ts";
-import { failure, stepError } from "./failure.ts";
+import { type Dockerfile, type Stage, parseDockerfile } from "../../dockerfile/index.ts";
+import { failure } from "./failure.ts";
 import type { StagePlan } from "./stage.ts";
 import type { BuildRequest } from "./types.ts";
 
@@ -18,7 +18,6 @@ export interface BuildPlan {
 export function planBuild(text: Uint8Array, request: BuildRequest): BuildPlan {
   const file = parse(text, request.dockerfile);
   const kept = upTo(file.stages, request.target);
-  for (const stage of kept) for (const instruction of stage.instructions) checkHeredocs(instruction);
   const labels = [...request.labels].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const labelCommands = labels.map(([key, value]) => ({
     kind: "label-request" as const,
@@ -54,15 +53,6 @@ function upTo(stages: readonly Stage[], target: string | undefined): readonly St
   const index = stages.findIndex(({ name }) => name !== "" && name === target.toLowerCase());
   if (index < 0) throw failure(400, `target stage ${JSON.stringify(target)} could not be found`);
   return stages.slice(0, index + 1);
-}
-
-/** Throws for heredocs, which only BuildKit supports. */
-function checkHeredocs(instruction: Instruction): void {
-  const isHeredoc =
-    ("inline" in instruction && instruction.inline.length > 0) ||
-    ("command" in instruction && instruction.command.files.length > 0);
-  if (isHeredoc)
-    throw stepError(`dockerfile parse error on line ${instruction.range.start.line}: heredocs require BuildKit`);
 }
 
 function emptyContinuations({ linter, stages }: Dockerfile): readonly string[] {

@@ -25,10 +25,3 @@ export function wrapped(error: unknown, doing: string): unknown {
     cause: error,
   });
 }
-
-/** Returns the daemon's error for an option that only BuildKit supports. */
-export function needsBuildKit(option: string): VarveError {
-  return stepError(
-    `the --${option} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled`,
-  );
-}

@@ -6,6 +6,7 @@ import type { Following, ProbeStep } from "../types.ts";
 import { baseImage, stagePlatform } from "./base-image.ts";
 import type { BuildArgs } from "./step/build-args.ts";
 import { stepError } from "./failure.ts";
+import { firstFeature } from "./language.ts";
 import { makeStep } from "./step/make-step.ts";
 import { shortId } from "./output.ts";
 import type { BuildSession } from "./session.ts";
@@ -29,7 +30,11 @@ export interface StageDeps {
   readonly onStep: (code: string) => void;
 }
 
+/** The outcome of a stage: an image, or the feature of a trigger of its base that only BuildKit has. */
+export type StageOutcome = StageResult | { readonly kind: "needs-buildkit"; readonly feature: string };
+
 export interface StageResult {
+  readonly kind: "built";
   /** Undefined for `FROM scratch` without a step. */
   readonly image: LocalImage | undefined;
   readonly base: LocalImage | undefined;
@@ -38,7 +43,7 @@ export interface StageResult {
 }
 
 /** Builds a stage: the ONBUILD triggers of its base, then its own steps. */
-export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps): Promise<StageResult> {
+export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps): Promise<StageOutcome> {
   const { session, args, stages, onStep } = deps;
   const { output, request, host } = session;
   stages.checkName(stage.name);
@@ -52,14 +57,17 @@ export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps
     session.deps.store,
     session.hold,
   );
-  const { OnBuild: triggers = [], ...config } = base?.config.config ?? {};
+  const { OnBuild: texts = [], ...config } = base?.config.config ?? {};
+  const triggers = texts.map((text) => parseTrigger(text));
+  const feature = firstFeature(triggers, new Set([...args.meta.keys(), ...request.buildArgs.keys()]));
+  if (feature !== undefined) return { kind: "needs-buildkit", feature };
   const state = beginStage(config, args);
   const run = new StageRun({ deps, cache, image: base, state, platform, imagePlatform });
   if (triggers.length > 0) await run.triggers(triggers, commands);
   output.text(` ---> ${run.shownId}\n`);
   await run.commands(commands);
   if (run.image !== undefined) output.send({ aux: { ID: run.image.id } });
-  return { image: run.image, base, declared: run.state.args.declared };
+  return { kind: "built", image: run.image, base, declared: run.state.args.declared };
 }
 
 function expanded(text: string, { session, args }: StageDeps): string {
@@ -120,12 +128,11 @@ class StageRun {
   }
 
   /** Executes the ONBUILD triggers of the base image. They are not counted as steps. */
-  async triggers(texts: readonly string[], after: readonly Command[]): Promise<void> {
+  async triggers(commands: readonly Command[], after: readonly Command[]): Promise<void> {
     const { output } = this.#deps.session;
-    output.text(`# Executing ${texts.length} build trigger`);
-    if (texts.length > 1) output.text("s");
+    output.text(`# Executing ${commands.length} build trigger`);
+    if (commands.length > 1) output.text("s");
     output.text("\n");
-    const commands = texts.map((text) => parseTrigger(text));
     for (const [index, command] of commands.entries())
       await this.#step(command, [...commands.slice(index + 1), ...after]);
   }

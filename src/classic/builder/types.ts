@@ -1,8 +1,9 @@
-import type { LocalImages } from "../../images/index.ts";
+import type { Store } from "../../engine/index.ts";
 import type { LocalImage } from "../../image/index.ts";
 import type { Platform, Reference } from "../../core/index.ts";
 import type { Runner } from "../../exec/index.ts";
 import type { Bytes } from "../../io/index.ts";
+import type { CredentialSource } from "../../registry/index.ts";
 
 export interface Ulimit {
   readonly name: string;
@@ -50,6 +51,10 @@ export interface BuildRequest {
   readonly extraHosts: readonly string[];
   readonly networkMode: string | undefined;
   readonly limits: BuildLimits;
+  /** Secrets of the client, by id. Only steps with `RUN --mount=type=secret` can use them. */
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** Credentials for the images that the build pulls. */
+  readonly credentials: CredentialSource;
 }
 
 /** A message of a build, as in the Docker Engine API. */
@@ -76,7 +81,7 @@ export interface ImageEvent {
 
 /** The stores and functions that the builder uses. */
 export interface BuildDeps {
-  readonly store: LocalImages;
+  readonly store: Store;
   /** Called before the first command runs. */
   readonly runner: () => Promise<Runner>;
   /** Pulls an image, names it, and reports progress. */

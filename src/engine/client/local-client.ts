@@ -2,20 +2,37 @@ import { readFile, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { Limits, VarveError, errnoOf, toVarveError, withhold } from "../../core/index.ts";
 import type { LocalSource } from "../../llb/index.ts";
+import type { CredentialSource } from "../../registry/index.ts";
 import type { LocalContext } from "../../source/index.ts";
 import type { BuildSettings, SecretSource } from "../options/options.ts";
 import type { BuildClient } from "./client.ts";
+
+/** What differs if this process started a build for a client of a server. */
+export interface ServedClient {
+  /** Credentials for registries. Default: those of the store. */
+  readonly credentials?: CredentialSource | undefined;
+  /** How to pass a secret that is missing. Default: the flag of `varve build`. */
+  readonly secretHint?: string | undefined;
+}
 
 /**
  * The client of a build that this process started: secrets come from files, variables and values, agents are sockets of this
  * machine. Values are read when a step needs them. Values that were read are redacted from messages until this object is disposed of.
  */
 export class LocalClient implements BuildClient, Disposable {
+  readonly credentials: CredentialSource | undefined;
   readonly #secrets: ReadonlyMap<string, SecretSource>;
   readonly #agents: ReadonlyMap<string, string>;
+  readonly #secretHint: string | undefined;
   readonly #withheld = new Map<string, Disposable>();
 
-  private constructor(secrets: readonly SecretSource[], agents: ReadonlyMap<string, string>) {
+  private constructor(
+    secrets: readonly SecretSource[],
+    agents: ReadonlyMap<string, string>,
+    { credentials, secretHint }: ServedClient,
+  ) {
+    this.credentials = credentials;
+    this.#secretHint = secretHint;
     this.#secrets = new Map(secrets.map((secret) => [secret.id, secret]));
     this.#agents = agents;
   }
@@ -29,6 +46,7 @@ export class LocalClient implements BuildClient, Disposable {
   static async open(
     { secrets = [], ssh = [] }: Pick<BuildSettings, "secrets" | "ssh">,
     warn: (message: string) => void,
+    served: ServedClient = {},
   ): Promise<LocalClient> {
     for (const secret of secrets) await check(secret, warn);
     const agents = new Map<string, string>();
@@ -36,7 +54,7 @@ export class LocalClient implements BuildClient, Disposable {
       if (agents.has(id)) throw new VarveError("invalid-argument", `Cannot forward SSH agent ${id}: given twice`);
       agents.set(id, await socketOf(id, paths));
     }
-    return new LocalClient(secrets, agents);
+    return new LocalClient(secrets, agents, served);
   }
 
   /** Throws: a build of this process opens its directories itself. */
@@ -50,7 +68,7 @@ export class LocalClient implements BuildClient, Disposable {
     if (secret !== undefined) return await this.#read(secret);
     if (optional) return undefined;
     throw new VarveError("invalid-build", `Cannot run step: secret ${id}: not found`, {
-      hint: `pass it with --secret id=${id},src=FILE`,
+      hint: this.#secretHint ?? `pass it with --secret id=${id},src=FILE`,
     });
   }
 

@@ -50,7 +50,7 @@ export async function openContext(
 ): Promise<OpenedContext> {
   switch (context.kind) {
     case "directory":
-      return localContext(await contextDirectory(context.path), host);
+      return localContext({ ...(await contextDirectory(context.path)), lasting: context.lasting !== false }, host);
     case "empty":
       return { main: { kind: "local", name: MAIN }, directory: undefined };
     case "stream":

@@ -4,7 +4,12 @@ import type { Store } from "../store/store.ts";
 
 /** The files that a build can copy. */
 export type BuildContext =
-  | { readonly kind: "directory"; readonly path: string }
+  | {
+      readonly kind: "directory";
+      readonly path: string;
+      /** Whether later builds can read the same directory, so that checksums of its files are kept for them. Default: true. */
+      readonly lasting?: boolean | undefined;
+    }
   /** A tar archive, compressed or not, or a Dockerfile, as for `docker build -`. */
   | { readonly kind: "stream"; readonly bytes: AsyncIterable<Uint8Array> }
   /** A git repository (`https://…git#ref:folder`) or an archive to download. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { bytesOf } from "../../../io/index.ts";
 import type { ClassicBuildRequest } from "../build-request.ts";
+import type { VarveError } from "../../../core/index.ts";
 import { buildRequest } from "./build.ts";
 
 const query = (value: object): string => encodeURIComponent(JSON.stringify(value));
@@ -65,5 +66,23 @@ describe("parameters of a build", () => {
     assert.deepEqual(await parsed("", [["x-registry-config", "%%%"]]).credentials("docker.io", {}), {
       kind: "anonymous",
     });
+  });
+
+  test("secrets are read from their header; the message of an error shows nothing of it", () => {
+    const { secrets } = parsed("", [["x-varve-secrets", '{"a":"eA==","__proto__":"-_8","empty":""}']]);
+    assert.deepEqual(
+      [...secrets].map(([id, value]) => [id, Buffer.from(value).toString("hex")]),
+      [
+        ["a", "78"],
+        ["__proto__", "fbff"],
+        ["empty", ""],
+      ],
+    );
+    assert.equal(parsed("").secrets.size, 0);
+    for (const wrong of ["hidden", '["hidden"]', '{"a":"hid den"}', '{"":"aGlkZGVu"}', '{"a":{"hidden":1}}'])
+      assert.throws(
+        () => parsed("", [["x-varve-secrets", wrong]]),
+        (error: VarveError) => error.details.apiStatus === 400 && !error.message.includes("hid"),
+      );
   });
 });

@@ -6,6 +6,7 @@ import { platformSpecifier } from "../platforms.ts";
 import { progressStream } from "../progress-stream.ts";
 import { flag, jsonValue, lenientInteger, text } from "../query.ts";
 import { buildCredentials } from "../registry-auth.ts";
+import { buildSecrets } from "../build-secrets.ts";
 import { ok } from "../respond.ts";
 import { storeBuilder } from "../store-builder.ts";
 import { bytesOf } from "../../../io/index.ts";
@@ -54,6 +55,7 @@ export function buildRequest({ query, request, version }: Omit<Call, "name">): C
     networkMode: text(query, "networkmode"),
     limits: limitsOf(query),
     credentials: buildCredentials(request.headers.get("x-registry-config")),
+    secrets: buildSecrets(request.headers.get("x-varve-secrets")),
   };
 }
 

@@ -27,13 +27,13 @@ export function hostSettings(
 }
 
 /** Maps Docker's bridge to the machine's network, because there is no bridge here. */
-function networkOf(mode: string | undefined): NetworkMode {
+export function networkOf(mode: string | undefined): NetworkMode {
   if (mode === undefined || mode === "default" || mode === "bridge") return "default";
   if (mode === "host" || mode === "none") return mode;
   throw stepError(`network ${mode} not found`);
 }
 
-function extraHost(text: string): { readonly host: string; readonly ip: string } {
+export function extraHost(text: string): { readonly host: string; readonly ip: string } {
   const at = text.search(/[:=]/);
   if (at <= 0) throw stepError(`bad format for add-host: "${text}"`);
   return { host: text.slice(0, at), ip: text.slice(at + 1) };
@@ -55,7 +55,7 @@ export function checkLimits({ memory, memorySwap, cpuPeriod, cpuQuota }: BuildLi
 }
 
 /** Converts limits for the runner. A limit on memory alone allows the same amount of swap, as in Docker. */
-function resourceLimits(limits: BuildLimits): ResourceLimits {
+export function resourceLimits(limits: BuildLimits): ResourceLimits {
   const { memory, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems } = limits;
   const memorySwap = memory > 0 && limits.memorySwap === 0 ? 2 * memory : limits.memorySwap;
   const numbers = { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota };

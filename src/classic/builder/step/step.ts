@@ -2,7 +2,7 @@ import type { ExpandOptions, Instruction } from "../../../dockerfile/index.ts";
 import type { ContainerConfig } from "../../../image/index.ts";
 import { joinPath } from "../../../pattern/index.ts";
 import { type CopySource, hashOf } from "../copy/copy-sources.ts";
-import { needsBuildKit, stepError } from "../failure.ts";
+import { stepError } from "../failure.ts";
 import { type MetadataStep, commandOf, labelStep, metadataStep } from "./metadata-step.ts";
 import { type StageState, expanderOf, shellOf, withRun } from "./stage-state.ts";
 
@@ -66,7 +66,7 @@ const COMMENT = "#(nop) ";
 
 /**
  * Plans an instruction: returns the state after it and the work to do. Makes and changes nothing, so that it also serves to look
- * ahead. Throws the daemon's error for a wrong instruction.
+ * ahead. The instruction has no feature that only BuildKit has (`language.ts`). Throws the daemon's error for a wrong instruction.
  */
 export async function planStep(command: Command, state: StageState, host: StepHost): Promise<Step> {
   switch (command.kind) {
@@ -112,14 +112,7 @@ function workdirStep(written: string, state: StageState, { expansion }: StepHost
   return fileStep(withRun(state, { WorkingDir }), `WORKDIR ${WorkingDir}`, { kind: "workdir", path: WorkingDir });
 }
 
-/** Returns the first flag in an instruction's text. The parser returns only the values of flags. */
-function firstFlag(code: string): string | undefined {
-  return /^\S+\s+--([a-z-]+)/i.exec(code)?.[1];
-}
-
 function runStep(command: Extract<Instruction, { kind: "run" }>, state: StageState): Step {
-  const flag = firstFlag(command.code);
-  if (flag !== undefined) throw needsBuildKit(flag);
   const args = commandOf(command.command, state);
   const given = state.args.notIn(state.run.Env ?? []);
   const keyed = given.filter((entry) => state.args.isKeyed(entry));
@@ -145,20 +138,7 @@ function imageCommand({ Entrypoint = [], Cmd = [] }: ContainerConfig): { args: r
 
 type Copying = Extract<Instruction, { kind: "copy" | "add" }>;
 
-/** Returns the first flag that only BuildKit supports, in the order in which the daemon checks them. */
-function unsupportedFlag(command: Copying): string | undefined {
-  if (command.chmod !== "") return "chmod";
-  if (command.link) return "link";
-  if (command.exclude.length > 0) return "exclude";
-  if (command.kind === "copy") return command.parents ? "parents" : undefined;
-  if (command.checksum !== "") return "checksum";
-  if (command.keepGitDir !== undefined) return "keep-git-dir";
-  return command.unpack === undefined ? undefined : "unpack";
-}
-
 async function copyStep(command: Copying, state: StageState, host: StepHost): Promise<Step> {
-  const flag = unsupportedFlag(command);
-  if (flag !== undefined) throw needsBuildKit(flag);
   const { word } = expanderOf(state, host.expansion);
   const name = command.kind.toUpperCase();
   const chown = word(command.chown);
