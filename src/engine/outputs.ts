@@ -50,7 +50,8 @@ export async function exportOutputs(
     return result.value;
   });
   const descriptors = new Map(images.flatMap((each, index) => (each === undefined ? [] : [[index, each.descriptor]])));
-  const image = images.find((each) => each !== undefined);
+  // As in BuildKit, later outputs overwrite what earlier ones say.
+  const image = images.findLast((each) => each !== undefined);
   const names = [...new Set(images.flatMap((each) => each?.names ?? []))];
   if (image === undefined) return { names, metadata: {}, descriptors };
   const { descriptor, configDigest } = image;
@@ -63,7 +64,7 @@ export async function exportOutputs(
       "containerimage.digest": descriptor.digest,
       "containerimage.config.digest": configDigest,
       "containerimage.descriptor": descriptor,
-      ...(names.length === 0 ? {} : { "image.name": names.join(",") }),
+      ...(image.names.length === 0 ? {} : { "image.name": image.names.join(",") }),
     },
   };
 }

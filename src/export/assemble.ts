@@ -24,7 +24,7 @@ import { assembleAttestations } from "./attestation/manifest.ts";
 import { imagePurl } from "./attestation/purl.ts";
 import { requestedNames } from "./names.ts";
 import type { LayerBlob } from "../record/index.ts";
-import { annotationsFor, checkAnnotations } from "./annotations.ts";
+import { type Annotations, annotationsFor, checkAnnotations, parseAnnotations } from "./annotations.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import { rewriteLayers } from "./rewrite.ts";
 import type { ExportDeps, ExportPlatform, ExportSource } from "./types.ts";
@@ -61,31 +61,34 @@ export async function assembleImage(
   if (isAttested && !attrs.oci)
     throw new VarveError("invalid-argument", 'Cannot export: cannot export attestations with "oci-mediatypes=false"');
   const inIndex = source.multi || isAttested;
-  checkAnnotations(attrs.annotations, {
+  const annotations = [...parseAnnotations(source.annotations ?? {}), ...attrs.annotations];
+  checkAnnotations(annotations, {
     platforms: source.platforms.map(({ platform }) => formatPlatform(platform)),
     index: inIndex,
     oci: attrs.oci,
   });
-  const parts: ImageParts = { source, attrs, inIndex };
+  const parts: ImageParts = { source, attrs, annotations, inIndex };
   const manifests = await Promise.all(source.platforms.map((platform) => assembleManifest(platform, parts, deps)));
   const layers = manifests.flatMap((manifest) => manifest.layers);
   const [only] = manifests;
   if (!inIndex && only !== undefined) return { descriptor: only.descriptor, configDigest: only.config, layers };
   const attested = attrs.oci ? await attestationManifests(manifests, parts, deps) : [];
   const children = [...manifests.map((manifest) => manifest.descriptor), ...attested];
-  const annotations = annotationsFor(attrs.annotations, "index", undefined);
+  const own = annotationsFor(annotations, "index", undefined);
   const mediaType = attrs.oci ? MediaType.ociIndex : MediaType.dockerList;
   const bytes = encodeManifest({
     kind: "index",
     mediaType,
     manifests: children,
-    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    ...(Object.keys(own).length === 0 ? {} : { annotations: own }),
   });
-  const descriptor = await store(bytes, mediaType, deps);
+  const stored = await store(bytes, mediaType, deps);
   deps.content.link(
-    descriptor.digest,
+    stored.digest,
     children.map(({ digest }) => digest),
   );
+  const described = annotationsFor(annotations, "index-descriptor", undefined);
+  const descriptor = Object.keys(described).length === 0 ? stored : { ...stored, annotations: described };
   return { descriptor, configDigest: undefined, layers };
 }
 
@@ -117,13 +120,14 @@ export async function fetchLayers(layers: readonly LayerBlob[], deps: ExportDeps
 interface ImageParts {
   readonly source: ExportSource;
   readonly attrs: ImageAttributes;
+  readonly annotations: Annotations;
   /** The manifest is in an index. */
   readonly inIndex: boolean;
 }
 
 async function assembleManifest(
   platform: ExportPlatform,
-  { source, attrs, inIndex }: ImageParts,
+  { source, attrs, annotations: all, inIndex }: ImageParts,
   deps: ExportDeps,
 ): Promise<AssembledManifest> {
   const epoch = epochOf(source, attrs);
@@ -136,7 +140,7 @@ async function assembleManifest(
     store(config, configType, deps),
   );
   const name = formatPlatform(platform.platform);
-  const annotations = annotationsFor(attrs.annotations, "manifest", inIndex ? name : undefined);
+  const annotations = annotationsFor(all, "manifest", inIndex ? name : undefined);
   const mediaType = attrs.oci ? MediaType.ociManifest : MediaType.dockerManifest;
   const bytes = encodeManifest({
     kind: "manifest",
@@ -147,7 +151,7 @@ async function assembleManifest(
   });
   const stored = await deps.part(`exporting manifest ${digestOf(bytes)}`, () => store(bytes, mediaType, deps));
   deps.content.link(stored.digest, [configDescriptor.digest, ...layers.map((layer) => layer.descriptor.digest)]);
-  const own = inIndex ? annotationsFor(attrs.annotations, "manifest-descriptor", name) : {};
+  const own = inIndex ? annotationsFor(all, "manifest-descriptor", name) : {};
   const descriptor: Descriptor = {
     ...stored,
     ...(inIndex ? { platform: platformToJson(platform.platform) } : {}),

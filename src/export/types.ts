@@ -60,6 +60,8 @@ export interface ExportSource {
   readonly multi: boolean;
   /** The names that the build was given, with tags. */
   readonly names: readonly Reference[];
+  /** Annotations by the attributes for them, such as `annotation-index.KEY`. Those of an output come after them. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** The build's SOURCE_DATE_EPOCH, in seconds since 1970. */
   readonly epoch: number | undefined;
 }

@@ -81,7 +81,7 @@ async function withPlatform(
 
 /** Returns one entry for each name, or one entry without a name. */
 function indexEntries(descriptor: Descriptor, names: readonly string[], created: string): Descriptor[] {
-  const annotations = { ...descriptor.annotations, [Annotation.imageCreated]: created };
+  const annotations = { [Annotation.imageCreated]: created, ...descriptor.annotations };
   if (names.length === 0) return [{ ...descriptor, annotations }];
   return names.map((name) => {
     const reference = withDefaultTag(parseReference(name));

@@ -48,9 +48,16 @@ export function targetsOf(result: FrontendResult): BuildTargets {
       }),
       multi: isMulti,
       names: [],
+      annotations: annotationsOf(result),
       epoch: epochOf(result, isMulti ? platforms[0] : undefined),
     }),
   };
+}
+
+/** Returns the annotations in a result's metadata. */
+function annotationsOf({ metadata }: FrontendResult): Record<string, string> {
+  const found = [...metadata].filter(([key]) => key.startsWith("annotation"));
+  return Object.fromEntries(found.map(([key, value]) => [key, Buffer.from(value).toString()]));
 }
 
 /** Returns the records of one group of edges. */
