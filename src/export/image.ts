@@ -56,20 +56,19 @@ async function pushImage(
   deps: ExportDeps,
 ): Promise<void> {
   const sources = new Map(image.layers.map((layer) => [layer.descriptor.digest, layer]));
-  await deps.part("pushing layers", async () => {
-    const { push } = await import("../registry/index.ts");
-    await push(registry, names, {
-      store: deps.content,
-      target: image.descriptor,
-      signal: deps.hold.signal,
-      onWait: deps.hold.onWait,
-      onEvent: deps.onTransfer,
-      lazy: (descriptor, offset) => lazyLayer(descriptor, offset, { sources, deps }),
-      mountFrom: (descriptor, host) =>
-        (sources.get(descriptor.digest)?.sources ?? [])
-          .filter((repository) => repository.startsWith(`${host}/`))
-          .map((repository) => repository.slice(host.length + 1)),
-    });
+  const { push } = await import("../registry/index.ts");
+  await push(registry, names, {
+    store: deps.content,
+    target: image.descriptor,
+    signal: deps.hold.signal,
+    onWait: deps.hold.onWait,
+    onEvent: deps.onTransfer,
+    part: async (id, work) => await deps.part(id, work),
+    lazy: (descriptor, offset) => lazyLayer(descriptor, offset, { sources, deps }),
+    mountFrom: (descriptor, host) =>
+      (sources.get(descriptor.digest)?.sources ?? [])
+        .filter((repository) => repository.startsWith(`${host}/`))
+        .map((repository) => repository.slice(host.length + 1)),
   });
 }
 

@@ -62,7 +62,18 @@ suite("a registry that fails", { skip: missing ?? false }, () => {
     const amd64 = await putImage(from, { layers: [noise(SIZE), noise(SIZE, 2)] });
     target = await putIndex(from, [amd64]);
     using registry = connect();
-    await push(registry, [parseReference(`${server.host}/app:1`)], { store: from.store, target });
+    const parts: string[] = [];
+    const part = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
+      parts.push(id);
+      return await work();
+    };
+    const names = ["1", "2"].map((tag) => parseReference(`${server.host}/app:${tag}`));
+    await push(registry, names, { store: from.store, target, part });
+    assert.deepEqual(parts, [
+      "pushing layers",
+      `pushing manifest for ${server.host}/app:1@${target.digest}`,
+      `pushing manifest for ${server.host}/app:2@${target.digest}`,
+    ]);
   });
   after(async () => {
     await proxy[Symbol.asyncDispose]();

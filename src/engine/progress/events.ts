@@ -61,7 +61,9 @@ export interface WarningEvent {
   readonly short: string;
   readonly detail: readonly string[];
   readonly url?: string | undefined;
-  /** Where in the Dockerfile: lines are counted from 1. */
+  /** How much it matters, as its author says: 1 for a rule of the linter. Default: 1. */
+  readonly level?: number | undefined;
+  /** Where in the Dockerfile: lines are counted from 1. Warnings of clients have none. */
   readonly location?: { readonly file: string; readonly line: number } | undefined;
   /** The file that contains the location, and the ranges that the warning is about. */
   readonly source?: WarningSource | undefined;

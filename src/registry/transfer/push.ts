@@ -22,6 +22,8 @@ export interface PushOptions {
   /** Called during waits for the registry. */
   readonly onWait?: OnWait | undefined;
   readonly onEvent?: OnTransfer | undefined;
+  /** Runs each part of the push, such as `pushing layers`, so that it can be shown. */
+  readonly part?: (<T>(id: string, work: () => Promise<T>) => Promise<T>) | undefined;
   /** Yields the bytes of a blob that is not in the store, such as a lazy layer. Used only if the registry lacks it. */
   readonly lazy?: ((descriptor: Descriptor, offset: number) => Bytes) | undefined;
   /** Further repositories of the target registry that may have a blob, for a mount. */
@@ -125,17 +127,26 @@ async function pushTo(
   const [first] = names;
   if (first === undefined) return;
   const untagged = { registry: first.registry, repository: first.repository };
-  await inParallel(blobsOf(manifests), signal, (descriptor, both) =>
-    pushBlob(registry, untagged, descriptor, { ...options, signal: both }),
+  const part = options.part ?? (async (_id, work) => await work());
+  await part("pushing layers", () =>
+    inParallel(blobsOf(manifests), signal, (descriptor, both) =>
+      pushBlob(registry, untagged, descriptor, { ...options, signal: both }),
+    ),
   );
-  const top = manifests.at(-1);
-  const asking = { signal, onWait };
-  for (const manifest of manifests) {
-    const targets =
-      manifest === top ? names.map(({ tag }) => (tag === undefined ? untagged : { ...untagged, tag })) : [untagged];
-    for (const target of targets) await registry.pushManifest(target, manifest.descriptor, manifest.bytes, asking);
-    const info = store.info(manifest.descriptor.digest);
+  const pushManifest = async (target: Reference, { descriptor, bytes }: Manifest): Promise<void> => {
+    await registry.pushManifest(target, descriptor, bytes, { signal, onWait });
+    const info = store.info(descriptor.digest);
     if (info !== undefined) labelSource(store, untagged, info);
+  };
+  const [top, ...lower] = manifests.toReversed();
+  if (top === undefined) return;
+  for (const name of names) {
+    const { tag } = name;
+    const shown = formatReference(tag === undefined ? untagged : { ...untagged, tag });
+    await part(`pushing manifest for ${shown}@${top.descriptor.digest}`, async () => {
+      if (name === first) for (const manifest of lower.toReversed()) await pushManifest(untagged, manifest);
+      await pushManifest(tag === undefined ? untagged : { ...untagged, tag }, top);
+    });
   }
 }
 

@@ -7,19 +7,14 @@ import type { ForwardedBuild } from "./forwarded-build.ts";
 /** Passes a warning of a client on to everybody who watches the build. */
 // oxlint-disable-next-line require-await -- rejects rather than throws
 export async function warn({ session }: ForwardedBuild, request: WarnRequest): Promise<object> {
-  const { digest, short, detail, url, info, ranges } = request;
+  const { digest, level, short, detail, url, info, ranges } = request;
   const positions = ranges.map(rangeOf);
-  const [first] = positions;
   session.progress.warn(textOf(short), {
     vertex: isDigest(digest) ? digest : undefined,
     detail: detail.map(textOf),
     url: url === "" ? undefined : url,
-    ...(info === undefined
-      ? {}
-      : {
-          source: { name: info.filename, text: textOf(info.data), ranges: positions },
-          ...(first === undefined ? {} : { location: { file: info.filename, line: first.start.line } }),
-        }),
+    level: level === 0n ? undefined : Number(level),
+    ...(info && { source: { name: info.filename, text: textOf(info.data), ranges: positions } }),
   });
   return {};
 }

@@ -1,6 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { BuildEvent, StatusEvent, VertexEvent, WarningEvent } from "../../../engine/index.ts";
-import { lineRanges } from "../dockerfile/ranges.ts";
+import type { SourceRange } from "../../../dockerfile/index.ts";
+import { type LineRange, lineRanges } from "../dockerfile/ranges.ts";
 import { type VertexMessage, type VertexStatusMessage, type VertexWarningMessage } from "./messages.ts";
 
 /** The error by which clients recognise that a vertex was cancelled, and did not fail. */
@@ -10,7 +11,7 @@ export const CANCELLED = "context canceled";
 const OUTER_ERROR = /^failed to (?:compute|load) cache key: /;
 
 /** The level of a warning that names none. */
-const WARNING_LEVEL = 1n;
+const WARNING_LEVEL = 1;
 
 export type LogEvent = Extract<BuildEvent, { readonly kind: "log" }>;
 
@@ -51,7 +52,10 @@ function actionOf(id: string): string {
 }
 
 export function warningMessage(event: WarningEvent, vertex: string): VertexWarningMessage {
-  const { short, detail, url = "", location, source } = event;
+  const { short, detail, url = "", level = WARNING_LEVEL, location, source } = event;
+  // BuildKit lists the lines of a Dockerfile one by one. Clients choose ranges themselves.
+  const ranges = (range: SourceRange): LineRange[] =>
+    location === undefined ? [givenRange(range)] : lineRanges(range);
   const info = source && {
     filename: source.name,
     data: text(source.text),
@@ -59,11 +63,16 @@ export function warningMessage(event: WarningEvent, vertex: string): VertexWarni
   };
   return {
     vertex,
-    level: WARNING_LEVEL,
+    level: BigInt(level),
     short: text(location === undefined ? short : `${short} (line ${location.line})`),
     detail: detail.filter((line) => line !== "").map(text),
     url,
     info,
-    ranges: (source?.ranges ?? []).flatMap(lineRanges),
+    ranges: (source?.ranges ?? []).flatMap(ranges),
   };
+}
+
+function givenRange({ start, end }: SourceRange): LineRange {
+  const position = ({ line, column }: SourceRange["start"]): LineRange["start"] => ({ line, character: column });
+  return { start: position(start), end: position(end) };
 }

@@ -133,6 +133,14 @@ test("a vertex is announced before anything that refers to it, and warnings find
           ranges: [{ start: { line: 2, column: 1 }, end: { line: 3, column: 2 } }],
         },
       },
+      {
+        kind: "warning",
+        vertex: digestOf("RUN a"),
+        short: "of a client",
+        detail: [],
+        level: 3,
+        source: { name: "x", text: "y", ranges: [{ start: { line: 2, column: 0 }, end: { line: 4, column: 1 } }] },
+      },
     ),
   );
   const announced = new Set<string>();
@@ -148,9 +156,13 @@ test("a vertex is announced before anything that refers to it, and warnings find
       [load, "early"],
       [load, "late"],
       [digestOf("RUN a"), "Rule: text (line 2)"],
+      [digestOf("RUN a"), "of a client"],
     ],
   );
-  const last = warnings.at(-1);
+  const own = warnings.at(-1);
+  assert.equal(own?.level, 3n);
+  assert.deepEqual(own?.ranges, [{ start: { line: 2, character: 0 }, end: { line: 4, character: 1 } }]);
+  const last = warnings.at(-2);
   assert.equal(last?.level, 1n);
   assert.equal(last?.info?.filename, "Dockerfile");
   assert.deepEqual(
