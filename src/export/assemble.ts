@@ -134,7 +134,9 @@ async function assembleManifest(
   const base = platform.base === undefined ? undefined : readImageConfig(platform.base);
   const layers = await deps.part("exporting layers", () => makeLayers(platform, attrs, epoch, base, deps));
   const inlineCache = await deps.inlineCache?.(source.platforms.indexOf(platform), layers);
-  const config = await makeConfig(platform, layers, { epoch, base, inlineCache }, deps);
+  const given = attrs.configs.get(formatPlatform(platform.platform)) ?? attrs.configs.get("");
+  const own = given === undefined ? platform : { ...platform, config: Buffer.from(given) };
+  const config = await makeConfig(own, layers, { epoch, base, inlineCache }, deps);
   const configType = attrs.oci ? MediaType.ociConfig : MediaType.dockerConfig;
   const configDescriptor = await deps.part(`exporting config ${digestOf(config)}`, () =>
     store(config, configType, deps),
@@ -151,11 +153,11 @@ async function assembleManifest(
   });
   const stored = await deps.part(`exporting manifest ${digestOf(bytes)}`, () => store(bytes, mediaType, deps));
   deps.content.link(stored.digest, [configDescriptor.digest, ...layers.map((layer) => layer.descriptor.digest)]);
-  const own = inIndex ? annotationsFor(all, "manifest-descriptor", name) : {};
+  const described = inIndex ? annotationsFor(all, "manifest-descriptor", name) : {};
   const descriptor: Descriptor = {
     ...stored,
     ...(inIndex ? { platform: platformToJson(platform.platform) } : {}),
-    ...(Object.keys(own).length === 0 ? {} : { annotations: own }),
+    ...(Object.keys(described).length === 0 ? {} : { annotations: described }),
   };
   return { descriptor, config: configDescriptor.digest, layers };
 }

@@ -25,6 +25,8 @@ export interface ImageAttributes {
   readonly ociArtifact: boolean;
   /** Whether attestations for images only are written. The default depends on the exporter. */
   readonly attestationInline: boolean | undefined;
+  /** Image configs as JSON that replace those of the result, by platform (`linux/amd64`); `""` is for all others. */
+  readonly configs: ReadonlyMap<string, string>;
 }
 
 /** `unset` means the build's epoch; `none` is an explicit empty value. Seconds since 1970. */
@@ -83,6 +85,13 @@ function levelOf(attrs: Attributes, compression: LayerCompression): number | und
   );
 }
 
+const CONFIG = "containerimage.config";
+
+function configsOf(attrs: Attributes): ReadonlyMap<string, string> {
+  const found = Object.entries(attrs).filter(([key]) => key === CONFIG || key.startsWith(`${CONFIG}/`));
+  return new Map(found.map(([key, value]) => [key.slice(CONFIG.length + 1), value]));
+}
+
 /**
  * Parses attributes such as `{ name: "app:1", push: "true" }`. Unknown attributes are ignored, as in BuildKit.
  * @throws {VarveError} `invalid-argument` for a wrong value, or for attributes that conflict.
@@ -113,6 +122,7 @@ export function parseImageAttributes(attrs: Attributes): ImageAttributes {
     attestationInline: Object.hasOwn(attrs, "attestation-inline")
       ? booleanAttribute(attrs, "attestation-inline", true)
       : undefined,
+    configs: configsOf(attrs),
   };
   if (parsed.ociArtifact && !oci)
     throw new VarveError(

@@ -88,6 +88,20 @@ test("one platform is a manifest: compact sorted config, indented manifest, noth
   assert.equal(at.deps.images.get("docker.io/library/app:latest")?.descriptor.digest, digestOf(text));
 });
 
+test("an output may have another config than the result", { skip }, async () => {
+  await using at = await exportRoom();
+  const id = await addLayer(at.room, SCRATCH, (path) => writeFileSync(join(path, "f"), ""));
+  const config = (user: string): string =>
+    JSON.stringify({ os: "linux", architecture: "amd64", config: { User: user } });
+  const source = sourceOf([id], { config: JSON.parse(config("result")) as object });
+  const userOf = async (attrs: Record<string, string>): Promise<string | undefined> =>
+    ((await exported(at, source, attrs)).config as { config?: { User?: string } }).config?.User;
+  assert.equal(await userOf({}), "result");
+  assert.equal(await userOf({ "containerimage.config": config("output") }), "output");
+  const attrs = { "containerimage.config": config("a"), "containerimage.config/linux/amd64": config("b") };
+  assert.equal(await userOf(attrs), "b");
+});
+
 test("Docker's types are used where they are asked for", { skip }, async () => {
   await using at = await exportRoom();
   const [, top] = await twoLayers(at);
