@@ -1,5 +1,6 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import { type ServerOptions as TlsOptions, createServer as createTlsServer } from "node:https";
+import type { Duplex } from "node:stream";
 import { VarveError } from "../../core/index.ts";
 import { discardBody, requestOf } from "./request.ts";
 import { sendResponse } from "./response.ts";
@@ -21,12 +22,14 @@ export interface HttpServerOptions {
   readonly takeover?: FindTakeover | undefined;
 }
 
-/** HTTP/1.1 server for one `Handler`, based on Node's. Disposing of it stops it. */
+/** HTTP/1.1 server for one `Handler`, based on Node's. Disposing of it stops it. Connections that were taken over stay. */
 export class HttpServer implements AsyncDisposable {
   readonly server: Server;
   readonly #handler: Handler;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** The connections that nobody has taken over. */
+  readonly #connections = new Set<Duplex>();
 
   constructor(handler: Handler, { tls, takeover }: HttpServerOptions = {}) {
     this.#handler = handler;
@@ -48,7 +51,12 @@ export class HttpServer implements AsyncDisposable {
     this.server =
       tls === undefined ? createServer(options, listener) : createTlsServer({ ...options, ...tls }, listener);
     this.server.maxConnections = MAX_CONNECTIONS;
-    if (takeover !== undefined) acceptUpgrades(this.server, takeover);
+    this.server.on(tls === undefined ? "connection" : "secureConnection", (connection: Duplex) => {
+      this.#connections.add(connection);
+      connection.once("close", () => this.#connections.delete(connection));
+    });
+    if (takeover !== undefined)
+      acceptUpgrades(this.server, takeover, (connection) => this.#connections.delete(connection));
   }
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -72,14 +80,20 @@ export class HttpServer implements AsyncDisposable {
   /** Stops accepting requests, cancels running ones, waits for them to clean up, and closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stopping.signal.aborted) return;
-    const closed = Promise.withResolvers<void>();
-    this.server.close(() => closed.resolve());
+    this.server.close();
     this.server.closeIdleConnections();
     this.#stopping.abort(new VarveError("cancelled", "Cannot finish the request: the server is stopping"));
     const timer = setTimeout(() => this.server.closeAllConnections(), GRACE);
     await Promise.allSettled(this.#running);
     this.server.closeIdleConnections();
-    await closed.promise;
+    await Promise.all(Array.from(this.#connections, closeOf));
     clearTimeout(timer);
   }
+}
+
+async function closeOf(connection: Duplex): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (connection.closed) resolve();
+  else connection.once("close", resolve);
+  await promise;
 }

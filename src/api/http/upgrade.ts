@@ -18,8 +18,8 @@ export type Takeover = (connection: Duplex) => void;
 /** Returns what takes over the connection of a request, or undefined for a request that is answered as any other. */
 export type FindTakeover = (request: UpgradeRequest) => Takeover | undefined;
 
-/** Hands the connections over that requests ask for. Connections are ended when the server closes all of them. */
-export function acceptUpgrades(server: Server, find: FindTakeover): void {
+/** Hands the connections over that requests ask for. `onTakeover` is called with each of them, which the server no longer owns. */
+export function acceptUpgrades(server: Server, find: FindTakeover, onTakeover: (connection: Duplex) => void): void {
   server.on("upgrade", (message: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => undefined);
     const request = upgradeRequest(message);
@@ -30,6 +30,9 @@ export function acceptUpgrades(server: Server, find: FindTakeover): void {
     }
     socket.write(`HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${request.protocol}\r\n\r\n`);
     if (head.byteLength > 0) socket.unshift(head);
+    // HTTP/1 answers clients that have closed their side. In other protocols, such a client is gone.
+    socket.allowHalfOpen = false;
+    onTakeover(socket);
     takeOver(socket);
   });
 }
