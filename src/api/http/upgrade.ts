@@ -28,12 +28,16 @@ export function acceptUpgrades(server: Server, find: FindTakeover, onTakeover: (
       socket.destroy();
       return;
     }
-    socket.write(`HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${request.protocol}\r\n\r\n`);
     if (head.byteLength > 0) socket.unshift(head);
     // HTTP/1 answers clients that have closed their side. In other protocols, such a client is gone.
     socket.allowHalfOpen = false;
     onTakeover(socket);
-    takeOver(socket);
+    const answer = `HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${request.protocol}\r\n\r\n`;
+    // Node ends the process if HTTP/2 starts on a connection while something is being written to it.
+    socket.write(answer, (error) => {
+      if (error) socket.destroy();
+      else takeOver(socket);
+    });
   });
 }
 
