@@ -7,7 +7,7 @@ import { StockClients } from "./stock-clients.ts";
 import { type RunOptions, Varve, busyboxImage, sh } from "./varve.ts";
 
 const START_MS = 30_000;
-const LISTENS = /listen on (\S+)$|^running server on (\S+)$/;
+const LISTENS = /(?:API listen|^running server) on (\S+)$/;
 
 /** `varve serve` or `varve buildkitd` while it runs. Disposing of it ends it. */
 export interface ServingVarve extends AsyncDisposable {
@@ -43,8 +43,7 @@ export async function whenListening(child: ChildProcess, count: number): Promise
     if (stream === null) continue;
     createInterface({ input: stream }).on("line", (line) => {
       if (printed.length < 1000) printed.push(line);
-      const [, listening = undefined, running = undefined] = LISTENS.exec(line) ?? [];
-      const address = listening ?? running;
+      const address = LISTENS.exec(line)?.[1];
       if (address !== undefined) addresses.push(address);
       if (addresses.length === count) ready.resolve();
     });
