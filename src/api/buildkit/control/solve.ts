@@ -45,11 +45,11 @@ export async function solve(request: BuildRequest, daemon: Daemon, signal: Abort
   using _collected = { [Symbol.dispose]: () => daemon.collector?.schedule() };
   using _added = daemon.jobs.add(request.ref, job);
   using record = startRecord(daemon.history, request);
-  const found: Found = { result: undefined, exported: undefined };
+  const found: Found = { result: undefined, refs: undefined, exported: undefined };
   const outcome = await settle(() =>
     runBuild({ request, daemon, signal, status, onForwarded: (build) => forwarded.resolve(build), found }),
   );
-  const error = outcome.kind === "failed" ? buildError(outcome.error, sourcesOf(found.result)) : undefined;
+  const error = outcome.kind === "failed" ? buildError(outcome.error, sourcesOf(found)) : undefined;
   if (error !== undefined) forwarded.reject(error);
   status.close();
   if (record !== undefined) await completeRecord(record, { ...found, status, error }, daemon.store.content);
@@ -57,8 +57,10 @@ export async function solve(request: BuildRequest, daemon: Daemon, signal: Abort
   return outcome.value;
 }
 
-function sourcesOf(result: FrontendResult | undefined): VertexSources[] {
-  return result === undefined ? [] : refsOf(result).flatMap((ref) => ref?.sources ?? []);
+/** Returns the positions of what was being built, and of the graphs that the client solved on the way. */
+function sourcesOf({ result, refs }: Found): VertexSources[] {
+  const own = result === undefined ? [] : refsOf(result).flatMap((ref) => ref?.sources ?? []);
+  return [...own, ...(refs?.sources ?? [])];
 }
 
 type Outcome<T> = { readonly kind: "done"; readonly value: T } | { readonly kind: "failed"; readonly error: unknown };
@@ -75,6 +77,8 @@ async function settle<T>(work: () => Promise<T>): Promise<Outcome<T>> {
 interface Found {
   /** Has the positions of vertices that fail. */
   result: FrontendResult | undefined;
+  /** The filesystems of a client that drives its build. */
+  refs: GatewayRefs | undefined;
   exported: ExportReport | undefined;
 }
 
@@ -164,6 +168,7 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
       });
     case "forwarded": {
       const refs = new GatewayRefs({ session, stack });
+      run.found.refs = refs;
       const build = new ForwardedBuild({ ...opened, refs, inputs: request.inputs });
       run.onForwarded(build);
       return await build.result(signal);

@@ -22,6 +22,8 @@ const GATEWAY_CAPABILITIES = [
   "solve.base",
   "solve.inlinereturn",
   "source.metaresolver",
+  "source.metaresolver.http.checksumrequest",
+  "source.metaresolver.image.attestations",
   "statfile",
 ];
 
