@@ -60,6 +60,23 @@ both("what a difference deletes is deleted from what it is merged with, and from
   assert.deepEqual(await paths(merge(difference, other)), ["d/", "d/gone", "d/new", "d/stays", "gone", "keep"]);
 });
 
+both("a directory that a layer made anew hides only what was below it", async ({ layer, diff, merge, paths }) => {
+  const base = await layer(SCRATCH, "d/a", "f");
+  const made = await layer(base, "-d", "d/b", "-f", "f/c");
+  assert.deepEqual(await paths(made), ["d/", "d/b", "f/", "f/c"]);
+  const other = await layer(SCRATCH, "d/a", "d/e", "f/g");
+  // The lowest layer of the second part replaces `f` by a file.
+  const expected = ["d/", "d/b", "d/e", "f/", "f/c"];
+  assert.deepEqual(await paths(merge(other, made)), expected);
+  assert.deepEqual(await paths(merge(other, merge(await layer(SCRATCH, "x"), made))), [...expected, "x"]);
+  assert.deepEqual(
+    await paths(merge(other, merge(await layer(SCRATCH, "d/h"), made))),
+    expected.toSpliced(3, 0, "d/h"),
+  );
+  assert.deepEqual(await paths(merge(await layer(SCRATCH, "x"), made)), ["d/", "d/b", "f/", "f/c", "x"]);
+  assert.deepEqual(await paths(merge(other, await diff(base, made))), [...expected, "f/g"]);
+});
+
 both("a layer on a difference takes the difference's deletions along", async ({ layer, diff, merge, paths }) => {
   const base = await layer(SCRATCH, "a", "b");
   const built = await layer(await diff(base, await layer(base, "-a", "c")), "d");

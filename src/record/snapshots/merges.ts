@@ -7,7 +7,14 @@ import { layersOf } from "../layers.ts";
 import { type BlobForm, type Hold, type RecordId, type RecordRow, SCRATCH } from "../types.ts";
 import type { Path } from "../../linux/index.ts";
 import type { SnapshotDeps } from "./deps.ts";
-import { copyDirectories, directoriesWithWhiteouts, strayDirectories } from "./stray-whiteouts.ts";
+import {
+  type LayerDeletions,
+  type Names,
+  copyDirectories,
+  deletionsOf,
+  hasDirectory,
+  strayDirectories,
+} from "./stray-whiteouts.ts";
 import { type UnpackTarget, hasWhiteouts } from "./unpack.ts";
 
 /** What merging needs of the snapshot form of other records. */
@@ -19,6 +26,12 @@ export interface MergeHost {
   /** Returns a name for a snapshot, and whether a snapshot with this name exists. */
   usableName(name: string): Promise<{ readonly name: string; readonly exists: boolean }>;
   unpack(blob: BlobForm, target: UnpackTarget, hold: Hold): Promise<void>;
+}
+
+/** What a layer of a parent deletes. */
+interface ParentDeletions extends LayerDeletions {
+  /** The position of the parent in the merge. */
+  readonly index: number;
 }
 
 /** Label of a blob: whether the layer contains whiteouts, "true" or "false". */
@@ -56,19 +69,62 @@ export class Merges {
       this.#stacked(id, index === 0, { ...hold, signal }),
     );
     const parents = stacked.flat();
-    const cover = await this.#coverStrays(parents, ids, hold);
+    const deletions = await this.#deletionsIn(ids, hold);
+    if (await this.#hidesOthers(deletions, ids, hold)) return await this.#copy(name, ids, hold);
+    const cover = await this.#coverStrays(parents, deletions, hold);
     await commitIfAbsent(snapshotter.merge(name, cover === undefined ? parents : [...parents, cover], hold));
+  }
+
+  /** Returns what the layers of all parents but the lowest delete. */
+  async #deletionsIn(ids: readonly RecordId[], hold: Hold): Promise<ParentDeletions[]> {
+    const { snapshotter, table } = this.#deps;
+    const found: ParentDeletions[] = [];
+    for (const [index, id] of ids.entries()) {
+      if (index === 0) continue;
+      const names = new Set([await this.#host.of(id, hold)]);
+      for (const layer of layersOf(table, id))
+        if (layer.parents.length > 0) names.add(await this.#host.of(layer.id, hold));
+      for (const each of names) {
+        const path = each === undefined ? undefined : snapshotter.upperDir(each);
+        if (path !== undefined) found.push({ ...(await deletionsOf(path, hold.signal)), index });
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Returns true if a layer hides a whole directory that lower parents of the merge have too. It is to delete only what was in the
+   * directory below the layer, so that the layers cannot be stacked as they are.
+   */
+  async #hidesOthers(deletions: readonly ParentDeletions[], ids: readonly RecordId[], hold: Hold): Promise<boolean> {
+    const hiding = deletions.filter(({ opaque }) => opaque.length > 0);
+    for (const [index, id] of ids.entries()) {
+      const above = hiding.filter((each) => each.index > index).flatMap(({ opaque }) => opaque);
+      if (above.length === 0) return false;
+      await using tree = await this.#host.mount(id, hold);
+      if (hasDirectory(tree.path, above)) return true;
+    }
+    return false;
   }
 
   /**
    * Returns a snapshot that hides whiteouts which would be listed in the merge of the parents (`stray-whiteouts.ts`). Undefined if
    * there are none.
    */
-  async #coverStrays(parents: readonly string[], ids: readonly RecordId[], hold: Hold): Promise<string | undefined> {
+  async #coverStrays(
+    parents: readonly string[],
+    deletions: readonly ParentDeletions[],
+    hold: Hold,
+  ): Promise<string | undefined> {
     const { snapshotter, mounts } = this.#deps;
-    const directories = new Map<string, readonly string[]>();
-    for (const layer of await this.#layersWithWhiteouts(parents, ids, hold))
-      for (const names of await directoriesWithWhiteouts(layer, hold.signal)) directories.set(names.join("/"), names);
+    const directories = new Map<string, Names>();
+    const add = (each: LayerDeletions): void =>
+      each.whiteouts.forEach((names) => directories.set(names.join("/"), names));
+    deletions.forEach(add);
+    for (const each of parents.filter((parent) => parent.startsWith(DELETIONS))) {
+      const path = snapshotter.upperDir(each);
+      if (path !== undefined) add(await deletionsOf(path, hold.signal));
+    }
     if (directories.size === 0) return undefined;
     const trial = temporaryKey("merge");
     await snapshotter.merge(trial, parents, hold);
@@ -95,16 +151,6 @@ export class Merges {
       if (snapshotter.stat(key) !== undefined) await snapshotter.remove(key);
     }
     return name;
-  }
-
-  /** Returns the directories of the layers that may delete something of the layers of other parents. */
-  async #layersWithWhiteouts(parents: readonly string[], ids: readonly RecordId[], hold: Hold): Promise<Path[]> {
-    const { snapshotter, table } = this.#deps;
-    const names = parents.filter((name) => name.startsWith(DELETIONS));
-    for (const id of ids.slice(1))
-      for (const layer of layersOf(table, id))
-        if (layer.parents.length > 0) names.push((await this.#host.of(layer.id, hold)) ?? "");
-    return [...new Set(names)].map((name) => snapshotter.upperDir(name)).filter((path) => path !== undefined);
   }
 
   /** Returns the snapshots to stack for a parent, lowest first. */

@@ -1,6 +1,6 @@
 import { type BigIntStats, lstatSync } from "node:fs";
 import { errnoOf } from "../../core/index.ts";
-import type { Path } from "../../linux/index.ts";
+import { type Path, lgetxattr } from "../../linux/index.ts";
 import { Pace, copyNode, entryPath, listNames, metadataOf, setMetadata } from "../../snapshot/index.ts";
 
 /**
@@ -10,26 +10,47 @@ import { Pace, copyNode, entryPath, listNames, metadataOf, setMetadata } from ".
  */
 
 /** A path as its names from the root, in the encoding of `listNames`. */
-type Names = readonly string[];
+export type Names = readonly string[];
 
-/** Returns the directories of a layer, in overlayfs's format, that contain whiteouts. */
-export async function directoriesWithWhiteouts(layer: Path, signal: AbortSignal | undefined): Promise<Names[]> {
+/** What a layer deletes of the layers below it. */
+export interface LayerDeletions {
+  /** Directories that contain whiteouts. */
+  readonly whiteouts: readonly Names[];
+  /** Directories that hide those below them. */
+  readonly opaque: readonly Names[];
+}
+
+/** Returns the directories of a layer, in overlayfs's format, that delete something. */
+export async function deletionsOf(layer: Path, signal: AbortSignal | undefined): Promise<LayerDeletions> {
   const pace = new Pace(signal);
-  const found: Names[] = [];
+  const [whiteouts, opaque]: [Names[], Names[]] = [[], []];
   const pending: { readonly path: Path; readonly names: Names }[] = [{ path: layer, names: [] }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { path: directory, names } = next;
     let hasWhiteouts = false;
-    for (const name of listNames(next.path)) {
+    for (const name of listNames(directory)) {
       const pause = pace.step();
       if (pause !== undefined) await pause;
-      const path = entryPath(next.path, name);
+      const path = entryPath(directory, name);
       const stat = lstatSync(path, { bigint: true });
-      if (stat.isDirectory()) pending.push({ path, names: [...next.names, name] });
+      if (stat.isDirectory()) pending.push({ path, names: [...names, name] });
       else if (stat.isCharacterDevice() && stat.rdev === 0n) hasWhiteouts = true;
     }
-    if (hasWhiteouts) found.push(next.names);
+    if (hasWhiteouts) whiteouts.push(names);
+    if (names.length > 0 && isOpaque(directory)) opaque.push(names);
   }
-  return found;
+  return { whiteouts, opaque };
+}
+
+const OPAQUE = ["trusted.overlay.opaque", "user.overlay.opaque"];
+
+function isOpaque(directory: Path): boolean {
+  return OPAQUE.some((name) => lgetxattr(directory, name)?.toString() === "y");
+}
+
+/** Returns true if one of the directories is in a mounted tree. */
+export function hasDirectory(tree: Path, directories: readonly Names[]): boolean {
+  return directories.some((names) => directoryIn(tree, names) !== undefined);
 }
 
 /** Returns the directories of a mounted tree, out of the given ones, whose listings have names of files that are not there. */

@@ -55,7 +55,7 @@ async function applyEntry(before: Path | undefined, after: Path, target: Path, r
     // A file in the target is replaced by the directory even if only a file deep inside the directory has changed.
     const oldDirectory = old?.isDirectory() === true ? before : undefined;
     if (changed || find(target) !== undefined || hasChanges(oldDirectory, after)) {
-      const made = await makeDirectory(after, target, stat, old !== undefined && oldDirectory === undefined);
+      const made = await makeDirectory(after, target, stat);
       await applyDirectory(oldDirectory, after, target, run);
       if (changed || made) finish(after, target, stat);
     }
@@ -76,10 +76,10 @@ function hasChanges(before: Path | undefined, after: Path): boolean {
   });
 }
 
-/** Makes `target` a directory, an empty one if `mustBeEmpty`. Returns whether a directory was created. */
-async function makeDirectory(after: Path, target: Path, stat: BigIntStats, mustBeEmpty: boolean): Promise<boolean> {
+/** Makes `target` a directory. Returns whether a directory was created. */
+async function makeDirectory(after: Path, target: Path, stat: BigIntStats): Promise<boolean> {
   const existing = find(target);
-  if (existing?.isDirectory() === true && !mustBeEmpty) return false;
+  if (existing?.isDirectory() === true) return false;
   if (existing !== undefined) await removeTree(target);
   await copyNode(after, target, stat);
   return true;
