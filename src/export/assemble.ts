@@ -100,12 +100,13 @@ async function attestationManifests(
 ): Promise<Descriptor[]> {
   const names = requestedNames(source, attrs);
   const made = source.platforms.map(async (platform, index) => {
-    const image = manifests[index]?.descriptor;
-    if (image === undefined) return undefined;
+    const manifest = manifests[index];
+    if (manifest === undefined) return undefined;
+    const { descriptor: image, layers } = manifest;
     const digest = { sha256: digestHex(image.digest) };
     const subjects = names.map((name) => ({ name: imagePurl(name, platform.platform), digest }));
     const storeDocument = (bytes: Uint8Array, type: string): Promise<Descriptor> => store(bytes, type, deps);
-    const options = { artifact: attrs.ociArtifact, subjects, store: storeDocument };
+    const options = { artifact: attrs.ociArtifact, subjects, layers, store: storeDocument };
     return await assembleAttestations(platform, image, options, deps);
   });
   return (await Promise.all(made)).filter((descriptor) => descriptor !== undefined);

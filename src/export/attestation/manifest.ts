@@ -1,6 +1,8 @@
 import { type Descriptor, type Digest, MediaType, digestOf, goJson } from "../../core/index.ts";
 import { encodeManifest } from "../../image/index.ts";
 import type { AttestationSubject, ExportDeps, ExportPlatform } from "../types.ts";
+import type { LayerBlob } from "../../record/index.ts";
+import { SPDX, withLayerIds } from "./layer-ids.ts";
 import { openAttestations } from "./open.ts";
 import { statementOf } from "./statement.ts";
 
@@ -13,6 +15,8 @@ export interface AttestationManifestOptions {
   /** Use the artifact form of the OCI image specification 1.1. If not, the manifest is that of an image for no platform. */
   readonly artifact: boolean;
   readonly subjects: readonly AttestationSubject[];
+  /** The layers of the image, lowest first. */
+  readonly layers: readonly LayerBlob[];
   /** Stores a document and returns its descriptor. */
   readonly store: (bytes: Uint8Array, mediaType: string) => Promise<Descriptor>;
 }
@@ -24,13 +28,15 @@ export interface AttestationManifestOptions {
 export async function assembleAttestations(
   { attestations = [] }: Pick<ExportPlatform, "attestations">,
   image: Descriptor,
-  { artifact, subjects, store }: AttestationManifestOptions,
+  { artifact, subjects, layers: imageLayers, store }: AttestationManifestOptions,
   deps: ExportDeps,
 ): Promise<Descriptor | undefined> {
   if (attestations.length === 0) return undefined;
   const layers: Descriptor[] = [];
   for (const attestation of await openAttestations(attestations, deps)) {
-    const statement = statementOf(attestation, subjects);
+    const isSbom = attestation.isCore && attestation.predicateType === SPDX;
+    const predicate = isSbom ? await withLayerIds(attestation.predicate, imageLayers, deps) : attestation.predicate;
+    const statement = statementOf({ ...attestation, predicate }, subjects);
     const stored = await store(Buffer.from(statement), STATEMENT);
     layers.push({ ...stored, annotations: { [PREDICATE_TYPE]: attestation.predicateType } });
   }

@@ -14,7 +14,12 @@ export interface OpenedAttestation {
   readonly fileName: string;
   readonly inlineOnly: boolean;
   readonly subjects: Attestation["subjects"];
+  /** It describes the result itself. */
+  readonly isCore: boolean;
 }
+
+/** What one file contains. */
+type Contents = Omit<OpenedAttestation, "isCore">;
 
 /** Largest file with a predicate or a statement: BuildKit's 40 MiB. */
 const MAX_SIZE = 41_943_040;
@@ -30,20 +35,16 @@ export async function openAttestations(
   attestations: readonly Attestation[],
   deps: Pick<ExportDeps, "records" | "hold">,
 ): Promise<OpenedAttestation[]> {
-  const opened: { readonly attestation: OpenedAttestation; readonly isCore: boolean }[] = [];
+  const opened: OpenedAttestation[] = [];
   for (const attestation of attestations) {
     const { coreName } = attestation;
     for (const each of await tryOpen(attestation, deps))
-      opened.push({ attestation: each, isCore: basePath(each.fileName).split(".")[0] === coreName });
+      opened.push({ ...each, isCore: basePath(each.fileName).split(".")[0] === coreName });
   }
-  const ordered = [...opened.filter(({ isCore }) => isCore), ...opened.filter(({ isCore }) => !isCore)];
-  return ordered.map(({ attestation }) => attestation);
+  return [...opened.filter(({ isCore }) => isCore), ...opened.filter(({ isCore }) => !isCore)];
 }
 
-async function tryOpen(
-  attestation: Attestation,
-  deps: Pick<ExportDeps, "records" | "hold">,
-): Promise<OpenedAttestation[]> {
+async function tryOpen(attestation: Attestation, deps: Pick<ExportDeps, "records" | "hold">): Promise<Contents[]> {
   try {
     return await open(attestation, deps);
   } catch (error) {
@@ -54,7 +55,7 @@ async function tryOpen(
 async function open(
   attestation: Attestation,
   { records, hold }: Pick<ExportDeps, "records" | "hold">,
-): Promise<OpenedAttestation[]> {
+): Promise<Contents[]> {
   const { content, predicateType, fileName, inlineOnly, subjects } = attestation;
   if (content.kind === "predicate") {
     const predicate = predicateOf(Buffer.from(await content.make()), fileName);
@@ -69,7 +70,7 @@ async function open(
   return [{ predicateType, predicate, fileName, inlineOnly, subjects }];
 }
 
-function readBundle(root: Root, path: string, { predicateType, inlineOnly }: Attestation): OpenedAttestation[] {
+function readBundle(root: Root, path: string, { predicateType, inlineOnly }: Attestation): Contents[] {
   using directory = root.open(path);
   const names = listNames(directory.path);
   if (names.length > MAX_BUNDLE) throw invalid(`bundle ${path} has more than ${MAX_BUNDLE} files`);
@@ -84,10 +85,7 @@ function readBundle(root: Root, path: string, { predicateType, inlineOnly }: Att
   });
 }
 
-function readStatement(
-  bytes: Buffer,
-  file: string,
-): Pick<OpenedAttestation, "predicateType" | "predicate" | "subjects"> {
+function readStatement(bytes: Buffer, file: string): Pick<Contents, "predicateType" | "predicate" | "subjects"> {
   const error = (state: string, cause?: unknown): Error =>
     invalid(`cannot decode in-toto statement ${file}: ${state}`, cause);
   const json = parseJson(bytes, "an in-toto statement", { error }).requiredObject();
