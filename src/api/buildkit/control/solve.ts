@@ -25,6 +25,7 @@ import { type GraphLoading, loadDefinition, loadRef } from "../result/definition
 import { type FrontendResult, refsOf } from "../result/result.ts";
 import type { VertexSources } from "../result/sources.ts";
 import { targetsOf } from "../result/targets.ts";
+import { verifyPlatforms, withRequest } from "../result/verify-platforms.ts";
 import { StatusLog } from "../status/status-log.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { buildError } from "./failure.ts";
@@ -126,8 +127,9 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   );
   const scope = scopeOf(request.attributes);
   try {
-    const result = await resultOf(run, { client, session, stack, loading, policies });
+    const result = withRequest(await resultOf(run, { client, session, stack, loading, policies }), request.attributes);
     run.found.result = result;
+    await verifyPlatforms(result, request.attributes, session.progress);
     const targets = outputs.length === 0 ? { edges: refsOf(result).map((ref) => ref?.edge) } : targetsOf(result);
     const results = await session.solve(targets.edges);
     session.finish();

@@ -25,7 +25,7 @@ interface ResultPlatform {
  * @throws {VarveError} `invalid-argument` with BuildKit's text if the platforms do not fit the filesystems.
  */
 export function targetsOf(result: FrontendResult): BuildTargets {
-  const platforms = platformsOf(result);
+  const platforms = resultPlatforms(result);
   const isMulti = result.refs.kind === "map";
   const refs = isMulti ? platforms.map(({ id }) => refOf(result, id)) : refsOf(result);
   const attestations = platforms.map(({ id, platform }) => {
@@ -76,7 +76,7 @@ function refOf({ refs }: FrontendResult, id: string): ReturnType<typeof refsOf>[
   return ref;
 }
 
-function platformsOf(result: FrontendResult): readonly ResultPlatform[] {
+export function resultPlatforms(result: FrontendResult): readonly ResultPlatform[] {
   const listed = result.metadata.get(ResultKey.platforms);
   if (result.refs.kind === "map") {
     if (listed === undefined) throw attributeError("unable to export multiple refs, missing platforms mapping");
@@ -84,21 +84,38 @@ function platformsOf(result: FrontendResult): readonly ResultPlatform[] {
   }
   const platforms = listed === undefined ? [] : readPlatforms(listed);
   if (platforms.length > 1) throw attributeError("unable to export multiple platforms without map");
-  const config = result.metadata.get(ResultKey.config);
-  const own = config === undefined ? undefined : configPlatform(readImageConfig(config));
-  return [platforms[0] ?? { id: "", platform: own ?? hostPlatform() }];
+  return [platforms[0] ?? { id: "", platform: ownPlatform(result) ?? hostPlatform() }];
+}
+
+/** Returns the platform of the image config of a single result. */
+function ownPlatform({ metadata }: FrontendResult): Platform | undefined {
+  const config = metadata.get(ResultKey.config);
+  if (config === undefined) return undefined;
+  const json = parseJson(config, "the image config", { code: "invalid-argument" });
+  if (json.isAbsent) throw attributeError("invalid null image config for export");
+  const fields = json.objectOrEmpty();
+  const os = fields.string("os") ?? "";
+  const architecture = fields.string("architecture") ?? "";
+  if ((os === "") !== (architecture === ""))
+    throw attributeError("invalid image config: os and architecture must be specified together");
+  return configPlatform(readImageConfig(config));
 }
 
 /** Parses `{"Platforms":[{"ID":…,"Platform":{…}}]}`. */
 function readPlatforms(bytes: Uint8Array): ResultPlatform[] {
   const error = (): Error => attributeError("failed to parse platforms passed to provenance processor");
-  const json = parseJson(bytes, "platforms of the result", { error }).requiredObject();
-  const list = json.objects("Platforms").map((item) => ({
+  const json = bytes.length === 0 ? undefined : parseJson(bytes, "platforms of the result", { error }).object();
+  const list = (json?.objects("Platforms") ?? []).map((item) => ({
     id: item.string("ID") ?? "",
     platform: platformFromJson(readPlatform(item.field("Platform").objectOrEmpty())),
   }));
   if (list.length === 0) throw attributeError("invalid empty platforms index for exporter");
-  for (const { id } of list) if (id === "") throw attributeError("invalid empty platform key for exporter");
+  for (const { id, platform } of list) {
+    const { os, architecture } = platform;
+    if (id === "") throw attributeError("invalid empty platform key for exporter");
+    if (os === "" || architecture === "")
+      throw attributeError(`invalid platform value {${architecture} ${os}   []} for exporter`);
+  }
   return list;
 }
 
