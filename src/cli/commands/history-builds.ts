@@ -92,7 +92,8 @@ function rowOf({ ref, name, status, createdAt, durationMs, steps }: BuildView): 
 function nameOf({ attributes }: BuildRecord): string {
   const given = attributes.get("build-arg:BUILDKIT_BUILD_NAME");
   if (given !== undefined && given !== "") return given;
-  const context = attributes.get("context") ?? attributes.get("vcs:source") ?? "";
+  const context =
+    ["context", "vcs:localdir:context", "vcs:source"].map((key) => attributes.get(key)).find(Boolean) ?? "";
   const target = attributes.get("target");
   return [basename(context), ...(target === undefined ? [] : [`(${target})`])].filter((part) => part !== "").join(" ");
 }

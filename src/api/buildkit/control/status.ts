@@ -11,9 +11,10 @@ type StatusMessage = MessageInitShape<typeof StatusResponseSchema>;
  * @throws {GrpcError} `notFound` if there is no such build.
  */
 export async function* statusOf(ref: string, daemon: Daemon, signal: AbortSignal): AsyncGenerator<StatusMessage> {
-  const stored = daemon.jobs.get(ref) === undefined ? daemon.history.get(ref)?.logs : undefined;
-  if (stored !== undefined) {
-    yield* decodeStatus(daemon.history.blobs.open(stored.digest, { signal }));
+  const ended = daemon.jobs.get(ref) === undefined ? daemon.history.get(ref) : undefined;
+  if (ended !== undefined) {
+    // A build of `varve build` is in the history without its output.
+    if (ended.logs !== undefined) yield* decodeStatus(daemon.history.blobs.open(ended.logs.digest, { signal }));
     return;
   }
   const job = await daemon.jobs.find(ref, signal);
