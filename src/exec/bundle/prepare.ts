@@ -62,6 +62,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
     name: directory.id,
     parent: spec.cgroupParent === "" ? undefined : spec.cgroupParent,
     resources: { limits: supportedLimits(spec.limits ?? {}, layout, warn), devices: rules },
+    makesGroups: spec.security === "insecure",
     warn,
   });
   context.cleanup.use(cgroup);

@@ -37,6 +37,8 @@ export interface CgroupRequest {
   /** Absolute in the hierarchy. Defaults to this process's own group. */
   readonly parent?: string | undefined;
   readonly resources: Resources;
+  /** The step can make groups: it gets one of its own in every hierarchy, so that they are inside it. Default: false. */
+  readonly makesGroups?: boolean | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -74,13 +76,13 @@ function noCgroup({ warn }: CgroupRequest): StepCgroup {
 }
 
 /** Version 1 with crun: one group of Varve's in each hierarchy whose controllers are needed. */
-function ownCgroups({ layout, name, parent, resources, warn }: CgroupRequest): StepCgroup {
+function ownCgroups({ layout, name, parent, resources, makesGroups = false, warn }: CgroupRequest): StepCgroup {
   const wanted = new Set(["devices", ...controllersFor(resources.limits)]);
   if (parent !== undefined) for (const controller of ["memory", "cpu", "pids"]) wanted.add(controller);
   const made: string[] = [];
   const groups = layout.hierarchies
     .filter(
-      (hierarchy) => hierarchy.version === 1 && hierarchy.controllers.some((controller) => wanted.has(controller)),
+      ({ version, controllers }) => version === 1 && (makesGroups || controllers.some((each) => wanted.has(each))),
     )
     .flatMap((hierarchy) => {
       const path = posix.join(parentOf(hierarchy, parent), name);
