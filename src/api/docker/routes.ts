@@ -1,6 +1,7 @@
 import type { Endpoint } from "./api.ts";
 import { load, saveOne, saveSeveral } from "./endpoints/archives.ts";
-import { build, buildCancel, buildPrune } from "./endpoints/build.ts";
+import { build, buildCancel } from "./endpoints/build.ts";
+import { buildPrune } from "./endpoints/build-prune.ts";
 import { create } from "./endpoints/create.ts";
 import { distribution } from "./endpoints/distribution.ts";
 import {

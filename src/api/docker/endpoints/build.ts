@@ -7,7 +7,6 @@ import { progressStream } from "../progress-stream.ts";
 import { flag, jsonValue, lenientInteger, text } from "../query.ts";
 import { buildCredentials } from "../registry-auth.ts";
 import { buildSecrets } from "../build-secrets.ts";
-import { ok } from "../respond.ts";
 import { storeBuilder } from "../store-builder.ts";
 import { bytesOf } from "../../../io/index.ts";
 
@@ -105,12 +104,6 @@ function ulimitOf(item: JsonNode): Ulimit {
   const name = json.string("Name") ?? json.field("Name").fail("a string");
   return { name, soft: json.integer("Soft") ?? 0, hard: json.integer("Hard") ?? 0 };
 }
-
-/** Removes nothing: the cache of classic builds is their images, which `POST /images/prune` removes. */
-export const buildPrune: Endpoint = (_call, { events }) => {
-  events.emit("builder", "prune", "", { reclaimed: "0" });
-  return ok({ CachesDeleted: null, SpaceReclaimed: 0 });
-};
 
 /** Cancels nothing: only BuildKit's builds have an ID. An unknown ID is not an error. */
 export const buildCancel: Endpoint = ({ query }) => {
