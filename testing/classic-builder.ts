@@ -1,6 +1,12 @@
 import { collect } from "../src/io/index.ts";
 import { type TarInput, writeTar } from "../src/layer/index.ts";
-import { type Answer, type DockerServer, messagesOf, startDockerServer } from "./docker-server.ts";
+import {
+  type Answer,
+  type DockerServer,
+  type DockerServerOptions,
+  messagesOf,
+  startDockerServer,
+} from "./docker-server.ts";
 import { Varve, busyboxImage } from "./varve.ts";
 
 export const CLASSIC_BASE = "classic.test/busybox:1";
@@ -39,9 +45,9 @@ export class ClassicBuilder implements AsyncDisposable {
     this.#owned = owned;
   }
 
-  static async open(): Promise<ClassicBuilder> {
+  static async open(options: DockerServerOptions = {}): Promise<ClassicBuilder> {
     await using stack = new AsyncDisposableStack();
-    const server = stack.use(await startDockerServer());
+    const server = stack.use(await startDockerServer(options));
     {
       await using varve = await Varve.open();
       await busyboxImage(varve, CLASSIC_BASE);

@@ -3,7 +3,8 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ClassicBuild, EventBus, dockerHandler } from "../src/api/docker/index.ts";
+import { BuildkitServer, openDaemon } from "../src/api/buildkit/index.ts";
+import { type ClassicBuild, EventBus, buildkitTakeover, dockerHandler } from "../src/api/docker/index.ts";
 import { openListener } from "../src/api/http/index.ts";
 import { type Store, openStore } from "../src/engine/index.ts";
 import { type Outcome, finished } from "./varve.ts";
@@ -29,10 +30,14 @@ export interface DockerServer extends AsyncDisposable {
   /** Runs a `docker` command; `program` is the one of the system unless said. */
   docker(
     args: readonly string[],
-    options?: { readonly input?: string | Uint8Array; readonly program?: string },
+    options?: {
+      readonly input?: string | Uint8Array;
+      readonly program?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    },
   ): Promise<Outcome>;
   /** Starts any program that finds the server by `DOCKER_HOST`. */
-  start(program: string, args: readonly string[]): ChildProcess;
+  start(program: string, args: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess;
 }
 
 /** Asks the server at a unix socket; reads the whole answer. */
@@ -60,27 +65,36 @@ export function messagesOf({ text }: Answer): Readonly<Record<string, unknown>>[
   return lines.map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
 }
 
-export async function startDockerServer({
-  classicBuild,
-}: { readonly classicBuild?: ClassicBuild } = {}): Promise<DockerServer> {
+export interface DockerServerOptions {
+  readonly classicBuild?: ClassicBuild;
+  /** Whether BuildKit's API is served too. */
+  readonly buildkit?: boolean;
+}
+
+export async function startDockerServer(options: DockerServerOptions = {}): Promise<DockerServer> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "varve-docker-api-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const store = stack.use(await openStore({ root: join(folder, "root") }));
   const socket = join(folder, "docker.sock");
-  const api = { store, registry: {}, events: new EventBus(), programVersion: "0.0.1", classicBuild };
-  stack.use(await openListener(dockerHandler(api), { kind: "unix", path: socket }, { kind: "none" }));
+  const { classicBuild } = options;
+  const buildkit =
+    options.buildkit === true ? stack.use(new BuildkitServer(stack.use(await openDaemon({ store })))) : undefined;
+  const api = { store, registry: {}, events: new EventBus(), programVersion: "0.0.1", classicBuild, buildkit };
+  const address = { kind: "unix" as const, path: socket };
+  stack.use(await openListener(dockerHandler(api), address, { kind: "none" }, buildkitTakeover(api)));
   const owned = stack.move();
   const env = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(folder, "config") };
-  const start = (program: string, args: readonly string[]): ChildProcess =>
-    spawn(program, args, { env: { ...env, DOCKER_BUILDKIT: "0" }, stdio: ["pipe", "pipe", "pipe"] });
+  const start: DockerServer["start"] = (program, args, own = {}) =>
+    spawn(program, args, { env: { ...env, DOCKER_BUILDKIT: "0", ...own }, stdio: ["pipe", "pipe", "pipe"] });
   return {
     folder,
     socket,
     store,
     ask: async (method, path, options) => await askSocket(socket, method, path, options),
     start,
-    docker: async (args, { input, program = "/usr/bin/docker" } = {}) => await finished(start(program, args), input),
+    docker: async (args, { input, program = "/usr/bin/docker", env: own } = {}) =>
+      await finished(start(program, args, own), input),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -7,6 +7,7 @@ import type {
   StreamSink,
   TreeSink,
 } from "../export/index.ts";
+import { keepUntagged } from "../image/index.ts";
 import { inlineCacheOf } from "./cache/exports.ts";
 import type { Descriptor } from "../core/index.ts";
 import type { BuildResult, BuildSettings, OutputSpec } from "./options/options.ts";
@@ -22,7 +23,13 @@ export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
 };
 
 /** An output whose destination may be a client of a server. */
-export type BuildOutput = OutputSpec | ClientOutput;
+export type BuildOutput = OutputSpec | ClientOutput | DaemonOutput;
+
+/** An image for a client of Docker's daemon: the store keeps it also if it gets no name. */
+interface DaemonOutput {
+  readonly type: "moby";
+  readonly attrs: Readonly<Record<string, string>>;
+}
 
 type ClientOutput = { readonly attrs: Readonly<Record<string, string>> } & (
   | { readonly type: "oci" | "docker"; readonly dest: StreamSink | ContentSink }
@@ -69,7 +76,8 @@ export async function exportOutputs(
   };
 }
 
-const TITLES: Readonly<Record<OutputSpec["type"], string>> = {
+const TITLES: Readonly<Record<BuildOutput["type"], string>> = {
+  moby: "exporting to image",
   image: "exporting to image",
   registry: "exporting to image",
   oci: "exporting to oci image format",
@@ -86,9 +94,16 @@ async function exportOutput(
   session: Session,
 ): Promise<ExportedImage | undefined> {
   if (output.type === "cacheonly") return undefined;
-  return await session.progress.activity(TITLES[output.type], (activity) =>
-    write(source, output, settings, depsOf(session, activity, settings)),
-  );
+  return await session.progress.activity(TITLES[output.type], async (activity) => {
+    const image = await write(source, output, settings, depsOf(session, activity, settings));
+    if (output.type === "moby" && image !== undefined) keep(image, session);
+    return image;
+  });
+}
+
+/** Keeps an image of one platform that has no name. An image of several platforms has got one that contains its digest. */
+function keep({ names, configDigest, descriptor }: ExportedImage, { store }: Session): void {
+  if (names.length === 0 && configDigest !== undefined) keepUntagged(store, { id: configDigest, manifest: descriptor });
 }
 
 async function write(
@@ -104,6 +119,8 @@ async function write(
   switch (output.type) {
     case "image":
       return await exportImage(source, parseImageAttributes(attrs), deps);
+    case "moby":
+      return await exportImage(source, parseImageAttributes(daemonAttributes(source, attrs)), deps);
     case "registry":
       return await exportImage(source, parseImageAttributes({ push: "true", ...attrs }), deps);
     case "oci":
@@ -118,6 +135,12 @@ async function write(
     case "cacheonly":
       return undefined;
   }
+}
+
+/** Returns the attributes without the request for a name that contains the digest, which an image of one platform does not need. */
+function daemonAttributes({ platforms, multi }: ExportSource, attrs: Attributes): Attributes {
+  if (platforms.length !== 1 || multi === true) return attrs;
+  return Object.fromEntries(Object.entries(attrs).filter(([key]) => key !== "dangling-name-prefix"));
 }
 
 function depsOf(session: Session, activity: Activity, { inline }: OutputSettings): ExportDeps {

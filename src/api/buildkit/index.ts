@@ -1,6 +1,7 @@
 export { type ListedWorker, listWorkers } from "./client/list-workers.ts";
 export { type Daemon, type DaemonOptions, openDaemon } from "./daemon.ts";
 export { type BuildkitListener, BuildkitServer, listenBuildkit } from "./server.ts";
+export type { SessionBuild, SessionBuildRequest } from "./session-build.ts";
 export { readSessionHeaders, type SessionHeaders } from "./session/headers.ts";
 export { SessionManager, type SessionManagerOptions } from "./session/manager.ts";
 export { sessionMethod } from "./session/tunnel.ts";

@@ -12,6 +12,7 @@ import { historyService } from "./history/history-service.ts";
 import { contentService } from "./services/content.ts";
 import { healthService } from "./services/health.ts";
 import { traceService } from "./services/trace.ts";
+import { type SessionBuild, type SessionBuildRequest, startSessionBuild } from "./session-build.ts";
 import { readSessionHeaders } from "./session/headers.ts";
 
 /** Milliseconds that running builds have to end when a server stops. */
@@ -49,6 +50,11 @@ export class BuildkitServer implements AsyncDisposable {
     return (connection) => {
       sessions.serve(connection, headers, { signal: this.#stopping.signal }).catch(() => connection.destroy());
     };
+  }
+
+  /** Starts a build of a client that has a session, but did not ask for the build by a call. */
+  build(request: SessionBuildRequest, signal: AbortSignal): SessionBuild {
+    return startSessionBuild(request, this.#daemon, AbortSignal.any([signal, this.#stopping.signal]));
   }
 
   /** Lets running calls finish for a while, and ends the rest. */

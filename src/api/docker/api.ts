@@ -3,6 +3,7 @@ import type { BuildkitServer } from "../buildkit/index.ts";
 import type { HttpRequest, HttpResponse } from "../http/index.ts";
 import { type CredentialSource, Registry, type RegistryOptions } from "../../registry/index.ts";
 import type { ClassicBuild } from "./build-request.ts";
+import type { SessionBuilds } from "./session-builds.ts";
 import type { EventBus } from "./event-bus.ts";
 
 /** The state and settings that all endpoints share. */
@@ -17,6 +18,8 @@ export interface DockerApi {
   readonly buildkit?: BuildkitServer | undefined;
   /** Called after each build, also after one that failed. */
   readonly onBuildEnd?: (() => void) | undefined;
+  /** Builds that came by `POST /build` and have an id. */
+  readonly sessionBuilds: SessionBuilds;
   /** Replaces the store's classic builder. */
   readonly classicBuild?: ClassicBuild | undefined;
 }

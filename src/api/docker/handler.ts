@@ -4,10 +4,12 @@ import { errorResponse } from "./errors.ts";
 import { empty, json, text } from "./respond.ts";
 import { Router } from "./router.ts";
 import { ROUTES } from "./routes.ts";
+import { SessionBuilds } from "./session-builds.ts";
 import { NEWEST, OLDEST, compareVersions, refusedVersion } from "./version.ts";
 
 /** Returns a request handler that serves the Engine API. It turns every error into a response. */
-export function dockerHandler(api: DockerApi): Handler {
+export function dockerHandler(settings: Omit<DockerApi, "sessionBuilds">): Handler {
+  const api: DockerApi = { ...settings, sessionBuilds: new SessionBuilds() };
   const router = new Router(ROUTES);
   const common = {
     "Api-Version": NEWEST,

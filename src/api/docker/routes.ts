@@ -1,6 +1,6 @@
 import type { Endpoint } from "./api.ts";
 import { load, saveOne, saveSeveral } from "./endpoints/archives.ts";
-import { build, buildCancel } from "./endpoints/build.ts";
+import { build } from "./endpoints/build.ts";
 import { buildPrune } from "./endpoints/build-prune.ts";
 import { create } from "./endpoints/create.ts";
 import { distribution } from "./endpoints/distribution.ts";
@@ -20,6 +20,7 @@ import { push } from "./endpoints/push.ts";
 import { pruneImages, remove } from "./endpoints/remove.ts";
 import { auth, info, ping, version } from "./endpoints/system.ts";
 import { grpc, session } from "./endpoints/upgrade.ts";
+import { buildCancel } from "./endpoints/session-build.ts";
 import { usage } from "./endpoints/usage.ts";
 
 /** Methods, path and endpoint. `*` matches a name, which may contain slashes. The first route that matches is taken. */

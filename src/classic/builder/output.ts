@@ -39,17 +39,22 @@ export class Output {
 
   /** Buffers a message. Drops the oldest messages if there are too many. */
   #keep(message: BuildMessage, kept: BuildMessage[]): void {
-    const sizeOf = (each: BuildMessage | undefined): number =>
-      each !== undefined && "stream" in each ? each.stream.length : 0;
     kept.push(message);
     this.#size += sizeOf(message);
     while (this.#size > MAX_KEPT) this.#size -= sizeOf(kept.shift());
   }
 
-  /** Sends the buffered messages. */
+  /** Sends the buffered messages, except the IDs of images. */
   flush(): void {
-    for (const message of this.#kept?.splice(0) ?? []) if (!("aux" in message)) this.#emit(message);
+    for (const message of this.#kept?.splice(0) ?? [])
+      if (!("aux" in message) || typeof message.aux === "string") this.#emit(message);
   }
+}
+
+function sizeOf(message: BuildMessage | undefined): number {
+  if (message === undefined) return 0;
+  if ("stream" in message) return message.stream.length;
+  return "aux" in message && typeof message.aux === "string" ? message.aux.length : 0;
 }
 
 /**

@@ -23,6 +23,8 @@ export interface BuildRequest {
   readonly sessionId: string;
   readonly subject: BuildSubject;
   readonly attributes: Attributes;
+  /** The context of a Dockerfile, if it came with the request. It is used instead of the one that the attributes name. */
+  readonly context?: AsyncIterable<Uint8Array> | undefined;
   /** Serialised definitions by name. */
   readonly inputs: ReadonlyMap<string, Uint8Array>;
   readonly exporters: readonly ExporterRequest[];

@@ -37,7 +37,7 @@ export function outputsOf(exporters: readonly ExporterRequest[], client: ClientO
         // An image that is pushed is not kept as well: a client's `prune` does not see images, and is to free all space.
         return { type, attrs: attrs["push"] === "true" ? { store: "false", ...attrs } : attrs };
       case "moby":
-        return { type: "image", attrs: mobyAttributes(attrs) };
+        return { type, attrs: mobyAttributes(attrs) };
       case "oci":
       case "docker":
         return { type, attrs, dest: attrs["tar"] === "false" ? client.content() : client.stream(index) };

@@ -164,6 +164,7 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
         inputs: await loadInputs(request.inputs, loading),
         session,
         sessionId: request.sessionId,
+        context: request.context,
         upload: (url) => client.upload(url),
         loading,
         stack,

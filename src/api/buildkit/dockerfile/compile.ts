@@ -18,6 +18,8 @@ export interface DockerfileRequest {
   /** The id of the client's session. */
   readonly sessionId: string;
   readonly upload: OpenUpload;
+  /** An archive or a Dockerfile that is the context, instead of the context that the attributes name. */
+  readonly context?: AsyncIterable<Uint8Array> | undefined;
   /** How graphs are read. */
   readonly loading: GraphLoading;
   /** Keeps mounts of contexts until the build ends. */
@@ -25,8 +27,23 @@ export interface DockerfileRequest {
 }
 
 /** Returns the settings of a request. */
-export function compileSettings({ attributes, inputs, sessionId, upload }: DockerfileRequest): CompileSettings {
-  return { ...settingsOf(attributes), ...contextsOf(attributes, inputs, upload), sessionId };
+export function compileSettings({
+  attributes,
+  inputs,
+  sessionId,
+  upload,
+  context,
+}: DockerfileRequest): CompileSettings {
+  const contexts = contextsOf(attributes, inputs, upload);
+  return { ...settingsOf(attributes), ...contexts, ...(context && streamContext(context, attributes)), sessionId };
+}
+
+function streamContext(
+  bytes: AsyncIterable<Uint8Array>,
+  attributes: Attributes,
+): Pick<CompileSettings, "context" | "dockerfile"> {
+  const path = attributes.get("filename") || "Dockerfile";
+  return { context: { kind: "stream", bytes }, dockerfile: { kind: "context", path } };
 }
 
 /**

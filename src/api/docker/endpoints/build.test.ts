@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { bytesOf } from "../../../io/index.ts";
 import type { ClassicBuildRequest } from "../build-request.ts";
 import type { VarveError } from "../../../core/index.ts";
-import { buildRequest } from "./build.ts";
+import { buildRequest } from "./build-parameters.ts";
 
 const query = (value: object): string => encodeURIComponent(JSON.stringify(value));
 

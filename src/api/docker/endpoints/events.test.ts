@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { type Bytes, bytesOf, temporaryDirectory } from "../../../io/index.ts";
 import { EventBus } from "../event-bus.ts";
+import { SessionBuilds } from "../session-builds.ts";
 import { events } from "./events.ts";
 
 const CONFIG = { architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] }, history: [] };
@@ -28,7 +29,7 @@ async function listen(
   };
   const { body } = await events(
     { request, query, version, name: "" },
-    { store, registry: {}, events: bus, programVersion: "0" },
+    { store, registry: {}, events: bus, programVersion: "0", sessionBuilds: new SessionBuilds() },
   );
   const seen: string[] = [];
   for await (const line of body as Bytes)
