@@ -139,7 +139,7 @@ async function write(
 
 /** Returns the attributes without the request for a name that contains the digest, which an image of one platform does not need. */
 function daemonAttributes({ platforms, multi }: ExportSource, attrs: Attributes): Attributes {
-  if (platforms.length !== 1 || multi === true) return attrs;
+  if (platforms.length !== 1 || multi) return attrs;
   return Object.fromEntries(Object.entries(attrs).filter(([key]) => key !== "dangling-name-prefix"));
 }
 
