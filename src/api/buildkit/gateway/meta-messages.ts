@@ -20,7 +20,7 @@ export interface NamedMetaRequest {
   readonly request: SourceMetaRequest;
 }
 
-/** Reads a question about a source. Throws `unknown` without a source. */
+/** Reads a question about a source. Throws `unknown` without a source, and for an unknown algorithm of a checksum. */
 export function metaRequestOf(message: ResolveSourceMetaRequest): NamedMetaRequest {
   const { platform, resolveMode, logName, image, git, http } = message;
   const source = sourceOf(message.source);
@@ -51,7 +51,10 @@ type Checksum = NonNullable<NonNullable<SourceMetaRequest["http"]>["checksum"]>;
 
 function checksumOf({ checksumRequest: request }: ResolveSourceHTTPRequest): Checksum | undefined {
   if (request === undefined) return undefined;
-  return { algorithm: ALGORITHMS.get(request.algo) ?? "sha256", suffix: request.suffix };
+  const { algo, suffix } = request;
+  const algorithm = ALGORITHMS.get(algo);
+  if (algorithm === undefined) throw new GrpcError(GrpcCode.unknown, `unsupported checksum algorithm ${algo}`);
+  return { algorithm, suffix };
 }
 
 const ALGORITHMS: ReadonlyMap<number, Checksum["algorithm"]> = new Map([
