@@ -203,9 +203,12 @@ async function imageEvents(socket: string): Promise<readonly string[]> {
     .split("\n")
     .map((line) => JSON.parse(line) as DockerEvent & { readonly status?: string; readonly id?: string })
     .filter(({ Type }) => Type !== ("container" as string))
-    // The name of an untag event is a reference with containerd's store, and an ID with graph drivers.
+    // The name of an untag event is a reference with containerd's store, and an ID with graph drivers. Steps of a removed image are
+    // still cached here, so that pruning the cache frees space.
     .map(({ time: _time, timeNano: _nano, ...event }) =>
-      event.Action === "untag" ? { ...event, Actor: { ID: event.Actor.ID, Attributes: {} } } : event,
+      event.Action === "untag" || event.Action === "prune"
+        ? { ...event, Actor: { ID: event.Actor.ID, Attributes: {} } }
+        : event,
     );
   const ids = new Map<string, number>();
   return events.map((event) =>

@@ -12,9 +12,13 @@ const NS_PER_MS = 1_000_000;
 
 type Request = NonNullable<Parameters<typeof prune>[1]>;
 
-/** `POST /build/prune`: removes records of the build cache, as `docker buildx prune` does. Images of the classic builder stay. */
+/**
+ * `POST /build/prune`: removes records of the build cache, as `docker buildx prune` does. Images of the classic builder stay. As in
+ * Docker, the space is the sum of the records' sizes.
+ */
 export const buildPrune: Endpoint = async ({ query, request }, { store, events }) => {
-  const { records, reclaimed }: PruneReport = await prune(store, pruneRequest(query), { signal: request.signal });
+  const { records }: PruneReport = await prune(store, pruneRequest(query), { signal: request.signal });
+  const reclaimed = records.reduce((sum, { size }) => sum + size, 0);
   events.emit("builder", "prune", "", { reclaimed: String(reclaimed) });
   return ok({ CachesDeleted: records.length === 0 ? null : records.map(({ id }) => id), SpaceReclaimed: reclaimed });
 };
