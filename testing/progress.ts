@@ -1,3 +1,6 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+
 /** What a client printed with `--progress=plain` of one vertex. */
 export interface PrintedVertex {
   readonly name: string;
@@ -29,4 +32,17 @@ export function printedOf(text: string, part: string): string {
   const found = printedVertices(text).find(({ name }) => name.includes(part));
   if (found === undefined) throw new Error(`no step ${part} was printed:\n${text}`);
   return found.lines.join("\n");
+}
+
+/** Waits until a client prints a line of a step's output. Throws with all that it printed if it ends before. */
+export async function untilPrinted(client: ChildProcess, line: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let printed = "";
+  const wanted = new RegExp(`^#\\d+ [\\d.]+ ${line}$`, "m");
+  client.stderr?.on("data", (chunk: Buffer) => {
+    printed += chunk.toString();
+    if (wanted.test(printed)) resolve();
+  });
+  const ended = once(client, "exit").then(() => Promise.reject(new Error(`it ended:\n${printed}`)));
+  await Promise.race([promise, ended]);
 }

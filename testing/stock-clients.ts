@@ -36,6 +36,8 @@ export interface ClientOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   readonly input?: string | Uint8Array | undefined;
   readonly cwd?: string | undefined;
+  /** True: the command leads a process group, by which it can be killed with the plugins that it starts. */
+  readonly group?: boolean | undefined;
 }
 
 /** `docker` with buildx and compose, with a home and a configuration of its own below a folder. */
@@ -63,9 +65,10 @@ export class StockClients {
     return new StockClients(folder, programs, { ...none, HOME: folder, DOCKER_CONFIG: config, ...env });
   }
 
-  start(args: readonly string[], { env, cwd }: ClientOptions = {}): ChildProcess {
+  start(args: readonly string[], { env, cwd, group = false }: ClientOptions = {}): ChildProcess {
     return spawn(this.#programs.docker, args, {
       cwd: cwd ?? this.#folder,
+      detached: group,
       env: { PATH: process.env["PATH"], NO_COLOR: "1", BUILDKIT_PROGRESS: "plain", ...this.#env, ...env },
     });
   }

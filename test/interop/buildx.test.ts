@@ -9,7 +9,7 @@ import { after, before, suite, test } from "node:test";
 import { type BuildkitServer, startBuildkitServer } from "../../testing/buildkit-server.ts";
 import { startGitServer } from "../../testing/git-server.ts";
 import { processesOf } from "../../testing/leftovers.ts";
-import { printedOf, unfinished } from "../../testing/progress.ts";
+import { printedOf, unfinished, untilPrinted } from "../../testing/progress.ts";
 import { startSshAgent } from "../../testing/ssh-agent.ts";
 import { clientsUnavailable } from "../../testing/stock-clients.ts";
 import { finished, sh } from "../../testing/varve.ts";
@@ -309,16 +309,6 @@ target "many" {
 function bytesOf(match: RegExpExecArray | null): number {
   const [, number = "NaN", unit = ""] = match ?? [];
   return Number(number) * (unit === "MB" ? 1e6 : unit === "kB" ? 1e3 : 1);
-}
-
-async function untilPrinted(client: ReturnType<BuildkitServer["remote"]["start"]>, text: string): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let printed = "";
-  client.stderr?.on("data", (chunk: Buffer) => {
-    printed += chunk.toString();
-    if (new RegExp(`^#\\d+ [\\d.]+ ${text}$`, "m").test(printed)) resolve();
-  });
-  await Promise.race([promise, once(client, "exit").then(() => Promise.reject(new Error(`it ended:\n${printed}`)))]);
 }
 
 /** Serves a text at every URL. */

@@ -1,0 +1,46 @@
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a server holds while it runs. */
+export interface HeldByServer {
+  readonly sockets: number;
+  /** Mount points that it sees. */
+  readonly mounts: readonly string[];
+  /** Entries of the directories of its root that contain what running builds need. */
+  readonly files: readonly string[];
+}
+
+const TEMPORARY = ["run", "tmp", "mounts"];
+
+/** Returns what a server holds, from what the kernel says of its process. */
+export function heldBy(pid: number, root: string): HeldByServer {
+  const descriptors = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+  return {
+    sockets: descriptors.filter((target) => target.startsWith("socket:")).length,
+    mounts: readFileSync(`/proc/${pid}/mountinfo`, "utf8")
+      .split("\n")
+      .flatMap((line) => line.split(" ")[4] ?? [])
+      .toSorted(),
+    files: TEMPORARY.flatMap((name) => entriesOf(join(root, name)).map((entry) => `${name}/${entry}`)).toSorted(),
+  };
+}
+
+/** Resident memory of a process in bytes. */
+export function residentMemory(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(kilobytes) * 1024;
+}
+
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
