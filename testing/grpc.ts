@@ -20,7 +20,7 @@ export interface ServedGrpc extends AsyncDisposable {
 }
 
 /** Serves on a TCP port until disposed of. */
-export async function serveGrpc(server: GrpcServer): Promise<ServedGrpc> {
+export async function serveGrpc(server: Pick<GrpcServer, "serve"> & AsyncDisposable): Promise<ServedGrpc> {
   const listener = createServer((socket) => server.serve(socket));
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
