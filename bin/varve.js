@@ -11,7 +11,7 @@ const own = fileURLToPath(new URL("../node_modules/node/bin/node", import.meta.u
 
 if (major > 24 || (major === 24 && minor >= 12)) {
   module.enableCompileCache();
-  const compiled = new URL("../dist/cli/main.js", import.meta.url);
+  const compiled = new URL("../dist/command/main.js", import.meta.url);
   const main = existsSync(compiled) ? compiled : new URL("../src/cli/main.ts", import.meta.url);
   await import(main.href);
 } else if (existsSync(own)) {

@@ -10,7 +10,7 @@ import { packPackage, stagePackage } from "./lib/package.ts";
 const STAGED = ".cache/package";
 
 mkdirSync(".cache", { recursive: true });
-stagePackage(STAGED);
+await stagePackage(STAGED);
 const { messages, pkg } = await publint({ pkgDir: STAGED, strict: true });
 for (const message of messages) console.error(formatMessage(message, pkg));
 if (messages.length > 0) process.exitCode = 1;

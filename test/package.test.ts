@@ -40,7 +40,7 @@ suite("the packed package", () => {
     directory = await temporaryDirectory("varve-package-");
     staged = join(directory.path, "staged");
     project = join(directory.path, "project");
-    stagePackage(staged);
+    await stagePackage(staged);
     mkdirSync(project);
     writeFileSync(join(project, "package.json"), '{ "type": "module", "private": true }');
     skipped = install(packPackage(staged, directory.path));
@@ -78,7 +78,7 @@ suite("the packed package", () => {
       files.filter((file) => file.includes(".test.") || (file.endsWith(".ts") && !file.endsWith(".d.ts"))),
       [],
     );
-    for (const file of ["bin/varve.js", "LICENSE", "dist/cli/main.js", "dist/library/index.d.ts"])
+    for (const file of ["bin/varve.js", "LICENSE", "dist/command/main.js", "dist/library/index.d.ts"])
       assert.ok(files.includes(file), file);
   });
 

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { bundleCommand } from "./bundle.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -39,13 +40,14 @@ function manifest(): Json {
 }
 
 /**
- * Writes the package as it is published into a folder, which is emptied first: compiled sources with their declarations, and
- * a package.json whose doors lead to them. Nothing of it is written into the checkout, which always runs from its sources.
+ * Writes the package as it is published into a folder, which is emptied first: compiled sources with their declarations, the
+ * command in few files, and a package.json whose doors lead to them. Nothing of it is written into the checkout, which always runs from its sources.
  */
-export function stagePackage(folder: string): void {
+export async function stagePackage(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   run("tsc", "-p", "tsconfig.build.json", "--outDir", join(folder, "dist"));
+  await bundleCommand(join(folder, "dist/cli/main.js"), join(folder, "dist/command"));
   cpSync("bin", join(folder, "bin"), { recursive: true });
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) if (existsSync(file)) cpSync(file, join(folder, file));
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
