@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { appendFileSync, chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readGoResults } from "../conformance/go-results.ts";
 import type { SuiteResult } from "../conformance/suites.ts";
 import { temporaryDirectory } from "../src/io/index.ts";
 import type { DockerServer } from "./docker-server.ts";
@@ -96,17 +97,11 @@ export async function runMobyTests(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const { stdout, stderr } = await finished(child);
-  return { results: readGoResults(stdout), printed: stdout + stderr };
+  const results = new Map([...readGoResults(stdout)].filter(([name]) => !isWhole(name)));
+  return { results, printed: stdout + stderr };
 }
 
-const ENDS: Readonly<Record<string, SuiteResult>> = { PASS: "passed", FAIL: "failed", SKIP: "skipped" };
-
-/** How tests ended, by what `go test -v` prints. A suite, which is a test with all others below it, is left out. */
-function readGoResults(printed: string): ReadonlyMap<string, SuiteResult> {
-  const found = [...printed.matchAll(/^ *--- (PASS|FAIL|SKIP): (\S+) \(/gm)];
-  return new Map(
-    found
-      .map(([, end = "", name = ""]) => [name, ENDS[end] ?? "failed"] as const)
-      .filter(([name]) => !name.endsWith("Suite")),
-  );
+/** Tests for a suite, which is a test with all others below it. */
+function isWhole(name: string): boolean {
+  return name.endsWith("Suite");
 }
