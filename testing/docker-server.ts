@@ -4,7 +4,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BuildkitServer, openDaemon } from "../src/api/buildkit/index.ts";
-import { type ClassicBuild, EventBus, buildkitTakeover, dockerHandler } from "../src/api/docker/index.ts";
+import {
+  type ClassicBuild,
+  EventBus,
+  announceImage,
+  buildkitTakeover,
+  dockerHandler,
+} from "../src/api/docker/index.ts";
 import { openListener } from "../src/api/http/index.ts";
 import { type Store, openStore } from "../src/engine/index.ts";
 import { type Outcome, finished } from "./varve.ts";
@@ -78,9 +84,13 @@ export async function startDockerServer(options: DockerServerOptions = {}): Prom
   const store = stack.use(await openStore({ root: join(folder, "root") }));
   const socket = join(folder, "docker.sock");
   const { classicBuild } = options;
-  const buildkit =
-    options.buildkit === true ? stack.use(new BuildkitServer(stack.use(await openDaemon({ store })))) : undefined;
-  const api = { store, registry: {}, events: new EventBus(), programVersion: "0.0.1", classicBuild, buildkit };
+  const events = new EventBus();
+  const daemon =
+    options.buildkit === true
+      ? await openDaemon({ store, onImage: async (image) => await announceImage({ store, events }, image) })
+      : undefined;
+  const buildkit = daemon === undefined ? undefined : stack.use(new BuildkitServer(stack.use(daemon)));
+  const api = { store, registry: {}, events, programVersion: "0.0.1", classicBuild, buildkit };
   const address = { kind: "unix" as const, path: socket };
   stack.use(await openListener(dockerHandler(api), address, { kind: "none" }, buildkitTakeover(api)));
   const owned = stack.move();

@@ -11,7 +11,7 @@ export const ARM64: Platform = { os: "linux", architecture: "arm64" };
 /** What exporters work with, over a root of its own; warnings are kept. */
 export interface ExportRoom extends AsyncDisposable {
   readonly room: TemporaryRecords;
-  readonly deps: ExportDeps;
+  readonly deps: ExportDeps & { readonly images: ImageStore };
   readonly warnings: string[];
 }
 

@@ -50,7 +50,7 @@ interface MobyRun {
   /** Which tests, as `go test` takes it. */
   readonly run: string;
   readonly skip?: string;
-  /** A current `docker`. */
+  /** A current `docker`, with buildx. */
   readonly docker: string;
 }
 
@@ -61,6 +61,8 @@ export async function runMobyTests(
 ): Promise<{ readonly results: ReadonlyMap<string, SuiteResult>; readonly printed: string }> {
   await using own = await temporaryDirectory("varve-moby-");
   for (const name of ["config", "tmp", "dest"]) mkdirSync(join(own.path, name));
+  const plugins = { cliPluginsExtraDirs: [join(docker, "../../libexec/docker/cli-plugins")] };
+  writeFileSync(join(own.path, "config/config.json"), JSON.stringify(plugins));
   // The user that is none of the server's group connects too.
   for (const path of [own.path, server.folder]) chmodSync(path, 0o755);
   chmodSync(server.socket, 0o666);

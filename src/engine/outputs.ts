@@ -7,7 +7,7 @@ import type {
   StreamSink,
   TreeSink,
 } from "../export/index.ts";
-import { keepUntagged } from "../image/index.ts";
+import { keepUntagged, nameImage } from "../image/index.ts";
 import { inlineCacheOf } from "./cache/exports.ts";
 import type { Descriptor } from "../core/index.ts";
 import type { BuildResult, BuildSettings, OutputSpec } from "./options/options.ts";
@@ -25,7 +25,7 @@ export type ExportReport = Pick<BuildResult, "names" | "metadata"> & {
 /** An output whose destination may be a client of a server. */
 export type BuildOutput = OutputSpec | ClientOutput | DaemonOutput;
 
-/** An image for a client of Docker's daemon: the store keeps it also if it gets no name. */
+/** An image for a client of Docker's daemon: the store keeps it also if it gets no name, or loses its only one. */
 interface DaemonOutput {
   readonly type: "moby";
   readonly attrs: Readonly<Record<string, string>>;
@@ -95,8 +95,12 @@ async function exportOutput(
 ): Promise<ExportedImage | undefined> {
   if (output.type === "cacheonly") return undefined;
   return await session.progress.activity(TITLES[output.type], async (activity) => {
-    const image = await write(source, output, settings, depsOf(session, activity, settings));
-    if (output.type === "moby" && image !== undefined) keep(image, session);
+    const deps = depsOf(session, activity, settings);
+    if (output.type !== "moby") return await write(source, output, settings, deps);
+    const { store } = session;
+    const images = { tag: async (name: string, image: Descriptor) => await nameImage(store, name, image) };
+    const image = await write(source, output, settings, { ...deps, images });
+    if (image !== undefined) keep(image, session);
     return image;
   });
 }

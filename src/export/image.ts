@@ -24,8 +24,9 @@ export async function exportImage(
   if (attrs.store && !attrs.pushByDigest) {
     await fetchLayers(image.layers, deps);
     for (const name of names) {
-      await deps.part(`naming to ${formatReference(name)}`, async () =>
-        deps.images.tag(formatReference(name), image.descriptor),
+      await deps.part(
+        `naming to ${formatReference(name)}`,
+        async () => await deps.images.tag(formatReference(name), image.descriptor),
       );
     }
   }

@@ -1,6 +1,5 @@
 import type { Descriptor, Digest, Platform, Reference } from "../core/index.ts";
 import type { ContentStore } from "../content/index.ts";
-import type { ImageStore } from "../image/index.ts";
 import type { Hold, LayerBlob, RecordId, Records } from "../record/index.ts";
 import type { OnTransfer, Registry } from "../registry/index.ts";
 
@@ -66,11 +65,17 @@ export interface ExportSource {
   readonly epoch: number | undefined;
 }
 
+/** Names images that are kept in the store. */
+export interface ImageNames {
+  /** Gives an image a normalised name. The result is awaited. */
+  tag(name: string, image: Descriptor): unknown;
+}
+
 /** The stores and callbacks that exporters use. */
 export interface ExportDeps {
   readonly content: ContentStore;
   readonly records: Records;
-  readonly images: ImageStore;
+  readonly images: ImageNames;
   /** Called only when something is pushed. */
   readonly registry: () => Promise<Registry>;
   /** Keeps what the export makes until the caller has stored the result. */

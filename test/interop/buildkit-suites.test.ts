@@ -16,7 +16,9 @@ for (const { list, variable } of SUITES) {
   test(`BuildKit's tests pass but for those in ${list}`, { skip }, async () => {
     const results = readBuildkitResults(await readFile(log ?? "", "utf8"));
     assert.ok(results.size > 100, "the log is of a whole suite");
-    const expected = readExpectedFailures(await readFile(new URL(`../../conformance/${list}`, import.meta.url), "utf8"));
+    const expected = readExpectedFailures(
+      await readFile(new URL(`../../conformance/${list}`, import.meta.url), "utf8"),
+    );
     assert.deepEqual(compareSuite(results, expected), { failures: [], passes: [], absent: [] });
   });
 }

@@ -27,7 +27,7 @@ const SUITES = [
 test("moby's tests of builds pass but for those that are listed", { skip }, async (t) => {
   const results = new Map();
   for (const { folder, ...tests } of SUITES) {
-    await using server = await startDockerServer();
+    await using server = await startDockerServer({ buildkit: true });
     await importMobyImages(server);
     const run = { ...tests, folder: join(checkout ?? "", folder), docker: join(newer ?? "", "usr/bin/docker") };
     const { results: found, printed } = await runMobyTests(run, server);

@@ -21,6 +21,15 @@ export interface DaemonOptions {
   readonly collector?: Collector | undefined;
   /** How many builds the history keeps. Default: as BuildKit. */
   readonly history?: Partial<HistoryLimits> | undefined;
+  /** Called for each image that a build puts into the store of Docker's daemon, before the client has its answer. */
+  readonly onImage?: ((image: StoredImage) => Promise<void>) | undefined;
+}
+
+/** An image that a client of Docker's daemon has built. */
+export interface StoredImage {
+  /** Digest of its manifest or index. */
+  readonly digest: string;
+  readonly names: readonly string[];
 }
 
 /** The state and the settings that all calls of BuildKit's API share. */
@@ -31,6 +40,7 @@ export interface Daemon extends Disposable {
   readonly history: BuildHistory;
   readonly entitlements: ReadonlySet<string>;
   readonly collector: Collector | undefined;
+  readonly onImage: DaemonOptions["onImage"];
   /** The policies of collection, as clients list them. */
   readonly policies: readonly PruneRequest[];
   /** Identifies this server's store to clients: 25 characters of base 36, always the same for a root. */
@@ -40,7 +50,7 @@ export interface Daemon extends Disposable {
 
 /** Returns the state of a server. Disposing of it stops its timers. */
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { store, entitlements = [], labels = {}, history, collector } = options;
+  const { store, entitlements = [], labels = {}, history, collector, onImage } = options;
   const jobs = new Jobs<Job>();
   return {
     store,
@@ -49,6 +59,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     history: new BuildHistory(store.state, history),
     entitlements: new Set(entitlements),
     collector,
+    onImage,
     policies: (await collector?.policies()) ?? [],
     workerId: await workerId(store.root),
     labels,

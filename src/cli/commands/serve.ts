@@ -1,7 +1,7 @@
 import { Collector } from "../../caches/index.ts";
 import { messageOf } from "../../core/index.ts";
 import { openStore } from "../../engine/index.ts";
-import { EventBus, buildkitTakeover, dockerHandler } from "../../api/docker/index.ts";
+import { EventBus, announceImage, buildkitTakeover, dockerHandler } from "../../api/docker/index.ts";
 import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
 import { openListener } from "../../api/http/index.ts";
 import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
@@ -63,15 +63,21 @@ Example: varve serve --docker unix:///run/varve.sock
     });
     collector.schedule();
     await using listeners = new AsyncDisposableStack();
+    const events = new EventBus();
     const daemon = listeners.use(
-      await openDaemon({ store, collector, entitlements: flags["allow-insecure-entitlement"] }),
+      await openDaemon({
+        store,
+        collector,
+        entitlements: flags["allow-insecure-entitlement"],
+        onImage: async (image) => await announceImage({ store, events }, image),
+      }),
     );
     const buildkit = listeners.use(new BuildkitServer(daemon));
     const api = {
       store,
       onBuildEnd: () => collector.schedule(),
       registry: settings.store.registry ?? {},
-      events: new EventBus(),
+      events,
       programVersion: programVersion(),
       buildkit,
     };

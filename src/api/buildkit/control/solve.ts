@@ -137,6 +137,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     const exported =
       "source" in targets ? await exportTargets(targets, results, { outputs, inline }, session) : undefined;
     run.found.exported = exported;
+    await announce(exported, request, daemon);
     return responseOf(result, exported, await exportCaches(caches, scope, session));
   } catch (error) {
     if (session.isUnfinished) await exportFailed(caches, scope, session);
@@ -177,6 +178,18 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
       return await build.result(signal);
     }
   }
+}
+
+/** Reports an image that was built into the store of Docker's daemon. */
+async function announce(
+  exported: ExportReport | undefined,
+  { exporters }: BuildRequest,
+  daemon: Daemon,
+): Promise<void> {
+  const moby = exporters.find(({ type }) => type === "moby");
+  const digest = exported?.metadata["containerimage.digest"];
+  if (moby === undefined || typeof digest !== "string") return;
+  await daemon.onImage?.({ digest, names: (moby.attrs["name"] ?? "").split(",").filter((name) => name !== "") });
 }
 
 /** Returns the caches to import: those of the request, and those of the front end's attributes, which repeat them. */
