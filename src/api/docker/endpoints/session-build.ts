@@ -1,17 +1,10 @@
-import {
-  type JsonNode,
-  familiarReference,
-  formatReference,
-  parseReference,
-  withDefaultTag,
-} from "../../../core/index.ts";
+import { type JsonNode, formatReference, parseReference, withDefaultTag } from "../../../core/index.ts";
 import { Output } from "../../../classic/index.ts";
 import type { SessionBuildRequest } from "../../buildkit/index.ts";
 import type { HttpResponse } from "../../http/index.ts";
 import type { Call, DockerApi, Endpoint } from "../api.ts";
 import type { ClassicBuildRequest } from "../build-request.ts";
 import { apiError } from "../errors.ts";
-import { findImage } from "../images/api-image.ts";
 import { progressStream } from "../progress-stream.ts";
 import { jsonValue, text } from "../query.ts";
 import { buildRequest } from "./build-parameters.ts";
@@ -49,11 +42,10 @@ export async function sessionBuild(call: Call, api: DockerApi): Promise<HttpResp
     using open = id === undefined ? undefined : api.sessionBuilds.open(id);
     const stop = open === undefined ? signal : AbortSignal.any([signal, open.signal]);
     const context = request.remote === UPLOAD ? await open?.upload() : undefined;
-    const { quiet, tags } = request;
+    const { quiet } = request;
     await runBuild(sessionRequest(call, request, context), {
       api,
       output: new Output(emit, { quiet }),
-      tags,
       signal: stop,
     });
   });
@@ -62,7 +54,6 @@ export async function sessionBuild(call: Call, api: DockerApi): Promise<HttpResp
 interface Run {
   readonly api: DockerApi;
   readonly output: Output;
-  readonly tags: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -79,17 +70,10 @@ async function runBuild(request: SessionBuildRequest, run: Run): Promise<void> {
     if (ID === undefined) return;
     output.send({ id: "moby.image.id", aux: { ID } });
     output.result(`${ID}\n`);
-    await emitEvents(ID, run);
   } catch (error) {
     output.flush();
     throw error;
   }
-}
-
-async function emitEvents(id: string, { api, tags }: Run): Promise<void> {
-  const { config } = await findImage(api.store, id);
-  api.events.image("create", id, id, config);
-  for (const tag of tags) api.events.image("tag", id, familiarReference(withDefaultTag(parseReference(tag))), config);
 }
 
 /** Returns the build as BuildKit's front end takes it. */
