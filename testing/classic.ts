@@ -81,7 +81,7 @@ export interface ClassicBuilt {
 }
 
 /** A root with a builder of the plainest kind, which asks the cache and commits what it does not know. */
-export class ClassicHouse implements AsyncDisposable {
+export class ClassicFixture implements AsyncDisposable {
   readonly store: LocalImages;
   readonly root: string;
   readonly hold: Hold;
@@ -97,8 +97,8 @@ export class ClassicHouse implements AsyncDisposable {
     this.relations = new ImageRelations(state);
   }
 
-  static async open(root?: string): Promise<ClassicHouse> {
-    return new ClassicHouse(await temporaryRecords(root === undefined ? {} : { root }));
+  static async open(root?: string): Promise<ClassicFixture> {
+    return new ClassicFixture(await temporaryRecords(root === undefined ? {} : { root }));
   }
 
   async build(steps: readonly ClassicStep[], options: ClassicBuildOptions = {}): Promise<ClassicBuilt> {

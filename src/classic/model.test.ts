@@ -3,7 +3,7 @@ import type { LocalImage } from "../image/local-image.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { ClassicHouse, type ClassicStep, probesOf, set } from "../../testing/classic.ts";
+import { ClassicFixture, type ClassicStep, probesOf, set } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { hostPlatform } from "../core/index.ts";
 import { equalConfigs } from "./index.ts";
@@ -46,7 +46,7 @@ test(
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(chain, { maxLength: 5 }), chain, fc.integer(), async (chains, wanted, seed) => {
-        await using house = await ClassicHouse.open();
+        await using fixture = await ClassicFixture.open();
         const made: Made[] = [];
         let time = 0n;
         for (const names of chains) {
@@ -74,14 +74,14 @@ test(
                   platform: probe.platform,
                   created,
                 },
-                house.store,
-                house.hold,
+                fixture.store,
+                fixture.hold,
               ));
             if (known === undefined) made.push({ image: parent, created });
           }
         }
         const expected = best(made, wanted).map(({ id }) => id);
-        const { answers, ids } = await house.build(wanted.map(stepOf));
+        const { answers, ids } = await fixture.build(wanted.map(stepOf));
         const hits = answers.filter((answer) => answer !== "miss").length;
         assert.deepEqual(ids.slice(0, hits), expected);
       }),

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { ClassicHouse, copy, env, run } from "../../testing/classic.ts";
+import { ClassicFixture, copy, env, run } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { type Digest, hostPlatform, isDigest } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
@@ -23,17 +23,17 @@ function request(change: Partial<CommitRequest> = {}): CommitRequest {
 }
 
 /** Asserts that no image lacks a document or a layer. Returns the IDs of the images. */
-async function whole(house: ClassicHouse): Promise<Digest[]> {
-  const images = (await allImageEntries(house.store)).map(({ image }) => image);
+async function whole(fixture: ClassicFixture): Promise<Digest[]> {
+  const images = (await allImageEntries(fixture.store)).map(({ image }) => image);
   assert.equal(
     images.length,
-    new Set([...house.relations.list().map(({ id }) => id), ...images.map(({ id }) => id)]).size,
+    new Set([...fixture.relations.list().map(({ id }) => id), ...images.map(({ id }) => id)]).size,
   );
   for (const { layers, config } of images) {
-    for (const { descriptor } of layers) assert.ok(house.store.content.info(descriptor.digest), descriptor.digest);
+    for (const { descriptor } of layers) assert.ok(fixture.store.content.info(descriptor.digest), descriptor.digest);
     assert.equal(config.history.filter((entry) => entry.empty_layer !== true).length, layers.length);
   }
-  assert.deepEqual((await house.store.content.verify()).damaged, []);
+  assert.deepEqual((await fixture.store.content.verify()).damaged, []);
   return images.map(({ id }) => id);
 }
 
@@ -41,40 +41,40 @@ test(
   "an image can have no layers; an image has as many layers as history entries that are not empty",
   { skip },
   async () => {
-    await using house = await ClassicHouse.open();
-    const bare = await commitImage(request({ comment: "c", author: "a" }), house.store, house.hold);
+    await using fixture = await ClassicFixture.open();
+    const bare = await commitImage(request({ comment: "c", author: "a" }), fixture.store, fixture.hold);
     assert.deepEqual(bare.config.history, [
       { created: "2023-11-14T22:13:20.000000001Z", created_by: "x", author: "a", comment: "c", empty_layer: true },
     ]);
     assert.deepEqual([bare.layers, bare.config.rootfs.diff_ids, bare.config.author], [[], [], "a"]);
     assert.deepEqual(bare.config.config, { Env: ["A=1"] });
     assert.equal(bare.containerConfig?.Hostname, "h");
-    const built = await house.build([env({ A: "1" }), copy("f", "1"), run("nothing"), copy("g", "2")]);
+    const built = await fixture.build([env({ A: "1" }), copy("f", "1"), run("nothing"), copy("g", "2")]);
     assert.deepEqual(
       built.image.config.history.map((entry) => entry.empty_layer === true),
       [true, false, true, false],
     );
-    await house.tag("bare", bare);
-    const archive = await house.save(bare, "bare");
-    await house.load(archive);
-    assert.equal((await house.image("bare")).id, bare.id);
-    await whole(house);
+    await fixture.tag("bare", bare);
+    const archive = await fixture.save(bare, "bare");
+    await fixture.load(archive);
+    assert.equal((await fixture.image("bare")).id, bare.id);
+    await whole(fixture);
   },
 );
 
 test("a step that changes no files adds no layer", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const base = await house.base();
-  await using layer = await house.store.records.begin(
-    recordOf(base, house.store.records, house.hold.lease),
+  await using fixture = await ClassicFixture.open();
+  const base = await fixture.base();
+  await using layer = await fixture.store.records.begin(
+    recordOf(base, fixture.store.records, fixture.hold.lease),
     {},
-    house.hold,
+    fixture.hold,
   );
   const { id } = await layer.commit();
-  const image = await commitImage(request({ parent: base, record: id }), house.store, house.hold);
+  const image = await commitImage(request({ parent: base, record: id }), fixture.store, fixture.hold);
   assert.deepEqual(image.layers, base.layers);
   assert.equal(image.config.history.at(-1)?.empty_layer, true);
-  const none = await commitImage(request({ parent: base, record: SCRATCH }), house.store, house.hold);
+  const none = await commitImage(request({ parent: base, record: SCRATCH }), fixture.store, fixture.hold);
   assert.equal(none.id, image.id);
 });
 
@@ -82,37 +82,37 @@ test(
   "the same request with the same time creates the same image; with another time, another image",
   { skip },
   async () => {
-    await using house = await ClassicHouse.open();
+    await using fixture = await ClassicFixture.open();
     const [first, second] = [
-      await commitImage(request(), house.store, house.hold),
-      await commitImage(request(), house.store, house.hold),
+      await commitImage(request(), fixture.store, fixture.hold),
+      await commitImage(request(), fixture.store, fixture.hold),
     ];
     assert.deepEqual(second, first);
-    const later = await commitImage(request({ created: 2n }), house.store, house.hold);
+    const later = await commitImage(request({ created: 2n }), fixture.store, fixture.hold);
     assert.notEqual(later.id, first.id);
     const { created: _created, ...timeless } = request();
-    const [a, b] = await Promise.all([1, 2].map(() => commitImage(timeless, house.store, house.hold)));
+    const [a, b] = await Promise.all([1, 2].map(() => commitImage(timeless, fixture.store, fixture.hold)));
     assert.notEqual(a?.id, b?.id);
   },
 );
 
 test("garbage collection that runs all the time deletes nothing that builds need", { skip }, async () => {
-  await using house = await ClassicHouse.open();
+  await using fixture = await ClassicFixture.open();
   const finished = new AbortController();
   const builds = Promise.all(
     ["a", "b", "c"].map(async (name) => {
       const ids: Digest[] = [];
       for (let n = 0; n < 4; n++) {
-        const built = await house.build([env({ N: `${n}` }), copy("f", `${name} ${n}`), run("make", { g: `${n}` })]);
+        const built = await fixture.build([env({ N: `${n}` }), copy("f", `${name} ${n}`), run("make", { g: `${n}` })]);
         ids.push(...built.ids);
       }
       return ids;
     }),
   ).finally(() => finished.abort());
-  while (!finished.signal.aborted) await house.collect();
+  while (!finished.signal.aborted) await fixture.collect();
   const ids = (await builds).flat();
-  await house.collect();
-  const there = new Set(await whole(house));
+  await fixture.collect();
+  const there = new Set(await whole(fixture));
   assert.deepEqual(
     ids.filter((id) => !there.has(id)),
     [],
@@ -121,13 +121,13 @@ test("garbage collection that runs all the time deletes nothing that builds need
 
 test("two processes build in one root while a third collects garbage; all images are complete", { skip }, async () => {
   await using dir = await temporaryDirectory();
-  await using house = await ClassicHouse.open(dir.path);
+  await using fixture = await ClassicFixture.open(dir.path);
   const finished = new AbortController();
   const children = Promise.all(["p", "q"].map((name) => finish([dir.path, name, "5"]))).finally(() => finished.abort());
-  while (!finished.signal.aborted) await house.collect();
+  while (!finished.signal.aborted) await fixture.collect();
   const ids = (await children).flat();
-  await house.collect();
-  const there = new Set<string>(await whole(house));
+  await fixture.collect();
+  const there = new Set<string>(await whole(fixture));
   assert.equal(ids.length, 10);
   assert.deepEqual(
     ids.filter((id) => !there.has(id)),
@@ -150,20 +150,20 @@ test(
         if (told.length === builds) child.kill("SIGKILL");
       }
       if (child.exitCode === null && child.signalCode === null) await once(child, "close");
-      await using house = await ClassicHouse.open(dir.path);
+      await using fixture = await ClassicFixture.open(dir.path);
       // Simulates that the leases of the killed process have expired.
-      house.store.state.run("UPDATE lease SET expires_at = 0 WHERE id != ?", house.hold.lease.id);
-      await house.collect();
-      const there = new Set<string>(await whole(house));
+      fixture.store.state.run("UPDATE lease SET expires_at = 0 WHERE id != ?", fixture.hold.lease.id);
+      await fixture.collect();
+      const there = new Set<string>(await whole(fixture));
       assert.ok(told.length >= builds);
       assert.deepEqual(
         told.filter((id) => !there.has(id)),
         [],
       );
-      await house.collect();
-      const before = [...house.store.content.walk()].length;
-      await house.collect();
-      assert.equal([...house.store.content.walk()].length, before);
+      await fixture.collect();
+      const before = [...fixture.store.content.walk()].length;
+      await fixture.collect();
+      assert.equal([...fixture.store.content.walk()].length, before);
     }
   },
 );

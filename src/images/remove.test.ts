@@ -4,7 +4,7 @@ import { pruneImages } from "./prune.ts";
 import { removeImage } from "./remove.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ClassicBuilt, ClassicHouse, copy, env, label, run } from "../../testing/classic.ts";
+import { type ClassicBuilt, ClassicFixture, copy, env, label, run } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { type Digest, isVarveError } from "../core/index.ts";
 
@@ -12,9 +12,9 @@ const skip = recordsMissing() ?? false;
 const STEPS = [env({ A: "1" }), run("make", { made: "1" }), label("l", "1")];
 const NAME = "docker.io/library/app:latest";
 
-async function tagged(house: ClassicHouse): Promise<ClassicBuilt> {
-  const built = await house.build(STEPS, { base: await house.base() });
-  await house.tag("app", built.image);
+async function tagged(fixture: ClassicFixture): Promise<ClassicBuilt> {
+  const built = await fixture.build(STEPS, { base: await fixture.base() });
+  await fixture.tag("app", built.image);
   return built;
 }
 
@@ -27,36 +27,36 @@ const conflict =
     return true;
   };
 
-const ids = async (house: ClassicHouse, all = false): Promise<Digest[]> =>
-  (await listImageEntries(house.store, { all })).map(({ image }) => image.id);
+const ids = async (fixture: ClassicFixture, all = false): Promise<Digest[]> =>
+  (await listImageEntries(fixture.store, { all })).map(({ image }) => image.id);
 
 test(
   "unnamed ancestors are listed only with all; an unnamed image without children is always listed",
   { skip },
   async () => {
-    await using house = await ClassicHouse.open();
-    const built = await tagged(house);
-    const base = await house.image("base");
-    assert.deepEqual(await ids(house), [built.image.id, base.id]);
-    assert.deepEqual(await ids(house, true), [...built.ids.toReversed(), base.id]);
-    house.store.images.remove("app");
-    const [shown] = await listImageEntries(house.store);
+    await using fixture = await ClassicFixture.open();
+    const built = await tagged(fixture);
+    const base = await fixture.image("base");
+    assert.deepEqual(await ids(fixture), [built.image.id, base.id]);
+    assert.deepEqual(await ids(fixture, true), [...built.ids.toReversed(), base.id]);
+    fixture.store.images.remove("app");
+    const [shown] = await listImageEntries(fixture.store);
     assert.deepEqual([shown?.image.id, shown?.names], [built.image.id, []]);
   },
 );
 
 test("an image whose name moves becomes untagged, until it is named again", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const base = await house.base();
-  const { image } = await house.build(STEPS, { base });
-  await house.tag("base", image);
-  await house.collect();
-  const untagged = (await listImageEntries(house.store, { all: true })).find((entry) => entry.image.id === base.id);
+  await using fixture = await ClassicFixture.open();
+  const base = await fixture.base();
+  const { image } = await fixture.build(STEPS, { base });
+  await fixture.tag("base", image);
+  await fixture.collect();
+  const untagged = (await listImageEntries(fixture.store, { all: true })).find((entry) => entry.image.id === base.id);
   assert.deepEqual(untagged?.names, []);
-  assert.equal((await house.image(base.id)).layers.length, base.layers.length);
-  await house.tag("again", base);
+  assert.equal((await fixture.image(base.id)).layers.length, base.layers.length);
+  await fixture.tag("again", base);
   assert.deepEqual(
-    (await listImageEntries(house.store, { all: true })).filter(({ names }) => names.length === 0).length,
+    (await listImageEntries(fixture.store, { all: true })).filter(({ names }) => names.length === 0).length,
     2,
   );
 });
@@ -65,35 +65,35 @@ test(
   "the parent of an image is the previous step; a loaded image has no parent, and one ID in its history",
   { skip },
   async () => {
-    await using house = await ClassicHouse.open();
-    const { image, ids: steps } = await tagged(house);
-    assert.equal((await house.image("app")).parent, steps.at(-2));
-    const archive = await house.save(image, "app");
-    await removeImage(house.store, "app");
-    await house.load(archive);
-    const found = await house.image("app");
+    await using fixture = await ClassicFixture.open();
+    const { image, ids: steps } = await tagged(fixture);
+    assert.equal((await fixture.image("app")).parent, steps.at(-2));
+    const archive = await fixture.save(image, "app");
+    await removeImage(fixture.store, "app");
+    await fixture.load(archive);
+    const found = await fixture.image("app");
     assert.deepEqual([found.id, found.parent], [image.id, undefined]);
-    const [first, ...rest] = historyRows(house.store, found);
+    const [first, ...rest] = historyRows(fixture.store, found);
     assert.deepEqual([first?.id, first?.names, rest.map(({ id }) => id).join("")], [image.id, [NAME], ""]);
   },
 );
 
 test("removing one of two names keeps the image", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image } = await tagged(house);
-  await house.tag("other", image);
-  assert.deepEqual(await removeImage(house.store, "app"), [
+  await using fixture = await ClassicFixture.open();
+  const { image } = await tagged(fixture);
+  await fixture.tag("other", image);
+  assert.deepEqual(await removeImage(fixture.store, "app"), [
     { kind: "untagged", reference: NAME, id: image.id, config: image.config },
   ]);
-  assert.equal((await house.image("other")).id, image.id);
+  assert.equal((await fixture.image("other")).id, image.id);
 });
 
 test("an ID with several names is removed only by force, with all its names", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image } = await tagged(house);
-  await house.tag("other", image);
-  await assert.rejects(removeImage(house.store, image.id), conflict("several-references", true));
-  const removed = await removeImage(house.store, image.id, { force: true });
+  await using fixture = await ClassicFixture.open();
+  const { image } = await tagged(fixture);
+  await fixture.tag("other", image);
+  await assert.rejects(removeImage(fixture.store, image.id), conflict("several-references", true));
+  const removed = await removeImage(fixture.store, image.id, { force: true });
   assert.deepEqual(
     removed.slice(0, 3).map((each) => (each.kind === "untagged" ? each.reference : each.id)),
     [NAME, "docker.io/library/other:latest", image.id],
@@ -101,43 +101,43 @@ test("an ID with several names is removed only by force, with all its names", { 
 });
 
 test("an image in use is removed only by force, and not by ID while the container runs", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image } = await tagged(house);
+  await using fixture = await ClassicFixture.open();
+  const { image } = await tagged(fixture);
   const stopped = { inUse: (id: Digest) => (id === image.id ? ("stopped" as const) : undefined) };
   const running = { inUse: (id: Digest) => (id === image.id ? ("running" as const) : undefined) };
-  await assert.rejects(removeImage(house.store, "app", stopped), conflict("in-use", true));
-  await assert.rejects(removeImage(house.store, image.id, { ...running, force: true }), conflict("in-use", false));
-  const kept = await removeImage(house.store, "app", { ...running, force: true });
+  await assert.rejects(removeImage(fixture.store, "app", stopped), conflict("in-use", true));
+  await assert.rejects(removeImage(fixture.store, image.id, { ...running, force: true }), conflict("in-use", false));
+  const kept = await removeImage(fixture.store, "app", { ...running, force: true });
   assert.deepEqual(kept, [{ kind: "untagged", reference: NAME, id: image.id, config: image.config }]);
-  await house.collect();
-  assert.equal((await house.image(image.id)).id, image.id);
-  const removed = await removeImage(house.store, image.id, { ...stopped, force: true });
+  await fixture.collect();
+  assert.equal((await fixture.image(image.id)).id, image.id);
+  const removed = await removeImage(fixture.store, image.id, { ...stopped, force: true });
   assert.equal(removed[0]?.kind, "deleted");
 });
 
 test("removing the last name deletes untagged parents that nothing else needs, and their cache", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { ids: steps } = await tagged(house);
-  const base = await house.image("base");
-  const other = await house.build([...STEPS.slice(0, 1), run("other", { o: "1" })], { base });
-  await house.tag("other", other.image);
-  const removed = await removeImage(house.store, "app");
+  await using fixture = await ClassicFixture.open();
+  const { ids: steps } = await tagged(fixture);
+  const base = await fixture.image("base");
+  const other = await fixture.build([...STEPS.slice(0, 1), run("other", { o: "1" })], { base });
+  await fixture.tag("other", other.image);
+  const removed = await removeImage(fixture.store, "app");
   assert.deepEqual(
     removed.filter(({ kind }) => kind === "deleted").map(({ id }) => id),
     [steps[2], steps[1]],
   );
-  await house.collect();
-  const built = await house.build(STEPS, { base });
+  await fixture.collect();
+  const built = await fixture.build(STEPS, { base });
   assert.deepEqual(built.answers, ["local", "miss", "miss"]);
 });
 
 test("with noPrune only the last step is deleted from the cache", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image } = await tagged(house);
-  const removed = await removeImage(house.store, "app", { noPrune: true });
+  await using fixture = await ClassicFixture.open();
+  const { image } = await tagged(fixture);
+  const removed = await removeImage(fixture.store, "app", { noPrune: true });
   assert.deepEqual(removed.slice(1), [{ kind: "deleted", id: image.id }]);
-  await house.collect();
-  const built = await house.build(STEPS, { base: await house.image("base") });
+  await fixture.collect();
+  const built = await fixture.build(STEPS, { base: await fixture.image("base") });
   assert.deepEqual(built.answers, ["local", "local", "miss"]);
 });
 
@@ -145,86 +145,86 @@ test(
   "an image that others were built from stays, with or without a name, and so do its parents",
   { skip },
   async () => {
-    await using house = await ClassicHouse.open();
-    const { image, ids: steps } = await tagged(house);
-    const base = await house.image("base");
-    await assert.rejects(removeImage(house.store, steps[1] ?? "", { force: true }), conflict("children", false));
-    const removed = await removeImage(house.store, "base");
+    await using fixture = await ClassicFixture.open();
+    const { image, ids: steps } = await tagged(fixture);
+    const base = await fixture.image("base");
+    await assert.rejects(removeImage(fixture.store, steps[1] ?? "", { force: true }), conflict("children", false));
+    const removed = await removeImage(fixture.store, "base");
     assert.deepEqual(
       removed.map(({ kind }) => kind),
       ["untagged"],
     );
-    await house.collect();
-    const rows = historyRows(house.store, image);
+    await fixture.collect();
+    const rows = historyRows(fixture.store, image);
     assert.deepEqual(
       rows.map(({ id }) => id),
       [...steps.toReversed(), base.id, undefined],
     );
-    assert.deepEqual((await house.build(STEPS, { base })).answers, ["local", "local", "local"]);
+    assert.deepEqual((await fixture.build(STEPS, { base })).answers, ["local", "local", "local"]);
   },
 );
 
 test("pruning keeps the ancestors of images that stay, and removes whole unnamed chains", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image } = await tagged(house);
-  const base = await house.image("base");
-  const failed = await house.build([copy("f", "1"), run("fails")], { base });
-  const removed = await pruneImages(house.store);
+  await using fixture = await ClassicFixture.open();
+  const { image } = await tagged(fixture);
+  const base = await fixture.image("base");
+  const failed = await fixture.build([copy("f", "1"), run("fails")], { base });
+  const removed = await pruneImages(fixture.store);
   assert.deepEqual(
     removed.map(({ id }) => id),
     failed.ids.toReversed(),
   );
-  await house.collect();
-  const again = await house.build(STEPS, { base });
+  await fixture.collect();
+  const again = await fixture.build(STEPS, { base });
   assert.deepEqual([again.answers, again.image.id], [["local", "local", "local"], image.id]);
 });
 
 test("pruning all images removes those that no container uses and that the filter matches", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image } = await tagged(house);
-  const base = await house.image("base");
-  const kept = await pruneImages(house.store, { dangling: false, matches: () => false });
+  await using fixture = await ClassicFixture.open();
+  const { image } = await tagged(fixture);
+  const base = await fixture.image("base");
+  const kept = await pruneImages(fixture.store, { dangling: false, matches: () => false });
   assert.deepEqual(kept, []);
-  await pruneImages(house.store, { dangling: false, inUse: (id) => (id === image.id ? "stopped" : undefined) });
-  assert.deepEqual(await ids(house), [image.id]);
-  assert.equal(house.relations.get(base.id)?.id, base.id);
-  await pruneImages(house.store, { dangling: false });
-  await house.collect();
-  assert.deepEqual(await ids(house, true), []);
+  await pruneImages(fixture.store, { dangling: false, inUse: (id) => (id === image.id ? "stopped" : undefined) });
+  assert.deepEqual(await ids(fixture), [image.id]);
+  assert.equal(fixture.relations.get(base.id)?.id, base.id);
+  await pruneImages(fixture.store, { dangling: false });
+  await fixture.collect();
+  assert.deepEqual(await ids(fixture, true), []);
   // The build cache may still keep layers, but not manifests and configs.
-  assert.equal(house.store.content.info(image.manifest.digest), undefined);
+  assert.equal(fixture.store.content.info(image.manifest.digest), undefined);
 });
 
 test("one of two concurrent prunes is rejected", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  await tagged(house);
-  const both = await Promise.allSettled([pruneImages(house.store), pruneImages(house.store)]);
+  await using fixture = await ClassicFixture.open();
+  await tagged(fixture);
+  const both = await Promise.allSettled([pruneImages(fixture.store), pruneImages(fixture.store)]);
   const refused = both.filter((each) => each.status === "rejected");
   assert.equal(refused.length, 1);
   assert.ok(isVarveError(refused[0]?.reason, "busy"));
-  await pruneImages(house.store);
+  await pruneImages(fixture.store);
 });
 
 test("an unknown image is not found; a name whose documents are missing can be removed", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  const { image } = await tagged(house);
+  await using fixture = await ClassicFixture.open();
+  const { image } = await tagged(fixture);
   for (const text of ["nosuch", "f".repeat(64)])
-    await assert.rejects(removeImage(house.store, text), (error) => isVarveError(error, "not-found"));
-  await house.store.content.delete(image.manifest.digest);
+    await assert.rejects(removeImage(fixture.store, text), (error) => isVarveError(error, "not-found"));
+  await fixture.store.content.delete(image.manifest.digest);
   assert.deepEqual(
-    (await removeImage(house.store, "app")).map(({ kind }) => kind),
+    (await removeImage(fixture.store, "app")).map(({ kind }) => kind),
     ["untagged"],
   );
-  assert.deepEqual(await removeImage(house.store, image.id), [{ kind: "deleted", id: image.id }]);
-  assert.equal(house.relations.get(image.id), undefined);
+  assert.deepEqual(await removeImage(fixture.store, image.id), [{ kind: "deleted", id: image.id }]);
+  assert.equal(fixture.relations.get(image.id), undefined);
 });
 
 test("a name that moves to another image during its removal stays", { skip }, async () => {
-  await using house = await ClassicHouse.open();
-  await tagged(house);
-  const base = await house.image("base");
-  const removing = removeImage(house.store, "app");
-  house.store.images.tag("app", base.manifest);
+  await using fixture = await ClassicFixture.open();
+  await tagged(fixture);
+  const base = await fixture.image("base");
+  const removing = removeImage(fixture.store, "app");
+  fixture.store.images.tag("app", base.manifest);
   await assert.rejects(removing, (error) => isVarveError(error, "not-found"));
-  assert.equal((await house.image("app")).id, base.id);
+  assert.equal((await fixture.image("app")).id, base.id);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { test } from "node:test";
-import { ClassicHouse, copy, env } from "../../testing/classic.ts";
+import { ClassicFixture, copy, env } from "../../testing/classic.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { Varve } from "../../testing/varve.ts";
 
@@ -11,9 +11,9 @@ test(
   async () => {
     await using varve = await Varve.open();
     await mkdir(varve.root, { recursive: true });
-    await using house = await ClassicHouse.open(varve.root);
+    await using fixture = await ClassicFixture.open(varve.root);
     const steps = [env({ A: "1" }), copy("f", "1"), env({ B: "2" })];
-    const { image, ids } = await house.build(steps);
+    const { image, ids } = await fixture.build(steps);
     const short = (id: string | undefined): string => (id ?? "").slice(7, 19);
     const run = async (...args: string[]): Promise<string> => {
       const { code, stdout, stderr } = await varve.run(args);
@@ -41,6 +41,6 @@ test(
     const pruned = await run("prune", "--images");
     for (const id of ids.slice(0, 2)) assert.match(pruned, new RegExp(id));
     assert.equal(await run("images", "-q", "--all"), "");
-    assert.equal(house.store.content.info(image.manifest.digest), undefined);
+    assert.equal(fixture.store.content.info(image.manifest.digest), undefined);
   },
 );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type ClassicBuilt, ClassicHouse, type ClassicStep, copy, env, label } from "../../testing/classic.ts";
+import { type ClassicBuilt, ClassicFixture, type ClassicStep, copy, env, label } from "../../testing/classic.ts";
 import { type Dockerd, dockerdMissing, startDockerd } from "../../testing/dockerd.ts";
 import { recordsMissing } from "../../testing/records.ts";
 
@@ -14,11 +14,11 @@ interface Inspected {
 /** Beside Docker's classic builder: where ours is meant to differ, each test shows what Docker does. */
 describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsMissing() ?? false }, () => {
   let docker: Dockerd;
-  let house: ClassicHouse;
+  let fixture: ClassicFixture;
   const stack = new AsyncDisposableStack();
   before(async () => {
     docker = stack.use(await startDockerd());
-    house = stack.use(await ClassicHouse.open());
+    fixture = stack.use(await ClassicFixture.open());
   });
   after(() => stack.disposeAsync());
 
@@ -48,8 +48,8 @@ describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsM
   /** An image of Docker's in our store, and nothing of how it was made. */
   async function bring(name: string): Promise<string[]> {
     await docker.docker(["save", "-o", archive(name), name]);
-    await house.load(await readFile(archive(name)));
-    return (await house.image(name)).config.history.map((entry) => entry.created_by ?? "");
+    await fixture.load(await readFile(archive(name)));
+    return (await fixture.image(name)).config.history.map((entry) => entry.created_by ?? "");
   }
 
   /** A step whose text is Docker's own. */
@@ -61,7 +61,7 @@ describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsM
     const [, text = ""] = await bring("whole");
     const steps = [env({ A: "1" }), copied(text), label("l", "1")];
     for (const _time of [1, 2]) {
-      const built = await house.build(steps, { cacheFrom: ["whole"] });
+      const built = await fixture.build(steps, { cacheFrom: ["whole"] });
       assert.deepEqual(built.answers, ["restored", "restored", "source"]);
       assert.equal(built.image.id, (await inspect("whole")).Id);
     }
@@ -73,8 +73,8 @@ describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsM
     assert.equal(await dockerBuild(lines), 2);
     assert.equal(await dockerBuild(lines, "--cache-from", "nosuch"), 0);
     const steps = [env({ N: "1" }), copy("f", "f")];
-    await house.build(steps);
-    assert.equal(hits(await house.build(steps, { cacheFrom: ["nosuch"] })), 2);
+    await fixture.build(steps);
+    assert.equal(hits(await fixture.build(steps, { cacheFrom: ["nosuch"] })), 2);
   });
 
   test("a newer but shorter chain hides the complete one from Docker, and not from us", async () => {
@@ -83,9 +83,9 @@ describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsM
     await dockerBuild(lines.slice(0, 2), "--no-cache");
     assert.equal(await dockerBuild(lines), 2);
     const steps = ["S", "S2", "S3"].map((name) => env({ [name]: "1" }));
-    await house.build(steps);
-    await house.build(steps.slice(0, 2), { noCache: true });
-    assert.equal(hits(await house.build(steps)), 3);
+    await fixture.build(steps);
+    await fixture.build(steps.slice(0, 2), { noCache: true });
+    assert.equal(hits(await fixture.build(steps)), 3);
   });
 
   test("variables whose text can be read in two ways are wrong in Docker, and right here", async () => {
@@ -93,11 +93,11 @@ describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsM
     assert.equal(await dockerBuild(["ENV A=b C=d", "COPY f /f"], "-t", "apart", "--cache-from", "joined"), 2);
     assert.ok((await inspect("apart")).Config.Env.includes("A=b C=d"));
     const [, text = ""] = await bring("joined");
-    const apart = await house.build([env({ A: "b", C: "d" })], { cacheFrom: ["joined"] });
+    const apart = await fixture.build([env({ A: "b", C: "d" })], { cacheFrom: ["joined"] });
     assert.equal(hits(apart), 0);
     assert.deepEqual(apart.image.config.config?.Env?.slice(1), ["A=b", "C=d"]);
     const same = [env({ A: "b C=d" }), copied(text)];
-    assert.equal(hits(await house.build(same, { cacheFrom: ["joined"] })), 2);
+    assert.equal(hits(await fixture.build(same, { cacheFrom: ["joined"] })), 2);
   });
 
   test("Docker stays with the first source that has a step; we take from each what it has", async () => {
@@ -114,7 +114,7 @@ describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsM
       ["j1", "j2"],
       ["j2", "j1"],
     ])
-      assert.equal(hits(await house.build(steps, { cacheFrom })), 3);
+      assert.equal(hits(await fixture.build(steps, { cacheFrom })), 3);
   });
 
   test("a step within a source has a comment for its command in Docker, and none here", async () => {
@@ -123,7 +123,7 @@ describe("the image cache beside Docker's", { skip: dockerdMissing() ?? recordsM
     await reload("long");
     assert.equal(await dockerBuild(["ENV P=1", "COPY h /f"], "-t", "prefix", "--cache-from", "long"), 2);
     assert.match((await inspect("prefix")).Config.Cmd?.join(" ") ?? "", /#\(nop\)/);
-    const prefix = await house.build([env({ P: "1" }), copied(text)], { cacheFrom: ["long"] });
+    const prefix = await fixture.build([env({ P: "1" }), copied(text)], { cacheFrom: ["long"] });
     assert.deepEqual([prefix.answers, prefix.image.config.config?.Cmd], [["restored", "restored"], undefined]);
   });
 });

@@ -70,7 +70,7 @@ async function startImport(
 ): Promise<ImportedCache<Result>> {
   const { importedCache, readCache } = await import("../../remotecache/index.ts");
   const ended = new AbortController();
-  let told: Disposable | undefined;
+  let listener: Disposable | undefined;
   const limits = [ended.signal, AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
   const options = { signal: AbortSignal.any(limits), onWarning: (message: string) => progress.warn(message) };
   const graphs = progress
@@ -80,7 +80,7 @@ async function startImport(
         { registry, client },
         waitReporter((line) => activity.report(line)),
       );
-      told = store.lostBlobs.tell({
+      listener = store.lostBlobs.tell({
         source: origin.source,
         dropBlob: (digest) => cache.dropBlob(digest),
         dropAll: () => cache.dropAll(),
@@ -94,7 +94,7 @@ async function startImport(
   stack.defer(async () => {
     ended.abort();
     await graphs;
-    told?.[Symbol.dispose]();
+    listener?.[Symbol.dispose]();
   });
   return cache;
 }

@@ -31,7 +31,7 @@ export const remove: Endpoint = async (call, api) => {
     const options = { force: flag(query, "force"), noPrune: flag(query, "noprune") };
     const removals = await removeImage(api.store, name, options);
     if (removals.some(({ kind }) => kind === "deleted")) await collectGarbage(api.store);
-    return ok(told(removals, api));
+    return ok(reportRemovals(removals, api));
   } catch (error) {
     if (isVarveError(error, "not-found")) throw noSuchImage(name);
     throw isVarveError(error, "busy") ? conflictOf(error) : error;
@@ -59,10 +59,10 @@ function conflictOf(error: VarveError): VarveError {
   return apiError(409, `conflict: unable to delete ${id} (${force}) - ${REASONS[conflict.reason]}`, error);
 }
 
-type Told = { readonly Untagged: string } | { readonly Deleted: Digest };
+type RemovedItem = { readonly Untagged: string } | { readonly Deleted: Digest };
 
 /** Emits an event for each removal. Returns the response's list. */
-function told(removals: readonly Removal[], { events }: DockerApi): Told[] {
+function reportRemovals(removals: readonly Removal[], { events }: DockerApi): RemovedItem[] {
   return removals.map((removal) => {
     if (removal.kind === "deleted") {
       events.image("delete", removal.id, removal.id);
@@ -86,7 +86,7 @@ export const pruneImages: Endpoint = async ({ query, request }, api) => {
     throw isVarveError(error, "busy") ? apiError(409, "a prune operation is already running", error) : error;
   });
   const SpaceReclaimed = await collectGarbage(api.store);
-  const removed = told(removals, api);
+  const removed = reportRemovals(removals, api);
   api.events.emit("image", "prune", "", { reclaimed: String(SpaceReclaimed) });
   return ok({ ImagesDeleted: removed.length === 0 ? null : removed, SpaceReclaimed });
 };
