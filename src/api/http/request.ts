@@ -54,6 +54,8 @@ async function nextChunk(
 ): Promise<IteratorResult<Uint8Array>> {
   const stalled = new VarveError("cancelled", "Cannot read the request: the client stopped sending");
   const timer = setTimeout(() => message.destroy(stalled), BODY_IDLE);
+  // A read that never ends, because the rest of the body was discarded, must not keep a stopped server running.
+  timer.unref();
   try {
     return await chunks.next();
   } catch (error) {
