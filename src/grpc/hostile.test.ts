@@ -273,3 +273,11 @@ suite("floods", () => {
     await stillServes(served);
   });
 });
+
+test("a request that is too large is refused before it is sent", async () => {
+  await using served = await serveEcho();
+  using client = await served.client();
+  const refused = invoke(client, echo, "x".repeat(GrpcLimits.message + 1));
+  await assert.rejects(refused, { code: GrpcCode.resourceExhausted });
+  await stillServes(served);
+});

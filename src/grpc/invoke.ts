@@ -1,5 +1,6 @@
 import type { CallOptions, ClientCall } from "./client-call.ts";
 import type { GrpcClient } from "./client.ts";
+import { checkMessage } from "./framing.ts";
 import { type Method, type Send, decoded, onlyMessage } from "./method.ts";
 import type { Metadata } from "./metadata.ts";
 
@@ -55,6 +56,7 @@ export function invokeBidi<I, O>(client: GrpcClient, method: Method<I, O>, optio
 
 /** Sends the only request. A call that ended already says why when its messages are read. */
 async function sendOnly(call: ClientCall, message: Uint8Array): Promise<void> {
+  checkMessage(message);
   try {
     await call.send(message);
     call.end();
