@@ -6,6 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { installPrograms } from "../scripts/lib/system-packages.ts";
 import { Varve, busyboxImage, sh } from "../testing/varve.ts";
+import { openBuildkitBench } from "./buildkit.ts";
 import { openCacheBench } from "./caches.ts";
 import { openClassic } from "./classic.ts";
 import { exportScenario } from "./exports.ts";
@@ -107,6 +108,12 @@ if (isWanted("classic: 30 × RUN true, cold") || isWanted("classic: 12 steps, ca
   await using classic = await openClassic(varve, BASE);
   for (const scenario of classic?.scenarios ?? []) await runScenario(scenario, false);
   if (classic === undefined) console.log("classic: no Docker daemon can be had here\n");
+}
+
+if (isWanted("buildkit")) {
+  await using bench = await openBuildkitBench();
+  for (const scenario of bench?.scenarios ?? []) await runScenario(scenario, false);
+  if (bench !== undefined) console.log(`Resident memory of the servers\n${bench.memory()}\n`);
 }
 
 if (isWanted("files opened")) {
