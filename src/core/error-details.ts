@@ -142,6 +142,8 @@ export interface DetailsByCode {
     readonly known: number;
     readonly usage: boolean;
     readonly runtime: string;
+    /** What a policy puts in the place of an image: the identifier of a source of another kind. */
+    readonly replacement: string;
   };
   readonly storage: DamageDetails & { readonly sqlite: number };
   readonly busy: { readonly conflict: RemoveConflict; readonly ref: string; readonly sqlite: number };

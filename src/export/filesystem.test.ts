@@ -114,6 +114,12 @@ test("mode=delete removes other files, and nothing else", { skip }, async () => 
     ["linux_amd64/d/f", "linux_arm64/d/f"],
   );
   assert.deepEqual(readdirSync(dest), ["linux_amd64", "linux_arm64"]);
+  const platforms = ["1.0", "2.0"].map((osVersion) => ({
+    platform: { os: "windows", architecture: "amd64", osVersion },
+    record: one,
+  }));
+  await exportLocal({ ...sourceOf([one]), platforms, multi: true }, { attrs: { mode: "delete" }, dest }, at.deps);
+  assert.deepEqual(readdirSync(dest), ["windows(1.0)_amd64", "windows(2.0)_amd64"]);
   await assert.rejects(exportLocal(sourceOf([one]), { attrs: { mode: "move" }, dest }, at.deps), (error) =>
     isVarveError(error, "invalid-argument"),
   );

@@ -1,6 +1,6 @@
 import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { VarveError, formatPlatform, goQuote } from "../core/index.ts";
+import { VarveError, formatWholePlatform, goQuote } from "../core/index.ts";
 import type { TreeFile } from "../filesync/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { type TarEntry, type TarInput, extractArchive, packTree, readTar, writeTar } from "../layer/index.ts";
@@ -61,7 +61,7 @@ class WrittenPaths {
 
   add({ path, type }: TarEntry, prefix: string, { platform }: ExportPlatform): void {
     const [file, directory] = [`${prefix}${path}`, `${prefix}${path}/`];
-    const name = formatPlatform(platform);
+    const name = formatWholePlatform(platform);
     const other = this.#kept.get(file) ?? (type === "directory" ? undefined : this.#kept.get(directory));
     if (other !== undefined) throw overwriteError(file, other, name);
     this.#kept.set(type === "directory" ? directory : file, name);

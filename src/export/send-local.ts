@@ -1,4 +1,4 @@
-import { formatPlatform, type Platform } from "../core/index.ts";
+import { formatWholePlatform, type Platform } from "../core/index.ts";
 import {
   DirectoryTree,
   type NamedTree,
@@ -69,7 +69,7 @@ async function openTree(
   const own = stack.use(new DirectoryTree(view.path, { modTime: options.modTime }));
   const files = await attestationFiles(view.path, exported, options, deps);
   const tree = files.length === 0 ? own : mergedTrees([own, treeOfFiles(files)]);
-  return { id: formatPlatform(platform), folder: platformFolder(platform), tree };
+  return { id: formatWholePlatform(platform), folder: platformFolder(platform), tree };
 }
 
 async function checkOverwrites(trees: readonly PlatformTree[]): Promise<void> {
@@ -92,5 +92,5 @@ export function modTimeOf(source: ExportSource, attrs: Attributes): bigint | und
 
 /** Returns for example `linux_amd64`. */
 export function platformFolder(platform: Platform): string {
-  return formatPlatform(platform).replaceAll("/", "_");
+  return formatWholePlatform(platform).replaceAll("/", "_");
 }

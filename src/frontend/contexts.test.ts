@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { build, type Built, imageConfig, vertexNamed } from "../../testing/dockerfile-host.ts";
-import { digestOf } from "../core/index.ts";
+import { AMD64, build, type Built, FakeHost, imageConfig, vertexNamed } from "../../testing/dockerfile-host.ts";
+import { digestOf, VarveError } from "../core/index.ts";
+import { parseDockerfile } from "../dockerfile/index.ts";
 import type { SourceOp } from "../llb/index.ts";
-import { gitContext, type NamedContext, parseNamedContext } from "./index.ts";
+import { compileDockerfile, gitContext, type NamedContext, parseNamedContext } from "./index.ts";
 
 function contexts(entries: Record<string, NamedContext>): { namedContexts: ReadonlyMap<string, NamedContext> } {
   return { namedContexts: new Map(Object.entries(entries)) };
@@ -36,6 +37,14 @@ test("a named context replaces an image, a stage and a --from", async () => {
     contexts({ assets: { kind: "local", name: "dir" } }),
   );
   assert.deepEqual(from.locals, [{ name: "dir", exclude: [], followPaths: ["a"] }]);
+});
+
+test("an image that a policy replaces by a source of another kind is loaded as that", async () => {
+  const host = new FakeHost();
+  host.failure = new VarveError("unsupported", "replaced", { details: { replacement: "local://dir" } });
+  const options = { ...contexts({ dep: { kind: "image", reference: "other:1" } }), buildPlatform: AMD64 };
+  const { locals } = await compileDockerfile(parseDockerfile("FROM scratch\nCOPY --from=dep a /b"), options, host);
+  assert.deepEqual(locals, [{ name: "dir", exclude: [], followPaths: ["a"] }]);
 });
 
 test("an image that is a context is looked up once, and its config is the base's, without a time", async () => {

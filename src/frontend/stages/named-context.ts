@@ -4,6 +4,7 @@ import {
   formatReference,
   formatWholePlatform,
   isDigest,
+  isVarveError,
   normalizePlatform,
   parseReference,
   splitEnv,
@@ -161,12 +162,33 @@ function loadGit(url: string): LoadedContext {
   return fixed(gitState(ref, internalName(`load git source ${url}`)));
 }
 
+/**
+ * Loads an image. If a policy replaces it by what is no image, for example `local://name`, loads that. Such an error of the host has
+ * the detail `replacement`.
+ */
+async function loadImageOrReplacement(
+  ref: NamedContextRef,
+  reference: string,
+  lookup: ContextLookup,
+): Promise<LoadedContext> {
+  try {
+    return await loadImage(ref, reference, lookup);
+  } catch (error) {
+    const replacement = isVarveError(error, "unsupported") ? error.details.replacement : undefined;
+    if (replacement === undefined) throw error;
+    return await loadNamedContext(
+      { ...ref, context: parseNamedContext(replacement.replace(/^local:\/\//, "local:")) },
+      lookup,
+    );
+  }
+}
+
 /** Looks up a context: an image's config, or a directory's ignore file. Does not fetch any files. */
 export async function loadNamedContext(ref: NamedContextRef, lookup: ContextLookup): Promise<LoadedContext> {
   const named = ref.context;
   switch (named.kind) {
     case "image":
-      return loadImage(ref, named.reference, lookup);
+      return loadImageOrReplacement(ref, named.reference, lookup);
     case "oci-layout":
       return loadOciLayout(ref, named.reference, lookup);
     case "local":

@@ -73,6 +73,7 @@ async function judgeImage(source: SourceOp, ...[platform, judge]: [Parameters<Ju
   throw new VarveError(
     "unsupported",
     `could not resolve image due to policy: ${source.identifier} is replaced by ${judged.identifier}, which is not an image`,
+    { details: { replacement: judged.identifier } },
   );
 }
 
