@@ -12,7 +12,7 @@ import { parseGroup, parsePasswd, resolveUser, type StepUser, userIn } from "./u
 const PASSWD = parsePasswd(
   "root:x:0:0::/root:/bin/sh\nann:x:1000:100:Ann:/home/ann:\nann2:x:1000:7::/two:\n12:x:9:9::/nine:\n",
 );
-const GROUP = parseGroup("root:x:0:\nwheel:x:10:ann,bob\nusers:x:100:\nmore:x:11: \nstaff:x:12:bob,ann");
+const GROUP = parseGroup("root:x:0:\nwheel:x:10:ann,bob\nusers:x:100:\nmore:x:11: \nstaff:x:12:bob,ann\nadm:x:4:root");
 
 function resolve(user: string): StepUser {
   return resolveUser(
@@ -30,7 +30,7 @@ test("names come with their groups, an explicit group comes alone", () => {
   assert.deepEqual(ids(resolve("ann")), [1000, 100, [100, 10, 12], "/home/ann"]);
   assert.deepEqual(ids(resolve("ann:wheel")), [1000, 10, [10], "/home/ann"]);
   assert.deepEqual(ids(resolve("ann:77")), [1000, 77, [77], "/home/ann"]);
-  assert.deepEqual(ids(resolve("")), [0, 0, [0], "/root"]);
+  assert.deepEqual(ids(resolve("")), [0, 0, [0, 4], "/root"]);
   assert.deepEqual(ids(resolve("ann:")), [1000, 100, [100, 10, 12], "/home/ann"]);
   assert.deepEqual(ids(resolve(":wheel")), [0, 10, [10], "/root"]);
 });

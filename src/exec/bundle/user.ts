@@ -67,7 +67,8 @@ function parseId(text: string | undefined): number | undefined {
 
 /**
  * Resolves `name[:group]` or `uid[:gid]` as BuildKit does. A number is an id even if the files do not contain it. A name must
- * be in the files. A user without a group gets its primary and supplementary groups from the files.
+ * be in the files. A user without a group gets its primary and supplementary groups
+ * from the files. An empty `user` is the user 0.
  * @throws {VarveError} `invalid-build` for an unknown name, an id that is too large, or a malformed `user`.
  */
 export function resolveUser(
@@ -82,8 +83,7 @@ export function resolveUser(
     const gid = findGroup(user, groupPart, group);
     return { uid: entry.uid, gid, groups: [gid], home: entry.home };
   }
-  const supplementary =
-    entry.name === "" || user === "" ? [] : group().filter((item) => item.members.includes(entry.name));
+  const supplementary = entry.name === "" ? [] : group().filter((item) => item.members.includes(entry.name));
   const groups = new Set([entry.gid, ...supplementary.map((item) => item.gid)]);
   return { uid: entry.uid, gid: entry.gid, groups: [...groups], home: entry.home };
 }
