@@ -1,6 +1,6 @@
 import { lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { VarveError } from "../core/index.ts";
+import { VarveError, isVarveError } from "../core/index.ts";
 import { type Path, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
 import { joinPath } from "../pattern/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
@@ -43,10 +43,21 @@ export async function checkout(
     rmSync(join(directory, "FETCH_HEAD"), { force: true });
   }
   if (request.skipSubmodules !== true) {
-    const update = ["submodule", "update", "--init", "--recursive", "--depth=1", "--progress"];
-    await git(update, { ...remoteOptions(request, waiting), cwd: tree, quiet: request.quiet ?? SUBMODULES_QUIET });
+    await updateSubmodules(tree, request, waiting);
   }
   if (!isKept) rmSync(directory, { recursive: true, force: true });
+}
+
+/** Fetches the commits of submodules alone, or with their history from a server that cannot send less. */
+async function updateSubmodules(tree: string, request: GitRequest, waiting: WaitOptions): Promise<void> {
+  const options = { ...remoteOptions(request, waiting), cwd: tree, quiet: request.quiet ?? SUBMODULES_QUIET };
+  const update = ["submodule", "update", "--init", "--recursive", "--progress"];
+  try {
+    await git([...update, "--depth=1"], options);
+  } catch (error) {
+    if (!isVarveError(error, "remote") || !error.message.includes("does not support shallow")) throw error;
+    await git(update, options);
+  }
 }
 
 const MASK = "xxxxx";

@@ -199,6 +199,28 @@ test("submodules are checked out, except those at a path of this machine", { ski
   }
 });
 
+test("a submodule comes from a server that only has files", { skip }, async () => {
+  await using at = await open();
+  const { server, remote } = at;
+  const library = server.create("lib");
+  await writeFile(join(library, "l"), "library");
+  server.git("lib.git", "add", ".");
+  server.git("lib.git", "commit", "--quiet", "-m", "x");
+  server.git("lib.git", "update-server-info");
+  await using plain = createServer((request, response) => {
+    void readFile(join(library, ".git", new URL(request.url ?? "/", "http://h").pathname)).then(
+      (bytes) => response.end(bytes),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`;
+  server.git("app.git", "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", library, "sub");
+  server.git("app.git", "config", "-f", ".gitmodules", "submodule.sub.url", url);
+  server.git("app.git", "commit", "--quiet", "-a", "-m", "submodule");
+  assert.equal((await files(at, { remote }))["sub/l"], "library");
+});
+
 test(
   "malformed remotes and references are not passed to git; protocols that run commands are rejected",
   { skip },
