@@ -210,7 +210,7 @@ suite("a layer that is lost", { skip }, () => {
       proxy.fault = ({ url }) => (url.includes(digest) ? LOST : undefined);
       const image = { type: "image" as const, attrs: { "rewrite-timestamp": "true" } };
       const tree = { type: "local" as const, dest: at };
-      const outputs = [image, tree, { type: "image" as const }];
+      const outputs = [{ type: "image" as const }, tree, image];
       const made = await room.build({ buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), outputs }, registry());
       assert.equal(made.result.digest, digests.get(""));
       assert.ok(made.warnings.length <= 1, made.warnings.join("\n"));

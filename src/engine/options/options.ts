@@ -158,9 +158,9 @@ export interface CacheReport {
 
 /** The outcome of a build. */
 export interface BuildResult {
-  /** Digest of the manifest or index; undefined if no image was exported. */
+  /** Digest of the manifest or index, of the last output that is an image; undefined if no image was exported. */
   readonly digest?: string | undefined;
-  /** Digest of the config; undefined for a multi-platform image. */
+  /** Digest of that image's config; undefined for a multi-platform image. */
   readonly configDigest?: string | undefined;
   /** Names of the image, normalised. */
   readonly names: readonly string[];
