@@ -2,6 +2,7 @@ import { formatReference, parseReference, withDefaultTag } from "../../../core/i
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import type { BuildOutput } from "../../../engine/index.ts";
 import type { ContentSink, StreamSink, TreeSink } from "../../../export/index.ts";
+import { type FrontendResult, ResultKey } from "../result/result.ts";
 import type { ExporterRequest } from "./build-request.ts";
 
 /** What a client can receive of a build. `index` is the position of the exporter in the request. */
@@ -23,6 +24,19 @@ function mobyAttributes(attrs: ExporterRequest["attrs"]): ExporterRequest["attrs
     throw new GrpcError(GrpcCode.unknown, "build tag cannot contain a digest");
   const tagged = references.map((reference) => formatReference(withDefaultTag(reference)));
   return { ...attrs, name: [...new Set(tagged)].join(",") };
+}
+
+/** Stands for the name that the front end gives the image. */
+const ANY_NAME = "*";
+
+/** Returns the outputs with the image name of the front end where the client leaves the name to it. */
+export function namedOutputs(outputs: readonly BuildOutput[], { metadata }: FrontendResult): BuildOutput[] {
+  const name = metadata.get(ResultKey.imageName);
+  if (name === undefined) return [...outputs];
+  return outputs.map((output) => {
+    const { attrs = {} } = output;
+    return attrs["name"] === ANY_NAME ? { ...output, attrs: { ...attrs, name: Buffer.from(name).toString() } } : output;
+  });
 }
 
 /**

@@ -29,7 +29,7 @@ import { verifyPlatforms, withRequest } from "../result/verify-platforms.ts";
 import { StatusLog } from "../status/status-log.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { buildError } from "./failure.ts";
-import { outputsOf } from "./exporters.ts";
+import { namedOutputs, outputsOf } from "./exporters.ts";
 import { type ExporterResponse, responseOf } from "./response.ts";
 
 /**
@@ -135,7 +135,9 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     session.finish();
     const inline = caches.some(({ type }) => type === "inline");
     const exported =
-      "source" in targets ? await exportTargets(targets, results, { outputs, inline }, session) : undefined;
+      "source" in targets
+        ? await exportTargets(targets, results, { outputs: namedOutputs(outputs, result), inline }, session)
+        : undefined;
     run.found.exported = exported;
     await announce(exported, request, daemon);
     return responseOf(result, exported, await exportCaches(caches, scope, session));

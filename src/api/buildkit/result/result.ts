@@ -41,6 +41,7 @@ export const ResultKey = {
   config: "containerimage.config",
   baseConfig: "containerimage.base.config",
   epoch: "source.date.epoch",
+  imageName: "image.name",
   platforms: "refs.platforms",
 } as const;
 
