@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { VarveError } from "../core/index.ts";
+import { VarveError, toVarveError } from "../core/index.ts";
 import { type OutputPipe, outputPipe } from "./output.ts";
 
 /** Paths of the programs that start a runtime in its own namespaces. */
@@ -105,7 +105,13 @@ export function launch(plan: LaunchPlan): Launch {
   );
   stdout.closeWriter();
   stderr.closeWriter();
-  return new NamespacedLaunch(child, stdout, stderr);
+  try {
+    return new NamespacedLaunch(child, stdout, stderr);
+  } catch (error) {
+    stdout[Symbol.dispose]();
+    stderr[Symbol.dispose]();
+    throw error;
+  }
 }
 
 class NamespacedLaunch implements Launch {
@@ -120,13 +126,13 @@ class NamespacedLaunch implements Launch {
 
   constructor(child: ChildProcess, stdout: OutputPipe, stderr: OutputPipe) {
     this.#child = child;
+    this.#ended = this.#watch();
+    this.#ended.catch(() => undefined);
     this.#control = socketOf(child, CONTROL);
     this.#errors = socketOf(child, 2);
     this.stdout = stdout;
     this.stderr = stderr;
     for (const socket of [this.#control, this.#errors]) socket.on("error", () => undefined);
-    this.#ended = this.#watch();
-    this.#ended.catch(() => undefined);
   }
 
   get pid(): number {
@@ -219,7 +225,11 @@ class NamespacedLaunch implements Launch {
 }
 
 function socketOf(child: ChildProcess, descriptor: 2 | typeof CONTROL): Socket {
-  const socket = child.stdio[descriptor];
+  // Node opens nothing for a child that it could not start for lack of file descriptors.
+  const sockets: readonly unknown[] | undefined = child.stdio;
+  if (sockets === undefined)
+    throw toVarveError(Object.assign(new Error("too many open files"), { code: "EMFILE" }), "start a step");
+  const socket = sockets[descriptor];
   if (socket instanceof Socket) return socket;
   throw new VarveError("internal", `Cannot run steps: the launcher has no socket as descriptor ${descriptor}`);
 }
