@@ -124,6 +124,15 @@ test("the exact platform wins, whatever the order", () => {
   assert.equal(choose("linux/arm/v7", "linux/arm/v6", "linux/arm/v7"), "linux/arm/v7");
 });
 
+test("of several OS versions the wanted one wins, else the first", () => {
+  const offered = ["windows(1.2.3)/amd64", "windows(1.1.0)/amd64"];
+  const chosen = (wanted: string): string | undefined =>
+    choosePlatform(parseGivenPlatform(wanted), offered, parseGivenPlatform);
+  assert.equal(chosen("windows(1.1.0)/amd64"), offered[1]);
+  assert.equal(chosen("windows(1.0.0)/amd64"), offered[0]);
+  assert.equal(chosen("windows/amd64"), offered[0]);
+});
+
 test("an older variant will do, a newer or another architecture will not", () => {
   assert.equal(choose("linux/arm/v7", "linux/arm/v6"), "linux/arm/v6");
   assert.equal(choose("linux/arm/v6", "linux/arm/v7"), undefined);

@@ -184,7 +184,7 @@ function runnable(platform: Platform): Platform[] {
 
 /**
  * Returns the candidate that matches `wanted` best: the exact platform first, then platforms that it can also run, as containerd's
- * `platforms.Only`. Among equals the first candidate wins. Returns undefined if none matches.
+ * `platforms.Only`. Among equals, one with the same OS version wins, then the first. Returns undefined if none matches.
  */
 export function choosePlatform<T>(
   wanted: Platform,
@@ -194,11 +194,12 @@ export function choosePlatform<T>(
   const normal = normalizePlatform(wanted);
   for (const option of runnable(normal)) {
     const key = formatPlatform(option);
-    const found = candidates.find((candidate) => {
+    const found = candidates.filter((candidate) => {
       const platform = platformOf(candidate);
       return platform !== undefined && formatPlatform(normalizePlatform(platform)) === key;
     });
-    if (found !== undefined) return found;
+    const exact = found.find((candidate) => platformOf(candidate)?.osVersion === normal.osVersion);
+    if (found.length > 0) return exact ?? found[0];
   }
   return undefined;
 }

@@ -5,7 +5,7 @@ import {
   type Platform,
   type Reference,
   VarveError,
-  formatPlatform,
+  formatWholePlatform,
   formatReference,
   isVarveError,
   parseReference,
@@ -77,7 +77,7 @@ export class ImageSource {
    */
   async resolve(name: string, options: ResolveOptions, hold: Hold): Promise<ResolvedImage> {
     const reference = withDefaultTag(parseReference(name));
-    const key = `${formatReference(reference)} ${formatPlatform(options.platform)} ${options.policy}`;
+    const key = `${formatReference(reference)} ${formatWholePlatform(options.platform)} ${options.policy}`;
     const known = this.#resolved.get(key) ?? this.#find(reference, options, hold);
     this.#resolved.set(key, known);
     return await known;
