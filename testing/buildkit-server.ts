@@ -83,6 +83,8 @@ export interface BuildkitServer extends AsyncDisposable {
   readonly remote: StockClients;
   /** Clients whose Docker daemon is the server. */
   readonly docker: StockClients;
+  /** Makes a directory with a Dockerfile, in which `BASE` stands for the base image. Returns its path. */
+  context(name: string, dockerfile: string, files?: Readonly<Record<string, string>>): Promise<string>;
   /** Ends the server, removes its root, and starts it again: it has nothing in its caches. */
   restart(options?: { readonly keepRoot?: boolean }): Promise<void>;
 }
@@ -113,6 +115,8 @@ export async function startBuildkitServer(): Promise<BuildkitServer> {
     get server() {
       return server;
     },
+    context: async (name, dockerfile, files = {}) =>
+      await varve.context(name, dockerfile.replaceAll("BASE", base), { ...files }),
     restart: async ({ keepRoot = false } = {}) => {
       await server.stop();
       if (!keepRoot) await sh("rm", "-rf", varve.root);

@@ -24,10 +24,6 @@ async function buildx(args: readonly string[], input?: string | Uint8Array): Pro
   return { log: stderr, stdout };
 }
 
-async function context(name: string, dockerfile: string, files: Record<string, string> = {}): Promise<string> {
-  return await server.varve.context(name, dockerfile.replaceAll("BASE", server.base), files);
-}
-
 const at = (name: string): string => join(server.varve.folder, name);
 
 suite("docker buildx with the remote driver", { skip }, () => {
@@ -39,7 +35,7 @@ suite("docker buildx with the remote driver", { skip }, () => {
   test("a build has secrets and an agent, and each kind of output", async () => {
     await using _agent = await startSshAgent(at("agent.sock"));
     await writeFile(at("secret"), "a secret\n");
-    const folder = await context(
+    const folder = await server.context(
       "stages",
       `FROM BASE AS one
 RUN --mount=type=secret,id=s tr a-z A-Z </run/secrets/s >/s
@@ -97,7 +93,7 @@ LABEL made=here
   });
 
   test("caches in a registry, a directory and an image serve a server that has nothing", async () => {
-    const folder = await context(
+    const folder = await server.context(
       "cached",
       "FROM BASE AS b\nRUN echo b >/b\nFROM BASE\nCOPY --from=b /b /b\nRUN cat /b\n",
     );
@@ -126,7 +122,7 @@ LABEL made=here
   test("a Dockerfile is checked, outlined and listed", async () => {
     const dockerfile =
       "from BASE AS first\nARG COLOUR=red\nRUN --mount=type=secret,id=token true\nFROM first AS second\n";
-    const folder = await context("described", dockerfile);
+    const folder = await server.context("described", dockerfile);
     const check = await server.remote.try(["buildx", "build", "--call=check", folder]);
     assert.equal(check.code, 1);
     assert.match(check.stdout, /ConsistentInstructionCasing/);
@@ -135,7 +131,7 @@ LABEL made=here
   });
 
   test("a stage without cache runs again, the others do not", async () => {
-    const folder = await context(
+    const folder = await server.context(
       "again",
       "FROM BASE AS one\nRUN echo 1 >/1\nFROM BASE\nRUN echo 2 >/2\nCOPY --from=one /1 /1\n",
     );
@@ -160,7 +156,7 @@ LABEL made=here
       `oci:${at("base-layout")}:base`,
     );
     const directory = await server.varve.files("named-directory", { local: "from a directory" });
-    const folder = await context(
+    const folder = await server.context(
       "named",
       `FROM image AS run
 COPY --from=layout /bin/busybox /layout
@@ -185,7 +181,7 @@ RUN test -x /layout
   });
 
   test("a context, or a Dockerfile, comes from standard input", async () => {
-    const folder = await context("piped", "FROM BASE\nCOPY piped /\n", { piped: "piped" });
+    const folder = await server.context("piped", "FROM BASE\nCOPY piped /\n", { piped: "piped" });
     const tar = at("piped.tar");
     await sh("tar", "-C", folder, "-cf", tar, ".");
     await buildx(["build", "-o", `type=local,dest=${at("piped-out")}`, "-"], await readFile(tar));
@@ -201,7 +197,7 @@ RUN test -x /layout
 
   test("Ctrl-C ends the step, and nothing else", async () => {
     const mark = "varve-interrupted-7c1d";
-    const folder = await context("slow", `FROM BASE\nENV MARK=${mark}\nRUN echo it runs; sleep 600\n`);
+    const folder = await server.context("slow", `FROM BASE\nENV MARK=${mark}\nRUN echo it runs; sleep 600\n`);
     const client = server.remote.start(["buildx", "build", folder]);
     const outcome = finished(client);
     await untilPrinted(client, "it runs");
@@ -218,7 +214,7 @@ RUN test -x /layout
   });
 
   test("a step that fails is shown with its output and its line", async () => {
-    const folder = await context("failing", "FROM BASE\n\nRUN seq 1 30; exit 3\n");
+    const folder = await server.context("failing", "FROM BASE\n\nRUN seq 1 30; exit 3\n");
     for (const debug of [[], ["--debug"]]) {
       const { code, stderr } = await server.remote.try([...debug, "buildx", "build", "--no-cache", folder]);
       assert.equal(code, 1);
@@ -236,7 +232,7 @@ RUN test -x /layout
 
   test("builds are in the history until they are removed", async () => {
     await buildx(["history", "rm", "--all"]);
-    const folder = await context("remembered", "FROM BASE\nRUN echo to remember\n");
+    const folder = await server.context("remembered", "FROM BASE\nRUN echo to remember\n");
     await buildx(["build", "--no-cache", folder]);
     const ids = (await buildx(["history", "ls", "--format={{.Ref}}"])).stdout.trim().split("\n");
     assert.equal(ids.length, 1);
@@ -252,7 +248,7 @@ RUN test -x /layout
     const files = Object.fromEntries(
       Array.from({ length: 2000 }, (_, index) => [`src/${index % 40}/${index}`, `${index} `.repeat(100)]),
     );
-    const folder = await context("large", "FROM scratch\nCOPY src /src\n", files);
+    const folder = await server.context("large", "FROM scratch\nCOPY src /src\n", files);
     const sent = async (): Promise<number> => {
       const { log } = await buildx(["build", "-o", `type=local,dest=${at("large-out")}`, folder]);
       return bytesOf(/transferring context: ([\d.]+)(k?M?B)/.exec(printedOf(log, "load build context")));
@@ -268,7 +264,7 @@ RUN test -x /layout
   });
 
   test("bake builds targets, a matrix, and a target on another one", async () => {
-    const folder = await context("baked", "FROM BASE\nARG V\nRUN echo $V >/v\n", {
+    const folder = await server.context("baked", "FROM BASE\nARG V\nRUN echo $V >/v\n", {
       "Dockerfile.top": "FROM lower\nRUN cat /v >/top\n",
       "docker-bake.hcl": `group "default" { targets = ["top", "many"] }
 target "lower" { args = { V = "lower" } }

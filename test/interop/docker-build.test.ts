@@ -20,10 +20,6 @@ async function output(...args: readonly string[]): Promise<string> {
   return (await docker(args)).stdout.trim();
 }
 
-async function context(name: string, dockerfile: string, files: Record<string, string> = {}): Promise<string> {
-  return await server.varve.context(name, dockerfile.replaceAll("BASE", server.base), files);
-}
-
 const at = (name: string): string => join(server.varve.folder, name);
 
 suite("docker with the server as its daemon", { skip }, () => {
@@ -33,7 +29,7 @@ suite("docker with the server as its daemon", { skip }, () => {
   after(async () => await server?.[Symbol.asyncDispose]());
 
   test("docker build makes an image that the daemon has, by its name and by the id that is printed", async () => {
-    const folder = await context(
+    const folder = await server.context(
       "first",
       "FROM BASE AS one\nRUN echo 1 >/1\nFROM one\nCOPY file /\nLABEL made=here\n",
       {
@@ -60,7 +56,7 @@ suite("docker with the server as its daemon", { skip }, () => {
 
   test("an image of the daemon is a base, without a registry", async () => {
     await docker(["build", "-t", "only-here:1", "-"], { input: `FROM ${server.base}\nRUN echo here >/here\n` });
-    const folder = await context("on-local", "FROM only-here:1\nRUN cat /here >/there\n");
+    const folder = await server.context("on-local", "FROM only-here:1\nRUN cat /here >/there\n");
     await docker(["build", "-o", at("there"), folder]);
     assert.equal(await readFile(at("there/there"), "utf8"), "here\n");
   });
@@ -73,7 +69,7 @@ suite("docker with the server as its daemon", { skip }, () => {
   });
 
   test("images are pushed, and loaded, by docker buildx build", async () => {
-    const folder = await context("moved", "FROM BASE\nLABEL moved=yes\n");
+    const folder = await server.context("moved", "FROM BASE\nLABEL moved=yes\n");
     await docker(["buildx", "build", "--push", "-t", `${server.registry.host}/moved:1`, folder]);
     const remote = ["inspect", "--tls-verify=false", "--config", `docker://${server.registry.host}/moved:1`];
     assert.match(await sh("skopeo", ...remote), /"moved":\s*"yes"/);
@@ -82,7 +78,7 @@ suite("docker with the server as its daemon", { skip }, () => {
   });
 
   test("docker compose builds its services", async () => {
-    const folder = await context("composed", "FROM BASE\nARG V\nLABEL v=$V\nRUN echo $V\n", {
+    const folder = await server.context("composed", "FROM BASE\nARG V\nLABEL v=$V\nRUN echo $V\n", {
       "compose.yaml": `services:
   a: { image: "composed-a:1", build: { context: ., args: { V: one } } }
   b: { image: "${server.registry.host}/composed-b:1", build: { context: ., args: { V: two } } }
@@ -96,7 +92,7 @@ suite("docker with the server as its daemon", { skip }, () => {
   });
 
   test("docker buildx bake builds targets that depend on each other", async () => {
-    const folder = await context("baked", "FROM BASE\nARG V\nLABEL v=$V\n", {
+    const folder = await server.context("baked", "FROM BASE\nARG V\nLABEL v=$V\n", {
       "Dockerfile.top": "FROM lower\nRUN true\n",
       "docker-bake.hcl": `group "default" { targets = ["lower", "top"] }
 target "lower" {
@@ -123,7 +119,7 @@ target "top" {
     assert.equal(code, 1);
     assert.match(stderr, /ERROR: failed to build: failed to solve: process .*echo no; exit 7.*exit code: 7$/m);
     assert.match(stderr, /2 \| >>> RUN echo no; exit 7/);
-    const folder = await context("checked", "from BASE\nRUN true\n");
+    const folder = await server.context("checked", "from BASE\nRUN true\n");
     const check = await server.docker.try(["build", "--check", folder]);
     assert.match(check.stdout, /ConsistentInstructionCasing/);
     const missing = await server.docker.try(["build", "--target=nope", folder]);

@@ -29,6 +29,7 @@ export interface DaemonOptions {
 export interface StoredImage {
   /** Digest of its manifest or index. */
   readonly digest: string;
+  /** Normalised references, each once. */
   readonly names: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-import { familiarReference, isVarveError, parseReference, withDefaultTag } from "../../core/index.ts";
+import { familiarReference, isVarveError, parseReference } from "../../core/index.ts";
 import type { StoredImage } from "../buildkit/index.ts";
 import type { DockerApi } from "./api.ts";
 import { type ApiImage, findImage } from "./images/api-image.ts";
@@ -11,8 +11,7 @@ export async function announceImage(
   const image = await findImage(store, digest).catch(ifRemoved);
   if (image === undefined) return;
   events.image("create", image.id, image.id, image.config);
-  const tagged = names.map((name) => familiarReference(withDefaultTag(parseReference(name))));
-  for (const name of new Set(tagged)) events.image("tag", image.id, name, image.config);
+  for (const name of names) events.image("tag", image.id, familiarReference(parseReference(name)), image.config);
 }
 
 /** Another client may have removed the image, or given its only name to another one. */

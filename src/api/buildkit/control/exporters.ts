@@ -15,9 +15,14 @@ export interface ClientOutputs {
   content(): ContentSink;
 }
 
+/** Returns the names of an image exporter. */
+export function imageNames({ name = "" }: ExporterRequest["attrs"]): string[] {
+  return name.split(",").filter((each) => each !== "");
+}
+
 /** Returns the attributes of an image that goes into the store of Docker's daemon: names have no digest, and each occurs once. */
 function mobyAttributes(attrs: ExporterRequest["attrs"]): ExporterRequest["attrs"] {
-  const names = (attrs["name"] ?? "").split(",").filter((name) => name !== "");
+  const names = imageNames(attrs);
   if (names.length === 0) return attrs;
   const references = names.map(parseReference);
   if (references.some(({ digest }) => digest !== undefined))

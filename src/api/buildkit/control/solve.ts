@@ -7,7 +7,7 @@ import {
   grantEntitlements,
   readCacheExports,
 } from "../../../engine/index.ts";
-import type { CacheSpec, ExportReport } from "../../../engine/index.ts";
+import type { BuildOutput, CacheSpec, ExportReport } from "../../../engine/index.ts";
 import { compareBytes, hostPlatform } from "../../../core/index.ts";
 import { SessionClient } from "../client/session-client.ts";
 import type { Daemon } from "../daemon.ts";
@@ -29,7 +29,7 @@ import { verifyPlatforms, withRequest } from "../result/verify-platforms.ts";
 import { StatusLog } from "../status/status-log.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { buildError } from "./failure.ts";
-import { namedOutputs, outputsOf } from "./exporters.ts";
+import { imageNames, namedOutputs, outputsOf } from "./exporters.ts";
 import { type ExporterResponse, responseOf } from "./response.ts";
 
 /**
@@ -139,7 +139,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
         ? await exportTargets(targets, results, { outputs: namedOutputs(outputs, result), inline }, session)
         : undefined;
     run.found.exported = exported;
-    await announce(exported, request, daemon);
+    await announce(exported, outputs, daemon);
     return responseOf(result, exported, await exportCaches(caches, scope, session));
   } catch (error) {
     if (session.isUnfinished) await exportFailed(caches, scope, session);
@@ -182,16 +182,16 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
   }
 }
 
-/** Reports an image that was built into the store of Docker's daemon. */
+/** Reports the images that were built into the store of Docker's daemon. */
 async function announce(
   exported: ExportReport | undefined,
-  { exporters }: BuildRequest,
+  outputs: readonly BuildOutput[],
   daemon: Daemon,
 ): Promise<void> {
-  const moby = exporters.find(({ type }) => type === "moby");
-  const digest = exported?.metadata["containerimage.digest"];
-  if (moby === undefined || typeof digest !== "string") return;
-  await daemon.onImage?.({ digest, names: (moby.attrs["name"] ?? "").split(",").filter((name) => name !== "") });
+  for (const [index, { digest }] of exported?.descriptors ?? []) {
+    const output = outputs[index];
+    if (output?.type === "moby") await daemon.onImage?.({ digest, names: imageNames(output.attrs) });
+  }
 }
 
 /** Returns the caches to import: those of the request, and those of the front end's attributes, which repeat them. */
