@@ -163,6 +163,19 @@ test("a hard link's target goes with its directory when that is deleted afterwar
     assert.deepEqual(describeTree(tree), ['"h" 100644 0:0 time 0 content "x"']);
 });
 
+test("a hard link to a file below what it replaces is refused, whichever layer has that file", async (t) => {
+  if (!needsRoot(t)) return;
+  await using stack = await OverlayStack.open();
+  await applyLayer(writeTar([{ path: "a/b/c", body: "x" }]), stack.view, PLAIN);
+  const layer = async (): Promise<Uint8Array> =>
+    await collect(writeTar([{ path: "a", type: "hardlink", linkPath: "a/b/c" }]), 1e6, what);
+  const plain = await copyOf(stack, stack.view, "plain");
+  const refused = { message: 'Cannot read the layer: "a" is a hard link to "a/b/c", which is not a file' };
+  await assert.rejects(applyLayer(bytesOf(await layer()), plain, PLAIN), refused);
+  const overlay = { format: "overlay", lowerView: stack.view } as const;
+  await assert.rejects(applyLayer(bytesOf(await layer()), stack.make("fresh"), overlay), refused);
+});
+
 test("a deletion in a directory that then becomes a link deletes nothing elsewhere", async (t) => {
   if (!needsRoot(t)) return;
   await using stack = await OverlayStack.open();

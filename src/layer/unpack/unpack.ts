@@ -196,6 +196,8 @@ class Unpacker implements Disposable {
     } catch (error) {
       if (errnoOf(error) !== "EEXIST") throw error;
       this.#remove(parent, name);
+      // What the tree below has here is gone too: a hard link must not bring it back as its own target.
+      this.#whiteouts.remove(parent, name);
       await this.#create(parent, name, entry);
     }
   }
