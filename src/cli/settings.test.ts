@@ -23,6 +23,8 @@ test("the configuration file has registries and collection, or one of them, or n
   assert.deepEqual(half.store.registry?.config?.registries, {});
   assert.deepEqual(half.collection, { enabled: false });
   assert.deepEqual((await settingsOf("{}")).collection, {});
+  assert.equal((await settingsOf('{"maxParallelism":3}')).store.maxParallelism, 3);
+  assert.equal((await settingsOf('{"maxParallelism":0}')).store.maxParallelism, undefined, "as BuildKit: no limit");
   assert.deepEqual((await settingsOf(undefined)).collection, {});
 });
 
@@ -31,6 +33,8 @@ test("what the configuration file does not know is refused", async () => {
     ['{"registry":{}}', "registry"],
     ['{"collection":{"keep":1}}', "keep"],
     ['{"registries":[]}', "registries"],
+    ['{"maxParallelism":-1}', "maxParallelism"],
+    ['{"maxParallelism":"many"}', "maxParallelism"],
     ['{"collection":', "JSON"],
   ] as const)
     await assert.rejects(settingsOf(text), { code: "invalid-argument", message: new RegExp(field) }, text);

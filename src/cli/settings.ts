@@ -23,10 +23,15 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const json = parseJson(text, `configuration ${path}`, { code: "invalid-argument" }).requiredObject();
   const { raw: registries = {} } = json.field("registries");
   const { raw: collection } = json.field("collection");
+  const parallelism = json.field("maxParallelism");
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
   return {
-    store: { ...context.store, registry: { config: parseRegistryConfig({ registries }) } },
+    store: {
+      ...context.store,
+      registry: { config: parseRegistryConfig({ registries }) },
+      maxParallelism: parallelism.isAbsent ? undefined : parallelism.size() || undefined,
+    },
     collection: collection === undefined ? {} : (await import("../caches/index.ts")).readCollectionSettings(collection),
   };
 }

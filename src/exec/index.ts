@@ -1,3 +1,4 @@
+export { stepCapacity } from "./cgroup/capacity.ts";
 export { doctorFacts, type ExecFacts } from "./doctor.ts";
 export { findProgram, findRuntime } from "./find.ts";
 export { createRunner } from "./runner.ts";

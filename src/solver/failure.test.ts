@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VarveError, isVarveError } from "../core/index.ts";
+import type { SlotLimits } from "./edge/slots.ts";
+import type { OpResources } from "./vertex.ts";
 import { ToyLog, settle, solveToy, toy, toyCache, toySolver, whole } from "../../testing/toy-graph.ts";
 
 test("the first failure cancels the other work and names its vertex", async () => {
@@ -105,11 +107,20 @@ test("an aborted solve settles when its work has ended", async () => {
 });
 
 test("the slots limit concurrent executions", async () => {
-  const log = new ToyLog();
-  const parts = Array.from({ length: 10 }, (_, i) => toy(log, { name: `p${i}`, work: settle }));
-  const top = toy(log, { name: "top", inputs: parts });
-  await solveToy(toySolver(toyCache(), { limits: { cpu: 3 } }), top);
-  assert.equal(log.mostRunning, 3);
+  const mostRunning = async (limits: SlotLimits, kinds: readonly OpResources[]): Promise<number> => {
+    const log = new ToyLog();
+    const parts = Array.from({ length: 20 }, (_, i) =>
+      toy(log, { name: `p${i}`, resources: kinds[i % kinds.length] ?? "step", work: settle }),
+    );
+    await solveToy(toySolver(toyCache(), { limits }), toy(log, { name: "top", inputs: parts }));
+    return log.mostRunning;
+  };
+  const steps = (): Promise<number> => Promise.resolve(4);
+  assert.equal(await mostRunning({}, ["step"]), 20);
+  assert.equal(await mostRunning({ steps }, ["step"]), 4);
+  assert.equal(await mostRunning({ io: 2 }, ["io"]), 2);
+  assert.equal(await mostRunning({ steps, io: 2 }, ["step", "io"]), 6);
+  assert.equal(await mostRunning({ all: 3, steps, io: 2 }, ["step", "io"]), 3);
 });
 
 test("inputs that must run, run in parallel", async () => {

@@ -163,7 +163,7 @@ test("concurrent solves, some of them cancelled: no hang, no leak, right results
   const several = fc.array(graphs("plain", "plain", "session", "ignoring"), { minLength: 1, maxLength: 3 });
   await fc.assert(
     fc.asyncProperty(several, solves, async (choice, plan) => {
-      const solver = toySolver(toyCache(), { limits: { cpu: 2 } });
+      const solver = toySolver(toyCache(), { limits: { all: 2 } });
       const run = async ({ graph, cancelAfter, startAfter }: (typeof plan)[number]): Promise<void> => {
         await pause(startAfter);
         const goal = top(build(log, choice[graph % choice.length] as Node[]));

@@ -34,14 +34,16 @@ export interface OpContext {
   report(report: OpReport): void;
 }
 
-/** The kind of slot that an execution occupies; see `SlotLimits`. */
-export type OpResources = "cpu" | "io" | "none";
+/**
+ * The kind of slot that an execution occupies; see `SlotLimits`. `step`: another program does the work. `io`: this process works on files.
+ */
+export type OpResources = "step" | "io" | "none";
 
 /** The work of a vertex. The solver makes no concurrent calls of one method, and no further call after a success. */
 export interface SolverOp<R> {
   /** Number of outputs, at least 1. */
   readonly outputs: number;
-  /** Default `cpu`. */
+  /** Default `step`. */
   readonly resources?: OpResources | undefined;
   /**
    * Returns the cache map with index 0, 1, …; the solver asks until one is `done`. Several maps are alternatives, cheapest

@@ -20,6 +20,7 @@ surprise = 1
   socketPath = "/run/otel.sock"
 [worker.oci]
   enabled = true
+  max-parallelism = 4
   [worker.oci.labels]
     "org.example" = "x"
 [registry."docker.io"]
@@ -39,6 +40,8 @@ test("a configuration of buildkitd is read, and its unknown keys are named", () 
   assert.deepEqual(config.entitlements, ["network.host"]);
   assert.deepEqual(config.addresses, ["unix:///run/b.sock", "tcp://127.0.0.1:1234"]);
   assert.deepEqual(config.tls, { ca: "/ca.pem", cert: "/c.pem", key: "/k.pem" });
+  assert.equal(config.maxParallelism, 4);
+  assert.equal(parseBuildkitdConfig("[worker.oci]\nmax-parallelism = 0\n", "b.toml").maxParallelism, undefined);
   assert.deepEqual(config.labels, { "org.example": "x" });
   assert.deepEqual(config.unknown, ["surprise"]);
   assert.deepEqual(config.registries["docker.io"]?.mirrors, ["localhost:5000"]);
@@ -81,7 +84,13 @@ test("the policies of collection and the limits of the history are read", () => 
 });
 
 test("a malformed configuration is an error, and a missing one only if the user named it", async () => {
-  for (const text of ["root = ", "root = 1", "registry = 1", 'insecure-entitlements = "x"'])
+  for (const text of [
+    "root = ",
+    "root = 1",
+    "registry = 1",
+    "[worker.oci]\nmax-parallelism = -1",
+    'insecure-entitlements = "x"',
+  ])
     assert.throws(
       () => parseBuildkitdConfig(text, "buildkitd.toml"),
       (error) => isVarveError(error, "invalid-argument") && error.message.includes("buildkitd.toml"),

@@ -24,6 +24,8 @@ export interface BuildkitdConfig {
     readonly cert?: string | undefined;
     readonly key?: string | undefined;
   };
+  /** `max-parallelism` of the worker. */
+  readonly maxParallelism: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly registries: Readonly<Record<string, RegistryHostConfig>>;
   readonly collection: CollectionSettings;
@@ -37,6 +39,7 @@ const NOTHING: BuildkitdConfig = {
   entitlements: [],
   addresses: [],
   tls: {},
+  maxParallelism: undefined,
   labels: {},
   registries: {},
   collection: {},
@@ -78,6 +81,7 @@ export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfi
     entitlements: json.strings("insecure-entitlements") ?? [],
     addresses: grpc.strings("address") ?? [],
     tls: { ca: tls.string("ca"), cert: tls.string("cert"), key: tls.string("key") },
+    maxParallelism: readParallelism(oci.field("max-parallelism")),
     labels: Object.fromEntries(oci.stringMap("labels") ?? []),
     registries: Object.fromEntries(json.field("registry").map(readRegistry) ?? []),
     collection: readCollection(oci),
@@ -93,6 +97,10 @@ function parseToml(text: string, path: string): unknown {
     const [why = ""] = String(error instanceof Error ? error.message : error).split("\n", 1);
     throw new VarveError("invalid-argument", `Cannot read configuration ${path}: ${why}`, { cause: error });
   }
+}
+
+function readParallelism(field: JsonNode): number | undefined {
+  return field.isAbsent ? undefined : field.size() || undefined;
 }
 
 function readCollection(oci: JsonObject): CollectionSettings {

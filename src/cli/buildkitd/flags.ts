@@ -19,6 +19,11 @@ export const FLAGS = {
   "oci-worker": { kind: "string", value: "BOOL", help: "No effect" },
   "oci-worker-gc": { kind: "string", value: "BOOL", help: "Collect the cache after builds (default true)" },
   "oci-worker-gc-keepstorage": { kind: "string", value: "SIZE", help: "No effect" },
+  "oci-max-parallelism": {
+    kind: "string",
+    value: "N",
+    help: "Maximum number of operations at once (num-cpu, 0: no limit)",
+  },
   "oci-worker-net": { kind: "string", value: "NAME", help: "No effect" },
   "oci-worker-no-process-sandbox": { kind: "boolean", help: "No effect" },
   "oci-worker-platform": { kind: "many", value: "PLATFORM", help: "No effect" },

@@ -36,6 +36,11 @@ export const BUILD_FLAGS = {
   },
   secret: { kind: "many", value: "id=ID[,src=FILE|,env=NAME]", help: "Secret for RUN --mount=type=secret" },
   ssh: { kind: "many", value: "default|ID[=SOCKET]", help: "SSH agent for RUN --mount=type=ssh" },
+  "max-parallelism": {
+    kind: "string",
+    value: "N",
+    help: "Maximum number of operations at once (num-cpu, 0: no limit)",
+  },
   network: { kind: "string", value: "MODE", help: "Network of RUN steps (default, host, none)" },
   "add-host": { kind: "many", value: "HOST:IP", help: "Add a host to /etc/hosts of RUN steps" },
   allow: { kind: "many", value: "ENTITLEMENT", help: "Allow an entitlement (network.host, security.insecure)" },

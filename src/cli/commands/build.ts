@@ -14,6 +14,7 @@ import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts"
 import { printable } from "../printable.ts";
 import type { Display } from "../progress/display.ts";
 import { PROGRESS_MODES, openDisplay } from "../progress/open-display.ts";
+import { withParallelism } from "../parallelism.ts";
 import { loadSettings } from "../settings.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
@@ -111,7 +112,7 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
   const options = await optionsOf(flags, argument, context);
   const settings = await loadSettings(context);
-  await using store = await openStore(settings.store);
+  await using store = await openStore(withParallelism(settings.store, flags["max-parallelism"]));
   const call = flags.check ? "check" : flags.call;
   if (call !== undefined && call !== "build") {
     const kind = DESCRIPTIONS.find((known) => known === call);

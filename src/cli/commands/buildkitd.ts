@@ -3,12 +3,13 @@ import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/i
 import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
 import { type CollectionSettings, Collector } from "../../caches/index.ts";
 import { messageOf, parseGoBool } from "../../core/index.ts";
-import { openStore } from "../../engine/index.ts";
+import { type StoreOptions, openStore } from "../../engine/index.ts";
 import { type BuildkitdConfig, readBuildkitdConfig } from "../buildkitd/config.ts";
 import { DEFAULT_ADDRESS, DEFAULT_CONFIG, DEFAULT_ROOT, FLAGS, labelsOf } from "../buildkitd/flags.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
+import { withParallelism } from "../parallelism.ts";
 import { printableLine } from "../printable.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
@@ -34,12 +35,14 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
     const root = flags.root ?? config.root ?? context.store.root ?? DEFAULT_ROOT;
     const given = flags.addr.length > 0 ? flags.addr : config.addresses;
     const addresses = (given.length > 0 ? given : [DEFAULT_ADDRESS]).map(parseAddress);
-    await using store = await openStore({
+    const settings: StoreOptions = {
       ...context.store,
       root: join(root),
       snapshotter: snapshotterOf(flags) ?? context.store.snapshotter,
+      maxParallelism: config.maxParallelism,
       registry: { config: { registries: config.registries } },
-    });
+    };
+    await using store = await openStore(withParallelism(settings, flags["oci-max-parallelism"]));
     await using collector = new Collector(store, collectionOf(flags, config), {
       onError: (error) => context.screen.write(`warning: cannot collect: ${printableLine(messageOf(error))}\n`),
     });

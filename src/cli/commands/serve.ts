@@ -8,6 +8,7 @@ import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/in
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
+import { withParallelism } from "../parallelism.ts";
 import { programVersion } from "../program-version.ts";
 import { printableLine } from "../printable.ts";
 import { loadSettings } from "../settings.ts";
@@ -24,6 +25,11 @@ const FLAGS = {
     kind: "many",
     value: "NAME",
     help: "Let clients of BuildKit grant an entitlement to builds",
+  },
+  "max-parallelism": {
+    kind: "string",
+    value: "N",
+    help: "Maximum number of operations at once (num-cpu, 0: no limit)",
   },
   tlsverify: { kind: "boolean", help: "Accept only TCP clients with a certificate of the CA" },
   tlscacert: { kind: "string", value: "FILE", help: "Certificate of the CA that signed the certificates of clients" },
@@ -57,7 +63,7 @@ Example: varve serve --docker unix:///run/varve.sock
       throw usageError("Cannot serve: expected --docker ADDR or --buildkit ADDR");
     const access = tcpAccess(flags);
     const settings = await loadSettings(context);
-    await using store = await openStore(settings.store);
+    await using store = await openStore(withParallelism(settings.store, flags["max-parallelism"]));
     await using collector = new Collector(store, settings.collection, {
       onError: (error) => context.screen.write(`varve: cannot collect: ${printableLine(messageOf(error))}\n`),
     });

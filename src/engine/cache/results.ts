@@ -1,7 +1,7 @@
 import { isVarveError } from "../../core/index.ts";
 import { type ResultTable, localCache } from "../../cache/index.ts";
 import { type Records, SCRATCH } from "../../record/index.ts";
-import { Solver } from "../../solver/index.ts";
+import { type SlotLimits, Solver } from "../../solver/index.ts";
 import type { Database } from "../../state/index.ts";
 import type { LostBlobs } from "./lost-blobs.ts";
 import { type Result, recordResult } from "../ops/result.ts";
@@ -18,10 +18,18 @@ export function resultTable(records: Records, lost?: LostBlobs): ResultTable<Res
   };
 }
 
+export interface SolverParts {
+  readonly state: Database;
+  readonly records: Records;
+  readonly lostBlobs: LostBlobs;
+  readonly limits: SlotLimits;
+}
+
 /** Returns the solver of a store. All builds in the store use it, and share ops that are running. */
-export function openSolver(state: Database, records: Records, lostBlobs: LostBlobs): Solver<Result> {
+export function openSolver({ state, records, lostBlobs, limits }: SolverParts): Solver<Result> {
   return new Solver({
     cache: localCache(state, resultTable(records, lostBlobs)),
+    limits,
     unreadable: (error) => unreadableResults(error, { records, lostBlobs }),
   });
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { Semaphore } from "../../io/index.ts";
 import { EMPTY, type InputKey, type Vertex, cacheMapOf, vertexName } from "../../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
@@ -69,7 +70,7 @@ type Execute = (inputs: readonly Result[], context: OpContext) => Promise<readon
 function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute): SolverOp<Result> {
   return {
     outputs,
-    resources: vertex.op.kind === "exec" ? "cpu" : vertex.op.kind === "file" ? "io" : "none",
+    resources: vertex.op.kind === "exec" ? "step" : vertex.op.kind === "file" ? "io" : "none",
     // oxlint-disable-next-line require-await -- rejects rather than throws
     cacheMap: async () => {
       const { digest, inputs } = cacheMapOf(vertex);
@@ -80,8 +81,8 @@ function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute
   };
 }
 
-/** Limits how many trees are hashed at a time, because each one keeps the disk busy. */
-const checksums = new Semaphore(2);
+/** Limits how many trees are hashed at a time, because each one keeps a processor and the disk busy. */
+const checksums = new Semaphore(availableParallelism());
 
 function cacheInput(input: InputKey, index: number, deps: OpDeps): CacheMapInput<Result> {
   const { selector, content, preload } = input;

@@ -25,6 +25,11 @@ export interface StoreOptions {
   readonly root?: string | undefined;
   /** How layers are stored. Default: `overlay` where the machine supports it, else `copy`. */
   readonly snapshotter?: "overlay" | "copy" | undefined;
+  /**
+   * Maximum number of operations (steps, copies, fetches of sources) that all builds of this store execute at the same time. Default:
+   * as many as memory, processes and file descriptors allow. Varve's own work on layers is always limited by processors.
+   */
+  readonly maxParallelism?: number | undefined;
   /** Options of the client of registries: mirrors, credentials, time-outs. */
   readonly registry?: RegistryOptions | undefined;
 }
@@ -102,7 +107,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     contexts,
     mounts,
     lostBlobs,
-    solver: openSolver(state, records, lostBlobs),
+    solver: openSolver({ state, records, lostBlobs, limits: { all: options.maxParallelism, steps: machineSteps } }),
     work: new SharedWork(content, join(root, "run")),
     cacheMounts: new CacheMounts(directories),
     contextCopies: new ContextCopies({ ...directories, content }),
@@ -118,6 +123,11 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
 
 function removeTree(path: string): void {
   rmSync(path, { recursive: true, force: true });
+}
+
+async function machineSteps(): Promise<number> {
+  const { stepCapacity } = await import("../../exec/index.ts");
+  return stepCapacity();
 }
 
 async function openRegistry(options: RegistryOptions): Promise<Registry> {

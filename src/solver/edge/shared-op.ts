@@ -106,7 +106,7 @@ export class SharedOp<R> {
 
   async #execute(inputs: readonly R[], signal: AbortSignal): Promise<Execution<R>> {
     const { op, name } = this.#vertex;
-    using _slot = await this.#slots.take(op.resources ?? "cpu", signal);
+    using _slot = await this.#slots.take(op.resources ?? "step", signal);
     const startedAt = Date.now();
     this.#listener.started("execute");
     const results = await this.#watched(signal, (context) => op.execute(inputs, context));
