@@ -6,6 +6,7 @@ import {
   type CompileOptions,
   type CompileResult,
   type ResolveRequest,
+  type SourceTimeRequest,
 } from "../src/frontend/index.ts";
 import { type Vertex, walkVertices } from "../src/llb/index.ts";
 
@@ -30,6 +31,8 @@ export function imageConfig(config: object = {}, rest: object = {}): Uint8Array 
 /** A registry of image configs by reference, that remembers what it was asked. */
 export class FakeHost implements CompileHost {
   readonly requests: ResolveRequest[] = [];
+  /** The sources whose time was asked for, with the name in progress. */
+  readonly timed: string[] = [];
   /** What looking up an unknown image fails with; by default that it does not exist. */
   failure: VarveError | undefined;
   readonly #images: ReadonlyMap<string, Uint8Array>;
@@ -48,6 +51,13 @@ export class FakeHost implements CompileHost {
         this.failure ?? new VarveError("not-found", `Cannot resolve ${request.reference}: not found`),
       );
     return Promise.resolve({ config, digest: digestOf(request.reference) as `sha256:${string}` });
+  }
+
+  /** Returns the number at the end of the identifier, as a time. */
+  sourceTime({ source, name }: SourceTimeRequest): Promise<number | undefined> {
+    this.timed.push(`${name}: ${source.identifier}`);
+    const [digits] = /\d+$/.exec(source.identifier) ?? [];
+    return Promise.resolve(digits === undefined ? undefined : Number(digits));
   }
 
   ignorePatterns(name: string): Promise<readonly string[]> {

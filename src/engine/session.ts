@@ -2,7 +2,7 @@ import { type Digest, VarveError, hostPlatform, messageOf, normalizePlatform } f
 import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
-import type { CompileHost, ResolveRequest } from "../frontend/index.ts";
+import type { CompileHost, ResolveRequest, SourceTimeRequest } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
@@ -13,10 +13,15 @@ import { solverGraph } from "./graph.ts";
 import { waitReporter } from "./progress/transfers.ts";
 import type { NestedGraphs, OpDeps } from "./ops/deps.ts";
 import { findInLayout, pullPolicy } from "./ops/source-image.ts";
-import { type SourceMeta, type SourceMetaRequest, resolveSourceMeta } from "./ops/source-meta.ts";
+import {
+  type SourceMeta,
+  type SourceMetaRequest,
+  mayHaveTime,
+  resolveSourceMeta,
+  sourceTime,
+} from "./ops/source-meta.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
-import { sourceTime } from "./ops/source.ts";
 import type { BuildSettings } from "./options/options.ts";
 import type { Progress } from "./progress/progress.ts";
 import type { BuildClient, ClientCaches } from "./client/client.ts";
@@ -206,10 +211,7 @@ export class Session implements AsyncDisposable {
 
   /** Returns what is known of a source before its files are fetched. `name` is shown in progress. */
   async sourceMeta(name: string, request: SourceMetaRequest): Promise<SourceMeta> {
-    return await this.progress.activity(name, async (activity) => {
-      const hold = { ...this.hold, onWait: waitReporter((line) => activity.report(line)) };
-      return await resolveSourceMeta(request, this.#deps, hold);
-    });
+    return await this.#ask({ name }, async (hold) => await resolveSourceMeta(request, this.#deps, hold));
   }
 
   /** Unique ID of this build. */
@@ -227,8 +229,7 @@ export class Session implements AsyncDisposable {
     const own: CompileHost = {
       resolveImage: async (request) => await this.#resolveImage(request),
       ignorePatterns: async (name) => await this.locals.ignorePatterns(name),
-      sourceTime: async (edge, signal) =>
-        await sourceTime(edge, this.#deps, { ...this.hold, ...(signal && { signal }) }),
+      sourceTime: async (request) => await this.#sourceTime(request),
     };
     return this.#wrapHost === undefined ? own : this.#wrapHost(own);
   }
@@ -267,9 +268,7 @@ export class Session implements AsyncDisposable {
 
   async #resolveImage(request: ResolveRequest): ReturnType<CompileHost["resolveImage"]> {
     const policy = pullPolicy(request.mode, this.#deps.pull);
-    const signal = request.signal ?? this.hold.signal;
-    return await this.progress.activity(request.name, async (activity) => {
-      const hold = { ...this.hold, signal, onWait: waitReporter((line) => activity.report(line)) };
+    return await this.#ask(request, async (hold) => {
       const platform = normalizePlatform(request.platform);
       if (request.ociStore !== undefined) {
         const asked = { name: request.reference, platform, store: { store: request.ociStore } };
@@ -278,6 +277,22 @@ export class Session implements AsyncDisposable {
       }
       const image = await this.images.resolve(request.reference, { platform, policy }, hold);
       return { digest: image.digest, config: image.configBytes };
+    });
+  }
+
+  async #sourceTime(request: SourceTimeRequest): Promise<number | undefined> {
+    const { source } = request;
+    if (!mayHaveTime(source)) return undefined;
+    return await this.#ask(request, async (hold) => await sourceTime(source, this.#deps, hold));
+  }
+
+  /** Asks something about a source, which progress shows as a step. */
+  async #ask<T>(
+    { name, signal = this.hold.signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
+    act: (hold: Hold) => Promise<T>,
+  ): Promise<T> {
+    return await this.progress.activity(name, async (activity) => {
+      return await act({ ...this.hold, signal, onWait: waitReporter((line) => activity.report(line)) });
     });
   }
 

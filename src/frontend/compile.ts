@@ -1,64 +1,16 @@
 import { type State, localSourceOf, walkVertices } from "../llb/index.ts";
 import { type Platform, normalizePlatform, throwIfAborted } from "../core/index.ts";
-import { type Dockerfile, Linter, fault } from "../dockerfile/index.ts";
+import { type Dockerfile, Linter } from "../dockerfile/index.ts";
 import { builtInArgs } from "./arguments.ts";
 import { type CompileContext, compileContext } from "./compile-context.ts";
 import { type ImageDraft, addLabels, imagePlatform, platformFields, tidyImage } from "./config/image-draft.ts";
 import { lintDefaultArgs } from "./stages/lint-from.ts";
 import type { CompileHost, CompileOptions, CompileResult, NeededLocal } from "./options.ts";
-import { withLocationAsync } from "./error-location.ts";
+import { withEpoch } from "./epoch/epoch.ts";
 import { type PassResult, runPass } from "./dispatch/pass.ts";
 import { type Plan, makePlan } from "./stages/plan.ts";
 import type { MissingBases } from "./stages/resolve.ts";
 import type { StageState } from "./dispatch/stage-state.ts";
-import { historyTime } from "./config/history.ts";
-
-const EPOCH = "SOURCE_DATE_EPOCH";
-
-async function contextTime(
-  { options }: CompileContext,
-  host: CompileHost,
-  signal: AbortSignal | undefined,
-): Promise<number | undefined> {
-  const main = options.context;
-  if (main?.kind !== "state" || main.state.edge === undefined) return undefined;
-  return host.sourceTime?.(main.state.edge, signal);
-}
-
-async function readEpoch(
-  text: string,
-  context: CompileContext,
-  host: CompileHost,
-  signal: AbortSignal | undefined,
-): Promise<number | undefined> {
-  if (text === "context") return contextTime(context, host, signal);
-  if (!/^[+-]?\d{1,15}$/.test(text)) throw fault(`invalid ${EPOCH}: ${text}`);
-  historyTime(Number(text));
-  return Number(text);
-}
-
-/** Resolves SOURCE_DATE_EPOCH. Returns the context with the epoch, and with the argument in seconds or removed. */
-async function withEpoch(
-  context: CompileContext,
-  host: CompileHost,
-  signal: AbortSignal | undefined,
-): Promise<CompileContext> {
-  const given = context.buildArgs.get(EPOCH);
-  const text = given ?? context.globals.values.get(EPOCH) ?? "";
-  if (text === "" && given === undefined) return context;
-  const read = async (): Promise<number | undefined> => await readEpoch(text, context, host, signal);
-  const range = given === undefined ? context.globals.infos.get(EPOCH)?.range : undefined;
-  const located = range === undefined ? read : () => withLocationAsync(context.file.source, range, read);
-  const epoch = text === "" ? undefined : await located();
-  const replace = (values: ReadonlyMap<string, string>): Map<string, string> => {
-    const copy = new Map(values);
-    if (epoch === undefined) copy.delete(EPOCH);
-    else if (copy.has(EPOCH)) copy.set(EPOCH, String(epoch));
-    return copy;
-  };
-  const globals = { ...context.globals, values: replace(context.globals.values) };
-  return { ...context, epoch, globals, buildArgs: replace(context.buildArgs) };
-}
 
 /** Returns the target's config with the build's labels and platform. */
 function finishImage({ image }: StageState, { options, target, implicitTarget }: CompileContext): ImageDraft {

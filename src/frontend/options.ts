@@ -1,12 +1,18 @@
 import type { Digest, Platform } from "../core/index.ts";
 import type { LintOptions, LintWarning, SourceRange } from "../dockerfile/index.ts";
-import type { CdiDevice, Edge, HostIp, LinuxResources, NetMode, State, Ulimit } from "../llb/index.ts";
+import type { CdiDevice, Edge, HostIp, LinuxResources, NetMode, SourceOp, State, Ulimit } from "../llb/index.ts";
 import type { ImageDraft } from "./config/image-draft.ts";
 
 /** The main build context, from which COPY and ADD read. */
 export type MainContext =
   /** A directory of the client. `name` is the name of the local source; `exclude` the patterns of its ignore file. */
-  | { readonly kind: "local"; readonly name?: string | undefined; readonly exclude?: readonly string[] | undefined }
+  | {
+      readonly kind: "local";
+      readonly name?: string | undefined;
+      readonly exclude?: readonly string[] | undefined;
+      /** The download that the directory was made of, if there is one. */
+      readonly origin?: Edge | undefined;
+    }
   /** The result of a graph, such as a git repository or an unpacked archive. */
   | { readonly kind: "state"; readonly state: State };
 
@@ -89,17 +95,23 @@ export interface ResolveRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A request for the time of a source: of a repository that of the commit, of a download `Last-Modified`. */
+export interface SourceTimeRequest {
+  readonly source: SourceOp;
+  readonly platform: Platform;
+  /** Name in progress. */
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What the caller provides for a compilation. */
 export interface CompileHost {
   /** Resolves an image reference to a digest and a config. */
   resolveImage(request: ResolveRequest): Promise<ResolvedImage>;
   /** Returns the patterns of a named local context's ignore file. Omit it if no named context has one. */
   ignorePatterns?(localName: string, signal?: AbortSignal): Promise<readonly string[]>;
-  /**
-   * Returns the time of a source (commit time, `Last-Modified`) in seconds since 1970, for `SOURCE_DATE_EPOCH=context`; undefined
-   * if it is unknown.
-   */
-  sourceTime?(edge: Edge, signal?: AbortSignal): Promise<number | undefined>;
+  /** Returns the time of a source in seconds since 1970; undefined if it has none. */
+  sourceTime?(request: SourceTimeRequest): Promise<number | undefined>;
 }
 
 /** A directory of the client that the graph reads. */

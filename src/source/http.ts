@@ -141,7 +141,7 @@ export class HttpSource {
     if (suffix.byteLength > MAX_SUFFIX)
       throw new VarveError("invalid-argument", `http checksum request suffix exceeds max size ${MAX_SUFFIX}`);
     const hash = createHash(algorithm);
-    for await (const chunk of await this.#open(http, hold)) hash.update(chunk);
+    for await (const chunk of await this.open(http, hold)) hash.update(chunk);
     return `${algorithm}:${hash.update(suffix).digest("hex")}`;
   }
 
@@ -150,7 +150,7 @@ export class HttpSource {
    * @throws {VarveError} `corrupt` if the signature is not by one of the keys; as `record`.
    */
   async verify(http: ResolvedHttp, signature: OpenPgpRequest, hold: Hold): Promise<void> {
-    const body = await this.#open(http, hold);
+    const body = await this.open(http, hold);
     try {
       await verifyOpenPgp(signature, body);
     } catch (error) {
@@ -159,8 +159,8 @@ export class HttpSource {
     }
   }
 
-  /** Opens the file, which it downloads if it is not in the store. */
-  async #open(http: ResolvedHttp, hold: Hold): Promise<Bytes> {
+  /** Returns the bytes of the file. Downloads it if it is not in the store. Throws as `record`. */
+  async open(http: ResolvedHttp, hold: Hold): Promise<Bytes> {
     const { content } = this.#deps;
     hold.lease.add("blob", http.checksum);
     if ((await content.check(http.checksum, hold)) === undefined) await this.#fetchExpected(http, hold);

@@ -1,7 +1,9 @@
 import { contextTables } from "../../contenthash/schema.ts";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, utimesSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type BuildRoom, buildRoom } from "../../../testing/builds.ts";
@@ -99,3 +101,43 @@ test(
     assert.equal(created, new Date(1_600_000_000_000).toISOString().replace(".000", ""));
   },
 );
+
+/** Serves an archive, with its time if there is one. */
+async function serveArchive(archive: Buffer, lastModified?: string): Promise<{ readonly url: string } & Disposable> {
+  const server = createServer((_request, response) => {
+    if (lastModified !== undefined) response.setHeader("last-modified", lastModified);
+    response.end(archive);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/c.tar.gz`;
+  return { url, [Symbol.dispose]: () => void server.close() };
+}
+
+test("the time of a downloaded archive is the server's, else that of its newest file", { skip }, async () => {
+  await using room = await buildRoom();
+  const folder = await room.files("c", { Dockerfile: "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY f /\n", f: "x" });
+  for (const [name, time] of [
+    ["Dockerfile", 1_000_000_000],
+    ["f", 1_200_000_000.5],
+    [".", 1_300_000_000],
+  ] as const)
+    utimesSync(join(folder, name), time, time);
+  const archive = execFileSync("tar", ["-cz", "--format=pax", "-C", folder, "."]);
+  using dated = await serveArchive(archive, "Thu, 01 Jan 2009 00:00:00 GMT");
+  using undated = await serveArchive(archive);
+  const epochOf = async (options: Partial<BuildOptions>): Promise<number | undefined> => {
+    const dest = join(room.folder, `time-${(outputs += 1)}`);
+    await room.build("", { outputs: [{ type: "oci", dest, attrs: { tar: "false" } }], ...options });
+    const read = (digest: string): unknown =>
+      JSON.parse(readFileSync(join(dest, "blobs/sha256", digest.slice(7)), "utf8"));
+    const index = JSON.parse(readFileSync(join(dest, "index.json"), "utf8")) as { manifests: [{ digest: string }] };
+    const manifest = read(index.manifests[0].digest) as { config: { digest: string } };
+    return Date.parse((read(manifest.config.digest) as { created: string }).created) / 1000;
+  };
+  const url = (from: { readonly url: string }): BuildOptions["context"] => ({ kind: "url", url: from.url });
+  const buildArgs = { SOURCE_DATE_EPOCH: "context" };
+  assert.equal(await epochOf({ context: url(dated), buildArgs }), 1_230_768_000);
+  assert.equal(await epochOf({ context: url(undated), buildArgs }), 1_200_000_000);
+  const named = { buildContexts: { src: undated.url }, buildArgs: { SOURCE_DATE_EPOCH: "src" } };
+  assert.equal(await epochOf({ context: { kind: "directory", path: folder }, ...named }), 1_200_000_000);
+});

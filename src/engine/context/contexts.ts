@@ -64,21 +64,25 @@ export async function openContext(
   }
 }
 
-function localContext(directory: LocalDirectory, host: ContextHost): OpenedContext {
+function localContext(directory: LocalDirectory, host: ContextHost, origin?: Edge): OpenedContext {
   host.locals.add(MAIN, directory);
-  return { main: { kind: "local", name: MAIN }, directory: directory.path };
+  return { main: { kind: "local", name: MAIN, origin }, directory: directory.path };
 }
 
-/** Unpacks an archive into a temporary directory. A stream that is not an archive is a Dockerfile without a context. */
+/**
+ * Unpacks an archive into a temporary directory. A stream that is not an archive is a Dockerfile without a context. `origin` is the
+ * source of the stream.
+ */
 async function streamContext(
   bytes: AsyncIterable<Uint8Array>,
   host: ContextHost,
   stack: AsyncDisposableStack,
+  origin?: Edge,
 ): Promise<OpenedContext> {
   const { openStreamContext } = await import("../../source/index.ts");
   const parent = host.store.contexts.path;
   const opened = stack.use(await openStreamContext(bytes, parent, host.hold.signal));
-  const local = localContext({ path: opened.path, lasting: false }, host);
+  const local = localContext({ path: opened.path, lasting: false }, host, origin);
   return opened.kind === "archive" ? local : { ...local, dockerfile: { kind: "text", text: opened.text } };
 }
 
@@ -98,7 +102,7 @@ async function urlContext(
   const state = http(url, { filename: "context", name: internalName("load remote build context") });
   const directory = await directoryOf(state, host, stack);
   const { createReadStream } = await import("node:fs");
-  return await streamContext(createReadStream(join(directory ?? "", "context")), host, stack);
+  return await streamContext(createReadStream(join(directory ?? "", "context")), host, stack, state.edge);
 }
 
 async function graphContext(

@@ -21,14 +21,20 @@ export function gitSource(identifier: string, attrs: Attributes, deps: OpDeps): 
       const resolved = await deps.git.resolve(await gitRequest(identifier, attrs, deps, hold), hold);
       return recordResult(await deps.git.record(resolved, hold));
     },
-    time: async (hold) => {
-      const request = await gitRequest(identifier, attrs, deps, hold);
-      return await deps.git.time(await deps.git.resolve(request, hold), hold);
-    },
   };
 }
 
 type RequestDeps = Pick<OpDeps, "images" | "client" | "content">;
+
+/** Returns the time of a commit, in seconds since 1970. Throws as `resolveGit`. */
+export async function gitTime(
+  identifier: string,
+  attrs: Attributes,
+  deps: RequestDeps & Pick<OpDeps, "git">,
+  hold: Hold,
+): Promise<number> {
+  return await deps.git.time(await resolveGit(identifier, attrs, deps, hold), hold);
+}
 
 /**
  * Returns the commit of a git source, after verifying the signature that the attributes may ask for.

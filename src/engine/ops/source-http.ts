@@ -1,4 +1,7 @@
-import { VarveError, isDigest } from "../../core/index.ts";
+import { VarveError, isDigest, isVarveError } from "../../core/index.ts";
+import { isLostBlob } from "../../content/index.ts";
+import type { Bytes } from "../../io/index.ts";
+import { readArchive } from "../../layer/index.ts";
 import { httpKey } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { DownloadRequest, ResolvedHttp } from "../../source/index.ts";
@@ -30,10 +33,6 @@ export function httpSource(url: string, attrs: Attributes, deps: OpDeps): Source
       const resolved = await deps.http.resolve(await request(), hold);
       return recordResult(await deps.http.record(resolved, hold));
     },
-    time: async (hold) => {
-      const { lastModified } = await deps.http.resolve(await request(), hold);
-      return lastModified === undefined ? undefined : Math.floor(Date.parse(lastModified) / 1000);
-    },
   };
 }
 
@@ -52,6 +51,40 @@ export async function resolveHttp(
   const resolved = await deps.http.resolve(await httpRequest(url, attrs, deps), hold);
   if (signature !== undefined) await deps.http.verify(resolved, signature, hold);
   return resolved;
+}
+
+/**
+ * Returns the time of a download in seconds since 1970: what the server says, else that of the newest file in the archive that it is.
+ * Returns undefined if there is neither. Throws as `resolveHttp` and `HttpSource.open`.
+ */
+export async function httpTime(
+  url: string,
+  attrs: Attributes,
+  deps: Pick<OpDeps, "client" | "http">,
+  hold: Hold,
+): Promise<number | undefined> {
+  const resolved = await resolveHttp(url, attrs, deps, hold);
+  if (resolved.lastModified !== undefined) return Math.floor(Date.parse(resolved.lastModified) / 1000);
+  const newest = await newestFile(await deps.http.open(resolved, hold), url);
+  return newest === undefined ? undefined : Number(floorSeconds(newest));
+}
+
+/** Returns the time of the newest regular file of an archive in nanoseconds; undefined for what is no whole archive. */
+async function newestFile(bytes: Bytes, what: string): Promise<bigint | undefined> {
+  let newest: bigint | undefined;
+  try {
+    for await (const { type, mtime } of readArchive(bytes, { what }))
+      if (type === "file" && (newest === undefined || mtime > newest)) newest = mtime;
+    return newest;
+  } catch (error) {
+    if (isVarveError(error, "corrupt", "limit-exceeded") && !isLostBlob(error)) return undefined;
+    throw error;
+  }
+}
+
+function floorSeconds(time: bigint): bigint {
+  const seconds = time / 1_000_000_000n;
+  return time < seconds * 1_000_000_000n ? seconds - 1n : seconds;
 }
 
 function signatureOf(attrs: Attributes): { readonly keys: Uint8Array; readonly signature: Uint8Array } | undefined {

@@ -10,8 +10,8 @@ import {
 } from "../../source/index.ts";
 import { clientStore } from "./attributes.ts";
 import type { OpDeps } from "./deps.ts";
-import { resolveGit } from "./source-git.ts";
-import { resolveHttp } from "./source-http.ts";
+import { gitTime, resolveGit } from "./source-git.ts";
+import { httpTime, resolveHttp } from "./source-http.ts";
 import { findInLayout, pullPolicy } from "./source-image.ts";
 
 /** A question about a source. Settings for other kinds of sources are ignored. */
@@ -84,6 +84,20 @@ export async function resolveSourceMeta(request: SourceMetaRequest, deps: MetaDe
     default:
       return { source };
   }
+}
+
+/** Whether a source may have a time, by its scheme. */
+export function mayHaveTime({ identifier }: SourceOp): boolean {
+  return /^(?:git|https?):\/\//.test(identifier);
+}
+
+/** Returns the time of a repository or download in seconds since 1970; undefined if it has none. Throws as `resolveSourceMeta`. */
+export async function sourceTime(source: SourceOp, deps: MetaDeps, hold: Hold): Promise<number | undefined> {
+  const { identifier, attrs } = source;
+  const repository = identifier.startsWith("git://") ? identifier.slice("git://".length) : undefined;
+  return repository === undefined
+    ? await httpTime(identifier, attrs, deps, hold)
+    : await gitTime(repository, attrs, deps, hold);
 }
 
 function platformOf({ platform }: SourceMetaRequest, deps: MetaDeps): Platform {

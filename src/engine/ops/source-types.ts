@@ -9,8 +9,6 @@ export interface Source {
   keys(hold: Hold, report: Report): Promise<readonly SourceKey[]>;
   /** Fetches the files. */
   result(hold: Hold, report: Report): Promise<Result>;
-  /** Returns the creation time in seconds since 1970, or undefined if it is unknown. */
-  time?(hold: Hold): Promise<number | undefined>;
 }
 
 /** Receives logs, progress and warnings of a source. */

@@ -1,6 +1,5 @@
 import { VarveError } from "../../core/index.ts";
-import { type Edge, type SourceKey, localSourceOf, sourceDigest } from "../../llb/index.ts";
-import type { Hold } from "../../record/index.ts";
+import { type SourceKey, localSourceOf, sourceDigest } from "../../llb/index.ts";
 import type { SolverOp } from "../../solver/index.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import type { Result } from "./result.ts";
@@ -33,12 +32,6 @@ export function sourceOp(vertex: SourceVertex, deps: OpDeps): SolverOp<Result> {
       await source().result(holdFor(deps, context), (report) => context.report(report)),
     ],
   };
-}
-
-/** Returns the time of a source in seconds since 1970, or undefined if the vertex is not a source or has no time. */
-export async function sourceTime({ vertex }: Edge, deps: OpDeps, hold: Hold): Promise<number | undefined> {
-  const { op } = vertex;
-  return op.kind === "source" ? await openSource({ ...vertex, op }, deps).time?.(hold) : undefined;
 }
 
 function openSource(vertex: SourceVertex, deps: OpDeps): Source {

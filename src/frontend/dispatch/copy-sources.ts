@@ -16,13 +16,12 @@ import {
   type Owner,
   type State,
   fileActions,
-  http,
   internalName,
   scratch,
 } from "../../llb/index.ts";
-import { VarveError, goQuote, isDigest, isVarveError } from "../../core/index.ts";
-import { PatternMatcher, basePath, checkGlob, cleanPath, hasGlob, joinPath } from "../../pattern/index.ts";
-import { gitState } from "../git-state.ts";
+import { VarveError, goQuote, isVarveError } from "../../core/index.ts";
+import { PatternMatcher, checkGlob, cleanPath, hasGlob, joinPath } from "../../pattern/index.ts";
+import { addedFile, addedRepository } from "./added-sources.ts";
 import { absolutePath, withoutDrive } from "./paths.ts";
 import type { StageState } from "./stage-state.ts";
 
@@ -50,47 +49,18 @@ function commonOptions({ owner, mode, instruction }: CopyJob): CopyOptions {
   };
 }
 
-function mergeGitFlags(ref: GitRef, { keepGitDir, checksum }: AddInstruction): GitRef {
-  if (keepGitDir !== undefined && ref.keepGitDir !== undefined && keepGitDir !== ref.keepGitDir)
-    throw fault("inconsistent keep-git-dir configuration");
-  if (checksum !== "" && ref.checksum !== "" && checksum !== ref.checksum)
-    throw fault(`checksum mismatch ${goQuote(checksum)} != ${goQuote(ref.checksum)}`);
-  const keep = ref.keepGitDir ?? keepGitDir;
-  return { ...ref, checksum: ref.checksum || checksum, ...(keep === undefined ? {} : { keepGitDir: keep }) };
-}
-
 function addGit(actions: FileActions, job: CopyJob, ref: GitRef): FileActions {
   if (job.instruction.kind !== "add") throw fault("source can't be a git ref for COPY");
-  const { mtime: _mtime, ...rest } = mergeGitFlags(ref, job.instruction);
-  return actions.copy(gitState(rest, job.name), "/", job.destination, commonOptions(job));
-}
-
-function downloadName(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed === null) return "__unnamed__";
-  let path = parsed.pathname;
-  try {
-    path = decodeURIComponent(path);
-  } catch {
-    // A path with malformed escapes is used as it is.
-  }
-  const base = basePath(path);
-  return base === "." || base === "/" ? "__unnamed__" : base;
+  return actions.copy(addedRepository(job.instruction, ref, job.name), "/", job.destination, commonOptions(job));
 }
 
 function addHttp(actions: FileActions, job: CopyJob, url: string): FileActions {
   const { instruction } = job;
   if (instruction.kind !== "add") throw fault("source can't be a URL for COPY");
-  const { checksum, unpack = false } = instruction;
-  if (checksum !== "" && !isDigest(checksum)) throw fault(`invalid checksum digest format: ${checksum}`, checksum);
-  const filename = downloadName(url);
-  // BuildKit's front end writes an empty text here.
-  const description = { "com.docker.dockerfile.v1.command": "" };
-  const options = { filename, name: job.name, description, ...(checksum === "" ? {} : { checksum }) };
-  const download = http(url, options);
+  const { state: download, filename } = addedFile(instruction, url, job.name);
   return actions.copy(download, filename, job.destination, {
     ...commonOptions(job),
-    ...(unpack ? { attemptUnpack: true } : {}),
+    ...(instruction.unpack === true ? { attemptUnpack: true } : {}),
   });
 }
 

@@ -82,12 +82,16 @@ function subjectOf({ frontend: name, definition }: SolveRequest): BuildSubject {
   return definition === undefined ? { kind: "forwarded" } : { kind: "definition", definition };
 }
 
-/** New clients repeat their first exporter in the fields of old ones. SOURCE_DATE_EPOCH becomes an attribute of each exporter. */
+/**
+ * New clients repeat their first exporter in the fields of old ones. SOURCE_DATE_EPOCH becomes an attribute of each exporter, unless it
+ * names a source: then the front end returns the time.
+ */
 function exportersOf(request: SolveRequest, attributes: Attributes): ExporterRequest[] {
   const { exporters, exporterDeprecated: type, exporterAttrsDeprecated: attrs } = request;
-  const given = exporters.length > 0 || type === "" ? exporters : [{ type, attrs }];
-  const epoch = attributes.get("build-arg:SOURCE_DATE_EPOCH");
-  return given.map((each) => ({
+  const wanted = exporters.length > 0 || type === "" ? exporters : [{ type, attrs }];
+  const given = attributes.get("build-arg:SOURCE_DATE_EPOCH");
+  const epoch = given !== undefined && /^(?:[+-]?\d+)?$/.test(given) ? given : undefined;
+  return wanted.map((each) => ({
     type: each.type,
     attrs: epoch === undefined ? each.attrs : { "source-date-epoch": epoch, ...each.attrs },
   }));

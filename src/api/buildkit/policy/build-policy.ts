@@ -52,7 +52,7 @@ function buildPolicy(
 
 const IMAGE = "docker-image://";
 
-/** Returns a host that resolves images which policies allow, or those that take their place. */
+/** Returns a host that asks about images and sources which policies allow, or those that take their place. */
 export function policedHost(host: CompileHost, { judge }: BuildPolicy): CompileHost {
   return {
     ...host,
@@ -63,6 +63,10 @@ export function policedHost(host: CompileHost, { judge }: BuildPolicy): CompileH
       const reference = judged.identifier.slice(IMAGE.length);
       const resolved = await host.resolveImage({ ...request, reference });
       return reference === request.reference ? resolved : { ...resolved, reference };
+    },
+    sourceTime: async (request) => {
+      const source = await judgeForMeta(request.source, request.platform, judge);
+      return await host.sourceTime?.({ ...request, source });
     },
   };
 }
