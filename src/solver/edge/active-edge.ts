@@ -241,6 +241,7 @@ export class ActiveEdge<R> implements EdgeNode<R>, InputOwner<R> {
   #mergeInto(target: EdgeNode<R>): void {
     target.adoptInputKeys(this.inputs);
     this.#setState({ kind: "merged", into: target });
+    this.vertex.index.remove(this);
     this.#search.cancel();
     this.#making.cancel();
     for (const input of this.inputs) input.require(Level.none);
