@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { VarveError } from "../core/index.ts";
+import { createFile } from "./create.ts";
 import { isBusy } from "./errors.ts";
 import { APPLICATION_ID, FORMAT, VERSIONS, legacyVersions } from "./format.ts";
 import { makeDirectories } from "../linux/index.ts";
@@ -80,7 +81,10 @@ function migrate(db: DatabaseSync, path: string): void {
 
 /** Opens, checks and migrates the database file; creates its directory if needed. */
 export function openDatabase(path: string): DatabaseSync {
-  if (path !== ":memory:") makeDirectories(dirname(path));
+  if (path !== ":memory:") {
+    makeDirectories(dirname(path));
+    createFile(path, (fresh) => migrate(fresh, path));
+  }
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: false });
   try {
     checkVersion(db, path);
