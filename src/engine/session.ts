@@ -1,28 +1,21 @@
-import { type Digest, VarveError, hostPlatform, messageOf, normalizePlatform } from "../core/index.ts";
+import { type Digest, VarveError, hostPlatform, messageOf } from "../core/index.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
-import type { CompileHost, ResolveRequest, SourceTimeRequest } from "../frontend/index.ts";
+import type { CompileHost } from "../frontend/index.ts";
 import type { Edge } from "../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
 import { GitSource, HttpSource, ImageSource, type PullPolicy } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
-import { type Imports, startImports } from "./cache/imports.ts";
+import { Imports, type ResultCache } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
-import { waitReporter } from "./progress/transfers.ts";
+import { SourceLookups } from "./source-lookups.ts";
 import type { NestedGraphs, OpDeps } from "./ops/deps.ts";
-import { findInLayout, pullPolicy } from "./ops/source-image.ts";
-import {
-  type SourceMeta,
-  type SourceMetaRequest,
-  mayHaveTime,
-  resolveSourceMeta,
-  sourceTime,
-} from "./ops/source-meta.ts";
+import type { SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
-import type { BuildSettings } from "./options/options.ts";
+import type { BuildSettings, CacheSpec } from "./options/options.ts";
 import type { Progress } from "./progress/progress.ts";
 import type { BuildClient, ClientCaches } from "./client/client.ts";
 import { checkEntitlements } from "./options/entitlements.ts";
@@ -58,6 +51,7 @@ interface SessionParts {
   readonly shared: WorkShare;
   readonly own: Lease;
   readonly imports: Imports;
+  readonly caches: readonly ResultCache[];
   readonly access: RegistryAccess;
 }
 
@@ -75,7 +69,10 @@ export class Session implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
+  readonly #lookups: SourceLookups;
   readonly #imports: Imports;
+  /** The imported caches, in the order of lookup. */
+  readonly #caches: ResultCache[];
   readonly #allowed: ReadonlySet<string>;
   readonly #wrapHost: SessionOptions["wrapHost"];
   /** IDs of the cache mounts that were emptied because a step ignores the cache. */
@@ -84,7 +81,7 @@ export class Session implements AsyncDisposable {
 
   private constructor(options: SessionOptions, parts: SessionParts, stack: AsyncDisposableStack) {
     const { store, signal, client, progress } = options;
-    const { shared, own, imports, access } = parts;
+    const { shared, own, imports, caches, access } = parts;
     this.store = store;
     this.#stack = stack;
     this.progress = progress;
@@ -114,7 +111,9 @@ export class Session implements AsyncDisposable {
         solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),
       },
     };
+    this.#lookups = new SourceLookups(this.#deps, progress, this.hold);
     this.#imports = imports;
+    this.#caches = [...caches];
     this.#allowed = options.allowed;
     this.#wrapHost = options.wrapHost;
     this.#job = this.#openJob();
@@ -133,7 +132,7 @@ export class Session implements AsyncDisposable {
     const own = stack.use(await store.content.lease());
     stack.use(store.lostBlobs.enter());
     const imports = stack.use(
-      await startImports(cacheFrom, {
+      new Imports({
         store,
         registry: access.registry,
         client: client.caches,
@@ -143,7 +142,15 @@ export class Session implements AsyncDisposable {
         patience,
       }),
     );
-    return new Session(options, { shared, own, imports, access }, stack.move());
+    const caches = await imports.start(cacheFrom);
+    return new Session(options, { shared, own, imports, caches, access }, stack.move());
+  }
+
+  /** Starts to import further caches. What is solved from now on is looked up in them too. */
+  async importCaches(specs: readonly CacheSpec[]): Promise<void> {
+    const caches = await this.#imports.start(specs);
+    this.#caches.push(...caches);
+    this.#job.addCaches(caches);
   }
 
   /** Solves the targets of the build and returns their results; an absent edge is scratch. Results are kept until the session ends. */
@@ -211,7 +218,7 @@ export class Session implements AsyncDisposable {
 
   /** Returns what is known of a source before its files are fetched. `name` is shown in progress. */
   async sourceMeta(name: string, request: SourceMetaRequest): Promise<SourceMeta> {
-    return await this.#ask({ name }, async (hold) => await resolveSourceMeta(request, this.#deps, hold));
+    return await this.#lookups.meta(name, request);
   }
 
   /** Unique ID of this build. */
@@ -227,9 +234,9 @@ export class Session implements AsyncDisposable {
   /** The functions that compiling a Dockerfile calls. */
   get host(): CompileHost {
     const own: CompileHost = {
-      resolveImage: async (request) => await this.#resolveImage(request),
+      resolveImage: async (request) => await this.#lookups.image(request),
       ignorePatterns: async (name) => await this.locals.ignorePatterns(name),
-      sourceTime: async (request) => await this.#sourceTime(request),
+      sourceTime: async (request) => await this.#lookups.time(request),
     };
     return this.#wrapHost === undefined ? own : this.#wrapHost(own);
   }
@@ -251,7 +258,7 @@ export class Session implements AsyncDisposable {
     return this.#stack.use(
       this.store.solver.open({
         signal,
-        caches: this.#imports.caches,
+        caches: this.#caches,
         onEvent: (event) => this.progress.solver(event),
         retain: (result) => this.#retain(result),
       }),
@@ -264,36 +271,6 @@ export class Session implements AsyncDisposable {
     const graph = solverGraph(edges, this.#deps);
     this.progress.expect(graph.vertices);
     return await job.solve(graph.edges);
-  }
-
-  async #resolveImage(request: ResolveRequest): ReturnType<CompileHost["resolveImage"]> {
-    const policy = pullPolicy(request.mode, this.#deps.pull);
-    return await this.#ask(request, async (hold) => {
-      const platform = normalizePlatform(request.platform);
-      if (request.ociStore !== undefined) {
-        const asked = { name: request.reference, platform, store: { store: request.ociStore } };
-        const found = await findInLayout(asked, this.#deps, hold);
-        return { digest: found.digest, config: found.configBytes };
-      }
-      const image = await this.images.resolve(request.reference, { platform, policy }, hold);
-      return { digest: image.digest, config: image.configBytes };
-    });
-  }
-
-  async #sourceTime(request: SourceTimeRequest): Promise<number | undefined> {
-    const { source } = request;
-    if (!mayHaveTime(source)) return undefined;
-    return await this.#ask(request, async (hold) => await sourceTime(source, this.#deps, hold));
-  }
-
-  /** Asks something about a source, which progress shows as a step. */
-  async #ask<T>(
-    { name, signal = this.hold.signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
-    act: (hold: Hold) => Promise<T>,
-  ): Promise<T> {
-    return await this.progress.activity(name, async (activity) => {
-      return await act({ ...this.hold, signal, onWait: waitReporter((line) => activity.report(line)) });
-    });
   }
 
   #retain(result: Result): void {

@@ -44,6 +44,7 @@ export class SolverJob<R> implements AsyncDisposable {
   readonly #queue: StepQueue<R>;
   readonly #options: SolveOptions<R>;
   readonly #job: SharingJob<R>;
+  readonly #caches: CacheManager<R>[];
   readonly #vertices = new Set<ActiveVertex<R>>();
   readonly #goals = new Set<Goal<R>>();
   /** The edges of the last solve. */
@@ -56,7 +57,17 @@ export class SolverJob<R> implements AsyncDisposable {
     this.#queue = queue;
     this.#options = options;
     const emit = (event: SolverEvent): void => options.onEvent?.(event);
-    this.#job = { caches: options.caches ?? [], emit, retain: (result) => options.retain?.(result) };
+    this.#caches = [...(options.caches ?? [])];
+    this.#job = { caches: this.#caches, emit, retain: (result) => options.retain?.(result) };
+  }
+
+  /**
+   * Adds imported caches, which are asked after the others. They are not asked for vertices that are solved already, so that only root
+   * keys of these lead further in them.
+   */
+  addCaches(caches: readonly CacheManager<R>[]): void {
+    this.#caches.push(...caches);
+    for (const vertex of this.#vertices) vertex.join(this.#job);
   }
 
   /**

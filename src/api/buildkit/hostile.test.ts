@@ -3,19 +3,15 @@ import { randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { suite, test } from "node:test";
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
-import { type ServedGrpc, serveGrpc } from "../../../testing/grpc.ts";
+import { type BuildkitDaemon, buildkitDaemon, driveBuild } from "../../../testing/buildkit-daemon.ts";
 import { healthy, openSession } from "../../../testing/session-client.ts";
 import { digestOf } from "../../core/index.ts";
-import { openStore } from "../../engine/index.ts";
-import { type GrpcClient, GrpcCode, Metadata, bidiStream, invoke } from "../../grpc/index.ts";
-import { temporaryDirectory } from "../../io/index.ts";
-import { openDaemon } from "./daemon.ts";
+import { GrpcCode, bidiStream, invoke } from "../../grpc/index.ts";
 import { Control } from "./proto/gen/control_pb.ts";
 import { PacketSchema, Packet_PacketType as Type } from "./proto/gen/fsutil_pb.ts";
 import { LLBBridge } from "./proto/gen/gateway_pb.ts";
 import { DefinitionSchema, OpSchema } from "./proto/gen/ops_pb.ts";
 import { called } from "./proto/methods.ts";
-import { BuildkitServer } from "./server.ts";
 import { fileSyncMethod } from "./session/files.ts";
 
 type Op = Exclude<MessageInitShape<typeof OpSchema>, { readonly $typeName: "pb.Op" }>;
@@ -24,24 +20,8 @@ type Packet = MessageInitShape<typeof PacketSchema>;
 const { method: control } = Control;
 const { method: bridge } = LLBBridge;
 
-interface Served extends AsyncDisposable {
-  readonly grpc: ServedGrpc;
-  readonly server: BuildkitServer;
-}
-
-async function serve(): Promise<Served> {
-  await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await temporaryDirectory("varve-hostile-"));
-  const store = stack.use(await openStore({ root: folder.path }));
-  const daemon = stack.use(await openDaemon({ store }));
-  const server = new BuildkitServer(daemon);
-  const grpc = stack.use(await serveGrpc(server));
-  const owned = stack.move();
-  return { grpc, server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
 /** Another client can still build: here, an empty result. */
-async function stillBuilds({ grpc }: Served): Promise<void> {
+async function stillBuilds({ grpc }: BuildkitDaemon): Promise<void> {
   using client = await grpc.client();
   await invoke(client, called(control.solve), { ref: randomUUID(), definition: new Uint8Array() });
 }
@@ -105,7 +85,7 @@ function chain(length: number): Uint8Array {
 
 suite("graphs that cannot be built", () => {
   test("each is an error of that build", async () => {
-    await using served = await serve();
+    await using served = await buildkitDaemon();
     using client = await served.grpc.client();
     for (const [what, encoded, says] of BROKEN) {
       const solving = invoke(client, called(control.solve), { ref: randomUUID(), definition: encoded() });
@@ -115,26 +95,16 @@ suite("graphs that cannot be built", () => {
   });
 });
 
-/** A build that its client drives, until it returns. */
-async function forwarded(client: GrpcClient): Promise<{ metadata: Metadata; solved: Promise<unknown> }> {
-  const ref = randomUUID();
-  const solved = invoke(client, called(control.solve), { ref });
-  solved.catch(() => undefined);
-  const metadata = Metadata.of([["buildkit-controlapi-buildid", ref]]);
-  await invoke(client, called(bridge.ping), {}, { metadata });
-  return { metadata, solved };
-}
-
 suite("clients that drive builds", () => {
   test("a build has its own filesystems only", async () => {
-    await using served = await serve();
+    await using served = await buildkitDaemon();
     using client = await served.grpc.client();
-    const [one, other] = [await forwarded(client), await forwarded(client)];
+    const [one, other] = [await driveBuild(client), await driveBuild(client)];
     const request = { definition: definition(source("local://x")), allowResultReturn: true, allowResultArrayRef: true };
-    const { result } = await invoke(client, called(bridge.solve), request, { metadata: one.metadata });
+    const { result } = await invoke(client, called(bridge.solve), request, { metadata: one.call.metadata });
     assert.ok(result?.result.case === "ref");
     const { id } = result.result.value;
-    const { metadata } = other;
+    const { metadata } = other.call;
     await assert.rejects(
       invoke(client, called(bridge.readFile), { ref: id, filePath: "/x" }, { metadata }),
       /no such ref/,
@@ -152,9 +122,10 @@ suite("clients that drive builds", () => {
   });
 
   test("a build returns one result, once", async () => {
-    await using served = await serve();
+    await using served = await buildkitDaemon();
     using client = await served.grpc.client();
-    const { metadata, solved } = await forwarded(client);
+    const { call, solved } = await driveBuild(client);
+    const { metadata } = call;
     const both = { result: {}, error: { code: 2, message: "no" } };
     for (const request of [{}, both])
       await assert.rejects(invoke(client, called(bridge.return), request, { metadata }), /either result or err/);
@@ -165,12 +136,11 @@ suite("clients that drive builds", () => {
   });
 
   test("two builds cannot have one reference", async () => {
-    await using served = await serve();
+    await using served = await buildkitDaemon();
     using client = await served.grpc.client();
-    const { metadata, solved } = await forwarded(client);
-    const ref = metadata.get("buildkit-controlapi-buildid") ?? "";
+    const { ref, call, solved } = await driveBuild(client);
     await assert.rejects(invoke(client, called(control.solve), { ref }), /job ID .* exists/);
-    await invoke(client, called(bridge.return), { result: {} }, { metadata });
+    await invoke(client, called(bridge.return), { result: {} }, call);
     await solved;
   });
 });
@@ -196,7 +166,7 @@ function stat(path: string, more: object = {}): Packet {
 
 suite("clients that send directories", () => {
   test("a listing that is not valid is an error of that build", async () => {
-    await using served = await serve();
+    await using served = await buildkitDaemon();
     using client = await served.grpc.client();
     for (const [what, packets, says] of LISTINGS) {
       const sync = bidiStream(fileSyncMethod, async (requests, send) => {
@@ -212,7 +182,7 @@ suite("clients that send directories", () => {
   });
 
   test("a client that vanishes while it sends ends its build", async () => {
-    await using served = await serve();
+    await using served = await buildkitDaemon();
     const client = await served.grpc.client();
     const asked = Promise.withResolvers<void>();
     const sync = bidiStream(fileSyncMethod, async (requests, send) => {
@@ -236,7 +206,7 @@ suite("clients that send directories", () => {
 });
 
 test("a thousand calls at once are answered", async () => {
-  await using served = await serve();
+  await using served = await buildkitDaemon();
   using client = await served.grpc.client();
   const calls = Array.from({ length: 1000 }, () => invoke(client, called(control.info), {}));
   assert.equal(

@@ -23,11 +23,8 @@ export interface ImportDeps {
   readonly patience: number | undefined;
 }
 
-/** Caches that are being imported. Disposing of them aborts imports that are still running. */
-export interface Imports extends AsyncDisposable {
-  /** In the order of lookup. A lookup waits until its cache is imported. */
-  readonly caches: readonly ImportedCache<Result>[];
-}
+/** A cache of results that is being imported. A lookup waits until the import has ended. */
+export type ResultCache = ImportedCache<Result>;
 
 /** The default of `ImportDeps.patience`, in milliseconds. */
 const PATIENCE = 120_000;
@@ -50,16 +47,30 @@ export function checkImports(specs: readonly CacheSpec[]): void {
   }
 }
 
-/**
- * Starts to import caches concurrently. A cache that cannot be imported counts as empty; its vertex in progress has the error.
- */
-export async function startImports(specs: readonly CacheSpec[], deps: ImportDeps): Promise<Imports> {
-  if (specs.length === 0) return { caches: [], [Symbol.asyncDispose]: () => Promise.resolve() };
-  await using stack = new AsyncDisposableStack();
-  const byName = new Map(specs.map((spec) => [importName(spec), spec] as const));
-  const caches = await Promise.all([...byName].map(([name, spec]) => startImport(name, spec, deps, stack)));
-  const owned = stack.move();
-  return { caches, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+/** The caches that a build imports, each once. Disposing of them aborts imports that are still running. */
+export class Imports implements AsyncDisposable {
+  readonly #deps: ImportDeps;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #names = new Set<string>();
+
+  constructor(deps: ImportDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Starts to import caches concurrently, and returns those that were not asked for before, in the order of lookup. A cache that cannot
+   * be imported counts as empty; its vertex in progress has the error.
+   */
+  async start(specs: readonly CacheSpec[]): Promise<ResultCache[]> {
+    const byName = new Map(specs.map((spec) => [importName(spec), spec] as const));
+    const unknown = [...byName].filter(([name]) => !this.#names.has(name));
+    for (const [name] of unknown) this.#names.add(name);
+    return await Promise.all(unknown.map(([name, spec]) => startImport(name, spec, this.#deps, this.#stack)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
 }
 
 async function startImport(
@@ -67,7 +78,7 @@ async function startImport(
   spec: CacheSpec,
   { store, registry, client, progress, lease, signal, patience = PATIENCE }: ImportDeps,
   stack: AsyncDisposableStack,
-): Promise<ImportedCache<Result>> {
+): Promise<ResultCache> {
   const { importedCache, readCache } = await import("../../remotecache/index.ts");
   const ended = new AbortController();
   let listener: Disposable | undefined;

@@ -95,11 +95,11 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
     return this.#solver.unreadable(error);
   }
 
-  /** Lets a job share the vertex. The job gets the events that were emitted so far. */
+  /** Lets a job share the vertex, and ask its caches. The job gets the events that were emitted before it joined. */
   join(job: SharingJob<R>): void {
+    for (const cache of job.caches) this.cache.add(cache);
     if (this.#jobs.has(job)) return;
     this.#jobs.add(job);
-    for (const cache of job.caches) this.cache.add(cache);
     for (const news of this.#history) job.emit(this.#event(news));
     for (const { state } of this.edges) if (state.kind === "complete") job.retain(state.result);
   }

@@ -1,6 +1,7 @@
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import type { CacheSpec } from "../../../engine/index.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
+import { cacheSpecOf } from "../dockerfile/cache-imports.ts";
 import type { CacheOptions, SolveRequest } from "../proto/gen/control_pb.ts";
 import type { Policy } from "../proto/gen/policy_pb.ts";
 
@@ -99,16 +100,12 @@ function exportersOf(request: SolveRequest, attributes: Attributes): ExporterReq
 
 function importsOf(cache: CacheOptions | undefined): CacheSpec[] {
   const old = cache?.importRefsDeprecated ?? [];
-  return [...(cache?.imports ?? []).map(specOf), ...old.map((ref) => ({ type: "registry", attrs: { ref } }))];
+  return [...(cache?.imports ?? []).map(cacheSpecOf), ...old.map((ref) => ({ type: "registry", attrs: { ref } }))];
 }
 
 function exportsOf(cache: CacheOptions | undefined): CacheSpec[] {
   const { exportRefDeprecated: ref = "", exportAttrsDeprecated: attrs = {}, exports: given = [] } = cache ?? {};
-  return [...given.map(specOf), ...(ref === "" ? [] : [{ type: "registry", attrs: { ...attrs, ref } }])];
-}
-
-function specOf({ type, attrs }: CacheSpec): CacheSpec {
-  return { type, attrs };
+  return [...given.map(cacheSpecOf), ...(ref === "" ? [] : [{ type: "registry", attrs: { ...attrs, ref } }])];
 }
 
 function refused(text: string): GrpcError {

@@ -7,12 +7,12 @@ import {
   grantEntitlements,
   readCacheExports,
 } from "../../../engine/index.ts";
-import type { BuildOutput, CacheSpec, ExportReport } from "../../../engine/index.ts";
-import { compareBytes, hostPlatform } from "../../../core/index.ts";
+import type { BuildOutput, ExportReport } from "../../../engine/index.ts";
+import { hostPlatform } from "../../../core/index.ts";
 import { SessionClient } from "../client/session-client.ts";
 import type { Daemon } from "../daemon.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
-import { cacheImportsOf } from "../dockerfile/cache-imports.ts";
+import { requestedImports } from "../dockerfile/cache-imports.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
 import { runFrontend } from "../frontend/run-frontend.ts";
 import { ForwardedBuild } from "../gateway/forwarded-build.ts";
@@ -118,7 +118,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
       client,
       progress: new Progress((event) => run.status.append(event)),
       allowed,
-      cacheFrom: importsOf(request),
+      cacheFrom: requestedImports(request.cacheImports, request.attributes),
       loadGraph: async (definition, stop) => (await loadRef(definition, { ...loading, signal: stop }))?.edge,
       wrapHost: policy && ((host) => policedHost(host, policy)),
       pullPolicy: "newest",
@@ -192,16 +192,6 @@ async function announce(
     const output = outputs[index];
     if (output?.type === "moby") await daemon.onImage?.({ digest, names: imageNames(output.attrs) });
   }
-}
-
-/** Returns the caches to import: those of the request, and those of the front end's attributes, which repeat them. */
-function importsOf({ cacheImports, attributes }: BuildRequest): CacheSpec[] {
-  const all = [...cacheImports, ...cacheImportsOf(attributes)];
-  return [...new Map(all.map((spec) => [cacheIdentity(spec), spec])).values()];
-}
-
-function cacheIdentity({ type, attrs }: CacheSpec): string {
-  return JSON.stringify([type, Object.entries(attrs).sort(([a], [b]) => compareBytes(a, b))]);
 }
 
 /** Returns what distinguishes builds that write to the same cache. */

@@ -1,14 +1,9 @@
-import { parseJson } from "../../../core/index.ts";
+import { compareBytes, parseJson } from "../../../core/index.ts";
 import type { CacheSpec } from "../../../engine/index.ts";
 import { type Attributes, attributeError } from "./attributes.ts";
 
-/**
- * Returns the caches to import that the attributes of a front end name. Clients send the same list with the request, so that callers
- * remove duplicates.
- *
- * @throws {VarveError} `invalid-argument` with BuildKit's text for a list that cannot be read.
- */
-export function cacheImportsOf(attributes: Attributes): CacheSpec[] {
+/** Returns the caches to import that the attributes of a front end name. */
+function cacheImportsOf(attributes: Attributes): CacheSpec[] {
   return [...listed(attributes.get("cache-imports") ?? ""), ...references(attributes.get("cache-from") ?? "")];
 }
 
@@ -25,4 +20,23 @@ function listed(text: string): CacheSpec[] {
 
 function references(text: string): CacheSpec[] {
   return text === "" ? [] : text.split(",").map((ref) => ({ type: "registry", attrs: { ref } }));
+}
+
+/** Returns a cache without the other fields of its message. */
+export function cacheSpecOf({ type, attrs }: CacheSpec): CacheSpec {
+  return { type, attrs };
+}
+
+/**
+ * Returns the caches of a request and those of a front end's attributes, which repeat them, each once.
+ *
+ * @throws {VarveError} `invalid-argument` with BuildKit's text for a list that cannot be read.
+ */
+export function requestedImports(own: readonly CacheSpec[], attributes: Attributes): CacheSpec[] {
+  const all = [...own, ...cacheImportsOf(attributes)];
+  return [...new Map(all.map((spec) => [cacheIdentity(spec), spec])).values()];
+}
+
+function cacheIdentity({ type, attrs }: CacheSpec): string {
+  return JSON.stringify([type, Object.entries(attrs).sort(([a], [b]) => compareBytes(a, b))]);
 }

@@ -1,8 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CacheSpec } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import { definitionOf, encodeDefinition } from "../../../llb/index.ts";
 import type { ResultSchema, SolveRequest, SolveResponseSchema } from "../proto/gen/gateway_pb.ts";
 import { runFrontend } from "../frontend/run-frontend.ts";
+import { cacheSpecOf, requestedImports } from "../dockerfile/cache-imports.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
 import { type GraphLoading, loadDefinition } from "../result/definition.ts";
 import type { FrontendResult, ResultRef } from "../result/result.ts";
@@ -13,6 +15,7 @@ type SolveResponseInit = MessageInitShape<typeof SolveResponseSchema>;
 
 /** Solves a graph or runs a front end for a client. The filesystems of the result are solved when they are needed. */
 export async function solveForClient(build: ForwardedBuild, request: SolveRequest): Promise<SolveResponseInit> {
+  await build.session.importCaches(importsOf(request));
   const result = await resultOf(build, request);
   if (request.evaluate) for (const ref of allRefs(result)) await build.session.evaluate(ref?.edge);
   return responseOf(build, request, result);
@@ -38,6 +41,11 @@ async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<F
     loading: build.loading,
     stack: build.stack,
   });
+}
+
+/** Returns the caches that a call names. */
+function importsOf({ cacheImports, frontendOpt }: SolveRequest): CacheSpec[] {
+  return requestedImports(cacheImports.map(cacheSpecOf), new Map(Object.entries(frontendOpt)));
 }
 
 /** Returns how a graph is read that a call brings policies for. */
