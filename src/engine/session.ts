@@ -242,8 +242,10 @@ export class Session implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await using _stack = this.#stack;
     this.store.records.flushUsage();
-    await this.#stack.disposeAsync();
+    // A build that has ended keeps its results even if the machine crashes.
+    await this.store.snapshotter.flush();
   }
 
   async #solveNested(edge: Edge, ancestors: ReadonlySet<Digest>, signal: AbortSignal): Promise<Result> {

@@ -1,6 +1,5 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { syncfs } from "../linux/index.ts";
 import type { Driver } from "./driver.ts";
 import { applyChanges, copyTree } from "./tree/index.ts";
 
@@ -37,7 +36,8 @@ export const copyDriver: Driver = {
     return { kind: "bind", source: source === undefined ? empty : tree(source), readonly: kind !== "active" };
   },
 
-  seal: (own) => syncfs(own),
+  seal: () => undefined,
+  settle: () => Promise.resolve(),
 };
 
 async function makeRoot(own: string): Promise<void> {

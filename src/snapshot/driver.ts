@@ -31,8 +31,10 @@ export interface Driver {
   spec(stack: Stack, empty: string): MountSpec;
   /** Throws `busy` if the snapshot is mounted writable by this process. */
   checkIdle(own: string, doing: string): void;
-  /** Prepares an active snapshot for being a parent, and syncs it to disk. Throws `busy` if it is mounted. */
-  seal(own: string, doing: string): Promise<void>;
+  /** Checks that an active snapshot can become a parent. Throws `busy` if it is mounted. */
+  seal(own: string, doing: string): void;
+  /** Removes what a committed snapshot does not need any more. */
+  settle(own: string): Promise<void>;
   /** Returns the directory with the snapshot's own changes in overlayfs's format, if there is one. */
   upper(own: string): string | undefined;
   /** Returns the directory with the snapshot's own files. */

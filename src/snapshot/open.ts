@@ -2,7 +2,7 @@ import { contentTables } from "../content/index.ts";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../core/index.ts";
-import { hasCapability, makeDirectories, tryOverlay } from "../linux/index.ts";
+import { bootId, hasCapability, makeDirectories, tryOverlay } from "../linux/index.ts";
 import type { Database, DatabaseReader, Row } from "../state/index.ts";
 import { copyDriver } from "./copy.ts";
 import { overlayDriver } from "./overlay.ts";
@@ -59,7 +59,9 @@ export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Sn
       hint: "Run as root, or choose another directory with --root. Its snapshots are then kept as copies.",
     });
   }
-  return new StoredSnapshotter(root, new SnapshotTable(state, name), name === "overlay" ? overlayDriver : copyDriver);
+  const table = new SnapshotTable(state, name);
+  table.removeUnsynced(bootId() ?? "");
+  return new StoredSnapshotter(root, table, name === "overlay" ? overlayDriver : copyDriver);
 }
 
 /** Creates a directory for the test. Returns undefined if the disk is full. */

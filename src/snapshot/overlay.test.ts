@@ -47,6 +47,7 @@ test("the upper directory holds just what changed, in overlayfs's own words", as
   assert.deepEqual(readdirSync(upper).sort(), ["d", "gone"]);
   assert.ok(lstatSync(join(upper, "gone")).isCharacterDevice());
   assert.deepEqual(lgetxattr(join(upper, "d"), "trusted.overlay.opaque"), Buffer.from("y"));
+  await s.flush();
   assert.deepEqual(readdirSync(dirname(upper)), ["fs"]);
   assert.equal(s.upperDir("missing"), undefined);
 });

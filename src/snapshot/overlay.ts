@@ -1,13 +1,12 @@
 import { existsSync, lstatSync } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError } from "../core/index.ts";
-import { syncfs } from "../linux/index.ts";
 import type { Driver, Stack } from "./driver.ts";
 import { checkDepth } from "./layers.ts";
 import { checkUnmounted } from "./mounted-tree.ts";
 import type { MountSpec } from "./snapshotter.ts";
-import { metadataOf, removeTree, setMetadata } from "./tree/index.ts";
+import { metadataOf, setMetadata } from "./tree/index.ts";
 import { volatileMark } from "./volatile-mark.ts";
 
 const tree = (own: string): string => join(own, "fs");
@@ -45,15 +44,16 @@ export const overlayDriver: Driver = {
     return { kind: "overlay", lower, upper, work: work(stack.own), ...(stack.volatile ? { volatile: true } : {}) };
   },
 
-  async seal(own, doing) {
+  seal(own, doing) {
     checkUnmounted(tree(own), doing);
     if (existsSync(volatileMark(work(own)))) {
       const state = "another process has mounted it, or was killed while it was mounted";
       throw new VarveError("busy", `Cannot ${doing}: ${state}`);
     }
-    await syncfs(own);
-    await removeTree(work(own));
   },
+
+  // Only the kernel wrote there. In libuv's pool, because the file system may be busy with a sync.
+  settle: (own) => rm(work(own), { recursive: true, force: true }),
 };
 
 /** Returns a read-only mount. overlayfs needs at least two directories without an upper one, so a single one is bound. */

@@ -78,8 +78,13 @@ export interface Snapshotter extends CollectedSnapshots {
   prepare(key: string, parent: string | undefined, options?: PrepareOptions): Promise<MountSpec>;
   /** Creates a view: a key that keeps the parent alive and under which the parent's tree can be mounted read-only. */
   view(key: string, parent: string | undefined, options?: SnapshotOptions): Promise<MountSpec>;
-  /** Commits an active snapshot, which must not be mounted. The tree is synced to disk when this returns. */
+  /**
+   * Commits an active snapshot, which must not be mounted. Its tree is on disk after `flush`, or about a second later. If the machine
+   * crashes before that, the snapshot does not exist any more when the snapshots are opened again, nor what is on top of it.
+   */
   commit(name: string, key: string, options?: SnapshotOptions): Promise<void>;
+  /** Waits until all snapshots that were committed before the call are on disk. @throws {VarveError} `storage` */
+  flush(): Promise<void>;
   /** Creates a committed snapshot with the layers of all parents, lowest parent first. */
   merge(name: string, parents: readonly string[], options?: SnapshotOptions): Promise<void>;
   /** Returns how to mount a snapshot. Committed snapshots and views are read-only. */

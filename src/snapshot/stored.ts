@@ -3,6 +3,8 @@ import { renameSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf, throwIfAborted, toVarveError } from "../core/index.ts";
+import { bootId, syncfs } from "../linux/index.ts";
+import { Settlement } from "./settlement.ts";
 import type { Driver, Stack, Step } from "./driver.ts";
 import { layersOf } from "./layers.ts";
 import type {
@@ -25,7 +27,12 @@ export class StoredSnapshotter implements Snapshotter {
   readonly #table: SnapshotTable;
   readonly #driver: Driver;
 
+  readonly #boot: string | undefined;
+  readonly #settlement: Settlement | undefined;
+
   constructor(root: string, table: SnapshotTable, driver: Driver) {
+    this.#boot = bootId();
+    this.#settlement = this.#boot === undefined ? undefined : new Settlement({ root, table, driver, boot: this.#boot });
     this.#root = root;
     this.#table = table;
     this.#driver = driver;
@@ -60,9 +67,19 @@ export class StoredSnapshotter implements Snapshotter {
     if (row.kind !== "active")
       throw new VarveError("invalid-argument", `Cannot ${doing}: ${key} is ${row.kind}, not active`);
     if (this.#table.find(name) !== undefined) throw new VarveError("already-exists", `Cannot ${doing}: ${name} exists`);
-    await this.#driver.seal(this.#directory(row), doing);
+    const own = this.#directory(row);
+    this.#driver.seal(own, doing);
+    if (this.#settlement === undefined) {
+      await syncfs(own);
+      await this.#driver.settle(own);
+    }
     throwIfAborted(options.signal, doing);
-    this.#table.commit(name, key, options);
+    this.#table.commit(name, key, options, this.#boot);
+    this.#settlement?.schedule();
+  }
+
+  async flush(): Promise<void> {
+    await this.#settlement?.flush();
   }
 
   async merge(name: string, parents: readonly string[], options: SnapshotOptions = {}): Promise<void> {

@@ -23,6 +23,8 @@ export interface NewSnapshot {
   readonly merged?: boolean | undefined;
 }
 
+/** No run of a machine has this id. */
+const FAILED = "failed";
 const COLUMNS = "id, name, kind, parents, volatile, merged, created_at, bytes, inodes";
 
 /** The rows of snapshots, and the edges that keep their parents alive. Every change is one transaction. */
@@ -78,15 +80,16 @@ export class SnapshotTable {
     });
   }
 
-  /** Turns the active snapshot `key` into the committed snapshot `name`. */
-  commit(name: string, key: string, { lease }: SnapshotOptions): void {
+  /** Turns the active snapshot `key` into the committed snapshot `name`. `unsynced`: the run of the machine, unless it is on disk. */
+  commit(name: string, key: string, { lease }: SnapshotOptions, unsynced: string | undefined): void {
     const doing = `commit snapshot ${key} as ${name}`;
     this.#state.transaction(() => {
       const row = this.get(key, doing);
       if (row.kind !== "active")
         throw new VarveError("invalid-argument", `Cannot ${doing}: it is ${row.kind}, not active`);
       this.#requireUnused(name, doing);
-      this.#state.run("UPDATE snapshot SET name = ?, kind = 'committed' WHERE id = ?", name, row.id);
+      const sql = "UPDATE snapshot SET name = ?, kind = 'committed', unsynced = ? WHERE id = ?";
+      this.#state.run(sql, name, unsynced ?? null, row.id);
       renameEdgeSource(this.#state, { kind: "snapshot", id: key }, name);
       removeEdgesTo(this.#state, { kind: "snapshot", id: key });
       lease?.add("snapshot", name);
@@ -121,6 +124,41 @@ export class SnapshotTable {
       removeEdgesFrom(this.#state, { kind: "snapshot", id: name });
     }
     return unreached;
+  }
+
+  /** Returns the ids of the snapshots that were committed in this run of the machine and may not be on disk. */
+  unsynced(boot: string): number[] {
+    return this.#state.all<{ id: number }>("SELECT id FROM snapshot WHERE unsynced = ?", boot).map(({ id }) => id);
+  }
+
+  setSynced(ids: readonly number[]): void {
+    this.#setUnsynced(ids, null);
+  }
+
+  /** Lets the next process that opens the snapshots remove these, because writing them failed. */
+  distrust(ids: readonly number[]): void {
+    this.#setUnsynced(ids, FAILED);
+  }
+
+  /** Removes the snapshots that an earlier run of the machine may not have written, and those on top of them. */
+  removeUnsynced(boot: string): void {
+    const sql = "SELECT name FROM snapshot WHERE unsynced IS NOT NULL AND unsynced <> ?";
+    if (this.#state.get(sql, boot) === undefined) return;
+    this.#state.transaction(() => {
+      const lost = new Set(this.#state.all<{ name: string }>(sql, boot).map(({ name }) => name));
+      for (const { name, parents } of this.all()) if (parents.some((parent) => lost.has(parent))) lost.add(name);
+      for (const name of lost) {
+        this.#state.run("DELETE FROM snapshot WHERE name = ?", name);
+        removeEdgesFrom(this.#state, { kind: "snapshot", id: name });
+        removeEdgesTo(this.#state, { kind: "snapshot", id: name });
+      }
+    });
+  }
+
+  #setUnsynced(ids: readonly number[], value: string | null): void {
+    this.#state.transaction(() => {
+      for (const id of ids) this.#state.run("UPDATE snapshot SET unsynced = ? WHERE id = ?", value, id);
+    });
   }
 
   setUsage(id: number, { bytes, inodes }: SnapshotUsage): void {

@@ -112,6 +112,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     cacheMounts: new CacheMounts(directories),
     contextCopies: new ContextCopies({ ...directories, content }),
     [Symbol.asyncDispose]: async () => {
+      await snapshotter.flush();
       (await opened)?.[Symbol.dispose]();
       await mounts[Symbol.asyncDispose]();
       contexts[Symbol.dispose]();
