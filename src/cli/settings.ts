@@ -1,8 +1,8 @@
 import type { CollectionSettings } from "../caches/index.ts";
-import { type StoreOptions, defaultRoot } from "../engine/index.ts";
+import type { StoreOptions } from "../engine/index.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { VarveError, errnoOf, parseJson } from "../core/index.ts";
+import { VarveError, defaultRoot, errnoOf, parseJson } from "../core/index.ts";
 import type { CommandContext } from "./command.ts";
 
 export interface Settings {
@@ -17,7 +17,7 @@ export interface Settings {
  * @throws {VarveError} `invalid-argument` if the file cannot be read or is malformed.
  */
 export async function loadSettings(context: CommandContext): Promise<Settings> {
-  const path = context.configPath ?? join(context.store.root ?? defaultRoot(), "varve.json");
+  const path = context.configPath ?? join(context.store.root ?? defaultRoot(context.env), "varve.json");
   const text = await read(path, context.configPath !== undefined);
   if (text === undefined) return { store: context.store, collection: {} };
   const json = parseJson(text, `configuration ${path}`, { code: "invalid-argument" }).requiredObject();

@@ -1,4 +1,5 @@
 export * from "./byte-order.ts";
+export * from "./default-root.ts";
 export * from "./descriptor.ts";
 export * from "./descriptor-json.ts";
 export * from "./digest.ts";

@@ -1,5 +1,5 @@
 import { VarveError, formatPlatform, parseReference, withDefaultTag } from "../core/index.ts";
-import type { ExportPlatform, ExportSource } from "../export/index.ts";
+import type { ExportPlatform, ExportSource, StreamSink } from "../export/index.ts";
 import type { Dockerfile } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
@@ -15,7 +15,7 @@ import { exportTargets } from "./targets.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult, CacheReport } from "./options/options.ts";
 import { linuxResources } from "./options/resources.ts";
-import type { ExportReport } from "./outputs.ts";
+import type { BuildOutput, ExportReport } from "./outputs.ts";
 import { Progress } from "./progress/progress.ts";
 import { Session } from "./session.ts";
 
@@ -32,6 +32,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 
 /** What a server adds to a build that it runs for a client. */
 export interface ServedBuild extends ServedClient {
+  /** Receives outputs whose destination is `-`. Default: standard output of this process. */
+  readonly stdout?: StreamSink | undefined;
   /** Called with the Dockerfile and what it was compiled to, before anything is solved. Must not throw. */
   readonly onCompiled?: ((file: Dockerfile, compiled: readonly CompileResult[]) => void) | undefined;
   /** Called when all outputs are written, while the leases of the build keep them. */
@@ -57,13 +59,24 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
       source: (records: readonly RecordId[]) => sourceOf(options, compiled, records),
     };
     const inline = caches.some(({ type }) => type === "inline");
-    const exported = await exportTargets(targets, results, { ...options, inline }, session);
+    const outputs = toSink(options.outputs, served.stdout);
+    const exported = await exportTargets(targets, results, { ...options, outputs, inline }, session);
     await served.onExported?.(exported, session.hold);
     return resultOf(exported, await exportCaches(caches, scope, session), session);
   } catch (error) {
     if (session.isUnfinished) await exportFailed(caches, scope, session);
     throw error;
   }
+}
+
+/** Replaces `-` by a sink, for the outputs that can be a stream. */
+function toSink(outputs: BuildOptions["outputs"], sink: StreamSink | undefined): readonly BuildOutput[] | undefined {
+  return outputs?.map((output): BuildOutput => {
+    const { type, dest, attrs = {} } = output;
+    if (sink === undefined || dest !== "-") return output;
+    if (type === "tar") return { type, attrs, dest: sink };
+    return type === "oci" || type === "docker" ? { type, attrs, dest: sink } : output;
+  });
 }
 
 /** Opens a session for a build that this process started. The client ends when `stack` is disposed of. */

@@ -2,7 +2,8 @@
 export * from "./vocabulary.ts";
 export { type Store, openStore } from "./store.ts";
 export { diskUsage, exportCache, importCache, listCache, listRemoteCache, prune, pruneCacheTarget } from "./caches.ts";
-export { type CacheReport, type CacheSpec, type StoreOptions, defaultRoot } from "../engine/index.ts";
+export { defaultRoot } from "../core/index.ts";
+export { type CacheReport, type CacheSpec, type StoreOptions } from "../engine/index.ts";
 export type {
   Credential,
   CredentialDelegate,

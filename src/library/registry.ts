@@ -19,6 +19,7 @@ export {
   type PushOptions,
   type PushedBlob,
   Registry,
+  type DockerCredentialOptions,
   type RegistryConfig,
   type RegistryHostConfig,
   type RegistryOptions,

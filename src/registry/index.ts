@@ -12,7 +12,7 @@ export {
   hostOfKey,
   staticCredentials,
 } from "./auth/credentials.ts";
-export { credentialOf, dockerCredentials } from "./auth/docker-config.ts";
+export { type DockerCredentialOptions, credentialOf, dockerCredentials } from "./auth/docker-config.ts";
 export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
 export type { RequestOptions } from "./transport/client.ts";
 export type { Timeouts } from "./transport/node-transport.ts";

@@ -77,7 +77,7 @@ suite("a registry with Basic authentication", { skip }, () => {
     const config = join(home.path, "config.json");
     const auth = Buffer.from("varve:sesame\0\0").toString("base64");
     const check = async (): Promise<void> => {
-      using registry = new Registry({ credentials: dockerCredentials(home.path), env: {} });
+      using registry = new Registry({ credentials: dockerCredentials({ directory: home.path }), env: {} });
       await registry.ping(server.host);
     };
     await assert.rejects(check(), assertRefused);
@@ -96,7 +96,7 @@ echo '{"ServerURL":"'"$host"'","Username":"varve","Secret":"sesame"}'\n`,
       await check();
       await writeFile(config, JSON.stringify({ credsStore: "test" }));
       await check();
-      assert.equal((await dockerCredentials(home.path)("elsewhere.example", {})).kind, "anonymous");
+      assert.equal((await dockerCredentials({ directory: home.path })("elsewhere.example", {})).kind, "anonymous");
     } finally {
       process.env["PATH"] = path;
     }

@@ -30,6 +30,8 @@ function setVariable(t: TestContext, name: string, value: string | undefined): v
   t.after(() => set(before));
 }
 
+const HOST = { cwd: process.cwd(), env: process.env };
+
 test("the context is a directory, a URL or standard input", () => {
   const stdin = bytesOf();
   assert.deepEqual(contextOf("-", stdin), { kind: "stream", bytes: stdin });
@@ -115,36 +117,40 @@ test("a cache reference alone means a registry", () => {
 
 test("secrets come from files or the environment", (t) => {
   setVariable(t, "VARVE_TEST_TOKEN", "x");
-  assert.deepEqual(secretOf("id=a,src=/f"), { id: "a", source: { file: "/f" } });
-  assert.deepEqual(secretOf("id=a,source=/f"), { id: "a", source: { file: "/f" } });
-  assert.deepEqual(secretOf("id=a,type=file,src=/f"), { id: "a", source: { file: "/f" } });
-  assert.deepEqual(secretOf("id=a,env=B"), { id: "a", source: { env: "B" } });
-  assert.deepEqual(secretOf("env=B"), { id: "B", source: { env: "B" } });
-  assert.deepEqual(secretOf("id=a,type=env,src=B"), { id: "a", source: { env: "B" } });
-  assert.deepEqual(secretOf("id=VARVE_TEST_TOKEN"), { id: "VARVE_TEST_TOKEN", source: { env: "VARVE_TEST_TOKEN" } });
-  assert.deepEqual(secretOf("id=package.json"), { id: "package.json", source: { file: "package.json" } });
+  assert.deepEqual(secretOf("id=a,src=/f", HOST), { id: "a", source: { file: "/f" } });
+  assert.deepEqual(secretOf("id=a,source=/f", HOST), { id: "a", source: { file: "/f" } });
+  assert.deepEqual(secretOf("id=a,type=file,src=/f", HOST), { id: "a", source: { file: "/f" } });
+  assert.deepEqual(secretOf("id=a,env=B", HOST), { id: "a", source: { env: "B" } });
+  assert.deepEqual(secretOf("env=B", HOST), { id: "B", source: { env: "B" } });
+  assert.deepEqual(secretOf("id=a,type=env,src=B", HOST), { id: "a", source: { env: "B" } });
+  assert.deepEqual(secretOf("id=VARVE_TEST_TOKEN", HOST), {
+    id: "VARVE_TEST_TOKEN",
+    source: { env: "VARVE_TEST_TOKEN" },
+  });
+  assert.deepEqual(secretOf("id=package.json", HOST), { id: "package.json", source: { file: "package.json" } });
   assert.throws(
-    () => secretOf("id=no-such-thing"),
+    () => secretOf("id=no-such-thing", HOST),
     (error) => usage(error) && /neither an environment variable nor a file named no-such-thing/.test(String(error)),
   );
-  assert.throws(() => secretOf("id=constructor"), usage);
+  assert.throws(() => secretOf("id=constructor", HOST), usage);
   assert.throws(
-    () => secretOf("S"),
+    () => secretOf("S", HOST),
     (error) => usage(error) && (error as Error).message === 'Cannot read --secret: unexpected key "s"',
   );
   for (const text of ["src=/f", "id=,src=/f", "id=a,type=vault", "id=a,mode=0400", "a"]) {
-    assert.throws(() => secretOf(text), usage, text);
+    assert.throws(() => secretOf(text, HOST), usage, text);
   }
 });
 
 test("agents have IDs, and the running agent is the default", (t) => {
   setVariable(t, "SSH_AUTH_SOCK", "/run/agent");
-  assert.deepEqual(sshOf("default"), { id: "default", paths: ["/run/agent"] });
-  assert.deepEqual(sshOf("work=/a,/b"), { id: "work", paths: ["/a", "/b"] });
-  for (const text of ["work=", "work"]) assert.deepEqual(sshOf(text), { id: "work", paths: ["/run/agent"] });
-  assert.equal(sshOf("=/a").id, "default");
+  assert.deepEqual(sshOf("default", process.env), { id: "default", paths: ["/run/agent"] });
+  assert.deepEqual(sshOf("work=/a,/b", process.env), { id: "work", paths: ["/a", "/b"] });
+  for (const text of ["work=", "work"])
+    assert.deepEqual(sshOf(text, process.env), { id: "work", paths: ["/run/agent"] });
+  assert.equal(sshOf("=/a", process.env).id, "default");
   setVariable(t, "SSH_AUTH_SOCK", undefined);
-  for (const text of ["default", "work="]) assert.throws(() => sshOf(text), usage);
+  for (const text of ["default", "work="]) assert.throws(() => sshOf(text, process.env), usage);
 });
 
 test("hosts, limits and networks", () => {

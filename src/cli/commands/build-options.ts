@@ -9,8 +9,10 @@ import type {
   Ulimit,
 } from "../../engine/index.ts";
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { Limits, type Platform, parsePlatform } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
+import type { CommandContext } from "../command.ts";
 import { usageError } from "../flags.ts";
 import { attributes, byteSize, csvFields, keyValues } from "../values.ts";
 
@@ -83,7 +85,7 @@ export function cacheSpecOf(text: string): CacheSpec {
 }
 
 /** Parses a `--secret`. An ID alone names an environment variable or, if that is not set, a file. */
-export function secretOf(text: string): SecretSource {
+export function secretOf(text: string, { cwd, env: variables }: Pick<CommandContext, "cwd" | "env">): SecretSource {
   const { id, src, source, env, type, ...rest } = attributes(text);
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw usageError(`Cannot read --secret: unexpected key ${JSON.stringify(unknown)}`);
@@ -95,20 +97,20 @@ export function secretOf(text: string): SecretSource {
   const variable = env || (type === "env" ? file : undefined);
   if (variable) return { id: name, source: { env: variable } };
   if (file && type !== "env") return { id: name, source: { file } };
-  if (Object.hasOwn(process.env, name)) return { id: name, source: { env: name } };
-  if (existsSync(name)) return { id: name, source: { file: name } };
+  if (Object.hasOwn(variables, name)) return { id: name, source: { env: name } };
+  if (existsSync(resolve(cwd, name))) return { id: name, source: { file: name } };
   throw usageError(
     `Cannot read --secret id=${name}: there is neither an environment variable nor a file named ${name}`,
   );
 }
 
 /** Parses an `--ssh`: an agent's ID and its sockets. The default socket is `SSH_AUTH_SOCK`. */
-export function sshOf(text: string): SshSource {
+export function sshOf(text: string, env: NodeJS.ProcessEnv): SshSource {
   const at = text.indexOf("=");
   const id = (at < 0 ? text : text.slice(0, at)) || "default";
   const given = at < 0 ? "" : text.slice(at + 1);
   if (given !== "") return { id, paths: given.split(",") };
-  const agent = process.env["SSH_AUTH_SOCK"] ?? "";
+  const agent = env["SSH_AUTH_SOCK"] ?? "";
   if (agent === "") throw usageError(`Cannot read --ssh ${id}: no agent is running (SSH_AUTH_SOCK is not set)`);
   return { id, paths: [agent] };
 }

@@ -2,10 +2,12 @@ import {
   type BuildOptions,
   type BuildResult,
   DESCRIPTIONS,
-  build,
-  describeDockerfile,
-  openStore,
+  type ServedBuild,
+  absolutePaths,
+  serveBuild,
+  serveDescription,
 } from "../../engine/index.ts";
+import { resolve } from "node:path";
 import { VarveError } from "../../core/index.ts";
 import { writeDest } from "../../export/index.ts";
 import type { Command, CommandContext } from "../command.ts";
@@ -15,8 +17,8 @@ import { printable } from "../printable.ts";
 import type { Display } from "../progress/display.ts";
 import { PROGRESS_MODES, openDisplay } from "../progress/open-display.ts";
 import { withParallelism } from "../parallelism.ts";
-import { loadSettings } from "../settings.ts";
 import { byteSize, keyValues } from "../values.ts";
+import { storeOf } from "./common.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
 import { RecordedBuild } from "./recorded-build.ts";
 import {
@@ -40,7 +42,7 @@ type Flags = Parsed<typeof BUILD_FLAGS>["flags"];
 async function optionsOf(
   flags: Flags,
   argument: string,
-  { stdin }: CommandContext,
+  { stdin, cwd, env }: CommandContext,
 ): Promise<Omit<BuildOptions, "store">> {
   const context = contextOf(argument, stdin);
   const dockerfile = await dockerfileOf(flags.file, context, stdin);
@@ -48,12 +50,12 @@ async function optionsOf(
   const shmSize = flags["shm-size"];
   const cgroupParent = flags["cgroup-parent"];
   const filter = flags["no-cache-filter"].flatMap((item) => item.split(","));
-  return {
+  const options = {
     context,
     dockerfile,
     target: flags.target,
     tags: flags.tag,
-    buildArgs: keyValues("build-arg", flags["build-arg"], process.env),
+    buildArgs: keyValues("build-arg", flags["build-arg"], env),
     buildContexts: namedContexts(flags["build-context"]),
     labels: keyValues("label", flags.label),
     annotations: keyValues("annotation", flags.annotation),
@@ -62,8 +64,8 @@ async function optionsOf(
     noCache: flags["no-cache"] || filter,
     cacheFrom: flags["cache-from"].map(cacheSpecOf),
     cacheTo: flags["cache-to"].map(cacheSpecOf),
-    secrets: flags.secret.map(secretOf),
-    ssh: flags.ssh.map(sshOf),
+    secrets: flags.secret.map((text) => secretOf(text, { cwd, env })),
+    ssh: flags.ssh.map((text) => sshOf(text, env)),
     network,
     extraHosts: flags["add-host"].map(extraHostOf),
     allow: flags.allow.flatMap((item) => item.split(",")),
@@ -73,28 +75,29 @@ async function optionsOf(
     resources: resourcesOf(flags),
     outputs: outputsOf(flags),
   };
+  return absolutePaths(options, cwd);
 }
 
 function displayOf(flags: Flags, context: CommandContext): Display {
-  const mode = flags.quiet ? "quiet" : (flags.progress ?? process.env["BUILDKIT_PROGRESS"] ?? "auto");
+  const mode = flags.quiet ? "quiet" : (flags.progress ?? context.env["BUILDKIT_PROGRESS"] ?? "auto");
   const known = PROGRESS_MODES.find((name) => name === mode);
   if (known === undefined)
     throw usageError(`Cannot show progress as ${JSON.stringify(mode)}: expected one of ${PROGRESS_MODES.join(", ")}`);
   return openDisplay(known, context.screen);
 }
 
-async function writeResults(flags: Flags, result: BuildResult, { stdout, signal }: CommandContext): Promise<void> {
+async function writeResults(flags: Flags, result: BuildResult, context: CommandContext): Promise<void> {
+  const { stdout, signal, cwd } = context;
   const metadata = flags["metadata-file"];
-  if (metadata !== undefined)
-    await writeDest(metadata, `${JSON.stringify(result.metadata, undefined, 2)}\n`, { signal });
+  if (metadata !== undefined) {
+    const text = `${JSON.stringify(result.metadata, undefined, 2)}\n`;
+    if (metadata === "-") await stdout.write(text);
+    else await writeDest(resolve(cwd, metadata), text, { signal });
+  }
   const id = result.configDigest ?? result.digest;
-  if (flags.iidfile !== undefined && id !== undefined) await writeDest(fileNamed(flags.iidfile), id, { signal });
+  // "-" is a file of that name, as in buildx.
+  if (flags.iidfile !== undefined && id !== undefined) await writeDest(resolve(cwd, flags.iidfile), id, { signal });
   if (flags.quiet && id !== undefined) await stdout.write(`${id}\n`);
-}
-
-/** Returns the path of a file to write. "-" is a file of that name, as in buildx. */
-function fileNamed(path: string): string {
-  return path === "-" ? "./-" : path;
 }
 
 /** Throws `unsupported` if attestations are requested. Accepts the values that disable them. */
@@ -105,20 +108,30 @@ function refuseAttestations({ provenance, sbom }: Flags): void {
   }
 }
 
+/** The user of the command, for the engine. A server's own credentials and standard output are not those of its client. */
+async function servedOf({ env, stdout, serverStore }: CommandContext): Promise<ServedBuild> {
+  if (serverStore === undefined) return {};
+  const { dockerCredentials } = await import("../../registry/index.ts");
+  const write = async (bytes: AsyncIterable<Uint8Array>): Promise<void> => {
+    for await (const chunk of bytes) await stdout.write(chunk);
+  };
+  return { env, credentials: dockerCredentials({ env }), stdout: { kind: "stream", write } };
+}
+
 async function run(argv: readonly string[], context: CommandContext): Promise<number> {
   const { flags, args } = parseFlags(argv, BUILD_FLAGS);
   refuseAttestations(flags);
   const [argument] = args;
   if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
   const options = await optionsOf(flags, argument, context);
-  const settings = await loadSettings(context);
-  await using store = await openStore(withParallelism(settings.store, flags["max-parallelism"]));
+  await using store = await storeOf(context, (given) => withParallelism(given, flags["max-parallelism"]));
+  const served = await servedOf(context);
   const call = flags.check ? "check" : flags.call;
   if (call !== undefined && call !== "build") {
     const kind = DESCRIPTIONS.find((known) => known === call);
     if (kind === undefined)
       throw usageError(`Cannot call ${JSON.stringify(call)}: expected one of ${DESCRIPTIONS.join(", ")}`);
-    const { text, ok } = await describeDockerfile({ ...options, store, signal: context.signal }, kind);
+    const { text, ok } = await serveDescription({ ...options, store, signal: context.signal }, kind, served);
     await context.stdout.write(printable(text));
     return ok ? ExitCode.done : ExitCode.build;
   }
@@ -127,7 +140,8 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
     if (event.kind !== "warning" || context.logLevel !== "error") display.event(event);
   });
   try {
-    const result = await build({ ...options, store, signal: context.signal, onEvent: (event) => record.event(event) });
+    const onEvent = record.event.bind(record);
+    const result = await serveBuild({ ...options, store, signal: context.signal, onEvent }, served);
     await record.succeeded(store, result);
     display.finish();
     await writeResults(flags, result, context);

@@ -1,4 +1,4 @@
-import { type Store, openStore } from "../../engine/index.ts";
+import { type Store, type StoreOptions, openStore } from "../../engine/index.ts";
 import type { CommandContext } from "../command.ts";
 import { type Flag, usageError } from "../flags.ts";
 import { printableJson } from "../printable.ts";
@@ -7,10 +7,18 @@ import { loadSettings } from "../settings.ts";
 
 export const FORMAT: Flag = { kind: "string", value: "json", help: "Print JSON with every field instead of a table" };
 
-/** Opens the store that the command line and the configuration name. */
-export async function storeOf(context: CommandContext): Promise<Store> {
+/**
+ * Opens the store that the command line and the configuration name; `adjust` has the last word on its options. Commands that a server
+ * runs share its store as it is.
+ */
+export async function storeOf(
+  context: CommandContext,
+  adjust: (options: StoreOptions) => StoreOptions = (options) => options,
+): Promise<Store> {
+  const { serverStore } = context;
+  if (serverStore !== undefined) return { ...serverStore, [Symbol.asyncDispose]: () => Promise.resolve() };
   const settings = await loadSettings(context);
-  return await openStore(settings.store);
+  return await openStore(adjust(settings.store));
 }
 
 /** Throws a usage error unless there are between `least` and `most` arguments. */

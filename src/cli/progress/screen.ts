@@ -9,12 +9,16 @@ export interface Screen {
   readonly rows: number;
 }
 
+/** Returns what a stream can show in an environment. */
+export function capabilities(isTerminal: boolean, env: NodeJS.ProcessEnv): Pick<Screen, "isTTY" | "colours"> {
+  return { isTTY: isTerminal && env["TERM"] !== "dumb", colours: (env["NO_COLOR"] ?? "") === "" };
+}
+
 /** Returns the screen of a stream. Its size is always the current one. */
 export function screenOf(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): Screen {
   return {
     write: (text) => void stream.write(text),
-    isTTY: stream.isTTY && env["TERM"] !== "dumb",
-    colours: (env["NO_COLOR"] ?? "") === "",
+    ...capabilities(stream.isTTY, env),
     // A terminal of unknown size reports 0.
     get columns() {
       return stream.columns || 80;

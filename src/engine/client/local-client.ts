@@ -11,6 +11,8 @@ import type { BuildClient } from "./client.ts";
 export interface ServedClient {
   /** Credentials for registries. Default: those of the store. */
   readonly credentials?: CredentialSource | undefined;
+  /** The variables that secrets are read from. Default: those of this process. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
   /** How to pass a secret that is missing. Default: the flag of `varve build`. */
   readonly secretHint?: string | undefined;
 }
@@ -23,15 +25,17 @@ export class LocalClient implements BuildClient, Disposable {
   readonly credentials: CredentialSource | undefined;
   readonly #secrets: ReadonlyMap<string, SecretSource>;
   readonly #agents: ReadonlyMap<string, string>;
+  readonly #env: NodeJS.ProcessEnv;
   readonly #secretHint: string | undefined;
   readonly #withheld = new Map<string, Disposable>();
 
   private constructor(
     secrets: readonly SecretSource[],
     agents: ReadonlyMap<string, string>,
-    { credentials, secretHint }: ServedClient,
+    { credentials, secretHint, env = process.env }: ServedClient,
   ) {
     this.credentials = credentials;
+    this.#env = env;
     this.#secretHint = secretHint;
     this.#secrets = new Map(secrets.map((secret) => [secret.id, secret]));
     this.#agents = agents;
@@ -48,7 +52,7 @@ export class LocalClient implements BuildClient, Disposable {
     warn: (message: string) => void,
     served: ServedClient = {},
   ): Promise<LocalClient> {
-    for (const secret of secrets) await check(secret, warn);
+    for (const secret of secrets) await check(secret, served.env ?? process.env, warn);
     const agents = new Map<string, string>();
     for (const { id, paths } of ssh) {
       if (agents.has(id)) throw new VarveError("invalid-argument", `Cannot forward SSH agent ${id}: given twice`);
@@ -90,7 +94,7 @@ export class LocalClient implements BuildClient, Disposable {
   }
 
   async #read({ id, source }: SecretSource): Promise<Uint8Array> {
-    const value = await load(id, source);
+    const value = await load(id, source, this.#env);
     checkSize(id, value.byteLength);
     const before = this.#withheld.get(id);
     this.#withheld.set(id, withhold(Buffer.from(value).toString()));
@@ -99,11 +103,14 @@ export class LocalClient implements BuildClient, Disposable {
   }
 }
 
-async function check({ id, source }: SecretSource, warn: (message: string) => void): Promise<void> {
+async function check(
+  { id, source }: SecretSource,
+  env: NodeJS.ProcessEnv,
+  warn: (message: string) => void,
+): Promise<void> {
   if ("value" in source) checkSize(id, source.value.byteLength);
   else if ("env" in source) {
-    if (!Object.hasOwn(process.env, source.env))
-      warn(`secret ${id} is empty: the environment has no variable ${source.env}`);
+    if (!Object.hasOwn(env, source.env)) warn(`secret ${id} is empty: the environment has no variable ${source.env}`);
   } else {
     const found = await statOf(source.file, `use secret ${id}`);
     if (found.isDirectory())
@@ -138,10 +145,9 @@ function checkSize(id: string, bytes: number): void {
   throw new VarveError("limit-exceeded", `Cannot use secret ${id}: it is larger than ${Limits.secret} bytes`);
 }
 
-async function load(id: string, source: SecretSource["source"]): Promise<Uint8Array> {
+async function load(id: string, source: SecretSource["source"], env: NodeJS.ProcessEnv): Promise<Uint8Array> {
   if ("value" in source) return source.value;
-  if ("env" in source)
-    return Buffer.from(Object.hasOwn(process.env, source.env) ? (process.env[source.env] ?? "") : "");
+  if ("env" in source) return Buffer.from(Object.hasOwn(env, source.env) ? (env[source.env] ?? "") : "");
   try {
     return await readFile(source.file);
   } catch (error) {

@@ -3,6 +3,7 @@ import { type LintWarning, hasLocation } from "../../dockerfile/index.ts";
 import { type CheckResult, checkDockerfile, listTargets, outline } from "../../frontend/index.ts";
 import { absolutePaths } from "../options/absolute-paths.ts";
 import { openLocalSession } from "../build.ts";
+import type { ServedClient } from "../client/local-client.ts";
 import { loadBuild } from "../compile.ts";
 import { checkText, outlineText, targetsText } from "./text.ts";
 import type { BuildOptions } from "../options/options.ts";
@@ -22,12 +23,17 @@ export interface Description {
  * cannot be reached, the result contains everything that does not depend on them.
  */
 export async function describeDockerfile(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
-  return await describe(absolutePaths(options), kind);
+  return await serveDescription(absolutePaths(options), kind, {});
 }
 
-async function describe(options: BuildOptions, kind: DescriptionKind): Promise<Description> {
+/** Describes as `describeDockerfile` does, for a client of a server. Paths are absolute. */
+export async function serveDescription(
+  options: BuildOptions,
+  kind: DescriptionKind,
+  served: ServedClient,
+): Promise<Description> {
   await using stack = new AsyncDisposableStack();
-  const session = stack.use(await openLocalSession(options, stack));
+  const session = stack.use(await openLocalSession(options, stack, served));
   if (kind === "check") return await check(options, session, stack);
   const { file, options: compile } = await loadBuild(options, session, stack);
   if (kind === "targets") return { ok: true, text: targetsText(listTargets(file)) };

@@ -3,7 +3,8 @@ import { join, relative, resolve } from "node:path";
 import { test } from "node:test";
 import { temporaryDirectory } from "../../io/index.ts";
 import { absolutePaths } from "./absolute-paths.ts";
-import { defaultRoot, openStore } from "../store/store.ts";
+import { defaultRoot } from "../../core/index.ts";
+import { openStore } from "../store/store.ts";
 
 test("the root of a store is an absolute path, even if it was given as a relative one", async () => {
   await using directory = await temporaryDirectory("varve-relative-");
@@ -26,6 +27,13 @@ test("all paths in build options become absolute, and nothing else changes", asy
     store,
     context: { kind: "directory", path: "." },
     dockerfile: { kind: "file", path: "../Dockerfile" },
+    buildContexts: {
+      dir: "d",
+      layout: "oci-layout://l:tag",
+      image: "docker-image://alpine",
+      git: "https://example.com/r.git#main",
+      stage: "target:x",
+    },
     tags: ["a/b"],
     secrets: [
       { id: "f", source: { file: "s" } },
@@ -41,6 +49,13 @@ test("all paths in build options become absolute, and nothing else changes", asy
   assert.deepEqual(options, {
     context: { kind: "directory", path: process.cwd() },
     dockerfile: { kind: "file", path: resolve("../Dockerfile") },
+    buildContexts: {
+      dir: resolve("d"),
+      layout: `oci-layout://${resolve("l:tag")}`,
+      image: "docker-image://alpine",
+      git: "https://example.com/r.git#main",
+      stage: "target:x",
+    },
     tags: ["a/b"],
     secrets: [
       { id: "f", source: { file: resolve("s") } },
@@ -52,4 +67,9 @@ test("all paths in build options become absolute, and nothing else changes", asy
     cacheFrom: [{ type: "local", attrs: { src: resolve("c"), tag: "t" } }, registry],
     cacheTo: [{ type: "local", attrs: { dest: resolve("c") } }],
   });
+});
+
+test("paths are resolved against another directory than the working directory", () => {
+  const options = absolutePaths({ context: { kind: "directory", path: "." }, buildContexts: { d: "../d" } }, "/a/b");
+  assert.deepEqual(options, { context: { kind: "directory", path: "/a/b" }, buildContexts: { d: "/a/d" } });
 });

@@ -1,51 +1,59 @@
 import { resolve } from "node:path";
-import type { BuildContext, BuildOptions, CacheSpec, OutputSpec, SecretSource, SshSource } from "./options.ts";
+import { isRemote } from "../context/contexts.ts";
+import type { BuildContext, BuildSettings, CacheSpec, OutputSpec, SecretSource, SshSource } from "./options.ts";
 
 /** The attributes of local caches that are paths. */
 const CACHE_PATHS = ["src", "dest"];
 
-/**
- * Resolves the relative paths of build options against the current working directory, so that the build does not depend on later
- * changes of the directory. Named contexts are resolved by `namedContexts`.
- */
-export function absolutePaths<T extends BuildOptions>(options: T): T {
+/** Resolves the relative paths of build options against a directory, so that the build does not depend on the working directory. */
+export function absolutePaths<T extends BuildSettings>(options: T, cwd: string = process.cwd()): T {
+  const { dockerfile, buildContexts, secrets, ssh, outputs, cacheFrom, cacheTo } = options;
+  const at = (path: string): string => resolve(cwd, path);
   return {
     ...options,
-    context: contextOf(options.context),
-    ...(options.dockerfile?.kind === "file"
-      ? { dockerfile: { ...options.dockerfile, path: resolve(options.dockerfile.path) } }
-      : {}),
-    ...(options.secrets === undefined ? {} : { secrets: options.secrets.map(secretOf) }),
-    ...(options.ssh === undefined ? {} : { ssh: options.ssh.map(agentOf) }),
-    ...(options.outputs === undefined ? {} : { outputs: options.outputs.map(outputOf) }),
-    ...(options.cacheFrom === undefined ? {} : { cacheFrom: options.cacheFrom.map(cacheOf) }),
-    ...(options.cacheTo === undefined ? {} : { cacheTo: options.cacheTo.map(cacheOf) }),
+    context: contextOf(options.context, at),
+    ...(dockerfile?.kind === "file" ? { dockerfile: { ...dockerfile, path: at(dockerfile.path) } } : {}),
+    ...(buildContexts === undefined ? {} : { buildContexts: namedContextsOf(buildContexts, at) }),
+    ...(secrets === undefined ? {} : { secrets: secrets.map((secret) => secretOf(secret, at)) }),
+    ...(ssh === undefined ? {} : { ssh: ssh.map(({ id, paths }): SshSource => ({ id, paths: paths.map(at) })) }),
+    ...(outputs === undefined ? {} : { outputs: outputs.map((output) => outputOf(output, at)) }),
+    ...(cacheFrom === undefined ? {} : { cacheFrom: cacheFrom.map((spec) => cacheOf(spec, at)) }),
+    ...(cacheTo === undefined ? {} : { cacheTo: cacheTo.map((spec) => cacheOf(spec, at)) }),
   };
 }
 
-function contextOf(context: BuildContext): BuildContext {
-  return context.kind === "directory" ? { ...context, path: resolve(context.path) } : context;
+type Resolve = (path: string) => string;
+
+function contextOf(context: BuildContext, at: Resolve): BuildContext {
+  return context.kind === "directory" ? { ...context, path: at(context.path) } : context;
 }
 
-function secretOf(secret: SecretSource): SecretSource {
-  return "file" in secret.source ? { ...secret, source: { file: resolve(secret.source.file) } } : secret;
+function namedContextsOf(contexts: Readonly<Record<string, string>>, at: Resolve): Record<string, string> {
+  return Object.fromEntries(Object.entries(contexts).map(([name, source]) => [name, namedContextOf(source, at)]));
 }
 
-function agentOf({ id, paths }: SshSource): SshSource {
-  return { id, paths: paths.map((path) => resolve(path)) };
+/** Resolves a directory or `oci-layout://PATH…`. Other contexts are not paths. */
+function namedContextOf(source: string, at: Resolve): string {
+  const [, layout] = /^oci-layout:(?:\/\/)?(.*)$/s.exec(source) ?? [];
+  if (layout !== undefined) return `oci-layout://${at(layout)}`;
+  return source === "" || /^(?:docker-image|target):/.test(source) || isRemote(source) ? source : at(source);
+}
+
+function secretOf(secret: SecretSource, at: Resolve): SecretSource {
+  return "file" in secret.source ? { ...secret, source: { file: at(secret.source.file) } } : secret;
 }
 
 /** Does not resolve `-`, which is standard output, nor an empty path, which exporters handle. */
-function outputOf(output: OutputSpec): OutputSpec {
+function outputOf(output: OutputSpec, at: Resolve): OutputSpec {
   const { dest } = output;
-  return dest === undefined || dest === "-" || dest === "" ? output : { ...output, dest: resolve(dest) };
+  return dest === undefined || dest === "-" || dest === "" ? output : { ...output, dest: at(dest) };
 }
 
-function cacheOf(spec: CacheSpec): CacheSpec {
+function cacheOf(spec: CacheSpec, at: Resolve): CacheSpec {
   if (spec.type !== "local") return spec;
   const paths = CACHE_PATHS.flatMap((key) => {
     const path = spec.attrs[key];
-    return path === undefined || path === "" ? [] : [[key, resolve(path)] as const];
+    return path === undefined || path === "" ? [] : [[key, at(path)] as const];
   });
   return { ...spec, attrs: { ...spec.attrs, ...Object.fromEntries(paths) } };
 }

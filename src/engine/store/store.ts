@@ -4,9 +4,8 @@ import { ImageStore, imageTables } from "../../image/index.ts";
 import { CacheMounts, ContextCopies, MountPoints, Records, recordTables } from "../../record/index.ts";
 import { type Snapshotter, openSnapshotter, snapshotTables } from "../../snapshot/index.ts";
 import { rmSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { toVarveError } from "../../core/index.ts";
+import { defaultRoot, toVarveError } from "../../core/index.ts";
 import { ProcessDirectory, makeDirectories } from "../../linux/index.ts";
 import type { CredentialSource, Registry, RegistryOptions } from "../../registry/index.ts";
 import { type Database, openState } from "../../state/index.ts";
@@ -63,13 +62,6 @@ export interface Store extends AsyncDisposable {
 /** Returns the absolute path of the given root directory, or of the default one. */
 export function rootOf({ root }: Pick<StoreOptions, "root">): string {
   return root === undefined ? defaultRoot() : resolve(root);
-}
-
-/** Returns the absolute path of the root directory that is used if none is given; see `StoreOptions.root`. */
-export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
-  if (env["VARVE_ROOT"] !== undefined && env["VARVE_ROOT"] !== "") return resolve(env["VARVE_ROOT"]);
-  if (process.getuid?.() === 0) return "/var/lib/varve";
-  return resolve(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "varve");
 }
 
 /**

@@ -10,6 +10,8 @@ export interface HelperOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the helper is killed. */
   readonly timeout?: number | undefined;
+  /** The helper's environment. The program is searched for in its `PATH`. Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
@@ -24,11 +26,12 @@ function helperError(helper: string, host: string, why: string): VarveError {
   });
 }
 
-async function run(program: string, host: string, { signal, timeout = TIMEOUT_MS }: HelperOptions): Promise<Outcome> {
+async function run(program: string, host: string, options: HelperOptions): Promise<Outcome> {
+  const { signal, timeout = TIMEOUT_MS, env = process.env } = options;
   const { execFile } = await import("node:child_process");
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const options = { timeout, killSignal: "SIGKILL" as const, maxBuffer: MAX_OUTPUT, signal };
-  const child = execFile(program, ["get"], options, (error, output) => {
+  const limits = { timeout, killSignal: "SIGKILL" as const, maxBuffer: MAX_OUTPUT, signal, env };
+  const child = execFile(program, ["get"], limits, (error, output) => {
     if (signal?.aborted !== true && error !== null) {
       if (error.killed === true) return resolve({ status: undefined, output: `no answer within ${timeout} ms` });
       if (typeof error.code === "string") return resolve({ status: undefined, output: explain(error) });

@@ -83,24 +83,33 @@ function fromAuths(config: DockerConfig, host: string): Credential {
 }
 
 /** The directory of Docker's client configuration, absolute: `$DOCKER_CONFIG`, else `~/.docker`. */
-function dockerConfigDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
+function dockerConfigDirectory(env: NodeJS.ProcessEnv): string {
   const configured = env["DOCKER_CONFIG"];
-  return configured === undefined || configured === "" ? join(homedir(), ".docker") : resolve(configured);
+  return configured === undefined || configured === ""
+    ? join(env["HOME"] || homedir(), ".docker")
+    : resolve(configured);
+}
+
+export interface DockerCredentialOptions {
+  /** The directory of `config.json`. Default: `$DOCKER_CONFIG`, else `~/.docker`. */
+  readonly directory?: string | undefined;
+  /** The environment of whoever asks, also for helpers. Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 /**
  * Finds credentials as Docker's client does: by the helper of the host, else the common helper, else in the file itself. The file is read
  * for each request, so that a later `docker login` takes effect.
  */
-export function dockerCredentials(directory: string = dockerConfigDirectory()): CredentialSource {
-  const path = resolve(directory, "config.json");
+export function dockerCredentials({ env = process.env, directory }: DockerCredentialOptions = {}): CredentialSource {
+  const path = resolve(directory ?? dockerConfigDirectory(env), "config.json");
   return async (host, { signal }) => {
     const config = await readConfig(path);
     const keys = keysOfHost(host);
     const helper =
       keys.map((key) => config.credHelpers.get(key)).find((name) => name !== undefined) ?? config.credsStore;
     if (helper !== undefined && helper !== "") {
-      const found = await askHelper(helper, keys[0] ?? host, { signal });
+      const found = await askHelper(helper, keys[0] ?? host, { signal, env });
       if (found.kind !== "anonymous") return found;
     }
     return fromAuths(config, host);
