@@ -1,19 +1,18 @@
 import { readFile } from "node:fs/promises";
-import { dirname, relative, resolve } from "node:path";
-import { type Plugin, build } from "esbuild";
+import { dirname, join, relative, resolve } from "node:path";
+import { type BuildOptions, type Plugin, build } from "esbuild";
 
 const URL_OF_MODULE = /\bimport\.meta\.url\b/g;
 
 /**
  * Writes the command's modules into few files, because Node needs longer to load hundreds of modules than a cached build takes. Modules
- * that commands import lazily stay apart. `entry` is the compiled module; the first file has its name.
+ * that commands import lazily stay apart. `start.js`, which hands a command line to a running server, is one small file of its own and
+ * imports `main.js` only if there is no server. `modules` is the folder of the compiled modules.
  */
-export async function bundleCommand(entry: string, folder: string): Promise<void> {
-  await build({
-    entryPoints: [entry],
+export async function bundleCommand(modules: string, folder: string): Promise<void> {
+  const options: BuildOptions = {
     outdir: folder,
     bundle: true,
-    splitting: true,
     format: "esm",
     platform: "node",
     target: "node24",
@@ -21,7 +20,9 @@ export async function bundleCommand(entry: string, folder: string): Promise<void
     legalComments: "none",
     logLevel: "warning",
     plugins: [ownUrls(resolve(folder))],
-  });
+  };
+  await build({ ...options, entryPoints: [join(modules, "main.js")], splitting: true });
+  await build({ ...options, entryPoints: [join(modules, "start.js")], external: ["./main.js"] });
 }
 
 /** Lets a module find files by its URL as if it were not bundled. All bundled files are in `folder` itself. */

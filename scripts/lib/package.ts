@@ -47,7 +47,7 @@ export async function stagePackage(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   run("tsc", "-p", "tsconfig.build.json", "--outDir", join(folder, "dist"));
-  await bundleCommand(join(folder, "dist/cli/main.js"), join(folder, "dist/command"));
+  await bundleCommand(join(folder, "dist/cli"), join(folder, "dist/command"));
   cpSync("bin", join(folder, "bin"), { recursive: true });
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) if (existsSync(file)) cpSync(file, join(folder, file));
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);

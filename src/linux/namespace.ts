@@ -16,14 +16,21 @@ export type UnshareResult =
   | { readonly state: "too-late"; readonly threads: readonly number[] };
 
 let result: UnshareResult | undefined;
+let original: string | undefined;
 
 /**
  * Gives the process a mount namespace of its own, to which mounts of the host still come and from which none go back: even a
  * kill leaves no mount behind. Call it on the main thread before anything asynchronous touches a file.
  */
 export function unshareMounts(): UnshareResult {
+  original ??= mountNamespace();
   result = result?.state === "private" ? result : tryUnshare();
   return result;
+}
+
+/** Returns the mount namespace that the process had before `unshareMounts`, such as `mnt:[4026531841]`. */
+export function originalMountNamespace(): string | undefined {
+  return original ?? mountNamespace();
 }
 
 /** True if the mounts of this process end with it. */

@@ -9,20 +9,24 @@ import { listen } from "./listen.ts";
 const GROUP = "docker";
 
 /**
- * Listens on a unix socket that its owner and the group `docker` may use, or only its owner if the group does not exist or
- * cannot be set. Creates the socket in a private directory, sets its mode, and then renames it to `path`. Replaces a socket
+ * Listens on a unix socket that its owner and a group may use, by default `docker`, or only its owner if the group is undefined, does
+ * not exist or cannot be set. Creates the socket in a private directory, sets its mode, and then renames it to `path`. Replaces a socket
  * on which no server listens.
  *
  * @throws {VarveError} `busy` if a server listens on the socket, `already-exists` if `path` is not a socket.
  */
-export async function listenUnix(server: Server, path: string): Promise<AsyncDisposable> {
+export async function listenUnix(
+  server: Server,
+  path: string,
+  { group }: { readonly group: string | undefined } = { group: GROUP },
+): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   try {
     const lock = tryLock(`${path}.lock`);
     if (lock === undefined) throw inUse(path);
     stack.use(lock);
     await checkFree(path);
-    const made = await bind(server, path);
+    const made = await bind(server, path, group);
     stack.defer(() => removeOwn(path, made));
   } catch (error) {
     throw toVarveError(error, `listen on ${path}`, "invalid-argument");
@@ -35,12 +39,12 @@ interface Made {
   readonly dev: number;
 }
 
-async function bind(server: Server, path: string): Promise<Made> {
+async function bind(server: Server, path: string, group: string | undefined): Promise<Made> {
   const own = await mkdtemp(join(dirname(path), ".s-"));
   try {
     const made = join(own, "s");
     await listen(server, { path: made });
-    await permit(made);
+    await permit(made, group);
     const { ino, dev } = await lstat(made);
     await rename(made, path);
     return { ino, dev };
@@ -77,8 +81,8 @@ async function answers(path: string): Promise<boolean> {
   }
 }
 
-async function permit(path: string): Promise<void> {
-  const gid = await groupId(GROUP);
+async function permit(path: string, group: string | undefined): Promise<void> {
+  const gid = group === undefined ? undefined : await groupId(group);
   try {
     if (gid === undefined) return await chmod(path, 0o600);
     await chown(path, -1, gid);

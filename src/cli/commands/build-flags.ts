@@ -66,6 +66,7 @@ export const BUILD_FLAGS = {
   "metadata-file": { kind: "string", value: "FILE", help: "Write metadata of the build to a JSON file" },
   progress: { kind: "string", value: "MODE", help: "Set the progress output (auto, tty, plain, rawjson, quiet)" },
   quiet: { kind: "boolean", short: "q", help: "Print only the digest of the image" },
+  "no-server": { kind: "boolean", help: "Build in this process, even if a server of the same root runs" },
   check: { kind: "boolean", help: "Check the Dockerfile without building; shorthand for --call check" },
   call: {
     kind: "string",

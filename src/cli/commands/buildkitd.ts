@@ -10,6 +10,7 @@ import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
 import { withParallelism } from "../parallelism.ts";
+import { serveCommands } from "../forward/server.ts";
 import { printableLine } from "../printable.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
@@ -60,6 +61,7 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
       const listener = listeners.use(await listenBuildkit(buildkit, address, accessOf(flags, config)));
       context.screen.write(`running server on ${formatAddress(listener.address)}\n`);
     }
+    listeners.use(await serveCommands({ store, runCommand: context.runCommand }));
     await untilAborted(context.signal);
     return ExitCode.done;
   },

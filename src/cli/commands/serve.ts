@@ -11,6 +11,7 @@ import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts"
 import { withParallelism } from "../parallelism.ts";
 import { programVersion } from "../program-version.ts";
 import { printableLine } from "../printable.ts";
+import { serveCommands } from "../forward/server.ts";
 import { loadSettings } from "../settings.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
@@ -96,6 +97,7 @@ Example: varve serve --docker unix:///run/varve.sock
       const listener = listeners.use(await listenBuildkit(buildkit, address, access));
       await context.stdout.write(`BuildKit API listen on ${formatAddress(listener.address)}\n`);
     }
+    listeners.use(await serveCommands({ store, runCommand: context.runCommand }));
     await untilAborted(context.signal);
     return ExitCode.done;
   },
