@@ -8,7 +8,7 @@ import {
   type ClassicBuild,
   EventBus,
   announceImage,
-  buildkitTakeover,
+  buildkitTakeovers,
   dockerHandler,
 } from "../src/api/docker/index.ts";
 import { openListener } from "../src/api/http/index.ts";
@@ -92,7 +92,7 @@ export async function startDockerServer(options: DockerServerOptions = {}): Prom
   const buildkit = daemon === undefined ? undefined : stack.use(new BuildkitServer(stack.use(daemon)));
   const api = { store, registry: {}, events, programVersion: "0.0.1", classicBuild, buildkit };
   const address = { kind: "unix" as const, path: socket };
-  stack.use(await openListener(dockerHandler(api), address, { kind: "none" }, buildkitTakeover(api)));
+  stack.use(await openListener(dockerHandler(api), address, { kind: "none" }, buildkitTakeovers(api)));
   const owned = stack.move();
   const env = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(folder, "config") };
   const start: DockerServer["start"] = (program, args, own = {}) =>

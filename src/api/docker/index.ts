@@ -3,4 +3,4 @@ export { EventBus } from "./event-bus.ts";
 export { dockerHandler } from "./handler.ts";
 export type * from "./build-request.ts";
 export { announceImage } from "./built-image.ts";
-export { buildkitTakeover } from "./upgrade.ts";
+export { buildkitTakeovers } from "./upgrade.ts";

@@ -1,19 +1,25 @@
 import { isLoopback } from "../listen/index.ts";
 import type { Handler, HttpRequest, HttpResponse } from "./types.ts";
-import type { FindTakeover } from "./upgrade.ts";
+import type { Takeovers } from "./upgrade.ts";
 
 /** Rejects requests of web pages in a local browser, because an unauthenticated server would serve them. */
 export function guardLoopback(handler: Handler): Handler {
   return async (request) => (isFromBrowser(request) ? REFUSED : await handler(request));
 }
 
-/** Hands over no connection of a web page. Its request is answered as any other, so that it is rejected. */
-export function guardTakeover(find: FindTakeover): FindTakeover {
-  return (request) => {
-    const headers = new Map<string, string>();
-    for (let at = 0; at + 1 < request.rawHeaders.length; at += 2)
-      headers.set((request.rawHeaders[at] ?? "").toLowerCase(), request.rawHeaders[at + 1] ?? "");
-    return isFromBrowser({ headers }) ? undefined : find(request);
+/**
+ * Hands over no connection of a web page. Its request is answered as any other, so that it is rejected. No browser speaks HTTP/2
+ * without TLS.
+ */
+export function guardTakeovers({ upgrade, http2 }: Takeovers): Takeovers {
+  return {
+    http2,
+    upgrade: (request) => {
+      const headers = new Map<string, string>();
+      for (let at = 0; at + 1 < request.rawHeaders.length; at += 2)
+        headers.set((request.rawHeaders[at] ?? "").toLowerCase(), request.rawHeaders[at + 1] ?? "");
+      return isFromBrowser({ headers }) ? undefined : upgrade(request);
+    },
   };
 }
 

@@ -1,3 +1,3 @@
 export type { Handler, HttpRequest, HttpResponse } from "./types.ts";
 export { type Listener, openListener } from "./open.ts";
-export type { FindTakeover, Takeover, UpgradeRequest } from "./upgrade.ts";
+export type { Takeover, Takeovers, UpgradeRequest } from "./upgrade.ts";

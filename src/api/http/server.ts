@@ -2,9 +2,10 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import { type ServerOptions as TlsOptions, createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { VarveError } from "../../core/index.ts";
+import { acceptPrefaces } from "./http2-preface.ts";
 import { discardBody, requestOf } from "./request.ts";
 import { sendResponse } from "./response.ts";
-import { type FindTakeover, acceptUpgrades, isUpgrade } from "./upgrade.ts";
+import { type Takeovers, acceptUpgrades, isUpgrade } from "./upgrade.ts";
 import type { Handler } from "./types.ts";
 
 /** Maximum size of a request's headers in bytes. One header may hold credentials for many registries. */
@@ -18,8 +19,8 @@ const GRACE = 5000;
 
 export interface HttpServerOptions {
   readonly tls?: TlsOptions | undefined;
-  /** Finds what takes over the connections of requests with `Upgrade`. Default: nothing does. */
-  readonly takeover?: FindTakeover | undefined;
+  /** What takes over connections that do not speak HTTP/1. Default: nothing does. */
+  readonly takeovers?: Takeovers | undefined;
 }
 
 /** HTTP/1.1 server for one `Handler`, based on Node's. Disposing of it stops it. Connections that were taken over stay. */
@@ -30,8 +31,10 @@ export class HttpServer implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   /** The connections that nobody has taken over. */
   readonly #connections = new Set<Duplex>();
+  /** The connections that have sent nothing yet. */
+  readonly #unknown: Disposable | undefined;
 
-  constructor(handler: Handler, { tls, takeover }: HttpServerOptions = {}) {
+  constructor(handler: Handler, { tls, takeovers }: HttpServerOptions = {}) {
     this.#handler = handler;
     const options = {
       maxHeaderSize: MAX_HEADERS,
@@ -42,7 +45,7 @@ export class HttpServer implements AsyncDisposable {
       requestTimeout: 0,
       insecureHTTPParser: false,
       shouldUpgradeCallback: (message: IncomingMessage): boolean =>
-        takeover !== undefined && isUpgrade(message, takeover),
+        takeovers !== undefined && isUpgrade(message, takeovers.upgrade),
     };
     const listener = (message: IncomingMessage, response: ServerResponse): void => {
       const work = this.#serve(message, response).finally(() => this.#running.delete(work));
@@ -55,8 +58,9 @@ export class HttpServer implements AsyncDisposable {
       this.#connections.add(connection);
       connection.once("close", () => this.#connections.delete(connection));
     });
-    if (takeover !== undefined)
-      acceptUpgrades(this.server, takeover, (connection) => this.#connections.delete(connection));
+    if (takeovers === undefined) return;
+    acceptUpgrades(this.server, takeovers.upgrade, (connection) => this.#connections.delete(connection));
+    if (tls === undefined) this.#unknown = acceptPrefaces(this.server, takeovers.http2, HEADERS_TIMEOUT);
   }
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -82,6 +86,7 @@ export class HttpServer implements AsyncDisposable {
     if (this.#stopping.signal.aborted) return;
     this.server.close();
     this.server.closeIdleConnections();
+    this.#unknown?.[Symbol.dispose]();
     this.#stopping.abort(new VarveError("cancelled", "Cannot finish the request: the server is stopping"));
     const timer = setTimeout(() => this.server.closeAllConnections(), GRACE);
     await Promise.allSettled(this.#running);

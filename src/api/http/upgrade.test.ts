@@ -10,7 +10,9 @@ const UPGRADE = "POST /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: 
 /** A server whose connections are taken over, and a client that has asked for that. */
 async function takenOver(): Promise<{ http: HttpServer; client: Socket; taken: Duplex }> {
   const taking = Promise.withResolvers<Duplex>();
-  const http = new HttpServer(() => Promise.reject(new Error("no request")), { takeover: () => taking.resolve });
+  const http = new HttpServer(() => Promise.reject(new Error("no request")), {
+    takeovers: { upgrade: () => taking.resolve, http2: taking.resolve },
+  });
   http.server.listen(0, "127.0.0.1");
   await once(http.server, "listening");
   const address = http.server.address();

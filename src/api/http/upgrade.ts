@@ -18,6 +18,13 @@ export type Takeover = (connection: Duplex) => void;
 /** Returns what takes over the connection of a request, or undefined for a request that is answered as any other. */
 export type FindTakeover = (request: UpgradeRequest) => Takeover | undefined;
 
+/** What takes over connections that do not speak HTTP/1. */
+export interface Takeovers {
+  readonly upgrade: FindTakeover;
+  /** Takes over the connections on which the client speaks HTTP/2 without TLS and without asking for it. */
+  readonly http2: Takeover;
+}
+
 /** Hands the connections over that requests ask for. `onTakeover` is called with each of them, which the server no longer owns. */
 export function acceptUpgrades(server: Server, find: FindTakeover, onTakeover: (connection: Duplex) => void): void {
   server.on("upgrade", (message: IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -1,7 +1,7 @@
 import { Collector } from "../../caches/index.ts";
 import { messageOf } from "../../core/index.ts";
 import { openStore } from "../../engine/index.ts";
-import { EventBus, announceImage, buildkitTakeover, dockerHandler } from "../../api/docker/index.ts";
+import { EventBus, announceImage, buildkitTakeovers, dockerHandler } from "../../api/docker/index.ts";
 import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
 import { openListener } from "../../api/http/index.ts";
 import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
@@ -88,9 +88,9 @@ Example: varve serve --docker unix:///run/varve.sock
       programVersion: programVersion(),
       buildkit,
     };
-    const takeover = buildkitTakeover(api);
+    const takeovers = buildkitTakeovers(api);
     for (const address of addresses.docker) {
-      const listener = listeners.use(await openListener(dockerHandler(api), address, access, takeover));
+      const listener = listeners.use(await openListener(dockerHandler(api), address, access, takeovers));
       await context.stdout.write(`API listen on ${formatAddress(listener.address)}\n`);
     }
     for (const address of addresses.buildkit) {
