@@ -7,10 +7,12 @@ import { GrpcCode, isGrpcError } from "../../../grpc/index.ts";
 import type { LocalSource } from "../../../llb/index.ts";
 import type { Hold } from "../../../record/index.ts";
 import { type LocalContext, type OpenClientStore, contextKey, openSyncedContext } from "../../../source/index.ts";
+import type { ExporterRequest } from "../control/build-request.ts";
 import type { ClientOutputs } from "../control/exporters.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
 import { sessionCredentials } from "../session/auth.ts";
 import type { ClientSession } from "../session/client-session.ts";
+import { type SolvedResult, finalizeExport, findExporters } from "../session/exporters.ts";
 import type { SessionManager } from "../session/manager.ts";
 import { openFiles } from "../session/files.ts";
 import { getSecret } from "../session/secrets.ts";
@@ -103,6 +105,16 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
     yield* pullUpload(await this.session(), url, { signal: this.#signal });
   }
 
+  /** Returns the exporters that the client wants for a result, besides those of its request. */
+  async findExporters(result: SolvedResult): Promise<readonly ExporterRequest[]> {
+    return await asked(async () => await findExporters(await this.session(), result, { signal: this.#signal }));
+  }
+
+  /** Tells the client what all exporters answered. */
+  async finalizeExport(response: Readonly<Record<string, string>>): Promise<void> {
+    await asked(async () => await finalizeExport(await this.session(), response, { signal: this.#signal }));
+  }
+
   stream(exporter: number): StreamSink {
     return streamSink(() => this.session(), exporter, this.#signal);
   }
@@ -121,11 +133,7 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
 
   async #secret(id: string): Promise<Uint8Array | undefined> {
     if (this.sessionId === "") return undefined;
-    try {
-      return await getSecret(await this.session(), id, { signal: this.#signal });
-    } catch (error) {
-      throw clientError(error);
-    }
+    return await asked(async () => await getSecret(await this.session(), id, { signal: this.#signal }));
   }
 
   async #open(
@@ -152,5 +160,14 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
       { copies, cache: new StatCache(state) },
     );
     return this.#stack.use(synced).context;
+  }
+}
+
+/** Asks the client. Its error becomes one of the build. */
+async function asked<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw clientError(error);
   }
 }

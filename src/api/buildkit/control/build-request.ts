@@ -29,6 +29,8 @@ export interface BuildRequest {
   /** Serialised definitions by name. */
   readonly inputs: ReadonlyMap<string, Uint8Array>;
   readonly exporters: readonly ExporterRequest[];
+  /** True if the client's session is asked for more exporters when the result is known. */
+  readonly sessionExporters: boolean;
   readonly cacheImports: readonly CacheSpec[];
   readonly cacheExports: readonly CacheSpec[];
   readonly entitlements: readonly string[];
@@ -57,6 +59,7 @@ export function buildRequestOf(request: SolveRequest): BuildRequest {
     attributes,
     inputs: new Map(Object.entries(request.frontendInputs)),
     exporters: exportersOf(request, attributes),
+    sessionExporters: request.enableSessionExporter,
     cacheImports: importsOf(request.cache),
     cacheExports: exportsOf(request.cache),
     entitlements: request.entitlements,

@@ -5,7 +5,7 @@ import type { ContentSink, StreamSink, TreeSink } from "../../../export/index.ts
 import { type FrontendResult, ResultKey } from "../result/result.ts";
 import type { ExporterRequest } from "./build-request.ts";
 
-/** What a client can receive of a build. `index` is the position of the exporter in the request. */
+/** What a client can receive of a build. `index` is the id of the exporter: its position in the request. */
 export interface ClientOutputs {
   /** Returns where the bytes of an archive go. */
   stream(index: number): StreamSink;
@@ -45,12 +45,13 @@ export function namedOutputs(outputs: readonly BuildOutput[], { metadata }: Fron
 }
 
 /**
- * Returns the outputs that a client asks for. Without an exporter, nothing is exported.
+ * Returns the outputs that a client asks for. Without an exporter, nothing is exported. `first` is the id of the first exporter.
  *
  * @throws {GrpcError} `unknown` with BuildKit's text for an exporter that does not exist.
  */
-export function outputsOf(exporters: readonly ExporterRequest[], client: ClientOutputs): BuildOutput[] {
-  return exporters.map(({ type, attrs }, index): BuildOutput => {
+export function outputsOf(exporters: readonly ExporterRequest[], client: ClientOutputs, first = 0): BuildOutput[] {
+  return exporters.map(({ type, attrs }, position): BuildOutput => {
+    const index = first + position;
     switch (type) {
       case "image":
         // An image that is pushed is not kept as well: a client's `prune` does not see images, and is to free all space.

@@ -99,7 +99,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   const allowed = grantEntitlements(request.entitlements, daemon.entitlements);
   const client = stack.use(new SessionClient(daemon, request.sessionId, signal));
   client.useSessions(request.attributes);
-  const outputs = outputsOf(request.exporters, client);
+  const own = outputsOf(request.exporters, client);
   const caches = await readCacheExports({ cacheTo: request.cacheExports });
   const verifier =
     request.policySession === ""
@@ -130,9 +130,11 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     const result = withRequest(await resultOf(run, { client, session, stack, loading, policies }), request.attributes);
     run.found.result = result;
     await verifyPlatforms(result, request.attributes, session.progress);
-    const targets = outputs.length === 0 ? { edges: refsOf(result).map((ref) => ref?.edge) } : targetsOf(result);
+    const isExported = request.exporters.length > 0 || request.sessionExporters;
+    const targets = isExported ? targetsOf(result) : { edges: refsOf(result).map((ref) => ref?.edge) };
     const results = await session.solve(targets.edges);
     session.finish();
+    const outputs = [...own, ...(await sessionOutputs(run, { client, session, stack }, result))];
     const inline = caches.some(({ type }) => type === "inline");
     const exported =
       "source" in targets
@@ -140,7 +142,9 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
         : undefined;
     run.found.exported = exported;
     await announce(exported, outputs, daemon);
-    return responseOf(result, exported, await exportCaches(caches, scope, session));
+    const response = responseOf(result, exported, await exportCaches(caches, scope, session));
+    if (request.sessionExporters) await client.finalizeExport(response);
+    return response;
   } catch (error) {
     if (session.isUnfinished) await exportFailed(caches, scope, session);
     throw error;
@@ -180,6 +184,19 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
       return await build.result(signal);
     }
   }
+}
+
+/** Returns what the client's session wants of a result. Its files can be read by the calls of a build that the client drives. */
+async function sessionOutputs(
+  { request, found }: Run,
+  { client, session, stack }: Pick<Opened, "client" | "session" | "stack">,
+  result: FrontendResult,
+): Promise<BuildOutput[]> {
+  if (!request.sessionExporters) return [];
+  const known = found.refs ?? new GatewayRefs({ session, stack });
+  const refs = refsOf(result).flatMap((ref) => (ref === undefined ? [] : [known.add(ref)]));
+  const exporters = await client.findExporters({ metadata: Object.fromEntries(result.metadata), refs });
+  return outputsOf(exporters, client, request.exporters.length);
 }
 
 /** Reports the images that were built into the store of Docker's daemon. */
