@@ -74,6 +74,29 @@ function filesOf(stateDir: string): string[] {
   );
 }
 
+/** Ids of a process's children, of their children, and so on down to `depth`. */
+export function descendantsOf(pid: number, { depth = Infinity }: { readonly depth?: number } = {}): number[] {
+  const children = readdirSync("/proc")
+    .map(Number)
+    .filter((child) => !Number.isNaN(child) && parentOf(child) === pid);
+  return depth > 1 ? children.flatMap((child) => [child, ...descendantsOf(child, { depth: depth - 1 })]) : children;
+}
+
+/** Waits until none of the processes exists. */
+export async function waitUntilGone(pids: readonly number[]): Promise<void> {
+  while (pids.some((pid) => parentOf(pid) !== undefined)) await sleep(10);
+}
+
+/** Returns undefined if the process is gone. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(status.slice(status.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Ids of the processes that have `mark` in their environment. */
 export function processesOf(mark: string): string[] {
   return readdirSync("/proc").filter((name) => {

@@ -5,26 +5,8 @@ import { Socket } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, toVarveError } from "../core/index.ts";
+import { CONTROL, type LaunchTools, READY, WAITING_SCRIPT } from "./launch-script.ts";
 import { type OutputPipe, outputPipe } from "./output.ts";
-
-/** Paths of the programs that start a runtime in its own namespaces. */
-export interface LaunchTools {
-  readonly setpriv: string;
-  readonly unshare: string;
-  readonly shell: string;
-}
-
-export interface LaunchPlan {
-  readonly tools: LaunchTools;
-  /** Arguments of the runtime, itself first. */
-  readonly command: readonly string[];
-  /** Shell commands that run in the new mount namespace before the runtime. They must not contain text from outside. */
-  readonly prepare: readonly string[];
-  /** Positional parameters for `prepare`: "${1}", "${2}", … */
-  readonly parameters: readonly string[];
-  /** Directory for crun's temporary files, which it would otherwise create in /tmp and leave there if killed. */
-  readonly scratch: string;
-}
 
 /** How the runtime has ended. */
 export interface LaunchEnd {
@@ -33,73 +15,58 @@ export interface LaunchEnd {
 }
 
 /**
- * A runtime in its own mount and pid namespaces. It is the first process of the pid namespace: when it ends, the kernel kills
- * all other processes in it. The kernel also kills it when this process ends, even by SIGKILL. Disposal kills it and waits
- * until all its processes are gone.
+ * A shell in its own pid namespace that waits for a step and becomes its runtime. It is the first process of the namespace: when
+ * it ends, the kernel kills all other processes in it. The kernel also kills it when this process ends, even by SIGKILL. Disposal
+ * kills it and waits until all its processes are gone.
  */
 export interface Launch extends AsyncDisposable {
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
   /** The launcher's process, whose children everything else descends from; 0 if it could not be started. */
   readonly pid: number;
+  readonly isAlive: boolean;
+  /** What went wrong after `go` and before the runtime started; empty if nothing did. */
+  readonly problem: string;
   /**
-   * Waits until the namespaces exist and the launcher waits for `go`. Returns the id of the first process in the namespace.
-   * @throws {VarveError} `unsupported` if the namespaces cannot be created.
+   * Waits until the namespace exists and the shell waits for a step. Returns the id of the first process in the namespace.
+   * @throws {VarveError} `unsupported` if the namespace cannot be created.
    */
   ready(): Promise<number>;
-  /** Starts the runtime. */
-  go(): void;
+  /**
+   * Starts a script whose plan asks for an answer, and waits until it does so.
+   * @throws {VarveError} `unsupported` if the mounts of the plan cannot be made.
+   */
+  enter(script: string): Promise<void>;
+  /** Starts the runtime: by a script, or by the answer to the script that has been entered. */
+  go(script: string): void;
   /** Settles when the runtime and every process that it started are gone. */
   end(): Promise<LaunchEnd>;
   /** Sends SIGKILL to the first process of the namespace. */
   kill(): void;
 }
 
-const READY = "ready";
 /** Milliseconds. */
 const KILL_DEADLINE = 30_000;
-/** Descriptor of the child's control socket. */
-const CONTROL = 3;
-/** Descriptor of the step's standard error. The launcher has one of its own: it writes a message if the step is killed. */
-const STEP_ERRORS = 4;
+const MAX_PROBLEM = 4096;
 
-/*
- * setpriv requests SIGKILL for itself when this process dies; unshare requests it for its child when unshare dies. Both
- * requests are in force before the shell writes "ready", and the shell continues only after this process answers. So a
- * SIGKILL of Varve leaves no step behind, whenever it comes. Text on the control socket before "ready" is an error message.
+/**
+ * Starts a launcher. Scripts are named relative to `directory`. An idle process does not wait for the launcher before `ready`.
+ *
+ * setpriv requests SIGKILL for itself when this process dies; unshare requests it for its child when unshare dies. Both requests
+ * are in force before the shell writes "ready", and the shell continues only after this process answers. So a SIGKILL of Varve
+ * leaves no step behind, whenever it comes. Text on the control socket before "ready" is an error message.
  */
-function script({ prepare }: LaunchPlan, shift: number): string {
-  const steps = prepare.map((command) => `{ ${command}; } >&${CONTROL} 2>&${CONTROL} || exit 125`);
-  return [
-    ...steps,
-    `shift ${shift}`,
-    `echo ${READY} >&${CONTROL}`,
-    `read -r answer <&${CONTROL} || exit 125`,
-    `exec ${CONTROL}>&-`,
-    `exec "$@" 2>&${STEP_ERRORS} ${STEP_ERRORS}>&-`,
-  ].join("\n");
-}
-
-/** Starts the launcher. The runtime itself starts at `go`. */
-export function launch(plan: LaunchPlan): Launch {
-  const { setpriv, unshare, shell } = plan.tools;
+export function launch({ setpriv, unshare, shell }: LaunchTools, directory: string): Launch {
   const stdout = outputPipe();
   const stderr = outputPipe();
-  const shellScript = script(plan, plan.parameters.length);
   const child = spawn(
     setpriv,
-    ["--pdeathsig", "KILL", unshare, "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"].concat(
-      [shell, "-c", shellScript, "varve-step"],
-      plan.parameters,
-      plan.command,
-    ),
+    ["--pdeathsig", "KILL", unshare, "--pid", "--fork", "--kill-child=KILL", shell, "-c", WAITING_SCRIPT, "varve-step"],
     {
+      cwd: directory,
       // A new session: Ctrl-C at the terminal signals this process only.
       detached: true,
-      env: {
-        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        _LIBCONTAINER_STATEDIR: plan.scratch,
-      },
+      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
       stdio: ["ignore", stdout.writer, "pipe", "pipe", stderr.writer],
     },
   );
@@ -122,6 +89,7 @@ class NamespacedLaunch implements Launch {
   readonly #errors: Socket;
   readonly #ended: Promise<LaunchEnd>;
   #alive = true;
+  #problem = "";
   #first: number | undefined;
 
   constructor(child: ChildProcess, stdout: OutputPipe, stderr: OutputPipe) {
@@ -132,7 +100,16 @@ class NamespacedLaunch implements Launch {
     this.#errors = socketOf(child, 2);
     this.stdout = stdout;
     this.stderr = stderr;
-    for (const socket of [this.#control, this.#errors]) socket.on("error", () => undefined);
+    for (const socket of [this.#control, this.#errors]) socket.on("error", () => undefined).unref();
+    child.unref();
+  }
+
+  get isAlive(): boolean {
+    return this.#alive;
+  }
+
+  get problem(): string {
+    return this.#problem.trim();
   }
 
   get pid(): number {
@@ -150,28 +127,41 @@ class NamespacedLaunch implements Launch {
   }
 
   async ready(): Promise<number> {
+    this.#child.ref();
+    for (const socket of [this.#control, this.#errors]) socket.ref();
+    await this.#said((): boolean => {
+      this.#first ??= childOf(this.pid);
+      return this.#first !== undefined;
+    });
+    return this.#first ?? 0;
+  }
+
+  async enter(script: string): Promise<void> {
+    this.#control.write(`${script}\n`);
+    await this.#said(() => true);
+  }
+
+  go(script: string): void {
+    this.#control.end(`${script}\n`);
+    // Only an error message, or end of file, follows.
+    this.#control.on("data", (chunk: Buffer) => {
+      this.#problem = (this.#problem + chunk.toString()).slice(0, MAX_PROBLEM);
+    });
+    this.#errors.resume();
+  }
+
+  /** Waits until the shell says that it is ready, and `isReady` agrees. */
+  async #said(isReady: () => boolean): Promise<void> {
     let received = "";
     for await (const chunk of this.#control.iterator({ destroyOnReturn: false })) {
       received += String(chunk);
-      if (received.endsWith(`${READY}\n`)) {
-        this.#first = childOf(this.pid);
-        if (this.#first !== undefined) return this.#first;
-      }
+      if (received.endsWith(`${READY}\n`) && isReady()) return;
       if (received.length > 16_384) break;
     }
     await this.#ended;
     let reason = received;
-    for await (const chunk of this.#errors) reason = (reason + String(chunk)).slice(0, 4096);
-    throw new VarveError("unsupported", `Cannot run steps: namespaces cannot be created: ${reason.trim()}`, {
-      hint: "Run as root, or in a container with the capability SYS_ADMIN.",
-    });
-  }
-
-  go(): void {
-    this.#control.end("go\n");
-    // Only end of file follows; it is discarded.
-    this.#control.resume();
-    this.#errors.resume();
+    for await (const chunk of this.#errors) reason = (reason + String(chunk)).slice(0, MAX_PROBLEM);
+    throw namespaceError(reason);
   }
 
   end(): Promise<LaunchEnd> {
@@ -222,6 +212,13 @@ class NamespacedLaunch implements Launch {
     const done = await Promise.race([this.#gone(), timer.passed]);
     if (!done) throw new VarveError("internal", "Cannot end the step: its processes are still running after SIGKILL");
   }
+}
+
+/** The error of a machine that does not let Varve make the namespaces, or the mounts in them, that a step needs. */
+export function namespaceError(reason: string): VarveError {
+  return new VarveError("unsupported", `Cannot run steps: namespaces cannot be created: ${reason.trim()}`, {
+    hint: "Run as root, or in a container with the capability SYS_ADMIN.",
+  });
 }
 
 function socketOf(child: ChildProcess, descriptor: 2 | typeof CONTROL): Socket {

@@ -1,12 +1,16 @@
-import { join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root } from "../linux/index.ts";
 import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { FilterCache } from "./bundle/filter-cache.ts";
 import { findProgram, findRuntime } from "./find.ts";
-import { launch, type Launch, type LaunchEnd, type LaunchPlan, type LaunchTools } from "./launch.ts";
-import { exitOf, runtimeError, startError } from "./outcome.ts";
+import { type Launch, type LaunchEnd, namespaceError } from "./launch.ts";
+import { type LaunchPlan, type LaunchTools, launchScript } from "./launch-script.ts";
+import { Launchers } from "./launchers.ts";
+import { type Exit, exitOf, runtimeError, startError } from "./outcome.ts";
 import {
   openStepCgroup,
   type PreparedStep,
@@ -29,6 +33,7 @@ interface Machine {
   readonly seccomp: boolean;
   readonly filters: FilterCache;
   readonly workspace: Workspace;
+  readonly launchers: Launchers;
 }
 
 /**
@@ -43,14 +48,21 @@ interface Machine {
  * });
  */
 export async function createRunner(options: RunnerOptions): Promise<Runner> {
-  const runtime = options.runtime ?? (await findRuntime());
+  await using stack = new AsyncDisposableStack();
   const tools = await findTools();
+  const stateDir = resolve(options.stateDir);
+  const workspace = stack.use(await Workspace.open(stateDir));
+  const launchers = stack.use(new Launchers(tools, workspace.path));
+  launchers.prepare();
+  const runtime = options.runtime ?? (await findRuntime());
   const layout = readCgroupLayout();
   const hiddenMounts = mountsToHide(layout, runtime);
-  const stateDir = resolve(options.stateDir);
-  const workspace = await Workspace.open(stateDir);
   const filters = new FilterCache(stateDir, runtime);
-  return new BundleRunner({ runtime, tools, layout, hiddenMounts, seccomp: hasSeccomp(), filters, workspace });
+  const parts = stack.move();
+  return new BundleRunner(
+    { runtime, tools, layout, hiddenMounts, seccomp: hasSeccomp(), filters, workspace, launchers },
+    parts,
+  );
 }
 
 async function findTools(): Promise<LaunchTools> {
@@ -69,19 +81,26 @@ function mountsToHide(layout: CgroupLayout, { name }: Runtime): string[] {
     .map((hierarchy) => hierarchy.mountPoint);
 }
 
-interface LaunchMounts {
-  readonly secretDirectory: string | undefined;
-  /** Files of control groups. The first process writes "0" to each to enter the group. */
-  readonly groupFiles: readonly string[];
+const SCRIPT = "launch.sh";
+
+interface Started {
+  readonly context: StepContext;
+  readonly launched: Launch;
+  readonly prepared: PreparedStep;
+  /** The launcher's name of the step's script. */
+  readonly script: string;
 }
 
 class BundleRunner implements Runner {
   readonly runtime: Runtime;
   readonly #machine: Machine;
+  readonly #parts: AsyncDisposable;
 
-  constructor(machine: Machine) {
+  /** Disposes of `parts` at its end. */
+  constructor(machine: Machine, parts: AsyncDisposable) {
     this.runtime = machine.runtime;
     this.#machine = machine;
+    this.#parts = parts;
   }
 
   async run(spec: RunSpec, { signal }: RunOptions = {}): Promise<RunResult> {
@@ -95,7 +114,7 @@ class BundleRunner implements Runner {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#machine.workspace[Symbol.asyncDispose]();
+    await this.#parts[Symbol.asyncDispose]();
   }
 
   async #run(spec: RunSpec, signal: AbortSignal | undefined): Promise<RunResult> {
@@ -107,28 +126,23 @@ class BundleRunner implements Runner {
     const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
-    await using launched = launch(this.#plan(directory, logFile, { secretDirectory, groupFiles: cgroup.enter() }));
+    await using launched = await this.#machine.launchers.take();
+    const script = join(directory.path, SCRIPT);
+    await writeFile(script, launchScript(this.#plan(context, logFile, cgroup.enter())), { mode: 0o600 });
     const prepared = await prepareStep(context, cgroup);
     const first = await launched.ready();
-    if (secretDirectory !== undefined) await writeSecrets(`/proc/${first}/root${secretDirectory}`, prepared.secrets);
-    const exit = exitOf(await this.#forwardOutput(context, launched, prepared, signal));
-    const problem = exit.exitCode === 0 ? undefined : await runtimeError(logFile);
-    if (problem !== undefined) throw startError(problem, spec.process.args);
+    const name = relative(this.#machine.workspace.path, script);
+    if (secretDirectory !== undefined) {
+      await launched.enter(name);
+      await writeSecrets(`/proc/${first}/root${secretDirectory}`, prepared.secrets);
+    }
+    const exit = exitOf(await this.#forwardOutput({ context, launched, prepared, script: name }, signal));
+    if (exit.exitCode !== 0) await checkStarted(launched, exit, logFile, spec);
     return { ...exit, oomKilled: (await cgroup.oomKills()) > 0 };
   }
 
-  #plan(directory: StepDirectory, logFile: string, { secretDirectory, groupFiles }: LaunchMounts): LaunchPlan {
+  #plan({ directory, secretDirectory }: StepContext, logFile: string, groupFiles: readonly string[]): LaunchPlan {
     const { runtime, tools, layout, hiddenMounts } = this.#machine;
-    const parameters: string[] = [];
-    const prepare: string[] = [];
-    const addCommand = (path: string, command: (parameter: string) => string): void => {
-      prepare.push(command(`"\${${parameters.push(path)}}"`));
-    };
-    for (const path of hiddenMounts) addCommand(path, (parameter) => `umount -l ${parameter}`);
-    if (secretDirectory !== undefined)
-      addCommand(secretDirectory, (parameter) => `mount -t tmpfs -o nosuid,nodev,mode=0711 tmpfs ${parameter}`);
-    // These come last: a limit on processes allows for the runtime, but not for umount and mount.
-    for (const path of groupFiles) addCommand(path, (parameter) => `echo 0 >${parameter}`);
     const command = [
       runtime.path,
       "--root",
@@ -145,16 +159,12 @@ class BundleRunner implements Runner {
       directory.path,
       directory.id,
     ];
-    return { tools, command, prepare, parameters, scratch: directory.path };
+    return { tools, command, scratch: directory.path, hiddenMounts, secretDirectory, groupFiles };
   }
 
   /** Starts the runtime and forwards its output until it ends. On abort, kills it without waiting for the listener. */
-  async #forwardOutput(
-    { spec: { onOutput }, directory }: StepContext,
-    launched: Launch,
-    { uncompiled }: PreparedStep,
-    signal: AbortSignal | undefined,
-  ): Promise<LaunchEnd> {
+  async #forwardOutput({ context, launched, prepared, script }: Started, signal?: AbortSignal): Promise<LaunchEnd> {
+    const { onOutput } = context.spec;
     throwIfAborted(signal, "run a step");
     const aborted = Promise.withResolvers<never>();
     const abort = (): void => {
@@ -162,13 +172,14 @@ class BundleRunner implements Runner {
       aborted.reject(signal?.reason);
     };
     signal?.addEventListener("abort", abort, { once: true });
-    using compilation = this.#cacheFilter(uncompiled, directory);
+    using compilation = this.#cacheFilter(prepared.uncompiled, context.directory);
     try {
-      launched.go();
+      launched.go(script);
       const pumps = [
         launched.stdout.pump((chunk) => onOutput?.(1, chunk)),
         launched.stderr.pump((chunk) => onOutput?.(2, chunk)),
       ];
+      this.#machine.launchers.prepare();
       await Promise.race([Promise.all(pumps), aborted.promise]);
       const end = await Promise.race([launched.end(), aborted.promise]);
       if (end.code === 0) await compilation.finish();
@@ -197,6 +208,20 @@ class BundleRunner implements Runner {
       [Symbol.dispose]: () => stop.abort(),
     };
   }
+}
+
+/** Throws if a runtime that has failed, or what comes before it, could not start the step's process. */
+async function checkStarted(
+  { problem: reason }: Launch,
+  { exitCode }: Exit,
+  logFile: string,
+  { process: { args } }: RunSpec,
+): Promise<void> {
+  if (reason !== "") throw namespaceError(reason);
+  // Every runtime creates its log first.
+  if (exitCode === 1 && !existsSync(logFile)) throw namespaceError("the mount namespace of the step");
+  const problem = await runtimeError(logFile);
+  if (problem !== undefined) throw startError(problem, args);
 }
 
 /** Returns the first error, where cleaning up after it failed too. */

@@ -6,7 +6,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { VarveError } from "../../src/core/index.ts";
-import { findLeftovers, NOTHING_LEFT, processesOf, waitForNothing } from "../leftovers.ts";
+import {
+  descendantsOf,
+  findLeftovers,
+  NOTHING_LEFT,
+  processesOf,
+  waitForNothing,
+  waitUntilGone,
+} from "../leftovers.ts";
 import { type Bench, type Check, hasCode } from "./runner-bench.ts";
 
 const RUN_STEP = fileURLToPath(new URL("../run-step.ts", import.meta.url));
@@ -84,8 +91,12 @@ export function endingSteps(check: Check): void {
     const pid = child.pid ?? 0;
     const query = { marks: [mark, rootfs, stateDir], stateDir, pid };
     assert.ok(processesOf(mark).length >= 1);
+    const family = descendantsOf(pid);
+    // The step, its launcher, and the launcher that waits for the next step.
+    assert.ok(family.length > processesOf(mark).length);
     child.kill("SIGKILL");
     await once(child, "exit");
+    await waitUntilGone(family);
     const left = await waitForNothing(query);
     assert.deepEqual([left.processes, left.mounts], [[], []]);
     assert.ok(left.files.length > 0);

@@ -1,0 +1,42 @@
+import { type Launch, launch } from "./launch.ts";
+import type { LaunchTools } from "./launch-script.ts";
+
+/**
+ * Starts launchers ahead of time: while a step runs, the launcher of the next one gets ready. Disposal ends the one that waits.
+ */
+export class Launchers implements AsyncDisposable {
+  readonly #tools: LaunchTools;
+  readonly #directory: string;
+  #spare: Launch | undefined;
+  #closed = false;
+
+  /** Scripts of launchers are named relative to `directory`. */
+  constructor(tools: LaunchTools, directory: string) {
+    this.#tools = tools;
+    this.#directory = directory;
+  }
+
+  /** Returns the launcher that waits, or a new one. The caller disposes of it. */
+  async take(): Promise<Launch> {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    if (spare?.isAlive === true) return spare;
+    await spare?.[Symbol.asyncDispose]();
+    return launch(this.#tools, this.#directory);
+  }
+
+  /** Starts a launcher if none waits. */
+  prepare(): void {
+    if (this.#closed) return;
+    try {
+      this.#spare ??= launch(this.#tools, this.#directory);
+    } catch {
+      // The step that needs one will report why.
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#spare?.[Symbol.asyncDispose]();
+  }
+}
