@@ -1,24 +1,35 @@
 #!/usr/bin/env node
 // Starts the command: compiled if this is an installed package, from the sources in a checkout. In a checkout, an older Node
 // on the PATH hands over to the one that npm installed beside it.
-import { existsSync } from "node:fs";
-import module from "node:module";
+const { existsSync } = require("node:fs");
+const module_ = require("node:module");
+const { join } = require("node:path");
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
-if (major > 24 || (major === 24 && minor >= 12)) {
-  module.enableCompileCache();
-  const compiled = new URL("../dist/command/start.js", import.meta.url);
-  const start = existsSync(compiled) ? compiled : new URL("../src/cli/start.ts", import.meta.url);
-  await import(start.href);
-} else await handOver();
+if (major > 24 || (major === 24 && minor >= 12)) void run();
+else handOver();
+
+/** Lets a running server execute the command line; loads the builder only if there is none. */
+async function run() {
+  module_.enableCompileCache();
+  const compiled = join(__dirname, "../dist/command");
+  const isCompiled = existsSync(compiled);
+  const { forwardCommand } = isCompiled
+    ? require(join(compiled, "forward.cjs"))
+    : await import("../src/cli/forward/client.ts");
+  const code = await forwardCommand(process.argv.slice(2));
+  // Standard input may still be open.
+  if (code !== undefined) process.exit(code);
+  if (isCompiled) require(join(compiled, "main.cjs"));
+  else await import("../src/cli/main.ts");
+}
 
 /** Runs the command with the Node of this checkout. */
-async function handOver() {
-  const { spawnSync } = await import("node:child_process");
-  const { fileURLToPath } = await import("node:url");
-  const own = fileURLToPath(new URL("../node_modules/node/bin/node", import.meta.url));
+function handOver() {
+  const own = join(__dirname, "../node_modules/node/bin/node");
   if (existsSync(own)) {
+    const { spawnSync } = require("node:child_process");
     process.exitCode = spawnSync(own, process.argv.slice(1), { stdio: "inherit" }).status ?? 6;
     return;
   }

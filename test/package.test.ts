@@ -78,7 +78,7 @@ suite("the packed package", () => {
       files.filter((file) => file.includes(".test.") || (file.endsWith(".ts") && !file.endsWith(".d.ts"))),
       [],
     );
-    for (const file of ["bin/varve.js", "LICENSE", "dist/command/start.js", "dist/library/index.d.ts"])
+    for (const file of ["bin/varve.js", "LICENSE", "dist/command/main.cjs", "dist/library/index.d.ts"])
       assert.ok(files.includes(file), file);
   });
 

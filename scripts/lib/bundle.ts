@@ -4,37 +4,42 @@ import { type BuildOptions, type Plugin, build } from "esbuild";
 
 const URL_OF_MODULE = /\bimport\.meta\.url\b/g;
 
+const COMMON: BuildOptions = {
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  packages: "external",
+  legalComments: "none",
+  minifyWhitespace: true,
+  logLevel: "warning",
+};
+
 /**
- * Writes the command's modules into few files, because Node needs longer to load hundreds of modules than a cached build takes. Modules
- * that commands import lazily stay apart. `start.js`, which hands a command line to a running server, is one small file of its own and
- * imports `main.js` only if there is no server. `modules` is the folder of the compiled modules.
+ * Bundles the programs of the package, because Node needs longer to load hundreds of modules than a cached build takes. `modules` is the
+ * folder of all compiled modules. The command becomes two CommonJS files, which Node loads faster than ES modules: `main.cjs`, whose
+ * modules run when they are first needed, and `forward.cjs`, which only hands a command line to a running server. The program of threads
+ * replaces its own compiled module.
  */
-export async function bundleCommand(modules: string, folder: string): Promise<void> {
-  const options: BuildOptions = {
-    outdir: folder,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    packages: "external",
-    legalComments: "none",
-    logLevel: "warning",
-    plugins: [ownUrls(resolve(folder))],
-  };
-  await build({ ...options, entryPoints: [join(modules, "main.js")], splitting: true });
-  await build({ ...options, entryPoints: [join(modules, "start.js")], external: ["./main.js"] });
+export async function bundlePrograms(modules: string, folder: string): Promise<void> {
+  const command = { ...COMMON, format: "cjs", outdir: folder, outExtension: { ".js": ".cjs" } } as const;
+  const cli = (path: string): string => join(modules, "cli", path);
+  const entryPoints = { main: cli("main.js"), forward: cli("forward/client.js") };
+  await build({ ...command, entryPoints, plugins: [ownUrls(resolve(folder))] });
+  const thread = join(modules, "layer/worker/thread.js");
+  await build({ ...COMMON, format: "esm", entryPoints: [thread], outfile: thread, allowOverwrite: true });
 }
 
 /** Lets a module find files by its URL as if it were not bundled. All bundled files are in `folder` itself. */
 function ownUrls(folder: string): Plugin {
+  const own = 'require("node:url").pathToFileURL(__filename)';
   return {
     name: "own-urls",
     setup: (bundle) =>
       bundle.onLoad({ filter: /\.js$/ }, async ({ path }) => {
         const text = await readFile(path, "utf8");
         if (!text.includes("import.meta.url")) return undefined;
-        const own = `new URL(${JSON.stringify(relative(folder, path))}, import.meta.url).href`;
-        return { contents: text.replaceAll(URL_OF_MODULE, own), resolveDir: dirname(path), loader: "js" };
+        const url = `new URL(${JSON.stringify(relative(folder, path))}, ${own}).href`;
+        return { contents: text.replaceAll(URL_OF_MODULE, url), resolveDir: dirname(path), loader: "js" };
       }),
   };
 }

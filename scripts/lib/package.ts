@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bundleCommand } from "./bundle.ts";
+import { bundlePrograms } from "./bundle.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -47,7 +47,7 @@ export async function stagePackage(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   run("tsc", "-p", "tsconfig.build.json", "--outDir", join(folder, "dist"));
-  await bundleCommand(join(folder, "dist/cli"), join(folder, "dist/command"));
+  await bundlePrograms(join(folder, "dist"), join(folder, "dist/command"));
   cpSync("bin", join(folder, "bin"), { recursive: true });
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) if (existsSync(file)) cpSync(file, join(folder, file));
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);

@@ -34,11 +34,16 @@ function workingDirectory(): string {
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(ExitCode.done);
 });
-process.exitCode = await runCommand(process.argv.slice(2), {
-  stdin: process.stdin,
-  stdout: { write: writeOut, isTTY: process.stdout.isTTY },
-  screen: screenOf(process.stderr),
-  signal: interruptSignal(),
-  cwd: workingDirectory(),
-  env: process.env,
-});
+/** The package's command is a CommonJS module, which cannot wait at its top level. */
+async function main(): Promise<void> {
+  process.exitCode = await runCommand(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: { write: writeOut, isTTY: process.stdout.isTTY },
+    screen: screenOf(process.stderr),
+    signal: interruptSignal(),
+    cwd: workingDirectory(),
+    env: process.env,
+  });
+}
+
+void main();
