@@ -50,6 +50,16 @@ test("boolean flags accept true and false, and the last one wins", () => {
   assert.throws(() => pull("--pull=maybe"), usage);
 });
 
+test("switches are undefined unless they are given, and take no word after them", () => {
+  const flags = { gc: { kind: "switch", help: "collect" } } as const;
+  const read = (...argv: string[]): unknown => parseFlags(argv, flags).flags.gc;
+  assert.deepEqual([read(), read("--gc"), read("--gc=false"), read("--gc=1")], [undefined, true, false, true]);
+  assert.deepEqual([read("--gc", "--gc=false"), read("--gc=false", "--gc")], [false, true]);
+  assert.deepEqual(parseFlags(["--gc", "x"], flags).args, ["x"]);
+  assert.throws(() => read("--gc=maybe"), usage);
+  assert.equal(describeFlags(flags), "      --gc  collect");
+});
+
 test("a lone dash is an argument or a value, and -- ends the flags", () => {
   assert.deepEqual(parseFlags(["-"], FLAGS).args, ["-"]);
   assert.equal(parseFlags(["-f", "-", "."], FLAGS).flags.file, "-");

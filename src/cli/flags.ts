@@ -1,9 +1,12 @@
 import { VarveError, messageOf, parseGoBool } from "../core/index.ts";
 import { parseArgs } from "node:util";
 
-/** A flag of a command. `many` may be given several times; `boolean` also accepts `--flag=false`. */
+/**
+ * A flag of a command. `many` may be given several times; `boolean` also accepts `--flag=false`; `switch` is a boolean that is undefined
+ * if it is not given.
+ */
 export interface Flag {
-  readonly kind: "boolean" | "string" | "many";
+  readonly kind: "boolean" | "switch" | "string" | "many";
   readonly short?: string | undefined;
   /** Name of the value in the help text. */
   readonly value?: string | undefined;
@@ -14,9 +17,11 @@ export type Flags = Readonly<Record<string, Flag>>;
 
 type FlagValue<F extends Flag> = F["kind"] extends "boolean"
   ? boolean
-  : F["kind"] extends "many"
-    ? readonly string[]
-    : string | undefined;
+  : F["kind"] extends "switch"
+    ? boolean | undefined
+    : F["kind"] extends "many"
+      ? readonly string[]
+      : string | undefined;
 
 export interface Parsed<F extends Flags> {
   readonly flags: { readonly [K in keyof F]: FlagValue<F[K]> };
@@ -38,12 +43,13 @@ function plainForms(argv: readonly string[], flags: Flags): string[] {
   for (const arg of end < 0 ? argv : argv.slice(0, end)) {
     const [, name = "", value = ""] = /^--?([a-zA-Z-]+)=(.*)$/s.exec(arg) ?? [];
     const [long, flag] = Object.entries(flags).find(([key, { short }]) => isCalled(arg, key, short, name)) ?? [];
-    if (flag === undefined) plain.push(arg);
-    else if (flag.kind !== "boolean") plain.push(`--${long}=${value}`);
+    if (flag === undefined) plain.push(isSwitch(arg, flags) ? `${arg}=true` : arg);
+    else if (flag.kind === "string" || flag.kind === "many") plain.push(`--${long}=${value}`);
     else {
       const isOn = parseGoBool(value);
       if (isOn === undefined) throw usageError(`Cannot read ${arg}: expected true or false`);
-      if (isOn) plain.push(`--${long}`);
+      if (flag.kind === "switch") plain.push(`--${long}=${isOn}`);
+      else if (isOn) plain.push(`--${long}`);
       else removeAll(plain, [`--${long}`, `-${flag.short}`]);
     }
   }
@@ -52,6 +58,10 @@ function plainForms(argv: readonly string[], flags: Flags): string[] {
 
 function isCalled(arg: string, long: string, short: string | undefined, name: string): boolean {
   return arg.startsWith("--") ? name === long : name !== "" && name === short;
+}
+
+function isSwitch(arg: string, flags: Flags): boolean {
+  return arg.startsWith("--") && new Map(Object.entries(flags)).get(arg.slice(2))?.kind === "switch";
 }
 
 function removeAll(list: string[], items: readonly string[]): void {
@@ -81,10 +91,7 @@ export function parseFlags<const F extends Flags>(argv: readonly string[], flags
       allowPositionals: true,
       strict: true,
     });
-    const read = Object.entries(flags).map(([name, flag]) => [
-      name,
-      values[name] ?? (flag.kind === "boolean" ? false : flag.kind === "many" ? [] : undefined),
-    ]);
+    const read = Object.entries(flags).map(([name, { kind }]) => [name, valueOf(kind, values[name])]);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `read` has a value of the right kind for each flag
     return { flags: Object.fromEntries(read) as Parsed<F>["flags"], args: positionals };
   } catch (error) {
@@ -92,11 +99,24 @@ export function parseFlags<const F extends Flags>(argv: readonly string[], flags
   }
 }
 
+function valueOf(kind: Flag["kind"], given: unknown): unknown {
+  switch (kind) {
+    case "boolean":
+      return given ?? false;
+    case "switch":
+      return given === undefined ? undefined : given === "true";
+    case "many":
+      return given ?? [];
+    case "string":
+      return given;
+  }
+}
+
 /** Returns the lines of the help text that describe flags. */
 export function describeFlags(flags: Flags): string {
   const rows = Object.entries(flags).map(([name, flag]): [string, string] => {
     const short = flag.short === undefined ? "    " : `-${flag.short}, `;
-    const value = flag.kind === "boolean" ? "" : ` ${flag.value ?? "VALUE"}`;
+    const value = flag.kind === "boolean" || flag.kind === "switch" ? "" : ` ${flag.value ?? "VALUE"}`;
     return [`  ${short}--${name}${value}`, flag.help];
   });
   const width = Math.min(36, Math.max(...rows.map(([left]) => left.length)));

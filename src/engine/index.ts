@@ -31,6 +31,7 @@ export type * from "./progress/events.ts";
 export { type TransferStatus, transferStatuses } from "./progress/transfers.ts";
 export { isolateMounts } from "./store/isolate.ts";
 export { type StoredImage, retryIfDamaged, withRestoredBlobs, restoreImages } from "./store/restore.ts";
+export type { StepOptions } from "./store/shared-work.ts";
 export { type Store, type StoreOptions, openStore, rootOf } from "./store/store.ts";
 export type { BuildOutput, ExportReport } from "./outputs.ts";
 export { type BuildTargets, exportTargets } from "./targets.ts";

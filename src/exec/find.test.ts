@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { doctorFacts } from "./doctor.ts";
-import { findProgram, findRuntime } from "./find.ts";
+import { findProgram, findRuntime, runtimeAt } from "./find.ts";
 import type { RuntimeName } from "./types.ts";
 
 test("programs are found by PATH, absolute and executable ones only", async () => {
@@ -26,6 +26,20 @@ test("without a runtime the error says what to install", async () => {
   await assert.rejects(findRuntime(["no-such-runtime" as RuntimeName]), (error) => {
     return isVarveError(error, "unsupported") && error.hint === "apt-get install no-such-runtime";
   });
+});
+
+test("a runtime is known by what it says of itself", async () => {
+  await using directory = await temporaryDirectory();
+  const program = (text: string): string => {
+    const path = join(directory.path, "runtime");
+    writeFileSync(path, `#!/bin/sh\necho '${text}'\n`, { mode: 0o755 });
+    return path;
+  };
+  const path = program("runc version 1.2.3");
+  assert.deepEqual(await runtimeAt(path), { name: "runc", path, version: "1.2.3" });
+  assert.equal((await runtimeAt(program("crun version 1.8"))).name, "crun");
+  await assert.rejects(runtimeAt(program("youki version 1")), { code: "unsupported" });
+  await assert.rejects(runtimeAt("no-such-runtime"), { code: "unsupported" });
 });
 
 test("the facts about this machine are of one piece", async () => {

@@ -40,14 +40,32 @@ export async function findRuntime(names: readonly RuntimeName[] = NAMES): Promis
   });
 }
 
+/**
+ * Returns the runtime that a program is, by its path or its name in `PATH`.
+ * @throws {VarveError} `unsupported` if there is no such program, or it is none of the runtimes that are known
+ */
+export async function runtimeAt(program: string): Promise<Runtime> {
+  const path = isAbsolute(program) ? program : await findProgram(program);
+  if (path === undefined) throw new VarveError("unsupported", `Cannot run steps: ${program} is not installed`);
+  const printed = await printedVersion(path);
+  const name = NAMES.find((each) => printed.startsWith(`${each} version `));
+  if (name === undefined)
+    throw new VarveError("unsupported", `Cannot run steps: ${path} is none of ${NAMES.join(", ")}`);
+  return { name, path, version: versionIn(printed) };
+}
+
 async function versionOf(name: RuntimeName, path: string): Promise<string> {
+  return versionIn(await printedVersion(path, `apt-get install --reinstall ${name}`));
+}
+
+function versionIn(printed: string): string {
+  return /version (\S+)/.exec(printed)?.[1] ?? "unknown";
+}
+
+async function printedVersion(path: string, hint?: string): Promise<string> {
   try {
-    const { stdout } = await run(path, ["--version"], { timeout: 10_000, maxBuffer: 65_536 });
-    return /version (\S+)/.exec(stdout)?.[1] ?? "unknown";
+    return (await run(path, ["--version"], { timeout: 10_000, maxBuffer: 65_536 })).stdout;
   } catch (error) {
-    throw new VarveError("unsupported", `Cannot run steps: ${path} --version failed`, {
-      cause: error,
-      hint: `apt-get install --reinstall ${name}`,
-    });
+    throw new VarveError("unsupported", `Cannot run steps: ${path} --version failed`, { cause: error, hint });
   }
 }

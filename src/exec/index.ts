@@ -1,6 +1,6 @@
 export { stepCapacity } from "./cgroup/capacity.ts";
 export { doctorFacts, type ExecFacts } from "./doctor.ts";
-export { findProgram, findRuntime } from "./find.ts";
+export { findProgram, findRuntime, runtimeAt } from "./find.ts";
 export { createRunner } from "./runner.ts";
 export type * from "./types.ts";
 export { removeAbandonedSteps } from "./workspace.ts";

@@ -20,7 +20,16 @@ import {
 } from "./bundle/prepare.ts";
 import { hasSeccomp, type SeccompProfile } from "./bundle/seccomp.ts";
 import { writeSecrets } from "./mounts/step-mounts.ts";
-import type { RunMount, RunnerOptions, RunOptions, RunResult, RunSpec, Runner, Runtime } from "./types.ts";
+import type {
+  RunMount,
+  RunnerOptions,
+  RunOptions,
+  RunResult,
+  RunSpec,
+  Runner,
+  Runtime,
+  StepDefaults,
+} from "./types.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
 
 /** What a runner knows about the machine. It is determined once, when the runner is created. */
@@ -34,6 +43,7 @@ interface Machine {
   readonly filters: FilterCache;
   readonly workspace: Workspace;
   readonly launchers: Launchers;
+  readonly defaults: StepDefaults;
 }
 
 /**
@@ -58,9 +68,11 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const layout = readCgroupLayout();
   const hiddenMounts = mountsToHide(layout, runtime);
   const filters = new FilterCache(stateDir, runtime);
+  const seccomp = hasSeccomp();
+  const { defaults = {} } = options;
   const parts = stack.move();
   return new BundleRunner(
-    { runtime, tools, layout, hiddenMounts, seccomp: hasSeccomp(), filters, workspace, launchers },
+    { runtime, tools, layout, hiddenMounts, seccomp, filters, workspace, launchers, defaults },
     parts,
   );
 }
@@ -106,7 +118,7 @@ class BundleRunner implements Runner {
   async run(spec: RunSpec, { signal }: RunOptions = {}): Promise<RunResult> {
     throwIfAborted(signal, "run a step");
     try {
-      return await this.#run(absolutePaths(spec), signal);
+      return await this.#run(absolutePaths({ ...this.#machine.defaults, ...spec }), signal);
     } catch (error) {
       throwIfAborted(signal, "run a step");
       throw toVarveError(firstError(error), "run a step");

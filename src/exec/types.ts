@@ -106,6 +106,9 @@ export interface DeviceSpec {
   readonly permissions?: string | undefined;
 }
 
+/** What steps get that say nothing else. */
+export type StepDefaults = Pick<RunSpec, "dns" | "cgroupParent">;
+
 /** One step to run. Relative paths on the machine are resolved at the working directory of this process. */
 export interface RunSpec {
   /** Directory where the root filesystem is mounted. The step writes into it. */
@@ -174,4 +177,6 @@ export interface RunnerOptions {
   readonly stateDir: string;
   /** Defaults to the result of `findRuntime`. */
   readonly runtime?: Runtime | undefined;
+  /** For steps that say nothing else. */
+  readonly defaults?: StepDefaults | undefined;
 }

@@ -3,7 +3,7 @@ export * from "./vocabulary.ts";
 export { type Store, openStore } from "./store.ts";
 export { diskUsage, exportCache, importCache, listCache, listRemoteCache, prune, pruneCacheTarget } from "./caches.ts";
 export { defaultRoot } from "../core/index.ts";
-export { type CacheReport, type CacheSpec, type StoreOptions } from "../engine/index.ts";
+export { type CacheReport, type CacheSpec, type StepOptions, type StoreOptions } from "../engine/index.ts";
 export type {
   Credential,
   CredentialDelegate,

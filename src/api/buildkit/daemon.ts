@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type Platform, hostPlatform } from "../../core/index.ts";
 import type { Collector } from "../../caches/index.ts";
 import type { Store } from "../../engine/index.ts";
 import { BuildHistory, type HistoryLimits } from "../../history/index.ts";
@@ -17,6 +18,8 @@ export interface DaemonOptions {
   readonly entitlements?: readonly string[] | undefined;
   /** Labels of the worker, besides those that it always has. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** The platforms that the worker lists, the default one first. Default: those that this machine can run. */
+  readonly platforms?: readonly Platform[] | undefined;
   /** Collects the store's cache after builds. Default: nothing is collected. */
   readonly collector?: Collector | undefined;
   /** How many builds the history keeps. Default: as BuildKit. */
@@ -47,11 +50,12 @@ export interface Daemon extends Disposable {
   /** Identifies this server's store to clients: 25 characters of base 36, always the same for a root. */
   readonly workerId: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly platforms: readonly Platform[];
 }
 
 /** Returns the state of a server. Disposing of it stops its timers. */
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { store, entitlements = [], labels = {}, history, collector, onImage } = options;
+  const { store, entitlements = [], labels = {}, history, collector, onImage, platforms = ownPlatforms() } = options;
   const jobs = new Jobs<Job>();
   return {
     store,
@@ -64,8 +68,15 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     policies: (await collector?.policies()) ?? [],
     workerId: await workerId(store.root),
     labels,
+    platforms,
     [Symbol.dispose]: () => jobs[Symbol.dispose](),
   };
+}
+
+/** The native platform comes first: it is the one that builds are for by default. */
+function ownPlatforms(): Platform[] {
+  const host = hostPlatform();
+  return host.architecture === "amd64" ? [host, { os: host.os, architecture: "386" }] : [host];
 }
 
 const ID = /^[0-9a-z]{25}$/;

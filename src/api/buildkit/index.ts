@@ -5,3 +5,4 @@ export type { SessionBuild, SessionBuildRequest } from "./session-build.ts";
 export { readSessionHeaders, type SessionHeaders } from "./session/headers.ts";
 export { SessionManager, type SessionManagerOptions } from "./session/manager.ts";
 export { sessionMethod } from "./session/tunnel.ts";
+export { buildkitVersion } from "./worker/version.ts";

@@ -2,7 +2,7 @@ import { createServer as createPlainServer, type Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { GrpcServer, type Implementation, Metadata } from "../../grpc/index.ts";
-import { type Address, type TcpAccess, type Transport, bind, transportOf } from "../listen/index.ts";
+import { type Address, type SocketAccess, type TcpAccess, type Transport, bind, transportOf } from "../listen/index.ts";
 import { controlService } from "./control/control-service.ts";
 import type { Daemon } from "./daemon.ts";
 import { statusError } from "./errors/status.ts";
@@ -74,7 +74,7 @@ export interface BuildkitListener extends AsyncDisposable {
 
 /**
  * Serves BuildKit's API on an address until the listener is disposed of. Whoever can connect has the rights of this process. Open
- * connections belong to the server, and stay.
+ * connections belong to the server, and stay. `access` says who may use a unix socket; see `listenUnix`.
  *
  * @throws {VarveError} `invalid-argument` if the address cannot be used, or if `tcp` does not allow a TCP address.
  */
@@ -82,12 +82,13 @@ export async function listenBuildkit(
   buildkit: BuildkitServer,
   address: Address,
   tcp: TcpAccess,
+  access?: SocketAccess,
 ): Promise<BuildkitListener> {
   const transport = await transportOf(address, tcp);
   await using stack = new AsyncDisposableStack();
   const server = socketServer(buildkit, transport);
   stack.defer(() => void server.close());
-  const bound = stack.use(await bind(server, address));
+  const bound = stack.use(await bind(server, address, access));
   const owned = stack.move();
   return { address: bound.address, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -1,5 +1,5 @@
 export { type Address, formatAddress, isLoopback, parseAddress } from "./address.ts";
-export { listenUnix } from "./unix-socket.ts";
+export { type SocketAccess, groupId, listenUnix } from "./unix-socket.ts";
 export {
   type Bound,
   type MutualTls,

@@ -3,7 +3,7 @@ import type { Server } from "node:net";
 import { VarveError, toVarveError } from "../../core/index.ts";
 import { type Address, formatAddress, isLoopback } from "./address.ts";
 import { listen } from "./listen.ts";
-import { listenUnix } from "./unix-socket.ts";
+import { type SocketAccess, listenUnix } from "./unix-socket.ts";
 
 /** Paths of PEM files: the server's certificate and key, and the CA of the clients' certificates. */
 export interface TlsFiles {
@@ -78,14 +78,14 @@ export interface Bound extends AsyncDisposable {
 }
 
 /**
- * Makes a server listen on an address.
+ * Makes a server listen on an address. `access` is for unix sockets; see `listenUnix`.
  *
  * @throws {VarveError} `invalid-argument` if the address cannot be used, or `fd` is not a unix socket; `busy` and `already-exists` as `listenUnix`.
  */
-export async function bind(server: Server, address: Address): Promise<Bound> {
+export async function bind(server: Server, address: Address, access?: SocketAccess): Promise<Bound> {
   switch (address.kind) {
     case "unix": {
-      const socket = await listenUnix(server, address.path);
+      const socket = await listenUnix(server, address.path, access);
       return { address, [Symbol.asyncDispose]: () => socket[Symbol.asyncDispose]() };
     }
     case "fd":

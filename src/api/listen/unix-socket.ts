@@ -6,11 +6,18 @@ import { VarveError, errnoOf, toVarveError } from "../../core/index.ts";
 import { tryLock } from "../../linux/index.ts";
 import { listen } from "./listen.ts";
 
-const GROUP = "docker";
+/** Who may use a unix socket, besides root. */
+export type SocketAccess =
+  | { readonly kind: "owner" }
+  /** Only the owner if the group does not exist or cannot be set. */
+  | { readonly kind: "group"; readonly name: string }
+  /** The user and the group with these ids; by default those of this process. It is an error if they cannot be set. */
+  | { readonly kind: "ids"; readonly uid?: number | undefined; readonly gid?: number | undefined };
+
+const DOCKER: SocketAccess = { kind: "group", name: "docker" };
 
 /**
- * Listens on a unix socket that its owner and a group may use, by default `docker`, or only its owner if the group is undefined, does
- * not exist or cannot be set. Creates the socket in a private directory, sets its mode, and then renames it to `path`. Replaces a socket
+ * Listens on a unix socket, which by default its owner and the group `docker` may use. Creates the socket in a private directory, sets its mode, and then renames it to `path`. Replaces a socket
  * on which no server listens.
  *
  * @throws {VarveError} `busy` if a server listens on the socket, `already-exists` if `path` is not a socket.
@@ -18,7 +25,7 @@ const GROUP = "docker";
 export async function listenUnix(
   server: Server,
   path: string,
-  { group }: { readonly group: string | undefined } = { group: GROUP },
+  access: SocketAccess = DOCKER,
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   try {
@@ -26,7 +33,7 @@ export async function listenUnix(
     if (lock === undefined) throw inUse(path);
     stack.use(lock);
     await checkFree(path);
-    const made = await bind(server, path, group);
+    const made = await bind(server, path, access);
     stack.defer(() => removeOwn(path, made));
   } catch (error) {
     throw toVarveError(error, `listen on ${path}`, "invalid-argument");
@@ -39,12 +46,12 @@ interface Made {
   readonly dev: number;
 }
 
-async function bind(server: Server, path: string, group: string | undefined): Promise<Made> {
+async function bind(server: Server, path: string, access: SocketAccess): Promise<Made> {
   const own = await mkdtemp(join(dirname(path), ".s-"));
   try {
     const made = join(own, "s");
     await listen(server, { path: made });
-    await permit(made, group);
+    await permit(made, access);
     const { ino, dev } = await lstat(made);
     await rename(made, path);
     return { ino, dev };
@@ -81,8 +88,19 @@ async function answers(path: string): Promise<boolean> {
   }
 }
 
-async function permit(path: string, group: string | undefined): Promise<void> {
-  const gid = group === undefined ? undefined : await groupId(group);
+async function permit(path: string, access: SocketAccess): Promise<void> {
+  switch (access.kind) {
+    case "owner":
+      return await chmod(path, 0o600);
+    case "ids":
+      await chown(path, access.uid ?? -1, access.gid ?? -1);
+      return await chmod(path, 0o660);
+    case "group":
+      return await permitGroup(path, await groupId(access.name));
+  }
+}
+
+async function permitGroup(path: string, gid: number | undefined): Promise<void> {
   try {
     if (gid === undefined) return await chmod(path, 0o600);
     await chown(path, -1, gid);
@@ -93,7 +111,8 @@ async function permit(path: string, group: string | undefined): Promise<void> {
   }
 }
 
-async function groupId(name: string): Promise<number | undefined> {
+/** Returns the id of a group of this machine; undefined if there is none of that name. */
+export async function groupId(name: string): Promise<number | undefined> {
   try {
     const lines = (await readFile("/etc/group", "utf8")).split("\n").map((line) => line.split(":"));
     const id = lines.find(([group]) => group === name)?.[2];

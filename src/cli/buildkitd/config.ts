@@ -1,3 +1,5 @@
+import type { StepOptions } from "../../engine/index.ts";
+import { unknownKeys } from "./known-keys.ts";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parse } from "smol-toml";
@@ -24,6 +26,13 @@ export interface BuildkitdConfig {
     readonly cert?: string | undefined;
     readonly key?: string | undefined;
   };
+  /** Who owns unix sockets. */
+  readonly owner: { readonly uid?: number | undefined; readonly gid?: number | undefined };
+  readonly snapshotter: string | undefined;
+  readonly platforms: readonly string[];
+  readonly steps: StepOptions;
+  /** Maximum number of connections to one registry. */
+  readonly registryConcurrency: number | undefined;
   /** `max-parallelism` of the worker. */
   readonly maxParallelism: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
@@ -39,6 +48,11 @@ const NOTHING: BuildkitdConfig = {
   entitlements: [],
   addresses: [],
   tls: {},
+  owner: {},
+  snapshotter: undefined,
+  platforms: [],
+  steps: {},
+  registryConcurrency: undefined,
   maxParallelism: undefined,
   labels: {},
   registries: {},
@@ -81,7 +95,13 @@ export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfi
     entitlements: json.strings("insecure-entitlements") ?? [],
     addresses: grpc.strings("address") ?? [],
     tls: { ca: tls.string("ca"), cert: tls.string("cert"), key: tls.string("key") },
-    maxParallelism: readParallelism(oci.field("max-parallelism")),
+    owner: definedFields({ uid: optionalSize(grpc.field("uid")), gid: optionalSize(grpc.field("gid")) }),
+    snapshotter: oci.string("snapshotter"),
+    platforms: oci.strings("platforms") ?? [],
+    steps: readSteps(oci, json.field("dns")),
+    registryConcurrency:
+      optionalSize(json.field("system").objectOrEmpty().field("maxRegistryConcurrency")) || undefined,
+    maxParallelism: optionalSize(oci.field("max-parallelism")) || undefined,
     labels: Object.fromEntries(oci.stringMap("labels") ?? []),
     registries: Object.fromEntries(json.field("registry").map(readRegistry) ?? []),
     collection: readCollection(oci),
@@ -99,8 +119,19 @@ function parseToml(text: string, path: string): unknown {
   }
 }
 
-function readParallelism(field: JsonNode): number | undefined {
-  return field.isAbsent ? undefined : field.size() || undefined;
+function optionalSize(field: JsonNode): number | undefined {
+  return field.isAbsent ? undefined : field.size();
+}
+
+/** An empty list of `dns` means the machine's, as an absent one. */
+function readSteps(oci: JsonObject, dns: JsonNode): StepOptions {
+  const given = dns.objectOrEmpty();
+  const [servers, search, options] = ["nameservers", "searchDomains", "options"].map((name) => given.strings(name));
+  return definedFields<StepOptions>({
+    runtime: oci.string("binary") || undefined,
+    cgroupParent: oci.string("defaultCgroupParent") || undefined,
+    dns: dns.isAbsent ? undefined : { servers, search, options },
+  });
 }
 
 function readCollection(oci: JsonObject): CollectionSettings {
@@ -138,10 +169,9 @@ function readSizes(json: JsonObject, old: string): Sizes & { readonly keptStorag
 }
 
 function readHistory(json: JsonObject): Partial<HistoryLimits> {
-  const entries = json.field("maxEntries");
   return definedFields<Partial<HistoryLimits>>({
     maxAge: readDuration(json.field("maxAge")),
-    maxEntries: entries.isAbsent ? undefined : entries.size(),
+    maxEntries: optionalSize(json.field("maxEntries")),
   });
 }
 
@@ -161,29 +191,4 @@ function readRegistry(item: JsonNode): RegistryHostConfig {
 
 function absolute(path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(path);
-}
-
-/** The keys of BuildKit's own configuration. */
-const KNOWN: ReadonlySet<string> = new Set([
-  "cache",
-  "cdi",
-  "debug",
-  "dns",
-  "frontend",
-  "grpc",
-  "history",
-  "insecure-entitlements",
-  "log",
-  "otel",
-  "provenanceEnvDir",
-  "proxyNetwork",
-  "registry",
-  "root",
-  "system",
-  "trace",
-  "worker",
-]);
-
-function unknownKeys(json: JsonObject): string[] {
-  return [...json.fieldNames()].filter((name) => !KNOWN.has(name));
 }

@@ -1,20 +1,24 @@
-import { join } from "node:path";
-import { BuildkitServer, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
-import { type TcpAccess, formatAddress, parseAddress } from "../../api/listen/index.ts";
-import { type CollectionSettings, Collector } from "../../caches/index.ts";
-import { messageOf, parseGoBool } from "../../core/index.ts";
-import { type StoreOptions, openStore } from "../../engine/index.ts";
-import { type BuildkitdConfig, readBuildkitdConfig } from "../buildkitd/config.ts";
-import { DEFAULT_ADDRESS, DEFAULT_CONFIG, DEFAULT_ROOT, FLAGS, labelsOf } from "../buildkitd/flags.ts";
+import { BuildkitServer, buildkitVersion, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
+import { formatAddress, parseAddress } from "../../api/listen/index.ts";
+import { Collector } from "../../caches/index.ts";
+import { messageOf } from "../../core/index.ts";
+import { openStore } from "../../engine/index.ts";
+import { readBuildkitdConfig } from "../buildkitd/config.ts";
+import { DEFAULT_CONFIG, FLAGS } from "../buildkitd/flags.ts";
+import {
+  addressesOf,
+  collectionOf,
+  socketAccess,
+  storeOptions,
+  tcpAccess,
+  workerOptions,
+} from "../buildkitd/settings.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
-import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts";
-import { withParallelism } from "../parallelism.ts";
+import { describeFlags, parseFlags } from "../flags.ts";
 import { serveCommands } from "../forward/server.ts";
 import { printableLine } from "../printable.ts";
 import { expectArgs, untilAborted } from "./common.ts";
-
-type Flags = Parsed<typeof FLAGS>["flags"];
 
 export const command: Command = {
   summary: "Run in place of BuildKit's daemon",
@@ -31,34 +35,26 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 0, 0, "varve buildkitd");
+    if (flags.version) {
+      const { package: name, version } = buildkitVersion();
+      await context.stdout.write(`buildkitd ${name} ${version}\n`);
+      return ExitCode.done;
+    }
     const config = await readBuildkitdConfig(flags.config ?? DEFAULT_CONFIG, flags.config !== undefined);
     for (const key of config.unknown) context.screen.write(`warning: configuration key ${key} is unknown\n`);
-    const root = flags.root ?? config.root ?? context.store.root ?? DEFAULT_ROOT;
-    const given = flags.addr.length > 0 ? flags.addr : config.addresses;
-    const addresses = (given.length > 0 ? given : [DEFAULT_ADDRESS]).map(parseAddress);
-    const settings: StoreOptions = {
-      ...context.store,
-      root: join(root),
-      snapshotter: snapshotterOf(flags) ?? context.store.snapshotter,
-      maxParallelism: config.maxParallelism,
-      registry: { config: { registries: config.registries } },
-    };
-    await using store = await openStore(withParallelism(settings, flags["oci-max-parallelism"]));
-    await using collector = new Collector(store, collectionOf(flags, config), {
+    const addresses = addressesOf(flags, config).map(parseAddress);
+    const [tcp, unix] = [tcpAccess(flags, config), await socketAccess(flags, config)];
+    const [worker, collection] = [workerOptions(flags, config), collectionOf(flags, config)];
+    await using store = await openStore(storeOptions(flags, config, context.store));
+    await using collector = new Collector(store, collection, {
       onError: (error) => context.screen.write(`warning: cannot collect: ${printableLine(messageOf(error))}\n`),
     });
     collector.schedule();
-    using daemon = await openDaemon({
-      store,
-      collector,
-      history: config.history,
-      entitlements: [...config.entitlements, ...flags["allow-insecure-entitlement"]],
-      labels: { ...config.labels, ...labelsOf(flags["oci-worker-labels"]) },
-    });
+    using daemon = await openDaemon({ ...worker, store, collector });
     await using buildkit = new BuildkitServer(daemon);
     await using listeners = new AsyncDisposableStack();
     for (const address of addresses) {
-      const listener = listeners.use(await listenBuildkit(buildkit, address, accessOf(flags, config)));
+      const listener = listeners.use(await listenBuildkit(buildkit, address, tcp, unix));
       context.screen.write(`running server on ${formatAddress(listener.address)}\n`);
     }
     listeners.use(await serveCommands({ store, runCommand: context.runCommand }));
@@ -66,34 +62,3 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
     return ExitCode.done;
   },
 };
-
-function collectionOf(flags: Flags, { collection }: BuildkitdConfig): CollectionSettings {
-  const { "oci-worker-gc": text } = flags;
-  if (text === undefined) return collection;
-  const enabled = parseGoBool(text);
-  if (enabled === undefined)
-    throw usageError(`Cannot read --oci-worker-gc ${JSON.stringify(text)}: expected a boolean`);
-  return { ...collection, enabled };
-}
-
-function snapshotterOf(flags: Flags): "overlay" | "copy" | undefined {
-  switch (flags["oci-worker-snapshotter"]) {
-    case "overlayfs":
-      return "overlay";
-    case "native":
-      return "copy";
-    default:
-      return undefined;
-  }
-}
-
-/** TCP clients need a certificate of the CA. Without a certificate of the server, only loopback addresses are served. */
-function accessOf(flags: Flags, { tls }: BuildkitdConfig): TcpAccess {
-  const cert = flags.tlscert ?? tls.cert;
-  const key = flags.tlskey ?? tls.key;
-  const ca = flags.tlscacert ?? tls.ca;
-  if (cert === undefined && key === undefined && ca === undefined) return { kind: "insecure-loopback" };
-  if (cert === undefined || key === undefined || ca === undefined)
-    throw usageError("Cannot serve with TLS: expected --tlscacert, --tlscert and --tlskey");
-  return { kind: "tls", files: { ca, cert, key } };
-}

@@ -26,7 +26,7 @@ export async function serveCommands(options: CommandServerOptions): Promise<Asyn
   await using stack = new AsyncDisposableStack();
   const commands = stack.use(new CommandServer(options));
   try {
-    stack.use(await listenUnix(commands.server, join(options.store.root, SOCKET), { group: undefined }));
+    stack.use(await listenUnix(commands.server, join(options.store.root, SOCKET), { kind: "owner" }));
   } catch (error) {
     if (!isVarveError(error, "busy") && !isVarveError(error, "invalid-argument")) throw error;
   }

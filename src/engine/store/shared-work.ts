@@ -1,6 +1,22 @@
 import type { ContentStore, Lease } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
 
+/** How steps are run. */
+export interface StepOptions {
+  /** The OCI runtime, by its path or name. Default: crun if it is installed, else runc. */
+  readonly runtime?: string | undefined;
+  /** What steps find in `/etc/resolv.conf`. Default: as on this machine. */
+  readonly dns?:
+    | {
+        readonly servers?: readonly string[] | undefined;
+        readonly search?: readonly string[] | undefined;
+        readonly options?: readonly string[] | undefined;
+      }
+    | undefined;
+  /** Parent cgroup of steps whose build names none. */
+  readonly cgroupParent?: string | undefined;
+}
+
 interface Shared {
   readonly lease: Promise<Lease>;
   runner: Promise<Runner> | undefined;
@@ -20,10 +36,12 @@ export interface WorkShare extends AsyncDisposable {
 export class SharedWork {
   readonly #content: ContentStore;
   readonly #runDirectory: string;
+  readonly #steps: StepOptions;
   #shared: Shared | undefined;
   #builds = 0;
 
-  constructor(content: ContentStore, runDirectory: string) {
+  constructor(content: ContentStore, runDirectory: string, steps: StepOptions = {}) {
+    this.#steps = steps;
     this.#content = content;
     this.#runDirectory = runDirectory;
   }
@@ -36,7 +54,7 @@ export class SharedWork {
     try {
       return {
         lease: await shared.lease,
-        runner: () => (shared.runner ??= openRunner(this.#runDirectory)),
+        runner: () => (shared.runner ??= openRunner(this.#runDirectory, this.#steps)),
         [Symbol.asyncDispose]: () => this.#leave(),
       };
     } catch (error) {
@@ -56,7 +74,8 @@ export class SharedWork {
   }
 }
 
-async function openRunner(stateDir: string): Promise<Runner> {
-  const { createRunner } = await import("../../exec/index.ts");
-  return await createRunner({ stateDir });
+async function openRunner(stateDir: string, { runtime, ...defaults }: StepOptions): Promise<Runner> {
+  const { createRunner, runtimeAt } = await import("../../exec/index.ts");
+  const program = runtime === undefined ? {} : { runtime: await runtimeAt(runtime) };
+  return await createRunner({ stateDir, defaults, ...program });
 }

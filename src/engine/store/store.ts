@@ -14,7 +14,7 @@ import { openSolver } from "../cache/results.ts";
 import { blobFetcher } from "./fetch.ts";
 import { LostBlobs } from "../cache/lost-blobs.ts";
 import type { Result } from "../ops/result.ts";
-import { SharedWork } from "./shared-work.ts";
+import { SharedWork, type StepOptions } from "./shared-work.ts";
 
 export interface StoreOptions {
   /**
@@ -31,6 +31,8 @@ export interface StoreOptions {
   readonly maxParallelism?: number | undefined;
   /** Options of the client of registries: mirrors, credentials, time-outs. */
   readonly registry?: RegistryOptions | undefined;
+  /** How steps are run. */
+  readonly steps?: StepOptions | undefined;
 }
 
 /** The parts of an open store, which is everything under one root directory. Several processes may have the same root open. */
@@ -100,7 +102,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     mounts,
     lostBlobs,
     solver: openSolver({ state, records, lostBlobs, limits: { all: options.maxParallelism, steps: machineSteps } }),
-    work: new SharedWork(content, join(root, "run")),
+    work: new SharedWork(content, join(root, "run"), options.steps),
     cacheMounts: new CacheMounts(directories),
     contextCopies: new ContextCopies({ ...directories, content }),
     [Symbol.asyncDispose]: async () => {

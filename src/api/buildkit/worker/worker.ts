@@ -1,6 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { hostname } from "node:os";
-import { type Platform, hostPlatform } from "../../../core/index.ts";
 import { parseSelectors } from "../../../pattern/index.ts";
 import type { PruneRequest } from "../../../record/index.ts";
 import type { Daemon } from "../daemon.ts";
@@ -26,7 +25,7 @@ function workerRecord(daemon: Daemon): MessageInitShape<typeof WorkerRecordSchem
       [`${LABEL}snapshotter`]: daemon.store.snapshotter.stacksMerges ? "overlayfs" : "native",
       ...daemon.labels,
     },
-    platforms: platforms().map(platformMessage),
+    platforms: daemon.platforms.map(platformMessage),
     gcPolicy: daemon.policies.map(policyMessage),
     buildkitVersion: buildkitVersion(),
   };
@@ -42,12 +41,6 @@ function policyMessage(policy: PruneRequest): MessageInitShape<typeof GCPolicySc
     maxUsedSpace: BigInt(maxUsedSpace),
     minFreeSpace: BigInt(minFreeSpace),
   };
-}
-
-/** The native platform comes first: it is the one that builds are for by default. */
-function platforms(): Platform[] {
-  const host = hostPlatform();
-  return host.architecture === "amd64" ? [host, { os: host.os, architecture: "386" }] : [host];
 }
 
 /** Returns the workers that match one of the filters: all of one, if there are none. */
