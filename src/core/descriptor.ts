@@ -31,6 +31,16 @@ export const Annotation = {
   containerdImageName: "io.containerd.image.name",
 } as const;
 
+const INTERNAL: ReadonlySet<string> = new Set([Annotation.uncompressed, Annotation.createdAt, Annotation.description]);
+
+/** Returns a descriptor without the annotations that only the store needs. `annotations` is absent if none is left. */
+export function withoutInternalAnnotations({ annotations = {}, ...descriptor }: Descriptor): Descriptor {
+  const kept = Object.entries(annotations).filter(
+    ([key]) => !INTERNAL.has(key) && !key.startsWith(Annotation.distributionSource),
+  );
+  return kept.length === 0 ? descriptor : { ...descriptor, annotations: Object.fromEntries(kept) };
+}
+
 /** The repositories that hold a blob, after its labels: `host/repository`. */
 export function distributionSources(labels: Iterable<readonly [key: string, value: string]>): string[] {
   const { distributionSource } = Annotation;

@@ -19,6 +19,7 @@ export * from "./lint/lint.ts";
 export * from "./lint/rules.ts";
 export * from "./parse/parse.ts";
 export { parseMount } from "./parse/parse-mount.ts";
+export { type LinePosition, type LineRange, lineRanges } from "./source/line-ranges.ts";
 export * from "./source/source.ts";
 export { didYouMean, suggestion } from "./parse/suggest.ts";
 export { exposedPorts } from "./values/expose.ts";

@@ -3,6 +3,7 @@ import type { ExportPlatform, ExportSource, StreamSink } from "../export/index.t
 import type { Dockerfile } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
+import type { Attesting } from "./attest/attesting.ts";
 import { absolutePaths } from "./options/absolute-paths.ts";
 import { exportCaches, exportFailed, readCacheExports, scopeFacts } from "./cache/exports.ts";
 import { LocalClient, type ServedClient } from "./client/local-client.ts";
@@ -10,6 +11,7 @@ import { argumentOptions } from "./options/build-arguments.ts";
 import { checkImports } from "./cache/imports.ts";
 import { compileAll, loadBuild } from "./compile.ts";
 import { type Origin, buildFailure } from "./failure.ts";
+import type { CompileSettings } from "./options/compile-settings.ts";
 import { allowedEntitlements } from "./options/entitlements.ts";
 import { exportTargets } from "./targets.ts";
 import type { Result } from "./ops/result.ts";
@@ -52,15 +54,21 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
   const session = stack.use(await openLocalSession(options, stack, served));
   const scope = scopeFacts(options);
   try {
-    const { compiled, results } = await solveBuild(options, session, { stack, onCompiled: served.onCompiled });
+    const attesting = await openAttesting(options, session);
+    const { trace } = attesting ?? {};
+    const { file, compiled, results } = await solveBuild({ ...options, trace }, session, {
+      stack,
+      onCompiled: served.onCompiled,
+    });
     session.finish();
     const targets = {
       edges: compiled.map(({ edge }) => edge),
       source: (records: readonly RecordId[]) => sourceOf(options, compiled, records),
+      results: attesting?.results(file, compiled),
     };
     const inline = caches.some(({ type }) => type === "inline");
     const outputs = toSink(options.outputs, served.stdout);
-    const exported = await exportTargets(targets, results, { ...options, outputs, inline }, session);
+    const exported = await exportTargets(targets, results, { ...options, ...attesting, outputs, inline }, session);
     await served.onExported?.(exported, session.hold);
     return resultOf(exported, await exportCaches(caches, scope, session), session);
   } catch (error) {
@@ -90,14 +98,23 @@ export async function openLocalSession(
   return await Session.open({ ...options, client, progress, allowed: allowedEntitlements(options) });
 }
 
+/** Returns what makes the attestations of a build; undefined if it asks for none. */
+async function openAttesting(options: BuildOptions, session: Session): Promise<Attesting | undefined> {
+  const isAsked = (options.attestations ?? []).length > 0 || argumentOptions(options).attests === true;
+  if (!isAsked) return undefined;
+  const { openAttesting: open } = await import("./attest/attesting.ts");
+  return open(options, session);
+}
+
 interface Solved {
+  readonly file: Dockerfile;
   readonly compiled: readonly CompileResult[];
   readonly results: readonly Result[];
 }
 
 /** Loads, compiles and solves a build. Errors have a position in the Dockerfile where there is one. */
 async function solveBuild(
-  options: BuildOptions,
+  options: BuildOptions & Pick<CompileSettings, "trace">,
   session: Session,
   { stack, onCompiled }: Pick<ServedBuild, "onCompiled"> & { readonly stack: AsyncDisposableStack },
 ): Promise<Solved> {
@@ -107,7 +124,7 @@ async function solveBuild(
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
     onCompiled?.(loaded.file, compiled);
-    return { compiled, results: await session.solve(compiled.map(({ edge }) => edge)) };
+    return { file: loaded.file, compiled, results: await session.solve(compiled.map(({ edge }) => edge)) };
   } catch (error) {
     throw buildFailure(error, origin);
   }

@@ -1,7 +1,8 @@
 import { type Digest, type Platform, hostPlatform, isVarveError } from "../core/index.ts";
 import type { LintWarning, SourceFile } from "../dockerfile/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
-import { edgeDirectory, namedContexts, openContext, subContext } from "./context/contexts.ts";
+import { tracedHost } from "./attest/request-trace.ts";
+import { type OpenedContext, edgeDirectory, namedContexts, openContext, subContext } from "./context/contexts.ts";
 import { type DockerfileHost, type LoadedDockerfile, loadDockerfile } from "./context/dockerfile.ts";
 import { type ArgumentOptions, argumentOptions, unknownArguments } from "./options/build-arguments.ts";
 import type { CompileSettings } from "./options/compile-settings.ts";
@@ -32,6 +33,7 @@ export async function loadBuild(
   );
   const given = settings.dockerfile;
   const dockerfile = given?.kind === "client" ? given : (context.dockerfile ?? given);
+  traceContext(settings, context, dockerfile);
   const isRemote = context.main.kind !== "local";
   const clientContext = settings.context.kind === "client" ? settings.context.name : undefined;
   const lint = asked.lint === undefined ? {} : { lint: asked.lint };
@@ -46,6 +48,28 @@ export async function loadBuild(
   for (const text of unknownArguments(settings, loaded.file)) session.progress.warn(text);
   const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
   return { ...loaded, options: await compileOptions(settings, asked, session, main) };
+}
+
+/** Names of local sources in BuildKit's clients. */
+const LOCAL = { context: "context", dockerfile: "dockerfile" } as const;
+
+/** Adds the contexts that loading a build reads to the trace. */
+function traceContext(
+  { trace }: CompileSettings,
+  { main, directory }: OpenedContext,
+  dockerfile: CompileSettings["dockerfile"],
+): void {
+  if (trace === undefined) return;
+  const origin = main.kind === "local" ? main.origin : undefined;
+  if (main.kind === "state") trace.addEdge(main.state.edge);
+  else trace.addLocal(main.name ?? LOCAL.context);
+  if (origin !== undefined) {
+    trace.addEdge(origin);
+    trace.addCopy(LOCAL.context);
+  }
+  if (dockerfile?.kind === "graph") trace.addEdge(dockerfile.edge);
+  else if (dockerfile?.kind === "client") trace.addLocal(dockerfile.name);
+  else if (main.kind === "local" && origin === undefined && directory !== undefined) trace.addLocal(LOCAL.dockerfile);
 }
 
 /** Runs `load`. If it fails because of the Dockerfile, reports the warnings that it has found before. */
@@ -73,9 +97,10 @@ function dockerfileHost(session: Session): DockerfileHost {
 /** Compiles for all platforms. Reports lint warnings even if it throws, but only once, because they are the same for all platforms. */
 export async function compileAll(
   loaded: LoadedBuild,
-  { platforms: given = [] }: Pick<CompileSettings, "platforms">,
+  { platforms: given = [], trace }: Pick<CompileSettings, "platforms" | "trace">,
   session: Session,
 ): Promise<CompileResult[]> {
+  const host = tracedHost(session.host, trace);
   const platforms: readonly (Platform | undefined)[] = given.length === 0 ? [undefined] : given;
   const warnings: LintWarning[] = [];
   const compile = (platform: Platform | undefined, index: number): Promise<CompileResult> => {
@@ -83,7 +108,7 @@ export async function compileAll(
       targetPlatform: platform,
       ...(index === 0 ? { warnings } : {}),
     };
-    return compileDockerfile(loaded.file, { ...loaded.options, ...own }, session.host, session.hold.signal);
+    return compileDockerfile(loaded.file, { ...loaded.options, ...own }, host, session.hold.signal);
   };
   try {
     return await Promise.all(platforms.map(compile));

@@ -9,12 +9,17 @@ export {
   readCacheExports,
   targetOf,
 } from "./cache/exports.ts";
+export { type LookedUpImage, RequestTrace, type TracedResult, tracedHost } from "./attest/request-trace.ts";
+export { openProvenance, recordOfRequest } from "./attest/open-provenance.ts";
+export type { ProvenanceMaker } from "./attest/provenance.ts";
 export { compileAll, loadBuild } from "./compile.ts";
 export { absolutePaths } from "./options/absolute-paths.ts";
+export { dockerfileEdge } from "./context/dockerfile-edge.ts";
 export { argumentOptions } from "./options/build-arguments.ts";
 export { grantEntitlements } from "./options/entitlements.ts";
 export { type Activity, Progress } from "./progress/progress.ts";
-export { Session, type SessionOptions } from "./session.ts";
+export { Session } from "./session.ts";
+export type { SessionOptions } from "./options/session-options.ts";
 export { checkImports, originOf } from "./cache/imports.ts";
 export { resultTable } from "./cache/results.ts";
 export {
@@ -34,5 +39,5 @@ export { type StoredImage, retryIfDamaged, withRestoredBlobs, restoreImages } fr
 export type { StepOptions } from "./store/shared-work.ts";
 export { type Store, type StoreOptions, openStore, rootOf } from "./store/store.ts";
 export type { BuildOutput, ExportReport } from "./outputs.ts";
-export { type BuildTargets, exportTargets } from "./targets.ts";
+export { type AttestSettings, type BuildTargets, exportTargets } from "./targets.ts";
 export type { ImageMeta, SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";

@@ -1,23 +1,24 @@
-import { type Digest, VarveError, hostPlatform, messageOf } from "../core/index.ts";
+import { type Digest, type Platform, VarveError, hostPlatform, messageOf } from "../core/index.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
-import type { Edge } from "../llb/index.ts";
+import type { Edge, SourceOp } from "../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
-import { GitSource, HttpSource, ImageSource, type PullPolicy } from "../source/index.ts";
+import { GitSource, HttpSource, ImageSource } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
 import { Imports, type ResultCache } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
 import { SourceLookups } from "./source-lookups.ts";
-import type { NestedGraphs, OpDeps } from "./ops/deps.ts";
+import type { OpDeps } from "./ops/deps.ts";
 import type { SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
-import type { BuildSettings, CacheSpec } from "./options/options.ts";
+import type { CacheSpec } from "./options/options.ts";
 import type { Progress } from "./progress/progress.ts";
-import type { BuildClient, ClientCaches } from "./client/client.ts";
+import type { ClientCaches } from "./client/client.ts";
+import type { SessionOptions } from "./options/session-options.ts";
 import { checkEntitlements } from "./options/entitlements.ts";
 import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
 import { type RegistryAccess, registryAccess } from "./client/registry-access.ts";
@@ -28,24 +29,11 @@ import type { Store } from "./store/store.ts";
 type Targets =
   | { readonly kind: "pending" }
   | { readonly kind: "running" }
-  | { readonly kind: "solved"; readonly results: readonly SolveResult<Result>[] };
-
-export interface SessionOptions extends Pick<
-  BuildSettings,
-  "cacheFrom" | "cachePatience" | "pull" | "shmSize" | "signal"
-> {
-  readonly store: Store;
-  readonly client: BuildClient;
-  readonly progress: Progress;
-  /** The entitlements of the build. See `allowedEntitlements`. */
-  readonly allowed: ReadonlySet<string>;
-  /** Reads graphs that steps find in files, with the checks that the build's own graph had. Absent: such steps are an error. */
-  readonly loadGraph?: NestedGraphs["load"] | undefined;
-  /** Returns what compiling a Dockerfile calls instead of the session's own functions. Default: these. */
-  readonly wrapHost?: ((own: CompileHost) => CompileHost) | undefined;
-  /** Where images are looked up that a graph does not say it for. Default: the store, then the registry; with `pull` the registry. */
-  readonly pullPolicy?: PullPolicy | undefined;
-}
+  | {
+      readonly kind: "solved";
+      readonly edges: readonly Edge[];
+      readonly results: readonly SolveResult<Result>[];
+    };
 
 interface SessionParts {
   readonly shared: WorkShare;
@@ -60,6 +48,7 @@ export class Session implements AsyncDisposable {
   readonly store: Store;
   readonly progress: Progress;
   readonly hold: Hold;
+  readonly startedAt: Date = new Date();
   readonly images: ImageSource;
   readonly locals: LocalContexts;
   /** Returns the client of registries, with the credentials of the build's client. */
@@ -158,7 +147,7 @@ export class Session implements AsyncDisposable {
     const present = edges.filter((edge) => edge !== undefined);
     this.#targets = { kind: "running" };
     const solved = await this.#solve(present, this.#job);
-    this.#targets = { kind: "solved", results: solved };
+    this.#targets = { kind: "solved", edges: present, results: solved };
     const results = new Map(present.map((edge, index) => [edge, solved[index]?.result]));
     return edges.map((edge) =>
       edge === undefined ? recordResult(SCRATCH) : (results.get(edge) ?? recordResult(SCRATCH)),
@@ -204,6 +193,18 @@ export class Session implements AsyncDisposable {
       case "solved":
         return this.#targets.results;
     }
+  }
+
+  /** Returns how a target was solved, with its keys; undefined before that. */
+  solvedEdge({ vertex: { digest }, output }: Edge): SolveResult<Result> | undefined {
+    if (this.#targets.kind !== "solved") return undefined;
+    const { edges, results } = this.#targets;
+    return results[edges.findIndex((edge) => edge.vertex.digest === digest && edge.output === output)];
+  }
+
+  /** Returns what a source is in this build: the digest of an image, a blob or a file, or the commit of a repository. */
+  async pin(source: SourceOp, platform: Platform | undefined): Promise<string> {
+    return await this.#lookups.pin(source, platform);
   }
 
   /**

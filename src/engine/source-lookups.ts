@@ -1,5 +1,6 @@
-import { normalizePlatform } from "../core/index.ts";
+import { type Platform, normalizePlatform } from "../core/index.ts";
 import type { CompileHost, ResolveRequest, SourceTimeRequest } from "../frontend/index.ts";
+import type { SourceOp } from "../llb/index.ts";
 import type { Hold } from "../record/index.ts";
 import {
   type MetaDeps,
@@ -50,6 +51,12 @@ export class SourceLookups {
     const { source } = request;
     if (!mayHaveTime(source)) return undefined;
     return await this.#shown(request, async (hold) => await sourceTime(source, this.#deps, hold));
+  }
+
+  /** Returns what a source is in this build. It has been looked up before, so that progress does not show it. */
+  async pin(source: SourceOp, platform: Platform | undefined): Promise<string> {
+    const { pinOf } = await import("./attest/pin.ts");
+    return await pinOf(source, platform, this.#deps, this.#hold);
   }
 
   async #shown<T>(

@@ -1,6 +1,9 @@
+import type { ProvenanceParameters } from "../attest/index.ts";
 import type { ExportSource } from "../export/index.ts";
 import type { Edge } from "../llb/index.ts";
 import type { RecordId } from "../record/index.ts";
+import type { ProvenanceMaker } from "./attest/provenance.ts";
+import type { TracedResult } from "./attest/request-trace.ts";
 import type { Result } from "./ops/result.ts";
 import { type ExportReport, type OutputSettings, exportOutputs } from "./outputs.ts";
 import type { Session } from "./session.ts";
@@ -12,6 +15,14 @@ export interface BuildTargets {
   readonly edges: readonly (Edge | undefined)[];
   /** Returns what is exported. There is one record for each edge. */
   readonly source: (records: readonly RecordId[]) => ExportSource;
+  /** Where the results come from, one for each platform of the source. Absent: nothing is said about it. */
+  readonly results?: readonly TracedResult[] | undefined;
+}
+
+/** How what is exported is attested. */
+export interface AttestSettings {
+  /** Absent: no provenance is exported. */
+  readonly provenance?: { readonly maker: ProvenanceMaker; readonly parameters: ProvenanceParameters } | undefined;
 }
 
 /**
@@ -21,13 +32,13 @@ export interface BuildTargets {
 export async function exportTargets(
   targets: BuildTargets,
   results: readonly Result[],
-  settings: OutputSettings,
+  settings: OutputSettings & AttestSettings,
   session: Session,
 ): Promise<ExportReport> {
   try {
     const records = await Promise.all(results.map((result) => session.recordOf(result)));
     return await retryIfDamaged(
-      () => exportOutputs(targets.source(records), settings, session),
+      () => exportOutputs(attested(targets, records, settings), settings, session),
       ({ message }) => session.progress.warn(message),
     );
   } catch (error) {
@@ -36,4 +47,13 @@ export async function exportTargets(
     session.finish();
     return await exportTargets(targets, again, settings, session);
   }
+}
+
+function attested(
+  { source, results = [] }: BuildTargets,
+  records: readonly RecordId[],
+  { provenance }: AttestSettings,
+): ExportSource {
+  const made = source(records);
+  return provenance === undefined ? made : provenance.maker.attested(made, results, provenance.parameters);
 }

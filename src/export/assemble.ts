@@ -1,7 +1,5 @@
 import {
-  Annotation,
   VarveError,
-  digestHex,
   type Descriptor,
   type Digest,
   MediaType,
@@ -11,6 +9,7 @@ import {
   layerCompression,
   layerMediaType,
   platformToJson,
+  withoutInternalAnnotations,
 } from "../core/index.ts";
 import {
   type ImageConfig,
@@ -20,8 +19,6 @@ import {
   patchImageConfig,
   readImageConfig,
 } from "../image/index.ts";
-import { assembleAttestations } from "./attestation/manifest.ts";
-import { imagePurl } from "./attestation/purl.ts";
 import { requestedNames } from "./names.ts";
 import type { LayerBlob } from "../record/index.ts";
 import { type Annotations, annotationsFor, checkAnnotations, parseAnnotations } from "./annotations.ts";
@@ -98,13 +95,14 @@ async function attestationManifests(
   { source, attrs }: ImageParts,
   deps: ExportDeps,
 ): Promise<Descriptor[]> {
+  if (source.platforms.every(({ attestations = [] }) => attestations.length === 0)) return [];
+  const { assembleAttestations, imageSubjects } = await import("./attestation/manifest.ts");
   const names = requestedNames(source, attrs);
   const made = source.platforms.map(async (platform, index) => {
     const manifest = manifests[index];
     if (manifest === undefined) return undefined;
     const { descriptor: image, layers } = manifest;
-    const digest = { sha256: digestHex(image.digest) };
-    const subjects = names.map((name) => ({ name: imagePurl(name, platform.platform), digest }));
+    const subjects = imageSubjects(names, platform.platform, image.digest);
     const storeDocument = (bytes: Uint8Array, type: string): Promise<Descriptor> => store(bytes, type, deps);
     const options = { artifact: attrs.ociArtifact, subjects, layers, store: storeDocument };
     return await assembleAttestations(platform, image, options, deps);
@@ -229,19 +227,15 @@ async function store(bytes: Uint8Array, mediaType: string, { content, hold }: Ex
   return { mediaType, digest, size: bytes.byteLength };
 }
 
-const INTERNAL: ReadonlySet<string> = new Set([Annotation.uncompressed, Annotation.createdAt, Annotation.description]);
-
 /**
  * Returns a layer's descriptor for a manifest: with a distributable media type and without internal annotations. A descriptor
  * of Docker's types has no annotations.
  */
 function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor {
-  const { annotations = {}, mediaType, digest, size } = descriptor;
+  const { mediaType, digest, size } = descriptor;
   const compression = layerCompression(mediaType) ?? "gzip";
   if (!oci) return { mediaType: layerMediaType(compression, "docker"), digest, size };
-  const kept = Object.entries(annotations).filter(
-    ([key]) => !INTERNAL.has(key) && !key.startsWith(Annotation.distributionSource),
-  );
   const type = isLayerType(mediaType) ? layerMediaType(compression, "oci") : mediaType;
-  return { mediaType: type, digest, size, ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }) };
+  const { annotations } = withoutInternalAnnotations(descriptor);
+  return { mediaType: type, digest, size, ...(annotations === undefined ? {} : { annotations }) };
 }

@@ -23,6 +23,7 @@ export {
   tagImage,
 } from "./images.ts";
 export {
+  type AttestationSpec,
   type BuildContext,
   type BuildEvent,
   type BuildResult,

@@ -1,6 +1,7 @@
 export * from "./keys/cache-map.ts";
 export { type DecodedOp, decodeOp } from "./wire/decode-op.ts";
 export * from "./wire/definition.ts";
+export { CONTENT_CACHES, MOUNT_TYPES, NET_MODES, SECURITY_MODES, SHARINGS } from "./wire/encode-exec.ts";
 export * from "./wire/encode-op.ts";
 export * from "./model/exec-op.ts";
 export * from "./builder/file-actions.ts";
@@ -15,6 +16,7 @@ export * from "./builder/sources.ts";
 export * from "./builder/state.ts";
 export * from "./model/validate.ts";
 export * from "./model/vertex.ts";
+export { type GitSourceLocation, gitSourceOf } from "./model/git-source.ts";
 export { type LocalSource, localSourceOf } from "./model/local-source.ts";
 export * from "./model/names.ts";
 export { llbCapabilities, missingCapability } from "./model/capabilities.ts";

@@ -3,12 +3,14 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Platform, hostPlatform } from "../../core/index.ts";
 import type { Collector } from "../../caches/index.ts";
+import type { JsonValue } from "../../core/index.ts";
 import type { Store } from "../../engine/index.ts";
 import { BuildHistory, type HistoryLimits } from "../../history/index.ts";
 import { writeFileAtomic } from "../../io/index.ts";
 import type { PruneRequest } from "../../record/index.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import type { Job } from "./jobs/job.ts";
+import { ProducedResults } from "./result/produced.ts";
 import { SessionManager } from "./session/manager.ts";
 
 /** Settings of a server. */
@@ -24,6 +26,8 @@ export interface DaemonOptions {
   readonly collector?: Collector | undefined;
   /** How many builds the history keeps. Default: as BuildKit. */
   readonly history?: Partial<HistoryLimits> | undefined;
+  /** Facts about this builder that provenance contains, by name. */
+  readonly provenance?: Readonly<Record<string, JsonValue>> | undefined;
   /** Called for each image that a build puts into the store of Docker's daemon, before the client has its answer. */
   readonly onImage?: ((image: StoredImage) => Promise<void>) | undefined;
 }
@@ -40,10 +44,12 @@ export interface StoredImage {
 export interface Daemon extends Disposable {
   readonly store: Store;
   readonly sessions: SessionManager;
+  readonly produced: ProducedResults;
   readonly jobs: Jobs<Job>;
   readonly history: BuildHistory;
   readonly entitlements: ReadonlySet<string>;
   readonly collector: Collector | undefined;
+  readonly provenance: Readonly<Record<string, JsonValue>>;
   readonly onImage: DaemonOptions["onImage"];
   /** The policies of collection, as clients list them. */
   readonly policies: readonly PruneRequest[];
@@ -56,14 +62,17 @@ export interface Daemon extends Disposable {
 /** Returns the state of a server. Disposing of it stops its timers. */
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const { store, entitlements = [], labels = {}, history, collector, onImage, platforms = ownPlatforms() } = options;
+  const { provenance = {} } = options;
   const jobs = new Jobs<Job>();
   return {
     store,
     sessions: new SessionManager(),
+    produced: new ProducedResults(),
     jobs,
     history: new BuildHistory(store.state, history),
     entitlements: new Set(entitlements),
     collector,
+    provenance,
     onImage,
     policies: (await collector?.policies()) ?? [],
     workerId: await workerId(store.root),

@@ -39,6 +39,8 @@ export interface BuildkitdConfig {
   readonly registries: Readonly<Record<string, RegistryHostConfig>>;
   readonly collection: CollectionSettings;
   readonly history: Partial<HistoryLimits>;
+  /** The directory with facts about the builder for provenance. */
+  readonly provenanceDirectory: string | undefined;
   /** Names of keys that this version does not know. They have no effect. */
   readonly unknown: readonly string[];
 }
@@ -58,6 +60,7 @@ const NOTHING: BuildkitdConfig = {
   registries: {},
   collection: {},
   history: {},
+  provenanceDirectory: undefined,
   unknown: [],
 };
 
@@ -106,6 +109,7 @@ export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfi
     registries: Object.fromEntries(json.field("registry").map(readRegistry) ?? []),
     collection: readCollection(oci),
     history: readHistory(json.field("history").objectOrEmpty()),
+    provenanceDirectory: json.string("provenanceEnvDir") || undefined,
     unknown: unknownKeys(json),
   };
 }

@@ -73,7 +73,16 @@ export const BUILD_FLAGS = {
     value: "WHAT",
     help: "Describe the Dockerfile without building (check, outline, targets)",
   },
-  provenance: { kind: "string", value: "false", help: "Only false: attestations are not supported yet" },
-  sbom: { kind: "string", value: "false", help: "Only false: attestations are not supported yet" },
+  attest: {
+    kind: "many",
+    value: "type=TYPE,KEY=VALUE",
+    help: "Make an attestation, such as type=provenance,mode=max",
+  },
+  provenance: {
+    kind: "string",
+    value: "VALUE",
+    help: "Shorthand for --attest type=provenance (true, false, or parameters such as mode=max)",
+  },
+  sbom: { kind: "string", value: "false", help: "Only false: SBOMs are not supported yet" },
   debug: { kind: "boolean", short: "D", help: "Print details of errors" },
 } as const;

@@ -8,7 +8,6 @@ import {
   serveDescription,
 } from "../../engine/index.ts";
 import { resolve } from "node:path";
-import { VarveError } from "../../core/index.ts";
 import { writeDest } from "../../export/index.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
@@ -19,6 +18,7 @@ import { PROGRESS_MODES, openDisplay } from "../progress/open-display.ts";
 import { withParallelism } from "../parallelism.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { storeOf } from "./common.ts";
+import { attestationsOf } from "./attestation-options.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
 import { RecordedBuild } from "./recorded-build.ts";
 import {
@@ -49,6 +49,7 @@ async function optionsOf(
   const network = networkOf(flags.network);
   const shmSize = flags["shm-size"];
   const cgroupParent = flags["cgroup-parent"];
+  const outputs = outputsOf(flags);
   const filter = flags["no-cache-filter"].flatMap((item) => item.split(","));
   const options = {
     context,
@@ -73,7 +74,8 @@ async function optionsOf(
     ...(shmSize === undefined ? {} : { shmSize: byteSize("shm-size", shmSize) }),
     cgroupParent,
     resources: resourcesOf(flags),
-    outputs: outputsOf(flags),
+    outputs,
+    attestations: attestationsOf(flags, outputs, env),
   };
   return absolutePaths(options, cwd);
 }
@@ -100,14 +102,6 @@ async function writeResults(flags: Flags, result: BuildResult, context: CommandC
   if (flags.quiet && id !== undefined) await stdout.write(`${id}\n`);
 }
 
-/** Throws `unsupported` if attestations are requested. Accepts the values that disable them. */
-function refuseAttestations({ provenance, sbom }: Flags): void {
-  for (const [name, value] of Object.entries({ provenance, sbom })) {
-    if (value === undefined || value === "false" || value === "disabled=true") continue;
-    throw new VarveError("unsupported", `Cannot build with --${name}=${value}: attestations are not supported yet`);
-  }
-}
-
 /** The user of the command, for the engine. A server's own credentials and standard output are not those of its client. */
 async function servedOf({ env, stdout, serverStore }: CommandContext): Promise<ServedBuild> {
   if (serverStore === undefined) return {};
@@ -120,7 +114,6 @@ async function servedOf({ env, stdout, serverStore }: CommandContext): Promise<S
 
 async function run(argv: readonly string[], context: CommandContext): Promise<number> {
   const { flags, args } = parseFlags(argv, BUILD_FLAGS);
-  refuseAttestations(flags);
   const [argument] = args;
   if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
   const options = await optionsOf(flags, argument, context);

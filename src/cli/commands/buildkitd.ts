@@ -13,6 +13,7 @@ import {
   tcpAccess,
   workerOptions,
 } from "../buildkitd/settings.ts";
+import { DEFAULT_PROVENANCE_DIRECTORY, readProvenanceEnvironment } from "../buildkitd/provenance-environment.ts";
 import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";
@@ -50,7 +51,8 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
       onError: (error) => context.screen.write(`warning: cannot collect: ${printableLine(messageOf(error))}\n`),
     });
     collector.schedule();
-    using daemon = await openDaemon({ ...worker, store, collector });
+    const provenance = await readProvenanceEnvironment(config.provenanceDirectory ?? DEFAULT_PROVENANCE_DIRECTORY);
+    using daemon = await openDaemon({ ...worker, store, collector, provenance });
     await using buildkit = new BuildkitServer(daemon);
     await using listeners = new AsyncDisposableStack();
     for (const address of addresses) {

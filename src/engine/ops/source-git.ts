@@ -1,5 +1,5 @@
 import { VarveError } from "../../core/index.ts";
-import { gitKey } from "../../llb/index.ts";
+import { gitKey, gitSourceOf } from "../../llb/index.ts";
 import type { Hold } from "../../record/index.ts";
 import type { BlobRequest, GitBundle, GitRequest, ResolvedGit } from "../../source/index.ts";
 import { blobDigest } from "../../source/index.ts";
@@ -69,18 +69,13 @@ async function gitRequest(identifier: string, attrs: Attributes, deps: RequestDe
   return { ...base, bundle, ...(bundle === undefined ? await credentials(base.remote, attrs, deps) : {}) };
 }
 
-const TRANSPORT = /^(?:https?|ssh|git|file):\/\//i;
 /** `user@host:path`, which git takes for SSH. */
 const SCP = /^[^/:]+@[^/:]+:/;
 
 function requestOf(identifier: string, attrs: Attributes): GitRequest {
-  const at = identifier.indexOf("#");
-  const location = at < 0 ? identifier : identifier.slice(0, at);
-  const [ref = "", ...folders] = at < 0 ? [] : identifier.slice(at + 1).split(":");
-  const subdir = folders.join(":");
-  const given = attrs.get("git.fullurl") ?? location;
+  const { remote, ref, subdir } = gitSourceOf(identifier, attrs);
   return {
-    remote: TRANSPORT.test(given) || SCP.test(given) ? given : `https://${given}`,
+    remote,
     keepGitDir: attrs.get("git.keepgitdir") === "true",
     skipSubmodules: attrs.get("git.skipsubmodules") === "true",
     commitTimes: attrs.get("git.mtime") === "commit",

@@ -7,6 +7,7 @@ import type { BuildSettings } from "./options.ts";
  * front end is always the built-in one, and there is no build history and no SBOM); `removed` is rejected, as by BuildKit.
  */
 export const BUILDKIT_ARGUMENTS: Readonly<Record<string, "option" | "none" | "removed">> = {
+  BUILDKIT_ATTEST_PROVENANCE: "option",
   BUILDKIT_BUILD_NAME: "none",
   BUILDKIT_CACHE_MOUNT_NS: "option",
   BUILDKIT_CONTEXT_KEEP_GIT_DIR: "option",
@@ -32,6 +33,8 @@ export interface ArgumentOptions {
   readonly lint?: LintOptions | undefined;
   /** The result is an index, even for one platform. */
   readonly multiPlatform: boolean;
+  /** Arguments ask for attestations. `attestationRequests` reads them. */
+  readonly attests?: boolean | undefined;
   /** Embed the cache in the config of the image. */
   readonly inlineCache: boolean;
   /** The files of a git context have the time of the commit. True if SOURCE_DATE_EPOCH is set. */
@@ -61,6 +64,7 @@ export function argumentOptions({
     inlineCache: isTrue("BUILDKIT_INLINE_CACHE"),
     multiPlatform: multiPlatform(given.get("BUILDKIT_MULTI_PLATFORM") ?? "", platforms.length > 1),
     commitTimes: epoch !== "",
+    ...(Object.keys(buildArgs).some((name) => name.startsWith("BUILDKIT_ATTEST_")) ? { attests: true } : {}),
     ...(cacheNamespace === "" ? {} : { cacheNamespace }),
     ...(hostname === "" ? {} : { hostname }),
     ...(check === undefined ? {} : { lint: readCheck(check) }),

@@ -1,5 +1,6 @@
 import type { NamedContext, ResolveMode } from "../../frontend/index.ts";
 import type { Edge } from "../../llb/index.ts";
+import type { RequestTrace } from "../attest/request-trace.ts";
 import type { BuildContext, BuildSettings, DockerfileSource } from "./options.ts";
 
 /** A directory of the build's client, by the name of its local source. */
@@ -31,4 +32,6 @@ export interface CompileSettings extends Omit<BuildSettings, "context" | "docker
   readonly sessionId?: string | undefined;
   /** Default: `pull` if the build pulls. */
   readonly resolveMode?: ResolveMode | undefined;
+  /** Gets what is read besides the graphs of the results. */
+  readonly trace?: RequestTrace | undefined;
 }

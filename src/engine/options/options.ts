@@ -53,6 +53,13 @@ export interface CacheSpec {
   readonly attrs: Readonly<Record<string, string>>;
 }
 
+/** An attestation to make, as in `--attest`: `{ type: "provenance", attrs: { mode: "max" } }`. */
+export interface AttestationSpec {
+  readonly type: "provenance";
+  /** Parameters, such as `mode` and `version` of provenance. */
+  readonly attrs: Readonly<Record<string, string>>;
+}
+
 /** A resource limit of steps, such as `nofile`. */
 export interface Ulimit {
   readonly name: string;
@@ -122,6 +129,8 @@ export interface BuildSettings {
   readonly resources?: StepResources | undefined;
   /** Default: the image is kept in the store. */
   readonly outputs?: readonly OutputSpec[] | undefined;
+  /** Attestations to make and to export with the result. Of several of a type, the first counts. */
+  readonly attestations?: readonly AttestationSpec[] | undefined;
   /** Timestamp of the image in seconds since 1970. The build argument `SOURCE_DATE_EPOCH` has the same effect. */
   readonly sourceDateEpoch?: number | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -28,7 +28,7 @@ import {
   exportTar,
   parseImageAttributes,
 } from "../index.ts";
-import { imagePurl } from "./purl.ts";
+import { imagePurl } from "../../attest/index.ts";
 import { compactJson, indentJson, memberOf } from "./json-text.ts";
 
 const skip = recordsMissing() ?? false;
@@ -225,7 +225,7 @@ test("platforms that share a directory have their names in the files; no name is
 
 test("names of images are package URLs", () => {
   const platform = { os: "linux", architecture: "arm64" };
-  const purl = (name: string): string => imagePurl(parseReference(name), platform);
+  const purl = (name: string): string => imagePurl(parseReference(name), { platform });
   assert.equal(purl("alpine"), "pkg:docker/alpine@latest?platform=linux%2Farm64");
   assert.equal(purl("docker.io/team/app:1.0"), "pkg:docker/team/app@1.0?platform=linux%2Farm64");
   assert.equal(purl("127.0.0.1:5000/a/b:x"), "pkg:docker/127.0.0.1%3A5000/a/b@x?platform=linux%2Farm64");

@@ -1,4 +1,14 @@
-import { type Descriptor, type Digest, MediaType, digestOf, goJson } from "../../core/index.ts";
+import { imagePurl } from "../../attest/index.ts";
+import {
+  type Descriptor,
+  type Digest,
+  MediaType,
+  type Platform,
+  type Reference,
+  digestHex,
+  digestOf,
+  goJson,
+} from "../../core/index.ts";
 import { encodeManifest } from "../../image/index.ts";
 import type { AttestationSubject, ExportDeps, ExportPlatform } from "../types.ts";
 import type { LayerBlob } from "../../record/index.ts";
@@ -56,6 +66,12 @@ export async function assembleAttestations(
   );
   deps.content.link(stored.digest, [config.digest, ...layers.map((layer) => layer.digest)]);
   return { ...stored, annotations: annotationsOf(digest), platform: { architecture: "unknown", os: "unknown" } };
+}
+
+/** Returns what statements about an image are about: it, by each of its names. */
+export function imageSubjects(names: readonly Reference[], platform: Platform, image: Digest): AttestationSubject[] {
+  const digest = { sha256: digestHex(image) };
+  return names.map((name) => ({ name: imagePurl(name, { platform }), digest }));
 }
 
 function annotationsOf(image: Digest): Record<string, string> {

@@ -37,6 +37,8 @@ export interface BuildRequest {
   readonly policies: readonly Policy[];
   /** The session that judges sources after the policies; empty if none does. */
   readonly policySession: string;
+  /** The version of results that the client asks for. Absent: the latest. */
+  readonly compatibility?: number | undefined;
   /** True if the build leaves no record in the history. */
   readonly internal: boolean;
 }
@@ -65,6 +67,7 @@ export function buildRequestOf(request: SolveRequest): BuildRequest {
     entitlements: request.entitlements,
     policies: request.sourcePolicy === undefined ? [] : [request.sourcePolicy],
     policySession: request.sourcePolicySession,
+    compatibility: request.compatibilityVersion === 0n ? undefined : Number(request.compatibilityVersion),
     internal: request.internal,
   };
 }

@@ -1,5 +1,6 @@
 import {
   Progress,
+  RequestTrace,
   Session,
   exportCaches,
   exportFailed,
@@ -27,6 +28,7 @@ import type { VertexSources } from "../result/sources.ts";
 import { targetsOf } from "../result/targets.ts";
 import { verifyPlatforms, withRequest } from "../result/verify-platforms.ts";
 import { StatusLog } from "../status/status-log.ts";
+import { type RecordedProvenance, openAttesting, recordedProvenance } from "./attesting.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { buildError } from "./failure.ts";
 import { imageNames, namedOutputs, outputsOf } from "./exporters.ts";
@@ -46,7 +48,7 @@ export async function solve(request: BuildRequest, daemon: Daemon, signal: Abort
   using _collected = { [Symbol.dispose]: () => daemon.collector?.schedule() };
   using _added = daemon.jobs.add(request.ref, job);
   using record = startRecord(daemon.history, request);
-  const found: Found = { result: undefined, refs: undefined, exported: undefined };
+  const found: Found = { result: undefined, refs: undefined, exported: undefined, provenance: undefined };
   const outcome = await settle(() =>
     runBuild({ request, daemon, signal, status, onForwarded: (build) => forwarded.resolve(build), found }),
   );
@@ -81,6 +83,7 @@ interface Found {
   /** The filesystems of a client that drives its build. */
   refs: GatewayRefs | undefined;
   exported: ExportReport | undefined;
+  provenance: RecordedProvenance | undefined;
 }
 
 interface Run {
@@ -126,21 +129,24 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     }),
   );
   const scope = scopeOf(request.attributes);
+  const trace = new RequestTrace();
   try {
-    const result = withRequest(await resultOf(run, { client, session, stack, loading, policies }), request.attributes);
+    const inputs = await daemon.produced.inputs(await loadInputs(request.inputs, loading));
+    const attesting = await openAttesting(request, { session, environment: daemon.provenance, inputs });
+    const opened = { client, session, stack, loading, policies, trace };
+    const result = withRequest(await resultOf(run, opened), request.attributes);
     run.found.result = result;
     await verifyPlatforms(result, request.attributes, session.progress);
     const isExported = request.exporters.length > 0 || request.sessionExporters;
-    const targets = isExported ? targetsOf(result) : { edges: refsOf(result).map((ref) => ref?.edge) };
+    const targets = isExported ? targetsOf(result, trace) : { edges: refsOf(result).map((ref) => ref?.edge) };
     const results = await session.solve(targets.edges);
     session.finish();
     const outputs = [...own, ...(await sessionOutputs(run, { client, session, stack }, result))];
     const inline = caches.some(({ type }) => type === "inline");
-    const exported =
-      "source" in targets
-        ? await exportTargets(targets, results, { outputs: namedOutputs(outputs, result), inline }, session)
-        : undefined;
+    const settings = { ...attesting, outputs: namedOutputs(outputs, result), inline };
+    const exported = "source" in targets ? await exportTargets(targets, results, settings, session) : undefined;
     run.found.exported = exported;
+    if (!request.internal) run.found.provenance = await recordedProvenance(result, trace, attesting);
     await announce(exported, outputs, daemon);
     const response = responseOf(result, exported, await exportCaches(caches, scope, session));
     if (request.sessionExporters) await client.finalizeExport(response);
@@ -157,18 +163,25 @@ interface Opened {
   readonly stack: AsyncDisposableStack;
   readonly loading: GraphLoading;
   readonly policies: BuildPolicies;
+  /** That of the client's own request. */
+  readonly trace: RequestTrace;
 }
 
 async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
   const { request, signal } = run;
-  const { client, session, stack, loading } = opened;
+  const { client, session, stack, loading, trace } = opened;
+  const { produced } = run.daemon;
   switch (request.subject.kind) {
     case "definition":
       return await loadDefinition(request.subject.definition, loading);
-    case "frontend":
+    case "frontend": {
+      const inputs = await loadInputs(request.inputs, loading);
+      const { name: frontend } = request.subject;
+      const asked = { frontend, options: request.attributes, inputs: await produced.inputs(inputs) };
       return await runFrontend(request.subject.name, {
         attributes: request.attributes,
-        inputs: await loadInputs(request.inputs, loading),
+        inputs,
+        trace: trace.nest(asked),
         session,
         sessionId: request.sessionId,
         context: request.context,
@@ -176,10 +189,11 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
         loading,
         stack,
       });
+    }
     case "forwarded": {
       const refs = new GatewayRefs({ session, stack });
       run.found.refs = refs;
-      const build = new ForwardedBuild({ ...opened, refs, inputs: request.inputs });
+      const build = new ForwardedBuild({ ...opened, refs, produced, inputs: request.inputs });
       run.onForwarded(build);
       return await build.result(signal);
     }

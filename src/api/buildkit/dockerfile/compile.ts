@@ -1,14 +1,22 @@
 import type { CompileResult } from "../../../frontend/index.ts";
-import { type CompileSettings, type Session, argumentOptions, compileAll, loadBuild } from "../../../engine/index.ts";
+import {
+  type CompileSettings,
+  type RequestTrace,
+  type Session,
+  argumentOptions,
+  compileAll,
+  dockerfileEdge,
+  loadBuild,
+} from "../../../engine/index.ts";
 import { isVarveError } from "../../../core/index.ts";
-import { type State, definitionOf, encodeDefinition, local } from "../../../llb/index.ts";
+import { type Edge, definitionOf, encodeDefinition } from "../../../llb/index.ts";
 import { positionedError } from "../control/failure.ts";
 import { type GraphLoading, loadGraph } from "../result/definition.ts";
 import { type FrontendResult, type ResultRef, resultOfCompiled } from "../result/result.ts";
 import type { SourcePosition, VertexSource, VertexSources } from "../result/sources.ts";
 import { type Attributes, settingsOf } from "./attributes.ts";
 import { type FrontendInputs, type OpenUpload, contextsOf } from "./contexts.ts";
-import { lineRanges } from "./ranges.ts";
+import { lineRanges } from "../../../dockerfile/index.ts";
 
 /** A request to `dockerfile.v0`, in the session of a build. */
 export interface DockerfileRequest {
@@ -20,6 +28,8 @@ export interface DockerfileRequest {
   readonly upload: OpenUpload;
   /** An archive or a Dockerfile that is the context, instead of the context that the attributes name. */
   readonly context?: AsyncIterable<Uint8Array> | undefined;
+  /** Gets what is read besides the graphs of the results. */
+  readonly trace: RequestTrace;
   /** How graphs are read. */
   readonly loading: GraphLoading;
   /** Keeps mounts of contexts until the build ends. */
@@ -33,9 +43,16 @@ export function compileSettings({
   sessionId,
   upload,
   context,
+  trace,
 }: DockerfileRequest): CompileSettings {
   const contexts = contextsOf(attributes, inputs, upload);
-  return { ...settingsOf(attributes), ...contexts, ...(context && streamContext(context, attributes)), sessionId };
+  return {
+    ...settingsOf(attributes),
+    ...contexts,
+    ...(context && streamContext(context, attributes)),
+    sessionId,
+    trace,
+  };
 }
 
 function streamContext(
@@ -74,18 +91,16 @@ function fileOf(
   { name, text }: { readonly name: string; readonly text: string },
   request: DockerfileRequest,
 ): VertexSource {
-  const edge = clientDirectory(request)?.edge;
+  const edge = dockerfileGraph(request);
   const definition = edge && encodeDefinition(definitionOf(edge));
   return { filename: name, data: Buffer.from(text), language: "Dockerfile", definition };
 }
 
-/** Returns the directory of the client that the Dockerfile comes from, as BuildKit's front end reads it. */
-function clientDirectory(request: DockerfileRequest): State | undefined {
+/** Returns the graph that reads the Dockerfile, if it is in a directory of the client. */
+function dockerfileGraph(request: DockerfileRequest): Edge | undefined {
   const { dockerfile } = compileSettings(request);
   if (dockerfile?.kind !== "client") return undefined;
-  const { name, path } = dockerfile;
-  const followPaths = [path, `${path}.dockerignore`, path.toLowerCase()];
-  return local(name, { sessionId: request.sessionId, followPaths, sharedKeyHint: name, differ: "none" });
+  return dockerfileEdge(dockerfile.name, dockerfile.path, request.sessionId);
 }
 
 async function compileFile(request: DockerfileRequest): Promise<FrontendResult> {
@@ -95,16 +110,20 @@ async function compileFile(request: DockerfileRequest): Promise<FrontendResult> 
   const compiled = await compileAll(loaded, settings, session);
   const source = fileOf(loaded.file.source, request);
   const multi = argumentOptions(settings).multiPlatform;
-  const refs = await Promise.all(compiled.map((each) => refOf(each, source, request.loading)));
+  const refs = await Promise.all(compiled.map((each) => refOf(each, source, request)));
   return resultOfCompiled(compiled, { multi, refs });
 }
 
 /** Returns the graph that was compiled for a platform, after the policies of the build were applied to its sources. */
-async function refOf(compiled: CompileResult, source: VertexSource, loading: GraphLoading): Promise<ResultRef> {
+async function refOf(
+  compiled: CompileResult,
+  source: VertexSource,
+  { loading, trace }: DockerfileRequest,
+): Promise<ResultRef> {
   const sources = sourcesOf(compiled, source);
-  if (loading.applyPolicy === undefined || compiled.edge === undefined) return { edge: compiled.edge, sources };
+  if (loading.applyPolicy === undefined || compiled.edge === undefined) return { edge: compiled.edge, sources, trace };
   const { edge, original } = await loadGraph(definitionOf(compiled.edge), loading);
-  return { edge, sources: (vertex) => sources(original.get(vertex) ?? vertex) };
+  return { edge, sources: (vertex) => sources(original.get(vertex) ?? vertex), trace };
 }
 
 /** Returns the lines of the instructions that each vertex was compiled from. */

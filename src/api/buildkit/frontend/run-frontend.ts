@@ -1,4 +1,4 @@
-import { loadBuild } from "../../../engine/index.ts";
+import { type RequestTrace, loadBuild } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import { type Attributes, attributeError } from "../dockerfile/attributes.ts";
 import { type DockerfileRequest, compileRequest, compileSettings } from "../dockerfile/compile.ts";
@@ -21,7 +21,7 @@ const FRONTEND_CAPS: ReadonlySet<string> = new Set(
 export async function runFrontend(name: string, request: DockerfileRequest): Promise<FrontendResult> {
   const attributes = dockerfileAttributes(name, request.attributes);
   checkCaps(attributes);
-  const asked = { ...request, attributes };
+  const asked = { ...request, attributes, trace: dockerfileTrace(name, attributes, request.trace) };
   const requestId = attributes.get("requestid");
   return requestId === undefined ? await compileRequest(asked) : await answer(requestId, asked);
 }
@@ -35,6 +35,11 @@ async function answer(requestId: string, request: DockerfileRequest): Promise<Fr
     signal: session.hold.signal,
   });
   return { refs: { kind: "single", ref: undefined }, metadata };
+}
+
+/** A request to the gateway is one to the front end that it names. */
+function dockerfileTrace(name: string, options: Attributes, trace: RequestTrace): RequestTrace {
+  return name === GATEWAY ? trace.nest({ ...trace.request, frontend: DOCKERFILE, options }) : trace;
 }
 
 function dockerfileAttributes(name: string, attributes: Attributes): Attributes {

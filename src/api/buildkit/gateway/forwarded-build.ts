@@ -1,8 +1,9 @@
-import type { Session } from "../../../engine/index.ts";
+import type { RequestTrace, Session } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import type { SessionClient } from "../client/session-client.ts";
 import type { BuildPolicies } from "../policy/build-policy.ts";
 import type { GraphLoading } from "../result/definition.ts";
+import type { ProducedResults } from "../result/produced.ts";
 import type { FrontendResult } from "../result/result.ts";
 import type { GatewayRefs } from "./gateway-refs.ts";
 
@@ -17,6 +18,10 @@ interface ForwardedParts {
   /** How the graphs of the client are read. */
   readonly loading: GraphLoading;
   readonly policies: BuildPolicies;
+  /** Gets what the client does besides returning a result. */
+  readonly trace: RequestTrace;
+  /** Where the results are known by which other builds get them as inputs. */
+  readonly produced: ProducedResults;
 }
 
 /** A build that a client drives: the client solves graphs, reads files, and returns the result. */
@@ -28,10 +33,12 @@ export class ForwardedBuild {
   readonly stack: AsyncDisposableStack;
   readonly loading: GraphLoading;
   readonly policies: BuildPolicies;
+  readonly trace: RequestTrace;
+  readonly produced: ProducedResults;
   readonly #result = Promise.withResolvers<FrontendResult>();
   #isReturned = false;
 
-  constructor({ refs, inputs, client, session, stack, loading, policies }: ForwardedParts) {
+  constructor({ refs, inputs, client, session, stack, loading, policies, ...parts }: ForwardedParts) {
     this.refs = refs;
     this.inputs = inputs;
     this.client = client;
@@ -39,6 +46,8 @@ export class ForwardedBuild {
     this.stack = stack;
     this.loading = loading;
     this.policies = policies;
+    this.trace = parts.trace;
+    this.produced = parts.produced;
     this.#result.promise.catch(() => undefined);
   }
 

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { CacheSpec } from "../../../engine/index.ts";
+import type { RequestRecord } from "../../../attest/index.ts";
+import { type CacheSpec, recordOfRequest } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import { definitionOf, encodeDefinition } from "../../../llb/index.ts";
 import type { ResultSchema, SolveRequest, SolveResponseSchema } from "../proto/gen/gateway_pb.ts";
@@ -7,7 +8,7 @@ import { runFrontend } from "../frontend/run-frontend.ts";
 import { cacheSpecOf, requestedImports } from "../dockerfile/cache-imports.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
 import { type GraphLoading, loadDefinition } from "../result/definition.ts";
-import type { FrontendResult, ResultRef } from "../result/result.ts";
+import { type FrontendResult, type ResultRef, refsOf } from "../result/result.ts";
 import type { ForwardedBuild } from "./forwarded-build.ts";
 
 type ResultInit = MessageInitShape<typeof ResultSchema>;
@@ -17,7 +18,7 @@ type SolveResponseInit = MessageInitShape<typeof SolveResponseSchema>;
 export async function solveForClient(build: ForwardedBuild, request: SolveRequest): Promise<SolveResponseInit> {
   await build.session.importCaches(importsOf(request));
   const result = await resultOf(build, request);
-  if (request.evaluate) for (const ref of allRefs(result)) await build.session.evaluate(ref?.edge);
+  if (request.evaluate) for (const ref of refsOf(result)) await build.session.evaluate(ref?.edge);
   return responseOf(build, request, result);
 }
 
@@ -26,21 +27,38 @@ async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<F
   const hasGraph = definition !== undefined && definition.byteLength > 0;
   if (frontend !== "" && hasGraph)
     throw new GrpcError(GrpcCode.unknown, "cannot solve with both Definition and Frontend specified");
-  if (frontend === "")
-    return hasGraph
-      ? await loadDefinition(definition, loadingOf(build, request.sourcePolicies))
-      : { refs: { kind: "single", ref: undefined }, metadata: new Map() };
+  if (frontend === "") {
+    if (!hasGraph) return { refs: { kind: "single", ref: undefined }, metadata: new Map() };
+    const loaded = await loadDefinition(definition, loadingOf(build, request.sourcePolicies));
+    for (const ref of refsOf(loaded)) build.trace.addEdge(ref?.edge);
+    return loaded;
+  }
+  return await resultOfFrontend(build, request);
+}
+
+async function resultOfFrontend(build: ForwardedBuild, request: SolveRequest): Promise<FrontendResult> {
+  const { frontend } = request;
   const attributes = new Map(Object.entries(request.frontendOpt));
   build.client.useSessions(attributes);
-  return await runFrontend(frontend, {
+  const inputs = await loadInputs(new Map(Object.entries(request.frontendInputs)), build.loading);
+  const producers = await build.produced.inputs(inputs);
+  const trace = build.trace.nest({ frontend, options: attributes, inputs: producers });
+  const result = await runFrontend(frontend, {
     attributes,
-    inputs: await loadInputs(new Map(Object.entries(request.frontendInputs)), build.loading),
+    inputs,
+    trace,
     session: build.session,
     sessionId: build.client.sessionId,
     upload: (url) => build.client.upload(url),
     loading: build.loading,
     stack: build.stack,
   });
+  const record = async (): Promise<RequestRecord> => await recordOfRequest(trace, build.session);
+  for (const ref of refsOf(result)) {
+    trace.addEdge(ref?.edge);
+    if (ref?.edge !== undefined) build.stack.use(build.produced.add(ref.edge.vertex.digest, record));
+  }
+  return result;
 }
 
 /** Returns the caches that a call names. */
@@ -51,10 +69,6 @@ function importsOf({ cacheImports, frontendOpt }: SolveRequest): CacheSpec[] {
 /** Returns how a graph is read that a call brings policies for. */
 function loadingOf({ loading, policies }: ForwardedBuild, own: SolveRequest["sourcePolicies"]): GraphLoading {
   return own.length === 0 ? loading : { ...loading, applyPolicy: policies.policyOf(own)?.apply };
-}
-
-function allRefs({ refs }: FrontendResult): (ResultRef | undefined)[] {
-  return refs.kind === "single" ? [refs.ref] : [...refs.refs.values()];
 }
 
 function responseOf(build: ForwardedBuild, request: SolveRequest, result: FrontendResult): SolveResponseInit {

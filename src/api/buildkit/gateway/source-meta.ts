@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { hostPlatform } from "../../../core/index.ts";
+import { type Platform, hostPlatform } from "../../../core/index.ts";
+import { type LookedUpImage, tracedHost } from "../../../engine/index.ts";
 import { judgeForMeta, policedHost } from "../policy/build-policy.ts";
 import type {
   ResolveImageConfigRequest,
@@ -15,13 +16,14 @@ const LAYOUT_RESOLVER = 1;
 
 /** Returns the digest and the config of an image. */
 export async function resolveImageConfig(
-  { session, policies }: ForwardedBuild,
+  { session, policies, trace }: ForwardedBuild,
   message: ResolveImageConfigRequest,
 ): Promise<MessageInitShape<typeof ResolveImageConfigResponseSchema>> {
   const { ref, resolveMode, logName } = message;
   const isLayout = message.resolverType === LAYOUT_RESOLVER;
   const rules = policies.rulesOf(message.sourcePolicies);
-  const host = rules === undefined ? session.host : policedHost(session.host, rules);
+  const own = rules === undefined ? session.host : policedHost(session.host, rules);
+  const host = tracedHost(own, trace);
   const { digest, config, reference } = await host.resolveImage({
     reference: ref,
     platform: platformOf(message.platform) ?? hostPlatform(),
@@ -34,12 +36,19 @@ export async function resolveImageConfig(
 
 /** Returns what is known of a source before its files are fetched, or of the source that takes its place by the policies. */
 export async function resolveSourceMeta(
-  { session, policies }: ForwardedBuild,
+  { session, policies, trace }: ForwardedBuild,
   message: ResolveSourceMetaRequest,
 ): Promise<MetaMessage> {
   const { name, request } = metaRequestOf(message);
   const policy = policies.policyOf(message.sourcePolicies);
-  if (policy === undefined) return metaMessage(await session.sourceMeta(name, request));
-  const source = await judgeForMeta(request.source, request.platform, policy.judge);
-  return metaMessage(await session.sourceMeta(name, { ...request, source }));
+  const source =
+    policy === undefined ? request.source : await judgeForMeta(request.source, request.platform, policy.judge);
+  const meta = await session.sourceMeta(name, { ...request, source });
+  if (meta.image !== undefined) trace.addImage(lookedUp(source.identifier, meta.image.digest, request.platform));
+  return metaMessage(meta);
+}
+
+function lookedUp(identifier: string, digest: string, platform: Platform = hostPlatform()): LookedUpImage {
+  const [, scheme = "", reference = ""] = /^([a-z-]+):\/\/(.*)$/s.exec(identifier) ?? [];
+  return { reference, platform, digest, isLayout: scheme === "oci-layout" };
 }

@@ -9,6 +9,7 @@ import {
   imageDocuments,
 } from "../../../history/index.ts";
 import type { ContentStore } from "../../../content/index.ts";
+import type { RecordedProvenance } from "../control/attesting.ts";
 import type { BuildRequest } from "../control/build-request.ts";
 import type { FrontendResult } from "../result/result.ts";
 import type { StatusLog } from "../status/status-log.ts";
@@ -39,13 +40,14 @@ export interface RecordedBuild {
   readonly status: StatusLog;
   readonly result: FrontendResult | undefined;
   readonly exported: ExportReport | undefined;
+  readonly provenance: RecordedProvenance | undefined;
   readonly error: GrpcError | undefined;
 }
 
 /** Stores the record of a build that has ended, with its output. The status must be closed. */
 export async function completeRecord(
   record: ActiveBuild,
-  { status, result, exported, error }: RecordedBuild,
+  { status, result, exported, provenance, error }: RecordedBuild,
   content: ContentStore,
 ): Promise<void> {
   const { counts } = status;
@@ -55,7 +57,7 @@ export async function completeRecord(
     steps: { total: counts.total, cached: counts.cached, completed: counts.completed },
     warnings: counts.warnings,
     metadata: textsOf(result),
-    ...(error === undefined ? { result: await resultOf(exported, content) } : failureOf(error)),
+    ...(error === undefined ? await resultsOf(exported, provenance, content) : failureOf(error)),
   };
   await record.complete(outcome);
 }
@@ -74,11 +76,12 @@ function failureOf(error: GrpcError): Pick<BuildOutcome, "error" | "externalErro
   };
 }
 
-/** Returns the image that was exported, with copies of its documents. */
-async function resultOf(
+/** Returns the provenance of the results, and the image that was exported with copies of its documents. */
+async function resultsOf(
   exported: ExportReport | undefined,
+  provenance: RecordedProvenance | undefined,
   content: ContentStore,
-): Promise<NonNullable<BuildOutcome["result"]>> {
+): Promise<Pick<BuildOutcome, "result" | "results">> {
   const exports = new Map<number, ExportedBlobs>();
   for (const [index, descriptor] of exported?.descriptors ?? []) {
     try {
@@ -88,5 +91,6 @@ async function resultOf(
       if (isVarveError(error, "cancelled")) throw error;
     }
   }
-  return { exports };
+  const { single, platforms: results } = provenance ?? {};
+  return { result: { exports, attestations: single && [single] }, results };
 }

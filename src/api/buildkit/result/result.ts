@@ -1,3 +1,4 @@
+import type { RequestTrace } from "../../../engine/index.ts";
 import type { StatementSubject } from "../../../export/index.ts";
 import type { CompileResult } from "../../../frontend/index.ts";
 import { type Platform, formatWholePlatform, normalizePlatform, platformToJson } from "../../../core/index.ts";
@@ -10,6 +11,8 @@ export interface ResultRef {
   readonly edge: Edge | undefined;
   /** The positions of its vertices in the files that they were compiled from. */
   readonly sources: VertexSources;
+  /** The request that made it. Absent: a client that makes its graphs itself. */
+  readonly trace?: RequestTrace | undefined;
 }
 
 /** An attestation that a front end returns: a file with a predicate, or a directory of statements. */

@@ -1,5 +1,5 @@
 import type { Digest } from "../../../core/index.ts";
-import type { LineRange } from "../dockerfile/ranges.ts";
+import type { LineRange } from "../../../dockerfile/index.ts";
 
 /** A file that vertices were compiled from. */
 export interface VertexSource {

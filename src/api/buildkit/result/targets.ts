@@ -6,12 +6,13 @@ import {
   platformFromJson,
   readPlatform,
 } from "../../../core/index.ts";
-import type { BuildTargets } from "../../../engine/index.ts";
+import type { BuildTargets, RequestTrace } from "../../../engine/index.ts";
 import { configPlatform, readImageConfig } from "../../../image/index.ts";
 import { type RecordId, SCRATCH } from "../../../record/index.ts";
 import { attributeError } from "../dockerfile/attributes.ts";
 import { attestationEdges, exportedAttestations } from "./attestations.ts";
 import { type FrontendResult, ResultKey, refsOf } from "./result.ts";
+import { tracedResult } from "./traced.ts";
 
 /** A platform of a result and its id in the result's map. */
 interface ResultPlatform {
@@ -20,11 +21,11 @@ interface ResultPlatform {
 }
 
 /**
- * Returns what a build exports of a result.
+ * Returns what a build exports of a result. `trace` is that of the client's own request.
  *
  * @throws {VarveError} `invalid-argument` with BuildKit's text if the platforms do not fit the filesystems.
  */
-export function targetsOf(result: FrontendResult): BuildTargets {
+export function targetsOf(result: FrontendResult, trace: RequestTrace): BuildTargets {
   const platforms = resultPlatforms(result);
   const isMulti = result.refs.kind === "map";
   const refs = isMulti ? platforms.map(({ id }) => refOf(result, id)) : refsOf(result);
@@ -34,6 +35,7 @@ export function targetsOf(result: FrontendResult): BuildTargets {
   const edges = [refs.map((ref) => ref?.edge), ...attestations.map(attestationEdges)];
   return {
     edges: edges.flat(),
+    results: platforms.map(({ platform }, index) => tracedResult(refs[index], platform, trace)),
     source: (records) => ({
       platforms: platforms.map(({ id, platform }, index) => {
         const suffix = isMulti ? `/${id}` : "";

@@ -1,6 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { LineRange } from "../dockerfile/ranges.ts";
+import type { LineRange } from "../../../dockerfile/index.ts";
 import type { Vertex, VertexLog, VertexStatus, VertexWarning } from "../proto/gen/control_pb.ts";
 import type { ProgressGroup, SourceInfo } from "../proto/gen/ops_pb.ts";
 

@@ -5,7 +5,7 @@ import type { CompileResult } from "../../../../frontend/index.ts";
 import { definitionOf } from "../../../../llb/index.ts";
 import { OpSchema, SourceSchema } from "../../proto/gen/ops_pb.ts";
 import { metadataJson } from "../../result/definition-json.ts";
-import { lineRanges } from "../ranges.ts";
+import { lineRanges } from "../../../../dockerfile/index.ts";
 import { type SubrequestMetadata, metadataOf } from "./metadata.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { type OrderedJson, goJsonIndented } from "../../../../core/index.ts";
 import type { SourceRange } from "../../../../dockerfile/index.ts";
-import { lineRanges } from "../ranges.ts";
+import { lineRanges } from "../../../../dockerfile/index.ts";
 
 /** The metadata of a result, by key. */
 export type SubrequestMetadata = ReadonlyMap<string, Uint8Array>;

@@ -1,4 +1,4 @@
-import type { SourceRange } from "../../../dockerfile/index.ts";
+import type { SourceRange } from "./source.ts";
 
 /** A range as protobuf's `pb.Range` has it. Lines start at 1; BuildKit's Dockerfile parser leaves `character` at 0. */
 export interface LineRange {

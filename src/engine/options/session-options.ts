@@ -1,0 +1,24 @@
+import type { CompileHost } from "../../frontend/index.ts";
+import type { PullPolicy } from "../../source/index.ts";
+import type { BuildClient } from "../client/client.ts";
+import type { NestedGraphs } from "../ops/deps.ts";
+import type { Progress } from "../progress/progress.ts";
+import type { Store } from "../store/store.ts";
+import type { BuildSettings } from "./options.ts";
+
+export interface SessionOptions extends Pick<
+  BuildSettings,
+  "cacheFrom" | "cachePatience" | "pull" | "shmSize" | "signal"
+> {
+  readonly store: Store;
+  readonly client: BuildClient;
+  readonly progress: Progress;
+  /** The entitlements of the build. See `allowedEntitlements`. */
+  readonly allowed: ReadonlySet<string>;
+  /** Reads graphs that steps find in files, with the checks that the build's own graph had. Absent: such steps are an error. */
+  readonly loadGraph?: NestedGraphs["load"] | undefined;
+  /** Returns what compiling a Dockerfile calls instead of the session's own functions. Default: these. */
+  readonly wrapHost?: ((own: CompileHost) => CompileHost) | undefined;
+  /** Where images are looked up that a graph does not say it for. Default: the store, then the registry; with `pull` the registry. */
+  readonly pullPolicy?: PullPolicy | undefined;
+}
