@@ -36,12 +36,14 @@ export interface ImageOptions {
   readonly architecture?: string;
   /** Of the layers; the bytes are taken as they are. */
   readonly layerType?: string;
+  /** Where the layers are published. */
+  readonly urls?: readonly string[];
 }
 
 /** Puts an image into a store whose layers are the given bytes, whatever they are. */
 export async function putImage(
   into: Pick<TemporaryStore, "store" | "lease">,
-  { layers, architecture = "amd64", layerType = MediaType.ociLayer }: ImageOptions,
+  { layers, architecture = "amd64", layerType = MediaType.ociLayer, urls }: ImageOptions,
 ): Promise<Descriptor> {
   const diffIds: Digest[] = layers.map((layer) => digestOf(layer));
   const config = goJson({ architecture, os: "linux", config: {}, rootfs: { type: "layers", diff_ids: diffIds } });
@@ -49,7 +51,7 @@ export async function putImage(
     schemaVersion: 2,
     mediaType: MediaType.ociManifest,
     config: await putBytes(into, MediaType.ociConfig, Buffer.from(config)),
-    layers: await Promise.all(layers.map((layer) => putBytes(into, layerType, layer))),
+    layers: await Promise.all(layers.map(async (layer) => ({ ...(await putBytes(into, layerType, layer)), urls }))),
   };
   const manifest = await putBytes(into, MediaType.ociManifest, Buffer.from(JSON.stringify(document)));
   into.store.link(manifest.digest, [document.config.digest, ...document.layers.map(({ digest }) => digest)]);

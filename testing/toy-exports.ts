@@ -21,7 +21,7 @@ export function toyLayer(text: string, size = 0): RemoteLayer & LayerBlob {
   const mediaType = MediaType.dockerLayerGzip;
   const annotations = { [Annotation.uncompressed]: diffId, [Annotation.createdAt]: new Date(1000).toISOString() };
   const descriptor = { mediaType, digest, size: bytes.byteLength, annotations };
-  const face = { digest, diffId, size: bytes.byteLength, mediaType, sources: [], annotations: {} };
+  const face = { digest, diffId, size: bytes.byteLength, mediaType, sources: [], annotations: {}, urls: [] };
   return { ...face, record: text, descriptor, createdAt: 1000, description: text };
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { DigestHasher, chainId, digestOf, isDigest, parseDigest } from "./digest.ts";
 import { VarveError, throwIfAborted, toVarveError } from "./error.ts";
 import { goJson, goJsonIndented, sortKeys } from "./go/json.ts";
-import { isLayerType, layerCompression, layerMediaType } from "./mediatype.ts";
+import { isLayerType, layerCompression, layerMediaType, nonDistributableType } from "./mediatype.ts";
 
 const EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -59,10 +59,20 @@ test("layer media types and compressions come from each other", () => {
       const type = layerMediaType(compression, family);
       assert.ok(isLayerType(type), type);
       assert.equal(layerCompression(type), compression);
+      assert.equal(layerCompression(nonDistributableType(type)), compression);
     }
   }
   assert.equal(layerCompression("application/vnd.oci.image.config.v1+json"), undefined);
   assert.equal(layerCompression("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "gzip");
+  assert.deepEqual(
+    ["application/vnd.docker.image.rootfs.diff.tar", "application/vnd.oci.image.layer.v1.tar+gzip"].map(
+      nonDistributableType,
+    ),
+    [
+      "application/vnd.docker.image.rootfs.foreign.diff.tar",
+      "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    ],
+  );
 });
 
 test("a full disk is a storage error, an abort is cancelled, the rest is what the caller says", () => {

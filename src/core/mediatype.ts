@@ -60,6 +60,14 @@ export function layerCompression(type: string): StreamCompression | undefined {
   return match[1] === "gzip" || match[1] === "zstd" ? match[1] : "uncompressed";
 }
 
+/** Returns the type of layers that may not be distributed for the type of a layer. Docker has none for zstd, so OCI's is used. */
+export function nonDistributableType(type: string): string {
+  if (type === MediaType.dockerLayerZstd) return nonDistributableType(MediaType.ociLayerZstd);
+  return type
+    .replace("image.layer.v1", "image.layer.nondistributable.v1")
+    .replace("rootfs.diff", "rootfs.foreign.diff");
+}
+
 /** The layer media type for a compression, in the OCI or the Docker family. */
 export function layerMediaType(compression: LayerCompression, family: "oci" | "docker" = "oci"): string {
   switch (compression) {

@@ -8,6 +8,7 @@ import {
   isLayerType,
   layerCompression,
   layerMediaType,
+  nonDistributableType,
   platformToJson,
   withoutInternalAnnotations,
 } from "../core/index.ts";
@@ -147,7 +148,7 @@ async function assembleManifest(
     kind: "manifest",
     mediaType,
     config: configDescriptor,
-    layers: layers.map((layer) => manifestLayer(layer.descriptor, attrs.oci)),
+    layers: layers.map((layer) => manifestLayer(layer, attrs)),
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   });
   const stored = await deps.part(`exporting manifest ${digestOf(bytes)}`, () => store(bytes, mediaType, deps));
@@ -228,14 +229,22 @@ async function store(bytes: Uint8Array, mediaType: string, { content, hold }: Ex
 }
 
 /**
- * Returns a layer's descriptor for a manifest: with a distributable media type and without internal annotations. A descriptor
- * of Docker's types has no annotations.
+ * Returns a layer's descriptor for a manifest, without internal annotations. Its type is a distributable one, unless the layer is
+ * published elsewhere and `attrs` keep that. A descriptor of Docker's types has no annotations.
  */
-function manifestLayer(descriptor: Descriptor, oci: boolean): Descriptor {
+function manifestLayer({ descriptor, urls: known }: LayerBlob, attrs: ImageAttributes): Descriptor {
   const { mediaType, digest, size } = descriptor;
   const compression = layerCompression(mediaType) ?? "gzip";
-  if (!oci) return { mediaType: layerMediaType(compression, "docker"), digest, size };
-  const type = isLayerType(mediaType) ? layerMediaType(compression, "oci") : mediaType;
+  const family = attrs.oci ? "oci" : "docker";
+  const type = attrs.oci && !isLayerType(mediaType) ? mediaType : layerMediaType(compression, family);
+  const urls = attrs.preferNonDistributable ? known : [];
+  const layer = {
+    mediaType: urls.length > 0 ? nonDistributableType(type) : type,
+    digest,
+    size,
+    ...(urls.length > 0 ? { urls } : {}),
+  };
+  if (!attrs.oci) return layer;
   const { annotations } = withoutInternalAnnotations(descriptor);
-  return { mediaType: type, digest, size, ...(annotations === undefined ? {} : { annotations }) };
+  return { ...layer, ...(annotations === undefined ? {} : { annotations }) };
 }

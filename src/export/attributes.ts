@@ -15,6 +15,8 @@ export interface ImageAttributes {
   readonly compression: LayerCompression;
   readonly forceCompression: boolean;
   readonly level: number | undefined;
+  /** `prefer-nondist-layers`: layers that the base publishes elsewhere keep their URLs and are not pushed. */
+  readonly preferNonDistributable: boolean;
   readonly rewriteTimestamp: boolean;
   readonly epoch: Epoch;
   readonly tar: boolean;
@@ -113,6 +115,7 @@ export function parseImageAttributes(attrs: Attributes): ImageAttributes {
     compression,
     forceCompression: booleanAttribute(attrs, "force-compression", false),
     level: levelOf(attrs, compression),
+    preferNonDistributable: booleanAttribute(attrs, "prefer-nondist-layers", false),
     rewriteTimestamp: booleanAttribute(attrs, "rewrite-timestamp", false, false),
     epoch: parseEpoch(attrs["source-date-epoch"]),
     tar: booleanAttribute(attrs, "tar", true),

@@ -8,7 +8,7 @@ import { registryMissing, startRegistry } from "../../testing/registry-server.ts
 import { type Digest, digestOf, isVarveError } from "../core/index.ts";
 import { collect, decompress } from "../io/index.ts";
 import { readTar } from "../layer/index.ts";
-import { type RecordId, SCRATCH } from "../record/index.ts";
+import { type RecordId, type RemoteLayer, SCRATCH } from "../record/index.ts";
 import { parseImageAttributes } from "./attributes.ts";
 import { exportImage } from "./image.ts";
 import type { ExportSource } from "./types.ts";
@@ -22,6 +22,7 @@ interface Manifest {
   readonly layers: readonly {
     readonly digest: Digest;
     readonly mediaType: string;
+    readonly urls?: readonly string[];
     readonly annotations?: Record<string, string>;
   }[];
   readonly manifests: readonly {
@@ -101,6 +102,53 @@ test("an output may have another config than the result", { skip }, async () => 
   const attrs = { "containerimage.config": config("a"), "containerimage.config/linux/amd64": config("b") };
   assert.equal(await userOf(attrs), "b");
 });
+
+test(
+  "layers that a base publishes elsewhere keep their URLs if that is asked for, and need not be here",
+  { skip },
+  async () => {
+    await using at = await exportRoom();
+    const { records, hold } = at.room;
+    const layer = (text: string, mediaType: string, urls?: string[]): RemoteLayer => {
+      return {
+        digest: digestOf(text),
+        diffId: digestOf(`tar ${text}`),
+        size: 9,
+        mediaType,
+        sources: [],
+        annotations: {},
+        urls,
+      };
+    };
+    const urls = ["https://example.org/a", "https://example.org/b"];
+    const gzip = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    const zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+    // The same layer may have been found without URLs before.
+    records.addChain([layer("a", gzip)], hold.lease);
+    const top = records.addChain([layer("a", gzip, urls.slice(0, 1)), layer("b", zstd)], hold.lease);
+    records.addChain([layer("a", gzip, urls)], hold.lease);
+    const source = sourceOf([top], { tags: ["app"] });
+    const layers = async (attrs: Record<string, string>): Promise<unknown[]> =>
+      (await exported(at, source, { store: "false", ...attrs })).manifest.layers.map((each) => [
+        each.mediaType,
+        each.urls,
+      ]);
+    const prefer = { "prefer-nondist-layers": "true" };
+    const plain = "application/vnd.oci.image.layer.v1.tar+gzip";
+    assert.deepEqual(await layers({}), [
+      [plain, undefined],
+      [zstd, undefined],
+    ]);
+    assert.deepEqual(await layers(prefer), [
+      ["application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", urls],
+      [zstd, undefined],
+    ]);
+    assert.deepEqual((await layers({ ...prefer, "oci-mediatypes": "false" }))[0], [gzip, urls]);
+    const alone = sourceOf([records.addChain([layer("a", gzip)], hold.lease)], { tags: ["app"] });
+    await exported(at, alone, prefer);
+    await assert.rejects(exported(at, alone), (error) => isVarveError(error, "not-found"));
+  },
+);
 
 test("Docker's types are used where they are asked for", { skip }, async () => {
   await using at = await exportRoom();

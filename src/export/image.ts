@@ -22,7 +22,7 @@ export async function exportImage(
   const image = await assembleImage(source, attrs, { inlineOnly: attrs.attestationInline ?? true }, deps);
   const names = imageNames(source, attrs, image.descriptor);
   if (attrs.store && !attrs.pushByDigest) {
-    await fetchLayers(image.layers, deps);
+    await fetchLayers(attrs.preferNonDistributable ? image.layers.filter(isDistributed) : image.layers, deps);
     for (const name of names) {
       await deps.part(
         `naming to ${formatReference(name)}`,
@@ -38,6 +38,11 @@ export async function exportImage(
     await pushImage(image, names, registry, deps);
   }
   return { descriptor: image.descriptor, configDigest: image.configDigest, names: names.map(formatReference) };
+}
+
+/** False for a layer that its base publishes elsewhere. An image does not need the bytes of such a layer to be complete. */
+function isDistributed({ urls }: LayerBlob): boolean {
+  return urls.length === 0;
 }
 
 function checkPushByDigest(source: ExportSource, attrs: ImageAttributes): void {

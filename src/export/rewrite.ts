@@ -60,6 +60,7 @@ async function rewriteLayer(layer: LayerBlob, options: RewriteOptions, deps: Exp
   content.label(digest, { [Annotation.uncompressed]: diffId });
   return {
     ...layer,
+    urls: [],
     diffId,
     descriptor: {
       mediaType,

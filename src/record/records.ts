@@ -82,6 +82,7 @@ export class Records {
     return this.table.transaction(() => {
       const row = this.#sameBlobs(parent, layer) ?? this.#insertLayer(parent, layer);
       this.table.addSources(row.id, layer.sources);
+      this.table.addUrls(row.id, layer.urls ?? []);
       lease.add("record", row.id);
       this.#used.add(row.id);
       return row;
@@ -232,5 +233,5 @@ function rowOfLayer({ record, description }: LayerBlob): Pick<RecordRow, "id" | 
 function blobFormOf(layer: LayerBlob): BlobForm {
   const { digest, size, mediaType, annotations = {} } = layer.descriptor;
   const { [Annotation.uncompressed]: _diffId, [Annotation.createdAt]: _created, ...rest } = annotations;
-  return { digest, size, mediaType, diffId: layer.diffId, sources: layer.sources, annotations: rest };
+  return { digest, size, mediaType, diffId: layer.diffId, sources: layer.sources, annotations: rest, urls: layer.urls };
 }

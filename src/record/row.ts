@@ -36,6 +36,7 @@ export function blobOf(row: Row): BlobForm | undefined {
     size: numberOf(row["blob_size"]) ?? 0,
     sources: stringsOf(row["sources"]),
     annotations: Object.fromEntries(stringMapOf(row["annotations"])),
+    ...(row["urls"] === null || row["urls"] === undefined ? {} : { urls: stringsOf(row["urls"]) }),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Tables } from "../state/index.ts";
 
 /**
  * Records: each row is a layer, a merge of layers, or a cache mount. Edges in the content module's tables lead from a record
- * to what it keeps alive. `parents`, `sources` and `annotations` are JSON.
+ * to what it keeps alive. `parents`, `sources`, `annotations` and `urls` are JSON.
  */
 export const recordTables: Tables = {
   name: "record",
@@ -40,6 +40,9 @@ CREATE TABLE record_variant (
   media_type TEXT NOT NULL,
   PRIMARY KEY (record, blob)
 ) WITHOUT ROWID;
+`,
+    `
+ALTER TABLE record ADD COLUMN urls TEXT;
 `,
   ],
 };

@@ -129,13 +129,14 @@ export class RecordTable {
       if (row === undefined || row.blob !== undefined) return;
       const chains = this.#chains(row.parents[0], blob);
       this.#state.run(
-        "UPDATE record SET diff_id = ?, blob = ?, blob_size = ?, media_type = ?, sources = ?, annotations = ?, chain_id = ?, blob_chain_id = ? WHERE id = ?",
+        "UPDATE record SET diff_id = ?, blob = ?, blob_size = ?, media_type = ?, sources = ?, annotations = ?, urls = ?, chain_id = ?, blob_chain_id = ? WHERE id = ?",
         blob.diffId,
         blob.digest,
         blob.size,
         blob.mediaType,
         JSON.stringify(blob.sources),
         JSON.stringify(blob.annotations),
+        urlsColumn(blob.urls),
         chains?.chain ?? null,
         chains?.blobChain ?? null,
         id,
@@ -148,12 +149,13 @@ export class RecordTable {
   changeBlob(id: RecordId, lost: Digest, blob: BlobForm): boolean {
     return this.transaction(() => {
       const { changes } = this.#state.run(
-        "UPDATE record SET blob = ?, blob_size = ?, media_type = ?, sources = ?, annotations = ? WHERE id = ? AND blob = ?",
+        "UPDATE record SET blob = ?, blob_size = ?, media_type = ?, sources = ?, annotations = ?, urls = ? WHERE id = ? AND blob = ?",
         blob.digest,
         blob.size,
         blob.mediaType,
         JSON.stringify(blob.sources),
         JSON.stringify(blob.annotations),
+        urlsColumn(blob.urls),
         id,
         lost,
       );
@@ -184,6 +186,14 @@ export class RecordTable {
     const all = [...new Set([...row.blob.sources, ...sources])];
     if (all.length > row.blob.sources.length)
       this.#state.run("UPDATE record SET sources = ? WHERE id = ?", JSON.stringify(all), id);
+  }
+
+  /** Adds places where the blob of a layer is published. */
+  addUrls(id: RecordId, urls: readonly string[]): void {
+    const row = this.get(id);
+    if (row?.blob === undefined || urls.length === 0) return;
+    const all = [...new Set([...(row.blob.urls ?? []), ...urls])];
+    this.#state.run("UPDATE record SET urls = ? WHERE id = ?", urlsColumn(all), id);
   }
 
   variants(id: RecordId): BlobForm[] {
@@ -279,4 +289,8 @@ export class RecordTable {
       blobChain: digestOf(`${blobChain} ${own}`),
     };
   }
+}
+
+function urlsColumn(urls: readonly string[] = []): string | null {
+  return urls.length === 0 ? null : JSON.stringify(urls);
 }

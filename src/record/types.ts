@@ -55,6 +55,8 @@ export interface BlobForm {
   /** Repositories (`host/repository`) that the blob can be fetched from, best first. */
   readonly sources: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
+  /** Where the blob is published, if its image says that it may not be distributed. Nothing is fetched from there. */
+  readonly urls?: readonly string[] | undefined;
 }
 
 /** A layer of an image that has been resolved, but not necessarily downloaded. */
@@ -75,6 +77,8 @@ export interface LayerBlob {
    */
   readonly descriptor: Descriptor;
   readonly sources: readonly string[];
+  /** See `BlobForm`. Empty for a layer that was converted. */
+  readonly urls: readonly string[];
   readonly createdAt: number;
   readonly description: string;
 }

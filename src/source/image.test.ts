@@ -61,4 +61,24 @@ suite("images of a real registry", { skip: registryMissing() ?? false }, () => {
       expected,
     );
   });
+
+  test("an image's layers keep where they are published", async () => {
+    await using here = await temporaryStore();
+    const urls = ["https://example.org/layer"];
+    const layerType = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+    const target = await putImage(here, { layers: [noise(1000, 3)], layerType, urls });
+    const registryUnused = (): Promise<Registry> => Promise.reject(new Error("asked a registry"));
+    const source = new ImageSource({
+      content: here.store,
+      images: NO_IMAGES,
+      records: NO_RECORDS,
+      registry: registryUnused,
+    });
+    source.provide(target);
+    const found = await source.resolve(`h.example/a@${target.digest}`, { ...options, policy: "never" }, here);
+    assert.deepEqual(
+      found.layers.map((layer) => layer.urls),
+      [urls],
+    );
+  });
 });

@@ -36,6 +36,7 @@ export function describeImage({ reference, target, image, sources }: FoundImage,
     diffId,
     sources: [...new Set([...repositories, ...labelled(descriptor.digest)])],
     annotations: savedAnnotations(descriptor.annotations ?? {}),
+    urls: descriptor.urls,
   }));
   return {
     reference,

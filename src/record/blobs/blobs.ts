@@ -173,6 +173,7 @@ function layerBlob(row: RecordRow, blob: BlobForm, isPrimary: boolean): LayerBlo
     diffId: blob.diffId,
     descriptor: { mediaType: blob.mediaType, digest: blob.digest, size: blob.size, annotations },
     sources: blob.sources,
+    urls: isPrimary ? (blob.urls ?? []) : [],
     createdAt: row.createdAt,
     description: row.description,
   };
