@@ -8,7 +8,10 @@ import { isRootUser } from "../src/linux/index.ts";
 import { type Made, readMade } from "./made.ts";
 import { rootfsUnavailable } from "./rootfs.ts";
 
-const COMMAND = fileURLToPath(new URL("../bin/varve.js", import.meta.url));
+/** The command that tests run. `VARVE_COMMAND` names another executable, such as the one that `npm run dist` makes. */
+const COMMAND: readonly [string, ...string[]] = process.env["VARVE_COMMAND"]
+  ? [process.env["VARVE_COMMAND"]]
+  : [process.execPath, fileURLToPath(new URL("../bin/varve.js", import.meta.url))];
 
 export interface Outcome {
   readonly code: number | null;
@@ -69,7 +72,7 @@ export class Varve implements AsyncDisposable {
 
   /** Starts the command and leaves it running. */
   start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const [program, ...before] = [...(options.wrapper ?? []), process.execPath];
+    const [program = "", ...before] = [...(options.wrapper ?? []), ...COMMAND];
     const env = {
       ...process.env,
       VARVE_ROOT: this.root,
@@ -77,7 +80,7 @@ export class Varve implements AsyncDisposable {
       NO_COLOR: "1",
       ...options.env,
     };
-    return spawn(program, [...before, COMMAND, ...args], {
+    return spawn(program, [...before, ...args], {
       cwd: options.cwd ?? this.folder,
       env,
       stdio: ["pipe", "pipe", "pipe", ...(options.inherited ?? [])],

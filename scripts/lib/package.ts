@@ -43,11 +43,14 @@ function manifest(): Json {
  * Writes the package as it is published into a folder, which is emptied first: compiled sources with their declarations, the
  * command in few files, and a package.json whose doors lead to them. Nothing of it is written into the checkout, which always runs from its sources.
  */
-export async function stagePackage(folder: string): Promise<void> {
+export async function stagePackage(
+  folder: string,
+  { isBundled = true }: { readonly isBundled?: boolean } = {},
+): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   run("tsc", "-p", "tsconfig.build.json", "--outDir", join(folder, "dist"));
-  await bundlePrograms(join(folder, "dist"), join(folder, "dist/command"));
+  if (isBundled) await bundlePrograms(join(folder, "dist"), join(folder, "dist/command"));
   cpSync("bin", join(folder, "bin"), { recursive: true });
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) if (existsSync(file)) cpSync(file, join(folder, file));
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);

@@ -7,6 +7,13 @@ import type { ThreadData } from "./threads.ts";
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node types `workerData` as any; `threads.ts` sets it
 const { compileCache } = workerData as ThreadData;
 if (compileCache !== undefined) module.enableCompileCache(compileCache);
-const { runJob } = await import("./run-job.ts");
 
-parentPort?.on("message", ({ job, port }: { readonly job: Job; readonly port: MessagePort }) => void runJob(job, port));
+/** Messages wait for the listener. */
+async function start(): Promise<void> {
+  const { runJob } = await import("./run-job.ts");
+  parentPort?.on("message", ({ job, port }: { readonly job: Job; readonly port: MessagePort }) => {
+    void runJob(job, port);
+  });
+}
+
+void start();

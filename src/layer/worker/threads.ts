@@ -1,10 +1,11 @@
 import module from "node:module";
 import { availableParallelism } from "node:os";
-import { dirname, extname } from "node:path";
+import { dirname } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { VarveError } from "../../core/index.ts";
 import type { Job } from "./job.ts";
 import { JobChannel } from "./job-channel.ts";
+import { threadProgram } from "./program.ts";
 
 /** A thread for jobs. It sees the mounts that the main thread saw when it started the thread (see `unshareMounts`). */
 interface Thread {
@@ -17,8 +18,6 @@ interface Thread {
 
 /** More threads would only wait for the same disk. */
 const MAX_THREADS = Math.min(4, availableParallelism());
-/** `thread.ts` in a checkout, `thread.js` in the published package. */
-const ENTRY = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
 const threads = new Set<Thread>();
 
@@ -31,7 +30,9 @@ export interface ThreadData {
 function startThread(): Thread {
   const cache = module.getCompileCacheDir();
   const workerData: ThreadData = { compileCache: cache === undefined ? undefined : dirname(cache) };
-  const worker = new Worker(ENTRY, {
+  const program = threadProgram();
+  const worker = new Worker(program.kind === "module" ? program.url : program.code, {
+    eval: program.kind === "code",
     name: "varve-layer",
     workerData,
     // Node rejects some flags of the main program in threads.

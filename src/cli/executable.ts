@@ -1,0 +1,11 @@
+/** The program of the single executable: what `bin/varve.js` is for the package. */
+import { forwardCommand } from "./forward/client.ts";
+
+async function run(): Promise<void> {
+  const code = await forwardCommand(process.argv.slice(2));
+  // Standard input may still be open.
+  if (code !== undefined) process.exit(code);
+  await import("./main.ts");
+}
+
+void run();
