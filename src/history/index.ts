@@ -4,4 +4,8 @@ export { BuildHistory } from "./build-history.ts";
 export { statusOf } from "./filters.ts";
 export { imageDocuments } from "./image-documents.ts";
 export { LocalBuild } from "./local-build.ts";
+export type { StatusMessage } from "./status/messages.ts";
+export { StatusLog } from "./status/status-log.ts";
+export { STATUS_HEADER, statusBlob } from "./status/stored-status.ts";
+export { statusOutcome } from "./status/outcome.ts";
 export type * from "./types.ts";

@@ -41,7 +41,12 @@ test(
     const history = new BuildHistory(room.store.state);
     assert.equal(history.list().length, 2);
     const blobs = [...history.blobs.walk()];
-    assert.equal(blobs.length, 2, "manifest and config");
+    assert.equal(blobs.length, 6, "manifest and config, and of each build its status and its trace");
+    for (const { logs, trace } of history.list()) {
+      assert.ok(logs !== undefined && trace !== undefined);
+      const status = await collect(history.blobs.open(logs.digest), 1e6, { what: "a status" });
+      assert.match(status.toString(), /COPY f \//);
+    }
     for (const { digest, size } of blobs)
       assert.equal((await collect(history.blobs.open(digest), 1e6, { what: "a blob" })).length, size);
   },

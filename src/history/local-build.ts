@@ -3,30 +3,26 @@ import { formatPlatform, isVarveError, messageOf, redact } from "../core/index.t
 import type { BuildEvent, BuildResult, BuildSettings, Store } from "../engine/index.ts";
 import { BuildHistory } from "./build-history.ts";
 import { imageDocuments } from "./image-documents.ts";
+import { statusOutcome } from "./status/outcome.ts";
+import { StatusLog } from "./status/status-log.ts";
 import type { BuildExporter, BuildOutcome, BuildRecord, BuildRequest, ExportedBlobs } from "./types.ts";
 
 /** Status codes of gRPC. */
 const Status = { cancelled: 1, unknown: 2 } as const;
 
-/** Collects what the history keeps of a build that this process runs for its user. Its output is not kept. */
+/** Collects what the history keeps of a build that this process runs for its user. */
 export class LocalBuild {
   readonly #settings: BuildSettings;
   readonly #createdAt = Date.now();
-  readonly #vertices = new Map<string, { cached: boolean; completed: boolean }>();
-  #warnings = 0;
+  readonly #status = new StatusLog();
 
   constructor(settings: BuildSettings) {
     this.#settings = settings;
   }
 
-  /** Counts an event of the build. */
+  /** Adds an event of the build. */
   event(event: BuildEvent): void {
-    if (event.kind === "warning") this.#warnings += 1;
-    if (event.kind !== "vertex") return;
-    const vertex = this.#vertices.get(event.digest) ?? { cached: false, completed: false };
-    vertex.cached ||= event.cached === true;
-    vertex.completed ||= event.completedAt !== undefined;
-    this.#vertices.set(event.digest, vertex);
+    this.#status.append(event);
   }
 
   /** Stores the build after it has succeeded. */
@@ -34,7 +30,6 @@ export class LocalBuild {
     const { "varve.build.ref": ref } = result.metadata;
     const exports = await exportedImage(store, result);
     return await this.#store(store, typeof ref === "string" ? ref : randomId(), {
-      ...this.#counts(),
       result: exports && { exports: new Map([[0, exports]]) },
     });
   }
@@ -44,22 +39,14 @@ export class LocalBuild {
     const isCancelled = isVarveError(error, "cancelled");
     const message = isCancelled ? "context canceled" : messageOf(error);
     const status = isCancelled ? Status.cancelled : Status.unknown;
-    return await this.#store(store, randomId(), { ...this.#counts(), error: { message, status } });
+    return await this.#store(store, randomId(), { error: { message, status } });
   }
 
-  async #store({ state }: Store, ref: string, outcome: BuildOutcome): Promise<BuildRecord> {
+  async #store({ state }: Store, ref: string, outcome: Pick<BuildOutcome, "result" | "error">): Promise<BuildRecord> {
+    const status = this.#status;
+    status.close();
     using build = new BuildHistory(state).start(requestOf(ref, this.#settings), this.#createdAt);
-    return await build.complete(outcome);
-  }
-
-  #counts(): Pick<BuildOutcome, "steps" | "warnings"> {
-    const vertices = [...this.#vertices.values()];
-    const steps = {
-      total: vertices.length,
-      cached: vertices.filter(({ cached }) => cached).length,
-      completed: vertices.filter(({ completed }) => completed).length,
-    };
-    return { steps, warnings: this.#warnings };
+    return await build.complete({ ...outcome, ...(await statusOutcome(status, build.record)) });
   }
 }
 

@@ -21,5 +21,6 @@ export { type LocalSource, localSourceOf } from "./model/local-source.ts";
 export * from "./model/names.ts";
 export { llbCapabilities, missingCapability } from "./model/capabilities.ts";
 export * from "./wire/load.ts";
+export { ProtoWriter } from "./wire/protobuf.ts";
 export * from "./wire/source-map.ts";
 export { type DefinedSource, type Rewritten, replaceSources, sourcesOf } from "./wire/rewrite.ts";

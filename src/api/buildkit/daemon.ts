@@ -28,6 +28,8 @@ export interface DaemonOptions {
   readonly history?: Partial<HistoryLimits> | undefined;
   /** Facts about this builder that provenance contains, by name. */
   readonly provenance?: Readonly<Record<string, JsonValue>> | undefined;
+  /** Receives what the operator of the server should know, such as a build that could not be recorded. Default: nobody does. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   /** Called for each image that a build puts into the store of Docker's daemon, before the client has its answer. */
   readonly onImage?: ((image: StoredImage) => Promise<void>) | undefined;
 }
@@ -51,6 +53,7 @@ export interface Daemon extends Disposable {
   readonly collector: Collector | undefined;
   readonly provenance: Readonly<Record<string, JsonValue>>;
   readonly onImage: DaemonOptions["onImage"];
+  readonly warn: (text: string) => void;
   /** The policies of collection, as clients list them. */
   readonly policies: readonly PruneRequest[];
   /** Identifies this server's store to clients: 25 characters of base 36, always the same for a root. */
@@ -74,6 +77,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     collector,
     provenance,
     onImage,
+    warn: options.onWarning ?? (() => undefined),
     policies: (await collector?.policies()) ?? [],
     workerId: await workerId(store.root),
     labels,

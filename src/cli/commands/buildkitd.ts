@@ -42,17 +42,18 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
       return ExitCode.done;
     }
     const config = await readBuildkitdConfig(flags.config ?? DEFAULT_CONFIG, flags.config !== undefined);
-    for (const key of config.unknown) context.screen.write(`warning: configuration key ${key} is unknown\n`);
+    const warn = (text: string): void => context.screen.write(`warning: ${printableLine(text)}\n`);
+    for (const key of config.unknown) warn(`configuration key ${key} is unknown`);
     const addresses = addressesOf(flags, config).map(parseAddress);
     const [tcp, unix] = [tcpAccess(flags, config), await socketAccess(flags, config)];
     const [worker, collection] = [workerOptions(flags, config), collectionOf(flags, config)];
     await using store = await openStore(storeOptions(flags, config, context.store));
     await using collector = new Collector(store, collection, {
-      onError: (error) => context.screen.write(`warning: cannot collect: ${printableLine(messageOf(error))}\n`),
+      onError: (error) => warn(`cannot collect: ${messageOf(error)}`),
     });
     collector.schedule();
     const provenance = await readProvenanceEnvironment(config.provenanceDirectory ?? DEFAULT_PROVENANCE_DIRECTORY);
-    using daemon = await openDaemon({ ...worker, store, collector, provenance });
+    using daemon = await openDaemon({ ...worker, store, collector, provenance, onWarning: warn });
     await using buildkit = new BuildkitServer(daemon);
     await using listeners = new AsyncDisposableStack();
     for (const address of addresses) {

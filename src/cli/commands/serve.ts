@@ -65,8 +65,9 @@ Example: varve serve --docker unix:///run/varve.sock
     const access = tcpAccess(flags);
     const settings = await loadSettings(context);
     await using store = await openStore(withParallelism(settings.store, flags["max-parallelism"]));
+    const warn = (text: string): void => context.screen.write(`varve: ${printableLine(text)}\n`);
     await using collector = new Collector(store, settings.collection, {
-      onError: (error) => context.screen.write(`varve: cannot collect: ${printableLine(messageOf(error))}\n`),
+      onError: (error) => warn(`cannot collect: ${messageOf(error)}`),
     });
     collector.schedule();
     await using listeners = new AsyncDisposableStack();
@@ -76,6 +77,7 @@ Example: varve serve --docker unix:///run/varve.sock
         store,
         collector,
         entitlements: flags["allow-insecure-entitlement"],
+        onWarning: warn,
         onImage: async (image) => await announceImage({ store, events }, image),
       }),
     );

@@ -1,4 +1,5 @@
 import { statfs } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import { throwIfAborted } from "../../core/index.ts";
 import { parseFilters } from "./filter.ts";
 import { type RecordUsage, type UsageDeps, recordUsage } from "./usage.ts";
@@ -48,6 +49,8 @@ export async function pruneRecords(
     for (const usage of batch) usages.delete(usage.id);
     removed.push(...gone);
     for (const usage of gone) deps.onRemoved?.(usage);
+    // Others run between two removals, among them who is told of them.
+    await setImmediate();
     total -= gone.filter((usage) => !usage.shared).reduce((sum, usage) => sum + usage.size, 0);
     if (batch.length === 0) return removed;
   }

@@ -19,25 +19,48 @@ export async function diskUsage(
   return usages.map(message);
 }
 
-/** Removes records, and yields what was removed. */
+/** Removes records, and yields each of them as soon as it was removed. */
 export async function* prune(
   request: PruneRequest,
   { store }: Daemon,
   signal: AbortSignal,
 ): AsyncGenerator<UsageMessage> {
-  const { records } = await pruneStore(
-    store,
-    {
-      filters: request.filter,
-      all: request.all,
-      keepDuration: Number(request.keepDuration / NS_PER_MS),
-      reservedSpace: Number(request.reservedSpace),
-      maxUsedSpace: Number(request.maxUsedSpace),
-      minFreeSpace: Number(request.minFreeSpace),
-    },
-    { signal },
-  );
-  for (const usage of records) yield message(usage);
+  const reported = reports<RecordUsage>(async (onRemoved) => {
+    await pruneStore(store, pruneRequest(request), { signal, onRemoved });
+  });
+  for await (const usage of reported) yield message(usage);
+}
+
+/** Yields what `work` reports while it runs, and throws what it throws. */
+async function* reports<T>(work: (report: (item: T) => void) => Promise<void>): AsyncGenerator<T> {
+  const waiting: T[] = [];
+  const state = { isRunning: true, wake: (): void => undefined };
+  const working = work((item) => {
+    waiting.push(item);
+    state.wake();
+  }).finally(() => {
+    state.isRunning = false;
+    state.wake();
+  });
+  working.catch(() => undefined);
+  while (state.isRunning || waiting.length > 0) {
+    const changed = Promise.withResolvers<void>();
+    state.wake = changed.resolve;
+    yield* waiting.splice(0);
+    if (state.isRunning && waiting.length === 0) await changed.promise;
+  }
+  await working;
+}
+
+function pruneRequest(request: PruneRequest): Parameters<typeof pruneStore>[1] {
+  return {
+    filters: request.filter,
+    all: request.all,
+    keepDuration: Number(request.keepDuration / NS_PER_MS),
+    reservedSpace: Number(request.reservedSpace),
+    maxUsedSpace: Number(request.maxUsedSpace),
+    minFreeSpace: Number(request.minFreeSpace),
+  };
 }
 
 function message(usage: RecordUsage): UsageMessage {

@@ -9,7 +9,7 @@ import {
   readCacheExports,
 } from "../../../engine/index.ts";
 import type { BuildOutput, ExportReport } from "../../../engine/index.ts";
-import { hostPlatform } from "../../../core/index.ts";
+import { hostPlatform, messageOf } from "../../../core/index.ts";
 import { SessionClient } from "../client/session-client.ts";
 import type { Daemon } from "../daemon.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
@@ -18,7 +18,7 @@ import { loadInputs } from "../frontend/load-inputs.ts";
 import { runFrontend } from "../frontend/run-frontend.ts";
 import { ForwardedBuild } from "../gateway/forwarded-build.ts";
 import { GatewayRefs } from "../gateway/gateway-refs.ts";
-import { completeRecord, startRecord } from "../history/record.ts";
+import { type RecordedBuild, completeRecord, startRecord } from "../history/record.ts";
 import type { Job } from "../jobs/job.ts";
 import { type BuildPolicies, buildPolicies, policedHost } from "../policy/build-policy.ts";
 import { clientVerifier } from "../policy/policy-session.ts";
@@ -27,7 +27,7 @@ import { type FrontendResult, refsOf } from "../result/result.ts";
 import type { VertexSources } from "../result/sources.ts";
 import { targetsOf } from "../result/targets.ts";
 import { verifyPlatforms, withRequest } from "../result/verify-platforms.ts";
-import { StatusLog } from "../status/status-log.ts";
+import { type ActiveBuild, StatusLog } from "../../../history/index.ts";
 import { type RecordedProvenance, openAttesting, recordedProvenance } from "./attesting.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { buildError } from "./failure.ts";
@@ -55,9 +55,18 @@ export async function solve(request: BuildRequest, daemon: Daemon, signal: Abort
   const error = outcome.kind === "failed" ? buildError(outcome.error, sourcesOf(found)) : undefined;
   if (error !== undefined) forwarded.reject(error);
   status.close();
-  if (record !== undefined) await completeRecord(record, { ...found, status, error }, daemon.store.content);
+  if (record !== undefined) await store(record, { ...found, status, error }, daemon);
   if (outcome.kind === "failed") throw error;
   return outcome.value;
+}
+
+/** Stores the record of a build. A build does not fail because it cannot be recorded. */
+async function store(record: ActiveBuild, build: RecordedBuild, daemon: Daemon): Promise<void> {
+  try {
+    await completeRecord(record, build, daemon.store.content);
+  } catch (error) {
+    daemon.warn(`build ${record.record.ref} was not recorded: ${messageOf(error)}`);
+  }
 }
 
 /** Returns the positions of what was being built, and of the graphs that the client solved on the way. */

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Daemon } from "../daemon.ts";
 import type { StatusResponseSchema } from "../proto/gen/control_pb.ts";
-import { decodeStatus } from "../status/stored-status.ts";
+import { decodeStatus } from "../history/decode-status.ts";
 
 type StatusMessage = MessageInitShape<typeof StatusResponseSchema>;
 
@@ -13,7 +13,7 @@ type StatusMessage = MessageInitShape<typeof StatusResponseSchema>;
 export async function* statusOf(ref: string, daemon: Daemon, signal: AbortSignal): AsyncGenerator<StatusMessage> {
   const ended = daemon.jobs.get(ref) === undefined ? daemon.history.get(ref) : undefined;
   if (ended !== undefined) {
-    // A build of `varve build` is in the history without its output.
+    // A build that was not stored whole is in the history without its output.
     if (ended.logs !== undefined) yield* decodeStatus(daemon.history.blobs.open(ended.logs.digest, { signal }));
     return;
   }

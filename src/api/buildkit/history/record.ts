@@ -6,15 +6,14 @@ import {
   type BuildHistory,
   type BuildOutcome,
   type ExportedBlobs,
+  type StatusLog,
   imageDocuments,
+  statusOutcome,
 } from "../../../history/index.ts";
 import type { ContentStore } from "../../../content/index.ts";
 import type { RecordedProvenance } from "../control/attesting.ts";
 import type { BuildRequest } from "../control/build-request.ts";
 import type { FrontendResult } from "../result/result.ts";
-import type { StatusLog } from "../status/status-log.ts";
-import { statusBlob } from "../status/stored-status.ts";
-import { traceBlob } from "../status/trace.ts";
 import { StatusSchema } from "../proto/gen/status_pb.ts";
 import { stackDetail } from "../errors/detail.ts";
 import { statusMessage, statusOf } from "../errors/status.ts";
@@ -50,12 +49,8 @@ export async function completeRecord(
   { status, result, exported, provenance, error }: RecordedBuild,
   content: ContentStore,
 ): Promise<void> {
-  const { counts } = status;
   const outcome: BuildOutcome = {
-    logs: statusBlob(status),
-    trace: await traceBlob(status, record.record),
-    steps: { total: counts.total, cached: counts.cached, completed: counts.completed },
-    warnings: counts.warnings,
+    ...(await statusOutcome(status, record.record)),
     metadata: textsOf(result),
     ...(error === undefined ? await resultsOf(exported, provenance, content) : failureOf(error)),
   };

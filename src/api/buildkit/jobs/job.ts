@@ -1,5 +1,5 @@
 import type { ForwardedBuild } from "../gateway/forwarded-build.ts";
-import type { StatusLog } from "../status/status-log.ts";
+import type { StatusLog } from "../../../history/index.ts";
 
 /** A build that a client has started. */
 export interface Job {

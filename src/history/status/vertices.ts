@@ -1,4 +1,4 @@
-import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampFromMs } from "./messages.ts";
 import type { VertexMessage } from "./messages.ts";
 import { CANCELLED } from "./convert.ts";
 

@@ -1,7 +1,7 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { BuildEvent, StatusEvent, VertexEvent, WarningEvent } from "../../../engine/index.ts";
-import type { SourceRange } from "../../../dockerfile/index.ts";
-import { type LineRange, lineRanges } from "../../../dockerfile/index.ts";
+import { timestampFromMs } from "./messages.ts";
+import type { BuildEvent, StatusEvent, VertexEvent, WarningEvent } from "../../engine/index.ts";
+import type { SourceRange } from "../../dockerfile/index.ts";
+import { type LineRange, lineRanges } from "../../dockerfile/index.ts";
 import { type VertexMessage, type VertexStatusMessage, type VertexWarningMessage } from "./messages.ts";
 
 /** The error by which clients recognise that a vertex was cancelled, and did not fail. */

@@ -1,4 +1,4 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "./messages.ts";
 import { type StatusItem, sizeOf } from "./journal.ts";
 import type {
   StatusMessage,

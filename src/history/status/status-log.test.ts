@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { timestampMs } from "./messages.ts";
 import { setImmediate } from "node:timers/promises";
-import { EPOCH, log, status, vertex, warning } from "../../../../testing/build-events.ts";
-import { digestOf } from "../../../core/index.ts";
-import type { BuildEvent } from "../../../engine/index.ts";
-import { collect } from "../../../io/index.ts";
+import { EPOCH, log, status, vertex, warning } from "../../../testing/build-events.ts";
+import { digestOf } from "../../core/index.ts";
+import type { BuildEvent } from "../../engine/index.ts";
+import { collect } from "../../io/index.ts";
 import { LogClipper } from "./clip-log.ts";
-import type { StatusResponse } from "../proto/gen/control_pb.ts";
 import type { StatusMessage } from "./messages.ts";
 import { StatusLog } from "./status-log.ts";
-import { decodeStatus, statusBlob } from "./stored-status.ts";
 import { traceBlob } from "./trace.ts";
 
 const UNLIMITED = { size: -1, speed: -1 };
@@ -27,11 +25,11 @@ function logOf(...events: readonly BuildEvent[]): StatusLog {
   return log;
 }
 
-const texts = (messages: readonly Pick<StatusMessage | StatusResponse, "logs">[]): string =>
+const texts = (messages: readonly Pick<StatusMessage, "logs">[]): string =>
   Buffer.concat(messages.flatMap(({ logs }) => logs.map(({ msg }) => msg))).toString();
 
 /** Describes states of vertices: `RUN a started`. */
-function states(messages: readonly Pick<StatusMessage | StatusResponse, "vertexes">[]): string[] {
+function states(messages: readonly Pick<StatusMessage, "vertexes">[]): string[] {
   return messages.flatMap(({ vertexes }) =>
     vertexes.map(({ name, started, completed, cached, error }) => {
       const state = completed ? (cached ? "cached" : error || "done") : started ? "started" : "announced";
@@ -229,30 +227,6 @@ test("a reader ends when its signal is aborted", async () => {
   const reading = Array.fromAsync(open.read(controller.signal));
   controller.abort();
   await assert.rejects(reading, { code: "cancelled" });
-});
-
-test("a stored status is read however it is cut, and a damaged one is refused", async () => {
-  const events = [
-    vertex("a", { start: 1 }),
-    status("a", "layer", { current: 3 }),
-    warning("w"),
-    log("a", Buffer.alloc(3e6)),
-  ];
-  const stored = await collect(bytesOf(statusBlob(logOf(...events)).data), 1e9, { what: "a status" });
-  const decode = async (pieces: readonly Uint8Array[]): Promise<StatusResponse[]> =>
-    await Array.fromAsync(decodeStatus(streamOf(pieces)));
-  const whole = await decode([stored]);
-  assert.deepEqual(states(whole), ["a started", "a context canceled"]);
-  assert.equal(whole[0]?.statuses[0]?.current, 3n);
-  assert.equal(Buffer.from(whole[0]?.warnings[0]?.short ?? []).toString(), "w");
-  assert.equal(texts(whole).length, 3e6);
-  const pieces = Array.from({ length: Math.ceil(stored.length / 7) }, (_, index) =>
-    stored.subarray(index * 7, index * 7 + 7),
-  );
-  assert.deepEqual(await decode(pieces), whole);
-  await assert.rejects(decode([stored.subarray(0, -1)]), { code: "corrupt" });
-  await assert.rejects(decode([Buffer.from("ffffffff00", "hex")]), { code: "corrupt" });
-  await assert.rejects(decode([Buffer.from("01000000ff", "hex")]), { code: "corrupt" });
 });
 
 function bytesOf(data: Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {

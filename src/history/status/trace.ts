@@ -1,7 +1,7 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { timestampMs } from "./messages.ts";
 import { createHash } from "node:crypto";
-import { goJsonIndented } from "../../../core/index.ts";
-import type { BlobContent, BuildRecord } from "../../../history/index.ts";
+import { goJsonIndented } from "../../core/index.ts";
+import type { BlobContent, BuildRecord } from "../types.ts";
 import type { VertexMessage } from "./messages.ts";
 import type { StatusLog } from "./status-log.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type BuildRoom, buildRoom } from "../../../../testing/builds.ts";
-import { recordsMissing } from "../../../../testing/records.ts";
-import { fillRootfs, rootfsUnavailable } from "../../../../testing/rootfs.ts";
+import { timestampMs } from "./messages.ts";
+import { type BuildRoom, buildRoom } from "../../../testing/builds.ts";
+import { recordsMissing } from "../../../testing/records.ts";
+import { fillRootfs, rootfsUnavailable } from "../../../testing/rootfs.ts";
 import { mkdirSync } from "node:fs";
 import type { VertexMessage } from "./messages.ts";
 import { StatusLog } from "./status-log.ts";

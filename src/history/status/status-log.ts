@@ -1,6 +1,6 @@
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { throwIfAborted } from "../../../core/index.ts";
-import type { BuildEvent, WarningEvent } from "../../../engine/index.ts";
+import { timestampFromMs, timestampMs } from "./messages.ts";
+import { throwIfAborted } from "../../core/index.ts";
+import type { BuildEvent, WarningEvent } from "../../engine/index.ts";
 import { setImmediate } from "node:timers/promises";
 import { LogClipper, type LogLimits, logLimits } from "./clip-log.ts";
 import { type LogEvent, statusMessage, vertexMessage, warningMessage } from "./convert.ts";
