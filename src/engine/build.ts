@@ -2,6 +2,7 @@ import { VarveError, formatPlatform, parseReference, withDefaultTag } from "../c
 import type { ExportPlatform, ExportSource, StreamSink } from "../export/index.ts";
 import type { Dockerfile } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
+import type { Edge } from "../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { Attesting } from "./attest/attesting.ts";
 import { absolutePaths } from "./options/absolute-paths.ts";
@@ -56,14 +57,15 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
   try {
     const attesting = await openAttesting(options, session);
     const { trace } = attesting ?? {};
-    const { file, compiled, results } = await solveBuild({ ...options, trace }, session, {
+    const { file, compiled, edges, results } = await solveBuild({ ...options, trace }, session, {
       stack,
       onCompiled: served.onCompiled,
+      attesting,
     });
     session.finish();
     const targets = {
-      edges: compiled.map(({ edge }) => edge),
-      source: (records: readonly RecordId[]) => sourceOf(options, compiled, records),
+      edges,
+      source: (records: readonly RecordId[]) => sourceOf(options, compiled, { records, attesting }),
       results: attesting?.results(file, compiled),
     };
     const inline = caches.some(({ type }) => type === "inline");
@@ -103,20 +105,27 @@ async function openAttesting(options: BuildOptions, session: Session): Promise<A
   const isAsked = (options.attestations ?? []).length > 0 || argumentOptions(options).attests === true;
   if (!isAsked) return undefined;
   const { openAttesting: open } = await import("./attest/attesting.ts");
-  return open(options, session);
+  return await open(options, session);
 }
 
 interface Solved {
   readonly file: Dockerfile;
+  /** Those of the results, then those of their scans. */
+  readonly edges: readonly (Edge | undefined)[];
   readonly compiled: readonly CompileResult[];
   readonly results: readonly Result[];
+}
+
+interface SolveParts extends Pick<ServedBuild, "onCompiled"> {
+  readonly stack: AsyncDisposableStack;
+  readonly attesting: Attesting | undefined;
 }
 
 /** Loads, compiles and solves a build. Errors have a position in the Dockerfile where there is one. */
 async function solveBuild(
   options: BuildOptions & Pick<CompileSettings, "trace">,
   session: Session,
-  { stack, onCompiled }: Pick<ServedBuild, "onCompiled"> & { readonly stack: AsyncDisposableStack },
+  { stack, onCompiled, attesting }: SolveParts,
 ): Promise<Solved> {
   let origin: Origin | undefined;
   try {
@@ -124,7 +133,8 @@ async function solveBuild(
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
     onCompiled?.(loaded.file, compiled);
-    return { file: loaded.file, compiled, results: await session.solve(compiled.map(({ edge }) => edge)) };
+    const edges = [...compiled.map(({ edge }) => edge), ...(attesting?.scans(compiled) ?? [])];
+    return { file: loaded.file, compiled, edges, results: await session.solve(edges) };
   } catch (error) {
     throw buildFailure(error, origin);
   }
@@ -133,13 +143,15 @@ async function solveBuild(
 function sourceOf(
   options: BuildOptions,
   compiled: readonly CompileResult[],
-  records: readonly RecordId[],
+  { records, attesting }: { readonly records: readonly RecordId[]; readonly attesting: Attesting | undefined },
 ): ExportSource {
+  const scans = records.slice(compiled.length);
   const platforms = compiled.map(({ platform, image, baseImage }, index): ExportPlatform => ({
     platform,
     record: records[index] ?? SCRATCH,
     config: json(image),
     ...(baseImage === undefined ? {} : { base: json(baseImage) }),
+    attestations: scans.slice(index, index + 1).flatMap((scan) => attesting?.scanned(scan) ?? []),
   }));
   return {
     platforms,

@@ -10,6 +10,7 @@ import { withEpoch } from "./epoch/epoch.ts";
 import { type PassResult, runPass } from "./dispatch/pass.ts";
 import { type Plan, makePlan } from "./stages/plan.ts";
 import type { MissingBases } from "./stages/resolve.ts";
+import { extraScans } from "./scans.ts";
 import type { StageState } from "./dispatch/stage-state.ts";
 
 /** Returns the target's config with the build's labels and platform. */
@@ -52,6 +53,7 @@ function resultOf(plan: Plan, pass: PassResult, context: CompileContext): Compil
     stages: plan.table.nodes
       .filter((node) => pass.stages.has(node) && node.stage !== undefined)
       .map(({ title }) => title),
+    scans: extraScans(plan, pass, context),
     ignoreCache: plan.target.ignoreCache,
   };
 }

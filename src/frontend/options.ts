@@ -138,6 +138,8 @@ export interface CompileResult {
   readonly sources: ReadonlyMap<Digest, readonly SourceRange[]>;
   readonly warnings: readonly LintWarning[];
   readonly locals: readonly NeededLocal[];
+  /** What an SBOM describes besides the result, by name: stages, and the main context as `context`. */
+  readonly scans: ReadonlyMap<string, State>;
   /** Names of the compiled stages, in order. */
   readonly stages: readonly string[];
   /** True if the target is built without the cache. */

@@ -31,9 +31,13 @@ test("the first flag of a type counts, and --provenance comes after --attest", (
   assert.deepEqual(attestationsOf({ ...NONE, provenance: "" }, stored, {}), []);
 });
 
-test("an SBOM can only be declined", () => {
+test("an SBOM has the parameters for its generator, whose case counts", () => {
   assert.deepEqual(attestationsOf({ ...NONE, sbom: "false" }, stored, {}), []);
-  assert.throws(() => attestationsOf({ ...NONE, sbom: "true" }, stored, {}), /SBOMs are not supported yet/);
+  assert.deepEqual(attestationsOf({ ...NONE, sbom: "true" }, stored, {}), [{ type: "sbom", attrs: {} }]);
+  assert.deepEqual(attestationsOf({ ...NONE, sbom: "generator=a/b:1,Foo=bar" }, pushed, {}), [
+    { type: "sbom", attrs: { generator: "a/b:1", Foo: "bar" } },
+    ...minimal,
+  ]);
 });
 
 test("flags that cannot be read are errors", () => {

@@ -1,4 +1,4 @@
-import { VarveError, goQuote, parseGoBool } from "../../core/index.ts";
+import { goQuote, parseGoBool } from "../../core/index.ts";
 import type { AttestationSpec, OutputSpec } from "../../engine/index.ts";
 import { usageError } from "../flags.ts";
 import { csvFields } from "../values.ts";
@@ -12,14 +12,10 @@ export interface AttestationFlags {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const TYPES = ["provenance", "sbom"] as const;
-type Type = (typeof TYPES)[number];
+type Type = AttestationSpec["type"];
 
 /** A flag, parsed. A disabled one keeps the default of its type from applying. */
-interface Given {
-  readonly type: Type;
-  readonly attrs: Readonly<Record<string, string>>;
-  readonly isDisabled: boolean;
-}
+type Given = AttestationSpec & { readonly isDisabled: boolean };
 
 /**
  * Returns the attestations that the flags ask for. As with buildx, `--provenance` and `--sbom` come after `--attest`, and the first of
@@ -36,14 +32,9 @@ export function attestationsOf(
   for (const each of given) if (!first.has(each.type)) first.set(each.type, each);
   const enabled = [...first.values()].filter(({ isDisabled }) => !isDisabled);
   if (enabled.some(({ attrs }) => parseGoBool(attrs["inline-only"] ?? "") !== true)) refuseDockerArchives(outputs);
-  const specs = enabled.map(specOf);
+  const specs = enabled.map(({ type, attrs }): AttestationSpec => ({ type, attrs }));
   if (first.has("provenance") || !outputs.some(isPushed) || isDefaultOff(env)) return specs;
   return [...specs, { type: "provenance", attrs: { mode: "min", "inline-only": "true" } }];
-}
-
-function specOf({ type, attrs }: Given): AttestationSpec {
-  if (type === "provenance") return { type, attrs };
-  throw new VarveError("unsupported", `Cannot make an attestation of type ${type}: SBOMs are not supported yet`);
 }
 
 /** A bool enables or disables the type; other text has its parameters. */

@@ -83,6 +83,10 @@ export const BUILD_FLAGS = {
     value: "VALUE",
     help: "Shorthand for --attest type=provenance (true, false, or parameters such as mode=max)",
   },
-  sbom: { kind: "string", value: "false", help: "Only false: SBOMs are not supported yet" },
+  sbom: {
+    kind: "string",
+    value: "VALUE",
+    help: "Shorthand for --attest type=sbom (true, false, or parameters such as generator=IMAGE)",
+  },
   debug: { kind: "boolean", short: "D", help: "Print details of errors" },
 } as const;

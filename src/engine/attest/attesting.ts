@@ -1,17 +1,25 @@
 import { attestationRequests, provenanceParameters } from "../../attest/index.ts";
 import type { Dockerfile } from "../../dockerfile/index.ts";
+import type { Attestation } from "../../export/index.ts";
 import type { CompileResult } from "../../frontend/index.ts";
+import type { Edge } from "../../llb/index.ts";
+import type { RecordId } from "../../record/index.ts";
 import type { BuildSettings } from "../options/options.ts";
 import type { Session } from "../session.ts";
 import type { AttestSettings } from "../targets.ts";
 import { localRequest } from "./local-request.ts";
 import { localResults } from "./local-results.ts";
 import { ProvenanceMaker } from "./provenance.ts";
-import { RequestTrace, type TracedResult } from "./request-trace.ts";
+import { RequestTrace, type TracedResult, tracedHost } from "./request-trace.ts";
+import { findScanner, scanned } from "./scanner.ts";
 
 /** What makes the attestations of a build of this process. */
 export interface Attesting extends AttestSettings {
   readonly trace: RequestTrace;
+  /** Returns the steps that scan the results, one for each; none if no SBOM is wanted. */
+  readonly scans: (compiled: readonly CompileResult[]) => Edge[];
+  /** Returns the attestations that a scan has made. */
+  readonly scanned: (record: RecordId) => Attestation;
   /** Returns the compiled results with where they come from. */
   readonly results: (file: Dockerfile, compiled: readonly CompileResult[]) => readonly TracedResult[];
 }
@@ -19,15 +27,21 @@ export interface Attesting extends AttestSettings {
 /**
  * Reads which attestations a build asks for, by its options or by build arguments (`BUILDKIT_ATTEST_PROVENANCE`).
  *
- * @throws {VarveError} `invalid-argument` for parameters that cannot be used.
+ * @throws {VarveError} `invalid-argument` for parameters that cannot be used; the errors of looking up an image.
  */
-export function openAttesting(settings: BuildSettings, session: Session): Attesting {
+export async function openAttesting(settings: BuildSettings, session: Session): Promise<Attesting> {
   const trace = new RequestTrace(localRequest(settings));
-  const found = parametersOf(settings).get("provenance");
+  const found = parametersOf(settings);
+  const [provenance, sbom] = [found.get("provenance"), found.get("sbom")];
+  const parameters = provenance && provenanceParameters(provenance);
+  const mode = settings.pull === true ? "pull" : "default";
+  const scanner = sbom && (await findScanner(sbom, tracedHost(session.host, trace), mode));
   return {
     trace,
+    scans: (compiled) => (scanner === undefined ? [] : compiled.map((result) => scanner.stepFor(result))),
+    scanned,
     results: (file, compiled) => localResults(file, compiled, trace),
-    provenance: found && { maker: new ProvenanceMaker(session, {}), parameters: provenanceParameters(found) },
+    provenance: parameters && { maker: new ProvenanceMaker(session, {}), parameters },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { RequestRecord } from "../../attest/index.ts";
 import type { Session } from "../session.ts";
 import type { ProvenanceMaker, ProvenanceRequest } from "./provenance.ts";
+import type { OpenedScanner, findScanner } from "./scanner.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
 // What makes provenance is loaded by the first build that needs it.
@@ -9,6 +10,12 @@ import type { RequestTrace } from "./request-trace.ts";
 export async function openProvenance(session: Session, request: ProvenanceRequest): Promise<ProvenanceMaker> {
   const { ProvenanceMaker: Maker } = await import("./provenance.ts");
   return new Maker(session, request);
+}
+
+/** Looks up the generator of SBOMs that a request asks for. See `findScanner`. */
+export async function openScanner(...[fields, host, mode]: Parameters<typeof findScanner>): Promise<OpenedScanner> {
+  const { findScanner: find } = await import("./scanner.ts");
+  return await find(fields, host, mode);
 }
 
 /** Returns a request as provenance records it, with the commit or the digest of its context. */

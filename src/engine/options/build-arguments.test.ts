@@ -16,6 +16,7 @@ const ARM64 = { os: "linux", architecture: "arm64" };
 test("the effects of BuildKit's build arguments", () => {
   const effects: Record<keyof typeof BUILDKIT_ARGUMENTS, [value: string, effect: Partial<ArgumentOptions>]> = {
     BUILDKIT_ATTEST_PROVENANCE: ["mode=min", { attests: true }],
+    BUILDKIT_ATTEST_SBOM: ["", { attests: true }],
     BUILDKIT_BUILD_NAME: ["nightly", {}],
     BUILDKIT_CACHE_MOUNT_NS: ["mine", { cacheNamespace: "mine" }],
     BUILDKIT_CONTEXT_KEEP_GIT_DIR: ["1", { keepGitDir: true }],

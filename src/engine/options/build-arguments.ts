@@ -3,11 +3,12 @@ import { type Dockerfile, type LintOptions, didYouMean, parseLintOptions, sugges
 import type { BuildSettings } from "./options.ts";
 
 /**
- * The build arguments that are options of BuildKit, with their support: `argumentOptions` reads an `option`; `none` has no effect (the
- * front end is always the built-in one, and there is no build history and no SBOM); `removed` is rejected, as by BuildKit.
+ * The build arguments that are options of BuildKit, with their support: `argumentOptions` reads an `option`; `none` has no
+ * effect here (the front end is always the built-in one; it reads those for SBOMs itself); `removed` is rejected, as by BuildKit.
  */
 export const BUILDKIT_ARGUMENTS: Readonly<Record<string, "option" | "none" | "removed">> = {
   BUILDKIT_ATTEST_PROVENANCE: "option",
+  BUILDKIT_ATTEST_SBOM: "option",
   BUILDKIT_BUILD_NAME: "none",
   BUILDKIT_CACHE_MOUNT_NS: "option",
   BUILDKIT_CONTEXT_KEEP_GIT_DIR: "option",

@@ -55,8 +55,8 @@ export interface CacheSpec {
 
 /** An attestation to make, as in `--attest`: `{ type: "provenance", attrs: { mode: "max" } }`. */
 export interface AttestationSpec {
-  readonly type: "provenance";
-  /** Parameters, such as `mode` and `version` of provenance. */
+  readonly type: "provenance" | "sbom";
+  /** Parameters, such as `mode` of provenance and `generator` of SBOMs. */
   readonly attrs: Readonly<Record<string, string>>;
 }
 

@@ -25,6 +25,7 @@ export interface PassResult {
   readonly stages: ReadonlyMap<StageNode, StageState>;
   readonly used: UsedPaths;
   readonly sources: SourceMap;
+  readonly mainContext: State;
 }
 
 /** Returns the paths for `followpaths`, relative and sorted. Undefined means everything; so it does if no path is read. */
@@ -162,5 +163,6 @@ export function runPass(plan: Plan, context: CompileContext, used?: UsedPaths): 
   const target = pass.stageOf(plan.target);
   if (target === undefined) throw fault(`target stage "${plan.target.title}" could not be built`);
   target.paths.add("/");
-  return { target, stages: pass.stages, used: usedPaths(pass.stages), sources: pass.sources };
+  const { stages, sources } = pass;
+  return { target, stages, used: usedPaths(stages), sources, mainContext: pass.mainContext };
 }

@@ -31,6 +31,7 @@ import { type ActiveBuild, StatusLog } from "../../../history/index.ts";
 import { type RecordedProvenance, openAttesting, recordedProvenance } from "./attesting.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { buildError } from "./failure.ts";
+import { withScans } from "./scan.ts";
 import { imageNames, namedOutputs, outputsOf } from "./exporters.ts";
 import { type ExporterResponse, responseOf } from "./response.ts";
 
@@ -143,7 +144,8 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     const inputs = await daemon.produced.inputs(await loadInputs(request.inputs, loading));
     const attesting = await openAttesting(request, { session, environment: daemon.provenance, inputs });
     const opened = { client, session, stack, loading, policies, trace };
-    const result = withRequest(await resultOf(run, opened), request.attributes);
+    const made = await withScans(await resultOf(run, opened), request.attributes, opened);
+    const result = withRequest(made, request.attributes);
     run.found.result = result;
     await verifyPlatforms(result, request.attributes, session.progress);
     const isExported = request.exporters.length > 0 || request.sessionExporters;

@@ -15,6 +15,7 @@ import { type GraphLoading, loadGraph } from "../result/definition.ts";
 import { type FrontendResult, type ResultRef, resultOfCompiled } from "../result/result.ts";
 import type { SourcePosition, VertexSource, VertexSources } from "../result/sources.ts";
 import { type Attributes, settingsOf } from "./attributes.ts";
+import { scanResults } from "./scan.ts";
 import { type FrontendInputs, type OpenUpload, contextsOf } from "./contexts.ts";
 import { lineRanges } from "../../../dockerfile/index.ts";
 
@@ -111,7 +112,11 @@ async function compileFile(request: DockerfileRequest): Promise<FrontendResult> 
   const source = fileOf(loaded.file.source, request);
   const multi = argumentOptions(settings).multiPlatform;
   const refs = await Promise.all(compiled.map((each) => refOf(each, source, request)));
-  return resultOfCompiled(compiled, { multi, refs });
+  const attestations = await scanResults(compiled, request.attributes, {
+    ...request,
+    load: (edge) => policed(edge, request),
+  });
+  return { ...resultOfCompiled(compiled, { multi, refs }), attestations };
 }
 
 /** Returns the graph that was compiled for a platform, after the policies of the build were applied to its sources. */
@@ -124,6 +129,11 @@ async function refOf(
   if (loading.applyPolicy === undefined || compiled.edge === undefined) return { edge: compiled.edge, sources, trace };
   const { edge, original } = await loadGraph(definitionOf(compiled.edge), loading);
   return { edge, sources: (vertex) => sources(original.get(vertex) ?? vertex), trace };
+}
+
+/** Returns a graph after the policies of the build were applied to its sources. */
+async function policed(edge: Edge, { loading }: DockerfileRequest): Promise<Edge | undefined> {
+  return loading.applyPolicy === undefined ? edge : (await loadGraph(definitionOf(edge), loading)).edge;
 }
 
 /** Returns the lines of the instructions that each vertex was compiled from. */

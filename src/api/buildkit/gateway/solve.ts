@@ -9,6 +9,7 @@ import { cacheSpecOf, requestedImports } from "../dockerfile/cache-imports.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
 import { type GraphLoading, loadDefinition } from "../result/definition.ts";
 import { type FrontendResult, type ResultRef, refsOf } from "../result/result.ts";
+import { attestationMessages } from "./attestation-messages.ts";
 import type { ForwardedBuild } from "./forwarded-build.ts";
 
 type ResultInit = MessageInitShape<typeof ResultSchema>;
@@ -76,7 +77,7 @@ function responseOf(build: ForwardedBuild, request: SolveRequest, result: Fronte
   const shape = request.allowResultArrayRef ? refsShape(build, result) : oldShape(build, result);
   const [single = ""] = result.refs.kind === "single" ? [firstId(shape)] : [];
   return {
-    result: { result: shape, metadata },
+    result: { result: shape, metadata, attestations: attestationMessages(result.attestations, build.refs) },
     ...(request.allowResultReturn ? {} : { refDeprecated: single }),
   };
 }

@@ -1,0 +1,63 @@
+import type { CompileResult } from "../../../frontend/index.ts";
+import { formatWholePlatform, normalizePlatform } from "../../../core/index.ts";
+import { type RequestTrace, type Session, openScanner, tracedHost } from "../../../engine/index.ts";
+import type { Edge } from "../../../llb/index.ts";
+import type { FrontendResult, ResultAttestation, ResultRef } from "../result/result.ts";
+import { NO_SOURCES } from "../result/sources.ts";
+import type { Attributes } from "./attributes.ts";
+
+export interface ScanHost {
+  readonly session: Session;
+  readonly trace: RequestTrace;
+  /** Applies the policies of the build to a graph. */
+  readonly load: (edge: Edge) => Promise<Edge | undefined>;
+}
+
+/**
+ * Returns the attestations with the SBOMs of compiled Dockerfiles, by the id of the platform; undefined if the request wants none.
+ *
+ * @throws {VarveError} `invalid-argument` with BuildKit's text for parameters that cannot be used.
+ */
+export async function scanResults(
+  compiled: readonly CompileResult[],
+  attributes: Attributes,
+  host: ScanHost,
+): Promise<FrontendResult["attestations"]> {
+  const scanner = await scannerOf(attributes, host);
+  if (scanner === undefined) return undefined;
+  const entries = compiled.map(async (result) => {
+    const id = formatWholePlatform(normalizePlatform(result.platform));
+    return [id, [scanAttestation(await host.load(scanner.stepFor(result)), host.trace)]] as const;
+  });
+  return new Map(await Promise.all(entries));
+}
+
+/** Returns the generator that a request asks for. Undefined as for `scanResults`. */
+export async function scannerOf(
+  attributes: Attributes,
+  { session, trace }: Pick<ScanHost, "session" | "trace">,
+): Promise<Awaited<ReturnType<typeof openScanner>> | undefined> {
+  const { attestationRequests } = await import("../../../attest/index.ts");
+  const fields = attestationRequests(attributes).get("sbom");
+  if (fields === undefined) return undefined;
+  const mode = attributes.get("image-resolve-mode");
+  return await openScanner(
+    fields,
+    tracedHost(session.host, trace),
+    mode === "pull" || mode === "local" ? mode : "default",
+  );
+}
+
+/** Returns the statements that a scan makes, as an attestation that a front end returns. */
+export function scanAttestation(edge: Edge | undefined, trace: RequestTrace): ResultAttestation {
+  const ref: ResultRef = { edge, sources: NO_SOURCES, trace };
+  return {
+    kind: "bundle",
+    ref,
+    path: "/",
+    predicateType: "https://spdx.dev/Document",
+    inlineOnly: false,
+    coreName: "sbom",
+    subjects: [],
+  };
+}
