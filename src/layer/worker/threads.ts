@@ -12,12 +12,22 @@ interface Thread {
   readonly worker: Worker;
   /** Number of its running jobs. */
   jobs: number;
+  /** Ends the thread, unless it gets a job before. */
+  idle?: NodeJS.Timeout;
   /** The error that ended the thread. */
   error?: unknown;
 }
 
 /** More threads would only wait for the same disk. */
 const MAX_THREADS = Math.min(4, availableParallelism());
+/**
+ * MiB. What a job reads dies young, and most of it is outside the heap: with the default, a thread keeps tens of MiB of dead buffers
+ * before it looks for them.
+ */
+const YOUNG_GENERATION = 3;
+
+/** Milliseconds after which a thread without a job ends, because it holds memory. */
+const IDLE = 10_000;
 
 const threads = new Set<Thread>();
 
@@ -39,6 +49,7 @@ function startThread(): Thread {
     execArgv: [],
     // Varve also opens descriptors by system calls that Node does not see.
     trackUnmanagedFds: false,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
   });
   // An idle thread must not keep the process alive.
   worker.unref();
@@ -58,6 +69,11 @@ function chooseThread(): Thread {
   return first === undefined || (first.jobs > 0 && threads.size < MAX_THREADS) ? startThread() : first;
 }
 
+function endThread(thread: Thread): void {
+  threads.delete(thread);
+  void thread.worker.terminate();
+}
+
 /** A job in a thread. Dispose of it when the job has ended. */
 export interface RunningJob extends Disposable {
   readonly channel: JobChannel;
@@ -72,6 +88,7 @@ export function startJob(job: Job, signal: AbortSignal | undefined): RunningJob 
   });
   const abort = (): void => channel.abort(signal?.reason);
   thread.jobs += 1;
+  clearTimeout(thread.idle);
   thread.worker.postMessage({ job, port: port2 }, [port2]);
   if (signal?.aborted === true) abort();
   else signal?.addEventListener("abort", abort, { once: true });
@@ -81,6 +98,7 @@ export function startJob(job: Job, signal: AbortSignal | undefined): RunningJob 
       signal?.removeEventListener("abort", abort);
       channel.close();
       thread.jobs -= 1;
+      if (thread.jobs === 0) thread.idle = setTimeout(() => endThread(thread), IDLE).unref();
     },
   };
 }
