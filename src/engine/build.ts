@@ -18,7 +18,7 @@ import { exportTargets } from "./targets.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult, CacheReport } from "./options/options.ts";
 import { linuxResources } from "./options/resources.ts";
-import type { BuildOutput, ExportReport } from "./outputs.ts";
+import { type BuildOutput, type ExportReport, blobsFor } from "./outputs.ts";
 import { Progress } from "./progress/progress.ts";
 import { Session } from "./session.ts";
 
@@ -134,7 +134,8 @@ async function solveBuild(
     origin = { file: loaded.file.source, compiled };
     onCompiled?.(loaded.file, compiled);
     const edges = [...compiled.map(({ edge }) => edge), ...(attesting?.scans(compiled) ?? [])];
-    return { file: loaded.file, compiled, edges, results: await session.solve(edges) };
+    const results = await session.solve(edges, await blobsFor(options.outputs));
+    return { file: loaded.file, compiled, edges, results };
   } catch (error) {
     throw buildFailure(error, origin);
   }

@@ -8,14 +8,17 @@ import type { AnnouncedVertex } from "./progress/progress.ts";
 
 /**
  * Converts graphs, one for each edge, to vertices of the solver. Equal vertices of a graph are one vertex. The solver shares equal
- * vertices of different graphs. `vertices` has all vertices; each one follows those that it depends on.
+ * vertices of different graphs. Only the ops of vertices whose files no other one reads get `deps.blobs`. `vertices` has all vertices; each one follows those that it depends on.
  */
 export function solverGraph(
   edges: readonly Edge[],
   deps: OpDeps,
 ): { edges: SolverEdge<Result>[]; vertices: AnnouncedVertex[] } {
   const walked = edges.map(({ vertex }) => walkVertices([vertex]));
-  const graphs = walked.map((vertices) => solverVertices(vertices, deps));
+  const { blobs, ...others } = deps;
+  const read = blobs === undefined ? undefined : new Set(walked.flatMap((vertices) => [...readVertices(vertices)]));
+  const depsOf = ({ digest }: Vertex): OpDeps => (read?.has(digest) === false ? deps : others);
+  const graphs = walked.map((vertices) => solverVertices(vertices, depsOf));
   const tops = edges.map(({ vertex, output }, index) => ({ vertex: madeOf(graphs[index], vertex), output }));
   return { edges: tops, vertices: walked.flat().map(announced) };
 }
@@ -31,9 +34,19 @@ function announced(vertex: Vertex): AnnouncedVertex {
   };
 }
 
+/** Returns the vertices whose files other vertices of a graph read. A merge reads no files, unless its own are read. */
+function readVertices(vertices: readonly Vertex[]): Set<Digest> {
+  const read = new Set<Digest>();
+  for (const { op, digest, inputs } of vertices.toReversed()) {
+    if (op.kind === "merge" && !read.has(digest)) continue;
+    for (const { vertex } of inputs) read.add(vertex.digest);
+  }
+  return read;
+}
+
 type Made = ReadonlyMap<Digest, SolverVertex<Result>>;
 
-function solverVertices(vertices: readonly Vertex[], deps: OpDeps): Made {
+function solverVertices(vertices: readonly Vertex[], depsOf: (vertex: Vertex) => OpDeps): Made {
   const made = new Map<Digest, SolverVertex<Result>>();
   for (const vertex of vertices) {
     const { exportCache, ignoreCache } = vertex.metadata;
@@ -41,7 +54,7 @@ function solverVertices(vertices: readonly Vertex[], deps: OpDeps): Made {
       digest: vertex.digest,
       name: vertexName(vertex),
       inputs: vertex.inputs.map(({ vertex: input, output }) => ({ vertex: madeOf(made, input), output })),
-      op: solverOp(vertex, deps),
+      op: solverOp(vertex, depsOf(vertex)),
       ignoreCache,
       exportCache,
     });

@@ -39,5 +39,6 @@ export { type StoredImage, retryIfDamaged, withRestoredBlobs, restoreImages } fr
 export type { StepOptions } from "./store/shared-work.ts";
 export { type Store, type StoreOptions, openStore, rootOf } from "./store/store.ts";
 export type { BuildOutput, ExportReport } from "./outputs.ts";
+export { blobsFor } from "./outputs.ts";
 export { type AttestSettings, type BuildTargets, exportTargets } from "./targets.ts";
 export type { ImageMeta, SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";

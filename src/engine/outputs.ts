@@ -10,6 +10,7 @@ import type {
 import { keepUntagged, nameImage } from "../image/index.ts";
 import { inlineCacheOf } from "./cache/exports.ts";
 import type { Descriptor } from "../core/index.ts";
+import type { BlobOptions } from "../record/index.ts";
 import type { BuildResult, BuildSettings, OutputSpec } from "./options/options.ts";
 import type { Activity } from "./progress/progress.ts";
 import type { Session } from "./session.ts";
@@ -43,6 +44,26 @@ export interface OutputSettings extends Pick<BuildSettings, "annotations"> {
   /** Whether configs of images contain the cache (`type=inline`). */
   readonly inline: boolean;
 }
+
+/**
+ * Returns how outputs need the layers of a result: as blobs with the compression of the first output. Undefined if an output needs
+ * files, or has attributes that its exporter will refuse.
+ */
+export async function blobsFor(
+  outputs: readonly BuildOutput[] = [{ type: "image", attrs: {} }],
+): Promise<BlobOptions | undefined> {
+  if (outputs.length === 0 || !outputs.every(({ type }) => FOR_BLOBS.has(type))) return undefined;
+  const { parseImageAttributes } = await import("../export/index.ts");
+  try {
+    const [first, ...others] = outputs.map(({ attrs = {} }) => parseImageAttributes(attrs));
+    if (first === undefined || [first, ...others].some(({ unpack }) => unpack)) return undefined;
+    return { compression: first.compression, level: first.level };
+  } catch {
+    return undefined;
+  }
+}
+
+const FOR_BLOBS: ReadonlySet<BuildOutput["type"]> = new Set(["moby", "image", "registry", "oci", "docker"]);
 
 /** Writes the results of a build to all outputs concurrently. When all have ended, throws the first error. */
 export async function exportOutputs(

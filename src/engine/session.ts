@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
 import type { Edge, SourceOp } from "../llb/index.ts";
-import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
+import { type BlobOptions, type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
 import { GitSource, HttpSource, ImageSource } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
@@ -142,11 +142,14 @@ export class Session implements AsyncDisposable {
     this.#job.addCaches(caches);
   }
 
-  /** Solves the targets of the build and returns their results; an absent edge is scratch. Results are kept until the session ends. */
-  async solve(edges: readonly (Edge | undefined)[]): Promise<Result[]> {
+  /**
+   * Solves the targets of the build and returns their results; an absent edge is scratch. Results are kept until the session ends.
+   * `blobs` says how exporters need the layers, if they need no files.
+   */
+  async solve(edges: readonly (Edge | undefined)[], blobs?: BlobOptions): Promise<Result[]> {
     const present = edges.filter((edge) => edge !== undefined);
     this.#targets = { kind: "running" };
-    const solved = await this.#solve(present, this.#job);
+    const solved = await this.#solve(present, this.#job, { ...this.#deps, blobs });
     this.#targets = { kind: "solved", edges: present, results: solved };
     const results = new Map(present.map((edge, index) => [edge, solved[index]?.result]));
     return edges.map((edge) =>
@@ -268,10 +271,14 @@ export class Session implements AsyncDisposable {
     );
   }
 
-  async #solve(edges: readonly Edge[], job: SolverJob<Result>): Promise<readonly SolveResult<Result>[]> {
+  async #solve(
+    edges: readonly Edge[],
+    job: SolverJob<Result>,
+    deps: OpDeps = this.#deps,
+  ): Promise<readonly SolveResult<Result>[]> {
     checkEntitlements(edges, this.#allowed);
     await pruneIgnoredMounts(edges, this.store.cacheMounts, this.#emptied);
-    const graph = solverGraph(edges, this.#deps);
+    const graph = solverGraph(edges, deps);
     this.progress.expect(graph.vertices);
     return await job.solve(graph.edges);
   }

@@ -5,7 +5,7 @@ import type { RecordId } from "../record/index.ts";
 import type { ProvenanceMaker } from "./attest/provenance.ts";
 import type { TracedResult } from "./attest/request-trace.ts";
 import type { Result } from "./ops/result.ts";
-import { type ExportReport, type OutputSettings, exportOutputs } from "./outputs.ts";
+import { type ExportReport, type OutputSettings, blobsFor, exportOutputs } from "./outputs.ts";
 import type { Session } from "./session.ts";
 import { retryIfDamaged } from "./store/restore.ts";
 
@@ -43,7 +43,7 @@ export async function exportTargets(
     );
   } catch (error) {
     if (!(await session.rollBack(error))) throw error;
-    const again = await session.solve(targets.edges);
+    const again = await session.solve(targets.edges, await blobsFor(settings.outputs));
     session.finish();
     return await exportTargets(targets, again, settings, session);
   }

@@ -6,6 +6,7 @@ import { actionFailure } from "./failure.ts";
 import { type TreeOf, type UserId, resolveOwner } from "./owner.ts";
 import { mkdir, mkfile, rm, symlink } from "./simple-actions.ts";
 import type { SourceTree } from "./source-tree.ts";
+import { SourceView } from "./source-view.ts";
 import { TargetTree } from "./target.ts";
 
 export interface ApplyOptions {
@@ -37,7 +38,7 @@ export async function applyFileAction(action: FileActionBody, options: ApplyOpti
       case "copy":
         return source === undefined
           ? await copyFromNothing(tree, action, owner, signal)
-          : await copy(tree, source, action, owner, signal);
+          : await copyFrom(source, tree, action, owner, signal);
       case "mkdir":
         return mkdir(tree, action, owner);
       case "mkfile":
@@ -59,7 +60,18 @@ async function copyFromNothing(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await using empty = await temporaryDirectory("varve-empty-");
-  await copy(tree, { path: empty.path }, action, owner, signal);
+  await copyFrom({ path: empty.path }, tree, action, owner, signal);
+}
+
+async function copyFrom(
+  source: SourceTree,
+  tree: TargetTree,
+  action: CopyAction,
+  owner: UserId | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  using view = new SourceView(source);
+  await copy(tree, view, action, owner, signal);
 }
 
 /** Completes "Cannot …". */

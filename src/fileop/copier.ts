@@ -1,25 +1,17 @@
-import {
-  type BigIntStats,
-  chmodSync,
-  closeSync,
-  constants,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  unlinkSync,
-} from "node:fs";
+import { type BigIntStats, lstatSync } from "node:fs";
 import { VarveError } from "../core/index.ts";
-import { type Path, joinPath, lutimes, showPath } from "../linux/index.ts";
+import { type Path, joinPath, showPath } from "../linux/index.ts";
 import type { PathFilter, PathVerdict } from "../pattern/index.ts";
-import { Pace, copyNode, removeTree, setMetadata } from "../snapshot/index.ts";
+import { Pace } from "../snapshot/index.ts";
+import type { CopyTarget } from "./copy-target.ts";
 import { pathInTree } from "./failure.ts";
 import type { ModeChange } from "./mode-change.ts";
 import type { UserId } from "./owner.ts";
 import type { SourceEntry, SourceView } from "./source-view.ts";
-import { statOf } from "./target.ts";
 
 export interface CopierOptions {
+  /** The tree that is changed. */
+  readonly tree: CopyTarget;
   readonly view: SourceView;
   /** The copy's own patterns, matched against paths relative to the source. */
   readonly filter: PathFilter | undefined;
@@ -131,32 +123,34 @@ export class Copier {
 
   /** Returns true if the directory did not exist. */
   #makeDirectory(target: Path, stat: BigIntStats, overwrite: boolean): boolean {
-    const existing = statOf(target);
-    if (existing === undefined) {
-      mkdirSync(target, 0o700);
+    const { tree } = this.#options;
+    const isDirectory = tree.isDirectory(target);
+    if (isDirectory === undefined) {
+      tree.makeDirectory(target);
       return true;
     }
-    if (!existing.isDirectory()) {
+    if (!isDirectory) {
       throw new VarveError(
         "invalid-build",
         `Cannot copy a directory to ${pathInTree(showPath(target))}: it is not a directory`,
       );
     }
-    if (overwrite) chmodSync(target, Number(stat.mode) & 0o7777);
+    if (overwrite) tree.setMode(target, Number(stat.mode) & 0o7777);
     return false;
   }
 
   async #copyFile(source: SourceEntry, target: Path, stat: BigIntStats): Promise<void> {
-    const existing = statOf(target);
-    if (existing?.isDirectory() === true) {
+    const { tree, signal } = this.#options;
+    const isDirectory = tree.isDirectory(target);
+    if (isDirectory === true) {
       throw new VarveError("invalid-build", `Cannot copy a file to ${pathInTree(showPath(target))}: it is a directory`);
     }
-    if (existing !== undefined) unlinkSync(target);
+    if (isDirectory === false) tree.unlink(target);
     const first = this.#firstName(stat, target);
-    if (first !== undefined) linkSync(first, target);
-    else if (stat.isSocket()) closeSync(openSync(target, constants.O_CREAT | constants.O_EXCL, 0o600));
+    if (first !== undefined) tree.link(first, target);
+    else if (stat.isSocket()) tree.createEmpty(source.path, target, stat);
     else {
-      const copying = copyNode(source.path, target, stat, this.#options.signal);
+      const copying = tree.copyNode(source.path, target, stat, signal);
       if (copying !== undefined) await copying;
     }
     this.#finish(source, target, stat);
@@ -173,23 +167,23 @@ export class Copier {
 
   /** With `replace`, removes an existing entry, unless it and the source are directories. */
   async #removeExisting(target: Path, stat: BigIntStats): Promise<void> {
-    if (!this.#options.replace) return;
-    const existing = statOf(target);
-    if (existing === undefined || (existing.isDirectory() && stat.isDirectory())) return;
-    await removeTree(target);
+    const { replace, tree } = this.#options;
+    if (!replace) return;
+    const isDirectory = tree.isDirectory(target);
+    if (isDirectory === undefined || (isDirectory && stat.isDirectory())) return;
+    await tree.remove(target);
   }
 
   #finish(source: SourceEntry, target: Path, stat: BigIntStats): void {
-    const { view, owner, change, time } = this.#options;
+    const { tree, view, owner, change, time } = this.#options;
     const metadata = view.metadata(stat);
     const mode = change === undefined ? metadata.mode : change(metadata.mode, stat.isDirectory());
     const times = time === undefined ? {} : { atime: time, mtime: time };
-    const options = { isLink: stat.isSymbolicLink(), attributesOf: source.path };
-    setMetadata(target, { ...metadata, ...owner, ...times, mode }, options);
+    tree.setMetadata(target, { ...metadata, ...owner, ...times, mode }, source.path, stat.isSymbolicLink());
   }
 
   #setTimes(target: Path, stat: BigIntStats): void {
-    const { time } = this.#options;
-    lutimes(target, { atime: time ?? stat.atimeNs, mtime: time ?? stat.mtimeNs });
+    const { tree, time } = this.#options;
+    tree.setTimes(target, { atime: time ?? stat.atimeNs, mtime: time ?? stat.mtimeNs });
   }
 }

@@ -1,28 +1,26 @@
-import { lstatSync, statSync } from "node:fs";
-import { VarveError, errnoOf } from "../core/index.ts";
+import { lstatSync } from "node:fs";
+import { VarveError } from "../core/index.ts";
 import { Errno, type Path, byteStringOf, joinPath, pathOfByteString, systemError } from "../linux/index.ts";
 import { type CopyAction, KEEP_MODE } from "../llb/index.ts";
 import { PathFilter, basePath, cleanPath, dirPath } from "../pattern/index.ts";
 import { Copier } from "./copier.ts";
+import { type CopyTarget, type EntryAttributes, makeDirectories, restoreTimes } from "./copy-target.ts";
 import { type ModeChange, parseModeChange } from "./mode-change.ts";
 import type { UserId } from "./owner.ts";
-import type { SourceTree } from "./source-tree.ts";
-import { type SourceEntry, SourceView } from "./source-view.ts";
-import { type EntryAttributes, type TargetTree, restoreTimes, statOf, timeOf } from "./target.ts";
-import { unpack } from "./unpack.ts";
+import type { SourceEntry, SourceView } from "./source-view.ts";
+import { timeOf } from "./target.ts";
 import { expandWildcard } from "./wildcard.ts";
 
 const DIRECTORY_MODE = 0o755;
 
 /** Applies a copy action. */
 export async function copy(
-  tree: TargetTree,
-  source: SourceTree,
+  tree: CopyTarget,
+  view: SourceView,
   action: CopyAction,
   owner: UserId | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  using view = new SourceView(source);
   if (!action.createDestPath) requireParent(tree, action.dest);
   for (const path of action.requiredPaths) view.get(path, { follow: true });
   const paths = action.allowWildcard
@@ -36,7 +34,7 @@ export async function copy(
 }
 
 class CopyRun {
-  readonly #tree: TargetTree;
+  readonly #tree: CopyTarget;
   readonly #view: SourceView;
   readonly #action: CopyAction;
   readonly #dest: string;
@@ -45,7 +43,7 @@ class CopyRun {
   readonly #change: ModeChange | undefined;
 
   constructor(
-    tree: TargetTree,
+    tree: CopyTarget,
     view: SourceView,
     action: CopyAction,
     owner: UserId | undefined,
@@ -67,11 +65,11 @@ class CopyRun {
     const time = timeOf(this.#action.timestamp);
     if (attemptUnpack && (await this.#unpack(path))) return;
     const attributes: EntryAttributes = { mode: this.#directoryMode(), owner: this.#owner, time };
-    const first = this.#tree.makeDirectories(this.#tree.locate(directoryPart(this.#dest)), attributes);
+    const first = makeDirectories(this.#tree, this.#tree.locate(directoryPart(this.#dest)), attributes);
     const target = this.#targetOf(entry, path);
-    const second = this.#tree.makeDirectories(this.#requiredDirectory(entry, target), attributes);
+    const second = makeDirectories(this.#tree, this.#requiredDirectory(entry, target), attributes);
     await this.#copier().copy(entry, target);
-    restoreTimes([...first, ...second], time);
+    restoreTimes(this.#tree, [...first, ...second], time);
   }
 
   #copier(): Copier {
@@ -82,6 +80,7 @@ class CopyRun {
     } = this.#action;
     const filter = include.length + exclude.length === 0 ? undefined : new PathFilter({ include, exclude });
     return new Copier({
+      tree: this.#tree,
       view: this.#view,
       filter,
       change: this.#change,
@@ -98,9 +97,9 @@ class CopyRun {
     const target = this.#tree.locate(cleanPath(this.#dest));
     const time = timeOf(this.#action.timestamp);
     const prepare = (): void => {
-      this.#tree.makeDirectories(target, { mode: DIRECTORY_MODE, owner: this.#owner, time });
+      makeDirectories(this.#tree, target, { mode: DIRECTORY_MODE, owner: this.#owner, time });
     };
-    return await unpack(entry.path, target, {
+    return await this.#tree.unpack(entry.path, target, {
       what: `/${entry.text}`,
       prepare,
       owner: this.#owner,
@@ -114,19 +113,18 @@ class CopyRun {
    */
   #targetOf(entry: SourceEntry, path: Path): Path {
     const dest = this.#tree.locate(cleanPath(this.#dest));
-    const existing = statOf(dest);
+    const existing = this.#tree.isDirectory(dest);
     const isDirectory = lstatSync(entry.path).isDirectory();
-    const into = isDirectory
-      ? !this.#action.dirCopyContents && existing !== undefined
-      : existing?.isDirectory() === true;
+    const into = isDirectory ? !this.#action.dirCopyContents && existing !== undefined : existing === true;
     const name = basePath(byteStringOf(path));
     return into && name !== "/" && name !== "." ? joinPath(dest, pathOfByteString(name)) : dest;
   }
 
   /** Returns the directory that must exist before the copy. */
   #requiredDirectory(entry: SourceEntry, target: Path): Path {
-    const merged = this.#action.dirCopyContents && lstatSync(entry.path).isDirectory() && statOf(target) === undefined;
-    return merged ? target : this.#tree.parentOf(target);
+    const { dirCopyContents } = this.#action;
+    const isMerged = dirCopyContents && lstatSync(entry.path).isDirectory();
+    return isMerged && this.#tree.isDirectory(target) === undefined ? target : this.#tree.parentOf(target);
   }
 
   #directoryMode(): number {
@@ -155,12 +153,7 @@ function directoryPart(dest: string): string {
 }
 
 /** Throws ENOENT unless the directory of `dest` exists. */
-function requireParent(tree: TargetTree, dest: string): void {
+function requireParent(tree: CopyTarget, dest: string): void {
   const above = tree.parentOf(tree.locate(cleanPath(`/${dest}`)));
-  try {
-    statSync(above);
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-    throw systemError(Errno.ENOENT, "lstat", above);
-  }
+  if (tree.isDirectory(above) === undefined) throw systemError(Errno.ENOENT, "lstat", above);
 }

@@ -1,4 +1,5 @@
 export { type ApplyOptions, applyFileAction } from "./apply.ts";
+export { type DraftedLayer, draftFileOp } from "./draft-op.ts";
 export { type ModeChange } from "./mode-change.ts";
 export { type TreeOf, type UserId } from "./owner.ts";
 export { type ChangingTree, type FileOpHost, type ReadableTree, runFileOp } from "./run.ts";

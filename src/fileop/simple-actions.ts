@@ -4,6 +4,7 @@ import { Errno, type Path, byteStringOf, joinPath, pathOfByteString, systemError
 import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from "../llb/index.ts";
 import { basePath, cleanPath, dirPath } from "../pattern/index.ts";
 import { removeTree } from "../snapshot/index.ts";
+import { makeDirectories } from "./copy-target.ts";
 import type { UserId } from "./owner.ts";
 import { SourceView } from "./source-view.ts";
 import { type TargetTree, setAttributes, setOwnerAndTime, statOf, timeOf } from "./target.ts";
@@ -17,7 +18,7 @@ export function mkdir(tree: TargetTree, action: MkdirAction, owner: UserId | und
   const path = tree.locate(action.path);
   const attributes = { mode: action.mode & 0o777, owner, time: timeOf(action.timestamp) };
   if (action.makeParents) {
-    tree.makeDirectories(path, attributes);
+    makeDirectories(tree, path, attributes);
     return;
   }
   try {

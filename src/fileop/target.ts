@@ -1,30 +1,25 @@
-import { chmodSync, lchownSync, lstatSync, mkdirSync, type Stats } from "node:fs";
-import { errnoOf } from "../core/index.ts";
 import {
-  Errno,
-  type Path,
-  Root,
-  byteStringOf,
-  joinPath,
-  lutimes,
-  pathOfByteString,
-  systemError,
-} from "../linux/index.ts";
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
+import { errnoOf } from "../core/index.ts";
+import { type Path, Root, byteStringOf, joinPath, lutimes, pathOfByteString } from "../linux/index.ts";
 import { NO_TIMESTAMP, type Timestamp } from "../llb/index.ts";
-import type { UserId } from "./owner.ts";
+import { type Metadata, copyNode, removeTree, setMetadata } from "../snapshot/index.ts";
+import type { CopyTarget, EntryAttributes, Times } from "./copy-target.ts";
+import { type UnpackOptions, unpack } from "./unpack.ts";
 
-/** Mode, owner and time of an entry that an action makes. */
-export interface EntryAttributes {
-  /** Permission bits. */
-  readonly mode: number;
-  /** Defaults to the process's own user. */
-  readonly owner?: UserId | undefined;
-  /** Nanoseconds since 1970. Defaults to now. */
-  readonly time?: bigint | undefined;
-}
-
-/** The tree that actions change. Its methods resolve paths inside it and return paths without symbolic links. */
-export class TargetTree implements Disposable {
+/** The tree that actions change: a directory. Its methods resolve paths inside it and return paths without symbolic links. */
+export class TargetTree implements CopyTarget, Disposable {
   readonly #root: Root;
 
   constructor(path: string) {
@@ -46,31 +41,58 @@ export class TargetTree implements Disposable {
     return path.length === 0 ? this.prefix : joinPath(this.prefix, path);
   }
 
-  /**
-   * Makes a directory and missing directories above it, all with the same attributes. `path` comes from `locate`. Existing
-   * directories are not changed. Returns the new ones, topmost first. Throws ENOTDIR for an existing entry of another kind.
-   */
-  makeDirectories(path: Path, attributes: EntryAttributes): Path[] {
-    const made: Path[] = [];
-    const below = byteStringOf(path).slice(this.prefix.length);
-    let at: Path = this.prefix;
-    for (const name of below.split("/").filter((part) => part !== "")) {
-      at = joinPath(at, pathOfByteString(name));
-      const existing = statOf(at);
-      if (existing === undefined) {
-        mkdirSync(at);
-        made.push(at);
-        setAttributes(at, attributes);
-      } else if (!existing.isDirectory()) throw systemError(Errno.ENOTDIR, "mkdir", at);
-    }
-    restoreTimes(made, attributes.time);
-    return made;
-  }
-
   /** Returns the parent directory of `path`. The root's parent is the root. */
   parentOf(path: Path): Path {
     const bytes = byteStringOf(path);
     return bytes === this.prefix ? path : pathOfByteString(bytes.slice(0, bytes.lastIndexOf("/")));
+  }
+
+  isDirectory(path: Path): boolean | undefined {
+    return statOf(path)?.isDirectory();
+  }
+
+  makeDirectory(path: Path): void {
+    mkdirSync(path, 0o700);
+  }
+
+  createEmpty(_source: Path, path: Path): void {
+    closeSync(openSync(path, constants.O_CREAT | constants.O_EXCL, 0o600));
+  }
+
+  copyNode(source: Path, path: Path, stat: BigIntStats, signal: AbortSignal | undefined): Promise<void> | undefined {
+    return copyNode(source, path, stat, signal);
+  }
+
+  link(first: Path, path: Path): void {
+    linkSync(first, path);
+  }
+
+  unlink(path: Path): void {
+    unlinkSync(path);
+  }
+
+  async remove(path: Path): Promise<void> {
+    await removeTree(path);
+  }
+
+  async unpack(file: Path, directory: Path, options: UnpackOptions): Promise<boolean> {
+    return await unpack(file, directory, options);
+  }
+
+  setMode(path: Path, mode: number): void {
+    chmodSync(path, mode);
+  }
+
+  setTimes(path: Path, times: Times): void {
+    lutimes(path, times);
+  }
+
+  setAttributes(path: Path, attributes: EntryAttributes): void {
+    setAttributes(path, attributes);
+  }
+
+  setMetadata(path: Path, metadata: Metadata, source: Path, isLink: boolean): void {
+    setMetadata(path, metadata, { isLink, attributesOf: source });
   }
 
   [Symbol.dispose](): void {
@@ -94,12 +116,6 @@ export function setAttributes(path: Path, { mode, owner, time }: EntryAttributes
 export function setOwnerAndTime(path: Path, { owner, time }: Omit<EntryAttributes, "mode">): void {
   if (owner !== undefined) lchownSync(path, owner.uid, owner.gid);
   if (time !== undefined) lutimes(path, { atime: time, mtime: time });
-}
-
-/** Sets the times of new directories again, lowest first, because creating entries in them changed the times. */
-export function restoreTimes(made: readonly Path[], time: bigint | undefined): void {
-  if (time === undefined) return;
-  for (const path of made.toReversed()) lutimes(path, { atime: time, mtime: time });
 }
 
 /** Returns the status of an entry without following links, or undefined if it does not exist. */

@@ -2,6 +2,7 @@ import type { Bytes } from "../io/index.ts";
 import { type ByteString, pathOfByteString } from "../linux/index.ts";
 import { changes } from "./diff/changes.ts";
 import { archiveChanges } from "./diff/tree-archive.ts";
+import { directoryUpper } from "./diff/upper.ts";
 
 /** The comparison of two trees. A plain value that can be sent to a thread. */
 export interface DiffJob {
@@ -16,5 +17,6 @@ export interface DiffJob {
 export function runDiffJob({ lower, upper, overlay }: DiffJob, signal: AbortSignal | undefined): Bytes {
   const kind = overlay === undefined ? ({ kind: "tree" } as const) : ({ kind: "overlay", prefix: overlay } as const);
   const below = lower === undefined ? undefined : pathOfByteString(lower);
-  return archiveChanges(changes(below, pathOfByteString(upper), kind), pathOfByteString(upper), { signal });
+  const above = directoryUpper(pathOfByteString(upper), kind);
+  return archiveChanges(changes(below, above), above, { signal });
 }

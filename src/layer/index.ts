@@ -9,6 +9,9 @@ export {
   diffTrees,
   packTree,
 } from "./diff/diff.ts";
+export { draftArchive } from "./draft/draft-archive.ts";
+export type { Draft } from "./draft/draft.ts";
+export { type DraftMetadata, type DraftSource, DraftTree } from "./draft/draft-tree.ts";
 export type { ArchiveOptions } from "./diff/tree-archive.ts";
 export { type BlobReader, tocOffsetOf } from "./estargz/toc-read.ts";
 export { type EstargzVerdict, verifyEstargz } from "./estargz/verify.ts";

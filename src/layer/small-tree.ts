@@ -3,7 +3,7 @@ import { type ByteString, pathOfByteString } from "../linux/index.ts";
 import { findFile } from "./diff/tree.ts";
 
 /** Trees and archives up to this size are handled in the current thread, because starting another one takes longer. */
-const FILES = 256;
+export const SMALL_FILES = 256;
 export const SMALL_BYTES = 4_194_304;
 
 /** Returns whether a tree has few files and little content. Stops reading the tree as soon as the answer is known. */
@@ -17,7 +17,7 @@ export function isSmallTree(root: ByteString): boolean {
       if (entry.isDirectory()) left.push(path);
       else if (entry.isFile()) bytes += Number(findFile(path, "")?.stats.size ?? 0n);
       files += 1;
-      if (files > FILES || bytes > SMALL_BYTES) return false;
+      if (files > SMALL_FILES || bytes > SMALL_BYTES) return false;
     }
   }
   return true;

@@ -1,5 +1,6 @@
 import { Annotation, chainId, digestOf } from "../core/index.ts";
 import type { ContentStore, Lease } from "../content/index.ts";
+import type { Bytes } from "../io/index.ts";
 import type { MountedTree, Snapshotter } from "../snapshot/index.ts";
 import type { Database } from "../state/index.ts";
 import { Blobs } from "./blobs/blobs.ts";
@@ -53,6 +54,11 @@ export class Records {
     this.#blobs = new Blobs({ ...deps, table: this.table, snapshots: this.snapshots });
   }
 
+  /** Whether snapshots are stacked by overlayfs, which needs root. */
+  get stacks(): boolean {
+    return this.#deps.snapshotter.stacksMerges;
+  }
+
   /** Returns a record, or undefined if it does not exist (any more). */
   get(id: RecordId): RecordRow | undefined {
     return this.table.get(id);
@@ -87,6 +93,16 @@ export class Records {
       this.#used.add(row.id);
       return row;
     });
+  }
+
+  /**
+   * Returns the record of a layer on top of `parent`, given by its uncompressed archive. The layer has a blob; its snapshot is made
+   * when somebody needs its files.
+   */
+  async addArchive(parent: RecordId, tar: Bytes, options: BeginOptions & BlobOptions, hold: Hold): Promise<RecordRow> {
+    const { description, type, ...how } = options;
+    const blob = await this.#blobs.store(tar, how, hold);
+    return this.addLayer(parent, { ...blob, description, type }, hold.lease);
   }
 
   /** Adds layers on top of each other, lowest first, starting from scratch. Returns the topmost record. */

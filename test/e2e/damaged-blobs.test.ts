@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createReadStream, readdirSync } from "node:fs";
-import { copyFile, readFile, rm, stat } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { type BuildRoom, buildRoom } from "../../testing/builds.ts";
@@ -78,11 +79,19 @@ before(async () => {
 after(() => stack.disposeAsync());
 
 suite("a layer that was made here, and damaged since", { skip }, () => {
-  async function madeHere(tag = "made:1"): Promise<BuildRoom & { readonly context: string; readonly digest: Digest }> {
+  type Made = BuildRoom & { readonly context: string; readonly digest: Digest };
+
+  async function madeHere(tag = "made:1", outputs: readonly OutputSpec[] = [{ type: "image" }]): Promise<Made> {
     const room = await buildRoom();
     const context = await room.files("c", { Dockerfile: "FROM scratch\nCOPY big /big\n", big: text });
-    await room.build(context, { tags: [tag] });
+    await room.build(context, { tags: [tag], outputs });
     return { ...room, context, digest: await damage(room.store) };
+  }
+  /** As `madeHere`; the layer also has a tree, because an output needs its files. */
+  async function madeWithTree(tag?: string): Promise<Made> {
+    const dest = await mkdtemp(join(tmpdir(), "varve-damaged-"));
+    stack.defer(() => rm(dest, { recursive: true }));
+    return await madeHere(tag, [{ type: "image" }, { type: "local", dest }]);
   }
   const warned = (events: readonly { readonly kind: string }[], digest: Digest): boolean =>
     events.some((event) => event.kind === "warning" && JSON.stringify(event).includes(digest));
@@ -118,7 +127,7 @@ suite("a layer that was made here, and damaged since", { skip }, () => {
   });
 
   test("is made again for caches in a registry and in a directory, also where the directory has it damaged", async () => {
-    await using room = await madeHere();
+    await using room = await madeWithTree();
     const dest = join(room.folder, "cache");
     const reference = { type: "registry", attrs: { ref: `${registry.host}/cache:1`, mode: "max" } };
     await room.build(room.context, { outputs: NOWHERE, cacheTo: [reference] });
@@ -138,7 +147,7 @@ suite("a layer that was made here, and damaged since", { skip }, () => {
 
   test("is made again for an image that is saved or pushed", async () => {
     const name = `${registry.host}/saved:1`;
-    await using room = await madeHere(name);
+    await using room = await madeWithTree(name);
     const dest = join(room.folder, "out.tar");
     await saveImagesTo(dest, room.store, [name]);
     await assertArchive(dest, room.digest);

@@ -2,7 +2,7 @@ import type { Definition, Edge, LocalSource } from "../../llb/index.ts";
 import type { Digest, Platform } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
-import type { CacheMounts, Hold, Records } from "../../record/index.ts";
+import type { BlobOptions, CacheMounts, Hold, Records } from "../../record/index.ts";
 import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } from "../../source/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { waitReporter } from "../progress/transfers.ts";
@@ -26,6 +26,8 @@ export interface OpDeps {
   readonly pull: PullPolicy;
   readonly hold: Hold;
   readonly limits: StepLimits;
+  /** Set if no step needs the files of the op, only an exporter its blob: how to make the blob. */
+  readonly blobs?: BlobOptions | undefined;
   /** Builds graphs that an op reads from a file. Absent: ops of that kind are an error. */
   readonly nested?: NestedGraphs | undefined;
   /** Keep what a failed op wrote, so that its error says where it is (`opFailureOf`). Default: false. */

@@ -1,4 +1,4 @@
-import { type ChangingTree, type FileOpHost, type ReadableTree, runFileOp } from "../../fileop/index.ts";
+import { type ChangingTree, type FileOpHost, type ReadableTree, draftFileOp, runFileOp } from "../../fileop/index.ts";
 import { type ByteString, byteStringOf } from "../../linux/index.ts";
 import { type FileAction, type FileOp, actionName } from "../../llb/index.ts";
 import { type Hold, SCRATCH } from "../../record/index.ts";
@@ -8,7 +8,7 @@ import { type OpDeps, holdFor } from "./deps.ts";
 import { type OpFailure, withFailure } from "./op-failure.ts";
 import { type Result, recordResult } from "./result.ts";
 
-type FileDeps = Pick<OpDeps, "records" | "hold" | "keepFailed">;
+type FileDeps = Pick<OpDeps, "records" | "hold" | "keepFailed" | "blobs">;
 
 /** Executes the actions of a file op and returns one result for each output. */
 export async function executeFile(
@@ -18,6 +18,11 @@ export async function executeFile(
   context: OpContext,
 ): Promise<readonly Result[]> {
   const hold = holdFor(deps, context);
+  const drafted = await draftedBlob(op, inputs, deps, { ...context, hold });
+  if (drafted !== undefined) {
+    await verifyCopied(op, inputs, context.signal);
+    return [drafted];
+  }
   let failure: OpFailure | undefined;
   const host: FileOpHost<Result> = {
     change: (base, action) => change(base, action, deps, hold),
@@ -34,6 +39,32 @@ export async function executeFile(
   );
   await verifyCopied(op, inputs, context.signal);
   return results;
+}
+
+/**
+ * Writes the layer of an op whose files nobody needs straight into a blob, without copying files first. Returns undefined where that
+ * is not wanted or not possible: the op must run.
+ */
+async function draftedBlob(
+  op: FileOp,
+  inputs: readonly Result[],
+  deps: FileDeps,
+  { signal, hold }: { readonly signal: AbortSignal; readonly hold: Hold },
+): Promise<Result | undefined> {
+  const [first] = op.actions;
+  if (deps.blobs === undefined || first === undefined || !deps.records.stacks) return undefined;
+  try {
+    await using layer = await draftFileOp(op, inputs, { read: (result) => read(result, deps, hold) }, signal);
+    if (layer === undefined) return undefined;
+    const base = inputs[first.input];
+    const parent = base === undefined ? SCRATCH : await recordOf(base, deps, hold);
+    const options = { ...deps.blobs, description: actionName(first) };
+    return recordResult((await deps.records.addArchive(parent, layer.archive(signal), options, hold)).id);
+  } catch (error) {
+    // Running the op gives the error its message and its place.
+    if (signal.aborted) throw error;
+    return undefined;
+  }
 }
 
 /** Runs work whose error gets a failure, if there is one. */

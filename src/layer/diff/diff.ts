@@ -5,6 +5,7 @@ import { type DiffJob, runDiffJob } from "../diff-job.ts";
 import { isSmallTree } from "../small-tree.ts";
 import { archiveChanges, type ArchiveOptions } from "./tree-archive.ts";
 import { treeError } from "./tree-error.ts";
+import { directoryUpper } from "./upper.ts";
 import { diffInThread } from "../worker/run-in-thread.ts";
 
 export interface DiffTreesOptions {
@@ -74,6 +75,6 @@ export interface PackOptions extends ArchiveOptions {
  */
 export function packTree(directory: Path, { xattrs = "capability", ...options }: PackOptions = {}): Bytes {
   const keepXattr = (name: string): boolean => name === "security.capability" || name.startsWith("user.");
-  const all = changes(undefined, byteStringOf(directory), { kind: "tree" });
-  return archiveChanges(all, directory, xattrs === "user" ? { keepXattr, ...options } : options);
+  const tree = directoryUpper(directory, { kind: "tree" });
+  return archiveChanges(changes(undefined, tree), tree, xattrs === "user" ? { keepXattr, ...options } : options);
 }

@@ -1,9 +1,9 @@
-import { type BigIntStats, fstatSync, read } from "node:fs";
+import { fstatSync, read } from "node:fs";
 import { promisify } from "node:util";
 import { VarveError } from "../../core/index.ts";
 import { fill, openFile } from "./same-file.ts";
 import { quoted } from "../tar/format.ts";
-import type { TreeFile } from "./tree.ts";
+import type { FileStats, TreeFile } from "./tree.ts";
 
 const readAsync = promisify(read);
 /** Files up to this size are read synchronously, because a promise takes longer than reading them. Bytes. */
@@ -55,8 +55,12 @@ function readChunk(fd: number): Promise<Buffer> {
   return promise;
 }
 
-function checkUnchanged({ path, stats }: TreeFile, size: number, now: BigIntStats): void {
-  const isSame = now.ino === stats.ino && now.size === stats.size && now.mtimeNs === stats.mtimeNs;
-  if (isSame && BigInt(size) === stats.size) return;
+function checkUnchanged(
+  { path, stats, content = stats }: TreeFile,
+  size: number,
+  now: Pick<FileStats, "ino" | "size" | "mtimeNs">,
+): void {
+  const isSame = now.ino === content.ino && now.size === content.size && now.mtimeNs === content.mtimeNs;
+  if (isSame && BigInt(size) === content.size) return;
   throw new VarveError("busy", `Cannot read ${quoted(path)}: it has changed in the meantime`);
 }

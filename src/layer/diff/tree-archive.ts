@@ -1,22 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import { throwIfAborted } from "../../core/index.ts";
-import { byteStringOf, type ByteString, type Path, splitDevice } from "../../linux/index.ts";
+import { byteStringOf, type ByteString, splitDevice } from "../../linux/index.ts";
 import type { Change } from "./changes.ts";
 import { isSmall, readLarge, SmallFiles } from "./file-content.ts";
 import { chunksOf, TarAssembler } from "../tar/write.ts";
-import {
-  CAPABILITY,
-  findFile,
-  hasLinks,
-  inodeKey,
-  joinBytes,
-  linkTarget,
-  type TreeFile,
-  xattrNames,
-  xattrOf,
-} from "./tree.ts";
+import { CAPABILITY, hasLinks, inodeKey, linkTarget, type TreeFile, xattrNames, xattrOf } from "./tree.ts";
 import { treeError } from "./tree-error.ts";
 import type { TarEntryType, TarInput } from "../types.ts";
+import type { UpperTree } from "./upper.ts";
 
 export interface ArchiveOptions {
   readonly signal?: AbortSignal | undefined;
@@ -39,10 +30,10 @@ const TURN = 10;
  */
 export async function* archiveChanges(
   changes: Iterable<Change | undefined>,
-  upper: Path,
+  upper: Pick<UpperTree, "file">,
   options: ArchiveOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  const writer = new ChangeWriter(byteStringOf(upper), options);
+  const writer = new ChangeWriter(upper, options);
   let turn = performance.now();
   try {
     for (const change of changes) {
@@ -75,7 +66,7 @@ async function* copyLarge(out: TarAssembler, file: TreeFile, { signal }: Archive
 class ChangeWriter {
   readonly out = new TarAssembler();
   readonly #small = new SmallFiles();
-  readonly #root: ByteString;
+  readonly #upper: Pick<UpperTree, "file">;
   readonly #options: ArchiveOptions;
   /** For each inode whose content was written, the name of that entry. */
   readonly #written = new Map<string, ByteString>();
@@ -84,8 +75,8 @@ class ChangeWriter {
   readonly #directories = new Set<ByteString>([""]);
   #otherNames: readonly TreeFile[] = [];
 
-  constructor(root: ByteString, options: ArchiveOptions) {
-    this.#root = root;
+  constructor(upper: Pick<UpperTree, "file">, options: ArchiveOptions) {
+    this.#upper = upper;
     this.#options = options;
   }
 
@@ -152,7 +143,7 @@ class ChangeWriter {
   #addParents(path: ByteString): void {
     const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
     if (this.#directories.has(parent)) return;
-    const file = findFile(joinBytes(this.#root, parent), parent);
+    const file = this.#upper.file(parent);
     if (file?.type === "directory") this.#add(file);
   }
 

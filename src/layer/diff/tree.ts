@@ -9,14 +9,22 @@ const TYPES: ReadonlyMap<number, FileType> = new Map(FILE_TYPES.map((type) => [T
 /** The extended attribute with a file's capabilities. Layers contain no other attributes. */
 export const CAPABILITY = "security.capability";
 
+/** The status of a file, as far as a layer needs it. */
+export type FileStats = Pick<
+  BigIntStats,
+  "dev" | "ino" | "mode" | "nlink" | "uid" | "gid" | "rdev" | "size" | "atimeNs" | "mtimeNs"
+>;
+
 /** A file in a tree. */
 export interface TreeFile {
   /** Path from the root of the tree, without a leading "/". */
   readonly path: ByteString;
-  /** Path for file operations. */
+  /** Path for file operations. Empty for a directory that was described and not made. */
   readonly fullPath: ByteString;
   readonly type: FileType;
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
+  /** The status of the file at `fullPath`, if `stats` says what the layer has instead. */
+  readonly content?: Pick<FileStats, "ino" | "size" | "mtimeNs"> | undefined;
 }
 
 /** Returns the file at `fullPath`, without following a symbolic link. Undefined if it does not exist. */
@@ -31,6 +39,13 @@ export function findFile(fullPath: ByteString, path: ByteString): TreeFile | und
   return { path, fullPath, stats, type: TYPES.get(Number(stats.mode) & S_IFMT) ?? "socket" };
 }
 
+/** Like `findFile`, but undefined also for overlayfs's mark for a deleted file, and in a directory that does not exist. */
+export function existing(directory: ByteString | undefined, name: ByteString, path: ByteString): TreeFile | undefined {
+  if (directory === undefined) return undefined;
+  const file = findFile(`${directory}/${name}`, path);
+  return file === undefined || isWhiteoutDevice(file) ? undefined : file;
+}
+
 /** Returns the names in a directory, sorted by their bytes. */
 export function namesIn(directory: ByteString): ByteString[] {
   return readdirSync(pathOfByteString(directory), { encoding: "latin1" }).sort();
@@ -41,11 +56,11 @@ export function linkTarget(file: TreeFile): ByteString {
 }
 
 export function xattrNames(file: TreeFile): string[] {
-  return llistxattr(pathOfByteString(file.fullPath));
+  return file.fullPath === "" ? [] : llistxattr(pathOfByteString(file.fullPath));
 }
 
 export function xattrOf(file: TreeFile, name: string): Buffer | undefined {
-  return lgetxattr(pathOfByteString(file.fullPath), name);
+  return file.fullPath === "" ? undefined : lgetxattr(pathOfByteString(file.fullPath), name);
 }
 
 /** Returns whether a file is a 0:0 character device: overlayfs's mark for a deleted file. Trees never contain such a file. */

@@ -2,14 +2,18 @@ import { VarveError } from "../../core/index.ts";
 import type { Bytes } from "../../io/index.ts";
 import type { ApplyJob } from "../apply-job.ts";
 import type { DiffJob } from "../diff-job.ts";
+import type { DraftJob } from "../draft/run-draft-job.ts";
 import type { Unpacked } from "../unpack/unpack.ts";
 import { startJob } from "./threads.ts";
 
 /**
- * Compares two trees in another thread. Returns the difference as an archive. If the reader stops early, waits until the thread
+ * Writes a layer in another thread: the difference of two trees, or one that was described. Returns it as an archive. If the reader stops early, waits until the thread
  * has closed the trees.
  */
-export async function* diffInThread(job: DiffJob, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+export async function* diffInThread(
+  job: DiffJob | DraftJob,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   using running = startJob(job, signal);
   const { channel } = running;
   try {

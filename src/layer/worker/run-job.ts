@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { runApplyJob } from "../apply-job.ts";
 import { runDiffJob } from "../diff-job.ts";
+import { runDraftJob } from "../draft/run-draft-job.ts";
 import type { Unpacked } from "../unpack/unpack.ts";
 import type { Job } from "./job.ts";
 import { JobChannel } from "./job-channel.ts";
@@ -19,6 +20,9 @@ async function run(job: Job, channel: JobChannel): Promise<Unpacked | undefined>
   switch (job.kind) {
     case "diff":
       await channel.send(runDiffJob(job, channel.signal), "move");
+      return undefined;
+    case "draft":
+      await channel.send(runDraftJob(job, channel.signal), "move");
       return undefined;
     case "apply":
       return await runApplyJob(channel.receive(), job, channel.signal);

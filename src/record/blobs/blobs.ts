@@ -84,6 +84,12 @@ export class Blobs {
     return await this.#store(diffTrees({ lower: below.path, upper: above.path, signal: hold.signal }), {}, hold);
   }
 
+  /** Stores an uncompressed archive as the blob of a layer that has no record yet. */
+  async store(tar: Bytes, options: BlobOptions, hold: Hold): Promise<BlobForm> {
+    using _core = await this.#cores.acquire(hold.signal);
+    return await this.#store(tar, options, hold);
+  }
+
   async #blobOf(row: RecordRow, options: BlobOptions, hold: Hold): Promise<BlobForm> {
     const known = row.blob !== undefined && !isLost(row, this.#deps) ? row.blob : undefined;
     const primary =

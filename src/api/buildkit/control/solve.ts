@@ -4,6 +4,7 @@ import {
   Session,
   exportCaches,
   exportFailed,
+  blobsFor,
   exportTargets,
   grantEntitlements,
   readCacheExports,
@@ -150,7 +151,9 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     await verifyPlatforms(result, request.attributes, session.progress);
     const isExported = request.exporters.length > 0 || request.sessionExporters;
     const targets = isExported ? targetsOf(result, trace) : { edges: refsOf(result).map((ref) => ref?.edge) };
-    const results = await session.solve(targets.edges);
+    // The outputs of the session are not known yet.
+    const blobs = isExported && !request.sessionExporters ? await blobsFor(own) : undefined;
+    const results = await session.solve(targets.edges, blobs);
     session.finish();
     const outputs = [...own, ...(await sessionOutputs(run, { client, session, stack }, result))];
     const inline = caches.some(({ type }) => type === "inline");
