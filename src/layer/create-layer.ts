@@ -1,6 +1,7 @@
 import { DigestHasher, type Digest, type LayerCompression, layerMediaType } from "../core/index.ts";
 import { type Bytes, compress } from "../io/index.ts";
 import { type EstargzStream, estargz } from "./estargz/write.ts";
+import { type GzipStream, type LayerMember, type MemberCache, gzipLayer } from "./gzip/write.ts";
 
 export interface CreateLayerOptions {
   readonly compression: LayerCompression;
@@ -8,6 +9,8 @@ export interface CreateLayerOptions {
   readonly level?: number | undefined;
   /** Whether the media type is OCI's or Docker's. The default is "oci". */
   readonly family?: "oci" | "docker" | undefined;
+  /** Compressed parts of earlier layers, which save work. Only for gzip. */
+  readonly members?: MemberCache | undefined;
 }
 
 /** What is known about a new layer. The store that receives the blob computes the blob's digest and size. */
@@ -17,6 +20,8 @@ export interface CreatedLayer {
   readonly mediaType: string;
   /** Annotations for the descriptor. Only eStargz has any: the digest of its table of contents, and its uncompressed size. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** The parts of the blob that a `MemberCache` may return later. Only with `members`. */
+  readonly members: readonly LayerMember[];
 }
 
 export interface LayerStream {
@@ -34,17 +39,19 @@ export interface LayerStream {
  * const { digest, size } = await store.put(bytes);
  * const { diffId, mediaType } = await result;
  */
-export function createLayer(tar: Bytes, { compression, level, family = "oci" }: CreateLayerOptions): LayerStream {
+export function createLayer(tar: Bytes, options: CreateLayerOptions): LayerStream {
+  const { compression, family = "oci" } = options;
   const { promise, resolve, reject } = Promise.withResolvers<CreatedLayer>();
   // The reader of `bytes` gets the error as well, so `result` may stay unused.
   promise.catch(() => undefined);
   const uncompressed = new DigestHasher();
-  const blob = encode(tar, { compression, level }, uncompressed);
+  const blob = encode(tar, options, uncompressed);
   async function* bytes(): AsyncGenerator<Uint8Array> {
     try {
       yield* blob.bytes;
       const mediaType = layerMediaType(compression, family);
-      resolve({ diffId: uncompressed.digest(), mediaType, annotations: blob.annotations() });
+      const [annotations, members] = [blob.annotations(), blob.members()];
+      resolve({ diffId: uncompressed.digest(), mediaType, annotations, members });
     } catch (error) {
       reject(error);
       throw error;
@@ -55,10 +62,20 @@ export function createLayer(tar: Bytes, { compression, level, family = "oci" }: 
   return { bytes: bytes(), result: promise };
 }
 
+type EncodedStream = GzipStream & EstargzStream;
+
 /** Compresses the archive, and feeds `hasher` with the uncompressed bytes. */
-function encode(tar: Bytes, { compression, level }: CreateLayerOptions, hasher: DigestHasher): EstargzStream {
-  if (compression === "estargz") return estargz(tar, { level, onPlain: (piece) => hasher.update(piece) });
-  return { bytes: compress(hashing(tar, hasher), { type: compression, level }), annotations: () => ({}) };
+function encode(tar: Bytes, options: CreateLayerOptions, hasher: DigestHasher): EncodedStream {
+  const { compression, level, members } = options;
+  const [annotations, none] = [(): Record<string, string> => ({}), (): LayerMember[] => []];
+  switch (compression) {
+    case "estargz":
+      return { ...estargz(tar, { level, onPlain: (piece) => hasher.update(piece) }), members: none };
+    case "gzip":
+      return { ...gzipLayer(hashing(tar, hasher), level, members), annotations };
+    default:
+      return { bytes: compress(hashing(tar, hasher), { type: compression, level }), annotations, members: none };
+  }
 }
 
 async function* hashing(source: Bytes, hasher: DigestHasher): AsyncGenerator<Uint8Array> {

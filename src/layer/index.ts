@@ -13,6 +13,7 @@ export { draftArchive } from "./draft/draft-archive.ts";
 export type { Draft } from "./draft/draft.ts";
 export { type DraftMetadata, type DraftSource, DraftTree } from "./draft/draft-tree.ts";
 export type { ArchiveOptions } from "./diff/tree-archive.ts";
+export type { LayerMember, MemberCache } from "./gzip/write.ts";
 export { type BlobReader, tocOffsetOf } from "./estargz/toc-read.ts";
 export { type EstargzVerdict, verifyEstargz } from "./estargz/verify.ts";
 export { type ArchiveSource, type ExtractOptions, extractArchive } from "./extract.ts";

@@ -44,5 +44,14 @@ CREATE TABLE record_variant (
     `
 ALTER TABLE record ADD COLUMN urls TEXT;
 `,
+    `
+CREATE TABLE blob_member (
+  key TEXT PRIMARY KEY,
+  blob TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  size INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX blob_member_blob ON blob_member (blob);
+`,
   ],
 };

@@ -15,6 +15,9 @@ export interface MemberPiece {
   readonly begins: boolean;
 }
 
+/** The size of a large piece: with a few of them in progress, memory is bounded. */
+const PIECE = 4 * GZIP_BLOCK;
+
 interface MemberBlock extends Block {
   readonly first: boolean;
 }
@@ -56,4 +59,22 @@ async function* memberBlocks(source: AsyncIterable<MemberInput>): AsyncGenerator
     }
   }
   if (size > 0) yield block(true);
+}
+
+/** Returns the gzip member of a piece if it was compressed before. Called in the order of the pieces. */
+export type KnownMember = (piece: Buffer) => Promise<Buffer | undefined>;
+
+/**
+ * Compresses each piece to a gzip member of its own, on several threads, and yields the members in order. Pieces of up to some MiB: one
+ * is compressed at once.
+ */
+export function gzipPieces(
+  pieces: AsyncIterable<Buffer>,
+  level: number | undefined,
+  known: KnownMember = () => Promise.resolve(undefined),
+): AsyncGenerator<Buffer> {
+  const chosen = compressionLevel("gzip", level);
+  return inOrder(pieces, width(PIECE), async (data) => {
+    return (await known(data)) ?? (await new GzipMember(chosen).add({ data, last: true }));
+  });
 }

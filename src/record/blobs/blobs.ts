@@ -1,12 +1,12 @@
 import { availableParallelism } from "node:os";
 import { Annotation } from "../../core/index.ts";
-import type { ContentStore } from "../../content/index.ts";
 import { type Bytes, Semaphore, inParallel } from "../../io/index.ts";
 import type { Snapshotter } from "../../snapshot/index.ts";
 import { inspectArchive } from "./empty-archive.ts";
 import { ESTARGZ_LABEL, archiveOf } from "./estargz.ts";
 import { withRecordInError } from "../keys.ts";
 import { layersOf, rowOf, settleChains } from "../layers.ts";
+import { KnownMembers, type MemberDeps } from "./members.ts";
 import { LeasedSingleFlight } from "./leased-single-flight.ts";
 import { compressionOf, isLost, replaceBlob } from "./lost-blob.ts";
 import type { Snapshots } from "../snapshots/snapshots.ts";
@@ -14,9 +14,8 @@ import type { RecordTable } from "../table.ts";
 import type { BlobForm, BlobOptions, Hold, LayerBlob, RecordId, RecordRow } from "../types.ts";
 import { addVariant, findVariant, needsConversion } from "./variants.ts";
 
-export interface BlobDeps {
+export interface BlobDeps extends MemberDeps {
   readonly table: RecordTable;
-  readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly snapshots: Snapshots;
 }
@@ -128,9 +127,11 @@ export class Blobs {
     const kind = `${compression} ${level ?? ""}`;
     const known = archive.empty ? this.#ifStored(this.#empty.get(kind), hold) : undefined;
     if (known !== undefined) return known;
-    const layer = createLayer(archive.tar, { compression, level });
+    await using earlier = new KnownMembers(this.#deps, hold.signal);
+    const layer = createLayer(archive.tar, { compression, level, members: earlier });
     const info = await this.#deps.content.put(layer.bytes, { lease: hold.lease, signal: hold.signal });
-    const { diffId, mediaType, annotations } = await layer.result;
+    const { diffId, mediaType, annotations, members } = await layer.result;
+    earlier.keep(info.digest, members);
     const verdict = String(compression === "estargz");
     this.#deps.content.label(info.digest, { [Annotation.uncompressed]: diffId, [ESTARGZ_LABEL]: verdict });
     const blob = { digest: info.digest, size: info.size, diffId, mediaType, sources: [], annotations };
