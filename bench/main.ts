@@ -1,6 +1,6 @@
 /**
  * Measures Varve beside whichever peers are installed, in one run: the numbers to look at are the ratios. Takes the names of
- * scenarios to run only those.
+ * scenarios to run only those. `quick` runs the scenarios side by side (S1, S2, …) only, in fewer rounds and beside BuildKit only.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ import { reportLimits } from "./limits.ts";
 import { transferScenarios } from "./transfers.ts";
 import { type Contender, type Scenario, measure, report } from "./measure.ts";
 import { type Peer, openPeers } from "./peers.ts";
+import { runSideBySide } from "./side-by-side/run.ts";
 
 const BASE = "localhost/bench-base:1";
 const FILES = 10_000;
@@ -53,9 +54,20 @@ async function warm(all: readonly Contender[]): Promise<void> {
   for (const contender of all) await contender.run();
 }
 
+const words = process.argv.slice(2).filter((word) => word !== "quick");
+const isQuick = process.argv.includes("quick");
+
 function isWanted(name: string): boolean {
-  return process.argv.length <= 2 || process.argv.slice(2).some((word) => name.includes(word));
+  return words.length === 0 ? !isQuick : words.some((word) => name.includes(word));
 }
+
+await runSideBySide({
+  varve,
+  // They take most of the time.
+  peers: isQuick ? [] : peers,
+  isQuick,
+  isWanted: (id) => words.length === 0 || words.includes(id),
+});
 
 async function runScenario(scenario: Scenario, warmUp: boolean): Promise<void> {
   if (!isWanted(scenario.name)) return;
