@@ -15,6 +15,8 @@ const DESTINATION = "/run/out/";
 export interface SbomParameters {
   /** The image that scans filesystems, normalised. */
   readonly generator: string;
+  /** Whether the request names the generator. */
+  readonly isNamed: boolean;
   /** Passed to the generator as variables `BUILDKIT_SCAN_NAME`. */
   readonly variables: ReadonlyMap<string, string>;
 }
@@ -29,6 +31,7 @@ export function sbomParameters(fields: ReadonlyMap<string, string>): SbomParamet
   if (given === "") throw new VarveError("invalid-argument", "sbom generator cannot be empty");
   return {
     generator: referenceOf(given ?? DEFAULT_GENERATOR),
+    isNamed: given !== undefined,
     variables: new Map(Object.entries(variables)),
   };
 }

@@ -10,7 +10,7 @@ export {
   targetOf,
 } from "./cache/exports.ts";
 export { type LookedUpImage, RequestTrace, type TracedResult, tracedHost } from "./attest/request-trace.ts";
-export { openProvenance, openScanner, recordOfRequest } from "./attest/open-provenance.ts";
+export { openProvenance, openSbomMaker, openScanner, recordOfRequest } from "./attest/open-provenance.ts";
 export type { ProvenanceMaker } from "./attest/provenance.ts";
 export { compileAll, loadBuild } from "./compile.ts";
 export { absolutePaths } from "./options/absolute-paths.ts";

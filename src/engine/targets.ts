@@ -2,6 +2,7 @@ import type { ProvenanceParameters } from "../attest/index.ts";
 import type { ExportSource } from "../export/index.ts";
 import type { Edge } from "../llb/index.ts";
 import type { RecordId } from "../record/index.ts";
+import type { SbomMaker } from "./attest/builtin-sbom.ts";
 import type { ProvenanceMaker } from "./attest/provenance.ts";
 import type { TracedResult } from "./attest/request-trace.ts";
 import type { Result } from "./ops/result.ts";
@@ -23,6 +24,8 @@ export interface BuildTargets {
 export interface AttestSettings {
   /** Absent: no provenance is exported. */
   readonly provenance?: { readonly maker: ProvenanceMaker; readonly parameters: ProvenanceParameters } | undefined;
+  /** Makes the SBOMs of results that have none. Absent: no SBOM is wanted, or a generator has made them. */
+  readonly sbom?: SbomMaker | undefined;
 }
 
 /**
@@ -52,8 +55,9 @@ export async function exportTargets(
 function attested(
   { source, results = [] }: BuildTargets,
   records: readonly RecordId[],
-  { provenance }: AttestSettings,
+  { provenance, sbom }: AttestSettings,
 ): ExportSource {
   const made = source(records);
-  return provenance === undefined ? made : provenance.maker.attested(made, results, provenance.parameters);
+  const described = sbom === undefined ? made : sbom.attested(made);
+  return provenance === undefined ? described : provenance.maker.attested(described, results, provenance.parameters);
 }

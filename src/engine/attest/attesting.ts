@@ -9,6 +9,7 @@ import type { Session } from "../session.ts";
 import type { AttestSettings } from "../targets.ts";
 import { localRequest } from "./local-request.ts";
 import { localResults } from "./local-results.ts";
+import { openSbomMaker } from "./open-provenance.ts";
 import { ProvenanceMaker } from "./provenance.ts";
 import { RequestTrace, type TracedResult, tracedHost } from "./request-trace.ts";
 import { findScanner, scanned } from "./scanner.ts";
@@ -41,6 +42,7 @@ export async function openAttesting(settings: BuildSettings, session: Session): 
     scans: (compiled) => (scanner === undefined ? [] : compiled.map((result) => scanner.stepFor(result))),
     scanned,
     results: (file, compiled) => localResults(file, compiled, trace),
+    sbom: sbom !== undefined && scanner === undefined ? await openSbomMaker(session) : undefined,
     provenance: parameters && { maker: new ProvenanceMaker(session, {}), parameters },
   };
 }

@@ -1,6 +1,7 @@
 import type { RequestRecord } from "../../attest/index.ts";
 import type { Session } from "../session.ts";
 import type { ProvenanceMaker, ProvenanceRequest } from "./provenance.ts";
+import type { SbomMaker } from "./builtin-sbom.ts";
 import type { OpenedScanner, findScanner } from "./scanner.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
@@ -13,9 +14,17 @@ export async function openProvenance(session: Session, request: ProvenanceReques
 }
 
 /** Looks up the generator of SBOMs that a request asks for. See `findScanner`. */
-export async function openScanner(...[fields, host, mode]: Parameters<typeof findScanner>): Promise<OpenedScanner> {
+export async function openScanner(
+  ...[fields, host, mode]: Parameters<typeof findScanner>
+): Promise<OpenedScanner | undefined> {
   const { findScanner: find } = await import("./scanner.ts");
   return await find(fields, host, mode);
+}
+
+/** Returns what makes SBOMs without a generator. */
+export async function openSbomMaker(session: Session): Promise<SbomMaker> {
+  const { SbomMaker: Maker } = await import("./builtin-sbom.ts");
+  return new Maker(session);
 }
 
 /** Returns a request as provenance records it, with the commit or the digest of its context. */

@@ -1,12 +1,21 @@
-import { SBOM_NAME, SPDX_TYPE, type ScanRequest, type Scanner, sbomParameters, scanStep } from "../../attest/index.ts";
-import { formatWholePlatform, hostPlatform, normalizePlatform } from "../../core/index.ts";
+import {
+  SBOM_NAME,
+  SPDX_TYPE,
+  type SbomParameters,
+  type ScanRequest,
+  type Scanner,
+  sbomParameters,
+  scanStep,
+} from "../../attest/index.ts";
+import { formatWholePlatform, hostPlatform, isVarveError, normalizePlatform } from "../../core/index.ts";
 import type { Attestation } from "../../export/index.ts";
 import type { CompileHost, CompileResult, ResolveMode } from "../../frontend/index.ts";
 import type { Edge } from "../../llb/index.ts";
 import type { RecordId } from "../../record/index.ts";
 
 /**
- * Looks up the generator that a request asks for.
+ * Looks up the generator that a request asks for. Undefined if the request names none and the default one cannot be pulled: `SbomMaker`
+ * then takes its place.
  *
  * @throws {VarveError} `invalid-argument` for parameters that cannot be used; the errors of looking up an image.
  */
@@ -14,13 +23,22 @@ export async function findScanner(
   fields: ReadonlyMap<string, string>,
   host: CompileHost,
   mode: ResolveMode = "default",
-): Promise<OpenedScanner> {
+): Promise<OpenedScanner | undefined> {
   const parameters = sbomParameters(fields);
   const platform = hostPlatform();
   const { generator } = parameters;
   const name = `resolve image config for docker-image://${generator}`;
-  const { config } = await host.resolveImage({ reference: generator, platform, mode, name });
-  return new OpenedScanner({ parameters, platform, config });
+  const found = await orNothing(parameters, () => host.resolveImage({ reference: generator, platform, mode, name }));
+  return found && new OpenedScanner({ parameters, platform, config: found.config });
+}
+
+async function orNothing<T>({ isNamed }: SbomParameters, find: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await find();
+  } catch (error) {
+    if (isNamed || !isVarveError(error, "remote", "not-found", "unauthorized")) throw error;
+    return undefined;
+  }
 }
 
 /** A generator of SBOMs that a build runs. */

@@ -4,6 +4,7 @@ import {
   type RequestTrace,
   type Session,
   openProvenance,
+  openSbomMaker,
 } from "../../../engine/index.ts";
 import type { BlobContent, ResultContents } from "../../../history/index.ts";
 import type { RequestRecord } from "../../../attest/index.ts";
@@ -49,8 +50,13 @@ export async function openAttesting(
   const frontend = subject.kind === "frontend" ? subject.name : "";
   const root = { frontend, options: attributes, inputs };
   const maker = await openProvenance(session, { root, compatibility, environment });
-  const fields = attestationRequests(attributes).get("provenance");
-  return { maker, provenance: fields && { maker, parameters: provenanceParameters(fields) } };
+  const requests = attestationRequests(attributes);
+  const [provenance, sbom] = [requests.get("provenance"), requests.get("sbom")];
+  return {
+    maker,
+    provenance: provenance && { maker, parameters: provenanceParameters(provenance) },
+    sbom: sbom && (await openSbomMaker(session)),
+  };
 }
 
 /** Makes the provenance that the history keeps. It is always whole. What cannot be made is left out: the build has succeeded. */

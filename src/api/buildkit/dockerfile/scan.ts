@@ -14,7 +14,8 @@ export interface ScanHost {
 }
 
 /**
- * Returns the attestations with the SBOMs of compiled Dockerfiles, by the id of the platform; undefined if the request wants none.
+ * Returns the attestations with the SBOMs of compiled Dockerfiles, by the id of the platform; undefined if the request wants none, or if
+ * it names no generator and the default one cannot be pulled.
  *
  * @throws {VarveError} `invalid-argument` with BuildKit's text for parameters that cannot be used.
  */
@@ -36,7 +37,7 @@ export async function scanResults(
 export async function scannerOf(
   attributes: Attributes,
   { session, trace }: Pick<ScanHost, "session" | "trace">,
-): Promise<Awaited<ReturnType<typeof openScanner>> | undefined> {
+): ReturnType<typeof openScanner> {
   const { attestationRequests } = await import("../../../attest/index.ts");
   const fields = attestationRequests(attributes).get("sbom");
   if (fields === undefined) return undefined;
