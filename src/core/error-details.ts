@@ -64,6 +64,8 @@ export interface SharedDetails {
   readonly path: string;
   /** The blob, manifest or image it is about. */
   readonly digest: Digest;
+  /** True if the client of a build caused the error: it is gone, or lacks something. Another client may have it. */
+  readonly fromClient: boolean;
   /** The status that Docker's daemon answers with. */
   readonly apiStatus: number;
 }

@@ -6,7 +6,7 @@ import type { CompileHost } from "../frontend/index.ts";
 import type { Edge, SourceOp } from "../llb/index.ts";
 import { type BlobOptions, type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { SolveResult, SolverJob } from "../solver/index.ts";
-import { GitSource, HttpSource, ImageSource } from "../source/index.ts";
+import { GitSource, HttpSource, ImageSource, type LocalContext } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
 import { Imports, type ResultCache } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
@@ -66,6 +66,7 @@ export class Session implements AsyncDisposable {
   readonly #wrapHost: SessionOptions["wrapHost"];
   /** IDs of the cache mounts that were emptied because a step ignores the cache. */
   readonly #emptied = new Set<string>();
+  readonly #kept = new Set<LocalContext>();
   #targets: Targets = { kind: "pending" };
 
   private constructor(options: SessionOptions, parts: SessionParts, stack: AsyncDisposableStack) {
@@ -284,9 +285,17 @@ export class Session implements AsyncDisposable {
   }
 
   #retain(result: Result): void {
-    if (result.kind !== "record" || this.store.records.pin(result.id, this.hold.lease)) return;
+    if (result.kind === "context") return this.#keepContext(result.context);
+    if (this.store.records.pin(result.id, this.hold.lease)) return;
     throw new VarveError("not-found", `Cannot use record ${result.id}: it was collected`, {
       details: { record: result.id },
     });
+  }
+
+  /** Keeps a directory that another build may have opened. */
+  #keepContext(context: LocalContext): void {
+    if (this.#kept.has(context)) return;
+    this.#kept.add(context);
+    this.#stack.use(context.keep());
   }
 }

@@ -58,7 +58,14 @@ export class SolverJob<R> implements AsyncDisposable {
     this.#options = options;
     const emit = (event: SolverEvent): void => options.onEvent?.(event);
     this.#caches = [...(options.caches ?? [])];
-    this.#job = { caches: this.#caches, emit, retain: (result) => options.retain?.(result) };
+    this.#job = {
+      caches: this.#caches,
+      get isCancelled() {
+        return options.signal?.aborted === true;
+      },
+      emit,
+      retain: (result) => options.retain?.(result),
+    };
   }
 
   /**
@@ -67,7 +74,7 @@ export class SolverJob<R> implements AsyncDisposable {
    */
   addCaches(caches: readonly CacheManager<R>[]): void {
     this.#caches.push(...caches);
-    for (const vertex of this.#vertices) vertex.join(this.#job);
+    for (const vertex of this.#vertices) vertex.addCaches(this.#job);
   }
 
   /**

@@ -220,3 +220,100 @@ test("a solve also retains results that it shares", async () => {
   await Promise.all([first, second]);
   assert.deepEqual([...new Set(kept)], ["base()", "top(base())"]);
 });
+
+/** An op that waits, and then fails with an error that may concern its own solve only. */
+function failing(error: Error) {
+  const { pass, open, state } = gate();
+  const work = async (context: OpContext): Promise<void> => {
+    await pass(context);
+    throw error;
+  };
+  return { work, open, state };
+}
+
+const PERSONAL = new Error("I have no such thing");
+const isPersonal = (error: unknown): boolean => error === PERSONAL;
+
+test("what one solve lacks is done with what another has, once", async () => {
+  const [log, other] = [new ToyLog(), new ToyLog()];
+  const { work, open } = failing(PERSONAL);
+  const solver = toySolver(toyCache(), { isPersonal });
+  const solves = [
+    solveToy(solver, toy(log, { name: "top", work }), { log }),
+    solveToy(solver, toy(other, { name: "top" }), { log: other }),
+  ];
+  await settle();
+  open();
+  assert.deepEqual(await Promise.all(solves), ["top()", "top()"]);
+  assert.deepEqual([log.take(), other.take()], [["top"], ["top"]]);
+});
+
+test("what no solve has, and any other error, is the error of all", async () => {
+  for (const [error, tries] of [
+    [PERSONAL, 2],
+    [new Error("wrong"), 1],
+  ] as const) {
+    const [log, other] = [new ToyLog(), new ToyLog()];
+    const [first, second] = [failing(error), failing(error)];
+    const solver = toySolver(toyCache(), { isPersonal });
+    const solves = [
+      solveToy(solver, toy(log, { name: "top", work: first.work })),
+      solveToy(solver, toy(other, { name: "top", work: second.work })),
+    ];
+    await settle();
+    first.open();
+    second.open();
+    for (const { status } of await Promise.allSettled(solves)) assert.equal(status, "rejected");
+    assert.equal(log.take().length + other.take().length, tries, error.message);
+  }
+});
+
+test("an error after the cancellation of the solve that an op belongs to is no error of another solve", async () => {
+  const [log, other] = [new ToyLog(), new ToyLog()];
+  const { work, open, state } = failing(new Error("gone"));
+  const solver = toySolver(toyCache());
+  const controller = new AbortController();
+  const first = solveToy(solver, toy(log, { name: "top", work }), { signal: controller.signal });
+  const second = solveToy(solver, toy(other, { name: "top" }));
+  await settle();
+  controller.abort();
+  open();
+  await assert.rejects(first, { code: "cancelled" });
+  assert.equal(await second, "top()");
+  assert.equal(state.isCancelled, false);
+  assert.deepEqual([log.take(), other.take()], [["top"], ["top"]]);
+});
+
+test("a solve goes on with its own op after another has left, also for the digests of inputs", async () => {
+  const [log, other] = [new ToyLog(), new ToyLog()];
+  const { pass, open } = gate();
+  const controller = new AbortController();
+  const solver = toySolver(toyCache());
+  const graph = (own: ToyLog) => {
+    const base = toy(own, { name: "base", work: pass });
+    return toy(own, { name: "top", inputs: [{ edge: { vertex: base, output: 0 }, content: whole }] });
+  };
+  const first = solveToy(solver, graph(log), { signal: controller.signal });
+  await settle();
+  const second = solveToy(solver, graph(other));
+  await settle();
+  controller.abort();
+  await assert.rejects(first, { code: "cancelled" });
+  open();
+  assert.equal(await second, "top(base())");
+  assert.deepEqual([log.executed, other.executed], [["base"], ["top"]]);
+  assert.deepEqual([log.digested.length, other.digested.length], [0, 1]);
+});
+
+test("a solve whose vertex was merged into that of another one goes on with its own op", async () => {
+  const [log, other] = [new ToyLog(), new ToyLog()];
+  const { work, open } = failing(PERSONAL);
+  const solver = toySolver(toyCache(), { isPersonal });
+  const first = solveToy(solver, toy(log, { name: "top", key: "same", salt: "1", work }));
+  await settle();
+  const second = solveToy(solver, toy(other, { name: "top", key: "same", salt: "2" }));
+  await settle();
+  open();
+  assert.deepEqual(await Promise.all([first, second]), ["top()", "top()"]);
+  assert.deepEqual([log.take(), other.take()], [["top"], ["top"]]);
+});

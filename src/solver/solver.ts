@@ -17,6 +17,11 @@ export interface SolverOptions<R> {
    * its cache, tries the next candidate, and executes the vertex if there is none.
    */
   readonly unreadable?: (error: unknown) => ((result: R) => boolean) | undefined;
+  /**
+   * Decides whether an error of an op may concern only the job that the op belongs to. If another job shares the vertex, its op then does
+   * the work again. Default: no error does, but those of cancelled jobs.
+   */
+  readonly isPersonal?: ((error: unknown) => boolean) | undefined;
 }
 
 /**
@@ -32,13 +37,14 @@ export class Solver<R> {
   readonly #solver: SolverParts<R>;
   readonly #graph: Graph<R>;
 
-  constructor({ cache, limits, unreadable }: SolverOptions<R>) {
+  constructor({ cache, limits, unreadable, isPersonal }: SolverOptions<R>) {
     this.#solver = {
       main: cache,
       slots: new Slots(limits),
       queue: new StepQueue(),
       index: new EdgeIndex(),
       unreadable: unreadable ?? ((): undefined => undefined),
+      isPersonal: isPersonal ?? (() => false),
     };
     this.#graph = new Graph(this.#solver);
   }

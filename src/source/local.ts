@@ -24,6 +24,8 @@ export interface LocalContextOptions extends ContextPatterns {
   readonly cache?: StatCache | undefined;
   /** Entries have their owners on disk. By default, they belong to root. */
   readonly keepOwners?: boolean | undefined;
+  /** See `LocalContext.keep`. Default: the directory stays anyway. */
+  readonly keep?: (() => AsyncDisposable) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,13 +50,20 @@ export class LocalContext {
   /** The owner of all entries. Undefined: each entry's own. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   readonly #tree: ContextTree;
+  readonly #keep: (() => AsyncDisposable) | undefined;
 
-  constructor({ name, keepOwners }: LocalContextOptions, tree: ContextTree, filter: PathFilter | undefined) {
+  constructor({ name, keepOwners, keep }: LocalContextOptions, tree: ContextTree, filter: PathFilter | undefined) {
     this.name = name;
     this.owner = keepOwners === true ? undefined : { uid: 0, gid: 0 };
     this.path = pathOfByteString(tree.path);
     this.filter = filter;
     this.#tree = tree;
+    this.#keep = keep;
+  }
+
+  /** Keeps the directory as it is until the returned value is disposed of, also after the build that it was opened for has ended. */
+  keep(): AsyncDisposable {
+    return this.#keep?.() ?? { [Symbol.asyncDispose]: () => Promise.resolve() };
   }
 
   /** Returns the content key of the entries that the selectors match. Files that the cache knows are not read again. */

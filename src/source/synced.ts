@@ -29,7 +29,10 @@ export interface SyncedContextDeps {
   readonly cache: StatCache;
 }
 
-/** A context that a client has sent. Dispose of it when the build ends. Nobody else uses its directory until then. */
+/**
+ * A context that a client has sent. Dispose of it when the build ends. Until then, and as long as another build keeps the context, its
+ * directory is used for nothing else.
+ */
 export interface SyncedContext extends AsyncDisposable {
   readonly context: LocalContext;
   readonly received: Received;
@@ -75,14 +78,40 @@ export async function openSyncedContext(
   const copy = stack.use(await copies.acquire({ key: key?.id, name }));
   const keepOwners = hasCapability("chown");
   const received = await receive(copy, options, keepOwners);
+  const shared = new SharedCopy();
   const context = await openLocalContext(copy.path, {
     name,
     keepOwners,
+    keep: () => shared.keep(),
     cache: key === undefined ? undefined : cache,
     signal,
   });
-  const owned = stack.move();
-  return { context, received, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  shared.own(stack.move());
+  const own = shared.keep();
+  return { context, received, [Symbol.asyncDispose]: () => own[Symbol.asyncDispose]() };
+}
+
+/** A copy that several builds may keep. The last one gives it back. */
+class SharedCopy {
+  #owned: AsyncDisposable | undefined;
+  #keepers = 0;
+
+  own(owned: AsyncDisposable): void {
+    this.#owned = owned;
+  }
+
+  keep(): AsyncDisposable {
+    this.#keepers += 1;
+    let isKept = true;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        if (!isKept) return;
+        isKept = false;
+        this.#keepers -= 1;
+        if (this.#keepers === 0) await this.#owned?.[Symbol.asyncDispose]();
+      },
+    };
+  }
 }
 
 /** Receives files into a copy, and keeps it. Also keeps what was received before an error, so that it is not sent again. */

@@ -31,7 +31,21 @@ export function openSolver({ state, records, lostBlobs, limits }: SolverParts): 
     cache: localCache(state, resultTable(records, lostBlobs)),
     limits,
     unreadable: (error) => unreadableResults(error, { records, lostBlobs }),
+    isPersonal: isOfClient,
   });
+}
+
+/** Maximum number of causes that are followed. */
+const MAX_CAUSES = 64;
+
+/** Whether an error, or one of its causes, is one of the client of a build: it is gone, lacks something, or may not read something. */
+function isOfClient(error: unknown): boolean {
+  let cause = error;
+  for (let depth = 0; depth < MAX_CAUSES && cause instanceof Error; depth += 1) {
+    if (isVarveError(cause) && (cause.code === "unauthorized" || cause.details.fromClient === true)) return true;
+    cause = cause.cause;
+  }
+  return false;
 }
 
 /**

@@ -5,11 +5,11 @@ import type { EdgeIndex } from "./edge-index.ts";
 import type { SolverEvent } from "../events.ts";
 import type { SharingJob } from "./sharing-job.ts";
 import type { InputSource, EdgeNode, EventBody, Follower, Origin, VertexNews, VertexNode } from "./nodes.ts";
-import { SharedOp } from "./shared-op.ts";
+import { type JobOp, SharedOp } from "./shared-op.ts";
 import type { Slots } from "./slots.ts";
 import type { StepQueue } from "./step-queue.ts";
 import type { CacheManager } from "../cache/cache-manager.ts";
-import type { OpContext, SolverVertex } from "../vertex.ts";
+import type { OpContext, SolverOp, SolverVertex } from "../vertex.ts";
 
 /** The parts of a solver that all its vertices share. */
 export interface SolverParts<R> {
@@ -18,6 +18,7 @@ export interface SolverParts<R> {
   readonly queue: StepQueue<R>;
   readonly index: EdgeIndex<R>;
   readonly unreadable: (error: unknown) => ((result: R) => boolean) | undefined;
+  readonly isPersonal: (error: unknown) => boolean;
 }
 
 /** A vertex that belongs to an open job. Jobs with an equal vertex share it. */
@@ -29,8 +30,8 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   readonly #vertex: SolverVertex<R>;
   readonly #solver: SolverParts<R>;
   readonly #edges = new Map<number, EdgeNode<R>>();
-  /** Jobs that have this vertex in their graph. */
-  readonly #jobs = new Set<SharingJob<R>>();
+  /** Jobs that have this vertex in their graph, each with its own op. */
+  readonly #jobs = new Map<SharingJob<R>, SolverOp<R>>();
   /** Jobs that need this vertex because one of their vertices was merged into it, or into a vertex that depends on it. */
   readonly #mergedJobs = new Set<SharingJob<R>>();
   /** Vertices with an edge that was merged into one of this vertex. */
@@ -46,6 +47,12 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
       for (const job of this.jobs()) job.emit({ kind: "cache-failed", cache, error, at: Date.now() });
     });
     this.op = new SharedOp(vertex, solver.slots, {
+      ops: () => {
+        const ops: JobOp<R>[] = [];
+        this.addOps(ops, new Set());
+        return ops;
+      },
+      isPersonal: (error) => solver.isPersonal(error),
       started: (work) => this.#emit({ kind: "vertex-started", work }),
       resolved: () => this.#emit({ kind: "vertex-resolved" }),
       cancelled: () => this.#emit({ kind: "vertex-cancelled" }),
@@ -95,11 +102,16 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
     return this.#solver.unreadable(error);
   }
 
+  /** Adds the caches of a job. */
+  addCaches({ caches }: SharingJob<R>): void {
+    for (const cache of caches) this.cache.add(cache);
+  }
+
   /** Lets a job share the vertex, and ask its caches. The job gets the events that were emitted before it joined. */
-  join(job: SharingJob<R>): void {
-    for (const cache of job.caches) this.cache.add(cache);
+  join(job: SharingJob<R>, op: SolverOp<R>): void {
+    this.addCaches(job);
     if (this.#jobs.has(job)) return;
-    this.#jobs.add(job);
+    this.#jobs.set(job, op);
     for (const news of this.#history) job.emit(this.#event(news));
     for (const { state } of this.edges) if (state.kind === "complete") job.retain(state.result);
   }
@@ -181,14 +193,21 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
   }
 
   jobs(): ReadonlySet<SharingJob<R>> {
-    return this.#jobs.union(this.#mergedJobs);
+    return new Set(this.#jobs.keys()).union(this.#mergedJobs);
+  }
+
+  addOps(ops: JobOp<R>[], visited: Set<unknown>): void {
+    if (visited.has(this)) return;
+    visited.add(this);
+    for (const [job, op] of this.#jobs) ops.push({ job, op });
+    for (const follower of this.#followers) follower.addOps(ops, visited);
   }
 
   relay(news: VertexNews, visited: Set<unknown>): void {
     if (visited.has(this)) return;
     visited.add(this);
     if (news.body.kind !== "vertex-report") this.#history.push(news);
-    for (const job of this.#jobs) job.emit(this.#event(news));
+    for (const job of this.#jobs.keys()) job.emit(this.#event(news));
     for (const follower of this.#followers) follower.relay(news, visited);
   }
 

@@ -26,7 +26,7 @@ export class Graph<R> {
         return { vertex: activeOf(active, source), output };
       });
       const found = this.#find(vertex, inputs);
-      found.join(job);
+      found.join(job, vertex.op);
       joined.add(found);
       active.set(vertex, found);
     }

@@ -5,7 +5,7 @@ import type { Level } from "./explore.ts";
 import type { SolverEvent } from "../events.ts";
 import type { CacheKey, KeyAlternative } from "../cache/key.ts";
 import type { SharingJob } from "./sharing-job.ts";
-import type { SharedOp } from "./shared-op.ts";
+import type { JobOp, SharedOp } from "./shared-op.ts";
 import type { VertexTrace } from "../trace.ts";
 
 /**
@@ -159,4 +159,6 @@ export interface Follower<R> {
   relay(news: VertexNews, visited: Set<unknown>): void;
   /** Returns all jobs that share the vertex. */
   jobs(): Iterable<SharingJob<R>>;
+  /** Adds the ops of all jobs that share the vertex. `visited` has the vertices that were asked. */
+  addOps(ops: JobOp<R>[], visited: Set<unknown>): void;
 }

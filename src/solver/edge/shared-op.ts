@@ -1,7 +1,8 @@
 import { type Digest, VarveError } from "../../core/index.ts";
 import { Once } from "./once.ts";
 import type { Slots } from "./slots.ts";
-import type { CacheMap, OpContext, SolverVertex } from "../vertex.ts";
+import type { SharingJob } from "./sharing-job.ts";
+import type { CacheMap, OpContext, SolverOp, SolverVertex } from "../vertex.ts";
 
 /** A cache map, and whether it is the last one. */
 export interface ResolvedMap<R> {
@@ -16,8 +17,18 @@ export interface Execution<R> {
   readonly startedAt: number;
 }
 
+/** The op of one of the jobs that share a vertex. All do the same work, each with what its own job has. */
+export interface JobOp<R> {
+  readonly job: SharingJob<R>;
+  readonly op: SolverOp<R>;
+}
+
 /** Callbacks while an op works. */
-export interface OpListener {
+export interface OpListener<R> {
+  /** Returns the ops that can do the work. */
+  ops(): readonly JobOp<R>[];
+  /** See `SolverOptions.isPersonal`. */
+  isPersonal(error: unknown): boolean;
   started(work: "resolve" | "execute"): void;
   resolved(): void;
   cancelled(): void;
@@ -29,18 +40,27 @@ interface ResultPiece<R, T> {
   readonly once: Once<T>;
 }
 
-/** The work of an op. Each piece runs once for all outputs of the vertex and all jobs that share it. */
+/**
+ * The work of an op. Each piece runs once for all outputs of the vertex and all jobs that share it. It runs with the op of the first job.
+ * If that job is cancelled, or lacks something, the op of the next one does the work again.
+ */
 export class SharedOp<R> {
   readonly #vertex: SolverVertex<R>;
+  /** The op that did the last work. */
+  #op: SolverOp<R>;
+  /** The op that the cache maps are of. */
+  #mapper: SolverOp<R>;
   readonly #slots: Slots;
-  readonly #listener: OpListener;
+  readonly #listener: OpListener<R>;
   readonly #maps: Once<ResolvedMap<R>>[] = [];
   readonly #content = new Map<number, ResultPiece<R, Digest | undefined>>();
   readonly #preloads = new Map<number, ResultPiece<R, void>>();
   #execution: Once<Execution<R>> | undefined;
 
-  constructor(vertex: SolverVertex<R>, slots: Slots, listener: OpListener) {
+  constructor(vertex: SolverVertex<R>, slots: Slots, listener: OpListener<R>) {
     this.#vertex = vertex;
+    this.#op = vertex.op;
+    this.#mapper = vertex.op;
     this.#slots = slots;
     this.#listener = listener;
   }
@@ -53,20 +73,24 @@ export class SharedOp<R> {
 
   /** Returns the digest of what the op reads of an input, or undefined if the op computes none. */
   async content(map: CacheMap<R>, input: number, result: R, signal: AbortSignal): Promise<Digest | undefined> {
-    const compute = map.inputs[input]?.content;
-    if (compute === undefined) return undefined;
+    if (map.inputs[input]?.content === undefined) return undefined;
     return await resultPiece(this.#content, input, result, (shared) =>
-      compute(result, this.#listener.context(shared)),
+      this.#watched(shared, async (op, context) => {
+        const own = await this.#mapOf(op, map, context);
+        return await own.inputs[input]?.content?.(result, context);
+      }),
     ).get(signal);
   }
 
   /** Prepares an input for use. */
   async preload(map: CacheMap<R>, input: number, result: R, signal: AbortSignal): Promise<void> {
-    const load = map.inputs[input]?.preload;
-    if (load === undefined) return;
-    await resultPiece(this.#preloads, input, result, (shared) => load(result, this.#listener.context(shared))).get(
-      signal,
-    );
+    if (map.inputs[input]?.preload === undefined) return;
+    await resultPiece(this.#preloads, input, result, (shared) =>
+      this.#watched(shared, async (op, context) => {
+        const own = await this.#mapOf(op, map, context);
+        await own.inputs[input]?.preload?.(result, context);
+      }),
+    ).get(signal);
   }
 
   /** Executes the op. */
@@ -91,7 +115,11 @@ export class SharedOp<R> {
   async #resolve(index: number, signal: AbortSignal): Promise<ResolvedMap<R>> {
     const isRoot = this.#vertex.inputs.length === 0;
     if (isRoot) this.#listener.started("resolve");
-    const answer = await this.#watched(signal, (context) => this.#vertex.op.cacheMap(index, context));
+    const answer = await this.#watched(signal, async (op, context) => {
+      const found = await op.cacheMap(index, context);
+      this.#mapper = op;
+      return found;
+    });
     if (isRoot) this.#listener.resolved();
     const inputs = answer.map.inputs.length;
     if (inputs !== this.#vertex.inputs.length || (!isRoot && !answer.done)) {
@@ -105,27 +133,55 @@ export class SharedOp<R> {
   }
 
   async #execute(inputs: readonly R[], signal: AbortSignal): Promise<Execution<R>> {
-    const { op, name } = this.#vertex;
-    using _slot = await this.#slots.take(op.resources ?? "step", signal);
+    const { op: first, name } = this.#vertex;
+    using _slot = await this.#slots.take(first.resources ?? "step", signal);
     const startedAt = Date.now();
     this.#listener.started("execute");
-    const results = await this.#watched(signal, (context) => op.execute(inputs, context));
-    if (results.length < op.outputs)
+    const results = await this.#watched(signal, (op, context) => op.execute(inputs, context));
+    if (results.length < first.outputs)
       throw new VarveError(
         "internal",
-        `Cannot use the results of ${name}: it returned ${results.length} of ${op.outputs}`,
+        `Cannot use the results of ${name}: it returned ${results.length} of ${first.outputs}`,
       );
     return { results, startedAt };
   }
 
-  /** Runs the op's own code. Calls the listener if the code throws after an abort. */
-  async #watched<T>(signal: AbortSignal, work: (context: OpContext) => Promise<T>): Promise<T> {
-    try {
-      return await work(this.#listener.context(signal));
-    } catch (error) {
-      if (signal.aborted) this.#listener.cancelled();
-      throw error;
+  /** Returns the cache map that an op with inputs has in place of the one that another op made. */
+  async #mapOf(op: SolverOp<R>, map: CacheMap<R>, context: OpContext): Promise<CacheMap<R>> {
+    return op === this.#mapper ? map : (await op.cacheMap(0, context)).map;
+  }
+
+  /**
+   * Runs an op's own code, and that of further ops as long as an error may be one of the job only. Calls the listener if the code throws
+   * after an abort.
+   */
+  async #watched<T>(signal: AbortSignal, work: (op: SolverOp<R>, context: OpContext) => Promise<T>): Promise<T> {
+    const tried = new Set<SolverOp<R>>();
+    for (;;) {
+      const op = this.#usable(tried);
+      tried.add(op);
+      this.#op = op;
+      try {
+        return await work(op, this.#listener.context(signal));
+      } catch (error) {
+        if (signal.aborted) this.#listener.cancelled();
+        if (signal.aborted || !this.#isOfJob(op, error) || tried.has(this.#usable(tried))) throw error;
+      }
     }
+  }
+
+  /** Returns the op to run: the last one, unless its job is gone or it was tried. */
+  #usable(tried: ReadonlySet<SolverOp<R>>): SolverOp<R> {
+    const untried = this.#listener.ops().filter(({ op }) => !tried.has(op));
+    const usable = untried.filter(({ job }) => !job.isCancelled);
+    const last = usable.find(({ op }) => op === this.#op);
+    return (last ?? usable[0] ?? untried[0])?.op ?? this.#op;
+  }
+
+  /** Whether an error may be one of the job that the op belongs to, and not of the op itself. */
+  #isOfJob(op: SolverOp<R>, error: unknown): boolean {
+    const owner = this.#listener.ops().find((each) => each.op === op);
+    return owner === undefined || owner.job.isCancelled || this.#listener.isPersonal(error);
   }
 }
 

@@ -15,7 +15,11 @@ export function clientStores(openSession: (session?: string) => Promise<ClientSe
     return {
       size: async (digest, signal) => await blobSize(await content(), digest, signal),
       read: async function* read(digest, size, signal) {
-        yield* (await content()).read(digest, { length: size, signal });
+        try {
+          yield* (await content()).read(digest, { length: size, signal });
+        } catch (error) {
+          throw clientError(error);
+        }
       },
     };
   };

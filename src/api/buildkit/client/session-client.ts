@@ -51,7 +51,7 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
     this.sessionId = sessionId;
     this.#signal = signal;
     this.credentials = async (host, options) =>
-      sessionId === "" ? ANONYMOUS : await sessionCredentials(await this.session())(host, options);
+      sessionId === "" ? ANONYMOUS : await asked(async () => sessionCredentials(await this.session())(host, options));
     this.caches = clientCaches(() => this.session());
     this.openStore = clientStores((id) => this.session(id));
   }
@@ -70,7 +70,7 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
   async openLocal(source: LocalSource, hold: Hold, onTransfer?: (bytes: number) => void): Promise<LocalContext> {
     const ids = [this.#localSessions.get(source.name) ?? source.sessionId ?? "", this.sessionId];
     const known = [...new Set(ids)].filter((id) => id !== "");
-    if (known.length === 0) throw new VarveError("invalid-build", "could not access local files without session");
+    if (known.length === 0) throw lacking("could not access local files without session");
     try {
       return await this.#host.sessions.any(known, (session) => this.#open(session, source, hold, onTransfer), {
         signal: hold.signal,
@@ -82,7 +82,7 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
 
   async secret(id: string, optional: boolean): Promise<Uint8Array | undefined> {
     const value = await this.#secret(id);
-    if (value === undefined && !optional) throw new VarveError("invalid-build", `secret ${id}: not found`);
+    if (value === undefined && !optional) throw lacking(`secret ${id}: not found`);
     if (value !== undefined) this.#stack.use(withhold(Buffer.from(value).toString()));
     return value;
   }
@@ -161,6 +161,11 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
     );
     return this.#stack.use(synced).context;
   }
+}
+
+/** The error for what this client does not have. */
+function lacking(text: string): VarveError {
+  return new VarveError("invalid-build", text, { details: { fromClient: true } });
 }
 
 /** Asks the client. Its error becomes one of the build. */

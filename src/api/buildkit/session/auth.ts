@@ -8,6 +8,7 @@ import {
   type DelegatedTokenRequest,
   type PlainCredential,
 } from "../../../registry/index.ts";
+import { clientError } from "../client/client-error.ts";
 import { Auth } from "../proto/gen/auth_pb.ts";
 import { called } from "../proto/methods.ts";
 import type { CallerOptions, ClientSession } from "./client-session.ts";
@@ -63,7 +64,7 @@ async function fetchToken(
 }
 
 function refused(host: string, error: unknown): unknown {
-  if (!(error instanceof GrpcError) || error.code === GrpcCode.cancelled) return error;
+  if (!(error instanceof GrpcError) || error.code === GrpcCode.cancelled) return clientError(error);
   return new VarveError("unauthorized", `Cannot log in to registry ${host}: ${error.message}`, { cause: error });
 }
 
