@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { existsSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root } from "../linux/index.ts";
@@ -131,16 +130,16 @@ class BundleRunner implements Runner {
 
   async #run(spec: RunSpec, signal: AbortSignal | undefined): Promise<RunResult> {
     // Disposed of in reverse order: first the processes, then what they used.
-    await using directory = await this.#machine.workspace.step();
+    using directory = this.#machine.workspace.step();
     using root = openRootfs(spec.rootfs);
     await using cleanup = new AsyncDisposableStack();
-    const secretDirectory = await secretsDirectory(directory.path, spec);
+    const secretDirectory = secretsDirectory(directory.path, spec);
     const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
     await using launched = await this.#machine.launchers.take();
     const script = join(directory.path, SCRIPT);
-    await writeFile(script, launchScript(this.#plan(context, logFile, cgroup.enter())), { mode: 0o600 });
+    writeFileSync(script, launchScript(this.#plan(context, logFile, cgroup.enter())), { mode: 0o600 });
     const prepared = await prepareStep(context, cgroup);
     const first = await launched.ready();
     const name = relative(this.#machine.workspace.path, script);
@@ -150,7 +149,7 @@ class BundleRunner implements Runner {
     }
     const exit = exitOf(await this.#forwardOutput({ context, launched, prepared, script: name }, signal));
     if (exit.exitCode !== 0) await checkStarted(launched, exit, logFile, spec);
-    return { ...exit, oomKilled: (await cgroup.oomKills()) > 0 };
+    return { ...exit, oomKilled: cgroup.oomKills() > 0 };
   }
 
   #plan({ directory, secretDirectory }: StepContext, logFile: string, groupFiles: readonly string[]): LaunchPlan {

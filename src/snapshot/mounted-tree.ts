@@ -1,5 +1,4 @@
-import { existsSync, rmdirSync } from "node:fs";
-import { mkdtemp, rmdir } from "node:fs/promises";
+import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -46,11 +45,11 @@ export async function mountSnapshot(spec: MountSpec, target?: string, within: st
   const upper = spec.kind === "overlay" ? spec.upper : undefined;
   if (upper !== undefined) checkUnmounted(upper, "mount a snapshot");
   const isTemporary = target === undefined;
-  const path = target ?? (await mkdtemp(join(within, "varve-mount-")));
+  const path = target ?? mkdtempSync(join(within, "varve-mount-"));
   try {
     attach(spec, path);
   } catch (error) {
-    if (isTemporary) await rmdir(path);
+    if (isTemporary) rmdirSync(path);
     throw mountError(error, spec, path);
   }
   const mount: Mount = { path, isTemporary, upper };
@@ -86,9 +85,17 @@ async function release(spec: MountSpec, mount: Mount): Promise<void> {
   if (!live.has(mount)) return;
   const isUnused = await unmountOrDetach(mount.path);
   live.delete(mount);
-  if (mount.isTemporary) await rmdir(mount.path).catch(() => undefined);
+  if (mount.isTemporary) tryRemoveDirectory(mount.path);
   // While a process may still write, the mark stays, so that the tree is not committed or mounted again.
-  if (isUnused && spec.kind === "overlay" && spec.work !== undefined) await removeVolatileMark(spec.work);
+  if (isUnused && spec.kind === "overlay" && spec.work !== undefined) removeVolatileMark(spec.work);
+}
+
+function tryRemoveDirectory(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // A detached mount may still be in use. The directory goes with that of the process.
+  }
 }
 
 /** Unmounts, or detaches a mount that stays busy. Returns whether the mount was not in use any more. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { renameSync } from "node:fs";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdirSync, renameSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf, throwIfAborted, toVarveError } from "../core/index.ts";
 import { bootId, syncfs } from "../linux/index.ts";
@@ -187,7 +187,7 @@ export class StoredSnapshotter implements Snapshotter {
     try {
       // A crash of the machine may have lost an earlier row with this number, but not its directory.
       await removeTree(own);
-      await mkdir(own, { mode: 0o700 });
+      mkdirSync(own, { mode: 0o700 });
       await fill(own, row);
       return row;
     } catch (error) {

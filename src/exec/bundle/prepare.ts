@@ -1,5 +1,4 @@
-import { chmodSync, fstatSync, mkdirSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmodSync, fstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { Limits, VarveError } from "../../core/index.ts";
 import type { Root } from "../../linux/index.ts";
@@ -44,10 +43,10 @@ export interface PreparedStep {
 }
 
 /** Creates and returns the mount point for the step's secrets. Returns undefined if the step has no secrets. */
-export async function secretsDirectory(directory: string, { mounts = [] }: RunSpec): Promise<string | undefined> {
+export function secretsDirectory(directory: string, { mounts = [] }: RunSpec): string | undefined {
   if (!mounts.some((mount) => mount.kind === "secret")) return undefined;
   const path = join(directory, "secrets");
-  await mkdir(path, { mode: 0o711 });
+  mkdirSync(path, { mode: 0o711 });
   return path;
 }
 
@@ -77,7 +76,7 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
   const user = userIn(root, spec.process.user);
   const hostname = checkHostname(spec.hostname ?? DEFAULT_HOSTNAME);
   const secrets: SecretFile[] = [];
-  const sources = [...(await writeFiles(directory.path, hostname, spec)), ...(await sourcesOf(context, secrets))];
+  const sources = [...writeFiles(directory.path, hostname, spec), ...(await sourcesOf(context, secrets))];
   makeSystemDirectories(root);
   const mounts = mountsOf(context, sources);
   const capabilities = capabilitiesOf(spec, cgroup);
@@ -97,7 +96,7 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
     cgroup: cgroup.config,
     cgroupNamespace: layout.kind === "v2",
   });
-  await writeFile(join(directory.path, "config.json"), config, { mode: 0o600 });
+  writeFileSync(join(directory.path, "config.json"), config, { mode: 0o600 });
   return { secrets, uncompiled: filter === undefined ? seccomp : undefined };
 }
 
@@ -140,23 +139,21 @@ function capabilitiesOf({ security }: RunSpec, { guardsDevices }: StepCgroup): r
   return sandboxCapabilities().filter((name) => guardsDevices || name !== "CAP_MKNOD");
 }
 
-async function writeFiles(directory: string, hostname: string, spec: RunSpec): Promise<MountSource[]> {
+function writeFiles(directory: string, hostname: string, spec: RunSpec): MountSource[] {
   const { extraHosts = [], network = "default", dns } = spec;
   const files: (readonly [target: string, content: string])[] = [
     ["/etc/resolv.conf", resolversFile(network, dns)],
     ["/etc/hosts", hostsFile(hostname, extraHosts)],
   ];
   if (spec.hostnameFile === true) files.push(["/etc/hostname", `${hostname}\n`]);
-  return await Promise.all(
-    files.map(async ([target, content]) => {
-      const path = join(directory, posix.basename(target));
-      await writeFile(path, content);
-      // This process's umask must not make the file unreadable for the step's user.
-      chmodSync(path, 0o644);
-      const { destination: _, ...mount } = readonlyFile(path, target);
-      return { target, kind: "file" as const, mode: 0o755, mount };
-    }),
-  );
+  return files.map(([target, content]) => {
+    const path = join(directory, posix.basename(target));
+    writeFileSync(path, content);
+    // This process's umask must not make the file unreadable for the step's user.
+    chmodSync(path, 0o644);
+    const { destination: _, ...mount } = readonlyFile(path, target);
+    return { target, kind: "file" as const, mode: 0o755, mount };
+  });
 }
 
 async function sourcesOf(context: StepContext, secrets: SecretFile[]): Promise<MountSource[]> {

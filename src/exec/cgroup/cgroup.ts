@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, VarveError } from "../../core/index.ts";
@@ -26,7 +25,7 @@ export interface StepCgroup extends AsyncDisposable {
    */
   enter(): readonly string[];
   /** Returns how many processes of the step the kernel killed because memory ran out. */
-  oomKills(): Promise<number>;
+  oomKills(): number;
 }
 
 export interface CgroupRequest {
@@ -70,7 +69,7 @@ function noCgroup({ warn }: CgroupRequest): StepCgroup {
     guardsDevices: false,
     paths: [],
     enter: () => [],
-    oomKills: () => Promise.resolve(0),
+    oomKills: () => 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -100,8 +99,7 @@ function ownCgroups({ layout, name, parent, resources, makesGroups = false, warn
         writeLimits(path, controllers, resources, warn);
         return posix.join(path, "tasks");
       }),
-    oomKills: () =>
-      memory === undefined ? Promise.resolve(0) : readCount(posix.join(memory.path, "memory.oom_control")),
+    oomKills: () => (memory === undefined ? 0 : readCount(posix.join(memory.path, "memory.oom_control"))),
     [Symbol.asyncDispose]: () => removeAll(made),
   };
 }
@@ -120,7 +118,7 @@ function delegatedCgroup({ layout, name, parent, resources }: CgroupRequest): St
     guardsDevices: true,
     paths,
     enter: () => [],
-    oomKills: () => (oom === undefined ? Promise.resolve(0) : readCount(posix.join(oom, "memory.oom_control"))),
+    oomKills: () => (oom === undefined ? 0 : readCount(posix.join(oom, "memory.oom_control"))),
     [Symbol.asyncDispose]: () => removeAll(paths),
   };
 }
@@ -184,13 +182,9 @@ function readText(path: string): string {
   }
 }
 
-async function readCount(path: string): Promise<number> {
-  try {
-    return Number(/^oom_kill (\d+)$/m.exec(await readFile(path, "utf8"))?.[1] ?? 0);
-  } catch {
-    // The group has no memory controller, or is gone.
-    return 0;
-  }
+/** Returns 0 for a group that has no memory controller, or is gone. */
+function readCount(path: string): number {
+  return Number(/^oom_kill (\d+)$/m.exec(readText(path))?.[1] ?? 0);
 }
 
 /** Removes groups and those below them, deepest first. Retries, because a group stays busy briefly after its last process ends. */
