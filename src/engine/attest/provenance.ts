@@ -3,6 +3,7 @@ import {
   Capture,
   type Invocation,
   Invocations,
+  type Provenance,
   type ProvenanceFacts,
   type ProvenanceParameters,
   encodePredicate,
@@ -57,7 +58,7 @@ export class ProvenanceMaker {
   }
 
   /**
-   * Returns the predicate about one of the results, as JSON. The build must have solved it.
+   * Returns the predicate about one of the results, as JSON. The build must have solved it. It names this run.
    *
    * @throws {VarveError} `invalid-build` if the parameters ask for complete materials and they are not; the errors of sources.
    */
@@ -66,15 +67,32 @@ export class ProvenanceMaker {
     all: readonly TracedResult[],
     parameters: ProvenanceParameters,
   ): Promise<string> {
-    const facts = await this.#facts(result, all);
-    const provenance = await provenanceOf(facts, parameters, { dockerfileVersion: DOCKERFILE_VERSION });
+    return encodePredicate(await this.#provenance(result, all, parameters), this.#invocation());
+  }
+
+  /** As `predicate`, but a result from the cache names the run that has made it. */
+  async #lasting(
+    result: TracedResult,
+    all: readonly TracedResult[],
+    parameters: ProvenanceParameters,
+  ): Promise<string> {
+    const provenance = await this.#provenance(result, all, parameters);
     const known = encodePredicate(provenance, { id: "", startedOn: "", finishedOn: "" });
     const invocations = new Invocations(this.#session.store.state);
     return encodePredicate(provenance, invocations.of(known, this.#invocation(), this.#isCached(result)));
   }
 
+  async #provenance(
+    result: TracedResult,
+    all: readonly TracedResult[],
+    parameters: ProvenanceParameters,
+  ): Promise<Provenance> {
+    const facts = await this.#facts(result, all);
+    return await provenanceOf(facts, parameters, { dockerfileVersion: DOCKERFILE_VERSION });
+  }
+
   #attestation(result: TracedResult, all: readonly TracedResult[], parameters: ProvenanceParameters): Attestation {
-    const make = async (): Promise<Uint8Array> => Buffer.from(await this.predicate(result, all, parameters));
+    const make = async (): Promise<Uint8Array> => Buffer.from(await this.#lasting(result, all, parameters));
     return {
       predicateType: predicateType(parameters.version),
       content: { kind: "predicate", make },
