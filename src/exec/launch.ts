@@ -57,8 +57,9 @@ const MAX_PROBLEM = 4096;
  * leaves no step behind, whenever it comes. Text on the control socket before "ready" is an error message.
  */
 export function launch({ setpriv, unshare, shell }: LaunchTools, directory: string): Launch {
-  const stdout = outputPipe();
-  const stderr = outputPipe();
+  using resources = new DisposableStack();
+  const stdout = resources.use(outputPipe());
+  const stderr = resources.use(outputPipe());
   const child = spawn(
     setpriv,
     ["--pdeathsig", "KILL", unshare, "--pid", "--fork", "--kill-child=KILL", shell, "-c", WAITING_SCRIPT, "varve-step"],
@@ -72,13 +73,9 @@ export function launch({ setpriv, unshare, shell }: LaunchTools, directory: stri
   );
   stdout.closeWriter();
   stderr.closeWriter();
-  try {
-    return new NamespacedLaunch(child, stdout, stderr);
-  } catch (error) {
-    stdout[Symbol.dispose]();
-    stderr[Symbol.dispose]();
-    throw error;
-  }
+  const launched = new NamespacedLaunch(child, stdout, stderr);
+  resources.move();
+  return launched;
 }
 
 class NamespacedLaunch implements Launch {

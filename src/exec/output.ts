@@ -14,7 +14,7 @@ export interface OutputPipe extends Disposable {
 /** Opens a pipe of the kernel for a child's output. Disposal closes both ends. */
 export function outputPipe(): OutputPipe {
   const { reader, writer } = pipe();
-  const socket = new Socket({ fd: reader, readable: true, writable: false });
+  const socket = socketOf(reader, writer);
   // Before `pump`, an error has no other listener and would end the process.
   socket.on("error", () => undefined);
   const chunks: AsyncIterable<Uint8Array> = socket;
@@ -35,4 +35,15 @@ export function outputPipe(): OutputPipe {
       socket.destroy();
     },
   };
+}
+
+/** Returns a socket for the reading end. Closes both ends if there can be none. */
+function socketOf(reader: number, writer: number): Socket {
+  try {
+    return new Socket({ fd: reader, readable: true, writable: false });
+  } catch (error) {
+    closeSync(reader);
+    closeSync(writer);
+    throw error;
+  }
 }
