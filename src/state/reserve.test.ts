@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, rmSync, statSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -84,6 +85,26 @@ for (const [type, size] of SIZES) {
     assert.ok(reserved(root) >= whole, `${reserved(root)} of ${whole} bytes`);
   });
 }
+
+test("a process that opens a database on a full disk is not killed for its shared memory", async (t) => {
+  // Blocks are smaller than pages here, so that a page of a mapped file can lack space for a part of it.
+  const root = await mountedFilesystem(t, "ext4", 24 * MIB);
+  if (root === undefined) return;
+  const path = join(root, "state.db");
+  {
+    using state = openState(path);
+    add(state, "a");
+  }
+  fillUp(root);
+  const script = `const { openState } = await import(${JSON.stringify(new URL("state.ts", import.meta.url).href)});
+    const state = openState(process.argv[1]); state.note("PRAGMA user_version"); state.close();`;
+  for (let n = 0; n < 3; n += 1) {
+    const { signal, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script, path], {
+      encoding: "utf8",
+    });
+    assert.equal(signal, null, stderr);
+  }
+});
 
 test("a reserve grows with its database, and takes at most half of what is free", async (t) => {
   const root = await mountedFilesystem(t, "tmpfs", 256 * MIB);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readdirSync, rmSync, statSync, statfsSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { allocate, makeDirectories } from "../linux/index.ts";
+import { errnoOf } from "../core/index.ts";
 import { spaceFailure } from "./errors.ts";
 
 /** Bytes. */
@@ -12,6 +13,8 @@ const SHARE = 16;
 /** The reserve is released in parts, so that most of it remains. A part also frees an inode. */
 const PARTS = 8;
 const BLOCK = 4096;
+/** Free space that opening a database needs: its index in shared memory has 32 KiB, and its log begins. Bytes. */
+const OPENING = 131_072;
 /** Inodes that must stay free when the reserve creates files. */
 const SPARE_INODES = 64;
 
@@ -29,6 +32,28 @@ export class Reserve {
   constructor(directory: string, database: string) {
     this.#directory = directory;
     this.#database = database;
+  }
+
+  /**
+   * Releases a part if there is no space for the index of the log. SQLite maps that file without allocating it, and the kernel ends a process
+   * that writes to a mapped file on a full disk (SIGBUS) instead of returning an error.
+   */
+  makeRoom(): void {
+    if (!this.#canOpen()) this.#giveUp();
+  }
+
+  #canOpen(): boolean {
+    const directory = dirname(this.#database);
+    try {
+      // Root has more space on some filesystems than they say: only an attempt tells.
+      if (freeOf(directory).bytes >= OPENING) return true;
+      const attempt = join(directory, `.room-${randomBytes(6).toString("hex")}`);
+      takePart(attempt, OPENING);
+      rmSync(attempt);
+      return true;
+    } catch (error) {
+      return errnoOf(error) === "ENOENT";
+    }
   }
 
   /** Runs `fn`, which frees space. While it fails for lack of space, releases a part of the reserve and retries. */

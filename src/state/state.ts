@@ -214,6 +214,7 @@ export function openState(path: string): Database {
   if (path === ":memory:") return new SqliteDatabase(path, open(), undefined);
   const reserve = new Reserve(join(dirname(path), "reserve"), path);
   // SQLite cannot even read a database without creating its log and index, which need space.
+  reserve.makeRoom();
   const state = new SqliteDatabase(path, reserve.lend(open), reserve);
   reserve.fill();
   return state;
