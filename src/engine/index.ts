@@ -29,6 +29,7 @@ export {
   describeDockerfile,
   serveDescription,
 } from "./describe/describe.ts";
+export { type OpFailure, opFailureOf } from "./ops/op-failure.ts";
 export { type Result, recordResult } from "./ops/result.ts";
 export type * from "./options/compile-settings.ts";
 export type * from "./options/options.ts";

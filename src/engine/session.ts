@@ -96,6 +96,7 @@ export class Session implements AsyncDisposable {
       pull: options.pullPolicy ?? (options.pull === true ? "always" : "missing"),
       hold: { lease: shared.lease, signal, fetchBlob },
       limits: { shmSize: options.shmSize },
+      keepFailed: options.keepFailed,
       nested: options.loadGraph && {
         load: options.loadGraph,
         solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),

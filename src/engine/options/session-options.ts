@@ -17,6 +17,8 @@ export interface SessionOptions extends Pick<
   readonly allowed: ReadonlySet<string>;
   /** Reads graphs that steps find in files, with the checks that the build's own graph had. Absent: such steps are an error. */
   readonly loadGraph?: NestedGraphs["load"] | undefined;
+  /** See `OpDeps.keepFailed`. */
+  readonly keepFailed?: boolean | undefined;
   /** Returns what compiling a Dockerfile calls instead of the session's own functions. Default: these. */
   readonly wrapHost?: ((own: CompileHost) => CompileHost) | undefined;
   /** Where images are looked up that a graph does not say it for. Default: the store, then the registry; with `pull` the registry. */

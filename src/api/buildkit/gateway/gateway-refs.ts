@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Session } from "../../../engine/index.ts";
+import type { Result, Session } from "../../../engine/index.ts";
+import type { Edge } from "../../../llb/index.ts";
 import type { Path } from "../../../linux/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import { SCRATCH } from "../../../record/index.ts";
@@ -13,20 +14,29 @@ export interface RefHost {
   readonly stack: AsyncDisposableStack;
 }
 
-/** A filesystem that a client knows by an id. It is solved when the client needs its files. */
+/** What a client knows by an id: a filesystem that is solved when its files are needed, or one that a failed step has left. */
+type Known = { readonly kind: "ref"; readonly ref: ResultRef } | { readonly kind: "result"; readonly result: Result };
+
+/** A filesystem that a client knows by an id. */
 export class GatewayRef {
-  readonly ref: ResultRef;
+  readonly #known: Known;
   readonly #host: RefHost;
   #directory: Promise<Path | undefined> | undefined;
 
-  constructor(ref: ResultRef, host: RefHost) {
-    this.ref = ref;
+  constructor(known: Known, host: RefHost) {
+    this.#known = known;
     this.#host = host;
   }
 
-  /** Solves the filesystem. */
-  async evaluate(): Promise<void> {
-    await this.#host.session.evaluate(this.ref.edge);
+  /** The filesystem, if it can be returned as the result of the build. */
+  get ref(): ResultRef | undefined {
+    return this.#known.kind === "ref" ? this.#known.ref : undefined;
+  }
+
+  /** Returns the filesystem, which it solves if necessary. */
+  async evaluate(): Promise<Result> {
+    if (this.#known.kind === "result") return this.#known.result;
+    return await this.#host.session.evaluate(this.#known.ref.edge);
   }
 
   /** Returns a directory with its files, or undefined if it is empty. The directory exists until the build ends. */
@@ -42,7 +52,7 @@ export class GatewayRef {
 
   async #mount(): Promise<Path | undefined> {
     const { session, stack } = this.#host;
-    const result = await session.evaluate(this.ref.edge);
+    const result = await this.evaluate();
     if (result.kind === "context") return result.context.path;
     if (result.id === SCRATCH) return undefined;
     return stack.use(await session.store.records.mount(result.id, session.hold)).path;
@@ -61,14 +71,22 @@ export class GatewayRefs {
   /** Gives an id to a filesystem. */
   add(ref: ResultRef | undefined): string {
     if (ref === undefined) return "";
-    const id = randomUUID();
-    this.#refs.set(id, new GatewayRef(ref, this.#host));
-    return id;
+    return this.#add({ kind: "ref", ref });
+  }
+
+  /** Gives an id to what a failed step has left. */
+  addResult(result: Result | undefined): string {
+    return result === undefined ? "" : this.#add({ kind: "result", result });
   }
 
   /** The positions of the vertices of all filesystems. */
   get sources(): VertexSources[] {
-    return [...this.#refs.values()].map(({ ref }) => ref.sources);
+    return this.#returnable().map(({ sources }) => sources);
+  }
+
+  /** The graphs of all filesystems that are not empty. */
+  get edges(): Edge[] {
+    return this.#returnable().flatMap(({ edge }) => edge ?? []);
   }
 
   /** @throws {GrpcError} `unknown` if the build has no such filesystem. */
@@ -81,8 +99,18 @@ export class GatewayRefs {
   /** @throws {GrpcError} `unknown` if a result that is returned names a filesystem that the build does not have. */
   returned(id: string): ResultRef | undefined {
     if (id === "") return undefined;
-    const ref = this.#refs.get(id);
-    if (ref !== undefined) return ref.ref;
+    const ref = this.#refs.get(id)?.ref;
+    if (ref !== undefined) return ref;
     throw new GrpcError(GrpcCode.unknown, `return reference ${id} not found`);
+  }
+
+  #add(known: Known): string {
+    const id = randomUUID();
+    this.#refs.set(id, new GatewayRef(known, this.#host));
+    return id;
+  }
+
+  #returnable(): ResultRef[] {
+    return [...this.#refs.values()].flatMap(({ ref }) => ref ?? []);
   }
 }

@@ -9,6 +9,7 @@ import { workers } from "../worker/worker.ts";
 import type { ForwardedBuild } from "./forwarded-build.ts";
 import { returned } from "./return.ts";
 import { warn } from "./warn.ts";
+import { solveError } from "./solve-error.ts";
 import { solveForClient } from "./solve.ts";
 import { resolveImageConfig, resolveSourceMeta } from "./source-meta.ts";
 
@@ -16,6 +17,8 @@ const { method } = LLBBridge;
 
 /** The metadata that names the build that a call belongs to. */
 const BUILD_ID = "buildkit-controlapi-buildid";
+/** The calls that solve graphs. */
+const SOLVING: ReadonlySet<string> = new Set(["Solve", "ReadFile", "ReadDir", "StatFile", "Evaluate"]);
 /** Milliseconds to wait for the build of a call, which may arrive before it. */
 const APPEARANCE = 3000;
 
@@ -28,7 +31,7 @@ export function gatewayService(daemon: Daemon): Implementation[] {
       try {
         return await run(build, request, call);
       } catch (error) {
-        throw buildError(error, build.refs.sources);
+        throw SOLVING.has(name) ? solveError(error, build) : buildError(error, build.refs.sources);
       }
     };
   return [

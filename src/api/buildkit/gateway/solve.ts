@@ -19,8 +19,9 @@ type SolveResponseInit = MessageInitShape<typeof SolveResponseSchema>;
 export async function solveForClient(build: ForwardedBuild, request: SolveRequest): Promise<SolveResponseInit> {
   await build.session.importCaches(importsOf(request));
   const result = await resultOf(build, request);
+  const response = responseOf(build, request, result);
   if (request.evaluate) for (const ref of refsOf(result)) await build.session.evaluate(ref?.edge);
-  return responseOf(build, request, result);
+  return response;
 }
 
 async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<FrontendResult> {
