@@ -10,7 +10,7 @@ type Files = Readonly<Record<string, string>>;
 /** Reads `index.d.ts` in a folder that holds these files. */
 async function readIn<T>(files: Files, read: (index: string) => T): Promise<T> {
   await using directory = await temporaryDirectory("varve-declarations-");
-  await mkdir(join(directory.path, "room"));
+  await mkdir(join(directory.path, "nested"));
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory.path, name), text);
   return read(join(directory.path, "index.d.ts"));
 }
@@ -28,8 +28,8 @@ async function missingFrom(files: Files): Promise<Record<string, string>> {
 test("follows names from file to file, whatever way they take", async () => {
   const names = await exportsOf({
     "index.d.ts": `
-      import { type Deep, deep as inner } from "./room/deep.ts";
-      import * as all from "./room/deep.ts";
+      import { type Deep, deep as inner } from "./nested/deep.ts";
+      import * as all from "./nested/deep.ts";
       export * from "./star.ts";
       export { inner as renamed, type Deep };
       export { own as mine };
@@ -38,8 +38,8 @@ test("follows names from file to file, whatever way they take", async () => {
       declare function own(): void;
       export declare class Open { #private; }
     `,
-    "star.d.ts": `export interface Shape { readonly a: 1 }\nexport declare const star: number;\nexport * from "./room/deep.ts";`,
-    "room/deep.d.ts": `export type Deep = "deep";\nexport declare function deep(a: string): void;\nexport declare function deep(a: number): void;`,
+    "star.d.ts": `export interface Shape { readonly a: 1 }\nexport declare const star: number;\nexport * from "./nested/deep.ts";`,
+    "nested/deep.d.ts": `export type Deep = "deep";\nexport declare function deep(a: string): void;\nexport declare function deep(a: number): void;`,
   });
   assert.deepEqual(names, {
     Deep: ['type Deep = "deep";'],
@@ -66,7 +66,7 @@ test("a name that leads nowhere is an error, not an empty API", async () => {
 
 test("finds types of signatures that are not exported, wherever they are declared", async () => {
   const files = {
-    "room/types.d.ts": `
+    "nested/types.d.ts": `
       export interface Base { readonly a: 1 }
       export interface Options extends Base { readonly own: Local }
       interface Local { readonly b: Buffer }
@@ -74,13 +74,13 @@ test("finds types of signatures that are not exported, wherever they are declare
       export declare const LIST: readonly [1];`,
     "index.d.ts": `
       import type { Stats } from "node:fs";
-      import type { Base, Options, Parent } from "./room/types.ts";
-      import * as all from "./room/types.ts";
+      import type { Base, Options, Parent } from "./nested/types.ts";
+      import * as all from "./nested/types.ts";
       export declare function run<T extends Base>(each: T, options: Options): Promise<Map<string, Stats>>;
       export declare class Child extends all.Parent { #private; }
       export type Item = (typeof all.LIST)[number];`,
   };
   assert.deepEqual(await missingFrom(files), { Base: "run", LIST: "Item", Options: "run", Parent: "Child" });
-  const index = `${files["index.d.ts"]}\nexport { LIST, type Base, type Options, Parent } from "./room/types.ts";`;
+  const index = `${files["index.d.ts"]}\nexport { LIST, type Base, type Options, Parent } from "./nested/types.ts";`;
   assert.deepEqual(await missingFrom({ ...files, "index.d.ts": index }), { Local: "Options" });
 });

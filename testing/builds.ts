@@ -11,7 +11,7 @@ import {
 import { temporaryDirectory } from "../src/io/index.ts";
 
 /** A store and folders of its own, in which the library builds. */
-export interface BuildRoom extends AsyncDisposable {
+export interface BuildFixture extends AsyncDisposable {
   readonly folder: string;
   readonly store: Store;
   /** Writes files below a folder and returns its path. */
@@ -23,7 +23,7 @@ export interface BuildRoom extends AsyncDisposable {
   ): Promise<BuildResult & { readonly events: readonly BuildEvent[] }>;
 }
 
-export async function buildRoom(): Promise<BuildRoom> {
+export async function buildFixture(): Promise<BuildFixture> {
   await using stack = new AsyncDisposableStack();
   const { path: folder } = stack.use(await temporaryDirectory("varve-build-"));
   const store = stack.use(await openStore({ root: join(folder, "root") }));

@@ -5,14 +5,14 @@ import type { CacheSharing } from "../src/record/index.ts";
 import { temporaryRecords } from "./records.ts";
 
 const [root = "", key = "", sharing = "shared", mark = ""] = process.argv.slice(2);
-const room = await temporaryRecords({ root });
+const fixture = await temporaryRecords({ root });
 {
-  await using mount = await room.cacheMounts.acquire(
+  await using mount = await fixture.cacheMounts.acquire(
     { key, sharing: sharing as CacheSharing, description: "test" },
-    room.hold,
+    fixture.hold,
   );
   writeFileSync(join(mount.path, mark), mark);
   console.log(mount.path);
   for await (const _chunk of process.stdin);
 }
-await room[Symbol.asyncDispose]();
+await fixture[Symbol.asyncDispose]();

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { temporaryRecords } from "./records.ts";
 
 const [root = "", key = ""] = process.argv.slice(2);
-const room = await temporaryRecords({ root });
-const copy = await room.contextCopies.acquire({ key, name: "context" });
+const fixture = await temporaryRecords({ root });
+const copy = await fixture.contextCopies.acquire({ key, name: "context" });
 writeFileSync(join(copy.path, "half"), "");
 process.stdout.write(copy.path);
 for await (const _chunk of process.stdin);

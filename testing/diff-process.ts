@@ -11,16 +11,16 @@ export function startDiff(root: string, id: RecordId, dies = false): ChildProces
     import { once } from "node:events";
     import { temporaryRecords } from ${records};
     const [root, id, dies] = process.argv.slice(1);
-    await using room = await temporaryRecords({ root, driver: "overlay" });
-    const put = room.content.put.bind(room.content);
+    await using fixture = await temporaryRecords({ root, driver: "overlay" });
+    const put = fixture.content.put.bind(fixture.content);
     if (dies === "true")
-      room.content.put = async (...args) => {
+      fixture.content.put = async (...args) => {
         await put(...args);
         process.kill(process.pid, "SIGKILL");
       };
     console.log("ready");
     await once(process.stdin, "data");
-    console.log(JSON.stringify(await room.records.diffPairs(id, { compression: "zstd" }, room.hold)));
+    console.log(JSON.stringify(await fixture.records.diffPairs(id, { compression: "zstd" }, fixture.hold)));
     process.stdin.destroy();`;
   const args = ["--input-type=module-typescript", "-e", script, root, id, String(dies)];
   return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });

@@ -9,21 +9,21 @@ export const AMD64: Platform = { os: "linux", architecture: "amd64" };
 export const ARM64: Platform = { os: "linux", architecture: "arm64" };
 
 /** What exporters work with, over a root of its own; warnings are kept. */
-export interface ExportRoom extends AsyncDisposable {
-  readonly room: TemporaryRecords;
+export interface ExportFixture extends AsyncDisposable {
+  readonly fixture: TemporaryRecords;
   readonly deps: ExportDeps & { readonly images: ImageStore };
   readonly warnings: string[];
 }
 
-export async function exportRoom(): Promise<ExportRoom> {
+export async function exportFixture(): Promise<ExportFixture> {
   await using stack = new AsyncDisposableStack();
-  const room = stack.use(await temporaryRecords());
+  const fixture = stack.use(await temporaryRecords());
   const registry = stack.use(new Registry({}));
   const warnings: string[] = [];
-  const { content, records, hold, state } = room;
+  const { content, records, hold, state } = fixture;
   const owned = stack.move();
   return {
-    room,
+    fixture,
     warnings,
     deps: {
       content,

@@ -67,9 +67,9 @@ function extentField(value: number | string): string {
   return typeof value === "string" ? value : `${value.toString(8).padStart(11, "0")}\0`;
 }
 
-function extentFields(map: RawMap, room: number, more: boolean): string {
+function extentFields(map: RawMap, fixture: number, more: boolean): string {
   const fields = map.map(([offset, length]) => extentField(offset) + extentField(length)).join("");
-  return `${fields.padEnd(room * 24, "\0")}${more ? "\x01" : "\0"}`;
+  return `${fields.padEnd(fixture * 24, "\0")}${more ? "\x01" : "\0"}`;
 }
 
 /** A sparse file in GNU's old format: four extents in the header, 21 in each block that follows. */

@@ -21,7 +21,7 @@ const [MiB, what] = [1_048_576, { what: "a layer" }];
 /** The size of a layer that is unpacked during its download. A small layer is downloaded first. */
 const LARGE = 6 * MiB;
 
-interface Room extends Pick<Store, "root" | "content" | "snapshotter" | "records">, AsyncDisposable {
+interface Fixture extends Pick<Store, "root" | "content" | "snapshotter" | "records">, AsyncDisposable {
   readonly hold: Hold;
 }
 
@@ -46,7 +46,7 @@ suite("layers from a registry", { skip }, () => {
   });
 
   /** Opens a store that fetches blobs through the proxy. */
-  async function roomAt(given?: string, snapshotter: "overlay" | "copy" = "overlay"): Promise<Room> {
+  async function fixtureAt(given?: string, snapshotter: "overlay" | "copy" = "overlay"): Promise<Fixture> {
     await using stack = new AsyncDisposableStack();
     const root = given ?? stack.use(await temporaryDirectory()).path;
     const {
@@ -83,7 +83,7 @@ suite("layers from a registry", { skip }, () => {
     return () => proxy.requests.slice(first).filter(isBlob);
   }
 
-  const names = async ({ records, hold }: Room, id: RecordId): Promise<string[]> => {
+  const names = async ({ records, hold }: Fixture, id: RecordId): Promise<string[]> => {
     await using tree = await records.mount(id, hold);
     return readdirSync(tree.path).sort();
   };
@@ -92,50 +92,50 @@ suite("layers from a registry", { skip }, () => {
 
   for (const driver of ["overlay", "copy"] as const) {
     test(`${driver}: layers are unpacked while they and those above are downloaded`, async () => {
-      await using room = await roomAt(undefined, driver);
+      await using fixture = await fixtureAt(undefined, driver);
       const layers = [await layer("a", LARGE, 1), await layer("b", LARGE, 2), await layer("c", LARGE, 3)];
-      const id = room.records.addChain(layers, room.hold.lease);
+      const id = fixture.records.addChain(layers, fixture.hold.lease);
       // The proxy holds the end of each layer until its first file exists in the snapshots.
       spoil((_request, digest) => {
         const index = layers.findIndex((each) => each.digest === digest);
-        const until = (): Promise<void> => fileThere(join(room.root, "snapshots"), "abc"[index] ?? "");
+        const until = (): Promise<void> => fileThere(join(fixture.root, "snapshots"), "abc"[index] ?? "");
         return { kind: "hold", after: (layers[index]?.size ?? 0) - 1000, until };
       });
-      assert.deepEqual(await names(room, id), ["a", "a-large", "b", "b-large", "c", "c-large"]);
+      assert.deepEqual(await names(fixture, id), ["a", "a-large", "b", "b-large", "c", "c-large"]);
       assert.deepEqual(
-        room.records.layers(id).map((row) => row.snapshot),
-        room.records.layers(id).map((row) => row.chainId),
+        fixture.records.layers(id).map((row) => row.snapshot),
+        fixture.records.layers(id).map((row) => row.chainId),
       );
     });
   }
 
   test("a layer that cannot be fetched fails the mount at once, and aborts the other downloads", async () => {
-    await using room = await roomAt();
+    await using fixture = await fixtureAt();
     const [below, above] = [await layer("s", LARGE, 12), await layer("t", 1000, 13)];
-    const base = room.records.addChain([below], room.hold.lease);
-    const id = room.records.addChain([below, above], room.hold.lease);
+    const base = fixture.records.addChain([below], fixture.hold.lease);
+    const id = fixture.records.addChain([below, above], fixture.hold.lease);
     const { promise, resolve } = Promise.withResolvers<void>();
     const held: Fault = { kind: "hold", after: 200_000, until: () => promise };
     const refused: Fault = { kind: "status", status: 404 };
     spoil((_request, digest) => (digest === below.digest ? held : refused));
-    await assert.rejects(names(room, id), (error) => isVarveError(error) && error.details.record === id);
-    assert.equal(room.records.get(base)?.snapshot, undefined);
-    while ([...room.snapshotter.walk()].length > 0) await sleep(5);
+    await assert.rejects(names(fixture, id), (error) => isVarveError(error) && error.details.record === id);
+    assert.equal(fixture.records.get(base)?.snapshot, undefined);
+    while ([...fixture.snapshotter.walk()].length > 0) await sleep(5);
     resolve();
   });
 
   test("a download that is interrupted often fetches each byte once, and is unpacked once", async () => {
-    await using room = await roomAt();
+    await using fixture = await fixtureAt();
     const [from, size] = [await layer("f", 12 * MiB, 4), (5 * MiB) / 2];
     const requests = spoil(() => ({ kind: "reset", after: size }));
     let prepared = 0;
-    const prepare = room.snapshotter.prepare.bind(room.snapshotter);
-    room.snapshotter.prepare = async (...args) => {
+    const prepare = fixture.snapshotter.prepare.bind(fixture.snapshotter);
+    fixture.snapshotter.prepare = async (...args) => {
       prepared += 1;
       return await prepare(...args);
     };
-    const id = room.records.addChain([from], room.hold.lease);
-    assert.deepEqual(await names(room, id), ["f", "f-large"]);
+    const id = fixture.records.addChain([from], fixture.hold.lease);
+    assert.deepEqual(await names(fixture, id), ["f", "f-large"]);
     assert.equal(prepared, 1);
     const starts = requests().map(({ headers }) => Number(/=(\d+)-/.exec(headers.range ?? "=0-")?.[1]));
     const sent = starts.reduce((sum, start) => sum + Math.min(size, from.size - start), 0);
@@ -156,9 +156,9 @@ suite("layers from a registry", { skip }, () => {
     child.kill("SIGKILL");
     await once(child, "close");
     const brought = statSync(file).size;
-    await using room = await roomAt(directory.path);
-    const id = room.records.addChain([from], room.hold.lease);
-    assert.deepEqual(await names(room, id), ["k", "k-large"]);
+    await using fixture = await fixtureAt(directory.path);
+    const id = fixture.records.addChain([from], fixture.hold.lease);
+    assert.deepEqual(await names(fixture, id), ["k", "k-large"]);
     assert.deepEqual(
       requests().map(({ headers }) => headers.range),
       [undefined, `bytes=${brought}-`],
@@ -168,19 +168,19 @@ suite("layers from a registry", { skip }, () => {
   test("wrong bytes leave neither a snapshot nor a blob; a second attempt succeeds", async () => {
     const from = await layer("w", 200_000, 6);
     for (const often of ["always", "once"] as const) {
-      await using room = await roomAt();
-      const id = room.records.addChain([from], room.hold.lease);
+      await using fixture = await fixtureAt();
+      const id = fixture.records.addChain([from], fixture.hold.lease);
       let seen = 0;
       spoil(() => (often === "always" || (seen += 1) === 1 ? { kind: "corrupt" } : undefined));
       if (often === "once") {
-        assert.deepEqual(await names(room, id), ["w", "w-large"]);
+        assert.deepEqual(await names(fixture, id), ["w", "w-large"]);
         continue;
       }
       const isCorrupt = (error: unknown): boolean => isVarveError(error, "corrupt") && error.details.record === id;
-      await assert.rejects(names(room, id), isCorrupt);
-      assert.deepEqual([...room.snapshotter.walk()], []);
-      assert.deepEqual([...room.content.walk()], []);
-      assert.deepEqual(readdirSync(join(room.root, "content/ingest")), []);
+      await assert.rejects(names(fixture, id), isCorrupt);
+      assert.deepEqual([...fixture.snapshotter.walk()], []);
+      assert.deepEqual([...fixture.content.walk()], []);
+      assert.deepEqual(readdirSync(join(fixture.root, "content/ingest")), []);
     }
   });
 
@@ -194,38 +194,38 @@ suite("layers from a registry", { skip }, () => {
       size: right.length,
       mediaType: MediaType.ociLayer,
     };
-    await using room = await roomAt();
+    await using fixture = await fixtureAt();
     const from: RemoteLayer = { ...face, sources: [`${proxy.host}/app`], annotations: {} };
-    const id = room.records.addChain([from], room.hold.lease);
+    const id = fixture.records.addChain([from], fixture.hold.lease);
     const requests = spoil(() => ({ kind: "status", status: 200, body: wrong.toString("latin1") }));
-    await assert.rejects(names(room, id), (error) => isVarveError(error, "corrupt"));
+    await assert.rejects(names(fixture, id), (error) => isVarveError(error, "corrupt"));
     assert.equal(requests().length, 2);
-    assert.deepEqual([...room.snapshotter.walk()], []);
-    assert.deepEqual([...room.content.walk()], []);
-    assert.deepEqual(readdirSync(join(room.root, "content/ingest")), []);
+    assert.deepEqual([...fixture.snapshotter.walk()], []);
+    assert.deepEqual([...fixture.content.walk()], []);
+    assert.deepEqual(readdirSync(join(fixture.root, "content/ingest")), []);
   });
 
   test("a layer whose diffID differs from the config leaves no snapshot, even if its blob is correct", async () => {
-    await using room = await roomAt();
+    await using fixture = await fixtureAt();
     const [good, bad] = [await layer("g", 1000, 7), await layer("b", 200_000, 8)];
-    const id = room.records.addChain([good, { ...bad, diffId: good.diffId }], room.hold.lease);
+    const id = fixture.records.addChain([good, { ...bad, diffId: good.diffId }], fixture.hold.lease);
     spoil(() => undefined);
     await assert.rejects(
-      names(room, id),
+      names(fixture, id),
       (error) => isVarveError(error, "corrupt") && error.details.record === id && /digest/.test(error.message),
     );
     assert.deepEqual(
-      [...room.snapshotter.walk()].map(({ name }) => name),
+      [...fixture.snapshotter.walk()].map(({ name }) => name),
       [good.diffId],
     );
-    assert.equal(room.records.get(id)?.snapshot, undefined);
+    assert.equal(fixture.records.get(id)?.snapshot, undefined);
   });
 
   test("aborting one caller does not stop the download; aborting the last one does, and keeps what was fetched", async () => {
-    await using room = await roomAt();
-    const { records, content } = room;
+    await using fixture = await fixtureAt();
+    const { records, content } = fixture;
     const from = await layer("c", 300_000, 9);
-    const id = records.addChain([from], room.hold.lease);
+    const id = records.addChain([from], fixture.hold.lease);
     const [reached, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     spoil(() => ({ kind: "hold", after: 200_000, until: () => (reached.resolve(), release.promise) }));
     const callers = Array.from({ length: 10 }, () => new AbortController());
@@ -244,19 +244,19 @@ suite("layers from a registry", { skip }, () => {
     assert.ok(outcomes.slice(0, 9).every((error) => isVarveError(error, "cancelled")));
 
     const second = await layer("d", 300_000, 10);
-    const other = records.addChain([second], room.hold.lease);
+    const other = records.addChain([second], fixture.hold.lease);
     const [begun, never] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     spoil(() => ({ kind: "hold", after: 200_000, until: () => (begun.resolve(), never.promise) }));
     const last = new AbortController();
-    const mounted = records.mount(other, { ...room.hold, signal: last.signal });
+    const mounted = records.mount(other, { ...fixture.hold, signal: last.signal });
     const failed = assert.rejects(mounted, (error) => isVarveError(error, "cancelled"));
     await begun.promise;
-    const file = ingestFile(room.root, second.digest);
+    const file = ingestFile(fixture.root, second.digest);
     while (!existsSync(file) || statSync(file).size < 100_000) await sleep(5);
     last.abort();
     await failed;
     const requests = spoil(() => undefined);
-    assert.deepEqual(await names(room, other), ["d", "d-large"]);
+    assert.deepEqual(await names(fixture, other), ["d", "d-large"]);
     assert.equal(requests().length, 1);
     assert.ok(Number(/=(\d+)-/.exec(requests()[0]?.headers.range ?? "")?.[1]) >= 100_000);
     never.resolve();
@@ -270,10 +270,10 @@ suite("layers from a registry", { skip }, () => {
     const child = startMount(directory.path, proxy.host, from);
     const closed = once(child, "close");
     await reached.promise;
-    await using room = await roomAt(directory.path);
+    await using fixture = await fixtureAt(directory.path);
     const busy = new Promise<void>((resolve) => {
-      const ingest = room.content.ingest.bind(room.content);
-      room.content.ingest = async (...args) => {
+      const ingest = fixture.content.ingest.bind(fixture.content);
+      fixture.content.ingest = async (...args) => {
         try {
           return await ingest(...args);
         } catch (error) {
@@ -282,7 +282,7 @@ suite("layers from a registry", { skip }, () => {
         }
       };
     });
-    const mounted = names(room, room.records.addChain([from], room.hold.lease));
+    const mounted = names(fixture, fixture.records.addChain([from], fixture.hold.lease));
     await busy;
     release.resolve();
     assert.deepEqual(await mounted, ["p", "p-large"]);

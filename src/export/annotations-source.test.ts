@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { exportRoom, sourceOf } from "../../testing/exports.ts";
+import { exportFixture, sourceOf } from "../../testing/exports.ts";
 import { addLayer, recordsMissing } from "../../testing/records.ts";
 import { SCRATCH } from "../record/index.ts";
 import { exportArchive } from "./archive.ts";
@@ -12,17 +12,17 @@ import { parseImageAttributes } from "./attributes.ts";
 const skip = recordsMissing() ?? false;
 
 test("a result's annotations are written, those of the output after them", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const ids = [];
   for (const text of ["1", "2"])
-    ids.push(await addLayer(at.room, SCRATCH, (path) => writeFileSync(join(path, "f"), text)));
+    ids.push(await addLayer(at.fixture, SCRATCH, (path) => writeFileSync(join(path, "f"), text)));
   const annotations = { "annotation-index.a": "result", "annotation-index.b": "result", "annotation.m": "result" };
   const attrs = {
     "annotation-index.b": "output",
     "annotation-index-descriptor.d": "output",
     "annotation-index-descriptor.org.opencontainers.image.created": "2001-02-03T04:05:06Z",
   };
-  const dest = join(at.room.root, "a.tar");
+  const dest = join(at.fixture.root, "a.tar");
   const source = sourceOf(ids, { annotations, epoch: 1 });
   await exportArchive("oci", source, { attrs: parseImageAttributes(attrs), dest }, at.deps);
   const read = (

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { exportRoom, sourceOf } from "../../testing/exports.ts";
+import { exportFixture, sourceOf } from "../../testing/exports.ts";
 import { streamPair } from "../../testing/message-streams.ts";
 import { addLayer, recordsMissing } from "../../testing/records.ts";
 import { treePaths } from "../../testing/trees.ts";
@@ -67,15 +67,15 @@ function streamSink(): Written {
 }
 
 test("files are sent to a client's directory, which keeps what it has", { skip }, async () => {
-  await using at = await exportRoom();
-  const id = await addLayer(at.room, SCRATCH, (path) => {
+  await using at = await exportFixture();
+  const id = await addLayer(at.fixture, SCRATCH, (path) => {
     mkdirSync(join(path, "d"));
     for (const name of [".wh.f", "d/.wh.g"]) writeFileSync(join(path, name), "kept");
     writeFileSync(join(path, "run"), "#!");
     chmodSync(join(path, "run"), 0o4755);
     symlinkSync("/etc/passwd", join(path, "link"));
   });
-  const directory = join(at.room.root, "client");
+  const directory = join(at.fixture.root, "client");
   const sink = treeSink(directory);
   writeFileSync(join(directory, "other"), "");
   const sent: string[] = [];
@@ -91,9 +91,9 @@ test("files are sent to a client's directory, which keeps what it has", { skip }
 });
 
 test("several platforms are sent in a folder each, or as one tree", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const tree = async (files: Record<string, string>): Promise<string> =>
-    await addLayer(at.room, SCRATCH, (path) => {
+    await addLayer(at.fixture, SCRATCH, (path) => {
       for (const [name, text] of Object.entries(files)) {
         mkdirSync(join(path, name, ".."), { recursive: true });
         if (text.startsWith("->")) symlinkSync(text.slice(2), join(path, name));
@@ -104,7 +104,7 @@ test("several platforms are sent in a folder each, or as one tree", { skip }, as
   const two = await tree({ f: "2", "d/two": "2" });
   const apart = await tree({ "d/two": "2", "e-": "2" });
   const log: string[] = [];
-  const at2 = (name: string): string => join(at.room.root, name);
+  const at2 = (name: string): string => join(at.fixture.root, name);
   await exportLocal(sourceOf([one, two]), { attrs: {}, dest: treeSink(at2("a"), log) }, at.deps);
   const folders = ["linux_amd64", "linux_amd64/d", "linux_amd64/d/link", "linux_amd64/d/one", "linux_amd64/f"];
   const others = ["linux_arm64", "linux_arm64/d", "linux_arm64/d/two", "linux_arm64/f"];
@@ -139,8 +139,8 @@ test("several platforms are sent in a folder each, or as one tree", { skip }, as
 });
 
 test("a tar and an archive are streamed, the archive with its digests and names", { skip }, async () => {
-  await using at = await exportRoom();
-  const id = await addLayer(at.room, SCRATCH, (path) => writeFileSync(join(path, "f"), "text"));
+  await using at = await exportFixture();
+  const id = await addLayer(at.fixture, SCRATCH, (path) => writeFileSync(join(path, "f"), "text"));
   const source = sourceOf([id], { tags: ["app:1"], epoch: 7 });
   const tar = streamSink();
   await exportTar(source, { attrs: {}, dest: tar.sink }, at.deps);
@@ -164,16 +164,16 @@ test("a tar and an archive are streamed, the archive with its digests and names"
   );
   const annotations = { "org.opencontainers.image.created": "1970-01-01T00:00:07Z" };
   assert.deepEqual(described, { ...descriptor, annotations });
-  const file = join(at.room.root, "archive.tar");
+  const file = join(at.fixture.root, "archive.tar");
   await exportArchive("oci", source, { attrs, dest: file }, at.deps);
   assert.deepEqual(Buffer.concat(archive.bytes), readFileSync(file), "the same bytes as in a file");
 });
 
 test("a content store gets every blob once, documents after what they name", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const ids = [];
   for (const text of ["1", "2"])
-    ids.push(await addLayer(at.room, SCRATCH, (path) => writeFileSync(join(path, "f"), text)));
+    ids.push(await addLayer(at.fixture, SCRATCH, (path) => writeFileSync(join(path, "f"), text)));
   const written: Descriptor[] = [];
   const sink: ContentSink = {
     kind: "content",
@@ -195,8 +195,8 @@ test("a content store gets every blob once, documents after what they name", { s
 });
 
 test("a blob that is found damaged in the middle of a stream does not start the stream again", { skip }, async () => {
-  await using at = await exportRoom();
-  const id = await addLayer(at.room, SCRATCH, (path) => writeFileSync(join(path, "f"), randomBytes(4_000_000)));
+  await using at = await exportFixture();
+  const id = await addLayer(at.fixture, SCRATCH, (path) => writeFileSync(join(path, "f"), randomBytes(4_000_000)));
   const attrs = parseImageAttributes({});
   const { sink } = streamSink();
   await exportArchive("oci", sourceOf([id]), { attrs, dest: sink }, at.deps);

@@ -3,7 +3,7 @@ import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { type ExportRoom, exportRoom, sourceOf } from "../../testing/exports.ts";
+import { type ExportFixture, exportFixture, sourceOf } from "../../testing/exports.ts";
 import { addLayer, recordsMissing } from "../../testing/records.ts";
 import { type Descriptor, type Digest, digestOf } from "../core/index.ts";
 import { bytesOf, collect } from "../io/index.ts";
@@ -23,11 +23,11 @@ interface Exported {
   readonly diffIds: readonly Digest[];
 }
 
-async function blobOf({ deps }: ExportRoom, digest: Digest): Promise<Buffer> {
+async function blobOf({ deps }: ExportFixture, digest: Digest): Promise<Buffer> {
   return await collect(deps.content.open(digest), 1e8, { what: "a blob" });
 }
 
-async function exported(at: ExportRoom, source: ExportSource, attrs: Record<string, string>): Promise<Exported> {
+async function exported(at: ExportFixture, source: ExportSource, attrs: Record<string, string>): Promise<Exported> {
   const { descriptor, configDigest } = await exportImage(source, parseImageAttributes(attrs), at.deps);
   assert.ok(configDigest);
   const config = JSON.parse(String(await blobOf(at, configDigest))) as { rootfs: { diff_ids: Digest[] } };
@@ -35,9 +35,9 @@ async function exported(at: ExportRoom, source: ExportSource, attrs: Record<stri
   return { manifest, diffIds: config.rootfs.diff_ids };
 }
 
-async function twoLayers({ room }: ExportRoom): Promise<[RecordId, RecordId]> {
-  const base = await addLayer(room, SCRATCH, (path) => writeFileSync(join(path, "a"), "a"));
-  const top = await addLayer(room, base, (path) => {
+async function twoLayers({ fixture }: ExportFixture): Promise<[RecordId, RecordId]> {
+  const base = await addLayer(fixture, SCRATCH, (path) => writeFileSync(join(path, "a"), "a"));
+  const top = await addLayer(fixture, base, (path) => {
     writeFileSync(join(path, "young"), "young");
     writeFileSync(join(path, "old"), "old");
     utimesSync(join(path, "old"), 1000, 1000);
@@ -46,7 +46,11 @@ async function twoLayers({ room }: ExportRoom): Promise<[RecordId, RecordId]> {
 }
 
 /** What a manifest says of an eStargz layer is what the blob is. */
-async function checkLayer(at: ExportRoom, layer: Descriptor | undefined, diffId: Digest | undefined): Promise<Buffer> {
+async function checkLayer(
+  at: ExportFixture,
+  layer: Descriptor | undefined,
+  diffId: Digest | undefined,
+): Promise<Buffer> {
   assert.ok(layer);
   assert.equal(layer.mediaType, "application/vnd.oci.image.layer.v1.tar+gzip");
   const blob = await blobOf(at, layer.digest);
@@ -67,7 +71,7 @@ async function timesOf(archive: Buffer): Promise<Record<string, number>> {
 }
 
 test("layers are eStargz and the manifest says so; what was made stays unless it is forced", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [base, top] = await twoLayers(at);
   const plain = await exported(at, sourceOf([base]), {});
   const mixed = await exported(at, sourceOf([top]), { compression: "estargz" });
@@ -86,7 +90,7 @@ test("layers are eStargz and the manifest says so; what was made stays unless it
 });
 
 test("times are rewritten in eStargz layers, and those of the base stay", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [base, top] = await twoLayers(at);
   const { diffIds } = await exported(at, sourceOf([base]), {});
   const source = sourceOf([top], {

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type ExportRoom, exportRoom, sourceOf } from "../../testing/exports.ts";
+import { type ExportFixture, exportFixture, sourceOf } from "../../testing/exports.ts";
 import { addLayer, recordsMissing } from "../../testing/records.ts";
 import { isVarveError } from "../core/index.ts";
 import { bytesOf } from "../io/index.ts";
@@ -24,8 +24,8 @@ import { writeDest } from "./write-output.ts";
 
 const skip = recordsMissing() ?? false;
 
-async function tree({ room }: ExportRoom, files: Record<string, string>): Promise<RecordId> {
-  return await addLayer(room, SCRATCH, (path) => {
+async function tree({ fixture }: ExportFixture, files: Record<string, string>): Promise<RecordId> {
+  return await addLayer(fixture, SCRATCH, (path) => {
     for (const [name, text] of Object.entries(files)) {
       mkdirSync(join(path, name, ".."), { recursive: true });
       writeFileSync(join(path, name), text);
@@ -38,22 +38,22 @@ const tarNames = (file: string): string[] =>
   execFileSync("tar", ["-tf", file], { encoding: "utf8" }).trim().split("\n");
 
 test("files come out as they are, whatever they are called, of the caller", { skip }, async () => {
-  await using at = await exportRoom();
-  const id = await addLayer(at.room, SCRATCH, (path) => {
+  await using at = await exportFixture();
+  const id = await addLayer(at.fixture, SCRATCH, (path) => {
     mkdirSync(join(path, "d"));
     for (const name of [".wh.f", ".wh..wh..opq", "d/.wh.g"]) writeFileSync(join(path, name), "kept");
     writeFileSync(join(path, "run"), "#!");
     chmodSync(join(path, "run"), 0o4755);
     symlinkSync("/etc/passwd", join(path, "link"));
   });
-  const dest = join(at.room.root, "out/deep");
+  const dest = join(at.fixture.root, "out/deep");
   await exportLocal(sourceOf([id], { epoch: 12345 }), { attrs: {}, dest }, at.deps);
   assert.deepEqual(listing(dest), [".wh..wh..opq", ".wh.f", "d", "d/.wh.g", "link", "run"]);
   assert.equal(readFileSync(join(dest, "d/.wh.g"), "utf8"), "kept");
   for (const name of listing(dest)) assert.equal(lstatSync(join(dest, name)).mtimeMs, 12_345_000, name);
   assert.equal(lstatSync(join(dest, "run")).mode & 0o7777, 0o4755);
 
-  const file = join(at.room.root, "out.tar");
+  const file = join(at.fixture.root, "out.tar");
   await exportTar(sourceOf([id], { epoch: 5 }), { attrs: {}, dest: file }, at.deps);
   assert.deepEqual(
     tarNames(file)
@@ -67,8 +67,8 @@ test(
   "several platforms get a folder each, unless they are to share one and nothing is in the way",
   { skip },
   async () => {
-    await using at = await exportRoom();
-    const { root } = at.room;
+    await using at = await exportFixture();
+    const { root } = at.fixture;
     const one = await tree(at, { f: "1", "d/one": "1" });
     const two = await tree(at, { f: "2", "d/two": "2" });
     const apart = await tree(at, { "d/two": "2" });
@@ -90,8 +90,8 @@ test(
 );
 
 test("mode=delete removes other files, and nothing else", { skip }, async () => {
-  await using at = await exportRoom();
-  const { root } = at.room;
+  await using at = await exportFixture();
+  const { root } = at.fixture;
   const dest = join(root, "out");
   const one = await tree(at, { "d/f": "1" });
   const fill = (): void => {
@@ -126,8 +126,8 @@ test("mode=delete removes other files, and nothing else", { skip }, async () => 
 });
 
 test("archives: sorted and of 1970, with names for those who load them", { skip }, async () => {
-  await using at = await exportRoom();
-  const { root } = at.room;
+  await using at = await exportFixture();
+  const { root } = at.fixture;
   const id = await tree(at, { f: "1" });
   const source = sourceOf([id], { tags: ["app:1"], epoch: 7 });
   const oci = join(root, "oci.tar");
@@ -169,8 +169,8 @@ test("archives: sorted and of 1970, with names for those who load them", { skip 
 });
 
 test("an output is there whole, or as it was before", async () => {
-  await using at = await exportRoom();
-  const file = join(at.room.root, "file");
+  await using at = await exportFixture();
+  const file = join(at.fixture.root, "file");
   async function* failing(): AsyncGenerator<Uint8Array> {
     yield Buffer.from("part");
     throw new Error("broken");
@@ -184,7 +184,7 @@ test("an output is there whole, or as it was before", async () => {
   await writeDest("/dev/null", bytesOf("x"));
   await assert.rejects(writeDest(join(file, "below"), bytesOf("x")), (error) => isVarveError(error, "storage"));
   assert.deepEqual(
-    readdirSync(at.room.root).filter((name) => name.endsWith(".tmp")),
+    readdirSync(at.fixture.root).filter((name) => name.endsWith(".tmp")),
     [],
   );
 });

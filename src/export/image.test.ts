@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type ExportRoom, exportRoom, sourceOf } from "../../testing/exports.ts";
+import { type ExportFixture, exportFixture, sourceOf } from "../../testing/exports.ts";
 import { addLayer, recordsMissing } from "../../testing/records.ts";
 import { registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { type Digest, digestOf, isVarveError } from "../core/index.ts";
@@ -39,12 +39,12 @@ interface Config {
   readonly rootfs: { readonly diff_ids: readonly Digest[] };
 }
 
-async function textOf({ deps }: ExportRoom, digest: string): Promise<string> {
+async function textOf({ deps }: ExportFixture, digest: string): Promise<string> {
   return (await collect(deps.content.open(digest as Digest), 1 << 22, { what: "a document" })).toString();
 }
 
 async function exported(
-  at: ExportRoom,
+  at: ExportFixture,
   source: ExportSource,
   attrs: Record<string, string> = {},
 ): Promise<{
@@ -62,16 +62,16 @@ async function exported(
   return { manifest, text, names, digest: descriptor.digest, configDigest, config: JSON.parse(config) as Config };
 }
 
-async function twoLayers({ room }: ExportRoom): Promise<[RecordId, RecordId]> {
-  const base = await addLayer(room, SCRATCH, (path) => {
+async function twoLayers({ fixture }: ExportFixture): Promise<[RecordId, RecordId]> {
+  const base = await addLayer(fixture, SCRATCH, (path) => {
     mkdirSync(join(path, "d"));
     writeFileSync(join(path, "d/a"), "a");
   });
-  return [base, await addLayer(room, base, (path) => writeFileSync(join(path, "b"), "b"))];
+  return [base, await addLayer(fixture, base, (path) => writeFileSync(join(path, "b"), "b"))];
 }
 
 test("one platform is a manifest: compact sorted config, indented manifest, nothing internal", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [, top] = await twoLayers(at);
   const { manifest, config, text, names, configDigest } = await exported(at, sourceOf([top], { tags: ["app"] }));
   assert.equal(manifest.mediaType, "application/vnd.oci.image.manifest.v1+json");
@@ -90,8 +90,8 @@ test("one platform is a manifest: compact sorted config, indented manifest, noth
 });
 
 test("an output may have another config than the result", { skip }, async () => {
-  await using at = await exportRoom();
-  const id = await addLayer(at.room, SCRATCH, (path) => writeFileSync(join(path, "f"), ""));
+  await using at = await exportFixture();
+  const id = await addLayer(at.fixture, SCRATCH, (path) => writeFileSync(join(path, "f"), ""));
   const config = (user: string): string =>
     JSON.stringify({ os: "linux", architecture: "amd64", config: { User: user } });
   const source = sourceOf([id], { config: JSON.parse(config("result")) as object });
@@ -107,8 +107,8 @@ test(
   "layers that a base publishes elsewhere keep their URLs if that is asked for, and need not be here",
   { skip },
   async () => {
-    await using at = await exportRoom();
-    const { records, hold } = at.room;
+    await using at = await exportFixture();
+    const { records, hold } = at.fixture;
     const layer = (text: string, mediaType: string, urls?: string[]): RemoteLayer => {
       return {
         digest: digestOf(text),
@@ -151,7 +151,7 @@ test(
 );
 
 test("Docker's types are used where they are asked for", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [, top] = await twoLayers(at);
   const { manifest } = await exported(at, sourceOf([top]), { "oci-mediatypes": "false" });
   assert.equal(manifest.mediaType, "application/vnd.docker.distribution.manifest.v2+json");
@@ -160,7 +160,7 @@ test("Docker's types are used where they are asked for", { skip }, async () => {
 });
 
 test("several platforms are an index, in their order, each with its annotations", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [base, top] = await twoLayers(at);
   const { manifest, configDigest } = await exported(at, sourceOf([base, top]), {
     "annotation-index.i": "1",
@@ -181,7 +181,7 @@ test("several platforms are an index, in their order, each with its annotations"
 });
 
 test("history: an ENV between two steps has no layer and the time of the one before", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [, top] = await twoLayers(at);
   const given = {
     architecture: "amd64",
@@ -202,7 +202,7 @@ test("history: an ENV between two steps has no layer and the time of the one bef
 });
 
 test("an epoch bounds the image's times and leaves its layers; an empty one bounds nothing", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [, top] = await twoLayers(at);
   const plain = await exported(at, sourceOf([top]));
   const bound = await exported(at, sourceOf([top], { epoch: EPOCH }));
@@ -214,15 +214,15 @@ test("an epoch bounds the image's times and leaves its layers; an empty one boun
 });
 
 test("rewritten times: no entry of a new layer is later than the epoch, the base's layers stay", { skip }, async () => {
-  await using at = await exportRoom();
-  const { room } = at;
+  await using at = await exportFixture();
+  const { fixture } = at;
   const [base] = await twoLayers(at);
-  const top = await addLayer(room, base, (path) => {
+  const top = await addLayer(fixture, base, (path) => {
     writeFileSync(join(path, "late"), "x");
     writeFileSync(join(path, "early"), "x");
     utimesSync(join(path, "early"), 5, 5);
   });
-  const [baseBlob] = await room.records.blobs(base, {}, room.hold);
+  const [baseBlob] = await fixture.records.blobs(base, {}, fixture.hold);
   const baseConfig = { architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [baseBlob?.diffId] } };
   const source = sourceOf([top], { epoch: EPOCH, base: baseConfig });
   const plain = await exported(at, source);
@@ -231,7 +231,7 @@ test("rewritten times: no entry of a new layer is later than the epoch, the base
   const [, own] = rewritten.manifest.layers;
   assert.deepEqual(own?.annotations, { "buildkit/rewritten-timestamp": String(EPOCH) });
   const times = new Map<string, bigint>();
-  const tar = decompress(room.content.open(own?.digest ?? digestOf("")), { format: "detect", what: "a layer" });
+  const tar = decompress(fixture.content.open(own?.digest ?? digestOf("")), { format: "detect", what: "a layer" });
   for await (const { path, mtime } of readTar(tar, { what: "a layer" })) times.set(path, mtime / 1_000_000_000n);
   assert.equal(times.get("early"), 5n);
   assert.equal(times.get("late"), BigInt(EPOCH));
@@ -243,7 +243,7 @@ test("rewritten times: no entry of a new layer is later than the epoch, the base
 });
 
 test("all layers are compressed anew where that is forced, with the same contents", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [, top] = await twoLayers(at);
   const plain = await exported(at, sourceOf([top]));
   const forced = await exported(at, sourceOf([top]), { compression: "zstd", "force-compression": "true" });
@@ -252,7 +252,7 @@ test("all layers are compressed anew where that is forced, with the same content
 });
 
 test("names: given ones, canonical and dangling ones", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const [, top] = await twoLayers(at);
   const source = sourceOf([top]);
   const { names, digest } = await exported(at, source, { name: "a,b", "name-canonical": "true" });
@@ -266,7 +266,7 @@ test(
   "pushed: every name, or by digest alone",
   { skip: skip === false ? (registryMissing() ?? false) : skip },
   async () => {
-    await using at = await exportRoom();
+    await using at = await exportFixture();
     await using server = await startRegistry();
     const [, top] = await twoLayers(at);
     const name = `${server.host}/team/app`;

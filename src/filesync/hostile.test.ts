@@ -20,13 +20,13 @@ function directory(path: string): Packet {
   return entry(path, { mode: GoMode.directory + 0o755 });
 }
 
-interface Room extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly path: string;
   readonly to: string;
   readonly outside: string[];
 }
 
-async function room(): Promise<Room> {
+async function fixture(): Promise<Fixture> {
   const temporary = await temporaryDirectory();
   const to = join(temporary.path, "to");
   mkdirSync(to);
@@ -65,7 +65,7 @@ async function refused(to: string, packets: readonly Packet[], options?: Receive
 }
 
 test("listings that are not valid are refused with fsutil's messages", async () => {
-  await using made = await room();
+  await using made = await fixture();
   const { to } = made;
   assert.equal(await refused(to, [entry("b"), entry("a")]), 'changes out of order: "a" "b"');
   assert.equal(await refused(to, [entry("a/b")]), 'changes out of order: "a/b" ""');
@@ -84,7 +84,7 @@ test("listings that are not valid are refused with fsutil's messages", async () 
 });
 
 test("content that was not requested is refused", async () => {
-  await using made = await room();
+  await using made = await fixture();
   const data = (id: number, text: string): Packet => ({ type: "data", id, data: Buffer.from(text) });
   assert.equal(await refused(made.to, [entry("a"), data(1, "x")]), "invalid file request 1");
   assert.equal(
@@ -98,7 +98,7 @@ test("content that was not requested is refused", async () => {
 });
 
 test("limits hold for entries, their metadata and their attributes", async () => {
-  await using made = await room();
+  await using made = await fixture();
   const many = Array.from({ length: 12 }, (_, index) => entry(String.fromCharCode(97 + index)));
   assert.match(await refused(made.to, many, { limits: { entries: 10 } }), /more than 10 entries/);
   assert.match(await refused(made.to, many, { limits: { metadata: 5 } }), /more than 5 bytes of metadata/);
@@ -111,7 +111,7 @@ test("limits hold for entries, their metadata and their attributes", async () =>
 });
 
 test("a stream that ends early, or a sender that fails, fails the transfer", async () => {
-  await using made = await room();
+  await using made = await fixture();
   assert.match(await refused(made.to, [entry("a")]), /the stream ended before the transfer/);
   assert.match(await refused(made.to, [{ type: "listed" }]), /the stream ended before the transfer/);
   assert.match(await refused(made.to, [{ type: "finish" }]), /confirmed an end that there was not/);
@@ -128,7 +128,7 @@ test("a stream that ends early, or a sender that fails, fails the transfer", asy
 });
 
 test("a transfer that is cancelled ends at once, and leaves no file that looks complete", async () => {
-  await using made = await room();
+  await using made = await fixture();
   const pair = streamPair();
   const cancel = new AbortController();
   const receiving = receiveTree(pair.client, made.to, { ownership: "process", signal: cancel.signal });
@@ -147,7 +147,7 @@ test("a transfer that is cancelled ends at once, and leaves no file that looks c
 });
 
 test("links in the directory, old or sent, lead nowhere", async () => {
-  await using made = await room();
+  await using made = await fixture();
   symlinkSync(join(made.path, "outside"), join(made.to, "old"));
   symlinkSync("../outside/file", join(made.to, "file"));
   const content: Packet[] = [
@@ -197,7 +197,7 @@ const anyPacket: fc.Arbitrary<Packet> = fc.oneof(
 test("whatever a sender sends, nothing is written outside, and the transfer ends", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyPacket, { maxLength: 15 }), fc.boolean(), async (packets, sorted) => {
-      await using made = await room();
+      await using made = await fixture();
       symlinkSync("../outside", join(made.to, "old"));
       const paths = (packet: Packet): string => (packet.type === "stat" ? packet.stat.path : "\u{ffff}");
       const sent = sorted ? [...packets].sort((a, b) => (paths(a) < paths(b) ? -1 : 1)) : packets;

@@ -55,23 +55,23 @@ async function transfer(
 }
 
 async function twoDirectories(): Promise<AsyncDisposable & { readonly from: string; readonly to: string }> {
-  const room = await temporaryDirectory();
-  const [from, to] = [join(room.path, "from"), join(room.path, "to")];
+  const fixture = await temporaryDirectory();
+  const [from, to] = [join(fixture.path, "from"), join(fixture.path, "to")];
   mkdirSync(from);
   mkdirSync(to);
-  return { from, to, [Symbol.asyncDispose]: () => room[Symbol.asyncDispose]() };
+  return { from, to, [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose]() };
 }
 
 test("any tree is received as it was sent", { skip }, async () => {
   await fc.assert(
     fc.asyncProperty(treeOps(30), async (ops) => {
-      await using room = await twoDirectories();
-      for (const op of ops) perform(room.from, op);
-      await transfer(room.from, room.to);
-      assert.deepEqual(described(room.to), described(room.from));
-      const again = await transfer(room.from, room.to);
+      await using fixture = await twoDirectories();
+      for (const op of ops) perform(fixture.from, op);
+      await transfer(fixture.from, fixture.to);
+      assert.deepEqual(described(fixture.to), described(fixture.from));
+      const again = await transfer(fixture.from, fixture.to);
       assert.equal(again.files, 0);
-      assert.deepEqual(described(room.to), described(room.from));
+      assert.deepEqual(described(fixture.to), described(fixture.from));
     }),
     { numRuns: runs(40) },
   );
@@ -108,38 +108,38 @@ function existsLink(path: string | Buffer): boolean {
 test("after any changes, the second transfer makes the trees equal again", { skip }, async () => {
   await fc.assert(
     fc.asyncProperty(treeOps(25), treeOps(12), async (first, second) => {
-      await using room = await twoDirectories();
-      for (const op of first.filter(isNoticed)) perform(room.from, op);
-      await transfer(room.from, room.to);
-      for (const op of second.filter(isNoticed)) perform(room.from, op);
-      fc.pre(!hasHiddenChange(room.to, room.from));
-      await transfer(room.from, room.to);
-      assert.deepEqual(described(room.to), described(room.from));
+      await using fixture = await twoDirectories();
+      for (const op of first.filter(isNoticed)) perform(fixture.from, op);
+      await transfer(fixture.from, fixture.to);
+      for (const op of second.filter(isNoticed)) perform(fixture.from, op);
+      fc.pre(!hasHiddenChange(fixture.to, fixture.from));
+      await transfer(fixture.from, fixture.to);
+      assert.deepEqual(described(fixture.to), described(fixture.from));
     }),
     { numRuns: runs(40) },
   );
 });
 
 test("only what differs is transferred", async () => {
-  await using room = await twoDirectories();
-  for (let index = 0; index < 600; index += 1) writeFileSync(join(room.from, `f${index}`), `content ${index}`);
-  mkdirSync(join(room.from, "d"));
+  await using fixture = await twoDirectories();
+  for (let index = 0; index < 600; index += 1) writeFileSync(join(fixture.from, `f${index}`), `content ${index}`);
+  mkdirSync(join(fixture.from, "d"));
   const own: ReceiveOptions = { ownership: "process" };
-  assert.deepEqual(await transfer(room.from, room.to, own), { entries: 601, files: 600, bytes: 6490 });
-  const kept = statSync(join(room.to, "f7")).ino;
-  writeFileSync(join(room.from, "f5"), "other");
-  rmSync(join(room.from, "f6"));
-  writeFileSync(join(room.to, "d/strange"), "not the sender's");
-  assert.equal((await transfer(room.from, room.to, own)).files, 1);
-  assert.equal(readFileSync(join(room.to, "f5"), "utf8"), "other");
-  assert.equal(existsSync(join(room.to, "f6")), false);
-  assert.equal(existsSync(join(room.to, "d/strange")), false);
-  assert.equal(statSync(join(room.to, "f7")).ino, kept);
-  assert.equal((await transfer(room.from, room.to, { ...own, differ: "none" })).files, 599);
+  assert.deepEqual(await transfer(fixture.from, fixture.to, own), { entries: 601, files: 600, bytes: 6490 });
+  const kept = statSync(join(fixture.to, "f7")).ino;
+  writeFileSync(join(fixture.from, "f5"), "other");
+  rmSync(join(fixture.from, "f6"));
+  writeFileSync(join(fixture.to, "d/strange"), "not the sender's");
+  assert.equal((await transfer(fixture.from, fixture.to, own)).files, 1);
+  assert.equal(readFileSync(join(fixture.to, "f5"), "utf8"), "other");
+  assert.equal(existsSync(join(fixture.to, "f6")), false);
+  assert.equal(existsSync(join(fixture.to, "d/strange")), false);
+  assert.equal(statSync(join(fixture.to, "f7")).ino, kept);
+  assert.equal((await transfer(fixture.from, fixture.to, { ...own, differ: "none" })).files, 599);
 });
 
 test("whatever takes the place of something else does so", async () => {
-  await using room = await twoDirectories();
+  await using fixture = await twoDirectories();
   const kinds: Readonly<Record<string, (path: string) => void>> = {
     file: (path) => writeFileSync(path, "x"),
     directory: (path) => {
@@ -147,55 +147,58 @@ test("whatever takes the place of something else does so", async () => {
       writeFileSync(join(path, "below"), "y");
     },
     link: (path) => symlinkSync("/etc", path),
-    hard: (path) => linkSync(join(room.from, "aaa"), path),
+    hard: (path) => linkSync(join(fixture.from, "aaa"), path),
   };
-  writeFileSync(join(room.from, "aaa"), "first");
+  writeFileSync(join(fixture.from, "aaa"), "first");
   for (const [before, make] of Object.entries(kinds)) {
     for (const [after, makeAfter] of Object.entries(kinds)) {
-      const path = join(room.from, "entry");
+      const path = join(fixture.from, "entry");
       rmSync(path, { recursive: true, force: true });
       make(path);
-      await transfer(room.from, room.to, { ownership: "process" });
+      await transfer(fixture.from, fixture.to, { ownership: "process" });
       rmSync(path, { recursive: true, force: true });
       makeAfter(path);
-      await transfer(room.from, room.to, { ownership: "process" });
-      assert.deepEqual(described(room.to), described(room.from), `${before} to ${after}`);
+      await transfer(fixture.from, fixture.to, { ownership: "process" });
+      assert.deepEqual(described(fixture.to), described(fixture.from), `${before} to ${after}`);
     }
   }
-  assert.deepEqual(readdirSync(room.to).sort(), ["aaa", "entry"]);
+  assert.deepEqual(readdirSync(fixture.to).sort(), ["aaa", "entry"]);
 });
 
 test("a hard link follows its file, even if only the content has changed", async () => {
-  await using room = await twoDirectories();
-  const file = join(room.from, "a");
+  await using fixture = await twoDirectories();
+  const file = join(fixture.from, "a");
   writeFileSync(file, "1");
-  linkSync(file, join(room.from, "b"));
+  linkSync(file, join(fixture.from, "b"));
   utimesSync(file, 1000, 1000);
-  await transfer(room.from, room.to, { ownership: "process" });
+  await transfer(fixture.from, fixture.to, { ownership: "process" });
   writeFileSync(file, "22");
   utimesSync(file, 1000, 1000);
-  await transfer(room.from, room.to, { ownership: "process" });
-  assert.equal(readFileSync(join(room.to, "b"), "utf8"), "22");
-  assert.equal(statSync(join(room.to, "a")).ino, statSync(join(room.to, "b")).ino);
+  await transfer(fixture.from, fixture.to, { ownership: "process" });
+  assert.equal(readFileSync(join(fixture.to, "b"), "utf8"), "22");
+  assert.equal(statSync(join(fixture.to, "a")).ino, statSync(join(fixture.to, "b")).ino);
 });
 
 test("the first name that the filter leaves is the file, the others are links to it", async () => {
-  await using room = await twoDirectories();
-  writeFileSync(join(room.from, "a"), "text");
-  for (const name of ["b", "c"]) linkSync(join(room.from, "a"), join(room.from, name));
-  await transfer(room.from, room.to, { ownership: "process", tree: { filter: new PathFilter({ exclude: ["a"] }) } });
-  assert.deepEqual(readdirSync(room.to).sort(), ["b", "c"]);
-  assert.equal(readFileSync(join(room.to, "b"), "utf8"), "text");
-  assert.equal(statSync(join(room.to, "b")).ino, statSync(join(room.to, "c")).ino);
+  await using fixture = await twoDirectories();
+  writeFileSync(join(fixture.from, "a"), "text");
+  for (const name of ["b", "c"]) linkSync(join(fixture.from, "a"), join(fixture.from, name));
+  await transfer(fixture.from, fixture.to, {
+    ownership: "process",
+    tree: { filter: new PathFilter({ exclude: ["a"] }) },
+  });
+  assert.deepEqual(readdirSync(fixture.to).sort(), ["b", "c"]);
+  assert.equal(readFileSync(join(fixture.to, "b"), "utf8"), "text");
+  assert.equal(statSync(join(fixture.to, "b")).ino, statSync(join(fixture.to, "c")).ino);
 });
 
 test("a filter sends the directories above what it includes, and nothing else", async () => {
-  await using room = await twoDirectories();
-  for (const path of ["a/b", "a/c/d", "e", "a-b"]) mkdirSync(join(room.from, path), { recursive: true });
-  for (const path of ["a/b/x", "a/c/d/y", "e/z", "a-b/x", "top"]) writeFileSync(join(room.from, path), path);
+  await using fixture = await twoDirectories();
+  for (const path of ["a/b", "a/c/d", "e", "a-b"]) mkdirSync(join(fixture.from, path), { recursive: true });
+  for (const path of ["a/b/x", "a/c/d/y", "e/z", "a-b/x", "top"]) writeFileSync(join(fixture.from, path), path);
   const list = async (options: ConstructorParameters<typeof PathFilter>[0]): Promise<string[]> => {
-    await transfer(room.from, room.to, { ownership: "process", tree: { filter: new PathFilter(options) } });
-    return treePaths(room.to);
+    await transfer(fixture.from, fixture.to, { ownership: "process", tree: { filter: new PathFilter(options) } });
+    return treePaths(fixture.to);
   };
   assert.deepEqual(await list({ include: ["a/c"] }), ["a", "a/c", "a/c/d", "a/c/d/y"]);
   assert.deepEqual(await list({ include: ["**/x"] }), ["a", "a/b", "a/b/x", "a-b", "a-b/x"]);
@@ -204,63 +207,67 @@ test("a filter sends the directories above what it includes, and nothing else", 
 });
 
 test("large files arrive while small ones do, holes and all", async () => {
-  await using room = await twoDirectories();
+  await using fixture = await twoDirectories();
   const large = Buffer.alloc(9_000_000, "0123456789abcdef");
-  writeFileSync(join(room.from, "large"), large);
-  writeFileSync(join(room.from, "sparse"), "");
-  truncateSync(join(room.from, "sparse"), 3_000_000);
-  for (let index = 0; index < 20; index += 1) writeFileSync(join(room.from, `small${index}`), String(index));
+  writeFileSync(join(fixture.from, "large"), large);
+  writeFileSync(join(fixture.from, "sparse"), "");
+  truncateSync(join(fixture.from, "sparse"), 3_000_000);
+  for (let index = 0; index < 20; index += 1) writeFileSync(join(fixture.from, `small${index}`), String(index));
   let progress = 0;
-  await transfer(room.from, room.to, { ownership: "process", onProgress: (bytes) => (progress = bytes) });
-  assert.deepEqual(described(room.to), described(room.from));
+  await transfer(fixture.from, fixture.to, { ownership: "process", onProgress: (bytes) => (progress = bytes) });
+  assert.deepEqual(described(fixture.to), described(fixture.from));
   assert.ok(progress > 12_000_000 && progress < 12_100_000, `${progress}`);
 });
 
 test("a file that cannot be opened any more is empty", async () => {
-  await using room = await twoDirectories();
-  writeFileSync(join(room.from, "a"), "text");
+  await using fixture = await twoDirectories();
+  writeFileSync(join(fixture.from, "a"), "text");
   const { client, server } = streamPair();
-  using tree = new DirectoryTree(room.from);
+  using tree = new DirectoryTree(fixture.from);
   const gone = { entries: () => tree.entries(), open: () => undefined };
-  await Promise.all([receiveTree(client, room.to, { ownership: "process" }), sendTree(server, gone)]);
-  assert.equal(readFileSync(join(room.to, "a"), "utf8"), "");
-  assert.equal((await transfer(room.from, room.to, { ownership: "process" })).files, 1, "its size is not the sender's");
-  assert.equal(readFileSync(join(room.to, "a"), "utf8"), "text");
+  await Promise.all([receiveTree(client, fixture.to, { ownership: "process" }), sendTree(server, gone)]);
+  assert.equal(readFileSync(join(fixture.to, "a"), "utf8"), "");
+  assert.equal(
+    (await transfer(fixture.from, fixture.to, { ownership: "process" })).files,
+    1,
+    "its size is not the sender's",
+  );
+  assert.equal(readFileSync(join(fixture.to, "a"), "utf8"), "text");
 });
 
 test("directories keep the times of the sender, even if what is in them changes", async () => {
-  await using room = await twoDirectories();
-  mkdirSync(join(room.from, "d/e"), { recursive: true });
-  writeFileSync(join(room.from, "d/e/f"), "1");
-  const at = (path: string): void => lutimes(join(room.from, path), { atime: 5n, mtime: 1_234_567_891n });
+  await using fixture = await twoDirectories();
+  mkdirSync(join(fixture.from, "d/e"), { recursive: true });
+  writeFileSync(join(fixture.from, "d/e/f"), "1");
+  const at = (path: string): void => lutimes(join(fixture.from, path), { atime: 5n, mtime: 1_234_567_891n });
   at("d/e");
   at("d");
-  await transfer(room.from, room.to, { ownership: "process" });
-  writeFileSync(join(room.from, "d/e/f"), "22");
-  await transfer(room.from, room.to, { ownership: "process" });
+  await transfer(fixture.from, fixture.to, { ownership: "process" });
+  writeFileSync(join(fixture.from, "d/e/f"), "22");
+  await transfer(fixture.from, fixture.to, { ownership: "process" });
   for (const path of ["d", "d/e"])
-    assert.equal(lstatSync(join(room.to, path), { bigint: true }).mtimeNs, 1_234_567_891n);
+    assert.equal(lstatSync(join(fixture.to, path), { bigint: true }).mtimeNs, 1_234_567_891n);
 });
 
 test("directories that their owner may not change are received too", async () => {
-  await using room = await twoDirectories();
-  mkdirSync(join(room.from, "d/e"), { recursive: true });
-  writeFileSync(join(room.from, "d/e/f"), "1");
+  await using fixture = await twoDirectories();
+  mkdirSync(join(fixture.from, "d/e"), { recursive: true });
+  writeFileSync(join(fixture.from, "d/e/f"), "1");
   for (const [path, mode] of [
     ["d/e", 0o555],
     ["d", 0o500],
   ] as const)
-    chmodSync(join(room.from, path), mode);
-  await transfer(room.from, room.to, { ownership: "process" });
-  chmodSync(join(room.from, "d/e/f"), 0o600);
-  await transfer(room.from, room.to, { ownership: "process" });
-  assert.deepEqual(described(room.to), described(room.from));
+    chmodSync(join(fixture.from, path), mode);
+  await transfer(fixture.from, fixture.to, { ownership: "process" });
+  chmodSync(join(fixture.from, "d/e/f"), 0o600);
+  await transfer(fixture.from, fixture.to, { ownership: "process" });
+  assert.deepEqual(described(fixture.to), described(fixture.from));
   // So that they can be removed.
-  for (const root of [room.from, room.to]) for (const path of ["d", "d/e"]) chmodSync(join(root, path), 0o700);
+  for (const root of [fixture.from, fixture.to]) for (const path of ["d", "d/e"]) chmodSync(join(root, path), 0o700);
 });
 
 test("the receiver says when it has everything, and closes only after the sender has", async () => {
-  await using room = await twoDirectories();
+  await using fixture = await twoDirectories();
   const { client, server } = streamPair({ record: true });
   const log: string[] = [];
   const noting: MessageStream = {
@@ -277,7 +284,7 @@ test("the receiver says when it has everything, and closes only after the sender
       await client.closeSend();
     },
   };
-  const receiving = receiveTree(noting, room.to, { ownership: "process" });
+  const receiving = receiveTree(noting, fixture.to, { ownership: "process" });
   // A packet of no bytes ends the listing.
   await server.send(new Uint8Array(0));
   while (log.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -290,10 +297,10 @@ test("the receiver says when it has everything, and closes only after the sender
 });
 
 test("the sender confirms the end, closes, and waits for the receiver", async () => {
-  await using room = await twoDirectories();
-  writeFileSync(join(room.from, "f"), Buffer.alloc(3_000_000));
+  await using fixture = await twoDirectories();
+  writeFileSync(join(fixture.from, "f"), Buffer.alloc(3_000_000));
   const pair = streamPair({ record: true });
-  using tree = new DirectoryTree(room.from);
+  using tree = new DirectoryTree(fixture.from);
   let isDone = false;
   const sending = sendTree(pair.client, tree).then(() => (isDone = true));
   for await (const message of pair.server.receive) {
@@ -314,23 +321,30 @@ test("the sender confirms the end, closes, and waits for the receiver", async ()
 });
 
 test("metadata only: all entries are listed in a file, and exceptions are received with their directories", async () => {
-  await using room = await twoDirectories();
-  mkdirSync(join(room.from, "a/b"), { recursive: true });
-  mkdirSync(join(room.from, "c"));
+  await using fixture = await twoDirectories();
+  mkdirSync(join(fixture.from, "a/b"), { recursive: true });
+  mkdirSync(join(fixture.from, "c"));
   for (const path of [".fsutil-metadata", "a/b/wanted", "a/b/z", "c/x", "y"])
-    writeFileSync(join(room.from, path), path);
-  const received = await transfer(room.from, room.to, { ownership: "process", metadataOnlyExcept: ["a/b/wanted"] });
+    writeFileSync(join(fixture.from, path), path);
+  const received = await transfer(fixture.from, fixture.to, {
+    ownership: "process",
+    metadataOnlyExcept: ["a/b/wanted"],
+  });
   assert.equal(received.files, 1);
-  assert.deepEqual(treePaths(room.to), [".fsutil-metadata", "a", "a/b", "a/b/wanted"]);
-  assert.equal(readFileSync(join(room.to, "a/b/wanted"), "utf8"), "a/b/wanted", "ids count the file that is skipped");
+  assert.deepEqual(treePaths(fixture.to), [".fsutil-metadata", "a", "a/b", "a/b/wanted"]);
+  assert.equal(
+    readFileSync(join(fixture.to, "a/b/wanted"), "utf8"),
+    "a/b/wanted",
+    "ids count the file that is skipped",
+  );
   const listed: string[] = [];
-  const bytes = readFileSync(join(room.to, ".fsutil-metadata"));
+  const bytes = readFileSync(join(fixture.to, ".fsutil-metadata"));
   for (let at = 0; at < bytes.length;) {
     const end = at + 4 + bytes.readUInt32LE(at);
     listed.push(decodeStat(bytes.subarray(at + 4, end)).path);
     at = end;
   }
   assert.deepEqual(listed, ["a", "a/b", "a/b/wanted", "a/b/z", "c", "c/x", "y"]);
-  await transfer(room.from, room.to, { ownership: "process", metadataOnlyExcept: [] });
-  assert.deepEqual(treePaths(room.to), [".fsutil-metadata"]);
+  await transfer(fixture.from, fixture.to, { ownership: "process", metadataOnlyExcept: [] });
+  assert.deepEqual(treePaths(fixture.to), [".fsutil-metadata"]);
 });

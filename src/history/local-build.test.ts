@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildRoom } from "../../testing/builds.ts";
+import { buildFixture } from "../../testing/builds.ts";
 import { recordsMissing } from "../../testing/records.ts";
 import { VarveError } from "../core/index.ts";
 import { collect } from "../io/index.ts";
@@ -13,8 +13,8 @@ test(
   "a build of this process is recorded, with the documents of its image and without its layers",
   { skip },
   async () => {
-    await using room = await buildRoom();
-    const path = await room.files("c", { Dockerfile: "FROM scratch AS one\nCOPY f /\n", f: "f" });
+    await using fixture = await buildFixture();
+    const path = await fixture.files("c", { Dockerfile: "FROM scratch AS one\nCOPY f /\n", f: "f" });
     const settings = {
       context: { kind: "directory", path },
       tags: ["app:1"],
@@ -24,8 +24,8 @@ test(
     } as const;
     for (const cached of [false, true]) {
       const build = new LocalBuild(settings);
-      const result = await room.build(path, { ...settings, onEvent: (event) => build.event(event) });
-      const record = await build.succeeded(room.store, result);
+      const result = await fixture.build(path, { ...settings, onEvent: (event) => build.event(event) });
+      const record = await build.succeeded(fixture.store, result);
       assert.equal(record.ref, result.metadata["varve.build.ref"]);
       assert.equal(record.steps.cached > 0, cached);
       assert.ok(record.steps.completed <= record.steps.total && record.steps.completed > 0);
@@ -38,7 +38,7 @@ test(
       assert.deepEqual([...(record.exporters[0]?.attributes ?? [])], [["name", "app:1"]]);
       assert.equal(record.result?.exports.get(0)?.digest, result.digest);
     }
-    const history = new BuildHistory(room.store.state);
+    const history = new BuildHistory(fixture.store.state);
     assert.equal(history.list().length, 2);
     const blobs = [...history.blobs.walk()];
     assert.equal(blobs.length, 6, "manifest and config, and of each build its status and its trace");
@@ -53,11 +53,11 @@ test(
 );
 
 test("a failed build and a cancelled one are recorded", { skip }, async () => {
-  await using room = await buildRoom();
+  await using fixture = await buildFixture();
   const build = (): LocalBuild => new LocalBuild({ context: { kind: "empty" } });
-  await build().failed(room.store, new Error("broken"));
-  await build().failed(room.store, new VarveError("cancelled", "Cannot go on: interrupted"));
-  const history = new BuildHistory(room.store.state);
+  await build().failed(fixture.store, new Error("broken"));
+  await build().failed(fixture.store, new VarveError("cancelled", "Cannot go on: interrupted"));
+  const history = new BuildHistory(fixture.store.state);
   const errors = (status: string): (string | undefined)[] =>
     history.list({ filters: [`status==${status}`] }).map(({ error }) => error?.message);
   assert.deepEqual(errors("error"), ["broken"]);

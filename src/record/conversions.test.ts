@@ -35,16 +35,16 @@ async function bytesOfBlob({ content }: TemporaryRecords, digest: Digest): Promi
   return await collect(content.open(digest), 100_000_000, what);
 }
 
-async function plainOf(room: TemporaryRecords, digest: Digest): Promise<Buffer> {
-  return await collect(archiveOf(room.content, digest), 100_000_000, what);
+async function plainOf(fixture: TemporaryRecords, digest: Digest): Promise<Buffer> {
+  return await collect(archiveOf(fixture.content, digest), 100_000_000, what);
 }
 
 function labels({ content }: TemporaryRecords, digest: Digest): ReadonlyMap<string, string> {
   return content.info(digest)?.labels ?? new Map<string, string>();
 }
 
-async function put(room: TemporaryRecords, blob: Buffer, more: Partial<RemoteLayer> = {}): Promise<RecordId> {
-  const { content, records, hold } = room;
+async function put(fixture: TemporaryRecords, blob: Buffer, more: Partial<RemoteLayer> = {}): Promise<RecordId> {
+  const { content, records, hold } = fixture;
   const { digest, size } = await content.put(blob, { lease: hold.lease });
   const diffId = digestOf(await collect(decompress(bytesOf(blob), { format: "detect", ...what }), 1e9, what));
   const layer = { digest, size, diffId, mediaType: MediaType.ociLayerGzip, sources: [], annotations: {}, ...more };
@@ -54,18 +54,18 @@ async function put(room: TemporaryRecords, blob: Buffer, more: Partial<RemoteLay
 test("each compression becomes each other one, with the same content, once", { skip }, async () => {
   const finals = new Map<LayerCompression, Set<Digest>>();
   for (const from of ALL) {
-    await using room = await temporaryRecords();
-    const { records, hold } = room;
-    const id = await addLayer(room, SCRATCH, fill);
+    await using fixture = await temporaryRecords();
+    const { records, hold } = fixture;
+    const id = await addLayer(fixture, SCRATCH, fill);
     const primary = await only(records.blobs(id, { compression: from }, hold));
-    const archive = await plainOf(room, primary.descriptor.digest);
+    const archive = await plainOf(fixture, primary.descriptor.digest);
     for (const to of ALL) {
       const kept = await only(records.blobs(id, { compression: to }, hold));
       assert.deepEqual(kept, primary, "what is there stays unless it is forced");
       const forced = await only(records.blobs(id, { compression: to, force: true }, hold));
       const { digest, mediaType, annotations = {} } = forced.descriptor;
       assert.equal(mediaType, layerMediaType(to));
-      assert.deepEqual(await plainOf(room, digest), archive);
+      assert.deepEqual(await plainOf(fixture, digest), archive);
       assert.equal(forced.diffId === digestOf(archive), to !== "estargz");
       assert.equal(Object.hasOwn(annotations, TOC), to === "estargz");
       assert.deepEqual(await only(records.blobs(id, { compression: to, force: true }, hold)), forced);
@@ -80,15 +80,15 @@ test("each compression becomes each other one, with the same content, once", { s
 });
 
 test("variants know of each other, and say what they are", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const { records, hold } = room;
-  const id = await addLayer(room, SCRATCH, fill);
+  await using fixture = await temporaryRecords();
+  const { records, hold } = fixture;
+  const id = await addLayer(fixture, SCRATCH, fill);
   const gzip = await only(records.blobs(id, {}, hold));
   const estargz = await only(records.blobs(id, { compression: "estargz", force: true }, hold));
   const [a, b] = [gzip.descriptor.digest, estargz.descriptor.digest];
-  assert.equal(labels(room, a).get(LINK + b), b);
-  assert.equal(labels(room, b).get(LINK + a), a);
-  const said = Object.fromEntries([...labels(room, b)].filter(([key]) => key.startsWith("buildkit.io/")));
+  assert.equal(labels(fixture, a).get(LINK + b), b);
+  assert.equal(labels(fixture, b).get(LINK + a), a);
+  const said = Object.fromEntries([...labels(fixture, b)].filter(([key]) => key.startsWith("buildkit.io/")));
   assert.deepEqual(said, {
     [LABEL]: "true",
     "buildkit.io/blob/mediatype": MediaType.ociLayerGzip,
@@ -97,15 +97,15 @@ test("variants know of each other, and say what they are", { skip }, async () =>
     "buildkit.io/blob/annotation.io.containers.estargz.uncompressed-size":
       estargz.descriptor.annotations?.["io.containers.estargz.uncompressed-size"],
   });
-  assert.equal(labels(room, a).get("buildkit.io/blob/annotation.containerd.io/uncompressed"), gzip.diffId);
+  assert.equal(labels(fixture, a).get("buildkit.io/blob/annotation.containerd.io/uncompressed"), gzip.diffId);
   assert.ok(Object.hasOwn(gzip.descriptor.annotations ?? {}, "buildkit/createdat"));
   assert.ok(!Object.hasOwn(estargz.descriptor.annotations ?? {}, "buildkit/createdat"));
   // The same blob in another place of another image: its variant is found by the labels.
-  const below = await addLayer(room, SCRATCH, (path) => writeFileSync(join(path, "below"), ""));
+  const below = await addLayer(fixture, SCRATCH, (path) => writeFileSync(join(path, "below"), ""));
   await records.blobs(below, {}, hold);
   const face = { digest: a, size: gzip.descriptor.size, diffId: gzip.diffId, mediaType: MediaType.ociLayerGzip };
   const above = records.addLayer(below, { ...face, sources: [], annotations: {} }, hold.lease);
-  const blobs = room.content;
+  const blobs = fixture.content;
   const before = [...blobs.walk()].length;
   const [, found] = await records.blobs(above.id, { compression: "estargz", force: true }, hold);
   assert.deepEqual(found?.descriptor, estargz.descriptor);
@@ -114,13 +114,17 @@ test("variants know of each other, and say what they are", { skip }, async () =>
 });
 
 test("the layer of a step that changes nothing can be eStargz too", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const { records, hold } = room;
-  const base = await addLayer(room, SCRATCH, fill);
-  const id = await addLayer(room, base, () => undefined);
+  await using fixture = await temporaryRecords();
+  const { records, hold } = fixture;
+  const base = await addLayer(fixture, SCRATCH, fill);
+  const id = await addLayer(fixture, base, () => undefined);
   const [, empty] = await records.blobs(id, { compression: "estargz" }, hold);
   assert.partialDeepStrictEqual(empty?.descriptor.annotations, { "io.containers.estargz.uncompressed-size": "3072" });
-  const [, again] = await records.blobs(await addLayer(room, base, () => undefined), { compression: "estargz" }, hold);
+  const [, again] = await records.blobs(
+    await addLayer(fixture, base, () => undefined),
+    { compression: "estargz" },
+    hold,
+  );
   assert.equal(again?.descriptor.digest, empty?.descriptor.digest);
 });
 
@@ -129,8 +133,8 @@ async function estargzOf(tar: Buffer): Promise<Buffer> {
 }
 
 test("what only says that it is eStargz is made anew; what is, is not", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const { records, hold } = room;
+  await using fixture = await temporaryRecords();
+  const { records, hold } = fixture;
   const tar = await collect(writeTar([{ path: "f", body: "content" }]), 1e9, what);
   const good = await estargzOf(tar);
   const other = await estargzOf(await collect(writeTar([{ path: "f", body: "CONTENT" }]), 1e9, what));
@@ -138,12 +142,12 @@ test("what only says that it is eStargz is made anew; what is, is not", { skip }
   const bad = Buffer.concat([other.subarray(0, table), good.subarray(table)]);
   const options = { compression: "estargz", force: true } as const;
   const claim = { annotations: { [TOC]: digestOf("a lie") } };
-  const kept = await only(records.blobs(await put(room, good), options, hold));
+  const kept = await only(records.blobs(await put(fixture, good), options, hold));
   assert.equal(kept.descriptor.digest, digestOf(good));
-  assert.equal(labels(room, digestOf(good)).get(LABEL), "true");
-  const made = await only(records.blobs(await put(room, bad, claim), options, hold));
-  assert.equal(labels(room, digestOf(bad)).get(LABEL), "false");
-  const blob = await bytesOfBlob(room, made.descriptor.digest);
+  assert.equal(labels(fixture, digestOf(good)).get(LABEL), "true");
+  const made = await only(records.blobs(await put(fixture, bad, claim), options, hold));
+  assert.equal(labels(fixture, digestOf(bad)).get(LABEL), "false");
+  const blob = await bytesOfBlob(fixture, made.descriptor.digest);
   assert.notDeepEqual(blob, bad);
   const reader = { size: blob.length, open: (at: number, size: number) => bytesOf(blob.subarray(at, at + size)) };
   assert.equal((await verifyEstargz(reader)).kind, "verified");
@@ -153,11 +157,11 @@ test(
   "a table that its writer left in the archive is unpacked, as by others, and no part of what is made of it",
   { skip },
   async () => {
-    await using room = await temporaryRecords();
-    const { records, hold } = room;
+    await using fixture = await temporaryRecords();
+    const { records, hold } = fixture;
     const tar = await collect(writeTar([{ path: "f", body: "content" }]), 1e9, what);
     const unended = tar.subarray(0, -1024);
-    const id = await put(room, await estargzOf(unended));
+    const id = await put(fixture, await estargzOf(unended));
     await using tree = await records.mount(id, hold);
     assert.deepEqual(readdirSync(tree.path).sort(), ["f", "stargz.index.json"]);
     assert.equal(readFileSync(join(tree.path, "f"), "utf8"), "content");
@@ -171,13 +175,13 @@ test(
 test("a gzip layer elsewhere stays there, unless it is to be eStargz or says that it is", { skip }, async () => {
   const blobs = new Map<Digest, Buffer>();
   const fetched: Digest[] = [];
-  await using room = await temporaryRecords({
+  await using fixture = await temporaryRecords({
     fetchBlob: async ({ digest }, { lease }) => {
       fetched.push(digest);
-      await room.content.put(blobs.get(digest) ?? Buffer.alloc(0), { lease });
+      await fixture.content.put(blobs.get(digest) ?? Buffer.alloc(0), { lease });
     },
   });
-  const { records, hold } = room;
+  const { records, hold } = fixture;
   const remote = (name: string, blob: Buffer, annotations: Record<string, string>): RecordId => {
     const digest = digestOf(blob);
     blobs.set(digest, blob);

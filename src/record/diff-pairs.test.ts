@@ -17,10 +17,10 @@ import { type DiffPair, type RecordId, type RemoteLayer, SCRATCH } from "./types
 const skip = recordsMissing() ?? false;
 
 /** The topmost of so many layers, each with a file of its own. */
-async function chain(room: TemporaryRecords, length: number): Promise<RecordId> {
+async function chain(fixture: TemporaryRecords, length: number): Promise<RecordId> {
   let id: RecordId = SCRATCH;
   for (let index = 0; index < length; index += 1) {
-    id = await addLayer(room, id, (path) => writeFileSync(join(path, `f${index}`), noise(50_000, index)));
+    id = await addLayer(fixture, id, (path) => writeFileSync(join(path, `f${index}`), noise(50_000, index)));
   }
   return id;
 }
@@ -51,10 +51,10 @@ test(
     skip,
   },
   async () => {
-    await using room = await temporaryRecords();
-    const { records, content, snapshotter } = room;
-    const top = await chain(room, 20);
-    const puts = countPuts(room);
+    await using fixture = await temporaryRecords();
+    const { records, content, snapshotter } = fixture;
+    const top = await chain(fixture, 20);
+    const puts = countPuts(fixture);
     const call = async (index: number): Promise<readonly DiffPair[] | "cancelled"> => {
       await using lease = await content.lease();
       const caller = new AbortController();
@@ -88,88 +88,88 @@ test(
       "chain ids are settled",
     );
     await content.collect({ snapshots: snapshotter });
-    await assertWhole(room, pairs[0] ?? []);
+    await assertWhole(fixture, pairs[0] ?? []);
   },
 );
 
 test("pairs are remembered by the root, and a computation that all have left is begun anew", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const top = await chain(room, 3);
+  await using fixture = await temporaryRecords();
+  const top = await chain(fixture, 3);
   const left = new AbortController();
-  const pairs = room.records.diffPairs(top, {}, { ...room.hold, signal: left.signal });
+  const pairs = fixture.records.diffPairs(top, {}, { ...fixture.hold, signal: left.signal });
   await setImmediate();
   left.abort();
   await assert.rejects(pairs, (error) => isVarveError(error, "cancelled"));
-  const computed = await room.records.diffPairs(top, {}, room.hold);
-  await using next = await temporaryRecords({ root: room.root });
+  const computed = await fixture.records.diffPairs(top, {}, fixture.hold);
+  await using next = await temporaryRecords({ root: fixture.root });
   const puts = countPuts(next);
   assert.deepEqual(await next.records.diffPairs(top, {}, next.hold), computed);
   assert.equal(puts(), 0);
 });
 
 test("of two processes that compute the same at once, both get the pairs of the one that won", { skip }, async () => {
-  await using room = await temporaryRecords({ driver: "overlay" });
-  const top = await chain(room, 12);
-  const child = startDiff(room.root, top);
+  await using fixture = await temporaryRecords({ driver: "overlay" });
+  const top = await chain(fixture, 12);
+  const child = startDiff(fixture.root, top);
   const closed = once(child, "close");
   assert.ok(child.stdin && child.stdout);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   assert.equal((await lines.next()).value, "ready");
   child.stdin.write("go\n");
   const [own, line] = await Promise.all([
-    room.records.diffPairs(top, { compression: "gzip" }, room.hold),
+    fixture.records.diffPairs(top, { compression: "gzip" }, fixture.hold),
     lines.next(),
   ]);
   assert.deepEqual(JSON.parse(String(line.value)), own);
   assert.deepEqual(
     own,
-    room.records.layers(top).map(({ blob }) => {
+    fixture.records.layers(top).map(({ blob }) => {
       const { diffId, digest, mediaType, size } = blob ?? assert.fail("a layer has no blob");
       return { diffId, digest, mediaType, size };
     }),
   );
   await closed;
-  await room.content.collect();
-  await assertWhole(room, own);
+  await fixture.content.collect();
+  await assertWhole(fixture, own);
 });
 
 test("a process that is killed between a blob and its record leaves nothing that is in the way", { skip }, async () => {
-  await using room = await temporaryRecords({ driver: "overlay" });
-  const top = await chain(room, 1);
-  const child = startDiff(room.root, top, true);
+  await using fixture = await temporaryRecords({ driver: "overlay" });
+  const top = await chain(fixture, 1);
+  const child = startDiff(fixture.root, top, true);
   child.stdin?.write("go\n");
   await once(child, "close");
   assert.equal(child.signalCode, "SIGKILL");
-  assert.equal(room.records.get(top)?.blob, undefined);
-  const orphans = Array.from(room.content.walk(), ({ digest }) => digest);
+  assert.equal(fixture.records.get(top)?.blob, undefined);
+  const orphans = Array.from(fixture.content.walk(), ({ digest }) => digest);
   assert.equal(orphans.length, 1);
-  const pairs = await room.records.diffPairs(top, { compression: "zstd" }, room.hold);
+  const pairs = await fixture.records.diffPairs(top, { compression: "zstd" }, fixture.hold);
   assert.deepEqual(
     pairs.map(({ digest }) => digest),
     orphans,
   );
-  await assertWhole(room, pairs);
+  await assertWhole(fixture, pairs);
 });
 
 for (const driver of ["overlay", "copy"] as const) {
   test(`${driver}: a blob that is lost is computed again of the layer's tree`, { skip }, async () => {
-    await using room = await temporaryRecords({ driver });
-    const { records, content, hold } = room;
-    const top = await chain(room, 3);
+    await using fixture = await temporaryRecords({ driver });
+    const { records, content, hold } = fixture;
+    const top = await chain(fixture, 3);
     const pairs = await records.diffPairs(top, { compression: "zstd" }, hold);
     const digestAt = (index: number): Digest => pairs[index]?.digest ?? assert.fail("too few layers");
     await content.delete(digestAt(0));
     rmSync(content.path(digestAt(1)));
     assert.deepEqual(await records.diffPairs(top, {}, hold), pairs, "the same bytes, as they were compressed");
-    await assertWhole(room, pairs);
+    await assertWhole(fixture, pairs);
     assert.equal(existsSync(content.path(digestAt(1))), true);
   });
 }
 
 test("where it is other bytes, the record and what stands on it take them", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const { records, content, hold } = room;
-  const top = await chain(room, 3);
+  await using fixture = await temporaryRecords();
+  const { records, content, hold } = fixture;
+  const top = await chain(fixture, 3);
   const pairs = await records.diffPairs(top, { level: 1 }, hold);
   await content.delete(pairs[1]?.digest as Digest);
   const again = await records.diffPairs(top, {}, hold);
@@ -182,13 +182,13 @@ test("where it is other bytes, the record and what stands on it take them", { sk
   const layers = again.map((pair): RemoteLayer => ({ ...pair, sources: [], annotations: {} }));
   assert.equal(records.addChain(layers, hold.lease), top, "found by the chain of its blobs");
   await content.collect();
-  await assertWhole(room, again);
+  await assertWhole(fixture, again);
 });
 
 test("a tree that is not what the blob held is no help: the record is named", { skip }, async () => {
-  await using room = await temporaryRecords({ driver: "overlay" });
-  const { records, content, snapshotter, hold } = room;
-  const top = await chain(room, 2);
+  await using fixture = await temporaryRecords({ driver: "overlay" });
+  const { records, content, snapshotter, hold } = fixture;
+  const top = await chain(fixture, 2);
   const pairs = await records.diffPairs(top, {}, hold);
   await content.delete(pairs[1]?.digest as Digest);
   const upper = snapshotter.upperDir(records.get(top)?.snapshot ?? "") ?? "";
@@ -203,10 +203,10 @@ test("a tree that is not what the blob held is no help: the record is named", { 
 });
 
 test("an empty layer that is lost is made again, for all that have it", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const { records, content, hold } = room;
-  const first = await addLayer(room, await chain(room, 1), () => undefined);
-  const top = await addLayer(room, first, () => undefined);
+  await using fixture = await temporaryRecords();
+  const { records, content, hold } = fixture;
+  const first = await addLayer(fixture, await chain(fixture, 1), () => undefined);
+  const top = await addLayer(fixture, first, () => undefined);
   const pairs = await records.diffPairs(top, {}, hold);
   assert.equal(pairs[1]?.digest, pairs[2]?.digest);
   await content.delete(pairs[1]?.digest as Digest);

@@ -35,9 +35,9 @@ async function entriesOf({ content }: TemporaryRecords, layer: LayerBlob | undef
 }
 
 /** Layers a, b, c, … one on the other, each with a file of its name. */
-async function chain(room: TemporaryRecords, ...files: readonly string[]): Promise<RecordId[]> {
+async function chain(fixture: TemporaryRecords, ...files: readonly string[]): Promise<RecordId[]> {
   const ids: RecordId[] = [];
-  for (const file of files) ids.push(await addLayer(room, ids.at(-1) ?? SCRATCH, put(file)));
+  for (const file of files) ids.push(await addLayer(fixture, ids.at(-1) ?? SCRATCH, put(file)));
   return ids;
 }
 
@@ -59,21 +59,21 @@ async function remote(
   };
 }
 
-function both(name: string, run: (room: TemporaryRecords, t: TestContext) => Promise<void>): void {
+function both(name: string, run: (fixture: TemporaryRecords, t: TestContext) => Promise<void>): void {
   for (const driver of ["overlay", "copy"] as const) {
     test(`${driver}: ${name}`, { skip }, async (t) => {
       const options: RecordsOptions = { driver };
-      await using room = await temporaryRecords(options);
-      await run(room, t);
+      await using fixture = await temporaryRecords(options);
+      await run(fixture, t);
     });
   }
 }
 
-both("a layer is committed once, or thrown away", async (room) => {
-  const { records, hold, snapshotter } = room;
-  const id = await addLayer(room, SCRATCH, put("a"));
-  assert.deepEqual(await names(room, id), ["a"]);
-  assert.deepEqual(await names(room, SCRATCH), []);
+both("a layer is committed once, or thrown away", async (fixture) => {
+  const { records, hold, snapshotter } = fixture;
+  const id = await addLayer(fixture, SCRATCH, put("a"));
+  assert.deepEqual(await names(fixture, id), ["a"]);
+  assert.deepEqual(await names(fixture, SCRATCH), []);
   const before = [...snapshotter.walk()].length;
   {
     await using layer = await records.begin(id, {}, hold);
@@ -83,8 +83,8 @@ both("a layer is committed once, or thrown away", async (room) => {
   await assert.rejects(records.begin("none", {}, hold), (error) => isVarveError(error, "not-found"));
 });
 
-both("a layer whose record cannot be written leaves no snapshot", async (room) => {
-  const { records, hold, snapshotter, state } = room;
+both("a layer whose record cannot be written leaves no snapshot", async (fixture) => {
+  const { records, hold, snapshotter, state } = fixture;
   const before = [...snapshotter.walk()].length;
   await assert.rejects(async () => {
     await using layer = await records.begin(SCRATCH, {}, hold);
@@ -96,11 +96,11 @@ both("a layer whose record cannot be written leaves no snapshot", async (room) =
   assert.equal([...snapshotter.walk()].length, before);
 });
 
-both("merges are stacked lowest first, and flattened", async (room) => {
-  const { records, hold } = room;
-  const a = await addLayer(room, SCRATCH, put("f", "a"));
-  const b = await addLayer(room, SCRATCH, put("f", "b"));
-  const c = await addLayer(room, SCRATCH, put("g", "c"));
+both("merges are stacked lowest first, and flattened", async (fixture) => {
+  const { records, hold } = fixture;
+  const a = await addLayer(fixture, SCRATCH, put("f", "a"));
+  const b = await addLayer(fixture, SCRATCH, put("f", "b"));
+  const c = await addLayer(fixture, SCRATCH, put("g", "c"));
   assert.equal(records.merge([], {}, hold.lease), SCRATCH);
   assert.equal(records.merge([SCRATCH, a], {}, hold.lease), a);
   const inner = records.merge([a, b], {}, hold.lease);
@@ -112,79 +112,84 @@ both("merges are stacked lowest first, and flattened", async (room) => {
   );
   await using tree = await records.mount(outer, hold);
   assert.equal(readFileSync(join(tree.path, "f"), "utf8"), "b");
-  const onTop = await addLayer(room, outer, put("h"));
-  assert.deepEqual(await names(room, onTop), ["f", "g", "h"]);
+  const onTop = await addLayer(fixture, outer, put("h"));
+  assert.deepEqual(await names(fixture, onTop), ["f", "g", "h"]);
   assert.deepEqual(
     records.layers(onTop).map((row) => row.id),
     [a, b, c, onTop],
   );
 });
 
-both("what differs is the layers themselves where one stands on the other", async (room) => {
-  const { records, hold } = room;
-  const [a = "", b = "", c = "", d = ""] = await chain(room, "a", "b", "c", "d");
+both("what differs is the layers themselves where one stands on the other", async (fixture) => {
+  const { records, hold } = fixture;
+  const [a = "", b = "", c = "", d = ""] = await chain(fixture, "a", "b", "c", "d");
   assert.equal(await records.diff(a, a, hold), SCRATCH);
   assert.equal(await records.diff(SCRATCH, b, hold), b);
   const blobs = await records.blobs(d, {}, hold);
   const one = await records.diff(a, b, hold);
-  assert.deepEqual(await names(room, one), ["b"]);
+  assert.deepEqual(await names(fixture, one), ["b"]);
   assert.equal((await records.blobs(one, {}, hold))[0]?.descriptor.digest, blobs[1]?.descriptor.digest);
   const three = await records.diff(a, d, hold);
   assert.deepEqual(
     (await records.blobs(three, {}, hold)).map((blob) => blob.diffId),
     blobs.slice(1).map((blob) => blob.diffId),
   );
-  assert.deepEqual(await names(room, three), ["b", "c", "d"]);
-  const [x = ""] = await chain(room, "x");
+  assert.deepEqual(await names(fixture, three), ["b", "c", "d"]);
+  const [x = ""] = await chain(fixture, "x");
   const unrelated = await records.diff(x, c, hold);
-  assert.deepEqual(await names(room, unrelated), ["a", "b", "c"]);
+  assert.deepEqual(await names(fixture, unrelated), ["a", "b", "c"]);
   assert.equal(records.layers(unrelated).length, 1);
 });
 
-both("layers are laid together as one, with what they delete of what they stand on", async (room) => {
-  const { records, hold } = room;
-  const [a = "", b = ""] = await chain(room, "a", "b");
-  const top = await addLayer(room, b, (path) => {
+both("layers are laid together as one, with what they delete of what they stand on", async (fixture) => {
+  const { records, hold } = fixture;
+  const [a = "", b = ""] = await chain(fixture, "a", "b");
+  const top = await addLayer(fixture, b, (path) => {
     rmSync(join(path, "a"));
     rmSync(join(path, "b"));
     writeFileSync(join(path, "c"), "c");
   });
   const one = await records.flatten(a, top, hold);
-  assert.deepEqual(await names(room, one), ["c"]);
+  assert.deepEqual(await names(fixture, one), ["c"]);
   const [below, layer, ...others] = await records.blobs(one, {}, hold);
   assert.deepEqual([below?.record, others], [a, []]);
-  assert.deepEqual(await entriesOf(room, layer), [".wh.a", "c"]);
+  assert.deepEqual(await entriesOf(fixture, layer), [".wh.a", "c"]);
   const whole = await records.flatten(SCRATCH, b, hold);
-  assert.deepEqual([await names(room, whole), records.layers(whole).length], [["a", "b"], 1]);
+  assert.deepEqual([await names(fixture, whole), records.layers(whole).length], [["a", "b"], 1]);
   const [, nothing] = await records.blobs(await records.flatten(a, a, hold), {}, hold);
-  assert.deepEqual(await entriesOf(room, nothing), []);
+  assert.deepEqual(await entriesOf(fixture, nothing), []);
 });
 
-both("an unchanged step is an empty layer, and every layer keeps its diffID however it is compressed", async (room) => {
-  const { records, hold } = room;
-  const [a = ""] = await chain(room, "a");
-  const same = await addLayer(room, a, () => undefined);
-  const plain = await records.blobs(same, {}, hold);
-  assert.equal(plain[1]?.diffId, EMPTY_DIFF);
-  for (const compression of ["zstd", "uncompressed"] as const) {
-    const kept = await records.blobs(same, { compression }, hold);
-    assert.deepEqual(kept, plain, "blobs that are there stay as they are");
-    const forced = await records.blobs(same, { compression, force: true }, hold);
-    assert.deepEqual(
-      forced.map((layer) => layer.diffId),
-      plain.map((layer) => layer.diffId),
-    );
-    assert.ok(forced.every((layer) => layer.descriptor.mediaType.endsWith(compression === "zstd" ? "+zstd" : ".tar")));
-    assert.deepEqual(await records.blobs(same, { compression, force: true }, hold), forced, "converted once");
-  }
-  assert.equal(records.table.variants(a).length, 2);
-});
+both(
+  "an unchanged step is an empty layer, and every layer keeps its diffID however it is compressed",
+  async (fixture) => {
+    const { records, hold } = fixture;
+    const [a = ""] = await chain(fixture, "a");
+    const same = await addLayer(fixture, a, () => undefined);
+    const plain = await records.blobs(same, {}, hold);
+    assert.equal(plain[1]?.diffId, EMPTY_DIFF);
+    for (const compression of ["zstd", "uncompressed"] as const) {
+      const kept = await records.blobs(same, { compression }, hold);
+      assert.deepEqual(kept, plain, "blobs that are there stay as they are");
+      const forced = await records.blobs(same, { compression, force: true }, hold);
+      assert.deepEqual(
+        forced.map((layer) => layer.diffId),
+        plain.map((layer) => layer.diffId),
+      );
+      assert.ok(
+        forced.every((layer) => layer.descriptor.mediaType.endsWith(compression === "zstd" ? "+zstd" : ".tar")),
+      );
+      assert.deepEqual(await records.blobs(same, { compression, force: true }, hold), forced, "converted once");
+    }
+    assert.equal(records.table.variants(a).length, 2);
+  },
+);
 
 test("pulled layers: the same blobs are one record, the same content one snapshot", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const { records, hold } = room;
+  await using fixture = await temporaryRecords();
+  const { records, hold } = fixture;
   const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
-  const layer = await remote(room, tar, { sources: ["r.test/a"] });
+  const layer = await remote(fixture, tar, { sources: ["r.test/a"] });
   const again = { ...layer, sources: ["r.test/b", "r.test/a"] };
   const id = records.addLayer(SCRATCH, layer, hold.lease).id;
   assert.equal(records.addLayer(SCRATCH, again, hold.lease).id, id);
@@ -196,7 +201,7 @@ test("pulled layers: the same blobs are one record, the same content one snapsho
   const twin = records.addLayer(SCRATCH, recompressed, hold.lease).id;
   assert.notEqual(twin, id);
   assert.equal(records.get(twin)?.snapshot, name, "unpacked before, from other blobs");
-  assert.deepEqual(await names(room, twin), ["f"]);
+  assert.deepEqual(await names(fixture, twin), ["f"]);
   const chained = records.addChain([layer, layer], hold.lease);
   assert.equal(records.addChain([layer, layer], hold.lease), chained);
 });
@@ -204,13 +209,13 @@ test("pulled layers: the same blobs are one record, the same content one snapsho
 test("a lazy layer is fetched once, when its files are asked for", { skip }, async () => {
   const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
   let fetches = 0;
-  await using room: TemporaryRecords = await temporaryRecords({
+  await using fixture: TemporaryRecords = await temporaryRecords({
     fetchBlob: async (_blob, { lease }) => {
       fetches += 1;
-      await room.content.put(tar, { lease });
+      await fixture.content.put(tar, { lease });
     },
   });
-  const { records, hold } = room;
+  const { records, hold } = fixture;
   const mediaType = "application/vnd.oci.image.layer.v1.tar";
   const id = records.addLayer(
     SCRATCH,
@@ -226,14 +231,14 @@ test("a lazy layer is fetched once, when its files are asked for", { skip }, asy
   ).id;
   assert.equal((await records.blobs(id, {}, hold))[0]?.descriptor.digest, digestOf(tar));
   assert.equal(fetches, 0);
-  await Promise.all(Array.from({ length: 20 }, () => names(room, id)));
+  await Promise.all(Array.from({ length: 20 }, () => names(fixture, id)));
   assert.equal(fetches, 1);
 });
 
-both("a blob that is not what its diffID says is corrupt, and nothing of it stays", async (room) => {
-  const { records, hold, snapshotter } = room;
+both("a blob that is not what its diffID says is corrupt, and nothing of it stays", async (fixture) => {
+  const { records, hold, snapshotter } = fixture;
   const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
-  const bad = await remote(room, tar, { diffId: digestOf("something else") });
+  const bad = await remote(fixture, tar, { diffId: digestOf("something else") });
   const id = records.addLayer(SCRATCH, bad, hold.lease).id;
   await assert.rejects(
     records.mount(id, hold),
@@ -247,28 +252,28 @@ both("a blob that is not what its diffID says is corrupt, and nothing of it stay
   );
 });
 
-both("directories that are gone are made again of the blobs, or the record is named", async (room) => {
-  const { records, hold, snapshotter, root } = room;
-  const [a = "", b = "", c = ""] = await chain(room, "a", "b", "c");
+both("directories that are gone are made again of the blobs, or the record is named", async (fixture) => {
+  const { records, hold, snapshotter, root } = fixture;
+  const [a = "", b = "", c = ""] = await chain(fixture, "a", "b", "c");
   await records.blobs(b, {}, hold);
   for (const id of readdirSync(join(root, "snapshots"))
     .filter((name) => /^\d+$/.test(name))
     .slice(0, 1))
     rmSync(join(root, "snapshots", id), { recursive: true });
-  assert.deepEqual(await names(room, b), ["a", "b"], "made again");
+  assert.deepEqual(await names(fixture, b), ["a", "b"], "made again");
   if (!snapshotter.stacksMerges) return;
-  await assert.rejects(names(room, c), (error) => isVarveError(error) && error.details.record === c);
-  assert.deepEqual(await names(room, await addLayer(room, a, put("z"))), ["a", "z"]);
+  await assert.rejects(names(fixture, c), (error) => isVarveError(error) && error.details.record === c);
+  assert.deepEqual(await names(fixture, await addLayer(fixture, a, put("z"))), ["a", "z"]);
 });
 
 test("a blob file that is gone is fetched again", { skip }, async () => {
   const tar = rawArchive(rawEntry({ name: "f", data: "text" }));
-  await using room: TemporaryRecords = await temporaryRecords({
-    fetchBlob: async (_blob, { lease }) => void (await room.content.put(tar, { lease })),
+  await using fixture: TemporaryRecords = await temporaryRecords({
+    fetchBlob: async (_blob, { lease }) => void (await fixture.content.put(tar, { lease })),
   });
-  const { records, hold, content } = room;
-  const layer = await remote(room, tar, { sources: ["r.test/a"] });
+  const { records, hold, content } = fixture;
+  const layer = await remote(fixture, tar, { sources: ["r.test/a"] });
   rmSync(content.path(layer.digest));
-  assert.deepEqual(await names(room, records.addLayer(SCRATCH, layer, hold.lease).id), ["f"]);
+  assert.deepEqual(await names(fixture, records.addLayer(SCRATCH, layer, hold.lease).id), ["f"]);
   assert.ok(existsSync(content.path(layer.digest)));
 });

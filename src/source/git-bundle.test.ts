@@ -15,7 +15,7 @@ import { GitSource } from "./git.ts";
 const skip = recordsMissing() ?? gitMissing() ?? false;
 
 interface Parts extends AsyncDisposable {
-  readonly room: TemporaryRecords;
+  readonly fixture: TemporaryRecords;
   readonly server: GitServer;
   readonly remote: string;
   readonly first: string;
@@ -27,7 +27,7 @@ interface Parts extends AsyncDisposable {
 /** A repository with two commits, and an annotated tag on the first. */
 async function open(): Promise<Parts> {
   await using stack = new AsyncDisposableStack();
-  const room = stack.use(await temporaryRecords());
+  const fixture = stack.use(await temporaryRecords());
   const server = stack.use(await startGitServer());
   const tree = server.create("app");
   const commit = async (text: string): Promise<string> => {
@@ -42,20 +42,23 @@ async function open(): Promise<Parts> {
   const second = await commit("two");
   const owned = stack.move();
   return {
-    room,
+    fixture,
     server,
     remote: `${server.url}/app.git`,
     first,
     second,
     tag,
-    source: () => new GitSource(room.records, join(room.root, "git")),
+    source: () => new GitSource(fixture.records, join(fixture.root, "git")),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-async function files({ room, source }: Parts, request: GitRequest): Promise<Record<string, Buffer>> {
+async function files({ fixture, source }: Parts, request: GitRequest): Promise<Record<string, Buffer>> {
   const git = source();
-  await using tree = await room.records.mount(await git.record(await git.resolve(request, {}), room.hold), room.hold);
+  await using tree = await fixture.records.mount(
+    await git.record(await git.resolve(request, {}), fixture.hold),
+    fixture.hold,
+  );
   return Object.fromEntries(readdirSync(tree.path).map((name) => [name, readFileSync(join(tree.path, name))]));
 }
 
@@ -74,14 +77,14 @@ function bundleAt(path: string): GitBundle & { readonly opened: () => number } {
 
 test("a commit becomes a bundle with its history, and a bundle the commit's files", { skip }, async () => {
   await using at = await open();
-  const { remote, first, second, room } = at;
+  const { remote, first, second, fixture } = at;
   for (const ref of ["main", second, "refs/heads/main"]) {
     const made = await files(at, { remote, ref, checkoutBundle: true });
     assert.deepEqual(Object.keys(made), ["bundle"]);
-    const path = join(room.root, "bundle");
+    const path = join(fixture.root, "bundle");
     await writeFile(path, made["bundle"] ?? Buffer.of());
     assert.match(await runGit(["ls-remote", "--", path]), new RegExp(`^${second}\trefs/heads/main\n$`));
-    const clone = join(room.root, `clone-${digestOf(ref).slice(-8)}`);
+    const clone = join(fixture.root, `clone-${digestOf(ref).slice(-8)}`);
     execFileSync("git", ["clone", "--quiet", "-b", "main", path, clone], { stdio: "ignore" });
     assert.equal(execFileSync("git", ["-C", clone, "rev-list", "HEAD"], { encoding: "utf8" }), `${second}\n${first}\n`);
 
@@ -136,14 +139,14 @@ test("the objects of a commit and of an annotated tag", { skip }, async () => {
 test("only hosts that the client knows are let in", { skip }, async () => {
   await using at = await open();
   const knownHosts = "example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7 \n";
-  const script = join(at.room.root, "ssh");
+  const script = join(at.fixture.root, "ssh");
   await writeFile(
     script,
     '#!/bin/sh\nprintf "%s\\n" "$@" >&2\nfor a; do case $a in UserKnown*) f=${a#*=\\"}; cat "${f%\\"}" >&2;; esac; done\nexit 1\n',
     { mode: 0o755 },
   );
   const path = process.env["PATH"];
-  process.env["PATH"] = `${at.room.root}:${path}`;
+  process.env["PATH"] = `${at.fixture.root}:${path}`;
   try {
     const asked = (hosts: string | undefined): Promise<string> =>
       runGit(["ls-remote", "ssh://git@example.org/x"], { knownHosts: hosts }).then(

@@ -15,7 +15,7 @@ test(
   "a server that never answers over git's own protocol is given up, and git left with all it started",
   { skip },
   async () => {
-    await using room = await temporaryRecords();
+    await using fixture = await temporaryRecords();
     const connections: Socket[] = [];
     const silent = createServer((socket) => void connections.push(socket.on("error", () => undefined))).listen(
       0,
@@ -23,7 +23,7 @@ test(
     );
     await once(silent, "listening");
     const { port } = silent.address() as AddressInfo;
-    const git = (): GitSource => new GitSource(room.records, join(room.root, "git"));
+    const git = (): GitSource => new GitSource(fixture.records, join(fixture.root, "git"));
     const remote = `git://127.0.0.1:${port}/app.git`;
     const quiet = { code: "remote", message: /sent nothing for 0\.3 s/ };
     await assert.rejects(git().resolve({ remote, quiet: 300 }, {}), quiet);
@@ -36,7 +36,7 @@ test(
     );
     const ref = "0".repeat(40);
     const resolved = await git().resolve({ remote, ref, quiet: 300 }, {});
-    await assert.rejects(git().record(resolved, room.hold), quiet);
+    await assert.rejects(git().record(resolved, fixture.hold), quiet);
     assert.equal(connections.length, 3);
     for (const scheme of ["git", "http"]) {
       const gone = new AbortController();
@@ -55,7 +55,7 @@ test(
 );
 
 test("a submodule on a server that never answers is given up", { skip }, async () => {
-  await using room = await temporaryRecords();
+  await using fixture = await temporaryRecords();
   await using served = await startGitServer();
   const silent = createServer(() => undefined).listen(0, "127.0.0.1");
   await once(silent, "listening");
@@ -65,9 +65,9 @@ test("a submodule on a server that never answers is given up", { skip }, async (
   served.git("app.git", "add", ".");
   served.git("app.git", "update-index", "--add", "--cacheinfo", `160000,${"1".repeat(40)},lib`);
   served.git("app.git", "commit", "--quiet", "-m", "one");
-  const source = new GitSource(room.records, join(room.root, "git"));
+  const source = new GitSource(fixture.records, join(fixture.root, "git"));
   const resolved = await source.resolve({ remote: `${served.url}/app.git`, quiet: 1000 }, {});
-  await assert.rejects(source.record(resolved, room.hold), {
+  await assert.rejects(source.record(resolved, fixture.hold), {
     code: "remote",
     message: /submodule.*sent nothing for 1 s/,
   });

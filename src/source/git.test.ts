@@ -17,8 +17,8 @@ import { GitSource } from "./git.ts";
 
 const skip = recordsMissing() ?? gitMissing() ?? false;
 
-interface Room extends AsyncDisposable {
-  readonly room: TemporaryRecords;
+interface Fixture extends AsyncDisposable {
+  readonly fixture: TemporaryRecords;
   readonly server: GitServer;
   readonly first: string;
   readonly second: string;
@@ -27,9 +27,9 @@ interface Room extends AsyncDisposable {
 }
 
 /** A repository with two commits, a branch, tags of both kinds, a folder and a link. */
-async function open(): Promise<Room> {
+async function open(): Promise<Fixture> {
   await using stack = new AsyncDisposableStack();
-  const room = stack.use(await temporaryRecords());
+  const fixture = stack.use(await temporaryRecords());
   const server = stack.use(await startGitServer());
   const tree = server.create("app");
   const commit = async (files: Readonly<Record<string, string>>): Promise<string> => {
@@ -47,21 +47,21 @@ async function open(): Promise<Room> {
   server.git("app.git", "branch", "side", first);
   const owned = stack.move();
   return {
-    room,
+    fixture,
     server,
     first,
     second,
     remote: `${server.url}/app.git`,
-    source: () => new GitSource(room.records, join(room.root, "git")),
+    source: () => new GitSource(fixture.records, join(fixture.root, "git")),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-async function files(at: Room, request: GitRequest): Promise<Record<string, string>> {
-  const { room } = at;
+async function files(at: Fixture, request: GitRequest): Promise<Record<string, string>> {
+  const { fixture } = at;
   const git = at.source();
-  const id = await git.record(await git.resolve(request, {}), room.hold);
-  await using tree = await room.records.mount(id, room.hold);
+  const id = await git.record(await git.resolve(request, {}), fixture.hold);
+  await using tree = await fixture.records.mount(id, fixture.hold);
   return Object.fromEntries((await filesBelow(tree.path)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -114,7 +114,7 @@ test("the git directory is kept on request, and works", { skip }, async () => {
   await using at = await open();
   const git = at.source();
   const resolved = await git.resolve({ remote: at.remote, keepGitDir: true, ref: "main" }, {});
-  await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
+  await using tree = await at.fixture.records.mount(await git.record(resolved, at.fixture.hold), at.fixture.hold);
   const ask = (...args: string[]): string =>
     execFileSync("git", ["-c", "safe.directory=*", "-C", tree.path, ...args], { encoding: "utf8" }).trim();
   assert.equal(ask("rev-parse", "HEAD"), at.second);
@@ -132,7 +132,7 @@ test("a kept git directory knows a tag, and no credentials of its remote", { ski
   const git = at.source();
   const remote = at.remote.replace("://", "://name:s3cret@");
   const resolved = await git.resolve({ remote, keepGitDir: true, ref: "v1" }, {});
-  await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
+  await using tree = await at.fixture.records.mount(await git.record(resolved, at.fixture.hold), at.fixture.hold);
   const config = await readFile(join(tree.path, ".git/config"), "utf8");
   assert.match(config, /url = http:\/\/xxxxx:xxxxx@127/);
   const tag = at.server.git("app.git", "rev-parse", "v1");
@@ -145,7 +145,7 @@ test("files can get the time of their commit", { skip }, async () => {
   const git = at.source();
   const resolved = await git.resolve({ remote: at.remote, commitTimes: true }, {});
   assert.equal(await git.time(resolved, {}), 1_600_000_000);
-  await using tree = await at.room.records.mount(await git.record(resolved, at.room.hold), at.room.hold);
+  await using tree = await at.fixture.records.mount(await git.record(resolved, at.fixture.hold), at.fixture.hold);
   for (const path of ["a", "folder", "folder/up"])
     assert.equal((await lstat(join(tree.path, path))).mtimeMs, 1_600_000_000_000, path);
 });
@@ -274,7 +274,7 @@ test("a remote that sends back a credential cannot get it into a message", { ski
 test("many builds fetch at the same time; repositories are removed only while nobody uses them", { skip }, async () => {
   await using at = await open();
   const { remote } = at;
-  const folder = join(at.room.root, "git");
+  const folder = join(at.fixture.root, "git");
   const ended = new AbortController();
   const remove = async (which: "all" | "checkouts"): Promise<number> => {
     let removed = 0;
@@ -327,7 +327,7 @@ test("a program in a relative directory of PATH is not git: git is run in other 
   }
 });
 
-async function refused(at: Room, request: GitRequest, code: ErrorCode, message = /./): Promise<void> {
+async function refused(at: Fixture, request: GitRequest, code: ErrorCode, message = /./): Promise<void> {
   await assert.rejects(
     files(at, request),
     (error) => isVarveError(error, code) && message.test(error.message),

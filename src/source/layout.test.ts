@@ -108,25 +108,25 @@ test("layers are fetched from the store that a source names", async () => {
 
 test("a blob of a client's store as a file", { skip }, async () => {
   await using theirs = await temporaryStore();
-  await using room = await temporaryRecords();
+  await using fixture = await temporaryRecords();
   const bytes = Buffer.from("the blob");
   await theirs.store.put(bytes, { lease: theirs.lease });
   const digest = digestOf(bytes);
   const deps = {
-    content: room.content,
-    records: room.records,
+    content: fixture.content,
+    records: fixture.records,
     registry: () => Promise.reject(new Error("not a registry's")),
     openClientStore: () => storeOf(theirs),
   };
   const request = { name: `not/real@${digest}`, client: { store: "n" } };
-  const id = await blobRecord({ ...request, filename: "f", uid: 1, gid: 2, mode: 0o640 }, deps, room.hold);
+  const id = await blobRecord({ ...request, filename: "f", uid: 1, gid: 2, mode: 0o640 }, deps, fixture.hold);
   {
-    await using tree = await room.records.mount(id, room.hold);
+    await using tree = await fixture.records.mount(id, fixture.hold);
     const { uid, gid, mode, mtimeMs } = statSync(join(tree.path, "f"));
     assert.deepEqual([uid, gid, mode & 0o7777, mtimeMs], [1, 2, 0o640, 0]);
     assert.equal(readFileSync(join(tree.path, "f"), "utf8"), "the blob");
   }
-  await using plain = await room.records.mount(await blobRecord(request, deps, room.hold), room.hold);
+  await using plain = await fixture.records.mount(await blobRecord(request, deps, fixture.hold), fixture.hold);
   assert.deepEqual(readdirSync(plain.path), [digestHex(digest)]);
   assert.equal(statSync(join(plain.path, digestHex(digest))).mode & 0o777, 0o600);
 });

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, beforeEach, suite, test } from "node:test";
-import { CacheRoom, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
+import { CacheFixture, SMALL_STEPS, hasty } from "../../testing/cache-fixture.ts";
 import { type FaultProxy, type SeenRequest, startFaultProxy } from "../../testing/fault-proxy.ts";
 import { gitMissing, startGitServer } from "../../testing/git-server.ts";
 import { type MadeManifest, readManifest } from "../../testing/made.ts";
@@ -19,9 +19,9 @@ const skip = buildsUnavailable() ?? registryMissing() ?? false;
 const stack = new AsyncDisposableStack();
 let server: RegistryServer;
 let proxy: FaultProxy;
-let room: CacheRoom;
+let fixture: CacheFixture;
 /** A step that fails beside two that do not. */
-let failing: CacheRoom;
+let failing: CacheFixture;
 let tags = 0;
 let tag: string;
 
@@ -37,8 +37,8 @@ before(async () => {
   if (skip !== false) return;
   server = stack.use(await startRegistry());
   proxy = stack.use(await startFaultProxy({ upstream: server.host }));
-  room = stack.use(await CacheRoom.open());
-  failing = stack.use(await CacheRoom.open(FAILING));
+  fixture = stack.use(await CacheFixture.open());
+  failing = stack.use(await CacheFixture.open(FAILING));
 });
 after(() => stack.disposeAsync());
 beforeEach(() => {
@@ -196,7 +196,7 @@ suite("a build that does not come to its end", { skip }, () => {
   test("exports nothing if it was cancelled", async () => {
     const first = proxy.requests.length;
     const abort = new AbortController();
-    const build = room.build(
+    const build = fixture.build(
       {
         cacheTo: [remote({ mode: "max" })],
         signal: abort.signal,
@@ -215,7 +215,7 @@ suite("a build that does not come to its end", { skip }, () => {
     const files = { one: `one for ${tag}\n`, two: `two for ${tag}\n` };
     const own = await varve.files("context", {
       ...files,
-      Dockerfile: await readFile(join(room.context, "Dockerfile")),
+      Dockerfile: await readFile(join(fixture.context, "Dockerfile")),
       "bin/busybox": await readFile("/bin/busybox"),
     });
     await sh("chmod", "755", join(own, "bin/busybox"));
@@ -264,8 +264,8 @@ suite("a build that does not come to its end", { skip }, () => {
 suite("modes", { skip }, () => {
   /** Digests of the layers an image of the build has. */
   async function imageLayers(): Promise<Set<string>> {
-    const at = join(room.folder, `image-${tag}`);
-    await room.build(
+    const at = join(fixture.folder, `image-${tag}`);
+    await fixture.build(
       { cacheFrom: [remote()], outputs: [{ type: "oci", dest: at, attrs: { tar: "false" } }] },
       registry(),
     );
@@ -277,19 +277,19 @@ suite("modes", { skip }, () => {
     ["beside an image", [{ type: "image" }]],
   ] as const)
     test(`min ${name}: the layers of the result, none of other stages; every record that leads to it`, async () => {
-      await room.build({ cacheTo: [remote({ mode: "min" })], outputs }, registry());
+      await fixture.build({ cacheTo: [remote({ mode: "min" })], outputs }, registry());
       assert.deepEqual(new Set((await standing())?.layers), await imageLayers());
       const { records } = await config();
       assert.ok(
         records.some(({ layers, inputs }) => layers === undefined && inputs !== undefined),
         "the other stage's",
       );
-      const { ran } = await room.build({ cacheFrom: [remote()], outputs: NOWHERE }, registry());
+      const { ran } = await fixture.build({ cacheFrom: [remote()], outputs: NOWHERE }, registry());
       assert.deepEqual(ran, []);
     });
 
   test("max: every record but roots has a result", async () => {
-    await room.build({ cacheTo: [remote({ mode: "max" })], outputs: NOWHERE }, registry());
+    await fixture.build({ cacheTo: [remote({ mode: "max" })], outputs: NOWHERE }, registry());
     const image = await imageLayers();
     assert.ok(new Set((await standing())?.layers).size > image.size);
     for (const { layers, inputs } of (await config()).records) assert.equal(layers === undefined, inputs === undefined);
@@ -308,19 +308,19 @@ suite("modes", { skip }, () => {
 
 suite("several targets at once", { skip }, () => {
   test("each has a result of its own, and one that fails fails the build unless it is to be ignored", async () => {
-    const good = join(room.folder, `good-${tag}`);
+    const good = join(fixture.folder, `good-${tag}`);
     proxy.fault = (request) => (isTagWrite(request) ? { kind: "status", status: 403 } : undefined);
     const targets = (attrs: Readonly<Record<string, string>>) => [
       local(good, { mode: "max" }),
       remote({ mode: "max", ...attrs }),
       local(good, { tag: "other" }),
     ];
-    await assert.rejects(room.build({ cacheTo: targets({}) }, registry()), (error: unknown) => {
+    await assert.rejects(fixture.build({ cacheTo: targets({}) }, registry()), (error: unknown) => {
       assert.ok(error instanceof VarveError);
       assert.match(error.message, new RegExp(`${proxy.host}.*403`));
       return true;
     });
-    const { result, warnings } = await room.build({ cacheTo: targets({ "ignore-error": "true" }) }, registry());
+    const { result, warnings } = await fixture.build({ cacheTo: targets({ "ignore-error": "true" }) }, registry());
     const reports = result.metadata["varve.caches"] as { name: string; error?: string; descriptor?: object }[];
     assert.deepEqual(
       reports.map(({ name, error, descriptor }) => [name, error === undefined, descriptor !== undefined]),
@@ -334,16 +334,16 @@ suite("several targets at once", { skip }, () => {
     assert.equal(warnings.filter((warning) => warning.includes(`${proxy.host}/cache:${tag}`)).length, 1);
     for (const name of ["latest", "other"]) {
       const from = [{ type: "local", attrs: { src: good, tag: name } }];
-      assert.deepEqual((await room.build({ cacheFrom: from, outputs: NOWHERE })).ran, []);
+      assert.deepEqual((await fixture.build({ cacheFrom: from, outputs: NOWHERE })).ran, []);
     }
   });
 
   test("a registry that keeps a tag as it is: the answer is told, and nothing has changed", async () => {
-    await room.build({ cacheTo: [remote({ mode: "max" })], outputs: NOWHERE }, registry());
+    await fixture.build({ cacheTo: [remote({ mode: "max" })], outputs: NOWHERE }, registry());
     const before = await standing();
     const body = JSON.stringify({ errors: [{ code: "TAG_IMMUTABLE", message: "tag is immutable" }] });
     proxy.fault = (request) => (isTagWrite(request) ? { kind: "status", status: 400, body } : undefined);
-    const again = room.build(
+    const again = fixture.build(
       { buildArgs: { LAST: tag }, cacheTo: [remote({ mode: "max" })], outputs: NOWHERE },
       registry(),
     );
@@ -352,11 +352,11 @@ suite("several targets at once", { skip }, () => {
   });
 
   test("an export of what stands there already writes nothing", async () => {
-    const root = room.newRoot();
+    const root = fixture.newRoot();
     const to = { cacheTo: [remote({ mode: "max" })], outputs: NOWHERE };
-    await room.build(to, { root, ...registry() });
+    await fixture.build(to, { root, ...registry() });
     const first = proxy.requests.length;
-    await room.build(to, { root, ...registry() });
+    await fixture.build(to, { root, ...registry() });
     assert.deepEqual(proxy.requests.slice(first).filter(isWrite), []);
   });
 });
@@ -364,7 +364,7 @@ suite("several targets at once", { skip }, () => {
 suite("a directory that cannot take it", { skip }, () => {
   /** A file system of its own with so many bytes. */
   async function small(bytes: number, own: AsyncDisposableStack): Promise<string> {
-    const at = join(room.folder, `disk-${tag}`);
+    const at = join(fixture.folder, `disk-${tag}`);
     await mkdir(at);
     await sh("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "varve-test", at);
     own.defer(async () => void (await sh("umount", "--lazy", at)));
@@ -379,16 +379,16 @@ suite("a directory that cannot take it", { skip }, () => {
   test("a full disk: the error says so, and what was there stays", async () => {
     await using own = new AsyncDisposableStack();
     const at = await small(2 * 1_048_576, own);
-    await room.build(exported(at));
+    await fixture.build(exported(at));
     const before = await readdir(at, { recursive: true });
     const large = exported(at, { compression: "uncompressed", "force-compression": "true" });
-    await assert.rejects(room.build(large), /no space left/i);
+    await assert.rejects(fixture.build(large), /no space left/i);
     assert.deepEqual(
       (await readdir(at)).filter((name) => !before.includes(name)),
       [],
     );
-    assert.deepEqual((await room.build(from(at))).ran, []);
-    const ignored = await room.build({
+    assert.deepEqual((await fixture.build(from(at))).ran, []);
+    const ignored = await fixture.build({
       ...large,
       cacheTo: [local(at, { ...large.cacheTo[0]?.attrs, "ignore-error": "true" })],
     });
@@ -398,10 +398,10 @@ suite("a directory that cannot take it", { skip }, () => {
   test("one that is read-only: the error says so, and what was there stays", async () => {
     await using own = new AsyncDisposableStack();
     const at = await small(8 * 1_048_576, own);
-    await room.build(exported(at));
+    await fixture.build(exported(at));
     await sh("mount", "-o", "remount,ro", at);
     const changed = { ...exported(at), buildArgs: { LAST: "changed" } };
-    await assert.rejects(room.build(changed), /read-only/i);
-    assert.deepEqual((await room.build(from(at))).ran, []);
+    await assert.rejects(fixture.build(changed), /read-only/i);
+    assert.deepEqual((await fixture.build(from(at))).ran, []);
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { type CachedBuild, CacheRoom, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
+import { type CachedBuild, CacheFixture, SMALL_STEPS, hasty } from "../../testing/cache-fixture.ts";
 import { type Fault, type FaultProxy, type SeenRequest, startFaultProxy } from "../../testing/fault-proxy.ts";
 import { NOTHING_LEFT, findLeftovers } from "../../testing/leftovers.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
@@ -46,7 +46,7 @@ interface Outcome extends CachedBuild {
 const blobOf = ({ url }: SeenRequest): string | undefined => /\/blobs\/(sha256:[0-9a-f]{64})/.exec(url)?.[1];
 const stack = new AsyncDisposableStack();
 let registry: RegistryServer;
-let room: CacheRoom;
+let fixture: CacheFixture;
 const digests = new Map<string, string | undefined>();
 /** What a build asks a cache for that is as it should be. */
 let clean: readonly SeenRequest[];
@@ -55,13 +55,13 @@ let layers: readonly string[];
 before(async () => {
   if (skip !== false) return;
   registry = stack.use(await startRegistry());
-  room = stack.use(await CacheRoom.open());
-  for (const LAST of ["", "changed"]) digests.set(LAST, (await room.build({ buildArgs: { LAST } })).result.digest);
+  fixture = stack.use(await CacheFixture.open());
+  for (const LAST of ["", "changed"]) digests.set(LAST, (await fixture.build({ buildArgs: { LAST } })).result.digest);
   await using proxy = await startFaultProxy({ upstream: registry.host });
   const options = { registry: hasty(proxy.host, { timeouts: {} }) };
-  await room.build({ buildArgs: { LAST: "" }, cacheTo: [cache(proxy, { mode: "max" })] }, options);
+  await fixture.build({ buildArgs: { LAST: "" }, cacheTo: [cache(proxy, { mode: "max" })] }, options);
   const first = proxy.requests.length;
-  const { hits, ran } = await room.build({ buildArgs: { LAST: "" }, cacheFrom: [cache(proxy)] }, options);
+  const { hits, ran } = await fixture.build({ buildArgs: { LAST: "" }, cacheFrom: [cache(proxy)] }, options);
   assert.deepEqual([hits.length, ran], [SMALL_STEPS, []]);
   clean = proxy.requests.slice(first);
   layers = clean.slice(2).flatMap((request) => blobOf(request) ?? []);
@@ -84,7 +84,7 @@ async function run({ name, fault, when, attempts = 1, last = "" }: Case, proxy: 
   };
   const idle = fault.kind === "stall" ? 1_000 : 60_000;
   const retry = { attempts, first: 1, longest: 2, patience: 5 };
-  const build = await room.build(
+  const build = await fixture.build(
     { buildArgs: { LAST: last }, cacheFrom: [cache(proxy)] },
     { registry: hasty(proxy.host, { timeouts: { idle }, retry }) },
   );
@@ -104,7 +104,7 @@ async function runAll(all: readonly Case[]): Promise<Outcome[]> {
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
   assert.equal(outcomes.length, cases.length);
-  assert.deepEqual(findLeftovers({ marks: [room.folder], stateDir: room.folder, pid: process.pid }).cgroups, []);
+  assert.deepEqual(findLeftovers({ marks: [fixture.folder], stateDir: fixture.folder, pid: process.pid }).cgroups, []);
   return outcomes;
 }
 

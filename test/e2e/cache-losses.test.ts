@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { cp, readFile, readdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { CacheRoom, type CachedBuild, SMALL_STEPS, hasty } from "../../testing/cache-room.ts";
+import { CacheFixture, type CachedBuild, SMALL_STEPS, hasty } from "../../testing/cache-fixture.ts";
 import { type FaultProxy, startFaultProxy } from "../../testing/fault-proxy.ts";
 import { type MadeManifest, blobPath, readManifest } from "../../testing/made.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
@@ -16,7 +16,7 @@ const skip = buildsUnavailable() ?? registryMissing() ?? false;
 const stack = new AsyncDisposableStack();
 let server: RegistryServer;
 let proxy: FaultProxy;
-let room: CacheRoom;
+let fixture: CacheFixture;
 /** An OCI layout with the cache of a build, never changed. */
 let layout: string;
 let copies = 0;
@@ -28,20 +28,20 @@ before(async () => {
   if (skip !== false) return;
   server = stack.use(await startRegistry());
   proxy = stack.use(await startFaultProxy({ upstream: server.host }));
-  room = stack.use(await CacheRoom.open());
-  layout = join(room.folder, "layout");
+  fixture = stack.use(await CacheFixture.open());
+  layout = join(fixture.folder, "layout");
   const local = { type: "local", attrs: { dest: layout, mode: "max" } };
   const remote = { type: "registry", attrs: { ref: `${proxy.host}/cache:1`, mode: "max" } };
-  const made = await room.build({ buildArgs: { LAST: "" }, cacheTo: [local, remote] }, registry());
+  const made = await fixture.build({ buildArgs: { LAST: "" }, cacheTo: [local, remote] }, registry());
   digests.set("", made.result.digest);
-  const at = join(room.folder, "image");
-  await room.build({
+  const at = join(fixture.folder, "image");
+  await fixture.build({
     buildArgs: { LAST: "" },
     cacheFrom: fromLayout(layout),
     outputs: [{ type: "oci", dest: at, attrs: { tar: "false" } }],
   });
   topLayer = (await readManifest(at)).layers.at(-1)?.digest as Digest;
-  digests.set("changed", (await room.build({ buildArgs: { LAST: "changed" } })).result.digest);
+  digests.set("changed", (await fixture.build({ buildArgs: { LAST: "changed" } })).result.digest);
 });
 after(() => stack.disposeAsync());
 
@@ -52,7 +52,7 @@ const LOST = { kind: "status", status: 404 } as const;
 const NOWHERE = [{ type: "cacheonly" }] as const;
 
 async function copyLayout(): Promise<string> {
-  const copy = join(room.folder, `layout-${(copies += 1)}`);
+  const copy = join(fixture.folder, `layout-${(copies += 1)}`);
   await cp(layout, copy, { recursive: true });
   return copy;
 }
@@ -84,7 +84,7 @@ async function assertMade(
 ): Promise<CachedBuild[]> {
   const builds = [];
   for (const LAST of ["", "changed"]) {
-    const made = await room.build({ buildArgs: { LAST }, cacheFrom }, registry());
+    const made = await fixture.build({ buildArgs: { LAST }, cacheFrom }, registry());
     assert.equal(made.result.digest, digests.get(LAST));
     builds.push(made);
   }
@@ -144,7 +144,7 @@ suite("a cache in a directory that has lost a layer", { skip }, () => {
     ]) {
       const copy = await copyLayout();
       await changeLayers(copy, change);
-      const made = await room.build({ buildArgs: { LAST: "changed" }, cacheFrom: fromLayout(copy) });
+      const made = await fixture.build({ buildArgs: { LAST: "changed" }, cacheFrom: fromLayout(copy) });
       assert.equal(made.result.digest, digests.get("changed"));
       assert.ok(made.warnings.length > 0, "it was looked at");
     }
@@ -154,32 +154,32 @@ suite("a cache in a directory that has lost a layer", { skip }, () => {
 suite("lazy hits of an earlier build", { skip }, () => {
   test("of a directory that is gone by now: the steps run, with one warning for each blob", async () => {
     const copy = await copyLayout();
-    const root = room.newRoot();
-    const first = await room.build(
+    const root = fixture.newRoot();
+    const first = await fixture.build(
       { buildArgs: { LAST: "" }, outputs: NOWHERE, cacheFrom: fromLayout(copy) },
       { root },
     );
     assert.equal(first.hits.length, SMALL_STEPS);
     await rm(copy, { recursive: true });
-    const second = await room.build({ buildArgs: { LAST: "" } }, { root });
+    const second = await fixture.build({ buildArgs: { LAST: "" } }, { root });
     assert.equal(second.result.digest, digests.get(""));
     assert.equal(second.hits.length, 0);
     assert.ok(second.warnings.length >= 1 && new Set(second.warnings).size === second.warnings.length);
-    const third = await room.build({ buildArgs: { LAST: "" } }, { root });
+    const third = await fixture.build({ buildArgs: { LAST: "" } }, { root });
     assert.deepEqual([third.result.digest, third.ran, third.warnings], [second.result.digest, [], []]);
   });
 
   test("of a registry that lost the blobs, in a build with the import and in one without", async () => {
     const { layers } = await manifestOf(layout);
-    const root = room.newRoot();
+    const root = fixture.newRoot();
     for (const cacheFrom of [fromRegistry(), []]) {
-      const first = await room.build(
+      const first = await fixture.build(
         { buildArgs: { LAST: "" }, outputs: NOWHERE, cacheFrom: fromRegistry() },
         { root, ...registry() },
       );
       assert.equal(first.hits.length, SMALL_STEPS);
       proxy.fault = ({ url }) => (layers.some(({ digest }) => url.includes(digest)) ? LOST : undefined);
-      const second = await room.build({ buildArgs: { LAST: "changed" }, cacheFrom }, { root, ...registry() });
+      const second = await fixture.build({ buildArgs: { LAST: "changed" }, cacheFrom }, { root, ...registry() });
       proxy.fault = () => undefined;
       assert.equal(second.result.digest, digests.get("changed"));
       await rm(root, { recursive: true });
@@ -189,11 +189,11 @@ suite("lazy hits of an earlier build", { skip }, () => {
   test("of a blob that was deleted: only what needs it is made again", async () => {
     using client = new Registry(hasty(proxy.host));
     await client.deleteBlob({ registry: proxy.host, repository: "cache" }, topLayer);
-    const made = await room.build({ buildArgs: { LAST: "" }, cacheFrom: fromRegistry() }, registry());
+    const made = await fixture.build({ buildArgs: { LAST: "" }, cacheFrom: fromRegistry() }, registry());
     assert.equal(made.result.digest, digests.get(""));
     assert.equal(made.warnings.length, 1);
     assert.equal(made.ran.length, 1, made.ran.join("\n"));
-    await room.build(
+    await fixture.build(
       {
         buildArgs: { LAST: "" },
         cacheTo: [{ type: "registry", attrs: { ref: `${proxy.host}/cache:1`, mode: "max" } }],
@@ -205,13 +205,13 @@ suite("lazy hits of an earlier build", { skip }, () => {
 
 suite("a layer that is lost", { skip }, () => {
   test("several outputs at once are all as they should be", async () => {
-    const at = join(room.folder, "outputs");
+    const at = join(fixture.folder, "outputs");
     for (const { digest } of (await manifestOf(layout)).layers) {
       proxy.fault = ({ url }) => (url.includes(digest) ? LOST : undefined);
       const image = { type: "image" as const, attrs: { "rewrite-timestamp": "true" } };
       const tree = { type: "local" as const, dest: at };
       const outputs = [{ type: "image" as const }, tree, image];
-      const made = await room.build({ buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), outputs }, registry());
+      const made = await fixture.build({ buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), outputs }, registry());
       assert.equal(made.result.digest, digests.get(""));
       assert.ok(made.warnings.length <= 1, made.warnings.join("\n"));
       const files = new Set(await readdir(at));
@@ -224,11 +224,11 @@ suite("a layer that is lost", { skip }, () => {
   test("several builds at once in one root do without it together", async () => {
     for (const { digest } of (await manifestOf(layout)).layers) {
       proxy.fault = ({ url }) => (url.includes(digest) ? LOST : undefined);
-      await using store = await openStore({ root: room.newRoot(), ...registry() });
+      await using store = await openStore({ root: fixture.newRoot(), ...registry() });
       const made = await Promise.all(
         ["", "", "", "changed"].map(async (LAST) => {
           const how = { store, buildArgs: { LAST }, cacheFrom: fromRegistry() };
-          return [(await room.build(how)).result.digest, digests.get(LAST)];
+          return [(await fixture.build(how)).result.digest, digests.get(LAST)];
         }),
       );
       for (const [digest, wanted] of made) assert.equal(digest, wanted);
@@ -239,17 +239,17 @@ suite("a layer that is lost", { skip }, () => {
   test("a cache that is exported anew goes without it, in one piece, with one warning", async () => {
     for (const [index, status] of [404, 503].entries()) {
       proxy.fault = ({ url }) => (url.includes(topLayer) ? { kind: "status", status } : undefined);
-      const dest = join(room.folder, `again-${index}`);
+      const dest = join(fixture.folder, `again-${index}`);
       const again = {
         cacheFrom: fromRegistry(),
         cacheTo: [{ type: "local", attrs: { dest, mode: "max" } }],
         outputs: NOWHERE,
       };
-      const { ran, warnings } = await room.build({ buildArgs: { LAST: "" }, ...again }, registry());
+      const { ran, warnings } = await fixture.build({ buildArgs: { LAST: "" }, ...again }, registry());
       assert.deepEqual([ran, warnings.length], [[], 1]);
       assert.ok(warnings[0]?.includes(topLayer));
       proxy.fault = () => undefined;
-      const next = await room.build({ buildArgs: { LAST: "" }, cacheFrom: fromLayout(dest) });
+      const next = await fixture.build({ buildArgs: { LAST: "" }, cacheFrom: fromLayout(dest) });
       assert.equal(next.result.digest, digests.get(""));
       assert.deepEqual([next.ran.length, next.warnings], [1, []]);
     }
@@ -262,7 +262,7 @@ suite("an import that hangs", { skip }, () => {
       for (const after of [undefined, 10]) {
         proxy.fault = ({ url }) =>
           url.includes(part) ? { kind: "stall", ...(after === undefined ? {} : { after }) } : undefined;
-        const made = await room.build(
+        const made = await fixture.build(
           { buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), cachePatience: 50 },
           registry(),
         );
@@ -285,7 +285,7 @@ suite("layers of a cache that are pushed", { skip }, () => {
 
   test("are mounted where the registry has them, and fetched by nobody", async () => {
     const first = proxy.requests.length;
-    await room.build(
+    await fixture.build(
       { buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), outputs: push(proxy.host, "app:1") },
       registry(),
     );
@@ -306,7 +306,10 @@ suite("layers of a cache that are pushed", { skip }, () => {
     const http = { [proxy.host]: { http: true }, [other.host]: { http: true } };
     const outputs = push(other.host, "app:1");
     const both = { ...options, config: { registries: http } };
-    const made = await room.build({ buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), outputs }, { registry: both });
+    const made = await fixture.build(
+      { buildArgs: { LAST: "" }, cacheFrom: fromRegistry(), outputs },
+      { registry: both },
+    );
     assert.deepEqual(made.ran, []);
     using client = new Registry(both);
     const reference = parseReference(`${other.host}/app:1`);

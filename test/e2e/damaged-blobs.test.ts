@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { type BuildRoom, buildRoom } from "../../testing/builds.ts";
+import { type BuildFixture, buildFixture } from "../../testing/builds.ts";
 import { flipBit } from "../../testing/contracts/content-damage.ts";
 import { type DockerServer, startDockerServer } from "../../testing/docker-server.ts";
 import { noise } from "../../testing/images.ts";
@@ -48,7 +48,7 @@ async function assertWhole(store: Store, digest: Digest): Promise<void> {
 
 /** An archive has every blob of its image, each under its name: otherwise loading it fails. */
 async function assertArchive(path: string, digest: Digest): Promise<void> {
-  await using other = await buildRoom();
+  await using other = await buildFixture();
   assert.equal((await loadImages(other.store, createReadStream(path))).length, 1);
   assert.ok(other.store.content.info(digest) !== undefined);
 }
@@ -61,7 +61,7 @@ async function assertLayout(directory: string): Promise<void> {
 }
 
 async function assertInRegistry(name: string, digest: Digest): Promise<void> {
-  await using other = await buildRoom();
+  await using other = await buildFixture();
   await pullImage(other.store, name);
   await assertWhole(other.store, digest);
 }
@@ -71,21 +71,21 @@ before(async () => {
   registry = stack.use(await startRegistry());
   base = `${registry.host}/base:1`;
   text = noise(SIZE).toString("latin1");
-  const room = stack.use(await buildRoom());
-  await room.files("base", { Dockerfile: "FROM scratch\nCOPY --chmod=755 busybox /bin/busybox\n" });
-  await copyFile("/bin/busybox", join(room.folder, "base/busybox"));
-  await room.build(join(room.folder, "base"), { outputs: [{ type: "registry" }], tags: [base] });
+  const fixture = stack.use(await buildFixture());
+  await fixture.files("base", { Dockerfile: "FROM scratch\nCOPY --chmod=755 busybox /bin/busybox\n" });
+  await copyFile("/bin/busybox", join(fixture.folder, "base/busybox"));
+  await fixture.build(join(fixture.folder, "base"), { outputs: [{ type: "registry" }], tags: [base] });
 });
 after(() => stack.disposeAsync());
 
 suite("a layer that was made here, and damaged since", { skip }, () => {
-  type Made = BuildRoom & { readonly context: string; readonly digest: Digest };
+  type Made = BuildFixture & { readonly context: string; readonly digest: Digest };
 
   async function madeHere(tag = "made:1", outputs: readonly OutputSpec[] = [{ type: "image" }]): Promise<Made> {
-    const room = await buildRoom();
-    const context = await room.files("c", { Dockerfile: "FROM scratch\nCOPY big /big\n", big: text });
-    await room.build(context, { tags: [tag], outputs });
-    return { ...room, context, digest: await damage(room.store) };
+    const fixture = await buildFixture();
+    const context = await fixture.files("c", { Dockerfile: "FROM scratch\nCOPY big /big\n", big: text });
+    await fixture.build(context, { tags: [tag], outputs });
+    return { ...fixture, context, digest: await damage(fixture.store) };
   }
   /** As `madeHere`; the layer also has a tree, because an output needs its files. */
   async function madeWithTree(tag?: string): Promise<Made> {
@@ -98,87 +98,90 @@ suite("a layer that was made here, and damaged since", { skip }, () => {
 
   for (const type of ["oci", "docker"] as const)
     test(`is made again for an archive of type ${type}`, async () => {
-      await using room = await madeHere();
-      const dest = join(room.folder, "out.tar");
-      const { events } = await room.build(room.context, { outputs: [{ type, dest }], tags: ["made:1"] });
-      await assertArchive(dest, room.digest);
-      await assertWhole(room.store, room.digest);
-      assert.ok(warned(events, room.digest));
-      const [set] = await room.store.content.quarantined();
-      assert.equal(set?.digest, room.digest);
+      await using fixture = await madeHere();
+      const dest = join(fixture.folder, "out.tar");
+      const { events } = await fixture.build(fixture.context, { outputs: [{ type, dest }], tags: ["made:1"] });
+      await assertArchive(dest, fixture.digest);
+      await assertWhole(fixture.store, fixture.digest);
+      assert.ok(warned(events, fixture.digest));
+      const [set] = await fixture.store.content.quarantined();
+      assert.equal(set?.digest, fixture.digest);
     });
 
   test("is made again for a layout, also where the layout has it damaged", async () => {
-    await using room = await madeHere();
-    const dest = join(room.folder, "layout");
+    await using fixture = await madeHere();
+    const dest = join(fixture.folder, "layout");
     const outputs: OutputSpec[] = [{ type: "oci", dest, attrs: { tar: "false" } }];
     for (let round = 0; round < 2; round += 1) {
-      await room.build(room.context, { outputs });
+      await fixture.build(fixture.context, { outputs });
       await assertLayout(dest);
-      flipBit(join(dest, "blobs/sha256", room.digest.slice(7)), 100);
+      flipBit(join(dest, "blobs/sha256", fixture.digest.slice(7)), 100);
     }
   });
 
   test("is made again for a registry", async () => {
-    await using room = await madeHere();
+    await using fixture = await madeHere();
     const name = `${registry.host}/pushed:1`;
-    await room.build(room.context, { outputs: [{ type: "registry" }], tags: [name] });
-    await assertInRegistry(name, room.digest);
+    await fixture.build(fixture.context, { outputs: [{ type: "registry" }], tags: [name] });
+    await assertInRegistry(name, fixture.digest);
   });
 
   test("is made again for caches in a registry and in a directory, also where the directory has it damaged", async () => {
-    await using room = await madeWithTree();
-    const dest = join(room.folder, "cache");
+    await using fixture = await madeWithTree();
+    const dest = join(fixture.folder, "cache");
     const reference = { type: "registry", attrs: { ref: `${registry.host}/cache:1`, mode: "max" } };
-    await room.build(room.context, { outputs: NOWHERE, cacheTo: [reference] });
-    await assertWhole(room.store, room.digest);
+    await fixture.build(fixture.context, { outputs: NOWHERE, cacheTo: [reference] });
+    await assertWhole(fixture.store, fixture.digest);
     for (let round = 0; round < 2; round += 1) {
-      await damage(room.store);
-      await room.build(room.context, { outputs: NOWHERE, cacheTo: [{ type: "local", attrs: { dest, mode: "max" } }] });
+      await damage(fixture.store);
+      await fixture.build(fixture.context, {
+        outputs: NOWHERE,
+        cacheTo: [{ type: "local", attrs: { dest, mode: "max" } }],
+      });
       await assertLayout(dest);
-      flipBit(join(dest, "blobs/sha256", room.digest.slice(7)), 100);
+      flipBit(join(dest, "blobs/sha256", fixture.digest.slice(7)), 100);
     }
-    await using other = await buildRoom();
+    await using other = await buildFixture();
     const outputs: OutputSpec[] = [{ type: "local", dest: join(other.folder, "out") }];
-    const again = await other.build(room.context, { cacheFrom: [reference], outputs });
+    const again = await other.build(fixture.context, { cacheFrom: [reference], outputs });
     assert.deepEqual(again.steps.map(({ status }) => status).includes("run"), false);
     assert.equal(await readFile(join(other.folder, "out/big"), "utf8"), text);
   });
 
   test("is made again for an image that is saved or pushed", async () => {
     const name = `${registry.host}/saved:1`;
-    await using room = await madeWithTree(name);
-    const dest = join(room.folder, "out.tar");
-    await saveImagesTo(dest, room.store, [name]);
-    await assertArchive(dest, room.digest);
-    await damage(room.store);
-    await pushImage(room.store, name);
-    await assertInRegistry(name, room.digest);
+    await using fixture = await madeWithTree(name);
+    const dest = join(fixture.folder, "out.tar");
+    await saveImagesTo(dest, fixture.store, [name]);
+    await assertArchive(dest, fixture.digest);
+    await damage(fixture.store);
+    await pushImage(fixture.store, name);
+    await assertInRegistry(name, fixture.digest);
   });
 
   test("is written anew by a build without the cache", async () => {
-    await using room = await madeHere();
+    await using fixture = await madeHere();
     const name = `${registry.host}/anew:1`;
-    await room.build(room.context, { noCache: true, outputs: [{ type: "registry" }], tags: [name] });
-    await assertInRegistry(name, room.digest);
+    await fixture.build(fixture.context, { noCache: true, outputs: [{ type: "registry" }], tags: [name] });
+    await assertInRegistry(name, fixture.digest);
   });
 
   test("is made by its step where its tree is gone too", async () => {
-    await using room = await madeHere();
-    const trees = join(room.store.root, "snapshots");
+    await using fixture = await madeHere();
+    const trees = join(fixture.store.root, "snapshots");
     for (const name of readdirSync(trees).filter((each) => /^\d+$/.test(each)))
       await rm(join(trees, name), { recursive: true });
-    const dest = join(room.folder, "out.tar");
-    await room.build(room.context, { outputs: [{ type: "oci", dest }] });
-    await assertArchive(dest, room.digest);
+    const dest = join(fixture.folder, "out.tar");
+    await fixture.build(fixture.context, { outputs: [{ type: "oci", dest }] });
+    await assertArchive(dest, fixture.digest);
   });
 
   test("a stream ends before its end, and the next one is whole", async () => {
     await using server: DockerServer = await startDockerServer();
-    await using room = await buildRoom();
-    const context = await room.files("c", { Dockerfile: "FROM scratch\nCOPY big /big\n", big: text });
-    const dest = join(room.folder, "a.tar");
-    await room.build(context, { outputs: [{ type: "docker", dest }], tags: ["streamed:1"] });
+    await using fixture = await buildFixture();
+    const context = await fixture.files("c", { Dockerfile: "FROM scratch\nCOPY big /big\n", big: text });
+    const dest = join(fixture.folder, "a.tar");
+    await fixture.build(context, { outputs: [{ type: "docker", dest }], tags: ["streamed:1"] });
     assert.equal((await server.ask("POST", "/images/load", { body: await readFile(dest) })).status, 200);
     const digest = await damage(server.store);
     await assert.rejects(server.ask("GET", "/images/get?names=streamed:1"), /aborted|ECONNRESET|hang up/);
@@ -193,76 +196,76 @@ suite("a layer that was made here, and damaged since", { skip }, () => {
 suite("a base image that was damaged since it was pulled", { skip }, () => {
   const STEP = (from: string): string => `FROM ${from}\nRUN --network=none ["/bin/busybox", "true"]\n`;
 
-  async function pulled(): Promise<BuildRoom & { readonly digest: Digest; readonly context: string }> {
-    const room = await buildRoom();
-    await pullImage(room.store, base);
-    const context = await room.files("c", { Dockerfile: STEP(base) });
-    return { ...room, context, digest: await damage(room.store) };
+  async function pulled(): Promise<BuildFixture & { readonly digest: Digest; readonly context: string }> {
+    const fixture = await buildFixture();
+    await pullImage(fixture.store, base);
+    const context = await fixture.files("c", { Dockerfile: STEP(base) });
+    return { ...fixture, context, digest: await damage(fixture.store) };
   }
 
   test("is fetched again when a step unpacks it, wherever the damage is", async () => {
     for (const at of [0, 300, SIZE / 3]) {
-      await using room = await buildRoom();
-      await pullImage(room.store, base);
-      const { digest, path } = await largestBlob(room.store);
+      await using fixture = await buildFixture();
+      await pullImage(fixture.store, base);
+      const { digest, path } = await largestBlob(fixture.store);
       flipBit(path, at);
-      const context = await room.files("c", { Dockerfile: STEP(base) });
-      await room.build(context, { outputs: NOWHERE });
-      await assertWhole(room.store, digest);
+      const context = await fixture.files("c", { Dockerfile: STEP(base) });
+      await fixture.build(context, { outputs: NOWHERE });
+      await assertWhole(fixture.store, digest);
     }
   });
 
   test("is fetched again by pull, by build --pull, and by a pull after its name was removed", async () => {
-    const ways: readonly ((room: BuildRoom & { readonly context: string }) => Promise<unknown>)[] = [
+    const ways: readonly ((fixture: BuildFixture & { readonly context: string }) => Promise<unknown>)[] = [
       ({ store }) => pullImage(store, base),
-      (room) => room.build(room.context, { pull: true, outputs: NOWHERE }),
+      (fixture) => fixture.build(fixture.context, { pull: true, outputs: NOWHERE }),
       async ({ store }) => {
         await removeImage(store, base);
         await pullImage(store, base);
       },
     ];
     for (const mend of ways) {
-      await using room = await pulled();
-      await mend(room);
-      await assertWhole(room.store, room.digest);
+      await using fixture = await pulled();
+      await mend(fixture);
+      await assertWhole(fixture.store, fixture.digest);
     }
   });
 
   test("is fetched again when what stands on it is exported", async () => {
-    await using room = await pulled();
-    await pullImage(room.store, base);
-    await room.build(room.context, { outputs: NOWHERE });
-    const digest = await damage(room.store);
-    const dest = join(room.folder, "out.tar");
-    await room.build(room.context, { outputs: [{ type: "oci", dest }] });
+    await using fixture = await pulled();
+    await pullImage(fixture.store, base);
+    await fixture.build(fixture.context, { outputs: NOWHERE });
+    const digest = await damage(fixture.store);
+    const dest = join(fixture.folder, "out.tar");
+    await fixture.build(fixture.context, { outputs: [{ type: "oci", dest }] });
     await assertArchive(dest, digest);
-    await damage(room.store);
-    await saveImagesTo(dest, room.store, [base]);
+    await damage(fixture.store);
+    await saveImagesTo(dest, fixture.store, [base]);
     await assertArchive(dest, digest);
   });
 
   test("its manifest and its config too", async () => {
-    await using room = await pulled();
-    await pullImage(room.store, base);
-    const { digest } = room.store.images.get(base)?.descriptor ?? {};
-    const config = JSON.parse(await readFile(room.store.content.path(digest as Digest), "utf8")) as {
+    await using fixture = await pulled();
+    await pullImage(fixture.store, base);
+    const { digest } = fixture.store.images.get(base)?.descriptor ?? {};
+    const config = JSON.parse(await readFile(fixture.store.content.path(digest as Digest), "utf8")) as {
       config: { digest: Digest };
     };
     for (const each of [digest as Digest, config.config.digest]) {
       for (const mend of [
-        () => room.build(room.context, { outputs: NOWHERE }),
-        () => pullImage(room.store, base),
-        () => saveImagesTo(join(room.folder, "out.tar"), room.store, [base]),
+        () => fixture.build(fixture.context, { outputs: NOWHERE }),
+        () => pullImage(fixture.store, base),
+        () => saveImagesTo(join(fixture.folder, "out.tar"), fixture.store, [base]),
       ]) {
-        flipBit(room.store.content.path(each), 10);
+        flipBit(fixture.store.content.path(each), 10);
         await mend();
-        await assertWhole(room.store, each);
+        await assertWhole(fixture.store, each);
       }
     }
   });
 
   test("its index too, without what was not wanted of it", async () => {
-    await using from = await buildRoom();
+    await using from = await buildFixture();
     const name = `${registry.host}/several:1`;
     const context = await from.files("c", {
       Dockerfile: "FROM scratch\nARG TARGETARCH\nCOPY ${TARGETARCH} /f\n",
@@ -271,13 +274,13 @@ suite("a base image that was damaged since it was pulled", { skip }, () => {
     });
     const platforms = ["amd64", "arm64"].map((architecture) => ({ os: "linux", architecture }));
     await from.build(context, { platforms, outputs: [{ type: "registry" }], tags: [name] });
-    await using room = await buildRoom();
-    const { descriptor } = await pullImage(room.store, name, { platform: { os: "linux", architecture: "amd64" } });
-    const before = [...room.store.content.walk()].map(({ digest }) => digest);
-    flipBit(room.store.content.path(descriptor.digest), 10);
-    await saveImagesTo(join(room.folder, "out.tar"), room.store, [name]);
+    await using fixture = await buildFixture();
+    const { descriptor } = await pullImage(fixture.store, name, { platform: { os: "linux", architecture: "amd64" } });
+    const before = [...fixture.store.content.walk()].map(({ digest }) => digest);
+    flipBit(fixture.store.content.path(descriptor.digest), 10);
+    await saveImagesTo(join(fixture.folder, "out.tar"), fixture.store, [name]);
     assert.deepEqual(
-      [...room.store.content.walk()].map(({ digest }) => digest),
+      [...fixture.store.content.walk()].map(({ digest }) => digest),
       before,
     );
     assert.equal(before.length, 4);
@@ -285,72 +288,72 @@ suite("a base image that was damaged since it was pulled", { skip }, () => {
 });
 
 suite("an image that is to be had nowhere else", { skip }, () => {
-  async function loaded(): Promise<BuildRoom & { readonly archive: string; readonly digest: Digest }> {
-    const room = await buildRoom();
-    const archive = join(room.folder, "image.tar");
+  async function loaded(): Promise<BuildFixture & { readonly archive: string; readonly digest: Digest }> {
+    const fixture = await buildFixture();
+    const archive = join(fixture.folder, "image.tar");
     {
-      await using from = await buildRoom();
+      await using from = await buildFixture();
       await pullImage(from.store, base);
       await from.build(await from.files("c", { Dockerfile: `FROM ${base}\nLABEL a=b\n` }), {
         outputs: [{ type: "docker", dest: archive }],
         tags: ["only.test/here:1"],
       });
     }
-    await loadImages(room.store, createReadStream(archive));
-    return { ...room, archive, digest: await damage(room.store) };
+    await loadImages(fixture.store, createReadStream(archive));
+    return { ...fixture, archive, digest: await damage(fixture.store) };
   }
 
   test("fails with its name and the blob's, and is mended by being loaded again", async () => {
-    await using room = await loaded();
-    const dest = join(room.folder, "out.tar");
-    const saved = saveImagesTo(dest, room.store, ["only.test/here:1"]);
+    await using fixture = await loaded();
+    const dest = join(fixture.folder, "out.tar");
+    const saved = saveImagesTo(dest, fixture.store, ["only.test/here:1"]);
     await assert.rejects(saved, (error) => {
       assert.ok(isVarveError(error, "storage"));
-      assert.match(error.message, new RegExp(`only.test/here:1.*${room.digest}`));
+      assert.match(error.message, new RegExp(`only.test/here:1.*${fixture.digest}`));
       assert.match(error.hint ?? "", /load/);
       return true;
     });
     assert.deepEqual(
-      readdirSync(room.folder).filter((name) => name.includes("out.tar")),
+      readdirSync(fixture.folder).filter((name) => name.includes("out.tar")),
       [],
     );
-    const report = await verifyStore(room.store);
+    const report = await verifyStore(fixture.store);
     assert.deepEqual(
       [report.ready, report.lost.map(({ digest, images }) => [digest, images])],
-      [false, [[room.digest, ["only.test/here:1"]]]],
+      [false, [[fixture.digest, ["only.test/here:1"]]]],
     );
-    const context = await room.files("c", { Dockerfile: 'FROM only.test/here:1\nRUN ["/bin/busybox", "true"]\n' });
-    await assert.rejects(room.build(context, { outputs: NOWHERE }), (error) => {
+    const context = await fixture.files("c", { Dockerfile: 'FROM only.test/here:1\nRUN ["/bin/busybox", "true"]\n' });
+    await assert.rejects(fixture.build(context, { outputs: NOWHERE }), (error) => {
       assert.ok(isVarveError(error));
-      assert.match(error.message, new RegExp(`${room.digest}.*only.test/here:1`));
+      assert.match(error.message, new RegExp(`${fixture.digest}.*only.test/here:1`));
       return true;
     });
-    await loadImages(room.store, createReadStream(room.archive));
-    assert.equal((await verifyStore(room.store)).ready, true);
-    await damage(room.store);
-    await loadImages(room.store, createReadStream(room.archive));
-    await assertWhole(room.store, room.digest);
-    await room.build(context, { outputs: NOWHERE });
+    await loadImages(fixture.store, createReadStream(fixture.archive));
+    assert.equal((await verifyStore(fixture.store)).ready, true);
+    await damage(fixture.store);
+    await loadImages(fixture.store, createReadStream(fixture.archive));
+    await assertWhole(fixture.store, fixture.digest);
+    await fixture.build(context, { outputs: NOWHERE });
   });
 
   test("varve doctor --verify finds it, says what it belongs to, and prune --all removes what was set aside", async () => {
-    await using room = await loaded();
+    await using fixture = await loaded();
     await using varve = await Varve.open();
-    const env = { VARVE_ROOT: room.store.root };
+    const env = { VARVE_ROOT: fixture.store.root };
     const found = await varve.run(["doctor", "--verify"], { env });
     assert.equal(found.code, 5, found.stderr);
-    for (const part of [room.digest, "wrong-digest", "images: only.test/here:1", "To fix: Build, load or pull"])
+    for (const part of [fixture.digest, "wrong-digest", "images: only.test/here:1", "To fix: Build, load or pull"])
       assert.ok(found.stdout.includes(part), found.stdout);
     assert.match(found.stderr, /verifying the store/);
     const json = await varve.run(["doctor", "--verify", "--format", "json"], { env });
     assert.equal(json.code, 5);
     const { ready, lost } = JSON.parse(json.stdout) as { ready: boolean; lost: { digest: string; state: string }[] };
-    assert.deepEqual([ready, lost.map(({ digest, state }) => [digest, state])], [false, [[room.digest, "missing"]]]);
+    assert.deepEqual([ready, lost.map(({ digest, state }) => [digest, state])], [false, [[fixture.digest, "missing"]]]);
     assert.match((await varve.run(["du"], { env })).stdout, /Quarantined:\t1\.\d+MB/);
-    await loadImages(room.store, createReadStream(room.archive));
+    await loadImages(fixture.store, createReadStream(fixture.archive));
     const whole = await varve.run(["doctor", "--verify"], { env });
     assert.equal(whole.code, 0, whole.stdout);
     assert.match((await varve.run(["prune", "--all"], { env })).stdout, /Total:\t\d\.\d+MB/);
-    assert.deepEqual(await room.store.content.quarantined(), []);
+    assert.deepEqual(await fixture.store.content.quarantined(), []);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { CacheRoom, hasty } from "../../testing/cache-room.ts";
+import { CacheFixture, hasty } from "../../testing/cache-fixture.ts";
 import { type Dockerd, newerDocker, startDockerd } from "../../testing/dockerd.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable } from "../../testing/varve.ts";
@@ -32,13 +32,13 @@ END
 
 const stack = new AsyncDisposableStack();
 let server: RegistryServer;
-let room: CacheRoom;
+let fixture: CacheFixture;
 let docker: Dockerd | undefined;
 
 before(async () => {
   if (skip !== false) return;
   server = stack.use(await startRegistry());
-  room = stack.use(await CacheRoom.open(DOCKERFILE));
+  fixture = stack.use(await CacheFixture.open(DOCKERFILE));
   if (newer !== undefined) docker = stack.use(await startDockerd({ newer }));
 });
 after(() => stack.disposeAsync());
@@ -49,23 +49,23 @@ const at = (tag: string, attrs: Readonly<Record<string, string>> = {}): CacheSpe
 ];
 
 async function write(tag: string, options: Partial<BuildOptions>): Promise<void> {
-  await room.build({ ...options, cacheTo: at(tag, { mode: "max" }), outputs: NOWHERE }, registry());
+  await fixture.build({ ...options, cacheTo: at(tag, { mode: "max" }), outputs: NOWHERE }, registry());
 }
 
 /** Steps that a build elsewhere has to run although it has the cache. */
 async function missed(cacheFrom: CacheSpec[], options: Partial<BuildOptions>): Promise<readonly string[]> {
-  return (await room.build({ ...options, cacheFrom, outputs: NOWHERE }, registry())).ran;
+  return (await fixture.build({ ...options, cacheFrom, outputs: NOWHERE }, registry())).ran;
 }
 
 async function writeByCommand(target: string, to: string): Promise<void> {
   await using varve = await Varve.open();
-  await varve.build(["-o", "type=cacheonly", "--network=none", "--target", target, "--cache-to", to, room.context]);
+  await varve.build(["-o", "type=cacheonly", "--network=none", "--target", target, "--cache-to", to, fixture.context]);
 }
 
 async function byBuildKit(target: string, ...args: string[]): Promise<{ ran: string[] }> {
   assert.ok(docker !== undefined);
   const options = ["--progress=rawjson", "--network=none", "--provenance=false", "-o", "type=cacheonly"];
-  const build = ["buildx", "build", ...options, "--target", target, ...args, room.context];
+  const build = ["buildx", "build", ...options, "--target", target, ...args, fixture.context];
   const { code, stderr } = await docker.tryDocker(build);
   assert.equal(code, 0, stderr);
   const steps = new Map<string, boolean>();
@@ -121,7 +121,10 @@ suite("many writers of one reference", { skip }, () => {
   test("an image for two platforms has the caches of both", async () => {
     const platforms = [parsePlatform("linux/amd64"), parsePlatform("linux/arm64")];
     const outputs = [{ type: "image" as const, attrs: { name: `${server.host}/cache:inline`, push: "true" } }];
-    await room.build({ target: "portable", platforms, outputs, cacheTo: [{ type: "inline", attrs: {} }] }, registry());
+    await fixture.build(
+      { target: "portable", platforms, outputs, cacheTo: [{ type: "inline", attrs: {} }] },
+      registry(),
+    );
     for (const platform of platforms)
       assert.deepEqual(await missed(at("inline"), { target: "portable", platforms: [platform] }), []);
   });
@@ -143,14 +146,14 @@ suite("many writers of one reference", { skip }, () => {
 
 suite("many writers of one directory", { skip }, () => {
   test("processes and builds at once, of several targets: nothing is lost", async () => {
-    const directory = join(room.folder, "shared");
+    const directory = join(fixture.folder, "shared");
     const to = `type=local,dest=${directory},mode=max`;
     const cacheTo = [{ type: "local", attrs: { dest: directory, mode: "max" } }];
     const targets = TARGETS.slice(0, 6);
     await Promise.all(
       targets.map(async (target, index) => {
         if (index < 3) await writeByCommand(target, to);
-        else await room.build({ target, cacheTo, outputs: NOWHERE });
+        else await fixture.build({ target, cacheTo, outputs: NOWHERE });
       }),
     );
     const from = [{ type: "local", attrs: { src: directory } }];
@@ -160,11 +163,11 @@ suite("many writers of one directory", { skip }, () => {
 
 suite("variants of layers", { skip }, () => {
   test("an export has layers of the kind it asks for, whatever was made before in the same root", async () => {
-    const root = room.newRoot();
+    const root = fixture.newRoot();
     const kinds = ["gzip", "zstd", "uncompressed", "gzip"];
     for (const [index, compression] of kinds.entries()) {
       const attrs = { mode: "max", compression, "force-compression": "true" };
-      await room.build(
+      await fixture.build(
         { target: "target-0", cacheTo: at(`kind-${index}`, attrs), outputs: NOWHERE },
         { root, ...registry() },
       );
@@ -180,9 +183,12 @@ suite("variants of layers", { skip }, () => {
   });
 
   test("an image whose times were rewritten leaves the cache's layers as they were", async () => {
-    const root = room.newRoot();
+    const root = fixture.newRoot();
     const build = async (tag: string, options: Partial<BuildOptions>) => {
-      await room.build({ target: "target-0", cacheTo: at(tag, { mode: "max" }), ...options }, { root, ...registry() });
+      await fixture.build(
+        { target: "target-0", cacheTo: at(tag, { mode: "max" }), ...options },
+        { root, ...registry() },
+      );
       return (await layersAt(tag)).map(({ digest }) => digest);
     };
     const before = await build("plain", { outputs: NOWHERE });

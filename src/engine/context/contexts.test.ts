@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type BuildRoom, buildRoom } from "../../../testing/builds.ts";
+import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
 import { gitMissing, startGitServer } from "../../../testing/git-server.ts";
 import { recordsMissing } from "../../../testing/records.ts";
 import { bytesOf } from "../../io/index.ts";
@@ -18,12 +18,12 @@ let outputs = 0;
 
 /** Builds, and returns a function that reads the files of the result. */
 async function built(
-  room: BuildRoom,
+  fixture: BuildFixture,
   directory: string,
   options: Partial<BuildOptions> = {},
 ): Promise<(path: string) => string | undefined> {
-  const dest = join(room.folder, `out-${(outputs += 1)}`);
-  await room.build(directory, { outputs: [{ type: "local", dest }], ...options });
+  const dest = join(fixture.folder, `out-${(outputs += 1)}`);
+  await fixture.build(directory, { outputs: [{ type: "local", dest }], ...options });
   return (path) => (existsSync(join(dest, path)) ? readFileSync(join(dest, path), "utf8") : undefined);
 }
 
@@ -43,41 +43,41 @@ test("URLs and repositories are fetched; everything else is a path", () => {
 });
 
 test("a named context directory uses its own ignore file, and can have the name context", { skip }, async () => {
-  await using room = await buildRoom();
-  const main = await room.files("main", {
+  await using fixture = await buildFixture();
+  const main = await fixture.files("main", {
     Dockerfile: "FROM scratch\nCOPY . /main/\nCOPY --from=context . /other/\n",
     hidden: "seen in main",
   });
-  const other = await room.files("other", { ".dockerignore": "hidden\n", hidden: "x", shown: "y" });
-  const read = await built(room, main, { buildContexts: { context: other } });
+  const other = await fixture.files("other", { ".dockerignore": "hidden\n", hidden: "x", shown: "y" });
+  const read = await built(fixture, main, { buildContexts: { context: other } });
   assert.deepEqual([read("main/hidden"), read("other/hidden"), read("other/shown")], ["seen in main", undefined, "y"]);
 });
 
 test("an archive or a Dockerfile can be streamed as the context; its checksums are not cached", { skip }, async () => {
-  await using room = await buildRoom();
-  const folder = await room.files("c", { Dockerfile: "FROM scratch\nCOPY f /\n", f: "text" });
-  const tar = join(room.folder, "c.tar.gz");
+  await using fixture = await buildFixture();
+  const folder = await fixture.files("c", { Dockerfile: "FROM scratch\nCOPY f /\n", f: "text" });
+  const tar = join(fixture.folder, "c.tar.gz");
   execFileSync("tar", ["-czf", tar, "-C", folder, "."]);
-  const read = await built(room, "", { context: { kind: "stream", bytes: createReadStream(tar) } });
+  const read = await built(fixture, "", { context: { kind: "stream", bytes: createReadStream(tar) } });
   assert.equal(read("f"), "text");
-  room.store.state.install(contextTables);
-  assert.deepEqual(room.store.state.all("SELECT * FROM context_root"), []);
-  const alone = await built(room, "", {
+  fixture.store.state.install(contextTables);
+  assert.deepEqual(fixture.store.state.all("SELECT * FROM context_root"), []);
+  const alone = await built(fixture, "", {
     context: { kind: "stream", bytes: bytesOf("FROM scratch\nCOPY <<E /g\nhere\nE\n") },
   });
   assert.equal(alone("g"), "here\n");
-  await built(room, folder);
-  assert.equal(room.store.state.all("SELECT * FROM context_root").length, 1);
+  await built(fixture, folder);
+  assert.equal(fixture.store.state.all("SELECT * FROM context_root").length, 1);
 });
 
 test(
   "a git context uses its own Dockerfile, ignore file and commit time",
   { skip: skip === false ? (gitMissing() ?? false) : skip },
   async () => {
-    await using room = await buildRoom();
+    await using fixture = await buildFixture();
     await using server = await startGitServer();
     server.create("app");
-    await room.files(".", {});
+    await fixture.files(".", {});
     const { writeFileSync } = await import("node:fs");
     for (const [name, text] of [
       ["Dockerfile", "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY . /\n"],
@@ -89,10 +89,10 @@ test(
     server.git("app.git", "add", ".");
     server.git("app.git", "commit", "--quiet", "-m", "x");
     const context = { kind: "url", url: `${server.url}/app.git#main` } as const;
-    const read = await built(room, "", { context });
+    const read = await built(fixture, "", { context });
     assert.equal(read("f"), "text");
-    const { digest } = await room.build("", { context, buildArgs: { SOURCE_DATE_EPOCH: "context" }, tags: ["t:1"] });
-    const config = room.store.content;
+    const { digest } = await fixture.build("", { context, buildArgs: { SOURCE_DATE_EPOCH: "context" }, tags: ["t:1"] });
+    const config = fixture.store.content;
     assert.ok(digest !== undefined);
     const manifest = JSON.parse(readFileSync(config.path(digest as `sha256:${string}`), "utf8")) as {
       config: { digest: `sha256:${string}` };
@@ -114,8 +114,8 @@ async function serveArchive(archive: Buffer, lastModified?: string): Promise<{ r
 }
 
 test("the time of a downloaded archive is the server's, else that of its newest file", { skip }, async () => {
-  await using room = await buildRoom();
-  const folder = await room.files("c", { Dockerfile: "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY f /\n", f: "x" });
+  await using fixture = await buildFixture();
+  const folder = await fixture.files("c", { Dockerfile: "FROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY f /\n", f: "x" });
   for (const [name, time] of [
     ["Dockerfile", 1_000_000_000],
     ["f", 1_200_000_000.5],
@@ -126,8 +126,8 @@ test("the time of a downloaded archive is the server's, else that of its newest 
   using dated = await serveArchive(archive, "Thu, 01 Jan 2009 00:00:00 GMT");
   using undated = await serveArchive(archive);
   const epochOf = async (options: Partial<BuildOptions>): Promise<number | undefined> => {
-    const dest = join(room.folder, `time-${(outputs += 1)}`);
-    await room.build("", { outputs: [{ type: "oci", dest, attrs: { tar: "false" } }], ...options });
+    const dest = join(fixture.folder, `time-${(outputs += 1)}`);
+    await fixture.build("", { outputs: [{ type: "oci", dest, attrs: { tar: "false" } }], ...options });
     const read = (digest: string): unknown =>
       JSON.parse(readFileSync(join(dest, "blobs/sha256", digest.slice(7)), "utf8"));
     const index = JSON.parse(readFileSync(join(dest, "index.json"), "utf8")) as { manifests: [{ digest: string }] };

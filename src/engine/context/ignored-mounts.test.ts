@@ -12,16 +12,16 @@ const DOCKERFILE =
 const KEYS = ["//one", "/two", "/two:base", "/twofold"];
 
 test("only cache mounts of steps that ignore the cache are emptied", { skip: recordsMissing() ?? false }, async () => {
-  await using room = await temporaryRecords();
+  await using fixture = await temporaryRecords();
   const remaining = async (noCache: boolean | readonly string[]): Promise<(number | undefined)[]> => {
-    const lease = await room.content.lease();
+    const lease = await fixture.content.lease();
     for (const key of KEYS) {
-      await using _mount = await room.cacheMounts.acquire({ key, sharing: "shared", description: "" }, { lease });
+      await using _mount = await fixture.cacheMounts.acquire({ key, sharing: "shared", description: "" }, { lease });
     }
     await lease[Symbol.asyncDispose]();
     const { edge } = await build(DOCKERFILE, { noCache });
-    await pruneIgnoredMounts(edge === undefined ? [] : [edge], room.cacheMounts, new Set());
-    return KEYS.map((key) => room.records.table.byKey(key).length);
+    await pruneIgnoredMounts(edge === undefined ? [] : [edge], fixture.cacheMounts, new Set());
+    return KEYS.map((key) => fixture.records.table.byKey(key).length);
   };
   assert.deepEqual(await remaining(false), [1, 1, 1, 1]);
   assert.deepEqual(await remaining(["a"]), [0, 1, 1, 1]);

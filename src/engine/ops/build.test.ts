@@ -44,8 +44,8 @@ async function run(
   files: Readonly<Record<string, Uint8Array | string>>,
   ancestors?: ReadonlySet<Digest>,
 ): Promise<{ readonly solved: readonly (readonly [Edge, ReadonlySet<Digest>])[] }> {
-  await using room = await temporaryRecords();
-  const id = await addLayer(room, SCRATCH, (path) => {
+  await using fixture = await temporaryRecords();
+  const id = await addLayer(fixture, SCRATCH, (path) => {
     for (const [name, content] of Object.entries(files))
       if (typeof content === "string") symlinkSync(content, join(path, name));
       else writeFileSync(join(path, name), content);
@@ -59,7 +59,7 @@ async function run(
     },
   };
   const context = { signal: new AbortController().signal, vertex: vertex.digest, report: () => undefined };
-  const deps = { records: room.records, hold: room.hold, nested, ancestors };
+  const deps = { records: fixture.records, hold: fixture.hold, nested, ancestors };
   const results = await executeBuild(vertex, [recordResult(id)], deps, context);
   assert.deepEqual(results, [recordResult(solved.length === 0 ? SCRATCH : "made")]);
   return { solved };

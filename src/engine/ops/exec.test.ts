@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { type GraphRoom, graphRoom } from "../../../testing/graph-room.ts";
+import { type GraphFixture, graphFixture } from "../../../testing/graph-fixture.ts";
 import { recordsMissing } from "../../../testing/records.ts";
 import { busyboxRootfs, rootfsUnavailable } from "../../../testing/rootfs.ts";
 import type { TemporaryDirectory } from "../../io/index.ts";
 import { type RunOptions, type State, fileActions, local, makeVertex, scratch } from "../../llb/index.ts";
 
 suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, () => {
-  let room: GraphRoom;
+  let fixture: GraphFixture;
   let rootfs: TemporaryDirectory;
   before(async () => {
     rootfs = await busyboxRootfs();
-    room = await graphRoom({ locals: { busybox: rootfs.path }, secrets: { s: "value" } });
+    fixture = await graphFixture({ locals: { busybox: rootfs.path }, secrets: { s: "value" } });
   });
   after(async () => {
-    await room[Symbol.asyncDispose]();
+    await fixture[Symbol.asyncDispose]();
     await rootfs[Symbol.asyncDispose]();
   });
 
@@ -27,7 +27,7 @@ suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, ()
     ...options,
   });
   const output = async (state: State, path: string): Promise<string> =>
-    await room.look(state, (root) => readFileSync(join(root, path), "utf8").trim());
+    await fixture.look(state, (root) => readFileSync(join(root, path), "utf8").trim());
 
   test("two mounts of a locked cache mount are one directory", async () => {
     const cache = { type: "cache", id: "twice", sharing: "locked" } as const;
@@ -84,8 +84,8 @@ suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, ()
     } as const;
     const vertex = makeVertex({ op: { ...op, mounts: [...mounts, cached] }, inputs });
     for (const output of [1, 2])
-      assert.deepEqual(await room.paths(scratch().withEdge({ vertex, output })), ["f"], `output ${output}`);
-    assert.deepEqual((await room.paths(scratch().withEdge({ vertex, output: 0 }))).includes("b/"), false);
+      assert.deepEqual(await fixture.paths(scratch().withEdge({ vertex, output })), ["f"], `output ${output}`);
+    assert.deepEqual((await fixture.paths(scratch().withEdge({ vertex, output: 0 }))).includes("b/"), false);
   });
 
   test("a step that cannot write to its root can have new mount points", async () => {
@@ -95,7 +95,7 @@ suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, ()
         mounts: [{ type: "bind", target: "/new/point", source: scratch() }],
       }),
     );
-    assert.deepEqual(await room.paths(run.mount("/new/point")), ["f"]);
+    assert.deepEqual(await fixture.paths(run.mount("/new/point")), ["f"]);
   });
 
   test("of mount points that were created, parents stay if an old client asks for it", async () => {
@@ -108,13 +108,13 @@ suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, ()
       }),
     );
     const names = (root: string): string[] => readdirSync(root).filter((name) => name === "new");
-    assert.deepEqual(await room.look(run.root, names), []);
+    assert.deepEqual(await fixture.look(run.root, names), []);
     const { op, inputs } = run.root.edge?.vertex ?? assert.fail();
     assert.ok(op.kind === "exec");
     const old = { ...op, meta: { ...op.meta, removeMountStubsRecursive: false } };
     const kept = scratch().withEdge({ vertex: makeVertex({ op: old, inputs }), output: 0 });
     assert.deepEqual(
-      (await room.paths(kept)).filter((path) => path.startsWith("new")),
+      (await fixture.paths(kept)).filter((path) => path.startsWith("new")),
       ["new/", "new/a/"],
     );
   });
@@ -140,9 +140,9 @@ suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, ()
   test("exit codes that are valid, and those that are not", async () => {
     const run = (code: number, validExitCodes: readonly number[]): State =>
       base().run(sh(`exit ${code}`, { validExitCodes })).root;
-    await room.paths(run(3, [3, 4]));
-    await assert.rejects(room.paths(run(0, [3])), /did not complete successfully: exit code: 0/);
-    await assert.rejects(room.paths(run(5, [])), /exit code: 5/);
+    await fixture.paths(run(3, [3, 4]));
+    await assert.rejects(fixture.paths(run(0, [3])), /did not complete successfully: exit code: 0/);
+    await assert.rejects(fixture.paths(run(5, [])), /exit code: 5/);
   });
 
   test("what a mount lacks is said in BuildKit's words", async () => {
@@ -169,7 +169,7 @@ suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, ()
       ["invalid mount type TMPFS for /", { ...op, mounts: [{ ...common, type: "tmpfs", dest: "/", size: 0 }] }],
     ] as const) {
       const vertex = makeVertex({ op: changed, inputs });
-      await assert.rejects(room.paths(scratch().withEdge({ vertex, output: 0 })), { message });
+      await assert.rejects(fixture.paths(scratch().withEdge({ vertex, output: 0 })), { message });
     }
   });
 });

@@ -32,9 +32,9 @@ async function failureOf(work: Promise<unknown>): Promise<OpFailure> {
   return assert.fail("it succeeded");
 }
 
-async function read(room: TemporaryRecords, result: Result | undefined, path: string): Promise<string> {
+async function read(fixture: TemporaryRecords, result: Result | undefined, path: string): Promise<string> {
   assert.ok(result?.kind === "record");
-  await using tree = await room.records.mount(result.id, room.hold);
+  await using tree = await fixture.records.mount(result.id, fixture.hold);
   return readFileSync(join(tree.path, path), "utf8");
 }
 
@@ -43,12 +43,12 @@ function opOf(state: { readonly edge: { readonly vertex: { readonly op: Op } } |
 }
 
 test("what a step wrote before it failed is kept", { skip }, async () => {
-  await using room = await temporaryRecords();
-  await using runner = await createRunner({ stateDir: join(room.root, "run"), runtime: await findRuntime() });
-  const rootfs = recordResult(await addLayer(room, SCRATCH, (path) => fillRootfs(path)));
-  const input = recordResult(await addLayer(room, SCRATCH, () => undefined));
+  await using fixture = await temporaryRecords();
+  await using runner = await createRunner({ stateDir: join(fixture.root, "run"), runtime: await findRuntime() });
+  const rootfs = recordResult(await addLayer(fixture, SCRATCH, (path) => fillRootfs(path)));
+  const input = recordResult(await addLayer(fixture, SCRATCH, () => undefined));
   const client = { secret: () => Promise.resolve(undefined), agent: () => Promise.resolve(undefined) };
-  const deps = { ...room, client, runner: () => Promise.resolve(runner), limits: {} };
+  const deps = { ...fixture, client, runner: () => Promise.resolve(runner), limits: {} };
   const { root } = local("root").run({
     args: ["/bin/sh", "-c", "echo a > /f; echo b > /rw/f; echo c > /kept/f; exit 3"],
     mounts: [
@@ -69,7 +69,7 @@ test("what a step wrote before it failed is kept", { skip }, async () => {
     ["/rw", "b\n"],
     ["/kept", "c\n"],
   ] as const)
-    assert.equal(await read(room, failure.mounts[at(dest)], "f"), text);
+    assert.equal(await read(fixture, failure.mounts[at(dest)], "f"), text);
   assert.deepEqual(failure.mounts[at("/ro")], input);
   assert.equal(failure.mounts[at("/tmp")], undefined);
   assert.deepEqual(failure.inputs[at("/")], rootfs);
@@ -79,8 +79,8 @@ test("what a step wrote before it failed is kept", { skip }, async () => {
 });
 
 test("what a file op changed before an action failed is kept", { skip }, async () => {
-  await using room = await temporaryRecords();
-  const input = recordResult(await addLayer(room, SCRATCH, () => undefined));
+  await using fixture = await temporaryRecords();
+  const input = recordResult(await addLayer(fixture, SCRATCH, () => undefined));
   const { actions } = opOf(
     scratch().file(fileActions().mkdir("/foo", 0o755).mkfile("/foo/bar", 0o644, Buffer.from("text"))),
   ) as FileOp;
@@ -96,7 +96,7 @@ test("what a file op changed before an action failed is kept", { skip }, async (
       { ...copy, input: 0, secondaryInput: 2, output: 0 },
     ],
   };
-  const run = (keepFailed: boolean): Promise<unknown> => executeFile(op, [input], { ...room, keepFailed }, context);
+  const run = (keepFailed: boolean): Promise<unknown> => executeFile(op, [input], { ...fixture, keepFailed }, context);
   const failure = await failureOf(run(true));
   assert.ok(failure.subject.kind === "file");
   const { index } = failure.subject;
@@ -104,6 +104,6 @@ test("what a file op changed before an action failed is kept", { skip }, async (
   assert.deepEqual(failure.inputs, [input]);
   assert.equal(failure.mounts.length, op.actions.length);
   assert.ok(failure.mounts[index]);
-  assert.equal(await read(room, failure.mounts[1], "foo/bar"), "text");
+  assert.equal(await read(fixture, failure.mounts[1], "foo/bar"), "text");
   assert.ok((await failureOf(run(false))).mounts.every((each) => each === undefined));
 });

@@ -28,20 +28,20 @@ function source(identifier: string, attrs: Readonly<Record<string, string>> = {}
   return { kind: "source", identifier, attrs: new Map(Object.entries(attrs)) };
 }
 
-function depsOf(room: TemporaryRecords, registry?: Registry): MetaDeps {
-  room.state.install(imageTables);
+function depsOf(temporary: TemporaryRecords, registry?: Registry): MetaDeps {
+  temporary.state.install(imageTables);
   const images = new ImageSource({
-    content: room.content,
-    records: room.records,
-    images: new ImageStore(room.state),
+    content: temporary.content,
+    records: temporary.records,
+    images: new ImageStore(temporary.state),
     registry: () => (registry === undefined ? Promise.reject(new Error("no registry")) : Promise.resolve(registry)),
   });
   const secrets: Readonly<Record<string, string>> = { "HTTP_AUTH_TOKEN_127.0.0.1": "t" };
   return {
-    content: room.content,
+    content: temporary.content,
     images,
-    http: new HttpSource(room),
-    git: new GitSource(room.records, join(room.root, "git")),
+    http: new HttpSource(temporary),
+    git: new GitSource(temporary.records, join(temporary.root, "git")),
     client: {
       secret: (id) => Promise.resolve(secrets[id] === undefined ? undefined : Buffer.from(secrets[id])),
       agent: () => Promise.resolve(undefined),
@@ -52,8 +52,8 @@ function depsOf(room: TemporaryRecords, registry?: Registry): MetaDeps {
 }
 
 async function meta(request: SourceMetaRequest, registry?: Registry): Promise<SourceMeta> {
-  await using room = await temporaryRecords();
-  return await resolveSourceMeta(request, depsOf(room, registry), room.hold);
+  await using temporary = await temporaryRecords();
+  return await resolveSourceMeta(request, depsOf(temporary, registry), temporary.hold);
 }
 
 test("a download", { skip: recordsMissing() ?? false }, async () => {

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { type ExportRoom, exportRoom, sourceOf } from "../../../testing/exports.ts";
+import { type ExportFixture, exportFixture, sourceOf } from "../../../testing/exports.ts";
 import { addLayer, recordsMissing } from "../../../testing/records.ts";
 import { type Digest, digestHex, digestOf, parseReference } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
@@ -58,16 +58,16 @@ interface Document {
   }[];
 }
 
-async function textOf({ deps }: ExportRoom, digest: Digest): Promise<string> {
+async function textOf({ deps }: ExportFixture, digest: Digest): Promise<string> {
   return (await collect(deps.content.open(digest), 1 << 22, { what: "a document" })).toString();
 }
 
-async function documentOf(at: ExportRoom, digest: Digest): Promise<Document> {
+async function documentOf(at: ExportFixture, digest: Digest): Promise<Document> {
   return JSON.parse(await textOf(at, digest)) as Document;
 }
 
-async function layer({ room }: ExportRoom, text = "text"): Promise<RecordId> {
-  return await addLayer(room, SCRATCH, (path) => {
+async function layer({ fixture }: ExportFixture, text = "text"): Promise<RecordId> {
+  return await addLayer(fixture, SCRATCH, (path) => {
     mkdirSync(join(path, "d"));
     writeFileSync(join(path, "d/f"), text);
     linkSync(join(path, "d/f"), join(path, "other"));
@@ -76,7 +76,7 @@ async function layer({ room }: ExportRoom, text = "text"): Promise<RecordId> {
 }
 
 test("the attestations of an image are a manifest in its index, about the image's manifest", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const source = sourceOf([await layer(at)], { tags: ["team/app:1", "reg.test:5000/app:2"] });
   const plain = await exportImage(source, parseImageAttributes({}), at.deps);
   const { descriptor, configDigest } = await exportImage(
@@ -123,7 +123,7 @@ test(
   "several platforms: images first, then their attestations; without names, nothing is the subject",
   { skip },
   async () => {
-    await using at = await exportRoom();
+    await using at = await exportFixture();
     const source = attested(sourceOf([await layer(at), await layer(at, "arm")]), attestation());
     const attrs = parseImageAttributes({ "oci-artifact": "false" });
     const { descriptor } = await exportImage(source, attrs, at.deps);
@@ -144,9 +144,9 @@ test(
 );
 
 test("attestations for images only leave an archive a plain image, unless it is to have them", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const source = attested(sourceOf([await layer(at)]), attestation({ inlineOnly: true }));
-  const dest = join(at.room.root, "a.tar");
+  const dest = join(at.fixture.root, "a.tar");
   const types = async (attrs: Record<string, string>): Promise<string> => {
     const { descriptor } = await exportArchive("oci", source, { attrs: parseImageAttributes(attrs), dest }, at.deps);
     return descriptor.mediaType;
@@ -160,7 +160,7 @@ test("attestations for images only leave an archive a plain image, unless it is 
 });
 
 test("Docker's media types have no attestations", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const source = attested(sourceOf([await layer(at)]), attestation());
   const attrs = parseImageAttributes({ "oci-mediatypes": "false" });
   await assert.rejects(exportImage(source, attrs, at.deps), /cannot export attestations with "oci-mediatypes=false"/);
@@ -171,8 +171,8 @@ test("Docker's media types have no attestations", { skip }, async () => {
 });
 
 test("in outputs of files, attestations are files about all regular files", { skip }, async () => {
-  await using at = await exportRoom();
-  const { root } = at.room;
+  await using at = await exportFixture();
+  const { root } = at.fixture;
   const id = await layer(at);
   const hidden = attestation({ inlineOnly: true, fileName: "hidden.json" });
   const source = attested(sourceOf([id], { epoch: 9 }), attestation(), hidden);
@@ -204,10 +204,10 @@ test("in outputs of files, attestations are files about all regular files", { sk
 });
 
 test("platforms that share a directory have their names in the files; no name is taken twice", { skip }, async () => {
-  await using at = await exportRoom();
-  const { root } = at.room;
+  await using at = await exportFixture();
+  const { root } = at.fixture;
   const one = await layer(at);
-  const two = await addLayer(at.room, SCRATCH, (path) => writeFileSync(join(path, "x"), ""));
+  const two = await addLayer(at.fixture, SCRATCH, (path) => writeFileSync(join(path, "x"), ""));
   const source = attested(sourceOf([one, two]), attestation());
   const attrs = { "platform-split": "false" };
   await exportLocal(source, { attrs, dest: join(root, "a") }, at.deps);
@@ -232,10 +232,10 @@ test("names of images are package URLs", () => {
 });
 
 test("front ends provide predicates as files, and bundles of statements; the core comes first", { skip }, async () => {
-  await using at = await exportRoom();
+  await using at = await exportFixture();
   const bundled = (type: string, subject: string): string =>
     `{"_type":"x","predicateType":"${type}","subject":[${subject}], "predicate": {"big": 12345678901234567890 } }`;
-  const record = await addLayer(at.room, SCRATCH, (path) => {
+  const record = await addLayer(at.fixture, SCRATCH, (path) => {
     writeFileSync(join(path, "p.json"), '{ "ok": true }');
     writeFileSync(join(path, "empty.json"), "");
     writeFileSync(join(path, "text"), "no JSON");
@@ -290,11 +290,11 @@ test("front ends provide predicates as files, and bundles of statements; the cor
 });
 
 test("the files of an image's SBOM have the layers that contain them", { skip }, async () => {
-  await using at = await exportRoom();
-  const base = await addLayer(at.room, SCRATCH, (path) => {
+  await using at = await exportFixture();
+  const base = await addLayer(at.fixture, SCRATCH, (path) => {
     for (const name of ["old", "new"]) writeFileSync(join(path, name), "base");
   });
-  const id = await addLayer(at.room, base, (path) => writeFileSync(join(path, "new"), "top"));
+  const id = await addLayer(at.fixture, base, (path) => writeFileSync(join(path, "new"), "top"));
   const files = ["/old", "new", "/none"].map((fileName) => ({ fileName }));
   const commented = { fileName: "/old", comment: "own" };
   const document = { SPDXID: "x", files, packages: [{ name: "p", files: [commented, { fileName: "./old" }] }] };

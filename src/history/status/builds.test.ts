@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { timestampMs } from "./messages.ts";
-import { type BuildRoom, buildRoom } from "../../../testing/builds.ts";
+import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
 import { recordsMissing } from "../../../testing/records.ts";
 import { fillRootfs, rootfsUnavailable } from "../../../testing/rootfs.ts";
 import { mkdirSync } from "node:fs";
@@ -20,8 +20,8 @@ RUN echo hello
 COPY f /f
 `;
 
-async function context(room: BuildRoom, dockerfile = DOCKERFILE): Promise<string> {
-  const path = await room.files("c", { Dockerfile: dockerfile, f: "f" });
+async function context(fixture: BuildFixture, dockerfile = DOCKERFILE): Promise<string> {
+  const path = await fixture.files("c", { Dockerfile: dockerfile, f: "f" });
   const root = join(path, "root");
   mkdirSync(root, { recursive: true });
   if (dockerfile === DOCKERFILE) fillRootfs(root);
@@ -35,17 +35,17 @@ interface Shown {
 
 /** Builds, and returns the last state of each vertex by its name. Checks what every status has in common. */
 async function statusOf(
-  room: BuildRoom,
+  fixture: BuildFixture,
   path: string,
   abort?: { readonly at: string; readonly controller: AbortController },
 ): Promise<Shown> {
   const log = new StatusLog();
-  const onEvent: NonNullable<Parameters<BuildRoom["build"]>[1]>["onEvent"] = (event) => {
+  const onEvent: NonNullable<Parameters<BuildFixture["build"]>[1]>["onEvent"] = (event) => {
     log.append(event);
     if (event.kind === "vertex" && event.name.includes(abort?.at ?? "\0") && event.startedAt !== undefined)
       abort?.controller.abort();
   };
-  await room
+  await fixture
     .build(path, { onEvent, outputs: [{ type: "cacheonly" }], signal: abort?.controller.signal })
     .catch(() => undefined);
   log.close();
@@ -74,33 +74,33 @@ function stateOf({ last }: Shown, name: string): string {
 }
 
 test("the status of builds: executed, cached, failed and cancelled", { skip }, async () => {
-  await using room = await buildRoom();
-  const path = await context(room);
-  const executed = await statusOf(room, path);
+  await using fixture = await buildFixture();
+  const path = await context(fixture);
+  const executed = await statusOf(fixture, path);
   for (const step of ["COPY root /", "RUN echo hello", "COPY f /f"]) assert.equal(stateOf(executed, step), "done");
   for (const load of ["load build definition from Dockerfile", "load .dockerignore", "load build context"])
     assert.equal(stateOf(executed, load), "done");
   assert.equal(executed.output.includes("hello\n"), true);
-  const cached = await statusOf(room, path);
+  const cached = await statusOf(fixture, path);
   for (const step of ["COPY root /", "RUN echo hello", "COPY f /f"]) assert.equal(stateOf(cached, step), "cached");
   assert.notEqual(stateOf(cached, "load build context"), "context canceled");
 
-  const failing = await context(room, DOCKERFILE.replace("echo hello", "echo oops; exit 3"));
-  const failed = await statusOf(room, failing);
+  const failing = await context(fixture, DOCKERFILE.replace("echo hello", "echo oops; exit 3"));
+  const failed = await statusOf(fixture, failing);
   assert.match(stateOf(failed, "RUN echo oops; exit 3"), /did not complete successfully: exit code: 3$/);
   assert.equal(stateOf(failed, "COPY f /f"), "announced");
   assert.equal(stateOf(failed, "load build context"), "done");
   assert.equal(failed.output.includes("oops\n"), true);
 
-  const missing = await context(room, DOCKERFILE.replace("COPY f /f", "COPY nope /f"));
+  const missing = await context(fixture, DOCKERFILE.replace("COPY f /f", "COPY nope /f"));
   assert.match(
-    stateOf(await statusOf(room, missing), "COPY nope /f"),
+    stateOf(await statusOf(fixture, missing), "COPY nope /f"),
     /^failed to calculate checksum of ref \S+ "\/nope": not found$/,
   );
 
-  const waiting = await context(room, DOCKERFILE.replace("echo hello", "sleep 60"));
+  const waiting = await context(fixture, DOCKERFILE.replace("echo hello", "sleep 60"));
   const abort = { at: "RUN sleep", controller: new AbortController() };
-  const cancelled = await statusOf(room, waiting, abort);
+  const cancelled = await statusOf(fixture, waiting, abort);
   assert.equal(stateOf(cancelled, "RUN sleep 60"), "context canceled");
   assert.equal(stateOf(cancelled, "COPY f /f"), "announced");
 });

@@ -39,34 +39,34 @@ function pathOf({ root }: TemporaryRecords, digest: Digest): string {
 }
 
 test("a changed layer takes members of the one before, and has the bytes of a new one", { skip }, async (t) => {
-  await using room = await temporaryRecords();
+  await using fixture = await temporaryRecords();
   const [before, after] = [await archive("before"), await archive("after")];
-  const first = await add(room, before);
-  const members = membersOf(room, first);
+  const first = await add(fixture, before);
+  const members = membersOf(fixture, first);
   assert.ok(members > 8, `${members}`);
-  const opened = t.mock.method(room.content, "openVerified");
-  const second = await add(room, after);
+  const opened = t.mock.method(fixture.content, "openVerified");
+  const second = await add(fixture, after);
   assert.equal(opened.mock.callCount(), 1);
   assert.equal(second, await freshDigest(after));
-  assert.equal((await room.content.check(second))?.digest, second);
+  assert.equal((await fixture.content.check(second))?.digest, second);
 });
 
 test("a damaged blob, and one that is gone, give no members", { skip }, async () => {
-  await using room = await temporaryRecords();
+  await using fixture = await temporaryRecords();
   const [before, after, third] = [await archive("before"), await archive("after"), await archive("third")];
-  const first = await add(room, before);
-  const bytes = readFileSync(pathOf(room, first));
+  const first = await add(fixture, before);
+  const bytes = readFileSync(pathOf(fixture, first));
   bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
-  chmodSync(pathOf(room, first), 0o644);
-  writeFileSync(pathOf(room, first), bytes);
-  const second = await add(room, after);
+  chmodSync(pathOf(fixture, first), 0o644);
+  writeFileSync(pathOf(fixture, first), bytes);
+  const second = await add(fixture, after);
   assert.equal(second, await freshDigest(after));
-  rmSync(pathOf(room, second), { force: true });
-  const last = await add(room, third);
+  rmSync(pathOf(fixture, second), { force: true });
+  const last = await add(fixture, third);
   assert.equal(last, await freshDigest(third));
   assert.deepEqual(
-    [first, second].map((blob) => membersOf(room, blob)),
+    [first, second].map((blob) => membersOf(fixture, blob)),
     [0, 0],
   );
-  assert.ok(membersOf(room, last) > 8);
+  assert.ok(membersOf(fixture, last) > 8);
 });

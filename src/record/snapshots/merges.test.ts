@@ -20,11 +20,11 @@ function change(root: string, each: Change): void {
   else writeFileSync(path, each);
 }
 
-/** Records by what their layers do: the room with short functions. */
-function graph(room: TemporaryRecords) {
-  const { records, hold } = room;
+/** Records by what their layers do: the fixture with short functions. */
+function graph(fixture: TemporaryRecords) {
+  const { records, hold } = fixture;
   const layer = async (parent: RecordId, ...changes: readonly Change[]): Promise<RecordId> =>
-    await addLayer(room, parent, (path) => changes.forEach((each) => change(path, each)));
+    await addLayer(fixture, parent, (path) => changes.forEach((each) => change(path, each)));
   return {
     layer,
     diff: async (lower: RecordId, upper: RecordId) => await records.diff(lower, upper, hold),
@@ -42,11 +42,11 @@ function graph(room: TemporaryRecords) {
   };
 }
 
-function both(name: string, run: (parts: ReturnType<typeof graph>, room: TemporaryRecords) => Promise<void>): void {
+function both(name: string, run: (parts: ReturnType<typeof graph>, fixture: TemporaryRecords) => Promise<void>): void {
   for (const driver of ["overlay", "copy"] as const)
     test(`${driver}: ${name}`, { skip }, async () => {
-      await using room = await temporaryRecords({ driver });
-      await run(graph(room), room);
+      await using fixture = await temporaryRecords({ driver });
+      await run(graph(fixture), fixture);
     });
 }
 
@@ -137,7 +137,7 @@ both("what is deleted of a directory that nothing else has is not listed", async
   assert.deepEqual(await paths(merge(await layer(SCRATCH, "d->a"), chain)), ["d/"]);
 });
 
-both("links are not followed when something is deleted or added", async ({ layer, diff, merge, paths }, room) => {
+both("links are not followed when something is deleted or added", async ({ layer, diff, merge, paths }, fixture) => {
   const base = await layer(SCRATCH, "base");
   const link = await diff(base, await layer(base, "bar/", "foo->bar"));
   const withFoo = await layer(base, "foo/");
@@ -152,6 +152,6 @@ both("links are not followed when something is deleted or added", async ({ layer
     "base",
     "foo/",
   ]);
-  await using tree = await room.records.mount(merge(link, await layer(SCRATCH, "bar/x")), room.hold);
+  await using tree = await fixture.records.mount(merge(link, await layer(SCRATCH, "bar/x")), fixture.hold);
   assert.equal(readFileSync(join(tree.path, "foo/x"), "utf8"), "bar/x");
 });

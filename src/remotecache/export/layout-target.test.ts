@@ -51,14 +51,14 @@ async function age(directory: string): Promise<void> {
 }
 
 test("a layout holds one entry a tag; a second export under a tag replaces it, other tags stay", async () => {
-  await using room = await temporaryDirectory();
-  await write(room.path, chainExport("base", ["one"]));
-  await write(room.path, chainExport("base", ["other"]), { options: { tag: "other" } });
-  const { descriptor } = await write(room.path, chainExport("base", ["one", "two"]));
-  const index = JSON.parse(await readFile(join(room.path, "index.json"), "utf8")) as Record<string, unknown>;
+  await using fixture = await temporaryDirectory();
+  await write(fixture.path, chainExport("base", ["one"]));
+  await write(fixture.path, chainExport("base", ["other"]), { options: { tag: "other" } });
+  const { descriptor } = await write(fixture.path, chainExport("base", ["one", "two"]));
+  const index = JSON.parse(await readFile(join(fixture.path, "index.json"), "utf8")) as Record<string, unknown>;
   assert.equal(index["schemaVersion"], 2);
   assert.equal(index["mediaType"], "application/vnd.oci.image.index.v1+json");
-  const entries = await readLayoutIndex(room.path);
+  const entries = await readLayoutIndex(fixture.path);
   assert.deepEqual(
     entries.map(({ digest, annotations }) => [digest === descriptor?.digest, annotations]),
     [
@@ -66,18 +66,18 @@ test("a layout holds one entry a tag; a second export under a tag replaces it, o
       [true, { "org.opencontainers.image.ref.name": "latest" }],
     ],
   );
-  assert.equal(await readFile(join(room.path, "oci-layout"), "utf8"), '{"imageLayoutVersion":"1.0.0"}');
+  assert.equal(await readFile(join(fixture.path, "oci-layout"), "utf8"), '{"imageLayoutVersion":"1.0.0"}');
   assert.deepEqual(
-    digestsOf((await read(room.path)).graph),
+    digestsOf((await read(fixture.path)).graph),
     new Set(["root base", "step one", "step two"].map((text) => digestOf(text))),
   );
-  assert.ok(!(await readdir(room.path)).includes("index.json.lock"));
+  assert.ok(!(await readdir(fixture.path)).includes("index.json.lock"));
 });
 
 test("an import of what was exported has every record", async () => {
-  await using room = await temporaryDirectory();
-  for (const scope of ["a", "b"]) await write(room.path, chainExport("base", ["common", scope]), { scope });
-  const graphs = await readCache(layoutOrigin(room.path, { tag: "latest" }));
+  await using fixture = await temporaryDirectory();
+  for (const scope of ["a", "b"]) await write(fixture.path, chainExport("base", ["common", scope]), { scope });
+  const graphs = await readCache(layoutOrigin(fixture.path, { tag: "latest" }));
   assert.deepEqual(
     graphs.map((graph) => digestsOf(graph)),
     [new Set(["root base", "step common", "step a", "step b"].map((text) => digestOf(text)))],
@@ -85,53 +85,53 @@ test("an import of what was exported has every record", async () => {
 });
 
 test("the same export again writes nothing", async () => {
-  await using room = await temporaryDirectory();
-  const first = await write(room.path, chainExport("base", ["one", "two"]));
-  await utimes(join(room.path, "index.json"), 1, 1);
-  const second = await write(room.path, chainExport("base", ["one", "two"]));
+  await using fixture = await temporaryDirectory();
+  const first = await write(fixture.path, chainExport("base", ["one", "two"]));
+  await utimes(join(fixture.path, "index.json"), 1, 1);
+  const second = await write(fixture.path, chainExport("base", ["one", "two"]));
   assert.deepEqual(second, { descriptor: first.descriptor, warnings: [], asked: [] });
-  const index = await import("node:fs/promises").then(({ stat }) => stat(join(room.path, "index.json")));
+  const index = await import("node:fs/promises").then(({ stat }) => stat(join(fixture.path, "index.json")));
   assert.equal(index.mtimeMs, 1000);
 });
 
 test("writers at once lose nothing of each other", async () => {
-  await using room = await temporaryDirectory();
+  await using fixture = await temporaryDirectory();
   const scopes = Array.from({ length: 12 }, (_, index) => `scope ${index}`);
-  await Promise.all(scopes.map((scope) => write(room.path, chainExport("base", ["common", scope]), { scope })));
-  const { generations, graph } = await read(room.path);
+  await Promise.all(scopes.map((scope) => write(fixture.path, chainExport("base", ["common", scope]), { scope })));
+  const { generations, graph } = await read(fixture.path);
   assert.deepEqual(generations.map(({ scope }) => scope).sort(), scopes.toSorted());
   assert.equal(graph.size, 14);
 });
 
 test("what broke off between blobs and index shows nothing, and goes on with what is missing", async () => {
-  await using room = await temporaryDirectory();
-  await write(room.path, chainExport("base", ["old"]));
-  const before = await readFile(join(room.path, "index.json"), "utf8");
+  await using fixture = await temporaryDirectory();
+  await write(fixture.path, chainExport("base", ["old"]));
+  const before = await readFile(join(fixture.path, "index.json"), "utf8");
   const exported = chainExport("base", ["one", "two", "three"]);
   const inner = toySource().source;
   async function* failing(...[layer, offset]: Parameters<LayerSource>): AsyncGenerator<Uint8Array> {
     if (layer.digest === toyLayer("base three").digest) throw new Error("power cut");
     yield* inner(layer, offset);
   }
-  await assert.rejects(write(room.path, exported, { options: { source: failing } }), /power cut/);
-  assert.equal(await readFile(join(room.path, "index.json"), "utf8"), before);
-  const { asked } = await write(room.path, exported);
+  await assert.rejects(write(fixture.path, exported, { options: { source: failing } }), /power cut/);
+  assert.equal(await readFile(join(fixture.path, "index.json"), "utf8"), before);
+  const { asked } = await write(fixture.path, exported);
   assert.ok(asked.length >= 1 && asked.length < 3, `asked for ${asked.length}`);
   assert.ok(asked.includes(toyLayer("base three").digest));
 });
 
 test("a blob of the wrong size is written anew; one that can be had nowhere costs the results that need it", async () => {
-  await using room = await temporaryDirectory();
-  await write(room.path, chainExport("base", ["theirs"]), { scope: "theirs" });
-  const path = (text: string): string => join(room.path, "blobs", "sha256", digestHex(toyLayer(text).digest));
+  await using fixture = await temporaryDirectory();
+  await write(fixture.path, chainExport("base", ["theirs"]), { scope: "theirs" });
+  const path = (text: string): string => join(fixture.path, "blobs", "sha256", digestHex(toyLayer(text).digest));
   await rm(path("base theirs"));
   await writeFile(path("base mine"), "short");
-  const { warnings } = await write(room.path, chainExport("base", ["mine", "lost"]), {
+  const { warnings } = await write(fixture.path, chainExport("base", ["mine", "lost"]), {
     lost: new Set([toyLayer("base lost").digest]),
   });
   assert.equal(warnings.length, 1);
   assert.equal(digestOf(await readFile(path("base mine"))), toyLayer("base mine").digest);
-  const counts = [...(await read(room.path)).graph.nodes()].map(
+  const counts = [...(await read(fixture.path)).graph.nodes()].map(
     ({ digest, results }) => [digest, results.length] as const,
   );
   assert.deepEqual(
@@ -141,23 +141,23 @@ test("a blob of the wrong size is written anew; one that can be had nowhere cost
 });
 
 test("reset leaves one's own records only, and removes what neither the index nor the one before needs", async () => {
-  await using room = await temporaryDirectory();
+  await using fixture = await temporaryDirectory();
   const reset = { reset: true };
-  await write(room.path, chainExport("base", ["other"]), { options: { tag: "other" } });
-  await write(room.path, chainExport("base", ["first"]), { scope: "b" });
-  await age(room.path);
-  await write(room.path, chainExport("base", ["second"]), { options: reset });
+  await write(fixture.path, chainExport("base", ["other"]), { options: { tag: "other" } });
+  await write(fixture.path, chainExport("base", ["first"]), { scope: "b" });
+  await age(fixture.path);
+  await write(fixture.path, chainExport("base", ["second"]), { options: reset });
   assert.deepEqual(
-    (await read(room.path)).generations.map(({ scope }) => scope),
+    (await read(fixture.path)).generations.map(({ scope }) => scope),
     ["a"],
   );
-  const names = await blobsOf(room.path);
+  const names = await blobsOf(fixture.path);
   const layer = (step: string): string => digestHex(toyLayer(`base ${step}`).digest);
   assert.ok(names.includes(layer("first")), "readers may hold the index before");
-  await age(room.path);
-  await write(room.path, chainExport("base", ["third"]), { options: reset });
-  await age(room.path);
-  const left = await blobsOf(room.path);
+  await age(fixture.path);
+  await write(fixture.path, chainExport("base", ["third"]), { options: reset });
+  await age(fixture.path);
+  const left = await blobsOf(fixture.path);
   assert.deepEqual(
     ["other", "first", "second", "third"].map((step) => left.includes(layer(step))),
     [true, false, true, true],
@@ -165,47 +165,47 @@ test("reset leaves one's own records only, and removes what neither the index no
 });
 
 test("a collection keeps young blobs, and waits for readers", async () => {
-  await using room = await temporaryDirectory();
-  await write(room.path, chainExport("base", ["one"]));
-  await rm(join(room.path, "index.json"));
-  const count = (await blobsOf(room.path)).length;
-  assert.deepEqual(await collectLayout(room.path, { before: [] }), { blobs: 0, bytes: 0 });
-  const reader = await lockLayout(room.path, "shared", undefined);
-  using _second = await lockLayout(room.path, "shared", undefined);
+  await using fixture = await temporaryDirectory();
+  await write(fixture.path, chainExport("base", ["one"]));
+  await rm(join(fixture.path, "index.json"));
+  const count = (await blobsOf(fixture.path)).length;
+  assert.deepEqual(await collectLayout(fixture.path, { before: [] }), { blobs: 0, bytes: 0 });
+  const reader = await lockLayout(fixture.path, "shared", undefined);
+  using _second = await lockLayout(fixture.path, "shared", undefined);
   const aborted = AbortSignal.timeout(100);
-  await assert.rejects(lockLayout(room.path, "exclusive", aborted), /cancelled/);
+  await assert.rejects(lockLayout(fixture.path, "exclusive", aborted), /cancelled/);
   reader[Symbol.dispose]();
-  const { blobs } = await collectLayout(room.path, { before: [], grace: -1 });
+  const { blobs } = await collectLayout(fixture.path, { before: [], grace: -1 });
   assert.equal(blobs, count);
 });
 
 test("an index that cannot be read is left alone", async () => {
-  await using room = await temporaryDirectory();
-  await writeFile(join(room.path, "index.json"), "not JSON");
-  await assert.rejects(write(room.path, chainExport("base", ["one"])), /Cannot read/);
-  assert.equal(await readFile(join(room.path, "index.json"), "utf8"), "not JSON");
+  await using fixture = await temporaryDirectory();
+  await writeFile(join(fixture.path, "index.json"), "not JSON");
+  await assert.rejects(write(fixture.path, chainExport("base", ["one"])), /Cannot read/);
+  assert.equal(await readFile(join(fixture.path, "index.json"), "utf8"), "not JSON");
 });
 
 test("pruning keeps the newest generation of each scope, and removes blobs that nothing needs", async () => {
-  await using room = await temporaryDirectory();
-  for (const step of ["one", "two"]) await write(room.path, chainExport("base", [step]));
-  await write(room.path, chainExport("base", ["other"]), { scope: "b" });
-  assert.deepEqual(await pruneLayoutTarget(room.path, { generations: 2 }), {
+  await using fixture = await temporaryDirectory();
+  for (const step of ["one", "two"]) await write(fixture.path, chainExport("base", [step]));
+  await write(fixture.path, chainExport("base", ["other"]), { scope: "b" });
+  assert.deepEqual(await pruneLayoutTarget(fixture.path, { generations: 2 }), {
     generations: 0,
     records: 0,
     blobs: 0,
     bytes: 0,
   });
-  const { blobs, ...lost } = await pruneLayoutTarget(room.path, { grace: -1 });
+  const { blobs, ...lost } = await pruneLayoutTarget(fixture.path, { grace: -1 });
   assert.deepEqual([lost.generations, lost.records], [1, 1]);
   // A layer, and config and manifest of three documents.
   assert.equal(blobs, 7);
-  const { graph } = await read(room.path);
+  const { graph } = await read(fixture.path);
   assert.ok(!digestsOf(graph).has(digestOf("step one")));
   assert.deepEqual(
     new Set(digestsOf(graph)),
     new Set(["root base", "step two", "step other"].map((text) => digestOf(text))),
   );
-  await pruneLayoutTarget(room.path, { scopes: [], grace: -1 });
-  assert.deepEqual([await readLayoutIndex(room.path), await blobsOf(room.path)], [[], []]);
+  await pruneLayoutTarget(fixture.path, { scopes: [], grace: -1 });
+  assert.deepEqual([await readLayoutIndex(fixture.path), await blobsOf(fixture.path)], [[], []]);
 });

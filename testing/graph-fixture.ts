@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../src/io/index.ts";
 import type { State } from "../src/llb/index.ts";
 import { openLocalContext } from "../src/source/index.ts";
 
-export interface GraphRoomOptions {
+export interface GraphFixtureOptions {
   /** Local sources by name: directories of this machine. */
   readonly locals?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, string>>;
@@ -17,7 +17,7 @@ export interface GraphRoomOptions {
 }
 
 /** A build of graphs in a store of its own, by a client that answers with what a test gives. */
-export interface GraphRoom extends AsyncDisposable {
+export interface GraphFixture extends AsyncDisposable {
   readonly folder: string;
   readonly store: Store;
   readonly events: readonly BuildEvent[];
@@ -27,7 +27,7 @@ export interface GraphRoom extends AsyncDisposable {
   paths(state: State): Promise<string[]>;
 }
 
-export async function graphRoom(options: GraphRoomOptions = {}): Promise<GraphRoom> {
+export async function graphFixture(options: GraphFixtureOptions = {}): Promise<GraphFixture> {
   await using stack = new AsyncDisposableStack();
   const { path: folder } = stack.use(await temporaryDirectory("varve-graph-"));
   const store = stack.use(await openStore({ root: join(folder, "root") }));
@@ -59,7 +59,7 @@ function pathsBelow(root: string): string[] {
     .sort();
 }
 
-function clientOf({ locals = {}, secrets = {} }: GraphRoomOptions): BuildClient {
+function clientOf({ locals = {}, secrets = {} }: GraphFixtureOptions): BuildClient {
   return {
     openLocal: async ({ name, ...patterns }) => {
       const directory = locals[name];

@@ -51,7 +51,7 @@ export function hasty(host: string, more: Partial<RegistryOptions> = {}): Regist
 }
 
 /** A folder with a context of a few quick steps, and builds of it in roots of their own. */
-export class CacheRoom implements AsyncDisposable {
+export class CacheFixture implements AsyncDisposable {
   readonly folder: string;
   readonly context: string;
   #roots = 0;
@@ -61,14 +61,14 @@ export class CacheRoom implements AsyncDisposable {
     this.context = join(folder, "context");
   }
 
-  static async open(dockerfile: string = DOCKERFILE): Promise<CacheRoom> {
-    const room = new CacheRoom(await mkdtemp(join(tmpdir(), "varve-cache-")));
+  static async open(dockerfile: string = DOCKERFILE): Promise<CacheFixture> {
+    const fixture = new CacheFixture(await mkdtemp(join(tmpdir(), "varve-cache-")));
     const files = { Dockerfile: dockerfile, one: "one\n", two: "two\n", "bin/busybox": await readFile("/bin/busybox") };
     for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(room.context, name)), { recursive: true });
-      await writeFile(join(room.context, name), content, { mode: 0o755 });
+      await mkdir(dirname(join(fixture.context, name)), { recursive: true });
+      await writeFile(join(fixture.context, name), content, { mode: 0o755 });
     }
-    return room;
+    return fixture;
   }
 
   newRoot(): string {
