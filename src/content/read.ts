@@ -8,6 +8,7 @@ import {
   throwIfAborted,
   toVarveError,
 } from "../core/index.ts";
+import { free, freeable } from "../io/index.ts";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { FileIdentity } from "./blob-file.ts";
@@ -73,7 +74,7 @@ class OpenBlob implements AsyncDisposable {
   async read(at: number, end: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const { digest } = this.row;
     throwIfAborted(signal, `read blob ${digest}`);
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
+    const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, end - at));
     const { bytesRead } = await this.#file.read(buffer, 0, buffer.byteLength, at).catch((error: unknown) => {
       throw errnoOf(error) === "EIO"
         ? this.damaged("unreadable", error)
@@ -126,7 +127,8 @@ async function* verifiedPart(
     const chunk = await coming;
     const part = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at));
     at += chunk.byteLength;
-    if (part.byteLength > 0) held = part;
+    if (part.byteLength > 0) held = freeable(part);
+    else free(freeable(chunk));
   }
   if (hasher.digest() !== digest) throw blob.damaged("wrong-digest");
   if (held !== undefined) yield held;

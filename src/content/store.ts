@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, VarveError, parseDigest } from "../core/index.ts";
-import type { Bytes } from "../io/index.ts";
+import { type Bytes, freeing } from "../io/index.ts";
 import { ProcessDirectory } from "../linux/index.ts";
 import { type Database, openState } from "../state/index.ts";
 import { Blobs, notFound } from "./blobs.ts";
@@ -91,7 +91,7 @@ class LocalStore implements ContentStore {
     await using ingest = await openIngest(this.#context, place, options);
     await ingest.truncate(0);
     if (bytes instanceof Uint8Array) await ingest.write(bytes);
-    else for await (const chunk of bytes) await ingest.write(chunk);
+    else for await (const chunk of freeing(bytes)) await ingest.write(chunk);
     return await ingest.commit({ ...(labels && { labels }), ...(lease && { lease }) });
   }
 

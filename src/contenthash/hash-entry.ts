@@ -69,11 +69,16 @@ const CHUNK = 1_048_576;
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 
-/** Returns a buffer with the header and space for the content and one more byte, which is used if the file has grown. */
-function bufferFor(header: Buffer, size: number): Buffer {
-  const buffer = Buffer.allocUnsafe(header.length + size + 1);
-  header.copy(buffer);
-  return buffer;
+/**
+ * Memory for one small file at a time. A buffer for each file is outside the heap and lives until a collection: thousands of files would
+ * cause dozens of collections.
+ */
+let shared: Buffer | undefined;
+
+function sharedBuffer(length: number): Buffer {
+  if (length > 2 * SMALL) return Buffer.allocUnsafe(length);
+  shared ??= Buffer.allocUnsafeSlow(2 * SMALL);
+  return shared.subarray(0, length);
 }
 
 /** Returns the digest of the first `end` bytes. Undefined if the file has grown or shrunk. */
@@ -82,15 +87,16 @@ function digestOfBuffer(buffer: Buffer, end: number): Digest | undefined {
 }
 
 async function hashSmall(fd: number, header: Buffer, size: number): Promise<Digest | undefined> {
-  const buffer = bufferFor(header, size);
-  let end = header.length;
+  // One more byte than the file has is read if it has grown.
+  const buffer = Buffer.allocUnsafe(header.length + size + 1);
+  let end = header.copy(buffer);
   for (let count = -1; count !== 0 && end < buffer.length; end += count) count = await read(fd, buffer, end);
   return digestOfBuffer(buffer, end);
 }
 
 function hashSmallSync(fd: number, header: Buffer, size: number): Digest | undefined {
-  const buffer = bufferFor(header, size);
-  let end = header.length;
+  const buffer = sharedBuffer(header.length + size + 1);
+  let end = header.copy(buffer);
   for (let count = -1; count !== 0 && end < buffer.length; end += count)
     count = readSync(fd, buffer, end, buffer.length - end, null);
   return digestOfBuffer(buffer, end);

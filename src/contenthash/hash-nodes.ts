@@ -10,6 +10,8 @@ const SLICE = 10;
 const SLOW = 2;
 /** After this many slow files, the others are read in parallel. */
 const MAX_SLOW = 4;
+/** So many fast files outweigh a slow one, which may have waited for a processor. */
+const FAST_FOR_SLOW = 16;
 
 /** Hashes small files one after the other, as long as they are in the page cache. Returns the nodes that are left. */
 async function hashSmallNodes(nodes: readonly TreeNode[], signal: AbortSignal | undefined): Promise<TreeNode[]> {
@@ -23,7 +25,7 @@ async function hashSmallNodes(nodes: readonly TreeNode[], signal: AbortSignal | 
       continue;
     }
     const now = performance.now();
-    if (now - before > SLOW) slow += 1;
+    slow = now - before > SLOW ? slow + 1 : Math.max(0, slow - 1 / FAST_FOR_SLOW);
     before = now;
     if (now - yielded < SLICE) continue;
     throwIfAborted(signal, "checksum files");

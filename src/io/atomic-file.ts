@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Bytes } from "./bytes.ts";
+import { freeing } from "./free.ts";
 
 /** Makes the entries of a directory durable (fsync). */
 export async function syncDirectory(path: string): Promise<void> {
@@ -39,7 +40,8 @@ export class StagedFile implements AsyncDisposable {
   }
 
   async write(data: Uint8Array | string | Bytes): Promise<void> {
-    await this.#file.writeFile(data);
+    const isStream = typeof data !== "string" && !(data instanceof Uint8Array);
+    await this.#file.writeFile(isStream ? freeing(data) : data);
     await this.#file.sync();
   }
 

@@ -1,4 +1,5 @@
 import type { Bytes } from "./bytes.ts";
+import { freeing } from "./free.ts";
 
 export interface Block {
   readonly data: Buffer;
@@ -12,7 +13,7 @@ export interface Block {
 export async function* blocks(source: Bytes, size: number, allocate: () => Buffer): AsyncGenerator<Block> {
   let block = allocate();
   let used = 0;
-  for await (const chunk of source) {
+  for await (const chunk of freeing(source)) {
     for (let from = 0; from < chunk.byteLength;) {
       if (used === size) {
         yield { data: block, last: false };

@@ -4,6 +4,7 @@ export * from "./compress/decode.ts";
 export * from "./compress/detect.ts";
 export * from "./compress/members.ts";
 export * from "./compress/compress.ts";
+export * from "./free.ts";
 export * from "./output.ts";
 export * from "./parallel.ts";
 export * from "./semaphore.ts";

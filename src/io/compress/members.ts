@@ -1,4 +1,5 @@
 import type { Block } from "../blocks.ts";
+import { free } from "../free.ts";
 import { GZIP_BLOCK, GzipMember } from "./gzip.ts";
 import { compressionLevel } from "./level.ts";
 import { inOrder, width } from "./parallel.ts";
@@ -66,7 +67,7 @@ export type KnownMember = (piece: Buffer) => Promise<Buffer | undefined>;
 
 /**
  * Compresses each piece to a gzip member of its own, on several threads, and yields the members in order. Pieces of up to some MiB: one
- * is compressed at once.
+ * is compressed at once, and freed.
  */
 export function gzipPieces(
   pieces: AsyncIterable<Buffer>,
@@ -75,6 +76,8 @@ export function gzipPieces(
 ): AsyncGenerator<Buffer> {
   const chosen = compressionLevel("gzip", level);
   return inOrder(pieces, width(PIECE), async (data) => {
-    return (await known(data)) ?? (await new GzipMember(chosen).add({ data, last: true }));
+    const member = (await known(data)) ?? (await new GzipMember(chosen).add({ data, last: true }));
+    free(data);
+    return member;
   });
 }

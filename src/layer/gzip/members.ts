@@ -1,4 +1,4 @@
-import type { Bytes } from "../../io/index.ts";
+import { type Bytes, freeable, freeing } from "../../io/index.ts";
 import { BLOCK, FIELDS } from "../tar/format.ts";
 
 /** A member has at least this many bytes of the archive, but for the last one. */
@@ -11,8 +11,8 @@ const MAGIC = [0x75, 0x73, 0x74, 0x61, 0x72] as const;
 /**
  * Cuts an archive into pieces that do not depend on what is far before them: where one file has changed, the pieces soon are the
  * same as before. A piece ends before one of the headers, chosen by its checksum, so that it has a few dozen small files; or before a
- * file that fills a piece by itself; or when it is full. An empty archive is one piece. The pieces depend on the bytes of the archive only. The array of a piece is
- * not used again.
+ * file that fills a piece by itself; or when it is full. An empty archive is one piece. The pieces depend on the bytes of the archive
+ * only. They are `freeable`.
  */
 export async function* memberPieces(tar: Bytes): AsyncGenerator<Buffer> {
   let piece = Buffer.allocUnsafeSlow(MOST);
@@ -20,7 +20,7 @@ export async function* memberPieces(tar: Bytes): AsyncGenerator<Buffer> {
   /** Up to here, no header ends the piece. A multiple of `BLOCK`. */
   let seen = LEAST;
   let isEmpty = true;
-  for await (const chunk of tar) {
+  for await (const chunk of freeing(tar)) {
     for (let from = 0; from < chunk.byteLength;) {
       isEmpty = false;
       const taken = Math.min(MOST - used, chunk.byteLength - from);
@@ -30,7 +30,7 @@ export async function* memberPieces(tar: Bytes): AsyncGenerator<Buffer> {
       let start = 0;
       for (; seen + BLOCK <= used; seen += BLOCK) {
         if (!endsPiece(piece, seen)) continue;
-        yield Buffer.from(piece.subarray(start, seen));
+        yield copyOf(piece.subarray(start, seen));
         start = seen;
         seen += LEAST - BLOCK;
       }
@@ -40,6 +40,7 @@ export async function* memberPieces(tar: Bytes): AsyncGenerator<Buffer> {
         seen -= start;
       }
       if (used < MOST) continue;
+      freeable(piece);
       yield piece;
       piece = Buffer.allocUnsafeSlow(MOST);
       used = 0;
@@ -47,6 +48,13 @@ export async function* memberPieces(tar: Bytes): AsyncGenerator<Buffer> {
     }
   }
   if (used > 0 || isEmpty) yield piece.subarray(0, used);
+}
+
+function copyOf(part: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(part.byteLength);
+  part.copy(copy);
+  freeable(copy);
+  return copy;
 }
 
 /** Returns whether the block at `at` is the header of an entry before which a piece ends. Contents that look like one do no harm. */

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { Bytes } from "../../io/index.ts";
+import { type Bytes, freeable } from "../../io/index.ts";
 import type { Unpacked } from "../unpack/unpack.ts";
 import { type PackedError, packError, unpackError } from "./packed-error.ts";
 
@@ -82,7 +82,7 @@ export class JobChannel {
         if (message.kind === "failed") throw unpackError(message.error);
         if (message.kind !== "bytes") continue;
         this.#post({ kind: "more" });
-        yield message.bytes;
+        yield freeable(message.bytes);
       }
     } finally {
       this.#post({ kind: "enough" });
