@@ -43,6 +43,6 @@ function outputOf(output: BuildOutput): string[] {
     case "oci":
       return ["-o", `type=oci,dest=${output.dest},compression=${output.compression ?? "gzip"}`];
     case "push":
-      return ["-t", output.name, "--push"];
+      return ["-t", output.name, "--push", "--provenance=false"];
   }
 }

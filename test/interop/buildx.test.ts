@@ -64,6 +64,7 @@ LABEL made=here
       `--secret=id=s,src=${at("secret")}`,
       `--ssh=default=${at("agent.sock")}`,
       `--metadata-file=${at("metadata.json")}`,
+      "--provenance=false",
       ...outputs.flatMap((output) => ["-o", output]),
       folder,
     ]);
@@ -80,7 +81,7 @@ LABEL made=here
     ]);
     const { manifest } = JSON.parse(inspected) as { manifest: { digest: string } };
     assert.equal(manifest.digest, metadata["containerimage.digest"]);
-    await buildx(["build", `--iidfile=${at("iid")}`, "-o", "type=image,name=made:5", folder]);
+    await buildx(["build", `--iidfile=${at("iid")}`, "--provenance=false", "-o", "type=image,name=made:5", folder]);
     assert.equal(await readFile(at("iid"), "utf8"), metadata["containerimage.config.digest"]);
     assert.equal(await readFile(at("files/both"), "utf8"), "A SECRET\na file\n");
     assert.match(await sh("tar", "-tf", at("files.tar")), /^both$/m);
@@ -117,6 +118,35 @@ LABEL made=here
       assert.match(printedOf(log, "RUN cat /b"), /^CACHED$/m, from);
       assert.equal(await readFile(at("from/b"), "utf8"), "b\n");
     }
+  });
+
+  test("provenance and an SBOM are read by imagetools, and provenance by the metadata of a build", async () => {
+    const name = `${server.registry.host}/attested:1`;
+    const generator = `${server.registry.host}/generator:1`;
+    const statement = `{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://spdx.dev/Document","predicate":{"name":"of $BUILDKIT_SCAN_SOURCE"}}`;
+    const scanner = await server.context(
+      "generator",
+      `FROM BASE\nCOPY <<EOT /scan.sh\necho '${statement.replace("$", "'\\$").replace('"}}', "'\"}}")}' >/run/out/sbom.spdx.json\nEOT\nCMD sh /scan.sh\n`,
+    );
+    await buildx(["build", "--provenance=false", "-t", generator, "--push", scanner]);
+    const folder = await server.context("attested", "FROM BASE\nARG V\nCOPY f /f\n", { f: "attested" });
+    const metadata = at("attested.json");
+    const options = [
+      "--provenance=mode=max",
+      `--sbom=generator=${generator}`,
+      "--build-arg=V=1",
+      "--metadata-file",
+      metadata,
+    ];
+    await buildx(["build", ...options, "-t", name, "--push", folder]);
+    const inspect = async (what: string): Promise<unknown> =>
+      JSON.parse((await buildx(["imagetools", "inspect", name, "--format", `{{json .${what}}}`])).stdout);
+    const { SLSA } = (await inspect("Provenance")) as { SLSA: { buildDefinition: { externalParameters: object } } };
+    assert.match(JSON.stringify(SLSA.buildDefinition.externalParameters), /"build-arg:V":"1"/);
+    const { SPDX } = (await inspect("SBOM")) as { SPDX: { name: string } };
+    assert.equal(SPDX.name, "of /run/src/core/sbom");
+    const written = JSON.parse(await readFile(metadata, "utf8")) as Record<string, { buildType: string }>;
+    assert.equal(written["buildx.build.provenance"]?.buildType, "https://mobyproject.org/buildkit@v1");
   });
 
   test("a Dockerfile is checked, outlined and listed", async () => {

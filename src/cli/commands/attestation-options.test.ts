@@ -12,6 +12,8 @@ test("an image that is pushed has minimal provenance unless told otherwise", () 
   assert.deepEqual(attestationsOf(NONE, pushed, {}), minimal);
   assert.deepEqual(attestationsOf(NONE, [{ type: "image", attrs: { push: "true" } }], {}), minimal);
   assert.deepEqual(attestationsOf(NONE, stored, {}), []);
+  const docker: OutputSpec = { type: "registry", attrs: { "oci-mediatypes": "false" } };
+  assert.deepEqual(attestationsOf(NONE, [...pushed, docker], {}), []);
   assert.deepEqual(attestationsOf({ ...NONE, provenance: "false" }, pushed, {}), []);
   assert.deepEqual(attestationsOf({ ...NONE, attest: ["type=provenance,disabled=true"] }, pushed, {}), []);
   assert.deepEqual(attestationsOf(NONE, pushed, { BUILDX_NO_DEFAULT_ATTESTATIONS: "1" }), []);

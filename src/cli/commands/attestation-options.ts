@@ -19,8 +19,8 @@ type Given = AttestationSpec & { readonly isDisabled: boolean };
 
 /**
  * Returns the attestations that the flags ask for. As with buildx, `--provenance` and `--sbom` come after `--attest`, and the first of
- * each type counts. Without one for provenance, an image that is pushed gets minimal provenance, unless
- * `BUILDX_NO_DEFAULT_ATTESTATIONS` is true.
+ * each type counts. Without one for provenance, an image that is pushed gets minimal provenance, unless an image has
+ * Docker's media types, or `BUILDX_NO_DEFAULT_ATTESTATIONS` is true.
  */
 export function attestationsOf(
   { attest, provenance, sbom }: AttestationFlags,
@@ -33,7 +33,8 @@ export function attestationsOf(
   const enabled = [...first.values()].filter(({ isDisabled }) => !isDisabled);
   if (enabled.some(({ attrs }) => parseGoBool(attrs["inline-only"] ?? "") !== true)) refuseDockerArchives(outputs);
   const specs = enabled.map(({ type, attrs }): AttestationSpec => ({ type, attrs }));
-  if (first.has("provenance") || !outputs.some(isPushed) || isDefaultOff(env)) return specs;
+  const isDefault = outputs.some(isPushed) && !outputs.some(hasDockerTypes);
+  if (first.has("provenance") || !isDefault || isDefaultOff(env)) return specs;
   return [...specs, { type: "provenance", attrs: { mode: "min", "inline-only": "true" } }];
 }
 
@@ -66,6 +67,11 @@ function readAttestation(text: string): Given {
 
 function isPushed({ type, attrs = {} }: OutputSpec): boolean {
   return type === "registry" || (type === "image" && parseGoBool(attrs["push"] ?? "") === true);
+}
+
+/** Docker's media types have no attestations. */
+function hasDockerTypes({ type, attrs = {} }: OutputSpec): boolean {
+  return (type === "image" || type === "registry") && parseGoBool(attrs["oci-mediatypes"] ?? "") === false;
 }
 
 function isDefaultOff(env: Environment): boolean {

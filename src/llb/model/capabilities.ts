@@ -28,7 +28,7 @@ const SUPPORTED: readonly string[] = [
   ...family("file", "base", "rm.wildcard", "rm.nofollowsymlink", "symlink.create"),
   ...family("file.copy", "includeexcludepatterns", "requiredpaths", "alwaysreplaceexistingdestpaths"),
   ...family("meta", "ignorecache", "description", "exportcache"),
-  ...family("exporter", "image.annotations", "sourcedateepoch", "multiple"),
+  ...family("exporter", "image.annotations", "image.attestations", "sourcedateepoch", "multiple"),
   ...family("", "constraints", "platform", "mergeop", "diffop", "passthroughop"),
   ...family("", "gc.freespacefilter", "history.filter"),
 ];
@@ -38,7 +38,6 @@ const MISSING: readonly string[] = [
   "cache.azblob",
   "cache.gha",
   "cache.s3",
-  "exporter.image.attestations",
   "exporter.session",
   "exec.meta.network.proxy",
   "exec.meta.cdi",

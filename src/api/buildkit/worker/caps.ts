@@ -14,6 +14,7 @@ const GATEWAY_CAPABILITIES = [
   "proto.refarray",
   "readdir",
   "readfile",
+  "reference.attestations",
   "reference.output",
   "resolveimage",
   "resolveimage.resolvemode",
