@@ -28,10 +28,12 @@ export interface NodeTransportOptions {
   readonly sockets: number;
 }
 
-interface Modules {
-  readonly http: typeof Http;
-  readonly https: typeof Https;
-}
+/*
+ * Uses `require`: importing `node:http` as an ES module evaluates all its exports, and one of them loads a second HTTP client.
+ * `node:https` loads TLS, which plain HTTP does not need.
+ */
+const http = (): typeof Http => process.getBuiltinModule("node:http");
+const https = (): typeof Https => process.getBuiltinModule("node:https");
 
 const UNKNOWN_AUTHORITY = new Set([
   "UNABLE_TO_GET_ISSUER_CERT",
@@ -44,7 +46,6 @@ const UNKNOWN_AUTHORITY = new Set([
 export class NodeTransport implements Disposable {
   readonly #options: NodeTransportOptions;
   readonly #slots: Semaphore;
-  #modules: Modules | undefined;
   /** By scheme and proxy. */
   readonly #agents = new Map<string, Http.Agent>();
 
@@ -79,14 +80,13 @@ export class NodeTransport implements Disposable {
   }
 
   async #attempt(request: TransportRequest, trustHost: string, slot: Disposable): Promise<TransportResponse> {
-    const modules = this.#load();
     throwIfAborted(request.signal, "reach the registry");
     const { url, method, headers } = request;
-    const agent = this.#agentFor(url, modules);
+    const agent = this.#agentFor(url);
     const client =
       url.protocol === "https:"
-        ? modules.https.request(url, { method, headers, agent, ...(await this.#options.trust.optionsOf(trustHost)) })
-        : modules.http.request(url, { method, headers, agent });
+        ? https().request(url, { method, headers, agent, ...(await this.#options.trust.optionsOf(trustHost)) })
+        : http().request(url, { method, headers, agent });
     const { idle, ...timeouts } = this.#options.timeouts;
     return await exchange(client, request, {
       ...timeouts,
@@ -101,16 +101,7 @@ export class NodeTransport implements Disposable {
     return toHttpFailure(error);
   }
 
-  /** Uses `require`: importing `node:http` as an ES module evaluates all its exports, and one of them loads a second HTTP client. */
-  #load(): Modules {
-    this.#modules ??= {
-      http: process.getBuiltinModule("node:http"),
-      https: process.getBuiltinModule("node:https"),
-    };
-    return this.#modules;
-  }
-
-  #agentFor(url: URL, { http, https }: Modules): Http.Agent {
+  #agentFor(url: URL): Http.Agent {
     const secure = url.protocol === "https:";
     const proxy = this.#options.proxy(url);
     const key = `${url.protocol} ${proxy ?? "direct"}`;
@@ -119,8 +110,8 @@ export class NodeTransport implements Disposable {
     const { sockets } = this.#options;
     const options = { keepAlive: true, maxSockets: sockets, maxFreeSockets: 8, scheduling: "lifo" as const };
     const agent = secure
-      ? new https.Agent({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTPS_PROXY: proxy } }) })
-      : new http.Agent({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTP_PROXY: proxy } }) });
+      ? new (https().Agent)({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTPS_PROXY: proxy } }) })
+      : new (http().Agent)({ ...options, ...(proxy !== undefined && { proxyEnv: { HTTP_PROXY: proxy } }) });
     this.#agents.set(key, agent);
     return agent;
   }
