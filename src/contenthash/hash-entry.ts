@@ -11,6 +11,7 @@ import {
 import { createHash, hash as hashOnce } from "node:crypto";
 import { promisify } from "node:util";
 import { throwIfAborted, type Digest } from "../core/index.ts";
+import { free, freeable } from "../io/index.ts";
 import { lgetxattr, llistxattr, pathOfByteString, type ByteString } from "../linux/index.ts";
 import { fileStatOf, sameFile, statEntry, type FileStat } from "./file-stat.ts";
 import { headerBytes, headerDigest, isKeptXattr, keptXattrs, type Xattr } from "./header.ts";
@@ -88,10 +89,12 @@ function digestOfBuffer(buffer: Buffer, end: number): Digest | undefined {
 
 async function hashSmall(fd: number, header: Buffer, size: number): Promise<Digest | undefined> {
   // One more byte than the file has is read if it has grown.
-  const buffer = Buffer.allocUnsafe(header.length + size + 1);
+  const buffer = Buffer.allocUnsafeSlow(header.length + size + 1);
   let end = header.copy(buffer);
   for (let count = -1; count !== 0 && end < buffer.length; end += count) count = await read(fd, buffer, end);
-  return digestOfBuffer(buffer, end);
+  const digest = digestOfBuffer(buffer, end);
+  free(freeable(buffer));
+  return digest;
 }
 
 function hashSmallSync(fd: number, header: Buffer, size: number): Digest | undefined {

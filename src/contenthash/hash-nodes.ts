@@ -6,12 +6,12 @@ import type { TreeNode } from "./types.ts";
 const CONCURRENCY = 16;
 /** Milliseconds of work between two pauses that let other tasks run. */
 const SLICE = 10;
-/** A small file that takes longer than this was not in the page cache. Milliseconds. */
+/** A small file that takes longer than this was not in the page cache, or the process had no processor. Milliseconds. */
 const SLOW = 2;
+/** A small file that takes longer than this was not in a cache, also where the kernel counts no reads. Milliseconds. */
+const VERY_SLOW = 50;
 /** After this many slow files, the others are read in parallel. */
 const MAX_SLOW = 4;
-/** So many fast files outweigh a slow one, which may have waited for a processor. */
-const FAST_FOR_SLOW = 16;
 
 /** Hashes small files one after the other, as long as they are in the page cache. Returns the nodes that are left. */
 async function hashSmallNodes(nodes: readonly TreeNode[], signal: AbortSignal | undefined): Promise<TreeNode[]> {
@@ -19,13 +19,18 @@ async function hashSmallNodes(nodes: readonly TreeNode[], signal: AbortSignal | 
   let slow = 0;
   let before = performance.now();
   let yielded = before;
+  let reads = process.resourceUsage().fsRead;
   for (const node of nodes) {
     if (slow >= MAX_SLOW || !node.hashSync()) {
       rest.push(node);
       continue;
     }
     const now = performance.now();
-    slow = now - before > SLOW ? slow + 1 : Math.max(0, slow - 1 / FAST_FOR_SLOW);
+    if (now - before > SLOW) {
+      const { fsRead } = process.resourceUsage();
+      if (fsRead > reads || now - before > VERY_SLOW) slow += 1;
+      reads = fsRead;
+    }
     before = now;
     if (now - yielded < SLICE) continue;
     throwIfAborted(signal, "checksum files");
