@@ -6,6 +6,7 @@ export type BuildOutput =
   /** The result stays in the builder's cache. */
   | { readonly kind: "none" }
   | { readonly kind: "oci"; readonly dest: string; readonly compression?: "gzip" | "uncompressed" }
+  | { readonly kind: "store"; readonly name: string; readonly compression: "gzip" | "uncompressed" }
   | { readonly kind: "push"; readonly name: string };
 
 export interface BuildRequest {

@@ -109,6 +109,8 @@ function outputOf(output: BuildOutput): string[] {
       return [];
     case "oci":
       return ["-o", `type=oci,dest=${output.dest},compression=${output.compression ?? "gzip"}`];
+    case "store":
+      return ["-o", `type=image,name=${output.name},compression=${output.compression}`];
     case "push":
       return ["-o", `type=image,name=${output.name},push=true`];
   }

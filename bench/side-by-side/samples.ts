@@ -38,6 +38,13 @@ export async function dockerfile({ varve }: Bench, name: string, text: string): 
   return await varve.files(name, { Dockerfile: text });
 }
 
+/** 10,000 small files in `src`. */
+export async function smallFiles({ varve }: Bench, name: string, text: string): Promise<string> {
+  const folder = await varve.files(name, { Dockerfile: text, "src/": "" });
+  await fillWithSmall(join(folder, "src"));
+  return folder;
+}
+
 /** A COPY of 576 MiB of text in nine large files, and 10,000 small ones. */
 export async function largeContext({ varve, base }: Bench): Promise<string> {
   const folder = await varve.files("large-context", { Dockerfile: `FROM ${base}\nCOPY data /data\n` });

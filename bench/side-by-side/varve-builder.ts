@@ -42,6 +42,8 @@ function outputOf(output: BuildOutput): string[] {
       return ["-o", "type=cacheonly"];
     case "oci":
       return ["-o", `type=oci,dest=${output.dest},compression=${output.compression ?? "gzip"}`];
+    case "store":
+      return ["-o", `type=image,name=${output.name},compression=${output.compression}`];
     case "push":
       return ["-t", output.name, "--push", "--provenance=false"];
   }
