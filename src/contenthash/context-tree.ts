@@ -20,6 +20,8 @@ export interface ScanOptions {
   readonly cache?: StatCache | undefined;
   /** The checksum covers the owners on disk. By default, all files belong to root. */
   readonly keepOwners?: boolean | undefined;
+  /** Metadata of entries that is known to be current, by path relative to the directory. The scan asks the system for all other entries. */
+  readonly known?: ReadonlyMap<ByteString, FileStat> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -77,15 +79,18 @@ class Scanner {
   readonly #filter: PathFilter | undefined;
   readonly #cache: ContextCache | undefined;
   readonly #owner: Owner | undefined;
+  readonly #known: ReadonlyMap<ByteString, FileStat> | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly directories = new Map<ByteString, ContextDirectory>();
   #yielded = performance.now();
 
-  constructor(root: ByteString, cache: ContextCache | undefined, { filter, keepOwners, signal }: ScanOptions) {
+  constructor(root: ByteString, cache: ContextCache | undefined, options: ScanOptions) {
+    const { filter, keepOwners, known, signal } = options;
     this.#root = root;
     this.#cache = cache;
     this.#filter = filter;
     this.#owner = keepOwners === true ? undefined : rootOwner;
+    this.#known = known;
     this.#signal = signal;
   }
 
@@ -100,7 +105,7 @@ class Scanner {
       const relative = path === "" ? name : `${path}/${name}`;
       const verdict = this.#filter?.check(utf8Of(relative), parent);
       if (verdict !== undefined && !verdict.included && !verdict.descend) continue;
-      const stat = statEntry(`${absolute}/${name}`);
+      const stat = this.#known?.get(relative) ?? statEntry(`${absolute}/${name}`);
       if (stat === undefined) continue;
       const node = await this.#node(relative, name, stat, directory, verdict);
       if (node !== undefined) entries.set(name, node);

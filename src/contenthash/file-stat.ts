@@ -1,21 +1,10 @@
 import { lstatSync, type BigIntStats } from "node:fs";
-import { pathOfByteString, type ByteString } from "../linux/index.ts";
+import { type ByteString, type EntryStat, pathOfByteString } from "../linux/index.ts";
 import type { NodeKind } from "./types.ts";
 
 /** The metadata of an entry from `lstat`. Times are in nanoseconds since 1970. */
-export interface FileStat {
+export interface FileStat extends EntryStat {
   readonly kind: NodeKind;
-  readonly dev: bigint;
-  readonly ino: bigint;
-  /** Type and permission bits. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly nlink: number;
-  readonly size: bigint;
-  readonly rdev: bigint;
-  readonly mtime: bigint;
-  readonly ctime: bigint;
 }
 
 /** The metadata by which a change of a file is detected. */
@@ -31,6 +20,11 @@ const KINDS: ReadonlyMap<number, NodeKind> = new Map([
   [0o010000, "fifo"],
   [0o140000, "socket"],
 ]);
+
+/** Adds the kind of an entry to its metadata. */
+export function withKind(stat: EntryStat): FileStat {
+  return { ...stat, kind: KINDS.get(stat.mode & S_IFMT) ?? "file" };
+}
 
 /** Converts the result of Node's `lstat`. */
 export function fileStatOf(stats: BigIntStats): FileStat {

@@ -1,15 +1,14 @@
-import { type BigIntStats, chmodSync, lchownSync, lstatSync, readlinkSync } from "node:fs";
+import { chmodSync, constants, lchownSync, readlinkSync } from "node:fs";
 import { errnoOf } from "../core/index.ts";
-import { type Path, lsetxattr, lutimes, pathOfByteString, splitDevice } from "../linux/index.ts";
+import { type EntryStat, type Path, lsetxattr, lutimes, pathOfByteString, splitDevice } from "../linux/index.ts";
 import { type EntryKind, goModeOf, permissionsOf, storedMode } from "./mode.ts";
 import type { Stat } from "./wire/stat.ts";
 
 /** Who owns received files: the owner that the sender names, which needs privileges, or the user of this process. */
 export type Ownership = "sender" | "process";
 
-/** Returns the metadata of an entry, without following a symbolic link. Undefined if it does not exist. */
-export function find(path: Path): BigIntStats | undefined {
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+export function isDirectory({ mode }: EntryStat): boolean {
+  return (mode & constants.S_IFMT) === constants.S_IFDIR;
 }
 
 /** Which files are taken to have the sender's content, because they have the sender's metadata. */
@@ -32,10 +31,10 @@ const SECOND = 1_000_000_000n;
  * Returns whether an entry on disk is the one that the sender has: fsutil's rule. It does not compare extended attributes and,
  * for a directory, the time.
  */
-export function isSame(stat: Stat, kind: EntryKind, found: BigIntStats, at: Path, comparison: Comparison): boolean {
+export function isSame(stat: Stat, kind: EntryKind, found: EntryStat, at: Path, comparison: Comparison): boolean {
   if (!hasSameAttributes(stat, found, comparison.ownership)) return false;
   if (kind === "directory") return true;
-  if (comparison.differ === "none" || found.mtimeNs !== stat.modTime) return false;
+  if (comparison.differ === "none" || found.mtime !== stat.modTime) return false;
   switch (kind) {
     case "file":
       return found.size === stat.size && (comparison.differ === "metadata" || stat.modTime % SECOND !== 0n);
@@ -51,9 +50,9 @@ export function isSame(stat: Stat, kind: EntryKind, found: BigIntStats, at: Path
   }
 }
 
-function hasSameAttributes(stat: Stat, found: BigIntStats, ownership: Ownership): boolean {
-  if (goModeOf(Number(found.mode)) !== storedMode(stat.mode)) return false;
-  return ownership === "process" || (Number(found.uid) === stat.uid && Number(found.gid) === stat.gid);
+function hasSameAttributes(stat: Stat, found: EntryStat, ownership: Ownership): boolean {
+  if (goModeOf(found.mode) !== storedMode(stat.mode)) return false;
+  return ownership === "process" || (found.uid === stat.uid && found.gid === stat.gid);
 }
 
 /**

@@ -20,7 +20,7 @@ import * as fc from "fast-check";
 import { streamPair } from "../../testing/message-streams.ts";
 import { type TreeOp, describeTree, perform, runs, treeOps, treePaths } from "../../testing/trees.ts";
 import { temporaryDirectory } from "../io/index.ts";
-import { isRootUser, lutimes, pathOfByteString } from "../linux/index.ts";
+import { type EntryStat, isRootUser, lutimes, pathOfByteString } from "../linux/index.ts";
 import { PathFilter } from "../pattern/index.ts";
 import {
   DirectoryTree,
@@ -130,7 +130,10 @@ test("only what differs is transferred", async () => {
   writeFileSync(join(fixture.from, "f5"), "other");
   rmSync(join(fixture.from, "f6"));
   writeFileSync(join(fixture.to, "d/strange"), "not the sender's");
-  assert.equal((await transfer(fixture.from, fixture.to, own)).files, 1);
+  const unchanged = new Map<string, EntryStat>();
+  const onUnchanged = (path: string, stat: EntryStat): unknown => unchanged.set(path, stat);
+  assert.equal((await transfer(fixture.from, fixture.to, { ...own, onUnchanged })).files, 1);
+  assert.deepEqual([unchanged.size, unchanged.get("f7")?.ino], [598, BigInt(kept)]);
   assert.equal(readFileSync(join(fixture.to, "f5"), "utf8"), "other");
   assert.equal(existsSync(join(fixture.to, "f6")), false);
   assert.equal(existsSync(join(fixture.to, "d/strange")), false);

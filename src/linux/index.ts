@@ -13,5 +13,6 @@ export * from "./path.ts";
 export * from "./pipe.ts";
 export { ProcessDirectory, type Removal } from "./process-directory.ts";
 export * from "./root.ts";
+export { type EntryStat, statAt } from "./stat.ts";
 export * from "./sync.ts";
 export * from "./xattr.ts";

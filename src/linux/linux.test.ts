@@ -8,6 +8,7 @@ import {
   openSync,
   readFileSync,
   readdirSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -16,6 +17,7 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { temporaryDirectory } from "../io/index.ts";
 import {
+  Root,
   bindMount,
   byteStringOf,
   copyData,
@@ -36,6 +38,7 @@ import {
   pathOfByteString,
   showPath,
   splitDevice,
+  statAt,
   syncfs,
   tryLock,
   unmount,
@@ -258,4 +261,29 @@ test("paths keep every byte", () => {
   assert.equal(pathOf(Buffer.from("\uFFFD")), "\uFFFD");
   assert.deepEqual(pathOfByteString(byteStringOf(odd)), odd);
   assert.equal(showPath(odd), "a\\xff\\xc3\\xa9");
+});
+
+test("statAt has what lstat has", async () => {
+  await using directory = await temporaryDirectory();
+  const at = (name: string): string => join(directory.path, name);
+  writeFileSync(at("file"), "content", { mode: 0o640 });
+  symlinkSync("nowhere", at("link"));
+  mkdirSync(at("é"));
+  lutimes(at("file"), { atime: 1n, mtime: -1_500_000_001n });
+  using root = Root.open(directory.path);
+  for (const name of ["file", "link", "é", "."]) {
+    const { nlink, mode, uid, gid, ...rest } = lstatSync(at(name), { bigint: true });
+    const [numbers, large] = [{ nlink, mode, uid, gid }, rest];
+    assert.deepEqual(statAt(root.fd, byteStringOf(name)), {
+      ...Object.fromEntries(Object.entries(numbers).map(([key, value]) => [key, Number(value)])),
+      dev: large.dev,
+      ino: large.ino,
+      size: large.size,
+      rdev: large.rdev,
+      mtime: large.mtimeNs,
+      ctime: large.ctimeNs,
+    });
+  }
+  assert.equal(statAt(root.fd, "missing"), undefined);
+  assert.throws(() => statAt(root.fd, "file/below"), { code: "ENOTDIR" });
 });

@@ -5,6 +5,7 @@ import {
   type ContentSelector,
   type ContextNode,
   type ContextTree,
+  type FileStat,
   type StatCache,
   checksum,
   contextRoot,
@@ -24,6 +25,8 @@ export interface LocalContextOptions extends ContextPatterns {
   readonly cache?: StatCache | undefined;
   /** Entries have their owners on disk. By default, they belong to root. */
   readonly keepOwners?: boolean | undefined;
+  /** Metadata of entries that is known to be current, by path. */
+  readonly known?: ReadonlyMap<ByteString, FileStat> | undefined;
   /** See `LocalContext.keep`. Default: the directory stays anyway. */
   readonly keep?: (() => AsyncDisposable) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -206,6 +209,7 @@ export async function openLocalContext(directory: Path, options: LocalContextOpt
     filter,
     cache: options.cache,
     keepOwners: options.keepOwners,
+    known: options.known,
     signal: options.signal,
   });
   return new LocalContext(options, tree, filter);

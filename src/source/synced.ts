@@ -1,7 +1,7 @@
 import { isVarveError } from "../core/index.ts";
-import type { StatCache } from "../contenthash/index.ts";
+import { type FileStat, type StatCache, withKind } from "../contenthash/index.ts";
 import { type MessageStream, type Received, receiveTree } from "../filesync/index.ts";
-import { hasCapability } from "../linux/index.ts";
+import { type ByteString, hasCapability } from "../linux/index.ts";
 import type { ContextCopies, ContextCopy } from "../record/index.ts";
 import { type LocalContext, openLocalContext } from "./local.ts";
 
@@ -77,11 +77,13 @@ export async function openSyncedContext(
   await using stack = new AsyncDisposableStack();
   const copy = stack.use(await copies.acquire({ key: key?.id, name }));
   const keepOwners = hasCapability("chown");
-  const received = await receive(copy, options, keepOwners);
+  const unchanged = new Map<ByteString, FileStat>();
+  const received = await receive(copy, options, { keepOwners, unchanged });
   const shared = new SharedCopy();
   const context = await openLocalContext(copy.path, {
     name,
     keepOwners,
+    known: unchanged,
     keep: () => shared.keep(),
     cache: key === undefined ? undefined : cache,
     signal,
@@ -114,8 +116,12 @@ class SharedCopy {
   }
 }
 
-/** Receives files into a copy, and keeps it. Also keeps what was received before an error, so that it is not sent again. */
-async function receive(copy: ContextCopy, options: SyncedContextOptions, keepOwners: boolean): Promise<Received> {
+/** Receives files into a copy, and keeps it. Adds the entries that were there already to `unchanged`. Also keeps what was received before an error, so that it is not sent again. */
+async function receive(
+  copy: ContextCopy,
+  options: SyncedContextOptions,
+  { keepOwners, unchanged }: { readonly keepOwners: boolean; readonly unchanged: Map<ByteString, FileStat> },
+): Promise<Received> {
   const { key, metadataOnlyExcept, onProgress, signal } = options;
   const ownership = keepOwners ? "sender" : "process";
   const differ = options.differ === "none" ? "none" : key?.isOwn === false ? "fine-metadata" : "metadata";
@@ -125,6 +131,7 @@ async function receive(copy: ContextCopy, options: SyncedContextOptions, keepOwn
       differ,
       metadataOnlyExcept,
       ownership,
+      onUnchanged: (path, stat) => unchanged.set(path, withKind(stat)),
       onProgress,
       signal,
     });

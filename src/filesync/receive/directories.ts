@@ -1,4 +1,12 @@
-import { type ByteString, type Handle, type Path, Root, pathOfByteString } from "../../linux/index.ts";
+import {
+  type ByteString,
+  type EntryStat,
+  type Handle,
+  type Path,
+  Root,
+  pathOfByteString,
+  statAt,
+} from "../../linux/index.ts";
 
 /** Maximum number of open directories. */
 const MAX_OPEN = 64;
@@ -18,12 +26,17 @@ export class Directories implements Disposable {
    * must exist.
    */
   entry(directory: ByteString, name: ByteString): Path {
-    return pathOfByteString(`${this.#find(directory)}/${name}`);
+    return pathOfByteString(`${this.#find(directory).path}/${name}`);
   }
 
   /** Returns the path of a directory for file operations, which is not a link. It is valid until the next call. */
   at(directory: ByteString): Path {
-    return `${this.#find(directory)}/.`;
+    return `${this.#find(directory).path}/.`;
+  }
+
+  /** Returns the metadata of an entry, "." for the directory itself. Undefined if it does not exist. */
+  stat(directory: ByteString, name: ByteString): EntryStat | undefined {
+    return statAt(this.#find(directory).fd, name);
   }
 
   /** Opens a directory until the result is disposed of. */
@@ -37,14 +50,14 @@ export class Directories implements Disposable {
     this.#root[Symbol.dispose]();
   }
 
-  #find(directory: ByteString): string {
-    if (directory === "") return this.#root.path;
+  #find(directory: ByteString): Pick<Handle, "fd" | "path"> {
+    if (directory === "") return this.#root;
     const open = this.#open.get(directory);
-    if (open !== undefined) return open.path;
+    if (open !== undefined) return open;
     if (this.#open.size >= MAX_OPEN) this.#closeOldest();
     const handle = this.hold(directory);
     this.#open.set(directory, handle);
-    return handle.path;
+    return handle;
   }
 
   #closeOldest(): void {

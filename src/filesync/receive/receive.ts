@@ -1,6 +1,6 @@
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { VarveError, firstFailure, goQuote, messageOf, toVarveError } from "../../core/index.ts";
-import type { ByteString, Path } from "../../linux/index.ts";
+import type { ByteString, EntryStat, Path } from "../../linux/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
 import type { Differ, Ownership } from "../metadata.ts";
 import { kindOf } from "../mode.ts";
@@ -16,6 +16,8 @@ import { type Directory, TreeWriter, isHardLink } from "./tree-writer.ts";
 export interface ReceiveOptions extends TransferOptions {
   /** Files on disk that need not be requested. The default is `metadata`. */
   readonly differ?: Differ | undefined;
+  /** Called with each entry but directories that was already as the sender has it. */
+  readonly onUnchanged?: ((path: ByteString, stat: EntryStat) => void) | undefined;
   /** Keep what the sender does not list. The default is false. */
   readonly keep?: boolean | undefined;
   /** The default is `sender`. */
@@ -64,6 +66,7 @@ export async function receiveTree(
       keep: options.keep ?? false,
       ownership: options.ownership ?? "sender",
       signal: options.signal,
+      onUnchanged: options.onUnchanged,
     });
     await using requests = new Requests(packets, writer);
     return await new Receiver({ packets, writer, requests }, options).run();

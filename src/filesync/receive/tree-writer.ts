@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import {
-  type BigIntStats,
   chmodSync,
   closeSync,
   constants,
@@ -13,9 +12,16 @@ import {
   writeSync,
 } from "node:fs";
 import { VarveError, errnoOf } from "../../core/index.ts";
-import { type ByteString, type Path, hasCapability, mknod, pathOfByteString } from "../../linux/index.ts";
+import {
+  type ByteString,
+  type EntryStat,
+  type Path,
+  hasCapability,
+  mknod,
+  pathOfByteString,
+} from "../../linux/index.ts";
 import { listNames, removeTree } from "../../snapshot/index.ts";
-import { type Comparison, find, isSame, setMetadata, setTime } from "../metadata.ts";
+import { type Comparison, isDirectory, isSame, setMetadata, setTime } from "../metadata.ts";
 import { type EntryKind, kindOf } from "../mode.ts";
 import { joinBytes, shown, splitPath } from "../order.ts";
 import type { Stat } from "../wire/stat.ts";
@@ -50,6 +56,8 @@ export type Added =
 export interface WriterOptions extends Comparison {
   /** Keep what the sender does not list. */
   readonly keep: boolean;
+  /** Called with each entry but directories that is as the sender has it. */
+  readonly onUnchanged?: ((path: ByteString, stat: EntryStat) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -96,11 +104,13 @@ export class TreeWriter implements Disposable {
       this.#links.push({ stat, directory, name });
       return DONE;
     }
-    const at = this.#directories.entry(directory.path, name);
-    const found = existed ? find(at) : undefined;
+    const found = existed ? this.#directories.stat(directory.path, name) : undefined;
     if (kind === "directory") return { kind, directory: await this.#addDirectory(stat, directory, name, found) };
-    if (found !== undefined && isSame(stat, kind, found, at, this.#options)) return DONE;
-    const replaces = found === undefined ? "nothing" : found.isDirectory() ? "directory" : "file";
+    if (found !== undefined && this.#isSame(stat, kind, found, directory, name)) {
+      this.#options.onUnchanged?.(stat.path, found);
+      return DONE;
+    }
+    const replaces = found === undefined ? "nothing" : isDirectory(found) ? "directory" : "file";
     if (kind === "file") return { kind: "wanted", file: { id, stat, directory, name, replaces } };
     await this.#replace({ directory, name, replaces }, (target) => this.#createNode(target, stat, kind));
     return DONE;
@@ -149,7 +159,7 @@ export class TreeWriter implements Disposable {
       if (stat === undefined) continue;
       const at = this.#directories.at(path);
       if (isChanged) setMetadata(at, stat, "directory", this.#options.ownership);
-      else if (find(at)?.mtimeNs !== stat.modTime) setTime(at, stat);
+      else if (this.#directories.stat(path, ".")?.mtime !== stat.modTime) setTime(this.#directories.at(path), stat);
     }
   }
 
@@ -172,22 +182,29 @@ export class TreeWriter implements Disposable {
     stat: Stat,
     parent: Directory,
     name: ByteString,
-    found: BigIntStats | undefined,
+    found: EntryStat | undefined,
   ): Promise<Directory> {
-    const exists = found?.isDirectory() === true;
+    const exists = found !== undefined && isDirectory(found);
     if (!exists) {
       this.#change(parent);
       if (found !== undefined) await this.#remove(parent, name);
       const created = this.#directories.entry(parent.path, name);
-      if (!makeDirectory(created)) return await this.#addDirectory(stat, parent, name, find(created));
+      if (!makeDirectory(created)) {
+        return await this.#addDirectory(stat, parent, name, this.#directories.stat(parent.path, name));
+      }
     }
     const at = this.#directories.entry(parent.path, name);
-    const isOpened = exists && this.#openToOwner(at, Number(found.mode));
+    const isOpened = exists && this.#openToOwner(at, found.mode);
     const isChanged = !exists || isOpened || !isSame(stat, "directory", found, at, this.#options);
     const names = exists ? listNames(at) : [];
     const directory = { path: joinBytes(parent.path, name), stat, unlisted: new Set(names), isChanged };
     this.#listed.push(directory);
     return directory;
+  }
+
+  #isSame(stat: Stat, kind: EntryKind, found: EntryStat, directory: Directory, name: ByteString): boolean {
+    const at = kind === "symlink" ? this.#directories.entry(directory.path, name) : "";
+    return isSame(stat, kind, found, at, this.#options);
   }
 
   /** Gives the owner of a directory access to it, if this is necessary. Returns whether it was. */
@@ -219,12 +236,12 @@ export class TreeWriter implements Disposable {
   /** Creates a hard link unless it is there. Its target is complete. */
   async #link(stat: Stat, directory: Directory, name: ByteString): Promise<void> {
     const [above, last] = splitPath(stat.linkname);
-    const source = find(this.#directories.entry(above, last));
-    if (source === undefined || source.isDirectory())
+    const source = this.#directories.stat(above, last);
+    if (source === undefined || isDirectory(source))
       throw new VarveError("corrupt", `failed to link ${shown(stat.path)} to ${shown(stat.linkname)}: not received`);
-    const found = find(this.#directories.entry(directory.path, name));
+    const found = this.#directories.stat(directory.path, name);
     if (found?.ino === source.ino && found.dev === source.dev) return;
-    const replaces = found === undefined ? "nothing" : found.isDirectory() ? "directory" : "file";
+    const replaces = found === undefined ? "nothing" : isDirectory(found) ? "directory" : "file";
     await this.#replace({ directory, name, replaces }, (at) => {
       using target = this.#directories.hold(above);
       linkSync(pathOfByteString(`${target.path}/${last}`), at);

@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   readSync,
   read as readCallback,
   readlinkSync,
@@ -22,7 +23,6 @@ import {
 } from "../../linux/index.ts";
 import type { PathFilter, PathVerdict } from "../../pattern/index.ts";
 import { listNames } from "../../snapshot/index.ts";
-import { find } from "../metadata.ts";
 import { goModeOf } from "../mode.ts";
 import { joinBytes } from "../order.ts";
 import { type Stat, emptyStat } from "../wire/stat.ts";
@@ -79,7 +79,7 @@ export class DirectoryTree implements Tree, Disposable {
       const path = joinBytes(directory, name);
       const verdict = this.#options.filter?.check(Buffer.from(path, "latin1").toString(), parent);
       if (verdict !== undefined && !verdict.included && !verdict.descend) continue;
-      const stat = find(this.#at(path));
+      const stat = lstatSync(this.#at(path), { bigint: true, throwIfNoEntry: false });
       if (stat === undefined) continue;
       let pending = stat.isDirectory() || (verdict?.included ?? true) ? { path, stat } : undefined;
       if (pending !== undefined && (verdict?.included ?? true)) {
