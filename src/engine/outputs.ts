@@ -162,8 +162,12 @@ async function write(
   }
 }
 
-/** Returns the attributes without the request for a name that contains the digest, which an image of one platform does not need. */
-function daemonAttributes({ platforms, multi }: ExportSource, attrs: Attributes): Attributes {
+/**
+ * Returns the attributes of an image for Docker's daemon. One of a single platform needs no name that contains the digest. Attestations
+ * that clients ask for by default are left out, as in archives: with them, the id of the image would depend on its names.
+ */
+function daemonAttributes({ platforms, multi }: ExportSource, given: Attributes): Attributes {
+  const attrs = { "attestation-inline": "false", ...given };
   if (platforms.length !== 1 || multi) return attrs;
   return Object.fromEntries(Object.entries(attrs).filter(([key]) => key !== "dangling-name-prefix"));
 }
