@@ -176,6 +176,27 @@ test("a hard link to a file below what it replaces is refused, whichever layer h
   await assert.rejects(applyLayer(bytesOf(await layer()), stack.make("fresh"), overlay), refused);
 });
 
+test("a directory that a link only passes through is not a part of the layer", async (t) => {
+  if (!needsRoot(t)) return;
+  await using stack = await OverlayStack.open();
+  await applyLayer(writeTar([{ path: "a/f", body: "x" }]), stack.view, PLAIN);
+  const inputs: TarInput[] = [
+    { path: "b", type: "symlink", linkPath: "a/../c" },
+    { path: "b/g", body: "y" },
+    { path: ".wh.a" },
+  ];
+  const fresh = stack.make("fresh");
+  await applyLayer(writeTar(inputs), fresh, { format: "overlay", lowerView: stack.view });
+  const plain = await copyOf(stack, stack.view, "plain");
+  await applyLayer(writeTar(inputs), plain, PLAIN);
+  const [overlaid, copied] = [stack.push(fresh).view, plain].map((tree) => describeTree(tree));
+  assert.deepEqual(overlaid, copied);
+  assert.deepEqual(
+    copied?.map((line) => line.split(" ")[0]),
+    ['"b"', '"c"', '"c/g"'],
+  );
+});
+
 test("a deletion in a directory that then becomes a link deletes nothing elsewhere", async (t) => {
   if (!needsRoot(t)) return;
   await using stack = await OverlayStack.open();

@@ -23,9 +23,17 @@ export class PathTree {
     return this.#find(path)?.isMember === true;
   }
 
-  delete(path: ByteString): void {
-    const found = this.#find(path);
-    if (found !== undefined) found.isMember = false;
+  /** Removes a path and all paths above it. */
+  deleteUpTo(path: ByteString): void {
+    let at: Node | undefined = this.#top;
+    at.isMember = false;
+    for (let from = 0; at !== undefined && at.children.size > 0 && from < path.length;) {
+      const slash = path.indexOf("/", from);
+      const end = slash < 0 ? path.length : slash;
+      at = at.children.get(path.slice(from, end));
+      if (at !== undefined) at.isMember = false;
+      from = end + 1;
+    }
   }
 
   /** Removes a path and all members under it, and returns those that were members. "" means all members. */

@@ -95,7 +95,8 @@ class Unpacker implements Disposable {
     const lower = mode.kind === "overlay" ? mode.lower : undefined;
     this.#lower = lower === undefined ? undefined : resources.use(new ConfinedTree(lower));
     const onCreate = (path: ByteString, mtime: bigint | undefined): void => {
-      if (this.#isLinking) this.#whiteouts.markCopiedUp(path);
+      // A copy becomes a part of the layer with the first entry in it. A path may only pass through it: "a/../b".
+      if (this.#isLinking || mtime !== undefined) this.#whiteouts.markCopiedUp(path);
       else this.#whiteouts.markUnpacked(path);
       if (mtime !== undefined) this.#times.set(path, mtime);
     };

@@ -46,7 +46,7 @@ export class OverlayWhiteouts implements Whiteouts {
   }
 
   markUnpacked(path: ByteString): void {
-    this.#copiedUp.delete(path);
+    this.#copiedUp.deleteUpTo(path);
   }
 
   markCopiedUp(path: ByteString): void {

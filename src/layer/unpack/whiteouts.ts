@@ -10,7 +10,7 @@ export interface Whiteouts {
   remove(parent: OpenDirectory, name: ByteString): void;
   /** Handles an opaque whiteout: deletes all entries of `directory`. */
   clear(directory: OpenDirectory): void;
-  /** Records that the layer itself contains a path. */
+  /** Records that the layer itself contains a path, and hence the directories above it. */
   markUnpacked(path: ByteString): void;
   /** Records that a path was copied from the tree below, as the target of a hard link or as a symbolic link to a directory. */
   markCopiedUp(path: ByteString): void;
