@@ -114,6 +114,29 @@ suite("a registry that fails", { skip: missing ?? false }, () => {
   }
 
   for (const [fault, once] of FAULTS) {
+    test("a registry that calls a right digest wrong is asked again, one that does so for a wrong digest is not", async () => {
+      const body = '{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"}]}';
+      using registry = connect();
+      const bytes = Buffer.from(
+        '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+      );
+      const mediaType = "application/vnd.oci.image.index.v1+json";
+      const descriptor = (of: string | Buffer): Descriptor => ({ mediaType, digest: digestOf(of), size: bytes.length });
+      let puts = 0;
+      proxy.fault = ({ method }) => {
+        if (method !== "PUT") return undefined;
+        puts += 1;
+        return puts < 3 ? { kind: "status", status: 400, body } : undefined;
+      };
+      const reference = parseReference(`${proxy.host}/app`);
+      await registry.pushManifest(reference, descriptor(bytes), bytes);
+      assert.equal(puts, 3);
+      puts = 0;
+      await assert.rejects(registry.pushManifest(reference, descriptor("other"), bytes), /400 .*DIGEST_INVALID/);
+      assert.equal(puts, 1);
+      proxy.fault = () => undefined;
+    });
+
     test(`once, at each request of a pull: ${nameOf(fault)}`, async () => {
       for (let at = 1; at <= 6; at += 1) {
         const error = await tryPull(({ number }) => (number === at ? fault : undefined));

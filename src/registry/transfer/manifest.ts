@@ -127,6 +127,14 @@ export async function fetchManifest(
   return await fromFirst(endpoints, asked.signal, (endpoint) => get(client, endpoint, asked));
 }
 
+/**
+ * Returns whether a registry says that the digest of a manifest is wrong. It is not: distribution's registry reads the links to the blobs
+ * of a manifest, and finds them empty for the moment in which other clients write them.
+ */
+function isDigestRefused({ details }: VarveError): boolean {
+  return details.status === 400 && details.registryCode === "DIGEST_INVALID";
+}
+
 /** Stores a manifest under the reference's tag, or under its own digest if there is none. */
 export async function putManifest(
   client: Client,
@@ -136,6 +144,7 @@ export async function putManifest(
 ): Promise<void> {
   const { repository, tag } = reference;
   const url = await client.urlOf(endpoint, `${repository}/manifests/${tag ?? descriptor.digest}`, "", asking);
+  const isOwnDigest = digestOf(bytes, digestAlgorithm(descriptor.digest)) === descriptor.digest;
   const request = {
     method: "PUT" as const,
     url,
@@ -144,6 +153,7 @@ export async function putManifest(
     scopes: [repositoryScope(repository, "pull", "push")],
     accept: [200, 201, 202],
     doing: `push ${formatReference(reference)}`,
+    isTransient: (error: VarveError) => isDigestRefused(error) && isOwnDigest,
     ...asking,
   };
   const stored = await client.request(endpoint, request, async (response) => {

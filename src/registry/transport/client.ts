@@ -38,6 +38,8 @@ export interface ApiRequest extends Omit<TransportRequest, "headers" | "onQuiet"
   readonly doing: string;
   /** Number of attempts. Default: the policy's. */
   readonly attempts?: number | undefined;
+  /** Returns whether the request may succeed if it is sent again, although the status of the error is not transient. */
+  readonly isTransient?: ((error: VarveError) => boolean) | undefined;
 }
 
 export type ReadResponse<T> = (response: TransportResponse) => Promise<T>;
@@ -53,7 +55,7 @@ export interface ClientOptions {
 
 type OnQuiet = TransportRequest["onQuiet"];
 type Send = (onQuiet: OnQuiet) => Promise<TransportResponse>;
-type Sent = Pick<ApiRequest, "accept" | "doing" | "signal" | "onWait">;
+type Sent = Pick<ApiRequest, "accept" | "doing" | "signal" | "onWait" | "isTransient">;
 
 type Outcome<T> =
   | { readonly kind: "read"; readonly value: T }
@@ -149,7 +151,7 @@ export class Client implements Disposable {
   }
 
   async #try<T>(
-    { accept, doing, signal }: Sent,
+    { accept, doing, signal, isTransient }: Sent,
     at: { readonly host: string; readonly attempt: number },
     send: () => Promise<TransportResponse>,
     read: ReadResponse<T>,
@@ -159,7 +161,7 @@ export class Client implements Disposable {
       if (accept.includes(response.status)) return { kind: "read", value: await orDiscard(response, read) };
       const wait = retryAfter(headerOf(response.headers, "retry-after"));
       const error = await responseError(response, doing, at);
-      const transient = isTransientStatus(response.status);
+      const transient = isTransientStatus(response.status) || isTransient?.(error) === true;
       return { kind: "failed", error, transient, timedOut: false, wait };
     } catch (error) {
       throwIfAborted(signal, doing);
