@@ -64,6 +64,7 @@ export {
   type RegistryConfig,
   type RegistryHostConfig,
   type RegistryOptions,
+  type PushManifestOptions,
   type RequestOptions,
   type RetryPolicy,
   type Timeouts,

@@ -17,7 +17,7 @@ export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
 export type { RequestOptions } from "./transport/client.ts";
 export type { Timeouts } from "./transport/node-transport.ts";
 export type { RetryPolicy } from "./transport/retry.ts";
-export type { ManifestContent } from "./transfer/manifest.ts";
+export type { ManifestContent, PushManifestOptions } from "./transfer/manifest.ts";
 export {
   type BlobOptions,
   type PushBlobOptions,

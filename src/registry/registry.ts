@@ -15,7 +15,13 @@ import { Download } from "./transfer/download.ts";
 import { type Endpoint, hostConfigOf, originEndpoint, pullEndpoints } from "./transport/endpoint.ts";
 import { type OnTransfer, TransferReporter } from "./events.ts";
 import type { TransportResponse } from "./transport/http.ts";
-import { type ManifestContent, fetchManifest, putManifest, resolveManifest } from "./transfer/manifest.ts";
+import {
+  type ManifestContent,
+  fetchManifest,
+  putManifest,
+  resolveManifest,
+  type PushManifestOptions,
+} from "./transfer/manifest.ts";
 import { NodeTransport, type Timeouts } from "./transport/node-transport.ts";
 import { proxyFromEnvironment } from "./transport/proxy.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./transport/retry.ts";
@@ -206,10 +212,10 @@ export class Registry implements Disposable {
     reference: Reference,
     descriptor: Descriptor,
     bytes: Uint8Array,
-    asking: RequestOptions = {},
+    options: PushManifestOptions = {},
   ): Promise<void> {
     const checked = check(reference);
-    await putManifest(this.#client, this.#origin(checked), { descriptor, bytes }, { ...asking, reference: checked });
+    await putManifest(this.#client, this.#origin(checked), { descriptor, bytes }, { ...options, reference: checked });
   }
 
   /** Lists the tags of the reference's repository, from the first mirror that answers, or from the registry. */

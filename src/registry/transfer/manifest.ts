@@ -28,6 +28,14 @@ interface Asked extends RequestOptions {
   readonly reference: Reference;
 }
 
+export interface PushManifestOptions extends RequestOptions {
+  /**
+   * Whether to send the manifest again if the registry says that its digest is wrong, although it is not. Default: true. False for callers
+   * that must not overwrite what others have written meanwhile.
+   */
+  readonly isSentAgain?: boolean | undefined;
+}
+
 /** A HEAD request that the registry does not support, or whose response lacks headers. */
 const HEAD_USELESS = new Set([400, 404, 405, 406, 500, 501]);
 
@@ -140,11 +148,11 @@ export async function putManifest(
   client: Client,
   endpoint: Endpoint,
   { descriptor, bytes }: { readonly descriptor: Descriptor; readonly bytes: Uint8Array },
-  { reference, ...asking }: Asked,
+  { reference, isSentAgain = true, ...asking }: Asked & PushManifestOptions,
 ): Promise<void> {
   const { repository, tag } = reference;
   const url = await client.urlOf(endpoint, `${repository}/manifests/${tag ?? descriptor.digest}`, "", asking);
-  const isOwnDigest = digestOf(bytes, digestAlgorithm(descriptor.digest)) === descriptor.digest;
+  const isRight = digestOf(bytes, digestAlgorithm(descriptor.digest)) === descriptor.digest;
   const request = {
     method: "PUT" as const,
     url,
@@ -153,7 +161,7 @@ export async function putManifest(
     scopes: [repositoryScope(repository, "pull", "push")],
     accept: [200, 201, 202],
     doing: `push ${formatReference(reference)}`,
-    isTransient: (error: VarveError) => isDigestRefused(error) && isOwnDigest,
+    isTransient: (error: VarveError) => isSentAgain && isDigestRefused(error) && isRight,
     ...asking,
   };
   const stored = await client.request(endpoint, request, async (response) => {

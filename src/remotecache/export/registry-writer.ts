@@ -148,7 +148,8 @@ export class RegistryWriter {
     const now = await tagDigest(this.#options, this.#request);
     if (now !== existing.descriptor?.digest) return { kind: "conflict" };
     try {
-      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, this.#request);
+      const options = { ...this.#request, isSentAgain: false };
+      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, options);
     } catch (error) {
       if (this.#isGarbled(error)) return { kind: "conflict" };
       if (await this.#findMissing(next, error)) return { kind: "blobs-missing" };
@@ -160,7 +161,7 @@ export class RegistryWriter {
     return { kind: "written" };
   }
 
-  /** True if the registry may have confused two manifests that were uploaded at the same time, as some registries do. */
+  /** True if the registry has read the link to a blob while another client wrote it. The tag may have changed since. */
   #isGarbled(error: unknown): boolean {
     if (!isVarveError(error, "remote") || error.details.registryCode !== "DIGEST_INVALID") return false;
     this.#garbled += 1;
