@@ -63,7 +63,7 @@ function removePoints(path: string): void {
     try {
       unmountSync(point, { detach: true });
     } catch {
-      continue;
+      // The guard of the killed process may have unmounted it meanwhile.
     }
     removeDirectory(point);
   }
