@@ -8,7 +8,7 @@ import {
   writeArchive,
   writeLayout,
 } from "../image/index.ts";
-import { assembleImage, fetchLayers } from "./assemble.ts";
+import { assembleImage, epochOf, fetchLayers } from "./assemble.ts";
 import type { ImageAttributes } from "./attributes.ts";
 import { makeDestDirectory, writeDest, writeToSink, writingTo } from "./write-output.ts";
 import { imageNames } from "./names.ts";
@@ -50,7 +50,7 @@ export async function exportArchive(
   const image = await assembleImage(source, attrs, { inlineOnly: attrs.attestationInline ?? false }, deps);
   await fetchLayers(image.layers, deps);
   const names = imageNames(source, attrs, image.descriptor).map(formatReference);
-  const created = source.epoch ?? Math.floor(Date.now() / 1000);
+  const created = epochOf(source, attrs) ?? Math.floor(Date.now() / 1000);
   const exported = { descriptor: image.descriptor, configDigest: image.configDigest, names, created };
   await deps.part("sending tarball", () => write(output, exported, { format, tar: attrs.tar }, deps));
   return exported;

@@ -210,7 +210,7 @@ async function makeConfig(
 }
 
 /** Returns the attribute's epoch, else the build's. An empty attribute means no epoch. */
-function epochOf(source: ExportSource, { epoch }: ImageAttributes): number | undefined {
+export function epochOf(source: ExportSource, { epoch }: ImageAttributes): number | undefined {
   switch (epoch.kind) {
     case "unset":
       return source.epoch;

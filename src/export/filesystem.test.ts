@@ -131,7 +131,8 @@ test("archives: sorted and of 1970, with names for those who load them", { skip 
   const id = await tree(at, { f: "1" });
   const source = sourceOf([id], { tags: ["app:1"], epoch: 7 });
   const oci = join(root, "oci.tar");
-  await exportArchive("oci", source, { attrs: parseImageAttributes({}), dest: oci }, at.deps);
+  const attrs = parseImageAttributes({ "source-date-epoch": "8" });
+  await exportArchive("oci", source, { attrs, dest: oci }, at.deps);
   const names = tarNames(oci);
   assert.deepEqual(names, names.toSorted());
   assert.ok(
@@ -145,7 +146,7 @@ test("archives: sorted and of 1970, with names for those who load them", { skip 
   };
   assert.deepEqual(index.manifests[0]?.annotations, {
     "io.containerd.image.name": "docker.io/library/app:1",
-    "org.opencontainers.image.created": "1970-01-01T00:00:07Z",
+    "org.opencontainers.image.created": "1970-01-01T00:00:08Z",
     "org.opencontainers.image.ref.name": "1",
   });
   const docker = join(root, "docker.tar");
