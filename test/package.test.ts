@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { globSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, globSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { publint } from "publint";
 import { packPackage, stagePackage } from "../scripts/lib/package.ts";
 import { PROGRAMS, programName } from "../testing/package-programs.ts";
@@ -92,6 +94,43 @@ suite("the packed package", () => {
     assert.ok([0, 5].includes(doctor.status ?? -1), doctor.stderr);
     assert.equal((JSON.parse(doctor.stdout) as { root: string }).root, join(project, "root"));
     assert.equal(runIn("node_modules/.bin/varve", "images").status, 0);
+  });
+
+  test("a command opens few files of the package, and one that a server executes only what hands it over", async (t) => {
+    if (skipped !== undefined) return t.skip(skipped);
+    if (spawnSync("strace", ["-V"]).status !== 0) return t.skip("strace is not installed");
+    const root = join(project, "counted");
+    mkdirSync(join(project, "counted-context"));
+    writeFileSync(join(project, "counted-context/Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n");
+    const opened = (...args: readonly string[]): string[] => {
+      const trace = join(project, "trace");
+      const command = ["node_modules/.bin/varve", "--root", root, ...args];
+      const { status, stderr } = runIn("strace", "-f", "-qq", "-o", trace, "-e", "trace=openat", ...command);
+      assert.equal(status, 0, stderr);
+      const paths = readFileSync(trace, "utf8").matchAll(/openat\([^"]*"([^"]*node_modules[^"]*)"[^)]*\) = \d/g);
+      return [...paths].map(([, path = ""]) => path.replace(/.*node_modules\//, ""));
+    };
+    const build = ["build", "-q", "counted-context"];
+    opened(...build);
+    for (const [most, ...args] of [
+      [8, "version"],
+      [20, "images"],
+      [20, ...build],
+    ] as const) {
+      const files = opened(...args.map(String));
+      assert.ok(files.length > 0 && files.length <= most, `${args.join(" ")}: ${files.join(" ")}`);
+    }
+    const server = spawn("node_modules/.bin/varve", ["--root", root, "serve", "--docker", `unix://${root}/d.sock`], {
+      cwd: project,
+      stdio: "ignore",
+    });
+    const ended = once(server, "exit");
+    while (!existsSync(join(root, "command.sock")) && server.exitCode === null) await sleep(20);
+    const files = opened(...build);
+    assert.ok(files.length > 0 && files.length <= 6, files.join(" "));
+    assert.ok(!files.some((file) => file.endsWith("main.cjs")), files.join(" "));
+    server.kill();
+    await ended;
   });
 
   /** Programs, by the names that their files get in the project. */

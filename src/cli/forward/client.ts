@@ -8,8 +8,8 @@ import { Frame, FrameReader, type ReceivedFrame, frame } from "./frames.ts";
 import { machineIdentity, mountNamespace } from "./identity.ts";
 import { type ForwardRequest, type ForwardedCommand, type TerminalSize, isForwardable } from "./request.ts";
 
-/** Milliseconds that a server has to accept a command. Starting the builder in this process takes several times as long. */
-const PATIENCE = 50;
+/** Milliseconds that a server has to accept a command: about as long as starting the builder in this process takes. */
+const PATIENCE = 250;
 /** The exit code if the server ends before the command does. */
 const LOST = 6;
 const INTERRUPTED = 130;
