@@ -1,4 +1,6 @@
+export { fileActionJson } from "./keys/action-json.ts";
 export * from "./keys/cache-map.ts";
+export { omitEmpty } from "./model/go-json.ts";
 export { type DecodedOp, decodeOp } from "./wire/decode-op.ts";
 export * from "./wire/definition.ts";
 export { CONTENT_CACHES, MOUNT_TYPES, NET_MODES, SECURITY_MODES, SHARINGS } from "./wire/encode-exec.ts";

@@ -3,6 +3,7 @@ import {
   CONTENT_CACHES,
   type ExecMeta,
   type ExecOp,
+  type FileAction,
   MOUNT_TYPES,
   type Mount,
   NET_MODES,
@@ -10,9 +11,9 @@ import {
   SECURITY_MODES,
   SHARINGS,
   type SecretFile,
+  fileActionJson,
+  omitEmpty,
 } from "../../llb/index.ts";
-import { actionJson } from "./action-json.ts";
-import { nonZero } from "./non-zero.ts";
 import { redactCredentials } from "../redact.ts";
 
 export interface PrintedOp {
@@ -33,12 +34,17 @@ export function opJson({ op, platform, constraints }: PrintedOp): OrderedJson {
   return {
     Op: op === undefined ? {} : { [op.kind]: bodyJson(op) },
     platform: platform && platformJson(platform),
-    constraints: constraints && nonZero({ filter: constraints }),
+    constraints: constraints && omitEmpty({ filter: constraints }),
   };
 }
 
+function actionJson(action: FileAction): OrderedJson {
+  const { kind, input, secondaryInput, output } = action;
+  return { input, secondaryInput, output, Action: { [kind]: fileActionJson(action) } };
+}
+
 function platformJson({ architecture, os, variant, osVersion, osFeatures }: Platform): OrderedJson {
-  return nonZero({
+  return omitEmpty({
     Architecture: architecture,
     OS: os,
     Variant: variant,
@@ -50,23 +56,23 @@ function platformJson({ architecture, os, variant, osVersion, osFeatures }: Plat
 function bodyJson(op: Op): OrderedJson {
   switch (op.kind) {
     case "source":
-      return nonZero({ identifier: redactCredentials(op.identifier), attrs: attributesJson(op.attrs) });
+      return omitEmpty({ identifier: redactCredentials(op.identifier), attrs: attributesJson(op.attrs) });
     case "exec":
       return execJson(op);
     case "file":
-      return nonZero({ actions: op.actions.map(actionJson) });
+      return omitEmpty({ actions: op.actions.map(actionJson) });
     case "merge":
-      return nonZero({ inputs: op.inputs.map((input) => nonZero({ input })) });
+      return omitEmpty({ inputs: op.inputs.map((input) => omitEmpty({ input })) });
     case "diff":
-      return { lower: nonZero({ input: op.lower }), upper: nonZero({ input: op.upper }) };
+      return { lower: omitEmpty({ input: op.lower }), upper: omitEmpty({ input: op.upper }) };
     case "build":
-      return nonZero({
+      return omitEmpty({
         builder: op.builder,
-        inputs: op.inputs.size === 0 ? undefined : mapJson(op.inputs, (input) => nonZero({ input })),
+        inputs: op.inputs.size === 0 ? undefined : mapJson(op.inputs, (input) => omitEmpty({ input })),
         attrs: attributesJson(op.attrs),
       });
     case "passthrough":
-      return nonZero({ id: op.id, outputs: op.outputs });
+      return omitEmpty({ id: op.id, outputs: op.outputs });
   }
 }
 
@@ -87,27 +93,27 @@ function mapJson<T>(map: ReadonlyMap<string, T>, convert: (value: T) => OrderedJ
 }
 
 function execJson({ meta, mounts, network, security, secretEnv, cdiDevices }: ExecOp): OrderedJson {
-  return nonZero({
+  return omitEmpty({
     meta: metaJson(meta),
     mounts: mounts.map(mountJson),
     network: NET_MODES.indexOf(network),
     security: SECURITY_MODES.indexOf(security),
-    secretenv: secretEnv.map(({ id, name, optional }) => nonZero({ ID: id, name, optional })),
-    cdiDevices: cdiDevices.map(({ name, optional }) => nonZero({ name, optional })),
+    secretenv: secretEnv.map(({ id, name, optional }) => omitEmpty({ ID: id, name, optional })),
+    cdiDevices: cdiDevices.map(({ name, optional }) => omitEmpty({ name, optional })),
   });
 }
 
 function metaJson(meta: ExecMeta): OrderedJson {
   const { args, env, cwd, user, proxyEnv, extraHosts, hostname, ulimits, cgroupParent, validExitCodes } = meta;
-  return nonZero({
+  return omitEmpty({
     args,
     env,
     cwd,
     user,
     proxy_env: proxyEnv && proxyJson(proxyEnv),
-    extraHosts: extraHosts.map(({ host, ip }) => nonZero({ Host: host, IP: ip })),
+    extraHosts: extraHosts.map(({ host, ip }) => omitEmpty({ Host: host, IP: ip })),
     hostname,
-    ulimit: ulimits.map(({ name, soft, hard }) => nonZero({ Name: name, Soft: soft, Hard: hard })),
+    ulimit: ulimits.map(({ name, soft, hard }) => omitEmpty({ Name: name, Soft: soft, Hard: hard })),
     cgroupParent,
     removeMountStubsRecursive: meta.removeMountStubsRecursive,
     validExitCodes,
@@ -115,7 +121,7 @@ function metaJson(meta: ExecMeta): OrderedJson {
 }
 
 function proxyJson(proxy: NonNullable<ExecMeta["proxyEnv"]>): OrderedJson {
-  return nonZero({
+  return omitEmpty({
     http_proxy: redactCredentials(proxy.httpProxy),
     https_proxy: redactCredentials(proxy.httpsProxy),
     ftp_proxy: redactCredentials(proxy.ftpProxy),
@@ -126,15 +132,16 @@ function proxyJson(proxy: NonNullable<ExecMeta["proxyEnv"]>): OrderedJson {
 
 function mountJson(mount: Mount): OrderedJson {
   const { input, selector, dest, output, readonly: isReadonly, resultId, contentCache, type } = mount;
-  return nonZero({
+  return omitEmpty({
     input,
     selector,
     dest,
     output,
     readonly: isReadonly,
     mountType: MOUNT_TYPES.indexOf(type),
-    TmpfsOpt: mount.type === "tmpfs" ? nonZero({ size: mount.size }) : undefined,
-    cacheOpt: mount.type === "cache" ? nonZero({ ID: mount.id, sharing: SHARINGS.indexOf(mount.sharing) }) : undefined,
+    TmpfsOpt: mount.type === "tmpfs" ? omitEmpty({ size: mount.size }) : undefined,
+    cacheOpt:
+      mount.type === "cache" ? omitEmpty({ ID: mount.id, sharing: SHARINGS.indexOf(mount.sharing) }) : undefined,
     secretOpt: mount.type === "secret" ? secretJson(mount.secret) : undefined,
     SSHOpt: mount.type === "ssh" ? secretJson(mount.ssh) : undefined,
     resultID: resultId,
@@ -143,5 +150,5 @@ function mountJson(mount: Mount): OrderedJson {
 }
 
 function secretJson({ id, uid, gid, mode, optional }: SecretFile): OrderedJson {
-  return nonZero({ ID: id, uid, gid, mode, optional });
+  return omitEmpty({ ID: id, uid, gid, mode, optional });
 }

@@ -1,6 +1,5 @@
 import type { Digest, OrderedJson } from "../../core/index.ts";
-import type { Edge } from "../../llb/index.ts";
-import { nonZero } from "./non-zero.ts";
+import { type Edge, omitEmpty } from "../../llb/index.ts";
 import { type Step, stepsJson, stepsOf } from "./steps.ts";
 
 /** A file that a graph was compiled from, such as a Dockerfile. */
@@ -43,17 +42,19 @@ export function sourceJson({ files, locationsOf }: SourceFacts, steps: readonly 
 
 function fileJson({ filename, language, data, edge }: SourceFile): OrderedJson {
   return {
-    ...nonZero({ filename, language, data: Buffer.from(data).toString("base64") }),
+    filename: filename || undefined,
+    language: language || undefined,
+    data: Buffer.from(data).toString("base64") || undefined,
     ...stepsJson(stepsOf(edge)),
   };
 }
 
 /** Returns the locations of a vertex as Go prints BuildKit's `pb.Locations`. */
 function locationsJson(locations: readonly SourceLocation[]): OrderedJson {
-  const position = ({ line, character }: Position): OrderedJson => nonZero({ line, character });
-  return nonZero({
+  const position = ({ line, character }: Position): OrderedJson => omitEmpty({ line, character });
+  return omitEmpty({
     locations: locations.map(({ file, ranges }) =>
-      nonZero({
+      omitEmpty({
         sourceIndex: file,
         ranges: ranges.map(({ start, end }) => ({ start: position(start), end: position(end) })),
       }),

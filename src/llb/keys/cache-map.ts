@@ -1,7 +1,7 @@
 import { type OrderedJson, VarveError, compareBytes, digestOf, goJson, hostPlatform } from "../../core/index.ts";
 import { execKey } from "./exec-key.ts";
 import { fileKey } from "./file-key.ts";
-import { omitEmpty } from "./key-json.ts";
+import { omitEmpty } from "../model/go-json.ts";
 import type { OpKey } from "./op-key.ts";
 import { type BuildOp, type DiffOp, EMPTY, type MergeOp, type PassthroughOp, type Vertex } from "../model/op.ts";
 

@@ -11,7 +11,7 @@ import {
   type Mount,
   type SecretFile,
 } from "../model/exec-op.ts";
-import { omitEmpty } from "./key-json.ts";
+import { omitEmpty } from "../model/go-json.ts";
 import { EMPTY, SKIP_OUTPUT } from "../model/op.ts";
 import { dedupePaths, selectorDigest } from "./selectors.ts";
 

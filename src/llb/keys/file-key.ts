@@ -1,9 +1,9 @@
 import { type OrderedJson, VarveError, compareBytes, digestOf, goJson } from "../../core/index.ts";
 import type { ContentSelector } from "../../contenthash/index.ts";
 import { basePath, hasGlob, joinPath } from "../../pattern/index.ts";
+import { fileActionJson } from "./action-json.ts";
 import type { InputKey, OpKey } from "./op-key.ts";
-import type { Chown, CopyAction, FileAction, FileOp, UserRef } from "../model/file-op.ts";
-import { omitEmpty } from "./key-json.ts";
+import type { FileAction, FileOp } from "../model/file-op.ts";
 import { EMPTY } from "../model/op.ts";
 import { dedupePaths, selectorDigest } from "./selectors.ts";
 
@@ -40,71 +40,8 @@ function isRealInput(index: number, inputs: number): boolean {
 }
 
 function actionJson(action: FileAction, inputs: number): OrderedJson {
-  switch (action.kind) {
-    case "copy":
-      return copyJson(action, isRealInput(action.secondaryInput, inputs) ? basePath(action.src) : action.src);
-    case "mkfile":
-      return omitEmpty({
-        path: action.path,
-        mode: action.mode,
-        data: Buffer.from(action.data).toString("base64"),
-        owner: ownerJson(action.owner),
-        timestamp: action.timestamp,
-      });
-    case "mkdir":
-      return omitEmpty({
-        path: action.path,
-        mode: action.mode,
-        makeParents: action.makeParents,
-        owner: ownerJson(action.owner),
-        timestamp: action.timestamp,
-      });
-    case "symlink":
-      return omitEmpty({
-        oldpath: action.oldpath,
-        newpath: action.newpath,
-        owner: ownerJson(action.owner),
-        timestamp: action.timestamp,
-      });
-    case "rm":
-      return omitEmpty({
-        path: action.path,
-        allowNotFound: action.allowNotFound,
-        allowWildcard: action.allowWildcard,
-      });
-  }
-}
-
-function copyJson(action: CopyAction, src: string): OrderedJson {
-  return omitEmpty({
-    src,
-    dest: action.dest,
-    owner: ownerJson(action.owner),
-    mode: action.mode,
-    followSymlink: action.followSymlink,
-    dirCopyContents: action.dirCopyContents,
-    attemptUnpackDockerCompatibility: action.attemptUnpack,
-    createDestPath: action.createDestPath,
-    allowWildcard: action.allowWildcard,
-    allowEmptyWildcard: action.allowEmptyWildcard,
-    timestamp: action.timestamp,
-    include_patterns: action.includePatterns,
-    exclude_patterns: action.excludePatterns,
-    alwaysReplaceExistingDestPaths: action.alwaysReplaceExistingDestPaths,
-    modeStr: action.modeStr,
-    required_paths: action.requiredPaths,
-  });
-}
-
-function ownerJson(owner: Chown | undefined): OrderedJson {
-  if (owner === undefined) return undefined;
-  return omitEmpty({ user: userJson(owner.user), group: userJson(owner.group) });
-}
-
-function userJson(user: UserRef | undefined): OrderedJson {
-  if (user === undefined) return undefined;
-  const member = user.kind === "id" ? { byId: user.id } : { byName: omitEmpty({ name: user.name, input: user.input }) };
-  return { User: omitEmpty(member) };
+  if (action.kind !== "copy" || !isRealInput(action.secondaryInput, inputs)) return fileActionJson(action);
+  return fileActionJson({ ...action, src: basePath(action.src) });
 }
 
 /** Returns what is read of each input. An input that is changed is read as a whole and has only a definition key. */

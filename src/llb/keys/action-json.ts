@@ -1,17 +1,12 @@
 import type { OrderedJson } from "../../core/index.ts";
-import type { Chown, FileAction, UserRef } from "../../llb/index.ts";
-import { nonZero } from "./non-zero.ts";
+import type { Chown, FileAction, UserRef } from "../model/file-op.ts";
+import { omitEmpty } from "../model/go-json.ts";
 
-/** Returns a file action as Go prints BuildKit's `pb.FileAction`. */
-export function actionJson(action: FileAction): OrderedJson {
-  const { input, secondaryInput, output } = action;
-  return { input, secondaryInput, output, Action: { [action.kind]: bodyJson(action) } };
-}
-
-function bodyJson(action: FileAction): OrderedJson {
+/** Returns the fields of a file action as Go prints those of BuildKit's message, without its kind and its indexes. */
+export function fileActionJson(action: FileAction): OrderedJson {
   switch (action.kind) {
     case "copy":
-      return nonZero({
+      return omitEmpty({
         src: action.src,
         dest: action.dest,
         owner: chownJson(action.owner),
@@ -31,31 +26,29 @@ function bodyJson(action: FileAction): OrderedJson {
       });
     case "mkfile": {
       const { path, mode, data, owner, timestamp } = action;
-      return nonZero({ path, mode, data: Buffer.from(data).toString("base64"), owner: chownJson(owner), timestamp });
+      return omitEmpty({ path, mode, data: Buffer.from(data).toString("base64"), owner: chownJson(owner), timestamp });
     }
     case "mkdir": {
       const { path, mode, makeParents, owner, timestamp } = action;
-      return nonZero({ path, mode, makeParents, owner: chownJson(owner), timestamp });
+      return omitEmpty({ path, mode, makeParents, owner: chownJson(owner), timestamp });
     }
     case "symlink": {
       const { oldpath, newpath, owner, timestamp } = action;
-      return nonZero({ oldpath, newpath, owner: chownJson(owner), timestamp });
+      return omitEmpty({ oldpath, newpath, owner: chownJson(owner), timestamp });
     }
     case "rm": {
       const { path, allowNotFound, allowWildcard } = action;
-      return nonZero({ path, allowNotFound, allowWildcard });
+      return omitEmpty({ path, allowNotFound, allowWildcard });
     }
   }
 }
 
 function chownJson(owner: Chown | undefined): OrderedJson {
-  return owner && nonZero({ user: userJson(owner.user), group: userJson(owner.group) });
+  return owner && omitEmpty({ user: userJson(owner.user), group: userJson(owner.group) });
 }
 
 function userJson(user: UserRef | undefined): OrderedJson {
   if (user === undefined) return undefined;
-  return {
-    User:
-      user.kind === "name" ? { byName: nonZero({ name: user.name, input: user.input }) } : nonZero({ byId: user.id }),
-  };
+  const member = user.kind === "id" ? { byId: user.id } : { byName: omitEmpty({ name: user.name, input: user.input }) };
+  return { User: omitEmpty(member) };
 }
