@@ -63,6 +63,8 @@ export async function makeExecutable(options: ExecutableOptions): Promise<void> 
   const { modules, work, arch, output } = options;
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
+  // It may be running.
+  rmSync(output, { force: true });
   const plugins = [replacements(arch)];
   const thread = join(work, "thread.cjs");
   const main = join(work, "main.cjs");
