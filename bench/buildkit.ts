@@ -1,4 +1,5 @@
 /** Builds by one `docker buildx` with `varve serve --buildkit`, and with a real `buildkitd`. */
+import { TWELVE } from "./side-by-side/samples.ts";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -30,19 +31,6 @@ const FEW = 100;
 const MANY = 10_000;
 /** Milliseconds in which a server that has just started comes to rest. */
 const SETTLE = 3000;
-
-const TWELVE = `ENV A=1 B=2
-LABEL one=1
-ARG C=3
-WORKDIR /app
-COPY package.json .
-RUN mkdir deps && echo done > deps/done
-COPY src src
-RUN ls src > list
-EXPOSE 80
-USER nobody
-CMD ["cat", "list"]
-`;
 
 /** Returns undefined, and says why, if there is no buildkitd or no current buildx here. `BUILDKITD` names another buildkitd. */
 export async function openBuildkitBench(): Promise<BuildkitBench | undefined> {

@@ -1,9 +1,9 @@
 /** Makes single executables in `.cache/dist`: `node scripts/dist.ts [x64] [arm64]`, by default for this machine. */
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Architecture, makeExecutable } from "./lib/executable.ts";
-import { stagePackage } from "./lib/package.ts";
+import { packPackage, stagePackage } from "./lib/package.ts";
+import { run } from "./lib/run.ts";
 
 const CACHE = resolve(".cache");
 
@@ -14,17 +14,8 @@ function packageFolder(name: string, version: string): string {
   const folder = join(CACHE, "packages", `${name.replace("/", "+")}-${version}`);
   if (existsSync(join(folder, "package"))) return join(folder, "package");
   mkdirSync(folder, { recursive: true });
-  const packed = run("npm", "pack", `${name}@${version}`, "--json", "--pack-destination", folder);
-  const [{ filename } = { filename: "" }] = Object.values(JSON.parse(packed) as Record<string, { filename: string }>);
-  run("tar", "-xzf", join(folder, filename), "-C", folder);
+  run("tar", "-xzf", packPackage(`${name}@${version}`, folder), "-C", folder);
   return join(folder, "package");
-}
-
-function run(program: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8", maxBuffer: 64_000_000 });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${program} ${args.join(" ")} exited with ${status}:\n${stdout}${stderr}`);
-  return stdout;
 }
 
 function isArchitecture(name: string): name is Architecture {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fillWithLarge, fillWithSmall } from "../layer-samples.ts";
 import type { Bench } from "./row.ts";
 
-const TWELVE = `ENV A=1 B=2
+export const TWELVE = `ENV A=1 B=2
 LABEL one=1
 ARG C=3
 WORKDIR /app

@@ -4,11 +4,11 @@ import { type BuildOptions, type Plugin, build } from "esbuild";
 
 const URL_OF_MODULE = /\bimport\.meta\.url\b/g;
 
-const COMMON: BuildOptions = {
+/** What all bundles have in common. */
+export const COMMON: BuildOptions = {
   bundle: true,
   platform: "node",
   target: "node24",
-  packages: "external",
   legalComments: "none",
   minifyWhitespace: true,
   logLevel: "warning",
@@ -21,12 +21,25 @@ const COMMON: BuildOptions = {
  * replaces its own compiled module.
  */
 export async function bundlePrograms(modules: string, folder: string): Promise<void> {
-  const command = { ...COMMON, format: "cjs", outdir: folder, outExtension: { ".js": ".cjs" } } as const;
+  const command = {
+    ...COMMON,
+    packages: "external",
+    format: "cjs",
+    outdir: folder,
+    outExtension: { ".js": ".cjs" },
+  } as const;
   const cli = (path: string): string => join(modules, "cli", path);
   const entryPoints = { main: cli("main.js"), forward: cli("forward/client.js") };
   await build({ ...command, entryPoints, plugins: [ownUrls(resolve(folder))] });
   const thread = join(modules, "layer/worker/thread.js");
-  await build({ ...COMMON, format: "esm", entryPoints: [thread], outfile: thread, allowOverwrite: true });
+  await build({
+    ...COMMON,
+    packages: "external",
+    format: "esm",
+    entryPoints: [thread],
+    outfile: thread,
+    allowOverwrite: true,
+  });
 }
 
 /** Lets a module find files by its URL as if it were not bundled. All bundled files are in `folder` itself. */

@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type BuildOptions, type Plugin, build } from "esbuild";
+import { COMMON } from "./bundle.ts";
+import { run } from "./run.ts";
 
 /** An architecture, as Node names it. */
 export type Architecture = "x64" | "arm64";
@@ -19,13 +20,9 @@ export interface ExecutableOptions {
   readonly output: string;
 }
 
-const COMMON: BuildOptions = {
-  bundle: true,
+const OPTIONS: BuildOptions = {
+  ...COMMON,
   format: "cjs",
-  platform: "node",
-  target: "node24",
-  minifyWhitespace: true,
-  legalComments: "none",
   logLevel: "error",
   nodePaths: [resolve("node_modules")],
   // The code cache does not support import().
@@ -68,8 +65,8 @@ export async function makeExecutable(options: ExecutableOptions): Promise<void> 
   const plugins = [replacements(arch)];
   const thread = join(work, "thread.cjs");
   const main = join(work, "main.cjs");
-  await build({ ...COMMON, plugins, entryPoints: [join(modules, "layer/worker/thread.js")], outfile: thread });
-  await build({ ...COMMON, plugins, entryPoints: [join(modules, "cli/executable.js")], outfile: main });
+  await build({ ...OPTIONS, plugins, entryPoints: [join(modules, "layer/worker/thread.js")], outfile: thread });
+  await build({ ...OPTIONS, plugins, entryPoints: [join(modules, "cli/executable.js")], outfile: main });
   const config = {
     main,
     output,
@@ -86,8 +83,7 @@ export async function makeExecutable(options: ExecutableOptions): Promise<void> 
   };
   const file = join(work, "sea-config.json");
   writeFileSync(file, JSON.stringify(config));
-  const { status, stderr } = spawnSync(process.execPath, ["--build-sea", file], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`node --build-sea exited with ${status}:\n${stderr}`);
+  run(process.execPath, "--build-sea", file);
 }
 
 /** Replaces the modules that find files beside themselves. */

@@ -1,7 +1,7 @@
-import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundlePrograms } from "./bundle.ts";
+import { run } from "./run.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -56,18 +56,10 @@ export async function stagePackage(
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
 }
 
-/** Packs a staged package into `destination`; returns the tarball's path. */
-export function packPackage(folder: string, destination: string): string {
-  const printed = run("npm", "pack", folder, "--json", "--ignore-scripts", "--pack-destination", destination);
+/** Packs a staged package, or one of npm's registry (`name@version`), into `destination`; returns the tarball's path. */
+export function packPackage(source: string, destination: string): string {
+  const printed = run("npm", "pack", source, "--json", "--ignore-scripts", "--pack-destination", destination);
   const [packed] = Object.values(JSON.parse(printed) as Record<string, { filename: string }>);
   if (packed === undefined) throw new Error(`npm pack made nothing: ${printed}`);
   return join(destination, packed.filename);
-}
-
-/** Runs a program to its end and returns what it printed; throws with its messages if it fails. */
-function run(program: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8" });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${program} ${args.join(" ")} exited with ${status}:\n${stdout}${stderr}`);
-  return stdout;
 }

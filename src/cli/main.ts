@@ -2,13 +2,7 @@ import { VarveError } from "../core/index.ts";
 import { ExitCode } from "./exit-code.ts";
 import { screenOf } from "./progress/screen.ts";
 import { runCommand } from "./run-command.ts";
-
-/** Writes to standard output and waits until the reader takes the data. A closed pipe ends the process, as for other commands. */
-async function writeOut(data: string | Uint8Array): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  process.stdout.write(data, (error) => (error === null || error === undefined ? resolve() : reject(error)));
-  await promise;
-}
+import { endWithReader, writeTo } from "./write-stream.ts";
 
 /** Aborts at the first interrupt; a second one ends the process at once. */
 function interruptSignal(): AbortSignal {
@@ -31,14 +25,13 @@ function workingDirectory(): string {
   }
 }
 
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(ExitCode.done);
-});
+endWithReader();
+
 /** The package's command is a CommonJS module, which cannot wait at its top level. */
 async function main(): Promise<void> {
   process.exitCode = await runCommand(process.argv.slice(2), {
     stdin: process.stdin,
-    stdout: { write: writeOut, isTTY: process.stdout.isTTY },
+    stdout: { write: (data) => writeTo(process.stdout, data), isTTY: process.stdout.isTTY },
     screen: screenOf(process.stderr),
     signal: interruptSignal(),
     cwd: workingDirectory(),

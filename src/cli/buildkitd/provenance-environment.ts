@@ -18,8 +18,7 @@ export async function readProvenanceEnvironment(directory: string): Promise<Reco
   for (const name of await listJson(directory)) {
     const path = join(directory, name);
     const json = parseJson(await readFile(path), path, { code: "invalid-argument", limit: Limits.config });
-    const fields = json.requiredObject();
-    for (const key of fields.fieldNames()) merged.set(key, jsonValue(fields.field(key).raw));
+    for (const [key, value] of json.requiredObject().unknown() ?? []) merged.set(key, value);
   }
   const wrong = BUILT_IN.find((key) => merged.has(key));
   if (wrong !== undefined)
@@ -41,12 +40,4 @@ async function listJson(directory: string): Promise<string[]> {
       cause: error,
     });
   }
-}
-
-/** Returns a parsed JSON value with its type. */
-function jsonValue(value: unknown): JsonValue {
-  if (Array.isArray(value)) return value.map((item: unknown) => jsonValue(item));
-  if (typeof value === "object" && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([key, item]: [string, unknown]) => [key, jsonValue(item)]));
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
 }

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { defaultRoot } from "../../core/index.ts";
 import { splitArgv } from "../global-flags.ts";
+import { endWithReader, writeTo } from "../write-stream.ts";
 import { Frame, FrameReader, type ReceivedFrame, frame } from "./frames.ts";
 import { machineIdentity, mountNamespace } from "./identity.ts";
 import { type ForwardRequest, type ForwardedCommand, type TerminalSize, isForwardable } from "./request.ts";
@@ -118,11 +119,11 @@ class ForwardedRun {
   async #handle({ kind, payload }: ReceivedFrame): Promise<number | undefined> {
     switch (kind) {
       case Frame.output:
-        if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", endIfClosed);
-        await written(process.stdout, payload);
+        if (process.stdout.listenerCount("error") === 0) endWithReader();
+        await writeTo(process.stdout, payload);
         return undefined;
       case Frame.message:
-        await written(process.stderr, payload);
+        await writeTo(process.stderr, payload);
         return undefined;
       case Frame.wanted:
         void this.#sendInput();
@@ -150,15 +151,4 @@ class ForwardedRun {
     if (this.#interrupts > 1) process.exit(INTERRUPTED);
     this.#socket.write(frame(Frame.signal, name));
   }
-}
-
-/** A closed pipe ends the process, as for other commands. */
-function endIfClosed(error: NodeJS.ErrnoException): void {
-  if (error.code === "EPIPE") process.exit(0);
-}
-
-async function written(stream: NodeJS.WriteStream, bytes: Buffer): Promise<void> {
-  const { promise, resolve: done, reject } = Promise.withResolvers<void>();
-  stream.write(bytes, (error) => (error === null || error === undefined ? done() : reject(error)));
-  await promise;
 }

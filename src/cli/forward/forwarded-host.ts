@@ -4,14 +4,12 @@ import { VarveError } from "../../core/index.ts";
 import type { Store } from "../../engine/index.ts";
 import type { CommandHost } from "../command.ts";
 import { type Screen, capabilities } from "../progress/screen.ts";
-import { Frame, type FrameKind, frame } from "./frames.ts";
+import { Frame, frame, frames } from "./frames.ts";
 import { readSize } from "./read-request.ts";
 import type { ForwardedCommand, TerminalSize } from "./request.ts";
 
 /** Bytes of messages that the server keeps for a client that does not read them. More cancel the command. */
 const MAX_UNREAD = 67_108_864;
-/** Maximum bytes of output in one frame. */
-const MAX_OUTPUT = 1_048_576;
 
 /** The client of a forwarded command: its input, output and signals come and go as frames. */
 export class ForwardedHost implements CommandHost {
@@ -40,9 +38,7 @@ export class ForwardedHost implements CommandHost {
     this.stdout = {
       isTTY: command.isOutputTerminal,
       write: async (data) => {
-        const bytes = Buffer.from(data);
-        for (let from = 0; from < bytes.byteLength; from += MAX_OUTPUT)
-          await this.#send(Frame.output, bytes.subarray(from, from + MAX_OUTPUT));
+        for (const each of frames(Frame.output, data)) await this.#send(each);
       },
     };
     const size = (): TerminalSize => this.#size;
@@ -84,7 +80,7 @@ export class ForwardedHost implements CommandHost {
       this.signal.throwIfAborted();
       this.#input = Promise.withResolvers();
       this.#input.promise.catch(() => undefined);
-      await this.#send(Frame.wanted);
+      await this.#send(frame(Frame.wanted));
       const bytes = await this.#input.promise;
       if (bytes.byteLength === 0) return;
       yield bytes;
@@ -93,16 +89,14 @@ export class ForwardedHost implements CommandHost {
 
   /** Sends messages without waiting, as a terminal takes them. */
   #tell(text: string): void {
-    const bytes = Buffer.from(text);
-    for (let from = 0; from < bytes.byteLength; from += MAX_OUTPUT)
-      if (this.#socket.writable) this.#socket.write(frame(Frame.message, bytes.subarray(from, from + MAX_OUTPUT)));
+    for (const each of frames(Frame.message, text)) if (this.#socket.writable) this.#socket.write(each);
     if (this.#socket.writableLength > MAX_UNREAD) this.#socket.destroy();
   }
 
   /** Waits until the client takes the frame. Throws `cancelled` if it has gone. */
-  async #send(kind: FrameKind, bytes: Uint8Array | string = ""): Promise<void> {
+  async #send(encoded: Buffer): Promise<void> {
     this.signal.throwIfAborted();
-    if (this.#socket.write(frame(kind, bytes))) return;
+    if (this.#socket.write(encoded)) return;
     await once(this.#socket, "drain", { signal: this.signal });
   }
 }

@@ -34,15 +34,24 @@ export interface ReceivedFrame {
 
 /** Maximum payload in bytes. An environment and a command line fit: the kernel allows them 2 MiB together. */
 const MAX_PAYLOAD = 4_194_304;
+/** Bytes of a payload that was split. */
+const PIECE = 1_048_576;
 const HEADER = 5;
 
-/** Encodes a frame. Payloads larger than the limit are not for this function: split them. */
+/** Encodes a frame. Payloads that may be larger than the limit are for `frames`. */
 export function frame(kind: FrameKind, payload: Uint8Array | string = ""): Buffer {
-  const bytes = Buffer.from(payload);
-  const header = Buffer.alloc(HEADER);
-  header.writeUInt8(kind, 0);
-  header.writeUInt32LE(bytes.byteLength, 1);
-  return Buffer.concat([header, bytes]);
+  const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
+  const encoded = Buffer.allocUnsafe(HEADER + bytes.byteLength);
+  encoded.writeUInt8(kind, 0);
+  encoded.writeUInt32LE(bytes.byteLength, 1);
+  encoded.set(bytes, HEADER);
+  return encoded;
+}
+
+/** Encodes bytes or text of any length as frames of up to 1 MiB. */
+export function* frames(kind: FrameKind, payload: Uint8Array | string): Generator<Buffer> {
+  const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
+  for (let from = 0; from < bytes.byteLength; from += PIECE) yield frame(kind, bytes.subarray(from, from + PIECE));
 }
 
 /** Splits bytes into frames. */
