@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { COPY } from "../../testing/copy-action.ts";
 import { once } from "node:events";
 import { lstatSync } from "node:fs";
 import { type Server, createServer } from "node:net";
@@ -17,24 +18,6 @@ import { perform, type TreeOp, treeOps, treePaths } from "../../testing/trees.ts
 import { draftFileOp, runFileOp, type SourceTree } from "./index.ts";
 
 const what = { what: "the layer" };
-const COPY: CopyAction = {
-  kind: "copy",
-  src: "/",
-  dest: "/",
-  mode: -1,
-  modeStr: "",
-  followSymlink: true,
-  dirCopyContents: true,
-  attemptUnpack: false,
-  createDestPath: true,
-  allowWildcard: true,
-  allowEmptyWildcard: true,
-  timestamp: -1n,
-  includePatterns: [],
-  excludePatterns: [],
-  requiredPaths: [],
-  alwaysReplaceExistingDestPaths: false,
-};
 const OLD = 1_500_000_000_123_456_789n;
 
 /** One copy after the other onto the base, all of them from the source. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { COPY } from "../../testing/copy-action.ts";
 import {
   chmodSync,
   linkSync,
@@ -21,24 +22,6 @@ import type { CopyAction, FileActionBody, MkdirAction, MkfileAction } from "../l
 import { PathFilter } from "../pattern/index.ts";
 import { type SourceTree, applyFileAction } from "./index.ts";
 
-const COPY: CopyAction = {
-  kind: "copy",
-  src: "/",
-  dest: "/",
-  mode: -1,
-  modeStr: "",
-  followSymlink: true,
-  dirCopyContents: true,
-  attemptUnpack: false,
-  createDestPath: true,
-  allowWildcard: true,
-  allowEmptyWildcard: true,
-  timestamp: -1n,
-  includePatterns: [],
-  excludePatterns: [],
-  requiredPaths: [],
-  alwaysReplaceExistingDestPaths: false,
-};
 const MKDIR: MkdirAction = { kind: "mkdir", path: "/", mode: 0o755, makeParents: false, timestamp: -1n };
 const MKFILE: MkfileAction = { kind: "mkfile", path: "/", mode: 0o644, data: new Uint8Array(), timestamp: -1n };
 const TIME = 1_600_000_000_123_456_789n;

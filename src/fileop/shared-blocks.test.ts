@@ -2,29 +2,13 @@ import assert from "node:assert/strict";
 import { linkSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { COPY } from "../../testing/copy-action.ts";
 import { mountedFilesystem, sharesBlocks } from "../../testing/filesystems.ts";
 import { mountOverlay, unmount } from "../linux/index.ts";
 import type { CopyAction } from "../llb/index.ts";
 import { applyFileAction } from "./index.ts";
 
-const COPY: CopyAction = {
-  kind: "copy",
-  src: "/",
-  dest: "/copied",
-  mode: -1,
-  modeStr: "",
-  followSymlink: true,
-  dirCopyContents: true,
-  attemptUnpack: false,
-  createDestPath: true,
-  allowWildcard: true,
-  allowEmptyWildcard: true,
-  timestamp: -1n,
-  includePatterns: [],
-  excludePatterns: [],
-  requiredPaths: [],
-  alwaysReplaceExistingDestPaths: false,
-};
+const COPIED: CopyAction = { ...COPY, dest: "/copied" };
 
 for (const type of ["btrfs", "xfs"] as const) {
   test(`COPY shares blocks on ${type}`, async (t) => {
@@ -35,7 +19,7 @@ for (const type of ["btrfs", "xfs"] as const) {
     writeFileSync(join(source, "small"), Buffer.alloc(40_000, "small"));
     writeFileSync(join(source, "large"), Buffer.alloc(3_000_000, "large"));
     linkSync(join(source, "large"), join(source, "other"));
-    await applyFileAction(COPY, { target, source: { path: source }, treeOf: () => Promise.resolve(undefined) });
+    await applyFileAction(COPIED, { target, source: { path: source }, treeOf: () => Promise.resolve(undefined) });
     for (const name of ["small", "large"]) {
       assert.ok(sharesBlocks(join(target, "copied", name)), name);
       assert.ok(readFileSync(join(target, "copied", name)).equals(readFileSync(join(source, name))), name);
@@ -57,7 +41,7 @@ for (const type of ["btrfs", "xfs"] as const) {
       return view as string;
     }) as [string, string];
     writeFileSync(join(source, "large"), Buffer.alloc(3_000_000, "large"));
-    await applyFileAction(COPY, { target, source: { path: source }, treeOf: () => Promise.resolve(undefined) });
+    await applyFileAction(COPIED, { target, source: { path: source }, treeOf: () => Promise.resolve(undefined) });
     assert.ok(sharesBlocks(join(root, "target/upper/copied/large")));
   });
 }

@@ -16,6 +16,15 @@ async function copyOf(stack: OverlayStack, tree: string, name: string): Promise<
   return copy;
 }
 
+/** Applies a layer on the stack's tree in both forms, and describes the two results: the overlay's first. */
+async function bothForms(stack: OverlayStack, inputs: readonly TarInput[]): Promise<string[][]> {
+  const fresh = stack.make("fresh");
+  await applyLayer(writeTar(inputs), fresh, { format: "overlay", lowerView: stack.view });
+  const plain = await copyOf(stack, stack.view, "plain");
+  await applyLayer(writeTar(inputs), plain, PLAIN);
+  return [stack.push(fresh).view, plain].map((tree) => describeTree(tree));
+}
+
 test("a tree survives its archive", async (t) => {
   if (!needsRoot(t)) return;
   const property = fc.asyncProperty(treeOps(40), async (ops) => {
@@ -155,12 +164,7 @@ test("a hard link's target goes with its directory when that is deleted afterwar
   await using stack = await OverlayStack.open();
   await applyLayer(writeTar([{ path: "d/sub/c", body: "x" }]), stack.view, PLAIN);
   const inputs: TarInput[] = [{ path: "h", type: "hardlink", linkPath: "d/sub/c" }, { path: ".wh.d" }];
-  const fresh = stack.make("fresh");
-  await applyLayer(writeTar(inputs), fresh, { format: "overlay", lowerView: stack.view });
-  const plain = await copyOf(stack, stack.view, "plain");
-  await applyLayer(writeTar(inputs), plain, PLAIN);
-  for (const tree of [stack.push(fresh).view, plain])
-    assert.deepEqual(describeTree(tree), ['"h" 100644 0:0 time 0 content "x"']);
+  for (const tree of await bothForms(stack, inputs)) assert.deepEqual(tree, ['"h" 100644 0:0 time 0 content "x"']);
 });
 
 test("a hard link to a file below what it replaces is refused, whichever layer has that file", async (t) => {
@@ -185,11 +189,7 @@ test("a directory that a link only passes through is not a part of the layer", a
     { path: "b/g", body: "y" },
     { path: ".wh.a" },
   ];
-  const fresh = stack.make("fresh");
-  await applyLayer(writeTar(inputs), fresh, { format: "overlay", lowerView: stack.view });
-  const plain = await copyOf(stack, stack.view, "plain");
-  await applyLayer(writeTar(inputs), plain, PLAIN);
-  const [overlaid, copied] = [stack.push(fresh).view, plain].map((tree) => describeTree(tree));
+  const [overlaid, copied] = await bothForms(stack, inputs);
   assert.deepEqual(overlaid, copied);
   assert.deepEqual(
     copied?.map((line) => line.split(" ")[0]),
@@ -202,11 +202,7 @@ test("a deletion in a directory that then becomes a link deletes nothing elsewhe
   await using stack = await OverlayStack.open();
   await applyLayer(writeTar(["c/a", "d/a"].map((path): TarInput => ({ path, body: "x" }))), stack.view, PLAIN);
   const inputs: TarInput[] = [{ path: "c/.wh.a" }, { path: "c", type: "symlink", linkPath: "d" }, { path: "d/b" }];
-  const fresh = stack.make("fresh");
-  await applyLayer(writeTar(inputs), fresh, { format: "overlay", lowerView: stack.view });
-  const plain = await copyOf(stack, stack.view, "plain");
-  await applyLayer(writeTar(inputs), plain, PLAIN);
-  const [overlaid, copied] = [stack.push(fresh).view, plain].map((tree) => describeTree(tree));
+  const [overlaid, copied] = await bothForms(stack, inputs);
   assert.deepEqual(overlaid, copied);
   assert.deepEqual(
     copied?.map((line) => line.split(" ")[0]),
