@@ -2,6 +2,7 @@ import { VarveError } from "../core/index.ts";
 import { ExitCode } from "./exit-code.ts";
 import { screenOf } from "./progress/screen.ts";
 import { runCommand } from "./run-command.ts";
+import { workingDirectory } from "./working-directory.ts";
 import { endWithReader, writeTo } from "./write-stream.ts";
 
 /** Aborts at the first interrupt; a second one ends the process at once. */
@@ -16,15 +17,6 @@ function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Returns the working directory, or "." if it was removed: commands that use no relative path still work. */
-function workingDirectory(): string {
-  try {
-    return process.cwd();
-  } catch {
-    return ".";
-  }
-}
-
 endWithReader();
 
 /** The package's command is a CommonJS module, which cannot wait at its top level. */
@@ -34,7 +26,8 @@ async function main(): Promise<void> {
     stdout: { write: (data) => writeTo(process.stdout, data), isTTY: process.stdout.isTTY },
     screen: screenOf(process.stderr),
     signal: interruptSignal(),
-    cwd: workingDirectory(),
+    // Commands that use no relative path work in a directory that was removed too.
+    cwd: workingDirectory() ?? ".",
     env: process.env,
   });
 }

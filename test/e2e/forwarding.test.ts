@@ -154,6 +154,12 @@ suite("commands that a running server executes", { skip }, () => {
     await Promise.all(outcomes);
   });
 
+  test("in a directory that was removed, a process runs its commands itself", async () => {
+    const wrapper = ["sh", "-c", 'mkdir removed && cd removed && rmdir ../removed && exec "$@"', "sh"];
+    const { code, stderr } = await varve.run(["images", "-q"], { wrapper });
+    assert.equal(code, 0, stderr);
+  });
+
   test("a server that has ended is told as such, and later commands run by themselves", async () => {
     server.kill("SIGTERM");
     await once(server, "exit");

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { defaultRoot } from "../../core/index.ts";
 import { splitArgv } from "../global-flags.ts";
+import { workingDirectory } from "../working-directory.ts";
 import { endWithReader, writeTo } from "../write-stream.ts";
 import { Frame, FrameReader, type ReceivedFrame, frame } from "./frames.ts";
 import { machineIdentity, mountNamespace } from "./identity.ts";
@@ -26,12 +27,12 @@ export const SOCKET = "command.sock";
 export async function forwardCommand(argv: readonly string[]): Promise<number | undefined> {
   const line = splitArgv(argv);
   if (!isForwardable(line, process.env)) return undefined;
-  const root = rootOf(line.global);
-  if (root === undefined) return undefined;
+  const [root, cwd] = [rootOf(line.global), workingDirectory()];
+  if (root === undefined || cwd === undefined) return undefined;
   const socket = await connected(join(root, SOCKET));
   if (socket === undefined) return undefined;
   const reader = new FrameReader();
-  const request: ForwardRequest = { identity: machineIdentity(mountNamespace()), command: commandOf(argv) };
+  const request: ForwardRequest = { identity: machineIdentity(mountNamespace()), command: commandOf(argv, cwd) };
   socket.write(frame(Frame.request, JSON.stringify(request)));
   return (await isAccepted(socket, reader)) ? await new ForwardedRun(socket, reader).run() : undefined;
 }
@@ -54,10 +55,10 @@ async function connected(path: string): Promise<Socket | undefined> {
   }
 }
 
-function commandOf(argv: readonly string[]): ForwardedCommand {
+function commandOf(argv: readonly string[], cwd: string): ForwardedCommand {
   return {
     argv,
-    cwd: process.cwd(),
+    cwd,
     env: Object.fromEntries(Object.entries(process.env).map(([name, value = ""]) => [name, value])),
     isOutputTerminal: isatty(1),
     isErrorTerminal: isatty(2),
