@@ -1,4 +1,4 @@
-import { VarveError, parseJson } from "../core/index.ts";
+import { VarveError, parseJson, errnoOf } from "../core/index.ts";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, readdir, rm } from "node:fs/promises";
@@ -98,9 +98,21 @@ async function removeAbandoned(stateDir: string, removing: (path: string) => Pro
     const directory = join(stateDir, entry.name);
     using lock = existsSync(join(directory, LOCK)) ? tryLock(join(directory, LOCK)) : NOTHING;
     if (lock === undefined) continue;
-    for (const step of await readdir(directory)) await removeAll(await cgroupsOf(join(directory, step, CGROUPS)));
+    const steps = await entriesOf(directory);
+    if (steps === undefined) continue;
+    for (const step of steps) await removeAll(await cgroupsOf(join(directory, step, CGROUPS)));
     await removing(directory);
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Returns the entries of a directory; undefined if it does not exist any more, because its process has just ended and removed it. */
+async function entriesOf(directory: string): Promise<string[] | undefined> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    return undefined;
   }
 }
 
