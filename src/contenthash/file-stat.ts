@@ -1,3 +1,4 @@
+import { NS_PER_SECOND } from "../core/index.ts";
 import { lstatSync, type BigIntStats } from "node:fs";
 import { type ByteString, type EntryStat, pathOfByteString } from "../linux/index.ts";
 import type { NodeKind } from "./types.ts";
@@ -62,13 +63,12 @@ export function sameFile(a: Fingerprint, b: Fingerprint): boolean {
   );
 }
 
-const SECOND = 1_000_000_000n;
 /** The kernel's coarse clock ticks at least every 10 ms. Filesystems without fractions may store only even seconds. */
 const FINE_TICK = 20_000_000n;
-const COARSE_TICK = 2n * SECOND;
+const COARSE_TICK = 2n * NS_PER_SECOND;
 
 function isRecent(time: bigint, now: bigint): boolean {
-  const tick = time % SECOND === 0n ? COARSE_TICK : FINE_TICK;
+  const tick = time % NS_PER_SECOND === 0n ? COARSE_TICK : FINE_TICK;
   return time > now - tick;
 }
 

@@ -4,6 +4,7 @@ import { DigestHasher, chainId, digestOf, isDigest, parseDigest } from "./digest
 import { VarveError, throwIfAborted, toVarveError } from "./error.ts";
 import { goJson, goJsonIndented, sortKeys } from "./go/json.ts";
 import { isLayerType, layerCompression, layerMediaType, nonDistributableType } from "./mediatype.ts";
+import { wholeSeconds } from "./nanoseconds.ts";
 
 const EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -95,4 +96,9 @@ test("if clean-up fails as well, the first failure is reported", () => {
   const first = new VarveError("storage", "Cannot copy: no space left");
   const suppressed = new SuppressedError(new Error("later"), new SuppressedError(new Error("then"), first));
   assert.equal(toVarveError(suppressed, "do"), first);
+});
+
+test("whole seconds are rounded down, before 1970 too", () => {
+  const times = [0n, 1n, 999_999_999n, 1_000_000_000n, -1n, -1_000_000_000n, -1_000_000_001n];
+  assert.deepEqual(times.map(wholeSeconds), [0n, 0n, 0n, 1n, -1n, -1n, -2n]);
 });

@@ -17,6 +17,7 @@ export type { JsonOptions } from "./json/source.ts";
 export * from "./limits.ts";
 export * from "./machine-errors.ts";
 export * from "./mediatype.ts";
+export * from "./nanoseconds.ts";
 export * from "./platform-specifier.ts";
 export * from "./platform.ts";
 export * from "./redact.ts";

@@ -1,4 +1,4 @@
-import { formatWholePlatform, type Platform } from "../core/index.ts";
+import { formatWholePlatform, type Platform, NS_PER_SECOND } from "../core/index.ts";
 import {
   DirectoryTree,
   type NamedTree,
@@ -87,7 +87,7 @@ async function checkOverwrites(trees: readonly PlatformTree[]): Promise<void> {
 export function modTimeOf(source: ExportSource, attrs: Attributes): bigint | undefined {
   const given = parseEpoch(attrs["source-date-epoch"]);
   const seconds = given.kind === "seconds" ? given.seconds : given.kind === "unset" ? source.epoch : undefined;
-  return seconds === undefined ? undefined : BigInt(seconds) * 1_000_000_000n;
+  return seconds === undefined ? undefined : BigInt(seconds) * NS_PER_SECOND;
 }
 
 /** Returns for example `linux_amd64`. */

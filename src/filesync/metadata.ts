@@ -1,5 +1,5 @@
 import { chmodSync, constants, lchownSync, readlinkSync } from "node:fs";
-import { errnoOf } from "../core/index.ts";
+import { errnoOf, NS_PER_SECOND } from "../core/index.ts";
 import { type EntryStat, type Path, lsetxattr, lutimes, pathOfByteString, splitDevice } from "../linux/index.ts";
 import { type EntryKind, goModeOf, permissionsOf, storedMode } from "./mode.ts";
 import type { Stat } from "./wire/stat.ts";
@@ -25,8 +25,6 @@ export interface Comparison {
   readonly ownership: Ownership;
 }
 
-const SECOND = 1_000_000_000n;
-
 /**
  * Returns whether an entry on disk is the one that the sender has: fsutil's rule. It does not compare extended attributes and,
  * for a directory, the time.
@@ -37,7 +35,7 @@ export function isSame(stat: Stat, kind: EntryKind, found: EntryStat, at: Path, 
   if (comparison.differ === "none" || found.mtime !== stat.modTime) return false;
   switch (kind) {
     case "file":
-      return found.size === stat.size && (comparison.differ === "metadata" || stat.modTime % SECOND !== 0n);
+      return found.size === stat.size && (comparison.differ === "metadata" || stat.modTime % NS_PER_SECOND !== 0n);
     case "symlink":
       return readlinkSync(at, { encoding: "latin1" }) === stat.linkname;
     case "char":

@@ -1,4 +1,12 @@
-import { type Digest, type Platform, VarveError, formatGoTime, normalizePlatform, parseGoTime } from "../core/index.ts";
+import {
+  type Digest,
+  type Platform,
+  VarveError,
+  formatGoTime,
+  normalizePlatform,
+  parseGoTime,
+  NS_PER_SECOND,
+} from "../core/index.ts";
 import { isDeepStrictEqual } from "node:util";
 import { type LayerOrigin, normalizeHistory } from "./history.ts";
 import type { HistoryEntry, ImageConfig } from "./types.ts";
@@ -46,7 +54,7 @@ export function defaultImageConfig(platform: Platform): ImageConfig {
 }
 
 function nanoseconds(epoch: number): bigint {
-  return BigInt(epoch) * 1_000_000_000n;
+  return BigInt(epoch) * NS_PER_SECOND;
 }
 
 function isLater(time: string, epoch: number): boolean {

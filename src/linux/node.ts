@@ -1,3 +1,4 @@
+import { NS_PER_SECOND, wholeSeconds } from "../core/index.ts";
 import { systemError } from "./errno.ts";
 import { libcCall, systemCall } from "./libc.ts";
 import { cstring, type Path } from "./path.ts";
@@ -5,7 +6,6 @@ import { cstring, type Path } from "./path.ts";
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const UTIME_OMIT = 0x3fff_fffe;
-const SECOND = 1_000_000_000n;
 
 const mknodat = systemCall("mknodat", { x64: 259, arm64: 33 }, ["int", "void *", "uint", "uint"]);
 const utimensat = libcCall("utimensat", ["int", "void *", "void *", "int"]);
@@ -49,7 +49,7 @@ function writeTime(times: Buffer, at: number, time: Time): void {
     times.writeBigInt64LE(BigInt(UTIME_OMIT), at + 8);
     return;
   }
-  const rest = ((time % SECOND) + SECOND) % SECOND;
-  times.writeBigInt64LE((time - rest) / SECOND, at);
-  times.writeBigInt64LE(rest, at + 8);
+  const seconds = wholeSeconds(time);
+  times.writeBigInt64LE(seconds, at);
+  times.writeBigInt64LE(time - seconds * NS_PER_SECOND, at + 8);
 }

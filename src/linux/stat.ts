@@ -1,3 +1,4 @@
+import { NS_PER_SECOND } from "../core/index.ts";
 import { Errno, systemError } from "./errno.ts";
 import { systemCall } from "./libc.ts";
 import { makeDevice } from "./node.ts";
@@ -7,7 +8,6 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 /** Everything that `stat` has. */
 const STATX_BASIC_STATS = 0x7ff;
 const SIZE = 256;
-const SECOND = 1_000_000_000n;
 
 const statx = systemCall("statx", { x64: 332, arm64: 291 }, ["int", "void *", "int", "uint", "void *"]);
 const result = Buffer.alloc(SIZE);
@@ -54,5 +54,5 @@ export function statAt(directory: number, name: ByteString): EntryStat | undefin
 }
 
 function timeAt(offset: number): bigint {
-  return result.readBigInt64LE(offset) * SECOND + BigInt(result.readUInt32LE(offset + 8));
+  return result.readBigInt64LE(offset) * NS_PER_SECOND + BigInt(result.readUInt32LE(offset + 8));
 }

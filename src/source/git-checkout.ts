@@ -1,6 +1,6 @@
 import { lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { VarveError, isVarveError } from "../core/index.ts";
+import { VarveError, isVarveError, NS_PER_SECOND } from "../core/index.ts";
 import { type Path, byteStringOf, lutimes, pathOfByteString } from "../linux/index.ts";
 import { joinPath } from "../pattern/index.ts";
 import { copyTree, entryPath, listNames } from "../snapshot/index.ts";
@@ -99,7 +99,7 @@ export async function copySubdir(tree: string, { request }: ResolvedGit, target:
 
 /** Sets the times of a tree and of everything in it. `seconds` is since 1970. */
 export function setTimes(tree: string, seconds: number): void {
-  const time = BigInt(seconds) * 1_000_000_000n;
+  const time = BigInt(seconds) * NS_PER_SECOND;
   const visit = (path: Path): void => {
     if (lstatSync(path).isDirectory()) for (const name of listNames(path)) visit(entryPath(path, name));
     lutimes(path, { atime: time, mtime: time });

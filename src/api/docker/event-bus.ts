@@ -1,3 +1,4 @@
+import { wholeSeconds } from "../../core/index.ts";
 import type { ImageConfig } from "../../image/index.ts";
 
 /** One event of `GET /events`. */
@@ -47,6 +48,6 @@ export class EventBus {
   #now(): { time: number; timeNano: bigint } {
     const now = BigInt(Date.now()) * 1_000_000n;
     this.#last = now > this.#last ? now : this.#last + 1n;
-    return { time: Number(this.#last / 1_000_000_000n), timeNano: this.#last };
+    return { time: Number(wholeSeconds(this.#last)), timeNano: this.#last };
   }
 }

@@ -1,4 +1,4 @@
-import { parseGoDuration, parseGoTime } from "../../core/index.ts";
+import { parseGoDuration, parseGoTime, NS_PER_SECOND, wholeSeconds } from "../../core/index.ts";
 import { apiError } from "./errors.ts";
 
 /**
@@ -7,7 +7,7 @@ import { apiError } from "./errors.ts";
  */
 export function parsePoint(text: string): bigint {
   const seconds = /^(-?\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
-  if (seconds !== null) return BigInt(seconds[1] ?? 0) * 1_000_000_000n + BigInt((seconds[2] ?? "").padEnd(9, "0"));
+  if (seconds !== null) return BigInt(seconds[1] ?? 0) * NS_PER_SECOND + BigInt((seconds[2] ?? "").padEnd(9, "0"));
   const moment = parseGoTime(text) ?? parseGoTime(`${text}Z`) ?? parseGoTime(`${text}T00:00:00Z`);
   if (moment !== undefined) return moment;
   try {
@@ -21,5 +21,5 @@ export function parsePoint(text: string): bigint {
 export function unixSeconds(created: string | null | undefined): number {
   const time = parseGoTime(created ?? "");
   if (time === undefined) return 0;
-  return Number(time / 1_000_000_000n) - (time < 0n && time % 1_000_000_000n !== 0n ? 1 : 0);
+  return Number(wholeSeconds(time));
 }

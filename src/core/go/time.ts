@@ -1,10 +1,10 @@
+import { NS_PER_SECOND, wholeSeconds } from "../nanoseconds.ts";
 import { VarveError } from "../error.ts";
 
 /** Go's zero time, 0001-01-01T00:00:00Z, in ns since 1970: the value of a time field that a document leaves out. */
 export const GO_ZERO_TIME: bigint = -62_135_596_800_000_000_000n;
 
 const NS_PER_MS = 1_000_000n;
-const NS_PER_S = 1_000_000_000n;
 const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:Z|([+-])(\d{2}):(\d{2}))$/;
 
 /**
@@ -34,7 +34,7 @@ export function parseGoTime(text: string): bigint | undefined {
  * @throws {VarveError} `invalid-argument` for a year outside 0 to 9999.
  */
 export function formatGoTime(ns: bigint): string {
-  const fraction = ((ns % NS_PER_S) + NS_PER_S) % NS_PER_S;
+  const fraction = ns - wholeSeconds(ns) * NS_PER_SECOND;
   const date = new Date(Number((ns - fraction) / NS_PER_MS));
   const year = Number.isNaN(date.getTime()) ? Number.NaN : date.getUTCFullYear();
   if (!(year >= 0 && year <= 9999))

@@ -1,4 +1,4 @@
-import { VarveError, isDigest, isVarveError } from "../../core/index.ts";
+import { VarveError, isDigest, isVarveError, wholeSeconds } from "../../core/index.ts";
 import { isLostBlob } from "../../content/index.ts";
 import type { Bytes } from "../../io/index.ts";
 import { readArchive } from "../../layer/index.ts";
@@ -66,7 +66,7 @@ export async function httpTime(
   const resolved = await resolveHttp(url, attrs, deps, hold);
   if (resolved.lastModified !== undefined) return Math.floor(Date.parse(resolved.lastModified) / 1000);
   const newest = await newestFile(await deps.http.open(resolved, hold), url);
-  return newest === undefined ? undefined : Number(floorSeconds(newest));
+  return newest === undefined ? undefined : Number(wholeSeconds(newest));
 }
 
 /** Returns the time of the newest regular file of an archive in nanoseconds; undefined for what is no whole archive. */
@@ -80,11 +80,6 @@ async function newestFile(bytes: Bytes, what: string): Promise<bigint | undefine
     if (isVarveError(error, "corrupt", "limit-exceeded") && !isLostBlob(error)) return undefined;
     throw error;
   }
-}
-
-function floorSeconds(time: bigint): bigint {
-  const seconds = time / 1_000_000_000n;
-  return time < seconds * 1_000_000_000n ? seconds - 1n : seconds;
 }
 
 function signatureOf(attrs: Attributes): { readonly keys: Uint8Array; readonly signature: Uint8Array } | undefined {

@@ -1,4 +1,4 @@
-import { Limits, VarveError, formatGoTime } from "../../core/index.ts";
+import { Limits, VarveError, formatGoTime, NS_PER_SECOND } from "../../core/index.ts";
 import type { ImageDraft } from "./image-draft.ts";
 
 const COMMENT = "buildkit.dockerfile.v0";
@@ -15,7 +15,7 @@ const LATEST = 253_402_300_799;
 export function historyTime(seconds: number): string {
   if (!Number.isInteger(seconds) || seconds < EARLIEST || seconds > LATEST)
     throw new VarveError("invalid-argument", `Cannot use ${seconds} as a time: its year is not from 1 to 9999`);
-  return formatGoTime(BigInt(seconds) * 1_000_000_000n);
+  return formatGoTime(BigInt(seconds) * NS_PER_SECOND);
 }
 
 /** Characters of each image's history, because a config that is longer than the limit could not be read again. */

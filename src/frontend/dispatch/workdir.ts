@@ -1,12 +1,10 @@
-import { goQuote } from "../../core/index.ts";
+import { goQuote, NS_PER_SECOND } from "../../core/index.ts";
 import type { Linter, WorkdirInstruction } from "../../dockerfile/index.ts";
 import { fileActions, parseOwner } from "../../llb/index.ts";
 import { addHistory } from "../config/history.ts";
 import { isAbsolute, toSlash, workdirPath } from "./paths.ts";
 import type { StageState } from "./stage-state.ts";
 import { shownCommand } from "./expansion.ts";
-
-const NANOSECONDS = 1_000_000_000n;
 
 /** Sets the working directory of later instructions, without creating it. Returns it in the graph's form. */
 export function setWorkdir(stage: StageState, path: string): string {
@@ -40,7 +38,7 @@ export function dispatchWorkdir(
     const actions = fileActions().mkdir(directory, 0o755, {
       makeParents: true,
       ...(user === "" ? {} : { owner: parseOwner(user) }),
-      ...(epoch === undefined ? {} : { timestamp: BigInt(epoch) * NANOSECONDS }),
+      ...(epoch === undefined ? {} : { timestamp: BigInt(epoch) * NS_PER_SECOND }),
     });
     const name = stage.stepName(shownCommand(instruction.code, stage.env, file), { isOnbuild });
     stage.state = stage.state.file(actions, { name, platform: stage.platform });

@@ -15,6 +15,7 @@ import {
   parseReference,
   platformToJson,
   withDefaultTag,
+  NS_PER_SECOND,
 } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import { isDocumentType, loadDocument, walkDescriptors } from "../documents.ts";
@@ -115,7 +116,7 @@ function mergeImages(images: readonly ArchiveImage[]): ArchiveImage[] {
 /** Collects everything to write. Throws `not-found` for a missing blob, so that this happens before the first byte is written. */
 export async function layoutContents(store: ContentStore, options: WriteOptions): Promise<LayoutContents> {
   const { signal } = options;
-  const created = formatGoTime(BigInt(options.created) * 1_000_000_000n);
+  const created = formatGoTime(BigInt(options.created) * NS_PER_SECOND);
   const blobs = new Map<Digest, number>();
   const entries: Descriptor[] = [];
   const docker: JsonValue[] = [];

@@ -1,9 +1,9 @@
+import { NS_PER_SECOND } from "../../core/index.ts";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { pathOfByteString } from "../../linux/index.ts";
 import { CAPABILITY, linkTarget, type TreeFile, xattrOf } from "./tree.ts";
 
 const CHUNK = 262_144;
-const SECOND = 1_000_000_000n;
 
 /**
  * Returns whether two files are the same for a layer, by the rule of BuildKit and of containerd's continuity. They are the same
@@ -18,7 +18,7 @@ export function* sameFile(lower: TreeFile, upper: TreeFile): Generator<undefined
   if (a.mode !== b.mode || a.uid !== b.uid || a.gid !== b.gid || a.rdev !== b.rdev) return false;
   if (upper.type === "directory") return sameCapabilities(lower, upper);
   if (a.size !== b.size || a.mtimeNs !== b.mtimeNs || !sameCapabilities(lower, upper)) return false;
-  if (b.mtimeNs % SECOND !== 0n) return true;
+  if (b.mtimeNs % NS_PER_SECOND !== 0n) return true;
   if (upper.type === "symlink") return linkTarget(lower) === linkTarget(upper);
   return upper.type !== "file" || b.size === 0n || (yield* sameContent(lower, upper));
 }

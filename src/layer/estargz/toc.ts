@@ -1,4 +1,4 @@
-import { type Digest, formatGoTime, goJson } from "../../core/index.ts";
+import { type Digest, formatGoTime, goJson, NS_PER_SECOND, wholeSeconds } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import type { TarEntryType, TarHeader } from "../types.ts";
 
@@ -49,7 +49,6 @@ const TYPES: Readonly<Record<TarEntryType, TocType>> = {
   fifo: "fifo",
 };
 
-const SECOND = 1_000_000_000n;
 /** RFC 3339 has four digits for a year: 0000-01-01 to the end of 9999. */
 const FIRST_SECOND = -62_167_219_200n;
 const LAST_SECOND = 253_402_300_799n;
@@ -90,10 +89,9 @@ function some(value: number): number | undefined {
 
 /** To the nearest second; the first second of 1970, and years that RFC 3339 does not have, are left out. */
 function timeOf(mtime: bigint): string | undefined {
-  const shifted = mtime + SECOND / 2n;
-  const seconds = shifted / SECOND - (shifted % SECOND < 0n ? 1n : 0n);
-  if ((mtime >= 0n && mtime < SECOND) || seconds < FIRST_SECOND || seconds > LAST_SECOND) return undefined;
-  return formatGoTime(seconds * SECOND);
+  const seconds = wholeSeconds(mtime + NS_PER_SECOND / 2n);
+  if ((mtime >= 0n && mtime < NS_PER_SECOND) || seconds < FIRST_SECOND || seconds > LAST_SECOND) return undefined;
+  return formatGoTime(seconds * NS_PER_SECOND);
 }
 
 /** In the order of their names, as Go writes a map. */

@@ -1,9 +1,9 @@
 import { posix } from "node:path";
-import { VarveError } from "../../core/index.ts";
+import { VarveError, wholeSeconds } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import { BLOCK, FIELDS, type Field, padding, quoted, TYPE_FLAG, XATTR_PREFIX } from "./format.ts";
 import { checksums } from "./header.ts";
-import { fitsOctal, wholeSeconds } from "./number.ts";
+import { fitsOctal } from "./number.ts";
 import { formatPax } from "./pax.ts";
 import type { TarInput } from "../types.ts";
 
@@ -51,7 +51,7 @@ function complete(input: TarInput, size: number): CompleteHeader {
     uid: input.uid ?? 0,
     gid: input.gid ?? 0,
     size,
-    mtime: wholeSeconds(input.mtime ?? 0n),
+    mtime: Number(wholeSeconds(input.mtime ?? 0n)),
     linkPath: input.linkPath ?? "",
     devMajor: input.devMajor ?? 0,
     devMinor: input.devMinor ?? 0,

@@ -1,4 +1,4 @@
-import { Limits, VarveError } from "../../core/index.ts";
+import { Limits, VarveError, NS_PER_SECOND } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import {
   BLOCK,
@@ -177,7 +177,7 @@ export class HeaderBlock {
     }
     const seconds = parseNumeric(this.#block, FIELDS.mtime);
     if (seconds === undefined) throw this.#corrupt("a header's mtime is not a number in range");
-    return BigInt(seconds) * 1_000_000_000n;
+    return BigInt(seconds) * NS_PER_SECOND;
   }
 }
 

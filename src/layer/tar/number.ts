@@ -1,3 +1,4 @@
+import { NS_PER_SECOND } from "../../core/index.ts";
 import type { Field } from "./format.ts";
 
 const SPACE = 0x20;
@@ -65,12 +66,6 @@ export function parseTime(text: string): bigint | undefined {
   const match = TIME.exec(text);
   if (match === null) return undefined;
   const [, sign, seconds = "", fraction = ""] = match;
-  const value = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
+  const value = BigInt(seconds) * NS_PER_SECOND + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
   return sign === "-" ? -value : value;
-}
-
-/** Converts nanoseconds to seconds, rounded down. */
-export function wholeSeconds(nanoseconds: bigint): number {
-  const rest = nanoseconds % 1_000_000_000n;
-  return Number((nanoseconds - rest) / 1_000_000_000n) - (rest < 0n ? 1 : 0);
 }

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
-import { errnoOf, throwIfAborted } from "../../core/index.ts";
+import { errnoOf, throwIfAborted, NS_PER_SECOND } from "../../core/index.ts";
 import {
   byteStringOf,
   llistxattr,
@@ -122,15 +122,13 @@ export function setTime(at: Path, { mtime }: TarHeader): void {
   lutimes(at, { atime: mtime, mtime });
 }
 
-const SECOND = 1_000_000_000n;
-
 /** Like `setTime`, for an open file. Whole seconds, which most layers have, are set by Node's own faster call. */
 function setFileTime(fd: number, at: Path, { mtime }: TarHeader): void {
-  if (mtime < 0n || mtime % SECOND !== 0n) {
+  if (mtime < 0n || mtime % NS_PER_SECOND !== 0n) {
     lutimes(at, { atime: mtime, mtime });
     return;
   }
-  const seconds = Number(mtime / SECOND);
+  const seconds = Number(mtime / NS_PER_SECOND);
   futimesSync(fd, seconds, seconds);
 }
 

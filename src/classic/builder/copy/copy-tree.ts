@@ -1,3 +1,4 @@
+import { NS_PER_SECOND, wholeSeconds } from "../../../core/index.ts";
 import { type BigIntStats, chmodSync, lchownSync, linkSync, lstatSync, mkdirSync } from "node:fs";
 import { type Path, joinPath, lgetxattr, lsetxattr, lutimes, pathOfByteString } from "../../../linux/index.ts";
 import { Pace, copyNode, listNames, removeTree } from "../../../snapshot/index.ts";
@@ -13,7 +14,6 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
 }
 
-const SECOND = 1_000_000_000n;
 const CAPABILITY = "security.capability";
 
 /**
@@ -80,7 +80,7 @@ export class TreeCopy {
       const mode = Number(stat.mode) & 0o7777;
       chmodSync(to, owner === undefined || stat.isDirectory() ? mode : withoutSetId(mode));
     }
-    const mtime = stat.mtimeNs - (((stat.mtimeNs % SECOND) + SECOND) % SECOND);
+    const mtime = wholeSeconds(stat.mtimeNs) * NS_PER_SECOND;
     lutimes(to, { atime: mtime, mtime });
   }
 }
