@@ -22,6 +22,8 @@ export interface Bench {
   readonly servers:
     | { readonly buildctl: string; readonly real: BuildkitServer; readonly own: () => Promise<BuildkitServer> }
     | undefined;
+  /** Returns Varve's command once more, whose builds a server of its root carries out. The first call starts the server. */
+  readonly served: () => Promise<CompleteBuilder>;
   /** Returns an image of 450 MiB in a registry, which the first call makes. */
   readonly image: () => Promise<BenchImage>;
   /** Fewer rounds. */
@@ -77,6 +79,24 @@ export async function measured<W extends Pick<Work, "name" | "prepare">>(
       values.get(work.name)?.push(await measure(work));
     }
   return { ...row, values };
+}
+
+/** Puts Varve's command with a server behind the one without, which comes first. */
+export async function withServer<B extends Builder>(
+  { served }: Bench,
+  [alone, ...others]: readonly B[],
+): Promise<(B | CompleteBuilder)[]> {
+  return [...(alone === undefined ? [] : [alone]), await served(), ...others];
+}
+
+/** Splits a row with both of Varve's commands, alone and with a server, in front: each is compared with the others. */
+export function bothCommands({ title, unit, values }: Row): readonly [alone: Row, served: Row] {
+  const [alone, served, ...others] = values;
+  if (alone === undefined || served === undefined) throw new Error(`${title}: a command of Varve is missing`);
+  return [
+    { title, unit, values: new Map([alone, ...others]) },
+    { title: `${title}, with a server`, unit, values: new Map([served, ...others]) },
+  ];
 }
 
 /** Number of rounds: the median of few is enough for a look. */

@@ -6,7 +6,7 @@ import { registryMissing, startRegistry } from "../../testing/registry-server.ts
 import { type Varve, busyboxImage } from "../../testing/varve.ts";
 import { type BenchImage, openImage } from "../images.ts";
 import type { Peer } from "../peers.ts";
-import type { Builder } from "./builder.ts";
+import type { Builder, CompleteBuilder } from "./builder.ts";
 import {
   type BuildkitServer,
   buildctlBuilder,
@@ -55,16 +55,22 @@ async function openBench(
   const command = await packedVarve(varve.folder);
   const programs = buildkitPrograms();
   const real = programs && stack.use(await startBuildkitd(programs.buildkitd, join(varve.folder, "bk")));
-  const servers = programs && real && { buildctl: programs.buildctl, real, own: () => ownServer(varve, command) };
+  const servers = programs &&
+    real && { buildctl: programs.buildctl, real, own: () => ownServer(varve, command, "own") };
   const complete = [varveBuilder(command, join(varve.folder, "packed-root"))];
   if (servers !== undefined) complete.push(buildctlBuilder("buildkitd", servers.buildctl, servers.real));
   const buildx = servers && (await buildxBuilder(join(varve.folder, "buildx"), servers.real));
   const builders: Builder[] = [...complete, ...(buildx === undefined ? [] : [buildx])];
   for (const peer of peers) builders.push(await peerBuilder(peer, base, varve));
+  let served: Promise<CompleteBuilder> | undefined;
   let image: Promise<BenchImage> | undefined;
   stack.defer(async () => await (await image)?.[Symbol.asyncDispose]());
   const first = await varve.files("first", { Dockerfile: `FROM ${base}\nRUN true\n` });
   for (const builder of builders) await builder.build({ context: first });
+  const serve = async (): Promise<CompleteBuilder> => {
+    const { pid, root } = stack.use(await ownServer(varve, command, "served"));
+    return varveBuilder(command, root, pid);
+  };
   return {
     builders,
     complete,
@@ -74,17 +80,21 @@ async function openBench(
     base,
     servers,
     isQuick,
+    served: () => (served ??= serve()),
     image: () => (image ??= openImage(varve, base)),
   };
 }
 
-async function ownServer(varve: Varve, command: VarveCommand): Promise<BuildkitServer> {
-  const address = `unix://${join(varve.folder, "own.sock")}`;
-  const root = join(varve.folder, "server-root");
-  const [program, ...first] = command;
+async function ownServer(
+  varve: Varve,
+  [program, ...first]: VarveCommand,
+  name: string,
+): Promise<BuildkitServer & { readonly root: string }> {
+  const address = `unix://${join(varve.folder, `${name}.sock`)}`;
+  const root = join(varve.folder, `${name}-root`);
   const child = spawn(program, [...first, "serve", "--buildkit", address], {
     env: { ...process.env, VARVE_ROOT: root },
   });
   const server = await whenListening(child, 1);
-  return { address, pid: server.pid, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+  return { address, root, pid: server.pid, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }

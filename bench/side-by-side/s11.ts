@@ -1,4 +1,4 @@
-import { type Group, roundsOf, timed } from "./row.ts";
+import { type Group, bothCommands, roundsOf, timed, withServer } from "./row.ts";
 import { growing } from "./samples.ts";
 
 /** How a cached build grows with its files and its steps. */
@@ -16,12 +16,13 @@ export const s11: Group = {
             { steps: 400, files: 1000 },
           ]),
     ];
-    const builders = bench.complete;
+    const builders = await withServer(bench, bench.complete);
     for (const { steps, files } of sizes) {
       const context = await growing(bench, steps, files);
       for (const builder of builders) await builder.build({ context });
       const works = builders.map((builder) => ({ name: builder.name, run: () => builder.build({ context }) }));
-      yield await timed(`S11 ${steps} steps and ${files} files, cached`, roundsOf(bench, 5), works, "ms");
+      const title = `S11 ${steps} steps and ${files} files, cached`;
+      yield* bothCommands(await timed(title, roundsOf(bench, 5), works, "ms"));
     }
   },
 };

@@ -15,12 +15,13 @@ export async function packedVarve(folder: string): Promise<VarveCommand> {
   return [process.execPath, join(staged, "bin/varve.js")];
 }
 
-export function varveBuilder([program, ...first]: VarveCommand, root: string): CompleteBuilder {
+/** Varve's command; `server` is the process that serves the root, if there is one. */
+export function varveBuilder([program, ...first]: VarveCommand, root: string, server?: number): CompleteBuilder {
   const start = (args: readonly string[]): ReturnType<typeof spawn> =>
     spawn(program, [...first, ...args], { env: { ...process.env, VARVE_ROOT: root, NO_COLOR: "1" } });
   return completeBuilder({
-    name: "varve",
-    daemon: undefined,
+    name: server === undefined ? "varve" : "varve (server)",
+    daemon: server,
     start: (request) => start(["build", "--progress=plain", ...flagsOf(request), request.context]),
     empty: () => rm(root, { recursive: true, force: true }),
     small: { version: () => start(["version"]), list: () => start(["images"]) },
