@@ -24,6 +24,11 @@ export interface OpenOptions extends ReadOptions {
   readonly offset?: number | undefined;
   /** At most this many bytes. */
   readonly length?: number | undefined;
+  /**
+   * False: the bytes are not hashed, and those before `offset` are not read. For receivers that verify the digest themselves. If one
+   * refuses the bytes, verify the blob, so that damage is found. Default true.
+   */
+  readonly verify?: boolean | undefined;
 }
 
 /** A verified blob, open until disposed of. Later damage to its file is not detected. */

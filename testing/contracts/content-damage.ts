@@ -130,6 +130,20 @@ export function damage(check: Check): void {
       }
   });
 
+  check(
+    "a blob is given without verifying it only where that was asked for, and is still one of the right size",
+    async (store) => {
+      const { digest } = await store.put(data);
+      const part = { offset: 300_000, length: 400_000, verify: false };
+      assert.deepEqual(await reading(store, digest, part), { bytes: 400_000, error: undefined });
+      flipBit(store.path(digest), 5);
+      assert.deepEqual(await reading(store, digest, { verify: false }), { bytes: SIZE, error: undefined });
+      assert.ok(store.info(digest) !== undefined);
+      assert.equal(damagedBlobOf((await reading(store, digest)).error), digest);
+      isLost(store, digest);
+    },
+  );
+
   check("a blob that was verified gives its parts, and a damaged one is none", async (store) => {
     const { digest } = await store.put(data);
     {

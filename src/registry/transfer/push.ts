@@ -6,6 +6,7 @@ import {
   formatReference,
   isIndexType,
   isManifestType,
+  isVarveError,
 } from "../../core/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import { type Bytes, type OnWait, collect, inParallel } from "../../io/index.ts";
@@ -77,12 +78,23 @@ function blobsOf(manifests: readonly Manifest[]): readonly Descriptor[] {
   return [...new Map(all.map((each) => [each.digest, each] as const)).values()];
 }
 
+/** The registry verifies what it is sent, so that hashing it here as well would only take time. */
 function sourceOf(descriptor: Descriptor, { store, lazy, signal }: PushOptions): (offset: number) => Bytes {
   const { digest } = descriptor;
   if (store.info(digest) !== undefined || lazy === undefined) {
-    return (offset) => store.open(digest, { offset, signal });
+    return (offset) => store.open(digest, { offset, signal, verify: false });
   }
   return (offset) => lazy(descriptor, offset);
+}
+
+/**
+ * Finds out whether a blob was refused because it is damaged here.
+ *
+ * @throws {VarveError} `storage` if it is: the blob is lost from now on.
+ */
+async function throwIfDamaged(error: unknown, { digest }: Descriptor, { store, signal }: PushOptions): Promise<void> {
+  if (!isVarveError(error, "remote", "corrupt") || store.info(digest) === undefined) return;
+  await using _verified = await store.openVerified(digest, { signal });
 }
 
 async function pushBlob(
@@ -102,12 +114,13 @@ async function pushBlob(
     ...sourcesOf(reference.registry, descriptor, info),
     ...(mountFrom?.(descriptor, reference.registry) ?? []),
   ];
-  await registry.pushBlob(reference, descriptor, sourceOf(descriptor, options), {
-    mountFrom: sources,
-    signal,
-    onEvent,
-    onWait,
-  });
+  const asking = { mountFrom: sources, signal, onEvent, onWait };
+  try {
+    await registry.pushBlob(reference, descriptor, sourceOf(descriptor, options), asking);
+  } catch (error) {
+    await throwIfDamaged(error, descriptor, options);
+    throw error;
+  }
   if (info !== undefined) labelSource(store, reference, info);
 }
 
