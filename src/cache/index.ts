@@ -4,3 +4,4 @@ export { type NearInput, type NearRecord, nearestRecords } from "./nearest.ts";
 export { RecordKeyStore } from "./record-keys.ts";
 export { type ResultTable, TableResultStore } from "./result-store.ts";
 export { cacheTables } from "./schema.ts";
+export { StepDigests } from "./step-digests.ts";

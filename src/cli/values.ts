@@ -1,4 +1,4 @@
-import { messageOf } from "../core/index.ts";
+import { messageOf, readDuration } from "../core/index.ts";
 import { csvFields as csvLine } from "../dockerfile/index.ts";
 import { usageError } from "./flags.ts";
 
@@ -47,16 +47,12 @@ export function byteSize(flag: string, text: string): number {
   return bytes;
 }
 
-const DURATION: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 /** Parses a duration: `48h`, `1h30m`, `7d`, or whole seconds. Returns milliseconds. */
 export function duration(flag: string, text: string): number {
-  if (/^\d+$/.test(text)) return Number(text) * 1000;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/gy)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) {
+  const ms = readDuration(text);
+  if (ms === undefined)
     throw usageError(`Cannot read --${flag} ${JSON.stringify(text)}: expected a duration such as 48h`);
-  }
-  return parts.reduce((sum, part) => sum + Number(part[1]) * (DURATION[part[2] ?? ""] ?? 0), 0);
+  return ms;
 }
 
 /** Formats a number of bytes with decimal units, as docker prints it: `12.3MB`. */

@@ -3,6 +3,7 @@ import { type Edge, type Vertex, vertexName, walkVertices } from "../llb/index.t
 import type { SolverEdge, SolverVertex } from "../solver/index.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import { solverOp } from "./ops/index.ts";
+import { policyVariant } from "./ops/step-policy.ts";
 import type { Result } from "./ops/result.ts";
 import type { AnnouncedVertex } from "./progress/progress.ts";
 
@@ -49,14 +50,15 @@ type Made = ReadonlyMap<Digest, SolverVertex<Result>>;
 function solverVertices(vertices: readonly Vertex[], depsOf: (vertex: Vertex) => OpDeps): Made {
   const made = new Map<Digest, SolverVertex<Result>>();
   for (const vertex of vertices) {
-    const { exportCache, ignoreCache } = vertex.metadata;
+    const { exportCache, ignoreCache, policy } = vertex.metadata;
     made.set(vertex.digest, {
       digest: vertex.digest,
       name: vertexName(vertex),
       inputs: vertex.inputs.map(({ vertex: input, output }) => ({ vertex: madeOf(made, input), output })),
       op: solverOp(vertex, depsOf(vertex)),
-      ignoreCache,
+      ignoreCache: ignoreCache || policy?.never === true,
       exportCache,
+      ...(policy === undefined ? {} : { maxAge: policy.ttl?.ms, variant: policyVariant(policy, depsOf(vertex)) }),
     });
   }
   return made;

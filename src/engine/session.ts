@@ -1,4 +1,5 @@
 import { type Digest, type Platform, VarveError, hostPlatform, messageOf } from "../core/index.ts";
+import { StepDigests } from "../cache/index.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
@@ -85,6 +86,8 @@ export class Session implements AsyncDisposable {
     this.#deps = {
       content,
       records,
+      build: own.id,
+      stepDigests: new StepDigests(store.state),
       cacheMounts: store.cacheMounts,
       images: this.images,
       http: new HttpSource({ content, records, state: store.state }),

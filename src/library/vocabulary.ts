@@ -21,6 +21,7 @@ export {
   type RemoveConflict,
   type RequestDetails,
   type SharedDetails,
+  type StepPolicy,
   VarveError,
   type VarveErrorOptions,
   digestOf,

@@ -32,7 +32,10 @@ export interface CandidateTrace {
   readonly result: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
-  readonly outcome: { readonly kind: "loaded" } | { readonly kind: "failed"; readonly reason: string };
+  readonly outcome:
+    | { readonly kind: "loaded" }
+    | { readonly kind: "expired" }
+    | { readonly kind: "failed"; readonly reason: string };
 }
 
 /** The result of the cache search for one output of a vertex. */
@@ -44,6 +47,8 @@ export type TraceOutcome =
   | { readonly kind: "no-record"; readonly input?: number | undefined }
   /** Records were found, but none of their results exists any more. */
   | { readonly kind: "no-result"; readonly records: readonly string[] }
+  /** The results that were found are older than the vertex allows. `createdAt` is that of the newest one. */
+  | { readonly kind: "expired"; readonly createdAt: number }
   | { readonly kind: "load-failed"; readonly reason: string }
   /** The vertex ignores the cache. */
   | { readonly kind: "ignored" }

@@ -14,6 +14,8 @@ export interface CacheMapInput<R> {
    * make the input first. Returns undefined if this result has no content key, which is not an error.
    */
   readonly content?: ((result: R, context: ContentContext) => Promise<Digest | undefined>) | undefined;
+  /** True: records are searched by the content key only. Definition keys are saved with a record, but do not find it. */
+  readonly byContent?: boolean | undefined;
   /** Prepares the input for use (unpacks it). The solver calls it before `execute`, for all inputs in parallel. */
   readonly preload?: ((result: R, context: ContentContext) => Promise<void>) | undefined;
 }
@@ -70,6 +72,10 @@ export interface SolverVertex<R> {
   readonly op: SolverOp<R>;
   /** True: no cached result is used. The new result is saved as usual. */
   readonly ignoreCache: boolean;
+  /** Milliseconds: older results are not used, nor are records of other vertices that are found by definition and depend on them. */
+  readonly maxAge?: number | undefined;
+  /** Vertices with equal digests are shared only if this is equal too. */
+  readonly variant?: string | undefined;
   /** False: cache exports contain this vertex's records without their results. Default true. */
   readonly exportCache?: boolean | undefined;
 }

@@ -1,4 +1,4 @@
-/** A rule of BuildKit's checks. */
+/** A rule of the checks. All but `InvalidVarveDirective` are BuildKit's. */
 export interface LintRule {
   readonly description: string;
   /** The page that explains the rule. Empty if there is none. */
@@ -35,7 +35,8 @@ export type LintRuleName =
   | "CopyIgnoredFile"
   | "InvalidDefinitionDescription"
   | "ExposeProtoCasing"
-  | "ExposeInvalidFormat";
+  | "ExposeInvalidFormat"
+  | "InvalidVarveDirective";
 
 export const LINT_RULES: Readonly<Record<LintRuleName, LintRule>> = {
   StageNameCasing: rule("stage-name-casing", "Stage names should be lowercase"),
@@ -99,4 +100,5 @@ export const LINT_RULES: Readonly<Record<LintRuleName, LintRule>> = {
     "expose-invalid-format",
     "IP address and host-port mapping should not be used in EXPOSE instruction. This will become an error in a future release",
   ),
+  InvalidVarveDirective: rule("", "A comment that begins with `# varve:` should contain valid directives"),
 };

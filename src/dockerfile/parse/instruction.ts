@@ -1,3 +1,4 @@
+import type { StepPolicy } from "../../core/index.ts";
 import type { SourceRange } from "../source/source.ts";
 
 /** The fields that all instructions have. */
@@ -10,6 +11,8 @@ export interface InstructionBase {
   readonly range: SourceRange;
   /** The comment lines directly above, without `#`. */
   readonly comments: readonly string[];
+  /** What the comments `# varve: …` above say about the cache. */
+  readonly policy?: StepPolicy | undefined;
 }
 
 export interface KeyValue {

@@ -10,11 +10,22 @@ export interface LogicalLine {
   readonly text: string;
   readonly range: SourceRange;
   readonly comments: readonly string[];
+  /** The comments `# varve: …` above. */
+  readonly policies: readonly PolicyComment[];
   /** If the continuation contains blank lines, the last line of the instruction. */
   readonly emptyContinuation: SourceRange | undefined;
   /** Returns the position in the file of a character of `text`. */
   position(offset: number): Position;
 }
+
+/** The text of a comment after `# varve:`. */
+export interface PolicyComment {
+  readonly text: string;
+  /** Where the text starts. */
+  readonly start: Position;
+}
+
+const POLICY = /^#[\t ]*varve:/i;
 
 interface Piece {
   readonly offset: number;
@@ -36,6 +47,7 @@ export class LineReader {
   readonly #raw: readonly string[];
   readonly #directiveReader: DirectiveReader = new DirectiveReader();
   #comments: string[] = [];
+  #policies: PolicyComment[] = [];
   #at = 0;
 
   constructor(file: SourceFile) {
@@ -54,7 +66,7 @@ export class LineReader {
   next(): LogicalLine | undefined {
     for (let line = this.#take(); line !== undefined; line = this.#take()) {
       const text = trimSpaceStart(line);
-      if (isComment(text)) this.#comment(text);
+      if (isComment(text)) this.#comment(text, line.length - text.length);
       else {
         this.#directiveReader.read(text);
         const [start, continues] = this.#cutContinuation(text);
@@ -90,9 +102,15 @@ export class LineReader {
     return line.replace(TRAILING_RETURNS, "");
   }
 
-  #comment(line: string): void {
+  #comment(line: string, indent: number): void {
     const directive = this.#located(() => this.#directiveReader.read(line));
     if (directive !== undefined) return this.#located(() => this.#setDirective(directive.name, directive.value));
+    const [mark] = POLICY.exec(line) ?? [];
+    if (mark !== undefined)
+      this.#policies.push({
+        text: line.slice(mark.length),
+        start: { line: this.#at, column: indent + mark.length + 1 },
+      });
     const comment = trimSpace(line.slice(1));
     if (comment === "") this.#comments = [];
     else this.#comments.push(comment);
@@ -118,6 +136,8 @@ export class LineReader {
     const pieces: Piece[] = [{ offset: 0, line: first, column: indent + 1 }];
     const comments = this.#comments;
     this.#comments = [];
+    const policies = this.#policies;
+    this.#policies = [];
     let text = start;
     let isEmpty = false;
     let more = continues;
@@ -138,6 +158,7 @@ export class LineReader {
     return {
       text,
       comments,
+      policies,
       range: { start: { line: first, column: indent + 1 }, end: last.end },
       emptyContinuation: isEmpty ? last : undefined,
       position: (offset) => positionIn(pieces, offset),

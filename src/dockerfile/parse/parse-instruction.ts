@@ -14,6 +14,7 @@ import type {
 import type { Linter } from "../lint/lint.ts";
 import { lintDescription, lintFrom } from "../lint/stages.ts";
 import { parseAdd, parseCopy } from "./parse-copy.ts";
+import { readPolicy } from "./policy.ts";
 import { commandLine, parseHealthcheck, parseRun } from "./parse-run.ts";
 import { shownText } from "../source/shown-text.ts";
 import { KEYWORDS, type Statement } from "./statement.ts";
@@ -193,7 +194,8 @@ function lintInstruction(
 /** Converts a statement to an instruction. Throws `invalid-build` without a location. */
 export function parseInstruction(statement: Statement, linter: Linter): Instruction | Omit<Stage, "instructions"> {
   const { keyword, code, range, comments } = statement;
-  const base: InstructionBase = { keyword, code, range, comments };
+  const policy = readPolicy(statement, linter.withComments(comments));
+  const base: InstructionBase = { keyword, code, range, comments, ...(policy === undefined ? {} : { policy }) };
   const name = keyword.toLowerCase();
   const parse = name === "from" ? parseFrom : PARSERS.get(name);
   if (parse === undefined) {

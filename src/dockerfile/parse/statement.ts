@@ -2,7 +2,7 @@ import { trimSpace } from "../../pattern/index.ts";
 import type { EscapeToken } from "../expand/expand.ts";
 import { atRange, fault, nearOf } from "../source/fault.ts";
 import { type Heredoc, heredocHeads } from "./heredoc.ts";
-import type { LineReader, LogicalLine } from "./line-reader.ts";
+import type { LineReader, LogicalLine, PolicyComment } from "./line-reader.ts";
 import type { SourceFile, SourceRange } from "../source/source.ts";
 import { parseJsonForm } from "./json-form.ts";
 import { type Pair, splitBlanks, splitLine, splitPairs, splitWords } from "./split.ts";
@@ -22,6 +22,7 @@ export interface Statement {
   readonly original: string;
   readonly range: SourceRange;
   readonly comments: readonly string[];
+  readonly policies: readonly PolicyComment[];
 }
 
 interface Arguments {
@@ -127,6 +128,7 @@ function readStatement(reader: LineReader, line: LogicalLine): Statement {
     original: line.text,
     range: { start: line.range.start, end },
     comments: line.comments,
+    policies: line.policies,
   };
 }
 

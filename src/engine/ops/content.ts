@@ -1,10 +1,15 @@
 import { type Digest, VarveError, isVarveError } from "../../core/index.ts";
 import { type ContentSelector, checksum, scratchTree, snapshotTree } from "../../contenthash/index.ts";
+import { availableParallelism } from "node:os";
+import { Semaphore } from "../../io/index.ts";
 import { Root } from "../../linux/index.ts";
 import { type Hold, SCRATCH } from "../../record/index.ts";
 import type { LocalContext } from "../../source/index.ts";
 import type { OpDeps } from "./deps.ts";
 import type { Result } from "./result.ts";
+
+/** Limits how many trees are hashed at a time, because each one keeps a processor and the disk busy. */
+export const CHECKSUMS: Semaphore = new Semaphore(availableParallelism());
 
 /**
  * Returns BuildKit's content hash of the paths that an op reads from a result.

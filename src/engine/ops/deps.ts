@@ -1,5 +1,6 @@
 import type { Definition, Edge, LocalSource } from "../../llb/index.ts";
 import type { Digest, Platform } from "../../core/index.ts";
+import type { StepDigests } from "../../cache/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
 import type { BlobOptions, CacheMounts, Hold, Records } from "../../record/index.ts";
@@ -13,6 +14,9 @@ import type { Result } from "./result.ts";
 export interface OpDeps {
   readonly content: ContentStore;
   readonly records: Records;
+  /** ID of the build. */
+  readonly build: string;
+  readonly stepDigests: StepDigests;
   readonly cacheMounts: CacheMounts;
   readonly images: ImageSource;
   readonly http: HttpSource;

@@ -1,12 +1,11 @@
-import { availableParallelism } from "node:os";
-import { Semaphore } from "../../io/index.ts";
 import { EMPTY, type InputKey, type Vertex, cacheMapOf, vertexName } from "../../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { CacheMap, CacheMapInput, ContentContext, OpContext, SolverOp } from "../../solver/index.ts";
-import { contentDigest } from "./content.ts";
+import { CHECKSUMS, contentDigest } from "./content.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { recordOf } from "./context-record.ts";
 import { resourceLimits } from "../options/resources.ts";
+import { byContent, withSecrets } from "./step-policy.ts";
 import { withFailure } from "./op-failure.ts";
 import { type Result, recordResult } from "./result.ts";
 import { sourceOp } from "./source.ts";
@@ -71,18 +70,20 @@ function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute
   return {
     outputs,
     resources: vertex.op.kind === "exec" ? "step" : vertex.op.kind === "file" ? "io" : "none",
-    // oxlint-disable-next-line require-await -- rejects rather than throws
     cacheMap: async () => {
       const { digest, inputs } = cacheMapOf(vertex);
-      const map: CacheMap<Result> = { digest, inputs: inputs.map((input, at) => cacheInput(input, at, deps)) };
+      const map: CacheMap<Result> = {
+        digest: await withSecrets(digest, vertex.metadata.policy, deps),
+        inputs: inputs.map((input, at) => {
+          const made = cacheInput(input, at, deps);
+          return vertex.inputs[at]?.vertex.metadata.policy?.cutoff === true ? byContent(made, deps) : made;
+        }),
+      };
       return { map, done: true };
     },
     execute,
   };
 }
-
-/** Limits how many trees are hashed at a time, because each one keeps a processor and the disk busy. */
-const checksums = new Semaphore(availableParallelism());
 
 function cacheInput(input: InputKey, index: number, deps: OpDeps): CacheMapInput<Result> {
   const { selector, content, preload } = input;
@@ -93,7 +94,7 @@ function cacheInput(input: InputKey, index: number, deps: OpDeps): CacheMapInput
       : {
           content: async (result, context) => {
             try {
-              return await checksums.run(
+              return await CHECKSUMS.run(
                 () => contentDigest(result, content, deps, holdFor(deps, context)),
                 context.signal,
               );

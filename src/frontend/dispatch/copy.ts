@@ -86,7 +86,8 @@ export function dispatchCopy(
     linter,
   };
   const actions = copyActions(job);
-  const options = { name, ...(stage.node.ignoreCache ? { ignoreCache: true } : {}) };
+  const { policy } = instruction;
+  const options = { name, policy, ...(stage.node.ignoreCache ? { ignoreCache: true } : {}) };
   stage.state =
     instruction.link && mode === undefined
       ? link(stage, actions, options, shown, planned.isOnbuild)

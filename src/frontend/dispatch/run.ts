@@ -112,6 +112,7 @@ function runOptions(
   return {
     ...buildOptions(stage),
     description: { "com.docker.dockerfile.v1.command": instruction.code },
+    policy: instruction.policy,
     mounts: [...(command.mount === undefined ? [] : [command.mount]), ...mounts, ...sharedMemory(stage)],
     secrets,
     ssh,

@@ -41,7 +41,7 @@ export function dispatchWorkdir(
       ...(epoch === undefined ? {} : { timestamp: BigInt(epoch) * NS_PER_SECOND }),
     });
     const name = stage.stepName(shownCommand(instruction.code, stage.env, file), { isOnbuild });
-    stage.state = stage.state.file(actions, { name, platform: stage.platform });
+    stage.state = stage.state.file(actions, { name, platform: stage.platform, policy: instruction.policy });
   }
   addHistory(stage.image, `WORKDIR ${directory}`, directory === "/" ? "empty" : "layer", epoch);
 }

@@ -1,4 +1,4 @@
-import type { Platform } from "../../core/index.ts";
+import type { Platform, StepPolicy } from "../../core/index.ts";
 import { noMetadata, type LinuxResources, type ProgressGroup, type VertexMetadata } from "../model/op.ts";
 
 /** Options of every operation. Only the platform and the constraints are part of the vertex's digest. */
@@ -15,6 +15,8 @@ export interface OpOptions {
   readonly exportCache?: boolean | undefined;
   readonly progressGroup?: ProgressGroup | undefined;
   readonly linuxResources?: LinuxResources | undefined;
+  /** How the result is cached, beyond the cache key. */
+  readonly policy?: StepPolicy | undefined;
 }
 
 /** Returns the metadata of a vertex. Fields that are not set are absent, because `mergeMetadata` keeps earlier values for those. */
@@ -28,5 +30,6 @@ export function metadataOf(options: OpOptions): VertexMetadata {
     ...(options.exportCache === undefined ? {} : { exportCache: options.exportCache }),
     ...(options.progressGroup === undefined ? {} : { progressGroup: options.progressGroup }),
     ...(options.linuxResources === undefined ? {} : { linuxResources: options.linuxResources }),
+    ...(options.policy === undefined ? {} : { policy: options.policy }),
   };
 }

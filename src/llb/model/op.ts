@@ -1,4 +1,4 @@
-import type { Digest, Platform } from "../../core/index.ts";
+import type { Digest, Platform, StepPolicy } from "../../core/index.ts";
 import type { ExecOp } from "./exec-op.ts";
 import type { FileOp } from "./file-op.ts";
 
@@ -86,6 +86,8 @@ export interface VertexMetadata {
   readonly caps: ReadonlySet<string>;
   readonly progressGroup?: ProgressGroup | undefined;
   readonly linuxResources?: LinuxResources | undefined;
+  /** How the result is cached, beyond the cache key. In BuildKit's messages it is the label `varve.policy`. */
+  readonly policy?: StepPolicy | undefined;
 }
 
 /** Vertices that progress output shows as one. */

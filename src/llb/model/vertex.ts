@@ -1,4 +1,4 @@
-import { type Digest, type Platform, digestOf, normalizePlatform } from "../../core/index.ts";
+import { type Digest, type Platform, digestOf, mergePolicies, normalizePlatform } from "../../core/index.ts";
 import { capsOf } from "./caps.ts";
 import { encodeOp } from "../wire/encode-op.ts";
 import { type Edge, type Op, type Vertex, type VertexMetadata, noMetadata } from "./op.ts";
@@ -43,9 +43,11 @@ function isSame(walked: readonly Edge[], inputs: readonly Edge[]): boolean {
 
 /** Merges the metadata of two equal vertices, as BuildKit's client does. Fields of `b` override those of `a`. */
 function mergeMetadata(a: VertexMetadata, b: VertexMetadata): VertexMetadata {
+  const policy = mergePolicies(a.policy, b.policy);
   return {
     ...a,
     ...b,
+    ...(policy === undefined ? {} : { policy }),
     ignoreCache: a.ignoreCache || b.ignoreCache,
     description: new Map([...a.description, ...b.description]),
     caps: a.caps.union(b.caps),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { isVarveError } from "../../core/index.ts";
+import { type StepPolicy, isVarveError } from "../../core/index.ts";
 import {
   cacheMapOf,
   decodeDefinition,
@@ -204,3 +204,19 @@ test("a damaged graph is rejected, or is another graph", () => {
 function source(): ReturnType<typeof makeVertex> {
   return makeVertex({ op: { kind: "source", identifier: "local://x", attrs: new Map() } });
 }
+
+test("a policy is a label of the vertex's metadata: it survives the wire, and changes no digest", () => {
+  const of = (policy: StepPolicy | undefined): State => image("a").run({ args: ["x"], policy }).root;
+  const policy: StepPolicy = { ttl: { text: "7d", ms: 604_800_000 }, secrets: ["a", "b"], cutoff: true };
+  const [plain, made] = [of(undefined), of(policy)];
+  assert.equal(made.edge?.vertex.digest, plain.edge?.vertex.digest);
+  const read = graphOf(decodeDefinition(encodeDefinition(definitionOf(made.edge))));
+  assert.deepEqual(read?.vertex.metadata.policy, policy);
+  assert.equal(read?.vertex.metadata.description.has("varve.policy"), false);
+  const foreign = image("a").run({ args: ["x"], description: { "varve.policy": "never and more" } }).root;
+  const kept = graphOf(decodeDefinition(encodeDefinition(definitionOf(foreign.edge))));
+  assert.deepEqual(
+    [kept?.vertex.metadata.policy, kept?.vertex.metadata.description.get("varve.policy")],
+    [undefined, "never and more"],
+  );
+});

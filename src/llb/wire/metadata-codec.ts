@@ -1,10 +1,18 @@
+import { formatPolicy, parsePolicy } from "../../core/index.ts";
 import { noMetadata, type LinuxResources, type ProgressGroup, type VertexMetadata } from "../model/op.ts";
 import { addEntry, asBool, asBytes, asInt, asText, ProtoWriter, readFields, type Writable } from "./protobuf.ts";
 
+/** The label of a vertex that has its `StepPolicy`, as directives. */
+const POLICY_LABEL = "varve.policy";
+
 /** Encodes a `pb.OpMetadata`. */
 export function encodeMetadata(metadata: VertexMetadata): ProtoWriter {
-  const { progressGroup: group, linuxResources: limits } = metadata;
-  const writer = new ProtoWriter().varint(1, metadata.ignoreCache).strings(2, metadata.description);
+  const { progressGroup: group, linuxResources: limits, policy } = metadata;
+  const labels =
+    policy === undefined
+      ? metadata.description
+      : new Map([...metadata.description, [POLICY_LABEL, formatPolicy(policy)]]);
+  const writer = new ProtoWriter().varint(1, metadata.ignoreCache).strings(2, labels);
   if (metadata.exportCache !== undefined) writer.message(4, new ProtoWriter().varint(1, metadata.exportCache));
   writer.map(5, new Map([...metadata.caps].map((cap) => [cap, true])), (value, entry) => entry.varint(2, value));
   if (group !== undefined)
@@ -38,6 +46,10 @@ export function decodeMetadata(bytes: Uint8Array): VertexMetadata {
   }
   // BuildKit checks every capability that is named, whatever its value.
   metadata.caps = new Set(caps.keys());
+  const policy = parsePolicy(description.get(POLICY_LABEL) ?? "");
+  if (policy === undefined) return metadata;
+  metadata.policy = policy;
+  description.delete(POLICY_LABEL);
   return metadata;
 }
 

@@ -132,7 +132,7 @@ export class CacheManager<R> {
       for (const alternative of alternatives) {
         const from = await this.#resolveId(alternative.key, changes, above);
         const link = { input, output: key.output, digest: key.digest, selector: alternative.selector };
-        if (from !== undefined) list.push({ from, link });
+        if (from !== undefined) list.push({ from, link, isWeak: alternative.isWeak === true });
       }
       if (list.length === 0) return undefined;
       sources.push(list);
@@ -145,7 +145,8 @@ export class CacheManager<R> {
     let common: Set<string> | undefined;
     for (const list of sources) {
       const targets = new Set<string>();
-      for (const { from, link } of list) for (const id of await this.keys.links(from, link)) targets.add(id);
+      for (const { from, link } of identifying(list))
+        for (const id of await this.keys.links(from, link)) targets.add(id);
       common = common?.intersection(targets) ?? targets;
       if (common.size === 0) return undefined;
     }
@@ -175,6 +176,13 @@ export class CacheManager<R> {
 interface Source {
   readonly from: string;
   readonly link: KeyLink;
+  readonly isWeak: boolean;
+}
+
+/** Returns the sources of an input that say which key it is; all of them if none does. */
+function identifying(sources: readonly Source[]): readonly Source[] {
+  const strong = sources.filter(({ isWeak }) => !isWeak);
+  return strong.length > 0 ? strong : sources;
 }
 
 /**
@@ -182,6 +190,10 @@ interface Source {
  * key at the same time use the same id. Lookups follow links and never compute an id.
  */
 function derivedId(key: CacheKey, sources: readonly (readonly Source[])[]): string {
-  const inputs = sources.map((list) => list.map(({ from, link }) => `${from} ${link.selector}`).sort());
+  const inputs = sources.map((list) =>
+    identifying(list)
+      .map(({ from, link }) => `${from} ${link.selector}`)
+      .sort(),
+  );
   return `key:${digestOf(JSON.stringify([key.digest, key.output, inputs])).slice("sha256:".length)}`;
 }

@@ -28,6 +28,8 @@ export interface KeyAlternative {
   readonly key: CacheKey;
   /** Empty: no selector. Content keys have none. */
   readonly selector: Selector | "";
+  /** True: it is saved with a record, but does not say which record it is, because the same key had results of other content. */
+  readonly isWeak?: boolean | undefined;
 }
 
 /**
@@ -84,8 +86,11 @@ export class CacheKey {
   addAlternative(input: number, alternative: KeyAlternative): void {
     const list = this.#inputs[input];
     if (list === undefined || alternative.key === this) return;
-    const known = list.some(({ key, selector }) => selector === alternative.selector && key.equals(alternative.key));
-    if (!known) list.push(alternative);
+    const known = list.findIndex(
+      ({ key, selector }) => selector === alternative.selector && key.equals(alternative.key),
+    );
+    if (known < 0) list.push(alternative);
+    else if (alternative.isWeak === true) list[known] = alternative;
   }
 
   /** Returns the key's ids in the cache with that id. */

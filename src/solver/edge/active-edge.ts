@@ -71,10 +71,13 @@ export class ActiveEdge<R> implements EdgeNode<R>, InputOwner<R> {
 
   /**
    * Returns the keys that a consumer may search records with. Returns none for an edge that ignores the cache, and none for
-   * an edge that was executed again on top of such an edge: records under those keys were made from an older result.
+   * an edge that was executed again, on top of such an edge or because its result was too old: records under those keys were made
+   * from an older result.
    */
   searchKeys(): readonly CacheKey[] {
-    return this.isIgnored || this.#making.isRemade ? [] : this.keys.filter((key) => key.isRoot || key.isFound);
+    return this.isIgnored || this.#making.isRemade || this.#search.matcher.isExpired
+      ? []
+      : this.keys.filter((key) => key.isRoot || key.isFound);
   }
 
   knownKeys(): readonly CacheKey[] {

@@ -72,6 +72,10 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
     return this.#vertex.ignoreCache;
   }
 
+  get maxAge(): number | undefined {
+    return this.#vertex.maxAge;
+  }
+
   get exportCache(): boolean {
     return this.#vertex.exportCache ?? true;
   }

@@ -43,6 +43,7 @@ export class EdgeIndex<R> implements EdgesByKey<R> {
         if (
           isCandidate &&
           (other.isIgnored || !edge.isIgnored) &&
+          isAsStrict(other, edge) &&
           sameInputs(edge, other) &&
           areIndependent(edge, other)
         )
@@ -55,6 +56,11 @@ export class EdgeIndex<R> implements EdgesByKey<R> {
 function* namesOf<R>({ keys, inputs: [first] }: EdgeNode<R>): Generator<string> {
   const identities = first?.identities() ?? [""];
   for (const { record } of keys) for (const identity of identities) yield `${record} ${identity}`;
+}
+
+/** True if every result that `other` may use is young enough for `edge`. */
+function isAsStrict<R>(other: EdgeNode<R>, edge: EdgeNode<R>): boolean {
+  return (other.vertex.maxAge ?? Infinity) <= (edge.vertex.maxAge ?? Infinity);
 }
 
 function sameInputs<R>(a: EdgeNode<R>, b: EdgeNode<R>): boolean {

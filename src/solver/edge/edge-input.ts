@@ -143,8 +143,22 @@ export class EdgeInput<R> implements Consumer, InputNode<R> {
 
   /** Yields every known key of the input, with its selector. */
   *alternatives(): Iterable<KeyAlternative> {
-    for (const key of this.edge.knownKeys()) yield { key, selector: this.selector };
+    const isKnown = this.content.kind === "known";
+    const searched = this.edge.searchKeys();
+    for (const key of this.edge.knownKeys()) {
+      const isWeak = this.#map.byContent === true || (isKnown && !searched.includes(key));
+      yield { key, selector: this.selector, ...(isWeak ? { isWeak } : {}) };
+    }
     if (this.content.kind === "known") yield { key: this.content.key, selector: "" };
+  }
+
+  /**
+   * True if records are found by the content of a result that was made again. The input's definition keys lead to the newest
+   * record, so a record that is found has to become that.
+   */
+  get isRemade(): boolean {
+    if (this.content.kind !== "known" || this.#map.byContent === true) return false;
+    return this.edge.searchKeys().length < this.edge.knownKeys().length;
   }
 
   /** Returns strings that identify the input: two inputs that share one are the same. */
@@ -157,7 +171,8 @@ export class EdgeInput<R> implements Consumer, InputNode<R> {
   /** Returns the lookups that were not made yet, and marks them as made. */
   takeProbes(link: Omit<KeyLink, "input" | "selector">, caches: readonly CacheManager<R>[]): Probe<R>[] {
     const probes: Probe<R>[] = [];
-    const definition = this.edge.searchKeys().map((key) => ({ key, selector: this.selector }));
+    const keys = this.#map.byContent === true ? [] : this.edge.searchKeys();
+    const definition = keys.map((key) => ({ key, selector: this.selector }));
     const content = this.content.kind === "known" ? [{ key: this.content.key, selector: "" as const }] : [];
     for (const { key, selector } of [...definition, ...content]) {
       this.#noteSession(key, caches[0]);

@@ -26,6 +26,8 @@ function outcomeOf<R>(edge: EdgeNode<R>, { candidates, matcher }: KeySearch<R>):
   if (edge.isIgnored) return { kind: "ignored" };
   const failure = candidates.findLast(({ outcome }) => outcome.kind === "failed");
   if (failure?.outcome.kind === "failed") return { kind: "load-failed", reason: failure.outcome.reason };
+  const expired = candidates.filter(({ outcome }) => outcome.kind === "expired");
+  if (expired.length > 0) return { kind: "expired", createdAt: Math.max(...expired.map(({ createdAt }) => createdAt)) };
   if (state.kind === "matching" || state.kind === "loading") return { kind: "open" };
   return matcher.found.length > 0 ? { kind: "no-result", records: matcher.found } : noRecord(edge);
 }

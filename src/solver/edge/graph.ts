@@ -68,9 +68,14 @@ export class Graph<R> {
 }
 
 function identityOf<R>(vertex: SolverVertex<R>, inputs: readonly InputSource<R>[]): string {
+  const own = ownIdentity(vertex);
   const isPlain = inputs.every((input, index) => input.vertex.identity === vertex.inputs[index]?.vertex.digest);
-  if (isPlain) return vertex.digest;
-  return `${vertex.digest} on ${digestOf(JSON.stringify(inputs.map((input) => input.vertex.identity)))}`;
+  if (isPlain) return own;
+  return `${own} on ${digestOf(JSON.stringify(inputs.map((input) => input.vertex.identity)))}`;
+}
+
+function ownIdentity<R>({ digest, variant }: SolverVertex<R>): string {
+  return variant === undefined ? digest : `${digest} ${variant}`;
 }
 
 function checkOutput<R>(vertex: SolverVertex<R>, output: number): void {

@@ -36,7 +36,11 @@ export class KeySearch<R> {
     this.#output = output;
     this.#inputs = inputs;
     this.#listener = listener;
-    this.matcher = new Matcher(vertex.cache, inputs.list);
+    const { maxAge } = vertex;
+    this.matcher = new Matcher(vertex.cache, inputs.list, {
+      maxAge,
+      expired: (record) => this.note(record, { kind: "expired" }),
+    });
     this.#work = new CancellableWork(
       (error) => listener.failed(error),
       () => listener.ended(),
@@ -103,6 +107,11 @@ export class KeySearch<R> {
     if (record === undefined) return undefined;
     const key = this.keys.find((candidate) => candidate.idsIn(record.cache.id).includes(record.key));
     return key === undefined ? undefined : { record, key };
+  }
+
+  /** True if a record that is found has to become the newest one of its key; see `EdgeInput.isRemade`. */
+  get isRefound(): boolean {
+    return this.#vertex.maxAge === undefined && this.#inputs.list.some(({ isRemade }) => isRemade);
   }
 
   /** Adds all known keys of `inputs` to this edge's keys as alternatives. */

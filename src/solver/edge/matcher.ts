@@ -4,19 +4,35 @@ import { type InputView, isExhausted } from "./explore.ts";
 import { type EdgeInput, type Location, type Probe, locationName } from "./edge-input.ts";
 import type { CacheKey } from "../cache/key.ts";
 
+/** Which results an edge may use. */
+export interface Freshness<R> {
+  /** In milliseconds. Undefined: any. */
+  readonly maxAge: number | undefined;
+  /** Called with a record whose result is too old. */
+  readonly expired: (record: CacheRecord<R>) => void;
+}
+
 /** Finds the records of one edge: looks up the keys of its inputs, keeps the records that all inputs lead to, and fetches their results. */
 export class Matcher<R> {
   readonly #cache: CombinedCache<R>;
   readonly #inputs: readonly EdgeInput<R>[];
+  readonly #freshness: Freshness<R>;
   readonly #rejected = new Set<string>();
   readonly #fetched = new Set<string>();
   readonly #records: CacheRecord<R>[] = [];
   readonly #found = new Set<string>();
   #fetching = 0;
+  #isExpired = false;
 
-  constructor(cache: CombinedCache<R>, inputs: readonly EdgeInput<R>[]) {
+  constructor(cache: CombinedCache<R>, inputs: readonly EdgeInput<R>[], freshness: Freshness<R>) {
     this.#cache = cache;
     this.#inputs = inputs;
+    this.#freshness = freshness;
+  }
+
+  /** True if a root key was found, but only with results that are too old. */
+  get isExpired(): boolean {
+    return this.#isExpired;
   }
 
   /** Results of records are being fetched. */
@@ -50,8 +66,9 @@ export class Matcher<R> {
       for (const probe of probes) input.note(probe, await this.#cache.follow(probe.cache, probe.id, probe.link));
       const common = this.common();
       for (const { id } of common) this.#found.add(id);
-      const isNew = common.map(({ cache, id }) => key.addLocation(cache.id, id)).includes(true);
-      for (const location of common) if (location.cache === this.#cache.main) await this.#link(key, location.id);
+      const fresh = await this.#freshAt(common);
+      const isNew = fresh.map(({ cache, id }) => key.addLocation(cache.id, id)).includes(true);
+      for (const location of fresh) if (location.cache === this.#cache.main) await this.#link(key, location.id);
       return isNew;
     } finally {
       input.probing -= 1;
@@ -63,8 +80,11 @@ export class Matcher<R> {
     for (const { cache, found } of await this.#cache.find(key))
       for (const id of found) {
         this.#found.add(id);
-        key.addLocation(cache.id, id);
+        const [fresh] = await this.#freshAt([{ cache, id }]);
+        if (fresh === undefined) this.#isExpired = true;
+        else key.addLocation(cache.id, id);
       }
+    if (key.isFound) this.#isExpired = false;
   }
 
   /** Ids of the records that were found, whether or not they have results. */
@@ -105,7 +125,8 @@ export class Matcher<R> {
     for (const location of locations) this.#fetched.add(locationName(location));
     this.#fetching += 1;
     try {
-      for (const { cache, id } of locations) this.#records.push(...(await this.#cache.recordsAt(cache, id)));
+      for (const { cache, id } of locations)
+        this.#records.push(...(await this.#cache.recordsAt(cache, id)).filter((record) => this.#isFresh(record)));
     } finally {
       this.#fetching -= 1;
     }
@@ -125,6 +146,26 @@ export class Matcher<R> {
   forgetRecords(): void {
     this.#fetched.clear();
     this.#records.length = 0;
+  }
+
+  /**
+   * Returns the locations that have a result which is not too old. A key is not found at the others: what depends on it there was
+   * made from an old result.
+   */
+  async #freshAt(locations: readonly Location<R>[]): Promise<readonly Location<R>[]> {
+    if (this.#freshness.maxAge === undefined) return locations;
+    const fresh: Location<R>[] = [];
+    for (const { cache, id } of locations) {
+      const records = await this.#cache.recordsAt(cache, id);
+      if (records.some((record) => this.#isFresh(record))) fresh.push({ cache, id });
+      else for (const record of records) this.#freshness.expired(record);
+    }
+    return fresh;
+  }
+
+  #isFresh({ result }: CacheRecord<R>): boolean {
+    const { maxAge } = this.#freshness;
+    return maxAge === undefined || Date.now() - result.createdAt <= maxAge;
   }
 
   #unfetched(keys: readonly CacheKey[]): Location<R>[] {

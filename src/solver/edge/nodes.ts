@@ -109,6 +109,8 @@ export interface VertexNode<R> {
   readonly digest: Digest;
   readonly name: string;
   readonly ignoreCache: boolean;
+  /** Milliseconds: older results are not used. */
+  readonly maxAge: number | undefined;
   readonly exportCache: boolean;
   readonly cache: CombinedCache<R>;
   readonly op: SharedOp<R>;

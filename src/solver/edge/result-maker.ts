@@ -63,6 +63,7 @@ export class ResultMaker<R> {
         this.#search.refreshKeys();
         const { result, records } = await this.#vertex.cache.load(record, key, { signal });
         this.#search.note(record, { kind: "loaded" });
+        if (this.#search.isRefound) await this.#vertex.cache.main.save(key, result, Date.now());
         this.#listener.made(result, { kind: "cached", cache: record.cache.id, records });
       } catch (error) {
         throwIfAborted(signal, "load a result");
