@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["content", "layer", "dockerfile", "contenthash"],
   ["snapshot", "registry"],
   ["record", "filesync", "image", "llb", "solver"],
-  ["cache", "remotecache", "exec", "fileop", "source", "sourcepolicy", "frontend", "attest", "sbom"],
+  ["cache", "explain", "remotecache", "exec", "fileop", "source", "sourcepolicy", "frontend", "attest", "sbom"],
   ["export"],
   ["engine"],
   ["images", "caches", "doctor", "history"],

@@ -61,7 +61,11 @@ export async function pruneAll(
   const removed: RecordUsage[] = [];
   for (const request of requests)
     removed.push(...(await pruneRecords(request, { ...usageDeps(store), root, onRemoved }, signal)));
-  if (removed.length > 0) pruneCache(state, resultTable(records));
+  if (removed.length > 0) {
+    pruneCache(state, resultTable(records));
+    const { ExplainTable } = await import("../explain/index.ts");
+    new ExplainTable(state).prune((result) => records.get(result) !== undefined);
+  }
   // A policy may remove internal records, but does not throw away what the next build can continue with.
   const [only] = requests;
   const isAll = requests.length === 1 && only?.all === true;

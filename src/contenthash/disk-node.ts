@@ -3,8 +3,9 @@ import { errnoOf, throwIfAborted, VarveError, type Digest } from "../core/index.
 import { pathOfByteString, type ByteString } from "../linux/index.ts";
 import { utf8Of } from "./bytes.ts";
 import { statEntry, wallClock, type FileStat } from "./file-stat.ts";
-import { hashEntry, hashEntrySync, isSmall, type Owner } from "./hash-entry.ts";
-import type { NodeKind, TreeNode } from "./types.ts";
+import { hashEntry, hashEntrySync, headerOf, isSmall, readXattrs, type Entry, type Owner } from "./hash-entry.ts";
+import type { Header, NodeKind, Xattr } from "./header.ts";
+import type { TreeNode } from "./types.ts";
 
 /** How often a file that changes while it is read is hashed before it is an error. */
 const ATTEMPTS = 3;
@@ -22,6 +23,8 @@ export abstract class DiskNode implements TreeNode {
   readonly linkname: ByteString;
   #stat: FileStat;
   #digest: Digest | undefined;
+  /** The extended attributes, if they were read. */
+  #xattrs: readonly Xattr[] | undefined;
 
   constructor(path: ByteString, stat: FileStat, digest?: Digest) {
     this.path = path;
@@ -44,6 +47,16 @@ export abstract class DiskNode implements TreeNode {
   }
 
   abstract entries(): ReadonlyMap<ByteString, DiskNode>;
+
+  header(): Header {
+    this.#xattrs ??= readXattrs(this.path);
+    return headerOf({
+      stat: this.#stat,
+      linkname: this.linkname,
+      owner: this.ownerOf(this.#stat),
+      xattrs: this.#xattrs,
+    });
+  }
 
   /** Returns the owner that the checksum covers. */
   protected abstract ownerOf(stat: FileStat): Owner;
@@ -71,8 +84,9 @@ export abstract class DiskNode implements TreeNode {
     }
   }
 
-  #entry(stat: FileStat): Parameters<typeof hashEntry>[0] {
-    return { path: this.path, stat, linkname: this.linkname, owner: this.ownerOf(stat) };
+  #entry(stat: FileStat): Entry {
+    this.#xattrs = readXattrs(this.path);
+    return { path: this.path, stat, linkname: this.linkname, owner: this.ownerOf(stat), xattrs: this.#xattrs };
   }
 
   /** Stores the digest of the entry in the state `stat`. Returns false if there is no digest, because the entry has changed. */

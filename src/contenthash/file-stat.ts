@@ -1,7 +1,7 @@
 import { NS_PER_SECOND } from "../core/index.ts";
 import { lstatSync, type BigIntStats } from "node:fs";
 import { type ByteString, type EntryStat, pathOfByteString } from "../linux/index.ts";
-import type { NodeKind } from "./types.ts";
+import type { NodeKind } from "./header.ts";
 
 /** The metadata of an entry from `lstat`. Times are in nanoseconds since 1970. */
 export interface FileStat extends EntryStat {

@@ -14,7 +14,7 @@ import { throwIfAborted, type Digest } from "../core/index.ts";
 import { free, freeable } from "../io/index.ts";
 import { lgetxattr, llistxattr, pathOfByteString, type ByteString } from "../linux/index.ts";
 import { fileStatOf, sameFile, statEntry, type FileStat } from "./file-stat.ts";
-import { headerBytes, headerDigest, isKeptXattr, keptXattrs, type Xattr } from "./header.ts";
+import { headerBytes, headerDigest, isKeptXattr, keptXattrs, type Header, type Xattr } from "./header.ts";
 
 const open = promisify(openCallback);
 const close = promisify(closeCallback);
@@ -40,17 +40,23 @@ export interface Entry {
   readonly stat: FileStat;
   readonly linkname: ByteString;
   readonly owner: Owner;
+  /** See `readXattrs`. */
+  readonly xattrs: readonly Xattr[];
 }
 
+const NO_XATTRS: readonly Xattr[] = [];
+
 /** Returns the extended attributes that the checksum covers, in order. Ignores attributes that are removed while it reads. */
-function readXattrs(path: ByteString): Xattr[] {
+export function readXattrs(path: ByteString): readonly Xattr[] {
   const file = pathOfByteString(path);
   const found = llistxattr(file).filter(isKeptXattr);
+  if (found.length === 0) return NO_XATTRS;
   const values = found.map((name): [string, Buffer | undefined] => [name, lgetxattr(file, name)]);
   return keptXattrs(values.filter((pair): pair is [string, Buffer] => pair[1] !== undefined));
 }
 
-function headerOf({ path, stat, linkname, owner }: Entry): Parameters<typeof headerBytes>[0] {
+/** Returns the metadata of an entry that the checksum covers. */
+export function headerOf({ stat, linkname, owner, xattrs }: Omit<Entry, "path">): Header {
   return {
     kind: stat.kind,
     mode: stat.kind === "symlink" ? 0o777 : stat.mode & 0o7777,
@@ -60,7 +66,7 @@ function headerOf({ path, stat, linkname, owner }: Entry): Parameters<typeof hea
     linkname,
     major: Number(((stat.rdev >> 8n) & 0xfffn) | ((stat.rdev >> 32n) & 0xfffff000n)),
     minor: Number((stat.rdev & 0xffn) | ((stat.rdev >> 12n) & 0xffffff00n)),
-    xattrs: readXattrs(path),
+    xattrs,
   };
 }
 

@@ -1,6 +1,7 @@
 import { type Digest, compareBytes, digestOf } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
-import type { NodeKind } from "./types.ts";
+
+export type NodeKind = "file" | "directory" | "symlink" | "character-device" | "block-device" | "fifo" | "socket";
 
 /** The metadata that a checksum covers. Times, inode and link count are not part of it. */
 export interface Header {

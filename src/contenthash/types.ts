@@ -1,5 +1,6 @@
 import type { Digest } from "../core/index.ts";
 import type { ByteString } from "../linux/index.ts";
+import type { Header, NodeKind } from "./header.ts";
 
 /**
  * The part of a tree that a content key covers: one path, a path with a wildcard, or what include and exclude patterns select
@@ -29,8 +30,6 @@ export const wholeTree: ContentSelector = {
   requiredPaths: [],
 };
 
-export type NodeKind = "file" | "directory" | "symlink" | "character-device" | "block-device" | "fifo" | "socket";
-
 /** An entry of a tree. A node describes one state of the disk; a new scan creates new nodes. */
 export interface TreeNode {
   readonly kind: NodeKind;
@@ -38,6 +37,8 @@ export interface TreeNode {
   readonly linkname: ByteString;
   /** The digest of the header and, for a regular file, the content. Undefined until the node was hashed. */
   readonly digest: Digest | undefined;
+  /** Returns the metadata that `digest` covers. */
+  header(): Header;
   /** Computes `digest` synchronously if the entry is small and unchanged. Returns false if `hash` must be used instead. */
   hashSync(): boolean;
   /** Computes `digest`. Throws if the entry cannot be read or changes while it is read. */

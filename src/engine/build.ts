@@ -1,4 +1,4 @@
-import { VarveError, formatPlatform, parseReference, withDefaultTag } from "../core/index.ts";
+import { VarveError, formatPlatform, parseReference, redact, withDefaultTag } from "../core/index.ts";
 import type { ExportPlatform, ExportSource, StreamSink } from "../export/index.ts";
 import type { Dockerfile } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
@@ -97,7 +97,20 @@ export async function openLocalSession(
 ): Promise<Session> {
   const progress = new Progress(options.onEvent);
   const client = stack.use(await LocalClient.open(options, (message) => progress.warn(message), served));
-  return await Session.open({ ...options, client, progress, allowed: allowedEntitlements(options) });
+  return await Session.open({
+    ...options,
+    client,
+    progress,
+    allowed: allowedEntitlements(options),
+    project: projectOf(options),
+  });
+}
+
+/** Returns what identifies the project that is built: where its context and its Dockerfile are. */
+function projectOf({ context, dockerfile }: BuildOptions): string {
+  const place = context.kind === "directory" ? context.path : context.kind === "url" ? context.url : "";
+  const file = dockerfile === undefined || dockerfile.kind === "text" ? (dockerfile?.name ?? "") : dockerfile.path;
+  return redact(JSON.stringify([context.kind, place, file]));
 }
 
 /** Returns what makes the attestations of a build; undefined if it asks for none. */
@@ -132,6 +145,7 @@ async function solveBuild(
     const loaded = await loadBuild(options, session, stack);
     const compiled = await compileAll(loaded, options, session);
     origin = { file: loaded.file.source, compiled };
+    for (const { origins } of compiled) session.explaining.addOrigins(origins);
     onCompiled?.(loaded.file, compiled);
     const edges = [...compiled.map(({ edge }) => edge), ...(attesting?.scans(compiled) ?? [])];
     const results = await session.solve(edges, await blobsFor(options.outputs));

@@ -17,6 +17,7 @@ import type { SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
 import type { CacheSpec } from "./options/options.ts";
+import { Explaining } from "./explain/explaining.ts";
 import type { Progress } from "./progress/progress.ts";
 import type { ClientCaches } from "./client/client.ts";
 import type { SessionOptions } from "./options/session-options.ts";
@@ -52,6 +53,7 @@ export class Session implements AsyncDisposable {
   readonly startedAt: Date = new Date();
   readonly images: ImageSource;
   readonly locals: LocalContexts;
+  readonly explaining: Explaining;
   /** Returns the client of registries, with the credentials of the build's client. */
   readonly registry: Store["registry"];
   /** The client's directories with caches; undefined if they are directories of this machine. */
@@ -83,6 +85,7 @@ export class Session implements AsyncDisposable {
     const { content, records, images } = store;
     this.images = new ImageSource({ content, images, registry: access.registry, records });
     this.locals = new LocalContexts({ state: store.state, client, hold: this.hold });
+    this.explaining = new Explaining({ state: store.state, progress, scope: options.project ?? "" });
     this.#deps = {
       content,
       records,
@@ -100,6 +103,7 @@ export class Session implements AsyncDisposable {
       hold: { lease: shared.lease, signal, fetchBlob },
       limits: { shmSize: options.shmSize },
       keepFailed: options.keepFailed,
+      explaining: this.explaining,
       nested: options.loadGraph && {
         load: options.loadGraph,
         solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),
@@ -261,6 +265,7 @@ export class Session implements AsyncDisposable {
     checkEntitlements([edge], this.#allowed);
     const graph = solverGraph([edge], { ...this.#deps, ancestors });
     this.progress.expect(graph.vertices);
+    this.explaining.expect(graph.vertices);
     const [solved] = await this.#openJob(signal).solve(graph.edges);
     return solved?.result ?? recordResult(SCRATCH);
   }
@@ -285,6 +290,7 @@ export class Session implements AsyncDisposable {
     await pruneIgnoredMounts(edges, this.store.cacheMounts, this.#emptied);
     const graph = solverGraph(edges, deps);
     this.progress.expect(graph.vertices);
+    this.explaining.expect(graph.vertices);
     return await job.solve(graph.edges);
   }
 

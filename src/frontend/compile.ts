@@ -48,6 +48,7 @@ function resultOf(plan: Plan, pass: PassResult, context: CompileContext): Compil
     baseImage: target.baseImage === undefined ? undefined : tidyImage(target.baseImage),
     epoch: context.epoch,
     sources: pass.sources.ranges,
+    origins: pass.origins,
     warnings: context.linter.warnings,
     locals: neededLocals(target.state),
     stages: plan.table.nodes

@@ -122,6 +122,14 @@ export interface NeededLocal {
   readonly followPaths: readonly string[] | undefined;
 }
 
+/** The instruction that made a vertex. */
+export interface StepOrigin {
+  /** The instruction as it is written, with its variables: `COPY $SOURCE /app`. */
+  readonly text: string;
+  /** The build arguments that are part of its key: all that a `RUN` sees, and those that another instruction names. */
+  readonly args: ReadonlyMap<string, string>;
+}
+
 /** A Dockerfile, compiled for one platform. */
 export interface CompileResult {
   readonly state: State;
@@ -136,6 +144,8 @@ export interface CompileResult {
   readonly epoch: number | undefined;
   /** The Dockerfile lines of each vertex, by digest. The main context has none. */
   readonly sources: ReadonlyMap<Digest, readonly SourceRange[]>;
+  /** The instruction of each vertex that one made last, by digest. */
+  readonly origins: ReadonlyMap<Digest, StepOrigin>;
   readonly warnings: readonly LintWarning[];
   readonly locals: readonly NeededLocal[];
   /** What an SBOM describes besides the result, by name: stages, and the main context as `context`. */

@@ -9,6 +9,7 @@ export {
   doctorFacts,
 } from "../doctor/index.ts";
 export { verifyStore } from "./doctor.ts";
+export type { Change, Explanation, FileAspect, FileChange, Reason } from "../explain/index.ts";
 export {
   imageHistory,
   inspectImage,

@@ -20,6 +20,8 @@ export interface ProbeTrace {
 export interface InputTrace {
   readonly vertex: Digest;
   readonly output: number;
+  /** Record digests of the keys of a vertex without inputs. Empty for other vertices. */
+  readonly roots: readonly string[];
   readonly probes: readonly ProbeTrace[];
   /** The content digest, if the input was made and the op computes one for it. */
   readonly content?: Digest | undefined;

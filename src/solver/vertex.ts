@@ -1,6 +1,7 @@
 import type { Digest } from "../core/index.ts";
 import type { OpReport } from "./events.ts";
 import type { KeyDigest, Selector } from "./cache/key-digest.ts";
+import type { VertexTrace } from "./trace.ts";
 
 /** What the functions of a `CacheMapInput` get. */
 export type ContentContext = Pick<OpContext, "signal" | "report">;
@@ -52,6 +53,11 @@ export interface SolverOp<R> {
    * first; only an op without inputs may have more than one. It must not produce the op's result.
    */
   cacheMap(index: number, context: OpContext): Promise<{ readonly map: CacheMap<R>; readonly done: boolean }>;
+  /**
+   * Called right before `execute`, and before the solver emits that the vertex starts, with what the search for a cached result has found
+   * out. The execution waits for it. It must not throw.
+   */
+  readonly announce?: ((inputs: readonly R[], traces: readonly VertexTrace[]) => Promise<void>) | undefined;
   /** Produces the results, one for each output. `inputs` has the results of the vertex's inputs, in their order. */
   execute(inputs: readonly R[], context: OpContext): Promise<readonly R[]>;
 }

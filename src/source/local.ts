@@ -2,6 +2,7 @@ import { type BigIntStats, linkSync, lstatSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { type Digest, VarveError, throwIfAborted } from "../core/index.ts";
 import {
+  type ContentEntry,
   type ContentSelector,
   type ContextNode,
   type ContextTree,
@@ -9,6 +10,7 @@ import {
   type StatCache,
   checksum,
   contextRoot,
+  listContent,
   sameFile,
   scanContext,
   statEntry,
@@ -74,6 +76,11 @@ export class LocalContext {
     const digest = await checksum(this.#tree, selectors, { signal });
     this.#tree.save();
     return digest;
+  }
+
+  /** Yields the entries that selectors match, after `checksum` was called with them. */
+  files(selectors: readonly ContentSelector[]): Iterable<ContentEntry> {
+    return listContent(this.#tree, selectors);
   }
 
   /** Yields all entries of the context, parents first, names in byte order. */

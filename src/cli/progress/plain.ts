@@ -3,7 +3,7 @@ import { printableLine } from "../printable.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";
 import { type OutputLine, StepOutput } from "./step-output.ts";
-import { type VertexView, Vertices, bytes, outcome, seconds } from "./vertices.ts";
+import { type VertexView, Vertices, bytes, missedText, outcome, seconds } from "./vertices.ts";
 
 /** Progress like buildx's `--progress plain`: blocks of lines that begin with the step's number, in order of events. */
 export class PlainDisplay implements Display {
@@ -11,6 +11,7 @@ export class PlainDisplay implements Display {
   readonly #vertices = new Vertices();
   readonly #output = new StepOutput();
   readonly #finished = new Set<number>();
+  readonly #entered = new Set<number>();
   #current: VertexView | undefined;
 
   constructor(screen: Screen) {
@@ -72,7 +73,9 @@ export class PlainDisplay implements Display {
   #enter(view: VertexView): void {
     if (this.#current === view) return;
     if (this.#current !== undefined) this.#screen.write(`#${this.#current.number} ...\n\n`);
-    this.#screen.write(`#${view.number} ${printableLine(view.vertex.name)}\n`);
+    const missed = this.#entered.has(view.number) ? "" : missedText(view.vertex);
+    this.#entered.add(view.number);
+    this.#screen.write(`#${view.number} ${printableLine(view.vertex.name)}${missed}\n`);
     this.#current = view;
   }
 }

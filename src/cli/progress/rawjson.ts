@@ -25,9 +25,11 @@ export class RawJsonDisplay implements Display {
 function record(event: BuildEvent): object {
   switch (event.kind) {
     case "vertex": {
-      const { digest, inputs, name, cached, error, startedAt, completedAt } = event;
+      const { digest, inputs, name, cached, error, startedAt, completedAt, why } = event;
       return {
-        vertexes: [{ digest, inputs, name, started: time(startedAt), completed: time(completedAt), cached, error }],
+        vertexes: [
+          { digest, inputs, name, started: time(startedAt), completed: time(completedAt), cached, error, why },
+        ],
       };
     }
     case "log":

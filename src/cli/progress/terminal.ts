@@ -4,7 +4,7 @@ import { displayWidth, fitColumns } from "../columns.ts";
 import type { Display } from "./display.ts";
 import type { Screen } from "./screen.ts";
 import { StepOutput } from "./step-output.ts";
-import { type VertexView, Vertices, seconds } from "./vertices.ts";
+import { type VertexView, Vertices, missedText, seconds } from "./vertices.ts";
 
 const REFRESH_MS = 100;
 /** Lines of output shown under a running step. */
@@ -87,7 +87,10 @@ export class TerminalDisplay implements Display {
     const label = vertex.error !== undefined ? "ERROR " : vertex.cached === true ? "CACHED " : "";
     const time = `${seconds((vertex.completedAt ?? now) - (vertex.startedAt ?? now))}s`;
     const colour = vertex.error !== undefined ? 31 : running ? 0 : 34;
-    const line = this.#paint(this.#columns(` => ${label}${printableLine(vertex.name)}`, time), colour);
+    const line = this.#paint(
+      this.#columns(` => ${label}${printableLine(vertex.name)}${missedText(vertex)}`, time),
+      colour,
+    );
     if (!running) return [line];
     const bars = [...view.statuses.values()].filter((status) => status.completedAt === undefined).slice(0, BARS);
     const tail = this.#output.tail(view).slice(-TAIL);

@@ -1,3 +1,4 @@
+import { printableLine } from "../printable.ts";
 import type { BuildEvent, StatusEvent, VertexEvent } from "../../engine/index.ts";
 
 /** The latest state of a vertex, and its number in order of appearance. */
@@ -45,6 +46,11 @@ export class Vertices {
     this.#byDigest.set(event.digest, view);
     return view;
   }
+}
+
+/** Returns why a vertex runs, to show after its name: `   missed: package.json changed`. Empty if there is nothing to say. */
+export function missedText({ why }: VertexEvent): string {
+  return why === undefined || why.text === "" ? "" : `   missed: ${printableLine(why.text)}`;
 }
 
 /** Formats ms as seconds with one decimal, as buildx prints them. */

@@ -5,6 +5,7 @@ import { Semaphore } from "../../io/index.ts";
 import { Root } from "../../linux/index.ts";
 import { type Hold, SCRATCH } from "../../record/index.ts";
 import type { LocalContext } from "../../source/index.ts";
+import { keepTree } from "./content-files.ts";
 import type { OpDeps } from "./deps.ts";
 import type { Result } from "./result.ts";
 
@@ -40,7 +41,10 @@ async function checksumOf(
   if (result.kind === "context") return await result.context.checksum(selectors, hold.signal);
   if (result.id === SCRATCH) return await checksum(scratchTree, selectors, options);
   await using view = await deps.records.mount(result.id, hold);
-  return await checksum(snapshotTree(view.path), selectors, options);
+  const tree = snapshotTree(view.path);
+  const digest = await checksum(tree, selectors, options);
+  keepTree(result, selectors, tree);
+  return digest;
 }
 
 /** Names a result as BuildKit's messages do: without blanks. */

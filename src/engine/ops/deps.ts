@@ -6,6 +6,7 @@ import type { Runner } from "../../exec/index.ts";
 import type { BlobOptions, CacheMounts, Hold, Records } from "../../record/index.ts";
 import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } from "../../source/index.ts";
 import type { OpContext } from "../../solver/index.ts";
+import type { Explaining } from "../explain/explaining.ts";
 import { waitReporter } from "../progress/transfers.ts";
 import type { BuildClient } from "../client/client.ts";
 import type { Result } from "./result.ts";
@@ -36,6 +37,8 @@ export interface OpDeps {
   readonly nested?: NestedGraphs | undefined;
   /** Keep what a failed op wrote, so that its error says where it is (`opFailureOf`). Default: false. */
   readonly keepFailed?: boolean | undefined;
+  /** Explains and records the steps of the build. */
+  readonly explaining?: Explaining | undefined;
   /** The ops that are building the graph of these deps, if an op builds it. */
   readonly ancestors?: ReadonlySet<Digest> | undefined;
 }

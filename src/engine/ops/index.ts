@@ -81,7 +81,12 @@ function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute
       };
       return { map, done: true };
     },
-    execute,
+    announce: async (inputs, traces) => await deps.explaining?.announce(vertex, inputs, traces),
+    execute: async (inputs, context) => {
+      const results = await execute(inputs, context);
+      await deps.explaining?.record(vertex, results);
+      return results;
+    },
   };
 }
 

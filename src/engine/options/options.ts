@@ -1,4 +1,5 @@
 import type { Descriptor, Platform } from "../../core/index.ts";
+import type { Explanation } from "../../explain/index.ts";
 import type { OnBuildEvent } from "../progress/events.ts";
 import type { Store } from "../store/store.ts";
 
@@ -152,6 +153,8 @@ export interface StepReport {
   readonly digest: string;
   /** Duration in milliseconds. */
   readonly ms: number;
+  /** Why it ran, although a cache might have had its result. */
+  readonly why?: Explanation | undefined;
 }
 
 /** The outcome of one cache export. */

@@ -11,6 +11,8 @@ export interface SessionOptions extends Pick<
   "cacheFrom" | "cachePatience" | "pull" | "shmSize" | "signal"
 > {
   readonly store: Store;
+  /** Says which project is built: builds of one project have equal ones. Default: "". */
+  readonly project?: string | undefined;
   readonly client: BuildClient;
   readonly progress: Progress;
   /** The entitlements of the build. See `allowedEntitlements`. */

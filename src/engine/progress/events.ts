@@ -1,4 +1,5 @@
 import type { Digest } from "../../core/index.ts";
+import type { Explanation } from "../../explain/index.ts";
 import type { SourceRange } from "../../dockerfile/index.ts";
 import type { ProgressGroup } from "../../llb/index.ts";
 
@@ -38,6 +39,8 @@ export interface VertexEvent {
   readonly error?: string | undefined;
   /** True if it ended because the build was cancelled or failed elsewhere; `error` says so too. */
   readonly cancelled?: boolean | undefined;
+  /** Why it runs, although a cache might have had its result. */
+  readonly why?: Explanation | undefined;
   /** Vertices of one group are displayed as one. */
   readonly progressGroup?: ProgressGroup | undefined;
 }

@@ -1,6 +1,7 @@
 import { isInternalName } from "../../llb/index.ts";
 import { type Digest, digestOf, isVarveError, messageOf, redact, redactAll } from "../../core/index.ts";
 import { randomUUID } from "node:crypto";
+import type { Explanation } from "../../explain/index.ts";
 import type { OpReport, SolverEvent } from "../../solver/index.ts";
 import type { OnBuildEvent, VertexEvent, WarningEvent } from "./events.ts";
 import type { TransferStatus } from "./transfers.ts";
@@ -35,6 +36,8 @@ export class Progress {
   readonly #startedAt = new Map<Digest, number>();
   /** When the keys of sources were known. */
   readonly #resolvedAt = new Map<Digest, number>();
+  /** Why vertices run. */
+  readonly #why = new Map<Digest, Explanation>();
   /** Reasons of the rollbacks that were reported. Each reason is reported once. */
   readonly #rollBacks = new Set<string>();
 
@@ -73,6 +76,11 @@ export class Progress {
     }
   }
 
+  /** Says why a vertex is going to run. Its event of the start, and its report, have it. */
+  explain(vertex: Digest, why: Explanation): void {
+    this.#why.set(vertex, redactAll(why));
+  }
+
   /** Handles an event of the solver. */
   solver(event: SolverEvent): void {
     if (event.kind === "cache-failed") {
@@ -81,7 +89,15 @@ export class Progress {
     }
     const { digest, name, inputs, at } = event;
     const progressGroup = this.#announced.get(digest)?.progressGroup;
-    const vertex = { kind: "vertex" as const, digest, name, inputs, ...(progressGroup && { progressGroup }) };
+    const why = this.#why.get(digest);
+    const vertex = {
+      kind: "vertex" as const,
+      digest,
+      name,
+      inputs,
+      ...(progressGroup && { progressGroup }),
+      ...(why && { why }),
+    };
     const startedAt = this.#startedAt.get(digest) ?? at;
     switch (event.kind) {
       case "vertex-started":
@@ -159,7 +175,8 @@ export class Progress {
     { digest, name }: Pick<VertexEvent, "digest" | "name">,
     step: Pick<StepReport, "status" | "cache" | "ms">,
   ): void {
-    this.#steps.set(digest, { name: redact(name), digest, ...step });
+    const why = step.status === "hit" || step.status === "skipped" ? undefined : this.#why.get(digest);
+    this.#steps.set(digest, { name: redact(name), digest, ...step, ...(why && { why }) });
   }
 
   #report(vertex: Digest, report: OpReport): void {

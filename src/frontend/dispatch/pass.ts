@@ -1,4 +1,4 @@
-import { compareBytes, splitEnv } from "../../core/index.ts";
+import { type Digest, compareBytes, splitEnv } from "../../core/index.ts";
 import { type State, internalName, local } from "../../llb/index.ts";
 import { Linter, fault } from "../../dockerfile/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
@@ -8,11 +8,13 @@ import { setWorkdir } from "./workdir.ts";
 import { setUser } from "./config-instructions.ts";
 import { DEFAULT_PATH } from "../../image/index.ts";
 import { withLocation } from "../error-location.ts";
+import type { StepOrigin } from "../options.ts";
 import type { PassStates } from "./pass-states.ts";
 import type { Plan } from "../stages/plan.ts";
 import { SourceMap } from "./source-map.ts";
 import type { StageNode } from "../stages/stage-node.ts";
 import { StageState } from "./stage-state.ts";
+import { stepOrigin } from "./step-origin.ts";
 
 /** The paths that a pass reads of each source. */
 export interface UsedPaths {
@@ -25,6 +27,7 @@ export interface PassResult {
   readonly stages: ReadonlyMap<StageNode, StageState>;
   readonly used: UsedPaths;
   readonly sources: SourceMap;
+  readonly origins: ReadonlyMap<Digest, StepOrigin>;
   readonly mainContext: State;
 }
 
@@ -60,6 +63,7 @@ class Pass implements PassStates {
   readonly stages: Map<StageNode, StageState> = new Map();
   readonly linter: Linter;
   readonly sources: SourceMap;
+  readonly origins: Map<Digest, StepOrigin> = new Map();
   readonly #context: CompileContext;
   readonly #used: UsedPaths | undefined;
 
@@ -90,7 +94,10 @@ class Pass implements PassStates {
       const { range } = planned.instruction;
       const before = stage.state.edge;
       withLocation(file.source, range, () => dispatch(stage, planned, this));
-      if (stage.state.edge !== before) this.sources.add(stage.state.edge, range);
+      const { edge } = stage.state;
+      if (edge === undefined || edge === before) continue;
+      this.sources.add(edge, range);
+      this.origins.set(edge.vertex.digest, stepOrigin(stage, planned.instruction));
     }
   }
 
@@ -163,6 +170,6 @@ export function runPass(plan: Plan, context: CompileContext, used?: UsedPaths): 
   const target = pass.stageOf(plan.target);
   if (target === undefined) throw fault(`target stage "${plan.target.title}" could not be built`);
   target.paths.add("/");
-  const { stages, sources } = pass;
-  return { target, stages, used: usedPaths(stages), sources, mainContext: pass.mainContext };
+  const { stages, sources, origins, mainContext: main } = pass;
+  return { target, stages, used: usedPaths(stages), sources, origins, mainContext: main };
 }

@@ -57,6 +57,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
       resolved: () => this.#emit({ kind: "vertex-resolved" }),
       cancelled: () => this.#emit({ kind: "vertex-cancelled" }),
       context: (signal) => this.#context(signal),
+      traces: () => this.edges.map((edge) => edge.trace()),
     });
   }
 

@@ -246,6 +246,7 @@ export class EdgeInput<R> implements Consumer, InputNode<R> {
     return {
       vertex: vertex.digest,
       output,
+      roots: this.edge.keys.filter(({ isRoot }) => isRoot).map(({ record }) => record),
       probes: [...this.#probes],
       ...(this.content.kind === "known" ? { content: this.content.digest } : {}),
     };

@@ -2,6 +2,7 @@ import { type Digest, VarveError } from "../../core/index.ts";
 import { Once } from "./once.ts";
 import type { Slots } from "./slots.ts";
 import type { SharingJob } from "./sharing-job.ts";
+import type { VertexTrace } from "../trace.ts";
 import type { CacheMap, OpContext, SolverOp, SolverVertex } from "../vertex.ts";
 
 /** A cache map, and whether it is the last one. */
@@ -33,6 +34,8 @@ export interface OpListener<R> {
   resolved(): void;
   cancelled(): void;
   context(signal: AbortSignal): OpContext;
+  /** Returns why no cache had the results. */
+  traces(): readonly VertexTrace[];
 }
 
 interface ResultPiece<R, T> {
@@ -135,6 +138,7 @@ export class SharedOp<R> {
   async #execute(inputs: readonly R[], signal: AbortSignal): Promise<Execution<R>> {
     const { op: first, name } = this.#vertex;
     using _slot = await this.#slots.take(first.resources ?? "step", signal);
+    await this.#usable(new Set()).announce?.(inputs, this.#listener.traces());
     const startedAt = Date.now();
     this.#listener.started("execute");
     const results = await this.#watched(signal, (op, context) => op.execute(inputs, context));

@@ -1,0 +1,80 @@
+import type { Digest } from "../../core/index.ts";
+import type { Reason } from "../../explain/index.ts";
+import type { StepOrigin } from "../../frontend/index.ts";
+import { type Vertex, isInternalName, vertexName } from "../../llb/index.ts";
+import type { VertexTrace } from "../../solver/index.ts";
+import type { Database } from "../../state/index.ts";
+import type { Result } from "../ops/result.ts";
+import type { Progress } from "../progress/progress.ts";
+import type { ExplainedBuild, StepExplainer } from "./step-explainer.ts";
+
+export interface ExplainingDeps {
+  readonly state: Database;
+  readonly progress: Progress;
+  /** See `ExplainContext.scope`. */
+  readonly scope: string;
+}
+
+/**
+ * Explains why the steps of one build run, and records what their keys are made of. Errors are ignored: a build does not fail because it
+ * cannot be explained. The code is loaded when the first step runs, so that a cached build loads and writes nothing.
+ */
+export class Explaining implements ExplainedBuild {
+  readonly scope: string;
+  /** Why steps of this build ran, by vertex. */
+  readonly reasons: Map<Digest, Reason> = new Map();
+  /** The instructions of the build's vertices, as far as they are known. */
+  readonly origins: Map<Digest, StepOrigin> = new Map();
+  /** Names of the build's vertices. */
+  readonly names: Map<Digest, string> = new Map();
+  readonly #state: Database;
+  readonly #progress: Progress;
+  #steps: Promise<StepExplainer> | undefined;
+
+  constructor({ state, progress, scope }: ExplainingDeps) {
+    this.#state = state;
+    this.#progress = progress;
+    this.scope = scope;
+  }
+
+  /** Adds instructions that the build has compiled. */
+  addOrigins(origins: ReadonlyMap<Digest, StepOrigin>): void {
+    for (const [digest, origin] of origins) this.origins.set(digest, origin);
+  }
+
+  /** Adds vertices that the build may need. */
+  expect(vertices: Iterable<{ readonly digest: Digest; readonly name: string }>): void {
+    for (const { digest, name } of vertices) this.names.set(digest, name);
+  }
+
+  /** Explains a step that is going to run. */
+  async announce(vertex: Vertex, inputs: readonly Result[], traces: readonly VertexTrace[]): Promise<void> {
+    try {
+      const explanation = (await this.#open()).announce(vertex, inputs, traces);
+      this.reasons.set(vertex.digest, explanation.reason);
+      if (isShown(vertex)) this.#progress.explain(vertex.digest, explanation);
+    } catch {
+      // The step runs without an explanation.
+    }
+  }
+
+  /** Records a step that has run. */
+  async record(vertex: Vertex, results: readonly Result[]): Promise<void> {
+    try {
+      (await this.#open()).record(vertex, results);
+    } catch {
+      // The next build cannot be explained by this step.
+    }
+  }
+
+  async #open(): Promise<StepExplainer> {
+    this.#steps ??= import("./step-explainer.ts").then(({ StepExplainer: Steps }) => new Steps(this.#state, this));
+    return await this.#steps;
+  }
+}
+
+/** True for a vertex that is an instruction of a Dockerfile, or a step of another graph, and is not told to be silent. */
+function isShown(vertex: Vertex): boolean {
+  if (vertex.metadata.policy?.why === "off") return false;
+  return (vertex.op.kind === "exec" || vertex.op.kind === "file") && !isInternalName(vertexName(vertex));
+}

@@ -1,0 +1,113 @@
+import type { Digest } from "../../core/index.ts";
+import {
+  ExplainTable,
+  Explainer,
+  type Explanation,
+  type FileList,
+  type MissOutcome,
+  type Reason,
+  type StepFacts,
+  type StepRecord,
+  fileListOf,
+  placeOf,
+  reasonText,
+} from "../../explain/index.ts";
+import type { StepOrigin } from "../../frontend/index.ts";
+import type { Vertex } from "../../llb/index.ts";
+import type { VertexTrace } from "../../solver/index.ts";
+import type { Database } from "../../state/index.ts";
+import { contentFiles } from "../ops/content-files.ts";
+import type { Result } from "../ops/result.ts";
+import { type StepContent, contentOf, stepFacts } from "./step-facts.ts";
+
+/** What is known of the build. */
+export interface ExplainedBuild {
+  /** See `ExplainContext`. */
+  readonly scope: string;
+  readonly reasons: ReadonlyMap<Digest, Reason>;
+  /** The instructions of the build's vertices, as far as they are known. */
+  readonly origins: ReadonlyMap<Digest, StepOrigin>;
+  /** Names of the build's vertices. */
+  readonly names: ReadonlyMap<Digest, string>;
+}
+
+/** A step that is running. */
+interface OpenStep {
+  readonly facts: StepFacts;
+  readonly content: StepContent;
+  readonly lists: Map<number, FileList>;
+}
+
+/** Explains and records the steps of one build; see `Explaining`, which calls it. */
+export class StepExplainer {
+  readonly #table: ExplainTable;
+  readonly #build: ExplainedBuild;
+  readonly #open = new Map<Digest, OpenStep>();
+  #instructions: { readonly size: number; readonly texts: ReadonlySet<string> } | undefined;
+
+  constructor(state: Database, build: ExplainedBuild) {
+    this.#table = new ExplainTable(state);
+    this.#build = build;
+  }
+
+  announce(vertex: Vertex, inputs: readonly Result[], traces: readonly VertexTrace[]): Explanation {
+    const content = contentOf(vertex, inputs);
+    const [trace] = traces;
+    const origin = this.#build.origins.get(vertex.digest);
+    const facts = stepFacts({ vertex, inputs, trace, origin, content, sealer: this.#table.sealer });
+    const lists = new Map<number, FileList>();
+    this.#open.set(vertex.digest, { facts, content, lists });
+    const { scope, reasons } = this.#build;
+    const explainer = new Explainer(this.#table, { scope, reasons, instructions: this.#texts() });
+    const reason = explainer.explain(facts, outcomeOf(vertex, trace), (input) => listOf({ content, lists }, input));
+    return { reason, text: reasonText(reason) };
+  }
+
+  record({ digest }: Vertex, results: readonly Result[]): void {
+    const step = this.#open.get(digest);
+    this.#open.delete(digest);
+    const ids = results.flatMap((result) => (result.kind === "record" && result.id !== "" ? [result.id] : []));
+    if (step !== undefined && ids.length > 0) this.#table.save(this.#build.scope, [this.#recordOf(step, ids)]);
+  }
+
+  #recordOf(step: OpenStep, results: readonly string[]): StepRecord {
+    const { facts } = step;
+    const lists = new Map<string, FileList>();
+    for (const [index, { list }] of facts.inputs.entries()) {
+      const files = list === undefined || this.#table.hasList(list) ? undefined : listOf(step, index);
+      if (list !== undefined && files !== undefined) lists.set(list, files);
+    }
+    return { facts, results, lists };
+  }
+
+  /** The instructions of all vertices that the build has so far. */
+  #texts(): ReadonlySet<string> {
+    const { names, origins } = this.#build;
+    if (this.#instructions?.size === names.size) return this.#instructions.texts;
+    const texts = new Set([...names].map(([digest, name]) => origins.get(digest)?.text ?? placeOf(name)?.text ?? name));
+    this.#instructions = { size: names.size, texts };
+    return texts;
+  }
+}
+
+/** Returns the files of an input, which are listed once. */
+function listOf({ content, lists }: Pick<OpenStep, "content" | "lists">, input: number): FileList | undefined {
+  const known = lists.get(input);
+  const read = content[input];
+  if (known !== undefined || read === undefined) return known;
+  const files = contentFiles(read.result, read.selectors);
+  if (files === undefined) return undefined;
+  const list = fileListOf(files);
+  lists.set(input, list);
+  return list;
+}
+
+function outcomeOf({ metadata: { policy } }: Vertex, trace: VertexTrace | undefined): MissOutcome {
+  const outcome = trace?.outcome;
+  if (outcome?.kind === "ignored") return { kind: "ignored", by: policy?.never === true ? "never" : "no-cache" };
+  if (outcome?.kind === "expired") return { kind: "expired", ttl: policy?.ttl?.text ?? "" };
+  const failed = trace?.candidates.findLast((candidate) => candidate.outcome.kind === "failed");
+  if (outcome?.kind === "load-failed" && failed !== undefined)
+    return { kind: "lost", cache: failed.cache, detail: outcome.reason };
+  return { kind: "miss" };
+}

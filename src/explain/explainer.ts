@@ -1,0 +1,111 @@
+import type { Digest } from "../core/index.ts";
+import { compareInputs, type InputContext } from "./compare-inputs.ts";
+import { compareParts } from "./compare-parts.ts";
+import type { StepFacts } from "./facts.ts";
+import type { FileList } from "./files/list.ts";
+import { placeOf } from "./place.ts";
+import { type Change, MAX_CHANGES, type Reason } from "./reason.ts";
+import type { ExplainTable, KnownStep } from "./table.ts";
+
+/** What the search for a cached result has found. `miss`: no record, or none whose result still exists. */
+export type MissOutcome =
+  | { readonly kind: "miss" }
+  /** The step may not use the cache. */
+  | { readonly kind: "ignored"; readonly by: "no-cache" | "never" }
+  /** There is a result, but it is older than the step's directive allows: `7d`. */
+  | { readonly kind: "expired"; readonly ttl: string }
+  | { readonly kind: "lost"; readonly cache: string; readonly detail: string };
+
+/** What a build knows when it explains a step. */
+export interface ExplainContext {
+  /** Says which project is built: steps of other projects are compared only if their inputs are nearly the same. */
+  readonly scope: string;
+  /** Why steps of this build ran, by vertex. */
+  readonly reasons: ReadonlyMap<Digest, Reason>;
+  /** Instructions that the build has, as `StepFacts.instruction`. */
+  readonly instructions: ReadonlySet<string>;
+}
+
+/** Returns the list of the files of an input that has a content key; undefined if they cannot be listed. */
+export type ListOf = (input: number) => FileList | undefined;
+
+/** Most candidates that are compared in full. */
+const MAX_COMPARED = 6;
+
+/**
+ * Finds out why steps are not taken from the cache, by comparing them with what is recorded of earlier runs: of the same instruction at
+ * the same place, then of the same instruction elsewhere, then at the same place. It writes nothing.
+ *
+ * @example
+ * const reason = new Explainer(table, context).explain(facts, { kind: "miss" }, listOf);
+ * console.log(reasonText(reason)); // "src/app.ts changed (content, 1,204 → 1,310 bytes)"
+ */
+export class Explainer {
+  readonly #table: ExplainTable;
+  readonly #context: ExplainContext;
+
+  constructor(table: ExplainTable, context: ExplainContext) {
+    this.#table = table;
+    this.#context = context;
+  }
+
+  /** Returns why a step has to run. `listOf` is asked only for inputs that may differ. */
+  explain(step: StepFacts, outcome: MissOutcome, listOf: ListOf): Reason {
+    if (outcome.kind !== "miss") return outcome;
+    const compared = this.#candidates(step).map((known) => this.#compare(step, known, listOf));
+    const [nearest] = compared.filter((one) => one !== undefined).sort((a, b) => a.changes.length - b.changes.length);
+    if (nearest === undefined) return this.#first(step);
+    const { changes, known } = nearest;
+    if (changes.length > 0 && changes.every((change) => isOfIgnored(change, step)))
+      return { kind: "ignored", by: "no-cache" };
+    if (changes.length > 0) return { kind: "changed", changes: changes.slice(0, MAX_CHANGES), total: changes.length };
+    return known.isPruned ? { kind: "pruned" } : { kind: "unknown" };
+  }
+
+  /** Returns the nearest steps that have run before: the first group that has any. */
+  #candidates(step: StepFacts): KnownStep[] {
+    const { scope, instructions } = this.#context;
+    const { place } = step;
+    const all = this.#table.withInstruction(step.instruction);
+    const own = all.filter((known) => known.scope === scope);
+    const here = own.filter((known) => isSamePlace(known, step));
+    const there = place === undefined ? [] : this.#table.at(scope, place);
+    const replaced = there.filter(({ facts }) => !instructions.has(facts.instruction));
+    const groups = [here, own, replaced, all.filter((known) => isSamePlace(known, step))];
+    return (groups.find((group) => group.length > 0) ?? []).slice(0, MAX_COMPARED);
+  }
+
+  #compare(
+    step: StepFacts,
+    known: KnownStep,
+    listOf: ListOf,
+  ): { readonly changes: readonly Change[]; readonly known: KnownStep } | undefined {
+    const context: InputContext = { table: this.#table, reasons: this.#context.reasons, known, listOf };
+    const inputs = compareInputs(step, context);
+    const isForeign = known.scope !== this.#context.scope;
+    if (isForeign && !inputs.isRelated) return undefined;
+    const changes = [...compareParts(known.facts, step), ...inputs.changes];
+    const { secrets } = step;
+    const isSecret = changes.length === 0 && known.facts.op !== step.op && secrets.length > 0;
+    return { changes: isSecret ? [{ kind: "secret", ids: secrets }] : changes, known };
+  }
+
+  #first({ place }: StepFacts): Reason {
+    const { scope } = this.#context;
+    if (place === undefined || place.stage === "") return { kind: "first" };
+    const isNewStage = this.#table.hasProject(scope) && !this.#table.hasStage(scope, place);
+    return { kind: "first", ...(isNewStage ? { stage: place.stage } : {}) };
+  }
+}
+
+/** True for a step of the same stage that may not use the cache: some instructions, such as WORKDIR, are not told so themselves. */
+function isOfIgnored(change: Change, { place }: StepFacts): boolean {
+  if (change.kind !== "step" || change.cause?.kind !== "ignored" || change.cause.by !== "no-cache") return false;
+  const other = placeOf(change.name);
+  return place !== undefined && other?.stage === place.stage && other.platform === place.platform;
+}
+
+function isSamePlace({ facts: { place } }: KnownStep, step: StepFacts): boolean {
+  if (place === undefined || step.place === undefined) return place === step.place;
+  return place.step === step.place.step && place.stage === step.place.stage && place.platform === step.place.platform;
+}

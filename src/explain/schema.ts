@@ -1,0 +1,40 @@
+import type { Tables } from "../state/index.ts";
+
+/**
+ * What the keys of cached results were made of. `explain_step.result` is the id of a result in the cache, `scope` says which project the
+ * step belongs to, `position` where it is in its Dockerfile. `instruction` is a digest of its text. After the result was removed,
+ * `pruned_at` is set. `explain_list` has the ids of chunks, one after the other. Times are milliseconds since 1970.
+ */
+export const explainTables: Tables = {
+  name: "explain",
+  migrations: [
+    `
+CREATE TABLE explain_step (
+  result TEXT NOT NULL,
+  op TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  instruction TEXT NOT NULL,
+  made_at INTEGER NOT NULL,
+  pruned_at INTEGER,
+  facts BLOB NOT NULL,
+  PRIMARY KEY (result, op)
+) WITHOUT ROWID;
+CREATE INDEX explain_step_place ON explain_step (scope, stage, position, made_at);
+CREATE INDEX explain_step_instruction ON explain_step (instruction, made_at);
+CREATE TABLE explain_list (
+  id TEXT PRIMARY KEY,
+  chunks BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE explain_chunk (
+  id BLOB PRIMARY KEY,
+  files BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE explain_key (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  key BLOB NOT NULL
+);
+`,
+  ],
+};

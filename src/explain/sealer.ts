@@ -1,0 +1,50 @@
+import { createHmac, hash } from "node:crypto";
+import { redact } from "../core/index.ts";
+
+/** Words in names of variables whose values are credentials. */
+const CREDENTIAL =
+  /(^|[_-])(token|password|passwd|passphrase|pass|pwd|secret|secrets|credential|credentials|auth|apikey|key|private|signature|sig|cookie|session|pat|dsn)($|[_-])|api[_-]?key|token$|password$|secret$|apikey$/i;
+/** Maximum characters of a value that is stored as it is. */
+const MAX_VALUE = 4_096;
+
+const SEALED = /^sealed:([0-9a-f]{8}):[0-9a-f]{32}$/;
+
+/** True if the value of a variable with this name is a credential, as far as the name says. */
+function isCredentialName(name: string): boolean {
+  return CREDENTIAL.test(name);
+}
+
+/** True for a value that was sealed. */
+export function isSealed(value: string): boolean {
+  return SEALED.test(value);
+}
+
+/** True if two values are known to be different. Values that were sealed with different keys cannot be compared. */
+export function isDifferent(a: string, b: string): boolean {
+  const [keyA, keyB] = [a, b].map((value) => SEALED.exec(value)?.[1]);
+  if (keyA !== undefined && keyB !== undefined && keyA !== keyB) return false;
+  return a !== b;
+}
+
+/** Replaces values that may be credentials by a digest that is keyed with a random key of the store. */
+export class Sealer {
+  readonly #key: Uint8Array;
+  readonly #name: string;
+
+  /** `key` has at least 16 random bytes, and never leaves the store. */
+  constructor(key: Uint8Array) {
+    this.#key = key;
+    this.#name = hash("sha256", key).slice(0, 8);
+  }
+
+  /** Returns what is stored of a variable's value: the value, or its keyed digest. */
+  value(name: string, value: string): string {
+    const isPlain = !isCredentialName(name) && redact(value) === value && !isSealed(value);
+    return isPlain && value.length <= MAX_VALUE ? value : this.seal(value);
+  }
+
+  /** Returns the keyed digest of a value. */
+  seal(value: string): string {
+    return `sealed:${this.#name}:${createHmac("sha256", this.#key).update(value).digest("hex").slice(0, 32)}`;
+  }
+}
