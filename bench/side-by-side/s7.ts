@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { twentySteps } from "../../testing/twenty-steps.ts";
 import { type BuildRequest, type CompleteBuilder } from "./builder.ts";
-import { type Group, type Work, roundsOf, timed } from "./row.ts";
+import { type Group, type Row, type Work, bothCommands, roundsOf, timed, withServer } from "./row.ts";
 
 /** A cache goes to a registry, and a builder that knows nothing builds from it. */
 export const s7: Group = {
   id: "S7",
   async *measure(bench) {
     const context = await bench.varve.files("twenty", twentySteps(bench.base));
-    const builders = bench.complete;
+    const builders = await withServer(bench, bench.complete);
     let targets = 0;
     const target = (): string => `${bench.registry.host}/cache/target-${(targets += 1)}:1`;
     const works = (request: () => BuildRequest, prepare: (builder: CompleteBuilder) => Promise<void>): Work[] =>
@@ -21,10 +21,10 @@ export const s7: Group = {
       await builder.empty();
       await builder.build({ context });
     };
-    const rounds = roundsOf(bench, 5);
-    yield await timed(
-      "S7 20 steps: export the cache",
-      rounds,
+    const compare = async (title: string, each: readonly Work[]): Promise<readonly Row[]> =>
+      bothCommands(await timed(`S7 20 steps: ${title}`, roundsOf(bench, 5), each));
+    yield* await compare(
+      "export the cache",
       works(() => ({ context, cacheTo: target() }), fill),
     );
     const last = builders.at(-1);
@@ -33,13 +33,12 @@ export const s7: Group = {
     await fill(last);
     await last.build({ context, cacheTo: cacheFrom });
     const empty = (builder: CompleteBuilder): Promise<void> => builder.empty();
-    yield await timed(
-      "S7 20 steps: import in an empty root",
-      rounds,
+    yield* await compare(
+      "import in an empty root",
       works(() => ({ context, cacheFrom }), empty),
     );
     const dest = join(bench.varve.folder, "s7.tar");
     const archive = (): BuildRequest => ({ context, cacheFrom, output: { kind: "oci", dest } });
-    yield await timed("S7 20 steps: the same to an OCI archive", rounds, works(archive, empty));
+    yield* await compare("the same to an OCI archive", works(archive, empty));
   },
 };

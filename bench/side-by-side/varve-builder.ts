@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stagePackage } from "../../scripts/lib/package.ts";
-import { type BuildOutput, type BuildRequest, type CompleteBuilder, completeBuilder } from "./builder.ts";
+import { type BuildOutput, type BuildRequest, type CompleteBuilder, completeBuilder, succeed } from "./builder.ts";
 
 /** A command line of the package as users install it. Returns the program and its first arguments. */
 export type VarveCommand = readonly [program: string, ...args: string[]];
@@ -23,7 +23,10 @@ export function varveBuilder([program, ...first]: VarveCommand, root: string, se
     name: server === undefined ? "varve" : "varve (server)",
     daemon: server,
     start: (request) => start(["build", "--progress=plain", ...flagsOf(request), request.context]),
-    empty: () => rm(root, { recursive: true, force: true }),
+    empty: () =>
+      server === undefined
+        ? rm(root, { recursive: true, force: true })
+        : succeed("varve prune", start(["prune", "--all", "--force"])),
     small: { version: () => start(["version"]), list: () => start(["images"]) },
   });
 }
