@@ -17,9 +17,10 @@ const { exports: entryPoints } = JSON.parse(readFileSync("package.json", "utf8")
   exports: Record<string, string>;
 };
 
+/** Without checking types: with isolated declarations, every declaration comes from its own file. */
 function emit(): void {
   rmSync(EMITTED, { recursive: true, force: true });
-  const args = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--outDir", EMITTED];
+  const args = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--noCheck", "--outDir", EMITTED];
   const { error } = spawnSync("tsc", args, { stdio: "ignore" });
   if (error !== undefined) throw error;
 }

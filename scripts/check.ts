@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 const CHECKS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ["format", "oxfmt", "--check"],
   ["lint", "oxlint", "--type-aware"],
-  ["types", "tsc", "-p", "."],
+  ["types", "tsc", "-p", ".", "--incremental", "--tsBuildInfoFile", ".cache/types.tsbuildinfo"],
   ["boundaries", "node", "--test", "test/architecture.test.ts"],
   ["dead code", "knip", "--no-progress"],
   ["protocol buffers", "node", "scripts/proto.ts", "--check"],

@@ -3,25 +3,42 @@
  * `--check` it fails where these are stale, where a page names a command, flag or file that does not exist, and where
  * something that users need is documented nowhere.
  */
-import { execFile } from "node:child_process";
 import { globSync, readFileSync, writeFileSync } from "node:fs";
-import { promisify } from "node:util";
+import { screenOf } from "../src/cli/progress/screen.ts";
+import { runCommand } from "../src/cli/run-command.ts";
 import { cliPage, serverPage } from "./lib/docs-pages.ts";
 import { type HelpTexts, brokenLinks, undocumented, unknownCommands } from "./lib/docs-checks.ts";
-
-const run = promisify(execFile);
 
 /** Help texts of all commands, by their words. */
 async function helpTexts(): Promise<HelpTexts> {
   const texts = new Map<string, string>();
   const read = async (words: readonly string[]): Promise<void> => {
-    const { stdout } = await run(process.execPath, ["bin/varve.js", ...words, "--help"]);
-    texts.set(words.join(" "), stdout);
-    const list = /^Commands:\n((?: {2}.*\n)+)/m.exec(stdout)?.[1] ?? "";
+    const help = await printed([...words, "--help"]);
+    texts.set(words.join(" "), help);
+    const list = /^Commands:\n((?: {2}.*\n)+)/m.exec(help)?.[1] ?? "";
     await Promise.all([...list.matchAll(/^ {2}(\S+)/gm)].map(([, name = ""]) => read([...words, name])));
   };
   await read([]);
   return texts;
+}
+
+/** What a command line prints, without a terminal. */
+async function printed(argv: readonly string[]): Promise<string> {
+  let text = "";
+  const keep = (data: string | Uint8Array): Promise<void> => {
+    text += typeof data === "string" ? data : Buffer.from(data).toString();
+    return Promise.resolve();
+  };
+  const code = await runCommand(argv, {
+    stdin: process.stdin,
+    stdout: { write: keep, isTTY: false },
+    screen: screenOf(process.stderr),
+    signal: new AbortController().signal,
+    cwd: process.cwd(),
+    env: {},
+  });
+  if (code !== 0) throw new Error(`varve ${argv.join(" ")} exited with ${code}`);
+  return text;
 }
 
 /** Formatters align tables. */
