@@ -2,13 +2,15 @@ import type { CollectionSettings } from "../caches/index.ts";
 import type { StoreOptions } from "../engine/index.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { VarveError, defaultRoot, errnoOf, parseJson } from "../core/index.ts";
+import { type JsonNode, VarveError, defaultRoot, errnoOf, parseJson } from "../core/index.ts";
 import type { CommandContext } from "./command.ts";
 
 export interface Settings {
   readonly store: StoreOptions;
   /** What a server collects by itself. */
   readonly collection: CollectionSettings;
+  /** The default of `varve build --normalize-context`. */
+  readonly normalizeContext?: boolean | "git" | undefined;
 }
 
 /**
@@ -24,6 +26,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const { raw: registries = {} } = json.field("registries");
   const { raw: collection } = json.field("collection");
   const parallelism = json.field("maxParallelism");
+  const normalizeContext = normalization(json.field("normalizeContext"));
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
   return {
@@ -32,8 +35,14 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
       registry: { config: parseRegistryConfig({ registries }) },
       maxParallelism: parallelism.isAbsent ? undefined : parallelism.size() || undefined,
     },
+    normalizeContext,
     collection: collection === undefined ? {} : (await import("../caches/index.ts")).readCollectionSettings(collection),
   };
+}
+
+function normalization(node: JsonNode): boolean | "git" | undefined {
+  if (node.isAbsent || typeof node.raw === "boolean") return node.boolean();
+  return node.raw === "git" ? "git" : node.fail('true, false or "git"');
 }
 
 async function read(path: string, required: boolean): Promise<string | undefined> {

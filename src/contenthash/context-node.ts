@@ -3,6 +3,7 @@ import type { ByteString } from "../linux/index.ts";
 import { DiskNode } from "./disk-node.ts";
 import type { CachedDigest, StoredEntries } from "./entry-codec.ts";
 import { isRacy, type FileStat } from "./file-stat.ts";
+import type { ModeRule } from "./git-mode.ts";
 import type { Owner } from "./hash-entry.ts";
 
 /** The owner of all files of a context, whoever owns them on disk, unless owners are kept. */
@@ -10,11 +11,18 @@ export const rootOwner: Owner = { uid: 0, gid: 0 };
 
 const NO_ENTRIES: ReadonlyMap<ByteString, ContextNode> = new Map();
 
+/** What the entries of a context have, whatever they have on disk. */
+export interface ContextAttributes {
+  /** Undefined: the owner on disk. */
+  readonly owner: Owner | undefined;
+  /** Undefined: the permission bits on disk. */
+  readonly modes: ModeRule | undefined;
+}
+
 interface ContextNodeParts {
   readonly digest?: Digest | undefined;
   readonly entries?: ReadonlyMap<ByteString, ContextNode> | undefined;
-  /** Undefined: the owner on disk. */
-  readonly owner: Owner | undefined;
+  readonly attributes: ContextAttributes;
   /** Called when the entry was hashed, if its digest may be cached. */
   readonly onHashed?: ((node: ContextNode) => void) | undefined;
 }
@@ -33,7 +41,11 @@ export class ContextNode extends DiskNode {
   }
 
   protected override ownerOf(stat: FileStat): Owner {
-    return this.#parts.owner ?? stat;
+    return this.#parts.attributes.owner ?? stat;
+  }
+
+  protected override modeOf(stat: FileStat): number {
+    return this.#parts.attributes.modes?.(stat.mode) ?? super.modeOf(stat);
   }
 
   protected override hashed(readAt: bigint): void {
@@ -44,15 +56,15 @@ export class ContextNode extends DiskNode {
 /** A directory of a context: the digests that were cached for it before, and those that were computed since. */
 export class ContextDirectory {
   readonly #names: readonly ByteString[];
-  readonly #owner: Owner | undefined;
+  readonly #attributes: ContextAttributes;
   readonly #stored: StoredEntries | undefined;
   readonly #computed = new Map<ByteString, CachedDigest>();
   #changed = false;
 
-  /** `names` are all names in the directory, in byte order. `owner` is the owner of all entries; undefined: that on disk. */
-  constructor(names: readonly ByteString[], owner: Owner | undefined, stored: StoredEntries | undefined) {
+  /** `names` are all names in the directory, in byte order. */
+  constructor(names: readonly ByteString[], attributes: ContextAttributes, stored: StoredEntries | undefined) {
     this.#names = names;
-    this.#owner = owner;
+    this.#attributes = attributes;
     this.#stored = stored;
   }
 
@@ -61,7 +73,7 @@ export class ContextDirectory {
     return new ContextNode(path, stat, {
       digest: this.#stored?.digestOf(name, stat),
       entries,
-      owner: this.#owner,
+      attributes: this.#attributes,
       onHashed: (node) => this.#remember(name, node),
     });
   }

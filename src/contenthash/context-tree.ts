@@ -4,10 +4,10 @@ import { digestOf, errnoOf, throwIfAborted, VarveError } from "../core/index.ts"
 import { byteStringOf, type ByteString, type Path } from "../linux/index.ts";
 import type { PathFilter, PathVerdict } from "../pattern/index.ts";
 import { utf8Of } from "./bytes.ts";
-import { ContextDirectory, ContextNode, rootOwner } from "./context-node.ts";
+import { type ContextAttributes, ContextDirectory, ContextNode, rootOwner } from "./context-node.ts";
 import { readError } from "./disk-node.ts";
 import { statEntry, type FileStat } from "./file-stat.ts";
-import type { Owner } from "./hash-entry.ts";
+import type { ModeRule } from "./git-mode.ts";
 import { readNames } from "./snapshot-tree.ts";
 import type { ContextCache, StatCache } from "./stat-cache.ts";
 import type { Tree } from "./types.ts";
@@ -20,6 +20,8 @@ export interface ScanOptions {
   readonly cache?: StatCache | undefined;
   /** The checksum covers the owners on disk. By default, all files belong to root. */
   readonly keepOwners?: boolean | undefined;
+  /** The checksum covers these permission bits instead of those on disk. The cache must be one for the same rule. */
+  readonly modes?: ModeRule | undefined;
   /** Metadata of entries that is known to be current, by path relative to the directory. The scan asks the system for all other entries. */
   readonly known?: ReadonlyMap<ByteString, FileStat> | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -78,18 +80,18 @@ class Scanner {
   readonly #root: ByteString;
   readonly #filter: PathFilter | undefined;
   readonly #cache: ContextCache | undefined;
-  readonly #owner: Owner | undefined;
+  readonly #attributes: ContextAttributes;
   readonly #known: ReadonlyMap<ByteString, FileStat> | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly directories = new Map<ByteString, ContextDirectory>();
   #yielded = performance.now();
 
   constructor(root: ByteString, cache: ContextCache | undefined, options: ScanOptions) {
-    const { filter, keepOwners, known, signal } = options;
+    const { filter, keepOwners, modes, known, signal } = options;
     this.#root = root;
     this.#cache = cache;
     this.#filter = filter;
-    this.#owner = keepOwners === true ? undefined : rootOwner;
+    this.#attributes = { owner: keepOwners === true ? undefined : rootOwner, modes };
     this.#known = known;
     this.#signal = signal;
   }
@@ -99,7 +101,7 @@ class Scanner {
     await this.#pause();
     const absolute = path === "" ? this.#root : `${this.#root}/${path}`;
     const names = this.#names(absolute, parent);
-    const directory = new ContextDirectory(names, this.#owner, this.#cache?.load(path));
+    const directory = new ContextDirectory(names, this.#attributes, this.#cache?.load(path));
     this.directories.set(path, directory);
     for (const name of names) {
       const relative = path === "" ? name : `${path}/${name}`;
@@ -179,6 +181,10 @@ export async function scanContext(directory: Path, options: ScanOptions = {}): P
   const scanner = new Scanner(path === "/" ? "" : path, cache, options);
   const entries = new Map<ByteString, ContextNode>();
   await scanner.scan("", entries);
-  const root = new ContextNode(path, stat, { digest: EMPTY_DIGEST, entries, owner: rootOwner });
+  const root = new ContextNode(path, stat, {
+    digest: EMPTY_DIGEST,
+    entries,
+    attributes: { owner: rootOwner, modes: undefined },
+  });
   return new ContextTree(root, scanner.directories, cache);
 }

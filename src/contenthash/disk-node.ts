@@ -54,12 +54,18 @@ export abstract class DiskNode implements TreeNode {
       stat: this.#stat,
       linkname: this.linkname,
       owner: this.ownerOf(this.#stat),
+      mode: this.modeOf(this.#stat),
       xattrs: this.#xattrs,
     });
   }
 
   /** Returns the owner that the checksum covers. */
   protected abstract ownerOf(stat: FileStat): Owner;
+
+  /** Returns the permission bits that the checksum covers. */
+  protected modeOf({ mode }: FileStat): number {
+    return mode & 0o7777;
+  }
 
   /** Called when the digest was computed. Reading the entry began at `readAt`, in nanoseconds since 1970. */
   protected hashed(_readAt: bigint): void {}
@@ -86,7 +92,8 @@ export abstract class DiskNode implements TreeNode {
 
   #entry(stat: FileStat): Entry {
     this.#xattrs = readXattrs(this.path);
-    return { path: this.path, stat, linkname: this.linkname, owner: this.ownerOf(stat), xattrs: this.#xattrs };
+    const [owner, mode] = [this.ownerOf(stat), this.modeOf(stat)];
+    return { path: this.path, stat, linkname: this.linkname, owner, mode, xattrs: this.#xattrs };
   }
 
   /** Stores the digest of the entry in the state `stat`. Returns false if there is no digest, because the entry has changed. */

@@ -42,6 +42,8 @@ export interface Entry {
   readonly owner: Owner;
   /** See `readXattrs`. */
   readonly xattrs: readonly Xattr[];
+  /** The permission bits that the checksum covers. Ignored for a symbolic link. */
+  readonly mode: number;
 }
 
 const NO_XATTRS: readonly Xattr[] = [];
@@ -56,10 +58,10 @@ export function readXattrs(path: ByteString): readonly Xattr[] {
 }
 
 /** Returns the metadata of an entry that the checksum covers. */
-export function headerOf({ stat, linkname, owner, xattrs }: Omit<Entry, "path">): Header {
+export function headerOf({ stat, linkname, owner, mode, xattrs }: Omit<Entry, "path">): Header {
   return {
     kind: stat.kind,
-    mode: stat.kind === "symlink" ? 0o777 : stat.mode & 0o7777,
+    mode: stat.kind === "symlink" ? 0o777 : mode,
     uid: owner.uid,
     gid: owner.gid,
     size: Number(stat.size),

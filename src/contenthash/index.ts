@@ -1,3 +1,4 @@
+export { type ModeRule, gitMode } from "./git-mode.ts";
 export * from "./checksum.ts";
 export { DiskNode } from "./disk-node.ts";
 export { ContextNode } from "./context-node.ts";

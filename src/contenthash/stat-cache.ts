@@ -27,15 +27,19 @@ export interface ContextChanges {
  */
 export class StatCache {
   readonly #state: Database;
+  readonly #suffix: string;
 
-  constructor(state: Database) {
+  /** `rule` names what the digests cover besides what is on disk, such as other permission bits. Each rule has entries of its own. */
+  constructor(state: Database, rule = "") {
     state.install(contextTables);
     this.#state = state;
+    // No path contains a NUL.
+    this.#suffix = rule === "" ? "" : `\0${rule}`;
   }
 
   /** Opens the entries of one context. `path` is the absolute path of its root, with symbolic links resolved. */
   open(path: ByteString, { dev, ino }: FileStat): ContextCache {
-    return new ContextCache(this.#state, path, dev.toString(), ino.toString());
+    return new ContextCache(this.#state, `${path}${this.#suffix}`, dev.toString(), ino.toString());
   }
 }
 

@@ -84,7 +84,12 @@ export class Session implements AsyncDisposable {
     this.hold = { lease: own, signal, fetchBlob };
     const { content, records, images } = store;
     this.images = new ImageSource({ content, images, registry: access.registry, records });
-    this.locals = new LocalContexts({ state: store.state, client, hold: this.hold });
+    this.locals = new LocalContexts({
+      state: store.state,
+      client,
+      hold: this.hold,
+      normalize: options.normalizeContext ?? false,
+    });
     this.explaining = new Explaining({ state: store.state, progress, scope: options.project ?? "" });
     this.#deps = {
       content,

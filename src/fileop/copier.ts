@@ -123,7 +123,7 @@ export class Copier {
 
   /** Returns true if the directory did not exist. */
   #makeDirectory(target: Path, stat: BigIntStats, overwrite: boolean): boolean {
-    const { tree } = this.#options;
+    const { tree, view } = this.#options;
     const isDirectory = tree.isDirectory(target);
     if (isDirectory === undefined) {
       tree.makeDirectory(target);
@@ -135,7 +135,7 @@ export class Copier {
         `Cannot copy a directory to ${pathInTree(showPath(target))}: it is not a directory`,
       );
     }
-    if (overwrite) tree.setMode(target, Number(stat.mode) & 0o7777);
+    if (overwrite) tree.setMode(target, view.metadata(stat).mode & 0o7777);
     return false;
   }
 

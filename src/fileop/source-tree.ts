@@ -7,4 +7,6 @@ export interface SourceTree {
   readonly filter?: PathFilter | undefined;
   /** Overrides the owner of every entry: entries of a build context belong to root. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Overrides the permission bits of every entry. It gets the mode with the type of the entry. */
+  readonly modes?: ((mode: number) => number) | undefined;
 }

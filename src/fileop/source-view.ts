@@ -52,9 +52,10 @@ export class SourceView implements Disposable {
       .filter((entry) => entry !== undefined);
   }
 
-  /** Returns an entry's metadata with the tree's owner. */
+  /** Returns an entry's metadata with the tree's owner and permission bits. */
   metadata(stat: BigIntStats): Metadata {
-    return { ...metadataOf(stat), ...this.#tree.owner };
+    const { owner, modes } = this.#tree;
+    return { ...metadataOf(stat), ...owner, ...(modes === undefined ? {} : { mode: modes(Number(stat.mode)) }) };
   }
 
   [Symbol.dispose](): void {

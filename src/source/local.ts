@@ -7,6 +7,7 @@ import {
   type ContextNode,
   type ContextTree,
   type FileStat,
+  type ModeRule,
   type StatCache,
   checksum,
   contextRoot,
@@ -27,6 +28,8 @@ export interface LocalContextOptions extends ContextPatterns {
   readonly cache?: StatCache | undefined;
   /** Entries have their owners on disk. By default, they belong to root. */
   readonly keepOwners?: boolean | undefined;
+  /** Entries have these permission bits instead of those on disk. The cache must be one for the same rule. */
+  readonly modes?: ModeRule | undefined;
   /** Metadata of entries that is known to be current, by path. */
   readonly known?: ReadonlyMap<ByteString, FileStat> | undefined;
   /** See `LocalContext.keep`. Default: the directory stays anyway. */
@@ -54,12 +57,19 @@ export class LocalContext {
   readonly filter: PathFilter | undefined;
   /** The owner of all entries. Undefined: each entry's own. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** The permission bits of all entries. Undefined: each entry's own. */
+  readonly modes: ModeRule | undefined;
   readonly #tree: ContextTree;
   readonly #keep: (() => AsyncDisposable) | undefined;
 
-  constructor({ name, keepOwners, keep }: LocalContextOptions, tree: ContextTree, filter: PathFilter | undefined) {
+  constructor(
+    { name, keepOwners, modes, keep }: LocalContextOptions,
+    tree: ContextTree,
+    filter: PathFilter | undefined,
+  ) {
     this.name = name;
     this.owner = keepOwners === true ? undefined : { uid: 0, gid: 0 };
+    this.modes = modes;
     this.path = pathOfByteString(tree.path);
     this.filter = filter;
     this.#tree = tree;
@@ -198,7 +208,9 @@ async function copyEntry(
   if (copying !== undefined) await copying;
   await copyEntries(context, node, target, options);
   const isLink = node.kind === "symlink";
-  setMetadata(target, { ...metadataOf(stat), ...context.owner }, { isLink, attributesOf: source });
+  const mode = context.modes?.(Number(stat.mode));
+  const metadata = { ...metadataOf(stat), ...context.owner, ...(mode === undefined ? {} : { mode }) };
+  setMetadata(target, metadata, { isLink, attributesOf: source });
 }
 
 /**
@@ -216,6 +228,7 @@ export async function openLocalContext(directory: Path, options: LocalContextOpt
     filter,
     cache: options.cache,
     keepOwners: options.keepOwners,
+    modes: options.modes,
     known: options.known,
     signal: options.signal,
   });

@@ -18,6 +18,10 @@ export const BUILD_FLAGS = {
     value: "NAME=SOURCE",
     help: "Additional build context: a directory, docker-image://, oci-layout:// or a git URL",
   },
+  "normalize-context": {
+    kind: "switch",
+    help: "Give files of the context the modes that git has (0644, 0755), for the same cache keys on every machine",
+  },
   label: { kind: "many", value: "KEY=VALUE", help: "Set a label of the image" },
   annotation: { kind: "many", value: "[TYPE:]KEY=VALUE", help: "Add an annotation to the image" },
   platform: { kind: "many", value: "OS/ARCH", help: "Platforms to build for, separated by commas" },

@@ -15,6 +15,7 @@ import { type Parsed, describeFlags, parseFlags, usageError } from "../flags.ts"
 import { printable } from "../printable.ts";
 import type { Display } from "../progress/display.ts";
 import { PROGRESS_MODES, openDisplay } from "../progress/open-display.ts";
+import { loadSettings } from "../settings.ts";
 import { withParallelism } from "../parallelism.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { storeOf } from "./common.ts";
@@ -42,8 +43,9 @@ type Flags = Parsed<typeof BUILD_FLAGS>["flags"];
 async function optionsOf(
   flags: Flags,
   argument: string,
-  { stdin, cwd, env }: CommandContext,
+  command: CommandContext,
 ): Promise<Omit<BuildOptions, "store">> {
+  const { stdin, cwd, env } = command;
   const context = contextOf(argument, stdin);
   const dockerfile = await dockerfileOf(flags.file, context, stdin);
   const network = networkOf(flags.network);
@@ -58,6 +60,7 @@ async function optionsOf(
     tags: flags.tag,
     buildArgs: keyValues("build-arg", flags["build-arg"], env),
     buildContexts: namedContexts(flags["build-context"]),
+    normalizeContext: flags["normalize-context"] ?? (await loadSettings(command)).normalizeContext,
     labels: keyValues("label", flags.label),
     annotations: keyValues("annotation", flags.annotation),
     platforms: platformsOf(flags.platform),

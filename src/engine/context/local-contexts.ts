@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Limits } from "../../core/index.ts";
-import { StatCache } from "../../contenthash/index.ts";
+import { StatCache, gitMode } from "../../contenthash/index.ts";
 import type { LocalSource } from "../../llb/index.ts";
 import { type LocalContext, openLocalContext, readContextFile } from "../../source/index.ts";
 import type { Hold } from "../../record/index.ts";
@@ -19,6 +21,8 @@ interface LocalContextsDeps {
   /** Opens the directories that the build itself has not. */
   readonly client: Pick<BuildClient, "openLocal">;
   readonly hold: Hold;
+  /** See `BuildSettings.normalizeContext`. */
+  readonly normalize: boolean | "git";
 }
 
 /** The context directories of one build by the names of their `local://` sources. */
@@ -54,16 +58,25 @@ export class LocalContexts {
 
   async #open(source: LocalSource, onTransfer?: (bytes: number) => void): Promise<LocalContext> {
     const { name, excludePatterns = [], includePatterns = [], followPaths = [] } = source;
-    const { state, client, hold } = this.#deps;
+    const { state, client, hold, normalize } = this.#deps;
     const directory = this.#directories.get(name);
     if (directory === undefined) return await client.openLocal(source, hold, onTransfer);
+    const isNormal = normalize === "git" ? isInWorkTree(directory.path) : normalize;
     return await openLocalContext(directory.path, {
       name,
       excludePatterns,
       includePatterns,
       followPaths,
-      cache: directory.lasting ? new StatCache(state) : undefined,
+      modes: isNormal ? gitMode : undefined,
+      cache: directory.lasting ? new StatCache(state, isNormal ? "git modes" : "") : undefined,
       signal: hold.signal,
     });
   }
+}
+
+/** Whether a directory is in a work tree of git: it, or one above it, has an entry `.git`. */
+function isInWorkTree(directory: string): boolean {
+  if (existsSync(join(directory, ".git"))) return true;
+  const above = dirname(directory);
+  return above !== directory && isInWorkTree(above);
 }

@@ -95,8 +95,8 @@ async function change(
 /** Opens a result for reading. A context directory is read in place, a record through a mounted view. */
 async function read(result: Result, deps: FileDeps, hold: Hold): Promise<ReadableTree> {
   if (result.kind === "context") {
-    const { path, filter, owner } = result.context;
-    return { tree: { path: String(path), filter, owner }, [Symbol.asyncDispose]: () => Promise.resolve() };
+    const { path, filter, owner, modes } = result.context;
+    return { tree: { path: String(path), filter, owner, modes }, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const view = await deps.records.mount(result.id, hold);
   return { tree: { path: view.path }, [Symbol.asyncDispose]: async () => await view[Symbol.asyncDispose]() };

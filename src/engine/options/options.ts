@@ -108,6 +108,12 @@ export interface BuildSettings {
   readonly pull?: boolean | undefined;
   /** Do not use the cache: for all stages, or for those named. */
   readonly noCache?: boolean | readonly string[] | undefined;
+  /**
+   * Give the files of context directories the modes that git gives them (0644, 0755; directories 0755), so that cache keys and layers are
+   * the same on machines with another umask. `git`: only contexts in a work tree of git. Default: false. Clients of a server send their
+   * contexts themselves, and these stay as they are.
+   */
+  readonly normalizeContext?: boolean | "git" | undefined;
   /** Caches to import. */
   readonly cacheFrom?: readonly CacheSpec[] | undefined;
   /** Milliseconds to wait for an imported cache. After that it counts as empty. Default: two minutes. */

@@ -8,7 +8,7 @@ import type { BuildSettings } from "./options.ts";
 
 export interface SessionOptions extends Pick<
   BuildSettings,
-  "cacheFrom" | "cachePatience" | "pull" | "shmSize" | "signal"
+  "cacheFrom" | "cachePatience" | "normalizeContext" | "pull" | "shmSize" | "signal"
 > {
   readonly store: Store;
   /** Says which project is built: builds of one project have equal ones. Default: "". */
