@@ -23,12 +23,12 @@ class Direction {
     this.#change();
   }
 
-  async *receive(): AsyncGenerator<Uint8Array> {
+  async *receive(): AsyncGenerator<readonly Uint8Array[]> {
     for (;;) {
-      const message = this.#messages.shift();
-      if (message !== undefined) {
+      const messages = this.#messages.splice(0);
+      if (messages.length > 0) {
         this.#change();
-        yield message;
+        yield messages;
       } else if (this.#error !== undefined) throw this.#error;
       else if (this.#ended) return;
       else await this.#changed.promise;

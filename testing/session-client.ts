@@ -50,9 +50,9 @@ export function openSession(
   ]);
   const call = invokeBidi(daemon, bytesMethod(Control.method.session), { metadata });
   const ended = Promise.withResolvers<void>();
-  async function* pieces(): AsyncGenerator<Uint8Array> {
+  async function* pieces(): AsyncGenerator<readonly Uint8Array[]> {
     try {
-      yield* call.responses;
+      yield* call.responses.batches;
       ended.resolve();
     } catch (error) {
       ended.reject(error);

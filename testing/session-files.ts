@@ -6,7 +6,7 @@ import { sendContext } from "../src/source/index.ts";
 
 /** Serves directories by name, with the patterns that the daemon sends. */
 export function servedDirectories(directories: ReadonlyMap<string, string>): Implementation {
-  return bidiStream(fileSyncMethod, async (packets, send, { metadata, signal }) => {
+  return bidiStream(fileSyncMethod, async ({ batches: packets }, send, { metadata, signal }) => {
     const name = metadata.get("dir-name") ?? "";
     const directory = directories.get(name);
     if (directory === undefined) throw new GrpcError(GrpcCode.notFound, `no access allowed to dir "${name}"`);
@@ -28,17 +28,17 @@ function textsOf(metadata: Metadata, key: string): readonly string[] {
 
 /** Takes trees into a directory, and keeps what is there. */
 export function takenDirectory(directory: string): Implementation {
-  return bidiStream(fileSendMethod, async (packets, send, { signal }) => {
+  return bidiStream(fileSendMethod, async ({ batches: packets }, send, { signal }) => {
     const options = { keep: true, ownership: "process", signal } as const;
     await receiveTree(serverStream(packets, send), directory, options);
   });
 }
 
 /** The server's end of a call: it ends when this side has sent everything. */
-function serverStream(packets: AsyncIterable<Uint8Array>, send: Send<Uint8Array>): MessageStream {
+function serverStream(packets: AsyncIterable<readonly Uint8Array[]>, send: Send<Uint8Array>): MessageStream {
   const { promise: ended, resolve } = Promise.withResolvers<IteratorReturnResult<undefined>>();
   const iterator = packets[Symbol.asyncIterator]();
-  const next = async (): Promise<IteratorResult<Uint8Array>> => await Promise.race([iterator.next(), ended]);
+  const next = async (): Promise<IteratorResult<readonly Uint8Array[]>> => await Promise.race([iterator.next(), ended]);
   return {
     receive: { [Symbol.asyncIterator]: () => ({ next }) },
     send,

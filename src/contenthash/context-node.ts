@@ -23,8 +23,8 @@ interface ContextNodeParts {
   readonly digest?: Digest | undefined;
   readonly entries?: ReadonlyMap<ByteString, ContextNode> | undefined;
   readonly attributes: ContextAttributes;
-  /** Called when the entry was hashed, if its digest may be cached. */
-  readonly onHashed?: ((node: ContextNode) => void) | undefined;
+  /** Where the entry is. */
+  readonly directory?: ContextDirectory | undefined;
 }
 
 /** An entry of a build context. */
@@ -49,7 +49,7 @@ export class ContextNode extends DiskNode {
   }
 
   protected override hashed(readAt: bigint): void {
-    if (!isRacy(this.stat, readAt)) this.#parts.onHashed?.(this);
+    if (!isRacy(this.stat, readAt)) this.#parts.directory?.remember(this);
   }
 }
 
@@ -74,12 +74,19 @@ export class ContextDirectory {
       digest: this.#stored?.digestOf(name, stat),
       entries,
       attributes: this.#attributes,
-      onHashed: (node) => this.#remember(name, node),
+      directory: this,
     });
   }
 
   has(name: ByteString): boolean {
     return this.#names.includes(name);
+  }
+
+  /** Keeps the digest that was computed of an entry. */
+  remember({ path, stat, digest }: ContextNode): void {
+    if (digest === undefined) return;
+    this.#computed.set(path.slice(path.lastIndexOf("/") + 1), { stat, digest });
+    this.#changed = true;
   }
 
   /** Returns all digests to cache for the directory. Undefined if none was computed since the last call. */
@@ -92,11 +99,5 @@ export class ContextDirectory {
       if (known !== undefined) entries.set(name, known);
     }
     return entries;
-  }
-
-  #remember(name: ByteString, { stat, digest }: ContextNode): void {
-    if (digest === undefined) return;
-    this.#computed.set(name, { stat, digest });
-    this.#changed = true;
   }
 }

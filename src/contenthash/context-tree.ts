@@ -22,10 +22,16 @@ export interface ScanOptions {
   readonly keepOwners?: boolean | undefined;
   /** The checksum covers these permission bits instead of those on disk. The cache must be one for the same rule. */
   readonly modes?: ModeRule | undefined;
-  /** Metadata of entries that is known to be current, by path relative to the directory. The scan asks the system for all other entries. */
-  readonly known?: ReadonlyMap<ByteString, FileStat> | undefined;
+  /** What is known of the directory. The scan asks the system for the rest. */
+  readonly known?: KnownTree | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * What is known of a tree: by the path of each directory, relative to the root, all its entries in byte order. An entry has its current
+ * metadata, if that is known.
+ */
+export type KnownTree = ReadonlyMap<ByteString, ReadonlyMap<ByteString, FileStat | undefined>>;
 
 const EMPTY_DIGEST = digestOf("");
 /** Milliseconds of work between two pauses that let other tasks run. */
@@ -81,7 +87,7 @@ class Scanner {
   readonly #filter: PathFilter | undefined;
   readonly #cache: ContextCache | undefined;
   readonly #attributes: ContextAttributes;
-  readonly #known: ReadonlyMap<ByteString, FileStat> | undefined;
+  readonly #known: KnownTree | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly directories = new Map<ByteString, ContextDirectory>();
   #yielded = performance.now();
@@ -100,33 +106,22 @@ class Scanner {
   async scan(path: ByteString, entries: Map<ByteString, ContextNode>, parent?: PathVerdict): Promise<void> {
     await this.#pause();
     const absolute = path === "" ? this.#root : `${this.#root}/${path}`;
-    const names = this.#names(absolute, parent);
+    const known = this.#known?.get(path);
+    const names = known === undefined ? this.#names(absolute, parent) : [...known.keys()];
     const directory = new ContextDirectory(names, this.#attributes, this.#cache?.load(path));
     this.directories.set(path, directory);
     for (const name of names) {
       const relative = path === "" ? name : `${path}/${name}`;
       const verdict = this.#filter?.check(utf8Of(relative), parent);
       if (verdict !== undefined && !verdict.included && !verdict.descend) continue;
-      const stat = this.#known?.get(relative) ?? statEntry(`${absolute}/${name}`);
+      const stat = known?.get(name) ?? statEntry(`${absolute}/${name}`);
       if (stat === undefined) continue;
-      const node = await this.#node(relative, name, stat, directory, verdict);
-      if (node !== undefined) entries.set(name, node);
+      const included = verdict?.included ?? true;
+      const below = stat.kind === "directory" ? new Map<ByteString, ContextNode>() : undefined;
+      if (below !== undefined && (verdict?.descend ?? true)) await this.scan(relative, below, verdict);
+      if (included || (below !== undefined && below.size > 0))
+        entries.set(name, directory.add(name, `${this.#root}/${relative}`, stat, below));
     }
-  }
-
-  async #node(
-    relative: ByteString,
-    name: ByteString,
-    stat: FileStat,
-    directory: ContextDirectory,
-    verdict: PathVerdict | undefined,
-  ): Promise<ContextNode | undefined> {
-    const included = verdict?.included ?? true;
-    const path = `${this.#root}/${relative}`;
-    if (stat.kind !== "directory") return included ? directory.add(name, path, stat) : undefined;
-    const below = new Map<ByteString, ContextNode>();
-    if (verdict?.descend ?? true) await this.scan(relative, below, verdict);
-    return included || below.size > 0 ? directory.add(name, path, stat, below) : undefined;
   }
 
   #names(path: ByteString, parent: PathVerdict | undefined): ByteString[] {

@@ -49,18 +49,20 @@ function writeFingerprint(view: DataView, at: number, stat: Fingerprint): void {
 /** The cached digests of one directory. An entry is decoded only when it is needed. */
 export class StoredEntries {
   readonly #bytes: Buffer;
-  /** The offset of each entry's metadata. */
-  readonly #offsets = new Map<ByteString, number>();
+  /** The offset of the entry after the last one that was found: in an unchanged directory, that of the next one to be found. */
+  #next = 1;
+  /** The offset of each entry's metadata, once entries are looked for in another order. */
+  #offsets: ReadonlyMap<ByteString, number> | undefined;
 
   /** Contains no entries if `stored` is damaged or has another version. */
   constructor(stored: Uint8Array | undefined) {
-    this.#bytes = Buffer.from(stored?.buffer ?? new ArrayBuffer(0), stored?.byteOffset, stored?.byteLength);
-    if (this.#bytes[0] === VERSION) this.#index();
+    const bytes = Buffer.from(stored?.buffer ?? new ArrayBuffer(0), stored?.byteOffset, stored?.byteLength);
+    this.#bytes = isWhole(bytes) ? bytes : bytes.subarray(0, 0);
   }
 
   /** Returns the cached digest of a file, if its metadata has not changed. */
   digestOf(name: ByteString, stat: Fingerprint): Digest | undefined {
-    const at = this.#offsets.get(name);
+    const at = this.#find(name);
     if (at === undefined) return undefined;
     writeFingerprint(scratchView, 0, stat);
     return this.#bytes.compare(scratch, 0, FINGERPRINT, at, at + FINGERPRINT) === 0 ? this.#digest(at) : undefined;
@@ -68,7 +70,7 @@ export class StoredEntries {
 
   /** Returns the cached digest and metadata of a file. */
   get(name: ByteString): CachedDigest | undefined {
-    const at = this.#offsets.get(name);
+    const at = this.#find(name);
     if (at === undefined) return undefined;
     const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     const stat = {
@@ -86,17 +88,37 @@ export class StoredEntries {
     return `sha256:${this.#bytes.toString("hex", at + FINGERPRINT, at + FIXED)}`;
   }
 
-  #index(): void {
-    const bytes = this.#bytes;
-    for (let at = 1; at + 2 <= bytes.length;) {
-      const start = at + 2;
-      const end = start + bytes.readUInt16LE(at);
-      if (end + FIXED > bytes.length) {
-        this.#offsets.clear();
-        return;
-      }
-      this.#offsets.set(bytes.toString("latin1", start, end), end);
-      at = end + FIXED;
-    }
+  /** Returns the offset of an entry's metadata. */
+  #find(name: ByteString): number | undefined {
+    const at = this.#isNext(name) ? this.#next + 2 + name.length : (this.#offsets ??= offsetsOf(this.#bytes)).get(name);
+    if (at !== undefined) this.#next = at + FIXED;
+    return at;
   }
+
+  #isNext(name: ByteString): boolean {
+    const [bytes, at] = [this.#bytes, this.#next];
+    if (at >= bytes.length || bytes.readUInt16LE(at) !== name.length) return false;
+    for (let index = 0; index < name.length; index += 1)
+      if (bytes[at + 2 + index] !== name.charCodeAt(index)) return false;
+    return true;
+  }
+}
+
+/** Returns whether the entries are of this version, and the last one ends where they end. */
+function isWhole(bytes: Buffer): boolean {
+  if (bytes[0] !== VERSION) return false;
+  let at = 1;
+  while (at + 2 <= bytes.length) at += 2 + bytes.readUInt16LE(at) + FIXED;
+  return at === bytes.length;
+}
+
+function offsetsOf(bytes: Buffer): ReadonlyMap<ByteString, number> {
+  const offsets = new Map<ByteString, number>();
+  for (let at = 1; at < bytes.length;) {
+    const start = at + 2;
+    const end = start + bytes.readUInt16LE(at);
+    offsets.set(bytes.toString("latin1", start, end), end);
+    at = end + FIXED;
+  }
+  return offsets;
 }

@@ -250,12 +250,13 @@ test("a sender refuses what it did not list, and reports what it cannot read", a
   const sending = sendTree(pair.server, oneFile);
   const got: Packet[] = [];
   const reading = (async () => {
-    for await (const message of pair.client.receive) {
-      const packet = decodePacket(message);
-      got.push(packet);
-      if (packet.type === "listed") await pair.client.send(encodePacket({ type: "request", id: 1 }));
-      if (packet.type === "error") return;
-    }
+    for await (const batch of pair.client.receive)
+      for (const message of batch) {
+        const packet = decodePacket(message);
+        got.push(packet);
+        if (packet.type === "listed") await pair.client.send(encodePacket({ type: "request", id: 1 }));
+        if (packet.type === "error") return;
+      }
   })();
   await assert.rejects(sending, { message: "cannot read f" });
   await reading;

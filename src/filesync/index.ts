@@ -1,6 +1,7 @@
 export type { Differ, Ownership } from "./metadata.ts";
 export { receiveTree, type Received, type ReceiveOptions } from "./receive/receive.ts";
 export type { ReceiveLimits } from "./receive/limits.ts";
+export type { OnEntry } from "./receive/tree-writer.ts";
 export { mergedTrees, type NamedTree, treeOfFiles, type TreeFile, treesInDirectories } from "./send/combined-trees.ts";
 export { DirectoryTree, type DirectoryTreeOptions } from "./send/directory-tree.ts";
 export { type Sent, sendTree } from "./send/send.ts";

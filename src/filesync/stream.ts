@@ -7,8 +7,11 @@ import { decodePacket, encodePacket, type Packet } from "./wire/packet.ts";
  * end of a call.
  */
 export interface MessageStream {
-  /** The messages from the other side, until it closes its direction. Throws if the connection or the call has failed. */
-  readonly receive: AsyncIterable<Uint8Array>;
+  /**
+   * The messages from the other side, as many at a time as have arrived together, until it closes its direction. Throws if the connection
+   * or the call has failed.
+   */
+  readonly receive: AsyncIterable<readonly Uint8Array[]>;
   /** Sends a message. The promise resolves when the next message can be sent. Only one call is made at a time. */
   readonly send: (message: Uint8Array) => Promise<void>;
   /** Closes this direction. At a server's end, this ends the call with success, and `receive` ends. */
@@ -57,7 +60,7 @@ const REPORT_TIMEOUT = 1000;
 /** Packets over a stream. Sends in order, and notices a failure of one direction while it waits for the other. */
 export class PacketStream implements Disposable {
   readonly #stream: MessageStream;
-  readonly #received: AsyncIterator<Uint8Array>;
+  readonly #received: AsyncIterator<readonly Uint8Array[]>;
   readonly #signal: AbortSignal | undefined;
   readonly #abort: () => void;
   #sending: Promise<void> = Promise.resolve();
@@ -67,8 +70,6 @@ export class PacketStream implements Disposable {
   #streamError: { readonly error: unknown } | undefined;
   /** Ends the waiting for a message that is being sent. */
   #stopSending: (() => void) | undefined;
-  /** Size of the packet that `next` returned last, in bytes. */
-  size = 0;
 
   constructor(stream: MessageStream, signal: AbortSignal | undefined) {
     this.#stream = stream;
@@ -79,12 +80,15 @@ export class PacketStream implements Disposable {
     else signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
-  /** Returns the next packet, or undefined at the end of the stream. Throws the error of `fail`. */
-  async next(): Promise<Packet | undefined> {
-    const message = await this.#next();
-    if (message === undefined) return undefined;
-    this.size = message.length;
-    return decodePacket(message);
+  /** Calls `take` with each packet and its size in bytes, and awaits what it returns, until the end of the stream. Throws the error of `fail`. */
+  async each(take: (packet: Packet, size: number) => Promise<void> | undefined): Promise<void> {
+    for (let batch = await this.#next(); batch !== undefined; batch = await this.#next())
+      for (const message of batch) {
+        // Most packets need no waiting, and there are many of them.
+        const taken = take(decodePacket(message), message.length);
+        if (taken !== undefined) await taken;
+        if (this.#failure !== undefined) throw this.#failure.error;
+      }
   }
 
   /** Sends a packet after those that are being sent. Returns its size when the next one can be sent. Never rejects. */
@@ -96,7 +100,7 @@ export class PacketStream implements Disposable {
     return message.length;
   }
 
-  /** Makes `next` throw. The first failure counts. */
+  /** Makes `each` throw. The first failure counts. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#onFailure?.(this.#failure.error);
@@ -153,8 +157,8 @@ export class PacketStream implements Disposable {
     return error;
   }
 
-  #next(): Promise<Uint8Array | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
+  #next(): Promise<readonly Uint8Array[] | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Uint8Array[] | undefined>();
     if (this.#failure !== undefined) reject(this.#failure.error);
     else {
       this.#onFailure = reject;

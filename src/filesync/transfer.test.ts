@@ -26,6 +26,7 @@ import {
   DirectoryTree,
   type DirectoryTreeOptions,
   type MessageStream,
+  type OnEntry,
   type Received,
   type ReceiveOptions,
   decodeStat,
@@ -130,10 +131,14 @@ test("only what differs is transferred", async () => {
   writeFileSync(join(fixture.from, "f5"), "other");
   rmSync(join(fixture.from, "f6"));
   writeFileSync(join(fixture.to, "d/strange"), "not the sender's");
-  const unchanged = new Map<string, EntryStat>();
-  const onUnchanged = (path: string, stat: EntryStat): unknown => unchanged.set(path, stat);
-  assert.equal((await transfer(fixture.from, fixture.to, { ...own, onUnchanged })).files, 1);
-  assert.deepEqual([unchanged.size, unchanged.get("f7")?.ino], [598, BigInt(kept)]);
+  const entries = new Map<string, EntryStat | undefined>();
+  const onEntry: OnEntry = (directory, name, stat) => void entries.set(join(directory, name), stat);
+  assert.equal((await transfer(fixture.from, fixture.to, { ...own, onEntry })).files, 1);
+  assert.deepEqual([entries.size, entries.get("f7")?.ino], [600, BigInt(kept)]);
+  assert.deepEqual(
+    [...entries].filter(([, stat]) => stat === undefined).map(([path]) => path),
+    ["d", "f5"],
+  );
   assert.equal(readFileSync(join(fixture.to, "f5"), "utf8"), "other");
   assert.equal(existsSync(join(fixture.to, "f6")), false);
   assert.equal(existsSync(join(fixture.to, "d/strange")), false);
@@ -306,11 +311,12 @@ test("the sender confirms the end, closes, and waits for the receiver", async ()
   using tree = new DirectoryTree(fixture.from);
   let isDone = false;
   const sending = sendTree(pair.client, tree).then(() => (isDone = true));
-  for await (const message of pair.server.receive) {
-    const packet = decodePacket(message);
-    if (packet.type === "listed") await pair.server.send(encodePacket({ type: "request", id: 0 }));
-    if (packet.type === "data" && packet.data.length === 0) await pair.server.send(encodePacket({ type: "finish" }));
-  }
+  for await (const batch of pair.server.receive)
+    for (const message of batch) {
+      const packet = decodePacket(message);
+      if (packet.type === "listed") await pair.server.send(encodePacket({ type: "request", id: 0 }));
+      if (packet.type === "data" && packet.data.length === 0) await pair.server.send(encodePacket({ type: "finish" }));
+    }
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(isDone, false);
   await pair.server.closeSend();

@@ -3,6 +3,7 @@ import { GrpcCode, codeOfHttpStatus } from "./code.ts";
 import { Drain } from "./drain.ts";
 import { GrpcError, abortError } from "./error.ts";
 import { MessageReader, PartialBytes, checkMessage, writeMessage } from "./framing.ts";
+import { type Messages, messagesOf } from "./messages.ts";
 import { Metadata } from "./metadata.ts";
 import { receivedStatus } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
@@ -44,6 +45,7 @@ export class ClientCall implements Disposable {
   #httpStatus = 0;
   #headers: Metadata | undefined;
   #trailers = new Metadata();
+  #chunks: AsyncIterator<Buffer, undefined> | undefined;
 
   /** @param ended - Aborted when the connection has ended. */
   constructor(session: ClientHttp2Session, path: string, ended: AbortSignal, options: CallOptions) {
@@ -90,8 +92,8 @@ export class ClientCall implements Disposable {
    *
    * @throws {GrpcError} The status of the call, or what broke it.
    */
-  get messages(): AsyncIterable<Uint8Array> {
-    return this.#read();
+  get messages(): Messages<Uint8Array> {
+    return messagesOf(this.#read(), (message) => message);
   }
 
   /** Resolves when the server has room for more. Throws if the call has ended. */
@@ -184,11 +186,15 @@ export class ClientCall implements Disposable {
     return kind === "ok" || (kind === "none" && receivedStatus(this.#headers ?? this.#trailers).kind === "ok");
   }
 
-  async *#read(): AsyncGenerator<Uint8Array> {
+  async *#read(): AsyncGenerator<readonly Uint8Array[]> {
     using reader = new MessageReader(partial, this.#limit);
     let failure: Error | undefined = new GrpcError(GrpcCode.cancelled, "context canceled");
     try {
-      for await (const chunk of this.#chunks()) yield* reader.push(chunk);
+      for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) {
+        const batch = reader.push(chunk);
+        if (batch.length > 0) yield batch;
+        reader.check();
+      }
       await this.#settle();
       if (!this.#isOk()) throw this.#failure();
       reader.end();
@@ -202,14 +208,11 @@ export class ClientCall implements Disposable {
     }
   }
 
-  /** Yields what arrives, until the stream ends in any way. The status says in which. */
-  async *#chunks(): AsyncGenerator<Buffer> {
-    const chunks: AsyncIterator<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
-    for (;;) {
-      const next = await chunks.next().catch(() => undefined);
-      if (this.#cancelled !== undefined) throw this.#cancelled;
-      if (next === undefined || next.done === true) return;
-      yield next.value;
-    }
+  /** Returns what arrives next; undefined if the stream has ended in any way. The status says in which. */
+  async #next(): Promise<Buffer | undefined> {
+    this.#chunks ??= this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
+    const next = await this.#chunks.next().catch(() => undefined);
+    if (this.#cancelled !== undefined) throw this.#cancelled;
+    return next?.value;
   }
 }

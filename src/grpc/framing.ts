@@ -72,6 +72,7 @@ export function writeMessage(stream: Writable, message: Uint8Array): boolean {
 }
 
 const SMALLEST = 4096;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Cuts a stream of bytes into messages. Memory grows with what has arrived: not with what a prefix announces, and not with the number of
@@ -82,31 +83,35 @@ export class MessageReader implements Disposable {
   readonly #limit: number;
   readonly #head: Buffer = Buffer.alloc(HEAD);
   #headSize = 0;
-  #body: Buffer = Buffer.alloc(0);
+  #body: Buffer = NOTHING;
   #size = 0;
+  #malformed: GrpcError | undefined;
 
   constructor(partial: PartialBytes, limit: number = GrpcLimits.message) {
     this.#partial = partial;
     this.#limit = limit;
   }
 
-  /**
-   * Yields the messages that `chunk` completes.
-   *
-   * @throws {GrpcError} `resourceExhausted` for a message over the limit, `unimplemented` for a compressed one.
-   */
-  *push(chunk: Buffer): Generator<Buffer> {
-    let rest = this.#takeHead(chunk);
-    while (this.#headSize === HEAD) {
-      const missing = this.#length() - this.#size;
-      if (rest.length < missing) {
-        this.#keep(rest);
-        return;
+  /** Returns the messages that `chunk` completes. After a malformed prefix, `check` throws: push nothing more. */
+  push(chunk: Buffer): Buffer[] {
+    const messages: Buffer[] = [];
+    for (let at = 0; at < chunk.length;) {
+      at = this.#takeHead(chunk, at);
+      if (this.#headSize < HEAD || this.#malformed !== undefined) break;
+      const end = at + this.#length() - this.#size;
+      if (end > chunk.length) {
+        this.#keep(chunk.subarray(at));
+        break;
       }
-      const message = this.#finish(rest.subarray(0, missing));
-      rest = this.#takeHead(rest.subarray(missing));
-      yield message;
+      messages.push(this.#finish(chunk.subarray(at, end)));
+      at = end;
     }
+    return messages;
+  }
+
+  /** @throws {GrpcError} `resourceExhausted` for a message over the limit, `unimplemented` for a compressed one. */
+  check(): void {
+    if (this.#malformed !== undefined) throw this.#malformed;
   }
 
   /** @throws {GrpcError} `internal` if the stream ends inside a message. */
@@ -116,7 +121,7 @@ export class MessageReader implements Disposable {
 
   [Symbol.dispose](): void {
     this.#partial.give(this.#body.length);
-    this.#body = Buffer.alloc(0);
+    this.#body = NOTHING;
     this.#size = 0;
     this.#headSize = 0;
   }
@@ -125,22 +130,21 @@ export class MessageReader implements Disposable {
     return this.#head.readUInt32BE(1);
   }
 
-  #takeHead(chunk: Buffer): Buffer {
-    const taken = Math.min(HEAD - this.#headSize, chunk.length);
-    chunk.copy(this.#head, this.#headSize, 0, taken);
-    this.#headSize += taken;
-    if (this.#headSize === HEAD && taken > 0) this.#check();
-    return chunk.subarray(taken);
+  /** Reads what is missing of a prefix, and returns where the rest of the chunk starts. */
+  #takeHead(chunk: Buffer, start: number): number {
+    let at = start;
+    for (; this.#headSize < HEAD && at < chunk.length; at += 1, this.#headSize += 1)
+      this.#head[this.#headSize] = chunk[at] ?? 0;
+    if (this.#headSize === HEAD && at > start) this.#malformed = this.#fault();
+    return at;
   }
 
-  #check(): void {
+  #fault(): GrpcError | undefined {
     if (this.#head[0] !== 0)
-      throw new GrpcError(GrpcCode.unimplemented, "grpc: Decompressor is not installed for a compressed message");
-    if (this.#length() > this.#limit)
-      throw new GrpcError(
-        GrpcCode.resourceExhausted,
-        `grpc: received message larger than max (${this.#length()} vs. ${this.#limit})`,
-      );
+      return new GrpcError(GrpcCode.unimplemented, "grpc: Decompressor is not installed for a compressed message");
+    if (this.#length() <= this.#limit) return undefined;
+    const sizes = `${this.#length()} vs. ${this.#limit}`;
+    return new GrpcError(GrpcCode.resourceExhausted, `grpc: received message larger than max (${sizes})`);
   }
 
   #keep(piece: Buffer): void {
@@ -159,8 +163,12 @@ export class MessageReader implements Disposable {
   }
 
   #finish(last: Buffer): Buffer {
-    if (this.#size > 0) this.#keep(last);
-    const whole = this.#size > 0 ? this.#body.subarray(0, this.#size) : last;
+    if (this.#size === 0) {
+      this.#headSize = 0;
+      return last;
+    }
+    this.#keep(last);
+    const whole = this.#body.subarray(0, this.#size);
     this[Symbol.dispose]();
     return whole;
   }

@@ -4,6 +4,7 @@ export { GrpcCode, grpcCode } from "./code.ts";
 export { GrpcError, type GrpcErrorOptions, isGrpcError, toGrpcError } from "./error.ts";
 export { type BidiCall, invoke, invokeBidi, invokeServerStream } from "./invoke.ts";
 export { GrpcLimits } from "./limits.ts";
+export type { Messages } from "./messages.ts";
 export { Metadata } from "./metadata.ts";
 export {
   type CallHandler,

@@ -2,6 +2,7 @@ import type { CallOptions, ClientCall } from "./client-call.ts";
 import type { GrpcClient } from "./client.ts";
 import { checkMessage } from "./framing.ts";
 import { type Method, type Send, decoded, onlyMessage } from "./method.ts";
+import type { Messages } from "./messages.ts";
 import type { Metadata } from "./metadata.ts";
 
 function pathOf({ service, name }: Pick<Method<unknown, unknown>, "service" | "name">): string {
@@ -38,7 +39,7 @@ export interface BidiCall<I, O> extends Disposable {
   /** Says that no more requests will be sent. */
   readonly end: () => void;
   readonly cancel: (reason?: Error) => void;
-  readonly responses: AsyncIterable<O>;
+  readonly responses: Messages<O>;
   readonly headers: Promise<Metadata>;
 }
 

@@ -1,6 +1,7 @@
 import { messageOf } from "../core/index.ts";
 import { GrpcCode } from "./code.ts";
 import { GrpcError } from "./error.ts";
+import { type Messages, messagesOf } from "./messages.ts";
 import type { CallContext, ServerCall } from "./server-call.ts";
 
 /** Reads and writes the messages of one type. */
@@ -31,8 +32,8 @@ export interface Implementation {
 export type Send<O> = (message: O) => Promise<void>;
 
 /** Decodes messages. Those that are malformed throw `internal`, as in Go. */
-export async function* decoded<T>(messages: AsyncIterable<Uint8Array>, codec: Codec<T>): AsyncGenerator<T> {
-  for await (const bytes of messages) yield decodeMessage(bytes, codec);
+export function decoded<T>(messages: Messages<Uint8Array>, codec: Codec<T>): Messages<T> {
+  return messagesOf(messages.batches, (bytes) => decodeMessage(bytes, codec));
 }
 
 function decodeMessage<T>(bytes: Uint8Array, codec: Codec<T>): T {
@@ -89,7 +90,7 @@ export function serverStream<I, O>(
 /** Implements a method with a stream of requests and one response. */
 export function clientStream<I, O>(
   method: Method<I, O>,
-  run: (requests: AsyncIterable<I>, call: CallContext) => Promise<NoInfer<O>>,
+  run: (requests: Messages<I>, call: CallContext) => Promise<NoInfer<O>>,
 ): Implementation {
   return implement(method, async (call) => {
     await call.send(method.response.encode(await run(decoded(call.messages, method.request), call)));
@@ -99,7 +100,7 @@ export function clientStream<I, O>(
 /** Implements a method with streams in both directions, which are independent of each other. */
 export function bidiStream<I, O>(
   method: Method<I, O>,
-  run: (requests: AsyncIterable<I>, send: Send<NoInfer<O>>, call: CallContext) => Promise<void>,
+  run: (requests: Messages<I>, send: Send<NoInfer<O>>, call: CallContext) => Promise<void>,
 ): Implementation {
   return implement(method, async (call) => {
     await run(

@@ -3,6 +3,7 @@ import { GrpcCode } from "./code.ts";
 import { Drain } from "./drain.ts";
 import { GrpcError, abortError } from "./error.ts";
 import { MessageReader, type PartialBytes, checkMessage, writeMessage } from "./framing.ts";
+import { type Messages, messagesOf } from "./messages.ts";
 import { Metadata } from "./metadata.ts";
 import { statusHeaders } from "./status.ts";
 
@@ -25,7 +26,7 @@ export interface CallContext {
 /** A call as a handler sees it. It has ended when the handler's promise settles. */
 export interface ServerCall extends CallContext {
   /** Throws the signal's reason, or the error of a malformed message. Read at most once. */
-  readonly messages: AsyncIterable<Uint8Array>;
+  readonly messages: Messages<Uint8Array>;
   /** Resolves when the client has room for more. Throws the signal's reason after the end of the call. */
   send(message: Uint8Array): Promise<void>;
 }
@@ -63,8 +64,8 @@ export class StreamCall implements ServerCall {
     return this.#ending.signal;
   }
 
-  get messages(): AsyncIterable<Uint8Array> {
-    return this.#read();
+  get messages(): Messages<Uint8Array> {
+    return messagesOf(this.#read(), (message) => message);
   }
 
   abort(reason: GrpcError): void {
@@ -119,14 +120,16 @@ export class StreamCall implements ServerCall {
     if (this.#stream.closed || this.#stream.writableEnded) throw new GrpcError(GrpcCode.cancelled, "context canceled");
   }
 
-  async *#read(): AsyncGenerator<Uint8Array> {
+  async *#read(): AsyncGenerator<readonly Uint8Array[]> {
     using reader = new MessageReader(this.#partial);
     try {
       // Leaving this loop must not destroy the stream, because the response is not sent yet.
       const chunks: AsyncIterable<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
       for await (const chunk of chunks) {
         if (this.signal.aborted) throw abortError(this.signal);
-        yield* reader.push(chunk);
+        const batch = reader.push(chunk);
+        if (batch.length > 0) yield batch;
+        reader.check();
       }
     } catch (error) {
       throw this.signal.aborted ? abortError(this.signal) : error;

@@ -26,7 +26,7 @@ const hash: Method<Uint8Array, Uint8Array> = { ...dial, name: "Hash" };
 
 /** A method that hands out the server's end of each tunnel. */
 function tunnels(onTunnel: (duplex: Duplex) => Promise<void>): Implementation {
-  return bidiStream(dial, async (pieces, send, call) => {
+  return bidiStream(dial, async ({ batches: pieces }, send, call) => {
     call.sendHeaders();
     const duplex = tunnel({ pieces, send, end: () => undefined, cancel: () => undefined });
     await onTunnel(duplex);
@@ -34,7 +34,7 @@ function tunnels(onTunnel: (duplex: Duplex) => Promise<void>): Implementation {
 }
 
 function clientEnd({ responses, send, end, cancel }: BidiCall<Uint8Array, Uint8Array>): Duplex {
-  return tunnel({ pieces: responses, send, end, cancel: () => cancel() });
+  return tunnel({ pieces: responses.batches, send, end, cancel: () => cancel() });
 }
 
 suite("tunnels", () => {

@@ -8,7 +8,8 @@ const BUFFERED = 262_144;
 
 /** The call that carries a tunnel, as pieces of bytes. */
 export interface TunnelCall {
-  readonly pieces: AsyncIterable<Uint8Array>;
+  /** The pieces that arrive, as many at a time as have arrived together. */
+  readonly pieces: AsyncIterable<readonly Uint8Array[]>;
   /** Sends a piece of at most 32 KiB. Resolves when there is room for more. */
   readonly send: (piece: Uint8Array) => Promise<void>;
   /** Ends this direction. */
@@ -27,7 +28,7 @@ export function tunnel(call: TunnelCall): Duplex {
 
 class Tunnel extends Duplex {
   readonly #call: TunnelCall;
-  readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #pieces: AsyncIterator<readonly Uint8Array[]>;
 
   constructor(call: TunnelCall) {
     super({ allowHalfOpen: true, readableHighWaterMark: BUFFERED, writableHighWaterMark: BUFFERED });
@@ -60,10 +61,12 @@ class Tunnel extends Duplex {
 
   async #pull(): Promise<void> {
     for (;;) {
-      const { done, value } = await this.#pieces.next();
-      if (done === true) this.push(null);
-      else if (value.length === 0) continue;
-      else this.push(value);
+      const { done, value: pieces } = await this.#pieces.next();
+      if (done === true) return void this.push(null);
+      // One large piece takes the connection inside much less time than many small ones.
+      const bytes = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+      if (bytes === undefined || bytes.length === 0) continue;
+      this.push(bytes);
       return;
     }
   }

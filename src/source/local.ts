@@ -6,7 +6,7 @@ import {
   type ContentSelector,
   type ContextNode,
   type ContextTree,
-  type FileStat,
+  type KnownTree,
   type ModeRule,
   type StatCache,
   checksum,
@@ -30,8 +30,8 @@ export interface LocalContextOptions extends ContextPatterns {
   readonly keepOwners?: boolean | undefined;
   /** Entries have these permission bits instead of those on disk. The cache must be one for the same rule. */
   readonly modes?: ModeRule | undefined;
-  /** Metadata of entries that is known to be current, by path. */
-  readonly known?: ReadonlyMap<ByteString, FileStat> | undefined;
+  /** What is known of the directory. */
+  readonly known?: KnownTree | undefined;
   /** See `LocalContext.keep`. Default: the directory stays anyway. */
   readonly keep?: (() => AsyncDisposable) | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { streamPair } from "../../testing/message-streams.ts";
@@ -64,6 +64,18 @@ test("only changes are transferred, and the checksum is that of the directory", 
   assert.equal(await build(), 1);
 });
 
+test("a file that gets another name is as it was", { skip }, async () => {
+  await using setup = await temporaryRecords();
+  await using directory = await contextOf(["a", "b"]);
+  // The second build caches the checksums, because the files are not new any more.
+  for (const links of [[], [], ["z"], []]) {
+    for (const name of links) linkSync(join(directory.path, "a"), join(directory.path, name));
+    await using synced = await open(setup, directory.path);
+    await synced.context.checksum([wholeTree]);
+    await synced.context.verifyAll();
+  }
+});
+
 test("patterns may change from build to build", { skip }, async () => {
   await using setup = await temporaryRecords();
   await using directory = await contextOf(["a", "b", "c"]);
@@ -122,12 +134,13 @@ test("a transfer that fails keeps what has arrived", { skip }, async () => {
       ...client,
       receive: (async function* () {
         let received = 0;
-        for await (const message of client.receive) {
-          yield message;
-          // Three messages are the listing; one file has two.
-          received += 1;
-          if (received === 5) return cut(lost);
-        }
+        for await (const batch of client.receive)
+          for (const message of batch) {
+            yield [message];
+            // Three messages are the listing; one file has two.
+            received += 1;
+            if (received === 5) return cut(lost);
+          }
       })(),
     };
   };

@@ -1,6 +1,6 @@
 import { isVarveError } from "../core/index.ts";
-import { type FileStat, type StatCache, withKind } from "../contenthash/index.ts";
-import { type MessageStream, type Received, receiveTree } from "../filesync/index.ts";
+import { type FileStat, type KnownTree, type StatCache, withKind } from "../contenthash/index.ts";
+import { type MessageStream, type OnEntry, type Received, receiveTree } from "../filesync/index.ts";
 import { type ByteString, hasCapability } from "../linux/index.ts";
 import type { ContextCopies, ContextCopy } from "../record/index.ts";
 import { type LocalContext, openLocalContext } from "./local.ts";
@@ -77,13 +77,14 @@ export async function openSyncedContext(
   await using stack = new AsyncDisposableStack();
   const copy = stack.use(await copies.acquire({ key: key?.id, name }));
   const keepOwners = hasCapability("chown");
-  const unchanged = new Map<ByteString, FileStat>();
-  const received = await receive(copy, options, { keepOwners, unchanged });
+  const listing = new Listing();
+  const received = await receive(copy, options, keepOwners, listing.add);
   const shared = new SharedCopy();
   const context = await openLocalContext(copy.path, {
     name,
     keepOwners,
-    known: unchanged,
+    // A copy with metadata only has other entries than the listing.
+    known: options.metadataOnlyExcept === undefined ? listing.tree : undefined,
     keep: () => shared.keep(),
     cache: key === undefined ? undefined : cache,
     signal,
@@ -116,11 +117,27 @@ class SharedCopy {
   }
 }
 
-/** Receives files into a copy, and keeps it. Adds the entries that were there already to `unchanged`. Also keeps what was received before an error, so that it is not sent again. */
+/** What was listed. A copy is read again only where something was new. */
+class Listing {
+  readonly #directories = new Map<ByteString, Map<ByteString, FileStat | undefined>>();
+
+  get tree(): KnownTree {
+    return this.#directories;
+  }
+
+  readonly add: OnEntry = (directory, name, unchanged) => {
+    let entries = this.#directories.get(directory);
+    if (entries === undefined) this.#directories.set(directory, (entries = new Map()));
+    entries.set(name, unchanged === undefined ? undefined : withKind(unchanged));
+  };
+}
+
+/** Receives files into a copy, and keeps it. Also keeps what was received before an error, so that it is not sent again. */
 async function receive(
   copy: ContextCopy,
   options: SyncedContextOptions,
-  { keepOwners, unchanged }: { readonly keepOwners: boolean; readonly unchanged: Map<ByteString, FileStat> },
+  keepOwners: boolean,
+  onEntry: OnEntry,
 ): Promise<Received> {
   const { key, metadataOnlyExcept, onProgress, signal } = options;
   const ownership = keepOwners ? "sender" : "process";
@@ -131,7 +148,7 @@ async function receive(
       differ,
       metadataOnlyExcept,
       ownership,
-      onUnchanged: (path, stat) => unchanged.set(path, withKind(stat)),
+      onEntry,
       onProgress,
       signal,
     });

@@ -1,23 +1,24 @@
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { VarveError, firstFailure, goQuote, messageOf, toVarveError } from "../../core/index.ts";
-import type { ByteString, EntryStat, Path } from "../../linux/index.ts";
+import type { Path } from "../../linux/index.ts";
 import { PatternMatcher } from "../../pattern/index.ts";
 import type { Differ, Ownership } from "../metadata.ts";
 import { kindOf } from "../mode.ts";
 import { ListingOrder, checkPath, shown } from "../order.ts";
 import { type MessageStream, PacketStream, type TransferOptions, TransferProgress } from "../stream.ts";
 import type { Packet } from "../wire/packet.ts";
-import type { Stat } from "../wire/stat.ts";
+import type { EncodedStat, Stat } from "../wire/stat.ts";
 import { ReceiveCounts, type ReceiveLimits, receiveLimits } from "./limits.ts";
 import { METADATA_FILE, MetadataFile } from "./metadata-file.ts";
+import { LinkTargets } from "./link-targets.ts";
 import { Requests } from "./requests.ts";
-import { type Directory, TreeWriter, isHardLink } from "./tree-writer.ts";
+import { type Added, type Directory, type OnEntry, TreeWriter, isHardLink } from "./tree-writer.ts";
 
 export interface ReceiveOptions extends TransferOptions {
   /** Files on disk that need not be requested. The default is `metadata`. */
   readonly differ?: Differ | undefined;
-  /** Called with each entry but directories that was already as the sender has it. */
-  readonly onUnchanged?: ((path: ByteString, stat: EntryStat) => void) | undefined;
+  /** Called with each entry that is received, in the order of the listing. */
+  readonly onEntry?: OnEntry | undefined;
   /** Keep what the sender does not list. The default is false. */
   readonly keep?: boolean | undefined;
   /** The default is `sender`. */
@@ -66,11 +67,13 @@ export async function receiveTree(
       keep: options.keep ?? false,
       ownership: options.ownership ?? "sender",
       signal: options.signal,
-      onUnchanged: options.onUnchanged,
+      onEntry: options.onEntry,
     });
     await using requests = new Requests(packets, writer);
     return await new Receiver({ packets, writer, requests }, options).run();
   } catch (error) {
+    // Requests that wait to be sent are not sent any more.
+    packets.fail(error);
     if (packets.isStreamError(firstFailure(error))) throw firstFailure(error);
     const failure = toVarveError(error, "receive files", "internal");
     if (!isReported(failure)) await packets.reportError(messageOf(failure));
@@ -104,10 +107,12 @@ class Receiver {
   readonly #progress: TransferProgress;
   readonly #counts: ReceiveCounts;
   readonly #order: ListingOrder<Place>;
-  /** The paths to which a hard link is possible. */
-  readonly #linkable = new Set<ByteString>();
+  readonly #linkTargets = new LinkTargets();
   readonly #metadata: MetadataFile | undefined;
   readonly #matcher: PatternMatcher | undefined;
+  /** Directories that get no more entries, and have some that the sender has not listed. */
+  #ended: Directory[] = [];
+  #turn = 0;
   #state: "listing" | "listed" | "finished" | "confirmed" = "listing";
 
   constructor(parts: ReceiverParts, options: ReceiveOptions) {
@@ -116,9 +121,9 @@ class Receiver {
     this.#progress = new TransferProgress(options);
     this.#counts = new ReceiveCounts({ ...receiveLimits, ...options.limits });
     const root: Place = { parent: undefined, id: 0, stat: undefined, directory: writer.root };
-    this.#order = new ListingOrder(root, ({ directory }) =>
-      directory === undefined ? undefined : writer.end(directory),
-    );
+    this.#order = new ListingOrder(root, ({ directory }) => {
+      if (directory !== undefined && directory.unlisted.size > 0) this.#ended.push(directory);
+    });
     const except = options.metadataOnlyExcept;
     this.#matcher = except === undefined ? undefined : new PatternMatcher(except);
     this.#metadata = except === undefined ? undefined : new MetadataFile();
@@ -126,38 +131,49 @@ class Receiver {
 
   async run(): Promise<Received> {
     const { packets, requests } = this.#parts;
-    let turn = performance.now();
-    for (let packet = await packets.next(); packet !== undefined; packet = await packets.next()) {
-      this.#progress.add(packets.size);
-      await this.#take(packet);
-      if (this.#state === "listed" && requests.isEmpty) await this.#finish();
-      if (performance.now() - turn < TURN) continue;
-      await yieldToLoop();
-      turn = performance.now();
-    }
+    this.#turn = performance.now();
+    await packets.each((packet, size) => {
+      this.#progress.add(size);
+      const taken = this.#take(packet);
+      return taken === undefined && !this.#mustPause() ? undefined : this.#after(taken);
+    });
     if (this.#state !== "confirmed") throw protocolError("the stream ended before the transfer");
     await packets.closeSend();
     this.#progress.end();
     return { entries: this.#counts.entries, files: requests.count, bytes: this.#counts.content };
   }
 
-  async #take(packet: Packet): Promise<void> {
+  #mustPause(): boolean {
+    const { requests } = this.#parts;
+    return (this.#state === "listed" && requests.isEmpty) || performance.now() - this.#turn >= TURN;
+  }
+
+  /** Waits for a packet to be taken, answers the last one, and lets other tasks run. */
+  async #after(taken: Promise<void> | undefined): Promise<void> {
+    await taken;
+    if (this.#state === "listed" && this.#parts.requests.isEmpty) await this.#finish();
+    if (performance.now() - this.#turn < TURN) return;
+    await yieldToLoop();
+    this.#turn = performance.now();
+  }
+
+  #take(packet: Packet): Promise<void> | undefined {
     switch (packet.type) {
       case "stat":
         if (this.#state !== "listing") throw protocolError("an entry came after the end of the listing");
-        return await this.#takeEntry(packet.stat, packet.encoded);
+        return this.#takeEntry(packet.stat, packet.received);
       case "listed":
         if (this.#state !== "listing") throw protocolError("the listing ended twice");
-        await this.#order.end();
+        this.#order.end();
         this.#state = "listed";
-        return;
+        return this.#endDirectories();
       case "data":
         this.#counts.addContent(packet.data.length);
-        return await this.#parts.requests.receive(packet.id, packet.data);
+        return this.#parts.requests.receive(packet.id, packet.data);
       case "finish":
         if (this.#state !== "finished") throw protocolError("the sender confirmed an end that there was not");
         this.#state = "confirmed";
-        return;
+        return undefined;
       case "error":
         throw new VarveError("remote", `${SENDER_ERROR}${packet.text}`);
       case "request":
@@ -165,22 +181,41 @@ class Receiver {
     }
   }
 
-  async #takeEntry(stat: Stat, encoded: Uint8Array | undefined): Promise<void> {
+  #takeEntry(stat: Stat, received: EncodedStat | undefined): Promise<void> | undefined {
     // Each entry has an id, whether or not its content can be requested.
     const id = this.#counts.entries;
     this.#counts.addEntry(stat);
     checkPath(stat.path);
     const isOwnFile = this.#metadata !== undefined && stat.path === METADATA_FILE;
-    const parent = await this.#order.next(stat.path);
+    const parent = this.#order.next(stat.path);
     this.#checkLink(stat);
-    if (isOwnFile) return;
-    this.#metadata?.add(stat, encoded);
+    if (isOwnFile) return undefined;
+    this.#metadata?.add(stat, received?.content);
     const isReceived = this.#matcher?.matches(Buffer.from(stat.path, "latin1").toString()) ?? true;
-    const isDirectory = kindOf(stat.mode) === "directory";
-    const place: Place = { parent, id, stat, directory: undefined };
-    if (isReceived && isDirectory) await this.#open(place);
-    else if (isReceived) await this.#add(id, stat, await this.#open(parent));
-    if (isDirectory) this.#order.enter(stat.path, place);
+    const place = kindOf(stat.mode) === "directory" ? { parent, id, stat, directory: undefined } : undefined;
+    if (place !== undefined) this.#order.enter(stat.path, place);
+    if (!isReceived) return this.#endDirectories();
+    const { directory } = parent;
+    if (place === undefined && directory !== undefined && this.#ended.length === 0)
+      return this.#added(this.#parts.writer.add(id, stat, directory));
+    return place === undefined ? this.#addTo(parent, id, stat) : this.#addDirectory(place);
+  }
+
+  async #addTo(parent: Place, id: number, stat: Stat): Promise<void> {
+    await this.#endDirectories();
+    const directory = await this.#open(parent);
+    await this.#added(this.#parts.writer.add(id, stat, directory));
+  }
+
+  async #addDirectory(place: Place): Promise<void> {
+    await this.#endDirectories();
+    await this.#open(place);
+  }
+
+  /** Removes what the sender has not listed. */
+  async #endDirectories(): Promise<void> {
+    for (const directory of this.#ended) await this.#parts.writer.end(directory);
+    this.#ended = [];
   }
 
   /** Returns the directory of a place, after creating it and those above it if necessary. */
@@ -188,24 +223,24 @@ class Receiver {
     const { parent, stat, id } = place;
     if (place.directory !== undefined) return place.directory;
     if (parent === undefined || stat === undefined) return this.#parts.writer.root;
-    const directory = await this.#add(id, stat, await this.#open(parent));
-    place.directory = directory;
-    return directory;
+    const above = await this.#open(parent);
+    const added = await this.#parts.writer.add(id, stat, above);
+    place.directory = added.kind === "directory" ? added.directory : above;
+    return place.directory;
   }
 
-  /** Adds an entry. Returns its directory if it is one, else the directory that contains it. */
-  async #add(id: number, stat: Stat, parent: Directory): Promise<Directory> {
-    const added = await this.#parts.writer.add(id, stat, parent);
+  #added(added: Added | Promise<Added>): Promise<void> | undefined {
+    if (added instanceof Promise) return added.then((each) => this.#added(each));
     if (added.kind === "wanted") this.#parts.requests.add(added.file);
-    return added.kind === "directory" ? added.directory : parent;
+    return undefined;
   }
 
   #checkLink(stat: Stat): void {
     const { path, linkname } = stat;
     if (!isHardLink(stat)) {
       const kind = kindOf(stat.mode);
-      if (kind !== "directory" && kind !== "symlink") this.#linkable.add(path);
-    } else if (!this.#linkable.has(linkname))
+      if (kind !== "directory" && kind !== "symlink") this.#linkTargets.add(path);
+    } else if (!this.#linkTargets.has(linkname))
       throw new VarveError("corrupt", `invalid link ${shown(path)} to unknown path: ${goQuote(shown(linkname))}`);
   }
 

@@ -40,10 +40,13 @@ export class Requests implements AsyncDisposable {
   }
 
   /** Takes a piece of the content of a file. No data: its end. */
-  async receive(id: number, data: Uint8Array): Promise<void> {
+  receive(id: number, data: Uint8Array): Promise<void> | undefined {
     const file = this.#requested.get(id);
     if (file === undefined) throw new VarveError("corrupt", `invalid file request ${id}`);
-    if (data.length > 0) return await file.write(data);
+    return data.length > 0 ? file.write(data) : this.#end(id, file);
+  }
+
+  async #end(id: number, file: IncomingFile): Promise<void> {
     await file.end();
     this.#requested.delete(id);
     this.#send();

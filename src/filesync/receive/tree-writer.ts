@@ -27,6 +27,12 @@ import { joinBytes, shown, splitPath } from "../order.ts";
 import type { Stat } from "../wire/stat.ts";
 import { Directories } from "./directories.ts";
 
+/**
+ * Takes an entry: its directory ("" is the root), its name, and what the system says of it if it was already as the sender has it.
+ * Nothing is said of directories, and of a file that gets another name: it is given once more, then without.
+ */
+export type OnEntry = (directory: ByteString, name: ByteString, unchanged: EntryStat | undefined) => void;
+
 /** A directory of the tree that is received. */
 export interface Directory {
   readonly path: ByteString;
@@ -56,8 +62,7 @@ export type Added =
 export interface WriterOptions extends Comparison {
   /** Keep what the sender does not list. */
   readonly keep: boolean;
-  /** Called with each entry but directories that is as the sender has it. */
-  readonly onUnchanged?: ((path: ByteString, stat: EntryStat) => void) | undefined;
+  readonly onEntry?: OnEntry | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -94,26 +99,26 @@ export class TreeWriter implements Disposable {
     resources.move();
   }
 
-  /** Adds an entry to its directory. */
-  async add(id: number, stat: Stat, directory: Directory): Promise<Added> {
+  /** Adds an entry to its directory. Most entries are unchanged, and need no waiting. */
+  add(id: number, stat: Stat, directory: Directory): Added | Promise<Added> {
     const kind = kindOf(stat.mode);
     if (kind === undefined) throw unsupported(stat);
     const [, name] = splitPath(stat.path);
     const existed = directory.unlisted.delete(name);
-    if (isHardLink(stat)) {
+    const isLink = isHardLink(stat);
+    const found = existed && !isLink ? this.#directories.stat(directory.path, name) : undefined;
+    const isUnchanged = found !== undefined && kind !== "directory" && this.#isSame(stat, kind, found, directory, name);
+    this.#options.onEntry?.(directory.path, name, isUnchanged ? found : undefined);
+    if (isUnchanged) return DONE;
+    if (isLink) {
       this.#links.push({ stat, directory, name });
       return DONE;
     }
-    const found = existed ? this.#directories.stat(directory.path, name) : undefined;
-    if (kind === "directory") return { kind, directory: await this.#addDirectory(stat, directory, name, found) };
-    if (found !== undefined && this.#isSame(stat, kind, found, directory, name)) {
-      this.#options.onUnchanged?.(stat.path, found);
-      return DONE;
-    }
+    if (kind === "directory") return this.#addDirectory(stat, directory, name, found);
     const replaces = found === undefined ? "nothing" : isDirectory(found) ? "directory" : "file";
     if (kind === "file") return { kind: "wanted", file: { id, stat, directory, name, replaces } };
-    await this.#replace({ directory, name, replaces }, (target) => this.#createNode(target, stat, kind));
-    return DONE;
+    const create = (target: Path): void => this.#createNode(target, stat, kind);
+    return this.#replace({ directory, name, replaces }, create).then(() => DONE);
   }
 
   /** Removes what the sender has not listed in a directory. */
@@ -178,12 +183,7 @@ export class TreeWriter implements Disposable {
     this.#directories[Symbol.dispose]();
   }
 
-  async #addDirectory(
-    stat: Stat,
-    parent: Directory,
-    name: ByteString,
-    found: EntryStat | undefined,
-  ): Promise<Directory> {
+  async #addDirectory(stat: Stat, parent: Directory, name: ByteString, found: EntryStat | undefined): Promise<Added> {
     const exists = found !== undefined && isDirectory(found);
     if (!exists) {
       this.#change(parent);
@@ -199,7 +199,7 @@ export class TreeWriter implements Disposable {
     const names = exists ? listNames(at) : [];
     const directory = { path: joinBytes(parent.path, name), stat, unlisted: new Set(names), isChanged };
     this.#listed.push(directory);
-    return directory;
+    return { kind: "directory", directory };
   }
 
   #isSame(stat: Stat, kind: EntryKind, found: EntryStat, directory: Directory, name: ByteString): boolean {
@@ -246,6 +246,7 @@ export class TreeWriter implements Disposable {
       using target = this.#directories.hold(above);
       linkSync(pathOfByteString(`${target.path}/${last}`), at);
     });
+    this.#options.onEntry?.(above, last, undefined);
   }
 
   #rename(directory: Directory, from: ByteString, to: ByteString): void {

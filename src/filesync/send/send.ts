@@ -60,6 +60,7 @@ class Sender {
   readonly #sending = new Set<Promise<void>>();
   #entries = 0;
   #sent = 0;
+  #isFinished = false;
 
   constructor(packets: PacketStream, tree: Tree, options: TransferOptions) {
     this.#packets = packets;
@@ -70,21 +71,27 @@ class Sender {
   async run(): Promise<Sent> {
     const packets = this.#packets;
     this.#start(() => this.#list());
-    let isFinished = false;
-    for (let packet = await packets.next(); packet !== undefined; packet = await packets.next()) {
-      if (packet.type === "error") throw new VarveError("remote", `${RECEIVER_ERROR}${packet.text}`);
-      if (isFinished) continue;
-      if (packet.type === "request") this.#request(packet.id);
-      else if (packet.type === "finish") {
-        isFinished = true;
-        await this.settled();
-        await packets.send({ type: "finish" });
-        await packets.closeSend();
-      } else throw new VarveError("remote", `Cannot send files: the receiver sent a packet of type ${packet.type}`);
-    }
-    if (!isFinished) throw new VarveError("remote", "Cannot send files: the stream ended before the transfer");
+    await packets.each((packet) => this.#take(packet));
+    if (!this.#isFinished) throw new VarveError("remote", "Cannot send files: the stream ended before the transfer");
     this.#progress.end();
     return { entries: this.#entries, files: this.#sent };
+  }
+
+  #take(packet: Packet): Promise<void> | undefined {
+    if (packet.type === "error") throw new VarveError("remote", `${RECEIVER_ERROR}${packet.text}`);
+    if (this.#isFinished) return undefined;
+    if (packet.type === "finish") return this.#finish();
+    if (packet.type !== "request")
+      throw new VarveError("remote", `Cannot send files: the receiver sent a packet of type ${packet.type}`);
+    this.#request(packet.id);
+    return undefined;
+  }
+
+  async #finish(): Promise<void> {
+    this.#isFinished = true;
+    await this.settled();
+    await this.#packets.send({ type: "finish" });
+    await this.#packets.closeSend();
   }
 
   /** Waits until nothing is being sent any more. After a failure, that is soon. */

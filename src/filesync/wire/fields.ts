@@ -10,16 +10,31 @@ export function corruptPacket(state: string): VarveError {
 
 /** Reads the fields of a Protocol Buffers message. */
 export class FieldReader {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
+  readonly #start: number;
   readonly #end: number;
-  #at = 0;
+  #at: number;
   /** The number of the current field. */
   field = 0;
   #type = 0;
 
-  constructor(bytes: Uint8Array) {
+  private constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes;
-    this.#end = bytes.length;
+    this.#start = start;
+    this.#end = end;
+    this.#at = start;
+  }
+
+  static of(message: Uint8Array): FieldReader {
+    const bytes = Buffer.isBuffer(message)
+      ? message
+      : Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+    return new FieldReader(bytes, 0, bytes.length);
+  }
+
+  /** The whole message: not a copy. */
+  get content(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   /** Goes to the next field. Returns false at the end. Every field must be read or skipped. */
@@ -62,11 +77,20 @@ export class FieldReader {
 
   /** Reads a field with bytes: a part of the message, not a copy. */
   bytes(): Uint8Array {
-    const size = this.uint32();
-    const start = this.#at;
-    if (size > this.#end - start) throw corruptPacket(TRUNCATED);
-    this.#at = start + size;
+    const start = this.#skipBytes();
     return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** Reads a field with bytes as a string with one character for each byte. */
+  text(): string {
+    const start = this.#skipBytes();
+    return this.#bytes.toString("latin1", start, this.#at);
+  }
+
+  /** Returns a reader of the message in a field. */
+  message(): FieldReader {
+    const start = this.#skipBytes();
+    return new FieldReader(this.#bytes, start, this.#at);
   }
 
   /** Returns whether the current field has the wire type of numbers. If not, skips it. */
@@ -88,7 +112,7 @@ export class FieldReader {
       case 1:
         return this.#advance(8);
       case 2:
-        this.bytes();
+        this.#skipBytes();
         return;
       case 5:
         return this.#advance(4);
@@ -103,13 +127,21 @@ export class FieldReader {
     return false;
   }
 
+  /** Goes behind a field with bytes. Returns where they start. */
+  #skipBytes(): number {
+    const size = this.uint32();
+    const start = this.#at;
+    this.#advance(size);
+    return start;
+  }
+
   #advance(size: number): void {
     if (size > this.#end - this.#at) throw corruptPacket(TRUNCATED);
     this.#at += size;
   }
 
   #byte(): number {
-    const byte = this.#bytes[this.#at];
+    const byte = this.#at < this.#end ? this.#bytes[this.#at] : undefined;
     if (byte === undefined) throw corruptPacket(TRUNCATED);
     this.#at += 1;
     return byte;

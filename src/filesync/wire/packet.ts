@@ -1,10 +1,10 @@
 import { corruptPacket, FieldReader, FieldWriter } from "./fields.ts";
-import { decodeStat, encodeStat, type Stat } from "./stat.ts";
+import { type EncodedStat, encodeStat, readStat, type Stat } from "./stat.ts";
 
 /** A message of the transfer: `fsutil.types.Packet`. */
 export type Packet =
-  /** The next entry of the sender's tree. `encoded` is the entry as it was received. */
-  | { readonly type: "stat"; readonly stat: Stat; readonly encoded?: Uint8Array | undefined }
+  /** The next entry of the sender's tree. `received` is the entry as it was received. */
+  | { readonly type: "stat"; readonly stat: Stat; readonly received?: EncodedStat | undefined }
   /** The sender has no more entries. */
   | { readonly type: "listed" }
   /** The receiver wants the content of an entry. The id is the number of entries that were sent before it. */
@@ -31,9 +31,9 @@ const NOTHING = new Uint8Array(0);
  * @throws {VarveError} `corrupt`
  */
 export function decodePacket(message: Uint8Array): Packet {
-  const reader = new FieldReader(message);
+  const reader = FieldReader.of(message);
   let [type, id] = [STAT, 0];
-  let stat: Uint8Array | undefined;
+  let stat: FieldReader | undefined;
   let data: Uint8Array = NOTHING;
   while (reader.next()) {
     const { field } = reader;
@@ -44,14 +44,13 @@ export function decodePacket(message: Uint8Array): Packet {
       else id = value;
     } else if (field === 2 || field === 4) {
       if (!reader.isBytes()) continue;
-      const value = reader.bytes();
-      if (field === 2) stat = value;
-      else data = value;
+      if (field === 2) stat = reader.message();
+      else data = reader.bytes();
     } else reader.skip();
   }
   switch (type) {
     case STAT:
-      return stat === undefined ? { type: "listed" } : { type: "stat", stat: decodeStat(stat), encoded: stat };
+      return stat === undefined ? { type: "listed" } : { type: "stat", stat: readStat(stat), received: stat };
     case REQUEST:
       return { type: "request", id };
     case DATA:
@@ -74,7 +73,7 @@ export function encodePacket(packet: Packet): Buffer {
   const writer = new FieldWriter(packet.type === "data" ? packet.data.length + 32 : 32);
   switch (packet.type) {
     case "stat":
-      writer.message(2, packet.encoded ?? encodeStat(packet.stat));
+      writer.message(2, packet.received?.content ?? encodeStat(packet.stat));
       break;
     case "listed":
       break;

@@ -49,20 +49,25 @@ export function isRegularFile({ mode }: Stat): boolean {
   return kindOf(mode) === "file";
 }
 
-function latin1(bytes: Uint8Array): ByteString {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+/** An entry as it was received. */
+export interface EncodedStat {
+  readonly content: Uint8Array;
 }
 
 /** Decodes a `Stat`. */
 export function decodeStat(bytes: Uint8Array): Stat {
-  const reader = new FieldReader(bytes);
+  return readStat(FieldReader.of(bytes));
+}
+
+/** Reads a `Stat` that is a part of a message. */
+export function readStat(reader: FieldReader): Stat {
   let { path, mode, uid, gid, size, modTime, linkname, devmajor, devminor } = emptyStat;
   let xattrs: Map<ByteString, Uint8Array> | undefined;
   while (reader.next()) {
     const { field } = reader;
     if (field === 1 || field === 7) {
       if (!reader.isBytes()) continue;
-      const text = latin1(reader.bytes());
+      const text = reader.text();
       if (field === 1) path = text;
       else linkname = text;
     } else if (field >= 2 && field <= 4) {
@@ -80,24 +85,22 @@ export function decodeStat(bytes: Uint8Array): Stat {
       else devminor = value;
     } else if (field === 10 && reader.isBytes()) {
       xattrs ??= new Map();
-      const [name, value] = decodeXattr(reader.bytes());
+      const [name, value] = readXattr(reader.message());
       xattrs.set(name, value);
     } else if (field !== 10) reader.skip();
   }
   return { path, mode, uid, gid, size, modTime, linkname, devmajor, devminor, xattrs: xattrs ?? NO_XATTRS };
 }
 
-/** Decodes an entry of the map of extended attributes. */
-function decodeXattr(bytes: Uint8Array): [ByteString, Uint8Array] {
-  const reader = new FieldReader(bytes);
+/** Reads an entry of the map of extended attributes. */
+function readXattr(reader: FieldReader): [ByteString, Uint8Array] {
   let name = "";
   let value: Uint8Array = Buffer.alloc(0);
   while (reader.next()) {
     if (reader.field > 2) reader.skip();
     else if (reader.isBytes()) {
-      const found = reader.bytes();
-      if (reader.field === 1) name = latin1(found);
-      else value = Buffer.from(found);
+      if (reader.field === 1) name = reader.text();
+      else value = Buffer.from(reader.bytes());
     }
   }
   return [name, value];

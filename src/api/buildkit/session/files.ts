@@ -10,7 +10,7 @@ export const fileSendMethod: Method<Uint8Array, Uint8Array> = undecoded(FileSend
 
 /** A transfer of a directory: encoded packets in both directions. Disposing of it cancels it, unless it has ended. */
 export interface FileStream extends Disposable {
-  readonly receive: AsyncIterable<Uint8Array>;
+  readonly receive: AsyncIterable<readonly Uint8Array[]>;
   readonly send: (message: Uint8Array) => Promise<void>;
   readonly closeSend: () => Promise<void>;
 }
@@ -62,7 +62,7 @@ export function start(
 ): FileStream {
   const call = invokeBidi(client, method, { metadata, signal });
   return {
-    receive: call.responses,
+    receive: call.responses.batches,
     send: call.send,
     closeSend: async () => await Promise.resolve(call.end()),
     [Symbol.dispose]: () => call.cancel(),
