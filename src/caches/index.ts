@@ -8,3 +8,4 @@ export type { CollectionPolicy, CollectionSettings, DiskSpace } from "./policies
 export { type PruneOptions, type PruneReport, type UsageQuery, diskUsage, prune } from "./prune.ts";
 export type { PruneCacheRequest } from "./prune-target.ts";
 export type { CacheReadOptions } from "./target.ts";
+export { type WhyReport, explainBuild } from "./why.ts";

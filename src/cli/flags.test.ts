@@ -78,3 +78,15 @@ test("help has a line for each flag, with its value", () => {
     "  -f, --file FILE  the Dockerfile\n  -t, --tag VALUE  a name\n      --pull       ask again\n  -q, --quiet      say nothing",
   );
 });
+
+test("a flag with an optional value does not take the next argument", () => {
+  const flags = { why: { kind: "optional", value: "full|off", help: "explain" } } as const;
+  for (const [argv, value] of [
+    [["--why", "."], ""],
+    [["--why=full", "."], "full"],
+    [[".", "--why"], ""],
+    [["."], undefined],
+  ] as const)
+    assert.deepEqual(parseFlags(argv, flags), { flags: { why: value }, args: ["."] }, argv.join(" "));
+  assert.match(describeFlags(flags), /--why\[=full\|off\] +explain/);
+});

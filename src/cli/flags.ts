@@ -3,10 +3,10 @@ import { parseArgs } from "node:util";
 
 /**
  * A flag of a command. `many` may be given several times; `boolean` also accepts `--flag=false`; `switch` is a boolean that is undefined
- * if it is not given.
+ * if it is not given; `optional` may have a value, and is empty without one.
  */
 export interface Flag {
-  readonly kind: "boolean" | "switch" | "string" | "many";
+  readonly kind: "boolean" | "switch" | "string" | "many" | "optional";
   readonly short?: string | undefined;
   /** Name of the value in the help text. */
   readonly value?: string | undefined;
@@ -43,8 +43,9 @@ function plainForms(argv: readonly string[], flags: Flags): string[] {
   for (const arg of end < 0 ? argv : argv.slice(0, end)) {
     const [, name = "", value = ""] = /^--?([a-zA-Z-]+)=(.*)$/s.exec(arg) ?? [];
     const [long, flag] = Object.entries(flags).find(([key, { short }]) => isCalled(arg, key, short, name)) ?? [];
-    if (flag === undefined) plain.push(isSwitch(arg, flags) ? `${arg}=true` : arg);
-    else if (flag.kind === "string" || flag.kind === "many") plain.push(`--${long}=${value}`);
+    if (flag === undefined) plain.push(withValue(arg, flags));
+    else if (flag.kind === "string" || flag.kind === "many" || flag.kind === "optional")
+      plain.push(`--${long}=${value}`);
     else {
       const isOn = parseGoBool(value);
       if (isOn === undefined) throw usageError(`Cannot read ${arg}: expected true or false`);
@@ -60,8 +61,11 @@ function isCalled(arg: string, long: string, short: string | undefined, name: st
   return arg.startsWith("--") ? name === long : name !== "" && name === short;
 }
 
-function isSwitch(arg: string, flags: Flags): boolean {
-  return arg.startsWith("--") && new Map(Object.entries(flags)).get(arg.slice(2))?.kind === "switch";
+/** Adds the value of a flag that may be given without one. */
+function withValue(arg: string, flags: Flags): string {
+  const flag = arg.startsWith("--") ? new Map(Object.entries(flags)).get(arg.slice(2)) : undefined;
+  if (flag?.kind === "switch") return `${arg}=true`;
+  return flag?.kind === "optional" ? `${arg}=` : arg;
 }
 
 function removeAll(list: string[], items: readonly string[]): void {
@@ -108,15 +112,21 @@ function valueOf(kind: Flag["kind"], given: unknown): unknown {
     case "many":
       return given ?? [];
     case "string":
+    case "optional":
       return given;
   }
+}
+
+function valueText({ kind, value = "VALUE" }: Flag): string {
+  if (kind === "boolean" || kind === "switch") return "";
+  return kind === "optional" ? `[=${value}]` : ` ${value}`;
 }
 
 /** Returns the lines of the help text that describe flags. */
 export function describeFlags(flags: Flags): string {
   const rows = Object.entries(flags).map(([name, flag]): [string, string] => {
     const short = flag.short === undefined ? "    " : `-${flag.short}, `;
-    const value = flag.kind === "boolean" || flag.kind === "switch" ? "" : ` ${flag.value ?? "VALUE"}`;
+    const value = valueText(flag);
     return [`  ${short}--${name}${value}`, flag.help];
   });
   const width = Math.min(36, Math.max(...rows.map(([left]) => left.length)));

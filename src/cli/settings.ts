@@ -11,6 +11,8 @@ export interface Settings {
   readonly collection: CollectionSettings;
   /** The default of `varve build --normalize-context`. */
   readonly normalizeContext?: boolean | "git" | undefined;
+  /** A server adds why a step was not cached to its log: `explain`. */
+  readonly explains: boolean;
 }
 
 /**
@@ -21,12 +23,13 @@ export interface Settings {
 export async function loadSettings(context: CommandContext): Promise<Settings> {
   const path = context.configPath ?? join(context.store.root ?? defaultRoot(context.env), "varve.json");
   const text = await read(path, context.configPath !== undefined);
-  if (text === undefined) return { store: context.store, collection: {} };
+  if (text === undefined) return { store: context.store, collection: {}, explains: true };
   const json = parseJson(text, `configuration ${path}`, { code: "invalid-argument" }).requiredObject();
   const { raw: registries = {} } = json.field("registries");
   const { raw: collection } = json.field("collection");
   const parallelism = json.field("maxParallelism");
   const normalizeContext = normalization(json.field("normalizeContext"));
+  const explains = json.boolean("explain") ?? true;
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
   return {
@@ -36,6 +39,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
       maxParallelism: parallelism.isAbsent ? undefined : parallelism.size() || undefined,
     },
     normalizeContext,
+    explains,
     collection: collection === undefined ? {} : (await import("../caches/index.ts")).readCollectionSettings(collection),
   };
 }

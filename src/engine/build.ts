@@ -102,7 +102,7 @@ export async function openLocalSession(
     client,
     progress,
     allowed: allowedEntitlements(options),
-    project: projectOf(options),
+    project: () => projectOf(options),
   });
 }
 

@@ -17,6 +17,7 @@ export { absolutePaths } from "./options/absolute-paths.ts";
 export { dockerfileEdge } from "./context/dockerfile-edge.ts";
 export { argumentOptions } from "./options/build-arguments.ts";
 export { grantEntitlements } from "./options/entitlements.ts";
+export { withReasonLogs } from "./progress/reason-logs.ts";
 export { type Activity, Progress } from "./progress/progress.ts";
 export { Session } from "./session.ts";
 export type { SessionOptions } from "./options/session-options.ts";

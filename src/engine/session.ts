@@ -65,6 +65,7 @@ export class Session implements AsyncDisposable {
   readonly #imports: Imports;
   /** The imported caches, in the order of lookup. */
   readonly #caches: ResultCache[];
+  readonly #ref: string;
   readonly #allowed: ReadonlySet<string>;
   readonly #wrapHost: SessionOptions["wrapHost"];
   /** IDs of the cache mounts that were emptied because a step ignores the cache. */
@@ -90,7 +91,7 @@ export class Session implements AsyncDisposable {
       hold: this.hold,
       normalize: options.normalizeContext ?? false,
     });
-    this.explaining = new Explaining({ state: store.state, progress, scope: options.project ?? "" });
+    this.explaining = new Explaining({ state: store.state, records, progress, project: options.project ?? (() => "") });
     this.#deps = {
       content,
       records,
@@ -117,6 +118,7 @@ export class Session implements AsyncDisposable {
     this.#lookups = new SourceLookups(this.#deps, progress, this.hold);
     this.#imports = imports;
     this.#caches = [...caches];
+    this.#ref = options.ref ?? own.id;
     this.#allowed = options.allowed;
     this.#wrapHost = options.wrapHost;
     this.#job = this.#openJob();
@@ -261,6 +263,7 @@ export class Session implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await using _stack = this.#stack;
+    await this.explaining.finish(this.#ref, this.progress.steps());
     this.store.records.flushUsage();
     // A build that has ended keeps its results even if the machine crashes.
     await this.store.snapshotter.flush();

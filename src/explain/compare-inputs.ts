@@ -4,6 +4,7 @@ import type { InputFacts, StepFacts } from "./facts.ts";
 import type { StoredFacts, StoredInput } from "./facts-codec.ts";
 import { type ListComparison, compareLists } from "./files/compare.ts";
 import type { FileList } from "./files/list.ts";
+import { placeOf } from "./place.ts";
 import { type Change, MAX_CHANGES, type Reason } from "./reason.ts";
 import { shownSource } from "./source.ts";
 import type { ExplainTable, KnownStep } from "./table.ts";
@@ -61,6 +62,9 @@ function compareInput(
       changes: [{ kind: "source", name: after.name, before: before.content ?? "", after: after.content ?? "" }],
       isRelated: false,
     };
+  const [text, oldText] = [textOf(after.name), textOf(before.name)];
+  if (text !== oldText && found.length === 0 && (cause === undefined || cause.kind === "first"))
+    return { changes: [{ kind: "option", name: "the step before", before: oldText, after: text }], isRelated: false };
   const step: Change = {
     kind: "step",
     name: after.name,
@@ -69,6 +73,11 @@ function compareInput(
     total: found.length,
   };
   return { changes: [step], isRelated: files?.isRelated === true && cause?.kind !== "first" };
+}
+
+/** Returns the text of an instruction from the name of its vertex. */
+function textOf(name: string): string {
+  return placeOf(name)?.text ?? name;
 }
 
 /** True if an input is the same as before: by its content, by the result of its step, or by what was fetched. */

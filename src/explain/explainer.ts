@@ -24,13 +24,12 @@ export interface ExplainContext {
   readonly reasons: ReadonlyMap<Digest, Reason>;
   /** Instructions that the build has, as `StepFacts.instruction`. */
   readonly instructions: ReadonlySet<string>;
+  /** Returns when a result in the cache was last used, in milliseconds since 1970; undefined if it is not known. */
+  readonly usedAt: (result: string) => number | undefined;
 }
 
 /** Returns the list of the files of an input that has a content key; undefined if they cannot be listed. */
 export type ListOf = (input: number) => FileList | undefined;
-
-/** Most candidates that are compared in full. */
-const MAX_COMPARED = 6;
 
 /**
  * Finds out why steps are not taken from the cache, by comparing them with what is recorded of earlier runs: of the same instruction at
@@ -53,7 +52,10 @@ export class Explainer {
   explain(step: StepFacts, outcome: MissOutcome, listOf: ListOf): Reason {
     if (outcome.kind !== "miss") return outcome;
     const compared = this.#candidates(step).map((known) => this.#compare(step, known, listOf));
-    const [nearest] = compared.filter((one) => one !== undefined).sort((a, b) => a.changes.length - b.changes.length);
+    const usedAt = ({ result, madeAt }: KnownStep): number => Math.max(this.#context.usedAt(result) ?? 0, madeAt);
+    const [nearest] = compared
+      .filter((one) => one !== undefined)
+      .sort((a, b) => a.changes.length - b.changes.length || usedAt(b.known) - usedAt(a.known));
     if (nearest === undefined) return this.#first(step);
     const { changes, known } = nearest;
     if (changes.length > 0 && changes.every((change) => isOfIgnored(change, step)))
@@ -72,7 +74,7 @@ export class Explainer {
     const there = place === undefined ? [] : this.#table.at(scope, place);
     const replaced = there.filter(({ facts }) => !instructions.has(facts.instruction));
     const groups = [here, own, replaced, all.filter((known) => isSamePlace(known, step))];
-    return (groups.find((group) => group.length > 0) ?? []).slice(0, MAX_COMPARED);
+    return groups.find((group) => group.length > 0) ?? [];
   }
 
   #compare(
@@ -84,7 +86,10 @@ export class Explainer {
     const inputs = compareInputs(step, context);
     const isForeign = known.scope !== this.#context.scope;
     if (isForeign && !inputs.isRelated) return undefined;
-    const changes = [...compareParts(known.facts, step), ...inputs.changes];
+    const parts = compareParts(known.facts, step);
+    const isOther = parts.some(({ kind }) => kind === "instruction");
+    // Another instruction reads other files, so that how they differ says nothing.
+    const changes = [...parts, ...(isOther ? inputs.changes.filter(({ kind }) => kind !== "file") : inputs.changes)];
     const { secrets } = step;
     const isSecret = changes.length === 0 && known.facts.op !== step.op && secrets.length > 0;
     return { changes: isSecret ? [{ kind: "secret", ids: secrets }] : changes, known };

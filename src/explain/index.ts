@@ -1,3 +1,4 @@
+export { type ExplainedBuild, type ExplainedStep, type StoredExplanation, storedExplanation } from "./builds.ts";
 export { Explainer, type ExplainContext, type ListOf, type MissOutcome } from "./explainer.ts";
 export type { InputFacts, Part, StepFacts } from "./facts.ts";
 export { type FileList, fileListOf } from "./files/list.ts";

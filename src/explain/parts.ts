@@ -30,7 +30,7 @@ function execParts(
   sealer: Sealer,
 ): Part[] {
   const { args, env, cwd, user, extraHosts, hostname, ulimits, cgroupParent, validExitCodes } = meta;
-  const isShell = args.length === 3 && args[1] === "-c";
+  const isShell = args.length === 3 && /^-(\w*c|Command)$/i.test(args[1] ?? "");
   return [
     { kind: "command", name: "", value: clip(isShell ? (args[2] ?? "") : JSON.stringify(args)) },
     ...(isShell ? option("SHELL", JSON.stringify(args.slice(0, 2))) : []),

@@ -3,7 +3,7 @@ import type { Tables } from "../state/index.ts";
 /**
  * What the keys of cached results were made of. `explain_step.result` is the id of a result in the cache, `scope` says which project the
  * step belongs to, `position` where it is in its Dockerfile. `instruction` is a digest of its text. After the result was removed,
- * `pruned_at` is set. `explain_list` has the ids of chunks, one after the other. Times are milliseconds since 1970.
+ * `pruned_at` is set. `explain_list` has the ids of chunks, one after the other. `explain_build.steps` has what is known of the steps of a build that ran some. Times are milliseconds since 1970.
  */
 export const explainTables: Tables = {
   name: "explain",
@@ -35,6 +35,13 @@ CREATE TABLE explain_key (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   key BLOB NOT NULL
 );
+`,
+    `
+CREATE TABLE explain_build (
+  ref TEXT PRIMARY KEY,
+  ended_at INTEGER NOT NULL,
+  steps BLOB NOT NULL
+) WITHOUT ROWID;
 `,
   ],
 };

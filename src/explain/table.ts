@@ -1,5 +1,7 @@
 import { hash, randomBytes } from "node:crypto";
+import { VarveError } from "../core/index.ts";
 import type { Database } from "../state/index.ts";
+import { type ExplainedBuild, decodeSteps, encodeSteps } from "./builds.ts";
 import { decodeFacts, encodeFacts, type StoredFacts } from "./facts-codec.ts";
 import { packFiles, unpackFiles } from "./files/codec.ts";
 import { CHUNK_ID_BYTES, type FileChunk, type FileList } from "./files/list.ts";
@@ -10,6 +12,8 @@ import { Sealer } from "./sealer.ts";
 /** A step that has run before. */
 export interface KnownStep {
   readonly facts: StoredFacts;
+  /** Id of the result in the cache. */
+  readonly result: string;
   readonly scope: string;
   /** Milliseconds since 1970. */
   readonly madeAt: number;
@@ -25,11 +29,15 @@ export interface StepRecord {
 }
 
 /** Maximum number of candidates of one query. */
-const MAX_CANDIDATES = 12;
+const MAX_CANDIDATES = 32;
 /** Maximum number of steps whose results are gone. */
 const MAX_PRUNED = 2_000;
 
+/** Maximum number of builds. */
+const MAX_BUILDS = 100;
+
 interface Row {
+  readonly result: string;
   readonly scope: string;
   readonly made_at: number;
   readonly pruned_at: number | null;
@@ -95,17 +103,44 @@ export class ExplainTable {
     return this.#state.get("SELECT 1 FROM explain_list WHERE id = ?", id) !== undefined;
   }
 
-  /** Returns a list of files, or undefined if it is not known. Throws `corrupt`. */
+  /** Returns a list of files, or undefined if it is not known. Its chunks are read when they are used, which throws `corrupt`. */
   list(id: string): FileList | undefined {
     const row = this.#state.get<{ chunks: Uint8Array }>("SELECT chunks FROM explain_list WHERE id = ?", id);
     if (row === undefined) return undefined;
-    const chunks: FileChunk[] = [];
-    for (const chunk of chunkIds(row.chunks)) {
-      const found = this.#state.get<{ files: Uint8Array }>("SELECT files FROM explain_chunk WHERE id = ?", chunk);
-      if (found === undefined) return undefined;
-      chunks.push({ id: chunk.toString("hex"), bytes: unpackFiles(found.files) });
-    }
+    const read = (id: Buffer): Uint8Array => this.#chunk(id);
+    const chunks = Array.from(chunkIds(row.chunks), (chunk): FileChunk => ({
+      id: chunk.toString("hex"),
+      // Most chunks of a list are not read, because the other list has them too.
+      get bytes() {
+        return read(chunk);
+      },
+    }));
     return { chunks };
+  }
+
+  #chunk(id: Buffer): Uint8Array {
+    const found = this.#state.get<{ files: Uint8Array }>("SELECT files FROM explain_chunk WHERE id = ?", id);
+    if (found === undefined) throw new VarveError("corrupt", "Cannot read a list of files: a part of it is missing");
+    return unpackFiles(found.files);
+  }
+
+  /** Stores what is known of the steps of a build. The newest builds are kept. */
+  saveBuild(build: ExplainedBuild): void {
+    this.#state.transaction(() => {
+      const sql = "INSERT INTO explain_build (ref, ended_at, steps) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+      this.#state.note(sql, build.ref, build.endedAt, encodeSteps(build.steps));
+      this.#state.run(
+        `DELETE FROM explain_build WHERE ref IN
+          (SELECT ref FROM explain_build ORDER BY ended_at DESC LIMIT -1 OFFSET ${MAX_BUILDS})`,
+      );
+    });
+  }
+
+  /** Returns the builds whose ref begins with a text, newest first. Builds that were cached as a whole are not among them. */
+  builds(prefix = ""): ExplainedBuild[] {
+    const sql = "SELECT * FROM explain_build WHERE substr(ref, 1, ?) = ? ORDER BY ended_at DESC";
+    const rows = this.#state.all<{ ref: string; ended_at: number; steps: Uint8Array }>(sql, prefix.length, prefix);
+    return rows.map(({ ref, ended_at: endedAt, steps }) => ({ ref, endedAt, steps: decodeSteps(steps) }));
   }
 
   /**
@@ -177,7 +212,7 @@ export class ExplainTable {
       const facts = factsOf(row);
       return facts === undefined
         ? []
-        : [{ facts, scope: row.scope, madeAt: row.made_at, isPruned: row.pruned_at !== null }];
+        : [{ facts, result: row.result, scope: row.scope, madeAt: row.made_at, isPruned: row.pruned_at !== null }];
     });
   }
 

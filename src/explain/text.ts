@@ -43,10 +43,30 @@ export function reasonText(reason: Reason, { full = false }: TextOptions = {}): 
 type Changed = Extract<Reason, { readonly kind: "changed" }>;
 
 function shortText({ changes, total }: Changed): string {
-  const texts = [...new Set(changes.map((change) => changeText(change)))].filter((text) => text !== "");
+  const texts = [...new Set(changes.flatMap((change) => shortTexts(change)))].filter((text) => text !== "");
   const shown = texts.slice(0, NAMED);
   const more = texts.length - shown.length + total - changes.length;
-  return [...shown, ...(more > 0 ? [`${more} more`] : [])].join("; ");
+  const hint = changes.length === total && changes.every(isOfUmask) ? ["--normalize-context ignores this"] : [];
+  return [...shown, ...(more > 0 ? [`${more} more`] : []), ...hint].join("; ");
+}
+
+/** True for a change of modes or owners that git does not record, such as another umask makes. */
+function isOfUmask(change: Change): boolean {
+  if (change.kind === "step" && change.files.length === 0)
+    return change.cause?.kind === "changed" && change.cause.changes.every(isOfUmask);
+  return (
+    change.kind === "file" &&
+    change.aspects.every(
+      (aspect) =>
+        aspect.kind === "owner" || (aspect.kind === "mode" && (aspect.before & 0o100) === (aspect.after & 0o100)),
+    )
+  );
+}
+
+/** What follows from changes of another step is told by these. */
+function shortTexts(change: Change): string[] {
+  const isOfStep = change.kind === "step" && change.files.length === 0 && change.cause?.kind === "changed";
+  return isOfStep ? change.cause.changes.flatMap((one) => shortTexts(one)) : [changeText(change)];
 }
 
 function fullText({ changes, total }: Changed): string {
@@ -54,13 +74,14 @@ function fullText({ changes, total }: Changed): string {
   return [...lines, ...(total > changes.length ? [`${total - changes.length} more`] : [])].join("\n");
 }
 
+/** The changes of another step are told in one line: they have lines of their own where that step is told. */
 function changeLines(change: Change): string[] {
   if (change.kind !== "step") return [changeText(change, Infinity)];
-  const head = `the result of ${change.name} differs`;
-  const cause = change.cause === undefined ? [] : reasonText(change.cause, { full: true }).split("\n");
-  const files = change.files.map((file) => fileText(file));
-  const more = change.total > files.length ? [`${change.total - files.length} more files`] : [];
-  return [head, ...[...cause, ...files, ...more].filter((line) => line !== "").map((line) => `  ${line}`)];
+  const { name, cause, files, total } = change;
+  const why = cause === undefined ? "" : reasonText(cause) || reasonText(cause, { full: true });
+  const more = total > files.length ? [`  ${total - files.length} more files`] : [];
+  const head = `${resultOf(name)} differs${why === "" ? "" : `: ${why}`}`;
+  return [head, ...files.map((file) => `  ${fileText(file)}`), ...more];
 }
 
 function changeText(change: Change, limit: number = MAX_VALUE): string {
@@ -83,13 +104,16 @@ function changeText(change: Change, limit: number = MAX_VALUE): string {
   }
 }
 
+function resultOf(name: string): string {
+  return name.endsWith("preparing inline document") ? "the inline document" : `the result of ${name}`;
+}
+
 function stepText({ name, cause, files, total }: Extract<Change, { readonly kind: "step" }>): string {
   if (files.length > 0) {
     const shown = files.slice(0, NAMED).map((file) => fileText(file));
     const more = total > shown.length ? ", …" : "";
-    return `the result of ${name} differs (${total} ${total === 1 ? "file" : "files"}: ${shown.join(", ")}${more})`;
+    return `${resultOf(name)} differs (${total} ${total === 1 ? "file" : "files"}: ${shown.join(", ")}${more})`;
   }
-  if (cause?.kind === "changed") return reasonText(cause);
   const why = cause === undefined ? "" : reasonText(cause, { full: true });
   return `${name} ran${why === "" ? "" : `: ${why}`}`;
 }

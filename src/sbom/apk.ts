@@ -5,7 +5,7 @@ import { type Cataloger, type Distribution, type FoundPackage, distroOf, package
 export const APK: Cataloger = {
   matches: (path) => path === "lib/apk/db/installed" || path === "usr/lib/apk/db/installed",
   limit: 64 * 1024 * 1024,
-  read: (bytes, { distribution }) => {
+  read: (bytes, distribution) => {
     const found: FoundPackage[] = [];
     let fields = new Map<string, string>();
     const end = (): void => {

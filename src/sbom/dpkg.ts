@@ -7,7 +7,7 @@ const STATUS = "var/lib/dpkg/status";
 export const DPKG: Cataloger = {
   matches: (path) => path === STATUS || (path.startsWith(`${STATUS}.d/`) && !path.endsWith(".md5sums")),
   limit: 64 * 1024 * 1024,
-  read: (bytes, { distribution }) => {
+  read: (bytes, distribution) => {
     const found: FoundPackage[] = [];
     for (const fields of paragraphs(bytes.toString())) {
       const [name = "", version = ""] = [fields.get("package"), fields.get("version")];

@@ -16,13 +16,6 @@ export interface Distribution {
   readonly version: string;
 }
 
-/** What a cataloger knows of a file besides its bytes. */
-export interface FileContext {
-  readonly distribution: Distribution;
-  /** Relative, with slashes. */
-  readonly path: string;
-}
-
 /** Finds packages in files of one kind. */
 export interface Cataloger {
   /** Whether a file, by its path without a slash at the start, says what is installed. */
@@ -30,7 +23,7 @@ export interface Cataloger {
   /** Maximum number of bytes of a file that are read. A larger file is left out. */
   readonly limit: number;
   /** Returns the packages that a file names. What it cannot read, it leaves out: anybody can have written the file. */
-  readonly read: (bytes: Buffer, file: FileContext) => FoundPackage[];
+  readonly read: (bytes: Buffer, distribution: Distribution) => FoundPackage[];
 }
 
 /** Returns a package URL. Parts of the name and the values of qualifiers are escaped; empty qualifiers are left out. */

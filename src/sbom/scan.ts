@@ -7,12 +7,10 @@ import { type Path, Root, pathOfByteString, showPath } from "../linux/index.ts";
 import { APK } from "./apk.ts";
 import { DPKG } from "./dpkg.ts";
 import { goModules } from "./go.ts";
-import { JAVA } from "./java/java.ts";
 import { NPM } from "./npm.ts";
 import { OS_RELEASE_PATHS, readOsRelease } from "./os-release.ts";
-import type { Cataloger, Distribution, FileContext, FoundPackage } from "./package.ts";
+import type { Cataloger, Distribution, FoundPackage } from "./package.ts";
 import { PYTHON } from "./python.ts";
-import { RPM } from "./rpm/rpm.ts";
 
 /** A file that says which packages are installed. */
 export interface Evidence {
@@ -31,7 +29,7 @@ export interface Scan {
   readonly files: readonly Evidence[];
 }
 
-const CATALOGERS: readonly Cataloger[] = [DPKG, APK, RPM, NPM, PYTHON, JAVA];
+const CATALOGERS: readonly Cataloger[] = [DPKG, APK, NPM, PYTHON];
 /** The permissions of a program. */
 const EXECUTABLE = 0o111;
 /** No program of Go is smaller. */
@@ -42,7 +40,7 @@ const PAUSE = 500;
 const OPEN = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW;
 
 /**
- * Finds the packages in a tree: those of dpkg, apk, rpm, npm, Python, Java and Go. Files that cannot be read or understood are left out.
+ * Finds the packages in a tree: those of dpkg, apk, npm, Python and Go. Files that cannot be read or understood are left out.
  *
  * @throws {VarveError} `cancelled` after an abort.
  */
@@ -77,18 +75,16 @@ function evidenceOf(root: Root, { path, mode, size }: Stat, distribution: Distri
   if (cataloger === undefined && !isProgram) return undefined;
   return withFile(root, path, (fd) => {
     const packages =
-      cataloger === undefined
-        ? goModules((at, length) => readAt(fd, at, length))
-        : read(fd, cataloger, { distribution, path: shown });
+      cataloger === undefined ? goModules((at, length) => readAt(fd, at, length)) : read(fd, cataloger, distribution);
     return packages.length === 0 ? undefined : { path: shown, ...hashesOf(fd), packages };
   });
 }
 
-function read(fd: number, { limit, read: parse }: Cataloger, file: FileContext): readonly FoundPackage[] {
+function read(fd: number, { limit, read: parse }: Cataloger, distribution: Distribution): readonly FoundPackage[] {
   const { size } = fstatSync(fd);
   if (size > limit) return [];
   try {
-    return parse(readAt(fd, 0, size), file);
+    return parse(readAt(fd, 0, size), distribution);
   } catch (error) {
     if (isVarveError(error)) return [];
     throw error;

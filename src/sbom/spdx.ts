@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { type OrderedJson, compareBytes, goJson } from "../core/index.ts";
-import { isLicenseExpression } from "./license.ts";
 import type { FoundPackage } from "./package.ts";
 import type { Evidence, Scan } from "./scan.ts";
 
@@ -18,9 +17,7 @@ const ROOT = "SPDXRef-DocumentRoot";
 
 /** Returns what was found as an SPDX 2.3 document. The same tree gives the same document, but for the time. */
 export function spdxDocument({ files, distribution }: Scan, { name, created, creator }: DocumentFacts): string {
-  const all = files.flatMap(({ packages: found }) => found);
-  const packages = all.map(packageJson);
-  const licenses = extractedLicenses(all);
+  const packages = files.flatMap(({ packages: found }) => found).map(packageJson);
   const unique = [...new Map(packages.map((each) => [each.id, each.json])).values()];
   const links = files.flatMap(linksOf);
   const body = { distribution: { ...distribution }, unique, links };
@@ -31,7 +28,6 @@ export function spdxDocument({ files, distribution }: Scan, { name, created, cre
     name,
     documentNamespace: `https://spdx.org/spdxdocs/${encodeURIComponent(name)}-${idOf(goJson(body))}`,
     creationInfo: { creators: [creator], created },
-    hasExtractedLicensingInfos: licenses.length === 0 ? undefined : licenses,
     packages: [rootPackage(name, distribution), ...unique],
     files: files.map(fileJson),
     relationships: [
@@ -57,7 +53,7 @@ function rootPackage(name: string, { id, version }: Scan["distribution"]): Order
 }
 
 function packageJson(found: FoundPackage): { readonly id: string; readonly json: OrderedJson } {
-  const { name, version, purl, supplier } = found;
+  const { name, version, purl, supplier, license } = found;
   const id = packageId(found);
   const json = {
     name,
@@ -67,29 +63,12 @@ function packageJson(found: FoundPackage): { readonly id: string; readonly json:
     downloadLocation: NONE,
     filesAnalyzed: false,
     licenseConcluded: NONE,
-    licenseDeclared: declaredLicense(found),
+    licenseDeclared: NONE,
+    licenseComments: license === undefined || license === "" ? undefined : `As the package says: ${license}`,
     copyrightText: NONE,
     externalRefs: [{ referenceCategory: "PACKAGE-MANAGER", referenceType: "purl", referenceLocator: purl }],
   };
   return { id, json };
-}
-
-/** What the package says of its license. A text that is no expression gets an identifier, which the document explains. */
-function declaredLicense({ license = "" }: FoundPackage): string {
-  if (license === "") return NONE;
-  return isLicenseExpression(license) ? license : `LicenseRef-${idOf(license)}`;
-}
-
-/** The texts behind the identifiers of licenses that are no expressions, each once. */
-function extractedLicenses(packages: readonly FoundPackage[]): OrderedJson[] {
-  const texts = new Set(packages.flatMap(({ license = "" }) => (license === "" ? [] : [license])));
-  return [...texts]
-    .filter((text) => !isLicenseExpression(text))
-    .map((text) => ({
-      licenseId: `LicenseRef-${idOf(text)}`,
-      extractedText: text,
-      name: text.split("\n", 1)[0] ?? "",
-    }));
 }
 
 function packageId({ purl }: FoundPackage): string {

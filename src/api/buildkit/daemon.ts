@@ -30,6 +30,8 @@ export interface DaemonOptions {
   readonly provenance?: Readonly<Record<string, JsonValue>> | undefined;
   /** Receives what the operator of the server should know, such as a build that could not be recorded. Default: nobody does. */
   readonly onWarning?: ((text: string) => void) | undefined;
+  /** Add why a step was not cached to its log. Default: true. */
+  readonly explains?: boolean | undefined;
   /** Called for each image that a build puts into the store of Docker's daemon, before the client has its answer. */
   readonly onImage?: ((image: StoredImage) => Promise<void>) | undefined;
 }
@@ -53,6 +55,7 @@ export interface Daemon extends Disposable {
   readonly collector: Collector | undefined;
   readonly provenance: Readonly<Record<string, JsonValue>>;
   readonly onImage: DaemonOptions["onImage"];
+  readonly explains: boolean;
   readonly warn: (text: string) => void;
   /** The policies of collection, as clients list them. */
   readonly policies: readonly PruneRequest[];
@@ -77,6 +80,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     collector,
     provenance,
     onImage,
+    explains: options.explains ?? true,
     warn: options.onWarning ?? (() => undefined),
     policies: (await collector?.policies()) ?? [],
     workerId: await workerId(store.root),

@@ -28,6 +28,11 @@ export const BUILD_FLAGS = {
   pull: { kind: "boolean", help: "Always ask registries for newer base images" },
   "no-cache": { kind: "boolean", help: "Do not use the cache" },
   "no-cache-filter": { kind: "many", value: "STAGE", help: "Do not use the cache for the given stages" },
+  why: {
+    kind: "optional",
+    value: "full|off",
+    help: "After the build, say of each step why it was not cached (full: all changes; off: not in progress either)",
+  },
   "cache-from": {
     kind: "many",
     value: "SOURCE",

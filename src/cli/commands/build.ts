@@ -91,6 +91,25 @@ function displayOf(flags: Flags, context: CommandContext): Display {
   return openDisplay(known, context.screen);
 }
 
+/** Returns the value of `--why`: `table` if it is given without one, undefined if it is not given. */
+function whyOf({ why }: Flags): "table" | "full" | "off" | undefined {
+  if (why === undefined || why === "full" || why === "off") return why;
+  if (why === "") return "table";
+  throw usageError(`Cannot explain as ${JSON.stringify(why)}: expected --why, --why=full or --why=off`);
+}
+
+/** Prints why steps were not cached. */
+async function explain(why: ReturnType<typeof whyOf>, { steps }: BuildResult, context: CommandContext): Promise<void> {
+  if (why === undefined || why === "off") return;
+  const [{ storedExplanation }, { whyList, whyTable }] = await Promise.all([
+    import("../../explain/index.ts"),
+    import("../why-table.ts"),
+  ]);
+  const told = steps.map((step) => ({ ...step, why: step.why && storedExplanation(step.why) }));
+  const list = why === "full" ? whyList(told) : "";
+  context.screen.write(`\n${whyTable(told)}${list === "" ? "" : `\n${list}`}`);
+}
+
 async function writeResults(flags: Flags, result: BuildResult, context: CommandContext): Promise<void> {
   const { stdout, signal, cwd } = context;
   const metadata = flags["metadata-file"];
@@ -119,6 +138,7 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   const { flags, args } = parseFlags(argv, BUILD_FLAGS);
   const [argument] = args;
   if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
+  const why = whyOf(flags);
   const options = await optionsOf(flags, argument, context);
   await using store = await storeOf(context, (given) => withParallelism(given, flags["max-parallelism"]));
   const served = await servedOf(context);
@@ -133,13 +153,15 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   }
   const display = displayOf(flags, context);
   const record = new RecordedBuild(options, (event) => {
-    if (event.kind !== "warning" || context.logLevel !== "error") display.event(event);
+    if (event.kind === "warning" && context.logLevel === "error") return;
+    display.event(why === "off" && event.kind === "vertex" ? { ...event, why: undefined } : event);
   });
   try {
     const onEvent = record.event.bind(record);
     const result = await serveBuild({ ...options, store, signal: context.signal, onEvent }, served);
     await record.succeeded(store, result);
     display.finish();
+    await explain(why, result, context);
     await writeResults(flags, result, context);
     return ExitCode.done;
   } catch (error) {

@@ -53,7 +53,7 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
     });
     collector.schedule();
     const provenance = await readProvenanceEnvironment(config.provenanceDirectory ?? DEFAULT_PROVENANCE_DIRECTORY);
-    using daemon = await openDaemon({ ...worker, store, collector, provenance, onWarning: warn });
+    using daemon = await openDaemon({ ...worker, store, collector, explains: false, provenance, onWarning: warn });
     await using buildkit = new BuildkitServer(daemon);
     await using listeners = new AsyncDisposableStack();
     for (const address of addresses) {

@@ -2,6 +2,7 @@ import type { Command, Commands } from "../command.ts";
 import { usageError } from "../flags.ts";
 
 const COMMANDS: Commands = new Map<string, () => Promise<{ command: Command }>>([
+  ["why", () => import("./cache-why.ts")],
   ["ls", () => import("./cache-ls.ts")],
   ["export", () => import("./cache-export.ts")],
   ["import", () => import("./cache-import.ts")],
@@ -17,6 +18,7 @@ export const command: Command = {
 Manage caches
 
 Commands:
+  why       Say why steps of a build were not cached
   ls        List the records of a cache
   export    Export the cache to a registry or a directory
   import    Import a cache from a registry or a directory

@@ -76,6 +76,7 @@ Example: varve serve --docker unix:///run/varve.sock
       await openDaemon({
         store,
         collector,
+        explains: settings.explains,
         entitlements: flags["allow-insecure-entitlement"],
         onWarning: warn,
         onImage: async (image) => await announceImage({ store, events }, image),

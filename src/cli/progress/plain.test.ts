@@ -30,6 +30,19 @@ test("numbers steps, and times them and their output", () => {
   );
 });
 
+test("a step that missed says why after its name, once", () => {
+  const why = { reason: { kind: "pruned" }, text: "package.json changed\u001b[2J" } as const;
+  const text = shown(
+    { ...vertex(RUN, { start: 0 }), why },
+    log(RUN, "one\n", 0),
+    vertex("other", { start: 0, end: 0 }),
+    { ...vertex(RUN, { start: 0, end: 1000 }), why },
+  );
+  assert.equal(text.split("   missed: package.json changed").length, 2);
+  assert.ok(text.startsWith("#1 [2/2] RUN make   missed: package.json changed"));
+  assert.ok(!text.includes("\u001b"));
+});
+
 test("a line has the time at which it began, in four digits", () => {
   const text = shown(
     vertex(RUN, { start: 0 }),

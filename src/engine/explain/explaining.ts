@@ -2,39 +2,44 @@ import type { Digest } from "../../core/index.ts";
 import type { Reason } from "../../explain/index.ts";
 import type { StepOrigin } from "../../frontend/index.ts";
 import { type Vertex, isInternalName, vertexName } from "../../llb/index.ts";
+import type { Records } from "../../record/index.ts";
 import type { VertexTrace } from "../../solver/index.ts";
 import type { Database } from "../../state/index.ts";
 import type { Result } from "../ops/result.ts";
+import type { StepReport } from "../options/options.ts";
 import type { Progress } from "../progress/progress.ts";
-import type { ExplainedBuild, StepExplainer } from "./step-explainer.ts";
+import type { RunningBuild, StepExplainer } from "./step-explainer.ts";
 
 export interface ExplainingDeps {
   readonly state: Database;
+  readonly records: Pick<Records, "get">;
   readonly progress: Progress;
-  /** See `ExplainContext.scope`. */
-  readonly scope: string;
+  /** See `SessionOptions.project`. */
+  readonly project: () => string | Promise<string>;
 }
 
 /**
  * Explains why the steps of one build run, and records what their keys are made of. Errors are ignored: a build does not fail because it
  * cannot be explained. The code is loaded when the first step runs, so that a cached build loads and writes nothing.
  */
-export class Explaining implements ExplainedBuild {
-  readonly scope: string;
+export class Explaining implements RunningBuild {
   /** Why steps of this build ran, by vertex. */
   readonly reasons: Map<Digest, Reason> = new Map();
   /** The instructions of the build's vertices, as far as they are known. */
   readonly origins: Map<Digest, StepOrigin> = new Map();
   /** Names of the build's vertices. */
   readonly names: Map<Digest, string> = new Map();
+  readonly usedAt: RunningBuild["usedAt"];
   readonly #state: Database;
   readonly #progress: Progress;
+  readonly #project: ExplainingDeps["project"];
   #steps: Promise<StepExplainer> | undefined;
 
-  constructor({ state, progress, scope }: ExplainingDeps) {
+  constructor({ state, records, progress, project }: ExplainingDeps) {
+    this.usedAt = (result) => records.get(result)?.lastUsedAt;
     this.#state = state;
     this.#progress = progress;
-    this.scope = scope;
+    this.#project = project;
   }
 
   /** Adds instructions that the build has compiled. */
@@ -67,8 +72,23 @@ export class Explaining implements ExplainedBuild {
     }
   }
 
+  /** Stores the outcome of the build, if a step has run. */
+  async finish(ref: string, steps: readonly StepReport[]): Promise<void> {
+    if (this.#steps === undefined) return;
+    try {
+      (await this.#steps).saveBuild(ref, steps);
+    } catch {
+      // The build cannot be explained later.
+    }
+  }
+
+  async #load(): Promise<StepExplainer> {
+    const [{ StepExplainer: Steps }, scope] = await Promise.all([import("./step-explainer.ts"), this.#project()]);
+    return new Steps(this.#state, scope, this);
+  }
+
   async #open(): Promise<StepExplainer> {
-    this.#steps ??= import("./step-explainer.ts").then(({ StepExplainer: Steps }) => new Steps(this.#state, this));
+    this.#steps ??= this.#load();
     return await this.#steps;
   }
 }

@@ -11,6 +11,7 @@ import {
   fileListOf,
   placeOf,
   reasonText,
+  storedExplanation,
 } from "../../explain/index.ts";
 import type { StepOrigin } from "../../frontend/index.ts";
 import type { Vertex } from "../../llb/index.ts";
@@ -18,17 +19,19 @@ import type { VertexTrace } from "../../solver/index.ts";
 import type { Database } from "../../state/index.ts";
 import { contentFiles } from "../ops/content-files.ts";
 import type { Result } from "../ops/result.ts";
+import type { StepReport } from "../options/options.ts";
 import { type StepContent, contentOf, stepFacts } from "./step-facts.ts";
 
 /** What is known of the build. */
-export interface ExplainedBuild {
+export interface RunningBuild {
   /** See `ExplainContext`. */
-  readonly scope: string;
   readonly reasons: ReadonlyMap<Digest, Reason>;
   /** The instructions of the build's vertices, as far as they are known. */
   readonly origins: ReadonlyMap<Digest, StepOrigin>;
   /** Names of the build's vertices. */
   readonly names: ReadonlyMap<Digest, string>;
+  /** See `ExplainContext`. */
+  readonly usedAt: (result: string) => number | undefined;
 }
 
 /** A step that is running. */
@@ -41,12 +44,15 @@ interface OpenStep {
 /** Explains and records the steps of one build; see `Explaining`, which calls it. */
 export class StepExplainer {
   readonly #table: ExplainTable;
-  readonly #build: ExplainedBuild;
+  readonly #scope: string;
+  readonly #build: RunningBuild;
   readonly #open = new Map<Digest, OpenStep>();
   #instructions: { readonly size: number; readonly texts: ReadonlySet<string> } | undefined;
 
-  constructor(state: Database, build: ExplainedBuild) {
+  /** `scope`: see `ExplainContext`. */
+  constructor(state: Database, scope: string, build: RunningBuild) {
     this.#table = new ExplainTable(state);
+    this.#scope = scope;
     this.#build = build;
   }
 
@@ -57,8 +63,9 @@ export class StepExplainer {
     const facts = stepFacts({ vertex, inputs, trace, origin, content, sealer: this.#table.sealer });
     const lists = new Map<number, FileList>();
     this.#open.set(vertex.digest, { facts, content, lists });
-    const { scope, reasons } = this.#build;
-    const explainer = new Explainer(this.#table, { scope, reasons, instructions: this.#texts() });
+    const { reasons, usedAt } = this.#build;
+    const context = { scope: this.#scope, reasons, usedAt, instructions: this.#texts() };
+    const explainer = new Explainer(this.#table, context);
     const reason = explainer.explain(facts, outcomeOf(vertex, trace), (input) => listOf({ content, lists }, input));
     return { reason, text: reasonText(reason) };
   }
@@ -67,7 +74,22 @@ export class StepExplainer {
     const step = this.#open.get(digest);
     this.#open.delete(digest);
     const ids = results.flatMap((result) => (result.kind === "record" && result.id !== "" ? [result.id] : []));
-    if (step !== undefined && ids.length > 0) this.#table.save(this.#build.scope, [this.#recordOf(step, ids)]);
+    if (step !== undefined && ids.length > 0) this.#table.save(this.#scope, [this.#recordOf(step, ids)]);
+  }
+
+  /** Stores the outcome of the build. */
+  saveBuild(ref: string, steps: readonly StepReport[]): void {
+    this.#table.saveBuild({
+      ref,
+      endedAt: Date.now(),
+      steps: steps.map(({ name, status, cache, ms, why }) => ({
+        name,
+        status,
+        cache,
+        ms,
+        ...(why && { why: storedExplanation(why) }),
+      })),
+    });
   }
 
   #recordOf(step: OpenStep, results: readonly string[]): StepRecord {

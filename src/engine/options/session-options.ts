@@ -11,8 +11,10 @@ export interface SessionOptions extends Pick<
   "cacheFrom" | "cachePatience" | "normalizeContext" | "pull" | "shmSize" | "signal"
 > {
   readonly store: Store;
-  /** Says which project is built: builds of one project have equal ones. Default: "". */
-  readonly project?: string | undefined;
+  /** Id of the build in the history. Default: the id of its lease. */
+  readonly ref?: string | undefined;
+  /** Returns what says which project is built: builds of one project have equal ones. Default: "". */
+  readonly project?: (() => string | Promise<string>) | undefined;
   readonly client: BuildClient;
   readonly progress: Progress;
   /** The entitlements of the build. See `allowedEntitlements`. */

@@ -9,8 +9,8 @@ import {
   grantEntitlements,
   readCacheExports,
 } from "../../../engine/index.ts";
-import type { BuildOutput, ExportReport } from "../../../engine/index.ts";
-import { hostPlatform, messageOf } from "../../../core/index.ts";
+import { type BuildOutput, type ExportReport, type OnBuildEvent, withReasonLogs } from "../../../engine/index.ts";
+import { hostPlatform, messageOf, redact } from "../../../core/index.ts";
 import { SessionClient } from "../client/session-client.ts";
 import type { Daemon } from "../daemon.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
@@ -107,6 +107,13 @@ interface Run {
   readonly found: Found;
 }
 
+/** Returns what says which project a request builds: where its context is, as far as the client says it, and the Dockerfile. */
+async function projectOf({ attributes, sessionId }: BuildRequest, client: SessionClient): Promise<string> {
+  const names = ["context", "filename", "vcs:localdir:context", "vcs:localdir:dockerfile"];
+  const sharedKey = sessionId === "" ? "" : (await client.session(sessionId)).sharedKey;
+  return redact(JSON.stringify([sharedKey, ...names.map((name) => attributes.get(name) ?? "")]));
+}
+
 async function runBuild(run: Run): Promise<ExporterResponse> {
   const { request, daemon, signal } = run;
   await using stack = new AsyncDisposableStack();
@@ -126,11 +133,14 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   const policies = buildPolicies(request.policies, { verifier, signal });
   const policy = policies.policyOf([]);
   const loading: GraphLoading = { signal, applyPolicy: policy?.apply };
+  const append: OnBuildEvent = (event) => run.status.append(event);
   const session = stack.use(
     await Session.open({
       store: daemon.store,
       client,
-      progress: new Progress((event) => run.status.append(event)),
+      progress: new Progress(daemon.explains ? withReasonLogs(append) : append),
+      ref: request.ref,
+      project: async () => await projectOf(request, client),
       allowed,
       cacheFrom: requestedImports(request.cacheImports, request.attributes),
       loadGraph: async (definition, stop) => (await loadRef(definition, { ...loading, signal: stop }))?.edge,

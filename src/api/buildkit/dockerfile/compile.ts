@@ -109,6 +109,7 @@ async function compileFile(request: DockerfileRequest): Promise<FrontendResult> 
   const settings = compileSettings(request);
   const loaded = await loadBuild(settings, session, stack);
   const compiled = await compileAll(loaded, settings, session);
+  for (const { origins } of compiled) session.explaining.addOrigins(origins);
   const source = fileOf(loaded.file.source, request);
   const multi = argumentOptions(settings).multiPlatform;
   const refs = await Promise.all(compiled.map((each) => refOf(each, source, request)));

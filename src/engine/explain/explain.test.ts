@@ -1,0 +1,481 @@
+import assert from "node:assert/strict";
+import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
+import { buildsUnavailable, sh } from "../../../testing/varve.ts";
+import { lsetxattr } from "../../linux/index.ts";
+import type { BuildOptions } from "../options/options.ts";
+import { openStore } from "../store/store.ts";
+
+/** A change of a project, and what the build after it says of its steps, by their instructions. */
+interface Case {
+  readonly name: string;
+  /** Changes the files of the project. */
+  readonly change?: (directory: string) => void;
+  /** Replaces a text of the Dockerfile. */
+  readonly edit?: readonly [from: string, to: string];
+  readonly options?: Partial<BuildOptions>;
+  /** Steps that run, with what is said of each. Steps that are not named are cached. */
+  readonly expected: Readonly<Record<string, string>>;
+}
+
+interface Project {
+  readonly dockerfile: string;
+  readonly options?: Partial<BuildOptions>;
+  readonly skip?: string | false;
+}
+
+const write = (path: string, text: string) => (directory: string) => writeFileSync(join(directory, path), text);
+
+/** Each case starts from the same project, which was built before. */
+function cases(name: string, { dockerfile, options = {}, skip = false }: Project, list: readonly Case[]): void {
+  suite(name, { skip }, () => {
+    let fixture: BuildFixture;
+    let directory = "";
+    const reset = async (edit: Case["edit"]): Promise<void> => {
+      if (directory !== "") rmSync(directory, { recursive: true, force: true });
+      const text = edit === undefined ? dockerfile : dockerfile.replace(...edit);
+      assert.ok(edit === undefined || text !== dockerfile, "the edit changes nothing");
+      directory = await fixture.files("project", {
+        Dockerfile: text,
+        ".dockerignore": "Dockerfile\n.dockerignore\nignored\nbusybox\n",
+        "package.json": "{}\n",
+        "src/app.ts": "x".repeat(1204),
+        "src/lib/util.ts": "export {};\n",
+        "src/lib/other.ts": "// other\n",
+        "public/index.html": "<html>\n",
+        "public/a.css": "a {}\n",
+        "public/b.css": "b {}\n",
+        "public/c.css": "c {}\n",
+        ignored: "not in the context\n",
+      });
+      symlinkSync("app.ts", join(directory, "src/main.ts"));
+    };
+    const original = (): string => join(fixture.folder, "original");
+    before(async () => {
+      fixture = await buildFixture();
+      if (skip === false && dockerfile.includes("busybox")) {
+        const base = await fixture.files("base", { Dockerfile: "FROM scratch\nCOPY busybox /bin/sh\n" });
+        cpSync("/bin/busybox", join(base, "busybox"));
+        await fixture.build(base, { tags: ["busybox:1"] });
+      }
+      await reset(undefined);
+      await fixture.build(directory, options);
+      await sh("cp", "-a", "--reflink=auto", fixture.store.root, original());
+    });
+    after(async () => await fixture[Symbol.asyncDispose]());
+    for (const { name: change, edit, options: more, expected, ...one } of list)
+      test(change, async () => {
+        await reset(edit);
+        one.change?.(directory);
+        const root = join(fixture.folder, "copy");
+        await sh("cp", "-a", "--reflink=auto", original(), root);
+        await using store = await openStore({ root });
+        const { steps } = await fixture.build(directory, { ...options, ...more, store });
+        await rm(root, { recursive: true, force: true });
+        const told = steps
+          .filter(({ status, name: step }) => status === "run" && /\d\/\d\] (?!FROM )/.test(step))
+          .map(({ name: step, why }) => [step.replace(/^\[.*?\] /, ""), why?.text ?? ""] as const);
+        assert.deepEqual(Object.fromEntries(told), expected);
+      });
+  });
+}
+
+const COPY = "COPY . /app/";
+const copied = (text: string): Case["expected"] => ({ [COPY]: text });
+
+cases("files of the context", { dockerfile: `FROM scratch\n${COPY}\n` }, [
+  { name: "nothing", expected: {} },
+  {
+    name: "only times",
+    change: (directory) => utimesSync(join(directory, "package.json"), 1, 1),
+    expected: {},
+  },
+  { name: "an ignored file", change: write("ignored", "other"), expected: {} },
+  {
+    name: "content and size",
+    change: write("src/app.ts", "y".repeat(1310)),
+    expected: copied("src/app.ts changed (content, 1,204 → 1,310 bytes)"),
+  },
+  {
+    name: "content of the same size",
+    change: write("package.json", "[]\n"),
+    expected: copied("package.json changed (content, 3 bytes)"),
+  },
+  {
+    name: "emptied",
+    change: write("package.json", ""),
+    expected: copied("package.json changed (content, 3 → 0 bytes)"),
+  },
+  {
+    name: "mode",
+    change: (directory) => chmodSync(join(directory, "package.json"), 0o664),
+    expected: copied("package.json: mode 0644 → 0664; --normalize-context ignores this"),
+  },
+  {
+    name: "executable",
+    change: (directory) => chmodSync(join(directory, "package.json"), 0o755),
+    expected: copied("package.json: mode 0644 → 0755"),
+  },
+  {
+    name: "set-id bit",
+    change: (directory) => chmodSync(join(directory, "package.json"), 0o4755),
+    expected: copied("package.json: mode 0644 → 4755"),
+  },
+  {
+    name: "mode and size",
+    change: (directory) => {
+      write("package.json", "{ }\n")(directory);
+      chmodSync(join(directory, "package.json"), 0o600);
+    },
+    expected: copied("package.json changed (content, 3 → 4 bytes, mode 0644 → 0600)"),
+  },
+  { name: "added", change: write("new.txt", "new"), expected: copied("new.txt added") },
+  {
+    name: "added with the content of another",
+    change: write("public/d.css", "a {}\n"),
+    expected: copied("public/d.css added"),
+  },
+  {
+    name: "removed",
+    change: (directory) => rmSync(join(directory, "public/a.css")),
+    expected: copied("public/a.css removed"),
+  },
+  {
+    name: "renamed",
+    change: (directory) => renameSync(join(directory, "public/a.css"), join(directory, "public/z.css")),
+    expected: copied("public/a.css renamed to public/z.css"),
+  },
+  {
+    name: "moved to another directory",
+    change: (directory) => renameSync(join(directory, "public/a.css"), join(directory, "src/a.css")),
+    expected: copied("public/a.css renamed to src/a.css"),
+  },
+  {
+    name: "symlink retargeted",
+    change: (directory) => {
+      rmSync(join(directory, "src/main.ts"));
+      symlinkSync("lib/util.ts", join(directory, "src/main.ts"));
+    },
+    expected: copied("src/main.ts: link app.ts → lib/util.ts"),
+  },
+  {
+    name: "file became a symlink",
+    change: (directory) => {
+      rmSync(join(directory, "package.json"));
+      symlinkSync("src", join(directory, "package.json"));
+    },
+    expected: copied("package.json: type file → symlink"),
+  },
+  {
+    name: "file became a directory",
+    change: (directory) => {
+      rmSync(join(directory, "package.json"));
+      mkdirSync(join(directory, "package.json"));
+    },
+    expected: copied("package.json/: type file → directory"),
+  },
+  {
+    name: "extended attribute",
+    change: (directory) => lsetxattr(join(directory, "package.json"), "user.varve", Buffer.from("1")),
+    expected: copied("package.json: extended attributes user.varve"),
+  },
+  {
+    name: "empty directory added",
+    change: (directory) => mkdirSync(join(directory, "empty")),
+    expected: copied("empty/ added"),
+  },
+  {
+    name: "directory with files added",
+    change: (directory) => cpSync(join(directory, "src/lib"), join(directory, "lib"), { recursive: true }),
+    expected: copied("lib/ added"),
+  },
+  {
+    name: "directory removed",
+    change: (directory) => rmSync(join(directory, "public"), { recursive: true }),
+    expected: copied("public/ removed"),
+  },
+  {
+    name: "mode of a directory",
+    change: (directory) => chmodSync(join(directory, "src"), 0o775),
+    expected: copied("src/: mode 0755 → 0775; --normalize-context ignores this"),
+  },
+  {
+    name: "name that is no UTF-8",
+    change: (directory) => writeFileSync(Buffer.concat([Buffer.from(`${directory}/f`), Buffer.from([0xff])]), "x"),
+    expected: copied("f\ufffd added"),
+  },
+  {
+    name: "five files",
+    change: (directory) => {
+      for (const file of ["package.json", "public/a.css", "public/b.css", "public/c.css", "public/index.html"])
+        writeFileSync(join(directory, file), "changed");
+    },
+    expected: copied(
+      "package.json changed (content, 3 → 7 bytes); public/a.css changed (content, 5 → 7 bytes); public/b.css changed (content, 5 → 7 bytes); 2 more",
+    ),
+  },
+  {
+    name: "ignore file excludes more",
+    change: write(".dockerignore", "Dockerfile\n.dockerignore\nignored\n*.json\n"),
+    expected: copied("package.json removed"),
+  },
+  {
+    name: "ignore file excludes less",
+    change: write(".dockerignore", "Dockerfile\n.dockerignore\n"),
+    expected: copied("ignored added"),
+  },
+]);
+
+const PACKAGE = "COPY package.json /app/";
+const WORKDIR = "WORKDIR /work";
+const PUBLIC = "COPY --chmod=644 public /public";
+const NOTES = "COPY <<EOF /notes";
+const STATIC = "COPY --from=files /public /static";
+const SRC = "COPY src /src";
+
+const STAGES = `ARG DEST=/app
+FROM scratch AS files
+ARG DEST
+COPY package.json $DEST/
+WORKDIR /work
+COPY --chmod=644 public /public
+FROM files AS notes
+COPY <<EOF /notes
+one
+EOF
+FROM scratch AS final
+COPY --from=files /public /static
+COPY src /src
+`;
+
+cases("instructions that copy", { dockerfile: STAGES }, [
+  {
+    name: "destination",
+    edit: ["COPY src /src", "COPY src /source"],
+    expected: { "COPY src /source": "instruction changed: COPY src /src → COPY src /source" },
+  },
+  {
+    name: "source",
+    edit: ["COPY src /src", "COPY src/lib /src"],
+    expected: { "COPY src/lib /src": "instruction changed: COPY src /src → COPY src/lib /src" },
+  },
+  {
+    name: "owner",
+    edit: ["COPY src /src", "COPY --chown=1:2 src /src"],
+    expected: { "COPY --chown=1:2 src /src": "instruction changed: COPY src /src → COPY --chown=1:2 src /src" },
+  },
+  {
+    name: "permissions, and what copies the result",
+    edit: ["--chmod=644", "--chmod=600"],
+    expected: {
+      "COPY --chmod=600 public /public":
+        "instruction changed: COPY --chmod=644 public /public → COPY --chmod=600 public /public",
+      [STATIC]:
+        "the result of [files 3/3] COPY --chmod=600 public /public differs (5 files: public/: mode 0644 → 0600, public/a.css: mode 0644 → 0600, public/b.css: mode 0644 → 0600, …)",
+      [SRC]:
+        "the result of [files 3/3] COPY --chmod=600 public /public differs (5 files: public/: mode 0644 → 0600, public/a.css: mode 0644 → 0600, public/b.css: mode 0644 → 0600, …)",
+    },
+  },
+  {
+    name: "build argument in a path",
+    options: { buildArgs: { DEST: "/srv" } },
+    expected: {
+      "COPY package.json /srv/": "ARG DEST: /app → /srv",
+      [WORKDIR]: "ARG DEST: /app → /srv",
+      [PUBLIC]: "ARG DEST: /app → /srv",
+    },
+  },
+  {
+    name: "default of a build argument",
+    edit: ["DEST=/app", "DEST=/opt"],
+    expected: {
+      "COPY package.json /opt/": "ARG DEST: /app → /opt",
+      [WORKDIR]: "ARG DEST: /app → /opt",
+      [PUBLIC]: "ARG DEST: /app → /opt",
+    },
+  },
+  {
+    name: "working directory",
+    edit: ["WORKDIR /work", "WORKDIR /other"],
+    expected: {
+      "WORKDIR /other": "instruction changed: WORKDIR /work → WORKDIR /other",
+      [PUBLIC]: "instruction changed: WORKDIR /work → WORKDIR /other",
+    },
+  },
+  {
+    name: "step before",
+    edit: ["COPY --chmod=644", "COPY package.json /second\nCOPY --chmod=644"],
+    expected: {
+      "COPY package.json /second": "",
+      [PUBLIC]: "the step before: WORKDIR /work → COPY package.json /second",
+    },
+  },
+  {
+    name: "step before was removed",
+    edit: ["WORKDIR /work\n", ""],
+    expected: { [PUBLIC]: "the step before: WORKDIR /work → COPY package.json /app/" },
+  },
+  {
+    name: "new step",
+    edit: ["COPY src /src", "COPY src /src\nCOPY package.json /last"],
+    expected: { "COPY package.json /last": "" },
+  },
+  {
+    name: "content of a copied stage",
+    change: write("public/a.css", "changed"),
+    expected: {
+      [PUBLIC]: "public/a.css changed (content, 5 → 7 bytes)",
+      [STATIC]:
+        "the result of [files 3/3] COPY --chmod=644 public /public differs (1 file: public/a.css changed (content, 5 → 7 bytes))",
+      [SRC]:
+        "the result of [files 3/3] COPY --chmod=644 public /public differs (1 file: public/a.css changed (content, 5 → 7 bytes))",
+    },
+  },
+  { name: "another target", options: { target: "notes" }, expected: { [NOTES]: "" } },
+  {
+    name: "stage renamed",
+    edit: ["AS final", "AS last"],
+    expected: {},
+  },
+  {
+    name: "no cache",
+    options: { noCache: true },
+    expected: { [WORKDIR]: "", [PACKAGE]: "", [PUBLIC]: "", [STATIC]: "", [SRC]: "" },
+  },
+  { name: "no cache for one stage", options: { noCache: ["final"] }, expected: { [STATIC]: "", [SRC]: "" } },
+]);
+
+cases("inline files", { dockerfile: STAGES, options: { target: "notes" } }, [
+  {
+    name: "content",
+    edit: ["\none\n", "\ntwo\n"],
+    expected: { [NOTES]: "the inline document differs (1 file: EOF changed (content, 4 bytes))" },
+  },
+]);
+
+const RUN = "RUN --mount=type=cache,target=/cache --mount=type=bind,source=src,target=/src echo $VERSION > /out";
+const NEXT = "RUN cat /out > /copy";
+const RUNS = `FROM busybox:1
+ARG VERSION=1.2
+ARG API_TOKEN=first
+ARG MIRROR=https://mirror.example/x
+ENV MODE=fast
+${RUN}
+${NEXT}
+`;
+const FIRST = RUN.replace("$VERSION", "1.2");
+const both = (text: string): Case["expected"] => ({ [FIRST]: text, [NEXT]: text });
+
+cases("instructions that run", { dockerfile: RUNS, skip: buildsUnavailable() ?? false }, [
+  { name: "nothing", expected: {} },
+  {
+    name: "build argument",
+    options: { buildArgs: { VERSION: "1.3" } },
+    expected: { [RUN.replace("$VERSION", "1.3")]: "ARG VERSION: 1.2 → 1.3", [NEXT]: "ARG VERSION: 1.2 → 1.3" },
+  },
+  {
+    name: "build argument that is a credential by its name",
+    options: { buildArgs: { API_TOKEN: "second" } },
+    expected: both("ARG API_TOKEN changed (value not shown)"),
+  },
+  {
+    name: "build argument that is a credential by its value",
+    options: { buildArgs: { MIRROR: "https://user:password@mirror.example/x" } },
+    expected: both("ARG MIRROR changed (value not shown)"),
+  },
+  {
+    name: "build argument that is new",
+    edit: ["ENV MODE", "ARG EXTRA=1\nENV MODE"],
+    expected: both("ARG EXTRA: added 1"),
+  },
+  {
+    name: "build argument that is gone",
+    edit: ["ARG MIRROR=https://mirror.example/x\n", ""],
+    expected: both("ARG MIRROR: removed (was https://mirror.example/x)"),
+  },
+  {
+    name: "two build arguments",
+    options: { buildArgs: { VERSION: "2", API_TOKEN: "x" } },
+    expected: {
+      [RUN.replace("$VERSION", "2")]: "ARG VERSION: 1.2 → 2; ARG API_TOKEN changed (value not shown)",
+      [NEXT]: "ARG VERSION: 1.2 → 2; ARG API_TOKEN changed (value not shown)",
+    },
+  },
+  { name: "variable", edit: ["MODE=fast", "MODE=slow"], expected: both("ENV MODE: fast → slow") },
+  { name: "variable that is new", edit: ["MODE=fast", "MODE=fast LEVEL=2"], expected: both("ENV LEVEL: added 2") },
+  { name: "variable that is gone", edit: ["ENV MODE=fast\n", ""], expected: both("ENV MODE: removed (was fast)") },
+  {
+    name: "command",
+    edit: ["> /copy", "> /other"],
+    expected: { "RUN cat /out > /other": "instruction changed: RUN cat /out > /copy → RUN cat /out > /other" },
+  },
+  { name: "user", edit: ["ENV MODE", "USER 7\nUSER 0:0\nENV MODE"], expected: both("USER: added 0:0") },
+  {
+    name: "shell",
+    edit: ["ENV MODE", 'SHELL ["/bin/sh", "-ec"]\nENV MODE'],
+    expected: both('SHELL: ["/bin/sh","-c"] → ["/bin/sh","-ec"]'),
+  },
+  {
+    name: "network",
+    options: { network: "none" },
+    expected: both("network: default → none"),
+  },
+  {
+    name: "host name",
+    options: { extraHosts: [{ host: "db", ip: "10.0.0.1" }] },
+    expected: both("host db: added yes"),
+  },
+  {
+    name: "resource limit",
+    options: { ulimits: [{ name: "nofile", soft: 100, hard: 100 }] },
+    expected: both("ulimit nofile: added 100:100"),
+  },
+  {
+    name: "shared memory",
+    options: { shmSize: 1_000_000 },
+    expected: both("mount /dev/shm: added type=tmpfs,size=1000000"),
+  },
+  {
+    name: "bound file",
+    change: write("src/lib/util.ts", "changed"),
+    expected: both("src/lib/util.ts changed (content, 11 → 7 bytes)"),
+  },
+  {
+    name: "mount",
+    edit: ["type=cache,target=/cache", "type=cache,target=/tmp/cache"],
+    expected: {
+      [FIRST.replace("/cache", "/tmp/cache")]:
+        `instruction changed: ${RUN.slice(0, 59)}… → ${RUN.replace("/cache", "/tmp/cache").slice(0, 59)}…`,
+      [NEXT]: `instruction changed: ${RUN.slice(0, 59)}… → ${RUN.replace("/cache", "/tmp/cache").slice(0, 59)}…`,
+    },
+  },
+  { name: "no cache", options: { noCache: true }, expected: both("") },
+  {
+    name: "directive: never",
+    edit: [RUN, `# varve: never\n${RUN}`],
+    expected: {
+      [FIRST]: "never cached (# varve: never)",
+      [NEXT]: `[stage-0 2/3] ${FIRST} ran: never cached (# varve: never)`,
+    },
+  },
+  {
+    name: "directive: ttl",
+    edit: [RUN, `# varve: ttl=1ms\n${RUN}`],
+    expected: { [FIRST]: "expired (ttl 1ms)", [NEXT]: `[stage-0 2/3] ${FIRST} ran: expired (ttl 1ms)` },
+  },
+  {
+    name: "directive: a secret",
+    edit: [RUN, `# varve: secret=npm\n${RUN}`],
+    options: { secrets: [{ id: "npm", source: { value: Buffer.from("hunter2-hunter2") } }] },
+    expected: both("secret npm changed (value not shown)"),
+  },
+  {
+    name: "directive: silent",
+    edit: [NEXT, `# varve: why=off\n${NEXT}`],
+    options: { buildArgs: { VERSION: "3" } },
+    expected: { [RUN.replace("$VERSION", "3")]: "ARG VERSION: 1.2 → 3", [NEXT]: "" },
+  },
+]);
