@@ -10,7 +10,15 @@ export {
   packTree,
 } from "./diff/diff.ts";
 export { draftArchive } from "./draft/draft-archive.ts";
-export type { Draft } from "./draft/draft.ts";
+export type { Draft, DraftFile } from "./draft/draft.ts";
+export {
+  type Listing,
+  type ListingChanges,
+  compareListings,
+  decodeListing,
+  encodeListing,
+  listDraft,
+} from "./draft/listing.ts";
 export { type DraftMetadata, type DraftSource, DraftTree } from "./draft/draft-tree.ts";
 export type { ArchiveOptions } from "./diff/tree-archive.ts";
 export type { LayerMember, MemberCache } from "./gzip/write.ts";

@@ -282,6 +282,23 @@ test("both differs agree on any change, two layers up", async (t) => {
   await fc.assert(property, { numRuns: runs(80) });
 });
 
+test("upper directories of versions of a layer show together what one shows", async (t) => {
+  if (!needsRoot(t)) return;
+  const property = fc.asyncProperty(treeOps(20), treeOps(20), treeOps(10), async (first, second, third) => {
+    await using stack = await OverlayStack.open();
+    for (const op of first) perform(stack.view, op);
+    const earlier = stack.push();
+    for (const op of second) perform(earlier.view, op);
+    const later = stack.push();
+    for (const op of third) perform(later.view, op);
+    const { lower } = earlier;
+    const fromOverlays = await collect(diffOverlay({ lower, upper: later.upper, revises: [earlier.upper] }), 1e8, what);
+    const fromTrees = await collect(diffTrees({ lower, upper: later.view }), 1e8, what);
+    assert.deepEqual(await lines(fromOverlays), await lines(fromTrees));
+  });
+  await fc.assert(property, { numRuns: runs(80) });
+});
+
 test("a large file, and one that changes while it is read", async () => {
   await using temporary = await temporaryDirectory();
   const content = Buffer.alloc(5_000_000, "0123456789abc");

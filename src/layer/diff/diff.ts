@@ -20,6 +20,8 @@ export interface DiffOverlayOptions extends DiffTreesOptions {
   readonly lower?: Path | undefined;
   /** The upper directory of an overlay that was mounted without redirect_dir and metacopy. */
   readonly upper: Path;
+  /** The upper directories of earlier versions of the layer, topmost first, if `upper` was written on top of them. */
+  readonly revises?: readonly Path[] | undefined;
   /** The overlay was mounted with `userxattr`. The default is false. */
   readonly userXattr?: boolean | undefined;
 }
@@ -44,9 +46,10 @@ export function diffTrees({ lower, upper, signal }: DiffTreesOptions): Bytes {
  *
  * @throws {VarveError} the errors of `diffTrees`; `unsupported` if the overlay was mounted with redirect_dir or metacopy
  */
-export function diffOverlay({ lower, upper, signal, userXattr = false }: DiffOverlayOptions): Bytes {
+export function diffOverlay({ lower, upper, revises = [], signal, userXattr = false }: DiffOverlayOptions): Bytes {
   const trees = { lower: lower && byteStringOf(lower), upper: byteStringOf(upper) };
-  return diff({ kind: "diff", ...trees, overlay: userXattr ? "user.overlay." : "trusted.overlay." }, signal);
+  const overlay = userXattr ? "user.overlay." : "trusted.overlay.";
+  return diff({ kind: "diff", ...trees, revises: revises.map(byteStringOf), overlay }, signal);
 }
 
 /** Compares small trees in the current thread and large ones in another, because reading trees blocks a thread. */
@@ -55,9 +58,11 @@ async function* diff(job: DiffJob, signal: AbortSignal | undefined): AsyncGenera
   else yield* diffInThread(job, signal);
 }
 
-function isSmallJob({ lower, upper, overlay }: DiffJob): boolean {
+function isSmallJob({ lower, upper, revises = [], overlay }: DiffJob): boolean {
   try {
-    return isSmallTree(upper) && (lower === undefined || overlay !== undefined || isSmallTree(lower));
+    return (
+      [upper, ...revises].every(isSmallTree) && (lower === undefined || overlay !== undefined || isSmallTree(lower))
+    );
   } catch (error) {
     throw treeError(error, "write a layer");
   }

@@ -40,7 +40,7 @@ export function directoryUpper(directory: Path, kind: UpperKind): UpperTree {
 }
 
 /** Returns whether a file is an opaque directory. Throws `unsupported` if it lacks its own name or content. */
-function isOpaque(file: TreeFile, prefix: string): boolean {
+export function isOpaque(file: TreeFile, prefix: string): boolean {
   const names = xattrNames(file);
   if (names.length === 0) return false;
   for (const mark of ["redirect", "metacopy"]) {

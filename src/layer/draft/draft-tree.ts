@@ -19,6 +19,8 @@ interface Inode {
   readonly type: FileType;
   /** The path of the file that has the content, the link's target and the extended attributes. Undefined for a new directory. */
   source: ByteString | undefined;
+  /** The paths of the files whose extended attributes a directory has. */
+  readonly attributes: ByteString[];
   /** The status of that file. */
   readonly stats: FileStats;
   readonly size: bigint;
@@ -105,6 +107,7 @@ export class DraftTree {
     const node = this.#own(path);
     node.inode.metadata = { ...node.inode.metadata, ...changed };
     if (node.kind !== "directory" || attributesOf === undefined) return;
+    node.inode.attributes.push(attributesOf);
     // Layers contain one attribute only.
     if (node.inode.source === undefined || hasCapability(attributesOf)) node.inode.source = attributesOf;
   }
@@ -173,16 +176,18 @@ export class DraftTree {
     this.#inodes += 1n;
     const mode = Number(stats.mode) & PERMISSIONS;
     const metadata = { mode, uid: Number(stats.uid), gid: Number(stats.gid), mtime: stats.mtimeNs };
-    return { id: this.#inodes, type, source: path, stats, size, metadata, names: 1 };
+    const attributes = path === undefined ? [] : [path];
+    return { id: this.#inodes, type, source: path, attributes, stats, size, metadata, names: 1 };
   }
 }
 
 function entryOf(path: ByteString, node: Exclude<Node, { kind: "deleted" }>): DraftEntry {
-  const { id, type, source, stats, size, metadata, names } = node.inode;
+  const { id, type, source, attributes, stats, size, metadata, names } = node.inode;
   return {
     path,
     type,
     source,
+    attributes: type === "directory" ? attributes : [],
     opaque: node.kind === "directory" && !node.merged,
     // A device number that no other file has: a file of the draft is the same as no other.
     stats: {

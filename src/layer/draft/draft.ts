@@ -19,6 +19,8 @@ export interface DraftFile {
   readonly type: FileType;
   /** The path of the file with the content, the link's target and the extended attributes. Undefined for a new directory. */
   readonly source: ByteString | undefined;
+  /** The paths of the files whose extended attributes a directory has. Those of later ones count. */
+  readonly attributes: readonly ByteString[];
   /** A directory of which nothing in the lower tree is visible. */
   readonly opaque: boolean;
   /** Names of one file have the same `ino`. */
