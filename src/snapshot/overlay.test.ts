@@ -52,6 +52,37 @@ test("the upper directory holds just what changed, in overlayfs's own words", as
   assert.equal(s.upperDir("missing"), undefined);
 });
 
+test("a new version of a layer has a directory with what differs, and shows the whole layer", async (t) => {
+  const under = await temporarySnapshotter(t, "overlay");
+  if (under === undefined) return;
+  const { snapshotter: s } = under;
+  const write = async (key: string, name: string): Promise<void> => {
+    await using tree = await mountSnapshot(await s.mounts(key));
+    writeFileSync(join(tree.path, name), name);
+  };
+  await s.prepare("k", undefined);
+  await s.commit("base", "k");
+  for (const [version, parent] of ["base", "v0", "v1"].entries()) {
+    await s.prepare("k", parent, { revises: version > 0 });
+    await write("k", `file-${version}`);
+    await s.commit(`v${version}`, "k");
+    assert.equal(s.stat(`v${version}`)?.revision, version);
+  }
+  const directories = ["v2", "v1", "v0"].map((name) => String(s.upperDir(name)));
+  assert.deepEqual(s.upperDirs("v2"), directories);
+  assert.deepEqual(
+    directories.map((path) => readdirSync(path)),
+    [["file-2"], ["file-1"], ["file-0"]],
+  );
+  assert.deepEqual(s.upperDirs("base"), [s.upperDir("base")]);
+  assert.equal(s.upperDirs("missing"), undefined);
+  await assert.rejects(s.remove("v0"), (error) => isVarveError(error, "busy"));
+  await s.prepare("k", "v2");
+  await s.commit("on-top", "k");
+  assert.equal(s.stat("on-top")?.revision, 0);
+  assert.deepEqual(s.upperDirs("on-top"), [s.upperDir("on-top")]);
+});
+
 test("an active tree can be mounted again after it was unmounted, not while it is mounted", async (t) => {
   const under = await temporarySnapshotter(t, "overlay");
   if (under === undefined) return;

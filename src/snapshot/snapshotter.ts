@@ -28,6 +28,8 @@ export interface SnapshotInfo {
   /** The parents, lowest first: none on scratch, several for a merge, otherwise one. */
   readonly parents: readonly string[];
   readonly kind: SnapshotKind;
+  /** How many earlier versions of its layer are below the snapshot: its parent, the parent of that, and so on. Usually 0. */
+  readonly revision: number;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
@@ -55,6 +57,11 @@ export interface PrepareOptions extends SnapshotOptions {
    * false, overlays are mounted without syncs, which is faster.
    */
   readonly durable?: boolean | undefined;
+  /**
+   * Whether the snapshot is a new version of the parent's layer, and not a layer on top of it. Its own directory has only what differs
+   * from the parent. The default is false.
+   */
+  readonly revises?: boolean | undefined;
 }
 
 /**
@@ -103,4 +110,9 @@ export interface Snapshotter extends CollectedSnapshots {
    * have no such directory.
    */
   upperDir(keyOrName: string): string | undefined;
+  /**
+   * Returns the directories with the changes of this snapshot's layer, topmost first: that of `upperDir` and, if the snapshot revises
+   * its parent, those of the parent's layer. Together they show the layer. Undefined where `upperDir` is.
+   */
+  upperDirs(keyOrName: string): readonly string[] | undefined;
 }

@@ -44,7 +44,8 @@ export class StoredSnapshotter implements Snapshotter {
 
   async prepare(key: string, parent: string | undefined, options: PrepareOptions = {}): Promise<MountSpec> {
     const parents = parent === undefined ? [] : [parent];
-    const made = { name: key, kind: "active", parents, volatile: options.durable !== true } as const;
+    const { durable, revises } = options;
+    const made = { name: key, kind: "active", parents, volatile: durable !== true, revises } as const;
     const row = await this.#make(made, options, (own, fresh) =>
       this.#driver.create(own, this.#below(fresh), options.signal),
     );
@@ -144,6 +145,18 @@ export class StoredSnapshotter implements Snapshotter {
     return own === undefined ? undefined : this.#driver.upper(own);
   }
 
+  upperDirs(keyOrName: string): readonly string[] | undefined {
+    const directories: string[] = [];
+    let row = this.#table.find(keyOrName);
+    for (let earlier = row?.revision ?? 0; earlier >= 0; earlier -= 1) {
+      const upper = row === undefined ? undefined : this.upperDir(row.name);
+      if (row === undefined || upper === undefined) return undefined;
+      directories.push(upper);
+      if (earlier > 0) row = this.#table.find(row.parents[0] ?? "");
+    }
+    return directories;
+  }
+
   removeUnreached(isReached: (name: string) => boolean): string[] {
     return this.#table.removeUnreached(isReached);
   }
@@ -237,6 +250,6 @@ export class StoredSnapshotter implements Snapshotter {
   }
 }
 
-function infoOf({ name, parents, kind, createdAt }: SnapshotRow): SnapshotInfo {
-  return { name, parents, kind, createdAt };
+function infoOf({ name, parents, kind, revision, createdAt }: SnapshotRow): SnapshotInfo {
+  return { name, parents, kind, revision, createdAt };
 }

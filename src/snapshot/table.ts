@@ -21,11 +21,13 @@ export interface NewSnapshot {
   readonly parents: readonly string[];
   readonly volatile?: boolean | undefined;
   readonly merged?: boolean | undefined;
+  /** A new version of the parent's layer. */
+  readonly revises?: boolean | undefined;
 }
 
 /** No run of a machine has this id. */
 const FAILED = "failed";
-const COLUMNS = "id, name, kind, parents, volatile, merged, created_at, bytes, inodes";
+const COLUMNS = "id, name, kind, parents, volatile, merged, revision, created_at, bytes, inodes";
 
 /** The rows of snapshots, and the edges that keep their parents alive. Every change is one transaction. */
 export class SnapshotTable {
@@ -65,13 +67,14 @@ export class SnapshotTable {
       this.#requireUnused(made.name, doing);
       for (const parent of made.parents) this.#requireCommitted(parent, doing);
       this.#state.run(
-        "INSERT INTO snapshot (name, kind, parents, driver, volatile, merged, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO snapshot (name, kind, parents, driver, volatile, merged, revision, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         made.name,
         made.kind,
         JSON.stringify(made.parents),
         this.#driver,
         made.volatile === true ? 1 : 0,
         made.merged === true ? 1 : 0,
+        this.#revision(made, doing),
         Date.now(),
       );
       for (const parent of new Set(made.parents)) this.#link(made.name, parent);
@@ -155,6 +158,10 @@ export class SnapshotTable {
     });
   }
 
+  #revision({ revises, parents: [parent] }: NewSnapshot, doing: string): number {
+    return revises === true && parent !== undefined ? this.get(parent, doing).revision + 1 : 0;
+  }
+
   #setUnsynced(ids: readonly number[], value: string | null): void {
     this.#state.transaction(() => {
       for (const id of ids) this.#state.run("UPDATE snapshot SET unsynced = ? WHERE id = ?", value, id);
@@ -199,6 +206,7 @@ function fromRow(row: Row): SnapshotRow {
     parents: parseJson(String(row["parents"]), "the parents of a snapshot").strings() ?? [],
     volatile: row["volatile"] === 1,
     merged: row["merged"] === 1,
+    revision: Number(row["revision"]),
     createdAt: Number(row["created_at"]),
     usage: bytes === null || inodes === null ? undefined : { bytes: Number(bytes), inodes: Number(inodes) },
   };

@@ -17,6 +17,7 @@ import {
   copyDataSync,
   lgetxattr,
   llistxattr,
+  lremovexattr,
   lsetxattr,
   lutimes,
   mknod,
@@ -118,20 +119,35 @@ export function setMetadata(
   lutimes(target, { atime, mtime });
 }
 
+/** Gives a file the extended attributes of others, as far as the system allows. Those of later ones count. Removes all its other ones. */
+export function replaceAttributes(target: Path, sources: readonly Path[]): void {
+  const kept = new Set(sources.flatMap((source) => llistxattr(source)));
+  for (const name of llistxattr(target))
+    if (!kept.has(name) && !isOfOverlay(name)) permitting(() => lremovexattr(target, name));
+  for (const source of sources) copyAttributes(source, target);
+}
+
 /**
  * Copies all extended attributes except overlayfs's. Like `cp -a`, skips those that the filesystem or the privileges do not
  * allow.
  */
 function copyAttributes(source: Path, target: Path): void {
   for (const name of llistxattr(source)) {
-    if (name.startsWith("trusted.overlay.") || name.startsWith("user.overlay.")) continue;
-    const value = lgetxattr(source, name);
-    if (value === undefined) continue;
-    try {
-      lsetxattr(target, name, value);
-    } catch (error) {
-      const code = errnoOf(error);
-      if (code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "EPERM" && code !== "EACCES") throw error;
-    }
+    const value = isOfOverlay(name) ? undefined : lgetxattr(source, name);
+    if (value !== undefined) permitting(() => lsetxattr(target, name, value));
+  }
+}
+
+function isOfOverlay(name: string): boolean {
+  return name.startsWith("trusted.overlay.") || name.startsWith("user.overlay.");
+}
+
+/** Changes an attribute, unless the filesystem or the privileges do not allow it. */
+function permitting(change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "EPERM" && code !== "EACCES") throw error;
   }
 }
