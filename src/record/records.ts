@@ -7,9 +7,10 @@ import { Blobs } from "./blobs/blobs.ts";
 import { layersOf } from "./layers.ts";
 import { withRecordInError } from "./keys.ts";
 import type { MountPoints } from "./snapshots/mount-points.ts";
-import { type BeginOptions, type MutableLayer, beginLayer } from "./snapshots/mutable.ts";
+import { type BeginOptions, type MutableLayer, beginLayer, beginRevision } from "./snapshots/mutable.ts";
 import { Snapshots } from "./snapshots/snapshots.ts";
 import { RecordTable } from "./table.ts";
+import { LayerVersions } from "./versions.ts";
 import {
   type BlobForm,
   type BlobOptions,
@@ -43,6 +44,7 @@ export interface RecordDeps {
 export class Records {
   readonly table: RecordTable;
   readonly snapshots: Snapshots;
+  readonly versions: LayerVersions;
   readonly #blobs: Blobs;
   readonly #deps: RecordDeps;
   readonly #used = new Set<RecordId>();
@@ -50,6 +52,7 @@ export class Records {
   constructor(deps: RecordDeps) {
     this.#deps = deps;
     this.table = new RecordTable(deps.state);
+    this.versions = new LayerVersions(deps.state);
     this.snapshots = new Snapshots({ ...deps, table: this.table });
     this.#blobs = new Blobs({ ...deps, table: this.table, snapshots: this.snapshots });
   }
@@ -78,6 +81,25 @@ export class Records {
   /** Creates a writable layer on top of a record, and mounts it. */
   async begin(parent: RecordId, options: BeginOptions, hold: Hold): Promise<MutableLayer> {
     return await beginLayer({ ...this.#deps, table: this.table, snapshots: this.snapshots }, parent, options, hold);
+  }
+
+  /**
+   * Creates a writable layer that starts as an earlier version of it, the layer of the record `earlier`, and mounts it. Only what
+   * differs takes time and space. `above` is the number of layers that may be put on top of it. Returns undefined if the layer has to
+   * be written as a whole: snapshots are copies, the record has no snapshot any more, or it is a new version too often.
+   */
+  async beginRevision(
+    earlier: RecordId,
+    options: BeginOptions & { readonly above: number },
+    hold: Hold,
+  ): Promise<MutableLayer | undefined> {
+    return await beginRevision({ ...this.#deps, table: this.table, snapshots: this.snapshots }, earlier, options, hold);
+  }
+
+  /** Returns the directory with what a layer changed, in overlayfs's format. Undefined if the layer has no snapshot of its own. */
+  upperDir(id: RecordId): string | undefined {
+    const snapshot = this.table.get(id)?.snapshot;
+    return snapshot === undefined ? undefined : this.#deps.snapshotter.upperDir(snapshot);
   }
 
   /**

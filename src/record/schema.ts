@@ -53,5 +53,14 @@ CREATE TABLE blob_member (
 ) WITHOUT ROWID;
 CREATE INDEX blob_member_blob ON blob_member (blob);
 `,
+    `
+CREATE TABLE layer_version (
+  place TEXT PRIMARY KEY,
+  record TEXT NOT NULL,
+  snapshot TEXT NOT NULL,
+  listing BLOB NOT NULL,
+  saved_at INTEGER NOT NULL
+);
+`,
   ],
 };

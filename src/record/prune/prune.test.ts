@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { statfsSync, writeFileSync } from "node:fs";
+import { readdirSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { noise } from "../../../testing/images.ts";
@@ -73,6 +73,30 @@ test("an idle chain goes leaf first; nothing of it was in use", { skip }, async 
   assert.deepEqual(await prune(fixture, {}), chain.toReversed());
   const { snapshots } = await fixture.content.collect({ snapshots: fixture.snapshotter });
   assert.equal(snapshots, 3);
+});
+
+test("earlier versions of a layer stay below the new one, and count once, for the newest", { skip }, async () => {
+  await using fixture = await temporaryRecords();
+  const versions = await idle(fixture, async (at) => {
+    const ids = [await addLayer(at, SCRATCH, sized(MIB))];
+    for (const name of ["b", "c"]) {
+      await using layer = await at.records.beginRevision(ids.at(-1) ?? "", { above: 0 }, at.hold);
+      assert.ok(layer !== undefined);
+      writeFileSync(join(layer.path, name), noise(MIB / 2));
+      ids.push((await layer.commit()).id);
+    }
+    return ids;
+  });
+  const [first = "", second = "", third = ""] = versions;
+  const sizes = async (): Promise<number[]> =>
+    (await recordUsage(depsOf(fixture))).map(({ size }) => Math.round((4 * size) / MIB) / 4);
+  assert.deepEqual(await sizes(), [0, 0, 2]);
+  fixture.records.table.used([second, third]);
+  assert.deepEqual(await prune(fixture, { keepDuration: HOUR }), [first]);
+  await fixture.content.collect({ snapshots: fixture.snapshotter });
+  assert.deepEqual(await sizes(), [0, 2]);
+  await using tree = await fixture.records.mount(third, { lease: await fixture.content.lease() });
+  assert.deepEqual(readdirSync(tree.path).sort(), ["b", "c", "data"]);
 });
 
 test("what stands below something in use is in use, and stays", { skip }, async () => {

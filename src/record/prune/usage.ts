@@ -3,6 +3,7 @@ import { type ContentStore, blobsOfImages } from "../../content/index.ts";
 import type { Snapshotter } from "../../snapshot/index.ts";
 import type { Database } from "../../state/index.ts";
 import type { RecordTable } from "../table.ts";
+import { EarlierVersions } from "./earlier-versions.ts";
 import type { RecordId, RecordRow, RecordType } from "../types.ts";
 
 /** The disk usage of a record, as in BuildKit's `UsageInfo`. Times are in milliseconds since 1970, sizes in bytes. */
@@ -34,13 +35,14 @@ export async function recordUsage(deps: UsageDeps, signal?: AbortSignal): Promis
   const rows = deps.table.all();
   const inUse = deps.table.leased();
   const shared = sharedRecords(rows, blobsOfImages(deps.state));
+  const versions = new EarlierVersions(rows, deps.snapshotter);
   const usages: RecordUsage[] = [];
   for (const row of rows) {
     usages.push({
       id: row.id,
       mutable: row.kind === "mutable",
       inUse: inUse.has(row.id),
-      size: row.kind === "mutable" && inUse.has(row.id) ? 0 : await sizeOf(row, deps, signal),
+      size: row.kind === "mutable" && inUse.has(row.id) ? 0 : await sizeOf(row, versions, deps, signal),
       createdAt: row.createdAt,
       lastUsedAt: row.lastUsedAt,
       usageCount: row.usageCount,
@@ -53,11 +55,17 @@ export async function recordUsage(deps: UsageDeps, signal?: AbortSignal): Promis
   return usages;
 }
 
-async function sizeOf(row: RecordRow, deps: UsageDeps, signal: AbortSignal | undefined): Promise<number> {
+async function sizeOf(
+  row: RecordRow,
+  versions: EarlierVersions,
+  deps: UsageDeps,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const digests = new Set<Digest>(deps.table.variants(row.id).map((variant) => variant.digest));
   if (row.blob !== undefined) digests.add(row.blob.digest);
   const blobs = [...digests].reduce((sum, digest) => sum + (deps.content.info(digest)?.size ?? 0), 0);
-  return blobs + (await snapshotBytes(row, deps, signal));
+  const own = versions.countsElsewhere(row) ? 0 : await snapshotBytes(row, deps, signal);
+  return blobs + own + (await versions.bytes(row, signal));
 }
 
 /** Returns the disk usage of a snapshot. The usage of a committed snapshot is measured once and stored. */

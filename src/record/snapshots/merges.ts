@@ -58,9 +58,20 @@ export class Merges {
     const { snapshotter } = this.#deps;
     const { name, exists } = await this.#host.usableName(`merge-${row.id}`);
     if (exists) return name;
-    if (snapshotter.stacksMerges) await this.#stack(name, row.parents, hold);
+    const [, ...others] = row.parents;
+    const stacks = snapshotter.stacksMerges && !others.some((id) => this.#hasRevisions(id));
+    if (stacks) await this.#stack(name, row.parents, hold);
     else await this.#copy(name, row.parents, hold);
     return name;
+  }
+
+  /**
+   * Returns whether a layer of a record is a new version of another one. What it deletes of the earlier version would be deleted from the
+   * other parents of a merge too.
+   */
+  #hasRevisions(id: RecordId): boolean {
+    const { snapshotter, table } = this.#deps;
+    return layersOf(table, id).some(({ snapshot = "" }) => (snapshotter.stat(snapshot)?.revision ?? 0) > 0);
   }
 
   async #stack(name: string, ids: readonly RecordId[], hold: Hold): Promise<void> {

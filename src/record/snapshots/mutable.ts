@@ -1,9 +1,16 @@
-import type { MountedTree, Snapshotter } from "../../snapshot/index.ts";
+import { Limits } from "../../core/index.ts";
+import type { MountedTree, PrepareOptions, Snapshotter } from "../../snapshot/index.ts";
 import type { MountPoints } from "./mount-points.ts";
 import { temporaryKey } from "../keys.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { RecordTable } from "../table.ts";
 import { type Hold, type RecordId, type RecordRow, type RecordType, SCRATCH } from "../types.ts";
+
+/**
+ * How many new versions of a layer are stacked before a whole copy is made. Each one is a directory more in which the kernel looks for
+ * names, and keeps the files of earlier versions on the disk.
+ */
+export const MAX_REVISIONS = 16;
 
 export interface BeginOptions {
   readonly description?: string | undefined;
@@ -32,17 +39,61 @@ export async function beginLayer(
   options: BeginOptions,
   hold: Hold,
 ): Promise<MutableLayer> {
-  const { table, snapshots, snapshotter, mounts } = deps;
   const key = temporaryKey("layer");
+  const tree = await deps.snapshots.withSnapshot(parent, async () => {
+    return await mountActive(deps, key, await deps.snapshots.of(parent, hold), hold);
+  });
+  return layerOf(deps, { key, tree, parent }, options, hold);
+}
+
+/**
+ * Creates and mounts a writable layer on top of the parent of `earlier` that starts as the layer `earlier`. Returns undefined if
+ * that is not possible, or if too many versions of the layer would be stacked. `above`: how many layers may be put on top.
+ */
+export async function beginRevision(
+  deps: MutableDeps,
+  earlier: RecordId,
+  options: BeginOptions & { readonly above: number },
+  hold: Hold,
+): Promise<MutableLayer | undefined> {
+  const { table, snapshotter } = deps;
+  const { above, ...how } = options;
+  const row = table.get(earlier);
+  const info = row?.snapshot === undefined ? undefined : snapshotter.stat(row.snapshot);
+  if (row?.kind !== "layer" || info === undefined || !snapshotter.stacksMerges) return undefined;
+  const spec = await snapshotter.mounts(info.name);
+  const layers = spec.kind === "bind" ? 1 : spec.lower.length;
+  if (info.revision >= MAX_REVISIONS || layers + 1 + above > Limits.layers) return undefined;
+  hold.lease.add("snapshot", info.name);
+  const key = temporaryKey("revision");
+  const tree = await mountActive(deps, key, info.name, { ...hold, revises: true });
+  return layerOf(deps, { key, tree, parent: row.parents[0] ?? SCRATCH }, how, hold);
+}
+
+async function mountActive(
+  { snapshotter, mounts }: MutableDeps,
+  key: string,
+  parent: string | undefined,
+  options: PrepareOptions,
+): Promise<MountedTree> {
+  const spec = await snapshotter.prepare(key, parent, options);
+  return await mounts.mount(spec).catch(async (error: unknown) => {
+    await snapshotter.remove(key);
+    throw error;
+  });
+}
+
+interface OpenLayer {
+  /** The key of the active snapshot. */
+  readonly key: string;
+  readonly tree: MountedTree;
+  readonly parent: RecordId;
+}
+
+function layerOf(deps: MutableDeps, { key, tree, parent }: OpenLayer, options: BeginOptions, hold: Hold): MutableLayer {
+  const { table, snapshotter } = deps;
   /** The key of the active snapshot, or the name of the committed one. */
   let snapshot = key;
-  const tree = await snapshots.withSnapshot(parent, async () => {
-    const spec = await snapshotter.prepare(key, await snapshots.of(parent, hold), hold);
-    return await mounts.mount(spec).catch(async (error: unknown) => {
-      await snapshotter.remove(key);
-      throw error;
-    });
-  });
   return new Layer(tree, {
     commit: async () => {
       const name = `layer-${key}`;
