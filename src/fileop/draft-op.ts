@@ -1,6 +1,7 @@
 import { throwIfAborted } from "../core/index.ts";
 import { type CopyAction, EMPTY, type FileAction, type FileOp, SKIP_OUTPUT } from "../llb/index.ts";
-import { type Draft, draftArchive } from "../layer/index.ts";
+import { type Draft, type DraftFile, draftArchive } from "../layer/index.ts";
+import type { ByteString } from "../linux/index.ts";
 import type { Bytes } from "../io/index.ts";
 import { copy } from "./copy.ts";
 import { DraftTarget } from "./draft-target.ts";
@@ -11,8 +12,18 @@ import { SourceView } from "./source-view.ts";
 
 /** The layer that a file op would make. Its trees are open until it is disposed of. */
 export interface DraftedLayer extends AsyncDisposable {
+  readonly draft: Draft;
+  /** Returns the input that a file of the draft is made of, and the path in its tree. Undefined for a new directory. */
+  origin(file: DraftFile): FileOrigin | undefined;
   /** Returns the layer as an uncompressed archive. Reads the copied files. Call it once. */
   archive(signal: AbortSignal | undefined): Bytes;
+}
+
+export interface FileOrigin {
+  /** The index of the input. */
+  readonly input: number;
+  /** Relative to the root of its tree, which is "". */
+  readonly path: ByteString;
 }
 
 /** The copies of an op that `draftFileOp` can describe: one after the other on the same tree, which is the only output. */
@@ -40,6 +51,7 @@ export async function draftFileOp<R>(
   if (copies === undefined) return undefined;
   await using stack = new AsyncDisposableStack();
   const opened = new Map<number, SourceTree>();
+  const origins = new Map<string, number>();
   const treeAt = async (index: number): Promise<SourceTree | undefined> => {
     const input = inputs[index];
     const known = opened.get(index);
@@ -55,13 +67,23 @@ export async function draftFileOp<R>(
     if (source === undefined) return undefined;
     const owner = await resolveOwner(action.owner, async (index) => (await treeAt(index))?.path);
     const view = stack.use(new SourceView(source));
+    origins.set(view.prefix, copies.sources[at] ?? EMPTY);
     await copy(target, view, action, owner, signal);
   }
-  return drafted(target.draft(), stack.move());
+  const draft = target.draft();
+  if (draft.lower !== undefined) origins.set(draft.lower, copies.base);
+  return drafted(draft, origins, stack.move());
 }
 
-function drafted(draft: Draft, trees: AsyncDisposableStack): DraftedLayer {
+function drafted(draft: Draft, origins: ReadonlyMap<string, number>, trees: AsyncDisposableStack): DraftedLayer {
   return {
+    draft,
+    origin: ({ source = "" }) => {
+      for (const [prefix, input] of origins)
+        if (source === prefix || source.startsWith(`${prefix}/`))
+          return { input, path: source.slice(prefix.length + 1) };
+      return undefined;
+    },
     archive: (signal) => draftArchive(draft, signal),
     [Symbol.asyncDispose]: () => trees.disposeAsync(),
   };
