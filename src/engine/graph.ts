@@ -9,7 +9,8 @@ import type { AnnouncedVertex } from "./progress/progress.ts";
 
 /**
  * Converts graphs, one for each edge, to vertices of the solver. Equal vertices of a graph are one vertex. The solver shares equal
- * vertices of different graphs. Only the ops of vertices whose files no other one reads get `deps.blobs`. `vertices` has all vertices; each one follows those that it depends on.
+ * vertices of different graphs. Only the ops of vertices whose files no other one reads get `deps.blobs`; those whose layers are merged onto others do not get
+ * `deps.layersAbove`. `vertices` has all vertices; each one follows those that it depends on.
  */
 export function solverGraph(
   edges: readonly Edge[],
@@ -18,7 +19,12 @@ export function solverGraph(
   const walked = edges.map(({ vertex }) => walkVertices([vertex]));
   const { blobs, ...others } = deps;
   const read = blobs === undefined ? undefined : new Set(walked.flatMap((vertices) => [...readVertices(vertices)]));
-  const depsOf = ({ digest }: Vertex): OpDeps => (read?.has(digest) === false ? deps : others);
+  const merged = new Set(walked.flatMap(mergedVertices));
+  const above = { layersAbove: walked.flat().length };
+  const depsOf = ({ digest }: Vertex): OpDeps => {
+    const own = read?.has(digest) === false ? deps : others;
+    return merged.has(digest) ? own : { ...own, ...above };
+  };
   const graphs = walked.map((vertices) => solverVertices(vertices, depsOf));
   const tops = edges.map(({ vertex, output }, index) => ({ vertex: madeOf(graphs[index], vertex), output }));
   return { edges: tops, vertices: walked.flat().map(announced) };
@@ -43,6 +49,12 @@ function readVertices(vertices: readonly Vertex[]): Set<Digest> {
     for (const { vertex } of inputs) read.add(vertex.digest);
   }
   return read;
+}
+
+/** Returns the vertices whose layers a merge puts on top of others. */
+function mergedVertices(vertices: readonly Vertex[]): Digest[] {
+  const upper = vertices.flatMap(({ op, inputs }) => (op.kind === "merge" ? inputs.slice(1) : []));
+  return upper.map(({ vertex }) => vertex.digest);
 }
 
 type Made = ReadonlyMap<Digest, SolverVertex<Result>>;

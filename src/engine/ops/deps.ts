@@ -33,6 +33,11 @@ export interface OpDeps {
   readonly limits: StepLimits;
   /** Set if no step needs the files of the op, only an exporter its blob: how to make the blob. */
   readonly blobs?: BlobOptions | undefined;
+  /**
+   * Set if the layer of the op may be a new version of an earlier one: how many layers the graph may put on top of it. Absent if a
+   * merge puts the layer on top of others.
+   */
+  readonly layersAbove?: number | undefined;
   /** Builds graphs that an op reads from a file. Absent: ops of that kind are an error. */
   readonly nested?: NestedGraphs | undefined;
   /** Keep what a failed op wrote, so that its error says where it is (`opFailureOf`). Default: false. */

@@ -1,18 +1,22 @@
-import { type ChangingTree, type FileOpHost, type ReadableTree, draftFileOp, runFileOp } from "../../fileop/index.ts";
+import { type FileOpHost, draftFileOp, runFileOp } from "../../fileop/index.ts";
+import type { Digest } from "../../core/index.ts";
 import { type ByteString, byteStringOf } from "../../linux/index.ts";
-import { type FileAction, type FileOp, actionName } from "../../llb/index.ts";
+import { type FileOp, actionName } from "../../llb/index.ts";
 import { type Hold, SCRATCH } from "../../record/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { recordOf } from "./context-record.ts";
-import { type OpDeps, holdFor } from "./deps.ts";
+import { holdFor } from "./deps.ts";
+import { type FileDeps, change, read } from "./file-trees.ts";
+import { describeVersion } from "./file-version.ts";
 import { type OpFailure, withFailure } from "./op-failure.ts";
 import { type Result, recordResult } from "./result.ts";
 
-type FileDeps = Pick<OpDeps, "records" | "hold" | "keepFailed" | "blobs">;
-
-/** Executes the actions of a file op and returns one result for each output. */
+/**
+ * Executes the actions of a file op and returns one result for each output. `definition` is the digest of the op without what it
+ * copies: with it, a layer can be made of the one that the op made of other files.
+ */
 export async function executeFile(
-  op: FileOp,
+  { op, definition }: { readonly op: FileOp; readonly definition?: Digest | undefined },
   inputs: readonly Result[],
   deps: FileDeps,
   context: OpContext,
@@ -23,6 +27,25 @@ export async function executeFile(
     await verifyCopied(op, inputs, context.signal);
     return [drafted];
   }
+  await using version = await describeVersion({ op, definition }, inputs, deps, { ...context, hold });
+  const revised = await version?.revise();
+  const results = revised === undefined ? await runOp(op, inputs, deps, { ...context, hold }) : [revised];
+  await verifyCopied(op, inputs, context.signal);
+  version?.save(results);
+  return results;
+}
+
+interface Run {
+  readonly signal: AbortSignal;
+  readonly hold: Hold;
+}
+
+async function runOp(
+  op: FileOp,
+  inputs: readonly Result[],
+  deps: FileDeps,
+  { signal, hold }: Run,
+): Promise<readonly Result[]> {
   let failure: OpFailure | undefined;
   const host: FileOpHost<Result> = {
     change: (base, action) => change(base, action, deps, hold),
@@ -33,12 +56,10 @@ export async function executeFile(
       failure = { inputs, mounts, subject: { kind: "file", index } };
     },
   };
-  const results = await failing(
-    () => runFileOp(op, inputs, host, context.signal),
+  return await failing(
+    () => runFileOp(op, inputs, host, signal),
     () => failure,
   );
-  await verifyCopied(op, inputs, context.signal);
-  return results;
 }
 
 /**
@@ -49,7 +70,7 @@ async function draftedBlob(
   op: FileOp,
   inputs: readonly Result[],
   deps: FileDeps,
-  { signal, hold }: { readonly signal: AbortSignal; readonly hold: Hold },
+  { signal, hold }: Run,
 ): Promise<Result | undefined> {
   const [first] = op.actions;
   if (deps.blobs === undefined || first === undefined || !deps.records.stacks) return undefined;
@@ -75,31 +96,6 @@ async function failing<T>(work: () => Promise<T>, failure: () => OpFailure | und
     const known = failure();
     throw known === undefined ? error : withFailure(error, known);
   }
-}
-
-async function change(
-  base: Result | undefined,
-  action: FileAction,
-  deps: FileDeps,
-  hold: Hold,
-): Promise<ChangingTree<Result>> {
-  const id = base === undefined ? SCRATCH : await recordOf(base, deps, hold);
-  const layer = await deps.records.begin(id, { description: actionName(action) }, hold);
-  return {
-    path: layer.path,
-    commit: async () => recordResult((await layer.commit()).id),
-    [Symbol.asyncDispose]: () => layer[Symbol.asyncDispose](),
-  };
-}
-
-/** Opens a result for reading. A context directory is read in place, a record through a mounted view. */
-async function read(result: Result, deps: FileDeps, hold: Hold): Promise<ReadableTree> {
-  if (result.kind === "context") {
-    const { path, filter, owner, modes } = result.context;
-    return { tree: { path: String(path), filter, owner, modes }, [Symbol.asyncDispose]: () => Promise.resolve() };
-  }
-  const view = await deps.records.mount(result.id, hold);
-  return { tree: { path: view.path }, [Symbol.asyncDispose]: async () => await view[Symbol.asyncDispose]() };
 }
 
 /** Throws if the copied files of a context have changed since the step's cache key was computed. */

@@ -25,7 +25,7 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
     case "file":
       return keyedOp(vertex, deps, outputsOf(op.actions.map((action) => action.output)), async (inputs, context) => {
         const { executeFile } = await import("./file.ts");
-        return await executeFile(op, inputs, deps, context);
+        return await executeFile({ op, definition: cacheMapOf(vertex).digest }, inputs, deps, context);
       });
     case "merge":
       return keyedOp(vertex, deps, 1, async (inputs, context) => {

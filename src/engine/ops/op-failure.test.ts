@@ -96,7 +96,8 @@ test("what a file op changed before an action failed is kept", { skip }, async (
       { ...copy, input: 0, secondaryInput: 2, output: 0 },
     ],
   };
-  const run = (keepFailed: boolean): Promise<unknown> => executeFile(op, [input], { ...fixture, keepFailed }, context);
+  const run = (keepFailed: boolean): Promise<unknown> =>
+    executeFile({ op }, [input], { ...fixture, keepFailed }, context);
   const failure = await failureOf(run(true));
   assert.ok(failure.subject.kind === "file");
   const { index } = failure.subject;
