@@ -1,5 +1,6 @@
 /** Builds by one `docker buildx` with `varve serve --buildkit`, and with a real `buildkitd`. */
 import { TWELVE } from "./side-by-side/samples.ts";
+import { packedVarve } from "./side-by-side/varve-builder.ts";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -7,8 +8,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findProgram } from "../scripts/lib/system-packages.ts";
-import { remoteClients, startServing } from "../testing/buildkit-server.ts";
-import { residentMemory } from "../testing/process-state.ts";
+import { remoteClients, whenListening } from "../testing/buildkit-server.ts";
+import { type ProcessMemory, memoryOf } from "../testing/process-state.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../testing/registry-server.ts";
 import { type StockClients, clientsUnavailable } from "../testing/stock-clients.ts";
 import { Varve, busyboxImage } from "../testing/varve.ts";
@@ -16,8 +17,8 @@ import type { Contender, Scenario } from "./measure.ts";
 
 export interface BuildkitBench extends AsyncDisposable {
   readonly scenarios: readonly Scenario[];
-  /** The memory of both servers. */
-  memory(): string;
+  /** The memory of both servers, when they have come to rest. */
+  memory(): Promise<string>;
 }
 
 /** A server that both builds and is measured. */
@@ -29,8 +30,8 @@ interface Server extends AsyncDisposable {
 
 const FEW = 100;
 const MANY = 10_000;
-/** Milliseconds in which a server that has just started comes to rest. */
-const SETTLE = 3000;
+/** Milliseconds in which a server comes to rest: its idle threads end, and it releases memory. */
+const SETTLE = 15_000;
 
 /** Returns undefined, and says why, if there is no buildkitd or no current buildx here. `BUILDKITD` names another buildkitd. */
 export async function openBuildkitBench(): Promise<BuildkitBench | undefined> {
@@ -48,18 +49,22 @@ export async function openBuildkitBench(): Promise<BuildkitBench | undefined> {
   await varve.run(["push", base]);
   const servers = [stack.use(await ownServer(varve)), stack.use(await realServer(varve, daemon, registry))];
   await sleep(SETTLE);
-  const idle = servers.map(({ pid }) => residentMemory(pid));
+  const idle = servers.map(({ pid }) => memoryOf(pid));
   const scenarios = await scenariosOf(varve, base, servers);
   const owned = stack.move();
   return {
     scenarios,
-    memory: () =>
-      servers
-        .map(
-          ({ name, pid }, index) =>
-            `  ${name.padEnd(22)} ${megabytes(idle[index] ?? 0)} at first, ${megabytes(residentMemory(pid))} now`,
-        )
-        .join("\n"),
+    memory: async () => {
+      const busy = servers.map(({ pid }) => memoryOf(pid));
+      await sleep(SETTLE);
+      return servers
+        .map(({ name, pid }, index) => {
+          const states = { idle: idle[index], "right after builds": busy[index], "at rest": memoryOf(pid) };
+          const texts = Object.entries(states).map(([state, memory]) => `${shown(memory)} ${state}`);
+          return `  ${name.padEnd(22)} ${texts.join(", ")}`;
+        })
+        .join("\n");
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -93,7 +98,9 @@ async function scenariosOf(varve: Varve, base: string, servers: readonly Server[
 
 async function ownServer(varve: Varve): Promise<Server> {
   const address = `unix://${join(varve.folder, "own.sock")}`;
-  const server = await startServing(varve, ["serve", "--buildkit", address]);
+  const [program, ...first] = await packedVarve(varve.folder);
+  const env = { ...process.env, VARVE_ROOT: varve.root, NO_COLOR: "1" };
+  const server = await whenListening(spawn(program, [...first, "serve", "--buildkit", address], { env }), 1);
   return {
     name: "varve serve",
     pid: server.pid,
@@ -125,6 +132,8 @@ async function realServer(varve: Varve, program: string, registry: RegistryServe
   };
 }
 
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1e6)} MB`;
+/** Resident memory, and what of it is the process's own: the rest is pages of programs, which the kernel can drop. */
+function shown(memory: ProcessMemory | undefined): string {
+  const megabytes = (bytes = 0): string => `${Math.round(bytes / 1e6)} MB`;
+  return `${megabytes(memory?.resident)} (${megabytes(memory?.own)} own)`;
 }

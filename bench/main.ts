@@ -125,7 +125,7 @@ if (isWanted("classic: 30 × RUN true, cold") || isWanted("classic: 12 steps, ca
 if (isWanted("buildkit")) {
   await using bench = await openBuildkitBench();
   for (const scenario of bench?.scenarios ?? []) await runScenario(scenario, false);
-  if (bench !== undefined) console.log(`Resident memory of the servers\n${bench.memory()}\n`);
+  if (bench !== undefined) console.log(`Resident memory of the servers\n${await bench.memory()}\n`);
 }
 
 if (isWanted("files opened")) {

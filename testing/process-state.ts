@@ -37,6 +37,19 @@ export function residentMemory(pid: number): number {
   return Number(kilobytes) * 1024;
 }
 
+/** Memory of a process in bytes. */
+export interface ProcessMemory {
+  readonly resident: number;
+  /** What has no file behind it: heaps, stacks, changed pages. */
+  readonly own: number;
+}
+
+export function memoryOf(pid: number): ProcessMemory {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const own = Number(/^Private_Dirty:\s+(\d+) kB$/m.exec(rollup)?.[1]) * 1024;
+  return { resident: residentMemory(pid), own };
+}
+
 function entriesOf(directory: string): string[] {
   try {
     return readdirSync(directory);

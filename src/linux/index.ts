@@ -4,6 +4,7 @@ export * from "./copy.ts";
 export * from "./errno.ts";
 export * from "./flock.ts";
 export * from "./make-directories.ts";
+export { trimMalloc } from "./malloc.ts";
 export * from "./mount.ts";
 export { guardMounts } from "./mount-guard.ts";
 export * from "./namespace.ts";

@@ -18,6 +18,7 @@ import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";
 import { serveCommands } from "../forward/server.ts";
+import { releaseIdleMemory } from "../idle-memory.ts";
 import { printableLine } from "../printable.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
@@ -61,6 +62,7 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
       context.screen.write(`running server on ${formatAddress(listener.address)}\n`);
     }
     listeners.use(await serveCommands({ store, runCommand: context.runCommand }));
+    using _releasing = releaseIdleMemory();
     await untilAborted(context.signal);
     return ExitCode.done;
   },

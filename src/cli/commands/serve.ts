@@ -12,6 +12,7 @@ import { withParallelism } from "../parallelism.ts";
 import { programVersion } from "../program-version.ts";
 import { printableLine } from "../printable.ts";
 import { serveCommands } from "../forward/server.ts";
+import { releaseIdleMemory } from "../idle-memory.ts";
 import { loadSettings } from "../settings.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
@@ -101,6 +102,7 @@ Example: varve serve --docker unix:///run/varve.sock
       await context.stdout.write(`BuildKit API listen on ${formatAddress(listener.address)}\n`);
     }
     listeners.use(await serveCommands({ store, runCommand: context.runCommand }));
+    using _releasing = releaseIdleMemory();
     await untilAborted(context.signal);
     return ExitCode.done;
   },

@@ -1,0 +1,56 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { trimMalloc } from "../linux/index.ts";
+
+export interface IdleMemoryOptions {
+  /** Milliseconds between two looks at the process. Default 4000. */
+  readonly interval?: number | undefined;
+  /** Resident memory in bytes with which a release is not worth its time. Default: that of a server that has just started. */
+  readonly floor?: number | undefined;
+  /** Called after a release, with the resident memory in bytes. */
+  readonly onRelease?: ((resident: number) => void) | undefined;
+}
+
+const INTERVAL = 4000;
+const FLOOR = 67_108_864;
+/** Bytes by which memory grows before it is released again. Builds after a release take some milliseconds more, because code was dropped too. */
+const GROWTH = 33_554_432;
+/** The part of a processor that an idle process uses at most. */
+const IDLE = 0.02;
+
+/**
+ * Releases the memory of a server that does nothing. V8 collects garbage only when a program asks for memory, so that a server would
+ * keep that of its last build until the next one. Dispose of the result to stop.
+ */
+export function releaseIdleMemory({
+  interval = INTERVAL,
+  floor = FLOOR,
+  onRelease,
+}: IdleMemoryOptions = {}): Disposable {
+  let limit = floor;
+  let last = process.cpuUsage();
+  const look = (): void => {
+    const { user, system } = process.cpuUsage(last);
+    last = process.cpuUsage();
+    if (user + system > interval * 1000 * IDLE || process.memoryUsage.rss() < limit) return;
+    collectGarbage();
+    trimMalloc();
+    // The release itself is no work.
+    last = process.cpuUsage();
+    const resident = process.memoryUsage.rss();
+    limit = resident + GROWTH;
+    onRelease?.(resident);
+  };
+  const timer = setInterval(look, interval).unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** Collects everything, also code that has not run for long, and makes the young generation small. */
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  // Contexts that are made from now on have the function; nobody else gets it.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what V8 makes of the flag
+  const collect = runInNewContext("gc") as (options: object) => void;
+  setFlagsFromString("--no-expose-gc");
+  collect({ type: "major", flavor: "last-resort" });
+}
