@@ -1,6 +1,7 @@
 export type { AttestationChain, ChainBlob } from "./attestation-chain.ts";
 export { fetchUrl } from "./fetch-url.ts";
 export { GitSource } from "./git.ts";
+export { type WorkTree, type WorkTreeOptions, workTreeOf } from "./work-tree.ts";
 export { unusedRepositories } from "./git-repository.ts";
 export { type GitFacts, type GitObjects, factsOf } from "./git-objects.ts";
 export type { GitSigner } from "./git-signature.ts";

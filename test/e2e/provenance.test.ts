@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { readFile, readdir } from "node:fs/promises";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { sharedVarve } from "../../testing/varve.ts";
+import { sh, sharedVarve } from "../../testing/varve.ts";
 
 const { skip, varve, base } = await sharedVarve();
 
@@ -122,6 +122,30 @@ describe("provenance", { skip }, () => {
     assert.notEqual(id(anew), id(made));
     const later = await build(...args);
     assert.equal((await build(...args)).digest, later.digest);
+  });
+
+  test("says which commit of which repository a context is", async () => {
+    const folder = await varve.context("commit", "FROM scratch\nCOPY f /f\n", { f: "commit" });
+    const git = (...args: readonly string[]): Promise<string> =>
+      sh("git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", ...args);
+    await git("init", "--quiet", "--initial-branch=main");
+    await git("remote", "add", "origin", "https://user:sesame@example.com/r.git");
+    await git("add", ".");
+    await git("commit", "--quiet", "--message=first");
+    const revision = (await git("rev-parse", "HEAD")).trim();
+    const vcs = { "localdir:context": ".", "localdir:dockerfile": ".", revision };
+    const { first } = await build("--provenance=mode=min", "-t", "commit", folder);
+    assert.deepEqual(first.predicate.runDetails.metadata.buildkit_metadata, {
+      vcs: { ...vcs, source: "https://xxxxx:xxxxx@example.com/r.git" },
+    });
+    await writeFile(join(folder, "f"), "changed");
+    const env = { BUILDX_GIT_CHECK_DIRTY: "1", BUILDX_GIT_INFO: "true" };
+    const at = join(varve.folder, "commit-out");
+    const args = ["build", "--provenance=mode=max", "-o", `type=local,dest=${at}`, folder];
+    assert.equal((await varve.run(args, { env })).code, 0);
+    const text = await readFile(join(at, "provenance.json"), "utf8");
+    assert.match(text, new RegExp(`"revision": "${revision}-dirty"`));
+    assert.ok(!text.includes("sesame"));
   });
 
   test("is made for each platform, after the images", async () => {

@@ -75,10 +75,21 @@ function hasDockerTypes({ type, attrs = {} }: OutputSpec): boolean {
 }
 
 function isDefaultOff(env: Environment): boolean {
-  const text = env["BUILDX_NO_DEFAULT_ATTESTATIONS"] ?? "";
-  const value = text === "" ? false : parseGoBool(text);
-  if (value === undefined)
-    throw usageError(`invalid BUILDX_NO_DEFAULT_ATTESTATIONS: ${goQuote(text)} is not a boolean`);
+  return booleanOf(env, "BUILDX_NO_DEFAULT_ATTESTATIONS") ?? false;
+}
+
+/** Returns what provenance says of a work tree of git: the variables of buildx, `BUILDX_GIT_INFO` and `BUILDX_GIT_CHECK_DIRTY`. */
+export function gitInfoOf(env: Environment): "none" | "commit" | "changes" {
+  if (booleanOf(env, "BUILDX_GIT_INFO") === false) return "none";
+  return booleanOf(env, "BUILDX_GIT_CHECK_DIRTY") === true ? "changes" : "commit";
+}
+
+/** Undefined if the variable is not set, or empty. */
+function booleanOf(env: Environment, name: string): boolean | undefined {
+  const text = env[name] ?? "";
+  if (text === "") return undefined;
+  const value = parseGoBool(text);
+  if (value === undefined) throw usageError(`invalid ${name}: ${goQuote(text)} is not a boolean`);
   return value;
 }
 

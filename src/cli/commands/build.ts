@@ -19,7 +19,7 @@ import { loadSettings } from "../settings.ts";
 import { withParallelism } from "../parallelism.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { storeOf } from "./common.ts";
-import { attestationsOf } from "./attestation-options.ts";
+import { attestationsOf, gitInfoOf } from "./attestation-options.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
 import { RecordedBuild } from "./recorded-build.ts";
 import {
@@ -79,6 +79,7 @@ async function optionsOf(
     resources: resourcesOf(flags),
     outputs,
     attestations: attestationsOf(flags, outputs, env),
+    gitInfo: gitInfoOf(env),
   };
   return absolutePaths(options, cwd);
 }

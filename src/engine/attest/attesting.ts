@@ -13,6 +13,7 @@ import { openSbomMaker } from "./open-provenance.ts";
 import { ProvenanceMaker } from "./provenance.ts";
 import { RequestTrace, type TracedResult, tracedHost } from "./request-trace.ts";
 import { findScanner, scanned } from "./scanner.ts";
+import { vcsOptions } from "./vcs-options.ts";
 
 /** What makes the attestations of a build of this process. */
 export interface Attesting extends AttestSettings {
@@ -31,9 +32,10 @@ export interface Attesting extends AttestSettings {
  * @throws {VarveError} `invalid-argument` for parameters that cannot be used; the errors of looking up an image.
  */
 export async function openAttesting(settings: BuildSettings, session: Session): Promise<Attesting> {
-  const trace = new RequestTrace(localRequest(settings));
   const found = parametersOf(settings);
   const [provenance, sbom] = [found.get("provenance"), found.get("sbom")];
+  const vcs = provenance === undefined ? [] : await vcsOptions(settings);
+  const trace = new RequestTrace(localRequest(settings, vcs));
   const parameters = provenance && provenanceParameters(provenance);
   const mode = settings.pull === true ? "pull" : "default";
   const scanner = sbom && (await findScanner(sbom, tracedHost(session.host, trace), mode));

@@ -6,9 +6,12 @@ import type { BuildSettings } from "../options/options.ts";
 
 const DOCKERFILE = "Dockerfile";
 
-/** Returns a build of this process as the request that BuildKit's clients send for it. Paths of this machine are not part of it. */
-export function localRequest(settings: BuildSettings): BuildRequest {
-  return { frontend: "dockerfile.v0", options: new Map(optionsOf(settings)) };
+/**
+ * Returns a build of this process as the request that BuildKit's clients send for it. Paths of this machine are not part of it. `vcs` are
+ * the options that say where the context comes from.
+ */
+export function localRequest(settings: BuildSettings, vcs: readonly [string, string][]): BuildRequest {
+  return { frontend: "dockerfile.v0", options: new Map([...optionsOf(settings), ...vcs]) };
 }
 
 function optionsOf(settings: BuildSettings): [string, string][] {

@@ -138,6 +138,11 @@ export interface BuildSettings {
   readonly outputs?: readonly OutputSpec[] | undefined;
   /** Attestations to make and to export with the result. Of several of a type, the first counts. */
   readonly attestations?: readonly AttestationSpec[] | undefined;
+  /**
+   * What provenance says of a context in a work tree of git: nothing, the commit and its remote, or also whether files have changed
+   * since, for which git reads all of them. Default: `commit`.
+   */
+  readonly gitInfo?: "none" | "commit" | "changes" | undefined;
   /** Timestamp of the image in seconds since 1970. The build argument `SOURCE_DATE_EPOCH` has the same effect. */
   readonly sourceDateEpoch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
