@@ -59,6 +59,8 @@ export function readXattrs(path: ByteString): readonly Xattr[] {
 
 /** Returns the metadata of an entry that the checksum covers. */
 export function headerOf({ stat, linkname, owner, mode, xattrs }: Omit<Entry, "path">): Header {
+  const { rdev } = stat;
+  const isDevice = rdev !== 0n;
   return {
     kind: stat.kind,
     mode: stat.kind === "symlink" ? 0o777 : mode,
@@ -66,8 +68,8 @@ export function headerOf({ stat, linkname, owner, mode, xattrs }: Omit<Entry, "p
     gid: owner.gid,
     size: Number(stat.size),
     linkname,
-    major: Number(((stat.rdev >> 8n) & 0xfffn) | ((stat.rdev >> 32n) & 0xfffff000n)),
-    minor: Number((stat.rdev & 0xffn) | ((stat.rdev >> 12n) & 0xffffff00n)),
+    major: isDevice ? Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)) : 0,
+    minor: isDevice ? Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)) : 0,
     xattrs,
   };
 }

@@ -18,37 +18,43 @@ export interface ContentEntry {
 const NO_HEADER = digestOf("");
 
 /**
- * Yields the entries that selectors cover, each once, after `checksum` was called with these selectors. A directory comes before what is
+ * Returns the entries that selectors cover, each once, after `checksum` was called with these selectors. A directory comes before what is
  * in it; names are in byte order.
  */
-export function* listContent(tree: Tree, selectors: readonly ContentSelector[]): Generator<ContentEntry> {
-  const seen = new Set<ByteString>();
-  for (const selector of selectors)
-    for (const [path, node] of covered(tree, selector)) {
-      if (seen.has(path) || node.digest === undefined || node.digest === NO_HEADER) continue;
-      seen.add(path);
-      yield { path, header: node.header(), digest: node.digest };
-    }
+export function listContent(tree: Tree, selectors: readonly ContentSelector[]): ContentEntry[] {
+  const found = new Found();
+  if (tree.root !== undefined) for (const selector of selectors) cover(tree, selector, found);
+  return found.entries;
 }
 
-type Located = readonly [path: ByteString, node: TreeNode];
+class Found {
+  readonly entries: ContentEntry[] = [];
+  readonly #paths = new Set<ByteString>();
 
-function* covered(tree: Tree, selector: ContentSelector): Generator<Located> {
+  add(path: ByteString, node: TreeNode): void {
+    const { digest } = node;
+    if (digest === undefined || digest === NO_HEADER || this.#paths.has(path)) return;
+    this.#paths.add(path);
+    this.entries.push({ path, header: node.header(), digest });
+  }
+
+  addBelow(path: ByteString, node: TreeNode | undefined): void {
+    if (node === undefined) return;
+    this.add(path === "" ? "/" : path, node);
+    if (node.kind === "directory") for (const [name, child] of node.entries()) this.addBelow(`${path}/${name}`, child);
+  }
+}
+
+function cover(tree: Tree, selector: ContentSelector, found: Found): void {
   const { path, wildcard, followLinks, includePatterns, excludePatterns } = selector;
-  if (tree.root === undefined) return;
   if (!wildcard && includePatterns.length === 0 && excludePatterns.length === 0) {
-    yield* below(path === "/" ? "" : byteStringOf(path), resolvePath(tree, byteStringOf(path), followLinks).node);
+    const start = byteStringOf(path);
+    found.addBelow(path === "/" ? "" : start, resolvePath(tree, start, followLinks).node);
     return;
   }
   for (const entry of listSelected(tree, selector).entries) {
     const isFollowed = entry.follow && entry.node.kind === "symlink";
-    if (isFollowed) yield* below(entry.path, resolvePath(tree, entry.path, true).node);
-    else yield [entry.path, entry.node];
+    if (isFollowed) found.addBelow(entry.path, resolvePath(tree, entry.path, true).node);
+    else found.add(entry.path, entry.node);
   }
-}
-
-function* below(path: ByteString, node: TreeNode | undefined): Generator<Located> {
-  if (node === undefined) return;
-  yield [path === "" ? "/" : path, node];
-  for (const [name, child] of node.entries()) yield* below(`${path}/${name}`, child);
 }

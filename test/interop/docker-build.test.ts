@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { type BuildkitServer, startBuildkitServer } from "../../testing/buildkit-server.ts";
@@ -52,6 +52,16 @@ suite("docker with the server as its daemon", { skip }, () => {
     assert.match(await output("images", "--format={{.Repository}}:{{.Tag}}"), /^first:1$/m);
     await docker(["save", "-o", at("first.tar"), "first:1"]);
     assert.match(await sh("skopeo", "inspect", "--config", `docker-archive:${at("first.tar")}`), /"made":\s*"here"/);
+  });
+
+  test("the log of a step says why it was not cached", async () => {
+    const dockerfile = "FROM BASE\nCOPY package.json /\nRUN cat /package.json > /copy\n";
+    const folder = await server.context("explained", dockerfile, { "package.json": "{}" });
+    const flags = ["--progress=plain", folder];
+    assert.doesNotMatch((await docker(["build", ...flags])).stderr, /missed/);
+    await writeFile(join(folder, "package.json"), '{ "version": 2 }');
+    const { stderr } = await docker(["build", ...flags]);
+    assert.equal(stderr.match(/ missed: package\.json changed \(content, 2 → 16 bytes\)$/gm)?.length, 2, stderr);
   });
 
   test("an image of the daemon is a base, without a registry", async () => {

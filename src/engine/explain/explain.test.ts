@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { createServer } from "node:http";
+import { once } from "node:events";
 import { after, before, suite, test } from "node:test";
 import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
 import { buildsUnavailable, sh } from "../../../testing/varve.ts";
+import { prune } from "../../caches/index.ts";
 import { lsetxattr } from "../../linux/index.ts";
 import type { BuildOptions } from "../options/options.ts";
 import { openStore } from "../store/store.ts";
@@ -479,3 +482,78 @@ cases("instructions that run", { dockerfile: RUNS, skip: buildsUnavailable() ?? 
     expected: { [RUN.replace("$VERSION", "3")]: "ARG VERSION: 1.2 → 3", [NEXT]: "" },
   },
 ]);
+
+suite("sources and lost results", () => {
+  const CONTEXT = { Dockerfile: "FROM base:1\nCOPY a /a\nCOPY --from=other:1 /f /g\n", a: "a" };
+  const image = async (fixture: BuildFixture, name: string, text: string): Promise<void> => {
+    const files = await fixture.files(name, { Dockerfile: "FROM scratch\nCOPY f /f\n", f: text });
+    await fixture.build(files, { tags: [`${name}:1`] });
+  };
+  const told = async (fixture: BuildFixture, directory: string, options?: Partial<BuildOptions>): Promise<string[]> => {
+    const { steps } = await fixture.build(directory, options);
+    return steps.flatMap(({ status, why }) => (status === "run" && why !== undefined ? [why.text] : []));
+  };
+
+  test("a base image that moved, and an image that files are copied from", async () => {
+    await using fixture = await buildFixture();
+    await image(fixture, "base", "1");
+    await image(fixture, "other", "1");
+    const directory = await fixture.files("project", CONTEXT);
+    assert.deepEqual(await told(fixture, directory), ["", ""]);
+    await image(fixture, "base", "22");
+    const [first = "", second = ""] = await told(fixture, directory);
+    assert.match(first, /^base image base:1 moved: sha256:[0-9a-f]{12}… → sha256:[0-9a-f]{12}…$/);
+    assert.equal(second, first);
+    await image(fixture, "other", "333");
+    const [third = ""] = await told(fixture, directory);
+    assert.match(third, /^base image other:1 moved: sha256:[0-9a-f]{12}… → sha256:[0-9a-f]{12}…$/);
+  });
+
+  test("results that were pruned", async () => {
+    await using fixture = await buildFixture();
+    await image(fixture, "base", "1");
+    await image(fixture, "other", "1");
+    const directory = await fixture.files("project", CONTEXT);
+    await fixture.build(directory, { outputs: [{ type: "cacheonly" }] });
+    await prune(fixture.store, { all: true });
+    const gone = "its result was removed from the cache";
+    assert.deepEqual(await told(fixture, directory), [gone, gone]);
+  });
+
+  test("a download that changed", async () => {
+    await using fixture = await buildFixture();
+    let body = "one";
+    await using server = await serve(() => body);
+    const directory = await fixture.files("project", { Dockerfile: `FROM scratch\nADD ${server.url}/f /f\n` });
+    assert.deepEqual(await told(fixture, directory), [""]);
+    body = "three";
+    const [text = ""] = await told(fixture, directory);
+    assert.match(text, /f changed \(content, 3 → 5 bytes\)|moved: sha256:/);
+  });
+
+  test("another project in the same store, and the same project in another directory", async () => {
+    await using fixture = await buildFixture();
+    const dockerfile = "FROM scratch\nCOPY . /app\n";
+    const files = { ".dockerignore": "Dockerfile\n.dockerignore\n", a: "a", b: "b", c: "c", d: "d" };
+    await fixture.build(await fixture.files("one", { Dockerfile: dockerfile, ...files }));
+    const other = await fixture.files("two", { Dockerfile: dockerfile, ".dockerignore": "*\n!x\n", x: "x" });
+    assert.deepEqual(await told(fixture, other), [""]);
+    const copy = await fixture.files("three", { Dockerfile: dockerfile, ...files, d: "changed" });
+    assert.deepEqual(await told(fixture, copy), ["d changed (content, 1 → 7 bytes)"]);
+  });
+});
+
+async function serve(body: () => string): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer((_request, response) => response.end(body()));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

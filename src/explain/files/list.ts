@@ -4,6 +4,8 @@ import type { ByteString } from "../../linux/index.ts";
 import { countFiles, decodeFiles, encodeFiles, MAX_ENTRIES } from "./codec.ts";
 import { DIGEST_BYTES, type FileEntry } from "./entry.ts";
 
+const NO_XATTRS: FileEntry["xattrs"] = [];
+
 /** Bytes of a chunk's id. */
 export const CHUNK_ID_BYTES = 12;
 /** A chunk ends after about this many entries. A power of 2. */
@@ -80,6 +82,9 @@ function fileEntryOf({ path, header, digest }: ContentEntry): FileEntry {
     size: kind === "file" ? size : 0,
     link: linkname,
     digest: digest.slice(start, start + DIGEST_BYTES * 2),
-    xattrs: xattrs.map(([name, value]) => [name, hash("sha256", value).slice(0, DIGEST_BYTES * 2)]),
+    xattrs:
+      xattrs.length === 0
+        ? NO_XATTRS
+        : xattrs.map(([name, value]) => [name, hash("sha256", value).slice(0, DIGEST_BYTES * 2)]),
   };
 }
