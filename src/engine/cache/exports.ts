@@ -143,7 +143,10 @@ export async function targetOf(
   const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
   if (target.type === "local" && client !== undefined)
     return storeTarget({ ...shared, store: client.store(target.directory) });
-  if (target.type === "local") return layoutTarget({ ...shared, directory: target.directory, tag: target.tag });
+  if (target.type === "local") {
+    const { directory, tag, grace } = target;
+    return layoutTarget({ ...shared, directory, tag, grace });
+  }
   const registry = await openRegistry(target, { registry: open });
   return registryTarget({ ...shared, registry, reference: target.reference, onEvent });
 }

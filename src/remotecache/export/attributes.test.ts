@@ -18,6 +18,9 @@ test("defaults are BuildKit's", () => {
     reference: { registry: "localhost:5000", repository: "c", tag: "latest", digest: undefined },
     insecure: false,
   });
+  const grace = (attrs: Record<string, string>): unknown => (local(attrs) as { grace?: number }).grace;
+  assert.deepEqual([{}, { gc: "off" }, { gc: "1h" }, { gc: "0" }].map(grace), [600_000, undefined, 3_600_000, 0]);
+  assert.throws(() => local({ gc: "ten" }), /time: invalid duration "ten"/);
   const { tag, directory } = local({}) as { tag?: string; directory?: string };
   assert.deepEqual([tag, directory], ["latest", "/c"]);
   assert.deepEqual(parseCacheExport("inline", { mode: "max" }), {

@@ -5,10 +5,12 @@ import {
   digestOf,
   goJson,
   parseGoBool,
+  parseGoDuration,
   parseReference,
   withDefaultTag,
 } from "../../core/index.ts";
 import type { ContainerForm } from "../document/container.ts";
+import { DEFAULT_GRACE } from "./layout-collect.ts";
 
 /** The attributes of a cache export, as the user gave them: `ref`, `mode`, … */
 export type Attributes = Readonly<Record<string, string>>;
@@ -55,6 +57,8 @@ export interface LocalExport extends DocumentAttributes {
   readonly type: "local";
   readonly directory: string;
   readonly tag: string;
+  /** `gc`: milliseconds after which blobs are removed that no record needs any more. Undefined (`off`): they stay. */
+  readonly grace: number | undefined;
 }
 
 /** An export into the config of the image. Its records are always those of min mode. */
@@ -115,6 +119,13 @@ function documentOf(attrs: Attributes): DocumentAttributes {
   };
 }
 
+/** Reads `gc`: `off`, or for how long blobs stay that no record needs any more. */
+function graceOf(attrs: Attributes): number | undefined {
+  const text = valueOf(attrs, "gc") ?? "";
+  if (text === "off") return undefined;
+  return text === "" ? DEFAULT_GRACE : Math.max(0, parseGoDuration(text) / 1e6);
+}
+
 function commonOf(attrs: Attributes): CommonAttributes {
   return {
     mode: valueOf(attrs, "mode") === "max" ? "max" : "min",
@@ -142,7 +153,7 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
     case "local": {
       const directory = valueOf(attrs, "dest") ?? "";
       if (directory === "") invalid("local cache exporter requires dest");
-      return { type, ...documentOf(attrs), directory, tag: valueOf(attrs, "tag") ?? "latest" };
+      return { type, ...documentOf(attrs), directory, tag: valueOf(attrs, "tag") ?? "latest", grace: graceOf(attrs) };
     }
     case "inline":
       return { type, ...commonOf(attrs) };

@@ -1,18 +1,21 @@
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { type Descriptor, Limits, VarveError, isIndexType, isManifestType, isVarveError } from "../../core/index.ts";
 import { readManifestOrIndex } from "../../image/index.ts";
 import { blobFile, readBlobFile, readLayoutIndex } from "./layout-files.ts";
 
-/** Minimum age of blobs that are removed, in milliseconds: an index that lists a younger blob may not be written yet. */
+/**
+ * Milliseconds for which a blob stays after it was written, or after the last index that needs it was replaced: an index that lists it may
+ * not be written yet, and readers may still use the one before.
+ */
 export const DEFAULT_GRACE = 600_000;
 const MAX_DOCUMENTS = 10_000;
 
 /** Options of `collectLayout`. */
 export interface CollectOptions {
-  /** Entries of the previous index, which readers may still use. Their blobs are kept. */
+  /** Entries of the previous index, which readers may still use. Their blobs are kept, and the grace of those that are not needed begins. */
   readonly before: readonly Descriptor[];
-  /** Minimum age of removed blobs in milliseconds. */
+  /** Milliseconds for which blobs stay that nothing needs any more. */
   readonly grace?: number | undefined;
 }
 
@@ -30,8 +33,14 @@ export async function collectLayout(
   directory: string,
   { before, grace = DEFAULT_GRACE }: CollectOptions,
 ): Promise<CollectedBlobs> {
-  const kept = await reachable(directory, [...(await readLayoutIndex(directory)), ...before]);
-  if (kept === undefined) return { blobs: 0, bytes: 0 };
+  const [needed, previous] = [
+    await reachable(directory, await readLayoutIndex(directory)),
+    await reachable(directory, before),
+  ];
+  if (needed === undefined || previous === undefined) return { blobs: 0, bytes: 0 };
+  const released = previous.difference(needed);
+  await beginGrace(released);
+  const kept = needed.union(released);
   const limit = Date.now() - grace;
   let [blobs, bytes] = [0, 0];
   for (const algorithm of await readdir(join(directory, "blobs"))) {
@@ -46,6 +55,12 @@ export async function collectLayout(
     }
   }
   return { blobs, bytes };
+}
+
+/** The times of blobs tell since when they are not needed. A blob of another user keeps its own: its grace began when it was written. */
+async function beginGrace(paths: ReadonlySet<string>): Promise<void> {
+  const now = new Date();
+  await Promise.all([...paths].map((path) => utimes(path, now, now).catch(() => undefined)));
 }
 
 /** Returns the paths of all blobs reachable from the entries, or undefined if a document cannot be read. */

@@ -31,7 +31,7 @@ async function write(directory: string, exported: ExportedGraph, { scope = "a", 
   const warnings: string[] = [];
   const { asked, source } = toySource(lost);
   const warn = (message: string): void => void warnings.push(message);
-  const defaults = { directory, tag: "latest", form: "manifest", source, reset: false, warn } as const;
+  const defaults = { directory, tag: "latest", form: "manifest", source, reset: false, grace: 600_000, warn } as const;
   const descriptor = await layoutTarget({ ...defaults, ...options }).write(exported, scope, toyHold);
   return { descriptor, warnings, asked };
 }
@@ -162,6 +162,34 @@ test("reset leaves one's own records only, and removes what neither the index no
     ["other", "first", "second", "third"].map((step) => left.includes(layer(step))),
     [true, false, true, true],
   );
+});
+
+test("a directory stays as small as what its generations need, and a reader finds all that it has read of", async () => {
+  await using fixture = await temporaryDirectory();
+  const counts: number[] = [];
+  const reader: string[] = [];
+  for (let run = 0; run < 8; run += 1) {
+    await write(fixture.path, chainExport("base", [`step ${run}`]));
+    if (run === 2) reader.push(...(await blobsOf(fixture.path)));
+    const left = await blobsOf(fixture.path);
+    // Within the grace, nothing is removed that an index needed a moment ago.
+    if (run < 5)
+      assert.deepEqual(
+        reader.filter((name) => !left.includes(name)),
+        [],
+        `run ${run}`,
+      );
+    if (run >= 5) await age(fixture.path);
+    counts.push(left.length);
+  }
+  assert.ok((counts.at(-1) ?? 0) < (counts[4] ?? 0), counts.join());
+  for (let run = 8; run < 10; run += 1) {
+    await write(fixture.path, chainExport("base", [`step ${run}`]), { options: { grace: undefined } });
+    await age(fixture.path);
+  }
+  assert.ok((await blobsOf(fixture.path)).length > (counts.at(-1) ?? 0), "off");
+  await write(fixture.path, chainExport("base", ["step 10"]), { options: { grace: 0 } });
+  assert.ok((await blobsOf(fixture.path)).length <= (counts.at(-1) ?? 0), "at once");
 });
 
 test("a collection keeps young blobs, and waits for readers", async () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Annotation, type Descriptor, type Digest, Limits, toVarveError } from "../../core/index.ts";
+import { Annotation, type Descriptor, type Digest, Limits, messageOf, toVarveError } from "../../core/index.ts";
 import { bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import { MAX_CONFIG } from "../document/config.ts";
@@ -21,8 +21,10 @@ export interface LayoutTargetOptions {
   readonly tag: string;
   readonly form: ContainerForm;
   readonly source: LayerSource;
-  /** True: the records of other writers of the tag are removed, and blobs that are not reachable any more. */
+  /** True: the records of other writers of the tag are removed. */
   readonly reset: boolean;
+  /** Milliseconds after which blobs are removed that no record needs any more. Undefined: they stay. */
+  readonly grace: number | undefined;
   readonly warn: Warn;
 }
 
@@ -89,7 +91,7 @@ class LayoutWriter {
   }
 
   async write(): Promise<Descriptor | undefined> {
-    const { directory, tag, reset } = this.#options;
+    const { directory, tag } = this.#options;
     makeDirectories(join(directory, "blobs"));
     if ((await this.#prepare()) === undefined) return undefined;
     using _lock = await lockLayout(directory, "exclusive", this.#hold.signal);
@@ -98,9 +100,19 @@ class LayoutWriter {
     if (next === undefined) return undefined;
     const { document, existing } = next;
     const { descriptor } = document.manifest;
-    if (descriptor.digest !== existing.descriptor?.digest) await publishInLayout(directory, tag, document);
-    if (reset) await collectLayout(directory, { before });
+    if (descriptor.digest === existing.descriptor?.digest) return descriptor;
+    await publishInLayout(directory, tag, document);
+    await this.#collect(before);
     return descriptor;
+  }
+
+  /** The cache has been written by then: what cannot be removed stays. */
+  async #collect(before: readonly Descriptor[]): Promise<void> {
+    const { directory, grace, warn } = this.#options;
+    if (grace === undefined) return;
+    await collectLayout(directory, { before, grace }).catch((error: unknown) =>
+      warn(`Blobs that the cache in ${directory} does not need any more stay there: ${messageOf(error)}`),
+    );
   }
 
   /** Returns the document to write, after all its layers are in the layout. Returns undefined if there is nothing to write. */
