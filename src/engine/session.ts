@@ -91,7 +91,7 @@ export class Session implements AsyncDisposable {
       hold: this.hold,
       normalize: options.normalizeContext ?? false,
     });
-    this.explaining = new Explaining({ state: store.state, records, progress, project: options.project ?? (() => "") });
+    this.explaining = new Explaining({ store, progress, project: options.project ?? (() => "") });
     this.#deps = {
       content,
       records,

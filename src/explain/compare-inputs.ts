@@ -69,6 +69,7 @@ function compareInput(
     kind: "step",
     name: after.name,
     cause: cause ?? causeOf(before, after, context.table),
+    ...(before.result === undefined || after.result === undefined ? {} : { results: [before.result, after.result] }),
     files: found.slice(0, MAX_CHANGES),
     total: found.length,
   };

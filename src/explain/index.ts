@@ -1,6 +1,7 @@
 export { type ExplainedBuild, type ExplainedStep, type StoredExplanation, storedExplanation } from "./builds.ts";
 export { Explainer, type ExplainContext, type ListOf, type MissOutcome } from "./explainer.ts";
 export type { InputFacts, Part, StepFacts } from "./facts.ts";
+export { compareLists } from "./files/compare.ts";
 export { type FileList, fileListOf } from "./files/list.ts";
 export { partsOf } from "./parts.ts";
 export { type Place, placeOf } from "./place.ts";

@@ -109,13 +109,15 @@ function resultOf(name: string): string {
 }
 
 function stepText({ name, cause, files, total }: Extract<Change, { readonly kind: "step" }>): string {
-  if (files.length > 0) {
-    const shown = files.slice(0, NAMED).map((file) => fileText(file));
-    const more = total > shown.length ? ", …" : "";
-    return `${resultOf(name)} differs (${total} ${total === 1 ? "file" : "files"}: ${shown.join(", ")}${more})`;
-  }
   const why = cause === undefined ? "" : reasonText(cause, { full: true });
-  return `${name} ran${why === "" ? "" : `: ${why}`}`;
+  const ran = `${name} ran${why === "" ? "" : `: ${why}`}`;
+  if (files.length === 0) return ran;
+  const shown = files.slice(0, NAMED).map((file) => fileText(file));
+  const more = total > shown.length ? ", …" : "";
+  const what = `differs (${total} ${total === 1 ? "file" : "files"}: ${shown.join(", ")}${more})`;
+  return cause === undefined || cause.kind === "changed"
+    ? `${resultOf(name)} ${what}`
+    : `${ran}, and its result ${what}`;
 }
 
 function transition(before: string | undefined, after: string | undefined, limit: number): string {

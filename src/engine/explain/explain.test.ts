@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
 import { buildsUnavailable, sh } from "../../../testing/varve.ts";
 import { prune } from "../../caches/index.ts";
@@ -482,6 +483,29 @@ cases("instructions that run", { dockerfile: RUNS, skip: buildsUnavailable() ?? 
     expected: { [RUN.replace("$VERSION", "3")]: "ARG VERSION: 1.2 → 3", [NEXT]: "" },
   },
 ]);
+
+suite("results that are others each time", { skip: buildsUnavailable() ?? false }, () => {
+  test("what follows says in which files they differ", async () => {
+    await using fixture = await buildFixture();
+    const dockerfile = `FROM scratch
+COPY busybox /bin/sh
+# varve: ttl=1ms
+RUN read now rest < /proc/uptime; echo $now > /stamp; echo same > /other
+RUN read text < /stamp; echo $text > /copy
+`;
+    const directory = await fixture.files("project", { Dockerfile: dockerfile });
+    cpSync("/bin/busybox", join(directory, "busybox"));
+    await fixture.build(directory);
+    await sleep(20);
+    const { steps } = await fixture.build(directory);
+    const [first, second] = steps.slice(-2).map(({ why }) => why?.text ?? "");
+    assert.equal(first, "expired (ttl 1ms)");
+    assert.match(
+      second ?? "",
+      /^\[2\/3\] RUN read now .* ran: expired \(ttl 1ms\), and its result differs \(1 file: stamp changed \(content, [\d → ]+ bytes\)\)$/,
+    );
+  });
+});
 
 suite("sources and lost results", () => {
   const CONTEXT = { Dockerfile: "FROM base:1\nCOPY a /a\nCOPY --from=other:1 /f /g\n", a: "a" };

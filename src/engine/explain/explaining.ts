@@ -2,17 +2,16 @@ import type { Digest } from "../../core/index.ts";
 import type { Reason } from "../../explain/index.ts";
 import type { StepOrigin } from "../../frontend/index.ts";
 import { type Vertex, isInternalName, vertexName } from "../../llb/index.ts";
-import type { Records } from "../../record/index.ts";
 import type { VertexTrace } from "../../solver/index.ts";
-import type { Database } from "../../state/index.ts";
 import type { Result } from "../ops/result.ts";
 import type { StepReport } from "../options/options.ts";
 import type { Progress } from "../progress/progress.ts";
+import type { Store } from "../store/store.ts";
+import type { ResultStore } from "./result-files.ts";
 import type { RunningBuild, StepExplainer } from "./step-explainer.ts";
 
 export interface ExplainingDeps {
-  readonly state: Database;
-  readonly records: Pick<Records, "get">;
+  readonly store: ResultStore & Pick<Store, "state">;
   readonly progress: Progress;
   /** See `SessionOptions.project`. */
   readonly project: () => string | Promise<string>;
@@ -29,15 +28,13 @@ export class Explaining implements RunningBuild {
   readonly origins: Map<Digest, StepOrigin> = new Map();
   /** Names of the build's vertices. */
   readonly names: Map<Digest, string> = new Map();
-  readonly usedAt: RunningBuild["usedAt"];
-  readonly #state: Database;
+  readonly store: ExplainingDeps["store"];
   readonly #progress: Progress;
   readonly #project: ExplainingDeps["project"];
   #steps: Promise<StepExplainer> | undefined;
 
-  constructor({ state, records, progress, project }: ExplainingDeps) {
-    this.usedAt = (result) => records.get(result)?.lastUsedAt;
-    this.#state = state;
+  constructor({ store, progress, project }: ExplainingDeps) {
+    this.store = store;
     this.#progress = progress;
     this.#project = project;
   }
@@ -55,7 +52,8 @@ export class Explaining implements RunningBuild {
   /** Explains a step that is going to run. */
   async announce(vertex: Vertex, inputs: readonly Result[], traces: readonly VertexTrace[]): Promise<void> {
     try {
-      const explanation = (await this.#open()).announce(vertex, inputs, traces);
+      const steps = await this.#open();
+      const explanation = await steps.announce(vertex, inputs, traces);
       this.reasons.set(vertex.digest, explanation.reason);
       if (isShown(vertex)) this.#progress.explain(vertex.digest, explanation);
     } catch {
@@ -84,7 +82,7 @@ export class Explaining implements RunningBuild {
 
   async #load(): Promise<StepExplainer> {
     const [{ StepExplainer: Steps }, scope] = await Promise.all([import("./step-explainer.ts"), this.#project()]);
-    return new Steps(this.#state, scope, this);
+    return new Steps(this.store.state, scope, this);
   }
 
   async #open(): Promise<StepExplainer> {

@@ -20,6 +20,7 @@ import type { Database } from "../../state/index.ts";
 import { contentFiles } from "../ops/content-files.ts";
 import type { Result } from "../ops/result.ts";
 import type { StepReport } from "../options/options.ts";
+import { type ResultStore, withResultFiles } from "./result-files.ts";
 import { type StepContent, contentOf, stepFacts } from "./step-facts.ts";
 
 /** What is known of the build. */
@@ -30,8 +31,7 @@ export interface RunningBuild {
   readonly origins: ReadonlyMap<Digest, StepOrigin>;
   /** Names of the build's vertices. */
   readonly names: ReadonlyMap<Digest, string>;
-  /** See `ExplainContext`. */
-  readonly usedAt: (result: string) => number | undefined;
+  readonly store: ResultStore;
 }
 
 /** A step that is running. */
@@ -56,17 +56,19 @@ export class StepExplainer {
     this.#build = build;
   }
 
-  announce(vertex: Vertex, inputs: readonly Result[], traces: readonly VertexTrace[]): Explanation {
+  async announce(vertex: Vertex, inputs: readonly Result[], traces: readonly VertexTrace[]): Promise<Explanation> {
     const content = contentOf(vertex, inputs);
     const [trace] = traces;
     const origin = this.#build.origins.get(vertex.digest);
     const facts = stepFacts({ vertex, inputs, trace, origin, content, sealer: this.#table.sealer });
     const lists = new Map<number, FileList>();
     this.#open.set(vertex.digest, { facts, content, lists });
-    const { reasons, usedAt } = this.#build;
+    const { reasons, store } = this.#build;
+    const usedAt = (result: string): number | undefined => store.records.get(result)?.lastUsedAt;
     const context = { scope: this.#scope, reasons, usedAt, instructions: this.#texts() };
     const explainer = new Explainer(this.#table, context);
-    const reason = explainer.explain(facts, outcomeOf(vertex, trace), (input) => listOf({ content, lists }, input));
+    const found = explainer.explain(facts, outcomeOf(vertex, trace), (input) => listOf({ content, lists }, input));
+    const reason = await withResultFiles(found, this.#build.store);
     return { reason, text: reasonText(reason) };
   }
 
