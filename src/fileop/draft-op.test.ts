@@ -176,6 +176,18 @@ test("what is not described: other actions, archives, links of the copy itself",
   assert.equal(await compare({ base: [], source }, op), "refused");
 });
 
+test("a layer of more files than wanted is not described", async (t) => {
+  if (!needsRoot(t)) return;
+  await using stack = await OverlayStack.open();
+  const source = stack.make("source");
+  for (const path of ["a", "d/b"]) perform(source, { op: "write", path, content: path });
+  const read = (path: string) => Promise.resolve({ tree: { path }, [Symbol.asyncDispose]: () => Promise.resolve() });
+  const describe = (most: number) => draftFileOp(opOf([{}], true), [stack.view, source], { read }, undefined, most);
+  await using drafted = await describe(2);
+  assert.equal(drafted?.draft.entries.length, 4);
+  await assert.rejects(describe(1), (error) => isVarveError(error, "unsupported"));
+});
+
 test("a file that changes after it was described is not read", async (t) => {
   if (!needsRoot(t)) return;
   await using stack = await OverlayStack.open();

@@ -37,7 +37,7 @@ interface Copies {
 
 /**
  * Describes the layer that a file op would make on top of its base, so that its archive can be written without copying files.
- * The archive is the same as if the op had run. Returns undefined for an op that does more than copy.
+ * The archive is the same as if the op had run. Returns undefined for an op that does more than copy. Describes at most `most` files.
  *
  * @throws {VarveError} any error: then run the op, which succeeds or fails with the right error.
  */
@@ -46,6 +46,7 @@ export async function draftFileOp<R>(
   inputs: readonly R[],
   host: Pick<FileOpHost<R>, "read">,
   signal?: AbortSignal,
+  most?: number,
 ): Promise<DraftedLayer | undefined> {
   const copies = copiesOf(op, inputs.length);
   if (copies === undefined) return undefined;
@@ -60,7 +61,7 @@ export async function draftFileOp<R>(
     opened.set(index, tree);
     return tree;
   };
-  const target = stack.use(new DraftTarget((await treeAt(copies.base))?.path));
+  const target = stack.use(new DraftTarget((await treeAt(copies.base))?.path, most));
   for (const [at, action] of copies.actions.entries()) {
     throwIfAborted(signal, `copy ${action.src} to ${action.dest}`);
     const source = await treeAt(copies.sources[at] ?? EMPTY);

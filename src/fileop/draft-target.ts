@@ -21,9 +21,11 @@ export class DraftTarget implements CopyTarget, Disposable {
   readonly #links = new Set<ByteString>();
   /** The copy replaces a symbolic link of the lower tree. */
   #replacesLink = false;
+  #left: number;
 
-  /** `lower` is the tree that is changed. Without it, the tree is empty. */
-  constructor(lower: string | undefined) {
+  /** `lower` is the tree that is changed. Without it, the tree is empty. At most `most` files are described. */
+  constructor(lower: string | undefined, most: number = Number.POSITIVE_INFINITY) {
+    this.#left = most;
     this.#root = lower === undefined ? undefined : Root.open(lower);
     this.#tree = new DraftTree(this.#root && `${this.#root.path}/.`);
   }
@@ -65,6 +67,8 @@ export class DraftTarget implements CopyTarget, Disposable {
   copyNode(source: Path, path: Path, stats: BigIntStats): undefined {
     const type = typeOf(stats);
     const target = relative(path);
+    this.#left -= 1;
+    if (this.#left < 0) throw cannotDescribe("it has too many files");
     if (type === "symlink") this.#links.add(target);
     if (type === "char" && stats.rdev === 0n) throw cannotDescribe("it copies a device that marks a deletion");
     this.#tree.create(target, { type, path: byteStringOf(source), stats });

@@ -14,6 +14,7 @@ export type { Draft, DraftFile } from "./draft/draft.ts";
 export {
   type Listing,
   type ListingChanges,
+  MAX_LISTED,
   compareListings,
   decodeListing,
   encodeListing,

@@ -3,6 +3,7 @@ import { type DraftedLayer, canRevise, draftFileOp, listingOfWritten, reviseTree
 import {
   type DraftFile,
   type Listing,
+  MAX_LISTED,
   compareListings,
   decodeListing,
   encodeListing,
@@ -35,7 +36,8 @@ export async function describeVersion(
   if (definition === undefined || first === undefined || above === undefined || !deps.records.stacks) return undefined;
   try {
     await using stack = new AsyncDisposableStack();
-    const drafted = await draftFileOp(op, inputs, { read: (result) => read(result, deps, run.hold) }, run.signal);
+    const host = { read: (result: Result) => read(result, deps, run.hold) };
+    const drafted = await draftFileOp(op, inputs, host, run.signal, MAX_LISTED);
     if (drafted === undefined) return undefined;
     stack.use(drafted);
     const listing = listDraft(drafted.draft, contentsOf(drafted, inputs));

@@ -24,7 +24,7 @@ export interface ListingChanges {
 }
 
 /** Layers of more entries are not listed. Listings are kept in memory and in the database: 150 bytes for an entry. */
-const MAX_ENTRIES = 100_000;
+export const MAX_LISTED = 100_000;
 
 /**
  * Lists the entries that a draft describes. `contentOf` returns a text that identifies the content and the extended attributes of the
@@ -34,7 +34,7 @@ export function listDraft(
   { entries }: Draft,
   contentOf: (file: DraftFile) => string | undefined,
 ): Map<ByteString, ListedEntry> | undefined {
-  if (entries.length > MAX_ENTRIES) return undefined;
+  if (entries.length > MAX_LISTED) return undefined;
   const names = namesOfInodes(entries);
   const listing = new Map<ByteString, ListedEntry>();
   for (const entry of entries) {
