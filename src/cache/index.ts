@@ -1,6 +1,5 @@
 export { type LinkRow, SqliteKeyStore } from "./key-store.ts";
 export { LOCAL_CACHE, localCache, pruneCache } from "./local-cache.ts";
-export { type NearInput, type NearRecord, nearestRecords } from "./nearest.ts";
 export { RecordKeyStore } from "./record-keys.ts";
 export { type ResultTable, TableResultStore } from "./result-store.ts";
 export { cacheTables } from "./schema.ts";

@@ -38,8 +38,6 @@ const LINK = "source = ? AND digest = ? AND output = ? AND input = ? AND selecto
 const DEAD_END = `
   NOT EXISTS (SELECT 1 FROM cache_result WHERE key = cache_link.target)
   AND NOT EXISTS (SELECT 1 FROM cache_link AS further WHERE further.source = cache_link.target)`;
-/** Maximum number of links of one op that `linksOfOp` returns: more would not improve an explanation. */
-const MAX_LINKS = 2_000;
 
 /**
  * The cache key store in the embedded database. Any number of processes may use one database at the same time. Each `write` is
@@ -97,13 +95,6 @@ export class SqliteKeyStore implements CacheKeyStore {
 
   backlinks(key: string): { from: string; link: KeyLink }[] {
     return this.#state.all<Row>("SELECT * FROM cache_link WHERE target = ?", key).map(linkRow);
-  }
-
-  /** Returns links to the keys of an op's output, for all inputs; at most 2,000. */
-  linksOfOp(digest: KeyDigest, output: number): LinkRow[] {
-    const sql = `SELECT * FROM cache_link WHERE (digest = ? AND output = ?) OR (digest = ? AND output = ?) LIMIT ${MAX_LINKS}`;
-    const record = recordDigest(digest, output);
-    return this.#state.all<Row>(sql, digest, output, record, RECORD_OUTPUT).map(linkRow);
   }
 
   keysOfResult(result: string): string[] {
