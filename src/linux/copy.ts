@@ -109,7 +109,8 @@ function* copyStretch(from: number, to: number, length: number): Generator<void>
 }
 
 function* copyThroughMemory(from: number, to: number, length: number): Generator<void> {
-  const buffer = Buffer.allocUnsafe(262_144);
+  // Most files are small, and a buffer for each of them costs as much memory as it has.
+  const buffer = Buffer.allocUnsafe(Math.min(length, 262_144));
   for (let left = length; left > 0;) {
     const got = readSync(from, buffer, 0, Math.min(left, buffer.length), null);
     if (got === 0) return;
