@@ -31,7 +31,7 @@ interface Server extends AsyncDisposable {
 const FEW = 100;
 const MANY = 10_000;
 /** Milliseconds in which a server comes to rest: its idle threads end, and it releases memory. */
-const SETTLE = 15_000;
+const SETTLE = 20_000;
 
 /** Returns undefined, and says why, if there is no buildkitd or no current buildx here. `BUILDKITD` names another buildkitd. */
 export async function openBuildkitBench(): Promise<BuildkitBench | undefined> {

@@ -14,7 +14,7 @@ export interface IdleMemoryOptions {
 const INTERVAL = 4000;
 const FLOOR = 67_108_864;
 /** Bytes by which memory grows before it is released again. Builds after a release take some milliseconds more, because code was dropped too. */
-const GROWTH = 33_554_432;
+const GROWTH = 16_777_216;
 /** The part of a processor that an idle process uses at most. */
 const IDLE = 0.02;
 
