@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["state", "signature"],
   ["content", "layer", "dockerfile", "contenthash"],
   ["snapshot", "registry"],
-  ["record", "filesync", "image", "llb", "solver"],
+  ["record", "filesync", "image", "llb", "solver", "objectstore"],
   ["cache", "explain", "remotecache", "exec", "fileop", "source", "sourcepolicy", "frontend", "attest", "sbom"],
   ["export"],
   ["engine"],

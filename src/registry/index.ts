@@ -13,10 +13,28 @@ export {
   staticCredentials,
 } from "./auth/credentials.ts";
 export { type DockerCredentialOptions, credentialOf, dockerCredentials } from "./auth/docker-config.ts";
-export type { OnTransfer, TransferEvent, TransferState } from "./events.ts";
+export { type OnTransfer, type TransferEvent, TransferReporter, type TransferState } from "./events.ts";
 export type { RequestOptions } from "./transport/client.ts";
-export type { Timeouts } from "./transport/node-transport.ts";
-export type { RetryPolicy } from "./transport/retry.ts";
+export {
+  type HttpBody,
+  HttpFailure,
+  type TransportRequest,
+  type TransportResponse,
+  bodyOf,
+  headerOf,
+} from "./transport/http.ts";
+export { NodeTransport, type Timeouts } from "./transport/node-transport.ts";
+export { isLoopback, proxyFromEnvironment } from "./transport/proxy.ts";
+export {
+  DEFAULT_RETRY,
+  type RetryPolicy,
+  isTransientFailure,
+  isTransientStatus,
+  pause,
+  pauseBefore,
+  retryAfter,
+} from "./transport/retry.ts";
+export { TlsTrust } from "./transport/tls-trust.ts";
 export type { ManifestContent, PushManifestOptions } from "./transfer/manifest.ts";
 export {
   type BlobOptions,

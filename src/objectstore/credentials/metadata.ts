@@ -1,0 +1,35 @@
+import { collect } from "../../io/index.ts";
+import { parseJson } from "../../core/index.ts";
+import type { TransportRequest } from "../../registry/index.ts";
+import { refusalOf } from "../s3/errors.ts";
+import type { ChainContext, FoundKeys } from "./chain.ts";
+import { keysIn } from "./sts.ts";
+
+const MAX_ANSWER = 65_536;
+
+/** Asks a metadata service, which needs no signature. Returns undefined for a status that is not 200. */
+export async function askMetadata(
+  request: Pick<TransportRequest, "method" | "url" | "headers">,
+  { client, signal }: ChainContext,
+): Promise<string | undefined> {
+  const response = await client.send({
+    signal,
+    accept: [200, 400, 401, 403, 404, 405],
+    doing: "get AWS credentials from the metadata service",
+    prepare: () => Promise.resolve(request),
+    explain: refusalOf,
+  });
+  const text = (await collect(response.body, MAX_ANSWER, { what: "AWS credentials" })).toString("utf8");
+  return response.status === 200 ? text : undefined;
+}
+
+/** Reads keys as metadata services and programs write them, in JSON. */
+export function keysInJson(text: string): FoundKeys {
+  const fields = parseJson(text, "AWS credentials").requiredObject();
+  return keysIn({
+    accessKeyId: fields.string("AccessKeyId"),
+    secretAccessKey: fields.string("SecretAccessKey"),
+    sessionToken: fields.string("Token") ?? fields.string("SessionToken"),
+    expiration: fields.string("Expiration"),
+  });
+}

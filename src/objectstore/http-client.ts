@@ -1,0 +1,134 @@
+import { VarveError, isVarveError } from "../core/index.ts";
+import {
+  DEFAULT_RETRY,
+  HttpFailure,
+  NodeTransport,
+  type RetryPolicy,
+  type Timeouts,
+  TlsTrust,
+  type TransportRequest,
+  type TransportResponse,
+  headerOf,
+  isTransientFailure,
+  isTransientStatus,
+  pause,
+  pauseBefore,
+  proxyFromEnvironment,
+  retryAfter,
+} from "../registry/index.ts";
+import { FIRST_NOTICE, quietReporter } from "../io/index.ts";
+import type { Asking } from "./object-store.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface HttpClientOptions {
+  readonly env: Environment;
+  readonly timeouts?: Partial<Timeouts> | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+}
+
+/** One request. It is prepared again for each attempt, because signatures contain the time. */
+export interface HttpExchange extends Asking {
+  readonly prepare: () => Promise<Omit<TransportRequest, "signal" | "onQuiet">>;
+  /** Statuses that are returned to the caller. */
+  readonly accept: readonly number[];
+  /** For messages: `read s3://bucket/key`. */
+  readonly doing: string;
+  /** Explains a response without success. Reads or discards its body. */
+  readonly explain: (response: TransportResponse, doing: string, attempt: number) => Promise<Refusal>;
+}
+
+/** A response without success. */
+export interface Refusal {
+  readonly error: VarveError;
+  /** True if the request can succeed when it is prepared again, for example with other credentials. Honoured once. */
+  readonly mend?: boolean | undefined;
+}
+
+const TIMEOUTS: Timeouts = { connect: 30_000, idle: 60_000, notice: FIRST_NOTICE };
+/** Maximum number of concurrent requests to one store. */
+const SOCKETS = 24;
+
+/** Sends requests to the HTTP API of a store, and retries what can be retried. */
+export class HttpClient implements Disposable {
+  readonly retry: RetryPolicy;
+  readonly #transport: NodeTransport;
+
+  constructor({ env, timeouts, retry }: HttpClientOptions) {
+    this.retry = { ...DEFAULT_RETRY, ...retry };
+    this.#transport = new NodeTransport({
+      trust: new TlsTrust(() => undefined),
+      proxy: proxyFromEnvironment(env),
+      timeouts: { ...TIMEOUTS, ...timeouts },
+      sockets: SOCKETS,
+    });
+  }
+
+  /** Returns the first accepted response; its body must be read or discarded. */
+  async send(exchange: HttpExchange): Promise<TransportResponse> {
+    let mended = false;
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await this.#attempt(exchange, attempt);
+      if (outcome.kind === "answer") return outcome.response;
+      const isMended = outcome.mend && !mended;
+      mended ||= outcome.mend;
+      const wait = outcome.wait ?? pauseBefore(this.retry, attempt);
+      if (isMended) continue;
+      if (!outcome.again || attempt >= this.retry.attempts || wait > this.retry.patience) throw outcome.error;
+      const { host } = (await exchange.prepare()).url;
+      exchange.onWait?.({ state: "pause", host, ms: wait, attempt, attempts: this.retry.attempts });
+      await pause(wait, exchange.signal);
+    }
+  }
+
+  async #attempt(exchange: HttpExchange, attempt: number): Promise<Outcome> {
+    const { doing, signal, onWait } = exchange;
+    const request = await exchange.prepare();
+    try {
+      const onQuiet = quietReporter(onWait, request.url.host);
+      const response = await this.#transport.send({ ...request, signal, onQuiet });
+      if (exchange.accept.includes(response.status)) return { kind: "answer", response };
+      const { error, mend = false } = await exchange.explain(response, doing, attempt);
+      const wait = retryAfter(headerOf(response.headers, "retry-after"));
+      return { kind: "failure", error, mend, again: isTransientStatus(response.status), wait };
+    } catch (error) {
+      if (!(error instanceof HttpFailure)) throw error;
+      const failure = connectionError(error, doing, { host: request.url.host, attempt });
+      return { kind: "failure", error: failure, mend: false, again: isTransientFailure(error), wait: undefined };
+    }
+  }
+
+  /** Closes the idle connections. */
+  [Symbol.dispose](): void {
+    this.#transport[Symbol.dispose]();
+  }
+}
+
+type Outcome =
+  | { readonly kind: "answer"; readonly response: TransportResponse }
+  | {
+      readonly kind: "failure";
+      readonly error: VarveError;
+      readonly mend: boolean;
+      readonly again: boolean;
+      /** Milliseconds that the server asked for. */
+      readonly wait: number | undefined;
+    };
+
+/** Returns the error for a request without a response. */
+export function connectionError(
+  failure: HttpFailure,
+  doing: string,
+  { host, attempt }: { readonly host: string; readonly attempt: number },
+): VarveError {
+  return new VarveError("remote", `Cannot ${doing}: ${host}: ${failure.message}`, {
+    details: { host, failure: failure.kind, tries: attempt },
+    cause: failure,
+  });
+}
+
+/** Returns the HTTP status of an error of this module, or undefined. */
+export function statusOf(error: unknown): number | undefined {
+  const status = isVarveError(error) ? error.details.status : undefined;
+  return typeof status === "number" ? status : undefined;
+}

@@ -1,0 +1,17 @@
+export type {
+  Asking,
+  ConditionalWrites,
+  ListedObject,
+  ObjectBody,
+  ObjectInfo,
+  ObjectStore,
+  OpenedObject,
+  WriteCondition,
+  WriteResult,
+} from "./object-store.ts";
+export { type Environment } from "./http-client.ts";
+export { type S3Options, openS3 } from "./s3/store.ts";
+export type { BucketPlace } from "./s3/address.ts";
+export { findAwsKeys } from "./credentials/aws.ts";
+export type { AwsKeys } from "./s3/sign.ts";
+export { objectBody } from "./s3/upload.ts";
