@@ -30,6 +30,7 @@ export {
   type ExportCompression,
   type InlineExport,
   type LocalExport,
+  type ObjectExport,
   type RegistryExport,
   containerForm,
   type ScopeFacts,
@@ -46,8 +47,12 @@ export { type LayoutTargetOptions, layoutTarget } from "./export/layout-target.t
 export type { PruneTargetOptions, PrunedTarget } from "./export/prune.ts";
 export { pruneLayoutTarget } from "./export/prune-layout.ts";
 export { type PruneRegistryOptions, pruneRegistryTarget } from "./export/prune-registry.ts";
-export { registryTarget } from "./export/registry-target.ts";
-export type { RegistryTargetOptions } from "./export/registry-writer.ts";
+export { type RegistryTargetOptions, registryTarget } from "./export/registry-target.ts";
 export type { LayersOf, ResultOptions } from "./export/result-finder.ts";
 export { type BlobReceiver, storeTarget } from "./export/store-target.ts";
 export type { CacheTarget, LayerSource, Warn } from "./export/target.ts";
+export type { ObjectCache } from "./objects/object-cache.ts";
+export { objectOrigin } from "./objects/object-origin.ts";
+export { type ObjectTargetOptions, objectTarget } from "./objects/object-target.ts";
+export { pruneObjects } from "./objects/prune-objects.ts";
+export { openS3Source, parseS3Cache } from "./objects/s3-cache.ts";

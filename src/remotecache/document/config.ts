@@ -8,6 +8,7 @@ import {
   goJson,
   parseJson,
 } from "../../core/index.ts";
+import { type LayerAnnotations, layerAnnotationsJson, parseLayerAnnotations } from "./annotated.ts";
 import { parseNames } from "./names.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
 import { type Time, readTime } from "./time.ts";
@@ -24,6 +25,8 @@ export interface ConfigLayer {
   readonly blob: string;
   /** Index of the layer below; -1 for none. */
   readonly parent: number;
+  /** Only in documents of object stores. */
+  readonly annotations?: LayerAnnotations | undefined;
 }
 
 /** A result whose layers are a layer of the config and all layers below it. */
@@ -78,7 +81,12 @@ function list<T>(fields: JsonObject, key: string, read: (item: JsonNode) => T): 
 
 function parseLayer(item: JsonNode): ConfigLayer {
   const fields = item.objectOrEmpty();
-  return { blob: fields.string("blob") ?? "", parent: fields.integer("parent") ?? 0 };
+  const annotations = parseLayerAnnotations(fields.field("annotations"));
+  return {
+    blob: fields.string("blob") ?? "",
+    parent: fields.integer("parent") ?? 0,
+    ...(annotations && { annotations }),
+  };
 }
 
 function parseResult(item: JsonNode): ConfigResult {
@@ -155,9 +163,10 @@ export function encodeRecords(records: readonly ConfigRecord[]): Uint8Array {
 export function encodeCacheConfig({ layers, records, scopes, names }: CacheConfig): Uint8Array {
   const document = {
     layers: orAbsent(
-      layers.map(({ blob, parent }) => ({
+      layers.map(({ blob, parent, annotations }) => ({
         blob: blob === "" ? undefined : blob,
         parent: parent === 0 ? undefined : parent,
+        annotations: annotations && layerAnnotationsJson(annotations),
       })),
     ),
     records: orAbsent(records.map(recordJson)),

@@ -22,10 +22,15 @@ export type InlineDocument =
 /** A document that was found under the name of a cache. */
 export type CacheContainer =
   | { readonly kind: "cache"; readonly config: Descriptor; readonly layers: readonly Descriptor[] }
+  /** A cache config that describes its layers itself, as in object stores. */
+  | { readonly kind: "annotated" }
   | { readonly kind: "inline"; readonly document: InlineDocument };
 
 /** How a cache document is stored: as an OCI manifest, an OCI index or a Docker manifest list. */
 export type ContainerForm = "manifest" | "oci-index" | "docker-list";
+
+/** The form of a whole document. `annotated`: the cache config alone, which describes its layers itself, as in object stores. */
+export type DocumentForm = ContainerForm | "annotated";
 
 const CONFIG = MediaType.buildkitCacheConfig;
 const corrupt = (state: string): VarveError => new VarveError("corrupt", `Cannot read cache manifest: ${state}`);
@@ -64,11 +69,13 @@ function checkType(mediaType: string, isManifest: boolean): void {
 
 /**
  * Reads a document, and decides by its content whether it is a cache or an image, as BuildKit does. In an index, the last cache
- * config is used, and every other entry is a layer. A document without a cache config is an image or an index of images.
+ * config is used, and every other entry is a layer. A document without a cache config is an image or an index of images. Only a
+ * document that comes with the media type of a cache config is one by itself.
  *
  * @throws {VarveError} `corrupt`
  */
-export function readContainer(bytes: Uint8Array): CacheContainer {
+export function readContainer(bytes: Uint8Array, type = ""): CacheContainer {
+  if (type === CONFIG) return { kind: "annotated" };
   const fields = parseJson(bytes, "cache manifest", GO).objectOrEmpty();
   const isManifest = fields.has("config") || fields.has("layers");
   if (isManifest && fields.has("manifests")) throw corrupt("invalid ambiguous manifest and manifest list");

@@ -9,6 +9,8 @@ import {
   parseReference,
   withDefaultTag,
 } from "../../core/index.ts";
+import type { ObjectCache } from "../objects/object-cache.ts";
+import { parseS3Cache } from "../objects/s3-cache.ts";
 import type { ContainerForm } from "../document/container.ts";
 import { DEFAULT_GRACE } from "./layout-collect.ts";
 
@@ -66,8 +68,14 @@ export interface InlineExport extends CommonAttributes {
   readonly type: "inline";
 }
 
+/** An export to an object store. */
+export interface ObjectExport extends DocumentAttributes {
+  readonly type: "s3";
+  readonly cache: ObjectCache;
+}
+
 /** A cache export with parsed attributes. */
-export type CacheExport = RegistryExport | LocalExport | InlineExport;
+export type CacheExport = RegistryExport | LocalExport | InlineExport | ObjectExport;
 
 /** Maximum length of a scope, in characters. */
 const MAX_SCOPE = 256;
@@ -157,6 +165,8 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
     }
     case "inline":
       return { type, ...commonOf(attrs) };
+    case "s3":
+      return { type, ...documentOf(attrs), cache: parseS3Cache(attrs) };
     default:
       throw new VarveError("unsupported", `Cannot export cache: unknown cache exporter: ${JSON.stringify(type)}`);
   }
@@ -200,6 +210,10 @@ function targetName(parsed: CacheExport, { attrs }: CacheExportEntry): string {
       return JSON.stringify(["local", sortedEntries(attrs)]);
     case "inline":
       return "inline";
+    case "s3": {
+      const { source, keys, names } = parsed.cache;
+      return JSON.stringify([source, keys.documents, names]);
+    }
   }
 }
 

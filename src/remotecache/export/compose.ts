@@ -1,5 +1,5 @@
 import type { Digest } from "../../core/index.ts";
-import type { ContainerForm } from "../document/container.ts";
+import type { DocumentForm } from "../document/container.ts";
 import type { CacheResult } from "../document/graph-types.ts";
 import { type EncodedDocument, encodeContents } from "./codec.ts";
 import { type CacheContents, dropOldest, hasResults, mergeContents, retain } from "./scopes.ts";
@@ -14,7 +14,7 @@ export interface Composition {
   readonly existing: CacheContents | undefined;
   /** The contents of the export. */
   readonly own: CacheContents;
-  readonly form: ContainerForm;
+  readonly form: DocumentForm;
   /** Blobs that are not available anywhere. Results that need one are left out. */
   readonly missingBlobs: ReadonlySet<Digest>;
   /** See `mergeContents`. `keep`: the existing document may have been written by this export. */
@@ -28,7 +28,7 @@ export interface Composed extends EncodedDocument {
 
 /**
  * Merges an export with the existing contents into a new document. If the document is too large for BuildKit, it leaves out the
- * names of steps, then superseded generations, oldest first. Returns undefined if no record of the export has a result.
+ * names of steps, then superseded generations, oldest first. BuildKit reads annotated documents of any size. Returns undefined if no record of the export has a result.
  */
 export function compose({ existing, own, form, missingBlobs, rank }: Composition, warn: Warn): Composed | undefined {
   const isWhole = ({ layers }: CacheResult): boolean => layers.every(({ digest }) => !missingBlobs.has(digest));
@@ -36,14 +36,15 @@ export function compose({ existing, own, form, missingBlobs, rank }: Composition
   if (!hasResults(available.graph)) return undefined;
   const composed = fit(retain(mergeContents(existing, available, { rank }), isWhole), form);
   const size = Math.max(composed.config.bytes.byteLength, composed.manifest.bytes.byteLength);
-  if (size > READABLE)
+  if (size > READABLE && form !== "annotated")
     warn(`The cache document has ${size} bytes: Varve can read it, but BuildKit reads at most ${READABLE} bytes`);
   return composed;
 }
 
-function fit(contents: CacheContents, form: ContainerForm): Composed {
+function fit(contents: CacheContents, form: DocumentForm): Composed {
   for (let rest = contents; ;) {
     const named = encodeContents(rest, form);
+    if (form === "annotated") return { ...named, contents: rest };
     const encoded = isReadable(named) ? named : encodeContents(rest, form, { named: false });
     const smaller = isReadable(encoded) ? undefined : dropOldest(rest);
     if (smaller === undefined) return { ...encoded, contents: rest };

@@ -18,7 +18,7 @@ export async function readExisting(
   { name, warn }: { readonly name: string; readonly warn: Warn },
 ): Promise<ExistingDocument> {
   try {
-    const contents = await decodeContents(bytes, read);
+    const contents = await decodeContents({ bytes, type: descriptor.mediaType }, read);
     if (contents !== undefined) return { descriptor, contents };
     warn(`${name} is an image: the cache replaces it`);
   } catch (error) {

@@ -101,6 +101,7 @@ async function documentsOf(
 function blobsOf(bytes: Uint8Array, onChild: (child: { readonly digest: Digest }) => void): readonly Descriptor[] {
   const container = readContainer(bytes);
   if (container.kind === "cache") return [container.config, ...container.layers];
+  if (container.kind === "annotated") return [];
   const { document } = container;
   if (document.kind === "manifest") return [...(document.config ? [document.config] : []), ...document.layers];
   for (const { digest } of document.manifests) onChild({ digest });

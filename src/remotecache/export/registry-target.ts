@@ -1,30 +1,91 @@
-import { type Descriptor, VarveError, formatReference } from "../../core/index.ts";
-import { type RegistryTargetOptions, RegistryWriter } from "./registry-writer.ts";
-import { contentsOf } from "./scopes.ts";
-import { type CacheTarget, warnOnce } from "./target.ts";
+import { type Digest, type Reference, formatReference, isVarveError } from "../../core/index.ts";
+import { type Bytes, bytesOf } from "../../io/index.ts";
+import type { RemoteLayer } from "../../record/index.ts";
+import type { OnTransfer, Registry } from "../../registry/index.ts";
+import type { ContainerForm } from "../document/container.ts";
+import type { Composed } from "./compose.ts";
+import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "./document-place.ts";
+import { type PlaceTargetOptions, placeTarget } from "./document-writer.ts";
+import { existingInRegistry, tagDigest } from "./registry-document.ts";
+import type { CacheTarget } from "./target.ts";
 
-/** Maximum number of attempts before the export fails. */
-const MAX_TRIES = 100;
+/** Options of `registryTarget`. */
+export interface RegistryTargetOptions extends PlaceTargetOptions {
+  readonly registry: Registry;
+  /** It must have a tag. */
+  readonly reference: Reference;
+  readonly form: ContainerForm;
+  readonly onEvent?: OnTransfer | undefined;
+}
+
+/** Maximum number of manifests that a registry may reject with `DIGEST_INVALID` before the export fails. */
+const MAX_GARBLED = 5;
 
 /**
  * Returns a tag of a registry as a target. It uploads only what the registry lacks, and nothing if the document would not change.
  * `write` throws `busy` if other processes write to the tag all the time.
  */
 export function registryTarget(options: RegistryTargetOptions): CacheTarget {
-  return {
-    async write({ graph, tops }, scope, hold): Promise<Descriptor | undefined> {
-      const writer = new RegistryWriter(contentsOf(graph, tops, scope), hold, {
-        ...options,
-        warn: warnOnce(options.warn),
-      });
-      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-        const outcome = await writer.attempt();
-        if (outcome.kind === "current") return outcome.descriptor;
-        if (outcome.kind === "empty") return undefined;
-        await writer.waitToRetry(outcome.kind);
-      }
-      const name = formatReference(options.reference);
-      throw new VarveError("busy", `Cannot export cache to ${name}: other processes write to it all the time`);
-    },
-  };
+  return { write: (exported, scope, hold) => placeTarget(new TagPlace(options), options).write(exported, scope, hold) };
+}
+
+/** A tag of a registry. Registries have no compare-and-swap: the version of a document is its digest. */
+class TagPlace implements DocumentPlace {
+  readonly name: string;
+  readonly form: ContainerForm;
+  readonly layersLive = "document";
+  readonly settles = 50;
+  readonly #options: RegistryTargetOptions;
+  #garbled = 0;
+
+  constructor(options: RegistryTargetOptions) {
+    this.name = formatReference(options.reference);
+    this.form = options.form;
+    this.#options = options;
+  }
+
+  async version(request: PlaceRequest): Promise<Digest | undefined> {
+    return await tagDigest(this.#options, request);
+  }
+
+  async existing(request: PlaceRequest, isKnown: (digest: Digest) => boolean): Promise<VersionedDocument> {
+    const existing = await existingInRegistry(this.#options, this.#options.warn, request, isKnown);
+    return { ...existing, version: existing.descriptor?.digest };
+  }
+
+  async pushLayer(layer: RemoteLayer, open: (offset: number) => Bytes, request: PlaceRequest): Promise<void> {
+    const { registry, reference, onEvent } = this.#options;
+    const mountFrom = repositoriesOf(layer, reference.registry);
+    const { digest, size, mediaType } = layer;
+    await registry.pushBlob(reference, { digest, size, mediaType }, open, { ...request, mountFrom, onEvent });
+  }
+
+  async hasLayer({ digest }: { readonly digest: Digest }, request: PlaceRequest): Promise<boolean> {
+    return await this.#options.registry.hasBlob(this.#options.reference, digest, request);
+  }
+
+  async publish({ config, manifest }: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
+    const { registry, reference } = this.#options;
+    const configFrom = (offset: number): Bytes => bytesOf(config.bytes.subarray(offset));
+    await registry.pushBlob(reference, config.descriptor, configFrom, request);
+    if ((await this.version(request)) !== before) return { kind: "conflict" };
+    try {
+      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, { ...request, isSentAgain: false });
+    } catch (error) {
+      return this.#isGarbled(error) ? { kind: "conflict" } : { kind: "rejected", error };
+    }
+    return { kind: "written", version: manifest.descriptor.digest, isFinal: false };
+  }
+
+  /** True if the registry has read the link to a blob while another client wrote it. The tag may have changed since. */
+  #isGarbled(error: unknown): boolean {
+    if (!isVarveError(error, "remote") || error.details.registryCode !== "DIGEST_INVALID") return false;
+    this.#garbled += 1;
+    return this.#garbled <= MAX_GARBLED;
+  }
+}
+
+/** Returns the repositories of the registry that are known to have a layer. */
+function repositoriesOf({ sources }: RemoteLayer, host: string): string[] {
+  return sources.filter((source) => source.startsWith(`${host}/`)).map((source) => source.slice(host.length + 1));
 }

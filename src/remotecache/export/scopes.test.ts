@@ -54,7 +54,7 @@ for (const name of ["a-max", "b-run", "d-copyforms", "e-rootcopy", "g-multicopy"
 test("what a document says of its scopes comes back", async () => {
   const one = mergeContents(contents(chainExport("base", ["x"]), "b"), contents(chainExport("base", ["y"]), "a"));
   const { config, manifest } = encodeContents(one, "manifest");
-  const read = await decodeContents(manifest.bytes, () => Promise.resolve(config.bytes));
+  const read = await decodeContents({ bytes: manifest.bytes }, () => Promise.resolve(config.bytes));
   assert.ok(read);
   assert.deepEqual(encodeContents(read, "manifest").config.bytes, config.bytes);
   assert.deepEqual(

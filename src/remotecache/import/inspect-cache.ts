@@ -17,13 +17,14 @@ export interface InspectedCache {
 
 /** Reads the cache of an origin as `readCache` does, and what the document says about the exports that wrote it. */
 export async function inspectCache(origin: CacheOrigin, options: ReadCacheOptions = {}): Promise<InspectedCache> {
-  const { bytes } = await origin.top(options.signal);
-  const container = readContainer(bytes);
+  const { bytes, descriptor } = await origin.top(options.signal);
+  const type = descriptor.mediaType;
+  const container = readContainer(bytes, type);
   const read = async (config: Parameters<CacheOrigin["blob"]>[0]): Promise<Uint8Array> =>
     await origin.blob(config, MAX_CONFIG, options.signal);
-  const contents = container.kind === "cache" ? await decodeContents(bytes, read, origin.source) : undefined;
+  const contents = await decodeContents({ bytes, type }, read, origin.source);
   if (contents === undefined)
     return { graphs: await readCache(origin, options), generations: [], configSize: undefined };
-  const configSize = container.kind === "cache" ? container.config.size : undefined;
+  const configSize = container.kind === "cache" ? container.config.size : bytes.byteLength;
   return { graphs: [contents.graph], generations: contents.generations, configSize };
 }

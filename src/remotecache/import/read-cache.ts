@@ -1,10 +1,11 @@
 import { type Descriptor, type Digest, Limits, VarveError, messageOf, throwIfAborted } from "../../core/index.ts";
 import { isImageEntry, readImageConfig } from "../../image/index.ts";
-import { MAX_CONFIG, parseCacheConfig } from "../document/config.ts";
+import { MAX_CONFIG } from "../document/config.ts";
 import { type InlineDocument, readContainer } from "../document/container.ts";
 import type { CacheGraph } from "../document/graph.ts";
 import { inlineGraph } from "../document/inline.ts";
 import { graphOf } from "../document/read-graph.ts";
+import { describedConfig } from "../export/codec.ts";
 import type { CacheOrigin } from "./origin.ts";
 
 /** Maximum depth of nested indexes. */
@@ -30,11 +31,12 @@ export interface ReadCacheOptions {
  * const cache = importedCache(origin.name, readCache(origin), results);
  */
 export async function readCache(origin: CacheOrigin, options: ReadCacheOptions = {}): Promise<CacheGraph[]> {
-  const { bytes } = await origin.top(options.signal);
-  const container = readContainer(bytes);
+  const { bytes, descriptor } = await origin.top(options.signal);
+  const container = readContainer(bytes, descriptor.mediaType);
   if (container.kind === "inline") return await new InlineReader(origin, options).run(container.document);
-  const config = parseCacheConfig(await origin.blob(container.config, MAX_CONFIG, options.signal));
-  return [graphOf(config, new Map(container.layers.map((layer) => [layer.digest, layer])), origin.source)];
+  const read = (config: Descriptor): Promise<Uint8Array> => origin.blob(config, MAX_CONFIG, options.signal);
+  const described = await describedConfig(bytes, descriptor.mediaType, read);
+  return described === undefined ? [] : [graphOf(described.config, described.layers, origin.source)];
 }
 
 class InlineReader {

@@ -1,27 +1,41 @@
-import { type Descriptor, type Digest, type Reference, isVarveError, throwIfAborted } from "../../core/index.ts";
-import type { OnTransfer, Registry, RequestOptions } from "../../registry/index.ts";
-import type { ContainerForm } from "../document/container.ts";
-import { type LayerSource, type Warn, warnMissing } from "./target.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Bytes, bytesOf } from "../../io/index.ts";
+import { type Descriptor, type Digest, VarveError, isVarveError, throwIfAborted } from "../../core/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import { type Composed, compose } from "./compose.ts";
-import { tagDigest, existingInRegistry } from "./registry-document.ts";
-import { type CacheContents, isSuperseded, layersOfGraph } from "./scopes.ts";
-import type { ExistingDocument } from "./existing-document.ts";
+import type { DocumentPlace, PlaceRequest, VersionedDocument } from "./document-place.ts";
+import { type CacheContents, contentsOf, isSuperseded, layersOfGraph } from "./scopes.ts";
+import { type CacheTarget, type LayerSource, type Warn, warnMissing, warnOnce } from "./target.ts";
 import { transferLayers } from "./transfer.ts";
 
-/** Options of `registryTarget`. */
-export interface RegistryTargetOptions {
-  readonly registry: Registry;
-  /** It must have a tag. */
-  readonly reference: Reference;
-  readonly form: ContainerForm;
+/** Options of `placeTarget`. */
+export interface PlaceTargetOptions {
   readonly source: LayerSource;
   /** True: the records of all other writers are removed. */
   readonly reset: boolean;
   readonly warn: Warn;
-  readonly onEvent?: OnTransfer | undefined;
+}
+
+/** Maximum number of attempts before the export fails. */
+const MAX_TRIES = 100;
+
+/**
+ * Returns a place as a target. It sends only what the place lacks, and no document that would not change. `write` throws `busy` if
+ * other processes write all the time.
+ */
+export function placeTarget(place: DocumentPlace, options: PlaceTargetOptions): CacheTarget {
+  return {
+    async write({ graph, tops }, scope, hold): Promise<Descriptor | undefined> {
+      const contents = contentsOf(graph, tops, scope);
+      const writer = new DocumentWriter(place, contents, hold, { ...options, warn: warnOnce(options.warn) });
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const outcome = await writer.attempt();
+        if (outcome.kind === "current") return outcome.descriptor;
+        if (outcome.kind === "empty") return undefined;
+        await writer.waitToRetry(outcome.kind);
+      }
+      throw new VarveError("busy", `Cannot export cache to ${place.name}: other processes write to it all the time`);
+    },
+  };
 }
 
 /**
@@ -33,39 +47,38 @@ export interface RegistryTargetOptions {
  * - `conflict`: another process has written at the same time.
  * - `blobs-missing`: blobs turned out to be unavailable. The next attempt writes a document without them.
  */
-export type Attempt =
+type Attempt =
   | { readonly kind: "current"; readonly descriptor: Descriptor }
   | { readonly kind: "empty" | "written" | "conflict" | "blobs-missing" };
 
 /** In milliseconds. */
-const MIN_PAUSE = 50;
 const MAX_PAUSE = 3_000;
-/** Maximum number of manifests that a registry may reject with `DIGEST_INVALID` before the export fails. */
-const MAX_GARBLED = 5;
 
 /**
- * One export to a tag. Registries have no compare-and-swap. So the writer reads the tag again right before it writes, and once more
- * after several times the duration of the write, when any concurrent writer has ended. If the written document was overwritten,
+ * One export to a place. Where writes have no conditions, the place looks at the version right before it writes, and the writer once
+ * more after several times the duration of the write, when any concurrent writer has ended. If the written document was overwritten,
  * the next attempt merges the export again.
  */
-export class RegistryWriter {
+class DocumentWriter {
+  readonly #place: DocumentPlace;
   readonly #own: CacheContents;
   readonly #layers: ReadonlyMap<Digest, RemoteLayer>;
   readonly #hold: Hold;
-  readonly #request: RequestOptions;
-  readonly #options: RegistryTargetOptions;
+  readonly #request: PlaceRequest;
+  readonly #options: PlaceTargetOptions;
   /** Blobs that are not available anywhere. */
   readonly #missingBlobs = new Set<Digest>();
-  /** Blobs that are known to be in the repository. */
+  /** Blobs that are known to be in the place. */
   readonly #present = new Set<Digest>();
   /** The document that the first write has replaced. */
   #replaced: { readonly contents: CacheContents | undefined } | undefined;
-  /** The manifest of the last write. */
-  #last: Descriptor | undefined;
-  #pause = MIN_PAUSE;
-  #garbled = 0;
+  /** The last write. */
+  #last: { readonly version: string; readonly descriptor: Descriptor } | undefined;
+  #pause: number;
 
-  constructor(own: CacheContents, hold: Hold, options: RegistryTargetOptions) {
+  constructor(place: DocumentPlace, own: CacheContents, hold: Hold, options: PlaceTargetOptions) {
+    this.#place = place;
+    this.#pause = place.settles;
     this.#own = own;
     this.#layers = layersOfGraph(own.graph);
     this.#hold = hold;
@@ -77,11 +90,13 @@ export class RegistryWriter {
   async attempt(): Promise<Attempt> {
     const { reset } = this.#options;
     const last = this.#last;
-    if (last !== undefined && (await tagDigest(this.#options, this.#request)) === last.digest) return current(last);
+    if (last !== undefined && (await this.#place.version(this.#request)) === last.version)
+      return current(last.descriptor);
     const alone = this.#compose(undefined, "first");
     if (alone === undefined) return { kind: "empty" };
+    if (this.#place.layersLive === "own" && !(await this.#transfer(alone))) return { kind: "blobs-missing" };
     const own = alone.manifest.descriptor.digest;
-    const existing = await this.#existing(own);
+    const existing = await this.#place.existing(this.#request, (digest) => digest === own);
     const { descriptor } = existing;
     if (descriptor?.digest === own) return current(descriptor);
     if (descriptor !== undefined && this.#isSuperseded(existing)) return current(descriptor);
@@ -94,12 +109,8 @@ export class RegistryWriter {
   }
 
   #compose(existing: CacheContents | undefined, rank: "first" | "keep"): Composed | undefined {
-    const { warn, form } = this.#options;
-    return compose({ existing, own: this.#own, form, missingBlobs: this.#missingBlobs, rank }, warn);
-  }
-
-  async #existing(own: Digest): Promise<ExistingDocument> {
-    return await existingInRegistry(this.#options, this.#options.warn, this.#request, (digest) => digest === own);
+    const { form } = this.#place;
+    return compose({ existing, own: this.#own, form, missingBlobs: this.#missingBlobs, rank }, this.#options.warn);
   }
 
   /** Waits before the next attempt. */
@@ -111,14 +122,14 @@ export class RegistryWriter {
   }
 
   /** True if newer builds of the same scope have replaced this export since it was written. */
-  #isSuperseded({ contents }: ExistingDocument): boolean {
+  #isSuperseded({ contents }: VersionedDocument): boolean {
     if (this.#replaced === undefined || contents === undefined) return false;
     return isSuperseded(this.#own, this.#replaced.contents, contents);
   }
 
-  /** Uploads the blobs of the export that the document needs. Returns false if some are not available anywhere. */
+  /** Sends the blobs of the export that the document needs. Returns false if some are not available anywhere. */
   async #transfer({ contents }: Composed): Promise<boolean> {
-    const { registry, reference, source, onEvent, warn } = this.#options;
+    const { source, warn } = this.#options;
     const needed = [...layersOfGraph(contents.graph).keys()].filter((digest) => !this.#present.has(digest));
     const lost = await transferLayers(
       needed.flatMap((digest) => this.#layers.get(digest) ?? []),
@@ -126,11 +137,8 @@ export class RegistryWriter {
         source,
         hold: this.#hold,
         transfer: async (layer, open, signal) => {
-          const mountFrom = repositoriesOf(layer, reference.registry);
-          const { digest, size, mediaType } = layer;
-          const options = { ...this.#request, signal, mountFrom, onEvent };
-          await registry.pushBlob(reference, { digest, size, mediaType }, open, options);
-          this.#present.add(digest);
+          await this.#place.pushLayer(layer, open, { ...this.#request, signal });
+          this.#present.add(layer.digest);
         },
       },
     );
@@ -139,59 +147,42 @@ export class RegistryWriter {
     return lost.size === 0;
   }
 
-  async #write(next: Composed, existing: ExistingDocument): Promise<Attempt> {
-    const { registry, reference } = this.#options;
-    const { config, manifest } = next;
-    const configFrom = (offset: number): Bytes => bytesOf(config.bytes.subarray(offset));
-    await registry.pushBlob(reference, config.descriptor, configFrom, this.#request);
+  async #write(next: Composed, existing: VersionedDocument): Promise<Attempt> {
     const began = performance.now();
-    const now = await tagDigest(this.#options, this.#request);
-    if (now !== existing.descriptor?.digest) return { kind: "conflict" };
-    try {
-      const options = { ...this.#request, isSentAgain: false };
-      await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, options);
-    } catch (error) {
-      if (this.#isGarbled(error)) return { kind: "conflict" };
-      if (await this.#findMissing(next, error)) return { kind: "blobs-missing" };
-      throw error;
+    const published = await this.#place.publish(next, existing.version, this.#request);
+    if (published.kind === "conflict") return { kind: "conflict" };
+    if (published.kind === "rejected") {
+      if (await this.#findMissing(next, published.error)) return { kind: "blobs-missing" };
+      throw published.error;
     }
+    const { descriptor } = next.manifest;
+    if (published.isFinal) return current(descriptor);
     this.#pause = Math.min(MAX_PAUSE, Math.max(this.#pause, 2 * (performance.now() - began)));
-    this.#last = manifest.descriptor;
+    this.#last = published.version === undefined ? undefined : { version: published.version, descriptor };
     this.#replaced ??= { contents: existing.contents };
     return { kind: "written" };
   }
 
-  /** True if the registry has read the link to a blob while another client wrote it. The tag may have changed since. */
-  #isGarbled(error: unknown): boolean {
-    if (!isVarveError(error, "remote") || error.details.registryCode !== "DIGEST_INVALID") return false;
-    this.#garbled += 1;
-    return this.#garbled <= MAX_GARBLED;
-  }
-
-  /** After a manifest was rejected: checks whether the repository has lost blobs. Blobs of the export are then uploaded again. */
+  /** After a document was rejected: checks whether the place has lost blobs. Blobs of the export are then sent again. */
   async #findMissing({ contents }: Composed, error: unknown): Promise<boolean> {
-    const { registry, reference, warn } = this.#options;
     if (!isVarveError(error, "remote", "not-found")) return false;
     const before = this.#missingBlobs.size;
     let isWhole = true;
     for (const digest of layersOfGraph(contents.graph).keys()) {
-      if (await registry.hasBlob(reference, digest, this.#request)) continue;
+      if (await this.#place.hasLayer({ digest }, this.#request)) continue;
       isWhole = false;
       this.#present.delete(digest);
       if (!this.#layers.has(digest)) this.#missingBlobs.add(digest);
     }
     const lost = this.#missingBlobs.size - before;
     if (lost > 0)
-      warn(`${lost} blobs of the cache no longer exist in the registry: the records lose the results that need them`);
+      this.#options.warn(
+        `${lost} blobs of the cache no longer exist in the registry: the records lose the results that need them`,
+      );
     return !isWhole;
   }
 }
 
 function current(descriptor: Descriptor): Attempt {
   return { kind: "current", descriptor };
-}
-
-/** Returns the repositories of the registry that are known to have a layer. */
-function repositoriesOf({ sources }: RemoteLayer, host: string): string[] {
-  return sources.filter((source) => source.startsWith(`${host}/`)).map((source) => source.slice(host.length + 1));
 }

@@ -1,0 +1,160 @@
+import { type Descriptor, type Digest, VarveError } from "../../core/index.ts";
+import { type Bytes, Semaphore, bytesOf, counted } from "../../io/index.ts";
+import type { ObjectBody, ObjectInfo, ObjectStore, WriteCondition } from "../../objectstore/index.ts";
+import type { RemoteLayer } from "../../record/index.ts";
+import type { OnTransfer, TransferReporter } from "../../registry/index.ts";
+import type { Composed } from "../export/compose.ts";
+import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "../export/document-place.ts";
+import { type PlaceTargetOptions, placeTarget } from "../export/document-writer.ts";
+import { readExisting } from "../export/existing-document.ts";
+import type { CacheTarget } from "../export/target.ts";
+import { type ObjectCachePlace, blobKey, documentKey } from "./object-cache.ts";
+import { readDocument } from "./object-document.ts";
+
+/** Options of `objectTarget`. */
+export interface ObjectTargetOptions extends PlaceTargetOptions {
+  readonly store: ObjectStore;
+  readonly place: ObjectCachePlace;
+  readonly onEvent?: OnTransfer | undefined;
+}
+
+/**
+ * Returns a cache in an object store as a target. It sends the blobs that are missing, touches those that are old, and writes the
+ * documents of all names. Concurrent writers keep each other's records.
+ */
+export function objectTarget(options: ObjectTargetOptions): CacheTarget {
+  const blobs = new BlobWriter(options);
+  return {
+    async write(exported, scope, hold): Promise<Descriptor | undefined> {
+      let written: Descriptor | undefined;
+      for (const name of options.place.names)
+        written = await placeTarget(new ObjectPlace(name, blobs, options), options).write(exported, scope, hold);
+      return written;
+    },
+  };
+}
+
+/** Writes blobs, each once for all documents. */
+class BlobWriter {
+  readonly #options: ObjectTargetOptions;
+  readonly #slots: Semaphore;
+  readonly #written = new Set<Digest>();
+
+  constructor(options: ObjectTargetOptions) {
+    this.#options = options;
+    this.#slots = new Semaphore(options.place.parallelism);
+  }
+
+  async write(layer: RemoteLayer, open: (offset: number) => Bytes, request: PlaceRequest): Promise<void> {
+    const { store, place, onEvent } = this.#options;
+    const { digest, size } = layer;
+    if (this.#written.has(digest)) return;
+    const { TransferReporter: Reporter } = await import("../../registry/index.ts");
+    const reporter = new Reporter(onEvent, { kind: "upload", digest, name: place.name, total: size });
+    reporter.state("waiting", 0);
+    using _slot = await this.#slots.acquire(request.signal);
+    const key = blobKey(place, digest);
+    try {
+      const info = await store.head(key, request);
+      if (info === undefined || info.size !== size) {
+        await store.put(key, { size, digest, open: () => reported(open(0), reporter) }, request);
+        reporter.state("done", size);
+      } else {
+        if (this.#isOld(info)) await store.touch(key, info, request);
+        reporter.state("exists", size);
+      }
+      this.#written.add(digest);
+    } catch (error) {
+      reporter.state("failed");
+      throw error;
+    }
+  }
+
+  async has(digest: Digest, request: PlaceRequest): Promise<boolean> {
+    return (await this.#options.store.head(blobKey(this.#options.place, digest), request)) !== undefined;
+  }
+
+  #isOld({ modified }: ObjectInfo): boolean {
+    return modified > 0 && Date.now() - modified > this.#options.place.touchAfter;
+  }
+}
+
+function reported(bytes: Bytes, reporter: TransferReporter): Bytes {
+  let at = 0;
+  return counted(bytes, (length) => {
+    at += length;
+    reporter.at(at);
+  });
+}
+
+/** The ETag of no object. */
+const NO_ETAG = '"00000000000000000000000000000000"';
+
+/** One document of a cache. Its version is its ETag. */
+class ObjectPlace implements DocumentPlace {
+  readonly name: string;
+  readonly form = "annotated";
+  readonly layersLive = "own";
+  readonly settles = 500;
+  readonly #key: string;
+  readonly #blobs: BlobWriter;
+  readonly #options: ObjectTargetOptions;
+  #isProbed = false;
+
+  constructor(name: string, blobs: BlobWriter, options: ObjectTargetOptions) {
+    this.#key = documentKey(options.place, name);
+    this.name = `${options.store.name}/${this.#key}`;
+    this.#blobs = blobs;
+    this.#options = options;
+  }
+
+  async version(request: PlaceRequest): Promise<string | undefined> {
+    return (await this.#options.store.head(this.#key, request))?.etag;
+  }
+
+  async existing(request: PlaceRequest, isKnown: (digest: Digest) => boolean): Promise<VersionedDocument> {
+    const { store, warn } = this.#options;
+    const document = await readDocument(store, this.#key, request);
+    if (document === undefined) return { version: undefined };
+    const { descriptor, etag } = document;
+    if (isKnown(descriptor.digest)) return { descriptor, version: etag };
+    const read = (): never => {
+      throw new VarveError("corrupt", "Cannot read cache config: it is in another document");
+    };
+    return { ...(await readExisting(document, read, { name: this.name, warn })), version: etag };
+  }
+
+  async pushLayer(layer: RemoteLayer, open: (offset: number) => Bytes, request: PlaceRequest): Promise<void> {
+    await this.#blobs.write(layer, open, request);
+  }
+
+  async hasLayer({ digest }: { readonly digest: Digest }, request: PlaceRequest): Promise<boolean> {
+    return await this.#blobs.has(digest, request);
+  }
+
+  async publish({ manifest }: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
+    const { store } = this.#options;
+    if (store.conditionalWrites !== "enforced" && (await this.version(request)) !== before) return { kind: "conflict" };
+    const { bytes, descriptor } = manifest;
+    const body = { size: bytes.byteLength, digest: descriptor.digest, open: () => bytesOf(bytes) };
+    const written = await store.put(this.#key, body, { ...request, condition: conditionOf(before) });
+    if (written.kind === "conflict") return { kind: "conflict" };
+    await this.#probe(body, request);
+    return { kind: "written", version: written.etag, isFinal: store.conditionalWrites === "enforced" };
+  }
+
+  /**
+   * Finds out whether the store honours conditions: writes the same document again, on a condition that is not met. If the store ignores
+   * it, this is one more write without a condition, after which the writer looks again as after any.
+   */
+  async #probe(body: ObjectBody, request: PlaceRequest): Promise<void> {
+    const { store } = this.#options;
+    if (this.#isProbed || store.conditionalWrites !== "unproven") return;
+    this.#isProbed = true;
+    await store.put(this.#key, body, { ...request, condition: { kind: "unchanged", etag: NO_ETAG } });
+  }
+}
+
+function conditionOf(before: string | undefined): WriteCondition {
+  return before === undefined ? { kind: "absent" } : { kind: "unchanged", etag: before };
+}
