@@ -30,7 +30,13 @@ export async function exportStore(
   const target = parseCacheExport(type, { mode: "max", ...attrs });
   if (target.type === "inline")
     throw new VarveError("invalid-argument", "Cannot export cache: an inline cache needs an image; use varve build");
-  const to = await targetOf(target, { store, registry: store.registry, warn: onWarning, onTransfer });
+  const to = await targetOf(target, {
+    store,
+    registry: store.registry,
+    objects: store.objects,
+    warn: onWarning,
+    onTransfer,
+  });
   await using lease = await store.content.lease();
   const hold = { lease, signal };
   const exported = await exportStored(localCache(store.state, resultTable(store.records)), {

@@ -1,6 +1,7 @@
 import {
   type BuildOptions,
   type BuildResult,
+  type CacheSpec,
   DESCRIPTIONS,
   type ServedBuild,
   absolutePaths,
@@ -20,6 +21,7 @@ import { withParallelism } from "../parallelism.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { storeOf } from "./common.ts";
 import { attestationsOf, gitInfoOf } from "./attestation-options.ts";
+import { withEnvironment } from "./cache-environment.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
 import { RecordedBuild } from "./recorded-build.ts";
 import {
@@ -46,6 +48,8 @@ async function optionsOf(
   command: CommandContext,
 ): Promise<Omit<BuildOptions, "store">> {
   const { stdin, cwd, env } = command;
+  const caches = (texts: readonly string[]): Promise<CacheSpec[]> =>
+    Promise.all(texts.map((text) => withEnvironment(cacheSpecOf(text), command)));
   const context = contextOf(argument, stdin);
   const dockerfile = await dockerfileOf(flags.file, context, stdin);
   const network = networkOf(flags.network);
@@ -66,8 +70,8 @@ async function optionsOf(
     platforms: platformsOf(flags.platform),
     pull: flags.pull,
     noCache: flags["no-cache"] || filter,
-    cacheFrom: flags["cache-from"].map(cacheSpecOf),
-    cacheTo: flags["cache-to"].map(cacheSpecOf),
+    cacheFrom: await caches(flags["cache-from"]),
+    cacheTo: await caches(flags["cache-to"]),
     secrets: flags.secret.map((text) => secretOf(text, { cwd, env })),
     ssh: flags.ssh.map((text) => sshOf(text, env)),
     network,

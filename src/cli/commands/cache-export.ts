@@ -3,6 +3,7 @@ import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
 import { printableJson } from "../printable.ts";
+import { withEnvironment } from "./cache-environment.ts";
 import { cachePlaceOf } from "./cache-place.ts";
 import { warner } from "./cache-warnings.ts";
 import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
@@ -36,7 +37,7 @@ Example: varve cache export --to type=registry,ref=registry.example.com/team/app
     if (flags.mode !== undefined && flags.mode !== "min" && flags.mode !== "max")
       throw usageError(`Cannot export cache: --mode must be min or max, not ${JSON.stringify(flags.mode)}`);
     const json = wantsJson(flags.format);
-    const { type, attrs } = cachePlaceOf(flags.to, "dest");
+    const { type, attrs } = await withEnvironment(cachePlaceOf(flags.to, "dest"), context);
     await using store = await storeOf(context);
     const spec = { type, attrs: flags.mode === undefined ? attrs : { ...attrs, mode: flags.mode } };
     const report = await exportCache(store, spec, { signal: context.signal, onWarning: warner(context) });

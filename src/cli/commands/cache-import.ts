@@ -5,6 +5,7 @@ import { describeFlags, parseFlags } from "../flags.ts";
 import { printableJson } from "../printable.ts";
 import { table } from "../table.ts";
 import { humanSize } from "../values.ts";
+import { withEnvironment } from "./cache-environment.ts";
 import { cachePlaceOf } from "./cache-place.ts";
 import { warner } from "./cache-warnings.ts";
 import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
@@ -30,7 +31,7 @@ Example: varve cache import --fetch registry.example.com/team/app:cache
     const { flags, args } = parseFlags(argv, FLAGS);
     expectArgs(args, 1, Infinity, USAGE);
     const json = wantsJson(flags.format);
-    const specs = args.map((place) => cachePlaceOf(place, "src"));
+    const specs = await Promise.all(args.map((place) => withEnvironment(cachePlaceOf(place, "src"), context)));
     await using store = await storeOf(context);
     const options = { signal: context.signal, onWarning: warner(context), fetch: flags.fetch };
     const reports: ImportReport[] = [];

@@ -5,6 +5,7 @@ import { describeFlags, parseFlags } from "../flags.ts";
 import { printableJson } from "../printable.ts";
 import { table } from "../table.ts";
 import { humanAge, humanSize } from "../values.ts";
+import { withEnvironment } from "./cache-environment.ts";
 import { cachePlaceOf } from "./cache-place.ts";
 import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
 import { warner } from "./cache-warnings.ts";
@@ -32,7 +33,7 @@ Example: varve cache ls registry.example.com/team/app:cache
     expectArgs(args, 0, 1, USAGE);
     const [place] = args;
     const json = wantsJson(flags.format);
-    const spec = place === undefined ? undefined : cachePlaceOf(place, "src");
+    const spec = place === undefined ? undefined : await withEnvironment(cachePlaceOf(place, "src"), context);
     await using store = await storeOf(context);
     const { signal } = context;
     const onWarning = warner(context);

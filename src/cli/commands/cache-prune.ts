@@ -4,6 +4,7 @@ import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
 import { printableJson } from "../printable.ts";
 import { duration, humanSize } from "../values.ts";
+import { withEnvironment } from "./cache-environment.ts";
 import { cachePlaceOf } from "./cache-place.ts";
 import { FORMAT, expectArgs, storeOf, wantsJson } from "./common.ts";
 
@@ -39,7 +40,7 @@ Example: varve cache prune --target registry.example.com/team/app:cache --keep-g
     expectArgs(args, 0, 0, USAGE);
     if (flags.target === undefined) throw usageError(`Cannot prune cache: expected ${USAGE}`);
     const json = wantsJson(flags.format);
-    const spec = cachePlaceOf(flags.target, "dest");
+    const spec = await withEnvironment(cachePlaceOf(flags.target, "dest"), context);
     const kept = flags["keep-duration"];
     const request = {
       scopes: flags["keep-scope"],

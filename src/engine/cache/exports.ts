@@ -14,6 +14,7 @@ import type { BuildSettings, CacheReport } from "../options/options.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { ClientCaches } from "../client/client.ts";
 import type { Session } from "../session.ts";
+import type { ObjectSources } from "../store/object-sources.ts";
 import type { Store } from "../store/store.ts";
 import { transferStatuses, waitReporter } from "../progress/transfers.ts";
 
@@ -76,7 +77,11 @@ async function exportCache(target: DocumentExport, scope: ScopeFacts, session: S
 }
 
 /** What BuildKit's progress calls the target of an export. */
-const PLACES: Readonly<Record<DocumentExport["type"], string>> = { registry: "registry", local: "client directory" };
+const PLACES: Readonly<Record<DocumentExport["type"], string>> = {
+  registry: "registry",
+  local: "client directory",
+  s3: "Amazon S3",
+};
 
 async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Session): Promise<CacheReport> {
   const { defaultScope, exportGraph } = await import("../../remotecache/index.ts");
@@ -95,6 +100,7 @@ async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Se
     const to = await targetOf(target, {
       store: session.store,
       registry: session.registry,
+      objects: session.store.objects,
       client: session.clientCaches,
       warn: (message) => session.progress.warn(message),
       onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
@@ -128,6 +134,7 @@ export interface TargetDeps {
   readonly store: Pick<Store, "content" | "records">;
   /** Returns the client of registries to write with. */
   readonly registry: Store["registry"];
+  readonly objects: ObjectSources;
   /** The client's directories with caches, if they are not on this machine. */
   readonly client?: ClientCaches | undefined;
   readonly warn: (message: string) => void;
@@ -137,10 +144,13 @@ export interface TargetDeps {
 /** Returns the target that a cache is written to. */
 export async function targetOf(
   target: DocumentExport,
-  { store, registry: open, client, warn, onTransfer: onEvent }: TargetDeps,
+  { store, registry: open, objects, client, warn, onTransfer: onEvent }: TargetDeps,
 ): Promise<CacheTarget> {
-  const { containerForm, layoutTarget, registryTarget, storeTarget } = await import("../../remotecache/index.ts");
+  const { containerForm, layoutTarget, objectTarget, registryTarget, storeTarget } =
+    await import("../../remotecache/index.ts");
   const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
+  if (target.type === "s3")
+    return objectTarget({ ...shared, store: await objects.of(target.cache), place: target.cache, onEvent });
   if (target.type === "local" && client !== undefined)
     return storeTarget({ ...shared, store: client.store(target.directory) });
   if (target.type === "local") {
@@ -189,5 +199,6 @@ export async function inlineCacheOf(
 }
 
 export function nameOf(target: DocumentExport): string {
+  if (target.type === "s3") return target.cache.name;
   return target.type === "local" ? `${target.directory}:${target.tag}` : formatReference(target.reference);
 }

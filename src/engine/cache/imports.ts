@@ -28,6 +28,8 @@ export type ResultCache = ImportedCache<Result>;
 
 /** The default of `ImportDeps.patience`, in milliseconds. */
 const PATIENCE = 120_000;
+/** The attributes that say which cache of S3 it is, without secrets. */
+const S3_PLACE = ["endpoint_url", "region", "bucket", "prefix", "manifests_prefix", "blobs_prefix", "name"];
 /** The attribute that has the location of a cache, by cache type. */
 const PLACE: ReadonlyMap<string, string> = new Map([
   ["registry", "ref"],
@@ -88,7 +90,7 @@ async function startImport(
     .activity(`importing cache manifest from ${name}`, async (activity) => {
       const origin = await originOf(
         spec,
-        { registry, client },
+        { registry, objects: store.objects, client },
         waitReporter((line) => activity.report(line)),
       );
       listener = store.lostBlobs.tell({
@@ -110,13 +112,18 @@ async function startImport(
   return cache;
 }
 
+/** What the origins of caches are opened with. */
+export interface OriginDeps extends Pick<Store, "registry" | "objects"> {
+  readonly client?: ClientCaches | undefined;
+}
+
 /** Returns the origin that a cache is read from. Throws `unsupported` for an unknown cache type. */
 export async function originOf(
   { type, attrs }: CacheSpec,
-  { registry: open, client }: Pick<Store, "registry"> & { readonly client?: ClientCaches | undefined },
+  { registry: open, objects, client }: OriginDeps,
   onWait?: OnWait,
 ): Promise<CacheOrigin> {
-  const { layoutOrigin, registryOrigin } = await import("../../remotecache/index.ts");
+  const { layoutOrigin, objectOrigin, parseS3Cache, registryOrigin } = await import("../../remotecache/index.ts");
   switch (type) {
     case "registry": {
       const reference = withDefaultTag(parseReference(attrs["ref"] ?? ""));
@@ -127,6 +134,10 @@ export async function originOf(
     case "local":
       if (client !== undefined) return await client.origin(attrs["src"] ?? "", requiredDigest(attrs["digest"]));
       return layoutOrigin(attrs["src"] ?? "", { tag: attrs["tag"] ?? "latest", ...digestOf(attrs["digest"]) });
+    case "s3": {
+      const cache = parseS3Cache(attrs);
+      return objectOrigin(await objects.of(cache), cache, { onWait });
+    }
     default:
       throw new VarveError("unsupported", `Cannot import cache: unknown cache importer: ${type}`);
   }
@@ -148,6 +159,7 @@ function digestOf(text: string | undefined): { readonly digest?: Digest | undefi
 function importName(spec: CacheSpec): string {
   const { type, attrs } = spec;
   if (type === "registry") return placeOf(spec);
+  if (type === "s3") return `s3:${S3_PLACE.flatMap((key) => attrs[key] || []).join("/")}`;
   const tag = attrs["digest"] ?? attrs["tag"];
   return `${type}:${placeOf(spec)}${tag === undefined ? "" : `:${tag}`}`;
 }

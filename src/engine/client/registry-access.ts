@@ -26,7 +26,7 @@ export function registryAccess(
   const isOwn = credentials !== undefined || fetchBlob !== undefined;
   return {
     registry,
-    fetchBlob: isOwn ? blobFetcher(registry, store.content, fetchBlob) : undefined,
+    fetchBlob: isOwn ? blobFetcher({ ...store, registry }, fetchBlob) : undefined,
     [Symbol.asyncDispose]: async () => (await opened)?.[Symbol.dispose](),
   };
 }

@@ -49,7 +49,7 @@ export type OutputSpec = {
 
 /** A cache to import or export, as in `--cache-from` and `--cache-to`: `{ type: "registry", attrs: { ref: "app:cache" } }`. */
 export interface CacheSpec {
-  /** `registry`, `local` or `inline`. */
+  /** `registry`, `local`, `inline` or `s3`. */
   readonly type: string;
   readonly attrs: Readonly<Record<string, string>>;
 }

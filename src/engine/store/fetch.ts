@@ -3,14 +3,21 @@ import type { ContentStore } from "../../content/index.ts";
 import { verified } from "../../io/index.ts";
 import type { FetchBlob } from "../../record/index.ts";
 import type { Registry } from "../../registry/index.ts";
+import { type ObjectSources, isObjectSource } from "./object-sources.ts";
 
 const LAYOUT = "layout:";
 
+export interface BlobSources {
+  readonly registry: () => Promise<Registry>;
+  readonly content: ContentStore;
+  readonly objects: ObjectSources;
+}
+
 /**
- * Returns a function that fetches a blob from the first of its sources that has it: repositories, and OCI layouts on this machine.
- * `other` fetches from sources of other kinds, whose names contain `://`.
+ * Returns a function that fetches a blob from the first of its sources that has it: repositories, OCI layouts on this machine, and
+ * object stores. `other` fetches from sources of other kinds, whose names contain `://`.
  */
-export function blobFetcher(open: () => Promise<Registry>, store: ContentStore, other?: FetchBlob): FetchBlob {
+export function blobFetcher({ registry, content: store, objects }: BlobSources, other?: FetchBlob): FetchBlob {
   const fetchFrom = async (source: string, ...[blob, hold, onIngest]: Parameters<FetchBlob>): Promise<void> => {
     const directory = layoutDirectory(source);
     if (directory !== undefined) {
@@ -20,6 +27,7 @@ export function blobFetcher(open: () => Promise<Registry>, store: ContentStore, 
       await store.put(bytes, { ...hold, expected });
       return;
     }
+    if (isObjectSource(source)) return await objects.fetch(source, store, blob, hold, onIngest);
     if (source.includes("://") && other !== undefined) {
       await other({ ...blob, sources: [source] }, hold, onIngest);
       return;
@@ -27,7 +35,7 @@ export function blobFetcher(open: () => Promise<Registry>, store: ContentStore, 
     const { fetchBlob } = await import("../../registry/index.ts");
     const slash = source.indexOf("/");
     const reference = { registry: source.slice(0, slash), repository: source.slice(slash + 1) };
-    await fetchBlob(await open(), reference, blob, { ...hold, store, onIngest });
+    await fetchBlob(await registry(), reference, blob, { ...hold, store, onIngest });
   };
   return async (blob, hold, onIngest) => {
     let failure: unknown = new VarveError("not-found", `Cannot fetch blob ${blob.digest}: its source is unknown`);

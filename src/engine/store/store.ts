@@ -12,6 +12,7 @@ import { type Database, openState } from "../../state/index.ts";
 import type { Solver } from "../../solver/index.ts";
 import { openSolver } from "../cache/results.ts";
 import { blobFetcher } from "./fetch.ts";
+import { ObjectSources } from "./object-sources.ts";
 import { LostBlobs } from "../cache/lost-blobs.ts";
 import type { Result } from "../ops/result.ts";
 import { SharedWork, type StepOptions } from "./shared-work.ts";
@@ -54,6 +55,8 @@ export interface Store extends AsyncDisposable {
   readonly registry: () => Promise<Registry>;
   /** Returns a client of registries with other credentials. The caller disposes of it. */
   readonly registryWith: (credentials: CredentialSource) => Promise<Registry>;
+  /** The object stores that hold imported caches. */
+  readonly objects: ObjectSources;
   readonly solver: Solver<Result>;
   /** Records which blobs could not be fetched, so that imported caches do not try them again. */
   readonly lostBlobs: LostBlobs;
@@ -85,7 +88,9 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
   let opened: Promise<Registry> | undefined;
   const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));
   const mounts = new MountPoints(join(root, "mounts"));
-  const records = new Records({ state, content, snapshotter, mounts, fetchBlob: blobFetcher(registry, content) });
+  const objects = new ObjectSources();
+  const fetchBlob = blobFetcher({ registry, content, objects });
+  const records = new Records({ state, content, snapshotter, mounts, fetchBlob });
   const lostBlobs = new LostBlobs({ records, content });
   const directories = { table: records.table, snapshotter, mounts, locks: join(root, "locks") };
   const contexts = new ProcessDirectory(join(root, "tmp"), { own: removeTree, left: removeTree });
@@ -96,6 +101,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     snapshotter,
     records,
     registry,
+    objects,
     registryWith: (credentials) => openRegistry({ ...options.registry, credentials }),
     images: new ImageStore(state),
     contexts,
@@ -107,6 +113,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     contextCopies: new ContextCopies({ ...directories, content }),
     [Symbol.asyncDispose]: async () => {
       await snapshotter.flush();
+      objects[Symbol.dispose]();
       (await opened)?.[Symbol.dispose]();
       await mounts[Symbol.asyncDispose]();
       contexts[Symbol.dispose]();

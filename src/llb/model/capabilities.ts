@@ -31,13 +31,13 @@ const SUPPORTED: readonly string[] = [
   ...family("exporter", "image.annotations", "image.attestations", "sourcedateepoch", "multiple"),
   ...family("", "constraints", "platform", "mergeop", "diffop", "passthroughop"),
   ...family("", "gc.freespacefilter", "history.filter"),
+  "cache.s3",
 ];
 
 /** Capabilities of `caps.go` that this engine lacks. */
 const MISSING: readonly string[] = [
   "cache.azblob",
   "cache.gha",
-  "cache.s3",
   "exporter.session",
   "exec.meta.network.proxy",
   "exec.meta.cdi",
