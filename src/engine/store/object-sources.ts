@@ -11,8 +11,14 @@ interface OpenSource {
   readonly blobs: string;
 }
 
+interface Opening {
+  /** That of the cache. */
+  readonly id: string;
+  readonly opened: Promise<OpenSource>;
+}
+
 const SCHEMES = ["s3://"];
-/** Maximum number of stores that stay open. */
+/** Maximum number of stores that stay open, and of those that were replaced. */
 const MAX_OPEN = 32;
 
 /** True for a source in an object store. */
@@ -25,13 +31,17 @@ export function isObjectSource(source: string): boolean {
  * that is needed later, by another process, is fetched with the credentials of the machine.
  */
 export class ObjectSources implements Disposable {
-  /** By source, least recently used first. */
-  readonly #open = new Map<string, Promise<OpenSource>>();
+  /** By source, oldest first. */
+  readonly #open = new Map<string, Opening>();
+  /** Stores that were replaced, oldest first. Other builds may still read from them. */
+  readonly #retired: Opening[] = [];
 
   /** Returns the open store of a cache. It stays open for layers that are fetched later. */
-  async of(cache: ObjectCache): Promise<ObjectStore> {
-    const opened = cache.open().then((store) => ({ store, blobs: cache.keys.blobs }));
-    this.#keep(cache.source, opened);
+  async of({ id, source, keys, open }: ObjectCache): Promise<ObjectStore> {
+    const known = this.#open.get(source);
+    if (known?.id === id) return (await known.opened).store;
+    const opened = open().then((store) => ({ store, blobs: keys.blobs }));
+    this.#keep(source, { id, opened });
     return (await opened).store;
   }
 
@@ -48,34 +58,38 @@ export class ObjectSources implements Disposable {
 
   #source(source: string): Promise<OpenSource> {
     const known = this.#open.get(source);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.opened;
     const opened = import("../../remotecache/index.ts").then(({ openS3Source }) => openS3Source(source));
-    this.#keep(source, opened);
+    this.#keep(source, { id: "", opened });
     return opened;
   }
 
-  #keep(source: string, opened: Promise<OpenSource>): void {
-    opened.catch(() => this.#open.delete(source));
+  #keep(source: string, next: Opening): void {
+    next.opened.catch(() => {
+      if (this.#open.get(source) === next) this.#open.delete(source);
+    });
     const before = this.#open.get(source);
+    if (before !== undefined) this.#retired.push(before);
     this.#open.delete(source);
-    this.#open.set(source, opened);
-    if (before !== undefined) close(before);
-    for (const [name, oldest] of this.#open) {
-      if (this.#open.size <= MAX_OPEN) return;
-      this.#open.delete(name);
-      close(oldest);
+    this.#open.set(source, next);
+    const [oldest] = this.#open;
+    if (this.#open.size > MAX_OPEN && oldest !== undefined) {
+      this.#open.delete(oldest[0]);
+      this.#retired.push(oldest[1]);
     }
+    while (this.#retired.length > MAX_OPEN) close(this.#retired.shift());
   }
 
   [Symbol.dispose](): void {
-    for (const opened of this.#open.values()) close(opened);
+    for (const opening of [...this.#open.values(), ...this.#retired]) close(opening);
     this.#open.clear();
+    this.#retired.length = 0;
   }
 }
 
-/** Closes idle connections. Requests that run go on. */
-function close(opened: Promise<OpenSource>): void {
-  opened.then(({ store }) => store[Symbol.dispose]()).catch(() => undefined);
+/** Closes the connections of a store. */
+function close(opening: Opening | undefined): void {
+  opening?.opened.then(({ store }) => store[Symbol.dispose]()).catch(() => undefined);
 }
 
 function missing({ name }: ObjectStore, digest: Digest): VarveError {

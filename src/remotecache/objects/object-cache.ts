@@ -26,6 +26,8 @@ export interface ObjectCachePlace {
 
 /** A cache in an object store. */
 export interface ObjectCache extends ObjectCachePlace {
+  /** Differs for other attributes, such as other keys. It contains no secrets. */
+  readonly id: string;
   /** Opens the store. The caller disposes of it. */
   readonly open: () => Promise<ObjectStore>;
 }

@@ -1,4 +1,4 @@
-import { VarveError, parseGoBool, parseGoDuration } from "../../core/index.ts";
+import { VarveError, digestOf, goJson, parseGoBool, parseGoDuration } from "../../core/index.ts";
 import type { Environment, ObjectStore, S3Options } from "../../objectstore/index.ts";
 import type { ObjectCache } from "./object-cache.ts";
 
@@ -37,6 +37,7 @@ export function parseS3Cache(attrs: Attributes, env: Environment = process.env):
   const attempts = positive(attrs, "retry_max_attempts", MAX_ATTEMPTS);
   const place = { bucket, region, endpoint, pathStyle };
   return {
+    id: digestOf(goJson(Object.entries(attrs).map(([key, text]) => [key, text]))),
     source: s3Source({ ...place, blobs: keys.blobs }),
     name: `s3://${bucket}/${prefix}`,
     keys,
