@@ -97,6 +97,12 @@ export class SqliteKeyStore implements CacheKeyStore {
     return this.#state.all<Row>("SELECT * FROM cache_link WHERE target = ?", key).map(linkRow);
   }
 
+  hasOp(digest: KeyDigest, output: number): boolean {
+    const sql =
+      "SELECT 1 AS found FROM cache_link WHERE (digest = ? AND output = ?) OR (digest = ? AND output = ?) LIMIT 1";
+    return this.#state.get(sql, digest, output, recordDigest(digest, output), RECORD_OUTPUT) !== undefined;
+  }
+
   keysOfResult(result: string): string[] {
     const rows = this.#state.all<{ key: string }>("SELECT key FROM cache_result WHERE result = ?", result);
     return rows.map(({ key }) => key);

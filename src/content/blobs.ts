@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Digest, VarveError, errnoOf, isVarveError, toVarveError } from "../core/index.ts";
 import type { Database } from "../state/index.ts";
 import { type FileIdentity, blobFile, isAt } from "./blob-file.ts";
-import { type Layout, blobPath } from "./layout.ts";
+import { type Layout, blobPath, readPath } from "./layout.ts";
 import { quarantinePath } from "./quarantine.ts";
 import type { BlobInfo, CommitOptions } from "./types.ts";
 
@@ -171,7 +171,7 @@ export class Blobs {
   }
 
   #isWhole({ digest, size }: BlobRow): boolean {
-    return blobFile(blobPath(this.layout, digest), size).kind === "whole";
+    return blobFile(readPath(this.layout, digest), size).kind === "whole";
   }
 
   #lose(digest: Digest): void {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../core/index.ts";
 import { makeDirectories } from "../linux/index.ts";
@@ -14,11 +15,14 @@ export interface Layout {
   readonly trash: string;
   /** Damaged files, see `quarantine.ts`. */
   readonly quarantine: string;
+  /** The blobs of another store, which are read where this one has none, and never changed. */
+  readonly below: string | undefined;
 }
 
 export const ALGORITHMS = ["sha256", "sha512"] as const;
 
-export function makeLayout(root: string): Layout {
+/** `below`: the root of another store; see `Layout`. */
+export function makeLayout(root: string, below?: string): Layout {
   const base = resolve(root, "content");
   const layout = {
     blobs: join(base, "blobs"),
@@ -26,6 +30,7 @@ export function makeLayout(root: string): Layout {
     writers: join(base, "writers"),
     trash: join(base, "trash"),
     quarantine: join(base, "quarantine"),
+    below: below === undefined ? undefined : join(resolve(below, "content"), "blobs"),
   };
   for (const algorithm of ALGORITHMS) makeDirectories(join(layout.blobs, algorithm));
   for (const path of [layout.ingest, layout.trash, layout.quarantine]) makeDirectories(path, 0o700);
@@ -34,6 +39,12 @@ export function makeLayout(root: string): Layout {
 
 export function blobPath(layout: Layout, digest: Digest): string {
   return join(layout.blobs, digestAlgorithm(digest), digestHex(digest));
+}
+
+/** Returns the path of a blob's file for reading. */
+export function readPath(layout: Layout, digest: Digest): string {
+  const own = blobPath(layout, digest);
+  return layout.below === undefined || existsSync(own) ? own : blobPath({ ...layout, blobs: layout.below }, digest);
 }
 
 /** The directory of a ref's ingest: `data` has the bytes, `lock` is locked during writing. */

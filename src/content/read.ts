@@ -14,7 +14,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { FileIdentity } from "./blob-file.ts";
 import { type BlobRow, type Blobs, notFound } from "./blobs.ts";
 import { damagedBlob } from "./damage.ts";
-import { blobPath } from "./layout.ts";
+import { readPath } from "./layout.ts";
 import type { OpenOptions, VerifiedBlob } from "./types.ts";
 
 const CHUNK = 262_144;
@@ -55,7 +55,7 @@ class OpenBlob implements AsyncDisposable {
     if (row === undefined) throw notFound(digest);
     let file: FileHandle | undefined;
     try {
-      file = await open(blobPath(blobs.layout, digest), FLAGS);
+      file = await open(readPath(blobs.layout, digest), FLAGS);
       return new OpenBlob(blobs, row, file, await file.stat());
     } catch (error) {
       await file?.close();

@@ -9,7 +9,7 @@ import { collectGarbage, expireLeases } from "./collect.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { addEdge } from "./graph.ts";
 import { type IngestContext, openIngest } from "./ingest.ts";
-import { blobPath, makeLayout } from "./layout.ts";
+import { makeLayout, readPath } from "./layout.ts";
 import { makeLease } from "./lease.ts";
 import { anonymousPlace, refPlace } from "./place.ts";
 import { listQuarantine } from "./quarantine.ts";
@@ -40,11 +40,15 @@ class LocalStore implements ContentStore {
   readonly #context: IngestContext;
   readonly #owned: Disposable | undefined;
 
-  /** `owned` is closed with the store. */
-  constructor(root: string, state: Database, owned?: Disposable) {
+  /** `owned` is closed with the store. `below`: see `Layout`. */
+  constructor(
+    root: string,
+    state: Database,
+    { owned, below }: { readonly owned?: Disposable; readonly below?: string } = {},
+  ) {
     state.install(contentTables);
     this.#owned = owned;
-    this.#blobs = new Blobs(state, makeLayout(root));
+    this.#blobs = new Blobs(state, makeLayout(root, below));
     this.#writers = new ProcessDirectory(this.#blobs.layout.writers, { own: removeTree, left: removeTree });
     this.#context = { blobs: this.#blobs, directories: new DirectorySync() };
   }
@@ -72,7 +76,7 @@ class LocalStore implements ContentStore {
 
   path(digest: Digest): string {
     if (this.#blobs.find(parseDigest(digest)) === undefined) throw notFound(digest);
-    return blobPath(this.#blobs.layout, digest);
+    return readPath(this.#blobs.layout, digest);
   }
 
   async ingest(ref: string, options: IngestOptions = {}): Promise<Ingest> {
@@ -178,5 +182,13 @@ function removeTree(path: string): void {
 export function openContentStore(root: string, state?: Database): ContentStore {
   if (state !== undefined) return new LocalStore(root, state);
   const own = openState(join(root, "state.db"));
-  return new LocalStore(root, own, own);
+  return new LocalStore(root, own, { owned: own });
+}
+
+/**
+ * Opens a store of its own on top of that in the root `below`, which stays as it is: blobs are read there too, and written to `root`. `state`
+ * is a copy of the other root's database.
+ */
+export function openContentStoreOn(below: string, root: string, state: Database): ContentStore {
+  return new LocalStore(root, state, { below });
 }

@@ -2,7 +2,7 @@ import { type Digest, isVarveError, throwIfAborted } from "../core/index.ts";
 import { blobFile } from "./blob-file.ts";
 import type { BlobRow, Blobs } from "./blobs.ts";
 import { isLostBlob } from "./damage.ts";
-import { blobPath } from "./layout.ts";
+import { readPath } from "./layout.ts";
 import { verifyBlob } from "./read.ts";
 import type { Damage, Verification, VerifyOptions } from "./types.ts";
 
@@ -23,7 +23,7 @@ export async function checkBlob(
 /** Returns the damage of a blob, which is lost from then on; undefined if it is intact or was removed meanwhile. */
 async function examine(blobs: Blobs, row: BlobRow, signal: AbortSignal | undefined): Promise<Damage | undefined> {
   const { digest, size } = row;
-  const file = blobFile(blobPath(blobs.layout, digest), size);
+  const file = blobFile(readPath(blobs.layout, digest), size);
   if (file.kind === "damaged") {
     const wasThere = blobs.row(digest) !== undefined;
     return blobs.find(digest) === undefined && wasThere ? { digest, size, state: file.state } : undefined;

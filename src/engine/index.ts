@@ -1,3 +1,5 @@
+export { type PlanBuildOptions, plan, servePlan } from "./plan/plan.ts";
+export type * from "./plan/types.ts";
 export { type ServedBuild, build, serveBuild } from "./build.ts";
 export type { BuildClient, ClientCaches } from "./client/client.ts";
 export {

@@ -1,12 +1,12 @@
 import { type Digest, type Platform, VarveError, hostPlatform, messageOf } from "../core/index.ts";
-import { StepDigests } from "../cache/index.ts";
+import { StepDigests, StepTimes } from "../cache/index.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
 import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
 import type { Edge, SourceOp } from "../llb/index.ts";
 import { type BlobOptions, type Hold, type RecordId, SCRATCH } from "../record/index.ts";
-import type { SolveResult, SolverJob } from "../solver/index.ts";
+import type { PlanOptions, PlannedEdge, SolveResult, SolverJob } from "../solver/index.ts";
 import { GitSource, HttpSource, ImageSource, type LocalContext } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
 import { Imports, type ResultCache } from "./cache/imports.ts";
@@ -54,6 +54,8 @@ export class Session implements AsyncDisposable {
   readonly images: ImageSource;
   readonly locals: LocalContexts;
   readonly explaining: Explaining;
+  /** See `SessionOptions`. */
+  readonly project: () => string | Promise<string>;
   /** Returns the client of registries, with the credentials of the build's client. */
   readonly registry: Store["registry"];
   /** The client's directories with caches; undefined if they are directories of this machine. */
@@ -91,12 +93,15 @@ export class Session implements AsyncDisposable {
       hold: this.hold,
       normalize: options.normalizeContext ?? false,
     });
-    this.explaining = new Explaining({ store, progress, project: options.project ?? (() => "") });
+    this.project = options.project ?? (() => "");
+    this.explaining = new Explaining({ store, progress, project: this.project });
     this.#deps = {
       content,
       records,
       build: own.id,
       stepDigests: new StepDigests(store.state),
+      project: this.project,
+      stepTimes: lazyTimes(store.state),
       cacheMounts: store.cacheMounts,
       images: this.images,
       http: new HttpSource({ content, records, state: store.state }),
@@ -181,6 +186,17 @@ export class Session implements AsyncDisposable {
     if (edge === undefined) return recordResult(SCRATCH);
     const [solved] = await this.#solve([edge], this.#job);
     return solved?.result ?? recordResult(SCRATCH);
+  }
+
+  /** Says what solving edges would do, and runs nothing; see `planGraph`. */
+  async plan(
+    edges: readonly Edge[],
+    options: Pick<PlanOptions<Result>, "open" | "isOpaque">,
+  ): Promise<PlannedEdge<Result>[]> {
+    const graph = solverGraph(edges, { ...this.#deps, readsRecords: false });
+    this.explaining.expect(graph.vertices);
+    const { signal } = this.hold;
+    return await this.store.solver.plan(graph.edges, { ...options, signal, caches: this.#caches });
   }
 
   /** Returns the record of a result. Copies a context directory into a record. */
@@ -316,4 +332,10 @@ export class Session implements AsyncDisposable {
     this.#kept.add(context);
     this.#stack.use(context.keep());
   }
+}
+
+/** Opens the table of times when the first step has run. */
+function lazyTimes(state: Store["state"]): Pick<StepTimes, "save"> {
+  let times: StepTimes | undefined;
+  return { save: (step, ms) => (times ??= new StepTimes(state)).save(step, ms) };
 }

@@ -28,6 +28,7 @@ export {
   type BuildContext,
   type BuildEvent,
   type BuildResult,
+  type BuildPlan,
   type BuildSettings,
   DESCRIPTIONS,
   type Description,
@@ -35,6 +36,9 @@ export {
   type DockerfileSource,
   type OnBuildEvent,
   type OutputSpec,
+  type PlanBuildOptions,
+  type PlanOutcome,
+  type PlanStep,
   type SecretSource,
   type SshSource,
   type StatusEvent,
@@ -45,6 +49,7 @@ export {
   type WarningEvent,
   type WarningSource,
   isolateMounts,
+  plan,
 } from "../engine/index.ts";
 export type * from "./dockerfile-types.ts";
 export { parseDockerfile } from "../dockerfile/index.ts";

@@ -6,6 +6,7 @@ export { type SolveOptions, type SolveResult, SolverJob } from "./job.ts";
 export { CONTENT_OUTPUT, CacheKey, type KeyAlternative, RECORD_OUTPUT, contentKey, recordDigest } from "./cache/key.ts";
 export { MemoryKeyStore } from "./cache/memory-keys.ts";
 export { MemoryResultStore } from "./cache/memory-results.ts";
+export type * from "./plan/planned.ts";
 export type { SlotLimits } from "./edge/slots.ts";
 export { Solver, type SolverOptions } from "./solver.ts";
 export type * from "./cache/store.ts";

@@ -1,4 +1,6 @@
+import type { PlanOptions, PlannedEdge } from "./plan/planned.ts";
 import type { SolverParts } from "./edge/active-vertex.ts";
+import { CombinedCache } from "./cache/combined-cache.ts";
 import type { CacheManager } from "./cache/cache-manager.ts";
 import { EdgeIndex } from "./edge/edge-index.ts";
 import { Graph } from "./edge/graph.ts";
@@ -57,6 +59,17 @@ export class Solver<R> {
   /** Opens a job: several solves that share vertices and results until the job is disposed. */
   open(options: SolveOptions<R> = {}): SolverJob<R> {
     return new SolverJob(this.#graph, this.#solver.queue, options);
+  }
+
+  /**
+   * Says what solving edges would do: which results it would take from a cache, and which ops it would run. Runs no op, and changes no
+   * cache. Returns the outputs of all vertices, inputs first.
+   */
+  async plan(edges: readonly SolverEdge<R>[], options: PlanOptions<R>): Promise<PlannedEdge<R>[]> {
+    const { planGraph } = await import("./plan/planner.ts");
+    const cache = new CombinedCache(this.#solver.main);
+    for (const each of options.caches ?? []) cache.add(each);
+    return await planGraph(edges, cache, options);
   }
 
   /**

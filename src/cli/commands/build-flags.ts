@@ -82,6 +82,12 @@ export const BUILD_FLAGS = {
     value: "WHAT",
     help: "Describe the Dockerfile without building (check, outline, targets)",
   },
+  plan: {
+    kind: "optional",
+    value: "check",
+    help: "Say which steps would run, and run nothing; with check, exit with 1 unless all steps are cached",
+  },
+  format: { kind: "string", value: "FORMAT", help: "Format of the plan (table, json)" },
   attest: {
     kind: "many",
     value: "type=TYPE,KEY=VALUE",

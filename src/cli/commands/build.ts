@@ -145,6 +145,10 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   if (argument === undefined || args.length > 1) throw usageError("Cannot build: expected exactly one PATH, URL or -");
   const why = whyOf(flags);
   const options = await optionsOf(flags, argument, context);
+  if (flags.plan !== undefined) {
+    const { printPlan } = await import("./build-plan.ts");
+    return await printPlan(flags, options, await servedOf(context), context);
+  }
   await using store = await storeOf(context, (given) => withParallelism(given, flags["max-parallelism"]));
   const served = await servedOf(context);
   const call = flags.check ? "check" : flags.call;

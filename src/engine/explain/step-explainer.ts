@@ -56,7 +56,11 @@ export class StepExplainer {
     this.#build = build;
   }
 
-  async announce(vertex: Vertex, inputs: readonly Result[], traces: readonly VertexTrace[]): Promise<Explanation> {
+  async announce(
+    vertex: Vertex,
+    inputs: readonly (Result | undefined)[],
+    traces: readonly VertexTrace[],
+  ): Promise<Explanation> {
     const content = contentOf(vertex, inputs);
     const [trace] = traces;
     const origin = this.#build.origins.get(vertex.digest);

@@ -14,7 +14,7 @@ export type StepContent = readonly (
 )[];
 
 /** Returns what a step reads of its inputs. */
-export function contentOf(vertex: Vertex, inputs: readonly Result[]): StepContent {
+export function contentOf(vertex: Vertex, inputs: readonly (Result | undefined)[]): StepContent {
   return cacheMapOf(vertex).inputs.map(({ content: selectors }, index) => {
     const result = inputs[index];
     return selectors === undefined || result === undefined ? undefined : { result, selectors };
@@ -24,7 +24,7 @@ export function contentOf(vertex: Vertex, inputs: readonly Result[]): StepConten
 export interface FactsParts {
   readonly vertex: Vertex;
   /** The results of the vertex's inputs; empty where they are not known. */
-  readonly inputs: readonly Result[];
+  readonly inputs: readonly (Result | undefined)[];
   readonly trace: VertexTrace | undefined;
   readonly origin: StepOrigin | undefined;
   readonly content: StepContent;

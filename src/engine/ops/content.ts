@@ -36,9 +36,10 @@ async function checksumOf(
   selectors: readonly ContentSelector[],
   deps: OpDeps,
   hold: Hold,
-): Promise<Digest> {
+): Promise<Digest | undefined> {
   const options = hold.signal === undefined ? {} : { signal: hold.signal };
   if (result.kind === "context") return await result.context.checksum(selectors, hold.signal);
+  if (result.id !== SCRATCH && deps.readsRecords === false) return undefined;
   if (result.id === SCRATCH) return await checksum(scratchTree, selectors, options);
   await using view = await deps.records.mount(result.id, hold);
   const tree = snapshotTree(view.path);

@@ -1,6 +1,6 @@
 import type { Definition, Edge, LocalSource } from "../../llb/index.ts";
 import type { Digest, Platform } from "../../core/index.ts";
-import type { StepDigests } from "../../cache/index.ts";
+import type { StepDigests, StepTimes } from "../../cache/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
 import type { BlobOptions, CacheMounts, Hold, Records } from "../../record/index.ts";
@@ -18,6 +18,12 @@ export interface OpDeps {
   /** ID of the build. */
   readonly build: string;
   readonly stepDigests: StepDigests;
+  /** Returns the name of the project, for times of steps. */
+  readonly project: () => string | Promise<string>;
+  /** Records how long steps take. */
+  readonly stepTimes: Pick<StepTimes, "save">;
+  /** False: the content of records has no digest, because they may not be read. Default: true. */
+  readonly readsRecords?: boolean | undefined;
   readonly cacheMounts: CacheMounts;
   readonly images: ImageSource;
   readonly http: HttpSource;

@@ -83,7 +83,12 @@ function keyedOp(vertex: Vertex, deps: OpDeps, outputs: number, execute: Execute
     },
     announce: async (inputs, traces) => await deps.explaining?.announce(vertex, inputs, traces),
     execute: async (inputs, context) => {
+      const startedAt = performance.now();
       const results = await execute(inputs, context);
+      if (vertex.op.kind === "exec" || vertex.op.kind === "file") {
+        const { timeName } = await import("./step-time.ts");
+        deps.stepTimes.save(timeName(await deps.project(), vertex), performance.now() - startedAt);
+      }
       await deps.explaining?.record(vertex, results);
       return results;
     },

@@ -1,14 +1,15 @@
 import { cacheTables } from "../../cache/index.ts";
-import { type ContentStore, contentTables, openContentStore } from "../../content/index.ts";
+import { type ContentStore, contentTables, openContentStore, openContentStoreOn } from "../../content/index.ts";
 import { ImageStore, imageTables } from "../../image/index.ts";
 import { CacheMounts, ContextCopies, MountPoints, Records, recordTables } from "../../record/index.ts";
 import { type Snapshotter, openSnapshotter, snapshotTables } from "../../snapshot/index.ts";
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { defaultRoot, toVarveError } from "../../core/index.ts";
+import { temporaryDirectory } from "../../io/index.ts";
 import { ProcessDirectory, makeDirectories } from "../../linux/index.ts";
 import type { CredentialSource, Registry, RegistryOptions } from "../../registry/index.ts";
-import { type Database, openState } from "../../state/index.ts";
+import { type Database, copyState, openState } from "../../state/index.ts";
 import type { Solver } from "../../solver/index.ts";
 import { openSolver } from "../cache/results.ts";
 import { blobFetcher } from "./fetch.ts";
@@ -82,8 +83,28 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
     throw toVarveError(error, `open store ${root}`, "storage");
   }
   const state = openState(join(root, "state.db"));
+  return storeOn(root, state, openContentStore(root, state), options);
+}
+
+/**
+ * Opens a store on top of the one that `options` name, for work that must not change it: it sees what that has at this moment, and writes
+ * to a temporary directory. Its snapshots cannot be read. Disposal removes everything.
+ *
+ * @throws {VarveError} `storage`
+ */
+export async function openScratchStore(options: StoreOptions): Promise<Store> {
+  await using stack = new AsyncDisposableStack();
+  const below = rootOf(options);
+  const { path: root } = stack.use(await temporaryDirectory("varve-scratch-"));
+  await copyState(join(below, "state.db"), join(root, "state.db"));
+  const state = openState(join(root, "state.db"));
+  const store = stack.use(storeOn(root, state, openContentStoreOn(below, root, state), options));
+  const moved = stack.move();
+  return { ...store, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+}
+
+function storeOn(root: string, state: Database, content: ContentStore, options: StoreOptions): Store {
   state.install(contentTables, snapshotTables, recordTables, imageTables, cacheTables);
-  const content = openContentStore(root, state);
   const snapshotter = openSnapshotter({ root: join(root, "snapshots"), state, driver: options.snapshotter });
   let opened: Promise<Registry> | undefined;
   const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));

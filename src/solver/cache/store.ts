@@ -49,6 +49,8 @@ export interface CacheKeyStore {
   outgoing(key: string): Awaitable<readonly { readonly to: string; readonly link: KeyLink }[]>;
   /** Returns the incoming links of `key`. */
   backlinks(key: string): Awaitable<readonly { readonly from: string; readonly link: KeyLink }[]>;
+  /** True if any key is one of an op's output. Absent: the store does not know. */
+  hasOp?(digest: KeyDigest, output: number): Awaitable<boolean>;
   /** Returns the keys that have a result. */
   keysOfResult(result: string): Awaitable<readonly string[]>;
   /** Applies all changes or none. Existing links and results stay; a result that is written again gets the new time. */

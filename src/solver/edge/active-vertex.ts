@@ -1,4 +1,4 @@
-import { type Digest, VarveError, messageOf, toVarveError } from "../../core/index.ts";
+import { type Digest, type VarveError, messageOf } from "../../core/index.ts";
 import { CombinedCache } from "../cache/combined-cache.ts";
 import { ActiveEdge } from "./active-edge.ts";
 import type { EdgeIndex } from "./edge-index.ts";
@@ -6,6 +6,7 @@ import type { SolverEvent } from "../events.ts";
 import type { SharingJob } from "./sharing-job.ts";
 import type { InputSource, EdgeNode, EventBody, Follower, Origin, VertexNews, VertexNode } from "./nodes.ts";
 import { type JobOp, SharedOp } from "./shared-op.ts";
+import { vertexError } from "./vertex-error.ts";
 import type { Slots } from "./slots.ts";
 import type { StepQueue } from "./step-queue.ts";
 import type { CacheManager } from "../cache/cache-manager.ts";
@@ -143,12 +144,7 @@ export class ActiveVertex<R> implements VertexNode<R>, Follower<R> {
 
   /** Emits that the vertex has failed. Returns the error with the vertex in its details. */
   failed(edge: EdgeNode<R>, error: unknown): VarveError {
-    const known = toVarveError(error, `solve ${this.name}`);
-    const located = new VarveError(known.code, known.message, {
-      details: { ...known.details, vertex: this.digest, vertexName: this.name },
-      cause: known,
-      hint: known.hint,
-    });
+    const located = vertexError(this, error);
     this.#emit({ kind: "vertex-failed", error: located, trace: edge.trace() });
     return located;
   }

@@ -93,7 +93,7 @@ function activeOf<R>(
 }
 
 /** Yields every vertex after its inputs. It does not recurse, because graphs may be deep. */
-function* inputsFirst<R>(top: SolverVertex<R>): Generator<SolverVertex<R>> {
+export function* inputsFirst<R>(top: SolverVertex<R>): Generator<SolverVertex<R>> {
   const opened = new Set<SolverVertex<R>>();
   const done = new Set<SolverVertex<R>>();
   const open = [top];
