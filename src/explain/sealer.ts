@@ -1,11 +1,15 @@
 import { createHmac, hash } from "node:crypto";
 import { redact } from "../core/index.ts";
+import type { Part } from "./facts.ts";
 
 /** Words in names of variables whose values are credentials. */
 const CREDENTIAL =
   /(^|[_-])(token|password|passwd|passphrase|pass|pwd|secret|secrets|credential|credentials|auth|apikey|key|private|signature|sig|cookie|session|pat|dsn)($|[_-])|api[_-]?key|token$|password$|secret$|apikey$/i;
 /** Maximum characters of a value that is stored as it is. */
 const MAX_VALUE = 4_096;
+
+/** Shorter values are parts of ordinary words. */
+const MIN_MASKED = 4;
 
 const SEALED = /^sealed:([0-9a-f]{8}):[0-9a-f]{32}$/;
 
@@ -30,6 +34,8 @@ export function isDifferent(a: string, b: string): boolean {
 export class Sealer {
   readonly #key: Uint8Array;
   readonly #name: string;
+  /** The values that were sealed. */
+  readonly #sealed = new Set<string>();
 
   /** `key` has at least 16 random bytes, and never leaves the store. */
   constructor(key: Uint8Array) {
@@ -40,7 +46,24 @@ export class Sealer {
   /** Returns what is stored of a variable's value: the value, or its keyed digest. */
   value(name: string, value: string): string {
     const isPlain = !isCredentialName(name) && redact(value) === value && !isSealed(value);
-    return isPlain && value.length <= MAX_VALUE ? value : this.seal(value);
+    if (isPlain && value.length <= MAX_VALUE) return value;
+    if (!isPlain && value.length >= MIN_MASKED) this.#sealed.add(value);
+    return this.seal(value);
+  }
+
+  /** Removes the values that were sealed so far from a text in which they may be expanded, such as the name of a step. */
+  mask(text: string): string {
+    let masked = redact(text);
+    for (const value of this.#sealed) masked = masked.replaceAll(value, "***");
+    return masked;
+  }
+
+  /** Masks or seals the value of a part in which other values may be expanded. */
+  masked(part: Part): Part {
+    const { kind, value } = part;
+    const masked = isSealed(value) ? value : this.mask(value);
+    if (masked === value) return part;
+    return { ...part, value: kind === "env" || kind === "arg" ? this.seal(value) : masked };
   }
 
   /** Returns the keyed digest of a value. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { after, before, suite, test } from "node:test";
+import { inflateRawSync } from "node:zlib";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
 import { buildsUnavailable, sh } from "../../../testing/varve.ts";
@@ -505,6 +506,22 @@ RUN read text < /stamp; echo $text > /copy
       /^\[2\/3\] RUN read now .* ran: expired \(ttl 1ms\), and its result differs \(1 file: stamp changed \(content, [\d → ]+ bytes\)\)$/,
     );
   });
+});
+
+test("the record of a step has no credential, wherever it was expanded", async () => {
+  await using fixture = await buildFixture();
+  const dockerfile = "FROM scratch\nARG API_TOKEN\nCOPY --chmod=644 a /$API_TOKEN/a\nCOPY b /b\n";
+  const directory = await fixture.files("project", { Dockerfile: dockerfile, a: "a", b: "b" });
+  const texts: (string | undefined)[] = [];
+  for (const token of ["plaintextone", "plaintexttwo"]) {
+    const { steps } = await fixture.build(directory, { buildArgs: { API_TOKEN: token } });
+    texts.push(...steps.map(({ why }) => why?.text));
+  }
+  assert.ok(texts.includes("ARG API_TOKEN changed (value not shown)"), texts.join("\n"));
+  assert.doesNotMatch(texts.join("\n"), /plaintext/);
+  const rows = fixture.store.state.all<{ facts: Uint8Array }>("SELECT facts FROM explain_step");
+  assert.equal(rows.length, 4);
+  for (const { facts } of rows) assert.doesNotMatch(inflateRawSync(facts).toString(), /plaintext/);
 });
 
 suite("sources and lost results", () => {

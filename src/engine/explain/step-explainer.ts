@@ -47,6 +47,8 @@ export class StepExplainer {
   readonly #scope: string;
   readonly #build: RunningBuild;
   readonly #open = new Map<Digest, OpenStep>();
+  /** Number of instructions whose arguments the sealer knows. */
+  #argumentsOf = 0;
   #instructions: { readonly size: number; readonly texts: ReadonlySet<string> } | undefined;
 
   /** `scope`: see `ExplainContext`. */
@@ -61,6 +63,7 @@ export class StepExplainer {
     inputs: readonly (Result | undefined)[],
     traces: readonly VertexTrace[],
   ): Promise<Explanation> {
+    this.#sealArguments();
     const content = contentOf(vertex, inputs);
     const [trace] = traces;
     const origin = this.#build.origins.get(vertex.digest);
@@ -96,6 +99,14 @@ export class StepExplainer {
         ...(why && { why: storedExplanation(why) }),
       })),
     });
+  }
+
+  /** Lets the sealer know the credentials among the build's arguments before it masks the names of steps. */
+  #sealArguments(): void {
+    const { origins } = this.#build;
+    if (this.#argumentsOf === origins.size) return;
+    this.#argumentsOf = origins.size;
+    for (const { args } of origins.values()) for (const [name, value] of args) this.#table.sealer.value(name, value);
   }
 
   #recordOf(step: OpenStep, results: readonly string[]): StepRecord {

@@ -33,7 +33,7 @@ export interface FactsParts {
 
 /** Returns what the cache key of a step is made of. */
 export function stepFacts({ vertex, inputs, trace, origin, content, sealer }: FactsParts): StepFacts {
-  const name = redact(vertexName(vertex));
+  const name = sealer.mask(vertexName(vertex));
   const place = placeOf(name);
   const args = Array.from(origin?.args ?? [], ([arg, value]): Part => ({
     kind: "arg",
@@ -43,13 +43,13 @@ export function stepFacts({ vertex, inputs, trace, origin, content, sealer }: Fa
   return {
     name,
     place,
-    instruction: redact(origin?.text ?? place?.text ?? name),
+    instruction: sealer.mask(origin?.text ?? place?.text ?? name),
     op: trace?.ops[0] ?? cacheMapOf(vertex).digest,
-    parts: [...args, ...partsOf(vertex, sealer)],
+    parts: [...args, ...partsOf(vertex, sealer)].map((part) => sealer.masked(part)),
     secrets: vertex.metadata.policy?.secrets ?? [],
     inputs: vertex.inputs.map((input, index) => {
       const known: InputKnown = { trace: trace?.inputs[index], result: inputs[index], content: content[index] };
-      return inputFacts(input.vertex, known);
+      return inputFacts(sealer.mask(vertexName(input.vertex)), input.vertex, known);
     }),
   };
 }
@@ -60,12 +60,12 @@ interface InputKnown {
   readonly content: StepContent[number];
 }
 
-function inputFacts(vertex: Vertex, { trace, result, content: read }: InputKnown): InputFacts {
+function inputFacts(name: string, vertex: Vertex, { trace, result, content: read }: InputKnown): InputFacts {
   const { op, digest } = vertex;
   const isContext = localSourceOf(op) !== undefined;
   const content = trace?.content;
   return {
-    name: redact(vertexName(vertex)),
+    name,
     vertex: digest,
     kind: isContext ? "context" : op.kind === "source" ? "source" : "step",
     ...(op.kind === "source" && !isContext ? { source: redact(op.identifier) } : {}),
