@@ -13,7 +13,7 @@ export async function listCache(store: Store, signal?: AbortSignal): Promise<Cac
 }
 
 /**
- * Lists a cache in a registry or a directory, and which of its records the store has. Fetches documents, but no layers.
+ * Lists a cache in a registry, a directory or a bucket, and which of its records the store has. Fetches documents, but no layers.
  *
  * @throws {VarveError} `invalid-argument` if `from` names no cache, `remote` if there is none, and what registries throw.
  */
@@ -50,7 +50,7 @@ export async function exportCache(store: Store, to: CacheSpec, options: ExportCa
 }
 
 /**
- * Removes old exports from a cache in a registry or a directory.
+ * Removes old exports from a cache in a registry, a directory or a bucket.
  *
  * @throws {VarveError} `invalid-argument` if `target` names no cache, `remote` if there is none.
  */

@@ -11,7 +11,7 @@ import {
 } from "../remotecache/index.ts";
 import { ofCache, referenceOf } from "./target.ts";
 
-/** What stays of a cache in a registry or a directory. */
+/** What stays of a cache in a registry, a directory or a bucket. */
 export interface PruneCacheRequest {
   /** Exports of each scope, the newest first; default 1. */
   readonly generations?: number | undefined;

@@ -1,13 +1,11 @@
-import { type Digest, type Platform, VarveError, hostPlatform, messageOf } from "../core/index.ts";
-import { StepDigests, StepTimes } from "../cache/index.ts";
+import { type Digest, type Platform, VarveError, messageOf } from "../core/index.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
-import { join } from "node:path";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
 import type { Edge, SourceOp } from "../llb/index.ts";
 import { type BlobOptions, type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { PlanOptions, PlannedEdge, SolveResult, SolverJob } from "../solver/index.ts";
-import { GitSource, HttpSource, ImageSource, type LocalContext } from "../source/index.ts";
+import { ImageSource, type LocalContext } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
 import { Imports, type ResultCache } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
@@ -21,6 +19,7 @@ import { Explaining } from "./explain/explaining.ts";
 import type { Progress } from "./progress/progress.ts";
 import type { ClientCaches } from "./client/client.ts";
 import type { SessionOptions } from "./options/session-options.ts";
+import { sessionDeps } from "./session-deps.ts";
 import { checkEntitlements } from "./options/entitlements.ts";
 import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
 import { type RegistryAccess, registryAccess } from "./client/registry-access.ts";
@@ -95,31 +94,16 @@ export class Session implements AsyncDisposable {
     });
     this.project = options.project ?? (() => "");
     this.explaining = new Explaining({ store, progress, project: this.project });
-    this.#deps = {
-      content,
-      records,
+    this.#deps = sessionDeps(options, {
+      shared,
       build: own.id,
-      stepDigests: new StepDigests(store.state),
-      project: this.project,
-      stepTimes: lazyTimes(store.state),
-      cacheMounts: store.cacheMounts,
+      fetchBlob,
       images: this.images,
-      http: new HttpSource({ content, records, state: store.state }),
-      git: new GitSource(records, join(store.root, "git")),
-      local: (source, onTransfer) => this.locals.open(source, onTransfer),
-      client,
-      runner: shared.runner,
-      platform: hostPlatform(),
-      pull: options.pullPolicy ?? (options.pull === true ? "always" : "missing"),
-      hold: { lease: shared.lease, signal, fetchBlob },
-      limits: { shmSize: options.shmSize },
-      keepFailed: options.keepFailed,
+      locals: this.locals,
       explaining: this.explaining,
-      nested: options.loadGraph && {
-        load: options.loadGraph,
-        solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),
-      },
-    };
+      project: this.project,
+      solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),
+    });
     this.#lookups = new SourceLookups(this.#deps, progress, this.hold);
     this.#imports = imports;
     this.#caches = [...caches];
@@ -332,10 +316,4 @@ export class Session implements AsyncDisposable {
     this.#kept.add(context);
     this.#stack.use(context.keep());
   }
-}
-
-/** Opens the table of times when the first step has run. */
-function lazyTimes(state: Store["state"]): Pick<StepTimes, "save"> {
-  let times: StepTimes | undefined;
-  return { save: (step, ms) => (times ??= new StepTimes(state)).save(step, ms) };
 }

@@ -14,7 +14,7 @@ export async function listCache(store: Store, signal?: AbortSignal): Promise<cac
 }
 
 /**
- * Lists what a cache in a registry or a directory holds, and which of it the store has. Only documents are fetched, no layers.
+ * Lists what a cache in a registry, a directory or a bucket holds, and which of it the store has. Only documents are fetched, no layers.
  *
  * @throws {VarveError} `invalid-argument` if `from` names no cache, `remote` if there is none, `unauthorized`.
  *
@@ -30,7 +30,7 @@ export async function listRemoteCache(
 }
 
 /**
- * Copies the records of a cache in a registry or a directory into the store's own cache, where later builds find them. Layers
+ * Copies the records of a cache in a registry, a directory or a bucket into the store's own cache, where later builds find them. Layers
  * are fetched when a build reads them, or now with `fetch`. After an interruption, the records that were copied stay.
  *
  * @throws {VarveError} as `listRemoteCache`.
@@ -44,7 +44,7 @@ export async function importCache(
 }
 
 /**
- * Exports the store's whole cache to a registry or a directory: every key that has a result, at most the 4,096 newest. The
+ * Exports the store's whole cache to a registry, a directory or a bucket: every key that has a result, at most the 4,096 newest. The
  * default `mode` is `max`. Machines that export to the same target each name a `scope` of their own.
  *
  * @throws {VarveError} `invalid-argument` for attributes that are wrong, `remote`, `unauthorized`, `storage`.
@@ -61,7 +61,7 @@ export async function exportCache(
 }
 
 /**
- * Removes old exports from a cache in a registry or a directory.
+ * Removes old exports from a cache in a registry, a directory or a bucket.
  *
  * @throws {VarveError} `invalid-argument` if `target` names no cache, `remote` if there is none, `unauthorized`.
  */

@@ -20,7 +20,7 @@ const FLAGS = {
 const USAGE = "varve cache export --to CACHE";
 
 export const command: Command = {
-  summary: "Export the cache to a registry or a directory",
+  summary: "Export the cache to a registry, a directory or a bucket",
   help: `Usage: ${USAGE} [OPTIONS]
 
 Export the whole cache of this root. Exports of other scopes in the target stay: machines that share a target

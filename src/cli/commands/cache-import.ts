@@ -17,7 +17,7 @@ const FLAGS = {
 const USAGE = "varve cache import REF|DIR|type=…";
 
 export const command: Command = {
-  summary: "Import a cache from a registry or a directory",
+  summary: "Import a cache from a registry, a directory or a bucket",
   help: `Usage: ${USAGE}… [OPTIONS]
 
 Copy the records of a cache to this root. Later builds find them without --cache-from. The exit code is 4 if layers

@@ -26,7 +26,7 @@ const FLAGS = {
 const USAGE = "varve cache prune --target CACHE";
 
 export const command: Command = {
-  summary: "Remove old exports from a cache in a registry or a directory",
+  summary: "Remove old exports from a cache in a registry, a directory or a bucket",
   help: `Usage: ${USAGE} [OPTIONS]
 
 To prune this root's own cache, use varve prune.

@@ -20,9 +20,9 @@ Manage caches
 Commands:
   why       Say why steps of a build were not cached
   ls        List the records of a cache
-  export    Export the cache to a registry or a directory
-  import    Import a cache from a registry or a directory
-  prune     Remove old exports from a cache in a registry or a directory
+  export    Export the cache to a registry, a directory or a bucket
+  import    Import a cache from a registry, a directory or a bucket
+  prune     Remove old exports from a cache in a registry, a directory or a bucket
 
 Example: varve cache ls registry.example.com/team/app:cache
 `,

@@ -2,7 +2,7 @@ import { type Digest, type VarveError, isVarveError } from "../../core/index.ts"
 import type { ContentStore } from "../../content/index.ts";
 import type { BlobForm, RecordId, Records } from "../../record/index.ts";
 
-/** An imported cache that is in use. The blobs of its results are in a registry or a directory. */
+/** An imported cache that is in use. The blobs of its results are in a registry, a directory or a bucket. */
 export interface BlobUser {
   /** The source of its blobs, as records name it. */
   readonly source: string;

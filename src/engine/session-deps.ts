@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { StepDigests, StepTimes } from "../cache/index.ts";
+import { type Digest, hostPlatform } from "../core/index.ts";
+import type { Edge } from "../llb/index.ts";
+import type { Hold } from "../record/index.ts";
+import { GitSource, HttpSource, type ImageSource } from "../source/index.ts";
+import type { LocalContexts } from "./context/local-contexts.ts";
+import type { Explaining } from "./explain/explaining.ts";
+import type { OpDeps } from "./ops/deps.ts";
+import type { Result } from "./ops/result.ts";
+import type { SessionOptions } from "./options/session-options.ts";
+import type { WorkShare } from "./store/shared-work.ts";
+import type { Store } from "./store/store.ts";
+
+/** The parts of a session that its ops use. */
+export interface SessionDepsParts {
+  /** The lease and the runner that it shares with other builds. */
+  readonly shared: WorkShare;
+  /** The id of the build. */
+  readonly build: string;
+  readonly fetchBlob: Hold["fetchBlob"];
+  readonly images: ImageSource;
+  readonly locals: LocalContexts;
+  readonly explaining: Explaining;
+  readonly project: () => string | Promise<string>;
+  /** Solves an edge of a graph that a step has made. `ancestors` are the steps that contain it. */
+  readonly solve: (edge: Edge, ancestors: ReadonlySet<Digest>, signal: AbortSignal) => Promise<Result>;
+}
+
+/** Returns what the ops of a session use. */
+export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): OpDeps {
+  const { store, signal, client, loadGraph } = options;
+  const { shared, build, fetchBlob, images, locals, explaining, project, solve } = parts;
+  const { content, records, state, cacheMounts } = store;
+  return {
+    content,
+    records,
+    build,
+    stepDigests: new StepDigests(state),
+    project,
+    stepTimes: lazyTimes(state),
+    cacheMounts,
+    images,
+    http: new HttpSource({ content, records, state }),
+    git: new GitSource(records, join(store.root, "git")),
+    local: (source, onTransfer) => locals.open(source, onTransfer),
+    client,
+    runner: shared.runner,
+    platform: hostPlatform(),
+    pull: options.pullPolicy ?? (options.pull === true ? "always" : "missing"),
+    hold: { lease: shared.lease, signal, fetchBlob },
+    limits: { shmSize: options.shmSize },
+    keepFailed: options.keepFailed,
+    explaining,
+    nested: loadGraph && { load: loadGraph, solve },
+  };
+}
+
+/** Opens the table of times when the first step has run. */
+function lazyTimes(state: Store["state"]): Pick<StepTimes, "save"> {
+  let times: StepTimes | undefined;
+  return { save: (step, ms) => (times ??= new StepTimes(state)).save(step, ms) };
+}
