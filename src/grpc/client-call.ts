@@ -1,4 +1,5 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node:http2";
+import { Arrivals } from "./arrivals.ts";
 import { GrpcCode, codeOfHttpStatus } from "./code.ts";
 import { Drain } from "./drain.ts";
 import { GrpcError, abortError } from "./error.ts";
@@ -45,7 +46,6 @@ export class ClientCall implements Disposable {
   #httpStatus = 0;
   #headers: Metadata | undefined;
   #trailers = new Metadata();
-  #chunks: AsyncIterator<Buffer, undefined> | undefined;
 
   /** @param ended - Aborted when the connection has ended. */
   constructor(session: ClientHttp2Session, path: string, ended: AbortSignal, options: CallOptions) {
@@ -188,10 +188,11 @@ export class ClientCall implements Disposable {
 
   async *#read(): AsyncGenerator<readonly Uint8Array[]> {
     using reader = new MessageReader(partial, this.#limit);
+    using arrivals = new Arrivals(this.#stream);
     let failure: Error | undefined = new GrpcError(GrpcCode.cancelled, "context canceled");
     try {
-      for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) {
-        const batch = reader.push(chunk);
+      for (let chunks = await this.#next(arrivals); chunks !== undefined; chunks = await this.#next(arrivals)) {
+        const batch = reader.push(chunks);
         if (batch.length > 0) yield batch;
         reader.check();
       }
@@ -209,10 +210,9 @@ export class ClientCall implements Disposable {
   }
 
   /** Returns what arrives next; undefined if the stream has ended in any way. The status says in which. */
-  async #next(): Promise<Buffer | undefined> {
-    this.#chunks ??= this.#stream.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
-    const next = await this.#chunks.next().catch(() => undefined);
+  async #next(arrivals: Arrivals): Promise<readonly Buffer[] | undefined> {
+    const chunks = await arrivals.next().catch(() => undefined);
     if (this.#cancelled !== undefined) throw this.#cancelled;
-    return next?.value;
+    return chunks;
   }
 }

@@ -20,7 +20,7 @@ suite("messages", () => {
         const got: Buffer[] = [];
         for (let at = 0, turn = 0; at < stream.length; turn += 1) {
           const size = cuts[turn % cuts.length] ?? 1;
-          got.push(...reader.push(stream.subarray(at, at + size)));
+          got.push(...reader.push([stream.subarray(at, at + size)]));
           at += size;
         }
         reader.end();
@@ -37,10 +37,10 @@ suite("messages", () => {
     const partial = new PartialBytes(20_000);
     const head = frame(Buffer.alloc(1_000_000)).subarray(0, 5);
     const reader = new MessageReader(partial);
-    assert.deepEqual(reader.push(Buffer.concat([head, Buffer.alloc(10_000)])), []);
+    assert.deepEqual(reader.push([Buffer.concat([head, Buffer.alloc(10_000)])]), []);
     assert.equal(partial.held, 10_000);
     const other = new MessageReader(partial);
-    assert.throws(() => other.push(Buffer.concat([head, Buffer.alloc(10_001)])), {
+    assert.throws(() => other.push([Buffer.concat([head, Buffer.alloc(10_001)])]), {
       code: GrpcCode.resourceExhausted,
     });
     other[Symbol.dispose]();
@@ -52,7 +52,7 @@ suite("messages", () => {
     const reader = new MessageReader(new PartialBytes(), 100);
     const small = frame(Buffer.from("small"));
     const large = frame(Buffer.alloc(101)).subarray(0, 5);
-    assert.deepEqual(reader.push(Buffer.concat([small, large, small])).map(String), ["small"]);
+    assert.deepEqual(reader.push([Buffer.concat([small, large, small])]).map(String), ["small"]);
     assert.throws(() => reader.check(), {
       code: GrpcCode.resourceExhausted,
       message: "grpc: received message larger than max (101 vs. 100)",

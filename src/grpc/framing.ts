@@ -92,9 +92,14 @@ export class MessageReader implements Disposable {
     this.#limit = limit;
   }
 
-  /** Returns the messages that `chunk` completes. After a malformed prefix, `check` throws: push nothing more. */
-  push(chunk: Buffer): Buffer[] {
+  /** Returns the messages that `chunks` complete. After a malformed prefix, `check` throws: push nothing more. */
+  push(chunks: readonly Buffer[]): Buffer[] {
     const messages: Buffer[] = [];
+    for (const chunk of chunks) this.#push(chunk, messages);
+    return messages;
+  }
+
+  #push(chunk: Buffer, messages: Buffer[]): void {
     for (let at = 0; at < chunk.length;) {
       at = this.#takeHead(chunk, at);
       if (this.#headSize < HEAD || this.#malformed !== undefined) break;
@@ -106,7 +111,6 @@ export class MessageReader implements Disposable {
       messages.push(this.#finish(chunk.subarray(at, end)));
       at = end;
     }
-    return messages;
   }
 
   /** @throws {GrpcError} `resourceExhausted` for a message over the limit, `unimplemented` for a compressed one. */

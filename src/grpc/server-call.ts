@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { Arrivals } from "./arrivals.ts";
 import { GrpcCode } from "./code.ts";
 import { Drain } from "./drain.ts";
 import { GrpcError, abortError } from "./error.ts";
@@ -122,12 +123,11 @@ export class StreamCall implements ServerCall {
 
   async *#read(): AsyncGenerator<readonly Uint8Array[]> {
     using reader = new MessageReader(this.#partial);
+    using arrivals = new Arrivals(this.#stream);
     try {
-      // Leaving this loop must not destroy the stream, because the response is not sent yet.
-      const chunks: AsyncIterable<Buffer> = this.#stream.iterator({ destroyOnReturn: false });
-      for await (const chunk of chunks) {
+      for (let chunks = await arrivals.next(); chunks !== undefined; chunks = await arrivals.next()) {
         if (this.signal.aborted) throw abortError(this.signal);
-        const batch = reader.push(chunk);
+        const batch = reader.push(chunks);
         if (batch.length > 0) yield batch;
         reader.check();
       }
