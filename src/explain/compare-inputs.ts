@@ -6,6 +6,7 @@ import { type ListComparison, compareLists } from "./files/compare.ts";
 import type { FileList } from "./files/list.ts";
 import { placeOf } from "./place.ts";
 import { type Change, MAX_CHANGES, type Reason } from "./reason.ts";
+import { rootReason } from "./roots.ts";
 import { shownSource } from "./source.ts";
 import type { ExplainTable, KnownStep } from "./table.ts";
 
@@ -15,6 +16,8 @@ export interface InputContext {
   /** The earlier run to compare with. */
   readonly known: Pick<KnownStep, "facts" | "isPruned">;
   readonly listOf: (input: number) => FileList | undefined;
+  /** Why one result of a step is another than an earlier one, by the ids of both: many paths lead to the same pair. */
+  readonly causes: Map<string, Reason | undefined>;
 }
 
 export interface InputComparison {
@@ -68,7 +71,7 @@ function compareInput(
   const step: Change = {
     kind: "step",
     name: after.name,
-    cause: cause ?? causeOf(before, after, context.table),
+    cause: cause === undefined ? causeOf(before, after, context) : rootReason(cause),
     ...(before.result === undefined || after.result === undefined ? {} : { results: [before.result, after.result] }),
     files: found.slice(0, MAX_CHANGES),
     total: found.length,
@@ -108,18 +111,26 @@ const MAX_DEPTH = 32;
 function causeOf(
   before: Pick<StoredInput, "result">,
   after: Pick<StoredInput, "result">,
-  table: ExplainTable,
+  context: StoredContext,
   depth = 0,
 ): Reason | undefined {
-  const [old, now] = [before, after].map(({ result }) => (result === undefined ? undefined : table.ofResult(result)));
-  if (old === undefined || now === undefined || depth > MAX_DEPTH) return undefined;
-  const changes = [...compareParts(old.facts, now.facts), ...storedChanges(old.facts, now.facts, table, depth)];
-  return changes.length === 0
-    ? undefined
-    : { kind: "changed", changes: changes.slice(0, MAX_CHANGES), total: changes.length };
+  if (before.result === undefined || after.result === undefined || depth > MAX_DEPTH) return undefined;
+  const pair = `${before.result} ${after.result}`;
+  if (!context.causes.has(pair)) context.causes.set(pair, storedCause(before.result, after.result, context, depth));
+  return context.causes.get(pair);
 }
 
-function storedChanges(before: StoredFacts, after: StoredFacts, table: ExplainTable, depth: number): Change[] {
+type StoredContext = Pick<InputContext, "table" | "causes">;
+
+function storedCause(before: string, after: string, context: StoredContext, depth: number): Reason | undefined {
+  const [old, now] = [before, after].map((result) => context.table.ofResult(result));
+  if (old === undefined || now === undefined) return undefined;
+  const changes = [...compareParts(old.facts, now.facts), ...storedChanges(old.facts, now.facts, context, depth)];
+  return changes.length === 0 ? undefined : rootReason({ kind: "changed", changes, total: changes.length });
+}
+
+function storedChanges(before: StoredFacts, after: StoredFacts, context: StoredContext, depth: number): Change[] {
+  const { table } = context;
   return after.inputs.flatMap((input, index): Change[] => {
     const old = before.inputs[index];
     if (old === undefined || (input.content !== undefined && input.content === old.content)) return [];
@@ -129,7 +140,7 @@ function storedChanges(before: StoredFacts, after: StoredFacts, table: ExplainTa
       return [...compareLists(lists[0], lists[1]).changes];
     if (input.kind === "source")
       return input.keys.some((key) => old.keys.includes(key)) ? [] : sourceChanges(old, input, undefined);
-    const cause = causeOf(old, input, table, depth + 1);
+    const cause = causeOf(old, input, context, depth + 1);
     return [{ kind: "step", name: input.name, ...(cause === undefined ? {} : { cause }), files: [], total: 0 }];
   });
 }

@@ -42,6 +42,7 @@ export type ListOf = (input: number) => FileList | undefined;
 export class Explainer {
   readonly #table: ExplainTable;
   readonly #context: ExplainContext;
+  readonly #causes: InputContext["causes"] = new Map();
 
   constructor(table: ExplainTable, context: ExplainContext) {
     this.#table = table;
@@ -82,7 +83,8 @@ export class Explainer {
     known: KnownStep,
     listOf: ListOf,
   ): { readonly changes: readonly Change[]; readonly known: KnownStep } | undefined {
-    const context: InputContext = { table: this.#table, reasons: this.#context.reasons, known, listOf };
+    const { reasons } = this.#context;
+    const context: InputContext = { table: this.#table, reasons, known, listOf, causes: this.#causes };
     const inputs = compareInputs(step, context);
     const isForeign = known.scope !== this.#context.scope;
     if (isForeign && !inputs.isRelated) return undefined;

@@ -40,7 +40,7 @@ export type Change =
   /** A base image, a repository or a download is another one now. Values are digests, or what identifies it. */
   | { readonly kind: "source"; readonly name: string; readonly before: string; readonly after: string }
   /**
-   * The result of another step differs. `cause`: why that step ran. `files`: at most `MAX_CHANGES` of `total` files that differ.
+   * The result of another step differs. `cause`: why that step ran, as `rootReason` returns it. `files`: at most `MAX_CHANGES` of `total` files that differ.
    * `results`: the ids in the cache of the earlier result and of this one.
    */
   | {

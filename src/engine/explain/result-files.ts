@@ -30,11 +30,14 @@ async function withFiles(change: Change, store: ResultStore): Promise<Change> {
   return { ...change, files, total: files.length };
 }
 
-/** Returns the files of a result's last layer; undefined if there are too many, or they are not on the disk. */
+/**
+ * Returns the files of a result's last layer; undefined if there are too many, or they are not on the disk. A layer that was written as a
+ * new version of another one is not read.
+ */
 async function layerFiles(id: string, { records, snapshotter }: ResultStore): Promise<FileList | undefined> {
   const name = records.get(id)?.snapshot;
-  const directory = name === undefined ? undefined : snapshotter.upperDir(name);
-  if (directory === undefined) return undefined;
+  const [directory, ...earlier] = (name === undefined ? undefined : snapshotter.upperDirs(name)) ?? [];
+  if (directory === undefined || earlier.length > 0) return undefined;
   try {
     const tree = snapshotTree(directory);
     if (tree.root === undefined || !isSmall(tree.root)) return undefined;
