@@ -1,7 +1,9 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, digestHex, digestOf, isVarveError, throwIfAborted } from "../core/index.ts";
+import { temporaryDirectory } from "../io/index.ts";
 import { makeDirectories, tryLock } from "../linux/index.ts";
 import { git } from "./git-command.ts";
 import { type GitRequest, type ResolvedGit, type WaitOptions, optionsOf, remoteOptions } from "./git-remote.ts";
@@ -54,9 +56,10 @@ export async function fetchCommit(repository: string, resolved: ResolvedGit, wai
   const { signal } = waiting;
   const options = { ...remoteOptions(request, waiting), directory: repository };
   const fetch = ["fetch", "--progress"];
-  makeDirectories(repository);
+  makeDirectories(dirname(repository));
   using _lock = await lock(`${repository}.lock`, signal);
-  await git(["init", "--bare", "--quiet", ...objectFormat(commit), repository], optionsOf(request, signal));
+  if (existsSync(join(repository, "HEAD"))) await removeLocks(repository);
+  else await createRepository(repository, resolved, signal);
   if (await hasObject(repository, commit, signal)) return;
   if (request.bundle !== undefined) return await fetchBundle(repository, resolved, waiting);
   try {
@@ -70,6 +73,24 @@ export async function fetchCommit(repository: string, resolved: ResolvedGit, wai
     else await git([...fetch, "--", request.remote, ref === "" ? "HEAD" : ref], options);
     if (!(await hasObject(repository, commit, signal))) throw error;
   }
+}
+
+/** Creates a bare repository. It is there as a whole or not at all, whatever kills git or this process. */
+async function createRepository(
+  repository: string,
+  { commit, request }: ResolvedGit,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await using made = await temporaryDirectory(CHECKOUT, dirname(repository));
+  await git(["init", "--bare", "--quiet", ...objectFormat(commit), made.path], optionsOf(request, signal));
+  await rm(repository, { recursive: true, force: true });
+  await rename(made.path, repository);
+}
+
+/** Removes the lock files of a git that was killed: they would make every later one fail. Nobody else changes the repository. */
+async function removeLocks(repository: string): Promise<void> {
+  const names = (await readdir(repository)).filter((name) => name.endsWith(".lock"));
+  await Promise.all(names.map((name) => rm(join(repository, name), { force: true })));
 }
 
 /** Fetches everything in a bundle. Throws `not-found` if the commit is not in it. */

@@ -11,8 +11,8 @@ import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../t
 import { type ErrorCode, isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { git as runGit } from "./git-command.ts";
-import type { GitRequest } from "./git-remote.ts";
-import { unusedRepositories } from "./git-repository.ts";
+import { type GitRequest, resolveRequest } from "./git-remote.ts";
+import { fetchCommit, repositoryOf, unusedRepositories } from "./git-repository.ts";
 import { GitSource } from "./git.ts";
 
 const skip = recordsMissing() ?? gitMissing() ?? false;
@@ -96,6 +96,27 @@ test("a branch, a tag, a commit, and nothing at all", { skip }, async () => {
   assert.deepEqual(await resolved({ ref: "v1" }), [first, "refs/tags/v1"]);
   const tag = at.server.git("app.git", "rev-parse", "v1");
   assert.deepEqual(await resolved({ ref: "v1", keepGitDir: true }), [tag, "refs/tags/v1"]);
+});
+
+test("a repository that a killed git has left is used again", { skip }, async () => {
+  await using at = await open();
+  const { remote, second } = at;
+  const folder = join(at.fixture.root, "left");
+  const repository = repositoryOf(folder, { remote });
+  // Of an interrupted creation, and of an interrupted change.
+  await mkdir(join(repository, "objects"), { recursive: true });
+  await writeFile(join(repository, "config.lock"), "");
+  for (const ref of ["v1", "main"]) {
+    const resolved = await resolveRequest({ remote, ref }, {});
+    await fetchCommit(repository, resolved, {});
+    for (const name of ["config.lock", "shallow.lock", "packed-refs.lock"]) await writeFile(join(repository, name), "");
+  }
+  const ask = ["--git-dir", repository, "-c", "safe.directory=*", "cat-file", "-t", second];
+  assert.equal(execFileSync("git", ask, { encoding: "utf8" }), "commit\n");
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.startsWith("checkout-")),
+    [],
+  );
 });
 
 test("a subdirectory of a commit", { skip }, async () => {
