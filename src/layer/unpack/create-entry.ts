@@ -7,6 +7,7 @@ import {
   ftruncateSync,
   futimesSync,
   lchownSync,
+  lstatSync,
   mkdirSync,
   openSync,
   symlinkSync,
@@ -116,6 +117,17 @@ export function setMetadata(at: Path, header: TarHeader, { ownership }: CreateOp
   if (owner !== undefined) lchownSync(at, owner.uid, owner.gid);
   setXattrs(at, header);
   if (header.type !== "symlink") chmodSync(at, header.mode);
+}
+
+/**
+ * Like `setMetadata`, for another name of a file. An owner that stays the same is not set again: that would remove capabilities, which
+ * archives of GNU tar have at the first name only.
+ */
+export function setLinkMetadata(at: Path, header: TarHeader, options: CreateOptions): void {
+  const owner = ownerOf(header, options.ownership);
+  const { uid, gid } = lstatSync(at);
+  const isSame = owner?.uid === uid && owner.gid === gid;
+  setMetadata(at, header, isSame ? { ...options, ownership: "process" } : options);
 }
 
 export function setTime(at: Path, { mtime }: TarHeader): void {

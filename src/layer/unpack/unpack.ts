@@ -11,7 +11,7 @@ import {
   createDirectory,
   createFile,
   createNode,
-  setMetadata,
+  setLinkMetadata,
   setTime,
 } from "./create-entry.ts";
 import { corruptArchive, quoted } from "../tar/format.ts";
@@ -247,7 +247,7 @@ class Unpacker implements Disposable {
     if (target.path === joinBytes(parent.path, name)) return;
     createHardLink(target.fullPath, at);
     const header: TarHeader = target.isSymlink ? { ...entry, type: "symlink" } : entry;
-    setMetadata(pathOfByteString(at), header, this.#options);
+    setLinkMetadata(pathOfByteString(at), header, this.#options);
     setTime(pathOfByteString(at), entry);
   }
 
