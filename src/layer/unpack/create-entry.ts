@@ -112,7 +112,7 @@ export function createDirectory(at: Path, header: TarHeader, options: CreateOpti
 }
 
 /** Sets owner, extended attributes and mode, in this order: changing the owner removes capabilities and set-id bits. */
-export function setMetadata(at: Path, header: TarHeader, { ownership }: CreateOptions): void {
+function setMetadata(at: Path, header: TarHeader, { ownership }: CreateOptions): void {
   const owner = ownerOf(header, ownership);
   if (owner !== undefined) lchownSync(at, owner.uid, owner.gid);
   setXattrs(at, header);
