@@ -10,7 +10,6 @@ import type { OpDeps } from "./ops/deps.ts";
 import type { Result } from "./ops/result.ts";
 import type { SessionOptions } from "./options/session-options.ts";
 import type { WorkShare } from "./store/shared-work.ts";
-import type { Store } from "./store/store.ts";
 
 /** The parts of a session that its ops use. */
 export interface SessionDepsParts {
@@ -38,7 +37,7 @@ export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): O
     build,
     stepDigests: new StepDigests(state),
     project,
-    stepTimes: lazyTimes(state),
+    stepTimes: new StepTimes(state),
     cacheMounts,
     images,
     http: new HttpSource({ content, records, state }),
@@ -54,10 +53,4 @@ export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): O
     explaining,
     nested: loadGraph && { load: loadGraph, solve },
   };
-}
-
-/** Opens the table of times when the first step has run. */
-function lazyTimes(state: Store["state"]): Pick<StepTimes, "save"> {
-  let times: StepTimes | undefined;
-  return { save: (step, ms) => (times ??= new StepTimes(state)).save(step, ms) };
 }

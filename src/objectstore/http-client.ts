@@ -1,4 +1,4 @@
-import { VarveError, isVarveError } from "../core/index.ts";
+import { VarveError } from "../core/index.ts";
 import {
   DEFAULT_RETRY,
   HttpFailure,
@@ -125,10 +125,4 @@ export function connectionError(
     details: { host, failure: failure.kind, tries: attempt },
     cause: failure,
   });
-}
-
-/** Returns the HTTP status of an error of this module, or undefined. */
-export function statusOf(error: unknown): number | undefined {
-  const status = isVarveError(error) ? error.details.status : undefined;
-  return typeof status === "number" ? status : undefined;
 }

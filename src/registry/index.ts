@@ -34,6 +34,7 @@ export {
   pauseBefore,
   retryAfter,
 } from "./transport/retry.ts";
+export { statusOf } from "./transport/errors.ts";
 export { TlsTrust } from "./transport/tls-trust.ts";
 export type { ManifestContent, PushManifestOptions } from "./transfer/manifest.ts";
 export {

@@ -21,7 +21,7 @@ export interface OpDeps {
   /** Returns the name of the project, for times of steps. */
   readonly project: () => string | Promise<string>;
   /** Records how long steps take. */
-  readonly stepTimes: Pick<StepTimes, "save">;
+  readonly stepTimes: StepTimes;
   /** False: the content of records has no digest, because they may not be read. Default: true. */
   readonly readsRecords?: boolean | undefined;
   readonly cacheMounts: CacheMounts;

@@ -33,10 +33,10 @@ export async function collectLayout(
   directory: string,
   { before, grace = DEFAULT_GRACE }: CollectOptions,
 ): Promise<CollectedBlobs> {
-  const [needed, previous] = [
-    await reachable(directory, await readLayoutIndex(directory)),
-    await reachable(directory, before),
-  ];
+  const index = await readLayoutIndex(directory);
+  const listed = new Set(index.map(({ digest }) => digest));
+  const replaced = before.filter(({ digest }) => !listed.has(digest));
+  const [needed, previous] = [await reachable(directory, index), await reachable(directory, replaced)];
   if (needed === undefined || previous === undefined) return { blobs: 0, bytes: 0 };
   const released = previous.difference(needed);
   await beginGrace(released);
