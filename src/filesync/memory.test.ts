@@ -11,8 +11,9 @@ import { emptyStat } from "./wire/stat.ts";
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** Bytes of buffers that are in use. */
+/** Bytes of buffers that are in use. The first collection frees buffers on another thread; the second waits for it. */
 function liveBuffers(): number {
+  collectGarbage();
   collectGarbage();
   return process.memoryUsage().arrayBuffers;
 }
