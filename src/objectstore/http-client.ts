@@ -1,4 +1,4 @@
-import { VarveError } from "../core/index.ts";
+import type { VarveError } from "../core/index.ts";
 import {
   DEFAULT_RETRY,
   HttpFailure,
@@ -8,6 +8,7 @@ import {
   TlsTrust,
   type TransportRequest,
   type TransportResponse,
+  failureError,
   headerOf,
   isTransientFailure,
   isTransientStatus,
@@ -15,7 +16,7 @@ import {
   pauseBefore,
   proxyFromEnvironment,
   retryAfter,
-} from "../registry/index.ts";
+} from "../http/index.ts";
 import { FIRST_NOTICE, quietReporter } from "../io/index.ts";
 import type { Asking } from "./object-store.ts";
 
@@ -93,7 +94,7 @@ export class HttpClient implements Disposable {
       return { kind: "failure", error, mend, again: isTransientStatus(response.status), wait };
     } catch (error) {
       if (!(error instanceof HttpFailure)) throw error;
-      const failure = connectionError(error, doing, { host: request.url.host, attempt });
+      const failure = failureError(error, doing, { host: request.url.host, attempt });
       return { kind: "failure", error: failure, mend: false, again: isTransientFailure(error), wait: undefined };
     }
   }
@@ -114,15 +115,3 @@ type Outcome =
       /** Milliseconds that the server asked for. */
       readonly wait: number | undefined;
     };
-
-/** Returns the error for a request without a response. */
-export function connectionError(
-  failure: HttpFailure,
-  doing: string,
-  { host, attempt }: { readonly host: string; readonly attempt: number },
-): VarveError {
-  return new VarveError("remote", `Cannot ${doing}: ${host}: ${failure.message}`, {
-    details: { host, failure: failure.kind, tries: attempt },
-    cause: failure,
-  });
-}

@@ -1,7 +1,14 @@
 import { VarveError } from "../core/index.ts";
 import { type Bytes } from "../io/index.ts";
-import { HttpFailure, type TransportResponse, isTransientFailure, pause, pauseBefore } from "../registry/index.ts";
-import { type HttpClient, connectionError } from "./http-client.ts";
+import {
+  HttpFailure,
+  type TransportResponse,
+  failureError,
+  isTransientFailure,
+  pause,
+  pauseBefore,
+} from "../http/index.ts";
+import type { HttpClient } from "./http-client.ts";
 
 /** How an object is read. */
 export interface Reading {
@@ -33,7 +40,7 @@ export async function* resumed(
       if (!(error instanceof HttpFailure)) throw error;
       if (at > before) attempt = 1;
       if (!isTransientFailure(error) || attempt >= client.retry.attempts)
-        throw connectionError(error, doing, { host, attempt });
+        throw failureError(error, doing, { host, attempt });
     } finally {
       await response.discard();
     }

@@ -15,27 +15,7 @@ export {
 export { type DockerCredentialOptions, credentialOf, dockerCredentials } from "./auth/docker-config.ts";
 export { type OnTransfer, type TransferEvent, TransferReporter, type TransferState } from "./events.ts";
 export type { RequestOptions } from "./transport/client.ts";
-export {
-  type HttpBody,
-  HttpFailure,
-  type TransportRequest,
-  type TransportResponse,
-  bodyOf,
-  headerOf,
-} from "./transport/http.ts";
-export { NodeTransport, type Timeouts } from "./transport/node-transport.ts";
-export { isLoopback, proxyFromEnvironment } from "./transport/proxy.ts";
-export {
-  DEFAULT_RETRY,
-  type RetryPolicy,
-  isTransientFailure,
-  isTransientStatus,
-  pause,
-  pauseBefore,
-  retryAfter,
-} from "./transport/retry.ts";
-export { statusOf } from "./transport/errors.ts";
-export { TlsTrust } from "./transport/tls-trust.ts";
+export type { RetryPolicy, Timeouts } from "../http/index.ts";
 export type { ManifestContent, PushManifestOptions } from "./transfer/manifest.ts";
 export {
   type BlobOptions,

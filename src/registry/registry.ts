@@ -14,7 +14,15 @@ import { dockerCredentials } from "./auth/docker-config.ts";
 import { Download } from "./transfer/download.ts";
 import { type Endpoint, hostConfigOf, originEndpoint, pullEndpoints } from "./transport/endpoint.ts";
 import { type OnTransfer, TransferReporter } from "./events.ts";
-import type { TransportResponse } from "./transport/http.ts";
+import {
+  DEFAULT_RETRY,
+  NodeTransport,
+  proxyFromEnvironment,
+  type RetryPolicy,
+  type Timeouts,
+  TlsTrust,
+  type TransportResponse,
+} from "../http/index.ts";
 import {
   type ManifestContent,
   fetchManifest,
@@ -22,14 +30,10 @@ import {
   resolveManifest,
   type PushManifestOptions,
 } from "./transfer/manifest.ts";
-import { NodeTransport, type Timeouts } from "./transport/node-transport.ts";
-import { proxyFromEnvironment } from "./transport/proxy.ts";
-import { DEFAULT_RETRY, type RetryPolicy } from "./transport/retry.ts";
 import { repositoryScope } from "./auth/scope.ts";
 import { fromFirst } from "./transport/first-endpoint.ts";
 import { listReferrers } from "./transfer/referrers.ts";
 import { listTags } from "./transfer/tags.ts";
-import { TlsTrust } from "./transport/tls-trust.ts";
 import { type PushedBlob, uploadBlob } from "./transfer/upload.ts";
 import type { BlobSource } from "./transfer/blob-parts.ts";
 import { blobExists, blobSize } from "./transfer/upload-session.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { VarveError } from "../../core/index.ts";
-import { isLoopback } from "../../registry/index.ts";
+import { isLoopback } from "../../http/index.ts";
 import type { ChainContext, FoundKeys } from "./chain.ts";
 import { askMetadata, keysInJson } from "./metadata.ts";
 

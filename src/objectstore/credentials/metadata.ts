@@ -1,6 +1,6 @@
 import { collect } from "../../io/index.ts";
 import { parseJson } from "../../core/index.ts";
-import type { TransportRequest } from "../../registry/index.ts";
+import type { TransportRequest } from "../../http/index.ts";
 import { refusalOf } from "../s3/errors.ts";
 import type { ChainContext, FoundKeys } from "./chain.ts";
 import { keysIn } from "./sts.ts";

@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import { bodyOf } from "../../registry/index.ts";
+import { bodyOf } from "../../http/index.ts";
 import { refusalOf } from "../s3/errors.ts";
 import { awsDomain } from "../s3/address.ts";
 import { type AwsKeys, encodeQuery, sha256Hex, signed } from "../s3/sign.ts";

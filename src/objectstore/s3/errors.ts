@@ -1,6 +1,6 @@
 import { type ErrorCode, Limits, VarveError } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import type { TransportResponse } from "../../registry/index.ts";
+import { type TransportResponse, quoted } from "../../http/index.ts";
 import type { Refusal } from "../http-client.ts";
 import { textOf } from "../xml.ts";
 
@@ -10,11 +10,6 @@ export interface StoreMessage {
   readonly code: string;
   readonly text: string;
 }
-
-// oxlint-disable-next-line no-control-regex -- what is quoted must not move a terminal's cursor
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
-/** Characters of a quoted text. */
-const QUOTE = 300;
 
 /** Codes after which a request is prepared again: with the server's time, or with new keys. */
 const MENDABLE: ReadonlySet<string> = new Set(["RequestTimeTooSkewed", "ExpiredToken", "RequestExpired"]);
@@ -37,8 +32,7 @@ export async function readMessage(response: TransportResponse): Promise<StoreMes
 
 /** Returns the message of an error in a body. Some operations report errors with status 200. */
 export function messageIn(xml: string): StoreMessage {
-  const quoted = (name: string): string => (textOf(xml, name) ?? "").replace(CONTROL, " ").slice(0, QUOTE);
-  return { code: quoted("Code"), text: quoted("Message") };
+  return { code: quoted(textOf(xml, "Code") ?? ""), text: quoted(textOf(xml, "Message") ?? "") };
 }
 
 /** Returns the error for a response without success. */

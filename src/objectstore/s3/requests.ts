@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import { type HttpBody, type TransportRequest, type TransportResponse, headerOf } from "../../registry/index.ts";
+import { type HttpBody, type TransportRequest, type TransportResponse, headerOf } from "../../http/index.ts";
 import type { AwsCredentialSource } from "../credentials/aws.ts";
 import type { HttpClient } from "../http-client.ts";
 import type { Asking } from "../object-store.ts";

@@ -1,6 +1,6 @@
 import { VarveError, digestAlgorithm, digestHex } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import { type TransportResponse, headerOf, statusOf } from "../../registry/index.ts";
+import { type TransportResponse, headerOf, statusOf } from "../../http/index.ts";
 import { AwsCredentials } from "../credentials/aws.ts";
 import type { AwsKeys } from "./sign.ts";
 import { type Environment, HttpClient } from "../http-client.ts";

@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import { type Bytes, Semaphore, bytesOf, collect } from "../../io/index.ts";
-import { type TransportResponse, bodyOf, headerOf } from "../../registry/index.ts";
+import { type TransportResponse, bodyOf, headerOf } from "../../http/index.ts";
 import type { Asking, ObjectBody, ObjectInfo, WriteResult } from "../object-store.ts";
 import { escapeXml, textOf } from "../xml.ts";
 import { messageIn, storeError } from "./errors.ts";

@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import type { Challenge } from "./challenge.ts";
-import { isLoopback } from "../transport/proxy.ts";
+import { isLoopback } from "../../http/index.ts";
 
 /**
  * The token server that a Bearer challenge names. It may be on any host: distribution's token authentication lets the registry

@@ -1,6 +1,6 @@
 import { VarveError, parseJson } from "../../core/index.ts";
 import type { Credential, CredentialDelegate } from "./credentials.ts";
-import { type TransportRequest, bodyOf } from "../transport/http.ts";
+import { type TransportRequest, bodyOf } from "../../http/index.ts";
 import { type Scope, formatScope } from "./scope.ts";
 
 /** A bearer token. `expiresAt` is in milliseconds since the epoch, by this machine's clock, less a margin. */

@@ -1,18 +1,20 @@
 import { type Descriptor, type Reference, VarveError, isVarveError, throwIfAborted } from "../../core/index.ts";
 import type { Wait } from "../../io/index.ts";
 import type { Client, RequestOptions } from "../transport/client.ts";
-import type { Endpoint } from "../transport/endpoint.ts";
-import { failureError, statusOf } from "../transport/errors.ts";
-import { HttpFailure, type TransportResponse, headerOf } from "../transport/http.ts";
+import { type Endpoint, triesOf } from "../transport/endpoint.ts";
 import {
-  TryCount,
+  failureError,
+  headerOf,
+  HttpFailure,
   isTransientFailure,
   isTransientStatus,
   pause,
   pauseBefore,
   retryAfter,
-  triesOf,
-} from "../transport/retry.ts";
+  statusOf,
+  type TransportResponse,
+  TryCount,
+} from "../../http/index.ts";
 import { repositoryScope } from "../auth/scope.ts";
 
 export interface DownloadOptions extends RequestOptions {

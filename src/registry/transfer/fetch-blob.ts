@@ -4,7 +4,7 @@ import type { OnWait } from "../../io/index.ts";
 import { labelSource, sourceLabel } from "./distribution-source.ts";
 import type { OnTransfer } from "../events.ts";
 import type { Registry } from "../registry.ts";
-import { pause } from "../transport/retry.ts";
+import { pause } from "../../http/index.ts";
 
 export interface FetchOptions {
   readonly store: ContentStore;

@@ -14,8 +14,7 @@ import type { Client, RequestOptions } from "../transport/client.ts";
 import { ACCEPT_MANIFESTS, isDocumentType, parseDocument, plainMediaType, rejectSchema1 } from "./document.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { fromFirst } from "../transport/first-endpoint.ts";
-import { statusOf } from "../transport/errors.ts";
-import { type TransportResponse, bodyOf, headerOf } from "../transport/http.ts";
+import { bodyOf, headerOf, statusOf, type TransportResponse } from "../../http/index.ts";
 import { repositoryScope } from "../auth/scope.ts";
 
 /** A verified manifest or index. */

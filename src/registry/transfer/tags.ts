@@ -2,7 +2,7 @@ import { Limits, type Reference, VarveError, parseJson } from "../../core/index.
 import { collect } from "../../io/index.ts";
 import type { Client, RequestOptions } from "../transport/client.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
-import type { TransportResponse } from "../transport/http.ts";
+import type { TransportResponse } from "../../http/index.ts";
 import { repositoryScope } from "../auth/scope.ts";
 
 const PAGE = 1000;

@@ -3,8 +3,7 @@ import { type Bytes, bytesOf, verified } from "../../io/index.ts";
 import type { BlobParts, BlobSource } from "./blob-parts.ts";
 import type { ApiRequest, Client, ReadResponse, RequestOptions } from "../transport/client.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
-import { HttpFailure, type TransportResponse, headerOf } from "../transport/http.ts";
-import { locationOf } from "../transport/redirect.ts";
+import { headerOf, HttpFailure, locationOf, type TransportResponse } from "../../http/index.ts";
 import { type Scope, repositoryScope } from "../auth/scope.ts";
 
 export interface UploadTarget extends RequestOptions {

@@ -1,6 +1,5 @@
 import { VarveError, isVarveError, throwIfAborted } from "../../core/index.ts";
-import { statusOf } from "../transport/errors.ts";
-import { isTransientStatus, pause, pauseBefore, retryAfter } from "../transport/retry.ts";
+import { isTransientStatus, pause, pauseBefore, retryAfter, statusOf } from "../../http/index.ts";
 import { BlobParts, type BlobSource } from "./blob-parts.ts";
 import { type Opened, type UploadSession, type UploadTarget, blobExists, openUpload } from "./upload-session.ts";
 

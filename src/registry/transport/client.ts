@@ -2,22 +2,26 @@ import { type VarveError, throwIfAborted } from "../../core/index.ts";
 import { type OnWait, SingleFlight, collect } from "../../io/index.ts";
 import { type Authorization, Authorizer, UNAUTHORIZED } from "../auth/authorizer.ts";
 import type { CredentialSource } from "../auth/credentials.ts";
-import type { Endpoint } from "./endpoint.ts";
-import { failureError, responseError } from "./errors.ts";
-import { HttpFailure, type TransportRequest, type TransportResponse, headerOf } from "./http.ts";
-import type { NodeTransport } from "./node-transport.ts";
-import { type Arrived, followRedirects } from "./redirect.ts";
+import { type Endpoint, triesOf } from "./endpoint.ts";
+import { responseError } from "./errors.ts";
 import {
-  type RetryPolicy,
-  type Tries,
-  TryCount,
+  type Arrived,
+  failureError,
+  followRedirects,
+  headerOf,
+  HttpFailure,
   isTransientFailure,
   isTransientStatus,
+  type NodeTransport,
   pause,
   pauseBefore,
   retryAfter,
-  triesOf,
-} from "./retry.ts";
+  type RetryPolicy,
+  type TransportRequest,
+  type TransportResponse,
+  type Tries,
+  TryCount,
+} from "../../http/index.ts";
 import type { Scope } from "../auth/scope.ts";
 import type { SendOk } from "../auth/token.ts";
 

@@ -1,6 +1,6 @@
 import { DEFAULT_REGISTRY, VarveError } from "../../core/index.ts";
+import { type RetryPolicy, type Tries, isLoopback } from "../../http/index.ts";
 import type { RegistryConfig, RegistryHostConfig } from "./config.ts";
-import { isLoopback } from "./proxy.ts";
 
 /**
  * The scheme of an endpoint: fixed, or the first one to try before the other. Plain HTTP comes first for loopback hosts only.
@@ -72,4 +72,12 @@ function mirrorEndpoint(config: RegistryConfig, registry: string, mirror: string
 export function pullEndpoints(config: RegistryConfig, registry: string): readonly Endpoint[] {
   const mirrors = hostConfigOf(config, registry)?.mirrors ?? [];
   return [...mirrors.map((mirror) => mirrorEndpoint(config, registry, mirror)), originEndpoint(config, registry)];
+}
+
+/** For mirrors: fewer attempts, because another mirror or the registry itself can be asked. */
+const MIRROR: Tries = { attempts: 2, timeouts: 1 };
+
+/** Returns how often a request is sent to an endpoint. */
+export function triesOf(policy: RetryPolicy, { mirrorOf }: Pick<Endpoint, "mirrorOf">): Tries {
+  return mirrorOf === undefined ? policy : MIRROR;
 }

@@ -1,18 +1,8 @@
-import { type ConnectionFailure, type ErrorCode, Limits, VarveError, parseJson } from "../../core/index.ts";
-import { STATUS_CODES } from "./status-text.ts";
+import { type ErrorCode, Limits, VarveError, parseJson } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
-import { type HttpFailure, type TransportResponse, headerOf } from "./http.ts";
+import { STATUS_CODES, type TransportResponse, headerOf, quoted } from "../../http/index.ts";
 
-/** Characters of a quoted text. */
-const QUOTE = 300;
 const MAX_ERRORS = 100;
-// oxlint-disable-next-line no-control-regex -- what is quoted must not move a terminal's cursor
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
-
-function quote(text: string): string {
-  const line = text.replace(CONTROL, " ").trim();
-  return line.length > QUOTE ? `${line.slice(0, QUOTE)}…` : line;
-}
 
 interface Quoted {
   readonly code?: string | undefined;
@@ -24,8 +14,8 @@ async function quoteBody(response: TransportResponse): Promise<Quoted> {
     const bytes = await collect(response.body, Limits.errorBody, { what: "an error" });
     const [first] = parseJson(bytes, "an error").requiredObject().objects("errors", MAX_ERRORS);
     if (first === undefined) return {};
-    const code = quote(first.string("code") ?? "");
-    const message = quote(first.string("message") ?? "");
+    const code = quoted(first.string("code") ?? "");
+    const message = quoted(first.string("message") ?? "");
     return { code, text: [code, message].filter((part) => part !== "").join(": ") };
   } catch {
     return {};
@@ -67,60 +57,9 @@ export async function responseError(
         host,
         tries: attempt,
         ...(code === undefined || code === "" ? {} : { registryCode: code }),
-        ...(after === undefined ? {} : { retryAfter: quote(after) }),
+        ...(after === undefined ? {} : { retryAfter: quoted(after) }),
       },
       hint,
     },
   );
-}
-
-const FAILURE_HINTS: Readonly<Record<ConnectionFailure, ((host: string) => string) | undefined>> = {
-  refused: (host) => `Check that a registry listens at ${host}.`,
-  unresolved: (host) => `Check the name ${host} and this machine's DNS and proxy settings.`,
-  timeout: (host) => `Check the network to ${host}, and HTTPS_PROXY if there is a proxy.`,
-  broken: undefined,
-  untrusted: (host) =>
-    `Put the certificate authority into /etc/docker/certs.d/${host}/ca.crt or name it as "ca" of ${host} in the configuration.`,
-  "not-tls": (host) => `If ${host} speaks plain HTTP, set "http" or "insecure" for it in the configuration.`,
-  handshake: (host) =>
-    `If ${host} wants a client certificate, name it as "cert" and "key" of ${host} in the configuration.`,
-  redirects: (host) => `Check the public address that ${host} is configured with, and the proxy in front of it.`,
-  malformed: undefined,
-};
-
-const FAILURE_STATES: Readonly<Record<ConnectionFailure, string>> = {
-  refused: "does not accept connections",
-  unresolved: "has no address",
-  timeout: "did not answer in time",
-  broken: "broke the connection",
-  untrusted: "has a certificate that is not trusted",
-  "not-tls": "does not speak TLS",
-  handshake: "refuses the TLS connection",
-  redirects: "redirects too often",
-  malformed: "sent something that is not HTTP",
-};
-
-/** Makes the error for a request without response. `details` have `host`, the kind of `failure` and the number of `tries`. */
-export function failureError(
-  failure: HttpFailure,
-  doing: string,
-  { host, attempt }: { readonly host: string; readonly attempt: number },
-): VarveError {
-  const hint = FAILURE_HINTS[failure.kind]?.(host);
-  return new VarveError(
-    "remote",
-    `Cannot ${doing}: ${host} ${FAILURE_STATES[failure.kind]} (${quote(failure.message.split(";", 1)[0] ?? "")})`,
-    {
-      details: { host, failure: failure.kind, tries: attempt },
-      cause: failure,
-      hint,
-    },
-  );
-}
-
-/** Returns the HTTP status of an error of this module. */
-export function statusOf(error: unknown): number | undefined {
-  if (!(error instanceof VarveError)) return undefined;
-  const { status } = error.details;
-  return typeof status === "number" ? status : undefined;
 }

@@ -1,4 +1,4 @@
-import { tellQuiet } from "../../io/index.ts";
+import { tellQuiet } from "../io/index.ts";
 
 export interface Notices {
   /** Milliseconds of silence before the first report. */

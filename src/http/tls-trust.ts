@@ -1,14 +1,24 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { SecureContext } from "node:tls";
-import { VarveError, errnoOf } from "../../core/index.ts";
-import type { RegistryHostConfig } from "./config.ts";
+import { VarveError, errnoOf } from "../core/index.ts";
 import { isLoopback } from "./proxy.ts";
 
 /** TLS options of one host, as `node:https` takes them. */
 export interface TlsOptions {
   readonly rejectUnauthorized: boolean;
   readonly secureContext?: SecureContext | undefined;
+}
+
+/** How to trust one host. Paths are of PEM files. */
+export interface HostTrust {
+  /** Accept any certificate. */
+  readonly insecure?: boolean | undefined;
+  /** Certificate authorities trusted for this host besides the usual ones. */
+  readonly ca?: string | undefined;
+  /** Client certificate and its key: both or neither. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 interface Pem {
@@ -58,7 +68,7 @@ async function readDirectory(directory: string): Promise<Pem> {
   return { authorities, client: { cert: await read(cert), key: await read(key, KEY) } };
 }
 
-async function readConfigured(config: RegistryHostConfig): Promise<Pem> {
+async function readConfigured(config: HostTrust): Promise<Pem> {
   const authorities = config.ca === undefined ? [] : [await readPem(config.ca, "certificate authority")];
   if (config.cert === undefined || config.key === undefined) return { authorities };
   const cert = await readPem(config.cert, "client certificate");
@@ -70,12 +80,12 @@ async function readConfigured(config: RegistryHostConfig): Promise<Pem> {
  * certificate was refused, because reading it takes 0.1 s.
  */
 export class TlsTrust {
-  readonly #configOf: (host: string) => RegistryHostConfig | undefined;
+  readonly #configOf: (host: string) => HostTrust | undefined;
   readonly #directory: string;
   readonly #options = new Map<string, Promise<TlsOptions>>();
   #system = false;
 
-  constructor(configOf: (host: string) => RegistryHostConfig | undefined, directory: string = DOCKER_CERTS_DIRECTORY) {
+  constructor(configOf: (host: string) => HostTrust | undefined, directory: string = DOCKER_CERTS_DIRECTORY) {
     this.#configOf = configOf;
     this.#directory = resolve(directory);
   }
@@ -124,7 +134,7 @@ export class TlsTrust {
       return { rejectUnauthorized, secureContext: createSecureContext({ ca, ...client }) };
     } catch (error) {
       const why = error instanceof Error ? error.message : "not valid PEM";
-      throw new VarveError("invalid-argument", `Cannot use the certificates of registry ${host}: ${why}`, {
+      throw new VarveError("invalid-argument", `Cannot use the certificates of ${host}: ${why}`, {
         cause: error,
       });
     }

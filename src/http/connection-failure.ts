@@ -1,5 +1,5 @@
-import { type ConnectionFailure, errnoOf } from "../../core/index.ts";
-import { HttpFailure } from "./http.ts";
+import { type ConnectionFailure, errnoOf } from "../core/index.ts";
+import { HttpFailure } from "./message.ts";
 
 const BY_CODE: ReadonlyMap<string, ConnectionFailure> = new Map([
   ["ECONNREFUSED", "refused"],

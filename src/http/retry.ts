@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { throwIfAborted } from "../../core/index.ts";
-import type { Endpoint } from "./endpoint.ts";
-import type { HttpFailure } from "./http.ts";
+import { throwIfAborted } from "../core/index.ts";
+import type { HttpFailure } from "./message.ts";
 
 /** Times are in milliseconds. */
 export interface RetryPolicy {
@@ -18,15 +17,8 @@ export interface RetryPolicy {
 
 export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, timeouts: 3, first: 250, longest: 15_000, patience: 60_000 };
 
-/** For mirrors: fewer attempts, because another mirror or the registry itself can be asked. */
-const MIRROR = { attempts: 2, timeouts: 1 };
-
-/** Returns the policy for an endpoint. */
+/** How often one request is sent. */
 export type Tries = Pick<RetryPolicy, "attempts" | "timeouts">;
-
-export function triesOf(policy: RetryPolicy, { mirrorOf }: Pick<Endpoint, "mirrorOf">): Tries {
-  return mirrorOf === undefined ? policy : MIRROR;
-}
 
 /** Counts the attempts of one request. */
 export class TryCount {
@@ -83,11 +75,11 @@ export function pauseBefore(policy: RetryPolicy, attempt: number, random: () => 
 
 /** Sleeps; throws `cancelled` as soon as the signal is aborted. */
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  throwIfAborted(signal, "wait for the registry");
+  throwIfAborted(signal, "wait for the server");
   try {
     await sleep(ms, undefined, signal === undefined ? {} : { signal });
   } catch (error) {
-    throwIfAborted(signal, "wait for the registry");
+    throwIfAborted(signal, "wait for the server");
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { throwIfAborted } from "../../core/index.ts";
-import { tellQuiet } from "../../io/index.ts";
+import { throwIfAborted } from "../core/index.ts";
+import { tellQuiet } from "../io/index.ts";
 import { toHttpFailure } from "./connection-failure.ts";
-import { HttpFailure, type HttpHeaders, type TransportRequest, type TransportResponse } from "./http.ts";
+import { HttpFailure, type HttpHeaders, type TransportRequest, type TransportResponse } from "./message.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface ExchangeOptions {

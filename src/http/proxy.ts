@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { VarveError } from "../../core/index.ts";
+import { VarveError } from "../core/index.ts";
 
 /**
  * The proxy a URL is reached through, or undefined for none: loopback, and what `NO_PROXY` names. The rules are those of

@@ -1,10 +1,10 @@
 import type * as Http from "node:http";
 import type * as Https from "node:https";
-import { VarveError, errnoOf, throwIfAborted } from "../../core/index.ts";
-import { Semaphore } from "../../io/index.ts";
+import { VarveError, errnoOf, throwIfAborted } from "../core/index.ts";
+import { Semaphore } from "../io/index.ts";
 import { toHttpFailure } from "./connection-failure.ts";
 import { exchange } from "./exchange.ts";
-import type { TransportRequest, TransportResponse } from "./http.ts";
+import type { TransportRequest, TransportResponse } from "./message.ts";
 import type { ProxyFor } from "./proxy.ts";
 import type { TlsTrust } from "./tls-trust.ts";
 
@@ -42,7 +42,7 @@ const UNKNOWN_AUTHORITY = new Set([
   "SELF_SIGNED_CERT_IN_CHAIN",
 ]);
 
-/** HTTP/1.1 over `node:http` and `node:https` with kept connections: the only file of this module that uses Node's streams. */
+/** HTTP/1.1 over `node:http` and `node:https` with kept connections: the only file that uses Node's streams. */
 export class NodeTransport implements Disposable {
   readonly #options: NodeTransportOptions;
   readonly #slots: Semaphore;
@@ -80,7 +80,7 @@ export class NodeTransport implements Disposable {
   }
 
   async #attempt(request: TransportRequest, trustHost: string, slot: Disposable): Promise<TransportResponse> {
-    throwIfAborted(request.signal, "reach the registry");
+    throwIfAborted(request.signal, "reach the server");
     const { url, method, headers } = request;
     const agent = this.#agentFor(url);
     const client =
@@ -97,7 +97,7 @@ export class NodeTransport implements Disposable {
 
   #translate(error: unknown, request: TransportRequest): Error {
     if (error instanceof VarveError) return error;
-    throwIfAborted(request.signal, "reach the registry");
+    throwIfAborted(request.signal, "reach the server");
     return toHttpFailure(error);
   }
 

@@ -1,4 +1,4 @@
-/** Reason phrases of the statuses registries use: RFC 9110, section 15. What a server writes itself is not quoted. */
+/** Reason phrases of the statuses that servers of images and objects use: RFC 9110, section 15. What a server writes itself is not quoted. */
 export const STATUS_CODES: ReadonlyMap<number, string> = new Map([
   [200, "OK"],
   [201, "Created"],

@@ -8,8 +8,8 @@ const run = promisify(execFile);
 /** Prints which of Node's modules for TLS a process has loaded after it asked a registry without TLS. */
 const PROGRAM = `
 const { createServer } = process.getBuiltinModule("node:http");
-const { Registry } = await import(${JSON.stringify(new URL("../index.ts", import.meta.url).href)});
-const { parseReference } = await import(${JSON.stringify(new URL("../../core/index.ts", import.meta.url).href)});
+const { Registry } = await import(${JSON.stringify(new URL("./index.ts", import.meta.url).href)});
+const { parseReference } = await import(${JSON.stringify(new URL("../core/index.ts", import.meta.url).href)});
 const server = createServer((request, response) => {
   response.setHeader("docker-content-digest", "sha256:" + "0".repeat(64));
   response.setHeader("content-type", "application/vnd.oci.image.manifest.v1+json");

@@ -1,5 +1,5 @@
-import type { ConnectionFailure } from "../../core/index.ts";
-import { type Bytes, bytesOf } from "../../io/index.ts";
+import type { ConnectionFailure } from "../core/index.ts";
+import { type Bytes, bytesOf } from "../io/index.ts";
 
 /** Response headers: names in lower case, every value of a repeated field in its own entry. */
 export type HttpHeaders = ReadonlyMap<string, readonly string[]>;
@@ -32,7 +32,7 @@ export interface TransportResponse {
   discard(): Promise<void>;
 }
 
-/** A failure below HTTP. Internal to this module: callers get a `VarveError`. */
+/** A failure below HTTP. Modules above turn it into a `VarveError`. */
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";
   readonly kind: ConnectionFailure;

@@ -1,5 +1,5 @@
-import { VarveError } from "../../core/index.ts";
-import { HttpFailure, type TransportRequest, type TransportResponse, headerOf } from "./http.ts";
+import { VarveError } from "../core/index.ts";
+import { HttpFailure, type TransportRequest, type TransportResponse, headerOf } from "./message.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const MAX_REDIRECTS = 5;
