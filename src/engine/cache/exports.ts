@@ -35,7 +35,7 @@ export async function readCacheExports({
 
 /**
  * Writes the cache of a build to all targets concurrently, and returns a report of each. When all have ended, throws the first error
- * of a target without `ignore-error=true`.
+ * of a target with `ignore-error=false`.
  */
 export async function exportCaches(
   exports: readonly CacheExport[],

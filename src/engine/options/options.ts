@@ -175,7 +175,7 @@ export interface CacheReport {
   readonly name: string;
   /** The cache's manifest; undefined if there was nothing to export. */
   readonly descriptor?: Descriptor | undefined;
-  /** Why it was not written, if the cache has `ignore-error=true`. */
+  /** Why it was not written, unless the cache has `ignore-error=false`. */
   readonly error?: string | undefined;
 }
 

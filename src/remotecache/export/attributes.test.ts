@@ -9,7 +9,7 @@ test("defaults are BuildKit's", () => {
   assert.deepEqual(registry({}), {
     type: "registry",
     mode: "min",
-    ignoreError: false,
+    ignoreError: true,
     onFailure: true,
     container: { ociMediaTypes: true, imageManifest: true },
     compression: { compression: "gzip", force: false, level: undefined },
@@ -26,7 +26,7 @@ test("defaults are BuildKit's", () => {
   assert.deepEqual(parseCacheExport("inline", { mode: "max" }), {
     type: "inline",
     mode: "max",
-    ignoreError: false,
+    ignoreError: true,
     onFailure: true,
   });
 });
@@ -34,8 +34,8 @@ test("defaults are BuildKit's", () => {
 test("values are read as BuildKit reads them", () => {
   assert.equal(registry({ mode: "bogus" }).mode, "min");
   assert.equal(registry({ mode: "max" }).mode, "max");
-  assert.equal(registry({ "ignore-error": "T" }).ignoreError, true);
-  assert.equal(registry({ "ignore-error": "maybe" }).ignoreError, false);
+  assert.equal(registry({ "ignore-error": "F" }).ignoreError, false);
+  assert.equal(registry({ "ignore-error": "maybe" }).ignoreError, true);
   const { compression } = local({ compression: "zstd", "force-compression": "", "compression-level": "-1" }) as {
     compression?: unknown;
   };

@@ -26,6 +26,7 @@ export interface ExportCompression {
 
 interface CommonAttributes {
   readonly mode: "min" | "max";
+  /** `ignore-error`: a failed export is a warning. Unlike in BuildKit, it is the default. */
   readonly ignoreError: boolean;
   /** `on-failure`: a build that fails exports the steps that have succeeded. */
   readonly onFailure: boolean;
@@ -137,7 +138,7 @@ function graceOf(attrs: Attributes): number | undefined {
 function commonOf(attrs: Attributes): CommonAttributes {
   return {
     mode: valueOf(attrs, "mode") === "max" ? "max" : "min",
-    ignoreError: parseGoBool(valueOf(attrs, "ignore-error") ?? "") ?? false,
+    ignoreError: parseGoBool(valueOf(attrs, "ignore-error") ?? "") ?? true,
     onFailure: boolean(attrs, "on-failure", true),
   };
 }
