@@ -33,7 +33,7 @@ export async function exportStore(
   const to = await targetOf(target, {
     store,
     registry: store.registry,
-    objects: store.objects,
+    clouds: store.clouds,
     warn: onWarning,
     onTransfer,
   });

@@ -3,9 +3,9 @@ import { VarveError } from "../core/index.ts";
 import {
   type PruneTargetOptions,
   type PrunedTarget,
-  parseS3Cache,
+  isCloudType,
+  parseCloudCache,
   pruneLayoutTarget,
-  pruneObjects,
   pruneRegistryTarget,
   timeFromMilliseconds,
 } from "../remotecache/index.ts";
@@ -34,21 +34,19 @@ export async function pruneTarget(
   request: PruneCacheRequest = {},
 ): Promise<PrunedTarget> {
   const name = spec.attrs["ref"] ?? spec.attrs["dest"] ?? spec.attrs["src"] ?? "";
-  if (name === "" && spec.type !== "s3")
+  if (name === "" && !isCloudType(spec.type))
     throw new VarveError("invalid-argument", "Cannot prune cache: no target is named");
   try {
     if (spec.type === "local") return await pruneLayoutTarget(name, keptOf(request));
-    if (spec.type === "s3") return await pruneBucket(store, spec, request);
+    if (isCloudType(spec.type)) {
+      const cache = await store.clouds.of(parseCloudCache(spec.type, spec.attrs));
+      return await cache.prune(keptOf(request));
+    }
     if (spec.type === "registry") return await pruneRegistry(store, spec, request);
   } catch (error) {
     throw ofCache(error);
   }
   throw new VarveError("unsupported", `Cannot prune cache: unknown type of cache ${JSON.stringify(spec.type)}`);
-}
-
-async function pruneBucket(store: Store, { attrs }: CacheSpec, request: PruneCacheRequest): Promise<PrunedTarget> {
-  const cache = parseS3Cache(attrs);
-  return await pruneObjects(await store.objects.of(cache), cache, keptOf(request));
 }
 
 async function pruneRegistry(store: Store, spec: CacheSpec, request: PruneCacheRequest): Promise<PrunedTarget> {

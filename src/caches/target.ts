@@ -1,4 +1,4 @@
-import { type CacheSpec, type Store, checkImports, originOf } from "../engine/index.ts";
+import { type CacheSpec, type Store, checkImports, originsOf } from "../engine/index.ts";
 import { type Reference, VarveError, parseReference, withDefaultTag } from "../core/index.ts";
 import type { InspectedCache } from "../remotecache/index.ts";
 
@@ -23,11 +23,11 @@ export async function openCache(
   { signal, onWarning }: CacheReadOptions,
 ): Promise<OpenedCache> {
   checkImports([spec]);
-  const { inspectCache } = await import("../remotecache/index.ts");
-  const origin = await originOf(spec, store);
+  const { inspectCaches } = await import("../remotecache/index.ts");
+  const origins = await originsOf(spec, store);
   try {
-    const inspected = await inspectCache(origin, { signal, onWarning });
-    return { ...inspected, name: origin.name };
+    const inspected = await inspectCaches(origins, { signal, onWarning });
+    return { ...inspected, name: [...new Set(origins.map((origin) => origin.name))].join(", ") };
   } catch (error) {
     throw ofCache(error);
   }

@@ -6,7 +6,7 @@ import type { Edge } from "../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { Attesting } from "./attest/attesting.ts";
 import { absolutePaths } from "./options/absolute-paths.ts";
-import { exportCaches, exportFailed, readCacheExports, scopeFacts } from "./cache/exports.ts";
+import { exportCaches, exportFailed, prepareExports, readCacheExports, scopeFacts } from "./cache/exports.ts";
 import { LocalClient, type ServedClient } from "./client/local-client.ts";
 import { argumentOptions } from "./options/build-arguments.ts";
 import { checkImports } from "./cache/imports.ts";
@@ -53,6 +53,7 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
   const caches = await readCacheExports(withInlineCache(options));
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await openLocalSession(options, stack, served));
+  await prepareExports(caches, session);
   const scope = scopeFacts(options);
   try {
     const attesting = await openAttesting(options, session);

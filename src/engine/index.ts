@@ -8,6 +8,7 @@ export {
   layersOf,
   nameOf,
   openRegistry,
+  prepareExports,
   readCacheExports,
   targetOf,
 } from "./cache/exports.ts";
@@ -23,7 +24,7 @@ export { withReasonLogs } from "./progress/reason-logs.ts";
 export { type Activity, Progress } from "./progress/progress.ts";
 export { Session } from "./session.ts";
 export type { SessionOptions } from "./options/session-options.ts";
-export { checkImports, originOf } from "./cache/imports.ts";
+export { checkImports, originsOf } from "./cache/imports.ts";
 export { resultTable } from "./cache/results.ts";
 export {
   DESCRIPTIONS,

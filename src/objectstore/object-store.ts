@@ -65,6 +65,8 @@ export interface ObjectStore extends Disposable {
   readonly name: string;
   /** May change after a write, when the store has shown what it does. */
   readonly conditionalWrites: ConditionalWrites;
+  /** Makes sure that objects can be written, as far as the store can tell without writing one. */
+  prepare(asking?: Asking): Promise<void>;
   /** Returns undefined if there is no object with the key. */
   head(key: string, asking?: Asking): Promise<ObjectInfo | undefined>;
   /** Opens an object from byte `offset` on. Resumes after broken connections. Returns undefined if it does not exist. */

@@ -19,7 +19,7 @@ export { type WrittenGraph, configOf } from "./document/write-graph.ts";
 export { type ReadCacheOptions, readCache } from "./import/read-cache.ts";
 export { ImportedCache, type ImportedCacheOptions, importedCache } from "./import/imported-cache.ts";
 export type { ImportedResults, LoadHint } from "./import/imported-results.ts";
-export { type InspectedCache, inspectCache } from "./import/inspect-cache.ts";
+export { type InspectedCache, inspectCaches } from "./import/inspect-cache.ts";
 export { type LayoutEntryName, layoutBlob, layoutOrigin } from "./import/layout-origin.ts";
 export type { CacheOrigin } from "./import/origin.ts";
 export { registryOrigin } from "./import/registry-origin.ts";
@@ -30,7 +30,7 @@ export {
   type ExportCompression,
   type InlineExport,
   type LocalExport,
-  type ObjectExport,
+  type CloudExport,
   type RegistryExport,
   containerForm,
   type ScopeFacts,
@@ -51,8 +51,5 @@ export { type RegistryTargetOptions, registryTarget } from "./export/registry-ta
 export type { LayersOf, ResultOptions } from "./export/result-finder.ts";
 export { type BlobReceiver, storeTarget } from "./export/store-target.ts";
 export type { CacheTarget, LayerSource, Warn } from "./export/target.ts";
-export type { ObjectCache } from "./objects/object-cache.ts";
-export { objectOrigin } from "./objects/object-origin.ts";
-export { type ObjectTargetOptions, objectTarget } from "./objects/object-target.ts";
-export { pruneObjects } from "./objects/prune-objects.ts";
-export { openS3Source, parseS3Cache } from "./objects/s3-cache.ts";
+export type { CloudBlobs, CloudCache, CloudType, OpenCloudCache } from "./objects/cloud-cache.ts";
+export { isCloudType, openCloudBlobs, parseCloudCache } from "./objects/cloud-types.ts";

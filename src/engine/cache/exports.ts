@@ -3,18 +3,20 @@ import { formatPlatform, formatReference, hostPlatform, messageOf } from "../../
 import type {
   CacheExport,
   CacheTarget,
+  CloudExport,
   ExportCompression,
   LayersOf,
   RegistryExport,
   ScopeFacts,
 } from "../../remotecache/index.ts";
+import { inParallel } from "../../io/index.ts";
 import { retryIfDamaged } from "../store/restore.ts";
 import type { Result } from "../ops/result.ts";
 import type { BuildSettings, CacheReport } from "../options/options.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { ClientCaches } from "../client/client.ts";
 import type { Session } from "../session.ts";
-import type { ObjectSources } from "../store/object-sources.ts";
+import type { CloudCaches } from "../store/cloud-caches.ts";
 import type { Store } from "../store/store.ts";
 import { transferStatuses, waitReporter } from "../progress/transfers.ts";
 
@@ -31,6 +33,20 @@ export async function readCacheExports({
   if (cacheTo.length === 0) return [];
   const { parseCacheExports } = await import("../../remotecache/index.ts");
   return parseCacheExports(cacheTo);
+}
+
+/**
+ * Makes sure before a build that the stores in clouds that its cache goes to can be written, as far as they can tell.
+ *
+ * @throws {VarveError} what the first store throws that cannot, even with `ignore-error`, as by BuildKit.
+ */
+export async function prepareExports(
+  exports: readonly CacheExport[],
+  { store, hold }: Pick<Session, "store" | "hold">,
+): Promise<void> {
+  await inParallel(exports.filter(isCloudExport), hold.signal, async ({ cache }, signal) =>
+    (await store.clouds.of(cache)).prepare({ signal }),
+  );
 }
 
 /**
@@ -100,7 +116,7 @@ async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Se
     const to = await targetOf(target, {
       store: session.store,
       registry: session.registry,
-      objects: session.store.objects,
+      clouds: session.store.clouds,
       client: session.clientCaches,
       warn: (message) => session.progress.warn(message),
       onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
@@ -134,7 +150,7 @@ export interface TargetDeps {
   readonly store: Pick<Store, "content" | "records">;
   /** Returns the client of registries to write with. */
   readonly registry: Store["registry"];
-  readonly objects: ObjectSources;
+  readonly clouds: CloudCaches;
   /** The client's directories with caches, if they are not on this machine. */
   readonly client?: ClientCaches | undefined;
   readonly warn: (message: string) => void;
@@ -144,13 +160,11 @@ export interface TargetDeps {
 /** Returns the target that a cache is written to. */
 export async function targetOf(
   target: DocumentExport,
-  { store, registry: open, objects, client, warn, onTransfer: onEvent }: TargetDeps,
+  { store, registry: open, clouds, client, warn, onTransfer: onEvent }: TargetDeps,
 ): Promise<CacheTarget> {
-  const { containerForm, layoutTarget, objectTarget, registryTarget, storeTarget } =
-    await import("../../remotecache/index.ts");
+  const { containerForm, layoutTarget, registryTarget, storeTarget } = await import("../../remotecache/index.ts");
   const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
-  if (target.type === "s3")
-    return objectTarget({ ...shared, store: await objects.of(target.cache), place: target.cache, onEvent });
+  if (isCloudExport(target)) return (await clouds.of(target.cache)).target({ ...shared, onEvent });
   if (target.type === "local" && client !== undefined)
     return storeTarget({ ...shared, store: client.store(target.directory) });
   if (target.type === "local") {
@@ -198,7 +212,12 @@ export async function inlineCacheOf(
   return await inlineCache(solved, blobs, { layersOf: layersOf(store, hold, {}), signal: hold.signal });
 }
 
+/** True for an export to a store in a cloud. */
+function isCloudExport(target: CacheExport): target is CloudExport {
+  return "cache" in target;
+}
+
 export function nameOf(target: DocumentExport): string {
-  if (target.type === "s3") return target.cache.name;
+  if (isCloudExport(target)) return target.cache.name;
   return target.type === "local" ? `${target.directory}:${target.tag}` : formatReference(target.reference);
 }

@@ -28,8 +28,10 @@ export type ResultCache = ImportedCache<Result>;
 
 /** The default of `ImportDeps.patience`, in milliseconds. */
 const PATIENCE = 120_000;
-/** The attributes that say which cache of S3 it is, without secrets. */
-const S3_PLACE = ["endpoint_url", "region", "bucket", "prefix", "manifests_prefix", "blobs_prefix", "name"];
+/** The attributes that say which cache of a cloud it is, by type. None is a secret. */
+const CLOUD_PLACES: ReadonlyMap<string, readonly string[]> = new Map([
+  ["s3", ["endpoint_url", "region", "bucket", "prefix", "manifests_prefix", "blobs_prefix", "name"]],
+]);
 /** The attribute that has the location of a cache, by cache type. */
 const PLACE: ReadonlyMap<string, string> = new Map([
   ["registry", "ref"],
@@ -88,17 +90,17 @@ async function startImport(
   const options = { signal: AbortSignal.any(limits), onWarning: (message: string) => progress.warn(message) };
   const graphs = progress
     .activity(`importing cache manifest from ${name}`, async (activity) => {
-      const origin = await originOf(
+      const origins = await originsOf(
         spec,
-        { registry, objects: store.objects, client },
+        { registry, clouds: store.clouds, client },
         waitReporter((line) => activity.report(line)),
       );
       listener = store.lostBlobs.tell({
-        source: origin.source,
+        source: origins[0]?.source ?? "",
         dropBlob: (digest) => cache.dropBlob(digest),
         dropAll: () => cache.dropAll(),
       });
-      return await readCache(origin, options);
+      return (await Promise.all(origins.map((origin) => readCache(origin, options)))).flat();
     })
     .catch(() => []);
   const cache = importedCache<Result>(name, graphs, {
@@ -113,32 +115,29 @@ async function startImport(
 }
 
 /** What the origins of caches are opened with. */
-export interface OriginDeps extends Pick<Store, "registry" | "objects"> {
+export interface OriginDeps extends Pick<Store, "registry" | "clouds"> {
   readonly client?: ClientCaches | undefined;
 }
 
-/** Returns the origin that a cache is read from. Throws `unsupported` for an unknown cache type. */
-export async function originOf(
+/** Returns the documents that a cache is read from; all have the same source. Throws `unsupported` for an unknown cache type. */
+export async function originsOf(
   { type, attrs }: CacheSpec,
-  { registry: open, objects, client }: OriginDeps,
+  { registry: open, clouds, client }: OriginDeps,
   onWait?: OnWait,
-): Promise<CacheOrigin> {
-  const { layoutOrigin, objectOrigin, parseS3Cache, registryOrigin } = await import("../../remotecache/index.ts");
+): Promise<readonly CacheOrigin[]> {
+  const { isCloudType, layoutOrigin, parseCloudCache, registryOrigin } = await import("../../remotecache/index.ts");
   switch (type) {
     case "registry": {
       const reference = withDefaultTag(parseReference(attrs["ref"] ?? ""));
       const registry = await open();
       if (parseGoBool(attrs["registry.insecure"] ?? "") === true) registry.allowInsecure(reference.registry);
-      return registryOrigin(registry, reference, { onWait });
+      return [registryOrigin(registry, reference, { onWait })];
     }
     case "local":
-      if (client !== undefined) return await client.origin(attrs["src"] ?? "", requiredDigest(attrs["digest"]));
-      return layoutOrigin(attrs["src"] ?? "", { tag: attrs["tag"] ?? "latest", ...digestOf(attrs["digest"]) });
-    case "s3": {
-      const cache = parseS3Cache(attrs);
-      return objectOrigin(await objects.of(cache), cache, { onWait });
-    }
+      if (client !== undefined) return [await client.origin(attrs["src"] ?? "", requiredDigest(attrs["digest"]))];
+      return [layoutOrigin(attrs["src"] ?? "", { tag: attrs["tag"] ?? "latest", ...digestOf(attrs["digest"]) })];
     default:
+      if (isCloudType(type)) return (await clouds.of(parseCloudCache(type, attrs))).origins(onWait);
       throw new VarveError("unsupported", `Cannot import cache: unknown cache importer: ${type}`);
   }
 }
@@ -159,7 +158,8 @@ function digestOf(text: string | undefined): { readonly digest?: Digest | undefi
 function importName(spec: CacheSpec): string {
   const { type, attrs } = spec;
   if (type === "registry") return placeOf(spec);
-  if (type === "s3") return `s3:${S3_PLACE.flatMap((key) => attrs[key] || []).join("/")}`;
+  const place = CLOUD_PLACES.get(type);
+  if (place !== undefined) return `${type}:${place.flatMap((key) => attrs[key] || []).join("/")}`;
   const tag = attrs["digest"] ?? attrs["tag"];
   return `${type}:${placeOf(spec)}${tag === undefined ? "" : `:${tag}`}`;
 }

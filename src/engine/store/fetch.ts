@@ -3,21 +3,21 @@ import type { ContentStore } from "../../content/index.ts";
 import { verified } from "../../io/index.ts";
 import type { FetchBlob } from "../../record/index.ts";
 import type { Registry } from "../../registry/index.ts";
-import { type ObjectSources, isObjectSource } from "./object-sources.ts";
+import { type CloudCaches, isCloudSource } from "./cloud-caches.ts";
 
 const LAYOUT = "layout:";
 
 export interface BlobSources {
   readonly registry: () => Promise<Registry>;
   readonly content: ContentStore;
-  readonly objects: ObjectSources;
+  readonly clouds: CloudCaches;
 }
 
 /**
  * Returns a function that fetches a blob from the first of its sources that has it: repositories, OCI layouts on this machine, and
  * object stores. `other` fetches from sources of other kinds, whose names contain `://`.
  */
-export function blobFetcher({ registry, content: store, objects }: BlobSources, other?: FetchBlob): FetchBlob {
+export function blobFetcher({ registry, content: store, clouds }: BlobSources, other?: FetchBlob): FetchBlob {
   const fetchFrom = async (source: string, ...[blob, hold, onIngest]: Parameters<FetchBlob>): Promise<void> => {
     const directory = layoutDirectory(source);
     if (directory !== undefined) {
@@ -27,7 +27,7 @@ export function blobFetcher({ registry, content: store, objects }: BlobSources, 
       await store.put(bytes, { ...hold, expected });
       return;
     }
-    if (isObjectSource(source)) return await objects.fetch(source, store, blob, hold, onIngest);
+    if (isCloudSource(source)) return await clouds.fetch(source, store, blob, hold, onIngest);
     if (source.includes("://") && other !== undefined) {
       await other({ ...blob, sources: [source] }, hold, onIngest);
       return;

@@ -13,7 +13,7 @@ import { type Database, copyState, openState } from "../../state/index.ts";
 import type { Solver } from "../../solver/index.ts";
 import { openSolver } from "../cache/results.ts";
 import { blobFetcher } from "./fetch.ts";
-import { ObjectSources } from "./object-sources.ts";
+import { CloudCaches } from "./cloud-caches.ts";
 import { LostBlobs } from "../cache/lost-blobs.ts";
 import type { Result } from "../ops/result.ts";
 import { SharedWork, type StepOptions } from "./shared-work.ts";
@@ -56,8 +56,8 @@ export interface Store extends AsyncDisposable {
   readonly registry: () => Promise<Registry>;
   /** Returns a client of registries with other credentials. The caller disposes of it. */
   readonly registryWith: (credentials: CredentialSource) => Promise<Registry>;
-  /** The object stores that hold imported caches. */
-  readonly objects: ObjectSources;
+  /** The caches in clouds that are open. */
+  readonly clouds: CloudCaches;
   readonly solver: Solver<Result>;
   /** Records which blobs could not be fetched, so that imported caches do not try them again. */
   readonly lostBlobs: LostBlobs;
@@ -109,8 +109,8 @@ function storeOn(root: string, state: Database, content: ContentStore, options: 
   let opened: Promise<Registry> | undefined;
   const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));
   const mounts = new MountPoints(join(root, "mounts"));
-  const objects = new ObjectSources();
-  const fetchBlob = blobFetcher({ registry, content, objects });
+  const clouds = new CloudCaches();
+  const fetchBlob = blobFetcher({ registry, content, clouds });
   const records = new Records({ state, content, snapshotter, mounts, fetchBlob });
   const lostBlobs = new LostBlobs({ records, content });
   const directories = { table: records.table, snapshotter, mounts, locks: join(root, "locks") };
@@ -122,7 +122,7 @@ function storeOn(root: string, state: Database, content: ContentStore, options: 
     snapshotter,
     records,
     registry,
-    objects,
+    clouds,
     registryWith: (credentials) => openRegistry({ ...options.registry, credentials }),
     images: new ImageStore(state),
     contexts,
@@ -134,7 +134,7 @@ function storeOn(root: string, state: Database, content: ContentStore, options: 
     contextCopies: new ContextCopies({ ...directories, content }),
     [Symbol.asyncDispose]: async () => {
       await snapshotter.flush();
-      objects[Symbol.dispose]();
+      clouds[Symbol.dispose]();
       (await opened)?.[Symbol.dispose]();
       await mounts[Symbol.asyncDispose]();
       contexts[Symbol.dispose]();

@@ -72,6 +72,9 @@ class S3Store implements ObjectStore {
     return this.#conditionalWrites;
   }
 
+  /** Does nothing: a key may be allowed to write, and not to look at the bucket. */
+  async prepare(): Promise<void> {}
+
   async head(key: string, asking: Asking = {}): Promise<ObjectInfo | undefined> {
     const request = { method: "HEAD", key, accept: [200, 404], doing: "look up" } as const;
     const response = await this.#requests.send(request, asking);

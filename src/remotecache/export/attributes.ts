@@ -9,8 +9,8 @@ import {
   parseReference,
   withDefaultTag,
 } from "../../core/index.ts";
-import type { ObjectCache } from "../objects/object-cache.ts";
-import { parseS3Cache } from "../objects/s3-cache.ts";
+import type { CloudCache, CloudType } from "../objects/cloud-cache.ts";
+import { isCloudType, parseCloudCache } from "../objects/cloud-types.ts";
 import type { ContainerForm } from "../document/container.ts";
 import { DEFAULT_GRACE } from "./layout-collect.ts";
 
@@ -69,14 +69,14 @@ export interface InlineExport extends CommonAttributes {
   readonly type: "inline";
 }
 
-/** An export to an object store. */
-export interface ObjectExport extends DocumentAttributes {
-  readonly type: "s3";
-  readonly cache: ObjectCache;
+/** An export to a store in a cloud. */
+export interface CloudExport extends DocumentAttributes {
+  readonly type: CloudType;
+  readonly cache: CloudCache;
 }
 
 /** A cache export with parsed attributes. */
-export type CacheExport = RegistryExport | LocalExport | InlineExport | ObjectExport;
+export type CacheExport = RegistryExport | LocalExport | InlineExport | CloudExport;
 
 /** Maximum length of a scope, in characters. */
 const MAX_SCOPE = 256;
@@ -166,9 +166,8 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
     }
     case "inline":
       return { type, ...commonOf(attrs) };
-    case "s3":
-      return { type, ...documentOf(attrs), cache: parseS3Cache(attrs) };
     default:
+      if (isCloudType(type)) return { type, ...documentOf(attrs), cache: parseCloudCache(type, attrs) };
       throw new VarveError("unsupported", `Cannot export cache: unknown cache exporter: ${JSON.stringify(type)}`);
   }
 }
@@ -211,10 +210,8 @@ function targetName(parsed: CacheExport, { attrs }: CacheExportEntry): string {
       return JSON.stringify(["local", sortedEntries(attrs)]);
     case "inline":
       return "inline";
-    case "s3": {
-      const { source, keys, names } = parsed.cache;
-      return JSON.stringify([source, keys.documents, names]);
-    }
+    default:
+      return parsed.cache.documents;
   }
 }
 

@@ -16,7 +16,7 @@ export interface InspectedCache {
 }
 
 /** Reads the cache of an origin as `readCache` does, and what the document says about the exports that wrote it. */
-export async function inspectCache(origin: CacheOrigin, options: ReadCacheOptions = {}): Promise<InspectedCache> {
+async function inspectCache(origin: CacheOrigin, options: ReadCacheOptions): Promise<InspectedCache> {
   const { bytes, descriptor } = await origin.top(options.signal);
   const type = descriptor.mediaType;
   const container = readContainer(bytes, type);
@@ -27,4 +27,18 @@ export async function inspectCache(origin: CacheOrigin, options: ReadCacheOption
     return { graphs: await readCache(origin, options), generations: [], configSize: undefined };
   const configSize = container.kind === "cache" ? container.config.size : bytes.byteLength;
   return { graphs: [contents.graph], generations: contents.generations, configSize };
+}
+
+/** Reads the documents that together are a cache, and what they say about the exports that wrote them. */
+export async function inspectCaches(
+  origins: readonly CacheOrigin[],
+  options: ReadCacheOptions = {},
+): Promise<InspectedCache> {
+  const all = await Promise.all(origins.map((origin) => inspectCache(origin, options)));
+  const sizes = all.flatMap(({ configSize }) => configSize ?? []);
+  return {
+    graphs: all.flatMap(({ graphs }) => graphs),
+    generations: all.flatMap(({ generations }) => generations),
+    configSize: sizes.length === 0 ? undefined : sizes.reduce((sum, size) => sum + size, 0),
+  };
 }

@@ -2,7 +2,7 @@ import { VarveError } from "../../core/index.ts";
 import type { CacheOrigin } from "../import/origin.ts";
 import type { OnWait } from "../../io/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
-import { type ObjectCachePlace, documentKey } from "./object-cache.ts";
+import { type ObjectCachePlace, documentKey } from "./object-place.ts";
 import { descriptorOf, readDocument } from "./object-document.ts";
 
 /** A document without records. */
@@ -12,7 +12,7 @@ const EMPTY = Buffer.from("{}");
 export function objectOrigin(
   store: ObjectStore,
   place: ObjectCachePlace,
-  { name = place.names[0] ?? "", onWait }: { readonly name?: string; readonly onWait?: OnWait | undefined } = {},
+  { name, onWait }: { readonly name: string; readonly onWait?: OnWait | undefined },
 ): CacheOrigin {
   const key = documentKey(place, name);
   return {

@@ -8,7 +8,7 @@ import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "
 import { type PlaceTargetOptions, placeTarget } from "../export/document-writer.ts";
 import { readExisting } from "../export/existing-document.ts";
 import type { CacheTarget } from "../export/target.ts";
-import { type ObjectCachePlace, blobKey, documentKey } from "./object-cache.ts";
+import { type ObjectCachePlace, blobKey, documentKey } from "./object-place.ts";
 import { readDocument } from "./object-document.ts";
 
 /** Options of `objectTarget`. */

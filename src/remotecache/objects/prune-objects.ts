@@ -3,7 +3,7 @@ import type { Asking, ListedObject, ObjectStore } from "../../objectstore/index.
 import { bytesOf } from "../../io/index.ts";
 import { decodeContents, describedConfig, encodeContents } from "../export/codec.ts";
 import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "../export/prune.ts";
-import { type ObjectCachePlace, documentKey } from "./object-cache.ts";
+import { type ObjectCachePlace, documentKey } from "./object-place.ts";
 import { readDocument } from "./object-document.ts";
 
 /**

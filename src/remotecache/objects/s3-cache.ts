@@ -1,51 +1,42 @@
-import { VarveError, digestOf, goJson, parseGoBool, parseGoDuration } from "../../core/index.ts";
+import { goJson, parseGoBool } from "../../core/index.ts";
 import type { Environment, ObjectStore, S3Options } from "../../objectstore/index.ts";
-import type { ObjectCache } from "./object-cache.ts";
-
-type Attributes = Readonly<Record<string, string>>;
-
-/** Default of `touch_refresh`, in milliseconds. */
-const TOUCH_AFTER = 86_400_000;
-const PARALLELISM = 4;
-const NANOSECONDS_PER_MILLISECOND = 1_000_000;
-/** Maximum of `upload_parallelism`: more would only fill memory. */
-const MAX_PARALLELISM = 64;
-const MAX_ATTEMPTS = 100;
-
-function invalid(why: string): never {
-  throw new VarveError("invalid-argument", `Cannot use S3 cache: ${why}`);
-}
+import { type CloudAttributes, CloudAttributeReader } from "./cloud-attributes.ts";
+import type { CloudBlobs, CloudCache } from "./cloud-cache.ts";
+import { objectBlobs, objectCache } from "./object-cache.ts";
+import type { ObjectCachePlace } from "./object-place.ts";
 
 /**
  * Parses the attributes of `type=s3`, with BuildKit's names, defaults and messages. Nothing is sent.
  *
  * @throws {VarveError} `invalid-argument`
  */
-export function parseS3Cache(attrs: Attributes, env: Environment = process.env): ObjectCache {
-  const value = (key: string): string => (Object.hasOwn(attrs, key) ? (attrs[key] ?? "") : "");
-  const bucket = value("bucket") || env["AWS_BUCKET"] || invalid("bucket ($AWS_BUCKET) not set for s3 cache");
-  const region = value("region") || env["AWS_REGION"] || invalid("region ($AWS_REGION) not set for s3 cache");
-  const endpoint = value("endpoint_url") || env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"] || undefined;
-  const pathStyle = endpoint !== undefined && parseGoBool(value("use_path_style")) === true;
-  const prefix = value("prefix");
+export function parseS3Cache(attrs: CloudAttributes, env: Environment = process.env): CloudCache {
+  const read = new CloudAttributeReader(attrs, "S3 cache");
+  const bucket = read.text("bucket") || env["AWS_BUCKET"] || read.invalid("bucket ($AWS_BUCKET) not set for s3 cache");
+  const region = read.text("region") || env["AWS_REGION"] || read.invalid("region ($AWS_REGION) not set for s3 cache");
+  const endpoint = read.text("endpoint_url") || env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"] || undefined;
+  const pathStyle = endpoint !== undefined && parseGoBool(read.text("use_path_style")) === true;
+  const prefix = read.text("prefix");
   const keys = {
-    documents: `${prefix}${attrs["manifests_prefix"] ?? "manifests/"}`,
-    blobs: `${prefix}${attrs["blobs_prefix"] ?? "blobs/"}`,
+    documents: `${prefix}${read.given("manifests_prefix") ?? "manifests/"}`,
+    blobs: `${prefix}${read.given("blobs_prefix") ?? "blobs/"}`,
   };
-  const mode = value("retry_mode");
-  if (mode !== "" && mode !== "standard" && mode !== "adaptive") invalid('retry_mode must be "standard" or "adaptive"');
-  const attempts = positive(attrs, "retry_max_attempts", MAX_ATTEMPTS);
-  const place = { bucket, region, endpoint, pathStyle };
+  const mode = read.text("retry_mode");
+  if (mode !== "" && mode !== "standard" && mode !== "adaptive")
+    read.invalid('retry_mode must be "standard" or "adaptive"');
+  const { id, names, attempts, touchAfter, parallelism } = read;
+  const bucketPlace = { bucket, region, endpoint, pathStyle };
+  const source = s3Source({ ...bucketPlace, blobs: keys.blobs });
+  const name = `s3://${bucket}/${prefix}`;
+  const place: ObjectCachePlace = { source, name, keys, names, reads: names.slice(0, 1), touchAfter, parallelism };
+  const options: S3Options = { ...bucketPlace, ...keysOf(read), ...attempts, env };
   return {
-    id: digestOf(goJson(Object.entries(attrs).map(([key, text]) => [key, text]))),
-    source: s3Source({ ...place, blobs: keys.blobs }),
-    name: `s3://${bucket}/${prefix}`,
-    keys,
-    names: namesOf(value("name")),
-    touchAfter: durationOf(value("touch_refresh")),
-    parallelism: positive(attrs, "upload_parallelism", MAX_PARALLELISM) ?? PARALLELISM,
-    open: async () =>
-      await openBucket({ ...place, ...keysOf(value), ...(attempts === undefined ? {} : { attempts }), env }),
+    type: "s3",
+    id,
+    source,
+    name,
+    documents: goJson([source, keys.documents, names]),
+    open: async () => objectCache(await openBucket(options), place),
   };
 }
 
@@ -55,33 +46,11 @@ async function openBucket(options: S3Options): Promise<ObjectStore> {
 }
 
 /** The keys that the attributes give. Both are needed. */
-function keysOf(value: (key: string) => string): Pick<S3Options, "keys"> {
-  const accessKeyId = value("access_key_id");
-  const secretAccessKey = value("secret_access_key");
+function keysOf(read: CloudAttributeReader): Pick<S3Options, "keys"> {
+  const accessKeyId = read.text("access_key_id");
+  const secretAccessKey = read.text("secret_access_key");
   if (accessKeyId === "" || secretAccessKey === "") return {};
-  return { keys: { accessKeyId, secretAccessKey, sessionToken: value("session_token") || undefined } };
-}
-
-/** The names of documents in `a;b`. */
-function namesOf(text: string): readonly string[] {
-  const names = text.split(";").filter((name) => name !== "");
-  return names.length === 0 ? ["buildkit"] : names;
-}
-
-function positive(attrs: Attributes, key: string, most: number): number | undefined {
-  const text = attrs[key];
-  if (text === undefined) return undefined;
-  if (!/^\+?\d{1,9}$/.test(text) || Number(text) === 0) invalid(`${key} must be a positive integer`);
-  return Math.min(most, Number(text));
-}
-
-function durationOf(text: string): number {
-  try {
-    return text === "" ? TOUCH_AFTER : parseGoDuration(text) / NANOSECONDS_PER_MILLISECOND;
-  } catch {
-    // As by BuildKit.
-    return TOUCH_AFTER;
-  }
+  return { keys: { accessKeyId, secretAccessKey, sessionToken: read.text("session_token") || undefined } };
 }
 
 interface S3SourceParts {
@@ -101,20 +70,12 @@ function s3Source({ bucket, region, endpoint, pathStyle, blobs }: S3SourceParts)
   return `s3://${bucket}/${encodeURIComponent(blobs)}?${query.toString()}`;
 }
 
-/**
- * Opens the store of a source that `parseS3Cache` returned, with the credentials of this machine. Returns what the keys of its blobs
- * begin with, too.
- *
- * @throws {VarveError} `invalid-argument`
- */
-export async function openS3Source(
-  source: string,
-  env: Environment = process.env,
-): Promise<{ readonly store: ObjectStore; readonly blobs: string }> {
+/** Opens the blobs of a source that `parseS3Cache` returned, with the credentials of this machine. */
+export async function openS3Blobs(source: string, env: Environment): Promise<CloudBlobs> {
   const url = new URL(source);
   const endpoint = url.searchParams.get("endpoint") ?? undefined;
   const region = url.searchParams.get("region") ?? "";
   const pathStyle = url.searchParams.has("path-style");
   const store = await openBucket({ bucket: url.host, region, endpoint, pathStyle, env });
-  return { store, blobs: decodeURIComponent(url.pathname.slice(1)) };
+  return objectBlobs(store, decodeURIComponent(url.pathname.slice(1)));
 }

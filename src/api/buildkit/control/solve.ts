@@ -7,6 +7,7 @@ import {
   blobsFor,
   exportTargets,
   grantEntitlements,
+  prepareExports,
   readCacheExports,
 } from "../../../engine/index.ts";
 import { type BuildOutput, type ExportReport, type OnBuildEvent, withReasonLogs } from "../../../engine/index.ts";
@@ -150,6 +151,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
       signal,
     }),
   );
+  await prepareExports(caches, session);
   const scope = scopeOf(request.attributes);
   const trace = new RequestTrace();
   try {
