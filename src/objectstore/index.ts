@@ -12,6 +12,7 @@ export type {
 export { type Environment } from "./http-client.ts";
 export { type S3Options, openS3 } from "./s3/store.ts";
 export type { BucketPlace } from "./s3/address.ts";
+export { type AzureBlobOptions, openAzureBlobs } from "./azblob/store.ts";
 export { findAwsKeys } from "./credentials/aws.ts";
 export type { AwsKeys } from "./s3/sign.ts";
-export { objectBody } from "./s3/upload.ts";
+export { objectBody } from "./parts.ts";

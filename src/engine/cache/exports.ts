@@ -1,5 +1,5 @@
 import { type Hold, type LayerBlob, type RemoteLayer, stepOfLayers } from "../../record/index.ts";
-import { formatPlatform, formatReference, hostPlatform, messageOf } from "../../core/index.ts";
+import { formatPlatform, formatReference, hostPlatform, isVarveError, messageOf } from "../../core/index.ts";
 import type {
   CacheExport,
   CacheTarget,
@@ -38,15 +38,20 @@ export async function readCacheExports({
 /**
  * Makes sure before a build that the stores in clouds that its cache goes to can be written, as far as they can tell.
  *
- * @throws {VarveError} what the first store throws that cannot, even with `ignore-error`, as by BuildKit.
+ * @throws {VarveError} `invalid-argument`; and with `ignore-error=false` what a store throws that cannot be written.
  */
 export async function prepareExports(
   exports: readonly CacheExport[],
   { store, hold }: Pick<Session, "store" | "hold">,
 ): Promise<void> {
-  await inParallel(exports.filter(isCloudExport), hold.signal, async ({ cache }, signal) =>
-    (await store.clouds.of(cache)).prepare({ signal }),
-  );
+  await inParallel(exports.filter(isCloudExport), hold.signal, async ({ cache, ignoreError }, signal) => {
+    try {
+      await (await store.clouds.of(cache)).prepare({ signal });
+    } catch (error) {
+      // The export will fail, and be a warning.
+      if (!ignoreError || isVarveError(error, "invalid-argument")) throw error;
+    }
+  });
 }
 
 /**
@@ -97,6 +102,7 @@ const PLACES: Readonly<Record<DocumentExport["type"], string>> = {
   registry: "registry",
   local: "client directory",
   s3: "Amazon S3",
+  azblob: "Azure Blob Storage",
 };
 
 async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Session): Promise<CacheReport> {

@@ -30,6 +30,7 @@ export type ResultCache = ImportedCache<Result>;
 const PATIENCE = 120_000;
 /** The attributes that say which cache of a cloud it is, by type. None is a secret. */
 const CLOUD_PLACES: ReadonlyMap<string, readonly string[]> = new Map([
+  ["azblob", ["account_url", "account_name", "container", "prefix", "manifests_prefix", "blobs_prefix", "name"]],
   ["s3", ["endpoint_url", "region", "bucket", "prefix", "manifests_prefix", "blobs_prefix", "name"]],
 ]);
 /** The attribute that has the location of a cache, by cache type. */
@@ -159,9 +160,14 @@ function importName(spec: CacheSpec): string {
   const { type, attrs } = spec;
   if (type === "registry") return placeOf(spec);
   const place = CLOUD_PLACES.get(type);
-  if (place !== undefined) return `${type}:${place.flatMap((key) => attrs[key] || []).join("/")}`;
+  if (place !== undefined) return `${type}:${place.flatMap((key) => withoutQuery(attrs[key] ?? "") || []).join("/")}`;
   const tag = attrs["digest"] ?? attrs["tag"];
   return `${type}:${placeOf(spec)}${tag === undefined ? "" : `:${tag}`}`;
+}
+
+/** A query may be a shared access signature. */
+function withoutQuery(text: string): string {
+  return text.replace(/\?.*$/s, "");
 }
 
 function placeOf({ type, attrs }: CacheSpec): string {

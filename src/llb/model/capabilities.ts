@@ -31,17 +31,11 @@ const SUPPORTED: readonly string[] = [
   ...family("exporter", "image.annotations", "image.attestations", "sourcedateepoch", "multiple"),
   ...family("", "constraints", "platform", "mergeop", "diffop", "passthroughop"),
   ...family("", "gc.freespacefilter", "history.filter"),
-  "cache.s3",
+  ...family("cache", "azblob", "s3"),
 ];
 
 /** Capabilities of `caps.go` that this engine lacks. */
-const MISSING: readonly string[] = [
-  "cache.azblob",
-  "cache.gha",
-  "exporter.session",
-  "exec.meta.network.proxy",
-  "exec.meta.cdi",
-];
+const MISSING: readonly string[] = ["cache.gha", "exporter.session", "exec.meta.network.proxy", "exec.meta.cdi"];
 
 /** Capabilities that BuildKit defines but does not list, so that clients do not ask for them. They are accepted. */
 const UNLISTED: readonly string[] = ["file.copy.modestring", "exec.meta.removemountstubs.recursive"];

@@ -3,7 +3,8 @@ import { collect } from "../../io/index.ts";
 import { bodyOf } from "../../http/index.ts";
 import { refusalOf } from "../s3/errors.ts";
 import { awsDomain } from "../s3/address.ts";
-import { type AwsKeys, encodeQuery, sha256Hex, signed } from "../s3/sign.ts";
+import { encodeQuery } from "../encoding.ts";
+import { type AwsKeys, sha256Hex, signed } from "../s3/sign.ts";
 import { textOf } from "../xml.ts";
 import type { ChainContext, FoundKeys } from "./chain.ts";
 

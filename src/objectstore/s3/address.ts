@@ -1,5 +1,5 @@
 import { VarveError } from "../../core/index.ts";
-import { encodeKey, encodeQuery } from "./sign.ts";
+import { encodeKey, encodeQuery } from "../encoding.ts";
 
 /** Where a bucket is. */
 export interface BucketPlace {

@@ -5,7 +5,8 @@ import type { AwsCredentialSource } from "../credentials/aws.ts";
 import type { HttpClient } from "../http-client.ts";
 import type { Asking } from "../object-store.ts";
 import type { BucketAddress } from "./address.ts";
-import { messageIn, refusalOf, storeError } from "./errors.ts";
+import { refusalOf, s3Error } from "./errors.ts";
+import { messageIn } from "../store-error.ts";
 import { EMPTY_PAYLOAD, signed } from "./sign.ts";
 
 /** A request about a key of a bucket. */
@@ -77,7 +78,7 @@ export class S3Requests implements Disposable {
     const doing = `${request.doing} ${this.nameOf(request.key)}`;
     const xml = (await collect(response.body, MAX_ANSWER, { what: "the answer of a store" })).toString("utf8");
     if (!/<Error[\s>]/.test(xml.slice(0, 512))) return xml;
-    throw storeError(200, messageIn(xml), doing, 1);
+    throw s3Error(200, messageIn(xml), doing, 1);
   }
 
   async #sign(

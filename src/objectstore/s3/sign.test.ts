@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { EMPTY_PAYLOAD, encodeKey, encodeQuery, sha256Hex, signed } from "./sign.ts";
+import { encodeKey, encodeQuery } from "../encoding.ts";
+import { EMPTY_PAYLOAD, sha256Hex, signed } from "./sign.ts";
 
 const KEYS = { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" };
 

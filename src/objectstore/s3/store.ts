@@ -15,12 +15,15 @@ import type {
   WriteCondition,
   WriteResult,
 } from "../object-store.ts";
+import { infoOf, sizeOf, timeOf } from "../response.ts";
 import { resumed } from "../resume.ts";
 import { elementsOf, textOf } from "../xml.ts";
 import { BucketAddress, type BucketPlace } from "./address.ts";
-import { readMessage, storeError } from "./errors.ts";
+import { s3Error } from "./errors.ts";
+import { readMessage } from "../store-error.ts";
 import { S3Requests } from "./requests.ts";
-import { encodeKey, sha256Hex } from "./sign.ts";
+import { encodeKey } from "../encoding.ts";
+import { sha256Hex } from "./sign.ts";
 import { MULTIPART_SIZE, PartUploads } from "./upload.ts";
 
 /** Options of `openS3`. */
@@ -143,7 +146,7 @@ class S3Store implements ObjectStore {
     const response = await this.#requests.send(request, asking);
     if (response.status !== 404) return response;
     const message = await readMessage(response);
-    if (message.code === "NoSuchBucket") throw storeError(404, message, `read ${this.#requests.nameOf(key)}`, 1);
+    if (message.code === "NoSuchBucket") throw s3Error(404, message, `read ${this.#requests.nameOf(key)}`, 1);
     return undefined;
   }
 
@@ -181,23 +184,6 @@ async function payloadOf(body: ObjectBody): Promise<string> {
 
 function conditionHeaders(condition: WriteCondition): Record<string, string> {
   return condition.kind === "absent" ? { "if-none-match": "*" } : { "if-match": condition.etag };
-}
-
-function sizeOf(text: string | undefined): number {
-  return /^\d{1,15}$/.test(text ?? "") ? Number(text) : 0;
-}
-
-function timeOf(text: string | undefined): number {
-  const time = Date.parse(text ?? "");
-  return Number.isNaN(time) ? 0 : time;
-}
-
-function infoOf({ headers }: TransportResponse): ObjectInfo {
-  return {
-    size: sizeOf(headerOf(headers, "content-length")),
-    etag: headerOf(headers, "etag"),
-    modified: timeOf(headerOf(headers, "last-modified")),
-  };
 }
 
 function listedOf(xml: string): ListedObject {

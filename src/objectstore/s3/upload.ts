@@ -1,9 +1,11 @@
 import { VarveError } from "../../core/index.ts";
-import { type Bytes, Semaphore, bytesOf, collect } from "../../io/index.ts";
+import { Semaphore, collect } from "../../io/index.ts";
 import { type TransportResponse, bodyOf, headerOf } from "../../http/index.ts";
 import type { Asking, ObjectBody, ObjectInfo, WriteResult } from "../object-store.ts";
+import { sendParts } from "../parts.ts";
 import { escapeXml, textOf } from "../xml.ts";
-import { messageIn, storeError } from "./errors.ts";
+import { s3Error } from "./errors.ts";
+import { messageIn } from "../store-error.ts";
 import type { S3Requests } from "./requests.ts";
 import { sha256Hex } from "./sign.ts";
 
@@ -33,24 +35,9 @@ export class PartUploads {
   ): Promise<WriteResult> {
     const size = Math.max(PART, Math.ceil(body.size / MAX_PARTS));
     return await this.#inParts(key, asking, async (id, signal) => {
-      const parts: Promise<string>[] = [];
-      const stop = new AbortController();
-      const both = AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])]);
-      const send = async (number: number, bytes: Buffer, slot: Disposable): Promise<string> => {
-        using _slot = slot;
-        return await this.#putPart(key, { id, number, bytes }, { ...asking, signal: both });
-      };
-      const sent = (part: Promise<string>): Promise<string> => {
-        part.catch((error: unknown) => stop.abort(error));
-        return part;
-      };
-      try {
-        for await (const { bytes, slot } of partsOf(body.open(), size, () => this.#slots.acquire(both)))
-          parts.push(sent(send(parts.length + 1, bytes, slot)));
-      } finally {
-        await Promise.allSettled(parts);
-      }
-      return await Promise.all(parts);
+      const send = async (bytes: Buffer, at: number, stop: AbortSignal): Promise<string> =>
+        await this.#putPart(key, { id, number: at + 1, bytes }, { ...asking, signal: stop });
+      return await sendParts(body, { size, slots: this.#slots, signal, send });
     });
   }
 
@@ -159,7 +146,7 @@ export class PartUploads {
       return { kind: "conflict" };
     }
     const message = messageIn(answer);
-    if (message.code !== "") throw storeError(200, message, `write ${this.#requests.nameOf(key)}`, 1);
+    if (message.code !== "") throw s3Error(200, message, `write ${this.#requests.nameOf(key)}`, 1);
     return { kind: "written", etag: textOf(answer, "ETag") };
   }
 
@@ -175,49 +162,4 @@ export class PartUploads {
     const response = await this.#requests.send(request, {}).catch(() => undefined);
     await response?.discard();
   }
-}
-
-/** Cuts bytes into parts. A slot is taken for each part before it is gathered. */
-async function* partsOf(
-  bytes: Bytes,
-  size: number,
-  acquire: () => Promise<Disposable>,
-): AsyncGenerator<{ readonly bytes: Buffer; readonly slot: Disposable }> {
-  const chunks = bytes[Symbol.asyncIterator]();
-  let rest: Uint8Array | undefined;
-  try {
-    for (let isFirst = true; ; isFirst = false) {
-      const slot = await acquire();
-      const part = Buffer.allocUnsafe(size);
-      let filled = 0;
-      try {
-        while (filled < size) {
-          const next: Uint8Array | undefined = rest ?? (await nextOf(chunks));
-          if (next === undefined) break;
-          const taken = next.subarray(0, size - filled);
-          part.set(taken, filled);
-          filled += taken.byteLength;
-          rest = taken.byteLength < next.byteLength ? next.subarray(taken.byteLength) : undefined;
-        }
-      } catch (error) {
-        slot[Symbol.dispose]();
-        throw error;
-      }
-      if (filled === 0 && !isFirst) return slot[Symbol.dispose]();
-      yield { bytes: part.subarray(0, filled), slot };
-      if (filled < size) return;
-    }
-  } finally {
-    await chunks.return?.();
-  }
-}
-
-async function nextOf(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-  const next = await chunks.next();
-  return next.done === true ? undefined : next.value;
-}
-
-/** Returns bytes as the body of an object. */
-export function objectBody(bytes: Uint8Array): ObjectBody {
-  return { size: bytes.byteLength, open: () => bytesOf(bytes) };
 }

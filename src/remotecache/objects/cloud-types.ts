@@ -1,3 +1,4 @@
+import { openAzureSource, parseAzureCache } from "./azblob-cache.ts";
 import { VarveError } from "../../core/index.ts";
 import type { Environment } from "../../objectstore/index.ts";
 import type { CloudAttributes } from "./cloud-attributes.ts";
@@ -11,6 +12,7 @@ interface CloudBackEnd {
 
 /** By type. Sources begin with the type. */
 const BACK_ENDS: Readonly<Record<CloudType, CloudBackEnd>> = {
+  azblob: { parse: parseAzureCache, open: openAzureSource },
   s3: { parse: parseS3Cache, open: openS3Blobs },
 };
 
