@@ -7,6 +7,7 @@ import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { Attesting } from "./attest/attesting.ts";
 import { absolutePaths } from "./options/absolute-paths.ts";
 import { exportCaches, exportFailed, prepareExports, readCacheExports, scopeFacts } from "./cache/exports.ts";
+import { EagerExports } from "./cache/eager-exports.ts";
 import { LocalClient, type ServedClient } from "./client/local-client.ts";
 import { argumentOptions } from "./options/build-arguments.ts";
 import { checkImports } from "./cache/imports.ts";
@@ -55,6 +56,9 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
   const session = stack.use(await openLocalSession(options, stack, served));
   await prepareExports(caches, session);
   const scope = scopeFacts(options);
+  const eager = stack.use(
+    new EagerExports(caches, { scope, session, outputs: options.outputs ?? [{ type: "image" }] }),
+  );
   try {
     const attesting = await openAttesting(options, session);
     const { trace } = attesting ?? {};
@@ -73,8 +77,10 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
     const outputs = toSink(options.outputs, served.stdout);
     const exported = await exportTargets(targets, results, { ...options, ...attesting, outputs, inline }, session);
     await served.onExported?.(exported, session.hold);
+    await eager.stop();
     return resultOf(exported, await exportCaches(caches, scope, session), session);
   } catch (error) {
+    await eager.stop();
     if (session.isUnfinished) await exportFailed(caches, scope, session);
     throw error;
   }

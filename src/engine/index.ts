@@ -2,6 +2,7 @@ export { type PlanBuildOptions, plan, servePlan } from "./plan/plan.ts";
 export type * from "./plan/types.ts";
 export { type ServedBuild, build, serveBuild } from "./build.ts";
 export type { BuildClient, ClientCaches } from "./client/client.ts";
+export { EagerExports } from "./cache/eager-exports.ts";
 export {
   exportCaches,
   exportFailed,

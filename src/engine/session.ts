@@ -4,7 +4,7 @@ import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
 import type { Edge, SourceOp } from "../llb/index.ts";
 import { type BlobOptions, type Hold, type RecordId, SCRATCH } from "../record/index.ts";
-import type { PlanOptions, PlannedEdge, SolveResult, SolverJob } from "../solver/index.ts";
+import type { PlanOptions, PlannedEdge, SolveResult, SolverEvent, SolverJob } from "../solver/index.ts";
 import { ImageSource, type LocalContext } from "../source/index.ts";
 import { unreadableResults } from "./cache/results.ts";
 import { Imports, type ResultCache } from "./cache/imports.ts";
@@ -72,6 +72,7 @@ export class Session implements AsyncDisposable {
   /** IDs of the cache mounts that were emptied because a step ignores the cache. */
   readonly #emptied = new Set<string>();
   readonly #kept = new Set<LocalContext>();
+  readonly #stepListeners = new Set<() => void>();
   #targets: Targets = { kind: "pending" };
 
   private constructor(options: SessionOptions, parts: SessionParts, stack: AsyncDisposableStack) {
@@ -214,6 +215,12 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  /** Calls a listener whenever a step has run or was found in a cache, until the returned value is disposed of. */
+  onStepEnd(listener: () => void): Disposable {
+    this.#stepListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#stepListeners.delete(listener) };
+  }
+
   /** Returns how a target was solved, with its keys; undefined before that. */
   solvedEdge({ vertex: { digest }, output }: Edge): SolveResult<Result> | undefined {
     if (this.#targets.kind !== "solved") return undefined;
@@ -278,12 +285,18 @@ export class Session implements AsyncDisposable {
     return solved?.result ?? recordResult(SCRATCH);
   }
 
+  #onEvent(event: SolverEvent): void {
+    this.progress.solver(event);
+    if (event.kind !== "vertex-completed" && event.kind !== "vertex-cached") return;
+    for (const listener of this.#stepListeners) listener();
+  }
+
   #openJob(signal: AbortSignal | undefined = this.hold.signal): SolverJob<Result> {
     return this.#stack.use(
       this.store.solver.open({
         signal,
         caches: this.#caches,
-        onEvent: (event) => this.progress.solver(event),
+        onEvent: (event) => this.#onEvent(event),
         retain: (result) => this.#retain(result),
       }),
     );

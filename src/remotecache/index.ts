@@ -39,7 +39,7 @@ export {
   parseCacheExports,
 } from "./export/attributes.ts";
 export { type ExportedGraph, exportGraph } from "./export/export-graph.ts";
-export type { Generation } from "./export/scopes.ts";
+export type { ExportStage, Generation } from "./export/scopes.ts";
 export { exportStored } from "./export/stored-keys.ts";
 export { inlineCache } from "./export/inline-export.ts";
 export { lockLayout } from "./export/layout-lock.ts";

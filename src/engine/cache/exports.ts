@@ -5,6 +5,8 @@ import type {
   CacheTarget,
   CloudExport,
   ExportCompression,
+  ExportStage,
+  ExportedGraph,
   LayersOf,
   RegistryExport,
   ScopeFacts,
@@ -62,9 +64,10 @@ export async function exportCaches(
   exports: readonly CacheExport[],
   scope: ScopeFacts,
   session: Session,
+  stage: ExportStage["kind"] = "complete",
 ): Promise<CacheReport[]> {
   const written = exports.filter((target) => target.type !== "inline");
-  const settled = await Promise.allSettled(written.map((target) => exportCache(target, scope, session)));
+  const settled = await Promise.allSettled(written.map((target) => exportCache(target, { scope, session, stage })));
   return written.map((target, index): CacheReport => {
     const outcome = settled[index];
     if (outcome?.status === "fulfilled") return outcome.value;
@@ -87,14 +90,44 @@ export async function exportFailed(
     wanted.map((target) => ({ ...target, ignoreError: true })),
     scope,
     session,
+    "failed",
   );
 }
 
-async function exportCache(target: DocumentExport, scope: ScopeFacts, session: Session): Promise<CacheReport> {
+interface Exporting {
+  readonly scope: ScopeFacts;
+  readonly session: Session;
+  readonly stage: ExportStage["kind"];
+}
+
+async function exportCache(target: DocumentExport, exporting: Exporting): Promise<CacheReport> {
   return await retryIfDamaged(
-    () => exportOnce(target, scope, session),
-    ({ message }) => session.progress.warn(message),
+    () => exportOnce(target, exporting),
+    ({ message }) => exporting.session.progress.warn(message),
   );
+}
+
+/** Returns what a build has made so far, as a target wants it. */
+export async function exportedGraph(
+  { mode, compression }: DocumentExport,
+  { solved, hold, id }: Session,
+  { stage, layersOf: layers }: { readonly stage: ExportStage["kind"]; readonly layersOf: LayersOf<Result> },
+): Promise<ExportedGraph> {
+  const { exportGraph } = await import("../../remotecache/index.ts");
+  const exported = await exportGraph(solved, {
+    mode,
+    layersOf: layers,
+    stepName: stepOfLayers,
+    omitLayerTimes: compression.force,
+    signal: hold.signal,
+  });
+  return { ...exported, stage: { kind: stage, build: id } };
+}
+
+/** Returns the scope of an export. */
+export async function scopeName({ scope }: DocumentExport, facts: ScopeFacts): Promise<string> {
+  const { defaultScope } = await import("../../remotecache/index.ts");
+  return scope ?? defaultScope(facts);
 }
 
 /** What BuildKit's progress calls the target of an export. */
@@ -105,19 +138,15 @@ const PLACES: Readonly<Record<DocumentExport["type"], string>> = {
   azblob: "Azure Blob Storage",
 };
 
-async function exportOnce(target: DocumentExport, scope: ScopeFacts, session: Session): Promise<CacheReport> {
-  const { defaultScope, exportGraph } = await import("../../remotecache/index.ts");
+async function exportOnce(target: DocumentExport, { scope, session, stage }: Exporting): Promise<CacheReport> {
   return await session.progress.activity(`exporting cache to ${PLACES[target.type]}`, async (activity) => {
     const exported = await activity.part("preparing build cache for export", async () =>
-      exportGraph(session.solved, {
-        mode: target.mode,
+      exportedGraph(target, session, {
+        stage,
         layersOf: layersOf(session.store, session.hold, target.compression),
-        stepName: stepOfLayers,
-        omitLayerTimes: target.compression.force,
-        signal: session.hold.signal,
       }),
     );
-    const writer = target.scope ?? defaultScope(scope);
+    const writer = await scopeName(target, scope);
     const status = transferStatuses();
     const to = await targetOf(target, {
       store: session.store,

@@ -12,10 +12,14 @@ export interface ConfigScope {
   /** Indices of the records of the build's results. */
   readonly tops: readonly number[];
   readonly at: Time;
+  /**
+   * Set if the build has not made all its results: the id of a build that ran when it wrote this, or empty for a build that has failed.
+   */
+  readonly partial?: string | undefined;
 }
 
 /**
- * Reads the `scopes` in the member `varve` of a cache config: `[{"id","tops","at"}]`, newest first. A malformed or too long list
+ * Reads the `scopes` in the member `varve` of a cache config: `[{"id","tops","at","partial"}]`, newest first. A malformed or too long list
  * is ignored, because scopes must not make a cache unusable.
  */
 export function parseScopes(varve: JsonNode, records: number): readonly ConfigScope[] {
@@ -30,15 +34,22 @@ export function parseScopes(varve: JsonNode, records: number): readonly ConfigSc
 
 /** Returns the JSON of scopes. */
 export function scopesJson(scopes: readonly ConfigScope[]): OrderedJson {
-  return scopes.map(({ id, tops, at }) => ({ id, tops, at: formatGoTime(at) }));
+  return scopes.map(({ id, tops, at, partial }) => ({ id, tops, at: formatGoTime(at), partial }));
 }
 
 function parseScope(item: JsonNode): ConfigScope {
   const fields = item.objectOrEmpty();
   const tops = fields.field("tops").list((top) => top.integer() ?? 0) ?? [];
-  return { id: fields.string("id") ?? "", tops, at: readTime(fields.field("at")) };
+  const partial = fields.string("partial");
+  const scope = { id: fields.string("id") ?? "", tops, at: readTime(fields.field("at")) };
+  return partial === undefined ? scope : { ...scope, partial };
 }
 
-function isSound({ id, tops }: ConfigScope, records: number): boolean {
-  return id.length <= MAX_ID && tops.length <= MAX_TOPS && tops.every((top) => top >= 0 && top < records);
+function isSound({ id, tops, partial = "" }: ConfigScope, records: number): boolean {
+  return (
+    id.length <= MAX_ID &&
+    partial.length <= MAX_ID &&
+    tops.length <= MAX_TOPS &&
+    tops.every((top) => top >= 0 && top < records)
+  );
 }

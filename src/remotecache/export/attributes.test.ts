@@ -14,6 +14,7 @@ test("defaults are BuildKit's", () => {
     container: { ociMediaTypes: true, imageManifest: true },
     compression: { compression: "gzip", force: false, level: undefined },
     scope: undefined,
+    eager: false,
     reset: false,
     reference: { registry: "localhost:5000", repository: "c", tag: "latest", digest: undefined },
     insecure: false,
@@ -40,6 +41,16 @@ test("values are read as BuildKit reads them", () => {
     compression?: unknown;
   };
   assert.deepEqual(compression, { compression: "zstd", force: true, level: -1 });
+});
+
+test("directories are eager with all steps, and others where it is asked for", () => {
+  const eager = (parsed: object): unknown => (parsed as { eager?: boolean }).eager;
+  assert.deepEqual(
+    [local({}), local({ mode: "max" }), local({ mode: "max", eager: "false" }), registry({ mode: "max" })].map(eager),
+    [false, true, false, false],
+  );
+  assert.equal(eager(registry({ mode: "max", eager: "true" })), true);
+  assert.throws(() => registry({ eager: "true" }), /eager=true needs mode=max/);
 });
 
 test("what is wrong is refused, in BuildKit's words", () => {

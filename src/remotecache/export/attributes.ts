@@ -45,6 +45,8 @@ interface DocumentAttributes extends CommonAttributes {
   readonly scope: string | undefined;
   /** True: the records of all other writers are removed. */
   readonly reset: boolean;
+  /** True: what steps have made is also exported while the build runs. Only with mode `max`. */
+  readonly eager: boolean;
 }
 
 /** An export to a tag in a registry. */
@@ -117,10 +119,16 @@ function scopeOf(attrs: Attributes): string | undefined {
   return scope === "" ? undefined : scope;
 }
 
-function documentOf(attrs: Attributes): DocumentAttributes {
+/** `isCheap`: writing to the place costs next to nothing, so that `eager` is the default. */
+function documentOf(attrs: Attributes, { isCheap }: { readonly isCheap: boolean }): DocumentAttributes {
   const ociMediaTypes = boolean(attrs, "oci-mediatypes", true);
+  const common = commonOf(attrs);
+  const eager = boolean(attrs, "eager", isCheap && common.mode === "max");
+  if (eager && common.mode !== "max")
+    invalid("eager=true needs mode=max: which layers mode=min has is known at the end");
   return {
-    ...commonOf(attrs),
+    ...common,
+    eager,
     container: { ociMediaTypes, imageManifest: boolean(attrs, "image-manifest", ociMediaTypes) },
     compression: compressionOf(attrs),
     scope: scopeOf(attrs),
@@ -157,17 +165,24 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
       if (ref === "") invalid("missing ref");
       const reference = withDefaultTag(parseReference(ref));
       if (reference.digest !== undefined) invalid(`${ref} has a digest, but a cache is written to a tag`);
-      return { type, ...documentOf(attrs), reference, insecure: boolean(attrs, "registry.insecure", false) };
+      return {
+        type,
+        ...documentOf(attrs, { isCheap: false }),
+        reference,
+        insecure: boolean(attrs, "registry.insecure", false),
+      };
     }
     case "local": {
       const directory = valueOf(attrs, "dest") ?? "";
       if (directory === "") invalid("local cache exporter requires dest");
-      return { type, ...documentOf(attrs), directory, tag: valueOf(attrs, "tag") ?? "latest", grace: graceOf(attrs) };
+      const document = documentOf(attrs, { isCheap: true });
+      return { type, ...document, directory, tag: valueOf(attrs, "tag") ?? "latest", grace: graceOf(attrs) };
     }
     case "inline":
       return { type, ...commonOf(attrs) };
     default:
-      if (isCloudType(type)) return { type, ...documentOf(attrs), cache: parseCloudCache(type, attrs) };
+      if (isCloudType(type))
+        return { type, ...documentOf(attrs, { isCheap: false }), cache: parseCloudCache(type, attrs) };
       throw new VarveError("unsupported", `Cannot export cache: unknown cache exporter: ${JSON.stringify(type)}`);
   }
 }

@@ -25,9 +25,9 @@ export function encodeContents(
   { named = true }: { readonly named?: boolean | undefined } = {},
 ): EncodedDocument {
   const { config, layers, indices } = configOf(graph);
-  const scopes = generations.map(({ scope: id, tops, at }) => {
+  const scopes = generations.map(({ scope: id, tops, at, partial }) => {
     const records = tops.flatMap((top) => indices.get(top) ?? []);
-    return { id, tops: records.sort((a, b) => a - b), at };
+    return { id, tops: records.sort((a, b) => a - b), at, partial };
   });
   const all = { ...config, scopes, names: named ? config.names : [] };
   if (form === "annotated") {
@@ -92,10 +92,11 @@ export async function decodeContents(
   const { config, layers } = described;
   const { graph, nodes } = loadGraph(config, layers, source);
   if (config.scopes.length === 0) return foreignContents(graph);
-  const generations = config.scopes.map(({ id: scope, tops, at }) => ({
+  const generations = config.scopes.map(({ id: scope, tops, at, partial }) => ({
     scope,
     tops: tops.flatMap((top) => nodes[top] ?? []),
     at,
+    partial,
   }));
   return { graph, generations };
 }

@@ -19,18 +19,20 @@ export interface PlaceTargetOptions {
 const MAX_TRIES = 100;
 
 /**
- * Returns a place as a target. It sends only what the place lacks, and no document that would not change. `write` throws `busy` if
- * other processes write all the time.
+ * Returns a place as a target. It sends only what the place lacks, asks only once whether the place has a blob, and sends no document
+ * that would not change. `write` throws `busy` if other processes write all the time.
  */
 export function placeTarget(place: DocumentPlace, options: PlaceTargetOptions): CacheTarget {
+  const present = new Set<Digest>();
   return {
-    async write({ graph, tops }, scope, hold): Promise<Descriptor | undefined> {
-      const contents = contentsOf(graph, tops, scope);
-      const writer = new DocumentWriter(place, contents, hold, { ...options, warn: warnOnce(options.warn) });
+    async write({ graph, tops, stage }, scope, hold): Promise<Descriptor | undefined> {
+      const contents = contentsOf(graph, tops, scope, stage);
+      const writer = new DocumentWriter(place, contents, hold, { ...options, warn: warnOnce(options.warn), present });
       for (let tries = 0; tries < MAX_TRIES; tries += 1) {
         const outcome = await writer.attempt();
         if (outcome.kind === "current") return outcome.descriptor;
         if (outcome.kind === "empty") return undefined;
+        if (outcome.kind === "written" && stage?.kind === "running") return outcome.descriptor;
         await writer.waitToRetry(outcome.kind);
       }
       throw new VarveError("busy", `Cannot export cache to ${place.name}: other processes write to it all the time`);
@@ -43,13 +45,19 @@ export function placeTarget(place: DocumentPlace, options: PlaceTargetOptions): 
  *
  * - `current`: the document contains the export. The export is done.
  * - `empty`: there is nothing to write. The export is done.
- * - `written`: the document was written. The next attempt checks that no other process has overwritten it.
+ * - `written`: the document was written. The next attempt checks that no other process has overwritten it. An export of a build that
+ *   runs is content with that, because there will be another.
  * - `conflict`: another process has written at the same time.
  * - `blobs-missing`: blobs turned out to be unavailable. The next attempt writes a document without them.
  */
 type Attempt =
-  | { readonly kind: "current"; readonly descriptor: Descriptor }
-  | { readonly kind: "empty" | "written" | "conflict" | "blobs-missing" };
+  | { readonly kind: "current" | "written"; readonly descriptor: Descriptor }
+  | { readonly kind: "empty" | "conflict" | "blobs-missing" };
+
+interface WriterOptions extends PlaceTargetOptions {
+  /** Blobs that are known to be in the place. */
+  readonly present: Set<Digest>;
+}
 
 /** In milliseconds. */
 const MAX_PAUSE = 3_000;
@@ -65,18 +73,16 @@ class DocumentWriter {
   readonly #layers: ReadonlyMap<Digest, RemoteLayer>;
   readonly #hold: Hold;
   readonly #request: PlaceRequest;
-  readonly #options: PlaceTargetOptions;
+  readonly #options: WriterOptions;
   /** Blobs that are not available anywhere. */
   readonly #missingBlobs = new Set<Digest>();
-  /** Blobs that are known to be in the place. */
-  readonly #present = new Set<Digest>();
   /** The document that the first write has replaced. */
   #replaced: { readonly contents: CacheContents | undefined } | undefined;
   /** The last write. */
   #last: { readonly version: string; readonly descriptor: Descriptor } | undefined;
   #pause: number;
 
-  constructor(place: DocumentPlace, own: CacheContents, hold: Hold, options: PlaceTargetOptions) {
+  constructor(place: DocumentPlace, own: CacheContents, hold: Hold, options: WriterOptions) {
     this.#place = place;
     this.#pause = place.settles;
     this.#own = own;
@@ -129,8 +135,8 @@ class DocumentWriter {
 
   /** Sends the blobs of the export that the document needs. Returns false if some are not available anywhere. */
   async #transfer({ contents }: Composed): Promise<boolean> {
-    const { source, warn } = this.#options;
-    const needed = [...layersOfGraph(contents.graph).keys()].filter((digest) => !this.#present.has(digest));
+    const { source, warn, present } = this.#options;
+    const needed = [...layersOfGraph(contents.graph).keys()].filter((digest) => !present.has(digest));
     const lost = await transferLayers(
       needed.flatMap((digest) => this.#layers.get(digest) ?? []),
       {
@@ -138,7 +144,7 @@ class DocumentWriter {
         hold: this.#hold,
         transfer: async (layer, open, signal) => {
           await this.#place.pushLayer(layer, open, { ...this.#request, signal });
-          this.#present.add(layer.digest);
+          present.add(layer.digest);
         },
       },
     );
@@ -160,7 +166,7 @@ class DocumentWriter {
     this.#pause = Math.min(MAX_PAUSE, Math.max(this.#pause, 2 * (performance.now() - began)));
     this.#last = published.version === undefined ? undefined : { version: published.version, descriptor };
     this.#replaced ??= { contents: existing.contents };
-    return { kind: "written" };
+    return { kind: "written", descriptor };
   }
 
   /** After a document was rejected: checks whether the place has lost blobs. Blobs of the export are then sent again. */
@@ -171,7 +177,7 @@ class DocumentWriter {
     for (const digest of layersOfGraph(contents.graph).keys()) {
       if (await this.#place.hasLayer({ digest }, this.#request)) continue;
       isWhole = false;
-      this.#present.delete(digest);
+      this.#options.present.delete(digest);
       if (!this.#layers.has(digest)) this.#missingBlobs.add(digest);
     }
     const lost = this.#missingBlobs.size - before;

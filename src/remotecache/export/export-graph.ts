@@ -1,6 +1,7 @@
 import type { CacheManager, SolveResult } from "../../solver/index.ts";
 import { CacheGraph } from "../document/graph.ts";
 import type { CacheNode } from "../document/graph-types.ts";
+import type { ExportStage } from "./scopes.ts";
 import { sortKeys } from "./sorted-keys.ts";
 import { KeyExplorer, type ExportKey } from "./export-keys.ts";
 import { type ResultOptions, ResultFinder } from "./result-finder.ts";
@@ -9,6 +10,8 @@ import { type ResultOptions, ResultFinder } from "./result-finder.ts";
 export interface ExportedGraph {
   readonly graph: CacheGraph;
   readonly tops: readonly CacheNode[];
+  /** Absent: the export is complete, and replaces no other of its build. */
+  readonly stage?: ExportStage | undefined;
 }
 
 /**

@@ -35,8 +35,8 @@ export interface LayoutTargetOptions {
  */
 export function layoutTarget(options: LayoutTargetOptions): CacheTarget {
   return {
-    async write({ graph, tops }, scope, hold) {
-      const writer = new LayoutWriter(contentsOf(graph, tops, scope), hold, {
+    async write({ graph, tops, stage }, scope, hold) {
+      const writer = new LayoutWriter(contentsOf(graph, tops, scope, stage), hold, {
         ...options,
         warn: warnOnce(options.warn),
       });

@@ -1,10 +1,10 @@
 import { VarveError } from "../../core/index.ts";
 import type { Time } from "../document/time.ts";
-import { type CacheContents, retain } from "./scopes.ts";
+import { type CacheContents, newestOfScopes, retain } from "./scopes.ts";
 
 /** What to keep of a cache document. A generation is kept if it matches all options. */
 export interface PruneTargetOptions {
-  /** Number of newest generations to keep of each scope. Default: 1. */
+  /** Number of newest complete generations to keep of each scope, with partial ones that are newer. Default: 1. */
   readonly generations?: number | undefined;
   /** The scopes to keep. Default: all. */
   readonly scopes?: readonly string[] | undefined;
@@ -36,12 +36,9 @@ export function prunedContents(
       "invalid-argument",
       `Cannot prune cache: the number of generations is ${most}, but must be a positive integer`,
     );
-  const counts = new Map<string, number>();
-  const kept = contents.generations.filter(({ scope, at }) => {
-    const count = (counts.get(scope) ?? 0) + 1;
-    counts.set(scope, count);
-    return count <= most && (scopes?.includes(scope) ?? true) && (newerThan === undefined || at >= newerThan);
-  });
+  const kept = newestOfScopes(contents.generations, () => most).filter(
+    ({ scope, at }) => (scopes?.includes(scope) ?? true) && (newerThan === undefined || at >= newerThan),
+  );
   const pruned = retain({ graph: contents.graph, generations: kept });
   const lost = {
     generations: contents.generations.length - kept.length,

@@ -18,7 +18,7 @@ export interface RegistryTargetOptions extends PlaceTargetOptions {
   readonly onEvent?: OnTransfer | undefined;
 }
 
-/** Maximum number of manifests that a registry may reject with `DIGEST_INVALID` before the export fails. */
+/** Maximum number of manifests that a registry may reject with `DIGEST_INVALID` before exports to the target fail. */
 const MAX_GARBLED = 5;
 
 /**
@@ -26,7 +26,7 @@ const MAX_GARBLED = 5;
  * `write` throws `busy` if other processes write to the tag all the time.
  */
 export function registryTarget(options: RegistryTargetOptions): CacheTarget {
-  return { write: (exported, scope, hold) => placeTarget(new TagPlace(options), options).write(exported, scope, hold) };
+  return placeTarget(new TagPlace(options), options);
 }
 
 /** A tag of a registry. Registries have no compare-and-swap: the version of a document is its digest. */

@@ -153,3 +153,65 @@ test("a document that is too large for BuildKit loses the names of its steps bef
   assert.ok(encodeContents(mine, "manifest").config.bytes.byteLength > 1_048_576);
   assert.deepEqual([config.names, config.scopes.length, config.records.length], [[], 1, 4001]);
 });
+
+test("exports of a build that runs replace each other, and push out no complete ones", () => {
+  const running = (build: string, ...steps: string[]): CacheContents => {
+    const { graph, tops } = chainExport("base", steps);
+    return contentsOf(graph, tops, "a", { kind: "running", build });
+  };
+  const ended = (kind: "failed" | "complete", build: string, ...steps: string[]): CacheContents => {
+    const { graph, tops } = chainExport("base", steps);
+    return contentsOf(graph, tops, "a", { kind, build });
+  };
+  const merged = (...all: CacheContents[]): CacheContents =>
+    all.reduce(
+      (document, own) => mergeContents(document, own),
+      mergeContents(undefined, ended("complete", "0", "old")),
+    );
+  const bytes = (one: CacheContents): Uint8Array => encodeContents(one, "manifest").config.bytes;
+  const tops = ({ generations }: CacheContents): unknown[] =>
+    generations.map((one) => [one.tops.map(({ digest }) => digest).join(), one.partial]);
+  const top = (step: string): string => digestOf(`step ${step}`);
+
+  const during = merged(ended("complete", "1", "before"), running("x", "one"), running("x", "one", "two"));
+  assert.deepEqual(tops(during), [
+    [top("two"), "x"],
+    [top("before"), undefined],
+    [top("old"), undefined],
+  ]);
+  const after = [ended("complete", "1", "before"), ended("complete", "x", "one", "two", "three")] as const;
+  assert.deepEqual(
+    bytes(merged(after[0], running("x", "one"), running("y", "one"), after[1], ended("complete", "y", "one"))),
+    bytes(merged(...after, ended("complete", "y", "one"))),
+  );
+  assert.deepEqual(
+    bytes(mergeContents(during, after[1])),
+    bytes(merged(...after)),
+    "the last export is as if it were the only one",
+  );
+  const failed = merged(running("x", "one"), ended("failed", "x", "one", "two"));
+  assert.deepEqual(tops(failed), [
+    [top("two"), ""],
+    [top("old"), undefined],
+  ]);
+  assert.deepEqual(bytes(mergeContents(failed, ended("failed", "z", "one", "two"))), bytes(failed));
+  const { config, manifest } = encodeContents(during, "manifest");
+  return decodeContents({ bytes: manifest.bytes }, () => Promise.resolve(config.bytes)).then((read) =>
+    assert.deepEqual(read && tops(read), tops(during)),
+  );
+});
+
+test("partial exports stay until two complete ones have come, and are at most four", () => {
+  const of = (kind: "running" | "complete", step: string): CacheContents => {
+    const { graph, tops } = chainExport("base", [step]);
+    return contentsOf(graph, tops, "a", { kind, build: step });
+  };
+  let document: CacheContents | undefined;
+  const count = (): (string | undefined)[] => document?.generations.map(({ partial }) => partial) ?? [];
+  for (const step of ["p1", "p2", "p3", "p4", "p5"]) document = mergeContents(document, of("running", step));
+  assert.deepEqual(count(), ["p5", "p4", "p3", "p2"]);
+  document = mergeContents(document, of("complete", "c1"));
+  assert.equal(count().length, 5);
+  document = mergeContents(document, of("complete", "c2"));
+  assert.deepEqual(count(), [undefined, undefined]);
+});

@@ -27,8 +27,8 @@ export interface StoreTargetOptions {
  */
 export function storeTarget({ store, form, source, warn }: StoreTargetOptions): CacheTarget {
   return {
-    async write({ graph, tops }, scope, hold) {
-      const own = contentsOf(graph, tops, scope);
+    async write({ graph, tops, stage }, scope, hold) {
+      const own = contentsOf(graph, tops, scope, stage);
       const once = warnOnce(warn);
       const missingBlobs = new Set<Digest>();
       for (;;) {

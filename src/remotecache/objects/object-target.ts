@@ -24,11 +24,11 @@ export interface ObjectTargetOptions extends PlaceTargetOptions {
  */
 export function objectTarget(options: ObjectTargetOptions): CacheTarget {
   const blobs = new BlobWriter(options);
+  const targets = options.place.names.map((name) => placeTarget(new ObjectPlace(name, blobs, options), options));
   return {
     async write(exported, scope, hold): Promise<Descriptor | undefined> {
       let written: Descriptor | undefined;
-      for (const name of options.place.names)
-        written = await placeTarget(new ObjectPlace(name, blobs, options), options).write(exported, scope, hold);
+      for (const target of targets) written = await target.write(exported, scope, hold);
       return written;
     },
   };

@@ -1,4 +1,5 @@
 import {
+  EagerExports,
   Progress,
   RequestTrace,
   Session,
@@ -154,6 +155,8 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   await prepareExports(caches, session);
   const scope = scopeOf(request.attributes);
   const trace = new RequestTrace();
+  const known = request.sessionExporters ? undefined : own;
+  const eager = stack.use(new EagerExports(caches, { scope, session, outputs: known }));
   try {
     const inputs = await daemon.produced.inputs(await loadInputs(request.inputs, loading));
     const attesting = await openAttesting(request, { session, environment: daemon.provenance, inputs });
@@ -175,10 +178,12 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     run.found.exported = exported;
     if (!request.internal) run.found.provenance = await recordedProvenance(result, trace, attesting);
     await announce(exported, outputs, daemon);
+    await eager.stop();
     const response = responseOf(result, exported, await exportCaches(caches, scope, session));
     if (request.sessionExporters) await client.finalizeExport(response);
     return response;
   } catch (error) {
+    await eager.stop();
     if (session.isUnfinished) await exportFailed(caches, scope, session);
     throw error;
   }
