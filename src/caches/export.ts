@@ -5,6 +5,7 @@ import {
   type Store,
   layersOf,
   nameOf,
+  noteFinder,
   resultTable,
   targetOf,
 } from "../engine/index.ts";
@@ -44,6 +45,7 @@ export async function exportStore(
     layersOf: layersOf(store, hold, target.compression),
     stepName: stepOfLayers,
     omitLayerTimes: target.compression.force,
+    noteOf: target.explain ? await noteFinder(store) : undefined,
     signal,
   });
   const descriptor = await to.write(exported, target.scope ?? WHOLE, hold);

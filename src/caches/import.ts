@@ -7,6 +7,7 @@ import type { BlobForm, Hold, RecordId, RemoteLayer } from "../record/index.ts";
 import { type CacheGraph, type CacheNode, type CacheResult, timeToMilliseconds } from "../remotecache/index.ts";
 import { CacheKey, type CacheManager, RECORD_OUTPUT } from "../solver/index.ts";
 import { keyDigest, keySelector } from "./key-digest.ts";
+import { type ImportedNote, saveNotes } from "./import-notes.ts";
 import { type CacheReadOptions, openCache } from "./target.ts";
 
 export interface ImportCacheOptions extends CacheReadOptions {
@@ -44,7 +45,11 @@ export async function importIntoStore(
   const { name, graphs } = await openCache(store, spec, options);
   await using lease = await store.content.lease();
   const importer = new Importer(store, { lease, signal });
-  for (const graph of graphs) await importer.take(graph);
+  for (const graph of graphs) {
+    await graph.loadNotes(signal);
+    await importer.take(graph);
+  }
+  saveNotes(store, importer.notes);
   const { added, known, records } = importer;
   const downloads = fetch ? await download(records, store, { lease, signal }, onWarning) : NOTHING;
   return { name, added, known, ...downloads };
@@ -58,6 +63,8 @@ class Importer {
   known = 0;
   /** IDs of the records' results in this store. */
   readonly records = new Set<RecordId>();
+  /** What the cache says of the records that were added. */
+  readonly notes: ImportedNote[] = [];
   readonly #store: Store;
   readonly #hold: Hold;
   readonly #cache: CacheManager<Result>;
@@ -82,7 +89,8 @@ class Importer {
     }
   }
 
-  async #save(key: CacheKey, id: string, { name }: CacheNode, { layers, createdAt }: CacheResult): Promise<void> {
+  async #save(key: CacheKey, id: string, node: CacheNode, { layers, createdAt }: CacheResult): Promise<void> {
+    const { name, note, digest } = node;
     const { records } = this.#store;
     const pinned = (await this.#cache.recordsAt(id)).filter(({ result }) => records.pin(result.id, this.#hold.lease));
     for (const { result } of pinned) this.records.add(result.id);
@@ -94,6 +102,7 @@ class Importer {
     await this.#cache.save(key, recordResult(record), Math.min(timeToMilliseconds(createdAt), this.#now));
     this.records.add(record);
     this.added += 1;
+    if (note !== undefined) this.notes.push({ note, digest, record, layers });
   }
 }
 

@@ -1,5 +1,6 @@
 export { type PlanBuildOptions, plan, servePlan } from "./plan/plan.ts";
 export type * from "./plan/types.ts";
+export { layersName } from "./explain/layers-name.ts";
 export { type ServedBuild, build, serveBuild } from "./build.ts";
 export type { BuildClient, ClientCaches } from "./client/client.ts";
 export { EagerExports } from "./cache/eager-exports.ts";
@@ -7,6 +8,7 @@ export {
   exportCaches,
   exportFailed,
   layersOf,
+  noteFinder,
   nameOf,
   openRegistry,
   prepareExports,

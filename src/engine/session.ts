@@ -94,7 +94,13 @@ export class Session implements AsyncDisposable {
       normalize: options.normalizeContext ?? false,
     });
     this.project = options.project ?? (() => "");
-    this.explaining = new Explaining({ store, progress, project: this.project });
+    this.explaining = new Explaining({
+      store,
+      progress,
+      project: this.project,
+      caches: () => this.#caches,
+      signal,
+    });
     this.#deps = sessionDeps(options, {
       shared,
       build: own.id,

@@ -8,10 +8,10 @@ import { placeOf } from "./place.ts";
 import { type Change, MAX_CHANGES, type Reason } from "./reason.ts";
 import { rootReason } from "./roots.ts";
 import { shownSource } from "./source.ts";
-import type { ExplainTable, KnownStep } from "./table.ts";
+import type { KnownStep, KnownSteps } from "./known-steps.ts";
 
 export interface InputContext {
-  readonly table: ExplainTable;
+  readonly table: KnownSteps;
   readonly reasons: ReadonlyMap<Digest, Reason>;
   /** The earlier run to compare with. */
   readonly known: Pick<KnownStep, "facts" | "isPruned">;
@@ -51,7 +51,7 @@ function compareInput(
 ): InputComparison {
   if (before === undefined)
     return { changes: [{ kind: "option", name: `input ${after.name}`, after: "used" }], isRelated: false };
-  if (isSame(before, after)) return SAME;
+  if (isSame(before, after, context.table)) return SAME;
   const { known, reasons } = context;
   const cause = after.kind === "step" ? reasons.get(after.vertex) : undefined;
   // Where the result of a step was removed, those of the steps that it was made from were removed too.
@@ -85,10 +85,14 @@ function textOf(name: string): string {
 }
 
 /** True if an input is the same as before: by its content, by the result of its step, or by what was fetched. */
-function isSame(before: StoredInput, after: InputFacts): boolean {
+function isSame(before: StoredInput, after: InputFacts, table: KnownSteps): boolean {
   if (after.content !== undefined && after.content === before.content) return true;
   if (after.kind === "source" && after.keys.some((key) => before.keys.includes(key))) return true;
-  return after.result !== undefined && after.result === before.result;
+  return isSameResult(before, after, table);
+}
+
+function isSameResult({ result: a }: StoredInput, { result: b }: StoredInput, table: KnownSteps): boolean {
+  return a !== undefined && b !== undefined && table.isSameResult(a, b);
 }
 
 function filesOf(before: StoredInput, index: number, { table, listOf }: InputContext): ListComparison | undefined {
@@ -134,7 +138,7 @@ function storedChanges(before: StoredFacts, after: StoredFacts, context: StoredC
   return after.inputs.flatMap((input, index): Change[] => {
     const old = before.inputs[index];
     if (old === undefined || (input.content !== undefined && input.content === old.content)) return [];
-    if (input.result !== undefined && input.result === old.result) return [];
+    if (isSameResult(old, input, table)) return [];
     const lists = [old, input].map(({ list }) => (list === undefined ? undefined : table.list(list)));
     if (input.kind === "context" && lists[0] !== undefined && lists[1] !== undefined)
       return [...compareLists(lists[0], lists[1]).changes];

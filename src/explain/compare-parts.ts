@@ -1,6 +1,7 @@
+import type { KeyDigest } from "../solver/index.ts";
 import type { Part, StepFacts } from "./facts.ts";
 import type { Change } from "./reason.ts";
-import { isDifferent, isSealed } from "./sealer.ts";
+import { isDifferent, isIncomparable, isSealed } from "./sealer.ts";
 
 type Named = Pick<StepFacts, "instruction" | "parts">;
 
@@ -16,6 +17,34 @@ export function compareParts(before: Named, after: Named): Change[] {
   const isExpanded = variables.some((change) => change.kind === "variable" && change.of === "ARG");
   // A build argument in the text of the instruction changes the command or the paths that it stands in.
   return isExpanded ? [...variables, ...options.filter(({ name }) => isOfBuild(name))] : [...variables, ...options];
+}
+
+type Compared = Named & Pick<StepFacts, "op">;
+
+/**
+ * Returns a change for values that cannot be compared because they are sealed with different keys, if the op's digest says that one of
+ * them differs. `parts` are the changes that are known, `opWith`: see `StepProbe`.
+ */
+export function hiddenChanges(
+  before: Compared,
+  after: Compared,
+  parts: readonly Change[],
+  opWith: ((variables: readonly Part[]) => KeyDigest | undefined) | undefined,
+): Change[] {
+  const names = incomparable(before, after);
+  if (names.length === 0 || before.op === after.op || !parts.every(({ kind }) => kind === "variable")) return [];
+  const expected = parts.length === 0 ? after.op : opWith?.(before.parts);
+  if (expected === undefined || expected === before.op) return [];
+  const of = before.parts.some(({ kind, name }) => kind === "arg" && names.includes(name)) ? "ARG" : "ENV";
+  return [{ kind: "variable", of, name: names.join(" or "), hidden: true }];
+}
+
+function incomparable({ parts: old }: Named, { parts: now }: Named): string[] {
+  const found = (["arg", "env"] as const).flatMap((kind) => {
+    const [before, after] = [valuesOf(old, kind), valuesOf(now, kind)];
+    return [...before].flatMap(([name, value]) => (isIncomparable(value, after.get(name) ?? "") ? [name] : []));
+  });
+  return [...new Set(found)];
 }
 
 /** Options that no text of an instruction sets. */

@@ -12,25 +12,28 @@ export type StoredFacts = Omit<StepFacts, "inputs"> & { readonly inputs: readonl
 export type StoredInput = Omit<InputFacts, "vertex">;
 
 /** Encodes the facts of a step as compressed JSON. */
-export function encodeFacts({ name, instruction, op, parts, secrets, inputs }: StoredFacts): Buffer {
-  return deflateRawSync(
-    JSON.stringify({
-      name,
-      instruction,
-      op,
-      parts: parts.flatMap((part) => [part.kind, part.name, part.value]),
-      secrets,
-      inputs: inputs.map((input) => ({
-        name: input.name,
-        kind: input.kind,
-        source: input.source,
-        keys: input.keys,
-        content: input.content,
-        list: input.list,
-        result: input.result,
-      })),
-    }),
-  );
+export function encodeFacts(facts: StoredFacts): Buffer {
+  return deflateRawSync(factsJson(facts));
+}
+
+/** Returns facts as JSON. */
+export function factsJson({ name, instruction, op, parts, secrets, inputs }: StoredFacts): string {
+  return JSON.stringify({
+    name,
+    instruction,
+    op,
+    parts: parts.flatMap((part) => [part.kind, part.name, part.value]),
+    secrets,
+    inputs: inputs.map((input) => ({
+      name: input.name,
+      kind: input.kind,
+      source: input.source,
+      keys: input.keys,
+      content: input.content,
+      list: input.list,
+      result: input.result,
+    })),
+  });
 }
 
 /**
@@ -38,7 +41,14 @@ export function encodeFacts({ name, instruction, op, parts, secrets, inputs }: S
  * @throws {VarveError} `corrupt`
  */
 export function decodeFacts(bytes: Uint8Array): StoredFacts {
-  const json = parseJson(inflate(bytes), "the facts of a step").requiredObject();
+  return readFacts(parseJson(inflate(bytes), "the facts of a step").requiredObject());
+}
+
+/**
+ * Reads the JSON of facts.
+ * @throws {VarveError} `corrupt`
+ */
+export function readFacts(json: JsonObject): StoredFacts {
   const name = json.string("name") ?? "";
   return {
     name,

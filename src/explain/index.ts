@@ -1,11 +1,14 @@
 export { type ExplainedBuild, type ExplainedStep, type StoredExplanation, storedExplanation } from "./builds.ts";
-export { Explainer, type ExplainContext, type ListOf, type MissOutcome } from "./explainer.ts";
+export { Explainer, type ExplainContext, type MissOutcome, type StepProbe } from "./explainer.ts";
 export type { InputFacts, Part, StepFacts } from "./facts.ts";
 export { compareLists } from "./files/compare.ts";
 export { type FileList, fileListOf } from "./files/list.ts";
+export { type ImportedStep, JoinedSteps, type ResultNames } from "./imported-steps.ts";
+export { EVERY_SCOPE, type KnownSteps } from "./known-steps.ts";
 export { partsOf } from "./parts.ts";
 export { type Place, placeOf } from "./place.ts";
+export { type StepNote, decodeNote, encodeNote } from "./portable.ts";
 export type * from "./reason.ts";
-export { Sealer } from "./sealer.ts";
+export { Sealer, isSealed } from "./sealer.ts";
 export { ExplainTable, type StepRecord } from "./table.ts";
 export { type TextOptions, reasonText } from "./text.ts";

@@ -1,4 +1,4 @@
-import { type OrderedJson, digestOf, formatPlatform, goJson, hostPlatform, redact, splitEnv } from "../core/index.ts";
+import { type OrderedJson, digestOf, formatPlatform, goJson, hostPlatform, splitEnv } from "../core/index.ts";
 import { type ExecOp, type FileAction, type Mount, type Vertex, actionName, fileActionJson } from "../llb/index.ts";
 import type { Part } from "./facts.ts";
 import type { Sealer } from "./sealer.ts";
@@ -7,21 +7,26 @@ import type { Sealer } from "./sealer.ts";
 export function partsOf(vertex: Vertex, sealer: Sealer): Part[] {
   const { op } = vertex;
   if (op.kind === "exec") return execParts(op, formatPlatform(vertex.platform ?? hostPlatform()), sealer);
-  if (op.kind === "file") return op.actions.flatMap((action) => actionParts(action, op.actions.length > 1));
+  if (op.kind === "file") return op.actions.flatMap((action) => actionParts(action, op.actions.length > 1, sealer));
   return [];
 }
 
 /** Maximum characters of a value that is stored as it is. */
 const MAX_VALUE = 4_096;
 
-function clip(value: string): string {
-  const safe = redact(value);
-  return safe.length <= MAX_VALUE ? safe : `${safe.slice(0, 64)}… (${digestOf(value)})`;
+/** The digest of a long value covers no credentials either. */
+function clip(value: string, sealer: Sealer): string {
+  const safe = sealer.mask(value);
+  return safe.length <= MAX_VALUE ? safe : `${safe.slice(0, 64)}… (${digestOf(safe)})`;
 }
 
-function option(name: string, value: string | number | boolean | undefined): Part[] {
-  if (value === undefined || value === "" || value === false) return [];
-  return [{ kind: "option", name, value: value === true ? "yes" : clip(String(value)) }];
+type OptionParts = (name: string, value: string | number | boolean | undefined) => Part[];
+
+function optionWith(sealer: Sealer): OptionParts {
+  return (name, value) => {
+    if (value === undefined || value === "" || value === false) return [];
+    return [{ kind: "option", name, value: value === true ? "yes" : clip(String(value), sealer) }];
+  };
 }
 
 function execParts(
@@ -29,10 +34,11 @@ function execParts(
   on: string,
   sealer: Sealer,
 ): Part[] {
+  const option = optionWith(sealer);
   const { args, env, cwd, user, extraHosts, hostname, ulimits, cgroupParent, validExitCodes } = meta;
   const isShell = args.length === 3 && /^-(\w*c|Command)$/i.test(args[1] ?? "");
   return [
-    { kind: "command", name: "", value: clip(isShell ? (args[2] ?? "") : JSON.stringify(args)) },
+    { kind: "command", name: "", value: clip(isShell ? (args[2] ?? "") : JSON.stringify(args), sealer) },
     ...(isShell ? option("SHELL", JSON.stringify(args.slice(0, 2))) : []),
     ...env.map((entry): Part => {
       const [name, value] = splitEnv(entry);
@@ -92,7 +98,8 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map([
   ["timestamp", "-1"],
 ]);
 
-function actionParts(action: FileAction, isOneOfSeveral: boolean): Part[] {
+function actionParts(action: FileAction, isOneOfSeveral: boolean, sealer: Sealer): Part[] {
+  const option = optionWith(sealer);
   const json = fileActionJson(action);
   const fields = json instanceof Map ? [...json.entries()] : [];
   const of = isOneOfSeveral ? ` of ${actionName(action)}` : "";

@@ -8,8 +8,10 @@ export type Reason =
   | { readonly kind: "expired"; readonly ttl: string }
   /** The step has run before with the same inputs; its result was removed from the cache. */
   | { readonly kind: "pruned" }
-  /** A cache has the result, but it could not be loaded. `detail` is the error's message. */
-  | { readonly kind: "lost"; readonly cache: string; readonly detail: string }
+  /** A cache has the result, but it could not be loaded. `detail` is the error's message, or what is said of the layer: `is gone (404)`. */
+  | { readonly kind: "lost"; readonly cache: string; readonly layer?: string | undefined; readonly detail: string }
+  /** An imported cache has the record of the step without its result. */
+  | { readonly kind: "trimmed"; readonly cache: string }
   /** The key differs from that of the nearest earlier run. `changes` has at most `MAX_CHANGES` of `total`. */
   | { readonly kind: "changed"; readonly changes: readonly Change[]; readonly total: number }
   /** The step has run before, and nothing that was recorded of it differs. */

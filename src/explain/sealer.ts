@@ -1,4 +1,5 @@
 import { createHmac, hash } from "node:crypto";
+import type { ContentEntry } from "../contenthash/index.ts";
 import { redact } from "../core/index.ts";
 import type { Part } from "./facts.ts";
 
@@ -18,6 +19,9 @@ function isCredentialName(name: string): boolean {
   return CREDENTIAL.test(name);
 }
 
+/** What is exported in the place of a sealed value. It cannot be compared with any other value. */
+export const HIDDEN: string = `sealed:${"0".repeat(8)}:${"0".repeat(32)}`;
+
 /** True for a value that was sealed. */
 export function isSealed(value: string): boolean {
   return SEALED.test(value);
@@ -28,6 +32,11 @@ export function isDifferent(a: string, b: string): boolean {
   const [keyA, keyB] = [a, b].map((value) => SEALED.exec(value)?.[1]);
   if (keyA !== undefined && keyB !== undefined && keyA !== keyB) return false;
   return a !== b;
+}
+
+/** True if two values cannot be compared, because they were sealed with different keys. */
+export function isIncomparable(a: string, b: string): boolean {
+  return isSealed(a) && isSealed(b) && !isDifferent(a, b) && a !== b;
 }
 
 /** Replaces values that may be credentials by a digest that is keyed with a random key of the store. */
@@ -49,6 +58,15 @@ export class Sealer {
     if (isPlain && value.length <= MAX_VALUE) return value;
     if (!isPlain && value.length >= MIN_MASKED) this.#sealed.add(value);
     return this.seal(value);
+  }
+
+  /** Leaves out the files whose paths contain a value that was sealed so far. */
+  withoutSealed(files: Iterable<ContentEntry>): Iterable<ContentEntry> {
+    const sealed = Array.from(this.#sealed, (value) => Buffer.from(value).toString("latin1"));
+    if (sealed.length === 0) return files;
+    return Iterator.from(files).filter(
+      ({ path, header }) => !sealed.some((value) => path.includes(value) || header.linkname.includes(value)),
+    );
   }
 
   /** Removes the values that were sealed so far from a text in which they may be expanded, such as the name of a step. */

@@ -5,20 +5,10 @@ import { type ExplainedBuild, decodeSteps, encodeSteps } from "./builds.ts";
 import { decodeFacts, encodeFacts, type StoredFacts } from "./facts-codec.ts";
 import { packFiles, unpackFiles } from "./files/codec.ts";
 import { CHUNK_ID_BYTES, type FileChunk, type FileList } from "./files/list.ts";
+import { type KnownStep, type KnownSteps, MAX_CANDIDATES, stageOf } from "./known-steps.ts";
 import type { Place } from "./place.ts";
 import { explainTables } from "./schema.ts";
 import { Sealer } from "./sealer.ts";
-
-/** A step that has run before. */
-export interface KnownStep {
-  readonly facts: StoredFacts;
-  /** Id of the result in the cache. */
-  readonly result: string;
-  readonly scope: string;
-  /** Milliseconds since 1970. */
-  readonly madeAt: number;
-  readonly isPruned: boolean;
-}
 
 /** What is recorded of a step: its facts, its results, and the lists of files that the facts name, by their ids. */
 export interface StepRecord {
@@ -28,8 +18,6 @@ export interface StepRecord {
   readonly lists: ReadonlyMap<string, FileList>;
 }
 
-/** Maximum number of candidates of one query. */
-const MAX_CANDIDATES = 32;
 /** Maximum number of steps whose results are gone. */
 const MAX_PRUNED = 2_000;
 
@@ -51,7 +39,7 @@ interface Row {
  * const table = new ExplainTable(database);
  * table.save("project", [{ facts, results: ["17"], lists }]);
  */
-export class ExplainTable {
+export class ExplainTable implements KnownSteps {
   readonly #state: Database;
   #sealer: Sealer | undefined;
 
@@ -73,27 +61,31 @@ export class ExplainTable {
     });
   }
 
-  /** Returns the steps at a place of a project, newest first. */
   at(scope: string, place: Place): KnownStep[] {
     return this.#steps("scope = ? AND stage = ? AND position = ?", scope, stageOf(place), place.step);
   }
 
-  /** Returns the steps with the same instruction, of all projects, newest first. */
   withInstruction(instruction: string): KnownStep[] {
     return this.#steps("instruction = ?", digest(instruction));
   }
 
-  /** Returns what is known of the step that made a result. */
   ofResult(result: string): KnownStep | undefined {
-    return this.#steps("result = ?", result)[0];
+    return this.stepsOf(result)[0];
   }
 
-  /** True if a step of a project is known. */
+  /** Returns what is known of all steps that made a result. */
+  stepsOf(result: string): KnownStep[] {
+    return this.#steps("result = ?", result);
+  }
+
+  isSameResult(a: string, b: string): boolean {
+    return a === b;
+  }
+
   hasProject(scope: string): boolean {
     return this.#state.get("SELECT 1 FROM explain_step WHERE scope = ? LIMIT 1", scope) !== undefined;
   }
 
-  /** True if a step of the stage of `place` is known. */
   hasStage(scope: string, place: Place): boolean {
     const sql = "SELECT 1 FROM explain_step WHERE scope = ? AND stage = ? LIMIT 1";
     return this.#state.get(sql, scope, stageOf(place)) !== undefined;
@@ -103,7 +95,6 @@ export class ExplainTable {
     return this.#state.get("SELECT 1 FROM explain_list WHERE id = ?", id) !== undefined;
   }
 
-  /** Returns a list of files, or undefined if it is not known. Its chunks are read when they are used, which throws `corrupt`. */
   list(id: string): FileList | undefined {
     const row = this.#state.get<{ chunks: Uint8Array }>("SELECT chunks FROM explain_list WHERE id = ?", id);
     if (row === undefined) return undefined;
@@ -232,10 +223,6 @@ function factsOf({ facts }: Row): StoredFacts | undefined {
   } catch {
     return undefined;
   }
-}
-
-function stageOf({ platform, stage }: Place): string {
-  return `${platform} ${stage}`;
 }
 
 function digest(text: string): string {

@@ -31,7 +31,11 @@ export function reasonText(reason: Reason, { full = false }: TextOptions = {}): 
       return `expired (ttl ${reason.ttl})`;
     case "pruned":
       return "its result was removed from the cache";
+    case "trimmed":
+      return `record is in ${reason.cache} without its result`;
     case "lost":
+      if (reason.layer !== undefined)
+        return `record is in ${reason.cache} but layer ${shortDigest(reason.layer, full ? Infinity : MAX_VALUE)} ${reason.detail}`;
       return `it is in ${reason.cache}, but could not be loaded: ${reason.detail}`;
     case "unknown":
       return full ? "no recorded input differs" : "";
@@ -115,7 +119,7 @@ function stepText({ name, cause, files, total }: Extract<Change, { readonly kind
   const shown = files.slice(0, NAMED).map((file) => fileText(file));
   const more = total > shown.length ? ", …" : "";
   const what = `differs (${total} ${total === 1 ? "file" : "files"}: ${shown.join(", ")}${more})`;
-  return cause === undefined || cause.kind === "changed"
+  return cause === undefined || cause.kind === "changed" || cause.kind === "first"
     ? `${resultOf(name)} ${what}`
     : `${ran}, and its result ${what}`;
 }

@@ -13,7 +13,7 @@ import { type MadeManifest, readManifest } from "../../testing/made.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable, finished, sh } from "../../testing/varve.ts";
 import type { BuildEvent, BuildOptions, CacheSpec } from "../../src/engine/index.ts";
-import { VarveError } from "../../src/core/index.ts";
+import { VarveError, isLayerType } from "../../src/core/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;
 const stack = new AsyncDisposableStack();
@@ -73,7 +73,8 @@ async function standing(): Promise<{ digest: string | null; config: string; laye
   if (!answer.ok) return void (await answer.text());
   const { config, layers } = (await answer.json()) as MadeManifest;
   const digest = answer.headers.get("docker-content-digest");
-  return { digest, config: config.digest, layers: layers.map((layer) => layer.digest) };
+  const blobs = layers.filter(({ mediaType }) => isLayerType(mediaType));
+  return { digest, config: config.digest, layers: blobs.map((layer) => layer.digest) };
 }
 
 /** Those of the blobs that the registry has. */

@@ -5,7 +5,7 @@ import { CacheFixture, hasty } from "../../testing/cache-fixture.ts";
 import { type Dockerd, newerDocker, startDockerd } from "../../testing/dockerd.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable } from "../../testing/varve.ts";
-import { parsePlatform } from "../../src/core/index.ts";
+import { isLayerType, parsePlatform } from "../../src/core/index.ts";
 import type { BuildOptions, CacheSpec } from "../../src/engine/index.ts";
 
 const skip = buildsUnavailable() ?? registryMissing() ?? false;
@@ -206,6 +206,7 @@ async function layersAt(tag: string): Promise<Layer[]> {
   const headers = { accept: "application/vnd.oci.image.manifest.v1+json" };
   const answer = await fetch(`${server.url}/v2/cache/manifests/${tag}`, { headers });
   const { layers } = (await answer.json()) as { layers: Layer[] };
-  assert.ok(layers.length > 0);
-  return layers;
+  const found = layers.filter(({ mediaType }) => isLayerType(mediaType));
+  assert.ok(found.length > 0);
+  return found;
 }

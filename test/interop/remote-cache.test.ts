@@ -78,6 +78,14 @@ function blobsRead(from: number): Set<string> {
   return new Set(found.map(({ url }) => /sha256:[0-9a-f]{64}/.exec(url)?.[0] ?? ""));
 }
 
+/** The manifest or index of a cache. */
+async function documentOf(name: string): Promise<string> {
+  const types = ["image.manifest.v1", "image.index.v1"].map((type) => `application/vnd.oci.${type}+json`);
+  const accept = [...types, "application/vnd.docker.distribution.manifest.list.v2+json"].join(", ");
+  const response = await fetch(`http://${registry.host}/v2/cache/manifests/${name}`, { headers: { accept } });
+  return await response.text();
+}
+
 function ref(name: string): string {
   return `${proxy.host}/cache:${name}`;
 }
@@ -98,8 +106,9 @@ suite("a cache of a registry", { skip }, () => {
       assert.equal(blobsRead(from).size, 2, "the base image's config and the cache's");
     });
 
-    test(`${name}: what Varve exports, BuildKit takes every step from`, async () => {
+    test(`${name}: what Varve exports, with its lists of files, BuildKit takes every step from`, async () => {
       await byVarve("--cache-to", `type=registry,ref=${ref(`varve-${name}`)},${attrs}`, "-o", "type=cacheonly");
+      assert.match(await documentOf(`varve-${name}`), /application\/vnd\.varve\.cache\.notes\.v1/);
       const { ran, cached } = await byBuildKit("--cache-from", ref(`varve-${name}`), "-o", IMAGE);
       assert.deepEqual(ran, []);
       assert.equal(cached.length, STEPS, cached.join("\n"));
@@ -116,6 +125,23 @@ suite("a cache of a registry", { skip }, () => {
     assert.equal(read.size, 2, "the base image's config and the cache's");
     await rm(at, { recursive: true });
   });
+});
+
+test("BuildKit builds a Dockerfile with directives, and takes its steps from Varve's cache", { skip }, async () => {
+  const dockerfile = [
+    `FROM ${base}`,
+    "# varve: ttl=7d",
+    "RUN echo one > /one",
+    "# varve: cutoff why=off",
+    "RUN echo two > /two",
+    "# varve: never",
+    "RUN echo three > /three",
+  ];
+  const at = await varve.files("directives", { Dockerfile: `${dockerfile.join("\n")}\n` });
+  await byVarve("--cache-to", `type=registry,ref=${ref("directives")},mode=max`, "-o", "type=cacheonly", at);
+  const { ran, cached } = await byBuildKit("--cache-from", ref("directives"), "-o", IMAGE, at);
+  assert.deepEqual(ran, []);
+  assert.equal(cached.length, 3, cached.join("\n"));
 });
 
 suite("a directory", { skip }, () => {

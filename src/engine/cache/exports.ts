@@ -8,6 +8,7 @@ import type {
   ExportStage,
   ExportedGraph,
   LayersOf,
+  ResultOptions,
   RegistryExport,
   ScopeFacts,
 } from "../../remotecache/index.ts";
@@ -109,8 +110,8 @@ async function exportCache(target: DocumentExport, exporting: Exporting): Promis
 
 /** Returns what a build has made so far, as a target wants it. */
 export async function exportedGraph(
-  { mode, compression }: DocumentExport,
-  { solved, hold, id }: Session,
+  { mode, compression, explain }: DocumentExport,
+  { solved, hold, id, store }: Session,
   { stage, layersOf: layers }: { readonly stage: ExportStage["kind"]; readonly layersOf: LayersOf<Result> },
 ): Promise<ExportedGraph> {
   const { exportGraph } = await import("../../remotecache/index.ts");
@@ -119,6 +120,7 @@ export async function exportedGraph(
     layersOf: layers,
     stepName: stepOfLayers,
     omitLayerTimes: compression.force,
+    noteOf: explain ? await noteFinder(store) : undefined,
     signal: hold.signal,
   });
   return { ...exported, stage: { kind: stage, build: id } };
@@ -181,6 +183,14 @@ export function layersOf(
   };
 }
 
+/** Returns a function that finds what is known of the steps of records. */
+export async function noteFinder(
+  store: Pick<Store, "records" | "state">,
+): Promise<NonNullable<ResultOptions<Result>["noteOf"]>> {
+  const { stepNotes } = await import("../explain/step-notes.ts");
+  return stepNotes(store);
+}
+
 export interface TargetDeps {
   readonly store: Pick<Store, "content" | "records">;
   /** Returns the client of registries to write with. */
@@ -198,7 +208,13 @@ export async function targetOf(
   { store, registry: open, clouds, client, warn, onTransfer: onEvent }: TargetDeps,
 ): Promise<CacheTarget> {
   const { containerForm, layoutTarget, registryTarget, storeTarget } = await import("../../remotecache/index.ts");
-  const shared = { form: containerForm(target.container), source: layerSource(store), reset: target.reset, warn };
+  const shared = {
+    form: containerForm(target.container),
+    source: layerSource(store),
+    reset: target.reset,
+    noted: target.explain,
+    warn,
+  };
   if (isCloudExport(target)) return (await clouds.of(target.cache)).target({ ...shared, onEvent });
   if (target.type === "local" && client !== undefined)
     return storeTarget({ ...shared, store: client.store(target.directory) });

@@ -1,6 +1,7 @@
 import { type Digest, VarveError, isDigest, parseGoBool, parseReference, withDefaultTag } from "../../core/index.ts";
 import type { Lease } from "../../content/index.ts";
 import type { OnWait } from "../../io/index.ts";
+import type { RemoteLayer } from "../../record/index.ts";
 import type { CacheOrigin, ImportedCache } from "../../remotecache/index.ts";
 import { type Result, recordResult } from "../ops/result.ts";
 import type { CacheSpec } from "../options/options.ts";
@@ -98,21 +99,33 @@ async function startImport(
       );
       listener = store.lostBlobs.tell({
         source: origins[0]?.source ?? "",
-        dropBlob: (digest) => cache.dropBlob(digest),
+        dropBlob: (digest, error) => cache.dropBlob(digest, stateOf(error, spec)),
         dropAll: () => cache.dropAll(),
       });
       return (await Promise.all(origins.map((origin) => readCache(origin, options)))).flat();
     })
     .catch(() => []);
-  const cache = importedCache<Result>(name, graphs, {
-    load: (layers) => Promise.resolve(recordResult(store.records.addChain(layers, lease))),
-  });
+  const load = (layers: readonly RemoteLayer[]): Promise<Result> =>
+    Promise.resolve(recordResult(store.records.addChain(layers, lease)));
+  const cache = importedCache<Result>(name, graphs, { load }, { label: labelOf(name, spec) });
   stack.defer(async () => {
     ended.abort();
     await graphs;
     listener?.[Symbol.dispose]();
   });
   return cache;
+}
+
+/** Returns what is said of a layer that could not be read. */
+function stateOf({ code, message }: VarveError, { type }: CacheSpec): string {
+  if (code === "not-found") return type === "local" ? "is gone" : "is gone (404)";
+  return code === "corrupt" ? "is damaged" : `cannot be read: ${message}`;
+}
+
+/** Returns what a cache is called in sentences. */
+function labelOf(name: string, spec: CacheSpec): string {
+  if (spec.type === "registry") return `registry ${name}`;
+  return spec.type === "local" ? `directory ${placeOf(spec)}` : name;
 }
 
 /** What the origins of caches are opened with. */

@@ -6,8 +6,8 @@ import type { BlobForm, RecordId, Records } from "../../record/index.ts";
 export interface BlobUser {
   /** The source of its blobs, as records name it. */
   readonly source: string;
-  /** Called when a blob is missing or has wrong content. */
-  dropBlob(digest: Digest): void;
+  /** Called when a blob is missing or has wrong content, with what happened when it was read. */
+  dropBlob(digest: Digest, error: VarveError): void;
   /** Called when the source fails altogether. */
   dropAll(): void;
 }
@@ -59,7 +59,7 @@ export class LostBlobs {
     if (!this.#isHere(blob)) this.#miss(blob, error);
     else if (error.code === "corrupt") this.#wrong.add(nameOf(blob));
     for (const user of this.#users) {
-      if (blob.sources.includes(user.source)) user.dropBlob(blob.digest);
+      if (blob.sources.includes(user.source)) user.dropBlob(blob.digest, error);
       if (this.#isDead(user.source)) user.dropAll();
     }
   }

@@ -8,10 +8,12 @@ import { after, before, suite, test } from "node:test";
 import { inflateRawSync } from "node:zlib";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
+import { sampled } from "../../../testing/sampled.ts";
 import { buildsUnavailable, sh } from "../../../testing/varve.ts";
 import { prune } from "../../caches/index.ts";
 import { lsetxattr } from "../../linux/index.ts";
-import type { BuildOptions } from "../options/options.ts";
+import { type RegistryServer, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
+import type { BuildOptions, CacheSpec } from "../options/options.ts";
 import { openStore } from "../store/store.ts";
 
 /** A change of a project, and what the build after it says of its steps, by their instructions. */
@@ -33,6 +35,9 @@ interface Project {
 }
 
 const write = (path: string, text: string) => (directory: string) => writeFileSync(join(directory, path), text);
+
+/** Where a build after a change finds what the build before it has left: in the same root, or in a cache that a fresh root imports. */
+type Place = "same machine" | "registry" | "local";
 
 /** Each case starts from the same project, which was built before. */
 function cases(name: string, { dockerfile, options = {}, skip = false }: Project, list: readonly Case[]): void {
@@ -58,32 +63,56 @@ function cases(name: string, { dockerfile, options = {}, skip = false }: Project
       });
       symlinkSync("app.ts", join(directory, "src/main.ts"));
     };
-    const original = (): string => join(fixture.folder, "original");
+    let registry: RegistryServer | undefined;
+    const kept = (name: "original" | "fresh"): string => join(fixture.folder, name);
+    const specs = (): readonly (readonly [Place, CacheSpec])[] => [
+      ["local", { type: "local", attrs: { dest: join(fixture.folder, "cache"), src: join(fixture.folder, "cache") } }],
+      ...(registry === undefined
+        ? []
+        : [["registry", { type: "registry", attrs: { ref: `${registry.host}/project:cache` } }] as const]),
+    ];
     before(async () => {
       fixture = await buildFixture();
+      if (registryMissing() === undefined) registry = await startRegistry();
       if (skip === false && dockerfile.includes("busybox")) {
         const base = await fixture.files("base", { Dockerfile: "FROM scratch\nCOPY busybox /bin/sh\n" });
         cpSync("/bin/busybox", join(base, "busybox"));
         await fixture.build(base, { tags: ["busybox:1"] });
       }
       await reset(undefined);
-      await fixture.build(directory, options);
-      await sh("cp", "-a", "--reflink=auto", fixture.store.root, original());
+      await sh("cp", "-a", "--reflink=auto", fixture.store.root, kept("fresh"));
+      const cacheTo = specs().map(([, { type, attrs }]) => ({ type, attrs: { ...attrs, mode: "max" } }));
+      await fixture.build(directory, { ...options, cacheTo });
+      await sh("cp", "-a", "--reflink=auto", fixture.store.root, kept("original"));
     });
-    after(async () => await fixture[Symbol.asyncDispose]());
-    for (const { name: change, edit, options: more, expected, ...one } of list)
+    after(async () => {
+      await registry?.[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
+    });
+    /** Builds in a copy of a root, and returns what is said of the steps that run. */
+    const told = async (place: Place, build: Partial<BuildOptions>): Promise<Readonly<Record<string, string>>> => {
+      const root = join(fixture.folder, `copy of ${place}`);
+      await sh("cp", "-a", "--reflink=auto", kept(place === "same machine" ? "original" : "fresh"), root);
+      await using store = await openStore({ root });
+      const cacheFrom = specs().flatMap(([name, spec]) => (name === place ? [spec] : []));
+      const { steps } = await fixture.build(directory, { ...build, cacheFrom, store });
+      await rm(root, { recursive: true, force: true });
+      const ran = steps.filter(({ status, name: step }) => status === "run" && /\d\/\d\] (?!FROM )/.test(step));
+      return Object.fromEntries(ran.map(({ name: step, why }) => [step.replace(/^\[.*?\] /, ""), why?.text ?? ""]));
+    };
+    for (const [index, { name: change, edit, options: more, expected, ...one }] of list.entries())
       test(change, async () => {
         await reset(edit);
         one.change?.(directory);
-        const root = join(fixture.folder, "copy");
-        await sh("cp", "-a", "--reflink=auto", original(), root);
-        await using store = await openStore({ root });
-        const { steps } = await fixture.build(directory, { ...options, ...more, store });
-        await rm(root, { recursive: true, force: true });
-        const told = steps
-          .filter(({ status, name: step }) => status === "run" && /\d\/\d\] (?!FROM )/.test(step))
-          .map(({ name: step, why }) => [step.replace(/^\[.*?\] /, ""), why?.text ?? ""] as const);
-        assert.deepEqual(Object.fromEntries(told), expected);
+        const remote = specs().map(([place]) => place);
+        // Each of them in turn, or all in a full run.
+        const turn = [...remote.slice(index % remote.length), ...remote.slice(0, index % remote.length)];
+        const places: readonly Place[] = ["same machine", ...sampled(turn, 2)];
+        const all = await Promise.all(places.map((place) => told(place, { ...options, ...more })));
+        assert.deepEqual(
+          all,
+          places.map(() => expected),
+        );
       });
   });
 }

@@ -3,6 +3,7 @@ import type { Reason } from "../../explain/index.ts";
 import type { StepOrigin } from "../../frontend/index.ts";
 import { type Vertex, isInternalName, vertexName } from "../../llb/index.ts";
 import type { VertexTrace } from "../../solver/index.ts";
+import type { ResultCache } from "../cache/imports.ts";
 import type { Result } from "../ops/result.ts";
 import type { StepReport } from "../options/options.ts";
 import type { Progress } from "../progress/progress.ts";
@@ -15,6 +16,9 @@ export interface ExplainingDeps {
   readonly progress: Progress;
   /** See `SessionOptions.project`. */
   readonly project: () => string | Promise<string>;
+  /** Returns the imported caches. */
+  readonly caches: () => readonly ResultCache[];
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -29,14 +33,18 @@ export class Explaining implements RunningBuild {
   /** Names of the build's vertices. */
   readonly names: Map<Digest, string> = new Map();
   readonly store: ExplainingDeps["store"];
+  readonly caches: ExplainingDeps["caches"];
+  readonly signal: AbortSignal | undefined;
   readonly #progress: Progress;
   readonly #project: ExplainingDeps["project"];
   #steps: Promise<StepExplainer> | undefined;
 
-  constructor({ store, progress, project }: ExplainingDeps) {
+  constructor({ store, progress, project, caches, signal }: ExplainingDeps) {
     this.store = store;
     this.#progress = progress;
     this.#project = project;
+    this.caches = caches;
+    this.signal = signal;
   }
 
   /** Adds instructions that the build has compiled. */

@@ -1,27 +1,36 @@
-import type { Digest } from "../../core/index.ts";
+import { type Digest, splitEnv } from "../../core/index.ts";
 import {
   ExplainTable,
   Explainer,
   type Explanation,
   type FileList,
+  JoinedSteps,
+  type KnownSteps,
   type MissOutcome,
+  type Part,
   type Reason,
+  type Sealer,
   type StepFacts,
   type StepRecord,
   fileListOf,
+  isSealed,
   placeOf,
   reasonText,
   storedExplanation,
 } from "../../explain/index.ts";
 import type { StepOrigin } from "../../frontend/index.ts";
-import type { Vertex } from "../../llb/index.ts";
+import { type Vertex, cacheMapOf } from "../../llb/index.ts";
 import type { VertexTrace } from "../../solver/index.ts";
 import type { Database } from "../../state/index.ts";
 import { contentFiles } from "../ops/content-files.ts";
 import type { Result } from "../ops/result.ts";
+import type { ResultCache } from "../cache/imports.ts";
 import type { StepReport } from "../options/options.ts";
 import { type ResultStore, withResultFiles } from "./result-files.ts";
 import { type StepContent, contentOf, stepFacts } from "./step-facts.ts";
+
+/** Milliseconds to wait for what imported caches say of their records. */
+const PATIENCE = 10_000;
 
 /** What is known of the build. */
 export interface RunningBuild {
@@ -32,6 +41,9 @@ export interface RunningBuild {
   /** Names of the build's vertices. */
   readonly names: ReadonlyMap<Digest, string>;
   readonly store: ResultStore;
+  /** Returns the imported caches. */
+  readonly caches: () => readonly ResultCache[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A step that is running. */
@@ -49,6 +61,8 @@ export class StepExplainer {
   readonly #open = new Map<Digest, OpenStep>();
   /** Number of instructions whose arguments the sealer knows. */
   #argumentsOf = 0;
+  /** The steps of this store and of imported caches. `count`: how many caches. */
+  #joined: { readonly count: number; readonly steps: Promise<KnownSteps> } | undefined;
   #instructions: { readonly size: number; readonly texts: ReadonlySet<string> } | undefined;
 
   /** `scope`: see `ExplainContext`. */
@@ -73,8 +87,11 @@ export class StepExplainer {
     const { reasons, store } = this.#build;
     const usedAt = (result: string): number | undefined => store.records.get(result)?.lastUsedAt;
     const context = { scope: this.#scope, reasons, usedAt, instructions: this.#texts() };
-    const explainer = new Explainer(this.#table, context);
-    const found = explainer.explain(facts, outcomeOf(vertex, trace), (input) => listOf({ content, lists }, input));
+    const explainer = new Explainer(await this.#known(facts), context);
+    const found = explainer.explain(facts, await this.#outcome(vertex, trace), {
+      listOf: (input) => listOf({ content, lists }, input, this.#table.sealer),
+      opWith: (variables) => opWith(vertex, variables),
+    });
     const reason = await withResultFiles(found, this.#build.store);
     return { reason, text: reasonText(reason) };
   }
@@ -113,10 +130,38 @@ export class StepExplainer {
     const { facts } = step;
     const lists = new Map<string, FileList>();
     for (const [index, { list }] of facts.inputs.entries()) {
-      const files = list === undefined || this.#table.hasList(list) ? undefined : listOf(step, index);
+      const files =
+        list === undefined || this.#table.hasList(list) ? undefined : listOf(step, index, this.#table.sealer);
       if (list !== undefined && files !== undefined) lists.set(list, files);
     }
     return { facts, results, lists };
+  }
+
+  async #outcome(vertex: Vertex, trace: VertexTrace | undefined): Promise<MissOutcome> {
+    const outcome = outcomeOf(vertex, trace);
+    const isFound = trace?.outcome.kind === "no-result" || trace?.outcome.kind === "load-failed";
+    return isFound ? ((await missingResult(trace, this.#build.caches())) ?? outcome) : outcome;
+  }
+
+  /** Returns the steps to compare with. Imported caches are asked only if this store does not know the step. */
+  async #known(facts: StepFacts): Promise<KnownSteps> {
+    const caches = this.#build.caches();
+    if (caches.length === 0 || this.#isKnown(facts)) return this.#table;
+    if (this.#joined?.count !== caches.length) this.#joined = { count: caches.length, steps: this.#join(caches) };
+    return await this.#joined.steps;
+  }
+
+  #isKnown({ place, instruction }: StepFacts): boolean {
+    const there = place === undefined ? this.#table.withInstruction(instruction) : this.#table.at(this.#scope, place);
+    return there.some((known) => known.scope === this.#scope && known.facts.instruction === instruction);
+  }
+
+  async #join(caches: readonly ResultCache[]): Promise<KnownSteps> {
+    const { importedSteps, resultNames } = await import("./step-notes.ts");
+    const { signal, store } = this.#build;
+    const limit = AbortSignal.timeout(PATIENCE);
+    const notes = await importedSteps(caches, signal === undefined ? limit : AbortSignal.any([signal, limit]));
+    return new JoinedSteps(this.#table, notes, { scope: this.#scope, nameOf: resultNames(store) });
   }
 
   /** The instructions of all vertices that the build has so far. */
@@ -130,15 +175,48 @@ export class StepExplainer {
 }
 
 /** Returns the files of an input, which are listed once. */
-function listOf({ content, lists }: Pick<OpenStep, "content" | "lists">, input: number): FileList | undefined {
+function listOf(
+  { content, lists }: Pick<OpenStep, "content" | "lists">,
+  input: number,
+  sealer: Sealer,
+): FileList | undefined {
   const known = lists.get(input);
   const read = content[input];
   if (known !== undefined || read === undefined) return known;
   const files = contentFiles(read.result, read.selectors);
   if (files === undefined) return undefined;
-  const list = fileListOf(files);
+  const list = fileListOf(sealer.withoutSealed(files));
   lists.set(input, list);
   return list;
+}
+
+/** See `StepProbe`. */
+function opWith(vertex: Vertex, variables: readonly Part[]): Digest | undefined {
+  const { op, metadata } = vertex;
+  if (op.kind !== "exec" || metadata.policy?.secrets !== undefined) return undefined;
+  const own = new Map(op.meta.env.map((entry) => splitEnv(entry)));
+  const env = variables
+    .filter(({ kind }) => kind === "env")
+    .map(({ name, value }) => `${name}=${isSealed(value) ? (own.get(name) ?? "") : value}`);
+  return cacheMapOf({ ...vertex, op: { ...op, meta: { ...op.meta, env } } }).digest;
+}
+
+/** Returns why the records that a step led to in imported caches have no result. */
+async function missingResult(
+  { inputs, outcome }: VertexTrace,
+  caches: readonly ResultCache[],
+): Promise<MissOutcome | undefined> {
+  const probes = inputs.flatMap((input) => input.probes);
+  let trimmed: MissOutcome | undefined;
+  for (const cache of caches)
+    for (const key of new Set(probes.flatMap((probe) => (probe.cache === cache.id ? probe.found : [])))) {
+      const missing = await cache.noResult(key);
+      if (missing?.kind === "layer")
+        return { kind: "lost", cache: cache.label, layer: missing.digest, detail: missing.state };
+      if (missing?.kind === "none" && outcome.kind === "no-result" && outcome.records.includes(key))
+        trimmed ??= { kind: "trimmed", cache: cache.label };
+    }
+  return trimmed;
 }
 
 function outcomeOf({ metadata: { policy } }: Vertex, trace: VertexTrace | undefined): MissOutcome {

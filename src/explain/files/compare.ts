@@ -107,7 +107,8 @@ function changeOf({ path, kind }: FileEntry, aspects: readonly FileAspect[]): Fi
   return { kind: "file", path: `${shownPath(path)}${kind === "directory" ? "/" : ""}`, aspects };
 }
 
-/** Returns a path as it is shown: relative, as UTF-8. */
+/** Returns a path as it is shown: relative, as UTF-8, without control characters. */
 function shownPath(path: string, root = "/"): string {
-  return pathOfByteString(path.startsWith(root) ? path.slice(root.length) : path).toString();
+  const text = pathOfByteString(path.startsWith(root) ? path.slice(root.length) : path).toString();
+  return text.replace(/\p{Cc}/gu, "\u{fffd}");
 }

@@ -11,7 +11,7 @@ export const CHUNK_ID_BYTES = 12;
 /** A chunk ends after about this many entries. A power of 2. */
 const CHUNK_ENTRIES = 64;
 /** Maximum number of entries that are listed. What comes after them is not explained. */
-const MAX_LISTED = 200_000;
+export const MAX_LISTED = 200_000;
 
 /** A part of a list of files. Its id is the digest of its bytes, in hexadecimal. */
 export interface FileChunk {
@@ -48,7 +48,7 @@ export function fileListOf(entries: Iterable<ContentEntry>): FileList {
 }
 
 /** Returns a chunk with its id. */
-function chunkOf(bytes: Uint8Array): FileChunk {
+export function chunkOf(bytes: Uint8Array): FileChunk {
   const id = createHash("sha256").update(bytes).digest("hex");
   return { id: id.slice(0, CHUNK_ID_BYTES * 2), bytes };
 }

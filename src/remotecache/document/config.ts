@@ -10,6 +10,7 @@ import {
 } from "../../core/index.ts";
 import { type LayerAnnotations, layerAnnotationsJson, parseLayerAnnotations } from "./annotated.ts";
 import { parseNames } from "./names.ts";
+import { type NotesBlob, parseNotesBlob } from "./notes-blob.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
 import { type Time, readTime } from "./time.ts";
 
@@ -67,6 +68,8 @@ export interface CacheConfig {
   readonly scopes: readonly ConfigScope[];
   /** Names of steps by record index; empty or missing for none. An addition of Varve, which BuildKit ignores. */
   readonly names: readonly string[];
+  /** The blob with the notes of the records, if no manifest lists it, as in object stores. An addition of Varve, which BuildKit ignores. */
+  readonly notes?: NotesBlob | undefined;
 }
 
 function createdAt(fields: JsonObject): Time {
@@ -128,11 +131,13 @@ export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
   const fields = parseJson(bytes, "cache config", { ...GO, limit: MAX_CONFIG }).objectOrEmpty();
   const records = list(fields, "records", parseRecord);
   const varve = fields.field("varve");
+  const notes = parseNotesBlob(varve);
   return {
     layers: list(fields, "layers", parseLayer),
     records,
     scopes: parseScopes(varve, records.length),
     names: parseNames(varve, records.length),
+    ...(notes && { notes }),
   };
 }
 
@@ -160,7 +165,7 @@ export function encodeRecords(records: readonly ConfigRecord[]): Uint8Array {
 }
 
 /** Writes a cache config byte for byte as BuildKit does. A parent 0 is omitted, as Go omits zeros. */
-export function encodeCacheConfig({ layers, records, scopes, names }: CacheConfig): Uint8Array {
+export function encodeCacheConfig({ layers, records, scopes, names, notes }: CacheConfig): Uint8Array {
   const document = {
     layers: orAbsent(
       layers.map(({ blob, parent, annotations }) => ({
@@ -171,7 +176,9 @@ export function encodeCacheConfig({ layers, records, scopes, names }: CacheConfi
     ),
     records: orAbsent(records.map(recordJson)),
     varve:
-      scopes.length === 0 && names.length === 0 ? undefined : { scopes: scopesJson(scopes), names: orAbsent(names) },
+      scopes.length === 0 && names.length === 0 && notes === undefined
+        ? undefined
+        : { scopes: scopesJson(scopes), names: orAbsent(names), notes: notes && { ...notes } },
   };
   return Buffer.from(goJson(document));
 }

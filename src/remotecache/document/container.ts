@@ -12,6 +12,7 @@ import {
   parseJson,
 } from "../../core/index.ts";
 import { manifestJson } from "../../image/index.ts";
+import { NOTES_TYPE } from "./notes-blob.ts";
 import { toDockerType, toOciType } from "./layer-types.ts";
 
 /** An image or an index of images, whose configs may contain caches. It is validated as little as possible. */
@@ -21,7 +22,13 @@ export type InlineDocument =
 
 /** A document that was found under the name of a cache. */
 export type CacheContainer =
-  | { readonly kind: "cache"; readonly config: Descriptor; readonly layers: readonly Descriptor[] }
+  | {
+      readonly kind: "cache";
+      readonly config: Descriptor;
+      readonly layers: readonly Descriptor[];
+      /** The blob with the notes of the records: an addition of Varve, which BuildKit takes for a layer that no record needs. */
+      readonly notes: Descriptor | undefined;
+    }
   /** A cache config that describes its layers itself, as in object stores. */
   | { readonly kind: "annotated" }
   | { readonly kind: "inline"; readonly document: InlineDocument };
@@ -83,24 +90,30 @@ export function readContainer(bytes: Uint8Array, type = ""): CacheContainer {
   if (isManifest) {
     const config = fields.has("config") ? readDescriptor(fields.field("config")) : undefined;
     const layers = descriptors(fields, "layers");
-    if (config?.mediaType === CONFIG) return { kind: "cache", config, layers };
+    if (config?.mediaType === CONFIG) return { kind: "cache", config, ...parted(layers) };
     return { kind: "inline", document: { kind: "manifest", config, layers } };
   }
   const manifests = descriptors(fields, "manifests");
   const config = manifests.findLast(({ mediaType }) => mediaType === CONFIG);
   if (config === undefined) return { kind: "inline", document: { kind: "index", manifests } };
-  return { kind: "cache", config, layers: manifests.filter(({ mediaType }) => mediaType !== CONFIG) };
+  return { kind: "cache", config, ...parted(manifests.filter(({ mediaType }) => mediaType !== CONFIG)) };
 }
 
-/** Encodes the document that lists a cache config and its layers: a manifest, or an index with the config as its last entry. */
+/** Separates the blob with notes from the layers. */
+function parted(blobs: readonly Descriptor[]): Pick<CacheContainer & { readonly kind: "cache" }, "layers" | "notes"> {
+  const isNotes = ({ mediaType }: Descriptor): boolean => mediaType === NOTES_TYPE;
+  return { layers: blobs.filter((blob) => !isNotes(blob)), notes: blobs.findLast(isNotes) };
+}
+
+/** Encodes the document that lists a cache config and its other blobs: a manifest, or an index with the config as its last entry. */
 export function encodeContainer(
   form: ContainerForm,
   config: Descriptor,
-  layers: readonly Descriptor[],
+  blobs: readonly Descriptor[],
 ): { bytes: Uint8Array; mediaType: string } {
   const { mediaType: type, digest, size } = config;
   const plain = { mediaType: type, digest, size };
-  const typed = layers.map((layer) => {
+  const typed = blobs.map((layer) => {
     const convert = form === "docker-list" ? toDockerType : toOciType;
     return { ...layer, mediaType: convert(layer.mediaType) };
   });

@@ -1,6 +1,7 @@
 import { digestOf } from "../../core/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
-import type { CacheLink, CacheNode, CacheResult } from "./graph-types.ts";
+import type { CacheLink, CacheNode, CacheResult, NodeFacts } from "./graph-types.ts";
+import { type CacheNote, chosenNote } from "./notes.ts";
 
 /** A link whose node belongs to the graph. */
 export interface GraphLink extends CacheLink {
@@ -16,6 +17,7 @@ export class GraphNode implements CacheNode {
   /** The node that this one was merged into, if it was. */
   fusedInto: GraphNode | undefined;
   name: string | undefined;
+  note: CacheNote | undefined;
   readonly #results = new Map<string, CacheResult>();
   #sorted: readonly CacheResult[] | undefined;
 
@@ -48,9 +50,10 @@ export class GraphNode implements CacheNode {
     this.#sorted = undefined;
   }
 
-  /** Sets the name. If several names are given, in any order, the smallest one stays. */
-  addName(name: string | undefined): void {
+  /** Sets the name and the note. If several are given, in any order, the same ones stay. */
+  addFacts({ name, note }: NodeFacts): void {
     if (name !== undefined && (this.name === undefined || name < this.name)) this.name = name;
+    if (note !== undefined) this.note = this.note === undefined ? note : chosenNote(this.note, note);
   }
 
   hasLink(input: number, { selector, node }: GraphLink): boolean {

@@ -1,4 +1,5 @@
 import type { RemoteLayer } from "../../record/index.ts";
+import type { CacheNote } from "./notes.ts";
 import type { Time } from "./time.ts";
 
 /** A result of a record: a filesystem as a list of layers. */
@@ -25,4 +26,9 @@ export interface CacheNode {
   readonly results: readonly CacheResult[];
   /** The name of the step, if a writer gave one. If there are several, the smallest one. */
   readonly name?: string | undefined;
+  /** If there are several, the same one of them is chosen always. */
+  readonly note?: CacheNote | undefined;
 }
+
+/** What a graph knows of a record besides its key and its results. */
+export type NodeFacts = Pick<CacheNode, "name" | "note">;

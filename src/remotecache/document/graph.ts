@@ -1,6 +1,7 @@
 import { VarveError } from "../../core/index.ts";
+import type { CacheNote } from "./notes.ts";
 import { type GraphLink, GraphNode, linkName } from "./graph-node.ts";
-import type { CacheLink, CacheNode, CacheResult } from "./graph-types.ts";
+import type { CacheLink, CacheNode, CacheResult, NodeFacts } from "./graph-types.ts";
 
 /**
  * Maximum number of node visits that one graph makes to find equal records and loops. Only a malicious document needs more. Past
@@ -8,6 +9,8 @@ import type { CacheLink, CacheNode, CacheResult } from "./graph-types.ts";
  * wrong hit.
  */
 const MAX_LOOKS = 5_000_000;
+
+type ReadNotes = (signal: AbortSignal | undefined) => Promise<ReadonlyMap<CacheNode, CacheNote>>;
 
 /**
  * The records of a cache as a graph without loops. Equal records are one node: two roots are equal if their digests are; two other
@@ -18,6 +21,8 @@ export class CacheGraph {
   readonly #roots = new Map<string, GraphNode>();
   readonly #nodes = new Set<GraphNode>();
   #looks = MAX_LOOKS;
+  #readNotes: ReadNotes | undefined;
+  #loading: Promise<void> | undefined;
 
   /** Number of nodes. */
   get size(): number {
@@ -34,12 +39,27 @@ export class CacheGraph {
     digest: string,
     inputs: readonly (readonly CacheLink[])[],
     results: readonly CacheResult[] = [],
-    name?: string,
+    facts: NodeFacts = {},
   ): CacheNode {
     const node = inputs.length === 0 ? this.#root(digest) : this.#inner(digest, inputs);
-    node.addName(name);
+    node.addFacts(facts);
     for (const result of results) node.addResult(result);
     return node;
+  }
+
+  /** Lets `loadNotes` add notes that `read` returns. It must not reject. */
+  deferNotes(read: ReadNotes): void {
+    this.#readNotes = read;
+  }
+
+  /** Adds the notes of the graph's document to its nodes. They are read when this is first called. */
+  async loadNotes(signal?: AbortSignal): Promise<void> {
+    this.#loading ??= this.#addNotes(signal);
+    await this.#loading;
+  }
+
+  async #addNotes(signal: AbortSignal | undefined): Promise<void> {
+    for (const [node, note] of (await this.#readNotes?.(signal)) ?? []) this.#own(node).addFacts({ note });
   }
 
   /** Returns the node itself, or the node that it was fused into. */
@@ -57,7 +77,7 @@ export class CacheGraph {
   merge(other: CacheGraph): Map<CacheNode, CacheNode> {
     const copies = new Map<CacheNode, CacheNode>();
     for (const node of other.nodes())
-      copies.set(node, this.add(node.digest, copiedInputs(node, copies), node.results, node.name));
+      copies.set(node, this.add(node.digest, copiedInputs(node, copies), node.results, node));
     for (const [original, copy] of copies) copies.set(original, this.#own(copy));
     return copies;
   }
@@ -147,7 +167,7 @@ export class CacheGraph {
       open.add(dependent);
     }
     for (const result of gone.results) node.addResult(result);
-    node.addName(gone.name);
+    node.addFacts(gone);
     gone.fusedInto = node;
     this.#nodes.delete(gone);
     open.add(node);

@@ -12,7 +12,7 @@ function named(...names: readonly (string | undefined)[]): CacheGraph {
   const base = graph.add(digestOf("base"), []);
   const link = [[{ selector: "", node: base }]];
   for (const [at, name] of names.entries())
-    graph.add(digestOf(`step ${at}`), link, [resultNamed(at + 1, `layer ${at}`)], name);
+    graph.add(digestOf(`step ${at}`), link, [resultNamed(at + 1, `layer ${at}`)], { name });
   return graph;
 }
 

@@ -105,7 +105,7 @@ class GraphLoader {
       links.map(({ selector, link }) => ({ selector, node: this.#added(link) })),
     );
     const name = normalizeStepName(this.#names[index] ?? "");
-    this.#nodes.set(index, this.graph.add(record.digest, inputs, results, name));
+    this.#nodes.set(index, this.graph.add(record.digest, inputs, results, { name }));
   }
 
   #added(index: number): CacheNode {

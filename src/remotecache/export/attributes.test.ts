@@ -16,6 +16,7 @@ test("defaults are BuildKit's", () => {
     scope: undefined,
     eager: false,
     reset: false,
+    explain: true,
     reference: { registry: "localhost:5000", repository: "c", tag: "latest", digest: undefined },
     insecure: false,
   });

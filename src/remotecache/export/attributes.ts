@@ -47,6 +47,8 @@ interface DocumentAttributes extends CommonAttributes {
   readonly reset: boolean;
   /** True: what steps have made is also exported while the build runs. Only with mode `max`. */
   readonly eager: boolean;
+  /** Whether the document says what the keys of its records are made of. */
+  readonly explain: boolean;
 }
 
 /** An export to a tag in a registry. */
@@ -133,6 +135,7 @@ function documentOf(attrs: Attributes, { isCheap }: { readonly isCheap: boolean 
     compression: compressionOf(attrs),
     scope: scopeOf(attrs),
     reset: boolean(attrs, "reset", false),
+    explain: boolean(attrs, "explain", true),
   };
 }
 

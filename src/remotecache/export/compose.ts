@@ -19,6 +19,8 @@ export interface Composition {
   readonly missingBlobs: ReadonlySet<Digest>;
   /** See `mergeContents`. `keep`: the existing document may have been written by this export. */
   readonly rank: "first" | "keep";
+  /** Whether notes of records are written. Default: true. */
+  readonly noted?: boolean | undefined;
 }
 
 /** A new document. */
@@ -30,22 +32,25 @@ export interface Composed extends EncodedDocument {
  * Merges an export with the existing contents into a new document. If the document is too large for BuildKit, it leaves out the
  * names of steps, then superseded generations, oldest first. BuildKit reads annotated documents of any size. Returns undefined if no record of the export has a result.
  */
-export function compose({ existing, own, form, missingBlobs, rank }: Composition, warn: Warn): Composed | undefined {
+export function compose(
+  { existing, own, form, missingBlobs, rank, noted }: Composition,
+  warn: Warn,
+): Composed | undefined {
   const isWhole = ({ layers }: CacheResult): boolean => layers.every(({ digest }) => !missingBlobs.has(digest));
   const available = missingBlobs.size === 0 ? own : retain(own, isWhole);
   if (!hasResults(available.graph)) return undefined;
-  const composed = fit(retain(mergeContents(existing, available, { rank }), isWhole), form);
+  const composed = fit(retain(mergeContents(existing, available, { rank }), isWhole), form, noted);
   const size = Math.max(composed.config.bytes.byteLength, composed.manifest.bytes.byteLength);
   if (size > READABLE && form !== "annotated")
     warn(`The cache document has ${size} bytes: Varve can read it, but BuildKit reads at most ${READABLE} bytes`);
   return composed;
 }
 
-function fit(contents: CacheContents, form: DocumentForm): Composed {
+function fit(contents: CacheContents, form: DocumentForm, noted: boolean | undefined): Composed {
   for (let rest = contents; ;) {
-    const named = encodeContents(rest, form);
+    const named = encodeContents(rest, form, { noted });
     if (form === "annotated") return { ...named, contents: rest };
-    const encoded = isReadable(named) ? named : encodeContents(rest, form, { named: false });
+    const encoded = isReadable(named) ? named : encodeContents(rest, form, { named: false, noted });
     const smaller = isReadable(encoded) ? undefined : dropOldest(rest);
     if (smaller === undefined) return { ...encoded, contents: rest };
     rest = smaller;

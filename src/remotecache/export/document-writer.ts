@@ -12,6 +12,8 @@ export interface PlaceTargetOptions {
   readonly source: LayerSource;
   /** True: the records of all other writers are removed. */
   readonly reset: boolean;
+  /** Whether notes of records are written. Default: true. */
+  readonly noted?: boolean | undefined;
   readonly warn: Warn;
 }
 
@@ -116,7 +118,8 @@ class DocumentWriter {
 
   #compose(existing: CacheContents | undefined, rank: "first" | "keep"): Composed | undefined {
     const { form } = this.#place;
-    return compose({ existing, own: this.#own, form, missingBlobs: this.#missingBlobs, rank }, this.#options.warn);
+    const { noted, warn } = this.#options;
+    return compose({ existing, own: this.#own, form, missingBlobs: this.#missingBlobs, rank, noted }, warn);
   }
 
   /** Waits before the next attempt. */

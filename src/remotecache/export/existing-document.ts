@@ -1,5 +1,5 @@
 import { type Descriptor, type VarveError, isVarveError } from "../../core/index.ts";
-import { decodeContents } from "./codec.ts";
+import { type ReadBlob, decodeContents } from "./codec.ts";
 import type { CacheContents } from "./scopes.ts";
 import type { Warn } from "./target.ts";
 
@@ -14,11 +14,12 @@ export interface ExistingDocument {
 /** Reads the document at a target called `name`. Warns if it is not a cache, or if it cannot be read. */
 export async function readExisting(
   { descriptor, bytes }: { readonly descriptor: Descriptor; readonly bytes: Uint8Array },
-  read: (config: Descriptor) => Promise<Uint8Array>,
+  read: ReadBlob,
   { name, warn }: { readonly name: string; readonly warn: Warn },
 ): Promise<ExistingDocument> {
   try {
     const contents = await decodeContents({ bytes, type: descriptor.mediaType }, read);
+    await contents?.graph.loadNotes();
     if (contents !== undefined) return { descriptor, contents };
     warn(`${name} is an image: the cache replaces it`);
   } catch (error) {

@@ -3,6 +3,7 @@ import { CacheGraph } from "../document/graph.ts";
 import type { CacheNode } from "../document/graph-types.ts";
 import type { ExportStage } from "./scopes.ts";
 import { sortKeys } from "./sorted-keys.ts";
+import { NoteFinder } from "./note-finder.ts";
 import { KeyExplorer, type ExportKey } from "./export-keys.ts";
 import { type ResultOptions, ResultFinder } from "./result-finder.ts";
 
@@ -31,6 +32,7 @@ export async function exportGraph<R>(
   const tops = await new KeyExplorer(caches).explore(solved.flatMap((one) => one.keys));
   const keys = sortKeys(tops);
   const results = await new ResultFinder(caches, options).of(keys, tops);
+  const notes = options.noteOf === undefined ? undefined : new NoteFinder(caches, options.noteOf);
   const graph = new CacheGraph();
   const nodes = new Map<ExportKey, readonly CacheNode[]>();
   for (const [key, inputs] of keys) {
@@ -38,7 +40,10 @@ export async function exportGraph<R>(
       list.flatMap(({ selector, from }) => (nodes.get(from) ?? []).map((node) => ({ selector, node }))),
     );
     const found = results.get(key);
-    const node = graph.add(key.digest, links, found === undefined ? [] : [found.result], found?.name);
+    const node = graph.add(key.digest, links, found === undefined ? [] : [found.result], {
+      name: found?.name,
+      note: await notes?.of(key),
+    });
     nodes.set(key, [node, ...key.equivalents.map((digest) => graph.add(digest, []))]);
   }
   const kept = tops.flatMap((top) => nodes.get(top)?.[0] ?? []).map((node) => graph.current(node));

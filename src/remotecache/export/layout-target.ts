@@ -4,6 +4,7 @@ import { bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import { MAX_CONFIG } from "../document/config.ts";
 import type { ContainerForm } from "../document/container.ts";
+import type { EncodedDocument } from "./codec.ts";
 import { type Composed, compose } from "./compose.ts";
 import { collectLayout } from "./layout-collect.ts";
 import { isTagged, readBlobFile, readLayoutIndex, touchBlob, writeBlobFile, writeLayoutIndex } from "./layout-files.ts";
@@ -25,6 +26,8 @@ export interface LayoutTargetOptions {
   readonly reset: boolean;
   /** Milliseconds after which blobs are removed that no record needs any more. Undefined: they stay. */
   readonly grace: number | undefined;
+  /** Whether notes of records are written. Default: true. */
+  readonly noted?: boolean | undefined;
   readonly warn: Warn;
 }
 
@@ -65,9 +68,9 @@ export async function existingInLayout(directory: string, tag: string, warn: War
 export async function publishInLayout(
   directory: string,
   tag: string,
-  { config, manifest }: Pick<Composed, "config" | "manifest">,
+  { config, manifest, notes }: EncodedDocument,
 ): Promise<Descriptor> {
-  for (const { descriptor, bytes } of [config, manifest])
+  for (const { descriptor, bytes } of [config, ...(notes === undefined ? [] : [notes]), manifest])
     if (!(await touchBlob(directory, descriptor))) await writeBlobFile(directory, descriptor, bytesOf(bytes));
   const others = (await readLayoutIndex(directory)).filter((entry) => !isTagged(entry, tag));
   const entry = { ...manifest.descriptor, annotations: { [Annotation.refName]: tag } };
@@ -117,12 +120,12 @@ class LayoutWriter {
 
   /** Returns the document to write, after all its layers are in the layout. Returns undefined if there is nothing to write. */
   async #prepare(): Promise<{ readonly document: Composed; readonly existing: ExistingDocument } | undefined> {
-    const { directory, tag, form, reset, warn } = this.#options;
+    const { directory, tag, form, reset, noted, warn } = this.#options;
     const existing = await existingInLayout(directory, tag, warn);
     const contents = reset ? undefined : existing.contents;
     for (;;) {
       const document = compose(
-        { existing: contents, own: this.#own, form, missingBlobs: this.#missingBlobs, rank: "first" },
+        { existing: contents, own: this.#own, form, missingBlobs: this.#missingBlobs, rank: "first", noted },
         warn,
       );
       if (document === undefined || (await this.#transfer(document))) return document && { document, existing };

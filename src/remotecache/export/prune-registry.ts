@@ -1,9 +1,8 @@
 import { type Descriptor, type Digest, VarveError, formatReference, isVarveError } from "../../core/index.ts";
-import { bytesOf } from "../../io/index.ts";
 import { readContainer } from "../document/container.ts";
 import { encodeContents, formOf } from "./codec.ts";
 import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "./prune.ts";
-import { type RegistryTag, tagDigest, existingInRegistry } from "./registry-document.ts";
+import { type RegistryTag, existingInRegistry, pushBlobs, tagDigest } from "./registry-document.ts";
 import { type CacheContents, layersOfGraph } from "./scopes.ts";
 
 /** Maximum number of tags that are checked for references. If a repository has more, nothing is deleted. */
@@ -58,8 +57,9 @@ async function replace(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { registry, reference } = place;
-  const { config, manifest } = encodeContents(contents, formOf(old.mediaType));
-  await registry.pushBlob(reference, config.descriptor, (offset) => bytesOf(config.bytes.subarray(offset)), { signal });
+  const document = encodeContents(contents, formOf(old.mediaType));
+  const { manifest } = document;
+  await pushBlobs(place, document, { signal });
   if ((await tagDigest(place, { signal })) !== old.digest)
     throw new VarveError(
       "busy",

@@ -1,8 +1,9 @@
 import { type Descriptor, type Digest, type Reference, formatReference, isVarveError } from "../../core/index.ts";
 import { VarveError } from "../../core/index.ts";
-import { collect, verified } from "../../io/index.ts";
+import { bytesOf, collect, verified } from "../../io/index.ts";
 import type { Registry, RequestOptions } from "../../registry/index.ts";
 import { MAX_CONFIG } from "../document/config.ts";
+import type { EncodedDocument } from "./codec.ts";
 import { type ExistingDocument, readExisting } from "./existing-document.ts";
 import type { Warn } from "./target.ts";
 
@@ -42,6 +43,16 @@ export async function existingInRegistry(
     if (isVarveError(error, "not-found")) return {};
     throw error;
   }
+}
+
+/** Writes what the manifest of a document names besides layers. */
+export async function pushBlobs(
+  { registry, reference }: RegistryTag,
+  { config, notes }: Pick<EncodedDocument, "config" | "notes">,
+  request: RequestOptions,
+): Promise<void> {
+  for (const { descriptor, bytes } of notes === undefined ? [config] : [notes, config])
+    await registry.pushBlob(reference, descriptor, (offset) => bytesOf(bytes.subarray(offset)), request);
 }
 
 /** Returns the digest that the tag refers to now, or undefined if it does not exist. */

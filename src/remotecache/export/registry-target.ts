@@ -1,12 +1,12 @@
 import { type Digest, type Reference, formatReference, isVarveError } from "../../core/index.ts";
-import { type Bytes, bytesOf } from "../../io/index.ts";
+import type { Bytes } from "../../io/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import type { OnTransfer, Registry } from "../../registry/index.ts";
 import type { ContainerForm } from "../document/container.ts";
 import type { Composed } from "./compose.ts";
 import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "./document-place.ts";
 import { type PlaceTargetOptions, placeTarget } from "./document-writer.ts";
-import { existingInRegistry, tagDigest } from "./registry-document.ts";
+import { existingInRegistry, pushBlobs, tagDigest } from "./registry-document.ts";
 import type { CacheTarget } from "./target.ts";
 
 /** Options of `registryTarget`. */
@@ -64,10 +64,10 @@ class TagPlace implements DocumentPlace {
     return await this.#options.registry.hasBlob(this.#options.reference, digest, request);
   }
 
-  async publish({ config, manifest }: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
+  async publish(document: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
     const { registry, reference } = this.#options;
-    const configFrom = (offset: number): Bytes => bytesOf(config.bytes.subarray(offset));
-    await registry.pushBlob(reference, config.descriptor, configFrom, request);
+    const { manifest } = document;
+    await pushBlobs(this.#options, document, request);
     if ((await this.version(request)) !== before) return { kind: "conflict" };
     try {
       await registry.pushManifest(reference, manifest.descriptor, manifest.bytes, { ...request, isSentAgain: false });

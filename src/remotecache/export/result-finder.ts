@@ -3,6 +3,7 @@ import { Semaphore } from "../../io/index.ts";
 import type { LayerBlob } from "../../record/index.ts";
 import type { CacheKey, CacheManager, CacheRecord } from "../../solver/index.ts";
 import type { CacheResult } from "../document/graph-types.ts";
+import type { CacheNote } from "../document/notes.ts";
 import { normalizeStepName } from "../document/names.ts";
 import { timeFromMilliseconds } from "../document/time.ts";
 import { exportedLayer } from "./exported-layer.ts";
@@ -25,6 +26,8 @@ export interface ResultOptions<R> {
   readonly layersOf: LayersOf<R>;
   /** Returns the name of the step that made these layers, or undefined to write no name. */
   readonly stepName?: ((layers: readonly LayerBlob[]) => string | undefined) | undefined;
+  /** Returns the note of a record, from its digest and the id of one of its results. Undefined: no notes are exported. */
+  readonly noteOf?: ((record: string, result: string) => CacheNote | undefined) | undefined;
   /** Returns false if the bytes of a layer are not available anywhere. Called once for each blob. Default: always true. */
   readonly canFetch?: ((layer: LayerBlob) => Promise<boolean>) | undefined;
   /** True: leave out the times of layers, because they were recompressed. */

@@ -142,7 +142,9 @@ test("a document that is too large for BuildKit loses the names of its steps bef
   const base = graph.add(digestOf("base"), []);
   const layers = [toyLayer("one")];
   const tops = Array.from({ length: 4000 }, (_, at) =>
-    graph.add(digestOf(`${at}`), [[{ selector: "", node: base }]], [{ layers, createdAt: 0n }], `${at}`.repeat(40)),
+    graph.add(digestOf(`${at}`), [[{ selector: "", node: base }]], [{ layers, createdAt: 0n }], {
+      name: `${at}`.repeat(40),
+    }),
   );
   const mine = contentsOf(graph, tops, "a");
   const composed = compose(

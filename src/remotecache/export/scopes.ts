@@ -197,7 +197,7 @@ export function retain(
   for (const node of graph.nodes()) {
     if (!needed.has(node)) continue;
     const results = node.results.filter(has).slice(0, MAX_RESULTS);
-    copies.set(node, kept.add(node.digest, copiedInputs(node, copies), results, node.name));
+    copies.set(node, kept.add(node.digest, copiedInputs(node, copies), results, node));
   }
   const moved = generations.map((one) => ({
     ...one,

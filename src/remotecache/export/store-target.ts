@@ -18,6 +18,8 @@ export interface StoreTargetOptions {
   readonly store: BlobReceiver;
   readonly form: ContainerForm;
   readonly source: LayerSource;
+  /** Whether notes of records are written. Default: true. */
+  readonly noted?: boolean | undefined;
   readonly warn: Warn;
 }
 
@@ -25,14 +27,14 @@ export interface StoreTargetOptions {
  * Returns a store of blobs as a target. Blobs are written before the documents that name them. The document replaces the one before,
  * because a store has no names; whoever keeps the store lets a name refer to the descriptor that `write` returns.
  */
-export function storeTarget({ store, form, source, warn }: StoreTargetOptions): CacheTarget {
+export function storeTarget({ store, form, source, noted, warn }: StoreTargetOptions): CacheTarget {
   return {
     async write({ graph, tops, stage }, scope, hold) {
       const own = contentsOf(graph, tops, scope, stage);
       const once = warnOnce(warn);
       const missingBlobs = new Set<Digest>();
       for (;;) {
-        const document = compose({ existing: undefined, own, form, missingBlobs, rank: "first" }, once);
+        const document = compose({ existing: undefined, own, form, missingBlobs, rank: "first", noted }, once);
         if (document === undefined) return undefined;
         const lost = await writeLayers(document, { own, store, source, hold });
         warnMissing(lost, once);
@@ -65,10 +67,11 @@ async function writeLayers(
 }
 
 async function writeDocument(
-  { config, manifest }: Composed,
+  { config, manifest, notes }: Composed,
   store: BlobReceiver,
   { signal }: Hold,
 ): Promise<Descriptor> {
-  for (const { descriptor, bytes } of [config, manifest]) await store.write(descriptor, () => bytesOf(bytes), signal);
+  for (const { descriptor, bytes } of [config, ...(notes === undefined ? [] : [notes]), manifest])
+    await store.write(descriptor, () => bytesOf(bytes), signal);
   return manifest.descriptor;
 }

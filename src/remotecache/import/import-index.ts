@@ -3,7 +3,8 @@ import type { KeyLink, StoredResult } from "../../solver/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import { CacheGraph } from "../document/graph.ts";
 import { layersName } from "../document/graph-node.ts";
-import type { CacheNode } from "../document/graph-types.ts";
+import type { CacheNode, CacheResult } from "../document/graph-types.ts";
+import type { CacheNote } from "../document/notes.ts";
 import { timeToMilliseconds } from "../document/time.ts";
 import { linkInto, recordOfLink } from "./record-link.ts";
 
@@ -16,6 +17,17 @@ interface Entry {
   readonly links: Map<string, Set<string>>;
 }
 
+/** What a document says of a record. */
+export interface ImportedNote {
+  /** Id of the record's key in the imported cache. */
+  readonly key: string;
+  /** The record's digest. */
+  readonly record: string;
+  readonly note: CacheNote;
+  /** The results of the record. Their layers may be gone. */
+  readonly results: readonly CacheResult[];
+}
+
 const linkName = (input: number, record: string, selector: string): string =>
   `${input} ${selector.length} ${selector} ${record}`;
 
@@ -25,12 +37,29 @@ export class ImportIndex {
   readonly #ids = new Map<CacheNode, string>();
   readonly #layers = new Map<string, readonly RemoteLayer[]>();
   readonly #keysOfResult = new Map<string, string[]>();
+  readonly #graph = new CacheGraph();
+  /** The graphs that were merged, with the nodes that theirs became. */
+  readonly #origins: { readonly graph: CacheGraph; readonly nodes: ReadonlyMap<CacheNode, CacheNode> }[] = [];
 
   /** `now` is in milliseconds since 1970. Results with a later time get this time. */
   constructor(graphs: readonly CacheGraph[], now: number) {
-    const graph = new CacheGraph();
-    for (const one of graphs) graph.merge(one);
-    for (const node of graph.nodes()) this.#add(node, now);
+    for (const graph of graphs) this.#origins.push({ graph, nodes: this.#graph.merge(graph) });
+    for (const node of this.#graph.nodes()) this.#add(node, now);
+  }
+
+  /** Returns what the documents say of their records. They are asked when this is first called. */
+  async notes(signal?: AbortSignal): Promise<ImportedNote[]> {
+    const notes = new Map<string, ImportedNote>();
+    for (const { graph, nodes } of this.#origins) {
+      await graph.loadNotes(signal);
+      for (const [original, copy] of nodes) {
+        const { note } = original;
+        const node = this.#graph.current(copy);
+        const key = this.idOf(node);
+        if (note !== undefined) notes.set(key, { key, record: node.digest, note, results: node.results });
+      }
+    }
+    return [...notes.values()];
   }
 
   get(id: string): Entry | undefined {

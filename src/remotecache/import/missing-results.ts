@@ -3,12 +3,18 @@ import type { ImportIndex } from "./import-index.ts";
 
 /** The results of an import that turned out to be missing at its source. */
 export class MissingResults {
-  readonly #blobs = new Set<Digest>();
+  /** What is said of each blob. */
+  readonly #blobs = new Map<Digest, string>();
   readonly #results = new Set<string>();
   #isAll = false;
 
-  addBlob(digest: Digest): void {
-    this.#blobs.add(digest);
+  addBlob(digest: Digest, state: string): void {
+    this.#blobs.set(digest, state);
+  }
+
+  /** Returns what is said of a blob that is missing. */
+  stateOf(digest: Digest): string | undefined {
+    return this.#blobs.get(digest);
   }
 
   addResult(result: string): void {

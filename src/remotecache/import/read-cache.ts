@@ -4,8 +4,7 @@ import { MAX_CONFIG } from "../document/config.ts";
 import { type InlineDocument, readContainer } from "../document/container.ts";
 import type { CacheGraph } from "../document/graph.ts";
 import { inlineGraph } from "../document/inline.ts";
-import { graphOf } from "../document/read-graph.ts";
-import { describedConfig } from "../export/codec.ts";
+import { type ReadBlob, describedConfig, describedGraph } from "../export/codec.ts";
 import type { CacheOrigin } from "./origin.ts";
 
 /** Maximum depth of nested indexes. */
@@ -34,9 +33,9 @@ export async function readCache(origin: CacheOrigin, options: ReadCacheOptions =
   const { bytes, descriptor } = await origin.top(options.signal);
   const container = readContainer(bytes, descriptor.mediaType);
   if (container.kind === "inline") return await new InlineReader(origin, options).run(container.document);
-  const read = (config: Descriptor): Promise<Uint8Array> => origin.blob(config, MAX_CONFIG, options.signal);
+  const read: ReadBlob = (blob, signal = options.signal) => origin.blob(blob, MAX_CONFIG, signal);
   const described = await describedConfig(bytes, descriptor.mediaType, read);
-  return described === undefined ? [] : [graphOf(described.config, described.layers, origin.source)];
+  return described === undefined ? [] : [describedGraph(described, read, origin.source).graph];
 }
 
 class InlineReader {

@@ -1,7 +1,9 @@
-import { type Descriptor, MediaType, digestOf } from "../../core/index.ts";
-import { collect } from "../../io/index.ts";
+import { type Descriptor, MediaType, VarveError, digestOf } from "../../core/index.ts";
+import { bytesOf, collect, verified } from "../../io/index.ts";
 import type { Asking, ObjectStore } from "../../objectstore/index.ts";
+import type { EncodedBlob, ReadBlob } from "../export/codec.ts";
 import { MAX_CONFIG } from "../document/config.ts";
+import { type ObjectCachePlace, blobKey } from "./object-place.ts";
 
 /** A document of an object store, which is a cache config that describes its layers itself. */
 export interface ObjectDocument {
@@ -25,4 +27,25 @@ export async function readDocument(
 /** Returns the descriptor of a document. */
 export function descriptorOf(bytes: Uint8Array): Descriptor {
   return { mediaType: MediaType.buildkitCacheConfig, digest: digestOf(bytes), size: bytes.byteLength };
+}
+
+/** Returns a function that reads and verifies blobs that documents name. It throws `not-found`, `limit-exceeded`, `corrupt`. */
+export function blobReader(store: ObjectStore, place: Pick<ObjectCachePlace, "keys">, asking: Asking): ReadBlob {
+  return async (blob, signal = asking.signal) => {
+    const what = `blob ${blob.digest}`;
+    const opened = await store.get(blobKey(place, blob.digest), { ...asking, signal });
+    if (opened === undefined)
+      throw new VarveError("not-found", `Cannot read ${what} of ${store.name}: it does not exist`);
+    return await collect(verified(opened.bytes, blob, { what }), MAX_CONFIG, { what });
+  };
+}
+
+/** Writes a blob that a document names. */
+export async function putBlob(
+  store: ObjectStore,
+  place: Pick<ObjectCachePlace, "keys">,
+  { descriptor: { digest, size }, bytes }: EncodedBlob,
+  asking: Asking,
+): Promise<void> {
+  await store.put(blobKey(place, digest), { size, digest, open: () => bytesOf(bytes) }, asking);
 }

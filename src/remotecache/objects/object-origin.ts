@@ -1,9 +1,9 @@
-import { VarveError } from "../../core/index.ts";
 import type { CacheOrigin } from "../import/origin.ts";
+import { tooLarge } from "../import/registry-origin.ts";
 import type { OnWait } from "../../io/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
 import { type ObjectCachePlace, documentKey } from "./object-place.ts";
-import { descriptorOf, readDocument } from "./object-document.ts";
+import { blobReader, descriptorOf, readDocument } from "./object-document.ts";
 
 /** A document without records. */
 const EMPTY = Buffer.from("{}");
@@ -20,7 +20,9 @@ export function objectOrigin(
     source: place.source,
     top: async (signal) =>
       (await readDocument(store, key, { signal, onWait })) ?? { descriptor: descriptorOf(EMPTY), bytes: EMPTY },
-    blob: ({ digest }) =>
-      Promise.reject(new VarveError("corrupt", `Cannot read ${digest}: the document has no further documents`)),
+    blob: async (blob, limit, signal) => {
+      if (blob.size > limit) throw tooLarge(blob, limit);
+      return await blobReader(store, place, { signal, onWait })(blob);
+    },
   };
 }

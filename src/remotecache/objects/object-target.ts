@@ -1,4 +1,4 @@
-import { type Descriptor, type Digest, VarveError } from "../../core/index.ts";
+import type { Descriptor, Digest } from "../../core/index.ts";
 import { type Bytes, Semaphore, bytesOf, counted } from "../../io/index.ts";
 import type { ObjectBody, ObjectInfo, ObjectStore, WriteCondition } from "../../objectstore/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
@@ -9,7 +9,7 @@ import { type PlaceTargetOptions, placeTarget } from "../export/document-writer.
 import { readExisting } from "../export/existing-document.ts";
 import type { CacheTarget } from "../export/target.ts";
 import { type ObjectCachePlace, blobKey, documentKey } from "./object-place.ts";
-import { readDocument } from "./object-document.ts";
+import { blobReader, putBlob, readDocument } from "./object-document.ts";
 
 /** Options of `objectTarget`. */
 export interface ObjectTargetOptions extends PlaceTargetOptions {
@@ -113,14 +113,12 @@ class ObjectPlace implements DocumentPlace {
   }
 
   async existing(request: PlaceRequest, isKnown: (digest: Digest) => boolean): Promise<VersionedDocument> {
-    const { store, warn } = this.#options;
+    const { store, place, warn } = this.#options;
     const document = await readDocument(store, this.#key, request);
     if (document === undefined) return { version: undefined };
     const { descriptor, etag } = document;
     if (isKnown(descriptor.digest)) return { descriptor, version: etag };
-    const read = (): never => {
-      throw new VarveError("corrupt", "Cannot read cache config: it is in another document");
-    };
+    const read = blobReader(store, place, request);
     return { ...(await readExisting(document, read, { name: this.name, warn })), version: etag };
   }
 
@@ -132,9 +130,11 @@ class ObjectPlace implements DocumentPlace {
     return await this.#blobs.has(digest, request);
   }
 
-  async publish({ manifest }: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
-    const { store } = this.#options;
+  async publish(document: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
+    const { store, place } = this.#options;
+    const { manifest, notes } = document;
     if (store.conditionalWrites !== "enforced" && (await this.version(request)) !== before) return { kind: "conflict" };
+    if (notes !== undefined) await putBlob(store, place, notes, request);
     const { bytes, descriptor } = manifest;
     const body = { size: bytes.byteLength, digest: descriptor.digest, open: () => bytesOf(bytes) };
     const written = await store.put(this.#key, body, { ...request, condition: conditionOf(before) });

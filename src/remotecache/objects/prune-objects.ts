@@ -4,7 +4,7 @@ import { bytesOf } from "../../io/index.ts";
 import { decodeContents, describedConfig, encodeContents } from "../export/codec.ts";
 import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "../export/prune.ts";
 import { type ObjectCachePlace, documentKey } from "./object-place.ts";
-import { readDocument } from "./object-document.ts";
+import { blobReader, putBlob, readDocument } from "./object-document.ts";
 
 /**
  * Blobs that were written later than this many milliseconds ago stay: a build that runs may have sent them, and not its document yet.
@@ -12,10 +12,6 @@ import { readDocument } from "./object-document.ts";
 const GRACE = 3_600_000;
 /** Maximum number of documents that are read to find out what they need. If there are more, no blob is deleted. */
 const MAX_DOCUMENTS = 10_000;
-
-const noOther = (): never => {
-  throw new VarveError("corrupt", "Cannot read cache config: it is in another document");
-};
 
 /**
  * Prunes the documents of a cache in an object store, then deletes blobs that no document needs. Blobs stay if they are young, and all
@@ -31,7 +27,7 @@ export async function pruneObjects(
   const { grace = GRACE, signal } = options;
   let [generations, records, found] = [0, 0, 0];
   for (const name of place.names) {
-    const lost = await pruneDocument(store, documentKey(place, name), options);
+    const lost = await pruneDocument(store, place, documentKey(place, name), options);
     if (lost === undefined) continue;
     found += 1;
     generations += lost.generations;
@@ -43,6 +39,7 @@ export async function pruneObjects(
 
 async function pruneDocument(
   store: ObjectStore,
+  place: ObjectCachePlace,
   key: string,
   options: PruneTargetOptions,
 ): Promise<Pick<PrunedTarget, "generations" | "records"> | undefined> {
@@ -50,15 +47,18 @@ async function pruneDocument(
   const document = await readDocument(store, key, asking);
   if (document === undefined) return undefined;
   const { bytes, descriptor, etag } = document;
-  const contents = await decodeContents({ bytes, type: descriptor.mediaType }, noOther);
+  const contents = await decodeContents({ bytes, type: descriptor.mediaType }, blobReader(store, place, asking));
   if (contents === undefined) return undefined;
+  await contents.graph.loadNotes(options.signal);
   const { contents: kept, lost } = prunedContents(contents, options);
   if (lost.generations === 0) return lost;
   if ((await store.head(key, asking))?.etag !== etag) throw busy(key);
   if (kept.generations.length === 0) await store.delete(key, asking);
   else {
     const condition = etag === undefined ? {} : { condition: { kind: "unchanged", etag } as const };
-    const { bytes: pruned } = encodeContents(kept, "annotated").manifest;
+    const { manifest, notes } = encodeContents(kept, "annotated");
+    if (notes !== undefined) await putBlob(store, place, notes, asking);
+    const { bytes: pruned } = manifest;
     const body = { size: pruned.byteLength, open: () => bytesOf(pruned) };
     if ((await store.put(key, body, { ...asking, ...condition })).kind === "conflict") throw busy(key);
   }
@@ -108,7 +108,12 @@ async function neededBlobs(
     try {
       const document = await readDocument(store, key, asking);
       if (document === undefined) continue;
-      const described = await describedConfig(document.bytes, document.descriptor.mediaType, noOther);
+      const described = await describedConfig(
+        document.bytes,
+        document.descriptor.mediaType,
+        blobReader(store, place, asking),
+      );
+      if (described?.notes !== undefined) needed.add(described.notes.digest);
       for (const digest of described?.layers.keys() ?? []) needed.add(digest);
     } catch (error) {
       if (isVarveError(error, "corrupt", "limit-exceeded")) return undefined;
