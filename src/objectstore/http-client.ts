@@ -19,6 +19,7 @@ import {
 } from "../http/index.ts";
 import { FIRST_NOTICE, quietReporter } from "../io/index.ts";
 import type { Asking } from "./object-store.ts";
+import type { Throttle } from "./throttle.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -26,6 +27,8 @@ export interface HttpClientOptions {
   readonly env: Environment;
   readonly timeouts?: Partial<Timeouts> | undefined;
   readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Decides about requests that the server throttles (429). Default: they are retried as others are. */
+  readonly throttle?: Throttle | undefined;
 }
 
 /** One request. It is prepared again for each attempt, because signatures contain the time. */
@@ -54,8 +57,10 @@ const SOCKETS = 24;
 export class HttpClient implements Disposable {
   readonly retry: RetryPolicy;
   readonly #transport: NodeTransport;
+  readonly #throttle: Throttle | undefined;
 
-  constructor({ env, timeouts, retry }: HttpClientOptions) {
+  constructor({ env, timeouts, retry, throttle }: HttpClientOptions) {
+    this.#throttle = throttle;
     this.retry = { ...DEFAULT_RETRY, ...retry };
     this.#transport = new NodeTransport({
       trust: new TlsTrust(() => undefined),
@@ -68,9 +73,22 @@ export class HttpClient implements Disposable {
   /** Returns the first accepted response; its body must be read or discarded. */
   async send(exchange: HttpExchange): Promise<TransportResponse> {
     let mended = false;
+    const throttled = this.#throttle?.request();
     for (let attempt = 1; ; attempt += 1) {
+      await this.#throttle?.ready(exchange.signal);
       const outcome = await this.#attempt(exchange, attempt);
-      if (outcome.kind === "answer") return outcome.response;
+      if (outcome.kind === "answer") {
+        this.#throttle?.succeeded();
+        return outcome.response;
+      }
+      if (throttled !== undefined && outcome.status === 429) {
+        const ms = throttled.refused(outcome.error, outcome.wait);
+        const { host } = (await exchange.prepare()).url;
+        exchange.onWait?.({ state: "pause", host, ms, attempt, attempts: this.retry.attempts });
+        await pause(ms, exchange.signal);
+        attempt -= 1;
+        continue;
+      }
       const isMended = outcome.mend && !mended;
       mended ||= outcome.mend;
       const wait = outcome.wait ?? pauseBefore(this.retry, attempt);
@@ -91,11 +109,19 @@ export class HttpClient implements Disposable {
       if (exchange.accept.includes(response.status)) return { kind: "answer", response };
       const { error, mend = false } = await exchange.explain(response, doing, attempt);
       const wait = retryAfter(headerOf(response.headers, "retry-after"));
-      return { kind: "failure", error, mend, again: isTransientStatus(response.status), wait };
+      const { status } = response;
+      return { kind: "failure", error, mend, again: isTransientStatus(status), wait, status };
     } catch (error) {
       if (!(error instanceof HttpFailure)) throw error;
       const failure = failureError(error, doing, { host: request.url.host, attempt });
-      return { kind: "failure", error: failure, mend: false, again: isTransientFailure(error), wait: undefined };
+      return {
+        kind: "failure",
+        error: failure,
+        mend: false,
+        again: isTransientFailure(error),
+        wait: undefined,
+        status: undefined,
+      };
     }
   }
 
@@ -114,4 +140,5 @@ type Outcome =
       readonly again: boolean;
       /** Milliseconds that the server asked for. */
       readonly wait: number | undefined;
+      readonly status: number | undefined;
     };

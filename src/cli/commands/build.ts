@@ -21,7 +21,8 @@ import { withParallelism } from "../parallelism.ts";
 import { byteSize, keyValues } from "../values.ts";
 import { storeOf } from "./common.ts";
 import { attestationsOf, gitInfoOf } from "./attestation-options.ts";
-import { withEnvironment } from "./cache-environment.ts";
+import { usableHere, withEnvironment } from "./cache-environment.ts";
+import { warner } from "./cache-warnings.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
 import { RecordedBuild } from "./recorded-build.ts";
 import {
@@ -48,8 +49,9 @@ async function optionsOf(
   command: CommandContext,
 ): Promise<Omit<BuildOptions, "store">> {
   const { stdin, cwd, env } = command;
+  const warn = warner(command);
   const caches = (texts: readonly string[]): Promise<CacheSpec[]> =>
-    Promise.all(texts.map((text) => withEnvironment(cacheSpecOf(text), command)));
+    Promise.all(usableHere(texts.map(cacheSpecOf), env, warn).map((spec) => withEnvironment(spec, command)));
   const context = contextOf(argument, stdin);
   const dockerfile = await dockerfileOf(flags.file, context, stdin);
   const network = networkOf(flags.network);

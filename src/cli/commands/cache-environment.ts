@@ -1,4 +1,5 @@
 import type { CacheSpec } from "../../engine/index.ts";
+import { parseGoBool } from "../../core/index.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Attributes that are taken from variables of the user's environment if they are absent. */
@@ -31,8 +32,10 @@ type Served = Pick<CommandContext, "env" | "serverStore" | "signal">;
  * As by buildx, that includes the keys that AWS's programs would find.
  */
 export async function withEnvironment(spec: CacheSpec, { env, serverStore, signal }: Served): Promise<CacheSpec> {
+  if (serverStore === undefined) return spec;
+  if (spec.type === "gha") return { ...spec, attrs: withActions(spec.attrs, env) };
   const variables = VARIABLES.get(spec.type);
-  if (serverStore === undefined || variables === undefined) return spec;
+  if (variables === undefined) return spec;
   const attrs = withVariables(spec.attrs, variables, env);
   return { ...spec, attrs: spec.type === "s3" ? await withAwsKeys(attrs, { env, signal }) : attrs };
 }
@@ -48,6 +51,40 @@ function withVariables(
     if ((attrs[attribute] ?? "") === "" && value !== undefined) attrs[attribute] = value;
   }
   return attrs;
+}
+
+/** What the runner of GitHub Actions says about its cache service. */
+function withActions(given: CacheSpec["attrs"], env: CommandContext["env"]): Record<string, string> {
+  const version = parseGoBool(env["ACTIONS_CACHE_SERVICE_V2"] ?? "") === true ? "2" : "";
+  const attrs = withVariables(
+    version === "" || (given["version"] ?? "") !== "" ? given : { ...given, version },
+    [
+      ["url", "ACTIONS_CACHE_URL", "ACTIONS_RESULTS_URL"],
+      ["token", "ACTIONS_RUNTIME_TOKEN"],
+    ],
+    env,
+  );
+  return attrs["version"] === "2" ? withVariables(attrs, [["url_v2", "ACTIONS_RESULTS_URL"]], env) : attrs;
+}
+
+/**
+ * Returns the caches of a build that can be used here. As with buildx, the cache of GitHub Actions is left out elsewhere, so that the same
+ * command works there; `leftOut` is called for it.
+ */
+export function usableHere(
+  specs: readonly CacheSpec[],
+  env: CommandContext["env"],
+  leftOut: (message: string) => void,
+): CacheSpec[] {
+  return specs.filter((spec) => {
+    if (spec.type !== "gha") return true;
+    const { url = "", url_v2: second = "", token = "" } = withActions(spec.attrs, env);
+    if (token !== "" && (url !== "" || second !== "")) return true;
+    leftOut(
+      "The cache of GitHub Actions is left out: its URL or its token is not set (ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN)",
+    );
+    return false;
+  });
 }
 
 async function withAwsKeys(

@@ -2,7 +2,7 @@ import type { CacheSpec } from "../../engine/index.ts";
 import { usageError } from "../flags.ts";
 import { cacheSpecOf } from "./build-options.ts";
 
-const TYPES: ReadonlySet<string> = new Set(["registry", "local", "s3", "azblob"]);
+const TYPES: ReadonlySet<string> = new Set(["registry", "local", "s3", "azblob", "gha"]);
 
 /**
  * Parses the location of a cache: attributes of `--cache-from` or `--cache-to`, a reference, or the path of a directory, which

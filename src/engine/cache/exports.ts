@@ -132,16 +132,17 @@ export async function scopeName({ scope }: DocumentExport, facts: ScopeFacts): P
   return scope ?? defaultScope(facts);
 }
 
-/** What BuildKit's progress calls the target of an export. */
-const PLACES: Readonly<Record<DocumentExport["type"], string>> = {
-  registry: "registry",
-  local: "client directory",
-  s3: "Amazon S3",
-  azblob: "Azure Blob Storage",
+/** What BuildKit's progress calls an export. */
+const EXPORTING: Readonly<Record<DocumentExport["type"], string>> = {
+  registry: "exporting cache to registry",
+  local: "exporting cache to client directory",
+  s3: "exporting cache to Amazon S3",
+  azblob: "exporting cache to Azure Blob Storage",
+  gha: "exporting to GitHub Actions Cache",
 };
 
 async function exportOnce(target: DocumentExport, { scope, session, stage }: Exporting): Promise<CacheReport> {
-  return await session.progress.activity(`exporting cache to ${PLACES[target.type]}`, async (activity) => {
+  return await session.progress.activity(EXPORTING[target.type], async (activity) => {
     const exported = await activity.part("preparing build cache for export", async () =>
       exportedGraph(target, session, {
         stage,

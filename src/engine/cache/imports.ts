@@ -32,6 +32,7 @@ const PATIENCE = 120_000;
 /** The attributes that say which cache of a cloud it is, by type. None is a secret. */
 const CLOUD_PLACES: ReadonlyMap<string, readonly string[]> = new Map([
   ["azblob", ["account_url", "account_name", "container", "prefix", "manifests_prefix", "blobs_prefix", "name"]],
+  ["gha", ["scope"]],
   ["s3", ["endpoint_url", "region", "bucket", "prefix", "manifests_prefix", "blobs_prefix", "name"]],
 ]);
 /** The attribute that has the location of a cache, by cache type. */

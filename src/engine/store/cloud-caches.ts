@@ -11,7 +11,7 @@ interface Opening {
 }
 
 /** What the sources of caches in clouds begin with. */
-const SCHEMES = ["azblob:", "s3:"];
+const SCHEMES = ["azblob:", "gha:", "s3:"];
 /** Maximum number of caches that stay open, and of those that were replaced. */
 const MAX_OPEN = 32;
 

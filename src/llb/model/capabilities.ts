@@ -35,7 +35,7 @@ const SUPPORTED: readonly string[] = [
 ];
 
 /** Capabilities of `caps.go` that this engine lacks. */
-const MISSING: readonly string[] = ["cache.gha", "exporter.session", "exec.meta.network.proxy", "exec.meta.cdi"];
+const MISSING: readonly string[] = ["exporter.session", "exec.meta.network.proxy", "exec.meta.cdi"];
 
 /** Capabilities that BuildKit defines but does not list, so that clients do not ask for them. They are accepted. */
 const UNLISTED: readonly string[] = ["file.copy.modestring", "exec.meta.removemountstubs.recursive"];

@@ -184,10 +184,16 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
     case "inline":
       return { type, ...commonOf(attrs) };
     default:
-      if (isCloudType(type))
-        return { type, ...documentOf(attrs, { isCheap: false }), cache: parseCloudCache(type, attrs) };
+      if (isCloudType(type)) return cloudExport(type, attrs);
       throw new VarveError("unsupported", `Cannot export cache: unknown cache exporter: ${JSON.stringify(type)}`);
   }
+}
+
+/** The `scope` of gha is the name of the document, in which builds have their scopes as usual. */
+function cloudExport(type: CloudType, attrs: Attributes): CloudExport {
+  const document = documentOf(attrs, { isCheap: false });
+  const scope = type === "gha" ? undefined : document.scope;
+  return { type, ...document, scope, cache: parseCloudCache(type, attrs) };
 }
 
 /** One cache export, as the user gave it. */

@@ -8,7 +8,7 @@ import type { CacheTarget } from "../export/target.ts";
 import type { CacheOrigin } from "../import/origin.ts";
 
 /** The types of caches in clouds, as attributes name them. */
-export type CloudType = "azblob" | "s3";
+export type CloudType = "azblob" | "gha" | "s3";
 
 /** The blobs of a cache in a cloud. */
 export interface CloudBlobs extends Disposable {

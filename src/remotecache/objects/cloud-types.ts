@@ -3,6 +3,7 @@ import { VarveError } from "../../core/index.ts";
 import type { Environment } from "../../objectstore/index.ts";
 import type { CloudAttributes } from "./cloud-attributes.ts";
 import type { CloudBlobs, CloudCache, CloudType } from "./cloud-cache.ts";
+import { openGhaSource, parseGhaCache } from "./gha-cache.ts";
 import { openS3Blobs, parseS3Cache } from "./s3-cache.ts";
 
 interface CloudBackEnd {
@@ -13,6 +14,7 @@ interface CloudBackEnd {
 /** By type. Sources begin with the type. */
 const BACK_ENDS: Readonly<Record<CloudType, CloudBackEnd>> = {
   azblob: { parse: parseAzureCache, open: openAzureSource },
+  gha: { parse: parseGhaCache, open: openGhaSource },
   s3: { parse: parseS3Cache, open: openS3Blobs },
 };
 

@@ -3,6 +3,7 @@ import { bytesOf, collect, verified } from "../../io/index.ts";
 import type { Asking, ObjectStore } from "../../objectstore/index.ts";
 import type { EncodedBlob, ReadBlob } from "../export/codec.ts";
 import { MAX_CONFIG } from "../document/config.ts";
+import type { CloudBlobs } from "./cloud-cache.ts";
 import { type ObjectCachePlace, blobKey } from "./object-place.ts";
 
 /** A document of an object store, which is a cache config that describes its layers itself. */
@@ -31,11 +32,16 @@ export function descriptorOf(bytes: Uint8Array): Descriptor {
 
 /** Returns a function that reads and verifies blobs that documents name. It throws `not-found`, `limit-exceeded`, `corrupt`. */
 export function blobReader(store: ObjectStore, place: Pick<ObjectCachePlace, "keys">, asking: Asking): ReadBlob {
+  return cloudReader({ name: store.name, blob: (digest, how) => store.get(blobKey(place, digest), how) }, asking);
+}
+
+/** Does the same for any store. */
+export function cloudReader(blobs: Pick<CloudBlobs, "name" | "blob">, asking: Asking): ReadBlob {
   return async (blob, signal = asking.signal) => {
     const what = `blob ${blob.digest}`;
-    const opened = await store.get(blobKey(place, blob.digest), { ...asking, signal });
+    const opened = await blobs.blob(blob.digest, { ...asking, signal });
     if (opened === undefined)
-      throw new VarveError("not-found", `Cannot read ${what} of ${store.name}: it does not exist`);
+      throw new VarveError("not-found", `Cannot read ${what} of ${blobs.name}: it does not exist`);
     return await collect(verified(opened.bytes, blob, { what }), MAX_CONFIG, { what });
   };
 }
@@ -49,3 +55,7 @@ export async function putBlob(
 ): Promise<void> {
   await store.put(blobKey(place, digest), { size, digest, open: () => bytesOf(bytes) }, asking);
 }
+
+const EMPTY = Buffer.from("{}");
+/** A document without records. */
+export const EMPTY_DOCUMENT: ObjectDocument = { descriptor: descriptorOf(EMPTY), bytes: EMPTY, etag: undefined };

@@ -3,10 +3,7 @@ import { tooLarge } from "../import/registry-origin.ts";
 import type { OnWait } from "../../io/index.ts";
 import type { ObjectStore } from "../../objectstore/index.ts";
 import { type ObjectCachePlace, documentKey } from "./object-place.ts";
-import { blobReader, descriptorOf, readDocument } from "./object-document.ts";
-
-/** A document without records. */
-const EMPTY = Buffer.from("{}");
+import { EMPTY_DOCUMENT, blobReader, readDocument } from "./object-document.ts";
 
 /** Returns one document of a cache in an object store as an origin. A document that does not exist counts as empty, as in BuildKit. */
 export function objectOrigin(
@@ -18,8 +15,7 @@ export function objectOrigin(
   return {
     name: `${store.name}/${key}`,
     source: place.source,
-    top: async (signal) =>
-      (await readDocument(store, key, { signal, onWait })) ?? { descriptor: descriptorOf(EMPTY), bytes: EMPTY },
+    top: async (signal) => (await readDocument(store, key, { signal, onWait })) ?? EMPTY_DOCUMENT,
     blob: async (blob, limit, signal) => {
       if (blob.size > limit) throw tooLarge(blob, limit);
       return await blobReader(store, place, { signal, onWait })(blob);

@@ -1,8 +1,8 @@
 import type { Descriptor, Digest } from "../../core/index.ts";
-import { type Bytes, Semaphore, bytesOf, counted } from "../../io/index.ts";
+import { type Bytes, Semaphore, bytesOf } from "../../io/index.ts";
 import type { ObjectBody, ObjectInfo, ObjectStore, WriteCondition } from "../../objectstore/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
-import type { OnTransfer, TransferReporter } from "../../registry/index.ts";
+import type { OnTransfer } from "../../registry/index.ts";
 import type { Composed } from "../export/compose.ts";
 import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "../export/document-place.ts";
 import { type PlaceTargetOptions, placeTarget } from "../export/document-writer.ts";
@@ -10,6 +10,7 @@ import { readExisting } from "../export/existing-document.ts";
 import type { CacheTarget } from "../export/target.ts";
 import { type ObjectCachePlace, blobKey, documentKey } from "./object-place.ts";
 import { blobReader, putBlob, readDocument } from "./object-document.ts";
+import { sendReported } from "./reported.ts";
 
 /** Options of `objectTarget`. */
 export interface ObjectTargetOptions extends PlaceTargetOptions {
@@ -49,25 +50,18 @@ class BlobWriter {
     const { store, place, onEvent } = this.#options;
     const { digest, size } = layer;
     if (this.#written.has(digest)) return;
-    const { TransferReporter: Reporter } = await import("../../registry/index.ts");
-    const reporter = new Reporter(onEvent, { kind: "upload", digest, name: place.name, total: size });
-    reporter.state("waiting", 0);
-    using _slot = await this.#slots.acquire(request.signal);
-    const key = blobKey(place, digest);
-    try {
+    await sendReported(layer, place.name, onEvent, async (reported) => {
+      using _slot = await this.#slots.acquire(request.signal);
+      const key = blobKey(place, digest);
       const info = await store.head(key, request);
       if (info === undefined || info.size !== size) {
-        await store.put(key, { size, digest, open: () => reported(open(0), reporter) }, request);
-        reporter.state("done", size);
-      } else {
-        if (this.#isOld(info)) await store.touch(key, info, request);
-        reporter.state("exists", size);
+        await store.put(key, { size, digest, open: () => reported(open(0)) }, request);
+        return "done";
       }
-      this.#written.add(digest);
-    } catch (error) {
-      reporter.state("failed");
-      throw error;
-    }
+      if (this.#isOld(info)) await store.touch(key, info, request);
+      return "exists";
+    });
+    this.#written.add(digest);
   }
 
   async has(digest: Digest, request: PlaceRequest): Promise<boolean> {
@@ -77,14 +71,6 @@ class BlobWriter {
   #isOld({ modified }: ObjectInfo): boolean {
     return modified > 0 && Date.now() - modified > this.#options.place.touchAfter;
   }
-}
-
-function reported(bytes: Bytes, reporter: TransferReporter): Bytes {
-  let at = 0;
-  return counted(bytes, (length) => {
-    at += length;
-    reporter.at(at);
-  });
 }
 
 /** The ETag of no object. */
