@@ -121,10 +121,11 @@ suite("caches in GitHub Actions", { skip: buildsUnavailable() ?? false }, () => 
       await exported(access);
       const from = server.requests.length;
       await exported(access, "more");
-      assert.equal(lookups(from), 0);
+      const few = lookups(from);
+      assert.ok(few <= 1, "at most the notes of the existing document");
       server.fault = ({ path }) => (path.startsWith("/repos/") ? { status: 403, body: '{"message":"no"}' } : undefined);
       const { warnings } = await exported(access, "again");
-      assert.ok(lookups(from) > 0);
+      assert.ok(lookups(from) > few + SMALL_STEPS / 2);
       assert.match(warnings.join("\n"), /looked up by itself.*403/);
     } finally {
       process.env = before;

@@ -120,16 +120,25 @@ function tests({
   test("of 20 writers at the same time, none loses its records", async () => {
     const writers = Array.from({ length: WRITERS }, (_, at) => String(at));
     const root = fixture.newRoot();
+    const patient = { retry_max_attempts: "5" };
     await fixture.build({ ...NOWHERE, cacheTo: [cache({ mode: "min" })] }, { root });
-    await Promise.all(
+    const built = await Promise.all(
       writers.map((LAST) =>
-        fixture.build({ ...NOWHERE, buildArgs: { LAST }, cacheTo: [cache({ scope: LAST })] }, { root }),
+        fixture.build({ ...NOWHERE, buildArgs: { LAST }, cacheTo: [cache({ scope: LAST, ...patient })] }, { root }),
       ),
+    );
+    assert.deepEqual(
+      built.flatMap(({ warnings }) => warnings),
+      [],
     );
     const reader = fixture.newRoot();
     for (const LAST of writers) {
-      const { ran } = await fixture.build({ ...NOWHERE, buildArgs: { LAST }, cacheFrom: [cache()] }, { root: reader });
-      assert.deepEqual(ran, [], LAST);
+      const { ran, events } = await fixture.build(
+        { ...NOWHERE, buildArgs: { LAST }, cacheFrom: [cache(patient)] },
+        { root: reader },
+      );
+      const errors = events.flatMap((event) => (event.kind === "vertex" ? (event.error ?? []) : []));
+      assert.deepEqual([ran, errors], [[], []], LAST);
     }
   });
 
