@@ -27,10 +27,11 @@ export async function exportStore(
   { type, attrs }: CacheSpec,
   { signal, onWarning = () => undefined, onTransfer }: ExportCacheOptions = {},
 ): Promise<CacheReport> {
-  const { exportStored, parseCacheExport } = await import("../remotecache/index.ts");
-  const target = parseCacheExport(type, { mode: "max", ...attrs });
-  if (target.type === "inline")
+  const { exportStored, parseCacheExport, signedExport } = await import("../remotecache/index.ts");
+  const parsed = parseCacheExport(type, { mode: "max", ...attrs });
+  if (parsed.type === "inline")
     throw new VarveError("invalid-argument", "Cannot export cache: an inline cache needs an image; use varve build");
+  const target = await signedExport(parsed, { machine: true });
   const to = await targetOf(target, {
     store,
     registry: store.registry,

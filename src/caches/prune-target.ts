@@ -1,12 +1,15 @@
 import { type CacheSpec, type Store, openRegistry } from "../engine/index.ts";
 import { VarveError } from "../core/index.ts";
 import {
+  type DocumentSigner,
+  type PruneRegistryOptions,
   type PruneTargetOptions,
   type PrunedTarget,
   isCloudType,
   parseCloudCache,
   pruneLayoutTarget,
   pruneRegistryTarget,
+  signerOf,
   timeFromMilliseconds,
 } from "../remotecache/index.ts";
 import { ofCache, referenceOf } from "./target.ts";
@@ -36,29 +39,34 @@ export async function pruneTarget(
   const name = spec.attrs["ref"] ?? spec.attrs["dest"] ?? spec.attrs["src"] ?? "";
   if (name === "" && !isCloudType(spec.type))
     throw new VarveError("invalid-argument", "Cannot prune cache: no target is named");
+  const kept = keptOf(request, await signerOf(spec.attrs, { machine: true }));
   try {
-    if (spec.type === "local") return await pruneLayoutTarget(name, keptOf(request));
+    if (spec.type === "local") return await pruneLayoutTarget(name, kept);
     if (isCloudType(spec.type)) {
       const cache = await store.clouds.of(parseCloudCache(spec.type, spec.attrs));
-      return await cache.prune(keptOf(request));
+      return await cache.prune(kept);
     }
-    if (spec.type === "registry") return await pruneRegistry(store, spec, request);
+    if (spec.type === "registry")
+      return await pruneRegistry(store, spec, { ...kept, deleteBlobs: request.deleteBlobs });
   } catch (error) {
     throw ofCache(error);
   }
   throw new VarveError("unsupported", `Cannot prune cache: unknown type of cache ${JSON.stringify(spec.type)}`);
 }
 
-async function pruneRegistry(store: Store, spec: CacheSpec, request: PruneCacheRequest): Promise<PrunedTarget> {
+async function pruneRegistry(store: Store, spec: CacheSpec, options: PruneRegistryOptions): Promise<PrunedTarget> {
   const reference = referenceOf(spec);
   const insecure = /^(?:1|t|true)$/i.test(spec.attrs["registry.insecure"] ?? "");
   const registry = await openRegistry({ reference, insecure }, store);
-  const { deleteBlobs = false } = request;
-  return await pruneRegistryTarget({ registry, reference }, { ...keptOf(request), deleteBlobs });
+  return await pruneRegistryTarget({ registry, reference }, options);
 }
 
-function keptOf({ generations, scopes = [], keepDuration, signal }: PruneCacheRequest): PruneTargetOptions {
+function keptOf(
+  { generations, scopes = [], keepDuration, signal }: PruneCacheRequest,
+  signer: DocumentSigner | undefined,
+): PruneTargetOptions {
   return {
+    signer,
     generations,
     ...(scopes.length === 0 ? {} : { scopes }),
     ...(keepDuration === undefined ? {} : { newerThan: timeFromMilliseconds(Date.now() - keepDuration) }),

@@ -23,10 +23,11 @@ export async function openCache(
   { signal, onWarning }: CacheReadOptions,
 ): Promise<OpenedCache> {
   checkImports([spec]);
-  const { inspectCaches } = await import("../remotecache/index.ts");
+  const { inspectCaches, trustOf } = await import("../remotecache/index.ts");
+  const trust = await trustOf(spec.attrs, { machine: true });
   const origins = await originsOf(spec, store);
   try {
-    const inspected = await inspectCaches(origins, { signal, onWarning });
+    const inspected = await inspectCaches(origins, { signal, onWarning, trust });
     return { ...inspected, name: [...new Set(origins.map((origin) => origin.name))].join(", ") };
   } catch (error) {
     throw ofCache(error);

@@ -15,6 +15,7 @@ export * from "./go/quote.ts";
 export * from "./go/time.ts";
 export * from "./json/read.ts";
 export type { JsonOptions } from "./json/source.ts";
+export * from "./key-place.ts";
 export * from "./limits.ts";
 export * from "./machine-errors.ts";
 export * from "./mediatype.ts";

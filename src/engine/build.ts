@@ -51,7 +51,7 @@ export async function serveBuild(options: BuildOptions, served: ServedBuild): Pr
 
 async function runBuild(options: BuildOptions, served: ServedBuild): Promise<BuildResult> {
   checkOptions(options);
-  const caches = await readCacheExports(withInlineCache(options));
+  const caches = await readCacheExports(withInlineCache(options), { machine: true });
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await openLocalSession(options, stack, served));
   await prepareExports(caches, session);

@@ -42,6 +42,8 @@ interface SessionParts {
   readonly imports: Imports;
   readonly caches: readonly ResultCache[];
   readonly access: RegistryAccess;
+  /** See `ExplainingDeps`. */
+  readonly unusable: ReadonlyMap<string, string>;
 }
 
 /** One build in a store: its leases, its sources and its jobs in the solver. Everything is released when it is disposed of. */
@@ -77,7 +79,7 @@ export class Session implements AsyncDisposable {
 
   private constructor(options: SessionOptions, parts: SessionParts, stack: AsyncDisposableStack) {
     const { store, signal, client, progress } = options;
-    const { shared, own, imports, caches, access } = parts;
+    const { shared, own, imports, caches, access, unusable } = parts;
     this.store = store;
     this.#stack = stack;
     this.progress = progress;
@@ -99,6 +101,7 @@ export class Session implements AsyncDisposable {
       progress,
       project: this.project,
       caches: () => this.#caches,
+      unusable,
       signal,
     });
     this.#deps = sessionDeps(options, {
@@ -132,6 +135,7 @@ export class Session implements AsyncDisposable {
     const shared = stack.use(await store.work.enter());
     const own = stack.use(await store.content.lease());
     stack.use(store.lostBlobs.enter());
+    const unusable = new Map<string, string>();
     const imports = stack.use(
       new Imports({
         store,
@@ -141,10 +145,11 @@ export class Session implements AsyncDisposable {
         lease: shared.lease,
         signal,
         patience,
+        onFailure: (cache, reason) => unusable.set(cache, reason),
       }),
     );
     const caches = await imports.start(cacheFrom);
-    return new Session(options, { shared, own, imports, caches, access }, stack.move());
+    return new Session(options, { shared, own, imports, caches, access, unusable }, stack.move());
   }
 
   /** Starts to import further caches. What is solved from now on is looked up in them too. */

@@ -12,6 +12,8 @@ export type Reason =
   | { readonly kind: "lost"; readonly cache: string; readonly layer?: string | undefined; readonly detail: string }
   /** An imported cache has the record of the step without its result. */
   | { readonly kind: "trimmed"; readonly cache: string }
+  /** No earlier run of the step is known, and an imported cache that may have had it could not be used. */
+  | { readonly kind: "unusable"; readonly cache: string; readonly detail: string }
   /** The key differs from that of the nearest earlier run. `changes` has at most `MAX_CHANGES` of `total`. */
   | { readonly kind: "changed"; readonly changes: readonly Change[]; readonly total: number }
   /** The step has run before, and nothing that was recorded of it differs. */

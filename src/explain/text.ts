@@ -37,6 +37,8 @@ export function reasonText(reason: Reason, { full = false }: TextOptions = {}): 
       if (reason.layer !== undefined)
         return `record is in ${reason.cache} but layer ${shortDigest(reason.layer, full ? Infinity : MAX_VALUE)} ${reason.detail}`;
       return `it is in ${reason.cache}, but could not be loaded: ${reason.detail}`;
+    case "unusable":
+      return `the cache ${reason.cache} was not used: ${reason.detail}`;
     case "unknown":
       return full ? "no recorded input differs" : "";
     case "changed":

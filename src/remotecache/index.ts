@@ -37,6 +37,7 @@ export {
   defaultScope,
   parseCacheExport,
   parseCacheExports,
+  signedExport,
 } from "./export/attributes.ts";
 export { type ExportedGraph, exportGraph } from "./export/export-graph.ts";
 export type { ExportStage, Generation } from "./export/scopes.ts";
@@ -53,3 +54,5 @@ export { type BlobReceiver, storeTarget } from "./export/store-target.ts";
 export type { CacheTarget, LayerSource, Warn } from "./export/target.ts";
 export type { CloudBlobs, CloudCache, CloudType, OpenCloudCache } from "./objects/cloud-cache.ts";
 export { isCloudType, openCloudBlobs, parseCloudCache } from "./objects/cloud-types.ts";
+export { type KeyPlaces, readKeyText } from "./signing/keys.ts";
+export { type DocumentSigner, type Trust, signerOf, trustOf } from "./signing/trust.ts";

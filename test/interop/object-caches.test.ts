@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -83,8 +84,9 @@ suite("a cache in S3", { skip: skip ?? false }, () => {
     return cached.size;
   }
 
-  test("what Varve exports, BuildKit takes every step from", async () => {
-    await varve.build([...byVarve, "--cache-to", cache("ours"), fixture.context]);
+  test("what Varve exports and signs, BuildKit takes every step from", async () => {
+    const key = generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" }).toString("base64");
+    await varve.build([...byVarve, "--cache-to", `${cache("ours")},sign=base64:${key}`, fixture.context]);
     assert.equal(cachedBy(await byBuildKit("--import-cache", cache("ours"))), SMALL_STEPS);
   });
 

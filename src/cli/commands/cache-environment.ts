@@ -1,5 +1,6 @@
+import { resolve } from "node:path";
+import { keyPlaceOf, parseGoBool } from "../../core/index.ts";
 import type { CacheSpec } from "../../engine/index.ts";
-import { parseGoBool } from "../../core/index.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Attributes that are taken from variables of the user's environment if they are absent. */
@@ -25,19 +26,40 @@ const VARIABLES: ReadonlyMap<string, Variables> = new Map([
   ],
 ]);
 
-type Served = Pick<CommandContext, "env" | "serverStore" | "signal">;
+/** The attributes that name keys. */
+const KEYS = ["sign", "verify"] as const;
+
+type Served = Pick<CommandContext, "cwd" | "env" | "serverStore" | "signal">;
 
 /**
  * Adds what the user's environment says about a cache, for a command that a server executes: the environment of the server is another.
- * As by buildx, that includes the keys that AWS's programs would find.
+ * As by buildx, that includes the keys that AWS's programs would find. Keys that sign documents or verify them are replaced by their text.
  */
-export async function withEnvironment(spec: CacheSpec, { env, serverStore, signal }: Served): Promise<CacheSpec> {
-  if (serverStore === undefined) return spec;
+export async function withEnvironment(given: CacheSpec, served: Served): Promise<CacheSpec> {
+  const { env, serverStore, signal } = served;
+  if (serverStore === undefined) return given;
+  const spec = { ...given, attrs: await withKeys(given.attrs, served) };
   if (spec.type === "gha") return { ...spec, attrs: withActions(spec.attrs, env) };
   const variables = VARIABLES.get(spec.type);
   if (variables === undefined) return spec;
   const attrs = withVariables(spec.attrs, variables, env);
   return { ...spec, attrs: spec.type === "s3" ? await withAwsKeys(attrs, { env, signal }) : attrs };
+}
+
+async function withKeys(
+  attrs: CacheSpec["attrs"],
+  { cwd, env }: Pick<Served, "cwd" | "env">,
+): Promise<CacheSpec["attrs"]> {
+  const texts: Record<string, string> = {};
+  for (const attribute of KEYS) {
+    const key = attrs[attribute];
+    if (key === undefined) continue;
+    const { readKeyText } = await import("../../remotecache/index.ts");
+    const place = keyPlaceOf(key);
+    const absolute = place.kind === "file" && key !== "" ? resolve(cwd, place.path) : key;
+    texts[attribute] = await readKeyText(attribute, absolute, { machine: true, env });
+  }
+  return { ...attrs, ...texts };
 }
 
 function withVariables(

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isVarveError, messageOf } from "../../core/index.ts";
+import { isVarveError } from "../../core/index.ts";
 import type { CacheExport, CacheTarget, LayersOf, ScopeFacts } from "../../remotecache/index.ts";
 import type { Result } from "../ops/result.ts";
 import type { BuildOutput } from "../outputs.ts";
 import type { Session } from "../session.ts";
-import { type DocumentExport, exportedGraph, layersOf, nameOf, scopeName, targetOf } from "./exports.ts";
+import { type DocumentExport, exportedGraph, layersOf, scopeName, targetOf } from "./exports.ts";
 
 export interface EagerOptions {
   readonly scope: ScopeFacts;
@@ -17,7 +17,10 @@ export interface EagerOptions {
 const REST = 1;
 /** Maximum time between the end of an export and the next, in milliseconds. */
 const MAX_REST = 5_000;
-/** Number of exports that may fail one after the other before the target is left alone until the build has ended. */
+/**
+ * Number of exports that may fail one after the other before the target is left alone until the build has ended. The last export then
+ * says what is wrong.
+ */
 const MAX_FAILURES = 2;
 
 /**
@@ -73,18 +76,11 @@ class EagerExport {
       } catch (error) {
         if (isVarveError(error, "cancelled")) return;
         this.#failures += 1;
-        if (this.#failures === MAX_FAILURES) return this.#giveUp(error);
+        if (this.#failures === MAX_FAILURES) return;
       }
       const rest = Math.min(MAX_REST, REST * (performance.now() - began));
       await sleep(rest, undefined, { signal: end }).catch(() => undefined);
     }
-  }
-
-  #giveUp(error: unknown): void {
-    const why = messageOf(error);
-    this.#options.session.progress.warn(
-      `the cache is not exported to ${nameOf(this.#target)} while the build runs: ${why}`,
-    );
   }
 
   async #export(): Promise<void> {
@@ -97,8 +93,8 @@ class EagerExport {
 
   async #open(): Promise<Opened> {
     const { session, outputs } = this.#options;
-    const { store, registry } = session;
-    const warn = (): void => undefined;
+    const { store, registry, progress } = session;
+    const warn = (message: string): void => progress.warnOnce(message);
     const target = await targetOf(this.#target, { store, registry, clouds: store.clouds, warn });
     const all = layersOf(store, session.hold, this.#target.compression);
     const mayCreate = outputs !== undefined && (await isCompressedLike(this.#target, outputs));

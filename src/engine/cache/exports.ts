@@ -7,6 +7,7 @@ import type {
   ExportCompression,
   ExportStage,
   ExportedGraph,
+  KeyPlaces,
   LayersOf,
   ResultOptions,
   RegistryExport,
@@ -26,16 +27,17 @@ import { transferStatuses, waitReporter } from "../progress/transfers.ts";
 export type DocumentExport = Exclude<CacheExport, { readonly type: "inline" }>;
 
 /**
- * Parses the cache exports of a build, before anything is built.
+ * Parses the cache exports of a build and reads their keys, before anything is built.
  *
  * @throws {VarveError} `invalid-argument` for wrong attributes.
  */
-export async function readCacheExports({
-  cacheTo = [],
-}: Pick<BuildSettings, "cacheTo">): Promise<readonly CacheExport[]> {
+export async function readCacheExports(
+  { cacheTo = [] }: Pick<BuildSettings, "cacheTo">,
+  places: KeyPlaces,
+): Promise<readonly CacheExport[]> {
   if (cacheTo.length === 0) return [];
-  const { parseCacheExports } = await import("../../remotecache/index.ts");
-  return parseCacheExports(cacheTo);
+  const { parseCacheExports, signedExport } = await import("../../remotecache/index.ts");
+  return await Promise.all(parseCacheExports(cacheTo).map((target) => signedExport(target, places)));
 }
 
 /**
@@ -156,7 +158,7 @@ async function exportOnce(target: DocumentExport, { scope, session, stage }: Exp
       registry: session.registry,
       clouds: session.store.clouds,
       client: session.clientCaches,
-      warn: (message) => session.progress.warn(message),
+      warn: (message) => session.progress.warnOnce(message),
       onTransfer: (event) => activity.report({ kind: "progress", ...status(event) }),
     });
     const descriptor = await activity.part(`writing cache to ${nameOf(target)}`, () =>
@@ -214,6 +216,7 @@ export async function targetOf(
     source: layerSource(store),
     reset: target.reset,
     noted: target.explain,
+    signer: target.signer,
     warn,
   };
   if (isCloudExport(target)) return (await clouds.of(target.cache)).target({ ...shared, onEvent });

@@ -1,8 +1,16 @@
-import { type Digest, VarveError, isDigest, parseGoBool, parseReference, withDefaultTag } from "../../core/index.ts";
+import {
+  type Digest,
+  VarveError,
+  isDigest,
+  messageOf,
+  parseGoBool,
+  parseReference,
+  withDefaultTag,
+} from "../../core/index.ts";
 import type { Lease } from "../../content/index.ts";
 import type { OnWait } from "../../io/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
-import type { CacheOrigin, ImportedCache } from "../../remotecache/index.ts";
+import type { CacheGraph, CacheOrigin, ImportedCache } from "../../remotecache/index.ts";
 import { type Result, recordResult } from "../ops/result.ts";
 import type { CacheSpec } from "../options/options.ts";
 import type { Progress } from "../progress/progress.ts";
@@ -22,6 +30,8 @@ export interface ImportDeps {
   readonly signal: AbortSignal | undefined;
   /** Milliseconds to wait for a cache before it counts as empty. Default: two minutes. */
   readonly patience: number | undefined;
+  /** Called with the name of a cache that counts as empty, and the reason. */
+  readonly onFailure: (cache: string, reason: string) => void;
 }
 
 /** A cache of results that is being imported. A lookup waits until the import has ended. */
@@ -83,16 +93,17 @@ export class Imports implements AsyncDisposable {
 async function startImport(
   name: string,
   spec: CacheSpec,
-  { store, registry, client, progress, lease, signal, patience = PATIENCE }: ImportDeps,
+  { store, registry, client, progress, lease, signal, patience = PATIENCE, onFailure }: ImportDeps,
   stack: AsyncDisposableStack,
 ): Promise<ResultCache> {
-  const { importedCache, readCache } = await import("../../remotecache/index.ts");
+  const { importedCache, readCache, trustOf } = await import("../../remotecache/index.ts");
   const ended = new AbortController();
   let listener: Disposable | undefined;
   const limits = [ended.signal, AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
   const options = { signal: AbortSignal.any(limits), onWarning: (message: string) => progress.warn(message) };
   const graphs = progress
     .activity(`importing cache manifest from ${name}`, async (activity) => {
+      const trust = await trustOf(spec.attrs, { machine: client === undefined });
       const origins = await originsOf(
         spec,
         { registry, clouds: store.clouds, client },
@@ -103,9 +114,15 @@ async function startImport(
         dropBlob: (digest, error) => cache.dropBlob(digest, stateOf(error, spec)),
         dropAll: () => cache.dropAll(),
       });
-      return (await Promise.all(origins.map((origin) => readCache(origin, options)))).flat();
+      return await readAll(origins, {
+        read: (origin) => readCache(origin, { ...options, trust }),
+        warn: options.onWarning,
+      });
     })
-    .catch(() => []);
+    .catch((error: unknown) => {
+      onFailure(name, messageOf(error));
+      return [];
+    });
   const load = (layers: readonly RemoteLayer[]): Promise<Result> =>
     Promise.resolve(recordResult(store.records.addChain(layers, lease)));
   const cache = importedCache<Result>(name, graphs, { load }, { label: labelOf(name, spec) });
@@ -127,6 +144,21 @@ function stateOf({ code, message }: VarveError, { type }: CacheSpec): string {
 function labelOf(name: string, spec: CacheSpec): string {
   if (spec.type === "registry") return `registry ${name}`;
   return spec.type === "local" ? `directory ${placeOf(spec)}` : name;
+}
+
+/** Reads the documents of a cache. One that cannot be read is left out, with a warning, if there is another. */
+async function readAll(
+  origins: readonly CacheOrigin[],
+  {
+    read,
+    warn,
+  }: { readonly read: (origin: CacheOrigin) => Promise<CacheGraph[]>; readonly warn: (message: string) => void },
+): Promise<CacheGraph[]> {
+  const settled = await Promise.allSettled(origins.map(read));
+  const failures = settled.filter((one) => one.status === "rejected");
+  if (origins.length > 0 && failures.length === origins.length) throw failures[0]?.reason;
+  for (const { reason } of failures) warn(messageOf(reason));
+  return settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
 }
 
 /** What the origins of caches are opened with. */

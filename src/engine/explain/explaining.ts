@@ -1,5 +1,5 @@
 import type { Digest } from "../../core/index.ts";
-import type { Reason } from "../../explain/index.ts";
+import type { Explanation, Reason } from "../../explain/index.ts";
 import type { StepOrigin } from "../../frontend/index.ts";
 import { type Vertex, isInternalName, vertexName } from "../../llb/index.ts";
 import type { VertexTrace } from "../../solver/index.ts";
@@ -19,6 +19,8 @@ export interface ExplainingDeps {
   /** Returns the imported caches. */
   readonly caches: () => readonly ResultCache[];
   readonly signal: AbortSignal | undefined;
+  /** The caches of the build that count as empty, with the reasons. */
+  readonly unusable: ReadonlyMap<string, string>;
 }
 
 /**
@@ -37,9 +39,12 @@ export class Explaining implements RunningBuild {
   readonly signal: AbortSignal | undefined;
   readonly #progress: Progress;
   readonly #project: ExplainingDeps["project"];
+  readonly #unusable: ExplainingDeps["unusable"];
+  #hasToldUnusable = false;
   #steps: Promise<StepExplainer> | undefined;
 
-  constructor({ store, progress, project, caches, signal }: ExplainingDeps) {
+  constructor({ store, progress, project, caches, unusable, signal }: ExplainingDeps) {
+    this.#unusable = unusable;
     this.store = store;
     this.#progress = progress;
     this.#project = project;
@@ -63,7 +68,7 @@ export class Explaining implements RunningBuild {
       const steps = await this.#open();
       const explanation = await steps.announce(vertex, inputs, traces);
       this.reasons.set(vertex.digest, explanation.reason);
-      if (isShown(vertex)) this.#progress.explain(vertex.digest, explanation);
+      if (isShown(vertex)) this.#progress.explain(vertex.digest, await this.#withUnusable(explanation));
     } catch {
       // The step runs without an explanation.
     }
@@ -86,6 +91,18 @@ export class Explaining implements RunningBuild {
     } catch {
       // The build cannot be explained later.
     }
+  }
+
+  /** What nobody knows of may be in a cache that could not be used. The first step says so; `full` texts of others do. */
+  async #withUnusable(explanation: Explanation): Promise<Explanation> {
+    const [unusable] = this.#unusable;
+    if (explanation.reason.kind !== "first" || unusable === undefined) return explanation;
+    const [cache, detail] = unusable;
+    const { reasonText } = await import("../../explain/index.ts");
+    const reason: Reason = { kind: "unusable", cache, detail };
+    const text = this.#hasToldUnusable ? "" : reasonText(reason);
+    this.#hasToldUnusable = true;
+    return { reason, text };
   }
 
   async #load(): Promise<StepExplainer> {

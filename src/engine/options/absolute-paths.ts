@@ -1,9 +1,12 @@
 import { resolve } from "node:path";
+import { keyPlaceOf } from "../../core/index.ts";
 import { isRemote } from "../context/contexts.ts";
 import type { BuildContext, BuildSettings, CacheSpec, OutputSpec, SecretSource, SshSource } from "./options.ts";
 
 /** The attributes of local caches that are paths. */
 const CACHE_PATHS = ["src", "dest"];
+/** The attributes of caches that may be paths of keys. */
+const KEYS = ["sign", "verify"];
 
 /** Resolves the relative paths of build options against a directory, so that the build does not depend on the working directory. */
 export function absolutePaths<T extends BuildSettings>(options: T, cwd: string = process.cwd()): T {
@@ -50,10 +53,9 @@ function outputOf(output: OutputSpec, at: Resolve): OutputSpec {
 }
 
 function cacheOf(spec: CacheSpec, at: Resolve): CacheSpec {
-  if (spec.type !== "local") return spec;
-  const paths = CACHE_PATHS.flatMap((key) => {
-    const path = spec.attrs[key];
-    return path === undefined || path === "" ? [] : [[key, at(path)] as const];
-  });
-  return { ...spec, attrs: { ...spec.attrs, ...Object.fromEntries(paths) } };
+  const { type, attrs } = spec;
+  const keys = KEYS.filter((key) => (attrs[key] ?? "") !== "" && keyPlaceOf(attrs[key] ?? "").kind === "file");
+  const paths = type === "local" ? CACHE_PATHS.filter((key) => (attrs[key] ?? "") !== "") : [];
+  const resolved = [...keys, ...paths].map((key) => [key, at(attrs[key] ?? "")] as const);
+  return resolved.length === 0 ? spec : { ...spec, attrs: { ...attrs, ...Object.fromEntries(resolved) } };
 }

@@ -40,6 +40,7 @@ export class Progress {
   readonly #why = new Map<Digest, Explanation>();
   /** Reasons of the rollbacks that were reported. Each reason is reported once. */
   readonly #rollBacks = new Set<string>();
+  readonly #warned = new Set<string>();
 
   constructor(emit: OnBuildEvent | undefined) {
     // The output of steps is not redacted, because it can be binary and a secret can be split between two events.
@@ -48,6 +49,13 @@ export class Progress {
 
   warn(short: string, more: Partial<Omit<WarningEvent, "kind" | "short">> = {}): void {
     this.#emit({ ...more, kind: "warning", short, detail: more.detail ?? [] });
+  }
+
+  /** Warns of something once in a build. */
+  warnOnce(short: string): void {
+    if (this.#warned.has(short)) return;
+    this.#warned.add(short);
+    this.warn(short);
   }
 
   /** Runs work that is not a step. It is shown as a vertex. */

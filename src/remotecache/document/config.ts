@@ -12,6 +12,7 @@ import { type LayerAnnotations, layerAnnotationsJson, parseLayerAnnotations } fr
 import { parseNames } from "./names.ts";
 import { type NotesBlob, parseNotesBlob } from "./notes-blob.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
+import { type ConfigSignature, parseSignature, signatureJson } from "./signature.ts";
 import { type Time, readTime } from "./time.ts";
 
 /** Maximum size of a cache config, in bytes. BuildKit reads at most 1 MiB, but other writers may write more. */
@@ -70,6 +71,8 @@ export interface CacheConfig {
   readonly names: readonly string[];
   /** The blob with the notes of the records, if no manifest lists it, as in object stores. An addition of Varve, which BuildKit ignores. */
   readonly notes?: NotesBlob | undefined;
+  /** An addition of Varve, which BuildKit ignores. */
+  readonly signature?: ConfigSignature | undefined;
 }
 
 function createdAt(fields: JsonObject): Time {
@@ -132,12 +135,14 @@ export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
   const records = list(fields, "records", parseRecord);
   const varve = fields.field("varve");
   const notes = parseNotesBlob(varve);
+  const signature = parseSignature(varve);
   return {
     layers: list(fields, "layers", parseLayer),
     records,
     scopes: parseScopes(varve, records.length),
     names: parseNames(varve, records.length),
     ...(notes && { notes }),
+    ...(signature && { signature }),
   };
 }
 
@@ -165,7 +170,8 @@ export function encodeRecords(records: readonly ConfigRecord[]): Uint8Array {
 }
 
 /** Writes a cache config byte for byte as BuildKit does. A parent 0 is omitted, as Go omits zeros. */
-export function encodeCacheConfig({ layers, records, scopes, names, notes }: CacheConfig): Uint8Array {
+export function encodeCacheConfig(config: CacheConfig): Uint8Array {
+  const { layers, records } = config;
   const document = {
     layers: orAbsent(
       layers.map(({ blob, parent, annotations }) => ({
@@ -175,10 +181,18 @@ export function encodeCacheConfig({ layers, records, scopes, names, notes }: Cac
       })),
     ),
     records: orAbsent(records.map(recordJson)),
-    varve:
-      scopes.length === 0 && names.length === 0 && notes === undefined
-        ? undefined
-        : { scopes: scopesJson(scopes), names: orAbsent(names), notes: notes && { ...notes } },
+    varve: varveJson(config),
   };
   return Buffer.from(goJson(document));
+}
+
+function varveJson({ scopes, names, notes, signature }: CacheConfig): OrderedJson | undefined {
+  const isEmpty = scopes.length === 0 && names.length === 0 && notes === undefined && signature === undefined;
+  if (isEmpty) return undefined;
+  return {
+    scopes: scopesJson(scopes),
+    names: orAbsent(names),
+    notes: notes && { ...notes },
+    signature: signature && signatureJson(signature),
+  };
 }

@@ -14,6 +14,7 @@ test("defaults are BuildKit's", () => {
     container: { ociMediaTypes: true, imageManifest: true },
     compression: { compression: "gzip", force: false, level: undefined },
     scope: undefined,
+    sign: undefined,
     eager: false,
     reset: false,
     explain: true,

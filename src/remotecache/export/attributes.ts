@@ -11,6 +11,8 @@ import {
 } from "../../core/index.ts";
 import type { CloudCache, CloudType } from "../objects/cloud-cache.ts";
 import { isCloudType, parseCloudCache } from "../objects/cloud-types.ts";
+import type { KeyPlaces } from "../signing/keys.ts";
+import type { DocumentSigner } from "../signing/trust.ts";
 import type { ContainerForm } from "../document/container.ts";
 import { DEFAULT_GRACE } from "./layout-collect.ts";
 
@@ -45,6 +47,10 @@ interface DocumentAttributes extends CommonAttributes {
   readonly scope: string | undefined;
   /** True: the records of all other writers are removed. */
   readonly reset: boolean;
+  /** Where the key is that signs the document. */
+  readonly sign: string | undefined;
+  /** Signs the document. `parseCacheExport` reads no keys; see `signedExport`. */
+  readonly signer?: DocumentSigner | undefined;
   /** True: what steps have made is also exported while the build runs. Only with mode `max`. */
   readonly eager: boolean;
   /** Whether the document says what the keys of its records are made of. */
@@ -134,6 +140,7 @@ function documentOf(attrs: Attributes, { isCheap }: { readonly isCheap: boolean 
     container: { ociMediaTypes, imageManifest: boolean(attrs, "image-manifest", ociMediaTypes) },
     compression: compressionOf(attrs),
     scope: scopeOf(attrs),
+    sign: valueOf(attrs, "sign"),
     reset: boolean(attrs, "reset", false),
     explain: boolean(attrs, "explain", true),
   };
@@ -182,6 +189,7 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
       return { type, ...document, directory, tag: valueOf(attrs, "tag") ?? "latest", grace: graceOf(attrs) };
     }
     case "inline":
+      if (valueOf(attrs, "sign") !== undefined) invalid("a cache in an image is not signed by itself: sign the image");
       return { type, ...commonOf(attrs) };
     default:
       if (isCloudType(type)) return cloudExport(type, attrs);
@@ -217,10 +225,22 @@ export function parseCacheExports(entries: readonly CacheExportEntry[]): CacheEx
     else if (parsed.type !== "inline") duplicates.push(entry);
   }
   const names = duplicates.map(({ type, attrs }) =>
-    JSON.stringify({ type, attrs: Object.fromEntries(sortedEntries(attrs)) }),
+    JSON.stringify({ type, attrs: Object.fromEntries(sortedEntries(attrs).filter(([key]) => key !== "sign")) }),
   );
   if (names.length > 0) invalid(`duplicate cache exports [${names.join(" ")}]`);
   return [...exports.values()];
+}
+
+/**
+ * Returns an export with what signs it, if it has the attribute `sign`.
+ *
+ * @throws {VarveError} `invalid-argument` for a key that cannot be used.
+ */
+export async function signedExport<T extends CacheExport>(parsed: T, places: KeyPlaces): Promise<T> {
+  if (parsed.type === "inline" || parsed.sign === undefined) return parsed;
+  const { signerOf } = await import("../signing/trust.ts");
+  const { sign, scope = "" } = parsed;
+  return { ...parsed, signer: await signerOf({ sign, scope }, places) };
 }
 
 /** Two exports with the same target name are duplicates. A directory may be written to with several tags. */

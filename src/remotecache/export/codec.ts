@@ -1,12 +1,13 @@
-import { type Descriptor, type Digest, MediaType, digestOf } from "../../core/index.ts";
-import { type CacheConfig, encodeCacheConfig, parseCacheConfig } from "../document/config.ts";
-import { annotationsOf, descriptorsOf } from "../document/annotated.ts";
-import { type DocumentForm, encodeContainer, readContainer } from "../document/container.ts";
+import { type Descriptor, MediaType, digestOf } from "../../core/index.ts";
+import { annotationsOf } from "../document/annotated.ts";
+import { type CacheConfig, encodeCacheConfig } from "../document/config.ts";
+import { type DocumentForm, encodeContainer } from "../document/container.ts";
 import type { CacheNode } from "../document/graph-types.ts";
-import { encodeNotes, readNotes } from "../document/notes.ts";
-import { NOTES_TYPE, notesDescriptor } from "../document/notes-blob.ts";
-import { type LoadedGraph, loadGraph } from "../document/read-graph.ts";
+import { encodeNotes } from "../document/notes.ts";
+import { NOTES_TYPE } from "../document/notes-blob.ts";
 import { configOf } from "../document/write-graph.ts";
+import type { DocumentSigner } from "../signing/trust.ts";
+import { type ReadBlob, describeEncoded, describedConfig, describedGraph } from "./described.ts";
 import { type CacheContents, foreignContents } from "./scopes.ts";
 
 /** A document as a blob. */
@@ -29,13 +30,15 @@ export interface EncodeOptions {
   readonly named?: boolean | undefined;
   /** The notes of records. Default: true. */
   readonly noted?: boolean | undefined;
+  /** Signs the document. */
+  readonly signer?: DocumentSigner | undefined;
 }
 
 /** Encodes a cache document. Equal contents give equal bytes. */
 export function encodeContents(
   contents: CacheContents,
   form: DocumentForm,
-  { named = true, noted = true }: EncodeOptions = {},
+  { named = true, noted = true, signer }: EncodeOptions = {},
 ): EncodedDocument {
   const { graph, generations } = contents;
   const { config, layers, indices } = configOf(graph);
@@ -45,17 +48,34 @@ export function encodeContents(
     return { id, tops: records.sort((a, b) => a - b), at, partial };
   });
   const all = { ...config, scopes, names: named ? config.names : [] };
+  const document = encodeConfig(all, { layers, notes, form });
+  if (signer === undefined) return document;
+  const { scope } = signer;
+  const { bytes, descriptor } = document.manifest;
+  const { evidence } = describeEncoded(document.config.bytes, { bytes, type: descriptor.mediaType });
+  const signature = { scope, ed25519: signer.sign(evidence.signedBytes(scope)) };
+  return encodeConfig({ ...all, signature }, { layers, notes, form });
+}
+
+interface ConfigParts {
+  /** The descriptor of each layer. */
+  readonly layers: readonly Descriptor[];
+  readonly notes: EncodedBlob | undefined;
+  readonly form: DocumentForm;
+}
+
+function encodeConfig(config: CacheConfig, { layers, notes, form }: ConfigParts): EncodedDocument {
   if (form === "annotated") {
     const annotated = config.layers.map((layer, at) => {
       const descriptor = layers[at];
       return descriptor === undefined ? layer : { ...layer, annotations: annotationsOf(descriptor) };
     });
     const place = notes && { digest: notes.descriptor.digest, size: notes.descriptor.size };
-    const bytes = encodeCacheConfig({ ...all, layers: annotated, notes: place });
+    const bytes = encodeCacheConfig({ ...config, layers: annotated, notes: place });
     const document = blob(bytes, MediaType.buildkitCacheConfig);
     return { config: document, manifest: document, notes };
   }
-  const encoded = blob(encodeCacheConfig(all), MediaType.buildkitCacheConfig);
+  const encoded = blob(encodeCacheConfig(config), MediaType.buildkitCacheConfig);
   const blobs = notes === undefined ? layers : [...layers, notes.descriptor];
   const { bytes, mediaType } = encodeContainer(form, encoded.descriptor, blobs);
   return { config: encoded, manifest: blob(bytes, mediaType), notes };
@@ -94,58 +114,6 @@ function blob(bytes: Uint8Array, mediaType: string): EncodedBlob {
   return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.byteLength }, bytes };
 }
 
-/** A cache config with the descriptors of its layers. */
-interface DescribedConfig {
-  readonly config: CacheConfig;
-  readonly layers: ReadonlyMap<Digest, Descriptor>;
-  /** The blob with notes. */
-  readonly notes: Descriptor | undefined;
-}
-
-/** Reads a blob of a document. */
-export type ReadBlob = (blob: Descriptor, signal?: AbortSignal) => Promise<Uint8Array>;
-
-/** Reads the cache config of a document, and the descriptors of its layers. Returns undefined for an image or an index of images. */
-export async function describedConfig(
-  bytes: Uint8Array,
-  type: string | undefined,
-  read: ReadBlob,
-): Promise<DescribedConfig | undefined> {
-  const container = readContainer(bytes, type);
-  if (container.kind === "inline") return undefined;
-  if (container.kind === "annotated") {
-    const config = parseCacheConfig(bytes);
-    return { config, layers: descriptorsOf(config.layers), notes: config.notes && notesDescriptor(config.notes) };
-  }
-  const config = parseCacheConfig(await read(container.config));
-  const layers = new Map(container.layers.map((layer) => [layer.digest, layer]));
-  return { config, layers, notes: container.notes };
-}
-
-/**
- * Returns the graph of a document. Its notes are read when they are asked for; if they cannot be read, there are none. `read` reads
- * a blob, `source` is where the layers can be fetched. Notes are read when
- * they are asked for: see `CacheGraph.loadNotes`.
- */
-export function describedGraph(
-  { config, layers, notes }: DescribedConfig,
-  read: ReadBlob,
-  source?: string,
-): LoadedGraph {
-  const loaded = loadGraph(config, layers, source);
-  loaded.graph.deferNotes(async (signal) => {
-    if (notes === undefined) return new Map();
-    const found = await readNotes(notes, config.records.length, () => read(notes, signal));
-    return new Map(
-      found.flatMap(({ record, note }) => {
-        const node = loaded.nodes[record];
-        return node === undefined ? [] : [[node, note] as const];
-      }),
-    );
-  });
-  return loaded;
-}
-
 /**
  * Decodes a cache document with a media type; `read` reads its other blobs. Returns undefined for an image or an index of images.
  * `source` is where the layers can be fetched.
@@ -159,14 +127,14 @@ export async function decodeContents(
 ): Promise<CacheContents | undefined> {
   const described = await describedConfig(bytes, type, read);
   if (described === undefined) return undefined;
-  const { config } = described;
+  const { config, evidence } = described;
   const { graph, nodes } = describedGraph(described, read, source);
-  if (config.scopes.length === 0) return foreignContents(graph);
+  if (config.scopes.length === 0) return { ...foreignContents(graph), evidence };
   const generations = config.scopes.map(({ id: scope, tops, at, partial }) => ({
     scope,
     tops: tops.flatMap((top) => nodes[top] ?? []),
     at,
     partial,
   }));
-  return { graph, generations };
+  return { graph, generations, evidence };
 }

@@ -1,8 +1,9 @@
 import type { Digest } from "../../core/index.ts";
 import type { DocumentForm } from "../document/container.ts";
 import type { CacheResult } from "../document/graph-types.ts";
-import { type EncodedDocument, encodeContents } from "./codec.ts";
+import { type EncodeOptions, type EncodedDocument, encodeContents } from "./codec.ts";
 import { type CacheContents, dropOldest, hasResults, mergeContents, retain } from "./scopes.ts";
+import type { DocumentSigner } from "../signing/trust.ts";
 import type { Warn } from "./target.ts";
 
 /** Maximum size of a config or a manifest that BuildKit reads, in bytes. */
@@ -21,6 +22,7 @@ export interface Composition {
   readonly rank: "first" | "keep";
   /** Whether notes of records are written. Default: true. */
   readonly noted?: boolean | undefined;
+  readonly signer?: DocumentSigner | undefined;
 }
 
 /** A new document. */
@@ -33,24 +35,24 @@ export interface Composed extends EncodedDocument {
  * names of steps, then superseded generations, oldest first. BuildKit reads annotated documents of any size. Returns undefined if no record of the export has a result.
  */
 export function compose(
-  { existing, own, form, missingBlobs, rank, noted }: Composition,
+  { existing, own, form, missingBlobs, rank, noted, signer }: Composition,
   warn: Warn,
 ): Composed | undefined {
   const isWhole = ({ layers }: CacheResult): boolean => layers.every(({ digest }) => !missingBlobs.has(digest));
   const available = missingBlobs.size === 0 ? own : retain(own, isWhole);
   if (!hasResults(available.graph)) return undefined;
-  const composed = fit(retain(mergeContents(existing, available, { rank }), isWhole), form, noted);
+  const composed = fit(retain(mergeContents(existing, available, { rank }), isWhole), form, { noted, signer });
   const size = Math.max(composed.config.bytes.byteLength, composed.manifest.bytes.byteLength);
   if (size > READABLE && form !== "annotated")
     warn(`The cache document has ${size} bytes: Varve can read it, but BuildKit reads at most ${READABLE} bytes`);
   return composed;
 }
 
-function fit(contents: CacheContents, form: DocumentForm, noted: boolean | undefined): Composed {
+function fit(contents: CacheContents, form: DocumentForm, options: EncodeOptions): Composed {
   for (let rest = contents; ;) {
-    const named = encodeContents(rest, form, { noted });
+    const named = encodeContents(rest, form, options);
     if (form === "annotated") return { ...named, contents: rest };
-    const encoded = isReadable(named) ? named : encodeContents(rest, form, { named: false, noted });
+    const encoded = isReadable(named) ? named : encodeContents(rest, form, { ...options, named: false });
     const smaller = isReadable(encoded) ? undefined : dropOldest(rest);
     if (smaller === undefined) return { ...encoded, contents: rest };
     rest = smaller;

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Descriptor, type Digest, VarveError, isVarveError, throwIfAborted } from "../../core/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import { type Composed, compose } from "./compose.ts";
+import type { DocumentSigner } from "../signing/trust.ts";
 import type { DocumentPlace, PlaceRequest, VersionedDocument } from "./document-place.ts";
+import { trustedExisting } from "./existing-document.ts";
 import { type CacheContents, contentsOf, isSuperseded, layersOfGraph } from "./scopes.ts";
 import { type CacheTarget, type LayerSource, type Warn, warnMissing, warnOnce } from "./target.ts";
 import { transferLayers } from "./transfer.ts";
@@ -15,6 +17,8 @@ export interface PlaceTargetOptions {
   /** Whether notes of records are written. Default: true. */
   readonly noted?: boolean | undefined;
   readonly warn: Warn;
+  /** Signs the document. A document that it has not signed is replaced. */
+  readonly signer?: DocumentSigner | undefined;
 }
 
 /** Maximum number of attempts before the export fails. */
@@ -104,7 +108,7 @@ class DocumentWriter {
     if (alone === undefined) return { kind: "empty" };
     if (this.#place.layersLive === "own" && !(await this.#transfer(alone))) return { kind: "blobs-missing" };
     const own = alone.manifest.descriptor.digest;
-    const existing = await this.#place.existing(this.#request, (digest) => digest === own);
+    const existing = this.#trusted(await this.#place.existing(this.#request, (digest) => digest === own));
     const { descriptor } = existing;
     if (descriptor?.digest === own) return current(descriptor);
     if (descriptor !== undefined && this.#isSuperseded(existing)) return current(descriptor);
@@ -116,10 +120,15 @@ class DocumentWriter {
     return await this.#write(next, existing);
   }
 
+  #trusted(existing: VersionedDocument): VersionedDocument {
+    const { reset, signer, warn } = this.#options;
+    return reset ? existing : trustedExisting(existing, signer, { name: this.#place.name, warn });
+  }
+
   #compose(existing: CacheContents | undefined, rank: "first" | "keep"): Composed | undefined {
     const { form } = this.#place;
-    const { noted, warn } = this.#options;
-    return compose({ existing, own: this.#own, form, missingBlobs: this.#missingBlobs, rank, noted }, warn);
+    const { noted, signer, warn } = this.#options;
+    return compose({ existing, own: this.#own, form, missingBlobs: this.#missingBlobs, rank, noted, signer }, warn);
   }
 
   /** Waits before the next attempt. */

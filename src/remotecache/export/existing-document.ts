@@ -1,5 +1,7 @@
-import { type Descriptor, type VarveError, isVarveError } from "../../core/index.ts";
-import { type ReadBlob, decodeContents } from "./codec.ts";
+import { type Descriptor, VarveError, isVarveError } from "../../core/index.ts";
+import { decodeContents } from "./codec.ts";
+import type { ReadBlob } from "./described.ts";
+import { type DocumentSigner, distrust } from "../signing/trust.ts";
 import type { CacheContents } from "./scopes.ts";
 import type { Warn } from "./target.ts";
 
@@ -31,4 +33,35 @@ export async function readExisting(
 
 function isUnreadable(error: unknown): error is VarveError {
   return isVarveError(error, "corrupt", "limit-exceeded", "unsupported", "not-found");
+}
+
+/**
+ * Returns the existing document as far as a writer may merge into it: without contents if it is not signed as the writer signs.
+ *
+ * @throws {VarveError} `invalid-argument` if the writer does not sign a signed document, or signs it for another scope.
+ */
+export function trustedExisting<T extends ExistingDocument>(
+  existing: T,
+  signer: DocumentSigner | undefined,
+  { name, warn }: { readonly name: string; readonly warn: Warn },
+): T {
+  const { evidence } = existing.contents ?? {};
+  if (evidence === undefined) return existing;
+  const { signature } = evidence;
+  if (signer === undefined) {
+    if (signature === undefined) return existing;
+    throw refused(name, "it is signed: give the key (sign=KEY), or replace it (reset=true)");
+  }
+  const why = distrust(evidence, signature === undefined ? signer : { ...signer, scope: signature.scope });
+  if (why !== undefined) {
+    warn(`The cache in ${name} is replaced: ${why}`);
+    return { ...existing, contents: undefined };
+  }
+  if (signature === undefined || signature.scope === signer.scope) return existing;
+  const [its, mine] = [signature.scope, signer.scope].map((scope) => JSON.stringify(scope));
+  throw refused(name, `it is signed for the scope ${its}, and a document has one: ${mine} needs another place`);
+}
+
+function refused(name: string, why: string): VarveError {
+  return new VarveError("invalid-argument", `Cannot export cache to ${name}: ${why}`);
 }

@@ -3,6 +3,7 @@ import { Annotation, type Descriptor, type Digest, Limits, messageOf, toVarveErr
 import { bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
 import { MAX_CONFIG } from "../document/config.ts";
+import type { DocumentSigner } from "../signing/trust.ts";
 import type { ContainerForm } from "../document/container.ts";
 import type { EncodedDocument } from "./codec.ts";
 import { type Composed, compose } from "./compose.ts";
@@ -10,7 +11,7 @@ import { collectLayout } from "./layout-collect.ts";
 import { isTagged, readBlobFile, readLayoutIndex, touchBlob, writeBlobFile, writeLayoutIndex } from "./layout-files.ts";
 import { lockLayout } from "./layout-lock.ts";
 import { type CacheContents, contentsOf, layersOfGraph } from "./scopes.ts";
-import { type ExistingDocument, readExisting } from "./existing-document.ts";
+import { type ExistingDocument, readExisting, trustedExisting } from "./existing-document.ts";
 import { type CacheTarget, type LayerSource, type Warn, warnMissing, warnOnce } from "./target.ts";
 import { transferLayers } from "./transfer.ts";
 import { makeDirectories } from "../../linux/index.ts";
@@ -29,6 +30,8 @@ export interface LayoutTargetOptions {
   /** Whether notes of records are written. Default: true. */
   readonly noted?: boolean | undefined;
   readonly warn: Warn;
+  /** Signs the document. A document that it has not signed is replaced. */
+  readonly signer?: DocumentSigner | undefined;
 }
 
 /**
@@ -120,12 +123,13 @@ class LayoutWriter {
 
   /** Returns the document to write, after all its layers are in the layout. Returns undefined if there is nothing to write. */
   async #prepare(): Promise<{ readonly document: Composed; readonly existing: ExistingDocument } | undefined> {
-    const { directory, tag, form, reset, noted, warn } = this.#options;
-    const existing = await existingInLayout(directory, tag, warn);
+    const { directory, tag, form, reset, noted, warn, signer } = this.#options;
+    const found = await existingInLayout(directory, tag, warn);
+    const existing = reset ? found : trustedExisting(found, signer, { name: `${directory}:${tag}`, warn });
     const contents = reset ? undefined : existing.contents;
     for (;;) {
       const document = compose(
-        { existing: contents, own: this.#own, form, missingBlobs: this.#missingBlobs, rank: "first", noted },
+        { existing: contents, own: this.#own, form, missingBlobs: this.#missingBlobs, rank: "first", noted, signer },
         warn,
       );
       if (document === undefined || (await this.#transfer(document))) return document && { document, existing };

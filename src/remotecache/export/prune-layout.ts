@@ -56,7 +56,7 @@ async function pruneTag(
   const { contents: kept, lost } = prunedContents(contents, options);
   if (lost.generations === 0) return lost;
   if (kept.generations.length > 0)
-    await publishInLayout(directory, tag, encodeContents(kept, formOf(descriptor.mediaType)));
+    await publishInLayout(directory, tag, encodeContents(kept, formOf(descriptor.mediaType), options));
   else {
     const others = (await readLayoutIndex(directory)).filter((entry) => !isTagged(entry, tag));
     await writeLayoutIndex(directory, others);

@@ -36,7 +36,7 @@ export async function pruneRegistryTarget(
   const { contents: kept, lost } = prunedContents(contents, options);
   if (lost.generations === 0) return { ...lost, blobs: 0, bytes: 0 };
   const isEmpty = kept.generations.length === 0;
-  if (!isEmpty) await replace(place, descriptor, kept, signal);
+  if (!isEmpty) await replace(place, descriptor, kept, options);
   const others = await documentsOf(place, isEmpty ? place.reference.tag : undefined, signal);
   if (others?.has(descriptor.digest) === false)
     await ifAllowed(place.registry.deleteManifest({ ...place.reference, digest: descriptor.digest }, { signal }));
@@ -54,10 +54,10 @@ async function replace(
   place: RegistryTag,
   old: Descriptor,
   contents: CacheContents,
-  signal: AbortSignal | undefined,
+  { signal, signer }: PruneTargetOptions,
 ): Promise<void> {
   const { registry, reference } = place;
-  const document = encodeContents(contents, formOf(old.mediaType));
+  const document = encodeContents(contents, formOf(old.mediaType), { signer });
   const { manifest } = document;
   await pushBlobs(place, document, { signal });
   if ((await tagDigest(place, { signal })) !== old.digest)

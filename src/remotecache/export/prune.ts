@@ -1,5 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import type { Time } from "../document/time.ts";
+import { type DocumentSigner, distrust } from "../signing/trust.ts";
 import { type CacheContents, newestOfScopes, retain } from "./scopes.ts";
 
 /** What to keep of a cache document. A generation is kept if it matches all options. */
@@ -10,6 +11,8 @@ export interface PruneTargetOptions {
   readonly scopes?: readonly string[] | undefined;
   /** Remove generations whose newest result is older. */
   readonly newerThan?: Time | undefined;
+  /** Signs what stays. It must have signed the document. */
+  readonly signer?: DocumentSigner | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,16 +28,23 @@ export interface PrunedTarget {
 /**
  * Returns the contents to keep, and how much is removed.
  *
- * @throws {VarveError} `invalid-argument` if the number of generations is not a positive integer.
+ * @throws {VarveError} `invalid-argument` if the number of generations is not a positive integer, or if the document is signed, and not by
+ * the signer.
  */
 export function prunedContents(
   contents: CacheContents,
-  { generations: most = 1, scopes, newerThan }: PruneTargetOptions,
+  { generations: most = 1, scopes, newerThan, signer }: PruneTargetOptions,
 ): { readonly contents: CacheContents; readonly lost: Pick<PrunedTarget, "generations" | "records"> } {
   if (!Number.isSafeInteger(most) || most < 1)
     throw new VarveError(
       "invalid-argument",
       `Cannot prune cache: the number of generations is ${most}, but must be a positive integer`,
+    );
+  const { evidence } = contents;
+  if (evidence?.signature !== undefined && (signer === undefined || distrust(evidence, signer) !== undefined))
+    throw new VarveError(
+      "invalid-argument",
+      "Cannot prune cache: it is signed, which needs its key and scope (sign=KEY)",
     );
   const kept = newestOfScopes(contents.generations, () => most).filter(
     ({ scope, at }) => (scopes?.includes(scope) ?? true) && (newerThan === undefined || at >= newerThan),

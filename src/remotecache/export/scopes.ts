@@ -3,6 +3,7 @@ import type { RemoteLayer } from "../../record/index.ts";
 import { CacheGraph, copiedInputs } from "../document/graph.ts";
 import type { CacheNode, CacheResult } from "../document/graph-types.ts";
 import type { Time } from "../document/time.ts";
+import type { Evidence } from "../signing/trust.ts";
 
 /** One export of a scope. */
 export interface Generation {
@@ -27,6 +28,8 @@ export interface CacheContents {
   readonly graph: CacheGraph;
   /** Sorted by scope, and newest first in each scope. */
   readonly generations: readonly Generation[];
+  /** Of a document that was read: who has signed it. */
+  readonly evidence?: Evidence | undefined;
   /** Of an export: the build whose earlier exports it replaces. */
   readonly build?: string | undefined;
 }

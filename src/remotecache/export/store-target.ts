@@ -1,6 +1,7 @@
 import type { Descriptor, Digest } from "../../core/index.ts";
 import { type Bytes, bytesOf } from "../../io/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
+import type { DocumentSigner } from "../signing/trust.ts";
 import type { ContainerForm } from "../document/container.ts";
 import { type Composed, compose } from "./compose.ts";
 import { type CacheContents, contentsOf, layersOfGraph } from "./scopes.ts";
@@ -21,20 +22,21 @@ export interface StoreTargetOptions {
   /** Whether notes of records are written. Default: true. */
   readonly noted?: boolean | undefined;
   readonly warn: Warn;
+  readonly signer?: DocumentSigner | undefined;
 }
 
 /**
  * Returns a store of blobs as a target. Blobs are written before the documents that name them. The document replaces the one before,
  * because a store has no names; whoever keeps the store lets a name refer to the descriptor that `write` returns.
  */
-export function storeTarget({ store, form, source, noted, warn }: StoreTargetOptions): CacheTarget {
+export function storeTarget({ store, form, source, noted, warn, signer }: StoreTargetOptions): CacheTarget {
   return {
     async write({ graph, tops, stage }, scope, hold) {
       const own = contentsOf(graph, tops, scope, stage);
       const once = warnOnce(warn);
       const missingBlobs = new Set<Digest>();
       for (;;) {
-        const document = compose({ existing: undefined, own, form, missingBlobs, rank: "first", noted }, once);
+        const document = compose({ existing: undefined, own, form, missingBlobs, rank: "first", noted, signer }, once);
         if (document === undefined) return undefined;
         const lost = await writeLayers(document, { own, store, source, hold });
         warnMissing(lost, once);

@@ -2,6 +2,7 @@ import { MAX_CONFIG } from "../document/config.ts";
 import { readContainer } from "../document/container.ts";
 import type { CacheGraph } from "../document/graph.ts";
 import { decodeContents } from "../export/codec.ts";
+import { requireTrust } from "../signing/trust.ts";
 import type { Generation } from "../export/scopes.ts";
 import { type ReadCacheOptions, readCache } from "./read-cache.ts";
 import type { CacheOrigin } from "./origin.ts";
@@ -23,6 +24,7 @@ async function inspectCache(origin: CacheOrigin, options: ReadCacheOptions): Pro
   const read = async (config: Parameters<CacheOrigin["blob"]>[0]): Promise<Uint8Array> =>
     await origin.blob(config, MAX_CONFIG, options.signal);
   const contents = await decodeContents({ bytes, type }, read, origin.source);
+  if (contents?.evidence !== undefined) requireTrust(contents.evidence, options.trust, origin.name);
   if (contents === undefined)
     return { graphs: await readCache(origin, options), generations: [], configSize: undefined };
   const configSize = container.kind === "cache" ? container.config.size : bytes.byteLength;

@@ -4,7 +4,8 @@ import { MAX_CONFIG } from "../document/config.ts";
 import { type InlineDocument, readContainer } from "../document/container.ts";
 import type { CacheGraph } from "../document/graph.ts";
 import { inlineGraph } from "../document/inline.ts";
-import { type ReadBlob, describedConfig, describedGraph } from "../export/codec.ts";
+import { type ReadBlob, describedConfig, describedGraph } from "../export/described.ts";
+import { type Trust, requireTrust } from "../signing/trust.ts";
 import type { CacheOrigin } from "./origin.ts";
 
 /** Maximum depth of nested indexes. */
@@ -17,13 +18,15 @@ export interface ReadCacheOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called when a part of the cache is ignored. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Use only documents that were signed by these keys, and no caches of images. */
+  readonly trust?: Trust | undefined;
 }
 
 /**
  * Reads the cache of an origin. Returns one graph for a cache document, or one graph for each image with a cache in its config. An
  * image of an index that cannot be read is ignored with a warning.
  *
- * @throws {VarveError} `not-found` if there is nothing; `corrupt`, `limit-exceeded` for a document that is not valid; and what
+ * @throws {VarveError} `not-found` if there is nothing; `corrupt`, `limit-exceeded` for a document that is not valid or not trusted; and what
  * the origin throws.
  * @example
  * const origin = layoutOrigin("/srv/cache", { tag: "main" });
@@ -32,9 +35,12 @@ export interface ReadCacheOptions {
 export async function readCache(origin: CacheOrigin, options: ReadCacheOptions = {}): Promise<CacheGraph[]> {
   const { bytes, descriptor } = await origin.top(options.signal);
   const container = readContainer(bytes, descriptor.mediaType);
+  if (container.kind === "inline" && options.trust !== undefined)
+    throw new VarveError("corrupt", `Cannot use cache ${origin.name}: it is in an image, where it is not signed`);
   if (container.kind === "inline") return await new InlineReader(origin, options).run(container.document);
   const read: ReadBlob = (blob, signal = options.signal) => origin.blob(blob, MAX_CONFIG, signal);
   const described = await describedConfig(bytes, descriptor.mediaType, read);
+  if (described !== undefined) requireTrust(described.evidence, options.trust, origin.name);
   return described === undefined ? [] : [describedGraph(described, read, origin.source).graph];
 }
 

@@ -1,7 +1,8 @@
 import { type Descriptor, MediaType, VarveError, digestOf } from "../../core/index.ts";
 import { bytesOf, collect, verified } from "../../io/index.ts";
 import type { Asking, ObjectStore } from "../../objectstore/index.ts";
-import type { EncodedBlob, ReadBlob } from "../export/codec.ts";
+import type { EncodedBlob } from "../export/codec.ts";
+import type { ReadBlob } from "../export/described.ts";
 import { MAX_CONFIG } from "../document/config.ts";
 import type { CloudBlobs } from "./cloud-cache.ts";
 import { type ObjectCachePlace, blobKey } from "./object-place.ts";

@@ -1,7 +1,8 @@
 import { type Digest, VarveError, isDigest, isVarveError } from "../../core/index.ts";
 import type { Asking, ListedObject, ObjectStore } from "../../objectstore/index.ts";
 import { bytesOf } from "../../io/index.ts";
-import { decodeContents, describedConfig, encodeContents } from "../export/codec.ts";
+import { decodeContents, encodeContents } from "../export/codec.ts";
+import { describedConfig } from "../export/described.ts";
 import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "../export/prune.ts";
 import { type ObjectCachePlace, documentKey } from "./object-place.ts";
 import { blobReader, putBlob, readDocument } from "./object-document.ts";
@@ -56,7 +57,7 @@ async function pruneDocument(
   if (kept.generations.length === 0) await store.delete(key, asking);
   else {
     const condition = etag === undefined ? {} : { condition: { kind: "unchanged", etag } as const };
-    const { manifest, notes } = encodeContents(kept, "annotated");
+    const { manifest, notes } = encodeContents(kept, "annotated", options);
     if (notes !== undefined) await putBlob(store, place, notes, asking);
     const { bytes: pruned } = manifest;
     const body = { size: pruned.byteLength, open: () => bytesOf(pruned) };

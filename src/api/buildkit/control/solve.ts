@@ -123,7 +123,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   const client = stack.use(new SessionClient(daemon, request.sessionId, signal));
   client.useSessions(request.attributes);
   const own = outputsOf(request.exporters, client);
-  const caches = await readCacheExports({ cacheTo: request.cacheExports });
+  const caches = await readCacheExports({ cacheTo: request.cacheExports }, { machine: false });
   const verifier =
     request.policySession === ""
       ? undefined
