@@ -259,7 +259,8 @@ export class GhaServer implements AsyncDisposable {
         entry.parts.set(at, entry.blocks.get(id) ?? Buffer.alloc(0));
     else if (headers["x-ms-blob-type"] === "BlockBlob") entry.parts.set(0, body);
     else return { status: 400 };
-    return { status: 201 };
+    // As from Azure. BuildKit does not live without the ID.
+    return { status: 201, headers: { "x-ms-request-id": String(entry.id), etag: '"0x1"' } };
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -7,7 +7,8 @@ import { delimiter, join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CacheFixture, SMALL_STEPS } from "../../testing/cache-fixture.ts";
-import { type S3Server, S3_KEYS, s3Missing, startS3 } from "../../testing/s3-server.ts";
+import { GhaServer, ghaToken } from "../../testing/gha-server.ts";
+import { OBJECT_BACK_ENDS, cacheText } from "../../testing/object-caches.ts";
 import { Varve, buildsUnavailable, finished } from "../../testing/varve.ts";
 
 /** A program of BuildKit: that of the folder that `BUILDKIT_BIN` names, else of the path. */
@@ -23,31 +24,82 @@ const daemon = programOf("buildkitd");
 const client = programOf("buildctl");
 const skip =
   buildsUnavailable() ??
-  (daemon === undefined || client === undefined ? "buildkitd and buildctl are not installed" : undefined) ??
-  s3Missing();
+  (daemon === undefined || client === undefined ? "buildkitd and buildctl are not installed" : undefined);
 
-suite("a cache in S3", { skip: skip ?? false }, () => {
+/** Builds with these arguments of buildctl. Returns what it prints. */
+type Build = (...args: readonly string[]) => Promise<string>;
+/** A cache in a cloud, as both programs take it, by its name. */
+type CacheOf = (name: string) => string;
+
+interface Cloud {
+  readonly missing: () => string | undefined;
+  readonly start: (stack: AsyncDisposableStack) => Promise<CacheOf>;
+}
+
+const CLOUDS: Readonly<Record<string, Cloud>> = {
+  s3: inObjects("s3"),
+  azblob: inObjects("azblob"),
+  "gha, version 1": inActions("1"),
+  "gha, version 2": inActions("2"),
+};
+
+function inObjects(type: "s3" | "azblob"): Cloud {
+  const backEnd = OBJECT_BACK_ENDS.find((each) => each.type === type) ?? assert.fail();
+  return {
+    missing: backEnd.missing,
+    start: async (stack) => {
+      const { host } = stack.use(await backEnd.start());
+      return (name) => cacheText({ type, attrs: { ...backEnd.attributes(host, "ci"), name, mode: "max" } });
+    },
+  };
+}
+
+function inActions(version: string): Cloud {
+  return {
+    missing: () => undefined,
+    start: async (stack) => {
+      const { url } = stack.use(await GhaServer.start());
+      const attrs = { url, version, token: ghaToken(), mode: "max", ...(version === "2" ? { url_v2: url } : {}) };
+      return (scope) => cacheText({ type: "gha", attrs: { ...attrs, scope } });
+    },
+  };
+}
+
+for (const [name, cloud] of Object.entries(CLOUDS))
+  suite(`a cache in ${name}`, { skip: skip ?? cloud.missing() ?? false }, () => tests(cloud));
+
+function tests(cloud: Cloud): void {
   const stack = new AsyncDisposableStack();
-  let server: S3Server;
   let fixture: CacheFixture;
   let varve: Varve;
+  let cache: CacheOf;
   before(async () => {
-    server = stack.use(await startS3());
+    cache = await cloud.start(stack);
     fixture = stack.use(await CacheFixture.open());
     varve = stack.use(await Varve.open());
   });
   after(() => stack.disposeAsync());
 
-  const cache = (name: string): string =>
-    `type=s3,bucket=bk,region=us-east-1,endpoint_url=${server.url},use_path_style=true,name=${name},mode=max,` +
-    `access_key_id=${S3_KEYS.id},secret_access_key=${S3_KEYS.secret}`;
+  const byBuildKit: Build = (...args) =>
+    byDaemon(
+      ({ root }, address) =>
+        spawn(
+          daemon ?? "",
+          [`--root=${root}`, `--addr=${address}`, "--oci-worker-net=host", "--containerd-worker=false"],
+          { stdio: "ignore" },
+        ),
+      args,
+    );
+  const byServer: Build = (...args) => byDaemon((own, address) => own.start(["serve", "--buildkit", address]), args);
 
-  /** Builds with a BuildKit that has nothing. Returns what it prints. */
-  async function byBuildKit(...args: readonly string[]): Promise<string> {
+  /** Builds by buildctl with a daemon that has nothing. Returns what it prints. */
+  async function byDaemon(
+    start: (own: Varve, address: string) => ChildProcess,
+    args: readonly string[],
+  ): Promise<string> {
     await using own = await Varve.open();
     const address = `unix://${own.folder}/b.sock`;
-    const flags = [`--root=${own.root}`, `--addr=${address}`, "--oci-worker-net=host", "--containerd-worker=false"];
-    const child = spawn(daemon ?? "", flags, { stdio: "ignore" });
+    const child = start(own, address);
     const exited = once(child, "exit");
     try {
       while (!existsSync(`${own.folder}/b.sock`) && child.exitCode === null) await sleep(50);
@@ -100,4 +152,9 @@ suite("a cache in S3", { skip: skip ?? false }, () => {
     for (const args of [[], ["--opt", "build-arg:LAST=1"]])
       assert.equal(cachedBy(await byBuildKit("--import-cache", cache("theirs"), ...args)), SMALL_STEPS);
   });
-});
+  test("what buildctl asks a server of Varve for is exported and imported", async () => {
+    await byServer("--export-cache", cache("served"));
+    assert.equal(cachedBy(await byServer("--import-cache", cache("served"))), SMALL_STEPS);
+    assert.equal(cachedBy(await byBuildKit("--import-cache", cache("served"))), SMALL_STEPS);
+  });
+}

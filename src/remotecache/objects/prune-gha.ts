@@ -29,7 +29,7 @@ export async function pruneGha(
   const { contents: kept, lost } = prunedContents(contents, options);
   let newest = etag;
   if (lost.generations > 0) {
-    const { manifest, notes } = encodeContents(kept, "annotated");
+    const { manifest, notes } = encodeContents(kept, "annotated", options);
     if (notes !== undefined) {
       const { descriptor: blob, bytes: content } = notes;
       const body = { size: blob.size, digest: blob.digest, open: () => bytesOf(content) };
