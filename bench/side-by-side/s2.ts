@@ -27,7 +27,8 @@ async function changed(bench: Bench, title: string, steps: string, compression: 
   const context = await smallFiles(bench, title.replaceAll(/\W+/g, "-"), `FROM ${base}\nFROM ${base}\n${steps}`);
   const output: BuildOutput = { kind: "oci", dest: join(varve.folder, "s2.tar"), compression };
   let changes = 0;
-  const change = (): Promise<void> => writeFile(join(context, "src/7/file-700"), `changed ${(changes += 1)}\n`);
+  // With the title, so that no row finds the layers of another one.
+  const change = (): Promise<void> => writeFile(join(context, "src/7/file-700"), `${title}: ${(changes += 1)}\n`);
   const build = (builder: CompleteBuilder): Promise<void> => builder.build({ context, output });
   for (const builder of complete) await build(builder);
   const works = complete.map((builder) => ({ name: builder.name, prepare: change, run: () => build(builder) }));
