@@ -10,6 +10,7 @@ import {
   Solver,
   type SolverEdge,
   type SolverEvent,
+  type SolverOp,
   type SolverOptions,
   type SolverVertex,
 } from "../src/solver/index.ts";
@@ -42,6 +43,8 @@ export interface ToySpec {
   /** Runs before the result is made. */
   readonly work?: (context: OpContext, inputs: readonly Toy[]) => Promise<void>;
   readonly beforeMap?: (index: number, context: OpContext) => Promise<void>;
+  /** Returns an earlier result, of the year 2020, that the op would make again. */
+  readonly recall?: (inputs: readonly string[]) => string | undefined;
   /** Default: `name(inputs…)`. */
   readonly text?: (inputs: readonly string[], output: number) => string;
 }
@@ -93,6 +96,7 @@ export function toy(log: ToyLog, spec: ToySpec): SolverVertex<Toy> {
       };
       return { map, done: index === keys.length - 1 };
     },
+    ...(spec.recall && { recall: recallOf(spec.recall) }),
     async execute(results: readonly Toy[], context: OpContext) {
       log.executed.push(spec.name);
       log.running += 1;
@@ -114,6 +118,14 @@ export function toy(log: ToyLog, spec: ToySpec): SolverVertex<Toy> {
     inputs: inputs.map(({ edge }) => edge),
     op,
     ignoreCache: spec.ignoreCache ?? false,
+  };
+}
+
+function recallOf(find: NonNullable<ToySpec["recall"]>): SolverOp<Toy>["recall"] {
+  return (inputs) => {
+    const text = find(inputs.map((input) => input.text));
+    const recalled = { results: [{ text: text ?? "" }], cache: "recalled", createdAt: Date.UTC(2020) };
+    return Promise.resolve(text === undefined ? undefined : recalled);
   };
 }
 

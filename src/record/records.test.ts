@@ -277,3 +277,33 @@ test("a blob file that is gone is fetched again", { skip }, async () => {
   assert.deepEqual(await names(fixture, records.addLayer(SCRATCH, layer, hold.lease).id), ["f"]);
   assert.ok(existsSync(content.path(layer.digest)));
 });
+
+test("a layer moves to another parent in either form, and makes the same blob there", { skip }, async () => {
+  await using fixture = await temporaryRecords();
+  const { records, hold } = fixture;
+  const [base = ""] = await chain(fixture, "base");
+  const one = await addLayer(fixture, base, put("source", "one"));
+  const two = await addLayer(fixture, base, put("source", "two"));
+  const step = await addLayer(fixture, one, put("made"));
+  const moved = String(await records.move(step, two, hold));
+  assert.deepEqual(await names(fixture, moved), ["base", "made", "source"]);
+  const [own] = (await records.blobs(moved, {}, hold)).slice(-1);
+  const [original] = (await records.blobs(step, {}, hold)).slice(-1);
+  assert.deepEqual(own?.diffId, original?.diffId);
+  assert.deepEqual(
+    records.layers(moved).map(({ id }) => id),
+    [base, two, moved],
+  );
+  const blob = own?.descriptor.digest as Digest;
+  const pulled = records.addLayer(one, { ...(records.get(moved)?.blob as RemoteLayer), digest: blob }, hold.lease);
+  const again = String(await records.move(pulled.id, two, hold));
+  assert.equal(records.get(again)?.snapshot === undefined, records.get(pulled.id)?.snapshot === undefined);
+  assert.deepEqual(await names(fixture, again), ["base", "made", "source"]);
+  assert.equal(await records.move(records.merge([base, step], {}, hold.lease), two, hold), undefined);
+});
+
+test("copied trees do not move", { skip }, async () => {
+  await using fixture = await temporaryRecords({ driver: "copy" });
+  const [base = "", step = ""] = await chain(fixture, "base", "step");
+  assert.equal(await fixture.records.move(step, base, fixture.hold), undefined);
+});

@@ -8,6 +8,7 @@ import { layersOf } from "./layers.ts";
 import { withRecordInError } from "./keys.ts";
 import type { MountPoints } from "./snapshots/mount-points.ts";
 import { type BeginOptions, type MutableLayer, beginLayer, beginRevision } from "./snapshots/mutable.ts";
+import { moveLayer } from "./snapshots/move.ts";
 import { Snapshots } from "./snapshots/snapshots.ts";
 import { RecordTable } from "./table.ts";
 import { LayerVersions } from "./versions.ts";
@@ -94,6 +95,15 @@ export class Records {
     hold: Hold,
   ): Promise<MutableLayer | undefined> {
     return await beginRevision({ ...this.#deps, table: this.table, snapshots: this.snapshots }, earlier, options, hold);
+  }
+
+  /**
+   * Returns a record with the last layer of the record `layer` on top of `parent`. The caller knows that it fits: that a step which made
+   * it on top of its own parent would have made the same layer here. The files are shared; a layer of which there is only a blob is not
+   * fetched. Undefined if snapshots are copies, or `layer` is no such record.
+   */
+  async move(layer: RecordId, parent: RecordId, hold: Hold): Promise<RecordId | undefined> {
+    return await moveLayer({ ...this.#deps, table: this.table, snapshots: this.snapshots }, layer, parent, hold);
   }
 
   /** Returns the directory with what a layer changed, in overlayfs's format. Undefined if the layer has no snapshot of its own. */

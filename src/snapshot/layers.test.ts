@@ -4,7 +4,13 @@ import * as fc from "fast-check";
 import { isVarveError } from "../core/index.ts";
 import { type Stacked, checkDepth, layersOf } from "./layers.ts";
 
-const layer = (id: number, ...parents: string[]): Stacked => ({ id, kind: "committed", parents, merged: false });
+const layer = (id: number, ...parents: string[]): Stacked => ({
+  id,
+  kind: "committed",
+  parents,
+  merged: false,
+  moved: false,
+});
 const merge = (id: number, ...parents: string[]): Stacked => ({ ...layer(id, ...parents), merged: true });
 
 function ids(top: Stacked, others: Readonly<Record<string, Stacked>>): number[] {
@@ -20,6 +26,10 @@ test("layers come top first, a merge's highest parent first, each where it is hi
   assert.deepEqual(ids(known.m, known), [3, 2, 1]);
   assert.deepEqual(ids(known.n, known), [1, 3, 2]);
   assert.deepEqual(ids({ ...layer(8, "m"), kind: "active" }, known), [3, 2, 1]);
+  const moved = { ...layer(7, "c", "b"), moved: true };
+  assert.deepEqual(ids(moved, known), [2, 3]);
+  assert.deepEqual(ids({ ...layer(8, "moved"), kind: "active" }, { ...known, moved }), [2, 3]);
+  assert.deepEqual(ids({ ...layer(7, "b"), moved: true }, known), [2]);
 });
 
 /** A layer as overlayfs sees it: what it says of each path. */

@@ -9,6 +9,8 @@ export interface Stacked {
   readonly parents: readonly string[];
   /** The snapshot is a merge, which has no files of its own. */
   readonly merged: boolean;
+  /** The snapshot has the layer of its last parent, without what is below that, on top of its first parent. */
+  readonly moved: boolean;
 }
 
 /**
@@ -22,9 +24,12 @@ export function layersOf<T extends Stacked>(top: T, find: (name: string) => T): 
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     if (visited.has(next.id)) continue;
     visited.add(next.id);
-    if (next.kind === "committed" && !next.merged) layers.push(next);
+    const parents = next.parents.map(find);
+    const layer = next.moved ? parents.pop() : next;
+    if (layer?.kind === "committed" && !layer.merged && (layer === next || !visited.has(layer.id))) layers.push(layer);
+    if (layer !== undefined) visited.add(layer.id);
     // The highest parent is last on the stack, so it is visited first, with everything below it.
-    stack.push(...next.parents.map(find));
+    stack.push(...parents);
   }
   return layers;
 }

@@ -52,6 +52,48 @@ test("the upper directory holds just what changed, in overlayfs's own words", as
   assert.equal(s.upperDir("missing"), undefined);
 });
 
+test("a layer that is moved shows its changes on top of another tree, and shares its files", async (t) => {
+  const under = await temporarySnapshotter(t, "overlay");
+  if (under === undefined) return;
+  const { snapshotter: s } = under;
+  const make = async (name: string, parent: string | undefined, change: (path: string) => void): Promise<void> => {
+    {
+      await using tree = await mountSnapshot(await s.prepare("k", parent));
+      change(tree.path);
+    }
+    await s.commit(name, "k");
+  };
+  const source = (text: string) => (path: string) => {
+    for (const name of ["source", "gone"]) writeFileSync(join(path, name), text);
+  };
+  await make("base", undefined, (path) => mkdirSync(join(path, "d")));
+  await make("one", "base", source("one"));
+  await make("two", "base", source("two"));
+  await make("step", "one", (path) => {
+    writeFileSync(join(path, "d/made"), "made");
+    rmSync(join(path, "gone"));
+  });
+  s.move("moved", "step", "two");
+  s.move("again", "moved", "one");
+  s.move("alone", "step", undefined);
+  const shown = async (name: string): Promise<string[]> => {
+    await using tree = await mountSnapshot(await s.mounts(name));
+    return [...readdirSync(tree.path), readFileSync(join(tree.path, "source"), "utf8")].sort();
+  };
+  assert.deepEqual(await shown("moved"), ["d", "source", "two"]);
+  assert.deepEqual(await shown("again"), ["d", "one", "source"]);
+  assert.equal(s.upperDir("again"), s.upperDir("step"));
+  assert.deepEqual(await s.usage("moved"), { bytes: 0, inodes: 0 });
+  await make("above", "moved", (path) => writeFileSync(join(path, "above"), ""));
+  assert.deepEqual(await shown("above"), ["above", "d", "source", "two"]);
+  await assert.rejects(s.remove("step"), (error) => isVarveError(error, "busy"));
+  await s.merge("merge", ["base", "two"]);
+  assert.throws(
+    () => s.move("x", "merge", "base"),
+    (error) => isVarveError(error, "unsupported"),
+  );
+});
+
 test("a new version of a layer has a directory with what differs, and shows the whole layer", async (t) => {
   const under = await temporarySnapshotter(t, "overlay");
   if (under === undefined) return;

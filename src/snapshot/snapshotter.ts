@@ -94,6 +94,12 @@ export interface Snapshotter extends CollectedSnapshots {
   flush(): Promise<void>;
   /** Creates a committed snapshot with the layers of all parents, lowest parent first. */
   merge(name: string, parents: readonly string[], options?: SnapshotOptions): Promise<void>;
+  /**
+   * Creates a committed snapshot with the layer of one snapshot on top of another one. `layer` is a committed snapshot that is neither a
+   * merge nor a new version; its files are shared. A layer that a caller moves must fit: it changes nothing that the two lower trees do not
+   * have in common. @throws {VarveError} `unsupported` if snapshots are not stacked, or for another kind of layer
+   */
+  move(name: string, layer: string, parent: string | undefined, options?: SnapshotOptions): void;
   /** Returns how to mount a snapshot. Committed snapshots and views are read-only. */
   mounts(keyOrName: string): Promise<MountSpec>;
   /** Returns a snapshot, or undefined if it does not exist. */

@@ -102,6 +102,16 @@ export class StoredSnapshotter implements Snapshotter {
     }
   }
 
+  move(name: string, layer: string, parent: string | undefined, options: SnapshotOptions = {}): void {
+    const doing = `move the layer of snapshot ${layer} to ${name}`;
+    const row = this.#table.get(layer, doing);
+    const source = row.moved ? this.#table.get(row.parents.at(-1) ?? "", doing) : row;
+    if (!this.stacksMerges || source.merged || source.revision > 0)
+      throw new VarveError("unsupported", `Cannot ${doing}: the layer has no directory that can be stacked`);
+    const parents = [...(parent === undefined ? [] : [parent]), source.name];
+    this.#table.insert({ name, kind: "committed", parents, moved: true }, options, doing);
+  }
+
   async mounts(keyOrName: string): Promise<MountSpec> {
     return await Promise.resolve(this.#spec(this.#table.get(keyOrName, `mount snapshot ${keyOrName}`)));
   }
@@ -141,6 +151,7 @@ export class StoredSnapshotter implements Snapshotter {
 
   upperDir(keyOrName: string): string | undefined {
     const row = this.#table.find(keyOrName);
+    if (row?.moved === true) return this.upperDir(row.parents.at(-1) ?? "");
     const own = row === undefined ? undefined : this.#own(row);
     return own === undefined ? undefined : this.#driver.upper(own);
   }
@@ -241,7 +252,7 @@ export class StoredSnapshotter implements Snapshotter {
   }
 
   #own(row: SnapshotRow): string | undefined {
-    const kind = row.kind === "view" ? "view" : row.merged ? "merge" : "active";
+    const kind = row.kind === "view" ? "view" : row.merged || row.moved ? "merge" : "active";
     return this.#driver.owns(kind) ? this.#directory(row) : undefined;
   }
 

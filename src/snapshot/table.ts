@@ -12,6 +12,8 @@ export interface SnapshotRow extends SnapshotInfo {
   readonly volatile: boolean;
   /** The snapshot is a merge. */
   readonly merged: boolean;
+  /** See `Snapshotter.move`. The last parent is the snapshot with the layer. */
+  readonly moved: boolean;
   readonly usage: SnapshotUsage | undefined;
 }
 
@@ -21,13 +23,14 @@ export interface NewSnapshot {
   readonly parents: readonly string[];
   readonly volatile?: boolean | undefined;
   readonly merged?: boolean | undefined;
+  readonly moved?: boolean | undefined;
   /** A new version of the parent's layer. */
   readonly revises?: boolean | undefined;
 }
 
 /** No run of a machine has this id. */
 const FAILED = "failed";
-const COLUMNS = "id, name, kind, parents, volatile, merged, revision, created_at, bytes, inodes";
+const COLUMNS = "id, name, kind, parents, volatile, merged, moved, revision, created_at, bytes, inodes";
 
 /** The rows of snapshots, and the edges that keep their parents alive. Every change is one transaction. */
 export class SnapshotTable {
@@ -67,13 +70,14 @@ export class SnapshotTable {
       this.#requireUnused(made.name, doing);
       for (const parent of made.parents) this.#requireCommitted(parent, doing);
       this.#state.run(
-        "INSERT INTO snapshot (name, kind, parents, driver, volatile, merged, revision, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO snapshot (name, kind, parents, driver, volatile, merged, moved, revision, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         made.name,
         made.kind,
         JSON.stringify(made.parents),
         this.#driver,
         made.volatile === true ? 1 : 0,
         made.merged === true ? 1 : 0,
+        made.moved === true ? 1 : 0,
         this.#revision(made, doing),
         Date.now(),
       );
@@ -206,6 +210,7 @@ function fromRow(row: Row): SnapshotRow {
     parents: parseJson(String(row["parents"]), "the parents of a snapshot").strings() ?? [],
     volatile: row["volatile"] === 1,
     merged: row["merged"] === 1,
+    moved: row["moved"] === 1,
     revision: Number(row["revision"]),
     createdAt: Number(row["created_at"]),
     usage: bytes === null || inodes === null ? undefined : { bytes: Number(bytes), inodes: Number(inodes) },

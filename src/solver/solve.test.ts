@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ToyLog, solveToy, toy, toyCache, toySolver, whole } from "../../testing/toy-graph.ts";
+import { ToyLog, type ToySpec, solveToy, toy, toyCache, toySolver, whole } from "../../testing/toy-graph.ts";
 
 test("an empty cache: everything runs once, inputs first", async () => {
   const log = new ToyLog();
@@ -180,4 +180,26 @@ test("inputs are preloaded before the op runs, and never for a hit", async () =>
   assert.equal(preloads, 1);
   await solveToy(toySolver(cache), run);
   assert.equal(preloads, 1);
+});
+
+test("a result that the op recalls is a hit, and is saved with its own time", async () => {
+  const log = new ToyLog();
+  const cache = toyCache();
+  const step = (name: string, more: Partial<ToySpec> = {}) =>
+    toy(log, { name: "step", key: "step", inputs: [toy(log, { name })], ...more });
+  const recall = ([input]: readonly string[]): string | undefined => (input === "b()" ? "old" : undefined);
+  assert.equal(await solveToy(toySolver(cache), step("a", { recall })), "step(a())");
+  assert.deepEqual(log.take(), ["a", "step"]);
+  assert.equal(await solveToy(toySolver(cache), step("b", { recall, ignoreCache: true })), "step(b())");
+  assert.deepEqual(log.take(), ["b", "step"]);
+  const fresh = toyCache();
+  assert.equal(await solveToy(toySolver(fresh), step("b", { recall }), { log }), "old");
+  assert.deepEqual(log.take(), ["b"]);
+  assert.deepEqual(
+    log.ofKind("vertex-cached").map((event) => [event.name, event.cache]),
+    [["step", "recalled"]],
+  );
+  assert.equal(await solveToy(toySolver(fresh), step("b")), "old");
+  assert.deepEqual(log.take(), []);
+  assert.equal(await solveToy(toySolver(fresh), toy(log, { name: "after", inputs: [step("b")] })), "after(old)");
 });

@@ -42,6 +42,16 @@ export interface OpContext {
  */
 export type OpResources = "step" | "io" | "none";
 
+/** Earlier results that an op knows to be the same as those that it would make. */
+export interface Recalled<R> {
+  /** One for each output. */
+  readonly results: readonly R[];
+  /** Id of the cache that they came from. */
+  readonly cache: string;
+  /** When they were made: milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
 /** The work of a vertex. The solver makes no concurrent calls of one method, and no further call after a success. */
 export interface SolverOp<R> {
   /** Number of outputs, at least 1. */
@@ -58,6 +68,11 @@ export interface SolverOp<R> {
    * out. The execution waits for it. It must not throw.
    */
   readonly announce?: ((inputs: readonly R[], traces: readonly VertexTrace[]) => Promise<void>) | undefined;
+  /**
+   * Called before `announce`, when no cache has a result under the keys of the vertex: returns earlier results of the op that it would make
+   * again, although the keys differ. They are saved under the new keys. Not called for a vertex that ignores the cache.
+   */
+  readonly recall?: ((inputs: readonly R[], context: OpContext) => Promise<Recalled<R> | undefined>) | undefined;
   /** Produces the results, one for each output. `inputs` has the results of the vertex's inputs, in their order. */
   execute(inputs: readonly R[], context: OpContext): Promise<readonly R[]>;
 }

@@ -77,12 +77,14 @@ export class ResultMaker<R> {
 
   execute(inputs: readonly R[]): void {
     this.#work.start(async (signal) => {
-      const { results, startedAt } = await this.#vertex.op.execute(inputs, signal);
+      const { results, recalled, startedAt } = await this.#vertex.op.execute(inputs, signal);
       if (results.length <= this.#output)
         throw new VarveError("internal", `Cannot use output ${this.#output} of ${this.#vertex.name}: it has no result`);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- R may include undefined; the length was checked above
       const result = results[this.#output] as R;
-      this.#listener.made(result, { kind: "executed", records: await this.#save(result) }, startedAt);
+      const records = await this.#save(result, recalled?.createdAt ?? Date.now());
+      if (recalled === undefined) this.#listener.made(result, { kind: "executed", records }, startedAt);
+      else this.#listener.made(result, { kind: "cached", cache: recalled.cache, records });
     });
   }
 
@@ -100,10 +102,9 @@ export class ResultMaker<R> {
   }
 
   /** Saves a result under every key of the edge. */
-  async #save(result: R): Promise<CacheRecord<R>[]> {
+  async #save(result: R, createdAt: number): Promise<CacheRecord<R>[]> {
     this.#search.refreshKeys();
     const records: CacheRecord<R>[] = [];
-    const createdAt = Date.now();
     for (const key of this.#search.keys) {
       const wasFound = key.isFound;
       const { record, isNewKey } = await this.#vertex.cache.main.save(key, result, createdAt);

@@ -3,7 +3,7 @@ import { Once } from "./once.ts";
 import type { Slots } from "./slots.ts";
 import type { SharingJob } from "./sharing-job.ts";
 import type { VertexTrace } from "../trace.ts";
-import type { CacheMap, OpContext, SolverOp, SolverVertex } from "../vertex.ts";
+import type { CacheMap, OpContext, Recalled, SolverOp, SolverVertex } from "../vertex.ts";
 
 /** A cache map, and whether it is the last one. */
 export interface ResolvedMap<R> {
@@ -14,6 +14,8 @@ export interface ResolvedMap<R> {
 /** The outcome of an execution. */
 export interface Execution<R> {
   readonly results: readonly R[];
+  /** Set if the op did not have to run. */
+  readonly recalled?: Pick<Recalled<R>, "cache" | "createdAt"> | undefined;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
 }
@@ -59,6 +61,8 @@ export class SharedOp<R> {
   readonly #content = new Map<number, ResultPiece<R, Digest | undefined>>();
   readonly #preloads = new Map<number, ResultPiece<R, void>>();
   #execution: Once<Execution<R>> | undefined;
+  /** False once a result was unreadable, so that it is not recalled again. */
+  #recalls = true;
 
   constructor(vertex: SolverVertex<R>, slots: Slots, listener: OpListener<R>) {
     this.#vertex = vertex;
@@ -104,6 +108,7 @@ export class SharedOp<R> {
 
   /** Forgets all results, so that they are made again. Called when an input or the result itself is unreadable. */
   forget(): void {
+    this.#recalls = false;
     this.#execution = undefined;
     this.#content.clear();
     this.#preloads.clear();
@@ -136,18 +141,29 @@ export class SharedOp<R> {
   }
 
   async #execute(inputs: readonly R[], signal: AbortSignal): Promise<Execution<R>> {
-    const { op: first, name } = this.#vertex;
+    const { op: first } = this.#vertex;
+    const recalled = await this.#recall(inputs, signal);
+    if (recalled !== undefined) return { results: this.#complete(recalled.results), recalled, startedAt: Date.now() };
     using _slot = await this.#slots.take(first.resources ?? "step", signal);
     await this.#usable(new Set()).announce?.(inputs, this.#listener.traces());
     const startedAt = Date.now();
     this.#listener.started("execute");
     const results = await this.#watched(signal, (op, context) => op.execute(inputs, context));
-    if (results.length < first.outputs)
-      throw new VarveError(
-        "internal",
-        `Cannot use the results of ${name}: it returned ${results.length} of ${first.outputs}`,
-      );
-    return { results, startedAt };
+    return { results: this.#complete(results), startedAt };
+  }
+
+  async #recall(inputs: readonly R[], signal: AbortSignal): Promise<Recalled<R> | undefined> {
+    const { op: first, ignoreCache } = this.#vertex;
+    if (ignoreCache || !this.#recalls || first.recall === undefined) return undefined;
+    return await this.#watched(signal, async (op, context) => await op.recall?.(inputs, context));
+  }
+
+  /** Returns the results if there is one for each output. */
+  #complete(results: readonly R[]): readonly R[] {
+    const { op, name } = this.#vertex;
+    if (results.length >= op.outputs) return results;
+    const message = `Cannot use the results of ${name}: it returned ${results.length} of ${op.outputs}`;
+    throw new VarveError("internal", message);
   }
 
   /** Returns the cache map that an op with inputs has in place of the one that another op made. */
