@@ -2,7 +2,15 @@ import type { CollectionSettings } from "../caches/index.ts";
 import type { StoreOptions } from "../engine/index.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type JsonNode, VarveError, defaultRoot, errnoOf, parseJson } from "../core/index.ts";
+import {
+  type JsonNode,
+  type TracedSetting,
+  VarveError,
+  defaultRoot,
+  errnoOf,
+  parseJson,
+  tracedSetting,
+} from "../core/index.ts";
 import type { CommandContext } from "./command.ts";
 
 export interface Settings {
@@ -11,6 +19,8 @@ export interface Settings {
   readonly collection: CollectionSettings;
   /** The default of `varve build --normalize-context`. */
   readonly normalizeContext?: boolean | "git" | undefined;
+  /** The default of `varve build --traced`. */
+  readonly traced?: TracedSetting | undefined;
   /** A server adds why a step was not cached to its log: `explain`. */
   readonly explains: boolean;
 }
@@ -29,6 +39,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const { raw: collection } = json.field("collection");
   const parallelism = json.field("maxParallelism");
   const normalizeContext = normalization(json.field("normalizeContext"));
+  const traced = tracing(json.field("traced"));
   const explains = json.boolean("explain") ?? true;
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
@@ -39,6 +50,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
       maxParallelism: parallelism.isAbsent ? undefined : parallelism.size() || undefined,
     },
     normalizeContext,
+    traced,
     explains,
     collection: collection === undefined ? {} : (await import("../caches/index.ts")).readCollectionSettings(collection),
   };
@@ -47,6 +59,12 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
 function normalization(node: JsonNode): boolean | "git" | undefined {
   if (node.isAbsent || typeof node.raw === "boolean") return node.boolean();
   return node.raw === "git" ? "git" : node.fail('true, false or "git"');
+}
+
+function tracing(node: JsonNode): TracedSetting | undefined {
+  if (node.isAbsent || typeof node.raw === "boolean") return node.boolean() === true ? "contents" : undefined;
+  const setting = typeof node.raw === "string" ? tracedSetting(node.raw) : undefined;
+  return setting ?? node.fail('true, false, "contents", "loose" or "verify"');
 }
 
 async function read(path: string, required: boolean): Promise<string | undefined> {

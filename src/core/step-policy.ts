@@ -10,8 +10,23 @@ export interface StepPolicy {
   readonly secrets?: readonly string[] | undefined;
   /** Steps that follow are looked up by the files of this step's result. */
   readonly cutoff?: true | undefined;
+  /** The step is also found by what it reads; see `TracedSetting`. */
+  readonly traced?: TracedSetting | undefined;
   /** Misses of the step are not explained. */
   readonly why?: "off" | undefined;
+}
+
+/**
+ * How a step is traced. `contents`: it is cached if only contents of files differ that it does not read. `loose`: new files in directories
+ * that it has not touched are no difference either. `verify`: it runs, and its result is compared with the one that `contents` would take.
+ */
+export type TracedSetting = "contents" | "loose" | "verify";
+
+const TRACED: readonly TracedSetting[] = ["contents", "loose", "verify"];
+
+/** Returns the setting with a name, if there is one. */
+export function tracedSetting(name: string): TracedSetting | undefined {
+  return TRACED.find((setting) => setting === name);
 }
 
 /** A directive, or why it is none. `name` is what stands before `=`. */
@@ -20,7 +35,7 @@ export type ReadDirective =
   | { readonly kind: "unknown"; readonly name: string }
   | { readonly kind: "invalid"; readonly name: DirectiveName; readonly reason: string };
 
-export type DirectiveName = "ttl" | "never" | "secret" | "cutoff" | "why";
+export type DirectiveName = "ttl" | "never" | "secret" | "cutoff" | "traced" | "why";
 
 const READERS: Readonly<Record<DirectiveName, (value: string | undefined) => StepPolicy | string>> = {
   ttl: (text = "") => {
@@ -31,11 +46,15 @@ const READERS: Readonly<Record<DirectiveName, (value: string | undefined) => Ste
   never: (value) => (value === undefined ? { never: true } : "expected no value"),
   secret: (id = "") => (id === "" ? "expected the ID of a secret, such as secret=npm" : { secrets: [id] }),
   cutoff: (value) => (value === undefined ? { cutoff: true } : "expected no value"),
+  traced: (value = "contents") => {
+    const traced = tracedSetting(value);
+    return traced === undefined ? "expected traced, traced=loose or traced=verify" : { traced };
+  },
   why: (value) => (value === "off" ? { why: "off" } : "expected why=off"),
 };
 
 /** The names of all directives. */
-export const DIRECTIVES: readonly DirectiveName[] = ["ttl", "never", "secret", "cutoff", "why"];
+export const DIRECTIVES: readonly DirectiveName[] = ["ttl", "never", "secret", "cutoff", "traced", "why"];
 
 function isDirective(name: string): name is DirectiveName {
   return Object.hasOwn(READERS, name);
@@ -59,12 +78,13 @@ export function mergePolicies(a: StepPolicy | undefined, b: StepPolicy | undefin
 }
 
 /** Writes a policy as directives, separated by blanks: `ttl=7d secret=npm cutoff`. */
-export function formatPolicy({ ttl, never, secrets = [], cutoff, why }: StepPolicy): string {
+export function formatPolicy({ ttl, never, secrets = [], cutoff, traced, why }: StepPolicy): string {
   const words = [
     ...(ttl === undefined ? [] : [`ttl=${ttl.text}`]),
     ...(never === true ? ["never"] : []),
     ...secrets.map((id) => `secret=${id}`),
     ...(cutoff === true ? ["cutoff"] : []),
+    ...(traced === undefined ? [] : [`traced=${traced}`]),
     ...(why === undefined ? [] : [`why=${why}`]),
   ];
   return words.join(" ");

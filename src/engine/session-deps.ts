@@ -10,6 +10,7 @@ import type { OpDeps } from "./ops/deps.ts";
 import type { Result } from "./ops/result.ts";
 import type { SessionOptions } from "./options/session-options.ts";
 import type { WorkShare } from "./store/shared-work.ts";
+import type { TracedRuns } from "./traced/traced-runs.ts";
 
 /** The parts of a session that its ops use. */
 export interface SessionDepsParts {
@@ -24,6 +25,12 @@ export interface SessionDepsParts {
   readonly project: () => string | Promise<string>;
   /** Solves an edge of a graph that a step has made. `ancestors` are the steps that contain it. */
   readonly solve: (edge: Edge, ancestors: ReadonlySet<Digest>, signal: AbortSignal) => Promise<Result>;
+}
+
+/** Loaded when a traced step needs it. */
+async function openTraced({ records, state }: SessionOptions["store"]): Promise<TracedRuns> {
+  const { TracedRuns: Runs } = await import("./traced/traced-runs.ts");
+  return new Runs(records, state);
 }
 
 /** Returns what the ops of a session use. */
@@ -50,6 +57,7 @@ export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): O
     hold: { lease: shared.lease, signal, fetchBlob },
     limits: { shmSize: options.shmSize },
     keepFailed: options.keepFailed,
+    traced: { mode: options.traced, open: () => openTraced(store) },
     explaining,
     nested: loadGraph && { load: loadGraph, solve },
   };

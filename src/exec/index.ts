@@ -1,3 +1,4 @@
+export { AccessTrace } from "./access-trace.ts";
 export { stepCapacity } from "./cgroup/capacity.ts";
 export { doctorFacts, type ExecFacts } from "./doctor.ts";
 export { findProgram, findRuntime, runtimeAt } from "./find.ts";

@@ -1,4 +1,5 @@
 export * from "./atomic-file.ts";
+export * from "./byte-list.ts";
 export * from "./bytes.ts";
 export * from "./compress/decode.ts";
 export * from "./compress/detect.ts";

@@ -22,6 +22,7 @@ export {
   type RequestDetails,
   type SharedDetails,
   type StepPolicy,
+  type TracedSetting,
   VarveError,
   type VarveErrorOptions,
   digestOf,

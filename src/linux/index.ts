@@ -2,6 +2,7 @@ export * from "./allocate.ts";
 export * from "./capability.ts";
 export * from "./copy.ts";
 export * from "./errno.ts";
+export { type OpenedFile, OpenWatch } from "./fanotify.ts";
 export * from "./flock.ts";
 export * from "./make-directories.ts";
 export { trimMalloc } from "./malloc.ts";

@@ -17,6 +17,7 @@ import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { temporaryDirectory } from "../io/index.ts";
 import {
+  OpenWatch,
   Root,
   bindMount,
   byteStringOf,
@@ -286,4 +287,29 @@ test("statAt has what lstat has", async () => {
   }
   assert.equal(statAt(root.fd, "missing"), undefined);
   assert.throws(() => statAt(root.fd, "file/below"), { code: "ENOTDIR" });
+});
+
+test("what is opened in an overlay is seen, by name and in any mount namespace", async (t) => {
+  if (!isRootUser() || !hasCapability("sys_admin")) return t.skip("needs root");
+  const directory = await directoryFor(t);
+  const [lower, upper, work, target] = ["lower", "upper", "work", "target"].map((name) => join(directory, name));
+  for (const path of [lower, upper, work, target]) mkdirSync(String(path));
+  mkdirSync(join(String(lower), "d"));
+  for (const name of ["read", "unread", "gone", "d/deep"]) writeFileSync(join(String(lower), name), name);
+  mountOverlay({ lower: [String(lower)], upper, work, target: String(target) });
+  t.after(async () => await unmount(String(target)));
+  using watch = new OpenWatch(String(target));
+  const script = `cat ${target}/read ${target}/gone > /dev/null; ls ${target}/d; rm ${target}/gone; stat ${target}/unread`;
+  await promisify(execFile)("unshare", ["--mount", "sh", "-c", script]);
+  const seen = watch.read(1000);
+  assert.equal(seen.isEmpty, true);
+  assert.equal(seen.isIncomplete, false);
+  const paths = seen.files.map(({ path, isDirectory }) => `${path.slice(target?.length)}${isDirectory ? "/" : ""}`);
+  assert.deepEqual(new Set(paths), new Set(["/read", "/gone (deleted)", "/d/"]));
+  assert.ok(seen.files.every(({ pid }) => pid !== process.pid));
+  writeFileSync(join(String(target), "read"), "other");
+  assert.deepEqual(
+    watch.read(1000).files.map(({ pid }) => pid),
+    [process.pid],
+  );
 });

@@ -112,6 +112,12 @@ export class Records {
     return snapshot === undefined ? undefined : this.#deps.snapshotter.upperDir(snapshot);
   }
 
+  /** Returns the directories that show a layer together, topmost first; see `Snapshotter.upperDirs`. */
+  upperDirs(id: RecordId): readonly string[] | undefined {
+    const snapshot = this.table.get(id)?.snapshot;
+    return snapshot === undefined ? undefined : this.#deps.snapshotter.upperDirs(snapshot);
+  }
+
   /**
    * Returns the record of a layer on top of `parent`, given by its blob. Reuses the record with the same chain of blobs if
    * there is one. The blob need not be in the content store.

@@ -22,6 +22,11 @@ export const BUILD_FLAGS = {
     kind: "switch",
     help: "Give files of the context the modes that git has (0644, 0755), for the same cache keys on every machine",
   },
+  traced: {
+    kind: "optional",
+    value: "contents|loose|verify",
+    help: "Take RUN steps from the cache if they read nothing of what has changed",
+  },
   label: { kind: "many", value: "KEY=VALUE", help: "Set a label of the image" },
   annotation: { kind: "many", value: "[TYPE:]KEY=VALUE", help: "Add an annotation to the image" },
   platform: { kind: "many", value: "OS/ARCH", help: "Platforms to build for, separated by commas" },

@@ -10,7 +10,7 @@ import type {
 } from "../../engine/index.ts";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { Limits, type Platform, parsePlatform } from "../../core/index.ts";
+import { Limits, type Platform, type TracedSetting, parsePlatform, tracedSetting } from "../../core/index.ts";
 import { collect } from "../../io/index.ts";
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../flags.ts";
@@ -174,4 +174,13 @@ export function namedContexts(items: readonly string[]): Record<string, string> 
     if (!item.includes("="))
       throw usageError(`Cannot read --build-context ${JSON.stringify(item)}: expected name=source`);
   return keyValues("build-context", items);
+}
+
+/** Returns the value of `--traced`; undefined for `off`. */
+export function tracedOf(value: string): TracedSetting | undefined {
+  if (value === "off") return undefined;
+  const setting = value === "" ? "contents" : tracedSetting(value);
+  if (setting !== undefined) return setting;
+  const expected = "expected --traced, --traced=loose, --traced=verify or --traced=off";
+  throw usageError(`Cannot trace steps as ${JSON.stringify(value)}: ${expected}`);
 }

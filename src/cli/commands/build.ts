@@ -37,6 +37,7 @@ import {
   resourcesOf,
   secretOf,
   sshOf,
+  tracedOf,
   ulimitOf,
 } from "./build-options.ts";
 
@@ -66,7 +67,7 @@ async function optionsOf(
     tags: flags.tag,
     buildArgs: keyValues("build-arg", flags["build-arg"], env),
     buildContexts: namedContexts(flags["build-context"]),
-    normalizeContext: flags["normalize-context"] ?? (await loadSettings(command)).normalizeContext,
+    ...(await contextSettings(flags, command)),
     labels: keyValues("label", flags.label),
     annotations: keyValues("annotation", flags.annotation),
     platforms: platformsOf(flags.platform),
@@ -88,6 +89,18 @@ async function optionsOf(
     gitInfo: gitInfoOf(env),
   };
   return absolutePaths(options, cwd);
+}
+
+/** Returns what the command line or else `varve.json` says. */
+async function contextSettings(
+  { "normalize-context": normalize, traced }: Flags,
+  command: CommandContext,
+): Promise<Pick<BuildOptions, "normalizeContext" | "traced">> {
+  const settings = normalize === undefined || traced === undefined ? await loadSettings(command) : undefined;
+  return {
+    normalizeContext: normalize ?? settings?.normalizeContext,
+    traced: traced === undefined ? settings?.traced : tracedOf(traced),
+  };
 }
 
 function displayOf(flags: Flags, context: CommandContext): Display {

@@ -1,4 +1,11 @@
-import { DIRECTIVES, type StepPolicy, goQuote, mergePolicies, readPolicyDirective } from "../../core/index.ts";
+import {
+  DIRECTIVES,
+  type DirectiveName,
+  type StepPolicy,
+  goQuote,
+  mergePolicies,
+  readPolicyDirective,
+} from "../../core/index.ts";
 import type { PolicyComment } from "./line-reader.ts";
 import type { Linter } from "../lint/lint.ts";
 import type { SourceRange } from "../source/source.ts";
@@ -7,6 +14,8 @@ import { didYouMean, suggestionAnyCase } from "./suggest.ts";
 
 /** The instructions that become steps, whose results are cached. */
 const STEPS = new Set(["run", "copy", "add", "workdir"]);
+/** The directives for RUN only. */
+const OF_RUN: ReadonlySet<DirectiveName> = new Set<DirectiveName>(["cutoff", "traced"]);
 const WORD = /[^\t ]+/g;
 
 interface Word {
@@ -33,9 +42,10 @@ function readWord({ text, range }: Word, keyword: string, linter: Linter): StepP
     warn(`Invalid varve directive ${goQuote(text)}: ${read.reason}`);
     return undefined;
   }
-  const isUsed = read.name === "cutoff" ? keyword === "run" : STEPS.has(keyword);
+  const isOfRun = OF_RUN.has(read.name);
+  const isUsed = isOfRun ? keyword === "run" : STEPS.has(keyword);
   if (isUsed) return read.policy;
-  const places = read.name === "cutoff" ? "RUN" : "RUN, COPY, ADD and WORKDIR";
+  const places = isOfRun ? "RUN" : "RUN, COPY, ADD and WORKDIR";
   warn(`varve directive ${goQuote(read.name)} has no effect above ${keyword.toUpperCase()}: it is for ${places}`);
   return undefined;
 }

@@ -1,5 +1,5 @@
 import type { Definition, Edge, LocalSource } from "../../llb/index.ts";
-import type { Digest, Platform } from "../../core/index.ts";
+import type { Digest, Platform, TracedSetting } from "../../core/index.ts";
 import type { StepDigests, StepTimes } from "../../cache/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
@@ -7,6 +7,7 @@ import type { BlobOptions, CacheMounts, Hold, Records } from "../../record/index
 import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } from "../../source/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import type { Explaining } from "../explain/explaining.ts";
+import type { TracedRuns } from "../traced/traced-runs.ts";
 import { waitReporter } from "../progress/transfers.ts";
 import type { BuildClient } from "../client/client.ts";
 import type { Result } from "./result.ts";
@@ -48,6 +49,8 @@ export interface OpDeps {
   readonly nested?: NestedGraphs | undefined;
   /** Keep what a failed op wrote, so that its error says where it is (`opFailureOf`). Default: false. */
   readonly keepFailed?: boolean | undefined;
+  /** Traced runs of steps. `mode` is how steps are traced whose policy says nothing; undefined: not at all. */
+  readonly traced?: { readonly mode: TracedSetting | undefined; open(): Promise<TracedRuns> } | undefined;
   /** Explains and records the steps of the build. */
   readonly explaining?: Explaining | undefined;
   /** The ops that are building the graph of these deps, if an op builds it. */

@@ -12,6 +12,14 @@ import { type Result, recordResult } from "./result.ts";
 export interface LimitedExec {
   readonly op: ExecOp;
   readonly limits: ResourceLimits;
+  /** Notes what the step opens in its root. */
+  readonly trace?: StepWatch | undefined;
+}
+
+/** Watches a step while it runs. */
+export interface StepWatch {
+  /** Runs a step in the root that is mounted at `rootfs`. */
+  watch<T>(rootfs: string, run: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -20,7 +28,7 @@ export interface LimitedExec {
  * @throws {VarveError} `step-failed` if the command fails, `unsupported` if the op needs a device.
  */
 export async function executeExec(
-  { op, limits }: LimitedExec,
+  { op, limits, trace }: LimitedExec,
   inputs: readonly Result[],
   deps: ExecDeps,
   context: OpContext,
@@ -31,7 +39,8 @@ export async function executeExec(
   const description = op.meta.args.join(" ");
   const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description });
   try {
-    await run({ op, limits }, mounts, deps, context);
+    const ran = (): Promise<void> => run({ op, limits }, mounts, deps, context);
+    await (trace === undefined ? ran() : trace.watch(mounts.rootfs, ran));
   } catch (error) {
     const written = deps.keepFailed === true ? await mounts.commitFailed() : [];
     throw withFailure(error, { inputs: mountedInputs(op.mounts, inputs), mounts: written, subject: { kind: "exec" } });

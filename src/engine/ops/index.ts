@@ -1,4 +1,4 @@
-import { EMPTY, type InputKey, type Vertex, cacheMapOf, vertexName } from "../../llb/index.ts";
+import { EMPTY, type ExecOp, type InputKey, type Vertex, cacheMapOf, vertexName } from "../../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { CacheMap, CacheMapInput, ContentContext, OpContext, SolverOp } from "../../solver/index.ts";
 import { CHECKSUMS, contentDigest } from "./content.ts";
@@ -8,6 +8,7 @@ import { resourceLimits } from "../options/resources.ts";
 import { byContent, withSecrets } from "./step-policy.ts";
 import { withFailure } from "./op-failure.ts";
 import { type Result, recordResult } from "./result.ts";
+import type { TracedExec } from "./traced-exec.ts";
 import { sourceOp } from "./source.ts";
 
 /** Returns the op that computes a vertex's cache keys and executes it. */
@@ -17,11 +18,7 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
     case "source":
       return sourceOp({ ...vertex, op }, deps);
     case "exec":
-      return keyedOp(vertex, deps, outputsOf(op.mounts.map((mount) => mount.output)), async (inputs, context) => {
-        const { executeExec } = await import("./exec.ts");
-        const limits = resourceLimits(vertex.metadata.linuxResources);
-        return await executeExec({ op, limits }, inputs, deps, context);
-      });
+      return execOp({ ...vertex, op }, deps);
     case "file":
       return keyedOp(vertex, deps, outputsOf(op.actions.map((action) => action.output)), async (inputs, context) => {
         const { executeFile } = await import("./file.ts");
@@ -52,6 +49,37 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
         );
       });
   }
+}
+
+function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverOp<Result> {
+  const { op, metadata } = vertex;
+  const exec = { op, limits: resourceLimits(metadata.linuxResources) };
+  const outputs = outputsOf(op.mounts.map((mount) => mount.output));
+  const { traced } = deps;
+  if (traced === undefined || (metadata.policy?.traced ?? traced.mode) === undefined)
+    return keyedOp(vertex, deps, outputs, async (inputs, context) => {
+      const { executeExec } = await import("./exec.ts");
+      return await executeExec(exec, inputs, deps, context);
+    });
+  let opened: Promise<TracedExec> | undefined;
+  const open = async (): Promise<TracedExec> => {
+    const [{ TracedExec: Traced }, runs] = await Promise.all([import("./traced-exec.ts"), traced.open()]);
+    return new Traced(vertex, exec, runs, deps);
+  };
+  const tracedExec = (): Promise<TracedExec> => (opened ??= open());
+  const keyed = keyedOp(vertex, deps, outputs, async (inputs, context) => {
+    await Promise.all(inputs.map((input) => unpack(input, deps, context)));
+    return await (await tracedExec()).execute(inputs, context);
+  });
+  return {
+    ...keyed,
+    // Inputs are prepared when it is known that the step runs.
+    cacheMap: async (index, context) => {
+      const { map, done } = await keyed.cacheMap(index, context);
+      return { map: { ...map, inputs: map.inputs.map((input) => ({ ...input, preload: undefined })) }, done };
+    },
+    recall: async (inputs, context) => await (await tracedExec()).recall(inputs, context),
+  };
 }
 
 /** Returns the record of an input; scratch if there is none. */

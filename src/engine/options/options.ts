@@ -1,4 +1,4 @@
-import type { Descriptor, Platform } from "../../core/index.ts";
+import type { Descriptor, Platform, TracedSetting } from "../../core/index.ts";
 import type { Explanation } from "../../explain/index.ts";
 import type { OnBuildEvent } from "../progress/events.ts";
 import type { Store } from "../store/store.ts";
@@ -114,6 +114,8 @@ export interface BuildSettings {
    * contexts themselves, and these stay as they are.
    */
   readonly normalizeContext?: boolean | "git" | undefined;
+  /** How RUN steps are traced that have no directive `# varve: traced`. Default: not at all. */
+  readonly traced?: TracedSetting | undefined;
   /** Caches to import. */
   readonly cacheFrom?: readonly CacheSpec[] | undefined;
   /** Milliseconds to wait for an imported cache. After that it counts as empty. Default: two minutes. */

@@ -1,7 +1,7 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { VarveError } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteReader, ByteWriter } from "../../io/index.ts";
 import { DIGEST_BYTES, KINDS, type FileEntry } from "./entry.ts";
 
 /** Maximum number of entries of a chunk. */

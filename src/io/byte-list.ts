@@ -1,7 +1,6 @@
-import { VarveError } from "../../core/index.ts";
-import type { ByteString } from "../../linux/index.ts";
+import { VarveError } from "../core/index.ts";
 
-/** Appends numbers and byte strings to a growing buffer. */
+/** Appends numbers and byte strings to a growing buffer. A byte string has one character for each byte (latin1). */
 export class ByteWriter {
   #buffer = Buffer.allocUnsafe(4096);
   #end = 0;
@@ -15,7 +14,7 @@ export class ByteWriter {
   }
 
   /** Appends the length and the bytes. */
-  text(bytes: ByteString): void {
+  text(bytes: string): void {
     this.number(bytes.length);
     this.#reserve(bytes.length);
     this.#end += this.#buffer.write(bytes, this.#end, "latin1");
@@ -65,7 +64,7 @@ export class ByteReader {
     throw malformed();
   }
 
-  text(): ByteString {
+  text(): string {
     return this.#take(this.number()).toString("latin1");
   }
 
@@ -83,5 +82,5 @@ export class ByteReader {
 }
 
 function malformed(): VarveError {
-  return new VarveError("corrupt", "Cannot read a list of files: it is malformed");
+  return new VarveError("corrupt", "Cannot read an encoded list: it is malformed");
 }

@@ -1,0 +1,305 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import * as fc from "fast-check";
+import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
+import { fillRootfs } from "../../../testing/rootfs.ts";
+import { generatedRuns } from "../../../testing/sampled.ts";
+import { buildsUnavailable } from "../../../testing/varve.ts";
+import type { BuildOptions } from "../options/options.ts";
+
+suite("traced steps", { skip: buildsUnavailable() ?? false }, () => {
+  let fixture: BuildFixture;
+
+  before(async () => {
+    fixture = await buildFixture();
+    const base = await fixture.files("base", { Dockerfile: "FROM scratch\nCOPY root /\n" });
+    mkdirSync(join(base, "root"));
+    fillRootfs(join(base, "root"));
+    await fixture.build(base, { tags: ["base:1"] });
+  });
+  after(async () => await fixture[Symbol.asyncDispose]());
+
+  /** Builds, and returns what is said of each RUN step, in the order of the Dockerfile: its status, and what tracing says. */
+  async function told(directory: string, options: Partial<BuildOptions> = {}): Promise<string[]> {
+    const { steps, events } = await fixture.build(directory, options);
+    return steps
+      .filter(({ name }) => name.includes("] RUN "))
+      .map(({ digest, status }) => {
+        const lines = events.flatMap((event) => {
+          if (event.kind === "log" && event.vertex === digest) return Buffer.from(event.data).toString().trim();
+          return event.kind === "warning" && event.vertex === digest ? Buffer.from(event.short).toString() : [];
+        });
+        return [status, ...lines.filter((line) => line.includes("traced"))].join(": ");
+      });
+  }
+
+  const DOCKERFILE = `FROM base:1
+WORKDIR /app
+COPY . .
+RUN cat src/main > out; mkdir made; cp src/lib made/
+RUN ls docs > list; chmod 700 tool
+`;
+
+  let serial = 0;
+
+  /** Writes a project whose steps no other test has run. */
+  const project = async (text: string): Promise<string> => {
+    const dockerfile = text.replaceAll(/^FROM .*$/gm, (from) => `${from}\nENV SERIAL=${(serial += 1)}`);
+    rmSync(join(fixture.folder, "project"), { recursive: true, force: true });
+    const directory = await fixture.files("project", {
+      Dockerfile: dockerfile,
+      ".dockerignore": "Dockerfile\n.dockerignore\n",
+      "src/main": "main\n",
+      "src/lib": "lib\n",
+      "docs/one": "one\n",
+      README: "read me\n",
+      tool: "tool\n",
+    });
+    symlinkSync("src/main", join(directory, "link"));
+    return directory;
+  };
+
+  const HIT = "hit: hit (traced): 1 file changed since, none that the step reads";
+  /** The layer of the step before has changed too. */
+  const HIT_AFTER = HIT.replace("1 file", "2 files");
+  const write = (path: string, text: string) => (directory: string) => writeFileSync(join(directory, path), text);
+  const cases: readonly [name: string, change: (directory: string) => void, expected: readonly [string, string]][] = [
+    ["a file that nobody reads", write("README", "other\n"), [HIT, HIT]],
+    [
+      "one that a step reads",
+      write("src/main", "other\n"),
+      ["run: traced: /app/src/main changed, which the step reads", HIT_AFTER],
+    ],
+    ["one in a directory that is listed", write("docs/one", "other\n"), [HIT, HIT]],
+    [
+      "one whose mode a step changes",
+      write("tool", "other\n"),
+      [HIT, "run: traced: /app/tool changed, which the step changes"],
+    ],
+    [
+      "a new file",
+      write("docs/two", ""),
+      ["run: traced: /app/docs/two was added", "run: traced: /app/docs/two was added"],
+    ],
+    [
+      "a removed file",
+      (directory) => rmSync(join(directory, "README")),
+      ["run: traced: /app/README was removed", "run: traced: /app/README was removed"],
+    ],
+    [
+      "another mode",
+      (directory) => chmodSync(join(directory, "README"), 0o600),
+      [
+        "run: traced: /app/README has another mode, owner or target",
+        "run: traced: /app/README has another mode, owner or target",
+      ],
+    ],
+    [
+      "another target of a link",
+      (directory) => {
+        rmSync(join(directory, "link"));
+        symlinkSync("src/lib", join(directory, "link"));
+      },
+      [
+        "run: traced: /app/link has another mode, owner or target",
+        "run: traced: /app/link has another mode, owner or target",
+      ],
+    ],
+    [
+      "another type",
+      (directory) => {
+        rmSync(join(directory, "README"));
+        mkdirSync(join(directory, "README"));
+      },
+      ["run: traced: /app/README has another type", "run: traced: /app/README has another type"],
+    ],
+  ];
+
+  for (const [name, change, expected] of cases)
+    test(`${name} has changed`, async () => {
+      const directory = await project(DOCKERFILE);
+      await told(directory, { traced: "contents" });
+      change(directory);
+      assert.deepEqual(await told(directory, { traced: "contents" }), expected);
+    });
+
+  test("a hit has the files of the new input and those of the step, also for the steps that follow", async () => {
+    const directory = await project(`${DOCKERFILE}RUN cat README out > both\n`);
+    await told(directory, { traced: "contents" });
+    writeFileSync(join(directory, "README"), "new\n");
+    const dest = join(fixture.folder, "dest");
+    const output = { type: "local", dest } as const;
+    const [first, second] = await told(directory, { traced: "contents", outputs: [output] });
+    assert.deepEqual([first, second], [HIT, HIT]);
+    const read = (path: string): string => readFileSync(join(dest, "app", path), "utf8");
+    assert.deepEqual(["README", "out", "both", "made/lib"].map(read), ["new\n", "main\n", "new\nmain\n", "lib\n"]);
+    assert.deepEqual(await told(directory), ["hit", "hit", "hit"]);
+  });
+
+  test("the directive traces one step; --no-cache and an old result run it", async () => {
+    const directory = await project(
+      `${DOCKERFILE.replace("RUN ls", "# varve: traced ttl=1h\nRUN ls")}# varve: never traced\nRUN true\n`,
+    );
+    assert.deepEqual(await told(directory), ["run", "run", "run"]);
+    writeFileSync(join(directory, "README"), "1\n");
+    assert.deepEqual(await told(directory), ["run", HIT, "run"]);
+    writeFileSync(join(directory, "README"), "2\n");
+    assert.deepEqual(await told(directory, { noCache: true }), ["run", "run", "run"]);
+    fixture.store.state.run("UPDATE traced_step SET made_at = made_at - 3600000");
+    writeFileSync(join(directory, "README"), "3\n");
+    assert.deepEqual(await told(directory), ["run", "run", "run"]);
+  });
+
+  test("what cannot be traced runs, and says why once", async () => {
+    const directory = await project("FROM base:1\nCOPY . /app\nRUN --security=insecure true\n");
+    const options = { traced: "contents", allow: ["security.insecure"] } as const;
+    const why = "run: not traced: with security=insecure it can mount what is not seen";
+    assert.deepEqual(await told(directory, options), [why]);
+  });
+
+  test("other mounts are part of what a step reads", async () => {
+    const directory = await project(
+      "FROM base:1\nCOPY README /\nRUN --mount=type=bind,source=src,target=/src cat /src/lib\n",
+    );
+    const traced = "contents";
+    await told(directory, { traced });
+    writeFileSync(join(directory, "README"), "other\n");
+    assert.deepEqual(await told(directory, { traced }), [HIT]);
+    writeFileSync(join(directory, "src/main"), "other\n");
+    writeFileSync(join(directory, "README"), "third\n");
+    assert.deepEqual(await told(directory, { traced }), ["run"]);
+  });
+
+  test("loose: new files where a step was not are no difference", async () => {
+    const directory = await project("FROM base:1\nWORKDIR /app\nCOPY . .\nRUN cat src/main\nRUN cat docs/*\n");
+    await told(directory, { traced: "loose" });
+    writeFileSync(join(directory, "docs/two"), "two\n");
+    assert.deepEqual(await told(directory, { traced: "loose" }), [HIT, "run: traced: /app/docs/two was added"]);
+  });
+
+  test("verify finds a step that makes other files of the same ones, and does not trust it any more", async () => {
+    const directory = await project("FROM base:1\nCOPY . /app\nRUN stat -c %s /app/README > /size\n");
+    await told(directory, { traced: "verify" });
+    writeFileSync(join(directory, "README"), "longer than before\n");
+    const [line = ""] = await told(directory, { traced: "verify" });
+    assert.match(line, /^run: The step is not traced any more: a run that read the same files made others: \/size$/);
+    writeFileSync(join(directory, "README"), "short\n");
+    assert.deepEqual(await told(directory, { traced: "contents" }), ["run"]);
+  });
+
+  const FILES = ["a", "b", "d/a", "d/b", "d/e/c", "x"] as const;
+  const DIRECTORIES = [".", "d", "d/e"] as const;
+  const file = fc.constantFrom(...FILES, "link", "new", "d/new");
+  const directory = fc.constantFrom(...DIRECTORIES);
+  /** Commands whose output and files follow from what they read, and not from times or from sizes of files that they do not open. */
+  const command = fc.oneof(
+    { weight: 4, arbitrary: file.map((path) => `cat ${path}`) },
+    file.map((path) => `sh ./${path}`),
+    file.map((path) => `./${path}`),
+    directory.map((path) => `ls ${path}`),
+    directory.map((path) => `find ${path} | sort`),
+    directory.map((path) => `cat ${path}/*`),
+    directory.map((path) => `grep -r 1 ${path}`),
+    file.map((path) => `[ -e ${path} ] && echo there`),
+    file.map((path) => `stat -c '%a %u %F' ${path}`),
+    file.map((path) => `readlink ${path}`),
+    file.map((path) => `rm -f ${path}`),
+    fc.constant("rm -rf d/e"),
+    fc.tuple(file, file).map(([from, to]) => `cp ${from} ${to}`),
+    fc.tuple(file, file).map(([from, to]) => `mv ${from} ${to}`),
+    fc.tuple(file, file).map(([from, to]) => `ln -f ${from} ${to}`),
+    fc.constantFrom("mv d moved", "cp -r d copied", "mv d/e e", "mkdir -p d/f", "ln -sf d/a link"),
+    file.map((path) => `chmod 711 ${path}`),
+    file.map((path) => `echo written > ${path}`),
+    file.map((path) => `echo more >> ${path}`),
+    file.map((path) => `touch ${path}`),
+  );
+  const program = fc.array(command, { minLength: 1, maxLength: 4 });
+
+  type Change = (root: string) => void;
+  const content = fc.tuple(fc.constantFrom(...FILES), fc.nat(99)).map(([path, text]): Change => (root) => {
+    if (existsSync(join(root, path)) && lstatSync(join(root, path)).isFile())
+      writeFileSync(join(root, path), `echo ${text}\n`);
+  });
+  const shape = fc.oneof(
+    fc.constantFrom("new", "d/new", "d/e/new").map(
+      (path): Change =>
+        (root) =>
+          writeFileSync(join(root, path), "new\n"),
+    ),
+    fc.constantFrom(...FILES).map(
+      (path): Change =>
+        (root) =>
+          rmSync(join(root, path), { recursive: true, force: true }),
+    ),
+    fc.constantFrom(...FILES, "d").map((path): Change => (root) => {
+      if (existsSync(join(root, path))) chmodSync(join(root, path), 0o750);
+    }),
+    fc.constantFrom("b", "d", "nowhere").map((target): Change => (root) => {
+      rmSync(join(root, "link"), { recursive: true, force: true });
+      symlinkSync(target, join(root, "link"));
+    }),
+    fc.constantFrom(["d/a", "d/z"], ["b", "d/e/b"]).map(([from = "", to = ""]): Change => (root) => {
+      if (existsSync(join(root, from)) && existsSync(join(root, "d/e"))) renameSync(join(root, from), join(root, to));
+    }),
+    fc.constantFrom("b", "d/e/c").map((path): Change => (root) => {
+      rmSync(join(root, path), { recursive: true, force: true });
+      mkdirSync(join(root, path), { recursive: true });
+    }),
+  );
+  const change = fc.oneof(
+    { weight: 4, arbitrary: fc.array(content, { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.tuple(shape, content).map((both): Change[] => both) },
+  );
+
+  const STAGES = 10;
+  const CHANGES = 3;
+
+  test("a generated step that is recalled has the same layer as one that runs", async () => {
+    const outcomes = { verified: 0, missed: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(program, { minLength: STAGES, maxLength: STAGES }),
+        fc.array(change, { minLength: CHANGES, maxLength: CHANGES }),
+        async (programs, changes) => {
+          const stages = programs.map(
+            (commands, at) =>
+              `FROM base:1 AS s${at}\nWORKDIR /w\nCOPY . .\nRUN touch /out; { ${commands.join("; ")}; } > /out 2>&1; true\n`,
+          );
+          const last = programs.map((_, at) => `COPY --from=s${at} /out /${at}\n`).join("");
+          rmSync(join(fixture.folder, "generated"), { recursive: true, force: true });
+          const root = await fixture.files("generated", {
+            Dockerfile: `${stages.join("")}FROM scratch\n${last}`,
+            ".dockerignore": "Dockerfile\n.dockerignore\n",
+            ...Object.fromEntries(FILES.map((path) => [path, "echo 0\n"])),
+          });
+          chmodSync(join(root, "x"), 0o755);
+          symlinkSync("a", join(root, "link"));
+          await told(root, { traced: "verify" });
+          for (const each of changes) {
+            for (const one of each) one(root);
+            for (const line of await told(root, { traced: "verify" })) {
+              assert.doesNotMatch(line, /not traced any more/, programs.flat().join("\n"));
+              if (line.includes("verified")) outcomes.verified += 1;
+              if (line.includes(": traced:")) outcomes.missed += 1;
+            }
+          }
+        },
+      ),
+      { numRuns: generatedRuns(1, 170), endOnFailure: true },
+    );
+    assert.ok(outcomes.verified > 3 && outcomes.missed > 3, JSON.stringify(outcomes));
+  });
+});

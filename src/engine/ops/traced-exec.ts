@@ -1,0 +1,175 @@
+import { type Digest, digestOf, isVarveError } from "../../core/index.ts";
+import { wholeTree } from "../../contenthash/index.ts";
+import { AccessTrace } from "../../exec/index.ts";
+import { pathOfByteString, showPath } from "../../linux/index.ts";
+import { EMPTY, type ExecOp, ROOT_MOUNT, SKIP_OUTPUT, type Vertex, cacheMapOf } from "../../llb/index.ts";
+import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
+import type { OpContext, Recalled } from "../../solver/index.ts";
+import { type Accesses, MAX_ACCESSES, type SeenChange } from "../../traced/index.ts";
+import type { Recollection, TracedInputs, TracedRuns } from "../traced/traced-runs.ts";
+import { contentDigest } from "./content.ts";
+import { recordOf } from "./context-record.ts";
+import { type OpDeps, holdFor } from "./deps.ts";
+import { type LimitedExec, executeExec } from "./exec.ts";
+import { type Result, recordResult } from "./result.ts";
+import { withSecrets } from "./step-policy.ts";
+
+/** Id of the cache that recalled results come from. */
+const CACHE = "traced";
+
+/** Runs one step, or recalls what an earlier run of it made on an input that differs in nothing it reads. */
+export class TracedExec {
+  readonly #vertex: Vertex;
+  readonly #exec: LimitedExec;
+  readonly #runs: TracedRuns;
+  readonly #deps: OpDeps;
+  readonly #mode: "contents" | "loose" | "verify";
+  #recollection: Recollection = { kind: "none" };
+
+  constructor(vertex: Vertex, exec: LimitedExec, runs: TracedRuns, deps: OpDeps) {
+    this.#vertex = vertex;
+    this.#exec = exec;
+    this.#runs = runs;
+    this.#deps = deps;
+    this.#mode = vertex.metadata.policy?.traced ?? deps.traced?.mode ?? "contents";
+  }
+
+  async recall(inputs: readonly Result[], context: OpContext): Promise<Recalled<Result> | undefined> {
+    if (untraceable(this.#exec.op) !== undefined) return undefined;
+    const hold = holdFor(this.#deps, context);
+    const step = await this.#inputs(inputs, hold);
+    const ttl = this.#vertex.metadata.policy?.ttl?.ms ?? Infinity;
+    const mode = this.#mode === "verify" ? "contents" : this.#mode;
+    const found = await this.#runs.find(step, { mode, since: Date.now() - ttl, signal: context.signal });
+    this.#recollection = found;
+    if (found.kind !== "hit" || this.#mode === "verify") return undefined;
+    const result = await this.#runs.move(found.result, step.root, hold);
+    if (result === undefined) return undefined;
+    const { madeAt, accesses, changed } = found;
+    this.#runs.save(step, { result, madeAt, accesses });
+    log(
+      context,
+      `hit (traced): ${changed} ${changed === 1 ? "file" : "files"} changed since, none that the step reads`,
+    );
+    return { results: [recordResult(result)], cache: CACHE, createdAt: madeAt };
+  }
+
+  async execute(inputs: readonly Result[], context: OpContext): Promise<readonly Result[]> {
+    const { op, limits } = this.#exec;
+    const found = this.#recollection;
+    if (found.kind === "miss" && found.seen !== undefined) log(context, `traced: ${seenText(found.seen)}`);
+    const hold = holdFor(this.#deps, context);
+    const problem = untraceable(op);
+    if (problem !== undefined) return await this.#untraced(problem, inputs, context);
+    const step = await this.#inputs(inputs, hold);
+    if (this.#runs.isDistrusted(step.op)) return await executeExec({ op, limits }, inputs, this.#deps, context);
+    const trace = new StepTrace();
+    const results = await executeExec({ op, limits, trace }, inputs, this.#deps, context);
+    const [result] = results;
+    if (result?.kind !== "record") return results;
+    if (this.#mode === "verify" && !(await this.#isVerified(step.op, result.id, context))) return results;
+    if (trace.outcome.kind === "unknown") log(context, `not traced: ${trace.outcome.reason}`);
+    else this.#runs.save(step, { result: result.id, madeAt: Date.now(), accesses: trace.outcome.accesses });
+    return results;
+  }
+
+  async #untraced(problem: string, inputs: readonly Result[], context: OpContext): Promise<readonly Result[]> {
+    log(context, `not traced: ${problem}`);
+    return await executeExec(this.#exec, inputs, this.#deps, context);
+  }
+
+  /** Compares the result of the run with the one that it would have been taken from. */
+  async #isVerified(op: Digest, result: RecordId, context: OpContext): Promise<boolean> {
+    const found = this.#recollection;
+    if (found.kind !== "hit") return true;
+    const differences = await this.#runs.verify(op, found.result, result, context.signal);
+    if (differences.length === 0) {
+      log(context, "verified (traced): the earlier result has the same files");
+      return true;
+    }
+    const paths = differences.slice(0, 5).map(({ path }) => showPath(pathOfByteString(path)));
+    const more = differences.length > paths.length ? ` and ${differences.length - paths.length} more` : "";
+    const short = `The step is not traced any more: a run that read the same files made others: ${paths.join(", ")}${more}`;
+    context.report({ kind: "warning", short });
+    return false;
+  }
+
+  async #inputs(inputs: readonly Result[], hold: Hold): Promise<TracedInputs> {
+    const { op } = this.#exec;
+    const keys = cacheMapOf(this.#vertex);
+    const root = op.mounts.find(({ dest }) => dest === ROOT_MOUNT);
+    const others: string[] = [];
+    for (const mount of op.mounts) {
+      const input = mount === root ? undefined : inputs[mount.input];
+      if (input === undefined || mount.input === EMPTY) continue;
+      const content = keys.inputs[mount.input]?.content ?? [wholeTree];
+      others.push((await contentDigest(input, content, this.#deps, hold)) ?? "");
+    }
+    const result = root === undefined ? undefined : inputs[root.input];
+    return {
+      op: await withSecrets(keys.digest, this.#vertex.metadata.policy, this.#deps),
+      root: result === undefined ? SCRATCH : await recordOf(result, this.#deps, hold),
+      others: digestOf(others.join("\n")),
+    };
+  }
+}
+
+/** Notes what a step opens; see `LimitedExec.trace`. */
+class StepTrace {
+  #outcome: StepTrace["outcome"] = { kind: "unknown", reason: "it has not run" };
+
+  get outcome():
+    | { readonly kind: "known"; readonly accesses: Accesses }
+    | { readonly kind: "unknown"; readonly reason: string } {
+    return this.#outcome;
+  }
+
+  /** Runs a step in a root. */
+  async watch<T>(rootfs: string, run: () => Promise<T>): Promise<T> {
+    using trace = this.#attempt(() => new AccessTrace(rootfs, MAX_ACCESSES));
+    const ended = await run();
+    const accesses = trace === undefined ? undefined : this.#attempt(() => trace.finish());
+    if (accesses !== undefined) this.#outcome = { kind: "known", accesses };
+    return ended;
+  }
+
+  #attempt<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!isVarveError(error, "unsupported")) throw error;
+      this.#outcome = { kind: "unknown", reason: error.message };
+      return undefined;
+    }
+  }
+}
+
+/** Returns why a step cannot be traced; undefined if it can. */
+function untraceable({ mounts, security, cdiDevices }: ExecOp): string | undefined {
+  if (security === "insecure") return "with security=insecure it can mount what is not seen";
+  if (cdiDevices.length > 0) return "it uses devices";
+  const root = mounts.find(({ dest }) => dest === ROOT_MOUNT);
+  if (root?.type !== "bind" || root.readonly || root.output !== 0) return "its root is not its only output";
+  const others = mounts.filter((mount) => mount !== root);
+  if (others.some(({ output }) => output !== SKIP_OUTPUT)) return "it has several outputs";
+  return undefined;
+}
+
+function seenText({ change, why }: SeenChange): string {
+  const path = showPath(pathOfByteString(change.path));
+  if (why === "read") return `${path} ${TEXTS[change.kind]}, which the step reads`;
+  if (why === "written") return `${path} ${TEXTS[change.kind]}, which the step changes`;
+  return `${path} ${TEXTS[change.kind]}`;
+}
+
+const TEXTS: Readonly<Record<SeenChange["change"]["kind"], string>> = {
+  added: "was added",
+  removed: "was removed",
+  content: "changed",
+  attributes: "has another mode, owner or target",
+  type: "has another type",
+};
+
+function log(context: OpContext, text: string): void {
+  context.report({ kind: "log", stream: 1, data: Buffer.from(`${text}\n`) });
+}

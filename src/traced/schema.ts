@@ -1,0 +1,33 @@
+import type { Tables } from "../state/index.ts";
+
+/**
+ * `traced_step`: what steps have opened. `op` is the cache digest of the op, `input` the record of its root, `others` what identifies its
+ * other inputs, `result` the record that it made. Rows keep no record alive. `traced_layer`: the entries of directories with layers, by
+ * their paths. Directories never change, and their names are used once. `traced_distrust`: ops whose runs have not made what was recorded.
+ * Times are milliseconds since 1970.
+ */
+export const tracedTables: Tables = {
+  name: "traced",
+  migrations: [
+    `
+CREATE TABLE traced_step (
+  op TEXT NOT NULL,
+  input TEXT NOT NULL,
+  others TEXT NOT NULL,
+  result TEXT NOT NULL,
+  made_at INTEGER NOT NULL,
+  accesses BLOB NOT NULL,
+  PRIMARY KEY (op, input, others)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX traced_step_made_at ON traced_step (made_at);
+CREATE TABLE traced_layer (
+  directory TEXT PRIMARY KEY,
+  used_at INTEGER NOT NULL,
+  entries BLOB NOT NULL
+) STRICT;
+CREATE TABLE traced_distrust (
+  op TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+`,
+  ],
+};

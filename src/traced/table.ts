@@ -1,0 +1,106 @@
+import type { Digest } from "../core/index.ts";
+import type { Database, Row } from "../state/index.ts";
+import { type Accesses, decodeAccesses, encodeAccesses } from "./accesses.ts";
+import { decodeLayer, encodeLayer } from "./layer-codec.ts";
+import type { LayerEntry } from "./layer-entry.ts";
+import { tracedTables } from "./schema.ts";
+
+/** A run of a step that was traced. */
+export interface TracedStep {
+  /** The cache digest of the op. */
+  readonly op: Digest;
+  /** The record that its root started as. */
+  readonly input: string;
+  /** Identifies all that the step gets besides its root. */
+  readonly others: string;
+  /** The record of its root after the run. */
+  readonly result: string;
+  /** When the result was made: milliseconds since 1970. */
+  readonly madeAt: number;
+  readonly accesses: Accesses;
+}
+
+/** Runs of one op that are remembered. */
+const MAX_RUNS = 8;
+/** Runs of all ops. */
+const MAX_STEPS = 1_000;
+/** Directories whose entries are remembered. */
+const MAX_LAYERS = 256;
+
+/** What steps have opened, and what is in the layers that they ran on. */
+export class TracedTable {
+  readonly #state: Database;
+
+  constructor(state: Database) {
+    state.install(tracedTables);
+    this.#state = state;
+  }
+
+  /** Yields the runs of an op, the newest first. Runs that cannot be read are left out. */
+  *runs(op: Digest): Generator<TracedStep> {
+    const rows = this.#state.all("SELECT * FROM traced_step WHERE op = ? ORDER BY made_at DESC", op);
+    for (const row of rows) {
+      const step = stepOf(op, row);
+      if (step !== undefined) yield step;
+    }
+  }
+
+  save({ op, input, others, result, madeAt, accesses }: TracedStep): void {
+    const encoded = encodeAccesses(accesses);
+    this.#state.transaction(() => {
+      const sql =
+        "INSERT OR REPLACE INTO traced_step (op, input, others, result, made_at, accesses) VALUES (?, ?, ?, ?, ?, ?)";
+      this.#state.run(sql, op, input, others, result, madeAt, encoded);
+      const old = "SELECT made_at FROM traced_step WHERE op = ? ORDER BY made_at DESC LIMIT 1 OFFSET ?";
+      this.#state.run(`DELETE FROM traced_step WHERE op = ? AND made_at <= (${old})`, op, op, MAX_RUNS);
+      const oldest = "SELECT made_at FROM traced_step ORDER BY made_at DESC LIMIT 1 OFFSET ?";
+      this.#state.run(`DELETE FROM traced_step WHERE made_at <= (${oldest})`, MAX_STEPS);
+    });
+  }
+
+  /** Forgets all runs of an op, and records none from now on. */
+  distrust(op: Digest): void {
+    this.#state.transaction(() => {
+      this.#state.run("DELETE FROM traced_step WHERE op = ?", op);
+      this.#state.run("INSERT OR IGNORE INTO traced_distrust VALUES (?)", op);
+    });
+  }
+
+  isDistrusted(op: Digest): boolean {
+    return this.#state.get("SELECT 1 FROM traced_distrust WHERE op = ?", op) !== undefined;
+  }
+
+  /** Returns the entries of a layer's directory; `read` is called the first time. */
+  async layer(directory: string, read: () => Promise<readonly LayerEntry[]>): Promise<readonly LayerEntry[]> {
+    const row = this.#state.get<{ entries: Uint8Array }>(
+      "SELECT entries FROM traced_layer WHERE directory = ?",
+      directory,
+    );
+    if (row !== undefined) return decodeLayer(row.entries);
+    const entries = await read();
+    this.#state.transaction(() => {
+      const sql = "INSERT OR REPLACE INTO traced_layer (directory, used_at, entries) VALUES (?, ?, ?)";
+      this.#state.run(sql, directory, Date.now(), encodeLayer(entries));
+      const oldest = "SELECT directory FROM traced_layer ORDER BY used_at DESC LIMIT -1 OFFSET ?";
+      this.#state.run(`DELETE FROM traced_layer WHERE directory IN (${oldest})`, MAX_LAYERS);
+    });
+    return entries;
+  }
+}
+
+function stepOf(op: Digest, row: Row): TracedStep | undefined {
+  const { input, others, result, made_at: madeAt, accesses } = row;
+  if (!(accesses instanceof Uint8Array)) return undefined;
+  try {
+    return {
+      op,
+      input: String(input),
+      others: String(others),
+      result: String(result),
+      madeAt: Number(madeAt),
+      accesses: decodeAccesses(accesses),
+    };
+  } catch {
+    return undefined;
+  }
+}
