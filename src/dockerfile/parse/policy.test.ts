@@ -42,7 +42,7 @@ test("wrong directives are located and have no effect; the others of the comment
     policies: [{ never: true }, undefined, undefined, undefined],
     warnings: [
       '2:12-19 Unknown varve directive "ttll" (did you mean ttl?)',
-      "4:9-9 Missing varve directive: expected one of ttl, never, secret, cutoff, why",
+      "4:9-9 Missing varve directive: expected one of ttl, never, secret, cutoff, traced, why",
       '6:10-16 varve directive "cutoff" has no effect above WORKDIR: it is for RUN',
       '8:10-16 varve directive "ttl" has no effect above ARG: it is for RUN, COPY, ADD and WORKDIR',
     ],
