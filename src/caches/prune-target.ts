@@ -39,7 +39,7 @@ export async function pruneTarget(
   const name = spec.attrs["ref"] ?? spec.attrs["dest"] ?? spec.attrs["src"] ?? "";
   if (name === "" && !isCloudType(spec.type))
     throw new VarveError("invalid-argument", "Cannot prune cache: no target is named");
-  const kept = keptOf(request, await signerOf(spec.attrs, { machine: true }));
+  const kept = keptOf(request, await signerOf(spec, { machine: true }));
   try {
     if (spec.type === "local") return await pruneLayoutTarget(name, kept);
     if (isCloudType(spec.type)) {

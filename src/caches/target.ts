@@ -24,7 +24,7 @@ export async function openCache(
 ): Promise<OpenedCache> {
   checkImports([spec]);
   const { inspectCaches, trustOf } = await import("../remotecache/index.ts");
-  const trust = await trustOf(spec.attrs, { machine: true });
+  const trust = await trustOf(spec, { machine: true });
   const origins = await originsOf(spec, store);
   try {
     const inspected = await inspectCaches(origins, { signal, onWarning, trust });

@@ -52,7 +52,7 @@ export { type RegistryTargetOptions, registryTarget } from "./export/registry-ta
 export type { LayersOf, ResultOptions } from "./export/result-finder.ts";
 export { type BlobReceiver, storeTarget } from "./export/store-target.ts";
 export type { CacheTarget, LayerSource, Warn } from "./export/target.ts";
-export type { CloudBlobs, CloudCache, CloudType, OpenCloudCache } from "./objects/cloud-cache.ts";
+export type { CloudBlobs, CloudCache, CloudTargetOptions, CloudType, OpenCloudCache } from "./objects/cloud-cache.ts";
 export { isCloudType, openCloudBlobs, parseCloudCache } from "./objects/cloud-types.ts";
 export { type KeyPlaces, readKeyText } from "./signing/keys.ts";
 export { type DocumentSigner, type Trust, signerOf, trustOf } from "./signing/trust.ts";

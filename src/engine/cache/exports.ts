@@ -217,14 +217,15 @@ export async function targetOf(
     reset: target.reset,
     noted: target.explain,
     signer: target.signer,
+    grace: target.grace,
     warn,
   };
   if (isCloudExport(target)) return (await clouds.of(target.cache)).target({ ...shared, onEvent });
   if (target.type === "local" && client !== undefined)
     return storeTarget({ ...shared, store: client.store(target.directory) });
   if (target.type === "local") {
-    const { directory, tag, grace } = target;
-    return layoutTarget({ ...shared, directory, tag, grace });
+    const { directory, tag } = target;
+    return layoutTarget({ ...shared, directory, tag });
   }
   const registry = await openRegistry(target, { registry: open });
   return registryTarget({ ...shared, registry, reference: target.reference, onEvent });

@@ -103,7 +103,7 @@ async function startImport(
   const options = { signal: AbortSignal.any(limits), onWarning: (message: string) => progress.warn(message) };
   const graphs = progress
     .activity(`importing cache manifest from ${name}`, async (activity) => {
-      const trust = await trustOf(spec.attrs, { machine: client === undefined });
+      const trust = await trustOf(spec, { machine: client === undefined });
       const origins = await originsOf(
         spec,
         { registry, clouds: store.clouds, client },

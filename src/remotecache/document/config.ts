@@ -11,6 +11,7 @@ import {
 import { type LayerAnnotations, layerAnnotationsJson, parseLayerAnnotations } from "./annotated.ts";
 import { parseNames } from "./names.ts";
 import { type NotesBlob, parseNotesBlob } from "./notes-blob.ts";
+import { type ReleasedBlob, parseReleased, releasedJson } from "./released.ts";
 import { type ConfigScope, parseScopes, scopesJson } from "./scopes.ts";
 import { type ConfigSignature, parseSignature, signatureJson } from "./signature.ts";
 import { type Time, readTime } from "./time.ts";
@@ -71,6 +72,8 @@ export interface CacheConfig {
   readonly names: readonly string[];
   /** The blob with the notes of the records, if no manifest lists it, as in object stores. An addition of Varve, which BuildKit ignores. */
   readonly notes?: NotesBlob | undefined;
+  /** What earlier documents have needed. An addition of Varve, which BuildKit ignores. */
+  readonly released?: readonly ReleasedBlob[] | undefined;
   /** An addition of Varve, which BuildKit ignores. */
   readonly signature?: ConfigSignature | undefined;
 }
@@ -135,6 +138,7 @@ export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
   const records = list(fields, "records", parseRecord);
   const varve = fields.field("varve");
   const notes = parseNotesBlob(varve);
+  const released = parseReleased(varve);
   const signature = parseSignature(varve);
   return {
     layers: list(fields, "layers", parseLayer),
@@ -142,6 +146,7 @@ export function parseCacheConfig(bytes: Uint8Array): CacheConfig {
     scopes: parseScopes(varve, records.length),
     names: parseNames(varve, records.length),
     ...(notes && { notes }),
+    ...(released.length > 0 && { released }),
     ...(signature && { signature }),
   };
 }
@@ -186,13 +191,15 @@ export function encodeCacheConfig(config: CacheConfig): Uint8Array {
   return Buffer.from(goJson(document));
 }
 
-function varveJson({ scopes, names, notes, signature }: CacheConfig): OrderedJson | undefined {
-  const isEmpty = scopes.length === 0 && names.length === 0 && notes === undefined && signature === undefined;
+function varveJson({ scopes, names, notes, released = [], signature }: CacheConfig): OrderedJson | undefined {
+  const isEmpty =
+    scopes.length + names.length + released.length === 0 && notes === undefined && signature === undefined;
   if (isEmpty) return undefined;
   return {
     scopes: scopesJson(scopes),
     names: orAbsent(names),
     notes: notes && { ...notes },
+    released: released.length === 0 ? undefined : releasedJson(released),
     signature: signature && signatureJson(signature),
   };
 }

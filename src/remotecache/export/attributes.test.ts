@@ -16,6 +16,7 @@ test("defaults are BuildKit's", () => {
     scope: undefined,
     sign: undefined,
     eager: false,
+    grace: undefined,
     reset: false,
     explain: true,
     reference: { registry: "localhost:5000", repository: "c", tag: "latest", digest: undefined },

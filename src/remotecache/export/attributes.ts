@@ -47,6 +47,8 @@ interface DocumentAttributes extends CommonAttributes {
   readonly scope: string | undefined;
   /** True: the records of all other writers are removed. */
   readonly reset: boolean;
+  /** `gc`: milliseconds after which blobs are removed that no record needs any more. Undefined (`off`): they stay. */
+  readonly grace: number | undefined;
   /** Where the key is that signs the document. */
   readonly sign: string | undefined;
   /** Signs the document. `parseCacheExport` reads no keys; see `signedExport`. */
@@ -70,8 +72,6 @@ export interface LocalExport extends DocumentAttributes {
   readonly type: "local";
   readonly directory: string;
   readonly tag: string;
-  /** `gc`: milliseconds after which blobs are removed that no record needs any more. Undefined (`off`): they stay. */
-  readonly grace: number | undefined;
 }
 
 /** An export into the config of the image. Its records are always those of min mode. */
@@ -127,8 +127,21 @@ function scopeOf(attrs: Attributes): string | undefined {
   return scope === "" ? undefined : scope;
 }
 
-/** `isCheap`: writing to the place costs next to nothing, so that `eager` is the default. */
-function documentOf(attrs: Attributes, { isCheap }: { readonly isCheap: boolean }): DocumentAttributes {
+/** What attributes are by default, depending on the place. */
+interface PlaceDefaults {
+  /** Writing costs next to nothing, so that `eager` is the default. */
+  readonly isCheap: boolean;
+  /** See `DocumentAttributes`. */
+  readonly grace: number | undefined;
+}
+
+const IN_DIRECTORIES: PlaceDefaults = { isCheap: true, grace: DEFAULT_GRACE };
+/** A repository may have images that are known by their digests only. */
+const IN_REGISTRIES: PlaceDefaults = { isCheap: false, grace: undefined };
+/** A day: blobs that writers rely on are touched after half of it, which should be rare. */
+const IN_CLOUDS: PlaceDefaults = { isCheap: false, grace: 86_400_000 };
+
+function documentOf(attrs: Attributes, { isCheap, grace }: PlaceDefaults): DocumentAttributes {
   const ociMediaTypes = boolean(attrs, "oci-mediatypes", true);
   const common = commonOf(attrs);
   const eager = boolean(attrs, "eager", isCheap && common.mode === "max");
@@ -142,15 +155,16 @@ function documentOf(attrs: Attributes, { isCheap }: { readonly isCheap: boolean 
     scope: scopeOf(attrs),
     sign: valueOf(attrs, "sign"),
     reset: boolean(attrs, "reset", false),
+    grace: graceOf(attrs, grace),
     explain: boolean(attrs, "explain", true),
   };
 }
 
 /** Reads `gc`: `off`, or for how long blobs stay that no record needs any more. */
-function graceOf(attrs: Attributes): number | undefined {
+function graceOf(attrs: Attributes, usual: number | undefined): number | undefined {
   const text = valueOf(attrs, "gc") ?? "";
   if (text === "off") return undefined;
-  return text === "" ? DEFAULT_GRACE : Math.max(0, parseGoDuration(text) / 1e6);
+  return text === "" ? usual : Math.max(0, parseGoDuration(text) / 1e6);
 }
 
 function commonOf(attrs: Attributes): CommonAttributes {
@@ -177,7 +191,7 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
       if (reference.digest !== undefined) invalid(`${ref} has a digest, but a cache is written to a tag`);
       return {
         type,
-        ...documentOf(attrs, { isCheap: false }),
+        ...documentOf(attrs, IN_REGISTRIES),
         reference,
         insecure: boolean(attrs, "registry.insecure", false),
       };
@@ -185,8 +199,8 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
     case "local": {
       const directory = valueOf(attrs, "dest") ?? "";
       if (directory === "") invalid("local cache exporter requires dest");
-      const document = documentOf(attrs, { isCheap: true });
-      return { type, ...document, directory, tag: valueOf(attrs, "tag") ?? "latest", grace: graceOf(attrs) };
+      const document = documentOf(attrs, IN_DIRECTORIES);
+      return { type, ...document, directory, tag: valueOf(attrs, "tag") ?? "latest" };
     }
     case "inline":
       if (valueOf(attrs, "sign") !== undefined) invalid("a cache in an image is not signed by itself: sign the image");
@@ -199,7 +213,7 @@ export function parseCacheExport(type: string, attrs: Attributes): CacheExport {
 
 /** The `scope` of gha is the name of the document, in which builds have their scopes as usual. */
 function cloudExport(type: CloudType, attrs: Attributes): CloudExport {
-  const document = documentOf(attrs, { isCheap: false });
+  const document = documentOf(attrs, IN_CLOUDS);
   const scope = type === "gha" ? undefined : document.scope;
   return { type, ...document, scope, cache: parseCloudCache(type, attrs) };
 }
@@ -240,7 +254,7 @@ export async function signedExport<T extends CacheExport>(parsed: T, places: Key
   if (parsed.type === "inline" || parsed.sign === undefined) return parsed;
   const { signerOf } = await import("../signing/trust.ts");
   const { sign, scope = "" } = parsed;
-  return { ...parsed, signer: await signerOf({ sign, scope }, places) };
+  return { ...parsed, signer: await signerOf({ type: parsed.type, attrs: { sign, scope } }, places) };
 }
 
 /** Two exports with the same target name are duplicates. A directory may be written to with several tags. */

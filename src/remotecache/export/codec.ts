@@ -47,7 +47,8 @@ export function encodeContents(
     const records = tops.flatMap((top) => indices.get(top) ?? []);
     return { id, tops: records.sort((a, b) => a - b), at, partial };
   });
-  const all = { ...config, scopes, names: named ? config.names : [] };
+  const { released } = contents;
+  const all = { ...config, scopes, names: named ? config.names : [], ...(released && { released }) };
   const document = encodeConfig(all, { layers, notes, form });
   if (signer === undefined) return document;
   const { scope } = signer;
@@ -127,14 +128,15 @@ export async function decodeContents(
 ): Promise<CacheContents | undefined> {
   const described = await describedConfig(bytes, type, read);
   if (described === undefined) return undefined;
-  const { config, evidence } = described;
+  const { config, own, evidence } = described;
+  const { released } = config;
   const { graph, nodes } = describedGraph(described, read, source);
-  if (config.scopes.length === 0) return { ...foreignContents(graph), evidence };
+  if (config.scopes.length === 0) return { ...foreignContents(graph), released, own, evidence };
   const generations = config.scopes.map(({ id: scope, tops, at, partial }) => ({
     scope,
     tops: tops.flatMap((top) => nodes[top] ?? []),
     at,
     partial,
   }));
-  return { graph, generations, evidence };
+  return { graph, generations, released, own, evidence };
 }

@@ -28,6 +28,9 @@ export interface Composition {
 /** A new document. */
 export interface Composed extends EncodedDocument {
   readonly contents: CacheContents;
+  readonly form: DocumentForm;
+  /** How the contents were encoded. */
+  readonly encoding: EncodeOptions;
 }
 
 /**
@@ -41,7 +44,8 @@ export function compose(
   const isWhole = ({ layers }: CacheResult): boolean => layers.every(({ digest }) => !missingBlobs.has(digest));
   const available = missingBlobs.size === 0 ? own : retain(own, isWhole);
   if (!hasResults(available.graph)) return undefined;
-  const composed = fit(retain(mergeContents(existing, available, { rank }), isWhole), form, { noted, signer });
+  const merged = retain(mergeContents(existing, available, { rank }), isWhole);
+  const composed = fit({ ...merged, released: existing?.released }, form, { noted, signer });
   const size = Math.max(composed.config.bytes.byteLength, composed.manifest.bytes.byteLength);
   if (size > READABLE && form !== "annotated")
     warn(`The cache document has ${size} bytes: Varve can read it, but BuildKit reads at most ${READABLE} bytes`);
@@ -50,13 +54,17 @@ export function compose(
 
 function fit(contents: CacheContents, form: DocumentForm, options: EncodeOptions): Composed {
   for (let rest = contents; ;) {
-    const named = encodeContents(rest, form, options);
-    if (form === "annotated") return { ...named, contents: rest };
-    const encoded = isReadable(named) ? named : encodeContents(rest, form, { ...options, named: false });
-    const smaller = isReadable(encoded) ? undefined : dropOldest(rest);
-    if (smaller === undefined) return { ...encoded, contents: rest };
-    rest = smaller;
+    const named = composedOf(rest, form, options);
+    if (form === "annotated") return named;
+    const composed = isReadable(named) ? named : composedOf(rest, form, { ...options, named: false });
+    const smaller = isReadable(composed) ? undefined : dropOldest(rest);
+    if (smaller === undefined) return composed;
+    rest = { ...smaller, released: rest.released };
   }
+}
+
+function composedOf(contents: CacheContents, form: DocumentForm, encoding: EncodeOptions): Composed {
+  return { ...encodeContents(contents, form, encoding), contents, form, encoding };
 }
 
 function isReadable({ config, manifest }: EncodedDocument): boolean {

@@ -14,6 +14,8 @@ export interface DescribedConfig {
   readonly layers: ReadonlyMap<Digest, Descriptor>;
   /** The blob with notes. */
   readonly notes: Descriptor | undefined;
+  /** The blobs that the document consists of, without its manifest. */
+  readonly own: readonly Digest[];
   readonly evidence: Evidence;
 }
 
@@ -43,21 +45,25 @@ export function describeEncoded(
 
 function describeAnnotated(bytes: Uint8Array): DescribedConfig {
   const config = parseCacheConfig(bytes);
+  const notes = config.notes && notesDescriptor(config.notes);
   return withEvidence({
     config,
     layers: descriptorsOf(config.layers),
-    notes: config.notes && notesDescriptor(config.notes),
+    notes,
+    own: notes === undefined ? [] : [notes.digest],
   });
 }
 
 interface ListedBlobs {
+  readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
   readonly notes?: Descriptor | undefined;
 }
 
-function describeListed(bytes: Uint8Array, { layers: listed, notes }: ListedBlobs): DescribedConfig {
+function describeListed(bytes: Uint8Array, { config, layers: listed, notes }: ListedBlobs): DescribedConfig {
   const layers = new Map(listed.map((layer) => [layer.digest, layer]));
-  return withEvidence({ config: parseCacheConfig(bytes), layers, notes });
+  const own = [config.digest, ...(notes === undefined ? [] : [notes.digest])];
+  return withEvidence({ config: parseCacheConfig(bytes), layers, notes, own });
 }
 
 function withEvidence(described: Omit<DescribedConfig, "evidence">): DescribedConfig {

@@ -2,8 +2,10 @@ import type { Descriptor, Digest } from "../../core/index.ts";
 import type { Bytes, OnWait } from "../../io/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import type { DocumentForm } from "../document/container.ts";
+import type { ReleasedBlob } from "../document/released.ts";
 import type { Composed } from "./compose.ts";
 import type { ExistingDocument } from "./existing-document.ts";
+import type { CollectionTimes } from "./release.ts";
 
 /** Options of every request. */
 export interface PlaceRequest {
@@ -44,6 +46,15 @@ export interface DocumentPlace {
   /** Writes a layer unless it is there. */
   pushLayer(layer: RemoteLayer, open: (offset: number) => Bytes, request: PlaceRequest): Promise<void>;
   hasLayer(layer: Pick<Descriptor, "digest">, request: PlaceRequest): Promise<boolean>;
+  /**
+   * Removes blobs that the document has released, unless another document needs them. `grace` is in milliseconds: blobs that were written
+   * later stay, because another writer may be about to need them. Absent: the place cannot remove blobs.
+   */
+  readonly collect?: (
+    released: readonly ReleasedBlob[],
+    times: CollectionTimes,
+    request: PlaceRequest,
+  ) => Promise<void>;
   /** Writes a document, if the version is still `before`. */
   publish(document: Composed, before: string | undefined, request: PlaceRequest): Promise<Published>;
 }

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Descriptor, type Digest, VarveError, isVarveError, throwIfAborted } from "../../core/index.ts";
+import { type Descriptor, type Digest, VarveError, isVarveError, messageOf, throwIfAborted } from "../../core/index.ts";
 import type { Hold, RemoteLayer } from "../../record/index.ts";
+import type { ReleasedBlob } from "../document/released.ts";
 import { type Composed, compose } from "./compose.ts";
 import type { DocumentSigner } from "../signing/trust.ts";
 import type { DocumentPlace, PlaceRequest, VersionedDocument } from "./document-place.ts";
+import { type CollectionTimes, release } from "./release.ts";
 import { trustedExisting } from "./existing-document.ts";
 import { type CacheContents, contentsOf, isSuperseded, layersOfGraph } from "./scopes.ts";
 import { type CacheTarget, type LayerSource, type Warn, warnMissing, warnOnce } from "./target.ts";
@@ -19,6 +21,10 @@ export interface PlaceTargetOptions {
   readonly warn: Warn;
   /** Signs the document. A document that it has not signed is replaced. */
   readonly signer?: DocumentSigner | undefined;
+  /** Milliseconds for which blobs stay that no document needs any more. Undefined: always. */
+  readonly grace?: number | undefined;
+  /** Returns milliseconds since 1970. Default: the time. */
+  readonly now?: (() => number) | undefined;
 }
 
 /** Maximum number of attempts before the export fails. */
@@ -36,7 +42,10 @@ export function placeTarget(place: DocumentPlace, options: PlaceTargetOptions): 
       const writer = new DocumentWriter(place, contents, hold, { ...options, warn: warnOnce(options.warn), present });
       for (let tries = 0; tries < MAX_TRIES; tries += 1) {
         const outcome = await writer.attempt();
-        if (outcome.kind === "current") return outcome.descriptor;
+        if (outcome.kind === "current") {
+          await writer.collect();
+          return outcome.descriptor;
+        }
         if (outcome.kind === "empty") return undefined;
         if (outcome.kind === "written" && stage?.kind === "running") return outcome.descriptor;
         await writer.waitToRetry(outcome.kind);
@@ -86,6 +95,8 @@ class DocumentWriter {
   #replaced: { readonly contents: CacheContents | undefined } | undefined;
   /** The last write. */
   #last: { readonly version: string; readonly descriptor: Descriptor } | undefined;
+  /** What the last document that was written has released long enough ago. */
+  #expired: readonly ReleasedBlob[] = [];
   #pause: number;
 
   constructor(place: DocumentPlace, own: CacheContents, hold: Hold, options: WriterOptions) {
@@ -113,11 +124,33 @@ class DocumentWriter {
     if (descriptor?.digest === own) return current(descriptor);
     if (descriptor !== undefined && this.#isSuperseded(existing)) return current(descriptor);
     const isFirst = this.#replaced === undefined;
-    const next = this.#compose(reset && isFirst ? undefined : existing.contents, isFirst ? "first" : "keep");
-    if (next === undefined) return { kind: "empty" };
-    if (next.manifest.descriptor.digest === descriptor?.digest) return current(descriptor);
-    if (!(await this.#transfer(next))) return { kind: "blobs-missing" };
-    return await this.#write(next, existing);
+    const composed = this.#compose(reset && isFirst ? undefined : existing.contents, isFirst ? "first" : "keep");
+    if (composed === undefined) return { kind: "empty" };
+    if (composed.manifest.descriptor.digest === descriptor?.digest) return current(descriptor);
+    if (!(await this.#transfer(composed))) return { kind: "blobs-missing" };
+    const times = this.#times;
+    const { document, expired } =
+      times === undefined ? { document: composed, expired: [] } : release(composed, existing, times);
+    return await this.#write(document, existing, expired);
+  }
+
+  /** Removes what is not needed any more. Call it when the document is written; what cannot be removed stays. */
+  async collect(): Promise<void> {
+    const times = this.#times;
+    if (times === undefined || this.#expired.length === 0) return;
+    try {
+      await this.#place.collect?.(this.#expired, times, this.#request);
+    } catch (error) {
+      throwIfAborted(this.#hold.signal, "export cache");
+      const why = messageOf(error);
+      this.#options.warn(`Blobs that the cache in ${this.#place.name} does not need any more stay there: ${why}`);
+    }
+  }
+
+  /** Undefined if nothing is removed. */
+  get #times(): CollectionTimes | undefined {
+    const { grace, now = Date.now } = this.#options;
+    return grace === undefined || this.#place.collect === undefined ? undefined : { now: now(), grace };
   }
 
   #trusted(existing: VersionedDocument): VersionedDocument {
@@ -165,7 +198,7 @@ class DocumentWriter {
     return lost.size === 0;
   }
 
-  async #write(next: Composed, existing: VersionedDocument): Promise<Attempt> {
+  async #write(next: Composed, existing: VersionedDocument, expired: readonly ReleasedBlob[]): Promise<Attempt> {
     const began = performance.now();
     const published = await this.#place.publish(next, existing.version, this.#request);
     if (published.kind === "conflict") return { kind: "conflict" };
@@ -174,6 +207,7 @@ class DocumentWriter {
       throw published.error;
     }
     const { descriptor } = next.manifest;
+    this.#expired = expired;
     if (published.isFinal) return current(descriptor);
     this.#pause = Math.min(MAX_PAUSE, Math.max(this.#pause, 2 * (performance.now() - began)));
     this.#last = published.version === undefined ? undefined : { version: published.version, descriptor };

@@ -13,10 +13,7 @@ import { type PruneTargetOptions, type PrunedTarget, prunedContents } from "./pr
  *
  * @throws {VarveError} `not-found` if the directory does not exist; `storage` if it cannot be changed.
  */
-export async function pruneLayoutTarget(
-  directory: string,
-  options: PruneTargetOptions & { readonly grace?: number | undefined } = {},
-): Promise<PrunedTarget> {
+export async function pruneLayoutTarget(directory: string, options: PruneTargetOptions = {}): Promise<PrunedTarget> {
   if ((await stat(directory).catch(() => undefined)) === undefined)
     throw new VarveError("not-found", `Cannot prune cache ${directory}: the directory does not exist`);
   try {
@@ -26,10 +23,7 @@ export async function pruneLayoutTarget(
   }
 }
 
-async function pruneTags(
-  directory: string,
-  options: PruneTargetOptions & { readonly grace?: number | undefined },
-): Promise<PrunedTarget> {
+async function pruneTags(directory: string, options: PruneTargetOptions): Promise<PrunedTarget> {
   using _lock = await lockLayout(directory, "exclusive", options.signal);
   let [generations, records] = [0, 0];
   for (const { annotations = {} } of await readLayoutIndex(directory)) {

@@ -37,7 +37,7 @@ export async function pruneRegistryTarget(
   if (lost.generations === 0) return { ...lost, blobs: 0, bytes: 0 };
   const isEmpty = kept.generations.length === 0;
   if (!isEmpty) await replace(place, descriptor, kept, options);
-  const others = await documentsOf(place, isEmpty ? place.reference.tag : undefined, signal);
+  const others = await reachableIn(place, isEmpty ? place.reference.tag : undefined, signal);
   if (others?.has(descriptor.digest) === false)
     await ifAllowed(place.registry.deleteManifest({ ...place.reference, digest: descriptor.digest }, { signal }));
   const unused = deleteBlobs && others !== undefined ? unusedLayers(contents, kept, others) : [];
@@ -72,7 +72,7 @@ async function replace(
  * Returns the digests of everything reachable from the tags of the repository, except one tag. Returns undefined if it cannot be
  * determined.
  */
-async function documentsOf(
+export async function reachableIn(
   { registry, reference }: RegistryTag,
   except: string | undefined,
   signal: AbortSignal | undefined,
@@ -100,7 +100,8 @@ async function documentsOf(
 /** Returns the blobs of a document. Calls `onChild` for each document in an index. */
 function blobsOf(bytes: Uint8Array, onChild: (child: { readonly digest: Digest }) => void): readonly Descriptor[] {
   const container = readContainer(bytes);
-  if (container.kind === "cache") return [container.config, ...container.layers];
+  if (container.kind === "cache")
+    return [container.config, ...container.layers, ...(container.notes === undefined ? [] : [container.notes])];
   if (container.kind === "annotated") return [];
   const { document } = container;
   if (document.kind === "manifest") return [...(document.config ? [document.config] : []), ...document.layers];
@@ -119,7 +120,7 @@ function unusedLayers(
 }
 
 /** Waits for a deletion. Returns false if the registry does not allow it, or if there is nothing to delete. */
-async function ifAllowed(work: Promise<void>): Promise<boolean> {
+export async function ifAllowed(work: Promise<void>): Promise<boolean> {
   try {
     await work;
     return true;

@@ -11,6 +11,8 @@ export interface PruneTargetOptions {
   readonly scopes?: readonly string[] | undefined;
   /** Remove generations whose newest result is older. */
   readonly newerThan?: Time | undefined;
+  /** Milliseconds for which blobs stay that were written, or needed, last. Registries do not know the times of blobs. */
+  readonly grace?: number | undefined;
   /** Signs what stays. It must have signed the document. */
   readonly signer?: DocumentSigner | undefined;
   readonly signal?: AbortSignal | undefined;

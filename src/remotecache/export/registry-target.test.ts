@@ -299,4 +299,38 @@ suite("a cache in a real registry", { skip: registryMissing() ?? false }, () => 
     await pruneRegistryTarget(place, { scopes: [] });
     await assert.rejects(pruneRegistryTarget(place), (error) => isVarveError(error, "not-found"));
   });
+
+  test("with gc, manifests and blobs go that nothing has needed for the grace period", async () => {
+    const hour = 3_600_000;
+    let now = Date.now();
+    const options = { grace: 2 * hour, now: () => now };
+    const reference = named("collected");
+    const exported = (at: number): ExportedGraph => chainExport("base", ["same", `${at}`], 100);
+    const [shared] = [...layersOfGraph(exported(0).graph).values()].slice(-1);
+    const documents: { digest: Digest; blobs: Digest[] }[] = [];
+    for (let at = 0; at < 12; at += 1) {
+      now += hour;
+      const { descriptor, warnings } = await write("collected", exported(at), "a", { options });
+      assert.ok(descriptor);
+      assert.deepEqual(warnings, []);
+      const { graph, own = [] } = await read("collected");
+      documents.push({ digest: descriptor.digest, blobs: [...layersOfGraph(graph).keys(), ...own] });
+      if (at === 0) {
+        // An image of the repository that has a layer of the cache.
+        const { bytes } = await registry.manifest(reference);
+        await registry.pushManifest({ ...reference, tag: "image" }, descriptor, bytes);
+      }
+      for (const { blobs } of documents.slice(-2))
+        for (const digest of blobs) assert.ok(await registry.hasBlob(reference, digest), "a reader may need it");
+    }
+    const gone = async (digest: Digest): Promise<boolean> => !(await registry.hasBlob(reference, digest));
+    const old = documents.slice(1, 8);
+    const needed = new Set([documents[0], ...documents.slice(-2)].flatMap((one) => one?.blobs ?? []));
+    for (const { digest, blobs } of old) {
+      await assert.rejects(registry.manifest({ ...reference, tag: undefined, digest }), { code: "not-found" });
+      for (const blob of blobs) assert.equal(await gone(blob), !needed.has(blob));
+    }
+    assert.ok(shared && !(await gone(shared.digest)), "a tag needs it");
+    assert.equal((await registry.manifest({ ...reference, tag: "image" })).descriptor.digest, documents[0]?.digest);
+  });
 });

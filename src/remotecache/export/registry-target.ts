@@ -3,6 +3,9 @@ import type { Bytes } from "../../io/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import type { OnTransfer, Registry } from "../../registry/index.ts";
 import type { ContainerForm } from "../document/container.ts";
+import type { ReleasedBlob } from "../document/released.ts";
+import { ifAllowed, reachableIn } from "./prune-registry.ts";
+import type { CollectionTimes } from "./release.ts";
 import type { Composed } from "./compose.ts";
 import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "./document-place.ts";
 import { type PlaceTargetOptions, placeTarget } from "./document-writer.ts";
@@ -75,6 +78,21 @@ class TagPlace implements DocumentPlace {
       return this.#isGarbled(error) ? { kind: "conflict" } : { kind: "rejected", error };
     }
     return { kind: "written", version: manifest.descriptor.digest, isFinal: false };
+  }
+
+  /** A blob or manifest that the registry does not let this client delete ends it. */
+  async collect(released: readonly ReleasedBlob[], _times: CollectionTimes, request: PlaceRequest): Promise<void> {
+    const { registry, reference } = this.#options;
+    const needed = await reachableIn(this.#options, undefined, request.signal);
+    if (needed === undefined) return;
+    // A registry may keep blobs that a manifest names.
+    for (const { digest, kind } of [...released].sort((a, b) => (a.kind < b.kind ? 1 : -1))) {
+      if (needed.has(digest)) continue;
+      const place = { ...reference, tag: undefined, digest };
+      const work =
+        kind === "manifest" ? registry.deleteManifest(place, request) : registry.deleteBlob(place, digest, request);
+      await ifAllowed(work);
+    }
   }
 
   /** True if the registry has read the link to a blob while another client wrote it. The tag may have changed since. */

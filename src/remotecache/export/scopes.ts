@@ -2,6 +2,7 @@ import { type Digest, GO_ZERO_TIME } from "../../core/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import { CacheGraph, copiedInputs } from "../document/graph.ts";
 import type { CacheNode, CacheResult } from "../document/graph-types.ts";
+import type { ReleasedBlob } from "../document/released.ts";
 import type { Time } from "../document/time.ts";
 import type { Evidence } from "../signing/trust.ts";
 
@@ -28,6 +29,10 @@ export interface CacheContents {
   readonly graph: CacheGraph;
   /** Sorted by scope, and newest first in each scope. */
   readonly generations: readonly Generation[];
+  /** What earlier documents of the place have needed, and this one does not. */
+  readonly released?: readonly ReleasedBlob[] | undefined;
+  /** Of a document that was read: the blobs that it consists of. */
+  readonly own?: readonly Digest[] | undefined;
   /** Of a document that was read: who has signed it. */
   readonly evidence?: Evidence | undefined;
   /** Of an export: the build whose earlier exports it replaces. */

@@ -3,6 +3,9 @@ import { type Bytes, Semaphore, bytesOf } from "../../io/index.ts";
 import type { ObjectBody, ObjectInfo, ObjectStore, WriteCondition } from "../../objectstore/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import type { OnTransfer } from "../../registry/index.ts";
+import type { ReleasedBlob } from "../document/released.ts";
+import { neededBlobs } from "./prune-objects.ts";
+import type { CollectionTimes } from "../export/release.ts";
 import type { Composed } from "../export/compose.ts";
 import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "../export/document-place.ts";
 import { type PlaceTargetOptions, placeTarget } from "../export/document-writer.ts";
@@ -69,9 +72,13 @@ class BlobWriter {
   }
 
   #isOld({ modified }: ObjectInfo): boolean {
-    return modified > 0 && Date.now() - modified > this.#options.place.touchAfter;
+    const { place, grace = Infinity, now = Date.now } = this.#options;
+    return modified > 0 && now() - modified > Math.min(place.touchAfter, grace / 2);
   }
 }
+
+/** Maximum number of documents that are read after an export. If there are more, blobs stay until the cache is pruned. */
+const MAX_DOCUMENTS = 200;
 
 /** The ETag of no object. */
 const NO_ETAG = '"00000000000000000000000000000000"';
@@ -114,6 +121,24 @@ class ObjectPlace implements DocumentPlace {
 
   async hasLayer({ digest }: { readonly digest: Digest }, request: PlaceRequest): Promise<boolean> {
     return await this.#blobs.has(digest, request);
+  }
+
+  async collect(
+    released: readonly ReleasedBlob[],
+    { now, grace }: CollectionTimes,
+    request: PlaceRequest,
+  ): Promise<void> {
+    const { store, place } = this.#options;
+    const blobs = released.filter(({ kind }) => kind === "blob");
+    const needed =
+      blobs.length === 0 ? undefined : await neededBlobs(store, place, { ...request, most: MAX_DOCUMENTS });
+    if (needed === undefined) return;
+    for (const { digest } of blobs.filter((blob) => !needed.has(blob.digest))) {
+      const key = blobKey(place, digest);
+      const info = await store.head(key, request);
+      // Writers of other documents touch what they are about to need.
+      if (info !== undefined && info.modified > 0 && info.modified < now - grace) await store.delete(key, request);
+    }
   }
 
   async publish(document: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {

@@ -23,7 +23,7 @@ const MAX_DOCUMENTS = 10_000;
 export async function pruneObjects(
   store: ObjectStore,
   place: ObjectCachePlace,
-  options: PruneTargetOptions & { readonly grace?: number | undefined } = {},
+  options: PruneTargetOptions = {},
 ): Promise<PrunedTarget> {
   const { grace = GRACE, signal } = options;
   let [generations, records, found] = [0, 0, 0];
@@ -95,17 +95,17 @@ async function collectBlobs(
   return { blobs, bytes };
 }
 
-/** Returns the blobs that all documents of the store need; undefined if that cannot be found out. */
-async function neededBlobs(
+/** Returns the blobs that all documents of the store need; undefined if that cannot be found out, or if there are more than `most`. */
+export async function neededBlobs(
   store: ObjectStore,
   place: ObjectCachePlace,
-  asking: Asking,
+  { most = MAX_DOCUMENTS, ...asking }: Asking & { readonly most?: number | undefined },
 ): Promise<ReadonlySet<Digest> | undefined> {
   const needed = new Set<Digest>();
   let documents = 0;
   for await (const { key } of store.list(place.keys.documents, asking)) {
     documents += 1;
-    if (documents > MAX_DOCUMENTS) return undefined;
+    if (documents > most) return undefined;
     try {
       const document = await readDocument(store, key, asking);
       if (document === undefined) continue;

@@ -32,8 +32,9 @@ const mine = pair();
 const other = pair();
 const here = { machine: true };
 const signer = async (sign = mine.secret, scope = ""): Promise<DocumentSigner> =>
-  (await signerOf({ sign, scope }, here)) ?? assert.fail();
-const trust = async (verify = mine.open, scope = "") => (await trustOf({ verify, scope }, here)) ?? assert.fail();
+  (await signerOf({ type: "local", attrs: { sign, scope } }, here)) ?? assert.fail();
+const trust = async (verify = mine.open, scope = "") =>
+  (await trustOf({ type: "local", attrs: { verify, scope } }, here)) ?? assert.fail();
 const contents = (...steps: string[]): CacheContents => {
   const { graph, tops } = chainExport("base", steps);
   return contentsOf(graph, tops, "a");
@@ -49,12 +50,15 @@ suite("keys", () => {
     const message = Buffer.from("message");
     const signed = new Set<string>();
     for (const sign of [path("key"), "env:PEM", "env:DER", mine.secret, `base64:${mine.secretDer}`])
-      signed.add((await signerOf({ sign }, { ...here, env }))?.sign(message) ?? "");
+      signed.add((await signerOf({ type: "s3", attrs: { sign } }, { ...here, env }))?.sign(message) ?? "");
     assert.equal(signed.size, 1);
     const found = [path("pub"), "env:PUB", "env:PEM", mine.open, `base64:${mine.openDer}`];
-    for (const verify of found) assert.ok((await trustOf({ verify }, { ...here, env }))?.keys.length);
-    assert.equal(await trustOf({}, here), undefined);
-    assert.equal(await signerOf({}, here), undefined);
+    for (const verify of found)
+      assert.ok((await trustOf({ type: "s3", attrs: { verify } }, { ...here, env }))?.keys.length);
+    assert.equal(await trustOf({ type: "gha", attrs: { scope: "x" } }, here), undefined);
+    const gha = { type: "gha", attrs: { verify: mine.open, scope: "x" } };
+    assert.equal((await trustOf(gha, here))?.scope, "", "its scope is the name of the document");
+    assert.equal(await signerOf({ type: "gha", attrs: { scope: "x" } }, here), undefined);
   });
 
   for (const [what, attribute, key, message, machine = true] of [
@@ -73,7 +77,10 @@ suite("keys", () => {
   ] as const)
     test(`${what} is refused for ${attribute}: ${key.slice(0, 20).replaceAll("\n", " ")}`, async () => {
       const read = attribute === "sign" ? signerOf : trustOf;
-      await assert.rejects(read({ [attribute]: key }, { machine }), { code: "invalid-argument", message });
+      await assert.rejects(read({ type: "local", attrs: { [attribute]: key } }, { machine }), {
+        code: "invalid-argument",
+        message,
+      });
     });
 });
 

@@ -26,12 +26,25 @@ export interface Evidence {
 
 type Attributes = Readonly<Record<string, string>>;
 
+/** A cache to import or export. */
+interface NamedCache {
+  readonly type: string;
+  readonly attrs: Attributes;
+}
+
+/** The `scope` of gha is the name of the document. */
+function scopeOf({ type, attrs: { scope = "" } }: NamedCache): string {
+  return type === "gha" ? "" : scope;
+}
+
 /**
  * Returns what the attributes `verify` and `scope` of an import ask for. Undefined without `verify`.
  *
  * @throws {VarveError} `invalid-argument`
  */
-export async function trustOf({ verify: key, scope = "" }: Attributes, places: KeyPlaces): Promise<Trust | undefined> {
+export async function trustOf(cache: NamedCache, places: KeyPlaces): Promise<Trust | undefined> {
+  const { verify: key } = cache.attrs;
+  const scope = scopeOf(cache);
   return key === undefined ? undefined : { keys: await publicKeys(key, places), scope };
 }
 
@@ -40,13 +53,15 @@ export async function trustOf({ verify: key, scope = "" }: Attributes, places: K
  *
  * @throws {VarveError} `invalid-argument`
  */
-export async function signerOf(
-  { sign: key, scope = "" }: Attributes,
-  places: KeyPlaces,
-): Promise<DocumentSigner | undefined> {
+export async function signerOf(cache: NamedCache, places: KeyPlaces): Promise<DocumentSigner | undefined> {
+  const { sign: key } = cache.attrs;
   if (key === undefined) return undefined;
   const secret = await privateKey(key, places);
-  return { keys: [createPublicKey(secret)], scope, sign: (bytes) => sign(null, bytes, secret).toString("base64") };
+  return {
+    keys: [createPublicKey(secret)],
+    scope: scopeOf(cache),
+    sign: (bytes) => sign(null, bytes, secret).toString("base64"),
+  };
 }
 
 /** Returns why a document is not trusted: `it is not signed`. Undefined if it is. */
