@@ -167,13 +167,13 @@ function sourceOf(
   compiled: readonly CompileResult[],
   { records, attesting }: { readonly records: readonly RecordId[]; readonly attesting: Attesting | undefined },
 ): ExportSource {
-  const scans = records.slice(compiled.length);
+  const scanned = attesting?.scanned(compiled, records.slice(compiled.length)) ?? [];
   const platforms = compiled.map(({ platform, image, baseImage }, index): ExportPlatform => ({
     platform,
     record: records[index] ?? SCRATCH,
     config: json(image),
     ...(baseImage === undefined ? {} : { base: json(baseImage) }),
-    attestations: scans.slice(index, index + 1).flatMap((scan) => attesting?.scanned(scan) ?? []),
+    ...scanned[index],
   }));
   return {
     platforms,

@@ -13,6 +13,8 @@ export interface ExportPlatform {
   readonly base?: Uint8Array | undefined;
   /** In the order of the attestation manifest. */
   readonly attestations?: readonly Attestation[] | undefined;
+  /** What SBOMs describe besides the result, by name, if no generator has described it. Exporters make no use of it. */
+  readonly scans?: ReadonlyMap<string, RecordId> | undefined;
 }
 
 /** What an attestation is about. */

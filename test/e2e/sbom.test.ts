@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { sharedVarve } from "../../testing/varve.ts";
@@ -108,6 +108,46 @@ COPY g /g
     assert.match(text, /"fileName":"\/lib\/apk\/db\/installed".*"comment":"layerID: sha256:[0-9a-f]{64}"/);
     const local = await readFile(join(at, "sbom.spdx.json"), "utf8");
     assert.match(local, /pkg:apk\/alpine\/musl@/);
+    assert.equal(await build(), digest);
+  });
+
+  test("list the packages of stages and of the context without a generator too", async () => {
+    const installed = (name: string): string => `P:${name}\nV:1.0-r0\nA:x86_64\n`;
+    const dockerfile = `ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
+FROM scratch AS build
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
+COPY stage/ /lib/apk/db/
+FROM scratch
+COPY --from=build /lib/apk/db/installed /copied
+COPY package-lock.json /
+`;
+    const lock = { lockfileVersion: 3, packages: { "node_modules/left-pad": { version: "1.3.0" } } };
+    const folder = await varve.context("offline-extras", dockerfile, {
+      "stage/installed": installed("musl"),
+      "package-lock.json": JSON.stringify(lock),
+    });
+    const env = { HTTPS_PROXY: "http://127.0.0.1:1" };
+    const at = join(varve.folder, "offline-extras-out");
+    const build = async (): Promise<unknown> =>
+      (
+        await varve.build(["--sbom=true", "-t", "extras", "-o", "type=image", "-o", `type=local,dest=${at}`, folder], {
+          env,
+        })
+      ).metadata["containerimage.digest"];
+    const digest = await build();
+    const index = await blob<{ manifests: { digest: string }[] }>(digest as string);
+    const { layers } = await blob<{ layers: { digest: string }[] }>(index.manifests.at(-1)?.digest ?? "");
+    const made = await Promise.all(layers.map((layer) => blob<Statement>(layer.digest)));
+    assert.deepEqual(
+      made.map(({ predicate }) => predicate.name),
+      ["sbom", "sbom-build", "sbom-context"],
+    );
+    assert.match(JSON.stringify(made[1]), /pkg:apk\/[^"]*musl@1\.0-r0/);
+    assert.deepEqual((await readdir(at)).filter((name) => name.endsWith(".json") && name.startsWith("sbom")).sort(), [
+      "sbom-build.spdx.json",
+      "sbom-context.spdx.json",
+      "sbom.spdx.json",
+    ]);
     assert.equal(await build(), digest);
   });
 

@@ -1,9 +1,9 @@
 import { attestationRequests, provenanceParameters } from "../../attest/index.ts";
 import type { Dockerfile } from "../../dockerfile/index.ts";
-import type { Attestation } from "../../export/index.ts";
+import type { ExportPlatform } from "../../export/index.ts";
 import type { CompileResult } from "../../frontend/index.ts";
-import type { Edge } from "../../llb/index.ts";
-import type { RecordId } from "../../record/index.ts";
+import type { Edge, State } from "../../llb/index.ts";
+import { type RecordId, SCRATCH } from "../../record/index.ts";
 import type { BuildSettings } from "../options/options.ts";
 import type { Session } from "../session.ts";
 import type { AttestSettings } from "../targets.ts";
@@ -12,16 +12,18 @@ import { localResults } from "./local-results.ts";
 import { openSbomMaker } from "./open-provenance.ts";
 import { ProvenanceMaker } from "./provenance.ts";
 import { RequestTrace, type TracedResult, tracedHost } from "./request-trace.ts";
-import { findScanner, scanned } from "./scanner.ts";
+import { type OpenedScanner, findScanner, scanned } from "./scanner.ts";
 import { vcsOptions } from "./vcs-options.ts";
+
+type Scanned = Pick<ExportPlatform, "attestations" | "scans">;
 
 /** What makes the attestations of a build of this process. */
 export interface Attesting extends AttestSettings {
   readonly trace: RequestTrace;
-  /** Returns the steps that scan the results, one for each; none if no SBOM is wanted. */
-  readonly scans: (compiled: readonly CompileResult[]) => Edge[];
-  /** Returns the attestations that a scan has made. */
-  readonly scanned: (record: RecordId) => Attestation;
+  /** Returns what has to be solved for SBOMs, besides the results: the steps that scan them, or what is to be scanned. */
+  readonly scans: (compiled: readonly CompileResult[]) => (Edge | undefined)[];
+  /** Returns what SBOMs are made of, for each result. `records` are those of `scans`. */
+  readonly scanned: (compiled: readonly CompileResult[], records: readonly RecordId[]) => readonly Scanned[];
   /** Returns the compiled results with where they come from. */
   readonly results: (file: Dockerfile, compiled: readonly CompileResult[]) => readonly TracedResult[];
 }
@@ -41,11 +43,30 @@ export async function openAttesting(settings: BuildSettings, session: Session): 
   const scanner = sbom && (await findScanner(sbom, tracedHost(session.host, trace), mode));
   return {
     trace,
-    scans: (compiled) => (scanner === undefined ? [] : compiled.map((result) => scanner.stepFor(result))),
-    scanned,
+    ...(scanner === undefined ? builtin(sbom !== undefined) : generated(scanner)),
     results: (file, compiled) => localResults(file, compiled, trace),
     sbom: sbom !== undefined && scanner === undefined ? await openSbomMaker(session) : undefined,
     provenance: parameters && { maker: new ProvenanceMaker(session, {}), parameters },
+  };
+}
+
+function generated(scanner: OpenedScanner): Pick<Attesting, "scans" | "scanned"> {
+  return {
+    scans: (compiled) => compiled.map((result) => scanner.stepFor(result)),
+    scanned: (_, records) => records.map((record) => ({ attestations: [scanned(record)] })),
+  };
+}
+
+function builtin(isWanted: boolean): Pick<Attesting, "scans" | "scanned"> {
+  const extrasOf = ({ scans }: CompileResult): readonly (readonly [string, State])[] => (isWanted ? [...scans] : []);
+  return {
+    scans: (compiled) => compiled.flatMap((result) => extrasOf(result).map(([, state]) => state.edge)),
+    scanned: (compiled, records) => {
+      const rest = records.values();
+      return compiled.map((result) => ({
+        scans: new Map(extrasOf(result).map(([name]) => [name, rest.next().value ?? SCRATCH])),
+      }));
+    },
   };
 }
 

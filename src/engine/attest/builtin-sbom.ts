@@ -4,9 +4,9 @@ import type { RecordId } from "../../record/index.ts";
 import { scanTree, spdxDocument } from "../../sbom/index.ts";
 import type { Session } from "../session.ts";
 
-const FACTS = { name: SBOM_NAME, creator: "Tool: varve" } as const;
+const CREATOR = "Tool: varve";
 
-/** Makes SBOMs without a generator, by looking for packages in the results of a build. */
+/** Makes SBOMs without a generator, by looking for packages in the results of a build, and in what else was to be scanned. */
 export class SbomMaker {
   readonly #session: Session;
 
@@ -24,27 +24,32 @@ export class SbomMaker {
   }
 
   #withSbom(platform: ExportPlatform): ExportPlatform {
-    const { record, attestations = [] } = platform;
+    const { record, attestations = [], scans = new Map<string, RecordId>() } = platform;
     if (hasSbom(platform)) return platform;
-    const made: Attestation = {
+    const sorted = [...scans].sort(([a], [b]) => (a < b ? -1 : 1));
+    const extras = sorted.map(([name, extra]) => this.#attestation(`${SBOM_NAME}-${name}`, extra));
+    return { ...platform, attestations: [this.#attestation(SBOM_NAME, record), ...extras, ...attestations] };
+  }
+
+  #attestation(name: string, record: RecordId): Attestation {
+    return {
       predicateType: SPDX_TYPE,
-      content: { kind: "predicate", make: async () => Buffer.from(await this.#document(record)) },
-      fileName: `${SBOM_NAME}.spdx.json`,
+      content: { kind: "predicate", make: async () => Buffer.from(await this.#document(name, record)) },
+      fileName: `${name}.spdx.json`,
       inlineOnly: false,
       coreName: SBOM_NAME,
     };
-    return { ...platform, attestations: [made, ...attestations] };
   }
 
   /** The same tree gives the same document: a later build gives it the time of the first. */
-  async #document(record: RecordId): Promise<string> {
+  async #document(name: string, record: RecordId): Promise<string> {
     const { store, hold } = this.#session;
     await using view = await store.records.mount(record, hold);
     const scan = await scanTree(view.path, hold);
-    const key = spdxDocument(scan, { ...FACTS, created: "" });
+    const key = spdxDocument(scan, { name, creator: CREATOR, created: "" });
     const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
     const { finishedOn } = new Invocations(store.state).of(key, { id: "", startedOn: now, finishedOn: now }, true);
-    return spdxDocument(scan, { ...FACTS, created: finishedOn });
+    return spdxDocument(scan, { name, creator: CREATOR, created: finishedOn });
   }
 }
 

@@ -113,11 +113,11 @@ async function compileFile(request: DockerfileRequest): Promise<FrontendResult> 
   const source = fileOf(loaded.file.source, request);
   const multi = argumentOptions(settings).multiPlatform;
   const refs = await Promise.all(compiled.map((each) => refOf(each, source, request)));
-  const attestations = await scanResults(compiled, request.attributes, {
+  const scanned = await scanResults(compiled, request.attributes, {
     ...request,
     load: (edge) => policed(edge, request),
   });
-  return { ...resultOfCompiled(compiled, { multi, refs }), attestations };
+  return { ...resultOfCompiled(compiled, { multi, refs }), ...scanned };
 }
 
 /** Returns the graph that was compiled for a platform, after the policies of the build were applied to its sources. */

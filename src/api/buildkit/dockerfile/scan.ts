@@ -14,8 +14,8 @@ export interface ScanHost {
 }
 
 /**
- * Returns the attestations with the SBOMs of compiled Dockerfiles, by the id of the platform; undefined if the request wants none, or if
- * it names no generator and the default one cannot be pulled.
+ * Returns the attestations with the SBOMs of compiled Dockerfiles, by the id of the platform; if the request names no generator and the
+ * default one cannot be pulled, what the built-in one describes besides the results. Empty if the request wants no SBOM.
  *
  * @throws {VarveError} `invalid-argument` with BuildKit's text for parameters that cannot be used.
  */
@@ -23,12 +23,26 @@ export async function scanResults(
   compiled: readonly CompileResult[],
   attributes: Attributes,
   host: ScanHost,
-): Promise<FrontendResult["attestations"]> {
+): Promise<Pick<FrontendResult, "attestations" | "scans">> {
+  const { attestationRequests } = await import("../../../attest/index.ts");
+  if (!attestationRequests(attributes).has("sbom")) return {};
   const scanner = await scannerOf(attributes, host);
-  if (scanner === undefined) return undefined;
+  if (scanner === undefined) return { scans: await unscanned(compiled, host) };
   const entries = compiled.map(async (result) => {
     const id = formatWholePlatform(normalizePlatform(result.platform));
     return [id, [scanAttestation(await host.load(scanner.stepFor(result)), host.trace)]] as const;
+  });
+  return { attestations: new Map(await Promise.all(entries)) };
+}
+
+/** Returns what the built-in generator describes besides the results. */
+async function unscanned(compiled: readonly CompileResult[], host: ScanHost): Promise<FrontendResult["scans"]> {
+  const entries = compiled.map(async ({ platform, scans }) => {
+    const refs = [...scans].map(async ([name, { edge }]) => {
+      const ref: ResultRef = { edge: edge && (await host.load(edge)), sources: NO_SOURCES, trace: host.trace };
+      return [name, ref] as const;
+    });
+    return [formatWholePlatform(normalizePlatform(platform)), new Map(await Promise.all(refs))] as const;
   });
   return new Map(await Promise.all(entries));
 }

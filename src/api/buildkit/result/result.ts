@@ -37,6 +37,8 @@ export interface FrontendResult {
     | { readonly kind: "map"; readonly refs: ReadonlyMap<string, ResultRef> };
   readonly metadata: ReadonlyMap<string, Uint8Array>;
   readonly attestations?: ResultAttestations | undefined;
+  /** What SBOMs describe besides the results, by the id of the platform and by name, if no generator has described it. */
+  readonly scans?: ReadonlyMap<string, ReadonlyMap<string, ResultRef>> | undefined;
 }
 
 /** Keys of a result's metadata. Those of one platform end in `/` and the platform's id. */

@@ -29,10 +29,14 @@ export function targetsOf(result: FrontendResult, trace: RequestTrace): BuildTar
   const platforms = resultPlatforms(result);
   const isMulti = result.refs.kind === "map";
   const refs = isMulti ? platforms.map(({ id }) => refOf(result, id)) : refsOf(result);
-  const attestations = platforms.map(({ id, platform }) => {
-    return result.attestations?.get(id === "" ? formatPlatform(platform) : id) ?? [];
-  });
-  const edges = [refs.map((ref) => ref?.edge), ...attestations.map(attestationEdges)];
+  const ids = platforms.map(({ id, platform }) => (id === "" ? formatPlatform(platform) : id));
+  const attestations = ids.map((id) => result.attestations?.get(id) ?? []);
+  const scans = ids.map((id) => [...(result.scans?.get(id) ?? [])]);
+  const edges = [
+    refs.map((ref) => ref?.edge),
+    ...attestations.map(attestationEdges),
+    ...scans.map((list) => list.map(([, { edge }]) => edge)),
+  ];
   return {
     edges: edges.flat(),
     results: platforms.map(({ platform }, index) => tracedResult(refs[index], platform, trace)),
@@ -46,6 +50,7 @@ export function targetsOf(result: FrontendResult, trace: RequestTrace): BuildTar
           config: metadata.get(ResultKey.config + suffix),
           base: metadata.get(ResultKey.baseConfig + suffix),
           attestations: exportedAttestations(attestations[index] ?? [], recordsOf(records, edges, index + 1)),
+          scans: scannedRecords(scans[index] ?? [], recordsOf(records, edges, index + 1 + platforms.length)),
         };
       }),
       multi: isMulti,
@@ -54,6 +59,13 @@ export function targetsOf(result: FrontendResult, trace: RequestTrace): BuildTar
       epoch: epochOf(result, isMulti ? platforms[0] : undefined),
     }),
   };
+}
+
+function scannedRecords(
+  scans: readonly (readonly [name: string, ...unknown[]])[],
+  records: readonly RecordId[],
+): ReadonlyMap<string, RecordId> {
+  return new Map(scans.map(([name], index) => [name, records[index] ?? SCRATCH]));
 }
 
 /** Returns the annotations in a result's metadata. */
