@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Buildah } from "../../testing/buildah.ts";
@@ -92,6 +92,33 @@ for (const { name, image, layers } of IMAGES) {
     const { stdout, stderr, code } = await varve.run(["load", "-i", back]);
     assert.equal(code, 0, stderr);
     assert.equal(stdout, `Loaded image: back.test/it:${name.length}\n`);
+  });
+}
+
+for (const form of ["true", "false"]) {
+  test(`skopeo reads and copies an image with its attestations: oci-artifact=${form}`, async (t) => {
+    if (!needsPeers(t, "skopeo")) return;
+    const folder = await varve.context("attested", "FROM scratch\nCOPY f /f\n", { f: "f" });
+    const at = join(varve.folder, `attested-${form}`);
+    await varve.build(
+      ["--provenance=mode=max", "--sbom=true", "-o", `type=oci,tar=false,dest=${at},oci-artifact=${form}`, folder],
+      // The default generator of SBOMs cannot be pulled.
+      { env: { HTTPS_PROXY: "http://127.0.0.1:1" } },
+    );
+    const { manifests } = JSON.parse(await sh("skopeo", "inspect", "--raw", `oci:${at}`)) as {
+      manifests: { digest: string; annotations?: Record<string, string> }[];
+    };
+    assert.equal(manifests[1]?.annotations?.["vnd.docker.reference.digest"], manifests[0]?.digest);
+    const { Architecture } = JSON.parse(await sh("skopeo", "inspect", `oci:${at}`)) as { Architecture: string };
+    assert.notEqual(Architecture, "unknown");
+    const copied = `${at}-copied`;
+    await sh("skopeo", "--insecure-policy", "copy", "-q", "--all", "--preserve-digests", `oci:${at}`, `oci:${copied}`);
+    const [index] = (
+      JSON.parse(await readFile(join(copied, "index.json"), "utf8")) as { manifests: { digest: string }[] }
+    ).manifests;
+    const blobs = async (layout: string): Promise<string[]> => (await readdir(join(layout, "blobs/sha256"))).sort();
+    assert.deepEqual(await blobs(copied), await blobs(at));
+    assert.ok((await blobs(copied)).includes(index?.digest.slice("sha256:".length) ?? ""));
   });
 }
 
