@@ -61,6 +61,7 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
   );
   try {
     const attesting = await openAttesting(options, session);
+    if (attesting?.provenance !== undefined) stack.use(attesting.provenance.maker);
     const { trace } = attesting ?? {};
     const { file, compiled, edges, results } = await solveBuild({ ...options, trace }, session, {
       stack,

@@ -33,7 +33,11 @@ interface Predicate {
     readonly metadata: {
       readonly invocationId: string;
       readonly startedOn: string;
-      readonly buildkit_metadata: { readonly layers?: Readonly<Record<string, object>>; readonly source?: object };
+      readonly buildkit_metadata: {
+        readonly layers?: Readonly<Record<string, object>>;
+        readonly source?: object;
+        readonly sysUsage?: readonly { readonly cpuStat: { readonly user: number } }[];
+      };
       readonly buildkit_completeness: { readonly request: boolean };
     };
   };
@@ -108,6 +112,13 @@ describe("provenance", { skip }, () => {
     assert.equal(buildDefinition.internalParameters.buildConfig, undefined);
     assert.deepEqual(runDetails.metadata.buildkit_metadata, {});
     assert.equal(runDetails.metadata.buildkit_completeness.request, false);
+  });
+
+  test("with capture-usage=true says what the machine has used", async () => {
+    const folder = await varve.context("usage", dockerfile, { f: "usage" });
+    const { first } = await build("--provenance=capture-usage=true", "-t", "usage", folder);
+    const { sysUsage = [] } = first.predicate.runDetails.metadata.buildkit_metadata;
+    assert.ok(sysUsage.length > 0 && sysUsage.every(({ cpuStat }) => cpuStat.user > 0));
   });
 
   test("of a cached build names the run that made the result, so that the digest stays", async () => {

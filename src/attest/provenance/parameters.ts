@@ -10,6 +10,8 @@ export interface ProvenanceParameters {
   /** The user's claim that the build is reproducible. */
   readonly isReproducible: boolean;
   readonly inlineOnly: boolean;
+  /** Say what the machine has used while the build ran. */
+  readonly captureUsage: boolean;
   /** Fail if the materials are not complete. */
   readonly requireMaterials: boolean;
 }
@@ -29,6 +31,7 @@ export function provenanceParameters(fields: ReadonlyMap<string, string>): Prove
     fileName: fields.get("filename") ?? DEFAULT_FILE,
     isReproducible: flag(fields, "reproducible"),
     inlineOnly: parseGoBool(fields.get("inline-only") ?? "") ?? false,
+    captureUsage: parseGoBool(fields.get("capture-usage") ?? "") ?? false,
     requireMaterials: flag(fields, "complete-materials"),
   };
 }

@@ -41,6 +41,8 @@ export interface ProvenanceFacts {
   readonly edge: Edge | undefined;
   /** The files that the graph was compiled from. */
   readonly sources?: SourceFacts | undefined;
+  /** Samples of what the machine has used, as BuildKit's `sysUsage`. */
+  readonly systemUsage?: readonly OrderedJson[] | undefined;
   /** The layers of step outputs that exist as blobs. */
   readonly layersOf: (vertex: Digest) => Promise<readonly StepLayers[]>;
 }
@@ -109,6 +111,7 @@ export async function provenanceOf(
       vcs: Object.keys(vcs).length === 0 ? undefined : sortedTexts(vcs),
       source: isMax && facts.sources !== undefined ? sourceJson(facts.sources, steps) : undefined,
       layers: isMax ? await layersJson(facts, steps) : undefined,
+      sysUsage: facts.systemUsage,
     },
     isHermetic: isComplete && !capture.hasNetwork,
     isRequestWhole: whole.frontend !== "" && isWhole,

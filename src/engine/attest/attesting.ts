@@ -46,7 +46,10 @@ export async function openAttesting(settings: BuildSettings, session: Session): 
     ...(scanner === undefined ? builtin(sbom !== undefined) : generated(scanner)),
     results: (file, compiled) => localResults(file, compiled, trace),
     sbom: sbom !== undefined && scanner === undefined ? await openSbomMaker(session) : undefined,
-    provenance: parameters && { maker: new ProvenanceMaker(session, {}), parameters },
+    provenance: parameters && {
+      maker: new ProvenanceMaker(session, { captureUsage: parameters.captureUsage }),
+      parameters,
+    },
   };
 }
 

@@ -22,6 +22,7 @@ import {
 import type { Attestation, ExportSource } from "../../export/index.ts";
 import type { Session } from "../session.ts";
 import type { LookedUpImage, TracedResult } from "./request-trace.ts";
+import { SystemUsage } from "./system-usage.ts";
 import { stepLayers } from "./step-layers.ts";
 
 /** The version of BuildKit's Dockerfile front end that Varve's does the same as. */
@@ -30,20 +31,29 @@ const DOCKERFILE_VERSION = "1.26.0";
 const COMPATIBILITY_VERSION = 30;
 
 /** The provenance of one build: all statements about it name the same run. */
-export class ProvenanceMaker {
+export class ProvenanceMaker implements Disposable {
   readonly #session: Session;
   readonly #root: BuildRequest | undefined;
   readonly #compatibility: number;
   readonly #environment: ProvenanceRequest["environment"];
   readonly #id = newInvocationId();
+  readonly #usage: SystemUsage | undefined;
   #finishedOn: string | undefined;
 
   /** `root` is what the client asked for. */
-  constructor(session: Session, { root, compatibility = COMPATIBILITY_VERSION, environment }: ProvenanceRequest) {
+  constructor(
+    session: Session,
+    { root, compatibility = COMPATIBILITY_VERSION, environment, captureUsage = false }: ProvenanceRequest,
+  ) {
+    this.#usage = captureUsage ? new SystemUsage() : undefined;
     this.#session = session;
     this.#root = root;
     this.#compatibility = compatibility;
     this.#environment = environment;
+  }
+
+  [Symbol.dispose](): void {
+    this.#usage?.[Symbol.dispose]();
   }
 
   /** Returns a source whose platforms have provenance as well. There is one result for each platform. */
@@ -126,6 +136,7 @@ export class ProvenanceMaker {
       environment: this.#environment,
       edge,
       sources,
+      systemUsage: this.#usage?.close(),
       layersOf: stepLayers(edge && session.solvedEdge(edge), session),
     };
   }
@@ -145,6 +156,8 @@ export class ProvenanceMaker {
 export interface ProvenanceRequest {
   readonly root?: BuildRequest | undefined;
   readonly compatibility?: number | undefined;
+  /** Sample what the machine uses until the predicate is made. */
+  readonly captureUsage?: boolean | undefined;
   /** Facts about the builder. */
   readonly environment?: Readonly<Record<string, JsonValue>> | undefined;
 }

@@ -49,12 +49,14 @@ export async function openAttesting(
   const { attributes, subject, compatibility } = request;
   const frontend = subject.kind === "frontend" ? subject.name : "";
   const root = { frontend, options: attributes, inputs };
-  const maker = await openProvenance(session, { root, compatibility, environment });
   const requests = attestationRequests(attributes);
   const [provenance, sbom] = [requests.get("provenance"), requests.get("sbom")];
+  const parameters = provenance && provenanceParameters(provenance);
+  const { captureUsage } = parameters ?? {};
+  const maker = await openProvenance(session, { root, compatibility, environment, captureUsage });
   return {
     maker,
-    provenance: provenance && { maker, parameters: provenanceParameters(provenance) },
+    provenance: parameters && { maker, parameters },
     sbom: sbom && (await openSbomMaker(session)),
   };
 }

@@ -160,6 +160,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
   try {
     const inputs = await daemon.produced.inputs(await loadInputs(request.inputs, loading));
     const attesting = await openAttesting(request, { session, environment: daemon.provenance, inputs });
+    stack.use(attesting.maker);
     const opened = { client, session, stack, loading, policies, trace };
     const made = await withScans(await resultOf(run, opened), request.attributes, opened);
     const result = withRequest(made, request.attributes);
