@@ -59,6 +59,8 @@ export class GhaServer implements AsyncDisposable {
   /** Download URLs with a number below this one have ended. */
   expired = 0;
   #url = "";
+  /** The URL by which clients reach the server: that of a proxy, if there is one. */
+  #asked = "";
   #urls = 0;
   readonly #server = createServer((request, response) => {
     this.#serve(request, response).catch(() => response.socket?.destroy());
@@ -88,6 +90,7 @@ export class GhaServer implements AsyncDisposable {
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const body = Buffer.concat(chunks);
     const { method = "", url = "", headers } = request;
+    this.#asked = `http://${headers.host ?? ""}`;
     const isText = body.length < 4096 && (headers["content-type"] ?? "").includes("json");
     const text = isText ? body.toString() : "";
     const fault = this.fault({ method, path: url, body: text });
@@ -135,7 +138,7 @@ export class GhaServer implements AsyncDisposable {
             code: "already_exists",
             msg: "cache entry with the same key, version, and scope already exists",
           });
-        return json(200, { ok: true, signed_upload_url: `${this.#url}/up/${entry.id}?sig=x` });
+        return json(200, { ok: true, signed_upload_url: `${this.#asked}/up/${entry.id}?sig=x` });
       }
       case "FinalizeCacheEntryUpload": {
         const entry = this.entries.find((each) => each.key === key && each.content === undefined);
@@ -236,13 +239,13 @@ export class GhaServer implements AsyncDisposable {
     return entry;
   }
 
-  #downloadUrl({ id }: Entry): string {
-    return `${this.#url}/dl/${id}?sig=x&number=${(this.#urls += 1)}`;
+  #downloadUrl({ id, key }: Entry): string {
+    return `${this.#asked}/dl/${id}/${encodeURIComponent(key)}?sig=x&number=${(this.#urls += 1)}`;
   }
 
   #download(url: URL, { range }: IncomingMessage["headers"]): GhaFault & { body?: string | Buffer } {
     if (Number(url.searchParams.get("number")) < this.expired) return { status: 403 };
-    const content = this.entries.find(({ id }) => url.pathname === `/dl/${id}`)?.content;
+    const content = this.entries.find(({ id }) => url.pathname.startsWith(`/dl/${id}/`))?.content;
     if (content === undefined) return { status: 404 };
     const from = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
     const body = content.subarray(from);

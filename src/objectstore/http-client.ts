@@ -17,11 +17,27 @@ import {
   proxyFromEnvironment,
   retryAfter,
 } from "../http/index.ts";
-import { FIRST_NOTICE, quietReporter } from "../io/index.ts";
+import { FIRST_NOTICE, collect, quietReporter } from "../io/index.ts";
 import type { Asking } from "./object-store.ts";
 import type { Throttle } from "./throttle.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What callers may choose. */
+export interface HttpLimits {
+  /** Maximum number of attempts of a request. Default: 5. */
+  readonly attempts?: number | undefined;
+  /** Longest wait for data, in milliseconds. Default: one minute, two for requests that write. */
+  readonly idleTimeout?: number | undefined;
+}
+
+/** Returns options of a client with these limits. */
+export function limited({ attempts, idleTimeout }: HttpLimits): Pick<HttpClientOptions, "retry" | "timeouts"> {
+  return {
+    ...(attempts === undefined ? {} : { retry: { attempts } }),
+    ...(idleTimeout === undefined ? {} : { timeouts: { idle: idleTimeout } }),
+  };
+}
 
 export interface HttpClientOptions {
   readonly env: Environment;
@@ -40,6 +56,11 @@ export interface HttpExchange extends Asking {
   readonly doing: string;
   /** Explains a response without success. Reads or discards its body. */
   readonly explain: (response: TransportResponse, doing: string, attempt: number) => Promise<Refusal>;
+}
+
+/** A response with its whole body. */
+export interface HttpAnswer extends Pick<TransportResponse, "status" | "headers"> {
+  readonly text: string;
 }
 
 /** A response without success. */
@@ -97,6 +118,23 @@ export class HttpClient implements Disposable {
       const { host } = (await exchange.prepare()).url;
       exchange.onWait?.({ state: "pause", host, ms: wait, attempt, attempts: this.retry.attempts });
       await pause(wait, exchange.signal);
+    }
+  }
+
+  /** Returns the first accepted response with its whole body, of at most `limit` bytes. Reading the body is part of each attempt. */
+  async answer(exchange: HttpExchange, limit: number): Promise<HttpAnswer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { status, headers, body } = await this.send(exchange);
+      try {
+        return { status, headers, text: (await collect(body, limit, { what: "an answer" })).toString("utf8") };
+      } catch (error) {
+        if (!(error instanceof HttpFailure)) throw error;
+        if (!isTransientFailure(error) || attempt >= this.retry.attempts) {
+          const { host } = (await exchange.prepare()).url;
+          throw failureError(error, exchange.doing, { host, attempt });
+        }
+      }
+      await pause(pauseBefore(this.retry, attempt), exchange.signal);
     }
   }
 

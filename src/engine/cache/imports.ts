@@ -45,6 +45,7 @@ const CLOUD_PLACES: ReadonlyMap<string, readonly string[]> = new Map([
   ["gha", ["scope"]],
   ["s3", ["endpoint_url", "region", "bucket", "prefix", "manifests_prefix", "blobs_prefix", "name"]],
 ]);
+const DEFAULT_NAME = "buildkit";
 /** The attribute that has the location of a cache, by cache type. */
 const PLACE: ReadonlyMap<string, string> = new Map([
   ["registry", "ref"],
@@ -206,7 +207,8 @@ function importName(spec: CacheSpec): string {
   const { type, attrs } = spec;
   if (type === "registry") return placeOf(spec);
   const place = CLOUD_PLACES.get(type);
-  if (place !== undefined) return `${type}:${place.flatMap((key) => withoutQuery(attrs[key] ?? "") || []).join("/")}`;
+  if (place !== undefined)
+    return `${type}:${place.flatMap((key) => withoutQuery(attrs[key] ?? "") || []).join("/") || DEFAULT_NAME}`;
   const tag = attrs["digest"] ?? attrs["tag"];
   return `${type}:${placeOf(spec)}${tag === undefined ? "" : `:${tag}`}`;
 }

@@ -1,6 +1,5 @@
-import { collect } from "../../io/index.ts";
 import { type HttpBody, type TransportRequest, type TransportResponse, headerOf } from "../../http/index.ts";
-import type { HttpClient, Refusal } from "../http-client.ts";
+import type { HttpClient, HttpExchange, Refusal } from "../http-client.ts";
 import type { Asking } from "../object-store.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { azureError, readAzureMessage } from "./errors.ts";
@@ -36,20 +35,23 @@ export class AzureRequests {
 
   /** Sends a request, and returns the accepted response. */
   async send(request: AzureRequest, asking: Asking): Promise<TransportResponse> {
+    return await this.client.send(this.#exchange(request, asking));
+  }
+
+  /** Sends a request, and returns the body of its answer. */
+  async text(request: Omit<AzureRequest, "accept">, asking: Asking): Promise<string> {
+    return (await this.client.answer(this.#exchange({ ...request, accept: [200] }, asking), MAX_ANSWER)).text;
+  }
+
+  #exchange(request: AzureRequest, asking: Asking): HttpExchange {
     const { accept, doing } = request;
-    return await this.client.send({
+    return {
       ...asking,
       accept,
       doing,
       prepare: async () => await this.#prepare(request, asking),
       explain: async (response, _doing, attempt) => await this.#explain(response, doing, attempt),
-    });
-  }
-
-  /** Sends a request, and returns the body of its answer. */
-  async text(request: Omit<AzureRequest, "accept">, asking: Asking): Promise<string> {
-    const response = await this.send({ ...request, accept: [200] }, asking);
-    return (await collect(response.body, MAX_ANSWER, { what: "the answer of a store" })).toString("utf8");
+    };
   }
 
   async #prepare(

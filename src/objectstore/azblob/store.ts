@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import { type TransportResponse } from "../../http/index.ts";
-import { HttpClient } from "../http-client.ts";
+import { HttpClient, type HttpLimits, limited } from "../http-client.ts";
 import type {
   Asking,
   ListedObject,
@@ -21,10 +21,7 @@ import { type AzureRequest, AzureRequests } from "./requests.ts";
 import { BlobUploads } from "./upload.ts";
 
 /** Options of `openAzureBlobs`. */
-export interface AzureBlobOptions extends AzureCredentialOptions {
-  /** Maximum number of attempts of a request. Default: 5. */
-  readonly attempts?: number | undefined;
-}
+export interface AzureBlobOptions extends AzureCredentialOptions, HttpLimits {}
 
 /** Maximum number of pages of a listing, of 5,000 blobs each. */
 const MAX_PAGES = 10_000;
@@ -40,10 +37,10 @@ const CONTAINER = { restype: "container" };
  * const opened = await store.get("manifests/app");
  */
 export function openAzureBlobs(options: AzureBlobOptions): ObjectStore {
-  const { attempts, env = process.env } = options;
+  const { env = process.env } = options;
   using stack = new DisposableStack();
   const address = new ContainerAddress(options);
-  const client = stack.use(new HttpClient({ env, ...(attempts === undefined ? {} : { retry: { attempts } }) }));
+  const client = stack.use(new HttpClient({ env, ...limited(options) }));
   const authorizer = azureAuthorizer(options, address.account, stack);
   return new AzureBlobStore(address, new AzureRequests(client, authorizer), stack.move());
 }

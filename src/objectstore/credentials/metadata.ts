@@ -1,7 +1,7 @@
-import { collect } from "../../io/index.ts";
 import { parseJson } from "../../core/index.ts";
 import type { TransportRequest } from "../../http/index.ts";
 import { refusalOf } from "../s3/errors.ts";
+import type { HttpExchange } from "../http-client.ts";
 import type { ChainContext, FoundKeys } from "./chain.ts";
 import { keysIn } from "./sts.ts";
 
@@ -12,15 +12,15 @@ export async function askMetadata(
   request: Pick<TransportRequest, "method" | "url" | "headers">,
   { client, signal }: ChainContext,
 ): Promise<string | undefined> {
-  const response = await client.send({
+  const exchange: HttpExchange = {
     signal,
     accept: [200, 400, 401, 403, 404, 405],
     doing: "get AWS credentials from the metadata service",
     prepare: () => Promise.resolve(request),
     explain: refusalOf,
-  });
-  const text = (await collect(response.body, MAX_ANSWER, { what: "AWS credentials" })).toString("utf8");
-  return response.status === 200 ? text : undefined;
+  };
+  const { status, text } = await client.answer(exchange, MAX_ANSWER);
+  return status === 200 ? text : undefined;
 }
 
 /** Reads keys as metadata services and programs write them, in JSON. */

@@ -1,11 +1,11 @@
 import { VarveError } from "../../core/index.ts";
-import { collect } from "../../io/index.ts";
 import { bodyOf } from "../../http/index.ts";
 import { refusalOf } from "../s3/errors.ts";
 import { awsDomain } from "../s3/address.ts";
 import { encodeQuery } from "../encoding.ts";
 import { type AwsKeys, sha256Hex, signed } from "../s3/sign.ts";
 import { textOf } from "../xml.ts";
+import type { HttpExchange } from "../http-client.ts";
 import type { ChainContext, FoundKeys } from "./chain.ts";
 
 const MAX_ANSWER = 262_144;
@@ -36,15 +36,15 @@ export async function assumeRole(call: StsCall, { env, region, client, signal }:
       service: "sts",
       at: new Date(),
     });
-  const response = await client.send({
+  const exchange: HttpExchange = {
     signal,
     accept: [200],
     doing: "get AWS credentials for a role",
     prepare: () =>
       Promise.resolve({ method: "POST", url, headers: keys === undefined ? headers : sign(keys), body: bodyOf(body) }),
     explain: refusalOf,
-  });
-  const xml = (await collect(response.body, MAX_ANSWER, { what: "AWS credentials" })).toString("utf8");
+  };
+  const { text: xml } = await client.answer(exchange, MAX_ANSWER);
   return keysIn({
     accessKeyId: textOf(xml, "AccessKeyId"),
     secretAccessKey: textOf(xml, "SecretAccessKey"),

@@ -1,6 +1,5 @@
 import { VarveError, parseJson } from "../../core/index.ts";
 import { type TransportRequest, type TransportResponse, bodyOf, quoted } from "../../http/index.ts";
-import { collect } from "../../io/index.ts";
 import type { HttpClient, Refusal } from "../http-client.ts";
 import type { Asking, ObjectBody } from "../object-store.ts";
 import { readErrorBody, storeError } from "../store-error.ts";
@@ -74,15 +73,16 @@ export class CacheService {
       ...headers,
       ...(sent === undefined ? {} : { "content-length": String(sent.length) }),
     };
-    const response = await this.#client.send({
+    const exchange = {
       ...asking,
       accept,
       doing,
       prepare: () => Promise.resolve({ method, url, headers: all, body: sent }),
-      explain: async (refused, _doing, attempt) => await refusalOf(refused, doing, attempt),
-    });
-    const text = await collect(response.body, MAX_ANSWER, { what: "the answer of the cache service" });
-    return { status: response.status, text: withoutMark(text.toString("utf8")) };
+      explain: async (refused: TransportResponse, _doing: string, attempt: number) =>
+        await refusalOf(refused, doing, attempt),
+    };
+    const { status, text } = await this.#client.answer(exchange, MAX_ANSWER);
+    return { status, text: withoutMark(text) };
   }
 }
 

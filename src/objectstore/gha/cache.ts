@@ -1,6 +1,6 @@
 import { VarveError, withhold } from "../../core/index.ts";
 import { type TransportResponse } from "../../http/index.ts";
-import { type Environment, HttpClient } from "../http-client.ts";
+import { type Environment, HttpClient, type HttpLimits, limited } from "../http-client.ts";
 import type { Asking, ObjectBody, OpenedObject } from "../object-store.ts";
 import { infoOf } from "../response.ts";
 import { resumed } from "../resume.ts";
@@ -13,7 +13,7 @@ import { CacheApiV1 } from "./v1.ts";
 import { CacheApiV2 } from "./v2.ts";
 
 /** Options of `openActionsCache`. */
-export interface ActionsCacheOptions {
+export interface ActionsCacheOptions extends HttpLimits {
   readonly version: 1 | 2;
   /** URL of the service of this version. */
   readonly url: string;
@@ -78,8 +78,8 @@ export function openActionsCache(options: ActionsCacheOptions): ActionsCache {
   using stack = new DisposableStack();
   const claims = readCacheToken(token);
   stack.use(withhold(token, repository?.token ?? ""));
-  const client = stack.use(new HttpClient({ env, throttle: new Throttle(patience) }));
-  const transfers = stack.use(new HttpClient({ env }));
+  const client = stack.use(new HttpClient({ env, ...limited(options), throttle: new Throttle(patience) }));
+  const transfers = stack.use(new HttpClient({ env, ...limited(options) }));
   const api = version === 1 ? new CacheApiV1(client, url, token) : new CacheApiV2(client, transfers, url, token);
   const access = repository && { repository: repository.name, token: repository.token, api: env["GITHUB_API_URL"] };
   const entries = access && new RepositoryEntries(client, access);

@@ -36,7 +36,7 @@ export class CacheApiV1 implements CacheApi {
     const doing = `look up cache entry ${key}`;
     const { status, text } = await this.#service.ask({ method: "GET", url, accept: [200, 204], doing }, asking);
     if (status === 204 || text.trim() === "") return undefined;
-    const fields = parseJson(text, "a cache entry").requiredObject();
+    const fields = parseJson(text, `cache entry ${key}`).requiredObject();
     const found = fields.string("cacheKey") ?? "";
     return found === "" ? undefined : { key: found, url: answeredUrl(fields.string("archiveLocation"), url, doing) };
   }

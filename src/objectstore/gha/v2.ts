@@ -42,7 +42,7 @@ export class CacheApiV2 implements CacheApi {
     const doing = `look up cache entry ${key}`;
     const body = { key, restore_keys: [key], version: ENTRY_VERSION };
     const { text } = await this.#call("GetCacheEntryDownloadURL", { body, accept: [200], doing }, asking);
-    const fields = parseJson(text, "a cache entry").requiredObject();
+    const fields = parseJson(text, `cache entry ${key}`).requiredObject();
     if (fields.boolean("ok") !== true) return undefined;
     const url = answeredUrl(fields.string("signed_download_url"), this.#base, doing);
     return { key: fields.string("matched_key") ?? "", url };
@@ -77,7 +77,7 @@ export class CacheApiV2 implements CacheApi {
     await this.#uploads.put(content, { ...asking, url, doing });
     const body = { key, size_bytes: content.size, version: ENTRY_VERSION };
     const { text } = await this.#call("FinalizeCacheEntryUpload", { body, accept: [200], doing }, asking);
-    if (parseJson(text, "a cache entry").requiredObject().boolean("ok") !== true)
+    if (parseJson(text, `cache entry ${key}`).requiredObject().boolean("ok") !== true)
       throw new VarveError("remote", `Cannot ${doing}: the cache service did not finish it`);
   }
 

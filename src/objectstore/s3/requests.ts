@@ -1,8 +1,7 @@
 import { VarveError } from "../../core/index.ts";
-import { collect } from "../../io/index.ts";
 import { type HttpBody, type TransportRequest, type TransportResponse, headerOf } from "../../http/index.ts";
 import type { AwsCredentialSource } from "../credentials/aws.ts";
-import type { HttpClient } from "../http-client.ts";
+import type { HttpAnswer, HttpClient, HttpExchange } from "../http-client.ts";
 import type { Asking } from "../object-store.ts";
 import type { BucketAddress } from "./address.ts";
 import { refusalOf, s3Error } from "./errors.ts";
@@ -48,9 +47,26 @@ export class S3Requests implements Disposable {
 
   /** Sends a request, and returns the accepted response. */
   async send(request: S3Request, asking: Asking): Promise<TransportResponse> {
+    return await this.client.send(this.#exchange(request, asking));
+  }
+
+  /** Sends a request, and returns the accepted response with its body. */
+  async answer(request: S3Request, asking: Asking): Promise<HttpAnswer> {
+    return await this.client.answer(this.#exchange(request, asking), MAX_ANSWER);
+  }
+
+  /** Sends a request, and returns the body of its answer. Throws if the body is an error, which may come with status 200. */
+  async text(request: Omit<S3Request, "accept">, asking: Asking): Promise<string> {
+    const { text: xml } = await this.answer({ ...request, accept: [200] }, asking);
+    const doing = `${request.doing} ${this.nameOf(request.key)}`;
+    if (!/<Error[\s>]/.test(xml.slice(0, 512))) return xml;
+    throw s3Error(200, messageIn(xml), doing, 1);
+  }
+
+  #exchange(request: S3Request, asking: Asking): HttpExchange {
     const { key, accept } = request;
     let keys = "";
-    return await this.client.send({
+    return {
       ...asking,
       accept,
       doing: `${request.doing} ${this.nameOf(key)}`,
@@ -69,16 +85,7 @@ export class S3Requests implements Disposable {
         }
         return { ...refusal, mend };
       },
-    });
-  }
-
-  /** Sends a request, and returns the body of its answer. Throws if the body is an error, which may come with status 200. */
-  async text(request: Omit<S3Request, "accept">, asking: Asking): Promise<string> {
-    const response = await this.send({ ...request, accept: [200] }, asking);
-    const doing = `${request.doing} ${this.nameOf(request.key)}`;
-    const xml = (await collect(response.body, MAX_ANSWER, { what: "the answer of a store" })).toString("utf8");
-    if (!/<Error[\s>]/.test(xml.slice(0, 512))) return xml;
-    throw s3Error(200, messageIn(xml), doing, 1);
+    };
   }
 
   async #sign(

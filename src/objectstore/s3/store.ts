@@ -3,7 +3,7 @@ import { collect } from "../../io/index.ts";
 import { type TransportResponse, headerOf, statusOf } from "../../http/index.ts";
 import { AwsCredentials } from "../credentials/aws.ts";
 import type { AwsKeys } from "./sign.ts";
-import { type Environment, HttpClient } from "../http-client.ts";
+import { type Environment, HttpClient, type HttpLimits, limited } from "../http-client.ts";
 import type {
   Asking,
   ConditionalWrites,
@@ -27,11 +27,9 @@ import { sha256Hex } from "./sign.ts";
 import { MULTIPART_SIZE, PartUploads } from "./upload.ts";
 
 /** Options of `openS3`. */
-export interface S3Options extends BucketPlace {
+export interface S3Options extends BucketPlace, HttpLimits {
   /** Default: those that AWS's own programs would find. */
   readonly keys?: AwsKeys | undefined;
-  /** Maximum number of attempts of a request. Default: 5. */
-  readonly attempts?: number | undefined;
   /** Default: the environment of this process. */
   readonly env?: Environment | undefined;
 }
@@ -50,10 +48,10 @@ const MAX_PAGES = 10_000;
  * const opened = await store.get("manifests/app");
  */
 export function openS3(options: S3Options): ObjectStore {
-  const { keys, attempts, env = process.env } = options;
+  const { keys, env = process.env } = options;
   const { region } = options;
   const address = new BucketAddress(options);
-  const client = new HttpClient({ env, ...(attempts === undefined ? {} : { retry: { attempts } }) });
+  const client = new HttpClient({ env, ...limited(options) });
   return new S3Store(new S3Requests(client, address, new AwsCredentials({ keys, region, env })));
 }
 

@@ -1,6 +1,6 @@
 import { VarveError } from "../../core/index.ts";
-import { Semaphore, collect } from "../../io/index.ts";
-import { type TransportResponse, bodyOf, headerOf } from "../../http/index.ts";
+import { Semaphore } from "../../io/index.ts";
+import { bodyOf, headerOf } from "../../http/index.ts";
 import type { Asking, ObjectBody, ObjectInfo, WriteResult } from "../object-store.ts";
 import { sendParts } from "../parts.ts";
 import { escapeXml, textOf } from "../xml.ts";
@@ -15,7 +15,6 @@ const PART = 8_388_608;
 const MAX_PARTS = 10_000;
 /** Parts that are copied are larger, because no byte of them is sent. */
 const COPY_PART = 5_368_709_120;
-const MAX_ANSWER = 1_048_576;
 
 /** Sends large objects in parts. */
 export class PartUploads {
@@ -127,7 +126,7 @@ export class PartUploads {
       (etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`,
     );
     const xml = Buffer.from(`<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`);
-    const response: TransportResponse = await this.#requests.send(
+    const { status, text: answer } = await this.#requests.answer(
       {
         method: "POST",
         key,
@@ -140,8 +139,7 @@ export class PartUploads {
       },
       asking,
     );
-    const answer = (await collect(response.body, MAX_ANSWER, { what: "an answer" })).toString("utf8");
-    if (response.status !== 200) {
+    if (status !== 200) {
       await this.#abort(key, id);
       return { kind: "conflict" };
     }

@@ -38,12 +38,12 @@ export function parseAzureCache(attrs: CloudAttributes, env: Environment = proce
     documents: folder(prefix, read.given("manifests_prefix") ?? "manifests"),
     blobs: folder(prefix, read.given("blobs_prefix") ?? "blobs"),
   };
-  const { id, names, attempts, touchAfter, parallelism } = read;
+  const { id, names, limits, touchAfter, parallelism } = read;
   const source = azureSource({ accountUrl, account, container, blobs: keys.blobs });
   const name = `azblob://${account ?? url.host.split(".")[0] ?? ""}/${posix.join(container, prefix)}`;
   const place: ObjectCachePlace = { source, name, keys, names, reads: names, touchAfter, parallelism };
   const key = read.text("secret_access_key");
-  const options = { accountUrl, account, container, key, sharedAccessSignature, ...attempts, env };
+  const options = { accountUrl, account, container, key, sharedAccessSignature, ...limits, env };
   return {
     type: "azblob",
     id,

@@ -58,10 +58,9 @@ export class CloudAttributeReader {
     return this.#positive("upload_parallelism", MAX_PARALLELISM) ?? PARALLELISM;
   }
 
-  /** Attempts of each request. */
-  get attempts(): { readonly attempts?: number } {
-    const attempts = this.#positive("retry_max_attempts", MAX_ATTEMPTS);
-    return attempts === undefined ? {} : { attempts };
+  /** The limits of requests. */
+  get limits(): { readonly attempts?: number | undefined; readonly idleTimeout?: number | undefined } {
+    return { attempts: this.#positive("retry_max_attempts", MAX_ATTEMPTS), idleTimeout: this.duration("idle_timeout") };
   }
 
   /** A duration in milliseconds; undefined for what is none. */

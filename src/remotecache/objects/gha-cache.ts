@@ -31,7 +31,7 @@ export function parseGhaCache(attrs: CloudAttributes, env: Environment = process
   const ghtoken = read.text("ghtoken");
   const access = repository === "" || ghtoken === "" ? {} : { repository: { name: repository, token: ghtoken } };
   const patience = read.duration("timeout");
-  const options: ActionsCacheOptions = { version, url, token, patience, ...access, env };
+  const options: ActionsCacheOptions = { version, url, token, patience, ...access, ...read.limits, env };
   const source = `gha://cache?${new URLSearchParams({ url, version: String(version) }).toString()}`;
   const place: GhaPlace = { source, scope, mode: modeOf(env) };
   return {

@@ -24,12 +24,12 @@ export function parseS3Cache(attrs: CloudAttributes, env: Environment = process.
   const mode = read.text("retry_mode");
   if (mode !== "" && mode !== "standard" && mode !== "adaptive")
     read.invalid('retry_mode must be "standard" or "adaptive"');
-  const { id, names, attempts, touchAfter, parallelism } = read;
+  const { id, names, limits, touchAfter, parallelism } = read;
   const bucketPlace = { bucket, region, endpoint, pathStyle };
   const source = s3Source({ ...bucketPlace, blobs: keys.blobs });
   const name = `s3://${bucket}/${prefix}`;
   const place: ObjectCachePlace = { source, name, keys, names, reads: names.slice(0, 1), touchAfter, parallelism };
-  const options: S3Options = { ...bucketPlace, ...keysOf(read), ...attempts, env };
+  const options: S3Options = { ...bucketPlace, ...keysOf(read), ...limits, env };
   return {
     type: "s3",
     id,

@@ -1,6 +1,5 @@
 import { Limits, VarveError, parseJson } from "../../../core/index.ts";
-import { collect } from "../../../io/index.ts";
-import { type TransportRequest, isLoopback, quoted } from "../../../http/index.ts";
+import { type TransportRequest, type TransportResponse, isLoopback, quoted } from "../../../http/index.ts";
 import type { Environment, HttpClient } from "../../http-client.ts";
 import { readErrorBody } from "../../store-error.ts";
 
@@ -34,17 +33,17 @@ export async function askToken(
   { client, signal }: IdentityContext,
   absent: readonly number[] = [],
 ): Promise<EntraToken | undefined> {
-  const response = await client.send({
+  const exchange = {
     signal,
     accept: [200, ...absent],
     doing: DOING,
     prepare: () => Promise.resolve(request),
-    explain: async (refused) => ({
+    explain: async (refused: TransportResponse) => ({
       error: noToken(`${request.url.host} answered ${refused.status}${reasonIn(await readErrorBody(refused))}`),
     }),
-  });
-  const text = await collect(response.body, Limits.errorBody, { what: "an Azure token" });
-  return response.status === 200 ? tokenIn(text.toString("utf8")) : undefined;
+  };
+  const { status, text } = await client.answer(exchange, Limits.errorBody);
+  return status === 200 ? tokenIn(text) : undefined;
 }
 
 /** The description of an OAuth 2.0 error. */
