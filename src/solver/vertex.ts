@@ -73,6 +73,8 @@ export interface SolverOp<R> {
    * again, although the keys differ. They are saved under the new keys. Not called for a vertex that ignores the cache.
    */
   readonly recall?: ((inputs: readonly R[], context: OpContext) => Promise<Recalled<R> | undefined>) | undefined;
+  /** Returns whether `recall` may find a result, for plans. Reads no input. */
+  readonly mayRecall?: (() => Promise<boolean>) | undefined;
   /** Produces the results, one for each output. `inputs` has the results of the vertex's inputs, in their order. */
   execute(inputs: readonly R[], context: OpContext): Promise<readonly R[]>;
 }

@@ -1,4 +1,4 @@
-import type { Digest } from "../core/index.ts";
+import { type Digest, isVarveError } from "../core/index.ts";
 import type { Database, Row } from "../state/index.ts";
 import { type Accesses, decodeAccesses, encodeAccesses } from "./accesses.ts";
 import { decodeLayer, encodeLayer } from "./layer-codec.ts";
@@ -45,6 +45,10 @@ export class TracedTable {
     }
   }
 
+  knows(op: Digest): boolean {
+    return this.#state.get("SELECT 1 FROM traced_step WHERE op = ?", op) !== undefined;
+  }
+
   save({ op, input, others, result, madeAt, accesses }: TracedStep): void {
     const encoded = encodeAccesses(accesses);
     this.#state.transaction(() => {
@@ -76,7 +80,8 @@ export class TracedTable {
       "SELECT entries FROM traced_layer WHERE directory = ?",
       directory,
     );
-    if (row !== undefined) return decodeLayer(row.entries);
+    const known = row === undefined ? undefined : readable(() => decodeLayer(row.entries));
+    if (known !== undefined) return known;
     const entries = await read();
     this.#state.transaction(() => {
       const sql = "INSERT OR REPLACE INTO traced_layer (directory, used_at, entries) VALUES (?, ?, ?)";
@@ -91,16 +96,18 @@ export class TracedTable {
 function stepOf(op: Digest, row: Row): TracedStep | undefined {
   const { input, others, result, made_at: madeAt, accesses } = row;
   if (!(accesses instanceof Uint8Array)) return undefined;
+  const decoded = readable(() => decodeAccesses(accesses));
+  if (decoded === undefined) return undefined;
+  const [from, rest, made] = [input, others, result].map(String);
+  return { op, input: from ?? "", others: rest ?? "", result: made ?? "", madeAt: Number(madeAt), accesses: decoded };
+}
+
+/** Returns undefined for what is damaged. */
+function readable<T>(decode: () => T): T | undefined {
   try {
-    return {
-      op,
-      input: String(input),
-      others: String(others),
-      result: String(result),
-      madeAt: Number(madeAt),
-      accesses: decodeAccesses(accesses),
-    };
-  } catch {
-    return undefined;
+    return decode();
+  } catch (error) {
+    if (isVarveError(error, "corrupt")) return undefined;
+    throw error;
   }
 }

@@ -78,6 +78,7 @@ function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverO
       const { map, done } = await keyed.cacheMap(index, context);
       return { map: { ...map, inputs: map.inputs.map((input) => ({ ...input, preload: undefined })) }, done };
     },
+    mayRecall: async () => await (await tracedExec()).mayRecall(),
     recall: async (inputs, context) => await (await tracedExec()).recall(inputs, context),
   };
 }

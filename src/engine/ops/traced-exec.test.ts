@@ -18,6 +18,7 @@ import { fillRootfs } from "../../../testing/rootfs.ts";
 import { generatedRuns } from "../../../testing/sampled.ts";
 import { buildsUnavailable } from "../../../testing/varve.ts";
 import type { BuildOptions } from "../options/options.ts";
+import { plan } from "../plan/plan.ts";
 
 suite("traced steps", { skip: buildsUnavailable() ?? false }, () => {
   let fixture: BuildFixture;
@@ -162,6 +163,38 @@ RUN ls docs > list; chmod 700 tool
     assert.deepEqual(await told(directory), ["run", "run", "run"]);
   });
 
+  test("a plan calls a step unknown that may be recalled, and one that has not run a miss", async () => {
+    const directory = await project(DOCKERFILE);
+    const planned = async (): Promise<string[]> => {
+      const context = { kind: "directory", path: directory } as const;
+      const { steps } = await plan({ store: { root: fixture.store.root }, context, traced: "contents" });
+      return steps.slice(-3).map(({ outcome }) => [outcome.kind, "on" in outcome ? outcome.on : []].join(" ").trim());
+    };
+    await told(directory, { traced: "contents" });
+    assert.deepEqual(await planned(), ["hit", "hit", "hit"]);
+    writeFileSync(join(directory, "README"), "planned\n");
+    const [copy, first, second = ""] = await planned();
+    assert.deepEqual([copy, first], ["miss", "unknown [3/5] COPY . ."]);
+    assert.match(second, /^unknown \[4\/5\] RUN cat/);
+    const cut = DOCKERFILE.replace("RUN cat", "RUN : new; cat");
+    writeFileSync(
+      join(directory, "Dockerfile"),
+      cut.replace(/^FROM .*$/m, (from) => `${from}\nENV NEW=1`),
+    );
+    assert.deepEqual((await planned()).slice(0, 2), ["miss", "miss"]);
+  });
+
+  test("a list of files that cannot be read is made again, and a lost layer is a run", async () => {
+    const directory = await project(DOCKERFILE);
+    await told(directory, { traced: "contents" });
+    writeFileSync(join(directory, "README"), "damaged\n");
+    fixture.store.state.run("UPDATE traced_layer SET entries = x'00'");
+    assert.deepEqual(await told(directory, { traced: "contents" }), [HIT, HIT]);
+    fixture.store.state.run("UPDATE traced_step SET result = 'lost', accesses = x'00'");
+    writeFileSync(join(directory, "README"), "lost\n");
+    assert.deepEqual(await told(directory, { traced: "contents" }), ["run", "run"]);
+  });
+
   test("what cannot be traced runs, and says why once", async () => {
     const directory = await project("FROM base:1\nCOPY . /app\nRUN --security=insecure true\n");
     const options = { traced: "contents", allow: ["security.insecure"] } as const;
@@ -264,7 +297,7 @@ RUN ls docs > list; chmod 700 tool
     { weight: 1, arbitrary: fc.tuple(shape, content).map((both): Change[] => both) },
   );
 
-  const STAGES = 10;
+  const STAGES = 6;
   const CHANGES = 3;
 
   test("a generated step that is recalled has the same layer as one that runs", async () => {
@@ -298,8 +331,8 @@ RUN ls docs > list; chmod 700 tool
           }
         },
       ),
-      { numRuns: generatedRuns(1, 170), endOnFailure: true },
+      { numRuns: generatedRuns(1, 280), endOnFailure: true },
     );
-    assert.ok(outcomes.verified > 3 && outcomes.missed > 3, JSON.stringify(outcomes));
+    assert.ok(outcomes.verified > 0 && outcomes.missed > 0, JSON.stringify(outcomes));
   });
 });

@@ -1,4 +1,4 @@
-import { type Digest, digestOf, isVarveError } from "../../core/index.ts";
+import { type Digest, digestOf, isVarveError, messageOf, throwIfAborted } from "../../core/index.ts";
 import { wholeTree } from "../../contenthash/index.ts";
 import { AccessTrace } from "../../exec/index.ts";
 import { pathOfByteString, showPath } from "../../linux/index.ts";
@@ -34,8 +34,19 @@ export class TracedExec {
     this.#mode = vertex.metadata.policy?.traced ?? deps.traced?.mode ?? "contents";
   }
 
+  /** Returns the result of an earlier run. A run that cannot be used, for whatever reason, is no error: the step runs. */
   async recall(inputs: readonly Result[], context: OpContext): Promise<Recalled<Result> | undefined> {
     if (untraceable(this.#exec.op) !== undefined) return undefined;
+    try {
+      return await this.#recall(inputs, context);
+    } catch (error) {
+      throwIfAborted(context.signal, "recall a step");
+      log(context, `traced: earlier runs cannot be used: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  async #recall(inputs: readonly Result[], context: OpContext): Promise<Recalled<Result> | undefined> {
     const hold = holdFor(this.#deps, context);
     const step = await this.#inputs(inputs, hold);
     const ttl = this.#vertex.metadata.policy?.ttl?.ms ?? Infinity;
@@ -52,6 +63,12 @@ export class TracedExec {
       `hit (traced): ${changed} ${changed === 1 ? "file" : "files"} changed since, none that the step reads`,
     );
     return { results: [recordResult(result)], cache: CACHE, createdAt: madeAt };
+  }
+
+  /** Returns whether an earlier run may be recalled, whatever the inputs are. */
+  async mayRecall(): Promise<boolean> {
+    if (this.#mode === "verify" || untraceable(this.#exec.op) !== undefined) return false;
+    return this.#runs.knows(await this.#op());
   }
 
   async execute(inputs: readonly Result[], context: OpContext): Promise<readonly Result[]> {
@@ -94,6 +111,11 @@ export class TracedExec {
     return false;
   }
 
+  /** Returns the cache digest of the op. */
+  async #op(): Promise<Digest> {
+    return await withSecrets(cacheMapOf(this.#vertex).digest, this.#vertex.metadata.policy, this.#deps);
+  }
+
   async #inputs(inputs: readonly Result[], hold: Hold): Promise<TracedInputs> {
     const { op } = this.#exec;
     const keys = cacheMapOf(this.#vertex);
@@ -107,7 +129,7 @@ export class TracedExec {
     }
     const result = root === undefined ? undefined : inputs[root.input];
     return {
-      op: await withSecrets(keys.digest, this.#vertex.metadata.policy, this.#deps),
+      op: await this.#op(),
       root: result === undefined ? SCRATCH : await recordOf(result, this.#deps, hold),
       others: digestOf(others.join("\n")),
     };

@@ -77,6 +77,11 @@ export class TracedRuns {
     this.#table.save({ op, input: root, others, ...run });
   }
 
+  /** Returns whether a run of an op is remembered. */
+  knows(op: Digest): boolean {
+    return this.#table.knows(op);
+  }
+
   isDistrusted(op: Digest): boolean {
     return this.#table.isDistrusted(op);
   }

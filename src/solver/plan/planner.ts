@@ -127,7 +127,8 @@ class Planner<R> {
     }
     const common = commonOf(inputs.map(({ reached }) => reached));
     const found = await this.#search(vertex, common);
-    const isOpen = !vertex.ignoreCache && !isStuck(inputs, common) && !(await this.#probe.isUnheardOf(op));
+    const isReachable = !isStuck(inputs, common) && !(await this.#probe.isUnheardOf(op));
+    const isOpen = !vertex.ignoreCache && (isReachable || (await vertex.op.mayRecall?.()) === true);
     const outcome = outcomeOf(vertex, found.best, isOpen, inputs);
     return {
       outcome,
@@ -256,7 +257,10 @@ function outcomeOf<R>(
   if (vertex.ignoreCache) return { kind: "miss" };
   if (best !== undefined) return { kind: "hit", record: best };
   if (!isOpen) return { kind: "miss" };
-  const open = inputs.filter((input) => input.isOpen).map((input) => input.vertex);
+  const unsettled = inputs.filter((input) => input.isOpen);
+  // What an op recalls depends on inputs that are going to be made.
+  const made = inputs.filter(({ source }) => source.outcome.kind !== "hit");
+  const open = (unsettled.length > 0 ? unsettled : made).map((input) => input.vertex);
   return { kind: "unknown", on: [...new Set(open)] };
 }
 
