@@ -10,7 +10,7 @@ export interface OpenedPaths {
 
 const OVERLAY = 0x794c_7630;
 /** Milliseconds between two looks at what was opened: until then the kernel keeps the events, and unites equal ones. */
-const INTERVAL = 25;
+const INTERVAL = 100;
 /** Events that are read at once. */
 const BATCH = 2_000;
 const DELETED = " (deleted)";

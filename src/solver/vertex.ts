@@ -72,7 +72,9 @@ export interface SolverOp<R> {
    * Called before `announce`, when no cache has a result under the keys of the vertex: returns earlier results of the op that it would make
    * again, although the keys differ. They are saved under the new keys. Not called for a vertex that ignores the cache.
    */
-  readonly recall?: ((inputs: readonly R[], context: OpContext) => Promise<Recalled<R> | undefined>) | undefined;
+  readonly recall?:
+    | ((inputs: readonly R[], context: OpContext, traces: readonly VertexTrace[]) => Promise<Recalled<R> | undefined>)
+    | undefined;
   /** Returns whether `recall` may find a result, for plans. Reads no input. */
   readonly mayRecall?: (() => Promise<boolean>) | undefined;
   /** Produces the results, one for each output. `inputs` has the results of the vertex's inputs, in their order. */

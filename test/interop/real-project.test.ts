@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
@@ -71,12 +71,17 @@ CMD ["node"]
   await varve.build(["-t", BASE, "--secret", `id=apt,src=${conf}`, "-f", "-", context], { input });
 });
 
-async function buildApp(): Promise<BuildOutcome> {
+/** Flags for what npm needs on this machine. */
+function npmFlags(): string[] {
   const npmrc = join(varve.folder, "npmrc");
   writeFileSync(npmrc, npm.text);
   const ca = process.env["NODE_EXTRA_CA_CERTS"] ?? process.env["SSL_CERT_FILE"];
   const secrets = [`id=npmrc,src=${npmrc}`, ...(ca !== undefined && existsSync(ca) ? [`id=ca,src=${ca}`] : [])];
-  const flags = secrets.flatMap((secret) => ["--secret", secret]);
+  return secrets.flatMap((secret) => ["--secret", secret]);
+}
+
+async function buildApp(): Promise<BuildOutcome> {
+  const flags = npmFlags();
   const outputs = ["-o", "type=image", "-o", `type=docker,dest=${archiveFile()},compression=uncompressed`];
   return await varve.build(["-t", "express-app:1", ...flags, ...outputs, app]);
 }
@@ -150,4 +155,40 @@ test("new dependencies are installed anew", OPTIONS, async () => {
   );
   const built = await buildApp();
   assert.ok(ran(built).some((name) => name.includes("npm ci")));
+});
+
+const TRACED = `FROM ${BASE}
+WORKDIR /app
+COPY . .
+# varve: traced
+RUN --mount=type=cache,target=/root/.npm \\
+    --mount=type=secret,id=npmrc,target=/root/.npmrc \\
+    --mount=type=secret,id=ca,target=/run/ca.pem \\
+    NODE_EXTRA_CA_CERTS=/run/ca.pem npm ci --omit=dev --no-audit --no-fund
+# varve: traced
+RUN node build.js
+`;
+
+test("with everything copied first, traced steps run only if they read what has changed", OPTIONS, async () => {
+  const project = join(varve.folder, "traced");
+  cpSync(APP, project, { recursive: true });
+  writeFileSync(join(project, "Dockerfile"), TRACED);
+  writeFileSync(join(project, ".dockerignore"), "Dockerfile\n.dockerignore\n");
+  writeFileSync(join(project, "README.md"), "The first text.\n");
+  const steps = async (): Promise<(string | undefined)[]> => {
+    const built = await varve.build(["-o", "type=cacheonly", ...npmFlags(), project]);
+    return ["npm ci", "node build.js"].map((text) => built.steps.find(({ name }) => name.includes(text))?.status);
+  };
+  assert.deepEqual(await steps(), ["run", "run"]);
+  writeFileSync(join(project, "README.md"), "Another text.\n");
+  assert.deepEqual(await steps(), ["hit", "hit"]);
+  writeFileSync(join(project, "test/words.test.js"), "");
+  assert.deepEqual(await steps(), ["hit", "hit"]);
+  writeFileSync(join(project, "src/words.js"), 'export const GREETING = "traced";\n');
+  assert.deepEqual(await steps(), ["hit", "run"]);
+  const lock = readFileSync(join(project, "package-lock.json"), "utf8");
+  writeFileSync(join(project, "package-lock.json"), `${lock}\n`);
+  assert.equal((await steps())[0], "run");
+  writeFileSync(join(project, ".npmrc"), "fund=false\n");
+  assert.deepEqual(await steps(), ["run", "run"]);
 });

@@ -74,6 +74,21 @@ export class Explaining implements RunningBuild {
     }
   }
 
+  /** Notes why a step would have run whose earlier result it makes again, so that the steps after it can be explained. Says nothing. */
+  async recalled(
+    vertex: Vertex,
+    { inputs, traces, results }: Record<"inputs" | "results", readonly Result[]> & { traces: readonly VertexTrace[] },
+  ): Promise<void> {
+    try {
+      const steps = await this.#open();
+      const { reason } = await steps.announce(vertex, inputs, traces);
+      this.reasons.set(vertex.digest, reason);
+      steps.record(vertex, results);
+    } catch {
+      // The steps after it cannot be explained by this one.
+    }
+  }
+
   /** Records a step that has run. */
   async record(vertex: Vertex, results: readonly Result[]): Promise<void> {
     try {

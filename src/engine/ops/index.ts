@@ -79,7 +79,11 @@ function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverO
       return { map: { ...map, inputs: map.inputs.map((input) => ({ ...input, preload: undefined })) }, done };
     },
     mayRecall: async () => await (await tracedExec()).mayRecall(),
-    recall: async (inputs, context) => await (await tracedExec()).recall(inputs, context),
+    recall: async (inputs, context, traces) => {
+      const recalled = await (await tracedExec()).recall(inputs, context);
+      if (recalled !== undefined) await deps.explaining?.recalled(vertex, { inputs, traces, ...recalled });
+      return recalled;
+    },
   };
 }
 

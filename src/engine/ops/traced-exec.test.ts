@@ -202,6 +202,15 @@ RUN ls docs > list; chmod 700 tool
     assert.deepEqual(await told(directory, options), [why]);
   });
 
+  test("mounts that are no part of keys are none of what a step reads", async () => {
+    const mounts = ["cache,target=/cache", "secret,id=none,target=/none", "tmpfs,target=/tmp"];
+    const flags = mounts.map((mount) => `--mount=type=${mount}`).join(" ");
+    const directory = await project(`FROM base:1\nCOPY . /app\nRUN ${flags} cat /app/tool; date > /cache/date\n`);
+    await told(directory, { traced: "contents" });
+    writeFileSync(join(directory, "README"), "mounts\n");
+    assert.deepEqual(await told(directory, { traced: "contents" }), [HIT]);
+  });
+
   test("other mounts are part of what a step reads", async () => {
     const directory = await project(
       "FROM base:1\nCOPY README /\nRUN --mount=type=bind,source=src,target=/src cat /src/lib\n",

@@ -2,7 +2,7 @@ import { type Digest, digestOf, isVarveError, messageOf, throwIfAborted } from "
 import { wholeTree } from "../../contenthash/index.ts";
 import { AccessTrace } from "../../exec/index.ts";
 import { pathOfByteString, showPath } from "../../linux/index.ts";
-import { EMPTY, type ExecOp, ROOT_MOUNT, SKIP_OUTPUT, type Vertex, cacheMapOf } from "../../llb/index.ts";
+import { EMPTY, type ExecOp, type Mount, ROOT_MOUNT, SKIP_OUTPUT, type Vertex, cacheMapOf } from "../../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { OpContext, Recalled } from "../../solver/index.ts";
 import { type Accesses, MAX_ACCESSES, type SeenChange } from "../../traced/index.ts";
@@ -173,8 +173,12 @@ function untraceable({ mounts, security, cdiDevices }: ExecOp): string | undefin
   const root = mounts.find(({ dest }) => dest === ROOT_MOUNT);
   if (root?.type !== "bind" || root.readonly || root.output !== 0) return "its root is not its only output";
   const others = mounts.filter((mount) => mount !== root);
-  if (others.some(({ output }) => output !== SKIP_OUTPUT)) return "it has several outputs";
-  return undefined;
+  return others.some(hasOutput) ? "it has several outputs" : undefined;
+}
+
+/** True for a mount that becomes a result of the step. */
+function hasOutput({ type, input, output }: Mount): boolean {
+  return output !== SKIP_OUTPUT && (type === "bind" || (type === "cache" && input !== EMPTY));
 }
 
 function seenText({ change, why }: SeenChange): string {

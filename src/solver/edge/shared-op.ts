@@ -155,7 +155,8 @@ export class SharedOp<R> {
   async #recall(inputs: readonly R[], signal: AbortSignal): Promise<Recalled<R> | undefined> {
     const { op: first, ignoreCache } = this.#vertex;
     if (ignoreCache || !this.#recalls || first.recall === undefined) return undefined;
-    return await this.#watched(signal, async (op, context) => await op.recall?.(inputs, context));
+    const traces = this.#listener.traces();
+    return await this.#watched(signal, async (op, context) => await op.recall?.(inputs, context, traces));
   }
 
   /** Returns the results if there is one for each output. */
