@@ -1,12 +1,6 @@
 import { statfsSync } from "node:fs";
 import { VarveError, messageOf } from "../core/index.ts";
-import { type ByteString, type OpenedFile, OpenWatch, byteStringOf } from "../linux/index.ts";
-
-/** What the processes of a step have opened in its root filesystem. Paths are absolute in it. */
-export interface OpenedPaths {
-  readonly files: ReadonlySet<ByteString>;
-  readonly directories: ReadonlySet<ByteString>;
-}
+import { type ByteString, OpenWatch, byteStringOf } from "../linux/index.ts";
 
 const OVERLAY = 0x794c_7630;
 /** Milliseconds between two looks at what was opened: until then the kernel keeps the events, and unites equal ones. */
@@ -16,15 +10,14 @@ const BATCH = 2_000;
 const DELETED = " (deleted)";
 
 /**
- * Notes which files of a mounted root filesystem are opened and executed, until `finish`. Look-ups, `stat` and `readlink` are not seen,
+ * Notes which files and directories of a mounted root filesystem are opened and executed, until `finish`. Look-ups, `stat` and `readlink` are not seen,
  * nor what this process opens itself. Dispose of it before the root is unmounted.
  */
 export class AccessTrace implements Disposable {
   readonly #watch: OpenWatch;
   readonly #root: ByteString;
   readonly #limit: number;
-  readonly #files = new Set<ByteString>();
-  readonly #directories = new Set<ByteString>();
+  readonly #paths = new Set<ByteString>();
   readonly #timer: NodeJS.Timeout;
   #isIncomplete = false;
 
@@ -45,12 +38,15 @@ export class AccessTrace implements Disposable {
     this.#timer = setInterval(() => this.#read(BATCH), INTERVAL).unref();
   }
 
-  /** Returns what was opened; call it when all processes of the step have ended. @throws {VarveError} `unsupported` if not all is known */
-  finish(): OpenedPaths {
+  /**
+   * Returns the paths of what was opened, absolute in the root. Call it when all processes of the step have ended.
+   * @throws {VarveError} `unsupported` if not all is known
+   */
+  finish(): ReadonlySet<ByteString> {
     while (!this.#read(BATCH)) if (this.#isIncomplete) break;
     this[Symbol.dispose]();
     if (this.#isIncomplete) throw unsupported("not everything that it opened is known");
-    return { files: this.#files, directories: this.#directories };
+    return this.#paths;
   }
 
   [Symbol.dispose](): void {
@@ -61,14 +57,10 @@ export class AccessTrace implements Disposable {
   /** Returns true if nothing is left to read. */
   #read(limit: number): boolean {
     const { files, isEmpty, isIncomplete } = this.#watch.read(limit);
-    for (const file of files) if (file.pid !== process.pid) this.#add(file);
-    if (isIncomplete || this.#files.size + this.#directories.size > this.#limit) this.#isIncomplete = true;
+    for (const { path, pid } of files)
+      if (pid !== process.pid) for (const each of this.#pathsIn(path)) this.#paths.add(each);
+    if (isIncomplete || this.#paths.size > this.#limit) this.#isIncomplete = true;
     return isEmpty;
-  }
-
-  #add({ path, isDirectory }: OpenedFile): void {
-    const paths = isDirectory ? this.#directories : this.#files;
-    for (const each of this.#pathsIn(path)) paths.add(each);
   }
 
   /** Returns the paths in the root that a path as the kernel shows it may stand for. */

@@ -28,7 +28,6 @@ const BUFFER_BYTES = EVENT_BYTES * 128;
 export interface OpenedFile {
   /** The path as the kernel shows it to this process, for a file in another mount namespace from the root of its mount. */
   readonly path: ByteString;
-  readonly isDirectory: boolean;
   /** The process that opened it. */
   readonly pid: number;
 }
@@ -98,10 +97,7 @@ export class OpenWatch implements Disposable {
       const fd = this.#buffer.readInt32LE(at + 16);
       const path = fd < 0 ? undefined : pathOfDescriptor(fd);
       if (path === undefined || (mask & BigInt(FAN_Q_OVERFLOW)) !== 0n) isComplete = false;
-      else {
-        const isDirectory = (mask & BigInt(FAN_ONDIR)) !== 0n;
-        files.push({ path, isDirectory, pid: this.#buffer.readInt32LE(at + 20) });
-      }
+      else files.push({ path, pid: this.#buffer.readInt32LE(at + 20) });
     }
     return isComplete;
   }

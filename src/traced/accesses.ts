@@ -3,30 +3,26 @@ import { VarveError } from "../core/index.ts";
 import { ByteReader, ByteWriter } from "../io/index.ts";
 import type { ByteString } from "../linux/index.ts";
 
-/** What a step has opened in its root. Paths are absolute in it: `/app/package.json`; the root itself is `/`. */
-export interface Accesses {
-  /** Files that were opened or executed. */
-  readonly files: ReadonlySet<ByteString>;
-  /** Directories that were opened, which is how they are listed. */
-  readonly directories: ReadonlySet<ByteString>;
-}
+/**
+ * The files and directories that a step has opened or executed in its root. Paths are absolute in it: `/app/package.json`; the root itself
+ * is `/`.
+ */
+export type Accesses = ReadonlySet<ByteString>;
 
 /** Maximum number of paths of a step; a step that opens more is not recorded. */
 export const MAX_ACCESSES = 500_000;
 const MAX_BYTES = 134_217_728;
 
 /** Encodes accesses compactly: sorted, of each path what differs from the one before. Equal accesses have equal encodings. */
-export function encodeAccesses({ files, directories }: Accesses): Buffer {
+export function encodeAccesses(accesses: Accesses): Buffer {
   const writer = new ByteWriter();
-  for (const paths of [files, directories]) {
-    writer.number(paths.size);
-    let before = "";
-    for (const path of [...paths].sort()) {
-      const prefix = sharedPrefix(before, path);
-      writer.number(prefix);
-      writer.text(path.slice(prefix));
-      before = path;
-    }
+  writer.number(accesses.size);
+  let before = "";
+  for (const path of [...accesses].sort()) {
+    const prefix = sharedPrefix(before, path);
+    writer.number(prefix);
+    writer.text(path.slice(prefix));
+    before = path;
   }
   return deflateRawSync(writer.take(), { level: 6 });
 }
@@ -37,11 +33,6 @@ export function encodeAccesses({ files, directories }: Accesses): Buffer {
  */
 export function decodeAccesses(bytes: Uint8Array): Accesses {
   const reader = new ByteReader(inflated(bytes));
-  const files = readPaths(reader);
-  return { files, directories: readPaths(reader) };
-}
-
-function readPaths(reader: ByteReader): Set<ByteString> {
   const count = reader.number();
   if (count > MAX_ACCESSES) throw new VarveError("corrupt", "Cannot read what a step has opened: too many paths");
   const paths = new Set<ByteString>();

@@ -44,7 +44,7 @@ export class Forgiveness {
   /** Returns undefined if the step makes the same layer with the change as without it. */
   judge(change: TreeChange): SeenChange | undefined {
     const { path, kind } = change;
-    if (this.#accesses.files.has(path) || this.#accesses.directories.has(path)) return { change, why: "read" };
+    if (this.#accesses.has(path)) return { change, why: "read" };
     if (this.#isWritten(path)) return { change, why: "written" };
     if (kind === "content" || (kind === "added" && this.#isUntouched(path))) return undefined;
     return { change, why: "shape" };
@@ -62,13 +62,12 @@ export class Forgiveness {
   }
 
   #touchedDirectories(): Set<ByteString> {
-    const touched = new Set<ByteString>(this.#accesses.directories);
-    for (const paths of [this.#accesses.files, this.#accesses.directories, this.#written])
-      for (const path of paths)
-        for (const above of ancestorsOf(path)) {
-          if (touched.has(above) && above !== parentOf(path)) break;
-          touched.add(above);
-        }
+    const touched = new Set<ByteString>();
+    for (const paths of [this.#accesses, this.#written])
+      for (const path of paths) {
+        touched.add(path);
+        for (const above of ancestorsOf(path)) touched.add(above);
+      }
     return touched;
   }
 }
