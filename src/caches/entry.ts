@@ -25,6 +25,8 @@ export interface CacheEntry {
 export interface CacheScope {
   /** Empty if the cache does not have it. */
   readonly scope: string;
+  /** True if the build had not made all its results: it failed, was killed, or runs. */
+  readonly partial: boolean;
   /** Of its newest result, in milliseconds since 1970. */
   readonly createdAt: number;
   readonly entries: number;

@@ -81,12 +81,13 @@ function described(result: CacheResult | undefined): { readonly description: str
   return (result?.layers ?? []).map(({ description = "" }) => ({ description }));
 }
 
-function scopeOf({ scope, tops, at }: Generation): CacheScope {
+function scopeOf({ scope, tops, at, partial }: Generation): CacheScope {
   const nodes = new Set(tops);
   for (const node of nodes) for (const link of node.inputs.flat()) nodes.add(link.node);
   const held = [...nodes].filter(({ results }) => results.length > 0);
   return {
     scope,
+    partial: partial !== undefined,
     createdAt: timeToMilliseconds(at),
     entries: held.length,
     size: sizeOf(held.flatMap(({ results }) => results)),

@@ -2,7 +2,7 @@ import { type Digest, type Platform, VarveError, messageOf } from "../core/index
 import { LocalContexts } from "./context/local-contexts.ts";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
-import type { Edge, SourceOp } from "../llb/index.ts";
+import { type Edge, type SourceOp, isInternalName } from "../llb/index.ts";
 import { type BlobOptions, type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { PlanOptions, PlannedEdge, SolveResult, SolverEvent, SolverJob } from "../solver/index.ts";
 import { ImageSource, type LocalContext } from "../source/index.ts";
@@ -226,7 +226,7 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** Calls a listener whenever a step has run or was found in a cache, until the returned value is disposed of. */
+  /** Calls a listener whenever a step has run, until the returned value is disposed of. */
   onStepEnd(listener: () => void): Disposable {
     this.#stepListeners.add(listener);
     return { [Symbol.dispose]: () => void this.#stepListeners.delete(listener) };
@@ -298,7 +298,7 @@ export class Session implements AsyncDisposable {
 
   #onEvent(event: SolverEvent): void {
     this.progress.solver(event);
-    if (event.kind !== "vertex-completed" && event.kind !== "vertex-cached") return;
+    if (event.kind !== "vertex-completed" || isInternalName(event.name)) return;
     for (const listener of this.#stepListeners) listener();
   }
 

@@ -151,6 +151,11 @@ suite("a cache that is exported while the build runs", { skip }, () => {
         await sleep(100);
       }
       await started.kill();
+      const { scopes } = await listRemoteCache(store, from);
+      assert.deepEqual(
+        scopes.map(({ partial }) => partial),
+        [true],
+      );
       assert.equal((await elsewhere(type, from)).hits, STEPS + 1);
     });
 
@@ -168,8 +173,6 @@ suite("a cache that is exported while the build runs", { skip }, () => {
       const listed = await stepsIn(from);
       const { hits, stderr } = await elsewhere(salt, from);
       assert.equal(hits, listed, stderr);
-      // Those that ended while the last export ran.
-      assert.ok(started.ended() - hits <= 2, `${started.ended()} steps had ended, ${hits} were found`);
       lost.push(`${type} ${started.ended()} - ${hits}`);
     }
     t.diagnostic(`steps that had ended, and those that were found: ${lost.join(", ")}`);

@@ -48,7 +48,7 @@ Example: varve cache ls registry.example.com/team/app:cache
 function text({ entries, scopes, size, configSize }: CacheListing): string {
   const now = Date.now();
   const exports = scopes.map((scope) => ({
-    SCOPE: scope.scope === "" ? "<none>" : shortened(scope.scope),
+    SCOPE: `${scope.scope === "" ? "<none>" : shortened(scope.scope)}${scope.partial ? " (unfinished)" : ""}`,
     EXPORTED: humanAge(now - scope.createdAt),
     ENTRIES: String(scope.entries),
     SIZE: humanSize(scope.size),
