@@ -36,10 +36,10 @@ suite("signed caches", { skip }, () => {
 
   const registry = () => ({ registry: hasty(server.host, { timeouts: {} }) });
 
-  /** Exports to a place, and imports from it in several ways. */
-  async function check(to: CacheSpec, from: CacheSpec): Promise<void> {
-    const taken = async (more: Readonly<Record<string, string>>) => {
-      const cacheFrom = [{ ...from, attrs: { ...from.attrs, ...more } }];
+  /** Exports to a place, and imports from it. */
+  function placeOf(to: CacheSpec, from: CacheSpec) {
+    const taken = async (...each: readonly Readonly<Record<string, string>>[]) => {
+      const cacheFrom = each.map((more) => ({ ...from, attrs: { ...from.attrs, ...more } }));
       const { hits, events, result } = await fixture.build({ ...NOWHERE, cacheFrom }, registry());
       const failed = events.flatMap((event) =>
         event.kind === "vertex" && event.name.startsWith("importing") ? (event.error ?? []) : [],
@@ -52,6 +52,10 @@ suite("signed caches", { skip }, () => {
         registry(),
       );
 
+    return { taken, exported };
+  }
+
+  async function check({ taken, exported }: ReturnType<typeof placeOf>): Promise<void> {
     await exported({});
     const unsigned = await taken({ verify: open });
     assert.equal(unsigned.hits, 0);
@@ -63,7 +67,11 @@ suite("signed caches", { skip }, () => {
     const strange = await taken({ verify: other });
     assert.equal(strange.hits, 0);
     assert.match(strange.failed.join(), /not by the given key/);
+    assert.equal((await taken({ verify: other }, {})).hits, 0, "another mention does not undo verify");
+  }
 
+  /** What only needs to be tried in one place. */
+  async function checkRefusals({ taken, exported }: ReturnType<typeof placeOf>): Promise<void> {
     assert.match((await exported({})).warnings.join(), /was not exported.*it is signed/);
     assert.match((await exported({ sign: secret, scope: "pr-1" })).warnings.join(), /was not exported.*for the scope/);
     await exported({ sign: secret, scope: "pr-1", reset: "true" });
@@ -74,19 +82,21 @@ suite("signed caches", { skip }, () => {
 
   test("in a directory", async () => {
     const at = join(fixture.folder, "cache");
-    await check({ type: "local", attrs: { dest: at } }, { type: "local", attrs: { src: at } });
+    const place = placeOf({ type: "local", attrs: { dest: at } }, { type: "local", attrs: { src: at } });
+    await check(place);
+    await checkRefusals(place);
   });
 
   test("in a registry", async () => {
     const place = { type: "registry", attrs: { ref: `${server.host}/cache:1` } };
-    await check(place, place);
+    await check(placeOf(place, place));
   });
 
   for (const { type, missing, start, attributes } of OBJECT_BACK_ENDS)
     test(`in ${type}`, { skip: missing() ?? false }, async () => {
       await using objects = await start();
       const place = { type, attrs: attributes(objects.host, "signed") };
-      await check(place, place);
+      await check(placeOf(place, place));
     });
 
   test("the commands read keys from files and variables", async () => {

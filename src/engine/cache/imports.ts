@@ -80,7 +80,12 @@ export class Imports implements AsyncDisposable {
    * be imported counts as empty; its vertex in progress has the error.
    */
   async start(specs: readonly CacheSpec[]): Promise<ResultCache[]> {
-    const byName = new Map(specs.map((spec) => [importName(spec), spec] as const));
+    const byName = new Map<string, CacheSpec>();
+    for (const spec of specs) {
+      const name = importName(spec);
+      // A request to verify is not undone by another mention of the cache.
+      if (byName.get(name)?.attrs["verify"] === undefined) byName.set(name, spec);
+    }
     const unknown = [...byName].filter(([name]) => !this.#names.has(name));
     for (const [name] of unknown) this.#names.add(name);
     return await Promise.all(unknown.map(([name, spec]) => startImport(name, spec, this.#deps, this.#stack)));
