@@ -293,6 +293,22 @@ RUN test -x /layout
     assert.equal((await readdir(at("large-out/src"))).length, 40);
   });
 
+  test("a traced step is cached if it reads nothing of what has changed", async () => {
+    const text = `FROM ${server.base}\nWORKDIR /app\nCOPY . .\n# varve: traced\nRUN cat source > made\n`;
+    const folder = await server.context("traced", text, { source: "source\n", README: "one\n" });
+    const build = async (): Promise<string> =>
+      (await buildx(["build", "-o", `type=local,dest=${at("made")}`, folder])).log;
+    await build();
+    await writeFile(join(folder, "README"), "two\n");
+    const log = await build();
+    assert.match(
+      printedOf(log, "RUN cat source"),
+      /hit \(traced\): 1 file changed since, none that the step reads\nCACHED$/,
+    );
+    assert.equal(await readFile(at("made/app/README"), "utf8"), "two\n");
+    assert.equal(await readFile(at("made/app/made"), "utf8"), "source\n");
+  });
+
   test("bake builds targets, a matrix, and a target on another one", async () => {
     const folder = await server.context("baked", "FROM BASE\nARG V\nRUN echo $V >/v\n", {
       "Dockerfile.top": "FROM lower\nRUN cat /v >/top\n",

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Platform, hostPlatform } from "../../core/index.ts";
+import { type Platform, type TracedSetting, hostPlatform } from "../../core/index.ts";
 import type { Collector } from "../../caches/index.ts";
 import type { JsonValue } from "../../core/index.ts";
 import type { Store } from "../../engine/index.ts";
@@ -32,6 +32,8 @@ export interface DaemonOptions {
   readonly onWarning?: ((text: string) => void) | undefined;
   /** Add why a step was not cached to its log. Default: true. */
   readonly explains?: boolean | undefined;
+  /** How RUN steps are traced that have no directive; see `BuildSettings.traced`. */
+  readonly traced?: TracedSetting | undefined;
   /** Called for each image that a build puts into the store of Docker's daemon, before the client has its answer. */
   readonly onImage?: ((image: StoredImage) => Promise<void>) | undefined;
 }
@@ -56,6 +58,7 @@ export interface Daemon extends Disposable {
   readonly provenance: Readonly<Record<string, JsonValue>>;
   readonly onImage: DaemonOptions["onImage"];
   readonly explains: boolean;
+  readonly traced: TracedSetting | undefined;
   readonly warn: (text: string) => void;
   /** The policies of collection, as clients list them. */
   readonly policies: readonly PruneRequest[];
@@ -81,6 +84,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     provenance,
     onImage,
     explains: options.explains ?? true,
+    traced: options.traced,
     warn: options.onWarning ?? (() => undefined),
     policies: (await collector?.policies()) ?? [],
     workerId: await workerId(store.root),

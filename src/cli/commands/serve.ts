@@ -78,6 +78,7 @@ Example: varve serve --docker unix:///run/varve.sock
         store,
         collector,
         explains: settings.explains,
+        traced: settings.traced,
         entitlements: flags["allow-insecure-entitlement"],
         onWarning: warn,
         onImage: async (image) => await announceImage({ store, events }, image),

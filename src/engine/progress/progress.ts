@@ -33,6 +33,8 @@ export class Progress {
   readonly #steps = new Map<Digest, StepReport>();
   readonly #order: Digest[] = [];
   readonly #announced = new Map<Digest, AnnouncedVertex>();
+  /** Vertices that began with a report: clients match their end with that time. */
+  readonly #reported = new Set<Digest>();
   readonly #startedAt = new Map<Digest, number>();
   /** When the keys of sources were known. */
   readonly #resolvedAt = new Map<Digest, number>();
@@ -116,10 +118,12 @@ export class Progress {
         this.#resolvedAt.set(digest, at);
         this.#emit({ ...vertex, startedAt, completedAt: at, resolved: true });
         return;
-      case "vertex-cached":
-        this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true, cache: event.cache });
+      case "vertex-cached": {
+        const start = this.#reported.has(digest) ? startedAt : at;
+        this.#emit({ ...vertex, startedAt: start, completedAt: at, cached: true, cache: event.cache });
         this.#step(event, { status: "hit", cache: event.cache, ms: 0 });
         return;
+      }
       case "vertex-skipped":
         if (event.cache !== undefined)
           this.#emit({ ...vertex, startedAt: at, completedAt: at, cached: true, cache: event.cache });
@@ -152,6 +156,7 @@ export class Progress {
         return;
       case "vertex-report":
         if (!this.#startedAt.has(digest)) {
+          this.#reported.add(digest);
           this.#startedAt.set(digest, at);
           this.#emit({ ...vertex, startedAt: at });
         }

@@ -148,6 +148,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
       loadGraph: async (definition, stop) => (await loadRef(definition, { ...loading, signal: stop }))?.edge,
       wrapHost: policy && ((host) => policedHost(host, policy)),
       pullPolicy: "newest",
+      traced: daemon.traced,
       keepFailed: request.subject.kind === "forwarded",
       signal,
     }),
