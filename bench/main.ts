@@ -15,6 +15,7 @@ import { imageScenarios, openImage } from "./images.ts";
 import { reportLimits } from "./limits.ts";
 import { transferScenarios } from "./transfers.ts";
 import { type Contender, type Scenario, measure, report } from "./measure.ts";
+import { reportWhy } from "./why.ts";
 import { type Peer, openPeers } from "./peers.ts";
 import { runSideBySide } from "./side-by-side/run.ts";
 
@@ -97,6 +98,7 @@ await runScenario(
   true,
 );
 
+if (isWanted("why")) console.log(`${await reportWhy(varve, big)}\n`);
 for (const scenario of layerScenarios(varve.folder)) await runScenario(scenario, false);
 for (const scenario of transferScenarios(varve.folder)) await runScenario(scenario, false);
 if (isWanted("archive of a blob")) await runScenario(exportScenario(varve.folder), false);

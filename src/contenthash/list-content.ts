@@ -22,19 +22,28 @@ const NO_HEADER = digestOf("");
  * in it; names are in byte order.
  */
 export function listContent(tree: Tree, selectors: readonly ContentSelector[]): ContentEntry[] {
-  const found = new Found();
+  const found = new Found(selectors.length === 1 && selectors.every(isPlain));
   if (tree.root !== undefined) for (const selector of selectors) cover(tree, selector, found);
   return found.entries;
 }
 
 class Found {
   readonly entries: ContentEntry[] = [];
+  readonly #isOnePath: boolean;
   readonly #paths = new Set<ByteString>();
+
+  /** `isOnePath`: all entries are below one path, so that each comes once. */
+  constructor(isOnePath: boolean) {
+    this.#isOnePath = isOnePath;
+  }
 
   add(path: ByteString, node: TreeNode): void {
     const { digest } = node;
-    if (digest === undefined || digest === NO_HEADER || this.#paths.has(path)) return;
-    this.#paths.add(path);
+    if (digest === undefined || digest === NO_HEADER) return;
+    if (!this.#isOnePath) {
+      if (this.#paths.has(path)) return;
+      this.#paths.add(path);
+    }
     this.entries.push({ path, header: node.header(), digest });
   }
 
@@ -45,9 +54,14 @@ class Found {
   }
 }
 
+/** True for a selector of one path with all that is below. */
+function isPlain({ wildcard, includePatterns, excludePatterns }: ContentSelector): boolean {
+  return !wildcard && includePatterns.length === 0 && excludePatterns.length === 0;
+}
+
 function cover(tree: Tree, selector: ContentSelector, found: Found): void {
-  const { path, wildcard, followLinks, includePatterns, excludePatterns } = selector;
-  if (!wildcard && includePatterns.length === 0 && excludePatterns.length === 0) {
+  const { path, followLinks } = selector;
+  if (isPlain(selector)) {
     const start = byteStringOf(path);
     found.addBelow(path === "/" ? "" : start, resolvePath(tree, start, followLinks).node);
     return;

@@ -103,6 +103,7 @@ export class Session implements AsyncDisposable {
       caches: () => this.#caches,
       unusable,
       signal,
+      isOff: options.explain === false,
     });
     this.#deps = sessionDeps(options, {
       shared,

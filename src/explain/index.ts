@@ -1,3 +1,4 @@
+export { bounded } from "./bounded.ts";
 export { type ExplainedBuild, type ExplainedStep, type StoredExplanation, storedExplanation } from "./builds.ts";
 export { Explainer, type ExplainContext, type MissOutcome, type StepProbe } from "./explainer.ts";
 export type { InputFacts, Part, StepFacts } from "./facts.ts";

@@ -43,5 +43,10 @@ CREATE TABLE explain_build (
   steps BLOB NOT NULL
 ) WITHOUT ROWID;
 `,
+    // Chunks were compressed before.
+    `
+DELETE FROM explain_list;
+DELETE FROM explain_chunk;
+`,
   ],
 };

@@ -3,7 +3,6 @@ import { VarveError } from "../core/index.ts";
 import type { Database } from "../state/index.ts";
 import { type ExplainedBuild, decodeSteps, encodeSteps } from "./builds.ts";
 import { decodeFacts, encodeFacts, type StoredFacts } from "./facts-codec.ts";
-import { packFiles, unpackFiles } from "./files/codec.ts";
 import { CHUNK_ID_BYTES, type FileChunk, type FileList } from "./files/list.ts";
 import { type KnownStep, type KnownSteps, MAX_CANDIDATES, stageOf } from "./known-steps.ts";
 import type { Place } from "./place.ts";
@@ -112,7 +111,7 @@ export class ExplainTable implements KnownSteps {
   #chunk(id: Buffer): Uint8Array {
     const found = this.#state.get<{ files: Uint8Array }>("SELECT files FROM explain_chunk WHERE id = ?", id);
     if (found === undefined) throw new VarveError("corrupt", "Cannot read a list of files: a part of it is missing");
-    return unpackFiles(found.files);
+    return found.files;
   }
 
   /** Stores what is known of the steps of a build. The newest builds are kept. */
@@ -194,7 +193,7 @@ export class ExplainTable implements KnownSteps {
   #saveChunk({ id, bytes }: FileChunk): void {
     const key = Buffer.from(id, "hex");
     if (this.#state.get("SELECT 1 FROM explain_chunk WHERE id = ?", key) !== undefined) return;
-    this.#state.note("INSERT INTO explain_chunk (id, files) VALUES (?, ?)", key, packFiles(bytes));
+    this.#state.note("INSERT INTO explain_chunk (id, files) VALUES (?, ?)", key, bytes);
   }
 
   #steps(where: string, ...values: readonly (string | number)[]): KnownStep[] {

@@ -16,6 +16,8 @@ export interface DockerApi {
   readonly programVersion: string;
   /** Serves clients that build with BuildKit. Absent: there is only the classic builder. */
   readonly buildkit?: BuildkitServer | undefined;
+  /** Builds of the classic builder say why their steps were not cached, if the engine runs them. Default: false. */
+  readonly explains?: boolean | undefined;
   /** Called after each build, also after one that failed. */
   readonly onBuildEnd?: (() => void) | undefined;
   /** Builds that came by `POST /build` and have an id. */

@@ -6,7 +6,7 @@ import { pullOne } from "./endpoints/pull.ts";
 
 /** Returns the classic builder for the API's store. It pulls base images in the same way as `POST /images/create`. */
 export function storeBuilder(api: DockerApi): ClassicBuild {
-  const { store, events } = api;
+  const { store, events, explains } = api;
   return async (request, emit, signal) => {
     await using share = await store.work.enter();
     using registry = registryFor(api, request.credentials);
@@ -17,6 +17,7 @@ export function storeBuilder(api: DockerApi): ClassicBuild {
         contexts: store.contexts,
         repositories: join(store.root, "git"),
         runner: share.runner,
+        explains,
         pull: async (reference, platform, tell, stop) =>
           void (await pullOne(reference, { api, registry, platform, emit: tell, signal: stop })),
         onImage: ({ kind, image, name }) => events.image(kind, image.id, name, image.config),

@@ -91,4 +91,6 @@ export interface BuildDeps {
   /** The directory of bare git repositories. */
   readonly repositories: string;
   readonly onImage?: ((event: ImageEvent) => void) | undefined;
+  /** Add a line that says why a step was not cached, if the engine builds. Default: false. */
+  readonly explains?: boolean | undefined;
 }

@@ -29,7 +29,7 @@ export interface EngineBuild {
  */
 export async function buildByEngine(request: BuildRequest, build: EngineBuild): Promise<LocalImage> {
   const { context, feature, deps, hold, output } = build;
-  const transcript = new Transcript(output);
+  const transcript = new Transcript(output, { explains: deps.explains ?? false });
   let image: LocalImage | undefined;
   try {
     await serveBuild(

@@ -50,7 +50,9 @@ const ranges: VertexRanges = new Map(
 
 class Recorder {
   readonly messages: BuildMessage[] = [];
-  readonly transcript = new Transcript(new Output((message) => this.messages.push(message), { quiet: false }));
+  readonly transcript = new Transcript(new Output((message) => this.messages.push(message), { quiet: false }), {
+    explains: true,
+  });
 
   constructor(labels: ReadonlyMap<string, string> = new Map()) {
     this.transcript.begin(engineSteps(file, ranges, { target: undefined, labels }));
@@ -96,6 +98,17 @@ describe("the transcript of a build by the engine", () => {
     seen.vertex(COPY, DONE);
     seen.transcript.end();
     assert.equal(seen.text, `${all}Step 8/9 : COPY --from=named /t /t\nStep 9/9 : CMD app\n`);
+  });
+
+  test("a step that was not cached says why, if that is known", () => {
+    const seen = new Recorder();
+    seen.vertex(BASE, DONE);
+    const why = { reason: { kind: "pruned" }, text: "its result was removed from the cache" } as const;
+    seen.vertex(TOOLS, { ...STARTED, why });
+    assert.match(
+      seen.text,
+      /RUN make tools\n ---> Missed: its result was removed from the cache\n ---> Running in TOOLS\n$/,
+    );
   });
 
   test("vertices that nothing asked for are cached, and labels of the request are steps", () => {

@@ -52,9 +52,14 @@ export class Transcript {
   readonly #byVertex = new Map<Digest, StepOutput>();
   #next = 0;
   readonly #warnings: string[] = [];
+  readonly #explains: boolean;
+  /** Why vertices were not cached. */
+  readonly #reasons = new Map<Digest, string>();
 
-  constructor(output: Output) {
+  /** `explains`: say why steps were not cached. */
+  constructor(output: Output, { explains }: { readonly explains: boolean }) {
     this.#output = output;
+    this.#explains = explains;
   }
 
   /** Sets the steps, once, before the events of their vertices. */
@@ -69,6 +74,7 @@ export class Transcript {
     switch (event.kind) {
       case "vertex":
         this.#vertices.update(event);
+        if (this.#explains && event.why !== undefined) this.#reasons.set(event.digest, event.why.text);
         break;
       case "log": {
         const step = this.#byVertex.get(event.vertex);
@@ -144,8 +150,10 @@ export class Transcript {
     if (kind === "from" || vertices.size === 0) return;
     const [vertex] = vertices;
     if ([...vertices].every((digest) => this.#vertices.stateOf(digest) === "cached"))
-      this.#output.text(" ---> Using cache\n");
-    else if (kind === "run" && vertex !== undefined) this.#output.text(` ---> Running in ${shortId(vertex)}\n`);
+      return this.#output.text(" ---> Using cache\n");
+    const [reason] = [...vertices].flatMap((digest) => this.#reasons.get(digest) || []);
+    if (reason !== undefined) this.#output.text(` ---> Missed: ${reason}\n`);
+    if (kind === "run" && vertex !== undefined) this.#output.text(` ---> Running in ${shortId(vertex)}\n`);
   }
 
   #warn(): void {

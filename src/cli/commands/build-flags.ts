@@ -36,7 +36,7 @@ export const BUILD_FLAGS = {
   why: {
     kind: "optional",
     value: "full|off",
-    help: "After the build, say of each step why it was not cached (full: all changes; off: not in progress either)",
+    help: "After the build, say of each step why it was not cached (full: all changes; off: do not find out and record it)",
   },
   "cache-from": {
     kind: "many",

@@ -68,6 +68,7 @@ async function optionsOf(
     buildArgs: keyValues("build-arg", flags["build-arg"], env),
     buildContexts: namedContexts(flags["build-context"]),
     ...(await contextSettings(flags, command)),
+    ...(flags.why === "off" ? { explain: false } : {}),
     labels: keyValues("label", flags.label),
     annotations: keyValues("annotation", flags.annotation),
     platforms: platformsOf(flags.platform),

@@ -88,6 +88,7 @@ Example: varve serve --docker unix:///run/varve.sock
     const api = {
       store,
       onBuildEnd: () => collector.schedule(),
+      explains: settings.explains,
       registry: settings.store.registry ?? {},
       events,
       programVersion: programVersion(),

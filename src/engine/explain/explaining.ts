@@ -21,6 +21,8 @@ export interface ExplainingDeps {
   readonly signal: AbortSignal | undefined;
   /** The caches of the build that count as empty, with the reasons. */
   readonly unusable: ReadonlyMap<string, string>;
+  /** Nothing is explained or recorded. */
+  readonly isOff: boolean;
 }
 
 /**
@@ -37,14 +39,16 @@ export class Explaining implements RunningBuild {
   readonly store: ExplainingDeps["store"];
   readonly caches: ExplainingDeps["caches"];
   readonly signal: AbortSignal | undefined;
+  readonly #isOff: boolean;
   readonly #progress: Progress;
   readonly #project: ExplainingDeps["project"];
   readonly #unusable: ExplainingDeps["unusable"];
   #hasToldUnusable = false;
   #steps: Promise<StepExplainer> | undefined;
 
-  constructor({ store, progress, project, caches, unusable, signal }: ExplainingDeps) {
+  constructor({ store, progress, project, caches, unusable, signal, isOff }: ExplainingDeps) {
     this.#unusable = unusable;
+    this.#isOff = isOff;
     this.store = store;
     this.#progress = progress;
     this.#project = project;
@@ -64,6 +68,7 @@ export class Explaining implements RunningBuild {
 
   /** Explains a step that is going to run. */
   async announce(vertex: Vertex, inputs: readonly Result[], traces: readonly VertexTrace[]): Promise<void> {
+    if (this.#isOff) return;
     try {
       const steps = await this.#open();
       const explanation = await steps.announce(vertex, inputs, traces);
@@ -79,6 +84,7 @@ export class Explaining implements RunningBuild {
     vertex: Vertex,
     { inputs, traces, results }: Record<"inputs" | "results", readonly Result[]> & { traces: readonly VertexTrace[] },
   ): Promise<void> {
+    if (this.#isOff) return;
     try {
       const steps = await this.#open();
       const { reason } = await steps.announce(vertex, inputs, traces);
@@ -91,6 +97,7 @@ export class Explaining implements RunningBuild {
 
   /** Records a step that has run. */
   async record(vertex: Vertex, results: readonly Result[]): Promise<void> {
+    if (this.#isOff) return;
     try {
       (await this.#open()).record(vertex, results);
     } catch {

@@ -12,6 +12,7 @@ import {
   type Sealer,
   type StepFacts,
   type StepRecord,
+  bounded,
   fileListOf,
   isSealed,
   placeOf,
@@ -92,7 +93,7 @@ export class StepExplainer {
       listOf: (input) => listOf({ content, lists }, input, this.#table.sealer),
       opWith: (variables) => opWith(vertex, variables),
     });
-    const reason = await withResultFiles(found, this.#build.store);
+    const reason = bounded(await withResultFiles(found, this.#build.store));
     return { reason, text: reasonText(reason) };
   }
 

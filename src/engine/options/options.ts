@@ -116,6 +116,10 @@ export interface BuildSettings {
   readonly normalizeContext?: boolean | "git" | undefined;
   /** How RUN steps are traced that have no directive `# varve: traced`. Default: not at all. */
   readonly traced?: TracedSetting | undefined;
+  /**
+   * Say why steps run, and record what their keys are made of, so that later builds can be explained by this one. Default: true.
+   */
+  readonly explain?: boolean | undefined;
   /** Caches to import. */
   readonly cacheFrom?: readonly CacheSpec[] | undefined;
   /** Milliseconds to wait for an imported cache. After that it counts as empty. Default: two minutes. */

@@ -8,7 +8,7 @@ import type { BuildSettings } from "./options.ts";
 
 export interface SessionOptions extends Pick<
   BuildSettings,
-  "cacheFrom" | "cachePatience" | "normalizeContext" | "pull" | "traced" | "shmSize" | "signal"
+  "cacheFrom" | "cachePatience" | "explain" | "normalizeContext" | "pull" | "traced" | "shmSize" | "signal"
 > {
   readonly store: Store;
   /** Id of the build in the history. Default: the id of its lease. */

@@ -1,14 +1,10 @@
-import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { VarveError } from "../../core/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import { ByteReader, ByteWriter } from "../../io/index.ts";
 import { DIGEST_BYTES, KINDS, type FileEntry } from "./entry.ts";
 
 /** Maximum number of entries of a chunk. */
-export const MAX_ENTRIES = 256;
-/** Maximum bytes of an encoded chunk. Paths have at most 4,096 bytes; a few long ones fill it. */
-const MAX_CHUNK = 4_194_304;
-
+export const MAX_ENTRIES = 512;
 const ATTRIBUTES = 1;
 const LINK = 2;
 const XATTRS = 4;
@@ -95,31 +91,4 @@ function readAttributes(reader: ByteReader): Attributes {
 
 function attributesOf({ kind, mode, uid, gid }: Attributes): Attributes {
   return { kind, mode, uid, gid };
-}
-
-/** Bytes of the number of entries in front of a packed chunk. */
-const COUNT_BYTES = 2;
-
-/** Compresses an encoded chunk for storage: all but the digests, quickly. */
-export function packFiles(encoded: Uint8Array): Buffer {
-  const count = countFiles(encoded);
-  const end = encoded.length - count * DIGEST_BYTES;
-  const head = Buffer.alloc(COUNT_BYTES);
-  head.writeUInt16LE(count);
-  return Buffer.concat([head, encoded.subarray(end), deflateRawSync(encoded.subarray(0, end), { level: 1 })]);
-}
-
-/**
- * Reverses `packFiles`.
- * @throws {VarveError} `corrupt` if it is malformed or unpacks to more than 4 MiB
- */
-export function unpackFiles(packed: Uint8Array): Buffer {
-  try {
-    const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
-    const end = COUNT_BYTES + bytes.readUInt16LE(0) * DIGEST_BYTES;
-    const facts = inflateRawSync(bytes.subarray(end), { maxOutputLength: MAX_CHUNK });
-    return Buffer.concat([facts, bytes.subarray(COUNT_BYTES, end)]);
-  } catch (error) {
-    throw new VarveError("corrupt", "Cannot read a list of files: it cannot be decompressed", { cause: error });
-  }
 }

@@ -9,7 +9,7 @@ const NO_XATTRS: FileEntry["xattrs"] = [];
 /** Bytes of a chunk's id. */
 export const CHUNK_ID_BYTES = 12;
 /** A chunk ends after about this many entries. A power of 2. */
-const CHUNK_ENTRIES = 64;
+const CHUNK_ENTRIES = 128;
 /** Maximum number of entries that are listed. What comes after them is not explained. */
 export const MAX_LISTED = 200_000;
 

@@ -1,0 +1,115 @@
+/** What it costs to say why steps were not cached, and to record what their keys are made of. */
+import { spawnSync } from "node:child_process";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Varve } from "../testing/varve.ts";
+import { openState } from "../src/state/index.ts";
+import { median } from "./measure.ts";
+import { packedVarve } from "./side-by-side/varve-builder.ts";
+
+const COLD_ROUNDS = 5;
+const CACHED_ROUNDS = 11;
+const CHANGES = 50;
+const NOTES = "application/vnd.varve.cache.notes.v1";
+
+interface Times {
+  /** Milliseconds. */
+  readonly wall: number;
+  /** Milliseconds of the process and its threads, in user mode and in the kernel. */
+  readonly cpu: number;
+}
+
+/** Reports the overhead of a cold build of a context with many files, of a cached one, and the size of its list. */
+export async function reportWhy(varve: Varve, context: string): Promise<string> {
+  const [program, ...first] = await packedVarve(varve.folder);
+  const root = join(varve.folder, "why-root");
+  const dockerfile = join(varve.folder, "Dockerfile.why");
+  writeFileSync(dockerfile, "FROM scratch\nCOPY src /src\n");
+  const outputs = ["-o", "type=cacheonly"];
+  const build = (...args: readonly string[]): Times =>
+    timed([program, ...first, "build", "--progress=plain", ...outputs, "-f", dockerfile, ...args, context], root);
+  const cold = compare(COLD_ROUNDS, (flags) => {
+    rmSync(root, { recursive: true, force: true });
+    return build(...flags);
+  });
+  rmSync(root, { recursive: true, force: true });
+  build();
+  const cached = compare(CACHED_ROUNDS, (flags) => build(...flags));
+  const cache = join(varve.folder, "why-cache");
+  build("--cache-to", `type=local,dest=${cache},mode=max`);
+  const size = sizeOfNotes(cache);
+  const before = storedBytes(root);
+  for (let change = 0; change < CHANGES; change += 1) {
+    writeFileSync(join(context, "src", `${change}`, `file-${change * 100}.txt`), `changed ${change}\n`);
+    build();
+  }
+  return [
+    `why: with and without (--why=off), medians of ${COLD_ROUNDS} cold and ${CACHED_ROUNDS} cached builds`,
+    `  cold:   ${ratio(cold.with.cpu, cold.without.cpu)} CPU time, ${ratio(cold.with.wall, cold.without.wall)} time`,
+    `  cached: ${difference(cached.with.cpu, cached.without.cpu)} CPU time, ${difference(cached.with.wall, cached.without.wall)} time`,
+    `  list: ${kilobytes(size)} in an exported cache, ${kilobytes(before)} in the store, ${kilobytes(storedBytes(root))} after ${CHANGES} changes`,
+  ].join("\n");
+}
+
+interface Compared {
+  readonly with: Times;
+  readonly without: Times;
+}
+
+/** Takes turns, so that what else the machine does falls on both alike. */
+function compare(rounds: number, run: (flags: readonly string[]) => Times): Compared {
+  const all: Compared[] = [];
+  for (let round = 0; round < rounds; round += 1) all.push({ with: run([]), without: run(["--why=off"]) });
+  const middle = (pick: (one: Compared) => Times): Times => ({
+    wall: median(all.map((one) => pick(one).wall)),
+    cpu: median(all.map((one) => pick(one).cpu)),
+  });
+  return { with: middle((one) => one.with), without: middle((one) => one.without) };
+}
+
+/** Runs a command, with the times that the shell measures. */
+function timed(command: readonly string[], root: string): Times {
+  const script = 'TIMEFORMAT="%R %U %S"; time "$@" >/dev/null 2>&1';
+  const env = { ...process.env, VARVE_ROOT: root, LC_ALL: "C" };
+  const { status, stderr } = spawnSync("bash", ["-c", script, "bash", ...command], { env, encoding: "utf8" });
+  const [wall = 0, user = 0, system = 0] = stderr
+    .trim()
+    .split(" ")
+    .map((seconds) => Number(seconds) * 1000);
+  if (status !== 0 || wall === 0) throw new Error(`${command.join(" ")} exited with ${status}`);
+  return { wall, cpu: user + system };
+}
+
+function sizeOfNotes(cache: string): number {
+  const blobs = join(cache, "blobs/sha256");
+  const small = readdirSync(blobs).map((name) => readFileSync(join(blobs, name)));
+  for (const bytes of small.filter((blob) => blob.length < 1_000_000 && blob[0] === 0x7b)) {
+    const { layers = [] } = JSON.parse(bytes.toString()) as { layers?: { mediaType?: string; size?: number }[] };
+    const notes = layers.find(({ mediaType }) => mediaType === NOTES);
+    if (notes?.size !== undefined) return notes.size;
+  }
+  throw new Error("the exported cache has no lists");
+}
+
+/** Bytes of the lists and facts in a store. */
+function storedBytes(root: string): number {
+  using state = openState(join(root, "state.db"));
+  const sums = [
+    "SELECT sum(length(facts)) AS bytes FROM explain_step",
+    "SELECT sum(length(chunks)) AS bytes FROM explain_list",
+    "SELECT sum(length(id) + length(files)) AS bytes FROM explain_chunk",
+  ];
+  return sums.reduce((sum, sql) => sum + (state.get<{ bytes: number | null }>(sql)?.bytes ?? 0), 0);
+}
+
+function ratio(value: number, base: number): string {
+  return `${((value / base - 1) * 100).toFixed(1)} % more`;
+}
+
+function difference(value: number, base: number): string {
+  return `${(value - base).toFixed(1)} ms more`;
+}
+
+function kilobytes(bytes: number): string {
+  return `${Math.round(bytes / 1000)} kB`;
+}
