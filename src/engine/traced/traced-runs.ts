@@ -108,6 +108,8 @@ export class TracedRuns {
     const gone = { kind: "miss", seen: undefined, changed: Infinity } as const;
     if (this.#isGone(result) || this.#isGone(input)) return gone;
     const [before, after] = withoutCommon(this.#layersOf(input), this.#layersOf(root));
+    // Another base image: everything may differ.
+    if ([...before, ...after].some(isOfImage)) return gone;
     const own = this.#records.layers(result).at(-1);
     if (own === undefined || own.parents.at(0) !== (input === SCRATCH ? undefined : input)) return gone;
     const layer = await this.#files.shape(own, signal);
@@ -134,6 +136,11 @@ function withoutCommon(before: readonly RecordRow[], after: readonly RecordRow[]
   let at = 0;
   while (at < before.length && at < after.length && isSame(before[at], after[at])) at += 1;
   return [before.slice(at), after.slice(at)];
+}
+
+/** True for a layer that was fetched, or can be. */
+function isOfImage({ blob }: RecordRow): boolean {
+  return blob !== undefined && blob.sources.length > 0;
 }
 
 function isSame(a: RecordRow | undefined, b: RecordRow | undefined): boolean {

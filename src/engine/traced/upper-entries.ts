@@ -21,6 +21,10 @@ const PARTIAL = new Set(["redirect", "metacopy"]);
 const PIECE = 1_048_576;
 const HEX = DIGEST_BYTES * 2;
 
+/** Maximum number of entries of a directory, and of bytes that are read of it. More take longer than most steps. */
+const MAX_ENTRIES = 200_000;
+const MAX_BYTES = 1_073_741_824;
+
 export interface ReadOptions {
   /** False: contents are not read, and are all the same. */
   readonly contents: boolean;
@@ -29,28 +33,38 @@ export interface ReadOptions {
 
 /**
  * Returns the entries of one upper directory of overlayfs, without its root.
- * @throws {VarveError} `unsupported` for entries that overlayfs keeps partly elsewhere
+ * @throws {VarveError} `unsupported` for entries that overlayfs keeps partly elsewhere; `limit-exceeded` for more than 200,000 entries, or
+ * 1 GiB of contents
  */
 export async function readUpper(directory: ByteString, { contents, signal }: ReadOptions): Promise<LayerEntry[]> {
   const entries: LayerEntry[] = [];
   const pace = new Pace(signal);
   const open: ByteString[] = [""];
+  let bytes = 0;
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     const names = readdirSync(pathOfByteString(`${directory}${path}/.`), { encoding: "latin1" });
     for (const name of names) {
       await pace.step();
-      const entry = entryOf(directory, `${path}/${name}`, contents);
+      const { entry, size } = entryOf(directory, `${path}/${name}`, contents);
+      bytes += contents ? size : 0;
       entries.push(entry);
+      if (entries.length > MAX_ENTRIES || bytes > MAX_BYTES) throw tooLarge();
       if (entry.kind === "directory") open.push(entry.path);
     }
   }
   return entries;
 }
 
-function entryOf(directory: ByteString, path: ByteString, contents: boolean): LayerEntry {
+/** An entry with the bytes of its content. */
+interface SizedEntry {
+  readonly entry: LayerEntry;
+  readonly size: number;
+}
+
+function entryOf(directory: ByteString, path: ByteString, contents: boolean): SizedEntry {
   const full = pathOfByteString(directory + path);
   const stats = lstatSync(full, { bigint: true });
-  if (stats.isCharacterDevice() && stats.rdev === 0n) return { path, kind: "deletion" };
+  if (stats.isCharacterDevice() && stats.rdev === 0n) return { entry: { path, kind: "deletion" }, size: 0 };
   const xattrs: string[] = [];
   let opaque = false;
   for (const name of llistxattr(full)) {
@@ -61,10 +75,11 @@ function entryOf(directory: ByteString, path: ByteString, contents: boolean): La
   }
   const link = stats.isSymbolicLink() ? readlinkSync(full, { encoding: "latin1" }) : "";
   const attributes = attributesOf(stats, link, xattrs);
-  if (stats.isDirectory()) return { path, kind: "directory", attributes, opaque };
-  if (!stats.isFile()) return { path, kind: stats.isSymbolicLink() ? "symlink" : "other", attributes, content: "" };
-  const content = contents ? contentOf(full, Number(stats.size)) : "0".repeat(HEX);
-  return { path, kind: "file", attributes, content };
+  if (stats.isDirectory()) return { entry: { path, kind: "directory", attributes, opaque }, size: 0 };
+  const size = stats.isFile() ? Number(stats.size) : 0;
+  const kind = stats.isFile() ? "file" : stats.isSymbolicLink() ? "symlink" : "other";
+  const content = kind !== "file" ? "" : contents ? contentOf(full, size) : "0".repeat(HEX);
+  return { entry: { path, kind, attributes, content }, size };
 }
 
 function attributesOf({ mode, uid, gid, rdev }: BigIntStats, link: ByteString, xattrs: readonly string[]): string {
@@ -72,7 +87,12 @@ function attributesOf({ mode, uid, gid, rdev }: BigIntStats, link: ByteString, x
   return hash("sha256", Buffer.from(text, "latin1")).slice(0, HEX);
 }
 
+function tooLarge(): VarveError {
+  return new VarveError("limit-exceeded", "the layers that differ are too large to be compared");
+}
+
 function contentOf(path: string | Buffer, size: number): string {
+  if (size > MAX_BYTES) throw tooLarge();
   if (size <= PIECE) return hash("sha256", readFileSync(path)).slice(0, HEX);
   const digest = createHash("sha256");
   const piece = Buffer.allocUnsafe(PIECE);
