@@ -8,6 +8,7 @@ import { installPrograms } from "../scripts/lib/system-packages.ts";
 import { Varve, busyboxImage, sh } from "../testing/varve.ts";
 import { openBuildkitBench } from "./buildkit.ts";
 import { openCacheBench } from "./caches.ts";
+import { openCloudBench } from "./clouds.ts";
 import { openClassic } from "./classic.ts";
 import { exportScenario } from "./exports.ts";
 import { layerScenarios } from "./layers.ts";
@@ -116,6 +117,12 @@ if (isWanted("cache export") || isWanted("cache import") || isWanted("cache traf
   }
   if (isWanted("cache traffic")) console.log(`${await bench?.traffic()}\n`);
   if (bench === undefined) console.log("cache export and import: no current BuildKit or no registry can be had here\n");
+}
+
+if (isWanted("cloud export")) {
+  await using bench = await openCloudBench();
+  for (const scenario of bench?.scenarios ?? []) await runScenario(scenario, false);
+  console.log(`${bench?.report() ?? "cloud export: no BuildKit, no registry or no s3rver can be had here"}\n`);
 }
 
 if (isWanted("classic: 30 × RUN true, cold") || isWanted("classic: 12 steps, cached")) {

@@ -9,6 +9,7 @@ import type { CollectionTimes } from "../export/release.ts";
 import type { Composed } from "../export/compose.ts";
 import type { DocumentPlace, PlaceRequest, Published, VersionedDocument } from "../export/document-place.ts";
 import { type PlaceTargetOptions, placeTarget } from "../export/document-writer.ts";
+import { BlobLookup } from "./blob-lookup.ts";
 import { readExisting } from "../export/existing-document.ts";
 import type { CacheTarget } from "../export/target.ts";
 import { type ObjectCachePlace, blobKey, documentKey } from "./object-place.ts";
@@ -42,11 +43,13 @@ export function objectTarget(options: ObjectTargetOptions): CacheTarget {
 class BlobWriter {
   readonly #options: ObjectTargetOptions;
   readonly #slots: Semaphore;
+  readonly #lookup: BlobLookup;
   readonly #written = new Set<Digest>();
 
   constructor(options: ObjectTargetOptions) {
     this.#options = options;
     this.#slots = new Semaphore(options.place.parallelism);
+    this.#lookup = new BlobLookup(options.store, options.place);
   }
 
   async write(layer: RemoteLayer, open: (offset: number) => Bytes, request: PlaceRequest): Promise<void> {
@@ -56,7 +59,7 @@ class BlobWriter {
     await sendReported(layer, place.name, onEvent, async (reported) => {
       using _slot = await this.#slots.acquire(request.signal);
       const key = blobKey(place, digest);
-      const info = await store.head(key, request);
+      const info = await this.#lookup.find(digest, request);
       if (info === undefined || info.size !== size) {
         await store.put(key, { size, digest, open: () => reported(open(0)) }, request);
         return "done";
