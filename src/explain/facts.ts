@@ -39,6 +39,8 @@ export interface InputFacts {
   readonly kind: "context" | "source" | "step";
   /** The identifier of a source: `docker-image://docker.io/library/alpine:3@sha256:…`. */
   readonly source?: string | undefined;
+  /** The commit of a repository. */
+  readonly version?: string | undefined;
   /** Definition keys of a source. */
   readonly keys: readonly string[];
   /** The content key, if the step has one for this input. */

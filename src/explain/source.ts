@@ -8,9 +8,14 @@ export interface ShownSource {
 
 const IMAGE = /^(?:docker-image|oci-layout)(?:\+blob)?:\/\/([^@]+)(?:@(.+))?$/;
 
-/** Returns the name and the version of a source. Without a digest in its identifier, the version is its key. */
-export function shownSource({ source = "", keys }: Pick<InputFacts, "source" | "keys">): ShownSource {
-  const [key = ""] = keys;
+/** Returns the name and the version of a source. Without a digest in its identifier, the version is the commit, or else the key. */
+export function shownSource({
+  source = "",
+  keys,
+  version,
+}: Pick<InputFacts, "source" | "keys" | "version">): ShownSource {
+  const [first = ""] = keys;
+  const key = version ?? first;
   const [, reference, digest = key] = IMAGE.exec(source) ?? [];
   if (reference !== undefined) return { name: `base image ${familiar(reference)}`, version: digest };
   if (source.startsWith("git://")) return { name: `repository ${source.slice("git://".length)}`, version: key };

@@ -134,7 +134,7 @@ function transition(before: string | undefined, after: string | undefined, limit
 
 /** Shortens a digest, unless values are shown in full. */
 function shortDigest(value: string, limit: number): string {
-  return limit === Infinity ? value : value.replace(/^(\w+:[0-9a-f]{12})[0-9a-f]{20,}$/, "$1…");
+  return limit === Infinity ? value : value.replace(/^((?:\w+:)?[0-9a-f]{12})[0-9a-f]{20,}$/, "$1…");
 }
 
 function clip(value: string, limit: number): string {

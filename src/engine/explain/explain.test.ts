@@ -8,9 +8,11 @@ import { after, before, suite, test } from "node:test";
 import { inflateRawSync } from "node:zlib";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
+import { gitMissing, startGitServer } from "../../../testing/git-server.ts";
 import { sampled } from "../../../testing/sampled.ts";
 import { buildsUnavailable, sh } from "../../../testing/varve.ts";
 import { prune } from "../../caches/index.ts";
+import { formatPlatform, hostPlatform } from "../../core/index.ts";
 import { lsetxattr } from "../../linux/index.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
 import type { BuildOptions, CacheSpec } from "../options/options.ts";
@@ -553,6 +555,16 @@ test("the record of a step has no credential, wherever it was expanded", async (
   for (const { facts } of rows) assert.doesNotMatch(inflateRawSync(facts).toString(), /plaintext/);
 });
 
+test("another platform", { skip: buildsUnavailable() ?? false }, async () => {
+  await using fixture = await buildFixture();
+  const dockerfile = "FROM scratch\nCOPY busybox /bin/sh\nRUN echo 1 > /one\n";
+  const directory = await fixture.files("project", { Dockerfile: dockerfile });
+  cpSync("/bin/busybox", join(directory, "busybox"));
+  await fixture.build(directory);
+  const { steps } = await fixture.build(directory, { platforms: [{ os: "linux", architecture: "386" }] });
+  assert.equal(steps.at(-1)?.why?.text, `platform: ${formatPlatform(hostPlatform())} → linux/386`);
+});
+
 suite("sources and lost results", () => {
   const CONTEXT = { Dockerfile: "FROM base:1\nCOPY a /a\nCOPY --from=other:1 /f /g\n", a: "a" };
   const image = async (fixture: BuildFixture, name: string, text: string): Promise<void> => {
@@ -599,6 +611,24 @@ suite("sources and lost results", () => {
     body = "three";
     const [text = ""] = await told(fixture, directory);
     assert.match(text, /f changed \(content, 3 → 5 bytes\)|moved: sha256:/);
+  });
+
+  test("a repository that moved says from which commit to which", { skip: gitMissing() ?? false }, async () => {
+    await using fixture = await buildFixture();
+    await using server = await startGitServer();
+    const tree = server.create("repo");
+    const commit = (text: string): string => {
+      writeFileSync(join(tree, "f"), text);
+      server.git("repo.git", "add", ".");
+      server.git("repo.git", "commit", "-q", "-m", text);
+      return server.git("repo.git", "rev-parse", "HEAD").slice(0, 12);
+    };
+    const [url, before] = [`${server.url}/repo.git`, commit("one")];
+    const directory = await fixture.files("project", { Dockerfile: `FROM scratch\nADD ${url}#main /src\n` });
+    assert.deepEqual(await told(fixture, directory), [""]);
+    const moved = `${before}… → ${commit("three")}…`;
+    const [text = ""] = await told(fixture, directory);
+    assert.ok(text.startsWith("repository ") && text.endsWith(` moved: ${moved}`), text);
   });
 
   test("another project in the same store, and the same project in another directory", async () => {

@@ -34,6 +34,8 @@ export class Explaining implements RunningBuild {
   readonly reasons: Map<Digest, Reason> = new Map();
   /** The instructions of the build's vertices, as far as they are known. */
   readonly origins: Map<Digest, StepOrigin> = new Map();
+  /** Commits of the build's git sources. */
+  readonly versions: Map<Digest, string> = new Map();
   /** Names of the build's vertices. */
   readonly names: Map<Digest, string> = new Map();
   readonly store: ExplainingDeps["store"];

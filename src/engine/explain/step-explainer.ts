@@ -39,6 +39,8 @@ export interface RunningBuild {
   readonly reasons: ReadonlyMap<Digest, Reason>;
   /** The instructions of the build's vertices, as far as they are known. */
   readonly origins: ReadonlyMap<Digest, StepOrigin>;
+  /** Commits of the build's git sources, by vertex. */
+  readonly versions: ReadonlyMap<Digest, string>;
   /** Names of the build's vertices. */
   readonly names: ReadonlyMap<Digest, string>;
   readonly store: ResultStore;
@@ -82,7 +84,15 @@ export class StepExplainer {
     const content = contentOf(vertex, inputs);
     const [trace] = traces;
     const origin = this.#build.origins.get(vertex.digest);
-    const facts = stepFacts({ vertex, inputs, trace, origin, content, sealer: this.#table.sealer });
+    const facts = stepFacts({
+      vertex,
+      inputs,
+      trace,
+      origin,
+      content,
+      sealer: this.#table.sealer,
+      versions: this.#build.versions,
+    });
     const lists = new Map<number, FileList>();
     this.#open.set(vertex.digest, { facts, content, lists });
     const { reasons, store } = this.#build;

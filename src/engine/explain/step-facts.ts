@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { ContentSelector } from "../../contenthash/index.ts";
-import { redact } from "../../core/index.ts";
+import { type Digest, redact } from "../../core/index.ts";
 import { type InputFacts, type Part, type Sealer, type StepFacts, partsOf, placeOf } from "../../explain/index.ts";
 import type { StepOrigin } from "../../frontend/index.ts";
 import { type Vertex, cacheMapOf, localSourceOf, vertexName } from "../../llb/index.ts";
@@ -29,10 +29,12 @@ export interface FactsParts {
   readonly origin: StepOrigin | undefined;
   readonly content: StepContent;
   readonly sealer: Sealer;
+  /** Commits of git sources, by vertex. */
+  readonly versions: ReadonlyMap<Digest, string>;
 }
 
 /** Returns what the cache key of a step is made of. */
-export function stepFacts({ vertex, inputs, trace, origin, content, sealer }: FactsParts): StepFacts {
+export function stepFacts({ vertex, inputs, trace, origin, content, sealer, versions }: FactsParts): StepFacts {
   const name = sealer.mask(vertexName(vertex));
   const place = placeOf(name);
   const args = Array.from(origin?.args ?? [], ([arg, value]): Part => ({
@@ -48,7 +50,12 @@ export function stepFacts({ vertex, inputs, trace, origin, content, sealer }: Fa
     parts: [...args, ...partsOf(vertex, sealer)].map((part) => sealer.masked(part)),
     secrets: vertex.metadata.policy?.secrets ?? [],
     inputs: vertex.inputs.map((input, index) => {
-      const known: InputKnown = { trace: trace?.inputs[index], result: inputs[index], content: content[index] };
+      const known: InputKnown = {
+        trace: trace?.inputs[index],
+        result: inputs[index],
+        content: content[index],
+        version: versions.get(input.vertex.digest),
+      };
       return inputFacts(sealer.mask(vertexName(input.vertex)), input.vertex, known);
     }),
   };
@@ -58,9 +65,10 @@ interface InputKnown {
   readonly trace: InputTrace | undefined;
   readonly result: Result | undefined;
   readonly content: StepContent[number];
+  readonly version: string | undefined;
 }
 
-function inputFacts(name: string, vertex: Vertex, { trace, result, content: read }: InputKnown): InputFacts {
+function inputFacts(name: string, vertex: Vertex, { trace, result, content: read, version }: InputKnown): InputFacts {
   const { op, digest } = vertex;
   const isContext = localSourceOf(op) !== undefined;
   const content = trace?.content;
@@ -69,6 +77,7 @@ function inputFacts(name: string, vertex: Vertex, { trace, result, content: read
     vertex: digest,
     kind: isContext ? "context" : op.kind === "source" ? "source" : "step",
     ...(op.kind === "source" && !isContext ? { source: redact(op.identifier) } : {}),
+    ...(version === undefined ? {} : { version }),
     keys: isContext ? [] : (trace?.roots ?? []),
     ...(content === undefined ? {} : { content }),
     ...(content === undefined || read === undefined ? {} : { list: listId(content, read.selectors) }),

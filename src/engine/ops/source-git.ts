@@ -8,12 +8,18 @@ import type { OpDeps } from "./deps.ts";
 import { recordResult } from "./result.ts";
 import type { Source } from "./source-types.ts";
 
-/** Returns the source of a git commit. Its key does not depend on the remote. */
-export function gitSource(identifier: string, attrs: Attributes, deps: OpDeps): Source {
+/** Returns the source of a git commit. Its key does not depend on the remote. `onCommit` is called when the commit is known. */
+export function gitSource(
+  identifier: string,
+  attrs: Attributes,
+  deps: OpDeps,
+  onCommit: (commit: string) => void = () => undefined,
+): Source {
   const mtime = attrs.get("git.mtime") ?? "";
   return {
     keys: async (hold) => {
       const { commit, ref, request } = await resolveGit(identifier, attrs, deps, hold);
+      onCommit(commit);
       const { keepGitDir = false, subdir = "", skipSubmodules = false, checkoutBundle = false } = request;
       return [gitKey({ commit, ref, keepGitDir, subdir, skipSubmodules, mtime, checkoutBundle })];
     },

@@ -52,7 +52,7 @@ function openSource(vertex: SourceVertex, deps: OpDeps): Source {
     case "https":
       return httpSource(identifier, attrs, deps);
     case "git":
-      return gitSource(rest, attrs, deps);
+      return gitSource(rest, attrs, deps, (commit) => deps.explaining?.versions.set(vertex.digest, commit));
     default:
       throw new VarveError("unsupported", `Cannot use source ${identifier}: unknown scheme`);
   }
