@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { npmPeer } from "./npm-peer.ts";
+import { addressOf, npmPeer } from "./npm-peer.ts";
 
 /** The account of the server. Its name is the first part of the paths of its URLs. */
 export const AZURE_ACCOUNT: { readonly name: string; readonly key: string } = {
@@ -13,7 +12,6 @@ export const AZURE_ACCOUNT: { readonly name: string; readonly key: string } = {
   key: Buffer.from("a key of an account of a test").toString("base64"),
 };
 const PEER = ["azurite", "3.35.0"] as const;
-const START_MS = 60_000;
 
 export interface AzureServerOptions {
   /** PEM files: the server speaks TLS, and takes tokens of Microsoft Entra whoever signed them. */
@@ -53,29 +51,13 @@ export async function startAzure({ tls }: AzureServerOptions = {}): Promise<Azur
     const ended = once(child, "exit");
     if (child.exitCode === null && child.kill("SIGKILL")) await ended;
   });
-  const { protocol, host } = new URL(await addressOf(child));
+  const { protocol, host } = new URL(await addressOf("azurite", child, /successfully listens on (\S+)/));
   const owned = stack.move();
   return {
     url: `${protocol}//${host}/${AZURE_ACCOUNT.name}`,
     host,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-async function addressOf(child: ChildProcess): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const timer = setTimeout(() => reject(new Error("azurite does not start")), START_MS);
-  if (child.stdout === null) throw new Error("azurite has no standard output");
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    const address = /successfully listens on (\S+)/.exec(line)?.[1];
-    if (address !== undefined) resolve(address);
-  });
-  child.once("exit", () => reject(new Error("azurite ended")));
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Returns a shared access signature for all that can be done with blobs. */

@@ -1,6 +1,7 @@
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const CACHE = fileURLToPath(new URL("../.cache/npm-peers/", import.meta.url));
@@ -28,4 +29,24 @@ export function npmPeer(name: string, version: string): string | undefined {
     rmSync(partial, { recursive: true, force: true });
   }
   return existsSync(folder) ? folder : undefined;
+}
+
+/** Milliseconds that a server may take to start. */
+const START_MS = 60_000;
+
+/** Returns the first group of the first line of a server's output that matches: its address. Rejects if the server ends, or takes long. */
+export async function addressOf(name: string, child: ChildProcess, pattern: RegExp): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const timer = setTimeout(() => reject(new Error(`${name} does not start`)), START_MS);
+  if (child.stdout === null) throw new Error(`${name} has no standard output`);
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    const address = pattern.exec(line)?.[1];
+    if (address !== undefined) resolve(address);
+  });
+  child.once("exit", () => reject(new Error(`${name} ended`)));
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,18 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, createServer, request as sendRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { npmPeer } from "./npm-peer.ts";
+import { addressOf, npmPeer } from "./npm-peer.ts";
 import { signatureFault } from "./s3-signature.ts";
 
 /** The account of the server. s3rver accepts no other key, and does not check the signature. */
 export const S3_KEYS = { id: "S3RVER", secret: "S3RVER" } as const;
 const PEER = ["s3rver", "3.7.1"] as const;
-const START_MS = 60_000;
 
 export interface S3ServerOptions {
   /**
@@ -67,7 +65,7 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
     const ended = once(child, "exit");
     if (child.exitCode === null && child.kill("SIGKILL")) await ended;
   });
-  const upstream = `127.0.0.1:${await portOf(child)}`;
+  const upstream = `127.0.0.1:${await addressOf("s3rver", child, /listening on [^ ]*:(\d+)/)}`;
   const checker = new Checker(upstream, options);
   const server = createServer((request, response) => {
     checker.answer(request, response).catch(() => response.socket?.destroy());
@@ -89,22 +87,6 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
     requests: checker.requests,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-async function portOf(child: ChildProcess): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const timer = setTimeout(() => reject(new Error("s3rver does not start")), START_MS);
-  if (child.stdout === null) throw new Error("s3rver has no standard output");
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    const port = /listening on [^ ]*:(\d+)/.exec(line)?.[1];
-    if (port !== undefined) resolve(port);
-  });
-  child.once("exit", () => reject(new Error("s3rver ended")));
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 interface Answer {

@@ -30,7 +30,10 @@ export interface DaemonOptions {
   readonly provenance?: Readonly<Record<string, JsonValue>> | undefined;
   /** Receives what the operator of the server should know, such as a build that could not be recorded. Default: nobody does. */
   readonly onWarning?: ((text: string) => void) | undefined;
-  /** Add why a step was not cached to its log. Default: true. */
+  /**
+   * Add why a step was not cached to its log, and record what explains later misses. If not, exported caches contain what BuildKit's do and
+   * nothing else. Default: true.
+   */
   readonly explains?: boolean | undefined;
   /** How RUN steps are traced that have no directive; see `BuildSettings.traced`. */
   readonly traced?: TracedSetting | undefined;

@@ -149,6 +149,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
       wrapHost: policy && ((host) => policedHost(host, policy)),
       pullPolicy: "newest",
       traced: daemon.traced,
+      explain: daemon.explains,
       keepFailed: request.subject.kind === "forwarded",
       signal,
     }),
