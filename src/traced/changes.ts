@@ -39,10 +39,7 @@ export function joinVersions(versions: readonly (readonly LayerEntry[])[]): read
   const joined = new Map(first.map((entry) => [entry.path, entry]));
   for (const entries of later) {
     const hidden = new Set<ByteString>();
-    for (const entry of entries) {
-      const before = joined.get(entry.path);
-      if (before?.kind === "directory" && (entry.kind !== "directory" || entry.opaque)) hidden.add(entry.path);
-    }
+    for (const entry of entries) if (hides(entry, joined.get(entry.path))) hidden.add(entry.path);
     if (hidden.size > 0) for (const path of joined.keys()) if (isBelow(path, hidden)) joined.delete(path);
     for (const entry of entries) {
       if (entry.kind === "deletion") joined.delete(entry.path);
@@ -64,7 +61,7 @@ function onTop(entry: Present, below: LayerEntry | "absent" | undefined): Presen
 }
 
 /** True if an entry hides everything that lower layers have below its path. */
-function hides(entry: LayerEntry, below: Present | "absent" | undefined): boolean {
+function hides(entry: LayerEntry, below: LayerEntry | "absent" | undefined): boolean {
   if (below === undefined || below === "absent" || below.kind !== "directory") return false;
   return entry.kind !== "directory" || entry.opaque;
 }

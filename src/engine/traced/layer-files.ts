@@ -3,10 +3,12 @@ import type { RecordRow, Records } from "../../record/index.ts";
 import { type LayerEntry, type TracedTable, joinVersions, stackLayers } from "../../traced/index.ts";
 import { readUpper } from "./upper-entries.ts";
 
-/** The entries of layers that are on the disk. */
+/** The entries of layers that are on the disk. Each directory is read once: earlier runs of a step have most of them in common. */
 export class LayerFiles {
   readonly #records: Records;
   readonly #table: TracedTable;
+  readonly #read = new Map<string, Promise<readonly LayerEntry[]>>();
+  readonly #shapes = new Map<string, Promise<readonly LayerEntry[]>>();
 
   constructor(records: Records, table: TracedTable) {
     this.#records = records;
@@ -22,7 +24,7 @@ export class LayerFiles {
       const versions: (readonly LayerEntry[])[] = [];
       for (const directory of directories.toReversed()) {
         const read = (): Promise<LayerEntry[]> => readUpper(byteStringOf(directory), { contents: true, signal });
-        versions.push(await this.#table.layer(directory, read));
+        versions.push(await once(this.#read, directory, () => this.#table.layer(directory, read)));
       }
       entries.push(joinVersions(versions));
     }
@@ -34,6 +36,13 @@ export class LayerFiles {
     const directories = this.#records.upperDirs(id) ?? [];
     const [directory] = directories;
     if (directory === undefined || directories.length > 1) return undefined;
-    return await readUpper(byteStringOf(directory), { contents: false, signal });
+    const read = (): Promise<LayerEntry[]> => readUpper(byteStringOf(directory), { contents: false, signal });
+    return await once(this.#shapes, directory, read);
   }
+}
+
+function once<T>(known: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const made = known.get(key) ?? work();
+  known.set(key, made);
+  return made;
 }

@@ -41,12 +41,10 @@ export type Recollection =
 export class TracedRuns {
   readonly #records: Records;
   readonly #table: TracedTable;
-  readonly #files: LayerFiles;
 
   constructor(records: Records, state: Database) {
     this.#records = records;
     this.#table = new TracedTable(state);
-    this.#files = new LayerFiles(records, this.#table);
   }
 
   /** Searches the runs of a step for one that it would repeat. Runs that ended before `since` (milliseconds since 1970) are too old. */
@@ -54,10 +52,11 @@ export class TracedRuns {
     { op, root, others }: TracedInputs,
     { mode, since, signal }: { readonly mode: TracedMode; readonly since: number; readonly signal: AbortSignal },
   ): Promise<Recollection> {
+    const files = new LayerFiles(this.#records, this.#table);
     let miss: Recollection = { kind: "none" };
     for (const run of this.#table.runs(op)) {
       if (run.others !== others || run.madeAt < since) continue;
-      const verdict = await this.#judge(run, root, mode, signal);
+      const verdict = await this.#judge(run, root, { mode, files, signal });
       if (verdict.kind === "hit") return { ...verdict, ...run };
       if (miss.kind === "none" || verdict.changed < miss.changed) miss = verdict;
     }
@@ -89,10 +88,8 @@ export class TracedRuns {
   /** Compares the layers of two results of a step on the same root. Distrusts the op if they differ; returns how. */
   async verify(op: Digest, expected: RecordId, actual: RecordId, signal: AbortSignal): Promise<readonly TreeChange[]> {
     const last = (id: RecordId): RecordRow[] => this.#records.layers(id).slice(-1);
-    const [before, after] = [
-      await this.#files.stack(last(expected), signal),
-      await this.#files.stack(last(actual), signal),
-    ];
+    const files = new LayerFiles(this.#records, this.#table);
+    const [before, after] = [await files.stack(last(expected), signal), await files.stack(last(actual), signal)];
     if (before === undefined || after === undefined) return [];
     const changes = [...compareStacks(before, after)];
     if (changes.length > 0) this.#table.distrust(op);
@@ -102,8 +99,7 @@ export class TracedRuns {
   async #judge(
     { input, result, accesses }: { readonly input: RecordId; readonly result: RecordId; readonly accesses: Accesses },
     root: RecordId,
-    mode: TracedMode,
-    signal: AbortSignal,
+    { mode, files, signal }: { readonly mode: TracedMode; readonly files: LayerFiles; readonly signal: AbortSignal },
   ): Promise<{ readonly kind: "hit"; readonly changed: number } | Extract<Recollection, { kind: "miss" }>> {
     const gone = { kind: "miss", seen: undefined, changed: Infinity } as const;
     if (this.#isGone(result) || this.#isGone(input)) return gone;
@@ -112,8 +108,8 @@ export class TracedRuns {
     if ([...before, ...after].some(isOfImage)) return gone;
     const own = this.#records.layers(result).at(-1);
     if (own === undefined || own.parents.at(0) !== (input === SCRATCH ? undefined : input)) return gone;
-    const layer = await this.#files.shape(own, signal);
-    const [then, now] = [await this.#files.stack(before, signal), await this.#files.stack(after, signal)];
+    const layer = await files.shape(own, signal);
+    const [then, now] = [await files.stack(before, signal), await files.stack(after, signal)];
     if (layer === undefined || then === undefined || now === undefined) return gone;
     const forgiveness = new Forgiveness({ accesses, layer }, mode);
     const changes = [...compareStacks(then, now)];
