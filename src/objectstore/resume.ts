@@ -9,6 +9,8 @@ import {
   pauseBefore,
 } from "../http/index.ts";
 import type { HttpClient } from "./http-client.ts";
+import type { OpenedObject } from "./object-store.ts";
+import { infoOf } from "./response.ts";
 
 /** How an object is read. */
 export interface Reading {
@@ -17,6 +19,17 @@ export interface Reading {
   readonly doing: string;
   readonly host: string;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Opens an object at a byte, to be read as `resumed` does. Undefined if it does not exist. */
+export async function openResumed(
+  client: HttpClient,
+  offset: number,
+  reading: Reading,
+): Promise<OpenedObject | undefined> {
+  const first = await reading.open(offset);
+  if (first === undefined) return undefined;
+  return { info: infoOf(first), bytes: resumed(client, first, offset, reading) };
 }
 
 /** Yields the body of a response that starts at `offset`. After a broken connection it opens the object again where it broke off. */

@@ -12,7 +12,7 @@ import type {
   WriteResult,
 } from "../object-store.ts";
 import { infoOf, sizeOf, timeOf } from "../response.ts";
-import { resumed } from "../resume.ts";
+import { openResumed } from "../resume.ts";
 import { elementsOf, textOf } from "../xml.ts";
 import { ContainerAddress } from "./address.ts";
 import { type AzureCredentialOptions, azureAuthorizer } from "./credentials.ts";
@@ -83,11 +83,9 @@ class AzureBlobStore implements ObjectStore {
     { offset = 0, ...asking }: Asking & { readonly offset?: number | undefined } = {},
   ): Promise<OpenedObject | undefined> {
     const open = (from: number): Promise<TransportResponse | undefined> => this.#open(key, from, asking);
-    const first = await open(offset);
-    if (first === undefined) return undefined;
     const { host } = this.#address;
     const reading = { open, doing: `read ${this.name}/${key}`, host, signal: asking.signal };
-    return { info: infoOf(first), bytes: resumed(this.#requests.client, first, offset, reading) };
+    return await openResumed(this.#requests.client, offset, reading);
   }
 
   async put(
