@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, toVarveError } from "../core/index.ts";
 import { CONTROL, type LaunchTools, READY, WAITING_SCRIPT } from "./launch-script.ts";
+import { type InputPipe, inputPipe } from "./input.ts";
 import { type OutputPipe, outputPipe } from "./output.ts";
 
 /** How the runtime has ended. */
@@ -20,6 +21,8 @@ export interface LaunchEnd {
  * kills it and waits until all its processes are gone.
  */
 export interface Launch extends AsyncDisposable {
+  /** Standard input of the step. Absent: it is empty. */
+  readonly stdin: InputPipe | undefined;
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
   /** The launcher's process, whose children everything else descends from; 0 if it could not be started. */
@@ -56,8 +59,13 @@ const MAX_PROBLEM = 4096;
  * are in force before the shell writes "ready", and the shell continues only after this process answers. So a SIGKILL of Varve
  * leaves no step behind, whenever it comes. Text on the control socket before "ready" is an error message.
  */
-export function launch({ setpriv, unshare, shell }: LaunchTools, directory: string): Launch {
+export function launch(
+  { setpriv, unshare, shell }: LaunchTools,
+  directory: string,
+  { input = false }: { readonly input?: boolean } = {},
+): Launch {
   using resources = new DisposableStack();
+  const stdin = input ? resources.use(inputPipe()) : undefined;
   const stdout = resources.use(outputPipe());
   const stderr = resources.use(outputPipe());
   const child = spawn(
@@ -68,17 +76,21 @@ export function launch({ setpriv, unshare, shell }: LaunchTools, directory: stri
       // A new session: Ctrl-C at the terminal signals this process only.
       detached: true,
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
-      stdio: ["ignore", stdout.writer, "pipe", "pipe", stderr.writer],
+      stdio: [stdin?.reader ?? "ignore", stdout.writer, "pipe", "pipe", stderr.writer],
     },
   );
+  stdin?.closeReader();
   stdout.closeWriter();
   stderr.closeWriter();
-  const launched = new NamespacedLaunch(child, stdout, stderr);
+  const launched = new NamespacedLaunch(child, { stdin, stdout, stderr });
   resources.move();
   return launched;
 }
 
+type Streams = Pick<Launch, "stdin" | "stdout" | "stderr">;
+
 class NamespacedLaunch implements Launch {
+  readonly stdin: InputPipe | undefined;
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
   readonly #child: ChildProcess;
@@ -89,12 +101,13 @@ class NamespacedLaunch implements Launch {
   #problem = "";
   #first: number | undefined;
 
-  constructor(child: ChildProcess, stdout: OutputPipe, stderr: OutputPipe) {
+  constructor(child: ChildProcess, { stdin, stdout, stderr }: Streams) {
     this.#child = child;
     this.#ended = this.#watch();
     this.#ended.catch(() => undefined);
     this.#control = socketOf(child, CONTROL);
     this.#errors = socketOf(child, 2);
+    this.stdin = stdin;
     this.stdout = stdout;
     this.stderr = stderr;
     for (const socket of [this.#control, this.#errors]) socket.on("error", () => undefined).unref();
@@ -182,6 +195,7 @@ class NamespacedLaunch implements Launch {
     try {
       if (this.#alive) await this.#killAndWait();
     } finally {
+      this.stdin?.[Symbol.dispose]();
       this.stdout[Symbol.dispose]();
       this.stderr[Symbol.dispose]();
       this.#control.destroy();

@@ -16,8 +16,12 @@ export class Launchers implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** Returns the launcher that waits, or a new one. The caller disposes of it. */
-  async take(): Promise<Launch> {
+  /**
+   * Returns the launcher that waits, or a new one. The caller disposes of it. Those that wait have no standard input, so a step that
+   * reads some (`input`) gets a new one.
+   */
+  async take({ input = false }: { readonly input?: boolean } = {}): Promise<Launch> {
+    if (input) return launch(this.#tools, this.#directory, { input });
     const spare = this.#spare;
     this.#spare = undefined;
     if (spare?.isAlive === true) return spare;

@@ -137,7 +137,7 @@ class BundleRunner implements Runner {
     const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
-    await using launched = await this.#machine.launchers.take();
+    await using launched = await this.#machine.launchers.take({ input: spec.stdin !== undefined });
     const script = join(directory.path, SCRIPT);
     writeFileSync(script, launchScript(this.#plan(context, logFile, cgroup.enter())), { mode: 0o600 });
     const prepared = await prepareStep(context, cgroup);
@@ -175,7 +175,7 @@ class BundleRunner implements Runner {
 
   /** Starts the runtime and forwards its output until it ends. On abort, kills it without waiting for the listener. */
   async #forwardOutput({ context, launched, prepared, script }: Started, signal?: AbortSignal): Promise<LaunchEnd> {
-    const { onOutput } = context.spec;
+    const { onOutput, stdin } = context.spec;
     throwIfAborted(signal, "run a step");
     const aborted = Promise.withResolvers<never>();
     const abort = (): void => {
@@ -186,6 +186,7 @@ class BundleRunner implements Runner {
     using compilation = this.#cacheFilter(prepared.uncompiled, context.directory);
     try {
       launched.go(script);
+      if (stdin !== undefined) launched.stdin?.feed(stdin);
       const pumps = [
         launched.stdout.pump((chunk) => onOutput?.(1, chunk)),
         launched.stderr.pump((chunk) => onOutput?.(2, chunk)),

@@ -133,6 +133,8 @@ export interface RunSpec {
   readonly hostnameFile?: boolean | undefined;
   readonly limits?: ResourceLimits | undefined;
   readonly devices?: readonly DeviceSpec[] | undefined;
+  /** Bytes for standard input, which ends with them. They are read as fast as the step reads its input. Default: no bytes. */
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
   /**
    * Called with each chunk of output: `stream` is 1 for standard output and 2 for standard error. The stream pauses until
    * the returned promise settles. If it rejects, the step ends and `run` rejects with the same error.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import { isVarveError } from "../../src/core/index.ts";
 import { NOTHING_LEFT, findLeftovers } from "../leftovers.ts";
@@ -53,6 +54,32 @@ function runningSteps(check: Check): void {
     assert.equal(await promise, "early\n");
     stop.abort();
     await assert.rejects(run, hasCode("cancelled"));
+  });
+
+  check("standard input is what the step is given, or empty", async ({ runner, spec }) => {
+    const read = async (stdin?: AsyncIterable<Uint8Array>): Promise<string> => {
+      let text = "";
+      const onOutput = (_: 1 | 2, chunk: Uint8Array): void => void (text += Buffer.from(chunk).toString());
+      const ended = await runner.run(spec(["sh", "-c", "cat; echo end"], { stdin, onOutput }));
+      assert.equal(ended.exitCode, 0);
+      return text;
+    };
+    assert.equal(await read(), "end\n");
+    const large = Buffer.alloc(300_000, "x").toString();
+    assert.equal(await read(Readable.from([Buffer.from("one\n"), Buffer.from(large)])), `one\n${large}end\n`);
+  });
+
+  check("a step may end before its input does", async ({ runner, spec }) => {
+    let isLeft = false;
+    async function* forever(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) yield await Promise.resolve(Buffer.alloc(65_536, "y"));
+      } finally {
+        isLeft = true;
+      }
+    }
+    const ended = await runner.run(spec(["sh", "-c", "head -c 4; exit 3"], { stdin: forever() }));
+    assert.deepEqual([ended.exitCode, isLeft], [3, true]);
   });
 
   check("a slow listener slows the step down, and gets every byte in order", async ({ runner, spec }) => {
