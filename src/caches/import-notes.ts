@@ -1,15 +1,18 @@
 import { type Store, layersName } from "../engine/index.ts";
-import { EVERY_SCOPE, ExplainTable, type StepNote, type StepRecord, decodeNote } from "../explain/index.ts";
+import { EVERY_SCOPE, ExplainTable, type StepRecord, decodeNote } from "../explain/index.ts";
 import type { RecordId, RemoteLayer } from "../record/index.ts";
+import type { CacheNote } from "../remotecache/index.ts";
 
 /** What a cache says of a record that was imported. */
 export interface ImportedNote {
-  readonly note: StepNote;
+  readonly note: CacheNote;
   /** Digest of the record of the cache. */
   readonly digest: string;
   /** ID of the result in the store. */
   readonly record: RecordId;
   readonly layers: readonly RemoteLayer[];
+  /** When the result was made: milliseconds since 1970. */
+  readonly madeAt: number;
 }
 
 /** Records what a cache says of its records, so that later builds are explained by it. Notes that cannot be read are left out. */

@@ -8,6 +8,7 @@ import { type CacheGraph, type CacheNode, type CacheResult, timeToMilliseconds }
 import { CacheKey, type CacheManager, RECORD_OUTPUT } from "../solver/index.ts";
 import { keyDigest, keySelector } from "./key-digest.ts";
 import { type ImportedNote, saveNotes } from "./import-notes.ts";
+import { saveRuns } from "./import-runs.ts";
 import { type CacheReadOptions, openCache } from "./target.ts";
 
 export interface ImportCacheOptions extends CacheReadOptions {
@@ -50,6 +51,7 @@ export async function importIntoStore(
     await importer.take(graph);
   }
   saveNotes(store, importer.notes);
+  saveRuns(store, importer.notes);
   const { added, known, records } = importer;
   const downloads = fetch ? await download(records, store, { lease, signal }, onWarning) : NOTHING;
   return { name, added, known, ...downloads };
@@ -99,10 +101,11 @@ class Importer {
       return;
     }
     const record = records.addChain(described(layers, name), this.#hold.lease);
-    await this.#cache.save(key, recordResult(record), Math.min(timeToMilliseconds(createdAt), this.#now));
+    const madeAt = Math.min(timeToMilliseconds(createdAt), this.#now);
+    await this.#cache.save(key, recordResult(record), madeAt);
     this.records.add(record);
     this.added += 1;
-    if (note !== undefined) this.notes.push({ note, digest, record, layers });
+    if (note !== undefined) this.notes.push({ note, digest, record, layers, madeAt });
   }
 }
 

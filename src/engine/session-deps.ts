@@ -28,9 +28,12 @@ export interface SessionDepsParts {
 }
 
 /** Loaded when a traced step needs it. */
-async function openTraced({ records, state }: SessionOptions["store"]): Promise<TracedRuns> {
+async function openTraced(
+  { records, state }: SessionOptions["store"],
+  caches: Explaining["caches"],
+): Promise<TracedRuns> {
   const { TracedRuns: Runs } = await import("./traced/traced-runs.ts");
-  return new Runs(records, state);
+  return new Runs(records, state, caches);
 }
 
 /** Returns what the ops of a session use. */
@@ -57,7 +60,7 @@ export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): O
     hold: { lease: shared.lease, signal, fetchBlob },
     limits: { shmSize: options.shmSize },
     keepFailed: options.keepFailed,
-    traced: { mode: options.traced, open: () => openTraced(store) },
+    traced: { mode: options.traced, open: () => openTraced(store, explaining.caches) },
     explaining,
     nested: loadGraph && { load: loadGraph, solve },
   };

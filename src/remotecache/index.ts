@@ -9,6 +9,7 @@ export {
 export { type CacheContainer, type ContainerForm, type InlineDocument, encodeContainer } from "./document/container.ts";
 export { CacheGraph } from "./document/graph.ts";
 export type { CacheLink, CacheNode, CacheResult } from "./document/graph-types.ts";
+export type { CacheNote } from "./document/notes.ts";
 export { type ImageBlob, type InlineOptions, inlineGraph } from "./document/inline.ts";
 export { remoteLayer } from "./document/layer.ts";
 export { normalizeStepName } from "./document/names.ts";

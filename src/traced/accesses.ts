@@ -11,6 +11,7 @@ export type Accesses = ReadonlySet<ByteString>;
 
 /** Maximum number of paths of a step; a step that opens more is not recorded. */
 export const MAX_ACCESSES = 500_000;
+/** Maximum bytes of all paths together. */
 const MAX_BYTES = 134_217_728;
 
 /** Encodes accesses compactly: sorted, of each path what differs from the one before. Equal accesses have equal encodings. */
@@ -37,8 +38,11 @@ export function decodeAccesses(bytes: Uint8Array): Accesses {
   if (count > MAX_ACCESSES) throw new VarveError("corrupt", "Cannot read what a step has opened: too many paths");
   const paths = new Set<ByteString>();
   let path = "";
+  let total = 0;
   for (let left = count; left > 0; left -= 1) {
     path = path.slice(0, reader.number()) + reader.text();
+    total += path.length;
+    if (total > MAX_BYTES) throw new VarveError("corrupt", "Cannot read what a step has opened: paths are too long");
     paths.add(path);
   }
   return paths;

@@ -6,13 +6,15 @@ import type { LayerEntry } from "./layer-entry.ts";
 const KINDS = ["file", "symlink", "other", "directory", "deletion"] as const;
 /** Bytes of a digest in a list: nobody can make two contents with one of these. */
 export const DIGEST_BYTES = 16;
-const MAX_BYTES = 268_435_456;
+const MAX_BYTES = 67_108_864;
+/** Maximum number of entries of a layer. */
+export const MAX_ENTRIES = 200_000;
 
-/** Encodes the entries of a layer, sorted by path. */
+/** Encodes the entries of a layer. The same entries give the same bytes, whatever their order. */
 export function encodeLayer(entries: readonly LayerEntry[]): Buffer {
   const writer = new ByteWriter();
   writer.number(entries.length);
-  for (const entry of entries) {
+  for (const entry of entries.toSorted(byPath)) {
     writer.number(KINDS.indexOf(entry.kind));
     writer.text(entry.path);
     if (entry.kind === "deletion") continue;
@@ -23,6 +25,10 @@ export function encodeLayer(entries: readonly LayerEntry[]): Buffer {
   return deflateRawSync(writer.take(), { level: 1 });
 }
 
+function byPath(a: LayerEntry, b: LayerEntry): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
+}
+
 /**
  * Reads what `encodeLayer` wrote.
  * @throws {VarveError} `corrupt`
@@ -30,7 +36,9 @@ export function encodeLayer(entries: readonly LayerEntry[]): Buffer {
 export function decodeLayer(bytes: Uint8Array): LayerEntry[] {
   const reader = new ByteReader(inflated(bytes));
   const entries: LayerEntry[] = [];
-  for (let left = reader.number(); left > 0; left -= 1) entries.push(readEntry(reader));
+  const count = reader.number();
+  if (count > MAX_ENTRIES) throw new VarveError("corrupt", "Cannot read the entries of a layer: too many");
+  for (let left = count; left > 0; left -= 1) entries.push(readEntry(reader));
   return entries;
 }
 

@@ -31,7 +31,8 @@ export interface LayerDeletion extends Entry {
 
 /** Returns the directory that a path is in. `/` is in itself. */
 export function parentOf(path: ByteString): ByteString {
-  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+  const at = path.lastIndexOf("/");
+  return at <= 0 ? "/" : path.slice(0, at);
 }
 
 /** Yields the directories above a path, nearest first, `/` last. */

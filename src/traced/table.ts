@@ -1,8 +1,9 @@
-import { type Digest, isVarveError } from "../core/index.ts";
+import { type Digest, isDigest } from "../core/index.ts";
 import type { Database, Row } from "../state/index.ts";
 import { type Accesses, decodeAccesses, encodeAccesses } from "./accesses.ts";
 import { decodeLayer, encodeLayer } from "./layer-codec.ts";
 import type { LayerEntry } from "./layer-entry.ts";
+import { readable } from "./portable.ts";
 import { tracedTables } from "./schema.ts";
 
 /** A run of a step that was traced. */
@@ -40,9 +41,15 @@ export class TracedTable {
   *runs(op: Digest): Generator<TracedStep> {
     const rows = this.#state.all("SELECT * FROM traced_step WHERE op = ? ORDER BY made_at DESC", op);
     for (const row of rows) {
-      const step = stepOf(op, row);
+      const step = stepOf(row);
       if (step !== undefined) yield step;
     }
+  }
+
+  /** Returns the runs that made a record, without those that cannot be read. */
+  ofResult(result: string): TracedStep[] {
+    const rows = this.#state.all("SELECT * FROM traced_step WHERE result = ? ORDER BY made_at DESC", result);
+    return rows.flatMap((row) => stepOf(row) ?? []);
   }
 
   knows(op: Digest): boolean {
@@ -76,38 +83,48 @@ export class TracedTable {
 
   /** Returns the entries of a layer's directory; `read` is called the first time. */
   async layer(directory: string, read: () => Promise<readonly LayerEntry[]>): Promise<readonly LayerEntry[]> {
-    const row = this.#state.get<{ entries: Uint8Array }>(
-      "SELECT entries FROM traced_layer WHERE directory = ?",
-      directory,
-    );
-    const known = row === undefined ? undefined : readable(() => decodeLayer(row.entries));
+    const known = this.#savedLayer(directory);
     if (known !== undefined) return known;
     const entries = await read();
+    this.#saveLayer(directory, entries);
+    return entries;
+  }
+
+  /** Returns the entries of the layer of a record whose files are not here, as another machine has told them. */
+  keptLayer(record: string): readonly LayerEntry[] | undefined {
+    return this.#savedLayer(keptName(record));
+  }
+
+  /** Remembers the entries of the layer of a record. */
+  keepLayer(record: string, entries: readonly LayerEntry[]): void {
+    this.#saveLayer(keptName(record), entries);
+  }
+
+  #savedLayer(name: string): readonly LayerEntry[] | undefined {
+    const sql = "SELECT entries FROM traced_layer WHERE directory = ?";
+    const row = this.#state.get<{ entries: Uint8Array }>(sql, name);
+    return row === undefined ? undefined : readable(() => decodeLayer(row.entries));
+  }
+
+  #saveLayer(name: string, entries: readonly LayerEntry[]): void {
     this.#state.transaction(() => {
       const sql = "INSERT OR REPLACE INTO traced_layer (directory, used_at, entries) VALUES (?, ?, ?)";
-      this.#state.run(sql, directory, Date.now(), encodeLayer(entries));
+      this.#state.run(sql, name, Date.now(), encodeLayer(entries));
       const oldest = "SELECT directory FROM traced_layer ORDER BY used_at DESC LIMIT -1 OFFSET ?";
       this.#state.run(`DELETE FROM traced_layer WHERE directory IN (${oldest})`, MAX_LAYERS);
     });
-    return entries;
   }
 }
 
-function stepOf(op: Digest, row: Row): TracedStep | undefined {
-  const { input, others, result, made_at: madeAt, accesses } = row;
-  if (!(accesses instanceof Uint8Array)) return undefined;
+function keptName(record: string): string {
+  return `record ${record}`;
+}
+
+function stepOf(row: Row): TracedStep | undefined {
+  const { op, input, others, result, made_at: madeAt, accesses } = row;
+  if (!(accesses instanceof Uint8Array) || !isDigest(op)) return undefined;
   const decoded = readable(() => decodeAccesses(accesses));
   if (decoded === undefined) return undefined;
   const [from, rest, made] = [input, others, result].map(String);
   return { op, input: from ?? "", others: rest ?? "", result: made ?? "", madeAt: Number(madeAt), accesses: decoded };
-}
-
-/** Returns undefined for what is damaged. */
-function readable<T>(decode: () => T): T | undefined {
-  try {
-    return decode();
-  } catch (error) {
-    if (isVarveError(error, "corrupt")) return undefined;
-    throw error;
-  }
 }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { isVarveError } from "../core/index.ts";
+import { digestOf, isVarveError } from "../core/index.ts";
 import { type Accesses, decodeAccesses, encodeAccesses } from "./accesses.ts";
 import { compareStacks, joinVersions, stackLayers } from "./changes.ts";
 import { Forgiveness } from "./forgiveness.ts";
 import { decodeLayer, encodeLayer } from "./layer-codec.ts";
 import { type LayerEntry, parentOf } from "./layer-entry.ts";
+import { decodeRun, encodeRun, hasMade, rootRecord } from "./portable.ts";
 
 const path = fc
   .array(fc.constantFrom("a", "b", "dir", "\xff"), { minLength: 1, maxLength: 4 })
@@ -35,9 +36,69 @@ test("accesses and layers are read as they were written", () => {
   fc.assert(
     fc.property(paths, fc.array(entry), (accesses: Accesses, layer) => {
       assert.deepEqual(decodeAccesses(encodeAccesses(accesses)), accesses);
-      assert.deepEqual(decodeLayer(encodeLayer(layer)), layer);
+      assert.deepEqual(decodeLayer(encodeLayer(layer)), sortedEntries(layer));
     }),
   );
+});
+
+const OP = digestOf("op");
+const portable = fc.record(
+  { diffId: fc.nat().map((seed) => digestOf(String(seed))), entries: fc.option(fc.array(entry), { nil: undefined }) },
+  PLAIN,
+);
+
+test("a run is read as it was written, for a record of its op only", () => {
+  fc.assert(
+    fc.property(paths, fc.array(portable), (accesses: Accesses, layers) => {
+      const parts = encodeRun({ op: OP, others: "others", layers, accesses });
+      const run = decodeRun(parts, rootRecord(OP));
+      assert.ok(run !== undefined);
+      assert.deepEqual([run.op, run.others, run.accesses()], [OP, "others", accesses]);
+      const found = run.layers.map(({ diffId, entries }) => ({ diffId, entries: entries() }));
+      assert.deepEqual(
+        found,
+        layers.map(({ diffId, entries }) => ({ diffId, entries: entries && sortedEntries(entries) })),
+      );
+      assert.ok(hasMade(run, layers));
+      assert.ok(!hasMade(run, [...layers, { diffId: OP }]));
+      assert.equal(decodeRun(parts, rootRecord(digestOf("another op"))), undefined);
+    }),
+  );
+});
+
+test("what is no run is none, and parts that are malformed are unknown", () => {
+  const layers = [{ diffId: OP, entries: [] }];
+  const [head = Buffer.alloc(0), accesses = Buffer.alloc(0)] = encodeRun({
+    op: OP,
+    others: "",
+    layers,
+    accesses: new Set(),
+  });
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array()), fc.uint8Array(), (parts, bytes) => {
+      assert.equal(decodeRun(parts, rootRecord(OP)), undefined);
+      const run = decodeRun([head, accesses, bytes], rootRecord(OP));
+      const entries = run?.layers[0]?.entries();
+      assert.ok(entries === undefined || Array.isArray(entries));
+    }),
+  );
+  assert.equal(decodeRun([head, Buffer.from("x")], rootRecord(OP))?.accesses(), undefined);
+  assert.equal(decodeRun([head, accesses], rootRecord(OP))?.layers[0]?.entries(), undefined);
+});
+
+function sortedEntries(entries: readonly LayerEntry[]): LayerEntry[] {
+  return entries.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+test("paths that are not absolute, as a damaged list may have them, are in the root", () => {
+  for (const [path, parent] of [
+    ["", "/"],
+    ["a", "/"],
+    ["/", "/"],
+    ["/a", "/"],
+    ["a/b", "a"],
+  ] as const)
+    assert.equal(parentOf(path), parent);
 });
 
 test("what is cut off or is something else is an error", () => {

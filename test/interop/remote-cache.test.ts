@@ -106,8 +106,9 @@ suite("a cache of a registry", { skip }, () => {
       assert.equal(blobsRead(from).size, 2, "the base image's config and the cache's");
     });
 
-    test(`${name}: what Varve exports, with its lists of files, BuildKit takes every step from`, async () => {
-      await byVarve("--cache-to", `type=registry,ref=${ref(`varve-${name}`)},${attrs}`, "-o", "type=cacheonly");
+    test(`${name}: what Varve exports, with its lists of files and traced runs, BuildKit takes every step from`, async () => {
+      const to = `type=registry,ref=${ref(`varve-${name}`)},${attrs}`;
+      await byVarve("--traced", "--cache-to", to, "-o", "type=cacheonly");
       assert.match(await documentOf(`varve-${name}`), /application\/vnd\.varve\.cache\.notes\.v1/);
       const { ran, cached } = await byBuildKit("--cache-from", ref(`varve-${name}`), "-o", IMAGE);
       assert.deepEqual(ran, []);

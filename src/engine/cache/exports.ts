@@ -186,12 +186,20 @@ export function layersOf(
   };
 }
 
-/** Returns a function that finds what is known of the steps of records. */
+/** Returns a function that finds what is known of the steps of records, and of what they have read. */
 export async function noteFinder(
   store: Pick<Store, "records" | "state">,
 ): Promise<NonNullable<ResultOptions<Result>["noteOf"]>> {
-  const { stepNotes } = await import("../explain/step-notes.ts");
-  return stepNotes(store);
+  const [{ stepNotes }, { runNotes }] = await Promise.all([
+    import("../explain/step-notes.ts"),
+    import("../traced/run-notes.ts"),
+  ]);
+  const [factsOf, traceOf] = [stepNotes(store), runNotes(store)];
+  return async (record, result) => {
+    const [facts, trace] = [factsOf(record, result), await traceOf(record, result)];
+    if (trace === undefined) return facts;
+    return { ...(facts ?? { text: new Uint8Array(), parts: [] }), trace };
+  };
 }
 
 export interface TargetDeps {

@@ -25,6 +25,7 @@ export class TracedExec {
   readonly #deps: OpDeps;
   readonly #mode: "contents" | "loose" | "verify";
   #recollection: Recollection = { kind: "none" };
+  #step: { readonly inputs: readonly Result[]; readonly step: TracedInputs } | undefined;
 
   constructor(vertex: Vertex, exec: LimitedExec, runs: TracedRuns, deps: OpDeps) {
     this.#vertex = vertex;
@@ -54,9 +55,10 @@ export class TracedExec {
     const found = await this.#runs.find(step, { mode, since: Date.now() - ttl, signal: context.signal });
     this.#recollection = found;
     if (found.kind !== "hit" || this.#mode === "verify") return undefined;
-    const result = await this.#runs.move(found.result, step.root, hold);
+    const { run, accesses, changed } = found;
+    const { madeAt } = run;
+    const result = await this.#runs.move(run.result, step.root, hold);
     if (result === undefined) return undefined;
-    const { madeAt, accesses, changed } = found;
     this.#runs.save(step, { result, madeAt, accesses });
     log(
       context,
@@ -68,7 +70,7 @@ export class TracedExec {
   /** Returns whether an earlier run may be recalled, whatever the inputs are. */
   async mayRecall(): Promise<boolean> {
     if (this.#mode === "verify" || untraceable(this.#exec.op) !== undefined) return false;
-    return this.#runs.knows(await this.#op());
+    return await this.#runs.knows(await this.#op(), this.#deps.hold.signal ?? new AbortController().signal);
   }
 
   async execute(inputs: readonly Result[], context: OpContext): Promise<readonly Result[]> {
@@ -99,7 +101,8 @@ export class TracedExec {
   async #isVerified(op: Digest, result: RecordId, context: OpContext): Promise<boolean> {
     const found = this.#recollection;
     if (found.kind !== "hit") return true;
-    const differences = await this.#runs.verify(op, found.result, result, context.signal);
+    const differences = await this.#runs.verify(op, found.run, result, context.signal);
+    if (differences === undefined) return true;
     if (differences.length === 0) {
       log(context, "verified (traced): the earlier result has the same files");
       return true;
@@ -117,6 +120,14 @@ export class TracedExec {
   }
 
   async #inputs(inputs: readonly Result[], hold: Hold): Promise<TracedInputs> {
+    const known = this.#step;
+    if (known?.inputs.every((input, at) => input === inputs[at]) === true) return known.step;
+    const step = await this.#identify(inputs, hold);
+    this.#step = { inputs, step };
+    return step;
+  }
+
+  async #identify(inputs: readonly Result[], hold: Hold): Promise<TracedInputs> {
     const { op } = this.#exec;
     const keys = cacheMapOf(this.#vertex);
     const root = op.mounts.find(({ dest }) => dest === ROOT_MOUNT);

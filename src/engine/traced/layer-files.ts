@@ -1,9 +1,20 @@
+import type { Digest } from "../../core/index.ts";
 import { byteStringOf } from "../../linux/index.ts";
 import type { RecordRow, Records } from "../../record/index.ts";
-import { type LayerEntry, type TracedTable, joinVersions, stackLayers } from "../../traced/index.ts";
+import { type LayerEntry, type TracedTable, joinVersions } from "../../traced/index.ts";
 import { readUpper } from "./upper-entries.ts";
 
-/** The entries of layers that are on the disk. Each directory is read once: earlier runs of a step have most of them in common. */
+/** A layer, as far as it is compared with others. Layers with the same id or the same diffID are the same. */
+export interface ComparedLayer {
+  readonly id: string;
+  readonly diffId: Digest | undefined;
+  /** Returns what is in the layer; undefined if that is not known, as of a base image. */
+  entries(signal: AbortSignal): Promise<readonly LayerEntry[] | undefined>;
+  /** The same, but the contents of files need not be right. Undefined also for a layer that is a new version of another one. */
+  shape(signal: AbortSignal): Promise<readonly LayerEntry[] | undefined>;
+}
+
+/** The layers of records. Each directory is read once: earlier runs of a step have most of them in common. */
 export class LayerFiles {
   readonly #records: Records;
   readonly #table: TracedTable;
@@ -15,30 +26,41 @@ export class LayerFiles {
     this.#table = table;
   }
 
-  /** Returns the stack of layers, lowest first; undefined if one of them is not on the disk. */
-  async stack(layers: readonly RecordRow[], signal: AbortSignal): Promise<ReturnType<typeof stackLayers> | undefined> {
-    const entries: (readonly LayerEntry[])[] = [];
-    for (const { id } of layers) {
-      const directories = this.#records.upperDirs(id);
-      if (directories === undefined) return undefined;
-      const versions: (readonly LayerEntry[])[] = [];
-      for (const directory of directories.toReversed()) {
-        const read = (): Promise<LayerEntry[]> => readUpper(byteStringOf(directory), { contents: true, signal });
-        versions.push(await once(this.#read, directory, () => this.#table.layer(directory, read)));
-      }
-      entries.push(joinVersions(versions));
-    }
-    return stackLayers(entries);
+  of(row: RecordRow): ComparedLayer {
+    return {
+      id: row.id,
+      diffId: row.blob?.diffId,
+      entries: async (signal) => await this.#entries(row, signal),
+      shape: async (signal) => await this.#shape(row, signal),
+    };
   }
 
-  /** Returns the entries of one layer with equal contents; undefined if it is not on the disk, or is a new version of another one. */
-  async shape({ id }: RecordRow, signal: AbortSignal): Promise<readonly LayerEntry[] | undefined> {
-    const directories = this.#records.upperDirs(id) ?? [];
+  async #entries(row: RecordRow, signal: AbortSignal): Promise<readonly LayerEntry[] | undefined> {
+    const kept = this.#table.keptLayer(row.id);
+    if (kept !== undefined) return kept;
+    const directories = isOfImage(row) ? undefined : this.#records.upperDirs(row.id);
+    if (directories === undefined) return undefined;
+    const versions: (readonly LayerEntry[])[] = [];
+    for (const directory of directories.toReversed()) {
+      const read = (): Promise<LayerEntry[]> => readUpper(byteStringOf(directory), { contents: true, signal });
+      versions.push(await once(this.#read, directory, () => this.#table.layer(directory, read)));
+    }
+    return joinVersions(versions);
+  }
+
+  async #shape(row: RecordRow, signal: AbortSignal): Promise<readonly LayerEntry[] | undefined> {
+    const directories = this.#records.upperDirs(row.id) ?? [];
     const [directory] = directories;
-    if (directory === undefined || directories.length > 1) return undefined;
+    if (directories.length > 1) return undefined;
+    if (directory === undefined) return this.#table.keptLayer(row.id);
     const read = (): Promise<LayerEntry[]> => readUpper(byteStringOf(directory), { contents: false, signal });
     return await once(this.#shapes, directory, read);
   }
+}
+
+/** True for a layer that was fetched, or can be: it may have very many files, and all of them were there before. */
+function isOfImage({ blob }: RecordRow): boolean {
+  return blob !== undefined && blob.sources.length > 0;
 }
 
 function once<T>(known: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {

@@ -1,72 +1,123 @@
 import type { Digest } from "../../core/index.ts";
-import { type Hold, type RecordId, type RecordRow, type Records, SCRATCH } from "../../record/index.ts";
+import type { Hold, RecordId, Records } from "../../record/index.ts";
 import type { Database } from "../../state/index.ts";
 import {
   type Accesses,
   Forgiveness,
+  type LayerEntry,
+  type LayerStack,
   type SeenChange,
   type TracedMode,
   TracedTable,
   type TreeChange,
   compareStacks,
+  stackLayers,
 } from "../../traced/index.ts";
-import { LayerFiles } from "./layer-files.ts";
+import type { ResultCache } from "../cache/imports.ts";
+import { type KnownRun, type RunResult, layersOf, localRun } from "./known-run.ts";
+import { type ComparedLayer, LayerFiles } from "./layer-files.ts";
 
-/** A step with its inputs. */
-export interface TracedInputs {
+/** What identifies a step, besides its root. */
+export interface TracedStepKey {
   /** The cache digest of the op. */
   readonly op: Digest;
-  /** The record that the root starts as. */
-  readonly root: RecordId;
   /** Identifies all other inputs. */
   readonly others: string;
 }
 
+/** A step with its inputs. */
+export interface TracedInputs extends TracedStepKey {
+  /** The record that the root starts as. */
+  readonly root: RecordId;
+}
+
 /** What earlier runs say of a step on new inputs. */
 export type Recollection =
-  /** The step makes the layer of `result` again, which was made at `madeAt`. `changed`: number of files that differ. */
-  | {
-      readonly kind: "hit";
-      readonly result: RecordId;
-      readonly madeAt: number;
-      readonly accesses: Accesses;
-      readonly changed: number;
-    }
+  /** The step makes the layer of `run` again. `changed`: number of files that differ. */
+  | { readonly kind: "hit"; readonly run: KnownRun; readonly accesses: Accesses; readonly changed: number }
   /** `seen`: what the step may have seen of the differences to the run with the fewest; undefined if no run is usable. */
   | { readonly kind: "miss"; readonly seen: SeenChange | undefined; readonly changed: number }
   /** No run is known. */
   | { readonly kind: "none" };
 
+export interface FindOptions {
+  readonly mode: TracedMode;
+  /** Runs that ended before (milliseconds since 1970) are too old. */
+  readonly since: number;
+  readonly signal: AbortSignal;
+}
+
+const UNUSABLE = { kind: "miss", seen: undefined, changed: Infinity } as const;
+
 /** The traced runs of steps: what they have opened, and whether they would make the same layers on other inputs. */
 export class TracedRuns {
   readonly #records: Records;
   readonly #table: TracedTable;
+  readonly #caches: () => readonly ResultCache[];
 
-  constructor(records: Records, state: Database) {
+  /** @param caches returns the imported caches. */
+  constructor(records: Records, state: Database, caches: () => readonly ResultCache[]) {
     this.#records = records;
     this.#table = new TracedTable(state);
+    this.#caches = caches;
   }
 
-  /** Searches the runs of a step for one that it would repeat. Runs that ended before `since` (milliseconds since 1970) are too old. */
-  async find(
-    { op, root, others }: TracedInputs,
-    { mode, since, signal }: { readonly mode: TracedMode; readonly since: number; readonly signal: AbortSignal },
-  ): Promise<Recollection> {
+  /** Searches the runs of a step, those of this store first, for one that it would repeat. */
+  async find({ root, ...step }: TracedInputs, options: FindOptions): Promise<Recollection> {
     const files = new LayerFiles(this.#records, this.#table);
+    const layers = (layersOf(root, this.#records) ?? []).map((row) => files.of(row));
+    return await this.search(step, { ...options, layers, files });
+  }
+
+  /** Like `find`, for a root that has these layers, and need not exist. */
+  async search(
+    step: TracedStepKey,
+    options: FindOptions & { readonly layers: readonly ComparedLayer[]; readonly files?: LayerFiles },
+  ): Promise<Recollection> {
+    const { layers, mode, since, signal, files = new LayerFiles(this.#records, this.#table) } = options;
     let miss: Recollection = { kind: "none" };
-    for (const run of this.#table.runs(op)) {
-      if (run.others !== others || run.madeAt < since) continue;
-      const verdict = await this.#judge(run, root, { mode, files, signal });
-      if (verdict.kind === "hit") return { ...verdict, ...run };
+    for await (const run of this.#runs(step, files, signal)) {
+      if (run !== undefined && run.madeAt < since) continue;
+      const verdict = run === undefined ? UNUSABLE : await judge(run, layers, { mode, signal });
+      if (verdict.kind === "hit") return verdict;
       if (miss.kind === "none" || verdict.changed < miss.changed) miss = verdict;
     }
     return miss;
   }
 
+  /** Yields the runs of a step, undefined for those that cannot be used any more. Imported caches are read when nothing else has helped. */
+  async *#runs(
+    { op, others }: TracedStepKey,
+    files: LayerFiles,
+    signal: AbortSignal,
+  ): AsyncGenerator<KnownRun | undefined> {
+    if (this.isDistrusted(op)) return;
+    for (const run of this.#table.runs(op)) if (run.others === others) yield localRun(run, this.#records, files);
+    yield* await this.#imported({ op, others }, signal);
+  }
+
+  async #imported(step: Pick<TracedStepKey, "op"> & Partial<TracedStepKey>, signal: AbortSignal): Promise<KnownRun[]> {
+    const caches = this.#caches();
+    if (caches.length === 0) return [];
+    const { importedRuns } = await import("./imported-runs.ts");
+    return await importedRuns(step, caches, signal);
+  }
+
   /** Puts the layer of a run on a new root. Undefined if it does not exist any more. */
-  async move(result: RecordId, root: RecordId, hold: Hold): Promise<RecordId | undefined> {
-    const layer = this.#records.layers(result).at(-1);
-    return layer === undefined ? undefined : await this.#records.move(layer.id, root, hold);
+  async move(result: RunResult, root: RecordId, hold: Hold): Promise<RecordId | undefined> {
+    if (result.kind === "remote") {
+      const { id } = this.#records.addLayer(root, result.layer, hold.lease);
+      this.#keep(id, result.entries());
+      return id;
+    }
+    const layer = this.#records.layers(result.id).at(-1);
+    const moved = layer && (await this.#records.move(layer.id, root, hold));
+    if (layer !== undefined && moved !== undefined) this.#keep(moved, this.#table.keptLayer(layer.id));
+    return moved;
+  }
+
+  #keep(id: RecordId, entries: readonly LayerEntry[] | undefined): void {
+    if (entries !== undefined) this.#table.keepLayer(id, entries);
   }
 
   save(
@@ -76,69 +127,89 @@ export class TracedRuns {
     this.#table.save({ op, input: root, others, ...run });
   }
 
-  /** Returns whether a run of an op is remembered. */
-  knows(op: Digest): boolean {
-    return this.#table.knows(op);
+  /** Returns whether a run of a step is known. */
+  async knows(op: Digest, signal: AbortSignal): Promise<boolean> {
+    if (this.isDistrusted(op)) return false;
+    return this.#table.knows(op) || (await this.#imported({ op }, signal)).length > 0;
   }
 
   isDistrusted(op: Digest): boolean {
     return this.#table.isDistrusted(op);
   }
 
-  /** Compares the layers of two results of a step on the same root. Distrusts the op if they differ; returns how. */
-  async verify(op: Digest, expected: RecordId, actual: RecordId, signal: AbortSignal): Promise<readonly TreeChange[]> {
-    const last = (id: RecordId): RecordRow[] => this.#records.layers(id).slice(-1);
-    const files = new LayerFiles(this.#records, this.#table);
-    const [before, after] = [await files.stack(last(expected), signal), await files.stack(last(actual), signal)];
-    if (before === undefined || after === undefined) return [];
-    const changes = [...compareStacks(before, after)];
+  /**
+   * Compares the layer of an earlier run with that of another result of the step. Distrusts the op if they differ; returns how. Undefined
+   * if they cannot be compared.
+   */
+  async verify(
+    op: Digest,
+    { own }: KnownRun,
+    actual: RecordId,
+    signal: AbortSignal,
+  ): Promise<readonly TreeChange[] | undefined> {
+    const row = layersOf(actual, this.#records)?.at(-1);
+    const made = row && new LayerFiles(this.#records, this.#table).of(row);
+    const [before, after] = [await own.entries(signal), await made?.entries(signal)];
+    if (before === undefined || after === undefined) return undefined;
+    const changes = [...compareStacks(stackLayers([before]), stackLayers([after]))];
     if (changes.length > 0) this.#table.distrust(op);
     return changes;
   }
+}
 
-  async #judge(
-    { input, result, accesses }: { readonly input: RecordId; readonly result: RecordId; readonly accesses: Accesses },
-    root: RecordId,
-    { mode, files, signal }: { readonly mode: TracedMode; readonly files: LayerFiles; readonly signal: AbortSignal },
-  ): Promise<{ readonly kind: "hit"; readonly changed: number } | Extract<Recollection, { kind: "miss" }>> {
-    const gone = { kind: "miss", seen: undefined, changed: Infinity } as const;
-    if (this.#isGone(result) || this.#isGone(input)) return gone;
-    const [before, after] = withoutCommon(this.#layersOf(input), this.#layersOf(root));
-    // Another base image: everything may differ.
-    if ([...before, ...after].some(isOfImage)) return gone;
-    const own = this.#records.layers(result).at(-1);
-    if (own === undefined || own.parents.at(0) !== (input === SCRATCH ? undefined : input)) return gone;
-    const layer = await files.shape(own, signal);
-    const [then, now] = [await files.stack(before, signal), await files.stack(after, signal)];
-    if (layer === undefined || then === undefined || now === undefined) return gone;
-    const forgiveness = new Forgiveness({ accesses, layer }, mode);
-    const changes = [...compareStacks(then, now)];
-    const changed = changes.length;
-    const [seen] = changes.flatMap((change) => forgiveness.judge(change) ?? []);
-    return seen === undefined ? { kind: "hit", changed } : { kind: "miss", seen, changed };
-  }
+type Verdict = Exclude<Recollection, { readonly kind: "none" }>;
 
-  #isGone(id: RecordId): boolean {
-    return id !== SCRATCH && this.#records.get(id) === undefined;
+async function judge(
+  run: KnownRun,
+  root: readonly ComparedLayer[],
+  { mode, signal }: { readonly mode: TracedMode; readonly signal: AbortSignal },
+): Promise<Verdict> {
+  const [before, after] = withoutCommon(run.input, root);
+  const then = await stacked(before, [...before, ...after], signal);
+  const now = then && (await stacked(after, [...before, ...after], signal));
+  const accesses = now && run.accesses();
+  // Another base image, for example: everything may differ.
+  if (then === undefined || now === undefined || accesses === undefined) return UNUSABLE;
+  const changes = [...compareStacks(then, now)];
+  const changed = changes.length;
+  const read = changes.find(({ path }) => accesses.has(path));
+  if (read !== undefined) return { kind: "miss", seen: { change: read, why: "read" }, changed };
+  const layer = await run.own.shape(signal);
+  if (layer === undefined) return UNUSABLE;
+  const forgiveness = new Forgiveness({ accesses, layer }, mode);
+  for (const change of changes) {
+    const seen = forgiveness.judge(change);
+    if (seen !== undefined) return { kind: "miss", seen, changed };
   }
+  return { kind: "hit", run, accesses, changed };
+}
 
-  #layersOf(id: RecordId): RecordRow[] {
-    return id === SCRATCH ? [] : this.#records.layers(id);
+/** Stacks layers. What is in a layer is what the first of the same ones in `all` says, so that it is the same on both sides. */
+async function stacked(
+  layers: readonly ComparedLayer[],
+  all: readonly ComparedLayer[],
+  signal: AbortSignal,
+): Promise<LayerStack | undefined> {
+  const lists: (readonly LayerEntry[])[] = [];
+  for (const layer of layers) {
+    let entries: readonly LayerEntry[] | undefined;
+    for (const same of all.filter((other) => isSame(layer, other))) entries ??= await same.entries(signal);
+    if (entries === undefined) return undefined;
+    lists.push(entries);
   }
+  return stackLayers(lists);
 }
 
 /** Returns the layers above those that both lists begin with. */
-function withoutCommon(before: readonly RecordRow[], after: readonly RecordRow[]): [RecordRow[], RecordRow[]] {
+function withoutCommon(
+  before: readonly ComparedLayer[],
+  after: readonly ComparedLayer[],
+): [readonly ComparedLayer[], readonly ComparedLayer[]] {
   let at = 0;
   while (at < before.length && at < after.length && isSame(before[at], after[at])) at += 1;
   return [before.slice(at), after.slice(at)];
 }
 
-/** True for a layer that was fetched, or can be. */
-function isOfImage({ blob }: RecordRow): boolean {
-  return blob !== undefined && blob.sources.length > 0;
-}
-
-function isSame(a: RecordRow | undefined, b: RecordRow | undefined): boolean {
-  return a?.id === b?.id || (a?.blob !== undefined && a.blob.diffId === b?.blob?.diffId);
+function isSame(a: ComparedLayer | undefined, b: ComparedLayer | undefined): boolean {
+  return a?.id === b?.id || (a?.diffId !== undefined && a.diffId === b?.diffId);
 }

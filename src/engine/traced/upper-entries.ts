@@ -12,7 +12,7 @@ import {
 import { VarveError } from "../../core/index.ts";
 import { type ByteString, lgetxattr, llistxattr, pathOfByteString } from "../../linux/index.ts";
 import { Pace } from "../../snapshot/index.ts";
-import { DIGEST_BYTES, type LayerEntry } from "../../traced/index.ts";
+import { DIGEST_BYTES, type LayerEntry, MAX_ENTRIES } from "../../traced/index.ts";
 
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\.(.*)$/;
 /** Marks of an entry that has not all of itself in the directory. */
@@ -21,8 +21,7 @@ const PARTIAL = new Set(["redirect", "metacopy"]);
 const PIECE = 1_048_576;
 const HEX = DIGEST_BYTES * 2;
 
-/** Maximum number of entries of a directory, and of bytes that are read of it. More take longer than most steps. */
-const MAX_ENTRIES = 200_000;
+/** Maximum bytes that are read of a directory. More take longer than most steps. */
 const MAX_BYTES = 1_073_741_824;
 
 export interface ReadOptions {

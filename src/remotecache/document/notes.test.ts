@@ -1,17 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { array, assert as check, nat, property, record, uint8Array } from "fast-check";
+import { array, assert as check, nat, option, property, record, uint8Array } from "fast-check";
 import { isVarveError } from "../../core/index.ts";
 import { type RecordNote, chosenNote, decodeNotes, encodeNotes } from "./notes.ts";
 
 const parts = ["a", "bb", "ccc", ""].map((text) => Buffer.from(text));
 
-const notes = array(record({ text: uint8Array(), parts: array(nat(3), { maxLength: 6 }) }), { minLength: 1 }).map(
+const indices = array(nat(3), { maxLength: 6 });
+const partsAt = (list: readonly number[]): Uint8Array[] => list.map((index) => parts[index] ?? Buffer.alloc(0));
+
+const notes = array(record({ text: uint8Array(), named: indices, traced: option(indices) }), { minLength: 1 }).map(
   (list): RecordNote[] =>
-    list.map(({ text, parts: indices }, at) => ({
+    list.map(({ text, named, traced }, at) => ({
       record: at * 2,
-      note: { text: Buffer.from(text), parts: indices.map((index) => parts[index] ?? Buffer.alloc(0)) },
+      note: {
+        text: Buffer.from(text),
+        parts: partsAt(named),
+        ...(traced === null ? {} : { trace: partsAt(traced) }),
+      },
     })),
 );
 
@@ -20,6 +27,7 @@ function plain(list: readonly RecordNote[]): unknown {
     at,
     Buffer.from(note.text).toString("hex"),
     note.parts.map((part) => Buffer.from(part).toString("hex")),
+    note.trace?.map((part) => Buffer.from(part).toString("hex")),
   ]);
 }
 
@@ -57,6 +65,21 @@ test("the first notes are whole if there are too many bytes", () => {
   );
 });
 
+test("if there are too many bytes, traces are left out first", () => {
+  const list = [0, 1].map((at) => ({
+    record: at,
+    note: { text: Buffer.from([at]), parts: [Buffer.alloc(3_000_000, at)], trace: [Buffer.alloc(2_000_000, at + 2)] },
+  }));
+  const read = decodeNotes(encodeNotes(list) ?? Buffer.alloc(0), 2);
+  assert.deepEqual(
+    read.map(({ note }) => [note.parts.length, note.trace?.length]),
+    [
+      [1, 1],
+      [1, undefined],
+    ],
+  );
+});
+
 test("of two notes the same one is chosen, in either order", () => {
   const [a, b] = [
     { text: Buffer.from("a"), parts: [] },
@@ -65,6 +88,13 @@ test("of two notes the same one is chosen, in either order", () => {
   assert.equal(chosenNote(a, b), b);
   assert.equal(chosenNote(b, a), b);
   assert.equal(chosenNote(a, { ...b, parts: [] }), a);
+  const [one, two] = [
+    { ...a, trace: parts.slice(0, 1) },
+    { ...a, trace: parts.slice(1, 2) },
+  ];
+  assert.deepEqual(chosenNote(one, b), { ...b, trace: one.trace });
+  assert.deepEqual(chosenNote(two, one), one);
+  assert.deepEqual(chosenNote(one, two), one);
 });
 
 test("what is no note, or names what is not there, is refused", () => {
@@ -89,6 +119,7 @@ test("what is no note, or names what is not there, is refused", () => {
     packed({ ...whole, notes: [{ record: 0.5, length: 1 }] }, "ab"),
     packed({ ...whole, notes: [{ length: 1 }] }, "ab"),
     packed({ notes: [1] }),
+    packed({ ...whole, notes: [{ record: 0, length: 1, trace: [1] }] }, "ab"),
   ];
   for (const [at, bytes] of bad.entries())
     assert.throws(

@@ -10,6 +10,8 @@ export interface CacheNote {
   readonly text: Uint8Array;
   /** Further bytes. Equal parts of several notes are stored once. */
   readonly parts: readonly Uint8Array[];
+  /** What the step has read, if it was traced. Such parts are written if there is space left after the others. */
+  readonly trace?: readonly Uint8Array[] | undefined;
 }
 
 /** A note of a record of a document. */
@@ -44,46 +46,89 @@ function digestOfPart(part: Uint8Array): string {
   return digest;
 }
 
-/** Returns the one of two notes to keep, whatever their order: the one that says more. */
+/** Returns what to keep of two notes, whatever their order: of each half the one that says more. */
 export function chosenNote(a: CacheNote, b: CacheNote): CacheNote {
+  const facts = chosenFacts(a, b);
+  const trace = chosenTrace(a.trace, b.trace);
+  return trace === facts.trace ? facts : { ...facts, trace };
+}
+
+type Trace = readonly Uint8Array[];
+
+function chosenTrace(a: Trace | undefined, b: Trace | undefined): Trace | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.length !== b.length) return a.length > b.length ? a : b;
+  return Buffer.compare(Buffer.concat(a), Buffer.concat(b)) <= 0 ? a : b;
+}
+
+function chosenFacts(a: CacheNote, b: CacheNote): CacheNote {
   if (a.parts.length !== b.parts.length) return a.parts.length > b.parts.length ? a : b;
   if (a.text.length !== b.text.length) return a.text.length > b.text.length ? a : b;
   return Buffer.compare(a.text, b.text) <= 0 ? a : b;
 }
 
+/** The parts of notes that are written, each once, within the limits of a document. */
+class WrittenParts {
+  readonly #parts = new Map<string, { readonly index: number; readonly bytes: Uint8Array }>();
+  #left = MAX_WRITTEN;
+  #uses = 0;
+
+  get bytes(): readonly Uint8Array[] {
+    return [...this.#parts.values()].map(({ bytes }) => bytes);
+  }
+
+  /** Takes space for bytes that are no part. Returns false if there is not enough. */
+  reserve({ length }: Uint8Array): boolean {
+    if (length > this.#left) return false;
+    this.#left -= length;
+    return true;
+  }
+
+  /** Returns the indices of parts; undefined if there is not enough space for all of them. */
+  add(list: readonly Uint8Array[]): number[] | undefined {
+    const added = new Map(list.map((part) => [digestOfPart(part), part] as const));
+    const size = [...added].reduce((sum, [digest, { length }]) => sum + (this.#parts.has(digest) ? 0 : length), 0);
+    if (size > this.#left || this.#uses + list.length > MAX_USES || this.#parts.size + added.size > MAX_COUNT)
+      return undefined;
+    this.#uses += list.length;
+    this.#left -= size;
+    for (const [digest, bytes] of added)
+      if (!this.#parts.has(digest)) this.#parts.set(digest, { index: this.#parts.size, bytes });
+    return list.map((part) => this.#parts.get(digestOfPart(part))?.index ?? 0);
+  }
+}
+
 /**
  * Encodes notes as a blob. If there are too many bytes, the first notes are written whole, and others without their parts, or not at
- * all. Equal notes in the same order give equal bytes. Undefined: there are none.
+ * all. Traces are left out first. Equal notes in the same order give equal bytes. Undefined: there are none.
  */
 export function encodeNotes(notes: readonly RecordNote[]): Uint8Array | undefined {
-  const parts = new Map<string, { readonly index: number; readonly bytes: Uint8Array }>();
-  const written: { readonly record: number; readonly text: Uint8Array; readonly parts: readonly number[] }[] = [];
-  let left = MAX_WRITTEN;
-  let uses = 0;
-  for (const { record, note } of notes.slice(0, MAX_COUNT)) {
-    if (note.text.length > left) continue;
-    left -= note.text.length;
-    const added = new Map(note.parts.map((part) => [digestOfPart(part), part] as const));
-    const size = [...added].reduce((sum, [digest, { length }]) => sum + (parts.has(digest) ? 0 : length), 0);
-    const isWhole = size <= left && uses + note.parts.length <= MAX_USES && parts.size + added.size <= MAX_COUNT;
-    uses += isWhole ? note.parts.length : 0;
-    left -= isWhole ? size : 0;
-    if (isWhole)
-      for (const [digest, bytes] of added) if (!parts.has(digest)) parts.set(digest, { index: parts.size, bytes });
-    const indices = isWhole ? note.parts.map((part) => parts.get(digestOfPart(part))?.index ?? 0) : [];
-    written.push({ record, text: note.text, parts: indices });
-  }
-  if (written.length === 0) return undefined;
+  const parts = new WrittenParts();
+  const chosen = notes.slice(0, MAX_COUNT).filter(({ note }) => parts.reserve(note.text));
+  const facts = chosen.map(({ note }) => parts.add(note.parts) ?? []);
+  const traces = chosen.map(({ note }) => note.trace && parts.add(note.trace));
+  if (chosen.length === 0) return undefined;
+  const written = chosen.map(({ record, note: { text } }, at) => ({
+    record,
+    text,
+    parts: facts[at],
+    trace: traces[at],
+  }));
   const sorted = written.sort((a, b) => a.record - b.record);
   const list = Buffer.from(
     goJson({
-      notes: sorted.map(({ record, text, parts: indices }) => ({ record, length: text.length, parts: indices })),
-      parts: [...parts.values()].map(({ bytes }) => bytes.length),
+      notes: sorted.map(({ record, text, parts: indices, trace }) => ({
+        record,
+        length: text.length,
+        parts: indices,
+        trace,
+      })),
+      parts: parts.bytes.map(({ length }) => length),
     }),
   );
   const head = Buffer.alloc(LENGTH_BYTES);
   head.writeUInt32LE(list.length);
-  const bodies = [...sorted.map(({ text }) => text), ...[...parts.values()].map(({ bytes }) => bytes)];
+  const bodies = [...sorted.map(({ text }) => text), ...parts.bytes];
   return deflateRawSync(Buffer.concat([head, list, ...bodies]), { level: LEVEL });
 }
 
@@ -101,12 +146,15 @@ export function decodeNotes(blob: Uint8Array, records: number): RecordNote[] {
     record: note.integer("record") ?? -1,
     text: cut(note.integer("length") ?? 0),
     parts: note.field("parts").list((index) => index.integer() ?? -1, MAX_COUNT) ?? [],
+    trace: note.field("trace").list((index) => index.integer() ?? -1, MAX_COUNT),
   }));
   const parts = (json.field("parts").list((length) => length.integer() ?? 0, MAX_COUNT) ?? []).map(cut);
-  if (list.reduce((sum, note) => sum + note.parts.length, 0) > MAX_USES) throw corrupt("they have too many parts");
-  return list.map(({ record, text, parts: indices }) => {
+  const uses = list.reduce((sum, note) => sum + note.parts.length + (note.trace?.length ?? 0), 0);
+  if (uses > MAX_USES) throw corrupt("they have too many parts");
+  const partsAt = (indices: readonly number[]): Uint8Array[] => indices.map((index) => parts[index] ?? missing(index));
+  return list.map(({ record, text, parts: indices, trace }) => {
     if (!Number.isSafeInteger(record) || record < 0 || record >= records) throw corrupt(`invalid record ${record}`);
-    return { record, note: { text, parts: indices.map((index) => parts[index] ?? missing(index)) } };
+    return { record, note: { text, parts: partsAt(indices), ...(trace && { trace: partsAt(trace) }) } };
   });
 }
 

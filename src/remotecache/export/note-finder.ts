@@ -28,7 +28,7 @@ export class NoteFinder<R> {
 
   async #own(cache: CacheManager<R>, id: string, digest: string): Promise<CacheNote | undefined> {
     for (const { result } of await cache.recordsAt(id)) {
-      const note = this.#noteOf(digest, result.id);
+      const note = await this.#noteOf(digest, result.id);
       if (note !== undefined) return note;
     }
     return undefined;

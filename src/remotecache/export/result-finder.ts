@@ -27,7 +27,7 @@ export interface ResultOptions<R> {
   /** Returns the name of the step that made these layers, or undefined to write no name. */
   readonly stepName?: ((layers: readonly LayerBlob[]) => string | undefined) | undefined;
   /** Returns the note of a record, from its digest and the id of one of its results. Undefined: no notes are exported. */
-  readonly noteOf?: ((record: string, result: string) => CacheNote | undefined) | undefined;
+  readonly noteOf?: ((record: string, result: string) => Promise<CacheNote | undefined>) | undefined;
   /** Returns false if the bytes of a layer are not available anywhere. Called once for each blob. Default: always true. */
   readonly canFetch?: ((layer: LayerBlob) => Promise<boolean>) | undefined;
   /** True: leave out the times of layers, because they were recompressed. */

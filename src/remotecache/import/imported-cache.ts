@@ -55,6 +55,11 @@ export class ImportedCache<R> extends CacheManager<R> {
     return this.#missing.has(result, index) ? undefined : index.layers(result);
   }
 
+  /** Returns whether none of these layers is known to be missing at the source of the cache. */
+  hasLayers(layers: readonly Pick<RemoteLayer, "digest">[]): boolean {
+    return layers.every(({ digest }) => this.#missing.stateOf(digest) === undefined);
+  }
+
   /** Returns what the cache says of its records. It is read when this is first called; nothing if it cannot be read. */
   async notes(signal?: AbortSignal): Promise<readonly ImportedNote[]> {
     return await (await this.#index).notes(signal).catch(() => []);

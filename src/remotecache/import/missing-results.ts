@@ -14,7 +14,7 @@ export class MissingResults {
 
   /** Returns what is said of a blob that is missing. */
   stateOf(digest: Digest): string | undefined {
-    return this.#blobs.get(digest);
+    return this.#blobs.get(digest) ?? (this.#isAll ? "is gone" : undefined);
   }
 
   addResult(result: string): void {
