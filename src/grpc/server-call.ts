@@ -113,7 +113,8 @@ export class StreamCall implements ServerCall {
   }
 
   #stopClient(): void {
-    if (!this.#stream.closed && !this.#stream.destroyed) this.#stream.close();
+    const stream = this.#stream;
+    if (!stream.readableEnded && !stream.closed && !stream.destroyed) stream.close();
   }
 
   #throwIfEnded(): void {

@@ -126,6 +126,8 @@ export class GrpcServer implements AsyncDisposable {
       failure = this.#toError(error);
     } finally {
       clearTimeout(deadline);
+      stream.off("aborted", gone);
+      stream.off("close", gone);
     }
     try {
       call.finish(failure);
