@@ -1,5 +1,6 @@
 export type { Differ, Ownership } from "./metadata.ts";
 export { receiveTree, type Received, type ReceiveOptions } from "./receive/receive.ts";
+export { Listing } from "./receive/listing.ts";
 export type { ReceiveLimits } from "./receive/limits.ts";
 export type { OnEntry } from "./receive/tree-writer.ts";
 export { mergedTrees, type NamedTree, treeOfFiles, type TreeFile, treesInDirectories } from "./send/combined-trees.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, throwIfAborted } from "../core/index.ts";
-import { decodePacket, encodePacket, type Packet } from "./wire/packet.ts";
+import { encodePacket, type Packet } from "./wire/packet.ts";
 
 /**
  * A connection to the other side: a stream of encoded messages in each direction. It may be the client's end or the server's
@@ -80,12 +80,12 @@ export class PacketStream implements Disposable {
     else signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
-  /** Calls `take` with each packet and its size in bytes, and awaits what it returns, until the end of the stream. Throws the error of `fail`. */
-  async each(take: (packet: Packet, size: number) => Promise<void> | undefined): Promise<void> {
+  /** Calls `take` with each encoded packet, and awaits what it returns, until the end of the stream. Throws the error of `fail`. */
+  async each(take: (message: Uint8Array) => Promise<void> | undefined): Promise<void> {
     for (let batch = await this.#next(); batch !== undefined; batch = await this.#next())
       for (const message of batch) {
         // Most packets need no waiting, and there are many of them.
-        const taken = take(decodePacket(message), message.length);
+        const taken = take(message);
         if (taken !== undefined) await taken;
         if (this.#failure !== undefined) throw this.#failure.error;
       }

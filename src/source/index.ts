@@ -1,4 +1,5 @@
 export type { AttestationChain, ChainBlob } from "./attestation-chain.ts";
+export { ContextMemory } from "./context-memory.ts";
 export { fetchUrl } from "./fetch-url.ts";
 export { GitSource } from "./git.ts";
 export { type WorkTree, type WorkTreeOptions, workTreeOf } from "./work-tree.ts";

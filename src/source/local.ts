@@ -222,6 +222,18 @@ async function copyEntry(
  * const { size, path } = context;
  */
 export async function openLocalContext(directory: Path, options: LocalContextOptions): Promise<LocalContext> {
+  const { tree, filter } = await scanLocalContext(directory, options);
+  return new LocalContext(options, tree, filter);
+}
+
+/** What a context is made of. */
+export interface ScannedContext {
+  readonly tree: ContextTree;
+  readonly filter: PathFilter | undefined;
+}
+
+/** Scans a context directory, like `openLocalContext`. */
+export async function scanLocalContext(directory: Path, options: LocalContextOptions): Promise<ScannedContext> {
   const { path } = contextRoot(directory);
   const filter = contextFilter(path, options);
   const tree = await scanContext(pathOfByteString(path), {
@@ -232,5 +244,5 @@ export async function openLocalContext(directory: Path, options: LocalContextOpt
     known: options.known,
     signal: options.signal,
   });
-  return new LocalContext(options, tree, filter);
+  return { tree, filter };
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { linkSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { streamPair } from "../../testing/message-streams.ts";
@@ -10,6 +10,7 @@ import { temporaryDirectory } from "../io/index.ts";
 import type { ContextPatterns } from "./local-filter.ts";
 import {
   type ContextKey,
+  ContextMemory,
   type SyncedContext,
   type SyncedContextOptions,
   contextKey,
@@ -24,14 +25,17 @@ const skip = recordsMissing() ?? false;
 async function open(
   setup: TemporaryRecords,
   directory: string,
-  options: Partial<SyncedContextOptions> & { readonly patterns?: ContextPatterns } = {},
+  {
+    memory = new ContextMemory(),
+    ...options
+  }: Partial<SyncedContextOptions> & { readonly patterns?: ContextPatterns; readonly memory?: ContextMemory } = {},
 ): Promise<SyncedContext> {
   const connect = async (): Promise<ReturnType<typeof streamPair>["client"]> => {
     const { client, server } = streamPair();
     sendContext(server, directory, options.patterns ?? {}).catch(() => undefined);
     return client;
   };
-  const deps = { copies: setup.contextCopies, cache: new StatCache(setup.state) };
+  const deps = { copies: setup.contextCopies, cache: new StatCache(setup.state), memory };
   return await openSyncedContext(
     { name: "context", key: { id: "context::laptop", isOwn: true }, connect, ...options },
     deps,
@@ -74,6 +78,43 @@ test("a file that gets another name is as it was", { skip }, async () => {
     await synced.context.checksum([wholeTree]);
     await synced.context.verifyAll();
   }
+});
+
+test("an unchanged context is not looked at, unless another process has used its copy", { skip }, async () => {
+  await using setup = await temporaryRecords();
+  await using directory = await contextOf(["a", "d/b", "d/c"]);
+  const memory = new ContextMemory();
+  const build = async (own = memory): Promise<SyncedContext["received"]> => {
+    await using synced = await open(setup, directory.path, { memory: own });
+    const local = await openLocalContext(directory.path, { name: "context" });
+    assert.equal(await synced.context.checksum([wholeTree]), await local.checksum([wholeTree]));
+    await synced.context.verifyAll();
+    const paths = [...synced.context.list()].map(({ path }) => path);
+    assert.deepEqual(paths, ["a", "d", "d/b", ...(existsSync(join(directory.path, "d/c")) ? ["d/c"] : [])]);
+    return synced.received;
+  };
+  const [first, again] = [await build(), await build()];
+  assert.deepEqual([first.isUnchanged, again.isUnchanged], [false, true]);
+  assert.deepEqual([again.entries, again.files], [first.entries, 0]);
+  writeFileSync(join(directory.path, "d/b"), "other");
+  assert.deepEqual([(await build()).files, (await build()).isUnchanged], [1, true]);
+  rmSync(join(directory.path, "d/c"));
+  assert.deepEqual([(await build()).isUnchanged, (await build()).isUnchanged], [false, true]);
+  assert.equal((await build(new ContextMemory())).isUnchanged, false);
+  assert.deepEqual([(await build()).isUnchanged, (await build()).isUnchanged], [false, true]);
+});
+
+test("a memory keeps the contexts that were used last, and a limited number of entries", { skip }, async () => {
+  await using setup = await temporaryRecords();
+  await using directory = await contextOf(["a"]);
+  const memory = new ContextMemory({ entries: 4 });
+  // Each listing has an entry and an end.
+  const build = async (id: string): Promise<boolean> => {
+    await using synced = await open(setup, directory.path, { memory, key: { id, isOwn: true } });
+    return synced.received.isUnchanged;
+  };
+  for (const id of ["x", "y", "x", "z"]) await build(id);
+  assert.deepEqual([await build("x"), await build("z"), await build("y")], [true, true, false]);
 });
 
 test("patterns may change from build to build", { skip }, async () => {

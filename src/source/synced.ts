@@ -1,9 +1,17 @@
 import { isVarveError } from "../core/index.ts";
 import { type FileStat, type KnownTree, type StatCache, withKind } from "../contenthash/index.ts";
-import { type MessageStream, type OnEntry, type Received, receiveTree } from "../filesync/index.ts";
+import {
+  type Differ,
+  type Listing,
+  type MessageStream,
+  type OnEntry,
+  type Received,
+  receiveTree,
+} from "../filesync/index.ts";
 import { type ByteString, hasCapability } from "../linux/index.ts";
 import type { ContextCopies, ContextCopy } from "../record/index.ts";
-import { type LocalContext, openLocalContext } from "./local.ts";
+import type { ContextMemory } from "./context-memory.ts";
+import { LocalContext, type LocalContextOptions, scanLocalContext } from "./local.ts";
 
 export interface SyncedContextOptions {
   /** Name in progress displays and records. */
@@ -27,6 +35,7 @@ export interface SyncedContextOptions {
 export interface SyncedContextDeps {
   readonly copies: ContextCopies;
   readonly cache: StatCache;
+  readonly memory: ContextMemory;
 }
 
 /**
@@ -66,31 +75,38 @@ export function contextKey({ name, hint, sharedKey, metadataOnly }: ContextIdent
  *
  * @throws {VarveError} what `connect` and `receiveTree` throw
  * @example
- * await using synced = await openSyncedContext({ name: "context", key, connect }, { copies, cache });
+ * await using synced = await openSyncedContext({ name: "context", key, connect }, { copies, cache, memory });
  * const key = await synced.context.checksum(selectors);
  */
 export async function openSyncedContext(
   options: SyncedContextOptions,
-  { copies, cache }: SyncedContextDeps,
+  { copies, cache, memory }: SyncedContextDeps,
 ): Promise<SyncedContext> {
   const { name, key, signal } = options;
   await using stack = new AsyncDisposableStack();
   const copy = stack.use(await copies.acquire({ key: key?.id, name }));
   const keepOwners = hasCapability("chown");
-  const listing = new Listing();
-  const received = await receive(copy, options, keepOwners, listing.add);
+  const isWhole = options.metadataOnlyExcept === undefined;
+  const known = isWhole && differOf(options) === "metadata" ? memory.recall(copy) : undefined;
+  memory.forget(copy.id);
+  const entries = new ListedEntries();
+  const received = await receive(copy, options, { keepOwners, onEntry: entries.add, since: known?.listing });
   const shared = new SharedCopy();
-  const context = await openLocalContext(copy.path, {
+  const local: LocalContextOptions = {
     name,
     keepOwners,
     // A copy with metadata only has other entries than the listing.
-    known: options.metadataOnlyExcept === undefined ? listing.tree : undefined,
+    known: isWhole ? entries.tree : undefined,
     keep: () => shared.keep(),
     cache: key === undefined ? undefined : cache,
     signal,
-  });
+  };
+  const { tree } = received.isUnchanged && known !== undefined ? known : await scanLocalContext(copy.path, local);
+  if (key !== undefined && isWhole && received.listing !== undefined)
+    memory.remember(copy, { listing: received.listing, tree });
   shared.own(stack.move());
   const own = shared.keep();
+  const context = new LocalContext(local, tree, undefined);
   return { context, received, [Symbol.asyncDispose]: () => own[Symbol.asyncDispose]() };
 }
 
@@ -117,8 +133,8 @@ class SharedCopy {
   }
 }
 
-/** What was listed. A copy is read again only where something was new. */
-class Listing {
+/** The entries of a listing. A copy is read again only where something was new. */
+class ListedEntries {
   readonly #directories = new Map<ByteString, Map<ByteString, FileStat | undefined>>();
 
   get tree(): KnownTree {
@@ -132,22 +148,32 @@ class Listing {
   };
 }
 
+function differOf({ differ, key }: SyncedContextOptions): Differ {
+  if (differ === "none") return "none";
+  return key?.isOwn === false ? "fine-metadata" : "metadata";
+}
+
+interface IntoCopy {
+  readonly keepOwners: boolean;
+  readonly onEntry: OnEntry;
+  /** The listing that the copy was made equal to, if that is known. */
+  readonly since: Listing | undefined;
+}
+
 /** Receives files into a copy, and keeps it. Also keeps what was received before an error, so that it is not sent again. */
 async function receive(
   copy: ContextCopy,
   options: SyncedContextOptions,
-  keepOwners: boolean,
-  onEntry: OnEntry,
+  { keepOwners, onEntry, since }: IntoCopy,
 ): Promise<Received> {
-  const { key, metadataOnlyExcept, onProgress, signal } = options;
-  const ownership = keepOwners ? "sender" : "process";
-  const differ = options.differ === "none" ? "none" : key?.isOwn === false ? "fine-metadata" : "metadata";
+  const { metadataOnlyExcept, onProgress, signal } = options;
   try {
     using stream = await options.connect();
     const received = await receiveTree(stream, copy.path, {
-      differ,
+      differ: differOf(options),
+      unchangedSince: since,
       metadataOnlyExcept,
-      ownership,
+      ownership: keepOwners ? "sender" : "process",
       onEntry,
       onProgress,
       signal,

@@ -8,6 +8,7 @@ import type { Store } from "../../engine/index.ts";
 import { BuildHistory, type HistoryLimits } from "../../history/index.ts";
 import { writeFileAtomic } from "../../io/index.ts";
 import type { PruneRequest } from "../../record/index.ts";
+import { ContextMemory } from "../../source/index.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import type { Job } from "./jobs/job.ts";
 import { ProducedResults } from "./result/produced.ts";
@@ -53,6 +54,7 @@ export interface StoredImage {
 export interface Daemon extends Disposable {
   readonly store: Store;
   readonly sessions: SessionManager;
+  readonly contexts: ContextMemory;
   readonly produced: ProducedResults;
   readonly jobs: Jobs<Job>;
   readonly history: BuildHistory;
@@ -79,6 +81,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   return {
     store,
     sessions: new SessionManager(),
+    contexts: new ContextMemory(),
     produced: new ProducedResults(),
     jobs,
     history: new BuildHistory(store.state, history),

@@ -6,11 +6,12 @@ import type { Differ, Ownership } from "../metadata.ts";
 import { kindOf } from "../mode.ts";
 import { ListingOrder, checkPath, shown } from "../order.ts";
 import { type MessageStream, PacketStream, type TransferOptions, TransferProgress } from "../stream.ts";
-import type { Packet } from "../wire/packet.ts";
+import { type Packet, decodePacket } from "../wire/packet.ts";
 import type { EncodedStat, Stat } from "../wire/stat.ts";
 import { ReceiveCounts, type ReceiveLimits, receiveLimits } from "./limits.ts";
 import { METADATA_FILE, MetadataFile } from "./metadata-file.ts";
 import { LinkTargets } from "./link-targets.ts";
+import { Listing } from "./listing.ts";
 import { Requests } from "./requests.ts";
 import { type Added, type Directory, type OnEntry, TreeWriter, isHardLink } from "./tree-writer.ts";
 
@@ -28,6 +29,11 @@ export interface ReceiveOptions extends TransferOptions {
    * entries are received, and there is no such file.
    */
   readonly metadataOnlyExcept?: readonly string[] | undefined;
+  /**
+   * The listing that the directory was made equal to, if nothing has changed it since. If the sender has the same listing, the directory is
+   * not looked at.
+   */
+  readonly unchangedSince?: Listing | undefined;
   /** The default is `receiveLimits`. */
   readonly limits?: Partial<ReceiveLimits> | undefined;
 }
@@ -40,6 +46,10 @@ export interface Received {
   readonly files: number;
   /** Bytes of their content. */
   readonly bytes: number;
+  /** What the sender has listed. Undefined if it is too long to be kept. */
+  readonly listing: Listing | undefined;
+  /** True if the listing is that of `unchangedSince`: `onEntry` was not called. */
+  readonly isUnchanged: boolean;
 }
 
 /** Milliseconds of work between two pauses that let other tasks run. */
@@ -110,6 +120,12 @@ class Receiver {
   readonly #linkTargets = new LinkTargets();
   readonly #metadata: MetadataFile | undefined;
   readonly #matcher: PatternMatcher | undefined;
+  /** The listing so far is the beginning of this one. Undefined if it is not. */
+  #same: Listing | undefined;
+  /** The listing so far, unless it is the beginning of another one. */
+  readonly #listing = new Listing();
+  /** Number of packets of the listing so far, while it is the beginning of another one. */
+  #matched = 0;
   /** Directories that get no more entries, and have some that the sender has not listed. */
   #ended: Directory[] = [];
   #turn = 0;
@@ -127,20 +143,53 @@ class Receiver {
     const except = options.metadataOnlyExcept;
     this.#matcher = except === undefined ? undefined : new PatternMatcher(except);
     this.#metadata = except === undefined ? undefined : new MetadataFile();
+    this.#same = options.unchangedSince;
   }
 
   async run(): Promise<Received> {
     const { packets, requests } = this.#parts;
     this.#turn = performance.now();
-    await packets.each((packet, size) => {
-      this.#progress.add(size);
-      const taken = this.#take(packet);
+    await packets.each((message) => {
+      this.#progress.add(message.length);
+      const taken = this.#same === undefined ? this.#takeNew(message) : this.#takeSame(message, this.#same);
       return taken === undefined && !this.#mustPause() ? undefined : this.#after(taken);
     });
     if (this.#state !== "confirmed") throw protocolError("the stream ended before the transfer");
     await packets.closeSend();
     this.#progress.end();
-    return { entries: this.#counts.entries, files: requests.count, bytes: this.#counts.content };
+    const listing = this.#same ?? this.#listing;
+    return {
+      entries: this.#same === undefined ? this.#counts.entries : listing.length - 1,
+      files: requests.count,
+      bytes: this.#counts.content,
+      listing: listing.isTooLong ? undefined : listing,
+      isUnchanged: this.#same !== undefined,
+    };
+  }
+
+  /** Takes a packet when the listing so far is the beginning of another one. */
+  #takeSame(message: Uint8Array, same: Listing): Promise<void> | undefined {
+    if (this.#state !== "listing") return this.#take(decodePacket(message));
+    if (!same.isAt(this.#matched, message)) return this.#diverge(message, same);
+    this.#matched += 1;
+    if (this.#matched === same.length) this.#state = "listed";
+    return undefined;
+  }
+
+  /** Takes what was passed over, and then a packet that the other listing does not have. */
+  async #diverge(message: Uint8Array, same: Listing): Promise<void> {
+    this.#same = undefined;
+    for (let index = 0; index < this.#matched; index += 1) {
+      const taken = this.#takeNew(same.at(index));
+      if (taken !== undefined || this.#mustPause()) await this.#after(taken);
+    }
+    await this.#takeNew(message);
+  }
+
+  #takeNew(message: Uint8Array): Promise<void> | undefined {
+    const packet = decodePacket(message);
+    if (packet.type === "stat" || packet.type === "listed") this.#listing.add(message);
+    return this.#take(packet);
   }
 
   #mustPause(): boolean {

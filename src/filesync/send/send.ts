@@ -4,7 +4,7 @@ import { Semaphore } from "../../io/index.ts";
 import type { ByteString } from "../../linux/index.ts";
 import { isRequestable } from "../mode.ts";
 import { type MessageStream, PacketStream, type TransferOptions, TransferProgress } from "../stream.ts";
-import type { Packet } from "../wire/packet.ts";
+import { type Packet, decodePacket } from "../wire/packet.ts";
 import type { Tree } from "./tree.ts";
 
 /** What was sent. */
@@ -71,7 +71,7 @@ class Sender {
   async run(): Promise<Sent> {
     const packets = this.#packets;
     this.#start(() => this.#list());
-    await packets.each((packet) => this.#take(packet));
+    await packets.each((message) => this.#take(decodePacket(message)));
     if (!this.#isFinished) throw new VarveError("remote", "Cannot send files: the stream ended before the transfer");
     this.#progress.end();
     return { entries: this.#entries, files: this.#sent };

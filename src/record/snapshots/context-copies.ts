@@ -1,6 +1,6 @@
 import { digestOf } from "../../core/index.ts";
 import type { ContentStore, Lease } from "../../content/index.ts";
-import type { RecordRow } from "../types.ts";
+import type { RecordId, RecordRow } from "../types.ts";
 import { KeyedDirectories, type KeyedDirectoryDeps, type LockedDirectory } from "./keyed-directories.ts";
 
 export interface ContextCopyRequest {
@@ -15,7 +15,10 @@ export interface ContextCopyRequest {
  * transfer was killed is never used. Disposing of a copy that was not kept removes it.
  */
 export interface ContextCopy extends AsyncDisposable {
+  readonly id: RecordId;
   readonly path: string;
+  /** How often the copy has been acquired, by any process. */
+  readonly uses: number;
   /** Makes the copy available under its key as soon as it is disposed of. */
   keep(): void;
 }
@@ -75,7 +78,10 @@ export class ContextCopies {
   #copyIn(directory: LockedDirectory, key: string | undefined, lease: Lease): ContextCopy {
     const { table } = this.#deps;
     return {
+      id: directory.id,
       path: directory.path,
+      // Read while it is locked: nobody else increments it.
+      uses: table.get(directory.id)?.usageCount ?? 0,
       keep: () => {
         if (key !== undefined) table.setKey(directory.id, key);
       },

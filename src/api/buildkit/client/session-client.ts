@@ -6,7 +6,13 @@ import type { ContentSink, StreamSink, TreeSink } from "../../../export/index.ts
 import { GrpcCode, isGrpcError } from "../../../grpc/index.ts";
 import type { LocalSource } from "../../../llb/index.ts";
 import type { Hold } from "../../../record/index.ts";
-import { type LocalContext, type OpenClientStore, contextKey, openSyncedContext } from "../../../source/index.ts";
+import {
+  type ContextMemory,
+  type LocalContext,
+  type OpenClientStore,
+  contextKey,
+  openSyncedContext,
+} from "../../../source/index.ts";
 import type { ExporterRequest } from "../control/build-request.ts";
 import type { ClientOutputs } from "../control/exporters.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
@@ -28,6 +34,7 @@ const LOCAL_SESSION = "local-sessionid:";
 /** What the clients of a server share. */
 interface ClientHost {
   readonly store: Pick<Store, "contextCopies" | "state">;
+  readonly contexts: ContextMemory;
   readonly sessions: SessionManager;
 }
 
@@ -157,7 +164,7 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
         connect: async () => openFiles(session, name, source, { signal }),
         signal,
       },
-      { copies, cache: new StatCache(state) },
+      { copies, cache: new StatCache(state), memory: this.#host.contexts },
     );
     return this.#stack.use(synced).context;
   }

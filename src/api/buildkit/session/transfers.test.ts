@@ -10,7 +10,7 @@ import { StatCache } from "../../../contenthash/index.ts";
 import { DirectoryTree, sendTree } from "../../../filesync/index.ts";
 import { GrpcCode, isGrpcError } from "../../../grpc/index.ts";
 import { temporaryDirectory } from "../../../io/index.ts";
-import { openSyncedContext } from "../../../source/index.ts";
+import { ContextMemory, openSyncedContext } from "../../../source/index.ts";
 import { openOutput } from "./file-send.ts";
 import { openFiles } from "./files.ts";
 
@@ -22,7 +22,7 @@ test("a client's directory is received, and only what changes is sent again", { 
   mkdirSync(join(directory.path, "d"));
   writeFileSync(join(directory.path, "d/large"), Buffer.alloc(5_000_000, "x"));
   for (let index = 0; index < 700; index += 1) writeFileSync(join(directory.path, `f,${index} é`), String(index));
-  const deps = { copies: setup.contextCopies, cache: new StatCache(setup.state) };
+  const deps = { copies: setup.contextCopies, cache: new StatCache(setup.state), memory: new ContextMemory() };
   await withSession([servedDirectories(new Map([["context", directory.path]]))], async (session) => {
     const open = async (name: string, excludePatterns: readonly string[] = []): Promise<string[]> => {
       const connect = (): Promise<ReturnType<typeof openFiles>> =>
