@@ -23,6 +23,8 @@ export interface LaunchPlan {
 export const CONTROL = 3;
 /** Descriptor of the step's standard error. The launcher has one of its own: it writes a message if the step is killed. */
 const STEP_ERRORS = 4;
+/** Descriptors of the pid and mount namespaces that another runtime joins. No process of a step may have them. */
+export const NAMESPACES = [5, 6] as const;
 /** What a shell writes to the control socket before it waits for a line from there. */
 export const READY = "ready";
 
@@ -43,6 +45,17 @@ export function launchScript(plan: LaunchPlan): string {
       ? [...enter, become([...unshare, ...plan.command])]
       : [`exec ${words([...unshare, tools.shell, "-c", [...inside, ...enter, become(plan.command)].join("\n")])}`];
   return [`export _LIBCONTAINER_STATEDIR=${quoted(scratch)}`, ...lines, ""].join("\n");
+}
+
+/** Returns the script that makes a shell a runtime, which joins a step that runs. */
+export function joinScript({
+  command,
+  scratch,
+  groupFiles,
+}: Pick<LaunchPlan, "command" | "scratch" | "groupFiles">): string {
+  const enter = groupFiles.map((path) => checked(`echo 0 >${quoted(path)}`));
+  const closed = NAMESPACES.map((descriptor) => `${descriptor}<&-`).join(" ");
+  return [`export _LIBCONTAINER_STATEDIR=${quoted(scratch)}`, ...enter, `${become(command)} ${closed}`].join("\n");
 }
 
 function mountCommands({ hiddenMounts, secretDirectory }: LaunchPlan): string[] {

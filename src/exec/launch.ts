@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, toVarveError } from "../core/index.ts";
-import { CONTROL, type LaunchTools, READY, WAITING_SCRIPT } from "./launch-script.ts";
-import { type InputPipe, inputPipe } from "./input.ts";
-import { type OutputPipe, outputPipe } from "./output.ts";
+import { CONTROL, type LaunchTools, NAMESPACES, READY, WAITING_SCRIPT } from "./launch-script.ts";
+import { childOf, parentOf } from "./process-tree.ts";
+import { type ChildStreams, type InputKind, openStreams } from "./streams.ts";
 
 /** How the runtime has ended. */
 export interface LaunchEnd {
@@ -21,10 +21,7 @@ export interface LaunchEnd {
  * kills it and waits until all its processes are gone.
  */
 export interface Launch extends AsyncDisposable {
-  /** Standard input of the step. Absent: it is empty. */
-  readonly stdin: InputPipe | undefined;
-  readonly stdout: OutputPipe;
-  readonly stderr: OutputPipe;
+  readonly streams: ChildStreams;
   /** The launcher's process, whose children everything else descends from; 0 if it could not be started. */
   readonly pid: number;
   readonly isAlive: boolean;
@@ -40,8 +37,10 @@ export interface Launch extends AsyncDisposable {
    * @throws {VarveError} `unsupported` if the mounts of the plan cannot be made.
    */
   enter(script: string): Promise<void>;
-  /** Starts the runtime: by a script, or by the answer to the script that has been entered. */
-  go(script: string): void;
+  /** Starts the runtime: by a script, or by the answer to the script that has been entered. Without one, it starts by itself. */
+  go(script?: string): void;
+  /** Returns the id of the first process in the namespace, which becomes the runtime; undefined if it has ended. */
+  first(): number | undefined;
   /** Settles when the runtime and every process that it started are gone. */
   end(): Promise<LaunchEnd>;
   /** Sends SIGKILL to the first process of the namespace. */
@@ -62,54 +61,92 @@ const MAX_PROBLEM = 4096;
 export function launch(
   { setpriv, unshare, shell }: LaunchTools,
   directory: string,
-  { input = false }: { readonly input?: boolean } = {},
+  input: InputKind = "empty",
+): Launch {
+  const namespaces = [unshare, "--pid", "--fork", "--kill-child=KILL"];
+  return start([setpriv, ...DIES_WITH_US, ...namespaces, shell, "-c", WAITING_SCRIPT, "varve-step"], directory, input);
+}
+
+/** setpriv's request that the kernel kills a process when this one dies. */
+const DIES_WITH_US = ["--pdeathsig", "KILL"];
+
+/** What starts a process in the namespaces of a runtime. */
+export interface Joining {
+  readonly tools: LaunchTools & { readonly nsenter: string };
+  readonly directory: string;
+  /** The shell script that becomes the other runtime. */
+  readonly script: string;
+  readonly input: InputKind;
+}
+
+/**
+ * Starts another runtime in the pid and mount namespaces of the first one, which is running: so it ends with that one. Returns undefined
+ * if that one has ended.
+ */
+export function launchInto(launched: Launch, { tools, directory, script, input }: Joining): Launch | undefined {
+  using stack = new DisposableStack();
+  const first = launched.first();
+  if (first === undefined) return undefined;
+  const descriptors = ["pid", "mnt"].map((name) => {
+    try {
+      const descriptor = openSync(`/proc/${first}/ns/${name}`, "r");
+      stack.defer(() => closeSync(descriptor));
+      return descriptor;
+    } catch {
+      return undefined;
+    }
+  });
+  const [pid, mount] = descriptors;
+  // The first process's id was its own for as long as it is the launcher's child.
+  if (pid === undefined || mount === undefined || launched.first() !== first) return undefined;
+  const { setpriv, nsenter, shell } = tools;
+  const [own, mounts] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
+  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`];
+  const joined = start([setpriv, ...DIES_WITH_US, ...enter, "--", shell, "-c", script], directory, input, [pid, mount]);
+  joined.go();
+  return joined;
+}
+
+function start(
+  [program = "", ...args]: readonly string[],
+  directory: string,
+  input: InputKind,
+  more: readonly number[] = [],
 ): Launch {
   using resources = new DisposableStack();
-  const stdin = input ? resources.use(inputPipe()) : undefined;
-  const stdout = resources.use(outputPipe());
-  const stderr = resources.use(outputPipe());
-  const child = spawn(
-    setpriv,
-    ["--pdeathsig", "KILL", unshare, "--pid", "--fork", "--kill-child=KILL", shell, "-c", WAITING_SCRIPT, "varve-step"],
-    {
-      cwd: directory,
-      // A new session: Ctrl-C at the terminal signals this process only.
-      detached: true,
-      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
-      stdio: [stdin?.reader ?? "ignore", stdout.writer, "pipe", "pipe", stderr.writer],
-    },
-  );
-  stdin?.closeReader();
-  stdout.closeWriter();
-  stderr.closeWriter();
-  const launched = new NamespacedLaunch(child, { stdin, stdout, stderr });
+  const streams = resources.use(openStreams(input));
+  const { stdin, stdout, stderr } = streams.child;
+  const child = spawn(program, args, {
+    cwd: directory,
+    // A new session: Ctrl-C at the terminal signals this process only.
+    detached: true,
+    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+    stdio: [stdin, stdout, "pipe", "pipe", stderr, ...more],
+  });
+  streams.closeChild();
+  const launched = new NamespacedLaunch(child, streams);
   resources.move();
   return launched;
 }
 
-type Streams = Pick<Launch, "stdin" | "stdout" | "stderr">;
-
 class NamespacedLaunch implements Launch {
-  readonly stdin: InputPipe | undefined;
-  readonly stdout: OutputPipe;
-  readonly stderr: OutputPipe;
+  readonly streams: ChildStreams;
   readonly #child: ChildProcess;
   readonly #control: Socket;
   readonly #errors: Socket;
   readonly #ended: Promise<LaunchEnd>;
   #alive = true;
+  #killed = false;
   #problem = "";
   #first: number | undefined;
 
-  constructor(child: ChildProcess, { stdin, stdout, stderr }: Streams) {
+  constructor(child: ChildProcess, streams: ChildStreams) {
     this.#child = child;
     this.#ended = this.#watch();
     this.#ended.catch(() => undefined);
     this.#control = socketOf(child, CONTROL);
     this.#errors = socketOf(child, 2);
-    this.stdin = stdin;
-    this.stdout = stdout;
-    this.stderr = stderr;
+    this.streams = streams;
     for (const socket of [this.#control, this.#errors]) socket.on("error", () => undefined).unref();
     child.unref();
   }
@@ -136,9 +173,13 @@ class NamespacedLaunch implements Launch {
     }
   }
 
-  async ready(): Promise<number> {
+  #ref(): void {
     this.#child.ref();
     for (const socket of [this.#control, this.#errors]) socket.ref();
+  }
+
+  async ready(): Promise<number> {
+    this.#ref();
     await this.#said((): boolean => {
       this.#first ??= childOf(this.pid);
       return this.#first !== undefined;
@@ -151,8 +192,9 @@ class NamespacedLaunch implements Launch {
     await this.#said(() => true);
   }
 
-  go(script: string): void {
-    this.#control.end(`${script}\n`);
+  go(script?: string): void {
+    this.#ref();
+    this.#control.end(script === undefined ? "" : `${script}\n`);
     // Only an error message, or end of file, follows.
     this.#control.on("data", (chunk: Buffer) => {
       this.#problem = (this.#problem + chunk.toString()).slice(0, MAX_PROBLEM);
@@ -174,30 +216,34 @@ class NamespacedLaunch implements Launch {
     throw namespaceError(reason);
   }
 
-  end(): Promise<LaunchEnd> {
-    return this.#ended;
+  async end(): Promise<LaunchEnd> {
+    const end = await this.#ended;
+    // unshare fails to end by SIGKILL, as its child did.
+    return this.#killed && end.code === 1 ? { code: null, signal: "SIGKILL" } : end;
   }
 
   kill(): void {
     if (!this.#alive) return;
-    const launcher = this.pid;
-    const first = this.#first;
-    // The kernel does not reuse the first process's id while that process is the launcher's child.
-    const pid = first !== undefined && parentOf(first) === launcher ? first : launcher;
+    this.#killed = true;
     try {
-      process.kill(pid, constants.signals.SIGKILL);
+      process.kill(this.first() ?? this.pid, constants.signals.SIGKILL);
     } catch {
       // The process has already ended.
     }
+  }
+
+  first(): number | undefined {
+    if (!this.#alive) return undefined;
+    this.#first ??= childOf(this.pid);
+    // The kernel does not reuse the first process's id while that process is the launcher's child.
+    return this.#first !== undefined && parentOf(this.#first) === this.pid ? this.#first : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#alive) await this.#killAndWait();
     } finally {
-      this.stdin?.[Symbol.dispose]();
-      this.stdout[Symbol.dispose]();
-      this.stderr[Symbol.dispose]();
+      this.streams[Symbol.dispose]();
       this.#control.destroy();
       this.#errors.destroy();
     }
@@ -217,7 +263,6 @@ class NamespacedLaunch implements Launch {
   }
 
   async #killAndWait(): Promise<void> {
-    this.#first ??= childOf(this.pid);
     this.kill();
     using timer = deadline(KILL_DEADLINE);
     const done = await Promise.race([this.#gone(), timer.passed]);
@@ -253,27 +298,4 @@ function deadline(milliseconds: number): Disposable & { readonly passed: Promise
   const stop = new AbortController();
   const passed = sleep(milliseconds, false as const, { signal: stop.signal }).catch(() => false as const);
   return { passed, [Symbol.dispose]: () => stop.abort() };
-}
-
-/** The id of a process's only child, or undefined. Some kernels do not list children, so `/proc` is searched there. */
-function childOf(pid: number): number | undefined {
-  try {
-    const listed = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return listed === "" ? undefined : Number(listed.split(" ")[0]);
-  } catch {
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .find((candidate) => parentOf(candidate) === pid);
-  }
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const status = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command's name in parentheses, which may contain any characters: proc(5).
-    return Number(status.slice(status.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { type Launch, launch } from "./launch.ts";
 import type { LaunchTools } from "./launch-script.ts";
+import type { InputKind } from "./streams.ts";
 
 /**
  * Starts launchers ahead of time: while a step runs, the launcher of the next one gets ready. Disposal ends the one that waits.
@@ -18,10 +19,10 @@ export class Launchers implements AsyncDisposable {
 
   /**
    * Returns the launcher that waits, or a new one. The caller disposes of it. Those that wait have no standard input, so a step that
-   * reads some (`input`) gets a new one.
+   * reads some gets a new one.
    */
-  async take({ input = false }: { readonly input?: boolean } = {}): Promise<Launch> {
-    if (input) return launch(this.#tools, this.#directory, { input });
+  async take(input: InputKind = "empty"): Promise<Launch> {
+    if (input !== "empty") return launch(this.#tools, this.#directory, input);
     const spare = this.#spare;
     this.#spare = undefined;
     if (spare?.isAlive === true) return spare;

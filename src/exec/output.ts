@@ -1,5 +1,7 @@
 import { closeSync } from "node:fs";
 import { Socket } from "node:net";
+import type { Readable } from "node:stream";
+import { errnoOf } from "../core/index.ts";
 import { pipe } from "../linux/index.ts";
 
 /** The reading end of a pipe that a child process writes to. It buffers at most one chunk ahead of its reader. */
@@ -17,7 +19,6 @@ export function outputPipe(): OutputPipe {
   const socket = socketOf(reader, writer);
   // Before `pump`, an error has no other listener and would end the process.
   socket.on("error", () => undefined);
-  const chunks: AsyncIterable<Uint8Array> = socket;
   socket.pause();
   let open = true;
   const closeWriter = (): void => {
@@ -27,14 +28,32 @@ export function outputPipe(): OutputPipe {
   return {
     writer,
     closeWriter,
-    pump: async (listener) => {
-      for await (const chunk of chunks) await listener(chunk);
-    },
+    pump: (listener) => pumpOutput(socket, listener),
     [Symbol.dispose]: () => {
       closeWriter();
       socket.destroy();
     },
   };
+}
+
+/** Passes each chunk of a socket to `listener` and waits for it. Settles at the end of the output, or when the socket is destroyed. */
+export async function pumpOutput(
+  socket: Readable,
+  listener: (chunk: Uint8Array) => void | Promise<void>,
+): Promise<void> {
+  for await (const chunk of chunksOf(socket)) await listener(chunk);
+}
+
+/** How output ends: as a stream that was destroyed, or as a terminal that no process has open. */
+const ENDS: ReadonlySet<unknown> = new Set(["ERR_STREAM_PREMATURE_CLOSE", "EIO"]);
+
+async function* chunksOf(socket: Readable): AsyncGenerator<Uint8Array> {
+  const chunks: AsyncIterable<Uint8Array> = socket;
+  try {
+    yield* chunks;
+  } catch (error) {
+    if (!ENDS.has(errnoOf(error))) throw error;
+  }
 }
 
 /** Returns a socket for the reading end. Closes both ends if there can be none. */

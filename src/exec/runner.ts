@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root } from "../linux/index.ts";
@@ -6,17 +6,10 @@ import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { FilterCache } from "./bundle/filter-cache.ts";
 import { findProgram, findRuntime } from "./find.ts";
-import { type Launch, type LaunchEnd, namespaceError } from "./launch.ts";
 import { type LaunchPlan, type LaunchTools, launchScript } from "./launch-script.ts";
 import { Launchers } from "./launchers.ts";
-import { type Exit, exitOf, runtimeError, startError } from "./outcome.ts";
-import {
-  openStepCgroup,
-  type PreparedStep,
-  prepareStep,
-  secretsDirectory,
-  type StepContext,
-} from "./bundle/prepare.ts";
+import { inputOf, OpenStep } from "./running-step.ts";
+import { openStepCgroup, prepareStep, secretsDirectory, type StepContext } from "./bundle/prepare.ts";
 import { hasSeccomp, type SeccompProfile } from "./bundle/seccomp.ts";
 import { writeSecrets } from "./mounts/step-mounts.ts";
 import type {
@@ -26,6 +19,7 @@ import type {
   RunResult,
   RunSpec,
   Runner,
+  RunningStep,
   Runtime,
   StepDefaults,
 } from "./types.ts";
@@ -94,14 +88,6 @@ function mountsToHide(layout: CgroupLayout, { name }: Runtime): string[] {
 
 const SCRIPT = "launch.sh";
 
-interface Started {
-  readonly context: StepContext;
-  readonly launched: Launch;
-  readonly prepared: PreparedStep;
-  /** The launcher's name of the step's script. */
-  readonly script: string;
-}
-
 class BundleRunner implements Runner {
   readonly runtime: Runtime;
   readonly #machine: Machine;
@@ -117,10 +103,24 @@ class BundleRunner implements Runner {
   async run(spec: RunSpec, { signal }: RunOptions = {}): Promise<RunResult> {
     throwIfAborted(signal, "run a step");
     try {
-      return await this.#run(absolutePaths({ ...this.#machine.defaults, ...spec }), signal);
+      await using step = await this.#start(spec);
+      throwIfAborted(signal, "run a step");
+      using aborted = abortion(signal);
+      this.#machine.launchers.prepare();
+      // When aborted, nobody waits for the listener.
+      await Promise.race([step.first.drained, aborted.promise]);
+      return await Promise.race([step.first.exited, aborted.promise]);
     } catch (error) {
       throwIfAborted(signal, "run a step");
       throw toVarveError(firstError(error), "run a step");
+    }
+  }
+
+  async start(spec: RunSpec): Promise<RunningStep> {
+    try {
+      return await this.#start(spec);
+    } catch (error) {
+      throw toVarveError(firstError(error), "start a step");
     }
   }
 
@@ -128,18 +128,21 @@ class BundleRunner implements Runner {
     await this.#parts[Symbol.asyncDispose]();
   }
 
-  async #run(spec: RunSpec, signal: AbortSignal | undefined): Promise<RunResult> {
+  async #start(given: RunSpec): Promise<OpenStep> {
+    const spec = absolutePaths({ ...this.#machine.defaults, ...given });
     // Disposed of in reverse order: first the processes, then what they used.
-    using directory = this.#machine.workspace.step();
-    using root = openRootfs(spec.rootfs);
-    await using cleanup = new AsyncDisposableStack();
+    await using stack = new AsyncDisposableStack();
+    const directory = stack.use(this.#machine.workspace.step());
+    const root = stack.use(openRootfs(spec.rootfs));
+    const cleanup = stack.use(new AsyncDisposableStack());
     const secretDirectory = secretsDirectory(directory.path, spec);
     const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
-    await using launched = await this.#machine.launchers.take({ input: spec.stdin !== undefined });
+    const launched = stack.use(await this.#machine.launchers.take(inputOf(spec)));
     const script = join(directory.path, SCRIPT);
-    writeFileSync(script, launchScript(this.#plan(context, logFile, cgroup.enter())), { mode: 0o600 });
+    const groupFiles = cgroup.enter();
+    writeFileSync(script, launchScript(this.#plan(context, logFile, groupFiles)), { mode: 0o600 });
     const prepared = await prepareStep(context, cgroup);
     const first = await launched.ready();
     const name = relative(this.#machine.workspace.path, script);
@@ -147,14 +150,27 @@ class BundleRunner implements Runner {
       await launched.enter(name);
       await writeSecrets(`/proc/${first}/root${secretDirectory}`, prepared.secrets);
     }
-    const exit = exitOf(await this.#forwardOutput({ context, launched, prepared, script: name }, signal));
-    if (exit.exitCode !== 0) await checkStarted(launched, exit, logFile, spec);
-    return { ...exit, oomKilled: cgroup.oomKills() > 0 };
+    const compilation = stack.use(this.#cacheFilter(prepared.uncompiled, directory));
+    launched.go(name);
+    const { tools } = this.#machine;
+    const command = (log: string, more: readonly string[]): string[] => this.#command(context, log, more);
+    const onSuccess = (): Promise<void> => compilation.finish();
+    const oomKills = (): number => cgroup.oomKills();
+    const parts = { context, tools, launched, prepared, groupFiles, logFile, command, onSuccess, oomKills };
+    return new OpenStep(parts, stack.move());
   }
 
-  #plan({ directory, secretDirectory }: StepContext, logFile: string, groupFiles: readonly string[]): LaunchPlan {
-    const { runtime, tools, layout, hiddenMounts } = this.#machine;
-    const command = [
+  #plan(context: StepContext, logFile: string, groupFiles: readonly string[]): LaunchPlan {
+    const { directory, secretDirectory } = context;
+    const { runtime, tools, hiddenMounts } = this.#machine;
+    const keep = runtime.name === "runc" ? ["--keep"] : [];
+    const command = this.#command(context, logFile, ["run", ...keep, "--bundle", directory.path, directory.id]);
+    return { tools, command, scratch: directory.path, hiddenMounts, secretDirectory, groupFiles };
+  }
+
+  #command({ directory }: StepContext, logFile: string, subcommand: readonly string[]): string[] {
+    const { runtime, layout } = this.#machine;
+    return [
       runtime.path,
       "--root",
       directory.runtimeState,
@@ -164,41 +180,8 @@ class BundleRunner implements Runner {
       "--log-format",
       "json",
       ...(disablesCgroupManager(layout, runtime.name) ? ["--cgroup-manager=disabled"] : []),
-      "run",
-      ...(runtime.name === "runc" ? ["--keep"] : []),
-      "--bundle",
-      directory.path,
-      directory.id,
+      ...subcommand,
     ];
-    return { tools, command, scratch: directory.path, hiddenMounts, secretDirectory, groupFiles };
-  }
-
-  /** Starts the runtime and forwards its output until it ends. On abort, kills it without waiting for the listener. */
-  async #forwardOutput({ context, launched, prepared, script }: Started, signal?: AbortSignal): Promise<LaunchEnd> {
-    const { onOutput, stdin } = context.spec;
-    throwIfAborted(signal, "run a step");
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => {
-      launched.kill();
-      aborted.reject(signal?.reason);
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    using compilation = this.#cacheFilter(prepared.uncompiled, context.directory);
-    try {
-      launched.go(script);
-      if (stdin !== undefined) launched.stdin?.feed(stdin);
-      const pumps = [
-        launched.stdout.pump((chunk) => onOutput?.(1, chunk)),
-        launched.stderr.pump((chunk) => onOutput?.(2, chunk)),
-      ];
-      this.#machine.launchers.prepare();
-      await Promise.race([Promise.all(pumps), aborted.promise]);
-      const end = await Promise.race([launched.end(), aborted.promise]);
-      if (end.code === 0) await compilation.finish();
-      return end;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
   }
 
   #cacheFilter(
@@ -222,18 +205,13 @@ class BundleRunner implements Runner {
   }
 }
 
-/** Throws if a runtime that has failed, or what comes before it, could not start the step's process. */
-async function checkStarted(
-  { problem: reason }: Launch,
-  { exitCode }: Exit,
-  logFile: string,
-  { process: { args } }: RunSpec,
-): Promise<void> {
-  if (reason !== "") throw namespaceError(reason);
-  // Every runtime creates its log first.
-  if (exitCode === 1 && !existsSync(logFile)) throw namespaceError("the mount namespace of the step");
-  const problem = await runtimeError(logFile);
-  if (problem !== undefined) throw startError(problem, args);
+/** A promise that rejects when a signal is aborted. */
+function abortion(signal: AbortSignal | undefined): Disposable & { readonly promise: Promise<never> } {
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => undefined);
+  const abort = (): void => aborted.reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  return { promise: aborted.promise, [Symbol.dispose]: () => signal?.removeEventListener("abort", abort) };
 }
 
 /** Returns the first error, where cleaning up after it failed too. */

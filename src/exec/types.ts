@@ -1,3 +1,5 @@
+import type { WindowSize } from "../linux/index.ts";
+
 /** The OCI runtimes that Varve can use. */
 export type RuntimeName = "crun" | "runc";
 
@@ -61,6 +63,19 @@ export interface ProcessSpec {
   readonly user: string;
 }
 
+/** Where the standard streams of a process lead. */
+export interface ProcessStreams {
+  /** Bytes for standard input, which ends with them. They are read as fast as the process reads its input. Default: no bytes. */
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
+  /** The process has a terminal of its own. All that it writes is stream 1, and its input does not end. Default: false. */
+  readonly terminal?: boolean | undefined;
+  /**
+   * Called with each chunk of output: `stream` is 1 for standard output and 2 for standard error. The stream pauses until
+   * the returned promise settles. If it rejects, the step ends and `run` rejects with the same error.
+   */
+  readonly onOutput?: ((stream: 1 | 2, chunk: Uint8Array) => void | Promise<void>) | undefined;
+}
+
 export type NetworkMode = "default" | "host" | "none";
 export type SecurityMode = "sandbox" | "insecure";
 export type NetworkHost = { readonly host: string; readonly ip: string };
@@ -110,7 +125,7 @@ export interface DeviceSpec {
 export type StepDefaults = Pick<RunSpec, "dns" | "cgroupParent">;
 
 /** One step to run. Relative paths on the machine are resolved at the working directory of this process. */
-export interface RunSpec {
+export interface RunSpec extends ProcessStreams {
   /** Directory where the root filesystem is mounted. The step writes into it. */
   readonly rootfs: string;
   readonly readonlyRootfs?: boolean | undefined;
@@ -133,13 +148,6 @@ export interface RunSpec {
   readonly hostnameFile?: boolean | undefined;
   readonly limits?: ResourceLimits | undefined;
   readonly devices?: readonly DeviceSpec[] | undefined;
-  /** Bytes for standard input, which ends with them. They are read as fast as the step reads its input. Default: no bytes. */
-  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
-  /**
-   * Called with each chunk of output: `stream` is 1 for standard output and 2 for standard error. The stream pauses until
-   * the returned promise settles. If it rejects, the step ends and `run` rejects with the same error.
-   */
-  readonly onOutput?: ((stream: 1 | 2, chunk: Uint8Array) => void | Promise<void>) | undefined;
   /** Called when something requested is not available and was skipped, for example a limit without a controller. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -152,6 +160,38 @@ export interface RunResult {
   readonly signal?: NodeJS.Signals | undefined;
   /** True if the kernel killed a process of the step because the step reached its memory limit. */
   readonly oomKilled: boolean;
+}
+
+/** A process of a step that runs. */
+export interface StepProcess {
+  /**
+   * Settles when the process has ended, perhaps before all its output was read. A process that was killed with its step has the exit
+   * code 137. Rejects as `Runner.run` if the process cannot be started.
+   */
+  readonly exited: Promise<RunResult>;
+  /** Settles when all output was passed on; later than `exited` if others still can write. Rejects with the error of `onOutput`. */
+  readonly drained: Promise<void>;
+  /** Sends a signal to the process, as soon as it runs. Its other processes get none. SIGKILL to the first process ends the step. */
+  signal(signal: NodeJS.Signals): void;
+  /** Sets the size of the terminal of the process, as soon as there is one. */
+  resize(size: WindowSize): void;
+}
+
+/** Another process that joins a step. */
+export interface JoiningProcess extends ProcessStreams {
+  readonly process: ProcessSpec;
+  /** The process never gets more rights than the first one of the step. Default: "sandbox". */
+  readonly security?: SecurityMode | undefined;
+}
+
+/** A step that runs until it is disposed of, or its first process ends: then the kernel kills the others. Nothing is left behind. */
+export interface RunningStep extends AsyncDisposable {
+  readonly first: StepProcess;
+  /**
+   * Starts another process in the step, with its root filesystem, its mounts and its limits. The working directory must exist.
+   * @throws {VarveError} as `Runner.run`; `not-found` if the step has ended.
+   */
+  join(process: JoiningProcess): Promise<StepProcess>;
 }
 
 export interface RunOptions {
@@ -172,6 +212,11 @@ export interface Runner extends AsyncDisposable {
    * command that does not exist and 126 for one that cannot be executed); `unsupported` for what the machine lacks.
    */
   run(spec: RunSpec, options?: RunOptions): Promise<RunResult>;
+  /**
+   * Starts a step, which other processes can join. The caller disposes of it. Throws as `run`, but problems of the first process itself
+   * are those of `exited`.
+   */
+  start(spec: RunSpec): Promise<RunningStep>;
 }
 
 export interface RunnerOptions {

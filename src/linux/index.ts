@@ -17,4 +17,5 @@ export { ProcessDirectory, type Removal } from "./process-directory.ts";
 export * from "./root.ts";
 export { type EntryStat, statAt } from "./stat.ts";
 export * from "./sync.ts";
+export * from "./terminal.ts";
 export * from "./xattr.ts";

@@ -6,6 +6,7 @@ import { NOTHING_LEFT, findLeftovers } from "../leftovers.ts";
 import { type Check, type RunnerSetup, hasCode, openBench } from "./runner-bench.ts";
 import { endingSteps } from "./runner-endings.ts";
 import { mountingSteps } from "./runner-mounts.ts";
+import { sharedSteps } from "./runner-processes.ts";
 import { sandboxedSteps } from "./runner-sandbox.ts";
 
 export type { RunnerSetup } from "./runner-bench.ts";
@@ -26,6 +27,7 @@ export function runnerContract(name: string, setup: RunnerSetup): void {
   sandboxedSteps(check);
   mountingSteps(check);
   endingSteps(check);
+  sharedSteps(check);
 }
 
 function runningSteps(check: Check): void {

@@ -55,11 +55,17 @@ export function runtimeConfig(parts: ConfigParts): string {
   });
 }
 
-function processOf({ spec, user, cwd, capabilities }: ConfigParts): Record<string, unknown> {
+/** What a process of a step is made of. */
+export interface ProcessParts extends Pick<ConfigParts, "user" | "cwd" | "capabilities"> {
+  readonly spec: Pick<RunSpec, "process" | "terminal" | "security" | "ulimits">;
+}
+
+/** Returns the `process` of a configuration. */
+export function processOf({ spec, user, cwd, capabilities }: ProcessParts): Record<string, unknown> {
   const { args, env } = spec.process;
   const insecure = spec.security === "insecure";
   return {
-    terminal: false,
+    terminal: spec.terminal === true,
     user: { uid: user.uid, gid: user.gid, umask: 0o022, additionalGids: user.groups },
     args,
     env: env.some((entry) => entry.startsWith("HOME=")) ? env : [...env, `HOME=${user.home}`],

@@ -5,7 +5,7 @@ import type { Root } from "../../linux/index.ts";
 import { ownCapabilities, sandboxCapabilities } from "./capabilities.ts";
 import { openCgroup, type StepCgroup } from "../cgroup/cgroup.ts";
 import type { CgroupLayout } from "../cgroup/layout.ts";
-import { runtimeConfig } from "./config.ts";
+import { processOf, runtimeConfig } from "./config.ts";
 import { deviceOf, insecureDevices, type OciDevice } from "./devices.ts";
 import { checkHostname, DEFAULT_HOSTNAME, hostsFile, resolversFile } from "./files.ts";
 import { type OciMount, readonlyFile, systemMounts, withoutDuplicates } from "./mounts.ts";
@@ -15,7 +15,7 @@ import { defaultSeccomp, type SeccompProfile } from "./seccomp.ts";
 import { type MountSource, placeMounts, type SecretFile, sourceOf } from "../mounts/step-mounts.ts";
 import { makeDirectories, MountStubs } from "../mounts/stubs.ts";
 import { resolveTarget } from "../mounts/target.ts";
-import type { RunSpec, Runtime } from "../types.ts";
+import type { JoiningProcess, ProcessSpec, RunSpec, Runtime } from "../types.ts";
 import { type StepUser, userIn } from "./user.ts";
 import type { StepDirectory } from "../workspace.ts";
 
@@ -40,6 +40,8 @@ export interface PreparedStep {
   readonly secrets: readonly SecretFile[];
   /** The profile that the runtime has to compile; undefined if there is none or the cache has its filter. */
   readonly uncompiled: SeccompProfile | undefined;
+  /** False if nothing restricts which device nodes the step uses. */
+  readonly guardsDevices: boolean;
 }
 
 /** Creates and returns the mount point for the step's secrets. Returns undefined if the step has no secrets. */
@@ -72,7 +74,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
 /** Creates everything else that a runtime needs for a step. Starts nothing. */
 export async function prepareStep(context: StepContext, cgroup: StepCgroup): Promise<PreparedStep> {
   const { spec, root, directory, layout } = context;
-  checkProcess(spec);
+  checkProcess(spec.process);
   const user = userIn(root, spec.process.user);
   const hostname = checkHostname(spec.hostname ?? DEFAULT_HOSTNAME);
   const secrets: SecretFile[] = [];
@@ -97,7 +99,21 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
     cgroupNamespace: layout.kind === "v2",
   });
   writeFileSync(join(directory.path, "config.json"), config, { mode: 0o600 });
-  return { secrets, uncompiled: filter === undefined ? seccomp : undefined };
+  const { guardsDevices } = cgroup;
+  return { secrets, uncompiled: filter === undefined ? seccomp : undefined, guardsDevices };
+}
+
+/** Returns what a runtime needs of a process that joins a step. The process has no right that the step's first one lacks. */
+export function joiningProcess(
+  { spec: { security, ulimits }, root }: StepContext,
+  { guardsDevices }: PreparedStep,
+  { process, terminal, ...joining }: JoiningProcess,
+): string {
+  checkProcess(process);
+  const spec = { process, terminal, ulimits, security: security === "insecure" ? joining.security : security };
+  const capabilities = capabilitiesOf(spec, { guardsDevices });
+  const user = userIn(root, process.user);
+  return JSON.stringify(processOf({ spec, user, cwd: posix.join("/", process.cwd), capabilities }));
 }
 
 function mountsOf({ spec, root, layout, cleanup }: StepContext, sources: readonly MountSource[]): OciMount[] {
@@ -111,7 +127,7 @@ function mountsOf({ spec, root, layout, cleanup }: StepContext, sources: readonl
   return withoutDuplicates([...system, ...placeMounts(root, sources, mounted, stubs)]);
 }
 
-function checkProcess({ process: { args, env, cwd } }: RunSpec): void {
+function checkProcess({ args, env, cwd }: ProcessSpec): void {
   const fail = (why: string): never => {
     throw new VarveError("invalid-build", `Cannot run a step: ${why}`);
   };
@@ -134,7 +150,10 @@ async function devicesOf({ security, devices = [] }: RunSpec): Promise<StepDevic
 }
 
 /** Without a control group, nothing restricts which device nodes a step uses; so it must not be able to create any. */
-function capabilitiesOf({ security }: RunSpec, { guardsDevices }: StepCgroup): readonly string[] {
+function capabilitiesOf(
+  { security }: Pick<RunSpec, "security">,
+  { guardsDevices }: Pick<StepCgroup, "guardsDevices">,
+): readonly string[] {
   if (security === "insecure") return ownCapabilities();
   return sandboxCapabilities().filter((name) => guardsDevices || name !== "CAP_MKNOD");
 }
