@@ -2,7 +2,7 @@ import { type Digest, type Platform, VarveError, messageOf } from "../core/index
 import { LocalContexts } from "./context/local-contexts.ts";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
-import { type Edge, type SourceOp, isInternalName } from "../llb/index.ts";
+import { type Edge, type SourceOp, type Vertex, isInternalName } from "../llb/index.ts";
 import { type BlobOptions, type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { PlanOptions, PlannedEdge, SolveResult, SolverEvent, SolverJob } from "../solver/index.ts";
 import { ImageSource, type LocalContext } from "../source/index.ts";
@@ -11,6 +11,8 @@ import { Imports, type ResultCache } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
 import { SourceLookups } from "./source-lookups.ts";
 import type { OpDeps } from "./ops/deps.ts";
+import { isTraced, openTracedExec } from "./ops/index.ts";
+import type { TracedExec } from "./ops/traced-exec.ts";
 import type { SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import { type Result, recordResult } from "./ops/result.ts";
@@ -194,6 +196,18 @@ export class Session implements AsyncDisposable {
     this.explaining.expect(graph.vertices);
     const { signal } = this.hold;
     return await this.store.solver.plan(graph.edges, { ...options, signal, caches: this.#caches });
+  }
+
+  /** Returns whether a vertex is a step that is traced. */
+  traces(vertex: Vertex): boolean {
+    return isTraced(vertex, this.#deps);
+  }
+
+  /** Opens a step of a plan that is traced; undefined for one that is not. */
+  async tracedExec(vertex: Vertex): Promise<TracedExec | undefined> {
+    const { op } = vertex;
+    if (op.kind !== "exec" || !this.traces(vertex)) return undefined;
+    return await openTracedExec({ ...vertex, op }, { ...this.#deps, readsRecords: false });
   }
 
   /** Returns the record of a result. Copies a context directory into a record. */

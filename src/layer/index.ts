@@ -9,8 +9,10 @@ export {
   diffTrees,
   packTree,
 } from "./diff/diff.ts";
+export { type TreeFile, linkTarget, xattrNames, xattrOf } from "./diff/tree.ts";
+export { type UpperTree, directoryUpper } from "./diff/upper.ts";
 export { draftArchive } from "./draft/draft-archive.ts";
-export type { Draft, DraftFile } from "./draft/draft.ts";
+export { type Draft, type DraftFile, draftUpper } from "./draft/draft.ts";
 export {
   type Listing,
   type ListingChanges,

@@ -17,6 +17,8 @@ export interface SnapshotterOptions {
   readonly state: Database;
   /** The default is the driver of the existing snapshots. Without any, it is overlay if overlays work here, else copy. */
   readonly driver?: "overlay" | "copy" | undefined;
+  /** Where the directories of the existing snapshots are, if they are not in `root`. They can be read, and not be mounted or changed. */
+  readonly below?: string | undefined;
 }
 
 const DRIVER = "SELECT driver FROM snapshot LIMIT 1";
@@ -40,7 +42,7 @@ export function needsOverlay(database: DatabaseReader): boolean {
  * @example
  * const snapshots = openSnapshotter({ root: "/var/lib/varve/snapshots", state });
  */
-export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Snapshotter {
+export function openSnapshotter({ root, state, driver, below }: SnapshotterOptions): Snapshotter {
   makeDirectories(join(root, "empty"));
   state.install(contentTables, snapshotTables);
   const used = driverOf(state.get(DRIVER));
@@ -61,7 +63,7 @@ export function openSnapshotter({ root, state, driver }: SnapshotterOptions): Sn
   }
   const table = new SnapshotTable(state, name);
   table.removeUnsynced(bootId() ?? "");
-  return new StoredSnapshotter(root, table, name === "overlay" ? overlayDriver : copyDriver);
+  return new StoredSnapshotter(root, table, name === "overlay" ? overlayDriver : copyDriver, below);
 }
 
 /** Creates a directory for the test. Returns undefined if the disk is full. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError, errnoOf, throwIfAborted, toVarveError } from "../core/index.ts";
@@ -30,7 +30,11 @@ export class StoredSnapshotter implements Snapshotter {
   readonly #boot: string | undefined;
   readonly #settlement: Settlement | undefined;
 
-  constructor(root: string, table: SnapshotTable, driver: Driver) {
+  /** See `SnapshotterOptions.below`. */
+  readonly #rootBelow: string | undefined;
+
+  constructor(root: string, table: SnapshotTable, driver: Driver, below?: string) {
+    this.#rootBelow = below;
     this.#boot = bootId();
     this.#settlement = this.#boot === undefined ? undefined : new Settlement({ root, table, driver, boot: this.#boot });
     this.#root = root;
@@ -153,7 +157,9 @@ export class StoredSnapshotter implements Snapshotter {
     const row = this.#table.find(keyOrName);
     if (row?.moved === true) return this.upperDir(row.parents.at(-1) ?? "");
     const own = row === undefined ? undefined : this.#own(row);
-    return own === undefined ? undefined : this.#driver.upper(own);
+    if (row === undefined || own === undefined) return undefined;
+    const isBelow = this.#rootBelow !== undefined && !existsSync(own);
+    return this.#driver.upper(isBelow ? join(this.#rootBelow, String(row.id)) : own);
   }
 
   upperDirs(keyOrName: string): readonly string[] | undefined {

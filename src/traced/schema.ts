@@ -29,5 +29,7 @@ CREATE TABLE traced_distrust (
   op TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 `,
+    // The digests of attributes have changed.
+    "DELETE FROM traced_layer",
   ],
 };

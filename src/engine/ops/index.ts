@@ -1,3 +1,4 @@
+import { VarveError } from "../../core/index.ts";
 import { EMPTY, type ExecOp, type InputKey, type Vertex, cacheMapOf, vertexName } from "../../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { CacheMap, CacheMapInput, ContentContext, OpContext, SolverOp } from "../../solver/index.ts";
@@ -55,18 +56,13 @@ function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverO
   const { op, metadata } = vertex;
   const exec = { op, limits: resourceLimits(metadata.linuxResources) };
   const outputs = outputsOf(op.mounts.map((mount) => mount.output));
-  const { traced } = deps;
-  if (traced === undefined || (metadata.policy?.traced ?? traced.mode) === undefined)
+  if (!isTraced(vertex, deps))
     return keyedOp(vertex, deps, outputs, async (inputs, context) => {
       const { executeExec } = await import("./exec.ts");
       return await executeExec(exec, inputs, deps, context);
     });
   let opened: Promise<TracedExec> | undefined;
-  const open = async (): Promise<TracedExec> => {
-    const [{ TracedExec: Traced }, runs] = await Promise.all([import("./traced-exec.ts"), traced.open()]);
-    return new Traced(vertex, exec, runs, deps);
-  };
-  const tracedExec = (): Promise<TracedExec> => (opened ??= open());
+  const tracedExec = (): Promise<TracedExec> => (opened ??= openTracedExec(vertex, deps));
   const keyed = keyedOp(vertex, deps, outputs, async (inputs, context) => {
     await Promise.all(inputs.map((input) => unpack(input, deps, context)));
     return await (await tracedExec()).execute(inputs, context);
@@ -85,6 +81,20 @@ function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverO
       return recalled;
     },
   };
+}
+
+/** Returns whether a step is traced. */
+export function isTraced({ op, metadata }: Vertex, { traced }: OpDeps): boolean {
+  return op.kind === "exec" && traced !== undefined && (metadata.policy?.traced ?? traced.mode) !== undefined;
+}
+
+/** Opens a step that is traced. */
+export async function openTracedExec(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): Promise<TracedExec> {
+  const { op, metadata } = vertex;
+  const { traced } = deps;
+  if (traced === undefined) throw new VarveError("internal", "Cannot trace a step: no runs can be remembered");
+  const [{ TracedExec: Traced }, runs] = await Promise.all([import("./traced-exec.ts"), traced.open()]);
+  return new Traced(vertex, { op, limits: resourceLimits(metadata.linuxResources) }, runs, deps);
 }
 
 /** Returns the record of an input; scratch if there is none. */

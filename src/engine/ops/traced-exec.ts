@@ -6,7 +6,9 @@ import { EMPTY, type ExecOp, type Mount, ROOT_MOUNT, SKIP_OUTPUT, type Vertex, c
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { OpContext, Recalled } from "../../solver/index.ts";
 import { type Accesses, MAX_ACCESSES, type SeenChange } from "../../traced/index.ts";
-import type { Recollection, TracedInputs, TracedRuns } from "../traced/traced-runs.ts";
+import type { KnownRun } from "../traced/known-run.ts";
+import type { ComparedLayer } from "../traced/layer-files.ts";
+import type { FindOptions, Recollection, TracedInputs, TracedRuns, TracedStepKey } from "../traced/traced-runs.ts";
 import { contentDigest } from "./content.ts";
 import { recordOf } from "./context-record.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
@@ -50,9 +52,7 @@ export class TracedExec {
   async #recall(inputs: readonly Result[], context: OpContext): Promise<Recalled<Result> | undefined> {
     const hold = holdFor(this.#deps, context);
     const step = await this.#inputs(inputs, hold);
-    const ttl = this.#vertex.metadata.policy?.ttl?.ms ?? Infinity;
-    const mode = this.#mode === "verify" ? "contents" : this.#mode;
-    const found = await this.#runs.find(step, { mode, since: Date.now() - ttl, signal: context.signal });
+    const found = await this.#runs.find(step, this.#options(context.signal));
     this.#recollection = found;
     if (found.kind !== "hit" || this.#mode === "verify") return undefined;
     const { run, accesses, changed } = found;
@@ -65,6 +65,42 @@ export class TracedExec {
       `hit (traced): ${changed} ${changed === 1 ? "file" : "files"} changed since, none that the step reads`,
     );
     return { results: [recordResult(result)], cache: CACHE, createdAt: madeAt };
+  }
+
+  #options(signal: AbortSignal): FindOptions {
+    const ttl = this.#vertex.metadata.policy?.ttl?.ms ?? Infinity;
+    return { mode: this.#mode === "verify" ? "contents" : this.#mode, since: Date.now() - ttl, signal };
+  }
+
+  /** Says whether an earlier run would be recalled on a root that does not exist yet. Undefined: that is not known. */
+  async foresee(
+    inputs: readonly (Result | undefined)[],
+    rootFor: (run: KnownRun) => Promise<readonly ComparedLayer[] | undefined>,
+    signal: AbortSignal,
+  ): Promise<
+    { readonly kind: "hit"; readonly run: KnownRun } | { readonly kind: "miss"; readonly text: string } | undefined
+  > {
+    const { op } = this.#exec;
+    const isKnown = op.mounts.every(
+      ({ dest, input }) => dest === ROOT_MOUNT || input === EMPTY || inputs[input] !== undefined,
+    );
+    if (!isKnown || !(await this.mayRecall())) return undefined;
+    const step = await this.#key(inputs, { ...this.#deps.hold, signal });
+    const found = await this.#runs.foresee(step, { ...this.#options(signal), rootFor });
+    if (found.kind === "hit") return found;
+    return found.kind === "miss" && found.seen !== undefined
+      ? { kind: "miss", text: `traced: ${seenText(found.seen)}` }
+      : undefined;
+  }
+
+  /** Returns the layers of a record, lowest first. */
+  layersOf(id: RecordId): readonly ComparedLayer[] {
+    return this.#runs.layersOf(id);
+  }
+
+  /** The index of the input that the root starts as. */
+  get rootInput(): number {
+    return this.#exec.op.mounts.find(({ dest }) => dest === ROOT_MOUNT)?.input ?? EMPTY;
   }
 
   /** Returns whether an earlier run may be recalled, whatever the inputs are. */
@@ -128,22 +164,21 @@ export class TracedExec {
   }
 
   async #identify(inputs: readonly Result[], hold: Hold): Promise<TracedInputs> {
-    const { op } = this.#exec;
+    const root = inputs[this.rootInput];
+    const key = await this.#key(inputs, hold);
+    return { ...key, root: root === undefined ? SCRATCH : await recordOf(root, this.#deps, hold) };
+  }
+
+  async #key(inputs: readonly (Result | undefined)[], hold: Hold): Promise<TracedStepKey> {
     const keys = cacheMapOf(this.#vertex);
-    const root = op.mounts.find(({ dest }) => dest === ROOT_MOUNT);
     const others: string[] = [];
-    for (const mount of op.mounts) {
-      const input = mount === root ? undefined : inputs[mount.input];
-      if (input === undefined || mount.input === EMPTY) continue;
-      const content = keys.inputs[mount.input]?.content ?? [wholeTree];
+    for (const { dest, input: index } of this.#exec.op.mounts) {
+      const input = dest === ROOT_MOUNT ? undefined : inputs[index];
+      if (input === undefined || index === EMPTY) continue;
+      const content = keys.inputs[index]?.content ?? [wholeTree];
       others.push((await contentDigest(input, content, this.#deps, hold)) ?? "");
     }
-    const result = root === undefined ? undefined : inputs[root.input];
-    return {
-      op: await this.#op(),
-      root: result === undefined ? SCRATCH : await recordOf(result, this.#deps, hold),
-      others: digestOf(others.join("\n")),
-    };
+    return { op: await this.#op(), others: digestOf(others.join("\n")) };
   }
 }
 

@@ -7,6 +7,7 @@ import { timeName } from "../ops/step-time.ts";
 import type { Session } from "../session.ts";
 import type { Store } from "../store/store.ts";
 import { Fetches } from "./fetches.ts";
+import type { TracedPlanner } from "./traced-planner.ts";
 import type { PlanOutcome, PlanStep } from "./types.ts";
 
 type PlanMiss = Extract<PlanOutcome, { readonly kind: "miss" }>;
@@ -18,6 +19,8 @@ export class StepPlanner {
   readonly #fetches: Fetches;
   readonly #times: StepTimes;
   readonly #explainer: StepExplainer;
+  /** Loaded when a step is traced. */
+  #traced: TracedPlanner | undefined;
 
   constructor(session: Session, store: Store, project: string) {
     this.#session = session;
@@ -41,17 +44,27 @@ export class StepPlanner {
       open: async (vertex) => (isReadable(opOf(vertex)) ? await read(vertex) : undefined),
       isOpaque: (vertex) => isOpaque(opOf(vertex)),
     });
+    if (vertices.some((vertex) => this.#session.traces(vertex))) {
+      const { TracedPlanner: Traced } = await import("./traced-planner.ts");
+      this.#traced ??= new Traced(this.#session);
+    }
     const steps: PlanStep[] = [];
-    for (const vertex of vertices.filter(isStep)) {
+    for (const vertex of vertices) {
       const outputs = planned.filter((each) => each.vertex.digest === vertex.digest);
       const shown = outputs.find(({ isNeeded }) => isNeeded) ?? outputs[0];
-      const outcome = shown && (await this.#outcome(vertex, shown));
+      const foreseen = shown && (await this.#traced?.add(vertex, shown));
+      if (shown === undefined || !isStep(vertex)) continue;
+      const outcome = await this.#outcome(vertex, shown, foreseen);
       if (outcome !== undefined) steps.push({ name: vertexName(vertex), digest: vertex.digest, platform, outcome });
     }
     return steps;
   }
 
-  async #outcome(vertex: Vertex, planned: PlannedEdge<Result>): Promise<PlanOutcome> {
+  async #outcome(
+    vertex: Vertex,
+    planned: PlannedEdge<Result>,
+    foreseen: PlanOutcome | undefined,
+  ): Promise<PlanOutcome> {
     const { outcome, isNeeded, result } = planned;
     if (!isNeeded && outcome.kind !== "hit") return { kind: "unneeded" };
     const fetchBytes = isNeeded ? this.#fetches.add(result) : 0;
@@ -61,6 +74,7 @@ export class StepPlanner {
     }
     const lastMs = this.#times.last(timeName(this.#project, vertex));
     const time = lastMs === undefined ? {} : { lastMs };
+    if (foreseen !== undefined) return foreseen.kind === "miss" ? { ...foreseen, ...time } : foreseen;
     if (outcome.kind === "unknown") return { kind: "unknown", on: outcome.on.map(({ name }) => name), ...time };
     return { kind: "miss", ...(await this.#explain(vertex, planned)), ...time };
   }

@@ -2,7 +2,7 @@ import type { Reason } from "../../explain/index.ts";
 
 /** What a build would do for one step. */
 export type PlanOutcome =
-  /** It would take the result from a cache: `local`, or the name of an imported cache. */
+  /** It would take the result from a cache: `local`, the name of an imported cache, or `traced` for an earlier run on other files. */
   | {
       readonly kind: "hit";
       readonly cache: string;

@@ -88,7 +88,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
 
 /**
  * Opens a store on top of the one that `options` name, for work that must not change it: it sees what that has at this moment, and writes
- * to a temporary directory. Its snapshots cannot be read. Disposal removes everything.
+ * to a temporary directory. Its snapshots cannot be mounted; the directories of their layers can be read. Disposal removes everything.
  *
  * @throws {VarveError} `storage`
  */
@@ -98,14 +98,26 @@ export async function openScratchStore(options: StoreOptions): Promise<Store> {
   const { path: root } = stack.use(await temporaryDirectory("varve-scratch-"));
   await copyState(join(below, "state.db"), join(root, "state.db"));
   const state = openState(join(root, "state.db"));
-  const store = stack.use(storeOn(root, state, openContentStoreOn(below, root, state), options));
+  const content = openContentStoreOn(below, root, state);
+  const store = stack.use(storeOn(root, state, content, options, join(below, "snapshots")));
   const moved = stack.move();
   return { ...store, [Symbol.asyncDispose]: () => moved.disposeAsync() };
 }
 
-function storeOn(root: string, state: Database, content: ContentStore, options: StoreOptions): Store {
+function storeOn(
+  root: string,
+  state: Database,
+  content: ContentStore,
+  options: StoreOptions,
+  snapshotsBelow?: string,
+): Store {
   state.install(contentTables, snapshotTables, recordTables, imageTables, cacheTables);
-  const snapshotter = openSnapshotter({ root: join(root, "snapshots"), state, driver: options.snapshotter });
+  const snapshotter = openSnapshotter({
+    root: join(root, "snapshots"),
+    state,
+    driver: options.snapshotter,
+    below: snapshotsBelow,
+  });
   let opened: Promise<Registry> | undefined;
   const registry = (): Promise<Registry> => (opened ??= openRegistry(options.registry ?? {}));
   const mounts = new MountPoints(join(root, "mounts"));

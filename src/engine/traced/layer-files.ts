@@ -1,5 +1,5 @@
 import type { Digest } from "../../core/index.ts";
-import { byteStringOf } from "../../linux/index.ts";
+import { type UpperTree, directoryUpper } from "../../layer/index.ts";
 import type { RecordRow, Records } from "../../record/index.ts";
 import { type LayerEntry, type TracedTable, joinVersions } from "../../traced/index.ts";
 import { readUpper } from "./upper-entries.ts";
@@ -8,6 +8,8 @@ import { readUpper } from "./upper-entries.ts";
 export interface ComparedLayer {
   readonly id: string;
   readonly diffId: Digest | undefined;
+  /** The directory with the layer's files; of a new version of another layer, that of the first version. Undefined if it is not here. */
+  readonly directory?: string | undefined;
   /** Returns what is in the layer; undefined if that is not known, as of a base image. */
   entries(signal: AbortSignal): Promise<readonly LayerEntry[] | undefined>;
   /** The same, but the contents of files need not be right. Undefined also for a layer that is a new version of another one. */
@@ -30,6 +32,7 @@ export class LayerFiles {
     return {
       id: row.id,
       diffId: row.blob?.diffId,
+      directory: this.#records.upperDirs(row.id)?.at(-1),
       entries: async (signal) => await this.#entries(row, signal),
       shape: async (signal) => await this.#shape(row, signal),
     };
@@ -42,7 +45,7 @@ export class LayerFiles {
     if (directories === undefined) return undefined;
     const versions: (readonly LayerEntry[])[] = [];
     for (const directory of directories.toReversed()) {
-      const read = (): Promise<LayerEntry[]> => readUpper(byteStringOf(directory), { contents: true, signal });
+      const read = (): Promise<LayerEntry[]> => readUpper(upperOf(directory), { contents: true, signal });
       versions.push(await once(this.#read, directory, () => this.#table.layer(directory, read)));
     }
     return joinVersions(versions);
@@ -53,9 +56,14 @@ export class LayerFiles {
     const [directory] = directories;
     if (directories.length > 1) return undefined;
     if (directory === undefined) return this.#table.keptLayer(row.id);
-    const read = (): Promise<LayerEntry[]> => readUpper(byteStringOf(directory), { contents: false, signal });
+    const read = (): Promise<LayerEntry[]> => readUpper(upperOf(directory), { contents: false, signal });
     return await once(this.#shapes, directory, read);
   }
+}
+
+/** Returns the tree of a layer's directory. Only root traces steps, so that overlayfs uses these attributes. */
+function upperOf(directory: string): UpperTree {
+  return directoryUpper(directory, { kind: "overlay", prefix: "trusted.overlay." });
 }
 
 /** True for a layer that was fetched, or can be: it may have very many files, and all of them were there before. */

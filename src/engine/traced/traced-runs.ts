@@ -47,6 +47,11 @@ export interface FindOptions {
   readonly signal: AbortSignal;
 }
 
+interface RootFor {
+  /** Returns the layers of the new root, to compare them with those of a run; undefined if that cannot be done. */
+  readonly rootFor: (run: KnownRun) => Promise<readonly ComparedLayer[] | undefined>;
+}
+
 const UNUSABLE = { kind: "miss", seen: undefined, changed: Infinity } as const;
 
 /** The traced runs of steps: what they have opened, and whether they would make the same layers on other inputs. */
@@ -66,23 +71,36 @@ export class TracedRuns {
   async find({ root, ...step }: TracedInputs, options: FindOptions): Promise<Recollection> {
     const files = new LayerFiles(this.#records, this.#table);
     const layers = (layersOf(root, this.#records) ?? []).map((row) => files.of(row));
-    return await this.search(step, { ...options, layers, files });
+    return await this.#search(step, files, { ...options, rootFor: () => Promise.resolve(layers) });
   }
 
-  /** Like `find`, for a root that has these layers, and need not exist. */
-  async search(
+  /** Like `find`, for a root that does not exist yet. It is not known which run would be repeated if one cannot be compared. */
+  async foresee(step: TracedStepKey, options: FindOptions & RootFor): Promise<Recollection> {
+    return await this.#search(step, new LayerFiles(this.#records, this.#table), options);
+  }
+
+  /** Returns the layers of a record, lowest first. */
+  layersOf(id: RecordId): readonly ComparedLayer[] {
+    const files = new LayerFiles(this.#records, this.#table);
+    return (layersOf(id, this.#records) ?? []).map((row) => files.of(row));
+  }
+
+  async #search(
     step: TracedStepKey,
-    options: FindOptions & { readonly layers: readonly ComparedLayer[]; readonly files?: LayerFiles },
+    files: LayerFiles,
+    { mode, since, signal, rootFor }: FindOptions & RootFor,
   ): Promise<Recollection> {
-    const { layers, mode, since, signal, files = new LayerFiles(this.#records, this.#table) } = options;
     let miss: Recollection = { kind: "none" };
+    let isComplete = true;
     for await (const run of this.#runs(step, files, signal)) {
       if (run !== undefined && run.madeAt < since) continue;
-      const verdict = run === undefined ? UNUSABLE : await judge(run, layers, { mode, signal });
+      const root = run && (await rootFor(run));
+      isComplete &&= run === undefined || root !== undefined;
+      const verdict = run === undefined || root === undefined ? UNUSABLE : await judge(run, root, { mode, signal });
       if (verdict.kind === "hit") return verdict;
       if (miss.kind === "none" || verdict.changed < miss.changed) miss = verdict;
     }
-    return miss;
+    return isComplete ? miss : { kind: "none" };
   }
 
   /** Yields the runs of a step, undefined for those that cannot be used any more. Imported caches are read when nothing else has helped. */
