@@ -29,11 +29,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ["engine"],
   ["images", "caches", "doctor", "history"],
   ["classic"],
-  ["library"],
   ["api/listen"],
   ["api/http", "api/buildkit"],
   ["api/docker"],
-  ["cli"],
+  ["library", "cli"],
 ];
 
 const layerOf = new Map(LAYERS.flatMap((modules, layer) => modules.map((module) => [module, layer] as const)));

@@ -26,6 +26,7 @@ test("the configuration file has registries and collection, or one of them, or n
   assert.equal((await settingsOf('{"maxParallelism":3}')).store.maxParallelism, 3);
   assert.equal((await settingsOf('{"maxParallelism":0}')).store.maxParallelism, undefined, "as BuildKit: no limit");
   assert.deepEqual((await settingsOf(undefined)).collection, {});
+  assert.equal((await settingsOf('{"frontendImages":"never"}')).frontendImages, "never");
 });
 
 test("what the configuration file does not know is refused", async () => {
@@ -34,6 +35,7 @@ test("what the configuration file does not know is refused", async () => {
     ['{"collection":{"keep":1}}', "keep"],
     ['{"registries":[]}', "registries"],
     ['{"maxParallelism":-1}', "maxParallelism"],
+    ['{"frontendImages":"sometimes"}', "frontendImages"],
     ['{"maxParallelism":"many"}', "maxParallelism"],
     ['{"collection":', "JSON"],
   ] as const)

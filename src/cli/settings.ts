@@ -11,6 +11,7 @@ import {
   parseJson,
   tracedSetting,
 } from "../core/index.ts";
+import { FRONTEND_IMAGES, type FrontendImages } from "../frontend/index.ts";
 import type { CommandContext } from "./command.ts";
 
 export interface Settings {
@@ -21,6 +22,8 @@ export interface Settings {
   readonly normalizeContext?: boolean | "git" | undefined;
   /** The default of `varve build --traced`. */
   readonly traced?: TracedSetting | undefined;
+  /** Which front ends run as images: the default of `--frontend-image`. */
+  readonly frontendImages?: FrontendImages | undefined;
   /** A server adds why a step was not cached to its log: `explain`. */
   readonly explains: boolean;
 }
@@ -40,6 +43,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const parallelism = json.field("maxParallelism");
   const normalizeContext = normalization(json.field("normalizeContext"));
   const traced = tracing(json.field("traced"));
+  const frontendImages = frontends(json.field("frontendImages"));
   const explains = json.boolean("explain") ?? true;
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
@@ -51,6 +55,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
     },
     normalizeContext,
     traced,
+    frontendImages,
     explains,
     collection: collection === undefined ? {} : (await import("../caches/index.ts")).readCollectionSettings(collection),
   };
@@ -65,6 +70,11 @@ function tracing(node: JsonNode): TracedSetting | undefined {
   if (node.isAbsent || typeof node.raw === "boolean") return node.boolean() === true ? "contents" : undefined;
   const setting = typeof node.raw === "string" ? tracedSetting(node.raw) : undefined;
   return setting ?? node.fail('true, false, "contents", "loose" or "verify"');
+}
+
+function frontends(node: JsonNode): FrontendImages | undefined {
+  if (node.isAbsent) return undefined;
+  return FRONTEND_IMAGES.find((mode) => mode === node.raw) ?? node.fail('"auto", "always" or "never"');
 }
 
 async function read(path: string, required: boolean): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 export { ExpansionBudget } from "./expand/budget.ts";
 export { csvFields } from "./parse/csv.ts";
-export { type Directive, detectSyntax, directive } from "./parse/directives.ts";
+export { type Directive, type Syntax, detectSyntax, directive, syntaxOf } from "./parse/directives.ts";
 export {
   type EscapeToken,
   type ExpandOptions,

@@ -2,7 +2,6 @@ import { VarveError, formatPlatform, parseReference, redact, withDefaultTag } fr
 import type { ExportPlatform, ExportSource, StreamSink } from "../export/index.ts";
 import type { Dockerfile } from "../dockerfile/index.ts";
 import type { CompileResult } from "../frontend/index.ts";
-import type { Edge } from "../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../record/index.ts";
 import type { Attesting } from "./attest/attesting.ts";
 import { absolutePaths } from "./options/absolute-paths.ts";
@@ -11,11 +10,12 @@ import { EagerExports } from "./cache/eager-exports.ts";
 import { LocalClient, type ServedClient } from "./client/local-client.ts";
 import { argumentOptions } from "./options/build-arguments.ts";
 import { checkImports } from "./cache/imports.ts";
-import { compileAll, loadBuild } from "./compile.ts";
-import { type Origin, buildFailure } from "./failure.ts";
+import { type OpenedBuild, compileAll, openBuild, parseBuild } from "./compile.ts";
+import { type PlaceOf, buildFailure, placesOf } from "./failure.ts";
+import type { ForeignFrontends } from "./foreign/port.ts";
 import type { CompileSettings } from "./options/compile-settings.ts";
 import { allowedEntitlements } from "./options/entitlements.ts";
-import { exportTargets } from "./targets.ts";
+import { type BuildTargets, exportTargets } from "./targets.ts";
 import type { Result } from "./ops/result.ts";
 import type { BuildOptions, BuildResult, CacheReport } from "./options/options.ts";
 import { linuxResources } from "./options/resources.ts";
@@ -40,6 +40,8 @@ export interface ServedBuild extends ServedClient {
   readonly stdout?: StreamSink | undefined;
   /** Called with the Dockerfile and what it was compiled to, before anything is solved. Must not throw. */
   readonly onCompiled?: ((file: Dockerfile, compiled: readonly CompileResult[]) => void) | undefined;
+  /** Runs front ends that are images. Default: a build whose Dockerfile needs one is an error. */
+  readonly frontends?: ForeignFrontends | undefined;
   /** Called when all outputs are written, while the leases of the build keep them. */
   readonly onExported?: ((exported: ExportReport, hold: Hold) => Promise<void>) | undefined;
 }
@@ -63,17 +65,8 @@ async function runBuild(options: BuildOptions, served: ServedBuild): Promise<Bui
     const attesting = await openAttesting(options, session);
     if (attesting?.provenance !== undefined) stack.use(attesting.provenance.maker);
     const { trace } = attesting ?? {};
-    const { file, compiled, edges, results } = await solveBuild({ ...options, trace }, session, {
-      stack,
-      onCompiled: served.onCompiled,
-      attesting,
-    });
+    const { targets, results } = await solveBuild({ ...options, trace }, session, { ...served, stack, attesting });
     session.finish();
-    const targets = {
-      edges,
-      source: (records: readonly RecordId[]) => sourceOf(options, compiled, { records, attesting }),
-      results: attesting?.results(file, compiled),
-    };
     const inline = caches.some(({ type }) => type === "inline");
     const outputs = toSink(options.outputs, served.stdout);
     const exported = await exportTargets(targets, results, { ...options, ...attesting, outputs, inline }, session);
@@ -130,37 +123,77 @@ async function openAttesting(options: BuildOptions, session: Session): Promise<A
 }
 
 interface Solved {
-  readonly file: Dockerfile;
-  /** Those of the results, then those of their scans. */
-  readonly edges: readonly (Edge | undefined)[];
-  readonly compiled: readonly CompileResult[];
+  readonly targets: BuildTargets;
+  /** One for each edge of the targets. */
   readonly results: readonly Result[];
 }
 
-interface SolveParts extends Pick<ServedBuild, "onCompiled"> {
+interface SolveParts extends Pick<ServedBuild, "onCompiled" | "frontends"> {
   readonly stack: AsyncDisposableStack;
   readonly attesting: Attesting | undefined;
 }
 
+interface TargetParts extends SolveParts {
+  /** Called when it is known what the vertices were compiled from. */
+  readonly onPlaces: (placeOf: PlaceOf) => void;
+}
+
+type TracedOptions = BuildOptions & Pick<CompileSettings, "trace">;
+
 /** Loads, compiles and solves a build. Errors have a position in the Dockerfile where there is one. */
-async function solveBuild(
-  options: BuildOptions & Pick<CompileSettings, "trace">,
-  session: Session,
-  { stack, onCompiled, attesting }: SolveParts,
-): Promise<Solved> {
-  let origin: Origin | undefined;
+async function solveBuild(options: TracedOptions, session: Session, parts: SolveParts): Promise<Solved> {
+  let placeOf: PlaceOf | undefined;
+  const onPlaces = (found: PlaceOf): void => void (placeOf = found);
   try {
-    const loaded = await loadBuild(options, session, stack);
-    const compiled = await compileAll(loaded, options, session);
-    origin = { file: loaded.file.source, compiled };
-    for (const { origins } of compiled) session.explaining.addOrigins(origins);
-    onCompiled?.(loaded.file, compiled);
-    const edges = [...compiled.map(({ edge }) => edge), ...(attesting?.scans(compiled) ?? [])];
-    const results = await session.solve(edges, await blobsFor(options.outputs));
-    return { file: loaded.file, compiled, edges, results };
+    const opened = await openBuild(options, session, parts.stack);
+    const targets =
+      opened.foreign === undefined
+        ? await compileTargets(opened, options, session, { ...parts, onPlaces })
+        : await foreignTargets(opened, options, session, { ...parts, onPlaces });
+    return { targets, results: await session.solve(targets.edges, await blobsFor(options.outputs)) };
   } catch (error) {
-    throw buildFailure(error, origin);
+    throw buildFailure(error, placeOf);
   }
+}
+
+/** Compiles a Dockerfile. The edges are those of the results, then those of their scans. */
+async function compileTargets(
+  opened: OpenedBuild,
+  options: TracedOptions,
+  session: Session,
+  { onCompiled, attesting, onPlaces }: TargetParts,
+): Promise<BuildTargets> {
+  const loaded = await parseBuild(opened, options, session);
+  const compiled = await compileAll(loaded, options, session);
+  onPlaces(placesOf(loaded.file.source, compiled));
+  for (const { origins } of compiled) session.explaining.addOrigins(origins);
+  onCompiled?.(loaded.file, compiled);
+  return {
+    edges: [...compiled.map(({ edge }) => edge), ...(attesting?.scans(compiled) ?? [])],
+    source: (records) => sourceOf(options, compiled, { records, attesting }),
+    results: attesting?.results(loaded.file, compiled),
+  };
+}
+
+/** Lets a front end that is an image compile the Dockerfile. */
+async function foreignTargets(
+  opened: OpenedBuild,
+  options: TracedOptions,
+  session: Session,
+  { stack, attesting, frontends, onPlaces }: TargetParts,
+): Promise<BuildTargets> {
+  const { runForeign } = await import("./foreign/run-foreign.ts");
+  const targets = await runForeign(opened, options, { session, stack, frontends });
+  onPlaces(targets.placeOf);
+  return {
+    edges: targets.edges,
+    source: (records) => ({ ...targets.source(records), names: namesOf(options) }),
+    results: attesting && targets.results,
+  };
+}
+
+function namesOf({ tags = [] }: BuildOptions): ExportSource["names"] {
+  return tags.map((tag) => withDefaultTag(parseReference(tag)));
 }
 
 function sourceOf(
@@ -179,7 +212,7 @@ function sourceOf(
   return {
     platforms,
     multi: argumentOptions(options).multiPlatform,
-    names: (options.tags ?? []).map((tag) => withDefaultTag(parseReference(tag))),
+    names: namesOf(options),
     epoch: compiled[0]?.epoch,
   };
 }

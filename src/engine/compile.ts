@@ -3,28 +3,39 @@ import type { LintWarning, SourceFile } from "../dockerfile/index.ts";
 import { type CompileOptions, type CompileResult, compileDockerfile } from "../frontend/index.ts";
 import { tracedHost } from "./attest/request-trace.ts";
 import { type OpenedContext, edgeDirectory, namedContexts, openContext, subContext } from "./context/contexts.ts";
-import { type DockerfileHost, type LoadedDockerfile, loadDockerfile } from "./context/dockerfile.ts";
+import {
+  type DockerfileHost,
+  type FoundDockerfile,
+  type LoadedDockerfile,
+  findDockerfile,
+  parseFound,
+} from "./context/dockerfile.ts";
+import { type ForeignFrontend, foreignFrontend, unreadable } from "./foreign/choice.ts";
 import { type ArgumentOptions, argumentOptions, unknownArguments } from "./options/build-arguments.ts";
 import type { CompileSettings } from "./options/compile-settings.ts";
 import { linuxResources } from "./options/resources.ts";
 import type { Progress } from "./progress/progress.ts";
 import type { Session } from "./session.ts";
 
+/** A build whose context is open and whose Dockerfile was read. Nothing is known of the language of the Dockerfile. */
+export interface OpenedBuild {
+  readonly context: OpenedContext;
+  readonly found: FoundDockerfile;
+  /** The front end that the build or the Dockerfile names, if it has to run as an image. */
+  readonly foreign: ForeignFrontend | undefined;
+}
+
 /** A parsed Dockerfile with the options to compile it. */
 export interface LoadedBuild extends LoadedDockerfile {
   readonly options: CompileOptions;
 }
 
-/**
- * Opens the context and loads the Dockerfile. If the Dockerfile is wrong, lint warnings of the parser are reported; with `warnings`,
- * they are added to this list instead, also if the Dockerfile is right.
- */
-export async function loadBuild(
+/** Opens the context and reads the Dockerfile. */
+export async function openBuild(
   settings: CompileSettings,
   session: Session,
   stack: AsyncDisposableStack,
-  warnings?: LintWarning[],
-): Promise<LoadedBuild> {
+): Promise<OpenedBuild> {
   const asked = argumentOptions(settings);
   const context = subContext(
     await openContext(settings.context, asked, session, stack),
@@ -36,18 +47,43 @@ export async function loadBuild(
   traceContext(settings, context, dockerfile);
   const isRemote = context.main.kind !== "local";
   const clientContext = settings.context.kind === "client" ? settings.context.name : undefined;
+  const host = dockerfileHost(session);
+  const found = await findDockerfile(context.directory, dockerfile, host, { stack, isRemote, clientContext });
+  return { context, found, foreign: foreignFrontend(found, settings) };
+}
+
+/**
+ * Parses the Dockerfile of a build. If the Dockerfile is wrong, lint warnings of the parser are reported; with `warnings`, they are added
+ * to this list instead, also if the Dockerfile is right.
+ */
+export async function parseBuild(
+  { context, found }: OpenedBuild,
+  settings: CompileSettings,
+  session: Session,
+  warnings?: LintWarning[],
+): Promise<LoadedBuild> {
+  const asked = argumentOptions(settings);
   const lint = asked.lint === undefined ? {} : { lint: asked.lint };
-  const loaded = await reportingWarnings(session, warnings, (found) =>
-    loadDockerfile(context.directory, dockerfile, dockerfileHost(session), {
-      warnings: found,
-      isRemote,
-      clientContext,
-      ...lint,
-    }),
-  );
+  const loaded = await reportingWarnings(session, warnings, (list) => parseFound(found, { warnings: list, ...lint }));
   for (const text of unknownArguments(settings, loaded.file)) session.progress.warn(text);
   const main = context.main.kind === "local" ? { ...context.main, exclude: loaded.exclude } : context.main;
   return { ...loaded, options: await compileOptions(settings, asked, session, main) };
+}
+
+/**
+ * Opens and parses a build for something that only the built-in front end does.
+ *
+ * @throws {VarveError} `unsupported` if another front end has to run, besides what `openBuild` and `parseBuild` throw.
+ */
+export async function loadBuild(
+  settings: CompileSettings,
+  session: Session,
+  stack: AsyncDisposableStack,
+  warnings?: LintWarning[],
+): Promise<LoadedBuild> {
+  const opened = await openBuild(settings, session, stack);
+  if (opened.foreign !== undefined) throw unreadable(opened.foreign);
+  return await parseBuild(opened, settings, session, warnings);
 }
 
 /** Names of local sources in BuildKit's clients. */

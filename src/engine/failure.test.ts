@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { build as compile, vertexNamed } from "../../testing/dockerfile-host.ts";
 import { VarveError, isVarveError } from "../core/index.ts";
 import { sourceFile } from "../dockerfile/index.ts";
-import { buildFailure } from "./failure.ts";
+import { buildFailure, placesOf } from "./failure.ts";
 
 const text = "FROM base AS a\nRUN x\nFROM base\nCOPY f \\\n  /g\n";
 
@@ -19,7 +19,7 @@ test("the failure of a step has its position in the Dockerfile", async () => {
     hint: "mend it",
     details: { vertex: digest, exitCode: 1 },
   });
-  const error = failed(buildFailure(cause, { file: sourceFile("Dockerfile", text), compiled: [compiled] }));
+  const error = failed(buildFailure(cause, placesOf(sourceFile("Dockerfile", text), [compiled])));
   assert.equal(error.message, "failed to solve: it is broken");
   assert.equal(error.code, "step-failed");
   assert.equal(error.hint, "mend it");
@@ -37,7 +37,7 @@ test("the failure of a step has its position in the Dockerfile", async () => {
 
 test("an error without a position is not changed", async () => {
   const compiled = await compile(text);
-  const origin = { file: sourceFile("Dockerfile", text), compiled: [compiled] };
+  const origin = placesOf(sourceFile("Dockerfile", text), [compiled]);
   const context = vertexNamed(compiled, "[internal] load build context").digest;
   for (const error of [
     new VarveError("storage", "Cannot write: the disk is full"),

@@ -18,7 +18,11 @@ export {
 export { type LookedUpImage, RequestTrace, type TracedResult, tracedHost } from "./attest/request-trace.ts";
 export { openProvenance, openSbomMaker, openScanner, recordOfRequest } from "./attest/open-provenance.ts";
 export type { ProvenanceMaker } from "./attest/provenance.ts";
-export { compileAll, loadBuild } from "./compile.ts";
+export { type LoadedBuild, type OpenedBuild, compileAll, openBuild, parseBuild } from "./compile.ts";
+export { type ForeignFrontend, answersItself, foreignFrontend } from "./foreign/choice.ts";
+export { runFrontendProcess } from "./foreign/container.ts";
+export type * from "./foreign/port.ts";
+export type { PlaceOf } from "./failure.ts";
 export { absolutePaths } from "./options/absolute-paths.ts";
 export { dockerfileEdge } from "./context/dockerfile-edge.ts";
 export { argumentOptions } from "./options/build-arguments.ts";
@@ -29,13 +33,7 @@ export { Session } from "./session.ts";
 export type { SessionOptions } from "./options/session-options.ts";
 export { checkImports, originsOf } from "./cache/imports.ts";
 export { resultTable } from "./cache/results.ts";
-export {
-  DESCRIPTIONS,
-  type Description,
-  type DescriptionKind,
-  describeDockerfile,
-  serveDescription,
-} from "./describe/describe.ts";
+export { DESCRIPTIONS, type Description, type DescriptionKind, serveDescription } from "./describe/describe.ts";
 export { type OpFailure, opFailureOf } from "./ops/op-failure.ts";
 export { type Result, recordResult } from "./ops/result.ts";
 export type * from "./options/compile-settings.ts";

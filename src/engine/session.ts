@@ -63,6 +63,8 @@ export class Session implements AsyncDisposable {
   readonly registry: Store["registry"];
   /** The client's directories with caches; undefined if they are directories of this machine. */
   readonly clientCaches: ClientCaches | undefined;
+  /** Returns the runner of containers, which is found when the first one has to run. */
+  readonly runner: OpDeps["runner"];
   readonly #stack: AsyncDisposableStack;
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
@@ -117,6 +119,7 @@ export class Session implements AsyncDisposable {
       project: this.project,
       solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),
     });
+    this.runner = this.#deps.runner;
     this.#lookups = new SourceLookups(this.#deps, progress, this.hold);
     this.#imports = imports;
     this.#caches = [...caches];

@@ -3,10 +3,20 @@ import {
   type BuildSettings,
   type Description,
   type DescriptionKind,
-  build as buildIn,
-  describeDockerfile as describeIn,
+  type ForeignFrontends,
+  absolutePaths,
+  serveBuild,
+  serveDescription,
 } from "../engine/index.ts";
 import { type Store, partsOf } from "./store.ts";
+
+/** Runs front ends that are images. BuildKit's API is loaded when one has to run. */
+const frontends: ForeignFrontends = {
+  run: async (request) => {
+    const { imageFrontends } = await import("../api/buildkit/index.ts");
+    return await imageFrontends.run(request);
+  },
+};
 
 export interface BuildOptions extends BuildSettings {
   readonly store: Store;
@@ -29,7 +39,7 @@ export interface BuildOptions extends BuildSettings {
  * });
  */
 export async function build({ store, ...settings }: BuildOptions): Promise<BuildResult> {
-  return await buildIn({ ...settings, store: partsOf(store) });
+  return await serveBuild(absolutePaths({ ...settings, store: partsOf(store) }), { frontends });
 }
 
 /**
@@ -42,5 +52,5 @@ export async function describeDockerfile(
   { store, ...settings }: BuildOptions,
   kind: DescriptionKind,
 ): Promise<Description> {
-  return await describeIn({ ...settings, store: partsOf(store) }, kind);
+  return await serveDescription(absolutePaths({ ...settings, store: partsOf(store) }), kind, { frontends });
 }

@@ -51,6 +51,7 @@ export {
   isolateMounts,
   plan,
 } from "../engine/index.ts";
+export type { FrontendImages } from "../frontend/index.ts";
 export type * from "./dockerfile-types.ts";
 export { parseDockerfile } from "../dockerfile/index.ts";
 export {

@@ -3,25 +3,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { buildkitProgram } from "../../testing/buildkit-programs.ts";
 import { CacheFixture, SMALL_STEPS } from "../../testing/cache-fixture.ts";
 import { GhaServer, ghaToken } from "../../testing/gha-server.ts";
 import { OBJECT_BACK_ENDS, cacheText } from "../../testing/object-caches.ts";
 import { Varve, buildsUnavailable, finished } from "../../testing/varve.ts";
 
-/** A program of BuildKit: that of the folder that `BUILDKIT_BIN` names, else of the path. */
-function programOf(name: string): string | undefined {
-  const folders = [process.env["BUILDKIT_BIN"] ?? "", ...(process.env["PATH"] ?? "").split(delimiter)];
-  return folders
-    .filter((folder) => folder !== "")
-    .map((folder) => join(folder, name))
-    .find((path) => existsSync(path));
-}
-
-const daemon = programOf("buildkitd");
-const client = programOf("buildctl");
+const daemon = buildkitProgram("buildkitd");
+const client = buildkitProgram("buildctl");
 const skip =
   buildsUnavailable() ??
   (daemon === undefined || client === undefined ? "buildkitd and buildctl are not installed" : undefined);

@@ -1,18 +1,18 @@
-import { randomInt } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type Platform, type TracedSetting, hostPlatform } from "../../core/index.ts";
+import type { Platform, TracedSetting } from "../../core/index.ts";
 import type { Collector } from "../../caches/index.ts";
 import type { JsonValue } from "../../core/index.ts";
 import type { Store } from "../../engine/index.ts";
+import type { FrontendImages } from "../../frontend/index.ts";
 import { BuildHistory, type HistoryLimits } from "../../history/index.ts";
-import { writeFileAtomic } from "../../io/index.ts";
 import type { PruneRequest } from "../../record/index.ts";
 import { ContextMemory } from "../../source/index.ts";
 import { Jobs } from "./jobs/jobs.ts";
+import type { FrontendHost } from "./frontend/request.ts";
 import type { Job } from "./jobs/job.ts";
 import { ProducedResults } from "./result/produced.ts";
 import { SessionManager } from "./session/manager.ts";
+import { workerFacts } from "./worker/facts.ts";
+import { ownPlatforms, workerId } from "./worker/identity.ts";
 
 /** Settings of a server. */
 export interface DaemonOptions {
@@ -38,6 +38,10 @@ export interface DaemonOptions {
   readonly explains?: boolean | undefined;
   /** How RUN steps are traced that have no directive; see `BuildSettings.traced`. */
   readonly traced?: TracedSetting | undefined;
+  /** Which front ends run as images. Default: those that the built-in one cannot take the place of. */
+  readonly frontendImages?: FrontendImages | undefined;
+  /** The repositories whose images may be front ends, normalised. Default: all. */
+  readonly frontendRepositories?: readonly string[] | undefined;
   /** Called for each image that a build puts into the store of Docker's daemon, before the client has its answer. */
   readonly onImage?: ((image: StoredImage) => Promise<void>) | undefined;
 }
@@ -63,6 +67,7 @@ export interface Daemon extends Disposable {
   readonly provenance: Readonly<Record<string, JsonValue>>;
   readonly onImage: DaemonOptions["onImage"];
   readonly explains: boolean;
+  readonly frontends: FrontendHost;
   readonly traced: TracedSetting | undefined;
   readonly warn: (text: string) => void;
   /** The policies of collection, as clients list them. */
@@ -78,6 +83,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const { store, entitlements = [], labels = {}, history, collector, onImage, platforms = ownPlatforms() } = options;
   const { provenance = {} } = options;
   const jobs = new Jobs<Job>();
+  const id = await workerId(store.root);
   return {
     store,
     sessions: new SessionManager(),
@@ -90,31 +96,17 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     provenance,
     onImage,
     explains: options.explains ?? true,
+    frontends: {
+      images: options.frontendImages ?? "auto",
+      repositories: options.frontendRepositories ?? [],
+      worker: workerFacts(store, { id, labels, platforms }),
+    },
     traced: options.traced,
     warn: options.onWarning ?? (() => undefined),
     policies: (await collector?.policies()) ?? [],
-    workerId: await workerId(store.root),
+    workerId: id,
     labels,
     platforms,
     [Symbol.dispose]: () => jobs[Symbol.dispose](),
   };
-}
-
-/** The native platform comes first: it is the one that builds are for by default. */
-function ownPlatforms(): Platform[] {
-  const host = hostPlatform();
-  return host.architecture === "amd64" ? [host, { os: host.os, architecture: "386" }] : [host];
-}
-
-const ID = /^[0-9a-z]{25}$/;
-const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
-
-/** Returns the id of a root's worker, which is made by the first call. */
-async function workerId(root: string): Promise<string> {
-  const path = join(root, "workerid");
-  const known = await readFile(path, "utf8").catch(() => "");
-  if (ID.test(known)) return known;
-  const made = Array.from({ length: 25 }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
-  await writeFileAtomic(path, made);
-  return made;
 }

@@ -1,4 +1,5 @@
 export { type ListedWorker, listWorkers } from "./client/list-workers.ts";
+export { imageFrontends } from "./frontend/local/image-frontends.ts";
 export { type Daemon, type DaemonOptions, type StoredImage, openDaemon } from "./daemon.ts";
 export { type BuildkitListener, BuildkitServer, listenBuildkit } from "./server.ts";
 export type { SessionBuild, SessionBuildRequest } from "./session-build.ts";

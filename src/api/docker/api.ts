@@ -1,4 +1,5 @@
 import type { Store } from "../../engine/index.ts";
+import type { FrontendImages } from "../../frontend/index.ts";
 import type { BuildkitServer } from "../buildkit/index.ts";
 import type { HttpRequest, HttpResponse } from "../http/index.ts";
 import { type CredentialSource, Registry, type RegistryOptions } from "../../registry/index.ts";
@@ -18,6 +19,8 @@ export interface DockerApi {
   readonly buildkit?: BuildkitServer | undefined;
   /** Builds of the classic builder say why their steps were not cached, if the engine runs them. Default: false. */
   readonly explains?: boolean | undefined;
+  /** Which front ends run as images in builds of the classic builder. */
+  readonly frontendImages?: FrontendImages | undefined;
   /** Called after each build, also after one that failed. */
   readonly onBuildEnd?: (() => void) | undefined;
   /** Builds that came by `POST /build` and have an id. */

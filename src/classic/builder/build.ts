@@ -4,7 +4,8 @@ import { type Digest, type Reference, familiarReference, formatReference, hostPl
 import type { Hold } from "../../record/index.ts";
 import { BuildArgs } from "./step/build-args.ts";
 import { UncheckedImages } from "./step/container-paths.ts";
-import { openContext } from "./context/open-context.ts";
+import { type OpenedContext, openContext } from "./context/open-context.ts";
+import { foreignFrontend } from "../../engine/index.ts";
 import { type BuildPlan, planBuild } from "./dockerfile.ts";
 import { buildByEngine } from "../engine/build.ts";
 import { stepError } from "./failure.ts";
@@ -64,9 +65,11 @@ interface Parts {
 async function buildImage(request: BuildRequest, { deps, hold, output }: Parts): Promise<LocalImage> {
   await using stack = new AsyncDisposableStack();
   const context = stack.use(await openContext(request, { deps, hold, emit: output.send }));
-  const plan = planBuild(context.dockerfile, request);
+  const isForeign = foreignOf(context, request, deps) !== undefined;
   const byEngine = async (feature: string): Promise<LocalImage> =>
-    await buildByEngine(request, { context, feature, deps, hold, output });
+    await buildByEngine(request, { context, feature, isForeign, deps, hold, output });
+  if (isForeign) return await byEngine("# syntax");
+  const plan = planBuild(context.dockerfile, request);
   const feature = buildkitFeature(plan, request.buildArgs);
   if (feature !== undefined) return await byEngine(feature);
   warnOfEmptyLines(plan, output);
@@ -85,6 +88,16 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
   };
   const outcome = await buildStages(plan, session);
   return outcome.kind === "built" ? outcome.image : await byEngine(outcome.feature);
+}
+
+/** Returns the front end that has to run as an image, if the Dockerfile or a build argument names one. */
+function foreignOf(
+  { dockerfile: text }: OpenedContext,
+  { dockerfile: name, buildArgs }: BuildRequest,
+  { frontendImages }: BuildDeps,
+): ReturnType<typeof foreignFrontend> {
+  const given = [...buildArgs].filter((entry): entry is [string, string] => entry[1] !== null);
+  return foreignFrontend({ text, name }, { frontendImages, buildArgs: Object.fromEntries(given) });
 }
 
 function warnOfEmptyLines({ emptyContinuations }: BuildPlan, output: Output): void {

@@ -1,4 +1,5 @@
-import type { Store } from "../../engine/index.ts";
+import type { ForeignFrontends, Store } from "../../engine/index.ts";
+import type { FrontendImages } from "../../frontend/index.ts";
 import type { LocalImage } from "../../image/index.ts";
 import type { Platform, Reference } from "../../core/index.ts";
 import type { Runner } from "../../exec/index.ts";
@@ -93,4 +94,8 @@ export interface BuildDeps {
   readonly onImage?: ((event: ImageEvent) => void) | undefined;
   /** Add a line that says why a step was not cached, if the engine builds. Default: false. */
   readonly explains?: boolean | undefined;
+  /** Runs front ends that are images. Absent: a Dockerfile that needs one is an error. */
+  readonly frontends?: ForeignFrontends | undefined;
+  /** Which front ends run as images. */
+  readonly frontendImages?: FrontendImages | undefined;
 }

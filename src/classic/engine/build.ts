@@ -15,6 +15,8 @@ export interface EngineBuild {
   readonly context: OpenedContext;
   /** What the Dockerfile needs the engine for. */
   readonly feature: string;
+  /** True if a front end that is an image reads the Dockerfile. */
+  readonly isForeign?: boolean | undefined;
   readonly deps: BuildDeps;
   /** Its lease keeps the image. */
   readonly hold: Hold & { readonly signal: AbortSignal };
@@ -30,11 +32,13 @@ export interface EngineBuild {
 export async function buildByEngine(request: BuildRequest, build: EngineBuild): Promise<LocalImage> {
   const { context, feature, deps, hold, output } = build;
   const transcript = new Transcript(output, { explains: deps.explains ?? false });
+  if (build.isForeign === true) transcript.follow();
   let image: LocalImage | undefined;
   try {
     await serveBuild(
       {
         ...engineSettings(request, feature),
+        frontendImages: deps.frontendImages,
         store: deps.store,
         context:
           context.tree === undefined
@@ -46,6 +50,7 @@ export async function buildByEngine(request: BuildRequest, build: EngineBuild): 
       },
       {
         credentials: request.credentials,
+        frontends: deps.frontends,
         secretHint: "send it in the header X-Varve-Secrets",
         onCompiled: (file, compiled) => transcript.begin(engineSteps(file, compiled[0]?.sources ?? new Map(), request)),
         onExported: async (exported) => void (image = await keepImage(exported, request, build)),

@@ -6,8 +6,8 @@ import type { Command } from "../builder/step/step.ts";
 export interface EngineStep {
   /** The instruction as one line. */
   readonly text: string;
-  /** What the instruction is. The steps of labels that the request adds are `label-request`. */
-  readonly kind: Command["kind"] | "from";
+  /** What the instruction is. The steps of labels that the request adds are `label-request`; those of other languages are `vertex`. */
+  readonly kind: Command["kind"] | "from" | "vertex";
   readonly vertices: ReadonlySet<Digest>;
 }
 

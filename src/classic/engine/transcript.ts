@@ -1,5 +1,6 @@
 import type { Digest } from "../../core/index.ts";
 import type { BuildEvent } from "../../engine/index.ts";
+import { isInternalName } from "../../llb/index.ts";
 import { type Output, shortId } from "../builder/output.ts";
 import type { EngineStep } from "./steps.ts";
 import { Vertices } from "./vertices.ts";
@@ -48,7 +49,8 @@ class StepOutput {
 export class Transcript {
   readonly #output: Output;
   readonly #vertices = new Vertices();
-  #steps: readonly StepOutput[] = [];
+  #steps: StepOutput[] = [];
+  #follows = false;
   readonly #byVertex = new Map<Digest, StepOutput>();
   #next = 0;
   readonly #warnings: string[] = [];
@@ -70,9 +72,15 @@ export class Transcript {
       for (const digest of each.step.vertices) this.#byVertex.set(digest, each);
   }
 
+  /** Makes each vertex a step, for a file that has no instructions which are known here. Called before the events of the vertices. */
+  follow(): void {
+    this.#follows = true;
+  }
+
   event(event: BuildEvent): void {
     switch (event.kind) {
       case "vertex":
+        if (this.#follows) this.#add(event);
         this.#vertices.update(event);
         if (this.#explains && event.why !== undefined) this.#reasons.set(event.digest, event.why.text);
         break;
@@ -109,6 +117,13 @@ export class Transcript {
     if (failed !== undefined) this.#show(failed);
     this.#warn();
     return failed?.step;
+  }
+
+  #add({ digest, name }: Extract<BuildEvent, { kind: "vertex" }>): void {
+    if (this.#byVertex.has(digest) || isInternalName(name)) return;
+    const step = new StepOutput({ kind: "vertex", text: name, vertices: new Set([digest]) });
+    this.#steps.push(step);
+    this.#byVertex.set(digest, step);
   }
 
   #write(): void {

@@ -23,6 +23,9 @@ surprise = 1
   max-parallelism = 4
   [worker.oci.labels]
     "org.example" = "x"
+[frontend."gateway.v0"]
+  enabled = false
+  allowedRepositories = [ "docker.io/docker/dockerfile" ]
 [registry."docker.io"]
   mirrors = [ "localhost:5000" ]
 [registry."other:5000"]
@@ -40,6 +43,7 @@ test("a configuration of buildkitd is read, and its unknown keys are named", () 
   assert.deepEqual(config.entitlements, ["network.host"]);
   assert.deepEqual(config.addresses, ["unix:///run/b.sock", "tcp://127.0.0.1:1234"]);
   assert.deepEqual(config.tls, { ca: "/ca.pem", cert: "/c.pem", key: "/k.pem" });
+  assert.deepEqual(config.gateway, { enabled: false, repositories: ["docker.io/docker/dockerfile"] });
   assert.equal(config.maxParallelism, 4);
   assert.equal(parseBuildkitdConfig("[worker.oci]\nmax-parallelism = 0\n", "b.toml").maxParallelism, undefined);
   assert.deepEqual(config.labels, { "org.example": "x" });

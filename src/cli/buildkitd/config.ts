@@ -39,6 +39,8 @@ export interface BuildkitdConfig {
   readonly registries: Readonly<Record<string, RegistryHostConfig>>;
   readonly collection: CollectionSettings;
   readonly history: Partial<HistoryLimits>;
+  /** Which images may be front ends: none if `gateway.v0` is off. Repositories are normalised; none listed means all. */
+  readonly gateway: { readonly enabled: boolean; readonly repositories: readonly string[] };
   /** The directory with facts about the builder for provenance. */
   readonly provenanceDirectory: string | undefined;
   /** Names of keys that this version does not know. They have no effect. */
@@ -60,6 +62,7 @@ const NOTHING: BuildkitdConfig = {
   registries: {},
   collection: {},
   history: {},
+  gateway: { enabled: true, repositories: [] },
   provenanceDirectory: undefined,
   unknown: [],
 };
@@ -109,9 +112,14 @@ export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfi
     registries: Object.fromEntries(json.field("registry").map(readRegistry) ?? []),
     collection: readCollection(oci),
     history: readHistory(json.field("history").objectOrEmpty()),
+    gateway: readGateway(json.field("frontend").objectOrEmpty().field("gateway.v0").objectOrEmpty()),
     provenanceDirectory: json.string("provenanceEnvDir") || undefined,
     unknown: unknownKeys(json),
   };
+}
+
+function readGateway(gateway: JsonObject): BuildkitdConfig["gateway"] {
+  return { enabled: gateway.boolean("enabled") ?? true, repositories: gateway.strings("allowedRepositories") ?? [] };
 }
 
 function parseToml(text: string, path: string): unknown {

@@ -42,6 +42,7 @@ const TABLES: ReadonlyMap<string, readonly string[]> = new Map([
   ],
   ["cdi", ["autoAllowed", "disabled", "specDirs"]],
   ["dns", ["nameservers", "options", "searchDomains"]],
+  ["frontend", ["dockerfile.v0", "gateway.v0"]],
   ["grpc", ["address", "debugAddress", "gid", "securityDescriptor", "tls", "uid"]],
   ["grpc.tls", ["ca", "cert", "key"]],
   ["history", ["maxAge", "maxEntries"]],

@@ -52,7 +52,10 @@ export function collectionOf(flags: BuildkitdFlags, { collection }: BuildkitdCon
   };
 }
 
-type WorkerOptions = Pick<DaemonOptions, "entitlements" | "history" | "labels" | "platforms">;
+type WorkerOptions = Pick<
+  DaemonOptions,
+  "entitlements" | "history" | "labels" | "platforms" | "frontendImages" | "frontendRepositories"
+>;
 
 /** Returns what the server says of itself, and what it lets clients do. */
 export function workerOptions(flags: BuildkitdFlags, config: BuildkitdConfig): WorkerOptions {
@@ -60,6 +63,8 @@ export function workerOptions(flags: BuildkitdFlags, config: BuildkitdConfig): W
   const platforms = given.length > 0 ? given : config.platforms;
   return {
     history: config.history,
+    frontendImages: config.gateway.enabled ? "auto" : "never",
+    frontendRepositories: config.gateway.repositories,
     entitlements: [...config.entitlements, ...itemsOf(flags["allow-insecure-entitlement"])],
     labels: { ...config.labels, ...labelsOf(flags["oci-worker-labels"]) },
     ...(platforms.length === 0 ? {} : { platforms: platforms.map(readPlatform) }),

@@ -18,6 +18,11 @@ export const BUILD_FLAGS = {
     value: "NAME=SOURCE",
     help: "Additional build context: a directory, docker-image://, oci-layout:// or a git URL",
   },
+  "frontend-image": {
+    kind: "string",
+    value: "MODE",
+    help: "Which front ends run as images: auto (those whose language is not built in), always, never",
+  },
   "normalize-context": {
     kind: "switch",
     help: "Give files of the context the modes that git has (0644, 0755), for the same cache keys on every machine",

@@ -11,6 +11,7 @@ import type {
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Limits, type Platform, type TracedSetting, parsePlatform, tracedSetting } from "../../core/index.ts";
+import { FRONTEND_IMAGES, type FrontendImages } from "../../frontend/index.ts";
 import { collect } from "../../io/index.ts";
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../flags.ts";
@@ -183,4 +184,11 @@ export function tracedOf(value: string): TracedSetting | undefined {
   if (setting !== undefined) return setting;
   const expected = "expected --traced, --traced=loose, --traced=verify or --traced=off";
   throw usageError(`Cannot trace steps as ${JSON.stringify(value)}: ${expected}`);
+}
+
+/** Reads `--frontend-image`. Throws a usage error for an unknown mode. */
+export function frontendImagesOf(text: string): FrontendImages {
+  const known = FRONTEND_IMAGES.find((mode) => mode === text);
+  if (known !== undefined) return known;
+  throw usageError(`Cannot run front ends as ${JSON.stringify(text)}: expected one of ${FRONTEND_IMAGES.join(", ")}`);
 }

@@ -23,6 +23,7 @@ import { storeOf } from "./common.ts";
 import { attestationsOf, gitInfoOf } from "./attestation-options.ts";
 import { usableHere, withEnvironment } from "./cache-environment.ts";
 import { warner } from "./cache-warnings.ts";
+import { imageFrontends } from "./image-frontends.ts";
 import { BUILD_FLAGS } from "./build-flags.ts";
 import { RecordedBuild } from "./recorded-build.ts";
 import {
@@ -30,6 +31,7 @@ import {
   contextOf,
   dockerfileOf,
   extraHostOf,
+  frontendImagesOf,
   namedContexts,
   networkOf,
   outputsOf,
@@ -94,13 +96,15 @@ async function optionsOf(
 
 /** Returns what the command line or else `varve.json` says. */
 async function contextSettings(
-  { "normalize-context": normalize, traced }: Flags,
+  { "normalize-context": normalize, traced, "frontend-image": frontend }: Flags,
   command: CommandContext,
-): Promise<Pick<BuildOptions, "normalizeContext" | "traced">> {
-  const settings = normalize === undefined || traced === undefined ? await loadSettings(command) : undefined;
+): Promise<Pick<BuildOptions, "normalizeContext" | "traced" | "frontendImages">> {
+  const isComplete = normalize !== undefined && traced !== undefined && frontend !== undefined;
+  const settings = isComplete ? undefined : await loadSettings(command);
   return {
     normalizeContext: normalize ?? settings?.normalizeContext,
     traced: traced === undefined ? settings?.traced : tracedOf(traced),
+    frontendImages: frontend === undefined ? settings?.frontendImages : frontendImagesOf(frontend),
   };
 }
 
@@ -147,12 +151,12 @@ async function writeResults(flags: Flags, result: BuildResult, context: CommandC
 
 /** The user of the command, for the engine. A server's own credentials and standard output are not those of its client. */
 async function servedOf({ env, stdout, serverStore }: CommandContext): Promise<ServedBuild> {
-  if (serverStore === undefined) return {};
+  if (serverStore === undefined) return { frontends: imageFrontends };
   const { dockerCredentials } = await import("../../registry/index.ts");
   const write = async (bytes: AsyncIterable<Uint8Array>): Promise<void> => {
     for await (const chunk of bytes) await stdout.write(chunk);
   };
-  return { env, credentials: dockerCredentials({ env }), stdout: { kind: "stream", write } };
+  return { frontends: imageFrontends, env, credentials: dockerCredentials({ env }), stdout: { kind: "stream", write } };
 }
 
 async function run(argv: readonly string[], context: CommandContext): Promise<number> {

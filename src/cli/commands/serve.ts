@@ -14,6 +14,7 @@ import { printableLine } from "../printable.ts";
 import { serveCommands } from "../forward/server.ts";
 import { releaseIdleMemory } from "../idle-memory.ts";
 import { loadSettings } from "../settings.ts";
+import { frontendImagesOf } from "./build-options.ts";
 import { expectArgs, untilAborted } from "./common.ts";
 
 const FLAGS = {
@@ -27,6 +28,11 @@ const FLAGS = {
     kind: "many",
     value: "NAME",
     help: "Let clients of BuildKit grant an entitlement to builds",
+  },
+  "frontend-image": {
+    kind: "string",
+    value: "MODE",
+    help: "Which front ends run as images: auto (those whose language is not built in), always, never",
   },
   "max-parallelism": {
     kind: "string",
@@ -65,6 +71,8 @@ Example: varve serve --docker unix:///run/varve.sock
       throw usageError("Cannot serve: expected --docker ADDR or --buildkit ADDR");
     const access = tcpAccess(flags);
     const settings = await loadSettings(context);
+    const frontend = flags["frontend-image"];
+    const frontendImages = frontend === undefined ? settings.frontendImages : frontendImagesOf(frontend);
     await using store = await openStore(withParallelism(settings.store, flags["max-parallelism"]));
     const warn = (text: string): void => context.screen.write(`varve: ${printableLine(text)}\n`);
     await using collector = new Collector(store, settings.collection, {
@@ -79,6 +87,7 @@ Example: varve serve --docker unix:///run/varve.sock
         collector,
         explains: settings.explains,
         traced: settings.traced,
+        frontendImages,
         entitlements: flags["allow-insecure-entitlement"],
         onWarning: warn,
         onImage: async (image) => await announceImage({ store, events }, image),
@@ -89,6 +98,7 @@ Example: varve serve --docker unix:///run/varve.sock
       store,
       onBuildEnd: () => collector.schedule(),
       explains: settings.explains,
+      frontendImages,
       registry: settings.store.registry ?? {},
       events,
       programVersion: programVersion(),

@@ -64,11 +64,26 @@ export function directive(name: "syntax" | "escape" | "check", file: SourceFile)
   }
 }
 
-/** Returns the frontend image that a file of any language names: by `# syntax=`, `// syntax=`, or `"syntax"` in JSON. */
-export function detectSyntax(file: SourceFile): string | undefined {
+/** The front end that a file names. */
+export interface Syntax {
+  /** The image: the first word of the value. */
+  readonly image: string;
+  /** The whole value. */
+  readonly cmdline: string;
+  readonly range: SourceRange;
+}
+
+/** Returns the front end that a file of any language names: by `# syntax=`, `// syntax=`, or `"syntax"` in JSON. */
+export function detectSyntax(file: SourceFile): Syntax | undefined {
   const found = directive("syntax", file) ?? slashDirective(file);
-  const value = found?.value ?? jsonSyntax(file.text);
-  return value?.split(" ")[0];
+  if (found !== undefined) return { ...syntaxOf(found.value), range: found.range };
+  const value = jsonSyntax(file.text);
+  return value === undefined ? undefined : { image: value, cmdline: value, range: lineRange(file, 1) };
+}
+
+/** Returns the front end that a value of `# syntax=` names: an image, and words for it. */
+export function syntaxOf(cmdline: string): Omit<Syntax, "range"> {
+  return { image: cmdline.split(" ")[0] ?? "", cmdline };
 }
 
 function slashDirective(file: SourceFile): Directive | undefined {

@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Limits, isVarveError } from "../../core/index.ts";
 import { temporaryDirectory } from "../../io/index.ts";
-import { type DockerfileHost, loadDockerfile } from "./dockerfile.ts";
+import {
+  type DockerfileHost,
+  type FindOptions,
+  type LoadedDockerfile,
+  findDockerfile,
+  parseFound,
+} from "./dockerfile.ts";
 import { Progress } from "../progress/progress.ts";
 
 const notCalled = (): never => assert.fail("the client was asked");
@@ -14,6 +20,15 @@ const HOST: DockerfileHost = {
   openEdge: notCalled,
 };
 const FROM = "FROM scratch\n";
+
+async function loadDockerfile(
+  context: Parameters<typeof findDockerfile>[0],
+  source: Parameters<typeof findDockerfile>[1],
+  options: Omit<FindOptions, "stack"> = {},
+): Promise<LoadedDockerfile> {
+  await using stack = new AsyncDisposableStack();
+  return await parseFound(await findDockerfile(context, source, HOST, { ...options, stack }));
+}
 
 test("a Dockerfile and its ignore file are found in the same places as by Docker", async () => {
   await using folder = await temporaryDirectory();
@@ -28,7 +43,7 @@ test("a Dockerfile and its ignore file are found in the same places as by Docker
   write("context/sub/Own.dockerignore", "own\n");
   write("outside/Other", FROM);
   const exclude = async (source?: Parameters<typeof loadDockerfile>[1]): Promise<readonly string[]> =>
-    (await loadDockerfile(context, source, HOST)).exclude;
+    (await loadDockerfile(context, source)).exclude;
   assert.deepEqual(await exclude(), ["common"]);
   assert.deepEqual(await exclude({ kind: "context", path: "sub/Own" }), ["own"]);
   assert.deepEqual(await exclude({ kind: "file", path: join(context, "sub/Own") }), ["own"]);
@@ -36,7 +51,7 @@ test("a Dockerfile and its ignore file are found in the same places as by Docker
   write("outside/Other.dockerignore", "other\n");
   assert.deepEqual(await exclude({ kind: "file", path: join(folder.path, "outside/Other") }), ["other"]);
   assert.deepEqual(await exclude({ kind: "text", text: FROM }), ["common"]);
-  assert.deepEqual((await loadDockerfile(undefined, { kind: "text", text: FROM }, HOST)).exclude, []);
+  assert.deepEqual((await loadDockerfile(undefined, { kind: "text", text: FROM })).exclude, []);
 });
 
 test("dockerfile is used if Dockerfile is missing, with its own ignore file", async () => {
@@ -46,7 +61,7 @@ test("dockerfile is used if Dockerfile is missing, with its own ignore file", as
     writeFileSync(join(folder.path, name), text);
   };
   const load = async (source?: Parameters<typeof loadDockerfile>[1]): Promise<[string, readonly string[]]> => {
-    const { file, exclude } = await loadDockerfile(folder.path, source, HOST);
+    const { file, exclude } = await loadDockerfile(folder.path, source);
     return [file.source.name, exclude];
   };
   put("dockerfile", FROM);
@@ -67,14 +82,14 @@ test("a malformed ignore pattern is reported with its line; a remote context's i
   await using folder = await temporaryDirectory();
   writeFileSync(join(folder.path, "Dockerfile"), FROM);
   writeFileSync(join(folder.path, ".dockerignore"), "# fine\n\n a[b \n");
-  await assert.rejects(loadDockerfile(folder.path, undefined, HOST), (error) => {
+  await assert.rejects(loadDockerfile(folder.path, undefined), (error) => {
     assert.ok(isVarveError(error, "invalid-build"));
     assert.equal(error.message, '.dockerignore line 3: Cannot read pattern "a[b": a character class is not closed');
     const { file, line } = error.details.location as { file: string; line: number };
     assert.deepEqual([file, line], [".dockerignore", 3]);
     return true;
   });
-  assert.deepEqual((await loadDockerfile(folder.path, undefined, HOST, { isRemote: true })).exclude, []);
+  assert.deepEqual((await loadDockerfile(folder.path, undefined, { isRemote: true })).exclude, []);
 });
 
 test("a Dockerfile that is missing, outside the context or too large is refused", async () => {
@@ -84,7 +99,7 @@ test("a Dockerfile that is missing, outside the context or too large is refused"
   writeFileSync(join(folder.path, "Dockerfile"), FROM);
   const refused = async (path: string, code: Parameters<typeof isVarveError>[1]): Promise<void> =>
     await assert.rejects(
-      loadDockerfile(context, { kind: "context", path }, HOST),
+      loadDockerfile(context, { kind: "context", path }),
       (error) => isVarveError(error, code),
       path,
     );
@@ -96,9 +111,6 @@ test("a Dockerfile that is missing, outside the context or too large is refused"
   await refused("large", "limit-exceeded");
   mkdirSync(join(context, "folder"));
   await refused("folder", "invalid-build");
-  await assert.rejects(loadDockerfile(undefined, undefined, HOST), (error) => isVarveError(error, "invalid-build"));
-  await assert.rejects(
-    loadDockerfile(context, { kind: "file", path: join(folder.path, "none") }, HOST),
-    /no such file/,
-  );
+  await assert.rejects(loadDockerfile(undefined, undefined), (error) => isVarveError(error, "invalid-build"));
+  await assert.rejects(loadDockerfile(context, { kind: "file", path: join(folder.path, "none") }), /no such file/);
 });

@@ -24,6 +24,17 @@ export interface LoadedDockerfile {
   readonly vertex: Digest;
 }
 
+/** A Dockerfile that was found and not parsed. It may be in another language. */
+export interface FoundDockerfile {
+  readonly text: Uint8Array;
+  /** The name that messages show. */
+  readonly name: string;
+  /** Patterns of the ignore file. They are read when they are asked for. */
+  readonly exclude: () => Promise<readonly string[]>;
+  /** The vertex in progress that loaded the Dockerfile. Warnings about the Dockerfile belong to it. */
+  readonly vertex: Digest;
+}
+
 interface Found {
   readonly text: Uint8Array;
   /** The name that messages show. */
@@ -44,7 +55,10 @@ export interface DockerfileHost {
   openEdge(edge: Edge, stack: AsyncDisposableStack): Promise<string>;
 }
 
-export interface LoadOptions extends Omit<ParseOptions, "name"> {
+/** How a Dockerfile is found. */
+export interface FindOptions {
+  /** Keeps what the Dockerfile is read from. */
+  readonly stack: AsyncDisposableStack;
   /** True if the context is not a local directory. Ignore files are not read then, as in BuildKit. */
   readonly isRemote?: boolean | undefined;
   /** The name of the context's local source, if the context is a directory of the client. Its ignore file is read. */
@@ -52,32 +66,39 @@ export interface LoadOptions extends Omit<ParseOptions, "name"> {
 }
 
 /**
- * Finds and parses the Dockerfile of a build, which can be inside or outside the context, and reads its ignore file.
+ * Finds the Dockerfile of a build, which can be inside or outside the context. What it is read from is given back when `stack` is disposed of.
  *
- * @throws {VarveError} `invalid-build` if the Dockerfile is missing or wrong.
+ * @throws {VarveError} `invalid-build` if the Dockerfile is missing.
  */
-export async function loadDockerfile(
+export async function findDockerfile(
   context: string | undefined,
   source: DockerfileSource | undefined,
   host: DockerfileHost,
-  options: LoadOptions = {},
-): Promise<LoadedDockerfile> {
+  { stack, clientContext, isRemote = false }: FindOptions,
+): Promise<FoundDockerfile> {
   const { progress } = host;
-  await using stack = new AsyncDisposableStack();
   const title = internalName(`load build definition from ${nameOf(source)}`);
   const { found, vertex } = await progress.activity(title, async (activity) => {
-    const found = await find(context, source, { host, stack, clientContext: options.clientContext });
+    const found = await find(context, source, { host, stack, clientContext });
     activity.report(transferred("transferring dockerfile:", found.text.byteLength));
     return { found, vertex: activity.vertex };
   });
-  const file = parseDockerfile(found.text, { ...options, name: found.name });
-  if (options.isRemote === true) return { file, exclude: [], vertex };
-  const exclude = await progress.activity(internalName("load .dockerignore"), async (activity) => {
-    const { name, text } = await readIgnoreFile(found);
-    activity.report(transferred("transferring context:", text.byteLength));
-    return readIgnorePatterns(name, text);
-  });
-  return { file, exclude, vertex };
+  const exclude = async (): Promise<readonly string[]> =>
+    await progress.activity(internalName("load .dockerignore"), async (activity) => {
+      const { name, text } = await readIgnoreFile(found);
+      activity.report(transferred("transferring context:", text.byteLength));
+      return readIgnorePatterns(name, text);
+    });
+  return { ...found, exclude: isRemote ? () => Promise.resolve([]) : exclude, vertex };
+}
+
+/** Parses a Dockerfile and reads its ignore file. Throws `invalid-build` if it is wrong. */
+export async function parseFound(
+  { text, name, exclude, vertex }: FoundDockerfile,
+  options: Omit<ParseOptions, "name"> = {},
+): Promise<LoadedDockerfile> {
+  const file = parseDockerfile(text, { ...options, name });
+  return { file, exclude: await exclude(), vertex };
 }
 
 /** Returns the first ignore file that exists, or an empty one. */

@@ -30,7 +30,7 @@ test("the effects of BuildKit's build arguments", () => {
     BUILDKIT_SANDBOX_HOSTNAME: ["box", { hostname: "box" }],
     BUILDKIT_SBOM_SCAN_CONTEXT: ["true", {}],
     BUILDKIT_SBOM_SCAN_STAGE: ["true", {}],
-    BUILDKIT_SYNTAX: ["docker/dockerfile:1", {}],
+    BUILDKIT_SYNTAX: ["docker/dockerfile:1 words", { syntax: "docker/dockerfile:1 words" }],
   };
   assert.deepEqual(Object.keys(effects).toSorted(), Object.keys(BUILDKIT_ARGUMENTS).toSorted());
   for (const [name, [value, effect]] of Object.entries(effects)) {

@@ -4,7 +4,7 @@ import type { BuildSettings } from "./options.ts";
 
 /**
  * The build arguments that are options of BuildKit, with their support: `argumentOptions` reads an `option`; `none` has no
- * effect here (the front end is always the built-in one; it reads those for SBOMs itself); `removed` is rejected, as by BuildKit.
+ * effect here (the front end reads those for SBOMs itself); `removed` is rejected, as by BuildKit.
  */
 export const BUILDKIT_ARGUMENTS: Readonly<Record<string, "option" | "none" | "removed">> = {
   BUILDKIT_ATTEST_PROVENANCE: "option",
@@ -19,7 +19,7 @@ export const BUILDKIT_ARGUMENTS: Readonly<Record<string, "option" | "none" | "re
   BUILDKIT_SANDBOX_HOSTNAME: "option",
   BUILDKIT_SBOM_SCAN_CONTEXT: "none",
   BUILDKIT_SBOM_SCAN_STAGE: "none",
-  BUILDKIT_SYNTAX: "none",
+  BUILDKIT_SYNTAX: "option",
 };
 
 /** Options that are given as build arguments. */
@@ -38,6 +38,8 @@ export interface ArgumentOptions {
   readonly attests?: boolean | undefined;
   /** Embed the cache in the config of the image. */
   readonly inlineCache: boolean;
+  /** The front end to use, and words for it: replaces the Dockerfile's `syntax` directive. */
+  readonly syntax?: string | undefined;
   /** The files of a git context have the time of the commit. True if SOURCE_DATE_EPOCH is set. */
   readonly commitTimes: boolean;
 }
@@ -59,6 +61,7 @@ export function argumentOptions({
   const cacheNamespace = given.get("BUILDKIT_CACHE_MOUNT_NS") ?? "";
   const hostname = given.get("BUILDKIT_SANDBOX_HOSTNAME") ?? "";
   const check = given.get("BUILDKIT_DOCKERFILE_CHECK");
+  const syntax = (given.get("BUILDKIT_SYNTAX") ?? "").trim();
   const epoch = sourceDateEpoch ?? given.get("SOURCE_DATE_EPOCH") ?? "";
   return {
     keepGitDir: isTrue("BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
@@ -68,6 +71,7 @@ export function argumentOptions({
     ...(Object.keys(buildArgs).some((name) => name.startsWith("BUILDKIT_ATTEST_")) ? { attests: true } : {}),
     ...(cacheNamespace === "" ? {} : { cacheNamespace }),
     ...(hostname === "" ? {} : { hostname }),
+    ...(syntax === "" ? {} : { syntax }),
     ...(check === undefined ? {} : { lint: readCheck(check) }),
   };
 }

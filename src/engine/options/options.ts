@@ -1,4 +1,5 @@
 import type { Descriptor, Platform, TracedSetting } from "../../core/index.ts";
+import type { FrontendImages } from "../../frontend/index.ts";
 import type { Explanation } from "../../explain/index.ts";
 import type { OnBuildEvent } from "../progress/events.ts";
 import type { Store } from "../store/store.ts";
@@ -120,6 +121,11 @@ export interface BuildSettings {
    * Say why steps run, and record what their keys are made of, so that later builds can be explained by this one. Default: true.
    */
   readonly explain?: boolean | undefined;
+  /**
+   * Which front ends run as images, if the Dockerfile (`# syntax=IMAGE`) or the build argument `BUILDKIT_SYNTAX` names one. Default: `auto`,
+   * all but `docker/dockerfile` of a version whose language is built in.
+   */
+  readonly frontendImages?: FrontendImages | undefined;
   /** Caches to import. */
   readonly cacheFrom?: readonly CacheSpec[] | undefined;
   /** Milliseconds to wait for an imported cache. After that it counts as empty. Default: two minutes. */

@@ -3,7 +3,7 @@ import type { CompileResult } from "../../frontend/index.ts";
 import { openLocalSession } from "../build.ts";
 import type { ServedClient } from "../client/local-client.ts";
 import { compileAll, loadBuild } from "../compile.ts";
-import { type Origin, buildFailure } from "../failure.ts";
+import { type PlaceOf, buildFailure, placesOf } from "../failure.ts";
 import { absolutePaths } from "../options/absolute-paths.ts";
 import type { BuildSettings } from "../options/options.ts";
 import type { Session } from "../session.ts";
@@ -36,14 +36,14 @@ export async function servePlan(options: PlanBuildOptions, served: ServedClient)
   const store = stack.use(await openScratchStore(options.store));
   const build = { ...options, store, attestations: [], cacheTo: [] };
   const session = stack.use(await openLocalSession(build, stack, served));
-  let origin: Origin | undefined;
+  let placeOf: PlaceOf | undefined;
   try {
     const loaded = await loadBuild(build, session, stack);
     const compiled = await compileAll(loaded, build, session);
-    origin = { file: loaded.file.source, compiled };
+    placeOf = placesOf(loaded.file.source, compiled);
     return await planCompiled(compiled, session, store);
   } catch (error) {
-    throw buildFailure(error, origin);
+    throw buildFailure(error, placeOf);
   }
 }
 

@@ -67,11 +67,21 @@ export function findNamedContext(
   const { namedContexts } = options;
   if (namedContexts === undefined || namedContexts.size === 0) return undefined;
   if (name.toLowerCase() === "scratch" || name.toLowerCase() === "context") return undefined;
+  const found = contextNamed(namedContexts, name, platform);
+  return found && { ...found, platform };
+}
+
+/** Returns the named context with a name, and its title in progress. One for just this platform takes precedence. */
+export function contextNamed<T>(
+  contexts: ReadonlyMap<string, T>,
+  name: string,
+  platform: Platform,
+): { readonly title: string; readonly context: T } | undefined {
   const plain = normaliseName(name);
-  const byName = new Map(Array.from(namedContexts, ([key, context]) => [normaliseKey(key), context]));
+  const byName = new Map(Array.from(contexts, ([key, context]) => [normaliseKey(key), context]));
   for (const title of [`${plain}::${formatWholePlatform(normalizePlatform(platform))}`, plain]) {
     const context = byName.get(title);
-    if (context !== undefined) return { context, title, platform };
+    if (context !== undefined) return { context, title };
   }
   return undefined;
 }

@@ -18,12 +18,14 @@ import type { Daemon } from "../daemon.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
 import { requestedImports } from "../dockerfile/cache-imports.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
+import { FrontendBudget } from "../frontend/image/budget.ts";
+import type { FrontendBuild } from "../frontend/request.ts";
 import { runFrontend } from "../frontend/run-frontend.ts";
 import { ForwardedBuild } from "../gateway/forwarded-build.ts";
-import { GatewayRefs } from "../gateway/gateway-refs.ts";
+import { GatewayRefs, type RefHost } from "../gateway/gateway-refs.ts";
 import { type RecordedBuild, completeRecord, startRecord } from "../history/record.ts";
 import type { Job } from "../jobs/job.ts";
-import { type BuildPolicies, buildPolicies, policedHost } from "../policy/build-policy.ts";
+import { buildPolicies, policedHost } from "../policy/build-policy.ts";
 import { clientVerifier } from "../policy/policy-session.ts";
 import { type GraphLoading, loadDefinition, loadRef } from "../result/definition.ts";
 import { type FrontendResult, refsOf } from "../result/result.ts";
@@ -163,7 +165,18 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
     const inputs = await daemon.produced.inputs(await loadInputs(request.inputs, loading));
     const attesting = await openAttesting(request, { session, environment: daemon.provenance, inputs });
     stack.use(attesting.maker);
-    const opened = { client, session, stack, loading, policies, trace };
+    const build: FrontendBuild = {
+      client,
+      session,
+      stack,
+      loading,
+      policies,
+      produced: daemon.produced,
+      host: daemon.frontends,
+      budget: new FrontendBudget(),
+      run: runFrontend,
+    };
+    const opened = { build, session, trace };
     const made = await withScans(await resultOf(run, opened), request.attributes, opened);
     const result = withRequest(made, request.attributes);
     run.found.result = result;
@@ -193,44 +206,30 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
 }
 
 interface Opened {
-  readonly client: SessionClient;
-  readonly session: Session;
-  readonly stack: AsyncDisposableStack;
-  readonly loading: GraphLoading;
-  readonly policies: BuildPolicies;
+  readonly build: FrontendBuild;
   /** That of the client's own request. */
   readonly trace: RequestTrace;
 }
 
-async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
+async function resultOf(run: Run, { build, trace }: Opened): Promise<FrontendResult> {
   const { request, signal } = run;
-  const { client, session, stack, loading, trace } = opened;
-  const { produced } = run.daemon;
+  const { loading, produced } = build;
   switch (request.subject.kind) {
     case "definition":
       return await loadDefinition(request.subject.definition, loading);
     case "frontend": {
-      const inputs = await loadInputs(request.inputs, loading);
-      const { name: frontend } = request.subject;
-      const asked = { frontend, options: request.attributes, inputs: await produced.inputs(inputs) };
-      return await runFrontend(request.subject.name, {
-        attributes: request.attributes,
-        inputs,
-        trace: trace.nest(asked),
-        session,
-        sessionId: request.sessionId,
-        context: request.context,
-        upload: (url) => client.upload(url),
-        loading,
-        stack,
-      });
+      const { name } = request.subject;
+      const { attributes, inputs: definitions, context } = request;
+      const inputs = await loadInputs(definitions, loading);
+      const asked = { frontend: name, options: attributes, inputs: await produced.inputs(inputs) };
+      return await build.run(name, { attributes, inputs, definitions, context, trace: trace.nest(asked), build });
     }
     case "forwarded": {
-      const refs = new GatewayRefs({ session, stack });
+      const refs = new GatewayRefs(build);
       run.found.refs = refs;
-      const build = new ForwardedBuild({ ...opened, refs, produced, inputs: request.inputs });
-      run.onForwarded(build);
-      return await build.result(signal);
+      const forwarded = new ForwardedBuild({ build, refs, trace, inputs: request.inputs });
+      run.onForwarded(forwarded);
+      return await forwarded.result(signal);
     }
   }
 }
@@ -238,7 +237,7 @@ async function resultOf(run: Run, opened: Opened): Promise<FrontendResult> {
 /** Returns what the client's session wants of a result. Its files can be read by the calls of a build that the client drives. */
 async function sessionOutputs(
   { request, found }: Run,
-  { client, session, stack }: Pick<Opened, "client" | "session" | "stack">,
+  { client, session, stack }: { readonly client: SessionClient } & RefHost,
   result: FrontendResult,
 ): Promise<BuildOutput[]> {
   if (!request.sessionExporters) return [];

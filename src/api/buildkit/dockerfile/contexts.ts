@@ -28,7 +28,7 @@ export function contextsOf(attributes: Attributes, inputs: FrontendInputs, uploa
   const path = attributes.get("filename") || "Dockerfile";
   const fromClient = { kind: "client", name: forced ?? DEFAULT_DOCKERFILE, path } as const;
   const shared = {
-    namedContexts: namedContexts(attributes, inputs),
+    namedContexts: namedContextsOf(attributes, inputs),
     contextSubdir: attributes.get("contextsubdir") || undefined,
   };
   const url = attributes.get(attributes.get("contextkey") ?? DEFAULT_CONTEXT) ?? "";
@@ -49,7 +49,8 @@ function remoteContext(url: string, upload: OpenUpload): CompileSettings["contex
   return { kind: "stream", bytes: upload(parsed) };
 }
 
-function namedContexts(attributes: Attributes, inputs: FrontendInputs): Map<string, NamedContext> {
+/** Returns the named contexts of a request. Throws `invalid-argument` for one that cannot be used. */
+export function namedContextsOf(attributes: Attributes, inputs: FrontendInputs): Map<string, NamedContext> {
   const given = Object.entries(withPrefix(attributes, "context:"));
   return new Map(given.map(([name, text]) => [name, namedContext(name, text, attributes, inputs)]));
 }

@@ -43,6 +43,11 @@ export function kindOf({ typeUrl, value }: Detail): DetailKind {
   return name === STACK ? "stack" : "wrapper";
 }
 
+/** Whether a detail is a location in a source. */
+export function isSourceDetail({ typeUrl }: Detail): boolean {
+  return typeUrl === `${PREFIX}errdefs.Source${SUFFIX}`;
+}
+
 /** Encodes as Go: zero values are left out, which `undefined` stands for. */
 function detail(name: string, value: OrderedJson): Detail {
   return { typeUrl: `${PREFIX}${name}${SUFFIX}`, value: Buffer.from(goJson(value)) };

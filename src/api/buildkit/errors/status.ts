@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ErrorCode, VarveError, messageOf } from "../../../core/index.ts";
 import { GrpcCode, GrpcError, grpcCode, toGrpcError } from "../../../grpc/index.ts";
 import { type Status, StatusSchema } from "../proto/gen/status_pb.ts";
-import { type Detail, decisionDetail, exitDetail, kindOf, vertexDetail } from "./detail.ts";
+import { type Detail, decisionDetail, exitDetail, isSourceDetail, kindOf, vertexDetail } from "./detail.ts";
 
 /**
  * Codes of errors that clients tell apart. All others are `unknown`: a client prints the name of any other code before the message,
@@ -67,6 +67,16 @@ export function withDetail(thrown: unknown, detail: Detail, message?: string): G
   const at = status.details.findIndex((each) => kindOf(each) === "wrapper");
   const details = status.details.toSpliced(at < 0 ? status.details.length : at, 0, detail);
   return errorOf({ ...status, message: message ?? status.message, details }, thrown);
+}
+
+/** Returns an error with another text. */
+export function withMessage(thrown: unknown, message: string): GrpcError {
+  return errorOf({ ...statusOf(statusError(thrown)), message }, thrown);
+}
+
+/** Returns true if an error has a position in a file. */
+export function isPositioned(thrown: unknown): boolean {
+  return statusOf(statusError(thrown)).details.some(isSourceDetail);
 }
 
 /**

@@ -1,65 +1,73 @@
 import type { RequestTrace, Session } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
-import type { SessionClient } from "../client/session-client.ts";
-import type { BuildPolicies } from "../policy/build-policy.ts";
-import type { GraphLoading } from "../result/definition.ts";
-import type { ProducedResults } from "../result/produced.ts";
+import type { FrontendBuild } from "../frontend/request.ts";
 import type { FrontendResult } from "../result/result.ts";
 import type { GatewayRefs } from "./gateway-refs.ts";
 
+/** Maximum number of warnings of one client or front end in a build. */
+const MAX_WARNINGS = 10_000;
+
 interface ForwardedParts {
+  readonly build: FrontendBuild;
   readonly refs: GatewayRefs;
   /** The serialised definitions that the request passed by name. */
   readonly inputs: ReadonlyMap<string, Uint8Array>;
-  readonly client: SessionClient;
-  readonly session: Session;
-  /** Keeps mounts of contexts until the build ends. */
-  readonly stack: AsyncDisposableStack;
-  /** How the graphs of the client are read. */
-  readonly loading: GraphLoading;
-  readonly policies: BuildPolicies;
   /** Gets what the client does besides returning a result. */
   readonly trace: RequestTrace;
-  /** Where the results are known by which other builds get them as inputs. */
-  readonly produced: ProducedResults;
 }
 
-/** A build that a client drives: the client solves graphs, reads files, and returns the result. */
+/** What a client has returned. */
+type Ended =
+  | { readonly kind: "returned"; readonly result: FrontendResult }
+  | { readonly kind: "failed"; readonly error: GrpcError };
+
+/**
+ * A build that a client drives, or the part of a build that a front end drives which is an image: it solves graphs, reads files, and returns
+ * the result.
+ */
 export class ForwardedBuild {
+  /** What the build shares with all requests to front ends in it. */
+  readonly shared: FrontendBuild;
   readonly refs: GatewayRefs;
   readonly inputs: ReadonlyMap<string, Uint8Array>;
-  readonly client: SessionClient;
-  readonly session: Session;
-  readonly stack: AsyncDisposableStack;
-  readonly loading: GraphLoading;
-  readonly policies: BuildPolicies;
   readonly trace: RequestTrace;
-  readonly produced: ProducedResults;
   readonly #result = Promise.withResolvers<FrontendResult>();
-  #isReturned = false;
+  #ended: Ended | undefined;
+  #warnings = 0;
 
-  constructor({ refs, inputs, client, session, stack, loading, policies, ...parts }: ForwardedParts) {
+  constructor({ build, refs, inputs, trace }: ForwardedParts) {
+    this.shared = build;
     this.refs = refs;
     this.inputs = inputs;
-    this.client = client;
-    this.session = session;
-    this.stack = stack;
-    this.loading = loading;
-    this.policies = policies;
-    this.trace = parts.trace;
-    this.produced = parts.produced;
+    this.trace = trace;
     this.#result.promise.catch(() => undefined);
+  }
+
+  get session(): Session {
+    return this.shared.session;
+  }
+
+  /** @throws {GrpcError} `resource-exhausted` for more warnings than a build keeps. */
+  countWarning(): void {
+    this.#warnings += 1;
+    if (this.#warnings > MAX_WARNINGS)
+      throw new GrpcError(GrpcCode.resourceExhausted, `a build has more than ${MAX_WARNINGS} warnings`);
+  }
+
+  /** Whether the client has returned a result or an error. */
+  get isReturned(): boolean {
+    return this.#ended !== undefined;
   }
 
   /** @throws {GrpcError} `unknown` if the client has returned before. */
   return(result: FrontendResult): void {
-    this.#end();
+    this.#end({ kind: "returned", result });
     this.#result.resolve(result);
   }
 
   /** Ends the build with the client's error. Throws as `return`. */
   fail(error: GrpcError): void {
-    this.#end();
+    this.#end({ kind: "failed", error });
     this.#result.reject(error);
   }
 
@@ -75,8 +83,20 @@ export class ForwardedBuild {
     }
   }
 
-  #end(): void {
-    if (this.#isReturned) throw new GrpcError(GrpcCode.unknown, "gateway result is already set");
-    this.#isReturned = true;
+  /**
+   * Returns the result of a client that has ended. What it has returned as an error is thrown rather than `failure`, the error with which it
+   * ended, and that rather than returning a result.
+   */
+  outcome(failure?: unknown): FrontendResult {
+    const ended = this.#ended;
+    if (ended?.kind === "failed") throw ended.error;
+    if (failure !== undefined) throw failure;
+    if (ended === undefined) throw new GrpcError(GrpcCode.unknown, "no result for incomplete build");
+    return ended.result;
+  }
+
+  #end(how: Ended): void {
+    if (this.#ended !== undefined) throw new GrpcError(GrpcCode.unknown, "gateway result is already set");
+    this.#ended = how;
   }
 }

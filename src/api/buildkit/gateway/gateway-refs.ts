@@ -7,6 +7,9 @@ import { SCRATCH } from "../../../record/index.ts";
 import type { ResultRef } from "../result/result.ts";
 import type { VertexSources } from "../result/sources.ts";
 
+/** Maximum number of filesystems that one client or front end gets ids for in a build. */
+const MAX_REFS = 10_000;
+
 /** Where the session of a build mounts what a client reads. */
 export interface RefHost {
   readonly session: Session;
@@ -105,6 +108,8 @@ export class GatewayRefs {
   }
 
   #add(known: Known): string {
+    if (this.#refs.size >= MAX_REFS)
+      throw new GrpcError(GrpcCode.resourceExhausted, `a build has more than ${MAX_REFS} references`);
     const id = randomUUID();
     this.#refs.set(id, new GatewayRef(known, this.#host));
     return id;

@@ -1,7 +1,9 @@
 import { type CallContext, GrpcCode, GrpcError, type Implementation, unary } from "../../../grpc/index.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { buildError } from "../control/failure.ts";
 import type { Daemon } from "../daemon.ts";
 import { LLBBridge } from "../proto/gen/gateway_pb.ts";
+import type { WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
 import { served } from "../proto/methods.ts";
 import { readDirectory, readFile, statFile } from "./files.ts";
 import { capabilities } from "../worker/caps.ts";
@@ -22,12 +24,27 @@ const SOLVING: ReadonlySet<string> = new Set(["Solve", "ReadFile", "ReadDir", "S
 /** Milliseconds to wait for the build of a call, which may arrive before it. */
 const APPEARANCE = 3000;
 
+/** Whose builds the calls of a bridge belong to. */
+export interface BridgeHost {
+  /** Returns the build that a call belongs to. `name` is that of the method. */
+  readonly buildOf: (call: CallContext, name: string) => Promise<ForwardedBuild>;
+  readonly workers: () => MessageInitShape<typeof WorkerRecordSchema>[];
+}
+
 /** Implements `moby.buildkit.v1.frontend.LLBBridge` for builds that clients drive. Containers are not supported. */
 export function gatewayService(daemon: Daemon): Implementation[] {
+  return bridgeMethods({
+    buildOf: (call, name) => buildOf(daemon, call, name),
+    workers: () => workers(daemon),
+  });
+}
+
+/** Implements the methods of `LLBBridge` for the builds of a host. */
+export function bridgeMethods(host: BridgeHost): Implementation[] {
   const on =
     <I, O>(run: (build: ForwardedBuild, request: I, call: CallContext) => Promise<O>, name: string) =>
     async (request: I, call: CallContext): Promise<O> => {
-      const build = await buildOf(daemon, call, name);
+      const build = await host.buildOf(call, name);
       try {
         return await run(build, request, call);
       } catch (error) {
@@ -37,7 +54,7 @@ export function gatewayService(daemon: Daemon): Implementation[] {
   return [
     unary(
       served(method.ping),
-      on(() => Promise.resolve({ ...capabilities(), workers: workers(daemon) }), "Ping"),
+      on(() => Promise.resolve({ ...capabilities(), workers: host.workers() }), "Ping"),
     ),
     unary(served(method.solve), on(solveForClient, "Solve")),
     unary(served(method.resolveImageConfig), on(resolveImageConfig, "ResolveImageConfig")),

@@ -42,6 +42,11 @@ function resultOf(returned: Result, refs: GatewayRefs): FrontendResult {
 
 const EMPTY: ResultRef = { edge: undefined, sources: NO_SOURCES };
 
+/** Maximum number of filesystems in a result: one for each platform. */
+const MAX_RESULTS = 1000;
+
 function mapOf(ids: readonly (readonly [string, string])[], refs: GatewayRefs): FrontendResult["refs"] {
+  if (ids.length > MAX_RESULTS)
+    throw new GrpcError(GrpcCode.resourceExhausted, `a result has more than ${MAX_RESULTS} references`);
   return { kind: "map", refs: new Map(ids.map(([key, id]) => [key, refs.returned(id) ?? EMPTY])) };
 }

@@ -4,7 +4,6 @@ import { type CacheSpec, recordOfRequest } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import { definitionOf, encodeDefinition } from "../../../llb/index.ts";
 import type { ResultSchema, SolveRequest, SolveResponseSchema } from "../proto/gen/gateway_pb.ts";
-import { runFrontend } from "../frontend/run-frontend.ts";
 import { cacheSpecOf, requestedImports } from "../dockerfile/cache-imports.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
 import { type GraphLoading, loadDefinition } from "../result/definition.ts";
@@ -40,25 +39,18 @@ async function resultOf(build: ForwardedBuild, request: SolveRequest): Promise<F
 
 async function resultOfFrontend(build: ForwardedBuild, request: SolveRequest): Promise<FrontendResult> {
   const { frontend } = request;
+  const { shared } = build;
   const attributes = new Map(Object.entries(request.frontendOpt));
-  build.client.useSessions(attributes);
-  const inputs = await loadInputs(new Map(Object.entries(request.frontendInputs)), build.loading);
-  const producers = await build.produced.inputs(inputs);
+  const definitions = new Map(Object.entries(request.frontendInputs));
+  shared.client.useSessions(attributes);
+  const inputs = await loadInputs(definitions, shared.loading);
+  const producers = await shared.produced.inputs(inputs);
   const trace = build.trace.nest({ frontend, options: attributes, inputs: producers });
-  const result = await runFrontend(frontend, {
-    attributes,
-    inputs,
-    trace,
-    session: build.session,
-    sessionId: build.client.sessionId,
-    upload: (url) => build.client.upload(url),
-    loading: build.loading,
-    stack: build.stack,
-  });
-  const record = async (): Promise<RequestRecord> => await recordOfRequest(trace, build.session);
+  const result = await shared.run(frontend, { attributes, inputs, definitions, trace, build: shared });
+  const record = async (): Promise<RequestRecord> => await recordOfRequest(trace, shared.session);
   for (const ref of refsOf(result)) {
     trace.addEdge(ref?.edge);
-    if (ref?.edge !== undefined) build.stack.use(build.produced.add(ref.edge.vertex.digest, record));
+    if (ref?.edge !== undefined) shared.stack.use(shared.produced.add(ref.edge.vertex.digest, record));
   }
   return result;
 }
@@ -69,7 +61,10 @@ function importsOf({ cacheImports, frontendOpt }: SolveRequest): CacheSpec[] {
 }
 
 /** Returns how a graph is read that a call brings policies for. */
-function loadingOf({ loading, policies }: ForwardedBuild, own: SolveRequest["sourcePolicies"]): GraphLoading {
+function loadingOf(
+  { shared: { loading, policies } }: ForwardedBuild,
+  own: SolveRequest["sourcePolicies"],
+): GraphLoading {
   return own.length === 0 ? loading : { ...loading, applyPolicy: policies.policyOf(own)?.apply };
 }
 

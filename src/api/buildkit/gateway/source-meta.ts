@@ -16,7 +16,7 @@ const LAYOUT_RESOLVER = 1;
 
 /** Returns the digest and the config of an image. */
 export async function resolveImageConfig(
-  { session, policies, trace }: ForwardedBuild,
+  { shared: { session, policies }, trace }: ForwardedBuild,
   message: ResolveImageConfigRequest,
 ): Promise<MessageInitShape<typeof ResolveImageConfigResponseSchema>> {
   const { ref, resolveMode, logName } = message;
@@ -36,7 +36,7 @@ export async function resolveImageConfig(
 
 /** Returns what is known of a source before its files are fetched, or of the source that takes its place by the policies. */
 export async function resolveSourceMeta(
-  { session, policies, trace }: ForwardedBuild,
+  { shared: { session, policies }, trace }: ForwardedBuild,
   message: ResolveSourceMetaRequest,
 ): Promise<MetaMessage> {
   const { name, request } = metaRequestOf(message);

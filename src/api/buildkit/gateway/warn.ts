@@ -6,7 +6,9 @@ import type { ForwardedBuild } from "./forwarded-build.ts";
 
 /** Passes a warning of a client on to everybody who watches the build. */
 // oxlint-disable-next-line require-await -- rejects rather than throws
-export async function warn({ session }: ForwardedBuild, request: WarnRequest): Promise<object> {
+export async function warn(build: ForwardedBuild, request: WarnRequest): Promise<object> {
+  const { session } = build;
+  build.countWarning();
   const { digest, level, short, detail, url, info, ranges } = request;
   const positions = ranges.map(rangeOf);
   session.progress.warn(textOf(short), {

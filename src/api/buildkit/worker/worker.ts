@@ -1,34 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { hostname } from "node:os";
 import { parseSelectors } from "../../../pattern/index.ts";
 import type { PruneRequest } from "../../../record/index.ts";
 import type { Daemon } from "../daemon.ts";
 import type { GCPolicySchema, WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
-import { platformMessage } from "./platform-message.ts";
-import { buildkitVersion } from "./version.ts";
+import { workerMessage } from "./facts.ts";
 
 const NS_PER_MS = 1_000_000n;
 
-/** Prefix of the labels of workers. */
-const LABEL = "org.mobyproject.buildkit.worker.";
-
-/** Returns the only worker of this server. Its first platform is the one that builds are for by default. */
 function workerRecord(daemon: Daemon): MessageInitShape<typeof WorkerRecordSchema> {
-  return {
-    id: daemon.workerId,
-    labels: {
-      [`${LABEL}executor`]: "oci",
-      [`${LABEL}hostname`]: hostname(),
-      [`${LABEL}network`]: "host",
-      [`${LABEL}oci.process-mode`]: "sandbox",
-      [`${LABEL}selinux.enabled`]: "false",
-      [`${LABEL}snapshotter`]: daemon.store.snapshotter.stacksMerges ? "overlayfs" : "native",
-      ...daemon.labels,
-    },
-    platforms: daemon.platforms.map(platformMessage),
-    gcPolicy: daemon.policies.map(policyMessage),
-    buildkitVersion: buildkitVersion(),
-  };
+  return workerMessage(daemon.frontends.worker, daemon.policies.map(policyMessage));
 }
 
 function policyMessage(policy: PruneRequest): MessageInitShape<typeof GCPolicySchema> {

@@ -1,0 +1,52 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { hostname } from "node:os";
+import type { Platform } from "../../../core/index.ts";
+import type { Store } from "../../../engine/index.ts";
+import type { GCPolicySchema, WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
+import { platformMessage } from "./platform-message.ts";
+import { buildkitVersion } from "./version.ts";
+
+/** Prefix of the labels of workers. */
+const LABEL = "org.mobyproject.buildkit.worker.";
+
+/** What a worker is, as front ends and clients see it. */
+export interface WorkerFacts {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The default one first. */
+  readonly platforms: readonly Platform[];
+}
+
+/** Returns the only worker of a store. Its first platform is the one that builds are for by default. */
+export function workerFacts(
+  { snapshotter }: Pick<Store, "snapshotter">,
+  { id, labels, platforms }: WorkerFacts,
+): WorkerFacts {
+  return {
+    id,
+    labels: {
+      [`${LABEL}executor`]: "oci",
+      [`${LABEL}hostname`]: hostname(),
+      [`${LABEL}network`]: "host",
+      [`${LABEL}oci.process-mode`]: "sandbox",
+      [`${LABEL}selinux.enabled`]: "false",
+      [`${LABEL}snapshotter`]: snapshotter.stacksMerges ? "overlayfs" : "native",
+      ...labels,
+    },
+    platforms,
+  };
+}
+
+/** Returns a worker as clients get it. `gcPolicy` says what is collected. */
+export function workerMessage(
+  { id, labels, platforms }: WorkerFacts,
+  gcPolicy: readonly MessageInitShape<typeof GCPolicySchema>[] = [],
+): MessageInitShape<typeof WorkerRecordSchema> {
+  return {
+    id,
+    labels: { ...labels },
+    platforms: platforms.map(platformMessage),
+    gcPolicy: [...gcPolicy],
+    buildkitVersion: buildkitVersion(),
+  };
+}
