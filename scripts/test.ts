@@ -26,6 +26,10 @@ const PROGRAMS = [
   { program: "mkfs.xfs", package: "xfsprogs" },
   { program: "filefrag", package: "e2fsprogs" },
   { program: "git", package: "git" },
+  { program: "gcc", package: "gcc" },
+  { program: "make", package: "make" },
+  { program: "../lib/python3/dist-packages/pip/__init__.py", package: "python3-pip" },
+  { program: "../lib/python3/dist-packages/setuptools/__init__.py", package: "python3-setuptools" },
   // A library, known by one of its files.
   { program: "../lib/python3/dist-packages/docker/__init__.py", package: "python3-docker" },
   { program: "go", package: "golang-go" },
