@@ -75,6 +75,8 @@ export interface DockerServerOptions {
   readonly classicBuild?: ClassicBuild;
   /** Whether BuildKit's API is served too. */
   readonly buildkit?: boolean;
+  /** See `DockerApi.explains`. */
+  readonly explains?: boolean | "everywhere";
 }
 
 export async function startDockerServer(options: DockerServerOptions = {}): Promise<DockerServer> {
@@ -83,14 +85,14 @@ export async function startDockerServer(options: DockerServerOptions = {}): Prom
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const store = stack.use(await openStore({ root: join(folder, "root") }));
   const socket = join(folder, "docker.sock");
-  const { classicBuild } = options;
+  const { classicBuild, explains } = options;
   const events = new EventBus();
   const daemon =
     options.buildkit === true
       ? await openDaemon({ store, onImage: async (image) => await announceImage({ store, events }, image) })
       : undefined;
   const buildkit = daemon === undefined ? undefined : stack.use(new BuildkitServer(stack.use(daemon)));
-  const api = { store, registry: {}, events, programVersion: "0.0.1", classicBuild, buildkit };
+  const api = { store, registry: {}, events, programVersion: "0.0.1", classicBuild, buildkit, explains };
   const address = { kind: "unix" as const, path: socket };
   stack.use(await openListener(dockerHandler(api), address, { kind: "none" }, buildkitTakeovers(api)));
   const owned = stack.move();

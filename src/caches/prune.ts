@@ -1,5 +1,7 @@
 import { type Store, resultTable } from "../engine/index.ts";
 import { pruneCache } from "../cache/index.ts";
+import { isDigest } from "../core/index.ts";
+import { ImageRelations } from "../image/index.ts";
 import { type PruneRequest, type RecordUsage, parseFilters, pruneRecords, recordUsage } from "../record/index.ts";
 
 import { removeLeftovers } from "./leftovers.ts";
@@ -64,7 +66,10 @@ export async function pruneAll(
   if (removed.length > 0) {
     pruneCache(state, resultTable(records));
     const { ExplainTable } = await import("../explain/index.ts");
-    new ExplainTable(state).prune((result) => records.get(result) !== undefined);
+    const images = new ImageRelations(state);
+    const exists = (result: string): boolean =>
+      isDigest(result) ? images.get(result) !== undefined : records.get(result) !== undefined;
+    new ExplainTable(state).prune(exists);
   }
   // A policy may remove internal records, but does not throw away what the next build can continue with.
   const [only] = requests;

@@ -4,7 +4,7 @@ import { type Platform, VarveError, isVarveError, throwIfAborted } from "../core
 import type { Hold } from "../record/index.ts";
 import { type Candidate, candidatesFor } from "./candidate.ts";
 import { firstOfLongestChain } from "./longest-chain.ts";
-import type { ParentImage } from "./source-match.ts";
+import { type ParentImage, type SourceMiss, whyNoMatch } from "./source-match.ts";
 import type { Following, ProbeAnswer, ProbeStep } from "./types.ts";
 
 export interface CacheOptions {
@@ -20,13 +20,19 @@ export interface CacheOptions {
 
 const MISS: ProbeAnswer = { kind: "miss" };
 
-/** Returns the images of `cacheFrom` that are in the store. The lease keeps them. */
-async function openSources(options: CacheOptions, store: LocalImages, hold: Hold): Promise<LocalImage[]> {
-  const sources: LocalImage[] = [];
+/** A cache source by the name that it was given. Without an image: it is not in the store. */
+interface NamedSource {
+  readonly name: string;
+  readonly image: LocalImage | undefined;
+}
+
+/** Finds the images of `cacheFrom` in the store. The lease keeps them. */
+async function openSources(options: CacheOptions, store: LocalImages, hold: Hold): Promise<NamedSource[]> {
+  const sources: NamedSource[] = [];
   for (const name of options.noCache === true ? [] : (options.cacheFrom ?? [])) {
     throwIfAborted(hold.signal, "look for cache sources");
     const image = await findSource(name, options.platform, store);
-    if (image !== undefined && holdImage(image, store, hold)) sources.push(image);
+    sources.push({ name, image: image !== undefined && holdImage(image, store, hold) ? image : undefined });
   }
   return sources;
 }
@@ -50,14 +56,16 @@ async function findSource(name: string, platform: Platform, store: LocalImages):
  */
 export class ClassicCache {
   readonly #store: LocalImages;
+  readonly #named: readonly NamedSource[];
   readonly #sources: readonly LocalImage[];
   readonly #hold: Hold;
   #current: LocalImage | undefined;
   #missed: boolean;
 
-  private constructor(options: CacheOptions, sources: readonly LocalImage[], store: LocalImages, hold: Hold) {
+  private constructor(options: CacheOptions, named: readonly NamedSource[], store: LocalImages, hold: Hold) {
     this.#store = store;
-    this.#sources = sources;
+    this.#named = named;
+    this.#sources = named.flatMap(({ image }) => image ?? []);
     this.#hold = hold;
     this.#current = options.base;
     this.#missed = options.noCache === true;
@@ -94,6 +102,14 @@ export class ClassicCache {
     }
     this.#missed = true;
     return MISS;
+  }
+
+  /** Returns why each cache source has nothing for a step, after `probe` missed for the first time. Without `why`: it is not in the store. */
+  sourceMisses(step: ProbeStep): { readonly name: string; readonly why?: SourceMiss | undefined }[] {
+    return this.#named.map(({ name, image }) => ({
+      name,
+      ...(image && { why: whyNoMatch(image, step, this.#current, this.#store) }),
+    }));
   }
 
   async #after(below: ParentImage | undefined, step: ProbeStep): Promise<Candidate[]> {

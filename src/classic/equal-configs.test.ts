@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { type ContainerConfig, encodeContainerConfig, parseContainerConfig } from "../image/index.ts";
+import { differingFields } from "./equal-configs.ts";
 import { equalConfigs } from "./index.ts";
 
 const FULL: ContainerConfig = {
@@ -68,7 +69,10 @@ test("C28: each other field counts", () => {
     { StdinOnce: true },
     { ArgsEscaped: true },
   ];
-  for (const change of changes) assert.equal(equalConfigs(FULL, { ...FULL, ...change }), false, JSON.stringify(change));
+  for (const change of changes) {
+    assert.equal(equalConfigs(FULL, { ...FULL, ...change }), false, JSON.stringify(change));
+    assert.deepEqual(differingFields(FULL, { ...FULL, ...change }), Object.keys(change));
+  }
   const { Healthcheck: _check, StopTimeout: _timeout, ...rest } = FULL;
   assert.equal(equalConfigs(FULL, { ...rest, StopTimeout: 3 }), false);
   assert.equal(equalConfigs({}, { StopTimeout: 0 }), false);
@@ -82,6 +86,7 @@ test("C29: labels are a map, variables a list", () => {
 test("an open standard input never matches, not even itself", () => {
   assert.equal(equalConfigs({ OpenStdin: true }, { OpenStdin: true }), false);
   assert.equal(equalConfigs({ OpenStdin: true }, {}), false);
+  assert.deepEqual(differingFields({ OpenStdin: true }, {}), ["OpenStdin"]);
   assert.ok(equalConfigs({ OpenStdin: false }, {}));
 });
 
@@ -109,6 +114,7 @@ test("what was stored and read again is equal to what it was, and equality goes 
     fc.property(config, config, (a, b) => {
       assert.ok(equalConfigs(a, parseContainerConfig(encodeContainerConfig(a))));
       assert.equal(equalConfigs(a, b), equalConfigs(b, a));
+      assert.equal(equalConfigs(a, b), differingFields(a, b).length === 0);
       if (encodeContainerConfig(a) === encodeContainerConfig(b)) assert.ok(equalConfigs(a, b));
     }),
   );

@@ -31,6 +31,26 @@ function sameHealthcheck(a: Healthcheck | undefined, b: Healthcheck | undefined)
   return sameList(a.Test, b.Test) && DURATIONS.every((field) => (a[field] ?? 0) === (b[field] ?? 0));
 }
 
+type Field = keyof ContainerConfig;
+
+function checks<F extends Field>(
+  fields: readonly F[],
+  isSame: (a: ContainerConfig[F], b: ContainerConfig[F]) => boolean,
+): (readonly [Field, (a: ContainerConfig, b: ContainerConfig) => boolean])[] {
+  return fields.map((field) => [field, (a, b) => isSame(a[field], b[field])] as const);
+}
+
+/** The fields that are compared, and how. Cheap and telling ones come first. */
+const CHECKS = [
+  ...checks(["StopTimeout"], (a, b) => a === b),
+  ...checks(TEXTS, (a, b) => (a ?? "") === (b ?? "")),
+  ...checks(FLAGS, (a, b) => (a ?? false) === (b ?? false)),
+  ...checks(LISTS, sameList),
+  ...checks(SETS, sameSet),
+  ...checks(["Labels"], sameMap),
+  ...checks(["Healthcheck"], sameHealthcheck),
+];
+
 /**
  * Compares two container configs as the image cache of Docker 23.0.10 and later does. Absent and empty fields are equal; the
  * order of lists matters, that of maps does not. Configs with `OpenStdin` are never equal, because the image then depends on
@@ -40,15 +60,12 @@ function sameHealthcheck(a: Healthcheck | undefined, b: Healthcheck | undefined)
  * equalConfigs({ Env: [] }, {}); // true
  */
 export function equalConfigs(a: ContainerConfig, b: ContainerConfig): boolean {
-  return (
-    a.OpenStdin !== true &&
-    b.OpenStdin !== true &&
-    a.StopTimeout === b.StopTimeout &&
-    TEXTS.every((field) => (a[field] ?? "") === (b[field] ?? "")) &&
-    FLAGS.every((field) => (a[field] ?? false) === (b[field] ?? false)) &&
-    LISTS.every((field) => sameList(a[field], b[field])) &&
-    SETS.every((field) => sameSet(a[field], b[field])) &&
-    sameMap(a.Labels, b.Labels) &&
-    sameHealthcheck(a.Healthcheck, b.Healthcheck)
-  );
+  return a.OpenStdin !== true && b.OpenStdin !== true && CHECKS.every(([, isSame]) => isSame(a, b));
+}
+
+/** Returns the fields for which `equalConfigs` says that two configs differ. */
+export function differingFields(a: ContainerConfig, b: ContainerConfig): Field[] {
+  const isOpen = a.OpenStdin === true || b.OpenStdin === true;
+  const differing = CHECKS.filter(([, isSame]) => !isSame(a, b)).map(([field]) => field);
+  return isOpen ? [...differing, "OpenStdin"] : differing;
 }

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { DEFAULT_ENV, probesOf, run } from "../../testing/classic.ts";
 import { type Digest, MediaType, digestOf, hostPlatform } from "../core/index.ts";
 import type { HistoryEntry, ImageConfig } from "../image/index.ts";
-import { matchSource } from "./source-match.ts";
+import { matchSource, whyNoMatch } from "./source-match.ts";
 import type { ProbeStep } from "./types.ts";
 
 const platform = hostPlatform();
@@ -48,6 +48,8 @@ test("trap 6: whatever histories and layers there are, a match is the next step,
       const source = image(history, layers);
       const below = image(history.slice(0, steps), layers.slice(0, cut));
       const match = matchSource(source, probe("a"), below, { content: PRESENT });
+      const why = whyNoMatch(source, probe("a"), below, { content: PRESENT });
+      assert.equal(why === undefined, match !== undefined);
       if (match === undefined) return;
       matches += 1;
       assert.equal(match.n, steps);
@@ -96,4 +98,39 @@ test("what a text leaves open is a miss", () => {
   assert.ok(certain([...nop, "ENV A=b C=d"], ["A=b", "C=d"]));
   assert.equal(certain([...nop, "ENV A=b C=d"], ["A=b", "C=d"], ["A=b C=d"]), false);
   assert.equal(certain([...nop, "ENV A=b C=d"], ["A=b C=d"], ["A=b", "C=d"]), false);
+});
+
+test("a source that does not match says where it diverges", () => {
+  const created = "2020-01-01T00:00:00Z";
+  const first = { created_by: "/bin/sh -c a", created };
+  const second = { created_by: "/bin/sh -c b", created };
+  const source = image([first, second], ["x", "y"]);
+  const below = image([first], ["x"]);
+  const why = (step: ProbeStep, from = source, on: LocalImage | undefined = below): unknown =>
+    whyNoMatch(from, step, on, { content: PRESENT });
+  assert.equal(why(probe("b")), undefined);
+  assert.deepEqual(why(probe("c")), { kind: "other-step", n: 1, before: "/bin/sh -c b", after: "/bin/sh -c c" });
+  assert.deepEqual(why(probe("b"), below), { kind: "shorter", n: 1 });
+  const other = image([second], ["y"]);
+  assert.deepEqual(why(probe("b"), source, other), {
+    kind: "other-base",
+    n: 0,
+    before: "/bin/sh -c a",
+    after: "/bin/sh -c b",
+  });
+  const again = image([{ ...first, created: "2021-01-01T00:00:00Z" }], ["z"]);
+  assert.deepEqual(why(probe("b"), source, again), {
+    kind: "other-base",
+    n: 0,
+    before: "/bin/sh -c a",
+    after: "/bin/sh -c a",
+  });
+  const foreign: ProbeStep = { ...probe("b"), platform: { os: "plan9", architecture: "mips" } };
+  assert.partialDeepStrictEqual(why(foreign), { kind: "other-platform", n: 1, after: "plan9/mips" });
+  const words: ProbeStep = { ...probe("b"), config: { Cmd: ["/bin/sh", "-c", "a", "b"] } };
+  const joined = image([first, { created_by: "/bin/sh -c a b" }], ["x", "y"]);
+  assert.deepEqual(why(words, joined), { kind: "ambiguous", n: 1 });
+  const content = { info: () => undefined } as never;
+  const layer = source.layers[1]?.descriptor.digest;
+  assert.deepEqual(whyNoMatch(source, probe("b"), below, { content }), { kind: "no-layer", n: 1, layer });
 });

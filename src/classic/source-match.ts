@@ -7,6 +7,7 @@ import {
   matchesPlatform,
 } from "../image/index.ts";
 import { isDeepStrictEqual } from "node:util";
+import { type Digest, formatPlatform } from "../core/index.ts";
 import { createdBy, isUnambiguous } from "./created-by.ts";
 import type { ProbeStep } from "./types.ts";
 
@@ -61,4 +62,52 @@ export function matchSource(
   const layer = source.layers[countLayers(history.slice(0, n))];
   if (layer === undefined || content.info(layer.descriptor.digest) === undefined) return undefined;
   return { source, n, layer, last };
+}
+
+/** Why a cache source has no step that matches. Steps are counted from 0, those of the source's base included. */
+export type SourceMiss =
+  /** It is not made of the images of the steps before. `n`: the first step that differs. */
+  | { readonly kind: "other-base"; readonly n: number; readonly before: string; readonly after: string }
+  /** It has no step `n`. */
+  | { readonly kind: "shorter"; readonly n: number }
+  /** Its step `n` has another text in its history. */
+  | { readonly kind: "other-step"; readonly n: number; readonly before: string; readonly after: string }
+  | { readonly kind: "other-platform"; readonly n: number; readonly before: string; readonly after: string }
+  /** The text may be that of another step. */
+  | { readonly kind: "ambiguous"; readonly n: number }
+  /** The layer of the step is not in the store. */
+  | { readonly kind: "no-layer"; readonly n: number; readonly layer: Digest | undefined };
+
+/** Returns why `matchSource` finds nothing in a cache source; undefined if it does find a step. */
+export function whyNoMatch(
+  source: LocalImage,
+  step: ProbeStep,
+  below: ParentImage | undefined,
+  store: Pick<LocalImages, "content">,
+): SourceMiss | undefined {
+  if (matchSource(source, step, below, store) !== undefined) return undefined;
+  const { history } = source.config;
+  const n = below?.config.history.length ?? 0;
+  const after = createdBy(step);
+  const entry = history[n];
+  if (below !== undefined && !beginsWith(history, below.config.history)) return otherBase(source, below);
+  if (entry === undefined) return { kind: "shorter", n };
+  if (below !== undefined && !isBuiltOn(source.config, below.config)) return otherBase(source, below);
+  if (entry.created_by !== after) return { kind: "other-step", n, before: entry.created_by ?? "", after };
+  if (!matchesPlatform(step.platform, source.config)) {
+    const { architecture, os, variant } = source.config;
+    const before = formatPlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) });
+    return { kind: "other-platform", n, before, after: formatPlatform(step.platform) };
+  }
+  if (!isUnambiguous(step, source)) return { kind: "ambiguous", n };
+  return { kind: "no-layer", n, layer: source.layers[countLayers(history.slice(0, n))]?.descriptor.digest };
+}
+
+/** Names the first step that a source and an image do not have in common. */
+function otherBase(source: LocalImage, { config: { history } }: ParentImage): SourceMiss {
+  const theirs = source.config.history;
+  const n = history.findIndex((entry, index) => !isDeepStrictEqual(entry, theirs[index]));
+  const at = Math.max(0, n);
+  const textOf = (entry: HistoryEntry | undefined): string => entry?.created_by ?? "";
+  return { kind: "other-base", n: at, before: textOf(theirs[at]), after: textOf(history[at]) };
 }

@@ -24,8 +24,8 @@ export interface Settings {
   readonly traced?: TracedSetting | undefined;
   /** Which front ends run as images: the default of `--frontend-image`. */
   readonly frontendImages?: FrontendImages | undefined;
-  /** A server adds why a step was not cached to its log: `explain`. */
-  readonly explains: boolean;
+  /** A server adds why a step was not cached to its log: `explain`. With `everywhere`, also where the log is Docker's to the letter. */
+  readonly explains: boolean | "everywhere";
 }
 
 /**
@@ -44,7 +44,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const normalizeContext = normalization(json.field("normalizeContext"));
   const traced = tracing(json.field("traced"));
   const frontendImages = frontends(json.field("frontendImages"));
-  const explains = json.boolean("explain") ?? true;
+  const explains = explaining(json.field("explain"));
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
   return {
@@ -64,6 +64,11 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
 function normalization(node: JsonNode): boolean | "git" | undefined {
   if (node.isAbsent || typeof node.raw === "boolean") return node.boolean();
   return node.raw === "git" ? "git" : node.fail('true, false or "git"');
+}
+
+function explaining(node: JsonNode): Settings["explains"] {
+  if (node.isAbsent || typeof node.raw === "boolean") return node.boolean() ?? true;
+  return node.raw === "everywhere" ? "everywhere" : node.fail('true, false or "everywhere"');
 }
 
 function tracing(node: JsonNode): TracedSetting | undefined {

@@ -103,7 +103,7 @@ export async function openLocalSession(
     client,
     progress,
     allowed: allowedEntitlements(options),
-    project: () => projectOf(options),
+    project: () => served.project ?? projectOf(options),
   });
 }
 

@@ -22,7 +22,7 @@ export interface InputContext {
 
 export interface InputComparison {
   readonly changes: readonly Change[];
-  /** False if an input has little in common with that of the earlier run. */
+  /** False if an input has little in common with that of the earlier run, unless both runs are based on the same result of a step. */
   readonly isRelated: boolean;
 }
 
@@ -37,9 +37,11 @@ export function compareInputs({ inputs }: StepFacts, context: InputContext): Inp
     name: `input ${input.name}`,
     before: "used",
   }));
+  const isOnSameStep =
+    inputs[0]?.kind === "step" && old[0] !== undefined && isSameResult(old[0], inputs[0], context.table);
   return {
     changes: [...compared.flatMap(({ changes }) => changes), ...removed],
-    isRelated: compared.every(({ isRelated }) => isRelated) && inputs.length === old.length,
+    isRelated: (isOnSameStep || compared.every(({ isRelated }) => isRelated)) && inputs.length === old.length,
   };
 }
 
@@ -76,7 +78,9 @@ function compareInput(
     files: found.slice(0, MAX_CHANGES),
     total: found.length,
   };
-  return { changes: [step], isRelated: files?.isRelated === true && cause?.kind !== "first" };
+  // The same step before, whose change is known.
+  const isSameStep = files === undefined && text === oldText && cause?.kind === "changed";
+  return { changes: [step], isRelated: isSameStep || (files?.isRelated === true && cause?.kind !== "first") };
 }
 
 /** Returns the text of an instruction from the name of its vertex. */

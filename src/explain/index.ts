@@ -11,5 +11,5 @@ export { type Place, placeOf } from "./place.ts";
 export { type StepNote, decodeNote, encodeNote } from "./portable.ts";
 export type * from "./reason.ts";
 export { Sealer, isSealed } from "./sealer.ts";
-export { ExplainTable, type StepRecord } from "./table.ts";
+export { ExplainTable, type ResultKind, type StepRecord } from "./table.ts";
 export { type TextOptions, reasonText } from "./text.ts";

@@ -1,8 +1,8 @@
 import type { Tables } from "../state/index.ts";
 
 /**
- * What the keys of cached results were made of. `explain_step.result` is the id of a result in the cache, `scope` says which project the
- * step belongs to, `position` where it is in its Dockerfile. `instruction` is a digest of its text. After the result was removed,
+ * What the keys of cached results were made of. `explain_step.result` is the id of a record or of an image, `scope` says which project the
+ * step belongs to, and starts with `images ` for an image, `position` where it is in its Dockerfile. `instruction` is a digest of its text. After the result was removed,
  * `pruned_at` is set. `explain_list` has the ids of chunks, one after the other. `explain_build.steps` has what is known of the steps of a build that ran some. Times are milliseconds since 1970.
  */
 export const explainTables: Tables = {

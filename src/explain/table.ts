@@ -31,6 +31,12 @@ interface Row {
   readonly facts: Uint8Array;
 }
 
+/** What results are: records of the engine's cache, or images of the classic builder. Steps of one kind are not compared with those of another. */
+export type ResultKind = "record" | "image";
+
+/** What the scopes of steps that make images start with. */
+const IMAGES = "images ";
+
 /**
  * What the keys of a store's cached results were made of. A list of files consists of chunks, which lists share.
  *
@@ -40,11 +46,13 @@ interface Row {
  */
 export class ExplainTable implements KnownSteps {
   readonly #state: Database;
+  readonly #results: ResultKind;
   #sealer: Sealer | undefined;
 
-  constructor(state: Database) {
+  constructor(state: Database, { results = "record" }: { readonly results?: ResultKind } = {}) {
     state.install(explainTables);
     this.#state = state;
+    this.#results = results;
   }
 
   /** The sealer of this store. Its key is made when it is first needed. */
@@ -56,12 +64,12 @@ export class ExplainTable implements KnownSteps {
   /** Records steps that have run, in one transaction. A full disk is no error: then nothing is recorded. */
   save(scope: string, steps: readonly StepRecord[]): void {
     this.#state.transaction(() => {
-      for (const step of steps) this.#save(scope, step);
+      for (const step of steps) this.#save(this.#stored(scope), step);
     });
   }
 
   at(scope: string, place: Place): KnownStep[] {
-    return this.#steps("scope = ? AND stage = ? AND position = ?", scope, stageOf(place), place.step);
+    return this.#steps("scope = ? AND stage = ? AND position = ?", this.#stored(scope), stageOf(place), place.step);
   }
 
   withInstruction(instruction: string): KnownStep[] {
@@ -82,12 +90,12 @@ export class ExplainTable implements KnownSteps {
   }
 
   hasProject(scope: string): boolean {
-    return this.#state.get("SELECT 1 FROM explain_step WHERE scope = ? LIMIT 1", scope) !== undefined;
+    return this.#state.get("SELECT 1 FROM explain_step WHERE scope = ? LIMIT 1", this.#stored(scope)) !== undefined;
   }
 
   hasStage(scope: string, place: Place): boolean {
     const sql = "SELECT 1 FROM explain_step WHERE scope = ? AND stage = ? LIMIT 1";
-    return this.#state.get(sql, scope, stageOf(place)) !== undefined;
+    return this.#state.get(sql, this.#stored(scope), stageOf(place)) !== undefined;
   }
 
   hasList(id: string): boolean {
@@ -197,13 +205,31 @@ export class ExplainTable implements KnownSteps {
   }
 
   #steps(where: string, ...values: readonly (string | number)[]): KnownStep[] {
-    const sql = `SELECT * FROM explain_step WHERE ${where} ORDER BY made_at DESC LIMIT ${MAX_CANDIDATES}`;
+    const isImage = `substr(scope, 1, ${IMAGES.length}) = '${IMAGES}'`;
+    const kind = this.#results === "image" ? isImage : `NOT ${isImage}`;
+    const sql = `SELECT * FROM explain_step WHERE ${where} AND ${kind} ORDER BY made_at DESC LIMIT ${MAX_CANDIDATES}`;
     return this.#state.all<Row>(sql, ...values).flatMap((row) => {
       const facts = factsOf(row);
       return facts === undefined
         ? []
-        : [{ facts, result: row.result, scope: row.scope, madeAt: row.made_at, isPruned: row.pruned_at !== null }];
+        : [
+            {
+              facts,
+              result: row.result,
+              scope: this.#scopeOf(row),
+              madeAt: row.made_at,
+              isPruned: row.pruned_at !== null,
+            },
+          ];
     });
+  }
+
+  #stored(scope: string): string {
+    return this.#results === "image" ? IMAGES + scope : scope;
+  }
+
+  #scopeOf({ scope }: Row): string {
+    return this.#results === "image" ? scope.slice(IMAGES.length) : scope;
   }
 
   #key(): Uint8Array {

@@ -8,6 +8,8 @@ const MAX_VALUE = 60;
 export interface TextOptions {
   /** Names every change, one a line, and the steps that changes come from. Default: one line with the first few. */
   readonly full?: boolean | undefined;
+  /** Proposes flags of `varve build` that would help. Default: true. */
+  readonly hints?: boolean | undefined;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface TextOptions {
  * @example
  * reasonText({ kind: "expired", ttl: "7d" }); // "expired (ttl 7d)"
  */
-export function reasonText(reason: Reason, { full = false }: TextOptions = {}): string {
+export function reasonText(reason: Reason, { full = false, hints = true }: TextOptions = {}): string {
   switch (reason.kind) {
     case "first":
       if (!full) return "";
@@ -42,17 +44,18 @@ export function reasonText(reason: Reason, { full = false }: TextOptions = {}): 
     case "unknown":
       return full ? "no recorded input differs" : "";
     case "changed":
-      return full ? fullText(reason) : shortText(reason);
+      return full ? fullText(reason) : shortText(reason, hints);
   }
 }
 
 type Changed = Extract<Reason, { readonly kind: "changed" }>;
 
-function shortText({ changes, total }: Changed): string {
+function shortText({ changes, total }: Changed, hints: boolean): string {
   const texts = [...new Set(changes.flatMap((change) => shortTexts(change)))].filter((text) => text !== "");
   const shown = texts.slice(0, NAMED);
   const more = texts.length - shown.length + total - changes.length;
-  const hint = changes.length === total && changes.every(isOfUmask) ? ["--normalize-context ignores this"] : [];
+  const hint =
+    hints && changes.length === total && changes.every(isOfUmask) ? ["--normalize-context ignores this"] : [];
   return [...shown, ...(more > 0 ? [`${more} more`] : []), ...hint].join("; ");
 }
 

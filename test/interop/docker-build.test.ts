@@ -64,6 +64,33 @@ suite("docker with the server as its daemon", { skip }, () => {
     assert.equal(stderr.match(/ missed: package\.json changed \(content, 2 → 16 bytes\)$/gm)?.length, 2, stderr);
   });
 
+  test("the store says why, whichever way a build has come", async () => {
+    const folder = await server.context("told", "FROM BASE\nRUN true\nCOPY package.json /\nRUN cat /package.json\n", {
+      "package.json": "1",
+      ".dockerignore": "Dockerfile\n",
+    });
+    const why = async (): Promise<string> => (await server.varve.run(["cache", "why"])).stdout;
+    const ways: Readonly<Record<string, () => Promise<unknown>>> = {
+      "the driver of the daemon": async () => await docker(["build", folder]),
+      "the remote driver": async () => await server.remote.run(["buildx", "build", folder]),
+      "the classic builder": async () =>
+        await server.docker.run(["build", "-t", "told", folder], { env: { DOCKER_BUILDKIT: "0" } }),
+    };
+    let size = 1;
+    for (const [way, build] of Object.entries(ways)) {
+      await build();
+      await writeFile(join(folder, "package.json"), "1".repeat((size += 1)));
+      await build();
+      const text = `package.json changed (content, ${size - 1} → ${size} bytes)`;
+      const told = await why();
+      for (const step of ["COPY package.json /", "RUN cat /package.json"])
+        assert.ok(
+          told.split("\n").some((line) => line.includes(`] ${step} `) && line.endsWith(text)),
+          `${way}: ${told}`,
+        );
+    }
+  });
+
   test("an image of the daemon is a base, without a registry", async () => {
     await docker(["build", "-t", "only-here:1", "-"], { input: `FROM ${server.base}\nRUN echo here >/here\n` });
     const folder = await server.context("on-local", "FROM only-here:1\nRUN cat /here >/there\n");

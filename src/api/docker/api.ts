@@ -17,8 +17,8 @@ export interface DockerApi {
   readonly programVersion: string;
   /** Serves clients that build with BuildKit. Absent: there is only the classic builder. */
   readonly buildkit?: BuildkitServer | undefined;
-  /** Builds of the classic builder say why their steps were not cached, if the engine runs them. Default: false. */
-  readonly explains?: boolean | undefined;
+  /** Whether builds of the classic builder are explained, and where they say so: see `BuildDeps`. Default: false. */
+  readonly explains?: boolean | "everywhere" | undefined;
   /** Which front ends run as images in builds of the classic builder. */
   readonly frontendImages?: FrontendImages | undefined;
   /** Called after each build, also after one that failed. */

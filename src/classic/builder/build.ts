@@ -7,6 +7,7 @@ import { UncheckedImages } from "./step/container-paths.ts";
 import { type OpenedContext, openContext } from "./context/open-context.ts";
 import { foreignFrontend } from "../../engine/index.ts";
 import { type BuildPlan, planBuild } from "./dockerfile.ts";
+import { Explaining } from "./explain/explaining.ts";
 import { buildByEngine } from "../engine/build.ts";
 import { stepError } from "./failure.ts";
 import { buildkitFeature } from "./language.ts";
@@ -73,6 +74,9 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
   const feature = buildkitFeature(plan, request.buildArgs);
   if (feature !== undefined) return await byEngine(feature);
   warnOfEmptyLines(plan, output);
+  const commands = [...plan.file.globalArgs, ...plan.stages.flatMap((stage) => stage.commands)];
+  const explaining = new Explaining({ deps, request, commands });
+  stack.defer(() => explaining.finish());
   const session: BuildSession = {
     deps,
     request,
@@ -80,6 +84,8 @@ async function buildImage(request: BuildRequest, { deps, hold, output }: Parts):
     output,
     containers: new Containers(output),
     unchecked: new UncheckedImages(),
+    stageCount: plan.stages.length,
+    explaining,
     host: hostPlatform(),
     expansion: plan.file,
     lookAhead: { escape: plan.file.escape, budget: new ExpansionBudget() },

@@ -1,6 +1,7 @@
 import type { ExpandOptions } from "../../dockerfile/index.ts";
 import type { Platform } from "../../core/index.ts";
 import type { Hold } from "../../record/index.ts";
+import type { Explaining } from "./explain/explaining.ts";
 import type { UncheckedImages } from "./step/container-paths.ts";
 import type { Containers, Output } from "./output.ts";
 import type { HashedTree } from "./context/hashed-tree.ts";
@@ -14,6 +15,9 @@ export interface BuildSession {
   readonly output: Output;
   readonly containers: Containers;
   readonly unchecked: UncheckedImages;
+  /** Number of stages of the build. */
+  readonly stageCount: number;
+  readonly explaining: Explaining;
   /** This machine's platform. */
   readonly host: Platform;
   /** Options and budget of variable expansion. */

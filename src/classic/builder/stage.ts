@@ -4,6 +4,7 @@ import { type Stage, expand, parseTrigger } from "../../dockerfile/index.ts";
 import { ClassicCache } from "../cache.ts";
 import type { Following, ProbeStep } from "../types.ts";
 import { baseImage, stagePlatform } from "./base-image.ts";
+import type { LookedUp, StageName } from "./explain/types.ts";
 import type { BuildArgs } from "./step/build-args.ts";
 import { stepError } from "./failure.ts";
 import { firstFeature } from "./language.ts";
@@ -62,12 +63,26 @@ export async function buildStage({ stage, commands }: StagePlan, deps: StageDeps
   const feature = firstFeature(triggers, new Set([...args.meta.keys(), ...request.buildArgs.keys()]));
   if (feature !== undefined) return { kind: "needs-buildkit", feature };
   const state = beginStage(config, args);
-  const run = new StageRun({ deps, cache, image: base, state, platform, imagePlatform });
+  const run = new StageRun({
+    deps,
+    cache,
+    image: base,
+    state,
+    platform,
+    imagePlatform,
+    name: stageName(stage, triggers.length + commands.length, deps),
+  });
   if (triggers.length > 0) await run.triggers(triggers, commands);
   output.text(` ---> ${run.shownId}\n`);
   await run.commands(commands);
   if (run.image !== undefined) output.send({ aux: { ID: run.image.id } });
   return { kind: "built", image: run.image, base, declared: run.state.args.declared };
+}
+
+/** The stage as its steps are named when they are explained. */
+function stageName({ name, base }: Stage, steps: number, deps: StageDeps): StageName {
+  const shown = name === "" && deps.session.stageCount > 1 ? `stage-${deps.stages.count}` : name;
+  return { name: shown, base: expanded(base, deps), total: steps + 1 };
 }
 
 function expanded(text: string, { session, args }: StageDeps): string {
@@ -104,6 +119,7 @@ interface StageRunOptions {
   readonly platform: Platform;
   /** The platform of new images. */
   readonly imagePlatform: Platform;
+  readonly name: StageName;
 }
 
 class StageRun {
@@ -111,14 +127,19 @@ class StageRun {
   readonly #cache: ClassicCache;
   readonly #platform: Platform;
   readonly #imagePlatform: Platform;
+  readonly #name: StageName;
+  /** Number of the last step, from 1, which is `FROM`. */
+  #number = 1;
+  #hasMissed = false;
   image: LocalImage | undefined;
   state: StageState;
 
-  constructor({ deps, cache, image, state, platform, imagePlatform }: StageRunOptions) {
+  constructor({ deps, cache, image, state, platform, imagePlatform, name }: StageRunOptions) {
     this.#deps = deps;
     this.#cache = cache;
     this.#platform = platform;
     this.#imagePlatform = imagePlatform;
+    this.#name = name;
     this.image = image;
     this.state = state;
   }
@@ -165,11 +186,42 @@ class StageRun {
     };
     const step = await planStep(command, this.state, host);
     if (step.note !== undefined) session.output.text(step.note);
-    const answer = await this.#cache.probe(this.#probe(step), this.#following(step, after));
-    if (answer.kind === "hit") session.output.text(" ---> Using cache\n");
-    this.image = answer.kind === "hit" ? answer.image : await makeStep(step, this.image, this.#imagePlatform, session);
+    const probe = this.#probe(step);
+    const answer = await this.#cache.probe(probe, this.#following(step, after));
+    const looked = this.#lookedUp(command, step, probe);
+    if (answer.kind === "hit") {
+      session.output.text(" ---> Using cache\n");
+      session.explaining.hit(looked, answer);
+      this.image = answer.image;
+    } else this.image = await this.#make(looked);
     if (step.work.kind === "copy" || step.work.kind === "run") session.unchecked.add(this.image);
     this.state = step.state;
+  }
+
+  async #make(looked: LookedUp): Promise<LocalImage> {
+    const { session } = this.#deps;
+    const { explaining, output } = session;
+    const why = await explaining.miss(looked);
+    if (why !== "") output.text(` ---> Missed: ${why}\n`);
+    this.#hasMissed = true;
+    const image = await makeStep(looked.step, this.image, this.#imagePlatform, session);
+    await explaining.made(looked, image);
+    return image;
+  }
+
+  #lookedUp(command: Command, step: Step, probe: ProbeStep): LookedUp {
+    this.#number += 1;
+    return {
+      stage: this.#name,
+      number: this.#number,
+      command,
+      step,
+      before: this.state,
+      probe,
+      parent: this.image,
+      cache: this.#cache,
+      hasMissed: this.#hasMissed,
+    };
   }
 
   #probe({ probe, state }: Step): ProbeStep {

@@ -16,6 +16,11 @@ export class Stages {
     this.#images.push(image);
   }
 
+  /** Number of stages that are built. */
+  get count(): number {
+    return this.#images.length;
+  }
+
   /** Finds a stage by name, ignoring case. */
   named(name: string): { readonly image: LocalImage | undefined } | undefined {
     const index = this.#names.get(name.toLowerCase());

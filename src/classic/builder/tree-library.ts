@@ -55,7 +55,8 @@ export class TreeLibrary {
     }
     const tree = image === undefined ? this.#session.context : await this.#open(image.image);
     if (tree === undefined) throw stepError("missing build context");
-    return await findSources(tree, source, { isContext: image === undefined });
+    const found = await findSources(tree, source, { isContext: image === undefined });
+    return found.map((each) => ({ ...each, image: image?.image?.id }));
   }
 
   async #download(url: string, destination: string): Promise<CopySource> {

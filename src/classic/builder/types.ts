@@ -92,8 +92,11 @@ export interface BuildDeps {
   /** The directory of bare git repositories. */
   readonly repositories: string;
   readonly onImage?: ((event: ImageEvent) => void) | undefined;
-  /** Add a line that says why a step was not cached, if the engine builds. Default: false. */
-  readonly explains?: boolean | undefined;
+  /**
+   * Find out why steps are not cached, and record what explains later builds. Builds that the engine carries out say so in their output;
+   * with `everywhere` all builds do, whose lines otherwise are those of Docker. Default: false.
+   */
+  readonly explains?: boolean | "everywhere" | undefined;
   /** Runs front ends that are images. Absent: a Dockerfile that needs one is an error. */
   readonly frontends?: ForeignFrontends | undefined;
   /** Which front ends run as images. */

@@ -6,6 +6,7 @@ import type { Hold } from "../../record/index.ts";
 import type { OpenedContext } from "../builder/context/open-context.ts";
 import { failure } from "../builder/failure.ts";
 import { type Output, shortId } from "../builder/output.ts";
+import { projectOf } from "../builder/project.ts";
 import type { BuildDeps, BuildRequest } from "../builder/types.ts";
 import { engineSettings } from "./settings.ts";
 import { engineSteps } from "./steps.ts";
@@ -31,7 +32,7 @@ export interface EngineBuild {
  */
 export async function buildByEngine(request: BuildRequest, build: EngineBuild): Promise<LocalImage> {
   const { context, feature, deps, hold, output } = build;
-  const transcript = new Transcript(output, { explains: deps.explains ?? false });
+  const transcript = new Transcript(output, { explains: isExplained(deps) });
   if (build.isForeign === true) transcript.follow();
   let image: LocalImage | undefined;
   try {
@@ -40,6 +41,7 @@ export async function buildByEngine(request: BuildRequest, build: EngineBuild): 
         ...engineSettings(request, feature),
         frontendImages: deps.frontendImages,
         store: deps.store,
+        explain: isExplained(deps),
         context:
           context.tree === undefined
             ? { kind: "empty" }
@@ -51,6 +53,7 @@ export async function buildByEngine(request: BuildRequest, build: EngineBuild): 
       {
         credentials: request.credentials,
         frontends: deps.frontends,
+        project: projectOf(request),
         secretHint: "send it in the header X-Varve-Secrets",
         onCompiled: (file, compiled) => transcript.begin(engineSteps(file, compiled[0]?.sources ?? new Map(), request)),
         onExported: async (exported) => void (image = await keepImage(exported, request, build)),
@@ -64,6 +67,10 @@ export async function buildByEngine(request: BuildRequest, build: EngineBuild): 
   output.text(` ---> ${shortId(image.id)}\n`);
   output.send({ aux: { ID: image.id } });
   return image;
+}
+
+function isExplained({ explains = false }: BuildDeps): boolean {
+  return explains !== false;
 }
 
 /** Opens the exported image, lets the build's lease keep it, and keeps it without a name if the request has none. */

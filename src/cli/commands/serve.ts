@@ -85,7 +85,7 @@ Example: varve serve --docker unix:///run/varve.sock
       await openDaemon({
         store,
         collector,
-        explains: settings.explains,
+        explains: settings.explains !== false,
         traced: settings.traced,
         frontendImages,
         entitlements: flags["allow-insecure-entitlement"],

@@ -15,6 +15,8 @@ export interface ServedClient {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** How to pass a secret that is missing. Default: the flag of `varve build`. */
   readonly secretHint?: string | undefined;
+  /** What says which project is built: builds of one project have equal ones. Default: where the context and the Dockerfile are. */
+  readonly project?: string | undefined;
 }
 
 /**

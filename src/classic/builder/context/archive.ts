@@ -5,15 +5,15 @@ import { type TarEntry, extractArchive } from "../../../layer/index.ts";
 import { type ByteString, joinPath, pathOfByteString } from "../../../linux/index.ts";
 import { failure } from "../failure.ts";
 import { FileHash, type HashedHeader } from "../copy/file-hash.ts";
-import type { KnownHashes } from "./hashed-tree.ts";
+import type { KnownEntries, Owner } from "./hashed-tree.ts";
 
 const WHAT = "the build context";
 
 /**
- * Unpacks an archive, compressed or not, below `path`. Returns the hashes of its entries, with their headers as received. A hard
- * link is hashed as a regular file with the file's content. Throws 500 if the input is not an archive.
+ * Unpacks an archive, compressed or not, below `path`. Returns the hashes of its entries, with their headers as received, and their
+ * owners. A hard link is hashed as a regular file with the file's content. Throws 500 if the input is not an archive.
  */
-export async function unpackContext(bytes: Bytes, path: string, signal: AbortSignal): Promise<KnownHashes> {
+export async function unpackContext(bytes: Bytes, path: string, signal: AbortSignal): Promise<KnownEntries> {
   const hashes = new EntryHashes();
   try {
     const onEntry = (entry: TarEntry): TarEntry => hashes.watch(entry);
@@ -29,9 +29,12 @@ class EntryHashes {
   readonly #links = new Map<ByteString, TarEntry>();
   readonly #symlinks = new Set<ByteString>();
   readonly #paths = new Set<ByteString>();
+  readonly #owners = new Map<ByteString, Owner>();
 
   watch(entry: TarEntry): TarEntry {
-    const { path } = entry;
+    const { path, uid, gid } = entry;
+    this.#owners.delete(path);
+    if (uid !== 0 || gid !== 0) this.#owners.set(path, { uid, gid });
     this.#hashes.delete(path);
     this.#links.delete(path);
     this.#symlinks.delete(path);
@@ -46,9 +49,10 @@ class EntryHashes {
     return entry;
   }
 
-  async end(directory: string): Promise<KnownHashes> {
+  async end(directory: string): Promise<KnownEntries> {
+    const owners = this.#owners;
     // If a symbolic link is a parent of an entry, the entry's path on disk differs from its name: hash the files on disk.
-    if (this.#hasLinkedParents()) return new Map();
+    if (this.#hasLinkedParents()) return { hashes: new Map(), owners };
     for (const [path, entry] of this.#links) {
       const file = joinPath(directory, pathOfByteString(path));
       const stat = lstatSync(file, { throwIfNoEntry: false });
@@ -58,7 +62,7 @@ class EntryHashes {
       for await (const chunk of content) hash.update(chunk);
       this.#hashes.set(path, hash.end());
     }
-    return this.#hashes;
+    return { hashes: this.#hashes, owners };
   }
 
   #hasLinkedParents(): boolean {

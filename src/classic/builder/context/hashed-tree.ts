@@ -13,8 +13,17 @@ import {
 import { listNames } from "../../../snapshot/index.ts";
 import { FileHash, type HashedHeader } from "../copy/file-hash.ts";
 
-/** Hashes of archive entries, by path from the root. */
-export type KnownHashes = ReadonlyMap<ByteString, string>;
+/** What an archive says of its entries, by their paths from the root. */
+export interface KnownEntries {
+  readonly hashes: ReadonlyMap<ByteString, string>;
+  /** The owners of entries that are not root's. Files on disk have none of their archive's. */
+  readonly owners: ReadonlyMap<ByteString, Owner>;
+}
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /**
  * A tree that COPY and ADD read, with the hashes of its entries for the image cache: a context, another stage's files, or a
@@ -24,13 +33,15 @@ export class HashedTree implements Disposable {
   readonly path: string;
   readonly #root: Root;
   readonly #known: Map<ByteString, string>;
+  readonly #owners: KnownEntries["owners"] | undefined;
   /** True if the hashes come from an archive. Directories without an entry in the archive then have no hash. */
   readonly #partial: boolean;
 
-  constructor(path: string, known?: KnownHashes) {
+  constructor(path: string, known?: KnownEntries) {
     this.path = path;
     this.#root = Root.open(path);
-    this.#known = new Map(known);
+    this.#known = new Map(known?.hashes);
+    this.#owners = known?.owners;
     this.#partial = known !== undefined;
   }
 
@@ -60,6 +71,12 @@ export class HashedTree implements Disposable {
     return known;
   }
 
+  /** Returns the header of an entry as its archive had it, as far as its hash covers it; of a tree that was no archive, as it is on disk. */
+  header(resolved: ByteString): HashedHeader {
+    const header = headerOf(this.fullPath(resolved), resolved);
+    return this.#owners === undefined ? header : { ...header, ...(this.#owners.get(resolved) ?? ROOT) };
+  }
+
   /** Yields a directory and everything below it, in the order of a walk. Links are not followed. */
   *walk(resolved: ByteString): Generator<ByteString> {
     if (resolved !== "") yield resolved;
@@ -85,6 +102,7 @@ export class HashedTree implements Disposable {
   }
 }
 
+const ROOT: Owner = { uid: 0, gid: 0 };
 const CHUNK = 262_144;
 const CAPABILITY = "security.capability";
 

@@ -1,5 +1,5 @@
 import { lstatSync } from "node:fs";
-import { compareBytes, errnoOf } from "../../../core/index.ts";
+import { type Digest, compareBytes, errnoOf } from "../../../core/index.ts";
 import { type ByteString, byteStringOf, pathOfByteString } from "../../../linux/index.ts";
 import { cleanPath, hasGlob, matchGlob } from "../../../pattern/index.ts";
 import { failure, stepError } from "../failure.ts";
@@ -15,6 +15,8 @@ export interface CopySource {
   readonly hash: string;
   /** False for a download, which is never unpacked. */
   readonly unpacks: boolean;
+  /** The image of `--from`; undefined for other sources, and for the files of an empty stage. */
+  readonly image?: Digest | undefined;
 }
 
 const MISSING: ReadonlySet<string | undefined> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
