@@ -27,6 +27,9 @@ test("the configuration file has registries and collection, or one of them, or n
   assert.equal((await settingsOf('{"maxParallelism":0}')).store.maxParallelism, undefined, "as BuildKit: no limit");
   assert.deepEqual((await settingsOf(undefined)).collection, {});
   assert.equal((await settingsOf('{"frontendImages":"never"}')).frontendImages, "never");
+  for (const text of [undefined, "{}"]) assert.equal((await settingsOf(text)).explains, true);
+  assert.equal((await settingsOf('{"explain":false}')).explains, false);
+  assert.equal((await settingsOf('{"explain":"everywhere"}')).explains, "everywhere");
 });
 
 test("what the configuration file does not know is refused", async () => {
@@ -37,6 +40,7 @@ test("what the configuration file does not know is refused", async () => {
     ['{"maxParallelism":-1}', "maxParallelism"],
     ['{"frontendImages":"sometimes"}', "frontendImages"],
     ['{"maxParallelism":"many"}', "maxParallelism"],
+    ['{"explain":"nowhere"}', "explain"],
     ['{"collection":', "JSON"],
   ] as const)
     await assert.rejects(settingsOf(text), { code: "invalid-argument", message: new RegExp(field) }, text);
