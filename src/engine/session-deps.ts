@@ -5,6 +5,7 @@ import type { Edge } from "../llb/index.ts";
 import type { Hold } from "../record/index.ts";
 import { GitSource, HttpSource, type ImageSource } from "../source/index.ts";
 import type { LocalContexts } from "./context/local-contexts.ts";
+import type { Uploads } from "./client/uploads.ts";
 import type { Explaining } from "./explain/explaining.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import type { Result } from "./ops/result.ts";
@@ -21,6 +22,7 @@ export interface SessionDepsParts {
   readonly fetchBlob: Hold["fetchBlob"];
   readonly images: ImageSource;
   readonly locals: LocalContexts;
+  readonly uploads: Uploads;
   readonly explaining: Explaining;
   readonly project: () => string | Promise<string>;
   /** Solves an edge of a graph that a step has made. `ancestors` are the steps that contain it. */
@@ -39,7 +41,7 @@ async function openTraced(
 /** Returns what the ops of a session use. */
 export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): OpDeps {
   const { store, signal, client, loadGraph } = options;
-  const { shared, build, fetchBlob, images, locals, explaining, project, solve } = parts;
+  const { shared, build, fetchBlob, images, locals, uploads, explaining, project, solve } = parts;
   const { content, records, state, cacheMounts } = store;
   return {
     content,
@@ -50,7 +52,7 @@ export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): O
     stepTimes: new StepTimes(state),
     cacheMounts,
     images,
-    http: new HttpSource({ content, records, state }),
+    http: new HttpSource({ content, records, state, upload: (url) => uploads.open(url) }),
     git: new GitSource(records, join(store.root, "git")),
     local: (source, onTransfer) => locals.open(source, onTransfer),
     client,

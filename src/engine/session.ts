@@ -21,6 +21,7 @@ import { Explaining } from "./explain/explaining.ts";
 import type { Progress } from "./progress/progress.ts";
 import type { ClientCaches } from "./client/client.ts";
 import type { SessionOptions } from "./options/session-options.ts";
+import { Uploads } from "./client/uploads.ts";
 import { sessionDeps } from "./session-deps.ts";
 import { checkEntitlements } from "./options/entitlements.ts";
 import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
@@ -56,6 +57,8 @@ export class Session implements AsyncDisposable {
   readonly startedAt: Date = new Date();
   readonly images: ImageSource;
   readonly locals: LocalContexts;
+  /** What the client uploads, such as the context that it reads from standard input. */
+  readonly uploads: Uploads;
   readonly explaining: Explaining;
   /** See `SessionOptions`. */
   readonly project: () => string | Promise<string>;
@@ -92,6 +95,7 @@ export class Session implements AsyncDisposable {
     const { fetchBlob } = access;
     this.hold = { lease: own, signal, fetchBlob };
     const { content, records, images } = store;
+    this.uploads = new Uploads({ client, content, hold: this.hold });
     this.images = new ImageSource({ content, images, registry: access.registry, records });
     this.locals = new LocalContexts({
       state: store.state,
@@ -115,6 +119,7 @@ export class Session implements AsyncDisposable {
       fetchBlob,
       images: this.images,
       locals: this.locals,
+      uploads: this.uploads,
       explaining: this.explaining,
       project: this.project,
       solve: (edge, ancestors, stop) => this.#solveNested(edge, ancestors, stop),

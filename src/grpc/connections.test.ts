@@ -81,6 +81,31 @@ test("any other stream", async () => {
   await greets(other);
 });
 
+test("a client makes as many calls at once as the server takes, and the rest afterwards", async () => {
+  let running = 0;
+  let most = 0;
+  const limited = new GrpcServer(
+    [
+      unary(greet, async (name) => {
+        running += 1;
+        most = Math.max(most, running);
+        for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        running -= 1;
+        return `hello ${name}`;
+      }),
+    ],
+    { calls: 2 },
+  );
+  const [one, other] = duplexPair();
+  limited.serve(one);
+  using client = new GrpcClient(other);
+  // The client knows the limit after its first call.
+  await invoke(client, greet, "you");
+  const answers = await Promise.all(Array.from({ length: 10 }, () => invoke(client, greet, "all")));
+  assert.deepEqual([answers.length, new Set(answers).size, most], [10, 1, 2]);
+  await limited.stop();
+});
+
 test("no connection after the end, nor one that is destroyed", async () => {
   const stopped = new GrpcServer([]);
   await stopped.stop();

@@ -19,7 +19,6 @@ const OPTIONS: ServerOptions = {
   settings: {
     enablePush: false,
     initialWindowSize: GrpcLimits.streamWindow,
-    maxConcurrentStreams: GrpcLimits.streams,
     maxHeaderListSize: GrpcLimits.headerBytes,
   },
 };
@@ -30,9 +29,14 @@ export function widenWindow(session: Http2Session): void {
 }
 
 /** Starts HTTP/2 on a connection. The session's errors concern that client only, and end its connection. */
-export function openSession(connection: Duplex, onStream: OnStream): ServerHttp2Session {
+export function openSession(
+  connection: Duplex,
+  onStream: OnStream,
+  { streams }: { readonly streams: number },
+): ServerHttp2Session {
   connection.on("error", () => undefined);
-  const session = performServerHandshake(connection, OPTIONS);
+  const settings = { ...OPTIONS.settings, maxConcurrentStreams: streams };
+  const session = performServerHandshake(connection, { ...OPTIONS, settings });
   const timer = setTimeout(() => session.destroy(), GrpcLimits.handshake);
   connection.once("close", () => session.destroy());
   session.once("remoteSettings", () => clearTimeout(timer));

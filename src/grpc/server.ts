@@ -8,13 +8,15 @@ import { Metadata } from "./metadata.ts";
 import type { Implementation } from "./method.ts";
 import { Router } from "./router.ts";
 import { StreamCall } from "./server-call.ts";
-import { openSession } from "./server-connection.ts";
+import { type OnStream, openSession } from "./server-connection.ts";
 import { statusHeaders } from "./status.ts";
 import { parseTimeout } from "./timeout.ts";
 
 export interface GrpcServerOptions {
   /** Converts what a handler threw; `toGrpcError` by default. */
   readonly toError?: ((thrown: unknown) => GrpcError) | undefined;
+  /** Maximum number of calls of one connection at once. Further ones are held back by the client, or else refused. Default: 1024. */
+  readonly calls?: number | undefined;
 }
 
 /** Maximum delay of Node's timers. Longer deadlines never pass. */
@@ -29,15 +31,18 @@ const STOPPING = "the server is stopping";
 export class GrpcServer implements AsyncDisposable {
   readonly #router: Router;
   readonly #toError: (thrown: unknown) => GrpcError;
+  readonly #maxCalls: number;
   readonly #partial = new PartialBytes();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #calls = new Map<StreamCall, Promise<void>>();
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
 
-  constructor(implementations: Iterable<Implementation>, { toError = toGrpcError }: GrpcServerOptions = {}) {
+  constructor(implementations: Iterable<Implementation>, options: GrpcServerOptions = {}) {
+    const { toError = toGrpcError, calls = GrpcLimits.streams } = options;
     this.#router = new Router(implementations);
     this.#toError = toError;
+    this.#maxCalls = calls;
   }
 
   /** Number of running calls. */
@@ -57,7 +62,8 @@ export class GrpcServer implements AsyncDisposable {
       connection.destroy();
       return;
     }
-    const session = openSession(connection, (stream, headers, raw) => this.#accept(stream, headers, raw));
+    const onStream: OnStream = (stream, headers, raw) => this.#accept(stream, headers, raw);
+    const session = openSession(connection, onStream, { streams: this.#maxCalls });
     this.#sessions.add(session);
     session.once("close", () => this.#sessions.delete(session));
   }

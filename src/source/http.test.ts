@@ -4,6 +4,7 @@ import { fetchUrl } from "./fetch-url.ts";
 import { type RequestListener, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import { type TemporaryRecords, recordsMissing, temporaryRecords } from "../../testing/records.ts";
 import { digestOf, isVarveError } from "../core/index.ts";
@@ -53,6 +54,17 @@ async function fetched(fixture: TemporaryRecords, source: HttpSource, request: D
 }
 
 const skip = recordsMissing() ?? false;
+
+test("what the client uploads is not asked of a server", { skip }, async () => {
+  await using fixture = await temporaryRecords();
+  await using server = await serve((_request, response) => response.end("downloaded"));
+  const upload = (url: string): Readable | undefined =>
+    url === "http://uploads/a" ? Readable.from([Buffer.from("up"), Buffer.from("loaded")]) : undefined;
+  const source = new HttpSource({ ...fixture, upload });
+  const made = await fetched(fixture, source, { url: "http://uploads/a", filename: "context" });
+  assert.deepEqual([made.names, made.text, made.mtimeMs], [["context"], "uploaded", 0]);
+  assert.equal((await fetched(fixture, source, { url: `${server.url}/a` })).text, "downloaded");
+});
 
 test("a file gets the owner, mode and time that are asked for", { skip }, async () => {
   await using fixture = await temporaryRecords();

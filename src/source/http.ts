@@ -61,6 +61,8 @@ export interface HttpDeps {
   readonly state: Database;
   /** Maximum size of a body, in bytes. Defaults to 64 GiB. */
   readonly limit?: number | undefined;
+  /** Returns the bytes that the build's client uploads under a URL; undefined for other URLs. Default: it uploads nothing. */
+  readonly upload?: ((url: string) => AsyncIterable<Uint8Array> | undefined) | undefined;
   /** Time-outs for servers that send nothing; see `FetchOptions`. */
   readonly quiet?: Pick<FetchOptions, "idle" | "notice"> | undefined;
 }
@@ -195,6 +197,14 @@ export class HttpSource {
   /** Requests a URL and stores the body. If the file is unchanged, returns `before`; its body may be missing from the store. */
   async #download(request: DownloadRequest, before: UrlState | undefined, hold: Hold): Promise<UrlState> {
     const { url, headers = {} } = request;
+    const uploaded = this.#deps.upload?.(url);
+    if (uploaded !== undefined)
+      return {
+        digest: await this.#keep(url, uploaded, hold),
+        filename: httpFileName(url, undefined),
+        etag: undefined,
+        lastModified: undefined,
+      };
     const condition = before?.etag === undefined ? {} : { "if-none-match": before.etag };
     const sent = { "accept-encoding": "gzip", ...headers, ...condition };
     const how = { ...this.#deps.quiet, signal: hold.signal, onWait: hold.onWait };
@@ -202,15 +212,15 @@ export class HttpSource {
     const response = await requestUrl(url, sent, how);
     if (response.status === 304 && before !== undefined) return before;
     return this.#remember(rememberedKey(request), {
-      digest: await this.#keep(url, response, hold),
+      digest: await this.#keep(url, response.body ?? bytesOf(), hold),
       filename: httpFileName(url, response.headers.get("content-disposition") ?? undefined),
       etag: response.headers.get("etag") ?? undefined,
       lastModified: httpDate(response.headers.get("last-modified")),
     });
   }
 
-  async #keep(url: string, response: Response, { lease, signal }: Hold): Promise<Digest> {
-    const body = limited(response.body ?? bytesOf(), this.#deps.limit ?? MAX_BODY, { what: url });
+  async #keep(url: string, bytes: AsyncIterable<Uint8Array>, { lease, signal }: Hold): Promise<Digest> {
+    const body = limited(bytes, this.#deps.limit ?? MAX_BODY, { what: url });
     try {
       return (await this.#deps.content.put(body, { lease, signal })).digest;
     } catch (error) {

@@ -35,6 +35,8 @@ export interface BuildClient {
   readonly openStore?: OpenClientStore | undefined;
   /** Fetches blobs from sources that only the client can reach. Throws `not-found` for other sources. */
   readonly fetchBlob?: FetchBlob | undefined;
+  /** Yields what the client uploads under a URL; undefined if that is no URL of an upload. Absent: it uploads nothing. */
+  readonly upload?: ((url: URL) => AsyncIterable<Uint8Array> | undefined) | undefined;
   /** Caches of type `local`. Default: directories of this machine. */
   readonly caches?: ClientCaches | undefined;
 }

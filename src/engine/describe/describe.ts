@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, parseJson } from "../../core/index.ts";
 import { type LintWarning, hasLocation } from "../../dockerfile/index.ts";
 import { type CheckResult, checkDockerfile, listTargets, outline } from "../../frontend/index.ts";
 import { type ServedBuild, openLocalSession } from "../build.ts";
@@ -59,7 +59,16 @@ async function asked(
   const { metadata } = await runForeign(opened, options, { ...parts, question: QUESTIONS[kind] });
   const text = (key: string): string => Buffer.from(metadata.get(key) ?? []).toString();
   const status = text("result.statuscode");
-  return { text: text("result.txt"), ok: status === "" || status === "0" };
+  const error = kind === "check" ? checkError(metadata.get("result.json")) : "";
+  return { text: text("result.txt") + error, ok: status === "" || status === "0" };
+}
+
+/** Returns the error of a file that cannot be built, which the text of a check does not have. */
+function checkError(json: Uint8Array | undefined): string {
+  if (json === undefined || json.length === 0) return "";
+  const found = parseJson(json, "the answer of the front end").objectOrEmpty().field("buildError").objectOrEmpty();
+  const message = found.string("message") ?? "";
+  return message === "" ? "" : `ERROR: ${message}\n`;
 }
 
 /** Checks a Dockerfile. If it cannot be parsed, returns the warnings that were found before the error. */

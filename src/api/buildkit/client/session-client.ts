@@ -23,7 +23,7 @@ import type { SessionManager } from "../session/manager.ts";
 import { openFiles } from "../session/files.ts";
 import { getSecret } from "../session/secrets.ts";
 import { type ForwardedAgent, checkAgent, forwardAgent } from "../session/ssh.ts";
-import { pullUpload } from "../session/upload.ts";
+import { UPLOAD_HOST, pullUpload } from "../session/upload.ts";
 import { clientCaches } from "./client-caches.ts";
 import { clientError } from "./client-error.ts";
 import { clientStores } from "./client-stores.ts";
@@ -107,9 +107,9 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
     }
   }
 
-  /** Yields an upload of the client, such as the context that it reads from standard input. */
-  async *upload(url: URL): AsyncGenerator<Uint8Array> {
-    yield* pullUpload(await this.session(), url, { signal: this.#signal });
+  /** Yields an upload of the client, such as the context that it reads from standard input. Undefined for another URL. */
+  upload(url: URL): AsyncIterable<Uint8Array> | undefined {
+    return url.hostname === UPLOAD_HOST ? this.#upload(url) : undefined;
   }
 
   /** Returns the exporters that the client wants for a result, besides those of its request. */
@@ -136,6 +136,14 @@ export class SessionClient implements BuildClient, ClientOutputs, AsyncDisposabl
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+  }
+
+  async *#upload(url: URL): AsyncGenerator<Uint8Array> {
+    try {
+      yield* pullUpload(await this.session(), url, { signal: this.#signal });
+    } catch (error) {
+      throw clientError(error);
+    }
   }
 
   async #secret(id: string): Promise<Uint8Array | undefined> {

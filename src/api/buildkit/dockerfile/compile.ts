@@ -19,7 +19,7 @@ import type { SourcePosition, VertexSource, VertexSources } from "../result/sour
 import { type Attributes, settingsOf } from "./attributes.ts";
 import { scanResults } from "./scan.ts";
 import { subrequest } from "./subrequests.ts";
-import { type FrontendInputs, type OpenUpload, contextsOf } from "./contexts.ts";
+import { type FrontendInputs, contextsOf } from "./contexts.ts";
 import { lineRanges } from "../../../dockerfile/index.ts";
 
 /** A request to `dockerfile.v0`, in the session of a build. */
@@ -40,7 +40,7 @@ export interface DockerfileBuild {
   readonly stack: AsyncDisposableStack;
   /** How graphs are read. */
   readonly loading: GraphLoading;
-  readonly client: { readonly sessionId: string; readonly upload: OpenUpload };
+  readonly client: { readonly sessionId: string };
   readonly host: { readonly images: FrontendImages };
 }
 
@@ -55,8 +55,8 @@ export interface OpenedRequest {
  * what they say as `cmdline`.
  */
 function compileSettings({ attributes, inputs, build, context, trace }: DockerfileRequest): CompileSettings {
-  const { client, host } = build;
-  const contexts = contextsOf(attributes, inputs, (url) => client.upload(url));
+  const { client, host, session } = build;
+  const contexts = contextsOf(attributes, inputs, (url) => session.uploads.open(url));
   return {
     ...settingsOf(attributes),
     ...contexts,

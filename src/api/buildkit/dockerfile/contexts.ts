@@ -3,7 +3,6 @@ import { isHttpSource } from "../../../dockerfile/index.ts";
 import type { CompileSettings } from "../../../engine/index.ts";
 import { type NamedContext, gitContext, parseNamedContext } from "../../../frontend/index.ts";
 import type { Edge } from "../../../llb/index.ts";
-import { UPLOAD_HOST } from "../session/upload.ts";
 import { type Attributes, attributeError, withPrefix } from "./attributes.ts";
 
 /** The graphs that a request passes by name. An absent edge is scratch. */
@@ -12,8 +11,8 @@ export type FrontendInputs = ReadonlyMap<string, Edge | undefined>;
 const DEFAULT_CONTEXT = "context";
 const DEFAULT_DOCKERFILE = "dockerfile";
 
-/** Returns the bytes that a client uploads under a URL. */
-export type OpenUpload = (url: URL) => AsyncIterable<Uint8Array>;
+/** Returns the bytes that a client uploads under a URL; undefined for another URL. */
+export type OpenUpload = (url: string) => AsyncIterable<Uint8Array> | undefined;
 
 type Contexts = Pick<CompileSettings, "context" | "contextSubdir" | "dockerfile" | "namedContexts">;
 
@@ -44,9 +43,8 @@ export function contextsOf(attributes: Attributes, inputs: FrontendInputs, uploa
 }
 
 function remoteContext(url: string, upload: OpenUpload): CompileSettings["context"] {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed?.hostname !== UPLOAD_HOST) return { kind: "url", url };
-  return { kind: "stream", bytes: upload(parsed) };
+  const bytes = upload(url);
+  return bytes === undefined ? { kind: "url", url } : { kind: "stream", bytes };
 }
 
 /** Returns the named contexts of a request. Throws `invalid-argument` for one that cannot be used. */

@@ -21,8 +21,6 @@ export interface FrontendClient {
   readonly sessionId: string;
   /** Reads which sessions have the directories of a build, from the attributes of a front end. */
   useSessions(attributes: ReadonlyMap<string, string>): void;
-  /** Yields what the client uploads under a URL. */
-  upload(url: URL): AsyncIterable<Uint8Array>;
 }
 
 /** What all requests to front ends in one build share. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import {
   type BuildkitDaemon,
   buildkitDaemon,
@@ -11,7 +12,8 @@ import {
   vertices,
 } from "../../../../../testing/buildkit-daemon.ts";
 import { buildFrontend } from "../../../../../testing/frontends.ts";
-import { processesOf } from "../../../../../testing/leftovers.ts";
+import { NOTHING_LEFT, findLeftovers, processesOf } from "../../../../../testing/leftovers.ts";
+import { generatedRuns } from "../../../../../testing/sampled.ts";
 import { buildsUnavailable } from "../../../../../testing/varve.ts";
 import { type GrpcClient, GrpcCode, GrpcError, invoke, invokeServerStream } from "../../../../grpc/index.ts";
 import { fileActions, scratch } from "../../../../llb/index.ts";
@@ -24,6 +26,8 @@ const { method: bridge } = LLBBridge;
 /** Nobody listens there, so that the images in the store are used. */
 const RECIPE = "localhost:1/recipe:1";
 const HOSTILE = "localhost:1/hostile:1";
+/** Builds at a time, half of which are killed, and how often. */
+const [AT_ONCE, ROUNDS] = [generatedRuns(4, 10), generatedRuns(2, 50)];
 
 function fileInput(text: string): Uint8Array {
   return encoded(scratch().file(fileActions().mkfile("/Dockerfile", 0o644, text)));
@@ -291,6 +295,38 @@ dockerfile FROM scratch\nCOPY Dockerfile /copied`;
     stop.abort();
     for (const each of running) await assert.rejects(each, { code: GrpcCode.cancelled });
     while (processesOf(mark).length > 0) await recipe("file /a b\n");
+  });
+
+  test("many, some of them killed, leave nothing behind", async () => {
+    const text = "file /a b\nfile /c d\n";
+    const mark = randomUUID();
+    const query = { marks: [mark], stateDir: join(daemon.store.root, "run"), pid: process.pid };
+    const waiting = "wait\n";
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const stop = new AbortController();
+      const killed = Array.from({ length: AT_ONCE / 2 }, () =>
+        assert.rejects(
+          invoke(
+            client,
+            called(Control.method.solve),
+            {
+              ref: randomUUID(),
+              frontend: "gateway.v0",
+              frontendAttrs: { source: RECIPE, mark },
+              frontendInputs: { dockerfile: fileInput(waiting) },
+            },
+            { signal: stop.signal },
+          ),
+          { code: GrpcCode.cancelled },
+        ),
+      );
+      await Promise.all(Array.from({ length: AT_ONCE / 2 }, () => recipe(text, { mark })));
+      stop.abort();
+      await Promise.all(killed);
+    }
+    // A client that cancels does not wait for the end of its build.
+    while (!isDeepStrictEqual(findLeftovers(query), NOTHING_LEFT)) await recipe(text);
+    assert.deepEqual(findLeftovers({ ...query, marks: [daemon.store.root] }).mounts, []);
   });
 });
 

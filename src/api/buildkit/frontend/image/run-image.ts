@@ -18,6 +18,9 @@ import { type FoundImage, findImage } from "./find-image.ts";
 
 /** The label of an image whose front end has no network. */
 const NO_NETWORK = "moby.buildkit.frontend.network.none";
+/** Maximum number of calls of a front end at once. Each may answer with a file that is as large as a message. */
+const MAX_CALLS = 64;
+
 /** The label with the capabilities of a front end. */
 const CAPS = "moby.buildkit.frontend.caps";
 
@@ -74,7 +77,7 @@ async function runProcess(
       ...bridgeMethods({ buildOf: () => Promise.resolve(own), workers: () => [workerMessage(host.worker)] }),
       ...healthService(),
     ],
-    { toError: statusError },
+    { toError: statusError, calls: MAX_CALLS },
   );
   const environment = frontendEnvironment({ attributes, sessionId: client.sessionId, worker: host.worker });
   const process = {

@@ -1,4 +1,3 @@
-import { VarveError } from "../../../../core/index.ts";
 import { lineRange, sourceFile } from "../../../../dockerfile/index.ts";
 import type { ForeignFrontends, ForeignRequest, ForeignResult, PlaceOf } from "../../../../engine/index.ts";
 import { withScans } from "../../control/scan.ts";
@@ -39,7 +38,7 @@ async function frontendBuild({ images, session, stack }: ForeignRequest): Promis
     stack,
     loading: { signal },
     policies: buildPolicies([], { signal }),
-    client: { sessionId: session.id, useSessions: () => undefined, upload: noUpload },
+    client: { sessionId: session.id, useSessions: () => undefined },
     produced: new ProducedResults(),
     host: {
       images,
@@ -49,10 +48,6 @@ async function frontendBuild({ images, session, stack }: ForeignRequest): Promis
     budget: new FrontendBudget(),
     run: runFrontend,
   };
-}
-
-function noUpload(url: URL): never {
-  throw new VarveError("invalid-build", `Cannot read ${url.href}: this build uploads nothing`);
 }
 
 function placesOf(result: FrontendResult): PlaceOf {
