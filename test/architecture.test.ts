@@ -124,6 +124,21 @@ test("no file imports itself through others, types included", () => {
   for (const path of files) visit(path, []);
 });
 
+test("front ends that are images run without a server", () => {
+  const api = "src/api/buildkit/";
+  const next = Map.groupBy(
+    arrows.filter(({ typeOnly }) => !typeOnly),
+    ({ from }) => from,
+  );
+  const reached = new Set([`${api}frontend/local/image-frontends.ts`]);
+  for (const path of reached) for (const { to } of next.get(path) ?? []) if (to.startsWith(api)) reached.add(to);
+  assert.ok(reached.size >= 30, `only ${reached.size} files reached`);
+  const server = [...reached].filter((path) =>
+    /^(?:(?:client|control|history|jobs|session)\/|(?:daemon|server)\.ts$)/.test(path.slice(api.length)),
+  );
+  assert.deepEqual(server, [], "a build of this process has no server and no client with a session");
+});
+
 test("what runs imports nothing from tests, scripts or testing", () => {
   for (const { from, to } of arrows) assert.ok(to.startsWith("src/"), `${from} imports ${to}`);
 });

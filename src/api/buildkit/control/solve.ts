@@ -35,8 +35,8 @@ import { verifyPlatforms, withRequest } from "../result/verify-platforms.ts";
 import { type ActiveBuild, StatusLog } from "../../../history/index.ts";
 import { type RecordedProvenance, openAttesting, recordedProvenance } from "./attesting.ts";
 import type { BuildRequest } from "./build-request.ts";
-import { buildError } from "./failure.ts";
-import { withScans } from "./scan.ts";
+import { buildError } from "../errors/build-error.ts";
+import { withScans } from "../result/scan.ts";
 import { imageNames, namedOutputs, outputsOf } from "./exporters.ts";
 import { type ExporterResponse, responseOf } from "./response.ts";
 

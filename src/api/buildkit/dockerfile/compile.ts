@@ -12,7 +12,7 @@ import {
 } from "../../../engine/index.ts";
 import { isVarveError } from "../../../core/index.ts";
 import { type Edge, definitionOf, encodeDefinition } from "../../../llb/index.ts";
-import { positionedError } from "../control/failure.ts";
+import { positionedError } from "../errors/build-error.ts";
 import { type GraphLoading, loadGraph } from "../result/definition.ts";
 import { type FrontendResult, type ResultRef, resultOfCompiled } from "../result/result.ts";
 import type { SourcePosition, VertexSource, VertexSources } from "../result/sources.ts";

@@ -1,7 +1,7 @@
 import { messageOf } from "../../../core/index.ts";
 import { lineRanges } from "../../../dockerfile/index.ts";
 import type { ForeignFrontend } from "../../../engine/index.ts";
-import { positionedError } from "../control/failure.ts";
+import { positionedError } from "../errors/build-error.ts";
 import { fileOf } from "../dockerfile/compile.ts";
 import { isPositioned, withMessage } from "../errors/status.ts";
 import type { FrontendResult } from "../result/result.ts";

@@ -1,6 +1,6 @@
 import { type CallContext, GrpcCode, GrpcError, type Implementation, unary } from "../../../grpc/index.ts";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { buildError } from "../control/failure.ts";
+import { buildError } from "../errors/build-error.ts";
 import type { Daemon } from "../daemon.ts";
 import { LLBBridge } from "../proto/gen/gateway_pb.ts";
 import type { WorkerRecordSchema } from "../proto/gen/worker_pb.ts";

@@ -3,7 +3,7 @@ import { isVarveError } from "../../../core/index.ts";
 import { type OpFailure, type Result, opFailureOf } from "../../../engine/index.ts";
 import type { GrpcError } from "../../../grpc/index.ts";
 import { type Edge, type Vertex, walkVertices } from "../../../llb/index.ts";
-import { buildError } from "../control/failure.ts";
+import { buildError } from "../errors/build-error.ts";
 import { solveDetail } from "../errors/detail.ts";
 import { withDetail } from "../errors/status.ts";
 import { OpSchema } from "../proto/gen/ops_pb.ts";

@@ -1,6 +1,6 @@
 import { lineRange, sourceFile } from "../../../../dockerfile/index.ts";
 import type { ForeignFrontends, ForeignRequest, ForeignResult, PlaceOf } from "../../../../engine/index.ts";
-import { withScans } from "../../control/scan.ts";
+import { withScans } from "../../result/scan.ts";
 import { buildPolicies } from "../../policy/build-policy.ts";
 import { ProducedResults } from "../../result/produced.ts";
 import { type FrontendResult, refsOf } from "../../result/result.ts";

@@ -1,7 +1,7 @@
 import { isVarveError } from "../../../core/index.ts";
 import type { GrpcError } from "../../../grpc/index.ts";
-import { sourceDetail } from "../errors/detail.ts";
-import { statusError, withDetail } from "../errors/status.ts";
+import { sourceDetail } from "./detail.ts";
+import { statusError, withDetail } from "./status.ts";
 import { definitionJson } from "../result/definition-json.ts";
 import type { SourcePosition, VertexSources } from "../result/sources.ts";
 

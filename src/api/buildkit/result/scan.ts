@@ -3,8 +3,8 @@ import { State } from "../../../llb/index.ts";
 import { formatPlatform } from "../../../core/index.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
 import { scanAttestation, scannerOf } from "../dockerfile/scan.ts";
-import { type FrontendResult, type ResultAttestation, type ResultRef, refsOf } from "../result/result.ts";
-import { resultPlatforms } from "../result/targets.ts";
+import { type FrontendResult, type ResultAttestation, type ResultRef, refsOf } from "./result.ts";
+import { resultPlatforms } from "./targets.ts";
 
 const SPDX_TYPE = "https://spdx.dev/Document";
 
