@@ -41,11 +41,11 @@ export function findLeftovers({ marks, stateDir, pid }: LeftoverQuery): Leftover
   };
 }
 
-/** Waits for the kernel to have done what it has been told, at most five seconds. */
+/** Waits until nothing is left, at most five seconds: the kernel, or a server whose client has gone, may still be at work. */
 export async function waitForNothing(query: LeftoverQuery): Promise<Leftovers> {
   for (let attempt = 0; attempt < 250; attempt += 1) {
-    const { processes, mounts } = findLeftovers(query);
-    if (processes.length === 0 && mounts.length === 0) break;
+    const left: readonly (readonly string[])[] = Object.values(findLeftovers(query));
+    if (left.every((each) => each.length === 0)) break;
     await sleep(20);
   }
   return findLeftovers(query);

@@ -3,6 +3,8 @@ export type * from "./plan/types.ts";
 export { layersName } from "./explain/layers-name.ts";
 export { type ServedBuild, build, serveBuild } from "./build.ts";
 export type { BuildClient, ClientCaches } from "./client/client.ts";
+export type * from "./container/types.ts";
+export { failedProcess } from "./container/failed-process.ts";
 export { EagerExports } from "./cache/eager-exports.ts";
 export {
   exportCaches,

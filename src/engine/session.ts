@@ -1,4 +1,5 @@
 import { type Digest, type Platform, VarveError, messageOf } from "../core/index.ts";
+import type { Container, ContainerSpec } from "./container/types.ts";
 import { LocalContexts } from "./context/local-contexts.ts";
 import type { Lease } from "../content/index.ts";
 import type { CompileHost } from "../frontend/index.ts";
@@ -216,6 +217,12 @@ export class Session implements AsyncDisposable {
     const { op } = vertex;
     if (op.kind !== "exec" || !this.traces(vertex)) return undefined;
     return await openTracedExec({ ...vertex, op }, { ...this.#deps, readsRecords: false });
+  }
+
+  /** Opens a container, in which the client of the build starts processes. The caller releases it before the session ends. */
+  async container(spec: ContainerSpec): Promise<Container> {
+    const { openContainer } = await import("./container/container.ts");
+    return await openContainer(spec, { deps: this.#deps, allowed: this.#allowed });
   }
 
   /** Returns the record of a result. Copies a context directory into a record. */

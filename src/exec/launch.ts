@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, toVarveError } from "../core/index.ts";
-import { CONTROL, type LaunchTools, NAMESPACES, READY, WAITING_SCRIPT } from "./launch-script.ts";
+import { CONTROL, type LaunchTools, READY, WAITING_SCRIPT } from "./launch-script.ts";
 import { childOf, parentOf } from "./process-tree.ts";
 import { type ChildStreams, type InputKind, openStreams } from "./streams.ts";
 
@@ -64,50 +63,18 @@ export function launch(
   input: InputKind = "empty",
 ): Launch {
   const namespaces = [unshare, "--pid", "--fork", "--kill-child=KILL"];
-  return start([setpriv, ...DIES_WITH_US, ...namespaces, shell, "-c", WAITING_SCRIPT, "varve-step"], directory, input);
+  return startLaunch(
+    [setpriv, ...DIES_WITH_US, ...namespaces, shell, "-c", WAITING_SCRIPT, "varve-step"],
+    directory,
+    input,
+  );
 }
 
 /** setpriv's request that the kernel kills a process when this one dies. */
-const DIES_WITH_US = ["--pdeathsig", "KILL"];
+export const DIES_WITH_US: readonly string[] = ["--pdeathsig", "KILL"];
 
-/** What starts a process in the namespaces of a runtime. */
-export interface Joining {
-  readonly tools: LaunchTools & { readonly nsenter: string };
-  readonly directory: string;
-  /** The shell script that becomes the other runtime. */
-  readonly script: string;
-  readonly input: InputKind;
-}
-
-/**
- * Starts another runtime in the pid and mount namespaces of the first one, which is running: so it ends with that one. Returns undefined
- * if that one has ended.
- */
-export function launchInto(launched: Launch, { tools, directory, script, input }: Joining): Launch | undefined {
-  using stack = new DisposableStack();
-  const first = launched.first();
-  if (first === undefined) return undefined;
-  const descriptors = ["pid", "mnt"].map((name) => {
-    try {
-      const descriptor = openSync(`/proc/${first}/ns/${name}`, "r");
-      stack.defer(() => closeSync(descriptor));
-      return descriptor;
-    } catch {
-      return undefined;
-    }
-  });
-  const [pid, mount] = descriptors;
-  // The first process's id was its own for as long as it is the launcher's child.
-  if (pid === undefined || mount === undefined || launched.first() !== first) return undefined;
-  const { setpriv, nsenter, shell } = tools;
-  const [own, mounts] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
-  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`];
-  const joined = start([setpriv, ...DIES_WITH_US, ...enter, "--", shell, "-c", script], directory, input, [pid, mount]);
-  joined.go();
-  return joined;
-}
-
-function start(
+/** Starts a program that gets the step's streams, sockets for its own errors and problems, and `more` descriptors. */
+export function startLaunch(
   [program = "", ...args]: readonly string[],
   directory: string,
   input: InputKind,

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 
 /** Returns the id of a process's first child, or undefined. */
 export function childOf(pid: number): number | undefined {
@@ -26,5 +26,14 @@ export function parentOf(pid: number): number | undefined {
     return Number(status.slice(status.lastIndexOf(")") + 2).split(" ")[1]);
   } catch {
     return undefined;
+  }
+}
+
+/** False if a process has ended or is ending: the kernel takes away its memory before it ends what depends on the process. */
+export function isRunning(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) !== "";
+  } catch {
+    return false;
   }
 }

@@ -5,10 +5,12 @@ import { VarveError } from "../core/index.ts";
 import type { WindowSize } from "../linux/index.ts";
 import { joiningProcess, type PreparedStep, type StepContext } from "./bundle/prepare.ts";
 import { findProgram } from "./find.ts";
-import { type Launch, launchInto, namespaceError } from "./launch.ts";
+import { type Launch, namespaceError } from "./launch.ts";
+import { launchInto } from "./launch-into.ts";
 import { joinScript, type LaunchTools } from "./launch-script.ts";
 import { type Exit, exitOf, runtimeError, startError } from "./outcome.ts";
 import { ProcessControl } from "./process-control.ts";
+import { childrenOf, isRunning } from "./process-tree.ts";
 import type { InputKind } from "./streams.ts";
 import type { JoiningProcess, ProcessStreams, RunResult, RunningStep, StepProcess } from "./types.ts";
 
@@ -73,6 +75,7 @@ export class OpenStep implements RunningStep {
     const logFile = join(directory.path, `log-${this.#count}.json`);
     writeFileSync(file, joiningProcess(context, prepared, joining), { mode: 0o600 });
     await this.#untilRunning(join(directory.runtimeState, directory.id, STATE_FILES[runtime.name]));
+    if (this.#joined.disposed) throw await this.#hasEnded();
     const subcommand = ["exec", "--process", file, directory.id];
     const script = joinScript({ command: command(logFile, subcommand), scratch: directory.path, groupFiles });
     const started = launchInto(launched, {
@@ -81,25 +84,39 @@ export class OpenStep implements RunningStep {
       script,
       input: inputOf(joining),
     });
-    if (started === undefined) throw hasEnded();
+    if (started === undefined) throw await this.#hasEnded();
     this.#joined.use(started);
     return new LaunchedProcess(started, joining, async () => {
       const exit = exitOf(await started.end());
+      // The end of a step is known before that of what it has killed.
+      if (exit.exitCode !== 0 && this.#isEnding) await this.first.exited.catch(() => undefined);
       try {
         if (exit.exitCode !== 0) await checkStarted(started, exit, logFile, joining.process.args);
       } catch (error) {
         // The namespaces, or the container, were gone before the process was in them.
-        if (launched.first() === undefined) return KILLED;
+        if (this.#isEnding) return KILLED;
         throw error;
       }
       return { ...exit, oomKilled: false };
     });
   }
 
+  /** True if the step's first process, the runtime's child, has ended or is ending. */
+  get #isEnding(): boolean {
+    const runtime = this.#parts.launched.first();
+    return runtime === undefined || !childrenOf(runtime).some((child) => isRunning(child));
+  }
+
+  /** Returns the error of a process that came too late. How the step has ended is known before it. */
+  async #hasEnded(): Promise<VarveError> {
+    await this.first.exited.catch(() => undefined);
+    return new VarveError("not-found", "Cannot start a process in a step: the step has ended");
+  }
+
   async #untilRunning(stateFile: string): Promise<void> {
     const { launched } = this.#parts;
     while (!existsSync(stateFile)) {
-      if (launched.first() === undefined) throw hasEnded();
+      if (launched.first() === undefined) throw await this.#hasEnded();
       await sleep(INTERVAL);
     }
   }
@@ -113,10 +130,6 @@ export class OpenStep implements RunningStep {
 }
 
 const KILLED: RunResult = { exitCode: 137, signal: "SIGKILL", oomKilled: false };
-
-function hasEnded(): VarveError {
-  return new VarveError("not-found", "Cannot start a process in a step: the step has ended");
-}
 
 class LaunchedProcess implements StepProcess {
   readonly exited: Promise<RunResult>;

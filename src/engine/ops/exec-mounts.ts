@@ -14,6 +14,8 @@ export interface StepMounts {
   readonly rootfs: string;
   readonly readonlyRootfs: boolean;
   readonly mounts: readonly RunMount[];
+  /** The directory of each mount that shows files of a layer or a cache, by its number: also the part that a selector hides. */
+  readonly trees: ReadonlyMap<number, string>;
   /** Commits the writable mounts that are outputs, by output index. */
   commit(): Promise<ReadonlyMap<number, Result>>;
   /** Commits what the step wrote to its bind mounts, after it has failed. Returns what each mount showed. */
@@ -56,6 +58,7 @@ export async function openMounts(
   const outputs = new Map<number, Output>();
   const mounts: RunMount[] = [];
   const written: (MutableLayer | undefined)[] = [];
+  const trees = new Map<number, string>();
   let root: Tree | undefined;
   for (const [index, mount] of all.entries()) {
     if (mount.dest === ROOT_MOUNT && mount.type !== "bind")
@@ -64,11 +67,14 @@ export async function openMounts(
       const tree = await openBind(mount, context);
       const output = outputOf(mount, tree, context);
       written[index] = tree.written;
+      trees.set(index, tree.path);
       if (output !== undefined) outputs.set(mount.output, output);
       if (mount.dest === ROOT_MOUNT) root = tree;
       else mounts.push(bindOf(mount, tree, cwd));
     } else {
-      mounts.push(...(await openOther(mount, targetOf(mount, cwd), context)));
+      const other = await openOther(mount, targetOf(mount, cwd), context);
+      mounts.push(...other);
+      for (const each of other) if (each.kind === "bind") trees.set(index, each.source);
       // As in BuildKit, what a step wrote to a cache mount stays there: the output is the input.
       if (mount.type === "cache" && mount.output !== SKIP_OUTPUT && mount.input !== EMPTY)
         outputs.set(mount.output, { result: inputOf(mount, context) });
@@ -80,6 +86,7 @@ export async function openMounts(
     rootfs: root.path,
     readonlyRootfs: root.readonly,
     mounts,
+    trees,
     commit: () => commit(outputs),
     commitFailed: () => commitFailed(all, written, context),
   };

@@ -6,6 +6,7 @@ import { type ExecDeps, holdFor } from "./deps.ts";
 import { type StepMounts, mountedInputs, openMounts } from "./exec-mounts.ts";
 import { withFailure } from "./op-failure.ts";
 import { SCRATCH } from "../../record/index.ts";
+import { DEFAULT_PATH, secretEnvironment } from "./step-environment.ts";
 import { type Result, recordResult } from "./result.ts";
 
 /** An op with the resource limits of its vertex. The limits are not part of the cache key. */
@@ -101,9 +102,6 @@ function stepFailed(
   });
 }
 
-/** The `PATH` of a step that has none, as BuildKit sets it. */
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /** Returns the step's environment, with proxies, secrets and a default `PATH`, which are not part of the cache key. A missing secret is empty. */
 async function environment(op: ExecOp, deps: ExecDeps): Promise<string[]> {
   const env = [...op.meta.env];
@@ -120,11 +118,6 @@ async function environment(op: ExecOp, deps: ExecDeps): Promise<string[]> {
       if (value !== "") env.push(`${name}=${value}`, `${name.toLowerCase()}=${value}`);
   }
   if (!env.some((entry) => entry.startsWith("PATH="))) env.push(`PATH=${DEFAULT_PATH}`);
-  for (const { id, name, optional } of op.secretEnv) {
-    if (id === "")
-      throw new VarveError("invalid-build", `secret ID missing for ${JSON.stringify(name)} environment variable`);
-    const value = (await deps.client.secret(id, optional)) ?? new Uint8Array();
-    env.push(`${name}=${Buffer.from(value).toString()}`);
-  }
+  env.push(...(await secretEnvironment(op.secretEnv, deps)));
   return env;
 }

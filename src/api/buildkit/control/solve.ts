@@ -227,7 +227,8 @@ async function resultOf(run: Run, { build, trace }: Opened): Promise<FrontendRes
     case "forwarded": {
       const refs = new GatewayRefs(build);
       run.found.refs = refs;
-      const forwarded = new ForwardedBuild({ build, refs, trace, inputs: request.inputs });
+      // Its containers are released before the result is used, which needs none of them.
+      await using forwarded = new ForwardedBuild({ build, refs, trace, inputs: request.inputs });
       run.onForwarded(forwarded);
       return await forwarded.result(signal);
     }

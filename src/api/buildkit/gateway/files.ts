@@ -13,9 +13,32 @@ const MAX_READ = 15 * 1_048_576;
 /** Returns a file of a result, or a part of it. */
 export async function readFile(
   build: ForwardedBuild,
-  { ref, filePath, range }: ReadFileRequest,
+  request: ReadFileRequest,
 ): Promise<{ readonly data: Uint8Array }> {
-  using root = await open(build, ref, filePath);
+  using root = await open(build, request.ref, request.filePath);
+  return { data: fileIn(root, request) };
+}
+
+/** Returns the entries of a directory of a result, sorted by name. */
+export async function readDirectory(
+  build: ForwardedBuild,
+  request: ReadDirRequest,
+): Promise<{ readonly entries: StatMessage[] }> {
+  using root = await open(build, request.ref, request.dirPath);
+  return { entries: entriesIn(root, request) };
+}
+
+/** Returns what is known of one entry of a result. A link that is the path's last element is followed. */
+export async function statFile(
+  build: ForwardedBuild,
+  { ref, path }: StatFileRequest,
+): Promise<{ readonly stat: StatMessage }> {
+  using root = await open(build, ref, path);
+  return { stat: statIn(root, path) };
+}
+
+/** Returns a file, or a part of it. Links are resolved inside the root. */
+export function fileIn(root: Root, { filePath, range }: Pick<ReadFileRequest, "filePath" | "range">): Uint8Array {
   const fd = named("open", filePath, () => root.openFile(filePath, constants.O_RDONLY | constants.O_NONBLOCK));
   try {
     const stat = fstatSync(fd);
@@ -24,7 +47,7 @@ export async function readFile(
     const length = range === undefined ? stat.size - offset : Math.min(Number(range.length), stat.size - offset);
     if (length > MAX_READ)
       throw new GrpcError(GrpcCode.resourceExhausted, `${filePath} is larger than ${MAX_READ} bytes: read it in parts`);
-    return { data: readPart(fd, Math.max(offset, 0), Math.max(length, 0)) };
+    return readPart(fd, Math.max(offset, 0), Math.max(length, 0));
   } finally {
     closeSync(fd);
   }
@@ -41,29 +64,22 @@ function readPart(fd: number, offset: number, length: number): Uint8Array {
   return data.subarray(0, size);
 }
 
-/** Returns the entries of a directory of a result, sorted by name. */
-export async function readDirectory(
-  build: ForwardedBuild,
-  { ref, dirPath, includePattern }: ReadDirRequest,
-): Promise<{ readonly entries: StatMessage[] }> {
-  using root = await open(build, ref, dirPath);
+/** Returns the entries of a directory, sorted by name. */
+export function entriesIn(
+  root: Root,
+  { dirPath, includePattern }: Pick<ReadDirRequest, "dirPath" | "includePattern">,
+): StatMessage[] {
   using directory = named("lstat", dirPath, () => root.open(dirPath));
   const names = named("open", dirPath, () => readdirSync(`${directory.path}/.`));
   const wanted = includePattern === "" ? names : names.filter((name) => matchGlob(includePattern, name));
-  return {
-    entries: wanted.sort(compareBytes).map((name) => statMessage(`${directory.path}/${name}`, name)),
-  };
+  return wanted.sort(compareBytes).map((name) => statMessage(`${directory.path}/${name}`, name));
 }
 
-/** Returns what is known of one entry of a result. A link that is the path's last element is followed. */
-export async function statFile(
-  build: ForwardedBuild,
-  { ref, path }: StatFileRequest,
-): Promise<{ readonly stat: StatMessage }> {
-  using root = await open(build, ref, path);
+/** Returns what is known of one entry. A link that is the path's last element is followed. */
+export function statIn(root: Root, path: string): StatMessage {
   using entry = named("lstat", path, () => root.open(path));
   const resolved = String(root.resolve(path, { follow: true }));
-  return { stat: statMessage(entry.path, resolved.split("/").findLast((part) => part !== "") ?? ".", true) };
+  return statMessage(entry.path, resolved.split("/").findLast((part) => part !== "") ?? ".", true);
 }
 
 /** Opens the files of a result. An empty result has none. */

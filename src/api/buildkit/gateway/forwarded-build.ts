@@ -2,6 +2,7 @@ import type { RequestTrace, Session } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import type { FrontendBuild } from "../frontend/request.ts";
 import type { FrontendResult } from "../result/result.ts";
+import { GatewayContainers } from "./containers/gateway-containers.ts";
 import type { GatewayRefs } from "./gateway-refs.ts";
 
 /** Maximum number of warnings of one client or front end in a build. */
@@ -23,12 +24,13 @@ type Ended =
 
 /**
  * A build that a client drives, or the part of a build that a front end drives which is an image: it solves graphs, reads files, and returns
- * the result.
+ * the result. Disposing of it releases its containers.
  */
-export class ForwardedBuild {
+export class ForwardedBuild implements AsyncDisposable {
   /** What the build shares with all requests to front ends in it. */
   readonly shared: FrontendBuild;
   readonly refs: GatewayRefs;
+  readonly containers: GatewayContainers;
   readonly inputs: ReadonlyMap<string, Uint8Array>;
   readonly trace: RequestTrace;
   readonly #result = Promise.withResolvers<FrontendResult>();
@@ -38,6 +40,7 @@ export class ForwardedBuild {
   constructor({ build, refs, inputs, trace }: ForwardedParts) {
     this.shared = build;
     this.refs = refs;
+    this.containers = new GatewayContainers(build.budget);
     this.inputs = inputs;
     this.trace = trace;
     this.#result.promise.catch(() => undefined);
@@ -93,6 +96,10 @@ export class ForwardedBuild {
     if (failure !== undefined) throw failure;
     if (ended === undefined) throw new GrpcError(GrpcCode.unknown, "no result for incomplete build");
     return ended.result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.containers[Symbol.asyncDispose]();
   }
 
   #end(how: Ended): void {

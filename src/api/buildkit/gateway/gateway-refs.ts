@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Result, Session } from "../../../engine/index.ts";
+import { type Result, type Session, recordResult } from "../../../engine/index.ts";
 import type { Edge } from "../../../llb/index.ts";
 import type { Path } from "../../../linux/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
@@ -25,6 +25,7 @@ export class GatewayRef {
   readonly #known: Known;
   readonly #host: RefHost;
   #directory: Promise<Path | undefined> | undefined;
+  #record: Promise<Result> | undefined;
 
   constructor(known: Known, host: RefHost) {
     this.#known = known;
@@ -40,6 +41,21 @@ export class GatewayRef {
   async evaluate(): Promise<Result> {
     if (this.#known.kind === "result") return this.#known.result;
     return await this.#host.session.evaluate(this.#known.ref.edge);
+  }
+
+  /** Returns the filesystem as a record. A context directory is copied by the first call. */
+  async record(): Promise<Result> {
+    this.#record ??= this.#toRecord();
+    try {
+      return await this.#record;
+    } catch (error) {
+      this.#record = undefined;
+      throw error;
+    }
+  }
+
+  async #toRecord(): Promise<Result> {
+    return recordResult(await this.#host.session.recordOf(await this.evaluate()));
   }
 
   /** Returns a directory with its files, or undefined if it is empty. The directory exists until the build ends. */
@@ -92,9 +108,13 @@ export class GatewayRefs {
     return this.#returnable().flatMap(({ edge }) => edge ?? []);
   }
 
+  find(id: string): GatewayRef | undefined {
+    return this.#refs.get(id);
+  }
+
   /** @throws {GrpcError} `unknown` if the build has no such filesystem. */
   get(id: string): GatewayRef {
-    const ref = this.#refs.get(id);
+    const ref = this.find(id);
     if (ref !== undefined) return ref;
     throw new GrpcError(GrpcCode.unknown, `no such ref: ${id}, all [${[...this.#refs.keys()].join(" ")}]`);
   }

@@ -1,10 +1,13 @@
-import { type CallContext, GrpcCode, GrpcError, type Implementation, unary } from "../../../grpc/index.ts";
+import { type CallContext, GrpcCode, GrpcError, type Implementation, bidiStream, unary } from "../../../grpc/index.ts";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { buildError } from "../errors/build-error.ts";
 import type { Daemon } from "../daemon.ts";
 import { LLBBridge } from "../proto/gen/gateway_pb.ts";
 import type { WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
 import { served } from "../proto/methods.ts";
+import { readContainerDirectory, readContainerFile, statContainerFile } from "./containers/container-files.ts";
+import { execProcess } from "./containers/exec-process.ts";
+import { newContainer } from "./containers/new-container.ts";
 import { readDirectory, readFile, statFile } from "./files.ts";
 import { capabilities } from "../worker/caps.ts";
 import { workers } from "../worker/worker.ts";
@@ -31,7 +34,7 @@ export interface BridgeHost {
   readonly workers: () => MessageInitShape<typeof WorkerRecordSchema>[];
 }
 
-/** Implements `moby.buildkit.v1.frontend.LLBBridge` for builds that clients drive. Containers are not supported. */
+/** Implements `moby.buildkit.v1.frontend.LLBBridge` for builds that clients drive. */
 export function gatewayService(daemon: Daemon): Implementation[] {
   return bridgeMethods({
     buildOf: (call, name) => buildOf(daemon, call, name),
@@ -75,6 +78,21 @@ export function bridgeMethods(host: BridgeHost): Implementation[] {
     ),
     unary(served(method.return), on(returned, "Return")),
     unary(served(method.warn), on(warn, "Warn")),
+    unary(served(method.newContainer), on(newContainer, "NewContainer")),
+    unary(
+      served(method.releaseContainer),
+      on(async ({ containers }, { containerId }) => {
+        await containers.release(containerId);
+        return {};
+      }, "ReleaseContainer"),
+    ),
+    bidiStream(served(method.execProcess), async (messages, send, call) => {
+      const build = await host.buildOf(call, "ExecProcess");
+      await execProcess(build, messages, send, call.signal);
+    }),
+    unary(served(method.readFileContainer), on(readContainerFile, "ReadFileContainer")),
+    unary(served(method.readDirContainer), on(readContainerDirectory, "ReadDirContainer")),
+    unary(served(method.statFileContainer), on(statContainerFile, "StatFileContainer")),
   ];
 }
 

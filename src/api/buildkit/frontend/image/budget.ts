@@ -4,13 +4,20 @@ import { GrpcCode, GrpcError } from "../../../../grpc/index.ts";
 const MAX_DEPTH = 8;
 /** Maximum number of front ends that are images and run at once for one build. */
 const MAX_RUNNING = 32;
+/** Maximum number of containers that a client and its front ends have at once in one build. */
+const MAX_CONTAINERS = 64;
 
-/** How many front ends a build may run. */
+interface Counts {
+  running: number;
+  containers: number;
+}
+
+/** How many front ends and containers of clients a build may have. */
 export class FrontendBudget {
   readonly #depth: number;
-  readonly #all: { running: number };
+  readonly #all: Counts;
 
-  constructor(depth: number = 0, all: { running: number } = { running: 0 }) {
+  constructor(depth: number = 0, all: Counts = { running: 0, containers: 0 }) {
     this.#depth = depth;
     this.#all = all;
   }
@@ -30,5 +37,17 @@ export class FrontendBudget {
       inner: new FrontendBudget(this.#depth + 1, this.#all),
       [Symbol.dispose]: () => void (this.#all.running -= 1),
     };
+  }
+
+  /**
+   * Adds a container until it is disposed of.
+   *
+   * @throws {GrpcError} `resource-exhausted` if there are too many.
+   */
+  enterContainer(): Disposable {
+    if (this.#all.containers >= MAX_CONTAINERS)
+      throw new GrpcError(GrpcCode.resourceExhausted, `a build has at most ${MAX_CONTAINERS} containers at once`);
+    this.#all.containers += 1;
+    return { [Symbol.dispose]: () => void (this.#all.containers -= 1) };
   }
 }

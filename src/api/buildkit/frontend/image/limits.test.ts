@@ -29,6 +29,16 @@ test("front ends inside each other, and those that run at once, are limited", ()
   budget.enter()[Symbol.dispose]();
 });
 
+test("containers of a build are limited, with those of its front ends", () => {
+  const budget = new FrontendBudget();
+  using entered = budget.enter();
+  using running = new DisposableStack();
+  for (let count = 0; count < 64; count += 1) running.use((count % 2 === 0 ? budget : entered.inner).enterContainer());
+  assert.throws(() => entered.inner.enterContainer(), TOO_MANY);
+  running.dispose();
+  budget.enterContainer()[Symbol.dispose]();
+});
+
 /** Nothing of these limits needs a build. */
 const HOST = {} as ConstructorParameters<typeof GatewayRefs>[0];
 

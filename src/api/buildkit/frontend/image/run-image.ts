@@ -36,7 +36,7 @@ export async function runImageFrontend(source: string, request: FrontendRequest)
   const image = await findImage(source, request);
   checkCaps(attributes, image.config.labels.get(CAPS) ?? "", { inputs: definitions.size > 0 });
   const { session } = build;
-  const own = new ForwardedBuild({
+  await using own = new ForwardedBuild({
     build: { ...build, budget: running.inner },
     refs: new GatewayRefs(build),
     inputs: definitions,

@@ -1,0 +1,47 @@
+import { closeSync, openSync } from "node:fs";
+import { DIES_WITH_US, type Launch, startLaunch } from "./launch.ts";
+import { type LaunchTools, NAMESPACES } from "./launch-script.ts";
+import type { InputKind } from "./streams.ts";
+
+/** What starts a process in the namespaces of a runtime. */
+export interface Joining {
+  readonly tools: LaunchTools & { readonly nsenter: string };
+  readonly directory: string;
+  /** The shell script that becomes the other runtime. */
+  readonly script: string;
+  readonly input: InputKind;
+}
+
+/**
+ * Starts another runtime in the pid and mount namespaces of the first one, which is running: so it ends with that one. Returns undefined
+ * if that one has ended.
+ */
+export function launchInto(launched: Launch, { tools, directory, script, input }: Joining): Launch | undefined {
+  using stack = new DisposableStack();
+  const first = launched.first();
+  if (first === undefined) return undefined;
+  const [pid, mount] = ["pid", "mnt"].map((name) => {
+    const descriptor = tryOpen(`/proc/${first}/ns/${name}`);
+    if (descriptor !== undefined) stack.defer(() => closeSync(descriptor));
+    return descriptor;
+  });
+  // The first process's id was its own for as long as it is the launcher's child.
+  if (pid === undefined || mount === undefined || launched.first() !== first) return undefined;
+  const { setpriv, nsenter, shell } = tools;
+  const [own, mounts] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
+  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`];
+  const joined = startLaunch([setpriv, ...DIES_WITH_US, ...enter, "--", shell, "-c", script], directory, input, [
+    pid,
+    mount,
+  ]);
+  joined.go();
+  return joined;
+}
+
+function tryOpen(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+}
