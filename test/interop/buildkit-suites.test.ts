@@ -7,6 +7,8 @@ import { compareSuite, readExpectedFailures } from "../../conformance/suites.ts"
 /** What the suites printed, by the list of the tests that do not pass. */
 const SUITES = [
   { list: "buildkit-dockerfile.txt", variable: "VARVE_BUILDKIT_DOCKERFILE_LOG" },
+  { list: "buildkit-dockerfile-client.txt", variable: "VARVE_BUILDKIT_DOCKERFILE_CLIENT_LOG" },
+  { list: "buildkit-dockerfile-image.txt", variable: "VARVE_BUILDKIT_DOCKERFILE_IMAGE_LOG" },
   { list: "buildkit-client.txt", variable: "VARVE_BUILDKIT_CLIENT_LOG" },
 ] as const;
 

@@ -69,6 +69,12 @@ async function attempts(gateway) {
       evaluate: true,
     });
   });
+  const container = (id, mounted) =>
+    gateway.call("NewContainer", message(text(1, id), bytes(2, message(text(3, "/"), text(23, mounted)))));
+  await attempt("a container of another build's reference", () => container("stolen", other));
+  await attempt("containers by the hundred", async () => {
+    for (let count = 0; count < 100; count += 1) await container(`c${count}`, ref);
+  });
   await attempt("another service", () => gateway.call("ListWorkers", undefined, {}, "moby.buildkit.v1.Control"));
   await attempt("a front end of that name", () => gateway.ask("other.v0", {}));
   await attempt("a file of the machine", async () => {

@@ -99,6 +99,11 @@ suite("front ends that are images", { skip: buildsUnavailable() ?? false }, () =
   const hostile = async (attrs: Record<string, string> = {}): Promise<SolveResponse> =>
     await solve(client, { frontend: "gateway.v0", frontendAttrs: { source: HOSTILE, ...attrs } });
 
+  const nothing = (): Omit<Parameters<typeof findLeftovers>[0], "marks"> => ({
+    stateDir: join(daemon.store.root, "run"),
+    pid: process.pid,
+  });
+
   /** Builds a recipe, and returns the files of its result that are named. */
   async function filesOf(
     text: string,
@@ -270,10 +275,13 @@ dockerfile FROM scratch\nCOPY Dockerfile /copied`;
     assert.equal(errors["a result of many"], "a result has more than 1000 references");
     assert.match(errors["a host's network"] ?? "", /network.host is not allowed/);
     assert.match(errors["a file name out of its place"] ?? "", /is no file name/);
+    assert.match(errors["a container of another build's reference"] ?? "", /return reference .* not found$/);
+    assert.equal(errors["containers by the hundred"], "a build has at most 64 containers at once");
     assert.match(errors["another service"] ?? "", /unknown/);
     assert.equal(errors["a front end of that name"], "invalid frontend: other.v0");
     assert.match(errors["a file of the machine"] ?? "", /ENOENT/);
     assert.equal(sees?.processes, 1);
+    assert.deepEqual(findLeftovers({ ...nothing(), marks: [daemon.store.root] }).mounts, []);
   });
 
   test("one that runs for ever ends with its build, and others go on", async () => {
@@ -300,7 +308,7 @@ dockerfile FROM scratch\nCOPY Dockerfile /copied`;
   test("many, some of them killed, leave nothing behind", async () => {
     const text = "file /a b\nfile /c d\n";
     const mark = randomUUID();
-    const query = { marks: [mark], stateDir: join(daemon.store.root, "run"), pid: process.pid };
+    const query = { ...nothing(), marks: [mark] };
     const waiting = "wait\n";
     for (let round = 0; round < ROUNDS; round += 1) {
       const stop = new AbortController();
