@@ -6,7 +6,7 @@ import { type RegistryServer, startRegistry } from "./registry-server.ts";
 import { StockClients } from "./stock-clients.ts";
 import { type RunOptions, Varve, busyboxImage, sh } from "./varve.ts";
 
-const START_MS = 30_000;
+const START_MS = 120_000;
 const LISTENS = /(?:API listen|^running server) on (\S+)$/;
 
 /** `varve serve` or `varve buildkitd` while it runs. Disposing of it ends it. */

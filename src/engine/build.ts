@@ -104,6 +104,7 @@ export async function openLocalSession(
     progress,
     allowed: allowedEntitlements(options),
     project: () => served.project ?? projectOf(options),
+    hints: served.project === undefined,
   });
 }
 

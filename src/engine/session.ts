@@ -113,6 +113,7 @@ export class Session implements AsyncDisposable {
       unusable,
       signal,
       isOff: options.explain === false,
+      hints: options.hints ?? true,
     });
     this.#deps = sessionDeps(options, {
       shared,

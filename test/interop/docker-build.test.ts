@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { type BuildkitServer, startBuildkitServer } from "../../testing/buildkit-server.ts";
@@ -62,6 +62,10 @@ suite("docker with the server as its daemon", { skip }, () => {
     await writeFile(join(folder, "package.json"), '{ "version": 2 }');
     const { stderr } = await docker(["build", ...flags]);
     assert.equal(stderr.match(/ missed: package\.json changed \(content, 2 → 16 bytes\)$/gm)?.length, 2, stderr);
+    // No flag of `varve build` is proposed: it would not help this client.
+    await chmod(join(folder, "package.json"), 0o640);
+    const other = await docker(["build", ...flags]);
+    assert.equal(other.stderr.match(/ missed: package\.json: mode \d+ → 0640$/gm)?.length, 2, other.stderr);
   });
 
   test("the store says why, whichever way a build has come", async () => {

@@ -23,6 +23,8 @@ export interface ExplainingDeps {
   readonly unusable: ReadonlyMap<string, string>;
   /** Nothing is explained or recorded. */
   readonly isOff: boolean;
+  /** See `SessionOptions.hints`. */
+  readonly hints: boolean;
 }
 
 /**
@@ -41,6 +43,7 @@ export class Explaining implements RunningBuild {
   readonly store: ExplainingDeps["store"];
   readonly caches: ExplainingDeps["caches"];
   readonly signal: AbortSignal | undefined;
+  readonly hints: boolean;
   readonly #isOff: boolean;
   readonly #progress: Progress;
   readonly #project: ExplainingDeps["project"];
@@ -48,9 +51,10 @@ export class Explaining implements RunningBuild {
   #hasToldUnusable = false;
   #steps: Promise<StepExplainer> | undefined;
 
-  constructor({ store, progress, project, caches, unusable, signal, isOff }: ExplainingDeps) {
+  constructor({ store, progress, project, caches, unusable, signal, isOff, hints }: ExplainingDeps) {
     this.#unusable = unusable;
     this.#isOff = isOff;
+    this.hints = hints;
     this.store = store;
     this.#progress = progress;
     this.#project = project;

@@ -47,6 +47,8 @@ export interface RunningBuild {
   /** Returns the imported caches. */
   readonly caches: () => readonly ResultCache[];
   readonly signal?: AbortSignal | undefined;
+  /** See `SessionOptions.hints`. */
+  readonly hints: boolean;
 }
 
 /** A step that is running. */
@@ -104,7 +106,7 @@ export class StepExplainer {
       opWith: (variables) => opWith(vertex, variables),
     });
     const reason = bounded(await withResultFiles(found, this.#build.store));
-    return { reason, text: reasonText(reason) };
+    return { reason, text: reasonText(reason, { hints: this.#build.hints }) };
   }
 
   record({ digest }: Vertex, results: readonly Result[]): void {

@@ -15,6 +15,8 @@ export interface SessionOptions extends Pick<
   readonly ref?: string | undefined;
   /** Returns what says which project is built: builds of one project have equal ones. Default: "". */
   readonly project?: (() => string | Promise<string>) | undefined;
+  /** Propose flags of `varve build` where they would help, in reasons why steps ran. Default: true. */
+  readonly hints?: boolean | undefined;
   readonly client: BuildClient;
   readonly progress: Progress;
   /** The entitlements of the build. See `allowedEntitlements`. */

@@ -152,6 +152,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
       pullPolicy: "newest",
       traced: daemon.traced,
       explain: daemon.explains,
+      hints: false,
       keepFailed: request.subject.kind === "forwarded",
       signal,
     }),
