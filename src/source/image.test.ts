@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { formatReference, hostPlatform, parseReference } from "../core/index.ts";
+import { formatReference, hostPlatform, isVarveError, parseReference } from "../core/index.ts";
 import { type ImageStore } from "../image/index.ts";
 import type { Records } from "../record/index.ts";
 import { ANONYMOUS, Registry, push } from "../registry/index.ts";
@@ -60,6 +60,28 @@ suite("images of a real registry", { skip: registryMissing() ?? false }, () => {
       last.layers.map(({ sources }) => sources),
       expected,
     );
+  });
+
+  test("a lookup that was cancelled is made again for the next caller, and one that others wait for goes on", async () => {
+    const name = `${server.host}/team/cancelled:1`;
+    await using here = await temporaryStore();
+    const target = await putImage(here, { layers: [noise(1000, 4)] });
+    await push(registry, [parseReference(name)], { store: here.store, target });
+    const source = new ImageSource({
+      content: here.store,
+      images: NO_IMAGES,
+      records: NO_RECORDS,
+      registry: () => Promise.resolve(registry),
+    });
+    for (const others of [0, 1]) {
+      const stop = new AbortController();
+      const cancelled = source.resolve(name, options, { ...here, signal: stop.signal });
+      const waiting = Array.from({ length: others }, () => source.resolve(name, options, here));
+      stop.abort();
+      await assert.rejects(cancelled, (error) => isVarveError(error, "cancelled"));
+      for (const each of waiting) assert.equal((await each).digest, target.digest);
+    }
+    assert.equal((await source.resolve(name, options, here)).digest, target.digest);
   });
 
   test("an image's layers keep where they are published", async () => {

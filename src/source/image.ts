@@ -13,6 +13,7 @@ import {
 } from "../core/index.ts";
 import { type ContentStore, isLostBlob } from "../content/index.ts";
 import { type ImageStore, checkImage, openImage } from "../image/index.ts";
+import { SingleFlight } from "../io/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { type AttestationChain, attestationChain } from "./attestation-chain.ts";
 import { type BlobRequest, blobRecord, fetchBlob } from "./blob.ts";
@@ -60,7 +61,9 @@ export interface ResolveOptions {
 export class ImageSource {
   readonly #deps: ImageSourceDeps;
   readonly #provided = new Map<Digest, Descriptor>();
-  readonly #resolved = new Map<string, Promise<ResolvedImage>>();
+  readonly #resolved = new Map<string, ResolvedImage>();
+  /** A lookup ends when all who wait for it are cancelled. Then the next one starts again. */
+  readonly #lookups = new SingleFlight<string, ResolvedImage>();
 
   constructor(deps: ImageSourceDeps) {
     this.#deps = deps;
@@ -78,9 +81,12 @@ export class ImageSource {
   async resolve(name: string, options: ResolveOptions, hold: Hold): Promise<ResolvedImage> {
     const reference = withDefaultTag(parseReference(name));
     const key = `${formatReference(reference)} ${formatWholePlatform(options.platform)} ${options.policy}`;
-    const known = this.#resolved.get(key) ?? this.#find(reference, options, hold);
-    this.#resolved.set(key, known);
-    return await known;
+    const known = this.#resolved.get(key);
+    if (known !== undefined) return known;
+    const find = (signal: AbortSignal): Promise<ResolvedImage> => this.#find(reference, options, { ...hold, signal });
+    const found = await this.#lookups.run(key, find, hold.signal);
+    this.#resolved.set(key, found);
+    return found;
   }
 
   /**

@@ -5,6 +5,7 @@ import { after, before, suite, test } from "node:test";
 import { type GraphFixture, graphFixture } from "../../../testing/graph-fixture.ts";
 import { recordsMissing } from "../../../testing/records.ts";
 import { busyboxRootfs, rootfsUnavailable } from "../../../testing/rootfs.ts";
+import { isVarveError } from "../../core/index.ts";
 import type { TemporaryDirectory } from "../../io/index.ts";
 import { type RunOptions, type State, fileActions, local, makeVertex, scratch } from "../../llb/index.ts";
 
@@ -41,6 +42,18 @@ suite("exec ops", { skip: recordsMissing() ?? rootfsUnavailable() ?? false }, ()
       }),
     );
     assert.equal(await output(root, "out"), "a\nb");
+  });
+
+  test("a command that cannot be started is named as one that has failed", async () => {
+    const { root } = base().run({ args: ["no-such-thing", "here"] });
+    await assert.rejects(fixture.paths(root), (error) => {
+      assert.ok(isVarveError(error, "step-failed"), String(error));
+      assert.match(
+        error.message,
+        /process "no-such-thing here" did not complete successfully: .*executable file not found/,
+      );
+      return error.details.exitCode === 127;
+    });
   });
 
   test("cache mounts that start from different parts of an input are different directories", async () => {

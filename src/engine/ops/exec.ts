@@ -1,4 +1,4 @@
-import { VarveError } from "../../core/index.ts";
+import { VarveError, isVarveError } from "../../core/index.ts";
 import type { ResourceLimits, RunResult } from "../../exec/index.ts";
 import type { ExecMeta, ExecOp } from "../../llb/index.ts";
 import type { OpContext } from "../../solver/index.ts";
@@ -54,25 +54,28 @@ export async function executeExec(
 /** Runs the command. Throws `step-failed` if it fails. */
 async function run({ op, limits }: LimitedExec, mounts: StepMounts, deps: ExecDeps, context: OpContext): Promise<void> {
   const runner = await deps.runner();
-  const ended = await runner.run(
-    {
-      rootfs: mounts.rootfs,
-      readonlyRootfs: mounts.readonlyRootfs,
-      mounts: mounts.mounts,
-      process: { args: op.meta.args, env: await environment(op, deps), cwd: op.meta.cwd, user: op.meta.user },
-      network: op.network,
-      security: op.security,
-      extraHosts: op.meta.extraHosts,
-      ulimits: op.meta.ulimits,
-      limits,
-      ...(op.meta.hostname === "" ? {} : { hostname: op.meta.hostname }),
-      ...(op.meta.cgroupParent === "" ? {} : { cgroupParent: op.meta.cgroupParent }),
-      shmSize: deps.limits.shmSize,
-      keepStubParents: !op.meta.removeMountStubsRecursive,
-      onOutput: (stream, data) => context.report({ kind: "log", stream, data }),
-      onWarning: (short) => context.report({ kind: "warning", short }),
-    },
-    { signal: context.signal },
+  const ended = await started(
+    op.meta,
+    runner.run(
+      {
+        rootfs: mounts.rootfs,
+        readonlyRootfs: mounts.readonlyRootfs,
+        mounts: mounts.mounts,
+        process: { args: op.meta.args, env: await environment(op, deps), cwd: op.meta.cwd, user: op.meta.user },
+        network: op.network,
+        security: op.security,
+        extraHosts: op.meta.extraHosts,
+        ulimits: op.meta.ulimits,
+        limits,
+        ...(op.meta.hostname === "" ? {} : { hostname: op.meta.hostname }),
+        ...(op.meta.cgroupParent === "" ? {} : { cgroupParent: op.meta.cgroupParent }),
+        shmSize: deps.limits.shmSize,
+        keepStubParents: !op.meta.removeMountStubsRecursive,
+        onOutput: (stream, data) => context.report({ kind: "log", stream, data }),
+        onWarning: (short) => context.report({ kind: "warning", short }),
+      },
+      { signal: context.signal },
+    ),
   );
   const valid = op.meta.validExitCodes.length === 0 ? [0] : op.meta.validExitCodes;
   if (!valid.includes(ended.exitCode)) throw stepFailed(op.meta, ended, limits);
@@ -85,6 +88,21 @@ function refuseDevices({ cdiDevices }: ExecOp): void {
   throw new VarveError("unsupported", `Cannot give the step device ${needed.name}: CDI devices are not supported`);
 }
 
+/** Names the command in the error of one that could not be started, as in that of one that has failed. */
+async function started(meta: ExecMeta, running: Promise<RunResult>): Promise<RunResult> {
+  try {
+    return await running;
+  } catch (error) {
+    if (!isVarveError(error, "step-failed")) throw error;
+    const { message, details } = error;
+    throw new VarveError("step-failed", `${unsuccessful(meta)}: ${message}`, { details, cause: error });
+  }
+}
+
+function unsuccessful({ args }: ExecMeta): string {
+  return `process ${JSON.stringify(args.join(" "))} did not complete successfully`;
+}
+
 function stepFailed(
   meta: ExecMeta,
   { exitCode, signal, oomKilled }: RunResult,
@@ -95,8 +113,7 @@ function stepFailed(
     : signal === undefined
       ? `exit code: ${exitCode}`
       : `exit code: ${exitCode} (${signal})`;
-  const message = `process ${JSON.stringify(meta.args.join(" "))} did not complete successfully: ${how}`;
-  return new VarveError("step-failed", message, {
+  return new VarveError("step-failed", `${unsuccessful(meta)}: ${how}`, {
     details: { exitCode, signal },
     ...(oomKilled && memory !== undefined && { hint: `Give the step more than ${memory} bytes with --memory.` }),
   });

@@ -82,11 +82,10 @@ export function statIn(root: Root, path: string): StatMessage {
   return statMessage(entry.path, resolved.split("/").findLast((part) => part !== "") ?? ".", true);
 }
 
-/** Opens the files of a result. An empty result has none. */
+/** Opens the files of a result. A result without a filesystem has none. */
 async function open({ refs }: ForwardedBuild, ref: string, path: string): Promise<Root> {
-  const directory = ref === "" ? undefined : await refs.get(ref).directory();
-  if (directory === undefined) throw unknown(`open ${path}: no such file or directory`);
-  return Root.open(directory);
+  if (ref === "") throw unknown(`open ${path}: no such file or directory`);
+  return Root.open(await refs.get(ref).directory());
 }
 
 const TEXTS: ReadonlyMap<string, string> = new Map([

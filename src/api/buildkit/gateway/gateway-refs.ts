@@ -3,7 +3,6 @@ import { type Result, type Session, recordResult } from "../../../engine/index.t
 import type { Edge } from "../../../llb/index.ts";
 import type { Path } from "../../../linux/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
-import { SCRATCH } from "../../../record/index.ts";
 import type { ResultRef } from "../result/result.ts";
 import type { VertexSources } from "../result/sources.ts";
 
@@ -24,7 +23,7 @@ type Known = { readonly kind: "ref"; readonly ref: ResultRef } | { readonly kind
 export class GatewayRef {
   readonly #known: Known;
   readonly #host: RefHost;
-  #directory: Promise<Path | undefined> | undefined;
+  #directory: Promise<Path> | undefined;
   #record: Promise<Result> | undefined;
 
   constructor(known: Known, host: RefHost) {
@@ -58,8 +57,8 @@ export class GatewayRef {
     return recordResult(await this.#host.session.recordOf(await this.evaluate()));
   }
 
-  /** Returns a directory with its files, or undefined if it is empty. The directory exists until the build ends. */
-  async directory(): Promise<Path | undefined> {
+  /** Returns a directory with its files. The directory exists until the build ends. */
+  async directory(): Promise<Path> {
     this.#directory ??= this.#mount();
     try {
       return await this.#directory;
@@ -69,11 +68,10 @@ export class GatewayRef {
     }
   }
 
-  async #mount(): Promise<Path | undefined> {
+  async #mount(): Promise<Path> {
     const { session, stack } = this.#host;
     const result = await this.evaluate();
     if (result.kind === "context") return result.context.path;
-    if (result.id === SCRATCH) return undefined;
     return stack.use(await session.store.records.mount(result.id, session.hold)).path;
   }
 }

@@ -15,7 +15,7 @@ import { fillRootfs, rootfsUnavailable } from "../../../../testing/rootfs.ts";
 import { healthy, openSession } from "../../../../testing/session-client.ts";
 import { servedDirectories } from "../../../../testing/session-files.ts";
 import { type GrpcClient, GrpcError, invoke } from "../../../grpc/index.ts";
-import { type State, fileActions, local, scratch } from "../../../llb/index.ts";
+import { type State, diff, fileActions, local, scratch } from "../../../llb/index.ts";
 import { statusOf } from "../errors/status.ts";
 import { type Solve, SolveSchema } from "../proto/gen/errdefs_pb.ts";
 import { LLBBridge } from "../proto/gen/gateway_pb.ts";
@@ -109,6 +109,18 @@ suite("the detail of what cannot be solved", { skip: recordsMissing() ?? rootfsU
     await assert.rejects(readText(build, input, "/f"), /open \/f: no such file/);
     const returned = { result: { result: { case: "ref", value: { id: input ?? "" } } } } as const;
     await assert.rejects(invoke(client, called(method.return), returned, build.call), /return reference .* not found/);
+    await build.return();
+  });
+
+  test("an empty filesystem has no files, and can be listed", async () => {
+    const build = await driveBuild(client);
+    const made = scratch().file(fileActions().mkdir("/a", 0o755));
+    const { result } = await invoke(client, called(method.solve), asked(diff(made, made), true), build.call);
+    assert.ok(result?.result.case === "ref");
+    const { id: ref } = result.result.value;
+    const { entries } = await invoke(client, called(method.readDir), { ref, dirPath: "/" }, build.call);
+    assert.deepEqual(entries, []);
+    await assert.rejects(readText(build, ref, "/a"), /open \/a: no such file or directory/);
     await build.return();
   });
 
