@@ -3,8 +3,12 @@ import { VarveError, messageOf } from "../core/index.ts";
 import { type ByteString, OpenWatch, byteStringOf } from "../linux/index.ts";
 
 const OVERLAY = 0x794c_7630;
-/** Milliseconds between two looks at what was opened: until then the kernel keeps the events, and unites equal ones. */
+/**
+ * Milliseconds between two looks at what was opened: until then the kernel keeps the events, and unites equal ones. The first look comes
+ * soon, because what was seen once is not reported again.
+ */
 const INTERVAL = 100;
+const FIRST_INTERVAL = 10;
 /** Events that are read at once. */
 const BATCH = 2_000;
 const DELETED = " (deleted)";
@@ -18,7 +22,7 @@ export class AccessTrace implements Disposable {
   readonly #root: ByteString;
   readonly #limit: number;
   readonly #paths = new Set<ByteString>();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
   #isIncomplete = false;
 
   /**
@@ -31,11 +35,18 @@ export class AccessTrace implements Disposable {
     this.#root = byteStringOf(rootfs);
     this.#limit = limit;
     try {
-      this.#watch = new OpenWatch(rootfs);
+      this.#watch = new OpenWatch(rootfs, ({ pid }) => pid !== process.pid);
     } catch (error) {
       throw unsupported(`the kernel does not let files be watched: ${messageOf(error)}`);
     }
-    this.#timer = setInterval(() => this.#read(BATCH), INTERVAL).unref();
+    this.#timer = this.#later(FIRST_INTERVAL);
+  }
+
+  #later(delay: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#read(BATCH);
+      this.#timer = this.#later(Math.min(delay * 2, INTERVAL));
+    }, delay).unref();
   }
 
   /**
@@ -50,7 +61,7 @@ export class AccessTrace implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#watch[Symbol.dispose]();
   }
 

@@ -11,6 +11,8 @@ const FAN_NONBLOCK = 0x2;
 const FAN_UNLIMITED_QUEUE = 0x10;
 const FAN_MARK_ADD = 0x1;
 const FAN_MARK_FILESYSTEM = 0x100;
+/** The events of an inode that are not wanted any more, also after it was changed. The kernel may forget that with the inode. */
+const FAN_MARK_IGNORE_INODE = 0x40 | 0x200 | 0x400;
 const FAN_OPEN = 0x20;
 const FAN_OPEN_EXEC = 0x1000;
 const FAN_Q_OVERFLOW = 0x4000;
@@ -32,6 +34,9 @@ export interface OpenedFile {
   readonly pid: number;
 }
 
+/** Returns whether further events of the same file may be left out. */
+export type IsLast = (file: OpenedFile) => boolean;
+
 /** What was read of a watch: events, and whether some were lost. */
 export interface OpenedFiles {
   readonly files: readonly OpenedFile[];
@@ -47,10 +52,20 @@ export interface OpenedFiles {
  */
 export class OpenWatch implements Disposable {
   #fd: number;
+  /** Since Linux 6.0. */
+  #canIgnore = true;
+  readonly #isLast: IsLast;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
 
-  /** @param path any path of the filesystem. Throws a `SystemError`, such as `EPERM`, `ENOSYS` or `EINVAL`. */
-  constructor(path: Path) {
+  /**
+   * @param path any path of the filesystem.
+   * @param isLast is asked for each event. Where it is true, the kernel reports the file no more for a while, which makes a step that opens
+   * it often as fast as one that is not watched.
+   *
+   * Throws a `SystemError`, such as `EPERM`, `ENOSYS` or `EINVAL`.
+   */
+  constructor(path: Path, isLast: IsLast = () => false) {
+    this.#isLast = isLast;
     this.#fd = fanotifyInit({}, FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE, EVENT_FLAGS);
     try {
       const mask = FAN_OPEN | FAN_OPEN_EXEC | FAN_ONDIR;
@@ -95,21 +110,30 @@ export class OpenWatch implements Disposable {
     for (let at = 0; at + EVENT_BYTES <= length; at += this.#buffer.readUInt32LE(at)) {
       const mask = this.#buffer.readBigUInt64LE(at + 8);
       const fd = this.#buffer.readInt32LE(at + 16);
-      const path = fd < 0 ? undefined : pathOfDescriptor(fd);
-      if (path === undefined || (mask & BigInt(FAN_Q_OVERFLOW)) !== 0n) isComplete = false;
-      else files.push({ path, pid: this.#buffer.readInt32LE(at + 20) });
+      const file = fd < 0 ? undefined : this.#fileOf(fd, this.#buffer.readInt32LE(at + 20));
+      if (file === undefined || (mask & BigInt(FAN_Q_OVERFLOW)) !== 0n) isComplete = false;
+      else files.push(file);
     }
     return isComplete;
   }
-}
 
-/** Returns the path of an open file, and closes it. */
-function pathOfDescriptor(fd: number): ByteString | undefined {
-  try {
-    return byteStringOf(readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" }));
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(fd);
+  /** Returns what an event says, and closes its file. */
+  #fileOf(fd: number, pid: number): OpenedFile | undefined {
+    try {
+      const file = { path: byteStringOf(readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" })), pid };
+      if (this.#canIgnore && this.#isLast(file)) this.#ignore(fd);
+      return file;
+    } catch {
+      return undefined;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Without FAN_ONDIR, which is an error for other files, directories are still reported. */
+  #ignore(fd: number): void {
+    const ignored = FAN_OPEN | FAN_OPEN_EXEC;
+    const result = fanotifyMark.attempt(this.#fd, FAN_MARK_ADD | FAN_MARK_IGNORE_INODE, ignored, fd, null);
+    if (result < 0) this.#canIgnore = false;
   }
 }

@@ -12,6 +12,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
@@ -313,4 +314,15 @@ test("what is opened in an overlay is seen, by name and in any mount namespace",
     watch.read(1000).files.map(({ pid }) => pid),
     [process.pid],
   );
+  using once = new OpenWatch(String(target), ({ pid }) => pid !== process.pid);
+  const opened = async (command: string): Promise<string[]> => {
+    await promisify(execFile)("sh", ["-c", command]);
+    return once.read(1000).files.map(({ path }) => path.replace(String(target), ""));
+  };
+  const first = await opened(`ls ${target}/d; cat ${target}/read`);
+  assert.deepEqual(new Set(first), new Set(["/d", "/read"]));
+  // Directories, and what is in them, are still reported. Kernels before 6.0 report all again.
+  const second = await opened(`ls ${target}/d; cat ${target}/read ${target}/d/deep`);
+  const isOld = Number(release().split(".")[0]) < 6;
+  assert.deepEqual(new Set(second), new Set(["/d", "/d/deep", ...(isOld ? ["/read"] : [])]));
 });
