@@ -16,6 +16,7 @@ import { imageScenarios, openImage } from "./images.ts";
 import { reportLimits } from "./limits.ts";
 import { transferScenarios } from "./transfers.ts";
 import { type Contender, type Scenario, measure, report } from "./measure.ts";
+import { TRACED } from "./traced.ts";
 import { reportWhy } from "./why.ts";
 import { type Peer, openPeers } from "./peers.ts";
 import { runSideBySide } from "./side-by-side/run.ts";
@@ -100,6 +101,7 @@ await runScenario(
 );
 
 if (isWanted("why")) console.log(`${await reportWhy(varve, big)}\n`);
+for (const [name, run] of Object.entries(TRACED)) if (isWanted(name)) console.log(`${await run(varve, BASE)}\n`);
 for (const scenario of layerScenarios(varve.folder)) await runScenario(scenario, false);
 for (const scenario of transferScenarios(varve.folder)) await runScenario(scenario, false);
 if (isWanted("archive of a blob")) await runScenario(exportScenario(varve.folder), false);

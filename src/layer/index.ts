@@ -9,8 +9,8 @@ export {
   diffTrees,
   packTree,
 } from "./diff/diff.ts";
-export { type TreeFile, linkTarget, xattrNames, xattrOf } from "./diff/tree.ts";
-export { type UpperTree, directoryUpper } from "./diff/upper.ts";
+export { type TreeFile, findFile, isWhiteoutDevice, linkTarget, xattrNames, xattrOf } from "./diff/tree.ts";
+export { type UpperTree, directoryUpper, isOpaque } from "./diff/upper.ts";
 export { draftArchive } from "./draft/draft-archive.ts";
 export { type Draft, type DraftFile, draftUpper } from "./draft/draft.ts";
 export {

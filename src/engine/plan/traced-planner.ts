@@ -97,7 +97,7 @@ export class TracedPlanner {
       if (each.kind === "record") layers.push(...exec.layersOf(each.id));
       else if (each.kind === "recalled") layers.push(each.layer);
       else {
-        const earlier = input[layers.length]?.directory;
+        const earlier = input[layers.length]?.versions?.[0]?.directory;
         const entries = earlier === undefined ? undefined : await this.#describe(each.copy, earlier);
         if (entries === undefined) return undefined;
         layers.push(describedLayer(`copied ${layers.length}`, entries));

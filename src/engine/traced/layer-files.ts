@@ -1,19 +1,24 @@
 import type { Digest } from "../../core/index.ts";
-import { type UpperTree, directoryUpper } from "../../layer/index.ts";
 import type { RecordRow, Records } from "../../record/index.ts";
 import { type LayerEntry, type TracedTable, joinVersions } from "../../traced/index.ts";
-import { readUpper } from "./upper-entries.ts";
+import { readUpper, upperOf } from "./upper-entries.ts";
 
 /** A layer, as far as it is compared with others. Layers with the same id or the same diffID are the same. */
 export interface ComparedLayer {
   readonly id: string;
   readonly diffId: Digest | undefined;
-  /** The directory with the layer's files; of a new version of another layer, that of the first version. Undefined if it is not here. */
-  readonly directory?: string | undefined;
+  /** The directories with the layer's files: that of its first version, and of each further one what it changes. Undefined: not here. */
+  readonly versions?: readonly LayerVersion[] | undefined;
   /** Returns what is in the layer; undefined if that is not known, as of a base image. */
   entries(signal: AbortSignal): Promise<readonly LayerEntry[] | undefined>;
   /** The same, but the contents of files need not be right. Undefined also for a layer that is a new version of another one. */
   shape(signal: AbortSignal): Promise<readonly LayerEntry[] | undefined>;
+}
+
+/** A directory of a layer. */
+export interface LayerVersion {
+  readonly directory: string;
+  entries(signal: AbortSignal): Promise<readonly LayerEntry[]>;
 }
 
 /** The layers of records. Each directory is read once: earlier runs of a step have most of them in common. */
@@ -32,7 +37,7 @@ export class LayerFiles {
     return {
       id: row.id,
       diffId: row.blob?.diffId,
-      directory: this.#records.upperDirs(row.id)?.at(-1),
+      versions: this.#versions(row),
       entries: async (signal) => await this.#entries(row, signal),
       shape: async (signal) => await this.#shape(row, signal),
     };
@@ -41,14 +46,22 @@ export class LayerFiles {
   async #entries(row: RecordRow, signal: AbortSignal): Promise<readonly LayerEntry[] | undefined> {
     const kept = this.#table.keptLayer(row.id);
     if (kept !== undefined) return kept;
+    const versions = this.#versions(row);
+    if (versions === undefined) return undefined;
+    const lists: (readonly LayerEntry[])[] = [];
+    for (const version of versions) lists.push(await version.entries(signal));
+    return joinVersions(lists);
+  }
+
+  #versions(row: RecordRow): LayerVersion[] | undefined {
     const directories = isOfImage(row) ? undefined : this.#records.upperDirs(row.id);
-    if (directories === undefined) return undefined;
-    const versions: (readonly LayerEntry[])[] = [];
-    for (const directory of directories.toReversed()) {
-      const read = (): Promise<LayerEntry[]> => readUpper(upperOf(directory), { contents: true, signal });
-      versions.push(await once(this.#read, directory, () => this.#table.layer(directory, read)));
-    }
-    return joinVersions(versions);
+    return directories?.toReversed().map((directory) => ({
+      directory,
+      entries: async (signal) => {
+        const read = (): Promise<LayerEntry[]> => readUpper(upperOf(directory), { contents: true, signal });
+        return await once(this.#read, directory, () => this.#table.layer(directory, read));
+      },
+    }));
   }
 
   async #shape(row: RecordRow, signal: AbortSignal): Promise<readonly LayerEntry[] | undefined> {
@@ -59,11 +72,6 @@ export class LayerFiles {
     const read = (): Promise<LayerEntry[]> => readUpper(upperOf(directory), { contents: false, signal });
     return await once(this.#shapes, directory, read);
   }
-}
-
-/** Returns the tree of a layer's directory. Only root traces steps, so that overlayfs uses these attributes. */
-function upperOf(directory: string): UpperTree {
-  return directoryUpper(directory, { kind: "overlay", prefix: "trusted.overlay." });
 }
 
 /** True for a layer that was fetched, or can be: it may have very many files, and all of them were there before. */

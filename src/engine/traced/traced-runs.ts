@@ -5,7 +5,6 @@ import {
   type Accesses,
   Forgiveness,
   type LayerEntry,
-  type LayerStack,
   type SeenChange,
   type TracedMode,
   TracedTable,
@@ -15,6 +14,7 @@ import {
 } from "../../traced/index.ts";
 import type { ResultCache } from "../cache/imports.ts";
 import { type KnownRun, type RunResult, layersOf, localRun } from "./known-run.ts";
+import { isSame, layerDifferences } from "./layer-differences.ts";
 import { type ComparedLayer, LayerFiles } from "./layer-files.ts";
 
 /** What identifies a step, besides its root. */
@@ -183,12 +183,10 @@ async function judge(
   { mode, signal }: { readonly mode: TracedMode; readonly signal: AbortSignal },
 ): Promise<Verdict> {
   const [before, after] = withoutCommon(run.input, root);
-  const then = await stacked(before, [...before, ...after], signal);
-  const now = then && (await stacked(after, [...before, ...after], signal));
-  const accesses = now && run.accesses();
+  const changes = await layerDifferences(before, after, signal);
+  const accesses = changes && run.accesses();
   // Another base image, for example: everything may differ.
-  if (then === undefined || now === undefined || accesses === undefined) return UNUSABLE;
-  const changes = [...compareStacks(then, now)];
+  if (changes === undefined || accesses === undefined) return UNUSABLE;
   const changed = changes.length;
   const read = changes.find(({ path }) => accesses.has(path));
   if (read !== undefined) return { kind: "miss", seen: { change: read, why: "read" }, changed };
@@ -202,22 +200,6 @@ async function judge(
   return { kind: "hit", run, accesses, changed };
 }
 
-/** Stacks layers. What is in a layer is what the first of the same ones in `all` says, so that it is the same on both sides. */
-async function stacked(
-  layers: readonly ComparedLayer[],
-  all: readonly ComparedLayer[],
-  signal: AbortSignal,
-): Promise<LayerStack | undefined> {
-  const lists: (readonly LayerEntry[])[] = [];
-  for (const layer of layers) {
-    let entries: readonly LayerEntry[] | undefined;
-    for (const same of all.filter((other) => isSame(layer, other))) entries ??= await same.entries(signal);
-    if (entries === undefined) return undefined;
-    lists.push(entries);
-  }
-  return stackLayers(lists);
-}
-
 /** Returns the layers above those that both lists begin with. */
 function withoutCommon(
   before: readonly ComparedLayer[],
@@ -226,8 +208,4 @@ function withoutCommon(
   let at = 0;
   while (at < before.length && at < after.length && isSame(before[at], after[at])) at += 1;
   return [before.slice(at), after.slice(at)];
-}
-
-function isSame(a: ComparedLayer | undefined, b: ComparedLayer | undefined): boolean {
-  return a?.id === b?.id || (a?.diffId !== undefined && a.diffId === b?.diffId);
 }

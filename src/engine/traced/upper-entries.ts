@@ -1,13 +1,25 @@
 import { createHash, hash } from "node:crypto";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { VarveError } from "../../core/index.ts";
-import { type TreeFile, type UpperTree, linkTarget, xattrNames, xattrOf } from "../../layer/index.ts";
+import {
+  type TreeFile,
+  type UpperTree,
+  directoryUpper,
+  findFile,
+  isOpaque,
+  isWhiteoutDevice,
+  linkTarget,
+  xattrNames,
+  xattrOf,
+} from "../../layer/index.ts";
 import { type ByteString, pathOfByteString } from "../../linux/index.ts";
 import { Pace } from "../../snapshot/index.ts";
-import { DIGEST_BYTES, type LayerEntry, MAX_ENTRIES } from "../../traced/index.ts";
+import { DIGEST_BYTES, type LayerEntry, MAX_ENTRIES, parentOf } from "../../traced/index.ts";
 
 /** Attributes that belong to the overlay and not to the file. */
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
+/** The prefix of those that say something. Only root traces steps, and then it is this one. */
+const PREFIX = "trusted.overlay.";
 const PERMISSIONS = 0o7777n;
 /** Larger files are read in pieces of this many bytes. */
 const PIECE = 1_048_576;
@@ -44,6 +56,37 @@ export async function readUpper(upper: UpperTree, { contents, signal }: ReadOpti
       );
       if (file?.type === "directory") open.push(path);
     }
+  }
+  return entries;
+}
+
+/** Returns the tree of a directory that overlayfs has written. */
+export function upperOf(directory: string): UpperTree {
+  return directoryUpper(directory, { kind: "overlay", prefix: PREFIX });
+}
+
+/**
+ * Returns the entries at some paths of a directory that overlayfs has written. The directories that a path is in come before it.
+ * @throws {VarveError} as `readUpper`
+ */
+export async function readPaths(
+  root: ByteString,
+  paths: readonly ByteString[],
+  signal: AbortSignal,
+): Promise<LayerEntry[]> {
+  const entries: LayerEntry[] = [];
+  const pace = new Pace(signal);
+  const opened = new Set<ByteString>(["/"]);
+  let bytes = 0;
+  for (const path of paths) {
+    await pace.step();
+    // The kernel would follow a link that is there in place of a directory.
+    const file = opened.has(parentOf(path)) ? findFile(root + path, path.slice(1)) : undefined;
+    if (file === undefined) continue;
+    bytes += file.type === "file" ? Number(file.stats.size) : 0;
+    if (bytes > MAX_BYTES) throw tooLarge();
+    entries.push(isWhiteoutDevice(file) ? { path, kind: "deletion" } : entryOf(file, isOpaque(file, PREFIX), true));
+    if (file.type === "directory") opened.add(path);
   }
   return entries;
 }

@@ -1,0 +1,131 @@
+/** What it costs to trace steps, how large a record is, and how long it takes to decide whether one is a hit. */
+import { spawnSync } from "node:child_process";
+import { hash } from "node:crypto";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build, openStore } from "../src/engine/index.ts";
+import { TracedRuns } from "../src/engine/traced/traced-runs.ts";
+import { isDigest } from "../src/core/index.ts";
+import { openState } from "../src/state/index.ts";
+import type { Varve } from "../testing/varve.ts";
+import { median } from "./measure.ts";
+import { packedVarve } from "./side-by-side/varve-builder.ts";
+
+const ROUNDS = 5;
+const DECISIONS = 9;
+const RECORD_FILES = 20_000;
+const INPUT_FILES = 100_000;
+
+/** Steps in a root with 100 files in each of `/src/<0…99>`. */
+const STEPS: Readonly<Record<string, string>> = {
+  "10,000 opens of 100 files by the shell": "for i in $(seq 100); do for f in /src/1/*; do read x < $f; done; done",
+  "10,000 files opened by the shell": "for f in /src/*/*; do read x < $f; done",
+  "2,000 programs started by the shell": "for i in $(seq 20); do for f in /src/1/*; do cat $f; done; done > /out",
+};
+
+/** Milliseconds. */
+interface Times {
+  readonly wall: number;
+  /** Of the process, its threads and the step. */
+  readonly cpu: number;
+}
+
+/** What is measured, by name. `base` is an image with a shell. */
+export const TRACED: Readonly<Record<string, (varve: Varve, base: string) => Promise<string>>> = {
+  "traced steps": overheads,
+  "traced record": recordSize,
+  "traced decision": decisionTime,
+};
+
+/** Makes a context with 100 files in each `src/<n>`, whose names have nothing in common, as a record likes it least. */
+async function contextOf(varve: Varve, name: string, count: number, dockerfile: string): Promise<string> {
+  const context = await varve.files(name, { Dockerfile: dockerfile, ".dockerignore": "Dockerfile\n.dockerignore\n" });
+  for (let at = 0; at < count; at += 1) {
+    const directory = join(context, "src", String(Math.floor(at / 100)));
+    if (at % 100 === 0) mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, hash("sha256", String(at)).slice(0, 10)), `${at}\n`);
+  }
+  return context;
+}
+
+async function overheads(varve: Varve, base: string): Promise<string> {
+  const context = await contextOf(varve, "traced-overhead", 10_000, "");
+  const command = await packedVarve(varve.folder);
+  const lines = [`traced: with and without, medians of ${ROUNDS} rounds that take turns`];
+  for (const [name, step] of Object.entries(STEPS)) {
+    writeFileSync(join(context, "Dockerfile"), `FROM ${base}\nCOPY src /src\n# varve: never\nRUN ${step}\n`);
+    const run = (traced: string): Times =>
+      timed(
+        [...command, "build", "--progress=plain", "-o", "type=cacheonly", `--traced=${traced}`, context],
+        varve.root,
+      );
+    run("contents");
+    const rounds = Array.from({ length: ROUNDS }, () => ({ without: run("off"), with: run("contents") }));
+    const middle = (pick: (one: (typeof rounds)[number]) => number): number => median(rounds.map(pick));
+    const cpu = ratio(
+      middle((one) => one.with.cpu),
+      middle((one) => one.without.cpu),
+    );
+    const wall = ratio(
+      middle((one) => one.with.wall),
+      middle((one) => one.without.wall),
+    );
+    lines.push(`  ${name}: ${cpu} CPU time, ${wall} time of ${Math.round(middle((one) => one.without.wall))} ms`);
+  }
+  return lines.join("\n");
+}
+
+async function recordSize(varve: Varve, base: string): Promise<string> {
+  const text = `FROM ${base}\nCOPY src /src\nRUN for f in /src/*/*; do read x < $f; done\n`;
+  const context = await contextOf(varve, "traced-record", RECORD_FILES, text);
+  await varve.build(["--traced", "-o", "type=cacheonly", context]);
+  using state = openState(join(varve.root, "state.db"));
+  const row = state.get<{ bytes: number }>("SELECT max(length(accesses)) AS bytes FROM traced_step");
+  return `  record of ${RECORD_FILES} paths: ${Math.round((row?.bytes ?? 0) / 1000)} kB`;
+}
+
+/** Changes one file of a large input, and decides again and again whether the run on the input before is a hit. */
+async function decisionTime(varve: Varve, base: string): Promise<string> {
+  const text = `FROM ${base}\nCOPY . /in\nRUN for f in /in/src/1*/*; do read x < $f; done\n`;
+  const path = await contextOf(varve, "traced-input", INPUT_FILES, text);
+  await using store = await openStore({ root: varve.root });
+  const once = async (): Promise<unknown> =>
+    await build({ store, context: { kind: "directory", path }, traced: "contents", outputs: [{ type: "cacheonly" }] });
+  const rows = (): { op: string; input: string; others: string }[] =>
+    store.state.all("SELECT op, input, others FROM traced_step");
+  const known = new Set(rows().map(({ input }) => input));
+  await once();
+  const [first] = rows().filter(({ input }) => !known.has(input));
+  writeFileSync(join(path, "src/2", readdirSync(join(path, "src/2"))[0] ?? ""), "changed\n");
+  await once();
+  const second = rows().find(({ op, input }) => op === first?.op && input !== first.input);
+  if (first === undefined || second === undefined || !isDigest(second.op)) throw new Error("the step was not recalled");
+  store.state.run("DELETE FROM traced_step WHERE input = ?", second.input);
+  const options = { mode: "contents", since: 0, signal: new AbortController().signal } as const;
+  const times: number[] = [];
+  for (let round = 0; round < DECISIONS; round += 1) {
+    const runs = new TracedRuns(store.records, store.state, () => []);
+    const start = performance.now();
+    const found = await runs.find({ op: second.op, root: second.input, others: second.others }, options);
+    times.push(performance.now() - start);
+    if (found.kind !== "hit") throw new Error(`the decision is ${found.kind}`);
+  }
+  return `  decision over ${INPUT_FILES} files: ${median(times).toFixed(1)} ms, the first time ${times[0]?.toFixed(1)} ms`;
+}
+
+/** Runs a command, with the times that the shell measures. */
+function timed(command: readonly string[], root: string): Times {
+  const script = 'TIMEFORMAT="%R %U %S"; time "$@" >/dev/null 2>&1';
+  const env = { ...process.env, VARVE_ROOT: root, LC_ALL: "C" };
+  const { status, stderr } = spawnSync("bash", ["-c", script, "bash", ...command], { env, encoding: "utf8" });
+  const [wall = 0, user = 0, system = 0] = stderr
+    .trim()
+    .split(" ")
+    .map((seconds) => Number(seconds) * 1000);
+  if (status !== 0 || wall === 0) throw new Error(`${command.join(" ")} exited with ${status}`);
+  return { wall, cpu: user + system };
+}
+
+function ratio(value: number, base: number): string {
+  return `${((value / base - 1) * 100).toFixed(1)} % more`;
+}
