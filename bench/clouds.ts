@@ -8,9 +8,12 @@ import { twentySteps } from "../testing/twenty-steps.ts";
 import { Varve, busyboxImage, finished } from "../testing/varve.ts";
 import { type Scenario, median } from "./measure.ts";
 import { buildkitPrograms, startBuildkitd } from "./side-by-side/buildkit-builder.ts";
+import { startDistance } from "./distance.ts";
 import { vertexTime } from "./vertex-time.ts";
 
 const ROUNDS = 7;
+/** Milliseconds that bytes take to a distant server, and back: as to a cloud's region from a machine in another one of the same continent. */
+const DISTANCE = 10;
 
 /** Builds, and exports the cache to a place. Returns progress in raw JSON. */
 interface Builder {
@@ -48,22 +51,43 @@ export async function openCloudBench(): Promise<CloudBench | undefined> {
   ];
   for (const { build } of builders) await build(undefined);
   let targets = 0;
-  const fresh = (): string =>
-    cacheText({ type: "s3", attrs: { ...s3.attributes(store.host, `t${(targets += 1)}`), mode: "max" } });
-  for (const { build } of builders) await build(fresh());
+  const freshAt = (host: string) => (): string =>
+    cacheText({ type: "s3", attrs: { ...s3.attributes(host, `t${(targets += 1)}`), mode: "max" } });
+  for (const { build } of builders) await build(freshAt(store.host)());
+  const distant = stack.use(await startDistance(store.host, DISTANCE));
+  const exports = [
+    timedExports("on this machine", builders, freshAt(store.host)),
+    timedExports(`${2 * DISTANCE} ms away`, builders, freshAt(distant.host)),
+  ];
+  const owned = stack.move();
+  return {
+    scenarios: exports.map(({ scenario }) => scenario),
+    report: () => exports.map(({ report }) => report()).join("\n"),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+interface TimedExports {
+  readonly scenario: Scenario;
+  readonly report: () => string;
+}
+
+/** Builds that export to a new place each time. */
+function timedExports(where: string, builders: readonly Builder[], fresh: () => string): TimedExports {
   const times = new Map<string, number[]>(builders.map(({ name }) => [name, []]));
   const contenders = builders.map(({ name, build }) => ({
     name,
     run: async () => void times.get(name)?.push(vertexTime(await build(fresh()), /^exporting cache/)),
   }));
-  const owned = stack.move();
+  const name = `cloud export of 20 steps to S3 ${where}, layers compressed before`;
   return {
-    scenarios: [{ name: "cloud export of 20 steps to S3, layers compressed before", rounds: ROUNDS, contenders }],
+    scenario: { name, rounds: ROUNDS, contenders },
     report: () => {
-      const middles = builders.map(({ name }) => `${name} ${(median(times.get(name) ?? []) / 1000).toFixed(2)} s`);
-      return `  the export alone: ${middles.join(", ")}`;
+      const middles = builders.map(
+        (each) => `${each.name} ${(median(times.get(each.name) ?? []) / 1000).toFixed(2)} s`,
+      );
+      return `  the export alone, ${where}: ${middles.join(", ")}`;
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
