@@ -18,6 +18,7 @@ import type { Command } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags } from "../flags.ts";
 import { serveCommands } from "../forward/server.ts";
+import { compileEarly } from "../compile-early.ts";
 import { releaseIdleMemory } from "../idle-memory.ts";
 import { printableLine } from "../printable.ts";
 import { expectArgs, untilAborted } from "./common.ts";
@@ -42,6 +43,7 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
       await context.stdout.write(`buildkitd ${name} ${version}\n`);
       return ExitCode.done;
     }
+    compileEarly();
     const config = await readBuildkitdConfig(flags.config ?? DEFAULT_CONFIG, flags.config !== undefined);
     const warn = (text: string): void => context.screen.write(`warning: ${printableLine(text)}\n`);
     for (const key of config.unknown) warn(`configuration key ${key} is unknown`);

@@ -12,6 +12,7 @@ import { withParallelism } from "../parallelism.ts";
 import { programVersion } from "../program-version.ts";
 import { printableLine } from "../printable.ts";
 import { serveCommands } from "../forward/server.ts";
+import { compileEarly } from "../compile-early.ts";
 import { releaseIdleMemory } from "../idle-memory.ts";
 import { loadSettings } from "../settings.ts";
 import { frontendImagesOf } from "./build-options.ts";
@@ -69,6 +70,7 @@ Example: varve serve --docker unix:///run/varve.sock
     const addresses = { docker: flags.docker.map(parseAddress), buildkit: flags.buildkit.map(parseAddress) };
     if (addresses.docker.length + addresses.buildkit.length === 0)
       throw usageError("Cannot serve: expected --docker ADDR or --buildkit ADDR");
+    compileEarly();
     const access = tcpAccess(flags);
     const settings = await loadSettings(context);
     const frontend = flags["frontend-image"];

@@ -44,17 +44,18 @@ export class IncomingFile implements AsyncDisposable {
 
   /** Completes the file. It has its name and its metadata then. */
   async end(): Promise<void> {
+    const { writer } = this.#context;
     if (this.#created !== undefined) {
       this.#flush();
       await this.#writing;
       if (this.#failed) return;
-    }
+    } else if (writer.hasContent(this.#wanted, this.#chunks)) return;
     const created = this.#create();
     writeAllSync(created.fd, this.#chunks);
     this.#chunks = [];
     closeSync(created.fd);
     this.#created = { ...created, fd: CLOSED };
-    await this.#context.writer.complete(this.#wanted, created);
+    await writer.complete(this.#wanted, created);
     this.#created = undefined;
   }
 

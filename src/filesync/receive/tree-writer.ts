@@ -6,6 +6,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
   symlinkSync,
   unlinkSync,
@@ -67,6 +68,7 @@ export interface WriterOptions extends Comparison {
 }
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
 const NODE_TYPES = { char: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const;
 const OWNER_ACCESS = 0o700;
 const DONE: Added = { kind: "done" };
@@ -129,6 +131,19 @@ export class TreeWriter implements Disposable {
       await this.#remove(directory, name);
     }
     directory.unlisted.clear();
+  }
+
+  /** Returns whether a file is there as the sender has it, with this content. Then it need not be written. */
+  hasContent({ stat, directory, name, replaces }: WantedFile, content: readonly Uint8Array[]): boolean {
+    if (replaces !== "file") return false;
+    const found = this.#directories.stat(directory.path, name);
+    if (found === undefined || !isSame(stat, "file", found, "", { ...this.#options, differ: "metadata" })) return false;
+    const fd = openSync(this.#directories.entry(directory.path, name), READ);
+    try {
+      return readFileSync(fd).equals(Buffer.concat(content));
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Creates a file for content. */

@@ -78,6 +78,11 @@ export class SessionManager {
    */
   async get(id: string, { signal }: CallerOptions = {}): Promise<ClientSession> {
     const key = sessionIdOf(id);
+    throwIfAborted(signal, `wait for session ${key}`);
+    return this.#open(key) ?? (await this.#wait(key, signal));
+  }
+
+  async #wait(key: string, signal: AbortSignal | undefined): Promise<ClientSession> {
     const own = new AbortController();
     const late = sleep(this.#patience, "late", { signal: own.signal }).catch(() => "aborted");
     const abort = (): void => own.abort();
