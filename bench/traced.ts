@@ -1,5 +1,4 @@
 /** What it costs to trace steps, how large a record is, and how long it takes to decide whether one is a hit. */
-import { spawnSync } from "node:child_process";
 import { hash } from "node:crypto";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { TracedRuns } from "../src/engine/traced/traced-runs.ts";
 import { isDigest } from "../src/core/index.ts";
 import { openState } from "../src/state/index.ts";
 import type { Varve } from "../testing/varve.ts";
+import { type Times, timedCommand } from "./command-times.ts";
 import { median } from "./measure.ts";
 import { packedVarve } from "./side-by-side/varve-builder.ts";
 
@@ -22,13 +22,6 @@ const STEPS: Readonly<Record<string, string>> = {
   "10,000 files opened by the shell": "for f in /src/*/*; do read x < $f; done",
   "2,000 programs started by the shell": "for i in $(seq 20); do for f in /src/1/*; do cat $f; done; done > /out",
 };
-
-/** Milliseconds. */
-interface Times {
-  readonly wall: number;
-  /** Of the process, its threads and the step. */
-  readonly cpu: number;
-}
 
 /** What is measured, by name. `base` is an image with a shell. */
 export const TRACED: Readonly<Record<string, (varve: Varve, base: string) => Promise<string>>> = {
@@ -55,7 +48,7 @@ async function overheads(varve: Varve, base: string): Promise<string> {
   for (const [name, step] of Object.entries(STEPS)) {
     writeFileSync(join(context, "Dockerfile"), `FROM ${base}\nCOPY src /src\n# varve: never\nRUN ${step}\n`);
     const run = (traced: string): Times =>
-      timed(
+      timedCommand(
         [...command, "build", "--progress=plain", "-o", "type=cacheonly", `--traced=${traced}`, context],
         varve.root,
       );
@@ -111,19 +104,6 @@ async function decisionTime(varve: Varve, base: string): Promise<string> {
     if (found.kind !== "hit") throw new Error(`the decision is ${found.kind}`);
   }
   return `  decision over ${INPUT_FILES} files: ${median(times).toFixed(1)} ms, the first time ${times[0]?.toFixed(1)} ms`;
-}
-
-/** Runs a command, with the times that the shell measures. */
-function timed(command: readonly string[], root: string): Times {
-  const script = 'TIMEFORMAT="%R %U %S"; time "$@" >/dev/null 2>&1';
-  const env = { ...process.env, VARVE_ROOT: root, LC_ALL: "C" };
-  const { status, stderr } = spawnSync("bash", ["-c", script, "bash", ...command], { env, encoding: "utf8" });
-  const [wall = 0, user = 0, system = 0] = stderr
-    .trim()
-    .split(" ")
-    .map((seconds) => Number(seconds) * 1000);
-  if (status !== 0 || wall === 0) throw new Error(`${command.join(" ")} exited with ${status}`);
-  return { wall, cpu: user + system };
 }
 
 function ratio(value: number, base: number): string {

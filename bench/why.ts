@@ -1,9 +1,9 @@
 /** What it costs to say why steps were not cached, and to record what their keys are made of. */
-import { spawnSync } from "node:child_process";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Varve } from "../testing/varve.ts";
 import { openState } from "../src/state/index.ts";
+import { type Times, timedCommand } from "./command-times.ts";
 import { median } from "./measure.ts";
 import { packedVarve } from "./side-by-side/varve-builder.ts";
 
@@ -11,13 +11,6 @@ const COLD_ROUNDS = 5;
 const CACHED_ROUNDS = 11;
 const CHANGES = 50;
 const NOTES = "application/vnd.varve.cache.notes.v1";
-
-interface Times {
-  /** Milliseconds. */
-  readonly wall: number;
-  /** Milliseconds of the process and its threads, in user mode and in the kernel. */
-  readonly cpu: number;
-}
 
 /** Reports the overhead of a cold build of a context with many files, of a cached one, and the size of its list. */
 export async function reportWhy(varve: Varve, context: string): Promise<string> {
@@ -27,7 +20,10 @@ export async function reportWhy(varve: Varve, context: string): Promise<string> 
   writeFileSync(dockerfile, "FROM scratch\nCOPY src /src\n");
   const outputs = ["-o", "type=cacheonly"];
   const build = (...args: readonly string[]): Times =>
-    timed([program, ...first, "build", "--progress=plain", ...outputs, "-f", dockerfile, ...args, context], root);
+    timedCommand(
+      [program, ...first, "build", "--progress=plain", ...outputs, "-f", dockerfile, ...args, context],
+      root,
+    );
   const cold = compare(COLD_ROUNDS, (flags) => {
     rmSync(root, { recursive: true, force: true });
     return build(...flags);
@@ -65,19 +61,6 @@ function compare(rounds: number, run: (flags: readonly string[]) => Times): Comp
     cpu: median(all.map((one) => pick(one).cpu)),
   });
   return { with: middle((one) => one.with), without: middle((one) => one.without) };
-}
-
-/** Runs a command, with the times that the shell measures. */
-function timed(command: readonly string[], root: string): Times {
-  const script = 'TIMEFORMAT="%R %U %S"; time "$@" >/dev/null 2>&1';
-  const env = { ...process.env, VARVE_ROOT: root, LC_ALL: "C" };
-  const { status, stderr } = spawnSync("bash", ["-c", script, "bash", ...command], { env, encoding: "utf8" });
-  const [wall = 0, user = 0, system = 0] = stderr
-    .trim()
-    .split(" ")
-    .map((seconds) => Number(seconds) * 1000);
-  if (status !== 0 || wall === 0) throw new Error(`${command.join(" ")} exited with ${status}`);
-  return { wall, cpu: user + system };
 }
 
 function sizeOfNotes(cache: string): number {
