@@ -88,7 +88,7 @@ async function decisionTime(varve: Varve, base: string): Promise<string> {
     store.state.all("SELECT op, input, others FROM traced_step");
   const known = new Set(rows().map(({ input }) => input));
   await once();
-  const [first] = rows().filter(({ input }) => !known.has(input));
+  const first = rows().find(({ input }) => !known.has(input));
   writeFileSync(join(path, "src/2", readdirSync(join(path, "src/2"))[0] ?? ""), "changed\n");
   await once();
   const second = rows().find(({ op, input }) => op === first?.op && input !== first.input);
