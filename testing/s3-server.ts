@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, createServer, request as sendRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { addressOf, npmPeer } from "./npm-peer.ts";
 import { signatureFault } from "./s3-signature.ts";
 
@@ -66,7 +68,7 @@ export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> 
     if (child.exitCode === null && child.kill("SIGKILL")) await ended;
   });
   const upstream = `127.0.0.1:${await addressOf("s3rver", child, /listening on [^ ]*:(\d+)/)}`;
-  const checker = new Checker(upstream, options);
+  const checker = new Checker(upstream, directory, options);
   const server = createServer((request, response) => {
     checker.answer(request, response).catch(() => response.socket?.destroy());
   });
@@ -98,12 +100,14 @@ interface Answer {
 class Checker {
   readonly requests: S3Seen[] = [];
   readonly #upstream: string;
+  readonly #directory: string;
   readonly #options: S3ServerOptions;
   /** The last request of each path. s3rver writes objects in place, and S3 does not: so one follows the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(upstream: string, options: S3ServerOptions) {
+  constructor(upstream: string, directory: string, options: S3ServerOptions) {
     this.#upstream = upstream;
+    this.#directory = directory;
     this.#options = options;
   }
 
@@ -153,7 +157,20 @@ class Checker {
   }
 
   async #forward({ method = "", url = "", headers }: IncomingMessage, body: Buffer): Promise<Answer> {
-    return await this.#send(method, url, headers, body);
+    const answer = await this.#send(method, url, headers, body);
+    const isObject = method === "PUT" && !url.includes("?") && headers["x-amz-copy-source"] === undefined;
+    if (isObject && answer.status === 200) await this.#written(url, body.length);
+    return answer;
+  }
+
+  /** s3rver answers before the file of an object has all its content. Waits until it has. */
+  async #written(url: string, size: number): Promise<void> {
+    const file = join(this.#directory, `${decodeURIComponent(url)}._S3rver_object`);
+    for (let attempt = 0; attempt < 5000; attempt += 1) {
+      if (statSync(file, { throwIfNoEntry: false })?.size === size) return;
+      await sleep(1);
+    }
+    throw new Error(`s3rver does not write ${file}`);
   }
 
   async #send(method: string, path: string, headers: IncomingMessage["headers"], body: Buffer): Promise<Answer> {
