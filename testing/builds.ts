@@ -48,3 +48,19 @@ export async function buildFixture(): Promise<BuildFixture> {
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
+
+/** Returns what is said of each RUN step of a build, in the order of the Dockerfile: its status, and what tracing says. */
+export function tracedOutcomes({
+  steps,
+  events,
+}: Pick<BuildResult, "steps"> & { readonly events: readonly BuildEvent[] }): string[] {
+  return steps
+    .filter(({ name }) => name.includes("] RUN "))
+    .map(({ digest, status }) => {
+      const lines = events.flatMap((event) => {
+        if (event.kind === "log" && event.vertex === digest) return Buffer.from(event.data).toString().trim();
+        return event.kind === "warning" && event.vertex === digest ? Buffer.from(event.short).toString() : [];
+      });
+      return [status, ...lines.filter((line) => line.includes("traced"))].join(": ");
+    });
+}

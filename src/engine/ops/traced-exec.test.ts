@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import * as fc from "fast-check";
-import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
+import { type BuildFixture, buildFixture, tracedOutcomes } from "../../../testing/builds.ts";
 import { fillRootfs } from "../../../testing/rootfs.ts";
 import { generatedRuns } from "../../../testing/sampled.ts";
 import { buildsUnavailable } from "../../../testing/varve.ts";
@@ -35,16 +35,8 @@ suite("traced steps", { skip: buildsUnavailable() ?? false }, () => {
 
   /** Builds, and returns what is said of each RUN step, in the order of the Dockerfile: its status, and what tracing says. */
   async function told(directory: string, options: Partial<BuildOptions> = {}): Promise<string[]> {
-    const { steps, events } = await fixture.build(directory, options);
-    return steps
-      .filter(({ name }) => name.includes("] RUN "))
-      .map(({ digest, status }) => {
-        const lines = events.flatMap((event) => {
-          if (event.kind === "log" && event.vertex === digest) return Buffer.from(event.data).toString().trim();
-          return event.kind === "warning" && event.vertex === digest ? Buffer.from(event.short).toString() : [];
-        });
-        return [status, ...lines.filter((line) => line.includes("traced"))].join(": ");
-      });
+    const result = await fixture.build(directory, options);
+    return tracedOutcomes(result);
   }
 
   const DOCKERFILE = `FROM base:1

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { type BuildFixture, buildFixture } from "../../../testing/builds.ts";
+import { type BuildFixture, buildFixture, tracedOutcomes } from "../../../testing/builds.ts";
 import { type FaultProxy, startFaultProxy } from "../../../testing/fault-proxy.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../../testing/registry-server.ts";
 import { fillRootfs } from "../../../testing/rootfs.ts";
@@ -67,21 +67,13 @@ ${more}
 
   /** Builds, and returns what is said of each RUN step, in the order of the Dockerfile: its status, and what tracing says. */
   async function told(store: Store, directory: string, options: Partial<BuildOptions> = {}): Promise<string[]> {
-    const { steps, events } = await fixture.build(directory, {
+    const result = await fixture.build(directory, {
       traced: "contents",
       outputs: [{ type: "cacheonly" }],
       ...options,
       store,
     });
-    return steps
-      .filter(({ name }) => name.includes("] RUN "))
-      .map(({ digest, status }) => {
-        const lines = events.flatMap((event) => {
-          if (event.kind === "log" && event.vertex === digest) return Buffer.from(event.data).toString().trim();
-          return event.kind === "warning" && event.vertex === digest ? Buffer.from(event.short).toString() : [];
-        });
-        return [status, ...lines.filter((line) => line.includes("traced"))].join(": ");
-      });
+    return tracedOutcomes(result);
   }
 
   test("a machine with an empty root gets hits by a cache, and fetches none of their layers", async () => {
