@@ -1,7 +1,6 @@
 /** A server at a distance: what is sent arrives later, in both directions. */
 import { once } from "node:events";
-import { type Socket, connect, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, type Socket, connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface DistantServer extends AsyncDisposable {

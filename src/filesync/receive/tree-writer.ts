@@ -135,7 +135,8 @@ export class TreeWriter implements Disposable {
 
   /** Returns whether a file is there as the sender has it, with this content. Then it need not be written. */
   hasContent({ stat, directory, name, replaces }: WantedFile, content: readonly Uint8Array[]): boolean {
-    if (replaces !== "file") return false;
+    // With "metadata", a file that is as the sender has it is not wanted.
+    if (replaces !== "file" || this.#options.differ === "metadata") return false;
     const found = this.#directories.stat(directory.path, name);
     if (found === undefined || !isSame(stat, "file", found, "", { ...this.#options, differ: "metadata" })) return false;
     const fd = openSync(this.#directories.entry(directory.path, name), READ);

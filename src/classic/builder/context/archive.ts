@@ -5,7 +5,8 @@ import { type TarEntry, extractArchive } from "../../../layer/index.ts";
 import { type ByteString, joinPath, pathOfByteString } from "../../../linux/index.ts";
 import { failure } from "../failure.ts";
 import { FileHash, type HashedHeader } from "../copy/file-hash.ts";
-import type { KnownEntries, Owner } from "./hashed-tree.ts";
+import type { Owner } from "../copy/copy-tree.ts";
+import type { KnownEntries } from "./hashed-tree.ts";
 
 const WHAT = "the build context";
 

@@ -11,6 +11,7 @@ import {
   splitDevice,
 } from "../../../linux/index.ts";
 import { listNames } from "../../../snapshot/index.ts";
+import type { Owner } from "../copy/copy-tree.ts";
 import { FileHash, type HashedHeader } from "../copy/file-hash.ts";
 
 /** What an archive says of its entries, by their paths from the root. */
@@ -18,11 +19,6 @@ export interface KnownEntries {
   readonly hashes: ReadonlyMap<ByteString, string>;
   /** The owners of entries that are not root's. Files on disk have none of their archive's. */
   readonly owners: ReadonlyMap<ByteString, Owner>;
-}
-
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 /**
