@@ -4,12 +4,13 @@ import {
   DigestHasher,
   VarveError,
   digestAlgorithm,
+  digestOf,
   errnoOf,
   throwIfAborted,
   toVarveError,
 } from "../core/index.ts";
-import { free, freeable } from "../io/index.ts";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { free, freeable, readAt } from "../io/index.ts";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { FileIdentity } from "./blob-file.ts";
 import { type BlobRow, type Blobs, notFound } from "./blobs.ts";
@@ -36,9 +37,21 @@ function rangeOf(digest: Digest, size: number, { offset = 0, length }: OpenOptio
   return { start: offset, end: Math.min(size, offset + (length ?? size)) };
 }
 
+function rowOf(blobs: Blobs, digest: Digest): BlobRow {
+  const row = blobs.find(digest);
+  if (row === undefined) throw notFound(digest);
+  return row;
+}
+
 function openError(blobs: Blobs, digest: Digest, error: unknown): VarveError {
   // It was removed or replaced since it was found.
   return blobs.find(digest) === undefined ? notFound(digest) : toVarveError(error, `read blob ${digest}`, "storage");
+}
+
+/** Makes a damaged blob lost, unless its file was replaced meanwhile. Returns the error that says so. */
+function lose(blobs: Blobs, digest: Digest, file: FileIdentity, state: DamageState, cause: unknown): VarveError {
+  blobs.quarantine(digest, file);
+  return damagedBlob(digest, state, cause);
 }
 
 function readError(
@@ -66,8 +79,11 @@ class OpenBlob implements AsyncDisposable {
   }
 
   static async open(blobs: Blobs, digest: Digest): Promise<OpenBlob> {
-    const row = blobs.find(digest);
-    if (row === undefined) throw notFound(digest);
+    return await OpenBlob.ofRow(blobs, rowOf(blobs, digest));
+  }
+
+  static async ofRow(blobs: Blobs, row: BlobRow): Promise<OpenBlob> {
+    const { digest } = row;
     let file: FileHandle | undefined;
     try {
       file = await open(readPath(blobs.layout, digest), FLAGS);
@@ -96,8 +112,7 @@ class OpenBlob implements AsyncDisposable {
   }
 
   damaged(state: DamageState, cause?: unknown): VarveError {
-    this.#blobs.quarantine(this.row.digest, this.#identity);
-    return damagedBlob(this.row.digest, state, cause);
+    return lose(this.#blobs, this.row.digest, this.#identity, state, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -158,31 +173,19 @@ function readSmall(blobs: Blobs, { digest, size }: BlobRow, { verify = true }: O
   }
   try {
     const identity = fstatSync(fd);
-    const damaged = (state: DamageState, cause?: unknown): VarveError => {
-      blobs.quarantine(digest, identity);
-      return damagedBlob(digest, state, cause);
-    };
-    const content = Buffer.allocUnsafeSlow(size);
-    if (readWhole(fd, content, (error) => readError(digest, error, damaged)) < size) throw damaged("wrong-size");
-    if (!verify) return content;
-    const hasher = new DigestHasher(digestAlgorithm(digest));
-    hasher.update(content);
-    if (hasher.digest() !== digest) throw damaged("wrong-digest");
+    const damaged = (state: DamageState, cause?: unknown): VarveError => lose(blobs, digest, identity, state, cause);
+    const content = readStart(fd, size, (error) => readError(digest, error, damaged));
+    if (content.length < size) throw damaged("wrong-size");
+    if (verify && digestOf(content, digestAlgorithm(digest)) !== digest) throw damaged("wrong-digest");
     return content;
   } finally {
     closeSync(fd);
   }
 }
 
-/** Fills a buffer from the beginning of a file; returns how many bytes there were. */
-function readWhole(fd: number, content: Uint8Array, failure: (error: unknown) => VarveError): number {
+function readStart(fd: number, size: number, failure: (error: unknown) => VarveError): Uint8Array {
   try {
-    for (let at = 0; at < content.length;) {
-      const count = readSync(fd, content, at, content.length - at, at);
-      if (count === 0) return at;
-      at += count;
-    }
-    return content.length;
+    return readAt(fd, 0, size);
   } catch (error) {
     throw failure(error);
   }
@@ -190,15 +193,15 @@ function readWhole(fd: number, content: Uint8Array, failure: (error: unknown) =>
 
 /** The reader may keep each chunk. */
 export async function* readBlob(blobs: Blobs, digest: Digest, options: OpenOptions): AsyncGenerator<Uint8Array> {
-  const row = blobs.find(digest);
-  if (row !== undefined && row.size <= SMALL) {
+  const row = rowOf(blobs, digest);
+  if (row.size <= SMALL) {
     const { start, end } = rangeOf(digest, row.size, options);
     throwIfAborted(options.signal, `read blob ${digest}`);
     const content = readSmall(blobs, row, options);
     if (end > start) yield content.subarray(start, end);
     return;
   }
-  await using blob = await OpenBlob.open(blobs, digest);
+  await using blob = await OpenBlob.ofRow(blobs, row);
   const range = rangeOf(digest, blob.row.size, options);
   yield* options.verify === false ? part(blob, range, options.signal) : verifiedPart(blob, range, options.signal);
 }

@@ -8,6 +8,7 @@ export * from "./compress/compress.ts";
 export * from "./free.ts";
 export * from "./output.ts";
 export * from "./parallel.ts";
+export * from "./read-at.ts";
 export * from "./semaphore.ts";
 export * from "./single-flight.ts";
 export * from "./temporary.ts";

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { errnoOf, isVarveError, throwIfAborted } from "../core/index.ts";
 import { DirectoryTree, type Stat, isRegularFile } from "../filesync/index.ts";
+import { readAt } from "../io/index.ts";
 import { type Path, Root, pathOfByteString, showPath } from "../linux/index.ts";
 import { APK } from "./apk.ts";
 import { DPKG } from "./dpkg.ts";
@@ -62,7 +63,7 @@ export async function scanTree(path: Path, { signal }: { readonly signal?: Abort
 
 function distributionOf(root: Root): Distribution {
   for (const path of OS_RELEASE_PATHS) {
-    const text = withFile(root, Buffer.from(path).toString("latin1"), (fd) => readAt(fd, 0, CHUNK).toString());
+    const text = withFile(root, Buffer.from(path).toString("latin1"), (fd) => readInside(fd, 0, CHUNK).toString());
     if (text !== undefined) return readOsRelease(text);
   }
   return { id: "", version: "" };
@@ -75,7 +76,9 @@ function evidenceOf(root: Root, { path, mode, size }: Stat, distribution: Distri
   if (cataloger === undefined && !isProgram) return undefined;
   return withFile(root, path, (fd) => {
     const packages =
-      cataloger === undefined ? goModules((at, length) => readAt(fd, at, length)) : read(fd, cataloger, distribution);
+      cataloger === undefined
+        ? goModules((at, length) => readInside(fd, at, length))
+        : read(fd, cataloger, distribution);
     return packages.length === 0 ? undefined : { path: shown, ...hashesOf(fd), packages };
   });
 }
@@ -84,7 +87,7 @@ function read(fd: number, { limit, read: parse }: Cataloger, distribution: Distr
   const { size } = fstatSync(fd);
   if (size > limit) return [];
   try {
-    return parse(readAt(fd, 0, size), distribution);
+    return parse(readInside(fd, 0, size), distribution);
   } catch (error) {
     if (isVarveError(error)) return [];
     throw error;
@@ -107,20 +110,15 @@ function withFile<T>(root: Root, path: string, use: (fd: number) => T): T | unde
   }
 }
 
-function readAt(fd: number, offset: number, length: number): Buffer {
-  const { size } = fstatSync(fd);
-  const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - offset)));
-  let done = 0;
-  for (let got = -1; got !== 0 && done < bytes.length; done += got)
-    got = readSync(fd, bytes, done, bytes.length - done, offset + done);
-  return bytes.subarray(0, done);
+function readInside(fd: number, offset: number, length: number): Buffer {
+  return readAt(fd, offset, Math.max(0, Math.min(length, fstatSync(fd).size - offset)));
 }
 
 function hashesOf(fd: number): Pick<Evidence, "sha1" | "sha256"> {
   const [sha1, sha256] = [createHash("sha1"), createHash("sha256")];
   const { size } = fstatSync(fd);
   for (let at = 0; at < size; at += CHUNK) {
-    const chunk = readAt(fd, at, CHUNK);
+    const chunk = readInside(fd, at, CHUNK);
     sha1.update(chunk);
     sha256.update(chunk);
   }

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync } from "node:fs";
 import { errnoOf, VarveError } from "../../core/index.ts";
+import { readAt } from "../../io/index.ts";
 import type { Root } from "../../linux/index.ts";
 
 /** The numeric user and groups of a step. */
@@ -145,15 +146,8 @@ function readUserFile(root: Root, path: string): string {
     if (!status.isFile()) throw new VarveError("invalid-build", `Cannot read ${path} of the image: not a regular file`);
     if (status.size > MAX_FILE)
       throw new VarveError("limit-exceeded", `Cannot read ${path} of the image: larger than ${MAX_FILE} bytes`);
-    return readAll(fd, status.size);
+    return readAt(fd, 0, status.size).toString();
   } finally {
     closeSync(fd);
   }
-}
-
-function readAll(fd: number, size: number): string {
-  const bytes = Buffer.alloc(size);
-  let at = 0;
-  for (let read = -1; at < size && read !== 0; at += read) read = readSync(fd, bytes, at, size - at, at);
-  return bytes.toString("utf8", 0, at);
 }

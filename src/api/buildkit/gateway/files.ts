@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, readSync, readdirSync } from "node:fs";
+import { closeSync, constants, fstatSync, readdirSync } from "node:fs";
 import { compareBytes, errnoOf } from "../../../core/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
+import { readAt } from "../../../io/index.ts";
 import { Root } from "../../../linux/index.ts";
 import { matchGlob } from "../../../pattern/index.ts";
 import type { ReadDirRequest, ReadFileRequest, StatFileRequest } from "../proto/gen/gateway_pb.ts";
@@ -47,21 +48,10 @@ export function fileIn(root: Root, { filePath, range }: Pick<ReadFileRequest, "f
     const length = range === undefined ? stat.size - offset : Math.min(Number(range.length), stat.size - offset);
     if (length > MAX_READ)
       throw new GrpcError(GrpcCode.resourceExhausted, `${filePath} is larger than ${MAX_READ} bytes: read it in parts`);
-    return readPart(fd, Math.max(offset, 0), Math.max(length, 0));
+    return readAt(fd, Math.max(offset, 0), Math.max(length, 0));
   } finally {
     closeSync(fd);
   }
-}
-
-function readPart(fd: number, offset: number, length: number): Uint8Array {
-  const data = Buffer.alloc(length);
-  let size = 0;
-  while (size < length) {
-    const count = readSync(fd, data, size, length - size, offset + size);
-    if (count === 0) break;
-    size += count;
-  }
-  return data.subarray(0, size);
 }
 
 /** Returns the entries of a directory, sorted by name. */
