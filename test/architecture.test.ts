@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["state", "signature", "http"],
   ["content", "layer", "dockerfile", "contenthash"],
   ["snapshot", "registry"],
-  ["record", "filesync", "image", "llb", "solver", "objectstore"],
+  ["record", "filesync", "image", "llb", "solver", "objectstore", "cdi", "network"],
   [
     "cache",
     "explain",

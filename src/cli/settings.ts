@@ -13,6 +13,7 @@ import {
 } from "../core/index.ts";
 import { FRONTEND_IMAGES, type FrontendImages } from "../frontend/index.ts";
 import type { CommandContext } from "./command.ts";
+import { readDeviceSettings, readNetworkSettings } from "./step-settings.ts";
 
 export interface Settings {
   readonly store: StoreOptions;
@@ -45,6 +46,8 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const traced = tracing(json.field("traced"));
   const frontendImages = frontends(json.field("frontendImages"));
   const explains = explaining(json.field("explain"));
+  const devices = readDeviceSettings(json.field("devices"));
+  const network = readNetworkSettings(json.field("network"));
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
   return {
@@ -52,6 +55,8 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
       ...context.store,
       registry: { config: parseRegistryConfig({ registries }) },
       maxParallelism: parallelism.isAbsent ? undefined : parallelism.size() || undefined,
+      devices,
+      network,
     },
     normalizeContext,
     traced,

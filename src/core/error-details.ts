@@ -120,6 +120,17 @@ export interface DetailsByCode {
     readonly layers: number;
     readonly runtime: string;
     readonly policy: PolicyRefusal;
+    /** What a build was made from that provenance cannot name by a digest. */
+    readonly missingMaterials: readonly {
+      /** Digest of the step's vertex; empty for a directory of the client. */
+      readonly op: string;
+      /** The command of the step, or the name of the directory. */
+      readonly name: string;
+      readonly method: string;
+      readonly uri: string;
+      /** For example `local_source` or `unsuccessful_response`. */
+      readonly reason: string;
+    }[];
   };
   readonly "step-failed": {
     readonly exitCode: number;

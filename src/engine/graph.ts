@@ -63,17 +63,25 @@ function solverVertices(vertices: readonly Vertex[], depsOf: (vertex: Vertex) =>
   const made = new Map<Digest, SolverVertex<Result>>();
   for (const vertex of vertices) {
     const { exportCache, ignoreCache, policy } = vertex.metadata;
+    const own = depsOf(vertex);
+    const variant = [policy && policyVariant(policy, own), proxyVariant(vertex, own)].filter(Boolean).join(" ");
     made.set(vertex.digest, {
       digest: vertex.digest,
       name: vertexName(vertex),
       inputs: vertex.inputs.map(({ vertex: input, output }) => ({ vertex: madeOf(made, input), output })),
-      op: solverOp(vertex, depsOf(vertex)),
+      op: solverOp(vertex, own),
       ignoreCache: ignoreCache || policy?.never === true,
       exportCache,
-      ...(policy === undefined ? {} : { maxAge: policy.ttl?.ms, variant: policyVariant(policy, depsOf(vertex)) }),
+      ...(policy === undefined ? {} : { maxAge: policy.ttl?.ms }),
+      ...(variant === "" ? {} : { variant }),
     });
   }
   return made;
+}
+
+/** Returns what tells a step with a proxy of this build from equal ones of other builds: each judges and records by itself. */
+function proxyVariant({ op }: Vertex, { proxy, build }: OpDeps): string | undefined {
+  return op.kind === "exec" && op.network !== "none" && proxy !== undefined ? `proxy ${build}` : undefined;
 }
 
 function madeOf(made: Made | undefined, { digest }: Vertex): SolverVertex<Result> {

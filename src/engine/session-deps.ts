@@ -57,6 +57,8 @@ export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): O
     local: (source, onTransfer) => locals.open(source, onTransfer),
     client,
     runner: shared.runner,
+    devices: store.devices,
+    proxy: options.proxy && { judge: options.proxy.judge, captures: new Map() },
     platform: hostPlatform(),
     pull: options.pullPolicy ?? (options.pull === true ? "always" : "missing"),
     hold: { lease: shared.lease, signal, fetchBlob },

@@ -11,7 +11,7 @@ import { unreadableResults } from "./cache/results.ts";
 import { Imports, type ResultCache } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
 import { SourceLookups } from "./source-lookups.ts";
-import type { OpDeps } from "./ops/deps.ts";
+import type { OpDeps, StepProxies } from "./ops/deps.ts";
 import { isTraced, openTracedExec } from "./ops/index.ts";
 import type { TracedExec } from "./ops/traced-exec.ts";
 import type { SourceMeta, SourceMetaRequest } from "./ops/source-meta.ts";
@@ -24,6 +24,7 @@ import type { ClientCaches } from "./client/client.ts";
 import type { SessionOptions } from "./options/session-options.ts";
 import { Uploads } from "./client/uploads.ts";
 import { sessionDeps } from "./session-deps.ts";
+import { grantDevices } from "./options/devices.ts";
 import { checkEntitlements } from "./options/entitlements.ts";
 import { pruneIgnoredMounts } from "./context/ignored-mounts.ts";
 import { type RegistryAccess, registryAccess } from "./client/registry-access.ts";
@@ -202,7 +203,8 @@ export class Session implements AsyncDisposable {
     edges: readonly Edge[],
     options: Pick<PlanOptions<Result>, "open" | "isOpaque">,
   ): Promise<PlannedEdge<Result>[]> {
-    const graph = solverGraph(edges, { ...this.#deps, readsRecords: false });
+    const granted = await this.#withDevices(edges);
+    const graph = solverGraph(granted, { ...this.#deps, readsRecords: false });
     this.explaining.expect(graph.vertices);
     const { signal } = this.hold;
     return await this.store.solver.plan(graph.edges, { ...options, signal, caches: this.#caches });
@@ -290,6 +292,11 @@ export class Session implements AsyncDisposable {
     return await this.#lookups.meta(name, request);
   }
 
+  /** What its steps have requested by proxies; undefined if they have none. */
+  get proxies(): StepProxies | undefined {
+    return this.#deps.proxy;
+  }
+
   /** Unique ID of this build. */
   get id(): string {
     return this.hold.lease.id;
@@ -319,8 +326,8 @@ export class Session implements AsyncDisposable {
   }
 
   async #solveNested(edge: Edge, ancestors: ReadonlySet<Digest>, signal: AbortSignal): Promise<Result> {
-    checkEntitlements([edge], this.#allowed);
-    const graph = solverGraph([edge], { ...this.#deps, ancestors });
+    const allowed = await this.#admitted([edge]);
+    const graph = solverGraph(allowed, { ...this.#deps, ancestors });
     this.progress.expect(graph.vertices);
     this.explaining.expect(graph.vertices);
     const [solved] = await this.#openJob(signal).solve(graph.edges);
@@ -349,12 +356,22 @@ export class Session implements AsyncDisposable {
     job: SolverJob<Result>,
     deps: OpDeps = this.#deps,
   ): Promise<readonly SolveResult<Result>[]> {
-    checkEntitlements(edges, this.#allowed);
+    const allowed = await this.#admitted(edges);
     await pruneIgnoredMounts(edges, this.store.cacheMounts, this.#emptied);
-    const graph = solverGraph(edges, deps);
+    const graph = solverGraph(allowed, deps);
     this.progress.expect(graph.vertices);
     this.explaining.expect(graph.vertices);
     return await job.solve(graph.edges);
+  }
+
+  /** Returns graphs as they may run. Throws `invalid-build` for what the build is not entitled to. */
+  async #admitted(edges: readonly Edge[]): Promise<readonly Edge[]> {
+    checkEntitlements(edges, this.#allowed);
+    return await this.#withDevices(edges);
+  }
+
+  async #withDevices(edges: readonly Edge[]): Promise<readonly Edge[]> {
+    return await grantDevices(edges, this.#allowed, this.store.devices);
   }
 
   #retain(result: Result): void {

@@ -13,26 +13,27 @@ export interface Joining {
 }
 
 /**
- * Starts another runtime in the pid and mount namespaces of the first one, which is running: so it ends with that one. Returns undefined
+ * Starts another runtime in the pid, mount and network namespaces of the first one, which is running: so it ends with that one. Returns undefined
  * if that one has ended.
  */
 export function launchInto(launched: Launch, { tools, directory, script, input }: Joining): Launch | undefined {
   using stack = new DisposableStack();
   const first = launched.first();
   if (first === undefined) return undefined;
-  const [pid, mount] = ["pid", "mnt"].map((name) => {
+  const [pid, mount, network] = ["pid", "mnt", "net"].map((name) => {
     const descriptor = tryOpen(`/proc/${first}/ns/${name}`);
     if (descriptor !== undefined) stack.defer(() => closeSync(descriptor));
     return descriptor;
   });
   // The first process's id was its own for as long as it is the launcher's child.
-  if (pid === undefined || mount === undefined || launched.first() !== first) return undefined;
+  if (pid === undefined || mount === undefined || network === undefined || launched.first() !== first) return undefined;
   const { setpriv, nsenter, shell } = tools;
-  const [own, mounts] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
-  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`];
+  const [own, mounts, net] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
+  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`, `--net=${net}`];
   const joined = startLaunch([setpriv, ...DIES_WITH_US, ...enter, "--", shell, "-c", script], directory, input, [
     pid,
     mount,
+    network,
   ]);
   joined.go();
   return joined;

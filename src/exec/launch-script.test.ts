@@ -13,6 +13,7 @@ const PLAN: LaunchPlan = {
   scratch: "/run/1",
   hiddenMounts: [],
   secretDirectory: undefined,
+  enterNetwork: [],
   groupFiles: [],
 };
 

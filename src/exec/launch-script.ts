@@ -15,6 +15,8 @@ export interface LaunchPlan {
   readonly hiddenMounts: readonly string[];
   /** Directory at which the step's mount namespace has an empty tmpfs. The script then says "ready" and waits for an answer. */
   readonly secretDirectory: string | undefined;
+  /** What starts the programs that follow in the network of the step; nothing for the machine's. */
+  readonly enterNetwork: readonly string[];
   /** Files of control groups. The first process writes "0" to each to enter the group. */
   readonly groupFiles: readonly string[];
 }
@@ -23,8 +25,8 @@ export interface LaunchPlan {
 export const CONTROL = 3;
 /** Descriptor of the step's standard error. The launcher has one of its own: it writes a message if the step is killed. */
 const STEP_ERRORS = 4;
-/** Descriptors of the pid and mount namespaces that another runtime joins. No process of a step may have them. */
-export const NAMESPACES = [5, 6] as const;
+/** Descriptors of the pid, mount and network namespaces that another runtime joins. No process of a step may have them. */
+export const NAMESPACES = [5, 6, 7] as const;
 /** What a shell writes to the control socket before it waits for a line from there. */
 export const READY = "ready";
 
@@ -35,9 +37,9 @@ export const WAITING_SCRIPT: string = [...WAIT, `. "./$answer"`].join("\n");
 
 /** Returns the script that makes the waiting shell a step's runtime, in a mount namespace of its own. */
 export function launchScript(plan: LaunchPlan): string {
-  const { tools, scratch, groupFiles } = plan;
+  const { tools, scratch, groupFiles, enterNetwork } = plan;
   const inside = mountCommands(plan);
-  const unshare = [tools.unshare, "--mount", "--mount-proc"];
+  const unshare = [...enterNetwork, tools.unshare, "--mount", "--mount-proc"];
   // A limit on processes allows for the runtime, but not for umount and mount: the groups are entered after these.
   const enter = groupFiles.map((path) => checked(`echo 0 >${quoted(path)}`));
   const lines =

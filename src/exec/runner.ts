@@ -2,9 +2,12 @@ import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
 import { Root } from "../linux/index.ts";
+import type { DefaultNetwork, ProxiedNetwork } from "../network/index.ts";
 import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { FilterCache } from "./bundle/filter-cache.ts";
+import { editedEnv } from "./bundle/edits.ts";
+import { checkHostname } from "./bundle/files.ts";
 import { findProgram, findRuntime } from "./find.ts";
 import { type LaunchPlan, type LaunchTools, launchScript } from "./launch-script.ts";
 import { Launchers } from "./launchers.ts";
@@ -23,6 +26,7 @@ import type {
   Runtime,
   StepDefaults,
 } from "./types.ts";
+import { trustAuthority } from "./trust.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
 
 /** What a runner knows about the machine. It is determined once, when the runner is created. */
@@ -37,6 +41,7 @@ interface Machine {
   readonly workspace: Workspace;
   readonly launchers: Launchers;
   readonly defaults: StepDefaults;
+  readonly networks: RunnerOptions["networks"];
 }
 
 /**
@@ -62,10 +67,10 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const hiddenMounts = mountsToHide(layout, runtime);
   const filters = new FilterCache(stateDir, runtime);
   const seccomp = hasSeccomp();
-  const { defaults = {} } = options;
+  const { defaults = {}, networks } = options;
   const parts = stack.move();
   return new BundleRunner(
-    { runtime, tools, layout, hiddenMounts, seccomp, filters, workspace, launchers, defaults },
+    { runtime, tools, layout, hiddenMounts, seccomp, filters, workspace, launchers, defaults, networks },
     parts,
   );
 }
@@ -129,20 +134,28 @@ class BundleRunner implements Runner {
   }
 
   async #start(given: RunSpec): Promise<OpenStep> {
-    const spec = absolutePaths({ ...this.#machine.defaults, ...given });
     // Disposed of in reverse order: first the processes, then what they used.
     await using stack = new AsyncDisposableStack();
+    const connected = await this.#connect(given);
+    if (connected.kind === "isolated") stack.use(connected.network);
+    const network = connected.kind === "none" ? "none" : given.network;
+    const proxied = connected.kind === "isolated" && "environment" in connected.network ? connected.network : undefined;
+    const spec = withProxy(absolutePaths({ ...this.#machine.defaults, ...given, network }), proxied);
     const directory = stack.use(this.#machine.workspace.step());
     const root = stack.use(openRootfs(spec.rootfs));
+    if (proxied !== undefined) stack.use(trustAuthority(root, proxied.authority));
     const cleanup = stack.use(new AsyncDisposableStack());
     const secretDirectory = secretsDirectory(directory.path, spec);
-    const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup };
+    const isolated = connected.kind === "isolated";
+    const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup, isolated };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
     const launched = stack.use(await this.#machine.launchers.take(inputOf(spec)));
     const script = join(directory.path, SCRIPT);
     const groupFiles = cgroup.enter();
-    writeFileSync(script, launchScript(this.#plan(context, logFile, groupFiles)), { mode: 0o600 });
+    const enterNetwork = isolated ? await enteringNetwork(connected.network) : [];
+    const plan = { ...this.#plan(context, logFile, groupFiles), enterNetwork };
+    writeFileSync(script, launchScript(plan), { mode: 0o600 });
     const prepared = await prepareStep(context, cgroup);
     const first = await launched.ready();
     const name = relative(this.#machine.workspace.path, script);
@@ -160,7 +173,24 @@ class BundleRunner implements Runner {
     return new OpenStep(parts, stack.move());
   }
 
-  #plan(context: StepContext, logFile: string, groupFiles: readonly string[]): LaunchPlan {
+  /** Returns the network of a step, which may be one of its own. */
+  async #connect({
+    network = "default",
+    hostname,
+    proxy,
+  }: RunSpec): Promise<DefaultNetwork | { readonly kind: "isolated"; readonly network: ProxiedNetwork }> {
+    const { networks } = this.#machine;
+    if (network === "none") return { kind: "none" };
+    if (proxy !== undefined) {
+      if (networks === undefined)
+        throw new VarveError("unsupported", "Cannot run a step with a proxy: there are no networks");
+      return { kind: "isolated", network: await networks.enterProxied(network, proxy) };
+    }
+    if (network === "host" || networks === undefined) return { kind: "host" };
+    return await networks.enter({ hostname: hostname === undefined ? undefined : checkHostname(hostname) });
+  }
+
+  #plan(context: StepContext, logFile: string, groupFiles: readonly string[]): Omit<LaunchPlan, "enterNetwork"> {
     const { directory, secretDirectory } = context;
     const { runtime, tools, hiddenMounts } = this.#machine;
     const keep = runtime.name === "runc" ? ["--keep"] : [];
@@ -203,6 +233,22 @@ class BundleRunner implements Runner {
       [Symbol.dispose]: () => stop.abort(),
     };
   }
+}
+
+/** Tells the processes of a step where their proxy is. */
+function withProxy(spec: RunSpec, proxied: ProxiedNetwork | undefined): RunSpec {
+  if (proxied === undefined) return spec;
+  const env = editedEnv(spec.process.env, { env: proxied.environment });
+  return { ...spec, process: { ...spec.process, env } };
+}
+
+/** Returns what runs a program in a network. The launcher, which runs it, sees the processes of this machine. */
+async function enteringNetwork({ namespace }: { readonly namespace: number }): Promise<string[]> {
+  const nsenter = await findProgram("nsenter");
+  if (nsenter !== undefined) return [nsenter, `--net=/proc/${process.pid}/fd/${namespace}`, "--"];
+  throw new VarveError("unsupported", "Cannot run a step in a network of its own: nsenter is not installed", {
+    hint: "apt-get install util-linux",
+  });
 }
 
 /** A promise that rejects when a signal is aborted. */

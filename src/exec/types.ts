@@ -1,3 +1,5 @@
+import type { ContainerEdits } from "../cdi/index.ts";
+import type { Networks, ProxySpec } from "../network/index.ts";
 import type { WindowSize } from "../linux/index.ts";
 
 /** The OCI runtimes that Varve can use. */
@@ -76,6 +78,7 @@ export interface ProcessStreams {
   readonly onOutput?: ((stream: 1 | 2, chunk: Uint8Array) => void | Promise<void>) | undefined;
 }
 
+/** `default` is the network that the runner's `networks` make, or else that of the machine. */
 export type NetworkMode = "default" | "host" | "none";
 export type SecurityMode = "sandbox" | "insecure";
 export type NetworkHost = { readonly host: string; readonly ip: string };
@@ -132,6 +135,11 @@ export interface RunSpec extends ProcessStreams {
   readonly mounts?: readonly RunMount[] | undefined;
   readonly process: ProcessSpec;
   readonly network?: NetworkMode | undefined;
+  /**
+   * The step reaches others only by a proxy, which connects from the network that the step would have. It is told in variables such as
+   * `HTTP_PROXY`, and the certificates of the root filesystem trust it while the step runs. Nothing for a step without a network.
+   */
+  readonly proxy?: ProxySpec | undefined;
   readonly security?: SecurityMode | undefined;
   /** Defaults to `buildkitsandbox`, as in BuildKit. */
   readonly hostname?: string | undefined;
@@ -148,6 +156,8 @@ export interface RunSpec extends ProcessStreams {
   readonly hostnameFile?: boolean | undefined;
   readonly limits?: ResourceLimits | undefined;
   readonly devices?: readonly DeviceSpec[] | undefined;
+  /** What devices of the Container Device Interface change. They are the administrator's, and trusted. */
+  readonly edits?: ContainerEdits | undefined;
   /** Called when something requested is not available and was skipped, for example a limit without a controller. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -226,4 +236,6 @@ export interface RunnerOptions {
   readonly runtime?: Runtime | undefined;
   /** For steps that say nothing else. */
   readonly defaults?: StepDefaults | undefined;
+  /** Connects steps with the network `default`. The caller disposes of it after the runner. Default: they have the machine's network. */
+  readonly networks?: Pick<Networks, "enter" | "enterProxied"> | undefined;
 }

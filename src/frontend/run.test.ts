@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { build, imageConfig, vertexNamed } from "../../testing/dockerfile-host.ts";
-import { isVarveError } from "../core/index.ts";
 import type { ExecOp, FileOp, Mount } from "../llb/index.ts";
 import type { CompileOptions } from "./index.ts";
 
@@ -147,14 +146,16 @@ test("USER and WORKDIR of the base and of the stage", async () => {
   assert.deepEqual(mkdir.owner, { user: { kind: "name", name: "app", input: 0 } });
 });
 
-test("a device is refused in a stage that is built, whether or not the step needs it", async () => {
-  for (const device of ["vendor.com/class=x", "vendor.com/class=x,required"])
-    await assert.rejects(build(`FROM base\nRUN --device=${device} x`), (error) => {
-      assert.ok(isVarveError(error, "invalid-build"));
-      assert.match(error.message, /device "vendor\.com\/class=x" cannot be given to RUN: --device is not supported/);
-      return true;
-    });
-  assert.ok((await build("FROM base AS other\nRUN --device=x y\nFROM base\nRUN x")).edge !== undefined);
+test("devices of RUN come after those of the build, and are optional unless required", async () => {
+  const devices = [{ name: "of/build", optional: false }];
+  const { edge } = await build("FROM base\nRUN --device=vendor.com/class=x --device=gpu,required x", { devices });
+  const op = edge?.vertex.op;
+  assert.ok(op?.kind === "exec");
+  assert.deepEqual(op.cdiDevices, [
+    ...devices,
+    { name: "vendor.com/class=x", optional: true },
+    { name: "gpu", optional: false },
+  ]);
 });
 
 const FLAGS: readonly (readonly [plain: string, flagged: string])[] = [

@@ -3,7 +3,9 @@ export * from "./vocabulary.ts";
 export { type Store, openStore } from "./store.ts";
 export { diskUsage, exportCache, importCache, listCache, listRemoteCache, prune, pruneCacheTarget } from "./caches.ts";
 export { defaultRoot } from "../core/index.ts";
+export type { DeviceSettings } from "../cdi/index.ts";
 export { type CacheReport, type CacheSpec, type StepOptions, type StoreOptions } from "../engine/index.ts";
+export type { NetworkSettings } from "../network/index.ts";
 export type {
   Credential,
   CredentialDelegate,

@@ -51,6 +51,8 @@ export {
   isolateMounts,
   plan,
 } from "../engine/index.ts";
+export type { DeviceSettings } from "../cdi/index.ts";
+export type { NetworkSettings } from "../network/index.ts";
 export type { FrontendImages } from "../frontend/index.ts";
 export type * from "./dockerfile-types.ts";
 export { parseDockerfile } from "../dockerfile/index.ts";

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { isVarveError } from "../../src/core/index.ts";
 import { NOTHING_LEFT, findLeftovers } from "../leftovers.ts";
 import { type Check, type RunnerSetup, hasCode, openBench } from "./runner-bench.ts";
+import { deviceSteps } from "./runner-devices.ts";
 import { endingSteps } from "./runner-endings.ts";
 import { mountingSteps } from "./runner-mounts.ts";
 import { sharedSteps } from "./runner-processes.ts";
@@ -26,6 +27,7 @@ export function runnerContract(name: string, setup: RunnerSetup): void {
   startingSteps(check);
   sandboxedSteps(check);
   mountingSteps(check);
+  deviceSteps(check);
   endingSteps(check);
   sharedSteps(check);
 }

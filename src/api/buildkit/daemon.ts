@@ -42,6 +42,8 @@ export interface DaemonOptions {
   readonly frontendImages?: FrontendImages | undefined;
   /** The repositories whose images may be front ends, normalised. Default: all. */
   readonly frontendRepositories?: readonly string[] | undefined;
+  /** The steps of all builds reach others by a proxy only. Default: those of builds that ask for it. */
+  readonly proxyNetwork?: boolean | undefined;
   /** Called for each image that a build puts into the store of Docker's daemon, before the client has its answer. */
   readonly onImage?: ((image: StoredImage) => Promise<void>) | undefined;
 }
@@ -69,6 +71,7 @@ export interface Daemon extends Disposable {
   readonly explains: boolean;
   readonly frontends: FrontendHost;
   readonly traced: TracedSetting | undefined;
+  readonly proxyNetwork: boolean;
   readonly warn: (text: string) => void;
   /** The policies of collection, as clients list them. */
   readonly policies: readonly PruneRequest[];
@@ -99,9 +102,10 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     frontends: {
       images: options.frontendImages ?? "auto",
       repositories: options.frontendRepositories ?? [],
-      worker: workerFacts(store, { id, labels, platforms }),
+      worker: workerFacts(store, { id, labels, platforms }, await store.networks.mode()),
     },
     traced: options.traced,
+    proxyNetwork: options.proxyNetwork ?? false,
     warn: options.onWarning ?? (() => undefined),
     policies: (await collector?.policies()) ?? [],
     workerId: id,

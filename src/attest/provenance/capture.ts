@@ -8,6 +8,17 @@ export interface UsedSecret {
   readonly isOptional: boolean;
 }
 
+/** A request of a step whose answer is not known by a digest. */
+export interface UncapturedRequest {
+  /** Digest of the step's vertex. */
+  readonly op: string;
+  /** The command of the step. */
+  readonly name: string;
+  readonly method: string;
+  readonly uri: string;
+  readonly reason: string;
+}
+
 /** What a result was made from, and what its steps could reach. */
 export class Capture {
   readonly #materials = new Map<string, Material>();
@@ -15,6 +26,8 @@ export class Capture {
   readonly #agents = new Map<string, boolean>();
   /** Whether a step had a network. */
   hasNetwork = false;
+  /** What steps with proxies have requested that is no material; undefined if no step has a proxy. */
+  proxied: { readonly incomplete: UncapturedRequest[] } | undefined;
   /** Whether a step built a graph that is not known before it runs. */
   hasNested = false;
 
@@ -72,7 +85,7 @@ export class Capture {
 
   /** Whether all materials are known. */
   get isComplete(): boolean {
-    return !this.hasNested && this.of("local").length === 0;
+    return !this.hasNested && this.of("local").length === 0 && (this.proxied?.incomplete.length ?? 0) === 0;
   }
 
   #addExec({ mounts, secretEnv, network }: ExecOp): void {

@@ -4,11 +4,12 @@ import {
   type OrderedJson,
   type Platform,
   VarveError,
+  compareBytes,
   formatPlatform,
   normalizePlatform,
 } from "../../core/index.ts";
 import type { Edge } from "../../llb/index.ts";
-import type { Capture, UsedSecret } from "./capture.ts";
+import type { Capture, UncapturedRequest, UsedSecret } from "./capture.ts";
 import type { ProvenanceParameters } from "./parameters.ts";
 import {
   type BuildRequest,
@@ -112,6 +113,7 @@ export async function provenanceOf(
       source: isMax && facts.sources !== undefined ? sourceJson(facts.sources, steps) : undefined,
       layers: isMax ? await layersJson(facts, steps) : undefined,
       sysUsage: facts.systemUsage,
+      network: capture.proxied && networkJson(capture.proxied.incomplete),
     },
     isHermetic: isComplete && !capture.hasNetwork,
     isRequestWhole: whole.frontend !== "" && isWhole,
@@ -178,15 +180,42 @@ function sortedTexts(texts: Readonly<Record<string, string>>): OrderedJson {
   return new Map(Object.entries(texts).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+function networkJson(incomplete: readonly UncapturedRequest[]): OrderedJson {
+  const items = sortedRequests(incomplete).map(({ op, name, method, uri, reason }) => ({
+    op,
+    name,
+    method,
+    uri,
+    reason,
+  }));
+  return { mode: "proxy", proxy: items.length === 0 ? undefined : { incomplete: items } };
+}
+
+function sortedRequests(requests: readonly UncapturedRequest[]): UncapturedRequest[] {
+  const keyOf = ({ op, uri, method, reason }: UncapturedRequest): string => [op, uri, method, reason].join("\0");
+  return requests.toSorted((a, b) => compareBytes(keyOf(a), keyOf(b)));
+}
+
 function incompleteMaterials(capture: Capture): VarveError {
+  const requests = sortedRequests(capture.proxied?.incomplete ?? []);
   const names = capture
     .of("local")
     .map(({ name }) => `\n  - ${name === "" ? "<unnamed>" : name}\n    reason: local_source`);
   const sources = names.length === 0 ? "" : `\n\nUncaptured local sources:${names.join("")}`;
+  const lines = requests.map(
+    ({ name, op, method, uri, reason }) =>
+      `\n  - ${name === "" ? op : name}\n    method: ${method}\n    url: ${uri}\n    reason: ${reason}`,
+  );
+  const uncaptured = lines.length === 0 ? "" : `\n\nUncaptured requests:${lines.join("")}`;
+  const missing = [
+    ...capture.of("local").map(({ name }) => ({ op: "", name, method: "", uri: "", reason: "local_source" })),
+    ...requests,
+  ];
   return new VarveError(
     "invalid-build",
     "provenance materials are incomplete\n\nThe build requested complete provenance materials, but not all dependencies could be " +
-      `captured.${sources}`,
+      `captured.${sources}${uncaptured}`,
+    { details: { missingMaterials: missing } },
   );
 }
 

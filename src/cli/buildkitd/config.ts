@@ -1,3 +1,4 @@
+import type { DeviceSettings } from "../../cdi/index.ts";
 import type { StepOptions } from "../../engine/index.ts";
 import { unknownKeys } from "./known-keys.ts";
 import { readFile } from "node:fs/promises";
@@ -12,7 +13,9 @@ import {
 } from "../../caches/index.ts";
 import { type JsonNode, type JsonObject, VarveError, definedFields, errnoOf, readJsonValue } from "../../core/index.ts";
 import type { HistoryLimits } from "../../history/index.ts";
+import type { NetworkSettings } from "../../network/index.ts";
 import type { RegistryHostConfig } from "../../registry/index.ts";
+import { networkSettings } from "../step-settings.ts";
 
 const MAX_POLICIES = 32;
 
@@ -31,6 +34,8 @@ export interface BuildkitdConfig {
   readonly snapshotter: string | undefined;
   readonly platforms: readonly string[];
   readonly steps: StepOptions;
+  readonly devices: DeviceSettings;
+  readonly network: NetworkSettings;
   /** Maximum number of connections to one registry. */
   readonly registryConcurrency: number | undefined;
   /** `max-parallelism` of the worker. */
@@ -41,6 +46,8 @@ export interface BuildkitdConfig {
   readonly history: Partial<HistoryLimits>;
   /** Which images may be front ends: none if `gateway.v0` is off. Repositories are normalised; none listed means all. */
   readonly gateway: { readonly enabled: boolean; readonly repositories: readonly string[] };
+  /** Steps reach others by a proxy only. */
+  readonly proxyNetwork: boolean;
   /** The directory with facts about the builder for provenance. */
   readonly provenanceDirectory: string | undefined;
   /** Names of keys that this version does not know. They have no effect. */
@@ -56,6 +63,8 @@ const NOTHING: BuildkitdConfig = {
   snapshotter: undefined,
   platforms: [],
   steps: {},
+  devices: {},
+  network: {},
   registryConcurrency: undefined,
   maxParallelism: undefined,
   labels: {},
@@ -63,6 +72,7 @@ const NOTHING: BuildkitdConfig = {
   collection: {},
   history: {},
   gateway: { enabled: true, repositories: [] },
+  proxyNetwork: false,
   provenanceDirectory: undefined,
   unknown: [],
 };
@@ -105,6 +115,8 @@ export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfi
     snapshotter: oci.string("snapshotter"),
     platforms: oci.strings("platforms") ?? [],
     steps: readSteps(oci, json.field("dns")),
+    network: networkSettings(oci, "networkMode"),
+    devices: readDevices(json.field("cdi").objectOrEmpty()),
     registryConcurrency:
       optionalSize(json.field("system").objectOrEmpty().field("maxRegistryConcurrency")) || undefined,
     maxParallelism: optionalSize(oci.field("max-parallelism")) || undefined,
@@ -113,6 +125,7 @@ export function parseBuildkitdConfig(text: string, path: string): BuildkitdConfi
     collection: readCollection(oci),
     history: readHistory(json.field("history").objectOrEmpty()),
     gateway: readGateway(json.field("frontend").objectOrEmpty().field("gateway.v0").objectOrEmpty()),
+    proxyNetwork: json.boolean("proxyNetwork") ?? false,
     provenanceDirectory: json.string("provenanceEnvDir") || undefined,
     unknown: unknownKeys(json),
   };
@@ -143,6 +156,16 @@ function readSteps(oci: JsonObject, dns: JsonNode): StepOptions {
     runtime: oci.string("binary") || undefined,
     cgroupParent: oci.string("defaultCgroupParent") || undefined,
     dns: dns.isAbsent ? undefined : { servers, search, options },
+  });
+}
+
+/** An empty list of directories means BuildKit's, as an absent one. */
+function readDevices(json: JsonObject): DeviceSettings {
+  const directories = json.strings("specDirs") ?? [];
+  return definedFields<DeviceSettings>({
+    disabled: json.boolean("disabled"),
+    directories: directories.length === 0 ? undefined : directories,
+    autoAllowed: json.strings("autoAllowed"),
   });
 }
 

@@ -89,8 +89,22 @@ defaultCgroupParent = "/builds"
     ["386", "amd64"],
   );
   assert.deepEqual(worker.entitlements, ["network.host", "device", "security.insecure"]);
+  assert.deepEqual(workerOptions(flagsOf("--cdi-disabled"), config).entitlements, ["network.host"]);
   assert.throws(() => workerOptions(flagsOf("--oci-worker-platform=a/b/c/d"), EMPTY), usage);
   assert.deepEqual(addressesOf(flagsOf("--addr=unix:///a,unix:///b", "--addr=unix:///c"), EMPTY).length, 3);
+});
+
+test("devices are those of the flags, else of the configuration; clients may grant them unless they are turned off", () => {
+  const config = configOf('[cdi]\nspecDirs = ["/a", "/b"]\nautoAllowed = ["v/c"]\n');
+  const devices = (...argv: string[]): unknown => storeOptions(flagsOf(...argv), config, {}).devices;
+  assert.deepEqual(devices(), { directories: ["/a", "/b"], autoAllowed: ["v/c"] });
+  assert.deepEqual(devices("--cdi-spec-dir=/c,/d", "--cdi-spec-dir=/e", "--cdi-disabled"), {
+    disabled: true,
+    directories: ["/c", "/d", "/e"],
+    autoAllowed: ["v/c"],
+  });
+  assert.deepEqual(workerOptions(flagsOf(), config).entitlements, ["device"]);
+  assert.deepEqual(workerOptions(flagsOf(), configOf("[cdi]\ndisabled = true\n")).entitlements, []);
 });
 
 test("a socket belongs to the group of the flag, else to the ids of the configuration", async () => {

@@ -1,8 +1,10 @@
 import type { DaemonOptions } from "../../api/buildkit/index.ts";
 import { type SocketAccess, type TcpAccess, groupId } from "../../api/listen/index.ts";
 import type { CollectionSettings } from "../../caches/index.ts";
-import { definedFields, messageOf, parsePlatform } from "../../core/index.ts";
+import type { DeviceSettings } from "../../cdi/index.ts";
+import { definedFields, messageOf, parseGoBool, parsePlatform } from "../../core/index.ts";
 import type { StoreOptions } from "../../engine/index.ts";
+import { NETWORK_PROVIDER_MODES, type NetworkSettings } from "../../network/index.ts";
 import { usageError } from "../flags.ts";
 import { withParallelism } from "../parallelism.ts";
 import type { BuildkitdConfig } from "./config.ts";
@@ -16,7 +18,12 @@ export function addressesOf(flags: BuildkitdFlags, config: BuildkitdConfig): rea
 }
 
 /** Returns the options of the store. `base` are those of the command line before the command. */
-export function storeOptions(flags: BuildkitdFlags, config: BuildkitdConfig, base: StoreOptions): StoreOptions {
+export function storeOptions(
+  flags: BuildkitdFlags,
+  config: BuildkitdConfig,
+  base: StoreOptions,
+  env: NodeJS.ProcessEnv = {},
+): StoreOptions {
   const runtime = flags["oci-worker-binary"];
   const snapshotter = snapshotterOf(flags["oci-worker-snapshotter"] ?? config.snapshotter);
   const options: StoreOptions = {
@@ -26,8 +33,42 @@ export function storeOptions(flags: BuildkitdFlags, config: BuildkitdConfig, bas
     maxParallelism: config.maxParallelism,
     registry: { config: { registries: config.registries }, concurrency: config.registryConcurrency },
     steps: { ...config.steps, ...definedFields({ runtime }) },
+    devices: devicesOf(flags, config),
+    network: networkOf(flags, config, env),
   };
   return withParallelism(options, flags["oci-max-parallelism"]);
+}
+
+/** BuildKit's bridge. Its name and its addresses are not Varve's own, which may run beside. */
+const BRIDGE = { bridgeName: "buildkit0", bridgeSubnet: "10.10.0.0/16" } as const;
+
+function networkOf(flags: BuildkitdFlags, { network }: BuildkitdConfig, env: NodeJS.ProcessEnv): NetworkSettings {
+  const { "oci-worker-net": text = "", "oci-cni-pool-size": size } = flags;
+  const { "oci-cni-config-path": cniConfigPath, "oci-cni-binary-dir": cniBinaryPath } = flags;
+  const given = NETWORK_PROVIDER_MODES.find((each) => each === text);
+  if (text !== "" && given === undefined)
+    throw usageError(
+      `Cannot use --oci-worker-net ${JSON.stringify(text)}: expected one of ${NETWORK_PROVIDER_MODES.join(", ")}`,
+    );
+  if (size !== undefined && !/^\d{1,3}$/.test(size))
+    throw usageError(`Cannot use --oci-cni-pool-size ${JSON.stringify(size)}: not a number`);
+  const mode = given ?? network.mode ?? "auto";
+  const bridges = mode === "auto" && parseGoBool(env["BUILDKIT_NETWORK_BRIDGE_AUTO"] ?? "") === true;
+  return {
+    ...BRIDGE,
+    ...network,
+    ...definedFields({ cniConfigPath, cniBinaryPath, cniPoolSize: size === undefined ? undefined : Number(size) }),
+    mode: bridges ? "bridge" : mode,
+  };
+}
+
+function devicesOf(flags: BuildkitdFlags, { devices }: BuildkitdConfig): DeviceSettings {
+  const directories = itemsOf(flags["cdi-spec-dir"]);
+  return {
+    ...devices,
+    ...definedFields({ disabled: flags["cdi-disabled"] }),
+    ...(directories.length > 0 && { directories }),
+  };
 }
 
 /** BuildKit's other snapshotters are not there: the store chooses one by itself then. */
@@ -54,7 +95,7 @@ export function collectionOf(flags: BuildkitdFlags, { collection }: BuildkitdCon
 
 type WorkerOptions = Pick<
   DaemonOptions,
-  "entitlements" | "history" | "labels" | "platforms" | "frontendImages" | "frontendRepositories"
+  "entitlements" | "history" | "labels" | "platforms" | "frontendImages" | "frontendRepositories" | "proxyNetwork"
 >;
 
 /** Returns what the server says of itself, and what it lets clients do. */
@@ -63,12 +104,19 @@ export function workerOptions(flags: BuildkitdFlags, config: BuildkitdConfig): W
   const platforms = given.length > 0 ? given : config.platforms;
   return {
     history: config.history,
+    proxyNetwork: flags["proxy-network"] ?? config.proxyNetwork,
     frontendImages: config.gateway.enabled ? "auto" : "never",
     frontendRepositories: config.gateway.repositories,
-    entitlements: [...config.entitlements, ...itemsOf(flags["allow-insecure-entitlement"])],
+    entitlements: entitlementsOf(flags, config),
     labels: { ...config.labels, ...labelsOf(flags["oci-worker-labels"]) },
     ...(platforms.length === 0 ? {} : { platforms: platforms.map(readPlatform) }),
   };
+}
+
+/** As in BuildKit, clients may grant devices to their builds unless devices are turned off. */
+function entitlementsOf(flags: BuildkitdFlags, config: BuildkitdConfig): string[] {
+  const given = [...config.entitlements, ...itemsOf(flags["allow-insecure-entitlement"])];
+  return devicesOf(flags, config).disabled === true ? given : [...new Set([...given, "device"])];
 }
 
 function readPlatform(text: string): ReturnType<typeof parsePlatform> {

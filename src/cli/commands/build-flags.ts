@@ -62,7 +62,11 @@ export const BUILD_FLAGS = {
   },
   network: { kind: "string", value: "MODE", help: "Network of RUN steps (default, host, none)" },
   "add-host": { kind: "many", value: "HOST:IP", help: "Add a host to /etc/hosts of RUN steps" },
-  allow: { kind: "many", value: "ENTITLEMENT", help: "Allow an entitlement (network.host, security.insecure)" },
+  allow: {
+    kind: "many",
+    value: "ENTITLEMENT",
+    help: "Allow an entitlement (network.host, security.insecure, device, device=NAME)",
+  },
   ulimit: { kind: "many", value: "NAME=SOFT[:HARD]", help: "Set a ulimit of RUN steps" },
   "shm-size": { kind: "string", value: "SIZE", help: "Size of /dev/shm in RUN steps" },
   memory: { kind: "string", short: "m", value: "SIZE", help: "Memory limit of each RUN step" },

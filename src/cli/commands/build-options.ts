@@ -163,7 +163,9 @@ function wholeNumber(flag: string, text = "0"): number {
 
 const NETWORKS = ["default", "host", "none"] as const;
 
+/** Reads `--network`. BuildKit calls the default network `sandbox`. */
 export function networkOf(text: string | undefined): (typeof NETWORKS)[number] | undefined {
+  if (text === "sandbox") return "default";
   const known = NETWORKS.find((name) => name === text);
   if (text !== undefined && known === undefined)
     throw usageError(`Cannot use network ${JSON.stringify(text)}: expected default, host or none`);

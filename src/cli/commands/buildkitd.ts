@@ -50,7 +50,8 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
     const addresses = addressesOf(flags, config).map(parseAddress);
     const [tcp, unix] = [tcpAccess(flags, config), await socketAccess(flags, config)];
     const [worker, collection] = [workerOptions(flags, config), collectionOf(flags, config)];
-    await using store = await openStore(storeOptions(flags, config, context.store));
+    await using store = await openStore(storeOptions(flags, config, context.store, context.env));
+    await store.networks.open();
     await using collector = new Collector(store, collection, {
       onError: (error) => warn(`cannot collect: ${messageOf(error)}`),
     });

@@ -76,6 +76,7 @@ Example: varve serve --docker unix:///run/varve.sock
     const frontend = flags["frontend-image"];
     const frontendImages = frontend === undefined ? settings.frontendImages : frontendImagesOf(frontend);
     await using store = await openStore(withParallelism(settings.store, flags["max-parallelism"]));
+    await store.networks.open();
     const warn = (text: string): void => context.screen.write(`varve: ${printableLine(text)}\n`);
     await using collector = new Collector(store, settings.collection, {
       onError: (error) => warn(`cannot collect: ${messageOf(error)}`),

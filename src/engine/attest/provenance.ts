@@ -20,6 +20,8 @@ import {
   normalizePlatform,
 } from "../../core/index.ts";
 import type { Attestation, ExportSource } from "../../export/index.ts";
+import { type Edge, walkVertices } from "../../llb/index.ts";
+import type { StepProxies } from "../ops/deps.ts";
 import type { Session } from "../session.ts";
 import type { LookedUpImage, TracedResult } from "./request-trace.ts";
 import { SystemUsage } from "./system-usage.ts";
@@ -122,6 +124,8 @@ export class ProvenanceMaker implements Disposable {
     const isResult = new Set(all.map((each) => each.edge?.vertex.digest));
     const others = (trace?.edges ?? []).filter(({ vertex }) => !isResult.has(vertex.digest));
     await capture.addGraphs(others, pin);
+    if (session.proxies !== undefined)
+      addProxied(capture, edge === undefined ? others : [edge, ...others], session.proxies);
     for (const name of trace?.locals ?? []) capture.add({ kind: "local", name });
     for (const name of trace?.copies ?? []) capture.delete({ kind: "local", name });
     const platforms = all.map((each) => each.platform);
@@ -150,6 +154,18 @@ export class ProvenanceMaker implements Disposable {
   #isCached({ edge }: TracedResult): boolean {
     if (edge === undefined || edge.vertex.op.kind === "source") return true;
     return this.#session.solvedEdge(edge)?.cached ?? false;
+  }
+}
+
+/** Adds what steps have requested by proxies. */
+function addProxied(capture: Capture, edges: readonly Edge[], { captures }: StepProxies): void {
+  for (const { op, digest } of walkVertices(edges.map(({ vertex }) => vertex))) {
+    if (op.kind !== "exec" || op.network === "none") continue;
+    capture.proxied ??= { incomplete: [] };
+    const found = captures.get(digest);
+    for (const material of found?.materials ?? []) capture.add({ kind: "http", ...material });
+    for (const { method, url, reason } of found?.incomplete ?? [])
+      capture.proxied.incomplete.push({ op: digest, name: op.meta.args.join(" "), method, uri: url, reason });
   }
 }
 

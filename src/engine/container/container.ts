@@ -1,5 +1,6 @@
 import { VarveError, toVarveError } from "../../core/index.ts";
 import type { JoiningProcess, RunningStep, StepProcess } from "../../exec/index.ts";
+import { ProxyCapture } from "../../network/index.ts";
 import type { ExecDeps } from "../ops/deps.ts";
 import { type StepMounts, openMounts } from "../ops/exec-mounts.ts";
 import { DEFAULT_PATH, secretEnvironment } from "../ops/step-environment.ts";
@@ -117,6 +118,7 @@ class OpenContainer implements Container {
         readonlyRootfs,
         mounts,
         network,
+        proxy: deps.proxy && { judge: deps.proxy.judge, capture: new ProxyCapture() },
         extraHosts,
         ...(hostname === "" ? {} : { hostname }),
         shmSize: deps.limits.shmSize,

@@ -1,9 +1,11 @@
 import type { Definition, Edge, LocalSource } from "../../llb/index.ts";
 import type { Digest, Platform, TracedSetting } from "../../core/index.ts";
 import type { StepDigests, StepTimes } from "../../cache/index.ts";
+import type { Devices } from "../../cdi/index.ts";
 import type { ContentStore } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
 import type { BlobOptions, CacheMounts, Hold, Records } from "../../record/index.ts";
+import type { JudgeUrl, ProxyCapture } from "../../network/index.ts";
 import type { GitSource, HttpSource, ImageSource, LocalContext, PullPolicy } from "../../source/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import type { Explaining } from "../explain/explaining.ts";
@@ -34,6 +36,10 @@ export interface OpDeps {
   readonly client: Pick<BuildClient, "secret" | "agent" | "openStore">;
   /** Returns the runner, which is found when the first step has to run. */
   readonly runner: () => Promise<Runner>;
+  /** Returns the devices that the machine has now. */
+  readonly devices: () => Promise<Devices>;
+  /** Set if steps reach others by a proxy only. */
+  readonly proxy?: StepProxies | undefined;
   readonly platform: Platform;
   readonly pull: PullPolicy;
   readonly hold: Hold;
@@ -58,7 +64,18 @@ export interface OpDeps {
 }
 
 /** What exec ops use. */
-export type ExecDeps = Pick<OpDeps, "records" | "cacheMounts" | "client" | "runner" | "hold" | "limits" | "keepFailed">;
+export type ExecDeps = Pick<
+  OpDeps,
+  "records" | "cacheMounts" | "client" | "runner" | "devices" | "proxy" | "hold" | "limits" | "keepFailed"
+>;
+
+/** The proxies of the steps of one build. */
+export interface StepProxies {
+  /** Decides about each URL that a step requests. Absent: all are allowed. */
+  readonly judge?: JudgeUrl | undefined;
+  /** What steps have requested, by the digests of their vertices. Steps from a cache have none. */
+  readonly captures: Map<Digest, ProxyCapture>;
+}
 
 /** How an op builds a graph. */
 export interface NestedGraphs {

@@ -1,6 +1,8 @@
-import { VarveError, isVarveError } from "../../core/index.ts";
+import type { ContainerEdits } from "../../cdi/index.ts";
+import { type Digest, VarveError, isVarveError } from "../../core/index.ts";
 import type { ResourceLimits, RunResult } from "../../exec/index.ts";
 import type { ExecMeta, ExecOp } from "../../llb/index.ts";
+import { type ProxiedRequest, ProxyCapture, type ProxySpec } from "../../network/index.ts";
 import type { OpContext } from "../../solver/index.ts";
 import { type ExecDeps, holdFor } from "./deps.ts";
 import { type StepMounts, mountedInputs, openMounts } from "./exec-mounts.ts";
@@ -12,6 +14,8 @@ import { type Result, recordResult } from "./result.ts";
 /** An op with the resource limits of its vertex. The limits are not part of the cache key. */
 export interface LimitedExec {
   readonly op: ExecOp;
+  /** Digest of its vertex. */
+  readonly vertex: Digest;
   readonly limits: ResourceLimits;
   /** Notes what the step opens in its root. */
   readonly trace?: StepWatch | undefined;
@@ -26,21 +30,20 @@ export interface StepWatch {
 /**
  * Runs the command of an exec op and returns one result for each output.
  *
- * @throws {VarveError} `step-failed` if the command fails, `unsupported` if the op needs a device.
+ * @throws {VarveError} `step-failed` if the command fails, `not-found` if the op needs a device that the machine does not have.
  */
 export async function executeExec(
-  { op, limits, trace }: LimitedExec,
+  { op, vertex, limits, trace }: LimitedExec,
   inputs: readonly Result[],
   deps: ExecDeps,
   context: OpContext,
 ): Promise<readonly Result[]> {
-  refuseDevices(op);
   const hold = holdFor(deps, context);
   await using stack = new AsyncDisposableStack();
   const description = op.meta.args.join(" ");
   const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description });
   try {
-    const ran = (): Promise<void> => run({ op, limits }, mounts, deps, context);
+    const ran = (): Promise<void> => run({ op, vertex, limits }, mounts, deps, context);
     await (trace === undefined ? ran() : trace.watch(mounts.rootfs, ran));
   } catch (error) {
     const written = deps.keepFailed === true ? await mounts.commitFailed() : [];
@@ -52,8 +55,15 @@ export async function executeExec(
 }
 
 /** Runs the command. Throws `step-failed` if it fails. */
-async function run({ op, limits }: LimitedExec, mounts: StepMounts, deps: ExecDeps, context: OpContext): Promise<void> {
+async function run(
+  { op, vertex, limits }: LimitedExec,
+  mounts: StepMounts,
+  deps: ExecDeps,
+  context: OpContext,
+): Promise<void> {
   const runner = await deps.runner();
+  const proxy = stepProxy(op, vertex, deps);
+  using _logged = { [Symbol.dispose]: () => logRequests(proxy?.capture.requests ?? [], context) };
   const ended = await started(
     op.meta,
     runner.run(
@@ -63,7 +73,9 @@ async function run({ op, limits }: LimitedExec, mounts: StepMounts, deps: ExecDe
         mounts: mounts.mounts,
         process: { args: op.meta.args, env: await environment(op, deps), cwd: op.meta.cwd, user: op.meta.user },
         network: op.network,
+        proxy,
         security: op.security,
+        edits: await deviceEdits(op, deps),
         extraHosts: op.meta.extraHosts,
         ulimits: op.meta.ulimits,
         limits,
@@ -81,11 +93,24 @@ async function run({ op, limits }: LimitedExec, mounts: StepMounts, deps: ExecDe
   if (!valid.includes(ended.exitCode)) throw stepFailed(op.meta, ended, limits);
 }
 
-/** Throws `unsupported` if a step requires a CDI device, because CDI specifications are not read. Optional devices are ignored. */
-function refuseDevices({ cdiDevices }: ExecOp): void {
-  const needed = cdiDevices.find((device) => !device.optional);
-  if (needed === undefined) return;
-  throw new VarveError("unsupported", `Cannot give the step device ${needed.name}: CDI devices are not supported`);
+/** Returns the proxy of a step that has a network; undefined if the steps of the build have none. */
+function stepProxy({ network }: ExecOp, vertex: Digest, { proxy }: ExecDeps): ProxySpec | undefined {
+  if (proxy === undefined || network === "none") return undefined;
+  const capture = new ProxyCapture();
+  proxy.captures.set(vertex, capture);
+  return { judge: proxy.judge, capture };
+}
+
+/** Lists the requests of a step in its log, as BuildKit does. */
+function logRequests(requests: readonly ProxiedRequest[], context: OpContext): void {
+  if (requests.length === 0) return;
+  const lines = requests.map(({ method, url, status }) => `- ${method} ${url} -> ${status}\n`);
+  context.report({ kind: "log", stream: 2, data: Buffer.from(`proxy network requests:\n${lines.join("")}`) });
+}
+
+/** Returns what the devices of an op change in its container; undefined if it has none. */
+async function deviceEdits({ cdiDevices }: ExecOp, { devices }: ExecDeps): Promise<ContainerEdits | undefined> {
+  return cdiDevices.length === 0 ? undefined : (await devices()).edits(cdiDevices);
 }
 
 /** Names the command in the error of one that could not be started, as in that of one that has failed. */

@@ -54,7 +54,7 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
 
 function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverOp<Result> {
   const { op, metadata } = vertex;
-  const exec = { op, limits: resourceLimits(metadata.linuxResources) };
+  const exec = { op, vertex: vertex.digest, limits: resourceLimits(metadata.linuxResources) };
   const outputs = outputsOf(op.mounts.map((mount) => mount.output));
   if (!isTraced(vertex, deps))
     return keyedOp(vertex, deps, outputs, async (inputs, context) => {
@@ -83,9 +83,10 @@ function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverO
   };
 }
 
-/** Returns whether a step is traced. */
-export function isTraced({ op, metadata }: Vertex, { traced }: OpDeps): boolean {
-  return op.kind === "exec" && traced !== undefined && (metadata.policy?.traced ?? traced.mode) !== undefined;
+/** Returns whether a step is traced. One with a proxy is not: the certificates in its root are not those of the next run. */
+export function isTraced({ op, metadata }: Vertex, { traced, proxy }: OpDeps): boolean {
+  if (op.kind !== "exec" || traced === undefined || proxy !== undefined) return false;
+  return (metadata.policy?.traced ?? traced.mode) !== undefined;
 }
 
 /** Opens a step that is traced. */
@@ -94,7 +95,8 @@ export async function openTracedExec(vertex: Vertex & { readonly op: ExecOp }, d
   const { traced } = deps;
   if (traced === undefined) throw new VarveError("internal", "Cannot trace a step: no runs can be remembered");
   const [{ TracedExec: Traced }, runs] = await Promise.all([import("./traced-exec.ts"), traced.open()]);
-  return new Traced(vertex, { op, limits: resourceLimits(metadata.linuxResources) }, runs, deps);
+  const exec = { op, vertex: vertex.digest, limits: resourceLimits(metadata.linuxResources) };
+  return new Traced(vertex, exec, runs, deps);
 }
 
 /** Returns the record of an input; scratch if there is none. */

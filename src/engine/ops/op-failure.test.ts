@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type TemporaryRecords, addLayer, recordsMissing, temporaryRecords } from "../../../testing/records.ts";
 import { fillRootfs, rootfsUnavailable } from "../../../testing/rootfs.ts";
-import { VarveError } from "../../core/index.ts";
+import { Devices } from "../../cdi/index.ts";
+import { VarveError, digestOf } from "../../core/index.ts";
 import { createRunner, findRuntime } from "../../exec/index.ts";
 import { type ExecOp, type FileOp, type Op, fileActions, local, scratch } from "../../llb/index.ts";
 import { SCRATCH } from "../../record/index.ts";
@@ -60,7 +61,12 @@ test("what a step wrote before it failed is kept", { skip }, async () => {
   });
   const op = opOf(root) as ExecOp;
   const run = (keepFailed: boolean): Promise<unknown> =>
-    executeExec({ op, limits: {} }, [rootfs, input], { ...deps, keepFailed }, context);
+    executeExec(
+      { vertex: digestOf("step"), op, limits: {} },
+      [rootfs, input],
+      { ...deps, devices: () => Devices.load({ disabled: true }), keepFailed },
+      context,
+    );
   const failure = await failureOf(run(true));
   assert.deepEqual(failure.subject, { kind: "exec" });
   const at = (dest: string): number => op.mounts.findIndex((mount) => mount.dest === dest);

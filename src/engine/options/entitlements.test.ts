@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { build } from "../../../testing/dockerfile-host.ts";
 import { isVarveError } from "../../core/index.ts";
-import { scratch } from "../../llb/index.ts";
 import { allowedEntitlements, checkEntitlements, grantEntitlements } from "./entitlements.ts";
 
 async function check(dockerfile: string, options: Parameters<typeof allowedEntitlements>[0]): Promise<void> {
@@ -44,18 +43,4 @@ test("a server grants only what it was configured to grant", () => {
     message: "granting entitlement security.insecure is not allowed by build daemon configuration",
   });
   assert.throws(() => grantEntitlements(["foo"], granted), { message: "unknown entitlement foo" });
-});
-
-test("a device that a step requires needs an entitlement, by its name or its alias", () => {
-  const needing = (...names: readonly string[]): void => {
-    const cdiDevices = names.map((name) => ({ name, optional: name === "maybe" }));
-    const { edge } = scratch().run({ args: ["x"], cdiDevices }).root;
-    checkEntitlements(
-      edge === undefined ? [] : [edge],
-      allowedEntitlements({ allow: ["device=vendor/gpu=0,alias=gpu"] }),
-    );
-  };
-  needing("gpu", "vendor/gpu=0", "maybe");
-  assert.throws(() => needing("other"), /device other is requested by the build but not allowed/);
-  assert.throws(() => needing("a", "b"), /devices a, b are requested by the build but not allowed/);
 });

@@ -47,12 +47,14 @@ export function grantEntitlements(requested: readonly string[], granted: Readonl
   return new Set(requested);
 }
 
-/** Checks whole graphs before a step runs. Throws `invalid-build` if a step needs an entitlement that the build does not have. */
+/**
+ * Checks whole graphs before a step runs, all but their devices. Throws `invalid-build` if a step needs an entitlement that the build does
+ * not have.
+ */
 export function checkEntitlements(edges: readonly Edge[], allowed: ReadonlySet<string>): void {
   for (const vertex of walkVertices(edges.map((edge) => edge.vertex))) {
     const missing = needs(vertex).find((entitlement) => !allowed.has(entitlement));
     if (missing !== undefined) throw notAllowed(vertex, missing, `${missing} is not allowed`);
-    checkDevices(vertex, allowed);
   }
 }
 
@@ -64,24 +66,8 @@ function needs({ op }: Vertex): Entitlement[] {
   return needed;
 }
 
-function checkDevices(vertex: Vertex, allowed: ReadonlySet<string>): void {
-  const { op } = vertex;
-  if (op.kind !== "exec" || allowed.has("device")) return;
-  const named = new Set([...allowed].filter((text) => text.startsWith("device=")).flatMap(deviceNames));
-  const refused = op.cdiDevices.filter(({ name, optional }) => !optional && !named.has(name)).map(({ name }) => name);
-  const [first] = refused;
-  if (first === undefined) return;
-  const which = refused.length === 1 ? `device ${first} is` : `devices ${refused.join(", ")} are`;
-  throw notAllowed(vertex, `device=${first}`, `${which} requested by the build but not allowed`);
-}
-
-/** Returns the names of the device that an entitlement allows: its own, and the one that a step knows it by. */
-function deviceNames(text: string): string[] {
-  const [name = "", ...settings] = text.slice("device=".length).split(",");
-  return [name, ...settings.filter((each) => each.startsWith("alias=")).map((each) => each.slice("alias=".length))];
-}
-
-function notAllowed(vertex: Vertex, entitlement: string, why: string): VarveError {
+/** Returns the error of a build that lacks an entitlement for a vertex. */
+export function notAllowed(vertex: Vertex, entitlement: string, why: string): VarveError {
   return new VarveError("invalid-build", `Cannot run ${vertexName(vertex)}: ${why}`, {
     hint: `Pass --allow ${entitlement} if you trust the Dockerfile.`,
     details: { entitlement, vertex: vertex.digest },

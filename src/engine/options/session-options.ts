@@ -1,4 +1,5 @@
 import type { CompileHost } from "../../frontend/index.ts";
+import type { JudgeUrl } from "../../network/index.ts";
 import type { PullPolicy } from "../../source/index.ts";
 import type { BuildClient } from "../client/client.ts";
 import type { NestedGraphs } from "../ops/deps.ts";
@@ -23,6 +24,8 @@ export interface SessionOptions extends Pick<
   readonly allowed: ReadonlySet<string>;
   /** Reads graphs that steps find in files, with the checks that the build's own graph had. Absent: such steps are an error. */
   readonly loadGraph?: NestedGraphs["load"] | undefined;
+  /** Steps reach others by a proxy only, which records what they request. `judge` decides about each URL. Absent: no proxy. */
+  readonly proxy?: { readonly judge?: JudgeUrl | undefined } | undefined;
   /** See `OpDeps.keepFailed`. */
   readonly keepFailed?: boolean | undefined;
   /** Returns what compiling a Dockerfile calls instead of the session's own functions. Default: these. */

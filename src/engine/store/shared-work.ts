@@ -1,5 +1,6 @@
 import type { ContentStore, Lease } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
+import type { Networks } from "../../network/index.ts";
 
 /** How steps are run. */
 export interface StepOptions {
@@ -37,11 +38,13 @@ export class SharedWork {
   readonly #content: ContentStore;
   readonly #runDirectory: string;
   readonly #steps: StepOptions;
+  readonly #networks: Networks;
   #shared: Shared | undefined;
   #builds = 0;
 
-  constructor(content: ContentStore, runDirectory: string, steps: StepOptions = {}) {
+  constructor(content: ContentStore, runDirectory: string, networks: Networks, steps: StepOptions = {}) {
     this.#steps = steps;
+    this.#networks = networks;
     this.#content = content;
     this.#runDirectory = runDirectory;
   }
@@ -54,7 +57,7 @@ export class SharedWork {
     try {
       return {
         lease: await shared.lease,
-        runner: () => (shared.runner ??= openRunner(this.#runDirectory, this.#steps)),
+        runner: () => (shared.runner ??= openRunner(this.#runDirectory, this.#networks, this.#steps)),
         [Symbol.asyncDispose]: () => this.#leave(),
       };
     } catch (error) {
@@ -74,8 +77,12 @@ export class SharedWork {
   }
 }
 
-async function openRunner(stateDir: string, { runtime, ...defaults }: StepOptions): Promise<Runner> {
+async function openRunner(
+  stateDir: string,
+  networks: Networks,
+  { runtime, ...defaults }: StepOptions,
+): Promise<Runner> {
   const { createRunner, runtimeAt } = await import("../../exec/index.ts");
   const program = runtime === undefined ? {} : { runtime: await runtimeAt(runtime) };
-  return await createRunner({ stateDir, defaults, ...program });
+  return await createRunner({ stateDir, defaults, networks, ...program });
 }

@@ -1,4 +1,5 @@
 import { cacheTables } from "../../cache/index.ts";
+import type { DeviceSettings, Devices } from "../../cdi/index.ts";
 import { type ContentStore, contentTables, openContentStore, openContentStoreOn } from "../../content/index.ts";
 import { ImageStore, imageTables } from "../../image/index.ts";
 import { CacheMounts, ContextCopies, MountPoints, Records, recordTables } from "../../record/index.ts";
@@ -8,6 +9,7 @@ import { join, resolve } from "node:path";
 import { defaultRoot, toVarveError } from "../../core/index.ts";
 import { temporaryDirectory } from "../../io/index.ts";
 import { ProcessDirectory, makeDirectories } from "../../linux/index.ts";
+import { type NetworkSettings, Networks } from "../../network/index.ts";
 import type { CredentialSource, Registry, RegistryOptions } from "../../registry/index.ts";
 import { type Database, copyState, openState } from "../../state/index.ts";
 import type { Solver } from "../../solver/index.ts";
@@ -35,6 +37,10 @@ export interface StoreOptions {
   readonly registry?: RegistryOptions | undefined;
   /** How steps are run. */
   readonly steps?: StepOptions | undefined;
+  /** How steps without a network of their own reach other machines. Default: by the network of this machine. */
+  readonly network?: NetworkSettings | undefined;
+  /** The devices of the Container Device Interface that steps may be given. Default: those in BuildKit's directories. */
+  readonly devices?: DeviceSettings | undefined;
 }
 
 /** The parts of an open store, which is everything under one root directory. Several processes may have the same root open. */
@@ -63,6 +69,10 @@ export interface Store extends AsyncDisposable {
   readonly lostBlobs: LostBlobs;
   /** The lease and the runner that concurrent builds share. */
   readonly work: SharedWork;
+  /** Returns the devices that the machine has now. */
+  readonly devices: () => Promise<Devices>;
+  /** The networks of steps. */
+  readonly networks: Networks;
 }
 
 /** Returns the absolute path of the given root directory, or of the default one. */
@@ -127,12 +137,14 @@ function storeOn(
   const lostBlobs = new LostBlobs({ records, content });
   const directories = { table: records.table, snapshotter, mounts, locks: join(root, "locks") };
   const contexts = new ProcessDirectory(join(root, "tmp"), { own: removeTree, left: removeTree });
+  const networks = new Networks(options.network ?? {}, join(root, "net"));
   return {
     root,
     state,
     content,
     snapshotter,
     records,
+    networks,
     registry,
     clouds,
     registryWith: (credentials) => openRegistry({ ...options.registry, credentials }),
@@ -141,13 +153,15 @@ function storeOn(
     mounts,
     lostBlobs,
     solver: openSolver({ state, records, lostBlobs, limits: { all: options.maxParallelism, steps: machineSteps } }),
-    work: new SharedWork(content, join(root, "run"), options.steps),
+    work: new SharedWork(content, join(root, "run"), networks, options.steps),
+    devices: () => loadDevices(options.devices ?? {}),
     cacheMounts: new CacheMounts(directories),
     contextCopies: new ContextCopies({ ...directories, content }),
     [Symbol.asyncDispose]: async () => {
       await snapshotter.flush();
       clouds[Symbol.dispose]();
       (await opened)?.[Symbol.dispose]();
+      await networks[Symbol.asyncDispose]();
       await mounts[Symbol.asyncDispose]();
       contexts[Symbol.dispose]();
       content[Symbol.dispose]();
@@ -163,6 +177,11 @@ function removeTree(path: string): void {
 async function machineSteps(): Promise<number> {
   const { stepCapacity } = await import("../../exec/index.ts");
   return stepCapacity();
+}
+
+async function loadDevices(settings: DeviceSettings): Promise<Devices> {
+  const { Devices: Machine } = await import("../../cdi/index.ts");
+  return await Machine.load(settings);
 }
 
 async function openRegistry(options: RegistryOptions): Promise<Registry> {

@@ -1,5 +1,6 @@
 import { VarveError } from "../../core/index.ts";
 import type { OciDevice } from "./devices.ts";
+import { hooksOf } from "./edits.ts";
 import { MASKED_PATHS, type OciMount, READONLY_PATHS } from "./mounts.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 import type { RunSpec, Ulimit } from "../types.ts";
@@ -51,6 +52,7 @@ export function runtimeConfig(parts: ConfigParts): string {
     hostname: parts.hostname,
     mounts: parts.mounts,
     linux: linuxOf(parts),
+    ...(spec.edits !== undefined && { hooks: hooksOf(spec.edits) }),
     ...(parts.filter === undefined ? {} : { annotations: { "run.oci.seccomp_bpf_data": parts.filter } }),
   });
 }
@@ -94,6 +96,7 @@ function linuxOf({ spec, devices, cgroup, cgroupNamespace, seccomp }: ConfigPart
     maskedPaths: sandbox ? MASKED_PATHS : [],
     readonlyPaths: sandbox ? READONLY_PATHS : [],
     ...(seccomp === undefined ? {} : { seccomp }),
+    ...(spec.edits?.intelRdt !== undefined && { intelRdt: spec.edits.intelRdt }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { posix } from "node:path";
+import type { DeviceType } from "../../cdi/index.ts";
 import { VarveError } from "../../core/index.ts";
 import { splitDevice } from "../../linux/index.ts";
 import type { DeviceRule } from "../cgroup/resources.ts";
@@ -8,12 +9,12 @@ import type { DeviceSpec } from "../types.ts";
 /** An entry of `linux.devices` of a runtime configuration: OCI runtime specification, config-linux.md. */
 export interface OciDevice {
   readonly path: string;
-  readonly type: "b" | "c";
-  readonly major: number;
-  readonly minor: number;
-  readonly fileMode: number;
-  readonly uid: number;
-  readonly gid: number;
+  readonly type: DeviceType;
+  readonly major?: number | undefined;
+  readonly minor?: number | undefined;
+  readonly fileMode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /** Nodes that BuildKit creates for insecure steps, so that they can mount images and run virtual machines. */

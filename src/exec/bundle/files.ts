@@ -80,14 +80,21 @@ function isLoopback(address: string): boolean {
  * is kept if the step shares the machine's network, and dropped otherwise. Without any server, public ones are used.
  * @throws {VarveError} `invalid-argument` for a malformed address, search domain or option.
  */
-export function resolversFile(network: NetworkMode, dns: DnsConfig = {}, text: string = readResolvers()): string {
+export function resolversFile(
+  network: NetworkMode | "isolated",
+  dns: DnsConfig = {},
+  text: string = readResolvers(),
+): string {
   const machine = parseResolvers(text);
   for (const server of dns.servers ?? []) {
     if (!isAddress(server))
       throw new VarveError("invalid-argument", `Cannot use name server ${JSON.stringify(server)}: not an IP address`);
   }
   const given = dns.servers !== undefined && dns.servers.length > 0 ? dns.servers : undefined;
-  const reachable = network === "none" ? machine.servers.filter((server) => !isLoopback(server)) : machine.servers;
+  const reachable =
+    network === "none" || network === "isolated"
+      ? machine.servers.filter((server) => !isLoopback(server))
+      : machine.servers;
   const servers = given ?? (reachable.length > 0 ? reachable : PUBLIC_SERVERS);
   const search = words("search domain", dns.search) ?? machine.search;
   const options = words("resolver option", dns.options) ?? machine.options;

@@ -7,6 +7,7 @@ import { openCgroup, type StepCgroup } from "../cgroup/cgroup.ts";
 import type { CgroupLayout } from "../cgroup/layout.ts";
 import { processOf, runtimeConfig } from "./config.ts";
 import { deviceOf, insecureDevices, type OciDevice } from "./devices.ts";
+import { checkEdits, editedEnv, editedMounts, editedNodes, ownedNodes } from "./edits.ts";
 import { checkHostname, DEFAULT_HOSTNAME, hostsFile, resolversFile } from "./files.ts";
 import { type OciMount, readonlyFile, systemMounts, withoutDuplicates } from "./mounts.ts";
 import type { FilterCache } from "./filter-cache.ts";
@@ -31,6 +32,8 @@ export interface StepContext {
   readonly runtime: Runtime;
   readonly seccomp: boolean;
   readonly filters: FilterCache;
+  /** True for a step that shares no network with the machine, and is not without one. */
+  readonly isolated: boolean;
   /** The runner disposes of it after the step's processes have ended. */
   readonly cleanup: AsyncDisposableStack;
 }
@@ -73,12 +76,17 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
 
 /** Creates everything else that a runtime needs for a step. Starts nothing. */
 export async function prepareStep(context: StepContext, cgroup: StepCgroup): Promise<PreparedStep> {
-  const { spec, root, directory, layout } = context;
+  const { root, directory, layout, isolated } = context;
+  const spec = withEditedEnv(context.spec);
   checkProcess(spec.process);
-  const user = userIn(root, spec.process.user);
+  const user = withGroups(userIn(root, spec.process.user), spec.edits?.additionalGids ?? []);
   const hostname = checkHostname(spec.hostname ?? DEFAULT_HOSTNAME);
   const secrets: SecretFile[] = [];
-  const sources = [...writeFiles(directory.path, hostname, spec), ...(await sourcesOf(context, secrets))];
+  const sources = [
+    ...writeFiles(directory.path, hostname, { ...spec, isolated }),
+    ...(spec.edits === undefined ? [] : editedMounts(spec.edits)),
+    ...(await sourcesOf(context, secrets)),
+  ];
   makeSystemDirectories(root);
   const mounts = mountsOf(context, sources);
   const capabilities = capabilitiesOf(spec, cgroup);
@@ -91,7 +99,7 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
     cwd: makeWorkingDirectory(root, spec.process.cwd, user),
     hostname,
     mounts,
-    devices: (await devicesOf(spec)).devices,
+    devices: ownedNodes((await devicesOf(spec)).devices, user),
     capabilities,
     seccomp,
     filter,
@@ -142,11 +150,28 @@ interface StepDevices {
   readonly rules: readonly DeviceRule[] | "all";
 }
 
-async function devicesOf({ security, devices = [] }: RunSpec): Promise<StepDevices> {
+/** Of several nodes at one path, the last one counts. */
+async function devicesOf({ security, devices = [], edits }: RunSpec): Promise<StepDevices> {
   const given = await Promise.all(devices.map((device) => deviceOf(device)));
-  const own = given.map((item) => item.device);
-  if (security === "insecure") return { devices: [...insecureDevices(), ...own], rules: "all" };
-  return { devices: own, rules: [...DEFAULT_DEVICE_RULES, ...given.map((item) => item.rule)] };
+  const edited = edits === undefined ? { devices: [], rules: [] } : editedNodes(edits);
+  const common = security === "insecure" ? insecureDevices() : [];
+  const all = [...common, ...given.map((item) => item.device), ...edited.devices];
+  const byPath = new Map(all.map((device) => [device.path, device]));
+  const rules = [...DEFAULT_DEVICE_RULES, ...given.map((item) => item.rule), ...edited.rules];
+  return { devices: [...byPath.values()], rules: security === "insecure" ? "all" : rules };
+}
+
+/** Adds the environment of devices. Throws `unsupported` for devices that no runtime can give. */
+function withEditedEnv(spec: RunSpec): RunSpec {
+  const { edits, process } = spec;
+  if (edits === undefined) return spec;
+  checkEdits(edits);
+  return { ...spec, process: { ...process, env: editedEnv(process.env, edits) } };
+}
+
+function withGroups(user: StepUser, more: readonly number[]): StepUser {
+  const added = more.filter((gid) => gid !== 0 && !user.groups.includes(gid));
+  return added.length === 0 ? user : { ...user, groups: [...user.groups, ...added] };
 }
 
 /** Without a control group, nothing restricts which device nodes a step uses; so it must not be able to create any. */
@@ -158,10 +183,10 @@ function capabilitiesOf(
   return sandboxCapabilities().filter((name) => guardsDevices || name !== "CAP_MKNOD");
 }
 
-function writeFiles(directory: string, hostname: string, spec: RunSpec): MountSource[] {
+function writeFiles(directory: string, hostname: string, spec: RunSpec & Pick<StepContext, "isolated">): MountSource[] {
   const { extraHosts = [], network = "default", dns } = spec;
   const files: (readonly [target: string, content: string])[] = [
-    ["/etc/resolv.conf", resolversFile(network, dns)],
+    ["/etc/resolv.conf", resolversFile(spec.isolated ? "isolated" : network, dns)],
     ["/etc/hosts", hostsFile(hostname, extraHosts)],
   ];
   if (spec.hostnameFile === true) files.push(["/etc/hostname", `${hostname}\n`]);

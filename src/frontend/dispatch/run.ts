@@ -118,14 +118,11 @@ function runOptions(
     ssh,
     security: instruction.security,
     ...(instruction.network === "default" ? {} : { network: instruction.network }),
-    cdiDevices: [...(stage.context.options.devices ?? [])],
+    cdiDevices: [
+      ...(stage.context.options.devices ?? []),
+      ...instruction.devices.map(({ name, required }) => ({ name, optional: !required })),
+    ],
   };
-}
-
-/** Throws for `--device`, which only BuildKit's experimental front end supports. */
-function checkDevices({ devices: [device] }: RunInstruction): void {
-  if (device !== undefined)
-    throw fault(`device ${JSON.stringify(device.name)} cannot be given to RUN: --device is not supported`);
 }
 
 /** Compiles RUN. Variables in its mounts are expanded already. */
@@ -135,7 +132,6 @@ export function dispatchRun(
   { sources, isOnbuild }: PlannedInstruction,
   states: PassStates,
 ): void {
-  checkDevices(instruction);
   stage.paths.add("/");
   const command = commandOf(stage, instruction);
   const isShell = command.shell;

@@ -17,6 +17,6 @@ test("the listed capabilities are there, each once", () => {
 test("capabilities that are not listed are accepted, missing or unknown", () => {
   assert.ok(!llbCapabilities.includes("file.copy.modestring"));
   assert.equal(missingCapability("file.copy.modestring"), undefined);
-  assert.match(missingCapability("exec.meta.cdi") ?? "", /is not supported by build server/);
+  assert.match(missingCapability("exporter.session") ?? "", /is not supported by build server/);
   assert.equal(missingCapability(""), "unknown API capability ");
 });

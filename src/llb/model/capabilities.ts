@@ -21,7 +21,7 @@ const SUPPORTED: readonly string[] = [
   "soruce.http.uidgid", // Misspelt in BuildKit too.
   ...family("source", "imageblob", "ocilayout", "buildop.llbfilename", "policy", "policy.session"),
   ...family("exec.meta", "base", "cgroup.parent", "linux.resources", "network", "proxyenv", "security"),
-  ...family("exec.meta", "security.devices.v1", "setsdefaultpath", "ulimit"),
+  ...family("exec.meta", "security.devices.v1", "network.proxy", "setsdefaultpath", "ulimit", "cdi"),
   ...family("exec.mount", "bind", "bind.readwrite-nooutput", "cache", "cache.content", "cache.sharing", "selector"),
   ...family("exec.mount", "secret", "ssh", "tmpfs", "tmpfs.size"),
   ...family("exec", "cgroup", "secretenv", "validexitcode"),
@@ -35,7 +35,7 @@ const SUPPORTED: readonly string[] = [
 ];
 
 /** Capabilities of `caps.go` that this engine lacks. */
-const MISSING: readonly string[] = ["exporter.session", "exec.meta.network.proxy", "exec.meta.cdi"];
+const MISSING: readonly string[] = ["exporter.session"];
 
 /** Capabilities that BuildKit defines but does not list, so that clients do not ask for them. They are accepted. */
 const UNLISTED: readonly string[] = ["file.copy.modestring", "exec.meta.removemountstubs.recursive"];

@@ -39,6 +39,8 @@ export interface BuildRequest {
   readonly policySession: string;
   /** The version of results that the client asks for. Absent: the latest. */
   readonly compatibility?: number | undefined;
+  /** True if steps reach others by a proxy only. */
+  readonly proxyNetwork?: boolean | undefined;
   /** True if the build leaves no record in the history. */
   readonly internal: boolean;
 }
@@ -68,6 +70,7 @@ export function buildRequestOf(request: SolveRequest): BuildRequest {
     policies: request.sourcePolicy === undefined ? [] : [request.sourcePolicy],
     policySession: request.sourcePolicySession,
     compatibility: request.compatibilityVersion === 0n ? undefined : Number(request.compatibilityVersion),
+    proxyNetwork: request.proxyNetwork,
     internal: request.internal,
   };
 }

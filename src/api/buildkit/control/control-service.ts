@@ -25,7 +25,7 @@ export function controlService(daemon: Daemon): Implementation[] {
     }),
     sessionMethod(daemon.sessions),
     unary(served(method.info), () => Promise.resolve({ buildkitVersion: buildkitVersion() })),
-    unary(served(method.listWorkers), ({ filter }) => Promise.resolve({ record: workers(daemon, filter) })),
+    unary(served(method.listWorkers), async ({ filter }) => ({ record: await workers(daemon, filter) })),
     unary(served(method.diskUsage), async (request, { signal }) => ({
       record: await diskUsage(request, daemon, signal),
     })),

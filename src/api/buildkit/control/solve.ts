@@ -25,7 +25,7 @@ import { ForwardedBuild } from "../gateway/forwarded-build.ts";
 import { GatewayRefs, type RefHost } from "../gateway/gateway-refs.ts";
 import { type RecordedBuild, completeRecord, startRecord } from "../history/record.ts";
 import type { Job } from "../jobs/job.ts";
-import { buildPolicies, policedHost } from "../policy/build-policy.ts";
+import { buildPolicies, policedHost, urlJudge } from "../policy/build-policy.ts";
 import { clientVerifier } from "../policy/policy-session.ts";
 import { type GraphLoading, loadDefinition, loadRef } from "../result/definition.ts";
 import { type FrontendResult, refsOf } from "../result/result.ts";
@@ -148,6 +148,7 @@ async function runBuild(run: Run): Promise<ExporterResponse> {
       allowed,
       cacheFrom: requestedImports(request.cacheImports, request.attributes),
       loadGraph: async (definition, stop) => (await loadRef(definition, { ...loading, signal: stop }))?.edge,
+      proxy: request.proxyNetwork || daemon.proxyNetwork ? { judge: policy && urlJudge(policy) } : undefined,
       wrapHost: policy && ((host) => policedHost(host, policy)),
       pullPolicy: "newest",
       traced: daemon.traced,

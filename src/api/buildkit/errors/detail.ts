@@ -1,6 +1,13 @@
 import { create, toJsonString } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type JsonValue, type OrderedJson, goJson, parseJson, sortKeys } from "../../../core/index.ts";
+import {
+  type ErrorDetails,
+  type JsonValue,
+  type OrderedJson,
+  goJson,
+  parseJson,
+  sortKeys,
+} from "../../../core/index.ts";
 import { SolveSchema } from "../proto/gen/errdefs_pb.ts";
 
 /** A detail of an error: the type of a value, and the value. */
@@ -126,24 +133,14 @@ export function decisionDetail(action: number, denyMessages: readonly string[]):
   });
 }
 
-/** One material that a provenance lacks. */
-export interface MissingMaterial {
-  readonly op: string;
-  readonly name: string;
-  readonly method: string;
-  readonly uri: string;
-  readonly finalUri: string;
-  readonly reason: string;
-}
-
-export function materialsDetail(incomplete: readonly MissingMaterial[]): Detail {
+/** The materials that a provenance lacks. */
+export function materialsDetail(incomplete: NonNullable<ErrorDetails["missingMaterials"]>): Detail {
   return detail("errdefs.ProvenanceMaterialsIncomplete", {
-    incomplete: incomplete.map(({ op, name, method, uri, finalUri, reason }) => ({
+    incomplete: incomplete.map(({ op, name, method, uri, reason }) => ({
       op: unlessZero(op),
       name: unlessZero(name),
       method: unlessZero(method),
       uri: unlessZero(uri),
-      final_uri: unlessZero(finalUri),
       reason: unlessZero(reason),
     })),
   });

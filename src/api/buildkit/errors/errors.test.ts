@@ -39,7 +39,7 @@ suite("details", () => {
       compatibilityDetail(10, "x"),
       exitDetail(127),
       decisionDetail(1, ["not <this>"]),
-      materialsDetail([{ op: "exec", name: "", method: "GET", uri: "http://x", finalUri: "", reason: "r" }]),
+      materialsDetail([{ op: "exec", name: "", method: "GET", uri: "http://x", reason: "r" }]),
       solveDetail({ inputIDs: [""], mountIDs: ["a", ""], subject: { case: "file", value: { index: 1n } } }),
     ];
     assert.deepEqual(details.map(show), [

@@ -2,7 +2,15 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ErrorCode, VarveError, messageOf } from "../../../core/index.ts";
 import { GrpcCode, GrpcError, grpcCode, toGrpcError } from "../../../grpc/index.ts";
 import { type Status, StatusSchema } from "../proto/gen/status_pb.ts";
-import { type Detail, decisionDetail, exitDetail, isSourceDetail, kindOf, vertexDetail } from "./detail.ts";
+import {
+  type Detail,
+  decisionDetail,
+  exitDetail,
+  isSourceDetail,
+  kindOf,
+  materialsDetail,
+  vertexDetail,
+} from "./detail.ts";
 
 /**
  * Codes of errors that clients tell apart. All others are `unknown`: a client prints the name of any other code before the message,
@@ -18,9 +26,10 @@ export function statusError(thrown: unknown): GrpcError {
   if (!(thrown instanceof VarveError)) return toGrpcError(thrown);
   const code = CODES.get(thrown.code) ?? GrpcCode.unknown;
   if (code === GrpcCode.cancelled) return new GrpcError(code, "context canceled", { cause: thrown });
-  const { vertex, exitCode, policy } = thrown.details;
+  const { vertex, exitCode, policy, missingMaterials: missing } = thrown.details;
   const details = [
     ...(policy === undefined || policy.denyMessages.length === 0 ? [] : [decisionDetail(DENY, policy.denyMessages)]),
+    ...(missing === undefined ? [] : [materialsDetail(missing)]),
     ...(vertex === undefined ? [] : [vertexDetail(vertex)]),
     ...(exitCode === undefined || thrown.code !== "step-failed" ? [] : [exitDetail(exitCode)]),
   ];

@@ -31,7 +31,7 @@ const APPEARANCE = 3000;
 export interface BridgeHost {
   /** Returns the build that a call belongs to. `name` is that of the method. */
   readonly buildOf: (call: CallContext, name: string) => Promise<ForwardedBuild>;
-  readonly workers: () => MessageInitShape<typeof WorkerRecordSchema>[];
+  readonly workers: () => Promise<MessageInitShape<typeof WorkerRecordSchema>[]>;
 }
 
 /** Implements `moby.buildkit.v1.frontend.LLBBridge` for builds that clients drive. */
@@ -57,7 +57,7 @@ export function bridgeMethods(host: BridgeHost): Implementation[] {
   return [
     unary(
       served(method.ping),
-      on(() => Promise.resolve({ ...capabilities(), workers: host.workers() }), "Ping"),
+      on(async () => ({ ...capabilities(), workers: await host.workers() }), "Ping"),
     ),
     unary(served(method.solve), on(solveForClient, "Solve")),
     unary(served(method.resolveImageConfig), on(resolveImageConfig, "ResolveImageConfig")),

@@ -50,6 +50,18 @@ function buildPolicy(
   return { judge, apply: async (definition) => await applyPolicy(definition, judge, signal) };
 }
 
+/**
+ * Returns what decides about the URLs that steps request by a proxy: a policy sees them as downloads. One that a policy changes in another
+ * way than by its URL is refused.
+ */
+export function urlJudge({ judge }: BuildPolicy): (url: string) => Promise<string> {
+  return async (url) => {
+    const { identifier, attrs } = await judge({ kind: "source", identifier: url, attrs: new Map() }, undefined);
+    if (attrs.size === 0) return identifier;
+    throw new VarveError("invalid-build", `Cannot request ${url}: its policy sets more than a URL`);
+  };
+}
+
 const IMAGE = "docker-image://";
 
 /** Returns a host that asks about images and sources which policies allow, or those that take their place. */

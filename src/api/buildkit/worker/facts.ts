@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { hostname } from "node:os";
+import type { RegisteredDevice } from "../../../cdi/index.ts";
 import type { Platform } from "../../../core/index.ts";
 import type { Store } from "../../../engine/index.ts";
 import type { GCPolicySchema, WorkerRecordSchema } from "../proto/gen/worker_pb.ts";
@@ -17,17 +18,19 @@ export interface WorkerFacts {
   readonly platforms: readonly Platform[];
 }
 
-/** Returns the only worker of a store. Its first platform is the one that builds are for by default. */
+/** Returns the only worker of a store. `network` is how its steps are connected. Its first platform is the one that builds are for by default. */
 export function workerFacts(
   { snapshotter }: Pick<Store, "snapshotter">,
   { id, labels, platforms }: WorkerFacts,
+  network: "host" | "bridge" | "cni" | "none" = "host",
 ): WorkerFacts {
   return {
     id,
     labels: {
       [`${LABEL}executor`]: "oci",
       [`${LABEL}hostname`]: hostname(),
-      [`${LABEL}network`]: "host",
+      // BuildKit's bridge is one of plugins.
+      [`${LABEL}network`]: network === "bridge" ? "cni" : network,
       [`${LABEL}oci.process-mode`]: "sandbox",
       [`${LABEL}selinux.enabled`]: "false",
       [`${LABEL}snapshotter`]: snapshotter.stacksMerges ? "overlayfs" : "native",
@@ -37,16 +40,22 @@ export function workerFacts(
   };
 }
 
-/** Returns a worker as clients get it. `gcPolicy` says what is collected. */
+/** Returns a worker as clients get it. `gcPolicy` says what is collected, `devices` what steps may be given. */
 export function workerMessage(
   { id, labels, platforms }: WorkerFacts,
   gcPolicy: readonly MessageInitShape<typeof GCPolicySchema>[] = [],
+  devices: readonly RegisteredDevice[] = [],
 ): MessageInitShape<typeof WorkerRecordSchema> {
   return {
     id,
     labels: { ...labels },
     platforms: platforms.map(platformMessage),
     gcPolicy: [...gcPolicy],
+    cdiDevices: devices.map(({ name, autoAllow, annotations }) => ({
+      name,
+      autoAllow,
+      annotations: Object.fromEntries(annotations),
+    })),
     buildkitVersion: buildkitVersion(),
   };
 }

@@ -7,8 +7,9 @@ import { workerMessage } from "./facts.ts";
 
 const NS_PER_MS = 1_000_000n;
 
-function workerRecord(daemon: Daemon): MessageInitShape<typeof WorkerRecordSchema> {
-  return workerMessage(daemon.frontends.worker, daemon.policies.map(policyMessage));
+async function workerRecord(daemon: Daemon): Promise<MessageInitShape<typeof WorkerRecordSchema>> {
+  const devices = (await daemon.store.devices()).list();
+  return workerMessage(daemon.frontends.worker, daemon.policies.map(policyMessage), devices);
 }
 
 function policyMessage(policy: PruneRequest): MessageInitShape<typeof GCPolicySchema> {
@@ -24,11 +25,11 @@ function policyMessage(policy: PruneRequest): MessageInitShape<typeof GCPolicySc
 }
 
 /** Returns the workers that match one of the filters: all of one, if there are none. */
-export function workers(
+export async function workers(
   daemon: Daemon,
   filters: readonly string[] = [],
-): MessageInitShape<typeof WorkerRecordSchema>[] {
-  const worker = workerRecord(daemon);
+): Promise<MessageInitShape<typeof WorkerRecordSchema>[]> {
+  const worker = await workerRecord(daemon);
   const labels = new Map(Object.entries(worker.labels ?? {}));
   const matches = parseSelectors(filters)(([name, ...rest]) => {
     if (name === "id") return worker.id;

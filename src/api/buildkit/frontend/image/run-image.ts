@@ -74,7 +74,10 @@ async function runProcess(
   const errors = new ErrorTail();
   await using server = new GrpcServer(
     [
-      ...bridgeMethods({ buildOf: () => Promise.resolve(own), workers: () => [workerMessage(host.worker)] }),
+      ...bridgeMethods({
+        buildOf: () => Promise.resolve(own),
+        workers: () => Promise.resolve([workerMessage(host.worker)]),
+      }),
       ...healthService(),
     ],
     { toError: statusError, calls: MAX_CALLS },
