@@ -9,6 +9,7 @@ import { busyboxRootfs } from "../../testing/rootfs.ts";
 import { runtimeSetup } from "../../testing/runtimes.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { Networks, ProxyCapture } from "../network/index.ts";
+import { findRuntime } from "./find.ts";
 import { createRunner } from "./runner.ts";
 import type { RunSpec } from "./types.ts";
 
@@ -58,3 +59,33 @@ describe("a step with a proxy", { skip }, () => {
     assert.equal(statSync(bundle).mtimeMs, 1e12);
   });
 });
+
+for (const name of ["crun", "runc"] as const) {
+  const { unavailable } = await runtimeSetup(name);
+  test(`${name}: a process that joins a step is in its network`, { skip: unavailable ?? false }, async () => {
+    await using state = await temporaryDirectory();
+    await using rootfs = await busyboxRootfs();
+    await using networks = new Networks({}, join(state.path, "net"));
+    const runtime = await findRuntime([name]);
+    await using runner = await createRunner({ stateDir: join(state.path, "run"), networks, runtime });
+    const process = (script: string): RunSpec["process"] => ({
+      args: ["sh", "-c", script],
+      env: ["PATH=/bin"],
+      cwd: "/",
+      user: "",
+    });
+    await using step = await runner.start({
+      rootfs: rootfs.path,
+      process: process("sleep 600"),
+      proxy: { capture: new ProxyCapture() },
+    });
+    let output = "";
+    const joined = await step.join({
+      process: process("tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; netstat -ltn | grep -c :"),
+      onOutput: (_, chunk) => void (output += Buffer.from(chunk).toString()),
+    });
+    await joined.drained;
+    assert.equal(output, "lo\n1\n");
+    assert.equal((await joined.exited).exitCode, 0);
+  });
+}

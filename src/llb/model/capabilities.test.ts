@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { llbCapabilities, missingCapability } from "../index.ts";
 
 test("the listed capabilities are there, each once", () => {
-  assert.ok(llbCapabilities.length > 70);
+  // As many as BuildKit v0.31 lists.
+  assert.equal(llbCapabilities.length, 88);
   assert.equal(new Set(llbCapabilities).size, llbCapabilities.length);
   assert.deepEqual(llbCapabilities, llbCapabilities.toSorted());
   assert.deepEqual(
@@ -14,9 +15,8 @@ test("the listed capabilities are there, each once", () => {
     assert.ok(llbCapabilities.includes(id), id);
 });
 
-test("capabilities that are not listed are accepted, missing or unknown", () => {
+test("capabilities that are not listed are accepted or unknown", () => {
   assert.ok(!llbCapabilities.includes("file.copy.modestring"));
   assert.equal(missingCapability("file.copy.modestring"), undefined);
-  assert.match(missingCapability("exporter.session") ?? "", /is not supported by build server/);
   assert.equal(missingCapability(""), "unknown API capability ");
 });

@@ -1,6 +1,6 @@
 /**
- * The capabilities of BuildKit's `solver/pb/caps.go` that this engine has. A client that sees one missing does without it, or
- * says which one it needs. Each line has one family.
+ * The capabilities that this engine has: all that BuildKit lists of its `solver/pb/caps.go`. A client that sees one missing does without it,
+ * or says which one it needs. Each line has one family.
  */
 const SUPPORTED: readonly string[] = [
   ...family("source.image", "", "resolvemode", "layerlimit", "checksum"),
@@ -28,14 +28,11 @@ const SUPPORTED: readonly string[] = [
   ...family("file", "base", "rm.wildcard", "rm.nofollowsymlink", "symlink.create"),
   ...family("file.copy", "includeexcludepatterns", "requiredpaths", "alwaysreplaceexistingdestpaths"),
   ...family("meta", "ignorecache", "description", "exportcache"),
-  ...family("exporter", "image.annotations", "image.attestations", "sourcedateepoch", "multiple"),
+  ...family("exporter", "image.annotations", "image.attestations", "sourcedateepoch", "multiple", "session"),
   ...family("", "constraints", "platform", "mergeop", "diffop", "passthroughop"),
   ...family("", "gc.freespacefilter", "history.filter"),
-  ...family("cache", "azblob", "s3"),
+  ...family("cache", "azblob", "gha", "s3"),
 ];
-
-/** Capabilities of `caps.go` that this engine lacks. */
-const MISSING: readonly string[] = ["exporter.session"];
 
 /** Capabilities that BuildKit defines but does not list, so that clients do not ask for them. They are accepted. */
 const UNLISTED: readonly string[] = ["file.copy.modestring", "exec.meta.removemountstubs.recursive"];
@@ -48,11 +45,8 @@ function family(prefix: string, ...names: readonly string[]): string[] {
 export const llbCapabilities: readonly string[] = SUPPORTED.toSorted();
 
 const accepted = new Set([...SUPPORTED, ...UNLISTED]);
-const defined = new Set(MISSING);
 
 /** Returns why a capability that a client needs is not there, in BuildKit's words; undefined if it is there. */
 export function missingCapability(id: string): string | undefined {
-  if (accepted.has(id)) return undefined;
-  if (!defined.has(id)) return `unknown API capability ${id}`;
-  return `requested experimental feature ${id}  is not supported by build server, please update varve`;
+  return accepted.has(id) ? undefined : `unknown API capability ${id}`;
 }
