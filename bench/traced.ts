@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { build, openStore } from "../src/engine/index.ts";
 import { TracedRuns } from "../src/engine/traced/traced-runs.ts";
 import { isDigest } from "../src/core/index.ts";
+import { tracedTables } from "../src/traced/schema.ts";
 import { openState } from "../src/state/index.ts";
 import type { Varve } from "../testing/varve.ts";
 import { type Times, timedCommand } from "./command-times.ts";
@@ -86,6 +87,7 @@ async function decisionTime(varve: Varve, base: string): Promise<string> {
     await build({ store, context: { kind: "directory", path }, traced: "contents", outputs: [{ type: "cacheonly" }] });
   const rows = (): { op: string; input: string; others: string }[] =>
     store.state.all("SELECT op, input, others FROM traced_step");
+  store.state.install(tracedTables);
   const known = new Set(rows().map(({ input }) => input));
   await once();
   const first = rows().find(({ input }) => !known.has(input));

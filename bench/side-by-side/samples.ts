@@ -45,8 +45,16 @@ export async function smallFiles({ varve }: Bench, name: string, text: string): 
   return folder;
 }
 
-/** A COPY of 576 MiB of text in nine large files, and 10,000 small ones. */
-export async function largeContext({ varve, base }: Bench): Promise<string> {
+const largeContexts = new WeakMap<Bench, Promise<string>>();
+
+/** A COPY of 576 MiB of text in nine large files, and 10,000 small ones. It is made once. */
+export async function largeContext(bench: Bench): Promise<string> {
+  const made = largeContexts.get(bench) ?? makeLargeContext(bench);
+  largeContexts.set(bench, made);
+  return await made;
+}
+
+async function makeLargeContext({ varve, base }: Bench): Promise<string> {
   const folder = await varve.files("large-context", { Dockerfile: `FROM ${base}\nCOPY data /data\n` });
   await mkdir(join(folder, "data/small"), { recursive: true });
   await fillWithLarge(join(folder, "data"), 9);
