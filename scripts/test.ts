@@ -1,6 +1,7 @@
 /** Installs what the tests need besides npm's packages, runs every test, fast ones first, and says loudly what was skipped. */
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { relative } from "node:path";
 import { installHint, installPrograms } from "./lib/system-packages.ts";
 
 const PROGRAMS = [
@@ -44,6 +45,8 @@ if (process.env["VARVE_DOCKER_PY"] !== undefined)
     PROGRAMS.push({ program: `../lib/python3/dist-packages/${name}/__init__.py`, package: `python3-${name}` });
 /** Fewer tests than this mean that the runner did not find them. */
 const LEAST = 300;
+/** Number of files that are named as the slowest. */
+const SLOWEST = 20;
 
 const missing = installPrograms(PROGRAMS);
 if (missing.length > 0) console.log(`some tests will be skipped; to run them: ${installHint(missing)}`);
@@ -66,8 +69,14 @@ interface Summary {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: readonly { name: string; file: string; reason: string }[];
+  /** Milliseconds by file. */
+  readonly times: Readonly<Record<string, number>>;
 }
 const summary = JSON.parse(readFileSync(".cache/tests.json", "utf8")) as Summary;
+const slowest = Object.entries(summary.times).toSorted(([, a], [, b]) => b - a);
+if (only.length === 0)
+  for (const [file, ms] of slowest.slice(0, SLOWEST))
+    console.log(`SLOW ${relative(".", file)}: ${Math.round(ms / 1000)} s`);
 for (const skip of summary.skipped) console.log(`SKIPPED ${skip.file}: ${skip.name} (${skip.reason})`);
 console.log(`${summary.passed} passed, ${summary.failed} failed, ${summary.skipped.length} skipped`);
 const tooFew = only.length === 0 && summary.passed < LEAST;
