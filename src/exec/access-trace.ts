@@ -4,13 +4,13 @@ import { type ByteString, OpenWatch, byteStringOf } from "../linux/index.ts";
 
 const OVERLAY = 0x794c_7630;
 /**
- * Milliseconds between two looks at what was opened: until then the kernel keeps the events, and unites equal ones. The first look comes
- * soon, because what was seen once is not reported again.
+ * Milliseconds between two looks at what was opened: until then the kernel keeps the events, and unites equal ones. While a step opens
+ * files, looks are frequent, so that little is left to read when it has ended.
  */
-const INTERVAL = 100;
-const FIRST_INTERVAL = 10;
-/** Events that are read at once. */
-const BATCH = 2_000;
+const SHORT_INTERVAL = 10;
+const LONG_INTERVAL = 100;
+/** Events that are read at once. Meanwhile this process does nothing else. */
+const BATCH = 1_000;
 const DELETED = " (deleted)";
 
 /**
@@ -35,17 +35,19 @@ export class AccessTrace implements Disposable {
     this.#root = byteStringOf(rootfs);
     this.#limit = limit;
     try {
-      this.#watch = new OpenWatch(rootfs, ({ pid }) => pid !== process.pid);
+      // What is opened only once is not worth the call that tells the kernel to leave it out.
+      this.#watch = new OpenWatch(rootfs, ({ path, pid }) => pid !== process.pid && this.#paths.has(path));
     } catch (error) {
       throw unsupported(`the kernel does not let files be watched: ${messageOf(error)}`);
     }
-    this.#timer = this.#later(FIRST_INTERVAL);
+    this.#timer = this.#later(SHORT_INTERVAL);
   }
 
   #later(delay: number): NodeJS.Timeout {
     return setTimeout(() => {
-      this.#read(BATCH);
-      this.#timer = this.#later(Math.min(delay * 2, INTERVAL));
+      const { isEmpty, count } = this.#read(BATCH);
+      const next = count > 0 ? SHORT_INTERVAL : Math.min(delay * 2, LONG_INTERVAL);
+      this.#timer = this.#later(isEmpty ? next : 0);
     }, delay).unref();
   }
 
@@ -54,7 +56,7 @@ export class AccessTrace implements Disposable {
    * @throws {VarveError} `unsupported` if not all is known
    */
   finish(): ReadonlySet<ByteString> {
-    while (!this.#read(BATCH)) if (this.#isIncomplete) break;
+    while (!this.#read(BATCH).isEmpty) if (this.#isIncomplete) break;
     this[Symbol.dispose]();
     if (this.#isIncomplete) throw unsupported("not everything that it opened is known");
     return this.#paths;
@@ -65,13 +67,13 @@ export class AccessTrace implements Disposable {
     this.#watch[Symbol.dispose]();
   }
 
-  /** Returns true if nothing is left to read. */
-  #read(limit: number): boolean {
+  /** Returns how many events were read, and whether nothing is left to read. */
+  #read(limit: number): { readonly count: number; readonly isEmpty: boolean } {
     const { files, isEmpty, isIncomplete } = this.#watch.read(limit);
     for (const { path, pid } of files)
       if (pid !== process.pid) for (const each of this.#pathsIn(path)) this.#paths.add(each);
     if (isIncomplete || this.#paths.size > this.#limit) this.#isIncomplete = true;
-    return isEmpty;
+    return { count: files.length, isEmpty };
   }
 
   /** Returns the paths in the root that a path as the kernel shows it may stand for. */

@@ -1,7 +1,7 @@
 import { closeSync, constants, readSync, readlinkSync } from "node:fs";
 import { errnoOf } from "../core/index.ts";
 import { libcCall } from "./libc.ts";
-import { byteStringOf, type ByteString, cstring, type Path } from "./path.ts";
+import { type ByteString, cstring, type Path } from "./path.ts";
 
 const fanotifyInit = libcCall("fanotify_init", ["uint", "uint"]);
 const fanotifyMark = libcCall("fanotify_mark", ["int", "uint", "int64_t", "int", "void *"]);
@@ -108,10 +108,11 @@ export class OpenWatch implements Disposable {
   #take(length: number, files: OpenedFile[]): boolean {
     let isComplete = true;
     for (let at = 0; at + EVENT_BYTES <= length; at += this.#buffer.readUInt32LE(at)) {
-      const mask = this.#buffer.readBigUInt64LE(at + 8);
+      // All that is asked for is in the lower half of the mask.
+      const mask = this.#buffer.readUInt32LE(at + 8);
       const fd = this.#buffer.readInt32LE(at + 16);
       const file = fd < 0 ? undefined : this.#fileOf(fd, this.#buffer.readInt32LE(at + 20));
-      if (file === undefined || (mask & BigInt(FAN_Q_OVERFLOW)) !== 0n) isComplete = false;
+      if (file === undefined || (mask & FAN_Q_OVERFLOW) !== 0) isComplete = false;
       else files.push(file);
     }
     return isComplete;
@@ -120,7 +121,7 @@ export class OpenWatch implements Disposable {
   /** Returns what an event says, and closes its file. */
   #fileOf(fd: number, pid: number): OpenedFile | undefined {
     try {
-      const file = { path: byteStringOf(readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" })), pid };
+      const file = { path: readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" }), pid };
       if (this.#canIgnore && this.#isLast(file)) this.#ignore(fd);
       return file;
     } catch {
