@@ -24,7 +24,7 @@ export interface ListingChanges {
 }
 
 /** Layers of more entries are not listed. Listings are kept in memory and in the database: 150 bytes for an entry. */
-export const MAX_LISTED = 100_000;
+export const MAX_LISTED = 200_000;
 
 /**
  * Lists the entries that a draft describes. `contentOf` returns a text that identifies the content and the extended attributes of the
