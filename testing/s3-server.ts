@@ -153,6 +153,7 @@ class Checker {
     const now = await this.#send("HEAD", path, {}, Buffer.alloc(0));
     const holds = none === undefined ? now.status === 200 && now.headers.etag === match : now.status === 404;
     if (holds) return await this.#forward(request, body);
+    if (none === undefined && now.status === 404) return error(404, "NoSuchKey", "The specified key does not exist.");
     return error(412, "PreconditionFailed", "At least one condition failed");
   }
 

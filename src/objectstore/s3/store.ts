@@ -156,12 +156,17 @@ class S3Store implements ObjectStore {
         headers: { ...headers, "content-type": "application/octet-stream" },
         body: { length: body.size, open: () => body.open() },
         payload,
-        // 409: another conditional write of the same key is under way.
-        accept: Object.keys(headers).length === 0 ? [200] : [200, 409, 412],
+        // 409: another conditional write of the same key is under way. 404: the object that the condition is about does not exist.
+        accept: Object.keys(headers).length === 0 ? [200] : [200, 404, 409, 412],
         doing: "write",
       },
       asking,
     );
+    if (response.status === 404) {
+      const message = await readMessage(response);
+      if (message.code !== "NoSuchKey") throw s3Error(404, message, `write ${this.#requests.nameOf(key)}`, 1);
+      return { kind: "conflict" };
+    }
     await response.discard();
     if (response.status !== 200) return { kind: "conflict" };
     return { kind: "written", etag: headerOf(response.headers, "etag") };

@@ -55,6 +55,11 @@ export interface DocumentPlace {
     times: CollectionTimes,
     request: PlaceRequest,
   ) => Promise<void>;
+  /**
+   * Writes what belongs to a document besides its layers. It is called before `publish`, while layers are being written. Absent: the
+   * place does that when it publishes.
+   */
+  readonly prepare?: (document: Composed, request: PlaceRequest) => Promise<void>;
   /** Writes a document, if the version is still `before`. */
   publish(document: Composed, before: string | undefined, request: PlaceRequest): Promise<Published>;
 }

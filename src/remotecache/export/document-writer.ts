@@ -69,6 +69,15 @@ type Attempt =
   | { readonly kind: "current" | "written"; readonly descriptor: Descriptor }
   | { readonly kind: "empty" | "conflict" | "blobs-missing" };
 
+/** A document that an attempt is about to write. */
+interface NextDocument {
+  readonly kind: "next";
+  readonly document: Composed;
+  readonly existing: VersionedDocument;
+  /** What it has released long enough ago. */
+  readonly expired: readonly ReleasedBlob[];
+}
+
 interface WriterOptions extends PlaceTargetOptions {
   /** Blobs that are known to be in the place. */
   readonly present: Set<Digest>;
@@ -111,27 +120,38 @@ class DocumentWriter {
 
   /** Makes one attempt to write the export. Call it until the outcome is `current` or `empty`. */
   async attempt(): Promise<Attempt> {
-    const { reset } = this.#options;
     const last = this.#last;
     if (last !== undefined && (await this.#place.version(this.#request)) === last.version)
       return current(last.descriptor);
     const alone = this.#compose(undefined, "first");
     if (alone === undefined) return { kind: "empty" };
-    if (this.#place.layersLive === "own" && !(await this.#transfer(alone))) return { kind: "blobs-missing" };
+    const sent = this.#place.layersLive === "own" ? this.#transfer(alone) : Promise.resolve(true);
+    // The new document is made while layers are sent.
+    const [isSent, next] = await whenBothEnd(sent, this.#next(alone));
+    if (!isSent) return { kind: "blobs-missing" };
+    if (next.kind !== "next") return next;
+    if (!(await this.#transfer(next.document))) return { kind: "blobs-missing" };
+    return await this.#write(next);
+  }
+
+  /** Returns the document to write. `alone`: the export by itself. */
+  async #next(alone: Composed): Promise<Attempt | NextDocument> {
+    const { reset } = this.#options;
     const own = alone.manifest.descriptor.digest;
     const existing = this.#trusted(await this.#place.existing(this.#request, (digest) => digest === own));
     const { descriptor } = existing;
     if (descriptor?.digest === own) return current(descriptor);
     if (descriptor !== undefined && this.#isSuperseded(existing)) return current(descriptor);
     const isFirst = this.#replaced === undefined;
-    const composed = this.#compose(reset && isFirst ? undefined : existing.contents, isFirst ? "first" : "keep");
+    const others = reset && isFirst ? undefined : existing.contents;
+    const composed = others === undefined && isFirst ? alone : this.#compose(others, isFirst ? "first" : "keep");
     if (composed === undefined) return { kind: "empty" };
     if (composed.manifest.descriptor.digest === descriptor?.digest) return current(descriptor);
-    if (!(await this.#transfer(composed))) return { kind: "blobs-missing" };
     const times = this.#times;
     const { document, expired } =
       times === undefined ? { document: composed, expired: [] } : release(composed, existing, times);
-    return await this.#write(document, existing, expired);
+    await this.#place.prepare?.(document, this.#request);
+    return { kind: "next", document, existing, expired };
   }
 
   /** Removes what is not needed any more. Call it when the document is written; what cannot be removed stays. */
@@ -198,15 +218,15 @@ class DocumentWriter {
     return lost.size === 0;
   }
 
-  async #write(next: Composed, existing: VersionedDocument, expired: readonly ReleasedBlob[]): Promise<Attempt> {
+  async #write({ document, existing, expired }: NextDocument): Promise<Attempt> {
     const began = performance.now();
-    const published = await this.#place.publish(next, existing.version, this.#request);
+    const published = await this.#place.publish(document, existing.version, this.#request);
     if (published.kind === "conflict") return { kind: "conflict" };
     if (published.kind === "rejected") {
-      if (await this.#findMissing(next, published.error)) return { kind: "blobs-missing" };
+      if (await this.#findMissing(document, published.error)) return { kind: "blobs-missing" };
       throw published.error;
     }
-    const { descriptor } = next.manifest;
+    const { descriptor } = document.manifest;
     this.#expired = expired;
     if (published.isFinal) return current(descriptor);
     this.#pause = Math.min(MAX_PAUSE, Math.max(this.#pause, 2 * (performance.now() - began)));
@@ -233,6 +253,12 @@ class DocumentWriter {
       );
     return !isWhole;
   }
+}
+
+/** Waits until both have ended, also if one fails. */
+async function whenBothEnd<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
 }
 
 function current(descriptor: Descriptor): Attempt {

@@ -95,8 +95,11 @@ class GhaDocument implements DocumentPlace {
     return listed === undefined ? (await this.#service.find(key, request)) === key : listed.has(key);
   }
 
-  async publish({ manifest, notes }: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
+  async prepare({ notes }: Composed, request: PlaceRequest): Promise<void> {
     if (notes !== undefined) await this.#put(notes.descriptor, () => bytesOf(notes.bytes), request);
+  }
+
+  async publish({ manifest }: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
     const written = await this.#index.write(manifest.bytes, before, request);
     if (written.kind === "refused") throw this.#refused("its document", written.why);
     if (written.kind === "conflict") return written;

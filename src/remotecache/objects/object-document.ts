@@ -1,6 +1,6 @@
 import { type Descriptor, MediaType, VarveError, digestOf } from "../../core/index.ts";
 import { bytesOf, collect, verified } from "../../io/index.ts";
-import type { Asking, ObjectStore } from "../../objectstore/index.ts";
+import type { Asking, ObjectStore, WriteCondition } from "../../objectstore/index.ts";
 import type { EncodedBlob } from "../export/codec.ts";
 import type { ReadBlob } from "../export/described.ts";
 import { MAX_CONFIG } from "../document/config.ts";
@@ -47,12 +47,12 @@ export function cloudReader(blobs: Pick<CloudBlobs, "name" | "blob">, asking: As
   };
 }
 
-/** Writes a blob that a document names. */
+/** Writes a blob that a document names, unless a condition forbids that. */
 export async function putBlob(
   store: ObjectStore,
   place: Pick<ObjectCachePlace, "keys">,
   { descriptor: { digest, size }, bytes }: EncodedBlob,
-  asking: Asking,
+  asking: Asking & { readonly condition?: WriteCondition | undefined },
 ): Promise<void> {
   await store.put(blobKey(place, digest), { size, digest, open: () => bytesOf(bytes) }, asking);
 }

@@ -1,6 +1,6 @@
 import type { Descriptor, Digest } from "../../core/index.ts";
 import { type Bytes, Semaphore, bytesOf } from "../../io/index.ts";
-import type { ObjectBody, ObjectInfo, ObjectStore, WriteCondition } from "../../objectstore/index.ts";
+import type { ObjectInfo, ObjectStore, WriteCondition } from "../../objectstore/index.ts";
 import type { RemoteLayer } from "../../record/index.ts";
 import type { OnTransfer } from "../../registry/index.ts";
 import type { ReleasedBlob } from "../document/released.ts";
@@ -13,7 +13,7 @@ import { BlobLookup } from "./blob-lookup.ts";
 import { readExisting } from "../export/existing-document.ts";
 import type { CacheTarget } from "../export/target.ts";
 import { type ObjectCachePlace, blobKey, documentKey } from "./object-place.ts";
-import { blobReader, putBlob, readDocument } from "./object-document.ts";
+import { EMPTY_DOCUMENT, blobReader, putBlob, readDocument } from "./object-document.ts";
 import { sendReported } from "./reported.ts";
 
 /** Options of `objectTarget`. */
@@ -144,28 +144,30 @@ class ObjectPlace implements DocumentPlace {
     }
   }
 
-  async publish(document: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
+  async prepare({ notes }: Composed, request: PlaceRequest): Promise<void> {
     const { store, place } = this.#options;
-    const { manifest, notes } = document;
+    await Promise.all([notes === undefined ? undefined : putBlob(store, place, notes, request), this.#probe(request)]);
+  }
+
+  async publish({ manifest }: Composed, before: string | undefined, request: PlaceRequest): Promise<Published> {
+    const { store } = this.#options;
     if (store.conditionalWrites !== "enforced" && (await this.version(request)) !== before) return { kind: "conflict" };
-    if (notes !== undefined) await putBlob(store, place, notes, request);
     const { bytes, descriptor } = manifest;
     const body = { size: bytes.byteLength, digest: descriptor.digest, open: () => bytesOf(bytes) };
     const written = await store.put(this.#key, body, { ...request, condition: conditionOf(before) });
     if (written.kind === "conflict") return { kind: "conflict" };
-    await this.#probe(body, request);
     return { kind: "written", version: written.etag, isFinal: store.conditionalWrites === "enforced" };
   }
 
   /**
-   * Finds out whether the store honours conditions: writes the same document again, on a condition that is not met. If the store ignores
-   * it, this is one more write without a condition, after which the writer looks again as after any.
+   * Finds out whether the store honours conditions: writes a blob of two bytes, which no document needs, on a condition that is not met. A
+   * store that ignores conditions has it then.
    */
-  async #probe(body: ObjectBody, request: PlaceRequest): Promise<void> {
-    const { store } = this.#options;
+  async #probe(request: PlaceRequest): Promise<void> {
+    const { store, place } = this.#options;
     if (this.#isProbed || store.conditionalWrites !== "unproven") return;
     this.#isProbed = true;
-    await store.put(this.#key, body, { ...request, condition: { kind: "unchanged", etag: NO_ETAG } });
+    await putBlob(store, place, EMPTY_DOCUMENT, { ...request, condition: { kind: "unchanged", etag: NO_ETAG } });
   }
 }
 
