@@ -16,15 +16,18 @@ export class OverlayStack implements AsyncDisposable {
   readonly layers: string[];
   /** The whole tree as it is now. */
   view: string;
+  /** The overlays are mounted with `userxattr`, as in a user namespace. */
+  readonly userXattr: boolean;
 
-  private constructor(directory: TemporaryDirectory) {
+  private constructor(directory: TemporaryDirectory, userXattr: boolean) {
     this.#directory = directory;
+    this.userXattr = userXattr;
     this.view = this.make("base");
     this.layers = [this.view];
   }
 
-  static async open(): Promise<OverlayStack> {
-    return new OverlayStack(await temporaryDirectory("varve-overlays-"));
+  static async open({ userXattr = false }: { readonly userXattr?: boolean } = {}): Promise<OverlayStack> {
+    return new OverlayStack(await temporaryDirectory("varve-overlays-"), userXattr);
   }
 
   /** A new empty directory beside the others. */
@@ -40,7 +43,8 @@ export class OverlayStack implements AsyncDisposable {
     this.#count += 1;
     const count = this.#count;
     const target = this.make(`view${count}`);
-    mountOverlay({ lower: [...this.layers].reverse(), upper, work: this.make(`work${count}`), target });
+    const work = this.make(`work${count}`);
+    mountOverlay({ lower: [...this.layers].reverse(), upper, work, target, userXattr: this.userXattr });
     this.#mounts.push(target);
     this.layers.push(upper);
     this.view = target;

@@ -11,11 +11,11 @@ import {
   type RecordId,
   Records,
 } from "../src/record/index.ts";
-import { type Snapshotter, openSnapshotter } from "../src/snapshot/index.ts";
+import { type DriverName, type Snapshotter, openSnapshotter } from "../src/snapshot/index.ts";
 import { type Database, openState } from "../src/state/index.ts";
 
 export interface RecordsOptions {
-  readonly driver?: "overlay" | "copy";
+  readonly driver?: DriverName;
   readonly fetchBlob?: FetchBlob;
   /** A root that exists; one of its own otherwise. */
   readonly root?: string;

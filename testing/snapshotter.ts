@@ -3,14 +3,14 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { temporaryDirectory } from "../src/io/index.ts";
 import { hasCapability } from "../src/linux/index.ts";
-import { openSnapshotter } from "../src/snapshot/index.ts";
+import { type DriverName, openSnapshotter } from "../src/snapshot/index.ts";
 import { openState } from "../src/state/index.ts";
 import type { SnapshotterUnderTest } from "./contracts/snapshotter.ts";
 
 /** A snapshotter on a root of its own that goes with the test. */
 export async function temporarySnapshotter(
   t: TestContext,
-  driver: "overlay" | "copy",
+  driver: DriverName,
 ): Promise<SnapshotterUnderTest | undefined> {
   if (!hasCapability("sys_admin") || !hasCapability("mknod")) {
     t.skip("needs root: the trees hold owners and devices");

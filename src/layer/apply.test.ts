@@ -40,23 +40,24 @@ test("a tree survives its archive", async (t) => {
 test("a layer makes of what was below what it was made from, in both formats", async (t) => {
   if (!needsRoot(t)) return;
   const ops = treeOps(30);
-  const property = fc.asyncProperty(ops, ops, async (first, second) => {
-    await using stack = await OverlayStack.open();
+  const property = fc.asyncProperty(fc.boolean(), ops, ops, async (userXattr, first, second) => {
+    await using stack = await OverlayStack.open({ userXattr });
     for (const op of first) perform(stack.view, op);
     const { lower, upper, view } = stack.push();
     for (const op of second) perform(view, op);
     fc.pre(!hasUnchangedCopies(lower, upper));
     const wanted = describeTree(view);
-    const layer = await collect(diffOverlay({ lower, upper }), 1e8, what);
+    const layer = await collect(diffOverlay({ lower, upper, userXattr }), 1e8, what);
     stack.pop();
     const plain = await copyOf(stack, lower, "plain");
     await applyLayer(bytesOf(layer), plain, PLAIN);
     assert.deepEqual(describeTree(plain), wanted);
     const fresh = stack.make("fresh");
-    await applyLayer(bytesOf(layer), fresh, { format: "overlay", lowerView: lower });
+    const overlay = { format: "overlay", lowerView: lower, userXattr } as const;
+    await applyLayer(bytesOf(layer), fresh, overlay);
     assert.deepEqual(describeTree(stack.push(fresh).view), wanted);
     const again = stack.make("again");
-    await applyLayer(diffOverlay({ lower, upper: fresh }), again, { format: "overlay", lowerView: lower });
+    await applyLayer(diffOverlay({ lower, upper: fresh, userXattr }), again, overlay);
     stack.pop();
     assert.deepEqual(describeTree(stack.push(again).view), wanted);
   });
@@ -86,10 +87,11 @@ const hostileInput: fc.Arbitrary<TarInput> = fc
 test("any archive makes the same of both formats, and nothing outside", async (t) => {
   if (!needsRoot(t)) return;
   const property = fc.asyncProperty(
+    fc.boolean(),
     treeOps(20),
     fc.array(hostileInput, { minLength: 1, maxLength: 8 }),
-    async (ops, inputs) => {
-      await using stack = await OverlayStack.open();
+    async (userXattr, ops, inputs) => {
+      await using stack = await OverlayStack.open({ userXattr });
       for (const op of ops) perform(stack.view, op);
       const layer = await collect(writeTar(inputs), 1e8, what);
       const before = describeTree(stack.view);
@@ -101,7 +103,8 @@ test("any archive makes the same of both formats, and nothing outside", async (t
         );
       const a = await outcome(applyLayer(bytesOf(layer), plain, PLAIN));
       const fresh = stack.make("fresh");
-      const b = await outcome(applyLayer(bytesOf(layer), fresh, { format: "overlay", lowerView: stack.view }));
+      const overlay = { format: "overlay", lowerView: stack.view, userXattr } as const;
+      const b = await outcome(applyLayer(bytesOf(layer), fresh, overlay));
       assert.deepEqual(describeTree(stack.view), before);
       assert.equal(b, a);
       if (a === "done") assert.deepEqual(describeTree(stack.push(fresh).view), describeTree(plain));

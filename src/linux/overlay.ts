@@ -26,7 +26,7 @@ const MAX_DATA = 4095;
 
 /**
  * An overlay filesystem. The options are chosen so that the upper directory stays a plain record of what changed:
- * whiteouts as 0:0 character devices, `trusted.overlay.opaque` on replaced directories, whole files, no redirects.
+ * whiteouts as 0:0 character devices, the attribute `overlay.opaque` on replaced directories, whole files, no redirects.
  */
 export interface OverlayOptions {
   /** Lower directories, top first; 1 to 500. */
@@ -42,6 +42,11 @@ export interface OverlayOptions {
    * again until `<work>/work/incompat/volatile` is removed. Needs Linux 5.10; ignored by older ones.
    */
   readonly volatile?: boolean | undefined;
+  /**
+   * Keeps overlayfs's attributes as `user.overlay.*` instead of `trusted.overlay.*`, which only the machine's root can set: for user
+   * namespaces. There are no redirects and no partial copies then either. Needs Linux 5.11. Default: false.
+   */
+  readonly userXattr?: boolean | undefined;
 }
 
 type Options = readonly (readonly [key: string, value?: Path])[];
@@ -71,12 +76,16 @@ function makeOverlay(options: OverlayOptions, held: Descriptors): number | undef
   return makeNew(fd, options, held);
 }
 
-function commonOptions({ upper, work, volatile = false }: OverlayOptions): Options {
-  const plain: Options = [
-    ["index", "off"],
-    ["metacopy", "off"],
-    ["redirect_dir", "off"],
-  ];
+/** With `userxattr`, the kernel follows no redirects and makes no partial copies. Some refuse a redirect_dir beside it, even "off". */
+const USER_XATTR: Options = [["userxattr"]];
+const TRUSTED_XATTR: Options = [
+  ["index", "off"],
+  ["metacopy", "off"],
+  ["redirect_dir", "off"],
+];
+
+function commonOptions({ upper, work, volatile = false, userXattr = false }: OverlayOptions): Options {
+  const plain = userXattr ? USER_XATTR : TRUSTED_XATTR;
   if (upper === undefined || work === undefined) return plain;
   return [...plain, ["upperdir", upper], ["workdir", work], ...(volatile ? ([["volatile"]] as const) : [])];
 }

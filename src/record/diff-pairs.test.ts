@@ -151,7 +151,7 @@ test("a process that is killed between a blob and its record leaves nothing that
   await assertWhole(fixture, pairs);
 });
 
-for (const driver of ["overlay", "copy"] as const) {
+for (const driver of ["overlay", "overlay-user", "copy"] as const) {
   test(`${driver}: a blob that is lost is computed again of the layer's tree`, { skip }, async () => {
     await using fixture = await temporaryRecords({ driver });
     const { records, content, hold } = fixture;

@@ -60,7 +60,7 @@ async function remote(
 }
 
 function both(name: string, run: (fixture: TemporaryRecords, t: TestContext) => Promise<void>): void {
-  for (const driver of ["overlay", "copy"] as const) {
+  for (const driver of ["overlay", "overlay-user", "copy"] as const) {
     test(`${driver}: ${name}`, { skip }, async (t) => {
       const options: RecordsOptions = { driver };
       await using fixture = await temporaryRecords(options);

@@ -18,9 +18,15 @@ export interface Step {
   readonly after: string;
 }
 
+/**
+ * `overlay` and `overlay-user` differ in the names of overlayfs's attributes, `trusted.overlay.*` and `user.overlay.*`: neither reads
+ * the directories of the other one. In user namespaces, only `overlay-user` works.
+ */
+export type DriverName = "overlay" | "overlay-user" | "copy";
+
 /** How trees are stored in directories. A driver knows nothing of names and of the database. */
 export interface Driver {
-  readonly name: "overlay" | "copy";
+  readonly name: DriverName;
   /** Returns whether a snapshot of this kind has a directory. */
   owns(kind: "active" | "view" | "merge"): boolean;
   /** Fills the new, empty directory `own` of an active snapshot on top of `below`. */

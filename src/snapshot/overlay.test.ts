@@ -4,10 +4,11 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, st
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import type { SnapshotterUnderTest } from "../../testing/contracts/snapshotter.ts";
 import { temporarySnapshotter } from "../../testing/snapshotter.ts";
 import { isVarveError } from "../core/index.ts";
 import { lgetxattr } from "../linux/index.ts";
-import { mountSnapshot } from "./index.ts";
+import { mountSnapshot, overlayWorks } from "./index.ts";
 
 test("a chain of 300 layers mounts", async (t) => {
   const under = await temporarySnapshotter(t, "overlay");
@@ -26,31 +27,37 @@ test("a chain of 300 layers mounts", async (t) => {
   assert.equal(readFileSync(join(tree.path, "f7"), "utf8"), "207");
 });
 
-test("the upper directory holds just what changed, in overlayfs's own words", async (t) => {
-  const under = await temporarySnapshotter(t, "overlay");
-  if (under === undefined) return;
-  const { snapshotter: s } = under;
-  {
-    await using tree = await mountSnapshot(await s.prepare("k", undefined));
-    mkdirSync(join(tree.path, "d"));
-    for (const name of ["gone", "kept", "d/x"]) writeFileSync(join(tree.path, name), name);
-  }
-  await s.commit("base", "k");
-  {
-    await using tree = await mountSnapshot(await s.prepare("k", "base"));
-    rmSync(join(tree.path, "gone"));
-    rmSync(join(tree.path, "d"), { recursive: true });
-    mkdirSync(join(tree.path, "d"));
-  }
-  await s.commit("child", "k");
-  const upper = String(s.upperDir("child"));
-  assert.deepEqual(readdirSync(upper).sort(), ["d", "gone"]);
-  assert.ok(lstatSync(join(upper, "gone")).isCharacterDevice());
-  assert.deepEqual(lgetxattr(join(upper, "d"), "trusted.overlay.opaque"), Buffer.from("y"));
-  await s.flush();
-  assert.deepEqual(readdirSync(dirname(upper)), ["fs"]);
-  assert.equal(s.upperDir("missing"), undefined);
-});
+for (const [driver, prefix] of [
+  ["overlay", "trusted"],
+  ["overlay-user", "user"],
+] as const) {
+  test(`${driver}: the upper directory holds just what changed, in overlayfs's own words`, async (t) => {
+    const under = await temporarySnapshotter(t, driver);
+    if (under === undefined) return;
+    const { snapshotter: s } = under;
+    assert.equal(s.userXattr, prefix === "user");
+    {
+      await using tree = await mountSnapshot(await s.prepare("k", undefined));
+      mkdirSync(join(tree.path, "d"));
+      for (const name of ["gone", "kept", "d/x"]) writeFileSync(join(tree.path, name), name);
+    }
+    await s.commit("base", "k");
+    {
+      await using tree = await mountSnapshot(await s.prepare("k", "base"));
+      rmSync(join(tree.path, "gone"));
+      rmSync(join(tree.path, "d"), { recursive: true });
+      mkdirSync(join(tree.path, "d"));
+    }
+    await s.commit("child", "k");
+    const upper = String(s.upperDir("child"));
+    assert.deepEqual(readdirSync(upper).sort(), ["d", "gone"]);
+    assert.ok(lstatSync(join(upper, "gone")).isCharacterDevice());
+    assert.deepEqual(lgetxattr(join(upper, "d"), `${prefix}.overlay.opaque`), Buffer.from("y"));
+    await s.flush();
+    assert.deepEqual(readdirSync(dirname(upper)), ["fs"]);
+    assert.equal(s.upperDir("missing"), undefined);
+  });
+}
 
 test("a layer that is moved shows its changes on top of another tree, and shares its files", async (t) => {
   const under = await temporarySnapshotter(t, "overlay");
@@ -186,3 +193,20 @@ test("a process that ends takes its mounts along; one that is killed leaves a tr
     await s.remove(`key-${end}`);
   }
 });
+
+test("overlays are tried by what they keep, and their drivers do not share a root", async (t) => {
+  const under = await temporarySnapshotter(t, "overlay-user");
+  if (under === undefined) return;
+  const directory = join(under.root, "trial");
+  mkdirSync(directory);
+  assert.equal(overlayWorks(directory, "overlay-user"), true);
+  assert.equal(overlayWorks(directory, "overlay"), true);
+  assert.deepEqual(readdirSync(directory), []);
+  await layerOn(under, "one", undefined);
+  assert.equal(under.reopen().userXattr, true);
+});
+
+async function layerOn({ snapshotter }: SnapshotterUnderTest, name: string, parent: string | undefined): Promise<void> {
+  await snapshotter.prepare("key", parent);
+  await snapshotter.commit(name, "key");
+}

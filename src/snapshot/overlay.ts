@@ -12,9 +12,21 @@ import { volatileMark } from "./volatile-mark.ts";
 const tree = (own: string): string => join(own, "fs");
 const work = (own: string): string => join(own, "work");
 
-/** Keeps the changes of each snapshot in a directory `fs`; overlayfs stacks these. The kernel uses a second directory, `work`. */
-export const overlayDriver: Driver = {
-  name: "overlay",
+/**
+ * Keeps the changes of each snapshot in a directory `fs`; overlayfs stacks these. The kernel uses a second directory, `work`. The name
+ * says which attributes overlayfs uses.
+ */
+export function overlayDriver(name: "overlay" | "overlay-user"): Driver {
+  return { ...COMMON, name, spec: (stack, empty) => specOf(stack, empty, name === "overlay-user" ? USER_XATTR : {}) };
+}
+
+interface Attributes {
+  readonly userXattr?: boolean;
+}
+
+const USER_XATTR: Attributes = { userXattr: true };
+
+const COMMON: Omit<Driver, "name" | "spec"> = {
   owns: (kind) => kind === "active",
   upper: tree,
   tree,
@@ -36,16 +48,6 @@ export const overlayDriver: Driver = {
 
   merge: () => Promise.resolve(),
 
-  spec(stack: Stack, empty: string): MountSpec {
-    const { own, below } = stack;
-    const lower = below.map(tree);
-    if (stack.kind !== "active") return readOnly(own === undefined ? lower : [tree(own), ...lower], empty);
-    const upper = tree(stack.own);
-    if (lower.length === 0) return { kind: "bind", source: upper, readonly: false };
-    checkDepth(lower.length, "mount a snapshot");
-    return { kind: "overlay", lower, upper, work: work(stack.own), ...(stack.volatile ? { volatile: true } : {}) };
-  },
-
   seal(own, doing) {
     checkUnmounted(tree(own), doing);
     if (existsSync(volatileMark(work(own)))) {
@@ -58,10 +60,21 @@ export const overlayDriver: Driver = {
   settle: (own) => rm(work(own), { recursive: true, force: true }),
 };
 
+function specOf(stack: Stack, empty: string, attributes: Attributes): MountSpec {
+  const { own, below } = stack;
+  const lower = below.map(tree);
+  if (stack.kind !== "active") return readOnly(own === undefined ? lower : [tree(own), ...lower], empty, attributes);
+  const upper = tree(stack.own);
+  if (lower.length === 0) return { kind: "bind", source: upper, readonly: false };
+  checkDepth(lower.length, "mount a snapshot");
+  const volatile = stack.volatile ? { volatile: true } : {};
+  return { kind: "overlay", lower, upper, work: work(stack.own), ...volatile, ...attributes };
+}
+
 /** Returns a read-only mount. overlayfs needs at least two directories without an upper one, so a single one is bound. */
-function readOnly(lower: readonly string[], empty: string): MountSpec {
+function readOnly(lower: readonly string[], empty: string, attributes: Attributes): MountSpec {
   checkDepth(lower.length, "mount a snapshot");
   const [only] = lower;
-  if (lower.length > 1) return { kind: "overlay", lower };
+  if (lower.length > 1) return { kind: "overlay", lower, ...attributes };
   return { kind: "bind", source: only ?? empty, readonly: true };
 }

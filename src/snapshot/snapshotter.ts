@@ -12,6 +12,8 @@ export type MountSpec =
       readonly work?: string | undefined;
       /** Mount without syncs. The tree is lost if the machine crashes. */
       readonly volatile?: boolean | undefined;
+      /** See `OverlayOptions.userXattr` of `linux/`. */
+      readonly userXattr?: boolean | undefined;
     };
 
 export type SnapshotKind =
@@ -81,6 +83,8 @@ export interface PrepareOptions extends SnapshotOptions {
 export interface Snapshotter extends CollectedSnapshots {
   /** Whether a merge stacks the parents when it is mounted. Then the parents must keep their whiteouts, which hide files. */
   readonly stacksMerges: boolean;
+  /** Whether the directories of `upperDir` have overlayfs's attributes as `user.overlay.*`, and not as `trusted.overlay.*`. */
+  readonly userXattr: boolean;
   /** Creates an active snapshot: a writable tree that starts as the parent's tree, or as an empty directory (mode 0755). */
   prepare(key: string, parent: string | undefined, options?: PrepareOptions): Promise<MountSpec>;
   /** Creates a view: a key that keeps the parent alive and under which the parent's tree can be mounted read-only. */
@@ -112,7 +116,7 @@ export interface Snapshotter extends CollectedSnapshots {
   walk(): Iterable<SnapshotInfo>;
   /**
    * Returns the directory with only the changes of this snapshot, in overlayfs's format: a 0:0 device is a deleted file, and a
-   * directory with `trusted.overlay.opaque` = "y" hides the one below. Undefined for merges and views, and for drivers that
+   * directory with the attribute `overlay.opaque` = "y" (see `userXattr`) hides the one below. Undefined for merges and views, and for drivers that
    * have no such directory.
    */
   upperDir(keyOrName: string): string | undefined;

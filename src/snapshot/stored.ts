@@ -46,6 +46,10 @@ export class StoredSnapshotter implements Snapshotter {
     return !this.#driver.owns("merge");
   }
 
+  get userXattr(): boolean {
+    return this.#driver.name === "overlay-user";
+  }
+
   async prepare(key: string, parent: string | undefined, options: PrepareOptions = {}): Promise<MountSpec> {
     const parents = parent === undefined ? [] : [parent];
     const { durable, revises } = options;

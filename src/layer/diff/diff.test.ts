@@ -17,7 +17,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { isVarveError } from "../../core/index.ts";
 import { bytesOf, collect, digestBytes, temporaryDirectory } from "../../io/index.ts";
-import { lsetxattr, mknod } from "../../linux/index.ts";
+import { llistxattr, lsetxattr, mknod } from "../../linux/index.ts";
 import { needsRoot, OverlayStack } from "../../../testing/overlays.ts";
 import { CAPABILITY, perform, type TreeOp, runs, treeOps } from "../../../testing/trees.ts";
 import { diffOverlay, diffTrees, packTree, readTar } from "../index.ts";
@@ -27,7 +27,8 @@ const EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ac
 
 /** What a layer says, a line for each entry; both differs must say it with the same bytes. */
 async function diff(stack: OverlayStack, lower: string, upper: string): Promise<string[]> {
-  const fromOverlay = await collect(diffOverlay({ lower, upper }), 1e8, what);
+  const { userXattr } = stack;
+  const fromOverlay = await collect(diffOverlay({ lower, upper, userXattr }), 1e8, what);
   const fromTrees = await collect(diffTrees({ lower, upper: stack.view }), 1e8, what);
   const [a, b] = [await lines(fromOverlay), await lines(fromTrees)];
   assert.deepEqual(a, b);
@@ -255,6 +256,23 @@ test("a redirected directory cannot be diffed", async (t) => {
   await assert.rejects(names(diffOverlay({ upper: temporary.path })), (error) => isVarveError(error, "unsupported"));
 });
 
+test("a process cannot forge the marks of an overlay that has user attributes", async (t) => {
+  if (!needsRoot(t)) return;
+  await using stack = await OverlayStack.open({ userXattr: true });
+  tree(stack.view);
+  const { lower, upper, view } = stack.push();
+  for (const name of ["opaque", "redirect", "metacopy"])
+    lsetxattr(`${view}/d`, `user.overlay.${name}`, Buffer.from("y"));
+  file(view, "d/new");
+  const escaped = llistxattr(`${upper}/d`).find((name) => name.endsWith(".opaque"));
+  // Linux before 6.7 refuses to set them.
+  assert.equal(escaped, "user.overlay.overlay.opaque");
+  assert.deepEqual(
+    (await diff(stack, lower, upper)).map((line) => line.split(" ")[0]),
+    ["d", "d/new"],
+  );
+});
+
 test("an upper directory of a mount with user attributes is read by these", async () => {
   await using temporary = await temporaryDirectory();
   directory(temporary.path, "lower/d");
@@ -270,8 +288,8 @@ test("an upper directory of a mount with user attributes is read by these", asyn
 test("both differs agree on any change, two layers up", async (t) => {
   if (!needsRoot(t)) return;
   const ops = treeOps(30);
-  const property = fc.asyncProperty(ops, ops, ops, async (first, second, third: TreeOp[]) => {
-    await using stack = await OverlayStack.open();
+  const property = fc.asyncProperty(fc.boolean(), ops, ops, ops, async (userXattr, first, second, third: TreeOp[]) => {
+    await using stack = await OverlayStack.open({ userXattr });
     for (const op of first) perform(stack.view, op);
     for (const round of [second, third]) {
       const { lower, upper, view } = stack.push();
@@ -284,15 +302,17 @@ test("both differs agree on any change, two layers up", async (t) => {
 
 test("upper directories of versions of a layer show together what one shows", async (t) => {
   if (!needsRoot(t)) return;
-  const property = fc.asyncProperty(treeOps(20), treeOps(20), treeOps(10), async (first, second, third) => {
-    await using stack = await OverlayStack.open();
+  const rounds = fc.tuple(treeOps(20), treeOps(20), treeOps(10));
+  const property = fc.asyncProperty(fc.boolean(), rounds, async (userXattr, [first, second, third]) => {
+    await using stack = await OverlayStack.open({ userXattr });
     for (const op of first) perform(stack.view, op);
     const earlier = stack.push();
     for (const op of second) perform(earlier.view, op);
     const later = stack.push();
     for (const op of third) perform(later.view, op);
     const { lower } = earlier;
-    const fromOverlays = await collect(diffOverlay({ lower, upper: later.upper, revises: [earlier.upper] }), 1e8, what);
+    const overlays = { lower, upper: later.upper, revises: [earlier.upper], userXattr };
+    const fromOverlays = await collect(diffOverlay(overlays), 1e8, what);
     const fromTrees = await collect(diffTrees({ lower, upper: later.view }), 1e8, what);
     assert.deepEqual(await lines(fromOverlays), await lines(fromTrees));
   });

@@ -115,7 +115,9 @@ export class Blobs {
     await using lower = row.parents[0] === undefined ? undefined : await snapshots.mount(row.parents[0], hold);
     const { diffOverlay, diffTrees } = await import("../../layer/index.ts");
     const [upper, ...revises] = (name === undefined ? undefined : snapshotter.upperDirs(name)) ?? [];
-    if (upper !== undefined) return await use(diffOverlay({ upper, revises, lower: lower?.path, signal: hold.signal }));
+    const { userXattr } = snapshotter;
+    if (upper !== undefined)
+      return await use(diffOverlay({ upper, revises, lower: lower?.path, userXattr, signal: hold.signal }));
     await using tree = await snapshots.mount(row.id, hold);
     return await use(diffTrees({ lower: lower?.path, upper: tree.path, signal: hold.signal }));
   }

@@ -43,7 +43,7 @@ function graph(fixture: TemporaryRecords) {
 }
 
 function both(name: string, run: (parts: ReturnType<typeof graph>, fixture: TemporaryRecords) => Promise<void>): void {
-  for (const driver of ["overlay", "copy"] as const)
+  for (const driver of ["overlay", "overlay-user", "copy"] as const)
     test(`${driver}: ${name}`, { skip }, async () => {
       await using fixture = await temporaryRecords({ driver });
       await run(graph(fixture), fixture);

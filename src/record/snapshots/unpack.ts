@@ -46,7 +46,12 @@ export async function unpackBlob(
     } else {
       await using below =
         target.parent === undefined ? undefined : await deps.mounts.mount(await snapshotter.mounts(target.parent));
-      await applyLayer(bytes, upper, { ...layer, format: "overlay", lowerView: below?.path });
+      await applyLayer(bytes, upper, {
+        ...layer,
+        format: "overlay",
+        lowerView: below?.path,
+        userXattr: snapshotter.userXattr,
+      });
     }
     await commitIfAbsent(snapshotter.commit(target.name, key, hold));
   } finally {
