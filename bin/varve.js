@@ -21,6 +21,12 @@ async function run() {
   const code = await forwardCommand(process.argv.slice(2));
   // Standard input may still be open.
   if (code !== undefined) process.exit(code);
+  if (process.getuid() !== 0) {
+    const { enterForCommand } = isCompiled ? require(join(compiled, "enter.cjs")) : await import("../src/cli/enter.ts");
+    const program = [process.execPath, ...process.execArgv, __filename];
+    const entered = await enterForCommand(program, process.argv.slice(2));
+    if (entered !== undefined) process.exit(entered);
+  }
   if (isCompiled) require(join(compiled, "main.cjs"));
   else await import("../src/cli/main.ts");
 }

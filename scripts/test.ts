@@ -20,6 +20,7 @@ const PROGRAMS = [
   { program: "strace", package: "strace" },
   { program: "setfattr", package: "attr" },
   { program: "setcap", package: "libcap2-bin" },
+  { program: "newuidmap", package: "uidmap" },
   { program: "xz", package: "xz-utils" },
   { program: "bzip2", package: "bzip2" },
   { program: "zstd", package: "zstd" },

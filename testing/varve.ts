@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { OrdinaryUser } from "./ordinary-user.ts";
 import { isRootUser } from "../src/linux/index.ts";
 import { type Made, readMade } from "./made.ts";
 import { rootfsUnavailable } from "./rootfs.ts";
@@ -56,14 +57,19 @@ export function buildsUnavailable(...programs: readonly string[]): string | unde
 /** The real command in a root and a folder of its own, both removed at the end. */
 export class Varve implements AsyncDisposable {
   readonly folder: string;
+  readonly #user: OrdinaryUser | undefined;
   #runs = 0;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, user: OrdinaryUser | undefined) {
     this.folder = folder;
+    this.#user = user;
   }
 
-  static async open(): Promise<Varve> {
-    return new Varve(await mkdtemp(join(tmpdir(), "varve-e2e-")));
+  /** With a user, every command is run by this one. */
+  static async open({ user }: { readonly user?: OrdinaryUser } = {}): Promise<Varve> {
+    const folder = await mkdtemp(join(tmpdir(), "varve-e2e-"));
+    if (user !== undefined) await chown(folder, user.uid, user.gid);
+    return new Varve(folder, user);
   }
 
   get root(): string {
@@ -72,9 +78,9 @@ export class Varve implements AsyncDisposable {
 
   /** Starts the command and leaves it running. */
   start(args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const [program = "", ...before] = [...(options.wrapper ?? []), ...COMMAND];
+    const [program = "", ...before] = [...(options.wrapper ?? []), ...(this.#user?.wrapper ?? []), ...COMMAND];
     const env = {
-      ...process.env,
+      ...(this.#user?.env ?? process.env),
       VARVE_ROOT: this.root,
       DOCKER_CONFIG: join(this.folder, "docker"),
       NO_COLOR: "1",

@@ -16,8 +16,9 @@ export const COMMON: BuildOptions = {
 
 /**
  * Bundles the programs of the package, because Node needs longer to load hundreds of modules than a cached build takes. `modules` is the
- * folder of all compiled modules. The command becomes two CommonJS files, which Node loads faster than ES modules: `main.cjs`, whose
- * modules run when they are first needed, and `forward.cjs`, which only hands a command line to a running server. The program of threads
+ * folder of all compiled modules. The command becomes CommonJS files, which Node loads faster than ES modules: `main.cjs`, whose
+ * modules run when they are first needed, `forward.cjs`, which only hands a command line to a running server, and `enter.cjs`, which runs
+ * the command line of an ordinary user in a user namespace. The program of threads
  * replaces its own compiled module.
  */
 export async function bundlePrograms(modules: string, folder: string): Promise<void> {
@@ -29,7 +30,7 @@ export async function bundlePrograms(modules: string, folder: string): Promise<v
     outExtension: { ".js": ".cjs" },
   } as const;
   const cli = (path: string): string => join(modules, "cli", path);
-  const entryPoints = { main: cli("main.js"), forward: cli("forward/client.js") };
+  const entryPoints = { main: cli("main.js"), forward: cli("forward/client.js"), enter: cli("enter.js") };
   await build({ ...command, entryPoints, plugins: [ownUrls(resolve(folder))] });
   const thread = join(modules, "layer/worker/thread.js");
   await build({

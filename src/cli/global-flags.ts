@@ -6,6 +6,11 @@ export const GLOBAL_FLAGS = {
   config: { kind: "string", value: "FILE", help: "Configuration file (default varve.json in the root)" },
   "log-level": { kind: "string", value: "LEVEL", help: "Set the log level (error, warn, info, debug)" },
   snapshotter: { kind: "string", value: "NAME", help: "Set how layers are stored (overlay, copy)" },
+  isolation: {
+    kind: "string",
+    value: "MODE",
+    help: "Set how commands of ordinary users run (auto, userns, userns-single, none)",
+  },
   help: { kind: "boolean", short: "h", help: "Show help" },
 } as const;
 

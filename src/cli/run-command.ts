@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { errnoOf, firstFailure, machineError, toVarveError } from "../core/index.ts";
+import { VarveError, errnoOf, firstFailure, machineError, toVarveError } from "../core/index.ts";
 import {
   type Command,
   type CommandContext,
@@ -101,9 +101,21 @@ async function run(
     await host.stdout.write(command.help);
     return ExitCode.done;
   }
+  if (flags.isolation !== undefined) await checkIsolation(flags.isolation);
   // Before anything asynchronous touches a file: libuv's threads must be in the namespace as well.
   if (command.opensStore !== false) (await import("../linux/index.ts")).unshareMounts();
   return await command.run(args, contextOf(flags, host));
+}
+
+/** A process that was to enter a user namespace has done so before its command is run (`enter.ts`). */
+async function checkIsolation(mode: string): Promise<void> {
+  const { ownIdMaps } = await import("../linux/index.ts");
+  const { parseIsolationMode } = await import("../isolation/index.ts");
+  const isNamespace = parseIsolationMode(mode).startsWith("userns");
+  if (isNamespace && ownIdMaps() === undefined)
+    throw new VarveError("unsupported", `Cannot use isolation ${mode}: root needs no user namespace`, {
+      hint: "Leave --isolation out, or run as an ordinary user.",
+    });
 }
 
 /** Returns the subcommand that the arguments name, or the command itself. */

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { reflink } from "../linux/index.ts";
+import { ownIdMaps, reflink } from "../linux/index.ts";
 import { overlayWorks } from "../snapshot/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 import { refusedPath } from "./root.ts";
@@ -76,7 +76,7 @@ function spaceFact(bytes: number, inodes: number): Fact {
 }
 
 function overlayFact({ path }: ProbeDirectory): Fact {
-  if (overlayWorks(path)) return ok("overlayfs", "yes");
+  if (overlayWorks(path)) return ok("overlayfs", ownIdMaps() === undefined ? "yes" : "yes, with user attributes");
   return limited("overlayfs", "no", {
     consequence: "each layer is stored as a complete copy of the filesystem, which takes more time and space",
   });

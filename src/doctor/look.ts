@@ -4,7 +4,8 @@ import { doctorFacts as execFacts } from "../exec/index.ts";
 import { attempt } from "./attempt.ts";
 import { diskFacts } from "./disk.ts";
 import { openFilesFact, temporaryFact } from "./limits.ts";
-import { kernelFact, nodeFact, privilegeFact, userNamespaceFact } from "./machine.ts";
+import { isolationFacts } from "./isolation.ts";
+import { kernelFact, nodeFact, privilegeFact } from "./machine.ts";
 import type { DoctorReport } from "./fact.ts";
 import { probeDirectory } from "./probe-directory.ts";
 import { cgroupFact, runtimeFact, seccompFact, stepFact, toolFacts } from "./steps.ts";
@@ -26,7 +27,7 @@ export async function lookAtMachine(
       nodeFact(),
       kernelFact(),
       privilegeFact(exec),
-      userNamespaceFact(exec),
+      ...(await attempt("isolation", () => isolationFacts(exec), signal)),
       ...(await attempt("open files", () => openFilesFact(), signal)),
       await temporaryFact(),
       ...disk,

@@ -34,10 +34,3 @@ export function privilegeFact({ root, mayMount }: ExecFacts): Fact {
     fix: root ? "docker run --privileged …" : "sudo varve …",
   });
 }
-
-export function userNamespaceFact({ userNamespaces }: ExecFacts): Fact {
-  if (userNamespaces) return ok("user namespaces", "allowed");
-  return limited("user namespaces", "not allowed", {
-    consequence: "Varve cannot run in a user namespace instead of as root",
-  });
-}

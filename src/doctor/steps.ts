@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { VarveError, toVarveError } from "../core/index.ts";
 import { type ExecFacts, type RunMount, type RunResult, createRunner, findProgram } from "../exec/index.ts";
+import { ownIdMaps } from "../linux/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 import { installCommand } from "./install-command.ts";
 import type { ProbeDirectory } from "./probe-directory.ts";
@@ -66,6 +67,11 @@ async function runTrue(directory: string, signal: AbortSignal | undefined): Prom
 
 export function cgroupFact({ cgroups, controllers }: ExecFacts): Fact {
   if (cgroups !== "none") return ok("control groups", `${cgroups} (${controllers.join(", ") || "no controllers"})`);
+  if (ownIdMaps() !== undefined)
+    return limited("control groups", "none delegated", {
+      consequence: "RUN steps have no limits of memory, processors and processes",
+      fix: "systemd-run --user --scope -p Delegate=yes varve …",
+    });
   return limited("control groups", "none", { consequence: "RUN steps have no resource limits and may access devices" });
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
-import { hasCapability, isRootUser } from "../linux/index.ts";
+import { hasCapability, isRootUser, ownIdMaps } from "../linux/index.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
+import { userGroups } from "./cgroup/user-namespace.ts";
 import { findProgram, findRuntime } from "./find.ts";
 import { hasSeccomp } from "./bundle/seccomp.ts";
 import type { Runtime, RuntimeName } from "./types.ts";
@@ -11,13 +11,12 @@ export interface ExecFacts {
   readonly runtimes: readonly Runtime[];
   /** Required programs that are not installed. */
   readonly missingPrograms: readonly string[];
+  /** In a user namespace, only version 2 that is delegated to the user counts. */
   readonly cgroups: CgroupLayout["kind"];
   /** Controllers of version 1 and version 2 hierarchies, sorted. */
   readonly controllers: readonly string[];
   /** True if the kernel can filter system calls. */
   readonly seccomp: boolean;
-  /** True if an unprivileged process may create user namespaces. */
-  readonly userNamespaces: boolean;
   readonly root: boolean;
   /** True if this process may create namespaces and mounts (CAP_SYS_ADMIN). */
   readonly mayMount: boolean;
@@ -29,7 +28,8 @@ export async function doctorFacts(): Promise<ExecFacts> {
   const programs = ["setpriv", "unshare", "sh"];
   const runtimes = await Promise.all(names.map((name) => findRuntime([name]).catch(() => undefined)));
   const found = await Promise.all(programs.map((name) => findProgram(name)));
-  const layout = readCgroupLayout();
+  const groups = readCgroupLayout();
+  const layout = ownIdMaps() === undefined ? groups : userGroups(groups).layout;
   const controllers = layout.hierarchies.flatMap((hierarchy) => hierarchy.controllers);
   return {
     runtimes: runtimes.filter((runtime) => runtime !== undefined),
@@ -37,23 +37,7 @@ export async function doctorFacts(): Promise<ExecFacts> {
     cgroups: layout.kind,
     controllers: [...new Set(controllers.filter((name) => !name.startsWith("name=")))].toSorted(),
     seccomp: hasSeccomp(),
-    userNamespaces: numberIn("/proc/sys/user/max_user_namespaces") > 0 && !isRestricted(),
     root: isRootUser(),
     mayMount: hasCapability("sys_admin"),
   };
-}
-
-/** True if Debian's or Ubuntu's own setting forbids unprivileged user namespaces. Other kernels lack these settings. */
-function isRestricted(): boolean {
-  const debian = numberIn("/proc/sys/kernel/unprivileged_userns_clone", 1);
-  const ubuntu = numberIn("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0);
-  return debian !== 1 || ubuntu !== 0;
-}
-
-function numberIn(path: string, fallback = 0): number {
-  try {
-    return Number(readFileSync(path, "utf8"));
-  } catch {
-    return fallback;
-  }
 }

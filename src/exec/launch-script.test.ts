@@ -12,6 +12,7 @@ const PLAN: LaunchPlan = {
   command: ["crun", "run"],
   scratch: "/run/1",
   hiddenMounts: [],
+  coveredMounts: [],
   secretDirectory: undefined,
   enterNetwork: [],
   groupFiles: [],

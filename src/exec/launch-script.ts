@@ -13,6 +13,8 @@ export interface LaunchPlan {
   readonly scratch: string;
   /** Mount points to unmount in the step's mount namespace. */
   readonly hiddenMounts: readonly string[];
+  /** Directories that an empty filesystem covers in the step's mount namespace. */
+  readonly coveredMounts: readonly string[];
   /** Directory at which the step's mount namespace has an empty tmpfs. The script then says "ready" and waits for an answer. */
   readonly secretDirectory: string | undefined;
   /** What starts the programs that follow in the network of the step; nothing for the machine's. */
@@ -60,8 +62,11 @@ export function joinScript({
   return [`export _LIBCONTAINER_STATEDIR=${quoted(scratch)}`, ...enter, `${become(command)} ${closed}`].join("\n");
 }
 
-function mountCommands({ hiddenMounts, secretDirectory }: LaunchPlan): string[] {
-  const hide = hiddenMounts.map((path) => checked(`umount -l ${quoted(path)}`));
+function mountCommands({ hiddenMounts, coveredMounts, secretDirectory }: LaunchPlan): string[] {
+  const hide = [
+    ...hiddenMounts.map((path) => `umount -l ${quoted(path)}`),
+    ...coveredMounts.map((path) => `mount -t tmpfs -o ro,nosuid,nodev,noexec,mode=0755 tmpfs ${quoted(path)}`),
+  ].map(checked);
   if (secretDirectory === undefined) return hide;
   return [...hide, checked(`mount -t tmpfs -o nosuid,nodev,mode=0711 tmpfs ${quoted(secretDirectory)}`), ...WAIT];
 }

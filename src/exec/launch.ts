@@ -4,6 +4,8 @@ import { Socket } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, toVarveError } from "../core/index.ts";
+import { namespaceHint } from "../isolation/index.ts";
+import { ownIdMaps } from "../linux/index.ts";
 import { CONTROL, type LaunchTools, READY, WAITING_SCRIPT } from "./launch-script.ts";
 import { childOf, parentOf } from "./process-tree.ts";
 import { type ChildStreams, type InputKind, openStreams } from "./streams.ts";
@@ -240,8 +242,15 @@ class NamespacedLaunch implements Launch {
 /** The error of a machine that does not let Varve make the namespaces, or the mounts in them, that a step needs. */
 export function namespaceError(reason: string): VarveError {
   return new VarveError("unsupported", `Cannot run steps: namespaces cannot be created: ${reason.trim()}`, {
-    hint: "Run as root, or in a container with the capability SYS_ADMIN.",
+    hint: hintFor(reason),
   });
+}
+
+function hintFor(reason: string): string {
+  // The kernel mounts a new /proc only for those who can see all of the old one.
+  if (ownIdMaps() !== undefined && /\bproc\b/.test(reason))
+    return "Parts of /proc are covered, as in a container. Start the container with systempaths=unconfined (Docker) or procMount: Unmasked (Kubernetes).";
+  return namespaceHint() ?? "Run as root, or in a container with the capability SYS_ADMIN.";
 }
 
 function socketOf(child: ChildProcess, descriptor: 2 | typeof CONTROL): Socket {

@@ -1,10 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
-import { Root } from "../linux/index.ts";
+import { type IdMaps, Root, ownIdMaps } from "../linux/index.ts";
 import type { DefaultNetwork, ProxiedNetwork } from "../network/index.ts";
 import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
+import { userGroups } from "./cgroup/user-namespace.ts";
 import { FilterCache } from "./bundle/filter-cache.ts";
 import { editedEnv } from "./bundle/edits.ts";
 import { checkHostname } from "./bundle/files.ts";
@@ -36,6 +37,10 @@ interface Machine {
   readonly layout: CgroupLayout;
   /** Mount points to unmount in the step's mount namespace before the runtime starts. */
   readonly hiddenMounts: readonly string[];
+  /** Directories to cover there. */
+  readonly coveredMounts: readonly string[];
+  /** See `StepContext`. */
+  readonly idMaps: IdMaps | undefined;
   readonly seccomp: boolean;
   readonly filters: FilterCache;
   readonly workspace: Workspace;
@@ -63,14 +68,29 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const launchers = stack.use(new Launchers(tools, workspace.path));
   launchers.prepare();
   const runtime = options.runtime ?? (await findRuntime());
-  const layout = readCgroupLayout();
+  const idMaps = ownIdMaps();
+  const found = readCgroupLayout();
+  const { layout, covered: coveredMounts } = idMaps === undefined ? { layout: found, covered: [] } : userGroups(found);
   const hiddenMounts = mountsToHide(layout, runtime);
   const filters = new FilterCache(stateDir, runtime);
   const seccomp = hasSeccomp();
   const { defaults = {}, networks } = options;
   const parts = stack.move();
   return new BundleRunner(
-    { runtime, tools, layout, hiddenMounts, seccomp, filters, workspace, launchers, defaults, networks },
+    {
+      runtime,
+      tools,
+      layout,
+      hiddenMounts,
+      coveredMounts,
+      idMaps,
+      seccomp,
+      filters,
+      workspace,
+      launchers,
+      defaults,
+      networks,
+    },
     parts,
   );
 }
@@ -192,14 +212,14 @@ class BundleRunner implements Runner {
 
   #plan(context: StepContext, logFile: string, groupFiles: readonly string[]): Omit<LaunchPlan, "enterNetwork"> {
     const { directory, secretDirectory } = context;
-    const { runtime, tools, hiddenMounts } = this.#machine;
+    const { runtime, tools, hiddenMounts, coveredMounts } = this.#machine;
     const keep = runtime.name === "runc" ? ["--keep"] : [];
     const command = this.#command(context, logFile, ["run", ...keep, "--bundle", directory.path, directory.id]);
-    return { tools, command, scratch: directory.path, hiddenMounts, secretDirectory, groupFiles };
+    return { tools, command, scratch: directory.path, hiddenMounts, coveredMounts, secretDirectory, groupFiles };
   }
 
   #command({ directory }: StepContext, logFile: string, subcommand: readonly string[]): string[] {
-    const { runtime, layout } = this.#machine;
+    const { runtime, layout, idMaps } = this.#machine;
     return [
       runtime.path,
       "--root",
@@ -210,6 +230,8 @@ class BundleRunner implements Runner {
       "--log-format",
       "json",
       ...(disablesCgroupManager(layout, runtime.name) ? ["--cgroup-manager=disabled"] : []),
+      // runc then goes on without groups. It would guess by the name of the user in the environment.
+      ...(runtime.name === "runc" && idMaps !== undefined ? ["--rootless=true"] : []),
       ...subcommand,
     ];
   }

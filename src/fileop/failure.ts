@@ -1,5 +1,5 @@
 import { type ErrorCode, VarveError, errnoOf, toVarveError } from "../core/index.ts";
-import { isRootUser } from "../linux/index.ts";
+import { isRootUser, ownIdMaps } from "../linux/index.ts";
 
 /** The texts of Go, which clients of BuildKit look for. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -12,6 +12,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "operation not permitted",
 };
+
+const AS_USER = "Run as root: only root can change the owners of files.";
+const IN_NAMESPACE = "Run as root: nobody can make devices in a user namespace.";
 
 /** Returns a path relative to its tree's root, without the tree's location on this machine. */
 export function pathInTree(path: string): string {
@@ -33,7 +36,7 @@ export function actionFailure(error: unknown, doing: string): VarveError {
   return new VarveError(code, `Cannot ${doing}: ${state}`, {
     cause: error,
     details: { errno, path: shown },
-    hint: code === "unsupported" ? "Run as root: only root can change the owners of files." : undefined,
+    hint: code === "unsupported" ? (isRootUser() ? IN_NAMESPACE : AS_USER) : undefined,
   });
 }
 
@@ -46,8 +49,13 @@ function systemCallOf(error: unknown): { readonly path: string | undefined; read
   };
 }
 
+/** Whether this process has not all rights of the machine's root. */
+function isLimited(): boolean {
+  return !isRootUser() || ownIdMaps() !== undefined;
+}
+
 /** EPERM for a user other than root is a lack of privileges and not an error in the Dockerfile. */
 function failureCode(errno: string | undefined): ErrorCode {
   if (errno === "ENOENT") return "not-found";
-  return errno === "EPERM" && !isRootUser() ? "unsupported" : "invalid-build";
+  return errno === "EPERM" && isLimited() ? "unsupported" : "invalid-build";
 }

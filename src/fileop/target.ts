@@ -3,7 +3,6 @@ import {
   chmodSync,
   closeSync,
   constants,
-  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -12,7 +11,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { errnoOf } from "../core/index.ts";
-import { type Path, Root, byteStringOf, joinPath, lutimes, pathOfByteString } from "../linux/index.ts";
+import { type Path, Root, byteStringOf, joinPath, lutimes, pathOfByteString, setOwner } from "../linux/index.ts";
 import { NO_TIMESTAMP, type Timestamp } from "../llb/index.ts";
 import { type Metadata, copyNode, removeTree, setMetadata } from "../snapshot/index.ts";
 import type { CopyTarget, EntryAttributes, Times } from "./copy-target.ts";
@@ -107,14 +106,14 @@ export function timeOf(timestamp: Timestamp): bigint | undefined {
 
 /** Sets the attributes of a new directory or file. */
 export function setAttributes(path: Path, { mode, owner, time }: EntryAttributes): void {
-  if (owner !== undefined) lchownSync(path, owner.uid, owner.gid);
+  if (owner !== undefined) setOwner(path, owner.uid, owner.gid);
   chmodSync(path, mode);
   if (time !== undefined) lutimes(path, { atime: time, mtime: time });
 }
 
 /** Sets owner and time of a symbolic link, or of an entry that keeps its permissions. */
 export function setOwnerAndTime(path: Path, { owner, time }: Omit<EntryAttributes, "mode">): void {
-  if (owner !== undefined) lchownSync(path, owner.uid, owner.gid);
+  if (owner !== undefined) setOwner(path, owner.uid, owner.gid);
   if (time !== undefined) lutimes(path, { atime: time, mtime: time });
 }
 

@@ -1,6 +1,14 @@
 import { chmodSync, constants, lchownSync, readlinkSync } from "node:fs";
 import { errnoOf, NS_PER_SECOND } from "../core/index.ts";
-import { type EntryStat, type Path, lsetxattr, lutimes, pathOfByteString, splitDevice } from "../linux/index.ts";
+import {
+  type EntryStat,
+  type Path,
+  lsetxattr,
+  lutimes,
+  pathOfByteString,
+  representableOwner,
+  splitDevice,
+} from "../linux/index.ts";
 import { type EntryKind, goModeOf, permissionsOf, storedMode } from "./mode.ts";
 import type { Stat } from "./wire/stat.ts";
 
@@ -50,7 +58,9 @@ export function isSame(stat: Stat, kind: EntryKind, found: EntryStat, at: Path, 
 
 function hasSameAttributes(stat: Stat, found: EntryStat, ownership: Ownership): boolean {
   if (goModeOf(found.mode) !== storedMode(stat.mode)) return false;
-  return ownership === "process" || (found.uid === stat.uid && found.gid === stat.gid);
+  if (ownership === "process") return true;
+  const { uid, gid } = representableOwner(stat);
+  return found.uid === uid && found.gid === gid;
 }
 
 /**
@@ -58,7 +68,10 @@ function hasSameAttributes(stat: Stat, found: EntryStat, ownership: Ownership): 
  * bits, and the time must be right only when everything else is.
  */
 export function setMetadata(at: Path, stat: Stat, kind: EntryKind, ownership: Ownership): void {
-  if (ownership === "sender") lchownSync(at, stat.uid, stat.gid);
+  if (ownership === "sender") {
+    const { uid, gid } = representableOwner(stat);
+    lchownSync(at, uid, gid);
+  }
   setXattrs(at, stat);
   if (kind !== "symlink") chmodSync(at, permissionsOf(stat.mode));
   setTime(at, stat);

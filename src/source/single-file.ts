@@ -1,7 +1,8 @@
-import { chmod, chown, constants, copyFile, utimes } from "node:fs/promises";
+import { chmod, constants, copyFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContentStore } from "../content/index.ts";
 import type { Digest } from "../core/index.ts";
+import { setOwner } from "../linux/index.ts";
 import { type Hold, type RecordId, type Records, SCRATCH } from "../record/index.ts";
 
 /** A file that is a whole tree. */
@@ -34,7 +35,7 @@ export async function fileRecord(
   await using layer = await records.begin(SCRATCH, { description }, hold);
   const path = join(layer.path, name);
   await copyFile(body.path, path, constants.COPYFILE_FICLONE);
-  await chown(path, uid, gid);
+  setOwner(path, uid, gid);
   await chmod(path, mode === 0 ? 0o600 : mode);
   await utimes(path, time, time);
   return (await layer.commit()).id;

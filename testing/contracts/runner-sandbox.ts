@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
+import { ownIdMaps } from "../../src/linux/index.ts";
 import { controllers } from "../controllers.ts";
 import type { Check } from "./runner-bench.ts";
 
@@ -31,7 +32,12 @@ export function sandboxedSteps(check: Check): void {
     assert.match((await sh("grep CapEff /proc/self/status", { user: "alice" })).stdout, /CapEff:\t0{16}/);
   });
 
-  check("it can make device nodes, and use only the harmless", async ({ sh }) => {
+  check("it can make device nodes, and use only the harmless; none in a user namespace", async ({ sh }) => {
+    if (ownIdMaps() !== undefined) {
+      const { stdout } = await sh("mknod /null c 1 3; mknod /disk b 7 0; ls / | grep -cE '^(null|disk)$'");
+      assert.equal(stdout, "0\n");
+      return;
+    }
     const { stdout, stderr } = await sh(
       "mknod /null c 1 3 && echo x > /null && echo null; mknod /mem c 1 1 && cat /mem; mknod /disk b 7 0 && head -c1 /disk; ls -l /mem /disk | wc -l",
     );
@@ -159,7 +165,8 @@ export function sandboxedSteps(check: Check): void {
     assert.equal(stdout, "");
   });
 
-  check("a control group can be asked for, and does not outlive the step", async ({ sh }) => {
+  check("a control group can be asked for, and does not outlive the step", async ({ sh }, t) => {
+    if (controllers().size === 0) return t.skip("this process may make no control groups");
     const parent = `/varve-test-${process.pid}`;
     const { stdout } = await sh("cat /proc/self/cgroup", { cgroupParent: parent });
     assert.match(stdout, new RegExp(`:${parent}/|^0::/$`, "m"));

@@ -17,7 +17,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isVarveError, type ErrorCode } from "../../src/core/index.ts";
-import { lgetxattr, lsetxattr, lutimes, mknod } from "../../src/linux/index.ts";
+import { lgetxattr, lsetxattr, lutimes, mknod, ownIdMaps } from "../../src/linux/index.ts";
 import { type MountSpec, type Snapshotter, liveMounts, mountSnapshot } from "../../src/snapshot/index.ts";
 
 export interface SnapshotterUnderTest {
@@ -34,6 +34,9 @@ export interface SnapshotterUnderTest {
 
 /** Opens one on an empty root and cleans up after the test; undefined, having said why, if this machine cannot. */
 export type OpenSnapshotter = (t: TestContext) => Promise<SnapshotterUnderTest | undefined>;
+
+/** Nobody can make devices in a user namespace. */
+const makesDevices = ownIdMaps() === undefined;
 
 async function rejects(work: Promise<unknown>, code: ErrorCode): Promise<void> {
   await assert.rejects(work, (error) => isVarveError(error, code) || assert.fail(`${code} expected: ${String(error)}`));
@@ -134,7 +137,7 @@ export function testSnapshotter(driver: string, open: OpenSnapshotter): void {
         await chown(join(root, "f"), 12, 34);
         await chmod(join(root, "f"), 0o4751);
         lutimes(join(root, "f"), { atime: mtime, mtime });
-        mknod(join(root, "null"), 0o20666, 1, 3);
+        if (makesDevices) mknod(join(root, "null"), 0o20666, 1, 3);
         mknod(join(root, "pipe"), 0o10600, 0, 0);
         await writeFile(Buffer.concat([Buffer.from(`${root}/`), odd]), "odd");
         await chmod(root, 0o711);
@@ -145,7 +148,7 @@ export function testSnapshotter(driver: string, open: OpenSnapshotter): void {
         assert.deepEqual([stat.uid, stat.gid, stat.mode & 0o7777n, stat.mtimeNs], [12n, 34n, 0o4751n, mtime]);
         assert.equal((await lstat(join(root, "hard"), { bigint: true })).ino, stat.ino);
         assert.deepEqual(lgetxattr(join(root, "f"), "user.note"), Buffer.from([0, 255]));
-        assert.equal((await lstat(join(root, "null"))).rdev, 0x103);
+        if (makesDevices) assert.equal((await lstat(join(root, "null"))).rdev, 0x103);
         assert.ok((await lstat(join(root, "pipe"))).isFIFO());
         assert.equal(await readFile(Buffer.concat([Buffer.from(`${root}/`), odd]), "utf8"), "odd");
         assert.equal((await lstat(root)).mode & 0o7777, 0o711);

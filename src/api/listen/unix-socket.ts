@@ -3,7 +3,7 @@ import { chmod, chown, lstat, mkdtemp, readFile, rename, rm, unlink } from "node
 import { type Server, connect } from "node:net";
 import { dirname, join } from "node:path";
 import { VarveError, errnoOf, toVarveError } from "../../core/index.ts";
-import { tryLock } from "../../linux/index.ts";
+import { ownIdMaps, tryLock } from "../../linux/index.ts";
 import { listen } from "./listen.ts";
 
 /** Who may use a unix socket, besides root. */
@@ -102,7 +102,8 @@ async function permit(path: string, access: SocketAccess): Promise<void> {
 
 async function permitGroup(path: string, gid: number | undefined): Promise<void> {
   try {
-    if (gid === undefined) return await chmod(path, 0o600);
+    // A group of the machine is another one, or none, in a user namespace.
+    if (gid === undefined || ownIdMaps() !== undefined) return await chmod(path, 0o600);
     await chown(path, -1, gid);
     await chmod(path, 0o660);
   } catch (error) {

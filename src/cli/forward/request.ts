@@ -26,8 +26,8 @@ export interface ForwardRequest {
 const FORWARDED: ReadonlySet<string> = new Set(["build", "du", "history", "images", "inspect", "rmi", "tag"]);
 
 /** Options and variables that only a process of its own can follow. */
-const OWN_OPTIONS = /^--(?:config|max-parallelism|no-server|snapshotter)(?:=|$)/;
-const OWN_VARIABLES = ["VARVE_SNAPSHOTTER", "VARVE_NO_SERVER"];
+const OWN_OPTIONS = /^--(?:config|isolation|max-parallelism|no-server|snapshotter)(?:=|$)/;
+const OWN_VARIABLES = ["VARVE_SNAPSHOTTER", "VARVE_NO_SERVER", "VARVE_ISOLATION"];
 /** Files below these directories are not the same for two processes. */
 const OWN_FILES = /(?:^|[=:,])\/(?:dev|proc)\//;
 

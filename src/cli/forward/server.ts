@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { listenUnix } from "../../api/listen/index.ts";
 import { VarveError, isVarveError } from "../../core/index.ts";
 import type { Store } from "../../engine/index.ts";
-import { originalMountNamespace } from "../../linux/index.ts";
+import { originalMountNamespace, ownIdMaps } from "../../linux/index.ts";
 import type { RunCommand } from "../command.ts";
 import { SOCKET } from "./client.ts";
 import { ForwardedHost } from "./forwarded-host.ts";
 import { Frame, FrameReader, frame } from "./frames.ts";
 import { machineIdentity } from "./identity.ts";
+import { CLIENT_IDENTITY } from "./identity-variable.ts";
 import { readRequest } from "./read-request.ts";
 import { type ForwardedCommand, isForwardable } from "./request.ts";
 import { splitArgv } from "../global-flags.ts";
@@ -33,10 +34,16 @@ export async function serveCommands(options: CommandServerOptions): Promise<Asyn
   return stack.move();
 }
 
+/** The identity of processes whose commands this one may run. In a user namespace, it is the one of the user's processes outside. */
+function clientIdentity(): string {
+  const outside = ownIdMaps() === undefined ? undefined : process.env[CLIENT_IDENTITY];
+  return outside ?? machineIdentity(originalMountNamespace() ?? "");
+}
+
 class CommandServer implements AsyncDisposable {
   readonly server: Server;
   readonly #options: CommandServerOptions;
-  readonly #identity = machineIdentity(originalMountNamespace() ?? "");
+  readonly #identity = clientIdentity();
   readonly #running = new Map<Socket, Promise<void>>();
 
   constructor(options: CommandServerOptions) {

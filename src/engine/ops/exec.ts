@@ -54,6 +54,16 @@ export async function executeExec(
   return Array.from({ length: count }, (_, output) => results.get(output) ?? recordResult(SCRATCH));
 }
 
+/** The warnings about the machine that each build has given. */
+const given = new WeakMap<object, Set<string>>();
+
+/** Each step has the same to say about what the machine lacks: it is said once for a build. */
+function isNew({ limits }: ExecDeps, warning: string): boolean {
+  const known = given.get(limits) ?? new Set();
+  given.set(limits, known);
+  return known.size < known.add(warning).size;
+}
+
 /** Runs the command. Throws `step-failed` if it fails. */
 async function run(
   { op, vertex, limits }: LimitedExec,
@@ -84,7 +94,9 @@ async function run(
         shmSize: deps.limits.shmSize,
         keepStubParents: !op.meta.removeMountStubsRecursive,
         onOutput: (stream, data) => context.report({ kind: "log", stream, data }),
-        onWarning: (short) => context.report({ kind: "warning", short }),
+        onWarning: (short) => {
+          if (isNew(deps, short)) context.report({ kind: "warning", short });
+        },
       },
       { signal: context.signal },
     ),

@@ -8,7 +8,7 @@ import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { defaultRoot, toVarveError } from "../../core/index.ts";
 import { temporaryDirectory } from "../../io/index.ts";
-import { ProcessDirectory, makeDirectories } from "../../linux/index.ts";
+import { ProcessDirectory } from "../../linux/index.ts";
 import { type NetworkSettings, Networks } from "../../network/index.ts";
 import type { CredentialSource, Registry, RegistryOptions } from "../../registry/index.ts";
 import { type Database, copyState, openState } from "../../state/index.ts";
@@ -16,6 +16,7 @@ import type { Solver } from "../../solver/index.ts";
 import { openSolver } from "../cache/results.ts";
 import { blobFetcher } from "./fetch.ts";
 import { CloudCaches } from "./cloud-caches.ts";
+import { checkIdMaps, makeRootDirectory } from "./id-maps.ts";
 import { LostBlobs } from "../cache/lost-blobs.ts";
 import type { Result } from "../ops/result.ts";
 import { SharedWork, type StepOptions } from "./shared-work.ts";
@@ -88,12 +89,18 @@ export function rootOf({ root }: Pick<StoreOptions, "root">): string {
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
   const root = rootOf(options);
   try {
-    makeDirectories(root, 0o711);
+    makeRootDirectory(root);
   } catch (error) {
     throw toVarveError(error, `open store ${root}`, "storage");
   }
   const state = openState(join(root, "state.db"));
-  return storeOn(root, state, openContentStore(root, state), options);
+  try {
+    checkIdMaps(state, root);
+    return storeOn(root, state, openContentStore(root, state), options);
+  } catch (error) {
+    state.close();
+    throw error;
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { posix } from "node:path";
 import type { DeviceType } from "../../cdi/index.ts";
@@ -29,10 +30,13 @@ const INSECURE: readonly (readonly [path: string, major: number, minor: number])
 const LOOP_MAJOR = 7;
 const LOOPS = 8;
 
-/** Returns the device nodes of an insecure step. */
-export function insecureDevices(): OciDevice[] {
+/**
+ * Returns the device nodes of an insecure step.
+ * @param existing - Only those that the machine has: a runtime in a user namespace binds them, because it cannot make any.
+ */
+export function insecureDevices(existing = false): OciDevice[] {
   const common = { fileMode: 0o660, uid: 0, gid: 0 };
-  return [
+  const all = [
     ...INSECURE.map(([path, major, minor]): OciDevice => ({ path, type: "c", major, minor, ...common })),
     ...Array.from({ length: LOOPS }, (_, minor): OciDevice => ({
       path: `/dev/loop${minor}`,
@@ -42,6 +46,7 @@ export function insecureDevices(): OciDevice[] {
       ...common,
     })),
   ];
+  return existing ? all.filter(({ path }) => existsSync(path)) : all;
 }
 
 /**

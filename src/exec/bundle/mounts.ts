@@ -13,13 +13,22 @@ export interface SystemMountOptions {
   /** Bytes. */
   readonly shmSize: number;
   readonly cgroup: boolean;
+  /** The group of terminals; undefined if the user namespace does not have it. */
+  readonly terminalGroup: number | undefined;
+  /** The machine's /sys is bound, because none can be mounted. */
+  readonly bindsSysfs: boolean;
 }
+
+/** The group "tty" of every distribution. */
+export const TERMINAL_GROUP = 5;
 
 const KERNEL = ["nosuid", "noexec", "nodev"];
 
 /** Returns the mounts of every step: containerd's default set without `/run`, and control groups, as in BuildKit. */
-export function systemMounts({ insecure, shmSize, cgroup }: SystemMountOptions): OciMount[] {
+export function systemMounts(options: SystemMountOptions): OciMount[] {
+  const { insecure, shmSize, cgroup, terminalGroup, bindsSysfs } = options;
   const access = insecure ? "rw" : "ro";
+  const group = terminalGroup === undefined ? [] : [`gid=${terminalGroup}`];
   return [
     { destination: "/proc", type: "proc", source: "proc", options: KERNEL },
     {
@@ -32,7 +41,7 @@ export function systemMounts({ insecure, shmSize, cgroup }: SystemMountOptions):
       destination: "/dev/pts",
       type: "devpts",
       source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...group],
     },
     {
       destination: "/dev/shm",
@@ -41,7 +50,9 @@ export function systemMounts({ insecure, shmSize, cgroup }: SystemMountOptions):
       options: [...KERNEL, "mode=1777", `size=${shmSize}`],
     },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: KERNEL },
-    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...KERNEL, access] },
+    bindsSysfs
+      ? { destination: "/sys", type: "bind", source: "/sys", options: [...KERNEL, "rbind", access] }
+      : { destination: "/sys", type: "sysfs", source: "sysfs", options: [...KERNEL, access] },
     ...(cgroup
       ? [{ destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...KERNEL, access] }]
       : []),

@@ -1,7 +1,7 @@
 import { chmodSync, fstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { Limits, VarveError } from "../../core/index.ts";
-import type { Root } from "../../linux/index.ts";
+import { type IdMaps, type Root, hasId } from "../../linux/index.ts";
 import { ownCapabilities, sandboxCapabilities } from "./capabilities.ts";
 import { openCgroup, type StepCgroup } from "../cgroup/cgroup.ts";
 import type { CgroupLayout } from "../cgroup/layout.ts";
@@ -9,7 +9,7 @@ import { processOf, runtimeConfig } from "./config.ts";
 import { deviceOf, insecureDevices, type OciDevice } from "./devices.ts";
 import { checkEdits, editedEnv, editedMounts, editedNodes, ownedNodes } from "./edits.ts";
 import { checkHostname, DEFAULT_HOSTNAME, hostsFile, resolversFile } from "./files.ts";
-import { type OciMount, readonlyFile, systemMounts, withoutDuplicates } from "./mounts.ts";
+import { type OciMount, TERMINAL_GROUP, readonlyFile, systemMounts, withoutDuplicates } from "./mounts.ts";
 import type { FilterCache } from "./filter-cache.ts";
 import { DEFAULT_DEVICE_RULES, type DeviceRule, supportedLimits } from "../cgroup/resources.ts";
 import { defaultSeccomp, type SeccompProfile } from "./seccomp.ts";
@@ -29,6 +29,8 @@ export interface StepContext {
   readonly directory: StepDirectory;
   readonly secretDirectory: string | undefined;
   readonly layout: CgroupLayout;
+  /** The ids of the user namespace that the runner is in; undefined if it is in none. */
+  readonly idMaps: IdMaps | undefined;
   readonly runtime: Runtime;
   readonly seccomp: boolean;
   readonly filters: FilterCache;
@@ -59,7 +61,7 @@ export function secretsDirectory(directory: string, { mounts = [] }: RunSpec): s
 export async function openStepCgroup(context: StepContext): Promise<StepCgroup> {
   const { spec, layout, runtime, directory } = context;
   const warn = (message: string): void => spec.onWarning?.(message);
-  const { rules } = await devicesOf(spec);
+  const { rules } = await devicesOf(spec, context);
   const cgroup = openCgroup({
     layout,
     runtime: runtime.name,
@@ -67,6 +69,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
     parent: spec.cgroupParent === "" ? undefined : spec.cgroupParent,
     resources: { limits: supportedLimits(spec.limits ?? {}, layout, warn), devices: rules },
     makesGroups: spec.security === "insecure",
+    isUserNamespace: context.idMaps !== undefined,
     warn,
   });
   context.cleanup.use(cgroup);
@@ -99,7 +102,7 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
     cwd: makeWorkingDirectory(root, spec.process.cwd, user),
     hostname,
     mounts,
-    devices: ownedNodes((await devicesOf(spec)).devices, user),
+    devices: ownedNodes((await devicesOf(spec, context)).devices, user),
     capabilities,
     seccomp,
     filter,
@@ -124,8 +127,11 @@ export function joiningProcess(
   return JSON.stringify(processOf({ spec, user, cwd: posix.join("/", process.cwd), capabilities }));
 }
 
-function mountsOf({ spec, root, layout, cleanup }: StepContext, sources: readonly MountSource[]): OciMount[] {
+function mountsOf({ spec, root, layout, idMaps, cleanup }: StepContext, sources: readonly MountSource[]): OciMount[] {
   const system = systemMounts({
+    terminalGroup: idMaps === undefined || hasId(idMaps.groups, TERMINAL_GROUP) ? TERMINAL_GROUP : undefined,
+    // Only in a network namespace of its own may a user namespace mount one.
+    bindsSysfs: idMaps !== undefined && spec.network !== "none",
     insecure: spec.security === "insecure",
     shmSize: spec.shmSize ?? DEFAULT_SHM_SIZE,
     cgroup: layout.kind !== "none",
@@ -151,10 +157,13 @@ interface StepDevices {
 }
 
 /** Of several nodes at one path, the last one counts. */
-async function devicesOf({ security, devices = [], edits }: RunSpec): Promise<StepDevices> {
+async function devicesOf(
+  { security, devices = [], edits }: RunSpec,
+  { idMaps }: Pick<StepContext, "idMaps">,
+): Promise<StepDevices> {
   const given = await Promise.all(devices.map((device) => deviceOf(device)));
   const edited = edits === undefined ? { devices: [], rules: [] } : editedNodes(edits);
-  const common = security === "insecure" ? insecureDevices() : [];
+  const common = security === "insecure" ? insecureDevices(idMaps !== undefined) : [];
   const all = [...common, ...given.map((item) => item.device), ...edited.devices];
   const byPath = new Map(all.map((device) => [device.path, device]));
   const rules = [...DEFAULT_DEVICE_RULES, ...given.map((item) => item.rule), ...edited.rules];

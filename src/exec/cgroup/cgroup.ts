@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, VarveError } from "../../core/index.ts";
+import { freeParent } from "./free-parent.ts";
 import type { CgroupHierarchy, CgroupLayout } from "./layout.ts";
 import { writeLimits } from "./v1.ts";
 import { controllersFor, type Resources, runtimeResources } from "./resources.ts";
@@ -38,6 +39,8 @@ export interface CgroupRequest {
   readonly resources: Resources;
   /** The step can make groups: it gets one of its own in every hierarchy, so that they are inside it. Default: false. */
   readonly makesGroups?: boolean | undefined;
+  /** The step is in a user namespace, where nobody can make device nodes, and opens those of the machine with this user's rights. */
+  readonly isUserNamespace?: boolean | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -62,11 +65,11 @@ function parentOf(hierarchy: CgroupHierarchy, parent: string | undefined): strin
   return parent === undefined ? hierarchy.own : posix.join(hierarchy.mountPoint, posix.join("/", parent));
 }
 
-function noCgroup({ warn }: CgroupRequest): StepCgroup {
-  warn("Cannot restrict devices: this machine has no control groups");
+function noCgroup({ isUserNamespace = false, warn }: CgroupRequest): StepCgroup {
+  if (!isUserNamespace) warn("Cannot restrict devices: this machine has no control groups");
   return {
     config: {},
-    guardsDevices: false,
+    guardsDevices: isUserNamespace,
     paths: [],
     enter: () => [],
     oomKills: () => 0,
@@ -143,16 +146,6 @@ function unifiedCgroup({ layout, name, parent, resources, warn }: CgroupRequest)
     oomKills: () => readCount(posix.join(path, "memory.events")),
     [Symbol.asyncDispose]: () => removeAll(made),
   };
-}
-
-/**
- * A group that contains processes cannot enable controllers for groups below it, except the root; crun retries that for
- * seconds. So the step's group is created below this process's nearest ancestor group that contains no processes.
- */
-function freeParent({ own, mountPoint }: CgroupHierarchy): string {
-  let here = own;
-  while (here !== mountPoint && readText(posix.join(here, "cgroup.procs")) !== "") here = posix.dirname(here);
-  return here;
 }
 
 /** Returns `path` and the directories above it, up to `top`, that do not exist; topmost first. */

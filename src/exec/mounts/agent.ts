@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, closeSync, constants, openSync } from "node:fs";
+import { chmodSync, closeSync, constants, openSync } from "node:fs";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { VarveError } from "../../core/index.ts";
+import { setOwner } from "../../linux/index.ts";
 
 /** Maximum number of connections to an agent that are open at once. Further connections are closed. */
 const MAX_CONNECTIONS = 64;
@@ -55,7 +56,7 @@ export async function forwardAgent(
   try {
     server.listen(`/proc/self/fd/${fd}/${name}`);
     await once(server, "listening");
-    chownSync(path, uid, gid);
+    setOwner(path, uid, gid);
     chmodSync(path, mode & 0o777);
   } catch (error) {
     await close();

@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
-import { chmod, chown, writeFile } from "node:fs/promises";
+import { chmod, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { errnoOf, Limits, VarveError } from "../../core/index.ts";
-import { Root, showPath } from "../../linux/index.ts";
+import { Root, showPath, setOwner } from "../../linux/index.ts";
 import { forwardAgent } from "./agent.ts";
 import type { OciMount } from "../bundle/mounts.ts";
 import type { MountStubs } from "./stubs.ts";
@@ -102,7 +102,7 @@ export async function writeSecrets(directory: string, secrets: readonly SecretFi
   for (const { name, mount } of secrets) {
     const path = join(directory, name);
     await writeFile(path, mount.content, { mode: 0o600, flag: "wx" });
-    await chown(path, mount.uid ?? 0, mount.gid ?? 0);
+    setOwner(path, mount.uid ?? 0, mount.gid ?? 0);
     await chmod(path, (mount.mode ?? 0o400) & 0o777);
   }
 }

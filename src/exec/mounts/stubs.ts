@@ -2,7 +2,6 @@ import {
   closeSync,
   constants,
   fchmodSync,
-  fchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -12,7 +11,7 @@ import {
 } from "node:fs";
 import { posix } from "node:path";
 import { errnoOf } from "../../core/index.ts";
-import { lutimes, type Path, type Root } from "../../linux/index.ts";
+import { lutimes, type Path, type Root, setOpenOwner } from "../../linux/index.ts";
 
 interface Stub {
   readonly path: string;
@@ -81,7 +80,7 @@ export function makeDirectories(root: Root, path: string, missing: string, owner
     const fd = openSync(parent.entry, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {
       fchmodSync(fd, 0o755);
-      fchownSync(fd, owner.uid, owner.gid);
+      setOpenOwner(fd, owner.uid, owner.gid);
     } finally {
       closeSync(fd);
     }

@@ -3,10 +3,8 @@ import {
   closeSync,
   constants,
   fchmodSync,
-  fchownSync,
   ftruncateSync,
   futimesSync,
-  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -17,14 +15,18 @@ import {
 import { promisify } from "node:util";
 import { errnoOf, throwIfAborted, NS_PER_SECOND } from "../../core/index.ts";
 import {
+  type ByteString,
   byteStringOf,
   llistxattr,
   lremovexattr,
   lsetxattr,
   lutimes,
   mknod,
+  ownIdMaps,
   type Path,
   pathOfByteString,
+  setOpenOwner,
+  setOwner,
 } from "../../linux/index.ts";
 import { TYPE_BITS } from "../tar/format.ts";
 import type { TarEntry, TarEntryType, TarHeader, TarPiece } from "../types.ts";
@@ -54,7 +56,7 @@ export async function createFile(at: Path, entry: TarEntry, options: CreateOptio
       }
     } else await writePieces(fd, entry.pieces, entry.size, options);
     const owner = ownerOf(entry, options.ownership);
-    if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+    if (owner !== undefined) setOpenOwner(fd, owner.uid, owner.gid);
     setXattrs(at, entry);
     fchmodSync(fd, entry.mode);
     setFileTime(fd, at, entry);
@@ -114,7 +116,7 @@ export function createDirectory(at: Path, header: TarHeader, options: CreateOpti
 /** Sets owner, extended attributes and mode, in this order: changing the owner removes capabilities and set-id bits. */
 function setMetadata(at: Path, header: TarHeader, { ownership }: CreateOptions): void {
   const owner = ownerOf(header, ownership);
-  if (owner !== undefined) lchownSync(at, owner.uid, owner.gid);
+  if (owner !== undefined) setOwner(at, owner.uid, owner.gid);
   setXattrs(at, header);
   if (header.type !== "symlink") chmodSync(at, header.mode);
 }
@@ -175,9 +177,17 @@ export function trySetXattr(at: Path, name: Path, value: Buffer, type: TarEntryT
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === "ENOTSUP" || errno === "EOPNOTSUPP") return;
-    const isPlain = type === "file" || type === "directory";
-    if (errno === "EPERM" && (process.geteuid?.() !== 0 || (byteStringOf(name).startsWith("user.") && !isPlain)))
-      return;
+    if (errno === "EPERM" && (lacksRights(byteStringOf(name)) || isMisplaced(byteStringOf(name), type))) return;
     throw error;
   }
+}
+
+/** The root of a user namespace may set a file's capabilities, and no other attribute that means something to the kernel. */
+function lacksRights(name: ByteString): boolean {
+  return process.geteuid?.() !== 0 || (ownIdMaps() !== undefined && name !== "security.capability");
+}
+
+/** Only files and directories can have `user` attributes. */
+function isMisplaced(name: ByteString, type: TarEntryType | "socket"): boolean {
+  return name.startsWith("user.") && type !== "file" && type !== "directory";
 }

@@ -1,5 +1,13 @@
-import { chmodSync, closeSync, constants, lchownSync, linkSync, openSync, symlinkSync } from "node:fs";
-import { type ByteString, copyData, lutimes, mknod, pathOfByteString, splitDevice } from "../../linux/index.ts";
+import { chmodSync, closeSync, constants, linkSync, openSync, symlinkSync } from "node:fs";
+import {
+  type ByteString,
+  copyData,
+  lutimes,
+  mknod,
+  pathOfByteString,
+  splitDevice,
+  setOwner,
+} from "../../linux/index.ts";
 import { copyXattrs } from "./parent-directories.ts";
 import type { CreateOptions } from "./create-entry.ts";
 import { openFile } from "../diff/same-file.ts";
@@ -20,7 +28,7 @@ export async function copyUp(file: TreeFile, to: ByteString, { ownership, signal
     const { major, minor } = splitDevice(file.stats.rdev);
     mknod(at, TYPE_BITS[file.type] | 0o600, major, minor);
   }
-  if (ownership !== "process") lchownSync(at, Number(file.stats.uid), Number(file.stats.gid));
+  if (ownership !== "process") setOwner(at, Number(file.stats.uid), Number(file.stats.gid));
   copyXattrs(file, to);
   if (file.type !== "symlink") chmodSync(at, Number(file.stats.mode) & 0o7777);
   lutimes(at, { atime: file.stats.atimeNs, mtime: file.stats.mtimeNs });

@@ -1,6 +1,6 @@
-import { chmodSync, lchownSync, mkdirSync, symlinkSync, unlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../../core/index.ts";
-import { type ByteString, lutimes, pathOfByteString } from "../../linux/index.ts";
+import { type ByteString, lutimes, pathOfByteString, setOwner } from "../../linux/index.ts";
 import type { ConfinedTree, FoundFile, OpenDirectory } from "./confined-tree.ts";
 import { isReservedXattr, type Ownership, trySetXattr } from "./create-entry.ts";
 import { corruptArchive, quoted } from "../tar/format.ts";
@@ -155,7 +155,7 @@ export class ParentDirectories implements Disposable {
   }
 
   #copyOwner({ stats }: TreeFile, at: ByteString): void {
-    if (this.#options.ownership !== "process") lchownSync(pathOfByteString(at), Number(stats.uid), Number(stats.gid));
+    if (this.#options.ownership !== "process") setOwner(pathOfByteString(at), Number(stats.uid), Number(stats.gid));
   }
 }
 

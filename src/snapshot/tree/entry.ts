@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  lchownSync,
   mkdirSync,
   openSync,
   readlinkSync,
@@ -22,6 +21,7 @@ import {
   lutimes,
   mknod,
   splitDevice,
+  setOwner,
 } from "../../linux/index.ts";
 
 /** Files up to this size are copied synchronously. Copying a larger one yields to the event loop. Bytes. */
@@ -113,7 +113,7 @@ export function setMetadata(
   { uid, gid, mode, atime, mtime }: Metadata,
   { isLink, attributesOf }: { readonly isLink: boolean; readonly attributesOf?: Path | undefined },
 ): void {
-  lchownSync(target, uid, gid);
+  setOwner(target, uid, gid);
   if (attributesOf !== undefined) copyAttributes(attributesOf, target);
   if (!isLink) chmodSync(target, mode);
   lutimes(target, { atime, mtime });

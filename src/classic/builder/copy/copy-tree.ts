@@ -1,6 +1,14 @@
 import { NS_PER_SECOND, wholeSeconds } from "../../../core/index.ts";
-import { type BigIntStats, chmodSync, lchownSync, linkSync, lstatSync, mkdirSync } from "node:fs";
-import { type Path, joinPath, lgetxattr, lsetxattr, lutimes, pathOfByteString } from "../../../linux/index.ts";
+import { type BigIntStats, chmodSync, linkSync, lstatSync, mkdirSync } from "node:fs";
+import {
+  type Path,
+  joinPath,
+  lgetxattr,
+  lsetxattr,
+  lutimes,
+  pathOfByteString,
+  setOwner,
+} from "../../../linux/index.ts";
 import { Pace, copyNode, listNames, removeTree } from "../../../snapshot/index.ts";
 
 export interface Owner {
@@ -73,7 +81,7 @@ export class TreeCopy {
 
   #setMetadata(from: Path, to: Path, stat: BigIntStats): void {
     const { owner } = this.#options;
-    lchownSync(to, owner?.uid ?? Number(stat.uid), owner?.gid ?? Number(stat.gid));
+    setOwner(to, owner?.uid ?? Number(stat.uid), owner?.gid ?? Number(stat.gid));
     if (!stat.isSymbolicLink()) {
       const capability = owner === undefined ? lgetxattr(from, CAPABILITY) : undefined;
       if (capability !== undefined) lsetxattr(to, CAPABILITY, capability);

@@ -1,7 +1,15 @@
-import { lchownSync, lstatSync, mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import { errnoOf } from "../../../core/index.ts";
 import { extractArchive, isArchive } from "../../../layer/index.ts";
-import { type ByteString, type Path, Root, byteStringOf, joinPath, pathOfByteString } from "../../../linux/index.ts";
+import {
+  type ByteString,
+  type Path,
+  Root,
+  byteStringOf,
+  joinPath,
+  pathOfByteString,
+  setOwner,
+} from "../../../linux/index.ts";
 import { basePath, dirPath } from "../../../pattern/index.ts";
 import type { CopySource } from "./copy-sources.ts";
 import { type CopyOptions, type Owner, TreeCopy } from "./copy-tree.ts";
@@ -43,7 +51,7 @@ async function copyDirectory(root: Root, from: Path, at: Path, options: PlaceOpt
   makeDirectories(root, at, ROOT);
   await new TreeCopy(options).contents(from, within(root, at));
   const { owner } = options;
-  if (isNew && owner !== undefined && at.length > 0) lchownSync(within(root, at), owner.uid, owner.gid);
+  if (isNew && owner !== undefined && at.length > 0) setOwner(within(root, at), owner.uid, owner.gid);
 }
 
 /** `at` comes from `locate` and so has no symbolic links in its parents. */
@@ -80,7 +88,7 @@ function makeDirectories(root: Root, at: Path, owner: Owner): void {
     path = joinPath(path, pathOfByteString(name));
     if (isDirectoryAt(path)) continue;
     makeDirectory(path, () => `/${names.slice(0, index + 1).join("/")}`);
-    lchownSync(path, owner.uid, owner.gid);
+    setOwner(path, owner.uid, owner.gid);
   }
 }
 
