@@ -163,7 +163,8 @@ class BundleRunner implements Runner {
     const spec = withProxy(absolutePaths({ ...this.#machine.defaults, ...given, network }), proxied);
     const directory = stack.use(this.#machine.workspace.step());
     const root = stack.use(openRootfs(spec.rootfs));
-    if (proxied !== undefined) stack.use(trustAuthority(root, proxied.authority));
+    // A root filesystem that is only read may be one that others read too.
+    if (proxied !== undefined && spec.readonlyRootfs !== true) stack.use(trustAuthority(root, proxied.authority));
     const cleanup = stack.use(new AsyncDisposableStack());
     const secretDirectory = secretsDirectory(directory.path, spec);
     const isolated = connected.kind === "isolated";

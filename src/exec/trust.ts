@@ -19,7 +19,7 @@ const END = "# buildkit proxy CA end\n";
 
 /**
  * Adds an authority to the certificates that a root filesystem trusts, until the returned value is disposed of. Whatever else the file has
- * by then stays. A root filesystem without such a file, or that is read-only, stays as it is.
+ * by then stays. A root filesystem without such a file, or on a read-only mount, stays as it is.
  */
 export function trustAuthority(root: Root, certificate: string): Disposable {
   const block = `${BEGIN}${certificate}${END}`;
