@@ -69,6 +69,14 @@ test("a pattern that takes too long does not match", () => {
   );
 });
 
+test("filters that take too long on many objects are an error", () => {
+  const slow = parseSelectors([Array.from({ length: 100 }, () => "id~=^(a+)+$").join(","), "id~=^(b|b)+$"]);
+  const matchAll = (): void => {
+    for (let object = 0; object < 1000; object += 1) slow(() => `${"a".repeat(60)}b`);
+  };
+  assert.throws(matchAll, { code: "limit-exceeded" });
+});
+
 test("any text is read or refused", () => {
   fc.assert(
     fc.property(

@@ -10,10 +10,22 @@ export type Selectors = (field: FieldLookup) => boolean;
 type Term = Selectors;
 
 /** Maximum number of characters of one filter. */
-const MAX_FILTER = 4096;
+export const MAX_FILTER = 4096;
+
+/** Maximum number of filters in a list. */
+export const MAX_FILTERS = 100;
 
 /** Time in ms that matching one regular expression may take, because a pattern from outside can take exponential time. */
 const MATCH_TIMEOUT = 100;
+
+/** Maximum attempts to match an expression on a machine that gives this process no processor time. */
+const MATCH_ATTEMPTS = 20;
+
+/** Processor time in ms that slow matches may take together, over all filters and objects. */
+const SLOW_TIME = 1000;
+
+/** Matches that take more processor time, in ms, are slow. */
+const SLOW = 2;
 
 const SPACE = /\s*/y;
 const FIELD = /[A-Za-z0-9_]+/y;
@@ -34,22 +46,31 @@ const CONTROLS: Readonly<Record<string, string>> = {
 /**
  * Parses filters in containerd's syntax: `id==a,labels."x.y"~=^b`. An object matches a filter if it matches all of its terms, which are
  * separated by commas. It matches the list if it matches one filter, or if the list is empty. Regular expressions are JavaScript's.
+ * Matching throws as `ExpressionMatcher.matches`.
  *
- * @throws {VarveError} `invalid-argument` for a malformed filter, with the place of the error as containerd shows it.
+ * @param matcher limits the time of all lists that it is given for.
+ * @throws {VarveError} `invalid-argument` for a malformed filter, with the place of the error as containerd shows it; for more than 100.
  * @see containerd pkg/filters
  */
-export function parseSelectors(filters: readonly string[]): Selectors {
-  const parsed = filters.map((filter) => new Parser(filter).parse());
+export function parseSelectors(
+  filters: readonly string[],
+  matcher: ExpressionMatcher = new ExpressionMatcher(),
+): Selectors {
+  if (filters.length > MAX_FILTERS)
+    throw new VarveError("invalid-argument", `Cannot read filters: there are more than ${MAX_FILTERS}`);
+  const parsed = filters.map((filter) => new Parser(filter, matcher).parse());
   if (parsed.length === 0) return () => true;
   return (field) => parsed.some((terms) => terms.every((term) => term(field)));
 }
 
 class Parser {
   readonly #input: string;
+  readonly #matcher: ExpressionMatcher;
   #at = 0;
 
-  constructor(input: string) {
+  constructor(input: string, matcher: ExpressionMatcher) {
     this.#input = input;
+    this.#matcher = matcher;
   }
 
   parse(): readonly Term[] {
@@ -84,7 +105,7 @@ class Parser {
       }
       case "~=": {
         const pattern = this.#pattern();
-        return (field) => matches(pattern, field(path) ?? "");
+        return (field) => this.#matcher.matches(pattern, field(path) ?? "");
       }
       case undefined:
         throw this.#error(at, 'expected an operator ("=="|"!="|"~=")');
@@ -163,8 +184,39 @@ interface Sandbox {
 
 let sandbox: { readonly script: Script; readonly context: Sandbox } | undefined;
 
-/** Matches a pattern that came from outside. One that takes too long does not match. */
-function matches(pattern: RegExp, value: string): boolean {
+/** Matches regular expressions that came from outside, and limits the time that this takes. */
+export class ExpressionMatcher {
+  /** The processor time in ms that slow matches have taken. */
+  #slow = 0;
+
+  /**
+   * Returns false if the expression takes too long.
+   *
+   * @throws {VarveError} `limit-exceeded` if slow matches have taken a second together.
+   */
+  matches(pattern: RegExp, value: string): boolean {
+    for (let attempt = 0; attempt < MATCH_ATTEMPTS; attempt += 1) {
+      if (this.#slow > SLOW_TIME)
+        throw new VarveError("limit-exceeded", "Cannot match filter: its regular expressions take too long");
+      const start = processorTime();
+      const isMatch = isolated(pattern, value);
+      const took = processorTime() - start;
+      if (took > SLOW) this.#slow += took;
+      if (isMatch !== undefined) return isMatch;
+      if (took > MATCH_TIMEOUT / 2) return false;
+    }
+    return false;
+  }
+}
+
+/** Returns the time in ms that this thread has used the processor. */
+function processorTime(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Returns undefined if the match takes longer than `MATCH_TIMEOUT`. */
+function isolated(pattern: RegExp, value: string): boolean | undefined {
   if (sandbox === undefined) {
     const context: Sandbox = { pattern, value };
     createContext(context);
@@ -175,6 +227,6 @@ function matches(pattern: RegExp, value: string): boolean {
   try {
     return script.runInContext(context, { timeout: MATCH_TIMEOUT }) === true;
   } catch {
-    return false;
+    return undefined;
   }
 }
