@@ -10,6 +10,7 @@ import {
   type ReadContentRequest,
   type ReadContentResponseSchema,
 } from "../proto/gen/content_pb.ts";
+import { parseSelectors } from "../../../pattern/index.ts";
 import { served } from "../proto/methods.ts";
 
 /** What the service reads. */
@@ -46,15 +47,28 @@ async function* list(
   content: ReadableContent,
   filters: readonly string[],
 ): AsyncGenerator<MessageInitShape<typeof ListContentResponseSchema>> {
-  if (filters.length > 0) throw new GrpcError(GrpcCode.unimplemented, "filters are not supported");
+  const matches = parseSelectors(filters);
   let page: BlobInfo[] = [];
   for (const blob of content.walk()) {
+    if (!matches((path) => fieldOf(blob, path))) continue;
     page.push(blob);
     if (page.length < LISTED) continue;
     yield await Promise.resolve({ info: page.map(infoMessage) });
     page = [];
   }
   if (page.length > 0) yield { info: page.map(infoMessage) };
+}
+
+/** The fields of a blob that filters know. */
+function fieldOf({ digest, labels }: BlobInfo, [name, ...label]: readonly string[]): string | undefined {
+  switch (name) {
+    case "digest":
+      return digest;
+    case "labels":
+      return labels.get(label.join("."));
+    default:
+      return undefined;
+  }
 }
 
 async function* read(
