@@ -36,6 +36,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 
 /** What a server adds to a build that it runs for a client. */
 export interface ServedBuild extends ServedClient {
+  /** The ID of the build. Default: a random one. */
+  readonly ref?: string | undefined;
   /** Receives outputs whose destination is `-`. Default: standard output of this process. */
   readonly stdout?: StreamSink | undefined;
   /** Called with the Dockerfile and what it was compiled to, before anything is solved. Must not throw. */
@@ -94,7 +96,7 @@ function toSink(outputs: BuildOptions["outputs"], sink: StreamSink | undefined):
 export async function openLocalSession(
   options: BuildOptions,
   stack: AsyncDisposableStack,
-  served: ServedClient = {},
+  served: Pick<ServedBuild, "ref" | keyof ServedClient> = {},
 ): Promise<Session> {
   const progress = new Progress(options.onEvent);
   const client = stack.use(await LocalClient.open(options, (message) => progress.warn(message), served));
@@ -102,6 +104,7 @@ export async function openLocalSession(
     ...options,
     client,
     progress,
+    ref: served.ref,
     allowed: allowedEntitlements(options),
     project: () => served.project ?? projectOf(options),
     hints: served.project === undefined,
@@ -234,7 +237,7 @@ function resultOf(exported: ExportReport, caches: readonly CacheReport[], sessio
       ...exported.metadata,
       ...(written === undefined ? {} : { "cache.manifest": written.descriptor }),
       ...(caches.length === 0 ? {} : { "varve.caches": caches }),
-      "varve.build.ref": session.id,
+      "varve.build.ref": session.ref,
       "varve.steps": steps,
     },
   };

@@ -70,6 +70,8 @@ export class Session implements AsyncDisposable {
   readonly clientCaches: ClientCaches | undefined;
   /** Returns the runner of containers, which is found when the first one has to run. */
   readonly runner: OpDeps["runner"];
+  /** The ID of the build, by which the history and explanations know it. */
+  readonly ref: string;
   readonly #stack: AsyncDisposableStack;
   readonly #job: SolverJob<Result>;
   readonly #deps: OpDeps;
@@ -77,7 +79,6 @@ export class Session implements AsyncDisposable {
   readonly #imports: Imports;
   /** The imported caches, in the order of lookup. */
   readonly #caches: ResultCache[];
-  readonly #ref: string;
   readonly #allowed: ReadonlySet<string>;
   readonly #wrapHost: SessionOptions["wrapHost"];
   /** IDs of the cache mounts that were emptied because a step ignores the cache. */
@@ -131,7 +132,7 @@ export class Session implements AsyncDisposable {
     this.#lookups = new SourceLookups(this.#deps, progress, this.hold);
     this.#imports = imports;
     this.#caches = [...caches];
-    this.#ref = options.ref ?? own.id;
+    this.ref = options.ref ?? own.id;
     this.#allowed = options.allowed;
     this.#wrapHost = options.wrapHost;
     this.#job = this.#openJob();
@@ -319,7 +320,7 @@ export class Session implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await using _stack = this.#stack;
-    await this.explaining.finish(this.#ref, this.progress.steps());
+    await this.explaining.finish(this.ref, this.progress.steps());
     this.store.records.flushUsage();
     // A build that has ended keeps its results even if the machine crashes.
     await this.store.snapshotter.flush();

@@ -1,9 +1,7 @@
 import type { Descriptor } from "../core/index.ts";
+import { BoundedResults, RecordLimits, boundedMessage, boundedTexts } from "./bounds.ts";
 import { type BlobTable, type PreparedBlob, prepareBlob, prepareDocument } from "./blobs.ts";
 import type { BlobContent, BuildOutcome, BuildRecord, BuildResultBlobs, ResultContents } from "./types.ts";
-
-/** Maximum number of characters of all attributes, and of all metadata, of a stored build. Those beyond it are left out. */
-const MAX_TEXT = 4 * 1024 * 1024;
 
 interface ActiveBuildHost {
   /** Stores the record, and its blobs by the given function, in one transaction. */
@@ -30,23 +28,24 @@ export class ActiveBuild implements Disposable {
   async complete(outcome: BuildOutcome): Promise<BuildRecord> {
     const completedAt = Date.now();
     const blobs = new Blobs();
+    const bounded = new BoundedResults();
     const { error, steps, warnings, metadata = new Map<string, string>() } = outcome;
     const record: BuildRecord = {
       ...this.record,
-      attributes: bounded(this.record.attributes),
       completedAt,
-      error,
+      error: error && { ...error, message: boundedMessage(error.message) },
       externalError: await blobs.add(outcome.externalError),
-      metadata: bounded(metadata),
+      metadata: boundedTexts(metadata, RecordLimits.metadata),
       logs: await blobs.add(outcome.logs),
       trace: await blobs.add(outcome.trace),
-      result: outcome.result && (await blobs.addResult(outcome.result)),
+      result: outcome.result && bounded.blobs(await blobs.addResult(outcome.result)),
       results: new Map<string, BuildResultBlobs>(),
       steps,
       warnings,
     };
     const results = new Map<string, BuildResultBlobs>();
-    for (const [platform, contents] of outcome.results ?? []) results.set(platform, await blobs.addResult(contents));
+    for (const [platform, contents] of outcome.results ?? [])
+      if (bounded.has(platform)) results.set(platform, bounded.blobs(await blobs.addResult(contents)));
     const stored = { ...record, results };
     this.#host.store(stored, (table) => table.insert(stored.ref, blobs.prepared, completedAt));
     return stored;
@@ -81,16 +80,4 @@ class Blobs {
     this.prepared.push(blob);
     return blob.descriptor;
   }
-}
-
-function bounded(texts: ReadonlyMap<string, string>): Map<string, string> {
-  let left = MAX_TEXT;
-  return new Map(
-    [...texts].filter(([key, value]) => {
-      const size = key.length + value.length;
-      if (size > left) return false;
-      left -= size;
-      return true;
-    }),
-  );
 }

@@ -6,7 +6,7 @@ import { digestOf } from "../core/index.ts";
 import { collect, temporaryDirectory } from "../io/index.ts";
 import { type Database, openState } from "../state/index.ts";
 import { BuildHistory } from "./build-history.ts";
-import type { BuildOutcome, BuildRecord, BuildRequest, HistoryEvent, ListenRequest } from "./types.ts";
+import type { BuildOutcome, BuildRecord, BuildRequest, ExportedBlobs, HistoryEvent, ListenRequest } from "./types.ts";
 
 const DAY = 86_400_000;
 const STEPS = { total: 5, cached: 3, completed: 5 };
@@ -240,4 +240,76 @@ test("builds go when they are too many and too old; pinned ones stay", async () 
     ["a", "d", "e"],
   );
   assert.equal([...history.blobs.walk()].length, 3);
+});
+
+test("what does not fit in a record is left out of it", async () => {
+  await using opened = await open();
+  const { history } = opened;
+  const large = "x".repeat(3 * 1024 * 1024);
+  const attributes = new Map([
+    ["a", large],
+    ["b", large],
+    ["c", "kept"],
+  ]);
+  const exporter = { type: "image", attributes };
+  assert.throws(() => history.start({ ...request("r".repeat(5000)), attributes }), { code: "invalid-argument" });
+  using build = history.start({ ref: "r", frontend: "", attributes, exporters: [exporter, exporter] });
+  const digest = digestOf("x");
+  const annotated = (index: number): [number, ExportedBlobs] => [
+    index,
+    { descriptor: { mediaType: "m", digest, size: 1, annotations: { a: large } }, documents: [] },
+  ];
+  const { error, result, results, ...record } = await build.complete({
+    ...OUTCOME,
+    metadata: attributes,
+    error: { message: large, status: 2 },
+    result: { exports: new Map([annotated(0), annotated(1)]) },
+    results: new Map(["a", "b", large].map((platform) => [platform, {}])),
+  });
+  assert.deepEqual([...record.attributes.keys()], ["a", "c"]);
+  assert.deepEqual([...record.metadata.keys()], ["a", "c"]);
+  assert.deepEqual(
+    record.exporters.map((each) => [...each.attributes.keys()]),
+    [["c"], ["c"]],
+  );
+  assert.equal(error?.message.length, 1024 * 1024);
+  assert.deepEqual(
+    [...(result?.exports.values() ?? [])],
+    [0, 1].map(() => ({ mediaType: "m", digest, size: 1 })),
+  );
+  assert.deepEqual([...results.keys()], ["a", "b"]);
+});
+
+test("all histories of a database have the same running builds, listeners and limits", async () => {
+  await using opened = await open();
+  const limited = new BuildHistory(opened.state, { maxEntries: 1, maxAge: 0 });
+  const events = limited.listen({});
+  const first = events.next();
+  using build = opened.history.start(request("a"));
+  assert.equal((await first).value?.kind, "started");
+  assert.deepEqual(await heard(new BuildHistory(opened.state)), ["started a"]);
+  await build.complete(OUTCOME);
+  assert.equal((await events.next()).value?.kind, "completed");
+  opened.state.run("UPDATE build_record SET completed_at = completed_at - 1000");
+  await record(new BuildHistory(opened.state), "b");
+  assert.deepEqual(await heard(opened.history), ["completed b"]);
+  const rest = events.return(undefined);
+  opened.history.close();
+  assert.equal((await rest).done, true);
+});
+
+test("builds that change while they are listed are those that are left", async () => {
+  await using opened = await open();
+  const { history } = opened;
+  for (const ref of ["a", "b", "c"]) {
+    await record(history, ref);
+    opened.state.run("UPDATE build_record SET created_at = ? WHERE ref = ?", ref.charCodeAt(0), ref);
+  }
+  const listed = history.listen({ earlyExit: true });
+  assert.equal((await listed.next()).value?.kind, "completed");
+  history.pin("b", true);
+  history.delete("a");
+  const { value } = await listed.next();
+  assert.ok(value?.kind === "completed" && value.record.ref === "b" && value.record.isPinned);
+  assert.equal((await listed.next()).done, true);
 });

@@ -2,53 +2,51 @@ import { VarveError } from "../core/index.ts";
 import type { Database } from "../state/index.ts";
 import { ActiveBuild } from "./active-build.ts";
 import { BlobTable } from "./blobs.ts";
-import { Listeners } from "./events.ts";
-import { parseHistoryFilters } from "./filters.ts";
+import { boundedRequest } from "./bounds.ts";
+import { Listener } from "./events.ts";
+import { type HistoryFilter, parseHistoryFilters } from "./filters.ts";
+import { type LiveBuilds, liveBuilds } from "./live-builds.ts";
 import { RecordTable } from "./records.ts";
 import { historyTables } from "./schema.ts";
+import type { StatusLog } from "./status/status-log.ts";
 import type { BuildRecord, BuildRequest, HistoryEvent, HistoryLimits, HistoryQuery, ListenRequest } from "./types.ts";
 
-const HOUR = 3_600_000;
-
-/** BuildKit's limits. */
-const DEFAULT_LIMITS: HistoryLimits = { maxEntries: 50, maxAge: 48 * HOUR };
-
 /**
- * The builds of a root: those that this process runs, and those that any process has run. Methods have BuildKit's semantics and
- * throw with its texts.
+ * The builds of a root: those that this process runs, and those that any process has run. All histories of one open database have the same
+ * running builds and the same listeners. Methods have BuildKit's semantics and throw with its texts.
  */
 export class BuildHistory {
   /** The blobs of builds that have ended. */
   readonly blobs: BlobTable;
   readonly #state: Database;
   readonly #records: RecordTable;
-  readonly #limits: HistoryLimits;
-  readonly #active = new Map<string, BuildRecord>();
-  readonly #listeners = new Listeners();
-  /** The number of listeners of one build. */
-  readonly #listened = new Map<string, number>();
-  /** Builds that are deleted as soon as nobody listens to them. */
-  readonly #hidden = new Set<string>();
+  readonly #live: LiveBuilds;
+  /** The listeners that were added here. */
+  readonly #own = new Set<Listener>();
+  #isClosed = false;
 
+  /** @param limits which builds stay, for all histories of this database from now on. Default: as before, at first as BuildKit. */
   constructor(state: Database, limits: Partial<HistoryLimits> = {}) {
     state.install(historyTables);
     this.#state = state;
     this.#records = new RecordTable(state);
     this.blobs = new BlobTable(state);
-    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#live = liveBuilds(state);
+    this.#live.limits = { ...this.#live.limits, ...limits };
   }
 
   /**
-   * Adds a build that started now, or at `createdAt`. It is stored when it is completed. A build of the same ref that has ended is replaced then.
+   * Adds a build that starts now. It is stored when it is completed. A build of the same ref that has ended is replaced then.
    *
-   * @throws {VarveError} `already-exists` if a build of this ref is running.
+   * @throws {VarveError} `already-exists` if a build of this ref is running; `invalid-argument` for a ref of more than 4096 bytes.
    */
-  start(request: BuildRequest, createdAt: number = Date.now()): ActiveBuild {
+  start(request: BuildRequest, status?: StatusLog): ActiveBuild {
     const { ref } = request;
-    if (this.#active.has(ref)) throw new VarveError("already-exists", `Cannot record build ${ref}: it is running`);
+    const { running } = this.#live;
+    if (running.has(ref)) throw new VarveError("already-exists", `Cannot record build ${ref}: it is running`);
     const record: BuildRecord = {
-      ...request,
-      createdAt,
+      ...boundedRequest(request),
+      createdAt: Date.now(),
       metadata: new Map(),
       results: new Map(),
       steps: { total: 0, cached: 0, completed: 0 },
@@ -56,17 +54,22 @@ export class BuildHistory {
       isPinned: false,
       generation: 0,
     };
-    this.#active.set(ref, record);
-    this.#emit({ kind: "started", record });
+    running.set(ref, { record, status });
+    this.#live.emit({ kind: "started", record });
     return new ActiveBuild(record, {
       store: (completed, blobs) => this.#store(completed, blobs),
-      end: () => void this.#active.delete(ref),
+      end: () => void running.delete(ref),
     });
+  }
+
+  /** Returns the status of a build that this process runs, if it is known. */
+  runningStatus(ref: string): StatusLog | undefined {
+    return this.#live.running.get(ref)?.status;
   }
 
   /** Returns a build that has ended. */
   get(ref: string): BuildRecord | undefined {
-    return this.#hidden.has(ref) ? undefined : this.#records.get(ref);
+    return this.#live.hidden.has(ref) ? undefined : this.#records.get(ref);
   }
 
   /**
@@ -74,32 +77,27 @@ export class BuildHistory {
    *
    * @throws {VarveError} `invalid-argument` for a malformed filter or a negative limit.
    */
-  list({ ref, filters = [], limit = 0 }: HistoryQuery = {}): BuildRecord[] {
-    if (limit < 0) throw new VarveError("invalid-argument", `invalid limit ${limit}`);
-    const matches = parseHistoryFilters(filters);
-    const found: BuildRecord[] = [];
-    for (const record of this.#records.newestFirst(ref)) {
-      if (this.#hidden.has(record.ref) || !matches(record)) continue;
-      found.push(record);
-      if (found.length === limit) break;
-    }
-    return found;
+  list(query: HistoryQuery = {}): BuildRecord[] {
+    return [...this.#matching(query)];
   }
 
   /**
    * Yields the builds that run, then those that have ended, then what happens from the call on. Events of other processes are not
    * among them.
    *
-   * @throws {VarveError} `not-found` if the build is deleted; `invalid-argument` as `list`; `cancelled`.
+   * @throws {VarveError} `not-found` if the build is deleted; as `list`; `cancelled`; `limit-exceeded` if the listener is too slow.
    */
   async *listen(request: ListenRequest, signal?: AbortSignal): AsyncGenerator<HistoryEvent> {
     const { ref } = request;
     using stack = new DisposableStack();
     if (ref !== undefined) this.#listenTo(ref, stack);
-    const listener = stack.use(this.#listeners.add(ref));
-    const active = [...this.#active.values()].filter((record) => ref === undefined || record.ref === ref);
-    const ended = request.activeOnly === true ? [] : this.list(request);
-    for (const record of active) if (!this.#hidden.has(record.ref)) yield { kind: "started", record };
+    const listener = stack.use(this.#addListener(ref));
+    const { running, hidden } = this.#live;
+    const active = [...running.values()].flatMap(({ record }) =>
+      ref === undefined || record.ref === ref ? [record] : [],
+    );
+    const ended = request.activeOnly === true ? [] : this.#matching(request);
+    for (const record of active) if (!hidden.has(record.ref)) yield { kind: "started", record };
     for (const record of ended) yield { kind: "completed", record };
     if (request.earlyExit !== true) yield* listener.events(signal);
   }
@@ -110,8 +108,8 @@ export class BuildHistory {
    * @throws {VarveError} `not-found` for an unknown build.
    */
   delete(ref: string): void {
-    if (this.#listened.has(ref)) {
-      this.#hidden.add(ref);
+    if (this.#live.listened.has(ref)) {
+      this.#live.hidden.add(ref);
       return;
     }
     if (!this.#remove(ref)) throw new VarveError("not-found", `lease ${JSON.stringify(`ref_${ref}`)}: not found`);
@@ -130,18 +128,48 @@ export class BuildHistory {
       this.#records.put(changed);
       return changed;
     });
-    this.#emit({ kind: "completed", record });
+    this.#live.emit({ kind: "completed", record });
   }
 
   /** Deletes the builds that are beyond the limits. This also happens whenever a build is stored. */
   collect(): void {
-    const refs = this.#records.beyond(this.#limits, Date.now());
-    if (refs.length > 0) this.#state.transaction(() => refs.map((ref) => this.#listened.has(ref) || this.#remove(ref)));
+    const refs = this.#records.beyond(this.#live.limits, Date.now());
+    if (refs.length > 0)
+      this.#state.transaction(() => refs.map((ref) => this.#live.listened.has(ref) || this.#remove(ref)));
   }
 
-  /** Ends all listeners, so that a server can stop. */
+  /** Ends the listeners of this object, so that a server can stop. */
   close(): void {
-    this.#listeners.end();
+    this.#isClosed = true;
+    for (const listener of this.#own) listener.end();
+  }
+
+  /** Checks a query, and returns the builds that match. */
+  #matching({ ref, filters = [], limit = 0 }: HistoryQuery): Iterable<BuildRecord> {
+    if (limit < 0) throw new VarveError("invalid-argument", `invalid limit ${limit}`);
+    return this.#select(this.#records.newestFirst(ref), parseHistoryFilters(filters), limit === 0 ? Infinity : limit);
+  }
+
+  *#select(records: Iterable<BuildRecord>, matches: HistoryFilter, limit: number): Generator<BuildRecord> {
+    let left = limit;
+    for (const record of records) {
+      if (this.#live.hidden.has(record.ref) || !matches(record)) continue;
+      yield record;
+      left -= 1;
+      if (left === 0) return;
+    }
+  }
+
+  #addListener(ref: string | undefined): Listener {
+    const { listeners } = this.#live;
+    const listener: Listener = new Listener(ref, () => {
+      listeners.delete(listener);
+      this.#own.delete(listener);
+    });
+    listeners.add(listener);
+    this.#own.add(listener);
+    if (this.#isClosed) listener.end();
+    return listener;
   }
 
   #store(record: BuildRecord, insertBlobs: (table: BlobTable) => void): void {
@@ -150,13 +178,13 @@ export class BuildHistory {
       this.#records.put(record);
       insertBlobs(this.blobs);
     });
-    this.#active.delete(record.ref);
-    this.#emit({ kind: "completed", record });
+    this.#live.running.delete(record.ref);
+    this.#live.emit({ kind: "completed", record });
     this.collect();
   }
 
   #remove(ref: string): boolean {
-    this.#hidden.delete(ref);
+    this.#live.hidden.delete(ref);
     const isRemoved = this.#state.transaction(
       () => {
         this.blobs.delete(ref);
@@ -164,25 +192,21 @@ export class BuildHistory {
       },
       { frees: true },
     );
-    if (isRemoved) this.#emit({ kind: "deleted", ref });
+    if (isRemoved) this.#live.emit({ kind: "deleted", ref });
     return isRemoved;
   }
 
   #listenTo(ref: string, stack: DisposableStack): void {
-    if (this.#hidden.has(ref)) throw new VarveError("not-found", `ref ${ref} is deleted: file does not exist`);
-    this.#listened.set(ref, (this.#listened.get(ref) ?? 0) + 1);
+    if (this.#live.hidden.has(ref)) throw new VarveError("not-found", `ref ${ref} is deleted: file does not exist`);
+    this.#live.listened.set(ref, (this.#live.listened.get(ref) ?? 0) + 1);
     stack.defer(() => {
-      const count = (this.#listened.get(ref) ?? 1) - 1;
+      const count = (this.#live.listened.get(ref) ?? 1) - 1;
       if (count > 0) {
-        this.#listened.set(ref, count);
+        this.#live.listened.set(ref, count);
         return;
       }
-      this.#listened.delete(ref);
-      if (this.#hidden.has(ref)) this.#remove(ref);
+      this.#live.listened.delete(ref);
+      if (this.#live.hidden.has(ref)) this.#remove(ref);
     });
-  }
-
-  #emit(event: HistoryEvent): void {
-    this.#listeners.emit(event);
   }
 }

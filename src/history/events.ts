@@ -20,7 +20,8 @@ export class Listener implements Disposable {
   push(event: HistoryEvent): void {
     const ref = event.kind === "deleted" ? event.ref : event.record.ref;
     if (this.#ref !== undefined && this.#ref !== ref) return;
-    this.#waiting.push(event);
+    // One more than the limit shows that the listener is too slow.
+    if (this.#waiting.length <= MAX_WAITING) this.#waiting.push(event);
     this.#wake?.();
   }
 
@@ -65,29 +66,5 @@ export class Listener implements Disposable {
     if (this.#waiting.length > 0 || this.#isEnded || signal?.aborted === true) resolve();
     await promise;
     this.#wake = undefined;
-  }
-}
-
-/** The listeners of a history. */
-export class Listeners {
-  readonly #listeners = new Set<Listener>();
-  #isEnded = false;
-
-  /** Adds a listener to the events of one build, or of all. Dispose of it to remove it. */
-  add(ref: string | undefined): Listener {
-    const listener: Listener = new Listener(ref, () => void this.#listeners.delete(listener));
-    this.#listeners.add(listener);
-    if (this.#isEnded) listener.end();
-    return listener;
-  }
-
-  emit(event: HistoryEvent): void {
-    for (const listener of this.#listeners) listener.push(event);
-  }
-
-  /** Ends all listeners, also those that are added later. */
-  end(): void {
-    this.#isEnded = true;
-    for (const listener of this.#listeners) listener.end();
   }
 }

@@ -1,6 +1,6 @@
 import { VarveError, messageOf, parseGoDuration, parseGoTime } from "../core/index.ts";
 import { csvFields } from "../dockerfile/index.ts";
-import { parseSelectors } from "../pattern/index.ts";
+import { ExpressionMatcher, MAX_FILTER, MAX_FILTERS, parseSelectors } from "../pattern/index.ts";
 import type { BuildRecord } from "./types.ts";
 
 /** Returns whether a build matches. */
@@ -22,16 +22,21 @@ const NS_PER_MS = 1e6;
  * (`24h`); and `ref`, `status` (`completed`, `running`, `error`, `canceled`) and `repository` in the syntax of `parseSelectors`. A
  * time that is later is greater: `startedAt>24h` are builds of the last day.
  *
- * @throws {VarveError} `invalid-argument` for a malformed filter.
+ * @throws {VarveError} `invalid-argument` for a malformed filter, or more than 100. Matching throws as `parseSelectors`.
  * @see moby/buildkit solver/llbsolver/history/filter.go
  */
 export function parseHistoryFilters(filters: readonly string[], now: number = Date.now()): HistoryFilter {
-  const parsed = filters.map((filter) => parseFilter(filter, now));
+  if (filters.length > MAX_FILTERS)
+    throw new VarveError("invalid-argument", `failed to parse history filters: there are more than ${MAX_FILTERS}`);
+  const matcher = new ExpressionMatcher();
+  const parsed = filters.map((filter) => parseFilter(filter, now, matcher));
   if (parsed.length === 0) return () => true;
   return (record) => parsed.some((matches) => matches(record));
 }
 
-function parseFilter(filter: string, now: number): HistoryFilter {
+function parseFilter(filter: string, now: number, matcher: ExpressionMatcher): HistoryFilter {
+  if (filter.length > MAX_FILTER)
+    throw new VarveError("invalid-argument", `failed to parse history filters: more than ${MAX_FILTER} characters`);
   const terms: HistoryFilter[] = [];
   const selectors: string[] = [];
   const fields = filter === "" ? [] : withFilter(filter, () => csvFields(filter));
@@ -40,7 +45,7 @@ function parseFilter(filter: string, now: number): HistoryFilter {
     if (term === undefined) selectors.push(field);
     else terms.push(term);
   }
-  const matches = withFilter(filter, () => parseSelectors([selectors.join(",")]));
+  const matches = withFilter(filter, () => parseSelectors([selectors.join(",")], matcher));
   return (record) => terms.every((term) => term(record)) && matches(([name = ""]) => fieldOf(record, name));
 }
 

@@ -1,5 +1,6 @@
 export type { ActiveBuild } from "./active-build.ts";
 export type { BlobTable } from "./blobs.ts";
+export { checkRef } from "./bounds.ts";
 export { BuildHistory } from "./build-history.ts";
 export { statusOf } from "./filters.ts";
 export { imageDocuments } from "./image-documents.ts";

@@ -24,9 +24,11 @@ test(
     } as const;
     for (const cached of [false, true]) {
       const build = new LocalBuild(settings);
+      build.start(fixture.store);
       const result = await fixture.build(path, { ...settings, onEvent: (event) => build.event(event) });
       const record = await build.succeeded(fixture.store, result);
-      assert.equal(record.ref, result.metadata["varve.build.ref"]);
+      assert.ok(record !== undefined);
+      assert.equal(record.ref, build.ref);
       assert.equal(record.steps.cached > 0, cached);
       assert.ok(record.steps.completed <= record.steps.total && record.steps.completed > 0);
       assert.deepEqual(Object.fromEntries(record.attributes), {
@@ -54,10 +56,18 @@ test(
 
 test("a failed build and a cancelled one are recorded", { skip }, async () => {
   await using fixture = await buildFixture();
-  const build = (): LocalBuild => new LocalBuild({ context: { kind: "empty" } });
-  await build().failed(fixture.store, new Error("broken"));
-  await build().failed(fixture.store, new VarveError("cancelled", "Cannot go on: interrupted"));
   const history = new BuildHistory(fixture.store.state);
+  const events = history.listen({});
+  const fail = async (error: Error): Promise<void> => {
+    const build = new LocalBuild({ context: { kind: "empty" } });
+    build.start(fixture.store);
+    const { value } = await events.next();
+    assert.ok(value?.kind === "started" && value.record.ref === build.ref, "a listener hears of it while it runs");
+    await build.failed(error);
+    assert.equal((await events.next()).value?.kind, "completed");
+  };
+  await fail(new Error("broken"));
+  await fail(new VarveError("cancelled", "Cannot go on: interrupted"));
   const errors = (status: string): (string | undefined)[] =>
     history.list({ filters: [`status==${status}`] }).map(({ error }) => error?.message);
   assert.deepEqual(errors("error"), ["broken"]);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { formatPlatform, isVarveError, messageOf, redact } from "../core/index.ts";
 import type { BuildEvent, BuildResult, BuildSettings, Store } from "../engine/index.ts";
+import type { ActiveBuild } from "./active-build.ts";
 import { BuildHistory } from "./build-history.ts";
 import { imageDocuments } from "./image-documents.ts";
 import { statusOutcome } from "./status/outcome.ts";
@@ -12,12 +13,18 @@ const Status = { cancelled: 1, unknown: 2 } as const;
 
 /** Collects what the history keeps of a build that this process runs for its user. */
 export class LocalBuild {
+  readonly ref: string = randomId();
   readonly #settings: BuildSettings;
-  readonly #createdAt = Date.now();
   readonly #status = new StatusLog();
+  #active: ActiveBuild | undefined;
 
   constructor(settings: BuildSettings) {
     this.#settings = settings;
+  }
+
+  /** Lists the build as one that runs. The build must be given the ID `ref`, and `succeeded` or `failed` must follow. */
+  start({ state }: Store): void {
+    this.#active = new BuildHistory(state).start(requestOf(this.ref, this.#settings), this.#status);
   }
 
   /** Adds an event of the build. */
@@ -26,27 +33,26 @@ export class LocalBuild {
   }
 
   /** Stores the build after it has succeeded. */
-  async succeeded(store: Store, result: BuildResult): Promise<BuildRecord> {
-    const { "varve.build.ref": ref } = result.metadata;
+  async succeeded(store: Store, result: BuildResult): Promise<BuildRecord | undefined> {
     const exports = await exportedImage(store, result);
-    return await this.#store(store, typeof ref === "string" ? ref : randomId(), {
-      result: exports && { exports: new Map([[0, exports]]) },
-    });
+    return await this.#store({ result: exports && { exports: new Map([[0, exports]]) } });
   }
 
   /** Stores the build after it has failed. */
-  async failed(store: Store, error: unknown): Promise<BuildRecord> {
+  async failed(error: unknown): Promise<BuildRecord | undefined> {
     const isCancelled = isVarveError(error, "cancelled");
     const message = isCancelled ? "context canceled" : messageOf(error);
     const status = isCancelled ? Status.cancelled : Status.unknown;
-    return await this.#store(store, randomId(), { error: { message, status } });
+    return await this.#store({ error: { message, status } });
   }
 
-  async #store({ state }: Store, ref: string, outcome: Pick<BuildOutcome, "result" | "error">): Promise<BuildRecord> {
+  /** Does nothing if the build was not started, or is stored already. */
+  async #store(outcome: Pick<BuildOutcome, "result" | "error">): Promise<BuildRecord | undefined> {
     const status = this.#status;
     status.close();
-    using build = new BuildHistory(state).start(requestOf(ref, this.#settings), this.#createdAt);
-    return await build.complete({ ...outcome, ...(await statusOutcome(status, build.record)) });
+    using build = this.#active;
+    this.#active = undefined;
+    return await build?.complete({ ...outcome, ...(await statusOutcome(status, build.record)) });
   }
 }
 

@@ -2,9 +2,6 @@ import type { Database } from "../state/index.ts";
 import { type RecordRow, decodeRecord, encodeRecord } from "./codec.ts";
 import type { BuildRecord, HistoryLimits } from "./types.ts";
 
-/** Number of rows that are read at once. */
-const PAGE = 64;
-
 /** Number of builds that are not pinned and stay although they are young. */
 const MAX_YOUNG = 2000;
 
@@ -21,25 +18,31 @@ export class RecordTable {
     return row && decodeRecord(row);
   }
 
-  /** Yields all builds, or the one of a ref. */
-  *newestFirst(ref: string | undefined): Generator<BuildRecord> {
-    const only = ref === undefined ? undefined : this.get(ref);
-    if (only !== undefined) yield only;
-    if (ref !== undefined) return;
-    for (let offset = 0; ; offset += PAGE) {
-      const rows = this.#state.all<RecordRow>(
-        "SELECT * FROM build_record ORDER BY created_at DESC, ref LIMIT ? OFFSET ?",
-        PAGE,
-        offset,
-      );
-      yield* rows.map(decodeRecord);
-      if (rows.length < PAGE) return;
+  /**
+   * Returns the builds that exist now, or the one of a ref. Each is read when it is asked for, because there may be thousands of several
+   * MiB. Those that are deleted meanwhile are left out.
+   */
+  newestFirst(ref: string | undefined): Iterable<BuildRecord> {
+    const rows =
+      ref === undefined
+        ? this.#state.all<{ id: number }>("SELECT rowid AS id FROM build_record ORDER BY created_at DESC, ref")
+        : this.#state.all<{ id: number }>("SELECT rowid AS id FROM build_record WHERE ref = ?", ref);
+    return this.#read(rows.map(({ id }) => id));
+  }
+
+  *#read(rows: readonly number[]): Generator<BuildRecord> {
+    for (const id of rows) {
+      const row = this.#state.get<RecordRow>("SELECT * FROM build_record WHERE rowid = ?", id);
+      if (row !== undefined) yield decodeRecord(row);
     }
   }
 
+  /** Inserts a build, or replaces the one of its ref. */
   put(record: BuildRecord): void {
     this.#state.run(
-      "INSERT OR REPLACE INTO build_record (ref, created_at, completed_at, is_pinned, data) VALUES (?, ?, ?, ?, ?)",
+      `INSERT INTO build_record (ref, created_at, completed_at, is_pinned, data) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (ref) DO UPDATE SET created_at = excluded.created_at, completed_at = excluded.completed_at,
+           is_pinned = excluded.is_pinned, data = excluded.data`,
       record.ref,
       record.createdAt,
       record.completedAt ?? record.createdAt,

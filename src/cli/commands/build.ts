@@ -185,16 +185,20 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
     if (event.kind === "warning" && context.logLevel === "error") return;
     display.event(why === "off" && event.kind === "vertex" ? { ...event, why: undefined } : event);
   });
+  await record.started(store);
   try {
     const onEvent = record.event.bind(record);
-    const result = await serveBuild({ ...options, store, signal: context.signal, onEvent }, served);
+    const result = await serveBuild(
+      { ...options, store, signal: context.signal, onEvent },
+      { ...served, ref: record.ref },
+    );
     await record.succeeded(store, result);
     display.finish();
     await explain(why, result, context);
     await writeResults(flags, result, context);
     return ExitCode.done;
   } catch (error) {
-    await record.failed(store, error);
+    await record.failed(error);
     display.finish();
     throw error;
   }

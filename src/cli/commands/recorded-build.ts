@@ -6,11 +6,20 @@ import { LocalBuild } from "../../history/index.ts";
 export class RecordedBuild {
   readonly #build: LocalBuild;
   readonly #onEvent: OnBuildEvent;
-  #isRecorded = false;
 
   constructor(options: Omit<BuildOptions, "store">, onEvent: OnBuildEvent) {
     this.#build = new LocalBuild(options);
     this.#onEvent = onEvent;
+  }
+
+  /** The ID that the build must have. */
+  get ref(): string {
+    return this.#build.ref;
+  }
+
+  /** Lists the build as one that runs. `succeeded` or `failed` must follow. */
+  async started(store: Store): Promise<void> {
+    await this.#record(() => this.#build.start(store));
   }
 
   event(event: BuildEvent): void {
@@ -19,19 +28,17 @@ export class RecordedBuild {
   }
 
   async succeeded(store: Store, result: BuildResult): Promise<void> {
-    await this.#record(() => this.#build.succeeded(store, result));
+    await this.#record(async () => await this.#build.succeeded(store, result));
   }
 
   /** Does nothing if the build has succeeded. */
-  async failed(store: Store, error: unknown): Promise<void> {
-    await this.#record(() => this.#build.failed(store, error));
+  async failed(error: unknown): Promise<void> {
+    await this.#record(async () => await this.#build.failed(error));
   }
 
-  async #record(store: () => Promise<unknown>): Promise<void> {
-    if (this.#isRecorded) return;
-    this.#isRecorded = true;
+  async #record(step: () => unknown): Promise<void> {
     try {
-      await store();
+      await step();
     } catch (error) {
       this.#onEvent({ kind: "warning", short: `the build was not recorded: ${messageOf(error)}`, detail: [] });
     }

@@ -237,12 +237,15 @@ async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Arr
   for (const piece of pieces) yield await Promise.resolve(piece);
 }
 
-test("the trace of a build has a span for each interval of a vertex", async () => {
+test("the trace of a build has a span for each interval of a vertex, and each of its statuses", async () => {
   const log = logOf(
     vertex("FROM a"),
     vertex("FROM a", { start: 1 }),
     vertex("FROM a", { start: 1, end: 2 }),
     vertex("FROM a", { start: 5, end: 9, error: "no <way>" }),
+    status("FROM a", "layer", { startedAt: EPOCH + 6, completedAt: EPOCH + 7, current: 5 }),
+    status("FROM a", "unfinished", { startedAt: EPOCH + 6 }),
+    status("FROM a", "elsewhere", { startedAt: EPOCH + 3, completedAt: EPOCH + 4 }),
     vertex("RUN b", { start: 3, end: 3, cached: true }),
     vertex("never"),
   );
@@ -259,10 +262,21 @@ test("the trace of a build has a span for each interval of a vertex", async () =
       ["FROM a", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.002Z", { Code: 0, Description: "" }],
       ["RUN b", "2026-01-01T00:00:00.003Z", "2026-01-01T00:00:00.003Z", { Code: 0, Description: "" }],
       ["FROM a", "2026-01-01T00:00:00.005Z", "2026-01-01T00:00:00.009Z", { Code: 1, Description: "no <way>" }],
+      ["layer", "2026-01-01T00:00:00.006Z", "2026-01-01T00:00:00.007Z", { Code: 0, Description: "" }],
     ],
   );
-  assert.equal(new Set(spans.map(({ SpanContext }) => SpanContext.SpanID)).size, 4);
-  for (const { SpanContext, Parent } of spans.slice(1))
-    assert.deepEqual(Parent, { ...SpanContext, SpanID: spans[0]?.SpanContext.SpanID });
+  assert.equal(new Set(spans.map(({ SpanContext }) => SpanContext.SpanID)).size, 5);
+  assert.deepEqual(
+    spans.slice(1).map(({ Parent }) => Parent),
+    [0, 0, 0, 3].map((parent) => spans[parent]?.SpanContext),
+  );
+  assert.deepEqual(
+    spans.map(({ ChildSpanCount }) => ChildSpanCount),
+    [3, 0, 0, 1, 0],
+  );
+  assert.deepEqual(spans[4]?.["Attributes"], [
+    { Key: "vertex", Value: { Type: "STRING", Value: digestOf("FROM a") } },
+    { Key: "current", Value: { Type: "INT64", Value: 5 } },
+  ]);
   assert.match(spans[0]?.SpanContext.TraceID ?? "", /^[\da-f]{32}$/);
 });

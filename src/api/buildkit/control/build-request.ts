@@ -1,5 +1,6 @@
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import type { CacheSpec } from "../../../engine/index.ts";
+import { checkRef } from "../../../history/index.ts";
 import type { Attributes } from "../dockerfile/attributes.ts";
 import { cacheSpecOf } from "../dockerfile/cache-imports.ts";
 import type { CacheOptions, SolveRequest } from "../proto/gen/control_pb.ts";
@@ -55,6 +56,7 @@ const COMPATIBILITY_VERSIONS = [10n, 20n, 30n];
  */
 export function buildRequestOf(request: SolveRequest): BuildRequest {
   checkCompatibility(request.compatibilityVersion);
+  checkRef(request.ref);
   const attributes = new Map(Object.entries(request.frontendAttrs));
   return {
     ref: request.ref,

@@ -2,7 +2,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Descriptor } from "../../../core/index.ts";
 import { type Implementation, serverStream, unary } from "../../../grpc/index.ts";
-import type { BuildHistory, BuildRecord, BuildResultBlobs, HistoryEvent } from "../../../history/index.ts";
+import {
+  type BuildHistory,
+  type BuildRecord,
+  type BuildResultBlobs,
+  type HistoryEvent,
+  checkRef,
+} from "../../../history/index.ts";
 import { timestampHeader } from "../control/timestamp-header.ts";
 import type { Daemon } from "../daemon.ts";
 import {
@@ -39,6 +45,7 @@ export function historyService({ history }: Daemon): Implementation[] {
 }
 
 function update(history: BuildHistory, request: UpdateBuildHistoryRequest): object {
+  checkRef(request.ref);
   if (request.delete) history.delete(request.ref);
   else if (!request.finalize) history.pin(request.ref, request.pinned);
   return {};
