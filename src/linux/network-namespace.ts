@@ -26,12 +26,20 @@ export function withinNetwork<T>(namespace: number, work: () => T): T {
   });
 }
 
+/**
+ * Runs `work`, which may change the namespace of this thread, and goes back. Throws EPERM before that if the way back is not allowed: in a
+ * user namespace, where the network is that of the machine outside.
+ */
 function elsewhere<T>(work: () => T): T {
   const home = openSync(OWN, "r");
   try {
-    return work();
-  } finally {
     setns({}, home, CLONE_NEWNET);
+    try {
+      return work();
+    } finally {
+      setns({}, home, CLONE_NEWNET);
+    }
+  } finally {
     closeSync(home);
   }
 }

@@ -1,5 +1,5 @@
 import { access } from "node:fs/promises";
-import { VarveError } from "../core/index.ts";
+import { VarveError, errnoOf } from "../core/index.ts";
 import type { ProxiedNetwork, ProxySpec } from "./proxy/proxied.ts";
 import type {
   NetworkProvider,
@@ -59,7 +59,11 @@ export class Networks implements AsyncDisposable {
     const mode = await this.mode();
     if (mode === "host" || mode === "none") return { kind: mode };
     const provider = await this.#open(mode);
-    return { kind: "isolated", network: await provider.enter(options) };
+    try {
+      return { kind: "isolated", network: await provider.enter(options) };
+    } catch (error) {
+      throw notAllowed(error) ?? error;
+    }
   }
 
   /**
@@ -70,7 +74,11 @@ export class Networks implements AsyncDisposable {
    */
   async enterProxied(from: "default" | "host", spec: ProxySpec): Promise<ProxiedNetwork> {
     const { openProxied } = await import("./proxy/proxied.ts");
-    return await openProxied(from === "host" ? { kind: "host" } : await this.enter({}), spec);
+    try {
+      return await openProxied(from === "host" ? { kind: "host" } : await this.enter({}), spec);
+    } catch (error) {
+      throw notAllowed(error) ?? error;
+    }
   }
 
   async #open(mode: "bridge" | "cni"): Promise<NetworkProvider> {
@@ -80,7 +88,7 @@ export class Networks implements AsyncDisposable {
     } catch (error) {
       // The next step tries again.
       if (this.#provider === opening) this.#provider = undefined;
-      throw error;
+      throw notAllowed(error) ?? error;
     }
   }
 
@@ -89,6 +97,15 @@ export class Networks implements AsyncDisposable {
     this.#provider = undefined;
     await provider?.[Symbol.asyncDispose]();
   }
+}
+
+/** Returns the error of a process that may not make networks; undefined for another error. */
+function notAllowed(error: unknown): VarveError | undefined {
+  if (errnoOf(error) !== "EPERM") return undefined;
+  return new VarveError("unsupported", "Cannot make a network for a step: operation not permitted", {
+    cause: error,
+    hint: "Run as root, or in a user namespace together with a network namespace (rootlesskit --net=slirp4netns).",
+  });
 }
 
 async function resolvedMode({

@@ -127,11 +127,14 @@ export function joiningProcess(
   return JSON.stringify(processOf({ spec, user, cwd: posix.join("/", process.cwd), capabilities }));
 }
 
-function mountsOf({ spec, root, layout, idMaps, cleanup }: StepContext, sources: readonly MountSource[]): OciMount[] {
+function mountsOf(
+  { spec, root, layout, idMaps, isolated, cleanup }: StepContext,
+  sources: readonly MountSource[],
+): OciMount[] {
   const system = systemMounts({
     terminalGroup: idMaps === undefined || hasId(idMaps.groups, TERMINAL_GROUP) ? TERMINAL_GROUP : undefined,
     // Only in a network namespace of its own may a user namespace mount one.
-    bindsSysfs: idMaps !== undefined && spec.network !== "none",
+    bindsSysfs: idMaps !== undefined && spec.network !== "none" && !isolated,
     insecure: spec.security === "insecure",
     shmSize: spec.shmSize ?? DEFAULT_SHM_SIZE,
     cgroup: layout.kind !== "none",
