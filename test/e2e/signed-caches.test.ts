@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { CacheFixture, SMALL_STEPS, hasty } from "../../testing/cache-fixture.ts";
+import { GhaServer, ghaToken } from "../../testing/gha-server.ts";
 import { OBJECT_BACK_ENDS } from "../../testing/object-caches.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { Varve, buildsUnavailable } from "../../testing/varve.ts";
@@ -98,6 +99,15 @@ suite("signed caches", { skip }, () => {
       const place = { type, attrs: attributes(objects.host, "signed") };
       await check(placeOf(place, place));
     });
+
+  test("in GitHub Actions", async () => {
+    await using actions = await GhaServer.start();
+    const place = {
+      type: "gha",
+      attrs: { url: actions.url, version: "2", token: ghaToken([["refs/heads/main", 3]]) },
+    } as const;
+    await check(placeOf(place, place));
+  });
 
   test("the commands read keys from files and variables", async () => {
     await using varve = await Varve.open();
