@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { trimMalloc } from "../linux/index.ts";
+import { dropProgramPages, ownMemory, trimMalloc } from "../linux/index.ts";
 
 export interface IdleMemoryOptions {
   /** Milliseconds between two looks at the process. Default 4000. */
@@ -13,32 +13,41 @@ export interface IdleMemoryOptions {
 
 const INTERVAL = 4000;
 const FLOOR = 67_108_864;
-/** Bytes by which memory grows before it is released again. Builds after a release take some milliseconds more, because code was dropped too. */
+/**
+ * Bytes by which memory of the process's own grows before garbage is collected again. Builds after that take some milliseconds more,
+ * because compiled code was dropped too.
+ */
 const GROWTH = 16_777_216;
 /** The part of a processor that an idle process uses at most. */
 const IDLE = 0.02;
 
 /**
  * Releases the memory of a server that does nothing. V8 collects garbage only when a program asks for memory, so that a server would
- * keep that of its last build until the next one. Dispose of the result to stop.
+ * keep that of its last build until the next one. Pages of programs are dropped too: the kernel has them in its cache, and counts them as
+ * memory of this process only because they are mapped. Dispose of the result to stop.
  */
 export function releaseIdleMemory({
   interval = INTERVAL,
   floor = FLOOR,
   onRelease,
 }: IdleMemoryOptions = {}): Disposable {
-  let limit = floor;
+  let limit = 0;
+  let level = floor;
   let last = process.cpuUsage();
   const look = (): void => {
     const { user, system } = process.cpuUsage(last);
     last = process.cpuUsage();
-    if (user + system > interval * 1000 * IDLE || process.memoryUsage.rss() < limit) return;
-    collectGarbage();
-    trimMalloc();
+    if (user + system > interval * 1000 * IDLE || process.memoryUsage.rss() < level) return;
+    if (ownMemory() >= limit) {
+      collectGarbage();
+      trimMalloc();
+      limit = ownMemory() + GROWTH;
+    }
+    dropProgramPages();
     // The release itself is no work.
     last = process.cpuUsage();
     const resident = process.memoryUsage.rss();
-    limit = resident + GROWTH;
+    level = Math.max(floor, resident + GROWTH);
     onRelease?.(resident);
   };
   const timer = setInterval(look, interval).unref();
