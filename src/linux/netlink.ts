@@ -113,6 +113,13 @@ export class NetworkLinks implements Disposable {
     this.#request(RTM.dellink, 0, [linkHeader({ index })]);
   }
 
+  /** As `remove`, on a thread of libuv's pool: the kernel waits until no processor uses the interface, which takes tens of milliseconds. */
+  async removeLater({ index }: Pick<NetworkLink, "index">): Promise<void> {
+    const message = this.#message(RTM.dellink, 0, [linkHeader({ index })]);
+    await send.async({}, this.#socket, message, message.length, 0);
+    this.#answers();
+  }
+
   /** Gives an interface an IPv4 address. One that it has already is no error. */
   addAddress({ index }: Pick<NetworkLink, "index">, address: string, prefix: number): void {
     const header = Buffer.alloc(8);
@@ -140,6 +147,12 @@ export class NetworkLinks implements Disposable {
 
   /** Returns the bodies of the answers that come before the kernel's acknowledgement. */
   #request(type: number, flags: number, parts: readonly Uint8Array[]): Buffer[] {
+    const message = this.#message(type, flags, parts);
+    send({}, this.#socket, message, message.length, 0);
+    return this.#answers();
+  }
+
+  #message(type: number, flags: number, parts: readonly Uint8Array[]): Buffer {
     const body = Buffer.concat(parts);
     const header = Buffer.alloc(HEADER);
     this.#sequence += 1;
@@ -147,8 +160,10 @@ export class NetworkLinks implements Disposable {
     header.writeUInt16LE(type, 4);
     header.writeUInt16LE(REQUEST | ACK | flags, 6);
     header.writeUInt32LE(this.#sequence, 8);
-    const message = Buffer.concat([header, body]);
-    send({}, this.#socket, message, message.length, 0);
+    return Buffer.concat([header, body]);
+  }
+
+  #answers(): Buffer[] {
     const answers: Buffer[] = [];
     for (;;) {
       const buffer = Buffer.alloc(ANSWER);

@@ -41,6 +41,8 @@ export class BridgeNetworks implements NetworkProvider {
   readonly #firewall: Firewall;
   readonly #users: Disposable;
   readonly #guard: BridgeGuard | undefined;
+  /** The networks of steps that are being removed. No step waits for that. */
+  readonly #leaving = new Set<Promise<void>>();
 
   private constructor(
     name: string,
@@ -99,7 +101,6 @@ export class BridgeNetworks implements NetworkProvider {
     const bridge = links.find(this.#name);
     if (bridge === undefined) throw unavailable(`bridge ${this.#name} was removed`);
     links.addVeth({ name, master: bridge.index, peer });
-    stack.defer(() => removeLink(name));
     using inside = withinNetwork(namespace, () => new NetworkLinks());
     const own = inside.find(peer.name);
     if (own === undefined) throw unavailable("the interface of the step was removed");
@@ -111,13 +112,16 @@ export class BridgeNetworks implements NetworkProvider {
     return {
       namespace,
       [Symbol.asyncDispose]: async () => {
-        parts[Symbol.dispose]();
+        const leaving = leave(name, parts);
+        this.#leaving.add(leaving);
+        void leaving.then(() => this.#leaving.delete(leaving));
         await Promise.resolve();
       },
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#leaving);
     using _change = await locked(this.#directory, FILES.change, "exclusive");
     await this.#guard?.[Symbol.asyncDispose]();
     this.#users[Symbol.dispose]();
@@ -182,6 +186,18 @@ function allowForwarding(): void {
     writeFileSync(FORWARDING, "1");
   } catch (error) {
     throw unavailable(`${FORWARDING} is off and cannot be changed`, "sysctl -w net.ipv4.ip_forward=1", error);
+  }
+}
+
+/** Removes the interface of a step, then its namespace, and frees its address. */
+async function leave(name: string, parts: Disposable): Promise<void> {
+  using _parts = parts;
+  try {
+    using links = new NetworkLinks();
+    const link = links.find(name);
+    if (link !== undefined) await links.removeLater(link);
+  } catch {
+    // The kernel removes it with the namespace.
   }
 }
 
