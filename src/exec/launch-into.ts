@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readlinkSync } from "node:fs";
 import { DIES_WITH_US, type Launch, startLaunch } from "./launch.ts";
 import { type LaunchTools, NAMESPACES } from "./launch-script.ts";
 import type { InputKind } from "./streams.ts";
@@ -29,7 +29,9 @@ export function launchInto(launched: Launch, { tools, directory, script, input }
   if (pid === undefined || mount === undefined || network === undefined || launched.first() !== first) return undefined;
   const { setpriv, nsenter, shell } = tools;
   const [own, mounts, net] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
-  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`, `--net=${net}`];
+  // A user namespace may not enter the machine's network again, in which it is.
+  const isOwn = identityOf("self") === identityOf(String(first));
+  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`, ...(isOwn ? [] : [`--net=${net}`])];
   const joined = startLaunch([setpriv, ...DIES_WITH_US, ...enter, "--", shell, "-c", script], directory, input, [
     pid,
     mount,
@@ -37,6 +39,15 @@ export function launchInto(launched: Launch, { tools, directory, script, input }
   ]);
   joined.go();
   return joined;
+}
+
+/** The identity of the network namespace of a process: "net:[4026531840]". */
+function identityOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return undefined;
+  }
 }
 
 function tryOpen(path: string): number | undefined {

@@ -242,14 +242,16 @@ class NamespacedLaunch implements Launch {
 /** The error of a machine that does not let Varve make the namespaces, or the mounts in them, that a step needs. */
 export function namespaceError(reason: string): VarveError {
   return new VarveError("unsupported", `Cannot run steps: namespaces cannot be created: ${reason.trim()}`, {
-    hint: hintFor(reason),
+    hint: namespacesHint(),
   });
 }
 
-function hintFor(reason: string): string {
-  // The kernel mounts a new /proc only for those who can see all of the old one.
-  if (ownIdMaps() !== undefined && /\bproc\b/.test(reason))
-    return "Parts of /proc are covered, as in a container. Start the container with systempaths=unconfined (Docker) or procMount: Unmasked (Kubernetes).";
+/** Where mounts are allowed, and those of a step fail: the kernel mounts a new /proc only for those who see all of the old one. */
+const COVERED =
+  "Parts of /proc are covered, as in a container. Start it with systempaths=unconfined (Docker) or procMount: Unmasked (Kubernetes).";
+
+function namespacesHint(): string {
+  if (ownIdMaps() !== undefined) return COVERED;
   return namespaceHint() ?? "Run as root, or in a container with the capability SYS_ADMIN.";
 }
 

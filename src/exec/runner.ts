@@ -70,7 +70,9 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   const runtime = options.runtime ?? (await findRuntime());
   const idMaps = ownIdMaps();
   const found = readCgroupLayout();
-  const { layout, covered: coveredMounts } = idMaps === undefined ? { layout: found, covered: [] } : userGroups(found);
+  const { layout, covered } = idMaps === undefined ? { layout: found, covered: [] } : userGroups(found);
+  // runc expects the hierarchies that the kernel lists, and goes on if it may not make groups there.
+  const coveredMounts = runtime.name === "crun" ? covered : [];
   const hiddenMounts = mountsToHide(layout, runtime);
   const filters = new FilterCache(stateDir, runtime);
   const seccomp = hasSeccomp();

@@ -185,6 +185,20 @@ RUN --mount=type=cache,target=/c,uid=1000 id -u > id && id -g >> id && cat /c/ke
     assert.match(stdout, /^ok +RUN +a step ran/m);
   });
 
+  test("doctor says what forbids user namespaces, and a step of its own /proc", async () => {
+    const doctor = async (...wrapper: readonly string[]): Promise<string> => {
+      const { code, stdout } = await varve.run(["--root", join(varve.folder, "none"), "doctor"], { wrapper });
+      assert.equal(code, 5, stdout);
+      return stdout;
+    };
+    const noPrivileges = await doctor("setpriv", "--no-new-privs");
+    assert.match(noPrivileges, /^missing +isolation +none\n +newuidmap has no effect under no_new_privs/m);
+    const cover = 'mount -t tmpfs none /proc/tty && exec "$@"';
+    const covered = await doctor("unshare", "--mount", "sh", "-c", cover, "sh");
+    assert.match(covered, /^missing +proc +refused\n +parts of \/proc are covered/m);
+    assert.match(covered, /^missing +RUN +Cannot run steps: .*\n.*\n +To fix: Parts of \/proc are covered/m);
+  });
+
   test("exit codes, signals and descriptors pass through", async () => {
     assert.equal((await varve.run(["no-such-command"])).code, 2);
     const failing = await varve.tryBuild([await varve.context("failing", `FROM ${base}\nRUN exit 3\n`)]);

@@ -119,15 +119,19 @@ export function sandboxedSteps(check: Check): void {
     assert.equal(stdout, `${own}\n0\nmounted\nfuse\n`);
   });
 
-  check("without a sandbox a step makes control groups inside its own, and they do not outlive it", async ({ sh }) => {
-    const name = `varve-made-${process.pid}`;
-    const script = `set -e; for at in /sys/fs/cgroup/cpuset /sys/fs/cgroup/pids /sys/fs/cgroup; do if test -e $at/tasks -o -e $at/cgroup.procs; then mkdir $at/${name}; fi; done; echo made`;
-    for (let round = 0; round < 2; round += 1) {
-      const { stdout, stderr } = await sh(script, { security: "insecure" });
-      assert.equal(stdout, "made\n", stderr);
-    }
-    for (const at of ["cpuset", "pids", "."]) assert.ok(!existsSync(`/sys/fs/cgroup/${at}/${name}`), at);
-  });
+  check(
+    "without a sandbox a step makes control groups inside its own, and they do not outlive it",
+    async ({ sh }, t) => {
+      if (controllers().size === 0) return t.skip("this process may make no control groups");
+      const name = `varve-made-${process.pid}`;
+      const script = `set -e; for at in /sys/fs/cgroup/cpuset /sys/fs/cgroup/pids /sys/fs/cgroup; do if test -e $at/tasks -o -e $at/cgroup.procs; then mkdir $at/${name}; fi; done; echo made`;
+      for (let round = 0; round < 2; round += 1) {
+        const { stdout, stderr } = await sh(script, { security: "insecure" });
+        assert.equal(stdout, "made\n", stderr);
+      }
+      for (const at of ["cpuset", "pids", "."]) assert.ok(!existsSync(`/sys/fs/cgroup/${at}/${name}`), at);
+    },
+  );
 
   check("resource limits of processes and the size of shared memory are set", async ({ sh }) => {
     const { stdout } = await sh("ulimit -n; ulimit -Hn; ulimit -c; df -k /dev/shm | tail -1 | awk '{print $2}'", {
