@@ -2,11 +2,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RequestRecord } from "../../../attest/index.ts";
 import { type CacheSpec, recordOfRequest } from "../../../engine/index.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
-import { definitionOf, encodeDefinition } from "../../../llb/index.ts";
 import type { ResultSchema, SolveRequest, SolveResponseSchema } from "../proto/gen/gateway_pb.ts";
 import { cacheSpecOf, requestedImports } from "../dockerfile/cache-imports.ts";
 import { loadInputs } from "../frontend/load-inputs.ts";
-import { type GraphLoading, loadDefinition } from "../result/definition.ts";
+import { type GraphLoading, encodedDefinition, loadDefinition } from "../result/definition.ts";
 import { type FrontendResult, type ResultRef, refsOf } from "../result/result.ts";
 import { attestationMessages } from "./attestation-messages.ts";
 import type { ForwardedBuild } from "./forwarded-build.ts";
@@ -83,7 +82,7 @@ type Shape = NonNullable<ResultInit["result"]>;
 function refsShape({ refs: known }: ForwardedBuild, { refs }: FrontendResult): Shape {
   const refOf = (ref: ResultRef | undefined): { id: string; def: Uint8Array } => ({
     id: known.add(ref),
-    def: encodeDefinition(definitionOf(ref?.edge)),
+    def: encodedDefinition(ref),
   });
   if (refs.kind === "single") return { case: "ref", value: refOf(refs.ref) };
   const entries = Array.from(refs.refs, ([key, ref]) => [key, refOf(ref)] as const);

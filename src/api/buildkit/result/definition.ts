@@ -2,9 +2,13 @@ import type { Digest } from "../../../core/index.ts";
 import {
   type Definition,
   type Edge,
+  type SourceLocation,
   type SourceMap,
   decodeDefinition,
   decodeSourceMap,
+  definitionOf,
+  encodeDefinition,
+  encodeSourceMap,
   graphOf,
   missingCapability,
 } from "../../../llb/index.ts";
@@ -54,6 +58,25 @@ export async function loadGraph(
   const { definition, original } =
     applyPolicy === undefined ? { definition: given, original: new Map<Digest, Digest>() } : await applyPolicy(given);
   return { edge: graphOf(definition, { missing: missingCapability, signal }), original };
+}
+
+/** Serialises the graph of a filesystem, with the positions of its vertices: debuggers stop at them. */
+export function encodedDefinition(ref: ResultRef | undefined): Uint8Array {
+  const definition = definitionOf(ref?.edge);
+  if (ref === undefined) return encodeDefinition(definition);
+  const files = new Map<VertexSource, number>();
+  const fileOf = (source: VertexSource): number => {
+    const file = files.get(source) ?? files.size;
+    files.set(source, file);
+    return file;
+  };
+  const locations = new Map<Digest, SourceLocation[]>();
+  for (const vertex of definition.metadata.keys()) {
+    const found = ref.sources(vertex).map(({ source, ranges }) => ({ file: fileOf(source), ranges }));
+    if (found.length > 0) locations.set(vertex, found);
+  }
+  if (files.size === 0) return encodeDefinition(definition);
+  return encodeDefinition({ ...definition, source: encodeSourceMap({ files: [...files.keys()], locations }) });
 }
 
 function sourcesOf({ files, locations }: SourceMap): VertexSources {
