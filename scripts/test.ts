@@ -1,6 +1,7 @@
 /** Installs what the tests need besides npm's packages, runs every test, fast ones first, and says loudly what was skipped. */
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import { installHint, installPrograms } from "./lib/system-packages.ts";
 
@@ -60,9 +61,17 @@ if (files.length === 0) throw new Error("no test files found");
 mkdirSync(".cache", { recursive: true });
 const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"];
 const counter = ["--test-reporter=./scripts/lib/count-reporter.ts", "--test-reporter-destination=.cache/tests.json"];
+// Node's default is one file fewer at once: tests wait for other programs much of their time.
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-timeout=600000", ...reporters, ...counter, ...files],
+  [
+    "--test",
+    `--test-concurrency=${availableParallelism()}`,
+    "--test-timeout=600000",
+    ...reporters,
+    ...counter,
+    ...files,
+  ],
   { stdio: "inherit" },
 );
 
