@@ -38,6 +38,8 @@ export interface ClientOptions {
   readonly cwd?: string | undefined;
   /** True: the command leads a process group, by which it can be killed with the plugins that it starts. */
   readonly group?: boolean | undefined;
+  /** True: the command runs on a terminal of its own, which passes on what is typed and printed. Needs `script`. */
+  readonly terminal?: boolean | undefined;
 }
 
 /** `docker` with buildx and compose, with a home and a configuration of its own below a folder. */
@@ -65,8 +67,11 @@ export class StockClients {
     return new StockClients(folder, programs, { ...none, HOME: folder, DOCKER_CONFIG: config, ...env });
   }
 
-  start(args: readonly string[], { env, cwd, group = false }: ClientOptions = {}): ChildProcess {
-    return spawn(this.#programs.docker, args, {
+  start(args: readonly string[], { env, cwd, group = false, terminal = false }: ClientOptions = {}): ChildProcess {
+    const command = [this.#programs.docker, ...args];
+    const typed = command.map((part) => `'${part.replaceAll("'", `'\\''`)}'`).join(" ");
+    const [program = "", ...rest] = terminal ? ["script", "-qfec", typed, "/dev/null"] : command;
+    return spawn(program, rest, {
       cwd: cwd ?? this.#folder,
       detached: group,
       env: { PATH: process.env["PATH"], NO_COLOR: "1", BUILDKIT_PROGRESS: "plain", ...this.#env, ...env },
