@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -318,7 +320,25 @@ RUN ls docs > list; chmod 700 tool
   const CERTAIN_PROGRAMS = [["cat a"], ["cat b"]];
   const certainChange: Change = (root) => writeFileSync(join(root, "b"), "echo certain\n");
 
-  test("a generated step that is recalled has the same layer as one that runs", async () => {
+  /** Writes a project with one stage for each program. What they have printed is in the image, and other paths of their stages. */
+  async function generatedProject(programs: readonly (readonly string[])[], more = ""): Promise<string> {
+    const stages = programs.map(
+      (commands, at) =>
+        `FROM base:1 AS s${at}\nWORKDIR /w\nCOPY . .\nRUN touch /out; { ${commands.join("; ")}; } > /out 2>&1; true\n`,
+    );
+    const last = programs.map((_, at) => `COPY --from=s${at} /out ${more} /${at}/\n`).join("");
+    rmSync(join(fixture.folder, "generated"), { recursive: true, force: true });
+    const root = await fixture.files("generated", {
+      Dockerfile: `${stages.join("")}FROM scratch\n${last}`,
+      ".dockerignore": "Dockerfile\n.dockerignore\n",
+      ...Object.fromEntries(FILES.map((path) => [path, "echo 0\n"])),
+    });
+    chmodSync(join(root, "x"), 0o755);
+    symlinkSync("a", join(root, "link"));
+    return root;
+  }
+
+  test("a generated step that is recalled has the same layer as one that runs", async (t) => {
     const outcomes = { verified: 0, missed: 0 };
     await fc.assert(
       fc.asyncProperty(
@@ -326,19 +346,7 @@ RUN ls docs > list; chmod 700 tool
         fc.array(change, { minLength: CHANGES, maxLength: CHANGES }),
         async (generated, changes) => {
           const programs = [...CERTAIN_PROGRAMS, ...generated];
-          const stages = programs.map(
-            (commands, at) =>
-              `FROM base:1 AS s${at}\nWORKDIR /w\nCOPY . .\nRUN touch /out; { ${commands.join("; ")}; } > /out 2>&1; true\n`,
-          );
-          const last = programs.map((_, at) => `COPY --from=s${at} /out /${at}\n`).join("");
-          rmSync(join(fixture.folder, "generated"), { recursive: true, force: true });
-          const root = await fixture.files("generated", {
-            Dockerfile: `${stages.join("")}FROM scratch\n${last}`,
-            ".dockerignore": "Dockerfile\n.dockerignore\n",
-            ...Object.fromEntries(FILES.map((path) => [path, "echo 0\n"])),
-          });
-          chmodSync(join(root, "x"), 0o755);
-          symlinkSync("a", join(root, "link"));
+          const root = await generatedProject(programs);
           await told(root, { traced: "verify" });
           for (const each of [[certainChange], ...changes]) {
             for (const one of each) one(root);
@@ -352,6 +360,58 @@ RUN ls docs > list; chmod 700 tool
       ),
       { numRuns: generatedRuns(1, 280), endOnFailure: true },
     );
+    t.diagnostic(JSON.stringify(outcomes));
     assert.ok(outcomes.verified > 0 && outcomes.missed > 0, JSON.stringify(outcomes));
+  });
+
+  /** Builds, and returns how many steps were recalled, and what each program has printed and left. */
+  async function filesOfPrograms(
+    root: string,
+    count: number,
+    options: Partial<BuildOptions>,
+  ): Promise<{ readonly hits: number; readonly files: readonly string[] }> {
+    const dest = join(fixture.folder, "exported");
+    rmSync(dest, { recursive: true, force: true });
+    const lines = await told(root, { ...options, outputs: [{ type: "local", dest }] });
+    const files = Array.from({ length: count }, (_, at) =>
+      execFileSync("sh", ["-c", "find . -printf '%P %M %l\\n' -type f -exec cat {} + | sort"], {
+        cwd: join(dest, String(at)),
+        encoding: "utf8",
+      }),
+    );
+    return { hits: lines.filter((line) => line.includes("hit (traced)")).length, files };
+  }
+
+  const pathsIn = (root: string): Set<string> => new Set(readdirSync(root, { recursive: true, encoding: "utf8" }));
+
+  test("loose: a generated step that is recalled differs only after something was added", async (t) => {
+    const outcomes = { hits: 0, bets: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(program, { minLength: STAGES, maxLength: STAGES }),
+        fc.array(change, { minLength: 1, maxLength: 1 }),
+        async (generated, changes) => {
+          const programs = [...CERTAIN_PROGRAMS, ...generated];
+          const root = await generatedProject(programs, "/w");
+          await told(root, { traced: "loose" });
+          const always = pathsIn(root);
+          for (const each of [[certainChange], ...changes]) {
+            for (const one of each) one(root);
+            const loose = await filesOfPrograms(root, programs.length, { traced: "loose" });
+            const run = await filesOfPrograms(root, programs.length, { noCache: true });
+            const differing = programs.filter((_, at) => loose.files[at] !== run.files[at]);
+            const now = pathsIn(root);
+            const added = [...now].filter((path) => !always.has(path));
+            assert.ok(differing.length === 0 || added.length > 0, differing.flat().join("\n"));
+            outcomes.hits += loose.hits;
+            outcomes.bets += differing.length;
+            for (const path of always) if (!now.has(path)) always.delete(path);
+          }
+        },
+      ),
+      { numRuns: generatedRuns(1, 120), endOnFailure: true },
+    );
+    t.diagnostic(JSON.stringify(outcomes));
+    assert.ok(outcomes.hits > 0 && outcomes.bets <= outcomes.hits, JSON.stringify(outcomes));
   });
 });
