@@ -320,11 +320,18 @@ RUN ls docs > list; chmod 700 tool
   const CERTAIN_PROGRAMS = [["cat a"], ["cat b"]];
   const certainChange: Change = (root) => writeFileSync(join(root, "b"), "echo certain\n");
 
-  /** Writes a project with one stage for each program. What they have printed is in the image, and other paths of their stages. */
-  async function generatedProject(programs: readonly (readonly string[])[], more = ""): Promise<string> {
+  /**
+   * Writes a project with one stage for each program. What they have printed is in the image.
+   *
+   * @param options `first` comes first in each stage; `more` are further paths of the stages that are in the image.
+   */
+  async function generatedProject(
+    programs: readonly (readonly string[])[],
+    { first = "", more = "" }: { readonly first?: string; readonly more?: string } = {},
+  ): Promise<string> {
     const stages = programs.map(
       (commands, at) =>
-        `FROM base:1 AS s${at}\nWORKDIR /w\nCOPY . .\nRUN touch /out; { ${commands.join("; ")}; } > /out 2>&1; true\n`,
+        `FROM base:1 AS s${at}\n${first}WORKDIR /w\nCOPY . .\nRUN touch /out; { ${commands.join("; ")}; } > /out 2>&1; true\n`,
     );
     const last = programs.map((_, at) => `COPY --from=s${at} /out ${more} /${at}/\n`).join("");
     rmSync(join(fixture.folder, "generated"), { recursive: true, force: true });
@@ -392,7 +399,9 @@ RUN ls docs > list; chmod 700 tool
         fc.array(change, { minLength: 1, maxLength: 1 }),
         async (generated, changes) => {
           const programs = [...CERTAIN_PROGRAMS, ...generated];
-          const root = await generatedProject(programs, "/w");
+          // Runs for earlier programs do not count: what was added since is not known.
+          const first = `ENV SERIAL=${(serial += 1)}\n`;
+          const root = await generatedProject(programs, { first, more: "/w" });
           await told(root, { traced: "loose" });
           const always = pathsIn(root);
           for (const each of [[certainChange], ...changes]) {
