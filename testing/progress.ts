@@ -36,9 +36,13 @@ export function printedOf(text: string, part: string): string {
 
 /** Waits until a client prints a line of a step's output. Throws with all that it printed if it ends before. */
 export async function untilPrinted(client: ChildProcess, line: string): Promise<void> {
+  await untilMatched(client, new RegExp(`^#\\d+ [\\d.]+ ${line}$`, "m"));
+}
+
+/** Waits until what a process has printed to standard error matches. Throws with all that it printed if it ends before. */
+export async function untilMatched(client: ChildProcess, wanted: RegExp): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let printed = "";
-  const wanted = new RegExp(`^#\\d+ [\\d.]+ ${line}$`, "m");
   client.stderr?.on("data", (chunk: Buffer) => {
     printed += chunk.toString();
     if (wanted.test(printed)) resolve();

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
+import { untilMatched } from "../../testing/progress.ts";
 import { type Outcome, type RunOptions, finished, sharedVarve } from "../../testing/varve.ts";
 
 const { skip, varve, base } = await sharedVarve();
@@ -30,17 +31,6 @@ async function startServer(): Promise<ChildProcess> {
   for await (const line of server.stdout as AsyncIterable<Buffer>) if (line.includes("listen on")) break;
   while (!existsSync(join(varve.root, "command.sock"))) await new Promise((resolve) => setTimeout(resolve, 20));
   return server;
-}
-
-/** Waits until a process has printed a text to standard error. */
-async function printed(child: ChildProcess, text: RegExp): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let output = "";
-  child.stderr?.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-    if (text.test(output)) resolve();
-  });
-  await promise;
 }
 
 /** Returns the lines of the output without what differs from run to run: times, identifiers, and the order of progress. */
@@ -131,7 +121,7 @@ suite("commands that a running server executes", { skip }, () => {
     for (const signal of ["SIGINT", "SIGKILL"] as const) {
       const child = varve.start(["build", "--progress=plain", "--no-cache", slow], { env: ONLY_FORWARDED });
       const exit = finished(child);
-      await printed(child, /^#\d+ [\d.]+ started/m);
+      await untilMatched(child, /^#\d+ [\d.]+ started/m);
       child.kill(signal);
       const { code } = await exit;
       assert.equal(code, signal === "SIGINT" ? 130 : null);

@@ -1,6 +1,6 @@
 /** What works as root works as an ordinary user who has subordinate ids, and makes the same images. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { collect } from "../../src/io/index.ts";
 import { type TarInput, writeTar } from "../../src/layer/index.ts";
 import { type OrdinaryUser, ordinaryUser } from "../../testing/ordinary-user.ts";
+import { untilMatched } from "../../testing/progress.ts";
 import { registryMissing, startRegistry } from "../../testing/registry-server.ts";
 import { type RunOptions, Varve, buildsUnavailable, finished } from "../../testing/varve.ts";
 
@@ -60,17 +61,6 @@ async function digestOf(varve: Varve, args: readonly string[], options: RunOptio
   const { metadata } = await varve.build([...EPOCH, "-o", output, ...args], options);
   assert.match(String(metadata["containerimage.digest"]), /^sha256:/);
   return metadata["containerimage.digest"];
-}
-
-/** Waits until a process has printed a text to standard error. */
-async function printed(child: ChildProcess, text: RegExp): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let output = "";
-  child.stderr?.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-    if (text.test(output)) resolve();
-  });
-  await promise;
 }
 
 describe("an ordinary user", { skip }, () => {
@@ -208,7 +198,7 @@ RUN --mount=type=cache,target=/c,uid=1000 id -u > id && id -g >> id && cat /c/ke
       "--progress=plain",
       await varve.context("slow", `FROM ${base}\nRUN echo begun; sleep 600\n`),
     ]);
-    await printed(slow, / begun$/m);
+    await untilMatched(slow, / begun$/m);
     slow.kill("SIGINT");
     const [code] = (await once(slow, "exit")) as [number | null];
     assert.equal(code, 130);
@@ -224,7 +214,7 @@ RUN --mount=type=cache,target=/c,uid=1000 id -u > id && id -g >> id && cat /c/ke
     const mark = `left-${process.pid}`;
     const folder = await varve.context("killed", `FROM ${base}\nRUN echo begun; sh -c "sleep 600; : ${mark}"\n`);
     const child = varve.start(["build", "--progress=plain", folder]);
-    await printed(child, / begun$/m);
+    await untilMatched(child, / begun$/m);
     child.kill("SIGKILL");
     const isLeft = (): boolean => spawnSync("pgrep", ["-f", `sleep 600; : ${mark}`]).status === 0;
     while (isLeft()) await new Promise((done) => setTimeout(done, 50));
