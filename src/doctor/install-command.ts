@@ -1,4 +1,4 @@
-import { findProgram } from "../exec/index.ts";
+import { findProgram } from "../linux/index.ts";
 
 const MANAGERS = [
   { program: "apt-get", command: "apt-get install -y" },

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { type ExecFacts, findProgram } from "../exec/index.ts";
+import type { ExecFacts } from "../exec/index.ts";
 import { attemptUserNamespace, explainRefusal, idCount } from "../isolation/index.ts";
-import { type IdMaps, ownIdMaps } from "../linux/index.ts";
+import { type IdMaps, findProgram, ownIdMaps } from "../linux/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 
 const run = promisify(execFile);

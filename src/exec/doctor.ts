@@ -1,7 +1,7 @@
-import { hasCapability, isRootUser, ownIdMaps } from "../linux/index.ts";
+import { findProgram, hasCapability, isRootUser, ownIdMaps } from "../linux/index.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { userGroups } from "./cgroup/user-namespace.ts";
-import { findProgram, findRuntime } from "./find.ts";
+import { findRuntime } from "./find.ts";
 import { hasSeccomp } from "./bundle/seccomp.ts";
 import type { Runtime, RuntimeName } from "./types.ts";
 

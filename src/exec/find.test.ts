@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isVarveError } from "../core/index.ts";
 import { temporaryDirectory } from "../io/index.ts";
+import { findProgram } from "../linux/index.ts";
 import { doctorFacts } from "./doctor.ts";
-import { findProgram, findRuntime, runtimeAt } from "./find.ts";
+import { findRuntime, runtimeAt } from "./find.ts";
 import type { RuntimeName } from "./types.ts";
 
 test("programs are found by PATH, absolute and executable ones only", async () => {

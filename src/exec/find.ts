@@ -5,8 +5,6 @@ import { VarveError } from "../core/index.ts";
 import { findProgram } from "../linux/index.ts";
 import type { Runtime, RuntimeName } from "./types.ts";
 
-export { findProgram } from "../linux/index.ts";
-
 const run = promisify(execFile);
 /** In order of preference: crun starts a step in a third of the time that runc takes. */
 const NAMES: readonly RuntimeName[] = ["crun", "runc"];
@@ -52,4 +50,16 @@ async function printedVersion(path: string, hint?: string): Promise<string> {
   } catch (error) {
     throw new VarveError("unsupported", `Cannot run steps: ${path} --version failed`, { cause: error, hint });
   }
+}
+
+/**
+ * Returns the path of nsenter. `doing` is what needs it: `start a process in a step`.
+ * @throws {VarveError} `unsupported`, with a hint, if it is not installed.
+ */
+export async function requireNsenter(doing: string): Promise<string> {
+  const path = await findProgram("nsenter");
+  if (path !== undefined) return path;
+  throw new VarveError("unsupported", `Cannot ${doing}: nsenter is not installed`, {
+    hint: "apt-get install util-linux",
+  });
 }

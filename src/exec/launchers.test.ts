@@ -3,8 +3,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { descendantsOf, waitUntilGone } from "../../testing/leftovers.ts";
 import { temporaryDirectory } from "../io/index.ts";
-import { isRootUser } from "../linux/index.ts";
-import { findProgram } from "./find.ts";
+import { findProgram, isRootUser } from "../linux/index.ts";
 import { Launchers } from "./launchers.ts";
 
 const [setpriv, unshare, shell] = await Promise.all(["setpriv", "unshare", "sh"].map((name) => findProgram(name)));

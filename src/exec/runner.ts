@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
-import { type IdMaps, Root, ownIdMaps } from "../linux/index.ts";
+import { type IdMaps, Root, findProgram, ownIdMaps } from "../linux/index.ts";
 import type { DefaultNetwork, ProxiedNetwork } from "../network/index.ts";
 import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
@@ -9,7 +9,7 @@ import { userGroups } from "./cgroup/user-namespace.ts";
 import { FilterCache } from "./bundle/filter-cache.ts";
 import { editedEnv } from "./bundle/edits.ts";
 import { checkHostname } from "./bundle/files.ts";
-import { findProgram, findRuntime } from "./find.ts";
+import { findRuntime, requireNsenter } from "./find.ts";
 import { type LaunchPlan, type LaunchTools, launchScript } from "./launch-script.ts";
 import { Launchers } from "./launchers.ts";
 import { inputOf, OpenStep } from "./running-step.ts";
@@ -269,11 +269,8 @@ function withProxy(spec: RunSpec, proxied: ProxiedNetwork | undefined): RunSpec 
 
 /** Returns what runs a program in a network. The launcher, which runs it, sees the processes of this machine. */
 async function enteringNetwork({ namespace }: { readonly namespace: number }): Promise<string[]> {
-  const nsenter = await findProgram("nsenter");
-  if (nsenter !== undefined) return [nsenter, `--net=/proc/${process.pid}/fd/${namespace}`, "--"];
-  throw new VarveError("unsupported", "Cannot run a step in a network of its own: nsenter is not installed", {
-    hint: "apt-get install util-linux",
-  });
+  const nsenter = await requireNsenter("run a step in a network of its own");
+  return [nsenter, `--net=/proc/${process.pid}/fd/${namespace}`, "--"];
 }
 
 /** A promise that rejects when a signal is aborted. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError } from "../core/index.ts";
 import type { WindowSize } from "../linux/index.ts";
 import { joiningProcess, type PreparedStep, type StepContext } from "./bundle/prepare.ts";
-import { findProgram } from "./find.ts";
+import { requireNsenter } from "./find.ts";
 import { type Launch, namespaceError } from "./launch.ts";
 import { launchInto } from "./launch-into.ts";
 import { joinScript, type LaunchTools } from "./launch-script.ts";
@@ -65,11 +65,7 @@ export class OpenStep implements RunningStep {
   async join(joining: JoiningProcess): Promise<StepProcess> {
     const { context, prepared, tools, launched, groupFiles, command } = this.#parts;
     const { directory, runtime } = context;
-    const nsenter = await findProgram("nsenter");
-    if (nsenter === undefined)
-      throw new VarveError("unsupported", "Cannot start a process in a step: nsenter is not installed", {
-        hint: "apt-get install util-linux",
-      });
+    const nsenter = await requireNsenter("start a process in a step");
     this.#count += 1;
     const file = join(directory.path, `process-${this.#count}.json`);
     const logFile = join(directory.path, `log-${this.#count}.json`);

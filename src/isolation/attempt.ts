@@ -1,8 +1,7 @@
-import type { IdMaps } from "../linux/index.ts";
+import { type IdMaps, findProgramSync } from "../linux/index.ts";
 import { enterUserNamespace } from "./enter.ts";
 import { type NamespacePlan, planMapped, planSingle } from "./plan.ts";
 import type { Refusal } from "./refusal.ts";
-import { findTool } from "./tools.ts";
 
 /** Plans a user namespace for a mode. */
 export function planFor(mode: "userns" | "userns-single"): NamespacePlan | Refusal {
@@ -13,7 +12,7 @@ export function planFor(mode: "userns" | "userns-single"): NamespacePlan | Refus
 export async function attemptUserNamespace(mode: "userns" | "userns-single" = "userns"): Promise<IdMaps | Refusal> {
   const plan = planFor(mode);
   if ("reason" in plan) return plan;
-  const nothing = findTool("true") ?? "/bin/true";
+  const nothing = findProgramSync("true") ?? "/bin/true";
   const entered = await enterUserNamespace(plan, { command: [nothing], env: process.env, stdio: "ignore" });
   if ("reason" in entered) return entered;
   await entered.ended;

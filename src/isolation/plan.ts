@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import type { IdMaps } from "../linux/index.ts";
+import { type IdMaps, findProgramSync } from "../linux/index.ts";
 import {
   type SubordinateOwner,
   type SubordinateRange,
@@ -9,7 +9,6 @@ import {
   parseGetsubids,
   parseSubordinateIds,
 } from "./subordinate-ids.ts";
-import { findTool } from "./tools.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** How a process gets a user namespace. */
@@ -39,7 +38,7 @@ const PATIENCE = 5000;
 export function planMapped(): NamespacePlan | Refusal {
   const tools = namespaceTools();
   if ("reason" in tools) return tools;
-  const [newuidmap, newgidmap] = [findTool("newuidmap"), findTool("newgidmap")];
+  const [newuidmap, newgidmap] = [findProgramSync("newuidmap"), findProgramSync("newgidmap")];
   if (newuidmap === undefined || newgidmap === undefined) return { reason: "no-newuidmap" };
   const owner = ownUser();
   const users = rangesOf(owner, "/etc/subuid", []);
@@ -58,7 +57,7 @@ export function planSingle(): NamespacePlan | Refusal {
 }
 
 function namespaceTools(): NamespaceTools | Refusal {
-  const [shell, unshare, setpriv] = [findTool("sh"), findTool("unshare"), findTool("setpriv")];
+  const [shell, unshare, setpriv] = [findProgramSync("sh"), findProgramSync("unshare"), findProgramSync("setpriv")];
   if (shell !== undefined && unshare !== undefined && setpriv !== undefined) return { shell, unshare, setpriv };
   return { reason: "no-util-linux" };
 }
@@ -79,7 +78,7 @@ function ownGroup(): number {
 /** The ranges in a file; where the file has none, those that the name service knows, for users of a directory service. */
 function rangesOf(owner: SubordinateOwner, path: string, options: readonly string[]): SubordinateRange[] {
   const own = parseSubordinateIds(readText(path), owner);
-  const getsubids = own.length > 0 || owner.name === undefined ? undefined : findTool("getsubids");
+  const getsubids = own.length > 0 || owner.name === undefined ? undefined : findProgramSync("getsubids");
   if (getsubids === undefined || owner.name === undefined) return own;
   try {
     const found = execFileSync(getsubids, [...options, owner.name], {
