@@ -7,10 +7,12 @@ import { hasCapability, mountOverlay, unmount, unmountSync, unshareMounts } from
 // Before libuv's pool starts: mounts that a failing test leaves behind then end with the process.
 if (hasCapability("sys_admin")) unshareMounts();
 
+type Mount = Parameters<typeof mountOverlay>[0];
+
 /** One overlay after another, each over all that came before. */
 export class OverlayStack implements AsyncDisposable {
   readonly #directory: TemporaryDirectory;
-  readonly #mounts: string[] = [];
+  readonly #mounts: Mount[] = [];
   #count = 0;
   /** Directories of the layers, lowest first; all but the first are upper directories. */
   readonly layers: string[];
@@ -41,27 +43,43 @@ export class OverlayStack implements AsyncDisposable {
   push(upper: string = this.make(`upper${this.#count}`)): { lower: string; upper: string; view: string } {
     const lower = this.view;
     this.#count += 1;
-    const count = this.#count;
-    const target = this.make(`view${count}`);
-    const work = this.make(`work${count}`);
-    mountOverlay({ lower: [...this.layers].reverse(), upper, work, target, userXattr: this.userXattr });
-    this.#mounts.push(target);
+    const mount: Mount = {
+      lower: [...this.layers].reverse(),
+      upper,
+      work: this.make(`work${this.#count}`),
+      target: this.make(`view${this.#count}`),
+      userXattr: this.userXattr,
+    };
+    mountOverlay(mount);
+    this.#mounts.push(mount);
     this.layers.push(upper);
-    this.view = target;
-    return { lower, upper, view: target };
+    this.view = mount.target;
+    return { lower, upper, view: mount.target };
+  }
+
+  /**
+   * Mounts the topmost view again, so that it shows its files as whoever mounts it later sees them. A symlink, device or pipe of
+   * a mount with `userxattr` cannot carry the mark of its origin: where it was copied up to get a second name, the two names
+   * have the same inode number only after the kernel has forgotten the first.
+   */
+  refresh(): void {
+    const mount = this.#mounts.at(-1);
+    if (mount === undefined) return;
+    unmountSync(mount.target);
+    mountOverlay(mount);
   }
 
   /** Unmounts the topmost view; its layer stays in its directory. */
   pop(): void {
-    const target = this.#mounts.pop();
-    if (target === undefined) return;
-    unmountSync(target);
+    const mount = this.#mounts.pop();
+    if (mount === undefined) return;
+    unmountSync(mount.target);
     this.layers.pop();
-    this.view = this.#mounts.at(-1) ?? (this.layers[0] as string);
+    this.view = this.#mounts.at(-1)?.target ?? (this.layers[0] as string);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const target of this.#mounts.toReversed()) await unmount(target, { detach: true });
+    for (const { target } of this.#mounts.toReversed()) await unmount(target, { detach: true });
     await this.#directory[Symbol.asyncDispose]();
   }
 }

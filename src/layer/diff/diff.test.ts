@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   appendFileSync,
   chmodSync,
+  constants,
   linkSync,
   mkdirSync,
   readFileSync,
@@ -285,6 +286,19 @@ test("an upper directory of a mount with user attributes is read by these", asyn
   assert.deepEqual(await names(diffOverlay({ ...options, userXattr: true })), ["d/", "d/new", "d/.wh.old"]);
 });
 
+test("both differs agree on a second name of a file that cannot carry the mark of its origin", async (t) => {
+  if (!needsRoot(t)) return;
+  await using stack = await OverlayStack.open({ userXattr: true });
+  mknod(`${stack.view}/device`, constants.S_IFCHR | 0o600, 0xfff, 0);
+  symlinkSync("nowhere", `${stack.view}/link`);
+  const { lower, upper, view } = stack.push();
+  linkSync(`${view}/device`, `${view}/a`);
+  linkSync(`${view}/link`, `${view}/b`);
+  stack.refresh();
+  await diff(stack, lower, upper);
+  assert.deepEqual(await names(diffOverlay({ lower, upper, userXattr: true })), ["a", "b", "device=a", "link=b"]);
+});
+
 test("both differs agree on any change, two layers up", async (t) => {
   if (!needsRoot(t)) return;
   const ops = treeOps(30);
@@ -294,6 +308,7 @@ test("both differs agree on any change, two layers up", async (t) => {
     for (const round of [second, third]) {
       const { lower, upper, view } = stack.push();
       for (const op of round) perform(view, op);
+      stack.refresh();
       await diff(stack, lower, upper);
     }
   });
@@ -310,6 +325,7 @@ test("upper directories of versions of a layer show together what one shows", as
     for (const op of second) perform(earlier.view, op);
     const later = stack.push();
     for (const op of third) perform(later.view, op);
+    stack.refresh();
     const { lower } = earlier;
     const overlays = { lower, upper: later.upper, revises: [earlier.upper], userXattr };
     const fromOverlays = await collect(diffOverlay(overlays), 1e8, what);
