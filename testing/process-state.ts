@@ -14,21 +14,25 @@ const TEMPORARY = ["run", "tmp", "mounts"];
 
 /** Returns what a server holds, from what the kernel says of its process. */
 export function heldBy(pid: number, root: string): HeldByServer {
-  const descriptors = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
-    } catch {
-      return [];
-    }
-  });
   return {
-    sockets: descriptors.filter((target) => target.startsWith("socket:")).length,
+    sockets: descriptorsOf(pid).filter((target) => target.startsWith("socket:")).length,
     mounts: readFileSync(`/proc/${pid}/mountinfo`, "utf8")
       .split("\n")
       .flatMap((line) => line.split(" ")[4] ?? [])
       .toSorted(),
     files: TEMPORARY.flatMap((name) => entriesOf(join(root, name)).map((entry) => `${name}/${entry}`)).toSorted(),
   };
+}
+
+/** What a process has open: paths, and names such as `pipe:[123]`. */
+export function descriptorsOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** Resident memory of a process in bytes. */
