@@ -7,7 +7,7 @@ import { hasCapability, mountOverlay, unmount, unmountSync, unshareMounts } from
 // Before libuv's pool starts: mounts that a failing test leaves behind then end with the process.
 if (hasCapability("sys_admin")) unshareMounts();
 
-type Mount = Parameters<typeof mountOverlay>[0];
+type Mount = Parameters<typeof mountOverlay>[0] & { readonly target: string };
 
 /** One overlay after another, each over all that came before. */
 export class OverlayStack implements AsyncDisposable {
