@@ -53,6 +53,11 @@ export function headerDigest(header: Header): Digest {
   return digestOf(headerBytes(header));
 }
 
+/** Returns the digest of everything that a header says except the size: that belongs to the content. */
+export function attributesDigest(header: Header): Digest {
+  return headerDigest({ ...header, size: 0 });
+}
+
 /** Attributes of overlayfs itself. They are not part of the content. */
 const OVERLAY = /^(trusted|user)\.overlay\./;
 

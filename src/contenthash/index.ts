@@ -4,7 +4,7 @@ export { DiskNode } from "./disk-node.ts";
 export { ContextNode } from "./context-node.ts";
 export * from "./context-tree.ts";
 export { sameFile, statEntry, withKind, type FileStat } from "./file-stat.ts";
-export type { Header, NodeKind, Xattr } from "./header.ts";
+export { type Header, type NodeKind, type Xattr, attributesDigest } from "./header.ts";
 export * from "./list-content.ts";
 export * from "./snapshot-tree.ts";
 export { StatCache } from "./stat-cache.ts";

@@ -1,6 +1,6 @@
-import { statfsSync } from "node:fs";
+import { type BigIntStats, fstatSync, lstatSync, statfsSync } from "node:fs";
 import { VarveError, messageOf } from "../core/index.ts";
-import { type ByteString, OpenWatch, byteStringOf } from "../linux/index.ts";
+import { type ByteString, OpenWatch, byteStringOf, pathOfByteString } from "../linux/index.ts";
 
 const OVERLAY = 0x794c_7630;
 /**
@@ -13,30 +13,36 @@ const LONG_INTERVAL = 100;
 const BATCH = 1_000;
 const DELETED = " (deleted)";
 
+/** A tree whose accesses are noted. It must be an overlay of its own, because its whole filesystem is watched. */
+export type TracedTree =
+  /** A root filesystem that is mounted at `path`. */
+  | { readonly kind: "root"; readonly path: string }
+  /** A directory or file that is mounted elsewhere too, wherever that is. */
+  | { readonly kind: "mount"; readonly path: string };
+
 /**
- * Notes which files and directories of a mounted root filesystem are opened and executed, until `finish`. Look-ups, `stat` and `readlink` are not seen,
- * nor what this process opens itself. Dispose of it before the root is unmounted.
+ * Notes which files and directories of a tree are opened and executed, until `finish`. Look-ups, `stat` and `readlink` are not seen,
+ * nor what this process opens itself. Dispose of it before the tree is unmounted.
  */
 export class AccessTrace implements Disposable {
   readonly #watch: OpenWatch;
-  readonly #root: ByteString;
+  readonly #tree: WatchedTree;
   readonly #limit: number;
   readonly #paths = new Set<ByteString>();
   #timer: NodeJS.Timeout;
   #isIncomplete = false;
 
   /**
-   * @param rootfs where the root is mounted. It must be an overlay, because its whole filesystem is watched.
    * @param limit maximum number of paths.
    * @throws {VarveError} `unsupported` if this process or the kernel cannot do that, with the reason as message.
    */
-  constructor(rootfs: string, limit: number) {
-    if (statfsSync(rootfs).type !== OVERLAY) throw unsupported("its root is no overlay");
-    this.#root = byteStringOf(rootfs);
+  constructor({ kind, path }: TracedTree, limit: number) {
+    if (statfsSync(path).type !== OVERLAY)
+      throw unsupported(kind === "root" ? "its root is no overlay" : "one of them is no overlay");
+    this.#tree = kind === "root" ? new WatchedRoot(byteStringOf(path)) : new WatchedMount(byteStringOf(path));
     this.#limit = limit;
     try {
-      // What is opened only once is not worth the call that tells the kernel to leave it out.
-      this.#watch = new OpenWatch(rootfs, ({ path, pid }) => pid !== process.pid && this.#paths.has(path));
+      this.#watch = new OpenWatch(path, (file, fd) => file.pid !== process.pid && this.#add(file.path, fd));
     } catch (error) {
       throw unsupported(`the kernel does not let files be watched: ${messageOf(error)}`);
     }
@@ -52,7 +58,7 @@ export class AccessTrace implements Disposable {
   }
 
   /**
-   * Returns the paths of what was opened, absolute in the root. Call it when all processes of the step have ended.
+   * Returns the paths of what was opened, absolute in the tree. Call it when all processes of the step have ended.
    * @throws {VarveError} `unsupported` if not all is known
    */
   finish(): ReadonlySet<ByteString> {
@@ -70,20 +76,86 @@ export class AccessTrace implements Disposable {
   /** Returns how many events were read, and whether nothing is left to read. */
   #read(limit: number): { readonly count: number; readonly isEmpty: boolean } {
     const { files, isEmpty, isIncomplete } = this.#watch.read(limit);
-    for (const { path, pid } of files)
-      if (pid !== process.pid) for (const each of this.#pathsIn(path)) this.#paths.add(each);
     if (isIncomplete || this.#paths.size > this.#limit) this.#isIncomplete = true;
     return { count: files.length, isEmpty };
   }
 
-  /** Returns the paths in the root that a path as the kernel shows it may stand for. */
-  #pathsIn(path: ByteString): ByteString[] {
-    const plain = path.endsWith(DELETED) ? [path, path.slice(0, -DELETED.length)] : [path];
+  /** Returns whether the file was known. What is opened only once is not worth the call that tells the kernel to leave it out. */
+  #add(shown: ByteString, fd: number): boolean {
+    const paths = this.#tree.pathsOf(shown, fd);
+    if (paths === undefined) this.#isIncomplete = true;
+    let isKnown = true;
+    for (const path of paths ?? []) {
+      if (this.#paths.has(path)) continue;
+      this.#paths.add(path);
+      isKnown = false;
+    }
+    return isKnown;
+  }
+}
+
+interface WatchedTree {
+  /**
+   * Returns the paths in the tree that an open file may have: one that the kernel shows as `shown`. Undefined if its path is not known;
+   * none for a file that the step has deleted, which its changes tell.
+   */
+  pathsOf(shown: ByteString, fd: number): readonly ByteString[] | undefined;
+}
+
+class WatchedRoot implements WatchedTree {
+  readonly #root: ByteString;
+
+  constructor(root: ByteString) {
+    this.#root = root;
+  }
+
+  pathsOf(shown: ByteString): ByteString[] {
+    const plain = shown.endsWith(DELETED) ? [shown, shown.slice(0, -DELETED.length)] : [shown];
     // The runtime opens files before the root is its own.
     return plain.flatMap((each) => {
       if (each === this.#root) return ["/"];
       return each.startsWith(`${this.#root}/`) ? [each, each.slice(this.#root.length)] : [each];
     });
+  }
+}
+
+/**
+ * The kernel shows a path from the root of the step while the step is there, and from the root of the mount afterwards. Both end with the
+ * path in the mount. All ends that lead to the file count: its own path is one of them.
+ */
+class WatchedMount implements WatchedTree {
+  readonly #source: ByteString;
+
+  constructor(source: ByteString) {
+    this.#source = source;
+  }
+
+  pathsOf(shown: ByteString, fd: number): ByteString[] | undefined {
+    const file = fstatSync(fd, { bigint: true });
+    const found = this.#find(shown, file);
+    if (!shown.endsWith(DELETED)) return found.length === 0 ? undefined : found;
+    return [...found, ...this.#find(shown.slice(0, -DELETED.length), file)];
+  }
+
+  #find(shown: ByteString, file: BigIntStats): ByteString[] {
+    const found: ByteString[] = [];
+    for (let at = shown.startsWith("/") ? 0 : -1; at >= 0; at = shown.indexOf("/", at + 1)) {
+      const path = shown.slice(at);
+      if (path !== "/" && this.#is(path, file)) found.push(path);
+    }
+    if (this.#is("", file)) found.push("/");
+    return found;
+  }
+
+  /** Returns whether a file is at a path. */
+  #is(path: ByteString, { dev, ino }: BigIntStats): boolean {
+    try {
+      const there = lstatSync(pathOfByteString(this.#source + path), { bigint: true, throwIfNoEntry: false });
+      return there?.ino === ino && there.dev === dev;
+    } catch {
+      // Below a file, for example.
+      return false;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-export { AccessTrace } from "./access-trace.ts";
+export { AccessTrace, type TracedTree } from "./access-trace.ts";
 export { stepCapacity } from "./cgroup/capacity.ts";
 export { doctorFacts, type ExecFacts } from "./doctor.ts";
 export { findRuntime, runtimeAt } from "./find.ts";

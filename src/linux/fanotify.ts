@@ -34,8 +34,8 @@ export interface OpenedFile {
   readonly pid: number;
 }
 
-/** Returns whether further events of the same file may be left out. */
-export type IsLast = (file: OpenedFile) => boolean;
+/** Gets what an event says, and a descriptor of the file, which is closed afterwards. Returns whether further events of the file may be left out. */
+export type VisitFile = (file: OpenedFile, fd: number) => boolean;
 
 /** What was read of a watch: events, and whether some were lost. */
 export interface OpenedFiles {
@@ -54,18 +54,18 @@ export class OpenWatch implements Disposable {
   #fd: number;
   /** Since Linux 6.0. */
   #canIgnore = true;
-  readonly #isLast: IsLast;
+  readonly #visit: VisitFile;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
 
   /**
    * @param path any path of the filesystem.
-   * @param isLast is asked for each event. Where it is true, the kernel reports the file no more for a while, which makes a step that opens
-   * it often as fast as one that is not watched.
+   * @param visit is called for each event. Where it returns true, the kernel reports the file no more for a while, which makes a step that
+   * opens it often as fast as one that is not watched.
    *
    * Throws a `SystemError`, such as `EPERM`, `ENOSYS` or `EINVAL`.
    */
-  constructor(path: Path, isLast: IsLast = () => false) {
-    this.#isLast = isLast;
+  constructor(path: Path, visit: VisitFile = () => false) {
+    this.#visit = visit;
     this.#fd = fanotifyInit({}, FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE, EVENT_FLAGS);
     try {
       const mask = FAN_OPEN | FAN_OPEN_EXEC | FAN_ONDIR;
@@ -122,7 +122,7 @@ export class OpenWatch implements Disposable {
   #fileOf(fd: number, pid: number): OpenedFile | undefined {
     try {
       const file = { path: readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" }), pid };
-      if (this.#canIgnore && this.#isLast(file)) this.#ignore(fd);
+      if (this.#visit(file, fd) && this.#canIgnore) this.#ignore(fd);
       return file;
     } catch {
       return undefined;

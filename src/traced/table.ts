@@ -3,6 +3,7 @@ import type { Database, Row } from "../state/index.ts";
 import { type Accesses, decodeAccesses, encodeAccesses } from "./accesses.ts";
 import { decodeLayer, encodeLayer } from "./layer-codec.ts";
 import type { LayerEntry } from "./layer-entry.ts";
+import { type TracedMounts, decodeMounts, encodeMounts } from "./mounts.ts";
 import { readable } from "./portable.ts";
 import { tracedTables } from "./schema.ts";
 
@@ -19,6 +20,8 @@ export interface TracedStep {
   /** When the result was made: milliseconds since 1970. */
   readonly madeAt: number;
   readonly accesses: Accesses;
+  /** Undefined if it is not known what the step has opened in its bind mounts, or if it has none. */
+  readonly mounts?: TracedMounts | undefined;
 }
 
 /** Runs of one op that are remembered. */
@@ -56,12 +59,12 @@ export class TracedTable {
     return this.#state.get("SELECT 1 FROM traced_step WHERE op = ?", op) !== undefined;
   }
 
-  save({ op, input, others, result, madeAt, accesses }: TracedStep): void {
-    const encoded = encodeAccesses(accesses);
+  save({ op, input, others, result, madeAt, accesses, mounts }: TracedStep): void {
+    const encoded = [encodeAccesses(accesses), mounts === undefined ? null : encodeMounts(mounts)];
     this.#state.transaction(() => {
       const sql =
-        "INSERT OR REPLACE INTO traced_step (op, input, others, result, made_at, accesses) VALUES (?, ?, ?, ?, ?, ?)";
-      this.#state.run(sql, op, input, others, result, madeAt, encoded);
+        "INSERT OR REPLACE INTO traced_step (op, input, others, result, made_at, accesses, mounts) VALUES (?, ?, ?, ?, ?, ?, ?)";
+      this.#state.run(sql, op, input, others, result, madeAt, ...encoded);
       const old = "SELECT made_at FROM traced_step WHERE op = ? ORDER BY made_at DESC LIMIT 1 OFFSET ?";
       this.#state.run(`DELETE FROM traced_step WHERE op = ? AND made_at <= (${old})`, op, op, MAX_RUNS);
       const oldest = "SELECT made_at FROM traced_step ORDER BY made_at DESC LIMIT 1 OFFSET ?";
@@ -100,6 +103,16 @@ export class TracedTable {
     this.#saveLayer(keptName(record), entries);
   }
 
+  /** Returns the entries of what a step had mounted, by its content key; undefined if they are not known any more. */
+  mountedFiles(content: Digest): readonly LayerEntry[] | undefined {
+    return this.#savedLayer(mountName(content));
+  }
+
+  /** Remembers the entries of what a step has mounted. */
+  keepMounted(content: Digest, entries: readonly LayerEntry[]): void {
+    this.#saveLayer(mountName(content), entries);
+  }
+
   #savedLayer(name: string): readonly LayerEntry[] | undefined {
     const sql = "SELECT entries FROM traced_layer WHERE directory = ?";
     const row = this.#state.get<{ entries: Uint8Array }>(sql, name);
@@ -120,11 +133,22 @@ function keptName(record: string): string {
   return `record ${record}`;
 }
 
+function mountName(content: Digest): string {
+  return `mount ${content}`;
+}
+
 function stepOf(row: Row): TracedStep | undefined {
-  const { op, input, others, result, made_at: madeAt, accesses } = row;
+  const { op, input, others, result, made_at: madeAt, accesses, mounts } = row;
   if (!(accesses instanceof Uint8Array) || !isDigest(op)) return undefined;
   const decoded = readable(() => decodeAccesses(accesses));
   if (decoded === undefined) return undefined;
-  const [from, rest, made] = [input, others, result].map(String);
-  return { op, input: from ?? "", others: rest ?? "", result: made ?? "", madeAt: Number(madeAt), accesses: decoded };
+  return {
+    op,
+    input: String(input),
+    others: String(others),
+    result: String(result),
+    madeAt: Number(madeAt),
+    accesses: decoded,
+    mounts: mounts instanceof Uint8Array ? readable(() => decodeMounts(mounts)) : undefined,
+  };
 }

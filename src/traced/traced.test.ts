@@ -7,6 +7,7 @@ import { compareStacks, joinVersions, stackLayers } from "./changes.ts";
 import { Forgiveness } from "./forgiveness.ts";
 import { decodeLayer, encodeLayer } from "./layer-codec.ts";
 import { type LayerEntry, parentOf } from "./layer-entry.ts";
+import { MAX_MOUNTS, decodeMounts, encodeMounts } from "./mounts.ts";
 import { decodeRun, encodeRun, hasMade, rootRecord } from "./portable.ts";
 
 const path = fc
@@ -38,6 +39,35 @@ test("accesses and layers are read as they were written", () => {
       assert.deepEqual(decodeAccesses(encodeAccesses(accesses)), accesses);
       assert.deepEqual(decodeLayer(encodeLayer(layer)), sortedEntries(layer));
     }),
+  );
+});
+
+test("mounts are read as they were written", () => {
+  const mount = fc
+    .tuple(paths, fc.array(entry))
+    .map(([accesses, layer]) => ({ content: digestOf(String(layer.length)), traces: { accesses, layer } }));
+  fc.assert(
+    fc.property(fc.array(mount, { maxLength: 3 }), (mounts) => {
+      const read = decodeMounts(encodeMounts({ rest: "rest", mounts }));
+      const sorted = mounts.map(({ content, traces }) => ({
+        content,
+        traces: { ...traces, layer: sortedEntries(traces.layer) },
+      }));
+      assert.deepEqual(read, { rest: "rest", mounts: sorted });
+      const bytes = encodeMounts({ rest: "rest", mounts });
+      assert.throws(
+        () => decodeMounts(bytes.subarray(0, -1)),
+        (error) => isVarveError(error, "corrupt"),
+      );
+    }),
+  );
+  const many = Array.from({ length: MAX_MOUNTS + 1 }, () => ({
+    content: digestOf(""),
+    traces: { accesses: new Set<string>(), layer: [] },
+  }));
+  assert.throws(
+    () => decodeMounts(encodeMounts({ rest: "", mounts: many })),
+    (error) => isVarveError(error, "corrupt"),
   );
 });
 

@@ -81,6 +81,33 @@ check: app
     assert.deepEqual(await steps(), ["run", "run"]);
   });
 
+  test("a C project that is mounted and not copied: only what make reads counts, also where it writes", async () => {
+    const mounted = "--mount=type=bind,source=.,target=/src";
+    const project = await varve.files("mounted", {
+      Dockerfile: `FROM ${BASE}
+# varve: traced
+RUN ${mounted} gcc -o /program /src/main.c
+# varve: traced
+RUN ${mounted},rw make -C /src app && cp /src/app /usr/bin/
+`,
+      ".dockerignore": IGNORED,
+      Makefile: "app: main.c\n\tgcc -Ilib -o $@ $^\n",
+      "main.c": '#include "lib/words.h"\nint main(void) { return WORD; }\n',
+      "lib/words.h": "#define WORD 1\n",
+      "lib/other.h": "#define OTHER 1\n",
+      "README.md": "The first text.\n",
+    });
+    const steps = async (path: string, text: string): Promise<(string | undefined)[]> => {
+      writeFileSync(join(project, path), text);
+      return await statusOf(project, ["gcc -o", "make -C"]);
+    };
+    assert.deepEqual(await steps("README.md", "The first text.\n"), ["run", "run"]);
+    assert.deepEqual(await steps("README.md", "Another text.\n"), ["hit", "hit"]);
+    assert.deepEqual(await steps("lib/other.h", "#define OTHER 2\n"), ["hit", "hit"]);
+    assert.deepEqual(await steps("lib/words.h", "#define WORD 2\n"), ["run", "run"]);
+    assert.deepEqual(await steps("Makefile", "app: main.c\n\tgcc -o $@ $^\n"), ["hit", "run"]);
+  });
+
   const PIP = "python3 -m pip --disable-pip-version-check";
   const PYTHON_PROJECT = `FROM ${BASE} AS wheels
 COPY lib /words

@@ -9,6 +9,17 @@ import { recordOf } from "./context-record.ts";
 import type { ExecDeps } from "./deps.ts";
 import { type Result, recordResult } from "./result.ts";
 
+/** A mount that shows files of an input, and that is an overlay of its own. */
+export interface LayeredMount {
+  /** The number of the mount in its op. */
+  readonly index: number;
+  /** Its part in `StepMounts.mounts`. Its source is `tree`, or the part of it that the mount selects. */
+  readonly mount: Extract<RunMount, { kind: "bind" }>;
+  readonly tree: string;
+  /** The directory with what the step writes. */
+  readonly upper: string | undefined;
+}
+
 /** The prepared mounts of a step, as the runner takes them. */
 export interface StepMounts {
   readonly rootfs: string;
@@ -16,6 +27,8 @@ export interface StepMounts {
   readonly mounts: readonly RunMount[];
   /** The directory of each mount that shows files of a layer or a cache, by its number: also the part that a selector hides. */
   readonly trees: ReadonlyMap<number, string>;
+  /** The bind mounts of inputs, if they were to be layered. */
+  readonly layered: readonly LayeredMount[];
   /** Commits the writable mounts that are outputs, by output index. */
   commit(): Promise<ReadonlyMap<number, Result>>;
   /** Commits what the step wrote to its bind mounts, after it has failed. Returns what each mount showed. */
@@ -23,6 +36,8 @@ export interface StepMounts {
 }
 
 interface Context {
+  /** Each bind mount of an input is an overlay of its own, as the root is, also one that cannot be written to. Default: false. */
+  readonly layered?: boolean | undefined;
   readonly deps: ExecDeps;
   readonly inputs: readonly Result[];
   readonly hold: Hold;
@@ -38,6 +53,8 @@ interface Tree {
   readonly layer: MutableLayer | undefined;
   /** The writable layer, also of a mount whose changes are discarded. */
   readonly written: MutableLayer | undefined;
+  /** The directory of a mount that is an overlay of its own, with what is written to it. */
+  readonly upper: string | undefined;
 }
 
 /** What a mount becomes after the step: a new layer, or the input that it showed. */
@@ -59,6 +76,7 @@ export async function openMounts(
   const mounts: RunMount[] = [];
   const written: (MutableLayer | undefined)[] = [];
   const trees = new Map<number, string>();
+  const layered: LayeredMount[] = [];
   let root: Tree | undefined;
   for (const [index, mount] of all.entries()) {
     if (mount.dest === ROOT_MOUNT && mount.type !== "bind")
@@ -70,7 +88,12 @@ export async function openMounts(
       trees.set(index, tree.path);
       if (output !== undefined) outputs.set(mount.output, output);
       if (mount.dest === ROOT_MOUNT) root = tree;
-      else mounts.push(bindOf(mount, tree, cwd));
+      else {
+        const bind = bindOf(mount, tree, cwd);
+        mounts.push(bind);
+        if (context.layered === true && mount.input !== EMPTY)
+          layered.push({ index, mount: bind, tree: tree.path, upper: tree.upper });
+      }
     } else {
       const other = await openOther(mount, targetOf(mount, cwd), context);
       mounts.push(...other);
@@ -87,6 +110,7 @@ export async function openMounts(
     readonlyRootfs: root.readonly,
     mounts,
     trees,
+    layered,
     commit: () => commit(outputs),
     commitFailed: () => commitFailed(all, written, context),
   };
@@ -123,12 +147,12 @@ function outputOf(mount: BindMount, { layer }: Tree, context: Context): Output |
   return layer === undefined ? { result: inputOf(mount, context) } : { layer };
 }
 
-function bindOf(mount: BindMount, { path, readonly }: Tree, cwd: string): RunMount {
+function bindOf(mount: BindMount, { path, readonly }: Tree, cwd: string): Extract<RunMount, { kind: "bind" }> {
   return { kind: "bind", target: targetOf(mount, cwd), source: subPath(path, mount.selector), readonly };
 }
 
-/** Returns the absolute target of a mount. */
-function targetOf({ dest }: Mount, cwd: string): string {
+/** Returns the absolute target of a mount in a step with the working directory `cwd`. */
+export function targetOf({ dest }: Mount, cwd: string): string {
   return posix.isAbsolute(dest) ? dest : posix.join("/", cwd, dest);
 }
 
@@ -141,18 +165,20 @@ function inputOf(mount: Mount, { inputs }: Context): Result {
  * always a layer, because mount points are created in it, also for a step that cannot write to it.
  */
 async function openBind(mount: BindMount, context: Context): Promise<Tree> {
-  const { deps, hold, stack, description } = context;
+  const { deps, hold, stack, description, layered = false } = context;
   const id = await recordOf(inputOf(mount, context), deps, hold);
-  const isRoot = mount.dest === ROOT_MOUNT;
-  if (mount.readonly && !isRoot) {
+  const isView = mount.readonly && mount.dest !== ROOT_MOUNT;
+  if (isView && !layered) {
     const view = stack.use(await deps.records.mount(id, hold));
-    return { path: view.path, readonly: true, layer: undefined, written: undefined };
+    return { path: view.path, readonly: true, layer: undefined, written: undefined, upper: undefined };
   }
   const layer = stack.use(
     await deps.records.begin(id, { description: execDescription(mount.dest, description) }, hold),
   );
   const isKept = mount.output !== SKIP_OUTPUT && !mount.readonly;
-  return { path: layer.path, readonly: mount.readonly, layer: isKept ? layer : undefined, written: layer };
+  const written = isView ? undefined : layer;
+  const { path, upper } = layer;
+  return { path, readonly: mount.readonly, layer: isKept ? layer : undefined, written, upper };
 }
 
 /** Returns a path in a tree. Symbolic links are resolved inside the tree. */

@@ -17,14 +17,14 @@ export interface LimitedExec {
   /** Digest of its vertex. */
   readonly vertex: Digest;
   readonly limits: ResourceLimits;
-  /** Notes what the step opens in its root. */
+  /** Notes what the step opens in its root and its bind mounts. */
   readonly trace?: StepWatch | undefined;
 }
 
 /** Watches a step while it runs. */
 export interface StepWatch {
-  /** Runs a step in the root that is mounted at `rootfs`. */
-  watch<T>(rootfs: string, run: () => Promise<T>): Promise<T>;
+  /** Runs a step that has these mounts. */
+  watch<T>(mounts: StepMounts, run: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -41,10 +41,11 @@ export async function executeExec(
   const hold = holdFor(deps, context);
   await using stack = new AsyncDisposableStack();
   const description = op.meta.args.join(" ");
-  const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description });
+  const layered = trace !== undefined && deps.records.stacks;
+  const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description, layered });
   try {
     const ran = (): Promise<void> => run({ op, vertex, limits }, mounts, deps, context);
-    await (trace === undefined ? ran() : trace.watch(mounts.rootfs, ran));
+    await (trace === undefined ? ran() : trace.watch(mounts, ran));
   } catch (error) {
     const written = deps.keepFailed === true ? await mounts.commitFailed() : [];
     throw withFailure(error, { inputs: mountedInputs(op.mounts, inputs), mounts: written, subject: { kind: "exec" } });

@@ -1,19 +1,26 @@
-import { type Digest, digestOf, isVarveError, messageOf, throwIfAborted } from "../../core/index.ts";
+import { type Digest, digestOf, messageOf, throwIfAborted } from "../../core/index.ts";
 import { wholeTree } from "../../contenthash/index.ts";
-import { AccessTrace } from "../../exec/index.ts";
-import { pathOfByteString, showPath } from "../../linux/index.ts";
+import { type ByteString, pathOfByteString, showPath } from "../../linux/index.ts";
 import { EMPTY, type ExecOp, type Mount, ROOT_MOUNT, SKIP_OUTPUT, type Vertex, cacheMapOf } from "../../llb/index.ts";
 import { type Hold, type RecordId, SCRATCH } from "../../record/index.ts";
 import type { OpContext, Recalled } from "../../solver/index.ts";
-import { type Accesses, MAX_ACCESSES, type SeenChange } from "../../traced/index.ts";
 import type { KnownRun } from "../traced/known-run.ts";
 import type { ComparedLayer } from "../traced/layer-files.ts";
-import type { FindOptions, Recollection, TracedInputs, TracedRuns, TracedStepKey } from "../traced/traced-runs.ts";
+import type {
+  FindOptions,
+  Recollection,
+  SeenDifference,
+  TracedInputs,
+  TracedRuns,
+  TracedStepKey,
+} from "../traced/traced-runs.ts";
 import { contentDigest } from "./content.ts";
 import { recordOf } from "./context-record.ts";
 import { type OpDeps, holdFor } from "./deps.ts";
 import { type LimitedExec, executeExec } from "./exec.ts";
+import { type DigestInput, bindMounts, filesInMounts } from "./mounted-files.ts";
 import { type Result, recordResult } from "./result.ts";
+import { type StepAccesses, StepTrace } from "./step-trace.ts";
 import { withSecrets } from "./step-policy.ts";
 
 /** Id of the cache that recalled results come from. */
@@ -56,10 +63,10 @@ export class TracedExec {
     this.#recollection = found;
     if (found.kind !== "hit" || this.#mode === "verify") return undefined;
     const { run, accesses, changed } = found;
-    const { madeAt } = run;
+    const { madeAt, mounts } = run;
     const result = await this.#runs.move(run.result, step.root, hold);
     if (result === undefined) return undefined;
-    this.#runs.save(step, { result, madeAt, accesses });
+    this.#runs.save(step, { result, madeAt, accesses, traces: mounts?.mounts.map(({ traces }) => traces) });
     log(
       context,
       `hit (traced): ${changed} ${changed === 1 ? "file" : "files"} changed since, none that the step reads`,
@@ -118,14 +125,23 @@ export class TracedExec {
     if (problem !== undefined) return await this.#untraced(problem, inputs, context);
     const step = await this.#inputs(inputs, hold);
     if (this.#runs.isDistrusted(step.op)) return await executeExec({ op, limits, vertex }, inputs, this.#deps, context);
-    const trace = new StepTrace();
+    const trace = new StepTrace(context.signal);
     const results = await executeExec({ op, limits, vertex, trace }, inputs, this.#deps, context);
     const [result] = results;
     if (result?.kind !== "record") return results;
     if (this.#mode === "verify" && !(await this.#isVerified(step.op, result.id, context))) return results;
-    if (trace.outcome.kind === "unknown") log(context, `not traced: ${trace.outcome.reason}`);
-    else this.#runs.save(step, { result: result.id, madeAt: Date.now(), accesses: trace.outcome.accesses });
+    this.#save(step, result.id, trace.accesses, context);
     return results;
+  }
+
+  #save(step: TracedInputs, result: RecordId, { root, mounts }: StepAccesses, context: OpContext): void {
+    if (root.kind === "unknown") {
+      log(context, `not traced: ${root.reason}`);
+      return;
+    }
+    if (mounts.kind === "unknown") log(context, `traced: bind mounts count as a whole: ${mounts.reason}`);
+    const traces = mounts.kind === "known" ? mounts.value : undefined;
+    this.#runs.save(step, { result, madeAt: Date.now(), accesses: root.value, traces });
   }
 
   async #untraced(problem: string, inputs: readonly Result[], context: OpContext): Promise<readonly Result[]> {
@@ -170,45 +186,28 @@ export class TracedExec {
   }
 
   async #key(inputs: readonly (Result | undefined)[], hold: Hold): Promise<TracedStepKey> {
+    const { op } = this.#exec;
     const keys = cacheMapOf(this.#vertex);
+    const known = new Map<string, Promise<Digest | undefined>>();
+    const digest: DigestInput = (input, index, selectors) =>
+      known.getOrInsertComputed(JSON.stringify([index, selectors]), () =>
+        contentDigest(input, selectors, this.#deps, hold),
+      );
     const others: string[] = [];
-    for (const { dest, input: index } of this.#exec.op.mounts) {
+    const rest: string[] = [];
+    for (const { dest, input: index, type } of op.mounts) {
       const input = dest === ROOT_MOUNT ? undefined : inputs[index];
       if (input === undefined || index === EMPTY) continue;
-      const content = keys.inputs[index]?.content ?? [wholeTree];
-      others.push((await contentDigest(input, content, this.#deps, hold)) ?? "");
+      const key = (await digest(input, index, keys.inputs[index]?.content ?? [wholeTree])) ?? "";
+      others.push(key);
+      if (type !== "bind") rest.push(key);
     }
-    return { op: await this.#op(), others: digestOf(others.join("\n")) };
-  }
-}
-
-/** Notes what a step opens; see `LimitedExec.trace`. */
-class StepTrace {
-  #outcome: StepTrace["outcome"] = { kind: "unknown", reason: "it has not run" };
-
-  get outcome():
-    | { readonly kind: "known"; readonly accesses: Accesses }
-    | { readonly kind: "unknown"; readonly reason: string } {
-    return this.#outcome;
-  }
-
-  /** Runs a step in a root. */
-  async watch<T>(rootfs: string, run: () => Promise<T>): Promise<T> {
-    using trace = this.#attempt(() => new AccessTrace(rootfs, MAX_ACCESSES));
-    const ended = await run();
-    const accesses = trace === undefined ? undefined : this.#attempt(() => trace.finish());
-    if (accesses !== undefined) this.#outcome = { kind: "known", accesses };
-    return ended;
-  }
-
-  #attempt<T>(work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      if (!isVarveError(error, "unsupported")) throw error;
-      this.#outcome = { kind: "unknown", reason: error.message };
-      return undefined;
-    }
+    const mounts = bindMounts(op).length === 0 ? undefined : await filesInMounts(op, inputs, digest);
+    return {
+      op: await this.#op(),
+      others: digestOf(others.join("\n")),
+      mounts: mounts && { rest: digestOf(rest.join("\n")), mounts },
+    };
   }
 }
 
@@ -227,14 +226,20 @@ function hasOutput({ type, input, output }: Mount): boolean {
   return output !== SKIP_OUTPUT && (type === "bind" || (type === "cache" && input !== EMPTY));
 }
 
-function seenText({ change, why }: SeenChange): string {
-  const path = showPath(pathOfByteString(change.path));
+function seenText({ change, why, mount }: SeenDifference): string {
+  const path = shownPath(change.path, mount);
   if (why === "read") return `${path} ${TEXTS[change.kind]}, which the step reads`;
   if (why === "written") return `${path} ${TEXTS[change.kind]}, which the step changes`;
   return `${path} ${TEXTS[change.kind]}`;
 }
 
-const TEXTS: Readonly<Record<SeenChange["change"]["kind"], string>> = {
+function shownPath(path: ByteString, mount: string | undefined): string {
+  const shown = showPath(pathOfByteString(path));
+  if (mount === undefined) return shown;
+  return shown === "/" ? `the mount ${mount}` : `${shown.slice(1)} in the mount ${mount}`;
+}
+
+const TEXTS: Readonly<Record<SeenDifference["change"]["kind"], string>> = {
   added: "was added",
   removed: "was removed",
   content: "changed",

@@ -1,6 +1,13 @@
 import type { Digest } from "../../core/index.ts";
 import { type RecordId, type RecordRow, type Records, type RemoteLayer, SCRATCH } from "../../record/index.ts";
-import { type Accesses, type DecodedRun, type LayerEntry, type TracedStep, hasMade } from "../../traced/index.ts";
+import {
+  type Accesses,
+  type DecodedRun,
+  type LayerEntry,
+  type TracedMounts,
+  type TracedStep,
+  hasMade,
+} from "../../traced/index.ts";
 import type { ComparedLayer, LayerFiles } from "./layer-files.ts";
 
 /** An earlier run of a step. */
@@ -14,6 +21,10 @@ export interface KnownRun {
   readonly madeAt: number;
   /** Undefined if they cannot be read. */
   readonly accesses: () => Accesses | undefined;
+  /** Identifies its inputs besides its root. */
+  readonly others: string;
+  /** What it has seen of its bind mounts; undefined if that is not known. */
+  readonly mounts: TracedMounts | undefined;
 }
 
 /** What a run has made. */
@@ -25,7 +36,7 @@ export type RunResult =
 
 /** Returns a run of this store. Undefined if what it ran on or made does not exist any more. */
 export function localRun(step: TracedStep, records: Records, files: LayerFiles): KnownRun | undefined {
-  const { input, result, madeAt, accesses } = step;
+  const { input, result, madeAt, accesses, others, mounts } = step;
   const [before, after] = [layersOf(input, records), layersOf(result, records)];
   const own = after?.at(-1);
   if (before === undefined || own === undefined) return undefined;
@@ -36,6 +47,8 @@ export function localRun(step: TracedStep, records: Records, files: LayerFiles):
     result: { kind: "record", id: result },
     madeAt,
     accesses: () => accesses,
+    others,
+    mounts,
   };
 }
 
@@ -65,6 +78,8 @@ export function remoteRun(run: DecodedRun, { layers, createdAt }: RemoteResult):
     result: { kind: "remote", layer, entries: last.entries },
     madeAt: createdAt,
     accesses: run.accesses,
+    others: run.others,
+    mounts: undefined,
   };
 }
 

@@ -6,7 +6,9 @@ import {
   Forgiveness,
   type LayerEntry,
   type SeenChange,
+  type StepTraces,
   type TracedMode,
+  type TracedMounts,
   TracedTable,
   type TreeChange,
   compareStacks,
@@ -16,6 +18,13 @@ import type { ResultCache } from "../cache/imports.ts";
 import { type KnownRun, type RunResult, layersOf, localRun } from "./known-run.ts";
 import { isSame, layerDifferences } from "./layer-differences.ts";
 import { type ComparedLayer, LayerFiles } from "./layer-files.ts";
+import {
+  type ComparedMounts,
+  type MountDifferences,
+  areComparable,
+  keepMounts,
+  mountDifferences,
+} from "./mounted-files.ts";
 
 /** What identifies a step, besides its root. */
 export interface TracedStepKey {
@@ -23,6 +32,14 @@ export interface TracedStepKey {
   readonly op: Digest;
   /** Identifies all other inputs. */
   readonly others: string;
+  /** Its bind mounts; undefined if there are none, or their files are not known. */
+  readonly mounts?: ComparedMounts | undefined;
+}
+
+/** A change that a step has seen, or may have seen. */
+export interface SeenDifference extends SeenChange {
+  /** Where the step has the mount that the path is in; undefined: it is in its root. */
+  readonly mount?: string;
 }
 
 /** A step with its inputs. */
@@ -36,7 +53,7 @@ export type Recollection =
   /** The step makes the layer of `run` again. `changed`: number of files that differ. */
   | { readonly kind: "hit"; readonly run: KnownRun; readonly accesses: Accesses; readonly changed: number }
   /** `seen`: what the step may have seen of the differences to the run with the fewest; undefined if no run is usable. */
-  | { readonly kind: "miss"; readonly seen: SeenChange | undefined; readonly changed: number }
+  | { readonly kind: "miss"; readonly seen: SeenDifference | undefined; readonly changed: number }
   /** No run is known. */
   | { readonly kind: "none" };
 
@@ -96,7 +113,10 @@ export class TracedRuns {
       if (run !== undefined && run.madeAt < since) continue;
       const root = run && (await rootFor(run));
       isComplete &&= run === undefined || root !== undefined;
-      const verdict = run === undefined || root === undefined ? UNUSABLE : await judge(run, root, { mode, signal });
+      const verdict =
+        run === undefined || root === undefined
+          ? UNUSABLE
+          : await this.#judge(run, { ...step, root }, { mode, signal });
       if (verdict.kind === "hit") return verdict;
       if (miss.kind === "none" || verdict.changed < miss.changed) miss = verdict;
     }
@@ -105,12 +125,13 @@ export class TracedRuns {
 
   /** Yields the runs of a step, undefined for those that cannot be used any more. Imported caches are read when nothing else has helped. */
   async *#runs(
-    { op, others }: TracedStepKey,
+    { op, others, mounts }: TracedStepKey,
     files: LayerFiles,
     signal: AbortSignal,
   ): AsyncGenerator<KnownRun | undefined> {
     if (this.isDistrusted(op)) return;
-    for (const run of this.#table.runs(op)) if (run.others === others) yield localRun(run, this.#records, files);
+    for (const run of this.#table.runs(op))
+      if (run.others === others || areComparable(run.mounts, mounts)) yield localRun(run, this.#records, files);
     yield* await this.#imported({ op, others }, signal);
   }
 
@@ -119,6 +140,25 @@ export class TracedRuns {
     if (caches.length === 0) return [];
     const { importedRuns } = await import("./imported-runs.ts");
     return await importedRuns(step, caches, signal);
+  }
+
+  async #judge(
+    run: KnownRun,
+    { root, others, mounts }: TracedStepKey & { readonly root: readonly ComparedLayer[] },
+    { mode, signal }: JudgeOptions,
+  ): Promise<Verdict> {
+    const inMounts = run.others === others ? [] : differencesInMounts(run.mounts, mounts, this.#table);
+    if (inMounts === undefined) return UNUSABLE;
+    const changed = inMounts.reduce((sum, { changes }) => sum + changes.length, 0);
+    for (const { target, changes, traces } of inMounts) {
+      const forgiveness = new Forgiveness(traces, mode);
+      for (const change of changes) {
+        const seen = forgiveness.judge(change);
+        if (seen !== undefined) return { kind: "miss", seen: { ...seen, mount: target }, changed };
+      }
+    }
+    const verdict = await judgeRoot(run, root, { mode, signal });
+    return { ...verdict, changed: verdict.changed + changed };
   }
 
   /** Puts the layer of a run on a new root. Undefined if it does not exist any more. */
@@ -138,11 +178,21 @@ export class TracedRuns {
     if (entries !== undefined) this.#table.keepLayer(id, entries);
   }
 
+  /** Remembers a run. `traces`: what it has seen of its bind mounts, in the order of the op; undefined if that is not known. */
   save(
-    { op, root, others }: TracedInputs,
-    run: { readonly result: RecordId; readonly madeAt: number; readonly accesses: Accesses },
+    { op, root, others, mounts }: TracedInputs,
+    {
+      traces,
+      ...run
+    }: {
+      readonly result: RecordId;
+      readonly madeAt: number;
+      readonly accesses: Accesses;
+      readonly traces: readonly StepTraces[] | undefined;
+    },
   ): void {
-    this.#table.save({ op, input: root, others, ...run });
+    const kept = traces && mounts && keepMounts(mounts, traces, this.#table);
+    this.#table.save({ op, input: root, others, ...run, mounts: kept });
   }
 
   /** Returns whether a run of a step is known. */
@@ -177,10 +227,23 @@ export class TracedRuns {
 
 type Verdict = Exclude<Recollection, { readonly kind: "none" }>;
 
-async function judge(
+interface JudgeOptions {
+  readonly mode: TracedMode;
+  readonly signal: AbortSignal;
+}
+
+function differencesInMounts(
+  before: TracedMounts | undefined,
+  now: ComparedMounts | undefined,
+  table: TracedTable,
+): MountDifferences[] | undefined {
+  return before === undefined || now === undefined ? undefined : mountDifferences(before, now, table);
+}
+
+async function judgeRoot(
   run: KnownRun,
   root: readonly ComparedLayer[],
-  { mode, signal }: { readonly mode: TracedMode; readonly signal: AbortSignal },
+  { mode, signal }: JudgeOptions,
 ): Promise<Verdict> {
   const [before, after] = withoutCommon(run.input, root);
   const changes = await layerDifferences(before, after, signal);

@@ -21,6 +21,8 @@ export interface BeginOptions {
 export interface MutableLayer extends AsyncDisposable {
   /** Directory at which the writable tree is mounted. */
   readonly path: string;
+  /** The directory with what was written so far; see `Snapshotter.upperDir`. */
+  readonly upper: string | undefined;
   /** Unmounts the tree, makes it immutable, and returns its new record. Call it at most once. */
   commit(): Promise<RecordRow>;
 }
@@ -94,7 +96,7 @@ function layerOf(deps: MutableDeps, { key, tree, parent }: OpenLayer, options: B
   const { table, snapshotter } = deps;
   /** The key of the active snapshot, or the name of the committed one. */
   let snapshot = key;
-  return new Layer(tree, {
+  return new Layer(tree, snapshotter.upperDir(key), {
     commit: async () => {
       const name = `layer-${key}`;
       await snapshotter.commit(name, key, hold);
@@ -119,10 +121,12 @@ interface LayerEnding {
 class Layer implements MutableLayer {
   readonly #tree: MountedTree;
   readonly #ending: LayerEnding;
+  readonly upper: string | undefined;
   #state: "open" | "unmounted" | "committed" = "open";
 
-  constructor(tree: MountedTree, ending: LayerEnding) {
+  constructor(tree: MountedTree, upper: string | undefined, ending: LayerEnding) {
     this.#tree = tree;
+    this.upper = upper;
     this.#ending = ending;
   }
 
