@@ -24,7 +24,7 @@ import { runFrontend } from "../frontend/run-frontend.ts";
 import { ForwardedBuild } from "../gateway/forwarded-build.ts";
 import { GatewayRefs, type RefHost } from "../gateway/gateway-refs.ts";
 import { type RecordedBuild, completeRecord, startRecord } from "../history/record.ts";
-import type { Job } from "../jobs/job.ts";
+import { Job } from "../jobs/job.ts";
 import { buildPolicies, policedHost, urlJudge } from "../policy/build-policy.ts";
 import { clientVerifier } from "../policy/policy-session.ts";
 import { type GraphLoading, loadDefinition, loadRef } from "../result/definition.ts";
@@ -48,18 +48,16 @@ import { type ExporterResponse, responseOf } from "./response.ts";
  */
 export async function solve(request: BuildRequest, daemon: Daemon, signal: AbortSignal): Promise<ExporterResponse> {
   const status = new StatusLog();
-  const forwarded = Promise.withResolvers<ForwardedBuild>();
-  forwarded.promise.catch(() => undefined);
-  const job: Job = { ref: request.ref, status, forwarded: forwarded.promise };
+  const job = new Job(request.ref, status);
   using _collected = { [Symbol.dispose]: () => daemon.collector?.schedule() };
   using _added = daemon.jobs.add(request.ref, job);
   using record = startRecord(daemon.history, request);
   const found: Found = { result: undefined, refs: undefined, exported: undefined, provenance: undefined };
   const outcome = await settle(() =>
-    runBuild({ request, daemon, signal, status, onForwarded: (build) => forwarded.resolve(build), found }),
+    runBuild({ request, daemon, signal, status, onForwarded: (build) => job.drive(build), found }),
   );
   const error = outcome.kind === "failed" ? buildError(outcome.error, sourcesOf(found)) : undefined;
-  if (error !== undefined) forwarded.reject(error);
+  job.end(error);
   status.close();
   if (record !== undefined) await store(record, { ...found, status, error }, daemon);
   if (outcome.kind === "failed") throw error;

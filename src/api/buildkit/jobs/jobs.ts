@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
+import { noSuchJob } from "./no-such-job.ts";
 
 /** Milliseconds to wait for a job that a client asks for: its calls may arrive in any order. */
 const APPEARANCE = 6000;
@@ -45,7 +46,7 @@ export class Jobs<J> implements Disposable {
     try {
       const found = await Promise.race([promise, sleep(patience, undefined, { signal: either })]);
       if (found !== undefined) return found;
-      throw new GrpcError(GrpcCode.notFound, `no such job ${ref}`);
+      throw noSuchJob(ref);
     } finally {
       stop.abort();
       waiting.delete(resolve);
