@@ -9,6 +9,7 @@ import type { Uploads } from "./client/uploads.ts";
 import type { Explaining } from "./explain/explaining.ts";
 import type { OpDeps } from "./ops/deps.ts";
 import type { Result } from "./ops/result.ts";
+import { StepUsages } from "./ops/step-usages.ts";
 import type { SessionOptions } from "./options/session-options.ts";
 import type { WorkShare } from "./store/shared-work.ts";
 import type { TracedRuns } from "./traced/traced-runs.ts";
@@ -58,6 +59,7 @@ export function sessionDeps(options: SessionOptions, parts: SessionDepsParts): O
     client,
     runner: shared.runner,
     devices: store.devices,
+    usages: new StepUsages(),
     proxy: options.proxy && { judge: options.proxy.judge, captures: new Map() },
     platform: hostPlatform(),
     pull: options.pullPolicy ?? (options.pull === true ? "always" : "missing"),

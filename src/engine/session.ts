@@ -11,6 +11,7 @@ import { unreadableResults } from "./cache/results.ts";
 import { Imports, type ResultCache } from "./cache/imports.ts";
 import { solverGraph } from "./graph.ts";
 import { SourceLookups } from "./source-lookups.ts";
+import type { StepUsages } from "./ops/step-usages.ts";
 import type { OpDeps, StepProxies } from "./ops/deps.ts";
 import { isTraced, openTracedExec } from "./ops/index.ts";
 import type { TracedExec } from "./ops/traced-exec.ts";
@@ -291,6 +292,11 @@ export class Session implements AsyncDisposable {
   /** Returns what is known of a source before its files are fetched. `name` is shown in progress. */
   async sourceMeta(name: string, request: SourceMetaRequest): Promise<SourceMeta> {
     return await this.#lookups.meta(name, request);
+  }
+
+  /** What its steps have used. */
+  get usages(): StepUsages {
+    return this.#deps.usages;
   }
 
   /** What its steps have requested by proxies; undefined if they have none. */

@@ -4,4 +4,8 @@ export { doctorFacts, type ExecFacts } from "./doctor.ts";
 export { findRuntime, runtimeAt } from "./find.ts";
 export { createRunner } from "./runner.ts";
 export type * from "./types.ts";
+export { type CpuTimes, cpuTimes } from "./usage/cpu-times.ts";
+export { type Pressure, kernelText, linesOf, pressureOf } from "./usage/kernel-text.ts";
+export { Sampler } from "./usage/sampler.ts";
+export type { StepUsage } from "./usage/step-usage.ts";
 export { removeAbandonedSteps } from "./workspace.ts";

@@ -28,6 +28,7 @@ import type {
   StepDefaults,
 } from "./types.ts";
 import { trustAuthority } from "./trust.ts";
+import { StepMeter } from "./usage/step-usage.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
 
 /** What a runner knows about the machine. It is determined once, when the runner is created. */
@@ -188,11 +189,16 @@ class BundleRunner implements Runner {
     }
     const compilation = stack.use(this.#cacheFilter(prepared.uncompiled, directory));
     launched.go(name);
+    const { onUsage } = spec;
+    const meter = onUsage && cgroup.measured && stack.use(new StepMeter(cgroup.measured));
     const { tools } = this.#machine;
     const command = (log: string, more: readonly string[]): string[] => this.#command(context, log, more);
     const onSuccess = (): Promise<void> => compilation.finish();
-    const oomKills = (): number => cgroup.oomKills();
-    const parts = { context, tools, launched, prepared, groupFiles, logFile, command, onSuccess, oomKills };
+    const onEnd = (): { oomKills: number } => {
+      if (meter !== undefined) onUsage?.(meter.close());
+      return { oomKills: cgroup.oomKills() };
+    };
+    const parts = { context, tools, launched, prepared, groupFiles, logFile, command, onSuccess, onEnd };
     return new OpenStep(parts, stack.move());
   }
 

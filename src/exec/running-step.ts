@@ -27,7 +27,8 @@ export interface StepParts {
   readonly command: (logFile: string, subcommand: readonly string[]) => string[];
   /** Called when the first process has ended well. */
   readonly onSuccess: () => Promise<void>;
-  readonly oomKills: () => number;
+  /** Called when the first process has ended, in whatever way. Returns how many processes the kernel has killed for want of memory. */
+  readonly onEnd: () => { readonly oomKills: number };
 }
 
 /** The files in which a runtime keeps the state of a container, from when its first process runs. */
@@ -57,8 +58,9 @@ export class OpenStep implements RunningStep {
       const end = await launched.end();
       if (end.code === 0) await parts.onSuccess();
       const exit = exitOf(end);
+      const { oomKills } = parts.onEnd();
       if (exit.exitCode !== 0) await checkStarted(launched, exit, logFile, context.spec.process.args);
-      return { ...exit, oomKilled: parts.oomKills() > 0 };
+      return { ...exit, oomKilled: oomKills > 0 };
     });
   }
 

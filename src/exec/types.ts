@@ -1,6 +1,7 @@
 import type { ContainerEdits } from "../cdi/index.ts";
 import type { Networks, ProxySpec } from "../network/index.ts";
 import type { WindowSize } from "../linux/index.ts";
+import type { StepUsage } from "./usage/step-usage.ts";
 
 /** The OCI runtimes that Varve can use. */
 export type RuntimeName = "crun" | "runc";
@@ -158,6 +159,11 @@ export interface RunSpec extends ProcessStreams {
   readonly devices?: readonly DeviceSpec[] | undefined;
   /** What devices of the Container Device Interface change. They are the administrator's, and trusted. */
   readonly edits?: ContainerEdits | undefined;
+  /**
+   * Called when the step has ended, whatever its exit code, with what it has used. Not called where nobody counts it: without control
+   * groups, and by runc with those of version 1, which are gone with the step. Default: nothing is measured.
+   */
+  readonly onUsage?: ((usage: StepUsage) => void) | undefined;
   /** Called when something requested is not available and was skipped, for example a limit without a controller. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }

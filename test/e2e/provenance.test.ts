@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { readCgroupLayout } from "../../src/exec/cgroup/layout.ts";
 import { sh, sharedVarve } from "../../testing/varve.ts";
 
 const { skip, varve, base } = await sharedVarve();
@@ -23,11 +24,18 @@ interface Statement {
   readonly subject: readonly { readonly name: string; readonly digest: { readonly sha256: string } }[];
   readonly predicate: Predicate;
 }
+interface Step {
+  readonly id: string;
+  readonly resourceUsage?: {
+    readonly samples: readonly { readonly cpuStat: { readonly usageNanos: number } }[];
+    readonly sysCPUStat: { readonly user: number };
+  };
+}
 interface Predicate {
   readonly buildDefinition: {
     readonly resolvedDependencies?: readonly { readonly uri: string; readonly digest: { readonly sha256: string } }[];
     readonly externalParameters: { readonly request: Readonly<Record<string, unknown>> };
-    readonly internalParameters: { readonly buildConfig?: { readonly llbDefinition: readonly object[] } };
+    readonly internalParameters: { readonly buildConfig?: { readonly llbDefinition: readonly Step[] } };
   };
   readonly runDetails: {
     readonly metadata: {
@@ -62,6 +70,10 @@ async function statements(index: Index): Promise<Map<string, Statement[]>> {
     found.set(`${image.platform.os}/${image.platform.architecture}`, layers);
   }
   return found;
+}
+
+function stepsOf({ predicate }: Statement): readonly Step[] {
+  return predicate.buildDefinition.internalParameters.buildConfig?.llbDefinition ?? [];
 }
 
 async function build(...args: readonly string[]): Promise<{ digest: string; index: Index; first: Statement }> {
@@ -114,11 +126,25 @@ describe("provenance", { skip }, () => {
     assert.equal(runDetails.metadata.buildkit_completeness.request, false);
   });
 
-  test("with capture-usage=true says what the machine has used", async () => {
+  test("with capture-usage=true says what the machine and each step have used that ran", async () => {
     const folder = await varve.context("usage", dockerfile, { f: "usage" });
-    const { first } = await build("--provenance=capture-usage=true", "-t", "usage", folder);
+    const args = ["--provenance=capture-usage=true", "-t", "usage", folder];
+    const { first } = await build(...args);
     const { sysUsage = [] } = first.predicate.runDetails.metadata.buildkit_metadata;
     assert.ok(sysUsage.length > 0 && sysUsage.every(({ cpuStat }) => cpuStat.user > 0));
+    // Nobody counts for a step without control groups.
+    const isCounted = readCgroupLayout().kind !== "none";
+    const measured = stepsOf(first).filter(({ resourceUsage }) => resourceUsage !== undefined);
+    assert.deepEqual(
+      measured.map(({ id }) => id),
+      isCounted ? ["step3"] : [],
+    );
+    for (const { resourceUsage } of measured) {
+      assert.ok((resourceUsage?.samples.at(-1)?.cpuStat.usageNanos ?? 0) > 0);
+      assert.ok((resourceUsage?.sysCPUStat.user ?? -1) >= 0);
+    }
+    const again = await build(...args);
+    assert.ok(stepsOf(again.first).every(({ resourceUsage }) => resourceUsage === undefined));
   });
 
   test("of a cached build names the run that made the result, so that the digest stays", async () => {

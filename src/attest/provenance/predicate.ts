@@ -44,6 +44,8 @@ export interface ProvenanceFacts {
   readonly sources?: SourceFacts | undefined;
   /** Samples of what the machine has used, as BuildKit's `sysUsage`. */
   readonly systemUsage?: readonly OrderedJson[] | undefined;
+  /** Returns what a step has used, as BuildKit's `resourceUsage`. Default: nothing is known of any. */
+  readonly usageOf?: ((vertex: Digest) => OrderedJson) | undefined;
   /** The layers of step outputs that exist as blobs. */
   readonly layersOf: (vertex: Digest) => Promise<readonly StepLayers[]>;
 }
@@ -93,7 +95,7 @@ export async function provenanceOf(
   const { whole, vcs, isWhole, root } = requestsOf(facts, parameters.mode);
   const isMax = parameters.mode === "max";
   const steps = isMax ? stepsOf(facts.edge) : [];
-  const config = isMax ? stepsJson(steps) : undefined;
+  const config = isMax ? stepsJson(steps, facts.usageOf) : undefined;
   const isComplete = capture.isComplete;
   return {
     dependencies: resourcesOf(capture).map(resourceJson),

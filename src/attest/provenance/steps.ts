@@ -40,15 +40,19 @@ export function stepsOf(edge: Edge | undefined): Step[] {
   return [...steps.values(), end];
 }
 
-/** Returns the steps as JSON: `llbDefinition` and `digestMapping`. */
-export function stepsJson(steps: readonly Step[]): { llbDefinition?: OrderedJson; digestMapping?: OrderedJson } {
+/** Returns the steps as JSON: `llbDefinition` and `digestMapping`. `usageOf` returns what a step has used. */
+export function stepsJson(
+  steps: readonly Step[],
+  usageOf?: (vertex: Digest) => OrderedJson,
+): { llbDefinition?: OrderedJson; digestMapping?: OrderedJson } {
   if (steps.length === 0) return {};
   const mapping = steps.map(({ digest, id }) => [digest, id] as const).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return {
-    llbDefinition: steps.map(({ id, printed, inputs }) => ({
+    llbDefinition: steps.map(({ id, vertex, printed, inputs }) => ({
       id,
       op: opJson(printed),
       inputs: inputs.length === 0 ? undefined : inputs,
+      resourceUsage: vertex && usageOf?.(vertex),
     })),
     digestMapping: new Map(mapping),
   };

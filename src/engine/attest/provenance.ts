@@ -14,17 +14,19 @@ import {
 } from "../../attest/index.ts";
 import {
   type JsonValue,
+  type OrderedJson,
   type Platform,
   formatWholePlatform,
   hostPlatform,
   normalizePlatform,
 } from "../../core/index.ts";
+import { Sampler } from "../../exec/index.ts";
 import type { Attestation, ExportSource } from "../../export/index.ts";
 import { type Edge, walkVertices } from "../../llb/index.ts";
 import type { StepProxies } from "../ops/deps.ts";
 import type { Session } from "../session.ts";
 import type { LookedUpImage, TracedResult } from "./request-trace.ts";
-import { SystemUsage } from "./system-usage.ts";
+import { MAX_SAMPLES, systemUsage } from "./system-usage.ts";
 import { stepLayers } from "./step-layers.ts";
 
 /** The version of BuildKit's Dockerfile front end that Varve's does the same as. */
@@ -39,7 +41,7 @@ export class ProvenanceMaker implements Disposable {
   readonly #compatibility: number;
   readonly #environment: ProvenanceRequest["environment"];
   readonly #id = newInvocationId();
-  readonly #usage: SystemUsage | undefined;
+  readonly #usage: Sampler<OrderedJson> | undefined;
   #finishedOn: string | undefined;
 
   /** `root` is what the client asked for. */
@@ -47,7 +49,8 @@ export class ProvenanceMaker implements Disposable {
     session: Session,
     { root, compatibility = COMPATIBILITY_VERSION, environment, captureUsage = false }: ProvenanceRequest,
   ) {
-    this.#usage = captureUsage ? new SystemUsage() : undefined;
+    this.#usage = captureUsage ? new Sampler({ sample: systemUsage, most: MAX_SAMPLES }) : undefined;
+    if (captureUsage) session.usages.start();
     this.#session = session;
     this.#root = root;
     this.#compatibility = compatibility;
@@ -141,6 +144,10 @@ export class ProvenanceMaker implements Disposable {
       edge,
       sources,
       systemUsage: this.#usage?.close(),
+      usageOf: (vertex) => {
+        const usage = session.usages.of(vertex);
+        return usage && { ...usage };
+      },
       layersOf: stepLayers(edge && session.solvedEdge(edge), session),
     };
   }
@@ -172,7 +179,7 @@ function addProxied(capture: Capture, edges: readonly Edge[], { captures }: Step
 export interface ProvenanceRequest {
   readonly root?: BuildRequest | undefined;
   readonly compatibility?: number | undefined;
-  /** Sample what the machine uses until the predicate is made. */
+  /** Sample what steps use, and what the machine does until the predicate is made. */
   readonly captureUsage?: boolean | undefined;
   /** Facts about the builder. */
   readonly environment?: Readonly<Record<string, JsonValue>> | undefined;

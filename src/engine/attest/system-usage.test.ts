@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SystemUsage, systemUsage } from "./system-usage.ts";
+import { systemUsage } from "./system-usage.ts";
 
 const PROC: Readonly<Record<string, string>> = {
   stat: "cpu  139358 28081 66501 41413 999 0 723 5467 0 0\ncpu0 1 2 3 4\nctxt 7394556\nprocesses 61295\nprocs_running 20\n",
@@ -59,11 +59,8 @@ test("a sample has what BuildKit's has, in its units", () => {
   });
 });
 
-test("a kernel that tells nothing gives times only; the last sample is taken once", () => {
+test("a kernel that tells nothing gives times only", () => {
   assert.deepEqual(JSON.parse(JSON.stringify(systemUsage(() => "", new Date(0)))), {
     timestamp: "1970-01-01T00:00:00.000Z",
   });
-  using usage = new SystemUsage();
-  assert.equal(usage.close().length, 1);
-  assert.equal(usage.close(), usage.close());
 });

@@ -13,6 +13,7 @@ import type { TracedRuns } from "../traced/traced-runs.ts";
 import { waitReporter } from "../progress/transfers.ts";
 import type { BuildClient } from "../client/client.ts";
 import type { Result } from "./result.ts";
+import type { StepUsages } from "./step-usages.ts";
 
 /** The services and settings that the ops of one build use. */
 export interface OpDeps {
@@ -38,6 +39,8 @@ export interface OpDeps {
   readonly runner: () => Promise<Runner>;
   /** Returns the devices that the machine has now. */
   readonly devices: () => Promise<Devices>;
+  /** Gets what steps use. */
+  readonly usages: StepUsages;
   /** Set if steps reach others by a proxy only. */
   readonly proxy?: StepProxies | undefined;
   readonly platform: Platform;
@@ -66,7 +69,7 @@ export interface OpDeps {
 /** What exec ops use. */
 export type ExecDeps = Pick<
   OpDeps,
-  "records" | "cacheMounts" | "client" | "runner" | "devices" | "proxy" | "hold" | "limits" | "keepFailed"
+  "records" | "cacheMounts" | "client" | "runner" | "devices" | "usages" | "proxy" | "hold" | "limits" | "keepFailed"
 >;
 
 /** The proxies of the steps of one build. */

@@ -94,6 +94,7 @@ async function run(
         ...(op.meta.cgroupParent === "" ? {} : { cgroupParent: op.meta.cgroupParent }),
         shmSize: deps.limits.shmSize,
         keepStubParents: !op.meta.removeMountStubsRecursive,
+        onUsage: deps.usages.noteOf(vertex),
         onOutput: (stream, data) => context.report({ kind: "log", stream, data }),
         onWarning: (short) => {
           if (isNew(deps, short)) context.report({ kind: "warning", short });

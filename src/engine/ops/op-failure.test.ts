@@ -14,6 +14,7 @@ import { executeExec } from "./exec.ts";
 import { executeFile } from "./file.ts";
 import { type OpFailure, opFailureOf } from "./op-failure.ts";
 import { type Result, recordResult } from "./result.ts";
+import { StepUsages } from "./step-usages.ts";
 
 const skip = recordsMissing() ?? rootfsUnavailable() ?? false;
 
@@ -64,7 +65,7 @@ test("what a step wrote before it failed is kept", { skip }, async () => {
     executeExec(
       { vertex: digestOf("step"), op, limits: {} },
       [rootfs, input],
-      { ...deps, devices: () => Devices.load({ disabled: true }), keepFailed },
+      { ...deps, devices: () => Devices.load({ disabled: true }), usages: new StepUsages(), keepFailed },
       context,
     );
   const failure = await failureOf(run(true));

@@ -70,6 +70,7 @@ export async function openStepCgroup(context: StepContext): Promise<StepCgroup> 
     resources: { limits: supportedLimits(spec.limits ?? {}, layout, warn), devices: rules },
     makesGroups: spec.security === "insecure",
     isUserNamespace: context.idMaps !== undefined,
+    isMeasured: spec.onUsage !== undefined,
     warn,
   });
   context.cleanup.use(cgroup);

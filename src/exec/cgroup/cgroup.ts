@@ -7,6 +7,7 @@ import type { CgroupHierarchy, CgroupLayout } from "./layout.ts";
 import { writeLimits } from "./v1.ts";
 import { controllersFor, type Resources, runtimeResources } from "./resources.ts";
 import type { RuntimeName } from "../types.ts";
+import { MEASURING, type MeasuredGroups } from "../usage/group-sample.ts";
 import { makeDirectories } from "../../linux/index.ts";
 
 /** The control groups of one step. Disposal removes them. */
@@ -27,6 +28,8 @@ export interface StepCgroup extends AsyncDisposable {
   enter(): readonly string[];
   /** Returns how many processes of the step the kernel killed because memory ran out. */
   oomKills(): number;
+  /** Where the kernel counts what the step uses; undefined if it does not, or not for longer than the step runs. */
+  readonly measured: MeasuredGroups | undefined;
 }
 
 export interface CgroupRequest {
@@ -41,6 +44,8 @@ export interface CgroupRequest {
   readonly makesGroups?: boolean | undefined;
   /** The step is in a user namespace, where nobody can make device nodes, and opens those of the machine with this user's rights. */
   readonly isUserNamespace?: boolean | undefined;
+  /** The step is measured. Default: false. */
+  readonly isMeasured?: boolean | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -73,13 +78,15 @@ function noCgroup({ isUserNamespace = false, warn }: CgroupRequest): StepCgroup 
     paths: [],
     enter: () => [],
     oomKills: () => 0,
+    measured: undefined,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
 /** Version 1 with crun: one group of Varve's in each hierarchy whose controllers are needed. */
-function ownCgroups({ layout, name, parent, resources, makesGroups = false, warn }: CgroupRequest): StepCgroup {
-  const wanted = new Set(["devices", ...controllersFor(resources.limits)]);
+function ownCgroups(request: CgroupRequest): StepCgroup {
+  const { layout, name, parent, resources, makesGroups = false, isMeasured = false, warn } = request;
+  const wanted = new Set(["devices", ...controllersFor(resources.limits), ...(isMeasured ? MEASURING : [])]);
   if (parent !== undefined) for (const controller of ["memory", "cpu", "pids"]) wanted.add(controller);
   const made: string[] = [];
   const groups = layout.hierarchies
@@ -103,6 +110,10 @@ function ownCgroups({ layout, name, parent, resources, makesGroups = false, warn
         return posix.join(path, "tasks");
       }),
     oomKills: () => (memory === undefined ? 0 : readCount(posix.join(memory.path, "memory.oom_control"))),
+    measured: {
+      version: 1,
+      paths: new Map(groups.flatMap(({ controllers, path }) => controllers.map((controller) => [controller, path]))),
+    },
     [Symbol.asyncDispose]: () => removeAll(made),
   };
 }
@@ -122,6 +133,7 @@ function delegatedCgroup({ layout, name, parent, resources }: CgroupRequest): St
     paths,
     enter: () => [],
     oomKills: () => (oom === undefined ? 0 : readCount(posix.join(oom, "memory.oom_control"))),
+    measured: undefined,
     [Symbol.asyncDispose]: () => removeAll(paths),
   };
 }
@@ -144,6 +156,7 @@ function unifiedCgroup({ layout, name, parent, resources, warn }: CgroupRequest)
     paths: made,
     enter: () => [],
     oomKills: () => readCount(posix.join(path, "memory.events")),
+    measured: { version: 2, path },
     [Symbol.asyncDispose]: () => removeAll(made),
   };
 }
