@@ -5,7 +5,7 @@ import { type ByteString, OpenWatch, byteStringOf, pathOfByteString } from "../l
 const OVERLAY = 0x794c_7630;
 /**
  * Milliseconds between two looks at what was opened: until then the kernel keeps the events, and unites equal ones. While a step opens
- * files, looks are frequent, so that little is left to read when it has ended.
+ * files that it has not opened before, looks are frequent, so that little is left to read when it has ended.
  */
 const SHORT_INTERVAL = 10;
 const LONG_INTERVAL = 100;
@@ -51,8 +51,9 @@ export class AccessTrace implements Disposable {
 
   #later(delay: number): NodeJS.Timeout {
     return setTimeout(() => {
-      const { isEmpty, count } = this.#read(BATCH);
-      const next = count > 0 ? SHORT_INTERVAL : Math.min(delay * 2, LONG_INTERVAL);
+      const known = this.#paths.size;
+      const isEmpty = this.#read(BATCH);
+      const next = this.#paths.size > known ? SHORT_INTERVAL : Math.min(delay * 2, LONG_INTERVAL);
       this.#timer = this.#later(isEmpty ? next : 0);
     }, delay).unref();
   }
@@ -62,7 +63,7 @@ export class AccessTrace implements Disposable {
    * @throws {VarveError} `unsupported` if not all is known
    */
   finish(): ReadonlySet<ByteString> {
-    while (!this.#read(BATCH).isEmpty) if (this.#isIncomplete) break;
+    while (!this.#read(BATCH)) if (this.#isIncomplete) break;
     this[Symbol.dispose]();
     if (this.#isIncomplete) throw unsupported("not everything that it opened is known");
     return this.#paths;
@@ -73,11 +74,11 @@ export class AccessTrace implements Disposable {
     this.#watch[Symbol.dispose]();
   }
 
-  /** Returns how many events were read, and whether nothing is left to read. */
-  #read(limit: number): { readonly count: number; readonly isEmpty: boolean } {
-    const { files, isEmpty, isIncomplete } = this.#watch.read(limit);
+  /** Returns whether nothing is left to read. */
+  #read(limit: number): boolean {
+    const { isEmpty, isIncomplete } = this.#watch.read(limit);
     if (isIncomplete || this.#paths.size > this.#limit) this.#isIncomplete = true;
-    return { count: files.length, isEmpty };
+    return isEmpty;
   }
 
   /** Returns whether the file was known. What is opened only once is not worth the call that tells the kernel to leave it out. */

@@ -1,5 +1,6 @@
 import { closeSync, constants, readSync, readlinkSync } from "node:fs";
 import { errnoOf } from "../core/index.ts";
+import { Errno } from "./errno.ts";
 import { libcCall } from "./libc.ts";
 import { type ByteString, cstring, type Path } from "./path.ts";
 
@@ -131,10 +132,14 @@ export class OpenWatch implements Disposable {
     }
   }
 
-  /** Without FAN_ONDIR, which is an error for other files, directories are still reported. */
+  /** What is in a directory is still reported. The kernel does not say what is one, and refuses the flag for other files. */
   #ignore(fd: number): void {
-    const ignored = FAN_OPEN | FAN_OPEN_EXEC;
-    const result = fanotifyMark.attempt(this.#fd, FAN_MARK_ADD | FAN_MARK_IGNORE_INODE, ignored, fd, null);
+    const asDirectory = this.#markIgnored(fd, FAN_OPEN | FAN_OPEN_EXEC | FAN_ONDIR);
+    const result = asDirectory === -Errno.ENOTDIR ? this.#markIgnored(fd, FAN_OPEN | FAN_OPEN_EXEC) : asDirectory;
     if (result < 0) this.#canIgnore = false;
+  }
+
+  #markIgnored(fd: number, mask: number): number {
+    return fanotifyMark.attempt(this.#fd, FAN_MARK_ADD | FAN_MARK_IGNORE_INODE, mask, fd, null);
   }
 }
