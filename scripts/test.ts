@@ -22,6 +22,7 @@ const PROGRAMS = [
   { program: "setfattr", package: "attr" },
   { program: "setcap", package: "libcap2-bin" },
   { program: "newuidmap", package: "uidmap" },
+  { program: "qemu-aarch64-static", package: "qemu-user-static" },
   { program: "xz", package: "xz-utils" },
   { program: "bzip2", package: "bzip2" },
   { program: "zstd", package: "zstd" },

@@ -8,7 +8,7 @@ import { parseSync } from "oxc-parser";
 const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["io", "linux", "pattern", "grpc"],
-  ["state", "signature", "http", "isolation"],
+  ["state", "signature", "http", "isolation", "emulation"],
   ["content", "layer", "dockerfile", "contenthash"],
   ["snapshot", "registry"],
   ["record", "filesync", "image", "llb", "solver", "objectstore", "cdi", "network"],

@@ -16,20 +16,33 @@ const SUITES = ["sid", "trixie"];
  * nothing but these packages; undefined if they cannot be had.
  */
 export function newerPackages(...packages: readonly string[]): string | undefined {
-  const folder = join(CACHE, `newer-${packages.join("-")}`);
-  if (existsSync(folder)) return folder;
-  if (!existsSync(KEYRING)) return undefined;
-  return SUITES.some((suite) => unpackFrom(suite, packages, folder)) ? folder : undefined;
+  return unpacked(`newer-${packages.join("-")}`, packages);
 }
 
-function unpackFrom(suite: string, packages: readonly string[], folder: string): boolean {
+/** As `newerPackages`, for another architecture, such as "arm64". */
+export function foreignPackages(architecture: string, ...packages: readonly string[]): string | undefined {
+  const names = packages.map((name) => `${name}:${architecture}`);
+  return unpacked(`foreign-${architecture}-${packages.join("-")}`, names, architecture);
+}
+
+function unpacked(name: string, packages: readonly string[], architecture?: string): string | undefined {
+  const folder = join(CACHE, name);
+  if (existsSync(folder)) return folder;
+  if (!existsSync(KEYRING)) return undefined;
+  return SUITES.some((suite) => unpackFrom(suite, packages, folder, architecture)) ? folder : undefined;
+}
+
+function unpackFrom(suite: string, packages: readonly string[], folder: string, architecture?: string): boolean {
   mkdirSync(dirname(folder), { recursive: true });
   const partial = mkdtempSync(`${folder}.partial-`);
   try {
     const [state, root] = [join(partial, "apt"), join(partial, "root")];
     for (const part of ["lists/partial", "archives/partial"]) mkdirSync(join(state, part), { recursive: true });
     mkdirSync(root);
-    const settings = aptSettings(state, suite);
+    const settings = [
+      ...aptSettings(state, suite),
+      ...(architecture === undefined ? [] : ["-o", `APT::Architectures::=${architecture}`]),
+    ];
     const quiet = { cwd: state, stdio: "ignore" } as const;
     execFileSync("apt-get", [...settings, "update"], quiet);
     execFileSync("apt-get", [...settings, "download", ...packages], quiet);

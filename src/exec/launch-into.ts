@@ -13,38 +13,46 @@ export interface Joining {
 }
 
 /**
- * Starts another runtime in the pid, mount and network namespaces of the first one, which is running: so it ends with that one. Returns undefined
+ * Starts another runtime in the pid, mount, network and user namespaces of the first one, which is running: so it ends with that one. Returns undefined
  * if that one has ended.
  */
 export function launchInto(launched: Launch, { tools, directory, script, input }: Joining): Launch | undefined {
   using stack = new DisposableStack();
   const first = launched.first();
   if (first === undefined) return undefined;
-  const [pid, mount, network] = ["pid", "mnt", "net"].map((name) => {
+  const [pid, mount, network, user] = ["pid", "mnt", "net", "user"].map((name) => {
     const descriptor = tryOpen(`/proc/${first}/ns/${name}`);
     if (descriptor !== undefined) stack.defer(() => closeSync(descriptor));
     return descriptor;
   });
   // The first process's id was its own for as long as it is the launcher's child.
-  if (pid === undefined || mount === undefined || network === undefined || launched.first() !== first) return undefined;
+  if (pid === undefined || mount === undefined || network === undefined || user === undefined) return undefined;
+  if (launched.first() !== first) return undefined;
   const { setpriv, nsenter, shell } = tools;
-  const [own, mounts, net] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
+  const [own, mounts, net, users] = NAMESPACES.map((descriptor) => `/proc/self/fd/${descriptor}`);
   // A user namespace may not enter the machine's network again, in which it is.
-  const isOwn = identityOf("self") === identityOf(String(first));
-  const enter = [nsenter, `--pid=${own}`, `--mount=${mounts}`, ...(isOwn ? [] : [`--net=${net}`])];
+  const isShared = (name: string): boolean => identityOf("self", name) === identityOf(String(first), name);
+  const enter = [
+    nsenter,
+    `--pid=${own}`,
+    `--mount=${mounts}`,
+    ...(isShared("net") ? [] : [`--net=${net}`]),
+    ...(isShared("user") ? [] : [`--user=${users}`, "--preserve-credentials"]),
+  ];
   const joined = startLaunch([setpriv, ...DIES_WITH_US, ...enter, "--", shell, "-c", script], directory, input, [
     pid,
     mount,
     network,
+    user,
   ]);
   joined.go();
   return joined;
 }
 
-/** The identity of the network namespace of a process: "net:[4026531840]". */
-function identityOf(pid: string): string | undefined {
+/** The identity of a namespace of a process: "net:[4026531840]". */
+function identityOf(pid: string, name: string): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/net`);
+    return readlinkSync(`/proc/${pid}/ns/${name}`);
   } catch {
     return undefined;
   }

@@ -27,8 +27,8 @@ export interface LaunchPlan {
 export const CONTROL = 3;
 /** Descriptor of the step's standard error. The launcher has one of its own: it writes a message if the step is killed. */
 const STEP_ERRORS = 4;
-/** Descriptors of the pid, mount and network namespaces that another runtime joins. No process of a step may have them. */
-export const NAMESPACES = [5, 6, 7] as const;
+/** Descriptors of the pid, mount, network and user namespaces that another runtime joins. No process of a step may have them. */
+export const NAMESPACES = [5, 6, 7, 8] as const;
 /** What a shell writes to the control socket before it waits for a line from there. */
 export const READY = "ready";
 
@@ -85,6 +85,7 @@ function words(command: readonly string[]): string {
   return command.map(quoted).join(" ");
 }
 
-function quoted(text: string): string {
+/** Returns a text as one word of a shell. */
+export function quoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

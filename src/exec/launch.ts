@@ -53,7 +53,7 @@ const KILL_DEADLINE = 30_000;
 const MAX_PROBLEM = 4096;
 
 /**
- * Starts a launcher. Scripts are named relative to `directory`. An idle process does not wait for the launcher before `ready`.
+ * Starts a launcher. Scripts are named relative to `directory`. `enter` are the words of a command before it, which enters namespaces. An idle process does not wait for the launcher before `ready`.
  *
  * setpriv requests SIGKILL for itself when this process dies; unshare requests it for its child when unshare dies. Both requests
  * are in force before the shell writes "ready", and the shell continues only after this process answers. So a SIGKILL of Varve
@@ -63,10 +63,11 @@ export function launch(
   { setpriv, unshare, shell }: LaunchTools,
   directory: string,
   input: InputKind = "empty",
+  enter: readonly string[] = [],
 ): Launch {
   const namespaces = [unshare, "--pid", "--fork", "--kill-child=KILL"];
   return startLaunch(
-    [setpriv, ...DIES_WITH_US, ...namespaces, shell, "-c", WAITING_SCRIPT, "varve-step"],
+    [...enter, setpriv, ...DIES_WITH_US, ...namespaces, shell, "-c", WAITING_SCRIPT, "varve-step"],
     directory,
     input,
   );

@@ -18,11 +18,11 @@ export class Launchers implements AsyncDisposable {
   }
 
   /**
-   * Returns the launcher that waits, or a new one. The caller disposes of it. Those that wait have no standard input, so a step that
-   * reads some gets a new one.
+   * Returns the launcher that waits, or a new one. The caller disposes of it. Those that wait have no standard input, and are in the
+   * namespaces of this process: a step that reads some, or enters others, gets a new one.
    */
-  async take(input: InputKind = "empty"): Promise<Launch> {
-    if (input !== "empty") return launch(this.#tools, this.#directory, input);
+  async take(input: InputKind = "empty", enter: readonly string[] = []): Promise<Launch> {
+    if (input !== "empty" || enter.length > 0) return launch(this.#tools, this.#directory, input, enter);
     const spare = this.#spare;
     this.#spare = undefined;
     if (spare?.isAlive === true) return spare;

@@ -43,6 +43,13 @@ function errorLine(line: string): string[] {
   }
 }
 
+const FOREIGN = /exec format error/i;
+
+/** True for the error of a program that the kernel does not know how to run. */
+export function isForeign({ message }: VarveError): boolean {
+  return FOREIGN.test(message);
+}
+
 /** Converts a runtime's error to one with a shell's exit code: 127 for a missing command, 126 for one that cannot be executed. */
 export function startError(message: string, args: readonly string[]): VarveError {
   const command = JSON.stringify(args[0] ?? "");
@@ -57,7 +64,7 @@ export function startError(message: string, args: readonly string[]): VarveError
   if (/not found|no such file/i.test(message)) return fail(127, "executable file not found in the step's PATH");
   if (/permission denied|operation not permitted|is a directory/i.test(message))
     return fail(126, "not an executable file");
-  if (/exec format error/i.test(message)) return fail(126, "exec format error: made for another machine");
+  if (FOREIGN.test(message)) return fail(126, "exec format error: made for another machine");
   if (/argument list too long/i.test(message)) return fail(126, "argument list too long");
   return fail(125, message);
 }

@@ -1,17 +1,19 @@
 import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
-import { type IdMaps, Root, findProgram, ownIdMaps } from "../linux/index.ts";
+import { Root, findProgram, ownIdMaps } from "../linux/index.ts";
 import type { DefaultNetwork, ProxiedNetwork } from "../network/index.ts";
 import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { userGroups } from "./cgroup/user-namespace.ts";
+import { emulationOf, withWrapper } from "./emulated.ts";
 import { FilterCache } from "./bundle/filter-cache.ts";
 import { editedEnv } from "./bundle/edits.ts";
 import { checkHostname } from "./bundle/files.ts";
 import { findRuntime, requireNsenter } from "./find.ts";
 import { type LaunchPlan, type LaunchTools, launchScript } from "./launch-script.ts";
 import { Launchers } from "./launchers.ts";
+import { type Place, enteringEmulation, placeOf } from "./place.ts";
 import { inputOf, OpenStep } from "./running-step.ts";
 import { openStepCgroup, prepareStep, secretsDirectory, type StepContext } from "./bundle/prepare.ts";
 import { hasSeccomp, type SeccompProfile } from "./bundle/seccomp.ts";
@@ -32,16 +34,9 @@ import { StepMeter } from "./usage/step-usage.ts";
 import { type StepDirectory, Workspace } from "./workspace.ts";
 
 /** What a runner knows about the machine. It is determined once, when the runner is created. */
-interface Machine {
+interface Machine extends Place {
   readonly runtime: Runtime;
   readonly tools: LaunchTools;
-  readonly layout: CgroupLayout;
-  /** Mount points to unmount in the step's mount namespace before the runtime starts. */
-  readonly hiddenMounts: readonly string[];
-  /** Directories to cover there. */
-  readonly coveredMounts: readonly string[];
-  /** See `StepContext`. */
-  readonly idMaps: IdMaps | undefined;
   readonly seccomp: boolean;
   readonly filters: FilterCache;
   readonly workspace: Workspace;
@@ -163,22 +158,44 @@ class BundleRunner implements Runner {
     if (connected.kind === "isolated") stack.use(connected.network);
     const network = connected.kind === "none" ? "none" : given.network;
     const proxied = connected.kind === "isolated" && "environment" in connected.network ? connected.network : undefined;
-    const spec = withProxy(absolutePaths({ ...this.#machine.defaults, ...given, network }), proxied);
     const directory = stack.use(this.#machine.workspace.step());
-    const root = stack.use(openRootfs(spec.rootfs));
+    const root = stack.use(openRootfs(resolve(given.rootfs)));
+    const emulation = await emulationOf(given, root);
+    const absolute = absolutePaths({ ...this.#machine.defaults, ...given, network });
+    const spec = withProxy(withWrapper(absolute, emulation), proxied);
     // A root filesystem that is only read may be one that others read too.
     if (proxied !== undefined && spec.readonlyRootfs !== true) stack.use(trustAuthority(root, proxied.authority));
     const cleanup = stack.use(new AsyncDisposableStack());
     const secretDirectory = secretsDirectory(directory.path, spec);
     const isolated = connected.kind === "isolated";
-    const context = { ...this.#machine, spec, root, directory, secretDirectory, cleanup, isolated };
+    const place = placeOf(this.#machine, emulation);
+    const { tools, idMaps } = this.#machine;
+    const withoutDevices = emulation.kind === "namespace" && idMaps === undefined;
+    const parts = { spec, root, directory, secretDirectory, cleanup, isolated, emulation, withoutDevices };
+    const context = { ...this.#machine, ...place, ...parts };
     const cgroup = await openStepCgroup(context);
     const logFile = join(directory.path, "log.json");
-    const launched = stack.use(await this.#machine.launchers.take(inputOf(spec)));
+    const enterNetwork = isolated ? await enteringNetwork(connected.network) : [];
+    // A user namespace may not enter a network of the machine: its launcher is in the network from the beginning.
+    const enter =
+      emulation.kind === "namespace"
+        ? [
+            ...enterNetwork,
+            ...(await enteringEmulation({
+              path: emulation.path,
+              tools,
+              rootfs: spec.rootfs,
+              mayHaveDevices: withoutDevices,
+            })),
+          ]
+        : [];
+    const launched = stack.use(await this.#machine.launchers.take(inputOf(spec), enter));
     const script = join(directory.path, SCRIPT);
     const groupFiles = cgroup.enter();
-    const enterNetwork = isolated ? await enteringNetwork(connected.network) : [];
-    const plan = { ...this.#plan(context, logFile, groupFiles), enterNetwork };
+    const plan = {
+      ...this.#plan(context, place, groupFiles, logFile),
+      enterNetwork: enter.length > 0 ? [] : enterNetwork,
+    };
     writeFileSync(script, launchScript(plan), { mode: 0o600 });
     const prepared = await prepareStep(context, cgroup);
     const first = await launched.ready();
@@ -191,15 +208,14 @@ class BundleRunner implements Runner {
     launched.go(name);
     const { onUsage } = spec;
     const meter = onUsage && cgroup.measured && stack.use(new StepMeter(cgroup.measured));
-    const { tools } = this.#machine;
-    const command = (log: string, more: readonly string[]): string[] => this.#command(context, log, more);
+    const command = (log: string, more: readonly string[]): string[] => this.#command(directory, place, log, more);
     const onSuccess = (): Promise<void> => compilation.finish();
     const onEnd = (): { oomKills: number } => {
       if (meter !== undefined) onUsage?.(meter.close());
       return { oomKills: cgroup.oomKills() };
     };
-    const parts = { context, tools, launched, prepared, groupFiles, logFile, command, onSuccess, onEnd };
-    return new OpenStep(parts, stack.move());
+    const step = { context, tools, launched, prepared, groupFiles, logFile, command, onSuccess, onEnd };
+    return new OpenStep(step, stack.move());
   }
 
   /** Returns the network of a step, which may be one of its own. */
@@ -219,16 +235,33 @@ class BundleRunner implements Runner {
     return await networks.enter({ hostname: hostname === undefined ? undefined : checkHostname(hostname) });
   }
 
-  #plan(context: StepContext, logFile: string, groupFiles: readonly string[]): Omit<LaunchPlan, "enterNetwork"> {
+  #plan(
+    context: StepContext,
+    place: Place,
+    groupFiles: readonly string[],
+    logFile: string,
+  ): Omit<LaunchPlan, "enterNetwork"> {
     const { directory, secretDirectory } = context;
-    const { runtime, tools, hiddenMounts, coveredMounts } = this.#machine;
+    const { hiddenMounts, coveredMounts } = place;
+    const { runtime, tools } = this.#machine;
     const keep = runtime.name === "runc" ? ["--keep"] : [];
-    const command = this.#command(context, logFile, ["run", ...keep, "--bundle", directory.path, directory.id]);
+    const command = this.#command(directory, place, logFile, [
+      "run",
+      ...keep,
+      "--bundle",
+      directory.path,
+      directory.id,
+    ]);
     return { tools, command, scratch: directory.path, hiddenMounts, coveredMounts, secretDirectory, groupFiles };
   }
 
-  #command({ directory }: StepContext, logFile: string, subcommand: readonly string[]): string[] {
-    const { runtime, layout, idMaps } = this.#machine;
+  #command(
+    directory: StepDirectory,
+    { layout, idMaps }: Place,
+    logFile: string,
+    subcommand: readonly string[],
+  ): string[] {
+    const { runtime } = this.#machine;
     return [
       runtime.path,
       "--root",

@@ -8,7 +8,7 @@ import { requireNsenter } from "./find.ts";
 import { type Launch, namespaceError } from "./launch.ts";
 import { launchInto } from "./launch-into.ts";
 import { joinScript, type LaunchTools } from "./launch-script.ts";
-import { type Exit, exitOf, runtimeError, startError } from "./outcome.ts";
+import { type Exit, exitOf, isForeign, runtimeError, startError } from "./outcome.ts";
 import { ProcessControl } from "./process-control.ts";
 import { childrenOf, isRunning } from "./process-tree.ts";
 import type { InputKind } from "./streams.ts";
@@ -59,7 +59,7 @@ export class OpenStep implements RunningStep {
       if (end.code === 0) await parts.onSuccess();
       const exit = exitOf(end);
       const { oomKills } = parts.onEnd();
-      if (exit.exitCode !== 0) await checkStarted(launched, exit, logFile, context.spec.process.args);
+      if (exit.exitCode !== 0) await checkStarted(launched, exit, logFile, { ...context, ...context.spec });
       return { ...exit, oomKilled: oomKills > 0 };
     });
   }
@@ -89,7 +89,7 @@ export class OpenStep implements RunningStep {
       // The end of a step is known before that of what it has killed.
       if (exit.exitCode !== 0 && this.#isEnding) await this.first.exited.catch(() => undefined);
       try {
-        if (exit.exitCode !== 0) await checkStarted(started, exit, logFile, joining.process.args);
+        if (exit.exitCode !== 0) await checkStarted(started, exit, logFile, { ...context, ...joining });
       } catch (error) {
         // The namespaces, or the container, were gone before the process was in them.
         if (this.#isEnding) return KILLED;
@@ -157,11 +157,13 @@ async function checkStarted(
   { problem: reason }: Launch,
   { exitCode }: Exit,
   logFile: string,
-  args: readonly string[],
+  { process: { args }, emulation }: Pick<JoiningProcess, "process"> & Pick<StepContext, "emulation">,
 ): Promise<void> {
   if (reason !== "") throw namespaceError(reason);
   // Every runtime creates its log first.
   if (exitCode === 1 && !existsSync(logFile)) throw namespaceError("the mount namespace of the step");
   const problem = await runtimeError(logFile);
-  if (problem !== undefined) throw startError(problem, args);
+  if (problem === undefined) return;
+  const error = startError(problem, args);
+  throw emulation.kind === "unknown" && isForeign(error) ? emulation.problem : error;
 }

@@ -1,5 +1,6 @@
 import type { ContainerEdits } from "../cdi/index.ts";
 import type { Networks, ProxySpec } from "../network/index.ts";
+import type { Platform } from "../core/index.ts";
 import type { WindowSize } from "../linux/index.ts";
 import type { StepUsage } from "./usage/step-usage.ts";
 
@@ -135,6 +136,8 @@ export interface RunSpec extends ProcessStreams {
   readonly readonlyRootfs?: boolean | undefined;
   readonly mounts?: readonly RunMount[] | undefined;
   readonly process: ProcessSpec;
+  /** The platform of its programs, which may need an emulator. Default: that of this machine. */
+  readonly platform?: Platform | undefined;
   readonly network?: NetworkMode | undefined;
   /**
    * The step reaches others only by a proxy, which connects from the network that the step would have. It is told in variables such as
@@ -225,7 +228,8 @@ export interface Runner extends AsyncDisposable {
    * Runs one process and its descendants. An exit code other than 0 is a result.
    * @throws {VarveError} `cancelled` when aborted; `invalid-build` for a user, group, working directory or mount target that
    * the root filesystem does not allow; `step-failed` if the process cannot be started (`details.exitCode` is 127 for a
-   * command that does not exist and 126 for one that cannot be executed); `unsupported` for what the machine lacks.
+   * command that does not exist and 126 for one that cannot be executed); `unsupported` for what the machine lacks, such as an
+   * emulator.
    */
   run(spec: RunSpec, options?: RunOptions): Promise<RunResult>;
   /**

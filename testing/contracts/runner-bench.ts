@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { TestContext } from "node:test";
 import { isVarveError, type ErrorCode } from "../../src/core/index.ts";
 import type { ProcessSpec, Runner, RunResult, RunSpec } from "../../src/exec/index.ts";
+import { ownIdMaps } from "../../src/linux/index.ts";
 import { temporaryDirectory } from "../../src/io/index.ts";
 import { busyboxRootfs } from "../rootfs.ts";
 
@@ -12,6 +13,8 @@ export interface RunnerSetup {
   create(stateDir: string): Promise<Runner>;
   /** For a process that a test kills: what `testing/run-step.ts` takes. */
   readonly runtime: string;
+  /** Steps are in a user namespace, where nobody can make devices. Default: if this process is in one. */
+  readonly isUserNamespace?: boolean | undefined;
 }
 
 export interface Outcome extends RunResult {
@@ -26,6 +29,7 @@ export type StepOptions = Partial<Omit<RunSpec, "process">> & Partial<ProcessSpe
 export interface Bench extends AsyncDisposable {
   readonly runner: Runner;
   readonly runtime: string;
+  readonly isUserNamespace: boolean;
   readonly rootfs: string;
   readonly stateDir: string;
   /** Stands in the environment of every step. */
@@ -56,6 +60,7 @@ export async function openBench(setup: RunnerSetup): Promise<Bench> {
   return {
     runner,
     runtime: setup.runtime,
+    isUserNamespace: setup.isUserNamespace ?? ownIdMaps() !== undefined,
     rootfs: rootfs.path,
     stateDir: state.path,
     mark,

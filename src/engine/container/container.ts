@@ -107,7 +107,7 @@ class OpenContainer implements Container {
 
   async #run(given: ContainerProcess): Promise<StepProcess> {
     const { deps } = this.#shared;
-    const { network, hostname, extraHosts } = this.spec;
+    const { platform, network, hostname, extraHosts } = this.spec;
     const { rootfs, readonlyRootfs, mounts } = this.#mounts;
     const { keepStubParents, ...joining } = given;
     const start = async (): Promise<RunningStep> => {
@@ -117,6 +117,7 @@ class OpenContainer implements Container {
         rootfs,
         readonlyRootfs,
         mounts,
+        platform,
         network,
         proxy: deps.proxy && { judge: deps.proxy.judge, capture: new ProxyCapture() },
         extraHosts,
@@ -148,7 +149,7 @@ class OpenContainer implements Container {
     const has = (name: string): boolean => process.env.some((entry) => entry.startsWith(`${name}=`));
     const env = [
       ...process.env,
-      ...(has("PATH") ? [] : [`PATH=${this.spec.os === "windows" ? WINDOWS_PATH : DEFAULT_PATH}`]),
+      ...(has("PATH") ? [] : [`PATH=${this.spec.platform?.os === "windows" ? WINDOWS_PATH : DEFAULT_PATH}`]),
       ...(streams.terminal === true && !has("TERM") ? ["TERM=xterm"] : []),
       ...secrets,
     ];

@@ -1,4 +1,4 @@
-import type { VarveError } from "../../core/index.ts";
+import type { Platform, VarveError } from "../../core/index.ts";
 import type {
   NetworkHost,
   NetworkMode,
@@ -21,8 +21,8 @@ export interface ContainerSpec {
   /** Empty: as that of a step. */
   readonly hostname: string;
   readonly extraHosts: readonly NetworkHost[];
-  /** Operating system, which the default `PATH` is for. */
-  readonly os: string;
+  /** That of its programs; its operating system says which `PATH` they get by default. Default: this machine's. */
+  readonly platform: Platform | undefined;
 }
 
 /** A process of a container. */

@@ -1,5 +1,5 @@
 import type { ContainerEdits } from "../../cdi/index.ts";
-import { type Digest, VarveError, isVarveError } from "../../core/index.ts";
+import { type Digest, type Platform, VarveError, isVarveError } from "../../core/index.ts";
 import type { ResourceLimits, RunResult } from "../../exec/index.ts";
 import type { ExecMeta, ExecOp } from "../../llb/index.ts";
 import { type ProxiedRequest, ProxyCapture, type ProxySpec } from "../../network/index.ts";
@@ -17,6 +17,8 @@ export interface LimitedExec {
   /** Digest of its vertex. */
   readonly vertex: Digest;
   readonly limits: ResourceLimits;
+  /** That of its vertex. Default: that of this machine. */
+  readonly platform?: Platform | undefined;
   /** Notes what the step opens in its root and its bind mounts. */
   readonly trace?: StepWatch | undefined;
 }
@@ -33,18 +35,19 @@ export interface StepWatch {
  * @throws {VarveError} `step-failed` if the command fails, `not-found` if the op needs a device that the machine does not have.
  */
 export async function executeExec(
-  { op, vertex, limits, trace }: LimitedExec,
+  { trace, ...exec }: LimitedExec,
   inputs: readonly Result[],
   deps: ExecDeps,
   context: OpContext,
 ): Promise<readonly Result[]> {
+  const { op } = exec;
   const hold = holdFor(deps, context);
   await using stack = new AsyncDisposableStack();
   const description = op.meta.args.join(" ");
   const layered = trace !== undefined && deps.records.stacks;
   const mounts = await openMounts(op.mounts, op.meta.cwd, { deps, inputs, hold, stack, description, layered });
   try {
-    const ran = (): Promise<void> => run({ op, vertex, limits }, mounts, deps, context);
+    const ran = (): Promise<void> => run(exec, mounts, deps, context);
     await (trace === undefined ? ran() : trace.watch(mounts, ran));
   } catch (error) {
     const written = deps.keepFailed === true ? await mounts.commitFailed() : [];
@@ -67,7 +70,7 @@ function isNew({ limits }: ExecDeps, warning: string): boolean {
 
 /** Runs the command. Throws `step-failed` if it fails. */
 async function run(
-  { op, vertex, limits }: LimitedExec,
+  { op, vertex, limits, platform }: LimitedExec,
   mounts: StepMounts,
   deps: ExecDeps,
   context: OpContext,
@@ -83,6 +86,7 @@ async function run(
         readonlyRootfs: mounts.readonlyRootfs,
         mounts: mounts.mounts,
         process: { args: op.meta.args, env: await environment(op, deps), cwd: op.meta.cwd, user: op.meta.user },
+        platform,
         network: op.network,
         proxy,
         security: op.security,

@@ -53,8 +53,8 @@ export function solverOp(vertex: Vertex, deps: OpDeps): SolverOp<Result> {
 }
 
 function execOp(vertex: Vertex & { readonly op: ExecOp }, deps: OpDeps): SolverOp<Result> {
-  const { op, metadata } = vertex;
-  const exec = { op, vertex: vertex.digest, limits: resourceLimits(metadata.linuxResources) };
+  const { op, metadata, platform } = vertex;
+  const exec = { op, vertex: vertex.digest, platform, limits: resourceLimits(metadata.linuxResources) };
   const outputs = outputsOf(op.mounts.map((mount) => mount.output));
   if (!isTraced(vertex, deps))
     return keyedOp(vertex, deps, outputs, async (inputs, context) => {

@@ -117,16 +117,16 @@ export class TracedExec {
   }
 
   async execute(inputs: readonly Result[], context: OpContext): Promise<readonly Result[]> {
-    const { op, limits, vertex } = this.#exec;
+    const { op } = this.#exec;
     const found = this.#recollection;
     if (found.kind === "miss" && found.seen !== undefined) log(context, `traced: ${seenText(found.seen)}`);
     const hold = holdFor(this.#deps, context);
     const problem = untraceable(op);
     if (problem !== undefined) return await this.#untraced(problem, inputs, context);
     const step = await this.#inputs(inputs, hold);
-    if (this.#runs.isDistrusted(step.op)) return await executeExec({ op, limits, vertex }, inputs, this.#deps, context);
+    if (this.#runs.isDistrusted(step.op)) return await executeExec(this.#exec, inputs, this.#deps, context);
     const trace = new StepTrace(context.signal);
-    const results = await executeExec({ op, limits, vertex, trace }, inputs, this.#deps, context);
+    const results = await executeExec({ ...this.#exec, trace }, inputs, this.#deps, context);
     const [result] = results;
     if (result?.kind !== "record") return results;
     if (this.#mode === "verify" && !(await this.#isVerified(step.op, result.id, context))) return results;

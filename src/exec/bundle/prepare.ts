@@ -16,6 +16,7 @@ import { defaultSeccomp, type SeccompProfile } from "./seccomp.ts";
 import { type MountSource, placeMounts, type SecretFile, sourceOf } from "../mounts/step-mounts.ts";
 import { makeDirectories, MountStubs } from "../mounts/stubs.ts";
 import { resolveTarget } from "../mounts/target.ts";
+import { type StepEmulation, wrapped } from "../emulated.ts";
 import type { JoiningProcess, ProcessSpec, RunSpec, Runtime } from "../types.ts";
 import { type StepUser, userIn } from "./user.ts";
 import type { StepDirectory } from "../workspace.ts";
@@ -36,6 +37,9 @@ export interface StepContext {
   readonly filters: FilterCache;
   /** True for a step that shares no network with the machine, and is not without one. */
   readonly isolated: boolean;
+  readonly emulation: StepEmulation;
+  /** Nodes of the step's filesystems cannot be opened: no rule of a control group would restrict which. */
+  readonly withoutDevices: boolean;
   /** The runner disposes of it after the step's processes have ended. */
   readonly cleanup: AsyncDisposableStack;
 }
@@ -117,11 +121,12 @@ export async function prepareStep(context: StepContext, cgroup: StepCgroup): Pro
 
 /** Returns what a runtime needs of a process that joins a step. The process has no right that the step's first one lacks. */
 export function joiningProcess(
-  { spec: { security, ulimits }, root }: StepContext,
+  { spec: { security, ulimits }, root, emulation }: StepContext,
   { guardsDevices }: PreparedStep,
-  { process, terminal, ...joining }: JoiningProcess,
+  { process: given, terminal, ...joining }: JoiningProcess,
 ): string {
-  checkProcess(process);
+  checkProcess(given);
+  const process = wrapped(given, emulation);
   const spec = { process, terminal, ulimits, security: security === "insecure" ? joining.security : security };
   const capabilities = capabilitiesOf(spec, { guardsDevices });
   const user = userIn(root, process.user);
@@ -129,13 +134,13 @@ export function joiningProcess(
 }
 
 function mountsOf(
-  { spec, root, layout, idMaps, isolated, cleanup }: StepContext,
+  { spec, root, layout, idMaps, isolated, emulation, cleanup }: StepContext,
   sources: readonly MountSource[],
 ): OciMount[] {
   const system = systemMounts({
     terminalGroup: idMaps === undefined || hasId(idMaps.groups, TERMINAL_GROUP) ? TERMINAL_GROUP : undefined,
     // Only in a network namespace of its own may a user namespace mount one.
-    bindsSysfs: idMaps !== undefined && spec.network !== "none" && !isolated,
+    bindsSysfs: idMaps !== undefined && spec.network !== "none" && (!isolated || emulation.kind === "namespace"),
     insecure: spec.security === "insecure",
     shmSize: spec.shmSize ?? DEFAULT_SHM_SIZE,
     cgroup: layout.kind !== "none",
@@ -214,11 +219,15 @@ function writeFiles(directory: string, hostname: string, spec: RunSpec & Pick<St
 }
 
 async function sourcesOf(context: StepContext, secrets: SecretFile[]): Promise<MountSource[]> {
-  const { spec, directory, secretDirectory = "", cleanup } = context;
+  const { spec, directory, secretDirectory = "", cleanup, withoutDevices } = context;
   const sources: MountSource[] = [];
   for (const mount of spec.mounts ?? [])
     sources.push(await sourceOf(mount, { directory: directory.path, secretDirectory, secrets, cleanup }));
-  return sources;
+  return withoutDevices ? sources.map(withoutNodes) : sources;
+}
+
+function withoutNodes(source: MountSource): MountSource {
+  return { ...source, mount: { ...source.mount, options: [...source.mount.options, "nodev"] } };
 }
 
 /**

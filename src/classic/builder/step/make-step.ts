@@ -13,7 +13,7 @@ import type { Step, Work } from "./step.ts";
 
 const ROOT = { uid: 0, gid: 0 };
 
-/** Makes the image of a step after a cache miss. `platform` is the image's platform. */
+/** Makes the image of a step after a cache miss. `platform` is the image's platform, and that of the step's programs. */
 export async function makeStep(
   step: Step,
   parent: LocalImage | undefined,
@@ -21,7 +21,7 @@ export async function makeStep(
   session: BuildSession,
 ): Promise<LocalImage> {
   const { deps, hold } = session;
-  const record = await makeFiles(step, parent, session);
+  const record = await makeFiles(step, parent, platform, session);
   const { state, probe, createdBy } = step;
   const image = await commitImage(
     {
@@ -44,6 +44,7 @@ export async function makeStep(
 async function makeFiles(
   { work, state }: Step,
   parent: LocalImage | undefined,
+  platform: Platform,
   session: BuildSession,
 ): Promise<RecordId | undefined> {
   const { deps, hold, containers, unchecked } = session;
@@ -72,7 +73,7 @@ async function makeFiles(
       return (await layer.commit()).id;
     }
     case "run":
-      return await runStep({ ...work, state, base: base() }, session);
+      return await runStep({ ...work, state, platform, base: base() }, session);
   }
 }
 

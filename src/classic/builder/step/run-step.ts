@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, rmdirSync } from "node:fs";
-import { VarveError, errnoOf, isVarveError } from "../../../core/index.ts";
+import { type Platform, VarveError, errnoOf, isVarveError } from "../../../core/index.ts";
 import type { RunMount } from "../../../exec/index.ts";
 import { Root, joinPath } from "../../../linux/index.ts";
 import type { Hold, RecordId, Records } from "../../../record/index.ts";
@@ -17,6 +17,7 @@ export interface RunStep {
   readonly shown: string;
   readonly env: readonly string[];
   readonly state: StageState;
+  readonly platform: Platform;
   /** The record with the command's root filesystem. */
   readonly base: RecordId;
 }
@@ -55,6 +56,7 @@ export async function runStep(step: RunStep, { deps, request, output, containers
       {
         rootfs: layer.path,
         mounts: volumes.mounts,
+        platform: step.platform,
         process: { args: step.args, env: withHostname(step.env, id), cwd, user: run.User ?? "" },
         ...hostSettings(request, id),
         onOutput: (stream, chunk) => writer.write(stream, chunk),

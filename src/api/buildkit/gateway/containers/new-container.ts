@@ -4,6 +4,7 @@ import { GrpcCode, GrpcError } from "../../../../grpc/index.ts";
 import { EMPTY, MOUNT_TYPES, type Mount, NET_MODES, SHARINGS, SKIP_OUTPUT } from "../../../../llb/index.ts";
 import type { NewContainerRequest } from "../../proto/gen/gateway_pb.ts";
 import type { HostIP, Mount as MountMessage, SecretOpt } from "../../proto/gen/ops_pb.ts";
+import { platformOf } from "../../worker/platform-message.ts";
 import type { ForwardedBuild } from "../forwarded-build.ts";
 
 /** Maximum number of mounts of a container. */
@@ -21,8 +22,8 @@ export async function newContainer(build: ForwardedBuild, request: NewContainerR
     if (request.extraHosts.length > MAX_HOSTS) throw tooMany("extra hosts", MAX_HOSTS);
     const extraHosts = request.extraHosts.map(hostOf);
     const { mounts, inputs } = await mountsOf(build, request.mounts);
-    const os = (platform?.OS ?? "") || "linux";
-    return await build.session.container({ id, mounts, inputs, network, hostname, extraHosts, os });
+    const common = { id, mounts, inputs, network, hostname, extraHosts };
+    return await build.session.container({ ...common, platform: platformOf(platform) });
   });
   return {};
 }
