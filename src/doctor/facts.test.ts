@@ -27,6 +27,7 @@ test("tries what builds need, and leaves no files", async () => {
     "reflink",
     "OCI runtime",
     "RUN",
+    "platforms",
     "seccomp",
     "git",
   ]) {

@@ -8,7 +8,7 @@ import { isolationFacts } from "./isolation.ts";
 import { kernelFact, nodeFact, privilegeFact } from "./machine.ts";
 import type { DoctorReport } from "./fact.ts";
 import { probeDirectory } from "./probe-directory.ts";
-import { cgroupFact, runtimeFact, seccompFact, stepFact, toolFacts } from "./steps.ts";
+import { cgroupFact, platformsFact, runtimeFact, seccompFact, stepFact, toolFacts } from "./steps.ts";
 import { databaseFacts } from "./root.ts";
 
 /** Collects the facts of `doctorFacts`. */
@@ -34,6 +34,7 @@ export async function lookAtMachine(
       ...(probe.state === "usable" ? await attempt("database", () => databaseFacts(root, hasOverlays), signal) : []),
       ...(await attempt("OCI runtime", () => runtimeFact(exec), signal)),
       ...step,
+      ...(await attempt("platforms", () => platformsFact(), signal)),
       cgroupFact(exec),
       seccompFact(exec),
       ...(await attempt("tools", () => toolFacts(), signal)),

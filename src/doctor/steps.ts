@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { VarveError, toVarveError } from "../core/index.ts";
+import { VarveError, formatPlatform, hostPlatform, toVarveError } from "../core/index.ts";
+import { type Emulation, machineEmulation } from "../emulation/index.ts";
 import { type ExecFacts, type RunMount, type RunResult, createRunner } from "../exec/index.ts";
 import { findProgram, ownIdMaps } from "../linux/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
@@ -64,6 +65,21 @@ async function runTrue(directory: string, signal: AbortSignal | undefined): Prom
     { signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]) },
   );
 }
+
+/** The platforms whose steps run here: natively, or by an emulator. */
+export async function platformsFact(emulation: Emulation = machineEmulation()): Promise<Fact> {
+  const platforms = await emulation.platforms();
+  const value = platforms.map((platform) => formatPlatform(platform)).join(", ");
+  const support = await emulation.supportOf(hostPlatform().architecture === "arm64" ? AMD64 : ARM64);
+  if (support.kind !== "missing" && support.kind !== "inside") return ok("platforms", value);
+  return limited("platforms", value, {
+    consequence: `RUN steps of others cannot run: ${support.why}`,
+    fix: support.fix,
+  });
+}
+
+const ARM64 = { os: "linux", architecture: "arm64" } as const;
+const AMD64 = { os: "linux", architecture: "amd64" } as const;
 
 export function cgroupFact({ cgroups, controllers }: ExecFacts): Fact {
   if (cgroups !== "none") return ok("control groups", `${cgroups} (${controllers.join(", ") || "no controllers"})`);

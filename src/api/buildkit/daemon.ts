@@ -11,8 +11,8 @@ import type { FrontendHost } from "./frontend/request.ts";
 import type { Job } from "./jobs/job.ts";
 import { ProducedResults } from "./result/produced.ts";
 import { SessionManager } from "./session/manager.ts";
-import { workerFacts } from "./worker/facts.ts";
-import { ownPlatforms, workerId } from "./worker/identity.ts";
+import { machinePlatforms, workerFacts } from "./worker/facts.ts";
+import { workerId } from "./worker/identity.ts";
 
 /** Settings of a server. */
 export interface DaemonOptions {
@@ -78,12 +78,13 @@ export interface Daemon extends Disposable {
   /** Identifies this server's store to clients: 25 characters of base 36, always the same for a root. */
   readonly workerId: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly platforms: readonly Platform[];
 }
 
 /** Returns the state of a server. Disposing of it stops its timers. */
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { store, entitlements = [], labels = {}, history, collector, onImage, platforms = ownPlatforms() } = options;
+  const { store, entitlements = [], labels = {}, history, collector, onImage } = options;
+  const given = options.platforms;
+  const platforms = given === undefined ? machinePlatforms : () => Promise.resolve(given);
   const { provenance = {} } = options;
   const jobs = new Jobs<Job>();
   const id = await workerId(store.root);
@@ -110,7 +111,6 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     policies: (await collector?.policies()) ?? [],
     workerId: id,
     labels,
-    platforms,
     [Symbol.dispose]: () => jobs[Symbol.dispose](),
   };
 }

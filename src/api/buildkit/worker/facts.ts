@@ -14,8 +14,14 @@ const LABEL = "org.mobyproject.buildkit.worker.";
 export interface WorkerFacts {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The default one first. */
-  readonly platforms: readonly Platform[];
+  /** Returns the platforms whose programs steps run, the default one first. Found when somebody asks. */
+  readonly platforms: () => Promise<readonly Platform[]>;
+}
+
+/** What this machine runs, natively and by emulators. */
+export async function machinePlatforms(): Promise<readonly Platform[]> {
+  const { machineEmulation } = await import("../../../emulation/index.ts");
+  return await machineEmulation().platforms();
 }
 
 /** Returns the only worker of a store. `network` is how its steps are connected. Its first platform is the one that builds are for by default. */
@@ -41,15 +47,15 @@ export function workerFacts(
 }
 
 /** Returns a worker as clients get it. `gcPolicy` says what is collected, `devices` what steps may be given. */
-export function workerMessage(
+export async function workerMessage(
   { id, labels, platforms }: WorkerFacts,
   gcPolicy: readonly MessageInitShape<typeof GCPolicySchema>[] = [],
   devices: readonly RegisteredDevice[] = [],
-): MessageInitShape<typeof WorkerRecordSchema> {
+): Promise<MessageInitShape<typeof WorkerRecordSchema>> {
   return {
     id,
     labels: { ...labels },
-    platforms: platforms.map(platformMessage),
+    platforms: (await platforms()).map(platformMessage),
     gcPolicy: [...gcPolicy],
     cdiDevices: devices.map(({ name, autoAllow, annotations }) => ({
       name,

@@ -1,14 +1,7 @@
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Platform, hostPlatform } from "../../../core/index.ts";
 import { writeFileAtomic } from "../../../io/index.ts";
-
-/** The native platform comes first: it is the one that builds are for by default. */
-export function ownPlatforms(): Platform[] {
-  const host = hostPlatform();
-  return host.architecture === "amd64" ? [host, { os: host.os, architecture: "386" }] : [host];
-}
 
 const ID = /^[0-9a-z]{25}$/;
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";

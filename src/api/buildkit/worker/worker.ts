@@ -9,7 +9,7 @@ const NS_PER_MS = 1_000_000n;
 
 async function workerRecord(daemon: Daemon): Promise<MessageInitShape<typeof WorkerRecordSchema>> {
   const devices = (await daemon.store.devices()).list();
-  return workerMessage(daemon.frontends.worker, daemon.policies.map(policyMessage), devices);
+  return await workerMessage(daemon.frontends.worker, daemon.policies.map(policyMessage), devices);
 }
 
 function policyMessage(policy: PruneRequest): MessageInitShape<typeof GCPolicySchema> {

@@ -11,7 +11,7 @@ const PRODUCT = "buildkit";
  *
  * @see moby/buildkit frontend/gateway/gateway.go, and grpcclient/client.go, which reads them
  */
-export function frontendEnvironment({
+export async function frontendEnvironment({
   attributes,
   sessionId,
   worker,
@@ -19,22 +19,22 @@ export function frontendEnvironment({
   readonly attributes: Attributes;
   readonly sessionId: string;
   readonly worker: WorkerFacts;
-}): string[] {
+}): Promise<string[]> {
   const options = [...attributes].sort(([a], [b]) => compareBytes(a, b));
   return [
     ...options.map(([key, value], index) => `BUILDKIT_FRONTEND_OPT_${index}=${key}=${value}`),
     `BUILDKIT_SESSION_ID=${sessionId}`,
-    `BUILDKIT_WORKERS=${JSON.stringify([workerJson(worker)])}`,
+    `BUILDKIT_WORKERS=${JSON.stringify([await workerJson(worker)])}`,
     `BUILDKIT_EXPORTEDPRODUCT=${PRODUCT}`,
   ];
 }
 
-function workerJson({ id, labels, platforms }: WorkerFacts): object {
+async function workerJson({ id, labels, platforms }: WorkerFacts): Promise<object> {
   const { dockerfileVersion: _dockerfile, ...version } = buildkitVersion();
   return {
     id,
     labels,
-    platforms: platforms.map(platformToJson),
+    platforms: (await platforms()).map(platformToJson),
     gcPolicy: null,
     buildkitVersion: version,
     cdiDevices: null,

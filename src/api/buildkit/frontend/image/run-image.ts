@@ -76,13 +76,13 @@ async function runProcess(
     [
       ...bridgeMethods({
         buildOf: () => Promise.resolve(own),
-        workers: () => Promise.resolve([workerMessage(host.worker)]),
+        workers: async () => [await workerMessage(host.worker)],
       }),
       ...healthService(),
     ],
     { toError: statusError, calls: MAX_CALLS },
   );
-  const environment = frontendEnvironment({ attributes, sessionId: client.sessionId, worker: host.worker });
+  const environment = await frontendEnvironment({ attributes, sessionId: client.sessionId, worker: host.worker });
   const process = {
     edge,
     definition,

@@ -5,8 +5,8 @@ import { buildPolicies } from "../../policy/build-policy.ts";
 import { ProducedResults } from "../../result/produced.ts";
 import { type FrontendResult, refsOf } from "../../result/result.ts";
 import { targetsOf } from "../../result/targets.ts";
-import { workerFacts } from "../../worker/facts.ts";
-import { ownPlatforms, workerId } from "../../worker/identity.ts";
+import { machinePlatforms, workerFacts } from "../../worker/facts.ts";
+import { workerId } from "../../worker/identity.ts";
 import { forwardRequest } from "../forward.ts";
 import { FrontendBudget } from "../image/budget.ts";
 import type { FrontendBuild } from "../request.ts";
@@ -43,7 +43,7 @@ async function frontendBuild({ images, session, stack }: ForeignRequest): Promis
     host: {
       images,
       repositories: [],
-      worker: workerFacts(store, { id, labels: {}, platforms: ownPlatforms() }),
+      worker: workerFacts(store, { id, labels: {}, platforms: machinePlatforms }),
     },
     budget: new FrontendBudget(),
     run: runFrontend,
