@@ -49,9 +49,9 @@ async function contextOf(varve: Varve, dockerfile = DOCKERFILE): Promise<string>
   return context;
 }
 
-async function arm64(varve: Varve, context: string, options: RunOptions = {}) {
+async function arm64(varve: Varve, context: string) {
   const output = `type=oci,dest=${join(varve.folder, "image.tar")},rewrite-timestamp=true`;
-  return await varve.build(["--platform=linux/arm64", ...EPOCH, "-o", output, context], options);
+  return await varve.build(["--platform=linux/arm64", ...EPOCH, "-o", output, context]);
 }
 
 describe("a build for another platform", { skip }, () => {
@@ -109,8 +109,6 @@ describe("a build for another platform", { skip }, () => {
     const built = await arm64(varve, context);
     const digest = built.metadata["containerimage.digest"];
     assert.match(String(digest), /^sha256:/);
-    const again = await arm64(varve, context, { wrapper: HIDDEN });
-    assert.equal(again.metadata["containerimage.digest"], digest);
     const made = await varve.make(["--platform=linux/arm64", ...EPOCH, context], { wrapper: HIDDEN });
     assert.deepEqual(
       ["hard", "tmp/id", "name"].map((name) => made.text(name)),
