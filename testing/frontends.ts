@@ -46,7 +46,7 @@ export async function buildFrontendWith(
 }
 
 /** Paths of the shared libraries of a program, and of its loader. */
-function librariesOf(program: string): string[] {
+export function librariesOf(program: string): string[] {
   const listed = execFileSync("ldd", [program], { encoding: "utf8" });
   return [...listed.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = ""]) => path);
 }

@@ -1,44 +1,24 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AptAccess, aptAccess, debianArchive } from "../../testing/debian-base.ts";
 import { type Dockerd, dockerdMissing, startDockerd } from "../../testing/dockerd.ts";
-import { peersMissing } from "../../testing/peers.ts";
+import { aptSecret, npmSecrets, packagesUnavailable } from "../../testing/npm-access.ts";
 import { type BuildOutcome, Varve } from "../../testing/varve.ts";
 
 const APP = fileURLToPath(new URL("express-app", import.meta.url));
 const BASE = "varve.test/debian-node:1";
 const PACKAGES = ["ca-certificates", "nodejs", "npm"];
-const apt = peersMissing("mmdebstrap", "zstd", "apt-get", "npm") === undefined ? aptAccess() : undefined;
-const npm = npmSettings();
-const skip = dockerdMissing() ?? peersMissing("mmdebstrap", "zstd", "apt-get", "npm") ?? (await unreachable());
+const skip = dockerdMissing() ?? (await packagesUnavailable());
 
 const stack = new AsyncDisposableStack();
 let varve: Varve;
 let dockerd: Dockerd;
 let app: string;
-
-/** The registry and the proxies that npm uses on this machine, as an `.npmrc`. */
-function npmSettings(): { readonly registry: string; readonly text: string } {
-  const get = (key: string): string =>
-    spawnSync("npm", ["config", "get", key], { encoding: "utf8", cwd: "/" }).stdout?.trim() ?? "";
-  const values = ["registry", "proxy", "https-proxy", "noproxy"].map((key) => [key, get(key)] as const);
-  const given = values.filter(([, value]) => value !== "" && value !== "null" && value !== "undefined");
-  return { registry: get("registry"), text: given.map(([key, value]) => `${key}=${value}\n`).join("") };
-}
-
-/** Why packages cannot be had here; undefined if they can. */
-async function unreachable(): Promise<string | undefined> {
-  if (apt === undefined) return "the machine is not a Debian with sources of its own release";
-  const ping = spawn("npm", ["ping", "--fetch-retries=0", "--fetch-timeout=10000"], { stdio: "ignore", cwd: "/" });
-  const [code] = (await once(ping, "exit")) as [number];
-  return code === 0 ? undefined : `npm does not reach its registry ${npm.registry}`;
-}
 
 before(async () => {
   if (skip !== undefined) return;
@@ -52,13 +32,10 @@ after(() => stack.disposeAsync());
 const OPTIONS = { skip, timeout: 500_000 };
 
 test("a Debian made by mmdebstrap is a base; apt installs on it", OPTIONS, async () => {
-  const { settings } = apt as AptAccess;
-  const archive = await debianArchive(apt as AptAccess, PACKAGES);
+  const archive = await debianArchive(aptAccess() as AptAccess, PACKAGES);
   const context = join(varve.folder, "base");
   mkdirSync(context);
   copyFileSync(archive, join(context, basename(archive)));
-  const conf = join(varve.folder, "apt.conf");
-  writeFileSync(conf, settings.map((line) => `${line}\n`).join(""));
   const input = `FROM scratch
 ADD ${basename(archive)} /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -68,20 +45,11 @@ RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \\
     apt-get update && apt-get install -y --no-install-recommends tini
 CMD ["node"]
 `;
-  await varve.build(["-t", BASE, "--secret", `id=apt,src=${conf}`, "-f", "-", context], { input });
+  await varve.build(["-t", BASE, ...aptSecret(varve.folder), "-f", "-", context], { input });
 });
 
-/** Flags for what npm needs on this machine. */
-function npmFlags(): string[] {
-  const npmrc = join(varve.folder, "npmrc");
-  writeFileSync(npmrc, npm.text);
-  const ca = process.env["NODE_EXTRA_CA_CERTS"] ?? process.env["SSL_CERT_FILE"];
-  const secrets = [`id=npmrc,src=${npmrc}`, ...(ca !== undefined && existsSync(ca) ? [`id=ca,src=${ca}`] : [])];
-  return secrets.flatMap((secret) => ["--secret", secret]);
-}
-
 async function buildApp(): Promise<BuildOutcome> {
-  const flags = npmFlags();
+  const flags = npmSecrets(varve.folder);
   const outputs = ["-o", "type=image", "-o", `type=docker,dest=${archiveFile()},compression=uncompressed`];
   return await varve.build(["-t", "express-app:1", ...flags, ...outputs, app]);
 }
@@ -176,7 +144,7 @@ test("with everything copied first, traced steps run only if they read what has 
   writeFileSync(join(project, ".dockerignore"), "Dockerfile\n.dockerignore\n");
   writeFileSync(join(project, "README.md"), "The first text.\n");
   const steps = async (): Promise<(string | undefined)[]> => {
-    const built = await varve.build(["-o", "type=cacheonly", ...npmFlags(), project]);
+    const built = await varve.build(["-o", "type=cacheonly", ...npmSecrets(varve.folder), project]);
     return ["npm ci", "node build.js"].map((text) => built.steps.find(({ name }) => name.includes(text))?.status);
   };
   assert.deepEqual(await steps(), ["run", "run"]);

@@ -1,10 +1,6 @@
 import type { DiskSpace } from "../../caches/index.ts";
 import { type Parsed, usageError } from "../flags.ts";
 
-export const DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock";
-export const DEFAULT_CONFIG = "/etc/buildkit/buildkitd.toml";
-export const DEFAULT_ROOT = "/var/lib/buildkit";
-
 /** The flags of buildkitd. */
 export const FLAGS = {
   addr: { kind: "many", value: "ADDR", help: "Listen on unix:///path, tcp://host:port or fd://" },

@@ -129,7 +129,7 @@ test(
     assert.match((await varve.run(["buildkitd", "--version"])).stdout, /^buildkitd varve v\d+\.\d+\.\d+\S*\n$/);
     const config = join(varve.folder, "buildkitd.toml");
     writeFileSync(config, "[worker.oci]\nfoo = 1\n");
-    const socket = join(varve.folder, "b.sock");
+    const socket = join(varve.folder, "run/buildkit/b.sock");
     const args = [
       "buildkitd",
       `--config=${config}`,

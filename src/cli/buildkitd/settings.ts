@@ -8,13 +8,18 @@ import { NETWORK_PROVIDER_MODES, type NetworkSettings } from "../../network/inde
 import { usageError } from "../flags.ts";
 import { withParallelism } from "../parallelism.ts";
 import type { BuildkitdConfig } from "./config.ts";
-import { type BuildkitdFlags, DEFAULT_ADDRESS, DEFAULT_ROOT, itemsOf, keptStorage, labelsOf } from "./flags.ts";
+import { defaultPlaces } from "./defaults.ts";
+import { type BuildkitdFlags, itemsOf, keptStorage, labelsOf } from "./flags.ts";
 
 /** Returns the addresses to listen on. */
-export function addressesOf(flags: BuildkitdFlags, config: BuildkitdConfig): readonly string[] {
+export function addressesOf(
+  flags: BuildkitdFlags,
+  config: BuildkitdConfig,
+  env: NodeJS.ProcessEnv = {},
+): readonly string[] {
   const given = itemsOf(flags.addr);
   if (given.length > 0) return given;
-  return config.addresses.length > 0 ? config.addresses : [DEFAULT_ADDRESS];
+  return config.addresses.length > 0 ? config.addresses : [defaultPlaces(env).address];
 }
 
 /** Returns the options of the store. `base` are those of the command line before the command. */
@@ -28,7 +33,7 @@ export function storeOptions(
   const snapshotter = snapshotterOf(flags["oci-worker-snapshotter"] ?? config.snapshotter);
   const options: StoreOptions = {
     ...base,
-    root: flags.root ?? config.root ?? base.root ?? DEFAULT_ROOT,
+    root: flags.root ?? config.root ?? base.root ?? defaultPlaces(env).root,
     snapshotter: snapshotter ?? base.snapshotter,
     maxParallelism: config.maxParallelism,
     registry: { config: { registries: config.registries }, concurrency: config.registryConcurrency },

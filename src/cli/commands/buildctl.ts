@@ -6,7 +6,7 @@ import { formatAddress, parseAddress } from "../../api/listen/index.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
-import { DEFAULT_ADDRESS } from "../buildkitd/flags.ts";
+import { defaultPlaces } from "../buildkitd/defaults.ts";
 import { table } from "../table.ts";
 
 const FLAGS = {
@@ -29,7 +29,7 @@ Example: varve buildctl --addr unix:///run/buildkit/buildkitd.sock debug workers
 `,
   run: async (argv, context) => {
     const { flags, args } = parseFlags(argv, FLAGS);
-    const address = flags.addr ?? (process.env["BUILDKIT_HOST"] || DEFAULT_ADDRESS);
+    const address = flags.addr ?? (process.env["BUILDKIT_HOST"] || defaultPlaces().address);
     switch (args.join(" ")) {
       case "dial-stdio":
         await dialStdio(await dial(address), context);

@@ -1,10 +1,13 @@
+import { dirname } from "node:path";
 import { BuildkitServer, buildkitVersion, listenBuildkit, openDaemon } from "../../api/buildkit/index.ts";
 import { formatAddress, parseAddress } from "../../api/listen/index.ts";
 import { Collector } from "../../caches/index.ts";
 import { messageOf } from "../../core/index.ts";
+import { makeDirectories } from "../../linux/index.ts";
 import { openStore } from "../../engine/index.ts";
 import { readBuildkitdConfig } from "../buildkitd/config.ts";
-import { DEFAULT_CONFIG, FLAGS } from "../buildkitd/flags.ts";
+import { defaultPlaces } from "../buildkitd/defaults.ts";
+import { FLAGS } from "../buildkitd/flags.ts";
 import {
   addressesOf,
   collectionOf,
@@ -44,10 +47,13 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
       return ExitCode.done;
     }
     compileEarly();
-    const config = await readBuildkitdConfig(flags.config ?? DEFAULT_CONFIG, flags.config !== undefined);
+    const config = await readBuildkitdConfig(
+      flags.config ?? defaultPlaces(context.env).config,
+      flags.config !== undefined,
+    );
     const warn = (text: string): void => context.screen.write(`warning: ${printableLine(text)}\n`);
     for (const key of config.unknown) warn(`configuration key ${key} is unknown`);
-    const addresses = addressesOf(flags, config).map(parseAddress);
+    const addresses = addressesOf(flags, config, context.env).map(parseAddress);
     const [tcp, unix] = [tcpAccess(flags, config), await socketAccess(flags, config)];
     const [worker, collection] = [workerOptions(flags, config), collectionOf(flags, config)];
     await using store = await openStore(storeOptions(flags, config, context.store, context.env));
@@ -61,6 +67,7 @@ Example: varve buildkitd --addr unix:///run/buildkit/buildkitd.sock
     await using buildkit = new BuildkitServer(daemon);
     await using listeners = new AsyncDisposableStack();
     for (const address of addresses) {
+      if (address.kind === "unix") makeDirectories(dirname(address.path), 0o755);
       const listener = listeners.use(await listenBuildkit(buildkit, address, tcp, unix));
       context.screen.write(`running server on ${formatAddress(listener.address)}\n`);
     }
