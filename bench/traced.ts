@@ -1,13 +1,15 @@
 /** What it costs to trace steps, how large a record is, and how long it takes to decide whether one is a hit. */
 import { hash } from "node:crypto";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build, openStore } from "../src/engine/index.ts";
 import { TracedRuns } from "../src/engine/traced/traced-runs.ts";
 import { isDigest } from "../src/core/index.ts";
 import { tracedTables } from "../src/traced/schema.ts";
 import { openState } from "../src/state/index.ts";
-import type { Varve } from "../testing/varve.ts";
+import { packagesArchive, packagesMissing } from "../testing/host-packages.ts";
+import { peersMissing } from "../testing/peers.ts";
+import { type Varve, sh } from "../testing/varve.ts";
 import { type Times, timedCommand } from "./command-times.ts";
 import { median } from "./measure.ts";
 import { packedVarve } from "./side-by-side/varve-builder.ts";
@@ -16,6 +18,8 @@ const ROUNDS = 5;
 const DECISIONS = 9;
 const RECORD_FILES = 20_000;
 const INPUT_FILES = 100_000;
+const NPM_PACKAGES = 30;
+const NPM_FILES = 40;
 
 /** Steps in a root with 100 files in each of `/src/<0…99>`. */
 const STEPS: Readonly<Record<string, string>> = {
@@ -27,6 +31,7 @@ const STEPS: Readonly<Record<string, string>> = {
 /** What is measured, by name. `base` is an image with a shell. */
 export const TRACED: Readonly<Record<string, (varve: Varve, base: string) => Promise<string>>> = {
   "traced steps": overheads,
+  "traced npm ci": npmOverhead,
   "traced record": recordSize,
   "traced decision": decisionTime,
 };
@@ -48,25 +53,66 @@ async function overheads(varve: Varve, base: string): Promise<string> {
   const lines = [`traced: with and without, medians of ${ROUNDS} rounds that take turns`];
   for (const [name, step] of Object.entries(STEPS)) {
     writeFileSync(join(context, "Dockerfile"), `FROM ${base}\nCOPY src /src\n# varve: never\nRUN ${step}\n`);
-    const run = (traced: string): Times =>
-      timedCommand(
-        [...command, "build", "--progress=plain", "-o", "type=cacheonly", `--traced=${traced}`, context],
-        varve.root,
-      );
-    run("contents");
-    const rounds = Array.from({ length: ROUNDS }, () => ({ without: run("off"), with: run("contents") }));
-    const middle = (pick: (one: (typeof rounds)[number]) => number): number => median(rounds.map(pick));
-    const cpu = ratio(
-      middle((one) => one.with.cpu),
-      middle((one) => one.without.cpu),
-    );
-    const wall = ratio(
-      middle((one) => one.with.wall),
-      middle((one) => one.without.wall),
-    );
-    lines.push(`  ${name}: ${cpu} CPU time, ${wall} time of ${Math.round(middle((one) => one.without.wall))} ms`);
+    lines.push(overhead(name, command, context, varve));
   }
   return lines.join("\n");
+}
+
+/** Builds a context with and without tracing, in turns. */
+function overhead(name: string, command: readonly string[], context: string, varve: Varve): string {
+  const run = (traced: string): Times =>
+    timedCommand(
+      [...command, "build", "--progress=plain", "-o", "type=cacheonly", `--traced=${traced}`, context],
+      varve.root,
+    );
+  run("contents");
+  const rounds = Array.from({ length: ROUNDS }, () => ({ without: run("off"), with: run("contents") }));
+  const middle = (pick: (one: (typeof rounds)[number]) => number): number => median(rounds.map(pick));
+  const cpu = ratio(
+    middle((one) => one.with.cpu),
+    middle((one) => one.without.cpu),
+  );
+  const wall = ratio(
+    middle((one) => one.with.wall),
+    middle((one) => one.without.wall),
+  );
+  return `  ${name}: ${cpu} CPU time, ${wall} time of ${Math.round(middle((one) => one.without.wall))} ms`;
+}
+
+/** Installs packages that are in the context, by this machine's Node and npm. */
+async function npmOverhead(varve: Varve): Promise<string> {
+  const missing = packagesMissing(["nodejs"]) ?? peersMissing("npm");
+  if (missing !== undefined) return `  npm ci: ${missing}`;
+  const context = await varve.files("traced-npm", {
+    Dockerfile: `FROM scratch
+ADD base.tar /
+ENV PATH=/usr/bin:/bin HOME=/tmp
+WORKDIR /app
+COPY app .
+# varve: never
+RUN npm ci --offline --no-audit --no-fund
+`,
+  });
+  await packagesArchive(["nodejs", "coreutils"], context);
+  // Its files may be newer than those of the package.
+  await sh("tar", "-C", "/", "-rf", join(context, "base.tar"), "./usr/lib/node_modules/npm");
+  const app = join(context, "app");
+  const dependencies: Record<string, string> = {};
+  for (let at = 0; at < NPM_PACKAGES; at += 1) {
+    const folder = join(app, `p${at}`);
+    mkdirSync(join(folder, "package"), { recursive: true });
+    writeFileSync(join(folder, "package/package.json"), JSON.stringify({ name: `p${at}`, version: "1.0.0" }));
+    for (let file = 0; file < NPM_FILES; file += 1)
+      writeFileSync(join(folder, `package/${file}.js`), `"${at} ${file}"`);
+    await sh("tar", "-C", folder, "-czf", `${folder}.tgz`, "package");
+    rmSync(folder, { recursive: true });
+    dependencies[`p${at}`] = `file:p${at}.tgz`;
+  }
+  writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", version: "1.0.0", dependencies }));
+  await sh("npm", "--prefix", app, "install", "--package-lock-only", "--offline", "--no-audit", "--no-fund");
+  await varve.build(["-o", "type=cacheonly", context]);
+  const name = `npm ci of ${NPM_PACKAGES} packages with ${NPM_FILES} files`;
+  return overhead(name, await packedVarve(varve.folder), context, varve);
 }
 
 async function recordSize(varve: Varve, base: string): Promise<string> {
