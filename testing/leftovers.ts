@@ -70,7 +70,7 @@ function processesWith(marks: readonly string[]): string[] {
 function filesOf(stateDir: string): string[] {
   if (!existsSync(stateDir)) return [];
   return readdirSync(stateDir, { recursive: true, encoding: "utf8" }).filter(
-    (path) => !/^(?:lock|seccomp-[0-9a-f]+\.bpf|\d+-[0-9a-f]{12}(?:\/lock)?)$/.test(path),
+    (path) => !/^(?:lock|source-\d+\.lock|seccomp-[0-9a-f]+\.bpf|\d+-[0-9a-f]{12}(?:\/lock)?)$/.test(path),
   );
 }
 

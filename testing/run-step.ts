@@ -1,8 +1,11 @@
 /** Runs one step until it is killed: `run-step.ts <runtime> <stateDir> <rootfs> <script> [NAME=value…]`; for tests that kill it. */
-import { createRunner, findRuntime, type RuntimeName } from "../src/exec/index.ts";
+import { createChrootRunner, createRunner, findRuntime, type RuntimeName } from "../src/exec/index.ts";
 
 const [runtime = "crun", stateDir = "", rootfs = "", script = "", ...env] = process.argv.slice(2);
-const runner = await createRunner({ stateDir, runtime: await findRuntime([runtime as RuntimeName]) });
+const runner =
+  runtime === "chroot"
+    ? await createChrootRunner({ stateDir })
+    : await createRunner({ stateDir, runtime: await findRuntime([runtime as RuntimeName]) });
 await runner.run({
   rootfs,
   mounts: [

@@ -18,8 +18,8 @@ export const COMMON: BuildOptions = {
  * Bundles the programs of the package, because Node needs longer to load hundreds of modules than a cached build takes. `modules` is the
  * folder of all compiled modules. The command becomes CommonJS files, which Node loads faster than ES modules: `main.cjs`, whose
  * modules run when they are first needed, `forward.cjs`, which only hands a command line to a running server, and `enter.cjs`, which runs
- * the command line of an ordinary user in a user namespace. The program of threads
- * replaces its own compiled module.
+ * the command line of an ordinary user in a user namespace. The programs of threads and
+ * of steps in a chroot replace their own compiled modules.
  */
 export async function bundlePrograms(modules: string, folder: string): Promise<void> {
   const command = {
@@ -32,15 +32,17 @@ export async function bundlePrograms(modules: string, folder: string): Promise<v
   const cli = (path: string): string => join(modules, "cli", path);
   const entryPoints = { main: cli("main.js"), forward: cli("forward/client.js"), enter: cli("enter.js") };
   await build({ ...command, entryPoints, plugins: [ownUrls(resolve(folder))] });
-  const thread = join(modules, "layer/worker/thread.js");
-  await build({
-    ...COMMON,
-    packages: "external",
-    format: "esm",
-    entryPoints: [thread],
-    outfile: thread,
-    allowOverwrite: true,
-  });
+  for (const path of ["layer/worker/thread.js", "exec/chroot/step.js"]) {
+    const program = join(modules, path);
+    await build({
+      ...COMMON,
+      packages: "external",
+      format: "esm",
+      entryPoints: [program],
+      outfile: program,
+      allowOverwrite: true,
+    });
+  }
 }
 
 /** Lets a module find files by its URL as if it were not bundled. All bundled files are in `folder` itself. */

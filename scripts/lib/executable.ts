@@ -20,6 +20,9 @@ export interface ExecutableOptions {
   readonly output: string;
 }
 
+/** The first argument of the executable when it is the program of a step in a chroot: `src/cli/executable.ts`. */
+const STEP = "varve-chroot-step";
+
 const OPTIONS: BuildOptions = {
   ...COMMON,
   format: "cjs",
@@ -91,6 +94,7 @@ function replacements(arch: Architecture): Plugin {
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
   const texts: readonly (readonly [filter: RegExp, contents: string])[] = [
     [/cli\/program-version\.js$/, `export const programVersion = () => ${JSON.stringify(version)};`],
+    [/exec\/chroot\/program\.js$/, `export const stepProgram = () => [process.execPath, ${JSON.stringify(STEP)}];`],
     [
       /layer\/worker\/program\.js$/,
       'import { getAsset } from "node:sea"; export const threadProgram = () => ({ kind: "code", code: getAsset("thread", "utf8") });',

@@ -1,4 +1,6 @@
 export { AccessTrace, type TracedTree } from "./access-trace.ts";
+export { createChrootRunner } from "./chroot/runner.ts";
+export { runStepProgram } from "./chroot/step-program.ts";
 export { stepCapacity } from "./cgroup/capacity.ts";
 export { doctorFacts, type ExecFacts } from "./doctor.ts";
 export { findRuntime, runtimeAt } from "./find.ts";

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { VarveError, toVarveError } from "../core/index.ts";
 import { namespaceHint } from "../isolation/index.ts";
 import { ownIdMaps } from "../linux/index.ts";
+import { missingForChroot } from "./chroot/possible.ts";
 import { CONTROL, type LaunchTools, READY, WAITING_SCRIPT } from "./launch-script.ts";
 import { childOf, parentOf } from "./process-tree.ts";
 import { type ChildStreams, type InputKind, openStreams } from "./streams.ts";
@@ -251,8 +252,13 @@ export function namespaceError(reason: string): VarveError {
 const COVERED =
   "Parts of /proc are covered, as in a container. Start it with systempaths=unconfined (Docker) or procMount: Unmasked (Kubernetes).";
 
+/** For root in a container. */
+const CHROOT =
+  "Give the container the capability SYS_ADMIN, or, if all that runs in it may trust each other: varve --isolation=chroot (docs/ci.md).";
+
 function namespacesHint(): string {
   if (ownIdMaps() !== undefined) return COVERED;
+  if (missingForChroot().length === 0) return CHROOT;
   return namespaceHint() ?? "Run as root, or in a container with the capability SYS_ADMIN.";
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { descendantsOf, waitUntilGone } from "../../testing/leftovers.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { findProgram, isRootUser } from "../linux/index.ts";
+import { launch } from "./launch.ts";
 import { Launchers } from "./launchers.ts";
 
 const [setpriv, unshare, shell] = await Promise.all(["setpriv", "unshare", "sh"].map((name) => findProgram(name)));
@@ -13,7 +14,7 @@ const tools = { setpriv: setpriv ?? "", unshare: unshare ?? "", shell: shell ?? 
 
 test("a launcher that waits is taken once, and ends with the others", { skip }, async () => {
   await using directory = await temporaryDirectory();
-  const launchers = new Launchers(tools, directory.path);
+  const launchers = new Launchers((input) => launch(tools, directory.path, input));
   launchers.prepare();
   launchers.prepare();
   const [spare] = descendantsOf(process.pid, { depth: 1 });
@@ -31,7 +32,7 @@ test("a launcher that waits is taken once, and ends with the others", { skip }, 
 
 test("a launcher that was killed while it waited is replaced", { skip }, async () => {
   await using directory = await temporaryDirectory();
-  await using launchers = new Launchers(tools, directory.path);
+  await using launchers = new Launchers((input) => launch(tools, directory.path, input));
   launchers.prepare();
   const [spare = 0] = descendantsOf(process.pid, { depth: 1 });
   process.kill(spare, "SIGKILL");

@@ -1,40 +1,40 @@
-import { type Launch, launch } from "./launch.ts";
-import type { LaunchTools } from "./launch-script.ts";
 import type { InputKind } from "./streams.ts";
+
+/** What gets ready for a step. */
+export interface Launcher extends AsyncDisposable {
+  readonly isAlive: boolean;
+}
 
 /**
  * Starts launchers ahead of time: while a step runs, the launcher of the next one gets ready. Disposal ends the one that waits.
  */
-export class Launchers implements AsyncDisposable {
-  readonly #tools: LaunchTools;
-  readonly #directory: string;
-  #spare: Launch | undefined;
+export class Launchers<T extends Launcher> implements AsyncDisposable {
+  readonly #start: (input: InputKind, enter: readonly string[]) => T;
+  #spare: T | undefined;
   #closed = false;
 
-  /** Scripts of launchers are named relative to `directory`. */
-  constructor(tools: LaunchTools, directory: string) {
-    this.#tools = tools;
-    this.#directory = directory;
+  constructor(start: (input: InputKind, enter: readonly string[]) => T) {
+    this.#start = start;
   }
 
   /**
    * Returns the launcher that waits, or a new one. The caller disposes of it. Those that wait have no standard input, and are in the
    * namespaces of this process: a step that reads some, or enters others, gets a new one.
    */
-  async take(input: InputKind = "empty", enter: readonly string[] = []): Promise<Launch> {
-    if (input !== "empty" || enter.length > 0) return launch(this.#tools, this.#directory, input, enter);
+  async take(input: InputKind = "empty", enter: readonly string[] = []): Promise<T> {
+    if (input !== "empty" || enter.length > 0) return this.#start(input, enter);
     const spare = this.#spare;
     this.#spare = undefined;
     if (spare?.isAlive === true) return spare;
     await spare?.[Symbol.asyncDispose]();
-    return launch(this.#tools, this.#directory);
+    return this.#start("empty", []);
   }
 
   /** Starts a launcher if none waits. */
   prepare(): void {
     if (this.#closed) return;
     try {
-      this.#spare ??= launch(this.#tools, this.#directory);
+      this.#spare ??= this.#start("empty", []);
     } catch {
       // The step that needs one will report why.
     }

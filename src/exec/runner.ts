@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { throwIfAborted, toVarveError, VarveError } from "../core/index.ts";
-import { Root, findProgram, ownIdMaps } from "../linux/index.ts";
+import { VarveError } from "../core/index.ts";
+import { findProgram, hasCapability, ownIdMaps } from "../linux/index.ts";
 import type { DefaultNetwork, ProxiedNetwork } from "../network/index.ts";
 import { disablesCgroupManager } from "./cgroup/cgroup.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
@@ -11,6 +11,7 @@ import { FilterCache } from "./bundle/filter-cache.ts";
 import { editedEnv } from "./bundle/edits.ts";
 import { checkHostname } from "./bundle/files.ts";
 import { findRuntime, requireNsenter } from "./find.ts";
+import { type Launch, launch, namespaceError } from "./launch.ts";
 import { type LaunchPlan, type LaunchTools, launchScript } from "./launch-script.ts";
 import { Launchers } from "./launchers.ts";
 import { type Place, enteringEmulation, placeOf } from "./place.ts";
@@ -18,8 +19,8 @@ import { inputOf, OpenStep } from "./running-step.ts";
 import { openStepCgroup, prepareStep, secretsDirectory, type StepContext } from "./bundle/prepare.ts";
 import { hasSeccomp, type SeccompProfile } from "./bundle/seccomp.ts";
 import { writeSecrets } from "./mounts/step-mounts.ts";
+import { absolutePaths, openRootfs, runToEnd, startOnly } from "./run-to-end.ts";
 import type {
-  RunMount,
   RunnerOptions,
   RunOptions,
   RunResult,
@@ -40,7 +41,7 @@ interface Machine extends Place {
   readonly seccomp: boolean;
   readonly filters: FilterCache;
   readonly workspace: Workspace;
-  readonly launchers: Launchers;
+  readonly launchers: Launchers<Launch>;
   readonly defaults: StepDefaults;
   readonly networks: RunnerOptions["networks"];
 }
@@ -57,11 +58,12 @@ interface Machine extends Place {
  * });
  */
 export async function createRunner(options: RunnerOptions): Promise<Runner> {
+  if (!hasCapability("sys_admin")) throw namespaceError("the capability SYS_ADMIN is missing");
   await using stack = new AsyncDisposableStack();
   const tools = await findTools();
   const stateDir = resolve(options.stateDir);
   const workspace = stack.use(await Workspace.open(stateDir));
-  const launchers = stack.use(new Launchers(tools, workspace.path));
+  const launchers = stack.use(new Launchers((input, enter) => launch(tools, workspace.path, input, enter)));
   launchers.prepare();
   const runtime = options.runtime ?? (await findRuntime());
   const idMaps = ownIdMaps();
@@ -124,27 +126,11 @@ class BundleRunner implements Runner {
   }
 
   async run(spec: RunSpec, { signal }: RunOptions = {}): Promise<RunResult> {
-    throwIfAborted(signal, "run a step");
-    try {
-      await using step = await this.#start(spec);
-      throwIfAborted(signal, "run a step");
-      using aborted = abortion(signal);
-      this.#machine.launchers.prepare();
-      // When aborted, nobody waits for the listener.
-      await Promise.race([step.first.drained, aborted.promise]);
-      return await Promise.race([step.first.exited, aborted.promise]);
-    } catch (error) {
-      throwIfAborted(signal, "run a step");
-      throw toVarveError(firstError(error), "run a step");
-    }
+    return await runToEnd(() => this.#start(spec), { signal, started: () => this.#machine.launchers.prepare() });
   }
 
   async start(spec: RunSpec): Promise<RunningStep> {
-    try {
-      return await this.#start(spec);
-    } catch (error) {
-      throw toVarveError(firstError(error), "start a step");
-    }
+    return await startOnly(() => this.#start(spec));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -310,35 +296,4 @@ function withProxy(spec: RunSpec, proxied: ProxiedNetwork | undefined): RunSpec 
 async function enteringNetwork({ namespace }: { readonly namespace: number }): Promise<string[]> {
   const nsenter = await requireNsenter("run a step in a network of its own");
   return [nsenter, `--net=/proc/${process.pid}/fd/${namespace}`, "--"];
-}
-
-/** A promise that rejects when a signal is aborted. */
-function abortion(signal: AbortSignal | undefined): Disposable & { readonly promise: Promise<never> } {
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => undefined);
-  const abort = (): void => aborted.reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  return { promise: aborted.promise, [Symbol.dispose]: () => signal?.removeEventListener("abort", abort) };
-}
-
-/** Returns the first error, where cleaning up after it failed too. */
-function firstError(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
-}
-
-/** Resolves relative paths at this process's working directory, because the runtime starts in another one. */
-function absolutePaths(spec: RunSpec): RunSpec {
-  const mounts = spec.mounts?.map((mount): RunMount => {
-    if (mount.kind === "bind") return { ...mount, source: resolve(mount.source) };
-    return mount.kind === "ssh" ? { ...mount, socket: resolve(mount.socket) } : mount;
-  });
-  return { ...spec, rootfs: resolve(spec.rootfs), mounts };
-}
-
-function openRootfs(path: string): Root {
-  try {
-    return Root.open(path);
-  } catch (error) {
-    throw new VarveError("not-found", `Cannot run a step in ${path}: not a directory`, { cause: error });
-  }
 }

@@ -223,7 +223,8 @@ export interface RunOptions {
  * holds if this process is killed, except for files: the next runner on the state directory removes those.
  */
 export interface Runner extends AsyncDisposable {
-  readonly runtime: Runtime;
+  /** Undefined for a runner that uses none. */
+  readonly runtime: Runtime | undefined;
   /**
    * Runs one process and its descendants. An exit code other than 0 is a result.
    * @throws {VarveError} `cancelled` when aborted; `invalid-build` for a user, group, working directory or mount target that

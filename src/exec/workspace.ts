@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeDirectories, tryLock } from "../linux/index.ts";
 import { removeAll } from "./cgroup/cgroup.ts";
+import { returnMoved } from "./chroot/moved.ts";
 
 const LOCK = "lock";
 const CGROUPS = "cgroups.json";
@@ -100,7 +101,10 @@ async function removeAbandoned(stateDir: string, removing: (path: string) => Pro
     if (lock === undefined) continue;
     const steps = await entriesOf(directory);
     if (steps === undefined) continue;
-    for (const step of steps) await removeAll(await cgroupsOf(join(directory, step, CGROUPS)));
+    for (const step of steps) {
+      await removeAll(await cgroupsOf(join(directory, step, CGROUPS)));
+      returnMoved(join(directory, step));
+    }
     await removing(directory);
     await rm(directory, { recursive: true, force: true });
   }

@@ -3,9 +3,12 @@ export * from "./capability.ts";
 export * from "./copy.ts";
 export * from "./errno.ts";
 export { type OpenedFile, OpenWatch } from "./fanotify.ts";
+export { changePlaces } from "./exchange.ts";
+export { changeRoot, execute, passStandardDescriptors } from "./execute.ts";
 export * from "./find-program.ts";
 export * from "./flock.ts";
 export * from "./id-maps.ts";
+export { confineTo, landlockVersion } from "./landlock.ts";
 export * from "./make-directories.ts";
 export { trimMalloc } from "./malloc.ts";
 export { dropProgramPages, ownMemory } from "./program-pages.ts";
@@ -19,7 +22,18 @@ export { type Owner, representableOwner, setOpenOwner, setOwner, unmappedOwner }
 export { type OverlayOptions, mountOverlay, tryOverlay } from "./overlay.ts";
 export * from "./path.ts";
 export * from "./pipe.ts";
+export {
+  type ProcessLimit,
+  becomeSubreaper,
+  dieWithParent,
+  forbidNewPrivileges,
+  limitBoundingSet,
+  resetSignal,
+  setCapabilities,
+  setProcessLimit,
+} from "./privileges.ts";
 export { ProcessDirectory, type Removal } from "./process-directory.ts";
+export { reapAdopted } from "./reap.ts";
 export * from "./root.ts";
 export * from "./sockets.ts";
 export { type EntryStat, statAt } from "./stat.ts";

@@ -5,11 +5,11 @@ import { systemError } from "./errno.ts";
 import type { Path } from "./path.ts";
 
 type Koffi = typeof koffiModule;
-type Argument = number | bigint | Buffer | null;
+type Argument = number | bigint | Buffer | null | (string | null)[];
 type Native = KoffiFunc<(...args: Argument[]) => number>;
 
-/** The C types the bound functions need. Pointers take a `Buffer` or null. */
-type CType = "int" | "uint" | "long" | "ulong" | "size_t" | "int64_t" | "void *";
+/** The C types the bound functions need. Pointers take a `Buffer` or null, lists of strings an array that ends with null. */
+type CType = "int" | "uint" | "long" | "ulong" | "size_t" | "int64_t" | "void *" | "const char **";
 
 let koffi: Koffi | undefined;
 let libc: ReturnType<Koffi["load"]> | undefined;

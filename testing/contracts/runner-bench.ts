@@ -15,6 +15,8 @@ export interface RunnerSetup {
   readonly runtime: string;
   /** Steps are in a user namespace, where nobody can make devices. Default: if this process is in one. */
   readonly isUserNamespace?: boolean | undefined;
+  /** What runners of this kind cannot do: the names of checks, and why. They are skipped. Default: nothing. */
+  readonly impossible?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface Outcome extends RunResult {
@@ -32,6 +34,8 @@ export interface Bench extends AsyncDisposable {
   readonly isUserNamespace: boolean;
   readonly rootfs: string;
   readonly stateDir: string;
+  /** Makes another runner of the same kind on the state directory. */
+  readonly another: () => Promise<Runner>;
   /** Stands in the environment of every step. */
   readonly mark: string;
   /** Runs a shell script in the root filesystem. */
@@ -63,6 +67,7 @@ export async function openBench(setup: RunnerSetup): Promise<Bench> {
     isUserNamespace: setup.isUserNamespace ?? ownIdMaps() !== undefined,
     rootfs: rootfs.path,
     stateDir: state.path,
+    another: () => setup.create(state.path),
     mark,
     spec,
     sh: (script, options = {}) =>

@@ -15,8 +15,11 @@ export type { RunnerSetup } from "./runner-bench.ts";
 
 /** Every implementation of `Runner` runs this. Each check also finds that nothing is left behind. */
 export function runnerContract(name: string, setup: RunnerSetup): void {
+  const impossible = new Map(setup.impossible);
   const check: Check = (what, body) => {
-    test(`${name}: ${what}`, { skip: setup.unavailable ?? false, timeout: 60_000 }, async (t) => {
+    const skip = setup.unavailable ?? impossible.get(what) ?? false;
+    impossible.delete(what);
+    test(`${name}: ${what}`, { skip, timeout: 60_000 }, async (t) => {
       await using bench = await openBench(setup);
       await body(bench, t);
       const { mark, stateDir, rootfs } = bench;
@@ -31,6 +34,7 @@ export function runnerContract(name: string, setup: RunnerSetup): void {
   deviceSteps(check);
   endingSteps(check);
   sharedSteps(check);
+  assert.deepEqual([...impossible.keys()], [], "there are such checks");
 }
 
 function runningSteps(check: Check): void {

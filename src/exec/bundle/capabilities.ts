@@ -40,3 +40,8 @@ export function sandboxCapabilities(own: readonly string[] = ownCapabilities()):
   const have = new Set(own);
   return DEFAULT_CAPABILITIES.filter((name) => have.has(name));
 }
+
+/** Returns the numbers of capabilities. */
+export function capabilityNumbers(names: readonly string[]): number[] {
+  return names.map((name) => NAMES.indexOf(name));
+}

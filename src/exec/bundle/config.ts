@@ -79,7 +79,7 @@ export function processOf({ spec, user, cwd, capabilities }: ProcessParts): Reco
       inheritable: insecure ? capabilities : [],
       ambient: insecure ? capabilities : [],
     },
-    rlimits: lastOfEach(spec.ulimits ?? []).map(rlimitOf),
+    rlimits: checkUlimits(spec.ulimits ?? []).map(rlimitOf),
     noNewPrivileges: false,
   };
 }
@@ -101,16 +101,21 @@ function linuxOf({ spec, devices, cgroup, cgroupNamespace, seccomp }: ConfigPart
 }
 
 function rlimitOf({ name, soft, hard }: Ulimit): Record<string, unknown> {
-  if (!ULIMITS.has(name))
-    throw new VarveError("invalid-argument", `Cannot set ulimit ${JSON.stringify(name)}: unknown`);
-  const value = (limit: number): unknown => {
-    if (limit === -1) return UNLIMITED;
-    if (Number.isSafeInteger(limit) && limit >= 0) return limit;
-    throw new VarveError("invalid-argument", `Cannot set ulimit ${name} to ${limit}: not a whole number`);
-  };
+  const value = (limit: number): unknown => (limit === -1 ? UNLIMITED : limit);
   return { type: `RLIMIT_${name.toUpperCase()}`, soft: value(soft), hard: value(hard) };
 }
 
-function lastOfEach(ulimits: readonly Ulimit[]): Ulimit[] {
+/**
+ * Returns the limits of a process: of several with one name, the last one.
+ * @throws {VarveError} `invalid-argument` for an unknown name or a limit that is no whole number.
+ */
+export function checkUlimits(ulimits: readonly Ulimit[]): Ulimit[] {
+  for (const { name, soft, hard } of ulimits) {
+    if (!ULIMITS.has(name))
+      throw new VarveError("invalid-argument", `Cannot set ulimit ${JSON.stringify(name)}: unknown`);
+    for (const limit of [soft, hard])
+      if (limit !== -1 && !(Number.isSafeInteger(limit) && limit >= 0))
+        throw new VarveError("invalid-argument", `Cannot set ulimit ${name} to ${limit}: not a whole number`);
+  }
   return [...new Map(ulimits.map((ulimit) => [ulimit.name, ulimit])).values()];
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { errnoOf, VarveError } from "../../core/index.ts";
-import type { DnsConfig, NetworkHost, NetworkMode } from "../types.ts";
+import type { DnsConfig, NetworkHost, NetworkMode, RunSpec } from "../types.ts";
 
 /** BuildKit's default host name for a step. */
 export const DEFAULT_HOSTNAME = "buildkitsandbox";
@@ -9,6 +9,19 @@ const HOST_NAME = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 const RESOLVERS = "/etc/resolv.conf";
 /** Used when the machine's file names no server that a step can reach; the same as Docker's and BuildKit's. */
 const PUBLIC_SERVERS = ["8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844"];
+
+/** Returns the files that a step finds in the place of those of its root filesystem. `isolated` is as of `StepContext`. */
+export function generatedFiles(
+  hostname: string,
+  { extraHosts = [], network = "default", dns, hostnameFile }: RunSpec,
+  isolated: boolean,
+): (readonly [target: string, content: string])[] {
+  return [
+    ["/etc/resolv.conf", resolversFile(isolated ? "isolated" : network, dns)],
+    ["/etc/hosts", hostsFile(hostname, extraHosts)],
+    ...(hostnameFile === true ? [["/etc/hostname", `${hostname}\n`] as const] : []),
+  ];
+}
 
 /**
  * Returns the content of `/etc/hosts` for a step.

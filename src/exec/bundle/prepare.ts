@@ -8,7 +8,7 @@ import type { CgroupLayout } from "../cgroup/layout.ts";
 import { processOf, runtimeConfig } from "./config.ts";
 import { deviceOf, insecureDevices, type OciDevice } from "./devices.ts";
 import { checkEdits, editedEnv, editedMounts, editedNodes, ownedNodes } from "./edits.ts";
-import { checkHostname, DEFAULT_HOSTNAME, hostsFile, resolversFile } from "./files.ts";
+import { checkHostname, DEFAULT_HOSTNAME, generatedFiles } from "./files.ts";
 import { type OciMount, TERMINAL_GROUP, readonlyFile, systemMounts, withoutDuplicates } from "./mounts.ts";
 import type { FilterCache } from "./filter-cache.ts";
 import { DEFAULT_DEVICE_RULES, type DeviceRule, supportedLimits } from "../cgroup/resources.ts";
@@ -150,7 +150,8 @@ function mountsOf(
   return withoutDuplicates([...system, ...placeMounts(root, sources, mounted, stubs)]);
 }
 
-function checkProcess({ args, env, cwd }: ProcessSpec): void {
+/** @throws {VarveError} `invalid-build` for a process that no kernel can start. */
+export function checkProcess({ args, env, cwd }: ProcessSpec): void {
   const fail = (why: string): never => {
     throw new VarveError("invalid-build", `Cannot run a step: ${why}`);
   };
@@ -202,13 +203,7 @@ function capabilitiesOf(
 }
 
 function writeFiles(directory: string, hostname: string, spec: RunSpec & Pick<StepContext, "isolated">): MountSource[] {
-  const { extraHosts = [], network = "default", dns } = spec;
-  const files: (readonly [target: string, content: string])[] = [
-    ["/etc/resolv.conf", resolversFile(spec.isolated ? "isolated" : network, dns)],
-    ["/etc/hosts", hostsFile(hostname, extraHosts)],
-  ];
-  if (spec.hostnameFile === true) files.push(["/etc/hostname", `${hostname}\n`]);
-  return files.map(([target, content]) => {
+  return generatedFiles(hostname, spec, spec.isolated).map(([target, content]) => {
     const path = join(directory, posix.basename(target));
     writeFileSync(path, content);
     // This process's umask must not make the file unreadable for the step's user.
@@ -234,7 +229,7 @@ function withoutNodes(source: MountSource): MountSource {
  * Creates the directories that the image lacks. They stay after the step, as in BuildKit. A symbolic link instead of one is an
  * error, because the runtime would mount at its target.
  */
-function makeSystemDirectories(root: Root): void {
+export function makeSystemDirectories(root: Root): void {
   for (const name of ["dev", "proc", "sys"]) {
     using found = root.find(name, { follow: false });
     if (found === undefined) {
@@ -246,7 +241,7 @@ function makeSystemDirectories(root: Root): void {
 }
 
 /** Returns the absolute working directory, after creating it in the root filesystem if it is missing. */
-function makeWorkingDirectory(root: Root, cwd: string, user: StepUser): string {
+export function makeWorkingDirectory(root: Root, cwd: string, user: StepUser): string {
   const path = posix.join("/", cwd);
   const target = resolveTarget(root, path, () => false);
   if (target.state === "missing") makeDirectories(root, target.path, target.missing, user);

@@ -58,11 +58,19 @@ function bound(target: string, source: string, kind: MountSource["kind"], option
   return { target, kind, mode: 0o755, mount: { type: "bind", source, options } };
 }
 
-function bindSource(mount: Extract<RunMount, { kind: "bind" }>): MountSource {
+/**
+ * Returns what a bind mount shows.
+ * @throws {VarveError} `not-found` if it is missing, `invalid-build` for a subpath that does not exist.
+ */
+export function boundEntry(mount: Extract<RunMount, { kind: "bind" }>): Pick<MountSource, "kind"> & { source: string } {
   const source = mount.subpath === undefined ? mount.source : insideOf(mount.source, mount.subpath);
   const status = statSync(source, { throwIfNoEntry: false });
   if (status === undefined) throw new VarveError("not-found", `Cannot mount ${source}: it does not exist`);
-  const kind = status.isDirectory() ? "directory" : "file";
+  return { source, kind: status.isDirectory() ? "directory" : "file" };
+}
+
+function bindSource(mount: Extract<RunMount, { kind: "bind" }>): MountSource {
+  const { source, kind } = boundEntry(mount);
   return bound(mount.target, source, kind, ["rbind", mount.readonly === true ? "ro" : "rw"]);
 }
 
@@ -82,15 +90,17 @@ function tmpfsSource({ target, size }: Extract<RunMount, { kind: "tmpfs" }>): Mo
   return { target, kind: "directory", mode: 0o1777, mount: { type: "tmpfs", source: "tmpfs", options } };
 }
 
+/** @throws {VarveError} `limit-exceeded` for a secret that is too large. */
+export function checkSecret({ content, target }: Extract<RunMount, { kind: "secret" }>): void {
+  if (content.byteLength <= Limits.secret) return;
+  throw new VarveError("limit-exceeded", `Cannot mount a secret at ${target}: larger than ${Limits.secret} bytes`);
+}
+
 function secretSource(
   mount: Extract<RunMount, { kind: "secret" }>,
   { secrets, secretDirectory }: SourceContext,
 ): MountSource {
-  if (mount.content.byteLength > Limits.secret)
-    throw new VarveError(
-      "limit-exceeded",
-      `Cannot mount a secret at ${mount.target}: larger than ${Limits.secret} bytes`,
-    );
+  checkSecret(mount);
   const name = String(secrets.length);
   secrets.push({ name, mount });
   const noexec = ((mount.mode ?? 0o400) & 0o111) === 0 ? ["noexec"] : [];
@@ -127,10 +137,21 @@ export function placeMounts(
 }
 
 function placeMount(root: Root, source: MountSource, mounted: readonly string[], stubs: MountStubs): string {
+  const covered = (path: string): boolean => mounted.some((above) => isWithin(path, above));
+  return mountPoint(root, source, stubs, covered);
+}
+
+/** Finds or creates a mount point, and returns its path. `covered` is as of `resolveTarget`. */
+export function mountPoint(
+  root: Root,
+  source: Pick<MountSource, "target" | "kind" | "mode">,
+  stubs: MountStubs,
+  covered: (path: string) => boolean,
+): string {
   const { kind, mode } = source;
   if (source.target.includes("\0") || source.target.length > Limits.path)
     throw targetError(source.target, "not a path");
-  const target = resolveTarget(root, source.target, (path) => mounted.some((above) => isWithin(path, above)));
+  const target = resolveTarget(root, source.target, covered);
   if (target.path === "/") throw targetError(source.target, "it is the root directory");
   switch (target.state) {
     case "covered":

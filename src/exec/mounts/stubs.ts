@@ -111,7 +111,7 @@ function removeEmpty(entry: Path, inode: bigint): void {
 }
 
 /** Runs `work` on an entry, then restores the modification time of its parent directory. */
-function preservingTimes<T>(root: Root, path: string, work: (entry: Path) => T): T {
+export function preservingTimes<T>(root: Root, path: string, work: (entry: Path) => T): T {
   using parent = root.openParent(path);
   const directory = `${parent.path}/.`;
   const { mtimeNs } = statSync(directory, { bigint: true });
