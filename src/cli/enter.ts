@@ -29,7 +29,7 @@ export async function enterForCommand(
   const line = splitArgv(argv);
   try {
     const mode = modeOf(line.global, process.env);
-    if (mode === "none" || isPlain(line)) return undefined;
+    if (mode === "none" || mode === "chroot" || isPlain(line)) return undefined;
     const refusal = await enter(mode === "auto" ? "userns" : mode, program, argv);
     if (typeof refusal === "number") return refusal;
     if (mode === "auto") return undefined;

@@ -9,7 +9,7 @@ export const GLOBAL_FLAGS = {
   isolation: {
     kind: "string",
     value: "MODE",
-    help: "Set how commands of ordinary users run (auto, userns, userns-single, none)",
+    help: "Set how commands are isolated (auto, userns, userns-single, chroot, none)",
   },
   help: { kind: "boolean", short: "h", help: "Show help" },
 } as const;

@@ -48,11 +48,13 @@ function snapshotterOf(name: string | undefined): "overlay" | "copy" | undefined
 function contextOf(flags: Parsed<typeof GLOBAL_FLAGS>["flags"], host: CommandHost): CommandContext {
   const { root, config } = flags;
   const snapshotter = snapshotterOf(flags.snapshotter ?? host.env["VARVE_SNAPSHOTTER"]);
+  const isolation = (flags.isolation ?? host.env["VARVE_ISOLATION"]) === "chroot" ? "chroot" : undefined;
   return {
     ...host,
     store: {
       ...(root === undefined ? {} : { root: resolve(host.cwd, root) }),
       snapshotter,
+      ...(isolation === undefined ? {} : { steps: { isolation } }),
     },
     configPath: config === undefined ? undefined : resolve(host.cwd, config),
     logLevel: logLevelOf(flags["log-level"]),

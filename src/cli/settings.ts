@@ -12,6 +12,7 @@ import {
   tracedSetting,
 } from "../core/index.ts";
 import { FRONTEND_IMAGES, type FrontendImages } from "../frontend/index.ts";
+import { STEP_ISOLATIONS, type StepIsolation } from "../isolation/index.ts";
 import type { CommandContext } from "./command.ts";
 import { readDeviceSettings, readNetworkSettings } from "./step-settings.ts";
 
@@ -48,6 +49,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
   const explains = explaining(json.field("explain"));
   const devices = readDeviceSettings(json.field("devices"));
   const network = readNetworkSettings(json.field("network"));
+  const isolation = stepIsolation(json.field("isolation"));
   json.rejectUnknown();
   const { parseRegistryConfig } = await import("../registry/index.ts");
   return {
@@ -57,6 +59,7 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
       maxParallelism: parallelism.isAbsent ? undefined : parallelism.size() || undefined,
       devices,
       network,
+      ...(isolation === undefined ? {} : { steps: { isolation, ...context.store.steps } }),
     },
     normalizeContext,
     traced,
@@ -64,6 +67,11 @@ export async function loadSettings(context: CommandContext): Promise<Settings> {
     explains,
     collection: collection === undefined ? {} : (await import("../caches/index.ts")).readCollectionSettings(collection),
   };
+}
+
+function stepIsolation(node: JsonNode): StepIsolation | undefined {
+  if (node.isAbsent) return undefined;
+  return STEP_ISOLATIONS.find((mode) => mode === node.raw) ?? node.fail('"namespaces" or "chroot"');
 }
 
 function normalization(node: JsonNode): boolean | "git" | undefined {

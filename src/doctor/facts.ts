@@ -13,7 +13,7 @@ import type { DoctorReport } from "./fact.ts";
  * for (const { name, fix } of facts) if (fix !== undefined) console.log(`${name}: to fix, run ${fix}`);
  */
 export async function doctorFacts(
-  options: Pick<StoreOptions, "root"> = {},
+  options: Pick<StoreOptions, "root" | "steps"> = {},
   signal?: AbortSignal,
 ): Promise<DoctorReport> {
   const { lookAtMachine } = await import("./look.ts");

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { ExecFacts } from "../exec/index.ts";
-import { attemptUserNamespace, explainRefusal, idCount } from "../isolation/index.ts";
-import { type IdMaps, findProgram, ownIdMaps } from "../linux/index.ts";
+import { type StepIsolation, attemptUserNamespace, explainRefusal, idCount } from "../isolation/index.ts";
+import { type IdMaps, findProgram, landlockVersion, ownIdMaps } from "../linux/index.ts";
+import { CHROOT } from "./machine.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 
 const run = promisify(execFile);
@@ -13,15 +14,31 @@ const MORE_IDS = "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-
 const DEADLINE = 10_000;
 
 /** Reports how builds of this user are kept apart from the machine, and if they are not, why. */
-export async function isolationFacts({ root, mayMount }: ExecFacts): Promise<Fact[]> {
+export async function isolationFacts(
+  { root, mayMount, mayChroot }: ExecFacts,
+  isolation: StepIsolation,
+): Promise<Fact[]> {
+  if (isolation === "chroot") return [chrootFact(mayChroot)];
   const maps = ownIdMaps();
   if (maps !== undefined) return [idsFact(maps), await procFact()];
-  if (root) return [mayMount ? ok(NAME, "root") : limited(NAME, "none: root without CAP_SYS_ADMIN", WITHOUT)];
+  const without = mayChroot ? { ...WITHOUT, fix: CHROOT } : WITHOUT;
+  if (root) return [mayMount ? ok(NAME, "root") : limited(NAME, "none: root without CAP_SYS_ADMIN", without)];
   const attempted = await attemptUserNamespace();
   if (!("reason" in attempted))
     return [limited(NAME, "none, as asked for", { consequence: WITHOUT.consequence, fix: "varve --isolation=auto …" })];
   const { why, fix } = explainRefusal(attempted);
   return [missing(NAME, "none", { consequence: `${why}: RUN steps cannot run`, fix })];
+}
+
+function chrootFact(mayChroot: boolean): Fact {
+  if (!mayChroot)
+    return missing(NAME, "chroot", {
+      consequence: "this process lacks capabilities that containers have by default: RUN steps cannot run",
+      fix: "docker run --user 0 …",
+    });
+  return limited(NAME, `chroot, ${landlockVersion() >= 6 ? "with" : "without"} Landlock`, {
+    consequence: "RUN steps are not isolated from each other, nor from the network of this container",
+  });
 }
 
 const WITHOUT = { consequence: "RUN steps cannot run", fix: "docker run --privileged …" };

@@ -13,26 +13,27 @@ import { databaseFacts } from "./root.ts";
 
 /** Collects the facts of `doctorFacts`. */
 export async function lookAtMachine(
-  options: Pick<StoreOptions, "root"> = {},
+  options: Pick<StoreOptions, "root" | "steps"> = {},
   signal?: AbortSignal,
 ): Promise<DoctorReport> {
   const root = rootOf(options);
+  const { isolation = "namespaces" } = options.steps ?? {};
   try {
     await using probe = await probeDirectory(root);
-    const step = await attempt("RUN", () => stepFact(probe, signal), signal);
+    const step = await attempt("RUN", () => stepFact(probe, isolation, signal), signal);
     const exec = await execFacts();
     const disk = await attempt("disk", () => diskFacts(root, probe), signal);
     const hasOverlays = disk.some(({ name, state }) => name === "overlayfs" && state === "ok");
     const facts = [
       nodeFact(),
       kernelFact(),
-      privilegeFact(exec),
-      ...(await attempt("isolation", () => isolationFacts(exec), signal)),
+      privilegeFact(exec, isolation),
+      ...(await attempt("isolation", () => isolationFacts(exec, isolation), signal)),
       ...(await attempt("open files", () => openFilesFact(), signal)),
       await temporaryFact(),
       ...disk,
       ...(probe.state === "usable" ? await attempt("database", () => databaseFacts(root, hasOverlays), signal) : []),
-      ...(await attempt("OCI runtime", () => runtimeFact(exec), signal)),
+      ...(await attempt("OCI runtime", () => runtimeFact(exec, isolation), signal)),
       ...step,
       ...(await attempt("platforms", () => platformsFact(), signal)),
       cgroupFact(exec),

@@ -1,4 +1,5 @@
 import type { ExecFacts } from "../exec/index.ts";
+import type { StepIsolation } from "../isolation/index.ts";
 import { kernelFeatures } from "../linux/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 
@@ -25,12 +26,16 @@ export function kernelFact(): Fact {
   return ok("kernel", release, true);
 }
 
+/** For root in a container. */
+export const CHROOT = "varve --isolation=chroot …, if all that runs in this container may trust each other";
+
 /** Mounts and namespaces require root, on the machine or in a user namespace. */
-export function privilegeFact({ root, mayMount }: ExecFacts): Fact {
+export function privilegeFact({ root, mayMount, mayChroot }: ExecFacts, isolation: StepIsolation): Fact {
   const user = root ? "root" : `user ${process.geteuid?.() ?? "?"}`;
   if (mayMount) return ok("privileges", user, true);
+  if (isolation === "chroot" && mayChroot) return ok("privileges", `${user}, without CAP_SYS_ADMIN`, true);
   return missing("privileges", `${user}, without CAP_SYS_ADMIN`, {
     consequence: "filesystems cannot be mounted, so RUN steps cannot run",
-    fix: root ? "docker run --privileged …" : "sudo varve …",
+    fix: mayChroot ? CHROOT : root ? "docker run --privileged …" : "sudo varve …",
   });
 }

@@ -3,9 +3,17 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { VarveError, formatPlatform, hostPlatform, toVarveError } from "../core/index.ts";
+import { VarveError, formatPlatform, hostPlatform, isVarveError, toVarveError } from "../core/index.ts";
 import { type Emulation, machineEmulation } from "../emulation/index.ts";
-import { type ExecFacts, type RunMount, type RunResult, createRunner } from "../exec/index.ts";
+import {
+  type ExecFacts,
+  type ProcessSpec,
+  type RunMount,
+  type RunResult,
+  createChrootRunner,
+  createRunner,
+} from "../exec/index.ts";
+import type { StepIsolation } from "../isolation/index.ts";
 import { findProgram, ownIdMaps } from "../linux/index.ts";
 import { type Fact, limited, missing, ok } from "./fact.ts";
 import { installCommand } from "./install-command.ts";
@@ -14,9 +22,10 @@ import type { ProbeDirectory } from "./probe-directory.ts";
 const run = promisify(execFile);
 const NO_STEPS = "RUN steps cannot run";
 
-export async function runtimeFact({ runtimes, missingPrograms }: ExecFacts): Promise<Fact> {
+export async function runtimeFact({ runtimes, missingPrograms }: ExecFacts, isolation: StepIsolation): Promise<Fact> {
   const [runtime] = runtimes;
   const name = "OCI runtime";
+  if (isolation === "chroot") return ok(name, "not needed");
   if (runtime === undefined) return missing(name, "none", { consequence: NO_STEPS, fix: await installCommand("crun") });
   const value = `${runtime.name} ${runtime.version} (${runtime.path})`;
   if (missingPrograms.length === 0) return ok(name, value, true);
@@ -25,11 +34,11 @@ export async function runtimeFact({ runtimes, missingPrograms }: ExecFacts): Pro
 }
 
 /** Runs a step that does nothing, as a build would. */
-export async function stepFact(probe: ProbeDirectory, signal?: AbortSignal): Promise<Fact> {
+export async function stepFact(probe: ProbeDirectory, isolation: StepIsolation, signal?: AbortSignal): Promise<Fact> {
   if (probe.state === "refused") return missing("RUN", "not tried: the root is not writable", {});
   const started = performance.now();
   try {
-    const { exitCode, signal: killedBy } = await runTrue(probe.path, signal);
+    const { exitCode, signal: killedBy } = await TRIALS[isolation](probe.path, signal);
     const took = `a step ran in ${(performance.now() - started).toFixed(0)} ms`;
     if (exitCode === 0) return ok("RUN", took, true);
     return missing("RUN", `a step ended with ${killedBy ?? `exit code ${exitCode}`}`, { consequence: NO_STEPS });
@@ -46,12 +55,7 @@ const DEADLINE = 20_000;
 
 /** Runs the machine's own `true`. It is copied into the root filesystem, so that the step fails if that is mounted noexec. */
 async function runTrue(directory: string, signal: AbortSignal | undefined): Promise<RunResult> {
-  const rootfs = join(directory, "rootfs");
-  const program = await findProgram("true");
-  if (program === undefined)
-    throw new VarveError("unsupported", 'Cannot run a step: this machine has no program "true"');
-  await mkdir(rootfs, { mode: 0o755 });
-  await copyFile(program, join(rootfs, "true"));
+  const rootfs = await rootOfTrue(directory);
   const mounts = SYSTEM.filter((path) => existsSync(path)).map((path): RunMount => ({
     kind: "bind",
     source: path,
@@ -59,11 +63,37 @@ async function runTrue(directory: string, signal: AbortSignal | undefined): Prom
     readonly: true,
   }));
   await using runner = await createRunner({ stateDir: join(directory, "run") });
+  return await runner.run({ rootfs, mounts, network: "none", process: TRUE }, { signal: withDeadline(signal) });
+}
+
+/** Without mounts, the program has its libraries only if it needs none. That it cannot be loaded shows that all before has worked. */
+async function runAlone(directory: string, signal: AbortSignal | undefined): Promise<RunResult> {
+  const rootfs = await rootOfTrue(directory);
+  await using runner = await createChrootRunner({ stateDir: join(directory, "run") });
+  try {
+    return await runner.run({ rootfs, process: TRUE }, { signal: withDeadline(signal) });
+  } catch (error) {
+    if (isVarveError(error, "step-failed") && error.details.exitCode === 127) return { exitCode: 0, oomKilled: false };
+    throw error;
+  }
+}
+
+const TRUE: ProcessSpec = { args: ["/true"], env: [], cwd: "/", user: "" };
+const TRIALS = { namespaces: runTrue, chroot: runAlone } as const;
+
+async function rootOfTrue(directory: string): Promise<string> {
+  const rootfs = join(directory, "rootfs");
+  const program = await findProgram("true");
+  if (program === undefined)
+    throw new VarveError("unsupported", 'Cannot run a step: this machine has no program "true"');
+  await mkdir(rootfs, { mode: 0o755 });
+  await copyFile(program, join(rootfs, "true"));
+  return rootfs;
+}
+
+function withDeadline(signal: AbortSignal | undefined): AbortSignal {
   const deadline = AbortSignal.timeout(DEADLINE);
-  return await runner.run(
-    { rootfs, mounts, network: "none", process: { args: ["/true"], env: [], cwd: "/", user: "" } },
-    { signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]) },
-  );
+  return signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
 }
 
 /** The platforms whose steps run here: natively, or by an emulator. */

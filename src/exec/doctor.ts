@@ -1,6 +1,7 @@
 import { findProgram, hasCapability, isRootUser, ownIdMaps } from "../linux/index.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup/layout.ts";
 import { userGroups } from "./cgroup/user-namespace.ts";
+import { missingForChroot } from "./chroot/possible.ts";
 import { findRuntime } from "./find.ts";
 import { hasSeccomp } from "./bundle/seccomp.ts";
 import type { Runtime, RuntimeName } from "./types.ts";
@@ -18,6 +19,8 @@ export interface ExecFacts {
   /** True if the kernel can filter system calls. */
   readonly seccomp: boolean;
   readonly root: boolean;
+  /** True if this process may run steps in a chroot. */
+  readonly mayChroot: boolean;
   /** True if this process may create namespaces and mounts (CAP_SYS_ADMIN). */
   readonly mayMount: boolean;
 }
@@ -38,6 +41,7 @@ export async function doctorFacts(): Promise<ExecFacts> {
     controllers: [...new Set(controllers.filter((name) => !name.startsWith("name=")))].toSorted(),
     seccomp: hasSeccomp(),
     root: isRootUser(),
+    mayChroot: missingForChroot().length === 0,
     mayMount: hasCapability("sys_admin"),
   };
 }

@@ -5,6 +5,7 @@ export { diskUsage, exportCache, importCache, listCache, listRemoteCache, prune,
 export { defaultRoot } from "../core/index.ts";
 export type { DeviceSettings } from "../cdi/index.ts";
 export { type CacheReport, type CacheSpec, type StepOptions, type StoreOptions } from "../engine/index.ts";
+export type { StepIsolation } from "../isolation/index.ts";
 export type { NetworkSettings } from "../network/index.ts";
 export type {
   Credential,

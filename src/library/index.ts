@@ -52,6 +52,7 @@ export {
   plan,
 } from "../engine/index.ts";
 export type { DeviceSettings } from "../cdi/index.ts";
+export type { StepIsolation } from "../isolation/index.ts";
 export type { NetworkSettings } from "../network/index.ts";
 export type { FrontendImages } from "../frontend/index.ts";
 export type * from "./dockerfile-types.ts";

@@ -37,7 +37,7 @@ export function storeOptions(
     snapshotter: snapshotter ?? base.snapshotter,
     maxParallelism: config.maxParallelism,
     registry: { config: { registries: config.registries }, concurrency: config.registryConcurrency },
-    steps: { ...config.steps, ...definedFields({ runtime }) },
+    steps: { ...base.steps, ...config.steps, ...definedFields({ runtime }) },
     devices: devicesOf(flags, config),
     network: networkOf(flags, config, env),
   };

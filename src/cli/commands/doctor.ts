@@ -4,7 +4,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { ExitCode } from "../exit-code.ts";
 import { describeFlags, parseFlags, usageError } from "../flags.ts";
 import { printableJson, printableLine } from "../printable.ts";
-import { loadSettings } from "../settings.ts";
+import { type Settings, loadSettings } from "../settings.ts";
 import { FORMAT, wantsJson } from "./common.ts";
 import { verify } from "./doctor-verify.ts";
 
@@ -21,21 +21,22 @@ export const command: Command = {
     if (args.length > 0) throw usageError("Cannot examine this machine: expected no arguments");
     const json = wantsJson(flags.format);
     if (flags.verify) return await verify(context, json);
-    const report = withSettings(await doctorFacts(context.store, context.signal), await settingsFact(context));
+    const settings = await readSettings(context);
+    const report = withSettings(await doctorFacts(settings.store, context.signal), settings.problem);
     await context.stdout.write(json ? `${printableJson(report)}\n` : describeReport(report));
     return report.ready ? ExitCode.done : ExitCode.machine;
   },
 };
 
-/** Reports a configuration file that cannot be read; undefined if it can be read or does not exist. */
-async function settingsFact(context: CommandContext): Promise<Fact | undefined> {
+/** Returns the options of the store, and the problem of a configuration file that cannot be read. */
+async function readSettings(context: CommandContext): Promise<Pick<Settings, "store"> & { readonly problem?: Fact }> {
   try {
-    await loadSettings(context);
-    return undefined;
+    return { store: (await loadSettings(context)).store };
   } catch (error) {
     const { message, hint } = toVarveError(error, "read the configuration");
     const consequence = hint ?? "every command fails until this is fixed";
-    return { name: "configuration", state: "missing", value: message, required: true, consequence };
+    const problem = { name: "configuration", state: "missing", value: message, required: true, consequence } as const;
+    return { store: context.store, problem };
   }
 }
 

@@ -1,9 +1,12 @@
 import type { ContentStore, Lease } from "../../content/index.ts";
 import type { Runner } from "../../exec/index.ts";
+import type { StepIsolation } from "../../isolation/index.ts";
 import type { Networks } from "../../network/index.ts";
 
 /** How steps are run. */
 export interface StepOptions {
+  /** What keeps steps apart from this machine. Default: `namespaces`. */
+  readonly isolation?: StepIsolation | undefined;
   /** The OCI runtime, by its path or name. Default: crun if it is installed, else runc. */
   readonly runtime?: string | undefined;
   /** What steps find in `/etc/resolv.conf`. Default: as on this machine. */
@@ -80,9 +83,10 @@ export class SharedWork {
 async function openRunner(
   stateDir: string,
   networks: Networks,
-  { runtime, ...defaults }: StepOptions,
+  { isolation, runtime, ...defaults }: StepOptions,
 ): Promise<Runner> {
-  const { createRunner, runtimeAt } = await import("../../exec/index.ts");
+  const { createChrootRunner, createRunner, runtimeAt } = await import("../../exec/index.ts");
+  if (isolation === "chroot") return await createChrootRunner({ stateDir, defaults });
   const program = runtime === undefined ? {} : { runtime: await runtimeAt(runtime) };
   return await createRunner({ stateDir, defaults, networks, ...program });
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync, rmdirSync } from "node:fs";
 import { mkdtemp, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../../core/index.ts";
@@ -24,8 +24,13 @@ export class MountPoints implements AsyncDisposable {
     return await mountSnapshot(spec, undefined, this.#guarded());
   }
 
-  /** Bind-mounts a directory, so that replacing the directory later does not change what the mount shows. */
+  /**
+   * Bind-mounts a directory, so that replacing the directory later does not change what the mount shows. Without the privilege to mount, the
+   * result is where the directory is now.
+   */
   async pin(directory: string): Promise<MountedTree> {
+    if (!hasCapability("sys_admin"))
+      return { path: realpathSync(directory), [Symbol.asyncDispose]: () => Promise.resolve() };
     const target = await mkdtemp(join(this.#guarded(), "pin-"));
     await using stack = new AsyncDisposableStack();
     stack.defer(() => rmdir(target));
