@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findProgram } from "../scripts/lib/system-packages.ts";
 import { remoteClients, whenListening } from "../testing/buildkit-server.ts";
-import { type ProcessMemory, memoryOf } from "../testing/process-state.ts";
+import { type ProcessMemory, memoryOf, peakMemoryOf } from "../testing/process-state.ts";
 import { type RegistryServer, registryMissing, startRegistry } from "../testing/registry-server.ts";
 import { type StockClients, clientsUnavailable } from "../testing/stock-clients.ts";
 import { Varve, busyboxImage } from "../testing/varve.ts";
@@ -61,7 +61,7 @@ export async function openBuildkitBench(): Promise<BuildkitBench | undefined> {
         .map(({ name, pid }, index) => {
           const states = { idle: idle[index], "right after builds": busy[index], "at rest": memoryOf(pid) };
           const texts = Object.entries(states).map(([state, memory]) => `${shown(memory)} ${state}`);
-          return `  ${name.padEnd(22)} ${texts.join(", ")}`;
+          return `  ${name.padEnd(22)} ${texts.join(", ")}, ${megabytes(peakMemoryOf(pid))} at most`;
         })
         .join("\n");
     },
@@ -134,6 +134,9 @@ async function realServer(varve: Varve, program: string, registry: RegistryServe
 
 /** Resident memory, and what of it is the process's own: the rest is pages of programs, which the kernel can drop. */
 function shown(memory: ProcessMemory | undefined): string {
-  const megabytes = (bytes = 0): string => `${Math.round(bytes / 1e6)} MB`;
   return `${megabytes(memory?.resident)} (${megabytes(memory?.own)} own)`;
+}
+
+function megabytes(bytes = 0): string {
+  return `${Math.round(bytes / 1e6)} MB`;
 }

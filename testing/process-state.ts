@@ -41,6 +41,15 @@ export function residentMemory(pid: number): number {
   return Number(kilobytes) * 1024;
 }
 
+/** The most resident memory that a process has had, in bytes; 0 if it has ended. */
+export function peakMemoryOf(pid: number): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
 /** Memory of a process in bytes. */
 export interface ProcessMemory {
   readonly resident: number;

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { peakMemoryOf } from "../../testing/process-state.ts";
 import { finished } from "../../testing/varve.ts";
 
 export type BuildOutput =
@@ -62,17 +63,8 @@ export async function peakMemory(builder: CompleteBuilder, request: BuildRequest
   const done = succeed(builder.name, child);
   let own = 0;
   const look = setInterval(() => {
-    own = Math.max(own, peakOf(child.pid ?? 0));
+    own = Math.max(own, peakMemoryOf(child.pid ?? 0));
   }, LOOK);
   await done.finally(() => clearInterval(look));
-  return own + (daemon === undefined ? 0 : peakOf(daemon));
-}
-
-/** The most resident memory that a process has had; 0 if it has ended. */
-function peakOf(pid: number): number {
-  try {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
+  return own + (daemon === undefined ? 0 : peakMemoryOf(daemon));
 }
