@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { dropProgramPages, ownMemory, trimMalloc } from "../linux/index.ts";
+import { dropProgramPages, ownMemory, returnLargeBuffers, trimMalloc } from "../linux/index.ts";
 
 export interface IdleMemoryOptions {
   /** Milliseconds between two looks at the process. Default 4000. */
@@ -27,7 +27,7 @@ const HEAP_GROWTH = 50;
 const IDLE = 0.02;
 
 /**
- * Keeps the memory of a server small: its heap grows slowly, and memory is released when it does nothing. V8 collects garbage only when a program asks for memory, so that a server would
+ * Keeps the memory of a server small: its heap grows slowly, large buffers are returned at once, and memory is released when it does nothing. V8 collects garbage only when a program asks for memory, so that a server would
  * keep that of its last build until the next one. Pages of programs are dropped too: the kernel has them in its cache, and counts them as
  * memory of this process only because they are mapped. Dispose of the result to stop.
  */
@@ -37,6 +37,7 @@ export function releaseIdleMemory({
   onRelease,
 }: IdleMemoryOptions = {}): Disposable {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
+  returnLargeBuffers();
   let limit = 0;
   let level = floor;
   let last = process.cpuUsage();

@@ -10,7 +10,7 @@ export * from "./flock.ts";
 export * from "./id-maps.ts";
 export { confineTo, landlockVersion } from "./landlock.ts";
 export * from "./make-directories.ts";
-export { trimMalloc } from "./malloc.ts";
+export { returnLargeBuffers, trimMalloc } from "./malloc.ts";
 export { dropProgramPages, ownMemory } from "./program-pages.ts";
 export * from "./mount.ts";
 export { guardMounts } from "./mount-guard.ts";

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { VarveError } from "../../core/index.ts";
+import { returnLargeBuffers } from "../../linux/index.ts";
 import type { Job } from "./job.ts";
 import { JobChannel } from "./job-channel.ts";
 import { threadProgram } from "./program.ts";
@@ -38,6 +39,7 @@ export interface ThreadData {
 }
 
 function startThread(): Thread {
+  returnLargeBuffers();
   const cache = module.getCompileCacheDir();
   const workerData: ThreadData = { compileCache: cache === undefined ? undefined : dirname(cache) };
   const program = threadProgram();
