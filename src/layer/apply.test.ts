@@ -45,6 +45,7 @@ test("a layer makes of what was below what it was made from, in both formats", a
     for (const op of first) perform(stack.view, op);
     const { lower, upper, view } = stack.push();
     for (const op of second) perform(view, op);
+    stack.refresh();
     fc.pre(!hasUnchangedCopies(lower, upper));
     const wanted = describeTree(view);
     const layer = await collect(diffOverlay({ lower, upper, userXattr }), 1e8, what);
