@@ -1,6 +1,7 @@
 /**
  * Measures Varve beside whichever peers are installed, in one run: the numbers to look at are the ratios. Takes the names of
  * scenarios to run only those. `quick` runs the scenarios side by side (S1, S2, …) only, in fewer rounds and beside BuildKit only.
+ * `profile S5` says where Varve's processor time goes in a scenario.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -57,8 +58,9 @@ async function warm(all: readonly Contender[]): Promise<void> {
   for (const contender of all) await contender.run();
 }
 
-const words = process.argv.slice(2).filter((word) => word !== "quick");
-const isQuick = process.argv.includes("quick");
+const words = process.argv.slice(2).filter((word) => !["quick", "profile"].includes(word));
+const isProfile = process.argv.includes("profile");
+const isQuick = isProfile || process.argv.includes("quick");
 
 function isWanted(name: string): boolean {
   return words.length === 0 ? !isQuick : words.some((word) => name.includes(word));
@@ -69,6 +71,7 @@ await runSideBySide({
   // They take most of the time.
   peers: isQuick ? [] : peers,
   isQuick,
+  isProfile,
   isWanted: (id) => words.length === 0 || words.includes(id),
 });
 

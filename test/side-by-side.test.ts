@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { completeBuilder, peakMemory } from "../bench/side-by-side/builder.ts";
 import { type Row, describeRow, markdownTable, measured } from "../bench/side-by-side/row.ts";
+import { describeProfiles } from "../bench/side-by-side/profile.ts";
 
 test("works are measured in turns, each after its preparation", async () => {
   const done: string[] = [];
@@ -78,4 +79,32 @@ test("the peak of memory is that of the command and of the daemon", async () => 
   } finally {
     daemon.kill();
   }
+});
+
+test("a profile is the shares of processor time, by module of the project and by function", () => {
+  const frame = (functionName: string, url = ""): { functionName: string; url: string } => ({ functionName, url });
+  const source = (path: string): string => new URL(`../src/${path}`, import.meta.url).href;
+  const nodes = [
+    { id: 1, callFrame: frame("(root)"), children: [2, 5] },
+    { id: 2, callFrame: frame("unpack", source("layer/unpack/unpack.ts")), children: [3, 4] },
+    { id: 3, callFrame: frame("openSync", "node:fs") },
+    { id: 4, callFrame: frame("load", "node:internal/modules/esm/load") },
+    { id: 5, callFrame: frame("(idle)") },
+  ];
+  const text = describeProfiles([
+    { nodes, samples: [2, 3, 5, 4], timeDeltas: [1_000_000, 2_000_000, 9_000_000, 1_000_000] },
+    { nodes, samples: [3], timeDeltas: [4_000_000] },
+  ]);
+  assert.deepEqual(
+    text.split("\n").map((line) => line.trim()),
+    [
+      "8.00 s of 2 threads; by module:",
+      "87.5 %  layer/unpack",
+      "12.5 %  loading of code",
+      "by function:",
+      "75.0 %  openSync node:fs",
+      "12.5 %  unpack layer/unpack/unpack.ts",
+      "12.5 %  load node:internal/modules/esm/load",
+    ],
+  );
 });

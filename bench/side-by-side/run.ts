@@ -17,6 +17,7 @@ import {
 import { GROUPS } from "./groups.ts";
 import { machineLimits } from "./machine.ts";
 import { peerBuilder } from "./peer-builder.ts";
+import { runProfiles } from "./profile.ts";
 import { type Bench, type Row, describeRow, markdownTable } from "./row.ts";
 import { type VarveCommand, packedVarve, varveBuilder } from "./varve-builder.ts";
 
@@ -24,17 +25,21 @@ export interface SideBySideOptions {
   readonly varve: Varve;
   readonly peers: readonly Peer[];
   readonly isQuick: boolean;
+  /** Say where Varve's processor time goes, instead of measuring side by side. */
+  readonly isProfile: boolean;
   /** Whether a scenario, such as "S4", is to run. */
   readonly isWanted: (id: string) => boolean;
 }
 
-export async function runSideBySide({ varve, peers, isQuick, isWanted }: SideBySideOptions): Promise<void> {
+export async function runSideBySide(options: SideBySideOptions): Promise<void> {
+  const { varve, peers, isQuick, isProfile, isWanted } = options;
   const groups = GROUPS.filter(({ id }) => isWanted(id));
   if (groups.length === 0) return;
   const missing = registryMissing();
   if (missing !== undefined) return console.log(`side by side: skipped, ${missing}\n`);
   await using stack = new AsyncDisposableStack();
   const bench = await openBench({ varve, peers, isQuick }, stack);
+  if (isProfile) return await runProfiles(bench, isWanted);
   console.log(`${await machineLimits(bench)}\n`);
   const rows: Row[] = [];
   for (const group of groups)
@@ -46,7 +51,7 @@ export async function runSideBySide({ varve, peers, isQuick, isWanted }: SideByS
 }
 
 async function openBench(
-  { varve, peers, isQuick }: Omit<SideBySideOptions, "isWanted">,
+  { varve, peers, isQuick }: Omit<SideBySideOptions, "isWanted" | "isProfile">,
   stack: AsyncDisposableStack,
 ): Promise<Bench> {
   const registry = stack.use(await startRegistry());
@@ -69,7 +74,7 @@ async function openBench(
   for (const builder of builders) await builder.build({ context: first });
   const serve = async (): Promise<CompleteBuilder> => {
     const { pid, root } = stack.use(await ownServer(varve, command, "served"));
-    return varveBuilder(command, root, pid);
+    return varveBuilder(command, root, { server: pid });
   };
   return {
     builders,

@@ -15,10 +15,20 @@ export async function packedVarve(folder: string): Promise<VarveCommand> {
   return [process.execPath, join(staged, "bin/varve.js")];
 }
 
-/** Varve's command; `server` is the process that serves the root, if there is one. */
-export function varveBuilder([program, ...first]: VarveCommand, root: string, server?: number): CompleteBuilder {
+export interface VarveBuilderOptions {
+  /** The process that serves the root, if there is one. */
+  readonly server?: number | undefined;
+  /** More variables for the command. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+}
+
+export function varveBuilder(
+  [program, ...first]: VarveCommand,
+  root: string,
+  { server, env }: VarveBuilderOptions = {},
+): CompleteBuilder {
   const start = (args: readonly string[]): ReturnType<typeof spawn> =>
-    spawn(program, [...first, ...args], { env: { ...process.env, VARVE_ROOT: root, NO_COLOR: "1" } });
+    spawn(program, [...first, ...args], { env: { ...process.env, VARVE_ROOT: root, NO_COLOR: "1", ...env } });
   return completeBuilder({
     name: server === undefined ? "varve" : "varve (server)",
     daemon: server,

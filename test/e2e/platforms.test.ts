@@ -26,7 +26,7 @@ const packages = missing === undefined ? foreignPackages("arm64", "busybox-stati
 const skip = missing ?? (packages === undefined ? "Debian's busybox-static:arm64 cannot be had" : false);
 const user = ordinaryUser();
 
-/** `RUN` by shells in shells, whiteouts, owners, and a program that is run with another user. */
+/** `RUN` by shells in shells, whiteouts, owners, another user, and a program that is run with the rights of its owner. */
 const DOCKERFILE = `FROM scratch
 ARG TARGETARCH
 COPY --chmod=755 busybox-$TARGETARCH /bin/busybox
@@ -35,14 +35,16 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
 RUN uname -m > /machine && sh -c 'sh -c "echo \\$0 > /name"' && mkdir /gone && echo 1 > /gone/f && chmod 4755 /bin/busybox
 RUN rm -r /gone && mkdir /gone && chown 1000:65534 /gone && ln /machine /hard && mkfifo /pipe && mkdir -m 1777 /tmp
 USER 1000:7
-RUN id -u > /tmp/id && id -g >> /tmp/id
+RUN id -u > /tmp/id && id -g >> /tmp/id && su root -c 'id -u >> /tmp/id'
 `;
 
 /** What hides the emulators for arm64 from a command. */
 const HIDDEN = ["unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$1" && shift && exec "$@"', "varve", QEMU];
 
 async function contextOf(varve: Varve, dockerfile = DOCKERFILE): Promise<string> {
-  const context = await varve.context("app", dockerfile, { passwd: "root:x:0:0:root:/root:/bin/sh\n" });
+  const context = await varve.context("app", dockerfile, {
+    passwd: "root::0:0:root:/root:/bin/sh\nu:x:1000:7::/:/bin/sh\n",
+  });
   copyFileSync("/bin/busybox", join(context, "busybox-amd64"));
   copyFileSync(join(packages ?? "", "usr/bin/busybox"), join(context, "busybox-arm64"));
   for (const name of ["busybox-amd64", "busybox-arm64"]) chmodSync(join(context, name), 0o755);
@@ -112,7 +114,7 @@ describe("a build for another platform", { skip }, () => {
     const made = await varve.make(["--platform=linux/arm64", ...EPOCH, context], { wrapper: HIDDEN });
     assert.deepEqual(
       ["hard", "tmp/id", "name"].map((name) => made.text(name)),
-      ["aarch64\n", "1000\n7\n", "sh\n"],
+      ["aarch64\n", "1000\n7\n0\n", "sh\n"],
     );
     assert.equal(made.config.architecture, "arm64");
     if (typeof user === "string") return t.skip(user);
