@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeExecutable } from "../scripts/lib/executable.ts";
@@ -24,8 +24,9 @@ test("the single executable needs no other file, not even Node", async (t) => {
     work: at("work"),
     output: at("varve"),
   });
-  const run = (...args: readonly string[]): string => {
-    const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", VARVE_ROOT: at("root") };
+  const run = (...args: readonly string[]): string => runWith({}, ...args);
+  const runWith = (more: NodeJS.ProcessEnv, ...args: readonly string[]): string => {
+    const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", VARVE_ROOT: at("root"), ...more };
     const { stdout, stderr, status } = spawnSync(at("varve"), args, { encoding: "utf8", cwd: directory.path, env });
     assert.equal(status, 0, stderr);
     return stdout;
@@ -39,4 +40,13 @@ test("the single executable needs no other file, not even Node", async (t) => {
   const id = run("build", "-q", "-t", "app:1", "context").trim();
   assert.match(id, /^sha256:[0-9a-f]{64}$/);
   assert.ok(run("images", "-q").includes(id));
+  // A step without namespaces is run by two more processes of the executable.
+  mkdirSync(at("step"));
+  copyFileSync("/bin/busybox", at("step/busybox"));
+  writeFileSync(
+    at("step/Dockerfile"),
+    'FROM scratch\nCOPY --chmod=755 busybox /sh\nRUN ["/sh", "-c", "echo ran > /f"]\n',
+  );
+  const isolated = { VARVE_ISOLATION: "chroot", VARVE_ROOT: at("chroot-root") };
+  assert.match(runWith(isolated, "build", "-q", "-t", "step:1", "step"), /^sha256:/);
 });

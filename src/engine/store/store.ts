@@ -132,7 +132,8 @@ function storeOn(
   const snapshotter = openSnapshotter({
     root: join(root, "snapshots"),
     state,
-    driver: options.snapshotter,
+    // A step in a chroot gets its mounts by moves between its tree and the store, which no mount may separate.
+    driver: options.snapshotter ?? (options.steps?.isolation === "chroot" ? "copy" : undefined),
     below: snapshotsBelow,
   });
   let opened: Promise<Registry> | undefined;

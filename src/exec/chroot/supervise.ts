@@ -6,7 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { becomeSubreaper, reapAdopted } from "../../linux/index.ts";
 import { descendantsOf, kill, killAll } from "./descendants.ts";
 import { CONTROL, ORDERS, STEP_STREAMS, type StepReport } from "./order.ts";
-import { programEnvironment, stepProgram } from "./program.ts";
+import { programEnvironment } from "./environment.ts";
+import { stepProgram } from "./program.ts";
 
 /** Milliseconds between two looks for processes that are ending. */
 const INTERVAL = 2;

@@ -5,7 +5,8 @@ import { VarveError, parseJson, toVarveError } from "../../core/index.ts";
 import { type ChildStreams, type InputKind, openStreams } from "../streams.ts";
 import { killInRoot } from "./descendants.ts";
 import { CONTROL, type StepOrder, type StepReport } from "./order.ts";
-import { programEnvironment, stepProgram } from "./program.ts";
+import { programEnvironment } from "./environment.ts";
+import { stepProgram } from "./program.ts";
 
 /** Milliseconds that a supervisor has to end the processes of its step. */
 const KILL_DEADLINE = 30_000;
