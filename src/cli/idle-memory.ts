@@ -18,6 +18,8 @@ const FLOOR = 67_108_864;
  * because compiled code was dropped too.
  */
 const GROWTH = 16_777_216;
+/** Bytes by which memory grows before pages of programs are dropped again, which takes a millisecond. What runs next maps some of them. */
+const PAGES = 4_194_304;
 /**
  * Percent by which the heap may grow before garbage is collected while builds run. V8 lets a small heap grow to four times its size, which a
  * server that others share a machine with does not need.
@@ -27,9 +29,10 @@ const HEAP_GROWTH = 50;
 const IDLE = 0.02;
 
 /**
- * Keeps the memory of a server small: its heap grows slowly, large buffers are returned at once, and memory is released when it does nothing. V8 collects garbage only when a program asks for memory, so that a server would
- * keep that of its last build until the next one. Pages of programs are dropped too: the kernel has them in its cache, and counts them as
- * memory of this process only because they are mapped. Dispose of the result to stop.
+ * Keeps the memory of a server small: its heap grows slowly, large buffers are returned at once, and memory is released when it does
+ * nothing. V8 collects garbage only when a program asks for memory, so that a server would keep that of its last build until the next one.
+ * Pages of programs are dropped too: the kernel has them in its cache, and counts them as memory of this process only because they are
+ * mapped. Dispose of the result to stop.
  */
 export function releaseIdleMemory({
   interval = INTERVAL,
@@ -54,7 +57,7 @@ export function releaseIdleMemory({
     // The release itself is no work.
     last = process.cpuUsage();
     const resident = process.memoryUsage.rss();
-    level = Math.max(floor, resident + GROWTH);
+    level = Math.max(floor, resident + PAGES);
     onRelease?.(resident);
   };
   const timer = setInterval(look, interval).unref();
