@@ -119,8 +119,8 @@ test("emulators that are not static, and none at all, are told", { skip }, async
     JSON.stringify(await none.supportOf(arm64)),
     /"kind":"missing","why":"there is no emulator for linux\/arm64","fix":"[^"]+"/,
   );
-  using wrapped = new Emulation({ emulators: ([name]) => (name === "buildkit-qemu-aarch64" ? ["/opt/q"] : []) });
-  assert.deepEqual(await wrapped.supportOf(arm64), { kind: "wrapper", path: "/opt/q" });
+  using wrapped = new Emulation({ emulators: ([name]) => (name === "buildkit-qemu-aarch64" ? ["/bin/q"] : []) });
+  assert.deepEqual(await wrapped.supportOf(arm64), { kind: "wrapper", path: "/bin/q" });
 });
 
 test("what the machine has registered is used: with the flag F, or if a root has the emulator", { skip }, async (t) => {
