@@ -13,7 +13,7 @@ import { amd64Level } from "./amd64-levels.ts";
 import { ARCHITECTURES, type Architecture, architectureNamed } from "./architectures.ts";
 import { emulatorCommand } from "./hint.ts";
 import { type EmulatorNamespace, openEmulatorNamespace } from "./namespace.ts";
-import { Prober } from "./prober.ts";
+import { type ProbePlace, Prober, findPlace } from "./prober.ts";
 import { type Registration, registrationFor } from "./registrations.ts";
 import type { Support } from "./support.ts";
 
@@ -43,6 +43,7 @@ export class Emulation implements Disposable {
   readonly #native = architectureNamed(hostPlatform().architecture);
   readonly #answers = new Map<Architecture, Answer>();
   readonly #find: FindEmulators;
+  #place: Promise<ProbePlace | undefined> | undefined;
   #namespace: Promise<EmulatorNamespace> | undefined;
 
   /** @param emulators - Finds emulators by their names. Default: in `PATH` and the directories of the system. */
@@ -101,7 +102,7 @@ export class Emulation implements Disposable {
   }
 
   async #look(architecture: Architecture): Promise<Support> {
-    await using prober = await Prober.open(this.#native);
+    await using prober = await Prober.open(await this.#findPlace());
     if ((await prober.try(architecture)) !== "fails") return { kind: "direct" };
     const [wrapper] = await this.#find([`buildkit-qemu-${architecture.qemu}`]);
     if (wrapper !== undefined) return { kind: "wrapper", path: wrapper };
@@ -113,6 +114,13 @@ export class Emulation implements Disposable {
     const missing = { why, fix: await emulatorCommand(architecture, emulators) };
     if (registration === undefined || registration.isOpened) return { kind: "missing", ...missing };
     return { kind: "inside", interpreter: registration.interpreter, ...missing };
+  }
+
+  /** Finds once where programs can be run. Where none can, that may change. */
+  async #findPlace(): Promise<ProbePlace | undefined> {
+    const place = await (this.#place ??= findPlace(this.#native));
+    if (place === undefined) this.#place = undefined;
+    return place;
   }
 
   /** Returns the programs that may be emulators: those of packages, and one that is registered so that it works in no other root. */

@@ -12,6 +12,8 @@ const DEADLINE = 20_000;
 /** Directories from which programs can be run, where the first is perhaps mounted without that right. */
 const PLACES = ["/var/tmp", "/dev/shm", "/run"];
 
+const NOWHERE = "/nonexistent";
+
 /** What came of running a program of an architecture. */
 export type Probe =
   /** It ran, in a root filesystem that has nothing but it. */
@@ -19,6 +21,14 @@ export type Probe =
   /** It ran, with more arguments than it was given: its emulator does not know that it gets the program's name. */
   | "renamed"
   | "fails";
+
+/** Where programs of this machine can be run. */
+export interface ProbePlace {
+  /** The directory in which a temporary one is made. */
+  readonly directory: string;
+  /** The program that changes the root; undefined without the right to do so: programs then run in the root of the machine. */
+  readonly chroot: string | undefined;
+}
 
 /** Runs programs that do nothing, one for each architecture. Disposal removes them. */
 export class Prober implements AsyncDisposable {
@@ -30,23 +40,14 @@ export class Prober implements AsyncDisposable {
     this.#chroot = chroot;
   }
 
-  /** Takes the first directory in which a program of this machine runs. */
-  static async open(native: Architecture | undefined): Promise<Prober> {
-    const chroot = await findProgram("chroot");
-    for (const place of [tmpdir(), ...PLACES]) {
-      await using stack = new AsyncDisposableStack();
-      const directory = await mkdtemp(join(place, "varve-probe-")).catch(() => undefined);
-      if (directory === undefined) continue;
-      stack.defer(() => rm(directory, { recursive: true, force: true }));
-      // Without the right to change the root, programs run in that of the machine.
-      for (const changer of [chroot, undefined]) {
-        const prober = new Prober(directory, changer);
-        if (native !== undefined && (await prober.try(native)) !== "runs") continue;
-        stack.move();
-        return prober;
-      }
-    }
-    return new Prober("/nonexistent", undefined);
+  /** Without a place, or if no directory can be made there, all programs fail. */
+  static async open(place: ProbePlace | undefined): Promise<Prober> {
+    const made = place && (await mkdtemp(join(place.directory, "varve-probe-")).catch(() => undefined));
+    return new Prober(made ?? NOWHERE, place?.chroot);
+  }
+
+  get isUsable(): boolean {
+    return this.#directory !== NOWHERE;
   }
 
   /** Runs the program of an architecture. `enter` are the words of a command before it, which enter a namespace. */
@@ -62,6 +63,20 @@ export class Prober implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Returns the first place in which a program of this machine runs; undefined if there is none. */
+export async function findPlace(native: Architecture | undefined): Promise<ProbePlace | undefined> {
+  const changer = await findProgram("chroot");
+  for (const directory of [tmpdir(), ...PLACES])
+    // Without the right to change the root, programs run in that of the machine.
+    for (const chroot of [changer, undefined]) {
+      const place = { directory, chroot };
+      await using prober = await Prober.open(place);
+      const runs = native === undefined ? prober.isUsable : (await prober.try(native)) === "runs";
+      if (runs) return place;
+    }
+  return undefined;
 }
 
 async function writeProgram(directory: string, architecture: Architecture): Promise<string> {
