@@ -2,10 +2,10 @@ import type { Tables } from "../state/index.ts";
 
 /**
  * `traced_step`: what steps have opened. `op` is the cache digest of the op, `input` the record of its root, `others` what identifies its
- * other inputs, `result` the record that it made, `mounts` what they have opened in bind mounts, if that is known. Rows keep no record alive. `traced_layer`: the entries of directories with layers, by
- * their paths, and those of records whose files are not here (`record <id>`), and of
- * what was mounted (`mount <content key>`). All never change, and their names are used once. `traced_distrust`: ops whose runs have not made what was recorded.
- * Times are milliseconds since 1970.
+ * other inputs, `result` the record that it made, `mounts` what they have opened in bind mounts, if that is known. Rows keep no record
+ * alive. `traced_layer`: the entries of directories with layers, by their paths, those of records whose files are not here
+ * (`record <id>`), and those of what was mounted (`mount <content key>`). All never change, and their names are used once.
+ * `traced_distrust`: ops whose runs have not made what was recorded. Times are milliseconds since 1970.
  */
 export const tracedTables: Tables = {
   name: "traced",
