@@ -11,6 +11,7 @@ import {
 } from "../emulation/index.ts";
 import type { Root } from "../linux/index.ts";
 import { isWithin } from "./mounts/target.ts";
+import { searchPath } from "./process-environment.ts";
 import type { ProcessSpec, RunSpec } from "./types.ts";
 
 /** How the programs of a step run. */
@@ -91,8 +92,8 @@ export function wrapped(process: ProcessSpec, { kind }: StepEmulation): ProcessS
 /** Returns for which architecture the program of a step is; undefined if that is not to be seen, as for what a mount covers. */
 function programArchitecture({ process: { args, env }, mounts = [] }: RunSpec, root: Root): string | undefined {
   const [name = ""] = args;
-  const path = env.findLast((entry) => entry.startsWith("PATH="))?.slice("PATH=".length) ?? "";
-  const candidates = name.includes("/") ? [name] : path.split(":").map((directory) => posix.join(directory, name));
+  const directories = searchPath(env) ?? [""];
+  const candidates = name.includes("/") ? [name] : directories.map((directory) => posix.join(directory, name));
   const file = candidates.find((candidate) => isExecutable(root, candidate));
   if (file === undefined || mounts.some(({ target }) => isWithin(posix.join("/", file), posix.join("/", target))))
     return undefined;

@@ -7,7 +7,7 @@ export { findRuntime, runtimeAt } from "./find.ts";
 export { createRunner } from "./runner.ts";
 export type * from "./types.ts";
 export { type CpuTimes, cpuTimes } from "./usage/cpu-times.ts";
-export { type Pressure, kernelText, linesOf, pressureOf } from "./usage/kernel-text.ts";
+export { type Pressure, linesOf, pressureOf } from "./usage/kernel-text.ts";
 export { Sampler } from "./usage/sampler.ts";
 export type { StepUsage } from "./usage/step-usage.ts";
 export { removeAbandonedSteps } from "./workspace.ts";

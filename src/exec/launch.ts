@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { VarveError, toVarveError } from "../core/index.ts";
+import { VarveError } from "../core/index.ts";
 import { namespaceHint } from "../isolation/index.ts";
 import { ownIdMaps } from "../linux/index.ts";
+import { childSocket } from "./child-socket.ts";
 import { missingForChroot } from "./chroot/possible.ts";
 import { CONTROL, type LaunchTools, READY, WAITING_SCRIPT } from "./launch-script.ts";
 import { childOf, parentOf } from "./process-tree.ts";
@@ -115,8 +116,8 @@ class NamespacedLaunch implements Launch {
     this.#child = child;
     this.#ended = this.#watch();
     this.#ended.catch(() => undefined);
-    this.#control = socketOf(child, CONTROL);
-    this.#errors = socketOf(child, 2);
+    this.#control = childSocket(child, CONTROL);
+    this.#errors = childSocket(child, 2);
     this.streams = streams;
     for (const socket of [this.#control, this.#errors]) socket.on("error", () => undefined).unref();
     child.unref();
@@ -260,16 +261,6 @@ function namespacesHint(): string {
   if (ownIdMaps() !== undefined) return COVERED;
   if (missingForChroot().length === 0) return CHROOT;
   return namespaceHint() ?? "Run as root, or in a container with the capability SYS_ADMIN.";
-}
-
-function socketOf(child: ChildProcess, descriptor: 2 | typeof CONTROL): Socket {
-  // Node opens nothing for a child that it could not start for lack of file descriptors.
-  const sockets: readonly unknown[] | undefined = child.stdio;
-  if (sockets === undefined)
-    throw toVarveError(Object.assign(new Error("too many open files"), { code: "EMFILE" }), "start a step");
-  const socket = sockets[descriptor];
-  if (socket instanceof Socket) return socket;
-  throw new VarveError("internal", `Cannot run steps: the launcher has no socket as descriptor ${descriptor}`);
 }
 
 function exitOf(child: ChildProcess): Promise<LaunchEnd> {

@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { collectGarbage } from "../../testing/garbage.ts";
 import { streamPair } from "../../testing/message-streams.ts";
 import { temporaryDirectory } from "../io/index.ts";
 import { type Tree, receiveTree, sendTree } from "./index.ts";
 import { encodePacket } from "./wire/packet.ts";
 import { emptyStat } from "./wire/stat.ts";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 /** Bytes of buffers that are in use. The first collection frees buffers on another thread; the second waits for it. */
 function liveBuffers(): number {

@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { type IdMaps, findProgramSync } from "../linux/index.ts";
+import { type IdMaps, findProgramSync, readText } from "../linux/index.ts";
 import {
   type SubordinateOwner,
   type SubordinateRange,
@@ -89,13 +88,5 @@ function rangesOf(owner: SubordinateOwner, path: string, options: readonly strin
     return parseGetsubids(found);
   } catch {
     return [];
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
   }
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readText } from "../linux/index.ts";
 import { VarveError } from "../core/index.ts";
 
 /** Why a process cannot have a user namespace. */
@@ -112,12 +112,4 @@ function explainMap(message: string, rules: KernelRules): Explanation {
 export function refusalError(refusal: Refusal, doing: string): VarveError {
   const { why, fix } = explainRefusal(refusal);
   return new VarveError("unsupported", `Cannot ${doing}: ${why}`, { hint: fix });
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -33,6 +33,7 @@ export {
   setProcessLimit,
 } from "./privileges.ts";
 export { ProcessDirectory, type Removal } from "./process-directory.ts";
+export { readText } from "./read-text.ts";
 export { reapAdopted } from "./reap.ts";
 export * from "./root.ts";
 export * from "./sockets.ts";

@@ -1,5 +1,6 @@
 import type { OrderedJson } from "../../core/index.ts";
-import { cpuTimes, kernelText, linesOf, pressureOf } from "../../exec/index.ts";
+import { cpuTimes, linesOf, pressureOf } from "../../exec/index.ts";
+import { readText } from "../../linux/index.ts";
 
 /** After so many samples the time between two is doubled. */
 export const MAX_SAMPLES = 20;
@@ -33,7 +34,7 @@ const PRESSURES = [
  * file below `/proc`.
  */
 export function systemUsage(
-  read: (name: string) => string = (name) => kernelText(`/proc/${name}`),
+  read: (name: string) => string = (name) => readText(`/proc/${name}`),
   now: Date = new Date(),
 ): OrderedJson {
   const stat = linesOf(read("stat"));

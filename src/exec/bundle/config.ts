@@ -1,6 +1,7 @@
 import { VarveError } from "../../core/index.ts";
 import type { OciDevice } from "./devices.ts";
 import { hooksOf } from "./edits.ts";
+import { withHome } from "../process-environment.ts";
 import { MASKED_PATHS, type OciMount, READONLY_PATHS } from "./mounts.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 import type { RunSpec, Ulimit } from "../types.ts";
@@ -70,7 +71,7 @@ export function processOf({ spec, user, cwd, capabilities }: ProcessParts): Reco
     terminal: spec.terminal === true,
     user: { uid: user.uid, gid: user.gid, umask: 0o022, additionalGids: user.groups },
     args,
-    env: env.some((entry) => entry.startsWith("HOME=")) ? env : [...env, `HOME=${user.home}`],
+    env: withHome(env, user.home),
     cwd,
     capabilities: {
       bounding: capabilities,

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readText } from "../../linux/index.ts";
 import { availableParallelism } from "node:os";
 import { posix } from "node:path";
 import { type CgroupHierarchy, readCgroupLayout } from "./layout.ts";
@@ -55,12 +55,4 @@ function openFilesLimit(): number {
 /** "max", "unlimited" and what is missing are no limit. */
 function numberOf(text = ""): number {
   return /^\d+\s*$/.test(text) ? Number(text) : Infinity;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync } from "node:fs";
 import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, VarveError } from "../../core/index.ts";
@@ -8,7 +8,7 @@ import { writeLimits } from "./v1.ts";
 import { controllersFor, type Resources, runtimeResources } from "./resources.ts";
 import type { RuntimeName } from "../types.ts";
 import { MEASURING, type MeasuredGroups } from "../usage/group-sample.ts";
-import { makeDirectories } from "../../linux/index.ts";
+import { makeDirectories, readText } from "../../linux/index.ts";
 
 /** The control groups of one step. Disposal removes them. */
 export interface StepCgroup extends AsyncDisposable {
@@ -177,14 +177,6 @@ function tryMake(path: string, made: string[]): string | undefined {
     return undefined;
   } catch (error) {
     return errnoOf(error) ?? String(error);
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
   }
 }
 

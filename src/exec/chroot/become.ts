@@ -16,6 +16,7 @@ import {
   setCapabilities,
   setProcessLimit,
 } from "../../linux/index.ts";
+import { searchPath } from "../process-environment.ts";
 import { ORDERS, type StartFailure, type StepOrder, readOrder } from "./order.ts";
 
 /** Bytes read at once. */
@@ -98,7 +99,7 @@ function executeOrder({ args, env }: StepOrder): void {
   const [command = ""] = args;
   if (command.includes("/")) execute(command, args, env);
   let denied: unknown;
-  for (const directory of pathOf(env)) {
+  for (const directory of searchPath(env) ?? []) {
     try {
       execute(posix.join(directory === "" ? "." : directory, command), args, env);
     } catch (error) {
@@ -108,15 +109,6 @@ function executeOrder({ args, env }: StepOrder): void {
     }
   }
   throw denied ?? Object.assign(new Error("ENOENT: no such file or directory"), { code: "ENOENT" });
-}
-
-function pathOf(env: readonly string[]): string[] {
-  return (
-    env
-      .findLast((entry) => entry.startsWith("PATH="))
-      ?.slice("PATH=".length)
-      .split(":") ?? []
-  );
 }
 
 function attempt(stage: StartFailure["stage"], action: () => void): void {

@@ -8,6 +8,7 @@ import { checkProcess, makeSystemDirectories, makeWorkingDirectory } from "../bu
 import { type StepUser, userIn } from "../bundle/user.ts";
 import { Launchers } from "../launchers.ts";
 import { MountStubs } from "../mounts/stubs.ts";
+import { withHome } from "../process-environment.ts";
 import { absolutePaths, openRootfs, runToEnd, startOnly } from "../run-to-end.ts";
 import type { Root } from "../../linux/index.ts";
 import type { RunOptions, RunResult, RunSpec, Runner, RunnerOptions, RunningStep, StepDefaults } from "../types.ts";
@@ -133,7 +134,7 @@ function orderFor(
   return {
     rootfs,
     args,
-    env: env.some((entry) => entry.startsWith("HOME=")) ? env : [...env, `HOME=${home}`],
+    env: withHome(env, home),
     cwd,
     uid,
     gid,

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { Socket } from "node:net";
-import { VarveError, parseJson, toVarveError } from "../../core/index.ts";
+import type { Socket } from "node:net";
+import { VarveError, parseJson } from "../../core/index.ts";
+import { childSocket } from "../child-socket.ts";
 import { type ChildStreams, type InputKind, openStreams } from "../streams.ts";
 import { killInRoot } from "./descendants.ts";
 import { CONTROL, type StepOrder, type StepReport } from "./order.ts";
@@ -65,7 +66,7 @@ class SupervisedChild implements Supervised {
     this.streams = streams;
     this.#ended = this.#watch();
     this.#ended.catch(() => undefined);
-    this.#control = controlOf(child);
+    this.#control = childSocket(child, CONTROL);
     this.#control.on("error", () => undefined).unref();
     this.#control.on("data", (chunk: Buffer) => {
       this.#text = (this.#text + chunk.toString()).slice(0, MAX_REPORT);
@@ -139,14 +140,4 @@ class SupervisedChild implements Supervised {
       clearTimeout(timer);
     }
   }
-}
-
-function controlOf(child: ChildProcess): Socket {
-  // Node opens nothing for a child that it could not start for lack of file descriptors.
-  const sockets: readonly unknown[] | undefined = child.stdio;
-  if (sockets === undefined)
-    throw toVarveError(Object.assign(new Error("too many open files"), { code: "EMFILE" }), "start a step");
-  const socket = sockets[CONTROL];
-  if (socket instanceof Socket) return socket;
-  throw new VarveError("internal", "Cannot run steps: the supervisor has no control socket");
 }

@@ -1,4 +1,5 @@
-import { kernelText, linesOf } from "./kernel-text.ts";
+import { readText } from "../../linux/index.ts";
+import { linesOf } from "./kernel-text.ts";
 
 /** Seconds of processor time of the whole machine, by what it was used for. The names are BuildKit's, in the order of proc_stat(5). */
 export type CpuTimes = Readonly<Record<(typeof NAMES)[number], number>>;
@@ -8,7 +9,7 @@ const NAMES = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "st
 const TICKS = 100;
 
 /** Returns the processor time since the machine started; undefined where the kernel does not tell. */
-export function cpuTimes(stat: string = kernelText("/proc/stat")): CpuTimes | undefined {
+export function cpuTimes(stat: string = readText("/proc/stat")): CpuTimes | undefined {
   const cpu = linesOf(stat).get("cpu");
   return cpu && timesOf((_, at) => Number(cpu[at] ?? 0));
 }

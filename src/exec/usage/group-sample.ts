@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { OrderedJson } from "../../core/index.ts";
-import { type Pressure, kernelText, linesOf, pairsOf, pressureOf } from "./kernel-text.ts";
+import { readText } from "../../linux/index.ts";
+import { type Pressure, linesOf, pairsOf, pressureOf } from "./kernel-text.ts";
 
 type Numbers = Readonly<Record<string, number>>;
 /** A part of a sample; undefined if the group has no such controller. */
@@ -82,7 +83,7 @@ const NANOS_PER_TICK = 10_000_000;
  */
 export function groupSample(
   groups: MeasuredGroups,
-  read: (path: string) => string = kernelText,
+  read: (path: string) => string = readText,
   now: Date = new Date(),
 ): OrderedJson {
   const parts = groups.version === 2 ? unifiedParts(groups.path, read) : oldParts(groups.paths, read);

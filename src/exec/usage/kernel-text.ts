@@ -1,19 +1,8 @@
-import { readFileSync } from "node:fs";
-
 /** A share of time in percent as averages over 10, 60 and 300 seconds, and the whole time in microseconds. */
 export type PressureValues = Readonly<Record<string, number>>;
 
 /** How much some task, and all tasks, have waited: Documentation/accounting/psi.rst of Linux. */
 export type Pressure = Readonly<Record<"some" | "full", PressureValues>>;
-
-/** Returns the text of a file of the kernel, or nothing: kernels may lack a file, or be told to hide it. */
-export function kernelText(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
-}
 
 /** The words of each line, by the first. */
 export function linesOf(text: string): ReadonlyMap<string, readonly string[]> {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { collectGarbage } from "../../../../testing/garbage.ts";
 import { GrpcCode, GrpcError } from "../../../grpc/index.ts";
 import { StatusLog } from "../../../history/index.ts";
 import type { ForwardedBuild } from "../gateway/forwarded-build.ts";
@@ -35,9 +34,6 @@ test("a job that has ended is none to who drives it", async () => {
 });
 
 test("a job that has ended does not keep its build in memory", async () => {
-  setFlagsFromString("--expose-gc");
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what V8 makes of the flag
-  const collect = runInNewContext("gc") as () => void;
   const job = new Job("r", new StatusLog());
   const driven = ((): WeakRef<ForwardedBuild> => {
     const build = someBuild();
@@ -48,7 +44,7 @@ test("a job that has ended does not keep its build in memory", async () => {
   job.end(undefined);
   for (let round = 0; round < 10 && driven.deref() !== undefined; round += 1) {
     await new Promise((resolve) => setImmediate(resolve));
-    collect();
+    collectGarbage();
   }
   assert.equal(driven.deref(), undefined);
   await assert.rejects(job.forwarded);
